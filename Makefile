@@ -1,0 +1,70 @@
+# chatd: every command a contributor needs. `make` alone lists them.
+
+PYTHON ?= python3
+UV ?= uv
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+# One environment, two depths: to run the daemon takes the runtime lock alone; to work on it takes the
+# development lock (the same versions and more) and an editable install. Each stamp lives inside the
+# environment, so a new lock or a deleted .venv makes it again, whole.
+RUN := $(VENV)/.run-stamp
+DEV := $(VENV)/.dev-stamp
+
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header $(ARGS) pyproject.toml
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test trial check format spec wheel lock clean
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+# No pid file: a daemon in the foreground has no use for one, and a stale one keeps it from starting.
+run: $(RUN) ## start the daemon here, in the foreground (Ctrl-C ends it)
+	@exec $(BIN)/twistd --pidfile= -ny chatd.tac
+
+test: $(DEV) ## run the tests under pytest (ARGS="-k names -x")
+	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+trial: $(DEV) ## run the same tests under trial
+	$(BIN)/trial $(or $(ARGS),tests)
+
+check: $(DEV) ## formatter, linter and types; changes nothing
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy chatd twisted/plugins tests $(wildcard bench)
+
+format: $(DEV) ## let the formatter and the linter's safe fixes rewrite the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+spec: $(DEV) ## write SPEC.md's generated tables again from the code
+	$(BIN)/python -m chatd.spec SPEC.md
+
+wheel: $(DEV) ## build the wheel into dist/
+	rm -rf dist
+	$(BIN)/python -m hatchling build -t wheel
+
+lock: ## compile both lock files again (needs uv; ARGS=--upgrade moves the pins)
+	$(COMPILE) -o requirements.lock > /dev/null
+	$(COMPILE) --group dev -c requirements.lock -o requirements-dev.lock > /dev/null
+
+clean: ## remove the environment and everything that was generated (not the database)
+	rm -rf $(VENV) build dist htmlcov .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache _trial_temp*
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	find . -name 'dropin.cache*' -type f -delete
+
+$(RUN): requirements.lock
+	$(PYTHON) -m venv --clear $(VENV)
+	$(PIP) install --require-hashes -r requirements.lock
+	@touch $@
+
+$(DEV): requirements.lock requirements-dev.lock
+	$(PYTHON) -m venv --clear $(VENV)
+	$(PIP) install --require-hashes -r requirements-dev.lock
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $(RUN) $@

@@ -1,0 +1,1 @@
+"""How frames travel: what cuts a stream of bytes into what the dialects read."""

@@ -1,0 +1,86 @@
+"""What every carrier shares: the session behind it, the pauses that it asks for, the end of the stream."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from chatd.session import Session
+
+
+@implementer(IHalfCloseableProtocol)
+class SessionCarrier(Protocol):
+    """A Twisted protocol that opens a session for each connection and hands it the frames, one by one.
+
+    How they are cut is up to `keep` and `hand_over`. While the session pauses the carrier nothing is
+    read and nothing handed over; once it is leaving, nothing counts any more.
+    """
+
+    transport: Any
+    session: Session
+
+    def __init__(self, open_session: Callable[[Any], Session]) -> None:
+        self.ended = False
+        """Whether the client has said that it sends nothing more."""
+        self._open_session = open_session
+        self._paused = False
+        self._busy = False
+
+    def keep(self, data: bytes) -> None:
+        """Keep what was read for `hand_over`."""
+        raise NotImplementedError
+
+    def hand_over(self) -> bool:
+        """Hand the next frame to the session; False when there is none (yet)."""
+        raise NotImplementedError
+
+    def go_on(self) -> None:
+        """Hand over what can be: all of it, unless the session pauses; then the end, if it has come."""
+        if self._busy:  # a frame paused and resumed us: the loop below goes on by itself
+            return
+        self._busy = True
+        try:
+            while not self._paused and not self.session.leaving and self.hand_over():
+                pass
+        finally:
+            self._busy = False
+        if self.ended and not self._paused:
+            self.session.end()
+
+    def connectionMade(self) -> None:
+        """Open the session."""
+        self.session = self._open_session(self)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take what was read."""
+        if not self.session.leaving:
+            self.keep(data)
+            self.go_on()
+
+    def readConnectionLost(self) -> None:
+        """The client sends nothing more, but may still read."""
+        self.ended = True
+        self.go_on()
+
+    def writeConnectionLost(self) -> None:
+        """The client reads nothing more; the transport closes when it notices."""
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """End the session."""
+        self.session.lost()
+
+    def pauseProducing(self) -> None:
+        """See `chatd.session.Carrier`."""
+        self._paused = True
+        self.transport.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        """See `chatd.session.Carrier`."""
+        self._paused = False
+        self.transport.resumeProducing()
+        self.go_on()

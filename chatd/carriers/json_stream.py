@@ -1,0 +1,86 @@
+"""Frames that are JSON values, with or without anything between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+
+from chatd.carriers.carrier import SessionCarrier
+from chatd.carriers.json_values import Fault, JsonValues
+from chatd.core.limits import Limits
+from chatd.core.refusals import Refusal
+from chatd.dialects.wire import Dialect
+from chatd.session import Session
+
+DECIDING: Final = 0.04
+"""Seconds that the end of the first line may come behind the first value, in a segment of its own."""
+
+
+class JsonStream(SessionCarrier):
+    """Cuts JSON values. A client whose first one is followed by a newline is spoken to in ``lines``."""
+
+    def __init__(
+        self, lines: Dialect, open_session: Callable[[Any], Session], clock: IReactorTime, limits: Limits
+    ) -> None:
+        super().__init__(open_session)
+        self._lines = lines
+        self._clock = clock
+        self._limits = limits
+        self._values = JsonValues(limits.json, limits.depth)
+        self._first: bytes | Fault | None = None
+        self._decided = False
+        self._timer: IDelayedCall | None = None
+
+    def keep(self, data: bytes) -> None:
+        """See `SessionCarrier.keep`."""
+        self._values.feed(data)
+
+    def hand_over(self) -> bool:
+        """See `SessionCarrier.hand_over`."""
+        if not self._decided and not self._decide():
+            return False
+        value, self._first = self._first or self._values.cut(), None
+        if value is None:
+            return False
+        if isinstance(value, bytes):
+            self.session.receive(value)
+        elif value.kind == "too_long":
+            self.session.break_off(Refusal("too_long", what="a JSON value", limit=self._limits.json))
+        elif value.kind == "too_deep":
+            why = f"it is more than {self._limits.depth} levels deep"
+            self.session.break_off(Refusal("bad_json", why=why))
+        else:
+            self.session.misread(Refusal("bad_json", why="it breaks off in the middle"))
+        return True
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """End the session."""
+        self._stop_timer()
+        super().connectionLost(reason)
+
+    def _decide(self) -> bool:
+        """Whether the client's framing is known, as it is once more than blanks follow the first value."""
+        if self._first is None:
+            self._first = self._values.cut()
+            if self._first is None:
+                return False
+        else:
+            self._values.look_on()
+        if isinstance(self._first, bytes) and self._values.undecided and not self.ended:
+            if self._timer is None:
+                self._timer = self._clock.callLater(DECIDING, self.go_on)
+            if self._timer.active():
+                return False
+        self._decided = True
+        self._stop_timer()
+        if self._values.ended_line:
+            self.session.speak(self._lines)
+        return True
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()

@@ -1,0 +1,188 @@
+"""Cuts a stream of bytes into JSON values, wherever the segments end and whatever stands between the values.
+
+It only cuts. Whether a value is valid, msgspec says afterwards: `{"a":]` is cut like `{"a":1}`.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+_STRING = rb'"[^"\\\n]*+(?:\\[^\n][^"\\\n]*+)*'  # up to its last quote, no raw newline (RFC 8259, section 7)
+_INSIDE = rb'[^"{}\[\]]*+(?:' + _STRING + rb'"[^"{}\[\]]*+)*'  # what stands between two brackets
+
+# Every repetition here stops at a byte that it can't contain, so that even a failed match takes linear time.
+_FLAT_OBJECT = re.compile(rb"(\{" + _INSIDE + rb"\})([ \t\r\n]*+)")
+_TO_MARK = re.compile(_INSIDE + rb'(["{}\[\]])?')
+_TO_MARK_IN_STRING = re.compile(_STRING.removeprefix(b'"') + rb'("|\\?\n)?')
+_END_OF_WORD = re.compile(rb'[ \t\r\n{\["]')
+
+_BOM = b"\xef\xbb\xbf"  # some Windows editors begin with it, and RFC 8259, section 8.1, lets us pass over it
+_BLANKS = re.compile(rb"(?:[ \t\r\n]++|" + _BOM + rb")*")
+_DEBRIS = re.compile(rb"[^{]*+")
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A stretch of the stream that is no value; told once, however long it is.
+
+    After a `broken` one the next value is still found. After one that is `too_long` or `too_deep` nobody
+    knows where the next one begins: the framing is `lost`.
+    """
+
+    kind: Literal["broken", "too_long", "too_deep"]
+
+    @property
+    def lost(self) -> bool:
+        return self.kind != "broken"
+
+
+class JsonValues:
+    """A scanner that is fed bytes and asked for values. It may be left alone between any two of them.
+
+    A value is an object, an array, a string, or a word: a run of other bytes, number or garbage, which ends
+    at white space or where one of the three begins. Between values, white space may stand or not.
+
+    Two things end a value early, because valid JSON has neither:
+
+    - a newline inside a string. The scan goes on at the next `{`: the tail of that string would turn every
+      later quote inside out.
+    - an object at the start of a line, in an open value that has no room for one there: after a truncated
+      `{"from":"alice"`, say. The scan goes on with that object.
+
+    What was open is then `broken`. So a client that sends lines loses its bad line (and the next one, if the
+    bad one ends in `"key":`), and one that lays out a valid value over many lines loses nothing.
+
+    No byte is read more than three times, in segments of whatever size.
+
+    `max_bytes` is the length of the longest value, `max_depth` the depth of the deepest: `[]` has 1.
+    """
+
+    def __init__(self, max_bytes: int = 64 * 1024, max_depth: int = 32) -> None:
+        self._max_bytes = max_bytes
+        self._max_depth = max_depth
+        self._buffer = bytearray()
+        # The value that comes next: what to pass over before it, where it begins, how far it has been read,
+        # and what is open in it, the outermost bracket first.
+        self._gap = _BLANKS
+        self._start = 0
+        self._read = 0
+        self._open = bytearray()
+        self._in_string = False
+
+        self.ended_line = False
+        """Whether a newline was seen after the value last cut: so a client that sends lines is known."""
+        self.lost = False
+        """Whether a fault ended the framing. From then on nothing is cut, and what is fed is dropped."""
+
+    @property
+    def undecided(self) -> bool:
+        """Whether `ended_line` may still become true: nothing but blanks has followed the value last cut."""
+        return not self.ended_line and self._start == len(self._buffer)
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes of the stream."""
+        if self.lost:
+            return
+        if self._start:
+            del self._buffer[: self._start]
+            self._read -= self._start
+            self._start = 0
+        self._buffer += data
+
+    def cut(self) -> bytes | Fault | None:
+        """The next value as it came, or what is wrong with it, or None until more is fed."""
+        if self._read == self._start:  # between two values
+            flat = _FLAT_OBJECT.match(self._buffer, self._start, self._start + self._max_bytes)
+            if flat:  # as nearly every request is; the scan below would cut the same bytes, more slowly
+                self._gap = _BLANKS
+                self._start = self._read = flat.end()
+                self.ended_line = b"\n" in flat[2]
+                return flat[1]
+            if self._start == len(self._buffer):
+                return None
+            self._pass_gap()
+            if _BOM.startswith(self._buffer[self._start : self._start + len(_BOM)]):
+                return None  # nothing is left, or too little to tell a byte order mark from a word
+        if self._buffer[self._start] in b'{["':
+            return self._scan_value()
+        return self._scan_word()
+
+    def look_on(self) -> None:
+        """Pass over blanks fed since the last cut, for `ended_line` and `undecided`, and cut nothing."""
+        if self._read == self._start:
+            self._pass_gap()
+
+    def _scan_value(self) -> bytes | Fault | None:
+        """Go on with an object, an array or a string."""
+        buffer, limit = self._buffer, self._start + self._max_bytes
+        if self._read == self._start and buffer[self._start] in b'"':  # it ends where the string does
+            self._in_string = True
+            self._read += 1
+        while True:
+            to_mark = _TO_MARK_IN_STRING if self._in_string else _TO_MARK
+            found = to_mark.match(buffer, self._read, limit)
+            assert found, "it matches nothing at all, at worst"
+            self._read, mark = found.end(), found[1]
+            if mark is None:
+                return self._lose("too_long") if len(buffer) >= limit else None
+            if mark == b'"':
+                self._in_string = not self._in_string
+            elif mark in b"{[":
+                if mark == b"{" and self._open and self._misplaced(self._read - 1):
+                    return self._break(self._read - 1)
+                if len(self._open) == self._max_depth:
+                    return self._lose("too_deep")
+                self._open += mark
+            elif mark in b"}]":
+                self._open.pop()
+            else:  # a newline in a string
+                return self._break(self._read)
+            if not self._open and not self._in_string:
+                return self._take(self._read)
+
+    def _scan_word(self) -> bytes | Fault | None:
+        """Go on with a number, a literal or garbage: only the byte that follows it shows its end."""
+        limit = self._start + self._max_bytes
+        if end := _END_OF_WORD.search(self._buffer, self._read, limit + 1):
+            return self._take(end.start())
+        self._read = len(self._buffer)
+        return self._lose("too_long") if self._read > limit else None
+
+    def _misplaced(self, brace: int) -> bool:
+        """Whether this brace is the first of its line, though the innermost open value has no room for it."""
+        solid = brace - 1
+        while self._buffer[solid] in b" \t\r\n":
+            solid -= 1
+        room = b":" if self._open.endswith(b"{") else b"[,"
+        return b"\n" in self._buffer[solid:brace] and self._buffer[solid] not in room
+
+    def _take(self, end: int) -> bytes:
+        value = bytes(self._buffer[self._start : end])
+        self._begin(end, _BLANKS)
+        self.ended_line = False
+        self._pass_gap()
+        return value
+
+    def _break(self, resume: int) -> Fault:
+        self._begin(resume, _DEBRIS)
+        self.ended_line = True
+        return Fault("broken")
+
+    def _lose(self, kind: Literal["too_long", "too_deep"]) -> Fault:
+        self._buffer.clear()
+        self._begin(0, _DEBRIS)
+        self.lost = True
+        return Fault(kind)
+
+    def _begin(self, start: int, gap: re.Pattern[bytes]) -> None:
+        """Forget the value that is over, and expect the next one after a gap."""
+        self._gap = gap
+        self._start = self._read = start
+        self._open.clear()
+        self._in_string = False
+
+    def _pass_gap(self) -> None:
+        gap = self._gap.match(self._buffer, self._start)
+        assert gap, "it matches nothing at all, at worst"
+        self._start = self._read = gap.end()
+        self.ended_line = self.ended_line or b"\n" in gap[0]

@@ -1,0 +1,46 @@
+"""What chatd.toml may say, with the defaults."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from chatd.core.limits import Limits
+
+
+class ConfigError(Exception):
+    """The configuration can't be used; its text is one sentence that names the place."""
+
+
+class Log(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``[log]``: ``conversation`` and ``json`` are files to append to; ``debug`` logs every message."""
+
+    conversation: str | None = None
+    json: str | None = None
+    level: Literal["info", "debug"] = "info"
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole of chatd.toml. Each of ``listen`` is DIALECT=ENDPOINT, with a Twisted server endpoint."""
+
+    database: str = "chat.db"
+    listen: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = ("text=tcp:4567", "json=tcp:8080")
+    durability: Literal["full", "process"] = "full"
+    limits: Limits = Limits()
+    log: Log = Log()
+
+
+def read(path: Path) -> Config:
+    """The configuration in the file at ``path``. Raises `ConfigError`."""
+    try:
+        return msgspec.convert(tomllib.loads(path.read_text("utf-8")), Config)
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+    except msgspec.ValidationError as error:
+        reason = str(error).replace("Object contains unknown field", "there is no key")
+        raise ConfigError(f"{path}: {reason}") from None
+    except ValueError as error:  # no TOML, no UTF-8
+        raise ConfigError(f"{path}: {error}") from None

@@ -1,0 +1,1 @@
+"""The chat itself, pure: no Twisted, no SQL, no clock, no I/O."""

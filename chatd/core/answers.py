@@ -1,0 +1,88 @@
+"""What one client is answered: frozen values, rendered by each dialect its own way."""
+
+from __future__ import annotations
+
+import msgspec
+
+from chatd.core.commands import Declaration
+from chatd.core.events import Conversation, Logged, User
+
+
+class Ack(msgspec.Struct, frozen=True, eq=False):
+    """The command is on disk at this place; ``logged`` is what a message sent twice was the first time."""
+
+    logged: Logged
+
+
+class Welcome(msgspec.Struct, frozen=True, eq=False):
+    """A hello was accepted. ``cursor`` is the log's last id: a later hello's ``since``."""
+
+    user: User
+    returning: bool
+    cursor: int
+
+
+class Clients(msgspec.Struct, frozen=True, eq=False):
+    """The nicks of everyone connected, in the order of their arrival."""
+
+    nicks: tuple[str, ...]
+
+
+class Member(msgspec.Struct, frozen=True, eq=False):
+    """A member as others see it: ``role`` is owner, operator or member."""
+
+    nick: str
+    role: str
+    online: bool
+
+
+class Members(msgspec.Struct, frozen=True, eq=False):
+    """A group's members, longest-standing first."""
+
+    group: str
+    members: tuple[Member, ...]
+
+
+class GroupLine(msgspec.Struct, frozen=True, eq=False):
+    """A group in a list; ``role`` is the reader's own: owner, operator, member, invited or none (empty)."""
+
+    group: str
+    visibility: str
+    topic: str
+    members: int
+    role: str
+
+
+class Groups(msgspec.Struct, frozen=True, eq=False):
+    """The groups that the reader can see, by name."""
+
+    groups: tuple[GroupLine, ...]
+
+
+class Page(msgspec.Struct, frozen=True, eq=False):
+    """A page of one conversation, oldest first; ``more`` when there is more in the direction of reading.
+
+    ``events`` tells a page of a group's events from one of messages. ``reader`` is who asked.
+    """
+
+    conversation: Conversation
+    entries: tuple[Logged, ...]
+    more: bool
+    forward: bool
+    events: bool
+    reader: User
+
+
+class Help(msgspec.Struct, frozen=True, eq=False):
+    """The commands there are."""
+
+    commands: tuple[Declaration, ...]
+
+
+class Goodbye(msgspec.Struct, frozen=True, eq=False):
+    """The last answer of a session; ``user`` is None when it never said who it was."""
+
+    user: User | None
+
+
+Answer = Ack | Welcome | Clients | Members | Groups | Page | Help | Goodbye

@@ -1,0 +1,529 @@
+"""The one table of commands.
+
+Each command is declared once, as a frozen value with its fields and limits, who may use it, what it
+is answered with, what it can be refused with, its help line and an example. JSON validation, the
+``;`` commands, ``HELP`` and SPEC.md's tables are all read from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Final, Literal, TypeVar, get_args, get_type_hints
+
+import msgspec
+
+from chatd.core.limits import Limits
+from chatd.core.refusals import SENTENCES, Refusal
+
+Who = Literal["anyone", "identified", "members", "operators", "owner"]
+AnswerName = Literal[
+    "hello", "ack", "clients", "members", "messages", "groups", "states", "history", "help", "quit"
+]
+
+ID_MAX: Final = 2**63 - 1
+"""Ids are SQLite integers."""
+
+
+class Field(msgspec.Struct, frozen=True):
+    """What a field takes.
+
+    ``kind``: ``name`` (a nick or a group), ``text`` (a message), ``note`` (a reason, a topic),
+    ``choice`` (one of ``choices``), ``id`` (0 … 2**63-1), ``count`` (1 or more). ``aliases`` are the
+    other names that JSON clients give it.
+    """
+
+    kind: Literal["name", "text", "note", "choice", "id", "count"]
+    doc: str
+    aliases: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
+
+    def check(self, name: str, value: object, limits: Limits) -> str | int:
+        """``value`` as this field takes it; ids and counts may come as digits. Raises `Refusal`."""
+        if self.kind in ("id", "count"):
+            return self._number(name, value)
+        if not isinstance(value, str):
+            raise Refusal("bad_request", why=f"{name} is a string")
+        if self.kind == "text":
+            return measured(value, name, limits.message, blank=False)
+        if self.kind == "note":
+            return measured(value, name, limits.note)
+        if self.kind == "choice" and value not in self.choices:
+            raise Refusal("bad_request", why=f"{name} is one of {', '.join(self.choices)}")
+        return value
+
+    def _number(self, name: str, value: object) -> int:
+        low = 0 if self.kind == "id" else 1
+        if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= ID_MAX:
+            raise Refusal("bad_request", why=f"{name} is a whole number from {low}")
+        return value
+
+
+def measured(text: str, what: str, limit: int, blank: bool = True) -> str:
+    """``text``. Raises ``too_long`` over ``limit`` bytes of UTF-8, ``empty`` where it may not be blank."""
+    if len(text) * 4 > limit and len(text.encode()) > limit:
+        raise Refusal("too_long", what=what, limit=limit)
+    if not blank and not text.strip():
+        raise Refusal("empty")
+    return text
+
+
+NickField = Annotated[str, Field("name", "the nick to be known by", ("from", "sender", "name"))]
+UserField = Annotated[str, Field("name", "the nick of somebody who was here once", ("to", "with"))]
+GroupField = Annotated[str, Field("name", "a group's name", ("groupe",))]
+TextField = Annotated[str, Field("text", "what to say", ("message",))]
+ReasonField = Annotated[str, Field("note", "why, for those concerned")]
+TopicField = Annotated[str, Field("note", "what the group is about; empty for none")]
+VisibilityField = Annotated[
+    str,
+    Field(
+        "choice",
+        "who sees the group and may join without an invitation",
+        ("type", "groupType", "typeg", "public", "isPublic", "private"),
+        ("public", "private"),
+    ),
+]
+SinceField = Annotated[int, Field("id", "the last id this client has seen: it gets exactly what follows")]
+BeforeField = Annotated[int, Field("id", "only entries with a smaller id")]
+AfterField = Annotated[int, Field("id", "only entries with a larger id, oldest first")]
+LimitField = Annotated[int, Field("count", "entries in the page at most")]
+SkipField = Annotated[int, Field("id", "entries to leave out, for lists that came with more")]
+
+
+class Command(msgspec.Struct, frozen=True, eq=False):
+    """What a client wants, once decoded. Its subclasses are the table."""
+
+
+C = TypeVar("C", bound=type[Command])
+
+
+class Declaration(msgspec.Struct, frozen=True, eq=False):
+    """A row of the table.
+
+    ``actions`` are the JSON names, ours first; ``word`` is what is typed before the first ``;``;
+    ``keyword`` is the text protocol's own verb; ``required`` and ``fields`` are in typed order.
+    """
+
+    command: type[Command]
+    name: str
+    actions: tuple[str, ...]
+    word: str
+    keyword: str
+    who: Who
+    answer: AnswerName
+    refused: tuple[str, ...]
+    help: str
+    example: str
+    fields: dict[str, Field]
+    required: frozenset[str]
+
+    def build(self, values: Mapping[str, object], limits: Limits) -> Command:
+        """The command, from values by field name; None counts as absent. Raises `Refusal`."""
+        checked: dict[str, str | int] = {}
+        for name, field in self.fields.items():
+            value = values.get(name)
+            if value is not None:
+                checked[name] = field.check(name, value, limits)
+            elif name in self.required:
+                raise Refusal("bad_request", why=f"{self.name} needs {name}")
+        return self.command(**checked)
+
+    @property
+    def usage(self) -> str:
+        """What a person types: ``kick;group;dest[;reason]``, else ``PRV dest msg``."""
+        if self.word:
+            parts = [f";{name}" if name in self.required else f"[;{name}]" for name in self.fields]
+            return self.word + ("".join(parts) or ";")
+        return " ".join((self.keyword, *self.fields))
+
+
+COMMANDS: Final[dict[str, Declaration]] = {}
+"""Name -> declaration, in the order of SPEC.md."""
+
+DECLARED: Final[dict[type[Command], Declaration]] = {}
+"""The same rows by the command's class."""
+
+
+def declare(
+    name: str,
+    *,
+    who: Who,
+    answer: AnswerName,
+    help: str,
+    example: str,
+    actions: tuple[str, ...] = (),
+    word: str = "",
+    keyword: str = "",
+    refused: str = "",
+) -> Callable[[C], C]:
+    """Enter a command class in the table; ``refused`` lists its own codes, separated by spaces."""
+
+    def enter(command: C) -> C:
+        hints = get_type_hints(command, include_extras=True)
+        fields = {f.name: _field_of(hints[f.name]) for f in msgspec.structs.fields(command)}
+        required = frozenset(f.name for f in msgspec.structs.fields(command) if f.required)
+        codes = tuple(refused.split())
+        assert set(codes) <= set(SENTENCES), codes
+        row = Declaration(
+            command, name, actions, word, keyword, who, answer, codes, help, example, fields, required
+        )
+        COMMANDS[name] = DECLARED[command] = row
+        return command
+
+    return enter
+
+
+def _field_of(hint: Any) -> Field:
+    """The `Field` that annotates a type, which may be optional: ``Annotated[int, Field(…)] | None``."""
+    metadata = get_args(hint)[-1]
+    return metadata if isinstance(metadata, Field) else _field_of(get_args(hint)[0])
+
+
+# What every command on a group can be refused with.
+_GROUP = "no_such_group not_member"
+_ON_MEMBER = f"{_GROUP} not_operator no_such_user is_owner"
+
+
+@declare(
+    "hello",
+    actions=("client-hello", "client-connection", "connection"),
+    keyword="IAM",
+    who="anyone",
+    answer="hello",
+    refused="bad_nick nick_taken not_you bad_request storage_failed",
+    help="say who you are",
+    example="IAM alice",
+)
+class Hello(Command, frozen=True):
+    nick: NickField = ""
+    since: SinceField | None = None
+
+
+@declare(
+    "quit",
+    actions=("client-quit", "quit", "client-error"),
+    keyword="BYE",
+    who="anyone",
+    answer="quit",
+    help="leave the chat",
+    example="BYE",
+)
+class Quit(Command, frozen=True):
+    pass
+
+
+@declare(
+    "clients",
+    actions=("client-list-clients", "list"),
+    keyword="WHO",
+    who="identified",
+    answer="clients",
+    help="list who is connected",
+    example="WHO",
+)
+class ListClients(Command, frozen=True):
+    skip: SkipField = 0
+
+
+@declare(
+    "broadcast",
+    actions=("client-broadcast", "broadcast"),
+    keyword="MSG",
+    who="identified",
+    answer="ack",
+    refused="empty too_long storage_failed",
+    help="say something to everyone",
+    example="MSG hello all",
+)
+class Broadcast(Command, frozen=True):
+    msg: TextField
+
+
+@declare(
+    "send",
+    actions=("client-send", "send", "sendTo"),
+    keyword="PRV",
+    word="s",
+    who="identified",
+    answer="ack",
+    refused="no_such_user empty too_long storage_failed",
+    help="say something to one person, who gets it later if away",
+    example="s;bob;hello",
+)
+class Send(Command, frozen=True):
+    dest: UserField
+    msg: TextField
+
+
+@declare(
+    "cgroupe",
+    actions=("cgroupe", "cgroup", "cgroupeprive", "cgroupeprivé"),
+    word="cg",
+    who="identified",
+    answer="ack",
+    refused="bad_group group_exists storage_failed",
+    help="create a group, public unless said otherwise; you own it",
+    example="cg;wob;private",
+)
+class CreateGroup(Command, frozen=True):
+    group: GroupField
+    visibility: VisibilityField = "public"
+
+
+@declare(
+    "join",
+    actions=("join", "joinpr"),
+    word="j",
+    who="identified",
+    answer="ack",
+    refused="no_such_group already_member not_invited banned storage_failed",
+    help="join a group; a private one needs an invitation",
+    example="j;wob",
+)
+class Join(Command, frozen=True):
+    group: GroupField
+
+
+@declare(
+    "gbroadcast",
+    actions=("gbroadcast", "bgroup"),
+    word="bg",
+    who="members",
+    answer="ack",
+    refused=f"{_GROUP} empty too_long storage_failed",
+    help="say something to a group",
+    example="bg;wob;hello",
+)
+class GroupBroadcast(Command, frozen=True):
+    group: GroupField
+    msg: TextField
+
+
+@declare(
+    "members",
+    actions=("members",),
+    word="members",
+    who="members",
+    answer="members",
+    refused=_GROUP,
+    help="list a group's members",
+    example="members;wob",
+)
+class ListMembers(Command, frozen=True):
+    group: GroupField
+    skip: SkipField = 0
+
+
+@declare(
+    "msgs",
+    actions=("msgs", "messages"),
+    word="messages",
+    who="members",
+    answer="messages",
+    refused=f"{_GROUP} bad_request storage_failed",
+    help="read what was said in a group",
+    example="messages;wob",
+)
+class ListMessages(Command, frozen=True):
+    group: GroupField
+    limit: LimitField | None = None
+    before: BeforeField | None = None
+    after: AfterField | None = None
+
+
+@declare(
+    "groups",
+    actions=("groups",),
+    word="groups",
+    who="identified",
+    answer="groups",
+    help="list the groups that you can see",
+    example="groups;",
+)
+class ListGroups(Command, frozen=True):
+    skip: SkipField = 0
+
+
+@declare(
+    "leave",
+    actions=("leave",),
+    word="leave",
+    who="members",
+    answer="ack",
+    refused=f"{_GROUP} storage_failed",
+    help="leave a group",
+    example="leave;wob",
+)
+class Leave(Command, frozen=True):
+    group: GroupField
+
+
+@declare(
+    "invite",
+    actions=("invite",),
+    word="invite",
+    who="members",
+    answer="ack",
+    refused=f"{_GROUP} no_such_user already_member already_invited banned storage_failed",
+    help="invite somebody into a group",
+    example="invite;wob;bob",
+)
+class Invite(Command, frozen=True):
+    group: GroupField
+    dest: UserField
+
+
+@declare(
+    "kick",
+    actions=("kick",),
+    word="kick",
+    who="operators",
+    answer="ack",
+    refused=f"{_ON_MEMBER} no_such_member too_long storage_failed",
+    help="put somebody out of a group; they may come back",
+    example="kick;wob;bob;too loud",
+)
+class Kick(Command, frozen=True):
+    group: GroupField
+    dest: UserField
+    reason: ReasonField = ""
+
+
+@declare(
+    "ban",
+    actions=("ban",),
+    word="ban",
+    who="operators",
+    answer="ack",
+    refused=f"{_ON_MEMBER} already_banned too_long storage_failed",
+    help="put somebody out of a group and keep them out",
+    example="ban;wob;bob;spam",
+)
+class Ban(Command, frozen=True):
+    group: GroupField
+    dest: UserField
+    reason: ReasonField = ""
+
+
+@declare(
+    "unban",
+    actions=("unban",),
+    word="unban",
+    who="operators",
+    answer="ack",
+    refused=f"{_GROUP} not_operator no_such_user not_banned storage_failed",
+    help="lift a ban",
+    example="unban;wob;bob",
+)
+class Unban(Command, frozen=True):
+    group: GroupField
+    dest: UserField
+
+
+@declare(
+    "states",
+    actions=("states",),
+    word="states",
+    who="members",
+    answer="states",
+    refused=f"{_GROUP} bad_request storage_failed",
+    help="read what happened in a group",
+    example="states;wob",
+)
+class ListStates(Command, frozen=True):
+    group: GroupField
+    limit: LimitField | None = None
+    before: BeforeField | None = None
+    after: AfterField | None = None
+
+
+@declare(
+    "promote",
+    actions=("promote",),
+    word="promote",
+    who="owner",
+    answer="ack",
+    refused=f"{_GROUP} not_owner no_such_user no_such_member is_owner already_operator storage_failed",
+    help="make a member an operator of a group",
+    example="promote;wob;bob",
+)
+class Promote(Command, frozen=True):
+    group: GroupField
+    dest: UserField
+
+
+@declare(
+    "demote",
+    actions=("demote",),
+    word="demote",
+    who="owner",
+    answer="ack",
+    refused=f"{_GROUP} not_owner no_such_user is_owner no_such_operator storage_failed",
+    help="make an operator a plain member again",
+    example="demote;wob;bob",
+)
+class Demote(Command, frozen=True):
+    group: GroupField
+    dest: UserField
+
+
+@declare(
+    "visibility",
+    actions=("visibility",),
+    word="visibility",
+    who="owner",
+    answer="ack",
+    refused=f"{_GROUP} not_owner bad_request storage_failed",
+    help="make a group public or private",
+    example="visibility;wob;private",
+)
+class SetVisibility(Command, frozen=True):
+    group: GroupField
+    visibility: VisibilityField
+
+
+@declare(
+    "topic",
+    actions=("topic",),
+    word="topic",
+    who="operators",
+    answer="ack",
+    refused=f"{_GROUP} not_operator too_long storage_failed",
+    help="say what a group is about",
+    example="topic;wob;the weather",
+)
+class SetTopic(Command, frozen=True):
+    group: GroupField
+    topic: TopicField = ""
+
+
+@declare(
+    "history",
+    actions=("history",),
+    word="history",
+    who="identified",
+    answer="history",
+    refused=f"no_such_user {_GROUP} bad_request storage_failed",
+    help="read what you and somebody said; without a nick, what was said to everyone",
+    example="history;bob",
+)
+class History(Command, frozen=True):
+    dest: UserField | None = None
+    limit: LimitField | None = None
+    before: BeforeField | None = None
+    after: AfterField | None = None
+    group: GroupField | None = None
+
+
+@declare(
+    "help",
+    actions=("help",),
+    keyword="HELP",
+    who="anyone",
+    answer="help",
+    help="list the commands",
+    example="HELP",
+)
+class AskHelp(Command, frozen=True):
+    pass

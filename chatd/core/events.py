@@ -1,0 +1,99 @@
+"""What happened: the frozen values that travel from the core to the store and to the dialects."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Kind = Literal[
+    "message",
+    "created",
+    "joined",
+    "left",
+    "invited",
+    "kicked",
+    "banned",
+    "unbanned",
+    "promoted",
+    "demoted",
+    "visibility",
+    "topic",
+]
+"""Kinds of log entries. The first is what somebody said, the others are a group's events (`states`)."""
+
+
+class User(msgspec.Struct, frozen=True, eq=False):
+    """Somebody who was here once. ``key`` identifies, ``nick`` is shown, ``colour`` is ``#rrggbb``."""
+
+    id: int
+    nick: str
+    key: str
+    colour: str
+
+
+class Conversation(msgspec.Struct, frozen=True, eq=False):
+    """A sequence of log entries with its own gapless ``seq``.
+
+    ``name`` is the group's name as shown (empty otherwise); ``pair`` holds the two of a direct
+    conversation, lower id first (the same user twice for notes to oneself).
+    """
+
+    id: int
+    kind: Literal["lobby", "group", "direct"]
+    name: str = ""
+    pair: tuple[User, ...] = ()
+
+    def other(self, user: User) -> User:
+        """The one whom ``user`` talks with in this direct conversation."""
+        low, high = self.pair
+        return high if low.id == user.id else low
+
+
+LOBBY = Conversation(1, "lobby")
+"""The conversation of everyone who is connected; its id is fixed by the first migration."""
+
+
+class Event(msgspec.Struct, frozen=True, eq=False):
+    """One decided entry of the log, not yet placed in it.
+
+    ``body`` is the text of a message, the reason of a kick or ban, the new topic or visibility, or
+    ``"owner"`` when a promotion hands the group over.
+    """
+
+    kind: Kind
+    conversation: Conversation
+    actor: User
+    subject: User | None = None
+    body: str = ""
+
+
+class Logged(msgspec.Struct, frozen=True, eq=False):
+    """An `Event` with its place in the log: ``id`` overall, ``seq`` in its conversation.
+
+    ``at`` is when it was decided, in ms since 1970.
+    """
+
+    id: int
+    seq: int
+    at: int
+    event: Event
+
+
+class Arrived(msgspec.Struct, frozen=True, eq=False):
+    """Presence, told but not stored: ``user`` has come, ``returning`` if known before. ``at`` in ms."""
+
+    user: User
+    returning: bool
+    at: int
+
+
+class Departed(msgspec.Struct, frozen=True, eq=False):
+    """Presence, told but not stored: ``user`` has gone. ``at`` in ms."""
+
+    user: User
+    at: int
+
+
+Told = Logged | Arrived | Departed
+"""What an audience can be told."""

@@ -1,0 +1,159 @@
+"""Names of people and of groups: which are allowed, and when two of them are the same.
+
+A name has two forms. The shown one keeps its case; the key says who it is: `Straße`, `STRASSE` and
+`ｓｔｒａｓｓｅ` are one person. Keys come from PRECIS (RFC 8264) and its profile for nicknames (RFC 8266).
+"""
+
+import re
+import unicodedata
+from functools import lru_cache
+from typing import NamedTuple
+from unicodedata import category, normalize
+
+from precis_i18n import get_profile
+
+NICK_LIMIT = 32
+GROUP_LIMIT = 64
+"""The longest names, in code points after NFC."""
+
+RESERVED_NICK = "server"
+"""Answers come `from` it (seeds td2 and td4), so nobody can be called that."""
+
+NAMES_REMEMBERED = 8_192
+"""Parsed names kept: more than people talking at once, and some 20 MB if every one of them is hostile."""
+
+# NFC turns at most four code points into one (U+1F82 is alpha and three marks), so whatever is longer than
+# four times the limit stays too long, and isn't worth normalising.
+_SHRINKS_AT_MOST = 4
+
+_SYNTAX = ";|,:@!*?"
+# Drawn as nothing or as a box, though Unicode has them as symbols.
+_BLANKS = "\u2800\ufffc\ufffd\U00016fe4\U0001d159"
+_REFUSED_CATEGORIES = {
+    "Cc": "a name has no control characters",
+    "Cf": "a name has no invisible characters",
+    "Cn": "a name has no unassigned characters",
+    "Co": "a name has no private-use characters",
+    "Cs": "a name has no lone surrogates",
+}
+
+# ASCII that needs no second look: every printable character but the syntax, and no leading "#".
+_PLAIN = re.compile(rf"(?!#)[^\x00-\x20\x7f-\U0010ffff{re.escape(_SYNTAX)}]+")
+
+# East Asian writing mixes with an alphabet without looking like it (compare UTS 39, "highly restrictive"), as
+# do ASCII digits.
+_MIXES = {"CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO", "IDEOGRAPHIC", "MODIFIER", "DIGIT"}
+
+_PRECIS = get_profile("NicknameCaseMapped")
+
+
+class BadName(ValueError):
+    """A name that nobody may carry.
+
+    `reason` is a sentence for the peer that chose it, and says what to do about it.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Name(NamedTuple):
+    """A name as it is `shown` (NFC, case kept), and its identity, `key`: equal keys are the same name."""
+
+    shown: str
+    key: str
+
+
+def parse_nick(text: str) -> Name:
+    """Read the name of a person: 1 to 32 code points. Raises `BadName`."""
+    nick = _parse(text, NICK_LIMIT)
+    if nick.key == RESERVED_NICK:
+        raise BadName(f'choose another name: "{RESERVED_NICK}" is what answers come from')
+    return nick
+
+
+def parse_group(text: str) -> Name:
+    """Read the name of a group: 1 to 64 code points. Raises `BadName`."""
+    return _parse(text, GROUP_LIMIT)
+
+
+# PRECIS takes some 14 µs a name, and the same names come in every message. What is refused isn't remembered.
+@lru_cache(NAMES_REMEMBERED)
+def _parse(text: str, limit: int) -> Name:
+    if not text:
+        raise BadName("a name has at least one character")
+    if len(text) > limit * _SHRINKS_AT_MOST:
+        raise _too_long(limit)
+    plain = _PLAIN.fullmatch(text)
+    shown = text if plain else normalize("NFC", text)
+    if len(shown) > limit:
+        raise _too_long(limit)
+    if plain:
+        return Name(shown, shown.lower())
+    _check_characters(shown)
+    key = _identity(shown)
+    _check_start(shown)
+    _check_start(key)
+    _check_alphabets(key)
+    return Name(shown, key)
+
+
+def _identity(shown: str) -> str:
+    """The form in which equal names are equal, and which is its own identity.
+
+    Case folding comes on top of PRECIS, whose lower case tells `ß` from `SS` and `ς` from `Σ`.
+    """
+    try:
+        mapped = _PRECIS.enforce(shown)
+    except UnicodeEncodeError as refusal:
+        culprits = ", ".join(map(_spell, refusal.object[refusal.start : refusal.end]))
+        raise BadName(f"a name keeps to what RFC 8264 allows: leave out {culprits}") from None
+    return normalize("NFC", mapped.casefold())
+
+
+def _check_characters(shown: str) -> None:
+    """Refuse what breaks a line, hides or is syntax of a wire, and what only stands for such a character."""
+    for char in shown:
+        for meant in char + normalize("NFKC", char):
+            if meant.isspace():
+                rule = "a name has no spaces"
+            elif meant in _SYNTAX:
+                rule = f"a name has none of {' '.join(_SYNTAX)}"
+            elif meant in _BLANKS:
+                rule = "a name has no blanks"
+            elif not (rule := _REFUSED_CATEGORIES.get(category(meant), "")):
+                continue
+            raise BadName(f"{rule}: leave out {_spell(char)}")
+
+
+def _check_start(form: str) -> None:
+    if form.startswith("#"):
+        raise BadName('a name does not start with "#"')
+    if category(form[0]).startswith("M"):
+        raise BadName(f"a name does not start with a combining mark: leave out {_spell(form[0])}")
+
+
+def _check_alphabets(key: str) -> None:
+    """Refuse `аlice`, whose first letter is Cyrillic, and `b०b`, whose middle is a digit of Devanagari.
+
+    Nearly every alphabet has something that looks like an `o` or an `l`, so none of them mixes with another.
+    """
+    alphabets = {_alphabet(char) for char in key if char.isalpha() or char.isdecimal()} - _MIXES
+    if len(alphabets) > 1:
+        mixed = " and ".join(sorted(alphabet.capitalize() for alphabet in alphabets))
+        raise BadName(f"a name keeps to one alphabet: choose between {mixed}")
+
+
+def _alphabet(char: str) -> str:
+    """The first word of a character's name (`LATIN`, `ARABIC`, `CJK`): Python has no table of scripts."""
+    words = unicodedata.name(char, "UNNAMED").removeprefix("EXTENDED ")  # EXTENDED ARABIC-INDIC DIGIT ONE
+    return words.replace("-", " ").partition(" ")[0]
+
+
+def _too_long(limit: int) -> BadName:
+    return BadName(f"a name has at most {limit} characters: shorten it")
+
+
+def _spell(char: str) -> str:
+    return f'"{char}"' if "!" <= char <= "~" else f"U+{ord(char):04X}"

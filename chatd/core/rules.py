@@ -1,0 +1,217 @@
+"""Who may do what: a command and its author in, events or a refusal out. Nothing is changed here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from chatd.core import commands as c
+from chatd.core.events import LOBBY, Conversation, Event, User
+from chatd.core.names import BadName, Name, parse_group
+from chatd.core.refusals import Refusal
+from chatd.core.state import Group, State
+
+
+class Decision(msgspec.Struct, frozen=True, eq=False):
+    """What a command comes to: ``events`` in order, the first being the one that is acknowledged.
+
+    ``opens`` is a conversation that has to exist first. ``audience`` holds the ids of the users who
+    are told, None standing for everyone connected.
+    """
+
+    events: tuple[Event, ...]
+    audience: tuple[int, ...] | None
+    opens: Conversation | None = None
+
+
+def decide(state: State, actor: User, command: c.Command) -> Decision:
+    """What ``command`` by ``actor`` comes to in this state. Raises `Refusal`."""
+    return _RULES[type(command)](state, actor, command)
+
+
+def member_of(state: State, actor: User, name: str) -> Group:
+    """The group called ``name``, which ``actor`` has to be in. Raises ``no_such_group``, ``not_member``."""
+    group = state.group(name, actor)
+    if actor.id not in group.members:
+        raise Refusal("not_member", group=group.name)
+    return group
+
+
+def operated_by(state: State, actor: User, name: str) -> Group:
+    """The same for owner and operators. Raises also ``not_operator``."""
+    group = member_of(state, actor, name)
+    if group.role(actor) == "member":
+        raise Refusal("not_operator", group=group.name)
+    return group
+
+
+def owned_by(state: State, actor: User, name: str) -> Group:
+    """The same for the owner alone. Raises also ``not_owner``."""
+    group = member_of(state, actor, name)
+    if group.role(actor) != "owner":
+        raise Refusal("not_owner", group=group.name)
+    return group
+
+
+def _subject(state: State, group: Group, nick: str) -> User:
+    """The user called ``nick``, who must not be the owner. Raises ``no_such_user``, ``is_owner``."""
+    user = state.user(nick)
+    if user.id == group.owner.id:
+        raise Refusal("is_owner", nick=user.nick, group=group.name)
+    return user
+
+
+def _in_group(group: Group, *events: Event) -> Decision:
+    """Events told to the members, before or after, and to whom they are about."""
+    audience = dict.fromkeys(group.audience)
+    for event in events:
+        audience.setdefault((event.subject or event.actor).id)
+    return Decision(events, tuple(audience))
+
+
+def _broadcast(state: State, actor: User, command: c.Broadcast) -> Decision:
+    return Decision((Event("message", LOBBY, actor, None, command.msg),), None)
+
+
+def _send(state: State, actor: User, command: c.Send) -> Decision:
+    dest = state.user(command.dest)
+    opens = None
+    conversation = state.direct(actor, dest)
+    if conversation is None:
+        pair = (actor, dest) if actor.id < dest.id else (dest, actor)
+        conversation = opens = state.new_conversation("direct", pair=pair)
+    event = Event("message", conversation, actor, dest, command.msg)
+    return Decision((event,), tuple({actor.id, dest.id}), opens)
+
+
+def _group_broadcast(state: State, actor: User, command: c.GroupBroadcast) -> Decision:
+    group = member_of(state, actor, command.group)
+    return Decision((Event("message", group.conversation, actor, None, command.msg),), group.audience)
+
+
+def _create(state: State, actor: User, command: c.CreateGroup) -> Decision:
+    try:
+        name: Name = parse_group(command.group)
+    except BadName as bad:
+        raise Refusal("bad_group", group=command.group, why=bad.reason) from None
+    taken = state.find_group(command.group)
+    if taken is not None:
+        raise Refusal("group_exists", group=taken.name)
+    conversation = state.new_conversation("group", name.shown)
+    event = Event("created", conversation, actor, None, command.visibility)
+    return Decision((event,), (actor.id,), conversation)
+
+
+def _join(state: State, actor: User, command: c.Join) -> Decision:
+    # The one command that admits that a private group exists: "ask for an invitation" helps
+    # whoever was told its name, and `cgroupe` has to say as much anyway.
+    group = state.find_group(command.group)
+    if group is None:
+        raise Refusal("no_such_group", group=command.group)
+    if actor.id in group.members:
+        raise Refusal("already_member", nick=actor.nick, group=group.name)
+    if actor.id in group.banned:
+        raise Refusal("banned", nick=actor.nick, group=group.name)
+    # An owner is out of the group only when it is empty, and walks back in.
+    invited = actor.id in group.invited or actor.id == group.owner.id
+    if group.visibility == "private" and not invited:
+        raise Refusal("not_invited", group=group.name)
+    joined = Event("joined", group.conversation, actor)
+    if group.members:
+        return _in_group(group, joined)
+    return _in_group(group, joined, Event("promoted", group.conversation, actor, actor, "owner"))
+
+
+def _leave(state: State, actor: User, command: c.Leave) -> Decision:
+    group = member_of(state, actor, command.group)
+    left = Event("left", group.conversation, actor)
+    heir = group.heir() if group.owner.id == actor.id else None
+    if heir is None:
+        return _in_group(group, left)
+    return _in_group(group, left, Event("promoted", group.conversation, actor, heir, "owner"))
+
+
+def _invite(state: State, actor: User, command: c.Invite) -> Decision:
+    group = member_of(state, actor, command.group)
+    guest = state.user(command.dest)
+    for code, held in (
+        ("already_member", group.members),
+        ("banned", group.banned),
+        ("already_invited", group.invited),
+    ):
+        if guest.id in held:
+            raise Refusal(code, nick=guest.nick, group=group.name)
+    return _in_group(group, Event("invited", group.conversation, actor, guest))
+
+
+def _kick(state: State, actor: User, command: c.Kick) -> Decision:
+    group = operated_by(state, actor, command.group)
+    subject = _subject(state, group, command.dest)
+    if subject.id not in group.members:
+        raise Refusal("no_such_member", nick=subject.nick, group=group.name)
+    return _in_group(group, Event("kicked", group.conversation, actor, subject, command.reason))
+
+
+def _ban(state: State, actor: User, command: c.Ban) -> Decision:
+    group = operated_by(state, actor, command.group)
+    subject = _subject(state, group, command.dest)
+    if subject.id in group.banned:
+        raise Refusal("already_banned", nick=subject.nick, group=group.name)
+    return _in_group(group, Event("banned", group.conversation, actor, subject, command.reason))
+
+
+def _unban(state: State, actor: User, command: c.Unban) -> Decision:
+    group = operated_by(state, actor, command.group)
+    subject = state.user(command.dest)
+    if subject.id not in group.banned:
+        raise Refusal("not_banned", nick=subject.nick, group=group.name)
+    return _in_group(group, Event("unbanned", group.conversation, actor, subject))
+
+
+def _promote(state: State, actor: User, command: c.Promote) -> Decision:
+    group = owned_by(state, actor, command.group)
+    subject = _subject(state, group, command.dest)
+    if subject.id not in group.members:
+        raise Refusal("no_such_member", nick=subject.nick, group=group.name)
+    if subject.id in group.operators:
+        raise Refusal("already_operator", nick=subject.nick, group=group.name)
+    return _in_group(group, Event("promoted", group.conversation, actor, subject))
+
+
+def _demote(state: State, actor: User, command: c.Demote) -> Decision:
+    group = owned_by(state, actor, command.group)
+    subject = _subject(state, group, command.dest)
+    if subject.id not in group.operators:
+        raise Refusal("no_such_operator", nick=subject.nick, group=group.name)
+    return _in_group(group, Event("demoted", group.conversation, actor, subject))
+
+
+def _visibility(state: State, actor: User, command: c.SetVisibility) -> Decision:
+    group = owned_by(state, actor, command.group)
+    return _in_group(group, Event("visibility", group.conversation, actor, None, command.visibility))
+
+
+def _topic(state: State, actor: User, command: c.SetTopic) -> Decision:
+    group = operated_by(state, actor, command.group)
+    return _in_group(group, Event("topic", group.conversation, actor, None, command.topic))
+
+
+# Each rule takes the command of its own line, which is more than the type of a dict can say.
+_RULES: dict[type[c.Command], Callable[[State, User, Any], Decision]] = {
+    c.Broadcast: _broadcast,
+    c.Send: _send,
+    c.CreateGroup: _create,
+    c.Join: _join,
+    c.GroupBroadcast: _group_broadcast,
+    c.Leave: _leave,
+    c.Invite: _invite,
+    c.Kick: _kick,
+    c.Ban: _ban,
+    c.Unban: _unban,
+    c.Promote: _promote,
+    c.Demote: _demote,
+    c.SetVisibility: _visibility,
+    c.SetTopic: _topic,
+}

@@ -1,0 +1,216 @@
+"""The state of the chat: users, groups and conversations, as the log so far has made them.
+
+It changes in three ways only, each a pure consequence of its argument: a user is admitted, a
+conversation is opened, an event is applied. Presence is not part of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+from chatd.core.colours import colour_of
+from chatd.core.events import LOBBY, Conversation, Event, User
+from chatd.core.names import BadName, Name, parse_group, parse_nick
+from chatd.core.refusals import Refusal
+
+
+class Group:
+    """A group as its events have made it. ``members`` is in the order of joining; ids are users' ids."""
+
+    __slots__ = (
+        "_audience",
+        "banned",
+        "conversation",
+        "invited",
+        "members",
+        "operators",
+        "owner",
+        "topic",
+        "visibility",
+    )
+
+    def __init__(self, conversation: Conversation, owner: User) -> None:
+        self.conversation = conversation
+        self.owner = owner
+        self.visibility = "public"
+        self.topic = ""
+        self.members: dict[int, User] = {}
+        self.operators: set[int] = set()
+        self.invited: set[int] = set()
+        self.banned: dict[int, str] = {}
+        self._audience: tuple[int, ...] | None = None
+
+    @property
+    def name(self) -> str:
+        """The name as its creator wrote it."""
+        return self.conversation.name
+
+    @property
+    def audience(self) -> tuple[int, ...]:
+        """The members' ids, as a value that outlives later changes; the same object until then."""
+        if self._audience is None:
+            self._audience = tuple(self.members)
+        return self._audience
+
+    def role(self, user: User) -> Literal["owner", "operator", "member", "invited", ""]:
+        """What ``user`` is here. The last owner of an empty group is no member of it, so has no role."""
+        if user.id in self.members:
+            if user.id == self.owner.id:
+                return "owner"
+            return "operator" if user.id in self.operators else "member"
+        return "invited" if user.id in self.invited else ""
+
+    def visible_to(self, user: User) -> bool:
+        """Whether the group exists as far as ``user`` can tell."""
+        return self.visibility == "public" or user.id in self.members or user.id in self.invited
+
+    def heir(self) -> User | None:
+        """Who owns the group when its owner leaves: the longest-standing operator, else member."""
+        others = [user for user in self.members.values() if user.id != self.owner.id]
+        operators = [user for user in others if user.id in self.operators]
+        return next(iter(operators or others), None)
+
+    def apply(self, event: Event) -> None:
+        """Make the change that ``event`` says; who may do what was decided before."""
+        change = _CHANGES.get(event.kind)
+        if change is not None:
+            change(self, event, event.subject or event.actor)
+            self._audience = None
+
+    def _add(self, event: Event, user: User) -> None:
+        self.members[user.id] = user
+        self.invited.discard(user.id)
+
+    def _create(self, event: Event, user: User) -> None:
+        self.visibility = event.body
+        self._add(event, user)
+
+    def _remove(self, event: Event, user: User) -> None:
+        self.members.pop(user.id, None)
+        self.operators.discard(user.id)
+        self.invited.discard(user.id)
+
+    def _invite(self, event: Event, user: User) -> None:
+        self.invited.add(user.id)
+
+    def _ban(self, event: Event, user: User) -> None:
+        self._remove(event, user)
+        self.banned[user.id] = event.body
+
+    def _unban(self, event: Event, user: User) -> None:
+        self.banned.pop(user.id, None)
+
+    def _promote(self, event: Event, user: User) -> None:
+        if event.body == "owner":
+            self.owner = user
+            self.operators.discard(user.id)
+        else:
+            self.operators.add(user.id)
+
+    def _demote(self, event: Event, user: User) -> None:
+        self.operators.discard(user.id)
+
+    def _see(self, event: Event, user: User) -> None:
+        self.visibility = event.body
+
+    def _describe(self, event: Event, user: User) -> None:
+        self.topic = event.body
+
+
+_CHANGES: dict[str, Callable[[Group, Event, User], None]] = {
+    "created": Group._create,
+    "joined": Group._add,
+    "left": Group._remove,
+    "invited": Group._invite,
+    "kicked": Group._remove,
+    "banned": Group._ban,
+    "unbanned": Group._unban,
+    "promoted": Group._promote,
+    "demoted": Group._demote,
+    "visibility": Group._see,
+    "topic": Group._describe,
+}
+
+
+class State:
+    """Everyone and everything, looked up by name or by id."""
+
+    def __init__(self) -> None:
+        self.users: dict[int, User] = {}
+        self.conversations: dict[int, Conversation] = {LOBBY.id: LOBBY}
+        self._user_keys: dict[str, User] = {}
+        self._groups: dict[str, Group] = {}
+        self._group_ids: dict[int, Group] = {}
+        self._directs: dict[tuple[int, int], Conversation] = {}
+        self._directs_of: dict[int, list[Conversation]] = {}
+
+    def admit(self, user: User) -> None:
+        """Know ``user`` from now on."""
+        self.users[user.id] = self._user_keys[user.key] = user
+
+    def open(self, conversation: Conversation) -> None:
+        """Know ``conversation`` from now on. A group gets its owner with its ``created`` event."""
+        self.conversations[conversation.id] = conversation
+        if conversation.pair:
+            low, high = conversation.pair
+            self._directs[low.id, high.id] = conversation
+            for id in {low.id, high.id}:
+                self._directs_of.setdefault(id, []).append(conversation)
+
+    def apply(self, event: Event) -> None:
+        """Make the change that ``event`` says; messages change nothing."""
+        if event.kind == "created":
+            group = Group(event.conversation, event.actor)
+            self._group_ids[event.conversation.id] = self._groups[parse_group(group.name).key] = group
+        if event.kind != "message":
+            self._group_ids[event.conversation.id].apply(event)
+
+    def known(self, name: Name) -> User | None:
+        """The user of this name, if there ever was one."""
+        return self._user_keys.get(name.key)
+
+    def user(self, nick: str) -> User:
+        """The user called ``nick``. Raises `Refusal` ``no_such_user``."""
+        try:
+            return self._user_keys[parse_nick(nick).key]
+        except (BadName, KeyError):
+            raise Refusal("no_such_user", nick=nick) from None
+
+    def new_user(self, name: Name) -> User:
+        """The user that ``name`` would be; `admit` makes it so."""
+        number = next(reversed(self.users), 0) + 1
+        return User(number, name.shown, name.key, colour_of(number))
+
+    def group(self, name: str, viewer: User) -> Group:
+        """The group called ``name``, if ``viewer`` can see it. Raises `Refusal` ``no_such_group``."""
+        group = self.find_group(name)
+        if group is None or not group.visible_to(viewer):
+            raise Refusal("no_such_group", group=name)
+        return group
+
+    def find_group(self, name: str) -> Group | None:
+        """The group called ``name``, whoever may see it."""
+        try:
+            return self._groups.get(parse_group(name).key)
+        except BadName:
+            return None
+
+    def groups_seen_by(self, user: User) -> list[Group]:
+        """The groups that exist as far as ``user`` can tell, by name."""
+        return [self._groups[key] for key in sorted(self._groups) if self._groups[key].visible_to(user)]
+
+    def direct(self, one: User, other: User) -> Conversation | None:
+        """The conversation between two users, if they ever had one."""
+        return self._directs.get((min(one.id, other.id), max(one.id, other.id)))
+
+    def new_conversation(
+        self, kind: Literal["group", "direct"], name: str = "", pair: tuple[User, ...] = ()
+    ) -> Conversation:
+        """A conversation with the next id; `open` makes it known."""
+        return Conversation(next(reversed(self.conversations)) + 1, kind, name, pair)
+
+    def conversations_of(self, user: User) -> list[Conversation]:
+        """What ``user`` may read besides the lobby: direct conversations, then groups one is in."""
+        groups = [group.conversation for group in self._group_ids.values() if user.id in group.members]
+        return [*self._directs_of.get(user.id, ()), *groups]

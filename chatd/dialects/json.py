@@ -1,0 +1,395 @@
+"""The JSON dialect: the course-work "tchat" in all its generations, and its newline-delimited kind.
+
+Sources: seeds td2, td4 and project-part2; the base actions and the habits of real clients are
+described in SPEC.md, chapter JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeGuard
+
+import msgspec
+
+from chatd import __version__
+from chatd.core.answers import Ack, Answer, Clients, Goodbye, Groups, Help, Members, Page, Welcome
+from chatd.core.commands import COMMANDS, Command, CreateGroup, Declaration, Hello
+from chatd.core.events import Conversation, Departed, Logged, Told
+from chatd.core.limits import Limits
+from chatd.core.refusals import Refusal
+from chatd.dialects.stamp import rfc3339
+from chatd.dialects.wire import Dialect, Request
+
+COURSE_FRAME: Final = 60_000
+"""Bytes in one frame to a course-work client at most: it takes one read of 64 KiB for one object."""
+
+LINES_FRAME: Final = 256 * 1024
+"""Bytes in one frame to a client that knows where lines end, so that a page is never a whole outbox."""
+
+COURSE_PACE: Final = 0.04
+"""Seconds between two objects to a course-work client: it takes one read for one object."""
+
+REF_LENGTH: Final = 128
+"""Characters in a ref at most."""
+
+NAME_LENGTH: Final = 64
+"""Characters of an unknown action that its refusal repeats."""
+
+SENDERS: Final = ("from", "sender", "name")
+
+ACTIONS: Final[dict[str, Declaration]] = {action: row for row in COMMANDS.values() for action in row.actions}
+"""Every name that a client may give an action."""
+
+_FIELDS: Final[dict[str, tuple[tuple[str, tuple[str, ...]], ...]]] = {
+    row.name: tuple((name, (name, *field.aliases)) for name, field in row.fields.items())
+    for row in COMMANDS.values()
+}
+
+_RELAYED: Final = {
+    "server-send": "client-send",
+    "server-broadcast": "client-broadcast",
+    "server-quit": "server-go",
+}
+"""Names for the client that says its ``name`` in its hello."""
+
+# What the body of an event is called, by its kind; a body that is not listed is not shown.
+_BODY: Final = {
+    "created": "visibility",
+    "visibility": "visibility",
+    "topic": "topic",
+    "kicked": "reason",
+    "banned": "reason",
+}
+
+_PAGES: Final = {"messages": "server-msgs", "states": "server-states"}
+
+_STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
+_TEMPLATE: Final = re.compile(rb"[${}]")
+
+_decode: Final = msgspec.json.Decoder().decode
+_encode: Final = msgspec.json.Encoder().encode
+
+Object = dict[str, Any]
+
+
+class JsonDialect:
+    """One of four ways to speak JSON: in ``lines`` or like course work, with ``relay`` names or without."""
+
+    greeting = b""
+    insists = False
+    pages = True
+
+    def __init__(
+        self, limits: Limits, lines: bool = False, relay: bool = False, family: Family | None = None
+    ) -> None:
+        self.lines = lines
+        self.relay = relay
+        self.pace = 0.0 if lines else COURSE_PACE
+        self._limits = limits
+        self._family: Family = {} if family is None else family
+        self._family[lines, relay] = self
+
+    def variant(self, lines: bool, relay: bool) -> JsonDialect:
+        """The one dialect of this family that speaks so."""
+        found = self._family.get((lines, relay))
+        return found or JsonDialect(self._limits, lines, relay, self._family)
+
+    # What the client says.
+
+    def decode(self, frame: bytes) -> Request:
+        """See `Dialect.decode`."""
+        try:
+            asked = _parse(frame)
+        except Refusal as refusal:
+            return Request(refusal)
+        inner = asked.get("messageFormat")
+        if isinstance(inner, dict):
+            asked = inner
+        name = asked.get("action")
+        ref = asked.get("ref") or None
+        sender = next((asked[key] for key in SENDERS if asked.get(key) is not None), "")
+        try:
+            command: Command | Refusal = self._command(asked, name, ref, sender)
+        except Refusal as refusal:
+            command = refusal
+        return Request(
+            command,
+            name[:NAME_LENGTH] if isinstance(name, str) else "",
+            sender if isinstance(sender, str) else "",
+            ref if _is_ref(ref) else None,
+            self._shown(asked, name),
+        )
+
+    def _command(self, asked: Object, name: object, ref: object, sender: object) -> Command:
+        if not _is_ref(ref):
+            raise Refusal(
+                "bad_request", why=f"ref is a string or a whole number of at most {REF_LENGTH} characters"
+            )
+        if not isinstance(name, str):
+            raise Refusal("bad_request", why="a request has an action, which is a string")
+        row = ACTIONS.get(name)
+        if row is None:
+            raise Refusal("unknown_action", name=name[:NAME_LENGTH])
+        if not isinstance(sender, str):
+            raise Refusal("bad_request", why="the sender is a string")
+        return row.build(_values(row, name, asked, sender), self._limits)
+
+    def _shown(self, asked: Object, name: object) -> Dialect | None:
+        lines = self.lines or asked.get("framing") == "lines"
+        names_itself = "name" in asked and not {"from", "sender"} & asked.keys()
+        relay = self.relay or (names_itself and name in COMMANDS["hello"].actions)
+        return self.variant(lines, relay) if (lines, relay) != (self.lines, self.relay) else None
+
+    # What the client is told.
+
+    def answer(self, request: Request, answer: Answer) -> bytes:
+        """See `Dialect.answer`."""
+        return _ANSWERS[type(answer)](self, request, answer)
+
+    def refusal(self, request: Request | None, refusal: Refusal) -> bytes:
+        """See `Dialect.refusal`."""
+        said: Object = {"action": "server-error", "code": refusal.code, "msg": refusal.text}
+        if request is not None and request.name:
+            said["request"] = request.name
+        if request is not None and request.ref is not None:
+            said["ref"] = request.ref
+        if refusal.retry_after is not None:
+            said["retry_after"] = refusal.retry_after
+        return self._frame(said)
+
+    def told(self, told: Told) -> bytes:
+        """See `Dialect.told`."""
+        if isinstance(told, Logged):
+            return self._frame(_message(told) if told.event.kind == "message" else _event(told))
+        said: Object = {"action": "server-event", "actor": told.user.nick, "ts": rfc3339(told.at)}
+        if isinstance(told, Departed):
+            return self._frame({**said, "event": "left"})
+        return self._frame(
+            {**said, "event": "arrived", "returning": told.returning, "colour": told.user.colour}
+        )
+
+    def _welcome(self, request: Request, answer: Welcome) -> bytes:
+        user = answer.user
+        msg = f"Welcome back {user.nick} !" if answer.returning else f"Hello {user.nick}"
+        said: Object = {"from": "server", "action": "server-hello", "msg": msg}
+        if self.lines:
+            limits = self._limits
+            said["user"] = {"id": user.id, "nick": user.nick, "colour": user.colour}
+            said["cursor"] = answer.cursor
+            said["returning"] = answer.returning
+            said["limits"] = {"json": limits.json, "message": limits.message, "page": limits.page_max}
+            said["version"] = __version__
+            if request.ref is not None:
+                said["ref"] = request.ref
+        return self._frame(said)
+
+    def _ack(self, request: Request, answer: Ack) -> bytes:
+        logged = answer.logged
+        said = self._answered(request, "server-ack")
+        said["request"] = request.name
+        said.update(_where(logged.event.conversation))
+        if logged.event.subject is not None:
+            said["to"] = logged.event.subject.nick
+        said.update(id=logged.id, seq=logged.seq, ts=rfc3339(logged.at))
+        return self._frame(said)
+
+    def _clients(self, request: Request, answer: Clients) -> bytes:
+        return self._list(self._answered(request, "server-list-clients"), "clients", list(answer.nicks))
+
+    def _members(self, request: Request, answer: Members) -> bytes:
+        members = [{"name": m.nick, "role": m.role, "online": m.online} for m in answer.members]
+        return self._list(
+            {**self._answered(request, "server-members"), "group": answer.group}, "members", members
+        )
+
+    def _groups(self, request: Request, answer: Groups) -> bytes:
+        groups = [msgspec.to_builtins(line) for line in answer.groups]
+        return self._list(self._answered(request, "server-groups"), "groups", groups)
+
+    def _page(self, request: Request, answer: Page) -> bytes:
+        conversation = answer.conversation
+        row = ACTIONS.get(request.name)
+        action = _PAGES.get(row.answer if row is not None else "history", "server-history")
+        said = {**self._answered(request, action), **_where(conversation)}
+        if conversation.kind == "direct":
+            said["with"] = conversation.other(answer.reader).nick
+        key = "events" if answer.events else "messages"
+        item = _event_item if answer.events else _message_item
+        return self._list(said, key, [item(entry) for entry in answer.entries], answer.more, answer.forward)
+
+    def _help(self, request: Request, answer: Help) -> bytes:
+        commands = [
+            {"action": row.actions[0], "fields": list(row.fields), "help": row.help}
+            for row in answer.commands
+            if row.actions
+        ]
+        return self._list(self._answered(request, "server-help"), "commands", commands)
+
+    def _goodbye(self, request: Request, answer: Goodbye) -> bytes:
+        said = self._answered(request, "server-quit")
+        if answer.user is not None:
+            said["msg"] = f"Goodbye {answer.user.nick}"
+        return self._frame(said)
+
+    def _answered(self, request: Request, action: str) -> Object:
+        return {"action": action} if request.ref is None else {"action": action, "ref": request.ref}
+
+    def _list(
+        self, said: Object, key: str, items: list[Any], more: bool = False, forward: bool = True
+    ) -> bytes:
+        """A frame with as many ``items`` as may be in one, from the end that the reader began at."""
+        room = (LINES_FRAME if self.lines else COURSE_FRAME) - len(
+            self._encoded({**said, key: [], "more": True})
+        )
+        kept = 0
+        for item in items if forward else reversed(items):
+            room -= len(self._encoded(item)) + 1
+            if room < 0:
+                more = True
+                break
+            kept += 1
+        said[key] = items[:kept] if forward else items[len(items) - kept :]
+        if more:
+            said["more"] = True
+        return self._frame(said)
+
+    def _frame(self, said: Object) -> bytes:
+        if self.relay:
+            said["action"] = _RELAYED.get(said["action"], said["action"])
+        return self._encoded(said) + (b"\n" if self.lines else b"")
+
+    def _encoded(self, said: object) -> bytes:
+        return _encode(said) if self.lines else _STRING.sub(_escape, _encode(said))
+
+
+Family = dict[tuple[bool, bool], JsonDialect]
+
+_ANSWERS: Final[dict[type, Callable[[JsonDialect, Request, Any], bytes]]] = {
+    Welcome: JsonDialect._welcome,
+    Ack: JsonDialect._ack,
+    Clients: JsonDialect._clients,
+    Members: JsonDialect._members,
+    Groups: JsonDialect._groups,
+    Page: JsonDialect._page,
+    Help: JsonDialect._help,
+    Goodbye: JsonDialect._goodbye,
+}
+
+
+def _parse(frame: bytes) -> Object:
+    """The object that ``frame`` is. Raises `Refusal` ``bad_json`` or ``bad_utf8``."""
+    try:
+        said = _decode(frame)
+        # Every key has its colon, so as many colons as keys prove that none stands twice; a colon more,
+        # in a text or in a nested object, takes the slow way.
+        if isinstance(said, dict) and frame.count(b":") != len(said):
+            json.loads(frame, object_pairs_hook=_unique)
+    except UnicodeDecodeError:
+        raise Refusal("bad_utf8") from None
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise Refusal("bad_json", why=str(error)) from None
+    if not isinstance(said, dict):
+        raise Refusal("bad_json", why="a request is an object")
+    return said
+
+
+def _unique(pairs: list[tuple[str, object]]) -> Object:
+    unique = dict(pairs)
+    if len(unique) != len(pairs):
+        raise Refusal("bad_json", why="a key stands twice")
+    return unique
+
+
+def _is_ref(ref: object) -> TypeGuard[str | int | None]:
+    if isinstance(ref, bool):
+        return False
+    return ref is None or (isinstance(ref, str | int) and len(str(ref)) <= REF_LENGTH)
+
+
+def _values(row: Declaration, action: str, asked: Mapping[str, object], sender: str) -> Mapping[str, object]:
+    """The command's fields by our names, from the names that clients give them."""
+    if row.command is Hello:
+        return {"nick": sender, "since": asked.get("since")}
+    values: Object = {}
+    for field, names in _FIELDS[row.name]:
+        for name in names:
+            value = asked.get(name)
+            if value is not None:
+                values[field] = _visibility(name, value) if field == "visibility" else value
+                break
+    if row.command is CreateGroup and action.startswith("cgroupepriv"):
+        values["visibility"] = "private"
+    return values
+
+
+def _visibility(key: str, value: object) -> object:
+    """``value`` as our own word, for any of the ways to say "private" that are about; else as it is."""
+    if key in ("public", "isPublic", "private") and value in (True, False, 0, 1):
+        return "private" if bool(value) == (key == "private") else "public"
+    if isinstance(value, str):
+        if "priv" in value.lower():
+            return "private"
+        if "pub" in value.lower():
+            return "public"
+    return value
+
+
+def _escape(string: re.Match[bytes]) -> bytes:
+    """One client runs what it gets through a template, so these three are never written as they are."""
+    return _TEMPLATE.sub(lambda found: b"\\u%04x" % found[0][0], string[0])
+
+
+def _where(conversation: Conversation) -> Object:
+    return {"group": conversation.name} if conversation.kind == "group" else {}
+
+
+def _message(logged: Logged) -> Object:
+    event = logged.event
+    said: Object = {"action": "server-broadcast", "from": event.actor.nick}
+    if event.conversation.kind == "group":
+        said["action"] = "server-gbroadcast"
+        said["group"] = event.conversation.name
+    elif event.subject is not None:
+        said["action"] = "server-send"
+        said["to"] = event.subject.nick
+    said["msg"] = event.body
+    said["id"] = logged.id
+    said["seq"] = logged.seq
+    said["ts"] = rfc3339(logged.at)
+    said["colour"] = event.actor.colour
+    return said
+
+
+def _event(logged: Logged) -> Object:
+    return {"action": "server-event", "group": logged.event.conversation.name, **_event_item(logged)}
+
+
+def _event_item(logged: Logged) -> Object:
+    event = logged.event
+    said: Object = {
+        "id": logged.id,
+        "seq": logged.seq,
+        "ts": rfc3339(logged.at),
+        "event": event.kind,
+        "actor": event.actor.nick,
+    }
+    if event.subject is not None:
+        said["subject"] = event.subject.nick
+    if event.kind in _BODY:
+        said[_BODY[event.kind]] = event.body
+    if event.kind == "promoted":
+        said["role"] = event.body or "operator"
+    return said
+
+
+def _message_item(logged: Logged) -> Object:
+    return {
+        "id": logged.id,
+        "seq": logged.seq,
+        "ts": rfc3339(logged.at),
+        "from": logged.event.actor.nick,
+        "msg": logged.event.body,
+        "kind": logged.event.kind,
+    }

@@ -1,0 +1,270 @@
+"""The text dialect: the WHO/IAM protocol for telnet, with the seeds' ``;`` commands beside it.
+
+Source: seed who-iam-text-protocol; the reference client's habits (``LST``, ``ARV``) are described in
+SPEC.md, chapter Text. Lines end with LF alone: with CRLF the reference client loses step.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Mapping
+from itertools import accumulate
+from typing import Any, Final
+
+from chatd.core.answers import Ack, Answer, Clients, Goodbye, Groups, Help, Members, Page, Welcome
+from chatd.core.commands import COMMANDS, Declaration, ListClients
+from chatd.core.events import Arrived, Event, Logged, Told
+from chatd.core.limits import Limits
+from chatd.core.refusals import Refusal
+from chatd.dialects.stamp import rfc3339
+from chatd.dialects.wire import Request
+
+REFERENCE_PACE: Final = 0.04
+"""Seconds between two lines to the reference client, which takes one read for one line."""
+
+LIST_SIZE: Final = 256 * 1024
+"""Bytes in a list at most, so that it is never a whole outbox."""
+
+MOST_LINES: Final = 128
+"""Lines that one message makes at most. Each repeats who said it where, so that otherwise a message of
+line ends alone would be a whole outbox to everyone who reads text."""
+
+KEYWORDS: Final[dict[str, Declaration]] = {row.keyword: row for row in COMMANDS.values() if row.keyword}
+"""The seed's own verbs, and ``HELP``."""
+
+WORDS: Final[dict[str, Declaration]] = {row.word: row for row in COMMANDS.values() if row.word}
+"""What is typed before the first ``;``."""
+
+_LINE: Final = re.compile(r"([A-Za-z]+)(?:([ ;])(.*))?", re.DOTALL)
+
+# Whatever would end a line or steer a terminal; a tab does neither.
+_CONTROL: Final = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
+_LINE_END: Final = re.compile("\r\n|[\n\r\x0b\x0c\x85\u2028\u2029]")
+
+
+class TextDialect:
+    """One of two ways to speak text: the seed's, and the reference client's once it has sent ``LST``."""
+
+    greeting = b"WHO\n"
+    insists = True
+    pages = False
+
+    def __init__(
+        self, limits: Limits, reference: TextDialect | None = None, is_reference: bool = False
+    ) -> None:
+        self.pace = REFERENCE_PACE if is_reference else 0.0
+        self._limits = limits
+        self._is_reference = is_reference
+        self._arrival = "ARV" if is_reference else "ARR"
+        self._reference = self if is_reference else reference or TextDialect(limits, is_reference=True)
+
+    # What the client says.
+
+    def decode(self, frame: bytes) -> Request:
+        """See `Dialect.decode`."""
+        try:
+            line = frame.decode()
+        except UnicodeDecodeError:
+            return Request(Refusal("bad_utf8"))
+        found = _LINE.fullmatch(line)
+        verb, separator, rest = found.groups(default="") if found else ("", "", "")
+        if separator != ";" and verb.upper() == "LST":
+            return Request(ListClients(), "LST", becomes=self._reference)
+        try:
+            row = KEYWORDS.get(verb.upper())
+            if row is not None and separator != ";":
+                verb = row.keyword
+                return Request(row.build(_seed_fields(row, rest), self._limits), verb)
+            row = WORDS.get(verb.lower())
+            if row is None or separator == " ":
+                raise Refusal("unknown_action", name=verb or repr(line[:16]))
+            return Request(row.build(_typed_fields(row, rest), self._limits), verb.lower())
+        except Refusal as refusal:
+            return Request(refusal, verb)
+
+    # What the client is told.
+
+    def answer(self, request: Request, answer: Answer) -> bytes:
+        """See `Dialect.answer`."""
+        return _ANSWERS[type(answer)](self, request, answer)
+
+    def refusal(self, request: Request | None, refusal: Refusal) -> bytes:
+        """See `Dialect.refusal`."""
+        if refusal.code == "not_identified":
+            return self.greeting
+        verb = request.name if request is not None else ""
+        word = _SEED_REFUSALS.get((verb, refusal.code))
+        if word is not None:
+            return _lines(word, refusal.about)
+        return _lines("ERR", refusal.code, text=refusal.text)
+
+    def told(self, told: Told) -> bytes:
+        """See `Dialect.told`."""
+        if isinstance(told, Logged):
+            return _message(told.event) if told.event.kind == "message" else _event(told.event)
+        if isinstance(told, Arrived):
+            return self._arrived(told.user.nick, told.returning)
+        return _lines("LFT", told.user.nick)
+
+    def _arrived(self, nick: str, returning: bool) -> bytes:
+        arrival = _lines(self._arrival, nick)
+        # The reference client knows no such word.
+        return arrival + _lines("BCK", nick) if returning and not self._is_reference else arrival
+
+    def _welcome(self, request: Request, answer: Welcome) -> bytes:
+        return self._arrived(answer.user.nick, answer.returning)
+
+    def _ack(self, request: Request, answer: Ack) -> bytes:
+        event = answer.logged.event
+        if request.name in WORDS:
+            where = event.conversation.name or (event.subject or event.actor).nick
+            return _lines("ACK", request.name, where, str(answer.logged.id), str(answer.logged.seq))
+        # The seed's verbs have no answer; but the reference client shows what it said from its echo.
+        return _message(event) if self._is_reference and request.name == "MSG" else b""
+
+    def _clients(self, request: Request, answer: Clients) -> bytes:
+        if request.name == "LST":
+            return b"LST %b\n" % b"".join(_fitting([f"{nick} ".encode() for nick in answer.nicks]))
+        return _list(request, [_lines("WHO", nick) for nick in answer.nicks])
+
+    def _members(self, request: Request, answer: Members) -> bytes:
+        return _list(
+            request,
+            [
+                _lines("MBR", answer.group, member.nick, member.role, "online" if member.online else "away")
+                for member in answer.members
+            ],
+        )
+
+    def _groups(self, request: Request, answer: Groups) -> bytes:
+        return _list(
+            request,
+            [
+                _lines(
+                    "GRP", line.group, line.visibility, str(line.members), line.role or "-", text=line.topic
+                )
+                for line in answer.groups
+            ],
+        )
+
+    def _page(self, request: Request, answer: Page) -> bytes:
+        conversation = answer.conversation
+        where = conversation.name or (conversation.other(answer.reader).nick if conversation.pair else "*")
+        entries = []
+        for logged in answer.entries:
+            place = (where, str(logged.id), rfc3339(logged.at))
+            if answer.events:
+                entries.append(_lines("STA", *place, *_happened(logged.event), text=_body(logged.event)))
+            else:
+                entries.append(_lines("HIS", *place, logged.event.actor.nick, text=logged.event.body))
+        return _list(request, entries, answer.more, answer.forward)
+
+    def _help(self, request: Request, answer: Help) -> bytes:
+        lines = [
+            _lines("HLP", text=f"{usage:<34} {row.help}")
+            for row in answer.commands
+            for usage in dict.fromkeys((_seed_usage(row), row.usage if row.word else ""))
+            if usage
+        ]
+        return _list(request, lines)
+
+    def _goodbye(self, request: Request, answer: Goodbye) -> bytes:
+        return _lines("LFT", answer.user.nick) if answer.user is not None else b""
+
+
+_ANSWERS: Final[dict[type, Callable[[TextDialect, Request, Any], bytes]]] = {
+    Welcome: TextDialect._welcome,
+    Ack: TextDialect._ack,
+    Clients: TextDialect._clients,
+    Members: TextDialect._members,
+    Groups: TextDialect._groups,
+    Page: TextDialect._page,
+    Help: TextDialect._help,
+    Goodbye: TextDialect._goodbye,
+}
+
+_SEED_REFUSALS: Final = {
+    ("IAM", "bad_nick"): "ERR",
+    ("IAM", "nick_taken"): "TKN",
+    ("PRV", "no_such_user"): "ERR",
+}
+"""(verb, code) -> the seed's own word for it; the name that is refused follows."""
+
+
+def _seed_fields(row: Declaration, rest: str) -> Mapping[str, object]:
+    """The fields of ``IAM bob``, ``MSG hello all``, ``PRV bob hello``: the last one takes the rest."""
+    if row.name == "hello":
+        if not rest.strip():
+            raise Refusal("bad_request", why="say IAM and a name")
+        return {"nick": rest.strip()}
+    names = [name for name in row.fields if name in row.required]
+    parts = [rest] if len(names) == 1 else rest.lstrip().split(" ", 1)
+    return dict(zip(names, parts, strict=False))
+
+
+def _typed_fields(row: Declaration, rest: str) -> Mapping[str, object]:
+    """The fields of ``kick;wob;bob;too loud``: the last one takes the rest; what is left empty is absent."""
+    values: dict[str, object] = {}
+    for (name, field), part in zip(
+        row.fields.items(), rest.split(";", max(0, len(row.fields) - 1)), strict=False
+    ):
+        if field.kind == "text":
+            values[name] = part
+        elif part.strip():
+            values[name] = part.strip()
+    return values
+
+
+def _seed_usage(row: Declaration) -> str:
+    fields = [name for name in row.fields if name in row.required] or (
+        ["nick"] if row.name == "hello" else []
+    )
+    return " ".join((row.keyword, *fields)) if row.keyword else ""
+
+
+def _lines(*fields: str, text: str | None = None) -> bytes:
+    """The fields as a line, then ``text``; a text of several lines makes as many, each with all fields."""
+    head = " ".join(fields)
+    if not text:
+        return f"{_clean(head)}\n".encode()
+    return "".join(f"{_clean(f'{head} {line}')}\n" for line in _LINE_END.split(text, MOST_LINES - 1)).encode()
+
+
+def _clean(line: str) -> str:
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", line)
+
+
+def _list(request: Request, entries: list[bytes], more: bool = False, forward: bool = True) -> bytes:
+    """A list and the line that ends it, from the end that the reader began at, as far as a list may go."""
+    shown = _fitting(entries) if forward else _fitting(entries[::-1])[::-1]
+    end = _lines(
+        "END", request.name, str(len(shown)), *(("more",) if more or len(shown) < len(entries) else ())
+    )
+    return b"".join((*shown, end))
+
+
+def _fitting(entries: list[bytes]) -> list[bytes]:
+    """The first entries, as many as may be in a list."""
+    sizes = accumulate(map(len, entries))
+    return entries[: bisect_right(list(sizes), LIST_SIZE)]
+
+
+def _message(event: Event) -> bytes:
+    nick = event.actor.nick
+    if event.conversation.kind == "group":
+        return _lines("GMS", event.conversation.name, nick, text=event.body)
+    return _lines("MSG" if event.conversation.kind == "lobby" else "PRV", nick, text=event.body)
+
+
+def _event(event: Event) -> bytes:
+    return _lines("GEV", event.conversation.name, *_happened(event), text=_body(event))
+
+
+def _happened(event: Event) -> tuple[str, ...]:
+    subject = (event.subject.nick,) if event.subject is not None else ()
+    return (event.kind, event.actor.nick, *subject)
+
+
+def _body(event: Event) -> str:
+    return "operator" if event.kind == "promoted" and not event.body else event.body

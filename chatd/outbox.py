@@ -1,0 +1,206 @@
+"""What waits to be written to one client, and when it is written."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Final, Protocol
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
+from zope.interface import implementer
+
+GRACE: Final = 10.0
+"""Seconds that a closing client has to take what it was sent last; then the connection is cut."""
+
+
+class Transport(Protocol):
+    """What an outbox needs of a connection: Twisted's TCP, Unix and TLS transports have it."""
+
+    def write(self, data: bytes, /) -> None: ...
+    def registerProducer(self, producer: IPushProducer, streaming: bool, /) -> None: ...
+    def unregisterProducer(self) -> None: ...
+    def loseConnection(self) -> None: ...
+    def abortConnection(self) -> None: ...
+
+
+class Turn:
+    """The outboxes with something to do in this turn of the reactor: each writes once, at its end."""
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+        self._due: list[Outbox] = []
+        self._joined: dict[tuple[bytes, ...], bytes] = {}
+
+    def add(self, outbox: Outbox) -> None:
+        """Have ``outbox`` flushed at the end of this turn."""
+        if not self._due:
+            self._clock.callLater(0, self._flush)
+        self._due.append(outbox)
+
+    def join(self, frames: Iterable[bytes]) -> bytes:
+        """The frames as one; whoever has the same ones in this turn gets the same bytes, not a copy."""
+        key = tuple(frames)
+        joined = self._joined.get(key)
+        if joined is None:
+            joined = self._joined[key] = b"".join(key)
+        return joined
+
+    def _flush(self) -> None:
+        due, self._due = self._due, []
+        for outbox in due:
+            outbox.flush()
+        self._joined.clear()
+
+
+@implementer(IPushProducer)
+class Outbox:
+    """A client's bounded queue of frames, in front of its transport.
+
+    The transport says when its own buffer (64 KiB) is full and when it is empty again; in between,
+    frames wait here. With more than ``cap`` bytes of them, ``on_overflow`` is called and the
+    connection is cut. With a ``pace`` in seconds, every line is written alone, that far apart.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        clock: IReactorTime,
+        turn: Turn,
+        cap: int,
+        on_overflow: Callable[[], None],
+    ) -> None:
+        self.pace = 0.0
+        self.cap = cap
+        self.closed = False
+        self._transport = transport
+        self._clock = clock
+        self._turn = turn
+        self._on_overflow = on_overflow
+        self._frames: deque[bytes] = deque()
+        self._size = 0
+        self._due = False
+        self._paused = False
+        self._closing = False
+        self._next: IDelayedCall | None = None
+        self._cut: IDelayedCall | None = None
+        self._waiting: list[Deferred[None]] = []
+        transport.registerProducer(self, True)
+
+    @property
+    def backed_up(self) -> bool:
+        """Whether whoever can wait (a replay, the answers to further requests) should wait for `drained`."""
+        return self._paused or self._size > self.cap // 8
+
+    def put(self, frame: bytes) -> None:
+        """Queue ``frame``; it leaves with the others of this turn."""
+        if self._closing or self.closed or not frame:
+            return
+        self._frames.append(frame)
+        self._size += len(frame)
+        if self._size > self.cap:
+            self._on_overflow()
+            self.abort()
+        else:
+            self._flush_soon()
+
+    def flush(self) -> None:
+        """Write what waits, as far as the transport and the pace allow."""
+        self._due = False
+        if self.closed or self._paused or self._next is not None:
+            return
+        if self.pace:
+            self._write_one()
+        elif self._frames:
+            data = self._turn.join(self._frames)
+            self._frames.clear()
+            self._size = 0
+            self._transport.write(data)
+        self._settle()
+
+    def drained(self) -> Deferred[None]:
+        """Fires when nothing waits here, or the connection is gone."""
+        if self.closed or not (self._frames or self._paused):
+            return succeed(None)
+        done: Deferred[None] = Deferred()
+        self._waiting.append(done)
+        return done
+
+    def close(self) -> None:
+        """Take nothing more; write what waits and close, or cut the connection when that takes too long."""
+        if not self._closing and not self.closed:
+            self._closing = True
+            self._cut = self._clock.callLater(GRACE, self.abort)
+            self._flush_soon()
+
+    def abort(self) -> None:
+        """Forget what waits and cut the connection."""
+        if not self.closed:
+            self.lost()
+            self._transport.abortConnection()
+
+    def lost(self) -> None:
+        """The connection is gone."""
+        self.closed = True
+        self._frames.clear()
+        self._size = 0
+        self._stop_pacing()
+        if self._cut is not None and self._cut.active():
+            self._cut.cancel()
+        self._settle()
+
+    def pauseProducing(self) -> None:
+        """The transport's buffer is full."""
+        self._paused = True
+
+    def resumeProducing(self) -> None:
+        """The transport's buffer is empty."""
+        self._paused = False
+        self.flush()
+
+    def stopProducing(self) -> None:
+        """The connection is gone; the protocol says so as well."""
+
+    def _flush_soon(self) -> None:
+        if not self._due:
+            self._due = True
+            self._turn.add(self)
+
+    def _write_one(self) -> None:
+        if not self._frames:
+            return
+        line, rest = _first_line(self._frames.popleft())
+        if rest:
+            self._frames.appendleft(rest)
+        self._size -= len(line)
+        self._next = self._clock.callLater(self.pace, self._write_next)
+        if self._cut is not None:
+            self._cut.reset(GRACE)  # that it takes long is our doing
+        self._transport.write(line)
+
+    def _write_next(self) -> None:
+        self._next = None
+        self.flush()
+
+    def _stop_pacing(self) -> None:
+        if self._next is not None:
+            self._next.cancel()
+            self._next = None
+
+    def _settle(self) -> None:
+        """Tell whoever waits for the end of the queue, when it is reached, and close if this was to be."""
+        if not self.closed and (self._frames or self._paused):
+            return
+        waiting, self._waiting = self._waiting, []
+        for done in waiting:
+            done.callback(None)
+        if self._closing and not self.closed and not self._frames:
+            self._stop_pacing()
+            # A TLS transport waits for its producer to have no more before it closes.
+            self._transport.unregisterProducer()
+            self._transport.loseConnection()
+
+
+def _first_line(frame: bytes) -> tuple[bytes, bytes]:
+    end = frame.find(b"\n") + 1
+    return (frame[:end], frame[end:]) if end else (frame, b"")

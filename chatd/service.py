@@ -1,0 +1,554 @@
+"""The chat: decide, record, apply, tell.
+
+A command is decided and applied in memory at once; whatever follows from it (an answer, a refusal,
+what others are told) takes its turn in the journal, and so leaves in the order of the log, after
+the commit that it rests on.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Final, Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from chatd.core import commands as c
+from chatd.core import rules
+from chatd.core.answers import (
+    Ack,
+    Answer,
+    Clients,
+    Goodbye,
+    GroupLine,
+    Groups,
+    Help,
+    Member,
+    Members,
+    Page,
+    Welcome,
+)
+from chatd.core.events import LOBBY, Arrived, Conversation, Departed, Logged, Told, User
+from chatd.core.limits import Limits
+from chatd.core.names import BadName, Name, parse_nick
+from chatd.core.refusals import Refusal
+from chatd.dialects.wire import Dialect, Request
+from chatd.replay import Reader, Replay
+from chatd.store.archive import Archive, Snapshot
+from chatd.store.journal import Draft, Journal, Record
+
+RECOVERY_PAUSE: Final = 1.0
+"""Seconds between attempts to read the store again after a failed commit."""
+
+
+class Client(Reader, Protocol):
+    """A session, as the chat sees it; `chatd.session.Session` says what each part is for."""
+
+    user: User | None
+    leaving: bool
+    overflowed: bool
+
+    @property
+    def peer(self) -> str: ...
+    def refuse(self, request: Request | None, refusal: Refusal) -> None: ...
+    def stumble(self, request: Request | None) -> None: ...
+    def deliver(self, frame: bytes) -> None: ...
+    def hold(self) -> None: ...
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class Chat:
+    """The one conversation that every wire joins.
+
+    ``witness`` is called with everything that is told, once, in order: for logs. A private message
+    is shown to it as well.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        archive: Archive,
+        clock: IReactorTime,
+        limits: Limits,
+        witness: Callable[[Told], None] | None = None,
+    ) -> None:
+        self._state = snapshot.state
+        self._archive = archive
+        self._replay = Replay(archive, limits, lambda: self._state, lambda: self._journal.told)
+        self._clock = clock
+        self._limits = limits
+        self._witness = witness
+        self._journal: Journal
+        # Everyone with a name, by its key, in the order of arrival; and who can be told, by user.
+        self._named: dict[str, Client] = {}
+        self._present: dict[int, list[Client]] = {}
+        self._recovering = False
+        self._stopping = False
+
+    def write_to(self, journal: Journal) -> None:
+        """Record in ``journal``, whose failures come to `recover`."""
+        self._journal = journal
+
+    # What clients do.
+
+    def submit(self, client: Client, request: Request) -> None:
+        """Do what ``request`` asks, or refuse it; either answer leaves in its turn."""
+        try:
+            self._obey(client, request)
+        except Refusal as refusal:
+            self._refuse(client, request, refusal)
+        if len(self._journal) >= self._limits.queue:
+            # The queue is full: hear this client again when what it said so far has had its turn.
+            client.pause()
+            self._journal.submit(_Turn(client, None, client.resume))
+
+    def quit(self, client: Client, request: Request | None, refusal: Refusal | None = None) -> None:
+        """Let ``client`` go once everything before is answered, with an answer if it asked, or a refusal."""
+
+        def farewell() -> None:
+            user = client.user
+            self.depart(client)
+            if request is not None:
+                client.answer(request, Goodbye(user))
+            if refusal is not None:
+                self._log_refusal(client, refusal)
+                client.refuse(None, refusal)
+            client.close()
+
+        client.leaving = True
+        self._journal.submit(_Turn(client, request, farewell, farewell))
+
+    def depart(self, client: Client) -> None:
+        """``client`` is gone: its nick is free, and the others learn it in their turn."""
+        user = client.user
+        if user is None or self._named.get(user.key) is not client:
+            return
+        del self._named[user.key]
+        there = self._present.get(user.id, [])
+        if client in there:
+            there.remove(client)
+            if not there:
+                del self._present[user.id]
+            if not client.overflowed:
+                self._journal.note_seen(user)
+        departed = Departed(user, self._now())
+
+        def tell() -> None:
+            if client.user is None:
+                return  # its arrival was lost with a commit, so nobody knows of it
+            self._log.info("{nick} left", nick=user.nick)
+            self._tell(None, departed)
+
+        self._journal.submit(_Turn(client, None, tell))
+
+    # What the daemon does.
+
+    def stop(self) -> Deferred[None]:
+        """Refuse every new command; fires when what was accepted is on disk and answered."""
+        self._stopping = True
+        return self._journal.drained()
+
+    def recover(self) -> None:
+        """A commit failed: forget what memory holds beyond the disk, and read it anew."""
+        if not self._recovering:
+            self._recovering = True
+            self._run(self._reload(), lambda refusal: None)
+
+    async def _reload(self) -> None:
+        while True:
+            try:
+                snapshot = await self._archive.load()
+                break
+            except sqlite3.Error as error:
+                self._log.error("the database can't be read: {why}", why=str(error))
+                await deferLater(self._clock, RECOVERY_PAUSE, lambda: None)
+        self._state = snapshot.state
+        self._journal.resume(snapshot)
+        self._recovering = False
+
+    # From a command to the journal.
+
+    def _obey(self, client: Client, request: Request) -> None:
+        command = request.command
+        if isinstance(command, Refusal):
+            if client.user is None and client.dialect.insists:
+                raise Refusal("not_identified")
+            raise command
+        if isinstance(command, c.Quit):
+            self.quit(client, request)
+            return
+        if self._stopping:
+            raise Refusal("shutting_down")
+        if self._recovering:
+            raise Refusal("storage_failed")
+        if client.user is None:
+            if c.DECLARED[type(command)].who != "anyone":
+                if not request.sender:
+                    raise Refusal("not_identified")
+                # Whoever names a sender before any hello says hello with it.
+                self._arrive(client, request.sender, None, None)
+        elif request.sender:
+            _check_sender(client.user, request.sender)
+        handle = _HANDLERS.get(type(command))
+        if handle is not None:
+            handle(self, client, request, command)
+        else:
+            self._change(client, request, command)
+
+    def _hello(self, client: Client, request: Request, command: c.Hello) -> None:
+        if client.user is None:
+            self._arrive(client, command.nick, command.since, request)
+            return
+        user = client.user
+        if command.nick:
+            _check_sender(user, command.nick)
+
+        def welcome() -> None:
+            client.answer(request, Welcome(user, False, self._journal.told))
+
+        self._journal.submit(_Turn(client, request, welcome))
+
+    def _arrive(self, client: Client, nick: str, since: int | None, request: Request | None) -> None:
+        name = self._choose(nick)
+        if name.key in self._named:
+            raise Refusal("nick_taken", nick=nick)
+        known = self._state.known(name)
+        user = known or self._state.new_user(name)
+        if known is None:
+            self._state.admit(user)
+        arrival = _Arrival(self, client, user, known is not None, since, request)
+        if arrival.catches_up:
+            client.pause()
+        client.user = user
+        self._named[name.key] = client
+        self._journal.submit(arrival)
+
+    def _choose(self, nick: str) -> Name:
+        """The name of an arriving client; one that gives none is a guest, with a nick nobody ever had."""
+        try:
+            if nick:
+                return parse_nick(nick)
+            number = len(self._state.users) + 1
+            while self._state.known(guest := parse_nick(f"guest{number}")) is not None:
+                number += 1
+            return guest
+        except BadName as bad:
+            raise Refusal("bad_nick", nick=nick, why=bad.reason) from None
+
+    def _change(self, client: Client, request: Request, command: c.Command) -> None:
+        state, user = self._state, client.user
+        assert user is not None
+        decision = rules.decide(state, user, command)
+        at = self._now()
+        # Only messages are told apart by their ref: every other command refuses to happen twice.
+        first = decision.events[0]
+        ref = None if request.ref is None or first.kind != "message" else str(request.ref)
+        records: list[Record] = []
+        if decision.opens is not None:
+            state.open(decision.opens)
+            records.append(decision.opens)
+        for event in decision.events:
+            state.apply(event)
+            records.append(Draft(event, at, ref))
+        self._journal.submit(_Change(self, client, request, records, decision.audience))
+
+    def _read(
+        self, client: Client, request: Request, conversation: Conversation, events: bool = False
+    ) -> None:
+        command: Any = request.command
+        window = (command.before, command.after, command.limit)
+        user = _named(client)
+
+        async def read() -> None:
+            try:
+                await self._replay.page(client, user, request, conversation, window, events)
+            finally:
+                client.resume()
+
+        def begin() -> None:
+            self._run(read(), lambda refusal: client.refuse(request, refusal))
+
+        def give_up() -> None:
+            client.refuse(request, Refusal("storage_failed"))
+            client.resume()
+
+        # What this client asks next is decided after it has read this.
+        client.pause()
+        self._journal.submit(_Turn(client, request, begin, give_up))
+
+    def _list_messages(self, client: Client, request: Request, command: c.ListMessages) -> None:
+        group = rules.member_of(self._state, _named(client), command.group)
+        self._read(client, request, group.conversation)
+
+    def _list_states(self, client: Client, request: Request, command: c.ListStates) -> None:
+        group = rules.member_of(self._state, _named(client), command.group)
+        self._read(client, request, group.conversation, events=True)
+
+    def _history(self, client: Client, request: Request, command: c.History) -> None:
+        user = _named(client)
+        if command.group is not None:
+            self._read(client, request, rules.member_of(self._state, user, command.group).conversation)
+        elif command.dest is not None:
+            friend = self._state.user(command.dest)
+            direct = self._state.direct(user, friend)
+            if direct is not None:
+                self._read(client, request, direct)
+            else:
+                pair = (user, friend) if user.id < friend.id else (friend, user)
+                nothing = Conversation(0, "direct", pair=pair)
+                self._reply(client, request, Page(nothing, (), False, False, False, user))
+        else:
+            self._read(client, request, LOBBY)
+
+    def _list_clients(self, client: Client, request: Request, command: c.ListClients) -> None:
+        nicks = [there.user.nick for there in self._named.values() if there.user is not None]
+        self._reply(client, request, Clients(tuple(nicks[command.skip :])))
+
+    def _list_members(self, client: Client, request: Request, command: c.ListMembers) -> None:
+        group = rules.member_of(self._state, _named(client), command.group)
+        members = [
+            Member(user.nick, group.role(user), user.key in self._named)
+            for user in list(group.members.values())[command.skip :]
+        ]
+        self._reply(client, request, Members(group.name, tuple(members)))
+
+    def _list_groups(self, client: Client, request: Request, command: c.ListGroups) -> None:
+        user = _named(client)
+        groups = [
+            GroupLine(group.name, group.visibility, group.topic, len(group.members), group.role(user))
+            for group in self._state.groups_seen_by(user)[command.skip :]
+        ]
+        self._reply(client, request, Groups(tuple(groups)))
+
+    def _help(self, client: Client, request: Request, command: c.AskHelp) -> None:
+        self._reply(client, request, Help(tuple(c.COMMANDS.values())))
+
+    def _reply(self, client: Client, request: Request, answer: Answer) -> None:
+        self._journal.submit(_Turn(client, request, lambda: client.answer(request, answer)))
+
+    def _refuse(self, client: Client, request: Request, refusal: Refusal) -> None:
+        self._log_refusal(client, refusal)
+        self._journal.submit(_Turn(client, request, lambda: client.refuse(request, refusal)))
+
+    def _log_refusal(self, client: Client, refusal: Refusal) -> None:
+        nick = client.user.nick if client.user is not None else "-"
+        self._log.info("{peer} {nick}: {code}", peer=client.peer, nick=nick, code=refusal.code)
+
+    # From the journal to the clients.
+
+    def arrived(self, arrival: _Arrival) -> None:
+        """An arrival has had its turn: answer it, tell it, and begin to catch up."""
+        client, user = arrival.client, arrival.user
+        self._log.info("{nick} arrived from {peer}", nick=user.nick, peer=client.peer)
+        if arrival.request is not None:
+            client.answer(arrival.request, Welcome(user, arrival.returning, self._journal.told))
+        self._tell(None, Arrived(user, arrival.returning, self._now()))
+        if self._named.get(user.key) is not client:
+            return  # gone already; its departure is told next
+        self._present.setdefault(user.id, []).append(client)
+        if arrival.catches_up:
+            client.hold()
+            # With a gap it can't go on: when the log can't be read, it has to come back.
+            self._run(
+                self._catch_up(client, user, arrival.since), lambda refusal: self.quit(client, None, refusal)
+            )
+
+    def not_arrived(self, arrival: _Arrival) -> None:
+        """An arrival was lost with its commit: the client has no name."""
+        client = arrival.client
+        if self._named.get(arrival.user.key) is client:
+            del self._named[arrival.user.key]
+        client.user = None
+        if arrival.catches_up:
+            client.resume()
+        if arrival.request is not None:
+            client.refuse(arrival.request, Refusal("storage_failed"))
+
+    def changed(self, change: _Change, entries: Sequence[Logged], fresh: bool) -> None:
+        """A change is on disk: acknowledge it and, unless it is an old one, tell it."""
+        client = change.client
+        client.answer(change.request, Ack(entries[0]))
+        if fresh:
+            # Its author needs no copy of what was asked for, but hears what else came of it.
+            self._tell(change.audience, entries[0], client)
+            for entry in entries[1:]:
+                self._tell(change.audience, entry)
+
+    def _tell(self, audience: tuple[int, ...] | None, told: Told, author: Client | None = None) -> None:
+        """Send ``told`` to everyone of the audience who is here, encoded once for each dialect."""
+        if self._witness is not None:
+            self._witness(told)
+        frames: dict[Dialect, bytes] = {}
+        stored = isinstance(told, Logged)
+        present = self._present
+        for clients in present.values() if audience is None else filter(None, map(present.get, audience)):
+            for client in clients:
+                if client is author:
+                    continue
+                dialect = client.dialect
+                frame = frames.get(dialect)
+                if frame is None:
+                    frame = frames[dialect] = dialect.told(told)
+                if stored:
+                    client.deliver(frame)
+                else:
+                    client.send(frame)
+
+    async def _catch_up(self, client: Client, user: User, since: int | None) -> None:
+        try:
+            await self._replay.catch_up(client, user, since)
+        finally:
+            client.resume()
+
+    def _run(self, work: Coroutine[Deferred[Any], Any, None], refuse: Callable[[Refusal], None]) -> None:
+        """Let ``work`` go on by itself; the one place where what it raises ends up."""
+
+        def fail(failure: Failure) -> None:
+            if failure.check(sqlite3.Error):
+                self._log.error("the database can't be read: {why}", why=failure.getErrorMessage())
+                refuse(Refusal("storage_failed"))
+            else:
+                self._log.failure("a mistake while reading", failure)
+                refuse(Refusal("internal_error"))
+
+        Deferred.fromCoroutine(work).addErrback(fail)
+
+    def _now(self) -> int:
+        return int(self._clock.seconds() * 1000)
+
+
+class _Turn:
+    """A turn that writes nothing. When what it rests on was lost, the request is refused, if there is one."""
+
+    __slots__ = ("_client", "_do", "_otherwise", "_request")
+
+    records: Sequence[Record] = ()
+
+    def __init__(
+        self,
+        client: Client,
+        request: Request | None,
+        do: Callable[[], None],
+        otherwise: Callable[[], None] | None = None,
+    ) -> None:
+        self._client = client
+        self._request = request
+        self._do = do
+        self._otherwise = otherwise
+
+    def landed(self, logged: Sequence[Logged], fresh: bool) -> None:
+        self._do()
+
+    def failed(self) -> None:
+        if self._otherwise is not None:
+            self._otherwise()
+        elif self._request is not None:
+            self._client.refuse(self._request, Refusal("storage_failed"))
+        else:
+            self._do()
+
+    def stumbled(self) -> None:
+        self._client.stumble(self._request)
+
+
+class _Arrival:
+    """A client's arrival, with the user to be written when it is a new one."""
+
+    __slots__ = ("_chat", "client", "records", "request", "returning", "since", "user")
+
+    def __init__(
+        self,
+        chat: Chat,
+        client: Client,
+        user: User,
+        returning: bool,
+        since: int | None,
+        request: Request | None,
+    ) -> None:
+        self.records: Sequence[Record] = () if returning else (user,)
+        self._chat = chat
+        self.client = client
+        self.user = user
+        self.returning = returning
+        self.since = since
+        self.request = request
+
+    @property
+    def catches_up(self) -> bool:
+        """Whether something has to be read from the log for it."""
+        return self.returning or self.since is not None
+
+    def landed(self, logged: Sequence[Logged], fresh: bool) -> None:
+        self._chat.arrived(self)
+
+    def failed(self) -> None:
+        self._chat.not_arrived(self)
+
+    def stumbled(self) -> None:
+        self.client.stumble(self.request)
+
+
+class _Change:
+    """A command that the log records, with those who are told of it."""
+
+    __slots__ = ("_chat", "audience", "client", "records", "request")
+
+    def __init__(
+        self,
+        chat: Chat,
+        client: Client,
+        request: Request,
+        records: Sequence[Record],
+        audience: tuple[int, ...] | None,
+    ) -> None:
+        self._chat = chat
+        self.client = client
+        self.request = request
+        self.records = records
+        self.audience = audience
+
+    def landed(self, logged: Sequence[Logged], fresh: bool) -> None:
+        self._chat.changed(self, logged, fresh)
+
+    def failed(self) -> None:
+        self.client.refuse(self.request, Refusal("storage_failed"))
+
+    def stumbled(self) -> None:
+        self.client.stumble(self.request)
+
+
+# Each handler takes the command of its own line, which is more than the type of a dict can say.
+_HANDLERS: Final[dict[type[c.Command], Callable[[Chat, Client, Request, Any], None]]] = {
+    c.Hello: Chat._hello,
+    c.ListClients: Chat._list_clients,
+    c.ListMembers: Chat._list_members,
+    c.ListGroups: Chat._list_groups,
+    c.ListMessages: Chat._list_messages,
+    c.ListStates: Chat._list_states,
+    c.History: Chat._history,
+    c.AskHelp: Chat._help,
+}
+
+
+def _named(client: Client) -> User:
+    user = client.user
+    assert user is not None, "commands of the nameless are refused before this"
+    return user
+
+
+def _check_sender(user: User, sender: str) -> None:
+    """Raises ``not_you`` unless ``sender`` is the name of ``user``."""
+    try:
+        if sender == user.nick or parse_nick(sender).key == user.key:
+            return
+    except BadName:
+        pass
+    raise Refusal("not_you", nick=user.nick)

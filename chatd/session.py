@@ -1,0 +1,210 @@
+"""One connected client: who it is, how it is spoken to, what waits for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+
+from chatd.core.answers import Answer
+from chatd.core.events import User
+from chatd.core.refusals import Refusal
+from chatd.dialects.wire import Dialect, Request
+from chatd.outbox import Outbox
+from chatd.service import Chat
+
+
+class Carrier(Protocol):
+    """What a session needs of the protocol that cuts its frames."""
+
+    def pauseProducing(self) -> None:
+        """Cut no frame and read nothing until told to go on."""
+
+    def resumeProducing(self) -> None:
+        """Go on, with what was read already first."""
+
+
+class Session:
+    """A client, from its connection to its end. ``user`` is None until it has said who it is.
+
+    ``leaving`` is set once nothing that it sends counts any more.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self, chat: Chat, dialect: Dialect, carrier: Carrier, peer: str, on_lost: Callable[[Session], None]
+    ) -> None:
+        self.user: User | None = None
+        self.dialect = dialect
+        self.peer = peer
+        self.leaving = False
+        self.overflowed = False
+        self._chat = chat
+        self._carrier = carrier
+        self._on_lost = on_lost
+        self._outbox: Outbox
+        self._pauses = 0
+        self._stuffed = False
+        self._held: list[bytes] | None = None
+        self._held_size = 0
+
+    def write_to(self, outbox: Outbox) -> None:
+        """Speak through ``outbox``; comes before everything else."""
+        self._outbox = outbox
+        outbox.pace = self.dialect.pace
+
+    def greet(self) -> None:
+        """Say what a client is sent before it says anything."""
+        self._outbox.put(self.dialect.greeting)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the connection is gone."""
+        return self._outbox.closed
+
+    def receive(self, frame: bytes) -> None:
+        """Take a frame from the carrier. Nothing that it holds can raise."""
+        if self.leaving:
+            return
+        request = None
+        try:
+            request = self.dialect.decode(frame)
+            if self.user is None:
+                # Nothing was said yet that could be mistaken for the one dialect or the other.
+                self.speak(request.becomes)
+            self._chat.submit(self, request)
+        except Exception:
+            self.stumble(request)
+
+    def stumble(self, request: Request | None) -> None:
+        """Log the exception being handled, which is a mistake of ours, and tell the client."""
+        self._log.failure("a mistake while serving {peer}", peer=self.peer)
+        self.refuse(request, Refusal("internal_error"))
+
+    def misread(self, refusal: Refusal) -> None:
+        """Refuse a frame that the carrier could not cut whole; it goes on with the next."""
+        if not self.leaving:
+            self._chat.submit(self, Request(refusal))
+
+    def speak(self, dialect: Dialect | None) -> None:
+        """Speak to the client in ``dialect`` from now on, if there is one."""
+        if dialect is not None:
+            self.dialect = dialect
+            self._outbox.pace = dialect.pace
+
+    def end(self) -> None:
+        """The client sends nothing more: answer what it asked, then close."""
+        if not self.leaving:
+            self._chat.quit(self, None)
+
+    def break_off(self, refusal: Refusal) -> None:
+        """Refuse what can't be cut into frames any more, then close."""
+        if not self.leaving:
+            self._chat.quit(self, None, refusal)
+
+    def lost(self) -> None:
+        """The connection is gone."""
+        self.leaving = True
+        self._outbox.lost()
+        self._chat.depart(self)
+        self._on_lost(self)
+
+    def overflow(self) -> None:
+        """More waits than may wait: the outbox has cut the connection."""
+        self.overflowed = True
+        self._log.warn(
+            "{peer} {nick}: slow_consumer", peer=self.peer, nick=self.user.nick if self.user else "-"
+        )
+
+    # What the chat has for the client.
+
+    def answer(self, request: Request, answer: Answer) -> None:
+        """Answer ``request``, in the dialect that it has shown."""
+        self.speak(request.becomes)
+        self._reply(self.dialect.answer(request, answer))
+
+    def refuse(self, request: Request | None, refusal: Refusal) -> None:
+        """Refuse ``request``, in the dialect that it has shown."""
+        if request is not None:
+            self.speak(request.becomes)
+        self._reply(self.dialect.refusal(request, refusal))
+
+    def send(self, frame: bytes) -> None:
+        """Send what has no place in the log, or what is read from it."""
+        self._outbox.put(frame)
+
+    def deliver(self, frame: bytes) -> None:
+        """Send an entry of the log in its turn: held back while the client is still catching up."""
+        if self._held is None:
+            self._outbox.put(frame)
+            return
+        self._held_size += len(frame)
+        if self._holds_too_much:
+            self._held.clear()
+        else:
+            self._held.append(frame)
+
+    def hold(self) -> None:
+        """Hold back what is delivered from now on."""
+        self._held = []
+        self._held_size = 0
+
+    def release(self) -> bool:
+        """Send what was held back and deliver at once from now on.
+
+        False when more came than could be held: it is forgotten, and holding begins anew here.
+        """
+        if self._holds_too_much:
+            self.hold()
+            return False
+        held, self._held = self._held or [], None
+        for frame in held:
+            self._outbox.put(frame)
+        return True
+
+    @property
+    def _holds_too_much(self) -> bool:
+        # The outbox has to take it beside the end of a replay.
+        return self._held_size > self._outbox.cap // 2
+
+    def room(self) -> Deferred[None] | None:
+        """None while a replay may go on; else what fires when it may."""
+        return self._outbox.drained() if self._outbox.backed_up else None
+
+    def pause(self) -> None:
+        """Take no more frames until `resume`; pauses count."""
+        self._pauses += 1
+        if self._pauses == 1 and not self.closed:
+            self._carrier.pauseProducing()
+
+    def resume(self) -> None:
+        """Undo one `pause`."""
+        self._pauses -= 1
+        if self._pauses == 0 and not self.closed:
+            self._carrier.resumeProducing()
+
+    def close(self) -> None:
+        """Take nothing more; write what waits, then close."""
+        self.leaving = True
+        self._outbox.close()
+
+    def abort(self) -> None:
+        """Cut the connection."""
+        self.leaving = True
+        self._outbox.abort()
+
+    def _reply(self, frame: bytes) -> None:
+        """Send what the client asked for, and hear no more of it while it doesn't take what it asks for."""
+        self._outbox.put(frame)
+        room = None if self._stuffed else self.room()
+        if room is not None:
+            self._stuffed = True
+            self.pause()
+            room.addCallback(self._hear_again)
+
+    def _hear_again(self, _: None) -> None:
+        self._stuffed = False
+        self.resume()

@@ -1,0 +1,289 @@
+"""The journal: everything that leaves the daemon passes through it, in order, once it is on disk.
+
+Tasks queue up; one transaction is under way in the writer's thread, and all that arrived meanwhile
+is the next one. The journal alone gives out ids and seqs, while it writes: so a message sent twice
+under one ``ref`` is found before it takes a place, and a failed commit leaves no gap.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+from twisted.enterprise.adbapi import ConnectionPool, Transaction
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from chatd.core.events import Conversation, Event, Logged, User
+from chatd.store.archive import Snapshot
+
+
+class Draft(msgspec.Struct, frozen=True, eq=False):
+    """An event to be logged: ``at`` in ms since 1970; ``ref`` is its author's own id of it, stored once."""
+
+    event: Event
+    at: int
+    ref: str | None = None
+
+
+Record = User | Conversation | Draft
+
+
+class Task(Protocol):
+    """Something that takes its turn in the journal; without records it only waits for its turn."""
+
+    @property
+    def records(self) -> Sequence[Record]:
+        """What to write; users and conversations before what mentions them."""
+
+    def landed(self, logged: Sequence[Logged], fresh: bool) -> None:
+        """It is on disk: its drafts in their places; ``fresh`` is false when its ref was stored before."""
+
+    def failed(self) -> None:
+        """It is not on disk, and neither is anything decided after it."""
+
+    def stumbled(self) -> None:
+        """One of the above raised, which is a mistake of ours; called while the exception is handled."""
+
+
+class Placing(msgspec.Struct, frozen=True, eq=False):
+    """What one transaction made: each task's log entries and whether they are new; the counters after it."""
+
+    places: list[tuple[list[Logged], bool]]
+    last_id: int
+    seqs: dict[int, int]
+
+
+class Journal:
+    """The queue in front of the writer; ``on_failure`` is called before the tasks of a failed commit are.
+
+    Tasks take their turns one by one, in the order of `submit`: what one submits in its turn waits until
+    that is over. ``told`` is the id of the last entry whose task has had its turn, ``commits`` the number
+    of transactions since the start.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self, pool: ConnectionPool, clock: IReactorTime, snapshot: Snapshot, on_failure: Callable[[], None]
+    ) -> None:
+        self.told = snapshot.last_id
+        self.commits = 0
+        self._last_id = snapshot.last_id
+        self._seqs = snapshot.seqs
+        self._pool = pool
+        self._clock = clock
+        self._on_failure = on_failure
+        self._queue: deque[Task] = deque()
+        self._seen: dict[int, int] = {}
+        self._busy = False
+        self._start: IDelayedCall | None = None
+        self._idle: deque[Deferred[None]] = deque()
+
+    def __len__(self) -> int:
+        """How many tasks wait for the next transaction."""
+        return len(self._queue)
+
+    def submit(self, task: Task) -> None:
+        """Queue ``task``; at once its turn if nothing is before it and it writes nothing."""
+        self._queue.append(task)
+        if self._busy or self._start is not None:
+            return
+        if task.records:
+            # At the end of this turn of the reactor, so that all of one read shares a transaction.
+            self._start = self._clock.callLater(0, self._go_on)
+        else:
+            self._go_on()
+
+    def note_seen(self, user: User) -> None:
+        """Remember with the next commit that all up to now went to ``user``; lost in a crash, never early."""
+        self._seen[user.id] = self.told
+
+    def resume(self, snapshot: Snapshot) -> None:
+        """Go on from what is on disk, after a failure."""
+        self.told = self._last_id = snapshot.last_id
+        self._seqs = snapshot.seqs
+
+    def drained(self) -> Deferred[None]:
+        """Fires when nothing waits and nothing is under way."""
+        done: Deferred[None] = Deferred()
+        self._idle.append(done)
+        self._rest()
+        return done
+
+    def close(self) -> Deferred[None]:
+        """Write what is left to write and close the connection; the Deferred fires after that.
+
+        Nothing may be submitted any more once it fires.
+        """
+
+        def write_seen(_: None) -> Deferred[None]:
+            writing: Deferred[None] = self._pool.runInteraction(_write_last, self._seen)
+            return writing
+
+        def close(result: object) -> None:
+            self._pool.close()
+            if isinstance(result, Failure):
+                self._log.warn("what users had seen was not written: {why}", why=result.getErrorMessage())
+
+        return self.drained().addCallback(write_seen).addBoth(close)
+
+    def _go_on(self) -> None:
+        """Give tasks their turns up to one that writes, and begin to write that and all behind it."""
+        self._start = None
+        self._busy = True
+        while self._queue:
+            if self._queue[0].records:
+                batch = list(self._queue)
+                self._queue.clear()
+                self._begin(batch)
+                return
+            self._land(self._queue.popleft(), (), True)
+        self._busy = False
+        self._rest()
+
+    def _begin(self, batch: list[Task]) -> None:
+        seen, self._seen = self._seen, {}
+        writing = self._pool.runInteraction(self._write, batch, seen)
+        writing.addCallbacks(self._written, self._lost, callbackArgs=(batch,), errbackArgs=(batch, seen))
+        writing.addErrback(lambda failure: self._log.failure("the journal stumbled", failure))
+
+    def _write(self, cursor: Transaction, batch: list[Task], seen: dict[int, int]) -> Placing:
+        """Runs in the writer's thread; touches nothing that the reactor's thread changes meanwhile."""
+        cursor.execute("BEGIN IMMEDIATE")
+        placer = _Placer(cursor, self._last_id, self._seqs)
+        places = [placer.place(task.records) for task in batch]
+        placer.write()
+        _write_seen(cursor, seen)
+        return Placing(places, placer.last_id, placer.seqs)
+
+    def _written(self, placing: Placing, batch: list[Task]) -> None:
+        self.commits += 1
+        self._last_id = placing.last_id
+        self._seqs.update(placing.seqs)
+        for task, (entries, fresh) in zip(batch, placing.places, strict=True):
+            self._land(task, entries, fresh)
+        self._go_on()
+
+    def _land(self, task: Task, entries: Sequence[Logged], fresh: bool) -> None:
+        if entries and fresh:
+            self.told = entries[-1].id
+        try:
+            task.landed(entries, fresh)
+        except Exception:
+            self._stumble(task)
+
+    def _lost(self, failure: Failure, batch: list[Task], seen: dict[int, int]) -> None:
+        if failure.check(sqlite3.Error) is None:
+            self._log.failure("the journal could not write", failure)
+        else:
+            self._log.error("nothing can be written to the database: {why}", why=failure.getErrorMessage())
+        self._seen = {**seen, **self._seen}
+        # All that was decided since rests on what was lost.
+        batch += self._queue
+        self._queue.clear()
+        self._on_failure()
+        for task in batch:
+            try:
+                task.failed()
+            except Exception:
+                self._stumble(task)
+        self._go_on()
+
+    def _stumble(self, task: Task) -> None:
+        # One task's mistake must not keep the others from their turns, nor the journal from its next commit.
+        try:
+            task.stumbled()
+        except Exception:
+            self._log.failure("a mistake while answering for a mistake")
+
+    def _rest(self) -> None:
+        while self._idle and not self._busy and not self._queue:
+            self._idle.popleft().callback(None)
+
+
+class _Placer:
+    """Gives the drafts of one transaction their places, on from the counters before it."""
+
+    def __init__(self, cursor: Transaction, last_id: int, seqs: Mapping[int, int]) -> None:
+        self.last_id = last_id
+        self.seqs: dict[int, int] = {}
+        self._cursor = cursor
+        self._seqs_before = seqs
+        self._rows: list[tuple[object, ...]] = []
+        self._by_ref: dict[tuple[int, str], Logged] = {}
+
+    def place(self, records: Sequence[Record]) -> tuple[list[Logged], bool]:
+        """The places of one task's drafts, and whether they are new; other records are written at once."""
+        entries: list[Logged] = []
+        fresh = True
+        for record in records:
+            if not isinstance(record, Draft):
+                _write_record(self._cursor, record)
+                continue
+            earlier = self._find(record)
+            fresh = fresh and earlier is None
+            entries.append(earlier or self._add(record))
+        return entries, fresh
+
+    def write(self) -> None:
+        """Write all that was placed."""
+        self._cursor.executemany("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", self._rows)
+
+    def _find(self, draft: Draft) -> Logged | None:
+        """Where a draft of this author and ref is already, in this transaction or on disk."""
+        event, ref = draft.event, draft.ref
+        if ref is None:
+            return None
+        if (event.actor.id, ref) in self._by_ref:
+            return self._by_ref[event.actor.id, ref]
+        self._cursor.execute("SELECT id, seq, at FROM log WHERE actor = ? AND ref = ?", (event.actor.id, ref))
+        for id, seq, at in self._cursor.fetchall():
+            return Logged(id, seq, at, event)
+        return None
+
+    def _add(self, draft: Draft) -> Logged:
+        event = draft.event
+        conversation, actor, subject = event.conversation.id, event.actor.id, event.subject
+        self.last_id += 1
+        seq = self.seqs.get(conversation, self._seqs_before.get(conversation, 0)) + 1
+        self.seqs[conversation] = seq
+        entry = Logged(self.last_id, seq, draft.at, event)
+        if draft.ref is not None:
+            self._by_ref[actor, draft.ref] = entry
+        about = subject.id if subject is not None else None
+        self._rows.append(
+            (entry.id, conversation, seq, draft.at, event.kind, actor, about, event.body, draft.ref)
+        )
+        return entry
+
+
+def _write_record(cursor: Transaction, record: User | Conversation) -> None:
+    if isinstance(record, User):
+        cursor.execute(
+            "INSERT INTO users (id, nick, key, colour) VALUES (?, ?, ?, ?)",
+            (record.id, record.nick, record.key, record.colour),
+        )
+    else:
+        low, high = record.pair or (None, None)
+        cursor.execute(
+            "INSERT INTO conversations (id, kind, name, low, high) VALUES (?, ?, ?, ?, ?)",
+            (record.id, record.kind, record.name, low and low.id, high and high.id),
+        )
+
+
+def _write_seen(cursor: Transaction, seen: dict[int, int]) -> None:
+    cursor.executemany(
+        "UPDATE users SET seen = ? WHERE id = ?", [(last, user) for user, last in seen.items()]
+    )
+
+
+def _write_last(cursor: Transaction, seen: dict[int, int]) -> None:
+    # One transaction, so that it costs one wait for the disk however many have left with the daemon.
+    cursor.execute("BEGIN IMMEDIATE")
+    _write_seen(cursor, seen)

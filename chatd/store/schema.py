@@ -1,0 +1,102 @@
+"""The file: whose it is, which version it has, and how it gets to ours."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from contextlib import closing
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+APPLICATION_ID: Final = 0x63686174
+"""``chat`` in ASCII: SQLite's mark of a file that is chatd's (PRAGMA application_id)."""
+
+
+class StoreError(Exception):
+    """The database can't be used; its text is one sentence for the person who started the daemon."""
+
+
+class Lock:
+    """Keeps a second daemon off a database, for as long as this process lives.
+
+    A file of its own (``chat.db.lock``), because SQLite's locks on the database would be dropped
+    when any other descriptor of that file closes. Raises `StoreError`.
+    """
+
+    def __init__(self, database: Path) -> None:
+        path = database.with_name(database.name + ".lock")
+        try:
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise StoreError(f"can't use the database {database}: {error.strerror} ({path})") from None
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(self._descriptor)
+            raise StoreError(f"the database {database} is in use by another chatd") from None
+
+    def release(self) -> None:
+        """Let others in."""
+        os.close(self._descriptor)
+
+
+def migrations() -> list[str]:
+    """The numbered SQL scripts; the n-th makes version n of version n-1."""
+    folder = resources.files("chatd.store").joinpath("migrations")
+    scripts = sorted(
+        (file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name
+    )
+    return [script.read_text("utf-8") for script in scripts]
+
+
+def prepare(database: Path, scripts: list[str]) -> None:
+    """Create the database or bring it to version ``len(scripts)``, keeping a copy of an older one first.
+
+    The copy is called ``chat.db.v1`` after the version it has. Raises `StoreError` for a file that
+    is no database, not chatd's, of a newer chatd, or that can't be written.
+    """
+    try:
+        with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+            _migrate(connection, database, scripts)
+    except sqlite3.Error as error:
+        raise StoreError(f"can't use the database {database}: {error}") from None
+
+
+def _migrate(connection: sqlite3.Connection, database: Path, scripts: list[str]) -> None:
+    version = _number(connection, "PRAGMA user_version")
+    owner = _number(connection, "PRAGMA application_id")
+    tables = _number(connection, "SELECT count(*) FROM sqlite_schema")
+    if owner != APPLICATION_ID and (owner or version or tables):
+        raise StoreError(f"the database {database} is not chatd's: name another file")
+    if version > len(scripts):
+        raise StoreError(
+            f"the database {database} is of a newer chatd (version {version}, this one knows"
+            f" {len(scripts)}): update chatd"
+        )
+    # WAL needs a writable folder, so this is where a read-only one shows.
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("ROLLBACK")
+    if 0 < version < len(scripts):
+        _keep_copy(connection, database.with_name(f"{database.name}.v{version}"))
+    for number in range(version + 1, len(scripts) + 1):
+        connection.executescript(
+            f"BEGIN IMMEDIATE; {scripts[number - 1]}\n;"
+            f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {number}; COMMIT;"
+        )
+
+
+def _keep_copy(connection: sqlite3.Connection, path: Path) -> None:
+    try:
+        with closing(sqlite3.connect(path)) as copy:
+            connection.backup(copy)
+    except sqlite3.Error as error:
+        raise StoreError(
+            f"can't keep a copy of the database before its upgrade, at {path}: {error}"
+        ) from None
+
+
+def _number(connection: sqlite3.Connection, query: str) -> int:
+    return int(connection.execute(query).fetchone()[0])

@@ -1,0 +1,90 @@
+"""The store as a whole: opened once, its journal and its archive on connections of their own."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from twisted.enterprise.adbapi import ConnectionPool
+
+from chatd.store.archive import Archive, Snapshot, load
+from chatd.store.schema import Lock, StoreError, migrations, prepare
+
+Durability = Literal["full", "process"]
+
+PATIENCE: Final = 2.0
+"""Seconds to wait for another program that has the database locked; a stopping daemon has five in all."""
+
+_SYNCHRONOUS: Final = {"full": "FULL", "process": "NORMAL"}
+
+
+class Store:
+    """One database file, held by this process alone.
+
+    ``full`` durability survives a power cut, ``process`` only the end of the process. ``pool`` makes
+    a pool of connections, with adbapi's arguments. Raises `StoreError`.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        durability: Durability,
+        reactor: Any,
+        pool: Callable[..., ConnectionPool] = ConnectionPool,
+    ) -> None:
+        path = self._path = path.absolute()
+        self._lock = Lock(path)
+        try:
+            prepare(path, migrations())
+        except BaseException:
+            self._lock.release()
+            raise
+        self._uri = path.as_uri()
+        self._durability = durability
+        self._pool = pool
+        self._reactor = reactor
+
+    def snapshot(self) -> Snapshot:
+        """Everything that is kept in memory; blocks, so for the start only. Raises `StoreError`."""
+        try:
+            with closing(sqlite3.connect(f"{self._uri}?mode=ro", uri=True)) as connection:
+                return load(connection.cursor())
+        except sqlite3.Error as error:
+            raise StoreError(f"can't read the database {self._path}: {error}") from None
+
+    def writer(self) -> ConnectionPool:
+        """The one connection that writes, in the one thread that does."""
+
+        def prepare_writer(connection: sqlite3.Connection) -> None:
+            connection.execute(f"PRAGMA synchronous = {_SYNCHRONOUS[self._durability]}")
+            connection.execute("PRAGMA foreign_keys = ON")
+
+        return self._connections("rw", 1, prepare_writer)
+
+    def archive(self) -> Archive:
+        """Pages of the log, on connections that can't write."""
+        return Archive(self._connections("ro", 2))
+
+    def release(self) -> None:
+        """Let others have the file; call it when journal and archive are closed."""
+        self._lock.release()
+
+    def _connections(
+        self, mode: str, most: int, opened: Callable[[sqlite3.Connection], None] | None = None
+    ) -> ConnectionPool:
+        return self._pool(
+            "sqlite3",
+            f"{self._uri}?mode={mode}",
+            uri=True,
+            check_same_thread=False,
+            isolation_level=None,
+            timeout=PATIENCE,
+            cp_min=1,
+            cp_max=most,
+            cp_openfun=opened,
+            cp_noisy=False,
+            cp_reactor=self._reactor,
+        )

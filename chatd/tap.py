@@ -1,0 +1,215 @@
+"""Where everything meets: options and configuration in, a service out."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from twisted.internet.endpoints import serverFromString
+from twisted.logger import (
+    FilteringLogObserver,
+    Logger,
+    LogLevel,
+    LogLevelFilterPredicate,
+    globalLogPublisher,
+)
+from twisted.python import usage
+
+from chatd import __version__
+from chatd.carriers.json_stream import JsonStream
+from chatd.carriers.lines import Lines
+from chatd.chronicle import Chronicle, JsonLines, LogFile, line
+from chatd.config import Config, ConfigError, Log, read
+from chatd.core.events import Told
+from chatd.core.limits import Limits
+from chatd.daemon import Daemon, Listener
+from chatd.dialects.json import JsonDialect
+from chatd.dialects.text import TextDialect
+from chatd.factory import Sessions, Wire
+from chatd.service import Chat
+from chatd.store.journal import Journal
+from chatd.store.schema import StoreError
+from chatd.store.store import Store
+
+CONFIG_FILE: Final = "chatd.toml"
+"""Read from the working folder when no other is named."""
+
+_DURABILITIES: Final = ("full", "process")
+_LEVELS: Final = ("info", "debug")
+
+
+def _text(limits: Limits) -> Wire:
+    return Wire(Lines, TextDialect(limits))
+
+
+def _json(limits: Limits) -> Wire:
+    dialect = JsonDialect(limits)
+    return Wire(partial(JsonStream, dialect.variant(lines=True, relay=False)), dialect)
+
+
+WIRES: Final[dict[str, Callable[[Limits], Wire]]] = {"text": _text, "json": _json}
+"""What can be listened for, by the name before the ``=`` of a listener."""
+
+
+class Options(usage.Options):
+    """What can be said on the command line; it wins over chatd.toml."""
+
+    synopsis = "[options]"
+    longdesc = (
+        "A durable chat daemon: telnet and JSON clients in one conversation, in one SQLite file. DIALECT is"
+        f" one of {', '.join(WIRES)}. ENDPOINT is any server endpoint of Twisted's, such as tcp:4567 or"
+        " unix:/run/chatd; it is on loopback unless it says interface=..."
+    )
+
+    optParameters = [
+        [
+            "config",
+            "c",
+            None,
+            f"File to read the configuration from [default: {CONFIG_FILE}, if it is there]",
+        ],
+        ["database", "d", None, "SQLite file to keep everything in [default: chat.db]"],
+        ["durability", None, None, "full: survive a power cut; process: only a crash [default: full]"],
+        ["conversation-log", None, None, "File to append to what is said in the lobby and in groups"],
+        ["log-json", None, None, "File to append the log to as JSON lines, besides twistd's own"],
+        [
+            "log-level",
+            None,
+            None,
+            "info, or debug to log every message, private ones without text [default: info]",
+        ],
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self["listen"] = []
+
+    def opt_listen(self, listener: str) -> None:
+        """DIALECT=ENDPOINT; may be given several times [default: text=tcp:4567 and json=tcp:8080]"""
+        self["listen"].append(listener)
+
+    opt_l = opt_listen
+
+    def opt_version(self) -> None:
+        """Print the version and exit."""
+        sys.stdout.write(f"chatd {__version__}\n")
+        raise SystemExit(0)
+
+
+def configuration(options: Options) -> Config:
+    """What ``options`` say, over what chatd.toml says, over the defaults. Raises `ConfigError`."""
+    named = options["config"]
+    path = Path(named or CONFIG_FILE)
+    config = read(path) if named or path.exists() else Config()
+    log = {
+        "conversation": options["conversation-log"],
+        "json": options["log-json"],
+        "level": _one_of(options, "log-level", ("info", "debug")),
+    }
+    said = {
+        "database": options["database"],
+        "listen": tuple(options["listen"]) or None,
+        "durability": _one_of(options, "durability", ("full", "process")),
+        "log": msgspec.structs.replace(config.log, **_given(log)),
+    }
+    return msgspec.structs.replace(config, **_given(said))
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _one_of(options: Options, option: str, values: tuple[str, ...]) -> str | None:
+    value: str | None = options[option]
+    if value is not None and value not in values:
+        raise ConfigError(f"--{option} is one of {', '.join(values)}, not {value}")
+    return value
+
+
+# What an endpoint that doesn't say it is bound to; and which of its arguments says it without a name.
+_LOOPBACK: Final = {
+    "tcp": ("127.0.0.1", 2),
+    "tcp6": (r"\:\:1", 3),
+    "ssl": ("127.0.0.1", 5),
+    "tls": ("127.0.0.1", 4),
+}
+
+
+def parse_listener(listener: str) -> tuple[str, str]:
+    """``text=tcp:4567`` as a dialect and an endpoint's description, bound to loopback unless it says more.
+
+    Raises `ConfigError`.
+    """
+    dialect, _, description = listener.partition("=")
+    if dialect not in WIRES or not description:
+        raise ConfigError(
+            f"a listener is DIALECT=ENDPOINT with one of {', '.join(WIRES)} first, not {listener}"
+        )
+    kind, *arguments = re.split(r"(?<!\\):", description.removeprefix("haproxy:"))
+    loopback, place = _LOOPBACK.get(kind.lower(), ("", 0))
+    unnamed = sum("=" not in argument for argument in arguments)
+    if unnamed < place and not any(argument.startswith("interface=") for argument in arguments):
+        description += f":interface={loopback}"
+    return dialect, description
+
+
+def makeService(options: Options | None = None) -> Daemon:
+    """The daemon, as ``options`` have it, on the global reactor. Raises `SystemExit` with one sentence."""
+    from twisted.internet import reactor
+
+    try:
+        return assemble(configuration(options or Options()), reactor)
+    except (ConfigError, StoreError) as error:
+        raise SystemExit(f"chatd: {error}") from None
+
+
+def assemble(config: Config, reactor: Any) -> Daemon:
+    """The daemon of ``config``, on ``reactor``. Raises `ConfigError` and `StoreError`."""
+    listeners = [_listener(listener, config.limits, reactor) for listener in config.listen]
+    witness = _witness(config.log)
+    store = Store(Path(config.database), config.durability, reactor)
+    snapshot = store.snapshot()
+    archive = store.archive()
+    chat = Chat(snapshot, archive, reactor, config.limits, witness)
+    journal = Journal(store.writer(), reactor, snapshot, chat.recover)
+    chat.write_to(journal)
+    return Daemon(reactor, listeners, Sessions(chat, reactor, config.limits), chat, journal, archive, store)
+
+
+def _listener(listener: str, limits: Limits, reactor: Any) -> Listener:
+    dialect, description = parse_listener(listener)
+    try:
+        endpoint = serverFromString(reactor, description)
+    except Exception as error:
+        # Endpoints come from plugins, and every parser of theirs has its own errors.
+        raise ConfigError(f"{listener} is no endpoint that can be listened at: {error}") from None
+    return Listener(listener, WIRES[dialect](limits), endpoint)
+
+
+def _witness(log: Log) -> Callable[[Told], None] | None:
+    """Open the logs; who sees all that is told: the conversation log, and at debug the daemon's own."""
+    witnesses: list[Callable[[Told], None]] = []
+    try:
+        if log.conversation is not None:
+            witnesses.append(Chronicle(LogFile(log.conversation)))
+        if log.json is not None:
+            level = LogLevelFilterPredicate(defaultLogLevel=LogLevel.levelWithName(log.level))
+            globalLogPublisher.addObserver(FilteringLogObserver(JsonLines(LogFile(log.json)), [level]))
+    except OSError as error:
+        raise ConfigError(f"can't write the log {error.filename}: {error.strerror}") from None
+    if log.level == "debug":
+        logger = Logger(namespace="chatd.told")
+        witnesses.append(lambda told: logger.debug("{line}", line=line(told)))
+    if not witnesses:
+        return None
+
+    def see(told: Told) -> None:
+        for witness in witnesses:
+            witness(told)
+
+    return see

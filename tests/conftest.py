@@ -1,0 +1,13 @@
+"""What pytest must do to be like trial."""
+
+import contextlib
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(autouse=True, scope="session")
+def folder_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Run the tests elsewhere: `mktemp` makes its folders where it is, which trial has seen to."""
+    with contextlib.chdir(tmp_path_factory.mktemp("trial")):
+        yield

@@ -1,0 +1,167 @@
+"""Which names are allowed, what a refusal says, and which names are the same."""
+
+from unicodedata import is_normalized, normalize
+
+from hypothesis import HealthCheck, assume, example, given, settings
+from hypothesis import strategies as st
+from precis_i18n import get_profile
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.core.names import BadName, Name, parse_group, parse_nick
+
+ANY_TEXT = st.text(st.characters(exclude_categories=[]), max_size=40)
+# Where case folding, composition and compatibility meet: the letters that break naive keys.
+TRICKY = st.text(
+    "aAsSßẞσςΣιΙiIİıjǰŉﬀﬃſKÅéÉ①½ªＡ１ͅͺᾳΐᾂᎠꭰ가ᄀ한㌀‼；🎈\u0301\u0308\u0327", min_size=1, max_size=12
+)
+
+GOOD = """
+    alice x 42 c++ O'Brien a.b-c_d (o_o) <none> %s {x} $HOME a#1 ~ "
+    Zoë Straße Łukasz Владимир Ελένη Հայկ שלום محمد علی۱ สมชาย हिन्दी क१ ᎠᎡᎢ
+    李alice 가나abc ローマ字2 Дзюдо道 l·l Hawaiʻi ① 😀 🇫🇷 alice🎈 ☕ x² ♥
+"""
+
+BAD = {
+    "": "a name has at least one character",
+    "bo bby": "a name has no spaces: leave out U+0020",
+    "bob\t": "a name has no spaces: leave out U+0009",
+    "bob\r\n": "a name has no spaces: leave out U+000D",
+    "bo\u00a0b": "a name has no spaces: leave out U+00A0",
+    "bo\u3000b": "a name has no spaces: leave out U+3000",
+    "´bob": "a name has no spaces: leave out U+00B4",  # stands for a space and an accent
+    "b;ob": 'a name has none of ; | , : @ ! * ?: leave out ";"',
+    "a|b": 'a name has none of ; | , : @ ! * ?: leave out "|"',
+    "a,b": 'a name has none of ; | , : @ ! * ?: leave out ","',
+    "a:b": 'a name has none of ; | , : @ ! * ?: leave out ":"',
+    "a@b": 'a name has none of ; | , : @ ! * ?: leave out "@"',
+    "a!": 'a name has none of ; | , : @ ! * ?: leave out "!"',
+    "*": 'a name has none of ; | , : @ ! * ?: leave out "*"',
+    "who?": 'a name has none of ; | , : @ ! * ?: leave out "?"',
+    "a；b": "a name has none of ; | , : @ ! * ?: leave out U+FF1B",  # fullwidth
+    "wow‼": "a name has none of ; | , : @ ! * ?: leave out U+203C",  # stands for two of them
+    "#room": 'a name does not start with "#"',
+    "＃room": 'a name does not start with "#"',
+    "\u0301a": "a name does not start with a combining mark: leave out U+0301",
+    "\uff9eア": "a name does not start with a combining mark: leave out U+3099",
+    "a\x00": "a name has no control characters: leave out U+0000",
+    "a\x7f": "a name has no control characters: leave out U+007F",
+    "a\u202eb": "a name has no invisible characters: leave out U+202E",  # right-to-left override
+    "a\u2066b": "a name has no invisible characters: leave out U+2066",
+    "a\u200bb": "a name has no invisible characters: leave out U+200B",
+    "a\u200db": "a name has no invisible characters: leave out U+200D",
+    "a\u00adb": "a name has no invisible characters: leave out U+00AD",
+    "a\U000e0041": "a name has no invisible characters: leave out U+E0041",
+    "a\u034fb": "a name keeps to what RFC 8264 allows: leave out U+034F",  # default-ignorable marks
+    "♥\ufe0f": "a name keeps to what RFC 8264 allows: leave out U+FE0F",
+    "a\u3164": "a name keeps to what RFC 8264 allows: leave out U+1160",
+    "a\u2800": "a name has no blanks: leave out U+2800",
+    "a\ufffd": "a name has no blanks: leave out U+FFFD",
+    "\ud800": "a name has no lone surrogates: leave out U+D800",
+    "a\ue000": "a name has no private-use characters: leave out U+E000",
+    "a\uffff": "a name has no unassigned characters: leave out U+FFFF",
+    "a\u0378": "a name has no unassigned characters: leave out U+0378",
+    "аlice": "a name keeps to one alphabet: choose between Cyrillic and Latin",
+    "αlice": "a name keeps to one alphabet: choose between Greek and Latin",
+    "µTorrent": "a name keeps to one alphabet: choose between Greek and Latin",
+    "bօb": "a name keeps to one alphabet: choose between Armenian and Latin",
+    "Ꭺlice": "a name keeps to one alphabet: choose between Cherokee and Latin",
+    "Ⲁlice": "a name keeps to one alphabet: choose between Coptic and Latin",
+    "b०b": "a name keeps to one alphabet: choose between Devanagari and Latin",
+    "а李α": "a name keeps to one alphabet: choose between Cyrillic and Greek",
+}
+
+SAME = [
+    ("alice", "ALICE"),
+    ("Straße", "STRASSE", "ｓｔｒａｓｓｅ", "straẞe"),
+    ("Σίσυφος", "ΣΊΣΥΦΟΣ", "σίσυφοσ"),
+    ("①", "1", "１", "¹"),
+    ("é", "É", "e\u0301", "E\u0301"),
+    ("ﬃ", "FFI"),
+    ("Ꭰ", "ꭰ"),
+    ("Kelvin", "\u212aelvin"),  # the sign of the unit
+]
+
+
+def reason(text: str) -> str:
+    """What somebody is told who would be called `text`, or nothing if they may be."""
+    try:
+        parse_nick(text)
+    except BadName as bad:
+        return bad.reason
+    return ""
+
+
+class Allowed(SynchronousTestCase):
+    def test_good_names_are_shown_as_written(self) -> None:
+        self.assertEqual([parse_nick(name).shown for name in GOOD.split()], GOOD.split())
+
+    def test_bad_names_are_refused_with_what_to_do(self) -> None:
+        self.assertEqual({name: reason(name) for name in BAD}, BAD)
+
+    def test_a_nick_has_32_characters_and_a_group_64(self) -> None:
+        for parse, limit in (parse_nick, 32), (parse_group, 64):
+            for letter in "a", "é", "e\u0301", "😀":
+                self.assertEqual(len(parse(letter * limit).shown), limit)
+                refused = self.assertRaises(BadName, parse, letter * (limit + 1))
+                self.assertEqual(refused.reason, f"a name has at most {limit} characters: shorten it")
+
+    def test_length_counts_after_normalisation(self) -> None:
+        self.assertEqual(parse_nick("α\u0313\u0300\u0345" * 32).shown, "ᾂ" * 32)
+
+    def test_nobody_is_called_server(self) -> None:
+        for name in "server", "SERVER", "ſerver", "ｓｅｒｖｅｒ":
+            self.assertEqual(reason(name), 'choose another name: "server" is what answers come from')
+        self.assertEqual(parse_group("Server").key, "server")
+
+    @settings(deadline=None)
+    @given(ANY_TEXT | TRICKY)
+    def test_any_text_is_a_name_or_a_refusal(self, text: str) -> None:
+        try:
+            shown = parse_group(text).shown
+        except BadName as bad:
+            self.assertTrue(bad.reason)
+        else:
+            self.assertEqual(shown, normalize("NFC", text))
+
+
+class Identity(SynchronousTestCase):
+    def test_case_width_and_form_are_ignored(self) -> None:
+        for names in SAME:
+            self.assertEqual(len({parse_nick(name).key for name in names}), 1, names)
+
+    def test_accents_and_punctuation_tell_people_apart(self) -> None:
+        self.assertEqual(len({parse_nick(name).key for name in ("zoe", "zoë", "zoé", "zoe.", "zoe_")}), 5)
+
+    def test_the_shown_form_keeps_its_case(self) -> None:
+        self.assertEqual(parse_nick("E\u0301lodie"), Name("Élodie", "élodie"))
+
+    @settings(deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+    @given(ANY_TEXT | TRICKY)
+    @example("ᾲ")
+    @example("ŉ")
+    def test_a_key_is_a_name_with_itself_as_key(self, text: str) -> None:
+        key = name_or_skip(text).key
+        assume(len(key) <= 64)
+        self.assertEqual(parse_group(key), Name(key, key))
+        self.assertTrue(is_normalized("NFC", key))
+
+    @settings(deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+    @given(ANY_TEXT | TRICKY)
+    def test_spelling_of_accents_does_not_matter(self, text: str) -> None:
+        name = name_or_skip(text)
+        self.assertEqual(parse_group(normalize("NFD", text)), name)
+
+    @settings(deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+    @given(st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=40))
+    def test_plain_ascii_skips_precis_and_agrees_with_it(self, text: str) -> None:
+        name = name_or_skip(text)
+        self.assertEqual(name.key, get_profile("NicknameCaseMapped").enforce(text).casefold())
+
+
+def name_or_skip(text: str) -> Name:
+    """The group's name, while an example that isn't one is none."""
+    try:
+        return parse_group(text)
+    except BadName:
+        assume(False)
+        raise

@@ -1,0 +1,108 @@
+"""Every way the daemon says no is in one list, is used, and makes a sentence."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from string import Formatter
+
+from twisted.trial.unittest import SynchronousTestCase
+
+import chatd
+from chatd.core.refusals import ECHO, RETRY_AFTER, SENTENCES, Refusal
+
+SOURCES = sorted(Path(chatd.__file__).parent.rglob("*.py"))
+
+
+def wanted_by(code: str) -> set[str]:
+    """The details that a sentence mentions."""
+    return {name for _, name, _, _ in Formatter().parse(SENTENCES[code]) if name is not None}
+
+
+def texts(tree: ast.AST) -> Iterator[str]:
+    """Every string in a source."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+def refusals_made(tree: ast.AST) -> Iterator[tuple[set[str], set[str], int]]:
+    """For each ``Refusal(…)``: the codes that it may be about, the details it gives, its line.
+
+    A code that is a variable may be any of those that stand in the same function.
+    """
+    for function in ast.walk(tree):
+        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Module):
+            continue
+        for node in ast.walk(function):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Refusal":
+                code = node.args[0]
+                if isinstance(code, ast.Constant):
+                    yield {str(code.value)}, {str(word.arg) for word in node.keywords}, node.lineno
+                elif not isinstance(function, ast.Module):
+                    given = {str(word.arg) for word in node.keywords}
+                    yield set(texts(function)) & set(SENTENCES), given, node.lineno
+
+
+class TheList(SynchronousTestCase):
+    def test_every_code_is_used_somewhere(self) -> None:
+        said: set[str] = set()
+        for source in SOURCES:
+            if source.name != "refusals.py":
+                said.update(
+                    word for text in texts(ast.parse(source.read_text("utf-8"))) for word in text.split()
+                )
+        self.assertEqual([code for code in SENTENCES if code not in said], [])
+
+    def test_every_refusal_is_in_the_list_and_has_what_its_sentence_needs(self) -> None:
+        seen = 0
+        for source in SOURCES:
+            for codes, given, line in refusals_made(ast.parse(source.read_text("utf-8"))):
+                where = f"{source.name}:{line}"
+                self.assertTrue(codes, where)
+                for code in codes:
+                    seen += 1
+                    self.assertIn(code, SENTENCES, where)
+                    self.assertLessEqual(wanted_by(code), given, where)
+        self.assertGreater(seen, 30)
+
+    def test_a_refusal_without_its_details_is_noticed(self) -> None:
+        source = "def f():\n for code, x in (('banned', 1), ('empty', 2)):\n  raise Refusal(code, nick='bob')"
+        self.assertEqual(list(refusals_made(ast.parse(source))), [({"banned", "empty"}, {"nick"}, 3)])
+        self.assertEqual(wanted_by("banned"), {"nick", "group"})
+
+    def test_sentences_are_one_line_each_and_codes_one_word(self) -> None:
+        for code, sentence in SENTENCES.items():
+            self.assertRegex(code, r"\A[a-z][a-z0-9_]*\Z")
+            self.assertTrue(sentence.isprintable() and not sentence.endswith("."), code)
+
+    def test_what_passes_is_in_the_list(self) -> None:
+        self.assertLessEqual(set(RETRY_AFTER), set(SENTENCES))
+
+
+class Refusals(SynchronousTestCase):
+    def test_the_sentence_is_filled(self) -> None:
+        refusal = Refusal("no_such_member", nick="bob", group="wob")
+        self.assertEqual(refusal.text, "bob is not in wob")
+        self.assertEqual(Refusal("empty").text, "there is nothing in it: write something")
+
+    def test_what_a_peer_sent_is_taken_as_it_is(self) -> None:
+        refusal = Refusal("no_such_user", nick="{0} {nick} %s")
+        self.assertEqual(refusal.text, "nobody was ever called {0} {nick} %s here")
+
+    def test_it_is_about_the_nick_else_the_group(self) -> None:
+        self.assertEqual(Refusal("banned", nick="bob", group="wob").about, "bob")
+        self.assertEqual(Refusal("no_such_group", group="wob").about, "wob")
+        self.assertEqual(Refusal("empty").about, "")
+
+    def test_it_says_when_trying_again_makes_sense(self) -> None:
+        self.assertEqual(Refusal("storage_failed").retry_after, 1.0)
+        self.assertIsNone(Refusal("empty").retry_after)
+
+    def test_a_whole_name_is_repeated_but_not_a_whole_frame(self) -> None:
+        longest = "e\N{COMBINING ACUTE ACCENT}" * 64
+        self.assertEqual(Refusal("no_such_group", group=longest).about, longest)
+        refusal = Refusal("no_such_group", group="x" * 60_000)
+        self.assertEqual(refusal.about, "x" * ECHO + "…")
+        self.assertLess(len(refusal.text), 2 * ECHO)

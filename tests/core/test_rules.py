@@ -1,0 +1,794 @@
+"""Who may do what, what comes of it, and who is told."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chatd.core import commands as c
+from chatd.core.commands import COMMANDS, DECLARED, Command, Declaration
+from chatd.core.events import Event
+from chatd.core.limits import Limits
+from chatd.core.refusals import Refusal
+from chatd.core.rules import decide, member_of
+from chatd.core.state import Group, State
+from tests.core.plays import Chat, PlayTestCase
+
+ON_GROUPS = tuple(row for row in COMMANDS.values() if "group" in row.required)
+OF_ROLE = {"not_member", "not_operator", "not_owner"}
+
+
+class Lobby(PlayTestCase):
+    def test_a_broadcast_is_told_everyone(self) -> None:
+        self.play("""
+            alice: broadcast;hello; all
+                alice message lobby: hello; all
+                told: everyone
+        """)
+
+
+class Direct(PlayTestCase):
+    def test_two_people_have_one_conversation_whoever_began(self) -> None:
+        self.play("""
+            bob: s;alice;hello
+                bob message direct alice: hello
+                told: alice bob
+            alice: s;BOB;good morning
+                alice message direct bob: good morning
+                told: alice bob
+        """)
+        first, second = self.chat.decisions
+        self.assertIs(first.events[0].conversation, second.events[0].conversation)
+        self.assertIs(first.opens, first.events[0].conversation)
+        self.assertIsNone(second.opens)
+
+    def test_other_pairs_have_others(self) -> None:
+        self.play("""
+            alice: s;bob;hello
+                alice message direct bob: hello
+                told: alice bob
+            alice: s;carol;hello
+                alice message direct carol: hello
+                told: alice carol
+        """)
+        first, second = self.chat.decisions
+        self.assertIsNot(first.events[0].conversation, second.events[0].conversation)
+
+    def test_notes_to_oneself(self) -> None:
+        self.play("""
+            alice: s;alice;buy milk
+                alice message direct alice: buy milk
+                told: alice
+            alice: s;alice;and bread
+                alice message direct alice: and bread
+                told: alice
+        """)
+        self.assertIsNone(self.chat.decisions[1].opens)
+
+    def test_nobody_hears_who_was_never_here(self) -> None:
+        self.play("""
+            alice: s;mallory;hello
+                no_such_user: nobody was ever called mallory here
+            alice: s;no body;hello
+                no_such_user: nobody was ever called no body here
+        """)
+
+
+class Creating(PlayTestCase):
+    def test_the_creator_owns_it(self) -> None:
+        self.play("""
+            alice: cg;wob
+                alice created wob: public
+                told: alice
+            wob?
+                public: alice (owner)
+            alice: cg;den;private
+                alice created den: private
+                told: alice
+            den?
+                private: alice (owner)
+        """)
+
+    def test_a_name_is_taken_in_any_case_and_even_by_a_private_group(self) -> None:
+        self.play("""
+            alice: cg;Wob;private
+                alice created Wob: private
+                told: alice
+            bob: cg;wOB
+                group_exists: there is a group Wob already: join it, or choose another name
+        """)
+
+    def test_bad_names(self) -> None:
+        self.play("""
+            alice: cg;#wob
+                bad_group: #wob can't be a group's name: a name does not start with "#"
+            alice: cg;w b
+                bad_group: w b can't be a group's name: a name has no spaces: leave out U+0020
+        """)
+
+
+class Joining(PlayTestCase):
+    def test_a_public_group_takes_anyone_once(self) -> None:
+        self.play("""
+            alice: cg;wob
+                alice created wob: public
+                told: alice
+            bob: j;WOB
+                bob joined wob
+                told: alice bob
+            bob: j;wob
+                already_member: bob is in wob already
+            bob: j;bow
+                no_such_group: there is no group bow that you can see
+            wob?
+                public: alice (owner), bob (member)
+        """)
+
+    def test_a_private_group_takes_the_invited_and_uses_the_invitation_up(self) -> None:
+        self.play("""
+            alice: cg;wob;private
+                alice created wob: private
+                told: alice
+            bob: j;wob
+                not_invited: wob is private: ask a member to invite you
+            alice: invite;wob;bob
+                alice invited wob bob
+                told: alice bob
+            wob?
+                private: alice (owner); invited [2]
+            bob: j;wob
+                bob joined wob
+                told: alice bob
+            wob?
+                private: alice (owner), bob (member)
+            bob: leave;wob
+                bob left wob
+                told: alice bob
+            bob: j;wob
+                not_invited: wob is private: ask a member to invite you
+        """)
+
+    def test_the_banned_stay_out(self) -> None:
+        self.play("""
+            alice: cg;wob
+                alice created wob: public
+                told: alice
+            alice: ban;wob;bob;spam
+                alice banned wob bob: spam
+                told: alice bob
+            bob: j;wob
+                banned: bob is banned from wob: ask an operator to lift it
+        """)
+
+
+class Speaking(PlayTestCase):
+    def test_members_speak_to_members(self) -> None:
+        self.play("""
+            alice: cg;wob
+                alice created wob: public
+                told: alice
+            bob: j;wob
+                bob joined wob
+                told: alice bob
+            bob: bg;wob;hello; you
+                bob message wob: hello; you
+                told: alice bob
+            carol: bg;wob;hello
+                not_member: you are not in wob: join it first
+        """)
+
+
+class Leaving(PlayTestCase):
+    def test_a_member_leaves(self) -> None:
+        self.play("""
+            alice: cg;wob
+                alice created wob: public
+                told: alice
+            bob: j;wob
+                bob joined wob
+                told: alice bob
+            bob: leave;wob
+                bob left wob
+                told: alice bob
+            bob: leave;wob
+                not_member: you are not in wob: join it first
+            wob?
+                public: alice (owner)
+        """)
+
+    def test_the_longest_standing_operator_inherits(self) -> None:
+        self.play("""
+            alice: cg;wob
+                alice created wob: public
+                told: alice
+            bob: j;wob
+                bob joined wob
+                told: alice bob
+            carol: j;wob
+                carol joined wob
+                told: alice bob carol
+            dave: j;wob
+                dave joined wob
+                told: alice bob carol dave
+            alice: promote;wob;dave
+                alice promoted wob dave
+                told: alice bob carol dave
+            alice: promote;wob;carol
+                alice promoted wob carol
+                told: alice bob carol dave
+            alice: leave;wob
+                alice left wob
+                alice promoted wob carol: owner
+                told: alice bob carol dave
+            wob?
+                public: bob (member), carol (owner), dave (operator)
+        """)
+
+    def test_else_the_longest_standing_member_inherits(self) -> None:
+        self.play("""
+            alice: cg;wob
+                alice created wob: public
+                told: alice
+            bob: j;wob
+                bob joined wob
+                told: alice bob
+            carol: j;wob
+                carol joined wob
+                told: alice bob carol
+            bob: leave;wob
+                bob left wob
+                told: alice bob carol
+            bob: j;wob
+                bob joined wob
+                told: alice carol bob
+            alice: leave;wob
+                alice left wob
+                alice promoted wob carol: owner
+                told: alice carol bob
+            wob?
+                public: carol (owner), bob (member)
+        """)
+
+    def test_an_operator_who_leaves_is_a_plain_member_when_back(self) -> None:
+        self.play("""
+            alice: cg;wob
+                alice created wob: public
+                told: alice
+            bob: j;wob
+                bob joined wob
+                told: alice bob
+            alice: promote;wob;bob
+                alice promoted wob bob
+                told: alice bob
+            bob: leave;wob
+                bob left wob
+                told: alice bob
+            bob: j;wob
+                bob joined wob
+                told: alice bob
+            wob?
+                public: alice (owner), bob (member)
+        """)
+
+    def test_the_last_owner_walks_back_into_a_private_group(self) -> None:
+        self.play("""
+            alice: cg;wob;private
+                alice created wob: private
+                told: alice
+            alice: leave;wob
+                alice left wob
+                told: alice
+            bob: j;wob
+                not_invited: wob is private: ask a member to invite you
+            alice: bg;wob;echo
+                no_such_group: there is no group wob that you can see
+            alice: j;wob
+                alice joined wob
+                alice promoted wob alice: owner
+                told: alice
+            wob?
+                private: alice (owner)
+        """)
+
+    def test_only_the_last_owner_does(self) -> None:
+        self.play("""
+            alice: cg;wob;private
+                alice created wob: private
+                told: alice
+            alice: invite;wob;bob
+                alice invited wob bob
+                told: alice bob
+            bob: j;wob
+                bob joined wob
+                told: alice bob
+            alice: leave;wob
+                alice left wob
+                alice promoted wob bob: owner
+                told: alice bob
+            bob: leave;wob
+                bob left wob
+                told: bob
+            alice: j;wob
+                not_invited: wob is private: ask a member to invite you
+        """)
+
+    def test_a_stranger_who_joins_an_empty_public_group_owns_it(self) -> None:
+        self.play("""
+            alice: cg;wob
+                alice created wob: public
+                told: alice
+            alice: leave;wob
+                alice left wob
+                told: alice
+            wob?
+                public: empty
+            bob: j;wob
+                bob joined wob
+                bob promoted wob bob: owner
+                told: bob
+            alice: j;wob
+                alice joined wob
+                told: bob alice
+            wob?
+                public: bob (owner), alice (member)
+        """)
+
+
+class Inviting(PlayTestCase):
+    def test_any_member_invites_anyone_known_once(self) -> None:
+        self.play("""
+            alice: cg;wob
+                alice created wob: public
+                told: alice
+            bob: j;wob
+                bob joined wob
+                told: alice bob
+            bob: invite;wob;carol
+                bob invited wob carol
+                told: alice bob carol
+            alice: invite;wob;Carol
+                already_invited: carol is invited to wob already
+            alice: invite;wob;bob
+                already_member: bob is in wob already
+            alice: invite;wob;alice
+                already_member: alice is in wob already
+            alice: invite;wob;mallory
+                no_such_user: nobody was ever called mallory here
+            carol: invite;wob;dave
+                not_member: you are not in wob: join it first
+        """)
+
+    def test_the_banned_can_not_be_invited(self) -> None:
+        self.play("""
+            alice: cg;wob
+                alice created wob: public
+                told: alice
+            alice: ban;wob;bob
+                alice banned wob bob
+                told: alice bob
+            alice: invite;wob;bob
+                banned: bob is banned from wob: ask an operator to lift it
+        """)
+
+    def test_an_invitation_outlives_the_change_of_visibility(self) -> None:
+        self.play("""
+            alice: cg;wob
+                alice created wob: public
+                told: alice
+            alice: invite;wob;bob
+                alice invited wob bob
+                told: alice bob
+            alice: visibility;wob;private
+                alice visibility wob: private
+                told: alice
+            bob: bg;wob;hello
+                not_member: you are not in wob: join it first
+            bob: j;wob
+                bob joined wob
+                told: alice bob
+        """)
+
+
+class Kicking(PlayTestCase):
+    def test_the_kicked_are_told_and_may_come_back(self) -> None:
+        self.play("""
+            alice: cg;wob
+                alice created wob: public
+                told: alice
+            bob: j;wob
+                bob joined wob
+                told: alice bob
+            alice: kick;wob;bob;too loud; really
+                alice kicked wob bob: too loud; really
+                told: alice bob
+            alice: kick;wob;bob
+                no_such_member: bob is not in wob
+            alice: kick;wob;mallory
+                no_such_user: nobody was ever called mallory here
+            bob: j;wob
+                bob joined wob
+                told: alice bob
+        """)
+
+    def test_a_private_group_needs_a_new_invitation(self) -> None:
+        self.play("""
+            alice: cg;wob;private
+                alice created wob: private
+                told: alice
+            alice: invite;wob;bob
+                alice invited wob bob
+                told: alice bob
+            bob: j;wob
+                bob joined wob
+                told: alice bob
+            alice: kick;wob;bob
+                alice kicked wob bob
+                told: alice bob
+            bob: bg;wob;hey
+                no_such_group: there is no group wob that you can see
+            bob: j;wob
+                not_invited: wob is private: ask a member to invite you
+            alice: invite;wob;bob
+                alice invited wob bob
+                told: alice bob
+            bob: j;wob
+                bob joined wob
+                told: alice bob
+        """)
+
+    def test_operators_kick_anyone_but_the_owner(self) -> None:
+        self.play("""
+            alice: cg;wob
+                alice created wob: public
+                told: alice
+            bob: j;wob
+                bob joined wob
+                told: alice bob
+            carol: j;wob
+                carol joined wob
+                told: alice bob carol
+            bob: kick;wob;carol
+                not_operator: only the owner and the operators of wob may do that
+            alice: promote;wob;bob
+                alice promoted wob bob
+                told: alice bob carol
+            alice: promote;wob;carol
+                alice promoted wob carol
+                told: alice bob carol
+            bob: kick;wob;alice
+                is_owner: alice owns wob: nobody can do that to the owner
+            alice: kick;wob;alice
+                is_owner: alice owns wob: nobody can do that to the owner
+            bob: kick;wob;carol
+                bob kicked wob carol
+                told: alice bob carol
+            carol: j;wob
+                carol joined wob
+                told: alice bob carol
+            wob?
+                public: alice (owner), bob (operator), carol (member)
+        """)
+
+
+class Banning(PlayTestCase):
+    def test_a_ban_puts_out_and_keeps_out_until_it_is_lifted(self) -> None:
+        self.play("""
+            alice: cg;wob
+                alice created wob: public
+                told: alice
+            bob: j;wob
+                bob joined wob
+                told: alice bob
+            alice: promote;wob;bob
+                alice promoted wob bob
+                told: alice bob
+            alice: ban;wob;bob;spam
+                alice banned wob bob: spam
+                told: alice bob
+            wob?
+                public: alice (owner); banned {2: 'spam'}
+            alice: ban;wob;bob
+                already_banned: bob is banned from wob already
+            bob: bg;wob;hey
+                not_member: you are not in wob: join it first
+            alice: unban;wob;bob
+                alice unbanned wob bob
+                told: alice bob
+            alice: unban;wob;bob
+                not_banned: bob is not banned from wob
+            wob?
+                public: alice (owner)
+            bob: j;wob
+                bob joined wob
+                told: alice bob
+            wob?
+                public: alice (owner), bob (member)
+        """)
+
+    def test_a_ban_of_one_who_is_no_member_takes_the_invitation_away(self) -> None:
+        self.play("""
+            alice: cg;wob;private
+                alice created wob: private
+                told: alice
+            alice: invite;wob;bob
+                alice invited wob bob
+                told: alice bob
+            alice: ban;wob;bob
+                alice banned wob bob
+                told: alice bob
+            bob: j;wob
+                banned: bob is banned from wob: ask an operator to lift it
+            alice: unban;wob;bob
+                alice unbanned wob bob
+                told: alice bob
+            bob: j;wob
+                not_invited: wob is private: ask a member to invite you
+        """)
+
+    def test_operators_ban_anyone_but_the_owner(self) -> None:
+        self.play("""
+            alice: cg;wob
+                alice created wob: public
+                told: alice
+            bob: j;wob
+                bob joined wob
+                told: alice bob
+            bob: ban;wob;carol
+                not_operator: only the owner and the operators of wob may do that
+            alice: promote;wob;bob
+                alice promoted wob bob
+                told: alice bob
+            bob: ban;wob;alice
+                is_owner: alice owns wob: nobody can do that to the owner
+            bob: ban;wob;mallory
+                no_such_user: nobody was ever called mallory here
+            bob: ban;wob;carol
+                bob banned wob carol
+                told: alice bob carol
+            alice: demote;wob;bob
+                alice demoted wob bob
+                told: alice bob
+            bob: unban;wob;carol
+                not_operator: only the owner and the operators of wob may do that
+            alice: unban;wob;mallory
+                no_such_user: nobody was ever called mallory here
+        """)
+
+
+class Operators(PlayTestCase):
+    def test_the_owner_makes_and_unmakes_operators(self) -> None:
+        self.play("""
+            alice: cg;wob
+                alice created wob: public
+                told: alice
+            bob: j;wob
+                bob joined wob
+                told: alice bob
+            alice: promote;wob;bob
+                alice promoted wob bob
+                told: alice bob
+            alice: promote;wob;bob
+                already_operator: bob is an operator of wob already
+            alice: promote;wob;alice
+                is_owner: alice owns wob: nobody can do that to the owner
+            alice: promote;wob;carol
+                no_such_member: carol is not in wob
+            alice: promote;wob;mallory
+                no_such_user: nobody was ever called mallory here
+            bob: demote;wob;bob
+                not_owner: only the owner of wob may do that
+            alice: demote;wob;bob
+                alice demoted wob bob
+                told: alice bob
+            alice: demote;wob;bob
+                no_such_operator: bob is no operator of wob
+            alice: demote;wob;alice
+                is_owner: alice owns wob: nobody can do that to the owner
+            alice: demote;wob;mallory
+                no_such_user: nobody was ever called mallory here
+            bob: promote;wob;bob
+                not_owner: only the owner of wob may do that
+        """)
+
+
+class Settings(PlayTestCase):
+    def test_the_owner_shows_and_hides_the_group(self) -> None:
+        self.play("""
+            alice: cg;wob
+                alice created wob: public
+                told: alice
+            bob: j;wob
+                bob joined wob
+                told: alice bob
+            alice: promote;wob;bob
+                alice promoted wob bob
+                told: alice bob
+            bob: visibility;wob;private
+                not_owner: only the owner of wob may do that
+            alice: visibility;wob;private
+                alice visibility wob: private
+                told: alice bob
+            carol: bg;wob;hello
+                no_such_group: there is no group wob that you can see
+            alice: visibility;wob;public
+                alice visibility wob: public
+                told: alice bob
+            carol: j;wob
+                carol joined wob
+                told: alice bob carol
+        """)
+
+    def test_owner_and_operators_set_the_topic(self) -> None:
+        self.play("""
+            alice: cg;wob
+                alice created wob: public
+                told: alice
+            bob: j;wob
+                bob joined wob
+                told: alice bob
+            bob: topic;wob;me
+                not_operator: only the owner and the operators of wob may do that
+            alice: promote;wob;bob
+                alice promoted wob bob
+                told: alice bob
+            bob: topic;wob;the weather; mostly
+                bob topic wob: the weather; mostly
+                told: alice bob
+            wob?
+                public: alice (owner), bob (operator); about the weather; mostly
+            alice: topic;wob
+                alice topic wob
+                told: alice bob
+            wob?
+                public: alice (owner), bob (operator)
+        """)
+
+
+class WhoMay(PlayTestCase):
+    """The table's ``who``, held against the rules."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        for line in ("alice: cg;wob", "bob: j;wob", "carol: j;wob", "alice: promote;wob;bob"):
+            self.chat.outcome(line)
+
+    def refusal(self, nick: str, row: Declaration, dest: str = "carol") -> Refusal | None:
+        """How ``nick`` would be refused on wob, if at all; nothing comes of it either way."""
+        values = {"group": "wob", "dest": dest, "msg": "hello", "visibility": "private"}
+        asked = row.build({name: values[name] for name in row.required}, Limits())
+        actor = self.chat.user(nick)
+        try:
+            if row.answer == "ack":
+                decide(self.chat.state, actor, asked)
+            else:
+                member_of(self.chat.state, actor, "wob")
+        except Refusal as refusal:
+            return refusal
+        return None
+
+    def test_who_is_refused_for_what_they_are(self) -> None:
+        refused_to = {
+            "identified": {},
+            "members": {"dave": "not_member"},
+            "operators": {"dave": "not_member", "carol": "not_operator"},
+            "owner": {"dave": "not_member", "carol": "not_owner", "bob": "not_owner"},
+        }
+        for row in ON_GROUPS:
+            refusals = {nick: self.refusal(nick, row) for nick in ("alice", "bob", "carol", "dave")}
+            codes = {nick: refusal.code for nick, refusal in refusals.items() if refusal is not None}
+            of_role = {nick: code for nick, code in codes.items() if code in OF_ROLE}
+            self.assertEqual(of_role, refused_to[row.who], row.name)
+
+    def test_a_private_group_does_not_exist_for_strangers(self) -> None:
+        self.chat.outcome("alice: visibility;wob;private")
+        for row in ON_GROUPS:
+            if row.command in (c.CreateGroup, c.Join):
+                continue
+            for dest in ("alice", "carol", "dave", "mallory"):
+                hidden = self.refusal("dave", row, dest)
+                assert hidden is not None, row.name
+                self.assertEqual(hidden.code, "no_such_group", row.name)
+                self.assertEqual(hidden.text, "there is no group wob that you can see")
+
+
+NICKS = ("ann", "Bob", "cid", "dee")
+GROUPS = ("wob", "WOB", "den")
+A_NICK = st.sampled_from((*NICKS, "BOB", "mallory", "not a nick"))
+A_GROUP = st.sampled_from((*GROUPS, "nowhere", "#bad"))
+VALUES = {
+    "group": A_GROUP,
+    "dest": A_NICK,
+    "visibility": st.sampled_from(("public", "private")),
+    "msg": st.just("hello"),
+    "reason": st.sampled_from(("", "loud")),
+    "topic": st.sampled_from(("", "weather")),
+}
+DECIDED = [row for row in COMMANDS.values() if row.answer == "ack"]
+A_COMMAND: st.SearchStrategy[Command] = st.sampled_from(DECIDED).flatmap(
+    lambda row: st.builds(row.command, **{name: VALUES[name] for name in row.fields})
+)
+# Most random commands are refused: a group with people in it comes first, so that there is something to undo.
+OPENING = (
+    ("ann", c.CreateGroup("wob")),
+    ("Bob", c.Join("wob")),
+    ("cid", c.Join("wob")),
+    ("ann", c.Promote("wob", "Bob")),
+)
+
+
+def groups(state: State) -> list[Group]:
+    """Every group there is."""
+    found = [state.find_group(there.name) for there in state.conversations.values() if there.kind == "group"]
+    return [group for group in found if group is not None]
+
+
+def contents(state: State) -> object:
+    """All that a state knows, for comparison."""
+    held = [
+        (
+            group.conversation.id,
+            group.name,
+            group.owner.id,
+            group.visibility,
+            group.topic,
+            list(group.members),
+            sorted(group.operators),
+            sorted(group.invited),
+            sorted(group.banned.items()),
+        )
+        for group in groups(state)
+    ]
+    return list(state.users), list(state.conversations), held
+
+
+class AnyHistory(PlayTestCase):
+    @settings(max_examples=150, deadline=None)
+    @given(st.lists(st.tuples(st.sampled_from(NICKS), A_COMMAND), max_size=60))
+    def test_leaves_a_sound_state_that_its_events_give_again(self, acts: list[tuple[str, Command]]) -> None:
+        chat = Chat(*NICKS)
+        for nick, asked in (*OPENING, *acts):
+            before = contents(chat.state)
+            try:
+                decision = chat.does(nick, asked)
+            except Refusal as refusal:
+                self.assertIn(refusal.code, DECLARED[type(asked)].refused)
+                self.assertTrue(refusal.text)
+                self.assertEqual(contents(chat.state), before)
+                continue
+            self.check_audience(chat, decision.events, decision.audience)
+            self.check_groups(chat.state)
+        again = State()
+        for user in chat.state.users.values():
+            again.admit(user)
+        for decision in chat.decisions:
+            if decision.opens is not None:
+                again.open(decision.opens)
+        by_group: list[Event] = [event for decision in chat.decisions for event in decision.events]
+        by_group.sort(key=lambda event: event.conversation.id)
+        for event in by_group:
+            again.apply(event)
+        self.assertEqual(contents(again), contents(chat.state))
+
+    def check_groups(self, state: State) -> None:
+        """What holds for every group at any time."""
+        for group in groups(state):
+            members = set(group.members)
+            self.assertTrue(not members or group.owner.id in members)
+            self.assertLessEqual(group.operators, members - {group.owner.id})
+            self.assertFalse(members & set(group.banned))
+            self.assertFalse(members & group.invited)
+            self.assertFalse(group.invited & set(group.banned))
+            self.assertEqual(group.audience, tuple(group.members))
+
+    def check_audience(self, chat: Chat, events: tuple[Event, ...], audience: tuple[int, ...] | None) -> None:
+        """Whoever is in the group afterwards, did it or suffered it is told, each once."""
+        if audience is None:
+            return
+        concerned = {event.actor.id for event in events}
+        concerned |= {event.subject.id for event in events if event.subject is not None}
+        conversation = events[0].conversation
+        for group in groups(chat.state):
+            if group.conversation is conversation:
+                concerned |= set(group.members)
+        self.assertEqual(set(audience), concerned)
+        self.assertEqual(len(audience), len(concerned))

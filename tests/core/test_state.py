@@ -1,0 +1,152 @@
+"""Who and what is known, and how it is found."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.core.events import LOBBY, Event
+from chatd.core.names import parse_nick
+from chatd.core.refusals import Refusal
+from chatd.core.state import State
+from tests.core.plays import Chat
+
+
+class Users(SynchronousTestCase):
+    def test_they_are_numbered_in_the_order_of_arrival(self) -> None:
+        state = State()
+        for nick in ("Alice", "bob"):
+            state.admit(state.new_user(parse_nick(nick)))
+        self.assertEqual(
+            [(user.id, user.nick, user.key, user.colour) for user in state.users.values()],
+            [(1, "Alice", "alice", "#1d873c"), (2, "bob", "bob", "#9f4ed9")],
+        )
+
+    def test_a_new_user_is_nobody_until_admitted(self) -> None:
+        state = State()
+        alice = state.new_user(parse_nick("alice"))
+        self.assertIsNone(state.known(parse_nick("alice")))
+        state.admit(alice)
+        self.assertIs(state.known(parse_nick("ALICE")), alice)
+
+    def test_they_are_found_in_any_case(self) -> None:
+        chat = Chat("Straße")
+        self.assertIs(chat.state.user("STRASSE"), chat.state.users[1])
+
+    def test_who_was_never_here_is_not_found(self) -> None:
+        for nick in ("bob", "", "no body", "x" * 33):
+            refusal = self.assertRaises(Refusal, Chat("alice").state.user, nick)
+            self.assertEqual((refusal.code, refusal.about), ("no_such_user", nick))
+
+
+class Conversations(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.chat = Chat("alice", "bob", "carol")
+        self.state = self.chat.state
+        self.alice, self.bob, self.carol = self.state.users.values()
+
+    def says(self, *lines: str) -> None:
+        """Let the plays of the rules happen, whatever comes of them."""
+        for line in lines:
+            self.chat.outcome(line)
+
+    def test_there_is_a_lobby_from_the_start(self) -> None:
+        self.assertEqual(list(State().conversations.values()), [LOBBY])
+        self.assertEqual(self.state.new_conversation("group", "wob").id, LOBBY.id + 1)
+
+    def test_a_direct_one_is_the_same_from_both_ends(self) -> None:
+        self.assertIsNone(self.state.direct(self.alice, self.bob))
+        self.says("bob: s;alice;hello")
+        direct = self.state.direct(self.alice, self.bob)
+        assert direct is not None
+        self.assertIs(self.state.direct(self.bob, self.alice), direct)
+        self.assertEqual(direct.pair, (self.alice, self.bob))
+        self.assertIs(direct.other(self.alice), self.bob)
+        self.assertIs(direct.other(self.bob), self.alice)
+
+    def test_notes_to_oneself_are_with_oneself(self) -> None:
+        self.says("bob: s;bob;buy milk")
+        direct = self.state.direct(self.bob, self.bob)
+        assert direct is not None
+        self.assertIs(direct.other(self.bob), self.bob)
+        self.assertEqual(self.state.conversations_of(self.bob), [direct])
+
+    def test_one_may_read_the_direct_ones_and_the_groups_one_is_in(self) -> None:
+        self.says("alice: cg;wob", "alice: cg;den", "bob: j;den", "bob: s;carol;hi", "alice: s;bob;hi")
+        self.says("alice: invite;wob;bob")
+
+        def read_by(nick: str) -> list[str]:
+            user = self.chat.user(nick)
+            return [there.name or there.other(user).nick for there in self.state.conversations_of(user)]
+
+        self.assertEqual(read_by("alice"), ["bob", "wob", "den"])
+        self.assertEqual(read_by("bob"), ["carol", "alice", "den"])
+        self.assertEqual(read_by("carol"), ["bob"])
+        self.says("bob: leave;den")
+        self.assertEqual(read_by("bob"), ["carol", "alice"])
+
+    def test_messages_change_nothing(self) -> None:
+        self.says("alice: cg;wob", "bob: j;wob")
+        group = self.state.group("wob", self.alice)
+        audience = group.audience
+        self.state.apply(Event("message", group.conversation, self.carol, None, "owner"))
+        self.state.apply(Event("message", LOBBY, self.carol, None, "owner"))
+        self.assertIs(group.audience, audience)
+
+
+class Groups(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.chat = Chat("alice", "bob", "carol", "dave")
+        self.state = self.chat.state
+
+    def seen_by(self, nick: str) -> list[str]:
+        """The groups in the list of ``nick``."""
+        return [group.name for group in self.state.groups_seen_by(self.chat.user(nick))]
+
+    def test_are_listed_by_name_the_private_ones_for_members_and_guests(self) -> None:
+        for line in (
+            "alice: cg;wob",
+            "alice: cg;Den;private",
+            "alice: cg;attic;private",
+            "alice: invite;attic;bob",
+            "alice: invite;Den;carol",
+            "carol: j;Den",
+        ):
+            self.chat.outcome(line)
+        self.assertEqual(self.seen_by("alice"), ["attic", "Den", "wob"])
+        self.assertEqual(self.seen_by("bob"), ["attic", "wob"])
+        self.assertEqual(self.seen_by("carol"), ["Den", "wob"])
+        self.assertEqual(self.seen_by("dave"), ["wob"])
+
+    def test_are_found_in_any_case_by_those_who_see_them(self) -> None:
+        self.chat.outcome("alice: cg;Wob;private")
+        alice, bob = self.chat.user("alice"), self.chat.user("bob")
+        self.assertIs(self.state.group("wOB", alice), self.state.find_group("WOB"))
+        for name in ("Wob", "nowhere", "#bad", ""):
+            refusal = self.assertRaises(Refusal, self.state.group, name, bob)
+            self.assertEqual((refusal.code, refusal.about), ("no_such_group", name))
+
+    def test_an_audience_outlives_what_changes_the_group(self) -> None:
+        self.chat.outcome("alice: cg;wob")
+        group = self.state.group("wob", self.chat.user("alice"))
+        alone = group.audience
+        self.assertIs(group.audience, alone)
+        self.chat.outcome("bob: j;wob")
+        self.assertEqual((alone, group.audience), ((1,), (1, 2)))
+
+    def test_roles(self) -> None:
+        for line in (
+            "alice: cg;wob",
+            "bob: j;wob",
+            "carol: j;wob",
+            "alice: promote;wob;bob",
+            "alice: invite;wob;dave",
+        ):
+            self.chat.outcome(line)
+        group = self.state.group("wob", self.chat.user("alice"))
+        roles = [group.role(user) for user in self.state.users.values()]
+        self.assertEqual(roles, ["owner", "operator", "member", "invited"])
+        for line in ("bob: leave;wob", "carol: leave;wob", "alice: leave;wob", "bob: ban;wob;dave"):
+            self.chat.outcome(line)
+        roles = [group.role(user) for user in self.state.users.values()]
+        self.assertEqual(roles, ["", "", "", "invited"])
+        self.assertIsNone(group.heir())

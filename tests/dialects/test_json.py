@@ -1,0 +1,664 @@
+"""The JSON dialect: what requests mean, how answers look, what hostile input comes to."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.core import commands as c
+from chatd.core.answers import (
+    Ack,
+    Answer,
+    Clients,
+    Goodbye,
+    GroupLine,
+    Groups,
+    Help,
+    Member,
+    Members,
+    Page,
+    Welcome,
+)
+from chatd.core.commands import COMMANDS
+from chatd.core.events import LOBBY, Arrived, Conversation, Departed, Event, Kind, Logged, User
+from chatd.core.limits import Limits
+from chatd.core.refusals import SENTENCES, Refusal
+from chatd.dialects.json import ACTIONS, COURSE_FRAME, COURSE_PACE, LINES_FRAME, JsonDialect
+from chatd.dialects.wire import Request
+
+LIMITS = Limits()
+COURSE = JsonDialect(LIMITS)
+LINES = COURSE.variant(lines=True, relay=False)
+RELAY = COURSE.variant(lines=False, relay=True)
+BOTH = COURSE.variant(lines=True, relay=True)
+
+ALICE = User(1, "alice", "alice", "#a03030")
+BOB = User(2, "Bob", "bob", "#30a030")
+WOB = Conversation(2, "group", "wob")
+DIRECT = Conversation(3, "direct", pair=(ALICE, BOB))
+AT = 1_795_262_400_123
+TS = b'"2026-11-21T12:00:00.123Z"'
+
+
+def logged(
+    conversation: Conversation, body: str, subject: User | None = None, kind: Kind = "message", id: int = 7
+) -> Logged:
+    """An entry of the log by alice."""
+    return Logged(id, 3, AT, Event(kind, conversation, ALICE, subject, body))
+
+
+def decoded(dialect: JsonDialect = COURSE, **asked: Any) -> Request:
+    """What the dialect makes of this object; ``from`` is spelt ``from_``."""
+    return dialect.decode(json.dumps({key.rstrip("_"): value for key, value in asked.items()}).encode())
+
+
+def meant(request: Request) -> tuple[type[c.Command], dict[str, Any]]:
+    """The command of a request, and its fields that are not at their default."""
+    command = request.command
+    assert isinstance(command, c.Command), command
+    defaults = dict(zip(command.__struct_fields__[::-1], command.__struct_defaults__[::-1], strict=False))
+    fields = msgspec.structs.asdict(command)
+    return type(command), {k: v for k, v in fields.items() if k not in defaults or v != defaults[k]}
+
+
+def refused(frame: bytes, dialect: JsonDialect = COURSE) -> str:
+    """The code with which this frame is refused."""
+    command = dialect.decode(frame).command
+    assert isinstance(command, Refusal), command
+    return command.code
+
+
+class Decoding(SynchronousTestCase):
+    """Requests in all their spellings."""
+
+    def test_every_action(self) -> None:
+        """Each with the fields of the seeds."""
+        group, user, text = {"group": "wob"}, {"dest": "bob"}, {"msg": "hello"}
+        table: list[tuple[str, type[c.Command], dict[str, Any]]] = [
+            ("client-hello", c.Hello, {}),
+            ("client-connection", c.Hello, {}),
+            ("connection", c.Hello, {}),
+            ("client-quit", c.Quit, {}),
+            ("quit", c.Quit, {}),
+            ("client-error", c.Quit, {}),
+            ("client-list-clients", c.ListClients, {}),
+            ("list", c.ListClients, {}),
+            ("client-broadcast", c.Broadcast, text),
+            ("broadcast", c.Broadcast, text),
+            ("client-send", c.Send, {**user, **text}),
+            ("send", c.Send, {**user, **text}),
+            ("sendTo", c.Send, {**user, **text}),
+            ("cgroupe", c.CreateGroup, group),
+            ("cgroup", c.CreateGroup, group),
+            ("join", c.Join, group),
+            ("joinpr", c.Join, group),
+            ("gbroadcast", c.GroupBroadcast, {**group, **text}),
+            ("bgroup", c.GroupBroadcast, {**group, **text}),
+            ("members", c.ListMembers, group),
+            ("msgs", c.ListMessages, group),
+            ("messages", c.ListMessages, group),
+            ("groups", c.ListGroups, {}),
+            ("leave", c.Leave, group),
+            ("invite", c.Invite, {**group, **user}),
+            ("kick", c.Kick, {**group, **user, "reason": "too loud"}),
+            ("ban", c.Ban, {**group, **user, "reason": "spam"}),
+            ("unban", c.Unban, {**group, **user}),
+            ("states", c.ListStates, group),
+            ("promote", c.Promote, {**group, **user}),
+            ("demote", c.Demote, {**group, **user}),
+            ("visibility", c.SetVisibility, {**group, "visibility": "private"}),
+            ("topic", c.SetTopic, {**group, "topic": "the weather"}),
+            ("history", c.History, user),
+            ("help", c.AskHelp, {}),
+        ]
+        for action, command, fields in table:
+            request = decoded(action=action, **fields)
+            self.assertEqual(meant(request), (command, fields), action)
+            self.assertEqual((request.name, request.sender, request.ref), (action, "", None))
+        # All that are declared, but for the two that say private by themselves.
+        self.assertEqual({action for action, _, _ in table} | {"cgroupeprive", "cgroupeprivé"}, set(ACTIONS))
+
+    def test_every_alias_of_every_field(self) -> None:
+        """A field is the same under each of its names, in every command that has it."""
+        samples: dict[str, Any] = {
+            "name": "wob",
+            "text": "hello",
+            "note": "why",
+            "choice": "private",
+            "id": 5,
+            "count": 5,
+        }
+        for row in COMMANDS.values():
+            if row.name == "hello":
+                continue
+            required = {name: samples[row.fields[name].kind] for name in row.required}
+            for name, field in row.fields.items():
+                for alias in (name, *(a for a in field.aliases if field.kind != "choice")):
+                    said = {k: v for k, v in required.items() if k != name}
+                    request = decoded(action=row.actions[0], **said, **{alias: samples[field.kind]})
+                    self.assertEqual(
+                        meant(request), (row.command, {**required, name: samples[field.kind]}), alias
+                    )
+
+    def test_senders(self) -> None:
+        """from, sender and name are who asks, the first that is there; null is not."""
+        for said, sender in (
+            ({"from": "alice"}, "alice"),
+            ({"sender": "alice"}, "alice"),
+            ({"name": "alice"}, "alice"),
+            ({"name": "x", "sender": "y", "from": "alice"}, "alice"),
+            ({"name": "alice", "sender": None}, "alice"),
+            ({}, ""),
+            ({"from": ""}, ""),
+        ):
+            self.assertEqual(decoded(action="groups", **said).sender, sender, said)
+            hello = decoded(action="client-hello", **said)
+            self.assertEqual(hello.sender, sender)
+            self.assertEqual(meant(hello), (c.Hello, {"nick": sender} if sender else {}))
+
+    def test_refs(self) -> None:
+        """A string or a whole number is kept as it is; what is empty is none."""
+        for said, ref in (("m1", "m1"), (5, 5), (-1, -1), ("x" * 128, "x" * 128), (None, None), ("", None)):
+            self.assertEqual(decoded(action="groups", ref=said).ref, ref)
+        odd: list[Any] = ["x" * 129, 10**128, 1.5, True, [1], {"a": 1}]
+        for value in odd:
+            request = decoded(action="groups", ref=value)
+            self.assertIsInstance(request.command, Refusal)
+            self.assertIsNone(request.ref)
+
+    def test_a_refused_request_keeps_what_its_answer_repeats(self) -> None:
+        """Name, sender and ref, as far as they are any good."""
+        request = decoded(action="kick", sender="alice", ref=3)
+        self.assertEqual((request.name, request.sender, request.ref), ("kick", "alice", 3))
+        request = decoded(action="fly" * 100, sender=["alice"], ref="r")
+        self.assertEqual((request.name, request.sender, request.ref), (("fly" * 100)[:64], "", "r"))
+        request = decoded(ref="r")
+        self.assertEqual((request.name, request.sender, request.ref), ("", "", "r"))
+
+    def test_private(self) -> None:
+        """Whatever says private, and whatever says public; private by action wins."""
+        table: list[tuple[dict[str, Any], str]] = [
+            ({"type": "private"}, "private"),
+            ({"type": "privé"}, "private"),
+            ({"type": "Public"}, "public"),
+            ({"groupType": "private"}, "private"),
+            ({"typeg": "groupe privee"}, "private"),
+            ({"typeg": "groupe publique"}, "public"),
+            ({"public": False}, "private"),
+            ({"public": True}, "public"),
+            ({"isPublic": 0}, "private"),
+            ({"isPublic": 1}, "public"),
+            ({"private": True}, "private"),
+            ({"private": 1}, "private"),
+            ({"private": False}, "public"),
+            ({"private": None}, "public"),
+            ({"action": "cgroupeprive"}, "private"),
+            ({"action": "cgroupeprivé", "type": "public"}, "private"),
+        ]
+        for said, visibility in table:
+            command = decoded(**{"action": "cgroupe", "group": "wob", **said}).command
+            assert isinstance(command, c.CreateGroup)
+            self.assertEqual(command.visibility, visibility, said)
+        odd: list[Any] = ["secret", 2, [], {}, ["private"]]
+        for value in odd:
+            for key in ("type", "public", "visibility"):
+                request = decoded(action="cgroupe", group="wob", **{key: value})
+                self.assertIsInstance(request.command, Refusal, (key, value))
+
+    def test_wrapped(self) -> None:
+        """Only what is inside messageFormat counts, when it is an object."""
+        request = decoded(messageFormat={"action": "join", "group": "wob", "sender": "alice"}, action="leave")
+        self.assertEqual(meant(request), (c.Join, {"group": "wob"}))
+        self.assertEqual(request.sender, "alice")
+        self.assertEqual(
+            meant(decoded(messageFormat="json", action="leave", group="wob")), (c.Leave, {"group": "wob"})
+        )
+
+    def test_numbers_may_be_digits(self) -> None:
+        """Ids and counts come as numbers or as their digits."""
+        self.assertEqual(
+            meant(decoded(action="msgs", group="wob", before="12", limit=3)),
+            (c.ListMessages, {"group": "wob", "before": 12, "limit": 3}),
+        )
+        self.assertEqual(meant(decoded(action="client-hello", since="0")), (c.Hello, {"since": 0}))
+
+    def test_null_is_absent(self) -> None:
+        """As JavaScript has it for what was never set."""
+        self.assertEqual(
+            meant(decoded(action="kick", group="wob", dest="bob", reason=None)),
+            (c.Kick, {"group": "wob", "dest": "bob"}),
+        )
+
+
+class Showing(SynchronousTestCase):
+    """How a client shows what it wants to be spoken to in."""
+
+    def test_framing(self) -> None:
+        """Any request may say lines; nothing says the opposite."""
+        self.assertIs(decoded(action="client-hello", framing="lines").becomes, LINES)
+        self.assertIs(decoded(action="what", framing="lines").becomes, LINES)
+        self.assertIs(decoded(RELAY, action="groups", framing="lines").becomes, BOTH)
+        self.assertIsNone(decoded(action="client-hello", framing="chunks").becomes)
+        self.assertIsNone(decoded(action="client-hello", framing=["lines"]).becomes)
+        self.assertIsNone(decoded(LINES, action="client-hello", framing="lines").becomes)
+        self.assertIsNone(decoded(LINES, action="client-hello").becomes)
+
+    def test_relay(self) -> None:
+        """A hello that says name and neither from nor sender; no other request."""
+        self.assertIs(decoded(action="client-hello", name="alice").becomes, RELAY)
+        self.assertIs(decoded(LINES, action="client-hello", name="alice").becomes, BOTH)
+        self.assertIs(decoded(action="client-hello", name="alice", framing="lines").becomes, BOTH)
+        self.assertIsNone(decoded(action="groups", name="alice").becomes)
+        self.assertIsNone(decoded(action="client-hello", name="alice", sender="alice").becomes)
+        self.assertIsNone(decoded(RELAY, action="client-hello", from_="alice").becomes)
+
+    def test_one_family(self) -> None:
+        """Each way to speak is one object, so that what it encodes is shared."""
+        for dialect in (COURSE, LINES, RELAY, BOTH):
+            self.assertIs(dialect.variant(dialect.lines, dialect.relay), dialect)
+            self.assertIs(dialect.variant(lines=False, relay=False), COURSE)
+        self.assertEqual(
+            [dialect.pace for dialect in (COURSE, RELAY, LINES, BOTH)], [COURSE_PACE, COURSE_PACE, 0, 0]
+        )
+
+
+class Answering(SynchronousTestCase):
+    """Every answer, byte for byte."""
+
+    def course(self, answer: Answer, expected: bytes, name: str = "x", **more: Any) -> None:
+        """A course-work client is answered exactly this, a newline client the same as a line."""
+        request = Request(c.Quit(), name, **more)
+        self.assertEqual(COURSE.answer(request, answer), expected)
+        self.assertEqual(LINES.answer(request, answer), expected + b"\n")
+
+    def test_hello(self) -> None:
+        """Three keys to course work, more to newline clients."""
+        request = Request(c.Hello("alice"), "client-hello", "alice", "r1")
+        self.assertEqual(
+            COURSE.answer(request, Welcome(ALICE, False, 41)),
+            b'{"from":"server","action":"server-hello","msg":"Hello alice"}',
+        )
+        self.assertEqual(
+            RELAY.answer(request, Welcome(BOB, True, 41)),
+            b'{"from":"server","action":"server-hello","msg":"Welcome back Bob !"}',
+        )
+        self.assertEqual(
+            LINES.answer(request, Welcome(ALICE, True, 41)),
+            b'{"from":"server","action":"server-hello","msg":"Welcome back alice !",'
+            b'"user":{"id":1,"nick":"alice","colour":"#a03030"},"cursor":41,"returning":true,'
+            b'"limits":{"json":65536,"message":8192,"page":500},"version":"0.1.0","ref":"r1"}\n',
+        )
+
+    def test_acks(self) -> None:
+        """With where it went, and its place in the log."""
+        place = b'"id":7,"seq":3,"ts":' + TS
+        self.course(Ack(logged(LOBBY, "hi")), b'{"action":"server-ack","request":"x",%b}' % place)
+        self.course(
+            Ack(logged(LOBBY, "hi")),
+            b'{"action":"server-ack","ref":"m1","request":"broadcast",%b}' % place,
+            "broadcast",
+            ref="m1",
+        )
+        self.course(Ack(logged(WOB, "hi")), b'{"action":"server-ack","request":"x","group":"wob",%b}' % place)
+        self.course(
+            Ack(logged(DIRECT, "hi", BOB)), b'{"action":"server-ack","request":"x","to":"Bob",%b}' % place
+        )
+        self.course(
+            Ack(logged(WOB, "spam", BOB, "kicked")),
+            b'{"action":"server-ack","request":"kick","group":"wob","to":"Bob",%b}' % place,
+            "kick",
+        )
+
+    def test_lists(self) -> None:
+        """Clients, members, groups."""
+        self.course(Clients(("alice", "Bob")), b'{"action":"server-list-clients","clients":["alice","Bob"]}')
+        self.course(Clients(()), b'{"action":"server-list-clients","ref":4,"clients":[]}', ref=4)
+        self.course(
+            Members("wob", (Member("alice", "owner", True), Member("Bob", "member", False))),
+            b'{"action":"server-members","group":"wob","members":[{"name":"alice","role":"owner","online":true},'
+            b'{"name":"Bob","role":"member","online":false}]}',
+        )
+        self.course(
+            Groups((GroupLine("wob", "private", "tea", 2, "invited"),)),
+            b'{"action":"server-groups","groups":[{"group":"wob","visibility":"private","topic":"tea",'
+            b'"members":2,"role":"invited"}]}',
+        )
+
+    def test_pages(self) -> None:
+        """Messages of a group, its events, a conversation with somebody, the lobby."""
+        item = b'{"id":7,"seq":3,"ts":%b,"from":"alice","msg":"hi","kind":"message"}' % TS
+        self.course(
+            Page(WOB, (logged(WOB, "hi"),), True, False, False, ALICE),
+            b'{"action":"server-msgs","group":"wob","messages":[%b],"more":true}' % item,
+            "messages",
+        )
+        self.course(
+            Page(WOB, (logged(WOB, "private", None, "created"),), False, False, True, ALICE),
+            b'{"action":"server-states","group":"wob","events":[{"id":7,"seq":3,"ts":%b,"event":"created",'
+            b'"actor":"alice","visibility":"private"}]}' % TS,
+            "states",
+        )
+        for reader, other in ((ALICE, b"Bob"), (BOB, b"alice")):
+            self.course(
+                Page(DIRECT, (logged(DIRECT, "hi", BOB),), False, False, False, reader),
+                b'{"action":"server-history","with":"%b","messages":[%b]}' % (other, item),
+                "history",
+            )
+        self.course(
+            Page(LOBBY, (), False, False, False, ALICE),
+            b'{"action":"server-history","messages":[]}',
+            "history",
+        )
+        self.course(
+            Page(WOB, (), False, False, False, ALICE),
+            b'{"action":"server-history","group":"wob","messages":[]}',
+            "history",
+        )
+
+    def test_help_and_goodbye(self) -> None:
+        """Every command that has an action; the last word."""
+        help = json.loads(LINES.answer(Request(c.AskHelp(), "help"), Help(tuple(COMMANDS.values()))))
+        self.assertEqual(list(help), ["action", "commands"])
+        self.assertEqual(
+            [said["action"] for said in help["commands"]], [r.actions[0] for r in COMMANDS.values()]
+        )
+        self.assertEqual(
+            help["commands"][4],
+            {"action": "client-send", "fields": ["dest", "msg"], "help": COMMANDS["send"].help},
+        )
+        self.course(Goodbye(ALICE), b'{"action":"server-quit","msg":"Goodbye alice"}')
+        self.course(Goodbye(None), b'{"action":"server-quit","ref":1}', ref=1)
+        self.assertEqual(
+            RELAY.answer(Request(c.Quit(), "client-quit"), Goodbye(ALICE)),
+            b'{"action":"server-go","msg":"Goodbye alice"}',
+        )
+
+
+class Telling(SynchronousTestCase):
+    """Everything that comes by itself, byte for byte."""
+
+    def test_messages(self) -> None:
+        """To everyone, to a group, to one."""
+        place = b'"id":7,"seq":3,"ts":%b,"colour":"#a03030"}' % TS
+        for entry, expected, relayed in (
+            (
+                logged(LOBBY, "hi"),
+                b'{"action":"server-broadcast","from":"alice","msg":"hi",',
+                b'{"action":"client-broadcast","from":"alice","msg":"hi",',
+            ),
+            (
+                logged(WOB, "hi"),
+                b'{"action":"server-gbroadcast","from":"alice","group":"wob","msg":"hi",',
+                b'{"action":"server-gbroadcast","from":"alice","group":"wob","msg":"hi",',
+            ),
+            (
+                logged(DIRECT, "hi", BOB),
+                b'{"action":"server-send","from":"alice","to":"Bob","msg":"hi",',
+                b'{"action":"client-send","from":"alice","to":"Bob","msg":"hi",',
+            ),
+        ):
+            self.assertEqual(COURSE.told(entry), expected + place)
+            self.assertEqual(LINES.told(entry), expected + place + b"\n")
+            self.assertEqual(RELAY.told(entry), relayed + place)
+            self.assertEqual(BOTH.told(entry), relayed + place + b"\n")
+
+    def test_events(self) -> None:
+        """Every kind, with its body under its own name."""
+        table: list[tuple[Kind, User | None, str, bytes]] = [
+            ("created", None, "private", b'"visibility":"private"'),
+            ("joined", None, "", b""),
+            ("left", None, "", b""),
+            ("invited", BOB, "", b'"subject":"Bob"'),
+            ("kicked", BOB, "too loud", b'"subject":"Bob","reason":"too loud"'),
+            ("banned", BOB, "", b'"subject":"Bob","reason":""'),
+            ("unbanned", BOB, "", b'"subject":"Bob"'),
+            ("promoted", BOB, "", b'"subject":"Bob","role":"operator"'),
+            ("promoted", BOB, "owner", b'"subject":"Bob","role":"owner"'),
+            ("demoted", BOB, "", b'"subject":"Bob"'),
+            ("visibility", None, "public", b'"visibility":"public"'),
+            ("topic", None, "tea", b'"topic":"tea"'),
+        ]
+        for kind, subject, body, more in table:
+            self.assertEqual(
+                COURSE.told(logged(WOB, body, subject, kind)),
+                b'{"action":"server-event","group":"wob","id":7,"seq":3,"ts":%b,"event":"%b","actor":"alice"%b}'
+                % (TS, kind.encode(), b"," + more if more else b""),
+            )
+
+    def test_presence(self) -> None:
+        """Who comes, with a colour, and who goes."""
+        self.assertEqual(
+            COURSE.told(Arrived(ALICE, True, AT)),
+            b'{"action":"server-event","actor":"alice","ts":%b,"event":"arrived","returning":true,'
+            b'"colour":"#a03030"}' % TS,
+        )
+        self.assertEqual(
+            LINES.told(Departed(ALICE, AT)),
+            b'{"action":"server-event","actor":"alice","ts":%b,"event":"left"}\n' % TS,
+        )
+
+    def test_strings_of_course_work(self) -> None:
+        """What a template would take is escaped in strings, nowhere else; newline clients get it plain."""
+        entry = logged(LOBBY, 'a "${b}" \\ } \\{ é')
+        self.assertIn(
+            rb'"msg":"a \"\u0024\u007bb\u007d\" \\ \u007d \\\u007b ' + "é".encode() + b'"', COURSE.told(entry)
+        )
+        self.assertIn(rb'"msg":"a \"${b}\" \\ } \\{ ' + "é".encode() + b'"', LINES.told(entry))
+
+    @settings(max_examples=100, deadline=None)
+    @given(st.text())
+    def test_any_text_reads_back(self, text: str) -> None:
+        """In both framings, on one line, and without a character that a template would take."""
+        course, line = COURSE.told(logged(LOBBY, text)), LINES.told(logged(LOBBY, text))
+        self.assertEqual(json.loads(course)["msg"], text)
+        self.assertEqual(json.loads(line), json.loads(course))
+        self.assertEqual((line.count(b"\n"), course.count(b"\n"), course.count(b"$")), (1, 0, 0))
+        self.assertEqual((course.count(b"{"), course.count(b"}")), (1, 1))
+
+
+class Refusing(SynchronousTestCase):
+    """Refusals, byte for byte."""
+
+    def test_with_and_without_a_request(self) -> None:
+        """What was asked and its ref, when there was something asked."""
+        self.assertEqual(
+            COURSE.refusal(Request(c.Quit(), "kick", ref=9), Refusal("not_operator", group="wob")),
+            b'{"action":"server-error","code":"not_operator",'
+            b'"msg":"only the owner and the operators of wob may do that","request":"kick","ref":9}',
+        )
+        self.assertEqual(
+            LINES.refusal(None, Refusal("shutting_down")),
+            b'{"action":"server-error","code":"shutting_down",'
+            b'"msg":"the daemon is shutting down: come back later","retry_after":5.0}\n',
+        )
+        self.assertEqual(
+            COURSE.refusal(Request(Refusal("empty")), Refusal("empty")),
+            b'{"action":"server-error","code":"empty","msg":"there is nothing in it: write something"}',
+        )
+
+    def test_every_code(self) -> None:
+        """None lacks a sentence that can be told."""
+        details = dict.fromkeys(("nick", "group", "why", "what", "limit", "name"), "${x}")
+        for code in SENTENCES:
+            frame = COURSE.refusal(None, Refusal(code, **details))
+            self.assertEqual(json.loads(frame)["code"], code)
+            self.assertNotIn(b"$", frame)
+
+
+class Paging(SynchronousTestCase):
+    """Lists that are too long for a frame."""
+
+    def test_a_list_is_cut_to_a_frame(self) -> None:
+        """As much as fits, from the front, and word of more."""
+        nicks = tuple(f"{number:032}" for number in range(10_000))
+        for dialect, limit in ((COURSE, COURSE_FRAME), (LINES, LINES_FRAME)):
+            frame = dialect.answer(Request(c.ListClients(), "list"), Clients(nicks))
+            heard = json.loads(frame)
+            self.assertTrue(limit - 50 < len(frame) <= limit, len(frame))
+            self.assertIs(heard["more"], True)
+            self.assertEqual(tuple(heard["clients"]), nicks[: len(heard["clients"])])
+
+    def test_a_list_that_just_fits_is_whole(self) -> None:
+        """With one character more, its last entry is left out."""
+        room = COURSE_FRAME - len(b'{"action":"server-list-clients","clients":[""],"more":true}')
+        request = Request(c.ListClients(), "list")
+        whole = json.loads(COURSE.answer(request, Clients(("x" * (room - 1),))))
+        self.assertEqual((len(whole["clients"]), "more" in whole), (1, False))
+        cut = json.loads(COURSE.answer(request, Clients(("x" * room,))))
+        self.assertEqual((len(cut["clients"]), cut["more"]), (0, True))
+
+    def test_pages_are_cut_at_the_far_end(self) -> None:
+        """A page read backwards keeps its newest entries, one read forwards its oldest; each says so once."""
+        # Six bytes a character: 29,400 an entry, and a little.
+        entries = tuple(logged(WOB, "$" * 4_900, id=id) for id in range(1, 11))
+        for forward, kept in ((False, [9, 10]), (True, [1, 2])):
+            frame = COURSE.answer(
+                Request(c.ListMessages("wob"), "msgs"), Page(WOB, entries, False, forward, False, ALICE)
+            )
+            heard = json.loads(frame)
+            self.assertLessEqual(len(frame), COURSE_FRAME)
+            self.assertEqual([message["id"] for message in heard["messages"]], kept)
+            self.assertIs(heard["more"], True)
+
+
+HOSTILE: dict[bytes, str] = {
+    b"": "bad_json",
+    b"nonsense": "bad_json",
+    b"null": "bad_json",
+    b"12": "bad_json",
+    b'"BYE"': "bad_json",
+    b"[1,2]": "bad_json",
+    b"{}": "bad_request",
+    b'{"action":NaN}': "bad_json",
+    b'{"action":"groups","x":Infinity}': "bad_json",
+    b'{"action":"groups","x":-Infinity}': "bad_json",
+    b'{"action":"groups","x":1e999}': "bad_json",
+    b'{"action":"groups","x":01}': "bad_json",
+    b'{"action":"groups","x":"\\ud800"}': "bad_json",
+    b'{"action":"groups","x":"\\udc00\\ud800"}': "bad_json",
+    b'{"action":"groups","\\ud800":1}': "bad_json",
+    b'{"action":"groups","x":"\\x41"}': "bad_json",
+    b'{"action":"groups","x":"\x01"}': "bad_json",
+    b'{"action":"groups"} trailing': "bad_json",
+    b'{"action":"groups",}': "bad_json",
+    b"{'action':'groups'}": "bad_json",
+    b'\xef\xbb\xbf{"action":"groups"}': "bad_json",
+    b'{"action":"groups"}'.decode().encode("utf-16"): "bad_json",
+    b'{"action":"groups","action":"leave"}': "bad_json",
+    b'{"action":"groups","a":1,"a":1}': "bad_json",
+    b'{"action":"groups","a":1,"\\u0061":1}': "bad_json",
+    b'{"action":"groups","a":{"b":1,"b":2}}': "bad_json",
+    b'{"action":"groups","a":[{"b":1,"b":2}]}': "bad_json",
+    b'{"action":"groups","a":"x:y","a":"x"}': "bad_json",
+    b'{"messageFormat":{"action":"groups","action":"leave"}}': "bad_json",
+    b'{"action":"groups","x":"\xff"}': "bad_utf8",
+    b'{"action":"groups","x":"\xc3"}': "bad_utf8",
+    b'{"action":"groups","x":"\xed\xa0\x80"}': "bad_utf8",
+    b'{"\xff":1}': "bad_utf8",
+    b'{"action":%b1%b}' % (b"[" * 5_000, b"]" * 5_000): "bad_json",
+    b"[" * 60_000: "bad_json",
+    b'{"a":' * 10_000: "bad_json",
+    b'{"a":' * 900 + b"1" + b"}" * 900: "bad_request",
+    b'{"action":"groups","skip":1' + b"0" * 400 + b"}": "bad_request",
+    b'{"action":"groups","skip":1' + b"0" * 5_000 + b"}": "bad_json",
+    b'{"action":"groups","skip":-1}': "bad_request",
+    b'{"action":"groups","skip":9223372036854775808}': "bad_request",
+    b'{"action":"groups","skip":1.0}': "bad_request",
+    b'{"action":"groups","skip":true}': "bad_request",
+    b'{"action":"groups","skip":"-1"}': "bad_request",
+    b'{"action":"groups","skip":"99999999999999999999"}': "bad_request",
+    '{"action":"groups","skip":"١"}'.encode(): "bad_request",
+    b'{"action":"client-hello","since":true}': "bad_request",
+    b'{"action":"client-hello","since":-1}': "bad_request",
+    b'{"action":"client-hello","since":[1]}': "bad_request",
+    b'{"action":"history","limit":0}': "bad_request",
+    b'{"action":"history","limit":false}': "bad_request",
+    b'{"action":5}': "bad_request",
+    b'{"action":["groups"]}': "bad_request",
+    b'{"action":null}': "bad_request",
+    b'{"action":""}': "unknown_action",
+    b'{"action":"GROUPS"}': "unknown_action",
+    b'{"action":"groups","from":5}': "bad_request",
+    b'{"action":"groups","sender":["alice"]}': "bad_request",
+    b'{"action":"groups","name":{"a":1}}': "bad_request",
+    b'{"action":"client-hello","from":false}': "bad_request",
+    b'{"action":"client-broadcast"}': "bad_request",
+    b'{"action":"client-broadcast","msg":5}': "bad_request",
+    b'{"action":"client-broadcast","msg":["hi"]}': "bad_request",
+    b'{"action":"client-broadcast","msg":{"text":"hi"}}': "bad_request",
+    b'{"action":"client-broadcast","msg":""}': "empty",
+    b'{"action":"client-broadcast","msg":" \\n\\u3000"}': "empty",
+    b'{"action":"client-broadcast","msg":"%b"}' % (b"x" * 8_193): "too_long",
+    '{"action":"client-broadcast","msg":"%s"}'.__mod__("é" * 4_097).encode(): "too_long",
+    b'{"action":"client-send","to":5,"msg":"hi"}': "bad_request",
+    b'{"action":"cgroupe","group":7}': "bad_request",
+    b'{"action":"cgroupe","group":"wob","type":7}': "bad_request",
+    b'{"action":"kick","group":"wob","dest":"bob","reason":1}': "bad_request",
+    b'{"action":"kick","group":"wob","dest":"bob","reason":"%b"}' % (b"x" * 513): "too_long",
+}
+
+
+class Hostile(SynchronousTestCase):
+    """Every frame is a request or a refusal, whatever is in it."""
+
+    def test_each_is_refused_with_a_code(self) -> None:
+        """And the refusal can be told."""
+        for frame, code in HOSTILE.items():
+            for dialect in (COURSE, BOTH):
+                self.assertEqual(refused(frame, dialect), code, frame[:80])
+                request = dialect.decode(frame)
+                assert isinstance(request.command, Refusal)
+                answer = dialect.refusal(request, request.command)
+                self.assertEqual(json.loads(answer)["code"], code)
+                self.assertLessEqual(len(answer), COURSE_FRAME)
+
+    def test_keys_that_only_seem_to_stand_twice(self) -> None:
+        """A colon in a text or a key in another object is nothing wrong."""
+        for frame in (
+            b'{"action":"client-broadcast","msg":"a:b:c"}',
+            b'{"action":"client-broadcast","msg":"\\"msg\\":1","x":{"msg":1,"action":2}}',
+            b'{"action":"client-broadcast","msg":"hi","x":[{"a":1},{"a":1}]}',
+            b'{"action":"client-broadcast","msg":"hi","a:b":1,"a":1}',
+        ):
+            self.assertIs(meant(COURSE.decode(frame))[0], c.Broadcast, frame)
+
+    @settings(max_examples=200, deadline=None)
+    @given(st.binary(max_size=200))
+    def test_any_bytes(self, frame: bytes) -> None:
+        """Never an exception."""
+        self.assertIsInstance(COURSE.decode(frame), Request)
+
+    @settings(max_examples=200, deadline=None)
+    @given(
+        st.sampled_from([*ACTIONS, "what"]),
+        st.dictionaries(
+            st.sampled_from(
+                ["from", "sender", "name", "ref", "framing", "messageFormat", "action"]
+                + [n for row in COMMANDS.values() for k, f in row.fields.items() for n in (k, *f.aliases)]
+            ),
+            st.recursive(
+                st.none()
+                | st.booleans()
+                | st.integers()
+                | st.floats(allow_nan=False, allow_infinity=False)
+                | st.text(),
+                lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+                max_leaves=5,
+            ),
+            max_size=6,
+        ),
+    )
+    def test_any_value_in_any_field(self, action: str, fields: dict[str, Any]) -> None:
+        """Never an exception; and what is refused is refused in words."""
+        request = COURSE.decode(json.dumps({"action": action, **fields}).encode())
+        self.assertIsInstance(request.sender, str)
+        self.assertIsInstance(request.name, str)
+        if isinstance(request.command, Refusal):
+            answer = json.loads(COURSE.refusal(request, request.command))
+            self.assertTrue(answer["msg"])
+            self.assertEqual(answer.get("ref"), request.ref)

@@ -1,0 +1,402 @@
+"""What is read back is what was written: no gap, no duplicate, in order, a page at a time."""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from collections.abc import Iterable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.core.events import LOBBY, Conversation, Kind, User
+from chatd.store.archive import Archive, Slice, Snapshot, load, logged
+from tests.harness import ThreadlessPool
+from tests.store.desk import Desk, DeskTestCase
+
+EVER = 10**9
+"""An ``upto`` that leaves nothing out."""
+
+
+def bodies(found: Slice) -> tuple[list[str], bool]:
+    """What a slice says, and whether there is more."""
+    return [row[-1] for row in found.rows], found.more
+
+
+class Pages(DeskTestCase):
+    """Messages and events of one group and of the lobby, one after the other: a1 b1 a2 b2 …"""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.wob = self.desk.group("wob", self.alice)
+        for number in range(1, 7):
+            self.desk.says(self.alice, f"a{number}", self.wob)
+            self.desk.submit("topic", self.desk.draft(self.alice, f"t{number}", self.wob, "topic"))
+            self.desk.says(self.bob, f"b{number}")
+        self.desk.turn()
+        self.ids = {body: id for id, _, _, body in self.desk.logged()}
+
+    def page(
+        self,
+        limit: int,
+        before: str | None = None,
+        after: str | None = None,
+        events: bool = False,
+        upto: int = EVER,
+        conversation: Conversation | None = None,
+    ) -> tuple[list[str], bool]:
+        """A page whose ends are named by what is said there."""
+        found = self.desk.archive.page(
+            conversation or self.wob,
+            events,
+            self.ids[before] if before is not None else None,
+            self.ids[after] if after is not None else None,
+            limit,
+            upto,
+        )
+        return bodies(self.successResultOf(found))
+
+    def test_the_last_ones_oldest_first(self) -> None:
+        self.assertEqual(self.page(2), (["a5", "a6"], True))
+        self.assertEqual(self.page(6), (["a1", "a2", "a3", "a4", "a5", "a6"], False))
+        self.assertEqual(self.page(50), (["a1", "a2", "a3", "a4", "a5", "a6"], False))
+
+    def test_back_from_somewhere(self) -> None:
+        self.assertEqual(self.page(2, before="a5"), (["a3", "a4"], True))
+        self.assertEqual(self.page(2, before="a3"), (["a1", "a2"], False))
+        self.assertEqual(self.page(2, before="a1"), ([], False))
+
+    def test_on_from_somewhere(self) -> None:
+        self.assertEqual(self.page(2, after="a1"), (["a2", "a3"], True))
+        self.assertEqual(self.page(2, after="a4"), (["a5", "a6"], False))
+        self.assertEqual(self.page(2, after="a6"), ([], False))
+
+    def test_between_two_places_the_last_ones(self) -> None:
+        self.assertEqual(self.page(2, after="a1", before="a5"), (["a3", "a4"], True))
+        self.assertEqual(self.page(3, after="a1", before="a5"), (["a2", "a3", "a4"], False))
+        self.assertEqual(self.page(3, after="a5", before="a1"), ([], False))
+
+    def test_events_apart_from_messages(self) -> None:
+        self.assertEqual(self.page(2, events=True), (["t5", "t6"], True))
+        self.assertEqual(self.page(9, before="a3", events=True), (["public", "t1", "t2"], False))
+        self.assertEqual(self.page(2, after="a1", events=True), (["t1", "t2"], True))
+
+    def test_one_conversation_apart_from_others(self) -> None:
+        self.assertEqual(self.page(2, conversation=LOBBY), (["b5", "b6"], True))
+        nothing = Conversation(99, "direct", pair=(self.alice, self.bob))
+        self.assertEqual(self.page(2, conversation=nothing), ([], False))
+
+    def test_nothing_that_was_not_told_yet(self) -> None:
+        self.assertEqual(self.page(2, upto=self.ids["a4"]), (["a3", "a4"], True))
+        self.assertEqual(self.page(9, upto=self.ids["a2"], after="a1"), (["a2"], False))
+        self.assertEqual(self.page(2, upto=self.ids["a2"], before="a5"), (["a1", "a2"], False))
+        self.assertEqual(self.page(9, upto=0), ([], False))
+
+    def test_a_row_is_what_was_logged(self) -> None:
+        draft = self.desk.draft(self.alice, "spam", self.wob, "banned", self.bob)
+        self.desk.submit("ban", draft)
+        self.desk.turn()
+        found = self.successResultOf(self.desk.archive.page(self.wob, True, None, None, 1, EVER))
+        entry = logged(self.desk.state, found.rows[0])
+        self.assertEqual((entry.id, entry.seq, entry.at), (20, 14, draft.at))
+        event = entry.event
+        self.assertIs(event.conversation, self.wob)
+        self.assertIs(event.actor, self.alice)
+        self.assertIs(event.subject, self.bob)
+        self.assertEqual((event.kind, event.body), ("banned", "spam"))
+
+
+class Coming(DeskTestCase):
+    """Coming back, without a cursor and with one."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.direct = self.desk.direct(self.alice, self.bob)
+        self.wob = self.desk.group("wob", self.alice)
+        self.den = self.desk.group("den", self.alice)
+        self.desk.turn()
+
+    def says(self, *texts: str) -> None:
+        """Let alice say these: in wob, in den, in the lobby or to bob, after their first letters."""
+        places = {"w": self.wob, "d": self.den, "l": LOBBY, "p": self.direct}
+        for text in texts:
+            self.desk.says(self.alice, text, places[text[0]])
+        self.desk.turn()
+
+    def bob_leaves(self) -> None:
+        """Bob has seen all so far, and it is on disk."""
+        self.desk.journal.note_seen(self.bob)
+        self.says("l: bob left")
+
+    def missed(
+        self, limit: int, *conversations: Conversation, upto: int = EVER
+    ) -> list[tuple[list[str], bool]]:
+        """What bob missed in these."""
+        found = self.desk.archive.missed(conversations, self.bob, limit, upto)
+        return [bodies(missed) for missed in self.successResultOf(found)]
+
+    def following(
+        self, after: int, limit: int, conversations: Iterable[Conversation], upto: int = EVER
+    ) -> tuple[list[str], bool]:
+        """What follows for bob."""
+        found = self.desk.archive.following(conversations, self.bob, after, limit, upto)
+        return bodies(self.successResultOf(found))
+
+    def test_what_was_missed_comes_by_conversation(self) -> None:
+        self.says("w1", "p1")
+        self.bob_leaves()
+        self.says("p2", "w2", "p3", "l1", "p4")
+        self.assertEqual(
+            self.missed(10, self.direct, self.den, self.wob), [(["p2", "p3", "p4"], False), (["w2"], False)]
+        )
+        self.assertEqual(self.missed(2, self.direct, self.wob), [(["p3", "p4"], True), (["w2"], False)])
+        self.assertEqual(self.missed(1, self.direct), [(["p4"], True)])
+
+    def test_events_are_not_among_what_was_missed(self) -> None:
+        self.bob_leaves()
+        self.desk.submit("topic", self.desk.draft(self.alice, "weather", self.wob, "topic"))
+        self.says("w1")
+        self.assertEqual(self.missed(10, self.wob), [(["w1"], False)])
+
+    def test_who_missed_nothing_gets_nothing(self) -> None:
+        self.says("p1", "w1")
+        self.bob_leaves()
+        self.assertEqual(self.missed(10, self.direct, self.wob), [])
+        self.says("p2")
+        self.assertEqual(self.missed(10, self.direct, upto=self.desk.journal.told - 1), [])
+
+    def test_up_to_where_one_has_seen(self) -> None:
+        self.assertEqual(self.successResultOf(self.desk.archive.seen(self.bob)), 0)
+        self.says("p1")
+        told = self.desk.journal.told
+        self.bob_leaves()
+        self.assertEqual(self.successResultOf(self.desk.archive.seen(self.bob)), told)
+
+    def test_what_follows_is_in_the_order_of_the_log(self) -> None:
+        self.says("w1", "p1", "d1", "l1", "w2", "p2")
+        after = self.desk.journal.told - 6
+        everything = (LOBBY, self.direct, self.wob)
+        self.assertEqual(self.following(after, 10, everything), (["w1", "p1", "l1", "w2", "p2"], False))
+        self.assertEqual(self.following(after, 5, everything), (["w1", "p1", "l1", "w2", "p2"], False))
+        self.assertEqual(self.following(after, 4, everything), (["w1", "p1", "l1", "w2"], True))
+        self.assertEqual(self.following(after + 1, 2, everything), (["p1", "l1"], True))
+        self.assertEqual(self.following(after, 9, everything, upto=after + 4), (["w1", "p1", "l1"], False))
+
+    def test_events_of_the_groups_follow_too(self) -> None:
+        after = self.desk.journal.told
+        self.says("w1")
+        self.desk.submit("topic", self.desk.draft(self.alice, "weather", self.wob, "topic"))
+        self.says("w2")
+        self.assertEqual(self.following(after, 10, [self.wob]), (["w1", "weather", "w2"], False))
+
+    def test_what_happened_to_one_follows_wherever_it_was(self) -> None:
+        """An invitation to a group that one is not in; but no message of a conversation one is not in."""
+        after = self.desk.journal.told
+        kinds: tuple[tuple[Kind, str], ...] = (("invited", "come"), ("kicked", "go"), ("message", "psst"))
+        for kind, body in kinds:
+            self.desk.submit(body, self.desk.draft(self.alice, body, self.den, kind, self.bob))
+        self.desk.submit("other", self.desk.draft(self.bob, "other", self.den, "invited", self.alice))
+        self.says("w1")
+        self.assertEqual(self.following(after, 10, [self.wob]), (["come", "go", "w1"], False))
+        self.assertEqual(self.following(after, 10, []), (["come", "go"], False))
+
+    def test_what_is_both_comes_once(self) -> None:
+        after = self.desk.journal.told
+        self.desk.submit("kick", self.desk.draft(self.alice, "go", self.wob, "kicked", self.bob))
+        self.desk.turn()
+        self.assertEqual(self.following(after, 10, [self.wob]), (["go"], False))
+        self.assertEqual(self.following(after, 1, [self.wob]), (["go"], False))
+
+
+class Loading(DeskTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        direct = self.desk.direct(self.alice, self.bob)
+        wob, den = self.desk.group("wob", self.alice), self.desk.group("den", self.bob)
+        events: tuple[tuple[User, Kind, User | None, str, Conversation], ...] = (
+            (self.bob, "joined", None, "", wob),
+            (self.alice, "promoted", self.bob, "", wob),
+            (self.bob, "visibility", None, "private", den),
+            (self.alice, "topic", None, "weather", wob),
+            (self.bob, "invited", self.alice, "", den),
+            (self.alice, "left", None, "", wob),
+            (self.alice, "promoted", self.bob, "owner", wob),
+            (self.bob, "banned", self.alice, "spam", wob),
+        )
+        for actor, kind, subject, body, conversation in events:
+            self.desk.says(self.bob, "between", conversation)
+            self.desk.submit(kind, self.desk.draft(actor, body, conversation, kind, subject))
+        self.desk.says(self.alice, "hi", direct)
+        self.desk.turn()
+
+    def test_it_is_all_there_again(self) -> None:
+        snapshot = self.successResultOf(self.desk.archive.load())
+        self.check(snapshot)
+        self.restart()
+        self.check(self.desk.store.snapshot())
+
+    def check(self, snapshot: Snapshot) -> None:
+        """Compare it with what happened."""
+        state = snapshot.state
+        self.assertEqual(
+            [(user.id, user.nick, user.key, user.colour) for user in state.users.values()],
+            [(user.id, user.nick, user.key, user.colour) for user in (self.alice, self.bob)],
+        )
+        self.assertEqual(
+            [(there.id, there.kind, there.name) for there in state.conversations.values()],
+            [(1, "lobby", ""), (2, "direct", ""), (3, "group", "wob"), (4, "group", "den")],
+        )
+        self.assertEqual([user.nick for user in state.conversations[2].pair], ["alice", "bob"])
+        wob, den = state.find_group("wob"), state.find_group("den")
+        assert wob is not None
+        assert den is not None
+        self.assertEqual((wob.owner.nick, list(wob.members), wob.operators), ("bob", [2], set()))
+        self.assertEqual((wob.topic, wob.visibility, wob.banned), ("weather", "public", {1: "spam"}))
+        self.assertEqual((den.owner.nick, list(den.members), den.invited), ("bob", [2], {1}))
+        self.assertEqual(den.visibility, "private")
+        self.assertEqual((snapshot.last_id, snapshot.seqs), (19, {2: 1, 3: 13, 4: 5}))
+
+    def test_everyone_is_one_object(self) -> None:
+        """Whoever compares users by identity must not be wrong after a restart."""
+        state = self.successResultOf(self.desk.archive.load()).state
+        wob = state.find_group("wob")
+        assert wob is not None
+        self.assertIs(wob.members[2], state.users[2])
+        self.assertIs(state.conversations[2].pair[0], state.users[1])
+        self.assertIs(state.conversations[1], LOBBY)
+
+
+class Plans(DeskTestCase):
+    """What SQLite does for each query, on a database of some size."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.statements: list[str] = []
+
+        def listen(connection: sqlite3.Connection) -> None:
+            connection.set_trace_callback(self.statements.append)
+
+        self.readers = ThreadlessPool(
+            "sqlite3",
+            str(self.desk.database),
+            cp_openfun=listen,
+            cp_reactor=self.desk.clock,
+            isolation_level=None,
+        )
+        self.addCleanup(self.readers.close)
+        self.direct = self.desk.direct(self.alice, self.bob)
+        self.wob = self.desk.group("wob", self.alice)
+        for number in range(50):
+            self.desk.says(self.alice, f"m{number}", self.wob, ref=f"r{number}")
+        self.desk.turn()
+
+    def plans(self) -> dict[str, list[str]]:
+        """What is done for each statement that was heard, but for what every transaction says."""
+        heard = {
+            text for text in self.statements if not text.startswith(("BEGIN", "COMMIT", "UPDATE", "INSERT"))
+        }
+        self.statements.clear()
+        found = {text: [row[3] for row in self.desk.rows(f"EXPLAIN QUERY PLAN {text}")] for text in heard}
+        self.assertTrue(found)
+        return found
+
+    def check_plans(self, scanned: tuple[str, ...] = ()) -> None:
+        """Each row is found by an index, and nothing is sorted; but ``scanned`` is read as a whole."""
+        for text, steps in self.plans().items():
+            for step in steps:
+                self.assertNotIn("TEMP B-TREE", step, text)
+                self.assertTrue(not step.startswith("SCAN") or step.endswith(scanned), f"{step}: {text}")
+
+    def test_pages(self) -> None:
+        archive = Archive(self.readers)
+        for events in (False, True):
+            for before, after in ((None, None), (40, None), (None, 3), (40, 3)):
+                self.successResultOf(archive.page(self.wob, events, before, after, 10, EVER))
+        self.assertEqual(len(self.statements), 8)
+        self.check_plans()
+
+    def test_what_was_missed_and_what_follows(self) -> None:
+        archive = Archive(self.readers)
+        conversations = (LOBBY, self.direct, self.wob)
+        self.successResultOf(archive.missed(conversations, self.bob, 10, EVER))
+        self.successResultOf(archive.following(conversations, self.bob, 3, 10, EVER))
+        self.successResultOf(archive.seen(self.bob))
+        self.check_plans()
+
+    def test_loading_reads_users_conversations_and_events_whole_but_no_message(self) -> None:
+        self.successResultOf(self.readers.runInteraction(load))
+        self.check_plans(scanned=("SCAN users", "SCAN c", "USING INDEX log_events"))
+
+    def test_looking_for_a_ref(self) -> None:
+        (connection,) = self.desk.writer.connections.values()
+        connection.set_trace_callback(self.statements.append)
+        self.desk.says(self.alice, "m1", self.wob, ref="r1")
+        self.desk.turn()
+        connection.set_trace_callback(None)
+        self.check_plans()
+
+    def test_a_scan_is_noticed(self) -> None:
+        for query in ("SELECT * FROM log WHERE body = 'x'", "SELECT * FROM log WHERE actor = 1 ORDER BY at"):
+            self.successResultOf(self.readers.runQuery(query))
+            self.assertRaises(self.failureException, self.check_plans)
+
+
+Row = tuple[int, int, Kind, bool]
+"""Id, conversation, kind, and whether it is about bob."""
+
+A_PLACE = st.sampled_from((1, 2, 3))
+AN_ID = st.none() | st.integers(0, 20)
+LOG = st.lists(
+    st.tuples(A_PLACE, st.sampled_from(("message", "message", "topic", "invited")), st.booleans()),
+    max_size=18,
+)
+QUERY = st.tuples(A_PLACE, st.booleans(), AN_ID, AN_ID, st.integers(1, 5), st.integers(0, 20))
+
+
+class AnyLog(SynchronousTestCase):
+    @settings(max_examples=50, deadline=None)
+    @given(LOG, st.lists(QUERY, min_size=1, max_size=8))
+    def test_is_read_as_one_would_by_hand(self, log: list[Any], queries: list[Any]) -> None:
+        with tempfile.TemporaryDirectory() as folder, closing(Desk(Path(folder) / "chat.db")) as desk:
+            alice, bob = desk.user("alice"), desk.user("bob")
+            places = {1: LOBBY, 2: Conversation(2, "group", "wob"), 3: Conversation(3, "group", "den")}
+            desk.submit("groups", places[2], places[3])
+            for where, kind, about_bob in log:
+                desk.submit(kind, desk.draft(alice, "x", places[where], kind, bob if about_bob else None))
+            desk.turn()
+            rows: list[Row] = [(id, *entry) for id, entry in enumerate(log, 1)]
+            for where, events, before, after, limit, upto in queries:
+                page = desk.archive.page(places[where], events, before, after, limit, upto)
+                by_hand = page_by_hand(rows, where, events, before, after, limit, upto)
+                self.assertEqual(ids(self.successResultOf(page)), by_hand)
+                following = desk.archive.following([LOBBY, places[where]], bob, after or 0, limit, upto)
+                by_hand = following_by_hand(rows, {1, where}, after or 0, limit, upto)
+                self.assertEqual(ids(self.successResultOf(following)), by_hand)
+
+
+def ids(found: Slice) -> tuple[list[int], bool]:
+    """The ids of a slice, and whether there is more."""
+    return [row[0] for row in found.rows], found.more
+
+
+def page_by_hand(
+    rows: list[Row], where: int, events: bool, before: int | None, after: int | None, limit: int, upto: int
+) -> tuple[list[int], bool]:
+    """A page, by the definition of it."""
+    found = [id for id, there, kind, _ in rows if there == where and (kind != "message") == events]
+    found = [id for id in found if id <= upto and id > (after or 0) and (before is None or id < before)]
+    forward = after is not None and before is None
+    return found[:limit] if forward else found[-limit:], len(found) > limit
+
+
+def following_by_hand(
+    rows: list[Row], where: set[int], after: int, limit: int, upto: int
+) -> tuple[list[int], bool]:
+    """What follows for bob, by the definition of it."""
+    found = [id for id, there, kind, about_bob in rows if there in where or (about_bob and kind != "message")]
+    found = [id for id in found if after < id <= upto]
+    return found[:limit], len(found) > limit

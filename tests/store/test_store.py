@@ -1,0 +1,206 @@
+"""The store as a whole: who may open it, what its connections are like, and that real threads do as told."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from twisted.enterprise.adbapi import ConnectionPool
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from chatd.core.events import LOBBY, Event, User
+from chatd.store.journal import Draft, Journal
+from chatd.store.schema import StoreError, migrations
+from chatd.store.store import Durability, Store
+from tests.harness import ThreadlessPool
+from tests.store.desk import Desk, DeskTestCase
+
+ALICE = User(1, "alice", "alice", "#123456")
+
+
+class Opening(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.folder = Path(self.mktemp()).absolute()
+        self.folder.mkdir(parents=True)
+
+    def open(self, name: str = "chat.db", durability: Durability = "full") -> Store:
+        """A store that is released after the test."""
+        store = Store(self.folder / name, durability, MemoryReactorClock(), ThreadlessPool)
+        self.addCleanup(store.release)
+        return store
+
+    def test_a_new_one_is_empty(self) -> None:
+        snapshot = self.open().snapshot()
+        self.assertEqual((snapshot.last_id, snapshot.seqs, snapshot.state.users), (0, {}, {}))
+
+    def test_only_one_at_a_time(self) -> None:
+        first = Store(self.folder / "chat.db", "full", MemoryReactorClock(), ThreadlessPool)
+        error = self.assertRaises(StoreError, self.open)
+        self.assertEqual(str(error), f"the database {self.folder / 'chat.db'} is in use by another chatd")
+        first.release()
+        self.open()
+
+    def test_one_that_can_not_be_used_is_not_kept_from_others(self) -> None:
+        database = self.folder / "chat.db"
+        database.write_bytes(b"no database" * 100)
+        self.assertRaises(StoreError, self.open)
+        database.unlink()
+        self.open()
+
+    def test_a_damaged_one_is_one_sentence(self) -> None:
+        database = self.folder / "chat.db"
+        store = self.open()
+        with contextlib.closing(sqlite3.connect(database)) as connection:
+            connection.execute("DROP TABLE log")
+        error = self.assertRaises(StoreError, store.snapshot)
+        self.assertEqual(str(error), f"can't read the database {database}: no such table: log")
+
+    def test_any_name_will_do(self) -> None:
+        for name in ("a b.db", "50%.db", "what?.db", "a#b.db", "ça.db"):
+            store = self.open(name)
+            self.assertEqual(store.snapshot().last_id, 0)
+            self.successResultOf(store.writer().runQuery("SELECT 1"))
+        self.assertEqual(
+            sorted(path.name for path in self.folder.glob("*.db")),
+            ["50%.db", "a b.db", "a#b.db", "what?.db", "ça.db"],
+        )
+
+    def test_a_relative_path_stays_where_it_was(self) -> None:
+        """Twistd goes to another folder when it becomes a daemon."""
+        relative = self.folder.relative_to(Path.cwd()) / "chat.db"
+        store = Store(relative, "full", MemoryReactorClock(), ThreadlessPool)
+        self.addCleanup(store.release)
+        elsewhere = self.folder / "elsewhere"
+        elsewhere.mkdir()
+        with contextlib.chdir(elsewhere):
+            self.assertEqual(store.snapshot().last_id, 0)
+
+
+class Connections(SynchronousTestCase):
+    def setUp(self) -> None:
+        folder = Path(self.mktemp())
+        folder.mkdir(parents=True)
+        self.database = folder / "chat.db"
+
+    def pragma(self, pool: ConnectionPool, name: str) -> Any:
+        """What is set on a pool's connections."""
+        ((value,),) = self.successResultOf(pool.runQuery(f"PRAGMA {name}"))
+        return value
+
+    def test_the_writer(self) -> None:
+        wanted: dict[Durability, int] = {"full": 2, "process": 1}
+        for durability, synchronous in wanted.items():
+            store = Store(self.database, durability, MemoryReactorClock(), ThreadlessPool)
+            writer = store.writer()
+            self.assertEqual(self.pragma(writer, "synchronous"), synchronous)
+            self.assertEqual(self.pragma(writer, "foreign_keys"), 1)
+            self.assertEqual(self.pragma(writer, "journal_mode"), "wal")
+            self.assertEqual(self.pragma(writer, "busy_timeout"), 2_000)
+            self.assertEqual((writer.min, writer.max), (1, 1))
+            writer.close()
+            store.release()
+
+    def test_readers_can_not_write(self) -> None:
+        made: list[ThreadlessPool] = []
+
+        def pool(*arguments: Any, **named: Any) -> ThreadlessPool:
+            made.append(ThreadlessPool(*arguments, **named))
+            return made[-1]
+
+        store = Store(self.database, "full", MemoryReactorClock(), pool)
+        archive = store.archive()
+        (readers,) = made
+        for change in ("DELETE FROM conversations", "CREATE TABLE t (x)", "PRAGMA user_version = 9"):
+            failure = self.failureResultOf(readers.runQuery(change), sqlite3.OperationalError)
+            self.assertEqual(failure.getErrorMessage(), "attempt to write a readonly database")
+        self.assertEqual(self.pragma(readers, "busy_timeout"), 2_000)
+        archive.close()
+        store.release()
+
+
+class OneFile(DeskTestCase):
+    def test_closed_in_order_the_database_is_one_file(self) -> None:
+        self.desk.says(self.alice, "hello")
+        self.desk.turn()
+        self.successResultOf(self.desk.archive.load())
+        self.desk.close()
+        names = sorted(path.name for path in self.desk.database.parent.iterdir())
+        self.assertEqual(names, ["chat.db", "chat.db.lock"])
+        self.desk = Desk(self.desk.database)
+        self.assertEqual(self.desk.logged(), [(1, 1, 1, "hello")])
+
+
+class Waiter:
+    """A task that tells when it landed, by a Deferred."""
+
+    def __init__(self, *records: User | Draft) -> None:
+        self.records = records
+        self.done: Deferred[list[int]] = Deferred()
+
+    def landed(self, logged: Any, fresh: bool) -> None:
+        """Tell the ids."""
+        self.done.callback([entry.id for entry in logged])
+
+    def failed(self) -> None:
+        """Tell that."""
+        self.done.errback(sqlite3.Error())
+
+    def stumbled(self) -> None:
+        """Can't happen."""
+
+
+class RealThreads(TestCase):
+    """The same on the pools and the reactor that the daemon has."""
+
+    def setUp(self) -> None:
+        folder = Path(self.mktemp())
+        folder.mkdir(parents=True)
+        self.store = Store(folder / "chat.db", "full", reactor)
+        snapshot = self.store.snapshot()
+        self.archive = self.store.archive()
+        self.journal = Journal(self.store.writer(), reactor, snapshot, lambda: self.fail("lost"))
+        self.addCleanup(self.close)
+
+    async def close(self) -> None:
+        """Stop as the daemon does."""
+        self.archive.close()
+        await self.journal.close()
+        self.store.release()
+
+    async def test_what_landed_is_there_to_read(self) -> None:
+        tasks = [Waiter(ALICE)]
+        tasks += [Waiter(Draft(Event("message", LOBBY, ALICE, None, f"m{n}"), n)) for n in range(64)]
+        for task in tasks:
+            self.journal.submit(task)
+        self.assertEqual(await tasks[-1].done, [64])
+        self.assertEqual(self.journal.commits, 1)
+        found = await self.archive.page(LOBBY, False, None, None, 2, self.journal.told)
+        self.assertEqual([row[-1] for row in found.rows], ["m62", "m63"])
+
+    async def test_reading_does_not_wait_for_writing(self) -> None:
+        user = Waiter(ALICE)
+        self.journal.submit(user)
+        await user.done
+        written = [Waiter(Draft(Event("message", LOBBY, ALICE, None, f"m{n}"), n)) for n in range(200)]
+        pages = []
+        for task in written:
+            self.journal.submit(task)
+            pages.append(self.archive.page(LOBBY, False, None, None, 500, 10**6))
+        for page in pages:
+            ids = [row[0] for row in (await page).rows]
+            self.assertEqual(ids, list(range(1, len(ids) + 1)))
+        self.assertEqual(await written[-1].done, [200])
+        snapshot = await self.archive.load()
+        self.assertEqual((snapshot.last_id, snapshot.seqs), (200, {1: 200}))
+
+
+class Migrations(SynchronousTestCase):
+    def test_are_numbered_in_a_row(self) -> None:
+        folder = Path(__file__).parent.parent.parent / "chatd" / "store" / "migrations"
+        numbers = [int(path.name.split("_")[0]) for path in sorted(folder.glob("*.sql"))]
+        self.assertEqual(numbers, list(range(1, len(migrations()) + 1)))

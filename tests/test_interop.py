@@ -1,0 +1,690 @@
+"""What real clients put on the wire, byte for byte, and what breaks them.
+
+The transcripts are of public course-work clients and servers; SPEC.md describes the wires they speak.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.harness import Peer, Stage, StageTestCase
+
+PACE = 0.04
+FRAME = 60_000
+
+TS = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+COLOUR = re.compile(rb"#[0-9a-f]{6}")
+
+
+def plain(heard: bytes) -> bytes:
+    """What was heard, without the times and colours in it."""
+    return COLOUR.sub(b"<colour>", TS.sub(b"<ts>", heard))
+
+
+def splits(stream: bytes) -> Iterator[list[bytes]]:
+    """The stream whole, cut in two wherever it can be, and in single bytes."""
+    yield [stream]
+    for at in range(1, len(stream)):
+        yield [stream[:at], stream[at:]]
+    yield [stream[at : at + 1] for at in range(len(stream))]
+
+
+def pieces(stream: bytes, cuts: set[int]) -> list[bytes]:
+    """The stream cut at these places."""
+    ends = [0, *sorted(at for at in cuts if at < len(stream)), len(stream)]
+    return [stream[start:end] for start, end in pairwise(ends) if start < end]
+
+
+def cuts(stream: bytes) -> st.SearchStrategy[set[int]]:
+    """Any places to cut the stream at."""
+    return st.sets(st.integers(1, len(stream) - 1))
+
+
+def writes_over_time(peer: Peer, seconds: float) -> list[tuple[float, bytes]]:
+    """Each write of the next seconds, with its time: to the millisecond, by the stage's clock."""
+    reactor = peer.stage.reactor
+    found = []
+    for _ in range(round(seconds * 1000)):
+        seen = len(peer.wire.writes)
+        reactor.advance(0.001)
+        found += [(reactor.seconds(), write) for write in peer.wire.writes[seen:]]
+    return found
+
+
+class Conversations(SynchronousTestCase):
+    """Tests that play one conversation over and over, each time on a stage of its own."""
+
+    def fresh(self) -> Stage:
+        """A chatd where nobody has been yet."""
+        folder = Path(self.mktemp())
+        folder.mkdir(parents=True)
+        return Stage(folder / "chat.db")
+
+
+# The WHO/IAM text protocol.
+
+# Who says what, and what each then hears. Alice is the reference client once she has sent LST.
+WHO_IAM: list[tuple[str, bytes, dict[str, bytes]]] = [
+    ("alice", b"", {"alice": b"WHO\n"}),
+    ("alice", b"MSG hi\n", {"alice": b"WHO\n"}),
+    ("alice", b"IAM alice\n", {"alice": b"ARR alice\n"}),
+    ("bobby", b"", {"bobby": b"WHO\n"}),
+    ("bobby", b"IAM alice\n", {"bobby": b"TKN alice\n"}),
+    ("bobby", b"IAM bo bby\n", {"bobby": b"ERR bo bby\n"}),
+    ("bobby", b"IAM bobby\n", {"bobby": b"ARR bobby\n", "alice": b"ARR bobby\n"}),
+    ("bobby", b"WHO\n", {"bobby": b"WHO alice\nWHO bobby\nEND WHO 2\n"}),
+    ("alice", b"LST\n", {"alice": b"LST alice bobby \n"}),
+    ("alice", b"MSG hello all\n", {"alice": b"MSG alice hello all\n", "bobby": b"MSG alice hello all\n"}),
+    ("bobby", b"PRV alice secret\n", {"alice": b"PRV bobby secret\n"}),
+    ("bobby", b"PRV nobody x\n", {"bobby": b"ERR nobody\n"}),
+    ("carol", b"", {"carol": b"WHO\n"}),
+    (
+        "carol",
+        b"IAM carol\n",
+        {"carol": b"ARR carol\n", "alice": b"ARV carol\n", "bobby": b"ARR carol\n"},
+    ),
+    ("bobby", b"BYE\n", {"bobby": b"LFT bobby\n", "alice": b"LFT bobby\n", "carol": b"LFT bobby\n"}),
+]
+
+# The same bytes sent ahead, without waiting for an answer, by one client while alice is there.
+AHEAD = b"MSG hi\nIAM alice\nIAM bo bby\nIAM bobby\nWHO\nMSG hello all\nPRV alice secret\nPRV nobody x\nBYE\n"
+AHEAD_HEARD = (
+    b"WHO\nWHO\nTKN alice\nERR bo bby\nARR bobby\nWHO alice\nWHO bobby\nEND WHO 2\nERR nobody\nLFT bobby\n"
+)
+AHEAD_HEARD_BY_ALICE = b"ARR bobby\nMSG bobby hello all\nPRV bobby secret\nLFT bobby\n"
+
+# The reference client, which puts IAM and LST in one segment.
+REFERENCE = b"IAM bobby\nLST\nMSG hello all\nPRV alice secret\nPRV nobody x\nBYE\n"
+REFERENCE_WRITES = [
+    b"WHO\n",
+    b"ARR bobby\n",
+    b"LST alice bobby \n",
+    b"MSG bobby hello all\n",
+    b"ERR nobody\n",
+    b"LFT bobby\n",
+]
+
+
+class WhoIam(Conversations):
+    """The seed who-iam-text-protocol, and its one reference implementation."""
+
+    def play(self, cut: int | None) -> None:
+        """Play the conversation, with each line cut in two after so many bytes, or in single bytes."""
+        stage = self.fresh()
+        peers: dict[str, Peer] = {}
+        for who, said, heard in WHO_IAM:
+            if not said:
+                peers[who] = stage.connect("text")
+            size = len(said) if cut is None else min(cut, len(said) - 1)
+            for piece in [said[:size], said[size:]] if cut else [bytes([byte]) for byte in said]:
+                if piece:
+                    peers[who].says(piece)
+            for name, peer in peers.items():
+                self.assertEqual(peer.hears(), heard.get(name, b""), (who, said, name, cut))
+            stage.wait(PACE)
+        self.assertTrue(peers["bobby"].closed)
+        self.assertFalse(peers["alice"].closed)
+        stage.close()
+
+    def test_the_conversation_as_it_stands(self) -> None:
+        """Line by line, each in any two segments, and byte by byte."""
+        for cut in range(max(len(said) for _, said, _ in WHO_IAM)):
+            self.play(cut)
+
+    def ahead(self, segments: list[bytes]) -> tuple[bytes, bytes]:
+        """What the one who doesn't wait hears, and what alice does."""
+        stage = self.fresh()
+        alice, bobby = stage.text("alice"), stage.connect("text")
+        for segment in segments:
+            bobby.says(segment)
+        self.assertTrue(bobby.closed)
+        heard = bobby.hears(), alice.hears()
+        stage.close()
+        return heard
+
+    def test_sent_ahead_in_any_two_segments(self) -> None:
+        """Every answer comes, and in order, however the lines arrive."""
+        for segments in splits(AHEAD):
+            self.assertEqual(self.ahead(segments), (AHEAD_HEARD, AHEAD_HEARD_BY_ALICE), segments)
+
+    @settings(max_examples=30, deadline=None)
+    @given(cuts(AHEAD))
+    def test_sent_ahead_in_any_segments(self, at: set[int]) -> None:
+        """The same in pieces of any size."""
+        self.assertEqual(self.ahead(pieces(AHEAD, at)), (AHEAD_HEARD, AHEAD_HEARD_BY_ALICE))
+
+    def test_crlf_and_empty_lines(self) -> None:
+        """Both are accepted, and what is heard has LF alone: the reference client loses step at CRLF."""
+        for stream in (
+            AHEAD.replace(b"\n", b"\r\n"),
+            b"\n\r\n" + AHEAD.replace(b"\n", b"\n\n"),
+            AHEAD.replace(b"\n", b"\r\n\r\n\n"),
+        ):
+            for segments in ([stream], [bytes([byte]) for byte in stream]):
+                self.assertEqual(self.ahead(segments), (AHEAD_HEARD, AHEAD_HEARD_BY_ALICE), segments)
+
+    def reference(self, segments: list[bytes]) -> tuple[list[bytes], bytes]:
+        """Each write to the reference client, and what alice hears."""
+        stage = self.fresh()
+        alice, bobby = stage.text("alice"), stage.connect("text")
+        for segment in segments:
+            bobby.says(segment)
+        stage.wait(1)
+        self.assertTrue(bobby.closed)
+        heard = list(bobby.wire.writes), alice.hears()
+        stage.close()
+        return heard
+
+    def test_the_reference_client_in_any_two_segments(self) -> None:
+        """It gets ARR for its IAM, as that was before its LST, then one line a write, its own among them."""
+        for segments in splits(REFERENCE):
+            self.assertEqual(self.reference(segments), (REFERENCE_WRITES, AHEAD_HEARD_BY_ALICE), segments)
+
+    @settings(max_examples=30, deadline=None)
+    @given(cuts(REFERENCE))
+    def test_the_reference_client_in_any_segments(self, at: set[int]) -> None:
+        """The same in pieces of any size."""
+        self.assertEqual(self.reference(pieces(REFERENCE, at)), (REFERENCE_WRITES, AHEAD_HEARD_BY_ALICE))
+
+
+class ReferenceClient(StageTestCase):
+    """What only a client that has sent LST is due."""
+
+    def test_its_first_two_reads_are_four_bytes_long(self) -> None:
+        """The greeting, then the verb of whatever IAM is answered, even with LST behind it."""
+        self.stage.text("alice")
+        for name, verb in ((b"bobby", b"ARR "), (b"alice", b"TKN "), (b"bo bby", b"ERR ")):
+            client = self.stage.connect("text")
+            self.assertEqual(client.hears(), b"WHO\n")
+            client.says(b"IAM " + name + b"\nLST\n")
+            self.assertEqual(client.hears()[:4], verb)
+            client.hangs_up()
+
+    def test_paced_from_lst_on(self) -> None:
+        """Before LST all that is due leaves in one write; after it a line at a time, 40 ms apart."""
+        alice = self.stage.text("alice")
+        bob = self.stage.text("bob")
+        alice.hears()
+        bob.says(b"MSG one\nMSG two\nMSG three\n")
+        self.assertEqual(alice.wire.writes, [b"MSG bob one\nMSG bob two\nMSG bob three\n"])
+        alice.hears()
+        alice.says("LST")
+        bob.says(b"MSG one\nMSG two\nMSG three\n")
+        bob.says(b"MSG four\n")
+        self.assertEqual(alice.wire.writes, [b"LST alice bob \n"])
+        paced = writes_over_time(alice, 0.2)
+        self.assertEqual(
+            [write for _, write in paced],
+            [b"MSG bob one\n", b"MSG bob two\n", b"MSG bob three\n", b"MSG bob four\n"],
+        )
+        for (before, _), (after, _) in pairwise(paced):
+            self.assertGreaterEqual(after - before, PACE - 1e-6)
+
+    def test_a_list_is_paced_line_by_line(self) -> None:
+        """A long answer is no exception."""
+        alice = self.stage.text("alice").says("LST")
+        alice.hears()
+        alice.says("WHO")
+        self.assertEqual(
+            [write for _, write in writes_over_time(alice, 0.2)], [b"WHO alice\n", b"END WHO 1\n"]
+        )
+
+    def test_no_word_that_it_does_not_know(self) -> None:
+        """Somebody who comes back is ARV to it and nothing more; others learn it."""
+        alice, bob = self.stage.text("alice").says("LST"), self.stage.text("bob")
+        self.stage.wait(1)
+        self.stage.text("carol").says("BYE")
+        self.stage.wait(1)
+        alice.hears(), bob.hears()
+        self.stage.text("carol")
+        self.stage.wait(1)
+        self.assertEqual(alice.hears(), b"ARV carol\n")
+        self.assertEqual(bob.hears(), b"ARR carol\nBCK carol\n")
+
+    def test_only_the_one_that_sent_it(self) -> None:
+        """Habits are a connection's own."""
+        self.stage.text("alice").says("LST")
+        bob = self.stage.text("bob").says("MSG hello")
+        self.assertEqual(bob.hears(), b"")
+        self.stage.text("carol")
+        self.assertEqual(bob.hears(), b"ARR carol\n")
+
+
+# The JSON "tchat".
+
+# Every byte string of a first request that was seen, and what it is answered on an empty chatd.
+WRAPPED = b"""{
+  "messageFormat": {
+    "from": "alice",
+    "action": "client-hello"
+  },
+  "comment": "the client says hello",
+  "type": "Client request"
+}"""
+FIRST_REQUESTS: dict[bytes, bytes] = {
+    b'{"from":"david","action":"client-hello"}': (
+        b'{"from":"server","action":"server-hello","msg":"Hello david"}'
+    ),
+    b'{"action":"client-hello"}': b'{"from":"server","action":"server-hello","msg":"Hello guest1"}',
+    b'{"from":"alice","action":"client-hello"}': (
+        b'{"from":"server","action":"server-hello","msg":"Hello alice"}'
+    ),
+    b'{"action":"client-hello","name":"alice"}': (
+        b'{"from":"server","action":"server-hello","msg":"Hello alice"}'
+    ),
+    b'{"sender":"alice","group":"wob","action":"cgroupe"}': (
+        b'{"action":"server-ack","request":"cgroupe","group":"wob","id":1,"seq":1,"ts":"<ts>"}'
+    ),
+    b'{"sender":"alice","group":"wob","type":"private","action":"cgroup"}': (
+        b'{"action":"server-ack","request":"cgroup","group":"wob","id":1,"seq":1,"ts":"<ts>"}'
+    ),
+    WRAPPED: b'{"from":"server","action":"server-hello","msg":"Hello alice"}',
+    '{"from":"alice","pwd":"…","action":"client-hello"}'.encode(): (
+        b'{"from":"server","action":"server-hello","msg":"Hello alice"}'
+    ),
+}
+
+# The base actions in their three generations, each with who speaks so: the same conversation each time.
+GENERATIONS: list[tuple[str, list[bytes]]] = [
+    (
+        "alice",
+        [
+            b'{"sender":"alice","action":"connection"}',
+            b'{"sender":"alice","action":"list"}',
+            b'{"sender":"alice","msg":"salut","action":"broadcast"}',
+            b'{"sender":"alice","dest":"bob","msg":"psst","action":"send"}',
+            b'{"sender":"alice","action":"quit"}',
+        ],
+    ),
+    (
+        "carol",
+        [
+            b'{"sender":"carol","action":"client-connection"}',
+            b'{"sender":"carol","action":"client-list-clients"}',
+            b'{"sender":"carol","msg":"salut","action":"client-broadcast"}',
+            b'{"sender":"carol","dest":"bob","msg":"psst","action":"client-send"}',
+            b'{"sender":"carol","action":"client-quit"}',
+        ],
+    ),
+    (
+        "david",
+        [
+            b'{"from":"david","action":"client-hello"}',
+            b'{"from":"david","action":"client-list-clients"}',
+            b'{"from":"david","msg":"salut","action":"client-broadcast"}',
+            b'{"from":"david","to":"bob","msg":"psst","action":"client-send"}',
+            b'{"from":"david","action":"client-quit"}',
+        ],
+    ),
+]
+
+
+def answered(generation: int) -> list[bytes]:
+    """Each write to the speaker of that generation, when the others spoke before."""
+    nick, requests = GENERATIONS[generation]
+    _, _, broadcast, send, _ = (json.loads(request)["action"] for request in requests)
+    id, seq = 2 * generation + 1, generation + 1
+    said = [
+        f'{{"from":"server","action":"server-hello","msg":"Hello {nick}"}}',
+        f'{{"action":"server-list-clients","clients":["bob","{nick}"]}}',
+        f'{{"action":"server-ack","request":"{broadcast}","id":{id},"seq":{seq},"ts":"<ts>"}}',
+        f'{{"action":"server-ack","request":"{send}","to":"bob","id":{id + 1},"seq":1,"ts":"<ts>"}}',
+        f'{{"action":"server-quit","msg":"Goodbye {nick}"}}',
+    ]
+    return [frame.encode() for frame in said]
+
+
+def relayed(generation: int) -> list[bytes]:
+    """Each write to bob meanwhile."""
+    nick, _ = GENERATIONS[generation]
+    id, seq = 2 * generation + 1, generation + 1
+    placed = f'"id":{id},"seq":{seq},"ts":"<ts>","colour":"<colour>"'
+    sent = f'"id":{id + 1},"seq":1,"ts":"<ts>","colour":"<colour>"'
+    came = '"event":"arrived","returning":false,"colour":"<colour>"'
+    said = [
+        f'{{"action":"server-event","actor":"{nick}","ts":"<ts>",{came}}}',
+        f'{{"action":"server-broadcast","from":"{nick}","msg":"salut",{placed}}}',
+        f'{{"action":"server-send","from":"{nick}","to":"bob","msg":"psst",{sent}}}',
+        f'{{"action":"server-event","actor":"{nick}","ts":"<ts>","event":"left"}}',
+    ]
+    return [frame.encode() for frame in said]
+
+
+class CourseWork(Conversations):
+    """The seeds td2, td4 and project-part2, and the base actions that come before them."""
+
+    def first(self, segments: list[bytes]) -> bytes:
+        """What a client is answered that sends nothing else."""
+        stage = self.fresh()
+        client = stage.connect("json")
+        for segment in segments:
+            client.says(segment)
+        stage.wait(0.2)
+        heard = plain(client.hears())
+        stage.close()
+        return heard
+
+    def test_first_requests_in_any_two_segments(self) -> None:
+        """Every way to begin that was seen, wherever the network cuts it."""
+        for request, answer in FIRST_REQUESTS.items():
+            for segments in splits(request):
+                self.assertEqual(self.first(segments), answer, segments)
+
+    @settings(max_examples=50, deadline=None)
+    @given(st.sampled_from(list(FIRST_REQUESTS)).flatmap(lambda r: st.tuples(st.just(r), cuts(r))))
+    def test_first_requests_in_any_segments(self, case: tuple[bytes, set[int]]) -> None:
+        """The same in pieces of any size."""
+        request, at = case
+        self.assertEqual(self.first(pieces(request, at)), FIRST_REQUESTS[request])
+
+    def converse(self, at: set[int]) -> None:
+        """Let each generation in turn send its requests all at once, cut at these places, and bob listen."""
+        stage = self.fresh()
+        bob = stage.connect("json").says(b'{"from":"bob","action":"client-hello"}')
+        stage.wait(PACE)
+        for generation, (_, requests) in enumerate(GENERATIONS):
+            bob.hears()
+            speaker = stage.connect("json")
+            sent = pieces(b"".join(requests), at)
+            for segment in sent:
+                speaker.says(segment)
+            stage.wait(0.3)
+            self.assertEqual([plain(write) for write in speaker.wire.writes], answered(generation), sent)
+            self.assertEqual([plain(write) for write in bob.wire.writes], relayed(generation), sent)
+            self.assertTrue(speaker.closed)
+        stage.close()
+
+    def test_three_generations_in_any_two_segments(self) -> None:
+        """Each is answered object by object, one a write, wherever the network cuts what it sends."""
+        for at in range(max(len(b"".join(requests)) for _, requests in GENERATIONS)):
+            self.converse({at})
+
+    def test_three_generations_in_single_bytes(self) -> None:
+        """The same byte by byte."""
+        self.converse(set(range(max(len(b"".join(requests)) for _, requests in GENERATIONS))))
+
+    @settings(max_examples=30, deadline=None)
+    @given(st.sets(st.integers(1, 260)))
+    def test_three_generations_in_any_segments(self, at: set[int]) -> None:
+        """The same in pieces of any size."""
+        self.converse(at)
+
+
+class CourseWorkTestCase(StageTestCase):
+    """A test with course-work clients, which send objects without an end."""
+
+    def course(self, nick: str) -> Peer:
+        """Somebody with a course-work client, with everything heard so far forgotten."""
+        peer = self.stage.connect("json").says(b'{"from":"%b","action":"client-hello"}' % nick.encode())
+        self.stage.wait(0.2)
+        peer.hears()
+        return peer
+
+    def ask(self, peer: Peer, **request: Any) -> list[dict[str, Any]]:
+        """Send an object as course work does, without an end, and hear what comes in a while."""
+        peer.says(json.dumps(request, separators=(",", ":")).encode())
+        self.stage.wait(0.2)
+        return peer.objects()
+
+
+class CourseWorkHabits(CourseWorkTestCase):
+    """Renames, ways to say private, names of relays."""
+
+    def test_every_way_to_say_private(self) -> None:
+        """Each makes a private group, and its opposite a public one."""
+        alice = self.course("alice")
+        private: list[dict[str, Any]] = [
+            {"type": "private"},
+            {"groupType": "private"},
+            {"typeg": "groupe privee"},
+            {"public": False},
+            {"isPublic": 0},
+            {"isPublic": False},
+            {"private": True},
+            {"visibility": "private"},
+            {"action": "cgroupeprive"},
+            {"action": "cgroupeprivé"},
+        ]
+        public: list[dict[str, Any]] = [
+            {},
+            {"type": "public"},
+            {"groupType": "public"},
+            {"typeg": "groupe publique"},
+            {"public": True},
+            {"isPublic": 1},
+            {"private": False},
+            {"action": "cgroup"},
+        ]
+        for number, said in enumerate(private + public):
+            request = {"sender": "alice", "group": f"g{number:02}", "action": "cgroupe", **said}
+            (ack,) = self.ask(alice, **request)
+            self.assertEqual((ack["action"], ack["group"]), ("server-ack", f"g{number:02}"))
+        (listed,) = self.ask(alice, name="alice", action="groups")
+        self.assertEqual(
+            [group["visibility"] for group in listed["groups"]],
+            ["private"] * len(private) + ["public"] * len(public),
+        )
+
+    def test_joinpr(self) -> None:
+        """It joins a private group, with an invitation and not without."""
+        alice, bob = self.course("alice"), self.course("bob")
+        self.ask(alice, sender="alice", group="wob", action="cgroupeprive")
+        (refused,) = self.ask(bob, sender="bob", group="wob", action="joinpr")
+        self.assertEqual((refused["code"], refused["request"]), ("not_invited", "joinpr"))
+        self.ask(alice, sender="alice", group="wob", dest="bob", action="invite")
+        bob.hears()
+        (joined,) = self.ask(bob, sender="bob", group="wob", action="joinpr")
+        self.assertEqual((joined["action"], joined["request"]), ("server-ack", "joinpr"))
+
+    def test_renames(self) -> None:
+        """cgroup, bgroup, sendTo, messages; groupe and message for the fields: all of it is understood."""
+        alice, bob = self.course("alice"), self.course("bob")
+        alice.hears()
+        self.ask(alice, sender="alice", groupe="wob", action="cgroup")
+        self.ask(bob, sender="bob", groupe="wob", action="join")
+        alice.hears()
+        (ack,) = self.ask(alice, sender="alice", groupe="wob", message="hello", action="bgroup")
+        self.assertEqual((ack["action"], ack["request"], ack["group"]), ("server-ack", "bgroup", "wob"))
+        (heard,) = bob.objects()
+        self.assertEqual(
+            (heard["action"], heard["group"], heard["msg"]), ("server-gbroadcast", "wob", "hello")
+        )
+        (ack,) = self.ask(alice, sender="alice", dest="bob", message="psst", action="sendTo")
+        self.assertEqual((ack["action"], ack["to"]), ("server-ack", "bob"))
+        (heard,) = bob.objects()
+        self.assertEqual((heard["action"], heard["from"], heard["msg"]), ("server-send", "alice", "psst"))
+        (listed,) = self.ask(bob, sender="bob", groupe="wob", action="messages")
+        self.assertEqual(listed["action"], "server-msgs")
+        self.assertEqual([message["msg"] for message in listed["messages"]], ["hello"])
+
+    def test_from_and_sender_mixed(self) -> None:
+        """One client uses from for the base actions, sender for groups and name for the list of them."""
+        alice = self.course("alice")
+        said = [
+            {"from": "alice", "action": "client-list-clients"},
+            {"sender": "alice", "group": "wob", "action": "cgroupe"},
+            {"name": "alice", "action": "groups"},
+        ]
+        self.assertEqual(
+            [answer["action"] for request in said for answer in self.ask(alice, **request)],
+            ["server-list-clients", "server-ack", "server-groups"],
+        )
+
+    def test_every_group_action_may_be_wrapped(self) -> None:
+        """What is inside messageFormat counts, not the type beside it."""
+        alice = self.course("alice")
+        said = {"sender": "alice", "group": "wob", "action": "cgroupe"}
+        (ack,) = self.ask(alice, messageFormat=said, comment="create", type="private")
+        self.assertEqual((ack["action"], ack["group"]), ("server-ack", "wob"))
+        (listed,) = self.ask(alice, messageFormat={"name": "alice", "action": "groups"})
+        self.assertEqual([group["visibility"] for group in listed["groups"]], ["public"])
+
+    def test_relays_for_the_client_that_says_its_name(self) -> None:
+        """It gets client-send and client-broadcast, then server-go and a FIN; nobody else does."""
+        alice = self.stage.connect("json").says(b'{"action":"client-hello","name":"alice"}')
+        bob, carol = self.course("bob"), self.course("carol")
+        self.stage.wait(0.2)
+        alice.hears()
+        self.ask(bob, **{"from": "bob"}, msg="salut", action="client-broadcast")
+        self.assertEqual([heard["action"] for heard in alice.objects()], ["client-broadcast"])
+        self.assertEqual([heard["action"] for heard in carol.objects()], ["server-broadcast"])
+        self.ask(bob, **{"from": "bob"}, to="alice", msg="psst", action="client-send")
+        self.assertEqual([heard["action"] for heard in alice.objects()], ["client-send"])
+        self.ask(bob, sender="bob", group="wob", action="cgroupe")
+        self.ask(bob, sender="bob", group="wob", dest="alice", action="invite")
+        self.assertEqual([heard["action"] for heard in alice.objects()], ["server-event"])
+        alice.says(b'{"action":"client-quit","name":"alice"}')
+        self.stage.wait(0.2)
+        self.assertEqual(alice.hears(), b'{"action":"server-go","msg":"Goodbye alice"}')
+        self.assertTrue(alice.closed)
+
+    def test_closed_after_quit(self) -> None:
+        """They wait for the server to close: after each generation's quit, and after Ctrl-C."""
+        for quitting in (
+            {"sender": "alice", "action": "quit"},
+            {"from": "alice", "action": "client-quit"},
+            {"action": "client-error", "code": 130, "msg": "SIGINT"},
+        ):
+            alice = self.course("alice")
+            self.assertEqual(self.ask(alice, **quitting)[-1]["action"], "server-quit")
+            self.assertTrue(alice.closed)
+            self.assertFalse(alice.wire.aborted)
+
+
+class WhatBreaksThem(CourseWorkTestCase):
+    """Each was seen to crash a client."""
+
+    def test_one_object_a_write_and_40_ms_apart(self) -> None:
+        """Whatever is due at once, each object comes alone: they parse every read as one."""
+        alice = self.course("alice")
+        bob = self.stage.json("bob")
+        alice.hears()
+        last = self.stage.reactor.seconds()
+        for number in range(5):
+            bob.asks(action="client-broadcast", msg=f"{number}")
+        alice.says(b'{"action":"client-list-clients"}{"action":"groups"}{"action":"history"}')
+        paced = [(last, write) for write in alice.wire.writes] + writes_over_time(alice, 0.5)
+        self.assertEqual(
+            [json.loads(write)["action"] for _, write in paced],
+            ["server-broadcast"] * 5 + ["server-list-clients", "server-groups", "server-history"],
+        )
+        for (before, _), (after, _) in pairwise(paced):
+            self.assertGreaterEqual(after - before, PACE - 1e-6)
+
+    def test_no_newline(self) -> None:
+        """One of them splits what it reads at }{."""
+        alice = self.course("alice")
+        alice.says(b'{"action":"help"}{"action":"groups"}{"action":"what"}nonsense {"action":"client-quit"}')
+        self.stage.wait(1)
+        self.assertEqual(len(alice.wire.writes), 5)
+        for write in alice.wire.writes:
+            self.assertNotIn(b"\n", write)
+            self.assertEqual(write.strip(), write)
+
+    def test_no_frame_over_60000_bytes(self) -> None:
+        """A long list comes in part and says that there is more; page by page all of it comes, once."""
+        alice = self.course("alice")
+        bob = self.stage.json("bob")
+        for number in range(16):
+            bob.asks(action="client-broadcast", msg=f"{number:02}" + "$é" * 2_700)
+        self.stage.wait(2)
+        alice.hears()
+        read: list[str] = []
+        asked: dict[str, Any] = {"action": "history"}
+        while True:
+            alice.says(json.dumps(asked).encode())
+            self.stage.wait(0.2)
+            self.assertLessEqual(max(map(len, alice.wire.writes)), FRAME)
+            (page,) = alice.objects()
+            self.assertTrue(page["messages"])
+            read[:0] = [message["msg"][:2] for message in page["messages"]]
+            if "more" not in page:
+                break
+            asked["before"] = page["messages"][0]["id"]
+        self.assertEqual(read, [f"{number:02}" for number in range(16)])
+
+    def test_no_relay_over_60000_bytes(self) -> None:
+        """Not even the longest message, of characters that are written as six."""
+        alice = self.course("alice")
+        bob = self.stage.json("bob")
+        alice.hears()
+        for char in "$", "\x00", "\U0001f600":
+            bob.asks(action="client-send", to="alice", msg="x" + char * (8191 // len(char.encode())))
+            self.stage.wait(0.2)
+            (write,) = alice.wire.writes
+            self.assertLessEqual(len(write), FRAME)
+            self.assertEqual(alice.objects()[0]["msg"][1:2], char)
+
+    def test_no_refusal_over_60000_bytes(self) -> None:
+        """Nor one that quotes what the client made up."""
+        alice = self.course("alice")
+        made_up = "${}" * 20_000
+        for request in (
+            {"action": made_up},
+            {"action": "client-send", "to": made_up, "msg": "hello"},
+            {"action": "cgroupe", "group": made_up},
+            {"action": "members", "group": made_up},
+            {"action": "client-hello", "from": made_up},
+        ):
+            alice.says(json.dumps(request).encode())
+            self.stage.wait(0.2)
+            (write,) = alice.wire.writes
+            self.assertLess(len(write), 10_000)
+            self.assertEqual(alice.objects()[0]["action"], "server-error")
+
+    def test_nothing_for_a_template_in_strings(self) -> None:
+        """One runs replies through a template: in strings $ and braces come escaped, and read back."""
+        alice = self.course("alice")
+        bob = self.stage.json("bob")
+        alice.hears()
+        said = 'salut ${bob} {} } { $ \\ \\" "${'
+        bob.asks(action="client-broadcast", msg=said)
+        self.stage.wait(0.1)
+        (write,) = alice.wire.writes
+        self.assertIn(b"salut \\u0024\\u007bbob\\u007d \\u007b\\u007d \\u007d \\u007b \\u0024 ", write)
+        self.assertNotIn(b"$", write)
+        self.assertEqual((write.count(b"{"), write.count(b"}")), (1, 1))
+        self.assertEqual(alice.objects()[0]["msg"], said)
+
+    def test_hello_has_three_keys(self) -> None:
+        """A course-work client gets exactly these."""
+        client = self.stage.connect("json").says(b'{"from":"alice","action":"client-hello","ref":"r"}')
+        self.stage.wait(0.1)
+        (hello,) = client.objects()
+        self.assertEqual(hello, {"from": "server", "action": "server-hello", "msg": "Hello alice"})
+
+
+class Newline(StageTestCase):
+    """The client that can tell where a frame ends."""
+
+    def test_more_keys_in_its_hello(self) -> None:
+        """It learns who it is, where the log stands, what the limits are."""
+        client = self.stage.connect("json").asks(action="client-hello", from_="alice", ref=3)
+        (hello,) = client.objects()
+        self.assertEqual(
+            list(hello),
+            ["from", "action", "msg", "user", "cursor", "returning", "limits", "version", "ref"],
+        )
+        self.assertEqual((hello["user"]["nick"], hello["cursor"], hello["returning"]), ("alice", 0, False))
+        self.assertEqual(hello["limits"], {"json": 65536, "message": 8192, "page": 500})
+
+    def test_at_full_speed(self) -> None:
+        """What is due at once leaves at once, every object a line; braces are left alone."""
+        alice = self.stage.json("alice")
+        bob = self.stage.json("bob")
+        alice.hears()
+        bob.says(b'{"action":"client-broadcast","msg":"${1}"}\n{"action":"client-broadcast","msg":"${2}"}\n')
+        (write,) = alice.wire.writes
+        first, second, rest = write.split(b"\n")
+        self.assertEqual(rest, b"")
+        self.assertIn(b'"msg":"${1}"', first)
+        self.assertIn(b'"msg":"${2}"', second)

@@ -1,0 +1,472 @@
+"""The chat as its clients live it: order, durability, coming back, failing."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chatd.core import rules
+from chatd.core.limits import Limits
+from tests.harness import Peer, Stage, StageTestCase, ThreadlessPool
+
+FULL = sqlite3.OperationalError("database or disk is full")
+
+
+def ids(objects: list[dict[str, Any]]) -> list[int]:
+    """The places in the log that these answers and events name."""
+    return [found["id"] for found in objects if "id" in found]
+
+
+def bodies(objects: list[dict[str, Any]]) -> list[str]:
+    """What was said in these."""
+    return [found["msg"] for found in objects if found["action"] in ("server-broadcast", "server-send")]
+
+
+class DurableFirst(StageTestCase):
+    """Nothing leaves before its commit."""
+
+    def test_neither_ack_nor_delivery_before_the_commit(self) -> None:
+        """While the writer is at work, nobody hears anything."""
+        alice, bob = self.stage.json("alice"), self.stage.text("bob")
+        alice.hears()
+        self.stage.writer.held = True
+        alice.asks(action="client-broadcast", msg="hello")
+        self.assertEqual((alice.hears(), bob.hears()), (b"", b""))
+        self.stage.writer.run_next()
+        self.stage.settle()
+        self.assertEqual(ids(alice.objects()), [1])
+        self.assertEqual(bob.lines(), ["MSG alice hello"])
+
+    def test_no_answer_shows_what_is_not_on_disk(self) -> None:
+        """Bob asks for groups after alice made one; he is answered when it is on disk."""
+        alice, bob = self.stage.text("alice"), self.stage.text("bob")
+        self.stage.writer.held = True
+        alice.says("cg;wob")
+        bob.says("groups;").says("cg;WOB")
+        self.assertEqual(bob.hears(), b"")
+        self.stage.writer.run_next()
+        self.stage.settle()
+        self.assertEqual(bob.lines()[:2], ["GRP wob public 1 -", "END groups 1"])
+
+    def test_pipelined_messages_share_transactions(self) -> None:
+        """64 messages in one segment: 64 acks in order, one commit."""
+        alice = self.stage.json("alice")
+        before = self.stage.journal.commits
+        requests = [{"action": "client-broadcast", "msg": str(n), "ref": n} for n in range(1, 65)]
+        alice.says("\n".join(json.dumps(request) for request in requests))
+        acks = alice.objects()
+        self.assertEqual([ack["ref"] for ack in acks], list(range(1, 65)))
+        self.assertEqual(ids(acks), list(range(1, 65)))
+        self.assertEqual(self.stage.journal.commits - before, 1)
+
+    def test_what_comes_during_a_commit_is_the_next_one(self) -> None:
+        """However many clients, one transaction is under way and one waits."""
+        clients = [self.stage.json(f"user{n}") for n in range(5)]
+        before = self.stage.journal.commits
+        self.stage.writer.held = True
+        for client in clients:
+            client.asks(action="client-broadcast", msg="hello")
+        self.stage.writer.held = False
+        self.stage.writer.run_next()
+        self.stage.settle()
+        self.assertEqual(self.stage.journal.commits - before, 2)
+        self.assertEqual(self.stage.rows("SELECT seq FROM log"), [(n,) for n in range(1, 6)])
+
+
+class InOrder(StageTestCase):
+    """Answers come in the order of the requests."""
+
+    def test_writes_reads_and_refusals(self) -> None:
+        """One segment with a bit of everything, each deciding on what the one before did."""
+        alice = self.stage.json("alice")
+        alice.says(
+            b'{"action":"cgroupe","group":"wob","ref":1}\n'
+            b'{"action":"cgroupe","group":"wob","ref":2}\n'
+            b'{"action":"gbroadcast","group":"wob","msg":"one","ref":3}\n'
+            b'{"action":"msgs","group":"wob","ref":4}\n'
+            b'{"action":"gbroadcast","group":"wob","msg":"two","ref":5}\n'
+            b'{"action":"members","group":"wob","ref":6}\n'
+            b'{"action":"leave","group":"wob","ref":7}\n'
+            b'{"action":"msgs","group":"wob","ref":8}\n'
+            b'{"action":"client-quit","ref":9}\n'
+        )
+        answers = alice.objects()
+        self.assertEqual([answer["ref"] for answer in answers], list(range(1, 10)))
+        self.assertEqual(answers[1]["code"], "group_exists")
+        self.assertEqual([item["msg"] for item in answers[3]["messages"]], ["one"])
+        self.assertEqual(answers[7]["code"], "not_member")
+        self.assertTrue(alice.closed)
+
+    def test_nothing_after_quitting_counts(self) -> None:
+        """What is said behind a BYE in the same segment is not heard."""
+        alice, bob = self.stage.text("alice"), self.stage.text("bob")
+        alice.says(b"MSG last words\nBYE\nMSG ghost\n")
+        self.assertEqual(bob.lines(), ["MSG alice last words", "LFT alice"])
+
+    def test_a_nick_is_free_at_once(self) -> None:
+        """Who comes under a nick that has just been left hears no leftovers, and the order is kept."""
+        alice, bob = self.stage.text("alice"), self.stage.text("bob")
+        self.stage.writer.held = True
+        alice.says("MSG going")
+        alice.hangs_up()
+        again = self.stage.connect("text").says("IAM alice")
+        self.stage.writer.run_next()
+        self.stage.settle()
+        self.assertEqual(bob.lines(), ["MSG alice going", "LFT alice", "ARR alice", "BCK alice"])
+        self.assertEqual(again.lines(), ["WHO", "ARR alice", "BCK alice"])
+
+    def test_a_client_that_sends_too_much_is_not_read(self) -> None:
+        """A full queue pauses who fills it, and nothing is lost."""
+        self.stage.close()
+        self.stage = Stage(self.stage.database, Limits(queue=4))
+        alice, bob = self.stage.json("alice"), self.stage.json("bob")
+        self.stage.writer.held = True
+        for n in range(20):
+            alice.asks(action="client-broadcast", msg=str(n))
+        self.assertEqual(alice.wire.producerState, "paused")
+        self.assertLessEqual(len(self.stage.journal), 6)
+        self.stage.writer.held = False
+        self.stage.writer.run_next()
+        self.stage.settle()
+        self.assertEqual(alice.wire.producerState, "producing")
+        self.assertEqual(bodies(bob.objects()), [str(n) for n in range(20)])
+
+
+class Once(StageTestCase):
+    """A ref is stored once."""
+
+    def test_sent_twice(self) -> None:
+        """In one segment, later, after coming back, after a restart: one entry, one delivery, equal acks."""
+        alice, bob = self.stage.json("alice"), self.stage.json("bob")
+        alice.hears()
+        request = b'{"action":"client-broadcast","msg":"hello","ref":"m1"}\n'
+        alice.says(request * 2)
+        alice.says(request)
+        acks = alice.objects()
+        alice.hangs_up()
+        alice = self.stage.json("alice")
+        acks += alice.says(request).objects()
+        self.assertEqual(bodies(bob.objects()), ["hello"])
+        self.restart()
+        acks += self.stage.json("alice").says(request).objects()
+        self.assertEqual(len(acks), 5)
+        self.assertEqual([ack for ack in acks if ack != acks[0]], [])
+        self.assertEqual(self.stage.rows("SELECT id, seq, body, ref FROM log"), [(1, 1, "hello", "m1")])
+
+    def test_a_ref_is_its_authors_own(self) -> None:
+        """Two people may use the same one."""
+        alice, bob = self.stage.json("alice"), self.stage.json("bob")
+        alice.hears()
+        for client in (alice, bob):
+            client.asks(action="client-broadcast", msg="hello", ref=1)
+        self.assertEqual(ids(alice.objects()), [1, 2])
+
+
+class Failing(StageTestCase):
+    """A commit fails; the daemon goes on."""
+
+    def test_what_was_in_it_and_behind_it_is_refused(self) -> None:
+        """Also an answer that would show it; nobody else notices."""
+        alice, bob = self.stage.json("alice"), self.stage.text("bob")
+        alice.hears()
+        self.stage.writer.error = FULL
+        self.stage.writer.held = True
+        alice.asks(action="cgroupe", group="wob", ref=1)
+        alice.asks(action="gbroadcast", group="wob", msg="hello", ref=2)
+        alice.asks(action="groups", ref=3)
+        self.stage.writer.run_next()
+        self.stage.settle()
+        self.assertEqual(
+            [(answer["code"], answer["ref"], answer["retry_after"]) for answer in alice.objects()],
+            [("storage_failed", n, 1.0) for n in (1, 2, 3)],
+        )
+        self.assertEqual(bob.hears(), b"")
+        self.stage.writer.error = None
+        self.stage.writer.held = False
+        alice.asks(action="groups").asks(action="cgroupe", group="wob")
+        groups, ack = alice.objects()
+        self.assertEqual(groups["groups"], [])
+        self.assertEqual((ack["id"], ack["seq"]), (1, 1))
+
+    def test_an_arrival_that_is_lost(self) -> None:
+        """A newcomer whose name can't be written has none, and may try again."""
+        bob = self.stage.text("bob")
+        self.stage.writer.error = FULL
+        alice = self.stage.connect("text").says(b"IAM alice\nMSG hello\n")
+        self.assertEqual([line.split()[:2] for line in alice.lines()[1:]], [["ERR", "storage_failed"]] * 2)
+        self.stage.writer.error = None
+        alice.says(b"IAM alice\nMSG hello\n")
+        self.assertEqual(alice.lines(), ["ARR alice"])
+        self.assertEqual(bob.lines(), ["ARR alice", "MSG alice hello"])
+
+    def test_nobody_learns_of_an_arrival_that_was_lost(self) -> None:
+        """Not even when the newcomer has hung up meanwhile."""
+        alice = self.stage.text("alice")
+        self.stage.writer.error = FULL
+        self.stage.writer.held = True
+        self.stage.connect("text").says("IAM bob").hangs_up()
+        self.stage.writer.run_next()
+        self.stage.settle()
+        self.assertEqual(alice.hears(), b"")
+
+    def test_departures_are_told_all_the_same(self) -> None:
+        """Presence is not stored, so a full disk doesn't hide it."""
+        alice, bob = self.stage.text("alice"), self.stage.text("bob")
+        alice.hears()
+        self.stage.writer.error = FULL
+        bob.says(b"MSG lost\nBYE\n")
+        self.assertEqual(alice.lines(), ["LFT bob"])
+        self.assertTrue(bob.closed)
+
+    def test_until_memory_is_read_anew_everything_is_refused(self) -> None:
+        """While the disk can't be read either, the daemon says so and tries again."""
+        alice = self.stage.text("alice")
+        readers = self.stage.archive._pool
+        assert isinstance(readers, ThreadlessPool)
+        readers.error = self.stage.writer.error = sqlite3.OperationalError("disk I/O error")
+        alice.says("MSG one").says("MSG two").says("WHO")
+        self.assertEqual([line.split()[1] for line in alice.lines()], ["storage_failed"] * 3)
+        readers.error = self.stage.writer.error = None
+        self.stage.wait(1.5)
+        self.assertEqual(alice.says("WHO").lines(), ["WHO alice", "END WHO 1"])
+
+    def test_a_log_that_cannot_be_read(self) -> None:
+        """A question is refused; who comes back is sent away, rather than left with a gap."""
+        alice = self.stage.json("alice")
+        alice.asks(action="client-broadcast", msg="hello")
+        self.stage.json("bob").hangs_up()
+        alice.hears()
+        readers = self.stage.archive._pool
+        assert isinstance(readers, ThreadlessPool)
+        readers.error = sqlite3.OperationalError("disk I/O error")
+        bob = self.stage.connect("json").asks(action="client-hello", from_="bob", since=0)
+        self.assertEqual([found.get("code") for found in bob.objects()], [None, "storage_failed"])
+        self.assertTrue(bob.closed)
+        alice.hears()
+        readers.error = None
+        alice.asks(action="history")
+        self.assertEqual([len(found["messages"]) for found in alice.objects()], [1])
+        readers.error = sqlite3.OperationalError("disk I/O error")
+        alice.asks(action="history", ref=1).asks(action="client-list-clients")
+        refused, clients = alice.objects()
+        self.assertEqual((refused["code"], refused["ref"]), ("storage_failed", 1))
+        self.assertEqual(clients["clients"], ["alice"])
+
+    def test_a_mistake_of_ours(self) -> None:
+        """Is logged once with its traceback; its client is told, the others are served."""
+        alice, bob = self.stage.json("alice"), self.stage.text("bob")
+        alice.hears()
+
+        def stumble(*_: object) -> None:
+            raise ZeroDivisionError
+
+        patch = self.patch(rules, "decide", stumble)
+        alice.asks(action="client-broadcast", msg="hello", ref=1)
+        patch.restore()
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual([(a["code"], a["ref"]) for a in alice.objects()], [("internal_error", 1)])
+        bob.says("MSG still here")
+        self.assertEqual(bodies(alice.objects()), ["still here"])
+
+
+class ComingBack(StageTestCase):
+    """A returning user gets what was missed, then what is new."""
+
+    def test_live_messages_wait_for_the_replay(self) -> None:
+        """What is said while the log is read follows it: no gap, no duplicate."""
+        alice = self.stage.json("alice")
+        for n in range(5):
+            alice.asks(action="client-broadcast", msg=str(n))
+        self.stage.json("bob").hangs_up()
+        readers = self.stage.archive._pool
+        assert isinstance(readers, ThreadlessPool)
+        readers.held = True
+        bob = self.stage.connect("json").asks(action="client-hello", from_="bob", since=2)
+        alice.asks(action="client-broadcast", msg="meanwhile")
+        readers.held = False
+        readers.run_next()
+        self.stage.settle()
+        objects = bob.objects()
+        self.assertEqual(objects[0]["cursor"], 5)
+        self.assertEqual(ids(objects[1:]), [3, 4, 5, 6])
+
+    def test_a_hello_between_two_messages_of_one_commit(self) -> None:
+        """The replay ends where the hello had its turn, in the middle of the transaction."""
+        alice = self.stage.json("alice")
+        self.stage.json("bob").hangs_up()
+        self.stage.writer.held = True
+        alice.asks(action="client-broadcast", msg="one").asks(action="client-broadcast", msg="two")
+        bob = self.stage.connect("json").asks(action="client-hello", from_="bob", since=0)
+        alice.asks(action="client-broadcast", msg="three")
+        self.stage.writer.held = False
+        self.stage.writer.run_next()
+        self.stage.settle()
+        objects = bob.objects()
+        self.assertEqual(objects[0]["cursor"], 2)
+        self.assertEqual(ids(objects[1:]), [1, 2, 3])
+
+    def test_more_than_may_be_held_is_read_from_the_log(self) -> None:
+        """A slow replay in a busy room takes bounded memory and loses nothing."""
+        self.stage.close()
+        self.stage = Stage(self.stage.database, Limits(outbox=2000))
+        alice = self.stage.json("alice")
+        self.stage.json("bob").hangs_up()
+        readers = self.stage.archive._pool
+        assert isinstance(readers, ThreadlessPool)
+        readers.held = True
+        bob = self.stage.connect("json").asks(action="client-hello", from_="bob", since=0)
+        for n in range(40):
+            alice.asks(action="client-broadcast", msg=str(n))
+        got: list[dict[str, Any]] = []
+        bob.wire.stuck = False
+        readers.held = False
+        while readers.waiting:
+            readers.run_next()
+            self.stage.settle()
+        got += bob.objects()[1:]
+        self.assertEqual(bob.closed, len(ids(got)) < 40)
+        seen = ids(got)
+        if bob.closed:
+            again = self.stage.connect("json").asks(
+                action="client-hello", from_="bob", since=max(seen, default=0)
+            )
+            seen += ids(again.objects()[1:])
+        self.assertEqual(seen, list(range(1, 41)))
+
+    def test_a_newcomer_may_ask_for_everything(self) -> None:
+        """A hello with since gets what follows, also the first one."""
+        self.stage.json("alice").asks(action="client-broadcast", msg="hello")
+        bob = self.stage.connect("json").asks(action="client-hello", from_="bob", since=0)
+        self.assertEqual(bodies(bob.objects()), ["hello"])
+
+    def test_invitations_and_other_news_about_oneself(self) -> None:
+        """Who was away learns what was done to them, once."""
+        alice = self.stage.text("alice")
+        self.stage.json("bob").hangs_up()
+        alice.says("cg;den;private").says("invite;den;bob").says("cg;wob").says("ban;wob;bob;spam")
+        bob = self.stage.connect("json").asks(action="client-hello", from_="bob")
+        news = [(found.get("event"), found.get("group")) for found in bob.objects()[1:]]
+        self.assertEqual(news, [("invited", "den"), ("banned", "wob")])
+        bob.hangs_up()
+        alice.says("MSG the write that holds what bob has seen")
+        again = self.stage.connect("json").asks(action="client-hello", from_="bob")
+        self.assertEqual([found["action"] for found in again.objects()], ["server-hello", "server-history"])
+
+    def test_a_text_client_gets_every_private_message(self) -> None:
+        """However many pages they fill; not what it said itself, and not the lobby."""
+        alice, bob = self.stage.json("alice"), self.stage.text("bob")
+        bob.says("PRV alice before").says("BYE")
+        for n in range(250):
+            alice.asks(action="client-send", to="bob", msg=str(n))
+        alice.asks(action="client-broadcast", msg="not this")
+        bob = self.stage.connect("text").says("IAM bob")
+        self.assertEqual(bob.lines()[3:], [f"PRV alice {n}" for n in range(250)])
+
+    def test_one_hello_is_enough(self) -> None:
+        """A second one is answered and tells nobody; one under another name is refused."""
+        alice, bob = self.stage.text("alice"), self.stage.json("bob")
+        alice.hears()
+        answers = bob.asks(action="client-hello", from_="bob").asks(action="client-hello").objects()
+        self.assertEqual([answer["msg"] for answer in answers], ["Hello bob", "Hello bob"])
+        refused = bob.asks(action="client-hello", from_="carol").objects()
+        self.assertEqual([answer["code"] for answer in refused], ["not_you"])
+        self.assertEqual(alice.hears(), b"")
+
+    def test_guests(self) -> None:
+        """Each gets a nick that nobody ever had."""
+        self.stage.text("guest2").says("BYE")
+        first = self.stage.connect("json").asks(action="client-hello").objects()
+        second = self.stage.connect("json").asks(action="client-hello").objects()
+        self.assertEqual([first[0]["msg"], second[0]["msg"]], ["Hello guest3", "Hello guest4"])
+
+
+class Reader:
+    """Somebody who notes every place in the log that they are told of, over many sessions."""
+
+    def __init__(self, nick: str) -> None:
+        self.nick = nick
+        self.peer: Peer | None = None
+        self.seen: list[int] = []
+
+    def note(self) -> None:
+        """Read what has come. A place may be told twice only by the ack of what was resent."""
+        assert self.peer is not None
+        for found in self.peer.objects():
+            if "id" in found:
+                self.seen.append(found["id"])
+
+
+class Exactness(StageTestCase):
+    """Whatever happens, who resumes from the largest id has seen everything once, in order."""
+
+    @settings(max_examples=150, deadline=None)
+    @given(
+        st.lists(
+            st.tuples(
+                st.sampled_from(["say", "send", "drop", "back", "fail", "hold", "go"]), st.integers(0, 2)
+            ),
+            max_size=40,
+        )
+    )
+    def test_any_history(self, acts: list[tuple[str, int]]) -> None:
+        """Random talk, departures, returns and failing commits."""
+        self.restart_empty()
+        readers = [Reader(nick) for nick in ("alice", "bob", "carol")]
+        for reader in readers:
+            self.come(reader)
+        for act, who in acts:
+            self.act(act, readers[who], readers[who - 1])
+        self.act("go", readers[0], readers[1])
+        for reader in readers:
+            self.act("drop", reader, reader)
+        for reader in readers:
+            self.come(reader)
+            reader.note()
+            visible = self.stage.rows(
+                "SELECT log.id FROM log JOIN conversations AS c ON c.id = log.conversation"
+                " WHERE c.kind = 'lobby' OR ? IN (SELECT nick FROM users WHERE id IN (c.low, c.high))"
+                " ORDER BY log.id",
+                reader.nick,
+            )
+            self.assertEqual(reader.seen, [id for (id,) in visible])
+
+    def restart_empty(self) -> None:
+        """A new database for each example."""
+        self.stage.close()
+        self.stage = Stage(Path(self.mktemp()))
+
+    def come(self, reader: Reader) -> None:
+        """Say hello with the largest id so far."""
+        reader.peer = self.stage.connect("json").asks(
+            action="client-hello", from_=reader.nick, since=max(reader.seen, default=0)
+        )
+
+    def act(self, act: str, reader: Reader, other: Reader) -> None:
+        """Do one thing that may happen."""
+        writer = self.stage.writer
+        peer = reader.peer
+        if act == "back" and peer is None:
+            self.come(reader)
+        elif act == "fail":
+            writer.error = FULL if writer.error is None else None
+        elif act == "hold":
+            writer.held = True
+        elif act == "go":
+            writer.held = False
+            while writer.waiting:
+                writer.run_next()
+            self.stage.settle()
+            writer.error = None
+        elif peer is not None and act == "say":
+            peer.asks(action="client-broadcast", msg="hello")
+        elif peer is not None and act == "send":
+            peer.asks(action="client-send", to=other.nick, msg="hello")
+        elif peer is not None and act == "drop":
+            reader.note()
+            peer.hangs_up()
+            reader.peer = None

@@ -1,0 +1,304 @@
+"""One client's session: pauses that count, what is held back, room for answers, mistakes, the end."""
+
+from __future__ import annotations
+
+from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.logger import capturedLogs
+
+from chatd.carriers.carrier import SessionCarrier
+from chatd.core.answers import Answer
+from chatd.core.limits import Limits
+from chatd.core.refusals import Refusal
+from chatd.dialects.json import JsonDialect
+from chatd.dialects.wire import Request
+from chatd.session import Session
+from tests.harness import Peer, StageTestCase
+
+
+def session_of(peer: Peer) -> Session:
+    """The session behind this client's connection."""
+    assert isinstance(peer.protocol, SessionCarrier)
+    return peer.protocol.session
+
+
+class Pauses(StageTestCase):
+    """Whoever pauses a client resumes it; it goes on when all have."""
+
+    def test_they_count(self) -> None:
+        """Two pauses need two resumes, in whatever order the two come."""
+        bob = self.stage.text("bob")
+        session = session_of(bob)
+        session.pause()
+        session.pause()
+        self.assertEqual(bob.wire.producerState, "paused")
+        bob.says("WHO")
+        session.resume()
+        self.assertEqual(bob.wire.producerState, "paused")
+        session.pause()
+        session.resume()
+        self.stage.settle()
+        self.assertEqual(bob.hears(), b"")
+        session.resume()
+        self.stage.settle()
+        self.assertEqual(bob.wire.producerState, "producing")
+        self.assertEqual(bob.hears(), b"WHO bob\nEND WHO 1\n")
+
+    def test_a_pause_that_outlives_the_connection(self) -> None:
+        """Nothing is asked of a connection that is gone."""
+        for name in ("text", "json"):
+            bob = self.stage.connect(name).says(b'{"from":"bob","action":"client-hello"}\n')
+            session = session_of(bob)
+            session.pause()
+            bob.says("WHO")
+            bob.hangs_up()
+            session.resume()
+            session.pause()
+            session.resume()
+            self.assertEqual(bob.wire.producerState, "paused")
+
+
+class HoldingBack(StageTestCase):
+    """While a client catches up, what is said now waits behind what was said then."""
+
+    limits = Limits(outbox=10_000)
+
+    def test_entries_wait_and_the_rest_does_not(self) -> None:
+        """Answers and presence come at once; messages in order, with what comes after."""
+        alice, bob = self.stage.text("alice"), self.stage.json("bob")
+        alice.hears()
+        session = session_of(alice)
+        session.hold()
+        bob.asks(action="client-broadcast", msg="one")
+        alice.says("WHO")
+        self.stage.text("carol").says("MSG two")
+        self.assertEqual(alice.lines(), ["WHO alice", "WHO bob", "END WHO 2", "ARR carol"])
+        self.assertTrue(session.release())
+        bob.asks(action="client-broadcast", msg="three")
+        self.assertEqual(alice.lines(), ["MSG bob one", "MSG carol two", "MSG bob three"])
+
+    def test_more_than_can_be_held(self) -> None:
+        """It is forgotten, for the log has it; holding begins anew, and there is an end to it."""
+        alice, bob = self.stage.text("alice"), self.stage.json("bob")
+        alice.hears()
+        session = session_of(alice)
+        session.hold()
+        for _ in range(6):
+            bob.asks(action="client-broadcast", msg="x" * 1_000)
+        self.assertFalse(session.release())
+        self.assertEqual(alice.hears(), b"")
+        bob.asks(action="client-broadcast", msg="one")
+        self.assertEqual(alice.hears(), b"")
+        self.assertTrue(session.release())
+        self.stage.settle()
+        self.assertEqual(alice.lines(), ["MSG bob one"])
+        self.assertFalse(session.overflowed)
+
+    def test_what_is_held_fits_the_outbox(self) -> None:
+        """Half of it is room for the end of a replay: releasing cuts nobody off."""
+        alice, bob = self.stage.text("alice"), self.stage.json("bob")
+        alice.hears()
+        session = session_of(alice)
+        alice.wire.stuck = True
+        session.hold()
+        for _ in range(4):
+            bob.asks(action="client-broadcast", msg="x" * 1_200)
+        session.send(b"y" * 5_000 + b"\n")
+        self.assertTrue(session.release())
+        self.stage.settle()
+        alice.wire.unstick()
+        self.stage.settle()
+        self.assertFalse(alice.closed)
+        self.assertEqual(len(alice.lines()), 5)
+
+
+class Room(StageTestCase):
+    """A client that asks for more than it reads is not heard until it has read that."""
+
+    limits = Limits(outbox=64 * 1024)
+
+    def test_who_asks_and_does_not_read_waits(self) -> None:
+        """It is not cut, whatever it asks for; when it reads it gets every answer, in order."""
+        bob = self.stage.json("bob")
+        for _ in range(4):
+            bob.asks(action="client-broadcast", msg="x" * 4_000)
+        bob.hears()
+        bob.wire.stuck = True
+        bob.says(b"".join(b'{"action":"history","ref":%d}\n' % number for number in range(1, 31)))
+        self.assertEqual(bob.wire.producerState, "paused")
+        self.assertLess(len(bob.wire.value()), 100_000)
+        for _ in range(40):
+            bob.wire.unstick()
+            bob.wire.stuck = True
+            self.stage.settle()
+        self.assertFalse(bob.closed)
+        self.assertEqual([page["ref"] for page in bob.objects()], list(range(1, 31)))
+        self.assertEqual(bob.wire.producerState, "producing")
+
+    def test_refusals_count_as_well(self) -> None:
+        """Nonsense is answered no faster than it is read."""
+        bob = self.stage.text("bob")
+        bob.wire.stuck = True
+        bob.says(b"nonsense\n" * 10_000)
+        self.assertEqual(bob.wire.producerState, "paused")
+        bob.wire.unstick()
+        self.stage.settle()
+        self.assertFalse(bob.closed)
+        self.assertEqual(len(bob.lines()), 10_000)
+
+    def test_what_others_say_does_not_wait_for_it(self) -> None:
+        """Who doesn't read is cut at the cap, and the log says why."""
+        alice, bob = self.stage.text("alice"), self.stage.text("bob")
+        alice.hears()
+        alice.wire.stuck = True
+        with capturedLogs() as logs:
+            for _ in range(20):
+                bob.says("MSG " + "x" * 4_000)
+        self.assertTrue(alice.wire.aborted)
+        self.assertEqual(bob.lines(), ["LFT alice"])
+        found = [said["log_format"] for said in logs if "slow_consumer" in said.get("log_format", "")]
+        self.assertEqual(found, ["{peer} {nick}: slow_consumer"])
+
+    def test_who_was_cut_has_not_seen_it(self) -> None:
+        """When she comes back she gets what she never read."""
+        alice, bob = self.stage.text("alice"), self.stage.text("bob")
+        alice.wire.stuck = True
+        for number in range(20):
+            bob.says(f"PRV alice {number:02} " + "x" * 4_000)
+        self.assertTrue(alice.closed)
+        back = self.stage.connect("text").says("IAM alice")
+        heard = [line[:10] for line in back.lines()]
+        self.assertEqual(heard[-20:], [f"PRV bob {number:02}" for number in range(20)])
+
+    def test_hanging_up_while_it_waits(self) -> None:
+        """Nothing is left behind."""
+        bob = self.stage.text("bob")
+        bob.wire.stuck = True
+        bob.says(b"nonsense\n" * 1_000)
+        bob.hangs_up()
+        self.assertEqual(self.stage.text("bob").says("WHO").lines(), ["WHO bob", "END WHO 1"])
+
+
+class Clumsy(JsonDialect):
+    """A dialect with a mistake of ours in it."""
+
+    def decode(self, frame: bytes) -> Request:
+        """Stumble over one word, before or after it is understood."""
+        if b"stumble" in frame:
+            raise ZeroDivisionError
+        return super().decode(frame)
+
+    def answer(self, request: Request, answer: Answer) -> bytes:
+        """Stumble over one answer."""
+        if request.ref == "fall":
+            raise ZeroDivisionError
+        return super().answer(request, answer)
+
+
+class Mistakes(StageTestCase):
+    """Ours are logged once and told as such; the client and everyone else go on."""
+
+    def test_while_decoding_and_while_answering(self) -> None:
+        """The session goes on, in order."""
+        alice, bob = self.stage.text("alice"), self.stage.json("bob")
+        alice.hears()
+        session_of(bob).speak(Clumsy(self.stage.limits, lines=True))
+        bob.says(
+            b'{"action":"client-broadcast","msg":"one","ref":1}\n'
+            b'{"action":"client-broadcast","msg":"stumble","ref":2}\n'
+            b'{"action":"client-broadcast","msg":"two","ref":"fall"}\n'
+            b'{"action":"client-broadcast","msg":"three","ref":4}\n'
+        )
+        heard = bob.objects()
+        self.assertEqual(
+            sorted((said.get("code", ""), str(said.get("ref"))) for said in heard),
+            [("", "1"), ("", "4"), ("internal_error", "None"), ("internal_error", "fall")],
+        )
+        self.assertEqual(alice.lines(), ["MSG bob one", "MSG bob three"])
+        self.assertFalse(bob.closed)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 2)
+
+
+class Leaving(StageTestCase):
+    """Once a client is leaving nothing that it sends counts."""
+
+    def test_a_frame_behind_the_last(self) -> None:
+        """In the same segment or in a later one, while a commit is under way."""
+        for wire, quitting, saying in (
+            ("text", b"BYE\n", b"MSG more\n"),
+            ("json", b'{"action":"client-quit"}\n', b'{"action":"client-broadcast","msg":"more"}\n'),
+        ):
+            alice = self.stage.text("alice")
+            bob = self.stage.text("bob") if wire == "text" else self.stage.json("bob")
+            alice.hears()
+            self.stage.writer.held = True
+            bob.says(saying.replace(b"more", b"last") + quitting + saying)
+            bob.says(saying)
+            IHalfCloseableProtocol(bob.protocol).readConnectionLost()
+            self.stage.writer.held = False
+            self.stage.writer.run_next()
+            self.stage.settle()
+            self.assertEqual(alice.hears(), b"MSG bob last\nLFT bob\n")
+            self.assertTrue(bob.closed)
+            alice.hangs_up()
+            self.stage.settle()
+
+    def test_breaking_off_comes_after_what_was_asked(self) -> None:
+        """And before nothing: it is the last that the client hears."""
+        bob = self.stage.text("bob")
+        self.stage.writer.held = True
+        bob.says("cg;wob")
+        session_of(bob).break_off(Refusal("too_long", what="it", limit=1))
+        session_of(bob).break_off(Refusal("empty"))
+        session_of(bob).misread(Refusal("empty"))
+        session_of(bob).end()
+        self.stage.writer.held = False
+        self.stage.writer.run_next()
+        self.stage.settle()
+        self.assertEqual(
+            bob.hears(), b"ACK cg wob 1 1\nERR too_long it is longer than 1 bytes: say it in pieces\n"
+        )
+        self.assertTrue(bob.closed)
+
+    def test_hanging_up_while_leaving(self) -> None:
+        """Others hear of one departure."""
+        alice, bob = self.stage.text("alice"), self.stage.text("bob")
+        alice.hears()
+        self.stage.writer.held = True
+        bob.says(b"MSG last\nBYE\n")
+        bob.hangs_up()
+        self.stage.writer.run_next()
+        self.stage.settle()
+        self.assertEqual(alice.hears(), b"MSG bob last\nLFT bob\n")
+
+
+class Speaking(StageTestCase):
+    """The dialect that a client has shown, and from when it is spoken to so."""
+
+    def test_a_named_client_from_the_answer_on(self) -> None:
+        """LST behind IAM in one segment: what was asked before is answered as before."""
+        self.stage.writer.held = True
+        bob = self.stage.connect("text").says(b"IAM bob\nLST\n")
+        self.stage.writer.held = False
+        self.stage.writer.run_next()
+        self.stage.wait(0.1)
+        self.assertEqual(bob.hears(), b"WHO\nARR bob\nLST bob \n")
+        self.stage.text("carol")
+        self.stage.wait(0.1)
+        self.assertEqual(bob.hears(), b"ARV carol\n")
+
+    def test_a_nameless_client_at_once(self) -> None:
+        """It has been told nothing that the change could come in the middle of."""
+        bob = self.stage.connect("text").says(b"LST\nIAM bob\n")
+        self.stage.wait(0.1)
+        self.assertEqual(bob.hears(), b"WHO\nWHO\nARV bob\n")
+
+    def test_two_hellos_ahead(self) -> None:
+        """What the first has shown is not taken back by the second."""
+        bob = self.stage.connect("json").says(
+            b'{"from":"bob","action":"client-hello","framing":"lines"}{"name":"bob","action":"client-hello"}'
+        )
+        self.stage.wait(0.1)
+        first, second, rest = bob.hears().split(b"\n")
+        self.assertIn(b'"cursor"', first)
+        self.assertIn(b'"cursor"', second)
+        self.assertEqual(rest, b"")

@@ -1,0 +1,412 @@
+"""Options and configuration in, a daemon out; or one sentence."""
+
+import contextlib
+import fcntl
+import os
+import socket
+import sqlite3
+import ssl
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from twisted.internet.endpoints import quoteStringArgument
+from twisted.internet.testing import MemoryReactorClock
+from twisted.python.usage import UsageError
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
+
+from chatd import __version__
+from chatd.config import Config, ConfigError, Log
+from chatd.core.limits import Limits
+from chatd.tap import Options, assemble, configuration, parse_listener
+from tests.daemon_process import TAC, Client, Daemon, twistd, without_privileges
+
+
+class FolderTestCase(SynchronousTestCase):
+    """A folder of its own, which is the working folder."""
+
+    def setUp(self) -> None:
+        self.folder = Path(self.mktemp()).absolute()
+        self.folder.mkdir()
+        here = contextlib.chdir(self.folder)
+        here.__enter__()
+        self.addCleanup(here.__exit__)
+
+
+class ConfigurationTests(FolderTestCase):
+    def configured(self, *arguments: str) -> Config:
+        """What the command line asks for."""
+        options = Options()
+        options.parseOptions(arguments)
+        return configuration(options)
+
+    def test_nothing_said_means_the_defaults(self) -> None:
+        self.assertEqual(
+            self.configured(),
+            Config(
+                database="chat.db",
+                listen=("text=tcp:4567", "json=tcp:8080"),
+                durability="full",
+                limits=Limits(),
+                log=Log(conversation=None, json=None, level="info"),
+            ),
+        )
+
+    def test_every_option_has_its_place(self) -> None:
+        self.assertEqual(
+            self.configured(
+                *("--database", "/srv/a.db"),
+                *("--listen", "text=tcp:1"),
+                *("--listen", "json=tcp:2"),
+                *("--listen", "text=unix:/run/chatd"),
+                *("--durability", "process"),
+                *("--conversation-log", "said.log"),
+                *("--log-json", "all.log"),
+                *("--log-level", "debug"),
+            ),
+            Config(
+                database="/srv/a.db",
+                listen=("text=tcp:1", "json=tcp:2", "text=unix:/run/chatd"),
+                durability="process",
+                limits=Limits(),
+                log=Log(conversation="said.log", json="all.log", level="debug"),
+            ),
+        )
+
+    def test_the_short_ones_are_the_long_ones(self) -> None:
+        Path("a.toml").write_text("durability = 'process'")
+        self.assertEqual(
+            self.configured("-c", "a.toml", "-d", "a.db", "-l", "text=tcp:1"),
+            Config(database="a.db", listen=("text=tcp:1",), durability="process"),
+        )
+
+    def test_options_win_over_chatd_toml_one_by_one(self) -> None:
+        Path("chatd.toml").write_text("""
+            database = "file.db"
+            listen = ["text=tcp:1", "text=tcp:2"]
+            durability = "process"
+            [limits]
+            message = 100
+            [log]
+            conversation = "file.log"
+            level = "debug"
+        """)
+        from_the_file = Config(
+            database="file.db",
+            listen=("text=tcp:1", "text=tcp:2"),
+            durability="process",
+            limits=Limits(message=100),
+            log=Log(conversation="file.log", level="debug"),
+        )
+        self.assertEqual(self.configured(), from_the_file)
+        self.assertEqual(
+            self.configured("--listen=json=tcp:3", "--log-json=option.json", "--log-level=info"),
+            Config(
+                database="file.db",
+                listen=("json=tcp:3",),
+                durability="process",
+                limits=Limits(message=100),
+                log=Log(conversation="file.log", json="option.json", level="info"),
+            ),
+        )
+
+    def test_a_file_that_is_named_is_read_instead_of_chatd_toml(self) -> None:
+        Path("chatd.toml").write_text("database = 'default.db'")
+        Path("other.toml").write_text("durability = 'process'")
+        self.assertEqual(self.configured("--config=other.toml"), Config(durability="process"))
+
+    def test_a_file_that_is_named_must_be_there(self) -> None:
+        with self.assertRaises(ConfigError) as caught:
+            self.configured("--config=other.toml")
+        self.assertEqual(str(caught.exception), "other.toml: No such file or directory")
+
+    def test_a_value_that_is_no_choice_is_refused_with_the_choices(self) -> None:
+        for option, sentence in {
+            "--durability=none": "--durability is one of full, process, not none",
+            "--log-level=loud": "--log-level is one of info, debug, not loud",
+        }.items():
+            with self.assertRaises(ConfigError) as caught:
+                self.configured(option)
+            self.assertEqual(str(caught.exception), sentence)
+
+    def test_unknown_options_and_arguments_are_refused(self) -> None:
+        for argument in ("--port=1", "4567"):
+            with self.assertRaises(UsageError):
+                self.configured(argument)
+
+
+class ListenerTests(FolderTestCase):
+    def test_is_a_dialect_and_an_endpoint_on_loopback_unless_it_says_more(self) -> None:
+        for listener, dialect, endpoint in (
+            ("text=tcp:4567", "text", "tcp:4567:interface=127.0.0.1"),
+            ("json=tcp:port=8080", "json", "tcp:port=8080:interface=127.0.0.1"),
+            ("text=tcp:1:backlog=9", "text", "tcp:1:backlog=9:interface=127.0.0.1"),
+            ("text=tcp:1:interface=0.0.0.0", "text", "tcp:1:interface=0.0.0.0"),
+            ("text=tcp:interface=0.0.0.0:port=1", "text", "tcp:interface=0.0.0.0:port=1"),
+            ("text=tcp:1:interface=", "text", "tcp:1:interface="),
+            ("text=tcp:1:10.0.0.1", "text", "tcp:1:10.0.0.1"),
+            (r"text=tcp:1:interface=\:\:1", "text", r"tcp:1:interface=\:\:1"),
+            ("text=tcp6:1", "text", r"tcp6:1:interface=\:\:1"),
+            (r"text=tcp6:1:interface=\:\:", "text", r"tcp6:1:interface=\:\:"),
+            ("json=ssl:1:privateKey=a.pem", "json", "ssl:1:privateKey=a.pem:interface=127.0.0.1"),
+            (r"json=ssl:1:C\:/a.pem:C\:/b.pem", "json", r"ssl:1:C\:/a.pem:C\:/b.pem:interface=127.0.0.1"),
+            ("json=tls:certificates:1", "json", "tls:certificates:1:interface=127.0.0.1"),
+            ("text=haproxy:tcp:1", "text", "haproxy:tcp:1:interface=127.0.0.1"),
+            ("text=unix:/run/chatd", "text", "unix:/run/chatd"),
+            ("json=systemd:domain=INET:index=0", "json", "systemd:domain=INET:index=0"),
+        ):
+            with self.subTest(listener):
+                self.assertEqual(parse_listener(listener), (dialect, endpoint))
+
+    def test_what_is_none_is_refused_by_name_before_anything_is_opened(self) -> None:
+        for listener, sentence in {
+            "tcp:4567": "a listener is DIALECT=ENDPOINT with one of text, json first, not tcp:4567",
+            "text=": "a listener is DIALECT=ENDPOINT with one of text, json first, not text=",
+            "irc=tcp:1": "a listener is DIALECT=ENDPOINT with one of text, json first, not irc=tcp:1",
+            "text=carrier-pigeon:1": "text=carrier-pigeon:1 is no endpoint that can be listened at: "
+            "Unknown endpoint type: 'carrier-pigeon'",
+            "text=tcp:http": "text=tcp:http is no endpoint that can be listened at: "
+            "invalid literal for int() with base 10: 'http'",
+        }.items():
+            with self.subTest(listener), self.assertRaises(ConfigError) as caught:
+                assemble(Config(listen=("text=tcp:0", listener)), MemoryReactorClock())
+            self.assertEqual(str(caught.exception), sentence)
+        with self.assertRaises(ConfigError) as caught:
+            assemble(Config(listen=("json=ssl:1:privateKey=none.pem",)), MemoryReactorClock())
+        self.assertIn("json=ssl:1:privateKey=none.pem is no endpoint", str(caught.exception))
+        self.assertIn("No such file or directory", str(caught.exception))
+        self.assertEqual(os.listdir(), [])
+
+
+class EndpointTests(FolderTestCase):
+    """Each kind of endpoint, listened at by a real daemon."""
+
+    def meets(self, client: Client, nick: str) -> None:
+        """Say hello on a text wire."""
+        with client:
+            client.says(f"IAM {nick}")
+            self.assertEqual((client.line(), client.line()), ("WHO", f"ARR {nick}"))
+
+    def test_tcp_is_on_loopback(self) -> None:
+        with Daemon(self.folder, "--listen=text=tcp:0", "--listen=json=haproxy:tcp:0") as daemon:
+            self.assertEqual(daemon.address("text"), f"127.0.0.1:{daemon.port('text')}")
+            self.assertEqual(daemon.address("json"), f"127.0.0.1:{daemon.port('json')}")
+            self.meets(daemon.connect("text"), "alice")
+
+    def test_ipv6_is_on_loopback(self) -> None:
+        try:
+            socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+        except OSError as error:
+            raise SkipTest("this machine has no IPv6") from error
+        with Daemon(self.folder, "--listen=text=tcp6:0") as daemon:
+            self.assertEqual(daemon.address("text"), f"[::1]:{daemon.port('text')}")
+            self.meets(daemon.connect("text"), "alice")
+
+    def test_unix_sockets_come_and_go_with_the_daemon(self) -> None:
+        with Daemon(self.folder, "--listen=text=unix:chat.sock") as daemon:
+            self.assertEqual(daemon.address("text"), "chat.sock")
+            connection = socket.socket(socket.AF_UNIX)
+            connection.connect("chat.sock")
+            self.meets(Client(connection), "alice")
+            self.assertEqual(daemon.terminate(), 0)
+        self.assertEqual(sorted(os.listdir()), ["chat.db", "chat.db.lock"])
+
+    def test_a_unix_socket_that_somebody_deleted_does_not_stop_an_orderly_end(self) -> None:
+        with Daemon(self.folder, "--listen=text=unix:chat.sock", "--listen=json=tcp:0") as daemon:
+            os.unlink("chat.sock")
+            with daemon.connect("json") as bob:
+                bob.asks(action="client-hello", from_="bob").object(action="server-hello")
+                self.assertEqual(daemon.terminate(), 0)
+                self.assertEqual(bob.object()["code"], "shutting_down")
+            self.assertIn("all that was accepted is on disk", daemon.log)
+
+    def test_a_socket_that_systemd_has_opened(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            hand_over = (
+                "import os, sys; os.dup2(int(sys.argv[1]), 3);"
+                "os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1', LISTEN_FDNAMES='chatd');"
+                "os.execv(sys.argv[2], sys.argv[2:])"
+            )
+            with Daemon(
+                self.folder,
+                "--listen=text=systemd:domain=INET:index=0",
+                before=[sys.executable, "-c", hand_over, str(listening.fileno())],
+                pass_fds=[listening.fileno()],
+            ) as daemon:
+                self.assertEqual(daemon.port("text"), listening.getsockname()[1])
+                self.meets(daemon.connect("text"), "alice")
+
+    def test_ssl_with_a_certificate(self) -> None:
+        certificate = self.folder / "a:b.pem"
+        certificate.write_bytes(self_signed("localhost"))
+        endpoint = f"ssl:0:privateKey={quoteStringArgument(str(certificate))}"
+        context = ssl.create_default_context(cafile=certificate)
+        with Daemon(self.folder, f"--listen=text={endpoint}") as daemon:
+            self.assertEqual(daemon.address("text"), f"127.0.0.1:{daemon.port('text')}")
+            client = daemon.connect("text")
+            client.socket = context.wrap_socket(client.socket, server_hostname="localhost")
+            self.meets(client, "alice")
+
+
+def self_signed(host: str) -> bytes:
+    """A key and its certificate for ``host``, as PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        .sign(key, SHA256())
+    )
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return private + certificate.public_bytes(Encoding.PEM)
+
+
+class CommandLineTests(FolderTestCase):
+    """What twistd prints, and how it ends, when there is nothing to serve."""
+
+    def refuses(self, *arguments: str) -> str:
+        """The one sentence that a start with these arguments ends with."""
+        ended = twistd(self.folder, "-n", *arguments)
+        self.assertEqual((ended.returncode, ended.stdout), (1, ""))
+        self.assertFalse(Path("twistd.pid").exists())
+        name, _, sentence = ended.stderr.partition(": ")
+        self.assertEqual((name, sentence.count("\n"), sentence[-1]), ("chatd", 1, "\n"))
+        return sentence[:-1]
+
+    def test_help_names_every_option_and_says_what_it_is_when_not_given(self) -> None:
+        shown = twistd(self.folder, "chatd", "--help")
+        self.assertEqual((shown.returncode, shown.stderr), (0, ""))
+        words = " ".join(shown.stdout.split())
+        for option, default in {
+            "-c, --config=": "[default: chatd.toml, if it is there]",
+            "-d, --database=": "[default: chat.db]",
+            "-l, --listen=": "[default: text=tcp:4567 and json=tcp:8080]",
+            "--durability=": "[default: full]",
+            "--log-level=": "[default: info]",
+            "--log-json=": "",
+            "--conversation-log=": "",
+        }.items():
+            self.assertIn(option, words)
+            self.assertIn(default, words.partition(option)[2])
+
+    def test_version_is_ours(self) -> None:
+        shown = twistd(self.folder, "chatd", "--version")
+        self.assertEqual((shown.returncode, shown.stdout), (0, f"chatd {__version__}\n"))
+
+    def test_twistd_lists_it_among_its_commands(self) -> None:
+        shown = twistd(self.folder, "--help").stdout
+        self.assertRegex(shown, r"(?m)^    chatd +A durable chat daemon")
+
+    def test_a_chatd_toml_that_cannot_be_used(self) -> None:
+        Path("chatd.toml").write_text("[limits]\nlines = 3\n")
+        sentence = "chatd.toml: there is no key `lines` - at `$.limits`"
+        self.assertEqual(self.refuses("-y", TAC), sentence)
+        self.assertEqual(self.refuses("chatd"), sentence)
+        self.assertEqual(sorted(os.listdir()), ["chatd.toml"])
+
+    def test_a_listener_that_cannot_be_understood(self) -> None:
+        self.assertEqual(
+            self.refuses("chatd", "--listen=tcp:4567"),
+            "a listener is DIALECT=ENDPOINT with one of text, json first, not tcp:4567",
+        )
+        self.assertEqual(os.listdir(), [])
+
+    def test_a_log_that_cannot_be_written(self) -> None:
+        for option in ("--conversation-log", "--log-json"):
+            self.assertEqual(
+                self.refuses("chatd", f"{option}=nowhere/a.log"),
+                "can't write the log nowhere/a.log: No such file or directory",
+            )
+
+    def test_a_database_that_cannot_be_used(self) -> None:
+        Path("text.db").write_text("certainly no database, and long enough not to look like an empty one" * 9)
+        for name, pragma in (("newer.db", "user_version = 999"), ("foreign.db", "application_id = 7")):
+            with contextlib.closing(sqlite3.connect(name)) as database:
+                if name == "newer.db":
+                    database.execute(f"PRAGMA application_id = {0x63686174}")
+                database.execute(f"PRAGMA {pragma}")
+                database.execute("CREATE TABLE t (x)")
+        for name, sentence in {
+            "text.db": "can't use the database {}: file is not a database",
+            "newer.db": "the database {} is of a newer chatd (version 999, this one knows 1): update chatd",
+            "foreign.db": "the database {} is not chatd's: name another file",
+        }.items():
+            before = Path(name).read_bytes()
+            self.assertEqual(self.refuses("chatd", f"--database={name}"), sentence.format(self.folder / name))
+            self.assertEqual(Path(name).read_bytes(), before)
+
+    def test_a_database_where_nothing_can_be_written(self) -> None:
+        locked = self.folder / "locked"
+        locked.mkdir(mode=0o555)
+        self.addCleanup(locked.chmod, 0o755)
+        ended = twistd(self.folder, "-n", "chatd", "--database=locked/chat.db", preexec_fn=without_privileges)
+        database, lock = locked / "chat.db", locked / "chat.db.lock"
+        sentence = f"chatd: can't use the database {database}: Permission denied ({lock})\n"
+        self.assertEqual((ended.returncode, ended.stdout, ended.stderr), (1, "", sentence))
+
+    def test_a_database_that_another_chatd_has(self) -> None:
+        with open("chat.db.lock", "wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            sentence = f"the database {self.folder / 'chat.db'} is in use by another chatd"
+            self.assertEqual(self.refuses("chatd"), sentence)
+        with Daemon(self.folder):
+            self.assertEqual(self.refuses("-y", TAC), sentence)
+
+    def test_a_port_in_use_names_its_listener_and_leaves_no_pid_file(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            listener = f"json=tcp:{taken.getsockname()[1]}"
+            ended = twistd(self.folder, "-n", "chatd", "--listen=text=tcp:0", f"--listen={listener}")
+        sentence = f"can't listen on {listener}: Address already in use"
+        self.assertEqual((ended.returncode, ended.stderr), (1, f"chatd: {sentence}\n"))
+        self.assertEqual(ended.stdout.count(sentence), 1)
+        self.assertNotIn("Traceback", ended.stdout)
+        self.assertNotIn("twistd.pid", os.listdir())
+
+    def test_a_port_in_use_is_told_by_a_daemon_in_the_background_too(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            listener = f"text=tcp:{taken.getsockname()[1]}"
+            Path("chatd.toml").write_text(f"listen = ['{listener}']")
+            ended = twistd(self.folder, "-y", TAC)
+        sentence = f"can't listen on {listener}: Address already in use"
+        self.assertEqual((ended.returncode, ended.stdout), (1, ""))
+        self.assertIn(sentence, ended.stderr)
+        with open("chat.db.lock", "wb") as lock:  # which it has until it has ended
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        log = Path("twistd.log").read_text()
+        self.assertEqual(log.count(sentence), 1)
+        self.assertNotIn("Traceback", log)
+        self.assertNotIn("twistd.pid", os.listdir())
+
+    def test_a_port_that_cannot_be_is_one_sentence_too(self) -> None:
+        ended = twistd(self.folder, "-n", "chatd", "--listen=text=tcp:99999")
+        self.assertEqual(
+            (ended.returncode, ended.stderr),
+            (1, "chatd: can't listen on text=tcp:99999: bind(): port must be 0-65535.\n"),
+        )
+
+    def test_serves_from_the_tac_file_wherever_the_working_folder_is(self) -> None:
+        Path("chatd.toml").write_text("listen = ['text=tcp:0', 'json=tcp:0']")
+        with Daemon(self.folder, tac=True) as daemon, daemon.connect("text") as alice:
+            alice.says("IAM alice")
+            self.assertEqual((alice.line(), alice.line()), ("WHO", "ARR alice"))
+            with daemon.connect("json") as bob:
+                bob.asks(action="client-hello", from_="bob")
+                self.assertEqual(alice.line(), "ARR bob")
+            self.assertEqual(daemon.terminate(), 0)
+        self.assertEqual(sorted(os.listdir()), ["chat.db", "chat.db.lock", "chatd.toml"])
+
+    def test_the_tac_file_needs_no_python_path(self) -> None:
+        Path("chatd.toml").write_text("nonsense = 1")
+        ended = twistd(self.folder, "-ny", TAC, path="")
+        self.assertEqual(ended.stderr, "chatd: chatd.toml: there is no key `nonsense`\n")
