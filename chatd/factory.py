@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
-from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress, IReactorTime, ITCPTransport
 from twisted.internet.protocol import Factory, Protocol
@@ -60,13 +59,11 @@ class Sessions:
     def open(self, dialect: Dialect, carrier: Any) -> Session:
         """The session of a carrier that has just been connected; it is refused when there are too many."""
         transport = carrier.transport
-        address = transport.getPeer()
-        # Twisted has its Unix transports provide ITCPTransport as well.
-        if ITCPTransport.providedBy(transport) and not isinstance(address, UNIXAddress):
+        if ITCPTransport.providedBy(transport):
             transport.setTcpNoDelay(True)
             # A client whose machine is gone must not hold its nick for ever.
             transport.setTcpKeepAlive(True)
-        session = Session(self._chat, dialect, carrier, _peer(address), self.closed)
+        session = Session(self._chat, dialect, carrier, _peer(transport.getPeer()), self.closed)
         session.write_to(Outbox(transport, self.clock, self._turn, self.limits.outbox, session.overflow))
         if len(self._open) < self.limits.connections:
             self._open.add(session)
@@ -74,8 +71,7 @@ class Sessions:
             session.greet()
         else:
             self._log.warn("{peer}: rate_limited, {count} are connected", peer=session.peer, count=len(self))
-            session.refuse(None, Refusal("rate_limited"))
-            session.close()
+            session.break_off(Refusal("rate_limited"))
         return session
 
     def closed(self, session: Session) -> None:

@@ -59,7 +59,8 @@ class Outbox:
 
     The transport says when its own buffer (64 KiB) is full and when it is empty again; in between,
     frames wait here. With more than ``cap`` bytes of them, ``on_overflow`` is called and the
-    connection is cut. With a ``pace`` in seconds, every line is written alone, that far apart.
+    connection is cut; ``dropped`` says whether it ended with something waiting. With a ``pace`` in
+    seconds, every line is written alone, that far apart.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Outbox:
         self.pace = 0.0
         self.cap = cap
         self.closed = False
+        self.dropped = False
         self._transport = transport
         self._clock = clock
         self._turn = turn
@@ -82,6 +84,7 @@ class Outbox:
         self._due = False
         self._paused = False
         self._closing = False
+        self._linger = 0.0
         self._next: IDelayedCall | None = None
         self._cut: IDelayedCall | None = None
         self._waiting: list[Deferred[None]] = []
@@ -107,7 +110,7 @@ class Outbox:
     def flush(self) -> None:
         """Write what waits, as far as the transport and the pace allow."""
         self._due = False
-        if self.closed or self._paused or self._next is not None:
+        if self._paused or self._next is not None:
             return
         if self.pace:
             self._write_one()
@@ -126,10 +129,14 @@ class Outbox:
         self._waiting.append(done)
         return done
 
-    def close(self) -> None:
-        """Take nothing more; write what waits and close, or cut the connection when that takes too long."""
+    def close(self, linger: float = 0.0) -> None:
+        """Take nothing more; write what waits and close, ``linger`` seconds after that.
+
+        When that takes too long the connection is cut.
+        """
         if not self._closing and not self.closed:
             self._closing = True
+            self._linger = linger
             self._cut = self._clock.callLater(GRACE, self.abort)
             self._flush_soon()
 
@@ -142,11 +149,12 @@ class Outbox:
     def lost(self) -> None:
         """The connection is gone."""
         self.closed = True
+        self.dropped = self.dropped or bool(self._frames)
         self._frames.clear()
         self._size = 0
-        self._stop_pacing()
-        if self._cut is not None and self._cut.active():
-            self._cut.cancel()
+        for timer in (self._next, self._cut):
+            if timer is not None and timer.active():
+                timer.cancel()
         self._settle()
 
     def pauseProducing(self) -> None:
@@ -182,11 +190,6 @@ class Outbox:
         self._next = None
         self.flush()
 
-    def _stop_pacing(self) -> None:
-        if self._next is not None:
-            self._next.cancel()
-            self._next = None
-
     def _settle(self) -> None:
         """Tell whoever waits for the end of the queue, when it is reached, and close if this was to be."""
         if not self.closed and (self._frames or self._paused):
@@ -195,10 +198,14 @@ class Outbox:
         for done in waiting:
             done.callback(None)
         if self._closing and not self.closed and not self._frames:
-            self._stop_pacing()
+            if self._next is not None:
+                self._next.cancel()
             # A TLS transport waits for its producer to have no more before it closes.
             self._transport.unregisterProducer()
-            self._transport.loseConnection()
+            if self._linger:
+                self._next = self._clock.callLater(self._linger, self._transport.loseConnection)
+            else:
+                self._transport.loseConnection()
 
 
 def _first_line(frame: bytes) -> tuple[bytes, bytes]:

@@ -36,18 +36,25 @@ class Reader(Protocol):
 
 
 class Replay:
-    """Reads from ``archive`` for readers. ``state`` and ``told`` give the chat's present ones.
+    """Reads from ``archive`` for readers. ``state`` and ``told`` give the chat's present ones,
+    ``seen`` the last id that a user got before they left.
 
     Whatever the store raises comes out of each coroutine.
     """
 
     def __init__(
-        self, archive: Archive, limits: Limits, state: Callable[[], State], told: Callable[[], int]
+        self,
+        archive: Archive,
+        limits: Limits,
+        state: Callable[[], State],
+        told: Callable[[], int],
+        seen: Callable[[User], int],
     ) -> None:
         self._archive = archive
         self._limits = limits
         self._state = state
         self._told = told
+        self._seen = seen
 
     async def page(
         self,
@@ -82,14 +89,14 @@ class Replay:
     async def _send_missed(self, reader: Reader, user: User, upto: int) -> None:
         """A page of each conversation, or else all private messages; then what happened to ``user``."""
         conversations = self._state().conversations_of(user)
-        seen = await self._archive.seen(user)
+        seen = self._seen(user)
         if not reader.dialect.pages:
             directs = [conversation for conversation in conversations if conversation.pair]
             await self._follow(reader, user, directs, seen, upto, own=False)
             return
         limit = self._limits.page
         pages = [await self._archive.page(LOBBY, False, None, None, limit, upto)]
-        pages += await self._archive.missed(conversations, user, limit, upto)
+        pages += await self._archive.missed(conversations, seen, limit, upto)
         for found in pages:
             entries = self._entries(found)
             if entries:

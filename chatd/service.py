@@ -50,8 +50,9 @@ class Client(Reader, Protocol):
 
     user: User | None
     leaving: bool
-    overflowed: bool
 
+    @property
+    def behind(self) -> bool: ...
     @property
     def peer(self) -> str: ...
     def refuse(self, request: Request | None, refusal: Refusal) -> None: ...
@@ -82,7 +83,13 @@ class Chat:
     ) -> None:
         self._state = snapshot.state
         self._archive = archive
-        self._replay = Replay(archive, limits, lambda: self._state, lambda: self._journal.told)
+        self._replay = Replay(
+            archive,
+            limits,
+            lambda: self._state,
+            lambda: self._journal.told,
+            lambda user: self._journal.seen(user),
+        )
         self._clock = clock
         self._limits = limits
         self._witness = witness
@@ -137,7 +144,7 @@ class Chat:
             there.remove(client)
             if not there:
                 del self._present[user.id]
-            if not client.overflowed:
+            if not client.behind:
                 self._journal.note_seen(user)
         departed = Departed(user, self._now())
 
@@ -169,7 +176,9 @@ class Chat:
                 break
             except sqlite3.Error as error:
                 self._log.error("the database can't be read: {why}", why=str(error))
-                await deferLater(self._clock, RECOVERY_PAUSE, lambda: None)
+            except Exception:
+                self._log.failure("the database can't be understood")
+            await deferLater(self._clock, RECOVERY_PAUSE, lambda: None)
         self._state = snapshot.state
         self._journal.resume(snapshot)
         self._recovering = False
@@ -248,7 +257,7 @@ class Chat:
         assert user is not None
         decision = rules.decide(state, user, command)
         at = self._now()
-        # Only messages are told apart by their ref: every other command refuses to happen twice.
+        # Only messages are told apart by their ref: other commands are refused, or harmless, the second time.
         first = decision.events[0]
         ref = None if request.ref is None or first.kind != "message" else str(request.ref)
         records: list[Record] = []
@@ -375,6 +384,11 @@ class Chat:
     def changed(self, change: _Change, entries: Sequence[Logged], fresh: bool) -> None:
         """A change is on disk: acknowledge it and, unless it is an old one, tell it."""
         client = change.client
+        if not entries:
+            refusal = Refusal("ref_reused", ref=change.request.ref)
+            self._log_refusal(client, refusal)
+            client.refuse(change.request, refusal)
+            return
         client.answer(change.request, Ack(entries[0]))
         if fresh:
             # Its author needs no copy of what was asked for, but hears what else came of it.

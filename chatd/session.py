@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -14,6 +14,10 @@ from chatd.core.refusals import Refusal
 from chatd.dialects.wire import Dialect, Request
 from chatd.outbox import Outbox
 from chatd.service import Chat
+
+LINGER: Final = 1.0
+"""Seconds for which a client is still read, and not heard, after the refusal that ends its connection:
+to close with bytes unread is a reset, which may overtake the refusal."""
 
 
 class Carrier(Protocol):
@@ -29,7 +33,7 @@ class Carrier(Protocol):
 class Session:
     """A client, from its connection to its end. ``user`` is None until it has said who it is.
 
-    ``leaving`` is set once nothing that it sends counts any more.
+    ``leaving`` is set once nothing that it sends counts any more: its carrier hands nothing over then.
     """
 
     _log = Logger()
@@ -41,13 +45,12 @@ class Session:
         self.dialect = dialect
         self.peer = peer
         self.leaving = False
-        self.overflowed = False
         self._chat = chat
         self._carrier = carrier
         self._on_lost = on_lost
         self._outbox: Outbox
         self._pauses = 0
-        self._stuffed = False
+        self._linger = 0.0
         self._held: list[bytes] | None = None
         self._held_size = 0
 
@@ -61,14 +64,17 @@ class Session:
         self._outbox.put(self.dialect.greeting)
 
     @property
+    def behind(self) -> bool:
+        """Whether the client left before it could be sent all that it was told."""
+        return self._held is not None or self._outbox.dropped
+
+    @property
     def closed(self) -> bool:
         """Whether the connection is gone."""
         return self._outbox.closed
 
     def receive(self, frame: bytes) -> None:
         """Take a frame from the carrier. Nothing that it holds can raise."""
-        if self.leaving:
-            return
         request = None
         try:
             request = self.dialect.decode(frame)
@@ -86,8 +92,7 @@ class Session:
 
     def misread(self, refusal: Refusal) -> None:
         """Refuse a frame that the carrier could not cut whole; it goes on with the next."""
-        if not self.leaving:
-            self._chat.submit(self, Request(refusal))
+        self._chat.submit(self, Request(refusal))
 
     def speak(self, dialect: Dialect | None) -> None:
         """Speak to the client in ``dialect`` from now on, if there is one."""
@@ -101,9 +106,9 @@ class Session:
             self._chat.quit(self, None)
 
     def break_off(self, refusal: Refusal) -> None:
-        """Refuse what can't be cut into frames any more, then close."""
-        if not self.leaving:
-            self._chat.quit(self, None, refusal)
+        """Refuse whatever the client may still send, then close."""
+        self._linger = LINGER
+        self._chat.quit(self, None, refusal)
 
     def lost(self) -> None:
         """The connection is gone."""
@@ -114,7 +119,6 @@ class Session:
 
     def overflow(self) -> None:
         """More waits than may wait: the outbox has cut the connection."""
-        self.overflowed = True
         self._log.warn(
             "{peer} {nick}: slow_consumer", peer=self.peer, nick=self.user.nick if self.user else "-"
         )
@@ -142,9 +146,7 @@ class Session:
             self._outbox.put(frame)
             return
         self._held_size += len(frame)
-        if self._holds_too_much:
-            self._held.clear()
-        else:
+        if not self._holds_too_much:
             self._held.append(frame)
 
     def hold(self) -> None:
@@ -157,6 +159,8 @@ class Session:
 
         False when more came than could be held: it is forgotten, and holding begins anew here.
         """
+        if self.closed:
+            return True  # and what is held stays: the client is behind
         if self._holds_too_much:
             self.hold()
             return False
@@ -189,22 +193,16 @@ class Session:
     def close(self) -> None:
         """Take nothing more; write what waits, then close."""
         self.leaving = True
-        self._outbox.close()
+        self._outbox.close(self._linger)
 
     def abort(self) -> None:
         """Cut the connection."""
-        self.leaving = True
         self._outbox.abort()
 
     def _reply(self, frame: bytes) -> None:
         """Send what the client asked for, and hear no more of it while it doesn't take what it asks for."""
         self._outbox.put(frame)
-        room = None if self._stuffed else self.room()
+        room = self.room()
         if room is not None:
-            self._stuffed = True
             self.pause()
-            room.addCallback(self._hear_again)
-
-    def _hear_again(self, _: None) -> None:
-        self._stuffed = False
-        self.resume()
+            room.addCallback(lambda _: self.resume())

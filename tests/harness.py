@@ -244,9 +244,9 @@ class Stage:
         """Stop as the daemon does."""
         self.sessions.close()
         self.wait(3)
+        self.archive.close()
         self.journal.close()
         self.settle()
-        self.archive.close()
         self.store.release()
 
 

@@ -20,6 +20,7 @@ from chatd.carriers.carrier import SessionCarrier
 from chatd.core.limits import Limits
 from chatd.factory import CLOSING, ChatFactory, Sessions
 from chatd.outbox import GRACE
+from chatd.session import LINGER
 from chatd.tap import WIRES
 from tests.harness import Stage, StageTestCase
 
@@ -38,6 +39,7 @@ class TooMany(StageTestCase):
         self.assertEqual(text.hears(), b"ERR rate_limited too many connections: try again later\n")
         (refusal,) = json.objects()
         self.assertEqual((refusal["code"], refusal["retry_after"]), ("rate_limited", 5.0))
+        self.stage.wait(LINGER)
         self.assertTrue(text.closed)
         self.assertTrue(json.closed)
         self.assertEqual(len(self.stage.sessions), 2)
@@ -70,7 +72,6 @@ class TooMany(StageTestCase):
         self.stage.wait(0.1)
         self.assertTrue(transport.disconnected)
         protocol.connectionLost()
-        self.assertEqual(self.stage.reactor.getDelayedCalls(), [])
 
 
 class Stopping(StageTestCase):
@@ -109,14 +110,16 @@ class Stopping(StageTestCase):
         alice.wire.stuck = True
         bob.says("MSG hello")
         over = self.stage.sessions.close()
+        # Nobody is heard any more.
+        bob.says("cg;wob")
         self.stage.wait(CLOSING - 0.1)
+        self.assertEqual(self.stage.rows("SELECT kind FROM log"), [("message",)])
         self.assertTrue(bob.closed)
         self.assertFalse(alice.closed)
         self.assertNoResult(over)
         self.stage.wait(0.1)
         self.assertTrue(alice.wire.aborted)
         self.successResultOf(over)
-        self.assertEqual(self.stage.reactor.getDelayedCalls(), [])
 
     def test_a_paced_client_gets_its_last_lines(self) -> None:
         """As far as there is time for them."""
@@ -214,6 +217,27 @@ class Sockets(TestCase):
         said = [found["peer"] for found in logs if found.get("log_format") == "{peer} connected"]
         self.assertEqual(said, ["unix"])
 
+    async def test_a_refusal_that_ends_the_connection_arrives(self) -> None:
+        """Though the client is still sending, far more than is ever read."""
+        client = await self.connect("tcp:0:interface=127.0.0.1", "tcp:127.0.0.1:{port}")
+        for _ in range(64):
+            client.transport.write(b"x" * 65_536)
+        while b"\n" not in client.heard.removeprefix(b"WHO\n"):
+            await self.turn()
+        self.assertEqual(
+            client.heard, b"WHO\nERR too_long the line is longer than 16384 bytes: say it in pieces\n"
+        )
+        self.assertFalse(client.ended.called)
+        client.transport.abortConnection()
+        await client.ended
+
+    async def turn(self) -> None:
+        """Let the reactor turn once, and the stage's clock with it."""
+        self.stage.settle()
+        turned: Deferred[None] = Deferred()
+        reactor.callLater(0, turned.callback, None)
+        await turned
+
     async def test_everything_said_before_the_end_counts(self) -> None:
         """`printf … | nc`, for somebody known: read, shut down for writing, all answered, then closed."""
         alice = self.stage.text("alice")
@@ -222,10 +246,7 @@ class Sockets(TestCase):
         client.transport.write(b"IAM alice\ncg;wob\nbg;wob;hello\nmessages;wob\nWHO\n")
         client.transport.loseWriteConnection()
         while not client.ended.called:
-            self.stage.settle()
-            turn: Deferred[None] = Deferred()
-            reactor.callLater(0, turn.callback, None)
-            await turn
+            await self.turn()
         lines = client.heard.decode().splitlines()
         self.assertEqual(lines[:5], ["WHO", "ARR alice", "BCK alice", "ACK cg wob 1 1", "ACK bg wob 2 2"])
         self.assertEqual(lines[-2:], ["WHO alice", "END WHO 1"])

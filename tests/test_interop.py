@@ -663,6 +663,34 @@ class WhatBreaksThem(CourseWorkTestCase):
         self.assertEqual(hello, {"from": "server", "action": "server-hello", "msg": "Hello alice"})
 
 
+class NewlineInPieces(Conversations):
+    """The newline client is found out wherever the network cuts what it sends."""
+
+    stream = b'{"from":"alice","action":"client-hello"}\r\n{"action":"groups"}\n'
+
+    def converse(self, segments: list[bytes]) -> None:
+        """Send these, and be answered in lines."""
+        stage = self.fresh()
+        alice = stage.connect("json")
+        for segment in segments:
+            alice.says(segment)
+        hello, groups, rest = alice.hears().split(b"\n")
+        self.assertIn(b'"cursor":0', hello, segments)
+        self.assertEqual((groups, rest), (b'{"action":"server-groups","groups":[]}', b""), segments)
+        stage.close()
+
+    def test_in_any_two_segments(self) -> None:
+        """Also between the object and its newline."""
+        for segments in splits(self.stream):
+            self.converse(segments)
+
+    @settings(max_examples=30, deadline=None)
+    @given(cuts(stream))
+    def test_in_any_segments(self, at: set[int]) -> None:
+        """The same in pieces of any size."""
+        self.converse(pieces(self.stream, at))
+
+
 class Newline(StageTestCase):
     """The client that can tell where a frame ends."""
 

@@ -125,6 +125,12 @@ class Turns(OutboxTestCase):
         self.assertEqual((first, third), (b"one\ntwo\n", b"two\n"))
         self.assertIs(first, second)
         self.assertIs(third, frames[1])
+        # What was joined is not kept for ever.
+        outbox.put(frames[0])
+        outbox.put(frames[1])
+        self.clock.advance(0)
+        self.assertEqual(transport.done[1], first)
+        self.assertIsNot(transport.done[1], first)
 
     def test_one_who_is_cut_leaves_the_others(self) -> None:
         """Everyone else's turn comes."""
@@ -226,11 +232,16 @@ class BackPressure(OutboxTestCase):
         self.clock.advance(0)
         for drained in waiting:
             self.successResultOf(drained)
-        self.outbox.pauseProducing()
+        self.transport.full = True
+        self.put(b"two\n")
         drained = self.outbox.drained()
+        self.clock.advance(0)
         self.assertNoResult(drained)
+        late = self.outbox.drained()
+        self.assertNoResult(late)
         self.outbox.resumeProducing()
         self.successResultOf(drained)
+        self.successResultOf(late)
 
     def test_drained_at_the_end(self) -> None:
         """Whoever waits is not left waiting when the connection is gone."""
@@ -322,6 +333,15 @@ class Pacing(OutboxTestCase):
         self.assert_done(b"one\n")
         self.clock.advance(PACE)
         self.assert_done(b"two\nthree\nfour\n")
+
+    def test_what_was_written_counts_no_more(self) -> None:
+        """A client that is given no more than it can take is never cut."""
+        for _ in range(20):
+            self.put(b"x" * 200, b"y" * 200)
+            self.clock.advance(0)
+            self.clock.advance(PACE)
+            self.clock.advance(PACE)
+        self.assert_done(*[b"x" * 200, b"y" * 200] * 20)
 
     def test_the_cap_holds(self) -> None:
         """A paced client that gets more than it can take is cut like any other."""
@@ -435,6 +455,41 @@ class Closing(OutboxTestCase):
         self.outbox.pauseProducing()
         self.clock.advance(GRACE)
         self.assert_done(b"one\n", "abort")
+
+    def test_whether_something_was_left(self) -> None:
+        """What waited when the connection was lost or cut, for whatever reason, was dropped."""
+        self.put(b"one\n")
+        self.outbox.lost()
+        self.assertTrue(self.outbox.dropped)
+        over = self.make(Journaled())
+        over.put(b"x" * 2_000)
+        self.assertTrue(over.dropped)
+        done = self.make(Journaled())
+        done.put(b"one\n")
+        done.close()
+        self.clock.advance(0)
+        done.lost()
+        self.assertFalse(done.dropped)
+
+    def test_lingering(self) -> None:
+        """The connection is lost so many seconds after the last write, or when it is lost anyway."""
+        self.put(b"one\n")
+        self.outbox.close(linger=1.0)
+        self.clock.advance(0)
+        self.assert_done(b"one\n", "unregister")
+        self.clock.advance(0.9)
+        self.assert_done()
+        self.clock.advance(0.1)
+        self.assert_done("lose")
+        self.clock.advance(GRACE)
+        self.assert_done("abort")
+        self.transport = Journaled()
+        self.outbox = self.make(self.transport)
+        self.outbox.close(linger=1.0)
+        self.clock.advance(0)
+        self.outbox.lost()
+        self.clock.advance(GRACE)
+        self.assert_done("unregister")
 
     def test_abort(self) -> None:
         """At once, without what waits, and once."""

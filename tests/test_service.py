@@ -166,6 +166,22 @@ class Once(StageTestCase):
             client.asks(action="client-broadcast", msg="hello", ref=1)
         self.assertEqual(ids(alice.objects()), [1, 2])
 
+    def test_a_ref_given_to_another_message(self) -> None:
+        """Is refused: an ack would be a lie."""
+        alice = self.stage.json("alice")
+        alice.asks(action="client-broadcast", msg="one", ref=0).hears()
+        alice.asks(action="client-broadcast", msg="two", ref=0)
+        alice.asks(action="client-send", to="alice", msg="one", ref=0)
+        alice.says(
+            b'{"action":"client-broadcast","msg":"three","ref":3}\n'
+            b'{"action":"client-broadcast","msg":"four","ref":3}\n'
+        )
+        self.assertEqual(
+            [(found["ref"], found.get("code")) for found in alice.objects()],
+            [(0, "ref_reused"), (0, "ref_reused"), (3, None), (3, "ref_reused")],
+        )
+        self.assertEqual(self.stage.rows("SELECT id, body FROM log"), [(1, "one"), (2, "three")])
+
 
 class Failing(StageTestCase):
     """A commit fails; the daemon goes on."""
@@ -366,6 +382,43 @@ class ComingBack(StageTestCase):
         alice.asks(action="client-broadcast", msg="not this")
         bob = self.stage.connect("text").says("IAM bob")
         self.assertEqual(bob.lines()[3:], [f"PRV alice {n}" for n in range(250)])
+
+    def test_what_was_heard_is_not_told_again(self) -> None:
+        """Whether or not anything was written meanwhile."""
+        alice, bob = self.stage.text("alice"), self.stage.text("bob")
+        alice.says("PRV bob hi")
+        bob.says("BYE")
+        self.assertEqual(self.stage.connect("text").says("IAM bob").lines(), ["WHO", "ARR bob", "BCK bob"])
+
+    def test_what_was_not_sent_comes_again(self) -> None:
+        """To who vanishes in the middle of a replay, or before a paced line had its time."""
+        alice, bob = self.stage.json("alice"), self.stage.text("bob")
+        bob.says("BYE")
+        for n in range(300):
+            alice.asks(action="client-send", to="bob", msg=f"{n} {'x' * 2000}")
+        bob = self.stage.connect("text")
+        bob.wire.stuck = True
+        bob.says("IAM bob").hangs_up()
+        self.assertLess(len(bob.lines()), 300)
+        bob = self.stage.connect("text").says("IAM bob")
+        self.assertEqual(len(bob.lines()), 300 + 3)
+        bob.says("LST").says("BYE")
+        self.stage.wait(1)
+        course = self.stage.connect("json").says(b'{"from":"carol","action":"client-hello"}')
+        self.stage.wait(1)
+        for n in range(10):
+            alice.asks(action="client-send", to="carol", msg=str(n))
+        course.hangs_up()
+        carol = self.stage.connect("json").asks(action="client-hello", from_="carol")
+        self.assertEqual(len(carol.objects()[1]["messages"]), 10)
+
+    def test_what_was_heard_is_written_down_soon(self) -> None:
+        """A crash more than a few seconds after a departure repeats nothing."""
+        alice, bob = self.stage.text("alice"), self.stage.text("bob")
+        alice.says("PRV bob hi")
+        bob.says("BYE")
+        self.stage.wait(6)
+        self.assertEqual(self.stage.rows("SELECT seen FROM users WHERE nick = 'bob'"), [(1,)])
 
     def test_one_hello_is_enough(self) -> None:
         """A second one is answered and tells nobody; one under another name is refused."""

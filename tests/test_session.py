@@ -11,7 +11,7 @@ from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 from chatd.dialects.json import JsonDialect
 from chatd.dialects.wire import Request
-from chatd.session import Session
+from chatd.session import LINGER, Session
 from tests.harness import Peer, StageTestCase
 
 
@@ -91,7 +91,7 @@ class HoldingBack(StageTestCase):
         self.assertTrue(session.release())
         self.stage.settle()
         self.assertEqual(alice.lines(), ["MSG bob one"])
-        self.assertFalse(session.overflowed)
+        self.assertFalse(session.behind)
 
     def test_what_is_held_fits_the_outbox(self) -> None:
         """Half of it is room for the end of a replay: releasing cuts nobody off."""
@@ -109,6 +109,21 @@ class HoldingBack(StageTestCase):
         self.stage.settle()
         self.assertFalse(alice.closed)
         self.assertEqual(len(alice.lines()), 5)
+
+    def test_who_leaves_while_it_waits_is_behind(self) -> None:
+        """There is nobody to release it to, and it was never sent."""
+        alice, bob = self.stage.text("alice"), self.stage.json("bob")
+        session = session_of(alice)
+        self.assertFalse(session.behind)
+        session.hold()
+        bob.asks(action="client-broadcast", msg="one")
+        alice.hears()
+        alice.hangs_up()
+        self.assertTrue(session.release())
+        self.assertEqual(alice.hears(), b"")
+        self.assertTrue(session.behind)
+        bob.hangs_up()
+        self.assertFalse(session_of(bob).behind)
 
 
 class Room(StageTestCase):
@@ -248,8 +263,7 @@ class Leaving(StageTestCase):
         self.stage.writer.held = True
         bob.says("cg;wob")
         session_of(bob).break_off(Refusal("too_long", what="it", limit=1))
-        session_of(bob).break_off(Refusal("empty"))
-        session_of(bob).misread(Refusal("empty"))
+        bob.says("cg;zoo")
         session_of(bob).end()
         self.stage.writer.held = False
         self.stage.writer.run_next()
@@ -257,7 +271,25 @@ class Leaving(StageTestCase):
         self.assertEqual(
             bob.hears(), b"ACK cg wob 1 1\nERR too_long it is longer than 1 bytes: say it in pieces\n"
         )
+        self.stage.wait(LINGER)
         self.assertTrue(bob.closed)
+
+    def test_who_is_broken_off_is_read_on(self) -> None:
+        """For a second: what arrives is dropped, and no reset overtakes the refusal."""
+        alice, bob = self.stage.text("alice"), self.stage.text("bob")
+        session_of(bob).break_off(Refusal("empty"))
+        self.stage.settle()
+        alice.hears()
+        self.assertEqual(bob.hears(), b"ERR empty there is nothing in it: write something\n")
+        for _ in range(9):
+            bob.says("MSG hello")
+            self.stage.wait(LINGER / 10)
+            self.assertFalse(bob.closed)
+        self.assertEqual(bob.wire.producerState, "producing")
+        self.stage.wait(LINGER / 10)
+        self.assertTrue(bob.closed)
+        self.assertFalse(bob.wire.aborted)
+        self.assertEqual(alice.hears(), b"")
 
     def test_hanging_up_while_leaving(self) -> None:
         """Others hear of one departure."""
@@ -291,6 +323,16 @@ class Speaking(StageTestCase):
         bob = self.stage.connect("text").says(b"LST\nIAM bob\n")
         self.stage.wait(0.1)
         self.assertEqual(bob.hears(), b"WHO\nWHO\nARV bob\n")
+
+    def test_a_refusal_is_an_answer(self) -> None:
+        """It is the first to come as the client has shown."""
+        bob = self.stage.connect("json").says(b'{"from":"bob","action":"client-hello"}')
+        self.stage.wait(0.1)
+        bob.hears()
+        bob.says(b'{"action":"what","framing":"lines"}{"action":"groups"}')
+        refusal, groups, rest = bob.hears().split(b"\n")
+        self.assertIn(b"unknown_action", refusal)
+        self.assertEqual((groups, rest), (b'{"action":"server-groups","groups":[]}', b""))
 
     def test_two_hellos_ahead(self) -> None:
         """What the first has shown is not taken back by the second."""

@@ -59,7 +59,8 @@ class JsonStream(SessionCarrier):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """End the session."""
-        self._stop_timer()
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
         super().connectionLost(reason)
 
     def _decide(self) -> bool:
@@ -76,11 +77,6 @@ class JsonStream(SessionCarrier):
             if self._timer.active():
                 return False
         self._decided = True
-        self._stop_timer()
         if self._values.ended_line:
             self.session.speak(self._lines)
         return True
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()

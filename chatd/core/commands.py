@@ -232,7 +232,7 @@ class ListClients(Command, frozen=True):
     keyword="MSG",
     who="identified",
     answer="ack",
-    refused="empty too_long storage_failed",
+    refused="empty too_long ref_reused storage_failed",
     help="say something to everyone",
     example="MSG hello all",
 )
@@ -247,7 +247,7 @@ class Broadcast(Command, frozen=True):
     word="s",
     who="identified",
     answer="ack",
-    refused="no_such_user empty too_long storage_failed",
+    refused="no_such_user empty too_long ref_reused storage_failed",
     help="say something to one person, who gets it later if away",
     example="s;bob;hello",
 )
@@ -291,7 +291,7 @@ class Join(Command, frozen=True):
     word="bg",
     who="members",
     answer="ack",
-    refused=f"{_GROUP} empty too_long storage_failed",
+    refused=f"{_GROUP} empty too_long ref_reused storage_failed",
     help="say something to a group",
     example="bg;wob;hello",
 )

@@ -32,6 +32,7 @@ SENTENCES: Final[dict[str, str]] = {
     "bad_json": "that is not a JSON object as this daemon takes it: {why}",
     "bad_request": "{why}",
     "unknown_action": "there is no command {name}: ask for help to see what there is",
+    "ref_reused": "you gave the ref {ref} to another message: every message has its own",
     "rate_limited": "too many connections: try again later",
     "storage_failed": "it could not be written to disk and did not happen: try again later",
     "shutting_down": "the daemon is shutting down: come back later",

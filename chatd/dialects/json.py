@@ -108,7 +108,7 @@ class JsonDialect:
         if isinstance(inner, dict):
             asked = inner
         name = asked.get("action")
-        ref = asked.get("ref") or None
+        ref = None if asked.get("ref") == "" else asked.get("ref")
         sender = next((asked[key] for key in SENDERS if asked.get(key) is not None), "")
         try:
             command: Command | Refusal = self._command(asked, name, ref, sender)

@@ -50,14 +50,12 @@ class TextDialect:
     insists = True
     pages = False
 
-    def __init__(
-        self, limits: Limits, reference: TextDialect | None = None, is_reference: bool = False
-    ) -> None:
+    def __init__(self, limits: Limits, is_reference: bool = False) -> None:
         self.pace = REFERENCE_PACE if is_reference else 0.0
         self._limits = limits
         self._is_reference = is_reference
         self._arrival = "ARV" if is_reference else "ARR"
-        self._reference = self if is_reference else reference or TextDialect(limits, is_reference=True)
+        self._reference = self if is_reference else TextDialect(limits, is_reference=True)
 
     # What the client says.
 

@@ -17,7 +17,8 @@ class Request(msgspec.Struct, frozen=True, eq=False):
 
     ``name`` is what the client called the command and ``ref`` its own id of it, both for the
     answer; ``sender`` is who the client says it is, empty when it doesn't. ``becomes`` is the
-    dialect that the client has shown to speak, in force from this request's answer on.
+    dialect that the client has shown to speak, in force from this request's answer on, or at once
+    for a client without a name.
     """
 
     command: Command | Refusal

@@ -22,11 +22,15 @@ _ROW = "SELECT id, conversation, seq, at, kind, actor, subject, body FROM log"
 
 
 class Snapshot(msgspec.Struct, frozen=True, eq=False):
-    """What the store holds: the state, the last id, and the last seq of each conversation by its id."""
+    """What the store holds: the state, the last id, and the last seq of each conversation by its id.
+
+    ``seen`` has the last id that went to each user before they left, by the user's id.
+    """
 
     state: State
     last_id: int
     seqs: dict[int, int]
+    seen: dict[int, int]
 
 
 def load(cursor: Cursor) -> Snapshot:
@@ -35,9 +39,11 @@ def load(cursor: Cursor) -> Snapshot:
     Its cost grows with users, conversations and events, not with messages.
     """
     state = State()
-    cursor.execute("SELECT id, nick, key, colour FROM users ORDER BY id")
-    for row in cursor.fetchall():
-        state.admit(User(*row))
+    seen: dict[int, int] = {}
+    cursor.execute("SELECT id, nick, key, colour, seen FROM users ORDER BY id")
+    for id, nick, key, colour, last in cursor.fetchall():
+        state.admit(User(id, nick, key, colour))
+        seen[id] = last
     cursor.execute(
         "SELECT id, kind, name, low, high FROM conversations WHERE id > ? ORDER BY id", (LOBBY.id,)
     )
@@ -52,7 +58,7 @@ def load(cursor: Cursor) -> Snapshot:
     seqs = {id: seq for id, seq in cursor.fetchall() if seq is not None}
     cursor.execute("SELECT max(id) FROM log")
     ((last_id,),) = cursor.fetchall()
-    return Snapshot(state, last_id or 0, seqs)
+    return Snapshot(state, last_id or 0, seqs, seen)
 
 
 def logged(state: State, row: Sequence[Any]) -> Logged:
@@ -99,14 +105,10 @@ class Archive:
         return self._read(_page, conversation.id, events, before, after, limit, upto)
 
     def missed(
-        self, conversations: Iterable[Conversation], user: User, limit: int, upto: int
+        self, conversations: Iterable[Conversation], after: int, limit: int, upto: int
     ) -> Deferred[list[Slice]]:
-        """For each conversation the last ``limit`` messages since ``user`` left, if there are any."""
-        return self._read(_missed, [c.id for c in conversations], user.id, limit, upto)
-
-    def seen(self, user: User) -> Deferred[int]:
-        """The last id that went to ``user`` before they left."""
-        return self._read(_seen, user.id)
+        """The last ``limit`` messages with ``after`` < id <= ``upto`` of each conversation that has any."""
+        return self._read(_missed, [c.id for c in conversations], after, limit, upto)
 
     def following(
         self, conversations: Iterable[Conversation], user: User, after: int, limit: int, upto: int
@@ -149,19 +151,13 @@ def _page(
     return Slice(kept if forward else kept[::-1], len(rows) > limit)
 
 
-def _seen(cursor: Transaction, user: int) -> int:
-    cursor.execute("SELECT seen FROM users WHERE id = ?", (user,))
-    return int(cursor.fetchall()[0][0])
-
-
-def _missed(cursor: Transaction, conversations: list[int], user: int, limit: int, upto: int) -> list[Slice]:
-    seen = _seen(cursor, user)
+def _missed(cursor: Transaction, conversations: list[int], after: int, limit: int, upto: int) -> list[Slice]:
     slices = []
     for conversation in conversations:
         cursor.execute(
             f"{_ROW} WHERE conversation = ? AND id > ? AND id <= ? AND kind = 'message'"
             " ORDER BY id DESC LIMIT ?",
-            (conversation, seen, upto, limit + 1),
+            (conversation, after, upto, limit + 1),
         )
         rows = cursor.fetchall()
         if rows:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 from twisted.enterprise.adbapi import ConnectionPool, Transaction
@@ -21,6 +21,9 @@ from twisted.python.failure import Failure
 
 from chatd.core.events import Conversation, Event, Logged, User
 from chatd.store.archive import Snapshot
+
+SEEN_DELAY: Final = 5.0
+"""Seconds until what users have seen is written, when no commit takes it along: logins cost none."""
 
 
 class Draft(msgspec.Struct, frozen=True, eq=False):
@@ -42,7 +45,11 @@ class Task(Protocol):
         """What to write; users and conversations before what mentions them."""
 
     def landed(self, logged: Sequence[Logged], fresh: bool) -> None:
-        """It is on disk: its drafts in their places; ``fresh`` is false when its ref was stored before."""
+        """It is on disk: its drafts in their places.
+
+        ``fresh`` is false when its ref was stored before, and ``logged`` empty when that was for
+        another message.
+        """
 
     def failed(self) -> None:
         """It is not on disk, and neither is anything decided after it."""
@@ -80,9 +87,12 @@ class Journal:
         self._clock = clock
         self._on_failure = on_failure
         self._queue: deque[Task] = deque()
-        self._seen: dict[int, int] = {}
+        # What users have seen, as of now; and as much of it as the disk doesn't know.
+        self._seen = snapshot.seen
+        self._noted: dict[int, int] = {}
         self._busy = False
         self._start: IDelayedCall | None = None
+        self._late: IDelayedCall | None = None
         self._idle: deque[Deferred[None]] = deque()
 
     def __len__(self) -> int:
@@ -101,8 +111,14 @@ class Journal:
             self._go_on()
 
     def note_seen(self, user: User) -> None:
-        """Remember with the next commit that all up to now went to ``user``; lost in a crash, never early."""
-        self._seen[user.id] = self.told
+        """Remember that all up to now went to ``user``; a crash in the next seconds forgets it."""
+        self._seen[user.id] = self._noted[user.id] = self.told
+        if self._late is None:
+            self._late = self._clock.callLater(SEEN_DELAY, self._write_noted)
+
+    def seen(self, user: User) -> int:
+        """The last id that is known to have gone to ``user`` before they left."""
+        return self._seen.get(user.id, 0)
 
     def resume(self, snapshot: Snapshot) -> None:
         """Go on from what is on disk, after a failure."""
@@ -123,7 +139,9 @@ class Journal:
         """
 
         def write_seen(_: None) -> Deferred[None]:
-            writing: Deferred[None] = self._pool.runInteraction(_write_last, self._seen)
+            if self._late is not None:
+                self._late.cancel()
+            writing: Deferred[None] = self._pool.runInteraction(_write_last, self._noted)
             return writing
 
         def close(result: object) -> None:
@@ -147,19 +165,27 @@ class Journal:
         self._busy = False
         self._rest()
 
+    def _write_noted(self) -> None:
+        self._late = None
+        if self._busy or self._start is not None:
+            self._late = self._clock.callLater(SEEN_DELAY, self._write_noted)
+        elif self._noted:
+            self._busy = True
+            self._begin([])
+
     def _begin(self, batch: list[Task]) -> None:
-        seen, self._seen = self._seen, {}
-        writing = self._pool.runInteraction(self._write, batch, seen)
-        writing.addCallbacks(self._written, self._lost, callbackArgs=(batch,), errbackArgs=(batch, seen))
+        noted, self._noted = self._noted, {}
+        writing = self._pool.runInteraction(self._write, batch, noted)
+        writing.addCallbacks(self._written, self._lost, callbackArgs=(batch,), errbackArgs=(batch, noted))
         writing.addErrback(lambda failure: self._log.failure("the journal stumbled", failure))
 
-    def _write(self, cursor: Transaction, batch: list[Task], seen: dict[int, int]) -> Placing:
+    def _write(self, cursor: Transaction, batch: list[Task], noted: dict[int, int]) -> Placing:
         """Runs in the writer's thread; touches nothing that the reactor's thread changes meanwhile."""
         cursor.execute("BEGIN IMMEDIATE")
         placer = _Placer(cursor, self._last_id, self._seqs)
         places = [placer.place(task.records) for task in batch]
         placer.write()
-        _write_seen(cursor, seen)
+        _write_seen(cursor, noted)
         return Placing(places, placer.last_id, placer.seqs)
 
     def _written(self, placing: Placing, batch: list[Task]) -> None:
@@ -178,12 +204,12 @@ class Journal:
         except Exception:
             self._stumble(task)
 
-    def _lost(self, failure: Failure, batch: list[Task], seen: dict[int, int]) -> None:
+    def _lost(self, failure: Failure, batch: list[Task], noted: dict[int, int]) -> None:
         if failure.check(sqlite3.Error) is None:
             self._log.failure("the journal could not write", failure)
         else:
             self._log.error("nothing can be written to the database: {why}", why=failure.getErrorMessage())
-        self._seen = {**seen, **self._seen}
+        self._noted = {**noted, **self._noted}
         # All that was decided since rests on what was lost.
         batch += self._queue
         self._queue.clear()
@@ -226,25 +252,34 @@ class _Placer:
             if not isinstance(record, Draft):
                 _write_record(self._cursor, record)
                 continue
-            earlier = self._find(record)
+            earlier = self._earlier(record)
             fresh = fresh and earlier is None
-            entries.append(earlier or self._add(record))
+            entries += [self._add(record)] if earlier is None else earlier
         return entries, fresh
 
     def write(self) -> None:
         """Write all that was placed."""
         self._cursor.executemany("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", self._rows)
 
-    def _find(self, draft: Draft) -> Logged | None:
-        """Where a draft of this author and ref is already, in this transaction or on disk."""
+    def _earlier(self, draft: Draft) -> list[Logged] | None:
+        """What is stored of this author under this ref, in this transaction or on disk; None if nothing is.
+
+        Empty when it is another message.
+        """
         event, ref = draft.event, draft.ref
         if ref is None:
             return None
-        if (event.actor.id, ref) in self._by_ref:
-            return self._by_ref[event.actor.id, ref]
-        self._cursor.execute("SELECT id, seq, at FROM log WHERE actor = ? AND ref = ?", (event.actor.id, ref))
-        for id, seq, at in self._cursor.fetchall():
-            return Logged(id, seq, at, event)
+        placed = self._by_ref.get((event.actor.id, ref))
+        if placed is not None:
+            same = placed.event.conversation.id == event.conversation.id and placed.event.body == event.body
+            return [placed] if same else []
+        self._cursor.execute(
+            "SELECT id, seq, at, conversation, body FROM log WHERE actor = ? AND ref = ?",
+            (event.actor.id, ref),
+        )
+        for id, seq, at, conversation, body in self._cursor.fetchall():
+            same = conversation == event.conversation.id and body == event.body
+            return [Logged(id, seq, at, event)] if same else []
         return None
 
     def _add(self, draft: Draft) -> Logged:

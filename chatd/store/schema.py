@@ -58,10 +58,13 @@ def prepare(database: Path, scripts: list[str]) -> None:
     is no database, not chatd's, of a newer chatd, or that can't be written.
     """
     try:
+        # What is said in private is nobody else's to read; SQLite's own files beside it follow suit.
+        os.close(os.open(database, os.O_RDWR | os.O_CREAT, 0o600))
         with closing(sqlite3.connect(database, isolation_level=None)) as connection:
             _migrate(connection, database, scripts)
-    except sqlite3.Error as error:
-        raise StoreError(f"can't use the database {database}: {error}") from None
+    except (sqlite3.Error, OSError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise StoreError(f"can't use the database {database}: {why}") from None
 
 
 def _migrate(connection: sqlite3.Connection, database: Path, scripts: list[str]) -> None:

@@ -15,7 +15,7 @@ from chatd.store.schema import Lock, StoreError, migrations, prepare
 
 Durability = Literal["full", "process"]
 
-PATIENCE: Final = 2.0
+PATIENCE: Final = 1.0
 """Seconds to wait for another program that has the database locked; a stopping daemon has five in all."""
 
 _SYNCHRONOUS: Final = {"full": "FULL", "process": "NORMAL"}

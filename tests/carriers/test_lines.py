@@ -5,6 +5,7 @@ from __future__ import annotations
 from twisted.internet.interfaces import IHalfCloseableProtocol
 
 from chatd.core.limits import Limits
+from chatd.session import LINGER
 from tests.harness import Peer, StageTestCase
 
 
@@ -84,12 +85,14 @@ class TooLong(StageTestCase):
             bob = self.stage.text("bob")
             alice.hears()
             for segment in segments:
-                if not bob.closed:
-                    bob.says(segment)
+                bob.says(segment)
             self.assertEqual(bob.hears(), self.refusal, segments)
+            self.assertEqual(alice.hears(), b"LFT bob\n", segments)
+            bob.says(b"MSG good\n")
+            self.stage.wait(LINGER)
             self.assertTrue(bob.closed)
             self.assertFalse(bob.wire.aborted)
-            self.assertEqual(alice.hears(), b"LFT bob\n", segments)
+            self.assertEqual(bob.hears() + alice.hears(), b"")
 
     def test_what_came_before_is_answered_first(self) -> None:
         """In order, and its commit waited for."""
@@ -102,6 +105,7 @@ class TooLong(StageTestCase):
         self.stage.writer.run_next()
         self.stage.settle()
         self.assertEqual(bob.hears(), b"ACK cg wob 1 1\nWHO bob\nEND WHO 1\n" + self.refusal)
+        self.stage.wait(LINGER)
         self.assertTrue(bob.closed)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from string import Formatter
 from typing import Any
 
 import msgspec
@@ -483,8 +484,8 @@ class Refusing(SynchronousTestCase):
 
     def test_every_code(self) -> None:
         """None lacks a sentence that can be told."""
-        details = dict.fromkeys(("nick", "group", "why", "what", "limit", "name"), "${x}")
-        for code in SENTENCES:
+        for code, sentence in SENTENCES.items():
+            details = {name: "${x}" for _, name, _, _ in Formatter().parse(sentence) if name}
             frame = COURSE.refusal(None, Refusal(code, **details))
             self.assertEqual(json.loads(frame)["code"], code)
             self.assertNotIn(b"$", frame)
@@ -515,8 +516,9 @@ class Paging(SynchronousTestCase):
     def test_pages_are_cut_at_the_far_end(self) -> None:
         """A page read backwards keeps its newest entries, one read forwards its oldest; each says so once."""
         # Six bytes a character: 29,400 an entry, and a little.
-        entries = tuple(logged(WOB, "$" * 4_900, id=id) for id in range(1, 11))
-        for forward, kept in ((False, [9, 10]), (True, [1, 2])):
+        sizes = [4_900] * 5 + [100] * 5
+        entries = tuple(logged(WOB, "$" * size, id=id) for id, size in enumerate(sizes, 1))
+        for forward, kept in ((False, [5, 6, 7, 8, 9, 10]), (True, [1, 2])):
             frame = COURSE.answer(
                 Request(c.ListMessages("wob"), "msgs"), Page(WOB, entries, False, forward, False, ALICE)
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from string import Formatter
 
 import msgspec
 from hypothesis import given, settings
@@ -395,8 +396,8 @@ class Refusing(SynchronousTestCase):
 
     def test_every_code(self) -> None:
         """None lacks a line, and none makes a line of its own from what it quotes."""
-        details = dict.fromkeys(("nick", "group", "why", "what", "limit", "name"), "x\nLFT alice")
-        for code in SENTENCES:
+        for code, sentence in SENTENCES.items():
+            details = {name: "x\nLFT alice" for _, name, _, _ in Formatter().parse(sentence) if name}
             said = SEED.refusal(None, Refusal(code, **details)).decode()
             for line in said[:-1].split("\n"):
                 self.assertTrue(line == "WHO" or line.startswith(f"ERR {code} "), said)

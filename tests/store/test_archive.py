@@ -136,7 +136,7 @@ class Coming(DeskTestCase):
         self, limit: int, *conversations: Conversation, upto: int = EVER
     ) -> list[tuple[list[str], bool]]:
         """What bob missed in these."""
-        found = self.desk.archive.missed(conversations, self.bob, limit, upto)
+        found = self.desk.archive.missed(conversations, self.desk.journal.seen(self.bob), limit, upto)
         return [bodies(missed) for missed in self.successResultOf(found)]
 
     def following(
@@ -168,13 +168,6 @@ class Coming(DeskTestCase):
         self.assertEqual(self.missed(10, self.direct, self.wob), [])
         self.says("p2")
         self.assertEqual(self.missed(10, self.direct, upto=self.desk.journal.told - 1), [])
-
-    def test_up_to_where_one_has_seen(self) -> None:
-        self.assertEqual(self.successResultOf(self.desk.archive.seen(self.bob)), 0)
-        self.says("p1")
-        told = self.desk.journal.told
-        self.bob_leaves()
-        self.assertEqual(self.successResultOf(self.desk.archive.seen(self.bob)), told)
 
     def test_what_follows_is_in_the_order_of_the_log(self) -> None:
         self.says("w1", "p1", "d1", "l1", "w2", "p2")
@@ -259,6 +252,7 @@ class Loading(DeskTestCase):
         self.assertEqual((den.owner.nick, list(den.members), den.invited), ("bob", [2], {1}))
         self.assertEqual(den.visibility, "private")
         self.assertEqual((snapshot.last_id, snapshot.seqs), (19, {2: 1, 3: 13, 4: 5}))
+        self.assertEqual(snapshot.seen, {1: 0, 2: 0})
 
     def test_everyone_is_one_object(self) -> None:
         """Whoever compares users by identity must not be wrong after a restart."""
@@ -322,9 +316,8 @@ class Plans(DeskTestCase):
     def test_what_was_missed_and_what_follows(self) -> None:
         archive = Archive(self.readers)
         conversations = (LOBBY, self.direct, self.wob)
-        self.successResultOf(archive.missed(conversations, self.bob, 10, EVER))
+        self.successResultOf(archive.missed(conversations, 3, 10, EVER))
         self.successResultOf(archive.following(conversations, self.bob, 3, 10, EVER))
-        self.successResultOf(archive.seen(self.bob))
         self.check_plans()
 
     def test_loading_reads_users_conversations_and_events_whole_but_no_message(self) -> None:

@@ -109,21 +109,19 @@ class WrongFile(FileTestCase):
         self.assertEqual(ask(self.database, "PRAGMA user_version"), [(newer,)])
 
     def test_a_folder(self) -> None:
-        self.assertEqual(
-            self.refused(self.folder), f"can't use the database {self.folder}: unable to open database file"
-        )
+        self.assertEqual(self.refused(self.folder), f"can't use the database {self.folder}: Is a directory")
 
     def test_a_folder_that_is_missing(self) -> None:
         database = self.folder / "nowhere" / "chat.db"
         self.assertEqual(
-            self.refused(database), f"can't use the database {database}: unable to open database file"
+            self.refused(database), f"can't use the database {database}: No such file or directory"
         )
 
     def test_a_folder_that_takes_no_files(self) -> None:
         """/proc takes none, not even from root."""
         self.assertEqual(
             self.refused(Path("/proc/chat.db")),
-            "can't use the database /proc/chat.db: unable to open database file",
+            "can't use the database /proc/chat.db: No such file or directory",
         )
 
 

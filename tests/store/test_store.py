@@ -100,7 +100,7 @@ class Connections(SynchronousTestCase):
             self.assertEqual(self.pragma(writer, "synchronous"), synchronous)
             self.assertEqual(self.pragma(writer, "foreign_keys"), 1)
             self.assertEqual(self.pragma(writer, "journal_mode"), "wal")
-            self.assertEqual(self.pragma(writer, "busy_timeout"), 2_000)
+            self.assertEqual(self.pragma(writer, "busy_timeout"), 1_000)
             self.assertEqual((writer.min, writer.max), (1, 1))
             writer.close()
             store.release()
@@ -118,7 +118,7 @@ class Connections(SynchronousTestCase):
         for change in ("DELETE FROM conversations", "CREATE TABLE t (x)", "PRAGMA user_version = 9"):
             failure = self.failureResultOf(readers.runQuery(change), sqlite3.OperationalError)
             self.assertEqual(failure.getErrorMessage(), "attempt to write a readonly database")
-        self.assertEqual(self.pragma(readers, "busy_timeout"), 2_000)
+        self.assertEqual(self.pragma(readers, "busy_timeout"), 1_000)
         archive.close()
         store.release()
 
