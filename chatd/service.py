@@ -389,10 +389,11 @@ class Chat:
             self._log_refusal(client, refusal)
             client.refuse(change.request, refusal)
             return
+        # Its author needs no copy of what was asked for, but hears what else came of it.
+        if fresh:
+            self._tell(change.audience, entries[0], client)
         client.answer(change.request, Ack(entries[0]))
         if fresh:
-            # Its author needs no copy of what was asked for, but hears what else came of it.
-            self._tell(change.audience, entries[0], client)
             for entry in entries[1:]:
                 self._tell(change.audience, entry)
 

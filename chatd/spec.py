@@ -80,9 +80,7 @@ def refusals() -> str:
 
 def limits() -> str:
     """Every limit, with its default."""
-    documented = re.findall(
-        r'^    (\w+): Size = .*\n    """(.*?)"""', inspect.getsource(Limits), re.MULTILINE
-    )
+    documented = re.findall(r'^    (\w+): \w+ = .*\n    """(.*?)"""', inspect.getsource(Limits), re.MULTILINE)
     rows = [("key", "default", "what it limits")]
     rows += [(f"`{name}`", str(getattr(Limits(), name)), doc.rstrip(".")) for name, doc in documented]
     return _table(rows)

@@ -228,7 +228,7 @@ class Mistakes(StageTestCase):
             sorted((said.get("code", ""), str(said.get("ref"))) for said in heard),
             [("", "1"), ("", "4"), ("internal_error", "None"), ("internal_error", "fall")],
         )
-        self.assertEqual(alice.lines(), ["MSG bob one", "MSG bob three"])
+        self.assertEqual(alice.lines(), ["MSG bob one", "MSG bob two", "MSG bob three"])
         self.assertFalse(bob.closed)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 2)
 

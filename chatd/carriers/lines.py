@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
+from twisted.protocols.basic import LineOnlyReceiver
 
 from chatd.carriers.carrier import SessionCarrier
 from chatd.core.limits import Limits
@@ -13,40 +15,41 @@ from chatd.core.refusals import Refusal
 from chatd.session import Session
 
 
-class Lines(SessionCarrier):
+class Lines(SessionCarrier, LineOnlyReceiver):
     """Cuts at LF and forgives one CR before it; an empty line says nothing, nor does one without an end.
 
-    Not Twisted's LineReceiver: it has pauses of its own, and for each line copies all that follows it.
+    Twisted's LineOnlyReceiver cuts all of a read at once, whether or not it is paused; so its lines wait
+    here. (LineReceiver can be paused, but copies, for each line, all that follows it.)
     """
+
+    delimiter = b"\n"
 
     def __init__(self, open_session: Callable[[Any], Session], clock: IReactorTime, limits: Limits) -> None:
         super().__init__(open_session)
+        # One more for the CR, which is no part of the line.
+        self.MAX_LENGTH = limits.line + 1
         self._limit = limits.line
-        self._buffer = bytearray()
-        self._start = 0
+        self._lines: deque[bytes] = deque()
 
     def keep(self, data: bytes) -> None:
         """See `SessionCarrier.keep`."""
-        del self._buffer[: self._start]
-        self._start = 0
-        self._buffer += data
+        LineOnlyReceiver.dataReceived(self, data)
+
+    def lineReceived(self, line: bytes) -> None:
+        """Keep a line until it is its turn."""
+        self._lines.append(line)
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        """Keep what is too long for its turn; where the next line begins is not worth finding out."""
+        self._lines.append(line)
 
     def hand_over(self) -> bool:
         """See `SessionCarrier.hand_over`."""
-        end = self._buffer.find(b"\n", self._start)
-        if end < 0:
-            # One more for the CR, which is no part of the line.
-            if len(self._buffer) - self._start > self._limit + 1:
-                self._refuse()
+        if not self._lines:
             return False
-        line = bytes(self._buffer[self._start : end]).removesuffix(b"\r")
-        self._start = end + 1
+        line = self._lines.popleft().removesuffix(b"\r")
         if len(line) > self._limit:
-            self._refuse()
+            self.session.break_off(Refusal("too_long", what="the line", limit=self._limit))
         elif line:
             self.session.receive(line)
         return True
-
-    def _refuse(self) -> None:
-        # Where the next line begins is not worth finding out.
-        self.session.break_off(Refusal("too_long", what="the line", limit=self._limit))

@@ -8,6 +8,12 @@ import msgspec
 
 Size = Annotated[int, msgspec.Meta(ge=1)]
 
+MessageSize = Annotated[int, msgspec.Meta(ge=1, le=9_600)]
+"""One message fits in one course-work frame, however much of it has to be escaped."""
+
+OutboxSize = Annotated[int, msgspec.Meta(ge=512 * 1024)]
+"""One list is never a whole outbox."""
+
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Sizes are in bytes, of UTF-8 where text is meant; the names are keys of ``[limits]`` in chatd.toml."""
@@ -18,7 +24,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A JSON value."""
     depth: Size = 32
     """Levels of nesting in a JSON value."""
-    message: Size = 8 * 1024
+    message: MessageSize = 8 * 1024
     """The text of a message."""
     note: Size = 512
     """A reason or a topic."""
@@ -26,7 +32,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Entries in a page when the client names no limit."""
     page_max: Size = 500
     """Entries in a page at most."""
-    outbox: Size = 1024 * 1024
+    outbox: OutboxSize = 1024 * 1024
     """What may wait for one client unread."""
     queue: Size = 4096
     """Commands that may wait for a commit before reading from clients pauses."""
