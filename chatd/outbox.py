@@ -10,6 +10,8 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
 from zope.interface import implementer
 
+from chatd.direct import writer_to
+
 GRACE: Final = 10.0
 """Seconds that a closing client has to take what it was sent last; then the connection is cut."""
 
@@ -76,6 +78,7 @@ class Outbox:
         self.closed = False
         self.dropped = False
         self._transport = transport
+        self._write = writer_to(transport)
         self._clock = clock
         self._turn = turn
         self._on_overflow = on_overflow
@@ -118,7 +121,7 @@ class Outbox:
             data = self._turn.join(self._frames)
             self._frames.clear()
             self._size = 0
-            self._transport.write(data)
+            self._write(data)
         self._settle()
 
     def drained(self) -> Deferred[None]:
@@ -184,7 +187,7 @@ class Outbox:
         self._next = self._clock.callLater(self.pace, self._write_next)
         if self._cut is not None:
             self._cut.reset(GRACE)  # that it takes long is our doing
-        self._transport.write(line)
+        self._write(line)
 
     def _write_next(self) -> None:
         self._next = None

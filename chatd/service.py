@@ -8,7 +8,8 @@ the commit that it rests on.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from itertools import chain
 from typing import Any, Final, Protocol
 
 from twisted.internet.defer import Deferred
@@ -17,6 +18,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from chatd.burst import Burst
 from chatd.core import commands as c
 from chatd.core import rules
 from chatd.core.answers import (
@@ -97,6 +99,7 @@ class Chat:
         # Everyone with a name, by its key, in the order of arrival; and who can be told, by user.
         self._named: dict[str, Client] = {}
         self._present: dict[int, list[Client]] = {}
+        self._burst: Burst | None = None
         self._recovering = False
         self._stopping = False
 
@@ -115,7 +118,7 @@ class Chat:
         if len(self._journal) >= self._limits.queue:
             # The queue is full: hear this client again when what it said so far has had its turn.
             client.pause()
-            self._journal.submit(_Turn(client, None, client.resume))
+            self._journal.submit(_Turn(self, client, None, client.resume))
 
     def quit(self, client: Client, request: Request | None, refusal: Refusal | None = None) -> None:
         """Let ``client`` go once everything before is answered, with an answer if it asked, or a refusal."""
@@ -131,7 +134,7 @@ class Chat:
             client.close()
 
         client.leaving = True
-        self._journal.submit(_Turn(client, request, farewell, farewell))
+        self._journal.submit(_Turn(self, client, request, farewell, farewell))
 
     def depart(self, client: Client) -> None:
         """``client`` is gone: its nick is free, and the others learn it in their turn."""
@@ -154,7 +157,7 @@ class Chat:
             self._log.info("{nick} left", nick=user.nick)
             self._tell(None, departed)
 
-        self._journal.submit(_Turn(client, None, tell))
+        self._journal.submit(_Turn(self, client, None, tell))
 
     # What the daemon does.
 
@@ -223,7 +226,7 @@ class Chat:
         def welcome() -> None:
             client.answer(request, Welcome(user, False, self._journal.told))
 
-        self._journal.submit(_Turn(client, request, welcome))
+        self._journal.submit(_Turn(self, client, request, welcome))
 
     def _arrive(self, client: Client, nick: str, since: int | None, request: Request | None) -> None:
         name = self._choose(nick)
@@ -291,7 +294,7 @@ class Chat:
 
         # What this client asks next is decided after it has read this.
         client.pause()
-        self._journal.submit(_Turn(client, request, begin, give_up))
+        self._journal.submit(_Turn(self, client, request, begin, give_up))
 
     def _list_messages(self, client: Client, request: Request, command: c.ListMessages) -> None:
         group = rules.member_of(self._state, _named(client), command.group)
@@ -341,11 +344,11 @@ class Chat:
         self._reply(client, request, Help(tuple(c.COMMANDS.values())))
 
     def _reply(self, client: Client, request: Request, answer: Answer) -> None:
-        self._journal.submit(_Turn(client, request, lambda: client.answer(request, answer)))
+        self._journal.submit(_Turn(self, client, request, lambda: client.answer(request, answer)))
 
     def _refuse(self, client: Client, request: Request, refusal: Refusal) -> None:
         self._log_refusal(client, refusal)
-        self._journal.submit(_Turn(client, request, lambda: client.refuse(request, refusal)))
+        self._journal.submit(_Turn(self, client, request, lambda: client.refuse(request, refusal)))
 
     def _log_refusal(self, client: Client, refusal: Refusal) -> None:
         nick = client.user.nick if client.user is not None else "-"
@@ -356,6 +359,7 @@ class Chat:
     def arrived(self, arrival: _Arrival) -> None:
         """An arrival has had its turn: answer it, tell it, and begin to catch up."""
         client, user = arrival.client, arrival.user
+        self.end_burst()
         self._log.info("{nick} arrived from {peer}", nick=user.nick, peer=client.peer)
         if arrival.request is not None:
             client.answer(arrival.request, Welcome(user, arrival.returning, self._journal.told))
@@ -390,32 +394,55 @@ class Chat:
             client.refuse(change.request, refusal)
             return
         # Its author needs no copy of what was asked for, but hears what else came of it.
-        if fresh:
+        if fresh and entries[0].event.kind == "message":
+            self._tell_message(change.audience, entries[0], client)
+        elif fresh:
             self._tell(change.audience, entries[0], client)
         client.answer(change.request, Ack(entries[0]))
         if fresh:
             for entry in entries[1:]:
                 self._tell(change.audience, entry)
 
+    def _tell_message(self, audience: tuple[int, ...] | None, message: Logged, author: Client) -> None:
+        """Tell ``message`` with those before and after it, as long as they go to the very same audience."""
+        if self._witness is not None:
+            self._witness(message)
+        if self._burst is None or self._burst.audience is not audience:
+            self.end_burst()
+            self._burst = Burst(audience)
+        self._burst.add(message, author)
+
+    def end_burst(self) -> None:
+        """Tell what was gathered; comes before anything else is told, and at the end of each commit."""
+        burst, self._burst = self._burst, None
+        if burst is not None:
+            burst.end(self._listeners(burst.audience))
+
     def _tell(self, audience: tuple[int, ...] | None, told: Told, author: Client | None = None) -> None:
         """Send ``told`` to everyone of the audience who is here, encoded once for each dialect."""
+        self.end_burst()
         if self._witness is not None:
             self._witness(told)
         frames: dict[Dialect, bytes] = {}
         stored = isinstance(told, Logged)
+        for client in self._listeners(audience):
+            if client is author:
+                continue
+            dialect = client.dialect
+            frame = frames.get(dialect)
+            if frame is None:
+                frame = frames[dialect] = dialect.told(told)
+            if stored:
+                client.deliver(frame)
+            else:
+                client.send(frame)
+
+    def _listeners(self, audience: tuple[int, ...] | None) -> Iterator[Client]:
+        """The sessions of the audience that are here."""
         present = self._present
-        for clients in present.values() if audience is None else filter(None, map(present.get, audience)):
-            for client in clients:
-                if client is author:
-                    continue
-                dialect = client.dialect
-                frame = frames.get(dialect)
-                if frame is None:
-                    frame = frames[dialect] = dialect.told(told)
-                if stored:
-                    client.deliver(frame)
-                else:
-                    client.send(frame)
+        return chain.from_iterable(
+            present.values() if audience is None else filter(None, map(present.get, audience))
+        )
 
     async def _catch_up(self, client: Client, user: User, since: int | None) -> None:
         try:
@@ -443,23 +470,26 @@ class Chat:
 class _Turn:
     """A turn that writes nothing. When what it rests on was lost, the request is refused, if there is one."""
 
-    __slots__ = ("_client", "_do", "_otherwise", "_request")
+    __slots__ = ("_chat", "_client", "_do", "_otherwise", "_request")
 
     records: Sequence[Record] = ()
 
     def __init__(
         self,
+        chat: Chat,
         client: Client,
         request: Request | None,
         do: Callable[[], None],
         otherwise: Callable[[], None] | None = None,
     ) -> None:
+        self._chat = chat
         self._client = client
         self._request = request
         self._do = do
         self._otherwise = otherwise
 
     def landed(self, logged: Sequence[Logged], fresh: bool) -> None:
+        self._chat.end_burst()
         self._do()
 
     def failed(self) -> None:

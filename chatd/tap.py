@@ -176,7 +176,7 @@ def assemble(config: Config, reactor: Any) -> Daemon:
     snapshot = store.snapshot()
     archive = store.archive()
     chat = Chat(snapshot, archive, reactor, config.limits, witness)
-    journal = Journal(store.writer(), reactor, snapshot, chat.recover)
+    journal = Journal(store.writer(), reactor, snapshot, chat.recover, chat.end_burst)
     chat.write_to(journal)
     return Daemon(reactor, listeners, Sessions(chat, reactor, config.limits), chat, journal, archive, store)
 

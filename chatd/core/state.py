@@ -144,6 +144,7 @@ class State:
         self._group_ids: dict[int, Group] = {}
         self._directs: dict[tuple[int, int], Conversation] = {}
         self._directs_of: dict[int, list[Conversation]] = {}
+        self._groups_of: dict[int, dict[int, Conversation]] = {}
 
     def admit(self, user: User) -> None:
         """Know ``user`` from now on."""
@@ -164,7 +165,14 @@ class State:
             group = Group(event.conversation, event.actor)
             self._group_ids[event.conversation.id] = self._groups[parse_group(group.name).key] = group
         if event.kind != "message":
-            self._group_ids[event.conversation.id].apply(event)
+            group = self._group_ids[event.conversation.id]
+            group.apply(event)
+            who = event.subject or event.actor
+            groups = self._groups_of.setdefault(who.id, {})
+            if who.id in group.members:
+                groups[event.conversation.id] = event.conversation
+            else:
+                groups.pop(event.conversation.id, None)
 
     def known(self, name: Name) -> User | None:
         """The user of this name, if there ever was one."""
@@ -212,5 +220,4 @@ class State:
 
     def conversations_of(self, user: User) -> list[Conversation]:
         """What ``user`` may read besides the lobby: direct conversations, then groups one is in."""
-        groups = [group.conversation for group in self._group_ids.values() if user.id in group.members]
-        return [*self._directs_of.get(user.id, ()), *groups]
+        return [*self._directs_of.get(user.id, ()), *self._groups_of.get(user.id, {}).values()]

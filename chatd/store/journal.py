@@ -67,7 +67,9 @@ class Placing(msgspec.Struct, frozen=True, eq=False):
 
 
 class Journal:
-    """The queue in front of the writer; ``on_failure`` is called before the tasks of a failed commit are.
+    """The queue in front of the writer.
+
+    ``on_landed`` is called after the tasks of a commit are, ``on_failure`` before those of a failed one.
 
     Tasks take their turns one by one, in the order of `submit`: what one submits in its turn waits until
     that is over. ``told`` is the id of the last entry whose task has had its turn, ``commits`` the number
@@ -77,7 +79,12 @@ class Journal:
     _log = Logger()
 
     def __init__(
-        self, pool: ConnectionPool, clock: IReactorTime, snapshot: Snapshot, on_failure: Callable[[], None]
+        self,
+        pool: ConnectionPool,
+        clock: IReactorTime,
+        snapshot: Snapshot,
+        on_failure: Callable[[], None],
+        on_landed: Callable[[], None] = lambda: None,
     ) -> None:
         self.told = snapshot.last_id
         self.commits = 0
@@ -86,6 +93,7 @@ class Journal:
         self._pool = pool
         self._clock = clock
         self._on_failure = on_failure
+        self._on_landed = on_landed
         self._queue: deque[Task] = deque()
         # What users have seen, as of now; and as much of it as the disk doesn't know.
         self._seen = snapshot.seen
@@ -194,6 +202,10 @@ class Journal:
         self._seqs.update(placing.seqs)
         for task, (entries, fresh) in zip(batch, placing.places, strict=True):
             self._land(task, entries, fresh)
+        try:
+            self._on_landed()
+        except Exception:
+            self._log.failure("a mistake after a commit")
         self._go_on()
 
     def _land(self, task: Task, entries: Sequence[Logged], fresh: bool) -> None:

@@ -1,0 +1,148 @@
+"""Messages of one commit: joined for those who only listen, in place for those who also speak."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.burst import Burst
+from chatd.core.events import LOBBY, Event, Logged, User
+from chatd.core.limits import Limits
+from chatd.dialects.json import JsonDialect
+from chatd.dialects.text import TextDialect
+from chatd.dialects.wire import Dialect
+from tests.harness import StageTestCase
+
+TEXT = TextDialect(Limits())
+COURSE = JsonDialect(Limits())
+
+
+class Ear:
+    """A listener that keeps what it is given, piece by piece."""
+
+    def __init__(self, dialect: Dialect = TEXT) -> None:
+        self.dialect = dialect
+        self.pieces: list[bytes] = []
+
+    def deliver(self, frame: bytes) -> None:
+        """Keep it."""
+        self.pieces.append(frame)
+
+
+def message(id: int, nick: str = "alice") -> Logged:
+    """A message to the lobby that says its own id."""
+    return Logged(id, id, 0, Event("message", LOBBY, User(1, nick, nick, "#000000"), None, f"m{id}"))
+
+
+def frames(*ids: int) -> list[bytes]:
+    """What these messages are as lines of text."""
+    return [b"MSG alice m%d\n" % id for id in ids]
+
+
+class Joined(SynchronousTestCase):
+    """Who only listens."""
+
+    def test_gets_one_piece_which_all_of_a_dialect_share(self) -> None:
+        """The very same bytes, not equal ones."""
+        burst, author, one, other = Burst(None), Ear(), Ear(), Ear()
+        for id in (1, 2, 3):
+            burst.add(message(id), author)
+        burst.end([one, author, other])
+        self.assertEqual(one.pieces, [b"".join(frames(1, 2, 3))])
+        self.assertIs(one.pieces[0], other.pieces[0])
+        self.assertEqual(author.pieces, [])
+
+    def test_is_given_frame_by_frame_if_written_to_at_a_pace(self) -> None:
+        """Two objects in one piece would be one write to a client that takes one read for one object."""
+        burst, course = Burst(None), Ear(COURSE)
+        burst.add(message(1), Ear())
+        burst.add(message(2), Ear())
+        burst.end([course])
+        self.assertEqual(course.pieces, [COURSE.told(message(1)), COURSE.told(message(2))])
+
+
+class InPlace(SynchronousTestCase):
+    """Who speaks as well."""
+
+    def test_has_heard_what_came_before_when_it_is_their_turn(self) -> None:
+        """So the ack of the second message comes between the first and the third."""
+        burst, alice, bob = Burst(None), Ear(), Ear()
+        burst.add(message(1), alice)
+        burst.add(message(2), bob)
+        self.assertEqual(bob.pieces, frames(1))
+        burst.add(message(3), alice)
+        self.assertEqual(bob.pieces, frames(1, 3))
+        burst.end([alice, bob])
+        self.assertEqual((alice.pieces, bob.pieces), (frames(2), frames(1, 3)))
+
+    @settings(deadline=None)
+    @given(st.lists(st.integers(0, 3), max_size=30))
+    def test_everyone_hears_everything_else_once_in_order(self, authors: list[int]) -> None:
+        """Whoever says what."""
+        ears = [Ear() for _ in range(6)]
+        burst = Burst(None)
+        for id, author in enumerate(authors):
+            burst.add(message(id), ears[author])
+        burst.end(ears)
+        for number, ear in enumerate(ears):
+            others = [id for id, author in enumerate(authors) if author != number]
+            self.assertEqual(b"".join(ear.pieces), b"".join(frames(*others)))
+
+
+class InTheChat(StageTestCase):
+    """Bursts begin and end where nobody can tell."""
+
+    def test_what_stands_between_messages_keeps_its_place(self) -> None:
+        """Answers, events, arrivals and departures of one commit, among messages to two audiences."""
+        alice, bob = self.stage.json("alice"), self.stage.text("bob")
+        alice.asks(action="cgroupe", group="wob")
+        bob.says("j;wob")
+        carol = self.stage.text("carol")
+        for peer in (alice, bob):
+            peer.hears()
+        self.stage.writer.held = True
+        alice.asks(action="client-broadcast", msg="one")
+        alice.asks(action="client-broadcast", msg="two")
+        bob.says("WHO")
+        alice.asks(action="gbroadcast", group="wob", msg="three")
+        alice.asks(action="kick", group="wob", dest="bob")
+        alice.asks(action="gbroadcast", group="wob", msg="four")
+        alice.asks(action="client-broadcast", msg="five")
+        carol.says("BYE")
+        dave = self.stage.connect("text").says("IAM dave")
+        bob.says("MSG six")
+        alice.asks(action="client-broadcast", msg="seven")
+        self.stage.writer.held = False
+        self.stage.writer.run_next()
+        self.stage.settle()
+        self.assertEqual(
+            bob.lines(),
+            [
+                "MSG alice one",
+                "MSG alice two",
+                "WHO alice",
+                "WHO bob",
+                "WHO carol",
+                "END WHO 3",
+                "GMS wob alice three",
+                "GEV wob kicked alice bob",
+                "MSG alice five",
+                "ARR dave",
+                "MSG alice seven",
+                "LFT carol",
+            ],
+        )
+        self.assertEqual(carol.lines(), ["MSG alice one", "MSG alice two", "MSG alice five", "LFT carol"])
+        self.assertEqual(dave.lines(), ["WHO", "ARR dave", "MSG bob six", "MSG alice seven", "LFT carol"])
+        places = [found["id"] for found in alice.objects() if "id" in found]
+        self.assertEqual(places, sorted(places))
+        self.assertEqual(len(places), 8)
+
+    def test_a_commit_is_one_write_to_each(self) -> None:
+        """However many messages it holds."""
+        alice, bob = self.stage.json("alice"), self.stage.text("bob")
+        alice.hears()
+        alice.says(b'{"action":"client-broadcast","msg":"x"}\n' * 64)
+        self.assertEqual(bob.wire.writes, [b"MSG alice x\n" * 64])
+        self.assertEqual(len(alice.wire.writes), 1)
