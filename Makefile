@@ -18,7 +18,7 @@ COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test trial check format spec wheel lock clean
+.PHONY: help run test trial check format spec wheel bench crash lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -48,6 +48,12 @@ spec: $(DEV) ## write SPEC.md's generated tables again from the code
 wheel: $(DEV) ## build the wheel into dist/
 	rm -rf dist
 	$(BIN)/python -m hatchling build -t wheel
+
+bench: $(DEV) ## measure the daemon beside a plain Twisted chat (ARGS="--only room-100 --json FILE --full")
+	$(BIN)/python bench/load.py $(ARGS)
+
+crash: $(DEV) ## kill -9 the daemon 500 times under load and compare (ARGS="--cycles 50 --seed 7")
+	$(BIN)/python bench/crash.py --cycles 500 $(ARGS)
 
 lock: ## compile both lock files again (needs uv; ARGS=--upgrade moves the pins)
 	$(COMPILE) -o requirements.lock > /dev/null

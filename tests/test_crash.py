@@ -4,144 +4,19 @@ import contextlib
 import itertools
 import json
 import sqlite3
-from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Condition
-from typing import NamedTuple
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.daemon_process import PATIENCE, Client, Daemon
+from tests.ledger import Entry, JsonWriter, Tally, TextWriter, Writer, read_log, read_pages
 
 CYCLES = 20
 ACKS = 80
 """How many acks there are in a cycle before the daemon is killed, with the traffic going on."""
-
-WINDOW = 8
-"""How many commands a writer sends before it waits for their acks."""
-
-
-class Entry(NamedTuple):
-    """An entry of the log; a place of 0, 0 is not known yet."""
-
-    id: int
-    seq: int
-    kind: str
-    where: str
-    actor: str
-    subject: str | None
-    body: str
-
-
-LOG = """
-    SELECT log.id, seq, log.kind, CASE c.kind WHEN 'group' THEN c.name ELSE c.kind END, a.nick, s.nick, body
-    FROM log JOIN conversations AS c ON c.id = conversation JOIN users AS a ON a.id = actor
-    LEFT JOIN users AS s ON s.id = subject ORDER BY log.id
-"""
-
-
-class Tally:
-    """Counts the acks of a cycle."""
-
-    def __init__(self) -> None:
-        self._count = 0
-        self._news = Condition()
-
-    def add(self) -> None:
-        """One more."""
-        with self._news:
-            self._count += 1
-            self._news.notify()
-
-    def wait(self) -> bool:
-        """Wait until there are enough; false when they don't come."""
-        with self._news:
-            return self._news.wait_for(lambda: self._count >= ACKS, PATIENCE)
-
-
-class Writer:
-    """Somebody who writes as fast as the acks come, and remembers every one of them.
-
-    ``work`` gives what to say, each with the entry that it should become. ``acked`` are the entries
-    in their places, ``unacked`` is what was said since; ``late`` are the last of the acked.
-    """
-
-    wire: str
-
-    def __init__(self, nick: str, work: Callable[[str], Iterator[tuple[str, Entry]]]) -> None:
-        self.nick = nick
-        self.acked: list[Entry] = []
-        self.unacked: deque[tuple[str, Entry]] = deque()
-        self.late: deque[tuple[str, Entry]] = deque(maxlen=WINDOW)
-        self._work = work(nick)
-
-    def write(self, daemon: Daemon, tally: Tally) -> None:
-        """Write until the daemon is gone."""
-        with contextlib.suppress(EOFError, ConnectionError), daemon.connect(self.wire) as client:
-            self.enter(client)
-            while True:
-                self.hear_acks(client, tally)
-                self.unacked.extend(itertools.islice(self._work, WINDOW))
-                client.says("\n".join(said for said, _ in self.unacked))
-
-    def hear_acks(self, client: Client, tally: Tally) -> None:
-        """Hear an ack for each command that waits for one."""
-        while self.unacked:
-            id, seq = self.place(client)
-            said, entry = self.unacked.popleft()
-            assert entry.id in (0, id), f"{entry} has moved to {id}"
-            self.acked.append(entry._replace(id=id, seq=seq))
-            self.late.append((said, self.acked[-1]))
-            tally.add()
-
-    def enter(self, client: Client) -> None:
-        """Say hello."""
-        raise NotImplementedError
-
-    def place(self, client: Client) -> tuple[int, int]:
-        """The id and seq in the next ack."""
-        raise NotImplementedError
-
-
-class TextWriter(Writer):
-    """One who types commands; what was not acked when the connection broke is not said again."""
-
-    wire = "text"
-
-    def enter(self, client: Client) -> None:
-        client.says(f"IAM {self.nick}")
-        self.unacked.clear()
-
-    def place(self, client: Client) -> tuple[int, int]:
-        while not (line := client.line()).startswith("ACK "):
-            assert not line.startswith("ERR "), line
-        id, seq = line.split()[-2:]
-        return int(id), int(seq)
-
-
-class JsonWriter(Writer):
-    """A program, which sends again what was not acked, under the same ref.
-
-    It does so as if the last acks had been lost with the connection, so that much of it is there already.
-    """
-
-    wire = "json"
-
-    def enter(self, client: Client) -> None:
-        client.asks(action="client-hello", from_=self.nick).object(action="server-hello")
-        del self.acked[len(self.acked) - len(self.late) :]
-        self.unacked.extendleft(reversed(self.late))
-        self.late.clear()
-        if self.unacked:
-            client.says("\n".join(said for said, _ in self.unacked))
-
-    def place(self, client: Client) -> tuple[int, int]:
-        while (said := client.object())["action"] != "server-ack":
-            assert said["action"] != "server-error", said
-        assert said["ref"] == json.loads(self.unacked[0][0])["ref"]
-        return said["id"], said["seq"]
 
 
 def typed_to_the_group(nick: str) -> Iterator[tuple[str, Entry]]:
@@ -223,8 +98,7 @@ class CrashTests(SynchronousTestCase):
 
     def log(self) -> list[Entry]:
         """What the database holds, whole."""
-        with contextlib.closing(sqlite3.connect(self.folder / "chat.db")) as database:
-            return [Entry(*row) for row in database.execute(LOG)]
+        return read_log(self.folder)
 
     def test_twenty_times(self) -> None:
         writers: list[Writer] = [
@@ -238,7 +112,7 @@ class CrashTests(SynchronousTestCase):
         with Daemon(self.folder) as daemon:
             self.set_the_scene(daemon, watcher)
 
-        with ThreadPoolExecutor() as threads:
+        with ThreadPoolExecutor(len(writers) + 1) as threads:
             for _ in range(CYCLES):
                 with Daemon(self.folder) as daemon, daemon.connect("json") as bob:
                     self.check(writers)
@@ -246,7 +120,7 @@ class CrashTests(SynchronousTestCase):
                     tally = Tally()
                     busy = [threads.submit(writer.write, daemon, tally) for writer in writers]
                     busy.append(threads.submit(watcher.watch, bob))
-                    enough = tally.wait()
+                    enough = tally.wait(ACKS)
                     daemon.kill()
                     for thread in busy:
                         thread.result(PATIENCE)
@@ -309,16 +183,7 @@ class CrashTests(SynchronousTestCase):
             ("lobby", {"action": "history"}),
             ("wob", {"action": "msgs", "group": "wob"}),
         ):
-            read: list[Entry] = []
-            more = True
-            while more:
-                bob.asks(**asked, after=read[-1].id if read else 0, limit=100, ref=len(read) + 1)
-                page = bob.object(ref=len(read) + 1)
-                more = page.get("more", False)
-                read += [
-                    Entry(item["id"], item["seq"], "message", where, item["from"], None, item["msg"])
-                    for item in page["messages"]
-                ]
+            read = read_pages(bob, where, **asked, limit=100)
             self.assertEqual(
                 read, [entry for entry in log if entry.where == where and entry.kind == "message"]
             )
