@@ -60,8 +60,8 @@ class Outbox:
     """A client's bounded queue of frames, in front of its transport.
 
     The transport says when its own buffer (64 KiB) is full and when it is empty again; in between,
-    frames wait here. With more than ``cap`` bytes of them, ``on_overflow`` is called and the
-    connection is cut; ``dropped`` says whether it ended with something waiting. With a ``pace`` in
+    frames wait here. With more than ``cap`` bytes that it doesn't take, ``on_overflow`` is called and
+    the connection is cut; ``dropped`` says whether it ended with something waiting. With a ``pace`` in
     seconds, every line is written alone, that far apart.
     """
 
@@ -104,6 +104,8 @@ class Outbox:
             return
         self._frames.append(frame)
         self._size += len(frame)
+        if self._size > self.cap and not self._paused and not self.pace:
+            self.flush()  # it is not the client that is slow
         if self._size > self.cap:
             self._on_overflow()
             self.abort()

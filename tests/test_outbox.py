@@ -156,11 +156,19 @@ class Cap(OutboxTestCase):
 
     def test_over_the_cap(self) -> None:
         """Told once, cut once, and nothing is written after that."""
+        self.outbox.pauseProducing()
         self.put(b"x" * 1000, b"y" * 25, b"z", b"x" * 2000)
         self.assertEqual(self.overflows, 1)
         self.assertTrue(self.outbox.closed)
         self.clock.advance(100)
         self.assert_done("abort")
+
+    def test_over_the_cap_in_one_turn(self) -> None:
+        """Who takes what is written is not slow: it is written before the turn ends."""
+        self.put(b"x" * 1000, b"y" * 25, b"z")
+        self.clock.advance(0)
+        self.assert_done(b"x" * 1000 + b"y" * 25, b"z")
+        self.assertEqual(self.overflows, 0)
 
     def test_what_was_written_counts_no_more(self) -> None:
         """As long as the transport takes it."""
@@ -187,6 +195,7 @@ class Cap(OutboxTestCase):
         self.transport = Journaled()
         done = self.transport.done
         outbox = Outbox(self.transport, self.clock, self.turn, 10, lambda: done.append("overflow"))
+        outbox.pauseProducing()
         outbox.put(b"x" * 11)
         self.assert_done("overflow", "abort")
 
@@ -462,6 +471,7 @@ class Closing(OutboxTestCase):
         self.outbox.lost()
         self.assertTrue(self.outbox.dropped)
         over = self.make(Journaled())
+        over.pauseProducing()
         over.put(b"x" * 2_000)
         self.assertTrue(over.dropped)
         done = self.make(Journaled())

@@ -64,6 +64,17 @@ class DurableFirst(StageTestCase):
         self.assertEqual(ids(acks), list(range(1, 65)))
         self.assertEqual(self.stage.journal.commits - before, 1)
 
+    def test_a_commit_is_never_more_than_a_reader_can_take(self) -> None:
+        """A flood of long messages makes several, and cuts off nobody who reads."""
+        alice, bob = self.stage.json("alice"), self.stage.json("bob")
+        alice.hears()
+        before = self.stage.journal.commits
+        alice.says(b'{"action":"client-broadcast","msg":"%b"}\n' % (b"x" * 8000) * 200)
+        self.assertEqual(ids(alice.objects()), list(range(1, 201)))
+        self.assertEqual(len(bodies(bob.objects())), 200)
+        self.assertEqual(self.stage.journal.commits - before, 12)
+        self.assertFalse(bob.closed)
+
     def test_what_comes_during_a_commit_is_the_next_one(self) -> None:
         """However many clients, one transaction is under way and one waits."""
         clients = [self.stage.json(f"user{n}") for n in range(5)]

@@ -22,6 +22,12 @@ from twisted.python.failure import Failure
 from chatd.core.events import Conversation, Event, Logged, User
 from chatd.store.archive import Snapshot
 
+COMMIT_SIZE: Final = 128 * 1024
+"""Characters in one transaction, about: whoever is told all of it must have time to read before the next."""
+
+ENTRY_SIZE: Final = 128
+"""What an entry counts for beside its body."""
+
 SEEN_DELAY: Final = 5.0
 """Seconds until what users have seen is written, when no commit takes it along: logins cost none."""
 
@@ -165,13 +171,22 @@ class Journal:
         self._busy = True
         while self._queue:
             if self._queue[0].records:
-                batch = list(self._queue)
-                self._queue.clear()
-                self._begin(batch)
+                self._begin(self._next_batch())
                 return
             self._land(self._queue.popleft(), (), True)
         self._busy = False
         self._rest()
+
+    def _next_batch(self) -> list[Task]:
+        """The tasks of the next transaction: all there are, up to what may be told in one turn."""
+        batch: list[Task] = []
+        room = COMMIT_SIZE
+        while self._queue and room > 0:
+            task = self._queue.popleft()
+            batch.append(task)
+            for record in task.records:
+                room -= ENTRY_SIZE + (len(record.event.body) if isinstance(record, Draft) else 0)
+        return batch
 
     def _write_noted(self) -> None:
         self._late = None
