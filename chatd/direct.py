@@ -38,6 +38,7 @@ def _is_idle(transport: Any) -> bool:
     return (
         transport.connected
         and not transport.disconnecting
+        and not transport._aborting
         and not transport.TLS
         and not transport._writeDisconnected
         and not transport._tempDataBuffer

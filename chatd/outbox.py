@@ -105,7 +105,9 @@ class Outbox:
         self._frames.append(frame)
         self._size += len(frame)
         if self._size > self.cap and not self._paused and not self.pace:
-            self.flush()  # it is not the client that is slow
+            # It is not the client that is slow. Whoever waits for `drained` goes on at the end of the turn:
+            # a replay must not in the middle of a commit.
+            self._write_all()
         if self._size > self.cap:
             self._on_overflow()
             self.abort()
@@ -120,10 +122,7 @@ class Outbox:
         if self.pace:
             self._write_one()
         elif self._frames:
-            data = self._turn.join(self._frames)
-            self._frames.clear()
-            self._size = 0
-            self._write(data)
+            self._write_all()
         self._settle()
 
     def drained(self) -> Deferred[None]:
@@ -178,6 +177,12 @@ class Outbox:
         if not self._due:
             self._due = True
             self._turn.add(self)
+
+    def _write_all(self) -> None:
+        data = self._turn.join(self._frames)
+        self._frames.clear()
+        self._size = 0
+        self._write(data)
 
     def _write_one(self) -> None:
         if not self._frames:

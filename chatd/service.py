@@ -388,6 +388,8 @@ class Chat:
     def changed(self, change: _Change, entries: Sequence[Logged], fresh: bool) -> None:
         """A change is on disk: acknowledge it and, unless it is an old one, tell it."""
         client = change.client
+        if not (entries and fresh):
+            self.end_burst()  # this answer is no part of it, and must not overtake it
         if not entries:
             refusal = Refusal("ref_reused", ref=change.request.ref)
             self._log_refusal(client, refusal)
