@@ -1,8 +1,9 @@
-"""Telling an audience many messages at once.
+"""Telling an audience many things at once.
 
-The messages of one commit that go to one audience are joined, once a dialect, for everyone who wrote
-none of them: a hundred readers of sixty-four messages are given sixty-four messages once each, as the
-very same bytes. Who wrote one of them gets the others one by one, in their places around the ack.
+What falls due to one audience without anything between is joined, once a dialect, for everyone who had
+no part in it: a hundred readers of sixty-four messages are given sixty-four messages once each, as the
+very same bytes. Who wrote one of them gets the others in their places around the ack, and who arrives
+among others hears of those who come after.
 """
 
 from __future__ import annotations
@@ -10,55 +11,80 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from chatd.core.events import Logged
+from twisted.logger import Logger
+
+from chatd.core.events import Told
 from chatd.dialects.wire import Dialect
 
 
 class Listener(Protocol):
-    """A session, as far as it is told messages."""
+    """A session, as far as it is told what happens; `chatd.session.Session` says what each part is for."""
 
     @property
     def dialect(self) -> Dialect: ...
     def deliver(self, frame: bytes) -> None: ...
+    def send(self, frame: bytes) -> None: ...
 
 
 class Burst:
-    """Messages for one ``audience`` (users' ids; None stands for everyone), in the order of the log."""
+    """What is told to one ``audience`` (users' ids; None stands for everyone), in order.
 
-    def __init__(self, audience: tuple[int, ...] | None) -> None:
+    Either all of it is ``stored`` (entries of the log) or none (arrivals and departures).
+    """
+
+    _log = Logger()
+
+    def __init__(self, audience: tuple[int, ...] | None, stored: bool) -> None:
         self.audience = audience
-        self._messages: list[Logged] = []
+        self.stored = stored
+        self._told: list[Told] = []
         self._frames: dict[Dialect, list[bytes]] = {}
-        self._authors: set[Listener] = set()
+        # How many of the burst somebody needs no more: those heard, one's own, those before one came.
+        self._past: dict[Listener, int] = {}
 
-    def add(self, message: Logged, author: Listener) -> None:
-        """Append a message; every author so far has all of the burst that is not their own, up to it."""
-        if author not in self._authors:
-            for frame in self._encoded(author.dialect):
-                author.deliver(frame)
-            self._authors.add(author)
-        self._messages.append(message)
-        for other in self._authors:
-            if other is not author:
-                other.deliver(self._encoded(other.dialect)[-1])
+    def add(self, told: Told, author: Listener | None = None) -> None:
+        """Append what happened; its author, if that is anybody here, is told now what came before it."""
+        if author is not None:
+            self._tell(author, self._pieces(author.dialect, self._past.get(author, 0)))
+            self._past[author] = len(self._told) + 1
+        self._told.append(told)
+
+    def enter(self, newcomer: Listener) -> None:
+        """``newcomer`` is one of the audience from here on."""
+        self._past[newcomer] = len(self._told)
 
     def end(self, listeners: Iterable[Listener]) -> None:
-        """Tell everyone else; ``listeners`` are the sessions of the audience."""
-        joined: dict[Dialect, tuple[bytes, ...]] = {}
+        """Tell everyone what they have not heard; ``listeners`` are the sessions of the audience."""
+        past = self._past
+        whole: dict[Dialect, list[bytes]] = {}
         for listener in listeners:
-            if listener in self._authors:
-                continue
             dialect = listener.dialect
-            frames = joined.get(dialect)
-            if frames is None:
-                encoded = self._encoded(dialect)
-                # Who is written to at a pace gets frame by frame.
-                frames = joined[dialect] = tuple(encoded) if dialect.pace else (b"".join(encoded),)
-            for frame in frames:
-                listener.deliver(frame)
+            if listener in past:
+                pieces = self._pieces(dialect, past[listener])
+            elif dialect in whole:
+                pieces = whole[dialect]
+            else:
+                pieces = whole[dialect] = self._pieces(dialect, 0)
+            self._tell(listener, pieces)
+
+    def _tell(self, listener: Listener, pieces: list[bytes]) -> None:
+        tell = listener.deliver if self.stored else listener.send
+        for piece in pieces:
+            tell(piece)
+
+    def _pieces(self, dialect: Dialect, start: int) -> list[bytes]:
+        """All from the ``start`` on: as one, or frame by frame for who is written to at a pace."""
+        frames = self._encoded(dialect)[start:]
+        return frames if dialect.pace or len(frames) < 2 else [b"".join(frames)]
 
     def _encoded(self, dialect: Dialect) -> list[bytes]:
-        """The frames of all messages so far, each encoded once."""
+        """The frames of all so far, each encoded once."""
         frames = self._frames.setdefault(dialect, [])
-        frames += map(dialect.told, self._messages[len(frames) :])
+        for told in self._told[len(frames) :]:
+            try:
+                frames.append(dialect.told(told))
+            except Exception:
+                # A mistake of ours with one of them, in one dialect, is nothing to the others.
+                self._log.failure("a mistake in telling {told}", told=type(told).__name__)
+                frames.append(b"")
         return frames

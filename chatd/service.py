@@ -38,7 +38,7 @@ from chatd.core.events import LOBBY, Arrived, Conversation, Departed, Logged, To
 from chatd.core.limits import Limits
 from chatd.core.names import BadName, Name, parse_nick
 from chatd.core.refusals import Refusal
-from chatd.dialects.wire import Dialect, Request
+from chatd.dialects.wire import Request
 from chatd.replay import Reader, Replay
 from chatd.store.archive import Archive, Snapshot
 from chatd.store.journal import Draft, Journal, Record
@@ -69,8 +69,9 @@ class Client(Reader, Protocol):
 class Chat:
     """The one conversation that every wire joins.
 
-    ``witness`` is called with everything that is told, once, in order: for logs. A private message
-    is shown to it as well.
+    ``clock`` times what waits, ``now`` is the time of day in seconds since 1970: it stamps entries and
+    orders nothing. ``witness`` is called with everything that is told, once, in order: for logs. A
+    private message is shown to it as well.
     """
 
     _log = Logger()
@@ -80,6 +81,7 @@ class Chat:
         snapshot: Snapshot,
         archive: Archive,
         clock: IReactorTime,
+        now: Callable[[], float],
         limits: Limits,
         witness: Callable[[Told], None] | None = None,
     ) -> None:
@@ -93,6 +95,7 @@ class Chat:
             lambda user: self._journal.seen(user),
         )
         self._clock = clock
+        self._seconds = now
         self._limits = limits
         self._witness = witness
         self._journal: Journal
@@ -164,7 +167,7 @@ class Chat:
     def stop(self) -> Deferred[None]:
         """Refuse every new command; fires when what was accepted is on disk and answered."""
         self._stopping = True
-        return self._journal.drained()
+        return self._journal.drained().addCallback(lambda _: self.end_burst())
 
     def recover(self) -> None:
         """A commit failed: forget what memory holds beyond the disk, and read it anew."""
@@ -359,14 +362,14 @@ class Chat:
     def arrived(self, arrival: _Arrival) -> None:
         """An arrival has had its turn: answer it, tell it, and begin to catch up."""
         client, user = arrival.client, arrival.user
-        self.end_burst()
         self._log.info("{nick} arrived from {peer}", nick=user.nick, peer=client.peer)
+        self._tell(None, Arrived(user, arrival.returning, self._now()))
         if arrival.request is not None:
             client.answer(arrival.request, Welcome(user, arrival.returning, self._journal.told))
-        self._tell(None, Arrived(user, arrival.returning, self._now()))
         if self._named.get(user.key) is not client:
             return  # gone already; its departure is told next
         self._present.setdefault(user.id, []).append(client)
+        self._burst_to(None, stored=False).enter(client)
         if arrival.catches_up:
             client.hold()
             # With a gap it can't go on: when the log can't be read, it has to come back.
@@ -396,48 +399,38 @@ class Chat:
             client.refuse(change.request, refusal)
             return
         # Its author needs no copy of what was asked for, but hears what else came of it.
-        if fresh and entries[0].event.kind == "message":
-            self._tell_message(change.audience, entries[0], client)
-        elif fresh:
+        if fresh:
             self._tell(change.audience, entries[0], client)
         client.answer(change.request, Ack(entries[0]))
         if fresh:
             for entry in entries[1:]:
                 self._tell(change.audience, entry)
 
-    def _tell_message(self, audience: tuple[int, ...] | None, message: Logged, author: Client) -> None:
-        """Tell ``message`` with those before and after it, as long as they go to the very same audience."""
-        if self._witness is not None:
-            self._witness(message)
-        if self._burst is None or self._burst.audience is not audience:
-            self.end_burst()
-            self._burst = Burst(audience)
-        self._burst.add(message, author)
-
-    def end_burst(self) -> None:
-        """Tell what was gathered; comes before anything else is told, and at the end of each commit."""
-        burst, self._burst = self._burst, None
-        if burst is not None:
-            burst.end(self._listeners(burst.audience))
-
     def _tell(self, audience: tuple[int, ...] | None, told: Told, author: Client | None = None) -> None:
-        """Send ``told`` to everyone of the audience who is here, encoded once for each dialect."""
-        self.end_burst()
+        """Tell it with what is told before and after, as long as that goes to the very same audience."""
         if self._witness is not None:
             self._witness(told)
-        frames: dict[Dialect, bytes] = {}
-        stored = isinstance(told, Logged)
-        for client in self._listeners(audience):
-            if client is author:
-                continue
-            dialect = client.dialect
-            frame = frames.get(dialect)
-            if frame is None:
-                frame = frames[dialect] = dialect.told(told)
-            if stored:
-                client.deliver(frame)
-            else:
-                client.send(frame)
+        self._burst_to(audience, isinstance(told, Logged)).add(told, author)
+
+    def _burst_to(self, audience: tuple[int, ...] | None, stored: bool) -> Burst:
+        burst = self._burst
+        if burst is None or burst.audience is not audience or burst.stored is not stored:
+            self.end_burst()
+            burst = self._burst = Burst(audience, stored)
+            if not stored:
+                # Who is known comes without a commit, at whose end it would be told.
+                self._clock.callLater(0, self.end_burst)
+        return burst
+
+    def end_burst(self) -> None:
+        """Tell what was gathered; comes before anything else is said, and at the end of each commit."""
+        burst, self._burst = self._burst, None
+        if burst is not None:
+            try:
+                burst.end(self._listeners(burst.audience))
+            except Exception:
+                # Whose turn it is has no part in it.
+                self._log.failure("a mistake in telling {audience}", audience=burst.audience or "everyone")
 
     def _listeners(self, audience: tuple[int, ...] | None) -> Iterator[Client]:
         """The sessions of the audience that are here."""
@@ -466,7 +459,7 @@ class Chat:
         Deferred.fromCoroutine(work).addErrback(fail)
 
     def _now(self) -> int:
-        return int(self._clock.seconds() * 1000)
+        return int(self._seconds() * 1000)
 
 
 class _Turn:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -163,9 +164,18 @@ def makeService(options: Options | None = None) -> Daemon:
     from twisted.internet import reactor
 
     try:
-        return assemble(configuration(options or Options()), reactor)
+        return assemble(configuration(options or Options()), steady(reactor))
     except (ConfigError, StoreError) as error:
         raise SystemExit(f"chatd: {error}") from None
+
+
+def steady(reactor: Any) -> Any:
+    """``reactor``, timed by a clock that nobody sets.
+
+    Twisted's own is the time of day: what is due now would wait for a day when that is set back by a day.
+    """
+    reactor.seconds = time.monotonic
+    return reactor
 
 
 def assemble(config: Config, reactor: Any) -> Daemon:
@@ -175,7 +185,7 @@ def assemble(config: Config, reactor: Any) -> Daemon:
     store = Store(Path(config.database), config.durability, reactor)
     snapshot = store.snapshot()
     archive = store.archive()
-    chat = Chat(snapshot, archive, reactor, config.limits, witness)
+    chat = Chat(snapshot, archive, reactor, time.time, config.limits, witness)
     journal = Journal(store.writer(), reactor, snapshot, chat.recover, chat.end_burst)
     chat.write_to(journal)
     return Daemon(reactor, listeners, Sessions(chat, reactor, config.limits), chat, journal, archive, store)

@@ -193,7 +193,7 @@ class Stage:
         pool = self.store.writer()
         assert isinstance(pool, ThreadlessPool)
         self.writer = pool
-        self.chat = Chat(snapshot, self.archive, self.reactor, self.limits, witness)
+        self.chat = Chat(snapshot, self.archive, self.reactor, self.reactor.seconds, self.limits, witness)
         self.journal = Journal(self.writer, self.reactor, snapshot, self.chat.recover, self.chat.end_burst)
         self.chat.write_to(self.journal)
         self.sessions = Sessions(self.chat, self.reactor, self.limits)

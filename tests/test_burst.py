@@ -7,13 +7,14 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.burst import Burst
-from chatd.core.events import LOBBY, Event, Logged, User
+from chatd.core.events import LOBBY, Arrived, Departed, Event, Logged, Told, User
 from chatd.core.limits import Limits
 from chatd.dialects.json import JsonDialect
 from chatd.dialects.text import TextDialect
 from chatd.dialects.wire import Dialect
 from tests.harness import StageTestCase
 
+NL = "\n"
 TEXT = TextDialect(Limits())
 COURSE = JsonDialect(Limits())
 
@@ -28,6 +29,24 @@ class Ear:
     def deliver(self, frame: bytes) -> None:
         """Keep it."""
         self.pieces.append(frame)
+
+    def send(self, frame: bytes) -> None:
+        """Keep it, marked as no entry of the log."""
+        self.pieces.append(b"~" + frame)
+
+
+class Stammer(TextDialect):
+    """A dialect with a mistake: it can't say the second message."""
+
+    def told(self, told: Told) -> bytes:
+        """Fail for one."""
+        if isinstance(told, Logged) and told.id == 2:
+            raise ZeroDivisionError
+        return super().told(told)
+
+
+ALICE = User(1, "alice", "alice", "#000000")
+BOB = User(2, "bob", "bob", "#000000")
 
 
 def message(id: int, nick: str = "alice") -> Logged:
@@ -45,7 +64,7 @@ class Joined(SynchronousTestCase):
 
     def test_gets_one_piece_which_all_of_a_dialect_share(self) -> None:
         """The very same bytes, not equal ones."""
-        burst, author, one, other = Burst(None), Ear(), Ear(), Ear()
+        burst, author, one, other = Burst(None, stored=True), Ear(), Ear(), Ear()
         for id in (1, 2, 3):
             burst.add(message(id), author)
         burst.end([one, author, other])
@@ -55,7 +74,7 @@ class Joined(SynchronousTestCase):
 
     def test_is_given_frame_by_frame_if_written_to_at_a_pace(self) -> None:
         """Two objects in one piece would be one write to a client that takes one read for one object."""
-        burst, course = Burst(None), Ear(COURSE)
+        burst, course = Burst(None, stored=True), Ear(COURSE)
         burst.add(message(1), Ear())
         burst.add(message(2), Ear())
         burst.end([course])
@@ -67,12 +86,12 @@ class InPlace(SynchronousTestCase):
 
     def test_has_heard_what_came_before_when_it_is_their_turn(self) -> None:
         """So the ack of the second message comes between the first and the third."""
-        burst, alice, bob = Burst(None), Ear(), Ear()
+        burst, alice, bob = Burst(None, stored=True), Ear(), Ear()
         burst.add(message(1), alice)
         burst.add(message(2), bob)
         self.assertEqual(bob.pieces, frames(1))
         burst.add(message(3), alice)
-        self.assertEqual(bob.pieces, frames(1, 3))
+        self.assertEqual(alice.pieces, frames(2))
         burst.end([alice, bob])
         self.assertEqual((alice.pieces, bob.pieces), (frames(2), frames(1, 3)))
 
@@ -81,13 +100,44 @@ class InPlace(SynchronousTestCase):
     def test_everyone_hears_everything_else_once_in_order(self, authors: list[int]) -> None:
         """Whoever says what."""
         ears = [Ear() for _ in range(6)]
-        burst = Burst(None)
+        burst = Burst(None, stored=True)
         for id, author in enumerate(authors):
             burst.add(message(id), ears[author])
         burst.end(ears)
         for number, ear in enumerate(ears):
             others = [id for id, author in enumerate(authors) if author != number]
             self.assertEqual(b"".join(ear.pieces), b"".join(frames(*others)))
+
+
+class Presence(SynchronousTestCase):
+    """Arrivals and departures."""
+
+    def test_a_newcomer_hears_of_those_who_come_later(self) -> None:
+        """And is heard of by those before, and does not wait for its replay to hear."""
+        burst, before, alice, bob = Burst(None, stored=False), Ear(), Ear(), Ear()
+        for user, ear in ((ALICE, alice), (BOB, bob)):
+            burst.add(Arrived(user, False, 0))
+            burst.enter(ear)
+        burst.add(Departed(ALICE, 0))
+        burst.end([before, alice, bob])
+        self.assertEqual(before.pieces, [b"~ARR alice\nARR bob\nLFT alice\n"])
+        self.assertEqual(alice.pieces, [b"~ARR bob\nLFT alice\n"])
+        self.assertEqual(bob.pieces, [b"~LFT alice\n"])
+
+
+class Mistakes(SynchronousTestCase):
+    """What one dialect can't say."""
+
+    def test_is_missing_there_and_nowhere_else(self) -> None:
+        """The rest of the burst is told, to those with that dialect as well."""
+        burst, author = Burst(None, stored=True), Ear()
+        stammering, other = Ear(Stammer(Limits())), Ear()
+        for id in (1, 2, 3):
+            burst.add(message(id), author)
+        burst.end([stammering, other])
+        self.assertEqual(other.pieces, [b"".join(frames(1, 2, 3))])
+        self.assertEqual(stammering.pieces, [b"".join(frames(1, 3))])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
 
 class InTheChat(StageTestCase):
@@ -146,3 +196,58 @@ class InTheChat(StageTestCase):
         alice.says(b'{"action":"client-broadcast","msg":"x"}\n' * 64)
         self.assertEqual(bob.wire.writes, [b"MSG alice x\n" * 64])
         self.assertEqual(len(alice.wire.writes), 1)
+
+    def test_a_crowd_is_told_of_in_one_write(self) -> None:
+        """Of all who come in one commit, or in one turn when they are known; of those who go likewise."""
+        bob = self.stage.text("bob")
+        nicks = [f"u{number}" for number in range(20)]
+        for known in (False, True):
+            crowd = [self.stage.connect("text") for _ in nicks]
+            for peer, nick in zip(crowd, nicks, strict=True):
+                peer.protocol.dataReceived(b"IAM %b\n" % nick.encode())
+            self.stage.settle()
+            told = [f"ARR {nick}{NL}BCK {nick}{NL}" if known else f"ARR {nick}{NL}" for nick in nicks]
+            self.assertEqual(bob.wire.writes, ["".join(told).encode()])
+            bob.hears()
+            # Each hears its own arrival and those after it.
+            for number, peer in enumerate(crowd):
+                self.assertEqual(peer.hears().decode(), "WHO\n" + "".join(told[number:]))
+            for peer in crowd:
+                peer.wire.loseConnection()
+            self.stage.settle()
+            self.assertEqual(bob.wire.writes, ["".join(f"LFT {nick}{NL}" for nick in nicks).encode()])
+            bob.hears()
+
+    def test_a_mistake_in_telling_is_nothing_to_whose_turn_it_is(self) -> None:
+        """What ends the burst is answered, and its author hears on."""
+        alice, bob = self.stage.json("alice"), self.stage.text("bob")
+        alice.hears()
+        self.patch(Burst, "end", lambda burst, listeners: 1 / 0)
+        self.stage.writer.held = True
+        alice.asks(action="client-broadcast", msg="one")
+        bob.says("WHO")
+        self.stage.writer.held = False
+        self.stage.writer.run_next()
+        self.stage.settle()
+        self.assertEqual(bob.lines(), ["WHO alice", "WHO bob", "END WHO 2"])
+        self.assertEqual([said["action"] for said in alice.objects()], ["server-ack"])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_the_answer_to_a_repeated_ref_waits_for_what_was_said_before_it(self) -> None:
+        """It is part of no burst, and overtakes none."""
+        alice, bob = self.stage.json("alice"), self.stage.json("bob")
+        alice.asks(action="client-broadcast", msg="old", ref=1)
+        alice.hears()
+        self.stage.writer.held = True
+        alice.asks(action="client-broadcast", msg="first")
+        bob.asks(action="client-broadcast", msg="two")
+        alice.asks(action="client-broadcast", msg="old", ref=1)
+        alice.asks(action="client-broadcast", msg="other", ref=1)
+        self.stage.writer.held = False
+        self.stage.writer.run_next()
+        self.stage.settle()
+        heard = [
+            said.get("msg") or said["id"] for said in alice.objects() if said["action"] != "server-event"
+        ]
+        self.assertEqual(heard[:3], [2, "two", 1])
+        self.assertIn("ref", heard[3])

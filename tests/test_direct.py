@@ -68,6 +68,7 @@ class Plain(TestCase):
         self.assertEqual((transport._tempDataBuffer, transport.dataBuffer), ([], b""))
         self.assertEqual((transport.offset, transport.disconnecting), (0, False))
         self.assertEqual((transport.TLS, transport._writeDisconnected), (False, False))
+        self.assertIs(transport._aborting, False)
         client.wanted = 5
         writer_to(transport)(b"hello")
         self.assertEqual(transport._tempDataBuffer, [])
@@ -100,6 +101,17 @@ class Plain(TestCase):
         await client.gone
         self.assertEqual(client.heard, b"lastlate")
         write(b"too late")
+
+    async def test_a_connection_that_is_cut(self) -> None:
+        """Behind `abortConnection` nothing is sent any more, whatever the socket would take."""
+        transport, server, client = await self._connect()
+        write = writer_to(transport)
+        write(b"last")
+        transport.abortConnection()
+        write(b"late")
+        await server.gone
+        await client.gone
+        self.assertNotIn(b"late", client.heard)
 
     async def test_a_connection_that_was_reset(self) -> None:
         """Is noticed by the transport as ever."""

@@ -252,6 +252,16 @@ class BackPressure(OutboxTestCase):
         self.successResultOf(drained)
         self.successResultOf(late)
 
+    def test_to_be_over_the_cap_drains_nobody_at_once(self) -> None:
+        """What waits was written to make room; whoever waits for that goes on at the end of the turn."""
+        self.put(b"x" * (CAP // 2))
+        done = self.outbox.drained()
+        self.put(b"y" * CAP)
+        self.assert_done(b"x" * (CAP // 2) + b"y" * CAP)
+        self.assertNoResult(done)
+        self.clock.advance(0)
+        self.successResultOf(done)
+
     def test_drained_at_the_end(self) -> None:
         """Whoever waits is not left waiting when the connection is gone."""
         self.put(b"one\n")
