@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import Final
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+from datetime import UTC, datetime
+from functools import lru_cache
 
 
 def rfc3339(at: int) -> str:
     """``at``, in ms since 1970, as RFC 3339 in UTC with milliseconds: ``2026-11-21T10:00:00.000Z``."""
-    then = _EPOCH + timedelta(milliseconds=at)
-    return then.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    second, millisecond = divmod(at, 1000)
+    return f"{_second(second)}.{millisecond:03}Z"
+
+
+@lru_cache(maxsize=256)
+def _second(second: int) -> str:
+    # Whatever is said in the same second shares it, and a page of the log has few.
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
