@@ -46,6 +46,15 @@ from chatd.store.journal import Draft, Journal, Record
 RECOVERY_PAUSE: Final = 1.0
 """Seconds between attempts to read the store again after a failed commit."""
 
+CROWD: Final = 100
+"""How many connected users are so many that arrivals and departures wait for each other to be told."""
+
+COMPANY: Final = 20e-6
+"""Seconds that they wait for each connected user, whom to tell takes about a quarter of that."""
+
+LONGEST_WAIT: Final = 0.1
+"""Seconds that they wait at most."""
+
 
 class Client(Reader, Protocol):
     """A session, as the chat sees it; `chatd.session.Session` says what each part is for."""
@@ -152,15 +161,7 @@ class Chat:
                 del self._present[user.id]
             if not client.behind:
                 self._journal.note_seen(user)
-        departed = Departed(user, self._now())
-
-        def tell() -> None:
-            if client.user is None:
-                return  # its arrival was lost with a commit, so nobody knows of it
-            self._log.info("{nick} left", nick=user.nick)
-            self._tell(None, departed)
-
-        self._journal.submit(_Turn(self, client, None, tell))
+        self._journal.submit(_Departure(self, client, Departed(user, self._now())))
 
     # What the daemon does.
 
@@ -377,6 +378,13 @@ class Chat:
                 self._catch_up(client, user, arrival.since), lambda refusal: self.quit(client, None, refusal)
             )
 
+    def departed(self, client: Client, departed: Departed) -> None:
+        """A departure has had its turn: tell it."""
+        if client.user is None:
+            return  # its arrival was lost with a commit, so nobody knows of it
+        self._log.info("{nick} left", nick=departed.user.nick)
+        self._tell(None, departed)
+
     def not_arrived(self, arrival: _Arrival) -> None:
         """An arrival was lost with its commit: the client has no name."""
         client = arrival.client
@@ -418,12 +426,22 @@ class Chat:
             self.end_burst()
             burst = self._burst = Burst(audience, stored)
             if not stored:
-                # Who is known comes without a commit, at whose end it would be told.
-                self._clock.callLater(0, self.end_burst)
+                there = len(self._named)
+                wait = min(there * COMPANY, LONGEST_WAIT) if there >= CROWD else 0
+                self._clock.callLater(wait, self._end_wait, burst)
         return burst
 
+    def _end_wait(self, burst: Burst) -> None:
+        if self._burst is burst:
+            self.end_burst()
+
+    def end_commit(self) -> None:
+        """Tell what a commit brought; comes at its end."""
+        if self._burst is not None and self._burst.stored:
+            self.end_burst()
+
     def end_burst(self) -> None:
-        """Tell what was gathered; comes before anything else is said, and at the end of each commit."""
+        """Tell what was gathered; comes before anything else is said."""
         burst, self._burst = self._burst, None
         if burst is not None:
             try:
@@ -534,6 +552,28 @@ class _Arrival:
 
     def stumbled(self) -> None:
         self.client.stumble(self.request)
+
+
+class _Departure:
+    """A client's departure."""
+
+    __slots__ = ("_chat", "_client", "_departed")
+
+    records: Sequence[Record] = ()
+
+    def __init__(self, chat: Chat, client: Client, departed: Departed) -> None:
+        self._chat = chat
+        self._client = client
+        self._departed = departed
+
+    def landed(self, logged: Sequence[Logged], fresh: bool) -> None:
+        self._chat.departed(self._client, self._departed)
+
+    def failed(self) -> None:
+        self._chat.departed(self._client, self._departed)
+
+    def stumbled(self) -> None:
+        self._client.stumble(None)
 
 
 class _Change:

@@ -186,7 +186,7 @@ def assemble(config: Config, reactor: Any) -> Daemon:
     snapshot = store.snapshot()
     archive = store.archive()
     chat = Chat(snapshot, archive, reactor, time.time, config.limits, witness)
-    journal = Journal(store.writer(), reactor, snapshot, chat.recover, chat.end_burst)
+    journal = Journal(store.writer(), reactor, snapshot, chat.recover, chat.end_commit)
     chat.write_to(journal)
     return Daemon(reactor, listeners, Sessions(chat, reactor, config.limits), chat, journal, archive, store)
 

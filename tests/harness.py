@@ -194,7 +194,7 @@ class Stage:
         assert isinstance(pool, ThreadlessPool)
         self.writer = pool
         self.chat = Chat(snapshot, self.archive, self.reactor, self.reactor.seconds, self.limits, witness)
-        self.journal = Journal(self.writer, self.reactor, snapshot, self.chat.recover, self.chat.end_burst)
+        self.journal = Journal(self.writer, self.reactor, snapshot, self.chat.recover, self.chat.end_commit)
         self.chat.write_to(self.journal)
         self.sessions = Sessions(self.chat, self.reactor, self.limits)
         self._factories = {

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatd import service
 from chatd.burst import Burst
 from chatd.core.events import LOBBY, Arrived, Departed, Event, Logged, Told, User
 from chatd.core.limits import Limits
@@ -217,6 +218,27 @@ class InTheChat(StageTestCase):
             self.stage.settle()
             self.assertEqual(bob.wire.writes, ["".join(f"LFT {nick}{NL}" for nick in nicks).encode()])
             bob.hears()
+
+    def test_in_a_crowd_presence_waits_for_company(self) -> None:
+        """Up to a tenth of a second; but what is said next comes behind it, and so do answers."""
+        self.patch(service, "CROWD", 2)
+        self.patch(service, "COMPANY", 1.0)
+        bob = self.stage.text("bob")
+        alice = self.stage.text("alice")
+        self.assertEqual(bob.hears(), b"")
+        self.stage.wait(service.LONGEST_WAIT)
+        self.assertEqual(bob.hears(), b"ARR alice\n")
+        self.stage.text("carol").hangs_up()
+        self.assertEqual(bob.hears(), b"")
+        alice.says("MSG hello")
+        self.assertEqual(bob.lines(), ["ARR carol", "LFT carol", "MSG alice hello"])
+        self.stage.text("dave")
+        self.assertEqual(
+            bob.says("WHO").lines(), ["ARR dave", "WHO bob", "WHO alice", "WHO dave", "END WHO 3"]
+        )
+        alice.hangs_up()
+        self.stage.wait(service.LONGEST_WAIT)
+        self.assertEqual(bob.hears(), b"LFT alice\n")
 
     def test_a_mistake_in_telling_is_nothing_to_whose_turn_it_is(self) -> None:
         """What ends the burst is answered, and its author hears on."""
