@@ -37,6 +37,7 @@ check: $(DEV) ## formatter, linter and types; changes nothing
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy chatd twisted/plugins tests $(wildcard bench)
+	cd examples/async_warmup && $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml .
 
 format: $(DEV) ## let the formatter and the linter's safe fixes rewrite the code
 	$(BIN)/ruff check --fix .
