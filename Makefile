@@ -7,10 +7,11 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 # One environment, two depths: to run the daemon takes the runtime lock alone; to work on it takes the
-# development lock (the same versions and more) and an editable install. Each stamp lives inside the
-# environment, so a new lock or a deleted .venv makes it again, whole.
+# development lock (the same versions and more) and an editable install. What draws the figures is added to
+# that. Each stamp lives inside the environment, so a new lock or a deleted .venv makes it again, whole.
 RUN := $(VENV)/.run-stamp
 DEV := $(VENV)/.dev-stamp
+PLOT := $(VENV)/.plot-stamp
 
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -18,10 +19,10 @@ COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test trial check format spec wheel bench crash lock clean
+.PHONY: help run test trial check format spec wheel bench bench-plot crash lock clean
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 # No pid file: a daemon in the foreground has no use for one, and a stale one keeps it from starting.
 run: $(RUN) ## start the daemon here, in the foreground (Ctrl-C ends it)
@@ -51,14 +52,18 @@ wheel: $(DEV) ## build the wheel into dist/
 	$(BIN)/python -m hatchling build -t wheel
 
 bench: $(DEV) ## measure the daemon beside a plain Twisted chat (ARGS="--only room-100 --json FILE --full")
-	$(BIN)/python bench/load.py $(ARGS)
+	$(BIN)/python -m bench.figures $(ARGS)
 
-crash: $(DEV) ## kill -9 the daemon 500 times under load and compare (ARGS="--cycles 50 --seed 7")
-	$(BIN)/python bench/crash.py --cycles 500 $(ARGS)
+bench-plot: $(PLOT) ## draw docs/'s figures: measured now, a quarter of an hour, or ARGS="--json FILE" from make bench
+	$(BIN)/python -m bench.plot $(ARGS)
 
-lock: ## compile both lock files again (needs uv; ARGS=--upgrade moves the pins)
+crash: $(DEV) ## kill -9, a full disk, a jumping clock, crowds: compare (ARGS="--only kill --cycles 50 --seed 7")
+	$(BIN)/python -m bench.crash $(ARGS)
+
+lock: ## compile the lock files again (needs uv; ARGS=--upgrade moves the pins)
 	$(COMPILE) -o requirements.lock > /dev/null
 	$(COMPILE) --group dev -c requirements.lock -o requirements-dev.lock > /dev/null
+	$(COMPILE) --extra plot -c requirements-dev.lock -o requirements-plot.lock > /dev/null
 
 clean: ## remove the environment and everything that was generated (not the database)
 	rm -rf $(VENV) build dist htmlcov .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache _trial_temp*
@@ -75,3 +80,7 @@ $(DEV): requirements.lock requirements-dev.lock
 	$(PIP) install --require-hashes -r requirements-dev.lock
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $(RUN) $@
+
+$(PLOT): $(DEV) requirements-plot.lock
+	$(PIP) install --require-hashes -r requirements-plot.lock
+	@touch $@

@@ -20,6 +20,7 @@ from typing import Any, Self
 ROOT = Path(__file__).resolve().parent.parent
 TAC = str(ROOT / "chatd.tac")
 TWISTD = str(Path(sysconfig.get_path("scripts")) / "twistd")
+MOVING_CLOCK = str(ROOT / "tests" / "moving_clock.py")
 
 PATIENCE = 20.0
 """Seconds after which whatever a test waits for is not coming."""
@@ -138,11 +139,18 @@ class Daemon:
         with Daemon(folder, "--durability=process") as daemon, daemon.connect("text") as alice:
             alice.says("IAM alice")
 
-    ``before`` stands before the command line, ``more`` are arguments of `subprocess.Popen`.
+    ``script`` runs it: twistd, or `MOVING_CLOCK`. ``before`` stands before the command line, ``more``
+    are arguments of `subprocess.Popen`.
     """
 
     def __init__(
-        self, folder: Path, *options: str, tac: bool = False, before: Sequence[str] = (), **more: Any
+        self,
+        folder: Path,
+        *options: str,
+        tac: bool = False,
+        script: str = TWISTD,
+        before: Sequence[str] = (),
+        **more: Any,
     ) -> None:
         self._listeners: list[tuple[str, str]] = []
         self._lines: list[str] = []
@@ -154,7 +162,7 @@ class Daemon:
         if tac:
             command = ["-ny", TAC]
         self.process = subprocess.Popen(
-            [*before, sys.executable, TWISTD, "--pidfile=", *command, *options],
+            [*before, sys.executable, script, "--pidfile=", *command, *options],
             cwd=folder,
             env=environment(),
             stdin=more.pop("stdin", subprocess.DEVNULL),
