@@ -19,7 +19,7 @@ COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test trial check format spec wheel bench bench-plot crash lock clean
+.PHONY: help run test trial check format spec wheel bench bench-plot crash fuzz lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -59,6 +59,9 @@ bench-plot: $(PLOT) ## draw docs/'s figures: measured now, a quarter of an hour,
 
 crash: $(DEV) ## kill -9, a full disk, a jumping clock, crowds: compare (ARGS="--only kill --cycles 50 --seed 7")
 	$(BIN)/python -m bench.crash $(ARGS)
+
+fuzz: $(DEV) ## throw 100,000 hostile chunks at every wire (ARGS="--chunks 5000 --seed 7 --wire json")
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 lock: ## compile the lock files again (needs uv; ARGS=--upgrade moves the pins)
 	$(COMPILE) -o requirements.lock > /dev/null

@@ -79,7 +79,7 @@ def line(told: Told) -> str:
     if _is_private(told):
         return f"[private] {actor} to{subject}"
     body = _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), event.body)
-    if event.kind == "message":
+    if event.said:
         return f"[{event.conversation.name or 'lobby'}] {actor}: {body}"
     return f"[{event.conversation.name}] {actor} {event.kind}{subject} {body}".rstrip()
 

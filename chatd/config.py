@@ -24,10 +24,18 @@ class Log(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole of chatd.toml. Each of ``listen`` is DIALECT=ENDPOINT, with a Twisted server endpoint."""
+    """The whole of chatd.toml. Each of ``listen`` is WIRE=ENDPOINT, with a Twisted server endpoint;
+    ``certificate`` is a PEM file with a certificate, its chain and its key.
+    """
 
     database: str = "chat.db"
-    listen: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = ("text=tcp:4567", "json=tcp:8080")
+    listen: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = (
+        "auto=tcp:7070",
+        "text=tcp:4567",
+        "json=tcp:8080",
+        "tp6=tcp:8888",
+    )
+    certificate: str | None = None
     durability: Literal["full", "process"] = "full"
     limits: Limits = Limits()
     log: Log = Log()

@@ -33,10 +33,14 @@ class CarrierMaker(typing.Protocol):
 
 
 class Wire(msgspec.Struct, frozen=True, eq=False):
-    """One way in: how frames travel, and what they say at first."""
+    """One way in: how frames travel, and what they say at first.
+
+    ``greets`` says whether a client is greeted when it connects; else its carrier does that in its time.
+    """
 
     carrier: CarrierMaker
     dialect: Dialect
+    greets: bool = True
 
 
 class Sessions:
@@ -56,19 +60,20 @@ class Sessions:
         """How many are connected."""
         return len(self._open)
 
-    def open(self, dialect: Dialect, carrier: Any) -> Session:
+    def open(self, wire: Wire, carrier: Any) -> Session:
         """The session of a carrier that has just been connected; it is refused when there are too many."""
         transport = carrier.transport
         if ITCPTransport.providedBy(transport):
             transport.setTcpNoDelay(True)
             # A client whose machine is gone must not hold its nick for ever.
             transport.setTcpKeepAlive(True)
-        session = Session(self._chat, dialect, carrier, _peer(transport.getPeer()), self.closed)
+        session = Session(self._chat, wire.dialect, carrier, _peer(transport.getPeer()), self.closed)
         session.write_to(Outbox(transport, self.clock, self._turn, self.limits.outbox, session.overflow))
         if len(self._open) < self.limits.connections:
             self._open.add(session)
             self._log.info("{peer} connected", peer=session.peer)
-            session.greet()
+            if wire.greets:
+                session.greet()
         else:
             self._log.warn("{peer}: rate_limited, {count} are connected", peer=session.peer, count=len(self))
             session.break_off(Refusal("rate_limited"))
@@ -120,7 +125,7 @@ class ChatFactory(Factory):
         return self._wire.carrier(self._open, self._sessions.clock, self._sessions.limits)
 
     def _open(self, carrier: Any) -> Session:
-        return self._sessions.open(self._wire.dialect, carrier)
+        return self._sessions.open(self._wire, carrier)
 
 
 def _peer(address: Any) -> str:

@@ -16,6 +16,10 @@ GRACE: Final = 10.0
 """Seconds that a closing client has to take what it was sent last; then the connection is cut."""
 
 
+READS: Final = (100, 128, 255)
+"""Bytes that paced clients read at a time, or a multiple of these: 100 and 255 were seen, 128 is a guess."""
+
+
 class Transport(Protocol):
     """What an outbox needs of a connection: Twisted's TCP, Unix and TLS transports have it."""
 
@@ -62,7 +66,8 @@ class Outbox:
     The transport says when its own buffer (64 KiB) is full and when it is empty again; in between,
     frames wait here. With more than ``cap`` bytes that it doesn't take, ``on_overflow`` is called and
     the connection is cut; ``dropped`` says whether it ended with something waiting. With a ``pace`` in
-    seconds, every line is written alone, that far apart.
+    seconds, every line is written alone, that far apart; or else, with a ``portion`` in bytes, as many
+    lines as fit (see `whole`).
     """
 
     def __init__(
@@ -74,6 +79,7 @@ class Outbox:
         on_overflow: Callable[[], None],
     ) -> None:
         self.pace = 0.0
+        self.portion = 0
         self.cap = cap
         self.closed = False
         self.dropped = False
@@ -87,6 +93,7 @@ class Outbox:
         self._due = False
         self._paused = False
         self._closing = False
+        self._finished = False
         self._linger = 0.0
         self._next: IDelayedCall | None = None
         self._cut: IDelayedCall | None = None
@@ -187,14 +194,17 @@ class Outbox:
     def _write_one(self) -> None:
         if not self._frames:
             return
-        line, rest = _first_line(self._frames.popleft())
-        if rest:
-            self._frames.appendleft(rest)
-        self._size -= len(line)
+        frame = self._frames.popleft()
+        while self._frames and len(frame) < self.portion:
+            frame += self._frames.popleft()
+        end = whole(frame, self.portion) if self.portion else frame.find(b"\n") + 1 or len(frame)
+        if end < len(frame):
+            self._frames.appendleft(frame[end:])
+        self._size -= end
         self._next = self._clock.callLater(self.pace, self._write_next)
         if self._cut is not None:
             self._cut.reset(GRACE)  # that it takes long is our doing
-        self._write(line)
+        self._write(frame[:end])
 
     def _write_next(self) -> None:
         self._next = None
@@ -207,7 +217,8 @@ class Outbox:
         waiting, self._waiting = self._waiting, []
         for done in waiting:
             done.callback(None)
-        if self._closing and not self.closed and not self._frames:
+        if self._closing and not self._finished and not self.closed and not self._frames:
+            self._finished = True  # once: what is due still may bring us here again
             if self._next is not None:
                 self._next.cancel()
             # A TLS transport waits for its producer to have no more before it closes.
@@ -218,6 +229,22 @@ class Outbox:
                 self._transport.loseConnection()
 
 
-def _first_line(frame: bytes) -> tuple[bytes, bytes]:
-    end = frame.find(b"\n") + 1
-    return (frame[:end], frame[end:]) if end else (frame, b"")
+def whole(text: bytes, portion: int) -> int:
+    """How many bytes of ``text``, which is UTF-8, go into one write of ``portion`` bytes at most.
+
+    They end where a line does, if one ends there; else between two characters. And they end before the first
+    character that a client would get in two halves, which reads as many bytes at a time as one of `READS`
+    says, and takes each write before the next: it may decode each read by itself.
+    """
+    end = min(len(text), portion)
+    if not text[:end].isascii():
+        cuts = {cut for size in READS for cut in range(size, end + 1, size)} | {end}
+        end = next((cut for cut in sorted(cuts) if _is_inside(text, cut)), end)
+        while _is_inside(text, end):
+            end -= 1
+    return text.rfind(b"\n", 0, end) + 1 or end
+
+
+def _is_inside(text: bytes, place: int) -> bool:
+    """Whether the byte at ``place`` goes on with a character."""
+    return place < len(text) and text[place] & 0xC0 == 0x80

@@ -90,12 +90,14 @@ class Replay:
         """A page of each conversation, or else all private messages; then what happened to ``user``."""
         conversations = self._state().conversations_of(user)
         seen = self._seen(user)
-        if not reader.dialect.pages:
+        if reader.dialect.pages == "none":
             directs = [conversation for conversation in conversations if conversation.pair]
             await self._follow(reader, user, directs, seen, upto, own=False)
             return
         limit = self._limits.page
-        pages = [await self._archive.page(LOBBY, False, None, None, limit, upto)]
+        pages = []
+        if reader.dialect.pages == "all":
+            pages.append(await self._archive.page(LOBBY, False, None, None, limit, upto))
         pages += await self._archive.missed(conversations, seen, limit, upto)
         for found in pages:
             entries = self._entries(found)

@@ -32,6 +32,7 @@ from chatd.core.answers import (
     Member,
     Members,
     Page,
+    Unchanged,
     Welcome,
 )
 from chatd.core.events import LOBBY, Arrived, Conversation, Departed, Logged, Told, User
@@ -263,10 +264,13 @@ class Chat:
         state, user = self._state, client.user
         assert user is not None
         decision = rules.decide(state, user, command)
+        if not decision.events:
+            self._reply(client, request, Unchanged())
+            return
         at = self._now()
         # Only messages are told apart by their ref: other commands are refused, or harmless, the second time.
         first = decision.events[0]
-        ref = None if request.ref is None or first.kind != "message" else str(request.ref)
+        ref = None if request.ref is None or not first.said else str(request.ref)
         records: list[Record] = []
         if decision.opens is not None:
             state.open(decision.opens)

@@ -50,6 +50,7 @@ class Session:
         self._on_lost = on_lost
         self._outbox: Outbox
         self._pauses = 0
+        self._awaited: set[Request] = set()
         self._linger = 0.0
         self._held: list[bytes] | None = None
         self._held_size = 0
@@ -57,7 +58,7 @@ class Session:
     def write_to(self, outbox: Outbox) -> None:
         """Speak through ``outbox``; comes before everything else."""
         self._outbox = outbox
-        outbox.pace = self.dialect.pace
+        self.speak(self.dialect)
 
     def greet(self) -> None:
         """Say what a client is sent before it says anything."""
@@ -75,15 +76,31 @@ class Session:
 
     def receive(self, frame: bytes) -> None:
         """Take a frame from the carrier. Nothing that it holds can raise."""
-        request = None
         try:
             request = self.dialect.decode(frame)
-            if self.user is None:
-                # Nothing was said yet that could be mistaken for the one dialect or the other.
-                self.speak(request.becomes)
+        except Exception:
+            self.stumble(None)
+            return
+        if self.user is None:
+            # Nothing was said yet that could be mistaken for the one dialect or the other.
+            self.speak(request.becomes)
+        self._ask(request)
+
+    def _ask(self, request: Request) -> None:
+        if request.granted is not None or request.then is not None:
+            # How the next frame is meant depends on this one: see `_settle`.
+            self._awaited.add(request)
+            self.pause()
+        try:
             self._chat.submit(self, request)
         except Exception:
             self.stumble(request)
+
+    def _settle(self, request: Request) -> None:
+        """``request`` was answered or refused: take the next frame, if that waited for it."""
+        if request in self._awaited:
+            self._awaited.remove(request)
+            self.resume()
 
     def stumble(self, request: Request | None) -> None:
         """Log the exception being handled, which is a mistake of ours, and tell the client."""
@@ -99,6 +116,7 @@ class Session:
         if dialect is not None:
             self.dialect = dialect
             self._outbox.pace = dialect.pace
+            self._outbox.portion = dialect.portion
 
     def end(self) -> None:
         """The client sends nothing more: answer what it asked, then close."""
@@ -126,15 +144,24 @@ class Session:
     # What the chat has for the client.
 
     def answer(self, request: Request, answer: Answer) -> None:
-        """Answer ``request``, in the dialect that it has shown."""
+        """Answer ``request``, in the dialect that it has shown, and ask what follows from it."""
         self.speak(request.becomes)
+        self.speak(request.granted)
         self._reply(self.dialect.answer(request, answer))
+        if request.then is not None and not self.leaving:
+            self._ask(request.then)
+        self._settle(request)
 
     def refuse(self, request: Request | None, refusal: Refusal) -> None:
         """Refuse ``request``, in the dialect that it has shown."""
-        if request is not None:
-            self.speak(request.becomes)
-        self._reply(self.dialect.refusal(request, refusal))
+        if request is None:
+            self._reply(self.dialect.refusal(None, refusal))
+            return
+        self.speak(request.becomes)
+        try:
+            self._reply(self.dialect.refusal(request, refusal))
+        finally:
+            self._settle(request)
 
     def send(self, frame: bytes) -> None:
         """Send what has no place in the log, or what is read from it."""

@@ -31,7 +31,7 @@ _WHO: Final = {
 
 def commands() -> str:
     """Every command, with its names on each wire, who may use it, its answer and its refusals."""
-    rows = [("command", "JSON `action`", "typed", "who", "what it does", "refused with")]
+    rows = [("command", "JSON `action`", "typed", "in the chat room", "who", "what it does", "refused with")]
     for row in COMMANDS.values():
         typed = [f"`{form}`" for form in (_keyword_form(row), row.usage if row.word else "") if form]
         rows.append(
@@ -39,6 +39,7 @@ def commands() -> str:
                 row.name,
                 ", ".join(f"`{action}`" for action in row.actions),
                 ", ".join(typed),
+                f"`{row.slash_usage}`" if row.slash else "",
                 _WHO[row.who],
                 row.help,
                 " ".join(f"`{code}`" for code in row.refused),
@@ -51,7 +52,8 @@ def fields() -> str:
     """Every field, with what it takes and what else clients call it."""
     seen: dict[str, Field] = {}
     for row in COMMANDS.values():
-        seen.update(row.fields)
+        if row.actions:
+            seen.update(row.fields)
     rows = [("field", "what it is", "takes", "also called")]
     for name, field in seen.items():
         takes = " or ".join(f"`{choice}`" for choice in field.choices) or _TAKES[field.kind]
@@ -61,7 +63,7 @@ def fields() -> str:
 
 _TAKES: Final = {
     "name": "a name (chapter 2)",
-    "text": f"text, not blank, at most {Limits().message} bytes of UTF-8",
+    "text": f"text, not blank, at most {Limits().message} bytes of UTF-8, an image {Limits().image}",
     "note": f"text, at most {Limits().note} bytes of UTF-8",
     "choice": "",
     "id": "a whole number from 0, or its digits",
@@ -114,6 +116,7 @@ def schemas() -> str:
         f"<details><summary><code>{row.actions[0]}</code></summary>\n\n"
         f"```json\n{_laid_out(schema_of(row))}\n```\n\n</details>"
         for row in COMMANDS.values()
+        if row.actions
     )
 
 
@@ -178,7 +181,7 @@ def _abnf_keyword(row: Declaration) -> str:
 def _abnf_typed(row: Declaration) -> str:
     parts = [f'"{row.word}"']
     brackets = 0
-    for name, field in row.fields.items():
+    for name, field in row.typed.items():
         value = {"name": "name", "text": "text", "note": "text", "id": "number", "count": "number"}.get(
             field.kind
         )

@@ -6,7 +6,6 @@ import re
 import sys
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,21 +20,17 @@ from twisted.logger import (
 )
 from twisted.python import usage
 
-from chatd import __version__
-from chatd.carriers.json_stream import JsonStream
-from chatd.carriers.lines import Lines
+from chatd import __version__, certificate
 from chatd.chronicle import Chronicle, JsonLines, LogFile, line
 from chatd.config import Config, ConfigError, Log, read
 from chatd.core.events import Told
-from chatd.core.limits import Limits
 from chatd.daemon import Daemon, Listener
-from chatd.dialects.json import JsonDialect
-from chatd.dialects.text import TextDialect
 from chatd.factory import Sessions, Wire
 from chatd.service import Chat
 from chatd.store.journal import Journal
 from chatd.store.schema import StoreError
 from chatd.store.store import Store
+from chatd.wires import wire_names, wires
 
 CONFIG_FILE: Final = "chatd.toml"
 """Read from the working folder when no other is named."""
@@ -44,27 +39,14 @@ _DURABILITIES: Final = ("full", "process")
 _LEVELS: Final = ("info", "debug")
 
 
-def _text(limits: Limits) -> Wire:
-    return Wire(Lines, TextDialect(limits))
-
-
-def _json(limits: Limits) -> Wire:
-    dialect = JsonDialect(limits)
-    return Wire(partial(JsonStream, dialect.variant(lines=True, relay=False)), dialect)
-
-
-WIRES: Final[dict[str, Callable[[Limits], Wire]]] = {"text": _text, "json": _json}
-"""What can be listened for, by the name before the ``=`` of a listener."""
-
-
 class Options(usage.Options):
     """What can be said on the command line; it wins over chatd.toml."""
 
     synopsis = "[options]"
     longdesc = (
-        "A durable chat daemon: telnet and JSON clients in one conversation, in one SQLite file. DIALECT is"
-        f" one of {', '.join(WIRES)}. ENDPOINT is any server endpoint of Twisted's, such as tcp:4567 or"
-        " unix:/run/chatd; it is on loopback unless it says interface=..."
+        "A durable chat daemon: clients of every kind in one conversation, in one SQLite file. WIRE is one"
+        f" of {', '.join(wire_names())}. ENDPOINT is any server endpoint of Twisted's, such as tcp:4567"
+        " or unix:/run/chatd; it is on loopback unless it says interface=..."
     )
 
     optParameters = [
@@ -75,6 +57,7 @@ class Options(usage.Options):
             f"File to read the configuration from [default: {CONFIG_FILE}, if it is there]",
         ],
         ["database", "d", None, "SQLite file to keep everything in [default: chat.db]"],
+        ["certificate", None, None, "PEM file with the certificate, its chain and its key, for TLS at auto"],
         ["durability", None, None, "full: survive a power cut; process: only a crash [default: full]"],
         ["conversation-log", None, None, "File to append to what is said in the lobby and in groups"],
         ["log-json", None, None, "File to append the log to as JSON lines, besides twistd's own"],
@@ -91,7 +74,9 @@ class Options(usage.Options):
         self["listen"] = []
 
     def opt_listen(self, listener: str) -> None:
-        """DIALECT=ENDPOINT; may be given several times [default: text=tcp:4567 and json=tcp:8080]"""
+        """WIRE=ENDPOINT; may be given several times [default: auto=tcp:7070, text=tcp:4567, json=tcp:8080
+        and tp6=tcp:8888]
+        """
         self["listen"].append(listener)
 
     opt_l = opt_listen
@@ -110,12 +95,13 @@ def configuration(options: Options) -> Config:
     log = {
         "conversation": options["conversation-log"],
         "json": options["log-json"],
-        "level": _one_of(options, "log-level", ("info", "debug")),
+        "level": _one_of(options, "log-level", _LEVELS),
     }
     said = {
         "database": options["database"],
         "listen": tuple(options["listen"]) or None,
-        "durability": _one_of(options, "durability", ("full", "process")),
+        "certificate": options["certificate"],
+        "durability": _one_of(options, "durability", _DURABILITIES),
         "log": msgspec.structs.replace(config.log, **_given(log)),
     }
     return msgspec.structs.replace(config, **_given(said))
@@ -142,21 +128,21 @@ _LOOPBACK: Final = {
 
 
 def parse_listener(listener: str) -> tuple[str, str]:
-    """``text=tcp:4567`` as a dialect and an endpoint's description, bound to loopback unless it says more.
+    """``text=tcp:4567`` as a wire and an endpoint's description, bound to loopback unless it says more.
 
     Raises `ConfigError`.
     """
-    dialect, _, description = listener.partition("=")
-    if dialect not in WIRES or not description:
+    wire, _, description = listener.partition("=")
+    if wire not in wire_names() or not description:
         raise ConfigError(
-            f"a listener is DIALECT=ENDPOINT with one of {', '.join(WIRES)} first, not {listener}"
+            f"a listener is WIRE=ENDPOINT with one of {', '.join(wire_names())} first, not {listener}"
         )
     kind, *arguments = re.split(r"(?<!\\):", description.removeprefix("haproxy:"))
     loopback, place = _LOOPBACK.get(kind.lower(), ("", 0))
     unnamed = sum("=" not in argument for argument in arguments)
     if unnamed < place and not any(argument.startswith("interface=") for argument in arguments):
         description += f":interface={loopback}"
-    return dialect, description
+    return wire, description
 
 
 def makeService(options: Options | None = None) -> Daemon:
@@ -180,7 +166,9 @@ def steady(reactor: Any) -> Any:
 
 def assemble(config: Config, reactor: Any) -> Daemon:
     """The daemon of ``config``, on ``reactor``. Raises `ConfigError` and `StoreError`."""
-    listeners = [_listener(listener, config.limits, reactor) for listener in config.listen]
+    tls = None if config.certificate is None else certificate.read(Path(config.certificate))
+    ways_in = wires(config.limits, tls)
+    listeners = [_listener(listener, ways_in, reactor) for listener in config.listen]
     witness = _witness(config.log)
     store = Store(Path(config.database), config.durability, reactor)
     snapshot = store.snapshot()
@@ -191,14 +179,14 @@ def assemble(config: Config, reactor: Any) -> Daemon:
     return Daemon(reactor, listeners, Sessions(chat, reactor, config.limits), chat, journal, archive, store)
 
 
-def _listener(listener: str, limits: Limits, reactor: Any) -> Listener:
-    dialect, description = parse_listener(listener)
+def _listener(listener: str, ways_in: dict[str, Wire], reactor: Any) -> Listener:
+    wire, description = parse_listener(listener)
     try:
         endpoint = serverFromString(reactor, description)
     except Exception as error:
         # Endpoints come from plugins, and every parser of theirs has its own errors.
         raise ConfigError(f"{listener} is no endpoint that can be listened at: {error}") from None
-    return Listener(listener, WIRES[dialect](limits), endpoint)
+    return Listener(listener, ways_in[wire], endpoint)
 
 
 def _witness(log: Log) -> Callable[[Told], None] | None:

@@ -3,7 +3,8 @@
 A line is one of::
 
     alice connects to text                  a new connection on that wire
-    alice connects to json as course work   the same, sending no newline and expecting none
+    alice connects to json as course work   the same, sending no newline (and in JSON expecting none)
+    alice connects to tp6 in frames         the same, in frames: hex pairs, and text in quotes
     alice > IAM alice                       she sends this, and the end of a line
     alice < ARR alice                       she gets exactly this next
     alice gets nothing                      and nothing more so far
@@ -31,9 +32,10 @@ PATIENCE: Final = 10.0
 """Seconds until an expected line counts as missing."""
 
 _STEP: Final = re.compile(
-    r"(?P<who>\w+) (?:connects to (?P<wire>\w+)(?P<course> as course work)?"
+    r"(?P<who>\w+) (?:connects to (?P<wire>[\w-]+)(?: (?P<framing>as course work|in frames))?"
     r"|(?P<direction>[<>]) (?P<line>.*)|(?P<end>is disconnected|hangs up|gets nothing))"
 )
+_BYTES: Final = re.compile(r'"([^"]*)"|([0-9a-f]{2})')
 _HOLE: Final = re.compile(r"<([a-z][a-z0-9]*)>")
 _ANEW: Final = {
     "ts": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z",
@@ -51,46 +53,71 @@ class Speaker:
     """One client of a conversation: a socket and what was read from it."""
 
     wire: str
-    course: bool
+    framing: str | None
     socket: socket.socket
-    heard: str = ""
+    heard: bytes = b""
 
     def send(self, line: str) -> None:
-        """Send one line, or one object without any end."""
-        self.socket.sendall(line.encode() + (b"" if self.course else b"\n"))
+        """Send one line, one object or chunk without any end, or one frame."""
+        if self.framing == "in frames":
+            self.socket.sendall(_frame(line))
+        else:
+            self.socket.sendall(line.encode() + (b"" if self.framing else b"\n"))
 
     def hear(self) -> str | None:
-        """The next line or object; None at the end of the connection. Raises `TimeoutError`."""
+        """The next line, object or frame; None at the end of the connection. Raises `TimeoutError`."""
         while (frame := self._cut()) is None:
             data = self.socket.recv(65536)
             if not data:
                 return None
-            self.heard += data.decode()
+            self.heard += data
         return frame
 
     def pending(self) -> str:
         """What has come, without waiting for more."""
         self.socket.setblocking(False)
         try:
-            self.heard += self.socket.recv(65536).decode()
+            self.heard += self.socket.recv(65536)
         except BlockingIOError:
             pass
         finally:
             self.socket.settimeout(PATIENCE)
-        return self.heard
+        return self.heard.decode()
 
     def _cut(self) -> str | None:
-        if not self.course:
-            line, end, rest = self.heard.partition("\n")
-            if end:
-                self.heard = rest
-            return line if end else None
+        if self.framing == "in frames":
+            return self._cut_frame()
+        if self.framing and self.wire == "json":
+            return self._cut_object()
+        line, end, rest = self.heard.partition(b"\n")
+        if end:
+            self.heard = rest
+        return line.decode() if end else None
+
+    def _cut_object(self) -> str | None:
         try:
-            _, end_at = json.JSONDecoder().raw_decode(self.heard)
+            text = self.heard.decode()
+            _, end = json.JSONDecoder().raw_decode(text)
         except ValueError:
             return None
-        frame, self.heard = self.heard[:end_at], self.heard[end_at:]
-        return frame
+        self.heard = text[end:].encode()
+        return text[:end]
+
+    def _cut_frame(self) -> str | None:
+        """The next frame of the daemon's, as a conversation writes it."""
+        found = bytearray(self.heard)
+        try:
+            name = bytes(found[2 : 2 + found[1]])
+            digits = found[2 + len(name)]
+            header = found[2 + len(name) : 3 + len(name) + digits]
+            text = bytes(found[2 + len(name) + len(header) :][: int.from_bytes(header[1:])])
+        except IndexError:
+            return None
+        if len(header) < 1 + digits or len(text) < int.from_bytes(header[1:]):
+            return None
+        self.heard = self.heard[2 + len(name) + len(header) + len(text) :]
+        parts = (found[:2].hex(" "), _quoted(name), header.hex(" "), _quoted(text))
+        return " ".join(filter(None, parts))
 
 
 class Play:
@@ -117,8 +144,8 @@ class Play:
             except Surprise as surprise:
                 raise Surprise(f"line {number}, {line}: {surprise}") from None
         for name, speaker in self.speakers.items():
-            if speaker.socket.fileno() >= 0 and speaker.pending():
-                raise Surprise(f"in the end {name} got also {speaker.heard!r}")
+            if speaker.socket.fileno() >= 0 and (more := speaker.pending()):
+                raise Surprise(f"in the end {name} got also {more!r}")
 
     def close(self) -> None:
         """Close what is still open."""
@@ -138,7 +165,7 @@ class Play:
             connection.settimeout(PATIENCE)
             if who in self.speakers:
                 self.speakers[who].socket.close()
-            self.speakers[who] = Speaker(step["wire"], bool(step["course"]), connection)
+            self.speakers[who] = Speaker(step["wire"], step["framing"], connection)
             return
         speaker = self.speakers[who]
         if step["direction"] == ">":
@@ -175,6 +202,18 @@ class Play:
         if found is None:
             raise Surprise(f"got {heard!r}")
         self._holes.update(found.groupdict())
+
+
+def _frame(line: str) -> bytes:
+    """The bytes that ``01 00 05 "salut"`` stands for; ``\\n`` is a line end."""
+    return b"".join(
+        bytes.fromhex(pair) if pair else text.replace("\\n", "\n").encode()
+        for text, pair in _BYTES.findall(line)
+    )
+
+
+def _quoted(text: bytes) -> str:
+    return '"{}"'.format(text.decode().replace("\n", "\\n")) if text else ""
 
 
 def steps(conversation: str) -> Iterator[tuple[int, str]]:

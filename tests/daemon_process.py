@@ -28,7 +28,7 @@ PATIENCE = 20.0
 PR_CAPBSET_DROP = 24
 CAP_DAC_OVERRIDE = 1
 
-LISTENING = re.compile(r"listening on (\w+)=.* at (.*)")
+LISTENING = re.compile(r"listening on ([\w-]+)=.* at (.*)")
 
 
 def environment(path: str = str(ROOT)) -> dict[str, str]:
@@ -156,7 +156,8 @@ class Daemon:
         self._lines: list[str] = []
         self._news = Condition()
         self._ended = False
-        command = ["-n", "chatd", "--listen=text=tcp:0", "--listen=json=tcp:0"]
+        wires = ("auto", "text", "json", "tp6")
+        command = ["-n", "chatd", *(f"--listen={wire}=tcp:0" for wire in wires)]
         if any(option.startswith(("-l", "--listen")) for option in options):
             del command[2:]
         if tac:

@@ -26,7 +26,7 @@ from chatd.service import Chat
 from chatd.store.archive import Archive
 from chatd.store.journal import Journal
 from chatd.store.store import Store
-from chatd.tap import WIRES
+from chatd.wires import wires
 
 TURN = 0.0001
 """Seconds that `Stage.settle` lets pass: enough for the end of a turn, too little for any pace."""
@@ -198,7 +198,7 @@ class Stage:
         self.chat.write_to(self.journal)
         self.sessions = Sessions(self.chat, self.reactor, self.limits)
         self._factories = {
-            name: ChatFactory(self.sessions, make(self.limits)) for name, make in WIRES.items()
+            name: ChatFactory(self.sessions, wire) for name, wire in wires(self.limits).items()
         }
         self._port = 40_000
 

@@ -30,7 +30,8 @@ class ReadTests(SynchronousTestCase):
             self.reads(""),
             Config(
                 database="chat.db",
-                listen=("text=tcp:4567", "json=tcp:8080"),
+                listen=("auto=tcp:7070", "text=tcp:4567", "json=tcp:8080", "tp6=tcp:8888"),
+                certificate=None,
                 durability="full",
                 limits=Limits(),
                 log=Log(conversation=None, json=None, level="info"),
@@ -42,6 +43,7 @@ class ReadTests(SynchronousTestCase):
             self.reads("""
                 database = "/srv/chat.db"
                 listen = ["text=tcp:1", "json=unix:/run/chatd"]
+                certificate = "chat.pem"
                 durability = "process"
                 [limits]
                 line = 100
@@ -54,6 +56,7 @@ class ReadTests(SynchronousTestCase):
             Config(
                 database="/srv/chat.db",
                 listen=("text=tcp:1", "json=unix:/run/chatd"),
+                certificate="chat.pem",
                 durability="process",
                 limits=Limits(line=100, connections=3),
                 log=Log(conversation="said.log", json="all.log", level="debug"),

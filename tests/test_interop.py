@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.harness import Peer, Stage, StageTestCase
@@ -716,3 +717,199 @@ class Newline(StageTestCase):
         self.assertEqual(rest, b"")
         self.assertIn(b'"msg":"${1}"', first)
         self.assertIn(b'"msg":"${2}"', second)
+
+
+# The TP6 chat room.
+
+ARRIVED = "Annonce : %s a rejoint la chatroom\n"
+
+# Who writes what at once, and what each then hears, in one piece. Alice hangs up at the end.
+TP6: list[tuple[str, bytes, dict[str, str]]] = [
+    ("alice", b"Hello|alice", {"alice": ARRIVED % "alice"}),
+    ("bob", b"Hello|bob ", {"alice": ARRIVED % "bob", "bob": ARRIVED % "bob"}),
+    ("alice", "salut à tous".encode(), {"bob": "alice a dit : salut à tous\n"}),
+    ("bob", "ça va ? 😀".encode(), {"alice": "bob a dit : ça va ? 😀\n"}),
+    (
+        "carol",
+        b"Hello|carol|room",
+        {
+            "alice": ARRIVED % "carol",
+            "bob": ARRIVED % "carol",
+            "carol": ARRIVED % "carol" + "Vous êtes dans room\n",
+        },
+    ),
+    ("carol", b"ici", {}),
+    ("bob", b"/join room", {"bob": "Vous êtes dans room\n", "carol": "Annonce : bob a rejoint room\n"}),
+    ("bob", "là".encode(), {"carol": "bob a dit : là\n"}),
+    ("carol", b"/all ouf", {"alice": "carol a dit : ouf\n", "bob": "[lobby] carol a dit : ouf\n"}),
+    (
+        "bob",
+        b"/leave\n",
+        {"bob": "Vous êtes dans la chatroom\n", "carol": "Annonce : bob a quitté room\n"},
+    ),
+    # From nc, where a chunk is lines.
+    (
+        "bob",
+        b"un\ndeux\r\n",
+        {
+            "alice": "bob a dit : un\nbob a dit : deux\n",
+            "carol": "[lobby] bob a dit : un\n[lobby] bob a dit : deux\n",
+        },
+    ),
+    # Only the first message has the name.
+    (
+        "alice",
+        b"Hello|bob",
+        {"bob": "alice a dit : Hello|bob\n", "carol": "[lobby] alice a dit : Hello|bob\n"},
+    ),
+    ("alice", b"", dict.fromkeys(("bob", "carol"), "Annonce : alice a quitté la chatroom\n")),
+]
+
+
+def framed(text: str, counts: Callable[[str], int] = lambda text: len(text.encode())) -> bytes:
+    """A short text as a client frames it."""
+    return b"\x01" + counts(text).to_bytes(2) + text.encode()
+
+
+def from_daemon(name: str, text: str) -> bytes:
+    """A frame of the daemon's, of up to 255 bytes."""
+    return b"\x01%c%b\x01%c%b" % (len(name), name.encode(), len(text.encode()), text.encode())
+
+
+class ChatRoom(Conversations):
+    """The seed tp6-chat-room, as clients have made it: a write is a message."""
+
+    def play(self, read: Callable[[bytes], list[bytes]]) -> None:
+        """All of it, each write coming in the reads that ``read`` makes of it."""
+        stage = self.fresh()
+        peers = {name: stage.connect("tp6") for name in ("alice", "bob", "carol")}
+        for name, said, expected in TP6:
+            for data in read(said):
+                peers[name].says(data)
+            if not said:
+                IHalfCloseableProtocol(peers[name].protocol).readConnectionLost()
+            stage.wait(0.3)
+            heard = {who: peer.hears().decode() for who, peer in peers.items()}
+            self.assertEqual({who: text for who, text in heard.items() if text}, expected, (said, read(said)))
+        stage.close()
+
+    def test_as_it_stands(self) -> None:
+        self.play(lambda said: [said])
+
+    def test_in_any_two_reads(self) -> None:
+        """As long as the second comes within the gap; a line may also come in two after that."""
+        for at in range(1, max(len(said) for _, said, _ in TP6)):
+            self.play(lambda said, at=at: [said[:at], said[at:]] if at < len(said) else [said])  # type: ignore[misc]
+
+    def test_in_single_bytes(self) -> None:
+        self.play(lambda said: [said[at : at + 1] for at in range(len(said))])
+
+    @settings(max_examples=15, deadline=None)
+    @given(st.sets(st.integers(1, 18)))
+    def test_in_any_reads(self, at: set[int]) -> None:
+        self.play(lambda said: pieces(said, at))
+
+
+class FramedChatRoom(Conversations):
+    """The seed's own encoding, and the same as those send it who count characters."""
+
+    # The seed says 32 of what has 33 bytes: the mistake is as old as the example.
+    seed = b"\x01\x00\x20" + "salut à tous dans la chat room !".encode()
+
+    def play(self, reads: list[bytes], *expected: str) -> None:
+        """What toto hears when somebody says these texts."""
+        stage = self.fresh()
+        toto = stage.connect("tp6").says(framed("Hello|toto"))
+        toto.hears()
+        alice = stage.connect("tp6")
+        for read in reads:
+            alice.says(read)
+        stage.wait(0.3)
+        arrived = (ARRIVED % "alice").strip()
+        self.assertEqual(
+            toto.hears(),
+            b"".join(
+                (from_daemon("", arrived), *(from_daemon("alice", text) for text in expected)),
+            ),
+            reads,
+        )
+        stage.close()
+
+    def test_the_seeds_example(self) -> None:
+        """Out and in, byte for byte, in any two reads."""
+        said = framed("Hello|alice") + self.seed + framed("oui", len)
+        for reads in splits(said):
+            self.play(reads, "salut à tous dans la chat room !", "oui")
+        stage = self.fresh()
+        bob = stage.connect("tp6").says(framed("Hello|bob"))
+        toto = stage.connect("tp6").says(framed("Hello|toto"))
+        bob.hears()
+        toto.says(framed("bonjour"))
+        self.assertEqual(bob.hears(), b"\x01\x04toto\x01\x07bonjour")
+        stage.close()
+
+    def test_bytes_or_characters_in_any_two_reads(self) -> None:
+        texts = ("été", "ça", "non", "€ 😀")
+        for counts in (lambda text: len(text.encode()), len):
+            for reads in splits(b"".join(framed(text, counts) for text in ("Hello|alice", *texts))):
+                self.play(reads, *texts)
+
+    @settings(max_examples=20, deadline=None)
+    @given(st.data())
+    def test_bytes_or_characters_in_any_reads(self, data: st.DataObject) -> None:
+        counts = data.draw(st.sampled_from((lambda text: len(text.encode()), len)))
+        texts = data.draw(st.lists(st.text("aé€😀", min_size=1, max_size=6), min_size=1, max_size=4))
+        stream = b"".join(framed(text, counts) for text in ("Hello|alice", *texts))
+        self.play(pieces(stream, data.draw(cuts(stream))), *texts)
+
+
+class WhatBreaksThoseInTheRoom(StageTestCase):
+    """They read so much at a time, decode it strictly, and print it."""
+
+    def test_nothing_is_sent_first_and_nobody_is_hurried(self) -> None:
+        """Many connect first and ask for the name afterwards."""
+        peer = self.stage.connect("tp6")
+        self.stage.wait(3600)
+        self.assertEqual((peer.hears(), peer.closed), (b"", False))
+        peer.says(b"Hello|alice")
+        self.stage.wait(0.1)
+        self.assertEqual(peer.hears().decode(), ARRIVED % "alice")
+
+    def test_whole_messages_in_at_most_1000_bytes_40_ms_apart(self) -> None:
+        alice, bob = self.stage.connect("tp6").says(b"Hello|alice\n"), self.stage.json("bob")
+        self.stage.wait(0.1)
+        alice.hears()
+        for number in range(40):
+            bob.asks(action="client-broadcast", msg=f"message {number} " + "x" * 50)
+        writes = [(0.0, write) for write in alice.wire.writes] + writes_over_time(alice, 1)
+        self.assertGreater(len(writes), 2)
+        for (before, _), (after, _) in pairwise(writes[1:]):
+            self.assertGreater(after - before, PACE - 0.0015)
+        for _, write in writes:
+            self.assertLessEqual(len(write), 1000)
+            self.assertTrue(write.endswith(b"\n"))
+        self.assertEqual(b"".join(write for _, write in writes).count(b"\n"), 40)
+
+    def test_a_longer_one_is_cut_between_characters(self) -> None:
+        """Also where one who reads 100 or 255 bytes at a time would cut it."""
+        alice, bob = self.stage.connect("tp6").says(b"Hello|alice\n"), self.stage.json("bob")
+        self.stage.wait(0.1)
+        alice.hears()
+        for ahead in range(968, 984):
+            text = "x" * ahead + "😀" * 16 + "é" * 500
+            bob.asks(action="client-broadcast", msg=text)
+            writes = list(alice.wire.writes) + [write for _, write in writes_over_time(alice, 1)]
+            self.assertEqual(b"".join(writes).decode(), f"bob a dit : {text}\n")
+            for write in writes:
+                self.assertLessEqual(len(write), 1000)
+                for size in (1024, 255, 100):
+                    for start in range(0, len(write), size):
+                        write[start : start + size].decode()
+            alice.hears()
+
+    def test_frames_come_as_fast_as_they_can(self) -> None:
+        alice, bob = self.stage.connect("tp6").says(framed("Hello|alice")), self.stage.json("bob")
+        alice.hears()
+        for _ in range(10):
+            bob.asks(action="client-broadcast", msg="hello")
+        self.assertEqual(alice.hears(), from_daemon("bob", "hello") * 10)

@@ -72,8 +72,24 @@ class DurableFirst(StageTestCase):
         alice.says(b'{"action":"client-broadcast","msg":"%b"}\n' % (b"x" * 8000) * 200)
         self.assertEqual(ids(alice.objects()), list(range(1, 201)))
         self.assertEqual(len(bodies(bob.objects())), 200)
-        self.assertEqual(self.stage.journal.commits - before, 12)
+        self.assertEqual(self.stage.journal.commits - before, 13)
         self.assertFalse(bob.closed)
+
+    def test_nor_when_it_is_of_images(self) -> None:
+        """Whatever the wire makes of them."""
+        alice = self.stage.json("alice")
+        readers = [
+            self.stage.json("bob"),
+            self.stage.text("carol"),
+            self.stage.connect("tp6").says("Hello|dave"),
+        ]
+        before = self.stage.journal.commits
+        art = ("\\u0001" * 99 + "\\n") * 90
+        alice.says(b'{"action":"client-broadcast","kind":"image","msg":"%b"}\n' % art.encode() * 30)
+        self.stage.wait(30)
+        self.assertEqual(self.stage.rows("SELECT count(*), sum(length(body)) FROM log"), [(30, 30 * 9000)])
+        self.assertEqual(self.stage.journal.commits - before, 3)
+        self.assertEqual([reader.closed for reader in readers], [False] * 3)
 
     def test_what_comes_during_a_commit_is_the_next_one(self) -> None:
         """However many clients, one transaction is under way and one waits."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.logger import capturedLogs
 
 from chatd.carriers.carrier import SessionCarrier
+from chatd.carriers.first_bytes import FirstBytes
 from chatd.core.answers import Answer
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 from chatd.dialects.json import JsonDialect
+from chatd.dialects.tp6 import Tp6Dialect
 from chatd.dialects.wire import Request
 from chatd.session import LINGER, Session
 from tests.harness import Peer, StageTestCase
@@ -18,6 +22,12 @@ from tests.harness import Peer, StageTestCase
 def session_of(peer: Peer) -> Session:
     """The session behind this client's connection."""
     assert isinstance(peer.protocol, SessionCarrier)
+    return peer.protocol.session
+
+
+def session_in(peer: Peer) -> Session:
+    """The same on a port where the first bytes decide."""
+    assert isinstance(peer.protocol, FirstBytes)
     return peer.protocol.session
 
 
@@ -344,3 +354,116 @@ class Speaking(StageTestCase):
         self.assertIn(b'"cursor"', first)
         self.assertIn(b'"cursor"', second)
         self.assertEqual(rest, b"")
+
+
+class ClumsyRoom(Tp6Dialect):
+    """A chat room with a mistake of ours in one of its answers."""
+
+    def answer(self, request: Request, answer: Answer) -> bytes:
+        """Stumble over whoever goes somewhere."""
+        if request.name == "/join":
+            raise ZeroDivisionError
+        return super().answer(request, answer)
+
+
+class Waiting(StageTestCase):
+    """Who goes into a room says nothing before it is known whether it is in."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.alice = self.stage.text("alice").says("cg;wob")
+        self.bob = self.stage.connect("tp6").says(b"Hello|bob\n")
+        self.stage.wait(0.1)
+        self.alice.hears(), self.bob.hears()
+
+    def goes(self, *replies: str) -> list[str]:
+        """Bob goes to wob and says two things right behind it; what alice hears, once bob has heard these."""
+        self.bob.says(b"/join wob\none\n")
+        self.bob.says(b"two\n")
+        self.stage.wait(2)
+        self.assertEqual(self.bob.lines(), list(replies))
+        self.assertEqual(session_in(self.bob)._pauses, 0)
+        return self.alice.lines()
+
+    def test_granted(self) -> None:
+        """What comes behind it is said there, though it was read before."""
+        self.stage.writer.held = True
+        self.bob.says(b"/join wob\none\n").says(b"two\n")
+        self.assertEqual(self.bob.wire.producerState, "paused")
+        self.stage.writer.held = False
+        self.stage.writer.run_next()
+        self.stage.wait(0.1)
+        self.assertEqual(self.bob.lines(), ["Vous êtes dans wob"])
+        self.assertEqual(self.alice.lines(), ["GEV wob joined bob", "GMS wob bob one", "GMS wob bob two"])
+        self.assertEqual(self.bob.wire.producerState, "producing")
+
+    def test_granted_without_a_change(self) -> None:
+        self.goes("Vous êtes dans wob")
+        self.bob.says(b"/join wob\n/all hello\nthree\n")
+        self.stage.wait(0.1)
+        self.assertEqual(self.alice.lines(), ["MSG bob hello", "GMS wob bob three"])
+
+    def test_refused(self) -> None:
+        self.alice.says("ban;wob;bob")
+        self.stage.wait(0.1)
+        self.alice.hears(), self.bob.hears()
+        refusal = "Erreur [banned] : bob is banned from wob: ask an operator to lift it"
+        self.assertEqual(self.goes(refusal), ["MSG bob one", "MSG bob two"])
+
+    def test_lost_with_its_commit(self) -> None:
+        """What is behind it is decided when that is known, so it is not lost with it."""
+        self.stage.writer.error = sqlite3.OperationalError("disk full")
+        self.bob.says(b"/join wob\n")
+        self.stage.writer.error = None
+        self.stage.wait(2)
+        self.bob.says(b"one\n")
+        self.stage.wait(0.1)
+        self.assertIn("[storage_failed]", self.bob.lines()[0])
+        self.assertEqual(self.alice.lines(), ["MSG bob one"])
+
+    def test_stumbled_over(self) -> None:
+        """A mistake of ours keeps nobody waiting."""
+        session_in(self.bob).speak(ClumsyRoom(self.stage.limits).at(None))
+        sorry = "Erreur [internal_error] : the daemon made a mistake, it is logged: nothing you did"
+        self.assertEqual(self.goes(sorry), ["GEV wob joined bob", "GMS wob bob one", "GMS wob bob two"])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_stumbled_over_while_it_is_decided(self) -> None:
+        session = session_in(self.bob)
+        self.patch(session._chat, "submit", lambda client, request: 1 / 0)
+        self.bob.says(b"/join wob\none\n")
+        self.stage.wait(0.1)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 2)
+        self.assertEqual((session._pauses, len(self.bob.lines())), (0, 2))
+
+    def test_hanging_up_meanwhile(self) -> None:
+        """What it had said behind it counts, once it is in."""
+        self.stage.writer.held = True
+        self.bob.says(b"/join wob\none\n")
+        IHalfCloseableProtocol(self.bob.protocol).readConnectionLost()
+        self.stage.writer.held = False
+        self.stage.writer.run_next()
+        self.stage.wait(0.2)
+        self.assertEqual(self.alice.lines(), ["GEV wob joined bob", "GMS wob bob one", "LFT bob"])
+        self.assertTrue(self.bob.closed)
+
+    def test_a_hello_with_a_room_is_one_wait(self) -> None:
+        """For the name, for the room, and what follows is said there."""
+        carol = self.stage.connect("tp6")
+        self.stage.writer.held = True
+        carol.says(b"Hello|carol|wob\none\n")
+        self.assertEqual(carol.wire.producerState, "paused")
+        for _ in range(3):
+            self.stage.writer.run_next()
+            self.stage.settle()
+        self.stage.writer.held = False
+        self.stage.wait(0.2)
+        self.assertEqual(carol.lines(), ["Annonce : carol a rejoint la chatroom", "Vous êtes dans wob"])
+        self.assertEqual(self.alice.lines(), ["ARR carol", "GEV wob joined carol", "GMS wob carol one"])
+
+    def test_a_hello_that_is_refused_goes_nowhere(self) -> None:
+        carol = self.stage.connect("tp6").says(b"Hello|bob|wob\nHello|carol\n")
+        self.stage.wait(0.1)
+        taken = "Erreur [nick_taken] : bob is in use: choose another nick, or wait until they leave"
+        self.assertEqual(carol.lines(), [taken, "Annonce : carol a rejoint la chatroom"])
+        self.assertEqual(self.alice.lines(), ["ARR carol"])

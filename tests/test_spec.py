@@ -9,6 +9,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd import spec
+from chatd.wires import wire_names
 from tests.conversation import Play, Surprise, in_markdown
 from tests.daemon_process import ROOT, Daemon
 
@@ -16,12 +17,15 @@ SPEC = ROOT / "SPEC.md"
 TRANSCRIPTS = sorted((ROOT / "tests" / "transcripts").glob("*.chat"))
 
 
+LISTENERS = tuple(f"--listen={wire}=tcp:0" for wire in wire_names())
+
+
 class Stand:
     """The daemon that a conversation is played against: killed or stopped and started when it says so."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.daemon = Daemon(folder).__enter__()
+        self.daemon = Daemon(folder, *LISTENERS).__enter__()
 
     def connect(self, wire: str) -> socket.socket:
         """A connection to it."""
@@ -34,7 +38,7 @@ class Stand:
     def start(self) -> None:
         """Start it on the same database, once it has ended."""
         self.daemon.wait()
-        self.daemon = Daemon(self._folder).__enter__()
+        self.daemon = Daemon(self._folder, *LISTENERS).__enter__()
 
     def play(self, conversation: str) -> None:
         """Play it; the daemon must have seen no mistake of its own meanwhile. Raises `Surprise`."""

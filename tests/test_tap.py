@@ -7,13 +7,8 @@ import socket
 import sqlite3
 import ssl
 import sys
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from twisted.internet.endpoints import quoteStringArgument
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.usage import UsageError
@@ -23,7 +18,10 @@ from chatd import __version__
 from chatd.config import Config, ConfigError, Log
 from chatd.core.limits import Limits
 from chatd.tap import Options, assemble, configuration, parse_listener
+from tests.certificates import self_signed
 from tests.daemon_process import TAC, Client, Daemon, twistd, without_privileges
+
+NO_LISTENER = "a listener is WIRE=ENDPOINT with one of auto, json, text, tp6, tp6-history first"
 
 
 class FolderTestCase(SynchronousTestCase):
@@ -49,7 +47,8 @@ class ConfigurationTests(FolderTestCase):
             self.configured(),
             Config(
                 database="chat.db",
-                listen=("text=tcp:4567", "json=tcp:8080"),
+                listen=("auto=tcp:7070", "text=tcp:4567", "json=tcp:8080", "tp6=tcp:8888"),
+                certificate=None,
                 durability="full",
                 limits=Limits(),
                 log=Log(conversation=None, json=None, level="info"),
@@ -63,6 +62,7 @@ class ConfigurationTests(FolderTestCase):
                 *("--listen", "text=tcp:1"),
                 *("--listen", "json=tcp:2"),
                 *("--listen", "text=unix:/run/chatd"),
+                *("--certificate", "chat.pem"),
                 *("--durability", "process"),
                 *("--conversation-log", "said.log"),
                 *("--log-json", "all.log"),
@@ -71,6 +71,7 @@ class ConfigurationTests(FolderTestCase):
             Config(
                 database="/srv/a.db",
                 listen=("text=tcp:1", "json=tcp:2", "text=unix:/run/chatd"),
+                certificate="chat.pem",
                 durability="process",
                 limits=Limits(),
                 log=Log(conversation="said.log", json="all.log", level="debug"),
@@ -140,8 +141,8 @@ class ConfigurationTests(FolderTestCase):
 
 
 class ListenerTests(FolderTestCase):
-    def test_is_a_dialect_and_an_endpoint_on_loopback_unless_it_says_more(self) -> None:
-        for listener, dialect, endpoint in (
+    def test_is_a_wire_and_an_endpoint_on_loopback_unless_it_says_more(self) -> None:
+        for listener, wire, endpoint in (
             ("text=tcp:4567", "text", "tcp:4567:interface=127.0.0.1"),
             ("json=tcp:port=8080", "json", "tcp:port=8080:interface=127.0.0.1"),
             ("text=tcp:1:backlog=9", "text", "tcp:1:backlog=9:interface=127.0.0.1"),
@@ -160,13 +161,13 @@ class ListenerTests(FolderTestCase):
             ("json=systemd:domain=INET:index=0", "json", "systemd:domain=INET:index=0"),
         ):
             with self.subTest(listener):
-                self.assertEqual(parse_listener(listener), (dialect, endpoint))
+                self.assertEqual(parse_listener(listener), (wire, endpoint))
 
     def test_what_is_none_is_refused_by_name_before_anything_is_opened(self) -> None:
         for listener, sentence in {
-            "tcp:4567": "a listener is DIALECT=ENDPOINT with one of text, json first, not tcp:4567",
-            "text=": "a listener is DIALECT=ENDPOINT with one of text, json first, not text=",
-            "irc=tcp:1": "a listener is DIALECT=ENDPOINT with one of text, json first, not irc=tcp:1",
+            "tcp:4567": f"{NO_LISTENER}, not tcp:4567",
+            "text=": f"{NO_LISTENER}, not text=",
+            "irc=tcp:1": f"{NO_LISTENER}, not irc=tcp:1",
             "text=carrier-pigeon:1": "text=carrier-pigeon:1 is no endpoint that can be listened at: "
             "Unknown endpoint type: 'carrier-pigeon'",
             "text=tcp:http": "text=tcp:http is no endpoint that can be listened at: "
@@ -252,26 +253,6 @@ class EndpointTests(FolderTestCase):
             self.meets(client, "alice")
 
 
-def self_signed(host: str) -> bytes:
-    """A key and its certificate for ``host``, as PEM."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
-        .sign(key, SHA256())
-    )
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return private + certificate.public_bytes(Encoding.PEM)
-
-
 class CommandLineTests(FolderTestCase):
     """What twistd prints, and how it ends, when there is nothing to serve."""
 
@@ -291,7 +272,8 @@ class CommandLineTests(FolderTestCase):
         for option, default in {
             "-c, --config=": "[default: chatd.toml, if it is there]",
             "-d, --database=": "[default: chat.db]",
-            "-l, --listen=": "[default: text=tcp:4567 and json=tcp:8080]",
+            "-l, --listen=": "[default: auto=tcp:7070, text=tcp:4567, json=tcp:8080 and tp6=tcp:8888]",
+            "--certificate=": "",
             "--durability=": "[default: full]",
             "--log-level=": "[default: info]",
             "--log-json=": "",
@@ -318,7 +300,14 @@ class CommandLineTests(FolderTestCase):
     def test_a_listener_that_cannot_be_understood(self) -> None:
         self.assertEqual(
             self.refuses("chatd", "--listen=tcp:4567"),
-            "a listener is DIALECT=ENDPOINT with one of text, json first, not tcp:4567",
+            f"{NO_LISTENER}, not tcp:4567",
+        )
+        self.assertEqual(os.listdir(), [])
+
+    def test_a_certificate_that_cannot_be_used(self) -> None:
+        self.assertEqual(
+            self.refuses("chatd", "--certificate=none.pem"),
+            "can't read the certificate none.pem: No such file or directory",
         )
         self.assertEqual(os.listdir(), [])
 
@@ -339,7 +328,7 @@ class CommandLineTests(FolderTestCase):
                 database.execute("CREATE TABLE t (x)")
         for name, sentence in {
             "text.db": "can't use the database {}: file is not a database",
-            "newer.db": "the database {} is of a newer chatd (version 999, this one knows 1): update chatd",
+            "newer.db": "the database {} is of a newer chatd (version 999, this one knows 2): update chatd",
             "foreign.db": "the database {} is not chatd's: name another file",
         }.items():
             before = Path(name).read_bytes()
@@ -366,7 +355,8 @@ class CommandLineTests(FolderTestCase):
     def test_a_port_in_use_names_its_listener_and_leaves_no_pid_file(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             listener = f"json=tcp:{taken.getsockname()[1]}"
-            ended = twistd(self.folder, "-n", "chatd", "--listen=text=tcp:0", f"--listen={listener}")
+            others = [f"--listen={name}=tcp:0" for name in ("auto", "text", "tp6")]
+            ended = twistd(self.folder, "-n", "chatd", *others[:2], f"--listen={listener}", *others[2:])
         sentence = f"can't listen on {listener}: Address already in use"
         self.assertEqual((ended.returncode, ended.stderr), (1, f"chatd: {sentence}\n"))
         self.assertEqual(ended.stdout.count(sentence), 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol, runtime_checkable
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import connectionDone
@@ -20,14 +20,22 @@ DECIDING: Final = 0.04
 """Seconds that the end of the first line may come behind the first value, in a segment of its own."""
 
 
-class JsonStream(SessionCarrier):
-    """Cuts JSON values. A client whose first one is followed by a newline is spoken to in ``lines``."""
+@runtime_checkable
+class SpeaksLines(Protocol):
+    """A dialect that is spoken otherwise to a client that ends its lines."""
 
-    def __init__(
-        self, lines: Dialect, open_session: Callable[[Any], Session], clock: IReactorTime, limits: Limits
-    ) -> None:
+    @property
+    def in_lines(self) -> Dialect:
+        """How it is spoken then."""
+
+
+class JsonStream(SessionCarrier):
+    """Cuts JSON values. A client whose first one is followed by a newline is spoken to in lines, if the
+    dialect can do that.
+    """
+
+    def __init__(self, open_session: Callable[[Any], Session], clock: IReactorTime, limits: Limits) -> None:
         super().__init__(open_session)
-        self._lines = lines
         self._clock = clock
         self._limits = limits
         self._values = JsonValues(limits.json, limits.depth)
@@ -77,6 +85,7 @@ class JsonStream(SessionCarrier):
             if self._timer.active():
                 return False
         self._decided = True
-        if self._values.ended_line:
-            self.session.speak(self._lines)
+        dialect = self.session.dialect
+        if self._values.ended_line and isinstance(dialect, SpeaksLines):
+            self.session.speak(dialect.in_lines)
         return True

@@ -14,6 +14,10 @@ class Ack(msgspec.Struct, frozen=True, eq=False):
     logged: Logged
 
 
+class Unchanged(msgspec.Struct, frozen=True, eq=False):
+    """The command is obeyed: it was so already."""
+
+
 class Welcome(msgspec.Struct, frozen=True, eq=False):
     """A hello was accepted. ``cursor`` is the log's last id: a later hello's ``since``."""
 
@@ -85,4 +89,4 @@ class Goodbye(msgspec.Struct, frozen=True, eq=False):
     user: User | None
 
 
-Answer = Ack | Welcome | Clients | Members | Groups | Page | Help | Goodbye
+Answer = Ack | Unchanged | Welcome | Clients | Members | Groups | Page | Help | Goodbye

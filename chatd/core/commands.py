@@ -29,22 +29,26 @@ class Field(msgspec.Struct, frozen=True):
 
     ``kind``: ``name`` (a nick or a group), ``text`` (a message), ``note`` (a reason, a topic),
     ``choice`` (one of ``choices``), ``id`` (0 … 2**63-1), ``count`` (1 or more). ``aliases`` are the
-    other names that JSON clients give it.
+    other names that JSON clients give it. What is not ``typed`` is for programs alone.
     """
 
     kind: Literal["name", "text", "note", "choice", "id", "count"]
     doc: str
     aliases: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
+    typed: bool = True
 
-    def check(self, name: str, value: object, limits: Limits) -> str | int:
-        """``value`` as this field takes it; ids and counts may come as digits. Raises `Refusal`."""
+    def check(self, name: str, value: object, limits: Limits, image: bool = False) -> str | int:
+        """``value`` as this field takes it; ids and counts may come as digits. Raises `Refusal`.
+
+        ``image`` says that the text is one.
+        """
         if self.kind in ("id", "count"):
             return self._number(name, value)
         if not isinstance(value, str):
             raise Refusal("bad_request", why=f"{name} is a string")
         if self.kind == "text":
-            return measured(value, name, limits.message, blank=False)
+            return measured(value, name, limits.image if image else limits.message, blank=False)
         if self.kind == "note":
             return measured(value, name, limits.note)
         if self.kind == "choice" and value not in self.choices:
@@ -73,6 +77,15 @@ NickField = Annotated[str, Field("name", "the nick to be known by", ("from", "se
 UserField = Annotated[str, Field("name", "the nick of somebody who was here once", ("to", "with"))]
 GroupField = Annotated[str, Field("name", "a group's name", ("groupe",))]
 TextField = Annotated[str, Field("text", "what to say", ("message",))]
+KindField = Annotated[
+    Literal["message", "image"],
+    Field(
+        "choice", "what the text is; an image is made of characters", (), ("message", "image"), typed=False
+    ),
+]
+MissingField = Annotated[
+    str, Field("choice", "what to do when there is no such group", (), ("refuse", "create"), typed=False)
+]
 ReasonField = Annotated[str, Field("note", "why, for those concerned")]
 TopicField = Annotated[str, Field("note", "what the group is about; empty for none")]
 VisibilityField = Annotated[
@@ -102,7 +115,9 @@ class Declaration(msgspec.Struct, frozen=True, eq=False):
     """A row of the table.
 
     ``actions`` are the JSON names, ours first; ``word`` is what is typed before the first ``;``;
-    ``keyword`` is the text protocol's own verb; ``required`` and ``fields`` are in typed order.
+    ``keyword`` is the text protocol's own verb; ``slash`` is what is typed behind a ``/`` in the chat room;
+    ``required`` and ``fields`` are in typed order. With ``here`` the group may be left out in the chat room,
+    where it is the one that one is in.
     """
 
     command: type[Command]
@@ -110,6 +125,8 @@ class Declaration(msgspec.Struct, frozen=True, eq=False):
     actions: tuple[str, ...]
     word: str
     keyword: str
+    slash: str
+    here: bool
     who: Who
     answer: AnswerName
     refused: tuple[str, ...]
@@ -120,22 +137,37 @@ class Declaration(msgspec.Struct, frozen=True, eq=False):
 
     def build(self, values: Mapping[str, object], limits: Limits) -> Command:
         """The command, from values by field name; None counts as absent. Raises `Refusal`."""
+        image = values.get("kind") == "image"
         checked: dict[str, str | int] = {}
         for name, field in self.fields.items():
             value = values.get(name)
             if value is not None:
-                checked[name] = field.check(name, value, limits)
+                checked[name] = field.check(name, value, limits, image)
             elif name in self.required:
                 raise Refusal("bad_request", why=f"{self.name} needs {name}")
         return self.command(**checked)
 
     @property
+    def typed(self) -> dict[str, Field]:
+        """The fields that people type."""
+        return {name: field for name, field in self.fields.items() if field.typed}
+
+    @property
     def usage(self) -> str:
-        """What a person types: ``kick;group;dest[;reason]``, else ``PRV dest msg``."""
+        """What a person types: ``kick;group;dest[;reason]``, else ``PRV dest msg``, else ``/join group``."""
         if self.word:
-            parts = [f";{name}" if name in self.required else f"[;{name}]" for name in self.fields]
+            parts = [f";{name}" if name in self.required else f"[;{name}]" for name in self.typed]
             return self.word + ("".join(parts) or ";")
-        return " ".join((self.keyword, *self.fields))
+        return " ".join((self.keyword, *self.typed)) if self.keyword else self.slash_usage
+
+    @property
+    def slash_usage(self) -> str:
+        """What a person types in the chat room: ``/kick group dest [reason]``; empty if nothing."""
+        if not self.slash:
+            return ""
+        needed = self.required - {"group"} if self.here else self.required
+        parts = [f" {name}" if name in needed else f" [{name}]" for name in self.typed]
+        return f"/{self.slash}{''.join(parts)}"
 
 
 COMMANDS: Final[dict[str, Declaration]] = {}
@@ -155,6 +187,8 @@ def declare(
     actions: tuple[str, ...] = (),
     word: str = "",
     keyword: str = "",
+    slash: str = "",
+    here: bool = False,
     refused: str = "",
 ) -> Callable[[C], C]:
     """Enter a command class in the table; ``refused`` lists its own codes, separated by spaces."""
@@ -166,7 +200,20 @@ def declare(
         codes = tuple(refused.split())
         assert set(codes) <= set(SENTENCES), codes
         row = Declaration(
-            command, name, actions, word, keyword, who, answer, codes, help, example, fields, required
+            command,
+            name,
+            actions,
+            word,
+            keyword,
+            slash,
+            here,
+            who,
+            answer,
+            codes,
+            help,
+            example,
+            fields,
+            required,
         )
         COMMANDS[name] = DECLARED[command] = row
         return command
@@ -204,6 +251,7 @@ class Hello(Command, frozen=True):
     "quit",
     actions=("client-quit", "quit", "client-error"),
     keyword="BYE",
+    slash="quit",
     who="anyone",
     answer="quit",
     help="leave the chat",
@@ -217,6 +265,7 @@ class Quit(Command, frozen=True):
     "clients",
     actions=("client-list-clients", "list"),
     keyword="WHO",
+    slash="who",
     who="identified",
     answer="clients",
     help="list who is connected",
@@ -230,6 +279,7 @@ class ListClients(Command, frozen=True):
     "broadcast",
     actions=("client-broadcast", "broadcast"),
     keyword="MSG",
+    slash="all",
     who="identified",
     answer="ack",
     refused="empty too_long ref_reused storage_failed",
@@ -238,6 +288,7 @@ class ListClients(Command, frozen=True):
 )
 class Broadcast(Command, frozen=True):
     msg: TextField
+    kind: KindField = "message"
 
 
 @declare(
@@ -245,6 +296,7 @@ class Broadcast(Command, frozen=True):
     actions=("client-send", "send", "sendTo"),
     keyword="PRV",
     word="s",
+    slash="msg",
     who="identified",
     answer="ack",
     refused="no_such_user empty too_long ref_reused storage_failed",
@@ -254,12 +306,14 @@ class Broadcast(Command, frozen=True):
 class Send(Command, frozen=True):
     dest: UserField
     msg: TextField
+    kind: KindField = "message"
 
 
 @declare(
     "cgroupe",
     actions=("cgroupe", "cgroup", "cgroupeprive", "cgroupeprivé"),
     word="cg",
+    slash="create",
     who="identified",
     answer="ack",
     refused="bad_group group_exists storage_failed",
@@ -286,9 +340,24 @@ class Join(Command, frozen=True):
 
 
 @declare(
+    "enter",
+    slash="join",
+    who="identified",
+    answer="ack",
+    refused="bad_group no_such_group not_invited banned storage_failed",
+    help="go into a room, which is a group, and join it first if need be",
+    example="/join wob",
+)
+class Enter(Command, frozen=True):
+    group: GroupField
+    missing: MissingField = "refuse"
+
+
+@declare(
     "gbroadcast",
     actions=("gbroadcast", "bgroup"),
     word="bg",
+    slash="say",
     who="members",
     answer="ack",
     refused=f"{_GROUP} empty too_long ref_reused storage_failed",
@@ -298,12 +367,14 @@ class Join(Command, frozen=True):
 class GroupBroadcast(Command, frozen=True):
     group: GroupField
     msg: TextField
+    kind: KindField = "message"
 
 
 @declare(
     "members",
     actions=("members",),
     word="members",
+    slash="members",
     who="members",
     answer="members",
     refused=_GROUP,
@@ -319,6 +390,7 @@ class ListMembers(Command, frozen=True):
     "msgs",
     actions=("msgs", "messages"),
     word="messages",
+    slash="messages",
     who="members",
     answer="messages",
     refused=f"{_GROUP} bad_request storage_failed",
@@ -336,6 +408,7 @@ class ListMessages(Command, frozen=True):
     "groups",
     actions=("groups",),
     word="groups",
+    slash="rooms",
     who="identified",
     answer="groups",
     help="list the groups that you can see",
@@ -349,6 +422,8 @@ class ListGroups(Command, frozen=True):
     "leave",
     actions=("leave",),
     word="leave",
+    slash="leave",
+    here=True,
     who="members",
     answer="ack",
     refused=f"{_GROUP} storage_failed",
@@ -363,6 +438,7 @@ class Leave(Command, frozen=True):
     "invite",
     actions=("invite",),
     word="invite",
+    slash="invite",
     who="members",
     answer="ack",
     refused=f"{_GROUP} no_such_user already_member already_invited banned storage_failed",
@@ -378,6 +454,7 @@ class Invite(Command, frozen=True):
     "kick",
     actions=("kick",),
     word="kick",
+    slash="kick",
     who="operators",
     answer="ack",
     refused=f"{_ON_MEMBER} no_such_member too_long storage_failed",
@@ -394,6 +471,7 @@ class Kick(Command, frozen=True):
     "ban",
     actions=("ban",),
     word="ban",
+    slash="ban",
     who="operators",
     answer="ack",
     refused=f"{_ON_MEMBER} already_banned too_long storage_failed",
@@ -410,6 +488,7 @@ class Ban(Command, frozen=True):
     "unban",
     actions=("unban",),
     word="unban",
+    slash="unban",
     who="operators",
     answer="ack",
     refused=f"{_GROUP} not_operator no_such_user not_banned storage_failed",
@@ -425,6 +504,7 @@ class Unban(Command, frozen=True):
     "states",
     actions=("states",),
     word="states",
+    slash="states",
     who="members",
     answer="states",
     refused=f"{_GROUP} bad_request storage_failed",
@@ -442,6 +522,7 @@ class ListStates(Command, frozen=True):
     "promote",
     actions=("promote",),
     word="promote",
+    slash="promote",
     who="owner",
     answer="ack",
     refused=f"{_GROUP} not_owner no_such_user no_such_member is_owner already_operator storage_failed",
@@ -457,6 +538,7 @@ class Promote(Command, frozen=True):
     "demote",
     actions=("demote",),
     word="demote",
+    slash="demote",
     who="owner",
     answer="ack",
     refused=f"{_GROUP} not_owner no_such_user is_owner no_such_operator storage_failed",
@@ -472,6 +554,7 @@ class Demote(Command, frozen=True):
     "visibility",
     actions=("visibility",),
     word="visibility",
+    slash="visibility",
     who="owner",
     answer="ack",
     refused=f"{_GROUP} not_owner bad_request storage_failed",
@@ -487,6 +570,7 @@ class SetVisibility(Command, frozen=True):
     "topic",
     actions=("topic",),
     word="topic",
+    slash="topic",
     who="operators",
     answer="ack",
     refused=f"{_GROUP} not_operator too_long storage_failed",
@@ -502,6 +586,7 @@ class SetTopic(Command, frozen=True):
     "history",
     actions=("history",),
     word="history",
+    slash="history",
     who="identified",
     answer="history",
     refused=f"no_such_user {_GROUP} bad_request storage_failed",
@@ -520,6 +605,7 @@ class History(Command, frozen=True):
     "help",
     actions=("help",),
     keyword="HELP",
+    slash="help",
     who="anyone",
     answer="help",
     help="list the commands",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 Kind = Literal[
     "message",
+    "image",
     "created",
     "joined",
     "left",
@@ -20,7 +21,10 @@ Kind = Literal[
     "visibility",
     "topic",
 ]
-"""Kinds of log entries. The first is what somebody said, the others are a group's events (`states`)."""
+"""Kinds of log entries: those of `SAID`, and a group's events (`states`)."""
+
+SAID: Final = frozenset(("message", "image"))
+"""The kinds of what somebody said; the store's queries and its index name them too."""
 
 
 class User(msgspec.Struct, frozen=True, eq=False):
@@ -57,8 +61,8 @@ LOBBY = Conversation(1, "lobby")
 class Event(msgspec.Struct, frozen=True, eq=False):
     """One decided entry of the log, not yet placed in it.
 
-    ``body`` is the text of a message, the reason of a kick or ban, the new topic or visibility, or
-    ``"owner"`` when a promotion hands the group over.
+    ``body`` is the text of a message, the lines of an image, the reason of a kick or ban, the new topic or
+    visibility, or ``"owner"`` when a promotion hands the group over.
     """
 
     kind: Kind
@@ -66,6 +70,11 @@ class Event(msgspec.Struct, frozen=True, eq=False):
     actor: User
     subject: User | None = None
     body: str = ""
+
+    @property
+    def said(self) -> bool:
+        """Whether this is what somebody said, and no event."""
+        return self.kind in SAID
 
 
 class Logged(msgspec.Struct, frozen=True, eq=False):

@@ -11,6 +11,9 @@ Size = Annotated[int, msgspec.Meta(ge=1)]
 MessageSize = Annotated[int, msgspec.Meta(ge=1, le=9_600)]
 """One message fits in one course-work frame, however much of it has to be escaped."""
 
+ImageSize = Annotated[int, msgspec.Meta(ge=1, le=64 * 1024)]
+"""One image is never a whole outbox, though each of its bytes may take six of JSON."""
+
 OutboxSize = Annotated[int, msgspec.Meta(ge=512 * 1024)]
 """One list is never a whole outbox."""
 
@@ -19,13 +22,15 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Sizes are in bytes, of UTF-8 where text is meant; the names are keys of ``[limits]`` in chatd.toml."""
 
     line: Size = 16 * 1024
-    """A line of the text dialect, without its end."""
+    """A line of the text dialect, without its end, or a chunk of the chat room."""
     json: Size = 64 * 1024
     """A JSON value."""
     depth: Size = 32
     """Levels of nesting in a JSON value."""
     message: MessageSize = 8 * 1024
     """The text of a message."""
+    image: ImageSize = 48 * 1024
+    """An image, which is text as well: art made of characters."""
     note: Size = 512
     """A reason or a topic."""
     page: Size = 50

@@ -15,7 +15,8 @@ from chatd.core.state import Group, State
 
 
 class Decision(msgspec.Struct, frozen=True, eq=False):
-    """What a command comes to: ``events`` in order, the first being the one that is acknowledged.
+    """What a command comes to: ``events`` in order, the first being the one that is acknowledged; none if it
+    is so already.
 
     ``opens`` is a conversation that has to exist first. ``audience`` holds the ids of the users who
     are told, None standing for everyone connected.
@@ -72,7 +73,7 @@ def _in_group(group: Group, *events: Event) -> Decision:
 
 
 def _broadcast(state: State, actor: User, command: c.Broadcast) -> Decision:
-    return Decision((Event("message", LOBBY, actor, None, command.msg),), None)
+    return Decision((Event(command.kind, LOBBY, actor, None, command.msg),), None)
 
 
 def _send(state: State, actor: User, command: c.Send) -> Decision:
@@ -82,13 +83,13 @@ def _send(state: State, actor: User, command: c.Send) -> Decision:
     if conversation is None:
         pair = (actor, dest) if actor.id < dest.id else (dest, actor)
         conversation = opens = state.new_conversation("direct", pair=pair)
-    event = Event("message", conversation, actor, dest, command.msg)
+    event = Event(command.kind, conversation, actor, dest, command.msg)
     return Decision((event,), tuple({actor.id, dest.id}), opens)
 
 
 def _group_broadcast(state: State, actor: User, command: c.GroupBroadcast) -> Decision:
     group = member_of(state, actor, command.group)
-    return Decision((Event("message", group.conversation, actor, None, command.msg),), group.audience)
+    return Decision((Event(command.kind, group.conversation, actor, None, command.msg),), group.audience)
 
 
 def _create(state: State, actor: User, command: c.CreateGroup) -> Decision:
@@ -122,6 +123,15 @@ def _join(state: State, actor: User, command: c.Join) -> Decision:
     if group.members:
         return _in_group(group, joined)
     return _in_group(group, joined, Event("promoted", group.conversation, actor, actor, "owner"))
+
+
+def _enter(state: State, actor: User, command: c.Enter) -> Decision:
+    group = state.find_group(command.group)
+    if group is not None and actor.id in group.members:
+        return Decision((), ())
+    if group is None and command.missing == "create":
+        return _create(state, actor, c.CreateGroup(command.group))
+    return _join(state, actor, c.Join(command.group))
 
 
 def _leave(state: State, actor: User, command: c.Leave) -> Decision:
@@ -204,6 +214,7 @@ _RULES: dict[type[c.Command], Callable[[State, User, Any], Decision]] = {
     c.Send: _send,
     c.CreateGroup: _create,
     c.Join: _join,
+    c.Enter: _enter,
     c.GroupBroadcast: _group_broadcast,
     c.Leave: _leave,
     c.Invite: _invite,

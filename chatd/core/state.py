@@ -164,7 +164,7 @@ class State:
         if event.kind == "created":
             group = Group(event.conversation, event.actor)
             self._group_ids[event.conversation.id] = self._groups[parse_group(group.name).key] = group
-        if event.kind != "message":
+        if not event.said:
             group = self._group_ids[event.conversation.id]
             group.apply(event)
             who = event.subject or event.actor

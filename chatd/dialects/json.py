@@ -16,11 +16,11 @@ import msgspec
 from chatd import __version__
 from chatd.core.answers import Ack, Answer, Clients, Goodbye, Groups, Help, Members, Page, Welcome
 from chatd.core.commands import COMMANDS, Command, CreateGroup, Declaration, Hello
-from chatd.core.events import Conversation, Departed, Logged, Told
+from chatd.core.events import Conversation, Departed, Event, Logged, Told
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 from chatd.dialects.stamp import rfc3339
-from chatd.dialects.wire import Dialect, Request
+from chatd.dialects.wire import Dialect, Request, Wires
 
 COURSE_FRAME: Final = 60_000
 """Bytes in one frame to a course-work client at most: it takes one read of 64 KiB for one object."""
@@ -30,6 +30,9 @@ LINES_FRAME: Final = 256 * 1024
 
 COURSE_PACE: Final = 0.04
 """Seconds between two objects to a course-work client: it takes one read for one object."""
+
+LIST_HEAD: Final = 4096
+"""Bytes of a frame that an entry of a list leaves for what stands around it, at least."""
 
 REF_LENGTH: Final = 128
 """Characters in a ref at most."""
@@ -79,7 +82,8 @@ class JsonDialect:
 
     greeting = b""
     insists = False
-    pages = True
+    pages: Final = "all"
+    portion = 0
 
     def __init__(
         self, limits: Limits, lines: bool = False, relay: bool = False, family: Family | None = None
@@ -95,6 +99,11 @@ class JsonDialect:
         """The one dialect of this family that speaks so."""
         found = self._family.get((lines, relay))
         return found or JsonDialect(self._limits, lines, relay, self._family)
+
+    @property
+    def in_lines(self) -> JsonDialect:
+        """How it is spoken to a client that ends its lines."""
+        return self.variant(True, self.relay)
 
     # What the client says.
 
@@ -162,7 +171,7 @@ class JsonDialect:
     def told(self, told: Told) -> bytes:
         """See `Dialect.told`."""
         if isinstance(told, Logged):
-            return self._frame(_message(told) if told.event.kind == "message" else _event(told))
+            return self._message_frame(told) if told.event.said else self._frame(_event(told))
         said: Object = {"action": "server-event", "actor": told.user.nick, "ts": rfc3339(told.at)}
         if isinstance(told, Departed):
             return self._frame({**said, "event": "left"})
@@ -216,8 +225,14 @@ class JsonDialect:
         if conversation.kind == "direct":
             said["with"] = conversation.other(answer.reader).nick
         key = "events" if answer.events else "messages"
-        item = _event_item if answer.events else _message_item
+        item = _event_item if answer.events else self._message_item
         return self._list(said, key, [item(entry) for entry in answer.entries], answer.more, answer.forward)
+
+    def _message_item(self, logged: Logged) -> Object:
+        item = _message_item(logged)
+        if logged.event.kind == "image" and len(self._encoded(item)) > self._frame_size - LIST_HEAD:
+            item["msg"] = _too_large(logged.event)
+        return item
 
     def _help(self, request: Request, answer: Help) -> bytes:
         commands = [
@@ -240,9 +255,7 @@ class JsonDialect:
         self, said: Object, key: str, items: list[Any], more: bool = False, forward: bool = True
     ) -> bytes:
         """A frame with as many ``items`` as may be in one, from the end that the reader began at."""
-        room = (LINES_FRAME if self.lines else COURSE_FRAME) - len(
-            self._encoded({**said, key: [], "more": True})
-        )
+        room = self._frame_size - len(self._encoded({**said, key: [], "more": True}))
         kept = 0
         for item in items if forward else reversed(items):
             room -= len(self._encoded(item)) + 1
@@ -254,6 +267,17 @@ class JsonDialect:
         if more:
             said["more"] = True
         return self._frame(said)
+
+    @property
+    def _frame_size(self) -> int:
+        return LINES_FRAME if self.lines else COURSE_FRAME
+
+    def _message_frame(self, logged: Logged) -> bytes:
+        said = _message(logged)
+        frame = self._frame(said)
+        if self.lines or len(frame) <= COURSE_FRAME:
+            return frame
+        return self._frame({**said, "msg": _too_large(logged.event)})
 
     def _frame(self, said: Object) -> bytes:
         if self.relay:
@@ -355,11 +379,18 @@ def _message(logged: Logged) -> Object:
         said["action"] = "server-send"
         said["to"] = event.subject.nick
     said["msg"] = event.body
+    if event.kind == "image":
+        said["kind"] = "image"
     said["id"] = logged.id
     said["seq"] = logged.seq
     said["ts"] = rfc3339(logged.at)
     said["colour"] = event.actor.colour
     return said
+
+
+def _too_large(event: Event) -> str:
+    """What is said in place of an image that is too large for a frame."""
+    return f"(an image of {len(event.body.encode())} bytes, too large for this client)"
 
 
 def _event(logged: Logged) -> Object:
@@ -393,3 +424,6 @@ def _message_item(logged: Logged) -> Object:
         "msg": logged.event.body,
         "kind": logged.event.kind,
     }
+
+
+WIRES: Final[Wires] = {"json": {"json": JsonDialect}}

@@ -17,8 +17,9 @@ from chatd.core.commands import COMMANDS, Declaration, ListClients
 from chatd.core.events import Arrived, Event, Logged, Told
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
+from chatd.dialects.plain import LINE_END, clean
 from chatd.dialects.stamp import rfc3339
-from chatd.dialects.wire import Request
+from chatd.dialects.wire import Request, Wires
 
 REFERENCE_PACE: Final = 0.04
 """Seconds between two lines to the reference client, which takes one read for one line."""
@@ -38,17 +39,14 @@ WORDS: Final[dict[str, Declaration]] = {row.word: row for row in COMMANDS.values
 
 _LINE: Final = re.compile(r"([A-Za-z]+)(?:([ ;])(.*))?", re.DOTALL)
 
-# Whatever would end a line or steer a terminal; a tab does neither.
-_CONTROL: Final = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
-_LINE_END: Final = re.compile("\r\n|[\n\r\x0b\x0c\x85\u2028\u2029]")
-
 
 class TextDialect:
     """One of two ways to speak text: the seed's, and the reference client's once it has sent ``LST``."""
 
     greeting = b"WHO\n"
     insists = True
-    pages = False
+    pages: Final = "none"
+    portion = 0
 
     def __init__(self, limits: Limits, is_reference: bool = False) -> None:
         self.pace = REFERENCE_PACE if is_reference else 0.0
@@ -100,7 +98,7 @@ class TextDialect:
     def told(self, told: Told) -> bytes:
         """See `Dialect.told`."""
         if isinstance(told, Logged):
-            return _message(told.event) if told.event.kind == "message" else _event(told.event)
+            return _message(told.event) if told.event.said else _event(told.event)
         if isinstance(told, Arrived):
             return self._arrived(told.user.nick, told.returning)
         return _lines("LFT", told.user.nick)
@@ -205,7 +203,7 @@ def _typed_fields(row: Declaration, rest: str) -> Mapping[str, object]:
     """The fields of ``kick;wob;bob;too loud``: the last one takes the rest; what is left empty is absent."""
     values: dict[str, object] = {}
     for (name, field), part in zip(
-        row.fields.items(), rest.split(";", max(0, len(row.fields) - 1)), strict=False
+        row.typed.items(), rest.split(";", max(0, len(row.typed) - 1)), strict=False
     ):
         if field.kind == "text":
             values[name] = part
@@ -225,12 +223,8 @@ def _lines(*fields: str, text: str | None = None) -> bytes:
     """The fields as a line, then ``text``; a text of several lines makes as many, each with all fields."""
     head = " ".join(fields)
     if not text:
-        return f"{_clean(head)}\n".encode()
-    return "".join(f"{_clean(f'{head} {line}')}\n" for line in _LINE_END.split(text, MOST_LINES - 1)).encode()
-
-
-def _clean(line: str) -> str:
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", line)
+        return f"{clean(head)}\n".encode()
+    return "".join(f"{clean(f'{head} {line}')}\n" for line in LINE_END.split(text, MOST_LINES - 1)).encode()
 
 
 def _list(request: Request, entries: list[bytes], more: bool = False, forward: bool = True) -> bytes:
@@ -266,3 +260,6 @@ def _happened(event: Event) -> tuple[str, ...]:
 
 def _body(event: Event) -> str:
     return "operator" if event.kind == "promoted" and not event.body else event.body
+
+
+WIRES: Final[Wires] = {"text": {"lines": TextDialect}}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Literal, Protocol
 
 import msgspec
 
 from chatd.core.answers import Answer
 from chatd.core.commands import Command
 from chatd.core.events import Told
+from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 
 
@@ -18,7 +20,8 @@ class Request(msgspec.Struct, frozen=True, eq=False):
     ``name`` is what the client called the command and ``ref`` its own id of it, both for the
     answer; ``sender`` is who the client says it is, empty when it doesn't. ``becomes`` is the
     dialect that the client has shown to speak, in force from this request's answer on, or at once
-    for a client without a name.
+    for a client without a name. ``granted`` is in force only if the request is granted, and ``then``
+    is asked only then; what the client sends behind such a request is not read before that is known.
     """
 
     command: Command | Refusal
@@ -26,6 +29,8 @@ class Request(msgspec.Struct, frozen=True, eq=False):
     sender: str = ""
     ref: str | int | None = None
     becomes: Dialect | None = None
+    granted: Dialect | None = None
+    then: Request | None = None
 
 
 class Dialect(Protocol):
@@ -40,12 +45,18 @@ class Dialect(Protocol):
         """Whether a client without a name is asked for it whatever else it sends."""
 
     @property
-    def pages(self) -> bool:
-        """Whether a returning user gets pages of history; else only the private messages missed."""
+    def pages(self) -> Literal["none", "missed", "all"]:
+        """What a returning user gets a page of: conversations where something was missed, the lobby as
+        well; with none, only the private messages missed come, as if told now.
+        """
 
     @property
     def pace(self) -> float:
         """Seconds between two writes; 0 for clients that can tell where a frame ends."""
+
+    @property
+    def portion(self) -> int:
+        """Bytes in one write at most, where there is a pace; 0 for one line, or one frame without any."""
 
     def decode(self, frame: bytes) -> Request:
         """What the client asks. Never raises: what can't be understood is a request with a refusal."""
@@ -58,3 +69,10 @@ class Dialect(Protocol):
 
     def told(self, told: Told) -> bytes:
         """The frame that tells an audience; the same for all of it."""
+
+
+Wires = Mapping[str, Mapping[str, Callable[[Limits], Dialect]]]
+"""What each module of this package brings as its ``WIRES``: the name that a listener has a wire by -> the
+carriers that its frames may travel by, each with what makes its dialect. Of several the first bytes of a
+client decide, and the first is for whoever begins in no other way.
+"""

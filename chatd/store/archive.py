@@ -20,6 +20,10 @@ Cursor = Transaction | sqlite3.Cursor
 
 _ROW = "SELECT id, conversation, seq, at, kind, actor, subject, body FROM log"
 
+# What somebody said, and what happened; the latter as the indexes on it have it, or else they are of no use.
+_SAID = "kind IN ('message', 'image')"
+_HAPPENED = "kind NOT IN ('message', 'image')"
+
 
 class Snapshot(msgspec.Struct, frozen=True, eq=False):
     """What the store holds: the state, the last id, and the last seq of each conversation by its id.
@@ -51,7 +55,7 @@ def load(cursor: Cursor) -> Snapshot:
         pair = (state.users[low], state.users[high]) if kind == "direct" else ()
         state.open(Conversation(id, kind, name, pair))
     # Group by group, because that is how the index has them, and no group's events bear on another.
-    cursor.execute(f"{_ROW} WHERE kind <> 'message' ORDER BY conversation, id")
+    cursor.execute(f"{_ROW} WHERE {_HAPPENED} ORDER BY conversation, id")
     for row in cursor.fetchall():
         state.apply(logged(state, row).event)
     cursor.execute("SELECT id, (SELECT max(seq) FROM log WHERE conversation = c.id) FROM conversations AS c")
@@ -140,9 +144,8 @@ def _page(
     upto: int,
 ) -> Slice:
     forward = after is not None and before is None
-    kind = "<>" if events else "="
     cursor.execute(
-        f"{_ROW} WHERE conversation = ? AND id > ? AND id <= ? AND kind {kind} 'message'"
+        f"{_ROW} WHERE conversation = ? AND id > ? AND id <= ? AND {_HAPPENED if events else _SAID}"
         f" ORDER BY id {'ASC' if forward else 'DESC'} LIMIT ?",
         (conversation, after or 0, upto if before is None else min(upto, before - 1), limit + 1),
     )
@@ -155,8 +158,7 @@ def _missed(cursor: Transaction, conversations: list[int], after: int, limit: in
     slices = []
     for conversation in conversations:
         cursor.execute(
-            f"{_ROW} WHERE conversation = ? AND id > ? AND id <= ? AND kind = 'message'"
-            " ORDER BY id DESC LIMIT ?",
+            f"{_ROW} WHERE conversation = ? AND id > ? AND id <= ? AND {_SAID} ORDER BY id DESC LIMIT ?",
             (conversation, after, upto, limit + 1),
         )
         rows = cursor.fetchall()
@@ -172,7 +174,7 @@ def _following(
     found: dict[int, tuple[Any, ...]] = {}
     for where, key in (
         *(("conversation = ?", conversation) for conversation in conversations),
-        ("subject = ? AND kind <> 'message'", user),
+        (f"subject = ? AND {_HAPPENED}", user),
     ):
         cursor.execute(
             f"{_ROW} WHERE {where} AND id > ? AND id <= ? ORDER BY id LIMIT ?", (key, after, upto, limit + 1)

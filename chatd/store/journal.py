@@ -23,7 +23,7 @@ from chatd.core.events import Conversation, Event, Logged, User
 from chatd.store.archive import Snapshot
 
 COMMIT_SIZE: Final = 128 * 1024
-"""Characters in one transaction, about: whoever is told all of it must have time to read before the next."""
+"""Characters in one transaction: whoever is told all of it must have time to read before the next."""
 
 ENTRY_SIZE: Final = 128
 """What an entry counts for beside its body."""
@@ -181,11 +181,11 @@ class Journal:
         """The tasks of the next transaction: all there are, up to what may be told in one turn."""
         batch: list[Task] = []
         room = COMMIT_SIZE
-        while self._queue and room > 0:
-            task = self._queue.popleft()
-            batch.append(task)
-            for record in task.records:
-                room -= ENTRY_SIZE + (len(record.event.body) if isinstance(record, Draft) else 0)
+        while self._queue:
+            room -= _size(self._queue[0])
+            if batch and room < 0:
+                break
+            batch.append(self._queue.popleft())
         return batch
 
     def _write_noted(self) -> None:
@@ -298,15 +298,13 @@ class _Placer:
             return None
         placed = self._by_ref.get((event.actor.id, ref))
         if placed is not None:
-            same = placed.event.conversation.id == event.conversation.id and placed.event.body == event.body
-            return [placed] if same else []
+            return [placed] if _message(placed.event) == _message(event) else []
         self._cursor.execute(
-            "SELECT id, seq, at, conversation, body FROM log WHERE actor = ? AND ref = ?",
+            "SELECT id, seq, at, conversation, kind, body FROM log WHERE actor = ? AND ref = ?",
             (event.actor.id, ref),
         )
-        for id, seq, at, conversation, body in self._cursor.fetchall():
-            same = conversation == event.conversation.id and body == event.body
-            return [Logged(id, seq, at, event)] if same else []
+        for id, seq, at, *message in self._cursor.fetchall():
+            return [Logged(id, seq, at, event)] if tuple(message) == _message(event) else []
         return None
 
     def _add(self, draft: Draft) -> Logged:
@@ -323,6 +321,18 @@ class _Placer:
             (entry.id, conversation, seq, draft.at, event.kind, actor, about, event.body, draft.ref)
         )
         return entry
+
+
+def _size(task: Task) -> int:
+    """What a task counts for in a transaction."""
+    return sum(
+        ENTRY_SIZE + (len(record.event.body) if isinstance(record, Draft) else 0) for record in task.records
+    )
+
+
+def _message(event: Event) -> tuple[int, str, str]:
+    """What has to be the same for two drafts to be one message."""
+    return event.conversation.id, event.kind, event.body
 
 
 def _write_record(cursor: Transaction, record: User | Conversation) -> None:

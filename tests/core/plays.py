@@ -21,8 +21,8 @@ def command(typed: str) -> Command:
     """The command that is typed ``kick;wob;bob;too loud``; one without a word of its own goes by its name."""
     word, *rest = typed.split(";", 1)
     row = TYPED[word]
-    parts = rest[0].split(";", len(row.fields) - 1) if rest else ()
-    return row.build(dict(zip(row.fields, parts, strict=False)), Limits())
+    parts = rest[0].split(";", len(row.typed) - 1) if rest else ()
+    return row.build(dict(zip(row.typed, parts, strict=False)), Limits())
 
 
 class Chat:
@@ -59,7 +59,7 @@ class Chat:
             return [f"{refusal.code}: {refusal.text}"]
         return [
             *map(happening, decision.events),
-            f"told: {' '.join(self.state.users[id].nick for id in decision.audience)}"
+            f"told: {' '.join(self.state.users[id].nick for id in decision.audience) or 'nobody'}"
             if decision.audience is not None
             else "told: everyone",
         ]

@@ -42,6 +42,7 @@ USAGES = """
     s;dest;msg
     cg;group[;visibility]
     j;group
+    /join group
     bg;group;msg
     members;group[;skip]
     messages;group[;limit][;before][;after]
@@ -64,7 +65,7 @@ USAGES = """
 def values_of(row: Declaration) -> dict[str, str]:
     """The fields in a row's example."""
     parts = row.example.split(";") if row.word else row.example.split(" ", 1)
-    assert parts[0] in (row.word, row.keyword), row.example
+    assert parts[0] in (row.word, row.keyword, f"/{row.slash}"), row.example
     return {name: part for name, part in zip(row.fields, parts[1:], strict=False) if part}
 
 
@@ -94,7 +95,7 @@ class TheTable(SynchronousTestCase):
     def test_every_row_has_help_and_says_how_it_is_called(self) -> None:
         for row in COMMANDS.values():
             self.assertTrue(row.help and row.help.isprintable() and not row.help.endswith("."), row.name)
-            self.assertTrue(row.actions and (row.word or row.keyword), row.name)
+            self.assertTrue((row.actions and (row.word or row.keyword)) or row.slash, row.name)
             self.assertIs(DECLARED[row.command], row)
             for name, field in row.fields.items():
                 self.assertTrue(field.doc, name)
@@ -105,6 +106,7 @@ class TheTable(SynchronousTestCase):
             [action for row in COMMANDS.values() for action in row.actions],
             [row.word for row in COMMANDS.values() if row.word],
             [row.keyword for row in COMMANDS.values() if row.keyword],
+            [row.slash for row in COMMANDS.values() if row.slash],
         ):
             self.assertEqual([name for name, count in Counter(names).items() if count > 1], [])
 
@@ -176,6 +178,29 @@ class Fields(SynchronousTestCase):
         for letter, size in (("a", 1), ("é", 2), ("€", 3), ("😀", 4)):
             self.assertEqual(refused(broadcast, msg=letter * (8192 // size)), "")
             self.assertEqual(refused(broadcast, msg=letter * (8192 // size + 1)), too_long)
+
+    def test_images_may_be_longer(self) -> None:
+        for name, more in (("broadcast", {}), ("send", {"dest": "bob"}), ("gbroadcast", {"group": "wob"})):
+            row, art = COMMANDS[name], "é" * (LIMITS.image // 2)
+            row.build({**more, "msg": art, "kind": "image"}, LIMITS)
+            for values, limit in (
+                ({"msg": art + "x", "kind": "image"}, LIMITS.image),
+                ({"msg": art}, LIMITS.message),
+                ({"msg": art, "kind": "message"}, LIMITS.message),
+            ):
+                why = f"too_long: msg is longer than {limit} bytes: say it in pieces"
+                self.assertEqual(refused(row, **more, **values), why)
+            self.assertEqual(refused(row, **more, msg=" \n", kind="image")[:6], "empty:")
+            self.assertEqual(refused(row, **more, msg="x", kind="song")[:12], "bad_request:")
+
+    def test_what_is_for_programs_is_not_typed(self) -> None:
+        self.assertEqual(
+            {name for row in COMMANDS.values() for name in row.fields if name not in row.typed},
+            {"kind", "missing"},
+        )
+        self.assertEqual(COMMANDS["leave"].slash_usage, "/leave [group]")
+        self.assertEqual(COMMANDS["kick"].slash_usage, "/kick group dest [reason]")
+        self.assertEqual(COMMANDS["hello"].slash_usage, "")
 
     def test_messages_say_something(self) -> None:
         for blank in ("", " ", "\n\t", "\N{NO-BREAK SPACE}"):

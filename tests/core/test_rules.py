@@ -161,6 +161,54 @@ class Joining(PlayTestCase):
         """)
 
 
+class Entering(PlayTestCase):
+    def test_joins_unless_one_is_in(self) -> None:
+        self.play("""
+            alice: cg;wob
+                alice created wob: public
+                told: alice
+            bob: enter;WOB
+                bob joined wob
+                told: alice bob
+            bob: enter;wob
+                told: nobody
+            alice: ban;wob;bob
+                alice banned wob bob
+                told: alice bob
+            bob: enter;wob
+                banned: bob is banned from wob: ask an operator to lift it
+            alice: visibility;wob;private
+                alice visibility wob: private
+                told: alice
+            carol: enter;wob
+                not_invited: wob is private: ask a member to invite you
+            carol: enter;den
+                no_such_group: there is no group den that you can see
+        """)
+
+    def test_creates_only_when_told_so(self) -> None:
+        created = self.chat.does("alice", c.Enter("den", "create"))
+        self.assertEqual([event.kind for event in created.events], ["created"])
+        joined = self.chat.does("bob", c.Enter("Den", "create"))
+        self.assertEqual([event.kind for event in joined.events], ["joined"])
+        bad = self.assertRaises(Refusal, self.chat.does, "bob", c.Enter("#den", "create"))
+        self.assertEqual(bad.code, "bad_group")
+
+
+class Images(PlayTestCase):
+    def test_they_are_said_like_messages(self) -> None:
+        self.chat.outcome("alice: cg;wob")
+        for asked, where, audience in (
+            (c.Broadcast("##", "image"), "lobby", None),
+            (c.GroupBroadcast("wob", "##", "image"), "group", (1,)),
+            (c.Send("alice", "##", "image"), "direct", (1,)),
+        ):
+            decision = self.chat.does("alice", asked)
+            (event,) = decision.events
+            self.assertEqual((event.kind, event.said, event.body), ("image", True, "##"))
+            self.assertEqual((event.conversation.kind, decision.audience), (where, audience))
+
+
 class Speaking(PlayTestCase):
     def test_members_speak_to_members(self) -> None:
         self.play("""
@@ -682,7 +730,7 @@ class WhoMay(PlayTestCase):
     def test_a_private_group_does_not_exist_for_strangers(self) -> None:
         self.chat.outcome("alice: visibility;wob;private")
         for row in ON_GROUPS:
-            if row.command in (c.CreateGroup, c.Join):
+            if row.command in (c.CreateGroup, c.Join, c.Enter):
                 continue
             for dest in ("alice", "carol", "dave", "mallory"):
                 hidden = self.refusal("dave", row, dest)
@@ -700,6 +748,8 @@ VALUES = {
     "dest": A_NICK,
     "visibility": st.sampled_from(("public", "private")),
     "msg": st.just("hello"),
+    "kind": st.sampled_from(("message", "image")),
+    "missing": st.sampled_from(("refuse", "create")),
     "reason": st.sampled_from(("", "loud")),
     "topic": st.sampled_from(("", "weather")),
 }
@@ -782,7 +832,7 @@ class AnyHistory(PlayTestCase):
 
     def check_audience(self, chat: Chat, events: tuple[Event, ...], audience: tuple[int, ...] | None) -> None:
         """Whoever is in the group afterwards, did it or suffered it is told, each once."""
-        if audience is None:
+        if audience is None or not events:
             return
         concerned = {event.actor.id for event in events}
         concerned |= {event.subject.id for event in events if event.subject is not None}

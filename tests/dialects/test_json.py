@@ -29,7 +29,7 @@ from chatd.core.commands import COMMANDS
 from chatd.core.events import LOBBY, Arrived, Conversation, Departed, Event, Kind, Logged, User
 from chatd.core.limits import Limits
 from chatd.core.refusals import SENTENCES, Refusal
-from chatd.dialects.json import ACTIONS, COURSE_FRAME, COURSE_PACE, LINES_FRAME, JsonDialect
+from chatd.dialects.json import ACTIONS, COURSE_FRAME, COURSE_PACE, LINES_FRAME, REF_LENGTH, JsonDialect
 from chatd.dialects.wire import Request
 
 LIMITS = Limits()
@@ -41,6 +41,7 @@ BOTH = COURSE.variant(lines=True, relay=True)
 ALICE = User(1, "alice", "alice", "#a03030")
 BOB = User(2, "Bob", "bob", "#30a030")
 WOB = Conversation(2, "group", "wob")
+TOO_LARGE = f"(an image of {LIMITS.image // 2} bytes, too large for this client)"
 DIRECT = Conversation(3, "direct", pair=(ALICE, BOB))
 AT = 1_795_262_400_123
 TS = b'"2026-11-21T12:00:00.123Z"'
@@ -135,16 +136,16 @@ class Decoding(SynchronousTestCase):
             "count": 5,
         }
         for row in COMMANDS.values():
-            if row.name == "hello":
+            if row.name == "hello" or not row.actions:
                 continue
             required = {name: samples[row.fields[name].kind] for name in row.required}
             for name, field in row.fields.items():
+                sample = "image" if name == "kind" else samples[field.kind]
                 for alias in (name, *(a for a in field.aliases if field.kind != "choice")):
                     said = {k: v for k, v in required.items() if k != name}
-                    request = decoded(action=row.actions[0], **said, **{alias: samples[field.kind]})
-                    self.assertEqual(
-                        meant(request), (row.command, {**required, name: samples[field.kind]}), alias
-                    )
+                    asked: dict[str, Any] = {**said, alias: sample}
+                    request = decoded(action=row.actions[0], **asked)
+                    self.assertEqual(meant(request), (row.command, {**required, name: sample}), alias)
 
     def test_senders(self) -> None:
         """from, sender and name are who asks, the first that is there; null is not."""
@@ -366,11 +367,12 @@ class Answering(SynchronousTestCase):
         help = json.loads(LINES.answer(Request(c.AskHelp(), "help"), Help(tuple(COMMANDS.values()))))
         self.assertEqual(list(help), ["action", "commands"])
         self.assertEqual(
-            [said["action"] for said in help["commands"]], [r.actions[0] for r in COMMANDS.values()]
+            [said["action"] for said in help["commands"]],
+            [r.actions[0] for r in COMMANDS.values() if r.actions],
         )
         self.assertEqual(
             help["commands"][4],
-            {"action": "client-send", "fields": ["dest", "msg"], "help": COMMANDS["send"].help},
+            {"action": "client-send", "fields": ["dest", "msg", "kind"], "help": COMMANDS["send"].help},
         )
         self.course(Goodbye(ALICE), b'{"action":"server-quit","msg":"Goodbye alice"}')
         self.course(Goodbye(None), b'{"action":"server-quit","ref":1}', ref=1)
@@ -407,6 +409,21 @@ class Telling(SynchronousTestCase):
             self.assertEqual(LINES.told(entry), expected + place + b"\n")
             self.assertEqual(RELAY.told(entry), relayed + place)
             self.assertEqual(BOTH.told(entry), relayed + place + b"\n")
+
+    def test_images(self) -> None:
+        """They say so; a course-work client is told of one that its frames can't hold."""
+        entry = logged(WOB, "##", kind="image")
+        self.assertEqual(
+            COURSE.told(entry),
+            b'{"action":"server-gbroadcast","from":"alice","group":"wob","msg":"##","kind":"image",'
+            b'"id":7,"seq":3,"ts":%b,"colour":"#a03030"}' % TS,
+        )
+        art = "{" * (LIMITS.image // 2)
+        for dialect, msg in ((LINES, art), (COURSE, TOO_LARGE), (RELAY, TOO_LARGE), (BOTH, art)):
+            said = json.loads(dialect.told(logged(LOBBY, art, kind="image")))
+            self.assertEqual((said["msg"], said["kind"]), (msg, "image"))
+        fits = json.loads(COURSE.told(logged(LOBBY, "#" * LIMITS.image, kind="image")))
+        self.assertEqual(fits["msg"], "#" * LIMITS.image)
 
     def test_events(self) -> None:
         """Every kind, with its body under its own name."""
@@ -503,6 +520,27 @@ class Paging(SynchronousTestCase):
             self.assertTrue(limit - 50 < len(frame) <= limit, len(frame))
             self.assertIs(heard["more"], True)
             self.assertEqual(tuple(heard["clients"]), nicks[: len(heard["clients"])])
+
+    def test_an_image_that_fits_no_frame_keeps_nobody_from_the_next_page(self) -> None:
+        """It is mentioned in its place."""
+        art = "\x01" * LIMITS.image
+        entries = (
+            logged(LOBBY, "hi", id=1),
+            logged(LOBBY, art, kind="image", id=2),
+            logged(LOBBY, "ho", id=3),
+        )
+        page = Page(LOBBY, entries, False, True, False, BOB)
+        for dialect, frame in ((COURSE, COURSE_FRAME), (LINES, LINES_FRAME)):
+            said = dialect.answer(Request(c.History(), "history", ref="r" * REF_LENGTH), page)
+            self.assertLessEqual(len(said), frame)
+            self.assertEqual(
+                [(item["msg"], item["kind"]) for item in json.loads(said)["messages"]],
+                [
+                    ("hi", "message"),
+                    ("(an image of 49152 bytes, too large for this client)", "image"),
+                    ("ho", "message"),
+                ],
+            )
 
     def test_a_list_that_just_fits_is_whole(self) -> None:
         """With one character more, its last entry is left out."""

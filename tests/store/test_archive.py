@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.core.events import LOBBY, Conversation, Kind, User
+from chatd.core.events import LOBBY, SAID, Conversation, Kind, User
 from chatd.store.archive import Archive, Slice, Snapshot, load, logged
 from tests.harness import ThreadlessPool
 from tests.store.desk import Desk, DeskTestCase
@@ -28,7 +28,7 @@ def bodies(found: Slice) -> tuple[list[str], bool]:
 
 
 class Pages(DeskTestCase):
-    """Messages and events of one group and of the lobby, one after the other: a1 b1 a2 b2 …"""
+    """Messages and events of one group, and images of the lobby, one after the other: a1 t1 b1 a2 t2 b2 …"""
 
     def setUp(self) -> None:
         super().setUp()
@@ -36,7 +36,7 @@ class Pages(DeskTestCase):
         for number in range(1, 7):
             self.desk.says(self.alice, f"a{number}", self.wob)
             self.desk.submit("topic", self.desk.draft(self.alice, f"t{number}", self.wob, "topic"))
-            self.desk.says(self.bob, f"b{number}")
+            self.desk.submit("b", self.desk.draft(self.bob, f"b{number}", kind="image"))
         self.desk.turn()
         self.ids = {body: id for id, _, _, body in self.desk.logged()}
 
@@ -344,7 +344,7 @@ Row = tuple[int, int, Kind, bool]
 A_PLACE = st.sampled_from((1, 2, 3))
 AN_ID = st.none() | st.integers(0, 20)
 LOG = st.lists(
-    st.tuples(A_PLACE, st.sampled_from(("message", "message", "topic", "invited")), st.booleans()),
+    st.tuples(A_PLACE, st.sampled_from(("message", "image", "topic", "invited")), st.booleans()),
     max_size=18,
 )
 QUERY = st.tuples(A_PLACE, st.booleans(), AN_ID, AN_ID, st.integers(1, 5), st.integers(0, 20))
@@ -380,7 +380,7 @@ def page_by_hand(
     rows: list[Row], where: int, events: bool, before: int | None, after: int | None, limit: int, upto: int
 ) -> tuple[list[int], bool]:
     """A page, by the definition of it."""
-    found = [id for id, there, kind, _ in rows if there == where and (kind != "message") == events]
+    found = [id for id, there, kind, _ in rows if there == where and (kind not in SAID) == events]
     found = [id for id in found if id <= upto and id > (after or 0) and (before is None or id < before)]
     forward = after is not None and before is None
     return found[:limit] if forward else found[-limit:], len(found) > limit
@@ -390,6 +390,6 @@ def following_by_hand(
     rows: list[Row], where: set[int], after: int, limit: int, upto: int
 ) -> tuple[list[int], bool]:
     """What follows for bob, by the definition of it."""
-    found = [id for id, there, kind, about_bob in rows if there in where or (about_bob and kind != "message")]
+    found = [id for id, there, kind, about_bob in rows if there in where or (about_bob and kind not in SAID)]
     found = [id for id in found if after < id <= upto]
     return found[:limit], len(found) > limit

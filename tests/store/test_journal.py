@@ -214,6 +214,14 @@ class Refs(DeskTestCase):
         )
         self.assertEqual([body for *_, body in self.desk.logged()], ["hello", "other", "after"])
 
+    def test_an_image_is_another_message_than_its_text(self) -> None:
+        art = self.desk.draft(self.alice, "##", kind="image", ref="r1")
+        first, image = self.desk.says(self.alice, "##", ref="r1"), self.desk.submit("image", art)
+        self.lands(first, image)
+        (again,) = self.lands(self.desk.submit("again", art))
+        self.assertEqual(((image.outcome, image.places), again), (("landed before", []),) * 2)
+        self.assertEqual(self.desk.rows("SELECT kind FROM log"), [("message",)])
+
     def test_sent_again_later_it_is_stored_once(self) -> None:
         (first,) = self.lands(self.desk.says(self.alice, "hello", ref="r1"))
         (again,) = self.lands(self.desk.says(self.alice, "hello", ref="r1"))

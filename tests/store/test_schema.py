@@ -153,6 +153,18 @@ class Upgrade(FileTestCase):
             prepare(self.database, [*self.old, NEXT])
             self.assertEqual(ask(self.copy, "SELECT nick FROM users"), [("alice",), ("bob",)])
 
+    def test_images_are_no_events(self) -> None:
+        """Version 2 has other indexes than version 1, on the same log."""
+        database = self.folder / "old.db"
+        prepare(database, migrations()[:1])
+        tell(database, "INSERT INTO users VALUES (1, 'alice', 'alice', '#123456', 0)")
+        tell(database, "INSERT INTO log VALUES (1, 1, 1, 0, 'message', 1, NULL, 'hello', NULL)")
+        prepare(database, migrations())
+        tell(database, "INSERT INTO log VALUES (2, 1, 2, 0, 'image', 1, NULL, '##', NULL)")
+        events = "conversation = 1 AND kind NOT IN ('message', 'image')"
+        self.assertEqual(ask(database, f"SELECT id FROM log INDEXED BY log_events WHERE {events}"), [])
+        self.assertEqual(ask(database, "SELECT id, kind FROM log"), [(1, "message"), (2, "image")])
+
     def test_several_versions_leave_one_copy(self) -> None:
         prepare(self.database, [*self.old, NEXT, "CREATE TABLE hats (id INTEGER PRIMARY KEY) STRICT;"])
         self.assertEqual(ask(self.database, "PRAGMA user_version"), [(len(self.old) + 2,)])

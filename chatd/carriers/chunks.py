@@ -1,0 +1,102 @@
+"""Frames that are chunks: whatever a client writes at once, which is how the TP6 chat room is spoken."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+
+from chatd.carriers.carrier import SessionCarrier
+from chatd.carriers.gap import Gap
+from chatd.core.limits import Limits
+from chatd.core.refusals import Refusal
+from chatd.session import Session
+
+
+class Chunks(SessionCarrier):
+    """Puts together what was written at once: up to a newline, a gap, or the end of the stream.
+
+    A chunk is one frame; but one that ends in a newline is one frame a line, and a client without a name is
+    only heard line by line. An empty frame says nothing, and one CR before a newline is forgiven.
+    """
+
+    def __init__(self, open_session: Callable[[Any], Session], clock: IReactorTime, limits: Limits) -> None:
+        super().__init__(open_session)
+        self._limit = limits.line
+        self._most = limits.line + 1  # a CR may be part of it, that turns out to be part of the line's end
+        self._gap = Gap(clock, self._end_chunk)
+        # What may still go on; the whole chunks, and how far the first of them was handed over.
+        self._open = bytearray()
+        self._chunks: deque[bytes] = deque()
+        self._read = 0
+
+    def keep(self, data: bytes) -> None:
+        """See `SessionCarrier.keep`."""
+        self._open += data
+        if data.endswith(b"\n"):
+            self._close_chunk(len(self._open))
+        elif len(self._open) > self._most:
+            # Too long for one frame: so it is lines, or it is refused.
+            self._close_chunk(self._open.rfind(b"\n") + 1)
+            if len(self._open) > self._most:
+                self._close_chunk(len(self._open))
+        self._wait()
+
+    def hand_over(self) -> bool:
+        """See `SessionCarrier.hand_over`."""
+        if self.ended:
+            self._close_chunk(len(self._open))
+        if not self._chunks:
+            return False
+        frame = self._cut()
+        if len(frame) > self._limit:
+            self.session.break_off(Refusal("too_long", what="the message", limit=self._limit))
+        elif frame:
+            self.session.receive(frame)
+        return True
+
+    def pauseProducing(self) -> None:
+        """See `chatd.session.Carrier`."""
+        self._gap.stop()  # nothing is read, so that nothing comes means nothing
+        super().pauseProducing()
+
+    def resumeProducing(self) -> None:
+        """See `chatd.session.Carrier`."""
+        self._wait()
+        super().resumeProducing()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """End the session."""
+        self._gap.stop()
+        super().connectionLost(reason)
+
+    def _cut(self) -> bytes:
+        """The next frame of the first chunk."""
+        chunk, start = self._chunks[0], self._read
+        by_line = chunk.endswith(b"\n") or self.session.user is None
+        end = chunk.find(b"\n", start) if by_line else -1
+        self._read = end + 1 if end >= 0 else len(chunk)
+        if self._read == len(chunk):
+            self._chunks.popleft()
+            self._read = 0
+        return chunk[start:end].removesuffix(b"\r") if end >= 0 else chunk[start:]
+
+    def _wait(self) -> None:
+        if self._open:
+            self._gap.wait()
+        else:
+            self._gap.stop()
+
+    def _end_chunk(self) -> None:
+        self._close_chunk(len(self._open))
+        self.go_on()
+
+    def _close_chunk(self, end: int) -> None:
+        """Nothing follows on what is open, up to ``end``."""
+        if end:
+            self._chunks.append(bytes(self._open[:end]))
+            del self._open[:end]

@@ -1,0 +1,183 @@
+"""Frames that say how long they are: the encoding that the TP6 chat room proposes.
+
+``01``, the length in two bytes, a text; ``02`` or ``03``, one byte that says in how many the length follows,
+the length, a long text or an image. Numbers are big-endian. A length counts bytes, but clients in the wild
+often count characters.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Callable
+from typing import Any, Final, Literal, NamedTuple
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+
+from chatd.carriers.carrier import SessionCarrier
+from chatd.carriers.gap import Gap
+from chatd.core.limits import Limits
+from chatd.core.refusals import Refusal
+from chatd.session import Session
+
+TEXT: Final = 1
+LONG_TEXT: Final = 2
+IMAGE: Final = 3
+
+_TYPES: Final = (TEXT, LONG_TEXT, IMAGE)
+
+_decoder: Final = codecs.getincrementaldecoder("utf-8")
+
+
+class Header(NamedTuple):
+    """What stands before a body: whether it is an image, its ``length``; ``size`` is the header's own."""
+
+    image: bool
+    length: int
+    size: int
+
+
+class Frames(SessionCarrier):
+    """Cuts frames, and hands over one byte that says `TEXT` or `IMAGE`, then what is in the frame.
+
+    What a client's lengths count shows where the two ways to read them differ, in the first frame that is not
+    all ASCII: characters if that frame would end inside one of them, or if what follows it would be no
+    header. Until something follows, or a gap does, that frame waits.
+    """
+
+    def __init__(self, open_session: Callable[[Any], Session], clock: IReactorTime, limits: Limits) -> None:
+        super().__init__(open_session)
+        self._limits = limits
+        self._gap = Gap(clock, self._settle)
+        self._counts: Literal["bytes", "characters"] | None = None
+        self._waits = False
+        self._buffer = bytearray()
+        # Where the next frame begins, and how many bytes from there make a further look worth while.
+        self._start = 0
+        self._need = 1
+
+    def keep(self, data: bytes) -> None:
+        """See `SessionCarrier.keep`."""
+        del self._buffer[: self._start]
+        self._start = 0
+        self._buffer += data
+
+    def hand_over(self) -> bool:
+        """See `SessionCarrier.hand_over`."""
+        if self.ended and self._waits:
+            self._take_for_bytes()
+        if self._held < self._need:
+            return False
+        try:
+            frame = self._cut()
+        except Refusal as refusal:
+            self.session.break_off(refusal)
+            return True
+        if frame is not None:
+            self.session.receive(frame)
+        return frame is not None
+
+    def pauseProducing(self) -> None:
+        """See `chatd.session.Carrier`."""
+        self._gap.stop()  # nothing is read, so that nothing follows means nothing
+        super().pauseProducing()
+
+    def resumeProducing(self) -> None:
+        """See `chatd.session.Carrier`."""
+        if self._waits:
+            self._gap.wait()
+        super().resumeProducing()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """End the session."""
+        self._gap.stop()
+        super().connectionLost(reason)
+
+    @property
+    def _held(self) -> int:
+        return len(self._buffer) - self._start
+
+    def _cut(self) -> bytes | None:
+        """The next frame; None when more of it is needed. Raises `Refusal` when the framing is lost."""
+        header = self._header()
+        if header is None:
+            return None
+        begin = self._start + header.size
+        end = self._end_of(header, begin)
+        if end is None:
+            return None
+        self._start = end
+        self._need = 1
+        return bytes((IMAGE if header.image else TEXT,)) + self._buffer[begin:end]
+
+    def _header(self) -> Header | None:
+        first, at = self._buffer[self._start], self._start + 1
+        if first not in _TYPES:
+            raise Refusal("bad_request", why=f"a frame begins with 1, 2 or 3, not with {first}")
+        digits = 2
+        if first != TEXT:
+            if self._held < 2:
+                self._need = 2
+                return None
+            digits = self._buffer[at]
+            at += 1
+        if digits == 0:
+            raise Refusal("bad_request", why="a length has at least one byte")
+        size = at + digits - self._start
+        if self._held < size:
+            self._need = size
+            return None
+        length = int.from_bytes(self._buffer[at : at + digits])
+        limit = self._limits.image if first == IMAGE else self._limits.message
+        if length > limit:
+            raise Refusal("too_long", what="the frame", limit=limit)
+        return Header(first == IMAGE, length, size)
+
+    def _end_of(self, header: Header, begin: int) -> int | None:
+        if self._counts == "characters":
+            return self._end_of_characters(header, begin)
+        end = begin + header.length
+        if len(self._buffer) < end:
+            self._need = header.size + header.length
+            return None
+        body = self._buffer[begin:end]
+        if self._counts == "bytes" or body.isascii():
+            return end
+        decoder = _decoder()
+        try:
+            decoder.decode(body)
+        except UnicodeDecodeError:
+            return end  # it will be refused, and shows nothing
+        inside = bool(decoder.getstate()[0])
+        if not inside and len(self._buffer) == end:
+            self._waits = True
+            self._gap.wait()
+            self._need = self._held + 1
+            return None
+        self._waits = False
+        self._gap.stop()
+        self._counts = "characters" if inside or self._buffer[end] not in _TYPES else "bytes"
+        return self._end_of(header, begin)
+
+    def _end_of_characters(self, header: Header, begin: int) -> int | None:
+        decoder = _decoder()
+        try:
+            text = decoder.decode(self._buffer[begin : begin + 4 * header.length])
+        except UnicodeDecodeError:
+            raise Refusal("bad_utf8") from None
+        missing = header.length - len(text)
+        if missing > 0:
+            self._need = self._held + missing
+            return None
+        return begin + len(text[: header.length].encode())
+
+    def _settle(self) -> None:
+        """Nothing followed."""
+        self._take_for_bytes()
+        self.go_on()
+
+    def _take_for_bytes(self) -> None:
+        self._waits = False
+        self._counts = "bytes"
+        self._need = 1

@@ -1,0 +1,201 @@
+"""Chunks as they arrive: in one read or several, with newlines or without, and how long they may be."""
+
+from __future__ import annotations
+
+from twisted.internet.interfaces import IHalfCloseableProtocol
+
+from chatd.carriers.chunks import Chunks
+from chatd.carriers.first_bytes import FirstBytes
+from chatd.carriers.gap import GAP
+from chatd.core.limits import Limits
+from chatd.session import LINGER
+from tests.harness import Peer, StageTestCase
+
+
+class ChunksTestCase(StageTestCase):
+    """Alice hears on the text wire what bob says in chunks."""
+
+    def setUp(self) -> None:
+        """Let them in."""
+        super().setUp()
+        self.alice = self.stage.text("alice")
+        self.bob = self.stage.connect("tp6").says(b"Hello|bob\n")
+        self.pause()
+        self.alice.hears(), self.bob.hears()
+
+    def pause(self) -> None:
+        """A while, after which nothing is under way."""
+        self.stage.wait(0.5)
+
+    def heard(self) -> list[str]:
+        """What bob has said, in one line each."""
+        return [line.removeprefix("MSG bob ") for line in self.alice.lines()]
+
+    def assert_said(self, reads: list[bytes], *messages: str) -> None:
+        """These reads are these messages."""
+        for read in reads:
+            self.bob.says(read)
+        self.pause()
+        self.assertEqual(self.heard(), list(messages), reads)
+
+    def hang_up(self, peer: Peer) -> None:
+        """Send nothing more, and read on."""
+        IHalfCloseableProtocol(peer.protocol).readConnectionLost()
+        self.stage.settle()
+
+    def chunks_of(self, peer: Peer) -> Chunks:
+        """The carrier behind the first bytes."""
+        assert isinstance(peer.protocol, FirstBytes)
+        carrier = peer.protocol._carrier
+        assert isinstance(carrier, Chunks)
+        return carrier
+
+
+class Cutting(ChunksTestCase):
+    """Where a message ends."""
+
+    def test_a_gap(self) -> None:
+        """What comes later than it is another message, what comes earlier is not."""
+        for wait, messages in ((GAP * 0.9, ["salut"]), (GAP * 1.1, ["sal", "ut"])):
+            self.bob.says(b"sal")
+            self.stage.wait(wait)
+            self.bob.says(b"ut")
+            self.pause()
+            self.assertEqual(self.heard(), messages)
+
+    def test_nothing_before_it(self) -> None:
+        self.bob.says(b"salut")
+        self.stage.wait(GAP * 0.9)
+        self.assertEqual(self.heard(), [])
+        self.stage.wait(GAP * 0.2)
+        self.assertEqual(self.heard(), ["salut"])
+
+    def test_a_newline_at_the_end_needs_no_gap(self) -> None:
+        """Then every line is a message, CR or not, and empty ones are none."""
+        self.bob.says(b"one\ntwo\r\n\n\r\n three \n")
+        self.assertEqual(self.heard(), ["one", "two", " three "])
+
+    def test_else_a_newline_is_part_of_the_message(self) -> None:
+        self.bob.says(b"one\ntwo")
+        self.pause()
+        self.assertEqual(self.heard(), ["one", "two"])
+        self.assertEqual(self.stage.rows("SELECT body FROM log"), [("one\ntwo",)])
+
+    def test_a_newline_in_a_later_read(self) -> None:
+        """Decides for all of the chunk."""
+        self.bob.says(b"one\ntwo").says(b" more\n")
+        self.assertEqual(self.heard(), ["one", "two more"])
+
+    def test_the_end_of_the_stream(self) -> None:
+        """Needs no gap either."""
+        self.bob.says(b"salut")
+        self.hang_up(self.bob)
+        self.assertEqual(self.alice.lines(), ["MSG bob salut", "LFT bob"])
+
+    def test_two_reads_anywhere(self) -> None:
+        """In the middle of a character as well, and in single bytes."""
+        said = "ça va, 😀 ?".encode()
+        for at in range(1, len(said)):
+            self.assert_said([said[:at], said[at:]], said.decode())
+        self.assert_said([said[at : at + 1] for at in range(len(said))], said.decode())
+
+    def test_a_hello_is_a_line_even_if_more_comes_with_it(self) -> None:
+        """Also after one that was refused."""
+        carol = self.stage.connect("tp6").says(b"what?\nHello|bob\nHello|carol\none\ntwo")
+        self.pause()
+        self.assertEqual(self.alice.lines(), ["ARR carol", "MSG carol one", "MSG carol two"])
+        self.assertEqual(
+            [line[:24] for line in carol.lines()],
+            ["Erreur [not_identified] ", "Erreur [nick_taken] : bo", "Annonce : carol a rejoin"],
+        )
+        self.assertEqual(self.stage.rows("SELECT body FROM log"), [("one\ntwo",)])
+
+
+class WhileWeAreBusy(ChunksTestCase):
+    """A gap that the daemon made itself is none."""
+
+    def test_nothing_read_in_a_pause(self) -> None:
+        """The rest of a chunk may be there already, and is read when reading goes on."""
+        session = self.chunks_of(self.bob).session
+        self.bob.says(b"sal")
+        session.pause()
+        self.pause()
+        session.resume()
+        self.bob.says(b"ut")
+        self.pause()
+        self.assertEqual(self.heard(), ["salut"])
+
+    def test_a_long_turn(self) -> None:
+        """A clock that jumps past the gap: what had arrived meanwhile is read before it counts."""
+        self.bob.says(b"sal")
+        self.stage.reactor.callLater(
+            GAP, self.bob.protocol.dataReceived, b"ut"
+        )  # as sockets come after timers
+        self.stage.reactor.advance(GAP)
+        self.pause()
+        self.assertEqual(self.heard(), ["salut"])
+
+    def test_hanging_up_in_the_middle(self) -> None:
+        """Nothing is left that may still happen."""
+        self.bob.says(b"sal")
+        timer = self.chunks_of(self.bob)._gap._timer
+        assert timer is not None
+        self.assertTrue(timer.active())
+        self.bob.hangs_up()
+        self.assertFalse(timer.active())
+        self.assertEqual(self.alice.lines(), ["LFT bob"])
+
+
+class TooLong(ChunksTestCase):
+    """Nothing grows without bound."""
+
+    limits = Limits(line=20)
+    refusal = "Erreur [too_long] : the message is longer than 20 bytes: say it in pieces"
+
+    def test_up_to_the_limit(self) -> None:
+        """Exactly as long as allowed, in any two reads, with each end."""
+        said = b"x" * 20
+        for end in (b"", b"\n", b"\r\n"):
+            for at in range(len(said + end)):
+                self.assert_said([(said + end)[:at], (said + end)[at:]], said.decode())
+                self.assertEqual(self.bob.hears(), b"")
+
+    def test_one_more(self) -> None:
+        """Is refused, after what was said before it; then the connection ends."""
+        for said, messages in (
+            (b"x" * 21, []),
+            (b"x" * 21 + b"\n", []),
+            (b"one\n" + b"x" * 21, ["one"]),
+            (b"one\n" + b"x" * 21 + b"\ntwo\n", ["one"]),
+            (b"one\n" + b"x" * 100_000, ["one"]),
+        ):
+            for reads in ([said], [said[:7], said[7:]]):
+                carol = self.stage.connect("tp6").says(b"Hello|carol\n")
+                self.pause()
+                carol.hears(), self.alice.hears()
+                for read in reads:
+                    carol.says(read)
+                self.stage.wait(GAP * 1.1)
+                self.assertEqual(carol.lines(), [self.refusal])
+                self.assertEqual(self.alice.lines()[: len(messages)], [f"MSG carol {m}" for m in messages])
+                self.stage.wait(LINGER + 0.1)
+                self.assertEqual((carol.closed, carol.wire.aborted), (True, False))
+                self.pause()
+                self.alice.hears()
+
+    def test_a_long_stream_of_lines_needs_no_end(self) -> None:
+        """Cut into reads anywhere, it is lines as soon as it can't be one chunk."""
+        stream = b"".join(b"line %d\n" % n for n in range(40)) + b"rest"
+        for size in (1, 7, 50):
+            self.assert_said(
+                [stream[at : at + size] for at in range(0, len(stream), size)],
+                *(f"line {n}" for n in range(40)),
+                "rest",
+            )
+
+    def test_little_is_kept(self) -> None:
+        """Of a stream that is not answered."""
+        chunks = self.chunks_of(self.bob)
+        for _ in range(100):
+            self.bob.says(b"x" * 15 + b"\nyy")
+            self.assertLessEqual(len(chunks._open), 21)

@@ -1,0 +1,83 @@
+"""How somebody behaves on each wire, for the tests that every wire has to pass."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+
+class Manner(NamedTuple):
+    """One way to speak on ``wires``: how one says hello, says something to everybody, and hears it said.
+
+    ``taken`` is in the refusal of a nick in use. Whoever sends ``broken`` is refused with what contains
+    ``refusal``, and then goes on, or (``ends``) has lost the framing and the connection.
+    """
+
+    wires: tuple[str, ...]
+    hello: Callable[[bytes], bytes]
+    says: Callable[[bytes], bytes]
+    hears: Callable[[bytes, bytes], bytes]
+    taken: bytes
+    broken: bytes
+    refusal: bytes
+    ends: bool = False
+
+
+def _json(end: bytes, **request: str) -> bytes:
+    return json.dumps({key.rstrip("_"): value for key, value in request.items()}).encode() + end
+
+
+def _json_manner(end: bytes) -> Manner:
+    return Manner(
+        ("json", "auto"),
+        lambda nick: _json(end, from_=nick.decode(), action="client-hello"),
+        lambda text: _json(end, action="client-broadcast", msg=text.decode()),
+        lambda nick, text: b'"server-broadcast","from":"%s","msg":"%s"' % (nick, text),
+        taken=b'"code":"nick_taken"',
+        broken=b'{"action":client-hello}' + end,
+        refusal=b'"code":"bad_json"',
+    )
+
+
+def _frame(text: bytes) -> bytes:
+    return b"\x01" + len(text).to_bytes(2, "big") + text
+
+
+def _frame_heard(nick: bytes, text: bytes) -> bytes:
+    return b"\x01%c%s\x01%c%s" % (len(nick), nick, len(text), text)
+
+
+MANNERS: Final = {
+    "text": Manner(
+        ("text", "auto"),
+        lambda nick: b"IAM %s\n" % nick,
+        lambda text: b"MSG %s\n" % text,
+        lambda nick, text: b"MSG %s %s\n" % (nick, text),
+        taken=b"TKN",
+        broken=b"\xff\n",
+        refusal=b"ERR bad_utf8",
+    ),
+    "json": _json_manner(b"\n"),
+    "json course": _json_manner(b""),
+    "tp6": Manner(
+        ("tp6", "tp6-history", "auto"),
+        lambda nick: b"Hello|%s\n" % nick,
+        lambda text: b"%s\n" % text,
+        lambda nick, text: b"%s a dit : %s\n" % (nick, text),
+        taken=b"[nick_taken]",
+        broken=b"\xff\n",
+        refusal=b"[bad_utf8]",
+    ),
+    "tp6 frames": Manner(
+        ("tp6", "tp6-history", "auto"),
+        lambda nick: _frame(b"Hello|%s" % nick),
+        _frame,
+        _frame_heard,
+        taken=b"[nick_taken]",
+        broken=b"\x02\x00",
+        refusal=b"[bad_request]",
+        ends=True,
+    ),
+}
+"""Every way to speak that the wires of chatd know; a test holds that none is missing."""
