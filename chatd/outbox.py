@@ -67,7 +67,7 @@ class Outbox:
     frames wait here. With more than ``cap`` bytes that it doesn't take, ``on_overflow`` is called and
     the connection is cut; ``dropped`` says whether it ended with something waiting. With a ``pace`` in
     seconds, every line is written alone, that far apart; or else, with a ``portion`` in bytes, as many
-    lines as fit (see `whole`).
+    lines as fit (see `whole`). Who falls so far behind that way gets all that waits at once.
     """
 
     def __init__(
@@ -111,9 +111,9 @@ class Outbox:
             return
         self._frames.append(frame)
         self._size += len(frame)
-        if self._size > self.cap and not self._paused and not self.pace:
-            # It is not the client that is slow. Whoever waits for `drained` goes on at the end of the turn:
-            # a replay must not in the middle of a commit.
+        if self._size > self.cap and not self._paused:
+            # It is not the client that is slow; it may be our pace. Whoever waits for `drained` goes on at
+            # the end of the turn: a replay must not in the middle of a commit.
             self._write_all()
         if self._size > self.cap:
             self._on_overflow()

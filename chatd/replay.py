@@ -68,7 +68,8 @@ class Replay:
         """Answer ``request`` with the page that ``window`` (before, after, limit) names."""
         before, after, limit = window
         limit = min(limit or self._limits.page, self._limits.page_max)
-        found = await self._archive.page(conversation, events, before, after, limit, self._told())
+        upto = self._told() if request.upto is None else request.upto
+        found = await self._archive.page(conversation, events, before, after, limit, upto)
         forward = after is not None and before is None
         reader.answer(
             request, Page(conversation, self._entries(found), found.more, forward, events, reader=user)

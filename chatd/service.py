@@ -120,6 +120,11 @@ class Chat:
         """Record in ``journal``, whose failures come to `recover`."""
         self._journal = journal
 
+    @property
+    def told(self) -> int:
+        """The id of the last entry that was told."""
+        return self._journal.told
+
     # What clients do.
 
     def submit(self, client: Client, request: Request) -> None:
@@ -265,7 +270,7 @@ class Chat:
         assert user is not None
         decision = rules.decide(state, user, command)
         if not decision.events:
-            self._reply(client, request, Unchanged())
+            self._reply(client, request, Unchanged(decision.unchanged))
             return
         at = self._now()
         # Only messages are told apart by their ref: other commands are refused, or harmless, the second time.
@@ -392,6 +397,7 @@ class Chat:
     def not_arrived(self, arrival: _Arrival) -> None:
         """An arrival was lost with its commit: the client has no name."""
         client = arrival.client
+        self.end_burst()
         if self._named.get(arrival.user.key) is client:
             del self._named[arrival.user.key]
         client.user = None
@@ -510,6 +516,7 @@ class _Turn:
         self._do()
 
     def failed(self) -> None:
+        self._chat.end_burst()  # as on disk: what was told before it must not be overtaken
         if self._otherwise is not None:
             self._otherwise()
         elif self._request is not None:
@@ -556,6 +563,8 @@ class _Arrival:
 
     def stumbled(self) -> None:
         self.client.stumble(self.request)
+        # Half arrived: it hears nothing and may be paused, so it has to come back.
+        self._chat.quit(self.client, None)
 
 
 class _Departure:
@@ -603,6 +612,7 @@ class _Change:
         self._chat.changed(self, logged, fresh)
 
     def failed(self) -> None:
+        self._chat.end_burst()
         self.client.refuse(self.request, Refusal("storage_failed"))
 
     def stumbled(self) -> None:

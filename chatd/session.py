@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, Protocol
 
+import msgspec
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
@@ -51,6 +52,7 @@ class Session:
         self._outbox: Outbox
         self._pauses = 0
         self._awaited: set[Request] = set()
+        self._then: Request | None = None
         self._linger = 0.0
         self._held: list[bytes] | None = None
         self._held_size = 0
@@ -148,8 +150,9 @@ class Session:
         self.speak(request.becomes)
         self.speak(request.granted)
         self._reply(self.dialect.answer(request, answer))
-        if request.then is not None and not self.leaving:
-            self._ask(request.then)
+        if request.then is not None:
+            # Asked once nothing else keeps the client waiting: a replay comes before what is new.
+            self._then = msgspec.structs.replace(request.then, upto=self._chat.told)
         self._settle(request)
 
     def refuse(self, request: Request | None, refusal: Refusal) -> None:
@@ -213,6 +216,10 @@ class Session:
 
     def resume(self) -> None:
         """Undo one `pause`."""
+        if self._pauses == 1 and self._then is not None:
+            then, self._then = self._then, None
+            if not self.leaving:
+                self._ask(then)  # which may pause
         self._pauses -= 1
         if self._pauses == 0 and not self.closed:
             self._carrier.resumeProducing()
@@ -229,7 +236,7 @@ class Session:
     def _reply(self, frame: bytes) -> None:
         """Send what the client asked for, and hear no more of it while it doesn't take what it asks for."""
         self._outbox.put(frame)
-        room = self.room()
+        room = self.room() if frame else None
         if room is not None:
             self.pause()
             room.addCallback(lambda _: self.resume())

@@ -101,7 +101,7 @@ class Session(SynchronousTestCase):
         bob.sees()
         self.assert_seen("bob a dit : entre nous", alice)
         tom.says("MSG et ici ?")
-        self.assert_seen("[lobby] tom a dit : et ici ?", alice, bob)
+        self.assert_seen("[la chatroom] tom a dit : et ici ?", alice, bob)
 
         tom.says("PRV bob " + "é" * 1500)
         self.assert_seen("tom vous dit : " + "é" * 1500, bob)

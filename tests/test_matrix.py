@@ -103,7 +103,7 @@ def heard_in_json(heard: bytes) -> Iterator[Fact]:
 
 def heard_in_words(line: str) -> Iterator[Fact]:
     """The fact in a sentence of the chat room's."""
-    if found := re.fullmatch(r"(?:\[\w+\] )?(\w+) (?:a|vous) dit( en image)? :\s+(.*)", line):
+    if found := re.fullmatch(r"(?:\[[\w ]+\] )?(\w+) (?:a|vous) dit( en image)? :\s+(.*)", line):
         yield Fact("image" if found[2] else "said", found[1], found[3])
     elif found := re.fullmatch(r"Annonce : (\w+) a (rejoint|quitté|exclu victim de) wob(?: : loud)?", line):
         yield Fact({"rejoint": "joined", "quitté": "left"}.get(found[2], "kicked"), found[1], "")

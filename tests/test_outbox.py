@@ -366,8 +366,21 @@ class Pacing(OutboxTestCase):
             self.clock.advance(PACE)
         self.assert_done(*[b"x" * 200, b"y" * 200] * 20)
 
+    def test_who_falls_behind_for_our_pace_is_not_cut(self) -> None:
+        """All that waits is written at once, then the pace goes on."""
+        self.put(b"one\n")
+        self.clock.advance(0)
+        self.put(b"x" * 600 + b"\n", b"y" * 500 + b"\n", b"two\n", b"three\n")
+        self.assert_done(b"one\n", b"x" * 600 + b"\n" + b"y" * 500 + b"\n")
+        self.clock.advance(PACE)
+        self.assert_done(b"two\n")
+        self.clock.advance(PACE)
+        self.assert_done(b"three\n")
+        self.assertEqual(self.overflows, 0)
+
     def test_the_cap_holds(self) -> None:
-        """A paced client that gets more than it can take is cut like any other."""
+        """A paced client that doesn't read is cut like any other."""
+        self.outbox.pauseProducing()
         self.put(b"x" * 600, b"\n", b"y" * 500)
         self.assertEqual(self.overflows, 1)
         self.assert_done("abort")

@@ -10,8 +10,11 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chatd import service
 from chatd.core import rules
+from chatd.core.answers import Welcome
 from chatd.core.limits import Limits
+from chatd.dialects import text
 from tests.harness import Peer, Stage, StageTestCase, ThreadlessPool
 
 FULL = sqlite3.OperationalError("database or disk is full")
@@ -266,6 +269,25 @@ class Failing(StageTestCase):
         self.assertEqual(alice.lines(), ["LFT bob"])
         self.assertTrue(bob.closed)
 
+    def test_refusals_come_behind_what_was_told_before(self) -> None:
+        """A departure that waits for company is told first, also to who leaves with the lost commit."""
+        self.patch(service, "CROWD", 2)
+        self.patch(service, "COMPANY", 1.0)
+        alice, bob, carol = [self.stage.text(nick) for nick in ("alice", "bob", "carol")]
+        self.stage.wait(1)
+        for peer in (alice, bob):
+            peer.hears()
+        carol.hangs_up()
+        self.stage.writer.error = FULL
+        self.stage.writer.held = True
+        alice.says("MSG lost")
+        bob.says("BYE")
+        self.stage.writer.run_next()
+        self.stage.writer.held = False
+        self.stage.wait(1)
+        self.assertEqual(bob.lines(), ["LFT carol", "LFT bob"])
+        self.assertEqual([line.split()[0] for line in alice.lines()], ["LFT", "ERR", "LFT"])
+
     def test_until_memory_is_read_anew_everything_is_refused(self) -> None:
         """While the disk can't be read either, the daemon says so and tries again."""
         alice = self.stage.text("alice")
@@ -315,6 +337,22 @@ class Failing(StageTestCase):
         self.assertEqual([(a["code"], a["ref"]) for a in alice.objects()], [("internal_error", 1)])
         bob.says("MSG still here")
         self.assertEqual(bodies(alice.objects()), ["still here"])
+
+    def test_a_mistake_while_welcoming_somebody_back(self) -> None:
+        """Half arrived is nowhere: the connection closes, and the nick is free."""
+        self.stage.text("zoe").hangs_up()
+
+        def stumble(*_: object) -> None:
+            raise ZeroDivisionError
+
+        patch = self.patch(text, "_ANSWERS", {**text._ANSWERS, Welcome: stumble})
+        zoe = self.stage.connect("text").says("IAM zoe")
+        patch.restore()
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual(zoe.lines()[1].split()[:2], ["ERR", "internal_error"])
+        self.assertTrue(zoe.closed)
+        zoe = self.stage.connect("text").says("IAM zoe")
+        self.assertEqual(zoe.lines(), ["WHO", "ARR zoe", "BCK zoe"])
 
 
 class ComingBack(StageTestCase):

@@ -170,6 +170,16 @@ class Room(StageTestCase):
         self.assertFalse(bob.closed)
         self.assertEqual(len(bob.lines()), 10_000)
 
+    def test_what_needs_no_answer_waits_for_none(self) -> None:
+        """Who is behind with what others say, at our pace, is heard all the same."""
+        alice, bob = self.stage.connect("tp6").says(b"Hello|alice\n"), self.stage.text("bob")
+        for _ in range(3):
+            bob.says("MSG " + "x" * 4_000)
+        self.assertTrue(alice.protocol.session._outbox.backed_up)  # type: ignore[attr-defined]
+        bob.hears()
+        alice.says(b"one\n").says(b"two\n")
+        self.assertEqual(bob.lines(), ["MSG alice one", "MSG alice two"])
+
     def test_what_others_say_does_not_wait_for_it(self) -> None:
         """Who doesn't read is cut at the cap, and the log says why."""
         alice, bob = self.stage.text("alice"), self.stage.text("bob")

@@ -150,14 +150,16 @@ class Frames(SessionCarrier):
         except UnicodeDecodeError:
             return end  # it will be refused, and shows nothing
         inside = bool(decoder.getstate()[0])
-        if not inside and len(self._buffer) == end:
+        follows = self._buffer[end : end + 1]
+        if not (inside or follows or self.ended):
             self._waits = True
             self._gap.wait()
             self._need = self._held + 1
             return None
         self._waits = False
         self._gap.stop()
-        self._counts = "characters" if inside or self._buffer[end] not in _TYPES else "bytes"
+        no_header = follows and follows[0] not in _TYPES
+        self._counts = "characters" if inside or no_header else "bytes"
         return self._end_of(header, begin)
 
     def _end_of_characters(self, header: Header, begin: int) -> int | None:

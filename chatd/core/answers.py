@@ -15,7 +15,9 @@ class Ack(msgspec.Struct, frozen=True, eq=False):
 
 
 class Unchanged(msgspec.Struct, frozen=True, eq=False):
-    """The command is obeyed: it was so already."""
+    """The command is obeyed: it was so already, in ``group``."""
+
+    group: str
 
 
 class Welcome(msgspec.Struct, frozen=True, eq=False):

@@ -77,7 +77,7 @@ class Event(msgspec.Struct, frozen=True, eq=False):
         return self.kind in SAID
 
 
-class Logged(msgspec.Struct, frozen=True, eq=False):
+class Logged(msgspec.Struct, frozen=True, eq=False, weakref=True):
     """An `Event` with its place in the log: ``id`` overall, ``seq`` in its conversation.
 
     ``at`` is when it was decided, in ms since 1970.
@@ -89,7 +89,7 @@ class Logged(msgspec.Struct, frozen=True, eq=False):
     event: Event
 
 
-class Arrived(msgspec.Struct, frozen=True, eq=False):
+class Arrived(msgspec.Struct, frozen=True, eq=False, weakref=True):
     """Presence, told but not stored: ``user`` has come, ``returning`` if known before. ``at`` in ms."""
 
     user: User
@@ -97,7 +97,7 @@ class Arrived(msgspec.Struct, frozen=True, eq=False):
     at: int
 
 
-class Departed(msgspec.Struct, frozen=True, eq=False):
+class Departed(msgspec.Struct, frozen=True, eq=False, weakref=True):
     """Presence, told but not stored: ``user`` has gone. ``at`` in ms."""
 
     user: User

@@ -19,12 +19,13 @@ class Decision(msgspec.Struct, frozen=True, eq=False):
     is so already.
 
     ``opens`` is a conversation that has to exist first. ``audience`` holds the ids of the users who
-    are told, None standing for everyone connected.
+    are told, None standing for everyone connected. ``unchanged`` is the group where it is so already.
     """
 
     events: tuple[Event, ...]
     audience: tuple[int, ...] | None
     opens: Conversation | None = None
+    unchanged: str = ""
 
 
 def decide(state: State, actor: User, command: c.Command) -> Decision:
@@ -128,7 +129,7 @@ def _join(state: State, actor: User, command: c.Join) -> Decision:
 def _enter(state: State, actor: User, command: c.Enter) -> Decision:
     group = state.find_group(command.group)
     if group is not None and actor.id in group.members:
-        return Decision((), ())
+        return Decision((), (), unchanged=group.name)
     if group is None and command.missing == "create":
         return _create(state, actor, c.CreateGroup(command.group))
     return _join(state, actor, c.Join(command.group))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from functools import partial
 from typing import Any, Final, Self
-from weakref import WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from chatd.core.answers import Ack, Answer, Clients, Goodbye, Groups, Help, Members, Page, Unchanged, Welcome
 from chatd.core.commands import COMMANDS, CreateGroup, Declaration, Enter, Hello, History, Leave
@@ -71,6 +71,8 @@ class Tp6Dialect:
         # What tells places apart: the key of a room's name, empty for the lobby, None before the door.
         self._key: str | None = None
         self._places: WeakValueDictionary[str, Self] = WeakValueDictionary()
+        # What was told, as it is said where it happened and elsewhere: every place shares these two.
+        self._frames: WeakKeyDictionary[Told, dict[bool, bytes]] = WeakKeyDictionary()
 
     def at(self, room: str | None) -> Self:
         """The one dialect of this wire in ``room``, or else in the lobby. Raises `BadName`."""
@@ -180,22 +182,35 @@ class Tp6Dialect:
 
     def told(self, told: Told) -> bytes:
         """See `Dialect.told`."""
+        here = isinstance(told, Logged) and told.event.said and self._is_said_here(told.event)
+        frames = self._frames.setdefault(told, {})
+        if here not in frames:
+            frames[here] = self._tell(told, here)
+        return frames[here]
+
+    def _is_said_here(self, event: Event) -> bool:
+        place = event.conversation
+        if place.kind == "direct":
+            return False
+        return self._is_here(place.name) if place.name else self.room is None
+
+    def _tell(self, told: Told, here: bool) -> bytes:
         if isinstance(told, Logged):
             event = told.event
-            return self._message(event) if event.said else self._notice(f"Annonce : {_happened(event)}")
+            return self._message(event, here) if event.said else self._notice(f"Annonce : {_happened(event)}")
         if isinstance(told, Arrived):
             return self._notice(
                 f"{told.user.nick} est de retour !" if told.returning else _joined(told.user.nick)
             )
         return self._notice(f"Annonce : {told.user.nick} a quitté la chatroom")
 
-    def _message(self, event: Event) -> bytes:
+    def _message(self, event: Event, here: bool) -> bytes:
         nick, place = event.actor.nick, event.conversation
         if place.kind == "direct":
             return self._notice(_sentence(f"{nick} vous", event), event.kind)
-        if self._is_here(place.name) if place.name else self.room is None:
+        if here:
             return self._spoken(nick, event)
-        return self._notice(_sentence(f"[{place.name or 'lobby'}] {nick} a", event), event.kind)
+        return self._notice(_sentence(f"[{place.name or 'la chatroom'}] {nick} a", event), event.kind)
 
     def _welcome(self, request: Request, answer: Welcome) -> bytes:
         nick = answer.user.nick
@@ -210,7 +225,7 @@ class Tp6Dialect:
         return self._notice(f"Vous êtes dans {event.conversation.name if self.room else 'la chatroom'}")
 
     def _unchanged(self, request: Request, answer: Unchanged) -> bytes:
-        return self._notice(f"Vous êtes dans {self.room}")
+        return self._notice(f"Vous êtes dans {answer.group}")
 
     def _clients(self, request: Request, answer: Clients) -> bytes:
         return self._list("Dans la chatroom", answer.nicks)

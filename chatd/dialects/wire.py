@@ -22,6 +22,7 @@ class Request(msgspec.Struct, frozen=True, eq=False):
     dialect that the client has shown to speak, in force from this request's answer on, or at once
     for a client without a name. ``granted`` is in force only if the request is granted, and ``then``
     is asked only then; what the client sends behind such a request is not read before that is known.
+    ``upto`` is the id of the last entry that a page may show, if it may not show all.
     """
 
     command: Command | Refusal
@@ -31,6 +32,7 @@ class Request(msgspec.Struct, frozen=True, eq=False):
     becomes: Dialect | None = None
     granted: Dialect | None = None
     then: Request | None = None
+    upto: int | None = None
 
 
 class Dialect(Protocol):

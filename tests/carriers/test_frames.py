@@ -139,6 +139,17 @@ class Counting(FramesTestCase):
         self.stage.settle()
         self.assertEqual(self.logged(), [("message", "ça")])
 
+    def test_bytes_at_the_end_of_a_pause(self) -> None:
+        """The end came while nothing was handed over."""
+        self.stage.writer.held = True
+        carol = self.stage.connect("tp6").says(frame("Hello|carol") + frame("été"))
+        IHalfCloseableProtocol(carol.protocol).readConnectionLost()
+        self.stage.writer.held = False
+        self.stage.writer.run_next()
+        self.stage.wait(0.1)
+        self.assertEqual(self.logged(), [("message", "été")])
+        self.assertTrue(carol.closed)
+
     def test_once_it_is_known_nothing_waits(self) -> None:
         self.assert_said([frame("é")], "é")
         self.bob.says(frame("è"))

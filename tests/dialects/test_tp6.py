@@ -32,7 +32,7 @@ from chatd.core.limits import Limits
 from chatd.core.refusals import SENTENCES, Refusal
 from chatd.dialects.tp6 import LIST_SIZE, FramedDialect, Tp6Dialect
 from chatd.dialects.wire import Request
-from tests.harness import Peer, StageTestCase
+from tests.harness import Peer, StageTestCase, ThreadlessPool
 
 LIMITS = Limits()
 DOOR = Tp6Dialect(LIMITS)
@@ -230,7 +230,7 @@ class Telling(SynchronousTestCase):
         """Here without a mark, elsewhere with one."""
         for place, conversation, subject, line in (
             (HERE, LOBBY, None, "alice a dit : salut"),
-            (IN_WOB, LOBBY, None, "[lobby] alice a dit : salut"),
+            (IN_WOB, LOBBY, None, "[la chatroom] alice a dit : salut"),
             (HERE, WOB, None, "[wob] alice a dit : salut"),
             (IN_WOB, WOB, None, "alice a dit : salut"),
             (DOOR.at("den"), WOB, None, "[wob] alice a dit : salut"),
@@ -238,6 +238,19 @@ class Telling(SynchronousTestCase):
             (IN_WOB, DIRECT, BOB, "alice vous dit : salut"),
         ):
             self.assertEqual(place.told(logged(conversation, "salut", subject)), f"{line}\n".encode())
+
+    def test_it_is_written_once_for_all_rooms(self) -> None:
+        """And once for where it was said, however many rooms there are; then it is forgotten."""
+        door = Tp6Dialect(LIMITS)
+        places = [door.at(None), *(door.at(f"room{n}") for n in range(20))]
+        entry = logged(LOBBY, "salut")
+        here, *elsewhere = [place.told(entry) for place in places]
+        self.assertEqual(here, b"alice a dit : salut\n")
+        self.assertEqual({*elsewhere}, {b"[la chatroom] alice a dit : salut\n"})
+        self.assertEqual(len({id(frame) for frame in elsewhere}), 1)
+        del entry
+        gc.collect()
+        self.assertEqual(len(door._frames), 0)
 
     def test_images(self) -> None:
         """A line that says so, then the art, with all of its columns."""
@@ -297,7 +310,7 @@ class Telling(SynchronousTestCase):
         image = logged(LOBBY, "##\n #", kind="image")
         self.assertEqual(FRAMED_HERE.told(image), b"\x03\x05alice\x01\x09  ##\n   #")
         there = FRAMED.at("wob").told(image)
-        self.assertEqual(there, b"\x03\x00\x01\x28[lobby] alice a dit en image :\n  ##\n   #")
+        self.assertEqual(there, b"\x03\x00\x01\x2e[la chatroom] alice a dit en image :\n  ##\n   #")
         self.assertEqual(FRAMED_HERE.pace, 0)
 
 
@@ -320,7 +333,7 @@ class Answering(SynchronousTestCase):
 
     def test_where_one_is(self) -> None:
         request = HERE.decode(b"/join wob")
-        self.assertEqual(IN_WOB.answer(request, Unchanged()), "Vous êtes dans wob\n".encode())
+        self.assertEqual(IN_WOB.answer(request, Unchanged("wob")), "Vous êtes dans wob\n".encode())
         joined = Ack(logged(WOB, "", None, "joined"))
         self.assertEqual(IN_WOB.answer(request, joined), "Vous êtes dans wob\n".encode())
         left = Ack(logged(WOB, "", None, "left"))
@@ -526,13 +539,48 @@ class Rooms(StageTestCase):
         self.assertEqual(self.heard(bob), ["Welcome back bob !", "Vous êtes dans wob"])
         self.assertEqual(self.heard(alice), ["bob est de retour !"])
 
+    def test_a_room_is_called_as_it_was_first(self) -> None:
+        """However somebody else spells it."""
+        self.stage.text("alice").says("cg;wob")
+        bob = self.comes("bob|WOB")
+        bob.says("/join WoB")
+        self.assertEqual(self.heard(bob), ["Vous êtes dans wob"])
+
+    def test_a_replay_comes_before_the_room(self) -> None:
+        """What was missed, then where one is, then what one says there."""
+        alice, bob = self.comes("alice|wob"), self.comes("bob|wob")
+        bob.hangs_up()
+        alice.says("/msg bob missed")
+        self.heard(alice)
+        readers = self.stage.archive._pool
+        assert isinstance(readers, ThreadlessPool)
+        readers.held = True
+        bob = self.stage.connect("tp6").says("Hello|bob|wob\nhere")
+        self.assertEqual(self.heard(bob), ["Welcome back bob !"])
+        readers.held = False
+        readers.run_next()
+        self.assertEqual(self.heard(bob), ["alice vous dit : missed", "Vous êtes dans wob"])
+        self.assertEqual(self.heard(alice), ["bob est de retour !", "bob a dit : here"])
+
+    def test_what_was_told_is_on_no_page(self) -> None:
+        """Said in the commit that the hello had its turn in."""
+        alice = self.stage.text("alice")
+        self.stage.writer.held = True
+        bob = self.stage.connect("tp6-history").says("Hello|bob")
+        alice.says("MSG one")
+        self.stage.writer.held = False
+        self.stage.writer.run_next()
+        heard = self.heard(bob)
+        self.assertEqual(heard[:2], ["Annonce : bob a rejoint la chatroom", "alice a dit : one"])
+        self.assertEqual([json.loads(line)["messages"] for line in heard[2:]], [[]])
+
     def test_who_is_not_let_in_stays_in_the_lobby(self) -> None:
         alice = self.comes("alice|wob")
         alice.says("/visibility wob private")
         bob = self.stage.connect("tp6").says("Hello|bob|wob").says("salut")
         refusal = "Erreur [not_invited] : wob is private: ask a member to invite you"
         self.assertEqual(self.heard(bob), ["Annonce : bob a rejoint la chatroom", refusal])
-        self.assertEqual(self.heard(alice)[-1], "[lobby] bob a dit : salut")
+        self.assertEqual(self.heard(alice)[-1], "[la chatroom] bob a dit : salut")
 
     def test_who_is_put_out_says_nothing_to_the_lobby(self) -> None:
         """Until they leave, which is never refused them, or go elsewhere."""
@@ -548,7 +596,7 @@ class Rooms(StageTestCase):
             bob.says("/leave\nback")
             (refusal,) = self.heard(bob)
             self.assertRegex(refusal, rf"Erreur \[{code}\] .*; you are back in the lobby")
-            self.assertEqual(self.heard(alice)[-1], "[lobby] bob a dit : back")
+            self.assertEqual(self.heard(alice)[-1], "[la chatroom] bob a dit : back")
             alice.hangs_up()
             bob.hangs_up()
 
