@@ -17,9 +17,12 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header $(ARGS) pyproject.toml
 
+PYBABEL = mkdir -p build && $(BIN)/pybabel --quiet
+LOCALES := chatd/client/locales
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test trial check format spec wheel bench bench-plot crash fuzz lock clean
+.PHONY: help run test trial check format spec messages snapshot wheel bench bench-plot crash fuzz lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -46,6 +49,15 @@ format: $(DEV) ## let the formatter and the linter's safe fixes rewrite the code
 
 spec: $(DEV) ## write SPEC.md's generated tables again from the code
 	$(BIN)/python -m chatd.spec SPEC.md
+
+messages: $(DEV) ## collect the client's sentences into its catalogues and compile them
+	$(PYBABEL) extract --keywords=N_ --sort-output --no-location --width=100 --output=build/chat.pot chatd/client
+	$(PYBABEL) update --domain=chat --input-file=build/chat.pot --output-dir=$(LOCALES) \
+		--width=100 --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date
+	$(PYBABEL) compile --domain=chat --directory=$(LOCALES)
+
+snapshot: $(DEV) ## draw docs/chat.svg, the client's picture, again
+	$(BIN)/python -m tests.client.snapshot docs/chat.svg
 
 wheel: $(DEV) ## build the wheel into dist/
 	rm -rf dist

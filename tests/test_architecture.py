@@ -22,6 +22,7 @@ ROOMS: dict[str, set[str]] = {
     "service": {"core", "dialects", "store", "replay", "burst"},
     "session": {"core", "dialects", "service", "outbox"},
     "carriers": {"core", "dialects", "session"},
+    "client": {"core", "dialects", "__version__"},
     "factory": {"core", "dialects", "service", "session", "outbox"},
     "config": {"core"},
     "chronicle": {"core", "dialects"},
@@ -70,8 +71,8 @@ RESERVED: dict[str, set[str]] = {
     "twisted.internet.reactor": {"tap"},
     "twisted.enterprise": {"store"},
     "sqlite3": {"store", "service"},
-    "asyncio": set(),
-    "threading": set(),
+    "asyncio": {"client"},
+    "threading": {"client"},
 }
 
 

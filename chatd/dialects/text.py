@@ -75,7 +75,7 @@ class TextDialect:
             row = WORDS.get(verb.lower())
             if row is None or separator == " ":
                 raise Refusal("unknown_action", name=verb or repr(line[:16]))
-            return Request(row.build(_typed_fields(row, rest), self._limits), verb.lower())
+            return Request(row.build(typed_fields(row, rest), self._limits), verb.lower())
         except Refusal as refusal:
             return Request(refusal, verb)
 
@@ -199,7 +199,7 @@ def _seed_fields(row: Declaration, rest: str) -> Mapping[str, object]:
     return dict(zip(names, parts, strict=False))
 
 
-def _typed_fields(row: Declaration, rest: str) -> Mapping[str, object]:
+def typed_fields(row: Declaration, rest: str) -> Mapping[str, object]:
     """The fields of ``kick;wob;bob;too loud``: the last one takes the rest; what is left empty is absent."""
     values: dict[str, object] = {}
     for (name, field), part in zip(

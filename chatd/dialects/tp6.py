@@ -149,8 +149,8 @@ class Tp6Dialect:
         if row is None:
             raise Refusal("unknown_action", name=f"/{word[:64]}")
         if row.name == "clients" and self.room is not None:
-            return COMMANDS["members"], {"group": self.room, **_fields(row, rest)}
-        values = _fields(row, rest)
+            return COMMANDS["members"], {"group": self.room, **slash_fields(row, rest)}
+        values = slash_fields(row, rest)
         if row.here and self.room is not None:
             values = {"group": self.room, **values}
         if not row.required <= values.keys():
@@ -339,7 +339,7 @@ def _frame(kind: str, name: str, text: str) -> bytes:
     )
 
 
-def _fields(row: Declaration, rest: str) -> dict[str, object]:
+def slash_fields(row: Declaration, rest: str) -> dict[str, object]:
     """The fields of ``/kick wob bob too loud``: the last one takes the rest."""
     parts = rest.split(None, max(0, len(row.typed) - 1))
     return {

@@ -1,0 +1,68 @@
+"""``chat``, also ``python -m chatd.client``: the daemon from a person's side."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from typing import Final
+
+from chatd.client import plain, scripts
+from chatd.client.language import _
+from chatd.client.link import Lost, Refused
+from chatd.client.options import Unclear, parse
+from chatd.client.show import clean
+
+NO_CONNECTION: Final = 1
+NO_SENSE: Final = 2
+REFUSED: Final = 3
+INTERRUPTED: Final = 130
+
+
+async def talk(options: Namespace) -> None:
+    """Talk on the whole terminal, or line by line. Raises `Unclear`, `Refused` and `Lost`."""
+    if options.plain:
+        await plain.talk(options)
+        return
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise Unclear(_("this is no terminal: chat --plain works with lines"))
+    try:
+        from chatd.client import screen  # an extra, which nothing else needs
+    except ModuleNotFoundError:
+        raise Unclear(
+            _("the screen needs Textual: {command}, or use chat --plain").format(
+                command="pip install 'chatd[client]'"
+            )
+        ) from None
+    await screen.talk(options)
+
+
+COMMANDS: Final = {"send": scripts.send, "tail": scripts.tail, "talk": talk}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run what the command line asks for; the exit code."""
+    try:
+        options = parse(sys.argv[1:] if arguments is None else arguments)
+        asyncio.run(COMMANDS[options.command](options))
+    except Unclear as unclear:
+        return _say(str(unclear), NO_SENSE)
+    except Lost as lost:
+        return _say(str(lost), NO_CONNECTION)
+    except Refused as refused:
+        return _say(f"{refused.code}: {refused}", REFUSED)
+    except scripts.Unread:
+        return NO_CONNECTION
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return 0
+
+
+def _say(why: str, code: int) -> int:
+    sys.stderr.write(clean(f"chat: {why}\n"))
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,65 @@
+"""What the Tab key makes of what is typed: commands, nicks, groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from chatd.client.show import SEND_IMAGE
+from chatd.client.typed import IMAGE
+from chatd.core.commands import Declaration
+from chatd.dialects.text import WORDS
+from chatd.dialects.tp6 import SLASHES
+
+_COMMANDS: Final = sorted([f"/{word} " for word in (*SLASHES, IMAGE)])
+_WORDS: Final = sorted(f"{word};" for word in WORDS)
+
+
+def completions(typed: str, nicks: Iterable[str], groups: Iterable[str]) -> tuple[int, list[str]]:
+    """Where the word begins that ``typed``, at whose end the cursor is, ends with, and what it may become."""
+    row, separator, fields = _command(typed)
+    if row is not None:
+        start = len(typed) - len(fields[-1])
+        names = list(row.typed)[: len(fields)]
+        field = row.typed[names[-1]] if len(fields) == len(names) else None
+        if field is None or field.kind == "text":
+            return _word(typed, nicks)
+        offered = {"group": groups, "dest": nicks}.get(names[-1], field.choices)
+        end = separator if len(fields) < len(row.typed) else ""
+        return start, _beginning(fields[-1], (f"{name}{end}" for name in offered))
+    if typed.startswith("/") and " " not in typed:
+        return 0, _beginning(typed, _COMMANDS)
+    start, found = _word(typed, nicks)
+    return (0, [*_beginning(typed, _WORDS), *found]) if start == 0 and typed else (start, found)
+
+
+def usage(typed: str) -> str:
+    """How the command that is being typed goes on, and what it is for; empty without one."""
+    word, space, _ = typed.partition(" ")
+    if space and word.lower() == f"/{IMAGE}":
+        return ": ".join(SEND_IMAGE)
+    row, separator, _ = _command(typed)
+    if row is None:
+        return ""
+    return f"{row.slash_usage if separator == ' ' else row.usage}: {row.help}"
+
+
+def _command(typed: str) -> tuple[Declaration | None, str, Sequence[str]]:
+    """The command that ``typed`` begins with, what is between its fields, and those so far, of which the last
+    may be in the making.
+    """
+    if typed.startswith("/"):
+        word, space, rest = typed[1:].partition(" ")
+        return (SLASHES.get(word.lower()) if space else None), " ", rest.split(" ")
+    word, semicolon, rest = typed.partition(";")
+    return (WORDS.get(word.strip().lower()) if semicolon else None), ";", rest.split(";")
+
+
+def _word(typed: str, nicks: Iterable[str]) -> tuple[int, list[str]]:
+    """The last word of a text may be somebody's nick."""
+    start = max(typed.rfind(" "), typed.rfind("\n")) + 1
+    return start, _beginning(typed[start:], nicks) if typed[start:] else []
+
+
+def _beginning(begun: str, offered: Iterable[str]) -> list[str]:
+    return sorted(one for one in offered if one.casefold().startswith(begun.casefold()))

@@ -1,0 +1,140 @@
+"""Where one types."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from textual import events
+from textual.message import Message
+from textual.widgets import TextArea
+
+from chatd.client.completion import completions, usage
+from chatd.client.show import clean
+
+REMEMBERED: Final = 200
+"""What was typed, that can be had again."""
+
+Offers = Callable[[], tuple[Iterable[str], Iterable[str]]]
+"""The nicks and the groups that may be meant."""
+
+
+class Composer(TextArea):
+    """A message in the making: Enter sends it, Tab completes it, Up and Down bring back earlier ones.
+
+    What is pasted is one message, however many lines it has; Ctrl-J begins a new line.
+    """
+
+    DEFAULT_CSS = """
+    Composer, Composer:focus {
+        height: auto;
+        max-height: 6;
+        border: none;
+        border-left: thick $accent;
+        padding: 0;
+        background: $surface;
+        scrollbar-size-vertical: 1;
+    }
+    """
+
+    class Submitted(Message):
+        """``text`` is finished."""
+
+        def __init__(self, text: str) -> None:
+            super().__init__()
+            self.text = text
+
+    class Hinted(Message):
+        """What can be said of what is being typed; empty when nothing."""
+
+        def __init__(self, hint: str) -> None:
+            super().__init__()
+            self.hint = hint
+
+    def __init__(self, offers: Offers, id: str) -> None:
+        super().__init__(id=id, compact=True, highlight_cursor_line=False)
+        self._offers = offers
+        self._typed: deque[str] = deque(maxlen=REMEMBERED)
+        self._back = 0
+        self._cycle: list[str] = []
+
+    def took(self) -> None:
+        """What was submitted is on its way: remember it, and begin anew."""
+        if self.text and (not self._typed or self._typed[-1] != self.text):
+            self._typed.append(self.text)
+        self._begin("")
+        self._back = 0
+
+    async def _on_key(self, event: events.Key) -> None:
+        act = {
+            "enter": self._submit,
+            "ctrl+j": self._new_line,
+            "tab": self._complete,
+            "up": self._earlier if self.cursor_at_first_line else None,
+            "down": self._later if self.cursor_at_last_line else None,
+        }.get(event.key)
+        if event.key != "tab":
+            self._cycle = []
+        if act is not None:
+            event.stop()
+            event.prevent_default()
+            act()
+
+    async def _on_paste(self, event: events.Paste) -> None:
+        event.stop()
+        event.prevent_default()
+        pasted = clean(event.text.replace("\r\n", "\n").replace("\r", "\n")).rstrip("\n")
+        self._cycle = []
+        self.replace(pasted, *self.selection, maintain_selection_offset=False)
+
+    def on_text_area_changed(self) -> None:
+        """Say how the command goes on."""
+        if not self._cycle:
+            self.post_message(self.Hinted(usage(self.text)))
+
+    def _submit(self) -> None:
+        if self.text.strip():
+            self.post_message(self.Submitted(self.text))
+
+    def _new_line(self) -> None:
+        self.replace("\n", *self.selection, maintain_selection_offset=False)
+
+    def _complete(self) -> None:
+        """Complete the word before the cursor; the next Tab offers the next word that it may be."""
+        if not self._cycle:
+            head, tail = self._around_cursor()
+            start, words = completions(head, *self._offers())
+            if not words:
+                return
+            self._cycle = [head[:start] + word + tail for word in words]
+            if len(words) > 1:
+                self.post_message(self.Hinted("  ".join(word.strip(" ;") for word in words)))
+        completed = self._cycle.pop(0)
+        if self._cycle:
+            self._cycle.append(completed)
+        self._begin(completed, keep_cycle=True)
+
+    def _around_cursor(self) -> tuple[str, str]:
+        row, column = self.cursor_location
+        lines = self.text.split("\n")
+        return "\n".join((*lines[:row], lines[row][:column])), "\n".join(
+            (lines[row][column:], *lines[row + 1 :])
+        )
+
+    def _earlier(self) -> None:
+        self._recall(self._back + 1)
+
+    def _later(self) -> None:
+        self._recall(self._back - 1)
+
+    def _recall(self, back: int) -> None:
+        if 0 <= back <= len(self._typed):
+            self._back = back
+            self._begin(self._typed[-back] if back else "")
+
+    def _begin(self, text: str, keep_cycle: bool = False) -> None:
+        if not keep_cycle:
+            self._cycle = []
+        self.text = text
+        self.move_cursor(self.document.end)

@@ -1,0 +1,74 @@
+"""The log of the conversation that the client keeps for its user.
+
+Source: seed tp6-chat-room, "Logs".
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from io import RawIOBase
+from pathlib import Path
+
+from chatd.client import codec
+from chatd.client.language import _
+from chatd.client.options import Unclear, default_log
+from chatd.client.show import INDENT, announced, clean, speaker, where
+
+
+class Log:
+    """A file to which everything that is heard is added, a line each: when, where, who and what.
+
+    Nobody else may read it, unless it was there and they could. Raises `Unclear` when it can't be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._file: RawIOBase | None = open(path, "ab", buffering=0, opener=_private)
+        except OSError as error:
+            raise Unclear(
+                _("can't write the log {path}: {why}").format(path=path, why=error.strerror)
+            ) from None
+
+    def heard(self, news: codec.News, nick: str) -> str | None:
+        """Add it, as ``nick`` reads it; what the user has to be told, if that fails, which ends the log."""
+        if isinstance(news, codec.Event):
+            return self._add(news.ts, f"* {announced(news)}")
+        return self._said(news, news.place(nick), nick)
+
+    def caught_up(self, page: codec.Page, nick: str) -> str | None:
+        """Add what was missed. The lobby's page is left out: it comes at every start, heard before or not."""
+        troubles = [self._said(item, page.place, nick) for item in page.messages if page.place != codec.LOBBY]
+        return next(filter(None, troubles), None)
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+
+    def _said(self, said: codec.Said | codec.Item, place: codec.Place, nick: str) -> str | None:
+        end = f"\n{INDENT}" if said.kind == "image" else " "
+        text = clean(said.msg).replace("\n", f"\n{INDENT}")
+        return self._add(said.ts, f"{where(place)} {speaker(said.nick, nick)}{end}{text}")
+
+    def _add(self, at: datetime, text: str) -> str | None:
+        if self._file is None:
+            return None
+        try:
+            self._file.write(clean(f"{at.astimezone():%Y-%m-%d %H:%M:%S%z} {text}\n").encode())
+        except OSError as error:
+            self._file.close()
+            self._file = None
+            return _("can't write the log {path} any more: {why}").format(path=self._path, why=error.strerror)
+        return None
+
+
+def kept(log: str) -> Log:
+    """The log in the file of that name, or else in the user's state folder. Raises `Unclear`."""
+    return Log(Path(log).expanduser() if log else default_log())
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

@@ -1,0 +1,228 @@
+"""What a person sees of the chat, kept within bounds: conversations, who is there, in which colours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Final, Literal
+
+import msgspec
+
+from chatd.client import codec
+from chatd.client.codec import LOBBY, Item, Place, Said
+from chatd.client.show import announced, clean
+
+WINDOW: Final = 1_000
+"""Entries of a conversation that are kept; the daemon has all."""
+
+IDLE_WINDOW: Final = 100
+"""The same of a conversation that nobody looks at."""
+
+Kind = Literal["message", "image", "announcement", "answer", "trouble"]
+
+
+class Entry(msgspec.Struct, frozen=True, eq=False):
+    """What stands in a conversation: a message, an announcement, or the client's own words to its user.
+
+    ``id`` is its place in the log; without one nothing else knows it.
+    """
+
+    at: datetime
+    text: str
+    kind: Kind = "announcement"
+    nick: str = ""
+    id: int = 0
+
+
+def entry_of(said: Said | Item) -> Entry:
+    """A message, clean."""
+    return Entry(
+        said.ts, clean(said.msg), "image" if said.kind == "image" else "message", clean(said.nick), said.id
+    )
+
+
+class Conversation:
+    """A part of a conversation without a gap: its end, unless somebody went back further than a window.
+
+    ``older`` and ``newer`` say whether there may be more in that direction.
+    """
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.entries: list[Entry] = []
+        self.older = True
+        self.newer = False
+        self.unread = 0
+        self.window = WINDOW
+        self._last_told = 0
+
+    @property
+    def first(self) -> int | None:
+        """The id of the first entry that has one."""
+        return next((entry.id for entry in self.entries if entry.id), None)
+
+    @property
+    def last(self) -> int | None:
+        """The id of the last entry that has one."""
+        return next((entry.id for entry in reversed(self.entries) if entry.id), None)
+
+    def add(self, entry: Entry) -> None:
+        """``entry`` comes now. Where the end is out of sight, it is found when that is read again."""
+        if entry.id:
+            self._last_told = entry.id
+            if self.newer or entry.id <= (self.last or 0):
+                return
+        self.entries.append(entry)
+        self._cut_front()
+
+    def begin_with(self, entries: Iterable[Entry], older: bool, newer: bool) -> None:
+        """Show this part instead, and what came since if it is the end."""
+        shown = list(entries)
+        end = next((entry.id for entry in reversed(shown) if entry.id), 0)
+        # The client's own words stay, unless they were said beside a part further back.
+        came = [] if newer else [e for e in self.entries if e.id > end or not (e.id or self.newer)]
+        self.entries, self.older, self.newer = [*shown, *came], older, newer
+
+    def put_before(self, entries: Iterable[Entry], more: bool) -> None:
+        """Add an older page; at the other end as much goes as is too much."""
+        first = self.first
+        self.entries[:0] = [entry for entry in entries if first is None or entry.id < first]
+        self.older = more
+        if len(self.entries) > self.window:
+            del self.entries[self.window :]
+            self.newer = True
+
+    def put_behind(self, entries: Iterable[Entry], more: bool) -> None:
+        """Add a newer page."""
+        last = self.last or 0
+        self.entries += [entry for entry in entries if entry.id > last]
+        self.newer = more or (self.last or 0) < self._last_told
+        self._cut_front()
+
+    def idle(self) -> None:
+        """Nobody looks at it: keep less, and its end rather than a part further back."""
+        self.window = IDLE_WINDOW
+        if self.newer:
+            self.entries.clear()
+            self.older, self.newer = True, False
+        self._cut_front()
+
+    def _cut_front(self) -> None:
+        too_many = len(self.entries) - self.window
+        if too_many > 0:
+            del self.entries[:too_many]
+            self.older = True
+
+
+class Memory:
+    """Everything of the chat that the screen shows, as ``nick`` sees it in the place ``here``."""
+
+    def __init__(self, nick: str) -> None:
+        self.nick = nick
+        self.welcome = False
+        self.here = LOBBY
+        self.conversations = {LOBBY.key: Conversation(LOBBY)}
+        self.online: set[str] = set()
+        self.colours: dict[str, str] = {}
+        self.topics: dict[tuple[str, str], str] = {}
+        self._members: list[codec.Member] = []
+
+    @property
+    def shown(self) -> Conversation:
+        """The conversation that one looks at."""
+        return self.conversation(self.here)
+
+    def conversation(self, place: Place) -> Conversation:
+        """The one at ``place``, a new one if need be."""
+        found = self.conversations.get(place.key)
+        if found is None:
+            found = self.conversations[place.key] = Conversation(place)
+        return found
+
+    def go(self, place: Place) -> None:
+        """Look at ``place``."""
+        if place.key != self.here.key:
+            self.shown.idle()
+            self._members = []
+        conversation = self.conversation(place)
+        self.here = conversation.place
+        conversation.window = WINDOW
+        conversation.unread = 0
+
+    def forget(self, place: Place) -> None:
+        """One left it."""
+        if place.key == self.here.key:
+            self.go(LOBBY)
+        self.conversations.pop(place.key, None)
+
+    def welcomed(self, welcome: codec.Welcome) -> None:
+        """The daemon knows us."""
+        self.welcome = True
+        self.nick = welcome.user.nick
+        self.colours[self.nick] = welcome.user.colour
+
+    def heard(self, news: codec.News) -> None:
+        """Put it where it belongs."""
+        if news.colour:
+            self.colours[news.nick if isinstance(news, Said) else news.actor] = news.colour
+        if isinstance(news, Said):
+            conversation = self.conversation(news.place(self.nick))
+            conversation.add(entry_of(news))
+            away = conversation is not self.shown or conversation.newer
+            if away and news.nick != self.nick:
+                conversation.unread += 1
+        else:
+            self._happened(news)
+
+    def caught_up(self, page: codec.Page) -> None:
+        """What was said before one came; of the lobby that is the last page, of others what was missed."""
+        conversation = self.conversation(page.place)
+        if page.place == LOBBY:
+            conversation.begin_with(map(entry_of, page.messages), page.more, newer=False)
+        else:
+            conversation.begin_with(map(entry_of, page.messages), older=True, newer=False)
+            conversation.unread += len(page.messages)
+
+    def places(self) -> list[Conversation]:
+        """The conversations, in the order in which they are shown."""
+        order = ("lobby", "group", "direct")
+        return sorted(
+            self.conversations.values(), key=lambda one: (order.index(one.place.kind), one.place.key)
+        )
+
+    def met(self, members: list[codec.Member]) -> None:
+        """These are the members of the group that is shown."""
+        self._members = members
+        self.online |= {member.name for member in members if member.online}
+
+    def people(self) -> list[codec.Member]:
+        """Who is in the conversation that is shown, and whether they are connected."""
+        here = self.here
+        if here.kind == "group":
+            found = [(member.name, member.role) for member in self._members]
+        else:
+            nicks = self.online if here == LOBBY else {here.name, self.nick}
+            found = [(nick, "") for nick in sorted(nicks, key=str.casefold)]
+        return [codec.Member(nick, role, nick in self.online) for nick, role in found]
+
+    def tell(self, text: str, kind: Kind, at: datetime) -> None:
+        """The client's own words, where the user looks."""
+        self.shown.add(Entry(at, clean(text), kind))
+
+    def _happened(self, event: codec.Event) -> None:
+        entry = Entry(event.ts, announced(event), id=event.id)
+        if not event.group:
+            (self.online.add if event.event == "arrived" else self.online.discard)(event.actor)
+            self.conversation(LOBBY).add(entry)
+            return
+        place = Place("group", event.group)
+        if event.event == "topic":
+            self.topics[place.key] = event.topic
+        if event.actor == self.nick and event.event == "left":
+            self.forget(place)
+            self.shown.add(msgspec.structs.replace(entry, id=0))
+        elif place.key in self.conversations or event.actor == self.nick:
+            self.conversation(place).add(entry)
+        else:
+            # About oneself, in a group that one isn't in: an invitation, or the end of a membership.
+            self.shown.add(msgspec.structs.replace(entry, id=0))

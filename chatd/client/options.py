@@ -1,0 +1,193 @@
+"""What ``chat`` is told: on its command line, or else in a file of ``KEY=VALUE`` lines."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import ssl
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from chatd import __version__
+from chatd.client.link import Address
+
+DEFAULTS: Final = {
+    "address": "127.0.0.1",
+    "port": 8080,
+    "name": "",
+    "tls": False,
+    "cafile": "",
+    "log": "",
+    "plain": False,
+}
+"""What holds when nobody says otherwise."""
+
+KEYS: Final = {
+    "HOST": "address",
+    "PORT": "port",
+    "NAME": "name",
+    "TLS": "tls",
+    "CAFILE": "cafile",
+    "LOG": "log",
+}
+"""What the file may say, and which option it stands for."""
+
+_YES: Final = {
+    "yes": True,
+    "true": True,
+    "1": True,
+    "on": True,
+    "no": False,
+    "false": False,
+    "0": False,
+    "off": False,
+}
+
+
+class Unclear(Exception):
+    """What was asked for can't be done as it was said; the text says why."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line of ``chat``, ``chat send`` and ``chat tail``."""
+    common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    connection = common.add_argument_group("connection")
+    connection.add_argument(
+        "-a", "--address", metavar="HOST", help=f"where the daemon is [{DEFAULTS['address']}]"
+    )
+    connection.add_argument(
+        "-p", "--port", type=_port, help=f"the port of its JSON wire [{DEFAULTS['port']}]"
+    )
+    connection.add_argument("-n", "--name", help="the nick to be known by")
+    connection.add_argument("--tls", action="store_true", help="encrypt, and check who the daemon is")
+    connection.add_argument(
+        "--cafile", metavar="PEM", help="certificates to trust besides the system's; means --tls"
+    )
+    connection.add_argument(
+        "-c", "--config", metavar="FILE", help=f"KEY=VALUE lines ({', '.join(KEYS)}) [{default_config()}]"
+    )
+
+    top = argparse.ArgumentParser("chat", description="Talk to a chatd from the terminal.", parents=[common])
+    top.add_argument("--version", action="version", version=f"chat {__version__}")
+    top.set_defaults(command="talk")
+    top.add_argument(
+        "--plain",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="a line in, a line out: for pipes and screen readers",
+    )
+    top.add_argument(
+        "--log",
+        metavar="FILE",
+        default=argparse.SUPPRESS,
+        help=f"where to keep what is said [{default_log()}]",
+    )
+    commands = top.add_subparsers(metavar="send | tail", title="for scripts")
+
+    send = commands.add_parser(
+        "send", parents=[common], help="say one thing, and wait until it is on disk",
+        usage="chat send [options] (NICK | --group GROUP | --lobby) TEXT",
+        epilog="TEXT is read from standard input if it is -. The exit code is 0 once the message is stored, 1"
+        " without a connection, 2 for what makes no sense, 3 for what the daemon refuses.",
+    )  # fmt: skip
+    send.set_defaults(command="send")
+    _conversation(send)
+    send.add_argument(
+        "words", nargs="+", metavar="NICK TEXT", help="to whom, unless an option says so, and what"
+    )
+
+    tail = commands.add_parser(
+        "tail", parents=[common], help="print what is said, until interrupted",
+        epilog="A lost connection is made again, and nothing is printed twice or left out.",
+    )  # fmt: skip
+    tail.set_defaults(command="tail")
+    where = _conversation(tail)
+    where.add_argument(
+        "--with", dest="friend", metavar="NICK", help="what NICK and oneself say to each other"
+    )
+    tail.add_argument("--since", type=_id, metavar="ID", help="begin behind this entry of the log, not now")
+    tail.add_argument("--json", action="store_true", help="one JSON object per line, with ids and times")
+    return top
+
+
+def _conversation(command: argparse.ArgumentParser) -> argparse._MutuallyExclusiveGroup:
+    where = command.add_mutually_exclusive_group()
+    where.add_argument("-g", "--group", help="in this group, of which one has to be a member")
+    where.add_argument("-l", "--lobby", action="store_true", help="in the lobby")
+    where.set_defaults(friend=None)
+    return where
+
+
+def _port(text: str) -> int:
+    if text.isascii() and text.isdigit() and 0 < int(text) < 65536:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text} is no port")
+
+
+def _id(text: str) -> int:
+    if text.isascii() and text.isdigit() and len(text) < 19:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text} is no id")
+
+
+def _yes(text: str) -> bool:
+    if text.lower() in _YES:
+        return _YES[text.lower()]
+    raise argparse.ArgumentTypeError(f"{text} is neither yes nor no")
+
+
+_TAKES: Final = {"port": _port, "tls": _yes}
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """What the command line and the file say, the former first. Raises `Unclear`, and `SystemExit`."""
+    said = vars(parser().parse_args(arguments))
+    path = Path(said["config"]) if "config" in said else default_config()
+    filed = read(path) if "config" in said or path.exists() else {}
+    return argparse.Namespace(**{**DEFAULTS, **filed, **said})
+
+
+def read(path: Path) -> Mapping[str, object]:
+    """The options that a file gives, by their names. Raises `Unclear`."""
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise Unclear(f"can't read {path}: {why}") from None
+    found: dict[str, object] = {}
+    for number, line in enumerate(lines, 1):
+        key, equals, value = (part.strip() for part in line.partition("="))
+        if not key or key.startswith("#"):
+            continue
+        try:
+            if not equals or key.upper() not in KEYS:
+                raise Unclear(f"a line is KEY=VALUE, with one of {', '.join(KEYS)} for a key")
+            option = KEYS[key.upper()]
+            found[option] = _TAKES.get(option, str)(value)
+        except (Unclear, argparse.ArgumentTypeError) as error:
+            raise Unclear(f"{path}, line {number}: {error}") from None
+    return found
+
+
+def address(options: argparse.Namespace) -> Address:
+    """Where to connect. Raises `Unclear` when the certificates can't be read."""
+    if not (options.tls or options.cafile):
+        return Address(options.address, options.port)
+    context = ssl.create_default_context()
+    try:
+        if options.cafile:
+            context.load_verify_locations(options.cafile)
+    except OSError as error:
+        raise Unclear(f"can't read certificates from {options.cafile}: {error.strerror or error}") from None
+    return Address(options.address, options.port, context)
+
+
+def default_config() -> Path:
+    """Where the file is when no option names it (XDG Base Directory Specification)."""
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "chatd" / "client.conf"
+
+
+def default_log() -> Path:
+    """Where the log is when nobody names another place (XDG Base Directory Specification)."""
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "chatd" / "client.log"

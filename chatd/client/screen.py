@@ -1,0 +1,608 @@
+"""``chat``: the chat on a whole terminal."""
+
+from __future__ import annotations
+
+import asyncio
+from argparse import Namespace
+from collections.abc import AsyncIterator, Container, Iterable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import ClassVar, Final
+
+from textual import on, work
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.widgets import Input, ProgressBar, Static
+
+from chatd.client import codec
+from chatd.client.codec import LOBBY, Place
+from chatd.client.composer import Composer
+from chatd.client.doors import FrontDoor, Rooms
+from chatd.client.images import NoImage, art
+from chatd.client.language import _
+from chatd.client.link import Address, Link, Lost, Refused
+from chatd.client.lists import People, PlaceList, Places
+from chatd.client.log import Log, kept
+from chatd.client.memory import Conversation, Entry, Kind, Memory, entry_of
+from chatd.client.options import address
+from chatd.client.scrollback import Scrollback
+from chatd.client.show import answered, clean, where
+from chatd.client.typed import SAID, SendImage, heading, said, understood
+from chatd.core import commands as c
+from chatd.core.refusals import Refusal
+
+PAGE: Final = 100
+"""Messages that are read at once when one scrolls."""
+
+SEARCHED: Final = 500
+"""The same when one searches: what a daemon gives at most."""
+
+AHEAD: Final = 64
+"""Messages that are sent before the first of them is acked."""
+
+DRAWN: Final = 0.1
+"""Seconds between two drawings of the lists, in which a crowd may come."""
+
+BEHIND: Final = frozenset(
+    {"help", "rooms", "search", "people", "neighbour", "scroll", "first", "last", "write"}
+)
+"""What can't be done while a question is in front of it."""
+
+
+class Chat(App[None]):
+    """The chat at ``address``, as ``nick`` if that is known, with a ``log`` of what is heard."""
+
+    TITLE = "chat"
+    ENABLE_COMMAND_PALETTE = False
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (64, "-normal")]
+
+    CSS = """
+    #title {
+        height: 1;
+        padding: 0 1;
+        background: $primary;
+        color: $text;
+    }
+    .-narrow PlaceList {
+        display: none;
+    }
+    #scrollback {
+        width: 1fr;
+        padding: 0 0 0 1;
+    }
+    #progress {
+        display: none;
+        width: 100%;
+        & Bar {
+            width: 1fr;
+        }
+    }
+    #search {
+        display: none;
+        border: none;
+        height: 1;
+        padding: 0 1;
+    }
+    #progress.-shown, #search.-shown {
+        display: block;
+    }
+    #hint {
+        height: 1;
+        padding: 0 1;
+        color: $text-muted;
+    }
+    .scrollback--time {
+        color: $text-muted;
+    }
+    .scrollback--announcement {
+        color: $text-muted;
+        text-style: italic;
+    }
+    .scrollback--answer {
+        color: $text-accent;
+    }
+    .scrollback--trouble {
+        color: $text-error;
+    }
+    .scrollback--found {
+        text-style: reverse;
+    }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+c,ctrl+q", "quit", priority=True),
+        Binding("f1", "help"),
+        Binding("f2", "rooms"),
+        Binding("f3,ctrl+f", "search", priority=True),
+        Binding("f4", "people"),
+        Binding("f5", "theme"),
+        Binding("ctrl+n", "neighbour(1)", priority=True),
+        Binding("ctrl+p", "neighbour(-1)", priority=True),
+        Binding("pageup", "scroll(-1)", priority=True),
+        Binding("pagedown", "scroll(1)", priority=True),
+        Binding("ctrl+home", "first", priority=True),
+        Binding("ctrl+end", "last", priority=True),
+        Binding("escape", "write"),
+    ]
+
+    def __init__(self, address: Address, nick: str, log: Log) -> None:
+        super().__init__()
+        self.failure: Exception | None = None
+        self.in_vain = 0
+        self.memory = Memory(nick)
+        self._address = address
+        self._diary = log
+        self._link: Link | None = None
+        self._lost = ""
+        self._typed: asyncio.Queue[str] = asyncio.Queue()
+        self._free = asyncio.Semaphore(AHEAD)
+        self._saying = 0
+        self._reading = False
+        self._found: Entry | None = None
+        self._drawing = False
+        # Kept by name, since the link may still have something to tell when they are gone from the screen.
+        self._title = Static(id="title", markup=False)
+        self._places = Places(self.memory, id="places")
+        self._scrollback = Scrollback(self.memory, id="scrollback")
+        self._people = People(self.memory, id="people")
+        self._bar = ProgressBar(id="progress", show_eta=False)
+        self._sought = Input(id="search", placeholder=_("search, Enter for the next one back"), compact=True)
+        self._composer = Composer(self._offers, id="composer")
+        self._hint = Static(id="hint", markup=False)
+
+    def compose(self) -> ComposeResult:
+        """See `App.compose`."""
+        yield self._title
+        with Horizontal():
+            yield self._places
+            yield self._scrollback
+            yield self._people
+        yield self._bar
+        yield self._sought
+        yield self._composer
+        yield self._hint
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A question in front of the chat has to be answered, or left, first."""
+        return not (self.screen.is_modal and action in BEHIND)
+
+    def on_mount(self) -> None:
+        """Ask who one is, or go in."""
+        self._explain("")
+        self._draw()
+        self._composer.focus()
+        self._obey()
+        if self.memory.nick:
+            self._go_in(self.memory.nick)
+        else:
+            self._ask_nick()
+
+    @property
+    def waiting(self) -> int:
+        """What was typed and is not known to have been done."""
+        return self._saying + self._typed.qsize()
+
+    # The door.
+
+    def _ask_nick(self, why: str = "") -> None:
+        self.push_screen(FrontDoor(str(self._address), self.memory.nick, why), self._go_in)
+
+    def _go_in(self, nick: str | None) -> None:
+        assert nick  # the door lets nobody else in
+        self.memory.nick = nick
+        self._link = Link(self._address, nick, self)
+        self._stay(self._link)
+
+    @work
+    async def _stay(self, link: Link) -> None:
+        try:
+            await link.run()
+        except Refused as refused:
+            if not self.memory.welcome:
+                self._ask_nick(str(refused))
+                return
+            self.failure = refused
+        except Lost as lost:
+            self.failure = lost
+        self.exit()
+
+    # What the link tells: see `Audience`.
+
+    def connected(self, welcome: codec.Welcome) -> None:
+        """Show it, and look who and what is there."""
+        again = bool(self._lost)
+        self._lost = ""
+        self.memory.welcomed(welcome)
+        self._tell(_("connected again") if again else welcome.msg, "answer")
+        self._look_round(again)
+
+    def disconnected(self, why: str) -> None:
+        """Say so at once."""
+        if not self._lost:
+            self._tell(_("connection lost ({why}): connecting again").format(why=why), "trouble")
+        self._lost = why
+        self._draw_soon()
+
+    def heard(self, news: codec.News) -> None:
+        """Keep it and show it."""
+        here = self.memory.here
+        self.memory.heard(news)
+        if trouble := self._diary.heard(news, self.memory.nick):
+            self._tell(trouble, "trouble")
+        if self.memory.here is not here:
+            self.go(self.memory.here)
+        elif isinstance(news, codec.Event) and Place("group", news.group).key == here.key:
+            self._list_members()
+        self._show()
+
+    def caught_up(self, page: codec.Page) -> None:
+        """Keep it and show it."""
+        self.memory.caught_up(page)
+        if trouble := self._diary.caught_up(page, self.memory.nick):
+            self._tell(trouble, "trouble")
+        self._show()
+
+    @work
+    async def _look_round(self, again: bool) -> None:
+        clients = await self._answer(c.ListClients())
+        if isinstance(clients, codec.Clients):
+            self.memory.online = set(clients.clients)
+        groups = await self._groups()
+        for group in groups:
+            if group.role not in (None, "", "invited"):
+                self.memory.conversation(Place("group", group.group))
+        self._list_members()
+        if not again:
+            self._choose_room(groups)
+
+    async def _groups(self) -> list[codec.Group]:
+        answer = await self._answer(c.ListGroups())
+        groups = answer.groups if isinstance(answer, codec.Groups) else []
+        self.memory.topics |= {Place("group", group.group).key: group.topic for group in groups}
+        return groups
+
+    def _choose_room(self, groups: list[codec.Group]) -> None:
+        def go(typed: str | None) -> None:
+            if typed is None:
+                self.go(LOBBY)
+            elif typed:
+                self._typed.put_nowait(typed)
+
+        self.push_screen(Rooms(groups), go)
+
+    # What one types.
+
+    @on(Composer.Submitted)
+    async def _submitted(self, event: Composer.Submitted) -> None:
+        try:
+            command = understood(event.text, self.memory.here)
+        except Refusal as refusal:
+            self._tell(refusal.text, "trouble")
+            return
+        self._composer.took()
+        if isinstance(command, c.Quit):
+            await self.action_quit()
+        else:
+            self._typed.put_nowait(event.text)
+            self._draw_soon()
+
+    @work
+    async def _obey(self) -> None:
+        """Do what was typed, in its order: the place of what is said depends on what was done before."""
+        while True:
+            typed = await self._typed.get()
+            try:
+                command = understood(typed, self.memory.here)
+            except Refusal as refusal:
+                self._tell(refusal.text, "trouble")
+                continue
+            self._saying += 1
+            if isinstance(command, SAID):
+                await self._free.acquire()
+                self._say(command)
+                continue
+            try:
+                await self._do(command)
+            finally:
+                self._saying -= 1
+                self._draw_soon()
+
+    @work
+    async def _say(self, command: c.Command) -> None:
+        try:
+            await self._answer(command)
+        finally:
+            self._free.release()
+            self._saying -= 1
+            self._draw_soon()
+
+    async def _do(self, command: c.Command | SendImage) -> None:
+        if isinstance(command, SendImage):
+            await self._send_image(command.path)
+        elif isinstance(command, c.ListGroups):
+            self._choose_room(await self._groups())
+        else:
+            asked, goes = heading(command)
+            answer = await self._answer(asked, fine=("already_member",) if goes else ())
+            for line in answered(answer, self.memory.nick) if answer else ():
+                self._tell(line, "answer")
+            if goes is not None and answer is not None:
+                self.go(goes)
+
+    async def _send_image(self, path: str) -> None:
+        place = self.memory.here
+        columns = self._scrollback.scrollable_content_region.width
+        async with self._progress():
+            try:
+                drawn = await asyncio.to_thread(art, path, columns)
+                command = said(place, drawn, "image")
+            except NoImage as trouble:
+                self._tell(str(trouble), "trouble")
+            except Refusal as refusal:
+                self._tell(refusal.text, "trouble")
+            else:
+                await self._answer(command)
+
+    async def _answer(self, command: c.Command, fine: Container[str] = ()) -> codec.Answer | None:
+        """What the daemon answers, empty for a refusal that is ``fine``; None for another, which is told."""
+        assert self._link is not None
+        try:
+            return await self._link.ask(command)
+        except Refused as refused:
+            if refused.code in fine:
+                return codec.Answer()
+            self._tell(str(refused), "trouble")
+        except Lost as lost:
+            self._tell(str(lost), "trouble")
+        return None
+
+    # Where one is.
+
+    def go(self, place: Place) -> None:
+        """Look at another conversation."""
+        self.memory.go(place)
+        self._found = None
+        self._scrollback.show()
+        self._list_members()
+        self._draw_soon()
+
+    @on(PlaceList.Chosen)
+    def _chosen(self, event: PlaceList.Chosen) -> None:
+        self.go(event.place)
+        self._composer.focus()
+
+    def action_neighbour(self, step: int) -> None:
+        """Go to the next conversation, or the one before."""
+        places = self.memory.places()
+        at = places.index(self.memory.shown)
+        self.go(places[(at + step) % len(places)].place)
+
+    def action_people(self) -> None:
+        """Choose somebody to talk to."""
+        self._people.focus()
+
+    def action_rooms(self) -> None:
+        """Choose a room."""
+        self._typed.put_nowait("/rooms")
+
+    def action_help(self) -> None:
+        """List the commands."""
+        self._typed.put_nowait("/help")
+
+    def action_theme(self) -> None:
+        """From dark to light, or back."""
+        self.theme = "textual-light" if self.current_theme.dark else "textual-dark"
+
+    async def action_quit(self) -> None:
+        """Leave the chat."""
+        if self._link is not None:
+            await self._link.leave()
+        self.in_vain = self.waiting
+        self.exit()
+
+    @work(exclusive=True, group="members")
+    async def _list_members(self) -> None:
+        place = self.memory.here
+        if place.kind == "group":
+            answer = await self._answer(c.ListMembers(place.name), fine=("not_member", "no_such_group"))
+            if place is self.memory.here:
+                self.memory.met(answer.members if isinstance(answer, codec.Members) else [])
+        self._draw_soon()
+
+    # Scrolling and searching.
+
+    @on(Scrollback.Wanted)
+    def _wanted(self, event: Scrollback.Wanted) -> None:
+        if not self._reading and self.memory.welcome:
+            self._read_on(event.older)
+
+    @work(group="reading")
+    async def _read_on(self, older: bool) -> None:
+        conversation = self.memory.shown
+        edge = conversation.first if older else conversation.last
+        async with self._progress():
+            bounds = {"before": edge} if older else {"after": edge}
+            page = await self._page(conversation, PAGE, **bounds)
+        if conversation is not self.memory.shown:
+            return
+        if edge != (conversation.first if older else conversation.last):
+            return  # it was changed meanwhile, and will be asked for again
+        if page is None:
+            conversation.older = conversation.newer = False
+        elif older:
+            conversation.put_before(map(entry_of, page.messages), page.more)
+        else:
+            conversation.put_behind(map(entry_of, page.messages), page.more)
+
+    @work(exclusive=True, group="reading")
+    async def action_first(self) -> None:
+        """Show how the conversation began."""
+        conversation = self.memory.shown
+        page = await self._page(conversation, PAGE, after=0)
+        if page is not None and conversation is self.memory.shown:
+            conversation.begin_with(map(entry_of, page.messages), older=False, newer=page.more)
+            self._scrollback.show(top=True)
+
+    @work(exclusive=True, group="reading")
+    async def action_last(self) -> None:
+        """Show the end."""
+        conversation = self.memory.shown
+        if conversation.newer:
+            page = await self._page(conversation, PAGE)
+            if page is None or conversation is not self.memory.shown:
+                return
+            conversation.begin_with(map(entry_of, page.messages), page.more, newer=False)
+        self._found = None
+        self._scrollback.show()
+        self._draw_soon()
+
+    def action_scroll(self, pages: int) -> None:
+        """Scroll by as much as can be seen."""
+        self._scrollback.scroll_relative(y=pages * max(1, self._scrollback.size.height - 1), animate=False)
+
+    def action_search(self) -> None:
+        """Ask what to search for."""
+        self._sought.add_class("-shown")
+        self._sought.focus()
+
+    def action_write(self) -> None:
+        """Back to the message in the making."""
+        self.workers.cancel_group(self, "searching")
+        self._sought.remove_class("-shown")
+        self._composer.focus()
+
+    @on(Input.Submitted, "#search")
+    def _search_for(self, event: Input.Submitted) -> None:
+        if event.value.strip():
+            self._search(event.value.strip().casefold())
+
+    @work(exclusive=True, group="searching")
+    async def _search(self, text: str) -> None:
+        conversation = self.memory.shown
+        entries = conversation.entries
+        above = entries[: entries.index(self._found)] if self._found in entries else entries
+        found = _last_with(text, above)
+        if found is None and conversation.older:
+            found = await self._search_back(conversation, text)
+        if conversation is not self.memory.shown:
+            return
+        if found is None:
+            self._explain(_("nothing further back"))
+        else:
+            self._found = found
+            self._scrollback.show(found)
+
+    async def _search_back(self, conversation: Conversation, text: str) -> Entry | None:
+        """Read page by page what isn't in memory; the page with the entry replaces what is."""
+        before = conversation.first
+        top = 0
+        async with self._progress():
+            while True:
+                page = await self._page(conversation, SEARCHED, before=before)
+                if page is None or not page.messages:
+                    return None
+                entries = [entry_of(item) for item in page.messages]
+                found = _last_with(text, entries)
+                if found is not None:
+                    if conversation is self.memory.shown:
+                        conversation.begin_with(entries, page.more, newer=True)
+                    return found
+                if not page.more:
+                    return None
+                oldest = page.messages[0]
+                before, top = oldest.id, top or page.messages[-1].seq
+                self._bar.update(total=top, progress=top - oldest.seq)
+
+    async def _page(
+        self, conversation: Conversation, limit: int, before: int | None = None, after: int | None = None
+    ) -> codec.Page | None:
+        place = conversation.place
+        answer = await self._answer(
+            c.History(
+                dest=place.name if place.kind == "direct" else None,
+                group=place.name if place.kind == "group" else None,
+                limit=limit,
+                before=before,
+                after=after,
+            )
+        )
+        return answer if isinstance(answer, codec.Page) else None
+
+    @asynccontextmanager
+    async def _progress(self) -> AsyncIterator[None]:
+        """Show that something takes its time."""
+        self._bar.update(total=None, progress=0)
+        self._bar.add_class("-shown")
+        self._reading = True
+        try:
+            yield
+        finally:
+            self._reading = False
+            self._bar.remove_class("-shown")
+            self._scrollback.changed()  # which may want more than it did before
+
+    # What can be seen.
+
+    def _tell(self, text: str, kind: Kind) -> None:
+        self.memory.tell(text, kind, datetime.now(UTC))
+        self._show()
+
+    def _show(self) -> None:
+        self._scrollback.changed()
+        self._draw_soon()
+
+    @on(Composer.Hinted)
+    def _hinted(self, event: Composer.Hinted) -> None:
+        self._explain(event.hint)
+
+    def _explain(self, text: str) -> None:
+        keys = _("F1 help  F2 rooms  F3 search  F4 people  F5 light/dark  ^N ^P go  ^C leave")
+        self._hint.update(clean(text or keys))
+
+    def _offers(self) -> tuple[Iterable[str], Iterable[str]]:
+        nicks = self.memory.online | {member.name for member in self.memory.people()}
+        places = [conversation.place for conversation in self.memory.places()]
+        return nicks, [place.name for place in places if place.kind == "group"]
+
+    def _draw_soon(self) -> None:
+        if not self._drawing:
+            self._drawing = True
+            self.set_timer(DRAWN, self._draw)
+
+    def _draw(self) -> None:
+        """Draw all but the conversation itself."""
+        self._drawing = False
+        here = self.memory.here
+        if not self.memory.shown.newer:
+            self.memory.shown.unread = 0
+        parts = [where(here)]
+        if topic := self.memory.topics.get(here.key):
+            parts.append(topic)
+        parts.append(f"{self.memory.nick} @ {self._address}")
+        if self.waiting:
+            parts.append(_("{count} waiting").format(count=self.waiting))
+        if self._lost:
+            parts.append(_("no connection"))
+        self._title.update(clean(" · ".join(parts)))
+        self._places.draw()
+        self._people.draw()
+
+
+def _last_with(text: str, entries: list[Entry]) -> Entry | None:
+    """The last message that contains ``text``, which is case-folded."""
+    return next((entry for entry in reversed(entries) if entry.id and text in entry.text.casefold()), None)
+
+
+async def talk(options: Namespace) -> None:
+    """Talk, until one leaves. Raises `Unclear`, `Refused` and `Lost`."""
+    log = kept(options.log)
+    chat = Chat(address(options), options.name, log)
+    try:
+        await chat.run_async()
+    finally:
+        log.close()
+    if chat.failure is not None:
+        raise chat.failure
+    if chat.in_vain:
+        raise Lost(_("{count} of your messages were not sent").format(count=chat.in_vain))

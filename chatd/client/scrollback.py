@@ -1,0 +1,198 @@
+"""The lines of a conversation on the screen."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from rich.style import Style
+from rich.text import Text
+from textual import events
+from textual.color import Color
+from textual.geometry import Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from chatd.client.memory import Entry, Memory
+from chatd.client.show import clock, speaker
+from chatd.core.colours import luminance
+
+CONTRAST = 4.5
+"""What WCAG 2.1 asks for."""
+
+TIME = len("[hh:mm] ")
+
+
+@lru_cache(1024)
+def readable(colour: str, background: Color) -> str:
+    """``colour``, made lighter or darker until it can be read on ``background``; ``#rrggbb``."""
+    found, dark = Color.parse(colour), background.brightness < 0.5
+    while _contrast(found, background) < CONTRAST and found.hex6 not in ("#000000", "#FFFFFF"):
+        found = found.lighten(0.02) if dark else found.darken(0.02)
+    return found.hex6
+
+
+def _contrast(one: Color, other: Color) -> float:
+    dark, light = sorted(luminance(*colour.normalized) for colour in (one, other))
+    return (light + 0.05) / (dark + 0.05)
+
+
+class Scrollback(ScrollView, can_focus=False):
+    """Shows the part of a conversation that is in memory, and asks for more at either end of it.
+
+    It follows the end, unless one has scrolled up: then what one reads stays where it is.
+    """
+
+    DEFAULT_CSS = """
+    Scrollback {
+        overflow-x: hidden;
+        overflow-y: scroll;
+        scrollbar-size-vertical: 1;
+    }
+    """
+
+    COMPONENT_CLASSES = {
+        "scrollback--time",
+        "scrollback--own",
+        "scrollback--announcement",
+        "scrollback--answer",
+        "scrollback--trouble",
+        "scrollback--found",
+    }
+
+    class Wanted(Message):
+        """There may be more: ``older`` or newer."""
+
+        def __init__(self, older: bool) -> None:
+            super().__init__()
+            self.older = older
+
+    def __init__(self, memory: Memory, id: str) -> None:
+        super().__init__(id=id)
+        self._memory = memory
+        self._conversation = memory.shown
+        self._lines: list[tuple[Entry, Strip]] = []
+        self._drawn: dict[int, tuple[Entry, str, list[Strip]]] = {}
+        self._found: Entry | None = None
+        self._stale = False
+
+    def changed(self) -> None:
+        """The memory has changed; however often that happens at once, it is drawn once."""
+        if not self._stale:
+            self._stale = True
+            self.call_later(self.lay_out)
+
+    def show(self, found: Entry | None = None, top: bool = False) -> None:
+        """Show what the memory shows now, at its end, or with ``found`` in the middle, or from the top."""
+        self._found = found
+        self._conversation = self._memory.shown
+        self._draw()
+        line = next((y for y, (entry, _) in enumerate(self._lines) if entry is found), None)
+        if line is not None:
+            self._see(line - self.size.height // 2)
+        else:
+            self._see(0 if top else len(self._lines))
+        self._want_more()
+
+    def lay_out(self) -> None:
+        """Draw it again, and stay where one was."""
+        self._stale = False
+        if self._conversation is not self._memory.shown:
+            self.show()
+            return
+        following = self.scroll_offset.y >= self.max_scroll_y
+        top, above = self._top()
+        self._draw()
+        line = next((y for y, (entry, _) in enumerate(self._lines) if entry is top), None)
+        if following or line is None:
+            self._see(len(self._lines))
+        else:
+            self._see(line + above)
+        self._want_more()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Wrap anew."""
+        self._drawn.clear()
+        self.lay_out()
+
+    def notify_style_update(self) -> None:
+        """Colours follow the theme."""
+        super().notify_style_update()
+        self._drawn.clear()
+        self.changed()
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Ask for more where what there is ends."""
+        super().watch_scroll_y(old_value, new_value)
+        if round(old_value) != round(new_value):
+            self._want_more()
+
+    def render_line(self, y: int) -> Strip:
+        """See `Widget.render_line`."""
+        line = y + self.scroll_offset.y
+        if line >= len(self._lines):
+            return Strip.blank(self.scrollable_content_region.width, self.rich_style)
+        entry, strip = self._lines[line]
+        if entry is self._found:
+            strip = strip.apply_style(self.get_component_rich_style("scrollback--found"))
+        return strip.apply_style(self.rich_style)
+
+    def _top(self) -> tuple[Entry | None, int]:
+        """The entry in the first line that can be seen, and how many of its lines are above."""
+        y = self.scroll_offset.y
+        if y >= len(self._lines):
+            return None, 0
+        entry = self._lines[y][0]
+        return entry, sum(1 for other, _ in self._lines[:y] if other is entry)
+
+    def _see(self, y: int) -> None:
+        self.scroll_to(y=max(0, y), animate=False, immediate=True)
+
+    def _want_more(self) -> None:
+        if self._conversation.older and self.scroll_offset.y == 0:
+            self.post_message(self.Wanted(older=True))
+        elif self._conversation.newer and self.scroll_offset.y >= self.max_scroll_y:
+            self.post_message(self.Wanted(older=False))
+
+    def _draw(self) -> None:
+        width = self.scrollable_content_region.width
+        background = self.background_colors[1]
+        drawn = {}
+        lines = []
+        for entry in self._conversation.entries:
+            colour = self._memory.colours.get(entry.nick, "")
+            known = self._drawn.get(id(entry))
+            if known is None or known[0] is not entry or known[1] != colour:
+                shade = readable(colour, background) if colour else None
+                known = (entry, colour, self._strips(entry, shade, width))
+            drawn[id(entry)] = known
+            lines += [(entry, strip) for strip in known[2]]
+        self._drawn, self._lines = drawn, lines
+        self.virtual_size = Size(width, len(lines))
+        self.refresh()
+
+    def _strips(self, entry: Entry, colour: str | None, width: int) -> list[Strip]:
+        time = Text(clock(entry.at) + " ", self._style("time"))
+        if entry.kind not in ("message", "image"):
+            return self._wrapped(time, Text(entry.text, self._style(entry.kind)), width)
+        who = Text(speaker(entry.nick, self._memory.nick), Style(color=colour, bold=True))
+        if entry.kind == "message":
+            return self._wrapped(time, Text.assemble(who, " ", entry.text), width)
+        picture = [Text(line, no_wrap=True) for line in entry.text.expandtabs().split("\n")]
+        return [*self._wrapped(time, who, width), *(self._strip(line, width) for line in picture)]
+
+    def _wrapped(self, time: Text, text: Text, width: int) -> list[Strip]:
+        """``text`` beside the ``time``, in as many lines as it takes."""
+        text.expand_tabs(8)
+        lines = text.wrap(self.app.console, max(1, width - TIME))
+        margin = Text(" " * TIME)
+        return [
+            self._strip(Text.assemble(margin if number else time, line), width)
+            for number, line in enumerate(lines)
+        ]
+
+    def _strip(self, line: Text, width: int) -> Strip:
+        return Strip(line.render(self.app.console)).adjust_cell_length(width)
+
+    def _style(self, part: str) -> Style:
+        return self.get_component_rich_style(f"scrollback--{part}", partial=True)

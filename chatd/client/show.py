@@ -1,0 +1,146 @@
+"""What is said and what happens, as lines for people; nothing in them can steer a terminal."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Final
+
+from chatd.client.codec import (
+    LOBBY,
+    Answer,
+    Clients,
+    Event,
+    Groups,
+    Help,
+    Item,
+    Members,
+    Page,
+    Place,
+    Said,
+    States,
+)
+from chatd.client.language import _
+from chatd.core.commands import COMMANDS
+
+INDENT: Final = "    "
+"""Before the lines of a text that has several."""
+
+_CONTROL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+def clean(text: str) -> str:
+    """``text`` with what would move a cursor or turn the writing round made visible; tabs and lines stay."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
+
+
+def escaped(text: str) -> str:
+    """JSON ``text`` with the same characters, which are all in strings, written as escapes."""
+    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def clock(at: datetime) -> str:
+    """``[hh:mm]``, in the user's own time zone."""
+    return f"[{at.astimezone():%H:%M}]"
+
+
+def where(place: Place) -> str:
+    """A conversation's name among others."""
+    return _("lobby") if place == LOBBY else place.name if place.kind == "group" else f"@{place.name}"
+
+
+def speaker(nick: str, reader: str) -> str:
+    """Who said it, as its ``reader`` is told."""
+    return _("You said:") if nick == reader else _("{nick} said:").format(nick=nick)
+
+
+def line(said: Said | Item, reader: str, place: Place | None = None) -> str:
+    """A message, with its ``place`` if that has to be told. What has several lines is indented."""
+    elsewhere = f"{where(place)} " if place is not None else ""
+    head = clean(f"{clock(said.ts)} {elsewhere}{speaker(said.nick, reader)}")
+    text = clean(said.msg)
+    if said.kind == "image" or "\n" in text:
+        return f"\n{INDENT}".join((head, *text.split("\n")))
+    return f"{head} {text}"
+
+
+def happening(event: Event) -> str:
+    """When it happened, and what."""
+    return f"{clock(event.ts)} {announced(event)}"
+
+
+def announced(event: Event) -> str:
+    """What happened, in a sentence."""
+    sentence = _SENTENCES.get(event.event, "{actor}: {event}")
+    if event.event == "left" and event.group:
+        sentence = _("{actor} left {group}")
+    if event.event == "promoted" and event.role == "owner":
+        sentence = _("{subject} owns {group} now")
+    told = _(sentence).format(
+        actor=event.actor, event=event.event, group=event.group, subject=event.subject, topic=event.topic,
+        visibility=_(event.visibility) if event.visibility else "",
+    )  # fmt: skip
+    return clean(told + (f" ({event.reason})" if event.reason else ""))
+
+
+def N_(message: str) -> str:  # noqa: N802  # the name that gettext's tools look for
+    """Mark ``message`` for translation where it is used."""
+    return message
+
+
+_SENTENCES: Final = {
+    "arrived": N_("{actor} joined the chat"),
+    "left": N_("{actor} left the chat"),
+    "created": N_("{actor} created {group} ({visibility})"),
+    "joined": N_("{actor} joined {group}"),
+    "invited": N_("{actor} invited {subject} to {group}"),
+    "kicked": N_("{actor} kicked {subject} out of {group}"),
+    "banned": N_("{actor} banned {subject} from {group}"),
+    "unbanned": N_("{actor} lets {subject} into {group} again"),
+    "promoted": N_("{actor} made {subject} an operator of {group}"),
+    "demoted": N_("{subject} is an operator of {group} no more"),
+    "visibility": N_("{group} is {visibility} now"),
+    "topic": N_("{actor} set the topic of {group}: {topic}"),
+}
+
+_WORDS: Final = (
+    N_("public"), N_("private"), N_("owner"), N_("operator"), N_("member"), N_("invited"),
+)  # fmt: skip
+"""What the daemon calls things, which is translated by the name that it gives."""
+
+
+def answered(answer: Answer, reader: str) -> list[str]:
+    """A list or a page, as lines; none for what needs no words."""
+    if isinstance(answer, Clients):
+        return [clean(_("connected: {nicks}").format(nicks=", ".join(answer.clients)))]
+    if isinstance(answer, Members):
+        members = (
+            _remarked(member.name, _(member.role), "" if member.online else _("away"))
+            for member in answer.members
+        )
+        return [clean(f"{answer.group}: {', '.join(members)}")]
+    if isinstance(answer, Groups):
+        return [
+            clean(
+                _remarked(group.group, _(group.visibility), str(group.members))
+                + (f": {group.topic}" if group.topic else "")
+            )
+            for group in answer.groups
+        ] or [_("there is no group yet")]
+    if isinstance(answer, Page):
+        return [line(item, reader, answer.place) for item in answer.messages]
+    if isinstance(answer, States):
+        return [happening(event) for event in answer.happened]
+    if isinstance(answer, Help):
+        usages = [*((row.slash_usage, row.help) for row in COMMANDS.values() if row.slash), SEND_IMAGE]
+        return [f"{usage:<34} {help}" for usage, help in usages]
+    return []
+
+
+def _remarked(name: str, *remarks: str) -> str:
+    """``bob (operator, away)``"""
+    return f"{name} ({', '.join(filter(None, remarks))})"
+
+
+SEND_IMAGE: Final = ("/image file", "turn a picture into characters and send it")
+"""The one command that is the client's own, and its help."""

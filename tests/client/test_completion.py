@@ -1,0 +1,51 @@
+"""What the Tab key offers."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.client.completion import completions, usage
+
+
+class Completing(SynchronousTestCase):
+    """Commands, nicks and groups, where each can stand."""
+
+    def offered(self, typed: str) -> list[str]:
+        """What ``typed`` may become."""
+        start, words = completions(typed, ["bob", "Bobby", "carol"], ["wob", "den"])
+        return [typed[:start] + word for word in words]
+
+    def test_what_fits(self) -> None:
+        for typed, wanted in {
+            "/ki": ["/kick "],
+            "/i": ["/image ", "/invite "],
+            "/kick w": ["/kick wob "],
+            "/kick wob b": ["/kick wob Bobby ", "/kick wob bob "],
+            "/kick wob bob too": [],
+            "/invite wob c": ["/invite wob carol"],
+            "/create x pr": ["/create x private"],
+            "/msg bo": ["/msg Bobby ", "/msg bob "],
+            "/msg bob hello ca": ["/msg bob hello carol"],
+            "/fly b": ["/fly Bobby", "/fly bob"],
+            "b": ["ban;", "bg;", "Bobby", "bob"],
+            "bg;d": ["bg;den;"],
+            "s;c": ["s;carol;"],
+            "kick;wob;b": ["kick;wob;Bobby;", "kick;wob;bob;"],
+            "visibility;wob;pu": ["visibility;wob;public"],
+            "look, ca": ["look, carol"],
+            "two\nca": ["two\ncarol"],
+            "": [],
+            "look ": [],
+        }.items():
+            with self.subTest(typed):
+                self.assertEqual(self.offered(typed), wanted)
+
+    def test_usage(self) -> None:
+        for typed, wanted in {
+            "/kick wob": "/kick group dest [reason]: put somebody out of a group; they may come back",
+            "s;": "s;dest;msg: say something to one person, who gets it later if away",
+            "/image x": "/image file: turn a picture into characters and send it",
+            "/fly x": "",
+            "hello": "",
+        }.items():
+            self.assertEqual(usage(typed), wanted)

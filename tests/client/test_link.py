@@ -1,0 +1,376 @@
+"""The client's connection: nothing lost and nothing doubled, however often it breaks."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import struct
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.client import codec
+from chatd.client.link import LINE, Address, Link, Lost, Refused
+from chatd.client.scripts import through
+from chatd.core import commands as c
+from tests.daemon_process import PATIENCE
+
+TS = "2026-11-21T10:00:00.000Z"
+
+
+class Connection:
+    """The daemon's end of a connection, as far as a test plays it."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self.writer = writer
+
+    async def hears(self) -> dict[str, Any]:
+        """The next request."""
+        found: dict[str, Any] = json.loads(await self._reader.readline())
+        return found
+
+    def says(self, action: str, **fields: Any) -> None:
+        """Send an object; ``from`` may be spelt ``from_``."""
+        said = {"action": f"server-{action}", **{key.rstrip("_"): value for key, value in fields.items()}}
+        self.writer.write(json.dumps(said).encode() + b"\n")
+
+    async def welcomes(self, cursor: int = 0) -> dict[str, Any]:
+        """Hear a hello and answer it."""
+        hello = await self.hears()
+        self.says(
+            "hello",
+            from_="server",
+            msg="Hello alice",
+            user={"id": 1, "nick": "alice", "colour": "#112233"},
+            cursor=cursor,
+            returning=False,
+        )
+        return hello
+
+    def broadcasts(self, id: int, nick: str = "bob") -> None:
+        """Tell a message to everyone."""
+        self.says("broadcast", from_=nick, msg=f"m{id}", id=id, seq=id, ts=TS)
+
+    def acks(self, request: dict[str, Any], id: int) -> None:
+        """Say that it is on disk."""
+        self.says("ack", ref=request["ref"], request=request["action"], id=id, seq=id, ts=TS)
+
+
+class Ear:
+    """Who uses the link, and keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.heard_of: list[int] = []
+        self.why: list[str] = []
+        self.pages: list[codec.Page] = []
+
+    def connected(self, welcome: codec.Welcome) -> None:
+        """Nothing."""
+
+    def disconnected(self, why: str) -> None:
+        """Keep it."""
+        self.why.append(why)
+
+    def heard(self, news: codec.News) -> None:
+        """Keep the id."""
+        self.heard_of.append(news.id)
+
+    def caught_up(self, page: codec.Page) -> None:
+        """Keep it."""
+        self.pages.append(page)
+
+    async def hears(self, count: int) -> None:
+        """Wait until so many entries were heard."""
+        while len(self.heard_of) < count:
+            await asyncio.sleep(0)
+
+
+Script = Callable[[Connection], Coroutine[Any, Any, None]]
+Work = Callable[[Link, Ear], Coroutine[Any, Any, None]]
+
+
+async def farewell(daemon: Connection) -> None:
+    """The end of a script: hear the client say goodbye, and answer."""
+    goodbye = await daemon.hears()
+    assert goodbye["action"] == "client-quit", goodbye
+    daemon.says("quit", ref=goodbye["ref"])
+
+
+class LinkTestCase(SynchronousTestCase):
+    """A link to a daemon that the test plays."""
+
+    def play(self, work: Work, *scripts: Script, **more: Any) -> Ear:
+        """Do ``work`` over a link whose connections are answered by a script each; then the port is closed.
+
+        Raises what the link or the work does.
+        """
+        mistakes: list[Exception] = []
+        heard: list[Ear] = []
+
+        async def run() -> None:
+            left = list(scripts)
+
+            async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                script = left.pop(0)
+                if not left:
+                    server.close()
+                try:
+                    await script(Connection(reader, writer))
+                    if not writer.is_closing():
+                        await writer.drain()
+                except Exception as mistake:
+                    mistakes.append(mistake)
+                finally:
+                    writer.close()
+
+            server = await asyncio.start_server(serve, "127.0.0.1", 0)
+            port = server.sockets[0].getsockname()[1]
+            ear = Ear()
+            heard.append(ear)
+            link = Link(Address("127.0.0.1", port), "alice", ear, pause=lambda longest: 0.0, **more)
+            try:
+                await through(link, work(link, ear))
+            finally:
+                server.close()
+
+        try:
+            asyncio.run(asyncio.wait_for(run(), PATIENCE))
+        finally:
+            self.assertEqual(mistakes, [])
+        return heard[0]
+
+
+async def nothing(link: Link, ear: Ear) -> None:
+    """Only be there."""
+    await asyncio.Event().wait()
+
+
+class Resuming(LinkTestCase):
+    """A connection that breaks and is made again."""
+
+    def test_it_goes_on_behind_what_it_heard(self) -> None:
+        """By its cursor: the welcome's, then the last entry's; and nothing is heard twice."""
+        hellos = []
+
+        async def first(daemon: Connection) -> None:
+            hellos.append(await daemon.welcomes(cursor=7))
+            daemon.broadcasts(8)
+
+        async def second(daemon: Connection) -> None:
+            hellos.append(await daemon.welcomes(cursor=9))
+            daemon.broadcasts(8)
+            daemon.broadcasts(9)
+
+        async def third(daemon: Connection) -> None:
+            hellos.append(await daemon.welcomes(cursor=10))
+            daemon.broadcasts(10)
+            await farewell(daemon)
+
+        ear = self.play(lambda link, ear: ear.hears(3), first, second, third)
+        self.assertEqual([hello.get("since") for hello in hellos], [None, 8, 9])
+        self.assertEqual(ear.heard_of, [8, 9, 10])
+        self.assertEqual(ear.why, ["it closed the connection"] * 2)
+
+    def test_what_was_not_acked_is_sent_again_under_its_ref(self) -> None:
+        """In order; and heard once, whether the replay or the ack brings it."""
+        refs: list[list[str]] = []
+
+        async def first(daemon: Connection) -> None:
+            await daemon.welcomes()
+            refs.append([(await daemon.hears())["ref"], (await daemon.hears())["ref"]])
+
+        async def second(daemon: Connection) -> None:
+            await daemon.welcomes()
+            daemon.broadcasts(1, nick="alice")
+            again = [await daemon.hears(), await daemon.hears()]
+            refs.append([asked["ref"] for asked in again])
+            daemon.acks(again[0], 1)
+            daemon.acks(again[1], 2)
+            await farewell(daemon)
+
+        ids: list[int] = []
+
+        async def talk(link: Link, ear: Ear) -> None:
+            answers = await asyncio.gather(link.ask(c.Broadcast("m1")), link.ask(c.Broadcast("m2")))
+            ids.extend(answer.id for answer in answers if isinstance(answer, codec.Ack))
+
+        ear = self.play(talk, first, second)
+        self.assertEqual(ids, [1, 2])
+        self.assertEqual(refs[0], refs[1])
+        self.assertEqual(ear.heard_of, [1, 2])
+
+    def test_what_may_not_be_done_twice_is_left_open(self) -> None:
+        """Whoever asked for it has to look; what only reads is asked again."""
+
+        async def first(daemon: Connection) -> None:
+            await daemon.welcomes()
+            await daemon.hears()
+            await daemon.hears()
+
+        async def second(daemon: Connection) -> None:
+            await daemon.welcomes()
+            asked = await daemon.hears()
+            assert asked["action"] == "groups", asked
+            daemon.says("groups", ref=asked["ref"], groups=[])
+            await farewell(daemon)
+
+        async def ask(link: Link, ear: Ear) -> None:
+            joining = asyncio.ensure_future(link.ask(c.Join("wob")))
+            self.assertIsInstance(await link.ask(c.ListGroups()), codec.Groups)
+            with self.assertRaises(Lost):
+                await joining
+
+        self.play(ask, first, second)
+
+    def test_the_nick_may_still_be_held_by_the_lost_connection(self) -> None:
+        """So the hello is tried again, and so is one to a daemon that goes down just now."""
+
+        async def first(daemon: Connection) -> None:
+            await daemon.welcomes()
+
+        async def second(daemon: Connection) -> None:
+            await daemon.hears()
+            daemon.says("error", ref="hello", code="nick_taken", msg="alice is in use")
+
+        async def third(daemon: Connection) -> None:
+            await daemon.welcomes(cursor=1)
+            daemon.broadcasts(1)
+            await farewell(daemon)
+
+        ear = self.play(lambda link, ear: ear.hears(1), first, second, third)
+        self.assertEqual(ear.why, ["it closed the connection", "alice is in use"])
+
+    def test_a_connection_that_was_reset_is_one_that_was_lost(self) -> None:
+        """However it ends, patience begins anew."""
+
+        async def first(daemon: Connection) -> None:
+            await daemon.welcomes()
+            daemon.broadcasts(1)
+            await daemon.writer.drain()
+            await daemon.hears()
+            raw = daemon.writer.get_extra_info("socket")
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            daemon.writer.transport.abort()
+
+        async def second(daemon: Connection) -> None:
+            await daemon.welcomes(cursor=1)
+            daemon.acks(await daemon.hears(), 2)
+            await farewell(daemon)
+
+        async def talk(link: Link, ear: Ear) -> None:
+            await ear.hears(1)
+            await link.ask(c.Broadcast("m2"))
+
+        ear = self.play(talk, first, second, patience=1.0)
+        self.assertEqual(ear.heard_of, [1, 2])
+
+
+class Ending(LinkTestCase):
+    """A link that can't go on."""
+
+    def test_a_refused_hello_ends_it(self) -> None:
+        """When nothing was there before."""
+
+        async def refuse(daemon: Connection) -> None:
+            await daemon.hears()
+            daemon.says("error", ref="hello", code="nick_taken", msg="alice is in use")
+
+        with self.assertRaises(Refused) as caught:
+            self.play(nothing, refuse)
+        self.assertEqual((caught.exception.code, str(caught.exception)), ("nick_taken", "alice is in use"))
+
+    def test_no_daemon_ends_it(self) -> None:
+        """At once if there never was one, with its last words if it is gone for good."""
+
+        async def hang_up(daemon: Connection) -> None:
+            await daemon.hears()
+
+        async def last(daemon: Connection) -> None:
+            await daemon.welcomes()
+            daemon.says("error", code="shutting_down", msg="the daemon stops")
+
+        with self.assertRaisesRegex(Lost, "no connection to 127.0.0.1:.*: it closed the connection"):
+            self.play(nothing, hang_up)
+        with self.assertRaisesRegex(Lost, "no connection to 127.0.0.1:.*: the daemon stops"):
+            self.play(nothing, last, patience=0.0)
+
+    def test_leaving_between_two_connections(self) -> None:
+        """Ends it, without another one."""
+
+        async def first(daemon: Connection) -> None:
+            await daemon.welcomes()
+
+        async def wait(link: Link, ear: Ear) -> None:
+            while not ear.why:
+                await asyncio.sleep(0)
+
+        ear = self.play(wait, first)
+        self.assertEqual(ear.why, ["it closed the connection"])
+
+    def test_one_s_own_image_is_one(self) -> None:
+        """An ack makes of it what the others are told."""
+
+        async def ack(daemon: Connection) -> None:
+            await daemon.welcomes()
+            daemon.acks(await daemon.hears(), 1)
+            await farewell(daemon)
+
+        async def talk(link: Link, ear: Ear) -> None:
+            command = c.Broadcast("##", "image")
+            answer = await link.ask(command)
+            assert isinstance(answer, codec.Ack)
+            self.assertEqual(getattr(codec.done(command, answer, "alice"), "kind", ""), "image")
+
+        self.play(talk, ack)
+
+    def test_what_has_no_answer_then_is_lost(self) -> None:
+        """Whoever waits is told."""
+
+        async def first(daemon: Connection) -> None:
+            await daemon.welcomes()
+            await daemon.hears()
+
+        lost = []
+
+        async def talk(link: Link, ear: Ear) -> None:
+            try:
+                await link.ask(c.Broadcast("m1"))
+            except Lost as error:
+                lost.append(str(error))
+            await asyncio.Event().wait()
+
+        with self.assertRaises(Lost):
+            self.play(talk, first, patience=0.0)
+        self.assertEqual(lost, ["the connection ended before the answer"])
+
+    def test_something_else_at_that_port(self) -> None:
+        """Whatever is no line of JSON means nothing; what never ends is no chatd."""
+
+        async def chatter(daemon: Connection) -> None:
+            daemon.writer.write(b"220 ready\n{}\n[1]\n\xff\n")
+            await daemon.welcomes()
+            daemon.broadcasts(1)
+            daemon.writer.write(b"x" * (LINE + 1))
+            await daemon.writer.drain()
+            await asyncio.sleep(0)
+
+        with self.assertRaisesRegex(Lost, "it is no chatd"):
+            self.play(nothing, chatter)
+
+    def test_pages_come_by_themselves(self) -> None:
+        """What was said before one came is told apart from what one asked for."""
+
+        async def history(daemon: Connection) -> None:
+            await daemon.welcomes(cursor=3)
+            item = {"id": 3, "seq": 1, "ts": TS, "from": "bob", "msg": "m3", "kind": "message"}
+            daemon.says("history", messages=[item], more=True, **{"with": "bob"})
+            daemon.broadcasts(4)
+            await farewell(daemon)
+
+        ear = self.play(lambda link, ear: ear.hears(1), history)
+        self.assertEqual(
+            [(page.place, page.more) for page in ear.pages], [(codec.Place("direct", "bob"), True)]
+        )

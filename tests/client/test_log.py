@@ -1,0 +1,81 @@
+"""The log that the client keeps."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from datetime import UTC, datetime
+from pathlib import Path
+from unittest.mock import patch
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.client import codec
+from chatd.client.log import Log, kept
+from chatd.client.options import Unclear
+
+AT = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
+WHEN = re.compile(r"(?m)^2026-11-2\d \d\d:\d\d:\d\d[+-]\d{4} ")
+
+
+class Keeping(SynchronousTestCase):
+    """What is in the file, and who may read it."""
+
+    def setUp(self) -> None:
+        """Have a folder."""
+        self.folder = Path(self.mktemp()).absolute()
+        self.path = self.folder / "chatd" / "client.log"
+
+    def test_everything_heard_is_a_line(self) -> None:
+        """What has several is indented, so that nobody can forge one."""
+        log = Log(self.path)
+        for news in (
+            codec.Event(event="arrived", actor="bob", ts=AT),
+            codec.Broadcast(id=1, ts=AT, nick="bob", msg="one\ntwo\x1b[2J\r\nthree"),
+            codec.Sent(id=2, ts=AT, nick="alice", msg="psst", to="bob"),
+            codec.GroupBroadcast(id=3, ts=AT, nick="bob", msg="##\n##", group="wob", kind="image"),
+        ):
+            self.assertIsNone(log.heard(news, "alice"))
+        item = codec.Item(id=4, seq=1, ts=AT, nick="bob", msg="missed")
+        self.assertIsNone(log.caught_up(codec.Page(messages=[item], friend="bob"), "alice"))
+        self.assertIsNone(log.caught_up(codec.Page(messages=[item]), "alice"))
+        log.close()
+        written = self.path.read_text("utf-8")
+        self.assertEqual(len(WHEN.findall(written)), 5)
+        self.assertEqual(
+            WHEN.sub("", written),
+            "* bob joined the chat\n"
+            "lobby bob said: one\n    two\N{REPLACEMENT CHARACTER}[2J\n    three\n"
+            "@bob You said: psst\n"
+            "wob bob said:\n    ##\n    ##\n"
+            "@bob bob said: missed\n",
+        )
+
+    def test_it_is_private_and_goes_on(self) -> None:
+        for _ in range(2):
+            log = Log(self.path)
+            log.heard(codec.Event(event="arrived", actor="bob", ts=AT), "alice")
+            log.close()
+        self.assertEqual(len(self.path.read_text("utf-8").splitlines()), 2)
+        self.assertEqual(stat.S_IMODE(self.path.stat().st_mode), 0o600)
+        self.assertEqual(stat.S_IMODE(self.path.parent.stat().st_mode), 0o700)
+
+    def test_where_it_is(self) -> None:
+        with patch.dict(os.environ, XDG_STATE_HOME=str(self.folder)):
+            kept("").close()
+            kept(str(self.folder / "room" / "mine.log")).close()
+        self.assertTrue(self.path.exists())
+        self.assertTrue((self.folder / "room" / "mine.log").exists())
+
+    def test_where_it_can_not_be(self) -> None:
+        self.folder.mkdir()
+        with self.assertRaisesRegex(Unclear, "can't write the log .*: Is a directory"):
+            Log(self.folder)
+
+    def test_a_full_disk_is_said_once(self) -> None:
+        """And ends the log, not the chat."""
+        log = Log(Path("/dev/full"))
+        said = [log.heard(codec.Event(event="arrived", actor="bob", ts=AT), "alice") for _ in range(2)]
+        self.assertEqual(said, ["can't write the log /dev/full any more: No space left on device", None])
+        log.close()

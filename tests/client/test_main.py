@@ -1,0 +1,174 @@
+"""``chat`` as a program: on a terminal, without one, and without its extras."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.client.chat_process import ChatTestCase
+from tests.client.snapshot import drawn
+from tests.daemon_process import PATIENCE, environment
+
+COLOUR = re.compile(rb"[34]8;2;(\d+);(\d+);(\d+)")
+
+
+class Terminal:
+    """``chat`` on a terminal of its own."""
+
+    def __init__(self, arguments: list[str], environment: dict[str, str]) -> None:
+        self._ours, theirs = pty.openpty()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "chatd.client", *arguments],
+            env={**environment, "TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"},
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        )
+        os.close(theirs)
+        self.shown = b""
+
+    def sees(self, text: bytes) -> Terminal:
+        """Wait until it is written."""
+        while text not in self.shown:
+            ready, _, _ = select.select([self._ours], [], [], PATIENCE)
+            assert ready, self.shown
+            self.shown += os.read(self._ours, 65536)
+        return self
+
+    def presses(self, keys: bytes) -> Terminal:
+        """Press these."""
+        os.write(self._ours, keys)
+        return self
+
+    def ends(self) -> int:
+        """The exit code, once it has ended and all is read."""
+        try:
+            while data := os.read(self._ours, 65536):
+                self.shown += data
+        except OSError:
+            pass  # which is how a terminal says that nobody has it open any more
+        return self.process.wait(PATIENCE)
+
+    def close(self) -> None:
+        """End it."""
+        self.process.kill()
+        self.process.wait()
+        os.close(self._ours)
+
+
+class OnATerminal(ChatTestCase):
+    """The whole of it, as a person starts it."""
+
+    def chats_at(self, *arguments: str, **more: str) -> Terminal:
+        """Start it."""
+        port = str(self.daemon.port("json"))
+        terminal = Terminal([*arguments, "-p", port], {**self.environment, **more})
+        self.addCleanup(terminal.close)
+        return terminal
+
+    def test_ctrl_c_leaves_cleanly(self) -> None:
+        """The others are told, the terminal is as it was, and the log is private."""
+        bob = self.text("bob")
+        terminal = self.chats_at("-n", "alice").sees(b"Join a room").presses(b"\x03")
+        self.assertEqual(terminal.ends(), 0)
+        bob.hears_until(b"LFT alice\n")
+        self.assertIn(b"\x1b[?1049l", terminal.shown)
+        log = self.folder / "chatd" / "client.log"
+        self.assertEqual(log.stat().st_mode & 0o777, 0o600)
+
+    def test_ctrl_c_at_the_door(self) -> None:
+        """Leaves too."""
+        terminal = self.chats_at().sees(b"Who are you?").presses(b"\x03")
+        self.assertEqual(terminal.ends(), 0)
+
+    def test_no_daemon(self) -> None:
+        """1, and why, on the terminal as it was."""
+        terminal = Terminal(["-n", "alice", "-p", "1"], self.environment)
+        self.addCleanup(terminal.close)
+        self.assertEqual(terminal.ends(), 1)
+        after = terminal.shown.rpartition(b"\x1b[?1049l")[2]
+        self.assertIn(b"chat: no connection to 127.0.0.1:1: Connection refused", after)
+
+    def test_in_french(self) -> None:
+        """By the locale."""
+        terminal = self.chats_at("-n", "alice", LANGUAGE="fr").sees(b"Rejoignez un salon")
+        self.assertEqual(terminal.presses(b"\x03").ends(), 0)
+
+    def test_without_colours(self) -> None:
+        """NO_COLOR is obeyed: there are greys at most."""
+        terminal = self.chats_at("-n", "alice", NO_COLOR="1", COLORTERM="truecolor").sees(b"Join a room")
+        self.assertEqual(terminal.presses(b"\x03").ends(), 0)
+        colours = COLOUR.findall(terminal.shown)
+        self.assertTrue(colours)
+        self.assertEqual([colour for colour in colours if len(set(colour)) > 1], [])
+
+
+class WithoutExtras(ChatTestCase):
+    """What is missing is said in a sentence, and nothing else needs it."""
+
+    def without(self, *modules: str) -> dict[str, str]:
+        """An environment where these can't be found."""
+        missing = self.folder / "missing"
+        missing.mkdir()
+        for module in modules:
+            (missing / f"{module}.py").write_text(
+                f"raise ModuleNotFoundError('No module named {module}', name={module!r})\n"
+            )
+        return {**self.environment, "PYTHONPATH": f"{missing}{os.pathsep}{environment()['PYTHONPATH']}"}
+
+    def test_no_textual(self) -> None:
+        """Exit code 2, and how to get it; --plain works."""
+        without = self.without("textual", "rich", "ascii_magic", "PIL")
+        terminal = Terminal(["-n", "alice"], without)
+        self.addCleanup(terminal.close)
+        self.assertEqual(terminal.ends(), 2)
+        self.assertEqual(
+            terminal.shown,
+            b"chat: the screen needs Textual: pip install 'chatd[client]', or use chat --plain\r\n",
+        )
+        port = str(self.daemon.port("json"))
+        said = subprocess.run(
+            [sys.executable, "-m", "chatd.client", "--plain", "-n", "alice", "-p", port],
+            env=without,
+            input="hello\n/image photo.png\n",
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        self.assertEqual((said.returncode, said.stderr), (0, ""))
+        self.assertIn("You said: hello\n", said.stdout)
+        self.assertIn("* images need ascii-magic: pip install 'chatd[images]'\n", said.stdout)
+
+    def test_no_terminal(self) -> None:
+        """Exit code 2, and what works instead."""
+        done = self.chat("-n", "alice", input="hello\n")
+        self.assertEqual(done.returncode, 2)
+        self.assertEqual(done.stderr, "chat: this is no terminal: chat --plain works with lines\n")
+
+    def test_the_daemon_needs_none_of_it(self) -> None:
+        """Nor does it import what is there."""
+        source = "import sys, chatd.tap; print(*sys.modules)"
+        done = subprocess.run(
+            [sys.executable, "-c", source], env=self.environment, capture_output=True, text=True, check=True
+        )
+        imported = {name.partition(".")[0] for name in done.stdout.split()}
+        self.assertEqual(imported & {"textual", "rich", "ascii_magic", "PIL", "babel"}, set())
+        self.assertNotIn("chatd.client", done.stdout.split())
+
+
+class Snapshot(SynchronousTestCase):
+    """README's picture."""
+
+    def test_it_shows_what_the_client_looks_like(self) -> None:
+        """``make snapshot`` was run."""
+        root = Path(__file__).resolve().parents[2]
+        self.assertEqual(drawn(), (root / "docs" / "chat.svg").read_text("utf-8"))

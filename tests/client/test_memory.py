@@ -1,0 +1,144 @@
+"""What the client keeps of the chat: parts of conversations without a gap, and never too much."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.client import codec
+from chatd.client.codec import LOBBY, Place
+from chatd.client.memory import IDLE_WINDOW, WINDOW, Conversation, Entry, Memory
+
+AT = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
+
+
+def entries(first: int, last: int) -> list[Entry]:
+    """Messages with these ids."""
+    return [Entry(AT, f"m{id}", "message", "bob", id) for id in range(first, last + 1)]
+
+
+def ids(conversation: Conversation) -> list[int]:
+    """What is in memory."""
+    return [entry.id for entry in conversation.entries]
+
+
+class Windows(SynchronousTestCase):
+    """A conversation of which a part is kept."""
+
+    def setUp(self) -> None:
+        """One that holds its end."""
+        self.conversation = Conversation(LOBBY)
+        self.conversation.begin_with(entries(1001, 1100), older=True, newer=False)
+
+    def test_the_end_grows_and_the_beginning_goes(self) -> None:
+        for entry in entries(1101, 2200):
+            self.conversation.add(entry)
+        self.assertEqual(ids(self.conversation), list(range(2201 - WINDOW, 2201)))
+        self.assertTrue(self.conversation.older)
+
+    def test_nothing_stands_twice(self) -> None:
+        self.conversation.add(*entries(1100, 1100))
+        self.conversation.put_before(entries(901, 1010), more=True)
+        self.assertEqual(ids(self.conversation), list(range(901, 1101)))
+
+    def test_far_back_the_end_is_let_go_and_found_again(self) -> None:
+        """What comes meanwhile is no part of it before all that is between was read."""
+        for page in range(10):
+            self.conversation.put_before(entries(901 - page * 100, 1000 - page * 100), more=page < 9)
+        self.assertEqual(ids(self.conversation), list(range(1, WINDOW + 1)))
+        self.assertEqual((self.conversation.older, self.conversation.newer), (False, True))
+        self.conversation.add(*entries(1101, 1101))
+        self.conversation.put_behind(entries(1001, 1100), more=False)
+        self.assertTrue(self.conversation.newer, "1101 came after that page was read")
+        self.conversation.put_behind(entries(1101, 1101), more=False)
+        self.assertFalse(self.conversation.newer)
+        self.assertEqual(ids(self.conversation), list(range(102, 1102)))
+
+    def test_what_comes_before_the_page_is_kept(self) -> None:
+        self.conversation.add(Entry(AT, "bob joined"))
+        self.conversation.add(*entries(1101, 1101))
+        self.conversation.begin_with(entries(1051, 1100), older=True, newer=False)
+        self.assertEqual(ids(self.conversation), [*range(1051, 1101), 0, 1101])
+
+    def test_nobody_looks_at_it(self) -> None:
+        self.conversation.put_before(entries(1, 1000), more=False)
+        self.assertTrue(self.conversation.newer)
+        self.conversation.idle()
+        self.assertEqual((ids(self.conversation), self.conversation.newer), ([], False))
+        for entry in entries(1101, 1300):
+            self.conversation.add(entry)
+        self.assertEqual(ids(self.conversation), list(range(1301 - IDLE_WINDOW, 1301)))
+
+
+class Hearing(SynchronousTestCase):
+    """What is told, and where it goes."""
+
+    def setUp(self) -> None:
+        """Alice's, in the lobby."""
+        self.memory = Memory("alice")
+        self.ids = 0
+
+    def event(self, event: str, actor: str, **fields: Any) -> None:
+        """Something happens."""
+        self.ids += 1
+        id = self.ids if "group" in fields else 0
+        self.memory.heard(codec.Event(event=event, actor=actor, ts=AT, id=id, **fields))
+
+    def texts(self, place: Place = LOBBY) -> list[str]:
+        """What stands there."""
+        return [entry.text for entry in self.memory.conversation(place).entries]
+
+    def test_what_is_said_elsewhere_is_unread(self) -> None:
+        """One's own words are not; looking reads it."""
+        bob = Place("direct", "bob")
+        self.memory.heard(codec.Sent(id=1, ts=AT, nick="bob", msg="a", to="alice", colour="#112233"))
+        self.memory.heard(codec.Sent(id=2, ts=AT, nick="alice", msg="b", to="bob"))
+        self.assertEqual((self.texts(bob), self.memory.conversation(bob).unread), (["a", "b"], 1))
+        self.assertEqual(self.memory.colours, {"bob": "#112233"})
+        self.memory.go(bob)
+        self.assertEqual(self.memory.conversation(bob).unread, 0)
+
+    def test_groups_by_any_spelling(self) -> None:
+        self.event("joined", "alice", group="Wob")
+        self.memory.go(Place("group", "WOB"))
+        self.assertEqual(self.memory.here, Place("group", "Wob"))
+        self.event("topic", "bob", group="Wob", topic="the weather")
+        self.assertEqual(self.memory.topics, {self.memory.here.key: "the weather"})
+
+    def test_who_leaves_a_group_is_in_the_lobby(self) -> None:
+        self.event("joined", "alice", group="wob")
+        self.memory.go(Place("group", "wob"))
+        self.event("left", "alice", group="wob")
+        self.assertEqual(self.memory.here, LOBBY)
+        self.assertEqual([one.place for one in self.memory.places()], [LOBBY])
+        self.assertEqual(self.texts(), ["alice left wob"])
+
+    def test_who_is_put_out_sees_it_there(self) -> None:
+        """Who was away when it happened, where they are; so is an invitation."""
+        self.event("kicked", "bob", group="den", subject="alice")
+        self.event("invited", "bob", group="den", subject="alice")
+        self.assertEqual(self.texts(), ["bob kicked alice out of den", "bob invited alice to den"])
+        self.event("joined", "alice", group="wob")
+        self.event("banned", "bob", group="wob", subject="alice", reason="spam")
+        self.assertEqual(
+            self.texts(Place("group", "wob")), ["alice joined wob", "bob banned alice from wob (spam)"]
+        )
+
+    def test_who_is_there(self) -> None:
+        self.event("arrived", "bob")
+        self.event("arrived", "alice")
+        self.event("left", "bob")
+        self.assertEqual([member.name for member in self.memory.people()], ["alice"])
+        self.event("joined", "alice", group="wob")
+        self.memory.go(Place("group", "wob"))
+        self.memory.met([codec.Member("bob", "owner", False), codec.Member("alice", "member", True)])
+        self.event("arrived", "bob")
+        self.assertEqual(
+            self.memory.people(), [codec.Member("bob", "owner", True), codec.Member("alice", "member", True)]
+        )
+        self.memory.go(Place("direct", "carol"))
+        self.assertEqual(
+            self.memory.people(), [codec.Member("alice", "", True), codec.Member("carol", "", False)]
+        )

@@ -1,0 +1,115 @@
+"""What ``chat`` is told, and by whom."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import ssl
+from pathlib import Path
+from unittest.mock import patch
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.client.options import Unclear, address, parse
+
+
+class OptionsTestCase(SynchronousTestCase):
+    """With a configuration folder of its own."""
+
+    def setUp(self) -> None:
+        """Make it."""
+        self.folder = Path(self.mktemp()).absolute()
+        (self.folder / "chatd").mkdir(parents=True)
+        home = patch.dict(os.environ, XDG_CONFIG_HOME=str(self.folder))
+        home.start()
+        self.addCleanup(home.stop)
+
+    def write(self, text: str, name: str = "other.conf") -> str:
+        """A file of options."""
+        path = self.folder / "chatd" / name
+        path.write_text(text, "utf-8")
+        return str(path)
+
+    def refused(self, *arguments: str) -> str:
+        """What argparse says before it exits with 2."""
+        said = io.StringIO()
+        with contextlib.redirect_stderr(said), self.assertRaises(SystemExit) as caught:
+            parse(arguments)
+        self.assertEqual(caught.exception.code, 2)
+        return said.getvalue()
+
+
+class CommandLine(OptionsTestCase):
+    """The seed's options, and ours."""
+
+    def test_defaults(self) -> None:
+        options = parse([])
+        self.assertEqual((options.command, options.address, options.port), ("talk", "127.0.0.1", 8080))
+        self.assertEqual((options.name, options.tls), ("", False))
+
+    def test_short_and_long_before_and_behind_the_command(self) -> None:
+        for arguments in (
+            ["--port", "9999", "--address", "::1", "send", "bob", "hi"],
+            ["send", "-p", "9999", "-a", "::1", "bob", "hi"],
+            ["-p", "9999", "send", "-a", "::1", "bob", "hi"],
+        ):
+            options = parse(arguments)
+            self.assertEqual((options.command, options.address, options.port), ("send", "::1", 9999))
+            self.assertEqual(options.words, ["bob", "hi"])
+
+    def test_what_makes_no_sense(self) -> None:
+        self.assertIn("0 is no port", self.refused("-p", "0"))
+        self.assertIn("70000 is no port", self.refused("-p", "70000"))
+        self.assertIn("x is no id", self.refused("tail", "--since", "x"))
+        self.assertIn("not allowed with", self.refused("tail", "--lobby", "--group", "wob"))
+        self.assertIn("invalid choice", self.refused("fly"))
+
+
+class TheFile(OptionsTestCase):
+    """``HOST=``, ``PORT=``, ``NAME=`` as the seed has them."""
+
+    def test_it_is_found_and_options_win(self) -> None:
+        self.write("# mine\n\nHOST=10.0.0.1\nPORT = 9999\nname=alice\nTLS=yes\n", "client.conf")
+        options = parse(["--address", "127.0.0.2"])
+        self.assertEqual(
+            (options.address, options.port, options.name, options.tls), ("127.0.0.2", 9999, "alice", True)
+        )
+
+    def test_a_named_one_replaces_it(self) -> None:
+        self.write("PORT=9999\n", "client.conf")
+        options = parse(["-c", self.write("NAME=bob\n")])
+        self.assertEqual((options.port, options.name), (8080, "bob"))
+
+    def test_what_makes_no_sense_is_named_with_its_line(self) -> None:
+        for text, why in {
+            "HOST=a\nPORT=x": "line 2: x is no port",
+            "TLS=perhaps": "line 1: perhaps is neither yes nor no",
+            "COLOUR=red": "line 1: a line is KEY=VALUE, with one of HOST, PORT, NAME, TLS,",
+            "HOST": "line 1: a line is KEY=VALUE",
+        }.items():
+            with self.subTest(text), self.assertRaises(Unclear) as caught:
+                parse(["-c", self.write(text)])
+            self.assertIn(why, str(caught.exception))
+
+    def test_one_that_is_not_there(self) -> None:
+        with self.assertRaisesRegex(Unclear, "can't read .*none.conf: No such file or directory"):
+            parse(["-c", str(self.folder / "none.conf")])
+
+
+class Addresses(OptionsTestCase):
+    """Where to, and how sure of it."""
+
+    def test_plain(self) -> None:
+        self.assertEqual(str(address(parse(["-a", "::1"]))), "[::1]:8080")
+        self.assertIsNone(address(parse([])).tls)
+
+    def test_tls_checks_the_name_against_the_usual_certificates(self) -> None:
+        context = address(parse(["--tls"])).tls
+        assert context is not None
+        self.assertTrue(context.check_hostname)
+        self.assertIs(context.verify_mode, ssl.CERT_REQUIRED)
+
+    def test_certificates_that_are_none(self) -> None:
+        with self.assertRaisesRegex(Unclear, "can't read certificates from"):
+            address(parse(["--cafile", self.write("no certificate")]))

@@ -1,0 +1,180 @@
+"""``chat --plain``: lines in, lines out, against a real daemon."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+
+from PIL import Image
+
+from tests.client.chat_process import ChatTestCase
+from tests.daemon_process import PATIENCE
+
+WHEN = re.compile(r"\[\d\d:\d\d\] ")
+
+
+class Person:
+    """Somebody at ``chat --plain``."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+
+    def types(self, *lines: str) -> Person:
+        """Type these."""
+        assert self.process.stdin is not None
+        self.process.stdin.write("".join(f"{line}\n" for line in lines))
+        self.process.stdin.flush()
+        return self
+
+    def reads(self, count: int = 1) -> list[str]:
+        """The next lines on the screen, without their times."""
+        assert self.process.stdout is not None
+        return [WHEN.sub("", self.process.stdout.readline().rstrip("\n")) for _ in range(count)]
+
+
+class PlainTestCase(ChatTestCase):
+    """People in one room."""
+
+    def person(self, nick: str) -> Person:
+        """Somebody new, who has read their welcome."""
+        person = Person(self.chats("--plain", "-n", nick))
+        self.assertEqual(person.reads(), [f"* Hello {nick}"])
+        return person
+
+
+class Talking(PlainTestCase):
+    """Two at their keyboards."""
+
+    def test_a_session(self) -> None:
+        """The lobby, a private word, a group, and the way back; what is elsewhere says where."""
+        alice = self.person("alice")
+        bob = self.person("bob")
+        self.assertEqual(alice.reads(), ["* bob joined the chat"])
+        alice.types("hello", "s;bob;salut")
+        self.assertEqual(alice.reads(2), ["You said: hello", "@bob You said: salut"])
+        self.assertEqual(bob.reads(2), ["alice said: hello", "@alice alice said: salut"])
+        alice.types("/create wob", "in here", "//help is a word")
+        self.assertEqual(
+            alice.reads(4),
+            [
+                "* alice created wob (public)",
+                "* you are in wob",
+                "You said: in here",
+                "You said: /help is a word",
+            ],
+        )
+        bob.types("cg;wob", "/join wob", "me too", "/who", "/leave", "outside")
+        self.assertEqual(
+            bob.reads(8),
+            [
+                "* group_exists: there is a group wob already: join it, or choose another name",
+                "* bob joined wob",
+                "* you are in wob",
+                "You said: me too",
+                "wob: alice (owner), bob (member)",
+                "* bob left wob",
+                "* you are in lobby",
+                "You said: outside",
+            ],
+        )
+        self.assertEqual(
+            alice.reads(4),
+            ["* bob joined wob", "bob said: me too", "* bob left wob", "lobby bob said: outside"],
+        )
+
+    def test_what_makes_no_sense(self) -> None:
+        """Says what would."""
+        alice = self.person("alice")
+        for typed, code in {
+            "/fly": "unknown_action",
+            "s;nobody;x": "no_such_user",
+            "kick;wob": "bad_request",
+            "/kick wob": "bad_request",
+            "bg;wob;x": "no_such_group",
+            "s;alice;" + "x" * 10_000: "too_long",
+        }.items():
+            self.assertEqual([line.split(":")[0] for line in alice.types(typed).reads()], [f"* {code}"])
+        self.assertEqual(alice.types("", "still here").reads(), ["You said: still here"])
+
+    def test_an_image(self) -> None:
+        """It is turned into characters, and others see it as they are."""
+        Image.new("RGB", (200, 50), "white").save(self.folder / "photo.png")
+        alice, bob = self.person("alice"), self.person("bob")
+        alice.reads()
+        alice.types(f"/image {self.folder / 'photo.png'}")
+        art = alice.reads(9)
+        self.assertEqual((art[0], {line[:14] for line in art[1:]}), ("You said:", {"    QQQQQQQQQQ"}))
+        self.assertEqual(bob.reads(9), ["alice said:", *art[1:]])
+        alice.types("/image none.png", "/image")
+        self.assertEqual(
+            alice.reads(2),
+            ["* can't send none.png: No such file or directory", "* bad_request: say /image file"],
+        )
+
+    def test_what_is_heard_is_in_the_log(self) -> None:
+        """By default in the user's state folder."""
+        alice = self.person("alice")
+        self.person("bob").types("hello")
+        alice.reads(2)
+        logged = (self.folder / "chatd" / "client.log").read_text("utf-8")
+        self.assertIn(" lobby bob said: hello\n", logged)
+
+    def test_leaving_while_there_is_no_connection(self) -> None:
+        """Goes at once."""
+        alice = self.person("alice")
+        self.daemon.kill()
+        self.assertIn("connection lost", alice.reads()[0])
+        alice.types("/quit")
+        self.assertEqual(alice.process.wait(PATIENCE), 0)
+
+    def test_another_spelling_of_a_group_is_the_group(self) -> None:
+        """So what is said there is here, and leaving it leads to the lobby."""
+        alice = self.person("alice")
+        alice.types("/create Wob", "/join WOB", "hello", "/leave wob")
+        self.assertEqual(
+            alice.reads(6),
+            [
+                "* alice created Wob (public)",
+                "* you are in Wob",
+                "* you are in WOB",
+                "You said: hello",
+                "* alice left Wob",
+                "* you are in lobby",
+            ],
+        )
+
+    def test_the_end_of_the_input_waits_for_the_acks(self) -> None:
+        """A whole file of lines is said, in order, and the exit code says so."""
+        bob = self.text("bob")
+        lines = [f"line {number}" for number in range(500)]
+        process = self.chats("--plain", "-n", "alice")
+        said, _ = process.communicate("".join(f"{line}\n" for line in lines), timeout=PATIENCE)
+        self.assertEqual(process.returncode, 0)
+        self.assertEqual(
+            [WHEN.sub("", line) for line in said.splitlines()],
+            ["* Hello alice", *(f"You said: {line}" for line in lines)],
+        )
+        heard = bob.hears_until(b"LFT alice\n").decode().splitlines()
+        self.assertEqual(heard, ["ARR alice", *(f"MSG alice {line}" for line in lines), "LFT alice"])
+
+    def test_the_daemon_killed_under_a_typing_client(self) -> None:
+        """What was typed meanwhile is said once; both sides' histories are equal."""
+        port = self.daemon.port("json")
+        alice = self.person("alice")
+        alice.types(*(f"m{number}" for number in range(200)))
+        alice.reads(20)
+        self.daemon.kill()
+        alice.types(*(f"m{number}" for number in range(200, 300)))
+        self.daemon = self.start("--listen=text=tcp:0", f"--listen=json=tcp:{port}")
+        shown = []
+        while "You said: m299" not in shown:
+            shown += [line for line in alice.reads() if line.startswith("You said")]
+        self.assertEqual(shown, [f"You said: m{number}" for number in range(20, 300)])
+        stored = self.daemon.connect("json")
+        self.addCleanup(stored.close)
+        stored.asks(action="client-hello", from_="carol")
+        stored.asks(action="history", limit=500, ref=1)
+        messages = stored.object(ref=1)["messages"]
+        self.assertEqual(
+            [said["msg"] for said in messages if said["from"] == "alice"], [f"m{n}" for n in range(300)]
+        )

@@ -1,0 +1,432 @@
+"""``chat`` on a whole terminal: people at screens, against a real daemon."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from functools import partial
+from unittest.mock import patch
+
+from PIL import Image
+from rich.cells import cell_len
+from textual.events import Paste
+
+from chatd.client.link import Link, Lost
+from chatd.client.memory import WINDOW
+from chatd.client.scrollback import Scrollback
+from tests.client.people import Person, ScreenTestCase
+
+SAID = re.compile(r"(?:said: |^ {27,28})m(\d+)\b", re.MULTILINE)
+
+
+def numbers(person: Person) -> list[int]:
+    """The numbers of the messages ``m1``, ``m2`` … that are on the screen."""
+    return [int(number) for number in SAID.findall(person.screen)]
+
+
+class Arriving(ScreenTestCase):
+    """The door, and the rooms."""
+
+    def test_the_nick_is_asked_for_until_it_will_do(self) -> None:
+        """With the daemon's own words for why it won't."""
+
+        async def story() -> None:
+            async with self.at_screen("alice"), self.at_screen() as bob:
+                await bob.sees("Who are you?")
+                await bob.presses("f1", "f2", "ctrl+n", *"alice", "enter")
+                await bob.sees("alice is in use: choose another nick", "Who are you?")
+                await bob.presses(*["backspace"] * 5, *"bob", "enter")
+                await bob.sees("Join a room")
+                await bob.presses("escape")
+                await bob.sees("Hello bob", "● alice", "● bob")
+
+        self.play(story)
+
+    def test_rooms_are_joined_or_created(self) -> None:
+        """From the list that comes first, and again with F2."""
+
+        async def story() -> None:
+            async with self.at_screen("alice") as alice, self.at_screen("bob") as bob:
+                await alice.presses("f2")
+                await alice.sees("Join a room")
+                await alice.presses("tab", *"wob", "enter")
+                await alice.sees("alice created wob (public)", "alice ★")
+                await alice.types("/topic wob the weather")
+                await alice.sees("wob · the weather")
+                await bob.presses("f2")
+                await bob.sees("wob  1: the weather")
+                await bob.presses("down", "enter")
+                await bob.sees("bob joined wob", "● alice ★", "● bob", "wob · the weather")
+                await bob.presses("f2")
+                await bob.sees("wob  2, member: the weather")
+                await bob.presses("enter")
+                await bob.until(lambda: bob.lines[0].startswith(" lobby "))
+
+        self.play(story)
+
+    def test_nobody_is_let_in_without_a_connection(self) -> None:
+        """It ends, and says why."""
+        port = self.daemon.port("json")
+        self.daemon.kill()
+
+        async def story() -> None:
+            async with self.at_screen(port=port) as alice:
+                await alice.presses(*"alice", "enter")
+                await alice.until(lambda: alice.app._exit)
+                self.assertRegex(str(alice.app.failure), "no connection to .*: Connection refused")
+
+        self.play(story)
+
+
+class Talking(ScreenTestCase):
+    """Two people, and what each sees of the other."""
+
+    def test_a_session(self) -> None:
+        """The lobby, a private word, a group; what is elsewhere is counted; kicked, and back again."""
+
+        async def story() -> None:
+            async with self.at_screen("alice") as alice, self.at_screen("bob") as bob:
+                await alice.sees("bob joined the chat", "● bob")
+                await alice.types("hello", "s;bob;psst")
+                await alice.sees("You said: hello", "@bob")
+                await bob.sees("alice said: hello", "@alice 1")
+                await bob.presses("ctrl+n")
+                await bob.sees("alice said: psst", "@alice · ", "● alice")
+                await bob.types("what?")
+                await alice.sees("@bob 1")
+                await alice.types("/create wob", "in here", "//help is a word")
+                await alice.sees("You said: in here", "You said: /help is a word")
+                await bob.types("/join WOB")
+                await bob.sees("alice said: in here", "bob joined wob")
+                await alice.types("/kick wob bob too loud")
+                await alice.until(lambda: "● bob" not in alice.screen)
+                await bob.sees("alice kicked bob out of wob (too")
+                await bob.types("but")
+                await bob.sees("you are not in wob: join it first")
+                await bob.types("/join wob", "sorry")
+                await alice.sees("bob said: sorry", "● bob")
+                await bob.types("/leave")
+                await bob.until(lambda: bob.lines[0].startswith(" lobby "))
+                await bob.sees("bob left wob")
+
+        self.play(story)
+
+    def test_who_leaves_and_comes_back(self) -> None:
+        """Missed messages are there, and counted."""
+
+        async def story() -> None:
+            async with self.at_screen("alice") as alice:
+                await alice.types("/create wob")
+                async with self.at_screen("bob") as bob:
+                    await bob.types("/join wob", "/quit")
+                    await bob.until(lambda: bob.app._exit)
+                await alice.sees("○ bob")
+                await alice.types("one", "two", "s;bob;psst")
+                await alice.sees("You said: two", "@bob")
+                async with self.at_screen("bob") as bob:
+                    await bob.sees("Welcome back bob !", "wob 2", "@alice 1")
+                    await bob.presses("ctrl+n")
+                    await bob.sees("alice said: one", "alice said: two")
+                    await alice.sees("● bob")
+
+        self.play(story)
+
+    def test_what_makes_no_sense(self) -> None:
+        """Says so, and what was typed can be mended."""
+
+        async def story() -> None:
+            async with self.at_screen("alice") as alice:
+                await alice.types("/fly")
+                await alice.sees("there is no command /fly")
+                self.assertEqual(alice.app.query_one("#composer").text, "/fly")  # type: ignore[attr-defined]
+                await alice.types("s;nobody;x")
+                await alice.sees("nobody was ever called nobody here")
+                await alice.types("/who", "/help")
+                await alice.sees("/image file")
+
+        self.play(story)
+
+    def test_what_others_say_steers_nothing(self) -> None:
+        """Control characters are shown; wide and combining characters take the cells that they need."""
+
+        async def story() -> None:
+            async with self.at_screen("alice") as alice:
+                mallory = self.daemon.connect("json")
+                self.addCleanup(mallory.close)
+                mallory.asks(action="client-hello", from_="mallory")
+                for msg in (
+                    "\x1b[2J\x07bad\x9b0m",
+                    "漢字" * 40,
+                    "e\u0301a\u0308 👩 x",
+                    "[red]markup[/]",
+                    "a\tb",
+                ):
+                    mallory.asks(action="client-broadcast", msg=msg)
+                await alice.sees("\N{REPLACEMENT CHARACTER}[2J\N{REPLACEMENT CHARACTER}bad", "[red]markup[/]")
+                await alice.sees("said: a b", "漢字", "e\u0301a\u0308 👩 x")
+                self.assertNotRegex(alice.screen.replace("\n", ""), "[\x00-\x1f\x7f-\x9f]")
+                self.assertEqual({cell_len(line) for line in alice.lines}, {80})
+
+        self.play(story)
+
+    def test_a_small_terminal_and_one_without_colours(self) -> None:
+        """The lists go where there is no room for them."""
+
+        async def story() -> None:
+            async with self.at_screen("alice", size=(40, 10)) as alice:
+                await alice.types("hello " * 10)
+                await alice.sees("You said: hello hello")
+                self.assertNotIn("● alice", alice.screen)
+                with self.subTest("colours"):
+                    strips = alice.app.screen._compositor.render_strips()
+                    colours = {
+                        segment.style.color.name
+                        for strip in strips
+                        for segment in strip
+                        if segment.style is not None and segment.style.color is not None
+                    }
+                    self.assertTrue(all(name[1:3] == name[3:5] == name[5:7] for name in colours), colours)
+
+        with patch.dict("os.environ", NO_COLOR="1"):
+            self.play(story)
+
+    def test_the_theme_can_be_light(self) -> None:
+        """And what is shown follows."""
+
+        async def story() -> None:
+            async with self.at_screen("alice") as alice:
+                await alice.types("hello")
+                await alice.sees("You said: hello")
+                dark = alice.app.export_screenshot()
+                await alice.presses("f5")
+                await alice.until(lambda: alice.app.export_screenshot() != dark)
+                self.assertFalse(alice.app.current_theme.dark)
+                await alice.sees("You said: hello")
+
+        self.play(story)
+
+
+class Typing(ScreenTestCase):
+    """The composer."""
+
+    def test_what_is_pasted_is_one_message(self) -> None:
+        """However many lines it has."""
+
+        async def story() -> None:
+            async with self.at_screen("alice") as alice:
+                alice.app.query_one("#composer").post_message(Paste("one\r\ntwo\rthree\x1b[2J\n"))
+                await alice.sees("two")
+                await alice.presses("enter")
+                await alice.sees("You said: one")
+                self.assertEqual(self.stored(), ["one\ntwo\nthree\N{REPLACEMENT CHARACTER}[2J"])
+
+        self.play(story)
+
+    def test_completion_and_history(self) -> None:
+        """Tab goes round what fits, Up brings back what was typed."""
+
+        async def story() -> None:
+            async with self.at_screen("alice") as alice, self.at_screen("bob"):
+                composer = alice.app.query_one("#composer")
+
+                def text() -> str:
+                    return str(composer.text)  # type: ignore[attr-defined]
+
+                await alice.sees("● bob")
+                await alice.presses(*"/cr", "tab")
+                self.assertEqual(text(), "/create ")
+                await alice.sees("/create group [visibility]: create a group")
+                await alice.presses(*"wob", "enter")
+                await alice.sees("alice created wob")
+                await alice.presses(*"/ki", "tab", "w", "tab", "b", "tab", *"out", "enter")
+                await alice.sees("bob is not in wob")
+                await alice.presses("up")
+                self.assertEqual(text(), "/kick wob bob out")
+                await alice.presses("up", "up", "down", "down", "down")
+                self.assertEqual(text(), "")
+                await alice.presses(*"/t", "tab")
+                self.assertEqual(text(), "/topic ")
+                await alice.presses(*["backspace"] * 7, *"one", "ctrl+j", *"two", "enter")
+                await alice.sees("You said: one", "two")
+
+        self.play(story)
+
+
+class Lasting(ScreenTestCase):
+    """Connections that break."""
+
+    def test_the_daemon_killed_under_somebody_who_types(self) -> None:
+        """It is said at once; what was typed meanwhile is said once; both sides' histories are equal."""
+        port = self.daemon.port("json")
+
+        async def story() -> None:
+            async with self.at_screen("alice") as alice, self.at_screen("bob") as bob:
+                await alice.types(*(f"m{number}" for number in range(10)))
+                await bob.sees("alice said: m9")
+                await asyncio.to_thread(self.daemon.kill)
+                await alice.sees("connection lost", "no connection")
+                await alice.types(*(f"m{number}" for number in range(10, 15)))
+                await alice.sees("5 waiting")
+                again = partial(self.start, "--listen=text=tcp:0", f"--listen=json=tcp:{port}")
+                self.daemon = await asyncio.to_thread(again)
+                await alice.sees("connected again", "You said: m14")
+                await bob.sees("connected again", "alice said: m14")
+                for person in (alice, bob):
+                    said = [entry.text for entry in person.app.memory.shown.entries if entry.nick]
+                    self.assertEqual(said, [f"m{number}" for number in range(15)])
+                await alice.until(lambda: "waiting" not in alice.screen)
+                self.assertEqual(self.stored(), [f"m{number}" for number in range(15)])
+
+        self.play(story)
+
+    def test_a_daemon_that_is_gone_for_good(self) -> None:
+        """Ends it, and says why."""
+
+        async def story() -> None:
+            with patch("chatd.client.screen.Link", partial(Link, patience=0.0)):
+                async with self.at_screen("alice") as alice:
+                    await asyncio.to_thread(self.daemon.kill)
+                    await alice.until(lambda: alice.app._exit)
+                    self.assertIsInstance(alice.app.failure, Lost)
+
+        self.play(story)
+
+    def test_leaving_while_there_is_no_connection(self) -> None:
+        """Goes at once; what was typed in vain is counted."""
+
+        async def story() -> None:
+            async with self.at_screen("alice") as alice:
+                await asyncio.to_thread(self.daemon.kill)
+                await alice.sees("no connection")
+                await alice.types("hello?")
+                await alice.presses("ctrl+c")
+                await alice.until(lambda: alice.app._exit)
+                self.assertEqual((alice.app.in_vain, alice.app.failure), (1, None))
+
+        self.play(story)
+
+
+class LongAgo(ScreenTestCase):
+    """History that is longer than any screen."""
+
+    def write(self, count: int) -> None:
+        """Have so many messages in the lobby, all different."""
+        writer = self.daemon.connect("json")
+        writer.asks(action="client-hello", from_="writer")
+        for number in range(count):
+            writer.asks(action="client-broadcast", msg=f"m{number}", ref=number)
+        writer.object(ref=count - 1)
+        writer.asks(action="client-quit").hears_rest()
+        writer.close()
+
+    def test_ten_thousand_messages_are_a_window_of_them(self) -> None:
+        """Up to the first and down to the last, without a gap, and never more than a window in memory."""
+        self.write(10_000)
+
+        async def story() -> None:
+            async with self.at_screen("alice") as alice:
+                await alice.sees("m9999")
+                conversation = alice.app.memory.shown
+                scrollback = alice.app.query_one(Scrollback)
+                while conversation.first and conversation.first > 8_000:
+                    before = conversation.first
+                    scrollback.scroll_home(animate=False)
+                    await alice.until(lambda before=before: conversation.first != before)  # type: ignore[misc]
+                    await alice.until(lambda: scrollback.scroll_offset.y > 0)
+                    self.assertLessEqual(len(conversation.entries), WINDOW)
+                self.assertTrue(conversation.newer)
+                seen = [int(entry.text[1:]) for entry in conversation.entries if entry.nick]
+                self.assertEqual(seen, list(range(seen[0], seen[0] + len(seen))))
+                await alice.until(lambda: len(numbers(alice)) == 21)
+                shown = numbers(alice)
+                self.assertEqual(shown, list(range(shown[0], shown[0] + 21)))
+                self.assertGreater(shown[0], seen[0])
+                await alice.presses("ctrl+home")
+                await alice.until(lambda: numbers(alice)[:1] == [0])
+                await alice.presses("pagedown")
+                while (at := numbers(alice)[0]) < 260:
+                    await alice.presses("pagedown")
+                    await alice.until(lambda at=at: numbers(alice)[0] > at)  # type: ignore[misc]
+                    self.assertEqual(numbers(alice), list(range(numbers(alice)[0], numbers(alice)[0] + 21)))
+                await alice.presses("ctrl+end")
+                await alice.until(lambda: numbers(alice)[-1:] == [9_999])
+                await alice.types("here")
+                await alice.sees("You said: here")
+
+        self.play(story)
+
+    def test_what_comes_while_one_reads_further_back(self) -> None:
+        """Stays where it belongs, is counted, and moves nothing."""
+        self.write(300)
+
+        async def story() -> None:
+            async with self.at_screen("alice") as alice, self.at_screen("bob") as bob:
+                await alice.presses("ctrl+home")
+                await alice.until(lambda: numbers(alice)[:1] == [0])
+                await bob.types("news")
+                await alice.sees("lobby 1")
+                self.assertEqual(numbers(alice)[0], 0)
+                await alice.presses("ctrl+end")
+                await alice.sees("bob said: news")
+                await alice.until(lambda: "lobby 1" not in alice.screen)
+                await alice.presses("pageup")
+                before = numbers(alice)
+                await bob.types("more news")
+                await alice.until(lambda: any(e.text == "more news" for e in alice.app.memory.shown.entries))
+                await alice.pilot.pause()
+                self.assertEqual(numbers(alice), before)
+
+        self.play(story)
+
+    def test_searching(self) -> None:
+        """Goes back through what is in memory, then page by page through what is not."""
+        self.write(3_000)
+
+        async def story() -> None:
+            async with self.at_screen("alice") as alice:
+                await alice.sees("m2999")
+                await alice.presses("ctrl+f", *"m299", "enter")
+                await alice.until(lambda: 2_999 in numbers(alice))
+                await alice.presses(*["enter"] * 9)
+                await alice.until(lambda: 2_990 in numbers(alice))
+                await alice.presses("enter")
+                await alice.until(lambda: 299 in numbers(alice))
+                self.assertTrue(alice.app.memory.shown.newer)
+                await alice.presses("enter")
+                await alice.sees("nothing further back")
+                await alice.presses("escape", "ctrl+end")
+                await alice.until(lambda: 2_999 in numbers(alice))
+
+        self.play(story)
+
+
+class Images(ScreenTestCase):
+    """Pictures as characters."""
+
+    def picture(self) -> str:
+        """A white picture, four times as wide as high."""
+        path = str(self.folder / "photo.png")
+        Image.new("RGB", (200, 50), "white").save(path)
+        return path
+
+    def test_an_image_is_seen_by_others(self) -> None:
+        """Fitted to the width that one has oneself; narrower screens show what they can."""
+        path = self.picture()
+
+        async def story() -> None:
+            async with (
+                self.at_screen("alice") as alice,
+                self.at_screen("bob") as bob,
+                self.at_screen("carol", size=(64, 24)) as carol,
+            ):
+                await alice.types(f"/image {path}")
+                for person, width in ((alice, 44), (bob, 44), (carol, 28)):
+                    await person.sees("Q" * width)
+                    drawn = [line for line in person.lines if "QQ" in line]
+                    self.assertEqual({line.count("Q") for line in drawn}, {width})
+                    self.assertEqual(len(drawn), 4)
+                self.assertEqual(bob.app.memory.shown.entries[-1].kind, "image")
+                await alice.types("/image nowhere.png")
+                await alice.sees("can't send nowhere.png: No such file")
+
+        self.play(story)
