@@ -73,6 +73,8 @@ RESERVED: dict[str, set[str]] = {
     "sqlite3": {"store", "service"},
     "asyncio": {"client"},
     "threading": {"client"},
+    "textual": {"client"},
+    "ascii_magic": {"client"},
 }
 
 
