@@ -40,6 +40,12 @@ class Person:
         """The same in one."""
         return "\n".join(self.lines)
 
+    @property
+    def found(self) -> str:
+        """What the search has come to."""
+        found = self.app._found
+        return "" if found is None else found.text
+
     async def sees(self, *texts: str) -> Person:
         """Wait until all of these are on the screen."""
         return await self.until(lambda: all(text in self.screen for text in texts), texts)

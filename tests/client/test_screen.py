@@ -386,14 +386,12 @@ class LongAgo(ScreenTestCase):
             async with self.at_screen("alice") as alice:
                 await alice.sees("m2999")
                 await alice.presses("ctrl+f", *"m299", "enter")
-                await alice.until(lambda: 2_999 in numbers(alice))
-                await alice.presses(*["enter"] * 9)
-                await alice.until(lambda: 2_990 in numbers(alice))
-                await alice.presses("enter")
-                await alice.until(lambda: 299 in numbers(alice))
-                self.assertTrue(alice.app.memory.shown.newer)
-                await alice.presses("enter")
+                for number in (*range(2_999, 2_989, -1), 299):
+                    await alice.until(lambda number=number: alice.found == f"m{number}")  # type: ignore[misc]
+                    await alice.until(lambda number=number: number in numbers(alice))  # type: ignore[misc]
+                    await alice.presses("enter")
                 await alice.sees("nothing further back")
+                self.assertTrue(alice.app.memory.shown.newer)
                 await alice.presses("escape", "ctrl+end")
                 await alice.until(lambda: 2_999 in numbers(alice))
 
