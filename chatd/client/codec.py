@@ -45,6 +45,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     nick: str = msgspec.field(name="from")
     msg: str
     kind: str = "message"
+    colour: str = ""
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True, tag_field="action"):

@@ -174,8 +174,13 @@ class Memory:
         else:
             self._happened(news)
 
+    def met_on(self, page: codec.Page) -> None:
+        """Whoever speaks on a page has a colour, too."""
+        self.colours.update((item.nick, item.colour) for item in page.messages if item.colour)
+
     def caught_up(self, page: codec.Page) -> None:
         """What was said before one came; of the lobby that is the last page, of others what was missed."""
+        self.met_on(page)
         conversation = self.conversation(page.place)
         if page.place == LOBBY:
             conversation.begin_with(map(entry_of, page.messages), page.more, newer=False)

@@ -527,7 +527,10 @@ class Chat(App[None]):
                 after=after,
             )
         )
-        return answer if isinstance(answer, codec.Page) else None
+        if not isinstance(answer, codec.Page):
+            return None
+        self.memory.met_on(answer)
+        return answer
 
     @asynccontextmanager
     async def _progress(self) -> AsyncIterator[None]:

@@ -232,6 +232,8 @@ class JsonDialect:
         item = _message_item(logged)
         if logged.event.kind == "image" and len(self._encoded(item)) > self._frame_size - LIST_HEAD:
             item["msg"] = _too_large(logged.event)
+        if self.lines:
+            item["colour"] = logged.event.actor.colour
         return item
 
     def _help(self, request: Request, answer: Help) -> bytes:

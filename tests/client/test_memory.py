@@ -100,6 +100,12 @@ class Hearing(SynchronousTestCase):
         self.memory.go(bob)
         self.assertEqual(self.memory.conversation(bob).unread, 0)
 
+    def test_who_spoke_before_one_came_has_a_colour(self) -> None:
+        """The page brings it, and a live message would bring the same."""
+        said = codec.Item(id=1, seq=1, ts=AT, nick="carol", msg="a", colour="#445566")
+        self.memory.caught_up(codec.Page(messages=[said], group="wob"))
+        self.assertEqual(self.memory.colours, {"carol": "#445566"})
+
     def test_groups_by_any_spelling(self) -> None:
         self.event("joined", "alice", group="Wob")
         self.memory.go(Place("group", "WOB"))

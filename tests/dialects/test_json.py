@@ -273,10 +273,11 @@ class Answering(SynchronousTestCase):
     """Every answer, byte for byte."""
 
     def course(self, answer: Answer, expected: bytes, name: str = "x", **more: Any) -> None:
-        """A course-work client is answered exactly this, a newline client the same as a line."""
+        """A course-work client is answered exactly this, a newline client the same as a line, in colour."""
         request = Request(c.Quit(), name, **more)
         self.assertEqual(COURSE.answer(request, answer), expected)
-        self.assertEqual(LINES.answer(request, answer), expected + b"\n")
+        coloured = expected.replace(b'"kind":"message"}', b'"kind":"message","colour":"#a03030"}')
+        self.assertEqual(LINES.answer(request, answer), coloured + b"\n")
 
     def test_hello(self) -> None:
         """Three keys to course work, more to newline clients."""
