@@ -100,10 +100,14 @@ class Scrollback(ScrollView, can_focus=False):
         if self._conversation is not self._memory.shown:
             self.show()
             return
-        following = self.scroll_offset.y >= self.max_scroll_y
+        # Where there is more, the end of what is in memory is no end to follow.
+        following = not self._conversation.newer and self.scroll_offset.y >= self.max_scroll_y
         top, above = self._top()
         self._draw()
         line = next((y for y, (entry, _) in enumerate(self._lines) if entry is top), None)
+        if line is None and self._found in self._conversation.entries:
+            self.show(self._found)
+            return
         if following or line is None:
             self._see(len(self._lines))
         else:
