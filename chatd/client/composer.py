@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, Protocol
 
 from textual import events
 from textual.message import Message
 from textual.widgets import TextArea
 
 from chatd.client.completion import completions, usage
+from chatd.client.keys import obey
 from chatd.client.show import clean
 
 REMEMBERED: Final = 200
 """What was typed, that can be had again."""
 
-Offers = Callable[[], tuple[Iterable[str], Iterable[str]]]
-"""The nicks and the groups that may be meant."""
+
+class Writer(Protocol):
+    """Who uses a composer."""
+
+    def offers(self) -> tuple[Iterable[str], Iterable[str]]:
+        """The nicks and the groups that may be meant."""
+
+    def take(self, text: str) -> bool:
+        """``text`` is finished; whether it makes sense."""
 
 
 class Composer(TextArea):
     """A message in the making: Enter sends it, Tab completes it, Up and Down bring back earlier ones.
 
-    What is pasted is one message, however many lines it has; Ctrl-J begins a new line.
+    What is pasted is one message, however many lines it has; Ctrl-J begins a new line. What makes no sense
+    stays, to be mended.
     """
 
     DEFAULT_CSS = """
@@ -38,13 +47,6 @@ class Composer(TextArea):
     }
     """
 
-    class Submitted(Message):
-        """``text`` is finished."""
-
-        def __init__(self, text: str) -> None:
-            super().__init__()
-            self.text = text
-
     class Hinted(Message):
         """What can be said of what is being typed; empty when nothing."""
 
@@ -52,19 +54,12 @@ class Composer(TextArea):
             super().__init__()
             self.hint = hint
 
-    def __init__(self, offers: Offers, id: str) -> None:
+    def __init__(self, writer: Writer, id: str) -> None:
         super().__init__(id=id, compact=True, highlight_cursor_line=False)
-        self._offers = offers
+        self._writer = writer
         self._typed: deque[str] = deque(maxlen=REMEMBERED)
         self._back = 0
         self._cycle: list[str] = []
-
-    def took(self) -> None:
-        """What was submitted is on its way: remember it, and begin anew."""
-        if self.text and (not self._typed or self._typed[-1] != self.text):
-            self._typed.append(self.text)
-        self._begin("")
-        self._back = 0
 
     async def _on_key(self, event: events.Key) -> None:
         act = {
@@ -80,6 +75,8 @@ class Composer(TextArea):
             event.stop()
             event.prevent_default()
             act()
+        else:
+            await obey(self, event)
 
     async def _on_paste(self, event: events.Paste) -> None:
         event.stop()
@@ -94,8 +91,12 @@ class Composer(TextArea):
             self.post_message(self.Hinted(usage(self.text)))
 
     def _submit(self) -> None:
-        if self.text.strip():
-            self.post_message(self.Submitted(self.text))
+        if not self.text.strip() or not self._writer.take(self.text):
+            return
+        if not self._typed or self._typed[-1] != self.text:
+            self._typed.append(self.text)
+        self._begin("")
+        self._back = 0
 
     def _new_line(self) -> None:
         self.replace("\n", *self.selection, maintain_selection_offset=False)
@@ -104,7 +105,7 @@ class Composer(TextArea):
         """Complete the word before the cursor; the next Tab offers the next word that it may be."""
         if not self._cycle:
             head, tail = self._around_cursor()
-            start, words = completions(head, *self._offers())
+            start, words = completions(head, *self._writer.offers())
             if not words:
                 return
             self._cycle = [head[:start] + word + tail for word in words]

@@ -15,6 +15,7 @@ from textual.widgets import Input, Label, OptionList
 from textual.widgets.option_list import Option
 
 from chatd.client.codec import LOBBY, Group
+from chatd.client.keys import Line
 from chatd.client.language import _
 from chatd.client.show import clean, where
 
@@ -68,7 +69,7 @@ class FrontDoor(ModalScreen[str]):
             )
             if self._why:
                 yield Label(clean(self._why), id="why", markup=False)
-            yield Input(self._nick, placeholder=_("nick"), compact=True)
+            yield Line(self._nick, placeholder=_("nick"), compact=True)
 
     @on(Input.Submitted)
     def answered(self, event: Input.Submitted) -> None:
@@ -85,7 +86,7 @@ class Rooms(ModalScreen[str | None]):
 
     DEFAULT_CSS = _CSS.format(name="Rooms")
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss('')")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss('')", priority=True)]
 
     def __init__(self, groups: Sequence[Group]) -> None:
         super().__init__()
@@ -98,7 +99,7 @@ class Rooms(ModalScreen[str | None]):
             yield OptionList(
                 Option(Content(where(LOBBY))), *(Option(Content(_described(group))) for group in self._groups)
             )
-            yield Input(placeholder=_("new room: NAME, or NAME private"), compact=True)
+            yield Line(placeholder=_("new room: NAME, or NAME private"), compact=True)
 
     @on(OptionList.OptionSelected)
     def chosen(self, event: OptionList.OptionSelected) -> None:

@@ -177,13 +177,16 @@ class Link:
             await asyncio.sleep(self._pause(longest))
             longest = min(longest * 2, LONGEST_PAUSE)
 
-    async def ask(self, command: c.Command) -> codec.Answer:
-        """The answer to ``command``, by whatever connection it comes. Raises `Refused` and `Lost`."""
+    def ask(self, command: c.Command) -> asyncio.Future[codec.Answer]:
+        """Send ``command``, behind all that was asked before; the answer, by whatever connection it comes.
+
+        It may be `Refused` or `Lost`.
+        """
         ref = next(self._refs)
         asked = self._asked[ref] = _Asked(command, codec.request(command, ref))
         if self._writer is not None:
             asked.send(self._writer)
-        return await asked.answer
+        return asked.answer
 
     async def leave(self) -> None:
         """Say goodbye and end `run`, at once if there is no connection."""

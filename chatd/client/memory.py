@@ -161,15 +161,15 @@ class Memory:
         self.nick = welcome.user.nick
         self.colours[self.nick] = welcome.user.colour
 
-    def heard(self, news: codec.News) -> None:
-        """Put it where it belongs."""
+    def heard(self, news: codec.News, at_end: bool) -> None:
+        """Put it where it belongs; ``at_end`` says whether the end of what is shown can be seen."""
         if news.colour:
             self.colours[news.nick if isinstance(news, Said) else news.actor] = news.colour
         if isinstance(news, Said):
             conversation = self.conversation(news.place(self.nick))
             conversation.add(entry_of(news))
-            away = conversation is not self.shown or conversation.newer
-            if away and news.nick != self.nick:
+            seen = conversation is self.shown and at_end
+            if not seen and news.nick != self.nick:
                 conversation.unread += 1
         else:
             self._happened(news)

@@ -6,12 +6,13 @@ import asyncio
 import shutil
 import sys
 from argparse import Namespace
+from collections.abc import Awaitable
 from itertools import chain
 from threading import Thread
 from typing import Final
 
 from chatd.client import codec
-from chatd.client.codec import LOBBY
+from chatd.client.codec import LOBBY, Place
 from chatd.client.images import NoImage, art
 from chatd.client.language import _
 from chatd.client.link import Link, Lost, Refused
@@ -19,7 +20,7 @@ from chatd.client.log import Log, kept
 from chatd.client.options import address
 from chatd.client.scripts import named, put, through
 from chatd.client.show import INDENT, answered, clean, happening, line, where
-from chatd.client.typed import SAID, SendImage, heading, said, understood
+from chatd.client.typed import SAID, Bearings, Meant, SendImage, said
 from chatd.core import commands as c
 from chatd.core.refusals import Refusal
 
@@ -75,41 +76,63 @@ class Talk:
     def __init__(self, link: Link, room: Room) -> None:
         self._link = link
         self._room = room
+        self._bearings = Bearings()
+        self._typed: asyncio.Queue[Meant | Refusal] = asyncio.Queue(AHEAD)
         self._free = asyncio.Semaphore(AHEAD)
         self._saying: set[asyncio.Task[None]] = set()
 
-    async def go_on(self, lines: asyncio.Queue[str | None]) -> None:
-        """Do what each line says, until the end of all, or until one says to leave. Raises `Lost`."""
-        while (typed := await lines.get()) is not None:
-            if not typed.strip():
+    async def take(self, typed: str) -> None:
+        """Have done what a line asks for."""
+        if not typed.strip():
+            return
+        try:
+            meant = self._bearings.meant(typed, self._room.here)
+        except Refusal as refusal:
+            await self._typed.put(refusal)  # to be told when what came before is done
+        else:
+            await self._typed.put(meant)
+
+    async def end(self) -> None:
+        """There will be no more lines."""
+        await self._typed.put((c.Quit(), None))
+
+    async def go_on(self) -> None:
+        """Do what each line says, until one says to leave. Raises `Lost`."""
+        while True:
+            typed = await self._typed.get()
+            if isinstance(typed, Refusal):
+                self._room.refused(typed)
                 continue
-            try:
-                command = understood(typed, self._room.here)
-                if isinstance(command, SendImage):
-                    columns = shutil.get_terminal_size().columns - len(INDENT)
-                    drawn = await asyncio.to_thread(art, command.path, columns)
-                    command = said(self._room.here, drawn, "image")
-            except Refusal as refusal:
-                self._room.refused(refusal)
-                continue
-            except NoImage as trouble:
-                put(clean(f"* {trouble}"))
-                continue
+            command, goes = typed
             if isinstance(command, c.Quit):
                 break
-            if isinstance(command, SAID):
-                await self._free.acquire()
-                saying = asyncio.create_task(self._say(command))
-                self._saying.add(saying)
-                saying.add_done_callback(self._saying.discard)
-                await asyncio.sleep(0)  # so that it is on its way before what comes next
+            if isinstance(command, SendImage):
+                await self._send_image(command)
+            elif isinstance(command, SAID):
+                await self._send(command)
             else:
-                await self._do(command)
+                await self._do(command, goes)
         await asyncio.gather(*self._saying)
 
-    async def _say(self, command: c.Command) -> None:
+    async def _send_image(self, image: SendImage) -> None:
+        columns = shutil.get_terminal_size().columns - len(INDENT)
         try:
-            await self._link.ask(command)
+            drawn = await asyncio.to_thread(art, image.path, columns)
+            await self._send(said(image.place, drawn, "image"))
+        except Refusal as refusal:
+            self._room.refused(refusal)
+        except NoImage as trouble:
+            put(clean(f"* {trouble}"))
+
+    async def _send(self, command: c.Command) -> None:
+        await self._free.acquire()
+        saying = asyncio.create_task(self._say(self._link.ask(command)))
+        self._saying.add(saying)
+        saying.add_done_callback(self._saying.discard)
+
+    async def _say(self, asked: Awaitable[codec.Answer]) -> None:
+        try:
+            await asked
         except Refused as refused:
             self._room.refused(refused)
         except Lost:
@@ -117,24 +140,22 @@ class Talk:
         finally:
             self._free.release()
 
-    async def _do(self, command: c.Command) -> None:
-        command, goes = heading(command)
+    async def _do(self, command: c.Command, goes: Place | None) -> None:
+        done = True
         try:
-            answer = await self._link.ask(command)
-            for text in answered(answer, self._room.nick):
+            for text in answered(await self._link.ask(command), self._room.nick):
                 put(text)
         except Refused as refused:
-            if not (goes is not None and refused.code == "already_member"):
+            done = goes is not None and refused.code == "already_member"
+            if not done:
                 self._room.refused(refused)
-                return
         except Lost as lost:
+            done = False
             put(f"* {lost}")
-            return
-        if isinstance(command, c.Leave) and self._room.here.key == codec.Place("group", command.group).key:
-            goes = LOBBY
-        if goes is not None:
-            self._room.here = goes
-            put("* " + _("you are in {place}").format(place=where(goes)))
+        there = self._bearings.done(goes)
+        if done and there is not None:
+            self._room.here = there
+            put("* " + _("you are in {place}").format(place=where(there)))
 
 
 async def talk(options: Namespace) -> None:
@@ -143,16 +164,16 @@ async def talk(options: Namespace) -> None:
     log = kept(options.log)
     room = Room(name, log)
     link = Link(address(options), room.nick, room)
-    lines: asyncio.Queue[str | None] = asyncio.Queue(AHEAD)
+    talking = Talk(link, room)
     loop = asyncio.get_running_loop()
 
     def read() -> None:
         # In a thread, because a regular file can't be waited for otherwise.
-        for typed in chain(sys.stdin, (None,)):
-            asyncio.run_coroutine_threadsafe(lines.put(typed and typed.rstrip("\n")), loop).result()
+        for step in chain((talking.take(typed.rstrip("\n")) for typed in sys.stdin), (talking.end(),)):
+            asyncio.run_coroutine_threadsafe(step, loop).result()
 
     Thread(target=read, daemon=True).start()
     try:
-        await through(link, Talk(link, room).go_on(lines))
+        await through(link, talking.go_on())
     finally:
         log.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from argparse import Namespace
-from collections.abc import AsyncIterator, Container, Iterable
+from collections.abc import AsyncIterator, Awaitable, Container, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import ClassVar, Final
@@ -13,6 +13,7 @@ from textual import on, work
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
+from textual.widget import Widget
 from textual.widgets import Input, ProgressBar, Static
 
 from chatd.client import codec
@@ -20,6 +21,7 @@ from chatd.client.codec import LOBBY, Place
 from chatd.client.composer import Composer
 from chatd.client.doors import FrontDoor, Rooms
 from chatd.client.images import NoImage, art
+from chatd.client.keys import Line
 from chatd.client.language import _
 from chatd.client.link import Address, Link, Lost, Refused
 from chatd.client.lists import People, PlaceList, Places
@@ -28,7 +30,7 @@ from chatd.client.memory import Conversation, Entry, Kind, Memory, entry_of
 from chatd.client.options import address
 from chatd.client.scrollback import Scrollback
 from chatd.client.show import answered, clean, where
-from chatd.client.typed import SAID, SendImage, heading, said, understood
+from chatd.client.typed import SAID, Bearings, Meant, SendImage, said
 from chatd.core import commands as c
 from chatd.core.refusals import Refusal
 
@@ -115,15 +117,15 @@ class Chat(App[None]):
         Binding("f1", "help"),
         Binding("f2", "rooms"),
         Binding("f3,ctrl+f", "search", priority=True),
-        Binding("f4", "people"),
+        Binding("f4", "people", priority=True),
         Binding("f5", "theme"),
-        Binding("ctrl+n", "neighbour(1)", priority=True),
-        Binding("ctrl+p", "neighbour(-1)", priority=True),
+        Binding("ctrl+n", "neighbour(1)"),
+        Binding("ctrl+p", "neighbour(-1)"),
         Binding("pageup", "scroll(-1)", priority=True),
         Binding("pagedown", "scroll(1)", priority=True),
         Binding("ctrl+home", "first", priority=True),
         Binding("ctrl+end", "last", priority=True),
-        Binding("escape", "write"),
+        Binding("escape", "write", priority=True),
     ]
 
     def __init__(self, address: Address, nick: str, log: Log) -> None:
@@ -135,7 +137,8 @@ class Chat(App[None]):
         self._diary = log
         self._link: Link | None = None
         self._lost = ""
-        self._typed: asyncio.Queue[str] = asyncio.Queue()
+        self._typed: asyncio.Queue[Meant] = asyncio.Queue()
+        self._bearings = Bearings()
         self._free = asyncio.Semaphore(AHEAD)
         self._saying = 0
         self._reading = False
@@ -147,8 +150,8 @@ class Chat(App[None]):
         self._scrollback = Scrollback(self.memory, id="scrollback")
         self._people = People(self.memory, id="people")
         self._bar = ProgressBar(id="progress", show_eta=False)
-        self._sought = Input(id="search", placeholder=_("search, Enter for the next one back"), compact=True)
-        self._composer = Composer(self._offers, id="composer")
+        self._sought = Line(id="search", placeholder=_("search, Enter for the next one back"), compact=True)
+        self._composer = Composer(self, id="composer")
         self._hint = Static(id="hint", markup=False)
 
     def compose(self) -> ComposeResult:
@@ -171,7 +174,7 @@ class Chat(App[None]):
         """Ask who one is, or go in."""
         self._explain("")
         self._draw()
-        self._composer.focus()
+        self._attend(self._composer)
         self._obey()
         if self.memory.nick:
             self._go_in(self.memory.nick)
@@ -227,11 +230,11 @@ class Chat(App[None]):
     def heard(self, news: codec.News) -> None:
         """Keep it and show it."""
         here = self.memory.here
-        self.memory.heard(news)
+        self.memory.heard(news, self._scrollback.at_end)
         if trouble := self._diary.heard(news, self.memory.nick):
             self._tell(trouble, "trouble")
         if self.memory.here is not here:
-            self.go(self.memory.here)
+            self._turn(self.memory.here)
         elif isinstance(news, codec.Event) and Place("group", news.group).key == here.key:
             self._list_members()
         self._show()
@@ -267,76 +270,77 @@ class Chat(App[None]):
             if typed is None:
                 self.go(LOBBY)
             elif typed:
-                self._typed.put_nowait(typed)
+                self.take(typed)
 
         self.push_screen(Rooms(groups), go)
 
     # What one types.
 
-    @on(Composer.Submitted)
-    async def _submitted(self, event: Composer.Submitted) -> None:
+    def take(self, text: str) -> bool:
+        """Have done what ``text`` asks for; whether it makes sense.
+
+        It is meant for where one is, or will be once what was typed before is done: nothing that happens
+        meanwhile has it said elsewhere.
+        """
         try:
-            command = understood(event.text, self.memory.here)
+            command, goes = self._bearings.meant(text, self.memory.here)
         except Refusal as refusal:
             self._tell(refusal.text, "trouble")
-            return
-        self._composer.took()
-        if isinstance(command, c.Quit):
-            await self.action_quit()
+            return False
+        if isinstance(command, c.Quit) and self._lost:
+            self.call_later(self.action_quit)
         else:
-            self._typed.put_nowait(event.text)
+            self._typed.put_nowait((command, goes))
             self._draw_soon()
+        return True
 
     @work
     async def _obey(self) -> None:
-        """Do what was typed, in its order: the place of what is said depends on what was done before."""
+        """Do what was typed, in its order."""
         while True:
-            typed = await self._typed.get()
-            try:
-                command = understood(typed, self.memory.here)
-            except Refusal as refusal:
-                self._tell(refusal.text, "trouble")
-                continue
+            command, goes = await self._typed.get()
+            if isinstance(command, c.Quit):
+                await self.action_quit()
+                return
             self._saying += 1
             if isinstance(command, SAID):
                 await self._free.acquire()
-                self._say(command)
+                self._say(self._ask(command))
                 continue
             try:
-                await self._do(command)
+                await self._do(command, goes)
             finally:
                 self._saying -= 1
                 self._draw_soon()
 
     @work
-    async def _say(self, command: c.Command) -> None:
+    async def _say(self, asked: Awaitable[codec.Answer]) -> None:
         try:
-            await self._answer(command)
+            await self._told(asked)
         finally:
             self._free.release()
             self._saying -= 1
             self._draw_soon()
 
-    async def _do(self, command: c.Command | SendImage) -> None:
+    async def _do(self, command: c.Command | SendImage, goes: Place | None) -> None:
         if isinstance(command, SendImage):
-            await self._send_image(command.path)
+            await self._send_image(command)
         elif isinstance(command, c.ListGroups):
             self._choose_room(await self._groups())
         else:
-            asked, goes = heading(command)
-            answer = await self._answer(asked, fine=("already_member",) if goes else ())
+            answer = await self._answer(command, fine=("already_member",) if goes else ())
             for line in answered(answer, self.memory.nick) if answer else ():
                 self._tell(line, "answer")
-            if goes is not None and answer is not None:
-                self.go(goes)
+            there = self._bearings.done(goes)
+            if there is not None and answer is not None:
+                self._turn(there)
 
-    async def _send_image(self, path: str) -> None:
-        place = self.memory.here
+    async def _send_image(self, image: SendImage) -> None:
         columns = self._scrollback.scrollable_content_region.width
         async with self._progress():
             try:
-                drawn = await asyncio.to_thread(art, path, columns)
-                command = said(place, drawn, "image")
+                drawn = await asyncio.to_thread(art, image.path, columns)
+                command = said(image.place, drawn, "image")
             except NoImage as trouble:
                 self._tell(str(trouble), "trouble")
             except Refusal as refusal:
@@ -346,9 +350,15 @@ class Chat(App[None]):
 
     async def _answer(self, command: c.Command, fine: Container[str] = ()) -> codec.Answer | None:
         """What the daemon answers, empty for a refusal that is ``fine``; None for another, which is told."""
-        assert self._link is not None
+        return await self._told(self._ask(command), fine)
+
+    def _ask(self, command: c.Command) -> Awaitable[codec.Answer]:
+        assert self._link is not None  # nobody is asked anything before
+        return self._link.ask(command)
+
+    async def _told(self, asked: Awaitable[codec.Answer], fine: Container[str] = ()) -> codec.Answer | None:
         try:
-            return await self._link.ask(command)
+            return await asked
         except Refused as refused:
             if refused.code in fine:
                 return codec.Answer()
@@ -360,7 +370,11 @@ class Chat(App[None]):
     # Where one is.
 
     def go(self, place: Place) -> None:
-        """Look at another conversation."""
+        """Look at another conversation, wherever what was typed before would lead."""
+        self._bearings.chosen()
+        self._turn(place)
+
+    def _turn(self, place: Place) -> None:
         self.memory.go(place)
         self._found = None
         self._scrollback.show()
@@ -370,7 +384,7 @@ class Chat(App[None]):
     @on(PlaceList.Chosen)
     def _chosen(self, event: PlaceList.Chosen) -> None:
         self.go(event.place)
-        self._composer.focus()
+        self._attend(self._composer)
 
     def action_neighbour(self, step: int) -> None:
         """Go to the next conversation, or the one before."""
@@ -380,15 +394,15 @@ class Chat(App[None]):
 
     def action_people(self) -> None:
         """Choose somebody to talk to."""
-        self._people.focus()
+        self._attend(self._people)
 
     def action_rooms(self) -> None:
         """Choose a room."""
-        self._typed.put_nowait("/rooms")
+        self.take("/rooms")
 
     def action_help(self) -> None:
         """List the commands."""
-        self._typed.put_nowait("/help")
+        self.take("/help")
 
     def action_theme(self) -> None:
         """From dark to light, or back."""
@@ -410,12 +424,20 @@ class Chat(App[None]):
                 self.memory.met(answer.members if isinstance(answer, codec.Members) else [])
         self._draw_soon()
 
+    def _attend(self, widget: Widget) -> None:
+        """What is typed from now on is for ``widget``: `Widget.focus` would let a few keys pass first."""
+        widget.screen.set_focus(widget)
+
     # Scrolling and searching.
 
     @on(Scrollback.Wanted)
     def _wanted(self, event: Scrollback.Wanted) -> None:
         if not self._reading and self.memory.welcome:
             self._read_on(event.older)
+
+    @on(Scrollback.EndSeen)
+    def _end_seen(self) -> None:
+        self._draw_soon()
 
     @work(group="reading")
     async def _read_on(self, older: bool) -> None:
@@ -464,13 +486,13 @@ class Chat(App[None]):
     def action_search(self) -> None:
         """Ask what to search for."""
         self._sought.add_class("-shown")
-        self._sought.focus()
+        self._attend(self._sought)
 
     def action_write(self) -> None:
         """Back to the message in the making."""
         self.workers.cancel_group(self, "searching")
         self._sought.remove_class("-shown")
-        self._composer.focus()
+        self._attend(self._composer)
 
     @on(Input.Submitted, "#search")
     def _search_for(self, event: Input.Submitted) -> None:
@@ -563,7 +585,8 @@ class Chat(App[None]):
         keys = _("F1 help  F2 rooms  F3 search  F4 people  F5 light/dark  ^N ^P go  ^C leave")
         self._hint.update(clean(text or keys))
 
-    def _offers(self) -> tuple[Iterable[str], Iterable[str]]:
+    def offers(self) -> tuple[Iterable[str], Iterable[str]]:
+        """The nicks and the groups that what is typed may mean."""
         nicks = self.memory.online | {member.name for member in self.memory.people()}
         places = [conversation.place for conversation in self.memory.places()]
         return nicks, [place.name for place in places if place.kind == "group"]
@@ -577,7 +600,7 @@ class Chat(App[None]):
         """Draw all but the conversation itself."""
         self._drawing = False
         here = self.memory.here
-        if not self.memory.shown.newer:
+        if self._scrollback.at_end:
             self.memory.shown.unread = 0
         parts = [where(here)]
         if topic := self.memory.topics.get(here.key):

@@ -60,6 +60,9 @@ class Scrollback(ScrollView, can_focus=False):
         "scrollback--found",
     }
 
+    class EndSeen(Message):
+        """One has come to the end of the conversation."""
+
     class Wanted(Message):
         """There may be more: ``older`` or newer."""
 
@@ -74,7 +77,13 @@ class Scrollback(ScrollView, can_focus=False):
         self._lines: list[tuple[Entry, Strip]] = []
         self._drawn: dict[int, tuple[Entry, str, list[Strip]]] = {}
         self._found: Entry | None = None
+        self._following = True
         self._stale = False
+
+    @property
+    def at_end(self) -> bool:
+        """Whether the end of the conversation can be seen, and will be followed."""
+        return self._following and not self._conversation.newer
 
     def changed(self) -> None:
         """The memory has changed; however often that happens at once, it is drawn once."""
@@ -100,8 +109,7 @@ class Scrollback(ScrollView, can_focus=False):
         if self._conversation is not self._memory.shown:
             self.show()
             return
-        # Where there is more, the end of what is in memory is no end to follow.
-        following = not self._conversation.newer and self.scroll_offset.y >= self.max_scroll_y
+        following = self.at_end
         top, above = self._top()
         self._draw()
         line = next((y for y, (entry, _) in enumerate(self._lines) if entry is top), None)
@@ -128,6 +136,9 @@ class Scrollback(ScrollView, can_focus=False):
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         """Ask for more where what there is ends."""
         super().watch_scroll_y(old_value, new_value)
+        self._following = new_value >= self.max_scroll_y
+        if self.at_end:
+            self.post_message(self.EndSeen())
         if round(old_value) != round(new_value):
             self._want_more()
 
@@ -150,7 +161,9 @@ class Scrollback(ScrollView, can_focus=False):
         return entry, sum(1 for other, _ in self._lines[:y] if other is entry)
 
     def _see(self, y: int) -> None:
+        """Have line ``y`` be the first that can be seen, or one before it if what there is ends too early."""
         self.scroll_to(y=max(0, y), animate=False, immediate=True)
+        self._following = y >= self.max_scroll_y
 
     def _want_more(self) -> None:
         if self._conversation.older and self.scroll_offset.y == 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Final, Literal
 
 import msgspec
@@ -25,9 +26,10 @@ SAID: Final = (c.Broadcast, c.Send, c.GroupBroadcast)
 
 
 class SendImage(msgspec.Struct, frozen=True):
-    """The client's own command: turn the picture at ``path`` into characters and say them."""
+    """The client's own command: turn the picture at ``path`` into characters and say them in ``place``."""
 
     path: str
+    place: Place
 
 
 def understood(typed: str, here: Place) -> c.Command | SendImage:
@@ -45,6 +47,34 @@ def understood(typed: str, here: Place) -> c.Command | SendImage:
     return said(here, typed[1:] if typed.startswith("//") else typed)
 
 
+Meant = tuple[c.Command | SendImage, Place | None]
+"""A command, and where it leads, if it does."""
+
+
+class Bearings:
+    """Where what is typed is meant for: where one is, or where what was typed before it leads."""
+
+    def __init__(self) -> None:
+        self._ahead: deque[Place] = deque()
+
+    def meant(self, typed: str, here: Place) -> Meant:
+        """What ``typed`` asks for. Raises `Refusal`."""
+        there = self._ahead[-1] if self._ahead else here
+        command = understood(typed, there)
+        goes = _leads(command, there)
+        if goes is not None:
+            self._ahead.append(goes)
+        return command, goes
+
+    def done(self, goes: Place | None) -> Place | None:
+        """Where one goes now that what leads there is done: nowhere if one chose another place since."""
+        return self._ahead.popleft() if goes in self._ahead else None
+
+    def chosen(self) -> None:
+        """One chose where to be, wherever what was typed leads."""
+        self._ahead.clear()
+
+
 def said(place: Place, text: str, kind: Literal["message", "image"] = "message") -> c.Command:
     """What says ``text`` in ``place``. Raises `Refusal`."""
     fields = {"msg": text, "kind": kind}
@@ -55,13 +85,13 @@ def said(place: Place, text: str, kind: Literal["message", "image"] = "message")
     return c.COMMANDS["send"].build({"dest": place.name, **fields}, MOST)
 
 
-def heading(command: c.Command) -> tuple[c.Command, Place | None]:
-    """What the daemon is asked for ``command``, and where one is once that is done, or was done before."""
-    if isinstance(command, c.Enter):
-        return c.Join(command.group), Place("group", command.group)
-    if isinstance(command, c.CreateGroup):
-        return command, Place("group", command.group)
-    return command, None
+def _leads(command: c.Command | SendImage, here: Place) -> Place | None:
+    """Where ``command`` takes one from ``here`` once it is done, or was done before, if it does."""
+    if isinstance(command, (c.Join, c.CreateGroup)):
+        return Place("group", command.group)
+    if isinstance(command, c.Leave) and Place("group", command.group).key == here.key:
+        return LOBBY
+    return None
 
 
 def _slash(typed: str, here: Place) -> c.Command | SendImage:
@@ -70,7 +100,7 @@ def _slash(typed: str, here: Place) -> c.Command | SendImage:
         path = "".join(rest).strip()
         if not path:
             raise Refusal("bad_request", why="say /image file")
-        return SendImage(path)
+        return SendImage(path, here)
     row = SLASHES.get(word.lower())
     if row is None:
         raise Refusal("unknown_action", name=f"/{word[:64]}")
@@ -80,8 +110,9 @@ def _slash(typed: str, here: Place) -> c.Command | SendImage:
             return c.ListMembers(here.name)
         if row.here:
             values.setdefault("group", here.name)
-    if here.kind == "direct" and row.name == "history":
-        values.setdefault("dest", here.name)
+    if row.name == "history" and "dest" not in values and here != LOBBY:
+        values["group" if here.kind == "group" else "dest"] = here.name
     if not row.required <= values.keys():
         raise Refusal("bad_request", why=f"say {row.slash_usage}")
-    return row.build(values, MOST)
+    command = row.build(values, MOST)
+    return c.Join(command.group) if isinstance(command, c.Enter) else command

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 from unittest.mock import patch
 
+from textual._xterm_parser import XTermParser
 from textual.pilot import Pilot
 
 from chatd.client.composer import Composer
@@ -63,6 +64,13 @@ class Person:
     async def presses(self, *keys: str) -> Person:
         """Press these keys."""
         await self.pilot.press(*keys)
+        return self
+
+    async def bursts(self, typed: str) -> Person:
+        """Send what a terminal sends for keys that come all at once, as over a slow line."""
+        for event in XTermParser().feed(typed):
+            self.app.post_message(event)
+        await self.pilot.pause()
         return self
 
     async def types(self, *texts: str) -> Person:

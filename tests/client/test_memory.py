@@ -84,7 +84,7 @@ class Hearing(SynchronousTestCase):
         """Something happens."""
         self.ids += 1
         id = self.ids if "group" in fields else 0
-        self.memory.heard(codec.Event(event=event, actor=actor, ts=AT, id=id, **fields))
+        self.memory.heard(codec.Event(event=event, actor=actor, ts=AT, id=id, **fields), at_end=True)
 
     def texts(self, place: Place = LOBBY) -> list[str]:
         """What stands there."""
@@ -93,8 +93,11 @@ class Hearing(SynchronousTestCase):
     def test_what_is_said_elsewhere_is_unread(self) -> None:
         """One's own words are not; looking reads it."""
         bob = Place("direct", "bob")
-        self.memory.heard(codec.Sent(id=1, ts=AT, nick="bob", msg="a", to="alice", colour="#112233"))
-        self.memory.heard(codec.Sent(id=2, ts=AT, nick="alice", msg="b", to="bob"))
+        for said in (
+            codec.Sent(id=1, ts=AT, nick="bob", msg="a", to="alice", colour="#112233"),
+            codec.Sent(id=2, ts=AT, nick="alice", msg="b", to="bob"),
+        ):
+            self.memory.heard(said, at_end=True)
         self.assertEqual((self.texts(bob), self.memory.conversation(bob).unread), (["a", "b"], 1))
         self.assertEqual(self.memory.colours, {"bob": "#112233"})
         self.memory.go(bob)

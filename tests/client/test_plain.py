@@ -82,6 +82,25 @@ class Talking(PlainTestCase):
             ["* bob joined wob", "bob said: me too", "* bob left wob", "lobby bob said: outside"],
         )
 
+    def test_what_was_meant_for_a_group_is_said_nowhere_else(self) -> None:
+        """If one does not get in, it is refused as well; with the word of the text wire one gets in, too."""
+        alice, bob = self.person("alice"), self.person("bob")
+        alice.reads()
+        alice.types("/create wob private", "/create den")
+        alice.reads(4)
+        bob.types("/join wob", "a secret", "j;den", "hello", "/history")
+        self.assertEqual(
+            bob.reads(6),
+            [
+                "* not_invited: wob is private: ask a member to invite you",
+                "* no_such_group: there is no group wob that you can see",
+                "* bob joined den",
+                "* you are in den",
+                "You said: hello",
+                "den You said: hello",
+            ],
+        )
+
     def test_what_makes_no_sense(self) -> None:
         """Says what would."""
         alice = self.person("alice")

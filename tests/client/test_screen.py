@@ -11,6 +11,8 @@ from PIL import Image
 from rich.cells import cell_len
 from textual.events import Paste
 
+from chatd.client.codec import Place
+from chatd.client.composer import Composer
 from chatd.client.link import Link, Lost
 from chatd.client.memory import WINDOW
 from chatd.client.scrollback import Scrollback
@@ -138,7 +140,7 @@ class Talking(ScreenTestCase):
             async with self.at_screen("alice") as alice:
                 await alice.types("/fly")
                 await alice.sees("there is no command /fly")
-                self.assertEqual(alice.app.query_one("#composer").text, "/fly")  # type: ignore[attr-defined]
+                self.assertEqual(alice.app.query_one(Composer).text, "/fly")
                 await alice.types("s;nobody;x")
                 await alice.sees("nobody was ever called nobody here")
                 await alice.types("/who", "/help")
@@ -214,7 +216,7 @@ class Typing(ScreenTestCase):
 
         async def story() -> None:
             async with self.at_screen("alice") as alice:
-                alice.app.query_one("#composer").post_message(Paste("one\r\ntwo\rthree\x1b[2J\n"))
+                alice.app.query_one(Composer).post_message(Paste("one\r\ntwo\rthree\x1b[2J\n"))
                 await alice.sees("two")
                 await alice.presses("enter")
                 await alice.sees("You said: one")
@@ -227,10 +229,10 @@ class Typing(ScreenTestCase):
 
         async def story() -> None:
             async with self.at_screen("alice") as alice, self.at_screen("bob"):
-                composer = alice.app.query_one("#composer")
+                composer = alice.app.query_one(Composer)
 
                 def text() -> str:
-                    return str(composer.text)  # type: ignore[attr-defined]
+                    return composer.text
 
                 await alice.sees("● bob")
                 await alice.presses(*"/cr", "tab")
@@ -248,6 +250,70 @@ class Typing(ScreenTestCase):
                 self.assertEqual(text(), "/topic ")
                 await alice.presses(*["backspace"] * 7, *"one", "ctrl+j", *"two", "enter")
                 await alice.sees("You said: one", "two")
+
+        self.play(story)
+
+
+class AllAtOnce(ScreenTestCase):
+    """Keys that come faster than they can be obeyed."""
+
+    def test_each_line_is_a_message_and_corrections_correct(self) -> None:
+        """In the order in which they were typed; what is not finished waits."""
+
+        async def story() -> None:
+            async with self.at_screen("alice") as alice:
+                await alice.bursts("hellp\x7fo\rtwi\x7f\x1b[Doo\x1b[3~\r\x1b[200~three\n\x1b[201~\rfour")
+                await alice.sees("You said: three")
+                self.assertEqual(self.stored(), ["hello", "too", "three"])
+                self.assertEqual(alice.app.query_one(Composer).text, "four")
+
+        self.play(story)
+
+    def test_what_is_searched_is_not_said(self) -> None:
+        """The key that turns to the search has the next letter go there, the one that turns back, too."""
+
+        async def story() -> None:
+            async with self.at_screen("alice") as alice:
+                await alice.types("hello", "world")
+                await alice.sees("You said: world")
+                await alice.bursts("\x06hell\r")
+                await alice.until(lambda: alice.found == "hello")
+                await alice.bursts("\x1b[13~\x1b[27u")
+                await alice.bursts("so\r")
+                await alice.sees("You said: so")
+                self.assertEqual(self.stored(), ["hello", "world", "so"])
+
+        self.play(story)
+
+    def test_everything_is_said_where_one_was(self) -> None:
+        """Or was on one's way to, whatever happens meanwhile; what can't be said there is said nowhere."""
+
+        async def story() -> None:
+            async with self.at_screen("alice") as alice, self.at_screen("bob") as bob:
+                await alice.bursts("/create wob\rone\r/leave\rtwo\r/join nowhere\rthree\r")
+                await alice.sees("there is no group nowhere")
+                await alice.types("/join wob", "s;bob;psst")
+                await bob.sees("@alice 1")
+                await alice.until(lambda: alice.lines[0].startswith(" wob "))
+                await alice.bursts("/who\rfour\r\x0efive\r\x10six\r")
+                await alice.sees("You said: six")
+                self.assertEqual(self.stored(), ["two"])
+                wob = alice.app.memory.conversation(Place("group", "wob"))
+                self.assertEqual([e.text for e in wob.entries if e.nick], ["one", "four", "six"])
+                bobs = alice.app.memory.conversation(Place("direct", "bob"))
+                self.assertEqual([e.text for e in bobs.entries if e.nick], ["psst", "five"])
+
+        self.play(story)
+
+    def test_goodbye_comes_last(self) -> None:
+        """What was said before it is said."""
+
+        async def story() -> None:
+            async with self.at_screen("alice") as alice:
+                await alice.bursts("/who\rone\rtwo\r/quit\r")
+                await alice.until(lambda: alice.app._exit)
+                self.assertEqual(alice.app.in_vain, 0)
+                self.assertEqual(self.stored(), ["one", "two"])
 
         self.play(story)
 
@@ -372,9 +438,33 @@ class LongAgo(ScreenTestCase):
                 await alice.presses("pageup")
                 before = numbers(alice)
                 await bob.types("more news")
-                await alice.until(lambda: any(e.text == "more news" for e in alice.app.memory.shown.entries))
-                await alice.pilot.pause()
+                await alice.sees("lobby 1")
+                self.assertEqual(alice.app.memory.shown.entries[-1].text, "more news")
                 self.assertEqual(numbers(alice), before)
+                await alice.presses("pagedown", "pagedown")
+                await alice.sees("bob said: more news")
+                await alice.until(lambda: "lobby 1" not in alice.screen)
+
+        self.play(story)
+
+    def test_the_end_is_followed_whatever_room_there_is_for_it(self) -> None:
+        """Bars come and go, the window shrinks and grows: who reads the end goes on reading the end."""
+        self.write(100)
+
+        async def story() -> None:
+            async with self.at_screen("alice") as alice, self.at_screen("bob") as bob:
+                await alice.presses("ctrl+f")
+                await alice.sees("search, Enter")
+                await bob.types("one")
+                await alice.sees("bob said: one")
+                await alice.presses("escape")
+                await alice.until(lambda: "search, Enter" not in alice.screen)
+                await bob.types("two")
+                await alice.sees("bob said: two")
+                for number, size in enumerate(((40, 10), (80, 24), (120, 40))):
+                    await alice.pilot.resize_terminal(*size)
+                    await bob.types(f"size {number}")
+                    await alice.sees(f"bob said: size {number}")
 
         self.play(story)
 
