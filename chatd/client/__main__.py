@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import os
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
@@ -25,7 +27,7 @@ async def talk(options: Namespace) -> None:
     if options.plain:
         await plain.talk(options)
         return
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout)):
         raise Unclear(_("this is no terminal: chat --plain works with lines"))
     try:
         from chatd.client import screen  # an extra, which nothing else needs
@@ -43,8 +45,11 @@ COMMANDS: Final = {"send": scripts.send, "tail": scripts.tail, "talk": talk}
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run what the command line asks for; the exit code."""
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
-        options = parse(sys.argv[1:] if arguments is None else arguments)
+        options = parse([_readable(one) for one in (sys.argv[1:] if arguments is None else arguments)])
         asyncio.run(COMMANDS[options.command](options))
     except Unclear as unclear:
         return _say(str(unclear), NO_SENSE)
@@ -57,6 +62,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     return 0
+
+
+def _readable(argument: str) -> str:
+    """``argument``, with what is no text in it marked as such."""
+    return os.fsencode(argument).decode(errors="replace")
 
 
 def _say(why: str, code: int) -> int:

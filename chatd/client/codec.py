@@ -5,8 +5,9 @@ Source: SPEC.md, chapter "The JSON wire". Commands come from the one table that 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
@@ -15,6 +16,8 @@ from chatd.core.commands import DECLARED, Command, Hello
 from chatd.core.names import BadName, parse_group, parse_nick
 
 Kind = Literal["lobby", "group", "direct"]
+
+Colour = Annotated[str, msgspec.Meta(pattern="^(#[0-9a-fA-F]{6})?$")]
 
 
 class Place(msgspec.Struct, frozen=True, order=True):
@@ -45,7 +48,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     nick: str = msgspec.field(name="from")
     msg: str
     kind: str = "message"
-    colour: str = ""
+    colour: Colour = ""
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True, tag_field="action"):
@@ -56,7 +59,7 @@ class Said(msgspec.Struct, frozen=True, kw_only=True, tag_field="action"):
     nick: str = msgspec.field(name="from")
     msg: str
     kind: str = "message"
-    colour: str = ""
+    colour: Colour = ""
 
     def place(self, reader: str) -> Place:
         """Where it was said, as ``reader`` sees it."""
@@ -105,7 +108,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="action", tag="
     topic: str = ""
     visibility: str = ""
     returning: bool = False
-    colour: str = ""
+    colour: Colour = ""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, tag_field="action"):
@@ -119,7 +122,7 @@ class User(msgspec.Struct, frozen=True):
 
     id: int
     nick: str
-    colour: str
+    colour: Colour
 
 
 class Welcome(Answer, frozen=True, kw_only=True, tag="server-hello"):
@@ -207,10 +210,12 @@ class States(Answer, frozen=True, kw_only=True, tag="server-states"):
     @property
     def happened(self) -> list[Event]:
         """The events, as they would have been told."""
-        return [
-            msgspec.convert({**event, "action": "server-event", "group": self.group}, Event)
-            for event in self.events
-        ]
+        happened = []
+        for event in self.events:
+            with suppress(msgspec.ValidationError):  # what this client does not know
+                told = {**event, "action": "server-event", "group": self.group}
+                happened.append(msgspec.convert(told, Event))
+        return happened
 
 
 class Help(Answer, frozen=True, kw_only=True, tag="server-help"):
@@ -262,8 +267,11 @@ def request(command: Command, ref: str | None = None) -> bytes:
     return msgspec.json.encode(asked) + b"\n"
 
 
-def done(command: Command, ack: Ack, nick: str) -> News:
-    """The entry of the log that ``nick`` made by ``command``, which is told to all others of its audience."""
+def done(command: Command, ack: Ack, nick: str) -> News | None:
+    """The entry of the log that ``nick`` made by ``command``, which is told to all others of its audience.
+
+    None for a command that makes none.
+    """
     if isinstance(command, c.Broadcast):
         return Broadcast(id=ack.id, ts=ack.ts, nick=nick, msg=command.msg, kind=command.kind)
     if isinstance(command, c.GroupBroadcast):
@@ -272,6 +280,8 @@ def done(command: Command, ack: Ack, nick: str) -> News:
         )
     if isinstance(command, c.Send):
         return Sent(id=ack.id, ts=ack.ts, nick=nick, msg=command.msg, kind=command.kind, to=ack.to)
+    if type(command) not in _EVENTS:
+        return None
     fields = msgspec.structs.asdict(command)
     fields["subject"] = fields.pop("dest", "")
     fields["group"] = ack.group

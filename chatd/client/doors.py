@@ -17,7 +17,7 @@ from textual.widgets.option_list import Option
 from chatd.client.codec import LOBBY, Group
 from chatd.client.keys import Line
 from chatd.client.language import _
-from chatd.client.show import clean, where
+from chatd.client.show import note, where
 
 _CSS = """
 {name} {{
@@ -68,7 +68,7 @@ class FrontDoor(ModalScreen[str]):
                 _("Who are you? The daemon is at {address}.").format(address=self._address), markup=False
             )
             if self._why:
-                yield Label(clean(self._why), id="why", markup=False)
+                yield Label(note(self._why), id="why", markup=False)
             yield Line(self._nick, placeholder=_("nick"), compact=True)
 
     @on(Input.Submitted)
@@ -123,4 +123,4 @@ def _described(group: Group) -> str:
         remarks.append(_("private"))
     if group.role:
         remarks.append(_(group.role))
-    return clean(f"{group.group}  {', '.join(remarks)}" + (f": {group.topic}" if group.topic else ""))
+    return note(f"{group.group}  {', '.join(remarks)}" + (f": {group.topic}" if group.topic else ""))

@@ -39,8 +39,8 @@ def art(path: str, columns: int) -> str:
         raise NoImage(
             _("images need ascii-magic: {command}").format(command="pip install 'chatd[images]'")
         ) from None
-    file = Path(path).expanduser()
     try:
+        file = Path(path).expanduser()
         if file.exists() and not file.is_file():
             raise NoImage(_said(path, _("it is no file")))
         with warnings.catch_warnings():
@@ -51,6 +51,8 @@ def art(path: str, columns: int) -> str:
                 upright = ImageOps.exif_transpose(picture).convert("RGBA")
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise NoImage(_said(path, _("it is too large"))) from None
+    except RuntimeError as unknown:  # ~nobody
+        raise NoImage(_said(path, str(unknown))) from None
     except UnidentifiedImageError:
         raise NoImage(_said(path, _("it is no picture"))) from None
     except (OSError, ValueError, SyntaxError) as error:  # all of which Pillow raises for broken files

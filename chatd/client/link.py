@@ -159,7 +159,7 @@ class Link:
             self._why, self._up = "", False
             try:
                 await self._converse()
-            except OSError as error:
+            except (OSError, UnicodeError) as error:  # the latter for a host that is no name
                 self._why = self._why or _reason(error)
             except Refused as refused:
                 # The daemon may still hold the connection that was lost, and the nick with it.
@@ -242,7 +242,7 @@ class Link:
         self._writer = writer
         self._known = self._up = True
         self.nick = welcome.user.nick
-        if self.cursor is None:
+        if self.cursor is None or self.cursor > welcome.cursor:  # another database, or an older one
             self.cursor = welcome.cursor
         self._audience.connected(welcome)
         for ref, asked in list(self._asked.items()):
@@ -280,9 +280,10 @@ class Link:
 
     def _acked(self, command: c.Command, ack: codec.Ack) -> None:
         """One's own entry of the log is in its place: heard like the others', unless a replay had it."""
-        if ack.id > (self.cursor or 0):
+        news = codec.done(command, ack, self.nick)
+        if news is not None and ack.id > (self.cursor or 0):
             self.cursor = ack.id
-            self._audience.heard(codec.done(command, ack, self.nick))
+            self._audience.heard(news)
 
     def _forget(self, why: Lost) -> None:
         asked, self._asked = self._asked, {}
@@ -291,9 +292,15 @@ class Link:
                 one.answer.set_exception(why)
 
 
-def _reason(error: OSError) -> str:
+def _reason(error: OSError | UnicodeError) -> str:
+    if isinstance(error, UnicodeError):
+        return _("that is no host's name")
     if isinstance(error, ssl.SSLCertVerificationError):
         return error.verify_message
+    if isinstance(error, ssl.SSLError):
+        return (error.reason or str(error)).replace("_", " ").lower()
+    if isinstance(error, socket.gaierror):
+        return error.strerror or str(error)
     if error.errno and error.errno > 0:
         return os.strerror(error.errno)
     return str(error) or _("it takes too long")

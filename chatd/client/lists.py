@@ -13,7 +13,7 @@ from textual.widgets.option_list import Option
 from chatd.client.codec import Member, Place
 from chatd.client.memory import Conversation, Memory
 from chatd.client.scrollback import readable
-from chatd.client.show import clean, where
+from chatd.client.show import note, where
 
 MARKS: Final = {"owner": " ★", "operator": " +"}
 
@@ -46,10 +46,14 @@ class PlaceList(OptionList):
 
     def fill(self, lines: list[tuple[Place, Content]]) -> None:
         """Show these, unless they are there already."""
-        if lines != self._shown:
-            self._shown = lines
-            self.clear_options()
-            self.add_options(Option(line) for _, line in lines)
+        if _drawn(lines) == _drawn(self._shown):
+            return
+        at = self.highlighted
+        chosen = self._shown[at][0] if at is not None else None
+        self._shown = lines
+        self.clear_options()
+        self.add_options(Option(line) for _, line in lines)
+        self.highlighted = next((at for at, (place, _) in enumerate(lines) if place == chosen), None)
 
     @on(OptionList.OptionSelected)
     def _selected(self, event: OptionList.OptionSelected) -> None:
@@ -64,10 +68,11 @@ class Places(PlaceList):
         """Show them as they are now."""
         places = self._memory.places()
         self.fill([(one.place, self._line(one)) for one in places])
-        self.highlighted = places.index(self._memory.shown)
+        if not self.has_focus:
+            self.highlighted = places.index(self._memory.shown)
 
     def _line(self, conversation: Conversation) -> Content:
-        name = clean(where(conversation.place))
+        name = note(where(conversation.place))
         unread = conversation.unread
         return Content.styled(f"{name} {unread}", "bold") if unread else Content(name)
 
@@ -81,9 +86,14 @@ class People(PlaceList):
 
     def _line(self, member: Member) -> Content:
         colour = self._memory.colours.get(member.name)
-        name = clean(member.name)
+        name = note(member.name)
         return Content.assemble(
             "● " if member.online else "○ ",
             (name, readable(colour, self.background_colors[1])) if colour else name,
             MARKS.get(member.role, ""),
         )
+
+
+def _drawn(lines: list[tuple[Place, Content]]) -> list[tuple[Place, str]]:
+    """What `Content` alone does not compare: its colours."""
+    return [(place, line.markup) for place, line in lines]

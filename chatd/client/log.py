@@ -13,7 +13,7 @@ from pathlib import Path
 from chatd.client import codec
 from chatd.client.language import _
 from chatd.client.options import Unclear, default_log
-from chatd.client.show import INDENT, announced, clean, speaker, where
+from chatd.client.show import INDENT, announced, clean, local, note, speaker, where
 
 
 class Log:
@@ -49,15 +49,16 @@ class Log:
             self._file.close()
 
     def _said(self, said: codec.Said | codec.Item, place: codec.Place, nick: str) -> str | None:
+        head = note(f"{where(place)} {speaker(said.nick, nick)}")
         end = f"\n{INDENT}" if said.kind == "image" else " "
         text = clean(said.msg).replace("\n", f"\n{INDENT}")
-        return self._add(said.ts, f"{where(place)} {speaker(said.nick, nick)}{end}{text}")
+        return self._add(said.ts, f"{head}{end}{text}")
 
     def _add(self, at: datetime, text: str) -> str | None:
         if self._file is None:
             return None
         try:
-            self._file.write(clean(f"{at.astimezone():%Y-%m-%d %H:%M:%S%z} {text}\n").encode())
+            self._file.write(clean(f"{local(at):%Y-%m-%d %H:%M:%S%z} {text}\n").encode())
         except OSError as error:
             self._file.close()
             self._file = None
@@ -67,7 +68,10 @@ class Log:
 
 def kept(log: str) -> Log:
     """The log in the file of that name, or else in the user's state folder. Raises `Unclear`."""
-    return Log(Path(log).expanduser() if log else default_log())
+    try:
+        return Log(Path(log).expanduser() if log else default_log())
+    except RuntimeError as unknown:  # ~nobody, or nobody's home
+        raise Unclear(_("can't write the log {path}: {why}").format(path=log, why=unknown)) from None
 
 
 def _private(path: str, flags: int) -> int:

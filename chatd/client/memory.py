@@ -69,7 +69,8 @@ class Conversation:
     def add(self, entry: Entry) -> None:
         """``entry`` comes now. Where the end is out of sight, it is found when that is read again."""
         if entry.id:
-            self._last_told = entry.id
+            if entry.kind in ("message", "image"):  # which is what pages are made of
+                self._last_told = entry.id
             if self.newer or entry.id <= (self.last or 0):
                 return
         self.entries.append(entry)
@@ -103,9 +104,13 @@ class Conversation:
         """Nobody looks at it: keep less, and its end rather than a part further back."""
         self.window = IDLE_WINDOW
         if self.newer:
-            self.entries.clear()
-            self.older, self.newer = True, False
+            self.begin_anew()
         self._cut_front()
+
+    def begin_anew(self) -> None:
+        """Forget what there is; all of it can be read again."""
+        self.entries.clear()
+        self.older, self.newer = True, False
 
     def _cut_front(self) -> None:
         too_many = len(self.entries) - self.window
@@ -227,7 +232,10 @@ class Memory:
             self.forget(place)
             self.shown.add(msgspec.structs.replace(entry, id=0))
         elif place.key in self.conversations or event.actor == self.nick:
-            self.conversation(place).add(entry)
+            conversation = self.conversation(place)
+            if event.actor == self.nick and event.event == "joined":
+                conversation.begin_anew()  # something may have been said while one was out
+            conversation.add(entry)
         else:
             # About oneself, in a group that one isn't in: an invitation, or the end of a membership.
             self.shown.add(msgspec.structs.replace(entry, id=0))

@@ -7,6 +7,7 @@ import shutil
 import sys
 from argparse import Namespace
 from collections.abc import Awaitable
+from concurrent.futures import CancelledError
 from itertools import chain
 from threading import Thread
 from typing import Final
@@ -19,7 +20,7 @@ from chatd.client.link import Link, Lost, Refused
 from chatd.client.log import Log, kept
 from chatd.client.options import address
 from chatd.client.scripts import named, put, through
-from chatd.client.show import INDENT, answered, clean, happening, line, where
+from chatd.client.show import INDENT, answered, happening, line, note, where
 from chatd.client.typed import SAID, Bearings, Meant, SendImage, said
 from chatd.core import commands as c
 from chatd.core.refusals import Refusal
@@ -39,11 +40,11 @@ class Room:
     def connected(self, welcome: codec.Welcome) -> None:
         """Say so."""
         self.nick = welcome.user.nick
-        put(clean(f"* {welcome.msg}"))
+        put(note(f"* {welcome.msg}"))
 
     def disconnected(self, why: str) -> None:
         """Say so."""
-        put(clean("* " + _("connection lost ({why}): connecting again").format(why=why)))
+        put(note("* " + _("connection lost ({why}): connecting again").format(why=why)))
 
     def heard(self, news: codec.News) -> None:
         """Print it."""
@@ -63,7 +64,7 @@ class Room:
     def refused(self, refusal: Refusal | Refused) -> None:
         """Print why."""
         text = refusal.text if isinstance(refusal, Refusal) else str(refusal)
-        put(clean(f"* {refusal.code}: {text}"))
+        put(note(f"* {refusal.code}: {text}"))
 
     def _trouble(self, trouble: str | None) -> None:
         if trouble:
@@ -122,7 +123,7 @@ class Talk:
         except Refusal as refusal:
             self._room.refused(refusal)
         except NoImage as trouble:
-            put(clean(f"* {trouble}"))
+            put(note(f"* {trouble}"))
 
     async def _send(self, command: c.Command) -> None:
         await self._free.acquire()
@@ -151,7 +152,7 @@ class Talk:
                 self._room.refused(refused)
         except Lost as lost:
             done = False
-            put(f"* {lost}")
+            put(note(f"* {lost}"))
         there = self._bearings.done(goes)
         if done and there is not None:
             self._room.here = there
@@ -169,8 +170,14 @@ async def talk(options: Namespace) -> None:
 
     def read() -> None:
         # In a thread, because a regular file can't be waited for otherwise.
-        for step in chain((talking.take(typed.rstrip("\n")) for typed in sys.stdin), (talking.end(),)):
-            asyncio.run_coroutine_threadsafe(step, loop).result()
+        lines = sys.stdin if sys.stdin is not None else ()
+        steps = (talking.take(typed.rstrip("\n")) for typed in lines)
+        for step in chain(steps, (talking.end(),)):
+            try:
+                asyncio.run_coroutine_threadsafe(step, loop).result()
+            except (RuntimeError, CancelledError):  # one has left
+                step.close()
+                return
 
     Thread(target=read, daemon=True).start()
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from argparse import Namespace
 from collections.abc import AsyncIterator, Awaitable, Container, Iterable
 from contextlib import asynccontextmanager
@@ -29,7 +30,7 @@ from chatd.client.log import Log, kept
 from chatd.client.memory import Conversation, Entry, Kind, Memory, entry_of
 from chatd.client.options import address
 from chatd.client.scrollback import Scrollback
-from chatd.client.show import answered, clean, where
+from chatd.client.show import answered, note, where
 from chatd.client.typed import SAID, Bearings, Meant, SendImage, said
 from chatd.core import commands as c
 from chatd.core.refusals import Refusal
@@ -42,6 +43,8 @@ SEARCHED: Final = 500
 
 AHEAD: Final = 64
 """Messages that are sent before the first of them is acked."""
+
+ENDING: Final = (signal.SIGTERM, signal.SIGHUP)
 
 DRAWN: Final = 0.1
 """Seconds between two drawings of the lists, in which a crowd may come."""
@@ -407,6 +410,7 @@ class Chat(App[None]):
     def action_theme(self) -> None:
         """From dark to light, or back."""
         self.theme = "textual-light" if self.current_theme.dark else "textual-dark"
+        self.call_after_refresh(self._draw)  # nicks are made readable on what is behind them
 
     async def action_quit(self) -> None:
         """Leave the chat."""
@@ -451,7 +455,10 @@ class Chat(App[None]):
         if edge != (conversation.first if older else conversation.last):
             return  # it was changed meanwhile, and will be asked for again
         if page is None:
-            conversation.older = conversation.newer = False
+            if older:
+                conversation.older = False
+            else:
+                conversation.begin_anew()
         elif older:
             conversation.put_before(map(entry_of, page.messages), page.more)
         else:
@@ -583,7 +590,7 @@ class Chat(App[None]):
 
     def _explain(self, text: str) -> None:
         keys = _("F1 help  F2 rooms  F3 search  F4 people  F5 light/dark  ^N ^P go  ^C leave")
-        self._hint.update(clean(text or keys))
+        self._hint.update(note(text or keys))
 
     def offers(self) -> tuple[Iterable[str], Iterable[str]]:
         """The nicks and the groups that what is typed may mean."""
@@ -610,7 +617,7 @@ class Chat(App[None]):
             parts.append(_("{count} waiting").format(count=self.waiting))
         if self._lost:
             parts.append(_("no connection"))
-        self._title.update(clean(" · ".join(parts)))
+        self._title.update(note(" · ".join(parts)))
         self._places.draw()
         self._people.draw()
 
@@ -624,11 +631,22 @@ async def talk(options: Namespace) -> None:
     """Talk, until one leaves. Raises `Unclear`, `Refused` and `Lost`."""
     log = kept(options.log)
     chat = Chat(address(options), options.name, log)
+    ended: list[int] = []
+
+    def end(by: int) -> None:
+        ended.append(by)
+        chat.call_later(chat.action_quit)
+
+    loop = asyncio.get_running_loop()
+    for by in ENDING:
+        loop.add_signal_handler(by, end, by)  # so that the terminal is left as it was found
     try:
         await chat.run_async()
     finally:
         log.close()
     if chat.failure is not None:
         raise chat.failure
+    if ended or chat.return_code:
+        raise SystemExit(128 + ended[0] if ended else chat.return_code)
     if chat.in_vain:
         raise Lost(_("{count} of your messages were not sent").format(count=chat.in_vain))

@@ -32,7 +32,7 @@ def put(text: str) -> None:
     try:
         sys.stdout.write(f"{text}\n")
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError:
         # What is still buffered has nowhere to go either, and Python would complain of it at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise Unread from None
@@ -73,7 +73,7 @@ def _message(options: Namespace) -> c.Command:
         )
     text = words[-1]
     if text == "-":
-        text = sys.stdin.read().removesuffix("\n")
+        text = sys.stdin.read().removesuffix("\n") if sys.stdin else ""
     try:
         return said(place_of(options) or Place("direct", words[0]), text)
     except Refusal as refusal:

@@ -212,4 +212,4 @@ class Scrollback(ScrollView, can_focus=False):
         return Strip(line.render(self.app.console)).adjust_cell_length(width)
 
     def _style(self, part: str) -> Style:
-        return self.get_component_rich_style(f"scrollback--{part}", partial=True)
+        return self.get_component_rich_style(f"scrollback--{part}")

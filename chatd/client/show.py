@@ -34,6 +34,11 @@ def clean(text: str) -> str:
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
 
 
+def note(text: str) -> str:
+    """``text`` clean and in one line, so that nobody else's words can look like a line of their own."""
+    return clean(text).replace("\n", "\N{REPLACEMENT CHARACTER}")
+
+
 def escaped(text: str) -> str:
     """JSON ``text`` with the same characters, which are all in strings, written as escapes."""
     return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
@@ -41,7 +46,15 @@ def escaped(text: str) -> str:
 
 def clock(at: datetime) -> str:
     """``[hh:mm]``, in the user's own time zone."""
-    return f"[{at.astimezone():%H:%M}]"
+    return f"[{local(at):%H:%M}]"
+
+
+def local(at: datetime) -> datetime:
+    """``at`` in the user's own time zone, unless that is before or after all time."""
+    try:
+        return at.astimezone()
+    except OverflowError:
+        return at
 
 
 def where(place: Place) -> str:
@@ -57,7 +70,7 @@ def speaker(nick: str, reader: str) -> str:
 def line(said: Said | Item, reader: str, place: Place | None = None) -> str:
     """A message, with its ``place`` if that has to be told. What has several lines is indented."""
     elsewhere = f"{where(place)} " if place is not None else ""
-    head = clean(f"{clock(said.ts)} {elsewhere}{speaker(said.nick, reader)}")
+    head = note(f"{clock(said.ts)} {elsewhere}{speaker(said.nick, reader)}")
     text = clean(said.msg)
     if said.kind == "image" or "\n" in text:
         return f"\n{INDENT}".join((head, *text.split("\n")))
@@ -80,7 +93,7 @@ def announced(event: Event) -> str:
         actor=event.actor, event=event.event, group=event.group, subject=event.subject, topic=event.topic,
         visibility=_(event.visibility) if event.visibility else "",
     )  # fmt: skip
-    return clean(told + (f" ({event.reason})" if event.reason else ""))
+    return note(told + (f" ({event.reason})" if event.reason else ""))
 
 
 def N_(message: str) -> str:  # noqa: N802  # the name that gettext's tools look for
@@ -112,16 +125,16 @@ _WORDS: Final = (
 def answered(answer: Answer, reader: str) -> list[str]:
     """A list or a page, as lines; none for what needs no words."""
     if isinstance(answer, Clients):
-        return [clean(_("connected: {nicks}").format(nicks=", ".join(answer.clients)))]
+        return [note(_("connected: {nicks}").format(nicks=", ".join(answer.clients)))]
     if isinstance(answer, Members):
         members = (
             _remarked(member.name, _(member.role), "" if member.online else _("away"))
             for member in answer.members
         )
-        return [clean(f"{answer.group}: {', '.join(members)}")]
+        return [note(f"{answer.group}: {', '.join(members)}")]
     if isinstance(answer, Groups):
         return [
-            clean(
+            note(
                 _remarked(group.group, _(group.visibility), str(group.members))
                 + (f": {group.topic}" if group.topic else "")
             )

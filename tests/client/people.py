@@ -10,6 +10,7 @@ from typing import Any
 from unittest.mock import patch
 
 from textual._xterm_parser import XTermParser
+from textual.color import Color
 from textual.pilot import Pilot
 
 from chatd.client.composer import Composer
@@ -17,6 +18,7 @@ from chatd.client.language import catalogue
 from chatd.client.link import Address
 from chatd.client.log import Log
 from chatd.client.screen import Chat
+from chatd.core.colours import luminance
 from tests.client.chat_process import ChatTestCase
 from tests.daemon_process import PATIENCE
 
@@ -40,6 +42,23 @@ class Person:
     def screen(self) -> str:
         """The same in one."""
         return "\n".join(self.lines)
+
+    @property
+    def contrasts(self) -> dict[str, float]:
+        """The texts on the screen, and the contrast of each with what is behind it, from 1 to 21."""
+        found = {}
+        for strip in self.app.screen._compositor.render_strips():
+            for text, style, _ in strip:
+                if (
+                    text.strip()
+                    and style is not None
+                    and style.color is not None
+                    and style.bgcolor is not None
+                ):
+                    colours = Color.from_rich_color(style.color), Color.from_rich_color(style.bgcolor)
+                    dark, light = sorted(luminance(*colour.normalized) for colour in colours)
+                    found[text] = (light + 0.05) / (dark + 0.05)
+        return found
 
     @property
     def found(self) -> str:

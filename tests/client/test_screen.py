@@ -192,18 +192,20 @@ class Talking(ScreenTestCase):
         with patch.dict("os.environ", NO_COLOR="1"):
             self.play(story)
 
-    def test_the_theme_can_be_light(self) -> None:
-        """And what is shown follows."""
+    def test_everything_can_be_read_on_dark_and_on_light(self) -> None:
+        """Messages, announcements, answers, troubles, nicks and times, and what was found."""
 
         async def story() -> None:
-            async with self.at_screen("alice") as alice:
-                await alice.types("hello")
-                await alice.sees("You said: hello")
-                dark = alice.app.export_screenshot()
-                await alice.presses("f5")
-                await alice.until(lambda: alice.app.export_screenshot() != dark)
-                self.assertFalse(alice.app.current_theme.dark)
-                await alice.sees("You said: hello")
+            async with self.at_screen("alice") as alice, self.at_screen("bob") as bob:
+                await alice.types("hello", "/who", "s;nobody;x")
+                await bob.types("me too")
+                await alice.sees("bob said: me too", "connected: ", "nobody was ever called")
+                await alice.presses("ctrl+f", *"hello", "enter")
+                await alice.until(lambda: alice.found == "hello")
+                for dark in (True, False):
+                    await alice.until(lambda dark=dark: alice.app.current_theme.dark is dark)  # type: ignore[misc]
+                    await alice.until(lambda: min(alice.contrasts.values()) >= 3, alice.contrasts)
+                    await alice.presses("f5")
 
         self.play(story)
 
