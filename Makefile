@@ -22,10 +22,10 @@ LOCALES := chatd/client/locales
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test trial check format spec messages snapshot wheel bench bench-plot crash fuzz lock clean
+.PHONY: help run test trial check format spec messages snapshot wheel bench bench-screen bench-plot crash fuzz lock clean
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 # No pid file: a daemon in the foreground has no use for one, and a stale one keeps it from starting.
 run: $(RUN) ## start the daemon here, in the foreground (Ctrl-C ends it)
@@ -65,6 +65,9 @@ wheel: $(DEV) ## build the wheel into dist/
 
 bench: $(DEV) ## measure the daemon beside a plain Twisted chat (ARGS="--only room-100 --json FILE --full")
 	$(BIN)/python -m bench.figures $(ARGS)
+
+bench-screen: $(DEV) ## measure the terminal client on a pseudo-terminal (ARGS="--messages 10000 --rounds 3")
+	$(BIN)/python -m bench.screen $(ARGS)
 
 bench-plot: $(PLOT) ## draw docs/'s figures: measured now, a quarter of an hour, or ARGS="--json FILE" from make bench
 	$(BIN)/python -m bench.plot $(ARGS)

@@ -147,6 +147,12 @@ class Clients(Answer, frozen=True, kw_only=True, tag="server-list-clients"):
     """Who is connected."""
 
     clients: list[str]
+    more: bool = False
+
+    @property
+    def listed(self) -> list[str]:
+        """What is in the list."""
+        return self.clients
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -162,6 +168,12 @@ class Members(Answer, frozen=True, kw_only=True, tag="server-members"):
 
     group: str
     members: list[Member]
+    more: bool = False
+
+    @property
+    def listed(self) -> list[Member]:
+        """What is in the list."""
+        return self.members
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -178,6 +190,12 @@ class Groups(Answer, frozen=True, kw_only=True, tag="server-groups"):
     """The groups that one can see."""
 
     groups: list[Group]
+    more: bool = False
+
+    @property
+    def listed(self) -> list[Group]:
+        """What is in the list."""
+        return self.groups
 
 
 class Page(Answer, frozen=True, kw_only=True, tag="server-history"):

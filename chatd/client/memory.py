@@ -66,13 +66,19 @@ class Conversation:
         """The id of the last entry that has one."""
         return next((entry.id for entry in reversed(self.entries) if entry.id), None)
 
-    def add(self, entry: Entry) -> None:
-        """``entry`` comes now. Where the end is out of sight, it is found when that is read again."""
+    def add(self, entry: Entry, may_push: bool = True) -> None:
+        """``entry`` comes now. Where the end is out of sight, it is found when that is read again.
+
+        It is left out, too, where it would push out of memory what somebody reads, unless it ``may_push``.
+        """
         if entry.id:
             if entry.kind in ("message", "image"):  # which is what pages are made of
                 self._last_told = entry.id
             if self.newer or entry.id <= (self.last or 0):
                 return
+        if not may_push and len(self.entries) >= self.window:
+            self.newer = True
+            return
         self.entries.append(entry)
         self._cut_front()
 
@@ -130,6 +136,7 @@ class Memory:
         self.online: set[str] = set()
         self.colours: dict[str, str] = {}
         self.topics: dict[tuple[str, str], str] = {}
+        self.rooms: set[str] = set()
         self._members: list[codec.Member] = []
 
     @property
@@ -172,8 +179,9 @@ class Memory:
             self.colours[news.nick if isinstance(news, Said) else news.actor] = news.colour
         if isinstance(news, Said):
             conversation = self.conversation(news.place(self.nick))
-            conversation.add(entry_of(news))
-            seen = conversation is self.shown and at_end
+            shown = conversation is self.shown
+            conversation.add(entry_of(news), may_push=at_end or not shown)
+            seen = shown and at_end
             if not seen and news.nick != self.nick:
                 conversation.unread += 1
         else:

@@ -154,9 +154,13 @@ class Talk:
             done = False
             put(note(f"* {lost}"))
         there = self._bearings.done(goes)
-        if done and there is not None:
-            self._room.here = there
+        if there is None:
+            return
+        if done:
             put("* " + _("you are in {place}").format(place=where(there)))
+        if done or not sys.stdin.isatty():
+            # What a program writes next is meant for there, whether or not it has seen that it did not get in.
+            self._room.here = there
 
 
 async def talk(options: Namespace) -> None:

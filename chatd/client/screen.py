@@ -8,8 +8,9 @@ from argparse import Namespace
 from collections.abc import AsyncIterator, Awaitable, Container, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
+import msgspec
 from textual import on, work
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
@@ -251,9 +252,7 @@ class Chat(App[None]):
 
     @work
     async def _look_round(self, again: bool) -> None:
-        clients = await self._answer(c.ListClients())
-        if isinstance(clients, codec.Clients):
-            self.memory.online = set(clients.clients)
+        self.memory.online = set(await self._listed(c.ListClients()))
         groups = await self._groups()
         for group in groups:
             if group.role not in (None, "", "invited"):
@@ -263,8 +262,8 @@ class Chat(App[None]):
             self._choose_room(groups)
 
     async def _groups(self) -> list[codec.Group]:
-        answer = await self._answer(c.ListGroups())
-        groups = answer.groups if isinstance(answer, codec.Groups) else []
+        groups: list[codec.Group] = await self._listed(c.ListGroups())
+        self.memory.rooms = {group.group for group in groups}
         self.memory.topics |= {Place("group", group.group).key: group.topic for group in groups}
         return groups
 
@@ -355,6 +354,19 @@ class Chat(App[None]):
         """What the daemon answers, empty for a refusal that is ``fine``; None for another, which is told."""
         return await self._told(self._ask(command), fine)
 
+    async def _listed(
+        self, command: c.ListClients | c.ListMembers | c.ListGroups, fine: Container[str] = ()
+    ) -> list[Any]:
+        """All of a list, in as many answers as it takes."""
+        found: list[Any] = []
+        while True:
+            answer = await self._answer(msgspec.structs.replace(command, skip=len(found)), fine)
+            if not isinstance(answer, codec.Clients | codec.Members | codec.Groups):
+                return found
+            found += answer.listed
+            if not answer.more:
+                return found
+
     def _ask(self, command: c.Command) -> Awaitable[codec.Answer]:
         assert self._link is not None  # nobody is asked anything before
         return self._link.ask(command)
@@ -423,9 +435,9 @@ class Chat(App[None]):
     async def _list_members(self) -> None:
         place = self.memory.here
         if place.kind == "group":
-            answer = await self._answer(c.ListMembers(place.name), fine=("not_member", "no_such_group"))
+            members = await self._listed(c.ListMembers(place.name), fine=("not_member", "no_such_group"))
             if place is self.memory.here:
-                self.memory.met(answer.members if isinstance(answer, codec.Members) else [])
+                self.memory.met(members)
         self._draw_soon()
 
     def _attend(self, widget: Widget) -> None:
@@ -596,7 +608,7 @@ class Chat(App[None]):
         """The nicks and the groups that what is typed may mean."""
         nicks = self.memory.online | {member.name for member in self.memory.people()}
         places = [conversation.place for conversation in self.memory.places()]
-        return nicks, [place.name for place in places if place.kind == "group"]
+        return nicks, self.memory.rooms | {place.name for place in places if place.kind == "group"}
 
     def _draw_soon(self) -> None:
         if not self._drawing:

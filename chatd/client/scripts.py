@@ -39,7 +39,10 @@ def put(text: str) -> None:
 
 
 class Silence:
-    """Hears nothing: for who only speaks."""
+    """Hears nothing: for who only speaks. What one missed is told beside, since it is not told again."""
+
+    def __init__(self, nick: str) -> None:
+        self._nick = nick
 
     def connected(self, welcome: codec.Welcome) -> None:
         """Nothing."""
@@ -51,13 +54,14 @@ class Silence:
         """Nothing."""
 
     def caught_up(self, page: codec.Page) -> None:
-        """Nothing."""
+        """Tell it."""
+        missed(page, self._nick)
 
 
 async def send(options: Namespace) -> None:
     """Say one thing; returns once it is on disk. Raises `Unclear`, `Refused` and `Lost`."""
     command = _message(options)
-    link = Link(address(options), named(options), Silence())
+    link = Link(address(options), named(options), Silence(options.name))
 
     async def say() -> None:
         await link.ask(command)
@@ -135,7 +139,8 @@ class Tail:
             put(line(news, self._nick, place if self._key is None else None))
 
     def caught_up(self, page: codec.Page) -> None:
-        """Not what was said before: there is --since for that."""
+        """Tell beside what one missed; for the rest there is --since."""
+        missed(page, self._nick)
 
 
 async def tail(options: Namespace) -> None:
@@ -154,6 +159,12 @@ async def tail(options: Namespace) -> None:
         await asyncio.Event().wait()
 
     await through(link, listen())
+
+
+def missed(page: codec.Page, reader: str) -> None:
+    """Tell, beside the output, what was said while one was away. The lobby's page is there for everyone."""
+    if page.place != LOBBY:
+        sys.stderr.write("".join(f"{line(item, reader, page.place)}\n" for item in page.messages))
 
 
 async def through(link: Link, work: Coroutine[Any, Any, None]) -> None:

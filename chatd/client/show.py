@@ -6,6 +6,8 @@ import re
 from datetime import datetime
 from typing import Final
 
+import msgspec
+
 from chatd.client.codec import (
     LOBBY,
     Answer,
@@ -124,6 +126,9 @@ _WORDS: Final = (
 
 def answered(answer: Answer, reader: str) -> list[str]:
     """A list or a page, as lines; none for what needs no words."""
+    if isinstance(answer, Clients | Members | Groups) and answer.more:
+        more = _("there is more behind these {count}").format(count=len(answer.listed))
+        return [*answered(msgspec.structs.replace(answer, more=False), reader), more]
     if isinstance(answer, Clients):
         return [note(_("connected: {nicks}").format(nicks=", ".join(answer.clients)))]
     if isinstance(answer, Members):

@@ -39,7 +39,7 @@ class Windows(SynchronousTestCase):
         self.assertTrue(self.conversation.older)
 
     def test_nothing_stands_twice(self) -> None:
-        self.conversation.add(*entries(1100, 1100))
+        self.conversation.add(entries(1100, 1100)[0])
         self.conversation.put_before(entries(901, 1010), more=True)
         self.assertEqual(ids(self.conversation), list(range(901, 1101)))
 
@@ -49,16 +49,31 @@ class Windows(SynchronousTestCase):
             self.conversation.put_before(entries(901 - page * 100, 1000 - page * 100), more=page < 9)
         self.assertEqual(ids(self.conversation), list(range(1, WINDOW + 1)))
         self.assertEqual((self.conversation.older, self.conversation.newer), (False, True))
-        self.conversation.add(*entries(1101, 1101))
+        self.conversation.add(entries(1101, 1101)[0])
         self.conversation.put_behind(entries(1001, 1100), more=False)
         self.assertTrue(self.conversation.newer, "1101 came after that page was read")
         self.conversation.put_behind(entries(1101, 1101), more=False)
         self.assertFalse(self.conversation.newer)
         self.assertEqual(ids(self.conversation), list(range(102, 1102)))
 
+    def test_what_is_read_is_not_pushed_out(self) -> None:
+        """Where memory is full, what comes is found later."""
+        for entry in entries(1101, 2200):
+            self.conversation.add(entry)
+        before = ids(self.conversation)
+        self.conversation.add(entries(2201, 2201)[0], may_push=False)
+        self.assertEqual((ids(self.conversation), self.conversation.newer), (before, True))
+
+    def test_events_are_on_no_page(self) -> None:
+        """So the end is the end, although an event came after the last message."""
+        self.conversation.newer = True
+        self.conversation.add(Entry(AT, "alice set the topic", id=1200))
+        self.conversation.put_behind([], more=False)
+        self.assertFalse(self.conversation.newer)
+
     def test_what_comes_before_the_page_is_kept(self) -> None:
         self.conversation.add(Entry(AT, "bob joined"))
-        self.conversation.add(*entries(1101, 1101))
+        self.conversation.add(entries(1101, 1101)[0])
         self.conversation.begin_with(entries(1051, 1100), older=True, newer=False)
         self.assertEqual(ids(self.conversation), [*range(1051, 1101), 0, 1101])
 
@@ -89,6 +104,22 @@ class Hearing(SynchronousTestCase):
     def texts(self, place: Place = LOBBY) -> list[str]:
         """What stands there."""
         return [entry.text for entry in self.memory.conversation(place).entries]
+
+    def test_a_group_that_one_joins_again_is_read_again(self) -> None:
+        """Since nobody told what was said there meanwhile."""
+        wob = Place("group", "wob")
+        self.event("joined", "alice", group="wob")
+        self.event("kicked", "bob", group="wob", subject="alice")
+        self.memory.conversation(wob).older = False
+        self.event("joined", "alice", group="wob")
+        self.assertEqual(self.texts(wob), ["alice joined wob"])
+        self.assertTrue(self.memory.conversation(wob).older)
+
+    def test_an_event_is_one_line(self) -> None:
+        """Whatever is in it, it can't pass for somebody else's words."""
+        self.event("topic", "mallory", group="wob", topic="nice\n[09:00] bob said: x")
+        (entry,) = self.memory.shown.entries
+        self.assertNotIn("\n", entry.text)
 
     def test_what_is_said_elsewhere_is_unread(self) -> None:
         """One's own words are not; looking reads it."""

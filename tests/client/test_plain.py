@@ -115,6 +115,13 @@ class Talking(PlainTestCase):
             self.assertEqual([line.split(":")[0] for line in alice.types(typed).reads()], [f"* {code}"])
         self.assertEqual(alice.types("", "still here").reads(), ["You said: still here"])
 
+    def test_what_is_no_text_is_marked(self) -> None:
+        """And what comes after it is said as well."""
+        done = self.chat("--plain", "-n", "alice", input="one\nb\udcff\nthree\n", errors="surrogateescape")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        said = [WHEN.sub("", line) for line in done.stdout.splitlines()[1:]]
+        self.assertEqual(said, ["You said: one", "You said: b\N{REPLACEMENT CHARACTER}", "You said: three"])
+
     def test_an_image(self) -> None:
         """It is turned into characters, and others see it as they are."""
         Image.new("RGB", (200, 50), "white").save(self.folder / "photo.png")

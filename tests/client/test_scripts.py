@@ -36,6 +36,15 @@ class Sending(ChatTestCase):
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         bob.hears_until(b"GMS wob carl hello group\n")
 
+    def test_what_one_missed_is_told_beside(self) -> None:
+        """As the daemon will not tell it again."""
+        self.assertEqual(self.chat("send", "-n", "carl", "--lobby", "x").returncode, 0)
+        bob = self.text("bob")
+        bob.says("PRV carl psst").says("BYE").hears_until(b"LFT bob\n")
+        done = self.chat("send", "-n", "carl", "--lobby", "y")
+        self.assertEqual((done.returncode, done.stdout), (0, ""))
+        self.assertRegex(done.stderr, r"^\[..:..\] @bob bob said: psst\n$")
+
     def test_refusals(self) -> None:
         """3, and why."""
         self.text("bob")
