@@ -159,7 +159,7 @@ class Talk:
         if done:
             put("* " + _("you are in {place}").format(place=where(there)))
         if done or not sys.stdin.isatty():
-            # What a program writes next is meant for there, whether or not it has seen that it did not get in.
+            # What a program writes next is meant for there, whether or not it has seen this.
             self._room.here = there
 
 
