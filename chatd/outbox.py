@@ -105,6 +105,11 @@ class Outbox:
         """Whether whoever can wait (a replay, the answers to further requests) should wait for `drained`."""
         return self._paused or self._size > self.cap // 8
 
+    @property
+    def empty(self) -> bool:
+        """Whether all is written, as far as we know."""
+        return not (self._frames or self._paused)
+
     def put(self, frame: bytes) -> None:
         """Queue ``frame``; it leaves with the others of this turn."""
         if self._closing or self.closed or not frame:
@@ -134,7 +139,7 @@ class Outbox:
 
     def drained(self) -> Deferred[None]:
         """Fires when nothing waits here, or the connection is gone."""
-        if self.closed or not (self._frames or self._paused):
+        if self.closed or self.empty:
             return succeed(None)
         done: Deferred[None] = Deferred()
         self._waiting.append(done)
@@ -212,7 +217,7 @@ class Outbox:
 
     def _settle(self) -> None:
         """Tell whoever waits for the end of the queue, when it is reached, and close if this was to be."""
-        if not self.closed and (self._frames or self._paused):
+        if not (self.closed or self.empty):
             return
         waiting, self._waiting = self._waiting, []
         for done in waiting:

@@ -62,9 +62,10 @@ class Client(Reader, Protocol):
 
     user: User | None
     leaving: bool
+    counts: bool
 
     @property
-    def behind(self) -> bool: ...
+    def seen(self) -> int | None: ...
     @property
     def peer(self) -> str: ...
     def refuse(self, request: Request | None, refusal: Refusal) -> None: ...
@@ -165,8 +166,9 @@ class Chat:
             there.remove(client)
             if not there:
                 del self._present[user.id]
-            if not client.behind:
-                self._journal.note_seen(user)
+            seen = client.seen
+            if seen is not None:
+                self._journal.note_seen(user, seen)
         self._journal.submit(_Departure(self, client, Departed(user, self._now())))
 
     # What the daemon does.
@@ -216,7 +218,7 @@ class Chat:
                 if not request.sender:
                     raise Refusal("not_identified")
                 # Whoever names a sender before any hello says hello with it.
-                self._arrive(client, request.sender, None, None)
+                self._arrive(client, c.Hello(request.sender), None)
         elif request.sender:
             _check_sender(client.user, request.sender)
         handle = _HANDLERS.get(type(command))
@@ -227,29 +229,30 @@ class Chat:
 
     def _hello(self, client: Client, request: Request, command: c.Hello) -> None:
         if client.user is None:
-            self._arrive(client, command.nick, command.since, request)
+            self._arrive(client, command, request)
             return
         user = client.user
         if command.nick:
             _check_sender(user, command.nick)
 
         def welcome() -> None:
-            client.answer(request, Welcome(user, False, self._journal.told))
+            client.answer(request, Welcome(user, False, self.told, self.told))
 
         self._journal.submit(_Turn(self, client, request, welcome))
 
-    def _arrive(self, client: Client, nick: str, since: int | None, request: Request | None) -> None:
-        name = self._choose(nick)
+    def _arrive(self, client: Client, hello: c.Hello, request: Request | None) -> None:
+        name = self._choose(hello.nick)
         if name.key in self._named:
-            raise Refusal("nick_taken", nick=nick)
+            raise Refusal("nick_taken", nick=hello.nick)
         known = self._state.known(name)
         user = known or self._state.new_user(name)
         if known is None:
             self._state.admit(user)
-        arrival = _Arrival(self, client, user, known is not None, since, request)
+        arrival = _Arrival(self, client, user, known is not None, hello, request)
         if arrival.catches_up:
             client.pause()
         client.user = user
+        client.counts = hello.missed == "send"
         self._named[name.key] = client
         self._journal.submit(arrival)
 
@@ -375,7 +378,8 @@ class Chat:
         self._log.info("{nick} arrived from {peer}", nick=user.nick, peer=client.peer)
         self._tell(None, Arrived(user, arrival.returning, self._now()))
         if arrival.request is not None:
-            client.answer(arrival.request, Welcome(user, arrival.returning, self._journal.told))
+            seen = self._journal.seen(user) if arrival.returning else self.told
+            client.answer(arrival.request, Welcome(user, arrival.returning, self.told, seen))
         if self._named.get(user.key) is not client:
             return  # gone already; its departure is told next
         self._present.setdefault(user.id, []).append(client)
@@ -384,7 +388,8 @@ class Chat:
             client.hold()
             # With a gap it can't go on: when the log can't be read, it has to come back.
             self._run(
-                self._catch_up(client, user, arrival.since), lambda refusal: self.quit(client, None, refusal)
+                self._catch_up(client, user, arrival.hello.since),
+                lambda refusal: self.quit(client, None, refusal),
             )
 
     def departed(self, client: Client, departed: Departed) -> None:
@@ -531,7 +536,7 @@ class _Turn:
 class _Arrival:
     """A client's arrival, with the user to be written when it is a new one."""
 
-    __slots__ = ("_chat", "client", "records", "request", "returning", "since", "user")
+    __slots__ = ("_chat", "client", "hello", "records", "request", "returning", "user")
 
     def __init__(
         self,
@@ -539,7 +544,7 @@ class _Arrival:
         client: Client,
         user: User,
         returning: bool,
-        since: int | None,
+        hello: c.Hello,
         request: Request | None,
     ) -> None:
         self.records: Sequence[Record] = () if returning else (user,)
@@ -547,13 +552,13 @@ class _Arrival:
         self.client = client
         self.user = user
         self.returning = returning
-        self.since = since
+        self.hello = hello
         self.request = request
 
     @property
     def catches_up(self) -> bool:
         """Whether something has to be read from the log for it."""
-        return self.returning or self.since is not None
+        return self.hello.since is not None or (self.returning and self.hello.missed == "send")
 
     def landed(self, logged: Sequence[Logged], fresh: bool) -> None:
         self._chat.arrived(self)

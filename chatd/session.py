@@ -35,6 +35,7 @@ class Session:
     """A client, from its connection to its end. ``user`` is None until it has said who it is.
 
     ``leaving`` is set once nothing that it sends counts any more: its carrier hands nothing over then.
+    ``counts`` says whether what it gets counts as seen by its user.
     """
 
     _log = Logger()
@@ -46,6 +47,7 @@ class Session:
         self.dialect = dialect
         self.peer = peer
         self.leaving = False
+        self.counts = True
         self._chat = chat
         self._carrier = carrier
         self._on_lost = on_lost
@@ -56,6 +58,8 @@ class Session:
         self._linger = 0.0
         self._held: list[bytes] | None = None
         self._held_size = 0
+        self._broken = False
+        self._proven: int | None = None
 
     def write_to(self, outbox: Outbox) -> None:
         """Speak through ``outbox``; comes before everything else."""
@@ -67,9 +71,16 @@ class Session:
         self._outbox.put(self.dialect.greeting)
 
     @property
-    def behind(self) -> bool:
-        """Whether the client left before it could be sent all that it was told."""
-        return self._held is not None or self._outbox.dropped
+    def seen(self) -> int | None:
+        """The last id that the client can be taken to have got, now that it leaves; None for nothing new.
+
+        That is all that it was sent, if it takes its leave. If the connection just broke, it is what had been
+        sent when it last said something: of what came later nobody knows how far it got.
+        """
+        if not self.counts:
+            return None
+        broken = self._broken or self._held is not None or self._outbox.dropped
+        return self._proven if broken else self._chat.told
 
     @property
     def closed(self) -> bool:
@@ -86,6 +97,8 @@ class Session:
         if self.user is None:
             # Nothing was said yet that could be mistaken for the one dialect or the other.
             self.speak(request.becomes)
+        elif self._outbox.empty:
+            self._proven = self._chat.told
         self._ask(request)
 
     def _ask(self, request: Request) -> None:
@@ -130,9 +143,10 @@ class Session:
         self._linger = LINGER
         self._chat.quit(self, None, refusal)
 
-    def lost(self) -> None:
-        """The connection is gone."""
+    def lost(self, broken: bool = False) -> None:
+        """The connection is gone: ``broken``, unless one side has closed it."""
         self.leaving = True
+        self._broken = broken
         self._outbox.lost()
         self._chat.depart(self)
         self._on_lost(self)

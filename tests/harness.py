@@ -12,7 +12,7 @@ from typing import Any
 from twisted.enterprise.adbapi import ConnectionPool
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.error import ConnectionAborted, ConnectionDone
+from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IPushProducer
 from twisted.internet.protocol import Protocol
 from twisted.internet.testing import MemoryReactorClock, StringTransport
@@ -113,6 +113,12 @@ class Wire(StringTransport):
             super().loseConnection()
             self._gone(Failure(ConnectionAborted()))
 
+    def break_off(self) -> None:
+        """Have nobody there any more."""
+        if not self.disconnecting:
+            super().loseConnection()
+            self._gone(Failure(ConnectionLost()))
+
     def unstick(self) -> None:
         """The peer reads again."""
         self.stuck = False
@@ -169,6 +175,11 @@ class Peer:
     def hangs_up(self) -> None:
         """Close the connection from this side."""
         self.wire.loseConnection()
+        self.stage.settle()
+
+    def breaks(self) -> None:
+        """Lose the connection, closed by nobody: a cable is pulled, or a program killed in mid-read."""
+        self.wire.break_off()
         self.stage.settle()
 
     @property

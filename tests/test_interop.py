@@ -701,7 +701,7 @@ class Newline(StageTestCase):
         (hello,) = client.objects()
         self.assertEqual(
             list(hello),
-            ["from", "action", "msg", "user", "cursor", "returning", "limits", "version", "ref"],
+            ["from", "action", "msg", "user", "cursor", "seen", "returning", "limits", "version", "ref"],
         )
         self.assertEqual((hello["user"]["nick"], hello["cursor"], hello["returning"]), ("alice", 0, False))
         self.assertEqual(hello["limits"], {"json": 65536, "message": 8192, "page": 500})

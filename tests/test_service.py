@@ -477,6 +477,65 @@ class ComingBack(StageTestCase):
         carol = self.stage.connect("json").asks(action="client-hello", from_="carol")
         self.assertEqual(len(carol.objects()[1]["messages"]), 10)
 
+    def test_who_breaks_off_has_seen_what_there_was_when_they_last_said_something(self) -> None:
+        """What was written to a connection that then broke may have gone nowhere, so it comes again."""
+        alice, bob = self.stage.text("alice"), self.stage.text("bob")
+        alice.says("PRV bob one")
+        bob.says("WHO")
+        alice.says("PRV bob two")
+        bob.breaks()
+        alice.says("PRV bob three")
+        bob = self.stage.connect("text").says("IAM bob")
+        self.assertEqual(bob.lines()[3:], ["PRV alice two", "PRV alice three"])
+
+    def test_who_breaks_off_without_a_word_has_seen_nothing_new(self) -> None:
+        """Nor does a word count that comes while something waits to be written."""
+        alice, bob = self.stage.text("alice"), self.stage.text("bob")
+        bob.says("BYE")
+        alice.says("PRV bob one")
+        self.stage.connect("text").says("IAM bob").breaks()
+        bob = self.stage.connect("text").says("IAM bob")
+        self.assertEqual(bob.lines()[3:], ["PRV alice one"])
+        bob.wire.stuck = True
+        alice.says("PRV bob two").says("PRV bob three")
+        bob.says("WHO").breaks()
+        bob = self.stage.connect("text").says("IAM bob")
+        self.assertEqual(bob.lines()[3:], ["PRV alice one", "PRV alice two", "PRV alice three"])
+
+    def test_what_was_missed_may_be_kept_for_the_next_session(self) -> None:
+        """For a script under a person's name: it gets none of it, and what it hears does not count."""
+        alice, bob = self.stage.text("alice"), self.stage.text("bob")
+        bob.says("BYE")
+        alice.says("PRV bob one")
+        script = self.stage.connect("json").asks(action="client-hello", from_="bob", missed="keep")
+        self.assertEqual([said["action"] for said in script.objects()], ["server-hello"])
+        alice.says("PRV bob two")
+        self.assertEqual(bodies(script.asks(action="client-list-clients").objects()), ["two"])
+        script.asks(action="client-quit")
+        bob = self.stage.connect("text").says("IAM bob")
+        self.assertEqual(bob.lines()[3:], ["PRV alice one", "PRV alice two"])
+
+    def test_what_follows_an_id_does_not_count_if_it_is_kept(self) -> None:
+        alice = self.stage.text("alice")
+        self.stage.text("bob").says("BYE")
+        alice.says("PRV bob one")
+        script = self.stage.connect("json").asks(action="client-hello", from_="bob", missed="keep", since=0)
+        self.assertEqual(bodies(script.objects()), ["one"])
+        script.hangs_up()
+        self.assertEqual(self.stage.connect("text").says("IAM bob").lines()[3:], ["PRV alice one"])
+
+    def test_a_welcome_says_up_to_where_one_has_seen_the_log(self) -> None:
+        """From there on everything comes again to who names it; a newcomer has missed nothing."""
+        alice, bob = self.stage.json("alice"), self.stage.json("bob")
+        alice.asks(action="client-send", to="bob", msg="one")
+        bob.hangs_up()
+        alice.asks(action="client-send", to="bob", msg="two")
+        welcome, *missed = self.stage.connect("json").asks(action="client-hello", from_="bob").objects()
+        self.assertEqual((welcome["seen"], welcome["cursor"]), (1, 2))
+        self.assertEqual([item["id"] for item in missed[-1]["messages"]], [2])
+        (newcomer,) = self.stage.connect("json").asks(action="client-hello", from_="carol").objects()
+        self.assertEqual((newcomer["seen"], newcomer["cursor"]), (2, 2))
+
     def test_what_was_heard_is_written_down_soon(self) -> None:
         """A crash more than a few seconds after a departure repeats nothing."""
         alice, bob = self.stage.text("alice"), self.stage.text("bob")

@@ -101,7 +101,7 @@ class HoldingBack(StageTestCase):
         self.assertTrue(session.release())
         self.stage.settle()
         self.assertEqual(alice.lines(), ["MSG bob one"])
-        self.assertFalse(session.behind)
+        self.assertEqual(session.seen, 7)
 
     def test_what_is_held_fits_the_outbox(self) -> None:
         """Half of it is room for the end of a replay: releasing cuts nobody off."""
@@ -120,20 +120,20 @@ class HoldingBack(StageTestCase):
         self.assertFalse(alice.closed)
         self.assertEqual(len(alice.lines()), 5)
 
-    def test_who_leaves_while_it_waits_is_behind(self) -> None:
+    def test_who_leaves_while_it_waits_has_not_seen_it(self) -> None:
         """There is nobody to release it to, and it was never sent."""
         alice, bob = self.stage.text("alice"), self.stage.json("bob")
         session = session_of(alice)
-        self.assertFalse(session.behind)
+        self.assertEqual(session.seen, 0)
         session.hold()
         bob.asks(action="client-broadcast", msg="one")
         alice.hears()
         alice.hangs_up()
         self.assertTrue(session.release())
         self.assertEqual(alice.hears(), b"")
-        self.assertTrue(session.behind)
+        self.assertIsNone(session.seen)
         bob.hangs_up()
-        self.assertFalse(session_of(bob).behind)
+        self.assertEqual(session_of(bob).seen, 1)
 
 
 class Room(StageTestCase):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
@@ -72,7 +73,7 @@ class SessionCarrier(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """End the session."""
-        self.session.lost()
+        self.session.lost(broken=reason.check(ConnectionDone) is None)
 
     def pauseProducing(self) -> None:
         """See `chatd.session.Carrier`."""

@@ -126,11 +126,14 @@ class User(msgspec.Struct, frozen=True):
 
 
 class Welcome(Answer, frozen=True, kw_only=True, tag="server-hello"):
-    """The answer to a hello; ``cursor`` is the id of the last entry before it."""
+    """The answer to a hello; ``cursor`` is the id of the last entry before it, ``seen`` that of the last one
+    that counts as seen.
+    """
 
     msg: str
     user: User
     cursor: int
+    seen: int
     returning: bool
 
 
@@ -278,7 +281,7 @@ def request(command: Command, ref: str | None = None) -> bytes:
     fields = msgspec.structs.asdict(command)
     asked: dict[str, Any] = {"action": DECLARED[type(command)].actions[0]}
     if isinstance(command, Hello):
-        fields["from"] = fields.pop("nick")
+        fields["from"] = fields.pop("nick") or None
     asked.update((name, value) for name, value in fields.items() if value is not None)
     if ref is not None:
         asked["ref"] = ref

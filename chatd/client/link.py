@@ -31,6 +31,9 @@ LONGEST_PAUSE: Final = 15.0
 CONNECTING: Final = 10.0
 """Seconds that a connection may take to be made, and the welcome to come."""
 
+CAUGHT_UP: Final = "caught up"
+"""The ref of a request of the link's own, which is answered behind all that was missed."""
+
 PARTING: Final = 3.0
 """Seconds that the daemon has to answer a goodbye."""
 
@@ -109,8 +112,10 @@ class _Asked:
 class Link:
     """A session with the daemon at ``address`` under ``nick``, through as many connections as it takes.
 
-    ``cursor`` is the id of the last entry that was heard; given one, the session goes on behind it. With
-    no connection for ``patience`` seconds the link gives up.
+    ``cursor`` is the id of the last entry that was heard; given one, the session goes on behind it. What was
+    missed before it is heard whole or, if the connection is lost on the way, as what follows on the next one.
+    With ``peeks`` it is left for another session, and so is what this one hears. With no connection for
+    ``patience`` seconds the link gives up.
     """
 
     def __init__(
@@ -119,6 +124,7 @@ class Link:
         nick: str,
         audience: Audience,
         cursor: int | None = None,
+        peeks: bool = False,
         patience: float = 120.0,
         pause: Callable[[float], float] = lambda longest: random.uniform(longest / 2, longest),
     ) -> None:
@@ -126,10 +132,12 @@ class Link:
         self.cursor = cursor
         self._address = address
         self._audience = audience
+        self._peeks = peeks
         self._patience = patience
         self._pause = pause
         self._writer: asyncio.StreamWriter | None = None
         self._asked: dict[str, _Asked] = {}
+        self._coming: list[codec.Page | codec.News] | None = None
         token = secrets.token_hex(4)
         self._refs: Iterator[str] = (f"{token}.{number}" for number in count(1))
         self._running: asyncio.Task[Any] | None = None
@@ -210,7 +218,8 @@ class Link:
                 if hasattr(socket, name):
                     level = socket.SOL_SOCKET if name.startswith("SO_") else socket.IPPROTO_TCP
                     raw.setsockopt(level, getattr(socket, name), value)
-            writer.write(codec.request(c.Hello(self.nick, self.cursor), "hello"))
+            hello = c.Hello(self.nick, self.cursor, "keep" if self._peeks else "send")
+            writer.write(codec.request(hello, "hello"))
             async with asyncio.timeout(CONNECTING):
                 welcome = await self._welcome(reader)
             if welcome is not None:
@@ -242,7 +251,12 @@ class Link:
         self._writer = writer
         self._known = self._up = True
         self.nick = welcome.user.nick
-        if self.cursor is None or self.cursor > welcome.cursor:  # another database, or an older one
+        self._coming = None
+        if self.cursor is None and welcome.returning and not self._peeks:
+            self.cursor = welcome.seen
+            self._coming = []
+            writer.write(codec.request(c.Hello(), CAUGHT_UP))
+        elif self.cursor is None or self.cursor > welcome.cursor:  # another database, or an older one
             self.cursor = welcome.cursor
         self._audience.connected(welcome)
         for ref, asked in list(self._asked.items()):
@@ -255,15 +269,26 @@ class Link:
                 asked.answer.set_exception(Lost(_("the connection was lost: look whether it was done")))
 
     def _hear(self, said: codec.News | codec.Answer | None) -> None:
-        if isinstance(said, codec.Answer):
-            self._answered(said)
-        elif isinstance(said, codec.Event) and not said.id:
+        if isinstance(said, codec.Event) and not said.id:
             self._audience.heard(said)
+        elif self._coming is not None and isinstance(said, codec.Page | codec.News):
+            self._coming.append(said)
+        elif isinstance(said, codec.Answer):
+            self._answered(said)
         elif said is not None and said.id > (self.cursor or 0):
             self.cursor = said.id
             self._audience.heard(said)
 
+    def _caught_up(self, cursor: int) -> None:
+        """All that was missed is here, up to ``cursor``."""
+        coming, self._coming = self._coming or [], None
+        for said in coming:
+            self._hear(said)
+        self.cursor = max(self.cursor or 0, cursor)
+
     def _answered(self, answer: codec.Answer) -> None:
+        if isinstance(answer, codec.Welcome):
+            self._caught_up(answer.cursor)
         asked = self._asked.pop(str(answer.ref), None)
         if isinstance(answer, codec.Ack) and asked is not None:
             self._acked(asked.command, answer)

@@ -39,10 +39,7 @@ def put(text: str) -> None:
 
 
 class Silence:
-    """Hears nothing: for who only speaks. What one missed is told beside, since it is not told again."""
-
-    def __init__(self, nick: str) -> None:
-        self._nick = nick
+    """Hears nothing: for who only speaks."""
 
     def connected(self, welcome: codec.Welcome) -> None:
         """Nothing."""
@@ -54,14 +51,13 @@ class Silence:
         """Nothing."""
 
     def caught_up(self, page: codec.Page) -> None:
-        """Tell it."""
-        missed(page, self._nick)
+        """Nothing."""
 
 
 async def send(options: Namespace) -> None:
     """Say one thing; returns once it is on disk. Raises `Unclear`, `Refused` and `Lost`."""
     command = _message(options)
-    link = Link(address(options), named(options), Silence(options.name))
+    link = Link(address(options), named(options), Silence(), peeks=True)
 
     async def say() -> None:
         await link.ask(command)
@@ -100,7 +96,7 @@ def named(options: Namespace) -> str:
     return str(options.name)
 
 
-class Tail:
+class Tail(Silence):
     """Prints what is said in one place, or everywhere."""
 
     def __init__(self, nick: str, place: Place | None, as_json: bool) -> None:
@@ -138,10 +134,6 @@ class Tail:
         else:
             put(line(news, self._nick, place if self._key is None else None))
 
-    def caught_up(self, page: codec.Page) -> None:
-        """Tell beside what one missed; for the rest there is --since."""
-        missed(page, self._nick)
-
 
 async def tail(options: Namespace) -> None:
     """Print until cancelled. Raises `Unclear`, `Refused` and `Lost`."""
@@ -151,20 +143,14 @@ async def tail(options: Namespace) -> None:
     except BadName as bad:
         raise Unclear(bad.reason) from None
     listener = Tail(name, place_of(options), options.json)
-    link = Link(address(options), name, listener, cursor=options.since)
+    link = Link(address(options), name, listener, cursor=options.since, peeks=True)
 
     async def listen() -> None:
-        if options.group:
-            await link.ask(c.ListMembers(options.group))  # refused, unless one may hear anything there
+        if options.group or options.friend:  # refused, unless one can hear anything there
+            await link.ask(c.History(dest=options.friend, group=options.group, limit=1))
         await asyncio.Event().wait()
 
     await through(link, listen())
-
-
-def missed(page: codec.Page, reader: str) -> None:
-    """Tell, beside the output, what was said while one was away. The lobby's page is there for everyone."""
-    if page.place != LOBBY:
-        sys.stderr.write("".join(f"{line(item, reader, page.place)}\n" for item in page.messages))
 
 
 async def through(link: Link, work: Coroutine[Any, Any, None]) -> None:

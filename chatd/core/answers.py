@@ -21,11 +21,15 @@ class Unchanged(msgspec.Struct, frozen=True, eq=False):
 
 
 class Welcome(msgspec.Struct, frozen=True, eq=False):
-    """A hello was accepted. ``cursor`` is the log's last id: a later hello's ``since``."""
+    """A hello was accepted. ``cursor`` is the log's last id: a later hello's ``since``.
+
+    ``seen`` is the last id that counts as seen already: what was missed has a larger one.
+    """
 
     user: User
     returning: bool
     cursor: int
+    seen: int
 
 
 class Clients(msgspec.Struct, frozen=True, eq=False):

@@ -98,6 +98,16 @@ VisibilityField = Annotated[
     ),
 ]
 SinceField = Annotated[int, Field("id", "the last id this client has seen: it gets exactly what follows")]
+MissedField = Annotated[
+    Literal["send", "keep"],
+    Field(
+        "choice",
+        "whether to send what came since the last session, or keep it, and what comes now, for the next",
+        (),
+        ("send", "keep"),
+        typed=False,
+    ),
+]
 BeforeField = Annotated[int, Field("id", "only entries with a smaller id")]
 AfterField = Annotated[int, Field("id", "only entries with a larger id, oldest first")]
 LimitField = Annotated[int, Field("count", "entries in the page at most")]
@@ -245,6 +255,7 @@ _ON_MEMBER = f"{_GROUP} not_operator no_such_user is_owner"
 class Hello(Command, frozen=True):
     nick: NickField = ""
     since: SinceField | None = None
+    missed: MissedField = "send"
 
 
 @declare(

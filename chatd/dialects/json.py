@@ -187,6 +187,7 @@ class JsonDialect:
             limits = self._limits
             said["user"] = {"id": user.id, "nick": user.nick, "colour": user.colour}
             said["cursor"] = answer.cursor
+            said["seen"] = answer.seen
             said["returning"] = answer.returning
             said["limits"] = {"json": limits.json, "message": limits.message, "page": limits.page_max}
             said["version"] = __version__
@@ -337,7 +338,7 @@ def _is_ref(ref: object) -> TypeGuard[str | int | None]:
 def _values(row: Declaration, action: str, asked: Mapping[str, object], sender: str) -> Mapping[str, object]:
     """The command's fields by our names, from the names that clients give them."""
     if row.command is Hello:
-        return {"nick": sender, "since": asked.get("since")}
+        return {"nick": sender, "since": asked.get("since"), "missed": asked.get("missed")}
     values: Object = {}
     for field, names in _FIELDS[row.name]:
         for name in names:

@@ -124,9 +124,9 @@ class Journal:
         else:
             self._go_on()
 
-    def note_seen(self, user: User) -> None:
-        """Remember that all up to now went to ``user``; a crash in the next seconds forgets it."""
-        self._seen[user.id] = self._noted[user.id] = self.told
+    def note_seen(self, user: User, last: int) -> None:
+        """Remember that all up to ``last`` went to ``user``; a crash in the next seconds forgets it."""
+        self._seen[user.id] = self._noted[user.id] = last
         if self._late is None:
             self._late = self._clock.callLater(SEEN_DELAY, self._write_noted)
 

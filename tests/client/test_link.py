@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 import struct
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -15,7 +17,7 @@ from chatd.client import codec
 from chatd.client.link import LINE, Address, Link, Lost, Refused
 from chatd.client.scripts import through
 from chatd.core import commands as c
-from tests.daemon_process import PATIENCE
+from tests.daemon_process import PATIENCE, Daemon
 
 TS = "2026-11-21T10:00:00.000Z"
 
@@ -37,8 +39,8 @@ class Connection:
         said = {"action": f"server-{action}", **{key.rstrip("_"): value for key, value in fields.items()}}
         self.writer.write(json.dumps(said).encode() + b"\n")
 
-    async def welcomes(self, cursor: int = 0) -> dict[str, Any]:
-        """Hear a hello and answer it."""
+    async def welcomes(self, cursor: int = 0, seen: int | None = None) -> dict[str, Any]:
+        """Hear a hello and answer it, as a returning user's with ``seen``."""
         hello = await self.hears()
         self.says(
             "hello",
@@ -46,7 +48,8 @@ class Connection:
             msg="Hello alice",
             user={"id": 1, "nick": "alice", "colour": "#112233"},
             cursor=cursor,
-            returning=False,
+            seen=cursor if seen is None else seen,
+            returning=seen is not None,
         )
         return hello
 
@@ -57,6 +60,11 @@ class Connection:
     def acks(self, request: dict[str, Any], id: int) -> None:
         """Say that it is on disk."""
         self.says("ack", ref=request["ref"], request=request["action"], id=id, seq=id, ts=TS)
+
+
+def item(id: int) -> dict[str, Any]:
+    """A message on a page."""
+    return {"id": id, "seq": id, "ts": TS, "from": "bob", "msg": f"m{id}"}
 
 
 class Ear:
@@ -266,6 +274,155 @@ class Resuming(LinkTestCase):
 
         ear = self.play(talk, first, second, patience=1.0)
         self.assertEqual(ear.heard_of, [1, 2])
+
+
+class Missed(LinkTestCase):
+    """What came since the last session, which the daemon sends once."""
+
+    def test_it_is_heard_whole_and_not_again(self) -> None:
+        async def first(daemon: Connection) -> None:
+            hello = await daemon.welcomes(cursor=7, seen=2)
+            self.assertEqual((hello.get("since"), hello["missed"]), (None, "send"))
+            daemon.says("history", messages=[item(3), item(6)])
+            daemon.says("event", event="invited", group="wob", actor="bob", subject="alice", id=7, ts=TS)
+            await daemon.welcomes(cursor=8, seen=8)
+            daemon.broadcasts(9)
+
+        async def second(daemon: Connection) -> None:
+            hello = await daemon.welcomes(cursor=9, seen=2)
+            self.assertEqual(hello["since"], 9)
+            await farewell(daemon)
+
+        async def work(link: Link, ear: Ear) -> None:
+            await ear.hears(2)
+            while not ear.why:
+                await asyncio.sleep(0)
+            await link.leave()
+
+        ear = self.play(work, first, second)
+        self.assertEqual([[item.id for item in page.messages] for page in ear.pages], [[3, 6]])
+        self.assertEqual(ear.heard_of, [7, 9])
+
+    def test_the_connection_breaks_before_it_is_all_there(self) -> None:
+        """Then all of it is asked for as what follows, once."""
+
+        async def first(daemon: Connection) -> None:
+            await daemon.welcomes(cursor=7, seen=2)
+            daemon.says("history", messages=[item(3), item(6)])
+            daemon.says("event", event="invited", group="wob", actor="bob", subject="alice", id=7, ts=TS)
+
+        async def second(daemon: Connection) -> None:
+            hello = await daemon.welcomes(cursor=7, seen=7)
+            self.assertEqual(hello["since"], 2)
+            for id in (3, 6, 7):
+                daemon.broadcasts(id)
+            await farewell(daemon)
+
+        async def work(link: Link, ear: Ear) -> None:
+            await ear.hears(3)
+            await link.leave()
+
+        ear = self.play(work, first, second)
+        self.assertEqual((ear.pages, ear.heard_of), ([], [3, 6, 7]))
+
+    def test_who_peeks_leaves_it(self) -> None:
+        async def first(daemon: Connection) -> None:
+            hello = await daemon.welcomes(cursor=7, seen=2)
+            self.assertEqual(hello["missed"], "keep")
+            daemon.broadcasts(8)
+
+        async def second(daemon: Connection) -> None:
+            hello = await daemon.welcomes(cursor=8, seen=2)
+            self.assertEqual((hello["since"], hello["missed"]), (8, "keep"))
+            await farewell(daemon)
+
+        async def work(link: Link, ear: Ear) -> None:
+            while not ear.why:
+                await asyncio.sleep(0)
+            await link.leave()
+
+        self.assertEqual(self.play(work, first, second, peeks=True).heard_of, [8])
+
+    def test_another_database(self) -> None:
+        """Whoever was further than its log ends goes on from that end."""
+
+        async def first(daemon: Connection) -> None:
+            await daemon.welcomes(cursor=100)
+
+        async def second(daemon: Connection) -> None:
+            await daemon.welcomes(cursor=5, seen=5)
+            daemon.broadcasts(6)
+            await farewell(daemon)
+
+        async def work(link: Link, ear: Ear) -> None:
+            await ear.hears(1)
+            await link.leave()
+
+        self.assertEqual(self.play(work, first, second).heard_of, [6])
+
+
+class CutAnywhere(SynchronousTestCase):
+    """A real daemon, and a first connection that is cut after so many bytes."""
+
+    def setUp(self) -> None:
+        """Start the daemon, with alice in it."""
+        folder = Path(self.mktemp()).absolute()
+        folder.mkdir()
+        self.daemon = Daemon(folder, "--durability=process").__enter__()
+        self.addCleanup(self.daemon.kill)
+        self.alice = self.daemon.connect("text")
+        self.addCleanup(self.alice.close)
+        self.alice.says("IAM alice").says("cg;wob").hears_until(b"ACK cg wob 1 1\n")
+
+    def test_what_was_missed_is_heard_once(self) -> None:
+        for cut in range(300, 1_200, 30):  # the welcome has less than 300 bytes
+            nick = f"bob{cut}"
+            with self.daemon.connect("text") as bob:
+                bob.says(f"IAM {nick}").says("BYE").hears_rest()
+            self.alice.says(f"s;{nick};one").says(f"s;{nick};two").says(f"invite;wob;{nick}")
+            for _ in range(2):
+                self.alice.hears_until(f"ACK s {nick} ".encode())
+            last = int(self.alice.hears_until(b"\n").split()[0])
+            self.alice.hears_until(b"ACK invite wob ")
+            ear = asyncio.run(asyncio.wait_for(self.listen(nick, cut, last + 1), PATIENCE))
+            missed = [item.id for page in ear.pages if page.friend for item in page.messages]
+            self.assertEqual([*missed, *filter(None, ear.heard_of)], [last - 1, last, last + 1], cut)
+
+    async def listen(self, nick: str, cut: int, last: int) -> Ear:
+        """Be there until the entry ``last`` is heard."""
+        cuts = [cut]
+        carrying: list[Any] = []
+
+        async def until_then(link: Link, ear: Ear) -> None:
+            while last not in ear.heard_of:
+                await asyncio.sleep(0)
+
+        async def carry(near: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
+            carrying.append(asyncio.current_task())
+            left = cuts.pop() if cuts else LINE
+            far, forth = await asyncio.open_connection("127.0.0.1", self.daemon.port("json"))
+            upstream = asyncio.create_task(pump(near, forth, LINE))
+            await pump(far, back, left)
+            forth.close()
+            await upstream
+            await forth.wait_closed()
+
+        async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, left: int) -> None:
+            with contextlib.suppress(ConnectionError):
+                while left and (data := await reader.read(left)):
+                    left -= len(data)
+                    writer.write(data)
+            writer.close()
+
+        server = await asyncio.start_server(carry, "127.0.0.1", 0)
+        ear = Ear()
+        link = Link(
+            Address(*server.sockets[0].getsockname()[:2]), nick, ear, pause=lambda longest: longest / 100
+        )
+        await through(link, until_then(link, ear))
+        server.close()
+        await asyncio.gather(*carrying)
+        return ear
 
 
 class Ending(LinkTestCase):

@@ -36,14 +36,16 @@ class Sending(ChatTestCase):
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         bob.hears_until(b"GMS wob carl hello group\n")
 
-    def test_what_one_missed_is_told_beside(self) -> None:
-        """As the daemon will not tell it again."""
+    def test_what_one_missed_waits_for_oneself(self) -> None:
+        """A script takes nothing away."""
         self.assertEqual(self.chat("send", "-n", "carl", "--lobby", "x").returncode, 0)
         bob = self.text("bob")
         bob.says("PRV carl psst").says("BYE").hears_until(b"LFT bob\n")
         done = self.chat("send", "-n", "carl", "--lobby", "y")
-        self.assertEqual((done.returncode, done.stdout), (0, ""))
-        self.assertRegex(done.stderr, r"^\[..:..\] @bob bob said: psst\n$")
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""))
+        carl = self.daemon.connect("text")
+        self.addCleanup(carl.close)
+        carl.says("IAM carl").hears_until(b"PRV bob psst\n")
 
     def test_refusals(self) -> None:
         """3, and why."""
@@ -121,8 +123,11 @@ class Tailing(ChatTestCase):
             ["bob said: one\n", "bob said: \N{REPLACEMENT CHARACTER}[2J two\n"],
         )
 
-    def test_a_group_that_one_is_not_in(self) -> None:
+    def test_where_one_can_hear_nothing(self) -> None:
         """3, and why."""
+        done = self.chat("tail", "-n", "lena", "--with", "nobody")
+        self.assertEqual((done.returncode, done.stdout), (3, ""))
+        self.assertTrue(done.stderr.startswith("chat: no_such_user: "), done.stderr)
         done = self.chat("tail", "-n", "lena", "--group", "wob")
         self.assertEqual(done.returncode, 3)
         self.assertIn("no_such_group", done.stderr)

@@ -283,17 +283,17 @@ class Answering(SynchronousTestCase):
         """Three keys to course work, more to newline clients."""
         request = Request(c.Hello("alice"), "client-hello", "alice", "r1")
         self.assertEqual(
-            COURSE.answer(request, Welcome(ALICE, False, 41)),
+            COURSE.answer(request, Welcome(ALICE, False, 41, 40)),
             b'{"from":"server","action":"server-hello","msg":"Hello alice"}',
         )
         self.assertEqual(
-            RELAY.answer(request, Welcome(BOB, True, 41)),
+            RELAY.answer(request, Welcome(BOB, True, 41, 40)),
             b'{"from":"server","action":"server-hello","msg":"Welcome back Bob !"}',
         )
         self.assertEqual(
-            LINES.answer(request, Welcome(ALICE, True, 41)),
+            LINES.answer(request, Welcome(ALICE, True, 41, 40)),
             b'{"from":"server","action":"server-hello","msg":"Welcome back alice !",'
-            b'"user":{"id":1,"nick":"alice","colour":"#a03030"},"cursor":41,"returning":true,'
+            b'"user":{"id":1,"nick":"alice","colour":"#a03030"},"cursor":41,"seen":40,"returning":true,'
             b'"limits":{"json":65536,"message":8192,"page":500},"version":"0.1.0","ref":"r1"}\n',
         )
 

@@ -215,9 +215,9 @@ class Answering(SynchronousTestCase):
     def test_hello(self) -> None:
         """ARR, with BCK behind it for somebody known; ARV to the reference client."""
         request = Request(c.Hello("alice"), "IAM")
-        self.assertEqual(SEED.answer(request, Welcome(ALICE, False, 9)), b"ARR alice\n")
-        self.assertEqual(SEED.answer(request, Welcome(ALICE, True, 9)), b"ARR alice\nBCK alice\n")
-        self.assertEqual(reference().answer(request, Welcome(ALICE, True, 9)), b"ARV alice\n")
+        self.assertEqual(SEED.answer(request, Welcome(ALICE, False, 9, 9)), b"ARR alice\n")
+        self.assertEqual(SEED.answer(request, Welcome(ALICE, True, 9, 9)), b"ARR alice\nBCK alice\n")
+        self.assertEqual(reference().answer(request, Welcome(ALICE, True, 9, 9)), b"ARV alice\n")
 
     def test_acks(self) -> None:
         """A typed command has one; the seed's verbs have none, but the reference client's echo of MSG."""

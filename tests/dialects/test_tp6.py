@@ -323,8 +323,8 @@ class Answering(SynchronousTestCase):
 
     def test_hello(self) -> None:
         """One's own nick comes once."""
-        self.assertEqual(self.said(Welcome(ALICE, False, 0)), ["Annonce : alice a rejoint la chatroom"])
-        self.assertEqual(self.said(Welcome(ALICE, True, 0)), ["Welcome back alice !"])
+        self.assertEqual(self.said(Welcome(ALICE, False, 0, 0)), ["Annonce : alice a rejoint la chatroom"])
+        self.assertEqual(self.said(Welcome(ALICE, True, 0, 0)), ["Welcome back alice !"])
 
     def test_what_one_says_has_no_answer(self) -> None:
         """The client has shown it."""

@@ -135,6 +135,10 @@ class Desk:
         """Submit a message, which is also what its task is called."""
         return self.submit(body, self.draft(actor, body, conversation, ref=ref))
 
+    def sees(self, user: User) -> None:
+        """Note that all that was told went to ``user``."""
+        self.journal.note_seen(user, self.journal.told)
+
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """What the database holds."""
         with closing(sqlite3.connect(self.database)) as connection:

@@ -129,7 +129,7 @@ class Coming(DeskTestCase):
 
     def bob_leaves(self) -> None:
         """Bob has seen all so far, and it is on disk."""
-        self.desk.journal.note_seen(self.bob)
+        self.desk.sees(self.bob)
         self.says("l: bob left")
 
     def missed(

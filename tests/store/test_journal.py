@@ -466,7 +466,7 @@ class Seen(DeskTestCase):
         self.desk.says(self.alice, "a")
         self.desk.turn()
         commits = self.desk.journal.commits
-        self.desk.journal.note_seen(self.bob)
+        self.desk.sees(self.bob)
         self.desk.submit("who")
         self.desk.turn()
         self.assertEqual((self.seen(), self.desk.journal.commits), ({"alice": 0, "bob": 0}, commits))
@@ -478,7 +478,7 @@ class Seen(DeskTestCase):
         self.desk.says(self.alice, "a")
         self.desk.turn()
         self.assertEqual(self.desk.journal.seen(self.bob), 0)
-        self.desk.journal.note_seen(self.bob)
+        self.desk.sees(self.bob)
         self.assertEqual(self.desk.journal.seen(self.bob), 1)
         self.restart()
         self.assertEqual((self.desk.journal.seen(self.alice), self.desk.journal.seen(self.bob)), (0, 1))
@@ -486,7 +486,7 @@ class Seen(DeskTestCase):
     def test_a_failed_commit_does_not_forget_it(self) -> None:
         self.desk.says(self.alice, "a")
         self.desk.turn()
-        self.desk.journal.note_seen(self.bob)
+        self.desk.sees(self.bob)
         self.desk.writer.error = FULL
         self.desk.says(self.alice, "b")
         self.desk.turn()
@@ -495,7 +495,7 @@ class Seen(DeskTestCase):
 
     def test_it_goes_once(self) -> None:
         statements: list[str] = []
-        self.desk.journal.note_seen(self.bob)
+        self.desk.sees(self.bob)
         self.desk.says(self.alice, "a")
         self.desk.turn()
         (connection,) = self.desk.writer.connections.values()
@@ -506,7 +506,7 @@ class Seen(DeskTestCase):
 
     def test_it_is_never_ahead_of_what_was_told(self) -> None:
         self.desk.says(self.alice, "a")
-        self.desk.submit("bob leaves", then=lambda: self.desk.journal.note_seen(self.bob))
+        self.desk.submit("bob leaves", then=lambda: self.desk.sees(self.bob))
         self.desk.says(self.alice, "b")
         self.desk.turn()
         self.desk.says(self.alice, "c")
@@ -516,7 +516,7 @@ class Seen(DeskTestCase):
     def test_a_failed_commit_keeps_it_for_the_next(self) -> None:
         self.desk.says(self.alice, "a")
         self.desk.turn()
-        self.desk.journal.note_seen(self.bob)
+        self.desk.sees(self.bob)
         self.desk.writer.error = FULL
         self.desk.says(self.alice, "b")
         self.desk.turn()
@@ -529,16 +529,16 @@ class Seen(DeskTestCase):
     def test_a_newer_one_is_not_undone_by_a_failed_commit(self) -> None:
         self.desk.says(self.alice, "a")
         self.desk.turn()
-        self.desk.journal.note_seen(self.bob)
+        self.desk.sees(self.bob)
         self.desk.says(self.alice, "b")
         self.desk.turn()
         self.desk.writer.held = True
-        self.desk.journal.note_seen(self.bob)
+        self.desk.sees(self.bob)
         self.desk.says(self.alice, "c")
         self.desk.turn()
         self.desk.writer.error = FULL
         self.desk.journal.told = 7
-        self.desk.journal.note_seen(self.bob)
+        self.desk.sees(self.bob)
         self.desk.writer.run_next()
         self.desk.writer.error, self.desk.writer.held = None, False
         self.desk.says(self.alice, "d")
@@ -548,7 +548,7 @@ class Seen(DeskTestCase):
     def test_closing_writes_it(self) -> None:
         self.desk.says(self.alice, "a")
         self.desk.turn()
-        self.desk.journal.note_seen(self.bob)
+        self.desk.sees(self.bob)
         self.restart()
         self.assertEqual(self.seen(), {"alice": 0, "bob": 1})
 
@@ -617,7 +617,7 @@ class Ending(DeskTestCase):
         self.assertIsNone(self.successResultOf(self.desk.journal.close()))
 
     def test_closing_closes_even_when_nothing_can_be_written(self) -> None:
-        self.desk.journal.note_seen(self.bob)
+        self.desk.sees(self.bob)
         self.desk.writer.error = FULL
         self.assertIsNone(self.successResultOf(self.desk.journal.close()))
         self.assertEqual(self.desk.writer.connections, {})
@@ -625,10 +625,10 @@ class Ending(DeskTestCase):
     def test_many_who_leave_at_the_end_are_one_transaction(self) -> None:
         statements: list[str] = []
         for number in range(20):
-            self.desk.journal.note_seen(self.desk.user(f"user{number}"))
+            self.desk.sees(self.desk.user(f"user{number}"))
         self.desk.turn()
         for number in range(20):
-            self.desk.journal.note_seen(self.desk.user(f"user{number}"))
+            self.desk.sees(self.desk.user(f"user{number}"))
         (connection,) = self.desk.writer.connections.values()
         connection.set_trace_callback(statements.append)
         self.desk.journal.close()
