@@ -31,14 +31,14 @@ LONGEST_PAUSE: Final = 15.0
 CONNECTING: Final = 10.0
 """Seconds that a connection may take to be made, and the welcome to come."""
 
-CAUGHT_UP: Final = "caught up"
-"""The ref of a request of the link's own, which is answered behind all that was missed."""
+QUIET: Final = 30.0
+"""Seconds without a word after which the daemon is asked whether it is there; after as many more it isn't."""
+
+AGAIN: Final = "again"
+"""The ref of the link's own requests. The first is answered behind all that was missed."""
 
 PARTING: Final = 3.0
 """Seconds that the daemon has to answer a goodbye."""
-
-WATCH: Final = {"SO_KEEPALIVE": 1, "TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
-"""Socket options, where the system has them, by which a peer that vanished is missed within a minute."""
 
 PASSING: Final = ("nick_taken", "shutting_down", "rate_limited", "storage_failed")
 """What a hello is refused with for a while, when it was welcome before."""
@@ -126,6 +126,7 @@ class Link:
         cursor: int | None = None,
         peeks: bool = False,
         patience: float = 120.0,
+        quiet: float = QUIET,
         pause: Callable[[float], float] = lambda longest: random.uniform(longest / 2, longest),
     ) -> None:
         self.nick = nick
@@ -134,6 +135,7 @@ class Link:
         self._audience = audience
         self._peeks = peeks
         self._patience = patience
+        self._quiet = quiet
         self._pause = pause
         self._writer: asyncio.StreamWriter | None = None
         self._asked: dict[str, _Asked] = {}
@@ -162,7 +164,7 @@ class Link:
 
     async def _stay_connected(self) -> None:
         clock = asyncio.get_running_loop().time
-        lost_at, longest = 0.0, FIRST_PAUSE
+        lost_at, longest = clock(), FIRST_PAUSE
         while True:
             self._why, self._up = "", False
             try:
@@ -207,28 +209,32 @@ class Link:
             self._running.cancel()
 
     async def _converse(self) -> None:
-        """One connection, from hello to its end; ``_up`` says whether there was a welcome."""
+        """One connection, from hello to its end; ``_up`` says whether it was of any use."""
         async with asyncio.timeout(CONNECTING):
             reader, writer = await asyncio.open_connection(
                 self._address.host, self._address.port, ssl=self._address.tls, limit=LINE
             )
         try:
-            raw: socket.socket = writer.get_extra_info("socket")
-            for name, value in WATCH.items():
-                if hasattr(socket, name):
-                    level = socket.SOL_SOCKET if name.startswith("SO_") else socket.IPPROTO_TCP
-                    raw.setsockopt(level, getattr(socket, name), value)
             hello = c.Hello(self.nick, self.cursor, "keep" if self._peeks else "send")
             writer.write(codec.request(hello, "hello"))
             async with asyncio.timeout(CONNECTING):
                 welcome = await self._welcome(reader)
             if welcome is not None:
                 self._begin(writer, welcome)
-                while line := await self._line(reader):
+                while line := await self._next_line(reader, writer):
                     self._hear(codec.understand(line))
         finally:
             self._writer = None
             writer.close()
+
+    async def _next_line(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        try:
+            async with asyncio.timeout(self._quiet):
+                return await self._line(reader)
+        except TimeoutError:
+            writer.write(codec.request(c.Hello(), AGAIN))
+        async with asyncio.timeout(self._quiet):
+            return await self._line(reader)
 
     async def _line(self, reader: asyncio.StreamReader) -> bytes:
         try:
@@ -249,15 +255,15 @@ class Link:
 
     def _begin(self, writer: asyncio.StreamWriter, welcome: codec.Welcome) -> None:
         self._writer = writer
-        self._known = self._up = True
+        self._known = True
         self.nick = welcome.user.nick
         self._coming = None
         if self.cursor is None and welcome.returning and not self._peeks:
             self.cursor = welcome.seen
             self._coming = []
-            writer.write(codec.request(c.Hello(), CAUGHT_UP))
         elif self.cursor is None or self.cursor > welcome.cursor:  # another database, or an older one
             self.cursor = welcome.cursor
+        writer.write(codec.request(c.Hello(), AGAIN))
         self._audience.connected(welcome)
         for ref, asked in list(self._asked.items()):
             if asked.may_be_sent:
@@ -279,16 +285,21 @@ class Link:
             self.cursor = said.id
             self._audience.heard(said)
 
-    def _caught_up(self, cursor: int) -> None:
-        """All that was missed is here, up to ``cursor``."""
-        coming, self._coming = self._coming or [], None
-        for said in coming:
-            self._hear(said)
-        self.cursor = max(self.cursor or 0, cursor)
+    def _answered_again(self, answer: codec.Answer) -> None:
+        """The daemon is there, and all that was missed is here."""
+        if isinstance(answer, codec.Welcome):
+            self._up = True
+            coming, self._coming = self._coming or [], None
+            for said in coming:
+                self._hear(said)
+            self.cursor = max(self.cursor or 0, answer.cursor)
+        elif isinstance(answer, codec.Error) and self._coming is not None:
+            raise ConnectionError(answer.msg)
 
     def _answered(self, answer: codec.Answer) -> None:
-        if isinstance(answer, codec.Welcome):
-            self._caught_up(answer.cursor)
+        if answer.ref == AGAIN:
+            self._answered_again(answer)
+            return
         asked = self._asked.pop(str(answer.ref), None)
         if isinstance(answer, codec.Ack) and asked is not None:
             self._acked(asked.command, answer)

@@ -14,7 +14,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client import codec
-from chatd.client.link import LINE, Address, Link, Lost, Refused
+from chatd.client.link import AGAIN, LINE, Address, Link, Lost, Refused
 from chatd.client.scripts import through
 from chatd.core import commands as c
 from tests.daemon_process import PATIENCE, Daemon
@@ -30,9 +30,21 @@ class Connection:
         self.writer = writer
 
     async def hears(self) -> dict[str, Any]:
-        """The next request."""
-        found: dict[str, Any] = json.loads(await self._reader.readline())
-        return found
+        """The next request, but for those of the link's own, which are answered."""
+        while True:
+            found: dict[str, Any] = json.loads(await self._reader.readline())
+            if found.get("ref") != AGAIN:
+                return found
+            self.greets(0, AGAIN)
+
+    async def is_asked(self) -> None:
+        """Hear the link ask whether one is there."""
+        found = json.loads(await self._reader.readline())
+        assert found == {"action": "client-hello", "missed": "send", "ref": AGAIN}, found
+
+    async def hears_rest(self) -> None:
+        """Everything until the link closes."""
+        await self._reader.read()
 
     def says(self, action: str, **fields: Any) -> None:
         """Send an object; ``from`` may be spelt ``from_``."""
@@ -42,6 +54,11 @@ class Connection:
     async def welcomes(self, cursor: int = 0, seen: int | None = None) -> dict[str, Any]:
         """Hear a hello and answer it, as a returning user's with ``seen``."""
         hello = await self.hears()
+        self.greets(cursor, hello["ref"], seen)
+        return hello
+
+    def greets(self, cursor: int, ref: str, seen: int | None = None) -> None:
+        """Answer a hello."""
         self.says(
             "hello",
             from_="server",
@@ -50,8 +67,8 @@ class Connection:
             cursor=cursor,
             seen=cursor if seen is None else seen,
             returning=seen is not None,
+            ref=ref,
         )
-        return hello
 
     def broadcasts(self, id: int, nick: str = "bob") -> None:
         """Tell a message to everyone."""
@@ -285,7 +302,8 @@ class Missed(LinkTestCase):
             self.assertEqual((hello.get("since"), hello["missed"]), (None, "send"))
             daemon.says("history", messages=[item(3), item(6)])
             daemon.says("event", event="invited", group="wob", actor="bob", subject="alice", id=7, ts=TS)
-            await daemon.welcomes(cursor=8, seen=8)
+            await daemon.is_asked()
+            daemon.greets(8, AGAIN)
             daemon.broadcasts(9)
 
         async def second(daemon: Connection) -> None:
@@ -454,6 +472,34 @@ class Ending(LinkTestCase):
         with self.assertRaisesRegex(Lost, "no connection to 127.0.0.1:.*: the daemon stops"):
             self.play(nothing, last, patience=0.0)
 
+    def test_a_daemon_that_is_of_no_use(self) -> None:
+        """It welcomes, answers nothing and closes: that is as good as none."""
+
+        async def close(daemon: Connection) -> None:
+            await daemon.welcomes()
+            await daemon.is_asked()
+
+        with self.assertRaisesRegex(Lost, "no connection to 127.0.0.1:.*: it closed the connection"):
+            self.play(nothing, close, close, patience=0.3)
+
+    def test_a_daemon_that_says_nothing_is_asked_and_then_left(self) -> None:
+        """For another one, as one that is stopped, or cut off, does not say that it has gone."""
+
+        async def first(daemon: Connection) -> None:
+            await daemon.welcomes()
+            await daemon.is_asked()
+            daemon.greets(1, AGAIN)
+            await daemon.is_asked()
+            await daemon.hears_rest()
+
+        async def second(daemon: Connection) -> None:
+            self.assertEqual((await daemon.welcomes(cursor=1))["since"], 1)
+            daemon.broadcasts(2)
+            await farewell(daemon)
+
+        ear = self.play(lambda link, ear: ear.hears(1), first, second, quiet=0.2)
+        self.assertEqual(ear.why, ["it takes too long"])
+
     def test_leaving_between_two_connections(self) -> None:
         """Ends it, without another one."""
 
@@ -509,7 +555,7 @@ class Ending(LinkTestCase):
         async def chatter(daemon: Connection) -> None:
             daemon.writer.write(b"220 ready\n{}\n[1]\n\xff\n")
             await daemon.welcomes()
-            daemon.broadcasts(1)
+            await daemon.is_asked()
             daemon.writer.write(b"x" * (LINE + 1))
             await daemon.writer.drain()
             await asyncio.sleep(0)
