@@ -51,7 +51,7 @@ spec: $(DEV) ## write SPEC.md's generated tables again from the code
 	$(BIN)/python -m chatd.spec SPEC.md
 
 messages: $(DEV) ## collect the client's sentences into its catalogues and compile them
-	$(PYBABEL) extract --keywords=N_ --sort-output --no-location --width=100 --output=build/chat.pot chatd/client
+	$(PYBABEL) extract --keywords=N_ --sort-output --no-location --width=100 --output=build/chat.pot chatd
 	$(PYBABEL) update --domain=chat --input-file=build/chat.pot --output-dir=$(LOCALES) \
 		--width=100 --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date
 	$(PYBABEL) compile --domain=chat --directory=$(LOCALES)

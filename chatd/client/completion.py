@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from chatd.client.language import _
 from chatd.client.show import SEND_IMAGE
 from chatd.client.typed import IMAGE
 from chatd.core.commands import Declaration
@@ -35,13 +36,15 @@ def completions(typed: str, nicks: Iterable[str], groups: Iterable[str]) -> tupl
 
 def usage(typed: str) -> str:
     """How the command that is being typed goes on, and what it is for; empty without one."""
-    word, space, _ = typed.partition(" ")
+    word, space, _rest = typed.partition(" ")
+    row, separator, _fields = _command(typed)
     if space and word.lower() == f"/{IMAGE}":
-        return ": ".join(SEND_IMAGE)
-    row, separator, _ = _command(typed)
-    if row is None:
+        shown, help = SEND_IMAGE
+    elif row is not None:
+        shown, help = (row.slash_usage if separator == " " else row.usage), row.help
+    else:
         return ""
-    return f"{row.slash_usage if separator == ' ' else row.usage}: {row.help}"
+    return _("{usage}: {help}").format(usage=shown, help=_(help))
 
 
 def _command(typed: str) -> tuple[Declaration | None, str, Sequence[str]]:

@@ -3,13 +3,38 @@
 from __future__ import annotations
 
 import gettext
+import re
+from collections.abc import Iterable
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from string import Formatter
 from typing import Final
+
+from chatd.core.language import N_
+from chatd.core.refusals import ECHO, REASONS, SENTENCES
+
+DOMAIN: Final = "chat"
 
 LOCALES: Final = Path(str(resources.files("chatd.client"))) / "locales"
 """Catalogues: ``fr/LC_MESSAGES/chat.mo`` and the like."""
+
+ARGPARSE: Final = (
+    N_("usage: "),
+    N_("positional arguments"),
+    N_("options"),
+    N_("show this help message and exit"),
+    N_("%(prog)s: error: %(message)s\n"),
+    N_("argument %(argument_name)s: %(message)s"),
+    N_("the following arguments are required: %s"),
+    N_("unrecognized arguments: %s"),
+    N_("invalid choice: %(value)r (choose from %(choices)s)"),
+    N_("not allowed with argument %s"),
+    N_("expected one argument"),
+    N_("ignored explicit argument %r"),
+    N_("ambiguous option: %(option)s could match %(matches)s"),
+)
+"""What argparse says of a command line like ours, which it translates itself after `bind`."""
 
 
 def _(sentence: str) -> str:
@@ -20,4 +45,42 @@ def _(sentence: str) -> str:
 @cache
 def catalogue() -> gettext.NullTranslations:
     """The user's, by LANGUAGE, LC_ALL, LC_MESSAGES or LANG; without one it is English."""
-    return gettext.translation("chat", LOCALES, fallback=True)
+    return gettext.translation(DOMAIN, LOCALES, fallback=True)
+
+
+def bind() -> None:
+    """Have argparse, which asks gettext for its words, find them in this catalogue."""
+    gettext.bindtextdomain(DOMAIN, str(LOCALES))
+    gettext.textdomain(DOMAIN)
+
+
+def explained(code: str, text: str) -> str:
+    """The user's words for a refusal of that ``code``, ours or the daemon's, that says ``text`` in English.
+
+    A daemon of another version may say something else, which is left as it is.
+    """
+    return _recognised(text, [SENTENCES[code]] if code in SENTENCES else [])
+
+
+def _recognised(text: str, sentences: Iterable[str]) -> str:
+    """``text``, translated if it is one of ``sentences`` with something in its gaps."""
+    for sentence in sentences:
+        found = _pattern(sentence).fullmatch(text)
+        if found is not None:
+            details = found.groupdict()
+            if "why" in details:
+                details["why"] = _recognised(details["why"], REASONS.values())
+            return _(sentence).format(**details)
+    return text
+
+
+@cache
+def _pattern(sentence: str) -> re.Pattern[str]:
+    """What ``sentence`` looks like when it is filled; its gaps are groups."""
+    return re.compile(
+        "".join(
+            re.escape(words) + (f"(?P<{gap}>.{{,{ECHO + 1}}})" if gap else "")
+            for words, gap, _spec, _conversion in Formatter().parse(sentence)
+        ),
+        re.DOTALL,
+    )

@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from chatd.client import codec
-from chatd.client.language import _
+from chatd.client.language import _, explained
 from chatd.client.typed import SAID
 from chatd.core import commands as c
 
@@ -56,10 +56,10 @@ class Address(msgspec.Struct, frozen=True):
 
 
 class Refused(Exception):
-    """The daemon refused, with a ``code``; the text says what to do."""
+    """The daemon refused, with a ``code``; the text says what to do, in the user's language."""
 
     def __init__(self, error: codec.Error) -> None:
-        super().__init__(error.msg)
+        super().__init__(explained(error.code, error.msg))
         self.code = error.code
 
 
@@ -307,7 +307,7 @@ class Link:
             if isinstance(answer, codec.Page):
                 self._audience.caught_up(answer)
             elif isinstance(answer, codec.Error):
-                self._why = answer.msg
+                self._why = explained(answer.code, answer.msg)
         elif not asked.answer.done():
             if isinstance(answer, codec.Error):
                 asked.answer.set_exception(Refused(answer))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from chatd import __version__
+from chatd.client.language import _, bind
 from chatd.client.link import Address
 
 DEFAULTS: Final = {
@@ -51,70 +52,85 @@ class Unclear(Exception):
 
 def parser() -> argparse.ArgumentParser:
     """The command line of ``chat``, ``chat send`` and ``chat tail``."""
+    bind()
     common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
-    connection = common.add_argument_group("connection")
+    connection = common.add_argument_group(_("connection"))
     connection.add_argument(
-        "-a", "--address", metavar="HOST", help=f"where the daemon is [{DEFAULTS['address']}]"
+        "-a", "--address", metavar="HOST", help=_("where the daemon is [{address}]").format(**DEFAULTS)
     )
     connection.add_argument(
-        "-p", "--port", type=_port, help=f"the port of its JSON wire [{DEFAULTS['port']}]"
+        "-p", "--port", type=_port, help=_("the port of its JSON wire [{port}]").format(**DEFAULTS)
     )
-    connection.add_argument("-n", "--name", help="the nick to be known by")
-    connection.add_argument("--tls", action="store_true", help="encrypt, and check who the daemon is")
+    connection.add_argument("-n", "--name", help=_("the nick to be known by"))
+    connection.add_argument("--tls", action="store_true", help=_("encrypt, and check who the daemon is"))
     connection.add_argument(
-        "--cafile", metavar="PEM", help="certificates to trust besides the system's; means --tls"
+        "--cafile", metavar="PEM", help=_("certificates to trust besides the system's; means --tls")
     )
     connection.add_argument(
-        "-c", "--config", metavar="FILE", help=f"KEY=VALUE lines ({', '.join(KEYS)}) [{default_config()}]"
+        "-c",
+        "--config",
+        metavar="FILE",
+        help=_("KEY=VALUE lines ({keys}) [{path}]").format(keys=", ".join(KEYS), path=default_config()),
     )
 
-    top = argparse.ArgumentParser("chat", description="Talk to a chatd from the terminal.", parents=[common])
-    top.add_argument("--version", action="version", version=f"chat {__version__}")
+    top = argparse.ArgumentParser(
+        "chat", description=_("Talk to a chatd from the terminal."), parents=[common]
+    )
+    top.add_argument(
+        "--version",
+        action="version",
+        version=f"chat {__version__}",
+        help=_("show program's version number and exit"),
+    )
     top.set_defaults(command="talk")
     top.add_argument(
         "--plain",
         action="store_true",
         default=argparse.SUPPRESS,
-        help="a line in, a line out: for pipes and screen readers",
+        help=_("a line in, a line out: for pipes and screen readers"),
     )
     top.add_argument(
         "--log",
         metavar="FILE",
         default=argparse.SUPPRESS,
-        help=f"where to keep what is said [{default_log()}]",
+        help=_("where to keep what is said [{path}]").format(path=default_log()),
     )
-    commands = top.add_subparsers(metavar="send | tail", title="for scripts")
+    commands = top.add_subparsers(metavar="send | tail", title=_("for scripts"))
 
     send = commands.add_parser(
-        "send", parents=[common], help="say one thing, and wait until it is on disk",
+        "send", parents=[common], help=_("say one thing, and wait until it is on disk"),
         usage="chat send [options] (NICK | --group GROUP | --lobby) TEXT",
-        epilog="TEXT is read from standard input if it is -. The exit code is 0 once the message is stored, 1"
-        " without a connection, 2 for what makes no sense, 3 for what the daemon refuses.",
+        epilog=_(
+            "TEXT is read from standard input if it is -. The exit code is 0 once the message is stored, 1"
+            " without a connection, 2 for what makes no sense, 3 for what the daemon refuses."
+        ),
     )  # fmt: skip
     send.set_defaults(command="send")
     _conversation(send)
     send.add_argument(
-        "words", nargs="+", metavar="NICK TEXT", help="to whom, unless an option says so, and what"
+        "words", nargs="+", metavar="NICK TEXT", help=_("to whom, unless an option says so, and what")
     )
 
     tail = commands.add_parser(
-        "tail", parents=[common], help="print what is said, until interrupted",
-        epilog="A lost connection is made again, and nothing is printed twice or left out.",
+        "tail", parents=[common], help=_("print what is said, until interrupted"),
+        epilog=_("A lost connection is made again, and nothing is printed twice or left out."),
     )  # fmt: skip
     tail.set_defaults(command="tail")
     where = _conversation(tail)
     where.add_argument(
-        "--with", dest="friend", metavar="NICK", help="what NICK and oneself say to each other"
+        "--with", dest="friend", metavar="NICK", help=_("what NICK and oneself say to each other")
     )
-    tail.add_argument("--since", type=_id, metavar="ID", help="begin behind this entry of the log, not now")
-    tail.add_argument("--json", action="store_true", help="one JSON object per line, with ids and times")
+    tail.add_argument(
+        "--since", type=_id, metavar="ID", help=_("begin behind this entry of the log, not now")
+    )
+    tail.add_argument("--json", action="store_true", help=_("one JSON object per line, with ids and times"))
     return top
 
 
 def _conversation(command: argparse.ArgumentParser) -> argparse._MutuallyExclusiveGroup:
     where = command.add_mutually_exclusive_group()
-    where.add_argument("-g", "--group", help="in this group, of which one has to be a member")
-    where.add_argument("-l", "--lobby", action="store_true", help="in the lobby")
+    where.add_argument("-g", "--group", help=_("in this group, of which one has to be a member"))
+    where.add_argument("-l", "--lobby", action="store_true", help=_("in the lobby"))
     where.set_defaults(friend=None)
     return where
 
@@ -122,19 +138,19 @@ def _conversation(command: argparse.ArgumentParser) -> argparse._MutuallyExclusi
 def _port(text: str) -> int:
     if text.isascii() and text.isdigit() and 0 < int(text) < 65536:
         return int(text)
-    raise argparse.ArgumentTypeError(f"{text} is no port")
+    raise argparse.ArgumentTypeError(_("{text} is no port").format(text=text))
 
 
 def _id(text: str) -> int:
     if text.isascii() and text.isdigit() and len(text) < 19:
         return int(text)
-    raise argparse.ArgumentTypeError(f"{text} is no id")
+    raise argparse.ArgumentTypeError(_("{text} is no id").format(text=text))
 
 
 def _yes(text: str) -> bool:
     if text.lower() in _YES:
         return _YES[text.lower()]
-    raise argparse.ArgumentTypeError(f"{text} is neither yes nor no")
+    raise argparse.ArgumentTypeError(_("{text} is neither yes nor no").format(text=text))
 
 
 _TAKES: Final = {"port": _port, "tls": _yes}
@@ -153,8 +169,8 @@ def read(path: Path) -> Mapping[str, object]:
     try:
         lines = path.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise Unclear(f"can't read {path}: {why}") from None
+        why = error.strerror if isinstance(error, OSError) else _("it is no text")
+        raise Unclear(_("can't read {path}: {why}").format(path=path, why=why)) from None
     found: dict[str, object] = {}
     for number, line in enumerate(lines, 1):
         key, equals, value = (part.strip() for part in line.partition("="))
@@ -162,11 +178,15 @@ def read(path: Path) -> Mapping[str, object]:
             continue
         try:
             if not equals or key.upper() not in KEYS:
-                raise Unclear(f"a line is KEY=VALUE, with one of {', '.join(KEYS)} for a key")
+                raise Unclear(
+                    _("a line is KEY=VALUE, with one of {keys} for a key").format(keys=", ".join(KEYS))
+                )
             option = KEYS[key.upper()]
             found[option] = _TAKES.get(option, str)(value)
         except (Unclear, argparse.ArgumentTypeError) as error:
-            raise Unclear(f"{path}, line {number}: {error}") from None
+            raise Unclear(
+                _("{path}, line {number}: {why}").format(path=path, number=number, why=error)
+            ) from None
     return found
 
 
@@ -179,7 +199,11 @@ def address(options: argparse.Namespace) -> Address:
         if options.cafile:
             context.load_verify_locations(options.cafile)
     except OSError as error:
-        raise Unclear(f"can't read certificates from {options.cafile}: {error.strerror or error}") from None
+        raise Unclear(
+            _("can't read certificates from {path}: {why}").format(
+                path=options.cafile, why=error.strerror or error
+            )
+        ) from None
     return Address(options.address, options.port, context)
 
 

@@ -15,7 +15,7 @@ from typing import Final
 from chatd.client import codec
 from chatd.client.codec import LOBBY, Place
 from chatd.client.images import NoImage, art
-from chatd.client.language import _
+from chatd.client.language import _, explained
 from chatd.client.link import Link, Lost, Refused
 from chatd.client.log import Log, kept
 from chatd.client.options import address
@@ -63,7 +63,7 @@ class Room:
 
     def refused(self, refusal: Refusal | Refused) -> None:
         """Print why."""
-        text = refusal.text if isinstance(refusal, Refusal) else str(refusal)
+        text = str(refusal) if isinstance(refusal, Refused) else explained(refusal.code, refusal.text)
         put(note(f"* {refusal.code}: {text}"))
 
     def _trouble(self, trouble: str | None) -> None:

@@ -24,7 +24,7 @@ from chatd.client.composer import Composer
 from chatd.client.doors import FrontDoor, Rooms
 from chatd.client.images import NoImage, art
 from chatd.client.keys import Line
-from chatd.client.language import _
+from chatd.client.language import _, explained
 from chatd.client.link import Address, Link, Lost, Refused
 from chatd.client.lists import People, PlaceList, Places
 from chatd.client.log import Log, kept
@@ -287,7 +287,7 @@ class Chat(App[None]):
         try:
             command, goes = self._bearings.meant(text, self.memory.here)
         except Refusal as refusal:
-            self._tell(refusal.text, "trouble")
+            self._tell(explained(refusal.code, refusal.text), "trouble")
             return False
         if isinstance(command, c.Quit) and self._lost:
             self.call_later(self.action_quit)
@@ -346,7 +346,7 @@ class Chat(App[None]):
             except NoImage as trouble:
                 self._tell(str(trouble), "trouble")
             except Refusal as refusal:
-                self._tell(refusal.text, "trouble")
+                self._tell(explained(refusal.code, refusal.text), "trouble")
             else:
                 await self._answer(command)
 

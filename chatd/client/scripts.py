@@ -13,7 +13,7 @@ import msgspec
 
 from chatd.client import codec
 from chatd.client.codec import LOBBY, Place
-from chatd.client.language import _
+from chatd.client.language import _, explained
 from chatd.client.link import Link
 from chatd.client.options import Unclear, address
 from chatd.client.show import clean, escaped, line
@@ -77,7 +77,7 @@ def _message(options: Namespace) -> c.Command:
     try:
         return said(place_of(options) or Place("direct", words[0]), text)
     except Refusal as refusal:
-        raise Unclear(refusal.text) from None
+        raise Unclear(explained(refusal.code, refusal.text)) from None
 
 
 def place_of(options: Namespace) -> Place | None:
@@ -141,7 +141,7 @@ async def tail(options: Namespace) -> None:
     try:
         parse_nick(options.friend or name)
     except BadName as bad:
-        raise Unclear(bad.reason) from None
+        raise Unclear(explained("bad_request", bad.reason)) from None
     listener = Tail(name, place_of(options), options.json)
     link = Link(address(options), name, listener, cursor=options.since, peeks=True)
 

@@ -24,6 +24,7 @@ from chatd.client.codec import (
 )
 from chatd.client.language import _
 from chatd.core.commands import COMMANDS
+from chatd.core.language import N_
 
 INDENT: Final = "    "
 """Before the lines of a text that has several."""
@@ -98,11 +99,6 @@ def announced(event: Event) -> str:
     return note(told + (f" ({event.reason})" if event.reason else ""))
 
 
-def N_(message: str) -> str:  # noqa: N802  # the name that gettext's tools look for
-    """Mark ``message`` for translation where it is used."""
-    return message
-
-
 _SENTENCES: Final = {
     "arrived": N_("{actor} joined the chat"),
     "left": N_("{actor} left the chat"),
@@ -151,7 +147,7 @@ def answered(answer: Answer, reader: str) -> list[str]:
         return [happening(event) for event in answer.happened]
     if isinstance(answer, Help):
         usages = [*((row.slash_usage, row.help) for row in COMMANDS.values() if row.slash), SEND_IMAGE]
-        return [f"{usage:<34} {help}" for usage, help in usages]
+        return [f"{usage:<34} {_(help)}" for usage, help in usages]
     return []
 
 
@@ -160,5 +156,5 @@ def _remarked(name: str, *remarks: str) -> str:
     return f"{name} ({', '.join(filter(None, remarks))})"
 
 
-SEND_IMAGE: Final = ("/image file", "turn a picture into characters and send it")
+SEND_IMAGE: Final = ("/image file", N_("turn a picture into characters and send it"))
 """The one command that is the client's own, and its help."""

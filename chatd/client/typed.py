@@ -10,7 +10,7 @@ import msgspec
 from chatd.client.codec import LOBBY, Place
 from chatd.core import commands as c
 from chatd.core.limits import Limits
-from chatd.core.refusals import Refusal
+from chatd.core.refusals import Refusal, reason
 from chatd.dialects.text import WORDS, typed_fields
 from chatd.dialects.tp6 import SLASHES, slash_fields
 
@@ -99,7 +99,7 @@ def _slash(typed: str, here: Place) -> c.Command | SendImage:
     if word.lower() == IMAGE:
         path = "".join(rest).strip()
         if not path:
-            raise Refusal("bad_request", why="say /image file")
+            raise Refusal("bad_request", why=reason("usage", usage=f"/{IMAGE} file"))
         return SendImage(path, here)
     row = SLASHES.get(word.lower())
     if row is None:
@@ -113,6 +113,6 @@ def _slash(typed: str, here: Place) -> c.Command | SendImage:
     if row.name == "history" and "dest" not in values and here != LOBBY:
         values["group" if here.kind == "group" else "dest"] = here.name
     if not row.required <= values.keys():
-        raise Refusal("bad_request", why=f"say {row.slash_usage}")
+        raise Refusal("bad_request", why=reason("usage", usage=row.slash_usage))
     command = row.build(values, MOST)
     return c.Join(command.group) if isinstance(command, c.Enter) else command

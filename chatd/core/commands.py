@@ -12,8 +12,9 @@ from typing import Annotated, Any, Final, Literal, TypeVar, get_args, get_type_h
 
 import msgspec
 
+from chatd.core.language import N_
 from chatd.core.limits import Limits
-from chatd.core.refusals import SENTENCES, Refusal
+from chatd.core.refusals import SENTENCES, Refusal, reason
 
 Who = Literal["anyone", "identified", "members", "operators", "owner"]
 AnswerName = Literal[
@@ -46,13 +47,13 @@ class Field(msgspec.Struct, frozen=True):
         if self.kind in ("id", "count"):
             return self._number(name, value)
         if not isinstance(value, str):
-            raise Refusal("bad_request", why=f"{name} is a string")
+            raise Refusal("bad_request", why=reason("no_string", name=name))
         if self.kind == "text":
             return measured(value, name, limits.image if image else limits.message, blank=False)
         if self.kind == "note":
             return measured(value, name, limits.note)
         if self.kind == "choice" and value not in self.choices:
-            raise Refusal("bad_request", why=f"{name} is one of {', '.join(self.choices)}")
+            raise Refusal("bad_request", why=reason("no_choice", name=name, choices=", ".join(self.choices)))
         return value
 
     def _number(self, name: str, value: object) -> int:
@@ -60,7 +61,7 @@ class Field(msgspec.Struct, frozen=True):
         if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= ID_MAX:
-            raise Refusal("bad_request", why=f"{name} is a whole number from {low}")
+            raise Refusal("bad_request", why=reason("no_number", name=name, low=low))
         return value
 
 
@@ -154,7 +155,7 @@ class Declaration(msgspec.Struct, frozen=True, eq=False):
             if value is not None:
                 checked[name] = field.check(name, value, limits, image)
             elif name in self.required:
-                raise Refusal("bad_request", why=f"{self.name} needs {name}")
+                raise Refusal("bad_request", why=reason("missing", command=self.name, name=name))
         return self.command(**checked)
 
     @property
@@ -249,7 +250,7 @@ _ON_MEMBER = f"{_GROUP} not_operator no_such_user is_owner"
     who="anyone",
     answer="hello",
     refused="bad_nick nick_taken not_you bad_request storage_failed",
-    help="say who you are",
+    help=N_("say who you are"),
     example="IAM alice",
 )
 class Hello(Command, frozen=True):
@@ -265,7 +266,7 @@ class Hello(Command, frozen=True):
     slash="quit",
     who="anyone",
     answer="quit",
-    help="leave the chat",
+    help=N_("leave the chat"),
     example="BYE",
 )
 class Quit(Command, frozen=True):
@@ -279,7 +280,7 @@ class Quit(Command, frozen=True):
     slash="who",
     who="identified",
     answer="clients",
-    help="list who is connected",
+    help=N_("list who is connected"),
     example="WHO",
 )
 class ListClients(Command, frozen=True):
@@ -294,7 +295,7 @@ class ListClients(Command, frozen=True):
     who="identified",
     answer="ack",
     refused="empty too_long ref_reused storage_failed",
-    help="say something to everyone",
+    help=N_("say something to everyone"),
     example="MSG hello all",
 )
 class Broadcast(Command, frozen=True):
@@ -311,7 +312,7 @@ class Broadcast(Command, frozen=True):
     who="identified",
     answer="ack",
     refused="no_such_user empty too_long ref_reused storage_failed",
-    help="say something to one person, who gets it later if away",
+    help=N_("say something to one person, who gets it later if away"),
     example="s;bob;hello",
 )
 class Send(Command, frozen=True):
@@ -328,7 +329,7 @@ class Send(Command, frozen=True):
     who="identified",
     answer="ack",
     refused="bad_group group_exists storage_failed",
-    help="create a group, public unless said otherwise; you own it",
+    help=N_("create a group, public unless said otherwise; you own it"),
     example="cg;wob;private",
 )
 class CreateGroup(Command, frozen=True):
@@ -343,7 +344,7 @@ class CreateGroup(Command, frozen=True):
     who="identified",
     answer="ack",
     refused="no_such_group already_member not_invited banned storage_failed",
-    help="join a group; a private one needs an invitation",
+    help=N_("join a group; a private one needs an invitation"),
     example="j;wob",
 )
 class Join(Command, frozen=True):
@@ -356,7 +357,7 @@ class Join(Command, frozen=True):
     who="identified",
     answer="ack",
     refused="bad_group no_such_group not_invited banned storage_failed",
-    help="go into a room, which is a group, and join it first if need be",
+    help=N_("go into a room, which is a group, and join it first if need be"),
     example="/join wob",
 )
 class Enter(Command, frozen=True):
@@ -372,7 +373,7 @@ class Enter(Command, frozen=True):
     who="members",
     answer="ack",
     refused=f"{_GROUP} empty too_long ref_reused storage_failed",
-    help="say something to a group",
+    help=N_("say something to a group"),
     example="bg;wob;hello",
 )
 class GroupBroadcast(Command, frozen=True):
@@ -389,7 +390,7 @@ class GroupBroadcast(Command, frozen=True):
     who="members",
     answer="members",
     refused=_GROUP,
-    help="list a group's members",
+    help=N_("list a group's members"),
     example="members;wob",
 )
 class ListMembers(Command, frozen=True):
@@ -405,7 +406,7 @@ class ListMembers(Command, frozen=True):
     who="members",
     answer="messages",
     refused=f"{_GROUP} bad_request storage_failed",
-    help="read what was said in a group",
+    help=N_("read what was said in a group"),
     example="messages;wob",
 )
 class ListMessages(Command, frozen=True):
@@ -422,7 +423,7 @@ class ListMessages(Command, frozen=True):
     slash="rooms",
     who="identified",
     answer="groups",
-    help="list the groups that you can see",
+    help=N_("list the groups that you can see"),
     example="groups;",
 )
 class ListGroups(Command, frozen=True):
@@ -438,7 +439,7 @@ class ListGroups(Command, frozen=True):
     who="members",
     answer="ack",
     refused=f"{_GROUP} storage_failed",
-    help="leave a group",
+    help=N_("leave a group"),
     example="leave;wob",
 )
 class Leave(Command, frozen=True):
@@ -453,7 +454,7 @@ class Leave(Command, frozen=True):
     who="members",
     answer="ack",
     refused=f"{_GROUP} no_such_user already_member already_invited banned storage_failed",
-    help="invite somebody into a group",
+    help=N_("invite somebody into a group"),
     example="invite;wob;bob",
 )
 class Invite(Command, frozen=True):
@@ -469,7 +470,7 @@ class Invite(Command, frozen=True):
     who="operators",
     answer="ack",
     refused=f"{_ON_MEMBER} no_such_member too_long storage_failed",
-    help="put somebody out of a group; they may come back",
+    help=N_("put somebody out of a group; they may come back"),
     example="kick;wob;bob;too loud",
 )
 class Kick(Command, frozen=True):
@@ -486,7 +487,7 @@ class Kick(Command, frozen=True):
     who="operators",
     answer="ack",
     refused=f"{_ON_MEMBER} already_banned too_long storage_failed",
-    help="put somebody out of a group and keep them out",
+    help=N_("put somebody out of a group and keep them out"),
     example="ban;wob;bob;spam",
 )
 class Ban(Command, frozen=True):
@@ -503,7 +504,7 @@ class Ban(Command, frozen=True):
     who="operators",
     answer="ack",
     refused=f"{_GROUP} not_operator no_such_user not_banned storage_failed",
-    help="lift a ban",
+    help=N_("lift a ban"),
     example="unban;wob;bob",
 )
 class Unban(Command, frozen=True):
@@ -519,7 +520,7 @@ class Unban(Command, frozen=True):
     who="members",
     answer="states",
     refused=f"{_GROUP} bad_request storage_failed",
-    help="read what happened in a group",
+    help=N_("read what happened in a group"),
     example="states;wob",
 )
 class ListStates(Command, frozen=True):
@@ -537,7 +538,7 @@ class ListStates(Command, frozen=True):
     who="owner",
     answer="ack",
     refused=f"{_GROUP} not_owner no_such_user no_such_member is_owner already_operator storage_failed",
-    help="make a member an operator of a group",
+    help=N_("make a member an operator of a group"),
     example="promote;wob;bob",
 )
 class Promote(Command, frozen=True):
@@ -553,7 +554,7 @@ class Promote(Command, frozen=True):
     who="owner",
     answer="ack",
     refused=f"{_GROUP} not_owner no_such_user is_owner no_such_operator storage_failed",
-    help="make an operator a plain member again",
+    help=N_("make an operator a plain member again"),
     example="demote;wob;bob",
 )
 class Demote(Command, frozen=True):
@@ -569,7 +570,7 @@ class Demote(Command, frozen=True):
     who="owner",
     answer="ack",
     refused=f"{_GROUP} not_owner bad_request storage_failed",
-    help="make a group public or private",
+    help=N_("make a group public or private"),
     example="visibility;wob;private",
 )
 class SetVisibility(Command, frozen=True):
@@ -585,7 +586,7 @@ class SetVisibility(Command, frozen=True):
     who="operators",
     answer="ack",
     refused=f"{_GROUP} not_operator too_long storage_failed",
-    help="say what a group is about",
+    help=N_("say what a group is about"),
     example="topic;wob;the weather",
 )
 class SetTopic(Command, frozen=True):
@@ -601,7 +602,7 @@ class SetTopic(Command, frozen=True):
     who="identified",
     answer="history",
     refused=f"no_such_user {_GROUP} bad_request storage_failed",
-    help="read what you and somebody said; without a nick, what was said to everyone",
+    help=N_("read what you and somebody said; without a nick, what was said to everyone"),
     example="history;bob",
 )
 class History(Command, frozen=True):
@@ -619,7 +620,7 @@ class History(Command, frozen=True):
     slash="help",
     who="anyone",
     answer="help",
-    help="list the commands",
+    help=N_("list the commands"),
     example="HELP",
 )
 class AskHelp(Command, frozen=True):

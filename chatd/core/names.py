@@ -12,6 +12,8 @@ from unicodedata import category, normalize
 
 from precis_i18n import get_profile
 
+from chatd.core.refusals import reason
+
 NICK_LIMIT = 32
 GROUP_LIMIT = 64
 """The longest names, in code points after NFC."""
@@ -30,11 +32,11 @@ _SYNTAX = ";|,:@!*?"
 # Drawn as nothing or as a box, though Unicode has them as symbols.
 _BLANKS = "\u2800\ufffc\ufffd\U00016fe4\U0001d159"
 _REFUSED_CATEGORIES = {
-    "Cc": "a name has no control characters",
-    "Cf": "a name has no invisible characters",
-    "Cn": "a name has no unassigned characters",
-    "Co": "a name has no private-use characters",
-    "Cs": "a name has no lone surrogates",
+    "Cc": "control",
+    "Cf": "invisible",
+    "Cn": "unassigned",
+    "Co": "private_use",
+    "Cs": "surrogate",
 }
 
 # ASCII that needs no second look: every printable character but the syntax, and no leading "#".
@@ -69,7 +71,7 @@ def parse_nick(text: str) -> Name:
     """Read the name of a person: 1 to 32 code points. Raises `BadName`."""
     nick = _parse(text, NICK_LIMIT)
     if nick.key == RESERVED_NICK:
-        raise BadName(f'choose another name: "{RESERVED_NICK}" is what answers come from')
+        raise BadName(reason("reserved", name=RESERVED_NICK))
     return nick
 
 
@@ -82,7 +84,7 @@ def parse_group(text: str) -> Name:
 @lru_cache(NAMES_REMEMBERED)
 def _parse(text: str, limit: int) -> Name:
     if not text:
-        raise BadName("a name has at least one character")
+        raise BadName(reason("no_name"))
     if len(text) > limit * _SHRINKS_AT_MOST:
         raise _too_long(limit)
     plain = _PLAIN.fullmatch(text)
@@ -108,7 +110,7 @@ def _identity(shown: str) -> str:
         mapped = _PRECIS.enforce(shown)
     except UnicodeEncodeError as refusal:
         culprits = ", ".join(map(_spell, refusal.object[refusal.start : refusal.end]))
-        raise BadName(f"a name keeps to what RFC 8264 allows: leave out {culprits}") from None
+        raise BadName(reason("precis", chars=culprits)) from None
     return normalize("NFC", mapped.casefold())
 
 
@@ -117,21 +119,21 @@ def _check_characters(shown: str) -> None:
     for char in shown:
         for meant in char + normalize("NFKC", char):
             if meant.isspace():
-                rule = "a name has no spaces"
+                wrong = "space"
             elif meant in _SYNTAX:
-                rule = f"a name has none of {' '.join(_SYNTAX)}"
+                wrong = "syntax"
             elif meant in _BLANKS:
-                rule = "a name has no blanks"
-            elif not (rule := _REFUSED_CATEGORIES.get(category(meant), "")):
+                wrong = "blank"
+            elif not (wrong := _REFUSED_CATEGORIES.get(category(meant), "")):
                 continue
-            raise BadName(f"{rule}: leave out {_spell(char)}")
+            raise BadName(reason(wrong, char=_spell(char), syntax=" ".join(_SYNTAX)))
 
 
 def _check_start(form: str) -> None:
     if form.startswith("#"):
-        raise BadName('a name does not start with "#"')
+        raise BadName(reason("hash"))
     if category(form[0]).startswith("M"):
-        raise BadName(f"a name does not start with a combining mark: leave out {_spell(form[0])}")
+        raise BadName(reason("combining", char=_spell(form[0])))
 
 
 def _check_alphabets(key: str) -> None:
@@ -141,8 +143,8 @@ def _check_alphabets(key: str) -> None:
     """
     alphabets = {_alphabet(char) for char in key if char.isalpha() or char.isdecimal()} - _MIXES
     if len(alphabets) > 1:
-        mixed = " and ".join(sorted(alphabet.capitalize() for alphabet in alphabets))
-        raise BadName(f"a name keeps to one alphabet: choose between {mixed}")
+        *others, last = sorted(alphabet.capitalize() for alphabet in alphabets)
+        raise BadName(reason("alphabets", others=" and ".join(others), last=last))
 
 
 def _alphabet(char: str) -> str:
@@ -152,7 +154,7 @@ def _alphabet(char: str) -> str:
 
 
 def _too_long(limit: int) -> BadName:
-    return BadName(f"a name has at most {limit} characters: shorten it")
+    return BadName(reason("long_name", limit=limit))
 
 
 def _spell(char: str) -> str:

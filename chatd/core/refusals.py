@@ -4,48 +4,79 @@ from __future__ import annotations
 
 from typing import Final
 
+from chatd.core.language import N_
+
 SENTENCES: Final[dict[str, str]] = {
-    "bad_nick": "{nick} can't be a nick: {why}",
-    "nick_taken": "{nick} is in use: choose another nick, or wait until they leave",
-    "not_identified": "say who you are first",
-    "not_you": "you are {nick}: speak in your own name",
-    "no_such_user": "nobody was ever called {nick} here",
-    "bad_group": "{group} can't be a group's name: {why}",
-    "group_exists": "there is a group {group} already: join it, or choose another name",
-    "no_such_group": "there is no group {group} that you can see",
-    "already_member": "{nick} is in {group} already",
-    "already_invited": "{nick} is invited to {group} already",
-    "already_banned": "{nick} is banned from {group} already",
-    "already_operator": "{nick} is an operator of {group} already",
-    "not_member": "you are not in {group}: join it first",
-    "not_invited": "{group} is private: ask a member to invite you",
-    "banned": "{nick} is banned from {group}: ask an operator to lift it",
-    "not_banned": "{nick} is not banned from {group}",
-    "not_operator": "only the owner and the operators of {group} may do that",
-    "not_owner": "only the owner of {group} may do that",
-    "is_owner": "{nick} owns {group}: nobody can do that to the owner",
-    "no_such_member": "{nick} is not in {group}",
-    "no_such_operator": "{nick} is no operator of {group}",
-    "empty": "there is nothing in it: write something",
-    "too_long": "{what} is longer than {limit} bytes: say it in pieces",
-    "bad_utf8": "that is not UTF-8: send text in UTF-8",
-    "bad_json": "that is not a JSON object as this daemon takes it: {why}",
+    "bad_nick": N_("{nick} can't be a nick: {why}"),
+    "nick_taken": N_("{nick} is in use: choose another nick, or wait until they leave"),
+    "not_identified": N_("say who you are first"),
+    "not_you": N_("you are {nick}: speak in your own name"),
+    "no_such_user": N_("nobody was ever called {nick} here"),
+    "bad_group": N_("{group} can't be a group's name: {why}"),
+    "group_exists": N_("there is a group {group} already: join it, or choose another name"),
+    "no_such_group": N_("there is no group {group} that you can see"),
+    "already_member": N_("{nick} is in {group} already"),
+    "already_invited": N_("{nick} is invited to {group} already"),
+    "already_banned": N_("{nick} is banned from {group} already"),
+    "already_operator": N_("{nick} is an operator of {group} already"),
+    "not_member": N_("you are not in {group}: join it first"),
+    "not_invited": N_("{group} is private: ask a member to invite you"),
+    "banned": N_("{nick} is banned from {group}: ask an operator to lift it"),
+    "not_banned": N_("{nick} is not banned from {group}"),
+    "not_operator": N_("only the owner and the operators of {group} may do that"),
+    "not_owner": N_("only the owner of {group} may do that"),
+    "is_owner": N_("{nick} owns {group}: nobody can do that to the owner"),
+    "no_such_member": N_("{nick} is not in {group}"),
+    "no_such_operator": N_("{nick} is no operator of {group}"),
+    "empty": N_("there is nothing in it: write something"),
+    "too_long": N_("{what} is longer than {limit} bytes: say it in pieces"),
+    "bad_utf8": N_("that is not UTF-8: send text in UTF-8"),
+    "bad_json": N_("that is not a JSON object as this daemon takes it: {why}"),
     "bad_request": "{why}",
-    "unknown_action": "there is no command {name}: ask for help to see what there is",
-    "ref_reused": "you gave the ref {ref} to another message: every message has its own",
-    "rate_limited": "too many connections: try again later",
-    "storage_failed": "it could not be written to disk and did not happen: try again later",
-    "shutting_down": "the daemon is shutting down: come back later",
-    "slow_consumer": "too much waits for you unread: come back and resume",
-    "internal_error": "the daemon made a mistake, it is logged: nothing you did",
+    "unknown_action": N_("there is no command {name}: ask for help to see what there is"),
+    "ref_reused": N_("you gave the ref {ref} to another message: every message has its own"),
+    "rate_limited": N_("too many connections: try again later"),
+    "storage_failed": N_("it could not be written to disk and did not happen: try again later"),
+    "shutting_down": N_("the daemon is shutting down: come back later"),
+    "slow_consumer": N_("too much waits for you unread: come back and resume"),
+    "internal_error": N_("the daemon made a mistake, it is logged: nothing you did"),
 }
 """Code -> sentence. The codes are part of the protocol and never change; the sentences may."""
+
+REASONS: Final[dict[str, str]] = {
+    "no_string": N_("{name} is a string"),
+    "no_choice": N_("{name} is one of {choices}"),
+    "no_number": N_("{name} is a whole number from {low}"),
+    "missing": N_("{command} needs {name}"),
+    "usage": N_("say {usage}"),
+    "no_name": N_("a name has at least one character"),
+    "long_name": N_("a name has at most {limit} characters: shorten it"),
+    "reserved": N_('choose another name: "{name}" is what answers come from'),
+    "space": N_("a name has no spaces: leave out {char}"),
+    "syntax": N_("a name has none of {syntax}: leave out {char}"),
+    "blank": N_("a name has no blanks: leave out {char}"),
+    "control": N_("a name has no control characters: leave out {char}"),
+    "invisible": N_("a name has no invisible characters: leave out {char}"),
+    "unassigned": N_("a name has no unassigned characters: leave out {char}"),
+    "private_use": N_("a name has no private-use characters: leave out {char}"),
+    "surrogate": N_("a name has no lone surrogates: leave out {char}"),
+    "precis": N_("a name keeps to what RFC 8264 allows: leave out {chars}"),
+    "hash": N_('a name does not start with "#"'),
+    "combining": N_("a name does not start with a combining mark: leave out {char}"),
+    "alphabets": N_("a name keeps to one alphabet: choose between {others} and {last}"),
+}
+"""What is wrong with a name or a field, as a person may type it -> the ``why`` of a refusal."""
 
 RETRY_AFTER: Final[dict[str, float]] = {"storage_failed": 1.0, "shutting_down": 5.0, "rate_limited": 5.0}
 """Code -> seconds after which the same request may be tried again, for refusals that pass."""
 
 ECHO: Final = 256
 """Characters of one detail that a refusal repeats at most: all of any name, but not all of any frame."""
+
+
+def reason(wrong: str, **details: object) -> str:
+    """The sentence in `REASONS` for what is ``wrong``, filled with ``details``."""
+    return REASONS[wrong].format(**details)
 
 
 class Refusal(Exception):

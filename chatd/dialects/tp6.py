@@ -18,7 +18,7 @@ from chatd.core.commands import COMMANDS, CreateGroup, Declaration, Enter, Hello
 from chatd.core.events import Arrived, Event, Logged, Told
 from chatd.core.limits import Limits
 from chatd.core.names import BadName, parse_group
-from chatd.core.refusals import Refusal
+from chatd.core.refusals import Refusal, reason
 from chatd.dialects.json import JsonDialect
 from chatd.dialects.plain import LINE_END, clean
 from chatd.dialects.stamp import rfc3339
@@ -154,7 +154,7 @@ class Tp6Dialect:
         if row.here and self.room is not None:
             values = {"group": self.room, **values}
         if not row.required <= values.keys():
-            raise Refusal("bad_request", why=f"say {row.slash_usage}")
+            raise Refusal("bad_request", why=reason("usage", usage=row.slash_usage))
         return row, values
 
     def _is_here(self, group: str) -> bool:

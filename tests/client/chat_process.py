@@ -15,6 +15,8 @@ from tests.daemon_process import PATIENCE, Client, Daemon, environment
 class ChatTestCase(SynchronousTestCase):
     """A daemon, and ``chat`` beside it."""
 
+    language = "en"
+
     def setUp(self) -> None:
         """Start the daemon."""
         self.folder = Path(self.mktemp()).absolute()
@@ -59,9 +61,9 @@ class ChatTestCase(SynchronousTestCase):
 
     @property
     def environment(self) -> dict[str, str]:
-        """English, and no file of the user's."""
+        """The language, and no file of the user's."""
         mine = {"XDG_CONFIG_HOME": str(self.folder), "XDG_STATE_HOME": str(self.folder)}
-        return {**environment(), **mine, "LANGUAGE": "en", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+        return {**environment(), **mine, "LANGUAGE": self.language, "LC_ALL": "C.UTF-8", "TZ": "UTC"}
 
     def text(self, nick: str) -> Client:
         """Somebody on the text wire."""

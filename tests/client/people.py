@@ -14,12 +14,12 @@ from textual.color import Color
 from textual.pilot import Pilot
 
 from chatd.client.composer import Composer
-from chatd.client.language import catalogue
 from chatd.client.link import Address
 from chatd.client.log import Log
 from chatd.client.screen import Chat
 from chatd.core.colours import luminance
 from tests.client.chat_process import ChatTestCase
+from tests.client.languages import speak
 from tests.daemon_process import PATIENCE
 
 
@@ -101,18 +101,15 @@ class Person:
 
 
 class ScreenTestCase(ChatTestCase):
-    """A daemon, and people at screens, in English."""
-
-    language = "en"
+    """A daemon, and people at screens."""
 
     def setUp(self) -> None:
         """Start the daemon."""
         super().setUp()
-        speaking = patch.dict(os.environ, LANGUAGE=self.language, TZ="UTC")
-        speaking.start()
-        self.addCleanup(catalogue.cache_clear)
-        self.addCleanup(speaking.stop)
-        catalogue.cache_clear()
+        clock = patch.dict(os.environ, TZ="UTC")
+        clock.start()
+        self.addCleanup(clock.stop)
+        speak(self, self.language)
 
     def play(self, story: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Let it happen."""

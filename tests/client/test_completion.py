@@ -5,6 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client.completion import completions, usage
+from tests.client.languages import speak
 
 
 class Completing(SynchronousTestCase):
@@ -47,5 +48,16 @@ class Completing(SynchronousTestCase):
             "/image x": "/image file: turn a picture into characters and send it",
             "/fly x": "",
             "hello": "",
+        }.items():
+            self.assertEqual(usage(typed), wanted)
+
+    def test_usage_in_french(self) -> None:
+        """The command's words are what they are."""
+        speak(self, "fr")
+        for typed, wanted in {
+            "/kick wob": "/kick group dest [reason] : exclure quelqu'un, qui peut revenir",
+            "s;": "s;dest;msg : parler à quelqu'un, qui le lira plus tard en cas d'absence",
+            "/image x": "/image file : changer une image en caractères et l'envoyer",
+            "/fly x": "",
         }.items():
             self.assertEqual(usage(typed), wanted)

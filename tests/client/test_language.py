@@ -1,22 +1,26 @@
-"""Every sentence of the client has its French, and the compiled catalogue is the written one."""
+"""Every sentence that the client shows has its French, and the compiled catalogue is the written one."""
 
 from __future__ import annotations
 
-import os
+import argparse
+import re
 from io import BytesIO
 from pathlib import Path
 from string import Formatter
-from unittest.mock import patch
 
 from babel.messages.catalog import Catalog
-from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
+from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir, extract_from_file
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.client.language import LOCALES, _, catalogue
+from chatd.client.language import ARGPARSE, LOCALES, _, explained
+from chatd.core.commands import COMMANDS
+from chatd.core.names import BadName, parse_nick
+from chatd.core.refusals import ECHO, REASONS, SENTENCES, Refusal
+from tests.client.languages import speak
 
-CLIENT = LOCALES.parent
+SOURCES = LOCALES.parents[1]
 FRENCH = LOCALES / "fr" / "LC_MESSAGES"
 
 
@@ -29,9 +33,14 @@ class French(SynchronousTestCase):
     """``make messages`` was run, and somebody translated what it found."""
 
     def test_every_sentence_is_there_and_nothing_else(self) -> None:
-        found = extract_from_dir(Path(CLIENT), keywords={**DEFAULT_KEYWORDS, "N_": None})
+        found = extract_from_dir(SOURCES, keywords={**DEFAULT_KEYWORDS, "N_": None})
         sentences = {message for _file, _line, message, _comments, _context in found}
         self.assertEqual(sentences, {message.id for message in french() if message.id})
+
+    def test_what_the_tables_of_the_core_say_is_marked(self) -> None:
+        helps = [row.help for row in COMMANDS.values()]
+        said = {*SENTENCES.values(), *REASONS.values(), *helps} - {"{why}"}  # which has no word of its own
+        self.assertEqual(said - {message.id for message in french()}, set())
 
     def test_every_sentence_has_its_french(self) -> None:
         """With the same gaps to be filled."""
@@ -46,14 +55,87 @@ class French(SynchronousTestCase):
         write_mo(compiled, french())
         self.assertEqual(compiled.getvalue(), (FRENCH / "chat.mo").read_bytes(), "run `make messages`")
 
+    def test_what_argparse_says_is_in_its_own_words(self) -> None:
+        """Which are asked for by these very sentences."""
+        said = {message for _line, message, *_ in extract_from_file("python", Path(argparse.__file__))}
+        self.assertEqual(set(ARGPARSE) - said, set())
+
     def test_the_locale_decides(self) -> None:
-        self.addCleanup(catalogue.cache_clear)
         for language, sentence in {"fr": "Vous avez dit :", "en": "You said:", "tlh": "You said:"}.items():
-            with patch.dict(os.environ, LANGUAGE=language):
-                catalogue.cache_clear()
-                self.assertEqual(_("You said:"), sentence)
+            speak(self, language)
+            self.assertEqual(_("You said:"), sentence)
 
 
-def gaps(sentence: str) -> set[str | None]:
-    """The names in braces."""
-    return {name for _text, name, _spec, _conversion in Formatter().parse(sentence) if name}
+class Explaining(SynchronousTestCase):
+    """Refusals, as their code and their English tell them."""
+
+    def test_every_one_is_recognised(self) -> None:
+        """Whatever is in its gaps, and its reason with it."""
+        speak(self, "fr")
+        filled = dict.fromkeys(["nick", "group", "what", "limit", "name", "ref"], "x: {y}\n%s")
+        reasons = {sentence: fill(sentence) for sentence in REASONS.values()}
+        for code, sentence in SENTENCES.items():
+            for why, english in reasons.items() if "{why}" in sentence else {"": ""}.items():
+                with self.subTest(code, why=why):
+                    text = sentence.format(**filled, why=english)
+                    told = fill(_(why)) if why else ""
+                    self.assertEqual(explained(code, text), _(sentence).format(**filled, why=told))
+
+    def test_in_english_nothing_changes(self) -> None:
+        for why in REASONS.values():
+            text = Refusal("bad_group", group="a b", why=fill(why)).text
+            self.assertEqual(explained("bad_group", text), text)
+
+    def test_names_that_are_none(self) -> None:
+        """Reasons with details of several kinds."""
+        speak(self, "fr")
+        for name, why in {
+            "": "un nom a au moins un caractère",
+            "x" * 33: "un nom a au plus 32 caractères : raccourcissez-le",
+            "a b": "un nom n'a pas d'espaces : retirez U+0020",
+            "a:b": 'un nom n\'a aucun de ces signes, ; | , : @ ! * ? : retirez ":"',
+            "b०b": "un nom s'en tient à un alphabet : choisissez entre Devanagari et Latin",
+            "Server": "choisissez un autre nom : « server » est celui qui répond",
+        }.items():
+            with self.subTest(name), self.assertRaises(BadName) as caught:
+                parse_nick(name)
+            refusal = Refusal("bad_nick", nick=name, why=caught.exception.reason)
+            wanted = f"{name} ne peut pas être un pseudo : {why}"
+            self.assertEqual(explained(refusal.code, refusal.text), wanted)
+
+    def test_what_is_cut_is_recognised(self) -> None:
+        speak(self, "fr")
+        refusal = Refusal("no_such_user", nick="x" * 60_000)
+        wanted = f"personne ne s'est jamais appelé {'x' * ECHO}… ici"
+        self.assertEqual(explained(refusal.code, refusal.text), wanted)
+
+    def test_another_daemon_is_left_its_own_words(self) -> None:
+        """Of a code that is known, of another, or for a reason that is not."""
+        speak(self, "fr")
+        for code, text in {
+            "no_such_user": "who is bob?",
+            "too_loud": "nobody was ever called bob here",
+            "bad_request": "a reason of its own",
+            "empty": "there is nothing in it: write something, please",
+        }.items():
+            self.assertEqual(explained(code, text), text)
+        self.assertEqual(
+            explained("bad_nick", "bob can't be a nick: it is mine"),
+            "bob ne peut pas être un pseudo : it is mine",
+        )
+
+    def test_nobody_is_kept_waiting_by_what_nearly_fits(self) -> None:
+        """However long it is."""
+        text = "x is in " * 100_000
+        self.assertEqual(explained("already_member", text), text)
+
+
+def fill(sentence: str) -> str:
+    """``sentence`` with something in each of its gaps."""
+    return sentence.format(**{gap: f"<{gap}>" for gap in gaps(sentence)})
+
+
+def gaps(sentence: str) -> set[str]:
+    """The names in braces, and what ``%`` fills."""
+    named = {name for _text, name, _spec, _conversion in Formatter().parse(sentence) if name}
+    return named | set(re.findall(r"%(?:\(\w+\))?[a-z]", sentence))

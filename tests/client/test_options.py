@@ -12,6 +12,7 @@ from unittest.mock import patch
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client.options import Unclear, address, parse
+from tests.client.languages import speak
 
 
 class OptionsTestCase(SynchronousTestCase):
@@ -65,6 +66,33 @@ class CommandLine(OptionsTestCase):
         self.assertIn("not allowed with", self.refused("tail", "--lobby", "--group", "wob"))
         self.assertIn("invalid choice", self.refused("fly"))
 
+    def test_in_french(self) -> None:
+        """Argparse too; what one types is what it is."""
+        speak(self, "fr")
+        for arguments, why in {
+            ("-p", "0"): "chat: erreur : argument -p/--port : 0 n'est pas un port",
+            ("tail", "--since", "x"): "chat tail: erreur : argument --since : x n'est pas un id",
+            ("tail", "-l", "-g", "wob"): "argument -g/--group : incompatible avec l'argument -l/--lobby",
+            ("fly",): "choix inconnu : 'fly' (à choisir parmi 'send', 'tail')",
+            ("send",): "il manque ces arguments : NICK TEXT",
+            ("--fly",): "arguments inconnus : --fly",
+            ("--name",): "argument -n/--name : il faut une valeur",
+            ("--tls=yes",): "argument --tls : ne prend pas la valeur 'yes'",
+            ("--c", "x"): "option ambiguë : --c peut être --cafile, --config",
+        }.items():
+            self.assertIn(why, self.refused(*arguments))
+
+    def test_the_help_in_french(self) -> None:
+        """Nothing in it is English but what one types."""
+        speak(self, "fr")
+        for command in ([], ["send"], ["tail"]):
+            said = io.StringIO()
+            with contextlib.redirect_stdout(said), self.assertRaises(SystemExit):
+                parse([*command, "--help"])
+            english = r"usage:|\b(the|show|this|exit|read|arguments:|options:|connection:)\b"
+            self.assertRegex(said.getvalue(), "^usage : chat ")
+            self.assertNotRegex(said.getvalue(), english)
+
 
 class TheFile(OptionsTestCase):
     """``HOST=``, ``PORT=``, ``NAME=`` as the seed has them."""
@@ -91,6 +119,13 @@ class TheFile(OptionsTestCase):
             with self.subTest(text), self.assertRaises(Unclear) as caught:
                 parse(["-c", self.write(text)])
             self.assertIn(why, str(caught.exception))
+
+    def test_in_french(self) -> None:
+        speak(self, "fr")
+        path = self.write("# mine\nTLS=perhaps")
+        with self.assertRaises(Unclear) as caught:
+            parse(["-c", path])
+        self.assertEqual(str(caught.exception), f"{path}, ligne 2 : perhaps n'est ni yes ni no")
 
     def test_one_that_is_not_there(self) -> None:
         with self.assertRaisesRegex(Unclear, "can't read .*none.conf: No such file or directory"):

@@ -7,6 +7,7 @@ import subprocess
 
 from PIL import Image
 
+from chatd.core.commands import COMMANDS
 from tests.client.chat_process import ChatTestCase
 from tests.daemon_process import PATIENCE
 
@@ -204,3 +205,37 @@ class Talking(PlainTestCase):
         self.assertEqual(
             [said["msg"] for said in messages if said["from"] == "alice"], [f"m{n}" for n in range(300)]
         )
+
+
+class InFrench(PlainTestCase):
+    """What is refused, here and there, is explained in the user's language; codes stay."""
+
+    language = "fr"
+
+    def test_what_makes_no_sense(self) -> None:
+        """Whoever says so."""
+        alice = self.person("alice")
+        for typed, told in {
+            "/fly": "unknown_action: il n'y a pas de commande /fly : demandez l'aide pour voir ce qu'il y a",
+            "/image": "bad_request: dites /image file",
+            "/kick wob": "bad_request: dites /kick group dest [reason]",
+            "kick;wob": "bad_request: kick demande dest",
+            "history;bob;x": "bad_request: limit est un nombre entier à partir de 1",
+            "visibility;wob;x": "bad_request: visibility est à choisir parmi public, private",
+            "s;bob;": "empty: il n'y a rien dedans : écrivez quelque chose",
+            "s;bob;" + "x" * 10_000: "too_long: msg dépasse 9600 octets : dites-le en plusieurs fois",
+            "s;bob;hello": "no_such_user: personne ne s'est jamais appelé bob ici",
+            "bg;wob;x": "no_such_group: il n'y a pas de groupe wob que vous puissiez voir",
+            "cg;a b": "bad_group: a b ne peut pas être un nom de groupe : un nom n'a pas d'espaces :"
+            " retirez U+0020",
+        }.items():
+            with self.subTest(typed[:20]):
+                self.assertEqual(alice.types(typed).reads(), [f"* {told}"])
+
+    def test_help(self) -> None:
+        """Every command's, and the client's own."""
+        rows = [row for row in COMMANDS.values() if row.slash]
+        told = self.person("alice").types("/help").reads(len(rows) + 1)
+        self.assertEqual(told[1], f"{'/who [skip]':<34} lister qui est connecté")
+        self.assertEqual(told[-1], f"{'/image file':<34} changer une image en caractères et l'envoyer")
+        self.assertEqual([line for line in told if any(line.endswith(row.help) for row in rows)], [])

@@ -520,3 +520,34 @@ class Images(ScreenTestCase):
                 await alice.sees("can't send nowhere.png: No such file")
 
         self.play(story)
+
+
+class InFrench(ScreenTestCase):
+    """By the locale."""
+
+    language = "fr"
+
+    def test_help_and_refusals(self) -> None:
+        """The client's and the daemon's."""
+
+        async def story() -> None:
+            async with self.at_screen("alice") as alice:
+                await alice.presses("f1")
+                await alice.sees("lister les commandes", "changer une image en caractères")
+                await alice.types("/fly")
+                await alice.sees("il n'y a pas de commande /fly :")
+                await alice.types("s;bob;hello")
+                await alice.sees("personne ne s'est jamais appelé")
+
+        self.play(story)
+
+    def test_a_nick_that_is_none(self) -> None:
+        """Is asked for again, and why."""
+
+        async def story() -> None:
+            async with self.at_screen() as somebody:
+                await somebody.sees("Qui êtes-vous ?")
+                await somebody.presses(*"Server", "enter")
+                await somebody.sees("Server ne peut pas être un pseudo")
+
+        self.play(story)

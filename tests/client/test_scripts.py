@@ -82,6 +82,25 @@ class Sending(ChatTestCase):
         self.assertRegex(done.stderr, "no connection to 127.0.0.1:[0-9]+: Connection refused")
 
 
+class InFrench(ChatTestCase):
+    """What went wrong is told in the user's language, behind the code that a script goes by."""
+
+    language = "fr"
+
+    def test_what_went_wrong(self) -> None:
+        """Here, and at the daemon."""
+        spaces = "un nom n'a pas d'espaces : retirez U+0020"
+        for arguments, code, why in (
+            (("send", "-n", "carl", "bob", "x"), 3, "no_such_user: personne ne s'est jamais appelé bob ici"),
+            (("send", "-n", "a b", "bob", "x"), 3, f"bad_nick: a b ne peut pas être un pseudo : {spaces}"),
+            (("send", "-n", "carl", "bob", ""), 2, "il n'y a rien dedans : écrivez quelque chose"),
+            (("tail", "-n", "a b"), 2, spaces),
+            (("-c", "none"), 2, "impossible de lire none : No such file or directory"),
+        ):
+            done = self.chat(*arguments)
+            self.assertEqual((done.returncode, done.stderr), (code, f"chat: {why}\n"))
+
+
 class Tailing(ChatTestCase):
     """``chat tail``: everything once, in order, whatever happens to the connection."""
 

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from string import Formatter
 
 from twisted.trial.unittest import SynchronousTestCase
 
 import chatd
-from chatd.core.refusals import ECHO, RETRY_AFTER, SENTENCES, Refusal
+from chatd.core.refusals import ECHO, REASONS, RETRY_AFTER, SENTENCES, Refusal
 
 SOURCES = sorted(Path(chatd.__file__).parent.rglob("*.py"))
 
 
-def wanted_by(code: str) -> set[str]:
+def wanted_by(sentence: str) -> set[str]:
     """The details that a sentence mentions."""
-    return {name for _, name, _, _ in Formatter().parse(SENTENCES[code]) if name is not None}
+    return {name for _, name, _, _ in Formatter().parse(sentence) if name is not None}
 
 
 def texts(tree: ast.AST) -> Iterator[str]:
@@ -27,7 +27,9 @@ def texts(tree: ast.AST) -> Iterator[str]:
             yield node.value
 
 
-def refusals_made(tree: ast.AST) -> Iterator[tuple[set[str], set[str], int]]:
+def made(
+    tree: ast.AST, maker: str = "Refusal", known: Mapping[str, str] = SENTENCES
+) -> Iterator[tuple[set[str], set[str], int]]:
     """For each ``Refusal(…)``: the codes that it may be about, the details it gives, its line.
 
     A code that is a variable may be any of those that stand in the same function.
@@ -36,13 +38,13 @@ def refusals_made(tree: ast.AST) -> Iterator[tuple[set[str], set[str], int]]:
         if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Module):
             continue
         for node in ast.walk(function):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Refusal":
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == maker:
                 code = node.args[0]
                 if isinstance(code, ast.Constant):
                     yield {str(code.value)}, {str(word.arg) for word in node.keywords}, node.lineno
                 elif not isinstance(function, ast.Module):
                     given = {str(word.arg) for word in node.keywords}
-                    yield set(texts(function)) & set(SENTENCES), given, node.lineno
+                    yield set(texts(function)) & set(known), given, node.lineno
 
 
 class TheList(SynchronousTestCase):
@@ -58,19 +60,33 @@ class TheList(SynchronousTestCase):
     def test_every_refusal_is_in_the_list_and_has_what_its_sentence_needs(self) -> None:
         seen = 0
         for source in SOURCES:
-            for codes, given, line in refusals_made(ast.parse(source.read_text("utf-8"))):
+            for codes, given, line in made(ast.parse(source.read_text("utf-8"))):
                 where = f"{source.name}:{line}"
                 self.assertTrue(codes, where)
                 for code in codes:
                     seen += 1
                     self.assertIn(code, SENTENCES, where)
-                    self.assertLessEqual(wanted_by(code), given, where)
+                    self.assertLessEqual(wanted_by(SENTENCES[code]), given, where)
         self.assertGreater(seen, 30)
+
+    def test_every_reason_is_used_and_has_what_its_sentence_needs(self) -> None:
+        said: set[str] = set()
+        for source in SOURCES:
+            tree = ast.parse(source.read_text("utf-8"))
+            if source.name != "refusals.py":
+                said.update(texts(tree))
+            for reasons, given, line in made(tree, "reason", REASONS):
+                where = f"{source.name}:{line}"
+                self.assertTrue(reasons, where)
+                for reason in reasons:
+                    self.assertIn(reason, REASONS, where)
+                    self.assertLessEqual(wanted_by(REASONS[reason]), given, where)
+        self.assertEqual(set(REASONS) - said, set())
 
     def test_a_refusal_without_its_details_is_noticed(self) -> None:
         source = "def f():\n for code, x in (('banned', 1), ('empty', 2)):\n  raise Refusal(code, nick='bob')"
-        self.assertEqual(list(refusals_made(ast.parse(source))), [({"banned", "empty"}, {"nick"}, 3)])
-        self.assertEqual(wanted_by("banned"), {"nick", "group"})
+        self.assertEqual(list(made(ast.parse(source))), [({"banned", "empty"}, {"nick"}, 3)])
+        self.assertEqual(wanted_by(SENTENCES["banned"]), {"nick", "group"})
 
     def test_sentences_are_one_line_each_and_codes_one_word(self) -> None:
         for code, sentence in SENTENCES.items():
