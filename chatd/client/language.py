@@ -39,7 +39,7 @@ ARGPARSE: Final = (
 
 def _(sentence: str) -> str:
     """The user's words for an English ``sentence``."""
-    return catalogue().gettext(sentence)
+    return catalogue().gettext(sentence) if sentence else ""  # for which gettext has the catalogue's header
 
 
 @cache

@@ -294,7 +294,7 @@ class Link:
                 self._hear(said)
             self.cursor = max(self.cursor or 0, answer.cursor)
         elif isinstance(answer, codec.Error) and self._coming is not None:
-            raise ConnectionError(answer.msg)
+            raise ConnectionError(explained(answer.code, answer.msg))
 
     def _answered(self, answer: codec.Answer) -> None:
         if answer.ref == AGAIN:

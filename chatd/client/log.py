@@ -69,9 +69,11 @@ class Log:
 def kept(log: str) -> Log:
     """The log in the file of that name, or else in the user's state folder. Raises `Unclear`."""
     try:
-        return Log(Path(log).expanduser() if log else default_log())
+        return Log(Path(log or default_log()).expanduser())
     except RuntimeError as unknown:  # ~nobody, or nobody's home
-        raise Unclear(_("can't write the log {path}: {why}").format(path=log, why=unknown)) from None
+        raise Unclear(
+            _("can't write the log {path}: {why}").format(path=log or default_log(), why=unknown)
+        ) from None
 
 
 def _private(path: str, flags: int) -> int:

@@ -70,7 +70,9 @@ def parser() -> argparse.ArgumentParser:
         "-c",
         "--config",
         metavar="FILE",
-        help=_("KEY=VALUE lines ({keys}) [{path}]").format(keys=", ".join(KEYS), path=default_config()),
+        help=_("KEY=VALUE lines ({keys}) [{path}]").format(
+            keys=", ".join(KEYS), path=_shown(default_config())
+        ),
     )
 
     top = argparse.ArgumentParser(
@@ -93,7 +95,7 @@ def parser() -> argparse.ArgumentParser:
         "--log",
         metavar="FILE",
         default=argparse.SUPPRESS,
-        help=_("where to keep what is said [{path}]").format(path=default_log()),
+        help=_("where to keep what is said [{path}]").format(path=_shown(default_log())),
     )
     commands = top.add_subparsers(metavar="send | tail", title=_("for scripts"))
 
@@ -136,7 +138,7 @@ def _conversation(command: argparse.ArgumentParser) -> argparse._MutuallyExclusi
 
 
 def _port(text: str) -> int:
-    if text.isascii() and text.isdigit() and 0 < int(text) < 65536:
+    if text.isascii() and text.isdigit() and len(text) < 6 and 0 < int(text) < 65536:
         return int(text)
     raise argparse.ArgumentTypeError(_("{text} is no port").format(text=text))
 
@@ -159,7 +161,7 @@ _TAKES: Final = {"port": _port, "tls": _yes}
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """What the command line and the file say, the former first. Raises `Unclear`, and `SystemExit`."""
     said = vars(parser().parse_args(arguments))
-    path = Path(said["config"]) if "config" in said else default_config()
+    path = Path(os.path.expanduser(said.get("config", default_config())))
     filed = read(path) if "config" in said or path.exists() else {}
     return argparse.Namespace(**{**DEFAULTS, **filed, **said})
 
@@ -167,7 +169,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 def read(path: Path) -> Mapping[str, object]:
     """The options that a file gives, by their names. Raises `Unclear`."""
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = path.read_text("utf-8-sig").splitlines()  # some editors begin with a mark
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else _("it is no text")
         raise Unclear(_("can't read {path}: {why}").format(path=path, why=why)) from None
@@ -197,7 +199,7 @@ def address(options: argparse.Namespace) -> Address:
     context = ssl.create_default_context()
     try:
         if options.cafile:
-            context.load_verify_locations(options.cafile)
+            context.load_verify_locations(os.path.expanduser(options.cafile))
     except OSError as error:
         raise Unclear(
             _("can't read certificates from {path}: {why}").format(
@@ -207,11 +209,16 @@ def address(options: argparse.Namespace) -> Address:
     return Address(options.address, options.port, context)
 
 
-def default_config() -> Path:
+def default_config() -> str:
     """Where the file is when no option names it (XDG Base Directory Specification)."""
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "chatd" / "client.conf"
+    return os.path.join(os.environ.get("XDG_CONFIG_HOME") or "~/.config", "chatd", "client.conf")
 
 
-def default_log() -> Path:
+def default_log() -> str:
     """Where the log is when nobody names another place (XDG Base Directory Specification)."""
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "chatd" / "client.log"
+    return os.path.join(os.environ.get("XDG_STATE_HOME") or "~/.local/state", "chatd", "client.log")
+
+
+def _shown(path: str) -> str:
+    """``path`` as argparse shows it, to which a ``%`` means something."""
+    return path.replace("%", "%%")

@@ -147,7 +147,7 @@ def answered(answer: Answer, reader: str) -> list[str]:
         return [happening(event) for event in answer.happened]
     if isinstance(answer, Help):
         usages = [*((row.slash_usage, row.help) for row in COMMANDS.values() if row.slash), SEND_IMAGE]
-        return [f"{usage:<34} {_(help)}" for usage, help in usages]
+        return [_("{usage}: {help}").format(usage=usage, help=_(help)) for usage, help in usages]
     return []
 
 

@@ -11,7 +11,9 @@ from unittest.mock import patch
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatd.client.log import kept
 from chatd.client.options import Unclear, address, parse
+from tests.certificates import issue
 from tests.client.languages import speak
 
 
@@ -109,9 +111,29 @@ class TheFile(OptionsTestCase):
         options = parse(["-c", self.write("NAME=bob\n")])
         self.assertEqual((options.port, options.name), (8080, "bob"))
 
+    def test_it_may_begin_with_a_mark(self) -> None:
+        """As Windows' editors have it."""
+        self.assertEqual(parse(["-c", self.write("\ufeffNAME=bob\n")]).name, "bob")
+
+    def test_a_folder_with_a_sign_that_means_something_to_argparse(self) -> None:
+        with patch.dict(os.environ, XDG_CONFIG_HOME="/100%s", XDG_STATE_HOME="/50%"):
+            said = io.StringIO()
+            with contextlib.redirect_stdout(said), self.assertRaises(SystemExit):
+                parse(["--help"])
+        self.assertIn("/100%s/chatd/client.conf", said.getvalue())
+        self.assertIn("/50%/chatd/client.log", said.getvalue())
+
+    def test_nobody_s_home(self) -> None:
+        """Who has none has no file; a log has to be named."""
+        with patch.dict(os.environ, clear=True), patch("pwd.getpwuid", side_effect=KeyError):
+            self.assertEqual(parse([]).port, 8080)
+            with self.assertRaisesRegex(Unclear, "can't write the log ~/.local/state/chatd/client.log: "):
+                kept("")
+
     def test_what_makes_no_sense_is_named_with_its_line(self) -> None:
         for text, why in {
             "HOST=a\nPORT=x": "line 2: x is no port",
+            f"PORT={'9' * 5_000}": "line 1: 9",
             "TLS=perhaps": "line 1: perhaps is neither yes nor no",
             "COLOUR=red": "line 1: a line is KEY=VALUE, with one of HOST, PORT, NAME, TLS,",
             "HOST": "line 1: a line is KEY=VALUE",
@@ -148,3 +170,11 @@ class Addresses(OptionsTestCase):
     def test_certificates_that_are_none(self) -> None:
         with self.assertRaisesRegex(Unclear, "can't read certificates from"):
             address(parse(["--cafile", self.write("no certificate")]))
+
+    def test_certificates_at_home(self) -> None:
+        """Which no shell has found, when the file names them."""
+        self.write(issue("chatd", authority=True).pem().decode(), "ca.pem")
+        with patch.dict(os.environ, HOME=str(self.folder)):
+            context = address(parse(["-c", self.write("CAFILE=~/chatd/ca.pem\n")])).tls
+        assert context is not None
+        self.assertIn(((("commonName", "chatd"),),), [found["subject"] for found in context.get_ca_certs()])

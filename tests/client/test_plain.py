@@ -236,6 +236,6 @@ class InFrench(PlainTestCase):
         """Every command's, and the client's own."""
         rows = [row for row in COMMANDS.values() if row.slash]
         told = self.person("alice").types("/help").reads(len(rows) + 1)
-        self.assertEqual(told[1], f"{'/who [skip]':<34} lister qui est connecté")
-        self.assertEqual(told[-1], f"{'/image file':<34} changer une image en caractères et l'envoyer")
+        self.assertEqual(told[1], "/who [skip] : lister qui est connecté")
+        self.assertEqual(told[-1], "/image file : changer une image en caractères et l'envoyer")
         self.assertEqual([line for line in told if any(line.endswith(row.help) for row in rows)], [])
