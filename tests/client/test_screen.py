@@ -210,6 +210,77 @@ class Talking(ScreenTestCase):
         self.play(story)
 
 
+class Small(ScreenTestCase):
+    """Terminals of a few lines."""
+
+    def test_the_door_and_the_rooms_on_five_lines(self) -> None:
+        """What is asked, what may be chosen and where one types can be seen, each by each."""
+        owner = self.text("owner")
+        for number in range(9):
+            owner.says(f"cg;room{number}").hears_until(f"ACK cg room{number} {number + 1} 1\n".encode())
+
+        async def story() -> None:
+            async with self.at_screen(size=(20, 5)) as alice:
+                await alice.sees("Who are you?")
+                await alice.presses(*"owner", "enter")
+                await alice.sees("owner is in use:", "choose another")
+                await alice.until(lambda: alice.lines[-1].strip() == "owner")
+                await alice.presses(*["backspace"] * 5, *"alice", "enter")
+                await alice.sees("Join a room", "lobby", "room0  1", "new room: NAME")
+                await alice.presses(*["down"] * 7)
+                await alice.sees("room6  1")
+                await alice.presses("tab", *"den")
+                await alice.until(lambda: alice.lines[-1].strip() == "den")
+                await alice.presses("shift+tab", "enter")
+                await alice.sees("room6 · alice")
+
+        self.play(story)
+
+    def test_what_one_types_can_be_seen_as_long_as_there_is_a_line(self) -> None:
+        """And all of it is there again when there is room again."""
+
+        async def story() -> None:
+            async with self.at_screen("alice") as alice:
+                await alice.presses(*"one", "ctrl+j", *"two", "ctrl+j", *"three")
+                await alice.sees("one", "two", "three")
+                last = "three"
+                for number, size in enumerate(((20, 5), (10, 3), (10, 2), (10, 1), (4, 1))):
+                    await alice.pilot.resize_terminal(*size)
+                    await alice.sees(last)
+                    last = str(number)
+                    await alice.presses("space", last)
+                    await alice.sees(last)
+                await alice.pilot.resize_terminal(10, 1)
+                await alice.presses("ctrl+f", *"sought")
+                await alice.sees("sought")
+                await alice.presses("escape")
+                await alice.sees("3 4")
+                await alice.pilot.resize_terminal(1, 1)
+                await alice.presses("f2", "escape", "x", "enter")
+                await alice.pilot.resize_terminal(80, 24)
+                await alice.sees("● alice", "You said: one", "three 0 1 2 3 4x", "F1 help")
+
+        self.play(story)
+
+    def test_what_changes_behind_the_rooms(self) -> None:
+        """The chat behind fits the terminal as it is, not as it was when they came up."""
+
+        async def story() -> None:
+            async with self.at_screen("alice", size=(40, 5)) as alice:
+                await alice.presses("f2")
+                await alice.sees("Join a room")
+                await alice.pilot.resize_terminal(80, 24)
+                await alice.presses("escape")
+                await alice.sees("● alice", "F1 help")
+                await alice.presses("f2")
+                await alice.sees("Join a room")
+                await alice.pilot.resize_terminal(40, 5)
+                await alice.presses("escape")
+                await alice.until(lambda: "● alice" not in alice.screen and "F1 help" not in alice.screen)
+
+        self.play(story)
+
+
 class Typing(ScreenTestCase):
     """The composer."""
 
