@@ -8,6 +8,7 @@ import re
 import select
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -22,7 +23,7 @@ COLOUR = re.compile(rb"[34]8;2;(\d+);(\d+);(\d+)")
 class Terminal:
     """``chat`` on a terminal of its own."""
 
-    def __init__(self, arguments: list[str], environment: dict[str, str]) -> None:
+    def __init__(self, arguments: list[str], environment: Mapping[str, str]) -> None:
         self._ours, theirs = pty.openpty()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "chatd.client", *arguments],
@@ -134,16 +135,7 @@ class WithoutExtras(ChatTestCase):
             terminal.shown,
             b"chat: the screen needs Textual: pip install 'chatd[client]', or use chat --plain\r\n",
         )
-        port = str(self.daemon.port("json"))
-        said = subprocess.run(
-            [sys.executable, "-m", "chatd.client", "--plain", "-n", "alice", "-p", port],
-            env=without,
-            input="hello\n/image photo.png\n",
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
+        said = self.chat("--plain", "-n", "alice", env=without, input="hello\n/image photo.png\n")
         self.assertEqual((said.returncode, said.stderr), (0, ""))
         self.assertIn("You said: hello\n", said.stdout)
         self.assertIn("* images need ascii-magic: pip install 'chatd[images]'\n", said.stdout)
@@ -156,10 +148,8 @@ class WithoutExtras(ChatTestCase):
 
     def test_the_daemon_needs_none_of_it(self) -> None:
         """Nor does it import what is there."""
-        source = "import sys, chatd.tap; print(*sys.modules)"
-        done = subprocess.run(
-            [sys.executable, "-c", source], env=self.environment, capture_output=True, text=True, check=True
-        )
+        done = self.runs("-c", "import sys, chatd.tap; print(*sys.modules)")
+        self.assertEqual(done.returncode, 0)
         imported = {name.partition(".")[0] for name in done.stdout.split()}
         self.assertEqual(imported & {"textual", "rich", "ascii_magic", "PIL", "babel"}, set())
         self.assertNotIn("chatd.client", done.stdout.split())

@@ -6,8 +6,6 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 
 from tests.client.chat_process import ChatTestCase
 from tests.daemon_process import PATIENCE
@@ -154,14 +152,7 @@ class Tailing(ChatTestCase):
     def test_who_reads_is_gone(self) -> None:
         """It ends without a word."""
         reader, writer = os.pipe()
-        tail = subprocess.Popen(
-            [sys.executable, "-m", "chatd.client", "tail", "-n", "lena", "-p", str(self.daemon.port("json"))],
-            env=self.environment,
-            stdout=writer,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.addCleanup(tail.kill)
+        tail = self.chats("tail", "-n", "lena", stdout=writer)
         os.close(writer)
         os.close(reader)
         bob = self.text("bob")
