@@ -6,8 +6,10 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
 import sys
+import termios
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -49,6 +51,12 @@ class Terminal:
         os.write(self._ours, keys)
         return self
 
+    @property
+    def echoes(self) -> bool:
+        """Whether it shows what one types by itself, a line at a time, as a shell wants it."""
+        flags = termios.tcgetattr(self._ours)[3]
+        return bool(flags & termios.ECHO and flags & termios.ICANON)
+
     def ends(self) -> int:
         """The exit code, once it has ended and all is read."""
         try:
@@ -89,6 +97,30 @@ class OnATerminal(ChatTestCase):
         """Leaves too."""
         terminal = self.chats_at().sees(b"Who are you?").presses(b"\x03")
         self.assertEqual(terminal.ends(), 0)
+
+    def test_signals_that_end_it(self) -> None:
+        """Their number and 128; the others are told, and the terminal is as it was."""
+        bob = self.text("bob")
+        for number, code in ((signal.SIGTERM, 143), (signal.SIGHUP, 129)):
+            terminal = self.chats_at("-n", "alice").sees(b"Join a room")
+            self.assertFalse(terminal.echoes)
+            terminal.process.send_signal(number)
+            self.assertEqual(terminal.ends(), code)
+            bob.hears_until(b"LFT alice\n")
+            self.assertTrue(terminal.shown.rpartition(b"\x1b[?1049l")[1])
+            self.assertTrue(terminal.echoes)
+
+    def test_a_mistake_of_ours(self) -> None:
+        """1, and what it was, on the terminal as it was."""
+        (self.folder / "sitecustomize.py").write_text(
+            "from chatd.client.screen import Chat\nChat.connected = lambda chat, welcome: 1 / 0\n"
+        )
+        path = f"{self.folder}{os.pathsep}{environment()['PYTHONPATH']}"
+        terminal = self.chats_at("-n", "alice", PYTHONPATH=path)
+        self.assertEqual(terminal.ends(), 1)
+        after = terminal.shown.rpartition(b"\x1b[?1049l")[2]
+        self.assertIn(b"ZeroDivisionError", after)
+        self.assertTrue(terminal.echoes)
 
     def test_no_daemon(self) -> None:
         """1, and why, on the terminal as it was."""

@@ -66,6 +66,29 @@ class Arriving(ScreenTestCase):
 
         self.play(story)
 
+    def test_a_list_that_comes_in_several_answers(self) -> None:
+        """Is one list: a daemon cuts what is over 256 KiB."""
+        owner = self.daemon.connect("json")
+        self.addCleanup(owner.close)
+        owner.asks(action="client-hello", from_="owner")
+        rooms = [f"room{number:03}" for number in range(600)]
+        for room in rooms:
+            owner.asks(action="cgroup", group=room).asks(
+                action="topic", group=room, topic="x" * 512, ref=room
+            )
+        owner.object(ref=rooms[-1])
+        self.assertTrue(owner.asks(action="groups", ref="all").object(ref="all")["more"])
+
+        async def story() -> None:
+            async with self.at_screen("alice") as alice:
+                self.assertEqual(sorted(alice.app.memory.rooms), rooms)
+                await alice.presses("f2")
+                await alice.sees("room000")
+                await alice.presses("end")
+                await alice.sees("room599")
+
+        self.play(story)
+
     def test_nobody_is_let_in_without_a_connection(self) -> None:
         """It ends, and says why."""
         port = self.daemon.port("json")
@@ -326,6 +349,35 @@ class Typing(ScreenTestCase):
 
         self.play(story)
 
+    def test_completion_of_rooms_that_one_is_not_in(self) -> None:
+        """They were listed."""
+        self.text("owner").says("cg;wob").hears_until(b"ACK cg wob 1 1\n")
+
+        async def story() -> None:
+            async with self.at_screen("alice") as alice:
+                await alice.presses(*"/join w", "tab")
+                self.assertEqual(alice.app.query_one(Composer).text, "/join wob")
+
+        self.play(story)
+
+
+class Choosing(ScreenTestCase):
+    """The lists beside the conversation."""
+
+    def test_what_is_chosen_stays_chosen_whoever_comes(self) -> None:
+        """However far that moves it."""
+
+        async def story() -> None:
+            async with self.at_screen("alice") as alice, self.at_screen("bob"):
+                await alice.sees("● bob")
+                await alice.presses("f4", "end")
+                self.text("aaron")
+                await alice.sees("● aaron")
+                await alice.presses("enter")
+                await alice.until(lambda: alice.lines[0].startswith(" @bob "))
+
+        self.play(story)
+
 
 class AllAtOnce(ScreenTestCase):
     """Keys that come faster than they can be obeyed."""
@@ -517,6 +569,30 @@ class LongAgo(ScreenTestCase):
                 await alice.presses("pagedown", "pagedown")
                 await alice.sees("bob said: more news")
                 await alice.until(lambda: "lobby 1" not in alice.screen)
+
+        self.play(story)
+
+    def test_what_may_not_be_read_on(self) -> None:
+        """Is let go: a part of it without its end would hide a gap, and be asked for for ever."""
+        owner = self.text("owner")
+        owner.says("cg;wob").hears_until(b"ACK cg wob 1 1\n")
+        for number in range(300):
+            owner.says(f"bg;wob;m{number}")
+        owner.says("WHO").hears_until(b"END WHO 1\n")
+
+        async def story() -> None:
+            async with self.at_screen("alice") as alice:
+                await alice.types("/join wob")
+                await alice.sees("alice joined wob")
+                await alice.presses("ctrl+home")
+                await alice.until(lambda: numbers(alice)[:1] == [0])
+                conversation = alice.app.memory.shown
+                self.assertTrue(conversation.newer)
+                owner.says("kick;wob;alice").hears_until(b"ACK kick ")
+                alice.app.query_one(Scrollback).scroll_end(animate=False)
+                await alice.until(lambda: not conversation.newer)
+                self.assertEqual(numbers(alice), [])
+                await alice.sees("you are not in wob: join it first")
 
         self.play(story)
 
