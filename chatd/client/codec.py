@@ -17,7 +17,7 @@ from chatd.core.names import BadName, parse_group, parse_nick
 
 Kind = Literal["lobby", "group", "direct"]
 
-Colour = Annotated[str, msgspec.Meta(pattern="^(#[0-9a-fA-F]{6})?$")]
+Colour = Annotated[str, msgspec.Meta(pattern=r"^(#[0-9a-fA-F]{6})?\Z")]
 
 
 class Place(msgspec.Struct, frozen=True, order=True):

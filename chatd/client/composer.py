@@ -39,8 +39,6 @@ class Composer(TextArea):
     Composer, Composer:focus {
         height: auto;
         max-height: 6;
-        border: none;
-        border-left: thick $accent;
         padding: 0;
         background: $surface;
         scrollbar-size-vertical: 1;
@@ -86,9 +84,14 @@ class Composer(TextArea):
         self.replace(pasted, *self.selection, maintain_selection_offset=False)
 
     def on_text_area_changed(self) -> None:
-        """Say how the command goes on."""
+        """Say how the command goes on, and keep where one types in sight."""
+        self.scroll_cursor_visible()
         if not self._cycle:
             self.post_message(self.Hinted(usage(self.text)))
+
+    def on_resize(self) -> None:
+        """The same, however the lines break now."""
+        self.call_after_refresh(self.scroll_cursor_visible)
 
     def _submit(self) -> None:
         if not self.text.strip() or not self._writer.take(self.text):

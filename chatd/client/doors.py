@@ -46,6 +46,28 @@ _CSS = """
     #why {{
         color: $text-error;
     }}
+    &.-low, &.-flat {{
+        & > Vertical {{
+            height: 100%;
+            border: none;
+            overflow-y: auto;
+            scrollbar-size-vertical: 0;
+        }}
+        OptionList {{
+            height: 1fr;
+            min-height: 1;
+            margin: 0;
+        }}
+        #question {{
+            height: 1;
+        }}
+    }}
+    &.-low Line {{
+        dock: bottom;
+    }}
+    &.-flat Label {{
+        display: none;
+    }}
 }}
 """
 
@@ -65,7 +87,9 @@ class FrontDoor(ModalScreen[str]):
         """See `Screen.compose`."""
         with Vertical():
             yield Label(
-                _("Who are you? The daemon is at {address}.").format(address=self._address), markup=False
+                _("Who are you? The daemon is at {address}.").format(address=self._address),
+                id="question",
+                markup=False,
             )
             if self._why:
                 yield Label(note(self._why), id="why", markup=False)
@@ -95,7 +119,11 @@ class Rooms(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         """See `Screen.compose`."""
         with Vertical():
-            yield Label(_("Join a room, or name a new one. Tab goes from one to the other."), markup=False)
+            yield Label(
+                _("Join a room, or name a new one. Tab goes from one to the other."),
+                id="question",
+                markup=False,
+            )
             yield OptionList(
                 Option(Content(where(LOBBY))), *(Option(Content(_described(group))) for group in self._groups)
             )

@@ -62,8 +62,12 @@ class Chat(App[None]):
     TITLE = "chat"
     ENABLE_COMMAND_PALETTE = False
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (64, "-normal")]
+    VERTICAL_BREAKPOINTS = [(0, "-flat"), (3, "-low"), (10, "-high")]
 
     CSS = """
+    Screen {
+        overflow: hidden;
+    }
     #title {
         height: 1;
         padding: 0 1;
@@ -97,6 +101,22 @@ class Chat(App[None]):
         height: 1;
         padding: 0 1;
         color: $text-muted;
+    }
+    .-low {
+        & #hint, & #progress {
+            display: none;
+        }
+        & Composer {
+            max-height: 40%;
+        }
+    }
+    .-flat {
+        & #title, & Horizontal, & #hint, & #progress {
+            display: none;
+        }
+        & Composer {
+            max-height: 1;
+        }
     }
     .scrollback--time {
         color: $text-muted;

@@ -6,8 +6,11 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
 import sys
+import termios
+from collections.abc import Mapping
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -22,7 +25,7 @@ COLOUR = re.compile(rb"[34]8;2;(\d+);(\d+);(\d+)")
 class Terminal:
     """``chat`` on a terminal of its own."""
 
-    def __init__(self, arguments: list[str], environment: dict[str, str]) -> None:
+    def __init__(self, arguments: list[str], environment: Mapping[str, str]) -> None:
         self._ours, theirs = pty.openpty()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "chatd.client", *arguments],
@@ -47,6 +50,12 @@ class Terminal:
         """Press these."""
         os.write(self._ours, keys)
         return self
+
+    @property
+    def echoes(self) -> bool:
+        """Whether it shows what one types by itself, a line at a time, as a shell wants it."""
+        flags = termios.tcgetattr(self._ours)[3]
+        return bool(flags & termios.ECHO and flags & termios.ICANON)
 
     def ends(self) -> int:
         """The exit code, once it has ended and all is read."""
@@ -88,6 +97,30 @@ class OnATerminal(ChatTestCase):
         """Leaves too."""
         terminal = self.chats_at().sees(b"Who are you?").presses(b"\x03")
         self.assertEqual(terminal.ends(), 0)
+
+    def test_signals_that_end_it(self) -> None:
+        """Their number and 128; the others are told, and the terminal is as it was."""
+        bob = self.text("bob")
+        for number, code in ((signal.SIGTERM, 143), (signal.SIGHUP, 129)):
+            terminal = self.chats_at("-n", "alice").sees(b"Join a room")
+            self.assertFalse(terminal.echoes)
+            terminal.process.send_signal(number)
+            self.assertEqual(terminal.ends(), code)
+            bob.hears_until(b"LFT alice\n")
+            self.assertTrue(terminal.shown.rpartition(b"\x1b[?1049l")[1])
+            self.assertTrue(terminal.echoes)
+
+    def test_a_mistake_of_ours(self) -> None:
+        """1, and what it was, on the terminal as it was."""
+        (self.folder / "sitecustomize.py").write_text(
+            "from chatd.client.screen import Chat\nChat.connected = lambda chat, welcome: 1 / 0\n"
+        )
+        path = f"{self.folder}{os.pathsep}{environment()['PYTHONPATH']}"
+        terminal = self.chats_at("-n", "alice", PYTHONPATH=path)
+        self.assertEqual(terminal.ends(), 1)
+        after = terminal.shown.rpartition(b"\x1b[?1049l")[2]
+        self.assertIn(b"ZeroDivisionError", after)
+        self.assertTrue(terminal.echoes)
 
     def test_no_daemon(self) -> None:
         """1, and why, on the terminal as it was."""
@@ -134,16 +167,7 @@ class WithoutExtras(ChatTestCase):
             terminal.shown,
             b"chat: the screen needs Textual: pip install 'chatd[client]', or use chat --plain\r\n",
         )
-        port = str(self.daemon.port("json"))
-        said = subprocess.run(
-            [sys.executable, "-m", "chatd.client", "--plain", "-n", "alice", "-p", port],
-            env=without,
-            input="hello\n/image photo.png\n",
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
+        said = self.chat("--plain", "-n", "alice", env=without, input="hello\n/image photo.png\n")
         self.assertEqual((said.returncode, said.stderr), (0, ""))
         self.assertIn("You said: hello\n", said.stdout)
         self.assertIn("* images need ascii-magic: pip install 'chatd[images]'\n", said.stdout)
@@ -156,10 +180,8 @@ class WithoutExtras(ChatTestCase):
 
     def test_the_daemon_needs_none_of_it(self) -> None:
         """Nor does it import what is there."""
-        source = "import sys, chatd.tap; print(*sys.modules)"
-        done = subprocess.run(
-            [sys.executable, "-c", source], env=self.environment, capture_output=True, text=True, check=True
-        )
+        done = self.runs("-c", "import sys, chatd.tap; print(*sys.modules)")
+        self.assertEqual(done.returncode, 0)
         imported = {name.partition(".")[0] for name in done.stdout.split()}
         self.assertEqual(imported & {"textual", "rich", "ascii_magic", "PIL", "babel"}, set())
         self.assertNotIn("chatd.client", done.stdout.split())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 
@@ -183,6 +184,11 @@ class Talking(PlainTestCase):
         )
         heard = bob.hears_until(b"LFT alice\n").decode().splitlines()
         self.assertEqual(heard, ["ARR alice", *(f"MSG alice {line}" for line in lines), "LFT alice"])
+
+    def test_without_an_input(self) -> None:
+        """As ``<&-`` has it: there is nothing to say, and that is all."""
+        done = self.chat("--plain", "-n", "alice", preexec_fn=lambda: os.close(0))
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
 
     def test_the_daemon_killed_under_a_typing_client(self) -> None:
         """What was typed meanwhile is said once; both sides' histories are equal."""

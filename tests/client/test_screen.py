@@ -66,6 +66,29 @@ class Arriving(ScreenTestCase):
 
         self.play(story)
 
+    def test_a_list_that_comes_in_several_answers(self) -> None:
+        """Is one list: a daemon cuts what is over 256 KiB."""
+        owner = self.daemon.connect("json")
+        self.addCleanup(owner.close)
+        owner.asks(action="client-hello", from_="owner")
+        rooms = [f"room{number:03}" for number in range(600)]
+        for room in rooms:
+            owner.asks(action="cgroup", group=room).asks(
+                action="topic", group=room, topic="x" * 512, ref=room
+            )
+        owner.object(ref=rooms[-1])
+        self.assertTrue(owner.asks(action="groups", ref="all").object(ref="all")["more"])
+
+        async def story() -> None:
+            async with self.at_screen("alice") as alice:
+                self.assertEqual(sorted(alice.app.memory.rooms), rooms)
+                await alice.presses("f2")
+                await alice.sees("room000")
+                await alice.presses("end")
+                await alice.sees("room599")
+
+        self.play(story)
+
     def test_nobody_is_let_in_without_a_connection(self) -> None:
         """It ends, and says why."""
         port = self.daemon.port("json")
@@ -210,6 +233,77 @@ class Talking(ScreenTestCase):
         self.play(story)
 
 
+class Small(ScreenTestCase):
+    """Terminals of a few lines."""
+
+    def test_the_door_and_the_rooms_on_five_lines(self) -> None:
+        """What is asked, what may be chosen and where one types can be seen, each by each."""
+        owner = self.text("owner")
+        for number in range(9):
+            owner.says(f"cg;room{number}").hears_until(f"ACK cg room{number} {number + 1} 1\n".encode())
+
+        async def story() -> None:
+            async with self.at_screen(size=(20, 5)) as alice:
+                await alice.sees("Who are you?")
+                await alice.presses(*"owner", "enter")
+                await alice.sees("owner is in use:", "choose another")
+                await alice.until(lambda: alice.lines[-1].strip() == "owner")
+                await alice.presses(*["backspace"] * 5, *"alice", "enter")
+                await alice.sees("Join a room", "lobby", "room0  1", "new room: NAME")
+                await alice.presses(*["down"] * 7)
+                await alice.sees("room6  1")
+                await alice.presses("tab", *"den")
+                await alice.until(lambda: alice.lines[-1].strip() == "den")
+                await alice.presses("shift+tab", "enter")
+                await alice.sees("room6 · alice")
+
+        self.play(story)
+
+    def test_what_one_types_can_be_seen_as_long_as_there_is_a_line(self) -> None:
+        """And all of it is there again when there is room again."""
+
+        async def story() -> None:
+            async with self.at_screen("alice") as alice:
+                await alice.presses(*"one", "ctrl+j", *"two", "ctrl+j", *"three")
+                await alice.sees("one", "two", "three")
+                last = "three"
+                for number, size in enumerate(((20, 5), (10, 3), (10, 2), (10, 1), (4, 1))):
+                    await alice.pilot.resize_terminal(*size)
+                    await alice.sees(last)
+                    last = str(number)
+                    await alice.presses("space", last)
+                    await alice.sees(last)
+                await alice.pilot.resize_terminal(10, 1)
+                await alice.presses("ctrl+f", *"sought")
+                await alice.sees("sought")
+                await alice.presses("escape")
+                await alice.sees("3 4")
+                await alice.pilot.resize_terminal(1, 1)
+                await alice.presses("f2", "escape", "x", "enter")
+                await alice.pilot.resize_terminal(80, 24)
+                await alice.sees("● alice", "You said: one", "three 0 1 2 3 4x", "F1 help")
+
+        self.play(story)
+
+    def test_what_changes_behind_the_rooms(self) -> None:
+        """The chat behind fits the terminal as it is, not as it was when they came up."""
+
+        async def story() -> None:
+            async with self.at_screen("alice", size=(40, 5)) as alice:
+                await alice.presses("f2")
+                await alice.sees("Join a room")
+                await alice.pilot.resize_terminal(80, 24)
+                await alice.presses("escape")
+                await alice.sees("● alice", "F1 help")
+                await alice.presses("f2")
+                await alice.sees("Join a room")
+                await alice.pilot.resize_terminal(40, 5)
+                await alice.presses("escape")
+                await alice.until(lambda: "● alice" not in alice.screen and "F1 help" not in alice.screen)
+
+        self.play(story)
+
+
 class Typing(ScreenTestCase):
     """The composer."""
 
@@ -252,6 +346,35 @@ class Typing(ScreenTestCase):
                 self.assertEqual(text(), "/topic ")
                 await alice.presses(*["backspace"] * 7, *"one", "ctrl+j", *"two", "enter")
                 await alice.sees("You said: one", "two")
+
+        self.play(story)
+
+    def test_completion_of_rooms_that_one_is_not_in(self) -> None:
+        """They were listed."""
+        self.text("owner").says("cg;wob").hears_until(b"ACK cg wob 1 1\n")
+
+        async def story() -> None:
+            async with self.at_screen("alice") as alice:
+                await alice.presses(*"/join w", "tab")
+                self.assertEqual(alice.app.query_one(Composer).text, "/join wob")
+
+        self.play(story)
+
+
+class Choosing(ScreenTestCase):
+    """The lists beside the conversation."""
+
+    def test_what_is_chosen_stays_chosen_whoever_comes(self) -> None:
+        """However far that moves it."""
+
+        async def story() -> None:
+            async with self.at_screen("alice") as alice, self.at_screen("bob"):
+                await alice.sees("● bob")
+                await alice.presses("f4", "end")
+                self.text("aaron")
+                await alice.sees("● aaron")
+                await alice.presses("enter")
+                await alice.until(lambda: alice.lines[0].startswith(" @bob "))
 
         self.play(story)
 
@@ -446,6 +569,30 @@ class LongAgo(ScreenTestCase):
                 await alice.presses("pagedown", "pagedown")
                 await alice.sees("bob said: more news")
                 await alice.until(lambda: "lobby 1" not in alice.screen)
+
+        self.play(story)
+
+    def test_what_may_not_be_read_on(self) -> None:
+        """Is let go: a part of it without its end would hide a gap, and be asked for for ever."""
+        owner = self.text("owner")
+        owner.says("cg;wob").hears_until(b"ACK cg wob 1 1\n")
+        for number in range(300):
+            owner.says(f"bg;wob;m{number}")
+        owner.says("WHO").hears_until(b"END WHO 1\n")
+
+        async def story() -> None:
+            async with self.at_screen("alice") as alice:
+                await alice.types("/join wob")
+                await alice.sees("alice joined wob")
+                await alice.presses("ctrl+home")
+                await alice.until(lambda: numbers(alice)[:1] == [0])
+                conversation = alice.app.memory.shown
+                self.assertTrue(conversation.newer)
+                owner.says("kick;wob;alice").hears_until(b"ACK kick ")
+                alice.app.query_one(Scrollback).scroll_end(animate=False)
+                await alice.until(lambda: not conversation.newer)
+                self.assertEqual(numbers(alice), [])
+                await alice.sees("you are not in wob: join it first")
 
         self.play(story)
 

@@ -6,8 +6,6 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 
 from tests.client.chat_process import ChatTestCase
 from tests.daemon_process import PATIENCE
@@ -178,16 +176,17 @@ class Tailing(ChatTestCase):
     def test_who_reads_is_gone(self) -> None:
         """It ends without a word."""
         reader, writer = os.pipe()
-        tail = subprocess.Popen(
-            [sys.executable, "-m", "chatd.client", "tail", "-n", "lena", "-p", str(self.daemon.port("json"))],
-            env=self.environment,
-            stdout=writer,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.addCleanup(tail.kill)
-        os.close(writer)
         os.close(reader)
+        self.ends_silently(writer)
+
+    def test_what_is_written_to_is_full(self) -> None:
+        """The same."""
+        self.ends_silently(os.open("/dev/full", os.O_WRONLY))
+
+    def ends_silently(self, output: int) -> None:
+        """With 1, as soon as there is something to print to that file descriptor."""
+        tail = self.chats("tail", "-n", "lena", stdout=output)
+        os.close(output)
         bob = self.text("bob")
         bob.says("WHO")
         while "lena" not in bob.line():

@@ -3,59 +3,18 @@
 from __future__ import annotations
 
 import subprocess
-import sys
-from pathlib import Path
 
-from twisted.trial.unittest import SynchronousTestCase
-
-from tests.daemon_process import PATIENCE, ROOT, Client, Daemon
+from tests.beside import BesideTestCase
+from tests.daemon_process import PATIENCE, ROOT
 
 
-class ExampleTestCase(SynchronousTestCase):
+class ExampleTestCase(BesideTestCase):
     """A daemon, and programs in its folder."""
-
-    def setUp(self) -> None:
-        """Start the daemon."""
-        self.folder = Path(self.mktemp()).absolute()
-        self.folder.mkdir()
-        self.daemon = self.start("--listen=text=tcp:0", "--listen=json=tcp:0")
-
-    def start(self, *options: str) -> Daemon:
-        """A daemon that is killed in the end."""
-        daemon = Daemon(self.folder, "--durability=process", *options)
-        self.addCleanup(daemon.kill)
-        return daemon.__enter__()
 
     def example(self, name: str, *arguments: str) -> subprocess.Popen[str]:
         """Start an example, with where the daemon is first; it is killed in the end."""
-        process = subprocess.Popen(
-            [
-                sys.executable,
-                str(ROOT / "examples" / name),
-                "127.0.0.1",
-                str(self.daemon.port("json")),
-                *arguments,
-            ],
-            cwd=self.folder,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-        def end() -> None:
-            process.kill()
-            process.communicate()
-
-        self.addCleanup(end)
-        return process
-
-    def text(self, nick: str) -> Client:
-        """Somebody on the text wire."""
-        client = self.daemon.connect("text")
-        self.addCleanup(client.close)
-        client.says(f"IAM {nick}").hears_until(f"ARR {nick}\n".encode())
-        return client
+        script = str(ROOT / "examples" / name)
+        return self.begins(script, "127.0.0.1", str(self.daemon.port("json")), *arguments)
 
 
 class Bot(ExampleTestCase):

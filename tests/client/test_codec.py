@@ -1,0 +1,36 @@
+"""The JSON wire from the client's side: what it takes for something said, and what not."""
+
+from __future__ import annotations
+
+import json
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.client.codec import Broadcast, understand
+from chatd.client.show import line
+
+
+def told(**fields: str) -> Broadcast | None:
+    """A message to everyone as the client understands it, if it does."""
+    said = {"action": "server-broadcast", "id": 1, "from": "bob", "msg": "x", "ts": "2026-11-21T10:00:00Z"}
+    heard = understand(json.dumps({**said, **fields}).encode())
+    assert heard is None or isinstance(heard, Broadcast)
+    return heard
+
+
+class Odd(SynchronousTestCase):
+    """What no daemon of ours says."""
+
+    def test_colours_that_are_none_are_not_understood(self) -> None:
+        """So nobody who draws has to look at them again."""
+        for colour in ("red", "#12345", "#1234567", "#12345g", "on #112233", "#112233\n"):
+            self.assertIsNone(told(colour=colour), colour)
+        for colour in ("#aAbBcC", ""):
+            self.assertEqual(getattr(told(colour=colour), "colour", None), colour)
+
+    def test_times_beyond_all_time(self) -> None:
+        """Are shown as they came, since no other zone has them."""
+        for ts in ("9999-12-31T23:59:59-05:00", "0001-01-01T00:00:00+05:00"):
+            said = told(ts=ts)
+            assert said is not None
+            self.assertEqual(line(said, "alice"), f"[{ts[11:16]}] bob said: x")
