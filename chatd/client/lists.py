@@ -18,6 +18,14 @@ from chatd.client.show import note, where
 MARKS: Final = {"owner": " ★", "operator": " +"}
 
 
+class PlaceOption(Option):
+    """A line that stands for ``place``."""
+
+    def __init__(self, place: Place, line: Content) -> None:
+        super().__init__(line)
+        self.place = place
+
+
 class PlaceList(OptionList):
     """A list of which each line stands for a place to go to."""
 
@@ -52,13 +60,14 @@ class PlaceList(OptionList):
         chosen = self._shown[at][0] if at is not None else None
         self._shown = lines
         self.clear_options()
-        self.add_options(Option(line) for _, line in lines)
+        self.add_options(PlaceOption(place, line) for place, line in lines)
         self.highlighted = next((at for at, (place, _) in enumerate(lines) if place == chosen), None)
 
     @on(OptionList.OptionSelected)
     def _selected(self, event: OptionList.OptionSelected) -> None:
         event.stop()
-        self.post_message(self.Chosen(self._shown[event.option_index][0]))
+        assert isinstance(event.option, PlaceOption)
+        self.post_message(self.Chosen(event.option.place))
 
 
 class Places(PlaceList):

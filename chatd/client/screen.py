@@ -164,9 +164,10 @@ class Chat(App[None]):
         self._typed: asyncio.Queue[Meant] = asyncio.Queue()
         self._bearings = Bearings()
         self._free = asyncio.Semaphore(AHEAD)
-        self._saying = 0
+        self._unsaid = 0
         self._reading = False
         self._found: Entry | None = None
+        self._changes = 0
         self._drawing = False
         # Kept by name, since the link may still have something to tell when they are gone from the screen.
         self._title = Static(id="title", markup=False)
@@ -204,11 +205,6 @@ class Chat(App[None]):
             self._go_in(self.memory.nick)
         else:
             self._ask_nick()
-
-    @property
-    def waiting(self) -> int:
-        """What was typed and is not known to have been done."""
-        return self._saying + self._typed.qsize()
 
     # The door.
 
@@ -260,7 +256,9 @@ class Chat(App[None]):
         if self.memory.here is not here:
             self._turn(self.memory.here)
         elif isinstance(news, codec.Event) and Place("group", news.group).key == here.key:
-            self._list_members()
+            self._changes += 1
+            if self._changes == 1:
+                self._keep_members()
         self._show()
 
     def caught_up(self, page: codec.Page) -> None:
@@ -312,6 +310,7 @@ class Chat(App[None]):
         if isinstance(command, c.Quit) and self._lost:
             self.call_later(self.action_quit)
         else:
+            self._unsaid += isinstance(command, (*SAID, SendImage))
             self._typed.put_nowait((command, goes))
             self._draw_soon()
         return True
@@ -324,16 +323,11 @@ class Chat(App[None]):
             if isinstance(command, c.Quit):
                 await self.action_quit()
                 return
-            self._saying += 1
             if isinstance(command, SAID):
                 await self._free.acquire()
                 self._say(self._ask(command))
-                continue
-            try:
+            else:
                 await self._do(command, goes)
-            finally:
-                self._saying -= 1
-                self._draw_soon()
 
     @work
     async def _say(self, asked: Awaitable[codec.Answer]) -> None:
@@ -341,8 +335,12 @@ class Chat(App[None]):
             await self._told(asked)
         finally:
             self._free.release()
-            self._saying -= 1
-            self._draw_soon()
+            self._said()
+
+    def _said(self) -> None:
+        """What was to be said is on disk, or refused."""
+        self._unsaid -= 1
+        self._draw_soon()
 
     async def _do(self, command: c.Command | SendImage, goes: Place | None) -> None:
         if isinstance(command, SendImage):
@@ -369,6 +367,8 @@ class Chat(App[None]):
                 self._tell(explained(refusal.code, refusal.text), "trouble")
             else:
                 await self._answer(command)
+            finally:
+                self._said()
 
     async def _answer(self, command: c.Command, fine: Container[str] = ()) -> codec.Answer | None:
         """What the daemon answers, empty for a refusal that is ``fine``; None for another, which is told."""
@@ -448,17 +448,28 @@ class Chat(App[None]):
         """Leave the chat."""
         if self._link is not None:
             await self._link.leave()
-        self.in_vain = self.waiting
+        self.in_vain = self._unsaid
         self.exit()
 
+    def _list_members(self) -> None:
+        self._changes = 1
+        self._keep_members()
+
     @work(exclusive=True, group="members")
-    async def _list_members(self) -> None:
+    async def _keep_members(self) -> None:
+        """List them until nothing has changed meanwhile: once, not for everyone in a crowd that comes."""
         place = self.memory.here
-        if place.kind == "group":
-            members = await self._listed(c.ListMembers(place.name), fine=("not_member", "no_such_group"))
-            if place is self.memory.here:
-                self.memory.met(members)
-        self._draw_soon()
+        while self._changes:
+            known = self._changes
+            if place.kind == "group":
+                members = await self._listed(c.ListMembers(place.name), fine=("not_member", "no_such_group"))
+                if place is self.memory.here:
+                    self.memory.met(members)
+            self._draw_soon()
+            if self._changes == known:
+                self._changes = 0
+            else:
+                await asyncio.sleep(DRAWN)
 
     def _attend(self, widget: Widget) -> None:
         """What is typed from now on is for ``widget``: `Widget.focus` would let a few keys pass first."""
@@ -520,6 +531,9 @@ class Chat(App[None]):
 
     def action_scroll(self, pages: int) -> None:
         """Scroll by as much as can be seen."""
+        if pages < 0 and not self._scrollback.scroll_offset.y:
+            self.memory.shown.older = True  # once more, should the daemon have refused it before
+            self._scrollback.changed()
         self._scrollback.scroll_relative(y=pages * max(1, self._scrollback.size.height - 1), animate=False)
 
     def action_search(self) -> None:
@@ -645,8 +659,8 @@ class Chat(App[None]):
         if topic := self.memory.topics.get(here.key):
             parts.append(topic)
         parts.append(f"{self.memory.nick} @ {self._address}")
-        if self.waiting:
-            parts.append(_("{count} waiting").format(count=self.waiting))
+        if self._unsaid:
+            parts.append(_("{count} waiting").format(count=self._unsaid))
         if self._lost:
             parts.append(_("no connection"))
         self._title.update(note(" · ".join(parts)))

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import re
+from datetime import UTC, datetime
 from functools import partial
-from unittest.mock import patch
+from unittest.mock import AsyncMock, patch
 
 from PIL import Image
 from rich.cells import cell_len
 from textual.events import Paste
 
+from chatd.client import codec
 from chatd.client.codec import Place
 from chatd.client.composer import Composer
 from chatd.client.link import Link, Lost
+from chatd.client.lists import People
 from chatd.client.memory import WINDOW
 from chatd.client.scrollback import Scrollback
 from tests.client.people import Person, ScreenTestCase
@@ -378,6 +381,43 @@ class Choosing(ScreenTestCase):
 
         self.play(story)
 
+    def test_the_one_that_was_chosen_it_is(self) -> None:
+        """Not the one that stands there when the choice is heard of."""
+
+        async def story() -> None:
+            async with self.at_screen("alice") as alice, self.at_screen("bob"):
+                await alice.sees("● bob")
+                people = alice.app.query_one(People)
+                people.highlighted = 1
+                people.action_select()
+                alice.app.memory.online.add("aaron")
+                people.draw()
+                await alice.until(lambda: alice.lines[0].startswith(" @bob "))
+
+        self.play(story)
+
+    def test_a_crowd_is_listed_once(self) -> None:
+        """Not once for everyone who comes: each list has all of them, and the next who came meanwhile."""
+        owner = self.text("owner")
+        owner.says("cg;wob").hears_until(b"ACK cg wob 1 1\n")
+
+        async def story() -> None:
+            async with self.at_screen("alice") as alice:
+                app = alice.app
+                await alice.types("/join wob")
+                await alice.sees("● owner ★")
+                came = codec.Event(event="joined", actor="bob", ts=datetime.now(UTC), id=10**9, group="wob")
+                with patch.object(app, "_ask", wraps=app._ask) as asked:
+                    for _ in range(50):
+                        app.heard(came)
+                        await asyncio.sleep(0)
+                    self.text("carol").says("j;wob")
+                    app.heard(came)
+                    await alice.sees("● carol")
+                    self.assertLessEqual(asked.call_count, 3)
+
+        self.play(story)
+
 
 class AllAtOnce(ScreenTestCase):
     """Keys that come faster than they can be obeyed."""
@@ -489,7 +529,7 @@ class Lasting(ScreenTestCase):
             async with self.at_screen("alice") as alice:
                 await asyncio.to_thread(self.daemon.kill)
                 await alice.sees("no connection")
-                await alice.types("hello?")
+                await alice.types("hello?", "/who")
                 await alice.presses("ctrl+c")
                 await alice.until(lambda: alice.app._exit)
                 self.assertEqual((alice.app.in_vain, alice.app.failure), (1, None))
@@ -569,6 +609,26 @@ class LongAgo(ScreenTestCase):
                 await alice.presses("pagedown", "pagedown")
                 await alice.sees("bob said: more news")
                 await alice.until(lambda: "lobby 1" not in alice.screen)
+
+        self.play(story)
+
+    def test_what_could_not_be_read_may_be_asked_for_again(self) -> None:
+        """By the key that asks for it; not by itself, for ever."""
+        self.write(300)
+
+        async def story() -> None:
+            async with self.at_screen("alice") as alice:
+                await alice.sees("m299")
+                conversation = alice.app.memory.shown
+                before = conversation.first
+                with patch.object(alice.app, "_page", AsyncMock(return_value=None)) as refused:
+                    alice.app.query_one(Scrollback).scroll_home(animate=False)
+                    await alice.until(lambda: not conversation.older)
+                    await alice.pilot.pause()
+                    refused.assert_called_once()
+                self.assertEqual(conversation.first, before)
+                await alice.presses("pageup")
+                await alice.until(lambda: conversation.first != before)
 
         self.play(story)
 
