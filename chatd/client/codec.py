@@ -17,6 +17,7 @@ from chatd.core.names import BadName, parse_group, parse_nick
 
 Kind = Literal["lobby", "group", "direct"]
 
+# ``#rrggbb``, or nothing: it becomes an escape sequence, so it had better be one.
 Colour = Annotated[str, msgspec.Meta(pattern=r"^(#[0-9a-fA-F]{6})?\Z")]
 
 

@@ -46,6 +46,7 @@ AHEAD: Final = 64
 """Messages that are sent before the first of them is acked."""
 
 ENDING: Final = (signal.SIGTERM, signal.SIGHUP)
+"""Signals on which one leaves as with ``/quit``, so that the terminal is left as it was found."""
 
 DRAWN: Final = 0.1
 """Seconds between two drawings of the lists, in which a crowd may come."""
@@ -685,7 +686,7 @@ async def talk(options: Namespace) -> None:
 
     loop = asyncio.get_running_loop()
     for by in ENDING:
-        loop.add_signal_handler(by, end, by)  # so that the terminal is left as it was found
+        loop.add_signal_handler(by, end, by)
     try:
         await chat.run_async()
     finally:
