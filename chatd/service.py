@@ -63,6 +63,7 @@ class Client(Reader, Protocol):
     user: User | None
     leaving: bool
     counts: bool
+    upto: int | None
 
     @property
     def seen(self) -> int | None: ...
@@ -166,10 +167,14 @@ class Chat:
             there.remove(client)
             if not there:
                 del self._present[user.id]
-            seen = client.seen
-            if seen is not None:
-                self._journal.note_seen(user, seen)
+            client.upto = self.told
         self._journal.submit(_Departure(self, client, Departed(user, self._now())))
+
+    def gone(self, client: Client) -> None:
+        """The connection of ``client``, which has departed, is gone: now it is known what it got."""
+        user, seen = client.user, client.seen
+        if user is not None and seen is not None:
+            self._journal.note_seen(user, seen)
 
     # What the daemon does.
 

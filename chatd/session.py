@@ -35,7 +35,8 @@ class Session:
     """A client, from its connection to its end. ``user`` is None until it has said who it is.
 
     ``leaving`` is set once nothing that it sends counts any more: its carrier hands nothing over then.
-    ``counts`` says whether what it gets counts as seen by its user.
+    ``counts`` says whether what it gets counts as seen by its user, and ``upto`` is the id of the last entry
+    that it could be told, once it has departed.
     """
 
     _log = Logger()
@@ -48,6 +49,7 @@ class Session:
         self.peer = peer
         self.leaving = False
         self.counts = True
+        self.upto: int | None = None
         self._chat = chat
         self._carrier = carrier
         self._on_lost = on_lost
@@ -72,15 +74,15 @@ class Session:
 
     @property
     def seen(self) -> int | None:
-        """The last id that the client can be taken to have got, now that it leaves; None for nothing new.
+        """The last id that the client, which is gone, can be taken to have got; None for nothing new.
 
-        That is all that it was sent, if it takes its leave. If the connection just broke, it is what had been
-        sent when it last said something: of what came later nobody knows how far it got.
+        That is all that it was told, if the connection was closed behind it. If it broke, it is what had been
+        sent when the client last said something: of what came later nobody knows how far it got.
         """
         if not self.counts:
             return None
         broken = self._broken or self._held is not None or self._outbox.dropped
-        return self._proven if broken else self._chat.told
+        return self._proven if broken else self.upto
 
     @property
     def closed(self) -> bool:
@@ -97,7 +99,7 @@ class Session:
         if self.user is None:
             # Nothing was said yet that could be mistaken for the one dialect or the other.
             self.speak(request.becomes)
-        elif self._outbox.empty:
+        elif self._held is None and self._outbox.empty:
             self._proven = self._chat.told
         self._ask(request)
 
@@ -149,6 +151,7 @@ class Session:
         self._broken = broken
         self._outbox.lost()
         self._chat.depart(self)
+        self._chat.gone(self)
         self._on_lost(self)
 
     def overflow(self) -> None:
@@ -203,7 +206,7 @@ class Session:
 
         False when more came than could be held: it is forgotten, and holding begins anew here.
         """
-        if self.closed:
+        if self.leaving:
             return True  # and what is held stays: the client is behind
         if self._holds_too_much:
             self.hold()

@@ -502,6 +502,51 @@ class ComingBack(StageTestCase):
         bob = self.stage.connect("text").says("IAM bob")
         self.assertEqual(bob.lines()[3:], ["PRV alice one", "PRV alice two", "PRV alice three"])
 
+    def test_a_goodbye_behind_which_the_connection_breaks(self) -> None:
+        """What was to be written before its answer may not have arrived either."""
+        alice, bob = self.stage.text("alice"), self.stage.text("bob")
+        bob.wire.stuck = True
+        alice.says("PRV bob one").says("PRV bob two")
+        bob.says("BYE").breaks()
+        bob = self.stage.connect("text").says("IAM bob")
+        self.assertEqual(bob.lines()[3:], ["PRV alice one", "PRV alice two"])
+
+    def test_a_goodbye_behind_a_hello_that_could_not_be_caught_up(self) -> None:
+        alice = self.stage.text("alice")
+        self.stage.text("bob").says("BYE")
+        alice.says("PRV bob one")
+        readers = self.stage.archive._pool
+        assert isinstance(readers, ThreadlessPool)
+        readers.held = True
+        self.stage.connect("text").says(b"IAM bob\nBYE\n")
+        readers.error = sqlite3.OperationalError("disk I/O error")
+        readers.run_next()
+        self.stage.settle()
+        readers.error, readers.held = None, False
+        bob = self.stage.connect("text").says("IAM bob")
+        self.assertEqual(bob.lines()[3:], ["PRV alice one"])
+
+    def test_the_daemon_stops_in_the_middle_of_catching_up(self) -> None:
+        """What is read then goes nowhere, however orderly the connection is closed."""
+        alice = self.stage.text("alice")
+        self.stage.text("bob").says("BYE")
+        alice.says("PRV bob one")
+        readers = self.stage.archive._pool
+        assert isinstance(readers, ThreadlessPool)
+        readers.held = True
+        bob = self.stage.connect("text")
+        bob.wire.stuck = True
+        bob.says("IAM bob")
+        self.stage.sessions.close()
+        readers.run_next()
+        self.stage.settle()
+        bob.wire.unstick()
+        self.restart()
+        self.assertEqual(
+            self.stage.connect("text").says("IAM bob").lines(),
+            ["WHO", "ARR bob", "BCK bob", "PRV alice one"],
+        )
+
     def test_what_was_missed_may_be_kept_for_the_next_session(self) -> None:
         """For a script under a person's name: it gets none of it, and what it hears does not count."""
         alice, bob = self.stage.text("alice"), self.stage.text("bob")

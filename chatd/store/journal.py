@@ -126,7 +126,7 @@ class Journal:
 
     def note_seen(self, user: User, last: int) -> None:
         """Remember that all up to ``last`` went to ``user``; a crash in the next seconds forgets it."""
-        self._seen[user.id] = self._noted[user.id] = last
+        self._seen[user.id] = self._noted[user.id] = max(last, self.seen(user))
         if self._late is None:
             self._late = self._clock.callLater(SEEN_DELAY, self._write_noted)
 
