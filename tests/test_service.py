@@ -692,3 +692,73 @@ class Exactness(StageTestCase):
             reader.note()
             peer.hangs_up()
             reader.peer = None
+
+
+class NothingLeftOut(StageTestCase):
+    """Whatever happens, who remembers nothing has been told every private message at least once."""
+
+    @settings(max_examples=300, deadline=None)
+    @given(
+        st.lists(
+            st.sampled_from(
+                [
+                    *("send", "send", "come", "come", "come and go", "word", "goodbye", "hang up", "break"),
+                    *("stick", "unstick", "hold", "go", "fail", "restart"),
+                ]
+            ),
+            max_size=40,
+        )
+    )
+    def test_any_history(self, acts: list[str]) -> None:
+        """Talk, returns, departures of every kind, reads that wait or fail, a daemon that is restarted."""
+        self.stage.close()
+        self.stage = Stage(Path(self.mktemp()))
+        self.bob = self.stage.text("bob")
+        self.heard = b""
+        for act in (*acts, "go", "unstick", "goodbye", "restart", "come"):
+            self.act(act)
+        self.heard += self.bob.hears()
+        told = {line.split()[-1] for line in self.heard.decode().splitlines() if line.startswith("PRV ")}
+        stored = {body for (body,) in self.stage.rows("SELECT body FROM log")}
+        self.assertEqual(told, stored)
+
+    def act(self, act: str) -> None:
+        """Do one thing that may happen. What bob has not read when the connection breaks is lost."""
+        stage, bob = self.stage, self.bob
+        readers = stage.archive._pool
+        assert isinstance(readers, ThreadlessPool)
+        if act == "send":
+            number = stage.rows("SELECT count(*) FROM log")[0][0]
+            stage.json("alice").asks(action="client-send", to="bob", msg=f"m{number}").hangs_up()
+        elif act in ("come", "come and go"):
+            if bob.closed:
+                self.heard += bob.hears()
+                goodbye = "\nBYE" if act == "come and go" else ""
+                self.bob = stage.connect("text").says(f"IAM bob{goodbye}")
+        elif act == "restart":
+            self.act("go")
+            stage.sessions.close()
+            self.act("unstick")
+            self.restart()
+        elif act == "hold":
+            readers.held = True
+        elif act == "fail":
+            readers.error = sqlite3.OperationalError("disk I/O error")
+        elif act == "go":
+            while readers.waiting:
+                readers.run_next()
+                stage.settle()
+            readers.held, readers.error = False, None
+        elif act == "stick":
+            bob.wire.stuck = True
+        elif act == "unstick":
+            bob.wire.unstick()
+        elif not bob.closed:
+            unread = bob.hears()
+            self.heard += b"" if act == "break" else unread
+            if act == "break":
+                bob.breaks()
+            elif act == "hang up":
+                bob.hangs_up()
+            else:
+                bob.says("BYE" if act == "goodbye" else "groups;")
