@@ -67,7 +67,8 @@ class Sessions:
             transport.setTcpNoDelay(True)
             # A client whose machine is gone must not hold its nick for ever.
             transport.setTcpKeepAlive(True)
-        session = Session(self._chat, wire.dialect, carrier, _peer(transport.getPeer()), self.closed)
+        peer = _peer(transport.getPeer())
+        session = Session(self._chat, self.clock, wire.dialect, carrier, peer, self.closed)
         session.write_to(Outbox(transport, self.clock, self._turn, self.limits.outbox, session.overflow))
         if len(self._open) < self.limits.connections:
             self._open.add(session)

@@ -25,10 +25,11 @@ PUSHED: Final = Request(c.History(), "history")
 class Reader(Protocol):
     """A session, as far as it reads; `chatd.session.Session` says what each part is for."""
 
+    leaving: bool
+    counts: bool
+
     @property
     def dialect(self) -> Dialect: ...
-    @property
-    def closed(self) -> bool: ...
     def answer(self, request: Request, answer: Answer) -> None: ...
     def send(self, frame: bytes) -> None: ...
     def release(self) -> bool: ...
@@ -76,11 +77,14 @@ class Replay:
         )
 
     async def catch_up(self, reader: Reader, user: User, since: int | None) -> None:
-        """Send ``user``, who has just arrived and is held, what came meanwhile; then what was held back."""
+        """Send ``user``, who has just arrived and is held, what came meanwhile; then what was held back.
+
+        A ``since`` that is further than the log is of another log, and as good as none.
+        """
         upto = self._told()
-        if since is not None:
+        if since is not None and since <= upto:
             await self._follow(reader, user, self._readable(user), since, upto)
-        else:
+        elif reader.counts:
             await self._send_missed(reader, user, upto)
         while not reader.release():
             # More came than could be held back: it is read from the log instead.
@@ -122,7 +126,7 @@ class Replay:
 
         Those in ``conversations`` and those about ``user``; without their ``own`` if so told.
         """
-        while after < upto and not reader.closed:
+        while after < upto and not reader.leaving:
             found = await self._archive.following(conversations, user, after, READ_AHEAD, upto)
             entries = self._entries(found)
             for entry in entries:

@@ -61,8 +61,6 @@ class Client(Reader, Protocol):
     """A session, as the chat sees it; `chatd.session.Session` says what each part is for."""
 
     user: User | None
-    leaving: bool
-    counts: bool
     upto: int | None
 
     @property
@@ -391,10 +389,9 @@ class Chat:
         self._burst_to(None, stored=False).enter(client)
         if arrival.catches_up:
             client.hold()
-            # With a gap it can't go on: when the log can't be read, it has to come back.
             self._run(
                 self._catch_up(client, user, arrival.hello.since),
-                lambda refusal: self.quit(client, None, refusal),
+                lambda refusal: self._give_up(client, refusal),
             )
 
     def departed(self, client: Client, departed: Departed) -> None:
@@ -478,10 +475,13 @@ class Chat:
         )
 
     async def _catch_up(self, client: Client, user: User, since: int | None) -> None:
-        try:
-            await self._replay.catch_up(client, user, since)
-        finally:
-            client.resume()
+        await self._replay.catch_up(client, user, since)
+        client.resume()
+
+    def _give_up(self, client: Client, refusal: Refusal) -> None:
+        """The log can't be read for ``client``, which can't go on with a gap: it has to come back."""
+        self.quit(client, None, refusal)
+        client.resume()
 
     def _run(self, work: Coroutine[Deferred[Any], Any, None], refuse: Callable[[Refusal], None]) -> None:
         """Let ``work`` go on by itself; the one place where what it raises ends up."""

@@ -7,6 +7,7 @@ from typing import Final, Protocol
 
 import msgspec
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from chatd.core.answers import Answer
@@ -19,6 +20,10 @@ from chatd.service import Chat
 LINGER: Final = 1.0
 """Seconds for which a client is still read, and not heard, after the refusal that ends its connection:
 to close with bytes unread is a reset, which may overtake the refusal."""
+
+
+MOMENT: Final = 5.0
+"""Seconds in which what is written to a connection that works has arrived, and was read."""
 
 
 class Carrier(Protocol):
@@ -42,7 +47,13 @@ class Session:
     _log = Logger()
 
     def __init__(
-        self, chat: Chat, dialect: Dialect, carrier: Carrier, peer: str, on_lost: Callable[[Session], None]
+        self,
+        chat: Chat,
+        clock: IReactorTime,
+        dialect: Dialect,
+        carrier: Carrier,
+        peer: str,
+        on_lost: Callable[[Session], None],
     ) -> None:
         self.user: User | None = None
         self.dialect = dialect
@@ -51,6 +62,7 @@ class Session:
         self.counts = True
         self.upto: int | None = None
         self._chat = chat
+        self._clock = clock
         self._carrier = carrier
         self._on_lost = on_lost
         self._outbox: Outbox
@@ -61,7 +73,10 @@ class Session:
         self._held: list[bytes] | None = None
         self._held_size = 0
         self._broken = False
+        # The last id that has arrived, for all we know; the last that was written, and when.
         self._proven: int | None = None
+        self._sent: int | None = None
+        self._sent_at = 0.0
 
     def write_to(self, outbox: Outbox) -> None:
         """Speak through ``outbox``; comes before everything else."""
@@ -77,7 +92,7 @@ class Session:
         """The last id that the client, which is gone, can be taken to have got; None for nothing new.
 
         That is all that it was told, if the connection was closed behind it. If it broke, it is what had been
-        sent when the client last said something: of what came later nobody knows how far it got.
+        sent a while before the client last said something: how much of the rest arrived nobody knows.
         """
         if not self.counts:
             return None
@@ -99,9 +114,16 @@ class Session:
         if self.user is None:
             # Nothing was said yet that could be mistaken for the one dialect or the other.
             self.speak(request.becomes)
+            self._proven = self._sent = None
         elif self._held is None and self._outbox.empty:
-            self._proven = self._chat.told
+            self._note_progress()
         self._ask(request)
+
+    def _note_progress(self) -> None:
+        """The client said something, so it is there, and nothing waits for it here."""
+        now = self._clock.seconds()
+        if now >= self._sent_at + MOMENT:
+            self._proven, self._sent, self._sent_at = self._sent, self._chat.told, now
 
     def _ask(self, request: Request) -> None:
         if request.granted is not None or request.then is not None:

@@ -477,16 +477,26 @@ class ComingBack(StageTestCase):
         carol = self.stage.connect("json").asks(action="client-hello", from_="carol")
         self.assertEqual(len(carol.objects()[1]["messages"]), 10)
 
-    def test_who_breaks_off_has_seen_what_there_was_when_they_last_said_something(self) -> None:
+    def test_who_breaks_off_has_seen_what_there_was_a_while_before_they_last_said_something(self) -> None:
         """What was written to a connection that then broke may have gone nowhere, so it comes again."""
         alice, bob = self.stage.text("alice"), self.stage.text("bob")
         alice.says("PRV bob one")
         bob.says("WHO")
         alice.says("PRV bob two")
-        bob.breaks()
+        self.stage.wait(5)
+        bob.says("WHO").says("WHO")
         alice.says("PRV bob three")
+        bob.breaks()
         bob = self.stage.connect("text").says("IAM bob")
         self.assertEqual(bob.lines()[3:], ["PRV alice two", "PRV alice three"])
+
+    def test_what_is_on_its_way_when_somebody_says_something_has_not_arrived(self) -> None:
+        alice, bob = self.stage.text("alice"), self.stage.text("bob")
+        bob.says("BYE")
+        alice.says("PRV bob one")
+        bob = self.stage.connect("text").says("IAM bob")
+        bob.says("WHO").says("WHO").breaks()
+        self.assertEqual(self.stage.connect("text").says("IAM bob").lines()[3:], ["PRV alice one"])
 
     def test_who_breaks_off_without_a_word_has_seen_nothing_new(self) -> None:
         """Nor does a word count that comes while something waits to be written."""
@@ -498,9 +508,29 @@ class ComingBack(StageTestCase):
         self.assertEqual(bob.lines()[3:], ["PRV alice one"])
         bob.wire.stuck = True
         alice.says("PRV bob two").says("PRV bob three")
-        bob.says("WHO").breaks()
+        for _ in range(2):
+            self.stage.wait(5)
+            bob.says("WHO")
+        bob.breaks()
         bob = self.stage.connect("text").says("IAM bob")
         self.assertEqual(bob.lines()[3:], ["PRV alice one", "PRV alice two", "PRV alice three"])
+
+    def test_a_failed_hello_takes_what_was_seen_along(self) -> None:
+        """Who says hello on the same connection under another name has seen nothing of it."""
+        alice = self.stage.text("alice")
+        self.stage.text("bob").says("BYE")
+        alice.says("PRV bob one")
+        self.stage.writer.held = True
+        nameless = self.stage.connect("text").says("IAM carol")
+        for _ in range(2):
+            self.stage.wait(5)
+            nameless.says("WHO")
+        self.stage.writer.error = FULL
+        self.stage.writer.run_next()
+        self.stage.writer.held, self.stage.writer.error = False, None
+        self.stage.wait(5)
+        nameless.says("IAM bob").breaks()
+        self.assertEqual(self.stage.connect("text").says("IAM bob").lines()[3:], ["PRV alice one"])
 
     def test_a_goodbye_behind_which_the_connection_breaks(self) -> None:
         """What was to be written before its answer may not have arrived either."""
@@ -525,6 +555,22 @@ class ComingBack(StageTestCase):
         readers.error, readers.held = None, False
         bob = self.stage.connect("text").says("IAM bob")
         self.assertEqual(bob.lines()[3:], ["PRV alice one"])
+
+    def test_what_is_asked_behind_a_hello_that_could_not_be_caught_up(self) -> None:
+        """Is not answered, as if what was missed had come before."""
+        alice = self.stage.text("alice")
+        self.stage.text("bob").says("BYE")
+        alice.says("PRV bob one")
+        readers = self.stage.archive._pool
+        assert isinstance(readers, ThreadlessPool)
+        readers.held = True
+        bob = self.stage.connect("json").asks(action="client-hello", from_="bob").asks(action="client-hello")
+        readers.error = sqlite3.OperationalError("disk I/O error")
+        readers.run_next()
+        self.stage.settle()
+        said = [(found["action"], found.get("code")) for found in bob.objects()]
+        self.assertEqual(said, [("server-hello", None), ("server-error", "storage_failed")])
+        self.assertTrue(bob.closed)
 
     def test_the_daemon_stops_in_the_middle_of_catching_up(self) -> None:
         """What is read then goes nowhere, however orderly the connection is closed."""
@@ -559,6 +605,17 @@ class ComingBack(StageTestCase):
         script.asks(action="client-quit")
         bob = self.stage.connect("text").says("IAM bob")
         self.assertEqual(bob.lines()[3:], ["PRV alice one", "PRV alice two"])
+
+    def test_an_id_of_another_log_is_as_good_as_none(self) -> None:
+        """Its database was replaced, or an older one was restored."""
+        alice = self.stage.text("alice")
+        self.stage.text("bob").says("BYE")
+        alice.says("PRV bob one")
+        script = self.stage.connect("json").asks(action="client-hello", from_="bob", since=99, missed="keep")
+        self.assertEqual([said["action"] for said in script.objects()], ["server-hello"])
+        script.hangs_up()
+        bob = self.stage.connect("json").asks(action="client-hello", from_="bob", since=99)
+        self.assertEqual([item["id"] for said in bob.objects() for item in said.get("messages", ())], [1])
 
     def test_what_follows_an_id_does_not_count_if_it_is_kept(self) -> None:
         alice = self.stage.text("alice")
