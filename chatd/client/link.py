@@ -9,7 +9,7 @@ import random
 import secrets
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import count
 from typing import Any, Final, Protocol
 
@@ -22,6 +22,9 @@ from chatd.core import commands as c
 
 LINE: Final = 1024 * 1024
 """Bytes in a line at most; the daemon's are a quarter of that."""
+
+READ: Final = 256 * 1024
+"""Bytes that are read at once at most."""
 
 FIRST_PAUSE: Final = 0.25
 """Seconds before the first attempt to connect again; each further one waits twice as long."""
@@ -39,6 +42,9 @@ AGAIN: Final = "again"
 
 PARTING: Final = 3.0
 """Seconds that the daemon has to answer a goodbye."""
+
+UNREADABLE: Final = ("too_long", "bad_json", "bad_utf8")
+"""What a request is refused with that could not be read, and so without its ref."""
 
 PASSING: Final = ("nick_taken", "shutting_down", "rate_limited", "storage_failed")
 """What a hello is refused with for a while, when it was welcome before."""
@@ -212,40 +218,47 @@ class Link:
         """One connection, from hello to its end; ``_up`` says whether it was of any use."""
         async with asyncio.timeout(CONNECTING):
             reader, writer = await asyncio.open_connection(
-                self._address.host, self._address.port, ssl=self._address.tls, limit=LINE
+                self._address.host, self._address.port, ssl=self._address.tls
             )
         try:
             hello = c.Hello(self.nick, self.cursor, "keep" if self._peeks else "send")
             writer.write(codec.request(hello, "hello"))
+            lines = self._lines(reader, writer)
             async with asyncio.timeout(CONNECTING):
-                welcome = await self._welcome(reader)
+                welcome = await self._welcome(lines)
             if welcome is not None:
                 self._begin(writer, welcome)
-                while line := await self._next_line(reader, writer):
+                async for line in lines:
                     self._hear(codec.understand(line))
         finally:
             self._writer = None
             writer.close()
 
-    async def _next_line(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+    async def _lines(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> AsyncIterator[bytes]:
+        rest = b""
+        while data := await self._read(reader, writer):
+            *lines, rest = (rest + data).split(b"\n")
+            for line in lines:
+                yield line
+            if len(rest) > LINE:
+                raise Lost(_("{address} says more than a line: it is no chatd").format(address=self._address))
+
+    async def _read(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+        """What comes next, however slowly a line does; `TimeoutError` when nothing does."""
         try:
             async with asyncio.timeout(self._quiet):
-                return await self._line(reader)
+                return await reader.read(READ)
         except TimeoutError:
+            if self._writer is None:  # before the welcome there is nobody to ask
+                raise
             writer.write(codec.request(c.Hello(), AGAIN))
         async with asyncio.timeout(self._quiet):
-            return await self._line(reader)
+            return await reader.read(READ)
 
-    async def _line(self, reader: asyncio.StreamReader) -> bytes:
-        try:
-            return await reader.readline()
-        except ValueError:
-            raise Lost(
-                _("{address} says more than a line: it is no chatd").format(address=self._address)
-            ) from None
-
-    async def _welcome(self, reader: asyncio.StreamReader) -> codec.Welcome | None:
-        while line := await self._line(reader):
+    async def _welcome(self, lines: AsyncIterator[bytes]) -> codec.Welcome | None:
+        async for line in lines:
             said = codec.understand(line)
             if isinstance(said, codec.Error):
                 raise Refused(said)
@@ -258,11 +271,10 @@ class Link:
         self._known = True
         self.nick = welcome.user.nick
         self._coming = None
-        if self.cursor is None and welcome.returning and not self._peeks:
-            self.cursor = welcome.seen
-            self._coming = []
-        elif self.cursor is None or self.cursor > welcome.cursor:  # another database, or an older one
-            self.cursor = welcome.cursor
+        if self.cursor is None or self.cursor > welcome.cursor:  # the log is another one, or an older one
+            missed = welcome.returning and not self._peeks
+            self.cursor = welcome.seen if missed else welcome.cursor
+            self._coming = [] if missed else None
         writer.write(codec.request(c.Hello(), AGAIN))
         self._audience.connected(welcome)
         for ref, asked in list(self._asked.items()):
@@ -308,11 +320,20 @@ class Link:
                 self._audience.caught_up(answer)
             elif isinstance(answer, codec.Error):
                 self._why = explained(answer.code, answer.msg)
+                if answer.code in UNREADABLE:
+                    self._refused_unread(answer)
         elif not asked.answer.done():
             if isinstance(answer, codec.Error):
                 asked.answer.set_exception(Refused(answer))
             else:
                 asked.answer.set_result(answer)
+
+    def _refused_unread(self, error: codec.Error) -> None:
+        """Answers come in order: it was the first request without one. It must not be sent again."""
+        for ref, asked in list(self._asked.items())[:1]:
+            del self._asked[ref]
+            if not asked.answer.done():
+                asked.answer.set_exception(Refused(error))
 
     def _acked(self, command: c.Command, ack: codec.Ack) -> None:
         """One's own entry of the log is in its place: heard like the others', unless a replay had it."""

@@ -199,7 +199,7 @@ class Memory:
             conversation.begin_with(map(entry_of, page.messages), page.more, newer=False)
         else:
             conversation.begin_with(map(entry_of, page.messages), older=True, newer=False)
-            conversation.unread += len(page.messages)
+            conversation.unread += sum(item.nick != self.nick for item in page.messages)
 
     def places(self) -> list[Conversation]:
         """The conversations, in the order in which they are shown."""

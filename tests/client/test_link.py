@@ -362,13 +362,21 @@ class Missed(LinkTestCase):
         self.assertEqual(self.play(work, first, second, peeks=True).heard_of, [8])
 
     def test_another_database(self) -> None:
-        """Whoever was further than its log ends goes on from that end."""
+        """Whoever was further than its log ends is somebody new to it, or has missed something in it."""
 
         async def first(daemon: Connection) -> None:
             await daemon.welcomes(cursor=100)
+            await daemon.is_asked()
 
         async def second(daemon: Connection) -> None:
-            await daemon.welcomes(cursor=5, seen=5)
+            await daemon.welcomes(cursor=5, seen=2)
+            daemon.says("history", messages=[item(3), item(5)])
+            await daemon.is_asked()
+            daemon.greets(5, AGAIN)
+
+        async def third(daemon: Connection) -> None:
+            self.assertEqual((await daemon.welcomes(cursor=3))["since"], 5)
+            await daemon.is_asked()
             daemon.broadcasts(6)
             await farewell(daemon)
 
@@ -376,7 +384,9 @@ class Missed(LinkTestCase):
             await ear.hears(1)
             await link.leave()
 
-        self.assertEqual(self.play(work, first, second).heard_of, [6])
+        ear = self.play(work, first, second, third)
+        self.assertEqual([[item.id for item in page.messages] for page in ear.pages], [[3, 5]])
+        self.assertEqual(ear.heard_of, [6])
 
 
 class CutAnywhere(SynchronousTestCase):
@@ -499,6 +509,49 @@ class Ending(LinkTestCase):
 
         ear = self.play(lambda link, ear: ear.hears(1), first, second, quiet=0.2)
         self.assertEqual(ear.why, ["it takes too long"])
+
+    def test_a_daemon_may_take_its_time_for_a_line(self) -> None:
+        """As long as something comes, however little: the line may be slow."""
+
+        async def slow(daemon: Connection) -> None:
+            await daemon.welcomes()
+            told = json.dumps({"action": "server-broadcast", "from": "bob", "msg": "m", "id": 1, "ts": TS})
+            for piece in (told[:20], told[20:40], told[40:60], told[60:], "\n"):
+                await daemon.is_asked()
+                daemon.writer.write(piece.encode())
+            await farewell(daemon)
+
+        ear = self.play(lambda link, ear: ear.hears(1), slow, quiet=0.2)
+        self.assertEqual((ear.heard_of, ear.why), ([1], []))
+
+    def test_what_the_daemon_can_not_read_is_not_sent_again(self) -> None:
+        """It closes the connection for it; what was asked before and behind it is done."""
+
+        async def first(daemon: Connection) -> None:
+            await daemon.welcomes()
+            daemon.acks(await daemon.hears(), 1)
+            await daemon.hears()
+            await daemon.hears()
+            daemon.says(
+                "error", code="too_long", msg="a JSON value is longer than 4096 bytes: say it in pieces"
+            )
+
+        async def second(daemon: Connection) -> None:
+            await daemon.welcomes(cursor=1)
+            said = await daemon.hears()
+            self.assertEqual(said["msg"], "three")
+            daemon.acks(said, 2)
+            await farewell(daemon)
+
+        async def talk(link: Link, ear: Ear) -> None:
+            one, two, three = (link.ask(c.Broadcast(text)) for text in ("one", "two", "three"))
+            await one
+            with self.assertRaises(Refused) as caught:
+                await two
+            self.assertEqual(caught.exception.code, "too_long")
+            await three
+
+        self.assertEqual(self.play(talk, first, second).heard_of, [1, 2])
 
     def test_leaving_between_two_connections(self) -> None:
         """Ends it, without another one."""

@@ -134,6 +134,15 @@ class Hearing(SynchronousTestCase):
         self.memory.go(bob)
         self.assertEqual(self.memory.conversation(bob).unread, 0)
 
+    def test_what_was_missed_is_unread(self) -> None:
+        """But not what one said oneself, by a script."""
+        items = [
+            codec.Item(id=id, seq=id, ts=AT, nick=nick, msg="a") for id, nick in ((1, "bob"), (2, "alice"))
+        ]
+        self.memory.caught_up(codec.Page(messages=items, friend="bob"))
+        bob = self.memory.conversation(Place("direct", "bob"))
+        self.assertEqual((ids(bob), bob.unread), ([1, 2], 1))
+
     def test_who_spoke_before_one_came_has_a_colour(self) -> None:
         """The page brings it, and a live message would bring the same."""
         said = codec.Item(id=1, seq=1, ts=AT, nick="carol", msg="a", colour="#445566")
