@@ -8,9 +8,11 @@ The daemon, the client and this share the machine; what is printed is the median
 from __future__ import annotations
 
 import argparse
+import codecs
 import fcntl
 import os
 import pty
+import re
 import select
 import socket
 import statistics
@@ -20,6 +22,7 @@ import sys
 import tempfile
 import termios
 import time
+from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Final
@@ -31,10 +34,10 @@ from tests.daemon_process import Client, environment
 SIZES: Final = ((80, 24), (200, 50))
 
 QUIET: Final = 0.05
-"""Seconds without a byte from the client, after which what a key did is done."""
+"""Seconds without a byte from the client, after which it does nothing but blink."""
 
 PAGES: Final = 100
-"""Pages that are turned, up and down again."""
+"""Pages that are turned up, and then down again to the end."""
 
 HEARD: Final = 50
 """Messages that come one by one."""
@@ -47,8 +50,60 @@ UP, DOWN, FIRST, LAST = b"\x1b[5~", b"\x1b[6~", b"\x1b[1;5H", b"\x1b[1;5F"
 PACE: Final = 0.01
 """Seconds from one of these to the next."""
 
+IN_VAIN: Final = 1.0
+"""Seconds after which a key did nothing, as one does that meets the end of what has been read so far."""
+
+SAID: Final = re.compile(r"message (\d+) of many")
+
+WRITTEN: Final = re.compile(
+    r"\x1b\[(?P<row>\d+);(?P<column>\d+)H"
+    r"|\x1b\[[\x20-\x3f]*[\x40-\x7e]|\x1b[\]P_^].*?(?:\x07|\x1b\\)|\x1b[^\[\]P_^]|[\r\n]"
+    r"|(?P<text>[^\x1b\r\n]+)",
+    re.DOTALL,
+)
+"""What Textual writes: where to, what is not to be seen, and text."""
+
 Figures = dict[str, float]
 """What was measured in one round, by its name and unit."""
+
+
+class Screen:
+    """What stands on a terminal, as far as that takes no more than moving about and writing."""
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        width, height = size
+        self._rows = [[" "] * width for _ in range(height)]
+        self._row = self._column = 0
+        self._decode = codecs.getincrementaldecoder("utf-8")().decode
+        self._rest = ""
+
+    def write(self, data: bytes) -> None:
+        """Obey ``data``, which may end anywhere."""
+        self._rest += self._decode(data)
+        done = 0
+        while found := WRITTEN.match(self._rest, done):
+            done = found.end()
+            if found["row"]:
+                self._row, self._column = int(found["row"]) - 1, int(found["column"]) - 1
+            elif found["text"]:
+                self._put(found["text"])
+        self._rest = self._rest[done:]
+
+    def _put(self, text: str) -> None:
+        row = self._rows[self._row]
+        row[self._column : self._column + len(text)] = text
+        self._column += len(text)
+
+    @property
+    def text(self) -> str:
+        """All of it, in lines."""
+        return "\n".join(map("".join, self._rows))
+
+    @property
+    def said(self) -> list[int]:
+        """The numbers of the messages, from the top; none while it is half drawn, and some are missing."""
+        numbers = [int(number) for number in SAID.findall(self.text)]
+        return numbers if numbers == [number + numbers[0] for number in range(len(numbers))] else []
 
 
 class Terminal:
@@ -56,6 +111,7 @@ class Terminal:
 
     def __init__(self, port: int, size: tuple[int, int], folder: Path) -> None:
         self.began = time.perf_counter()
+        self.screen = Screen(size)
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
         self.process = subprocess.Popen(
@@ -78,42 +134,40 @@ class Terminal:
         )
         os.close(slave)
 
-    def shows(self, text: bytes) -> float:
-        """Wait for ``text``; seconds from the start of the process."""
-        shown = bytearray()
-        while text not in shown:
-            shown += self._read(PATIENCE)
-        return time.perf_counter() - self.began
+    def until(self, come: Callable[[Screen], bool], patience: float = PATIENCE) -> float:
+        """Wait until it has come to the screen; the time."""
+        late = time.perf_counter() + patience
+        while not come(self.screen):
+            self._read(patience)
+            if time.perf_counter() > late:
+                raise Failed(f"the client stays at\n{self.screen.text}")
+        return time.perf_counter()
 
-    def settles(self) -> float:
-        """Wait until nothing more comes; the time of the last byte."""
-        last = time.perf_counter()
-        while self._read(QUIET, fails=False):
-            last = time.perf_counter()
-        return last
-
-    def takes(self, keys: bytes) -> float:
-        """Milliseconds from ``keys`` to the last byte of what they do."""
-        self.settles()
+    def takes(self, keys: bytes, come: Callable[[Screen], bool], patience: float = PATIENCE) -> float:
+        """Milliseconds from ``keys`` until what they do has come to the screen."""
         start = time.perf_counter()
         os.write(self._master, keys)
-        self._read(PATIENCE)
-        return max(0.0, self.settles() - start) * 1000
+        return (self.until(come, patience) - start) * 1000
 
-    def _read(self, patience: float, fails: bool = True) -> bytes:
+    def settles(self) -> Screen:
+        """Wait until nothing more comes; what is there then."""
+        while self._read(QUIET) or not self.screen.said:
+            pass
+        return self.screen
+
+    def _read(self, patience: float) -> bool:
+        """Whether something came within so many seconds."""
         ready, _, _ = select.select([self._master], [], [], patience)
         if ready:
             try:
-                return os.read(self._master, 65_536)
+                self.screen.write(os.read(self._master, 65_536))
             except OSError:
                 raise Failed("the client is gone") from None
-        if fails:
-            raise Failed("the client shows nothing")
-        return b""
+        return bool(ready)
 
     def drains(self) -> None:
         """Read what has come."""
-        while self._read(0, fails=False):
+        while self._read(0):
             pass
 
     def close(self) -> None:
@@ -121,7 +175,7 @@ class Terminal:
         with suppress(Failed):
             os.write(self._master, b"\x03")
             while self.process.poll() is None:
-                self._read(QUIET, fails=False)
+                self._read(QUIET)
         self.process.wait(PATIENCE)
         os.close(self._master)
 
@@ -150,20 +204,42 @@ def measured(messages: int, size: tuple[int, int]) -> Figures:
         terminal = Terminal(server.rooms, size, Path(folder))
         with closing(terminal):
             pid = terminal.process.pid
-            started = terminal.shows(b"Join a room")
-            terminal.takes(b"\x1b")
-            first, last = terminal.takes(FIRST), terminal.takes(LAST)
+
+            def at(number: int) -> Callable[[Screen], bool]:
+                return lambda screen: number in screen.said
+
+            def turned(key: bytes) -> float:
+                before = terminal.settles().said
+
+                def come(screen: Screen) -> bool:
+                    return bool(screen.said) and (screen.said < before if key == UP else screen.said > before)
+
+                with suppress(Failed):
+                    return terminal.takes(key, come, IN_VAIN)
+                return terminal.takes(key, come)
+
+            started = terminal.until(lambda screen: "Join a room" in screen.text) - terminal.began
+            terminal.takes(b"\x1b", lambda screen: "Join a room" not in screen.text)
+            terminal.settles()
+            first = terminal.takes(FIRST, at(0))
+            terminal.settles()
+            last = terminal.takes(LAST, at(messages - 1))
             used = cpu(pid)
-            turned = [terminal.takes(key) for key in [UP] * PAGES + [DOWN] * PAGES]
-            turning = (cpu(pid) - used) / len(turned)
-            terminal.takes(LAST)
-            searched = terminal.takes(b"\x06message 0 of\r")
-            terminal.takes(b"\x1b" + LAST)
+            pages: list[float] = []
+            while len(pages) < PAGES and 0 not in terminal.settles().said:
+                pages.append(turned(UP))
+            while messages - 1 not in terminal.settles().said:
+                pages.append(turned(DOWN))
+            turning = (cpu(pid) - used) / len(pages)
+            terminal.takes(LAST, at(messages - 1))
+            terminal.settles()
+            searched = terminal.takes(b"\x06message 0 of\r", at(0))
+            terminal.takes(b"\x1b" + LAST, at(messages - 1))
             heard = []
-            for _ in range(HEARD):
+            for number in range(messages, messages + HEARD):
                 start = time.perf_counter()
                 writer.says()
-                heard.append((terminal.settles() - start) * 1000)
+                heard.append((terminal.until(at(number)) - start) * 1000)
             used = cpu(pid)
             for _ in range(BUSY):
                 writer.says()
@@ -174,8 +250,8 @@ def measured(messages: int, size: tuple[int, int]) -> Figures:
                 "start to the list of rooms, s": started,
                 "to the first message, ms": first,
                 "to the last one, ms": last,
-                "a page up or down, median, ms": statistics.median(turned),
-                "a page up or down, longest, ms": max(turned),
+                "a page up or down, median, ms": statistics.median(pages),
+                "a page up or down, longest, ms": max(pages),
                 "a page up or down, CPU ms": turning * 1000,
                 "search through all of it, ms": searched,
                 "a message, said to shown, median, ms": statistics.median(heard),

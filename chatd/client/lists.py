@@ -40,6 +40,8 @@ class PlaceList(OptionList):
     }
     """
 
+    FOCUS_ON_CLICK = False  # or what is typed after a click beside the lines would be for nobody
+
     class Chosen(Message):
         """Go to ``place``."""
 

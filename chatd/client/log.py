@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from datetime import datetime
-from io import RawIOBase
+from io import FileIO
 from pathlib import Path
 
 from chatd.client import codec
@@ -19,14 +19,14 @@ from chatd.client.show import INDENT, announced, clean, local, note, speaker, wh
 class Log:
     """A file to which everything that is heard is added, a line each: when, where, who and what.
 
-    Nobody else may read it, unless it was there and they could. Raises `Unclear` when it can't be written.
+    Nobody else may read it, unless it was there and they could. Moved away, as logs are when they have grown,
+    it is begun anew. Raises `Unclear` when it can't be written.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._file: RawIOBase | None = open(path, "ab", buffering=0, opener=_private)
+            self._file: FileIO | None = _opened(path)
         except OSError as error:
             raise Unclear(
                 _("can't write the log {path}: {why}").format(path=path, why=error.strerror)
@@ -57,8 +57,15 @@ class Log:
     def _add(self, at: datetime, text: str) -> str | None:
         if self._file is None:
             return None
+        line = clean(f"{local(at):%Y-%m-%d %H:%M:%S%z} {text}\n").encode()
         try:
-            self._file.write(clean(f"{local(at):%Y-%m-%d %H:%M:%S%z} {text}\n").encode())
+            if _moved(self._path, self._file):
+                self._file.close()
+                self._file = _opened(self._path)
+            if _torn(self._file):
+                line = b"\n" + line
+            while line:
+                line = line[self._file.write(line) :]
         except OSError as error:
             self._file.close()
             self._file = None
@@ -74,6 +81,25 @@ def kept(log: str) -> Log:
         raise Unclear(
             _("can't write the log {path}: {why}").format(path=log or default_log(), why=unknown)
         ) from None
+
+
+def _opened(path: Path) -> FileIO:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return open(path, "ab+", buffering=0, opener=_private)
+
+
+def _moved(path: Path, file: FileIO) -> bool:
+    """Whether ``file`` is no longer what ``path`` names."""
+    try:
+        return not os.path.samestat(os.stat(path), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return True
+
+
+def _torn(file: FileIO) -> bool:
+    """Whether it ends within a line, as a full disk leaves it."""
+    size = os.fstat(file.fileno()).st_size
+    return size > 0 and os.pread(file.fileno(), 1, size - 1) != b"\n"
 
 
 def _private(path: str, flags: int) -> int:

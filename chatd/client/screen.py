@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import signal
+import sys
 from argparse import Namespace
 from collections.abc import AsyncIterator, Awaitable, Container, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from threading import Thread
 from typing import Any, ClassVar, Final
 
 import msgspec
@@ -47,6 +50,9 @@ AHEAD: Final = 64
 
 ENDING: Final = (signal.SIGTERM, signal.SIGHUP)
 """Signals on which one leaves as with ``/quit``, so that the terminal is left as it was found."""
+
+LONGEST_END: Final = 5
+"""Seconds from a signal that ends it to its end, by SIGALRM if it hangs on a terminal that takes nothing."""
 
 DRAWN: Final = 0.1
 """Seconds between two drawings of the lists, in which a crowd may come."""
@@ -682,11 +688,20 @@ async def talk(options: Namespace) -> None:
 
     def end(by: int) -> None:
         ended.append(by)
+        signal.alarm(LONGEST_END)
         chat.call_later(chat.action_quit)
+
+    def watch() -> None:
+        terminal = select.poll()
+        terminal.register(sys.stdin, 0)
+        terminal.poll()  # until it hangs up, which not every process is told by a signal
+        with suppress(RuntimeError):  # it has ended
+            loop.call_soon_threadsafe(end, signal.SIGHUP)
 
     loop = asyncio.get_running_loop()
     for by in ENDING:
         loop.add_signal_handler(by, end, by)
+    Thread(target=watch, daemon=True).start()
     try:
         await chat.run_async()
     finally:

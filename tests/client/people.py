@@ -92,6 +92,11 @@ class Person:
         await self.pilot.pause()
         return self
 
+    async def clicks(self, column: int, line: int) -> Person:
+        """Click there; both count from 0."""
+        await self.pilot.click(offset=(column, line))
+        return self
+
     async def types(self, *texts: str) -> Person:
         """Type these, each with Enter."""
         for text in texts:

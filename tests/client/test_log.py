@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import resource
+import shutil
 import stat
 from datetime import UTC, datetime
 from pathlib import Path
@@ -72,6 +74,35 @@ class Keeping(SynchronousTestCase):
         self.folder.mkdir()
         with self.assertRaisesRegex(Unclear, "can't write the log .*: Is a directory"):
             Log(self.folder)
+
+    def test_it_is_moved_away(self) -> None:
+        """Or removed: what is heard from then on is in a new one, as private."""
+        log = Log(self.path)
+        log.heard(codec.Event(event="arrived", actor="bob", ts=AT), "alice")
+        self.path.rename(self.path.with_suffix(".1"))
+        self.assertIsNone(log.heard(codec.Event(event="left", actor="bob", ts=AT), "alice"))
+        self.assertEqual(WHEN.sub("", self.path.with_suffix(".1").read_text()), "* bob joined the chat\n")
+        self.assertEqual(WHEN.sub("", self.path.read_text()), "* bob left the chat\n")
+        self.assertEqual(stat.S_IMODE(self.path.stat().st_mode), 0o600)
+        shutil.rmtree(self.folder)
+        self.assertIsNone(log.heard(codec.Event(event="arrived", actor="bob", ts=AT), "alice"))
+        self.assertEqual(WHEN.sub("", self.path.read_text()), "* bob joined the chat\n")
+        log.close()
+
+    def test_a_disk_that_is_full_in_the_middle_of_a_line(self) -> None:
+        """Is said once; what is written when there is room again is a line of its own."""
+        most = resource.getrlimit(resource.RLIMIT_FSIZE)
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_FSIZE, most)
+        log = Log(self.path)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (40, most[1]))
+        said = [log.heard(codec.Event(event="arrived", actor="bob", ts=AT), "alice") for _ in range(2)]
+        self.assertEqual(said, [f"can't write the log {self.path} any more: File too large", None])
+        log.close()
+        resource.setrlimit(resource.RLIMIT_FSIZE, most)
+        log = Log(self.path)
+        log.heard(codec.Event(event="left", actor="bob", ts=AT), "alice")
+        log.close()
+        self.assertEqual(WHEN.sub("", self.path.read_text()), "* bob joined th\n* bob left the chat\n")
 
     def test_a_full_disk_is_said_once(self) -> None:
         """And ends the log, not the chat."""

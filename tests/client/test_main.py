@@ -66,11 +66,17 @@ class Terminal:
             pass  # which is how a terminal says that nobody has it open any more
         return self.process.wait(PATIENCE)
 
+    def hangs_up(self) -> None:
+        """Be gone, as a window that is closed."""
+        os.close(self._ours)
+        self._ours = -1
+
     def close(self) -> None:
         """End it."""
         self.process.kill()
         self.process.wait()
-        os.close(self._ours)
+        if self._ours >= 0:
+            os.close(self._ours)
 
 
 class OnATerminal(ChatTestCase):
@@ -109,6 +115,14 @@ class OnATerminal(ChatTestCase):
             bob.hears_until(b"LFT alice\n")
             self.assertTrue(terminal.shown.rpartition(b"\x1b[?1049l")[1])
             self.assertTrue(terminal.echoes)
+
+    def test_a_terminal_that_is_gone(self) -> None:
+        """Takes the client with it, also one that no signal tells of it; the others are told."""
+        bob = self.text("bob")
+        terminal = self.chats_at("-n", "alice").sees(b"Join a room")
+        terminal.hangs_up()
+        self.assertIn(terminal.process.wait(PATIENCE), (129, -signal.SIGALRM))
+        bob.hears_until(b"LFT alice\n")
 
     def test_a_mistake_of_ours(self) -> None:
         """1, and what it was, on the terminal as it was."""

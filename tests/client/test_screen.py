@@ -367,6 +367,36 @@ class Typing(ScreenTestCase):
 class Choosing(ScreenTestCase):
     """The lists beside the conversation."""
 
+    def test_with_the_mouse(self) -> None:
+        """A click goes there, the wheel scrolls; what is typed is written wherever one clicks."""
+
+        async def story() -> None:
+            async with self.at_screen("alice") as alice, self.at_screen("bob") as bob:
+                await alice.types("/create wob", "one", "two", *("..." for _ in range(25)))
+                await alice.sees("● alice ★")
+                await alice.clicks(3, 1)
+                await alice.until(lambda: alice.lines[0].startswith(" lobby "))
+                await alice.sees("● bob")
+                await alice.clicks(70, 2)
+                await alice.until(lambda: alice.lines[0].startswith(" @bob "))
+                await alice.clicks(3, 2)
+                await alice.until(lambda: alice.lines[0].startswith(" wob "))
+                for number, place in enumerate(((3, 20), (70, 20), (40, 15), (40, 0), (40, 23), (1, 22)), 1):
+                    await alice.clicks(*place)
+                    await alice.presses("x")
+                    self.assertEqual(alice.app.query_one(Composer).text, "x" * number, place)
+                self.assertNotIn("said: one", alice.screen)
+                await alice.bursts("\x1b[<64;40;10M" * 10)
+                await alice.sees("You said: one")
+                await alice.bursts("\x1b[<65;40;10M" * 10)
+                await alice.until(lambda: "said: one" not in alice.screen)
+                await bob.presses("f2")
+                await bob.sees("wob  1")
+                await bob.clicks(20, 12)
+                await bob.sees("bob joined wob")
+
+        self.play(story)
+
     def test_what_is_chosen_stays_chosen_whoever_comes(self) -> None:
         """However far that moves it."""
 
