@@ -770,7 +770,7 @@ class InFrench(ScreenTestCase):
         async def story() -> None:
             async with self.at_screen("alice") as alice:
                 await alice.presses("f1")
-                await alice.sees("lister les commandes", "changer une image en caractères")
+                await alice.sees("lister les commandes", "changer une image")
                 await alice.types("/fly")
                 await alice.sees("il n'y a pas de commande /fly :")
                 await alice.types("s;bob;hello")
