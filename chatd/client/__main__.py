@@ -66,7 +66,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _readable(argument: str) -> str:
     """``argument``, with what is no text in it marked as such."""
-    return os.fsencode(argument).decode(errors="replace")
+    try:
+        argument.encode()
+    except UnicodeEncodeError:  # bytes that are none of the locale's
+        return os.fsencode(argument).decode(errors="replace")
+    return argument
 
 
 def _say(why: str, code: int) -> int:

@@ -35,6 +35,7 @@ from chatd.client.memory import Conversation, Entry, Kind, Memory, entry_of
 from chatd.client.options import address
 from chatd.client.scrollback import Scrollback
 from chatd.client.show import answered, note, where
+from chatd.client.terminal import Terminal
 from chatd.client.typed import SAID, Bearings, Meant, SendImage, said
 from chatd.core import commands as c
 from chatd.core.refusals import Refusal
@@ -160,7 +161,7 @@ class Chat(App[None]):
     ]
 
     def __init__(self, address: Address, nick: str, log: Log) -> None:
-        super().__init__()
+        super().__init__(driver_class=Terminal)
         self.failure: Exception | None = None
         self.in_vain = 0
         self.memory = Memory(nick)

@@ -12,9 +12,12 @@ import sys
 import termios
 from collections.abc import Mapping
 from pathlib import Path
+from typing import IO
+from unittest.mock import patch
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatd.client.__main__ import main
 from tests.client.chat_process import ChatTestCase
 from tests.client.snapshot import drawn
 from tests.daemon_process import PATIENCE, environment
@@ -25,14 +28,16 @@ COLOUR = re.compile(rb"[34]8;2;(\d+);(\d+);(\d+)")
 class Terminal:
     """``chat`` on a terminal of its own."""
 
-    def __init__(self, arguments: list[str], environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, arguments: list[str], environment: Mapping[str, str], stderr: IO[bytes] | None = None
+    ) -> None:
         self._ours, theirs = pty.openpty()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "chatd.client", *arguments],
             env={**environment, "TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"},
             stdin=theirs,
             stdout=theirs,
-            stderr=theirs,
+            stderr=theirs if stderr is None else stderr,
             start_new_session=True,
         )
         os.close(theirs)
@@ -82,10 +87,10 @@ class Terminal:
 class OnATerminal(ChatTestCase):
     """The whole of it, as a person starts it."""
 
-    def chats_at(self, *arguments: str, **more: str) -> Terminal:
+    def chats_at(self, *arguments: str, stderr: IO[bytes] | None = None, **more: str) -> Terminal:
         """Start it."""
         port = str(self.daemon.port("json"))
-        terminal = Terminal([*arguments, "-p", port], {**self.environment, **more})
+        terminal = Terminal([*arguments, "-p", port], {**self.environment, **more}, stderr)
         self.addCleanup(terminal.close)
         return terminal
 
@@ -98,6 +103,22 @@ class OnATerminal(ChatTestCase):
         self.assertIn(b"\x1b[?1049l", terminal.shown)
         log = self.folder / "chatd" / "client.log"
         self.assertEqual(log.stat().st_mode & 0o777, 0o600)
+
+    def test_what_a_terminal_sends_that_is_no_text(self) -> None:
+        """Is marked as such, and what it sends in another encoding is understood in that."""
+        bob = self.text("bob")
+        for encoding, said in (("utf-8", "h\N{REPLACEMENT CHARACTER}llo"), ("latin-1", "h\xe9llo")):
+            terminal = self.chats_at("-n", "alice", PYTHONIOENCODING=encoding).sees(b"Join a room")
+            terminal.presses(b"\x1b").presses(b"\x1b[27uh\xe9llo\r")
+            bob.hears_until(f"MSG alice {said}\n".encode())
+            self.assertEqual(terminal.presses(b"\x03").ends(), 0)
+
+    def test_what_is_written_beside(self) -> None:
+        """The screen needs no standard error, which may lead elsewhere."""
+        errors = self.folder / "errors"
+        with errors.open("wb") as file:
+            terminal = self.chats_at("-n", "alice", stderr=file).sees(b"Join a room")
+        self.assertEqual((terminal.presses(b"\x03").ends(), errors.read_text()), (0, ""))
 
     def test_ctrl_c_at_the_door(self) -> None:
         """Leaves too."""
@@ -156,6 +177,24 @@ class OnATerminal(ChatTestCase):
         colours = COLOUR.findall(terminal.shown)
         self.assertTrue(colours)
         self.assertEqual([colour for colour in colours if len(set(colour)) > 1], [])
+
+
+class InAnotherLocale(ChatTestCase):
+    """Where bytes stand for other characters."""
+
+    def test_arguments_are_what_they_are_there(self) -> None:
+        """As Python has decoded them; bytes that it could not decode are taken for UTF-8."""
+        bob = self.text("bob")
+        for argument, said in (
+            ("h\xe9", "h\xe9"),
+            ("h\udcc3\udca9", "h\xe9"),
+            ("h\udce9", "h\N{REPLACEMENT CHARACTER}"),
+        ):
+            with patch("os.fsencode", lambda text: text.encode("latin-1", "surrogateescape")):
+                self.assertEqual(
+                    main(["send", "-n", "carl", "-p", str(self.daemon.port("json")), "bob", argument]), 0
+                )
+            bob.hears_until(f"PRV carl {said}\n".encode())
 
 
 class WithoutExtras(ChatTestCase):
