@@ -285,6 +285,28 @@ class Small(ScreenTestCase):
 
         self.play(story)
 
+    def test_keys_where_there_is_no_room_to_obey_them(self) -> None:
+        """Do nothing, and what they do is done again when there is."""
+        self.text("owner").says("cg;wob").hears_until(b"ACK cg wob 1 1\n")
+
+        async def story() -> None:
+            async with self.at_screen("alice") as alice:
+                for size in ((1, 1), (2, 9), (3, 3), (4, 1), (5, 2), (200, 1)):
+                    await alice.pilot.resize_terminal(*size)
+                    await alice.presses(
+                        "f2", "down", "pageup", "pagedown", "home", "end", "tab", "pageup", "escape"
+                    )
+                    await alice.presses(
+                        "f4", "down", "end", "home", "up", "pageup", "escape", "ctrl+f", "x", "escape"
+                    )
+                await alice.pilot.resize_terminal(80, 24)
+                await alice.presses("f2")
+                await alice.sees("wob  1")
+                await alice.presses("pagedown", "enter")
+                await alice.sees("alice joined wob")
+
+        self.play(story)
+
     def test_what_changes_behind_the_rooms(self) -> None:
         """The chat behind fits the terminal as it is, not as it was when they came up."""
 
@@ -421,6 +443,27 @@ class AllAtOnce(ScreenTestCase):
                 await alice.sees("You said: three")
                 self.assertEqual(self.stored(), ["hello", "too", "three"])
                 self.assertEqual(alice.app.query_one(Composer).text, "four")
+
+        self.play(story)
+
+    def test_questions_are_answered_once(self) -> None:
+        """However often one says so: Enter at the door and in a room, a double click, Escape."""
+        self.text("owner").says("cg;wob").hears_until(b"ACK cg wob 1 1\n")
+
+        async def story() -> None:
+            async with self.at_screen() as alice:
+                await alice.sees("Who are you?")
+                await alice.bursts("alice\r\r\r")
+                await alice.sees("Join a room")
+                await alice.bursts("\x1b[27u" * 3)
+                await alice.until(lambda: "Join a room" not in alice.screen)
+                for typed in ("\r" * 3, "\x1b[B" + "\r" * 3, "\x1b[<0;20;13M\x1b[<0;20;13m" * 2):
+                    await alice.presses("f2")
+                    await alice.sees("Join a room")
+                    await alice.bursts(typed)
+                    await alice.until(lambda: "Join a room" not in alice.screen)
+                await alice.types("hello")
+                await alice.sees("alice joined wob", "You said: hello")
 
         self.play(story)
 
