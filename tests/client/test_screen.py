@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import operator
 import re
 from functools import partial
 from unittest.mock import patch
@@ -687,6 +688,23 @@ class LongAgo(ScreenTestCase):
                     await alice.pilot.resize_terminal(*size)
                     await bob.types(f"size {number}")
                     await alice.sees(f"bob said: size {number}")
+
+        self.play(story)
+
+    def test_only_another_width_breaks_lines_anew(self) -> None:
+        """A bar that comes or goes changes the height alone, and a thousand messages take their time."""
+        self.write(100)
+
+        async def story() -> None:
+            async with self.at_screen("alice") as alice:
+                await alice.sees("m99")
+                scrollback = alice.app.query_one(Scrollback)
+                before = [strip for _, strip in scrollback._lines]
+                await alice.presses("ctrl+f")
+                await alice.sees("search, Enter")
+                self.assertTrue(all(map(operator.is_, before, (strip for _, strip in scrollback._lines))))
+                await alice.pilot.resize_terminal(70, 24)
+                await alice.until(lambda: scrollback._lines[0][1] is not before[0])
 
         self.play(story)
 
