@@ -27,7 +27,8 @@ async def talk(options: Namespace) -> None:
     if options.plain:
         await plain.talk(options)
         return
-    if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout)):
+    terminal = all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
+    if not terminal or os.environ.get("TERM") == "dumb":
         raise Unclear(_("this is no terminal: chat --plain works with lines"))
     try:
         from chatd.client import screen  # an extra, which nothing else needs

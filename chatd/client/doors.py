@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from textual import on
 from textual.app import ComposeResult
+from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
@@ -19,63 +20,86 @@ from chatd.client.keys import Line
 from chatd.client.language import _
 from chatd.client.show import note, where
 
-_CSS = """
-{name} {{
-    align: center middle;
-    & > Vertical {{
-        width: 60;
-        max-width: 100%;
-        height: auto;
-        max-height: 100%;
-        border: round $accent;
-        padding: 0 1;
-        background: $surface;
-    }}
-    Label {{
-        width: 100%;
-        color: $text-muted;
-    }}
-    OptionList, OptionList:focus {{
-        height: auto;
-        max-height: 12;
-        border: none;
-        padding: 0;
-        margin: 1 0;
-        background: $surface;
-    }}
-    #why {{
-        color: $text-error;
-    }}
-    &.-low, &.-flat {{
-        & > Vertical {{
-            height: 100%;
+
+class Choice(OptionList):
+    """A list to choose from, whatever room there is; Textual's turns pages only of what it can draw."""
+
+    def action_page_up(self) -> None:
+        """Move up by as much as can be seen."""
+        if self.scrollable_content_region:
+            super().action_page_up()
+
+    def action_page_down(self) -> None:
+        """Move down by as much as can be seen."""
+        if self.scrollable_content_region:
+            super().action_page_down()
+
+
+Answer = TypeVar("Answer")
+
+
+class Question(ModalScreen[Answer]):
+    """A question in front of the chat, which is answered once."""
+
+    DEFAULT_CSS = """
+    Question {
+        align: center middle;
+        & > Vertical {
+            width: 60;
+            max-width: 100%;
+            height: auto;
+            max-height: 100%;
+            border: round $accent;
+            padding: 0 1;
+            background: $surface;
+        }
+        Label {
+            width: 100%;
+            color: $text-muted;
+        }
+        OptionList, OptionList:focus {
+            height: auto;
+            max-height: 12;
             border: none;
-            overflow-y: auto;
-            scrollbar-size-vertical: 0;
-        }}
-        OptionList {{
-            height: 1fr;
-            min-height: 1;
-            margin: 0;
-        }}
-        #question {{
-            height: 1;
-        }}
-    }}
-    &.-low Line {{
-        dock: bottom;
-    }}
-    &.-flat Label {{
-        display: none;
-    }}
-}}
-"""
+            padding: 0;
+            margin: 1 0;
+            background: $surface;
+        }
+        #why {
+            color: $text-error;
+        }
+        &.-low, &.-flat {
+            & > Vertical {
+                height: 100%;
+                border: none;
+                overflow-y: auto;
+                scrollbar-size-vertical: 0;
+            }
+            OptionList, OptionList:focus {
+                height: 1fr;
+                min-height: 1;
+                margin: 0;
+            }
+            #question {
+                height: 1;
+            }
+        }
+        &.-low Line {
+            dock: bottom;
+        }
+        &.-flat Label {
+            display: none;
+        }
+    }
+    """
+
+    def dismiss(self, result: Answer | None = None) -> AwaitComplete:
+        """Take ``result`` for the answer, unless there was one: Enter may come twice at once."""
+        return super().dismiss(result) if self.is_current else AwaitComplete.nothing()
 
 
-class FrontDoor(ModalScreen[str]):
+class FrontDoor(Question[str]):
     """Asks for a nick; the answer is that nick. ``why`` says what was wrong with the last one."""
-
-    DEFAULT_CSS = _CSS.format(name="FrontDoor")
 
     def __init__(self, address: str, nick: str = "", why: str = "") -> None:
         super().__init__()
@@ -102,13 +126,11 @@ class FrontDoor(ModalScreen[str]):
             self.dismiss(event.value.strip())
 
 
-class Rooms(ModalScreen[str | None]):
+class Rooms(Question[str | None]):
     """Lists the rooms; the answer is what one could have typed to go into one, or nothing for the lobby.
 
     Escape stays where one is, which is an empty text.
     """
-
-    DEFAULT_CSS = _CSS.format(name="Rooms")
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss('')", priority=True)]
 
@@ -124,7 +146,7 @@ class Rooms(ModalScreen[str | None]):
                 id="question",
                 markup=False,
             )
-            yield OptionList(
+            yield Choice(
                 Option(Content(where(LOBBY))), *(Option(Content(_described(group))) for group in self._groups)
             )
             yield Line(placeholder=_("new room: NAME, or NAME private"), compact=True)

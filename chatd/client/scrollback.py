@@ -75,7 +75,7 @@ class Scrollback(ScrollView, can_focus=False):
         self._memory = memory
         self._conversation = memory.shown
         self._lines: list[tuple[Entry, Strip]] = []
-        self._drawn: dict[int, tuple[Entry, str, list[Strip]]] = {}
+        self._drawn: dict[int, tuple[Entry, str, int, list[Strip]]] = {}
         self._found: Entry | None = None
         self._following = True
         self._stale = False
@@ -123,8 +123,7 @@ class Scrollback(ScrollView, can_focus=False):
         self._want_more()
 
     def on_resize(self, event: events.Resize) -> None:
-        """Wrap anew."""
-        self._drawn.clear()
+        """Fit it in."""
         self.lay_out()
 
     def notify_style_update(self) -> None:
@@ -179,11 +178,11 @@ class Scrollback(ScrollView, can_focus=False):
         for entry in self._conversation.entries:
             colour = self._memory.colours.get(entry.nick, "")
             known = self._drawn.get(id(entry))
-            if known is None or known[0] is not entry or known[1] != colour:
+            if known is None or known[0] is not entry or known[1:3] != (colour, width):
                 shade = readable(colour, background) if colour else None
-                known = (entry, colour, self._strips(entry, shade, width))
+                known = (entry, colour, width, self._strips(entry, shade, width))
             drawn[id(entry)] = known
-            lines += [(entry, strip) for strip in known[2]]
+            lines += [(entry, strip) for strip in known[3]]
         self._drawn, self._lines = drawn, lines
         self.virtual_size = Size(width, len(lines))
         self.refresh()

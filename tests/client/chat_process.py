@@ -26,7 +26,8 @@ class ChatTestCase(BesideTestCase):
     def environment(self) -> Mapping[str, str]:
         """The language, and no file of the user's."""
         mine = {"XDG_CONFIG_HOME": str(self.folder), "XDG_STATE_HOME": str(self.folder)}
-        return {**super().environment, **mine, "LANGUAGE": self.language, "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+        usual = {"LANGUAGE": self.language, "LC_ALL": "C.UTF-8", "TERM": "xterm-256color", "TZ": "UTC"}
+        return {**super().environment, **mine, **usual}
 
     def _command(self, arguments: tuple[str, ...]) -> list[str]:
         return ["-m", "chatd.client", *arguments, "-p", str(self.daemon.port("json"))]

@@ -34,7 +34,7 @@ class Terminal:
         self._ours, theirs = pty.openpty()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "chatd.client", *arguments],
-            env={**environment, "TERM": "xterm-256color", "COLUMNS": "80", "LINES": "24"},
+            env={**environment, "COLUMNS": "80", "LINES": "24"},
             stdin=theirs,
             stdout=theirs,
             stderr=theirs if stderr is None else stderr,
@@ -164,6 +164,12 @@ class OnATerminal(ChatTestCase):
         self.assertEqual(terminal.ends(), 1)
         after = terminal.shown.rpartition(b"\x1b[?1049l")[2]
         self.assertIn(b"chat: no connection to 127.0.0.1:1: Connection refused", after)
+
+    def test_one_that_is_for_lines(self) -> None:
+        """As an editor's shell says by TERM: there is no screen, and what works instead is said."""
+        terminal = self.chats_at("-n", "alice", TERM="dumb")
+        self.assertEqual(terminal.ends(), 2)
+        self.assertEqual(terminal.shown, b"chat: this is no terminal: chat --plain works with lines\r\n")
 
     def test_in_french(self) -> None:
         """By the locale."""

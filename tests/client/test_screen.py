@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import operator
 import re
 from datetime import UTC, datetime
 from functools import partial
@@ -288,6 +289,28 @@ class Small(ScreenTestCase):
 
         self.play(story)
 
+    def test_keys_where_there_is_no_room_to_obey_them(self) -> None:
+        """Do nothing, and what they do is done again when there is."""
+        self.text("owner").says("cg;wob").hears_until(b"ACK cg wob 1 1\n")
+
+        async def story() -> None:
+            async with self.at_screen("alice") as alice:
+                for size in ((1, 1), (2, 9), (3, 3), (4, 1), (5, 2), (200, 1)):
+                    await alice.pilot.resize_terminal(*size)
+                    await alice.presses(
+                        "f2", "down", "pageup", "pagedown", "home", "end", "tab", "pageup", "escape"
+                    )
+                    await alice.presses(
+                        "f4", "down", "end", "home", "up", "pageup", "escape", "ctrl+f", "x", "escape"
+                    )
+                await alice.pilot.resize_terminal(80, 24)
+                await alice.presses("f2")
+                await alice.sees("wob  1")
+                await alice.presses("pagedown", "enter")
+                await alice.sees("alice joined wob")
+
+        self.play(story)
+
     def test_what_changes_behind_the_rooms(self) -> None:
         """The chat behind fits the terminal as it is, not as it was when they came up."""
 
@@ -461,6 +484,27 @@ class AllAtOnce(ScreenTestCase):
                 await alice.sees("You said: three")
                 self.assertEqual(self.stored(), ["hello", "too", "three"])
                 self.assertEqual(alice.app.query_one(Composer).text, "four")
+
+        self.play(story)
+
+    def test_questions_are_answered_once(self) -> None:
+        """However often one says so: Enter at the door and in a room, a double click, Escape."""
+        self.text("owner").says("cg;wob").hears_until(b"ACK cg wob 1 1\n")
+
+        async def story() -> None:
+            async with self.at_screen() as alice:
+                await alice.sees("Who are you?")
+                await alice.bursts("alice\r\r\r")
+                await alice.sees("Join a room")
+                await alice.bursts("\x1b[27u" * 3)
+                await alice.until(lambda: "Join a room" not in alice.screen)
+                for typed in ("\r" * 3, "\x1b[B" + "\r" * 3, "\x1b[<0;20;13M\x1b[<0;20;13m" * 2):
+                    await alice.presses("f2")
+                    await alice.sees("Join a room")
+                    await alice.bursts(typed)
+                    await alice.until(lambda: "Join a room" not in alice.screen)
+                await alice.types("hello")
+                await alice.sees("alice joined wob", "You said: hello")
 
         self.play(story)
 
@@ -704,6 +748,23 @@ class LongAgo(ScreenTestCase):
                     await alice.pilot.resize_terminal(*size)
                     await bob.types(f"size {number}")
                     await alice.sees(f"bob said: size {number}")
+
+        self.play(story)
+
+    def test_only_another_width_breaks_lines_anew(self) -> None:
+        """A bar that comes or goes changes the height alone, and a thousand messages take their time."""
+        self.write(100)
+
+        async def story() -> None:
+            async with self.at_screen("alice") as alice:
+                await alice.sees("m99")
+                scrollback = alice.app.query_one(Scrollback)
+                before = [strip for _, strip in scrollback._lines]
+                await alice.presses("ctrl+f")
+                await alice.sees("search, Enter")
+                self.assertTrue(all(map(operator.is_, before, (strip for _, strip in scrollback._lines))))
+                await alice.pilot.resize_terminal(70, 24)
+                await alice.until(lambda: scrollback._lines[0][1] is not before[0])
 
         self.play(story)
 
