@@ -58,8 +58,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _say(str(lost), NO_CONNECTION)
     except Refused as refused:
         return _say(f"{refused.code}: {refused}", REFUSED)
-    except scripts.Unread:
-        return NO_CONNECTION
+    except scripts.Unread as unread:
+        return (
+            _say(_("can't write: {why}").format(why=unread), NO_CONNECTION) if str(unread) else NO_CONNECTION
+        )
     except KeyboardInterrupt:
         return INTERRUPTED
     return 0

@@ -24,7 +24,7 @@ from chatd.core.refusals import Refusal
 
 
 class Unread(Exception):
-    """Whoever read our output reads no more."""
+    """Nobody gets our output any more; the text says why, unless whoever read it has just gone."""
 
 
 def put(text: str) -> None:
@@ -32,10 +32,10 @@ def put(text: str) -> None:
     try:
         sys.stdout.write(f"{text}\n")
         sys.stdout.flush()
-    except OSError:
+    except OSError as error:
         # What is still buffered has nowhere to go either, and Python would complain of it at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise Unread from None
+        raise Unread("" if isinstance(error, BrokenPipeError) else error.strerror) from None
 
 
 class Silence:
