@@ -204,6 +204,9 @@ class Stage:
         pool = self.store.writer()
         assert isinstance(pool, ThreadlessPool)
         self.writer = pool
+        readers = self.archive._pool
+        assert isinstance(readers, ThreadlessPool)
+        self.readers = readers
         self.chat = Chat(snapshot, self.archive, self.reactor, self.reactor.seconds, self.limits, witness)
         self.journal = Journal(self.writer, self.reactor, snapshot, self.chat.recover, self.chat.end_commit)
         self.chat.write_to(self.journal)

@@ -15,7 +15,7 @@ from chatd.core import rules
 from chatd.core.answers import Welcome
 from chatd.core.limits import Limits
 from chatd.dialects import text
-from tests.harness import Peer, Stage, StageTestCase, ThreadlessPool
+from tests.harness import Peer, Stage, StageTestCase
 
 FULL = sqlite3.OperationalError("database or disk is full")
 
@@ -291,8 +291,7 @@ class Failing(StageTestCase):
     def test_until_memory_is_read_anew_everything_is_refused(self) -> None:
         """While the disk can't be read either, the daemon says so and tries again."""
         alice = self.stage.text("alice")
-        readers = self.stage.archive._pool
-        assert isinstance(readers, ThreadlessPool)
+        readers = self.stage.readers
         readers.error = self.stage.writer.error = sqlite3.OperationalError("disk I/O error")
         alice.says("MSG one").says("MSG two").says("WHO")
         self.assertEqual([line.split()[1] for line in alice.lines()], ["storage_failed"] * 3)
@@ -306,8 +305,7 @@ class Failing(StageTestCase):
         alice.asks(action="client-broadcast", msg="hello")
         self.stage.json("bob").hangs_up()
         alice.hears()
-        readers = self.stage.archive._pool
-        assert isinstance(readers, ThreadlessPool)
+        readers = self.stage.readers
         readers.error = sqlite3.OperationalError("disk I/O error")
         bob = self.stage.connect("json").asks(action="client-hello", from_="bob", since=0)
         self.assertEqual([found.get("code") for found in bob.objects()], [None, "storage_failed"])
@@ -364,8 +362,7 @@ class ComingBack(StageTestCase):
         for n in range(5):
             alice.asks(action="client-broadcast", msg=str(n))
         self.stage.json("bob").hangs_up()
-        readers = self.stage.archive._pool
-        assert isinstance(readers, ThreadlessPool)
+        readers = self.stage.readers
         readers.held = True
         bob = self.stage.connect("json").asks(action="client-hello", from_="bob", since=2)
         alice.asks(action="client-broadcast", msg="meanwhile")
@@ -397,8 +394,7 @@ class ComingBack(StageTestCase):
         self.stage = Stage(self.stage.database, Limits(outbox=2000))
         alice = self.stage.json("alice")
         self.stage.json("bob").hangs_up()
-        readers = self.stage.archive._pool
-        assert isinstance(readers, ThreadlessPool)
+        readers = self.stage.readers
         readers.held = True
         bob = self.stage.connect("json").asks(action="client-hello", from_="bob", since=0)
         for n in range(40):
@@ -542,43 +538,38 @@ class ComingBack(StageTestCase):
         self.assertEqual(bob.lines()[3:], ["PRV alice one", "PRV alice two"])
 
     def test_a_goodbye_behind_a_hello_that_could_not_be_caught_up(self) -> None:
-        alice = self.stage.text("alice")
-        self.stage.text("bob").says("BYE")
-        alice.says("PRV bob one")
-        readers = self.stage.archive._pool
-        assert isinstance(readers, ThreadlessPool)
-        readers.held = True
-        self.stage.connect("text").says(b"IAM bob\nBYE\n")
-        readers.error = sqlite3.OperationalError("disk I/O error")
-        readers.run_next()
-        self.stage.settle()
-        readers.error, readers.held = None, False
+        self.fails_to_catch_up("text", b"IAM bob\nBYE\n")
         bob = self.stage.connect("text").says("IAM bob")
         self.assertEqual(bob.lines()[3:], ["PRV alice one"])
 
     def test_what_is_asked_behind_a_hello_that_could_not_be_caught_up(self) -> None:
         """Is not answered, as if what was missed had come before."""
-        alice = self.stage.text("alice")
-        self.stage.text("bob").says("BYE")
-        alice.says("PRV bob one")
-        readers = self.stage.archive._pool
-        assert isinstance(readers, ThreadlessPool)
-        readers.held = True
-        bob = self.stage.connect("json").asks(action="client-hello", from_="bob").asks(action="client-hello")
-        readers.error = sqlite3.OperationalError("disk I/O error")
-        readers.run_next()
-        self.stage.settle()
+        hello = b'{"action":"client-hello","from":"bob"}\n{"action":"client-hello"}\n'
+        bob = self.fails_to_catch_up("json", hello)
         said = [(found["action"], found.get("code")) for found in bob.objects()]
         self.assertEqual(said, [("server-hello", None), ("server-error", "storage_failed")])
         self.assertTrue(bob.closed)
+
+    def fails_to_catch_up(self, wire: str, hello: bytes) -> Peer:
+        """Bob, who has missed a word of alice's, says ``hello`` while the log can't be read."""
+        alice = self.stage.text("alice")
+        self.stage.text("bob").says("BYE")
+        alice.says("PRV bob one")
+        readers = self.stage.readers
+        readers.held = True
+        bob = self.stage.connect(wire).says(hello)
+        readers.error = sqlite3.OperationalError("disk I/O error")
+        readers.run_next()
+        self.stage.settle()
+        readers.error, readers.held = None, False
+        return bob
 
     def test_the_daemon_stops_in_the_middle_of_catching_up(self) -> None:
         """What is read then goes nowhere, however orderly the connection is closed."""
         alice = self.stage.text("alice")
         self.stage.text("bob").says("BYE")
         alice.says("PRV bob one")
-        readers = self.stage.archive._pool
-        assert isinstance(readers, ThreadlessPool)
+        readers = self.stage.readers
         readers.held = True
         bob = self.stage.connect("text")
         bob.wire.stuck = True
@@ -782,8 +773,7 @@ class NothingLeftOut(StageTestCase):
     def act(self, act: str) -> None:
         """Do one thing that may happen. What bob has not read when the connection breaks is lost."""
         stage, bob = self.stage, self.bob
-        readers = stage.archive._pool
-        assert isinstance(readers, ThreadlessPool)
+        readers = stage.readers
         if act == "send":
             number = stage.rows("SELECT count(*) FROM log")[0][0]
             stage.json("alice").asks(action="client-send", to="bob", msg=f"m{number}").hangs_up()

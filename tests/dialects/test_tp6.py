@@ -32,7 +32,7 @@ from chatd.core.limits import Limits
 from chatd.core.refusals import SENTENCES, Refusal
 from chatd.dialects.tp6 import LIST_SIZE, FramedDialect, Tp6Dialect
 from chatd.dialects.wire import Request
-from tests.harness import Peer, StageTestCase, ThreadlessPool
+from tests.harness import Peer, StageTestCase
 
 LIMITS = Limits()
 DOOR = Tp6Dialect(LIMITS)
@@ -552,8 +552,7 @@ class Rooms(StageTestCase):
         bob.hangs_up()
         alice.says("/msg bob missed")
         self.heard(alice)
-        readers = self.stage.archive._pool
-        assert isinstance(readers, ThreadlessPool)
+        readers = self.stage.readers
         readers.held = True
         bob = self.stage.connect("tp6").says("Hello|bob|wob\nhere")
         self.assertEqual(self.heard(bob), ["Welcome back bob !"])
