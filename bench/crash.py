@@ -31,6 +31,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
+from bench.greedy import greedy_readers
 from bench.ordeals import idle_crowd, slow_reader, small_disk
 from tests.daemon_process import PATIENCE, Client
 from tests.ledger import (
@@ -263,6 +264,7 @@ ORDEALS: Final[dict[str, tuple[str, Callable[[Path, argparse.Namespace], Outcome
     "clock": ("the clock set back by a day", lambda folder, _: moving_clock(folder, 10)),
     "slow": ("a slow reader among 500", lambda folder, _: slow_reader(folder)),
     "idle": ("10,000 idle clients and one busy room", lambda folder, _: idle_crowd(folder)),
+    "greedy": ("40 greedy readers", lambda folder, _: greedy_readers(folder)),
 }
 """What can be run: its name, what it is, and how."""
 

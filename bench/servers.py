@@ -106,7 +106,16 @@ def busy() -> float:
 
 def memory(pid: int) -> int:
     """KiB of memory that ``pid`` has resident."""
-    found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+    return _memory(pid, "VmRSS")
+
+
+def peak_memory(pid: int) -> int:
+    """KiB of memory that ``pid`` had resident at most so far."""
+    return _memory(pid, "VmHWM")
+
+
+def _memory(pid: int, field: str) -> int:
+    found = re.search(rf"{field}:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
     assert found is not None
     return int(found[1])
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 
 from chatd.core import commands as c
-from chatd.core.answers import Answer, Page
+from chatd.core.answers import Answer, ConversationLine, Conversations, HistoryHint, Page
 from chatd.core.events import LOBBY, Conversation, Logged, User
 from chatd.core.limits import Limits
 from chatd.core.state import State
@@ -18,8 +20,20 @@ from chatd.store.archive import Archive, Slice, logged
 READ_AHEAD: Final = 200
 """Entries read from the log at a time while a client catches up."""
 
+READ_SIZE: Final = 256 * 1024
+"""Bytes of bodies read from the log at a time while a client catches up."""
+
+RECENT_PAGES: Final = 20
+"""Conversations of which a returning client is sent a page at most, the most recent ones."""
+
+RECENT_SIZE: Final = 256 * 1024
+"""Bytes of bodies in those pages together at most."""
+
+CONVERSATIONS: Final = 100
+"""Conversations in one list at most."""
+
 PUSHED: Final = Request(c.History(), "history")
-"""What a page that nobody asked for answers."""
+"""The request that a page or a list answers when the client did not ask for it."""
 
 
 class Reader(Protocol):
@@ -27,7 +41,10 @@ class Reader(Protocol):
 
     leaving: bool
     counts: bool
+    missed: tuple[int, int | None]
 
+    @property
+    def closed(self) -> bool: ...
     @property
     def dialect(self) -> Dialect: ...
     def answer(self, request: Request, answer: Answer) -> None: ...
@@ -36,9 +53,35 @@ class Reader(Protocol):
     def room(self) -> Deferred[None] | None: ...
 
 
+class Turns:
+    """Lets one reader at a time go on in each turn of the reactor.
+
+    What was read has to be formatted in the reactor's thread. So however many clients read, all others are
+    served between any two pages.
+    """
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+        self._waiting: deque[Deferred[None]] = deque()
+
+    def next(self) -> Deferred[None]:
+        """Fires in a turn of the reactor in which no other reader goes on."""
+        done: Deferred[None] = Deferred()
+        self._waiting.append(done)
+        if len(self._waiting) == 1:
+            self._clock.callLater(0, self._go_on)
+        return done
+
+    def _go_on(self) -> None:
+        done = self._waiting.popleft()
+        if self._waiting:
+            self._clock.callLater(0, self._go_on)
+        done.callback(None)
+
+
 class Replay:
-    """Reads from ``archive`` for readers. ``state`` and ``told`` give the chat's present ones,
-    ``seen`` the last id that a user got before they left.
+    """Reads from ``archive`` for readers. ``state`` and ``told`` give the chat's present ones, ``seen`` the
+    last id that a user got before they left, ``last_in`` the id of a conversation's last entry.
 
     Whatever the store raises comes out of each coroutine.
     """
@@ -47,15 +90,19 @@ class Replay:
         self,
         archive: Archive,
         limits: Limits,
+        clock: IReactorTime,
         state: Callable[[], State],
         told: Callable[[], int],
         seen: Callable[[User], int],
+        last_in: Callable[[Conversation], int],
     ) -> None:
         self._archive = archive
         self._limits = limits
+        self._turns = Turns(clock)
         self._state = state
         self._told = told
         self._seen = seen
+        self._last_in = last_in
 
     async def page(
         self,
@@ -70,48 +117,95 @@ class Replay:
         before, after, limit = window
         limit = min(limit or self._limits.page, self._limits.page_max)
         upto = self._told() if request.upto is None else request.upto
-        found = await self._archive.page(conversation, events, before, after, limit, upto)
+        size = reader.dialect.list_size
+        found = await self._archive.page(conversation, events, before, after, limit, size, upto)
+        await self._turns.next()
+        if reader.closed:
+            return
         forward = after is not None and before is None
         reader.answer(
             request, Page(conversation, self._entries(found), found.more, forward, events, reader=user)
         )
 
-    async def catch_up(self, reader: Reader, user: User, since: int | None) -> None:
+    async def conversations(self, reader: Reader, user: User, request: Request, skip: int) -> None:
+        """Answer ``request`` with the conversations of ``user``, without the ``skip`` most recent ones."""
+        listed = await self._list(reader, user, self._most_recent(self._readable(user)), skip)
+        await self._turns.next()
+        if not reader.closed:
+            reader.answer(request, listed)
+
+    async def catch_up(self, reader: Reader, user: User, hello: c.Hello) -> None:
         """Send ``user``, who has just arrived and is held, what came meanwhile; then what was held back.
 
         A ``since`` that is further than the log is of another log, and as good as none.
         """
         upto = self._told()
-        if since is not None and since <= upto:
-            await self._follow(reader, user, self._readable(user), since, upto)
+        if hello.since is not None and hello.since <= upto:
+            await self._follow(reader, user, self._readable(user), hello.since, upto)
         elif reader.counts:
-            await self._send_missed(reader, user, upto)
+            await self._send_history(reader, user, upto, pages=hello.history == "send")
         while not reader.release():
             # More came than could be held back: it is read from the log instead.
             after, upto = upto, self._told()
             await self._follow(reader, user, self._readable(user), after, upto)
 
-    async def _send_missed(self, reader: Reader, user: User, upto: int) -> None:
-        """A page of each conversation, or else all private messages; then what happened to ``user``."""
-        conversations = self._state().conversations_of(user)
+    async def _send_history(self, reader: Reader, user: User, upto: int, pages: bool) -> None:
+        """Send pages of conversations, or all private messages missed; then the events about ``user``."""
         seen = self._seen(user)
-        if reader.dialect.pages == "none":
-            directs = [conversation for conversation in conversations if conversation.pair]
+        conversations = self._readable(user)
+        directs = [conversation for conversation in conversations if conversation.pair]
+        if not pages:
+            await self._follow(reader, user, (), seen, upto)
+        elif reader.dialect.pages == "none":
             await self._follow(reader, user, directs, seen, upto, own=False)
-            return
-        limit = self._limits.page
-        pages = []
-        if reader.dialect.pages == "all":
-            pages.append(await self._archive.page(LOBBY, False, None, None, limit, upto))
-        pages += await self._archive.missed(conversations, seen, limit, upto)
-        for found in pages:
+            if any(map(self._last_in, conversations)):
+                reader.send(reader.dialect.answer(PUSHED, HistoryHint()))
+        else:
+            if reader.dialect.pages == "directs":
+                conversations = [direct for direct in directs if self._last_in(direct) > seen]
+            await self._send_pages(reader, user, self._most_recent(conversations), seen, upto)
+            await self._follow(reader, user, (), seen, upto)
+
+    async def _send_pages(
+        self, reader: Reader, user: User, conversations: list[Conversation], seen: int, upto: int
+    ) -> None:
+        """Send the last page of each of ``conversations`` while the limits allow it; list the others."""
+        room = RECENT_SIZE
+        sent = 0
+        for conversation in conversations[:RECENT_PAGES]:
+            size = min(room, reader.dialect.list_size)
+            found = await self._archive.page(conversation, False, None, None, self._limits.page, size, upto)
+            await self._turns.next()
+            if reader.leaving:
+                return
             entries = self._entries(found)
-            if entries:
-                conversation = entries[0].event.conversation
-                page = Page(conversation, entries, found.more, forward=False, events=False, reader=user)
-                reader.send(reader.dialect.answer(PUSHED, page))
-                await _room(reader)
-        await self._follow(reader, user, (), seen, upto)
+            page = Page(conversation, entries, found.more, False, False, reader=user, seen=seen)
+            reader.send(reader.dialect.answer(PUSHED, page))
+            await _room(reader)
+            sent += 1
+            room -= sum(len(entry.event.body.encode()) for entry in entries)
+            if room <= 0:
+                break
+        if sent < len(conversations):
+            listed = await self._list(reader, user, conversations, sent)
+            reader.send(reader.dialect.answer(PUSHED, listed))
+
+    async def _list(
+        self, reader: Reader, user: User, conversations: list[Conversation], skip: int
+    ) -> Conversations:
+        """The ``conversations`` after the first ``skip``, with what ``user`` has missed in each."""
+        listed = conversations[skip : skip + CONVERSATIONS]
+        after, upto = reader.missed
+        if upto is None:
+            upto = self._told()
+        unread = await self._archive.unread(listed, user, after, upto)
+        return Conversations(
+            tuple(
+                ConversationLine(one.kind, _name(one, user), self._last_in(one), count)
+                for one, count in zip(listed, unread, strict=True)
+            ),
+            more=len(conversations) > skip + CONVERSATIONS,
+        )
 
     async def _follow(
         self,
@@ -127,7 +221,8 @@ class Replay:
         Those in ``conversations`` and those about ``user``; without their ``own`` if so told.
         """
         while after < upto and not reader.leaving:
-            found = await self._archive.following(conversations, user, after, READ_AHEAD, upto)
+            found = await self._archive.following(conversations, user, after, READ_AHEAD, READ_SIZE, upto)
+            await self._turns.next()
             entries = self._entries(found)
             for entry in entries:
                 if own or entry.event.actor.id != user.id:
@@ -138,9 +233,19 @@ class Replay:
     def _readable(self, user: User) -> list[Conversation]:
         return [LOBBY, *self._state().conversations_of(user)]
 
+    def _most_recent(self, conversations: list[Conversation]) -> list[Conversation]:
+        return sorted(conversations, key=self._last_in, reverse=True)
+
     def _entries(self, found: Slice) -> tuple[Logged, ...]:
         state = self._state()
         return tuple(logged(state, row) for row in found.rows)
+
+
+def _name(conversation: Conversation, user: User) -> str:
+    """What ``user`` calls ``conversation`` in a list."""
+    if conversation.pair:
+        return conversation.other(user).nick
+    return conversation.name or conversation.kind
 
 
 async def _room(reader: Reader) -> None:

@@ -38,7 +38,7 @@ from chatd.core.answers import (
 from chatd.core.events import LOBBY, Arrived, Conversation, Departed, Logged, Told, User
 from chatd.core.limits import Limits
 from chatd.core.names import BadName, Name, parse_nick
-from chatd.core.refusals import Refusal
+from chatd.core.refusals import Refusal, reason
 from chatd.dialects.wire import Request
 from chatd.replay import Reader, Replay
 from chatd.store.archive import Archive, Snapshot
@@ -71,6 +71,7 @@ class Client(Reader, Protocol):
     def stumble(self, request: Request | None) -> None: ...
     def deliver(self, frame: bytes) -> None: ...
     def hold(self) -> None: ...
+    def ask_later(self, request: Request) -> None: ...
     def pause(self) -> None: ...
     def resume(self) -> None: ...
     def close(self) -> None: ...
@@ -100,9 +101,11 @@ class Chat:
         self._replay = Replay(
             archive,
             limits,
+            clock,
             lambda: self._state,
             lambda: self._journal.told,
             lambda user: self._journal.seen(user),
+            lambda conversation: self._journal.last_in(conversation),
         )
         self._clock = clock
         self._seconds = now
@@ -215,13 +218,15 @@ class Chat:
         if self._stopping:
             raise Refusal("shutting_down")
         if self._recovering:
-            raise Refusal("storage_failed")
+            raise _not_read() if c.DECLARED[type(command)].reads else _not_stored()
         if client.user is None:
             if c.DECLARED[type(command)].who != "anyone":
                 if not request.sender:
                     raise Refusal("not_identified")
                 # Whoever names a sender before any hello says hello with it.
-                self._arrive(client, c.Hello(request.sender), None)
+                if self._arrive(client, c.Hello(request.sender), None).catches_up:
+                    client.ask_later(request)
+                    return
         elif request.sender:
             _check_sender(client.user, request.sender)
         handle = _HANDLERS.get(type(command))
@@ -243,7 +248,7 @@ class Chat:
 
         self._journal.submit(_Turn(self, client, request, welcome))
 
-    def _arrive(self, client: Client, hello: c.Hello, request: Request | None) -> None:
+    def _arrive(self, client: Client, hello: c.Hello, request: Request | None) -> _Arrival:
         name = self._choose(hello.nick)
         if name.key in self._named:
             raise Refusal("nick_taken", nick=hello.nick)
@@ -258,6 +263,7 @@ class Chat:
         client.counts = hello.missed == "send"
         self._named[name.key] = client
         self._journal.submit(arrival)
+        return arrival
 
     def _choose(self, nick: str) -> Name:
         """The name of an arriving client; one that gives none is a guest, with a nick nobody ever had."""
@@ -297,21 +303,30 @@ class Chat:
         command: Any = request.command
         window = (command.before, command.after, command.limit)
         user = _named(client)
+        self._answer_from_log(
+            client,
+            request,
+            lambda: self._replay.page(client, user, request, conversation, window, events),
+        )
 
-        async def read() -> None:
+    def _answer_from_log(
+        self, client: Client, request: Request, read: Callable[[], Coroutine[Deferred[Any], Any, None]]
+    ) -> None:
+        """Let ``read`` answer ``request`` in its turn; the client's next command is decided after that."""
+
+        async def read_and_resume() -> None:
             try:
-                await self._replay.page(client, user, request, conversation, window, events)
+                await read()
             finally:
                 client.resume()
 
         def begin() -> None:
-            self._run(read(), lambda refusal: client.refuse(request, refusal))
+            self._run(read_and_resume(), lambda refusal: client.refuse(request, refusal))
 
         def give_up() -> None:
-            client.refuse(request, Refusal("storage_failed"))
+            client.refuse(request, _not_read())
             client.resume()
 
-        # What this client asks next is decided after it has read this.
         client.pause()
         self._journal.submit(_Turn(self, client, request, begin, give_up))
 
@@ -338,6 +353,12 @@ class Chat:
                 self._reply(client, request, Page(nothing, (), False, False, False, user))
         else:
             self._read(client, request, LOBBY)
+
+    def _list_conversations(self, client: Client, request: Request, command: c.ListConversations) -> None:
+        user = _named(client)
+        self._answer_from_log(
+            client, request, lambda: self._replay.conversations(client, user, request, command.skip)
+        )
 
     def _list_clients(self, client: Client, request: Request, command: c.ListClients) -> None:
         nicks = [there.user.nick for there in self._named.values() if there.user is not None]
@@ -380,8 +401,9 @@ class Chat:
         client, user = arrival.client, arrival.user
         self._log.info("{nick} arrived from {peer}", nick=user.nick, peer=client.peer)
         self._tell(None, Arrived(user, arrival.returning, self._now()))
+        seen = self._journal.seen(user) if arrival.returning else self.told
+        client.missed = (seen, self.told if client.counts else None)
         if arrival.request is not None:
-            seen = self._journal.seen(user) if arrival.returning else self.told
             client.answer(arrival.request, Welcome(user, arrival.returning, self.told, seen))
         if self._named.get(user.key) is not client:
             return  # gone already; its departure is told next
@@ -390,7 +412,7 @@ class Chat:
         if arrival.catches_up:
             client.hold()
             self._run(
-                self._catch_up(client, user, arrival.hello.since),
+                self._catch_up(client, user, arrival.hello),
                 lambda refusal: self._give_up(client, refusal),
             )
 
@@ -411,7 +433,7 @@ class Chat:
         if arrival.catches_up:
             client.resume()
         if arrival.request is not None:
-            client.refuse(arrival.request, Refusal("storage_failed"))
+            client.refuse(arrival.request, _not_stored())
 
     def changed(self, change: _Change, entries: Sequence[Logged], fresh: bool) -> None:
         """A change is on disk: acknowledge it and, unless it is an old one, tell it."""
@@ -474,8 +496,8 @@ class Chat:
             present.values() if audience is None else filter(None, map(present.get, audience))
         )
 
-    async def _catch_up(self, client: Client, user: User, since: int | None) -> None:
-        await self._replay.catch_up(client, user, since)
+    async def _catch_up(self, client: Client, user: User, hello: c.Hello) -> None:
+        await self._replay.catch_up(client, user, hello)
         client.resume()
 
     def _give_up(self, client: Client, refusal: Refusal) -> None:
@@ -489,7 +511,7 @@ class Chat:
         def fail(failure: Failure) -> None:
             if failure.check(sqlite3.Error):
                 self._log.error("the database can't be read: {why}", why=failure.getErrorMessage())
-                refuse(Refusal("storage_failed"))
+                refuse(_not_read())
             else:
                 self._log.failure("a mistake while reading", failure)
                 refuse(Refusal("internal_error"))
@@ -530,7 +552,7 @@ class _Turn:
         if self._otherwise is not None:
             self._otherwise()
         elif self._request is not None:
-            self._client.refuse(self._request, Refusal("storage_failed"))
+            self._client.refuse(self._request, _not_stored())
         else:
             self._do()
 
@@ -623,7 +645,7 @@ class _Change:
 
     def failed(self) -> None:
         self._chat.end_burst()
-        self.client.refuse(self.request, Refusal("storage_failed"))
+        self.client.refuse(self.request, _not_stored())
 
     def stumbled(self) -> None:
         self.client.stumble(self.request)
@@ -638,8 +660,17 @@ _HANDLERS: Final[dict[type[c.Command], Callable[[Chat, Client, Request, Any], No
     c.ListMessages: Chat._list_messages,
     c.ListStates: Chat._list_states,
     c.History: Chat._history,
+    c.ListConversations: Chat._list_conversations,
     c.AskHelp: Chat._help,
 }
+
+
+def _not_stored() -> Refusal:
+    return Refusal("storage_failed", why=reason("not_stored"))
+
+
+def _not_read() -> Refusal:
+    return Refusal("storage_failed", why=reason("not_read"))
 
 
 def _named(client: Client) -> User:

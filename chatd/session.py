@@ -41,7 +41,8 @@ class Session:
 
     ``leaving`` is set once nothing that it sends counts any more: its carrier hands nothing over then.
     ``counts`` says whether what it gets counts as seen by its user, and ``upto`` is the id of the last entry
-    that it could be told, once it has departed.
+    that it could be told, once it has departed. ``missed`` says what its user missed: the entries with an id
+    above the first number and up to the second, or all that follow if that is None.
     """
 
     _log = Logger()
@@ -60,6 +61,7 @@ class Session:
         self.peer = peer
         self.leaving = False
         self.counts = True
+        self.missed: tuple[int, int | None] = (0, 0)
         self.upto: int | None = None
         self._chat = chat
         self._clock = clock
@@ -190,8 +192,7 @@ class Session:
         self.speak(request.granted)
         self._reply(self.dialect.answer(request, answer))
         if request.then is not None:
-            # Asked once nothing else keeps the client waiting: a replay comes before what is new.
-            self._then = msgspec.structs.replace(request.then, upto=self._chat.told)
+            self.ask_later(msgspec.structs.replace(request.then, upto=self._chat.told))
         self._settle(request)
 
     def refuse(self, request: Request | None, refusal: Refusal) -> None:
@@ -246,6 +247,10 @@ class Session:
     def room(self) -> Deferred[None] | None:
         """None while a replay may go on; else what fires when it may."""
         return self._outbox.drained() if self._outbox.backed_up else None
+
+    def ask_later(self, request: Request) -> None:
+        """Ask ``request`` once nothing else keeps the client waiting: a replay comes before what is new."""
+        self._then = request
 
     def pause(self) -> None:
         """Take no more frames until `resume`; pauses count."""

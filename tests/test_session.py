@@ -201,8 +201,8 @@ class Room(StageTestCase):
             bob.says(f"PRV alice {number:02} " + "x" * 4_000)
         self.assertTrue(alice.closed)
         back = self.stage.connect("text").says("IAM alice")
-        heard = [line[:10] for line in back.lines()]
-        self.assertEqual(heard[-20:], [f"PRV bob {number:02}" for number in range(20)])
+        heard = [line[:10] for line in back.lines() if line.startswith("PRV")]
+        self.assertEqual(heard, [f"PRV bob {number:02}" for number in range(20)])
 
     def test_hanging_up_while_it_waits(self) -> None:
         """Nothing is left behind."""

@@ -72,7 +72,8 @@ class Groups(msgspec.Struct, frozen=True, eq=False):
 class Page(msgspec.Struct, frozen=True, eq=False):
     """A page of one conversation, oldest first; ``more`` when there is more in the direction of reading.
 
-    ``events`` tells a page of a group's events from one of messages. ``reader`` is who asked.
+    ``events`` tells a page of a group's events from one of messages. ``reader`` is who asked. A page that
+    is sent to a returning user has ``seen``: entries with a larger id were missed.
     """
 
     conversation: Conversation
@@ -81,6 +82,32 @@ class Page(msgspec.Struct, frozen=True, eq=False):
     forward: bool
     events: bool
     reader: User
+    seen: int | None = None
+
+
+class ConversationLine(msgspec.Struct, frozen=True, eq=False):
+    """A conversation that the reader takes part in.
+
+    ``name`` is the group's name or the other user's nick, and "lobby" for the lobby. ``last`` is the id of
+    its last entry, 0 if there is none. ``unread`` counts the messages of others that came while the reader
+    was away, among the last 1,000 entries.
+    """
+
+    kind: str
+    name: str
+    last: int
+    unread: int
+
+
+class Conversations(msgspec.Struct, frozen=True, eq=False):
+    """The conversations that the reader takes part in, the most recent first; ``more`` if there are more."""
+
+    conversations: tuple[ConversationLine, ...]
+    more: bool
+
+
+class HistoryHint(msgspec.Struct, frozen=True, eq=False):
+    """Follows what a returning client missed where no pages are sent: it says how to read the rest."""
 
 
 class Help(msgspec.Struct, frozen=True, eq=False):
@@ -95,4 +122,16 @@ class Goodbye(msgspec.Struct, frozen=True, eq=False):
     user: User | None
 
 
-Answer = Ack | Unchanged | Welcome | Clients | Members | Groups | Page | Help | Goodbye
+Answer = (
+    Ack
+    | Unchanged
+    | Welcome
+    | Clients
+    | Members
+    | Groups
+    | Page
+    | Conversations
+    | HistoryHint
+    | Help
+    | Goodbye
+)

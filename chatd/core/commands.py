@@ -18,7 +18,17 @@ from chatd.core.refusals import SENTENCES, Refusal, reason
 
 Who = Literal["anyone", "identified", "members", "operators", "owner"]
 AnswerName = Literal[
-    "hello", "ack", "clients", "members", "messages", "groups", "states", "history", "help", "quit"
+    "hello",
+    "ack",
+    "clients",
+    "members",
+    "messages",
+    "groups",
+    "states",
+    "history",
+    "conversations",
+    "help",
+    "quit",
 ]
 
 ID_MAX: Final = 2**63 - 1
@@ -109,6 +119,16 @@ MissedField = Annotated[
         typed=False,
     ),
 ]
+HistoryField = Annotated[
+    Literal["send", "none"],
+    Field(
+        "choice",
+        "whether a returning client is sent a page of each of its conversations",
+        (),
+        ("send", "none"),
+        typed=False,
+    ),
+]
 BeforeField = Annotated[int, Field("id", "only entries with a smaller id")]
 AfterField = Annotated[int, Field("id", "only entries with a larger id, oldest first")]
 LimitField = Annotated[int, Field("count", "entries in the page at most")]
@@ -157,6 +177,11 @@ class Declaration(msgspec.Struct, frozen=True, eq=False):
             elif name in self.required:
                 raise Refusal("bad_request", why=reason("missing", command=self.name, name=name))
         return self.command(**checked)
+
+    @property
+    def reads(self) -> bool:
+        """Whether the command is answered from the log, which it leaves as it is."""
+        return self.answer in ("messages", "states", "history", "conversations")
 
     @property
     def typed(self) -> dict[str, Field]:
@@ -257,6 +282,7 @@ class Hello(Command, frozen=True):
     nick: NickField = ""
     since: SinceField | None = None
     missed: MissedField = "send"
+    history: HistoryField = "send"
 
 
 @declare(
@@ -611,6 +637,21 @@ class History(Command, frozen=True):
     before: BeforeField | None = None
     after: AfterField | None = None
     group: GroupField | None = None
+
+
+@declare(
+    "conversations",
+    actions=("conversations",),
+    word="conversations",
+    slash="conversations",
+    who="identified",
+    answer="conversations",
+    refused="bad_request storage_failed",
+    help=N_("list the conversations that you take part in, the most recent first"),
+    example="conversations;",
+)
+class ListConversations(Command, frozen=True):
+    skip: SkipField = 0
 
 
 @declare(

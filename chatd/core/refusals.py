@@ -36,7 +36,7 @@ SENTENCES: Final[dict[str, str]] = {
     "unknown_action": N_("there is no command {name}: ask for help to see what there is"),
     "ref_reused": N_("you gave the ref {ref} to another message: every message has its own"),
     "rate_limited": N_("too many connections: try again later"),
-    "storage_failed": N_("it could not be written to disk and did not happen: try again later"),
+    "storage_failed": N_("{why}; try again later"),
     "shutting_down": N_("the daemon is shutting down: come back later"),
     "slow_consumer": N_("too much waits for you unread: come back and resume"),
     "internal_error": N_("the daemon made a mistake, it is logged: nothing you did"),
@@ -44,6 +44,8 @@ SENTENCES: Final[dict[str, str]] = {
 """Code -> sentence. The codes are part of the protocol and never change; the sentences may."""
 
 REASONS: Final[dict[str, str]] = {
+    "not_stored": N_("not stored: the disk could not be written, nothing was sent"),
+    "not_read": N_("the log could not be read from the disk"),
     "no_string": N_("{name} is a string"),
     "no_choice": N_("{name} is one of {choices}"),
     "no_number": N_("{name} is a whole number from {low}"),

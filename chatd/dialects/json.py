@@ -8,13 +8,24 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeGuard
 
 import msgspec
 
 from chatd import __version__
-from chatd.core.answers import Ack, Answer, Clients, Goodbye, Groups, Help, Members, Page, Welcome
+from chatd.core.answers import (
+    Ack,
+    Answer,
+    Clients,
+    Conversations,
+    Goodbye,
+    Groups,
+    Help,
+    Members,
+    Page,
+    Welcome,
+)
 from chatd.core.commands import COMMANDS, Command, CreateGroup, Declaration, Hello
 from chatd.core.events import Conversation, Departed, Event, Logged, Told
 from chatd.core.limits import Limits
@@ -91,6 +102,7 @@ class JsonDialect:
         self.lines = lines
         self.relay = relay
         self.pace = 0.0 if lines else COURSE_PACE
+        self.list_size = LINES_FRAME if lines else COURSE_FRAME
         self._limits = limits
         self._family: Family = {} if family is None else family
         self._family[lines, relay] = self
@@ -225,13 +237,21 @@ class JsonDialect:
         said = {**self._answered(request, action), **_where(conversation)}
         if conversation.kind == "direct":
             said["with"] = conversation.other(answer.reader).nick
+        if answer.seen is not None:
+            said["seen"] = answer.seen
         key = "events" if answer.events else "messages"
         item = _event_item if answer.events else self._message_item
-        return self._list(said, key, [item(entry) for entry in answer.entries], answer.more, answer.forward)
+        ordered = answer.entries if answer.forward else reversed(answer.entries)
+        return self._list(said, key, map(item, ordered), answer.more, answer.forward)
+
+    def _conversations(self, request: Request, answer: Conversations) -> bytes:
+        said = self._answered(request, "server-conversations")
+        lines = map(msgspec.to_builtins, answer.conversations)
+        return self._list(said, "conversations", lines, answer.more)
 
     def _message_item(self, logged: Logged) -> Object:
         item = _message_item(logged)
-        if logged.event.kind == "image" and len(self._encoded(item)) > self._frame_size - LIST_HEAD:
+        if logged.event.kind == "image" and len(self._encoded(item)) > self.list_size - LIST_HEAD:
             item["msg"] = _too_large(logged.event)
         if self.lines:
             item["colour"] = logged.event.actor.colour
@@ -255,25 +275,21 @@ class JsonDialect:
         return {"action": action} if request.ref is None else {"action": action, "ref": request.ref}
 
     def _list(
-        self, said: Object, key: str, items: list[Any], more: bool = False, forward: bool = True
+        self, said: Object, key: str, items: Iterable[Any], more: bool = False, forward: bool = True
     ) -> bytes:
-        """A frame with as many ``items`` as may be in one, from the end that the reader began at."""
-        room = self._frame_size - len(self._encoded({**said, key: [], "more": True}))
-        kept = 0
-        for item in items if forward else reversed(items):
+        """A frame with as many ``items`` as fit; they come from the end that the reader began at."""
+        room = self.list_size - len(self._encoded({**said, key: [], "more": True}))
+        kept: list[Any] = []
+        for item in items:
             room -= len(self._encoded(item)) + 1
             if room < 0:
                 more = True
                 break
-            kept += 1
-        said[key] = items[:kept] if forward else items[len(items) - kept :]
+            kept.append(item)
+        said[key] = kept if forward else kept[::-1]
         if more:
             said["more"] = True
         return self._frame(said)
-
-    @property
-    def _frame_size(self) -> int:
-        return LINES_FRAME if self.lines else COURSE_FRAME
 
     def _message_frame(self, logged: Logged) -> bytes:
         said = _message(logged)
@@ -300,6 +316,7 @@ _ANSWERS: Final[dict[type, Callable[[JsonDialect, Request, Any], bytes]]] = {
     Members: JsonDialect._members,
     Groups: JsonDialect._groups,
     Page: JsonDialect._page,
+    Conversations: JsonDialect._conversations,
     Help: JsonDialect._help,
     Goodbye: JsonDialect._goodbye,
 }
@@ -338,7 +355,7 @@ def _is_ref(ref: object) -> TypeGuard[str | int | None]:
 def _values(row: Declaration, action: str, asked: Mapping[str, object], sender: str) -> Mapping[str, object]:
     """The command's fields by our names, from the names that clients give them."""
     if row.command is Hello:
-        return {"nick": sender, "since": asked.get("since"), "missed": asked.get("missed")}
+        return {"nick": sender, **{name: asked.get(name) for name in row.fields if name != "nick"}}
     values: Object = {}
     for field, names in _FIELDS[row.name]:
         for name in names:

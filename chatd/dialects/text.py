@@ -7,12 +7,22 @@ SPEC.md, chapter Text. Lines end with LF alone: with CRLF the reference client l
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
-from collections.abc import Callable, Mapping
-from itertools import accumulate
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from chatd.core.answers import Ack, Answer, Clients, Goodbye, Groups, Help, Members, Page, Welcome
+from chatd.core.answers import (
+    Ack,
+    Answer,
+    Clients,
+    Conversations,
+    Goodbye,
+    Groups,
+    Help,
+    HistoryHint,
+    Members,
+    Page,
+    Welcome,
+)
 from chatd.core.commands import COMMANDS, Declaration, ListClients
 from chatd.core.events import Arrived, Event, Logged, Told
 from chatd.core.limits import Limits
@@ -46,6 +56,7 @@ class TextDialect:
     greeting = b"WHO\n"
     insists = True
     pages: Final = "none"
+    list_size = LIST_SIZE
     portion = 0
 
     def __init__(self, limits: Limits, is_reference: bool = False) -> None:
@@ -121,40 +132,45 @@ class TextDialect:
 
     def _clients(self, request: Request, answer: Clients) -> bytes:
         if request.name == "LST":
-            return b"LST %b\n" % b"".join(_fitting([f"{nick} ".encode() for nick in answer.nicks]))
-        return _list(request, [_lines("WHO", nick) for nick in answer.nicks])
+            nicks, _ = _fitting(f"{nick} ".encode() for nick in answer.nicks)
+            return b"LST %b\n" % b"".join(nicks)
+        return _list(request, (_lines("WHO", nick) for nick in answer.nicks))
 
     def _members(self, request: Request, answer: Members) -> bytes:
         return _list(
             request,
-            [
+            (
                 _lines("MBR", answer.group, member.nick, member.role, "online" if member.online else "away")
                 for member in answer.members
-            ],
+            ),
         )
 
     def _groups(self, request: Request, answer: Groups) -> bytes:
         return _list(
             request,
-            [
+            (
                 _lines(
                     "GRP", line.group, line.visibility, str(line.members), line.role or "-", text=line.topic
                 )
                 for line in answer.groups
-            ],
+            ),
         )
 
     def _page(self, request: Request, answer: Page) -> bytes:
         conversation = answer.conversation
         where = conversation.name or (conversation.other(answer.reader).nick if conversation.pair else "*")
-        entries = []
-        for logged in answer.entries:
-            place = (where, str(logged.id), rfc3339(logged.at))
-            if answer.events:
-                entries.append(_lines("STA", *place, *_happened(logged.event), text=_body(logged.event)))
-            else:
-                entries.append(_lines("HIS", *place, logged.event.actor.nick, text=logged.event.body))
-        return _list(request, entries, answer.more, answer.forward)
+        item = _event_item if answer.events else _message_item
+        ordered = answer.entries if answer.forward else reversed(answer.entries)
+        return _list(request, (item(where, entry) for entry in ordered), answer.more, answer.forward)
+
+    def _conversations(self, request: Request, answer: Conversations) -> bytes:
+        lines = (
+            _lines("CNV", one.kind, one.name, str(one.last), str(one.unread)) for one in answer.conversations
+        )
+        return _list(request, lines, answer.more)
+
+    def _hint(self, request: Request, answer: HistoryHint) -> bytes:
+        return _lines("INF", text=_HINT)
 
     def _help(self, request: Request, answer: Help) -> bytes:
         lines = [
@@ -176,9 +192,16 @@ _ANSWERS: Final[dict[type, Callable[[TextDialect, Request, Any], bytes]]] = {
     Members: TextDialect._members,
     Groups: TextDialect._groups,
     Page: TextDialect._page,
+    Conversations: TextDialect._conversations,
+    HistoryHint: TextDialect._hint,
     Help: TextDialect._help,
     Goodbye: TextDialect._goodbye,
 }
+
+_HINT: Final = (
+    "conversations; lists the conversations that you take part in,"
+    " history; history;NICK and messages;GROUP read what was said there"
+)
 
 _SEED_REFUSALS: Final = {
     ("IAM", "bad_nick"): "ERR",
@@ -227,19 +250,34 @@ def _lines(*fields: str, text: str | None = None) -> bytes:
     return "".join(f"{clean(f'{head} {line}')}\n" for line in LINE_END.split(text, MOST_LINES - 1)).encode()
 
 
-def _list(request: Request, entries: list[bytes], more: bool = False, forward: bool = True) -> bytes:
-    """A list and the line that ends it, from the end that the reader began at, as far as a list may go."""
-    shown = _fitting(entries) if forward else _fitting(entries[::-1])[::-1]
-    end = _lines(
-        "END", request.name, str(len(shown)), *(("more",) if more or len(shown) < len(entries) else ())
+def _list(request: Request, entries: Iterable[bytes], more: bool = False, forward: bool = True) -> bytes:
+    """A list and the line that ends it. ``entries`` come from the end that the reader began at."""
+    shown, cut = _fitting(entries)
+    end = _lines("END", request.name, str(len(shown)), *(("more",) if more or cut else ()))
+    return b"".join((*(shown if forward else reversed(shown)), end))
+
+
+def _fitting(entries: Iterable[bytes]) -> tuple[list[bytes], bool]:
+    """The entries that fit into a list, and whether there are others, which are not formatted."""
+    shown: list[bytes] = []
+    room = LIST_SIZE
+    for entry in entries:
+        room -= len(entry)
+        if room < 0:
+            return shown, True
+        shown.append(entry)
+    return shown, False
+
+
+def _message_item(where: str, logged: Logged) -> bytes:
+    return _lines(
+        "HIS", where, str(logged.id), rfc3339(logged.at), logged.event.actor.nick, text=logged.event.body
     )
-    return b"".join((*shown, end))
 
 
-def _fitting(entries: list[bytes]) -> list[bytes]:
-    """The first entries, as many as may be in a list."""
-    sizes = accumulate(map(len, entries))
-    return entries[: bisect_right(list(sizes), LIST_SIZE)]
+def _event_item(where: str, logged: Logged) -> bytes:
+    event = logged.event
+    return _lines("STA", where, str(logged.id), rfc3339(logged.at), *_happened(event), text=_body(event))
 
 
 def _message(event: Event) -> bytes:

@@ -13,7 +13,20 @@ from functools import partial
 from typing import Any, Final, Self
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
-from chatd.core.answers import Ack, Answer, Clients, Goodbye, Groups, Help, Members, Page, Unchanged, Welcome
+from chatd.core.answers import (
+    Ack,
+    Answer,
+    Clients,
+    Conversations,
+    Goodbye,
+    Groups,
+    Help,
+    HistoryHint,
+    Members,
+    Page,
+    Unchanged,
+    Welcome,
+)
 from chatd.core.commands import COMMANDS, CreateGroup, Declaration, Enter, Hello, History, Leave
 from chatd.core.events import Arrived, Event, Logged, Told
 from chatd.core.limits import Limits
@@ -47,6 +60,10 @@ _OUTSIDE: Final = ("not_member", "no_such_group")
 """How somebody is refused who was put out of the room."""
 
 _ROLES: Final = {"owner": "propriétaire", "operator": "opérateur", "invited": "invitation"}
+_KINDS: Final = {"group": "room", "direct": "privé"}
+_HINT: Final = (
+    "Annonce : /conversations donne vos conversations, /history NICK et /messages ROOM les relisent"
+)
 _VISIBILITIES: Final = {"public": "public", "private": "privé"}
 
 
@@ -62,9 +79,10 @@ class Tp6Dialect:
     insists = True
     pace = PACE
     portion = PORTION
+    list_size = LIST_SIZE
 
     def __init__(self, limits: Limits, history: bool = False) -> None:
-        self.pages: Final = "missed" if history else "none"
+        self.pages: Final = "directs" if history else "none"
         self.room: str | None = None
         self._limits = limits
         self._json = JsonDialect(limits) if history else None
@@ -269,6 +287,20 @@ class Tp6Dialect:
             answer.forward,
         )
 
+    def _conversations(self, request: Request, answer: Conversations) -> bytes:
+        lines = (
+            _with_remarks(
+                "la chatroom" if one.kind == "lobby" else one.name,
+                _KINDS.get(one.kind),
+                f"{one.unread} non lu{'s' if one.unread > 1 else ''}" if one.unread else None,
+            )
+            for one in answer.conversations
+        )
+        return self._list("Conversations", lines, answer.more)
+
+    def _hint(self, request: Request, answer: HistoryHint) -> bytes:
+        return self._notice(_HINT)
+
     def _help(self, request: Request, answer: Help) -> bytes:
         rows = (f"{row.slash_usage:<34} {row.help}" for row in answer.commands if row.slash)
         return self._list("Commandes", rows)
@@ -420,6 +452,8 @@ _ANSWERS: Final[dict[type, Callable[[Tp6Dialect, Request, Any], bytes]]] = {
     Members: Tp6Dialect._members,
     Groups: Tp6Dialect._groups,
     Page: Tp6Dialect._page,
+    Conversations: Tp6Dialect._conversations,
+    HistoryHint: Tp6Dialect._hint,
     Help: Tp6Dialect._help,
     Goodbye: Tp6Dialect._goodbye,
 }

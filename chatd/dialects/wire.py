@@ -47,10 +47,14 @@ class Dialect(Protocol):
         """Whether a client without a name is asked for it whatever else it sends."""
 
     @property
-    def pages(self) -> Literal["none", "missed", "all"]:
-        """What a returning user gets a page of: conversations where something was missed, the lobby as
-        well; with none, only the private messages missed come, as if told now.
+    def pages(self) -> Literal["none", "directs", "all"]:
+        """What a returning user gets a page of: all conversations, or the direct ones where something was
+        missed. With none, the private messages missed come as if told now, and a `HistoryHint`.
         """
+
+    @property
+    def list_size(self) -> int:
+        """Bytes in the answer that lists entries of the log, at most: no page is read beyond them."""
 
     @property
     def pace(self) -> float:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 import msgspec
 from twisted.enterprise.adbapi import ConnectionPool, Transaction
@@ -20,20 +21,25 @@ Cursor = Transaction | sqlite3.Cursor
 
 _ROW = "SELECT id, conversation, seq, at, kind, actor, subject, body FROM log"
 
+UNREAD_MAX: Final = 1000
+"""Entries of a conversation in which unread messages are counted, the last ones."""
+
 # What somebody said, and what happened; the latter as the indexes on it have it, or else they are of no use.
 _SAID = "kind IN ('message', 'image')"
 _HAPPENED = "kind NOT IN ('message', 'image')"
 
 
 class Snapshot(msgspec.Struct, frozen=True, eq=False):
-    """What the store holds: the state, the last id, and the last seq of each conversation by its id.
+    """What the store holds: the state, the last id, and the end of each conversation that has entries.
 
+    ``seqs`` has the seq and ``lasts`` the id of the last entry of a conversation, by the conversation's id.
     ``seen`` has the last id that went to each user before they left, by the user's id.
     """
 
     state: State
     last_id: int
     seqs: dict[int, int]
+    lasts: dict[int, int]
     seen: dict[int, int]
 
 
@@ -58,11 +64,16 @@ def load(cursor: Cursor) -> Snapshot:
     cursor.execute(f"{_ROW} WHERE {_HAPPENED} ORDER BY conversation, id")
     for row in cursor.fetchall():
         state.apply(logged(state, row).event)
-    cursor.execute("SELECT id, (SELECT max(seq) FROM log WHERE conversation = c.id) FROM conversations AS c")
-    seqs = {id: seq for id, seq in cursor.fetchall() if seq is not None}
+    cursor.execute(
+        "SELECT log.conversation, log.id, log.seq FROM conversations AS c"
+        " JOIN log ON log.id = (SELECT max(id) FROM log WHERE conversation = c.id)"
+    )
+    ends = cursor.fetchall()
+    lasts = {conversation: id for conversation, id, _ in ends}
+    seqs = {conversation: seq for conversation, _, seq in ends}
     cursor.execute("SELECT max(id) FROM log")
     ((last_id,),) = cursor.fetchall()
-    return Snapshot(state, last_id or 0, seqs, seen)
+    return Snapshot(state, last_id or 0, seqs, lasts, seen)
 
 
 def logged(state: State, row: Sequence[Any]) -> Logged:
@@ -77,7 +88,7 @@ def logged(state: State, row: Sequence[Any]) -> Logged:
 
 
 class Slice(msgspec.Struct, frozen=True, eq=False):
-    """Rows of the log in its order, and whether more was left out for the limit."""
+    """Rows of the log in its order, and whether more was left out for a limit."""
 
     rows: list[tuple[Any, ...]]
     more: bool
@@ -100,28 +111,34 @@ class Archive:
         before: int | None,
         after: int | None,
         limit: int,
+        size: int,
         upto: int,
     ) -> Deferred[Slice]:
         """Messages (or else events) with ``after`` < id < ``before`` and id <= ``upto``.
 
-        The last ``limit`` of them, or the first when ``after`` alone is given; oldest first either way.
+        The last ones, or the first when ``after`` alone is given; oldest first either way. At most ``limit``
+        of them, with at most ``size`` bytes of bodies unless the first one alone has more.
         """
-        return self._read(_page, conversation.id, events, before, after, limit, upto)
-
-    def missed(
-        self, conversations: Iterable[Conversation], after: int, limit: int, upto: int
-    ) -> Deferred[list[Slice]]:
-        """The last ``limit`` messages with ``after`` < id <= ``upto`` of each conversation that has any."""
-        return self._read(_missed, [c.id for c in conversations], after, limit, upto)
+        return self._read(_page, conversation.id, events, before, after, limit, size, upto)
 
     def following(
-        self, conversations: Iterable[Conversation], user: User, after: int, limit: int, upto: int
+        self, conversations: Iterable[Conversation], user: User, after: int, limit: int, size: int, upto: int
     ) -> Deferred[Slice]:
-        """The first ``limit`` entries with ``after`` < id <= ``upto`` in ``conversations`` or about ``user``.
+        """The first entries with ``after`` < id <= ``upto`` in ``conversations`` or about ``user``.
 
-        The latter are events, wherever they happened, with ``user`` as their subject.
+        The latter are events, wherever they happened, with ``user`` as their subject. ``limit`` and ``size``
+        are as for `page`.
         """
-        return self._read(_following, [c.id for c in conversations], user.id, after, limit, upto)
+        return self._read(_following, [c.id for c in conversations], user.id, after, limit, size, upto)
+
+    def unread(
+        self, conversations: Iterable[Conversation], user: User, after: int, upto: int
+    ) -> Deferred[list[int]]:
+        """How many messages of others than ``user`` have ``after`` < id <= ``upto``, for each conversation.
+
+        Counted are those among its last `UNREAD_MAX` entries up to there.
+        """
+        return self._read(_unread, [c.id for c in conversations], user.id, after, upto)
 
     def _read(
         self, query: Callable[Concatenate[Transaction, P], Result], *arguments: P.args, **named: P.kwargs
@@ -141,6 +158,7 @@ def _page(
     before: int | None,
     after: int | None,
     limit: int,
+    size: int,
     upto: int,
 ) -> Slice:
     forward = after is not None and before is None
@@ -149,36 +167,50 @@ def _page(
         f" ORDER BY id {'ASC' if forward else 'DESC'} LIMIT ?",
         (conversation, after or 0, upto if before is None else min(upto, before - 1), limit + 1),
     )
-    rows = cursor.fetchall()
-    kept = rows[:limit]
-    return Slice(kept if forward else kept[::-1], len(rows) > limit)
-
-
-def _missed(cursor: Transaction, conversations: list[int], after: int, limit: int, upto: int) -> list[Slice]:
-    slices = []
-    for conversation in conversations:
-        cursor.execute(
-            f"{_ROW} WHERE conversation = ? AND id > ? AND id <= ? AND {_SAID} ORDER BY id DESC LIMIT ?",
-            (conversation, after, upto, limit + 1),
-        )
-        rows = cursor.fetchall()
-        if rows:
-            slices.append(Slice(rows[:limit][::-1], len(rows) > limit))
-    return slices
+    found = _fetch(cursor, limit, size)
+    if not forward:
+        found.rows.reverse()
+    return found
 
 
 def _following(
-    cursor: Transaction, conversations: list[int], user: int, after: int, limit: int, upto: int
+    cursor: Transaction, conversations: list[int], user: int, after: int, limit: int, size: int, upto: int
 ) -> Slice:
-    # A query each, merged here: SQLite would sort all that follows, for every page anew.
-    found: dict[int, tuple[Any, ...]] = {}
+    # A query each, merged here: SQLite would sort all that follows, for every page anew. The ids are in the
+    # indexes, so that no body is read but those that are returned.
+    ids: set[int] = set()
     for where, key in (
         *(("conversation = ?", conversation) for conversation in conversations),
         (f"subject = ? AND {_HAPPENED}", user),
     ):
         cursor.execute(
-            f"{_ROW} WHERE {where} AND id > ? AND id <= ? ORDER BY id LIMIT ?", (key, after, upto, limit + 1)
+            f"SELECT id FROM log WHERE {where} AND id > ? AND id <= ? ORDER BY id LIMIT ?",
+            (key, after, upto, limit + 1),
         )
-        found.update((row[0], row) for row in cursor.fetchall())
-    rows = [found[id] for id in sorted(found)]
-    return Slice(rows[:limit], len(rows) > limit)
+        ids.update(id for (id,) in cursor.fetchall())
+    first = sorted(ids)[: limit + 1]
+    cursor.execute(f"{_ROW} WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id", (json.dumps(first),))
+    return _fetch(cursor, limit, size)
+
+
+def _unread(cursor: Transaction, conversations: list[int], user: int, after: int, upto: int) -> list[int]:
+    counts = []
+    for conversation in conversations:
+        cursor.execute(
+            f"SELECT count(*) FILTER (WHERE actor <> ? AND {_SAID}) FROM (SELECT actor, kind FROM log"
+            " WHERE conversation = ? AND id > ? AND id <= ? ORDER BY id DESC LIMIT ?)",
+            (user, conversation, after, upto, UNREAD_MAX),
+        )
+        counts += [count for (count,) in cursor.fetchall()]
+    return counts
+
+
+def _fetch(cursor: Transaction, limit: int, size: int) -> Slice:
+    """The next rows of a query, row by row, so that no more are read than the limits allow."""
+    rows: list[tuple[Any, ...]] = []
+    while (row := cursor.fetchone()) is not None:
+        size -= len(row[-1].encode())
+        if len(rows) == limit or (rows and size < 0):
+            return Slice(rows, True)
+        rows.append(row)
+    return Slice(rows, False)

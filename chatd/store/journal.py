@@ -70,6 +70,7 @@ class Placing(msgspec.Struct, frozen=True, eq=False):
     places: list[tuple[list[Logged], bool]]
     last_id: int
     seqs: dict[int, int]
+    lasts: dict[int, int]
 
 
 class Journal:
@@ -96,6 +97,7 @@ class Journal:
         self.commits = 0
         self._last_id = snapshot.last_id
         self._seqs = snapshot.seqs
+        self._lasts = snapshot.lasts
         self._pool = pool
         self._clock = clock
         self._on_failure = on_failure
@@ -134,10 +136,15 @@ class Journal:
         """The last id that is known to have gone to ``user`` before they left."""
         return self._seen.get(user.id, 0)
 
+    def last_in(self, conversation: Conversation) -> int:
+        """The id of the last entry of ``conversation`` that is on disk, 0 if it has none."""
+        return self._lasts.get(conversation.id, 0)
+
     def resume(self, snapshot: Snapshot) -> None:
         """Go on from what is on disk, after a failure."""
         self.told = self._last_id = snapshot.last_id
         self._seqs = snapshot.seqs
+        self._lasts = snapshot.lasts
 
     def drained(self) -> Deferred[None]:
         """Fires when nothing waits and nothing is under way."""
@@ -209,12 +216,13 @@ class Journal:
         places = [placer.place(task.records) for task in batch]
         placer.write()
         _write_seen(cursor, noted)
-        return Placing(places, placer.last_id, placer.seqs)
+        return Placing(places, placer.last_id, placer.seqs, placer.lasts)
 
     def _written(self, placing: Placing, batch: list[Task]) -> None:
         self.commits += 1
         self._last_id = placing.last_id
         self._seqs.update(placing.seqs)
+        self._lasts.update(placing.lasts)
         for task, (entries, fresh) in zip(batch, placing.places, strict=True):
             self._land(task, entries, fresh)
         try:
@@ -266,6 +274,7 @@ class _Placer:
     def __init__(self, cursor: Transaction, last_id: int, seqs: Mapping[int, int]) -> None:
         self.last_id = last_id
         self.seqs: dict[int, int] = {}
+        self.lasts: dict[int, int] = {}
         self._cursor = cursor
         self._seqs_before = seqs
         self._rows: list[tuple[object, ...]] = []
@@ -313,6 +322,7 @@ class _Placer:
         self.last_id += 1
         seq = self.seqs.get(conversation, self._seqs_before.get(conversation, 0)) + 1
         self.seqs[conversation] = seq
+        self.lasts[conversation] = self.last_id
         entry = Logged(self.last_id, seq, draft.at, event)
         if draft.ref is not None:
             self._by_ref[actor, draft.ref] = entry

@@ -10,7 +10,7 @@ from string import Formatter
 from twisted.trial.unittest import SynchronousTestCase
 
 import chatd
-from chatd.core.refusals import ECHO, REASONS, RETRY_AFTER, SENTENCES, Refusal
+from chatd.core.refusals import ECHO, REASONS, RETRY_AFTER, SENTENCES, Refusal, reason
 
 SOURCES = sorted(Path(chatd.__file__).parent.rglob("*.py"))
 
@@ -78,9 +78,9 @@ class TheList(SynchronousTestCase):
             for reasons, given, line in made(tree, "reason", REASONS):
                 where = f"{source.name}:{line}"
                 self.assertTrue(reasons, where)
-                for reason in reasons:
-                    self.assertIn(reason, REASONS, where)
-                    self.assertLessEqual(wanted_by(REASONS[reason]), given, where)
+                for wrong in reasons:
+                    self.assertIn(wrong, REASONS, where)
+                    self.assertLessEqual(wanted_by(REASONS[wrong]), given, where)
         self.assertEqual(set(REASONS) - said, set())
 
     def test_a_refusal_without_its_details_is_noticed(self) -> None:
@@ -113,7 +113,7 @@ class Refusals(SynchronousTestCase):
         self.assertEqual(Refusal("empty").about, "")
 
     def test_it_says_when_trying_again_makes_sense(self) -> None:
-        self.assertEqual(Refusal("storage_failed").retry_after, 1.0)
+        self.assertEqual(Refusal("storage_failed", why=reason("not_read")).retry_after, 1.0)
         self.assertIsNone(Refusal("empty").retry_after)
 
     def test_a_whole_name_is_repeated_but_not_a_whole_frame(self) -> None:

@@ -116,6 +116,7 @@ class Decoding(SynchronousTestCase):
             ("visibility", c.SetVisibility, {**group, "visibility": "private"}),
             ("topic", c.SetTopic, {**group, "topic": "the weather"}),
             ("history", c.History, user),
+            ("conversations", c.ListConversations, {}),
             ("help", c.AskHelp, {}),
         ]
         for action, command, fields in table:

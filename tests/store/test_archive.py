@@ -14,12 +14,16 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.events import LOBBY, SAID, Conversation, Kind, User
+from chatd.store import archive
 from chatd.store.archive import Archive, Slice, Snapshot, load, logged
 from tests.harness import ThreadlessPool
 from tests.store.desk import Desk, DeskTestCase
 
 EVER = 10**9
 """An ``upto`` that leaves nothing out."""
+
+ANY = 10**9
+"""A ``size`` that leaves nothing out."""
 
 
 def bodies(found: Slice) -> tuple[list[str], bool]:
@@ -48,6 +52,7 @@ class Pages(DeskTestCase):
         events: bool = False,
         upto: int = EVER,
         conversation: Conversation | None = None,
+        size: int = ANY,
     ) -> tuple[list[str], bool]:
         """A page whose ends are named by what is said there."""
         found = self.desk.archive.page(
@@ -56,9 +61,23 @@ class Pages(DeskTestCase):
             self.ids[before] if before is not None else None,
             self.ids[after] if after is not None else None,
             limit,
+            size,
             upto,
         )
         return bodies(self.successResultOf(found))
+
+    def test_no_more_bytes_than_asked_for(self) -> None:
+        """Of UTF-8, whatever the direction; but one entry at least."""
+        self.assertEqual(self.page(9, size=4), (["a5", "a6"], True))
+        self.assertEqual(self.page(9, size=5), (["a5", "a6"], True))
+        self.assertEqual(self.page(9, size=1), (["a6"], True))
+        self.assertEqual(self.page(9, size=4, after="a1"), (["a2", "a3"], True))
+        self.assertEqual(self.page(9, size=4, before="a3"), (["a1", "a2"], False))
+        self.assertEqual(self.page(1, size=100), (["a6"], True))
+        self.desk.says(self.alice, "été", self.wob)
+        self.desk.turn()
+        self.assertEqual(self.page(9, size=6), (["été"], True))
+        self.assertEqual(self.page(9, size=7), (["a6", "été"], True))
 
     def test_the_last_ones_oldest_first(self) -> None:
         self.assertEqual(self.page(2), (["a5", "a6"], True))
@@ -100,7 +119,7 @@ class Pages(DeskTestCase):
         draft = self.desk.draft(self.alice, "spam", self.wob, "banned", self.bob)
         self.desk.submit("ban", draft)
         self.desk.turn()
-        found = self.successResultOf(self.desk.archive.page(self.wob, True, None, None, 1, EVER))
+        found = self.successResultOf(self.desk.archive.page(self.wob, True, None, None, 1, ANY, EVER))
         entry = logged(self.desk.state, found.rows[0])
         self.assertEqual((entry.id, entry.seq, entry.at), (20, 14, draft.at))
         event = entry.event
@@ -132,42 +151,57 @@ class Coming(DeskTestCase):
         self.desk.sees(self.bob)
         self.says("l: bob left")
 
-    def missed(
-        self, limit: int, *conversations: Conversation, upto: int = EVER
-    ) -> list[tuple[list[str], bool]]:
-        """What bob missed in these."""
-        found = self.desk.archive.missed(conversations, self.desk.journal.seen(self.bob), limit, upto)
-        return [bodies(missed) for missed in self.successResultOf(found)]
+    def unread(self, *conversations: Conversation, upto: int = EVER) -> list[int]:
+        """How much bob missed in these."""
+        found = self.desk.archive.unread(conversations, self.bob, self.desk.journal.seen(self.bob), upto)
+        counts: list[int] = self.successResultOf(found)
+        return counts
 
     def following(
-        self, after: int, limit: int, conversations: Iterable[Conversation], upto: int = EVER
+        self,
+        after: int,
+        limit: int,
+        conversations: Iterable[Conversation],
+        upto: int = EVER,
+        size: int = ANY,
     ) -> tuple[list[str], bool]:
         """What follows for bob."""
-        found = self.desk.archive.following(conversations, self.bob, after, limit, upto)
+        found = self.desk.archive.following(conversations, self.bob, after, limit, size, upto)
         return bodies(self.successResultOf(found))
 
-    def test_what_was_missed_comes_by_conversation(self) -> None:
+    def test_what_is_unread_is_counted_by_conversation(self) -> None:
         self.says("w1", "p1")
         self.bob_leaves()
         self.says("p2", "w2", "p3", "l1", "p4")
-        self.assertEqual(
-            self.missed(10, self.direct, self.den, self.wob), [(["p2", "p3", "p4"], False), (["w2"], False)]
-        )
-        self.assertEqual(self.missed(2, self.direct, self.wob), [(["p3", "p4"], True), (["w2"], False)])
-        self.assertEqual(self.missed(1, self.direct), [(["p4"], True)])
+        self.assertEqual(self.unread(self.direct, self.den, self.wob), [3, 0, 1])
+        self.assertEqual(self.unread(self.direct, upto=self.desk.journal.told - 1), [2])
+        self.assertEqual(self.unread(), [])
 
-    def test_events_are_not_among_what_was_missed(self) -> None:
+    def test_neither_events_nor_his_own_messages_are_unread(self) -> None:
         self.bob_leaves()
         self.desk.submit("topic", self.desk.draft(self.alice, "weather", self.wob, "topic"))
+        self.desk.says(self.bob, "mine", self.wob)
+        self.desk.submit("image", self.desk.draft(self.alice, "##", self.wob, "image"))
         self.says("w1")
-        self.assertEqual(self.missed(10, self.wob), [(["w1"], False)])
+        self.assertEqual(self.unread(self.wob), [2])
 
-    def test_who_missed_nothing_gets_nothing(self) -> None:
-        self.says("p1", "w1")
+    def test_no_more_entries_are_looked_at_than_are_counted(self) -> None:
+        self.patch(archive, "UNREAD_MAX", 3)
         self.bob_leaves()
-        self.assertEqual(self.missed(10, self.direct, self.wob), [])
-        self.says("p2")
-        self.assertEqual(self.missed(10, self.direct, upto=self.desk.journal.told - 1), [])
+        self.says("p1", "p2", "p3", "p4")
+        self.assertEqual(self.unread(self.direct), [3])
+        self.desk.says(self.bob, "mine", self.direct)
+        self.desk.turn()
+        self.assertEqual(self.unread(self.direct), [2])
+
+    def test_what_follows_is_cut_by_bytes_as_well(self) -> None:
+        self.says("w1", "p1", "w2", "p2")
+        after = self.desk.journal.told - 4
+        both = (self.direct, self.wob)
+        self.assertEqual(self.following(after, 9, both, size=4), (["w1", "p1"], True))
+        self.assertEqual(self.following(after, 9, both, size=3), (["w1"], True))
+        self.assertEqual(self.following(after, 9, both, size=1), (["w1"], True))
+        self.assertEqual(self.following(after + 2, 9, both, size=4), (["w2", "p2"], False))
 
     def test_what_follows_is_in_the_order_of_the_log(self) -> None:
         self.says("w1", "p1", "d1", "l1", "w2", "p2")
@@ -252,6 +286,8 @@ class Loading(DeskTestCase):
         self.assertEqual((den.owner.nick, list(den.members), den.invited), ("bob", [2], {1}))
         self.assertEqual(den.visibility, "private")
         self.assertEqual((snapshot.last_id, snapshot.seqs), (19, {2: 1, 3: 13, 4: 5}))
+        lasts = self.desk.rows("SELECT conversation, max(id) FROM log GROUP BY conversation")
+        self.assertEqual(snapshot.lasts, dict(lasts))
         self.assertEqual(snapshot.seen, {1: 0, 2: 0})
 
     def test_everyone_is_one_object(self) -> None:
@@ -306,19 +342,19 @@ class Plans(DeskTestCase):
                 self.assertTrue(not step.startswith("SCAN") or step.endswith(scanned), f"{step}: {text}")
 
     def test_pages(self) -> None:
-        archive = Archive(self.readers)
+        pages = Archive(self.readers)
         for events in (False, True):
             for before, after in ((None, None), (40, None), (None, 3), (40, 3)):
-                self.successResultOf(archive.page(self.wob, events, before, after, 10, EVER))
+                self.successResultOf(pages.page(self.wob, events, before, after, 10, ANY, EVER))
         self.assertEqual(len(self.statements), 8)
         self.check_plans()
 
-    def test_what_was_missed_and_what_follows(self) -> None:
-        archive = Archive(self.readers)
+    def test_what_is_unread_and_what_follows(self) -> None:
+        readers = Archive(self.readers)
         conversations = (LOBBY, self.direct, self.wob)
-        self.successResultOf(archive.missed(conversations, 3, 10, EVER))
-        self.successResultOf(archive.following(conversations, self.bob, 3, 10, EVER))
-        self.check_plans()
+        self.successResultOf(readers.unread(conversations, self.bob, 3, EVER))
+        self.successResultOf(readers.following(conversations, self.bob, 3, 10, ANY, EVER))
+        self.check_plans(scanned=("SCAN json_each VIRTUAL TABLE INDEX 1:", "SCAN (subquery-1)"))
 
     def test_loading_reads_users_conversations_and_events_whole_but_no_message(self) -> None:
         self.successResultOf(self.readers.runInteraction(load))
@@ -347,7 +383,9 @@ LOG = st.lists(
     st.tuples(A_PLACE, st.sampled_from(("message", "image", "topic", "invited")), st.booleans()),
     max_size=18,
 )
-QUERY = st.tuples(A_PLACE, st.booleans(), AN_ID, AN_ID, st.integers(1, 5), st.integers(0, 20))
+QUERY = st.tuples(
+    A_PLACE, st.booleans(), AN_ID, AN_ID, st.integers(1, 5), st.integers(1, 8), st.integers(0, 20)
+)
 
 
 class AnyLog(SynchronousTestCase):
@@ -362,12 +400,13 @@ class AnyLog(SynchronousTestCase):
                 desk.submit(kind, desk.draft(alice, "x", places[where], kind, bob if about_bob else None))
             desk.turn()
             rows: list[Row] = [(id, *entry) for id, entry in enumerate(log, 1)]
-            for where, events, before, after, limit, upto in queries:
-                page = desk.archive.page(places[where], events, before, after, limit, upto)
-                by_hand = page_by_hand(rows, where, events, before, after, limit, upto)
+            for where, events, before, after, limit, size, upto in queries:
+                page = desk.archive.page(places[where], events, before, after, limit, size, upto)
+                most = min(limit, size)  # each body has one byte
+                by_hand = page_by_hand(rows, where, events, before, after, most, upto)
                 self.assertEqual(ids(self.successResultOf(page)), by_hand)
-                following = desk.archive.following([LOBBY, places[where]], bob, after or 0, limit, upto)
-                by_hand = following_by_hand(rows, {1, where}, after or 0, limit, upto)
+                following = desk.archive.following([LOBBY, places[where]], bob, after or 0, limit, size, upto)
+                by_hand = following_by_hand(rows, {1, where}, after or 0, most, upto)
                 self.assertEqual(ids(self.successResultOf(following)), by_hand)
 
 

@@ -21,6 +21,7 @@ class ShoutDialect:
     greeting = b"WHO IS THERE?\n"
     insists = False
     pages: Literal["none"] = "none"
+    list_size = 1024
     pace = 0.0
     portion = 0
 
