@@ -22,7 +22,7 @@ LOCALES := chatd/client/locales
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test trial check format spec messages snapshot wheel bench bench-screen bench-plot crash fuzz lock clean
+.PHONY: help run test trial check format spec messages confusables snapshot wheel bench bench-screen bench-plot crash fuzz lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -40,7 +40,7 @@ trial: $(DEV) ## run the same tests under trial
 check: $(DEV) ## formatter, linter and types; changes nothing
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy chatd twisted/plugins tests $(wildcard bench)
+	$(BIN)/mypy chatd twisted/plugins tests tools $(wildcard bench)
 	cd examples/async_warmup && $(CURDIR)/$(BIN)/mypy --config-file $(CURDIR)/pyproject.toml .
 
 format: $(DEV) ## let the formatter and the linter's safe fixes rewrite the code
@@ -55,6 +55,12 @@ messages: $(DEV) ## collect the client's sentences into its catalogues and compi
 	$(PYBABEL) update --domain=chat --input-file=build/chat.pot --output-dir=$(LOCALES) \
 		--width=100 --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date
 	$(PYBABEL) compile --domain=chat --directory=$(LOCALES)
+
+confusables: $(DEV) ## write the table of look-alikes again from ICU's sources (ICU=folder)
+	mkdir -p build
+	$(BIN)/python -m tools.confusables $(ICU)/LICENSE < $(ICU)/source/data/unidata/confusables.txt \
+		> build/confusables.py
+	mv build/confusables.py chatd/core/confusables.py
 
 snapshot: $(DEV) ## draw docs/chat.svg, the client's picture, again
 	$(BIN)/python -m tests.client.snapshot docs/chat.svg

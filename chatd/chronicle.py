@@ -12,6 +12,7 @@ from twisted.logger import ILogObserver, LogEvent, Logger, eventAsJSON
 from zope.interface import implementer
 
 from chatd.core.events import Arrived, Logged, Told
+from chatd.dialects.plain import clean
 from chatd.dialects.stamp import rfc3339
 
 # What would end a line or steer the terminal that shows it.
@@ -78,7 +79,7 @@ def line(told: Told) -> str:
     subject = f" {event.subject.nick}" if event.subject is not None else ""
     if _is_private(told):
         return f"[private] {actor} to{subject}"
-    body = _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), event.body)
+    body = clean(_CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), event.body))
     if event.said:
         return f"[{event.conversation.name or 'lobby'}] {actor}: {body}"
     return f"[{event.conversation.name}] {actor} {event.kind}{subject} {body}".rstrip()

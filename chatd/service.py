@@ -37,7 +37,7 @@ from chatd.core.answers import (
 )
 from chatd.core.events import LOBBY, Arrived, Conversation, Departed, Logged, Told, User
 from chatd.core.limits import Limits
-from chatd.core.names import BadName, Name, parse_nick
+from chatd.core.names import BadName, Name, check_new, check_reserved, parse_nick
 from chatd.core.refusals import Refusal, reason
 from chatd.dialects.wire import Request
 from chatd.replay import Reader, Replay
@@ -266,14 +266,24 @@ class Chat:
         return arrival
 
     def _choose(self, nick: str) -> Name:
-        """The name of an arriving client; one that gives none is a guest, with a nick nobody ever had."""
-        try:
-            if nick:
-                return parse_nick(nick)
+        """The name of an arriving client; one that gives none is a guest, with a nick nobody ever had.
+
+        Whoever has a name keeps it, unless it is reserved. Raises ``bad_nick``.
+        """
+        if not nick:
             number = len(self._state.users) + 1
-            while self._state.known(guest := parse_nick(f"guest{number}")) is not None:
+            while self._state.user_like(guest := parse_nick(f"guest{number}")) is not None:
                 number += 1
             return guest
+        try:
+            name = parse_nick(nick)
+            check_reserved(name)
+            if self._state.known(name) is None:
+                check_new(name)
+                alike = self._state.user_like(name)
+                if alike is not None:
+                    raise BadName(reason("look_alike", name=alike.nick))
+            return name
         except BadName as bad:
             raise Refusal("bad_nick", nick=nick, why=bad.reason) from None
 

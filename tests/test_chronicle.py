@@ -67,6 +67,11 @@ class LineTests(SynchronousTestCase):
             r"[lobby] alice: é\n2026 [lobby] bob: forged\x1b[2J\u2028",
         )
 
+    def test_shows_what_would_turn_the_writing_round(self) -> None:
+        for code in "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069":
+            self.assertEqual(line(said(f"a{code}b")), "[lobby] alice: a\ufffdb")
+            self.assertEqual(line(done("topic", None, f"a{code}b")), "[wob] alice topic a\ufffdb")
+
     @given(st.text())
     @settings(max_examples=100, deadline=None)
     def test_is_always_one_line(self, body: str) -> None:

@@ -658,11 +658,93 @@ class ComingBack(StageTestCase):
         self.assertEqual(alice.hears(), b"")
 
     def test_guests(self) -> None:
-        """Each gets a nick that nobody ever had."""
-        self.stage.text("guest2").says("BYE")
+        """Each gets a nick that nobody ever had, under which nobody comes back."""
+        add_users(self.stage.database, "guest2")
+        self.restart()
         first = self.stage.connect("json").asks(action="client-hello").objects()
         second = self.stage.connect("json").asks(action="client-hello").objects()
         self.assertEqual([first[0]["msg"], second[0]["msg"]], ["Hello guest3", "Hello guest4"])
+        for nick in "guest2", "GUEST3", "guest5", "guestl":
+            refused = self.stage.connect("json").asks(action="client-hello", from_=nick).objects()
+            self.assertEqual([answer["code"] for answer in refused], ["bad_nick"])
+
+    def test_a_guest_may_name_itself(self) -> None:
+        """Course work gives its name with every request."""
+        guest = self.stage.connect("json").asks(action="client-hello")
+        guest.objects()
+        answers = guest.asks(action="client-broadcast", from_="Guest1", msg="hi").objects()
+        self.assertEqual([answer["action"] for answer in answers], ["server-ack"])
+
+
+class Names(StageTestCase):
+    """What is refused to new names, and what stays with those who have one."""
+
+    def hello(self, nick: str) -> str:
+        """What is said to somebody who arrives under this nick."""
+        (answer,) = (
+            self.stage.connect("json").asks(action="client-hello", from_=nick, missed="keep").objects()
+        )
+        return str(answer["msg"])
+
+    def test_a_nick_that_looks_like_a_users_is_refused_while_that_user_is_away_too(self) -> None:
+        self.stage.text("alice").says("BYE")
+        for nick in "a1ice", "AIice", "аӏісе":
+            self.assertEqual(
+                self.hello(nick), f"{nick} can't be a nick: it looks like alice: choose another name"
+            )
+        self.assertEqual(self.hello("ALICE"), "Welcome back alice !")
+
+    def test_whoever_was_refused_takes_another_name(self) -> None:
+        self.stage.text("alice")
+        mallory = self.stage.connect("json")
+        mallory.asks(action="client-hello", from_="a1ice").asks(action="client-hello", from_="mallory")
+        refused, welcome = mallory.objects()[:2]
+        self.assertEqual((refused["code"], welcome["msg"]), ("bad_nick", "Hello mallory"))
+        self.assertEqual(self.stage.rows("SELECT nick FROM users"), [("alice",), ("mallory",)])
+
+    def test_names_that_older_rules_allowed_stay_usable_unless_they_are_reserved(self) -> None:
+        stacked = "x\u0334\u0335\u0323y"
+        nicks = ["alice", "a1ice", "/root", "&co", stacked, "r00t", "admin", "guest7"]
+        add_users(self.stage.database, *nicks)
+        groups = ["wob", "w0b", "/etc", "&den", stacked, "Admin", "guest1"]
+        for number, name in enumerate(groups, 2):
+            with sqlite3.connect(self.stage.database) as connection:
+                connection.execute(
+                    "INSERT INTO conversations (id, kind, name) VALUES (?, 'group', ?)", (number, name)
+                )
+                connection.execute(
+                    "INSERT INTO log (conversation, seq, at, kind, actor, body)"
+                    " VALUES (?, 1, 1, 'created', 1, 'public')",
+                    (number,),
+                )
+            connection.close()
+        self.restart()
+        for nick in nicks[:6]:
+            self.assertEqual(self.hello(nick), f"Welcome back {nick} !")
+        for nick in nicks[6:]:
+            self.assertEqual(
+                self.hello(nick), f'{nick} can\'t be a nick: "{nick}" is reserved: choose another name'
+            )
+        bob = self.stage.json("bob")
+        for group in groups:
+            for action in "join", "msgs", "leave", "join":
+                (answer,) = bob.asks(action=action, group=group).objects()
+                self.assertNotEqual(answer["action"], "server-error", answer)
+            (answer,) = bob.asks(action="cgroupe", group=group).objects()
+            self.assertEqual(answer["code"], "group_exists")
+        (answer,) = bob.asks(action="client-send", to="admin", msg="hi").objects()
+        self.assertEqual((answer["action"], answer["seq"]), ("server-ack", 1))
+
+
+def add_users(database: Path, *nicks: str) -> None:
+    """Let an older chatd have known these."""
+    connection = sqlite3.connect(database)
+    with connection:
+        connection.executemany(
+            "INSERT INTO users (nick, key, colour) VALUES (?, ?, '#123456')",
+            [(nick, nick.casefold()) for nick in nicks],
+        )
+    connection.close()
 
 
 class Reader:

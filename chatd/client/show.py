@@ -25,11 +25,12 @@ from chatd.client.codec import (
 from chatd.client.language import _
 from chatd.core.commands import COMMANDS
 from chatd.core.language import N_
+from chatd.core.terminal import STEERING
 
 INDENT: Final = "    "
 """Before the lines of a text that has several."""
 
-_CONTROL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_CONTROL: Final = re.compile(f"[{STEERING}]")
 
 
 def clean(text: str) -> str:

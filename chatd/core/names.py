@@ -1,25 +1,43 @@
-"""Names of people and of groups: which are allowed, and when two of them are the same.
+"""Names of people and of groups: which are allowed, when two of them are the same, and when they look alike.
 
 A name has two forms. The shown one keeps its case; the key says who it is: `Straße`, `STRASSE` and
 `ｓｔｒａｓｓｅ` are one person. Keys come from PRECIS (RFC 8264) and its profile for nicknames (RFC 8266).
+Names with different keys may look alike (`alice` and `a1ice`); UTS 39 says which do.
+
+`parse_nick` and `parse_group` read a name, of anybody. `check_new` is for a name that nobody has yet: it
+refuses more, and may come to refuse still more, because names that are stored stay readable.
 """
 
 import re
 import unicodedata
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from unicodedata import category, normalize
 
 from precis_i18n import get_profile
 
+from chatd.core.confusables import PROTOTYPES
 from chatd.core.refusals import reason
 
 NICK_LIMIT = 32
 GROUP_LIMIT = 64
 """The longest names, in code points after NFC."""
 
-RESERVED_NICK = "server"
-"""Answers come `from` it (seeds td2 and td4), so nobody can be called that."""
+RESERVED: Final = frozenset(
+    word
+    for words in (
+        "server admin root lobby guest",  # who answers, who would be obeyed, and where everyone is
+        # the text wire
+        "who iam msg prv bye err tkn arr arv lft lst bck ack gms gev mbr grp his sta hlp help end inf",
+        "hello annonce erreur",  # the TP6 chat room
+        "nick user pass cap join part privmsg notice quit ping pong error authenticate",  # IRC
+    )
+    for word in words.split()
+)
+"""The keys of names that nobody can take. `guest` with a number is reserved too: the daemon gives it out."""
+
+MOST_MARKS: Final = 2
+"""Combining marks on one letter: Vietnamese and Thai need two, and a pile of them covers other lines."""
 
 NAMES_REMEMBERED = 8_192
 """Parsed names kept: more than people talking at once, and some 20 MB if every one of them is hostile."""
@@ -48,6 +66,16 @@ _MIXES = {"CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO", "IDEOGRAPHIC", "M
 
 _PRECIS = get_profile("NicknameCaseMapped")
 
+# What ASCII characters look like; m, which looks like two, and what looks like no ASCII are left out.
+_ASCII = "".join(
+    alike if len(alike := PROTOTYPES.get(code, chr(code))) == 1 else chr(code) for code in range(128)
+)
+
+_STARTS = ("#", "/", "&")
+_GUEST = re.compile(r"guest[0-9]*")
+# The same as a skeleton, where 0 looks like O and 1 like l.
+_LIKE_GUEST = re.compile(r"guest[ol2-9]*", re.IGNORECASE)
+
 
 class BadName(ValueError):
     """A name that nobody may carry.
@@ -69,15 +97,63 @@ class Name(NamedTuple):
 
 def parse_nick(text: str) -> Name:
     """Read the name of a person: 1 to 32 code points. Raises `BadName`."""
-    nick = _parse(text, NICK_LIMIT)
-    if nick.key == RESERVED_NICK:
-        raise BadName(reason("reserved", name=RESERVED_NICK))
-    return nick
+    return _parse(text, NICK_LIMIT)
 
 
 def parse_group(text: str) -> Name:
     """Read the name of a group: 1 to 64 code points. Raises `BadName`."""
     return _parse(text, GROUP_LIMIT)
+
+
+def check_reserved(name: Name) -> None:
+    """Raises `BadName` if ``name`` is reserved, in whatever case or width."""
+    if name.key in RESERVED or _GUEST.fullmatch(name.key):
+        raise BadName(reason("reserved", name=name.key))
+
+
+def check_new(name: Name) -> None:
+    """Raises `BadName` if nobody can take ``name``, though somebody may have it from an older daemon."""
+    check_reserved(name)
+    for form in name:
+        if form.startswith(_STARTS):
+            raise BadName(reason("start", char=form[0]))
+    _check_marks(name.shown)
+    for look in looks(name):
+        if word := _RESERVED_LOOKS.get(look):
+            raise BadName(reason("look_alike", name=word))
+        if _LIKE_GUEST.fullmatch(look):
+            raise BadName(reason("look_alike", name="guest"))
+
+
+def skeleton(text: str) -> str:
+    """The string that stands for all that look like ``text`` (UTS 39, section 4).
+
+    Nothing is removed as UTS 39 does, since a name has no ignorable characters, and the mapping is repeated
+    until nothing changes, since Unicode's data alone leaves some Arabic and Croatian letters half done.
+    """
+    if text.isascii() and "%" not in text and '"' not in text:
+        return text.replace("m", "rn").translate(_ASCII)  # the same, ten times as fast
+    while (alike := normalize("NFD", normalize("NFD", text).translate(PROTOTYPES))) != text:
+        text = alike
+    return text
+
+
+def looks(name: Name) -> set[str]:
+    """What ``name`` looks like: names that have one of these in common look alike.
+
+    They are skeletons of the name as it is shown, of its key, and of its key in capitals. The first two are
+    folded, so that `AIice` looks like `alice` though its A is a capital. The capitals are not, so that `Ilse`
+    and `Lise` stay apart; `ALlCE`, as it is shown, looks like `alice` in capitals.
+    """
+    shown, key = name
+    found = {skeleton(skeleton(key).casefold()), skeleton(key.upper())}
+    if shown != key:
+        as_shown = skeleton(shown)
+        found.update((as_shown, skeleton(as_shown.casefold())))
+    return found
+
+
+_RESERVED_LOOKS: Final = {look: word for word in sorted(RESERVED) for look in looks(Name(word, word))}
 
 
 # PRECIS takes some 14 µs a name, and the same names come in every message. What is refused isn't remembered.
@@ -131,9 +207,22 @@ def _check_characters(shown: str) -> None:
 
 def _check_start(form: str) -> None:
     if form.startswith("#"):
-        raise BadName(reason("hash"))
+        raise BadName(reason("start", char="#"))
     if category(form[0]).startswith("M"):
         raise BadName(reason("combining", char=_spell(form[0])))
+
+
+def _check_marks(shown: str) -> None:
+    """Refuse a pile of marks. Those that take a place of their own, as vowels in India do, are none."""
+    marks = 0
+    for char in shown:
+        kind = category(char)
+        if kind in ("Mn", "Me"):
+            marks += 1
+            if marks > MOST_MARKS:
+                raise BadName(reason("marks", limit=MOST_MARKS, char=_spell(char)))
+        elif kind != "Mc":
+            marks = 0
 
 
 def _check_alphabets(key: str) -> None:

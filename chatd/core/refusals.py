@@ -53,7 +53,9 @@ REASONS: Final[dict[str, str]] = {
     "usage": N_("say {usage}"),
     "no_name": N_("a name has at least one character"),
     "long_name": N_("a name has at most {limit} characters: shorten it"),
-    "reserved": N_('choose another name: "{name}" is what answers come from'),
+    "reserved": N_('"{name}" is reserved: choose another name'),
+    "look_alike": N_("it looks like {name}: choose another name"),
+    "look_taken": N_("a name in use looks the same: choose another name"),
     "space": N_("a name has no spaces: leave out {char}"),
     "syntax": N_("a name has none of {syntax}: leave out {char}"),
     "blank": N_("a name has no blanks: leave out {char}"),
@@ -63,8 +65,9 @@ REASONS: Final[dict[str, str]] = {
     "private_use": N_("a name has no private-use characters: leave out {char}"),
     "surrogate": N_("a name has no lone surrogates: leave out {char}"),
     "precis": N_("a name keeps to what RFC 8264 allows: leave out {chars}"),
-    "hash": N_('a name does not start with "#"'),
+    "start": N_('a name does not start with "{char}"'),
     "combining": N_("a name does not start with a combining mark: leave out {char}"),
+    "marks": N_("a name has at most {limit} marks on a letter: leave out {char}"),
     "alphabets": N_("a name keeps to one alphabet: choose between {others} and {last}"),
 }
 """What is wrong with a name or a field, as a person may type it -> the ``why`` of a refusal."""

@@ -9,8 +9,8 @@ import msgspec
 
 from chatd.core import commands as c
 from chatd.core.events import LOBBY, Conversation, Event, User
-from chatd.core.names import BadName, Name, parse_group
-from chatd.core.refusals import Refusal
+from chatd.core.names import BadName, Name, check_new, parse_group
+from chatd.core.refusals import Refusal, reason
 from chatd.core.state import Group, State
 
 
@@ -101,6 +101,14 @@ def _create(state: State, actor: User, command: c.CreateGroup) -> Decision:
     taken = state.find_group(command.group)
     if taken is not None:
         raise Refusal("group_exists", group=taken.name)
+    try:
+        check_new(name)
+        alike = state.group_like(name)
+        if alike is not None:
+            seen = alike.visible_to(actor)
+            raise BadName(reason("look_alike", name=alike.name) if seen else reason("look_taken"))
+    except BadName as bad:
+        raise Refusal("bad_group", group=command.group, why=bad.reason) from None
     conversation = state.new_conversation("group", name.shown)
     event = Event("created", conversation, actor, None, command.visibility)
     return Decision((event,), (actor.id,), conversation)

@@ -11,7 +11,7 @@ from typing import Literal
 
 from chatd.core.colours import colour_of
 from chatd.core.events import LOBBY, Conversation, Event, User
-from chatd.core.names import BadName, Name, parse_group, parse_nick
+from chatd.core.names import BadName, Name, looks, parse_group, parse_nick
 from chatd.core.refusals import Refusal
 
 
@@ -140,7 +140,9 @@ class State:
         self.users: dict[int, User] = {}
         self.conversations: dict[int, Conversation] = {LOBBY.id: LOBBY}
         self._user_keys: dict[str, User] = {}
+        self._users_by_look: dict[str, User] = {}
         self._groups: dict[str, Group] = {}
+        self._groups_by_look: dict[str, Group] = {}
         self._group_ids: dict[int, Group] = {}
         self._directs: dict[tuple[int, int], Conversation] = {}
         self._directs_of: dict[int, list[Conversation]] = {}
@@ -149,6 +151,8 @@ class State:
     def admit(self, user: User) -> None:
         """Know ``user`` from now on."""
         self.users[user.id] = self._user_keys[user.key] = user
+        for look in looks(Name(user.nick, user.key)):
+            self._users_by_look.setdefault(look, user)
 
     def open(self, conversation: Conversation) -> None:
         """Know ``conversation`` from now on. A group gets its owner with its ``created`` event."""
@@ -163,7 +167,10 @@ class State:
         """Make the change that ``event`` says; messages change nothing."""
         if event.kind == "created":
             group = Group(event.conversation, event.actor)
-            self._group_ids[event.conversation.id] = self._groups[parse_group(group.name).key] = group
+            name = parse_group(group.name)
+            self._group_ids[event.conversation.id] = self._groups[name.key] = group
+            for look in looks(name):
+                self._groups_by_look.setdefault(look, group)
         if not event.said:
             group = self._group_ids[event.conversation.id]
             group.apply(event)
@@ -177,6 +184,10 @@ class State:
     def known(self, name: Name) -> User | None:
         """The user of this name, if there ever was one."""
         return self._user_keys.get(name.key)
+
+    def user_like(self, name: Name) -> User | None:
+        """A user who looks like ``name`` or has it, if there ever was one."""
+        return next(filter(None, map(self._users_by_look.get, looks(name))), None)
 
     def user(self, nick: str) -> User:
         """The user called ``nick``. Raises `Refusal` ``no_such_user``."""
@@ -203,6 +214,10 @@ class State:
             return self._groups.get(parse_group(name).key)
         except BadName:
             return None
+
+    def group_like(self, name: Name) -> Group | None:
+        """A group that looks like ``name`` or has it, whoever may see it."""
+        return next(filter(None, map(self._groups_by_look.get, looks(name))), None)
 
     def groups_seen_by(self, user: User) -> list[Group]:
         """The groups that exist as far as ``user`` can tell, by name."""

@@ -1,13 +1,28 @@
 """Which names are allowed, what a refusal says, and which names are the same."""
 
-from unicodedata import is_normalized, normalize
+import ast
+import re
+from itertools import combinations
+from pathlib import Path
+from unicodedata import category, is_normalized, normalize
 
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from precis_i18n import get_profile
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.core.names import BadName, Name, parse_group, parse_nick
+from chatd.core.names import (
+    RESERVED,
+    BadName,
+    Name,
+    check_new,
+    check_reserved,
+    looks,
+    parse_group,
+    parse_nick,
+    skeleton,
+)
+from chatd.dialects import text as text_dialect
 
 ANY_TEXT = st.text(st.characters(exclude_categories=[]), max_size=40)
 # Where case folding, composition and compatibility meet: the letters that break naive keys.
@@ -82,8 +97,76 @@ SAME = [
 ]
 
 
+# What nobody can take, though somebody may have it.
+NOT_NEW = {
+    "/join": 'a name does not start with "/"',
+    "／join": 'a name does not start with "/"',
+    "&local": 'a name does not start with "&"',
+    "＆local": 'a name does not start with "&"',
+    "﹠local": 'a name does not start with "&"',
+    "x\u0323\u0334\u0335y": "a name has at most 2 marks on a letter: leave out U+0323",
+    "ก็็็": "a name has at most 2 marks on a letter: leave out U+0E47",
+    "x\u20dd\u20dd\u20dd": "a name has at most 2 marks on a letter: leave out U+20DD",
+    "server": '"server" is reserved: choose another name',
+    "ＡＤＭＩＮ": '"admin" is reserved: choose another name',
+    "Annonce": '"annonce" is reserved: choose another name',
+    "ſerver": '"server" is reserved: choose another name',
+    "Guest": '"guest" is reserved: choose another name',
+    "GUEST7": '"guest7" is reserved: choose another name',
+    "guest²": '"guest2" is reserved: choose another name',
+    "r00t": "it looks like root: choose another name",
+    "Iobby": "it looks like lobby: choose another name",
+    "adrnin": "it looks like admin: choose another name",
+    "ѕегѵег": "it looks like server: choose another name",
+    "НЕLP": "a name keeps to one alphabet: choose between Cyrillic and Latin",
+    "guestl": "it looks like guest: choose another name",
+    "guestO1": "it looks like guest: choose another name",
+    "guests": "",
+    "guesthouse": "",
+    "ᾂ": "",
+    "Việt": "",
+    "ที่นี่": "",
+    "ကြောင့်": "",
+    "a/b": "",
+}
+
+ATTACKS = {
+    "alice": "a1ice AIice aIice alıce ɑlice AL1CE ALlCE аӏісе аІісе а1ісе",
+    "Mike": "rnike Rnike MlKE M1ke МІКЕ",
+    "misha": "Міѕһа",
+    "bob": "b0b B0B",
+    "oscar": "0scar",
+    "scope": "ѕсоре ЅСОРЕ",
+    "Ilse": "llse 1lse",
+    "naïve": "na\u0131\u0308ve",
+    "Élodie": "É1odie",
+}
+"""Whose name -> who looks like it, each in one alphabet."""
+
+ORDINARY = """
+    alice alicia alina ali all ann anna bill bell bob rob ian lan ilse lise elsie carl clara carol dave david
+    eva eve frank hans hanna ivan ines jim joan john lea leo lia liam lisa luis louis mark max mia milan
+    mina nina nora otto paul paula rita rosa ruth sam sara tim tom uma una vera will zoe zoë zoé straße
+    вова борис борислав анна ольга Σίσυφος שלום محمد 李 王 山 川 user2 user3 bot5 bot6 x y z é è ê 😀 😁
+"""
+
+
+def refused(text: str) -> str:
+    """What somebody is told who would newly be called `text`, or nothing if they may be."""
+    try:
+        check_new(parse_nick(text))
+    except BadName as bad:
+        return bad.reason
+    return ""
+
+
+def alike(one: str, other: str) -> bool:
+    """Whether two names look alike."""
+    return bool(looks(parse_group(one)) & looks(parse_group(other)))
+
+
 def reason(text: str) -> str:
-    """What somebody is told who would be called `text`, or nothing if they may be."""
+    """What somebody is told whose name `text` would be, or nothing if it is one."""
     try:
         parse_nick(text)
     except BadName as bad:
@@ -108,10 +191,37 @@ class Allowed(SynchronousTestCase):
     def test_length_counts_after_normalisation(self) -> None:
         self.assertEqual(parse_nick("α\u0313\u0300\u0345" * 32).shown, "ᾂ" * 32)
 
-    def test_nobody_is_called_server(self) -> None:
-        for name in "server", "SERVER", "ſerver", "ｓｅｒｖｅｒ":
-            self.assertEqual(reason(name), 'choose another name: "server" is what answers come from')
-        self.assertEqual(parse_group("Server").key, "server")
+    def test_new_names_are_refused_more(self) -> None:
+        self.assertEqual({name: refused(name) for name in NOT_NEW}, NOT_NEW)
+
+    def test_good_names_are_good_for_new_people(self) -> None:
+        self.assertEqual({name: refused(name) for name in GOOD.split()}, dict.fromkeys(GOOD.split(), ""))
+
+    def test_reserved_words_are_reserved_even_for_whom_they_are_known(self) -> None:
+        for name in *RESERVED, "SERVER", "Annonce", "guest1", "GUEST999", "ｇｕｅｓｔ":
+            self.assertRaises(BadName, check_reserved, parse_nick(name))
+        for name in "r00t", "/join", "guests", "servers":
+            check_reserved(parse_nick(name))
+
+    def test_what_begins_a_line_of_text_is_reserved(self) -> None:
+        tree = ast.parse(Path(text_dialect.__file__).read_text("utf-8"))
+        constants = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+        written = [
+            value.decode() if isinstance(value, bytes) else str(value)
+            for value in constants
+            if isinstance(value, str | bytes)
+        ]
+        words = {found[0].lower() for value in written if (found := re.match(r"[A-Z]{3}(?=[ \n]|\Z)", value))}
+        self.assertLess({"who", "arr", "arv", "lst", "gev", "end"}, words)
+        self.assertEqual(words - RESERVED, set())
+        self.assertEqual({word.lower() for word in text_dialect.KEYWORDS} - RESERVED, set())
+
+    @settings(deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+    @given(ANY_TEXT | TRICKY)
+    def test_a_letter_has_two_marks_at_most(self, text: str) -> None:
+        name = new_or_skip(text)
+        stacked = "".join("m" if category(char) in ("Mn", "Me") else "-" for char in name.shown)
+        self.assertNotIn("mmm", stacked)
 
     @settings(deadline=None)
     @given(ANY_TEXT | TRICKY)
@@ -156,6 +266,51 @@ class Identity(SynchronousTestCase):
     def test_plain_ascii_skips_precis_and_agrees_with_it(self, text: str) -> None:
         name = name_or_skip(text)
         self.assertEqual(name.key, get_profile("NicknameCaseMapped").enforce(text).casefold())
+
+
+class Likeness(SynchronousTestCase):
+    def test_attacks(self) -> None:
+        for name, impostors in ATTACKS.items():
+            for impostor in impostors.split():
+                with self.subTest(name, impostor=impostor):
+                    self.assertNotEqual(parse_nick(impostor).key, parse_nick(name).key)
+                    self.assertTrue(alike(name, impostor))
+
+    def test_ordinary_names_do_not_look_alike(self) -> None:
+        pairs = combinations(ORDINARY.split(), 2)
+        self.assertEqual([(one, other) for one, other in pairs if alike(one, other)], [])
+
+    def test_guests_do_not_look_alike(self) -> None:
+        guests = [looks(parse_nick(f"guest{number}")) for number in range(1, 1000)]
+        self.assertEqual(len(set().union(*guests)), sum(map(len, guests)))
+
+    def test_a_name_looks_like_itself_in_any_case(self) -> None:
+        for name in ORDINARY.split():
+            self.assertTrue(alike(name, parse_group(name).key))
+
+    @settings(deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+    @given(ANY_TEXT | TRICKY | st.text("aIl1O0omrn|%Ǆӏﺁ", max_size=8))
+    @example("Ǆ")
+    @example("ﺁ")
+    def test_a_skeleton_is_its_own(self, text: str) -> None:
+        shown, key = name_or_skip(text)
+        for form in shown, key:
+            self.assertEqual(skeleton(skeleton(form)), skeleton(form))
+
+    @settings(deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+    @given(st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), max_size=12))
+    def test_plain_ascii_takes_a_short_way_to_the_same(self, text: str) -> None:
+        self.assertEqual(skeleton(text), skeleton(text + "é").removesuffix("e\u0301"))
+
+
+def new_or_skip(text: str) -> Name:
+    """The name, while an example that nobody can take is none."""
+    name = name_or_skip(text)
+    try:
+        check_new(name)
+    except BadName:
+        assume(False)
+    return name
 
 
 def name_or_skip(text: str) -> Name:

@@ -9,6 +9,7 @@ from chatd.core import commands as c
 from chatd.core.commands import COMMANDS, DECLARED, Command, Declaration
 from chatd.core.events import Event
 from chatd.core.limits import Limits
+from chatd.core.names import parse_group, skeleton
 from chatd.core.refusals import Refusal
 from chatd.core.rules import decide, member_of
 from chatd.core.state import Group, State
@@ -75,6 +76,44 @@ class Direct(PlayTestCase):
 
 
 class Creating(PlayTestCase):
+    def test_a_name_that_looks_like_another_is_refused(self) -> None:
+        """A private group's name isn't told to those outside it."""
+        self.play("""
+            alice: cg;wob
+                alice created wob: public
+                told: alice
+            bob: cg;w0b
+                bad_group: w0b can't be a group's name: it looks like wob: choose another name
+            alice: cg;lair;private
+                alice created lair: private
+                told: alice
+            bob: cg;la1r
+                bad_group: la1r can't be a group's name: a name in use looks the same: choose another name
+            alice: cg;la1r
+                bad_group: la1r can't be a group's name: it looks like lair: choose another name
+        """)
+
+    @settings(max_examples=200, deadline=None)
+    @given(st.lists(st.text("aаAɑlLI1iıоo0OrnmMкkКeе", min_size=1, max_size=3), max_size=30))
+    def test_groups_side_by_side_never_have_the_same_skeleton(self, names: list[str]) -> None:
+        chat = Chat("alice")
+        for name in names:
+            chat.outcome(f"alice: cg;{name}")
+        shown = [place.name for place in chat.state.conversations.values() if place.kind == "group"]
+        self.assertEqual(len({skeleton(name) for name in shown}), len(shown))
+        keys = [parse_group(name).key for name in shown]
+        self.assertEqual(len({skeleton(key) for key in keys}), len(keys))
+
+    def test_a_reserved_name_is_refused(self) -> None:
+        self.play("""
+            alice: cg;Lobby
+                bad_group: Lobby can't be a group's name: "lobby" is reserved: choose another name
+            alice: cg;r00t
+                bad_group: r00t can't be a group's name: it looks like root: choose another name
+            alice: cg;/etc
+                bad_group: /etc can't be a group's name: a name does not start with "/"
+        """)
+
     def test_the_creator_owns_it(self) -> None:
         self.play("""
             alice: cg;wob

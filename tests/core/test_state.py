@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.events import LOBBY, Event
-from chatd.core.names import parse_nick
+from chatd.core.names import parse_group, parse_nick
 from chatd.core.refusals import Refusal
 from chatd.core.state import State
 from tests.core.plays import Chat
@@ -150,3 +150,22 @@ class Groups(SynchronousTestCase):
         roles = [group.role(user) for user in self.state.users.values()]
         self.assertEqual(roles, ["", "", "", "invited"])
         self.assertIsNone(group.heir())
+
+
+class LookAlikes(SynchronousTestCase):
+    def test_users_are_found_by_their_look(self) -> None:
+        chat = Chat("Alice", "bob")
+        for nick in "a1ice", "ALlCE", "аӏісе", "alice":
+            self.assertIs(chat.state.user_like(parse_nick(nick)), chat.user("alice"))
+        self.assertIsNone(chat.state.user_like(parse_nick("carol")))
+
+    def test_the_first_of_two_from_before_stands_for_both(self) -> None:
+        chat = Chat("alice", "a1ice")
+        self.assertIs(chat.state.user_like(parse_nick("aIice")), chat.user("alice"))
+        self.assertEqual([chat.user(nick).id for nick in ("alice", "a1ice")], [1, 2])
+
+    def test_groups_are_found_by_their_look_whoever_may_see_them(self) -> None:
+        chat = Chat("alice")
+        chat.outcome("alice: cg;wob;private")
+        self.assertIs(chat.state.group_like(parse_group("w0b")), chat.state.find_group("wob"))
+        self.assertIsNone(chat.state.group_like(parse_group("den")))

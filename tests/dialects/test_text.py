@@ -43,6 +43,8 @@ TS = b"2026-11-21T12:00:00.123Z"
 
 LINE_ENDS = "\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
 
+BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+
 
 def logged(
     conversation: Conversation, body: str, subject: User | None = None, kind: Kind = "message", id: int = 7
@@ -428,6 +430,11 @@ class NoForgery(SynchronousTestCase):
             SEED.told(logged(LOBBY, "a\tb \x1b[2J \x00 \x07 \x08 \x7f \x9b \x1c é")),
             "MSG alice a\tb \ufffd[2J \ufffd \ufffd \ufffd \ufffd \ufffd \ufffd é\n".encode(),
         )
+
+    def test_what_turns_the_writing_round(self) -> None:
+        """It is shown and does nothing, wherever it is."""
+        for code in BIDI:
+            self.assertEqual(SEED.told(logged(LOBBY, f"a{code}b")), "MSG alice a\ufffdb\n".encode())
 
     def test_a_message_of_line_ends(self) -> None:
         """The longest makes so many lines and no more, or it would cut everybody off who reads text."""

@@ -49,6 +49,8 @@ AT = 1_795_262_400_123
 TS = "2026-11-21T12:00:00.123Z"
 LINE_ENDS = "\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
 
+BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+
 
 def logged(
     conversation: Conversation, body: str, subject: User | None = None, kind: Kind = "message", id: int = 7
@@ -482,6 +484,14 @@ class NoForgery(SynchronousTestCase):
             HERE.told(logged(LOBBY, "a\tb \x1b[2J \x00 \x7f \x9b é")),
             "alice a dit : a\tb \ufffd[2J \ufffd \ufffd \ufffd é\n".encode(),
         )
+
+    def test_what_turns_the_writing_round(self) -> None:
+        """It is shown and does nothing, in lines and in frames."""
+        for code in BIDI:
+            self.assertEqual(HERE.told(logged(LOBBY, f"a{code}b")), "alice a dit : a\ufffdb\n".encode())
+            self.assertEqual(
+                FRAMED_HERE.told(logged(LOBBY, f"a{code}b")), b"\x01\x05alice\x01\x05a\xef\xbf\xbdb"
+            )
 
     @settings(max_examples=200, deadline=None)
     @given(st.text(min_size=1) | st.text(alphabet="ab \x1b\x00" + LINE_ENDS, min_size=1, max_size=20))
