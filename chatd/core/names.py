@@ -28,7 +28,7 @@ RESERVED: Final = frozenset(
     for words in (
         "server admin root lobby guest",  # who answers, who would be obeyed, and where everyone is
         # the text wire
-        "who iam msg prv bye err tkn arr arv lft lst bck ack gms gev mbr grp his sta hlp help end inf",
+        "who iam msg prv bye err tkn arr arv lft lst bck ack gms gev mbr grp his sta cnv hlp help end inf",
         "hello annonce erreur",  # the TP6 chat room
         "nick user pass cap join part privmsg notice quit ping pong error authenticate",  # IRC
     )

@@ -186,8 +186,9 @@ class State:
         return self._user_keys.get(name.key)
 
     def user_like(self, name: Name) -> User | None:
-        """A user who looks like ``name`` or has it, if there ever was one."""
-        return next(filter(None, map(self._users_by_look.get, looks(name))), None)
+        """The first user who looks like ``name`` or has it, if there ever was one."""
+        alike = filter(None, map(self._users_by_look.get, looks(name)))
+        return min(alike, key=lambda user: user.id, default=None)
 
     def user(self, nick: str) -> User:
         """The user called ``nick``. Raises `Refusal` ``no_such_user``."""
@@ -216,8 +217,9 @@ class State:
             return None
 
     def group_like(self, name: Name) -> Group | None:
-        """A group that looks like ``name`` or has it, whoever may see it."""
-        return next(filter(None, map(self._groups_by_look.get, looks(name))), None)
+        """The first group that looks like ``name`` or has it, whoever may see it."""
+        alike = filter(None, map(self._groups_by_look.get, looks(name)))
+        return min(alike, key=lambda group: group.conversation.id, default=None)
 
     def groups_seen_by(self, user: User) -> list[Group]:
         """The groups that exist as far as ``user`` can tell, by name."""
