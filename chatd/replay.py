@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from twisted.internet.defer import Deferred
 
@@ -38,7 +38,8 @@ class Reader(Protocol):
 
 class Replay:
     """Reads from ``archive`` for readers. ``state`` and ``told`` give the chat's present ones,
-    ``seen`` the last id that a user got before they left.
+    ``seen`` the last id that a user got before they left. ``sent`` is called with each reader and each entry
+    or page that is sent to it.
 
     Whatever the store raises comes out of each coroutine.
     """
@@ -50,12 +51,14 @@ class Replay:
         state: Callable[[], State],
         told: Callable[[], int],
         seen: Callable[[User], int],
+        sent: Callable[[Any, Logged | Page], None] | None = None,
     ) -> None:
         self._archive = archive
         self._limits = limits
         self._state = state
         self._told = told
         self._seen = seen
+        self._sent = sent
 
     async def page(
         self,
@@ -72,9 +75,10 @@ class Replay:
         upto = self._told() if request.upto is None else request.upto
         found = await self._archive.page(conversation, events, before, after, limit, upto)
         forward = after is not None and before is None
-        reader.answer(
-            request, Page(conversation, self._entries(found), found.more, forward, events, reader=user)
-        )
+        page = Page(conversation, self._entries(found), found.more, forward, events, reader=user)
+        reader.answer(request, page)
+        if self._sent is not None:
+            self._sent(reader, page)
 
     async def catch_up(self, reader: Reader, user: User, since: int | None) -> None:
         """Send ``user``, who has just arrived and is held, what came meanwhile; then what was held back.
@@ -89,7 +93,8 @@ class Replay:
         while not reader.release():
             # More came than could be held back: it is read from the log instead.
             after, upto = upto, self._told()
-            await self._follow(reader, user, self._readable(user), after, upto)
+            # The burst has called `sent` for these entries when it delivered them to be held back.
+            await self._follow(reader, user, self._readable(user), after, upto, counted=True)
 
     async def _send_missed(self, reader: Reader, user: User, upto: int) -> None:
         """A page of each conversation, or else all private messages; then what happened to ``user``."""
@@ -110,6 +115,8 @@ class Replay:
                 conversation = entries[0].event.conversation
                 page = Page(conversation, entries, found.more, forward=False, events=False, reader=user)
                 reader.send(reader.dialect.answer(PUSHED, page))
+                if self._sent is not None:
+                    self._sent(reader, page)
                 await _room(reader)
         await self._follow(reader, user, (), seen, upto)
 
@@ -121,17 +128,22 @@ class Replay:
         after: int,
         upto: int,
         own: bool = True,
+        counted: bool = False,
     ) -> None:
         """Send the entries with ``after`` < id <= ``upto``, as if told now.
 
-        Those in ``conversations`` and those about ``user``; without their ``own`` if so told.
+        Those in ``conversations`` and those about ``user``; without their ``own`` if so told. ``counted``
+        says that `sent` was called for them before.
         """
         while after < upto and not reader.leaving:
             found = await self._archive.following(conversations, user, after, READ_AHEAD, upto)
             entries = self._entries(found)
             for entry in entries:
                 if own or entry.event.actor.id != user.id:
-                    reader.send(reader.dialect.told(entry))
+                    frame = reader.dialect.told(entry)
+                    reader.send(frame)
+                    if frame and self._sent is not None and not counted:
+                        self._sent(reader, entry)
                     await _room(reader)
             after = entries[-1].id if found.more else upto
 
