@@ -8,8 +8,8 @@ among others hears of those who come after.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
 
 from twisted.logger import Logger
 
@@ -29,14 +29,21 @@ class Listener(Protocol):
 class Burst:
     """What is told to one ``audience`` (users' ids; None stands for everyone), in order.
 
-    Either all of it is ``stored`` (entries of the log) or none (arrivals and departures).
+    Either all of it is ``stored`` (entries of the log) or none (arrivals and departures). ``sent`` is called
+    with each listener and each thing that is sent to it.
     """
 
     _log = Logger()
 
-    def __init__(self, audience: tuple[int, ...] | None, stored: bool) -> None:
+    def __init__(
+        self,
+        audience: tuple[int, ...] | None,
+        stored: bool,
+        sent: Callable[[Any, Told], None] | None = None,
+    ) -> None:
         self.audience = audience
         self.stored = stored
+        self._sent = sent
         self._told: list[Told] = []
         self._frames: dict[Dialect, list[bytes]] = {}
         # How many of the burst somebody needs no more: those heard, one's own, those before one came.
@@ -46,6 +53,8 @@ class Burst:
         """Append what happened; its author, if that is anybody here, is told now what came before it."""
         if author is not None:
             self._tell(author, self._pieces(author.dialect, self._past.get(author, 0)))
+            if self._sent is not None:
+                self._note_sent(author, self._sent)
             self._past[author] = len(self._told) + 1
         self._told.append(told)
 
@@ -57,6 +66,8 @@ class Burst:
         """Tell everyone what they have not heard; ``listeners`` are the sessions of the audience."""
         past = self._past
         whole: dict[Dialect, list[bytes]] = {}
+        if self._sent is not None:
+            listeners = list(listeners)  # they are gone through twice
         for listener in listeners:
             dialect = listener.dialect
             if listener in past:
@@ -66,11 +77,20 @@ class Burst:
             else:
                 pieces = whole[dialect] = self._pieces(dialect, 0)
             self._tell(listener, pieces)
+        if self._sent is not None:
+            for listener in listeners:
+                self._note_sent(listener, self._sent)
 
     def _tell(self, listener: Listener, pieces: list[bytes]) -> None:
         tell = listener.deliver if self.stored else listener.send
         for piece in pieces:
             tell(piece)
+
+    def _note_sent(self, listener: Listener, sent: Callable[[Any, Told], None]) -> None:
+        start = self._past.get(listener, 0)
+        for told, frame in zip(self._told[start:], self._encoded(listener.dialect)[start:], strict=True):
+            if frame:  # not every dialect has something to say about everything
+                sent(listener, told)
 
     def _pieces(self, dialect: Dialect, start: int) -> list[bytes]:
         """All from the ``start`` on: as one, or frame by frame for who is written to at a pace."""

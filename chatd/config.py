@@ -16,9 +16,13 @@ class ConfigError(Exception):
 
 
 class Log(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``[log]``: ``conversation`` and ``json`` are files to append to; ``debug`` logs every message."""
+    """``[log]``: ``conversation`` and ``json`` are files to append to; ``debug`` logs every message.
+
+    ``conversation_private`` says whether the conversation log holds private groups and private messages too.
+    """
 
     conversation: str | None = None
+    conversation_private: bool = False
     json: str | None = None
     level: Literal["info", "debug"] = "info"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import msgspec
 from twisted.application.service import Service
@@ -21,6 +21,7 @@ from chatd.factory import ChatFactory, Sessions, Wire
 from chatd.service import Chat
 from chatd.store.archive import Archive
 from chatd.store.journal import Journal
+from chatd.store.schema import StoreError
 from chatd.store.store import Store
 
 FINISHING: Final = 2.2
@@ -81,9 +82,7 @@ class Daemon(Service):
             failed: list[str] = []
             listening.addCallback(self._listens, listener).addErrback(self._fails, listener, failed)
             if failed:
-                if sys.__stderr__ is not None:  # since the log may be a file that nobody looks at
-                    sys.__stderr__.write(f"chatd: {failed[0]}\n")
-                raise CannotStart(failed[0])
+                self._refuse(failed[0])
 
     def _listens(self, port: IListeningPort, listener: Listener) -> None:
         self.ports.append(port)
@@ -93,10 +92,26 @@ class Daemon(Service):
 
     def _fails(self, failure: Failure, listener: Listener, failed: list[str]) -> None:
         failed.append(f"can't listen on {listener.name}: {_reason(failure)}")
-        self._log.critical("{sentence}", sentence=failed[0])
+
+    def _refuse(self, sentence: str) -> NoReturn:
+        self._log.critical("{sentence}", sentence=sentence)
+        if sys.__stderr__ is not None:  # since the log may be a file that nobody looks at
+            sys.__stderr__.write(f"chatd: {sentence}\n")
+        raise CannotStart(sentence)
 
     def startService(self) -> None:
-        """Serve, until told to stop."""
+        """Serve, until told to stop. Raises `CannotStart`."""
+        try:
+            # A .tac file may give its application a user of its own, of whom nobody knew before this.
+            self._store.check()
+        except StoreError as error:
+            self._refuse(str(error))
+        if os.geteuid() == 0:
+            self._log.warn("chatd runs as root, which it has no need of: start twistd with --uid")
+        # These would kill. twistd rotates its log at SIGUSR1 if that is a file, and has its handler already.
+        for number in (signal.SIGUSR1, signal.SIGUSR2):
+            if signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, signal.SIG_IGN)
         super().startService()
         self._reactor.callWhenRunning(self._take_signals)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -81,7 +81,8 @@ class Turns:
 
 class Replay:
     """Reads from ``archive`` for readers. ``state`` and ``told`` give the chat's present ones, ``seen`` the
-    last id that a user got before they left, ``last_in`` the id of a conversation's last entry.
+    last id that a user got before they left, ``last_in`` the id of a conversation's last entry. ``sent`` is
+    called with each reader and each entry or page that is sent to it.
 
     Whatever the store raises comes out of each coroutine.
     """
@@ -95,6 +96,7 @@ class Replay:
         told: Callable[[], int],
         seen: Callable[[User], int],
         last_in: Callable[[Conversation], int],
+        sent: Callable[[Any, Logged | Page], None] | None = None,
     ) -> None:
         self._archive = archive
         self._limits = limits
@@ -103,6 +105,7 @@ class Replay:
         self._told = told
         self._seen = seen
         self._last_in = last_in
+        self._sent = sent
 
     async def page(
         self,
@@ -123,9 +126,10 @@ class Replay:
         if reader.closed:
             return
         forward = after is not None and before is None
-        reader.answer(
-            request, Page(conversation, self._entries(found), found.more, forward, events, reader=user)
-        )
+        page = Page(conversation, self._entries(found), found.more, forward, events, reader=user)
+        reader.answer(request, page)
+        if self._sent is not None:
+            self._sent(reader, page)
 
     async def conversations(self, reader: Reader, user: User, request: Request, skip: int) -> None:
         """Answer ``request`` with the conversations of ``user``, without the ``skip`` most recent ones."""
@@ -147,7 +151,8 @@ class Replay:
         while not reader.release():
             # More came than could be held back: it is read from the log instead.
             after, upto = upto, self._told()
-            await self._follow(reader, user, self._readable(user), after, upto)
+            # The burst has called `sent` for these entries when it delivered them to be held back.
+            await self._follow(reader, user, self._readable(user), after, upto, counted=True)
 
     async def _send_history(self, reader: Reader, user: User, upto: int, pages: bool) -> None:
         """Send pages of conversations, or all private messages missed; then the events about ``user``."""
@@ -181,6 +186,8 @@ class Replay:
             entries = self._entries(found)
             page = Page(conversation, entries, found.more, False, False, reader=user, seen=seen)
             reader.send(reader.dialect.answer(PUSHED, page))
+            if self._sent is not None:
+                self._sent(reader, page)
             await _room(reader)
             sent += 1
             room -= sum(len(entry.event.body.encode()) for entry in entries)
@@ -215,10 +222,12 @@ class Replay:
         after: int,
         upto: int,
         own: bool = True,
+        counted: bool = False,
     ) -> None:
         """Send the entries with ``after`` < id <= ``upto``, as if told now.
 
-        Those in ``conversations`` and those about ``user``; without their ``own`` if so told.
+        Those in ``conversations`` and those about ``user``; without their ``own`` if so told. ``counted``
+        says that `sent` was called for them before.
         """
         while after < upto and not reader.leaving:
             found = await self._archive.following(conversations, user, after, READ_AHEAD, READ_SIZE, upto)
@@ -226,7 +235,10 @@ class Replay:
             entries = self._entries(found)
             for entry in entries:
                 if own or entry.event.actor.id != user.id:
-                    reader.send(reader.dialect.told(entry))
+                    frame = reader.dialect.told(entry)
+                    reader.send(frame)
+                    if frame and self._sent is not None and not counted:
+                        self._sent(reader, entry)
                     await _room(reader)
             after = entries[-1].id if found.more else upto
 

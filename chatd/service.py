@@ -77,12 +77,19 @@ class Client(Reader, Protocol):
     def close(self) -> None: ...
 
 
+class Traffic(Protocol):
+    """The log of what is received and sent; `chatd.chronicle.Traffic` says what each part is for."""
+
+    def received(self, client: Any, entry: Logged, private: bool) -> None: ...
+    def sent(self, client: Any, what: Told | Page) -> None: ...
+
+
 class Chat:
     """The one conversation that every wire joins.
 
     ``clock`` times what waits, ``now`` is the time of day in seconds since 1970: it stamps entries and
-    orders nothing. ``witness`` is called with everything that is told, once, in order: for logs. A
-    private message is shown to it as well.
+    orders nothing. ``witness`` is called with everything that is told, once, in order, and with whether it
+    is private: for the conversation log. ``traffic`` is the log of what is received and sent.
     """
 
     _log = Logger()
@@ -94,7 +101,8 @@ class Chat:
         clock: IReactorTime,
         now: Callable[[], float],
         limits: Limits,
-        witness: Callable[[Told], None] | None = None,
+        witness: Callable[[Told, bool], None] | None = None,
+        traffic: Traffic | None = None,
     ) -> None:
         self._state = snapshot.state
         self._archive = archive
@@ -106,11 +114,13 @@ class Chat:
             lambda: self._journal.told,
             lambda user: self._journal.seen(user),
             lambda conversation: self._journal.last_in(conversation),
+            None if traffic is None else traffic.sent,
         )
         self._clock = clock
         self._seconds = now
         self._limits = limits
         self._witness = witness
+        self._traffic = traffic
         self._journal: Journal
         # Everyone with a name, by its key, in the order of arrival; and who can be told, by user.
         self._named: dict[str, Client] = {}
@@ -305,7 +315,9 @@ class Chat:
         for event in decision.events:
             state.apply(event)
             records.append(Draft(event, at, ref))
-        self._journal.submit(_Change(self, client, request, records, decision.audience))
+        # Decided now: before this is told, a private group may be made public.
+        private = state.is_private(first.conversation)
+        self._journal.submit(_Change(self, client, request, records, decision.audience, private))
 
     def _read(
         self, client: Client, request: Request, conversation: Conversation, events: bool = False
@@ -457,23 +469,35 @@ class Chat:
             return
         # Its author needs no copy of what was asked for, but hears what else came of it.
         if fresh:
-            self._tell(change.audience, entries[0], client)
+            self._tell(change.audience, entries[0], client, change.private)
         client.answer(change.request, Ack(entries[0]))
         if fresh:
             for entry in entries[1:]:
-                self._tell(change.audience, entry)
+                self._tell(change.audience, entry, None, change.private)
 
-    def _tell(self, audience: tuple[int, ...] | None, told: Told, author: Client | None = None) -> None:
-        """Tell it with what is told before and after, as long as that goes to the very same audience."""
+    def _tell(
+        self,
+        audience: tuple[int, ...] | None,
+        told: Told,
+        author: Client | None = None,
+        private: bool = False,
+    ) -> None:
+        """Tell it with what is told before and after, as long as that goes to the very same audience.
+
+        ``private`` says whether it was private when it was decided: in a private group or between two users.
+        """
         if self._witness is not None:
-            self._witness(told)
+            self._witness(told, private)
+        if self._traffic is not None and isinstance(told, Logged):
+            self._traffic.received(author, told, private)
         self._burst_to(audience, isinstance(told, Logged)).add(told, author)
 
     def _burst_to(self, audience: tuple[int, ...] | None, stored: bool) -> Burst:
         burst = self._burst
         if burst is None or burst.audience is not audience or burst.stored is not stored:
             self.end_burst()
-            burst = self._burst = Burst(audience, stored)
+            sent = None if self._traffic is None else self._traffic.sent
+            burst = self._burst = Burst(audience, stored, sent)
             if not stored:
                 there = len(self._named)
                 wait = min(there * COMPANY, LONGEST_WAIT) if there >= CROWD else 0
@@ -634,7 +658,7 @@ class _Departure:
 class _Change:
     """A command that the log records, with those who are told of it."""
 
-    __slots__ = ("_chat", "audience", "client", "records", "request")
+    __slots__ = ("_chat", "audience", "client", "private", "records", "request")
 
     def __init__(
         self,
@@ -643,12 +667,14 @@ class _Change:
         request: Request,
         records: Sequence[Record],
         audience: tuple[int, ...] | None,
+        private: bool,
     ) -> None:
         self._chat = chat
         self.client = client
         self.request = request
         self.records = records
         self.audience = audience
+        self.private = private
 
     def landed(self, logged: Sequence[Logged], fresh: bool) -> None:
         self._chat.changed(self, logged, fresh)

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import re
 import sys
 import time
-from collections.abc import Callable
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+from twisted.application.app import ApplicationRunner
 from twisted.internet.endpoints import serverFromString
 from twisted.logger import (
     FilteringLogObserver,
-    Logger,
     LogLevel,
     LogLevelFilterPredicate,
     globalLogPublisher,
 )
 from twisted.python import usage
+from twisted.python.util import initgroups
 
 from chatd import __version__, certificate
-from chatd.chronicle import Chronicle, JsonLines, LogFile, line
+from chatd.chronicle import Chronicle, JsonLines, LogFile, Traffic
 from chatd.config import Config, ConfigError, Log, read
-from chatd.core.events import Told
 from chatd.daemon import Daemon, Listener
 from chatd.factory import Sessions, Wire
 from chatd.service import Chat
@@ -59,13 +63,26 @@ class Options(usage.Options):
         ["database", "d", None, "SQLite file to keep everything in [default: chat.db]"],
         ["certificate", None, None, "PEM file with the certificate, its chain and its key, for TLS at auto"],
         ["durability", None, None, "full: survive a power cut; process: only a crash [default: full]"],
-        ["conversation-log", None, None, "File to append to what is said in the lobby and in groups"],
+        [
+            "conversation-log",
+            None,
+            None,
+            "File to append to what is said in the lobby and in public groups, and who comes and goes",
+        ],
         ["log-json", None, None, "File to append the log to as JSON lines, besides twistd's own"],
         [
             "log-level",
             None,
             None,
-            "info, or debug to log every message, private ones without text [default: info]",
+            "info, or debug to log each message and to whom it is sent, no private text [default: info]",
+        ],
+    ]
+
+    optFlags = [
+        [
+            "conversation-log-private",
+            None,
+            "Append private groups and private messages to the conversation log as well",
         ],
     ]
 
@@ -94,6 +111,7 @@ def configuration(options: Options) -> Config:
     config = read(path) if named or path.exists() else Config()
     log = {
         "conversation": options["conversation-log"],
+        "conversation_private": bool(options["conversation-log-private"]) or None,
         "json": options["log-json"],
         "level": _one_of(options, "log-level", _LEVELS),
     }
@@ -150,7 +168,7 @@ def makeService(options: Options | None = None) -> Daemon:
     from twisted.internet import reactor
 
     try:
-        return assemble(configuration(options or Options()), steady(reactor))
+        return assemble(configuration(options or Options()), steady(reactor), _user())
     except (ConfigError, StoreError) as error:
         raise SystemExit(f"chatd: {error}") from None
 
@@ -164,16 +182,62 @@ def steady(reactor: Any) -> Any:
     return reactor
 
 
-def assemble(config: Config, reactor: Any) -> Daemon:
-    """The daemon of ``config``, on ``reactor``. Raises `ConfigError` and `StoreError`."""
+def _user() -> tuple[int, int] | None:
+    """The user and group that twistd becomes once its ports are open; None if it stays who it is.
+
+    Files that root creates before that would be closed to the daemon after it. A .tac file is not given
+    twistd's options, so they are taken from the runner that has called it. Raises `ConfigError`.
+    """
+    for frame, _ in traceback.walk_stack(None):
+        runner = frame.f_locals.get("self")
+        if isinstance(runner, ApplicationRunner):
+            uid, gid = runner.config.get("uid"), runner.config.get("gid")
+            root = os.geteuid() == 0
+            if uid is None or (gid is not None and not root):
+                return None
+            try:
+                group = pwd.getpwuid(uid).pw_gid
+            except KeyError:
+                raise ConfigError(f"--uid {uid} is no user of this machine") from None
+            return (uid, group if gid is None else gid) if root else None
+    return None
+
+
+@contextmanager
+def _acting_as(user: tuple[int, int] | None) -> Iterator[None]:
+    """Have root open and create files as ``user`` would."""
+    if user is None:
+        yield
+        return
+    uid, gid = user
+    group, groups = os.getegid(), os.getgroups()
+    os.setegid(gid)
+    initgroups(uid, gid)
+    os.seteuid(uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(group)
+        os.setgroups(groups)
+
+
+def assemble(config: Config, reactor: Any, user: tuple[int, int] | None = None) -> Daemon:
+    """The daemon of ``config``, on ``reactor``. Raises `ConfigError` and `StoreError`.
+
+    The certificate is read as whoever starts the daemon, database and logs are opened as ``user``
+    (uid and gid), if it is to become one.
+    """
     tls = None if config.certificate is None else certificate.read(Path(config.certificate))
     ways_in = wires(config.limits, tls)
     listeners = [_listener(listener, ways_in, reactor) for listener in config.listen]
-    witness = _witness(config.log)
-    store = Store(Path(config.database), config.durability, reactor)
-    snapshot = store.snapshot()
+    with _acting_as(user):
+        chronicle = _open_logs(config.log)
+        store = Store(Path(config.database), config.durability, reactor)
+        snapshot = store.snapshot()
     archive = store.archive()
-    chat = Chat(snapshot, archive, reactor, time.time, config.limits, witness)
+    traffic = Traffic() if config.log.level == "debug" else None
+    chat = Chat(snapshot, archive, reactor, time.time, config.limits, chronicle, traffic)
     journal = Journal(store.writer(), reactor, snapshot, chat.recover, chat.end_commit)
     chat.write_to(journal)
     return Daemon(reactor, listeners, Sessions(chat, reactor, config.limits), chat, journal, archive, store)
@@ -189,25 +253,18 @@ def _listener(listener: str, ways_in: dict[str, Wire], reactor: Any) -> Listener
     return Listener(listener, ways_in[wire], endpoint)
 
 
-def _witness(log: Log) -> Callable[[Told], None] | None:
-    """Open the logs; who sees all that is told: the conversation log, and at debug the daemon's own."""
-    witnesses: list[Callable[[Told], None]] = []
-    try:
-        if log.conversation is not None:
-            witnesses.append(Chronicle(LogFile(log.conversation)))
-        if log.json is not None:
-            level = LogLevelFilterPredicate(defaultLogLevel=LogLevel.levelWithName(log.level))
-            globalLogPublisher.addObserver(FilteringLogObserver(JsonLines(LogFile(log.json)), [level]))
-    except OSError as error:
-        raise ConfigError(f"can't write the log {error.filename}: {error.strerror}") from None
-    if log.level == "debug":
-        logger = Logger(namespace="chatd.told")
-        witnesses.append(lambda told: logger.debug("{line}", line=line(told)))
-    if not witnesses:
+def _open_logs(log: Log) -> Chronicle | None:
+    """Begin to log to the JSON log; the conversation log. Raises `ConfigError`."""
+    if log.json is not None:
+        level = LogLevelFilterPredicate(defaultLogLevel=LogLevel.levelWithName(log.level))
+        globalLogPublisher.addObserver(FilteringLogObserver(JsonLines(_log_file(log.json)), [level]))
+    if log.conversation is None:
         return None
+    return Chronicle(_log_file(log.conversation), log.conversation_private)
 
-    def see(told: Told) -> None:
-        for witness in witnesses:
-            witness(told)
 
-    return see
+def _log_file(path: str) -> LogFile:
+    try:
+        return LogFile(path)
+    except OSError as error:
+        raise ConfigError(f"can't write the log {path}: {error.strerror}") from None

@@ -139,8 +139,8 @@ class Daemon:
         with Daemon(folder, "--durability=process") as daemon, daemon.connect("text") as alice:
             alice.says("IAM alice")
 
-    ``script`` runs it: twistd, or `MOVING_CLOCK`. ``before`` stands before the command line, ``more``
-    are arguments of `subprocess.Popen`.
+    ``script`` runs it: twistd, or `MOVING_CLOCK`. ``before`` stands before the command line,
+    ``twistd_options`` before ``chatd``; ``more`` are arguments of `subprocess.Popen`.
     """
 
     def __init__(
@@ -150,6 +150,7 @@ class Daemon:
         tac: bool = False,
         script: str = TWISTD,
         before: Sequence[str] = (),
+        twistd_options: Sequence[str] = (),
         **more: Any,
     ) -> None:
         self._listeners: list[tuple[str, str]] = []
@@ -163,7 +164,7 @@ class Daemon:
         if tac:
             command = ["-ny", TAC]
         self.process = subprocess.Popen(
-            [*before, sys.executable, script, "--pidfile=", *command, *options],
+            [*before, sys.executable, script, "--pidfile=", *twistd_options, *command, *options],
             cwd=folder,
             env=environment(),
             stdin=more.pop("stdin", subprocess.DEVNULL),

@@ -22,7 +22,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.core.events import Told
 from chatd.core.limits import Limits
 from chatd.factory import ChatFactory, Sessions
-from chatd.service import Chat
+from chatd.service import Chat, Traffic
 from chatd.store.archive import Archive
 from chatd.store.journal import Journal
 from chatd.store.store import Store
@@ -192,7 +192,11 @@ class Stage:
     """A whole chatd on a database of its own, and the clients that come to it."""
 
     def __init__(
-        self, database: Path, limits: Limits | None = None, witness: Callable[[Told], None] | None = None
+        self,
+        database: Path,
+        limits: Limits | None = None,
+        witness: Callable[[Told, bool], None] | None = None,
+        traffic: Traffic | None = None,
     ) -> None:
         self.reactor = MemoryReactorClock()
         self.reactor.advance(1_000_000_000)
@@ -207,7 +211,8 @@ class Stage:
         readers = self.archive._pool
         assert isinstance(readers, ThreadlessPool)
         self.readers = readers
-        self.chat = Chat(snapshot, self.archive, self.reactor, self.reactor.seconds, self.limits, witness)
+        now = self.reactor.seconds
+        self.chat = Chat(snapshot, self.archive, self.reactor, now, self.limits, witness, traffic)
         self.journal = Journal(self.writer, self.reactor, snapshot, self.chat.recover, self.chat.end_commit)
         self.chat.write_to(self.journal)
         self.sessions = Sessions(self.chat, self.reactor, self.limits)

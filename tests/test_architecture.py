@@ -14,7 +14,8 @@ ROOT = Path(__file__).resolve().parent.parent
 ROOMS: dict[str, set[str]] = {
     "core": set(),
     "dialects": {"core", "__version__"},
-    "store": {"core"},
+    "files": set(),
+    "store": {"core", "files"},
     "direct": set(),
     "outbox": {"direct"},
     "burst": {"core", "dialects"},
@@ -25,7 +26,7 @@ ROOMS: dict[str, set[str]] = {
     "client": {"core", "dialects", "__version__"},
     "factory": {"core", "dialects", "service", "session", "outbox"},
     "config": {"core"},
-    "chronicle": {"core", "dialects"},
+    "chronicle": {"core", "dialects", "files"},
     "spec": {"core", "dialects"},
     "wires": {"core", "dialects", "carriers", "factory"},
     "certificate": {"config"},

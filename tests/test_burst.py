@@ -141,6 +141,36 @@ class Mistakes(SynchronousTestCase):
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
 
+class Counted(SynchronousTestCase):
+    """What is sent to each, as the log at debug has it."""
+
+    def setUp(self) -> None:
+        self.sent: list[tuple[Ear, int]] = []
+
+    def note(self, ear: Ear, told: Told) -> None:
+        """Keep the id of what is sent."""
+        assert isinstance(told, Logged)
+        self.sent.append((ear, told.id))
+
+    def test_each_listener_has_each_message_once_whoever_wrote_between(self) -> None:
+        burst = Burst(None, True, self.note)
+        alice, bob, carol = Ear(), Ear(), Ear(COURSE)
+        burst.add(message(1, "alice"), alice)
+        burst.add(message(2, "bob"), bob)
+        burst.add(message(3, "alice"), alice)
+        burst.end([alice, bob, carol])
+        for ear, ids in ((alice, [2]), (bob, [1, 3]), (carol, [1, 2, 3])):
+            self.assertEqual([id for who, id in self.sent if who is ear], ids)
+
+    def test_what_a_dialect_does_not_say_is_not_sent(self) -> None:
+        burst = Burst(None, True, self.note)
+        for number in (1, 2, 3):
+            burst.add(message(number))
+        burst.end([Ear(Stammer(Limits()))])
+        self.assertEqual([id for _, id in self.sent], [1, 3])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+
 class InTheChat(StageTestCase):
     """Bursts begin and end where nobody can tell."""
 

@@ -12,8 +12,10 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import provider
 
-from chatd.chronicle import Chronicle, JsonLines, LogFile, line
+from chatd.chronicle import Chronicle, JsonLines, LogFile, Traffic, line, outline
 from chatd.core.events import LOBBY, Arrived, Conversation, Departed, Event, Kind, Logged, User
+from chatd.core.limits import Limits
+from tests.harness import Stage
 
 ALICE = User(1, "alice", "alice", "#111111")
 BOB = User(2, "bob", "bob", "#222222")
@@ -35,7 +37,14 @@ def done(kind: Kind, subject: User | None = None, body: str = "") -> Logged:
 class LineTests(SynchronousTestCase):
     def test_says_who_said_what_and_where(self) -> None:
         self.assertEqual(line(said("hello all")), "[lobby] alice: hello all")
-        self.assertEqual(line(said("hello", WOB)), "[wob] alice: hello")
+        self.assertEqual(line(said("hello", WOB)), "[group wob] alice: hello")
+        self.assertEqual(line(said("hello", WOB), private=True), "[private group wob] alice: hello")
+        self.assertEqual(line(said("hello", DIRECT, BOB), private=True), "[private] alice to bob: hello")
+
+    def test_a_group_that_is_called_like_another_place_is_not_taken_for_it(self) -> None:
+        for name in ("lobby", "private"):
+            group = Conversation(4, "group", name)
+            self.assertEqual(line(said("hello", group)), f"[group {name}] alice: hello")
 
     def test_says_who_came_and_went(self) -> None:
         self.assertEqual(line(Arrived(ALICE, False, NOON)), "alice arrived")
@@ -43,18 +52,26 @@ class LineTests(SynchronousTestCase):
 
     def test_says_what_happened_to_a_group(self) -> None:
         for logged, expected in (
-            (done("created", None, "private"), "[wob] alice created private"),
-            (done("joined"), "[wob] alice joined"),
-            (done("invited", BOB), "[wob] alice invited bob"),
-            (done("kicked", BOB, "too loud"), "[wob] alice kicked bob too loud"),
-            (done("banned", BOB), "[wob] alice banned bob"),
-            (done("topic", None, "tea"), "[wob] alice topic tea"),
+            (done("created", None, "public"), "[group wob] alice created public"),
+            (done("joined"), "[group wob] alice joined"),
+            (done("invited", BOB), "[group wob] alice invited bob"),
+            (done("kicked", BOB, "too loud"), "[group wob] alice kicked bob too loud"),
+            (done("banned", BOB), "[group wob] alice banned bob"),
+            (done("topic", None, "tea"), "[group wob] alice topic tea"),
         ):
             with self.subTest(expected):
                 self.assertEqual(line(logged), expected)
 
-    def test_tells_of_a_private_message_but_not_what_it_says(self) -> None:
-        self.assertEqual(line(said("the secret", DIRECT, BOB)), "[private] alice to bob")
+    def test_outlines_what_is_private_without_text_and_group(self) -> None:
+        for logged, expected in (
+            (said("the secret", DIRECT, BOB), "[private] alice to bob"),
+            (said("the secret", WOB), "[private] alice to a group"),
+            (done("created", None, "private"), "[private] alice created"),
+            (done("kicked", BOB, "the secret"), "[private] alice kicked bob"),
+            (done("topic", None, "the secret"), "[private] alice topic"),
+        ):
+            with self.subTest(expected):
+                self.assertEqual(outline(logged), expected)
 
     def test_keeps_accents_and_spaces_of_every_kind(self) -> None:
         self.assertEqual(
@@ -66,11 +83,12 @@ class LineTests(SynchronousTestCase):
             line(said("é\n2026 [lobby] bob: forged\x1b[2J\u2028")),
             r"[lobby] alice: é\n2026 [lobby] bob: forged\x1b[2J\u2028",
         )
+        self.assertEqual(line(said("a\nb", DIRECT, BOB), private=True), r"[private] alice to bob: a\nb")
 
     def test_shows_what_would_turn_the_writing_round(self) -> None:
         for code in "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069":
             self.assertEqual(line(said(f"a{code}b")), "[lobby] alice: a\ufffdb")
-            self.assertEqual(line(done("topic", None, f"a{code}b")), "[wob] alice topic a\ufffdb")
+            self.assertEqual(line(done("topic", None, f"a{code}b")), "[group wob] alice topic a\ufffdb")
 
     @given(st.text())
     @settings(max_examples=100, deadline=None)
@@ -110,23 +128,95 @@ class FileTestCase(SynchronousTestCase):
 
 
 class ChronicleTests(FileTestCase):
-    def test_writes_a_line_with_its_time_for_all_but_what_is_private(self) -> None:
-        chronicle = Chronicle(self.opened())
-        for told in (
-            Arrived(ALICE, False, NOON),
-            said("héllo"),
-            said("the secret", DIRECT, BOB),
-            done("joined"),
-            Departed(ALICE, NOON + 1),
+    def witness(self, chronicle: Chronicle) -> str:
+        """What it writes about a short session."""
+        for told, private in (
+            (Arrived(ALICE, False, NOON), False),
+            (said("héllo"), False),
+            (said("the secret", DIRECT, BOB), True),
+            (said("among us", WOB), True),
+            (done("joined"), False),
+            (Departed(ALICE, NOON + 1), False),
         ):
-            chronicle(told)
+            chronicle(told, private)
+        return self.contents()
+
+    def test_writes_a_line_with_its_time_for_all_but_what_is_private(self) -> None:
         self.assertEqual(
-            self.contents(),
+            self.witness(Chronicle(self.opened())),
             "2026-11-21T10:00:00.000Z alice arrived\n"
             "2026-11-21T10:00:00.000Z [lobby] alice: héllo\n"
-            "2026-11-21T10:00:00.000Z [wob] alice joined\n"
+            "2026-11-21T10:00:00.000Z [group wob] alice joined\n"
             "2026-11-21T10:00:00.001Z alice left\n",
         )
+
+    def test_writes_what_is_private_as_well_if_asked_to(self) -> None:
+        self.assertEqual(
+            self.witness(Chronicle(self.opened(), private=True)),
+            "2026-11-21T10:00:00.000Z alice arrived\n"
+            "2026-11-21T10:00:00.000Z [lobby] alice: héllo\n"
+            "2026-11-21T10:00:00.000Z [private] alice to bob: the secret\n"
+            "2026-11-21T10:00:00.000Z [private group wob] alice: among us\n"
+            "2026-11-21T10:00:00.000Z [group wob] alice joined\n"
+            "2026-11-21T10:00:00.001Z alice left\n",
+        )
+
+
+class TrafficTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        # A client that catches up can hold back 5,000 bytes.
+        self.stage = Stage(folder / "chat.db", Limits(outbox=10_000), traffic=Traffic())
+        self.addCleanup(lambda: self.stage.close())
+        self.lines: list[str] = []
+
+        @provider(ILogObserver)
+        def observe(event: LogEvent) -> None:
+            if event["log_level"] is LogLevel.debug:
+                self.lines.append(formatEvent(event))
+
+        globalLogPublisher.addObserver(observe)
+        self.addCleanup(globalLogPublisher.removeObserver, observe)
+
+    def sent_to(self, nick: str) -> list[str]:
+        """The ids of what was sent to ``nick``."""
+        return [line.split()[0] for line in self.lines if line.endswith(f" {nick}") and " sent to " in line]
+
+    def test_what_comes_while_a_client_catches_up_is_sent_once(self) -> None:
+        alice = self.stage.json("alice")
+        self.stage.json("bob").hangs_up()
+        alice.asks(action="broadcast", msg="missed")
+        for size, count in ((10, 5), (2_000, 9)):  # more than can be held back, the second time
+            alice.hears()
+            self.lines.clear()
+            self.stage.readers.held = True
+            bob = self.stage.connect("json").asks(action="client-hello", from_="bob", since=0)
+            for _ in range(4):
+                alice.asks(action="broadcast", msg="x" * size)
+            self.stage.readers.held = False
+            while self.stage.readers.waiting:
+                self.stage.readers.run_next()
+                self.stage.settle()
+            heard = [str(said["id"]) for said in bob.objects() if said["action"] == "server-broadcast"]
+            self.assertEqual(len(heard), count)
+            self.assertEqual(sorted(self.sent_to("bob"), key=int), heard)
+            bob.hangs_up()
+
+    def test_what_follows_from_an_entry_was_received_from_nobody(self) -> None:
+        alice, bob = self.stage.text("alice"), self.stage.text("bob")
+        alice.says("cg;wob")
+        bob.says("j;wob")
+        self.lines.clear()
+        alice.says("leave;wob")
+        self.assertEqual(
+            [line for line in self.lines if " sent to " not in line],
+            [
+                f"3 received from 127.0.0.1:{alice.wire.getPeer().port} alice: [group wob] alice left",
+                "4 follows: [group wob] alice promoted bob owner",
+            ],
+        )
+        self.assertEqual(self.sent_to("bob"), ["3", "4"])
 
 
 class LogFileTests(FileTestCase):
@@ -141,8 +231,22 @@ class LogFileTests(FileTestCase):
         self.assertEqual(self.contents(), "one\n")
 
     def test_a_file_that_cannot_be_opened_is_an_error_at_once(self) -> None:
-        with self.assertRaises(OSError):
-            LogFile(str(self.path / "nowhere" / "a.log"))
+        self.path.touch()
+        for name in ("a.log", "nowhere/a.log"):
+            with self.assertRaises(OSError):
+                LogFile(str(self.path / name))
+
+    def test_it_and_its_folders_are_its_owners_alone_whatever_the_umask(self) -> None:
+        for umask in (0o000, 0o077):
+            folder = self.path / f"{umask:o}"
+            before = os.umask(umask)
+            try:
+                file = LogFile(str(folder / "a.log"))
+            finally:
+                os.umask(before)
+            self.addCleanup(file.close)
+            modes = [path.stat().st_mode & 0o777 for path in (self.path, folder, folder / "a.log")]
+            self.assertEqual(modes, [0o700, 0o700, 0o600])
 
     def test_loses_lines_on_a_full_disk_which_is_logged_once_and_goes_on_after(self) -> None:
         failures = self.capture()

@@ -34,7 +34,7 @@ class ReadTests(SynchronousTestCase):
                 certificate=None,
                 durability="full",
                 limits=Limits(),
-                log=Log(conversation=None, json=None, level="info"),
+                log=Log(conversation=None, conversation_private=False, json=None, level="info"),
             ),
         )
 
@@ -50,6 +50,7 @@ class ReadTests(SynchronousTestCase):
                 connections = 3
                 [log]
                 conversation = "said.log"
+                conversation_private = true
                 json = "all.log"
                 level = "debug"
             """),
@@ -59,7 +60,7 @@ class ReadTests(SynchronousTestCase):
                 certificate="chat.pem",
                 durability="process",
                 limits=Limits(line=100, connections=3),
-                log=Log(conversation="said.log", json="all.log", level="debug"),
+                log=Log(conversation="said.log", conversation_private=True, json="all.log", level="debug"),
             ),
         )
 
@@ -79,6 +80,7 @@ class ReadTests(SynchronousTestCase):
             "[limits]\nline = '16 KiB'": "Expected `int`, got `str` - at `$.limits.line`",
             "[limits]\nline = 1.5": "Expected `int`, got `float` - at `$.limits.line`",
             "[limits]\nline = true": "Expected `int`, got `bool` - at `$.limits.line`",
+            "[log]\nconversation_private = 1": "Expected `bool`, got `int` - at `$.log.conversation_private`",
             "[log]\nlevel = 'loud'": "Invalid enum value 'loud' - at `$.log.level`",
         }.items():
             with self.subTest(text):

@@ -176,10 +176,46 @@ class StopTests(DaemonTestCase):
         self.assertIn("all that was accepted is on disk", daemon.log)
 
 
+class SignalTests(DaemonTestCase):
+    def test_user_signals_do_not_end_it(self) -> None:
+        for options in ((), ("--logfile=-",)):
+            daemon = self.starts(f"--database={len(options)}.db", twistd_options=options)
+            alice = self.text(daemon, "alice")
+            for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGUSR1):
+                daemon.signal(number)
+                alice.says("groups")
+                alice.hears_until(b"END groups ")
+            self.assertEqual(daemon.terminate(), 0)
+            self.assertNotRegex(daemon.log, "#error|#critical|Traceback")
+
+
 class BackgroundTests(DaemonTestCase):
     def setUp(self) -> None:
         super().setUp()
         (self.folder / "chatd.toml").write_text("listen = ['text=tcp:0', 'json=tcp:0']\n")
+
+    def test_a_log_file_of_twistds_is_still_rotated(self) -> None:
+        started = twistd(self.folder, "-y", TAC)
+        self.assertEqual(started.returncode, 0)
+        process = os.pidfd_open(int((self.folder / "twistd.pid").read_text()))
+        self.addCleanup(os.close, process)
+        before = (self.folder / "twistd.log").read_text()
+        found = re.search(r"listening on text=tcp:0 at 127\.0\.0\.1:(\d+)", before)
+        assert found is not None, before
+        try:
+            with Client(socket.create_connection(("127.0.0.1", int(found[1])), PATIENCE)) as silent:
+                self.assertEqual(silent.line(), "WHO")
+                for number in (signal.SIGUSR2, signal.SIGUSR1, signal.SIGTERM):
+                    signal.pidfd_send_signal(process, number)
+                self.assertIn(b"shutting_down", silent.hears_rest())
+            self.assertTrue(select.select([process], [], [], SOON)[0], "it is still there")
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(process, signal.SIGKILL)
+        self.assertIn("is ready", (self.folder / "twistd.log.1").read_text())
+        log = (self.folder / "twistd.log").read_text()
+        self.assertIn("all that was accepted is on disk", log)
+        self.assertNotIn("is ready", log)
 
     def test_starts_serves_and_is_stopped_by_its_pid_file(self) -> None:
         started = twistd(self.folder, "-y", TAC)
@@ -217,7 +253,7 @@ class BackgroundTests(DaemonTestCase):
 class LogTests(DaemonTestCase):
     def happened(self, log: str) -> list[str]:
         """The lines of the log about clients, without time and place; their addresses by letter."""
-        lines = re.findall(r"\[chatd\.(?:factory|service|session|told)\S*#(\w+)\] (.*)", log)
+        lines = re.findall(r"\[chatd\.(?:factory|service|session|chronicle)\S*#(\w+)\] (.*)", log)
         happened = "\n".join(f"{level}: {line}" for level, line in lines)
         for letter, address in zip("ABC", re.findall(r"(\S+) connected", happened), strict=True):
             happened = happened.replace(address, letter)
@@ -276,17 +312,95 @@ class LogTests(DaemonTestCase):
         daemon = self.starts("--log-level=debug")
         self.converse(daemon)
         self.assertEqual(
-            [line for line in self.happened(daemon.log) if line.startswith("debug: [")],
+            [line for line in self.happened(daemon.log) if line.startswith("debug: ")],
             [
-                "debug: [wob] alice created private",
-                "debug: [wob] alice: among us",
-                "debug: [private] bob to alice",
-                r"debug: [lobby] bob: hello\nall",
+                "debug: bob arrived: sent to A alice",
+                "debug: 1 received from A alice: [private] alice created",
+                "debug: 2 received from A alice: [private] alice to a group",
+                "debug: 3 received from B bob: [private] bob to alice",
+                "debug: 3 sent to A alice",
+                r"debug: 4 received from B bob: [lobby] bob: hello\nall",
+                "debug: 4 sent to A alice",
+                "debug: bob left: sent to A alice",
             ],
         )
-        self.assertNotIn("the secret", daemon.log)
+        self.assertNotRegex(daemon.log, "the secret|among us|wob")
 
-    def test_the_conversation_log_holds_lobby_groups_and_presence_and_is_appended_to(self) -> None:
+    def test_at_debug_no_private_group_is_in_any_log(self) -> None:
+        daemon = self.starts("--log-level=debug", "--log-json=all.json", "--conversation-log=said.log")
+        with self.text(daemon, "alice") as alice, self.text(daemon, "bob") as bob:
+            for client, line in (
+                (alice, "cg;hush1;private"),
+                (alice, "topic;hush1;hush2"),
+                (alice, "invite;hush1;bob"),
+                (bob, "j;hush1"),
+                (bob, "bg;hush1;hush3"),
+                (bob, "messages;hush1"),
+                (alice, "s;bob;hush4"),
+                (alice, "kick;hush1;bob;hush5"),
+                (bob, "j;hush1"),
+                (alice, "ban;hush1;bob;hush6"),
+                (bob, "bg;hush1;hush7"),
+                (alice, "cg;open"),
+                (alice, "bg;open;loud"),
+                # In one segment, and so in one commit: the message was private when it was decided.
+                (alice, "bg;hush1;hush8\nvisibility;open;private\nbg;open;hush9\nvisibility;open;public"),
+            ):
+                client.says(line)
+                client.says("groups")
+                client.hears_until(b"END groups ")
+        self.assertEqual(daemon.terminate(), 0)
+        logs = [daemon.log, *((self.folder / name).read_text() for name in ("all.json", "said.log"))]
+        for log in logs:
+            self.assertIn("[group open] alice: loud", log)
+            self.assertNotIn("hush", log)
+            self.assertIn("[group open] alice visibility public", log)
+        self.assertEqual(logs[0].count("[private] alice visibility"), 1)
+
+    def test_at_debug_what_is_sent_to_one_who_comes_back_has_its_lines(self) -> None:
+        daemon = self.starts("--log-level=debug")
+        alice = self.text(daemon, "alice")
+        self.json(daemon, "bob").close()
+        self.assertEqual([alice.line(), alice.line()], ["ARR bob", "LFT bob"])
+        alice.says("s;bob;one").says("MSG two").says("s;bob;three")
+        alice.hears_until(b"ACK s bob 3 2\n")
+        bob = self.json(daemon, "bob", since=1)
+        bob.object(id=3)
+        bob.asks(action="history", dest="alice").object(action="server-history")
+        # Another with pages of what was missed.
+        bob.close()
+        alice.hears_until(b"LFT bob\n")
+        alice.says("s;bob;four")
+        alice.hears_until(b"ACK s bob 4 3\n")
+        self.json(daemon, "bob").object(action="server-history", **{"with": "alice"})
+        self.assertEqual(daemon.terminate(), 0)
+        sent = re.findall(r"#debug\] (.*) sent to \S+ bob$", daemon.log, re.MULTILINE)
+        self.assertEqual(sent, ["2", "3", "page up to 3", "page up to 4", "page up to 2"])
+
+    def test_the_conversation_log_holds_what_is_private_only_if_asked_to(self) -> None:
+        for options, private in (
+            ((), []),
+            (
+                ("--conversation-log-private",),
+                [
+                    "[private group wob] alice created private",
+                    "[private group wob] alice: among us",
+                    "[private] bob to alice: the secret",
+                ],
+            ),
+        ):
+            name = f"{len(options)}.log"
+            with Daemon(
+                self.folder, f"--conversation-log=logs/{name}", f"--database={name}.db", *options
+            ) as daemon:
+                self.converse(daemon)
+                self.assertEqual(daemon.terminate(), 0)
+            said = (self.folder / "logs" / name).read_text("utf-8")
+            self.assertEqual(re.findall(r"\[private.*", said), private)
+            self.assertEqual("the secret" in said, bool(options))
+            self.assertEqual("wob" in said, bool(options))
+
+    def test_the_conversation_log_holds_lobby_and_presence_and_is_appended_to(self) -> None:
         log = self.folder / "said.log"
         for times in (1, 2):
             daemon = self.starts("--conversation-log=said.log")
@@ -300,8 +414,6 @@ class LogTests(DaemonTestCase):
             [
                 "alice arrived",
                 "bob arrived",
-                "[wob] alice created private",
-                "[wob] alice: among us",
                 r"[lobby] bob: hello\nall",
                 "bob left",
                 "alice left",
@@ -321,9 +433,11 @@ class LogTests(DaemonTestCase):
                 event["nick"] for event in events if "arrived from" in (event.get("log_format") or "")
             ]
             self.assertEqual(arrivals, ["alice", "bob"])
-            said = [event["line"] for event in events if event["log_namespace"] == "chatd.told"]
-            self.assertEqual(r"[lobby] bob: hello\nall" in said, level == "debug")
-            self.assertNotIn("the secret", path.read_text("utf-8"))
+            said = [
+                event.get("line") for event in events if event["log_namespace"] == "chatd.chronicle.Traffic"
+            ]
+            self.assertEqual(said.count(r"[lobby] bob: hello\nall"), int(level == "debug"))
+            self.assertNotRegex(path.read_text("utf-8"), "the secret|among us|wob")
 
     def test_nothing_that_a_client_sends_is_an_error_of_ours(self) -> None:
         daemon = self.starts("--log-level=debug")

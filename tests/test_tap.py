@@ -3,10 +3,15 @@
 import contextlib
 import fcntl
 import os
+import re
+import select
+import shutil
+import signal
 import socket
 import sqlite3
 import ssl
 import sys
+import tempfile
 from pathlib import Path
 
 from twisted.internet.endpoints import quoteStringArgument
@@ -19,7 +24,7 @@ from chatd.config import Config, ConfigError, Log
 from chatd.core.limits import Limits
 from chatd.tap import Options, assemble, configuration, parse_listener
 from tests.certificates import self_signed
-from tests.daemon_process import TAC, Client, Daemon, twistd, without_privileges
+from tests.daemon_process import PATIENCE, TAC, Client, Daemon, twistd, without_privileges
 
 NO_LISTENER = "a listener is WIRE=ENDPOINT with one of auto, json, text, tp6, tp6-history first"
 
@@ -51,7 +56,7 @@ class ConfigurationTests(FolderTestCase):
                 certificate=None,
                 durability="full",
                 limits=Limits(),
-                log=Log(conversation=None, json=None, level="info"),
+                log=Log(conversation=None, conversation_private=False, json=None, level="info"),
             ),
         )
 
@@ -65,6 +70,7 @@ class ConfigurationTests(FolderTestCase):
                 *("--certificate", "chat.pem"),
                 *("--durability", "process"),
                 *("--conversation-log", "said.log"),
+                "--conversation-log-private",
                 *("--log-json", "all.log"),
                 *("--log-level", "debug"),
             ),
@@ -74,7 +80,7 @@ class ConfigurationTests(FolderTestCase):
                 certificate="chat.pem",
                 durability="process",
                 limits=Limits(),
-                log=Log(conversation="said.log", json="all.log", level="debug"),
+                log=Log(conversation="said.log", conversation_private=True, json="all.log", level="debug"),
             ),
         )
 
@@ -94,6 +100,7 @@ class ConfigurationTests(FolderTestCase):
             message = 100
             [log]
             conversation = "file.log"
+            conversation_private = true
             level = "debug"
         """)
         from_the_file = Config(
@@ -101,7 +108,7 @@ class ConfigurationTests(FolderTestCase):
             listen=("text=tcp:1", "text=tcp:2"),
             durability="process",
             limits=Limits(message=100),
-            log=Log(conversation="file.log", level="debug"),
+            log=Log(conversation="file.log", conversation_private=True, level="debug"),
         )
         self.assertEqual(self.configured(), from_the_file)
         self.assertEqual(
@@ -111,7 +118,7 @@ class ConfigurationTests(FolderTestCase):
                 listen=("json=tcp:3",),
                 durability="process",
                 limits=Limits(message=100),
-                log=Log(conversation="file.log", json="option.json", level="info"),
+                log=Log(conversation="file.log", conversation_private=True, json="option.json", level="info"),
             ),
         )
 
@@ -278,6 +285,7 @@ class CommandLineTests(FolderTestCase):
             "--log-level=": "[default: info]",
             "--log-json=": "",
             "--conversation-log=": "",
+            "--conversation-log-private": "",
         }.items():
             self.assertIn(option, words)
             self.assertIn(default, words.partition(option)[2])
@@ -312,11 +320,13 @@ class CommandLineTests(FolderTestCase):
         self.assertEqual(os.listdir(), [])
 
     def test_a_log_that_cannot_be_written(self) -> None:
+        Path("file").touch()
         for option in ("--conversation-log", "--log-json"):
-            self.assertEqual(
-                self.refuses("chatd", f"{option}=nowhere/a.log"),
-                "can't write the log nowhere/a.log: No such file or directory",
-            )
+            for name in ("file/a.log", "file/nowhere/a.log"):
+                self.assertEqual(
+                    self.refuses("chatd", f"{option}={name}"),
+                    f"can't write the log {name}: Not a directory",
+                )
 
     def test_a_database_that_cannot_be_used(self) -> None:
         Path("text.db").write_text("certainly no database, and long enough not to look like an empty one" * 9)
@@ -400,3 +410,119 @@ class CommandLineTests(FolderTestCase):
         Path("chatd.toml").write_text("nonsense = 1")
         ended = twistd(self.folder, "-ny", TAC, path="")
         self.assertEqual(ended.stderr, "chatd: chatd.toml: there is no key `nonsense`\n")
+
+
+class UserTests(FolderTestCase):
+    """``twistd --uid``: files belong to the user that the daemon becomes, or the start is refused.
+
+    Root becomes nobody. Whoever else runs the tests becomes who they are, and sees the same.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.uid, self.gid = (65534, 65534) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
+        self.user = ("--uid", str(self.uid), "--gid", str(self.gid))
+        # Not in the working folder, which may be closed to others.
+        self.folder = Path(tempfile.mkdtemp()).resolve()
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.folder.chmod(0o755)
+        (self.folder / "chatd.toml").write_text(
+            "listen = ['text=tcp:0']\nlog = {conversation = 'logs/said.log', json = 'logs/all.json'}\n"
+        )
+
+    def assert_owned(self) -> None:
+        """These files are that user's, and nobody else can read them."""
+        for name in (
+            "chat.db",
+            "chat.db-wal",
+            "chat.db-shm",
+            "chat.db.lock",
+            "logs/said.log",
+            "logs/all.json",
+        ):
+            found = (self.folder / name).stat()
+            self.assertEqual((found.st_uid, found.st_gid), (self.uid, self.gid), name)
+            self.assertEqual(found.st_mode & 0o777, 0o600, name)
+
+    def talks(self, alice: Client) -> None:
+        """Say something that has to be stored."""
+        with alice:
+            alice.says("IAM alice").says("s;alice;a note")
+            self.assertEqual([alice.line() for _ in range(2)], ["WHO", "ARR alice"])
+            while (line := alice.line()).startswith(("BCK ", "INF ")):
+                pass
+            self.assertEqual(line[:12], "ACK s alice ")
+
+    def test_in_the_foreground_files_are_that_users(self) -> None:
+        os.chown(self.folder, self.uid, self.gid)
+        for tac in (False, True):
+            options = () if tac else ("--listen=text=tcp:0",)
+            with (
+                self.subTest(tac=tac),
+                Daemon(self.folder, *options, tac=tac, twistd_options=self.user) as daemon,
+            ):
+                self.talks(daemon.connect("text"))
+                self.assert_owned()
+                self.assertEqual(daemon.terminate(), 0)
+                self.assertNotIn("as root", daemon.log)
+
+    def test_in_the_background_files_are_that_users(self) -> None:
+        os.chown(self.folder, self.uid, self.gid)
+        for way in (("chatd",), ("-y", TAC)):
+            with self.subTest(way):
+                started = twistd(self.folder, *self.user, *way)
+                self.assertEqual((started.returncode, started.stdout), (0, ""))
+                process = os.pidfd_open(int((self.folder / "twistd.pid").read_text()))
+                self.addCleanup(os.close, process)
+                try:
+                    log = (self.folder / "twistd.log").read_text()
+                    found = re.findall(r"listening on text=tcp:0 at 127\.0\.0\.1:(\d+)", log)
+                    self.talks(Client(socket.create_connection(("127.0.0.1", int(found[-1])), PATIENCE)))
+                    self.assert_owned()
+                finally:
+                    signal.pidfd_send_signal(process, signal.SIGTERM)
+                self.assertTrue(select.select([process], [], [], PATIENCE)[0], "it is still there")
+        self.assertNotRegex((self.folder / "twistd.log").read_text(), "as root|#error|#critical|Traceback")
+
+    def test_where_that_user_can_not_write_the_start_is_refused_and_leaves_nothing(self) -> None:
+        (self.folder / "chatd.toml").write_text("listen = ['text=tcp:0']\n")
+        self.folder.chmod(0o555)
+        database = self.folder / "chat.db"
+        sentence = f"chatd: can't use the database {database}: Permission denied ({database}.lock)\n"
+        for way in (("-n", "chatd"), ("chatd",), ("-ny", TAC), ("-y", TAC)):
+            with self.subTest(way):
+                ended = twistd(self.folder, *self.user, *way)
+                self.assertEqual((ended.returncode, ended.stdout), (1, ""))
+                # twistd itself warns of a --uid that is nothing new.
+                self.assertEqual(ended.stderr.splitlines(keepends=True)[-1:], [sentence])
+                self.assertEqual(os.listdir(self.folder), ["chatd.toml"])
+
+    def test_a_user_of_the_applications_own_is_refused_where_it_can_not_write(self) -> None:
+        """A .tac file can name one to twistd alone; here it takes the right to write itself."""
+        (self.folder / "own.tac").write_text(
+            "import os\n"
+            "from twisted.application.service import Application\n"
+            "from chatd.tap import makeService\n"
+            "application = Application('chatd')\n"
+            "makeService().setServiceParent(application)\n"
+            "os.chmod('chat.db', 0o400)\n"
+        )
+        ended = twistd(self.folder, "--pidfile=", "-ny", "own.tac", preexec_fn=without_privileges)
+        database = self.folder / "chat.db"
+        sentence = f"can't use the database {database}: Permission denied ({database})"
+        self.assertEqual((ended.returncode, ended.stderr), (1, f"chatd: {sentence}\n"))
+        self.assertEqual(ended.stdout.count(sentence), 1)
+        self.assertNotIn("is ready", ended.stdout)
+
+    def test_a_user_that_is_none_is_one_sentence(self) -> None:
+        for way in (("-n", "chatd"), ("-y", TAC)):
+            ended = twistd(self.folder, "--pidfile=", "--uid=3999999999", *way)
+            self.assertEqual(
+                (ended.returncode, ended.stderr), (1, "chatd: --uid 3999999999 is no user of this machine\n")
+            )
+            self.assertEqual(os.listdir(self.folder), ["chatd.toml"])
+
+    def test_root_is_warned_once(self) -> None:
+        with Daemon(self.folder) as daemon:
+            self.assertEqual(daemon.terminate(), 0)
+            self.assertEqual(daemon.log.count("chatd runs as root"), int(os.geteuid() == 0))

@@ -221,6 +221,12 @@ class State:
         alike = filter(None, map(self._groups_by_look.get, looks(name)))
         return min(alike, key=lambda group: group.conversation.id, default=None)
 
+    def is_private(self, conversation: Conversation) -> bool:
+        """Whether this is a direct conversation, or a group that is private now."""
+        if conversation.kind == "group":
+            return self._group_ids[conversation.id].visibility == "private"
+        return conversation.kind == "direct"
+
     def groups_seen_by(self, user: User) -> list[Group]:
         """The groups that exist as far as ``user`` can tell, by name."""
         return [self._groups[key] for key in sorted(self._groups) if self._groups[key].visible_to(user)]

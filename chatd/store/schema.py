@@ -5,10 +5,12 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from importlib import resources
 from pathlib import Path
 from typing import Final
+
+from chatd.files import open_private
 
 APPLICATION_ID: Final = 0x63686174
 """``chat`` in ASCII: SQLite's mark of a file that is chatd's (PRAGMA application_id)."""
@@ -28,7 +30,7 @@ class Lock:
     def __init__(self, database: Path) -> None:
         path = database.with_name(database.name + ".lock")
         try:
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+            self._descriptor = open_private(path, os.O_RDWR | os.O_CREAT)
         except OSError as error:
             raise StoreError(f"can't use the database {database}: {error.strerror} ({path})") from None
         try:
@@ -59,7 +61,7 @@ def prepare(database: Path, scripts: list[str]) -> None:
     """
     try:
         # What is said in private is nobody else's to read; SQLite's own files beside it follow suit.
-        os.close(os.open(database, os.O_RDWR | os.O_CREAT, 0o600))
+        os.close(open_private(database, os.O_RDWR | os.O_CREAT))
         with closing(sqlite3.connect(database, isolation_level=None)) as connection:
             _migrate(connection, database, scripts)
     except (sqlite3.Error, OSError) as error:
@@ -93,6 +95,8 @@ def _migrate(connection: sqlite3.Connection, database: Path, scripts: list[str])
 
 def _keep_copy(connection: sqlite3.Connection, path: Path) -> None:
     try:
+        with suppress(OSError):  # SQLite, which can't open it either, says why
+            os.close(open_private(path, os.O_RDWR | os.O_CREAT))
         with closing(sqlite3.connect(path)) as copy:
             connection.backup(copy)
     except sqlite3.Error as error:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from errno import EACCES
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from twisted.enterprise.adbapi import ConnectionPool
 
+from chatd.files import make_folder
 from chatd.store.archive import Archive, Snapshot, load
 from chatd.store.schema import Lock, StoreError, migrations, prepare
 
@@ -18,6 +21,8 @@ Durability = Literal["full", "process"]
 PATIENCE: Final = 1.0
 """Seconds to wait for another program that has the database locked; a stopping daemon has five in all."""
 
+_MIGRATIONS: Final = migrations()  # read now: a user that the daemon becomes may not be able to
+
 _SYNCHRONOUS: Final = {"full": "FULL", "process": "NORMAL"}
 
 
@@ -25,7 +30,7 @@ class Store:
     """One database file, held by this process alone.
 
     ``full`` durability survives a power cut, ``process`` only the end of the process. ``pool`` makes
-    a pool of connections, with adbapi's arguments. Raises `StoreError`.
+    a pool of connections, with adbapi's arguments. A missing folder is created. Raises `StoreError`.
     """
 
     def __init__(
@@ -36,9 +41,13 @@ class Store:
         pool: Callable[..., ConnectionPool] = ConnectionPool,
     ) -> None:
         path = self._path = path.absolute()
+        try:
+            make_folder(path.parent)
+        except OSError as error:
+            raise StoreError(f"can't use the database {path}: {error.strerror} ({error.filename})") from None
         self._lock = Lock(path)
         try:
-            prepare(path, migrations())
+            prepare(path, _MIGRATIONS)
         except BaseException:
             self._lock.release()
             raise
@@ -67,6 +76,12 @@ class Store:
     def archive(self) -> Archive:
         """Pages of the log, on connections that can't write."""
         return Archive(self._connections("ro", 2))
+
+    def check(self) -> None:
+        """Raises `StoreError` if the user that this process has become may not write here."""
+        for path, needed in ((self._path, os.R_OK | os.W_OK), (self._path.parent, os.W_OK | os.X_OK)):
+            if not os.access(path, needed, effective_ids=True):
+                raise StoreError(f"can't use the database {self._path}: {os.strerror(EACCES)} ({path})")
 
     def release(self) -> None:
         """Let others have the file; call it when journal and archive are closed."""

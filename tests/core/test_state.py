@@ -125,6 +125,20 @@ class Groups(SynchronousTestCase):
             refusal = self.assertRaises(Refusal, self.state.group, name, bob)
             self.assertEqual((refusal.code, refusal.about), ("no_such_group", name))
 
+    def test_are_private_as_long_as_they_are(self) -> None:
+        for line in ("alice: cg;wob", "alice: cg;den;private", "alice: s;bob;hello"):
+            self.chat.outcome(line)
+        alice, bob = self.chat.user("alice"), self.chat.user("bob")
+        wob, den = (self.state.group(name, alice).conversation for name in ("wob", "den"))
+        direct = self.state.direct(alice, bob)
+        assert direct is not None
+        self.assertEqual(
+            [self.state.is_private(where) for where in (LOBBY, wob, den, direct)], [False, False, True, True]
+        )
+        self.chat.outcome("alice: visibility;den;public")
+        self.chat.outcome("alice: visibility;wob;private")
+        self.assertEqual([self.state.is_private(where) for where in (wob, den)], [True, False])
+
     def test_an_audience_outlives_what_changes_the_group(self) -> None:
         self.chat.outcome("alice: cg;wob")
         group = self.state.group("wob", self.chat.user("alice"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -140,6 +141,17 @@ class Upgrade(FileTestCase):
         self.assertEqual(self.files(), ["chat.db", self.copy.name])
         self.assertEqual(ask(self.copy, "PRAGMA user_version"), [(len(self.old),)])
         self.assertEqual(ask(self.copy, "SELECT * FROM users"), [(1, "alice", "alice", "#123456", 0)])
+
+    def test_the_copy_is_its_owners_alone_whatever_the_umask(self) -> None:
+        for umask in (0o000, 0o077):
+            self.copy.unlink(missing_ok=True)
+            tell(self.database, f"PRAGMA user_version = {len(self.old)}")
+            before = os.umask(umask)
+            try:
+                prepare(self.database, [*self.old, f"CREATE TABLE t{umask} (x);"])
+            finally:
+                os.umask(before)
+            self.assertEqual(self.copy.stat().st_mode & 0o777, 0o600)
 
     def test_an_older_chatd_goes_on_with_the_copy(self) -> None:
         prepare(self.database, [*self.old, NEXT])

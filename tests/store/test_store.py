@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,33 @@ class Opening(SynchronousTestCase):
             connection.execute("DROP TABLE log")
         error = self.assertRaises(StoreError, store.snapshot)
         self.assertEqual(str(error), f"can't read the database {database}: no such table: log")
+
+    def test_its_files_and_folders_are_its_owners_alone_whatever_the_umask(self) -> None:
+        for umask in (0o000, 0o077):
+            name = f"{umask:o}"
+            before = os.umask(umask)
+            try:
+                store = self.open(f"{name}/a/chat.db")
+                writer = store.writer()
+                self.successResultOf(writer.runOperation("INSERT INTO users VALUES (1, 'a', 'a', '', 0)"))
+            finally:
+                os.umask(before)
+            folder = self.folder / name / "a"
+            self.assertEqual(
+                {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()},
+                dict.fromkeys(("chat.db", "chat.db-shm", "chat.db-wal", "chat.db.lock"), 0o600),
+            )
+            for made in (folder, folder.parent):
+                self.assertEqual(made.stat().st_mode & 0o777, 0o700)
+            writer.close()
+
+    def test_a_folder_that_can_not_be_made_is_one_sentence(self) -> None:
+        (self.folder / "file").touch()
+        error = self.assertRaises(StoreError, self.open, "file/a/chat.db")
+        folder = self.folder / "file" / "a"
+        self.assertEqual(
+            str(error), f"can't use the database {folder / 'chat.db'}: Not a directory ({folder})"
+        )
 
     def test_any_name_will_do(self) -> None:
         for name in ("a b.db", "50%.db", "what?.db", "a#b.db", "ça.db"):
