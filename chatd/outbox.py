@@ -126,6 +126,23 @@ class Outbox:
         else:
             self._flush_soon()
 
+    def set_pace(self, pace: float, portion: int) -> None:
+        """Write at another pace from now on; what waits for its time waits no longer than the new pace."""
+        self.portion = portion
+        if pace == self.pace:
+            return
+        self.pace = pace
+        if self._next is not None and not (self.closed or self._finished):
+            self._next.cancel()
+            self._next = self._clock.callLater(pace, self._write_next) if pace else None
+            self._flush_soon()
+
+    def rest(self, seconds: float) -> None:
+        """Write what waits now, and nothing more for so long."""
+        self.flush()
+        if self._next is None and not self.closed:
+            self._next = self._clock.callLater(seconds, self._write_next)
+
     def flush(self) -> None:
         """Write what waits, as far as the transport and the pace allow."""
         self._due = False

@@ -140,16 +140,22 @@ class Chat:
 
     # What clients do.
 
-    def submit(self, client: Client, request: Request) -> None:
-        """Do what ``request`` asks, or refuse it; either answer leaves in its turn."""
+    def submit(self, client: Client, request: Request) -> Refusal | None:
+        """Do what ``request`` asks, or refuse it; either answer leaves in its turn.
+
+        Returns the refusal, if that is decided already.
+        """
+        refused = None
         try:
             self._obey(client, request)
         except Refusal as refusal:
+            refused = refusal
             self._refuse(client, request, refusal)
         if len(self._journal) >= self._limits.queue:
             # The queue is full: hear this client again when what it said so far has had its turn.
             client.pause()
             self._journal.submit(_Turn(self, client, None, client.resume))
+        return refused
 
     def quit(self, client: Client, request: Request | None, refusal: Refusal | None = None) -> None:
         """Let ``client`` go once everything before is answered, with an answer if it asked, or a refusal."""

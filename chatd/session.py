@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 import msgspec
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from chatd.core.answers import Answer
@@ -24,6 +24,15 @@ to close with bytes unread is a reset, which may overtake the refusal."""
 
 MOMENT: Final = 5.0
 """Seconds in which what is written to a connection that works has arrived, and was read."""
+
+QUIET: Final = 0.25
+"""Seconds without a word behind a hello after which a client that may be the reference client is none."""
+
+LONGEST: Final = 5.0
+"""Seconds for which what such a client has missed is written line by line; then the rest leaves at once."""
+
+MOST_REFUSALS: Final = 5
+"""Refusals after which a client without a name has to go: it speaks something else, or guesses."""
 
 
 class Carrier(Protocol):
@@ -74,6 +83,15 @@ class Session:
         self._linger = 0.0
         self._held: list[bytes] | None = None
         self._held_size = 0
+        # The hello after which it is open how the client reads, what its next request showed, what waits
+        # until that is clear, how many bytes that is, and how much of it is missed entries and before.
+        self._hello: Request | None = None
+        self._shows: Request | None = None
+        self._meanwhile: list[bytes] | None = None
+        self._meanwhile_size = 0
+        self._missed = 0
+        self._timer: IDelayedCall | None = None
+        self._refusals = 0
         self._broken = False
         # The last id that has arrived, for all we know; the last that was written, and when.
         self._proven: int | None = None
@@ -98,7 +116,8 @@ class Session:
         """
         if not self.counts:
             return None
-        broken = self._broken or self._held is not None or self._outbox.dropped
+        waits = self._held is not None or self._outbox.dropped or bool(self._meanwhile)
+        broken = self._broken or waits
         return self._proven if broken else self.upto
 
     @property
@@ -114,12 +133,17 @@ class Session:
             self.stumble(None)
             return
         if self.user is None:
-            # Nothing was said yet that could be mistaken for the one dialect or the other.
-            self.speak(request.becomes)
             self._proven = self._sent = None
-        elif self._held is None and self._outbox.empty:
+            if request is not None:
+                # Nothing was said yet that could be mistaken for the one dialect or the other.
+                self.speak(request.becomes)
+                self._hello = request if request.pace else None
+        elif self._hello is not None and self._shows is None:
+            self._learn(request)
+        elif self._held is None and self._meanwhile is None and self._outbox.empty:
             self._note_progress()
-        self._ask(request)
+        if request is not None:
+            self._ask(request)
 
     def _note_progress(self) -> None:
         """The client said something, so it is there, and nothing waits for it here."""
@@ -132,10 +156,19 @@ class Session:
             # How the next frame is meant depends on this one: see `_settle`.
             self._awaited.add(request)
             self.pause()
+        self._submit(request)
+
+    def _submit(self, request: Request) -> None:
         try:
-            self._chat.submit(self, request)
+            refusal = self._chat.submit(self, request)
         except Exception:
             self.stumble(request)
+            return
+        # A refusal that passes by itself is no fault of the client.
+        if refusal is not None and self.user is None and refusal.retry_after is None:
+            self._refusals += 1
+            if self._refusals == MOST_REFUSALS:
+                self.break_off(Refusal("too_many_refusals"))
 
     def _settle(self, request: Request) -> None:
         """``request`` was answered or refused: take the next frame, if that waited for it."""
@@ -150,14 +183,13 @@ class Session:
 
     def misread(self, refusal: Refusal) -> None:
         """Refuse a frame that the carrier could not cut whole; it goes on with the next."""
-        self._chat.submit(self, Request(refusal))
+        self._submit(Request(refusal))
 
     def speak(self, dialect: Dialect | None) -> None:
         """Speak to the client in ``dialect`` from now on, if there is one."""
         if dialect is not None:
             self.dialect = dialect
-            self._outbox.pace = dialect.pace
-            self._outbox.portion = dialect.portion
+            self._outbox.set_pace(dialect.pace, dialect.portion)
 
     def end(self) -> None:
         """The client sends nothing more: answer what it asked, then close."""
@@ -172,6 +204,7 @@ class Session:
     def lost(self, broken: bool = False) -> None:
         """The connection is gone: ``broken``, unless one side has closed it."""
         self.leaving = True
+        self._stop_waiting()
         self._broken = broken
         self._outbox.lost()
         self._chat.depart(self)
@@ -188,9 +221,13 @@ class Session:
 
     def answer(self, request: Request, answer: Answer) -> None:
         """Answer ``request``, in the dialect that it has shown, and ask what follows from it."""
-        self.speak(request.becomes)
+        self._turn_to(request)
         self.speak(request.granted)
-        self._reply(self.dialect.answer(request, answer))
+        frame = self.dialect.answer(request, answer)
+        if request is self._hello and not self.leaving:
+            self._hesitate(frame)
+        else:
+            self._reply(frame)
         if request.then is not None:
             self.ask_later(msgspec.structs.replace(request.then, upto=self._chat.told))
         self._settle(request)
@@ -200,20 +237,26 @@ class Session:
         if request is None:
             self._reply(self.dialect.refusal(None, refusal))
             return
-        self.speak(request.becomes)
+        self._turn_to(request)
         try:
             self._reply(self.dialect.refusal(request, refusal))
         finally:
             self._settle(request)
 
     def send(self, frame: bytes) -> None:
-        """Send what has no place in the log, or what is read from it."""
-        self._outbox.put(frame)
+        """Send what has no place in the log, or a page that is read from it."""
+        self._put(frame)
+
+    def resend(self, frame: bytes) -> None:
+        """Send an entry that the client has missed, as it is told live."""
+        self._put(frame)
+        if self._meanwhile is not None:
+            self._missed = len(self._meanwhile)
 
     def deliver(self, frame: bytes) -> None:
         """Send an entry of the log in its turn: held back while the client is still catching up."""
         if self._held is None:
-            self._outbox.put(frame)
+            self._put(frame)
             return
         self._held_size += len(frame)
         if not self._holds_too_much:
@@ -236,7 +279,7 @@ class Session:
             return False
         held, self._held = self._held or [], None
         for frame in held:
-            self._outbox.put(frame)
+            self._put(frame)
         return True
 
     @property
@@ -271,6 +314,7 @@ class Session:
     def close(self) -> None:
         """Take nothing more; write what waits, then close."""
         self.leaving = True
+        self._speak_on()
         self._outbox.close(self._linger)
 
     def abort(self) -> None:
@@ -279,8 +323,83 @@ class Session:
 
     def _reply(self, frame: bytes) -> None:
         """Send what the client asked for, and hear no more of it while it doesn't take what it asks for."""
+        if self._meanwhile is not None:
+            self._speak_on()
         self._outbox.put(frame)
         room = self.room() if frame else None
         if room is not None:
             self.pause()
             room.addCallback(lambda _: self.resume())
+
+    # Behind a hello: whether the client takes each read for one line shows in what it says next.
+
+    def _hesitate(self, welcome: bytes) -> None:
+        """Answer the hello with the first line of ``welcome``, and let all else wait until it is clear."""
+        end = welcome.find(b"\n") + 1 or len(welcome)
+        self._outbox.put(welcome[:end])
+        self._meanwhile = []
+        self._meanwhile_size = self._missed = 0
+        self._put(welcome[end:])
+        if self._shows is None:
+            self._wait(QUIET)
+
+    def _put(self, frame: bytes) -> None:
+        """Have ``frame`` written, or wait."""
+        if self._meanwhile is None:
+            self._outbox.put(frame)
+            return
+        if frame:
+            self._meanwhile.append(frame)
+            self._meanwhile_size += len(frame)
+            if self._meanwhile_size > self._outbox.cap // 8:
+                self._speak_on()
+
+    def _learn(self, request: Request | None) -> None:
+        """See from what the client said behind its hello how it reads."""
+        if request is None or request.becomes is None:
+            self._speak_on()
+        else:
+            self._shows = request
+            self._stop_waiting()
+
+    def _turn_to(self, request: Request) -> None:
+        """Speak the dialect that ``request`` has shown, if any, to what waits until that as well."""
+        if request.becomes is None:
+            return
+        self.dialect = request.becomes
+        if request.amend is not None and self._meanwhile is not None:
+            self._meanwhile = [request.amend(frame) for frame in self._meanwhile]
+            self._outbox.rest(self.dialect.pace)  # the welcome is a line of its own
+        self._speak_on()
+
+    def _speak_on(self) -> None:
+        """Hesitate no longer: write what waits, at the pace of the dialect."""
+        self._stop_waiting()
+        self._hello = self._shows = None
+        waiting, self._meanwhile = self._meanwhile or [], None
+        self.speak(self.dialect)
+        for frame in waiting:
+            self._outbox.put(frame)
+
+    def _wait(self, seconds: float) -> None:
+        self._timer = self._clock.callLater(seconds, self._hear_nothing)
+
+    def _stop_waiting(self) -> None:
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+
+    def _hear_nothing(self) -> None:
+        hello, waiting, missed = self._hello, self._meanwhile, self._missed
+        if self._pauses:
+            self._wait(QUIET)  # it was not read, so that nothing came means nothing
+        elif hello is not None and waiting and missed:
+            # It may be slow to say more, or far: what it has missed it gets line by line all the same.
+            self._outbox.set_pace(hello.pace, 0)
+            self._meanwhile = None
+            for frame in waiting:
+                self._outbox.put(frame)
+            self._missed = 0
+            lines = sum(frame.count(b"\n") for frame in waiting[:missed])
+            self._wait(min(lines * hello.pace, LONGEST))
+        else:
+            self._speak_on()

@@ -8,8 +8,9 @@ from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.logger import ILogObserver, LogEvent, LogLevel, globalLogPublisher
 from zope.interface import implementer
 
+from chatd.carriers.request_line import NO_HTTP
 from chatd.core.limits import Limits
-from chatd.session import LINGER
+from chatd.session import LINGER, MOST_REFUSALS
 from chatd.wires import wires
 from tests.harness import Peer, StageTestCase
 from tests.manners import Manner
@@ -61,6 +62,38 @@ class Contract(StageTestCase):
         self.assertEqual(peer.hears(), wire.dialect.greeting if wire.greets else b"")
         self.stage.wait(2)
         self.assertEqual(peer.hears(), b"" if wire.greets else wire.dialect.greeting)
+
+    def test_a_web_page_can_not_talk_on_it(self) -> None:
+        """The request line is refused, wherever the network cuts it, and what follows is not done."""
+        manner = self.manner
+        line = b"FOO /x HTTP/1.1\r\n"
+        said = line + b"Host: localhost\r\n\r\n" + manner.hello(b"eve") + manner.says(b"x")
+        for at in range(len(line)):
+            peer = self.stage.connect(self.wire).says(said[:at]).says(said[at:])
+            self.stage.wait(0.5)
+            self.assertEqual(peer.hears().count(NO_HTTP.encode()), 1, at)
+            self.stage.wait(LINGER)
+            self.assertEqual((peer.closed, peer.wire.aborted), (True, False))
+        self.assertEqual(self.told.hears(), b"")
+
+    def test_who_has_a_name_may_say_a_request_line(self) -> None:
+        alice = self.comes(b"alice")
+        self.says(alice, self.manner.says(b"GET / HTTP/1.1"))
+        self.assertEqual(self.told.lines(), ["MSG alice GET / HTTP/1.1"])
+
+    def test_who_is_refused_five_times_without_a_name_goes(self) -> None:
+        """And what it has sent behind that is not done; whoever has a name may be wrong more often."""
+        manner = self.manner
+        taken = manner.hello(b"told") * MOST_REFUSALS
+        peer = self.stage.connect(self.wire)
+        heard = self.says(peer, taken + manner.hello(b"eve") + manner.says(b"x"))
+        self.assertEqual((heard.count(manner.taken), heard.count(b"refused too often")), (MOST_REFUSALS, 1))
+        self.stage.wait(LINGER)
+        self.assertEqual((peer.closed, peer.wire.aborted), (True, False))
+        self.assertEqual(self.told.hears(), b"")
+        alice = self.comes(b"alice")
+        self.says(alice, *([manner.says(b" ")] * MOST_REFUSALS), manner.says(b"salut"))
+        self.assertEqual(self.told.lines(), ["MSG alice salut"])
 
     def test_it_talks_and_hears_and_never_hears_itself(self) -> None:
         alice, bob = self.comes(b"alice"), self.comes(b"bob")

@@ -23,10 +23,17 @@ from chatd.core.events import Told
 from chatd.core.limits import Limits
 from chatd.factory import ChatFactory, Sessions
 from chatd.service import Chat, Traffic
+from chatd.session import QUIET
 from chatd.store.archive import Archive
 from chatd.store.journal import Journal
 from chatd.store.store import Store
 from chatd.wires import wires
+
+HINT = (
+    "INF conversations; lists the conversations that you take part in, history; history;NICK and"
+    " messages;GROUP read what was said there"
+)
+"""The last line of what a returning text client is sent."""
 
 TURN = 0.0001
 """Seconds that `Stage.settle` lets pass: enough for the end of a turn, too little for any pace."""
@@ -243,9 +250,18 @@ class Stage:
         return Peer(self, protocol, transport)
 
     def text(self, nick: str) -> Peer:
-        """Somebody on the text wire, with everything heard so far forgotten."""
-        peer = self.connect("text").says(f"IAM {nick}")
+        """Somebody on the text wire who is no reference client, with everything heard so far forgotten."""
+        peer = self.arrives(nick)
         peer.hears()
+        return peer
+
+    def arrives(self, nick: str) -> Peer:
+        """The same, with everything still to be heard."""
+        peer = self.connect("text").says(f"IAM {nick}")
+        self.wait(QUIET)
+        session: Any = peer.protocol.session  # type: ignore[attr-defined]
+        while session._timer is not None and session._timer.active():
+            self.wait(0.04)  # line by line, what was missed
         return peer
 
     def json(self, nick: str, **more: Any) -> Peer:

@@ -13,6 +13,7 @@ from chatd.core.limits import Limits
 from chatd.dialects.json import JsonDialect
 from chatd.dialects.text import TextDialect
 from chatd.dialects.wire import Dialect
+from chatd.session import QUIET
 from tests.harness import StageTestCase
 
 NL = "\n"
@@ -215,6 +216,7 @@ class InTheChat(StageTestCase):
             ],
         )
         self.assertEqual(carol.lines(), ["MSG alice one", "MSG alice two", "MSG alice five", "LFT carol"])
+        self.stage.wait(QUIET)
         self.assertEqual(dave.lines(), ["WHO", "ARR dave", "MSG bob six", "MSG alice seven", "LFT carol"])
         places = [found["id"] for found in alice.objects() if "id" in found]
         self.assertEqual(places, sorted(places))
@@ -240,6 +242,7 @@ class InTheChat(StageTestCase):
             told = [f"ARR {nick}{NL}BCK {nick}{NL}" if known else f"ARR {nick}{NL}" for nick in nicks]
             self.assertEqual(bob.wire.writes, ["".join(told).encode()])
             bob.hears()
+            self.stage.wait(QUIET)
             # Each hears its own arrival and those after it.
             for number, peer in enumerate(crowd):
                 self.assertEqual(peer.hears().decode(), "WHO\n" + "".join(told[number:]))
@@ -254,11 +257,11 @@ class InTheChat(StageTestCase):
         self.patch(service, "CROWD", 2)
         self.patch(service, "COMPANY", 1.0)
         bob = self.stage.text("bob")
-        alice = self.stage.text("alice")
+        alice = self.stage.connect("text").says("IAM alice")
         self.assertEqual(bob.hears(), b"")
         self.stage.wait(service.LONGEST_WAIT)
         self.assertEqual(bob.hears(), b"ARR alice\n")
-        self.stage.text("carol").hangs_up()
+        self.stage.connect("text").says("IAM carol").hangs_up()
         self.assertEqual(bob.hears(), b"")
         alice.says("MSG hello")
         self.assertEqual(bob.lines(), ["ARR carol", "LFT carol", "MSG alice hello"])

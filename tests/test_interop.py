@@ -17,13 +17,18 @@ from hypothesis import strategies as st
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.harness import Peer, Stage, StageTestCase
+from chatd.carriers.request_line import NO_HTTP
+from chatd.dialects.json import CLIENTS
+from chatd.session import LINGER, LONGEST, MOST_REFUSALS, QUIET
+from tests.harness import HINT, Peer, Stage, StageTestCase
 
 PACE = 0.04
 FRAME = 60_000
 
 TS = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 COLOUR = re.compile(rb"#[0-9a-f]{6}")
+
+HINT_LINE = f"{HINT}\n".encode()
 
 
 def plain(heard: bytes) -> bytes:
@@ -131,7 +136,7 @@ class WhoIam(Conversations):
                     peers[who].says(piece)
             for name, peer in peers.items():
                 self.assertEqual(peer.hears(), heard.get(name, b""), (who, said, name, cut))
-            stage.wait(PACE)
+            stage.wait(QUIET)
         self.assertTrue(peers["bobby"].closed)
         self.assertFalse(peers["alice"].closed)
         stage.close()
@@ -251,6 +256,120 @@ class ReferenceClient(StageTestCase):
         self.assertEqual(alice.hears(), b"ARV carol\n")
         self.assertEqual(bob.hears(), b"ARR carol\nBCK carol\n")
 
+    def missed(self, count: int) -> None:
+        """Bob was here once, and missed so many private messages."""
+        bob = self.stage.text("bob").says("BYE")
+        self.assertTrue(bob.closed)
+        ted = self.stage.text("ted")
+        for number in range(count):
+            ted.says(f"PRV bob {number}")
+
+    def shown(self, hello: list[tuple[float, bytes]], seconds: float) -> list[bytes]:
+        """What the reference client shows: it reads four bytes twice, then a write of the daemon's at a time.
+
+        It says its ``hello`` segments after so many seconds each. No two writes come within 40 ms.
+        """
+        bob = self.stage.connect("text")
+        self.assertEqual(bob.hears()[:4], b"WHO\n")
+        times: list[tuple[float, bytes]] = []
+        for wait, segment in hello:
+            times += writes_over_time(bob, wait)
+            seen = len(bob.wire.writes)
+            bob.says(segment)
+            times += [(self.stage.reactor.seconds(), write) for write in bob.wire.writes[seen:]]
+        times += writes_over_time(bob, seconds)
+        for (before, _), (after, _) in pairwise(times):
+            self.assertGreaterEqual(after - before, PACE - 2e-3)
+        first, *rest = (write for _, write in times)
+        return [first[:4], first[4:], *rest]
+
+    def test_what_it_missed_comes_line_by_line(self) -> None:
+        """With LST in the segment of IAM, or 10 ms behind it; and it never sees BCK, its own or another's."""
+        for count in (0, 1, 5):
+            for hello in ([(0.0, b"IAM bob\nLST\n")], [(0.0, b"IAM bob\n"), (0.01, b"LST\n")]):
+                with self.subTest(count=count, segments=len(hello)):
+                    self.restart()
+                    self.missed(count)
+                    shown = self.shown(hello, 1.0)
+                    missed = [b"PRV ted %d\n" % number for number in range(count)]
+                    self.assertEqual(shown, [b"ARR ", b"bob\n", *missed, b"LST ted bob \n"])
+                    self.stage.close()
+                    self.stage = Stage(Path(self.mktemp()))
+
+    def test_what_happens_before_its_lst_comes_as_to_it(self) -> None:
+        """Somebody who comes back in between is ARV, without BCK."""
+        self.missed(0)
+        self.stage.text("carol").says("BYE")
+        bob = self.stage.connect("text").says("IAM bob")
+        self.stage.connect("text").says("IAM carol")
+        bob.hears()
+        bob.says("LST")
+        self.assertEqual(
+            [write for _, write in writes_over_time(bob, 0.2)],
+            [b"ARV carol\n", b"LST ted bob carol \n"],
+        )
+
+    def test_one_that_is_slow_to_say_lst_gets_what_it_missed_line_by_line(self) -> None:
+        """After a quarter of a second without it, for as long as that takes, or five seconds."""
+        self.missed(3)
+        shown = self.shown([(0.0, b"IAM bob\n"), (0.3, b"LST\n")], 1.0)
+        missed = [b"PRV ted %d\n" % number for number in range(3)]
+        self.assertEqual(shown, [b"ARR ", b"bob\n", b"BCK bob\n", *missed, HINT_LINE, b"LST ted bob \n"])
+
+    def test_nobody_waits_longer_than_five_seconds(self) -> None:
+        """Then the rest of what was missed is one write."""
+        self.missed(500)
+        bob = self.stage.connect("text").says("IAM bob")
+        bob.hears()
+        writes = writes_over_time(bob, QUIET + LONGEST - 0.05)
+        self.assertTrue(all(write.count(b"\n") == 1 for _, write in writes))
+        self.assertApproximates(len(writes), LONGEST / PACE, 5)
+        rest = [write for _, write in writes_over_time(bob, 0.1)]
+        self.assertGreater(rest[-1].count(b"\n"), 300)
+        self.assertTrue(rest[-1].endswith(b"PRV ted 499\n" + HINT_LINE))
+        self.assertEqual(len(writes) + b"".join(rest).count(b"\n"), 502)
+
+    def test_whoever_says_anything_else_is_none(self) -> None:
+        """A person who types gets all at once, before the answer, however much was missed."""
+        for wait in (0.01, 1.0):
+            with self.subTest(wait=wait):
+                self.restart()
+                self.missed(500)
+                bob = self.stage.connect("text").says("IAM bob")
+                self.stage.wait(wait)
+                bob.says("WHO")
+                lines = bob.lines()
+                self.assertEqual(lines[:3], ["WHO", "ARR bob", "BCK bob"])
+                missed = [f"PRV ted {n}" for n in range(500)]
+                self.assertEqual(lines[3:], [*missed, HINT, "WHO ted", "WHO bob", "END WHO 2"])
+                self.stage.close()
+                self.stage = Stage(Path(self.mktemp()))
+
+    def test_whoever_only_listens_is_none(self) -> None:
+        """What was said in a quarter of a second comes at once, and what is said later as it is said."""
+        ted = self.stage.text("ted")
+        bob = self.stage.connect("text").says("IAM bob")
+        bob.hears()
+        ted.says(b"MSG one\nMSG two\n")
+        self.assertEqual(bob.hears(), b"")
+        self.stage.wait(QUIET)
+        self.assertEqual(bob.wire.writes, [b"MSG ted one\nMSG ted two\n"])
+        bob.hears()
+        ted.says(b"MSG three\nMSG four\n")
+        self.assertEqual(bob.wire.writes, [b"MSG ted three\nMSG ted four\n"])
+
+    def test_whoever_goes_behind_iam_has_got_all(self) -> None:
+        """A half closed stream is answered at once; a broken one has seen nothing of what waited."""
+        self.missed(2)
+        bob = self.stage.connect("text").says("IAM bob")
+        bob.breaks()
+        bob = self.stage.connect("text").says("IAM bob")
+        IHalfCloseableProtocol(bob.protocol).readConnectionLost()
+        self.stage.settle()
+        self.assertEqual(bob.hears(), b"WHO\nARR bob\nBCK bob\nPRV ted 0\nPRV ted 1\n" + HINT_LINE)
+        self.assertTrue(bob.closed)
+        self.assertEqual([call for call in self.stage.reactor.getDelayedCalls() if call.getTime() < 1], [])
+
     def test_only_the_one_that_sent_it(self) -> None:
         """Habits are a connection's own."""
         self.stage.text("alice").says("LST")
@@ -329,6 +448,11 @@ GENERATIONS: list[tuple[str, list[bytes]]] = [
 ]
 
 
+def listed(*nicks: str) -> str:
+    """A list of clients wherever one of them looks for it."""
+    return ",".join(f'"{key}":{json.dumps(nicks, separators=(",", ":"))}' for key in CLIENTS)
+
+
 def answered(generation: int) -> list[bytes]:
     """Each write to the speaker of that generation, when the others spoke before."""
     nick, requests = GENERATIONS[generation]
@@ -336,7 +460,7 @@ def answered(generation: int) -> list[bytes]:
     id, seq = 2 * generation + 1, generation + 1
     said = [
         f'{{"from":"server","action":"server-hello","msg":"Hello {nick}"}}',
-        f'{{"action":"server-list-clients","clients":["bob","{nick}"]}}',
+        f'{{"action":"server-list-clients",{listed("bob", nick)}}}',
         f'{{"action":"server-ack","request":"{broadcast}","id":{id},"seq":{seq},"ts":"<ts>"}}',
         f'{{"action":"server-ack","request":"{send}","to":"bob","id":{id + 1},"seq":1,"ts":"<ts>"}}',
         f'{{"action":"server-quit","msg":"Goodbye {nick}"}}',
@@ -913,3 +1037,95 @@ class WhatBreaksThoseInTheRoom(StageTestCase):
         for _ in range(10):
             bob.asks(action="client-broadcast", msg="hello")
         self.assertEqual(alice.hears(), from_daemon("bob", "hello") * 10)
+
+
+class WebPage(StageTestCase):
+    """What a page can make a browser send to any port: text/plain forms, and fetch with any method."""
+
+    body = b'{"action":"client-broadcast","from":"eve","msg":"x"}\r\nIAM eve\r\nMSG x\r\nHello|eve\r\nx\r\n'
+
+    def test_it_can_not_talk(self) -> None:
+        """Whatever the method, on every wire, in one segment, in two, or byte by byte."""
+        bob = self.stage.text("bob")
+        ends = b" HTTP/1.1\r\nHost: localhost\r\n\r\n" + self.body
+        for wire in ("text", "json", "tp6", "auto"):
+            for start in (
+                b"POST /",
+                b"PoSt /?a={b}",
+                b"FOO /x",
+                b"\r\n\r\n fetch *",
+                b"PRI *",
+                b"Hello|eve /x",
+            ):
+                said = start + (b" HTTP/2.0\r\n\r\n" + self.body if b"PRI" in start else ends)
+                line = said.index(b"HTTP/") + 12
+                for pieces_ in (
+                    [said],
+                    *([said[:at], said[at:]] for at in range(1, line)),
+                    [bytes([b]) for b in said],
+                ):
+                    peer = self.stage.connect(wire)
+                    for piece in pieces_:
+                        peer.says(piece)
+                    heard = peer.hears()
+                    self.assertEqual(heard.count(NO_HTTP.encode()), 1, (wire, pieces_[0]))
+                    self.assertLessEqual(heard.count(b"\n"), 2)  # WHO, where text is greeted
+                    peer.hangs_up()
+        self.stage.wait(LINGER)
+        self.assertEqual(bob.hears(), b"")
+
+    def test_a_long_url(self) -> None:
+        """Longer than a line, or than anything: it is refused one way or the other."""
+        bob = self.stage.text("bob")
+        for wire in ("text", "json", "tp6", "auto"):
+            for length in (20_000, 200_000):
+                said = b"POST /" + b"x" * length + b" HTTP/1.1\r\nHost: x\r\n\r\n" + self.body
+                peer = self.stage.connect(wire)
+                for at in range(0, len(said), 1460):
+                    peer.says(said[at : at + 1460])
+                self.assertLessEqual(peer.hears().count(b"\n"), 2)
+                self.stage.wait(LINGER)
+                self.assertTrue(peer.closed)
+        self.assertEqual(bob.hears(), b"")
+
+    def test_people_may_talk_about_it(self) -> None:
+        """Once they have said who they are, in a line or in a chunk without an end."""
+        bob = self.stage.text("bob")
+        for wire, hello, says in (
+            ("text", b"IAM eve\n", b"MSG GET / HTTP/1.1\n"),
+            ("tp6", b"Hello|eve", b"GET / HTTP/1.1"),
+            ("auto", b"Hello|eve\n", b"GET / HTTP/1.1\n"),
+        ):
+            peer = self.stage.connect(wire).says(hello)
+            self.stage.wait(QUIET)
+            peer.says(says)
+            self.stage.wait(QUIET)
+            came, said = bob.lines()[::-1][:2][::-1]
+            self.assertEqual((came.split()[0] in ("ARR", "BCK"), said), (True, "MSG eve GET / HTTP/1.1"))
+            peer.hangs_up()
+            self.stage.settle()
+            bob.hears()
+
+    def test_five_refusals_without_a_name(self) -> None:
+        """What is neither HTTP nor a client goes as well, and nothing behind it is done."""
+        bob = self.stage.text("bob")
+        for wire, wrong, hello in (
+            ("text", b"MSG x\n", b"IAM eve\n"),
+            ("json", b'"x"\n', b'{"action":"client-broadcast","from":"eve","msg":"x"}\n'),
+            ("tp6", b"x\n", b"Hello|eve\n"),
+            ("auto", b"MSG x\n", b"IAM eve\n"),
+        ):
+            with self.subTest(wire):
+                peer = self.stage.connect(wire).says(wrong * MOST_REFUSALS + hello)
+                self.stage.wait(0.5)
+                self.assertEqual(peer.hears().count(b"refused too often"), 1)
+                self.stage.wait(LINGER)
+                self.assertEqual((peer.closed, peer.wire.aborted), (True, False))
+                self.assertEqual(bob.hears(), b"")
+                peer = self.stage.connect(wire).says(wrong * (MOST_REFUSALS - 1) + hello + wrong * 9)
+                self.stage.wait(1)
+                self.assertFalse(peer.closed)
+                self.assertEqual(bob.lines()[0], "ARR eve")
+                peer.hangs_up()
+                self.stage.settle()
+                bob.hears()

@@ -238,14 +238,14 @@ class TextReturning(StageTestCase):
         alice, bob = self.stage.text("alice"), self.stage.text("bob")
         bob.says("BYE")
         alice.says("PRV bob hi").says("MSG not this").says("cg;den;private").says("invite;den;bob")
-        bob = self.stage.connect("text").says("IAM bob")
+        bob = self.stage.arrives("bob")
         lines = bob.lines()
         self.assertEqual(lines[3:5], ["PRV alice hi", "GEV den invited alice bob"])
         self.assertEqual([line[:18] for line in lines[5:]], ["INF conversations;"])
 
     def test_no_hint_where_nothing_was_ever_said(self) -> None:
         self.stage.text("bob").says("BYE")
-        self.assertEqual(self.stage.connect("text").says("IAM bob").lines(), ["WHO", "ARR bob", "BCK bob"])
+        self.assertEqual(self.stage.arrives("bob").lines(), ["WHO", "ARR bob", "BCK bob"])
 
     def test_what_the_hint_names_exists(self) -> None:
         alice = self.stage.text("alice")

@@ -15,12 +15,8 @@ from chatd.core import rules
 from chatd.core.answers import Welcome
 from chatd.core.limits import Limits
 from chatd.dialects import text
-from tests.harness import Peer, Stage, StageTestCase
-
-HINT = (
-    "INF conversations; lists the conversations that you take part in, history; history;NICK and"
-    " messages;GROUP read what was said there"
-)
+from chatd.session import LONGEST, QUIET
+from tests.harness import HINT, Peer, Stage, StageTestCase
 
 FULL = sqlite3.OperationalError("database or disk is full")
 
@@ -156,10 +152,11 @@ class InOrder(StageTestCase):
         self.stage.writer.held = True
         alice.says("MSG going")
         alice.hangs_up()
-        again = self.stage.connect("text").says("IAM alice")
+        again = self.stage.arrives("alice")
         self.stage.writer.run_next()
         self.stage.settle()
         self.assertEqual(bob.lines(), ["MSG alice going", "LFT alice", "ARR alice", "BCK alice"])
+        self.stage.wait(QUIET)
         self.assertEqual(again.lines(), ["WHO", "ARR alice", "BCK alice", HINT])
 
     def test_a_client_that_sends_too_much_is_not_read(self) -> None:
@@ -267,7 +264,7 @@ class Failing(StageTestCase):
         alice = self.stage.text("alice")
         self.stage.writer.error = FULL
         self.stage.writer.held = True
-        self.stage.connect("text").says("IAM bob").hangs_up()
+        self.stage.arrives("bob").hangs_up()
         self.stage.writer.run_next()
         self.stage.settle()
         self.assertEqual(alice.hears(), b"")
@@ -356,12 +353,12 @@ class Failing(StageTestCase):
             raise ZeroDivisionError
 
         patch = self.patch(text, "_ANSWERS", {**text._ANSWERS, Welcome: stumble})
-        zoe = self.stage.connect("text").says("IAM zoe")
+        zoe = self.stage.arrives("zoe")
         patch.restore()
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         self.assertEqual(zoe.lines()[1].split()[:2], ["ERR", "internal_error"])
         self.assertTrue(zoe.closed)
-        zoe = self.stage.connect("text").says("IAM zoe")
+        zoe = self.stage.arrives("zoe")
         self.assertEqual(zoe.lines(), ["WHO", "ARR zoe", "BCK zoe"])
 
 
@@ -453,7 +450,7 @@ class ComingBack(StageTestCase):
         for n in range(250):
             alice.asks(action="client-send", to="bob", msg=str(n))
         alice.asks(action="client-broadcast", msg="not this")
-        bob = self.stage.connect("text").says("IAM bob")
+        bob = self.stage.arrives("bob")
         self.assertEqual(missed(bob), [f"PRV alice {n}" for n in range(250)])
 
     def test_what_was_heard_is_not_told_again(self) -> None:
@@ -461,7 +458,7 @@ class ComingBack(StageTestCase):
         alice, bob = self.stage.text("alice"), self.stage.text("bob")
         alice.says("PRV bob hi")
         bob.says("BYE")
-        self.assertEqual(missed(self.stage.connect("text").says("IAM bob")), [])
+        self.assertEqual(missed(self.stage.arrives("bob")), [])
 
     def test_what_was_not_sent_comes_again(self) -> None:
         """To who vanishes in the middle of a replay, or before a paced line had its time."""
@@ -473,7 +470,7 @@ class ComingBack(StageTestCase):
         bob.wire.stuck = True
         bob.says("IAM bob").hangs_up()
         self.assertLess(len(bob.lines()), 300)
-        bob = self.stage.connect("text").says("IAM bob")
+        bob = self.stage.arrives("bob")
         self.assertEqual(len(missed(bob)), 300)
         bob.says("LST").says("BYE")
         self.stage.wait(1)
@@ -495,24 +492,24 @@ class ComingBack(StageTestCase):
         bob.says("WHO").says("WHO")
         alice.says("PRV bob three")
         bob.breaks()
-        bob = self.stage.connect("text").says("IAM bob")
+        bob = self.stage.arrives("bob")
         self.assertEqual(missed(bob), ["PRV alice two", "PRV alice three"])
 
     def test_what_is_on_its_way_when_somebody_says_something_has_not_arrived(self) -> None:
         alice, bob = self.stage.text("alice"), self.stage.text("bob")
         bob.says("BYE")
         alice.says("PRV bob one")
-        bob = self.stage.connect("text").says("IAM bob")
+        bob = self.stage.arrives("bob")
         bob.says("WHO").says("WHO").breaks()
-        self.assertEqual(missed(self.stage.connect("text").says("IAM bob")), ["PRV alice one"])
+        self.assertEqual(missed(self.stage.arrives("bob")), ["PRV alice one"])
 
     def test_who_breaks_off_without_a_word_has_seen_nothing_new(self) -> None:
         """Nor does a word count that comes while something waits to be written."""
         alice, bob = self.stage.text("alice"), self.stage.text("bob")
         bob.says("BYE")
         alice.says("PRV bob one")
-        self.stage.connect("text").says("IAM bob").breaks()
-        bob = self.stage.connect("text").says("IAM bob")
+        self.stage.arrives("bob").breaks()
+        bob = self.stage.arrives("bob")
         self.assertEqual(missed(bob), ["PRV alice one"])
         bob.wire.stuck = True
         alice.says("PRV bob two").says("PRV bob three")
@@ -520,7 +517,7 @@ class ComingBack(StageTestCase):
             self.stage.wait(5)
             bob.says("WHO")
         bob.breaks()
-        bob = self.stage.connect("text").says("IAM bob")
+        bob = self.stage.arrives("bob")
         self.assertEqual(missed(bob), ["PRV alice one", "PRV alice two", "PRV alice three"])
 
     def test_a_failed_hello_takes_what_was_seen_along(self) -> None:
@@ -529,7 +526,7 @@ class ComingBack(StageTestCase):
         self.stage.text("bob").says("BYE")
         alice.says("PRV bob one")
         self.stage.writer.held = True
-        nameless = self.stage.connect("text").says("IAM carol")
+        nameless = self.stage.arrives("carol")
         for _ in range(2):
             self.stage.wait(5)
             nameless.says("WHO")
@@ -538,7 +535,7 @@ class ComingBack(StageTestCase):
         self.stage.writer.held, self.stage.writer.error = False, None
         self.stage.wait(5)
         nameless.says("IAM bob").breaks()
-        self.assertEqual(missed(self.stage.connect("text").says("IAM bob")), ["PRV alice one"])
+        self.assertEqual(missed(self.stage.arrives("bob")), ["PRV alice one"])
 
     def test_a_goodbye_behind_which_the_connection_breaks(self) -> None:
         """What was to be written before its answer may not have arrived either."""
@@ -546,12 +543,12 @@ class ComingBack(StageTestCase):
         bob.wire.stuck = True
         alice.says("PRV bob one").says("PRV bob two")
         bob.says("BYE").breaks()
-        bob = self.stage.connect("text").says("IAM bob")
+        bob = self.stage.arrives("bob")
         self.assertEqual(missed(bob), ["PRV alice one", "PRV alice two"])
 
     def test_a_goodbye_behind_a_hello_that_could_not_be_caught_up(self) -> None:
         self.fails_to_catch_up("text", b"IAM bob\nBYE\n")
-        bob = self.stage.connect("text").says("IAM bob")
+        bob = self.stage.arrives("bob")
         self.assertEqual(missed(bob), ["PRV alice one"])
 
     def test_what_is_asked_behind_a_hello_that_could_not_be_caught_up(self) -> None:
@@ -591,7 +588,7 @@ class ComingBack(StageTestCase):
         self.stage.settle()
         bob.wire.unstick()
         self.restart()
-        self.assertEqual(missed(self.stage.connect("text").says("IAM bob")), ["PRV alice one"])
+        self.assertEqual(missed(self.stage.arrives("bob")), ["PRV alice one"])
 
     def test_what_was_missed_may_be_kept_for_the_next_session(self) -> None:
         """For a script under a person's name: it gets none of it, and what it hears does not count."""
@@ -603,7 +600,7 @@ class ComingBack(StageTestCase):
         alice.says("PRV bob two")
         self.assertEqual(bodies(script.asks(action="client-list-clients").objects()), ["two"])
         script.asks(action="client-quit")
-        bob = self.stage.connect("text").says("IAM bob")
+        bob = self.stage.arrives("bob")
         self.assertEqual(missed(bob), ["PRV alice one", "PRV alice two"])
 
     def test_an_id_of_another_log_is_as_good_as_none(self) -> None:
@@ -624,7 +621,7 @@ class ComingBack(StageTestCase):
         script = self.stage.connect("json").asks(action="client-hello", from_="bob", missed="keep", since=0)
         self.assertEqual(bodies(script.objects()), ["one"])
         script.hangs_up()
-        self.assertEqual(missed(self.stage.connect("text").says("IAM bob")), ["PRV alice one"])
+        self.assertEqual(missed(self.stage.arrives("bob")), ["PRV alice one"])
 
     def test_a_welcome_says_up_to_where_one_has_seen_the_log(self) -> None:
         """From there on everything comes again to who names it; a newcomer has missed nothing."""
@@ -857,6 +854,7 @@ class NothingLeftOut(StageTestCase):
         self.heard = b""
         for act in (*acts, "go", "unstick", "goodbye", "restart", "come"):
             self.act(act)
+        self.stage.wait(QUIET + LONGEST)
         self.heard += self.bob.hears()
         told = {line.split()[-1] for line in self.heard.decode().splitlines() if line.startswith("PRV ")}
         stored = {body for (body,) in self.stage.rows("SELECT body FROM log")}

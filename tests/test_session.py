@@ -15,7 +15,7 @@ from chatd.core.refusals import Refusal
 from chatd.dialects.json import JsonDialect
 from chatd.dialects.tp6 import Tp6Dialect
 from chatd.dialects.wire import Request
-from chatd.session import LINGER, Session
+from chatd.session import LINGER, QUIET, Session
 from tests.harness import Peer, StageTestCase
 
 
@@ -216,7 +216,7 @@ class Room(StageTestCase):
 class Clumsy(JsonDialect):
     """A dialect with a mistake of ours in it."""
 
-    def decode(self, frame: bytes) -> Request:
+    def decode(self, frame: bytes) -> Request | None:
         """Stumble over one word, before or after it is understood."""
         if b"stumble" in frame:
             raise ZeroDivisionError
@@ -321,6 +321,86 @@ class Leaving(StageTestCase):
         self.stage.writer.run_next()
         self.stage.settle()
         self.assertEqual(alice.hears(), b"MSG bob last\nLFT bob\n")
+
+
+class Hesitating(StageTestCase):
+    """Behind a hello in text most waits until it is clear how the client reads."""
+
+    limits = Limits(outbox=64 * 1024)
+
+    def setUp(self) -> None:
+        """Have bob known, and away."""
+        super().setUp()
+        self.stage.text("bob").says("BYE")
+        self.ted = self.stage.text("ted")
+
+    def test_while_it_is_not_read_its_silence_means_nothing(self) -> None:
+        """The log is slow: LST has come meanwhile, and is found before anything else is written."""
+        self.ted.says("PRV bob one")
+        self.stage.readers.held = True
+        bob = self.stage.connect("text").says(b"IAM bob\nLST\n")
+        self.stage.wait(3 * QUIET)
+        self.assertEqual(bob.hears(), b"WHO\nARR bob\n")
+        self.stage.readers.held = False
+        self.stage.readers.run_next()
+        self.stage.wait(QUIET)
+        self.assertEqual(bob.wire.writes, [b"PRV ted one\n", b"LST ted bob \n"])
+
+    def test_more_than_may_wait_does_not(self) -> None:
+        """An eighth of the outbox waits at most, and what follows is written as it comes."""
+        bob = self.stage.connect("text").says("IAM bob")
+        bob.hears()
+        self.ted.says(b"MSG %b\n" % (b"x" * 5_000))
+        self.assertEqual(bob.hears(), b"")
+        self.ted.says(b"MSG %b\n" % (b"y" * 5_000))
+        self.assertEqual(len(bob.lines()), 3)
+        self.ted.says("MSG one")
+        self.assertEqual(bob.lines(), ["MSG ted one"])
+
+    def test_what_waited_when_the_connection_broke_off_was_not_seen(self) -> None:
+        """Not even if the client has closed it in order."""
+        self.ted.says("PRV bob one")
+        bob = self.stage.connect("text").says("IAM bob")
+        self.assertEqual(bob.hears(), b"WHO\nARR bob\n")
+        bob.hangs_up()
+        self.assertIsNone(session_of(bob).seen)
+        self.assertIn("PRV ted one", self.stage.arrives("bob").lines())
+
+    def test_it_ends_with_the_connection(self) -> None:
+        """No timer is left, and the daemon that stops says so behind what waits."""
+        waiting = len(self.stage.reactor.getDelayedCalls())
+        self.stage.connect("text").says("IAM bob").hangs_up()
+        self.assertEqual(len(self.stage.reactor.getDelayedCalls()), waiting)
+        bob = self.stage.connect("text").says("IAM bob")
+        self.stage.sessions.close()
+        self.stage.settle()
+        self.assertEqual([line[:12] for line in bob.lines()], ["WHO", "ARR bob", "BCK bob", "ERR shutting"])
+        self.assertTrue(bob.closed)
+
+
+class WithoutAName(StageTestCase):
+    """Who is refused too often before it has a name goes."""
+
+    def test_what_the_carrier_refuses_counts(self) -> None:
+        """A frame that breaks off is as bad as one that says nothing."""
+        peer = self.stage.connect("json").says(b'{"a":"\n' * 5)
+        self.stage.wait(1)
+        self.assertEqual([said["code"] for said in peer.objects()], ["bad_json"] * 5 + ["too_many_refusals"])
+
+    def test_what_passes_does_not_count(self) -> None:
+        """While the disk fails a client may try again as often as it likes."""
+        self.stage.chat.stop()
+        peer = self.stage.connect("text").says(b"IAM bob\n" * 9)
+        self.assertEqual(len(peer.lines()), 10)
+        self.assertFalse(peer.closed)
+
+    def test_questions_and_thanks_do_not_count(self) -> None:
+        peer = self.stage.connect("json").says(b'{"action":"ack-client-send"}' * 9)
+        self.stage.wait(1)
+        self.assertEqual(peer.hears(), b"")
+        peer.says(b'{"action":"help"}' * 9 + b'{"action":"client-hello"}')
+        self.stage.wait(1)
+        self.assertIn(b"Hello guest1", peer.hears())
 
 
 class Speaking(StageTestCase):

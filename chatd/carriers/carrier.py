@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import Protocol, connectionDone
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from chatd.carriers.request_line import NO_HTTP, RequestLine
+from chatd.core.refusals import Refusal
 from chatd.session import Session
+
+LONGEST_START: Final = 64 * 1024
+"""Bytes of a first line that may still turn out to be HTTP, at most; a carrier may keep it until then."""
 
 
 @implementer(IHalfCloseableProtocol)
@@ -20,7 +26,13 @@ class SessionCarrier(Protocol):
 
     How they are cut is up to `keep` and `hand_over`. While the session pauses the carrier nothing is
     read and nothing handed over; once it is leaving, nothing counts any more.
+
+    A client whose first line is a request line of HTTP is refused on every wire, and nothing that follows
+    is handed over: a web page must not talk. Frames that end before that line does are handed over as
+    they come, unless the carrier waits while ``may_be_http``.
     """
+
+    _log = Logger()
 
     transport: Any
     session: Session
@@ -29,6 +41,7 @@ class SessionCarrier(Protocol):
         self.ended = False
         """Whether the client has said that it sends nothing more."""
         self._open_session = open_session
+        self._request_line: RequestLine | None = RequestLine()
         self._paused = False
         self._busy = False
 
@@ -59,9 +72,29 @@ class SessionCarrier(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Take what was read."""
+        if self.session.leaving:
+            return
+        if self._request_line is not None:
+            self._look_for_http(self._request_line, data)
         if not self.session.leaving:
             self.keep(data)
             self.go_on()
+
+    @property
+    def may_be_http(self) -> bool:
+        """Whether the first line may still turn out to be a request line of HTTP."""
+        return self._request_line is not None and not self.ended
+
+    def _look_for_http(self, line: RequestLine, data: bytes) -> None:
+        # A client that has said who it is has said its first line, even if no line end tells where that was.
+        is_http = line.feed(data) if self.session.user is None else False
+        if is_http is not None:
+            self._request_line = None
+        if is_http:
+            self._log.info("{peer} speaks {name}", peer=self.session.peer, name="HTTP")
+            self.session.break_off(Refusal("bad_request", why=NO_HTTP))
+        elif is_http is None and line.size > LONGEST_START:
+            self.session.break_off(Refusal("too_long", what="the first line", limit=LONGEST_START))
 
     def readConnectionLost(self) -> None:
         """The client sends nothing more, but may still read."""

@@ -18,6 +18,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from chatd.carriers.request_line import NO_HTTP
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 from chatd.dialects.wire import Dialect
@@ -58,7 +59,7 @@ OPENINGS: Final = (
 STRANGERS: Final = {
     "TLS": "there is no TLS at this port: connect without it",
     "IRC": "this daemon speaks no IRC: connect with telnet and say IAM and a nick",
-    "HTTP": "this daemon speaks no HTTP: connect with telnet and say IAM and a nick",
+    "HTTP": NO_HTTP,
 }
 """Who can't be served, and why."""
 

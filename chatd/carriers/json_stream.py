@@ -49,6 +49,8 @@ class JsonStream(SessionCarrier):
 
     def hand_over(self) -> bool:
         """See `SessionCarrier.hand_over`."""
+        if self.may_be_http:
+            return False  # each of its words would be refused by itself, before it is known as what it is
         if not self._decided and not self._decide():
             return False
         value, self._first = self._first or self._values.cut(), None

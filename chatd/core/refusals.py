@@ -35,6 +35,7 @@ SENTENCES: Final[dict[str, str]] = {
     "bad_request": "{why}",
     "unknown_action": N_("there is no command {name}: ask for help to see what there is"),
     "ref_reused": N_("you gave the ref {ref} to another message: every message has its own"),
+    "too_many_refusals": N_("you were refused too often without a name: connect again and say who you are"),
     "rate_limited": N_("too many connections: try again later"),
     "storage_failed": N_("{why}; try again later"),
     "shutting_down": N_("the daemon is shutting down: come back later"),

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
+from itertools import accumulate
 from typing import Any, Final, TypeGuard
 
 import msgspec
@@ -52,6 +54,14 @@ NAME_LENGTH: Final = 64
 """Characters of an unknown action that its refusal repeats."""
 
 SENDERS: Final = ("from", "sender", "name")
+
+THANKS: Final = "ack-"
+"""What the actions begin with that some course-work clients thank for a relay with: they want no answer, and
+some take a refusal for the end of the connection.
+"""
+
+CLIENTS: Final = ("clients", "msg", "data", "list")
+"""Where course-work clients look for who is connected; some die when it is not where they look."""
 
 ACTIONS: Final[dict[str, Declaration]] = {action: row for row in COMMANDS.values() for action in row.actions}
 """Every name that a client may give an action."""
@@ -119,7 +129,7 @@ class JsonDialect:
 
     # What the client says.
 
-    def decode(self, frame: bytes) -> Request:
+    def decode(self, frame: bytes) -> Request | None:
         """See `Dialect.decode`."""
         try:
             asked = _parse(frame)
@@ -129,6 +139,8 @@ class JsonDialect:
         if isinstance(inner, dict):
             asked = inner
         name = asked.get("action")
+        if isinstance(name, str) and name.startswith(THANKS) and not self._in_lines(asked):
+            return None
         ref = None if asked.get("ref") == "" else asked.get("ref")
         sender = next((asked[key] for key in SENDERS if asked.get(key) is not None), "")
         try:
@@ -158,10 +170,13 @@ class JsonDialect:
         return row.build(_values(row, name, asked, sender), self._limits)
 
     def _shown(self, asked: Object, name: object) -> Dialect | None:
-        lines = self.lines or asked.get("framing") == "lines"
+        lines = self._in_lines(asked)
         names_itself = "name" in asked and not {"from", "sender"} & asked.keys()
         relay = self.relay or (names_itself and name in COMMANDS["hello"].actions)
         return self.variant(lines, relay) if (lines, relay) != (self.lines, self.relay) else None
+
+    def _in_lines(self, asked: Object) -> bool:
+        return self.lines or asked.get("framing") == "lines"
 
     # What the client is told.
 
@@ -218,7 +233,16 @@ class JsonDialect:
         return self._frame(said)
 
     def _clients(self, request: Request, answer: Clients) -> bytes:
-        return self._list(self._answered(request, "server-list-clients"), "clients", list(answer.nicks))
+        said, nicks = self._answered(request, "server-list-clients"), list(answer.nicks)
+        if self.lines:
+            return self._list(said, "clients", nicks)
+        room = COURSE_FRAME - len(self._encoded({**said, **{key: [] for key in CLIENTS}, "more": True}))
+        sizes = accumulate(len(CLIENTS) * (len(self._encoded(nick)) + 1) for nick in nicks)
+        shown = nicks[: bisect_right(list(sizes), room)]
+        said.update(dict.fromkeys(CLIENTS, shown))
+        if len(shown) < len(nicks):
+            said["more"] = True
+        return self._frame(said)
 
     def _members(self, request: Request, answer: Members) -> bytes:
         members = [{"name": m.nick, "role": m.role, "online": m.online} for m in answer.members]

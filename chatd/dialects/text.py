@@ -49,6 +49,9 @@ WORDS: Final[dict[str, Declaration]] = {row.word: row for row in COMMANDS.values
 
 _LINE: Final = re.compile(r"([A-Za-z]+)(?:([ ;])(.*))?", re.DOTALL)
 
+_ARRIVAL: Final = re.compile(rb"^ARR ", re.MULTILINE)
+_UNKNOWN_TO_REFERENCE: Final = re.compile(rb"^(?:BCK|INF) .*\n", re.MULTILINE)
+
 
 class TextDialect:
     """One of two ways to speak text: the seed's, and the reference client's once it has sent ``LST``."""
@@ -77,12 +80,15 @@ class TextDialect:
         found = _LINE.fullmatch(line)
         verb, separator, rest = found.groups(default="") if found else ("", "", "")
         if separator != ";" and verb.upper() == "LST":
-            return Request(ListClients(), "LST", becomes=self._reference)
+            return Request(ListClients(), "LST", becomes=self._reference, amend=_as_to_reference)
         try:
             row = KEYWORDS.get(verb.upper())
             if row is not None and separator != ";":
                 verb = row.keyword
-                return Request(row.build(_seed_fields(row, rest), self._limits), verb)
+                command = row.build(_seed_fields(row, rest), self._limits)
+                # Whether it is the reference client shows in what it says next.
+                may_be_reference = row.name == "hello" and not self._is_reference
+                return Request(command, verb, pace=REFERENCE_PACE if may_be_reference else 0.0)
             row = WORDS.get(verb.lower())
             if row is None or separator == " ":
                 raise Refusal("unknown_action", name=verb or repr(line[:16]))
@@ -278,6 +284,11 @@ def _message_item(where: str, logged: Logged) -> bytes:
 def _event_item(where: str, logged: Logged) -> bytes:
     event = logged.event
     return _lines("STA", where, str(logged.id), rfc3339(logged.at), *_happened(event), text=_body(event))
+
+
+def _as_to_reference(lines: bytes) -> bytes:
+    """What was encoded for any client, as the reference client knows it: see `TextDialect._arrived`."""
+    return _UNKNOWN_TO_REFERENCE.sub(b"", _ARRIVAL.sub(b"ARV ", lines))
 
 
 def _message(event: Event) -> bytes:

@@ -23,6 +23,9 @@ class Request(msgspec.Struct, frozen=True, eq=False):
     for a client without a name. ``granted`` is in force only if the request is granted, and ``then``
     is asked only then; what the client sends behind such a request is not read before that is known.
     ``upto`` is the id of the last entry that a page may show, if it may not show all.
+    ``pace`` of a hello is not 0 if the client may yet show that it takes each read for one line: then these
+    are the seconds between two lines until it says more, or has been silent for a while. ``amend`` gives
+    a frame that was not written before the client ``becomes`` what it shows, as it is in that dialect.
     """
 
     command: Command | Refusal
@@ -33,6 +36,8 @@ class Request(msgspec.Struct, frozen=True, eq=False):
     granted: Dialect | None = None
     then: Request | None = None
     upto: int | None = None
+    pace: float = 0.0
+    amend: Callable[[bytes], bytes] | None = None
 
 
 class Dialect(Protocol):
@@ -64,8 +69,10 @@ class Dialect(Protocol):
     def portion(self) -> int:
         """Bytes in one write at most, where there is a pace; 0 for one line, or one frame without any."""
 
-    def decode(self, frame: bytes) -> Request:
-        """What the client asks. Never raises: what can't be understood is a request with a refusal."""
+    def decode(self, frame: bytes) -> Request | None:
+        """What the client asks; None for what has no answer. Never raises: what can't be understood is a
+        request with a refusal.
+        """
 
     def answer(self, request: Request, answer: Answer) -> bytes:
         """The frame that answers ``request``; empty when this wire has no such answer."""

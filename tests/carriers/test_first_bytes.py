@@ -397,6 +397,18 @@ class Tls(SynchronousTestCase):
             self.assertNotIn("#error]", daemon.log)
             self.assertNotIn("Traceback", daemon.log)
 
+    def test_a_web_page_can_not_talk_inside(self) -> None:
+        """Whatever its method, a known one or none that is known; nothing behind it is done."""
+        with self.daemon("--listen=text=tcp:0") as daemon, daemon.connect("auto") as bob:
+            bob.says("IAM bob")
+            self.assertEqual((bob.line(), bob.line()), ("WHO", "ARR bob"))
+            for method in (b"POST", b"fetch", b"Hello|eve"):
+                with self.connect(daemon) as client:
+                    client.says(method + b" / HTTP/1.1\r\n\r\nIAM eve\r\nHello|eve\r\nMSG x\r\n")
+                    client.hears_until(b"speaks no HTTP")
+            bob.says("WHO")
+            self.assertEqual((bob.line(), bob.line()), ("WHO bob", "END WHO 1"))
+
     def test_the_greeting_comes_inside(self) -> None:
         with self.daemon() as daemon, self.connect(daemon) as client:
             self.assertEqual(client.line(), "WHO")

@@ -56,7 +56,14 @@ def logged(
 
 def decoded(dialect: JsonDialect = COURSE, **asked: Any) -> Request:
     """What the dialect makes of this object; ``from`` is spelt ``from_``."""
-    return dialect.decode(json.dumps({key.rstrip("_"): value for key, value in asked.items()}).encode())
+    return request(json.dumps({key.rstrip("_"): value for key, value in asked.items()}).encode(), dialect)
+
+
+def request(frame: bytes, dialect: JsonDialect = COURSE) -> Request:
+    """What the dialect makes of this frame, which is no thanks."""
+    request = dialect.decode(frame)
+    assert request is not None
+    return request
 
 
 def meant(request: Request) -> tuple[type[c.Command], dict[str, Any]]:
@@ -70,7 +77,7 @@ def meant(request: Request) -> tuple[type[c.Command], dict[str, Any]]:
 
 def refused(frame: bytes, dialect: JsonDialect = COURSE) -> str:
     """The code with which this frame is refused."""
-    command = dialect.decode(frame).command
+    command = request(frame, dialect).command
     assert isinstance(command, Refusal), command
     return command.code
 
@@ -230,6 +237,21 @@ class Decoding(SynchronousTestCase):
         )
         self.assertEqual(meant(decoded(action="client-hello", since="0")), (c.Hello, {"since": 0}))
 
+    def test_thanks_have_no_answer(self) -> None:
+        """Whatever else is in them; but a newline client says what no command is called."""
+        for frame in (
+            b'{"action":"ack-client-broadcast"}',
+            b'{"from":"alice","action":"ack-client-send","ref":[1]}',
+            b'{"messageFormat":{"action":"ack-","from":5}}',
+        ):
+            for dialect in (COURSE, RELAY):
+                self.assertIsNone(dialect.decode(frame), frame)
+            self.assertIsInstance(LINES.decode(frame), Request, frame)
+        for frame in (b'{"action":"ack"}', b'{"action":"ACK-x"}', b'{"action":"x-ack-"}'):
+            self.assertEqual(refused(frame), "unknown_action")
+        self.assertEqual(refused(b'{"action":"ack-x","framing":"lines"}'), "unknown_action")
+        self.assertEqual(refused(b'{"action":"ack-x"}', LINES), "unknown_action")
+
     def test_null_is_absent(self) -> None:
         """As JavaScript has it for what was never set."""
         self.assertEqual(
@@ -320,8 +342,19 @@ class Answering(SynchronousTestCase):
 
     def test_lists(self) -> None:
         """Clients, members, groups."""
-        self.course(Clients(("alice", "Bob")), b'{"action":"server-list-clients","clients":["alice","Bob"]}')
-        self.course(Clients(()), b'{"action":"server-list-clients","ref":4,"clients":[]}', ref=4)
+        for nicks, ref in ((("alice", "Bob"), None), ((), 4)):
+            asked = Request(c.ListClients(), "x", ref=ref)
+            more = {} if ref is None else {"ref": ref}
+            lines = json.dumps(
+                {"action": "server-list-clients", **more, "clients": nicks}, separators=(",", ":")
+            )
+            self.assertEqual(LINES.answer(asked, Clients(nicks)), lines.encode() + b"\n")
+            # Course work looks for it in one of four places.
+            places = {key: list(nicks) for key in ("clients", "msg", "data", "list")}
+            self.assertEqual(
+                json.loads(COURSE.answer(asked, Clients(nicks))),
+                {"action": "server-list-clients", **more, **places},
+            )
         self.course(
             Members("wob", (Member("alice", "owner", True), Member("Bob", "member", False))),
             b'{"action":"server-members","group":"wob","members":[{"name":"alice","role":"owner","online":true},'
@@ -519,8 +552,10 @@ class Paging(SynchronousTestCase):
         for dialect, limit in ((COURSE, COURSE_FRAME), (LINES, LINES_FRAME)):
             frame = dialect.answer(Request(c.ListClients(), "list"), Clients(nicks))
             heard = json.loads(frame)
-            self.assertTrue(limit - 50 < len(frame) <= limit, len(frame))
+            places = ("clients", "msg", "data", "list") if dialect is COURSE else ("clients",)
+            self.assertTrue(limit - 50 * len(places) < len(frame) <= limit, len(frame))
             self.assertIs(heard["more"], True)
+            self.assertEqual([key for key in heard if heard[key] == heard["clients"]], list(places))
             self.assertEqual(tuple(heard["clients"]), nicks[: len(heard["clients"])])
 
     def test_an_image_that_fits_no_frame_keeps_nobody_from_the_next_page(self) -> None:
@@ -546,7 +581,10 @@ class Paging(SynchronousTestCase):
 
     def test_a_list_that_just_fits_is_whole(self) -> None:
         """With one character more, its last entry is left out."""
-        room = COURSE_FRAME - len(b'{"action":"server-list-clients","clients":[""],"more":true}')
+        said = (
+            b'{"action":"server-list-clients","clients":[""],"msg":[""],"data":[""],"list":[""],"more":true}'
+        )
+        room = (COURSE_FRAME - len(said)) // 4
         request = Request(c.ListClients(), "list")
         whole = json.loads(COURSE.answer(request, Clients(("x" * (room - 1),))))
         self.assertEqual((len(whole["clients"]), "more" in whole), (1, False))
@@ -653,9 +691,9 @@ class Hostile(SynchronousTestCase):
         for frame, code in HOSTILE.items():
             for dialect in (COURSE, BOTH):
                 self.assertEqual(refused(frame, dialect), code, frame[:80])
-                request = dialect.decode(frame)
-                assert isinstance(request.command, Refusal)
-                answer = dialect.refusal(request, request.command)
+                asked = request(frame, dialect)
+                assert isinstance(asked.command, Refusal)
+                answer = dialect.refusal(asked, asked.command)
                 self.assertEqual(json.loads(answer)["code"], code)
                 self.assertLessEqual(len(answer), COURSE_FRAME)
 
@@ -667,7 +705,7 @@ class Hostile(SynchronousTestCase):
             b'{"action":"client-broadcast","msg":"hi","x":[{"a":1},{"a":1}]}',
             b'{"action":"client-broadcast","msg":"hi","a:b":1,"a":1}',
         ):
-            self.assertIs(meant(COURSE.decode(frame))[0], c.Broadcast, frame)
+            self.assertIs(meant(request(frame))[0], c.Broadcast, frame)
 
     @settings(max_examples=200, deadline=None)
     @given(st.binary(max_size=200))
@@ -697,10 +735,10 @@ class Hostile(SynchronousTestCase):
     )
     def test_any_value_in_any_field(self, action: str, fields: dict[str, Any]) -> None:
         """Never an exception; and what is refused is refused in words."""
-        request = COURSE.decode(json.dumps({"action": action, **fields}).encode())
-        self.assertIsInstance(request.sender, str)
-        self.assertIsInstance(request.name, str)
-        if isinstance(request.command, Refusal):
-            answer = json.loads(COURSE.refusal(request, request.command))
+        asked = request(json.dumps({"action": action, **fields}).encode())
+        self.assertIsInstance(asked.sender, str)
+        self.assertIsInstance(asked.name, str)
+        if isinstance(asked.command, Refusal):
+            answer = json.loads(COURSE.refusal(asked, asked.command))
             self.assertTrue(answer["msg"])
-            self.assertEqual(answer.get("ref"), request.ref)
+            self.assertEqual(answer.get("ref"), asked.ref)

@@ -470,6 +470,29 @@ class Reference(SynchronousTestCase):
         self.assertEqual((SEED.pace, reference().pace), (0.0, REFERENCE_PACE))
         self.assertIsNone(SEED.decode(b"WHO").becomes)
 
+    def test_a_hello_leaves_it_open(self) -> None:
+        """But to whoever has sent LST before; and no other line does."""
+        self.assertEqual(SEED.decode(b"IAM alice").pace, REFERENCE_PACE)
+        self.assertEqual(reference().decode(b"IAM alice").pace, 0.0)
+        self.assertEqual(SEED.decode(b"MSG hi").pace, 0.0)
+
+    def test_what_waited_is_amended(self) -> None:
+        """ARR as ARV, BCK left out, and nothing else changed, whatever people say."""
+        amend = SEED.decode(b"LST").amend
+        assert amend is not None
+        waited = b"".join(
+            (
+                SEED.told(Arrived(ALICE, True, AT)),
+                SEED.told(logged(LOBBY, "x\nARR y\nBCK z")),
+                SEED.told(Arrived(BOB, False, AT)),
+                SEED.told(Departed(BOB, AT)),
+            )
+        )
+        self.assertEqual(
+            amend(waited),
+            b"ARV alice\nMSG alice x\nMSG alice ARR y\nMSG alice BCK z\nARV Bob\nLFT Bob\n",
+        )
+
 
 class FromOtherWires(StageTestCase):
     """The same with a whole chatd between."""
