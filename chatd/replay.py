@@ -95,9 +95,10 @@ class Replay:
         """A page of each conversation, or else all private messages; then what happened to ``user``."""
         conversations = self._state().conversations_of(user)
         seen = self._seen(user)
+        if reader.dialect.pages != "all":
+            conversations = [conversation for conversation in conversations if conversation.pair]
         if reader.dialect.pages == "none":
-            directs = [conversation for conversation in conversations if conversation.pair]
-            await self._follow(reader, user, directs, seen, upto, own=False)
+            await self._follow(reader, user, conversations, seen, upto, own=False)
             return
         limit = self._limits.page
         pages = []
@@ -131,7 +132,7 @@ class Replay:
             entries = self._entries(found)
             for entry in entries:
                 if own or entry.event.actor.id != user.id:
-                    reader.send(reader.dialect.told(entry))
+                    reader.send(_as_told(reader.dialect, user, entry))
                     await _room(reader)
             after = entries[-1].id if found.more else upto
 
@@ -141,6 +142,13 @@ class Replay:
     def _entries(self, found: Slice) -> tuple[Logged, ...]:
         state = self._state()
         return tuple(logged(state, row) for row in found.rows)
+
+
+def _as_told(dialect: Dialect, user: User, entry: Logged) -> bytes:
+    """What tells ``user`` of ``entry``."""
+    event = entry.event
+    is_subject = event.subject is not None and event.subject.id == user.id and not event.said
+    return dialect.told_subject(entry) if is_subject else dialect.told(entry)
 
 
 async def _room(reader: Reader) -> None:

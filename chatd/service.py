@@ -435,7 +435,15 @@ class Chat:
         """Tell it with what is told before and after, as long as that goes to the very same audience."""
         if self._witness is not None:
             self._witness(told)
-        self._burst_to(audience, isinstance(told, Logged)).add(told, author)
+        subject: Sequence[Client] = ()
+        if isinstance(told, Logged):
+            event = told.event
+            if event.subject is not None and not event.said:
+                subject = self._present.get(event.subject.id, ())
+            burst = self._burst_to(audience, stored=True)
+        else:
+            burst = self._burst_to(audience, stored=False)
+        burst.add(told, author, subject)
 
     def _burst_to(self, audience: tuple[int, ...] | None, stored: bool) -> Burst:
         burst = self._burst

@@ -47,9 +47,9 @@ class Dialect(Protocol):
         """Whether a client without a name is asked for it whatever else it sends."""
 
     @property
-    def pages(self) -> Literal["none", "missed", "all"]:
-        """What a returning user gets a page of: conversations where something was missed, the lobby as
-        well; with none, only the private messages missed come, as if told now.
+    def pages(self) -> Literal["none", "direct", "all"]:
+        """What a returning user gets a page of: direct conversations where something was missed, or all of
+        those, and the lobby; with none, only the private messages missed come, as if told now.
         """
 
     @property
@@ -70,7 +70,10 @@ class Dialect(Protocol):
         """The frame that refuses ``request``, or that says why the connection closes when there is none."""
 
     def told(self, told: Told) -> bytes:
-        """The frame that tells an audience; the same for all of it."""
+        """The frame that tells an audience; the same for all of it, and empty if it hears nothing of that."""
+
+    def told_subject(self, told: Told) -> bytes:
+        """The frame that tells of an event the user whom it is about, who hears of it everywhere."""
 
 
 Wires = Mapping[str, Mapping[str, Callable[[Limits], Dialect]]]

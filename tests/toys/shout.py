@@ -55,6 +55,10 @@ class ShoutDialect:
             return _line(f"{told.event.actor.nick}: {told.event.body.upper()}!")
         return b""
 
+    def told_subject(self, told: Told) -> bytes:
+        """See `Dialect.told_subject`."""
+        return self.told(told)
+
 
 def _line(text: str) -> bytes:
     return " ".join(text.splitlines()).encode() + b"\n"
