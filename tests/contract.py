@@ -131,5 +131,5 @@ class Contract(StageTestCase):
         alice = self.comes(b"alice")
         self.stage.sessions.close()
         self.stage.wait(1)
-        self.assertIn(b"shutting down", alice.hears())
+        self.assertIn(self.manner.stops, alice.hears())
         self.assertEqual((alice.closed, alice.wire.aborted), (True, False))

@@ -741,7 +741,7 @@ TP6: list[tuple[str, bytes, dict[str, str]]] = [
     ("carol", b"ici", {}),
     ("bob", b"/join room", {"bob": "Vous êtes dans room\n", "carol": "Annonce : bob a rejoint room\n"}),
     ("bob", "là".encode(), {"carol": "bob a dit : là\n"}),
-    ("carol", b"/all ouf", {"alice": "carol a dit : ouf\n", "bob": "[la chatroom] carol a dit : ouf\n"}),
+    ("carol", b"/all ouf", {"alice": "carol a dit : ouf\n"}),
     (
         "bob",
         b"/leave\n",
@@ -751,16 +751,13 @@ TP6: list[tuple[str, bytes, dict[str, str]]] = [
     (
         "bob",
         b"un\ndeux\r\n",
-        {
-            "alice": "bob a dit : un\nbob a dit : deux\n",
-            "carol": "[la chatroom] bob a dit : un\n[la chatroom] bob a dit : deux\n",
-        },
+        {"alice": "bob a dit : un\nbob a dit : deux\n"},
     ),
     # Only the first message has the name.
     (
         "alice",
         b"Hello|bob",
-        {"bob": "alice a dit : Hello|bob\n", "carol": "[la chatroom] alice a dit : Hello|bob\n"},
+        {"bob": "alice a dit : Hello|bob\n"},
     ),
     ("alice", b"", dict.fromkeys(("bob", "carol"), "Annonce : alice a quitté la chatroom\n")),
 ]

@@ -36,6 +36,7 @@ from chatd.core.events import LOBBY, Arrived, Conversation, Departed, Event, Kin
 from chatd.core.limits import Limits
 from chatd.core.names import BadName, parse_group
 from chatd.core.refusals import SENTENCES, Refusal
+from chatd.dialects import tp6
 from chatd.dialects.tp6 import LIST_SIZE, FramedDialect, Tp6Dialect
 from chatd.dialects.wire import Request
 from tests.harness import Peer, Stage, StageTestCase
@@ -425,6 +426,23 @@ class Answering(SynchronousTestCase):
         said = HERE.answer(Request(c.AskHelp(), "/x"), Page(WOB, (art,), False, False, False, BOB))
         self.assertLess(len(said), LIMITS.outbox // 2)
 
+    def test_what_is_not_sent_is_not_made(self) -> None:
+        """A page of 500 images costs no more than the few that go into a list, whichever end is read."""
+        entries = tuple(logged(WOB, "#" * 20_000, id=id, kind="image") for id in range(500))
+        made: list[Event] = []
+        remember = tp6._remembered
+
+        def note(event: Event) -> str:
+            made.append(event)
+            return remember(event)
+
+        self.patch(tp6, "_remembered", note)
+        for forward, end in ((True, entries[:3]), (False, entries[:-4:-1])):
+            made.clear()
+            head, *_ = self.said(Page(WOB, entries, False, forward, False, BOB))
+            self.assertEqual(head, "Historique de wob : 2 (et plus)")
+            self.assertEqual(made, [entry.event for entry in end])
+
     def test_history(self) -> None:
         """What nobody asked for is a JSON object in a line, in ASCII, the same as on the JSON wire."""
         place = BONUS.at(None)
@@ -543,8 +561,8 @@ class Refusing(SynchronousTestCase):
             ),
         ):
             request = place.decode(said)
-            place = request.becomes or place
-            self.assertEqual(place.refusal(request, refusal).decode(), f"{line}\n")
+            spoken = request.becomes or place
+            self.assertEqual(spoken.refusal(request, refusal).decode(), f"{line}\n")
 
 
 class NoForgery(SynchronousTestCase):
