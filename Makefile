@@ -18,7 +18,7 @@ COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate
 	--no-emit-index-url --no-header $(ARGS) pyproject.toml
 
 PYBABEL = mkdir -p build && $(BIN)/pybabel --quiet
-LOCALES := chatd/client/locales
+LOCALES := chatd/locales
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -50,7 +50,7 @@ format: $(DEV) ## let the formatter and the linter's safe fixes rewrite the code
 spec: $(DEV) ## write SPEC.md's generated tables again from the code
 	$(BIN)/python -m chatd.spec SPEC.md
 
-messages: $(DEV) ## collect the client's sentences into its catalogues and compile them
+messages: $(DEV) ## collect the sentences to be translated into the catalogues and compile them
 	$(PYBABEL) extract --keywords=N_ --sort-output --no-location --width=100 --output=build/chat.pot chatd
 	$(PYBABEL) update --domain=chat --input-file=build/chat.pot --output-dir=$(LOCALES) \
 		--width=100 --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date

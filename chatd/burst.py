@@ -8,7 +8,7 @@ among others hears of those who come after.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 from twisted.logger import Logger
@@ -49,13 +49,20 @@ class Burst:
         # How many of the burst somebody needs no more: those heard, one's own, those before one came.
         self._past: dict[Listener, int] = {}
 
-    def add(self, told: Told, author: Listener | None = None) -> None:
-        """Append what happened; its author, if that is anybody here, is told now what came before it."""
+    def add(self, told: Told, author: Listener | None = None, subject: Sequence[Listener] = ()) -> None:
+        """Append what happened; its author, if that is anybody here, is told now what came before it.
+
+        The sessions of the ``subject`` of an event, the user whom it is about, are told both now.
+        """
         if author is not None:
-            self._tell(author, self._pieces(author.dialect, self._past.get(author, 0)))
-            if self._sent is not None:
-                self._note_sent(author, self._sent)
-            self._past[author] = len(self._told) + 1
+            self._advance(author)
+        for listener in subject:
+            if listener is not author:
+                self._advance(listener)
+                frame = self._frame(listener.dialect.told_subject, told)
+                self._tell(listener, [frame])
+                if frame and self._sent is not None:
+                    self._sent(listener, told)
         self._told.append(told)
 
     def enter(self, newcomer: Listener) -> None:
@@ -81,10 +88,18 @@ class Burst:
             for listener in listeners:
                 self._note_sent(listener, self._sent)
 
+    def _advance(self, listener: Listener) -> None:
+        """Tell ``listener`` what it has not heard; what is appended next it needs no more."""
+        self._tell(listener, self._pieces(listener.dialect, self._past.get(listener, 0)))
+        if self._sent is not None:
+            self._note_sent(listener, self._sent)
+        self._past[listener] = len(self._told) + 1
+
     def _tell(self, listener: Listener, pieces: list[bytes]) -> None:
         tell = listener.deliver if self.stored else listener.send
         for piece in pieces:
-            tell(piece)
+            if piece:
+                tell(piece)
 
     def _note_sent(self, listener: Listener, sent: Callable[[Any, Told], None]) -> None:
         start = self._past.get(listener, 0)
@@ -101,10 +116,13 @@ class Burst:
         """The frames of all so far, each encoded once."""
         frames = self._frames.setdefault(dialect, [])
         for told in self._told[len(frames) :]:
-            try:
-                frames.append(dialect.told(told))
-            except Exception:
-                # A mistake of ours with one of them, in one dialect, is nothing to the others.
-                self._log.failure("a mistake in telling {told}", told=type(told).__name__)
-                frames.append(b"")
+            frames.append(self._frame(dialect.told, told))
         return frames
+
+    def _frame(self, tell: Callable[[Told], bytes], told: Told) -> bytes:
+        try:
+            return tell(told)
+        except Exception:
+            # A mistake of ours with one of them, in one dialect, is nothing to the others.
+            self._log.failure("a mistake in telling {told}", told=type(told).__name__)
+            return b""

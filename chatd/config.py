@@ -38,6 +38,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         "text=tcp:4567",
         "json=tcp:8080",
         "tp6=tcp:8888",
+        "tp6-bonus=tcp:8889",
     )
     certificate: str | None = None
     durability: Literal["full", "process"] = "full"

@@ -236,7 +236,7 @@ class Replay:
             entries = self._entries(found)
             for entry in entries:
                 if own or entry.event.actor.id != user.id:
-                    frame = reader.dialect.told(entry)
+                    frame = _as_told(reader.dialect, user, entry)
                     reader.resend(frame)
                     if frame and self._sent is not None and not counted:
                         self._sent(reader, entry)
@@ -259,6 +259,13 @@ def _name(conversation: Conversation, user: User) -> str:
     if conversation.pair:
         return conversation.other(user).nick
     return conversation.name or conversation.kind
+
+
+def _as_told(dialect: Dialect, user: User, entry: Logged) -> bytes:
+    """What tells ``user`` of ``entry``."""
+    event = entry.event
+    is_subject = event.subject is not None and event.subject.id == user.id and not event.said
+    return dialect.told_subject(entry) if is_subject else dialect.told(entry)
 
 
 async def _room(reader: Reader) -> None:

@@ -494,9 +494,17 @@ class Chat:
         """
         if self._witness is not None:
             self._witness(told, private)
-        if self._traffic is not None and isinstance(told, Logged):
-            self._traffic.received(author, told, private)
-        self._burst_to(audience, isinstance(told, Logged)).add(told, author)
+        subject: Sequence[Client] = ()
+        if isinstance(told, Logged):
+            if self._traffic is not None:
+                self._traffic.received(author, told, private)
+            event = told.event
+            if event.subject is not None and not event.said:
+                subject = self._present.get(event.subject.id, ())
+            burst = self._burst_to(audience, stored=True)
+        else:
+            burst = self._burst_to(audience, stored=False)
+        burst.add(told, author, subject)
 
     def _burst_to(self, audience: tuple[int, ...] | None, stored: bool) -> Burst:
         burst = self._burst

@@ -91,8 +91,8 @@ class Options(usage.Options):
         self["listen"] = []
 
     def opt_listen(self, listener: str) -> None:
-        """WIRE=ENDPOINT; may be given several times [default: auto=tcp:7070, text=tcp:4567, json=tcp:8080
-        and tp6=tcp:8888]
+        """WIRE=ENDPOINT; may be given several times [default: auto=tcp:7070, text=tcp:4567, json=tcp:8080,
+        tp6=tcp:8888 and tp6-bonus=tcp:8889]
         """
         self["listen"].append(listener)
 

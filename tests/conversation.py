@@ -16,7 +16,8 @@ A line is one of::
     # a remark
 
 ``<id>`` stands for whatever comes there, and for the same from then on, in what is sent as well;
-``<ts>`` and ``<colour>`` stand for a time and a colour, each time anew, ``<sp>`` for a space at the end.
+``<ts>``, ``<hh:mm>``, ``<colour>`` and ``<rgb>`` stand for a time and a colour, ``<byte>`` for a byte of a
+frame, each time anew; ``<esc>`` stands for ESC, ``<sp>`` for a space at the end.
 """
 
 from __future__ import annotations
@@ -36,10 +37,14 @@ _STEP: Final = re.compile(
     r"|(?P<direction>[<>]) (?P<line>.*)|(?P<end>is disconnected|hangs up|gets nothing))"
 )
 _BYTES: Final = re.compile(r'"([^"]*)"|([0-9a-f]{2})')
-_HOLE: Final = re.compile(r"<([a-z][a-z0-9]*)>")
+_HOLE: Final = re.compile(r"<([a-z][a-z0-9:]*)>")
 _ANEW: Final = {
     "ts": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z",
     "colour": "#[0-9a-f]{6}",
+    "hh:mm": r"\d\d:\d\d",
+    "rgb": r"\d{1,3};\d{1,3};\d{1,3}",
+    "byte": "[0-9a-f]{2}",
+    "esc": "\x1b",
     "sp": " ",
 }
 
@@ -108,15 +113,17 @@ class Speaker:
         found = bytearray(self.heard)
         try:
             name = bytes(found[2 : 2 + found[1]])
-            digits = found[2 + len(name)]
-            header = found[2 + len(name) : 3 + len(name) + digits]
-            text = bytes(found[2 + len(name) + len(header) :][: int.from_bytes(header[1:])])
+            start = 2 + len(name) + (5 if self.wire == "tp6-bonus" else 0)
+            mark = found[2 + len(name) : start]
+            digits = found[start]
+            header = found[start : start + 1 + digits]
+            text = bytes(found[start + len(header) :][: int.from_bytes(header[1:])])
         except IndexError:
             return None
         if len(header) < 1 + digits or len(text) < int.from_bytes(header[1:]):
             return None
-        self.heard = self.heard[2 + len(name) + len(header) + len(text) :]
-        parts = (found[:2].hex(" "), _quoted(name), header.hex(" "), _quoted(text))
+        self.heard = self.heard[start + len(header) + len(text) :]
+        parts = (found[:2].hex(" "), _quoted(name), mark.hex(" "), header.hex(" "), _quoted(text))
         return " ".join(filter(None, parts))
 
 

@@ -153,6 +153,8 @@ _COMMANDS: Final = {
     "json course": _request,
     "tp6": _slash,
     "tp6 frames": _slash,
+    "tp6 bonus": _slash,
+    "tp6 bonus frames": _slash,
 }
 """How one asks for what else there is, by the name of a manner, where that is known."""
 

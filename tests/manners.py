@@ -11,7 +11,8 @@ class Manner(NamedTuple):
     """One way to speak on ``wires``: how one says hello, says something to everybody, and hears it said.
 
     ``taken`` is in the refusal of a nick in use. Whoever sends ``broken`` is refused with what contains
-    ``refusal``, and then goes on, or (``ends``) has lost the framing and the connection.
+    ``refusal``, and then goes on, or (``ends``) has lost the framing and the connection. ``stops`` is in what
+    one is told when the daemon stops, ``guesses`` in what one is told who was refused too often without a name.
     """
 
     wires: tuple[str, ...]
@@ -22,6 +23,8 @@ class Manner(NamedTuple):
     broken: bytes
     refusal: bytes
     ends: bool = False
+    stops: bytes = b"shutting down"
+    guesses: bytes = b"too_many_refusals"
 
 
 def _json(end: bytes, **request: str) -> bytes:
@@ -48,6 +51,33 @@ def _frame_heard(nick: bytes, text: bytes) -> bytes:
     return b"\x01%c%s\x01%c%s" % (len(nick), nick, len(text), text)
 
 
+def _with_bonus(manner: Manner, lobby: bytes, hears: Callable[[bytes, bytes], bytes]) -> Manner:
+    """The same on the wire that asks for a room, where a time and a colour stand in what is heard."""
+    return manner._replace(wires=("tp6-bonus",), hello=lambda nick: manner.hello(nick) + lobby, hears=hears)
+
+
+_TP6: Final = Manner(
+    ("tp6", "auto"),
+    lambda nick: b"Hello|%s\n" % nick,
+    lambda text: b"%s\n" % text,
+    lambda nick, text: b"%s a dit : %s\n" % (nick, text),
+    taken=b"[nick_taken]",
+    broken=b"\xff\n",
+    refusal=b"[bad_utf8]",
+    stops=b"[shutting_down]",
+)
+_TP6_FRAMES: Final = Manner(
+    ("tp6", "auto"),
+    lambda nick: _frame(b"Hello|%s" % nick),
+    _frame,
+    _frame_heard,
+    taken=b"[nick_taken]",
+    broken=b"\x02\x00",
+    refusal=b"[bad_request]",
+    ends=True,
+    stops=b"[shutting_down]",
+)
+
 MANNERS: Final = {
     "text": Manner(
         ("text", "auto"),
@@ -60,24 +90,11 @@ MANNERS: Final = {
     ),
     "json": _json_manner(b"\n"),
     "json course": _json_manner(b""),
-    "tp6": Manner(
-        ("tp6", "tp6-history", "auto"),
-        lambda nick: b"Hello|%s\n" % nick,
-        lambda text: b"%s\n" % text,
-        lambda nick, text: b"%s a dit : %s\n" % (nick, text),
-        taken=b"[nick_taken]",
-        broken=b"\xff\n",
-        refusal=b"[bad_utf8]",
-    ),
-    "tp6 frames": Manner(
-        ("tp6", "tp6-history", "auto"),
-        lambda nick: _frame(b"Hello|%s" % nick),
-        _frame,
-        _frame_heard,
-        taken=b"[nick_taken]",
-        broken=b"\x02\x00",
-        refusal=b"[bad_request]",
-        ends=True,
+    "tp6": _TP6,
+    "tp6 frames": _TP6_FRAMES,
+    "tp6 bonus": _with_bonus(_TP6, b"/leave\n", lambda nick, text: b"m%s\x1b[0m a dit : %s\n" % (nick, text)),
+    "tp6 bonus frames": _with_bonus(
+        _TP6_FRAMES, _frame(b"/leave"), lambda nick, text: b"\x01%c%s" % (len(text), text)
     ),
 }
 """Every way to speak that the wires of chatd know; a test holds that none is missing."""

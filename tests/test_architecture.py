@@ -13,8 +13,9 @@ ROOT = Path(__file__).resolve().parent.parent
 # Room -> the rooms that it may import from, besides itself. A room is a folder or a file of chatd/.
 ROOMS: dict[str, set[str]] = {
     "core": set(),
-    "dialects": {"core", "__version__"},
+    "locales": set(),
     "files": set(),
+    "dialects": {"core", "locales", "__version__"},
     "store": {"core", "files"},
     "direct": set(),
     "outbox": {"direct"},
@@ -23,7 +24,7 @@ ROOMS: dict[str, set[str]] = {
     "service": {"core", "dialects", "store", "replay", "burst"},
     "session": {"core", "dialects", "service", "outbox"},
     "carriers": {"core", "dialects", "session"},
-    "client": {"core", "dialects", "__version__"},
+    "client": {"core", "dialects", "locales", "__version__"},
     "factory": {"core", "dialects", "service", "session", "outbox"},
     "config": {"core"},
     "chronicle": {"core", "dialects", "files"},

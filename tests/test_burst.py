@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd import service
 from chatd.burst import Burst
-from chatd.core.events import LOBBY, Arrived, Departed, Event, Logged, Told, User
+from chatd.core.events import LOBBY, Arrived, Conversation, Departed, Event, Logged, Told, User
 from chatd.core.limits import Limits
 from chatd.dialects.json import JsonDialect
 from chatd.dialects.text import TextDialect
@@ -45,6 +45,22 @@ class Stammer(TextDialect):
         if isinstance(told, Logged) and told.id == 2:
             raise ZeroDivisionError
         return super().told(told)
+
+
+class Addressing(TextDialect):
+    """A dialect with words of its own for whom an event is about."""
+
+    def told_subject(self, told: Told) -> bytes:
+        """Say so."""
+        return b"YOU"
+
+
+class Deaf(TextDialect):
+    """A dialect that hears nothing."""
+
+    def told(self, told: Told) -> bytes:
+        """Nothing."""
+        return b""
 
 
 ALICE = User(1, "alice", "alice", "#000000")
@@ -96,6 +112,26 @@ class InPlace(SynchronousTestCase):
         self.assertEqual(alice.pieces, frames(2))
         burst.end([alice, bob])
         self.assertEqual((alice.pieces, bob.pieces), (frames(2), frames(1, 3)))
+
+    def test_whom_an_event_is_about_is_told_in_its_place_and_once(self) -> None:
+        """In the words for that; the author, if it is the same, is not told at all."""
+        burst, alice, bob, carol = Burst((1, 2, 3), stored=True), Ear(), Ear(Addressing(Limits())), Ear()
+        kicked = Logged(2, 2, 0, Event("kicked", Conversation(2, "group", "wob"), ALICE, BOB, ""))
+        burst.add(message(1), carol)
+        burst.add(kicked, alice, [bob])
+        burst.add(message(3), alice)
+        burst.add(kicked, bob, [bob])
+        burst.end([alice, bob, carol])
+        event = b"GEV wob kicked alice bob\n"
+        self.assertEqual(bob.pieces, [*frames(1), b"YOU", *frames(3)])
+        self.assertEqual(alice.pieces, [*frames(1), event])
+        self.assertEqual(carol.pieces, [event + b"".join(frames(3)) + event])
+
+    def test_what_a_listener_does_not_hear_is_not_written(self) -> None:
+        burst, deaf = Burst(None, stored=True), Ear(Deaf(Limits()))
+        burst.add(message(1), Ear())
+        burst.end([deaf])
+        self.assertEqual(deaf.pieces, [])
 
     @settings(deadline=None)
     @given(st.lists(st.integers(0, 3), max_size=30))

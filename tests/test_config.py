@@ -30,7 +30,13 @@ class ReadTests(SynchronousTestCase):
             self.reads(""),
             Config(
                 database="chat.db",
-                listen=("auto=tcp:7070", "text=tcp:4567", "json=tcp:8080", "tp6=tcp:8888"),
+                listen=(
+                    "auto=tcp:7070",
+                    "text=tcp:4567",
+                    "json=tcp:8080",
+                    "tp6=tcp:8888",
+                    "tp6-bonus=tcp:8889",
+                ),
                 certificate=None,
                 durability="full",
                 limits=Limits(),

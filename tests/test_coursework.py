@@ -101,7 +101,8 @@ class Session(SynchronousTestCase):
         bob.sees()
         self.assert_seen("bob a dit : entre nous", alice)
         tom.says("MSG et ici ?")
-        self.assert_seen("[la chatroom] tom a dit : et ici ?", alice, bob)
+        tom.says("PRV alice et toi ?")
+        self.assert_seen("tom vous dit : et toi ?", alice)
 
         tom.says("PRV bob " + "é" * 1500)
         self.assert_seen("tom vous dit : " + "é" * 1500, bob)
@@ -111,6 +112,6 @@ class Session(SynchronousTestCase):
         self.assertEqual(tom.line(), "LFT alice")
 
         self.assertEqual(daemon.terminate(), 0)
-        self.assert_seen("Erreur [shutting_down] : the daemon is shutting down: come back later", bob)
+        self.assert_seen("Erreur [shutting_down] : le serveur s'arrête : revenez plus tard", bob)
         self.assert_seen("Le serveur est parti", bob)
         self.assertNotIn("Traceback", daemon.log)

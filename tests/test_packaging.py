@@ -68,9 +68,10 @@ class WheelTests(SynchronousTestCase):
 
         self.assertEqual({name for name in packed if ".dist-info/" not in name}, wanted)
 
-    def test_holds_the_migrations_and_the_licence(self) -> None:
+    def test_holds_the_migrations_the_catalogues_and_the_licence(self) -> None:
         packed = self.contents()
 
         self.assertIn("chatd/tap.py", packed)
+        self.assertIn("chatd/locales/fr/LC_MESSAGES/chat.mo", packed)
         self.assertTrue([name for name in packed if name.startswith("chatd/store/migrations/")], packed)
         self.assertTrue([name for name in packed if name.endswith(".dist-info/licenses/LICENSE")], packed)

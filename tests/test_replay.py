@@ -196,7 +196,7 @@ class Conversations(StageTestCase):
         self.stage.wait(1)
         self.assertEqual(
             bob.lines(),
-            ["Conversations : 3", "  alice (privé, 2 non lus)", "  wob (room, 1 non lu)", "  la chatroom"],
+            ["Conversations : 3", "  alice (privé, 2 non lus)", "  wob (salon, 1 non lu)", "  la chatroom"],
         )
 
     def test_what_is_delivered_is_read(self) -> None:

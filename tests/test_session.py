@@ -456,6 +456,9 @@ class ClumsyRoom(Tp6Dialect):
         return super().answer(request, answer)
 
 
+NO_ROOM = "vous n'êtes dans aucun salon : /join pour en rejoindre un, /leave pour la chatroom"
+
+
 class Waiting(StageTestCase):
     """Who goes into a room says nothing before it is known whether it is in."""
 
@@ -497,25 +500,30 @@ class Waiting(StageTestCase):
         self.alice.says("ban;wob;bob")
         self.stage.wait(0.1)
         self.alice.hears(), self.bob.hears()
-        refusal = "Erreur [banned] : bob is banned from wob: ask an operator to lift it"
-        self.assertEqual(self.goes(refusal), ["MSG bob one", "MSG bob two"])
+        refusal = (
+            f"Erreur [banned] : bob est banni de wob : demandez à un opérateur de lever le ban ; {NO_ROOM}"
+        )
+        self.assertEqual(self.goes(refusal, *[f"Erreur [no_room] : {NO_ROOM}"] * 2), [])
 
     def test_lost_with_its_commit(self) -> None:
-        """What is behind it is decided when that is known, so it is not lost with it."""
+        """What is behind it is decided when that is known, so it is refused by itself."""
         self.stage.writer.error = sqlite3.OperationalError("disk full")
         self.bob.says(b"/join wob\n")
         self.stage.writer.error = None
         self.stage.wait(2)
         self.bob.says(b"one\n")
         self.stage.wait(0.1)
-        self.assertIn("[storage_failed]", self.bob.lines()[0])
-        self.assertEqual(self.alice.lines(), ["MSG bob one"])
+        lost, refused = self.bob.lines()
+        self.assertIn("[storage_failed]", lost)
+        self.assertIn("[no_room]", refused)
+        self.assertEqual(self.alice.lines(), [])
 
     def test_stumbled_over(self) -> None:
-        """A mistake of ours keeps nobody waiting."""
+        """A mistake of ours keeps nobody waiting; where the client was not told to be, it says nothing."""
         session_in(self.bob).speak(ClumsyRoom(self.stage.limits).at(None))
-        sorry = "Erreur [internal_error] : the daemon made a mistake, it is logged: nothing you did"
-        self.assertEqual(self.goes(sorry), ["GEV wob joined bob", "GMS wob bob one", "GMS wob bob two"])
+        sorry = "le serveur a fait une erreur, elle est notée : vous n'y êtes pour rien"
+        replies = [f"Erreur [internal_error] : {sorry} ; {NO_ROOM}", *[f"Erreur [no_room] : {NO_ROOM}"] * 2]
+        self.assertEqual(self.goes(*replies), ["GEV wob joined bob"])
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_stumbled_over_while_it_is_decided(self) -> None:
@@ -554,6 +562,6 @@ class Waiting(StageTestCase):
     def test_a_hello_that_is_refused_goes_nowhere(self) -> None:
         carol = self.stage.connect("tp6").says(b"Hello|bob|wob\nHello|carol\n")
         self.stage.wait(0.1)
-        taken = "Erreur [nick_taken] : bob is in use: choose another nick, or wait until they leave"
+        taken = "Erreur [nick_taken] : bob est pris : choisissez un autre pseudo, ou attendez son départ"
         self.assertEqual(carol.lines(), [taken, "Annonce : carol a rejoint la chatroom"])
         self.assertEqual(self.alice.lines(), ["ARR carol"])

@@ -26,7 +26,7 @@ from chatd.tap import Options, assemble, configuration, parse_listener
 from tests.certificates import self_signed
 from tests.daemon_process import PATIENCE, TAC, Client, Daemon, twistd, without_privileges
 
-NO_LISTENER = "a listener is WIRE=ENDPOINT with one of auto, json, text, tp6, tp6-history first"
+NO_LISTENER = "a listener is WIRE=ENDPOINT with one of auto, json, text, tp6, tp6-bonus first"
 
 
 class FolderTestCase(SynchronousTestCase):
@@ -52,7 +52,13 @@ class ConfigurationTests(FolderTestCase):
             self.configured(),
             Config(
                 database="chat.db",
-                listen=("auto=tcp:7070", "text=tcp:4567", "json=tcp:8080", "tp6=tcp:8888"),
+                listen=(
+                    "auto=tcp:7070",
+                    "text=tcp:4567",
+                    "json=tcp:8080",
+                    "tp6=tcp:8888",
+                    "tp6-bonus=tcp:8889",
+                ),
                 certificate=None,
                 durability="full",
                 limits=Limits(),
@@ -279,7 +285,9 @@ class CommandLineTests(FolderTestCase):
         for option, default in {
             "-c, --config=": "[default: chatd.toml, if it is there]",
             "-d, --database=": "[default: chat.db]",
-            "-l, --listen=": "[default: auto=tcp:7070, text=tcp:4567, json=tcp:8080 and tp6=tcp:8888]",
+            "-l, --listen=": (
+                "[default: auto=tcp:7070, text=tcp:4567, json=tcp:8080, tp6=tcp:8888 and tp6-bonus=tcp:8889]"
+            ),
             "--certificate=": "",
             "--durability=": "[default: full]",
             "--log-level=": "[default: info]",

@@ -12,8 +12,9 @@ from twisted.python.failure import Failure
 
 from chatd.carriers.carrier import SessionCarrier
 from chatd.carriers.gap import Gap
+from chatd.core.language import N_
 from chatd.core.limits import Limits
-from chatd.core.refusals import Refusal
+from chatd.core.refusals import Phrase, Refusal
 from chatd.session import Session
 
 
@@ -54,7 +55,7 @@ class Chunks(SessionCarrier):
             return False
         frame = self._cut()
         if len(frame) > self._limit:
-            self.session.break_off(Refusal("too_long", what="the message", limit=self._limit))
+            self.session.break_off(Refusal("too_long", what=Phrase(N_("the message")), limit=self._limit))
         elif frame:
             self.session.receive(frame)
         return True

@@ -17,8 +17,9 @@ from twisted.python.failure import Failure
 
 from chatd.carriers.carrier import SessionCarrier
 from chatd.carriers.gap import Gap
+from chatd.core.language import N_
 from chatd.core.limits import Limits
-from chatd.core.refusals import Refusal
+from chatd.core.refusals import Phrase, Refusal, reason
 from chatd.session import Session
 
 TEXT: Final = 1
@@ -114,7 +115,7 @@ class Frames(SessionCarrier):
     def _header(self) -> Header | None:
         first, at = self._buffer[self._start], self._start + 1
         if first not in _TYPES:
-            raise Refusal("bad_request", why=f"a frame begins with 1, 2 or 3, not with {first}")
+            raise Refusal("bad_request", why=reason("frame_type", first=first))
         digits = 2
         if first != TEXT:
             if self._held < 2:
@@ -123,7 +124,7 @@ class Frames(SessionCarrier):
             digits = self._buffer[at]
             at += 1
         if digits == 0:
-            raise Refusal("bad_request", why="a length has at least one byte")
+            raise Refusal("bad_request", why=reason("frame_length"))
         size = at + digits - self._start
         if self._held < size:
             self._need = size
@@ -131,7 +132,7 @@ class Frames(SessionCarrier):
         length = int.from_bytes(self._buffer[at : at + digits])
         limit = self._limits.image if first == IMAGE else self._limits.message
         if length > limit:
-            raise Refusal("too_long", what="the frame", limit=limit)
+            raise Refusal("too_long", what=Phrase(N_("the frame")), limit=limit)
         return Header(first == IMAGE, length, size)
 
     def _end_of(self, header: Header, begin: int) -> int | None:

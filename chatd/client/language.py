@@ -6,18 +6,12 @@ import gettext
 import re
 from collections.abc import Iterable
 from functools import cache
-from importlib import resources
-from pathlib import Path
 from string import Formatter
 from typing import Final
 
 from chatd.core.language import N_
 from chatd.core.refusals import ECHO, REASONS, SENTENCES
-
-DOMAIN: Final = "chat"
-
-LOCALES: Final = Path(str(resources.files("chatd.client"))) / "locales"
-"""Catalogues: ``fr/LC_MESSAGES/chat.mo`` and the like."""
+from chatd.locales import DOMAIN, LOCALES
 
 ARGPARSE: Final = (
     N_("usage: "),

@@ -15,7 +15,7 @@ class Ack(msgspec.Struct, frozen=True, eq=False):
 
 
 class Unchanged(msgspec.Struct, frozen=True, eq=False):
-    """The command is obeyed: it was so already, in ``group``."""
+    """The command is obeyed: it was so already, in ``group``, which is empty for the lobby."""
 
     group: str
 

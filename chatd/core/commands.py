@@ -14,7 +14,7 @@ import msgspec
 
 from chatd.core.language import N_
 from chatd.core.limits import Limits
-from chatd.core.refusals import SENTENCES, Refusal, reason
+from chatd.core.refusals import SENTENCES, Phrase, Refusal, reason
 
 Who = Literal["anyone", "identified", "members", "operators", "owner"]
 AnswerName = Literal[
@@ -57,13 +57,14 @@ class Field(msgspec.Struct, frozen=True):
         if self.kind in ("id", "count"):
             return self._number(name, value)
         if not isinstance(value, str):
-            raise Refusal("bad_request", why=reason("no_string", name=name))
+            raise Refusal("bad_request", why=reason("no_string", name=Phrase(name)))
         if self.kind == "text":
             return measured(value, name, limits.image if image else limits.message, blank=False)
         if self.kind == "note":
             return measured(value, name, limits.note)
         if self.kind == "choice" and value not in self.choices:
-            raise Refusal("bad_request", why=reason("no_choice", name=name, choices=", ".join(self.choices)))
+            choices = ", ".join(self.choices)
+            raise Refusal("bad_request", why=reason("no_choice", name=Phrase(name), choices=choices))
         return value
 
     def _number(self, name: str, value: object) -> int:
@@ -71,14 +72,14 @@ class Field(msgspec.Struct, frozen=True):
         if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= ID_MAX:
-            raise Refusal("bad_request", why=reason("no_number", name=name, low=low))
+            raise Refusal("bad_request", why=reason("no_number", name=Phrase(name), low=low))
         return value
 
 
 def measured(text: str, what: str, limit: int, blank: bool = True) -> str:
     """``text``. Raises ``too_long`` over ``limit`` bytes of UTF-8, ``empty`` where it may not be blank."""
     if len(text) * 4 > limit and len(text.encode()) > limit:
-        raise Refusal("too_long", what=what, limit=limit)
+        raise Refusal("too_long", what=Phrase(what), limit=limit)
     if not blank and not text.strip():
         raise Refusal("empty")
     return text
@@ -134,6 +135,21 @@ AfterField = Annotated[int, Field("id", "only entries with a larger id, oldest f
 LimitField = Annotated[int, Field("count", "entries in the page at most")]
 SkipField = Annotated[int, Field("id", "entries to leave out, for lists that came with more")]
 
+TYPED: Final = (
+    N_("nick"),
+    N_("dest"),
+    N_("msg"),
+    N_("group"),
+    N_("reason"),
+    N_("topic"),
+    N_("visibility"),
+    N_("limit"),
+    N_("before"),
+    N_("after"),
+    N_("skip"),
+)
+"""The names of the fields that people type, as a usage shows them."""
+
 
 class Command(msgspec.Struct, frozen=True, eq=False):
     """What a client wants, once decoded. Its subclasses are the table."""
@@ -175,7 +191,7 @@ class Declaration(msgspec.Struct, frozen=True, eq=False):
             if value is not None:
                 checked[name] = field.check(name, value, limits, image)
             elif name in self.required:
-                raise Refusal("bad_request", why=reason("missing", command=self.name, name=name))
+                raise Refusal("bad_request", why=reason("missing", command=self.name, name=Phrase(name)))
         return self.command(**checked)
 
     @property
@@ -199,10 +215,14 @@ class Declaration(msgspec.Struct, frozen=True, eq=False):
     @property
     def slash_usage(self) -> str:
         """What a person types in the chat room: ``/kick group dest [reason]``; empty if nothing."""
+        return self.slash_usage_in(str)
+
+    def slash_usage_in(self, translate: Callable[[str], str]) -> str:
+        """The same, with the words of another language for the names of the fields (`TYPED`)."""
         if not self.slash:
             return ""
         needed = self.required - {"group"} if self.here else self.required
-        parts = [f" {name}" if name in needed else f" [{name}]" for name in self.typed]
+        parts = [f" {translate(name)}" if name in needed else f" [{translate(name)}]" for name in self.typed]
         return f"/{self.slash}{''.join(parts)}"
 
 
@@ -387,6 +407,7 @@ class Join(Command, frozen=True):
     example="/join wob",
 )
 class Enter(Command, frozen=True):
+    # No name is the lobby's.
     group: GroupField
     missing: MissingField = "refuse"
 

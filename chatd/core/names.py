@@ -17,7 +17,7 @@ from unicodedata import category, normalize
 from precis_i18n import get_profile
 
 from chatd.core.confusables import PROTOTYPES
-from chatd.core.refusals import reason
+from chatd.core.refusals import Phrase, reason
 
 NICK_LIMIT = 32
 GROUP_LIMIT = 64
@@ -83,7 +83,7 @@ class BadName(ValueError):
     `reason` is a sentence for the peer that chose it, and says what to do about it.
     """
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: Phrase) -> None:
         super().__init__(reason)
         self.reason = reason
 
@@ -233,7 +233,7 @@ def _check_alphabets(key: str) -> None:
     alphabets = {_alphabet(char) for char in key if char.isalpha() or char.isdecimal()} - _MIXES
     if len(alphabets) > 1:
         *others, last = sorted(alphabet.capitalize() for alphabet in alphabets)
-        raise BadName(reason("alphabets", others=" and ".join(others), last=last))
+        raise BadName(reason("alphabets", others=", ".join(others), last=last))
 
 
 def _alphabet(char: str) -> str:

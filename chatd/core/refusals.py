@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import Final, Self
 
 from chatd.core.language import N_
 
@@ -20,6 +21,7 @@ SENTENCES: Final[dict[str, str]] = {
     "already_banned": N_("{nick} is banned from {group} already"),
     "already_operator": N_("{nick} is an operator of {group} already"),
     "not_member": N_("you are not in {group}: join it first"),
+    "no_room": N_("you are in no room: /join one, or /leave for the lobby"),
     "not_invited": N_("{group} is private: ask a member to invite you"),
     "banned": N_("{nick} is banned from {group}: ask an operator to lift it"),
     "not_banned": N_("{nick} is not banned from {group}"),
@@ -70,8 +72,10 @@ REASONS: Final[dict[str, str]] = {
     "combining": N_("a name does not start with a combining mark: leave out {char}"),
     "marks": N_("a name has at most {limit} marks on a letter: leave out {char}"),
     "alphabets": N_("a name keeps to one alphabet: choose between {others} and {last}"),
+    "frame_type": N_("a frame begins with 1, 2 or 3, not with {first}"),
+    "frame_length": N_("a length has at least one byte"),
 }
-"""What is wrong with a name or a field, as a person may type it -> the ``why`` of a refusal."""
+"""What is wrong with a name, a field or a frame -> the ``why`` of a refusal."""
 
 RETRY_AFTER: Final[dict[str, float]] = {"storage_failed": 1.0, "shutting_down": 5.0, "rate_limited": 5.0}
 """Code -> seconds after which the same request may be tried again, for refusals that pass."""
@@ -80,9 +84,34 @@ ECHO: Final = 256
 """Characters of one detail that a refusal repeats at most: all of any name, but not all of any frame."""
 
 
-def reason(wrong: str, **details: object) -> str:
+class Phrase(str):
+    """English words in the sentence of a refusal, which can be said in another language as well.
+
+    ``template`` is the sentence or the word that the catalogues have, and ``details`` fill it, each cut at
+    `ECHO` characters.
+    """
+
+    __slots__ = ("details", "template")
+
+    template: str
+    details: dict[str, object]
+
+    def __new__(cls, template: str, **details: object) -> Self:
+        """``template``, filled."""
+        kept = {name: _cut(value) for name, value in details.items()}
+        phrase = super().__new__(cls, template.format(**kept))
+        phrase.template = template
+        phrase.details = kept
+        return phrase
+
+    def translated(self, translate: Callable[[str], str]) -> str:
+        """The same, where ``translate`` has the words of another language for an English sentence."""
+        return _filled(self.template, self.details, translate)
+
+
+def reason(wrong: str, **details: object) -> Phrase:
     """The sentence in `REASONS` for what is ``wrong``, filled with ``details``."""
-    return REASONS[wrong].format(**details)
+    return Phrase(REASONS[wrong], **details)
 
 
 class Refusal(Exception):
@@ -101,6 +130,10 @@ class Refusal(Exception):
         """The sentence that tells a person what to do."""
         return SENTENCES[self.code].format(**self.details)
 
+    def translated(self, translate: Callable[[str], str]) -> str:
+        """The same sentence, where ``translate`` has the words of another language for an English one."""
+        return _filled(SENTENCES[self.code], self.details, translate)
+
     @property
     def about(self) -> str:
         """The nick, else the group, that is refused, which the text dialect shows in its place
@@ -114,5 +147,17 @@ class Refusal(Exception):
         return RETRY_AFTER.get(self.code)
 
 
+def _filled(template: str, details: dict[str, object], translate: Callable[[str], str]) -> str:
+    """``template`` in another language, with what can be translated of ``details`` in it as well."""
+    return translate(template).format(
+        **{
+            name: value.translated(translate) if isinstance(value, Phrase) else value
+            for name, value in details.items()
+        }
+    )
+
+
 def _cut(value: object) -> object:
-    return f"{value[:ECHO]}…" if isinstance(value, str) and len(value) > ECHO else value
+    if isinstance(value, Phrase) or not isinstance(value, str) or len(value) <= ECHO:
+        return value
+    return f"{value[:ECHO]}…"

@@ -19,7 +19,8 @@ class Decision(msgspec.Struct, frozen=True, eq=False):
     is so already.
 
     ``opens`` is a conversation that has to exist first. ``audience`` holds the ids of the users who
-    are told, None standing for everyone connected. ``unchanged`` is the group where it is so already.
+    are told, None standing for everyone connected. ``unchanged`` is the group where it is so already, empty
+    for the lobby.
     """
 
     events: tuple[Event, ...]
@@ -135,6 +136,8 @@ def _join(state: State, actor: User, command: c.Join) -> Decision:
 
 
 def _enter(state: State, actor: User, command: c.Enter) -> Decision:
+    if not command.group:
+        return Decision((), ())  # everyone is in the lobby
     group = state.find_group(command.group)
     if group is not None and actor.id in group.members:
         return Decision((), (), unchanged=group.name)

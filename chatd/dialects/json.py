@@ -206,6 +206,10 @@ class JsonDialect:
             {**said, "event": "arrived", "returning": told.returning, "colour": told.user.colour}
         )
 
+    def told_subject(self, told: Told) -> bytes:
+        """See `Dialect.told_subject`."""
+        return self.told(told)
+
     def _welcome(self, request: Request, answer: Welcome) -> bytes:
         user = answer.user
         msg = f"Welcome back {user.nick} !" if answer.returning else f"Hello {user.nick}"

@@ -12,6 +12,12 @@ def rfc3339(at: int) -> str:
     return f"{_second(second)}.{millisecond:03}Z"
 
 
+def hour_and_minute(at: int) -> tuple[int, int]:
+    """``at``, in ms since 1970, on a clock in the time zone of the machine."""
+    local = datetime.fromtimestamp(at // 1000, UTC).astimezone()
+    return local.hour, local.minute
+
+
 @lru_cache(maxsize=256)
 def _second(second: int) -> str:
     # Whatever is said in the same second shares it, and a page of the log has few.

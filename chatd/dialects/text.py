@@ -120,6 +120,10 @@ class TextDialect:
             return self._arrived(told.user.nick, told.returning)
         return _lines("LFT", told.user.nick)
 
+    def told_subject(self, told: Told) -> bytes:
+        """See `Dialect.told_subject`."""
+        return self.told(told)
+
     def _arrived(self, nick: str, returning: bool) -> bytes:
         arrival = _lines(self._arrival, nick)
         # The reference client knows no such word.

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from functools import partial
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from chatd.core.answers import (
@@ -27,15 +27,26 @@ from chatd.core.answers import (
     Unchanged,
     Welcome,
 )
-from chatd.core.commands import COMMANDS, CreateGroup, Declaration, Enter, Hello, History, Leave
+from chatd.core.commands import (
+    COMMANDS,
+    Command,
+    CreateGroup,
+    Declaration,
+    Enter,
+    Hello,
+    History,
+    Leave,
+    ListGroups,
+)
 from chatd.core.events import Arrived, Event, Logged, Told
 from chatd.core.limits import Limits
-from chatd.core.names import BadName, parse_group
-from chatd.core.refusals import Refusal, reason
+from chatd.core.names import BadName, Name, parse_group
+from chatd.core.refusals import SENTENCES, Refusal, reason
 from chatd.dialects.json import JsonDialect
 from chatd.dialects.plain import LINE_END, clean
-from chatd.dialects.stamp import rfc3339
+from chatd.dialects.stamp import hour_and_minute, rfc3339
 from chatd.dialects.wire import Request, Wires
+from chatd.locales import french
 
 PACE: Final = 0.04
 """Seconds between two writes to a client that takes one read for one message."""
@@ -53,26 +64,38 @@ TEXT: Final = 1
 IMAGE: Final = 3
 """The first byte of a frame; the other types are the carrier's business."""
 
+QUESTION: Final = (
+    "Quel salon ? Envoyez le nom d'un salon pour le rejoindre, un nouveau nom pour en créer un, public,"
+    " ou /leave pour la chatroom"
+)
+"""What is asked after the list of rooms."""
+
 SLASHES: Final[dict[str, Declaration]] = {row.slash: row for row in COMMANDS.values() if row.slash}
 """What is typed behind a slash."""
+
+TIMELESS: Final = b"\xff\xff"
+"""In a frame with its time: an answer, which no time belongs to."""
+
+Place = Literal["door", "question", "no room", "lobby", "room"]
+"""Where a client is: not identified yet; asked which room it wants; in none; in the lobby; in a room."""
+
+_MOVES: Final = (Enter, CreateGroup)
+"""The commands that go to another place; `Leave` does so where one is in the group that it names."""
 
 _OUTSIDE: Final = ("not_member", "no_such_group")
 """How somebody is refused who was put out of the room."""
 
 _ROLES: Final = {"owner": "propriétaire", "operator": "opérateur", "invited": "invitation"}
-_KINDS: Final = {"group": "room", "direct": "privé"}
-_HINT: Final = (
-    "Annonce : /conversations donne vos conversations, /history NICK et /messages ROOM les relisent"
-)
+_KINDS: Final = {"group": "salon", "direct": "privé"}
+_HINT: Final = "/conversations liste vos conversations ; /history pseudo et /messages salon les relisent"
 _VISIBILITIES: Final = {"public": "public", "private": "privé"}
 
 
 class Tp6Dialect:
-    """Lines, as they look from one place: before the door, where only a hello is understood; in the lobby,
-    which the seed calls the chatroom; or in a room, which is a group.
+    """Lines, as they look from one `Place`. The seed calls the lobby the chatroom; a room is a group.
 
-    The sessions in one place share one dialect, which goes with the last of them. With ``history``, pages
-    come as JSON on arrival.
+    The sessions in one place share one dialect, which goes with the last of them. With ``bonus`` the rooms
+    are offered after the hello, history comes as JSON, and what people say has its time and their colour.
     """
 
     greeting = b""
@@ -81,27 +104,42 @@ class Tp6Dialect:
     portion = PORTION
     list_size = LIST_SIZE
 
-    def __init__(self, limits: Limits, history: bool = False) -> None:
-        self.pages: Final = "directs" if history else "none"
+    def __init__(self, limits: Limits, bonus: bool = False) -> None:
+        self.pages: Final = "directs" if bonus else "none"
+        self.bonus = bonus
+        self.place: Place = "door"
         self.room: str | None = None
         self._limits = limits
-        self._json = JsonDialect(limits) if history else None
-        # What tells places apart: the key of a room's name, empty for the lobby, None before the door.
-        self._key: str | None = None
-        self._places: WeakValueDictionary[str, Self] = WeakValueDictionary()
-        # What was told, as it is said where it happened and elsewhere: every place shares these two.
-        self._frames: WeakKeyDictionary[Told, dict[bool, bytes]] = WeakKeyDictionary()
+        self._json = JsonDialect(limits) if bonus else None
+        # The key of the room's name.
+        self._key = ""
+        self._places: WeakValueDictionary[tuple[Place, str], Self] = WeakValueDictionary()
+        # What was told: every place shares it.
+        self._frames: WeakKeyDictionary[Told, bytes] = WeakKeyDictionary()
 
     def at(self, room: str | None) -> Self:
         """The one dialect of this wire in ``room``, or else in the lobby. Raises `BadName`."""
-        name = None if room is None else parse_group(room)
+        return self._shared("lobby") if room is None else self._shared("room", parse_group(room))
+
+    @property
+    def in_no_room(self) -> Self:
+        """The one dialect of this wire for those who are nowhere: what they say is refused."""
+        return self._shared("no room")
+
+    @property
+    def asked(self) -> Self:
+        """The one dialect of this wire for those who are asked which room they want."""
+        return self._shared("question")
+
+    def _shared(self, place: Place, name: Name | None = None) -> Self:
         key = "" if name is None else name.key
-        place = self._places.get(key)
-        if place is None:
-            place = self._places[key] = copy(self)
-            place._key = key
-            place.room = None if name is None else name.shown
-        return place
+        found = self._places.get((place, key))
+        if found is None:
+            found = self._places[place, key] = copy(self)
+            found.place = place
+            found.room = None if name is None else name.shown
+            found._key = key
+        return found
 
     # What the client says.
 
@@ -113,13 +151,18 @@ class Tp6Dialect:
         try:
             text = said.decode()
         except UnicodeDecodeError:
-            return Request(Refusal("bad_utf8"))
-        if self._key is None:
+            return self._refused(Refusal("bad_utf8"))
+        if self.place == "door":
             return self._hello(text.strip()) if kind == "message" else Request(Refusal("not_identified"))
         if kind == "message" and text.startswith("/"):
             if text[1:2].isalpha():
                 return self._command(text)
             text = text[1:] if text.startswith("//") else text
+        if self.place == "no room" or (self.place == "question" and kind != "message"):
+            return self._refused(Refusal("no_room"))
+        if self.place == "question":
+            room = text.strip()
+            return self._entering(Enter(room, "create"), "") if room else self._refused(Refusal("empty"))
         row = COMMANDS["gbroadcast" if self.room else "broadcast"]
         try:
             return Request(row.build({"group": self.room, "msg": text, "kind": kind}, self._limits))
@@ -131,53 +174,74 @@ class Tp6Dialect:
         if word != "Hello":
             return Request(Refusal("not_identified"))
         nick, _, room = (part.strip() for part in rest.partition("|"))
-        then = self._entering(Enter(room, "create"), word) if room else self._last_page(History())
-        return Request(Hello(nick), word, granted=self.at(None), then=then)
+        if room:
+            return Request(
+                Hello(nick), word, granted=self.in_no_room, then=self._entering(Enter(room, "create"), word)
+            )
+        if self.bonus:
+            question = Request(ListGroups(), word, becomes=self.in_no_room, granted=self.asked)
+            return Request(Hello(nick), word, granted=self.in_no_room, then=question)
+        return Request(Hello(nick), word, granted=self.at(None))
 
     def _entering(self, command: Enter | CreateGroup, name: str) -> Request:
         try:
             place = self.at(command.group)
         except BadName:
-            place = None  # it will be refused
-        return Request(command, name, granted=place, then=self._last_page(History(group=command.group)))
+            place = self.in_no_room  # it will be refused
+        return self._moving(command, name, place, self.in_no_room)
 
-    def _last_page(self, command: History) -> Request | None:
-        """What asks in the client's place, on the wire where everyone gets one."""
-        return None if self._json is None else Request(command, "history")
+    def _moving(self, command: Command, name: str, place: Self, otherwise: Self) -> Request:
+        """What leads to ``place`` if it is granted, and there, with ``bonus``, shows its last page."""
+        page = None if self._json is None else Request(History(group=place.room), "history")
+        return Request(command, name, becomes=otherwise, granted=place, then=page)
+
+    def _refused(self, refusal: Refusal, name: str = "", moves: bool = False) -> Request:
+        """What is refused here. Who wanted to move, or was asked where to, is in no room from then on.
+
+        ``granted`` is for the session, which reads nothing further before this is answered.
+        """
+        if moves or self.place == "question":
+            return Request(refusal, name, becomes=self.in_no_room, granted=self.in_no_room)
+        return Request(refusal, name)
 
     def _command(self, text: str) -> Request:
         word, *rest = text[1:].split(None, 1)
         name = f"/{word[:64]}"
+        row = SLASHES.get(word.lower())
+        if row is None:
+            return self._refused(Refusal("unknown_action", name=name), name)
+        lobby = self.at(None)
+        if row.command is Leave and not rest and self.room is None:
+            return self._moving(Enter(""), name, lobby, lobby)
         try:
-            row, values = self._meant(word.lower(), "".join(rest))
+            row, values = self._meant(row, "".join(rest))
             command = row.build(values, self._limits)
         except Refusal as refusal:
-            return Request(refusal, name)
+            return self._refused(refusal, name, moves=row.command in _MOVES)
         if isinstance(command, Enter | CreateGroup):
             return self._entering(command, name)
         if isinstance(command, Leave) and self._is_here(command.group):
             # Out of the room in any case: whoever was put out of it before is refused, and wants to be out.
-            lobby = self.at(None)
-            return Request(command, name, becomes=lobby, granted=lobby)
+            return self._moving(command, name, lobby, lobby)
+        if self.place == "question":
+            # If it is refused, what follows must not be taken for the name of a room.
+            return Request(command, name, becomes=self.in_no_room, granted=self)
         return Request(command, name)
 
-    def _meant(self, word: str, rest: str) -> tuple[Declaration, Mapping[str, object]]:
+    def _meant(self, row: Declaration, rest: str) -> tuple[Declaration, Mapping[str, object]]:
         """The row of a command and what its fields get, in this place. Raises `Refusal`."""
-        row = SLASHES.get(word)
-        if row is None:
-            raise Refusal("unknown_action", name=f"/{word[:64]}")
         if row.name == "clients" and self.room is not None:
             return COMMANDS["members"], {"group": self.room, **slash_fields(row, rest)}
         values = slash_fields(row, rest)
         if row.here and self.room is not None:
             values = {"group": self.room, **values}
         if not row.required <= values.keys():
-            raise Refusal("bad_request", why=reason("usage", usage=row.slash_usage))
+            raise Refusal("bad_request", why=reason("usage", usage=row.slash_usage_in(french)))
         return row, values
 
     def _is_here(self, group: str) -> bool:
         try:
-            return parse_group(group).key == self._key
+            return self.place == "room" and parse_group(group).key == self._key
         except BadName:
             return False
 
@@ -188,47 +252,52 @@ class Tp6Dialect:
         return _ANSWERS[type(answer)](self, request, answer)
 
     def refusal(self, request: Request | None, refusal: Refusal) -> bytes:
-        """See `Dialect.refusal`."""
-        text = refusal.text
+        """See `Dialect.refusal`. After a refused move it says where the client is now."""
+        text = refusal.translated(french)
         if refusal.code == "not_identified":
-            text += ": send Hello|<nick>"
+            text += " : envoyez Hello|<pseudo>"
         elif request is not None and request.becomes is not None:
-            text += "; you are back in the lobby"
+            if self.place == "lobby":
+                text += " ; vous êtes dans la chatroom"
+            elif refusal.code != "no_room":
+                text += f" ; {french(SENTENCES['no_room'])}"
         elif refusal.code in _OUTSIDE and request is not None and not request.name:
-            text += "; /leave brings you back to the lobby"
+            text += " ; /leave ramène à la chatroom"
         return self._notice(f"Erreur [{refusal.code}] : {_indented(text)}")
 
     def told(self, told: Told) -> bytes:
-        """See `Dialect.told`."""
-        here = isinstance(told, Logged) and told.event.said and self._is_said_here(told.event)
-        frames = self._frames.setdefault(told, {})
-        if here not in frames:
-            frames[here] = self._tell(told, here)
-        return frames[here]
+        """See `Dialect.told`. Empty for what happens in another place."""
+        return self._telling(told) if self._hears(told) else b""
 
-    def _is_said_here(self, event: Event) -> bool:
-        place = event.conversation
-        if place.kind == "direct":
-            return False
-        return self._is_here(place.name) if place.name else self.room is None
+    def told_subject(self, told: Told) -> bytes:
+        """See `Dialect.told_subject`."""
+        return self._telling(told)
 
-    def _tell(self, told: Told, here: bool) -> bytes:
+    def _hears(self, told: Told) -> bool:
+        """Arrivals and departures, and private messages, are heard everywhere."""
+        if not isinstance(told, Logged):
+            return True
+        where = told.event.conversation
+        if where.kind == "lobby":
+            return self.place == "lobby"
+        return where.kind == "direct" or self._is_here(where.name)
+
+    def _telling(self, told: Told) -> bytes:
+        """What tells it, written once for all places."""
+        frame = self._frames.get(told)
+        if frame is None:
+            frame = self._frames[told] = self._tell(told)
+        return frame
+
+    def _tell(self, told: Told) -> bytes:
         if isinstance(told, Logged):
-            event = told.event
-            return self._message(event, here) if event.said else self._notice(f"Annonce : {_happened(event)}")
+            if told.event.said:
+                return self._said(told)
+            return self._notice(f"Annonce : {_happened(told.event)}", told.at)
         if isinstance(told, Arrived):
-            return self._notice(
-                f"{told.user.nick} est de retour !" if told.returning else _joined(told.user.nick)
-            )
-        return self._notice(f"Annonce : {told.user.nick} a quitté la chatroom")
-
-    def _message(self, event: Event, here: bool) -> bytes:
-        nick, place = event.actor.nick, event.conversation
-        if place.kind == "direct":
-            return self._notice(_sentence(f"{nick} vous", event), event.kind)
-        if here:
-            return self._spoken(nick, event)
-        return self._notice(_sentence(f"[{place.name or 'la chatroom'}] {nick} a", event), event.kind)
+            nick = told.user.nick
+            return self._notice(f"{nick} est de retour !" if told.returning else _joined(nick), told.at)
+        return self._notice(f"Annonce : {told.user.nick} a quitté la chatroom", told.at)
 
     def _welcome(self, request: Request, answer: Welcome) -> bytes:
         nick = answer.user.nick
@@ -238,12 +307,15 @@ class Tp6Dialect:
         event = answer.logged.event
         if event.said:
             return b""  # the client has shown it
-        if request.granted is None:
-            return self._notice(f"C'est fait : {_happened(event)}")
-        return self._notice(f"Vous êtes dans {event.conversation.name if self.room else 'la chatroom'}")
+        if request.granted is self and self.place in ("lobby", "room"):
+            return self._arrival(event.conversation.name if self.room else "")
+        return self._notice(f"C'est fait : {_happened(event)}")
 
     def _unchanged(self, request: Request, answer: Unchanged) -> bytes:
-        return self._notice(f"Vous êtes dans {answer.group}")
+        return self._arrival(answer.group)
+
+    def _arrival(self, room: str) -> bytes:
+        return self._notice(f"Vous êtes dans {room or 'la chatroom'}")
 
     def _clients(self, request: Request, answer: Clients) -> bytes:
         return self._list("Dans la chatroom", answer.nicks)
@@ -258,8 +330,8 @@ class Tp6Dialect:
         )
 
     def _groups(self, request: Request, answer: Groups) -> bytes:
-        return self._list(
-            "Rooms",
+        rooms = self._list(
+            "Salons",
             (
                 _with_remarks(
                     line.group,
@@ -271,23 +343,31 @@ class Tp6Dialect:
                 for line in answer.groups
             ),
         )
+        return rooms if request.name.startswith("/") else rooms + self._notice(QUESTION)
 
     def _page(self, request: Request, answer: Page) -> bytes:
         if self._json is not None and request.name == "history":
-            page = json.loads(self._json.answer(request, answer))
-            # In ASCII, which steers no terminal and can be cut anywhere.
-            return self._notice(json.dumps(page, separators=(",", ":")).replace("\x7f", "\\u007f"))
+            return self._as_json(self._json, request, answer)
         conversation = answer.conversation
         other = conversation.other(answer.reader).nick if conversation.pair else ""
-        entries = [f"{rfc3339(entry.at)} {_remembered(entry.event)}" for entry in answer.entries]
         return self._list(
             f"Historique de {conversation.name or other or 'la chatroom'}",
-            entries,
+            (
+                f"{rfc3339(entry.at)} {_remembered(entry.event)}"
+                for entry in (answer.entries if answer.forward else reversed(answer.entries))
+            ),
             answer.more,
             answer.forward,
         )
 
+    def _as_json(self, dialect: JsonDialect, request: Request, answer: Page | Conversations) -> bytes:
+        found = json.loads(dialect.answer(request, answer))
+        # In ASCII, which steers no terminal and can be cut anywhere.
+        return self._notice(json.dumps(found, separators=(",", ":")).replace("\x7f", "\\u007f"))
+
     def _conversations(self, request: Request, answer: Conversations) -> bytes:
+        if self._json is not None and request.name == "history":
+            return self._as_json(self._json, request, answer)
         lines = (
             _with_remarks(
                 "la chatroom" if one.kind == "lobby" else one.name,
@@ -302,35 +382,46 @@ class Tp6Dialect:
         return self._notice(_HINT)
 
     def _help(self, request: Request, answer: Help) -> bytes:
-        rows = (f"{row.slash_usage:<34} {row.help}" for row in answer.commands if row.slash)
+        rows = (
+            f"{row.slash_usage_in(french):<34} {french(row.help)}" for row in answer.commands if row.slash
+        )
         return self._list("Commandes", rows)
 
     def _goodbye(self, request: Request, answer: Goodbye) -> bytes:
         return self._notice(f"Au revoir {answer.user.nick}") if answer.user is not None else b""
 
     def _list(self, title: str, entries: Iterable[str], more: bool = False, forward: bool = True) -> bytes:
-        """A list, a line for each entry, as far as a list may go from the end that the reader began at."""
+        """A list, a line for each entry, as far as a list may go; further entries are never made.
+
+        ``entries`` come in the order of reading, which is from the last one back unless ``forward``.
+        """
         shown: list[str] = []
-        room = LIST_SIZE
-        ordered = list(entries) if forward else list(entries)[::-1]
-        for entry in ordered:
-            room -= len(entry.encode())
-            if room < 0 and shown:
+        left = LIST_SIZE
+        for entry in entries:
+            left -= len(entry.encode())
+            if left < 0 and shown:
+                more = True
                 break
             shown.append(entry)
         if not forward:
             shown.reverse()
-        count = f"{len(shown)}{' (et plus)' if more or len(shown) < len(ordered) else ''}"
+        count = f"{len(shown)}{' (et plus)' if more else ''}"
         return self._notice(_indented("\n".join((f"{title} : {count}", *shown))))
 
     # How it is written.
 
-    def _spoken(self, nick: str, event: Event) -> bytes:
-        """What somebody says here."""
-        return self._notice(_sentence(f"{nick} a", event), event.kind)
+    def _said(self, logged: Logged) -> bytes:
+        """What somebody says, in the place where the client is or to it alone."""
+        event = logged.event
+        nick = event.actor.nick
+        if self.bonus:
+            hour, minute = hour_and_minute(logged.at)
+            red, green, blue = _rgb(event.actor.colour)
+            nick = f"[{hour:02}:{minute:02}] \x1b[38;2;{red};{green};{blue}m{nick}\x1b[0m"
+        return self._notice(_sentence(f"{nick} {_to(event)}", event))
 
-    def _notice(self, text: str, kind: str = "message") -> bytes:
-        """What the daemon says, in one or several lines."""
+    def _notice(self, text: str, at: int | None = None) -> bytes:
+        """What the daemon says, in one or several lines; ``at`` is when it happened, in ms since 1970."""
         return f"{text}\n".encode()
 
 
@@ -338,7 +429,8 @@ class FramedDialect(Tp6Dialect):
     """The same in frames: who says it, and what. A frame from the carrier begins with its type.
 
     What is said in the place where the client is comes with its author's name; all else, which takes a
-    sentence to be understood, is that sentence, without a name.
+    sentence to be understood, is that sentence, without a name. With ``bonus`` the colour of who speaks, in
+    three bytes, and the hour and the minute follow on the name.
     """
 
     pace = 0.0
@@ -348,27 +440,47 @@ class FramedDialect(Tp6Dialect):
         """See `Dialect.decode`."""
         return self._understood(frame[1:], "image" if frame[:1] == bytes((IMAGE,)) else "message")
 
-    def _spoken(self, nick: str, event: Event) -> bytes:
-        text = _art(event.body) if event.kind == "image" else _indented(event.body)
-        return _frame(event.kind, nick, text)
+    def _said(self, logged: Logged) -> bytes:
+        event = logged.event
+        nick, mark = event.actor.nick, self._mark(event.actor.colour, logged.at)
+        if event.conversation.pair:
+            return _frame(event.kind, "", mark, _sentence(f"{nick} {_to(event)}", event))
+        return _frame(event.kind, nick, mark, (_art if event.kind == "image" else _indented)(event.body))
 
-    def _notice(self, text: str, kind: str = "message") -> bytes:
-        return _frame(kind, "", text)
+    def _notice(self, text: str, at: int | None = None) -> bytes:
+        return _frame("message", "", self._mark("#000000", at), text)
+
+    def _mark(self, colour: str, at: int | None) -> bytes:
+        """The colour of who speaks and the time, which clients of the plain wire don't expect."""
+        if not self.bonus:
+            return b""
+        return _rgb(colour) + (TIMELESS if at is None else bytes(hour_and_minute(at)))
 
 
-def _frame(kind: str, name: str, text: str) -> bytes:
-    """``01`` or ``03``, the length of the name in a byte, the name, how many bytes hold the length of the
-    text, that length, and the text.
+def _frame(kind: str, name: str, mark: bytes, text: str) -> bytes:
+    """``01`` or ``03``, the length of the name in a byte, the name, the mark, how many bytes hold the length
+    of the text, that length, and the text.
     """
     who, what = name.encode(), text.encode()
     digits = max(1, (len(what).bit_length() + 7) // 8)
     return (
         bytes((IMAGE if kind == "image" else TEXT, len(who)))
         + who
+        + mark
         + bytes((digits,))
         + len(what).to_bytes(digits)
         + what
     )
+
+
+def _rgb(colour: str) -> bytes:
+    """Red, green and blue of ``#rrggbb``."""
+    return bytes.fromhex(colour[1:])
+
+
+def _to(event: Event) -> str:
+    """``alice a dit``, but ``alice vous dit`` to one alone."""
+    return "vous" if event.conversation.pair else "a"
 
 
 def slash_fields(row: Declaration, rest: str) -> dict[str, object]:
@@ -460,8 +572,8 @@ _ANSWERS: Final[dict[type, Callable[[Tp6Dialect, Request, Any], bytes]]] = {
 
 WIRES: Final[Wires] = {
     "tp6": {"chunks": Tp6Dialect, "frames": FramedDialect},
-    "tp6-history": {
-        "chunks": partial(Tp6Dialect, history=True),
-        "frames": partial(FramedDialect, history=True),
+    "tp6-bonus": {
+        "chunks": partial(Tp6Dialect, bonus=True),
+        "frames": partial(FramedDialect, bonus=True),
     },
 }

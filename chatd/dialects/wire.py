@@ -81,7 +81,10 @@ class Dialect(Protocol):
         """The frame that refuses ``request``, or that says why the connection closes when there is none."""
 
     def told(self, told: Told) -> bytes:
-        """The frame that tells an audience; the same for all of it."""
+        """The frame that tells an audience; the same for all of it, and empty if it hears nothing of that."""
+
+    def told_subject(self, told: Told) -> bytes:
+        """The frame that tells of an event the user whom it is about, who hears of it everywhere."""
 
 
 Wires = Mapping[str, Mapping[str, Callable[[Limits], Dialect]]]

@@ -150,7 +150,7 @@ class TooLong(ChunksTestCase):
     """Nothing grows without bound."""
 
     limits = Limits(line=20)
-    refusal = "Erreur [too_long] : the message is longer than 20 bytes: say it in pieces"
+    refusal = "Erreur [too_long] : le message dépasse 20 octets : dites-le en plusieurs fois"
 
     def test_up_to_the_limit(self) -> None:
         """Exactly as long as allowed, in any two reads, with each end."""

@@ -14,13 +14,14 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.client.language import ARGPARSE, LOCALES, _, explained
-from chatd.core.commands import COMMANDS
+from chatd.client.language import ARGPARSE, _, explained
+from chatd.core.commands import COMMANDS, TYPED
 from chatd.core.names import BadName, parse_nick
 from chatd.core.refusals import ECHO, REASONS, SENTENCES, Refusal
+from chatd.locales import LOCALES
 from tests.client.languages import speak
 
-SOURCES = LOCALES.parents[1]
+SOURCES = LOCALES.parent
 FRENCH = LOCALES / "fr" / "LC_MESSAGES"
 
 
@@ -39,7 +40,9 @@ class French(SynchronousTestCase):
 
     def test_what_the_tables_of_the_core_say_is_marked(self) -> None:
         helps = [row.help for row in COMMANDS.values()]
-        said = {*SENTENCES.values(), *REASONS.values(), *helps} - {"{why}"}  # which has no word of its own
+        typed = {name for row in COMMANDS.values() if row.slash for name in row.typed}
+        self.assertLessEqual(typed, {*TYPED})
+        said = {*SENTENCES.values(), *REASONS.values(), *helps, *TYPED} - {"{why}"}  # no word of its own
         self.assertEqual(said - {message.id for message in french()}, set())
 
     def test_every_sentence_has_its_french(self) -> None:

@@ -10,7 +10,7 @@ from string import Formatter
 from twisted.trial.unittest import SynchronousTestCase
 
 import chatd
-from chatd.core.refusals import ECHO, REASONS, RETRY_AFTER, SENTENCES, Refusal, reason
+from chatd.core.refusals import ECHO, REASONS, RETRY_AFTER, SENTENCES, Phrase, Refusal, reason
 
 SOURCES = sorted(Path(chatd.__file__).parent.rglob("*.py"))
 
@@ -102,6 +102,26 @@ class Refusals(SynchronousTestCase):
         refusal = Refusal("no_such_member", nick="bob", group="wob")
         self.assertEqual(refusal.text, "bob is not in wob")
         self.assertEqual(Refusal("empty").text, "there is nothing in it: write something")
+
+    def test_it_can_be_said_in_another_language(self) -> None:
+        """Its reason as well, by what it is made of; what a peer sent is not translated."""
+        words = {
+            SENTENCES["bad_group"]: "{group} : non, {why}",
+            REASONS["no_choice"]: "{name} parmi {choices}",
+            "visibility": "visibilité",
+        }
+        why = reason("no_choice", name=Phrase("visibility"), choices="public")
+        refusal = Refusal("bad_group", group="visibility", why=why)
+        self.assertEqual(
+            refusal.translated(lambda said: words.get(said, said)),
+            "visibility : non, visibilité parmi public",
+        )
+        self.assertEqual(refusal.text, refusal.translated(str))
+        self.assertEqual(why, "visibility is one of public")
+
+    def test_a_reason_is_cut_in_its_details(self) -> None:
+        why = reason("usage", usage="x" * 1000)
+        self.assertEqual(Refusal("bad_request", why=why).text, f"say {'x' * ECHO}…")
 
     def test_what_a_peer_sent_is_taken_as_it_is(self) -> None:
         refusal = Refusal("no_such_user", nick="{0} {nick} %s")

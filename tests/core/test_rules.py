@@ -230,6 +230,8 @@ class Entering(PlayTestCase):
         self.assertEqual([event.kind for event in created.events], ["created"])
         joined = self.chat.does("bob", c.Enter("Den", "create"))
         self.assertEqual([event.kind for event in joined.events], ["joined"])
+        lobby = self.chat.does("bob", c.Enter(""))
+        self.assertEqual((lobby.events, lobby.unchanged), ((), ""))
         bad = self.assertRaises(Refusal, self.chat.does, "bob", c.Enter("#den", "create"))
         self.assertEqual(bad.code, "bad_group")
 

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import os
+import time
 from datetime import datetime
+from unittest.mock import patch
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.dialects.stamp import rfc3339
+from chatd.dialects.stamp import hour_and_minute, rfc3339
 
 
 class Stamps(SynchronousTestCase):
     """RFC 3339 in UTC, with milliseconds."""
+
+    def test_on_the_clock_of_the_machine(self) -> None:
+        """Hour and minute, summer time included."""
+        self.addCleanup(time.tzset)
+        zone = patch.dict(os.environ, TZ="CET-1CEST,M3.5.0,M10.5.0/3")
+        zone.start()
+        self.addCleanup(zone.stop)
+        time.tzset()
+        self.assertEqual(hour_and_minute(1_795_262_399_999), (12, 59))
+        self.assertEqual(hour_and_minute(1_795_262_400_000), (13, 0))
+        self.assertEqual(hour_and_minute(1_782_302_400_000), (14, 0))
 
     def test_always_three_digits_and_z(self) -> None:
         """Whatever the milliseconds are, none included."""

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import re
+import sqlite3
+import time
+from pathlib import Path
 from string import Formatter
 from typing import Any
+from unittest.mock import patch
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -29,21 +34,26 @@ from chatd.core.answers import (
 from chatd.core.commands import COMMANDS, Command
 from chatd.core.events import LOBBY, Arrived, Conversation, Departed, Event, Kind, Logged, User
 from chatd.core.limits import Limits
+from chatd.core.names import BadName, parse_group
 from chatd.core.refusals import SENTENCES, Refusal
+from chatd.dialects import tp6
 from chatd.dialects.tp6 import LIST_SIZE, FramedDialect, Tp6Dialect
 from chatd.dialects.wire import Request
-from tests.harness import Peer, StageTestCase
+from tests.harness import Peer, Stage, StageTestCase
 
 LIMITS = Limits()
 DOOR = Tp6Dialect(LIMITS)
 HERE = DOOR.at(None)
 IN_WOB = DOOR.at("wob")
+NOWHERE = DOOR.in_no_room
+BONUS = Tp6Dialect(LIMITS, bonus=True)
 FRAMED = FramedDialect(LIMITS)
 FRAMED_HERE = FRAMED.at(None)
 
 ALICE = User(1, "alice", "alice", "#a03030")
 BOB = User(2, "Bob", "bob", "#30a030")
 WOB = Conversation(2, "group", "wob")
+HINT = "/conversations liste vos conversations ; /history pseudo et /messages salon les relisent"
 DIRECT = Conversation(3, "direct", pair=(ALICE, BOB))
 AT = 1_795_262_400_123
 TS = "2026-11-21T12:00:00.123Z"
@@ -93,11 +103,12 @@ class Hellos(SynchronousTestCase):
         assert then is not None
         assert isinstance(then.command, c.Enter)
         self.assertEqual((then.command.group, then.command.missing), ("wob", "create"))
-        self.assertIs(then.granted, IN_WOB)
+        self.assertEqual((then.granted, then.becomes), (IN_WOB, NOWHERE))
+        self.assertIs(DOOR.decode(b"Hello|alice| wob ").granted, NOWHERE)
         bad = DOOR.decode(b"Hello|alice|wob|x").then
         assert bad is not None
         assert isinstance(bad.command, c.Enter)
-        self.assertEqual((bad.command.group, bad.granted), ("wob|x", None))
+        self.assertEqual((bad.command.group, bad.granted, bad.becomes), ("wob|x", NOWHERE, NOWHERE))
 
     def test_nothing_else(self) -> None:
         for said in (b"hello|alice", b"Hello alice", b"Hi", b"/help", b"/quit", b"HELLO", b"Hello!"):
@@ -159,9 +170,9 @@ class Saying(SynchronousTestCase):
 
     def test_what_a_command_lacks(self) -> None:
         for said, why in (
-            (b"/msg bob", "bad_request: say /msg dest msg"),
-            (b"/join", "bad_request: say /join group"),
-            (b"/leave", "bad_request: say /leave [group]"),
+            (b"/msg bob", "bad_request: say /msg pseudo message"),
+            (b"/join", "bad_request: say /join salon"),
+            (b"/kick wob", "bad_request: say /kick salon pseudo [raison]"),
             (b"/rooms x", "bad_request: skip is a whole number from 0"),
             (b"/fly", "unknown_action: there is no command /fly: ask for help to see what there is"),
             (
@@ -198,13 +209,27 @@ class Places(SynchronousTestCase):
         for going in ("/join wob", "/join WOB", "/create wob", "/create wob private"):
             request = HERE.decode(going.encode())
             self.assertIs(request.granted, IN_WOB, going)
-            self.assertIsNone(request.becomes)
+            self.assertIs(request.becomes, NOWHERE)
+        for nowhere in (
+            "/join",
+            "/join a:b",
+            "/join salle 9",
+            "/create",
+            "/create a b",
+            "/create wob secret",
+        ):
+            request = HERE.decode(nowhere.encode())
+            self.assertEqual((request.granted, request.becomes), (NOWHERE, NOWHERE), nowhere)
         for leaving in ("/leave", "/leave wob", "/leave WOB"):
             request = IN_WOB.decode(leaving.encode())
             self.assertEqual(meant(leaving, IN_WOB)[0], c.Leave)
             self.assertIs(request.granted, HERE, leaving)
             self.assertIs(request.becomes, HERE, leaving)
-        for place, said in ((IN_WOB, b"/leave den"), (HERE, b"/leave wob"), (HERE, b"/join a:b")):
+        for place in (NOWHERE, HERE):
+            request = place.decode(b"/leave ")
+            self.assertEqual((meant("/leave", place)), (c.Enter, {"group": ""}))
+            self.assertEqual((request.granted, request.becomes), (HERE, HERE))
+        for place, said in ((IN_WOB, b"/leave den"), (HERE, b"/leave wob"), (NOWHERE, b"/leave wob")):
             request = place.decode(said)
             self.assertEqual((request.granted, request.becomes), (None, None))
 
@@ -213,6 +238,8 @@ class Places(SynchronousTestCase):
         self.assertIs(DOOR.at("WOB"), IN_WOB)
         self.assertIs(IN_WOB.at("wob"), IN_WOB)
         self.assertIs(DOOR.at("den").at(None), HERE)
+        self.assertIs(DOOR.at("den").in_no_room, NOWHERE)
+        self.assertEqual(len({HERE, NOWHERE, DOOR.asked, IN_WOB, DOOR}), 5)
         self.assertIsNot(Tp6Dialect(LIMITS).at("wob"), IN_WOB)
         self.assertIsNot(FRAMED.at("wob"), IN_WOB)
 
@@ -229,27 +256,25 @@ class Telling(SynchronousTestCase):
     """Everything that comes by itself, in lines and in frames."""
 
     def test_messages(self) -> None:
-        """Here without a mark, elsewhere with one."""
-        for place, conversation, subject, line in (
-            (HERE, LOBBY, None, "alice a dit : salut"),
-            (IN_WOB, LOBBY, None, "[la chatroom] alice a dit : salut"),
-            (HERE, WOB, None, "[wob] alice a dit : salut"),
-            (IN_WOB, WOB, None, "alice a dit : salut"),
-            (DOOR.at("den"), WOB, None, "[wob] alice a dit : salut"),
-            (HERE, DIRECT, BOB, "alice vous dit : salut"),
-            (IN_WOB, DIRECT, BOB, "alice vous dit : salut"),
+        """Those of the place where one is, and private ones."""
+        places = {HERE, IN_WOB, DOOR.at("den"), NOWHERE, DOOR.asked}
+        for conversation, subject, line, heard in (
+            (LOBBY, None, "alice a dit : salut", {HERE}),
+            (WOB, None, "alice a dit : salut", {IN_WOB}),
+            (DIRECT, BOB, "alice vous dit : salut", places),
         ):
-            self.assertEqual(place.told(logged(conversation, "salut", subject)), f"{line}\n".encode())
+            for place in places:
+                told = place.told(logged(conversation, "salut", subject))
+                self.assertEqual(told, f"{line}\n".encode() if place in heard else b"")
 
     def test_it_is_written_once_for_all_rooms(self) -> None:
-        """And once for where it was said, however many rooms there are; then it is forgotten."""
+        """However many there are; then it is forgotten."""
         door = Tp6Dialect(LIMITS)
         places = [door.at(None), *(door.at(f"room{n}") for n in range(20))]
-        entry = logged(LOBBY, "salut")
-        here, *elsewhere = [place.told(entry) for place in places]
-        self.assertEqual(here, b"alice a dit : salut\n")
-        self.assertEqual({*elsewhere}, {b"[la chatroom] alice a dit : salut\n"})
-        self.assertEqual(len({id(frame) for frame in elsewhere}), 1)
+        entry = logged(DIRECT, "salut", BOB)
+        frames = [place.told(entry) for place in places]
+        self.assertEqual({*frames}, {b"alice vous dit : salut\n"})
+        self.assertEqual(len({id(frame) for frame in frames}), 1)
         del entry
         gc.collect()
         self.assertEqual(len(door._frames), 0)
@@ -258,7 +283,7 @@ class Telling(SynchronousTestCase):
         """A line that says so, then the art, with all of its columns."""
         for place, conversation, subject, line in (
             (HERE, LOBBY, None, "alice a dit en image :"),
-            (HERE, WOB, None, "[wob] alice a dit en image :"),
+            (IN_WOB, WOB, None, "alice a dit en image :"),
             (HERE, DIRECT, BOB, "alice vous dit en image :"),
         ):
             told = place.told(logged(conversation, " /\\\n/__\\\n", subject, "image"))
@@ -283,8 +308,10 @@ class Telling(SynchronousTestCase):
         ]
         for kind, subject, body, line in table:
             entry = logged(WOB, body, subject, kind)
-            for place in (HERE, IN_WOB):
-                self.assertEqual(place.told(entry), f"Annonce : {line}\n".encode())
+            announced = f"Annonce : {line}\n".encode()
+            for place, told in ((HERE, b""), (NOWHERE, b""), (IN_WOB, announced)):
+                self.assertEqual(place.told(entry), told)
+                self.assertEqual(place.told_subject(entry), announced)
             done = HERE.answer(Request(c.Leave("wob"), "/x"), Ack(entry))
             self.assertEqual(done, f"C'est fait : {line}\n".encode())
 
@@ -294,7 +321,8 @@ class Telling(SynchronousTestCase):
             (Arrived(ALICE, True, AT), "alice est de retour !"),
             (Departed(ALICE, AT), "Annonce : alice a quitté la chatroom"),
         ):
-            self.assertEqual(HERE.told(told), f"{line}\n".encode())
+            for place in (HERE, IN_WOB, NOWHERE, DOOR.asked):
+                self.assertEqual(place.told(told), f"{line}\n".encode())
             text = line.encode()
             self.assertEqual(FRAMED_HERE.told(told), b"\x01\x00\x01%c%b" % (len(text), text))
 
@@ -307,12 +335,14 @@ class Telling(SynchronousTestCase):
         self.assertEqual(
             FRAMED_HERE.told(logged(LOBBY, "x" * 256)), b"\x01\x05alice\x02\x01\x00" + b"x" * 256
         )
-        self.assertEqual(FRAMED_HERE.told(logged(WOB, "x")), b"\x01\x00\x01\x15[wob] alice a dit : x")
+        self.assertEqual(FRAMED_HERE.told(logged(WOB, "x")), b"")
+        psst = logged(DIRECT, "psst", BOB)
+        self.assertEqual(FRAMED_HERE.told(psst), b"\x01\x00\x01\x15alice vous dit : psst")
         self.assertEqual(FRAMED.at("wob").told(logged(WOB, "é")), b"\x01\x05alice\x01\x02\xc3\xa9")
         image = logged(LOBBY, "##\n #", kind="image")
         self.assertEqual(FRAMED_HERE.told(image), b"\x03\x05alice\x01\x09  ##\n   #")
-        there = FRAMED.at("wob").told(image)
-        self.assertEqual(there, b"\x03\x00\x01\x2e[la chatroom] alice a dit en image :\n  ##\n   #")
+        alone = FRAMED.at("wob").told(logged(DIRECT, "##\n #", BOB, "image"))
+        self.assertEqual(alone, b"\x03\x00\x01\x23alice vous dit en image :\n  ##\n   #")
         self.assertEqual(FRAMED_HERE.pace, 0)
 
 
@@ -359,13 +389,13 @@ class Answering(SynchronousTestCase):
         self.assertEqual(
             self.said(Groups(groups)),
             [
-                "Rooms : 2",
+                "Salons : 2",
                 "  wob (public, 1 membre, propriétaire) : tea",
                 "    x",
                 "  den (privé, 2 membres, invitation)",
             ],
         )
-        self.assertEqual(self.said(Groups(())), ["Rooms : 0"])
+        self.assertEqual(self.said(Groups(())), ["Salons : 0"])
 
     def test_pages(self) -> None:
         entries = (logged(WOB, "one\ntwo"), logged(WOB, "##", kind="image"))
@@ -399,9 +429,26 @@ class Answering(SynchronousTestCase):
         said = HERE.answer(Request(c.AskHelp(), "/x"), Page(WOB, (art,), False, False, False, BOB))
         self.assertLess(len(said), LIMITS.outbox // 2)
 
+    def test_what_is_not_sent_is_not_made(self) -> None:
+        """A page of 500 images costs no more than the few that go into a list, whichever end is read."""
+        entries = tuple(logged(WOB, "#" * 20_000, id=id, kind="image") for id in range(500))
+        made: list[Event] = []
+        remember = tp6._remembered
+
+        def note(event: Event) -> str:
+            made.append(event)
+            return remember(event)
+
+        self.patch(tp6, "_remembered", note)
+        for forward, end in ((True, entries[:3]), (False, entries[:-4:-1])):
+            made.clear()
+            head, *_ = self.said(Page(WOB, entries, False, forward, False, BOB))
+            self.assertEqual(head, "Historique de wob : 2 (et plus)")
+            self.assertEqual(made, [entry.event for entry in end])
+
     def test_history(self) -> None:
         """What nobody asked for is a JSON object in a line, in ASCII, the same as on the JSON wire."""
-        place = Tp6Dialect(LIMITS, history=True).at(None)
+        place = BONUS.at(None)
         entries = (logged(LOBBY, "é\n{\x1b\x7f\x9b\u2028"), logged(LOBBY, "##", kind="image"))
         page = Page(LOBBY, entries, True, False, False, BOB)
         said = place.answer(Request(c.History(), "history"), page)
@@ -421,20 +468,27 @@ class Answering(SynchronousTestCase):
         self.assertEqual(self.said(page, "/history", place)[0], "Historique de la chatroom : 2 (et plus)")
 
     def test_who_asks_for_history(self) -> None:
-        """On arrival, and going into a room, where it is shown."""
-        door = Tp6Dialect(LIMITS, history=True)
-        for said, groups in ((b"Hello|alice", [None]), (b"Hello|alice|wob", ["wob", "wob"])):
-            then, asked = door.decode(said).then, []
-            while then is not None:
-                asked.append(getattr(then.command, "group", None))
-                last, then = then, then.then
-            self.assertIsInstance(last.command, c.History)
-            self.assertEqual(asked, groups)
-        self.assertEqual((door.pages, DOOR.pages), ("missed", "none"))
+        """Going into a room or the lobby, where it is shown."""
+        hello = BONUS.decode(b"Hello|alice|wob").then
+        assert hello is not None
+        self.assertEqual(BONUS.decode(b"Hello|alice|wob").granted, BONUS.in_no_room)
+        for request, group in (
+            (hello, "wob"),
+            (BONUS.asked.decode(b"wob"), "wob"),
+            (BONUS.asked.decode(b"/leave"), None),
+            (BONUS.at("wob").decode(b"/leave"), None),
+            (BONUS.at("wob").decode(b"/create den"), "den"),
+        ):
+            assert request.then is not None
+            assert isinstance(request.then.command, c.History)
+            self.assertEqual(request.then.command.group, group)
+        self.assertIsNone(HERE.decode(b"/join wob").then)
+        self.assertEqual((BONUS.pages, DOOR.pages), ("directs", "none"))
 
     def test_help_and_goodbye(self) -> None:
         head, *lines = self.said(Help(tuple(COMMANDS.values())))
         self.assertEqual(head, f"Commandes : {len(lines)}")
+        self.assertIn(f"  {'/kick salon pseudo [raison]':<34} exclure quelqu'un, qui peut revenir", lines)
         self.assertEqual(
             [line.split()[0] for line in lines], [f"/{row.slash}" for row in COMMANDS.values() if row.slash]
         )
@@ -454,17 +508,64 @@ class Refusing(SynchronousTestCase):
 
     def test_before_hello(self) -> None:
         said = DOOR.refusal(DOOR.decode(b"salut"), Refusal("not_identified"))
-        self.assertEqual(said, b"Erreur [not_identified] : say who you are first: send Hello|<nick>\n")
+        self.assertEqual(
+            said.decode(),
+            "Erreur [not_identified] : dites d'abord qui vous êtes : envoyez Hello|<pseudo>\n",
+        )
+
+    def test_it_is_in_french(self) -> None:
+        """The reason as well, and what is named in it."""
+        for said, line in (
+            (b"/msg bob", "[bad_request] : dites /msg pseudo message"),
+            (b"/rooms x", "[bad_request] : sauter est un nombre entier à partir de 0"),
+            (b"x" * 8193, "[too_long] : message dépasse 8192 octets : dites-le en plusieurs fois"),
+            (
+                b"/create wob x",
+                "[bad_request] : visibilité est à choisir parmi public, private ; vous n'êtes dans aucun",
+            ),
+        ):
+            request = HERE.decode(said)
+            assert isinstance(request.command, Refusal)
+            place = request.becomes or HERE
+            self.assertIn(line, place.refusal(request, request.command).decode())
+        with self.assertRaises(BadName) as caught:
+            parse_group("a b")
+        refusal = Refusal("bad_group", group="a b", why=caught.exception.reason)
+        self.assertEqual(
+            HERE.refusal(None, refusal).decode(),
+            "Erreur [bad_group] : a b ne peut pas être un nom de groupe :"
+            " un nom n'a pas d'espaces : retirez U+0020\n",
+        )
 
     def test_who_is_out_of_the_room_is_told_the_way(self) -> None:
         out = Refusal("not_member", group="wob")
         for said, end in (
-            (b"salut", "join it first; /leave brings you back to the lobby"),
-            (b"/leave", "join it first; you are back in the lobby"),
-            (b"/say wob salut", "join it first"),
+            (b"salut", " ; /leave ramène à la chatroom"),
+            (b"/leave", " ; vous êtes dans la chatroom"),
+            (b"/say wob salut", ""),
         ):
-            line = IN_WOB.refusal(IN_WOB.decode(said), out).decode()
-            self.assertEqual(line, f"Erreur [not_member] : you are not in wob: {end}\n")
+            request = IN_WOB.decode(said)
+            place = request.becomes or IN_WOB
+            line = place.refusal(request, out).decode()
+            self.assertEqual(
+                line, f"Erreur [not_member] : vous n'êtes pas dans wob : rejoignez-le d'abord{end}\n"
+            )
+
+    def test_who_is_in_no_room_is_told_the_way(self) -> None:
+        """Once, whether it is a move that is refused or what is said there."""
+        way = "vous n'êtes dans aucun salon : /join pour en rejoindre un, /leave pour la chatroom"
+        for place, said, refusal, line in (
+            (NOWHERE, b"salut", Refusal("no_room"), f"Erreur [no_room] : {way}"),
+            (
+                HERE,
+                b"/join wob",
+                Refusal("not_invited", group="wob"),
+                f"Erreur [not_invited] : wob est privé : demandez une invitation à un membre ; {way}",
+            ),
+        ):
+            request = place.decode(said)
+            spoken = request.becomes or place
+            self.assertEqual(spoken.refusal(request, refusal).decode(), f"{line}\n")
 
 
 class NoForgery(SynchronousTestCase):
@@ -475,7 +576,7 @@ class NoForgery(SynchronousTestCase):
             self.assertEqual(
                 HERE.told(logged(LOBBY, f"one{end}bob a dit : x")), b"alice a dit : one\n  bob a dit : x\n"
             )
-            kicked = HERE.told(logged(WOB, f"one{end}two", BOB, "kicked"))
+            kicked = HERE.told_subject(logged(WOB, f"one{end}two", BOB, "kicked"))
             self.assertEqual(kicked, b"Annonce : alice a exclu Bob de wob : one\n  two\n")
             self.assertEqual(FRAMED_HERE.told(logged(LOBBY, f"1{end}2")), b"\x01\x05alice\x01\x051\n  2")
 
@@ -499,13 +600,12 @@ class NoForgery(SynchronousTestCase):
         """Every line but the first is indented, however a client tells lines apart."""
         for entry, head in (
             (logged(LOBBY, text), "alice a dit : "),
-            (logged(WOB, text), "[wob] alice a dit : "),
             (logged(DIRECT, text, BOB), "alice vous dit : "),
             (logged(WOB, text, None, "topic"), "Annonce : alice a changé le sujet de wob"),
             (logged(LOBBY, text, None, "image"), "alice a dit en image :"),
         ):
-            told = HERE.told(entry).decode()
-            frame = FRAMED_HERE.told(entry)
+            told = HERE.told_subject(entry).decode()
+            frame = FRAMED_HERE.told_subject(entry)
             first, *lines = told.splitlines()
             self.assertTrue(first.startswith(head), told)
             self.assertTrue(told.endswith("\n"))
@@ -517,8 +617,16 @@ class NoForgery(SynchronousTestCase):
                 self.assertEqual(re.findall("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]", said), [])
 
 
-class Rooms(StageTestCase):
-    """Going about, with a whole chatd behind."""
+NO_ROOM = "vous n'êtes dans aucun salon : /join pour en rejoindre un, /leave pour la chatroom"
+
+
+def framed(*texts: str) -> bytes:
+    """Each of these in a frame."""
+    return b"".join(b"\x01" + len(text.encode()).to_bytes(2) + text.encode() for text in texts)
+
+
+class RoomsTestCase(StageTestCase):
+    """People who come and go, with a whole chatd behind."""
 
     def comes(self, hello: str, wire: str = "tp6") -> Peer:
         """Somebody who says this hello, with all that was heard so far forgotten."""
@@ -530,6 +638,10 @@ class Rooms(StageTestCase):
         """What has come, in its time."""
         self.stage.wait(1)
         return peer.lines()
+
+
+class Rooms(RoomsTestCase):
+    """Going about."""
 
     def test_the_room_is_made_for_the_first_and_open_to_the_next(self) -> None:
         alice = self.comes("alice|wob")
@@ -546,7 +658,7 @@ class Rooms(StageTestCase):
         bob.hangs_up()
         self.heard(alice)
         bob = self.stage.connect("tp6").says("Hello|bob|wob")
-        self.assertEqual(self.heard(bob), ["Welcome back bob !", "Vous êtes dans wob"])
+        self.assertEqual(self.heard(bob), ["Welcome back bob !", HINT, "Vous êtes dans wob"])
         self.assertEqual(self.heard(alice), ["bob est de retour !"])
 
     def test_a_room_is_called_as_it_was_first(self) -> None:
@@ -568,46 +680,218 @@ class Rooms(StageTestCase):
         self.assertEqual(self.heard(bob), ["Welcome back bob !"])
         readers.held = False
         readers.run_next()
-        self.assertEqual(self.heard(bob), ["alice vous dit : missed", "Vous êtes dans wob"])
+        self.assertEqual(self.heard(bob), ["alice vous dit : missed", HINT, "Vous êtes dans wob"])
         self.assertEqual(self.heard(alice), ["bob est de retour !", "bob a dit : here"])
 
     def test_what_was_told_is_on_no_page(self) -> None:
         """Said in the commit that the hello had its turn in."""
         alice = self.stage.text("alice")
         self.stage.writer.held = True
-        bob = self.stage.connect("tp6-history").says("Hello|bob")
+        bob = self.stage.connect("tp6-bonus").says("Hello|bob\n/leave")
         alice.says("MSG one")
         self.stage.writer.held = False
         self.stage.writer.run_next()
+        alice.says("MSG two")
         heard = self.heard(bob)
-        self.assertEqual(heard[:2], ["Annonce : bob a rejoint la chatroom", "alice a dit : one"])
-        self.assertEqual([json.loads(line)["messages"] for line in heard[2:]], [[]])
+        self.assertEqual(heard[0], "Annonce : bob a rejoint la chatroom")
+        (page,) = [json.loads(line) for line in heard if line.startswith("{")]
+        told = [line[-3:] for line in heard if line.endswith((" one", " two"))]
+        self.assertEqual(sorted([item["msg"] for item in page["messages"]] + told), ["one", "two"])
 
-    def test_who_is_not_let_in_stays_in_the_lobby(self) -> None:
+    def test_who_is_not_let_in_is_in_no_room(self) -> None:
+        """What they say is refused, and they hear what comes to them alone, and who comes and goes."""
         alice = self.comes("alice|wob")
         alice.says("/visibility wob private")
-        bob = self.stage.connect("tp6").says("Hello|bob|wob").says("salut")
-        refusal = "Erreur [not_invited] : wob is private: ask a member to invite you"
-        self.assertEqual(self.heard(bob), ["Annonce : bob a rejoint la chatroom", refusal])
-        self.assertEqual(self.heard(alice)[-1], "[la chatroom] bob a dit : salut")
+        carol = self.comes("carol")
+        self.heard(alice)
+        bob = self.stage.connect("tp6").says("Hello|bob|wob\nfor wob only")
+        arrived = "Annonce : bob a rejoint la chatroom"
+        private = f"Erreur [not_invited] : wob est privé : demandez une invitation à un membre ; {NO_ROOM}"
+        refusal = f"Erreur [no_room] : {NO_ROOM}"
+        self.assertEqual(self.heard(bob), [arrived, private, refusal])
+        alice.says("not for bob\n/all nor this\n/msg bob but this")
+        self.assertEqual(self.heard(bob), ["alice vous dit : but this"])
+        self.assertEqual(self.heard(carol), [arrived, "alice a dit : nor this"])
+        bob.says("still for wob\n/msg carol psst\n/say wob x\n/all y\n/who")
+        dave = self.comes("dave")
+        self.assertEqual(
+            self.heard(bob),
+            [
+                refusal,
+                "Erreur [no_such_group] : il n'y a pas de groupe wob que vous puissiez voir",
+                "Dans la chatroom : 3",
+                "  alice",
+                "  carol",
+                "  bob",
+                "Annonce : dave a rejoint la chatroom",
+            ],
+        )
+        self.assertEqual(
+            self.heard(carol),
+            ["bob vous dit : psst", "bob a dit : y", "Annonce : dave a rejoint la chatroom"],
+        )
+        bob.says("/leave\nsalut")
+        self.assertEqual(self.heard(bob), ["Vous êtes dans la chatroom"])
+        self.assertEqual(self.heard(dave), ["bob a dit : salut"])
+        alice.says("/invite wob bob")
+        self.assertEqual(self.heard(bob), ["Annonce : alice a invité bob dans wob"])
+        self.heard(alice)
+        bob.says("/join wob\nat last")
+        self.assertEqual(self.heard(bob), ["Vous êtes dans wob"])
+        self.assertEqual(self.heard(alice), ["Annonce : bob a rejoint wob", "bob a dit : at last"])
+        self.assertEqual(self.heard(carol)[1:] + self.heard(dave), [])
+
+    def test_nothing_that_was_meant_for_a_refused_room_is_told(self) -> None:
+        """However the move is refused, wherever one was, and however the network cuts it."""
+        owner = self.comes("owner|den")
+        owner.says("/visibility den private\n/create taken\n/leave\n/join den")
+        watch, den = self.stage.text("watch"), self.comes("other")
+        den.says("/join wob")
+        moves = (
+            "/join den",
+            "/join",
+            "/join ",
+            "/join salle 9",
+            "/join \x1b[2J",
+            "/JOIN a:b",
+            "/create den",
+            "/create",
+            "/create taken",
+            "/create a b",
+            "/create taken private",
+            "/join nowhere",
+            "/join " + "x" * 65,
+        )
+        segments = (
+            lambda said: [said],
+            lambda said: [said[at : at + 1] for at in range(len(said))],
+            lambda said: said.splitlines(keepends=True),
+        )
+        for number, (move, cut) in enumerate((move, cut) for move in moves for cut in segments):
+            for place in ("", "/join wob\n"):
+                for write in (lambda *lines: "".join(f"{line}\n" for line in lines).encode(), framed):
+                    nick = f"n{number}{'w' if place else 'l'}{'f' if write is framed else 'c'}"
+                    peer = self.stage.connect("tp6")
+                    lines = [f"Hello|{nick}", *place.splitlines(), move, "SECRET", move, "SECRET"]
+                    for segment in cut(write(*lines)):
+                        peer.says(segment)
+                    self.stage.wait(0.5)
+                    heard = peer.hears().decode(errors="replace")
+                    self.assertEqual(heard.count("[no_room]"), 2, (move, heard))
+                    peer.hangs_up()
+        for there in (owner, watch, den):
+            self.assertNotIn(b"SECRET", there.hears())
+        self.assertEqual(self.stage.rows("SELECT body FROM log WHERE body = 'SECRET'"), [])
+
+    def test_nor_when_the_disk_is_full(self) -> None:
+        alice, bob = self.comes("alice"), self.comes("bob|wob")
+        self.heard(alice)
+        self.stage.writer.error = sqlite3.OperationalError("disk full")
+        bob.says("/create den\nfor den only\nand this")
+        self.stage.writer.error = None
+        self.stage.wait(2)
+        heard = [line.split(" : ")[0] for line in self.heard(bob)]
+        self.assertEqual(heard, ["Erreur [storage_failed]", *["Erreur [no_room]"] * 2])
+        self.assertEqual(self.heard(alice), [])
+        bob.says("/create den\nfor den only")
+        self.assertEqual(self.heard(bob), ["Vous êtes dans den"])
+
+    def test_a_room_is_heard_in_it_and_nowhere_else(self) -> None:
+        """Not in the lobby by those who are members, nor the lobby in the room."""
+        alice, bob, carol = self.comes("alice|un"), self.comes("bob|un"), self.comes("carol")
+        bob.says("/join deux")
+        bob.says("/create deux")
+        for peer in (alice, bob, carol):
+            self.heard(peer)
+        alice.says("in un")
+        bob.says("in deux\n/topic deux x")
+        carol.says("in the lobby")
+        self.assertEqual(self.heard(alice), [])
+        self.assertEqual(self.heard(bob), ["C'est fait : bob a changé le sujet de deux : x"])
+        self.assertEqual(self.heard(carol), [])
+        carol.says("/join un")
+        self.assertEqual(self.heard(alice), ["Annonce : carol a rejoint un"])
+        bob.says("/say un back")
+        self.assertEqual(self.heard(alice), ["bob a dit : back"])
+        self.assertEqual(self.heard(carol), ["Vous êtes dans un", "bob a dit : back"])
+
+    def test_what_is_about_oneself_is_heard_everywhere(self) -> None:
+        """In its place among the rest of what is heard, also by who was away."""
+        alice, bob = self.comes("alice|wob"), self.comes("bob|wob")
+        carol = self.comes("carol|wob")
+        bob.says("/create den")
+        for peer in (alice, bob, carol):
+            self.heard(peer)
+        self.stage.writer.held = True
+        alice.says("/msg bob one\n/promote wob bob\n/promote wob carol\n/demote wob bob\n/msg bob two")
+        self.stage.writer.held = False
+        self.stage.writer.run_next()
+        told = [
+            "Annonce : alice a nommé bob opérateur de wob",
+            "Annonce : alice a retiré à bob le rôle d'opérateur de wob",
+        ]
+        self.assertEqual(self.heard(bob), ["alice vous dit : one", *told, "alice vous dit : two"])
+        self.assertEqual(len(self.heard(carol)), 3)
+        bob.hangs_up()
+        alice.says("/kick wob bob loud")
+        self.stage.wait(0.2)
+        bob = self.stage.connect("tp6").says("Hello|bob|den")
+        self.assertEqual(
+            self.heard(bob),
+            [
+                "Welcome back bob !",
+                "Annonce : alice a exclu bob de wob : loud",
+                HINT,
+                "Vous êtes dans den",
+            ],
+        )
 
     def test_who_is_put_out_says_nothing_to_the_lobby(self) -> None:
         """Until they leave, which is never refused them, or go elsewhere."""
         for visibility, code in (("public", "not_member"), ("private", "no_such_group")):
             alice, bob = self.comes(f"alice|{visibility}"), self.comes(f"bob|{visibility}")
+            carol = self.comes("carol")
             self.heard(alice)
             alice.says(f"/visibility {visibility} {visibility}\n/kick {visibility} bob loud")
             self.assertEqual(self.heard(bob)[-1], f"Annonce : alice a exclu bob de {visibility} : loud")
             bob.says("anyone?")
+            alice.says("not for bob")
             (refusal,) = self.heard(bob)
-            self.assertRegex(refusal, rf"Erreur \[{code}\] .*; /leave brings you back to the lobby")
+            self.assertRegex(refusal, rf"Erreur \[{code}\] .* ; /leave ramène à la chatroom")
             self.assertEqual(self.stage.rows("SELECT id FROM log WHERE body = 'anyone?'"), [])
             bob.says("/leave\nback")
             (refusal,) = self.heard(bob)
-            self.assertRegex(refusal, rf"Erreur \[{code}\] .*; you are back in the lobby")
-            self.assertEqual(self.heard(alice)[-1], "[la chatroom] bob a dit : back")
-            alice.hangs_up()
-            bob.hangs_up()
+            self.assertRegex(refusal, rf"Erreur \[{code}\] .* ; vous êtes dans la chatroom")
+            self.assertEqual(self.heard(carol), ["bob a dit : back"])
+            for peer in (alice, bob, carol):
+                peer.hangs_up()
+
+    def test_a_move_while_one_is_put_out(self) -> None:
+        """To the room that is closed now, it leads nowhere."""
+        alice, bob, carol = self.comes("alice|wob"), self.comes("bob|wob"), self.comes("carol")
+        self.heard(alice)
+        self.stage.writer.held = True
+        alice.says("/visibility wob private\n/kick wob bob")
+        bob.says("one\n/join wob\ntwo\n/join wob\nthree")
+        self.stage.writer.held = False
+        while self.stage.writer.waiting:
+            self.stage.writer.run_next()
+            self.stage.settle()
+        codes = [line.split(" : ")[0] for line in self.heard(bob)[3:]]
+        refused = ["Erreur [not_invited]", "Erreur [no_room]"]
+        self.assertEqual(codes, ["Erreur [no_such_group]", *refused, *refused])
+        self.assertEqual(self.heard(carol), [])
+
+    def test_who_floods_with_moves_hears_each_refused(self) -> None:
+        """And what stands between them; nothing piles up."""
+        alice, bob = self.comes("alice"), self.comes("bob")
+        bob.says(b"/join zoo\nfor zoo\n" * 200)
+        self.stage.wait(30)
+        heard = self.heard(bob)
+        self.assertEqual(sum("[no_such_group]" in line for line in heard), 200)
+        self.assertEqual(sum("[no_room]" in line for line in heard), 200)
+        self.assertEqual(self.heard(alice), ["Annonce : bob a rejoint la chatroom"])
+        self.assertFalse(bob.closed)
 
     def test_somebody_known_gets_the_private_messages_missed(self) -> None:
         alice, bob = self.comes("alice"), self.comes("bob|wob")
@@ -615,30 +899,7 @@ class Rooms(StageTestCase):
         alice.says("/msg bob psst\n/join wob\nhello wob")
         self.stage.wait(0.1)
         bob = self.stage.connect("tp6").says("Hello|bob")
-        self.assertEqual(self.heard(bob), ["Welcome back bob !", "alice vous dit : psst"])
-
-    def test_history_where_it_is_wanted(self) -> None:
-        """The lobby's or the room's last page, to new ones too, and what was missed."""
-
-        def pages(peer: Peer) -> list[tuple[str, list[str]]]:
-            found = [json.loads(line) for line in self.heard(peer) if line.startswith("{")]
-            return [
-                (page.get("group") or page.get("with") or "", [item["msg"] for item in page["messages"]])
-                for page in found
-            ]
-
-        alice, bob = self.comes("alice"), self.comes("bob|wob", "tp6-history")
-        bob.says("one").hangs_up()
-        alice.says("two\n/msg bob three\n/join wob\nfour")
-        self.stage.wait(0.1)
-        bob = self.stage.connect("tp6-history").says("Hello|bob")
-        self.assertEqual(pages(bob), [("alice", ["three"]), ("wob", ["four"]), ("", ["two"])])
-        carol = self.stage.connect("tp6-history").says("Hello|carol|wob")
-        self.assertEqual(pages(carol), [("wob", ["one", "four"])])
-        dave = self.stage.connect("tp6-history").says("Hello|dave")
-        self.assertEqual(pages(dave), [("", ["two"])])
-        erin = self.stage.connect("tp6").says("Hello|erin|wob")
-        self.assertEqual(pages(erin), [])
+        self.assertEqual(self.heard(bob), ["Welcome back bob !", "alice vous dit : psst", HINT])
 
     def test_an_image_reaches_every_wire(self) -> None:
         text, lines, course = self.stage.text("tom"), self.stage.json("joe"), self.stage.connect("json")
@@ -656,3 +917,267 @@ class Rooms(StageTestCase):
         self.assertEqual((told["action"], told["kind"], told["msg"]), ("server-broadcast", "image", "##\n #"))
         self.assertEqual(chunks.lines(), ["joe a dit en image :", "  ##", "   #"])
         self.assertEqual(framed.hears(), b"\x03\x03joe\x01\x09  ##\n   #")
+
+
+class Bonus(RoomsTestCase):
+    """What ``tp6-bonus`` has besides: the question, history, colours and times."""
+
+    QUESTION = (
+        "Quel salon ? Envoyez le nom d'un salon pour le rejoindre, un nouveau nom pour en créer un, public,"
+        " ou /leave pour la chatroom"
+    )
+
+    def asked(self, nick: str) -> Peer:
+        """Somebody who has come and is asked for a room."""
+        peer = self.stage.connect("tp6-bonus").says(f"Hello|{nick}\n")
+        self.assertEqual(self.heard(peer)[-1], self.QUESTION)
+        return peer
+
+    def pages(self, peer: Peer) -> list[tuple[str, list[str]]]:
+        """The pages that have come: of which conversation, and what was said there."""
+        found = [json.loads(line) for line in self.heard(peer) if line.startswith("{")]
+        return [
+            (page.get("group") or page.get("with") or "", [item["msg"] for item in page["messages"]])
+            for page in found
+        ]
+
+    def test_the_rooms_that_one_can_see_are_offered(self) -> None:
+        alice = self.comes("alice|wob")
+        alice.says("/create den private\n/topic wob tea")
+        bob = self.stage.connect("tp6-bonus").says("Hello|bob")
+        self.assertEqual(
+            self.heard(bob),
+            [
+                "Annonce : bob a rejoint la chatroom",
+                "Salons : 1",
+                "  wob (public, 1 membre) : tea",
+                self.QUESTION,
+            ],
+        )
+        bob.says("/rooms")
+        self.assertEqual(self.heard(bob), ["Salons : 1", "  wob (public, 1 membre) : tea"])
+
+    def test_an_answer_joins_a_room_or_makes_one_or_is_the_lobby(self) -> None:
+        alice = self.comes("alice|wob")
+        alice.says("one")
+        for nick, answer, where, page in (
+            ("bob", "WOB ", "wob", "wob"),
+            ("carol", "new", "new", "new"),
+            ("dave", "/leave", "la chatroom", ""),
+            ("erin", "/join wob", "wob", "wob"),
+            ("fay", "/create other private", "other", "other"),
+        ):
+            peer = self.asked(nick)
+            peer.says(answer)
+            entered, *pages = self.heard(peer)
+            self.assertEqual(entered, f"Vous êtes dans {where}")
+            (found,) = map(json.loads, pages)
+            self.assertEqual(found.get("group", ""), page)
+            self.assertEqual([item["msg"] for item in found["messages"]], ["one"] if page == "wob" else [])
+        self.assertEqual(
+            self.stage.rows("SELECT body FROM log WHERE kind = 'created' ORDER BY id"),
+            [("public",), ("public",), ("private",), ("public",)],
+        )
+
+    def test_a_hello_with_a_room_answers_at_once(self) -> None:
+        bob = self.stage.connect("tp6-bonus").says("Hello|bob|wob\nsalut")
+        arrived, entered, page = self.heard(bob)
+        self.assertEqual((arrived, entered), ("Annonce : bob a rejoint la chatroom", "Vous êtes dans wob"))
+        self.assertEqual(json.loads(page)["group"], "wob")
+
+    def test_a_refused_answer_leads_nowhere(self) -> None:
+        """What comes behind it, in the same segment or not, is never taken for the name of a room."""
+        alice = self.comes("alice|den")
+        alice.says("/visibility den private\n/leave\n/create open")
+        groups = self.stage.rows("SELECT count(*) FROM log WHERE kind = 'created'")
+        answers = (b"den", b"a b", b" ", b"\xff", b"x" * 65, b"x" * 9000)
+        commands = (b"/join", b"/join den", b"/create open", b"/fly", b"/rooms x", b"/leave den")
+        messages = (b"/msg bob", b"/msg nobody x", b"/say den x", b"/kick den bob")
+        for number, answer in enumerate((*answers, *commands, *messages)):
+            for end in (b"\n", None):
+                bob = self.stage.connect("tp6-bonus")
+                if end:
+                    bob.says(b"Hello|n%d\n%b\nsecret\n" % (number, answer))
+                else:
+                    bob.says(b"Hello|m%d" % number)
+                    self.stage.wait(0.2)
+                    bob.says(answer)
+                    self.stage.wait(0.2)
+                    bob.says(b"secret")
+                first, second = [line for line in self.heard(bob) if line.startswith("Erreur")]
+                self.assertTrue(first.endswith(NO_ROOM), first)
+                self.assertEqual(second, f"Erreur [no_room] : {NO_ROOM}")
+                bob.hangs_up()
+        self.assertEqual(self.stage.rows("SELECT id FROM log WHERE body = 'secret'"), [])
+        self.assertEqual(self.stage.rows("SELECT count(*) FROM log WHERE kind = 'created'"), groups)
+
+    def test_a_command_is_no_answer(self) -> None:
+        """What is heard meanwhile comes to oneself alone."""
+        alice, bob = self.comes("alice"), self.asked("bob")
+        bob.says("/who\n/msg alice psst\n/all to all")
+        self.assertEqual(self.heard(bob), ["Dans la chatroom : 2", "  alice", "  bob"])
+        alice.says("lobby\n/msg bob hé")
+        self.assertEqual([line[-2:] for line in self.heard(bob)], ["hé"])
+        bob.says("wob")
+        self.assertEqual(self.heard(bob)[0], "Vous êtes dans wob")
+        carol = self.asked("carol")
+        carol.says("/quit")
+        self.assertEqual(self.heard(carol), ["Au revoir carol"])
+        self.assertTrue(carol.closed)
+
+    def test_what_people_say_has_its_time_and_their_colour(self) -> None:
+        """Only that; nothing else in it can."""
+        self.addCleanup(time.tzset)
+        zone = patch.dict(os.environ, TZ="XYZ-3:30")
+        zone.start()
+        self.addCleanup(zone.stop)
+        time.tzset()
+        bob = self.asked("bob")
+        bob.says("/leave")
+        alice = self.stage.json("alice")
+        self.heard(bob)
+        ((colour,),) = self.stage.rows("SELECT colour FROM users WHERE nick = 'alice'")
+        shown = "\x1b[38;2;{};{};{}malice\x1b[0m".format(*bytes.fromhex(colour[1:]))
+        at = self.stage.reactor.seconds() + 3.5 * 3600
+        clock = f"[{int(at) // 3600 % 24:02}:{int(at) // 60 % 60:02}]"
+        alice.asks(action="client-broadcast", msg="one\n\x1b[2Jtwo")
+        alice.asks(action="client-send", to="bob", msg="psst")
+        alice.asks(action="client-broadcast", msg="##", kind="image")
+        alice.asks(action="cgroupe", group="wob")
+        alice.asks(action="invite", group="wob", dest="bob")
+        self.assertEqual(
+            self.heard(bob),
+            [
+                f"{clock} {shown} a dit : one",
+                "  \ufffd[2Jtwo",
+                f"{clock} {shown} vous dit : psst",
+                f"{clock} {shown} a dit en image :",
+                "  ##",
+                "Annonce : alice a invité bob dans wob",
+            ],
+        )
+
+    def test_so_do_frames(self) -> None:
+        """After the name: three bytes of colour, the hour and the minute; an answer has no time."""
+        bob = self.stage.connect("tp6-bonus").says(framed("Hello|bob", "/leave"))
+        answer = b"\x01\x00" + bytes(3) + b"\xff\xff\x01"
+        heard = bob.hears()
+        self.assertTrue(heard.startswith(answer + b"\x23Annonce : bob a rejoint la chatroom"), heard)
+        self.assertIn(answer + b"\x1bVous \xc3\xaates dans la chatroom", heard)
+        alice = self.stage.json("alice")
+        ((colour,),) = self.stage.rows("SELECT colour FROM users WHERE nick = 'alice'")
+        local = time.localtime(self.stage.reactor.seconds())
+        clock = bytes((local.tm_hour, local.tm_min))
+        rgb = bytes.fromhex(colour[1:])
+        alice.asks(action="client-broadcast", msg="one")
+        alice.asks(action="client-send", to="bob", msg="psst")
+        self.assertEqual(
+            bob.hears(),
+            b"\x01\x00" + bytes(3) + clock + b"\x01\x25Annonce : alice a rejoint la chatroom"
+            b"\x01\x05alice" + rgb + clock + b"\x01\x03one"
+            b"\x01\x00" + rgb + clock + b"\x01\x15alice vous dit : psst",
+        )
+
+    def test_an_image_is_no_answer(self) -> None:
+        bob = self.stage.connect("tp6-bonus").says(framed("Hello|bob") + b"\x03\x01\x03wob" + framed("wob"))
+        self.stage.wait(0.2)
+        self.assertEqual(bob.hears().count(b"[no_room]"), 2)
+        self.assertEqual(self.stage.rows("SELECT id FROM log"), [])
+
+    def test_history_is_of_the_place_and_of_what_was_missed_in_private(self) -> None:
+        alice, bob = self.comes("alice"), self.stage.connect("tp6-bonus").says("Hello|bob|wob")
+        self.stage.wait(0.2)
+        bob.says("one").hangs_up()
+        alice.says("two\n/msg bob three\n/join wob\nfour")
+        self.stage.wait(0.1)
+        bob = self.stage.connect("tp6-bonus").says("Hello|bob")
+        self.assertEqual(self.pages(bob), [("alice", ["three"])])
+        bob.says("/leave")
+        self.assertEqual(self.pages(bob), [("", ["two"])])
+        bob.says("/join wob")
+        self.assertEqual(self.pages(bob), [("wob", ["one", "four"])])
+        carol = self.stage.connect("tp6-bonus").says("Hello|carol|wob")
+        self.assertEqual(self.pages(carol), [("wob", ["one", "four"])])
+        erin = self.stage.connect("tp6").says("Hello|erin|wob")
+        self.assertEqual(self.pages(erin), [])
+
+
+PEOPLE = ("al", "bo", "cy")
+
+moves = st.sampled_from(("un", "deux", "den", "a:b", "UN")).flatmap(
+    lambda room: st.sampled_from(
+        (f"/join {room}", f"/create {room}", f"/create {room} private", "/join", "/leave", f"/leave {room}")
+    )
+)
+deeds = st.sampled_from(("kick", "ban", "invite", "unban")).flatmap(
+    lambda act: st.builds(
+        f"/{act} {{}} {{}}".format, st.sampled_from(("un", "deux", "den")), st.sampled_from(PEOPLE)
+    )
+)
+scripts = st.lists(
+    st.tuples(
+        st.integers(0, 2),
+        st.lists(moves | deeds | st.just("text"), min_size=1, max_size=5),
+        st.sampled_from(("at once", "in bytes", "before the disk")),
+    ),
+    max_size=12,
+)
+
+
+class Meant(SynchronousTestCase):
+    """Whatever people do, what they say is read where they meant it, or is refused."""
+
+    @settings(max_examples=60, deadline=None)
+    @given(st.tuples(*[st.sampled_from(("tp6", "tp6-bonus"))] * 3), scripts)
+    def test_nobody_else_reads_what_was_meant_for_a_place(self, wires: tuple[str, ...], script: Any) -> None:
+        """A text carries the place that its author last moved to; whoever reads it was told to be there."""
+        folder = Path(self.mktemp())
+        folder.mkdir(parents=True)
+        stage = Stage(folder / "chat.db")
+        peers = [
+            stage.connect(wire).says(f"Hello|{nick}\n/leave\n".encode())
+            for wire, nick in zip(wires, PEOPLE, strict=True)
+        ]
+        peers[0].says("/create deux\n/create un")
+        for peer in peers[1:]:
+            peer.says("/join deux\n/join un")
+        meant = ["un"] * 3
+        for who, lines, how in script:
+            said = []
+            for line in lines:
+                word, _, rest = line.partition(" ")
+                if word in ("/join", "/create"):
+                    meant[who] = rest.split(" ")[0].casefold() or "nowhere"
+                elif word == "/leave" and (not rest or rest.casefold() == meant[who]):
+                    meant[who] = "lobby"
+                said.append(f"for {meant[who]}" if line == "text" else line)
+            data = "".join(f"{line}\n" for line in said).encode()
+            stage.writer.held = how == "before the disk"
+            for part in [data[at : at + 1] for at in range(len(data))] if how == "in bytes" else [data]:
+                peers[who].says(part)
+        stage.writer.held = False
+        while stage.writer.waiting:
+            stage.writer.run_next()
+            stage.settle()
+        stage.wait(60)
+        for peer in peers:
+            self._reads_as_told(peer.lines())
+        for body, place in stage.rows(
+            "SELECT body, name FROM log JOIN conversations ON conversation = conversations.id"
+            " WHERE log.kind = 'message'"
+        ):
+            self.assertEqual(body, f"for {place.casefold() or 'lobby'}")
+        stage.close()
+
+    def _reads_as_told(self, lines: list[str]) -> None:
+        """Each text that was read was for the place where the reader was told to be."""
+        place = "lobby"
+        for line in lines:
+            if found := re.fullmatch("Vous êtes dans (.*)", line):
+                place = found[1].casefold().replace("la chatroom", "lobby")
+            elif line.endswith("; vous êtes dans la chatroom"):
+                place = "lobby"
+            elif line.endswith(NO_ROOM):
+                place = "nowhere"
+            elif found := re.fullmatch(".* a dit : for (.*)", line):
+                self.assertEqual(found[1], place, lines)

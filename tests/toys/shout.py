@@ -56,6 +56,10 @@ class ShoutDialect:
             return _line(f"{told.event.actor.nick}: {told.event.body.upper()}!")
         return b""
 
+    def told_subject(self, told: Told) -> bytes:
+        """See `Dialect.told_subject`."""
+        return self.told(told)
+
 
 def _line(text: str) -> bytes:
     return " ".join(text.splitlines()).encode() + b"\n"
@@ -73,5 +77,6 @@ MANNERS: Final = {
         "taken": b"is in use",
         "broken": b"\xff\n",
         "refusal": b"NO, that is not UTF-8",
+        "guesses": b"refused too often",
     }
 }
