@@ -37,6 +37,10 @@ ARGPARSE: Final = (
 """What argparse says of a command line like ours, which it translates itself after `bind`."""
 
 
+WELCOMES: Final = (N_("Hello {nick}"), N_("Welcome back {nick} !"))
+"""What the daemon says to somebody new, and to somebody it knows."""
+
+
 def _(sentence: str) -> str:
     """The user's words for an English ``sentence``."""
     return catalogue().gettext(sentence) if sentence else ""  # for which gettext has the catalogue's header
@@ -60,6 +64,11 @@ def explained(code: str, text: str) -> str:
     A daemon of another version may say something else, which is left as it is.
     """
     return _recognised(text, [SENTENCES[code]] if code in SENTENCES else [])
+
+
+def greeting(text: str) -> str:
+    """The user's words for a welcome that says ``text``; another server's is left as it is."""
+    return _recognised(text, WELCOMES)
 
 
 def _recognised(text: str, sentences: Iterable[str]) -> str:

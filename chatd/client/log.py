@@ -36,11 +36,15 @@ class Log:
         """Add it, as ``nick`` reads it; what the user has to be told, if that fails, which ends the log."""
         if isinstance(news, codec.Event):
             return self._add(news.ts, f"* {announced(news)}")
+        if isinstance(news, codec.Notice):
+            return self._add(news.ts, f"* {note(news.text)}")
         return self._said(news, news.place(nick), nick)
 
-    def caught_up(self, page: codec.Page, nick: str) -> str | None:
-        """Add what was missed. The lobby's page is left out: it comes at every start, heard before or not."""
-        troubles = [self._said(item, page.place, nick) for item in page.messages if page.place != codec.LOBBY]
+    def caught_up(self, page: codec.Welcoming, nick: str) -> str | None:
+        """Add what was missed. The rest comes at every start, heard before or not."""
+        if not isinstance(page, codec.Page):
+            return None
+        troubles = [self._said(item, page.place, nick) for item in page.messages if page.missed(item)]
         return next(filter(None, troubles), None)
 
     def close(self) -> None:
