@@ -19,7 +19,7 @@ import msgspec
 
 from chatd.client import codec
 from chatd.client.coursework import REMARK, CourseWork, opening, parsed, welcome_of
-from chatd.client.language import _, explained
+from chatd.client.language import _, explained, system
 from chatd.client.show import answered
 from chatd.client.typed import SAID
 from chatd.core import commands as c
@@ -521,11 +521,11 @@ def _reason(error: OSError | UnicodeError) -> str:
     if isinstance(error, UnicodeError):
         return _("that is no host's name")
     if isinstance(error, ssl.SSLCertVerificationError):
-        return error.verify_message
+        return _(error.verify_message)
     if isinstance(error, ssl.SSLError):
         return (error.reason or str(error)).replace("_", " ").lower()
     if isinstance(error, socket.gaierror):
-        return error.strerror or str(error)
+        return system(error)
     if error.errno and error.errno > 0:
-        return os.strerror(error.errno)
+        return _(os.strerror(error.errno))
     return str(error) or _("it takes too long")

@@ -11,7 +11,7 @@ from io import FileIO
 from pathlib import Path
 
 from chatd.client import codec
-from chatd.client.language import _
+from chatd.client.language import _, system
 from chatd.client.options import Unclear, default_log
 from chatd.client.show import INDENT, announced, clean, local, note, speaker, where
 
@@ -29,7 +29,7 @@ class Log:
             self._file: FileIO | None = _opened(path)
         except OSError as error:
             raise Unclear(
-                _("can't write the log {path}: {why}").format(path=path, why=error.strerror)
+                _("can't write the log {path}: {why}").format(path=path, why=system(error))
             ) from None
 
     def heard(self, news: codec.News, nick: str) -> str | None:
@@ -73,7 +73,7 @@ class Log:
         except OSError as error:
             self._file.close()
             self._file = None
-            return _("can't write the log {path} any more: {why}").format(path=self._path, why=error.strerror)
+            return _("can't write the log {path} any more: {why}").format(path=self._path, why=system(error))
         return None
 
 

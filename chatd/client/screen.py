@@ -273,6 +273,8 @@ class Chat(App[None]):
     def caught_up(self, page: codec.Welcoming) -> None:
         """Keep it and show it."""
         self.memory.caught_up(page)
+        if isinstance(page, codec.Conversations) and page.more:
+            self._tell(answered(page, self.memory.nick)[-1], "answer")
         if trouble := self._diary.caught_up(page, self.memory.nick):
             self._tell(trouble, "trouble")
         self._show()

@@ -14,7 +14,7 @@ import msgspec
 from chatd.client import codec
 from chatd.client.codec import LOBBY, Place
 from chatd.client.coursework import REMARK
-from chatd.client.language import _, explained
+from chatd.client.language import _, explained, system
 from chatd.client.link import Link, Refused
 from chatd.client.options import Unclear, address
 from chatd.client.show import clean, escaped, line
@@ -36,7 +36,7 @@ def put(text: str) -> None:
     except OSError as error:
         # What is still buffered has nowhere to go either, and Python would complain of it at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise Unread("" if isinstance(error, BrokenPipeError) else error.strerror) from None
+        raise Unread("" if isinstance(error, BrokenPipeError) else system(error)) from None
 
 
 class Silence:

@@ -17,7 +17,8 @@ class CourseServer(socketserver.ThreadingTCPServer):
 
     ``msg_list`` lists clients under ``msg``, ``strict`` closes the connection for an action that it does not
     know, ``glued`` says two objects in one segment, ``split`` one in two, ``silent`` answers no hello,
-    ``echo`` sends a broadcast to whoever said it as well, ``lines`` ends objects with a newline and reads lines.
+    ``echo`` sends a broadcast to whoever said it as well, ``lines`` ends objects with a newline and reads
+    lines.
     """
 
     allow_reuse_address = True

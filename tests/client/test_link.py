@@ -325,6 +325,51 @@ class Missed(LinkTestCase):
         self.assertEqual([[item.id for item in page.messages] for page in ear.pages], [[3, 6]])
         self.assertEqual(ear.heard_of, [7, 9])
 
+    def test_pages_with_what_was_seen_and_a_list_of_the_rest(self) -> None:
+        """Come behind the welcome, before what happened; then the session goes on behind all of it."""
+
+        async def first(daemon: Connection) -> None:
+            await daemon.welcomes(cursor=7, seen=4)
+            daemon.says("history", messages=[item(3), item(6)], seen=4, more=True)
+            daemon.says(
+                "conversations", conversations=[{"kind": "group", "name": "wob", "last": 5, "unread": 1}]
+            )
+            daemon.says("event", event="invited", group="den", actor="bob", subject="alice", id=7, ts=TS)
+            await daemon.is_asked()
+            daemon.greets(7, AGAIN)
+
+        async def second(daemon: Connection) -> None:
+            self.assertEqual((await daemon.welcomes(cursor=8))["since"], 7)
+            daemon.broadcasts(8)
+            await farewell(daemon)
+
+        ear = self.play(lambda link, ear: ear.hears(2), first, second)
+        ((page,), (one,)) = ear.pages, ear.listed
+        self.assertEqual([page.missed(item) for item in page.messages], [False, True])
+        self.assertEqual(
+            (page.seen, page.more, one.place, one.unread), (4, True, codec.Place("group", "wob"), 1)
+        )
+        self.assertEqual(ear.heard_of, [7, 8])
+
+    def test_it_breaks_while_more_was_missed_than_a_page_holds(self) -> None:
+        """All of it is asked for behind what was seen, and the pages that came are no part of it."""
+
+        async def first(daemon: Connection) -> None:
+            await daemon.welcomes(cursor=9, seen=2)
+            daemon.says("history", messages=[item(8), item(9)], seen=2, more=True)
+            daemon.says(
+                "conversations", conversations=[{"kind": "direct", "name": "bob", "unread": 3}], more=True
+            )
+
+        async def second(daemon: Connection) -> None:
+            self.assertEqual((await daemon.welcomes(cursor=9, seen=9))["since"], 2)
+            for id in range(3, 10):
+                daemon.broadcasts(id)
+            await farewell(daemon)
+
+        ear = self.play(lambda link, ear: ear.hears(7), first, second)
+        self.assertEqual((ear.pages, ear.listed, ear.heard_of), ([], [], list(range(3, 10))))
+
     def test_the_connection_breaks_before_it_is_all_there(self) -> None:
         """Then all of it is asked for as what follows, once."""
 
