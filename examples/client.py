@@ -9,6 +9,8 @@ import json
 import socket
 import sys
 import threading
+from collections.abc import Iterator
+from typing import Any
 
 host, port, name = sys.argv[1:]
 server = socket.create_connection((host, int(port)))
@@ -19,15 +21,31 @@ def send(action: str, **fields: str) -> None:
     server.sendall(json.dumps({"from": name, "action": action, **fields}).encode())
 
 
-def listen() -> None:
-    """Print what comes: the server sends one object at a time."""
+def objects() -> Iterator[dict[str, Any]]:
+    """What comes: the server sends one object at a time, of which a read may bring a part."""
+    come = b""
     while data := server.recv(65536):
-        said = json.loads(data)
-        if said["action"] in ("server-broadcast", "server-send"):
-            print(f"{said['from']}: {said['msg']}", flush=True)
-        elif said["action"] == "server-event":
+        come += data
+        try:
+            said = json.loads(come)
+        except ValueError:
+            continue
+        come = b""
+        yield said
+
+
+def listen() -> None:
+    """Print what comes. What was said while one was away comes by itself, in pages of messages."""
+    for said in objects():
+        live = said["action"] in ("server-broadcast", "server-send", "server-gbroadcast")
+        place = said.get("group") or said.get("with")
+        for message in [said] if live else said.get("messages", []):
+            print(f"({place}) " if place else "", f"{message['from']}: {message['msg']}", sep="", flush=True)
+        if live:
+            continue
+        if said["action"] == "server-event":
             print(f"* {said['actor']} {said['event']}", flush=True)
-        elif said["action"] != "server-ack":
+        elif "msg" in said:
             print(f"* {said['msg']}", flush=True)
 
 

@@ -22,9 +22,9 @@ from twisted.logger import ILogObserver, LogEvent, LogLevel, globalLogPublisher
 from zope.interface import implementer
 
 from chatd.carriers.carrier import SessionCarrier
-from chatd.carriers.json_values import JsonValues
 from chatd.core.commands import COMMANDS, Declaration
 from chatd.core.limits import Limits
+from chatd.json_values import JsonValues
 from chatd.wires import wire_names
 from tests.harness import Peer, Stage
 from tests.manners import MANNERS, Manner

@@ -12,7 +12,7 @@ class Manner(NamedTuple):
 
     ``taken`` is in the refusal of a nick in use. Whoever sends ``broken`` is refused with what contains
     ``refusal``, and then goes on, or (``ends``) has lost the framing and the connection. ``stops`` is in what
-    one is told when the daemon stops, ``guesses`` in what one is told who was refused too often without a name.
+    one is told when the daemon stops, ``guesses`` in what one is told after too many refusals without a name.
     """
 
     wires: tuple[str, ...]

@@ -18,13 +18,14 @@ ROOMS: dict[str, set[str]] = {
     "dialects": {"core", "locales", "__version__"},
     "store": {"core", "files"},
     "direct": set(),
+    "json_values": set(),
     "outbox": {"direct"},
     "burst": {"core", "dialects"},
     "replay": {"core", "dialects", "store"},
     "service": {"core", "dialects", "store", "replay", "burst"},
     "session": {"core", "dialects", "service", "outbox"},
-    "carriers": {"core", "dialects", "session"},
-    "client": {"core", "dialects", "locales", "__version__"},
+    "carriers": {"core", "dialects", "session", "json_values"},
+    "client": {"core", "dialects", "json_values", "locales", "__version__"},
     "factory": {"core", "dialects", "service", "session", "outbox"},
     "config": {"core"},
     "chronicle": {"core", "dialects", "files"},
@@ -62,6 +63,7 @@ HARMLESS = {
 PURE: dict[str, set[str]] = {
     "core": HARMLESS,
     "dialects": HARMLESS | {"datetime"},  # to write a time that it is given
+    "json_values": HARMLESS,
 }
 
 # What the language itself and `datetime` offer to those who want to know the world.

@@ -10,10 +10,10 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
 from chatd.carriers.carrier import SessionCarrier
-from chatd.carriers.json_values import Fault, JsonValues
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 from chatd.dialects.wire import Dialect
+from chatd.json_values import Fault, JsonValues
 from chatd.session import Session
 
 DECIDING: Final = 0.04

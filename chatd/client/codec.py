@@ -1,4 +1,4 @@
-"""Newline JSON from the client's side: commands to requests, and what the daemon says to values.
+"""The JSON wire from the client's side: commands to requests, and what the daemon says to values.
 
 Source: SPEC.md, chapter "The JSON wire". Commands come from the one table that the daemon has as well.
 """
@@ -138,6 +138,21 @@ class Welcome(Answer, frozen=True, kw_only=True, tag="server-hello"):
     returning: bool
 
 
+class CourseWelcome(Welcome, frozen=True, kw_only=True, tag="course-work"):
+    """The welcome of a course-work server, which numbers and confirms nothing: see `chatd.client.coursework`.
+
+    No daemon sends it.
+    """
+
+
+class Notice(Answer, frozen=True, kw_only=True, tag="notice"):
+    """What a course-work server says in words of its own, as lines of ``text``. No daemon sends it."""
+
+    text: str
+    ts: datetime
+    id: int = 0
+
+
 class Ack(Answer, frozen=True, kw_only=True, tag="server-ack"):
     """It is on disk, in this place of the log."""
 
@@ -181,11 +196,13 @@ class Members(Answer, frozen=True, kw_only=True, tag="server-members"):
 
 
 class Group(msgspec.Struct, frozen=True):
-    """A group that one can see; ``role`` is one's own in it, empty outside."""
+    """A group that one can see; ``role`` is one's own in it, empty outside. A course-work server may not say
+    how many ``members`` there are.
+    """
 
     group: str
     visibility: str
-    members: int
+    members: int | None
     topic: str = ""
     role: str | None = None
 
@@ -203,12 +220,16 @@ class Groups(Answer, frozen=True, kw_only=True, tag="server-groups"):
 
 
 class Page(Answer, frozen=True, kw_only=True, tag="server-history"):
-    """A page of a conversation, oldest first; ``more`` when there is more beyond it."""
+    """A page of a conversation, oldest first; ``more`` when there is more beyond it.
+
+    A page of the welcome says which id was ``seen``: messages behind it were missed.
+    """
 
     messages: list[Item]
     group: str = ""
     friend: str = msgspec.field(default="", name="with")
     more: bool = False
+    seen: int | None = None
 
     @property
     def place(self) -> Place:
@@ -216,6 +237,17 @@ class Page(Answer, frozen=True, kw_only=True, tag="server-history"):
         if self.group:
             return Place("group", self.group)
         return Place("direct", self.friend) if self.friend else LOBBY
+
+    def missed(self, item: Item) -> bool:
+        """Whether the user had not seen ``item`` before the welcome that this page belongs to.
+
+        Without ``seen`` the lobby's page is its last one, seen or not, and another one is what was missed.
+        """
+        return self.place != LOBBY if self.seen is None else item.id > self.seen
+
+    def unread(self, reader: str) -> int:
+        """How many messages of others ``reader`` missed."""
+        return sum(self.missed(item) and item.nick != reader for item in self.messages)
 
 
 class GroupPage(Page, frozen=True, kw_only=True, tag="server-msgs"):
@@ -240,6 +272,31 @@ class States(Answer, frozen=True, kw_only=True, tag="server-states"):
         return happened
 
 
+class Summary(msgspec.Struct, frozen=True):
+    """A conversation in a list; ``unread`` counts the messages of others that were missed."""
+
+    kind: Kind
+    name: str = ""
+    unread: int = 0
+
+    @property
+    def place(self) -> Place:
+        """The conversation."""
+        return Place(self.kind, "" if self.kind == "lobby" else self.name)
+
+
+class Conversations(Answer, frozen=True, kw_only=True, tag="server-conversations"):
+    """Conversations that one takes part in: after the welcome, those that have no page there."""
+
+    conversations: list[Summary]
+    more: bool = False
+
+    @property
+    def listed(self) -> list[Summary]:
+        """What is in the list."""
+        return self.conversations
+
+
 class Help(Answer, frozen=True, kw_only=True, tag="server-help"):
     """The daemon's commands; the client has the table itself."""
 
@@ -255,8 +312,11 @@ class Error(Answer, frozen=True, kw_only=True, tag="server-error"):
     msg: str
 
 
-News = Broadcast | GroupBroadcast | Sent | Event
+News = Broadcast | GroupBroadcast | Sent | Event | Notice
 """What comes by itself."""
+
+Welcoming = Page | Conversations
+"""What follows the welcome of somebody who was here before."""
 
 _DECODER: Final = msgspec.json.Decoder(
     Broadcast
@@ -271,6 +331,7 @@ _DECODER: Final = msgspec.json.Decoder(
     | Page
     | GroupPage
     | States
+    | Conversations
     | Help
     | Goodbye
     | Error
@@ -278,12 +339,13 @@ _DECODER: Final = msgspec.json.Decoder(
 
 
 def request(command: Command, ref: str | None = None) -> bytes:
-    """``command`` as a line."""
-    fields = msgspec.structs.asdict(command)
+    """``command`` as a line, without fields at their defaults: a course-work server may not know them."""
     asked: dict[str, Any] = {"action": DECLARED[type(command)].actions[0]}
-    if isinstance(command, Hello):
-        fields["from"] = fields.pop("nick") or None
-    asked.update((name, value) for name, value in fields.items() if value is not None)
+    for field in msgspec.structs.fields(command):
+        value = getattr(command, field.name)
+        if value != field.default:
+            name = "from" if isinstance(command, Hello) and field.name == "nick" else field.name
+            asked[name] = value
     if ref is not None:
         asked["ref"] = ref
     return msgspec.json.encode(asked) + b"\n"
@@ -302,15 +364,15 @@ def done(command: Command, ack: Ack, nick: str) -> News | None:
         )
     if isinstance(command, c.Send):
         return Sent(id=ack.id, ts=ack.ts, nick=nick, msg=command.msg, kind=command.kind, to=ack.to)
-    if type(command) not in _EVENTS:
+    if type(command) not in EVENTS:
         return None
     fields = msgspec.structs.asdict(command)
     fields["subject"] = fields.pop("dest", "")
     fields["group"] = ack.group
-    return Event(event=_EVENTS[type(command)], actor=nick, id=ack.id, ts=ack.ts, **fields)
+    return Event(event=EVENTS[type(command)], actor=nick, id=ack.id, ts=ack.ts, **fields)
 
 
-_EVENTS: Final[dict[type[Command], str]] = {
+EVENTS: Final[dict[type[Command], str]] = {
     c.CreateGroup: "created",
     c.Join: "joined",
     c.Leave: "left",
@@ -326,10 +388,10 @@ _EVENTS: Final[dict[type[Command], str]] = {
 """What a command that the log records is called there, unless it is a message."""
 
 
-def understand(line: bytes) -> News | Answer | None:
-    """What the daemon says in ``line``; None if this client knows no such thing."""
+def understand(value: bytes) -> News | Answer | None:
+    """What the daemon says in a JSON ``value``; None if this client knows no such thing."""
     try:
-        said: News | Answer = _DECODER.decode(line)
+        said: News | Answer = _DECODER.decode(value)
     except msgspec.MsgspecError:
         return None
     return said

@@ -18,7 +18,7 @@ from textual.widgets.option_list import Option
 from chatd.client.codec import LOBBY, Group
 from chatd.client.keys import Line
 from chatd.client.language import _
-from chatd.client.show import note, where
+from chatd.client.show import counted, note, where
 
 
 class Choice(OptionList):
@@ -168,9 +168,6 @@ class Rooms(Question[str | None]):
 
 def _described(group: Group) -> str:
     """``wob  2, private, invited: the weather``"""
-    remarks = [str(group.members)]
-    if group.visibility == "private":
-        remarks.append(_("private"))
-    if group.role:
-        remarks.append(_(group.role))
+    private = _("private") if group.visibility == "private" else ""
+    remarks = filter(None, (counted(group), private, _(group.role) if group.role else ""))
     return note(f"{group.group}  {', '.join(remarks)}" + (f": {group.topic}" if group.topic else ""))

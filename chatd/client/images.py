@@ -10,7 +10,7 @@ import warnings
 from pathlib import Path
 from typing import Final
 
-from chatd.client.language import _
+from chatd.client.language import _, system
 from chatd.core.limits import Limits
 
 NARROWEST: Final = 8
@@ -56,7 +56,7 @@ def art(path: str, columns: int) -> str:
     except UnidentifiedImageError:
         raise NoImage(_said(path, _("it is no picture"))) from None
     except (OSError, ValueError, SyntaxError) as error:  # all of which Pillow raises for broken files
-        why = (isinstance(error, OSError) and error.strerror) or _("it is damaged")
+        why = (isinstance(error, OSError) and error.strerror and system(error)) or _("it is damaged")
         raise NoImage(_said(path, why)) from None
     width = min(max(columns, NARROWEST), _most_columns(*upright.size))
     if width * upright.height < upright.width * RATIO:

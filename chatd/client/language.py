@@ -31,6 +31,34 @@ ARGPARSE: Final = (
 """What argparse says of a command line like ours, which it translates itself after `bind`."""
 
 
+WELCOMES: Final = (N_("Hello {nick}"), N_("Welcome back {nick} !"))
+"""What the daemon says to somebody new, and to somebody it knows."""
+
+
+SYSTEM: Final = (
+    N_("Connection refused"),
+    N_("Connection reset by peer"),
+    N_("Connection timed out"),
+    N_("No route to host"),
+    N_("Network is unreachable"),
+    N_("Broken pipe"),
+    N_("Name or service not known"),
+    N_("Temporary failure in name resolution"),
+    N_("No such file or directory"),
+    N_("Permission denied"),
+    N_("Is a directory"),
+    N_("Not a directory"),
+    N_("File name too long"),
+    N_("Read-only file system"),
+    N_("No space left on device"),
+    N_("self-signed certificate"),
+    N_("self-signed certificate in certificate chain"),
+    N_("unable to get local issuer certificate"),
+    N_("certificate has expired"),
+)
+"""Reasons that the system gives in English whatever the locale, since Python leaves its messages so."""
+
+
 def _(sentence: str) -> str:
     """The user's words for an English ``sentence``."""
     return catalogue().gettext(sentence) if sentence else ""  # for which gettext has the catalogue's header
@@ -54,6 +82,16 @@ def explained(code: str, text: str) -> str:
     A daemon of another version may say something else, which is left as it is.
     """
     return _recognised(text, [SENTENCES[code]] if code in SENTENCES else [])
+
+
+def system(error: OSError) -> str:
+    """The user's words for why the system failed with ``error``; what nobody has translated stays English."""
+    return _(error.strerror or str(error))
+
+
+def greeting(text: str) -> str:
+    """The user's words for a welcome that says ``text``; another server's is left as it is."""
+    return _recognised(text, WELCOMES)
 
 
 def _recognised(text: str, sentences: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ from io import FileIO
 from pathlib import Path
 
 from chatd.client import codec
-from chatd.client.language import _
+from chatd.client.language import _, system
 from chatd.client.options import Unclear, default_log
 from chatd.client.show import INDENT, announced, clean, local, note, speaker, where
 
@@ -29,18 +29,22 @@ class Log:
             self._file: FileIO | None = _opened(path)
         except OSError as error:
             raise Unclear(
-                _("can't write the log {path}: {why}").format(path=path, why=error.strerror)
+                _("can't write the log {path}: {why}").format(path=path, why=system(error))
             ) from None
 
     def heard(self, news: codec.News, nick: str) -> str | None:
         """Add it, as ``nick`` reads it; what the user has to be told, if that fails, which ends the log."""
         if isinstance(news, codec.Event):
             return self._add(news.ts, f"* {announced(news)}")
+        if isinstance(news, codec.Notice):
+            return self._add(news.ts, f"* {note(news.text)}")
         return self._said(news, news.place(nick), nick)
 
-    def caught_up(self, page: codec.Page, nick: str) -> str | None:
-        """Add what was missed. The lobby's page is left out: it comes at every start, heard before or not."""
-        troubles = [self._said(item, page.place, nick) for item in page.messages if page.place != codec.LOBBY]
+    def caught_up(self, page: codec.Welcoming, nick: str) -> str | None:
+        """Add what was missed. The rest comes at every start, heard before or not."""
+        if not isinstance(page, codec.Page):
+            return None
+        troubles = [self._said(item, page.place, nick) for item in page.messages if page.missed(item)]
         return next(filter(None, troubles), None)
 
     def close(self) -> None:
@@ -69,7 +73,7 @@ class Log:
         except OSError as error:
             self._file.close()
             self._file = None
-            return _("can't write the log {path} any more: {why}").format(path=self._path, why=error.strerror)
+            return _("can't write the log {path} any more: {why}").format(path=self._path, why=system(error))
         return None
 
 

@@ -175,6 +175,9 @@ class Memory:
 
     def heard(self, news: codec.News, at_end: bool) -> None:
         """Put it where it belongs; ``at_end`` says whether the end of what is shown can be seen."""
+        if isinstance(news, codec.Notice):
+            self.tell(news.text, "announcement", news.ts)
+            return
         if news.colour:
             self.colours[news.nick if isinstance(news, Said) else news.actor] = news.colour
         if isinstance(news, Said):
@@ -191,15 +194,18 @@ class Memory:
         """Whoever speaks on a page has a colour, too."""
         self.colours.update((item.nick, item.colour) for item in page.messages if item.colour)
 
-    def caught_up(self, page: codec.Page) -> None:
-        """What was said before one came; of the lobby that is the last page, of others what was missed."""
+    def caught_up(self, page: codec.Welcoming) -> None:
+        """What was said before one came, and how much of it is unread."""
+        if isinstance(page, codec.Conversations):
+            for one in page.conversations:
+                self.conversation(one.place).unread += one.unread
+            return
         self.met_on(page)
         conversation = self.conversation(page.place)
-        if page.place == LOBBY:
-            conversation.begin_with(map(entry_of, page.messages), page.more, newer=False)
-        else:
-            conversation.begin_with(map(entry_of, page.messages), older=True, newer=False)
-            conversation.unread += sum(item.nick != self.nick for item in page.messages)
+        # A page that does not say what of it was seen has only what was missed, but in the lobby.
+        older = page.more or (page.seen is None and page.place != LOBBY)
+        conversation.begin_with(map(entry_of, page.messages), older, newer=False)
+        conversation.unread += page.unread(self.nick)
 
     def places(self) -> list[Conversation]:
         """The conversations, in the order in which they are shown."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from chatd import __version__
-from chatd.client.language import _, bind
+from chatd.client.language import _, bind, system
 from chatd.client.link import Address
 
 DEFAULTS: Final = {
@@ -171,7 +171,7 @@ def read(path: Path) -> Mapping[str, object]:
     try:
         lines = path.read_text("utf-8-sig").splitlines()  # some editors begin with a mark
     except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else _("it is no text")
+        why = system(error) if isinstance(error, OSError) else _("it is no text")
         raise Unclear(_("can't read {path}: {why}").format(path=path, why=why)) from None
     found: dict[str, object] = {}
     for number, line in enumerate(lines, 1):
@@ -202,9 +202,7 @@ def address(options: argparse.Namespace) -> Address:
             context.load_verify_locations(os.path.expanduser(options.cafile))
     except OSError as error:
         raise Unclear(
-            _("can't read certificates from {path}: {why}").format(
-                path=options.cafile, why=error.strerror or error
-            )
+            _("can't read certificates from {path}: {why}").format(path=options.cafile, why=system(error))
         ) from None
     return Address(options.address, options.port, context)
 

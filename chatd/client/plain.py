@@ -15,12 +15,12 @@ from typing import Final
 from chatd.client import codec
 from chatd.client.codec import LOBBY, Place
 from chatd.client.images import NoImage, art
-from chatd.client.language import _, explained
+from chatd.client.language import _, explained, greeting
 from chatd.client.link import Link, Lost, Refused
 from chatd.client.log import Log, kept
 from chatd.client.options import address
 from chatd.client.scripts import named, put, through
-from chatd.client.show import INDENT, answered, happening, line, note, where
+from chatd.client.show import INDENT, answered, happening, line, note, unread, where
 from chatd.client.typed import SAID, Bearings, Meant, SendImage, said
 from chatd.core import commands as c
 from chatd.core.refusals import Refusal
@@ -40,7 +40,8 @@ class Room:
     def connected(self, welcome: codec.Welcome) -> None:
         """Say so."""
         self.nick = welcome.user.nick
-        put(note(f"* {welcome.msg}"))
+        if welcome.msg:
+            put(note(f"* {greeting(welcome.msg)}"))
 
     def disconnected(self, why: str) -> None:
         """Say so."""
@@ -51,15 +52,20 @@ class Room:
         self._trouble(self._log.heard(news, self.nick))
         if isinstance(news, codec.Event):
             put(f"* {happening(news)}")
+        elif isinstance(news, codec.Notice):
+            for text in answered(news, self.nick):
+                put(f"* {text}")
         else:
             place = news.place(self.nick)
             put(line(news, self.nick, None if place.key == self.here.key else place))
 
-    def caught_up(self, page: codec.Page) -> None:
-        """Print what was said before one came."""
+    def caught_up(self, page: codec.Welcoming) -> None:
+        """Print what was said before one came, and how much of it is unread."""
         self._trouble(self._log.caught_up(page, self.nick))
         for text in answered(page, self.nick):
             put(text)
+        if isinstance(page, codec.Page) and page.seen is not None and (count := page.unread(self.nick)):
+            put(f"* {unread(page.place, count)}")
 
     def refused(self, refusal: Refusal | Refused) -> None:
         """Print why."""

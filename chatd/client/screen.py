@@ -27,7 +27,7 @@ from chatd.client.composer import Composer
 from chatd.client.doors import FrontDoor, Rooms
 from chatd.client.images import NoImage, art
 from chatd.client.keys import Line
-from chatd.client.language import _, explained
+from chatd.client.language import _, explained, greeting
 from chatd.client.link import Address, Link, Lost, Refused
 from chatd.client.lists import People, PlaceList, Places
 from chatd.client.log import Log, kept
@@ -245,8 +245,9 @@ class Chat(App[None]):
         again = bool(self._lost)
         self._lost = ""
         self.memory.welcomed(welcome)
-        self._tell(_("connected again") if again else welcome.msg, "answer")
-        self._look_round(again)
+        if text := _("connected again") if again else greeting(welcome.msg):
+            self._tell(text, "answer")
+        self._look_round(again, isinstance(welcome, codec.CourseWelcome))
 
     def disconnected(self, why: str) -> None:
         """Say so at once."""
@@ -269,16 +270,21 @@ class Chat(App[None]):
                 self._keep_members()
         self._show()
 
-    def caught_up(self, page: codec.Page) -> None:
+    def caught_up(self, page: codec.Welcoming) -> None:
         """Keep it and show it."""
         self.memory.caught_up(page)
+        if isinstance(page, codec.Conversations) and page.more:
+            self._tell(answered(page, self.memory.nick)[-1], "answer")
         if trouble := self._diary.caught_up(page, self.memory.nick):
             self._tell(trouble, "trouble")
         self._show()
 
     @work
-    async def _look_round(self, again: bool) -> None:
+    async def _look_round(self, again: bool, course_work: bool) -> None:
         self.memory.online = set(await self._listed(c.ListClients()))
+        if course_work:  # which may have no groups, and close the connection when it is asked for them
+            self._draw_soon()
+            return
         groups = await self._groups()
         for group in groups:
             if group.role not in (None, "", "invited"):
@@ -470,7 +476,9 @@ class Chat(App[None]):
         while self._changes:
             known = self._changes
             if place.kind == "group":
-                members = await self._listed(c.ListMembers(place.name), fine=("not_member", "no_such_group"))
+                members = await self._listed(
+                    c.ListMembers(place.name), fine=("not_member", "no_such_group", "no_answer")
+                )
                 if place is self.memory.here:
                     self.memory.met(members)
             self._draw_soon()
@@ -608,7 +616,8 @@ class Chat(App[None]):
                 limit=limit,
                 before=before,
                 after=after,
-            )
+            ),
+            fine=("unknown_action",),  # to a course-work server, which has no pages
         )
         if not isinstance(answer, codec.Page):
             return None

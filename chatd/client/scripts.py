@@ -13,8 +13,9 @@ import msgspec
 
 from chatd.client import codec
 from chatd.client.codec import LOBBY, Place
-from chatd.client.language import _, explained
-from chatd.client.link import Link
+from chatd.client.coursework import REMARK
+from chatd.client.language import _, explained, system
+from chatd.client.link import Link, Refused
 from chatd.client.options import Unclear, address
 from chatd.client.show import clean, escaped, line
 from chatd.client.typed import said
@@ -35,11 +36,11 @@ def put(text: str) -> None:
     except OSError as error:
         # What is still buffered has nowhere to go either, and Python would complain of it at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise Unread("" if isinstance(error, BrokenPipeError) else error.strerror) from None
+        raise Unread("" if isinstance(error, BrokenPipeError) else system(error)) from None
 
 
 class Silence:
-    """Hears nothing: for who only speaks."""
+    """Hears nothing but that the server is no chatd: for who only speaks."""
 
     def connected(self, welcome: codec.Welcome) -> None:
         """Nothing."""
@@ -48,14 +49,19 @@ class Silence:
         """Nothing."""
 
     def heard(self, news: codec.News) -> None:
-        """Nothing."""
+        """Say beside the output what one has to know of the server."""
+        if isinstance(news, codec.Notice) and news.text == _(REMARK):
+            sys.stderr.write(f"chat: {news.text}\n")
 
-    def caught_up(self, page: codec.Page) -> None:
+    def caught_up(self, page: codec.Welcoming) -> None:
         """Nothing."""
 
 
 async def send(options: Namespace) -> None:
-    """Say one thing; returns once it is on disk. Raises `Unclear`, `Refused` and `Lost`."""
+    """Say one thing; returns once it is on disk, or written to a server that is no chatd.
+
+    Raises `Unclear`, `Refused` and `Lost`.
+    """
     command = _message(options)
     link = Link(address(options), named(options), Silence(), peeks=True)
 
@@ -116,6 +122,7 @@ class Tail(Silence):
     def heard(self, news: codec.News) -> None:
         """Print it, if it is from the place."""
         if not isinstance(news, codec.Said):
+            super().heard(news)
             return
         place = news.place(self._nick)
         if self._key not in (None, place.key):
@@ -147,7 +154,11 @@ async def tail(options: Namespace) -> None:
 
     async def listen() -> None:
         if options.group or options.friend:  # refused, unless one can hear anything there
-            await link.ask(c.History(dest=options.friend, group=options.group, limit=1))
+            try:
+                await link.ask(c.History(dest=options.friend, group=options.group, limit=1))
+            except Refused as refused:
+                if refused.code != "unknown_action":  # as a course-work server's, of which one can't know
+                    raise
         await asyncio.Event().wait()
 
     await through(link, listen())

@@ -12,11 +12,14 @@ from chatd.client.codec import (
     LOBBY,
     Answer,
     Clients,
+    Conversations,
     Event,
+    Group,
     Groups,
     Help,
     Item,
     Members,
+    Notice,
     Page,
     Place,
     Said,
@@ -123,7 +126,7 @@ _WORDS: Final = (
 
 def answered(answer: Answer, reader: str) -> list[str]:
     """A list or a page, as lines; none for what needs no words."""
-    if isinstance(answer, Clients | Members | Groups) and answer.more:
+    if isinstance(answer, Clients | Members | Groups | Conversations) and answer.more:
         more = _("there is more behind these {count}").format(count=len(answer.listed))
         return [*answered(msgspec.structs.replace(answer, more=False), reader), more]
     if isinstance(answer, Clients):
@@ -137,19 +140,33 @@ def answered(answer: Answer, reader: str) -> list[str]:
     if isinstance(answer, Groups):
         return [
             note(
-                _remarked(group.group, _(group.visibility), str(group.members))
+                _remarked(group.group, _(group.visibility), counted(group))
                 + (f": {group.topic}" if group.topic else "")
             )
             for group in answer.groups
         ] or [_("there is no group yet")]
     if isinstance(answer, Page):
         return [line(item, reader, answer.place) for item in answer.messages]
+    if isinstance(answer, Conversations):
+        return [unread(one.place, one.unread) for one in answer.conversations]
+    if isinstance(answer, Notice):
+        return [note(text) for text in answer.text.split("\n")]
     if isinstance(answer, States):
         return [happening(event) for event in answer.happened]
     if isinstance(answer, Help):
         usages = [*((row.slash_usage, row.help) for row in COMMANDS.values() if row.slash), SEND_IMAGE]
         return [_("{usage}: {help}").format(usage=usage, help=_(help)) for usage, help in usages]
     return []
+
+
+def unread(place: Place, count: int) -> str:
+    """How much of a conversation is unread."""
+    return note(_("{place}: {count} unread").format(place=where(place), count=count))
+
+
+def counted(group: Group) -> str:
+    """How many members a group has, if that is known."""
+    return "" if group.members is None else str(group.members)
 
 
 def _remarked(name: str, *remarks: str) -> str:

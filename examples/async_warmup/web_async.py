@@ -10,11 +10,16 @@ from pathlib import Path
 
 import aiofiles
 import aiohttp
+from complaints import FAILURES, TIMEOUT, checked, complaint
 
 
-async def get_content(url: str) -> bytes:
-    """What is at ``url``. Raises `aiohttp.ClientError`, also for an answer that is an error."""
-    async with aiohttp.ClientSession(raise_for_status=True) as session, session.get(url) as answer:
+async def get_content(url: str, timeout: float = TIMEOUT) -> bytes:
+    """What is at ``url``. Raises `aiohttp.ClientError`, also for an error as an answer, and `FAILURES`."""
+    silence = aiohttp.ClientTimeout(total=None, sock_connect=timeout, sock_read=timeout)
+    async with (
+        aiohttp.ClientSession(raise_for_status=True, timeout=silence) as session,
+        session.get(checked(url)) as answer,
+    ):
         return await answer.read()
 
 
@@ -24,12 +29,19 @@ async def write_content(content: bytes, file: Path) -> None:
         await page.write(content)
 
 
-async def download(url: str, file: Path) -> None:
-    """Put what is at ``url`` into ``file``: there is nothing to write before it has come."""
-    await write_content(await get_content(url), file)
+async def download(url: str, file: Path) -> str | None:
+    """Put what is at ``url`` into ``file``: there is nothing to write before it has come.
+
+    What went wrong, if anything did.
+    """
+    try:
+        await write_content(await get_content(url), file)
+    except (aiohttp.ClientError, *FAILURES) as error:
+        return complaint(url, error)
+    return None
 
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit("usage: python web_async.py URL")
-    asyncio.run(download(sys.argv[1], Path(tempfile.gettempdir()) / "web_page"))
+    sys.exit(asyncio.run(download(sys.argv[1], Path(tempfile.gettempdir()) / "web_page")))

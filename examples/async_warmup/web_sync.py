@@ -8,14 +8,12 @@ import tempfile
 from pathlib import Path
 
 import requests
-
-TIMEOUT = 30
-"""Seconds that a server may be silent."""
+from complaints import FAILURES, TIMEOUT, checked, complaint
 
 
-def get_content(url: str) -> bytes:
-    """What is at ``url``. Raises `requests.RequestException`, also for an answer that is an error."""
-    answer = requests.get(url, timeout=TIMEOUT)
+def get_content(url: str, timeout: float = TIMEOUT) -> bytes:
+    """What is at ``url``. Raises `FAILURES`, also for an answer that is an error."""
+    answer = requests.get(checked(url), timeout=timeout)
     answer.raise_for_status()
     return answer.content
 
@@ -26,7 +24,16 @@ def write_content(content: bytes, file: Path) -> None:
         page.write(content)
 
 
+def download(url: str, file: Path) -> str | None:
+    """Put what is at ``url`` into ``file``. What went wrong, if anything did."""
+    try:
+        write_content(get_content(url), file)
+    except FAILURES as error:
+        return complaint(url, error)
+    return None
+
+
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit("usage: python web_sync.py URL")
-    write_content(get_content(sys.argv[1]), Path(tempfile.gettempdir()) / "web_page")
+    sys.exit(download(sys.argv[1], Path(tempfile.gettempdir()) / "web_page"))

@@ -2,19 +2,24 @@
 
     python web_sync_multiple.py urls.txt
 
-What is at https://www.ynov.com goes into web_www.ynov.com in the temporary folder (/tmp).
+What is at https://www.ynov.com goes into web_www.ynov.com in the temporary folder (/tmp). For each page that
+can't be fetched there is a sentence in the end, and the exit code is 1.
 """
 
 import sys
 import tempfile
 from pathlib import Path
 
-from web_sync import get_content, write_content
+from complaints import FAILURES, why
+from web_sync import download
 
 
 def read_urls(file: Path) -> list[str]:
-    """The URLs in ``file``; blank lines say nothing."""
-    return [line.strip() for line in file.read_text().splitlines() if line.strip()]
+    """The URLs in ``file``; blank lines say nothing. Ends the program if it can't be read."""
+    try:
+        return [line.strip() for line in file.read_text().splitlines() if line.strip()]
+    except FAILURES as error:
+        sys.exit(f"can't read {file}: {why(error)}")
 
 
 def file_for(url: str) -> Path:
@@ -26,5 +31,5 @@ def file_for(url: str) -> Path:
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit("usage: python web_sync_multiple.py FILE")
-    for url in read_urls(Path(sys.argv[1])):
-        write_content(get_content(url), file_for(url))
+    complaints = [download(url, file_for(url)) for url in read_urls(Path(sys.argv[1]))]
+    sys.exit("\n".join(filter(None, complaints)) or None)

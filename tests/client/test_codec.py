@@ -6,8 +6,9 @@ import json
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.client.codec import Broadcast, understand
+from chatd.client.codec import LOBBY, Broadcast, Conversations, Place, request, understand
 from chatd.client.show import line
+from chatd.core.commands import Hello
 
 
 def told(**fields: str) -> Broadcast | None:
@@ -16,6 +17,34 @@ def told(**fields: str) -> Broadcast | None:
     heard = understand(json.dumps({**said, **fields}).encode())
     assert heard is None or isinstance(heard, Broadcast)
     return heard
+
+
+class Welcomes(SynchronousTestCase):
+    """What follows a welcome."""
+
+    def test_a_list_of_conversations(self) -> None:
+        """With whatever else it says of them."""
+        summaries = [
+            {"kind": "group", "name": "wob", "last": 7, "unread": 2},
+            {"kind": "lobby", "last": 9, "unread": 0, "muted": True},
+        ]
+        heard = understand(
+            json.dumps({"action": "server-conversations", "conversations": summaries}).encode()
+        )
+        assert isinstance(heard, Conversations)
+        self.assertEqual(
+            [(one.place, one.unread) for one in heard.listed], [(Place("group", "wob"), 2), (LOBBY, 0)]
+        )
+        self.assertFalse(heard.more)
+
+    def test_a_hello_says_no_more_than_it_has_to(self) -> None:
+        """A server may know no other field."""
+        self.assertEqual(request(Hello("alice")), b'{"action":"client-hello","from":"alice"}\n')
+        self.assertEqual(request(Hello(), "again"), b'{"action":"client-hello","ref":"again"}\n')
+        self.assertEqual(
+            request(Hello("alice", 0, "keep"), "hello"),
+            b'{"action":"client-hello","from":"alice","since":0,"missed":"keep","ref":"hello"}\n',
+        )
 
 
 class Odd(SynchronousTestCase):

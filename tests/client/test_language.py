@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
+from errno import ECONNREFUSED
 from io import BytesIO
+from os import strerror
 from pathlib import Path
 from string import Formatter
 
@@ -14,10 +17,15 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.client.language import ARGPARSE, _, explained
-from chatd.core.commands import COMMANDS, TYPED
+from chatd.client.language import ARGPARSE, _, explained, greeting, system
+from chatd.core.answers import Welcome
+from chatd.core.commands import COMMANDS, TYPED, Hello
+from chatd.core.events import User
+from chatd.core.limits import Limits
 from chatd.core.names import BadName, parse_nick
 from chatd.core.refusals import ECHO, REASONS, SENTENCES, Refusal
+from chatd.dialects.json import JsonDialect
+from chatd.dialects.wire import Request
 from chatd.locales import LOCALES
 from tests.client.languages import speak
 
@@ -67,6 +75,33 @@ class French(SynchronousTestCase):
         for language, sentence in {"fr": "Vous avez dit :", "en": "You said:", "tlh": "You said:"}.items():
             speak(self, language)
             self.assertEqual(_("You said:"), sentence)
+
+
+class Greeting(SynchronousTestCase):
+    """What the daemon says first, which is English on the wire."""
+
+    def test_what_the_daemon_says_is_recognised(self) -> None:
+        """In its very words."""
+        speak(self, "fr")
+        dialect = JsonDialect(Limits())
+        for returning, french in ((False, "Bonjour alice"), (True, "Content de vous revoir, alice !")):
+            answer = Welcome(User(1, "alice", "alice", "#112233"), returning, 0, 0)
+            said = json.loads(dialect.answer(Request(Hello("alice"), "client-hello"), answer))
+            self.assertEqual(greeting(said["msg"]), french)
+
+    def test_others_are_left_their_own_words(self) -> None:
+        speak(self, "fr")
+        for text in ("Hello", "Welcome back alice!", "", "hi alice"):
+            self.assertEqual(greeting(text), text)
+
+    def test_in_english_nothing_changes(self) -> None:
+        for text in ("Hello alice", "Welcome back alice !"):
+            self.assertEqual(greeting(text), text)
+
+    def test_why_the_system_failed(self) -> None:
+        speak(self, "fr")
+        self.assertEqual(system(OSError(ECONNREFUSED, strerror(ECONNREFUSED))), "Connexion refusée")
+        self.assertEqual(system(OSError("a reason of its own")), "a reason of its own")
 
 
 class Explaining(SynchronousTestCase):

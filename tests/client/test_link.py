@@ -40,7 +40,7 @@ class Connection:
     async def is_asked(self) -> None:
         """Hear the link ask whether one is there."""
         found = json.loads(await self._reader.readline())
-        assert found == {"action": "client-hello", "missed": "send", "ref": AGAIN}, found
+        assert found == {"action": "client-hello", "ref": AGAIN}, found
 
     async def hears_rest(self) -> None:
         """Everything until the link closes."""
@@ -91,6 +91,7 @@ class Ear:
         self.heard_of: list[int] = []
         self.why: list[str] = []
         self.pages: list[codec.Page] = []
+        self.listed: list[codec.Summary] = []
 
     def connected(self, welcome: codec.Welcome) -> None:
         """Nothing."""
@@ -103,9 +104,12 @@ class Ear:
         """Keep the id."""
         self.heard_of.append(news.id)
 
-    def caught_up(self, page: codec.Page) -> None:
+    def caught_up(self, page: codec.Welcoming) -> None:
         """Keep it."""
-        self.pages.append(page)
+        if isinstance(page, codec.Page):
+            self.pages.append(page)
+        else:
+            self.listed += page.conversations
 
     async def hears(self, count: int) -> None:
         """Wait until so many entries were heard."""
@@ -299,7 +303,7 @@ class Missed(LinkTestCase):
     def test_it_is_heard_whole_and_not_again(self) -> None:
         async def first(daemon: Connection) -> None:
             hello = await daemon.welcomes(cursor=7, seen=2)
-            self.assertEqual((hello.get("since"), hello["missed"]), (None, "send"))
+            self.assertEqual((hello.get("since"), hello.get("missed")), (None, None))
             daemon.says("history", messages=[item(3), item(6)])
             daemon.says("event", event="invited", group="wob", actor="bob", subject="alice", id=7, ts=TS)
             await daemon.is_asked()
@@ -320,6 +324,51 @@ class Missed(LinkTestCase):
         ear = self.play(work, first, second)
         self.assertEqual([[item.id for item in page.messages] for page in ear.pages], [[3, 6]])
         self.assertEqual(ear.heard_of, [7, 9])
+
+    def test_pages_with_what_was_seen_and_a_list_of_the_rest(self) -> None:
+        """Come behind the welcome, before what happened; then the session goes on behind all of it."""
+
+        async def first(daemon: Connection) -> None:
+            await daemon.welcomes(cursor=7, seen=4)
+            daemon.says("history", messages=[item(3), item(6)], seen=4, more=True)
+            daemon.says(
+                "conversations", conversations=[{"kind": "group", "name": "wob", "last": 5, "unread": 1}]
+            )
+            daemon.says("event", event="invited", group="den", actor="bob", subject="alice", id=7, ts=TS)
+            await daemon.is_asked()
+            daemon.greets(7, AGAIN)
+
+        async def second(daemon: Connection) -> None:
+            self.assertEqual((await daemon.welcomes(cursor=8))["since"], 7)
+            daemon.broadcasts(8)
+            await farewell(daemon)
+
+        ear = self.play(lambda link, ear: ear.hears(2), first, second)
+        ((page,), (one,)) = ear.pages, ear.listed
+        self.assertEqual([page.missed(item) for item in page.messages], [False, True])
+        self.assertEqual(
+            (page.seen, page.more, one.place, one.unread), (4, True, codec.Place("group", "wob"), 1)
+        )
+        self.assertEqual(ear.heard_of, [7, 8])
+
+    def test_it_breaks_while_more_was_missed_than_a_page_holds(self) -> None:
+        """All of it is asked for behind what was seen, and the pages that came are no part of it."""
+
+        async def first(daemon: Connection) -> None:
+            await daemon.welcomes(cursor=9, seen=2)
+            daemon.says("history", messages=[item(8), item(9)], seen=2, more=True)
+            daemon.says(
+                "conversations", conversations=[{"kind": "direct", "name": "bob", "unread": 3}], more=True
+            )
+
+        async def second(daemon: Connection) -> None:
+            self.assertEqual((await daemon.welcomes(cursor=9, seen=9))["since"], 2)
+            for id in range(3, 10):
+                daemon.broadcasts(id)
+            await farewell(daemon)
+
+        ear = self.play(lambda link, ear: ear.hears(7), first, second)
+        self.assertEqual((ear.pages, ear.listed, ear.heard_of), ([], [], list(range(3, 10))))
 
     def test_the_connection_breaks_before_it_is_all_there(self) -> None:
         """Then all of it is asked for as what follows, once."""
@@ -516,7 +565,7 @@ class Ending(LinkTestCase):
         async def slow(daemon: Connection) -> None:
             await daemon.welcomes()
             told = json.dumps({"action": "server-broadcast", "from": "bob", "msg": "m", "id": 1, "ts": TS})
-            for piece in (told[:20], told[20:40], told[40:60], told[60:], "\n"):
+            for piece in (told[:20], told[20:40], told[40:60], told[60:]):
                 await daemon.is_asked()
                 daemon.writer.write(piece.encode())
             await farewell(daemon)
@@ -613,7 +662,7 @@ class Ending(LinkTestCase):
             await daemon.writer.drain()
             await asyncio.sleep(0)
 
-        with self.assertRaisesRegex(Lost, "it is no chatd"):
+        with self.assertRaisesRegex(Lost, "it is no chat$"):
             self.play(nothing, chatter)
 
     def test_pages_come_by_themselves(self) -> None:

@@ -143,6 +143,34 @@ class Hearing(SynchronousTestCase):
         bob = self.memory.conversation(Place("direct", "bob"))
         self.assertEqual((ids(bob), bob.unread), ([1, 2], 1))
 
+    def test_a_page_with_what_was_seen(self) -> None:
+        """Only what others said since then is unread, in the lobby too; the rest can be scrolled to."""
+        items = [
+            codec.Item(id=id, seq=id, ts=AT, nick=nick, msg="a")
+            for id, nick in ((1, "bob"), (2, "bob"), (3, "alice"), (4, "bob"))
+        ]
+        for fields in ({}, {"friend": "bob"}, {"group": "wob"}):
+            for seen, unread in ((0, 3), (2, 1), (4, 0)):
+                for more in (True, False):
+                    memory = Memory("alice")
+                    page = codec.Page(messages=items, seen=seen, more=more, **fields)
+                    memory.caught_up(page)
+                    found = memory.conversation(page.place)
+                    self.assertEqual((ids(found), found.unread, found.older), ([1, 2, 3, 4], unread, more))
+
+    def test_conversations_without_a_page(self) -> None:
+        """Are there to go to, with what is unread in them."""
+        summaries = [
+            codec.Summary("group", "wob", 3),
+            codec.Summary("direct", "bob"),
+            codec.Summary("lobby", "", 1),
+        ]
+        self.memory.caught_up(codec.Conversations(conversations=summaries))
+        self.assertEqual(
+            [(one.place.name, one.unread, one.older) for one in self.memory.places()],
+            [("", 1, True), ("wob", 3, True), ("bob", 0, True)],
+        )
+
     def test_who_spoke_before_one_came_has_a_colour(self) -> None:
         """The page brings it, and a live message would bring the same."""
         said = codec.Item(id=1, seq=1, ts=AT, nick="carol", msg="a", colour="#445566")

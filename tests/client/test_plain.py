@@ -5,9 +5,15 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from contextlib import redirect_stdout
+from datetime import UTC, datetime
+from io import StringIO
 
 from PIL import Image
 
+from chatd.client import codec
+from chatd.client.log import Log
+from chatd.client.plain import Room
 from chatd.core.commands import COMMANDS
 from tests.client.chat_process import ChatTestCase
 from tests.daemon_process import PATIENCE
@@ -213,10 +219,58 @@ class Talking(PlainTestCase):
         )
 
 
+class ComingBack(PlainTestCase):
+    """What was said before one came."""
+
+    def room(self) -> Room:
+        """Alice's."""
+        log = Log(self.folder / "alice.log")
+        self.addCleanup(log.close)
+        return Room("alice", log)
+
+    def told(self, page: codec.Welcoming) -> list[str]:
+        """What is printed for it, without times."""
+        with redirect_stdout(StringIO()) as out:
+            self.room().caught_up(page)
+        return [WHEN.sub("", line) for line in out.getvalue().splitlines()]
+
+    def test_a_page_with_what_was_seen(self) -> None:
+        """Both sides' messages are printed; what was missed is logged, and counted if others said it."""
+        at = datetime(2026, 11, 21, tzinfo=UTC)
+        said = [("bob", "seen"), ("alice", "mine"), ("bob", "missed"), ("alice", "by a script")]
+        items = [codec.Item(id=n, seq=n, ts=at, nick=nick, msg=msg) for n, (nick, msg) in enumerate(said, 1)]
+        shown = [f"@bob {'You' if nick == 'alice' else nick} said: {msg}" for nick, msg in said]
+        page = codec.Page(messages=items, friend="bob", seen=2)
+        self.assertEqual(self.told(page), [*shown, "* @bob: 1 unread"])
+        logged = (self.folder / "alice.log").read_text("utf-8")
+        self.assertEqual(re.findall("said: (.*)", logged), ["missed", "by a script"])
+        self.assertEqual(self.told(codec.Page(messages=items, friend="bob", seen=4)), shown)
+        self.assertEqual(self.told(codec.Page(messages=items, friend="bob")), shown)
+
+    def test_a_list_of_the_rest(self) -> None:
+        summaries = [codec.Summary("group", "wob", 3), codec.Summary("direct", "bob"), codec.Summary("lobby")]
+        self.assertEqual(
+            self.told(codec.Conversations(conversations=summaries, more=True)),
+            ["wob: 3 unread", "@bob: 0 unread", "lobby: 0 unread", "there is more behind these 3"],
+        )
+
+
 class InFrench(PlainTestCase):
     """What is refused, here and there, is explained in the user's language; codes stay."""
 
     language = "fr"
+
+    def test_the_welcome(self) -> None:
+        """For somebody new, and for somebody who comes back."""
+        for french in ("Bonjour alice", "Content de vous revoir, alice !"):
+            done = self.chat("--plain", "-n", "alice", input="hello\n")
+            self.assertEqual((done.returncode, done.stdout.splitlines()[0]), (0, f"* {french}"))
+
+    def person(self, nick: str) -> Person:
+        """Somebody new, who has read their welcome."""
+        person = Person(self.chats("--plain", "-n", nick))
+        self.assertEqual(person.reads(), [f"* Bonjour {nick}"])
+        return person
 
     def test_what_makes_no_sense(self) -> None:
         """Whoever says so."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import operator
 import re
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 from unittest.mock import AsyncMock, patch
 
 from PIL import Image
@@ -159,6 +161,71 @@ class Talking(ScreenTestCase):
                     await alice.sees("● bob")
 
         self.play(story)
+
+    def test_pages_with_what_was_seen_and_a_list_of_the_rest(self) -> None:
+        """Conversations are there from the start: filled, counted, and read on when one goes there."""
+        at = "2026-11-21T10:00:00Z"
+
+        def item(id: int, nick: str) -> dict[str, Any]:
+            return {"id": id, "seq": id, "ts": at, "from": nick, "msg": f"m{id}"}
+
+        def page(*items: dict[str, Any], **fields: Any) -> dict[str, Any]:
+            return {"action": "server-history", "messages": items, **fields}
+
+        user = {"id": 1, "nick": "alice", "colour": "#112233"}
+        hello = {"action": "server-hello", "msg": "Welcome back alice !", "user": user, "cursor": 9}
+        hello |= {"seen": 6, "returning": True}
+        rest = [{"kind": "group", "name": "den", "last": 9, "unread": 2}]
+        welcome = (
+            page(item(2, "bob"), seen=6),
+            page(
+                item(5, "alice"), item(6, "bob"), item(7, "bob"), item(8, "alice"), seen=6, **{"with": "bob"}
+            ),
+            page(item(4, "carol"), group="wob", seen=6, more=True),
+            {"action": "server-conversations", "conversations": rest, "more": True},
+        )
+        answers: dict[str, dict[str, Any]] = {
+            "client-list-clients": {"action": "server-list-clients", "clients": ["alice"]},
+            "groups": {"action": "server-groups", "groups": []},
+            "members": {"action": "server-error", "code": "not_member", "msg": "x"},
+            "client-quit": {"action": "server-quit"},
+        }
+        asked_for: list[dict[str, Any]] = []
+
+        async def daemon(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while line := await reader.readline():
+                asked = json.loads(line)
+                if asked["action"] == "history" and "group" in asked:
+                    asked_for.append(asked)
+                    answer = page(item(3, "carol"), ref=asked["ref"], group=asked["group"])
+                elif asked["action"] == "history":  # the lobby's, asked for when it was empty yet
+                    answer = page(item(2, "bob"), ref=asked["ref"])
+                else:
+                    answer = {**answers.get(asked["action"], hello), "ref": asked["ref"]}
+                unasked = welcome if asked["ref"] == "hello" else ()
+                writer.write(b"".join(json.dumps(said).encode() + b"\n" for said in (answer, *unasked)))
+            writer.close()
+
+        async def story() -> None:
+            server = await asyncio.start_server(daemon, "127.0.0.1", 0)
+            async with self.at_screen("alice", port=server.sockets[0].getsockname()[1]) as alice:
+                await alice.sees("Welcome back alice !", "@bob 1", "den 2", "there is more behind these 1")
+                self.assertIn(" wob ", alice.screen)
+                self.assertNotIn("wob 1", alice.screen)
+                alice.app.go(Place("direct", "bob"))
+                await alice.sees("You said: m5", "bob said: m6", "bob said: m7", "You said: m8")
+                alice.app.go(Place("group", "wob"))
+                await alice.sees("carol said: m3", "carol said: m4")
+                alice.app.go(Place("group", "den"))
+                await alice.sees("carol said: m3")
+                await alice.types("/quit")
+                await alice.until(lambda: alice.app._exit)
+            server.close()
+
+        self.play(story)
+        self.assertEqual(
+            [(one["group"], one.get("before")) for one in asked_for], [("wob", 4), ("den", None)]
+        )
 
     def test_what_makes_no_sense(self) -> None:
         """Says so, and what was typed can be mended."""

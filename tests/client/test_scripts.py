@@ -93,10 +93,14 @@ class InFrench(ChatTestCase):
             (("send", "-n", "a b", "bob", "x"), 3, f"bad_nick: a b ne peut pas être un pseudo : {spaces}"),
             (("send", "-n", "carl", "bob", ""), 2, "il n'y a rien dedans : écrivez quelque chose"),
             (("tail", "-n", "a b"), 2, spaces),
-            (("-c", "none"), 2, "impossible de lire none : No such file or directory"),
+            (("-c", "none"), 2, "impossible de lire none : Aucun fichier ou dossier de ce nom"),
         ):
             done = self.chat(*arguments)
             self.assertEqual((done.returncode, done.stderr), (code, f"chat: {why}\n"))
+        self.daemon.kill()
+        done = self.chat("send", "-n", "carl", "bob", "x")
+        self.assertEqual(done.returncode, 1)
+        self.assertTrue(done.stderr.endswith(" : Connexion refusée\n"), done.stderr)
 
 
 class Tailing(ChatTestCase):

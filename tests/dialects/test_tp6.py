@@ -976,7 +976,7 @@ class Bonus(RoomsTestCase):
             self.assertEqual([item["msg"] for item in found["messages"]], ["one"] if page == "wob" else [])
         self.assertEqual(
             self.stage.rows("SELECT body FROM log WHERE kind = 'created' ORDER BY id"),
-            [("public",), ("public",), ("private",), ("public",)],
+            [("public",), ("public",), ("private",)],
         )
 
     def test_a_hello_with_a_room_answers_at_once(self) -> None:

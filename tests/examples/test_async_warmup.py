@@ -7,6 +7,7 @@ import contextlib
 import io
 import os
 import runpy
+import socket
 import subprocess
 import sys
 import threading
@@ -82,8 +83,8 @@ class Web(SynchronousTestCase):
     def run_script(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a script until it ends; its temporary folder is ours."""
         return subprocess.run(
-            [sys.executable, str(WARMUP / name), *arguments],
-            env={**os.environ, "TMPDIR": str(self.folder), "no_proxy": "*"},
+            [sys.executable, name if name == "-c" else str(WARMUP / name), *arguments],
+            env={**os.environ, "TMPDIR": str(self.folder), "no_proxy": "*", "PYTHONPATH": str(WARMUP)},
             capture_output=True,
             text=True,
             timeout=PATIENCE,
@@ -109,14 +110,92 @@ class Web(SynchronousTestCase):
             self.assertEqual((done.returncode, done.stderr), (0, ""))
             self.assertEqual((self.folder / "web_page").read_text(), f"/page/{script}")
 
-    def test_a_page_that_is_not_there(self) -> None:
-        """Writes nothing, and fails."""
+    def refused(self) -> str:
+        """An address that refuses connections."""
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            return f"127.0.0.1:{server.getsockname()[1]}"
+
+    def test_what_can_not_be_fetched(self) -> None:
+        """Is one sentence and exit code 1; nothing is written."""
         site = self.site()
+        wrong = {
+            f"http://{site.address}/nothing": "404",
+            f"http://{self.refused()}/": "refused",
+            "http://nobody.invalid/": "nobody.invalid",
+            f"{site.address}/page": "URL",
+            "www.example.com": "URL",
+            "ftp://example.com/page": "URL",
+            "file:///etc/passwd": "URL",
+            "http://": "URL",
+            "http://[::1/": "URL",
+            "http://127.0.0.1:99999/": "URL",
+            "": "URL",
+        }
         for script in ("web_sync.py", "web_async.py"):
-            done = self.run_script(script, f"http://{site.address}/nothing")
+            for url, why in wrong.items():
+                with self.subTest(script, url=url):
+                    done = self.run_script(script, url)
+                    self.assertEqual((done.returncode, done.stdout), (1, ""))
+                    self.assertTrue(done.stderr.startswith(f"can't fetch {url}: "), done.stderr)
+                    self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+                    self.assertIn(why, done.stderr)
+                    self.assertFalse((self.folder / "web_page").exists())
+
+    def test_a_server_that_says_nothing(self) -> None:
+        """Is waited for only so long."""
+        with socket.create_server(("127.0.0.1", 0)) as mute:
+            url = f"http://127.0.0.1:{mute.getsockname()[1]}/"
+            for script in ("web_sync.py", "web_async.py"):
+                # As in a shell, but for less patience.
+                hurry = "import complaints, runpy, sys\ncomplaints.TIMEOUT = 0.1\ndel sys.argv[0]\n"
+                run = f"{hurry}runpy.run_path(sys.argv[0], run_name='__main__')"
+                done = self.run_script("-c", run, str(WARMUP / script), url)
+                self.assertEqual((done.returncode, done.stdout), (1, ""))
+                self.assertRegex(done.stderr, rf"\Acan't fetch {url}: it takes too long\n\Z")
+
+    def test_the_others_of_a_list_are_fetched(self) -> None:
+        """Each that can't be is a sentence, and the exit code says that there is one."""
+        for script in ("web_sync_multiple.py", "web_async_multiple.py"):
+            site = self.site()
+            urls = self.folder / "urls.txt"
+            bad = [
+                f"http://{site.address}/nothing",
+                f"http://{self.refused()}/",
+                "no/scheme",
+                "ftp://x.invalid/",
+            ]
+            good = [f"http://{site.address}/page/{number}" for number in range(3)]
+            urls.write_text("\n".join([*bad[:2], good[0], bad[2], *good[1:], bad[3]]))
+            done = self.run_script(script, str(urls))
+            self.assertEqual((done.returncode, done.stdout), (1, ""), script)
+            said = done.stderr.splitlines()
+            self.assertEqual(
+                sorted(line.split(": ")[0] for line in said), sorted(f"can't fetch {url}" for url in bad)
+            )
+            for number in range(3):
+                file = self.folder / f"web_{site.address}_page_{number}"
+                self.assertEqual(file.read_text(), f"/page/{number}")
+                file.unlink()
+            self.assertEqual(sorted(path.name for path in self.folder.iterdir()), ["urls.txt"])
+
+    def test_what_can_not_be_read_or_written(self) -> None:
+        """A file of URLs that is not there, and a page that is in the way of a folder's name."""
+        site = self.site()
+        (self.folder / "web_page").mkdir()
+        (self.folder / f"web_{site.address}_page").mkdir()
+        urls = self.folder / "urls.txt"
+        urls.write_text(f"http://{site.address}/page\n")
+        for script in ("web_sync.py", "web_async.py"):
+            done = self.run_script(script, f"http://{site.address}/page")
             self.assertEqual(done.returncode, 1)
-            self.assertIn("404", done.stderr)
-            self.assertFalse((self.folder / "web_page").exists())
+            self.assertRegex(done.stderr, r"\Acan't fetch .*: Is a directory\n\Z")
+        for script in ("web_sync_multiple.py", "web_async_multiple.py"):
+            done = self.run_script(script, str(urls))
+            self.assertEqual(done.returncode, 1)
+            self.assertRegex(done.stderr, r"\Acan't fetch .*: Is a directory\n\Z")
+            done = self.run_script(script, str(self.folder / "none.txt"))
+            self.assertEqual(done.returncode, 1)
+            self.assertRegex(done.stderr, r"\Acan't read .*none.txt: No such file or directory\n\Z")
 
     def test_how_to_call_them(self) -> None:
         for script in ("web_sync.py", "web_async.py", "web_sync_multiple.py", "web_async_multiple.py"):

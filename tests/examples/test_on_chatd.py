@@ -78,3 +78,31 @@ class CourseWork(ExampleTestCase):
         rest, wrong = client.communicate("\n", timeout=PATIENCE)
         self.assertEqual((client.returncode, rest, wrong), (0, "* Goodbye alice\n", ""))
         bob.hears_until(b"LFT alice\n")
+
+    def test_its_user_returns(self) -> None:
+        """What the daemon sends by itself is shown, and the client goes on hearing."""
+        bob = self.text("bob")
+        bob.says("cg;wob").hears_until(b"ACK cg wob 1 1\n")
+        alice = self.text("alice")
+        alice.says("j;wob").says("BYE").hears_until(b"LFT alice\n")
+        for line in ("MSG one {", "PRV alice two", "bg;wob;three", "cg;den;private", "invite;den;alice"):
+            bob.says(line)
+        bob.hears_until(b"ACK invite den ")
+        client = self.example("client.py", "alice")
+        assert client.stdout is not None
+        heard = {client.stdout.readline() for _ in range(5)}
+        wanted = {
+            "* Welcome back alice !\n",
+            "bob: one {\n",
+            "(bob) bob: two\n",
+            "(wob) bob: three\n",
+            "* bob invited\n",
+        }
+        self.assertEqual(heard, wanted)
+        bob.says("MSG live").says("bg;wob;here too")
+        self.assertEqual(
+            [client.stdout.readline() for _ in range(2)], ["bob: live\n", "(wob) bob: here too\n"]
+        )
+        rest, wrong = client.communicate("nobody: x\n\n", timeout=PATIENCE)
+        self.assertEqual((client.returncode, wrong), (0, ""))
+        self.assertEqual(rest, "* nobody was ever called nobody here\n* Goodbye alice\n")

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.carriers import json_values
-from chatd.carriers.json_values import Fault, JsonValues
+from chatd import json_values
+from chatd.json_values import Fault, JsonValues
 
 BROKEN, TOO_LONG, TOO_DEEP = Fault("broken"), Fault("too_long"), Fault("too_deep")
 
