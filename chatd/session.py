@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 import msgspec
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from chatd.core.answers import Answer
@@ -16,6 +16,7 @@ from chatd.core.refusals import Refusal
 from chatd.dialects.wire import Dialect, Request
 from chatd.outbox import Outbox
 from chatd.service import Chat
+from chatd.welcome_buffer import WelcomeBuffer
 
 LINGER: Final = 1.0
 """Seconds for which a client is still read, and not heard, after the refusal that ends its connection:
@@ -24,12 +25,6 @@ to close with bytes unread is a reset, which may overtake the refusal."""
 
 MOMENT: Final = 5.0
 """Seconds in which what is written to a connection that works has arrived, and was read."""
-
-QUIET: Final = 0.25
-"""Seconds without a word behind a hello after which a client that may be the reference client is none."""
-
-LONGEST: Final = 5.0
-"""Seconds for which what such a client has missed is written line by line; then the rest leaves at once."""
 
 MOST_REFUSALS: Final = 5
 """Refusals after which a client without a name has to go: it speaks something else, or guesses."""
@@ -83,14 +78,11 @@ class Session:
         self._linger = 0.0
         self._held: list[bytes] | None = None
         self._held_size = 0
-        # The hello after which it is open how the client reads, what its next request showed, what waits
-        # until that is clear, how many bytes that is, and how much of it is missed entries and before.
+        # A hello after which it is open how the client reads, and the request that showed it.
         self._hello: Request | None = None
         self._shows: Request | None = None
-        self._meanwhile: list[bytes] | None = None
-        self._meanwhile_size = 0
-        self._missed = 0
-        self._timer: IDelayedCall | None = None
+        self._buffer: WelcomeBuffer | None = None
+        self._write: Callable[[bytes], None]
         self._refusals = 0
         self._broken = False
         # The last id that has arrived, for all we know; the last that was written, and when.
@@ -101,6 +93,7 @@ class Session:
     def write_to(self, outbox: Outbox) -> None:
         """Speak through ``outbox``; comes before everything else."""
         self._outbox = outbox
+        self._write = outbox.put
         self.speak(self.dialect)
 
     def greet(self) -> None:
@@ -116,7 +109,7 @@ class Session:
         """
         if not self.counts:
             return None
-        waits = self._held is not None or self._outbox.dropped or bool(self._meanwhile)
+        waits = self._held is not None or self._outbox.dropped or bool(self._buffer)
         broken = self._broken or waits
         return self._proven if broken else self.upto
 
@@ -140,7 +133,7 @@ class Session:
                 self._hello = request if request.pace else None
         elif self._hello is not None and self._shows is None:
             self._learn(request)
-        elif self._held is None and self._meanwhile is None and self._outbox.empty:
+        elif self._held is None and self._buffer is None and self._outbox.empty:
             self._note_progress()
         if request is not None:
             self._ask(request)
@@ -204,7 +197,8 @@ class Session:
     def lost(self, broken: bool = False) -> None:
         """The connection is gone: ``broken``, unless one side has closed it."""
         self.leaving = True
-        self._stop_waiting()
+        if self._buffer is not None:
+            self._buffer.stop_waiting()
         self._broken = broken
         self._outbox.lost()
         self._chat.depart(self)
@@ -221,11 +215,11 @@ class Session:
 
     def answer(self, request: Request, answer: Answer) -> None:
         """Answer ``request``, in the dialect that it has shown, and ask what follows from it."""
-        self._turn_to(request)
+        self._show_dialect(request)
         self.speak(request.granted)
         frame = self.dialect.answer(request, answer)
         if request is self._hello and not self.leaving:
-            self._hesitate(frame)
+            self._buffer_behind(frame, request.pace)
         else:
             self._reply(frame)
         if request.then is not None:
@@ -237,7 +231,7 @@ class Session:
         if request is None:
             self._reply(self.dialect.refusal(None, refusal))
             return
-        self._turn_to(request)
+        self._show_dialect(request)
         try:
             self._reply(self.dialect.refusal(request, refusal))
         finally:
@@ -245,18 +239,19 @@ class Session:
 
     def send(self, frame: bytes) -> None:
         """Send what has no place in the log, or a page that is read from it."""
-        self._put(frame)
+        self._write(frame)
 
     def resend(self, frame: bytes) -> None:
         """Send an entry that the client has missed, as it is told live."""
-        self._put(frame)
-        if self._meanwhile is not None:
-            self._missed = len(self._meanwhile)
+        if self._buffer is None:
+            self._outbox.put(frame)
+        else:
+            self._buffer.put_missed(frame)
 
     def deliver(self, frame: bytes) -> None:
         """Send an entry of the log in its turn: held back while the client is still catching up."""
         if self._held is None:
-            self._put(frame)
+            self._write(frame)
             return
         self._held_size += len(frame)
         if not self._holds_too_much:
@@ -279,7 +274,7 @@ class Session:
             return False
         held, self._held = self._held or [], None
         for frame in held:
-            self._put(frame)
+            self._write(frame)
         return True
 
     @property
@@ -314,7 +309,7 @@ class Session:
     def close(self) -> None:
         """Take nothing more; write what waits, then close."""
         self.leaving = True
-        self._speak_on()
+        self._end_buffer()
         self._outbox.close(self._linger)
 
     def abort(self) -> None:
@@ -323,83 +318,51 @@ class Session:
 
     def _reply(self, frame: bytes) -> None:
         """Send what the client asked for, and hear no more of it while it doesn't take what it asks for."""
-        if self._meanwhile is not None:
-            self._speak_on()
+        if self._buffer is not None:
+            self._end_buffer()
         self._outbox.put(frame)
         room = self.room() if frame else None
         if room is not None:
             self.pause()
             room.addCallback(lambda _: self.resume())
 
-    # Behind a hello: whether the client takes each read for one line shows in what it says next.
+    # Behind a hello, until it is known how the client reads.
 
-    def _hesitate(self, welcome: bytes) -> None:
-        """Answer the hello with the first line of ``welcome``, and let all else wait until it is clear."""
+    def _buffer_behind(self, welcome: bytes, pace: float) -> None:
+        """Answer the hello with the first line of ``welcome``, and buffer the rest and what follows."""
         end = welcome.find(b"\n") + 1 or len(welcome)
         self._outbox.put(welcome[:end])
-        self._meanwhile = []
-        self._meanwhile_size = self._missed = 0
-        self._put(welcome[end:])
+        buffer = WelcomeBuffer(self._outbox, self._clock, pace, lambda: self._pauses == 0, self._end_buffer)
+        self._buffer, self._write = buffer, buffer.put
+        buffer.put(welcome[end:])
         if self._shows is None:
-            self._wait(QUIET)
-
-    def _put(self, frame: bytes) -> None:
-        """Have ``frame`` written, or wait."""
-        if self._meanwhile is None:
-            self._outbox.put(frame)
-            return
-        if frame:
-            self._meanwhile.append(frame)
-            self._meanwhile_size += len(frame)
-            if self._meanwhile_size > self._outbox.cap // 8:
-                self._speak_on()
+            buffer.wait()
 
     def _learn(self, request: Request | None) -> None:
-        """See from what the client said behind its hello how it reads."""
+        """See from the first ``request`` behind the hello how the client reads."""
         if request is None or request.becomes is None:
-            self._speak_on()
+            self._end_buffer()
         else:
             self._shows = request
-            self._stop_waiting()
+            if self._buffer is not None:
+                self._buffer.stop_waiting()
 
-    def _turn_to(self, request: Request) -> None:
-        """Speak the dialect that ``request`` has shown, if any, to what waits until that as well."""
+    def _show_dialect(self, request: Request) -> None:
+        """Speak the dialect that ``request`` has shown, if any; what is buffered leaves in it as well."""
         if request.becomes is None:
             return
         self.dialect = request.becomes
-        if request.amend is not None and self._meanwhile is not None:
-            self._meanwhile = [request.amend(frame) for frame in self._meanwhile]
+        if request.amend is not None and self._buffer is not None:
+            self._buffer.amend(request.amend)
             self._outbox.rest(self.dialect.pace)  # the welcome is a line of its own
-        self._speak_on()
+        self._end_buffer()
 
-    def _speak_on(self) -> None:
-        """Hesitate no longer: write what waits, at the pace of the dialect."""
-        self._stop_waiting()
+    def _end_buffer(self) -> None:
+        """Write what is buffered, and what follows, at the pace of the dialect."""
         self._hello = self._shows = None
-        waiting, self._meanwhile = self._meanwhile or [], None
+        buffer, self._buffer = self._buffer, None
+        self._write = self._outbox.put
         self.speak(self.dialect)
-        for frame in waiting:
-            self._outbox.put(frame)
-
-    def _wait(self, seconds: float) -> None:
-        self._timer = self._clock.callLater(seconds, self._hear_nothing)
-
-    def _stop_waiting(self) -> None:
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
-
-    def _hear_nothing(self) -> None:
-        hello, waiting, missed = self._hello, self._meanwhile, self._missed
-        if self._pauses:
-            self._wait(QUIET)  # it was not read, so that nothing came means nothing
-        elif hello is not None and waiting and missed:
-            # It may be slow to say more, or far: what it has missed it gets line by line all the same.
-            self._outbox.set_pace(hello.pace, 0)
-            self._meanwhile = None
-            for frame in waiting:
+        if buffer is not None:
+            for frame in buffer.take():
                 self._outbox.put(frame)
-            self._missed = 0
-            lines = sum(frame.count(b"\n") for frame in waiting[:missed])
-            self._wait(min(lines * hello.pace, LONGEST))
-        else:
-            self._speak_on()

@@ -23,10 +23,10 @@ from chatd.core.events import Told
 from chatd.core.limits import Limits
 from chatd.factory import ChatFactory, Sessions
 from chatd.service import Chat, Traffic
-from chatd.session import QUIET
 from chatd.store.archive import Archive
 from chatd.store.journal import Journal
 from chatd.store.store import Store
+from chatd.welcome_buffer import QUIET_SECONDS
 from chatd.wires import wires
 
 HINT = (
@@ -258,9 +258,9 @@ class Stage:
     def arrives(self, nick: str) -> Peer:
         """The same, with everything still to be heard."""
         peer = self.connect("text").says(f"IAM {nick}")
-        self.wait(QUIET)
+        self.wait(QUIET_SECONDS)
         session: Any = peer.protocol.session  # type: ignore[attr-defined]
-        while session._timer is not None and session._timer.active():
+        while session._buffer is not None:
             self.wait(0.04)  # line by line, what was missed
         return peer
 

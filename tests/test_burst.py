@@ -13,7 +13,7 @@ from chatd.core.limits import Limits
 from chatd.dialects.json import JsonDialect
 from chatd.dialects.text import TextDialect
 from chatd.dialects.wire import Dialect
-from chatd.session import QUIET
+from chatd.welcome_buffer import QUIET_SECONDS
 from tests.harness import StageTestCase
 
 NL = "\n"
@@ -252,7 +252,7 @@ class InTheChat(StageTestCase):
             ],
         )
         self.assertEqual(carol.lines(), ["MSG alice one", "MSG alice two", "MSG alice five", "LFT carol"])
-        self.stage.wait(QUIET)
+        self.stage.wait(QUIET_SECONDS)
         self.assertEqual(dave.lines(), ["WHO", "ARR dave", "MSG bob six", "MSG alice seven", "LFT carol"])
         places = [found["id"] for found in alice.objects() if "id" in found]
         self.assertEqual(places, sorted(places))
@@ -278,7 +278,7 @@ class InTheChat(StageTestCase):
             told = [f"ARR {nick}{NL}BCK {nick}{NL}" if known else f"ARR {nick}{NL}" for nick in nicks]
             self.assertEqual(bob.wire.writes, ["".join(told).encode()])
             bob.hears()
-            self.stage.wait(QUIET)
+            self.stage.wait(QUIET_SECONDS)
             # Each hears its own arrival and those after it.
             for number, peer in enumerate(crowd):
                 self.assertEqual(peer.hears().decode(), "WHO\n" + "".join(told[number:]))

@@ -19,7 +19,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.carriers.request_line import NO_HTTP
 from chatd.dialects.json import CLIENTS
-from chatd.session import LINGER, LONGEST, MOST_REFUSALS, QUIET
+from chatd.session import LINGER, MOST_REFUSALS
+from chatd.welcome_buffer import LINE_BY_LINE_SECONDS, QUIET_SECONDS
 from tests.harness import HINT, Peer, Stage, StageTestCase
 
 PACE = 0.04
@@ -136,7 +137,7 @@ class WhoIam(Conversations):
                     peers[who].says(piece)
             for name, peer in peers.items():
                 self.assertEqual(peer.hears(), heard.get(name, b""), (who, said, name, cut))
-            stage.wait(QUIET)
+            stage.wait(QUIET_SECONDS)
         self.assertTrue(peers["bobby"].closed)
         self.assertFalse(peers["alice"].closed)
         stage.close()
@@ -321,9 +322,9 @@ class ReferenceClient(StageTestCase):
         self.missed(500)
         bob = self.stage.connect("text").says("IAM bob")
         bob.hears()
-        writes = writes_over_time(bob, QUIET + LONGEST - 0.05)
+        writes = writes_over_time(bob, QUIET_SECONDS + LINE_BY_LINE_SECONDS - 0.05)
         self.assertTrue(all(write.count(b"\n") == 1 for _, write in writes))
-        self.assertApproximates(len(writes), LONGEST / PACE, 5)
+        self.assertApproximates(len(writes), LINE_BY_LINE_SECONDS / PACE, 5)
         rest = [write for _, write in writes_over_time(bob, 0.1)]
         self.assertGreater(rest[-1].count(b"\n"), 300)
         self.assertTrue(rest[-1].endswith(b"PRV ted 499\n" + HINT_LINE))
@@ -352,7 +353,7 @@ class ReferenceClient(StageTestCase):
         bob.hears()
         ted.says(b"MSG one\nMSG two\n")
         self.assertEqual(bob.hears(), b"")
-        self.stage.wait(QUIET)
+        self.stage.wait(QUIET_SECONDS)
         self.assertEqual(bob.wire.writes, [b"MSG ted one\nMSG ted two\n"])
         bob.hears()
         ted.says(b"MSG three\nMSG four\n")
@@ -1094,9 +1095,9 @@ class WebPage(StageTestCase):
             ("auto", b"Hello|eve\n", b"GET / HTTP/1.1\n"),
         ):
             peer = self.stage.connect(wire).says(hello)
-            self.stage.wait(QUIET)
+            self.stage.wait(QUIET_SECONDS)
             peer.says(says)
-            self.stage.wait(QUIET)
+            self.stage.wait(QUIET_SECONDS)
             came, said = bob.lines()[::-1][:2][::-1]
             self.assertEqual((came.split()[0] in ("ARR", "BCK"), said), (True, "MSG eve GET / HTTP/1.1"))
             peer.hangs_up()

@@ -15,7 +15,7 @@ from chatd.core import rules
 from chatd.core.answers import Welcome
 from chatd.core.limits import Limits
 from chatd.dialects import text
-from chatd.session import LONGEST, QUIET
+from chatd.welcome_buffer import LINE_BY_LINE_SECONDS, QUIET_SECONDS
 from tests.harness import HINT, Peer, Stage, StageTestCase
 
 FULL = sqlite3.OperationalError("database or disk is full")
@@ -156,7 +156,7 @@ class InOrder(StageTestCase):
         self.stage.writer.run_next()
         self.stage.settle()
         self.assertEqual(bob.lines(), ["MSG alice going", "LFT alice", "ARR alice", "BCK alice"])
-        self.stage.wait(QUIET)
+        self.stage.wait(QUIET_SECONDS)
         self.assertEqual(again.lines(), ["WHO", "ARR alice", "BCK alice", HINT])
 
     def test_a_client_that_sends_too_much_is_not_read(self) -> None:
@@ -854,7 +854,7 @@ class NothingLeftOut(StageTestCase):
         self.heard = b""
         for act in (*acts, "go", "unstick", "goodbye", "restart", "come"):
             self.act(act)
-        self.stage.wait(QUIET + LONGEST)
+        self.stage.wait(QUIET_SECONDS + LINE_BY_LINE_SECONDS)
         self.heard += self.bob.hears()
         told = {line.split()[-1] for line in self.heard.decode().splitlines() if line.startswith("PRV ")}
         stored = {body for (body,) in self.stage.rows("SELECT body FROM log")}
