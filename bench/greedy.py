@@ -24,6 +24,9 @@ READERS: Final = 40
 PAGES: Final = 50
 """Pages of 500 entries that each of them asks for at once."""
 
+LISTS: Final = 2_000
+"""Lists of who is connected that each of them asks for at once."""
+
 PAUSE: Final = 0.02
 """Seconds between an acknowledgement and the honest client's next message."""
 
@@ -44,6 +47,13 @@ def pages_of_text(daemon: Daemon, number: int) -> socket.socket:
     return connection
 
 
+def lists_of_text(daemon: Daemon, number: int) -> socket.socket:
+    """A reader on the text wire: `LISTS` times who is connected, in one write of 8,000 bytes."""
+    connection = socket.create_connection(("127.0.0.1", daemon.port("text")), PATIENCE)
+    connection.sendall(b"IAM list%d\n" % number + b"WHO\n" * LISTS + b"BYE\n")
+    return connection
+
+
 def replay_of_json(daemon: Daemon, number: int) -> socket.socket:
     """A reader on the JSON wire: a hello that asks for the whole log, and then `PAGES` pages."""
     connection = socket.create_connection(("127.0.0.1", daemon.port("json")), PATIENCE)
@@ -53,6 +63,9 @@ def replay_of_json(daemon: Daemon, number: int) -> socket.socket:
         + b'{"action":"client-quit"}\n'
     )
     return connection
+
+
+KINDS: Final[dict[str, Opening]] = {"text": pages_of_text, "JSON": replay_of_json, "lists": lists_of_text}
 
 
 class Readers:
@@ -93,7 +106,7 @@ def greedy_readers(folder: Path) -> Outcome:
             honest.asks(action="cgroupe", group="honest").object(action="server-ack")
             alone = perf_counter() + ALONE
             report(outcome, "without readers", times(honest, lambda: perf_counter() > alone))
-            for name, connect in (("text", pages_of_text), ("JSON", replay_of_json)):
+            for name, connect in KINDS.items():
                 readers = Readers(daemon, connect)
                 began = perf_counter()
                 with outcome.noticing():

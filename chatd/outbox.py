@@ -106,6 +106,11 @@ class Outbox:
         return self._paused or self._size > self.cap // 8
 
     @property
+    def size(self) -> int:
+        """Bytes that wait to be written."""
+        return self._size
+
+    @property
     def empty(self) -> bool:
         """Whether all is written, as far as we know."""
         return not (self._frames or self._paused)

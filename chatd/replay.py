@@ -101,7 +101,7 @@ class Replay:
     ) -> None:
         self._archive = archive
         self._limits = limits
-        self._turns = Turns(clock)
+        self.turns = Turns(clock)
         self._state = state
         self._told = told
         self._seen = seen
@@ -123,7 +123,7 @@ class Replay:
         upto = self._told() if request.upto is None else request.upto
         size = reader.dialect.list_size
         found = await self._archive.page(conversation, events, before, after, limit, size, upto)
-        await self._turns.next()
+        await self.turns.next()
         if reader.closed:
             return
         forward = after is not None and before is None
@@ -135,7 +135,7 @@ class Replay:
     async def conversations(self, reader: Reader, user: User, request: Request, skip: int) -> None:
         """Answer ``request`` with the conversations of ``user``, without the ``skip`` most recent ones."""
         listed = await self._list(reader, user, self._most_recent(self._readable(user)), skip)
-        await self._turns.next()
+        await self.turns.next()
         if not reader.closed:
             reader.answer(request, listed)
 
@@ -181,7 +181,7 @@ class Replay:
         for conversation in conversations[:RECENT_PAGES]:
             size = min(room, reader.dialect.list_size)
             found = await self._archive.page(conversation, False, None, None, self._limits.page, size, upto)
-            await self._turns.next()
+            await self.turns.next()
             if reader.leaving:
                 return
             entries = self._entries(found)
@@ -232,7 +232,7 @@ class Replay:
         """
         while after < upto and not reader.leaving:
             found = await self._archive.following(conversations, user, after, READ_AHEAD, READ_SIZE, upto)
-            await self._turns.next()
+            await self.turns.next()
             entries = self._entries(found)
             for entry in entries:
                 if own or entry.event.actor.id != user.id:

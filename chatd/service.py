@@ -138,6 +138,10 @@ class Chat:
         """The id of the last entry that was told."""
         return self._journal.told
 
+    def next_turn(self) -> Deferred[None]:
+        """Fires in a turn of the reactor in which no other client that asks for much is served."""
+        return self._replay.turns.next()
+
     # What clients do.
 
     def submit(self, client: Client, request: Request) -> Refusal | None:
@@ -390,7 +394,7 @@ class Chat:
 
     def _list_clients(self, client: Client, request: Request, command: c.ListClients) -> None:
         nicks = [there.user.nick for there in self._named.values() if there.user is not None]
-        self._reply(client, request, Clients(tuple(nicks[command.skip :])))
+        self._answer_with_list(client, request, Clients(tuple(nicks[command.skip :])))
 
     def _list_members(self, client: Client, request: Request, command: c.ListMembers) -> None:
         group = rules.member_of(self._state, _named(client), command.group)
@@ -398,7 +402,7 @@ class Chat:
             Member(user.nick, group.role(user), user.key in self._named)
             for user in list(group.members.values())[command.skip :]
         ]
-        self._reply(client, request, Members(group.name, tuple(members)))
+        self._answer_with_list(client, request, Members(group.name, tuple(members)))
 
     def _list_groups(self, client: Client, request: Request, command: c.ListGroups) -> None:
         user = _named(client)
@@ -406,10 +410,27 @@ class Chat:
             GroupLine(group.name, group.visibility, group.topic, len(group.members), group.role(user))
             for group in self._state.groups_seen_by(user)[command.skip :]
         ]
-        self._reply(client, request, Groups(tuple(groups)))
+        self._answer_with_list(client, request, Groups(tuple(groups)))
 
     def _help(self, client: Client, request: Request, command: c.AskHelp) -> None:
-        self._reply(client, request, Help(tuple(c.COMMANDS.values())))
+        self._answer_with_list(client, request, Help(tuple(c.COMMANDS.values())))
+
+    def _answer_with_list(self, client: Client, request: Request, answer: Answer) -> None:
+        """Answer in its turn; the client's next command is decided in a turn of the reactor of its own.
+
+        So a client has one list under way, and one list is formatted in a turn if many clients ask for them.
+        """
+
+        def reply() -> None:
+            self.next_turn().addCallback(lambda _: client.resume())
+            client.answer(request, answer)
+
+        def give_up() -> None:
+            client.refuse(request, _not_stored())
+            client.resume()
+
+        client.pause()
+        self._journal.submit(_Turn(self, client, request, reply, give_up))
 
     def _reply(self, client: Client, request: Request, answer: Answer) -> None:
         self._journal.submit(_Turn(self, client, request, lambda: client.answer(request, answer)))

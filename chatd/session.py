@@ -26,6 +26,10 @@ to close with bytes unread is a reset, which may overtake the refusal."""
 MOMENT: Final = 5.0
 """Seconds in which what is written to a connection that works has arrived, and was read."""
 
+ANSWERED_IN_A_TURN: Final = 16 * 1024
+"""Bytes that wait to be written at the end of a turn of the reactor, after which a client's next command
+waits for a turn of its own: clients who ask without end take turns, and others are served in between."""
+
 MOST_REFUSALS: Final = 5
 """Refusals after which a client without a name has to go: it speaks something else, or guesses."""
 
@@ -321,10 +325,14 @@ class Session:
         if self._buffer is not None:
             self._end_buffer()
         self._outbox.put(frame)
-        room = self.room() if frame else None
-        if room is not None:
+        if not frame:
+            return
+        waiting = self.room()
+        if waiting is None and self._outbox.size > ANSWERED_IN_A_TURN:
+            waiting = self._chat.next_turn()
+        if waiting is not None:
             self.pause()
-            room.addCallback(lambda _: self.resume())
+            waiting.addCallback(lambda _: self.resume())
 
     # Behind a hello, until it is known how the client reads.
 

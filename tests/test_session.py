@@ -13,9 +13,10 @@ from chatd.core.answers import Answer
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 from chatd.dialects.json import JsonDialect
+from chatd.dialects.text import TextDialect
 from chatd.dialects.tp6 import Tp6Dialect
 from chatd.dialects.wire import Request
-from chatd.session import LINGER, Session
+from chatd.session import ANSWERED_IN_A_TURN, LINGER, Session
 from tests.harness import Peer, StageTestCase
 
 
@@ -321,6 +322,45 @@ class Leaving(StageTestCase):
         self.stage.writer.run_next()
         self.stage.settle()
         self.assertEqual(alice.hears(), b"MSG bob last\nLFT bob\n")
+
+
+class Turns(StageTestCase):
+    """Who asks without end takes turns with all others."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.listener = self.stage.text("listener")
+        self.bob = self.stage.text("bob")
+        self.decoded: list[bytes] = []
+        decode = TextDialect.decode
+
+        def count(dialect: TextDialect, frame: bytes) -> Request:
+            self.decoded.append(frame)
+            return decode(dialect, frame)
+
+        self.patch(TextDialect, "decode", count)
+
+    def test_a_client_that_was_answered_enough_is_not_heard_in_this_turn(self) -> None:
+        """What it has sent waits; nothing is lost, and all of it is answered in order."""
+        refusal = len(self.bob.says("x").hears())
+        self.decoded.clear()
+        self.bob.protocol.dataReceived(b"x\n" * 1_000 + b"MSG done\n")
+        self.assertLessEqual(len(self.decoded) * refusal, ANSWERED_IN_A_TURN + refusal)
+        self.assertEqual(self.bob.wire.producerState, "paused")
+        self.stage.settle()
+        self.assertEqual(self.bob.hears().count(b"ERR unknown_action"), 1_000)
+        self.assertIn(b"MSG bob done\n", self.listener.hears())
+
+    def test_a_client_has_one_list_under_way(self) -> None:
+        """However short it is: many clients may ask for many."""
+        for command, end in ((b"WHO", b"END WHO"), (b"HELP", b"END HELP"), (b"groups;", b"END groups")):
+            self.decoded.clear()
+            self.bob.protocol.dataReceived((command + b"\n") * 100 + b"MSG done\n")
+            self.assertEqual(self.decoded, [command])
+            self.assertEqual(self.bob.wire.producerState, "paused")
+            self.stage.settle()
+            self.assertEqual(self.bob.hears().count(end), 100)
+            self.assertEqual(self.listener.lines()[-1], "MSG bob done")
 
 
 class WithoutAName(StageTestCase):
