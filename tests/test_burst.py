@@ -222,7 +222,7 @@ class InTheChat(StageTestCase):
         self.stage.writer.held = True
         alice.asks(action="client-broadcast", msg="one")
         alice.asks(action="client-broadcast", msg="two")
-        bob.says("WHO")
+        bob.says("PRV nobody x")
         alice.asks(action="gbroadcast", group="wob", msg="three")
         alice.asks(action="kick", group="wob", dest="bob")
         alice.asks(action="gbroadcast", group="wob", msg="four")
@@ -239,10 +239,7 @@ class InTheChat(StageTestCase):
             [
                 "MSG alice one",
                 "MSG alice two",
-                "WHO alice",
-                "WHO bob",
-                "WHO carol",
-                "END WHO 3",
+                "ERR nobody",
                 "GMS wob alice three",
                 "GEV wob kicked alice bob",
                 "MSG alice five",
