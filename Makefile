@@ -6,9 +6,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-# One environment, two depths: to run the daemon takes the runtime lock alone; to work on it takes the
-# development lock (the same versions and more) and an editable install. What draws the figures is added to
-# that. Each stamp lives inside the environment, so a new lock or a deleted .venv makes it again, whole.
+# One environment, two depths: to run the daemon takes the runtime lock, and a .pth file by which `twistd chatd`
+# finds it in any folder; to work on it takes the development lock (the same versions and more) and an editable
+# install. What draws the figures is added to that. Each stamp lives inside the environment, so a new lock or a
+# deleted .venv makes it again, whole.
 RUN := $(VENV)/.run-stamp
 DEV := $(VENV)/.dev-stamp
 PLOT := $(VENV)/.plot-stamp
@@ -97,6 +98,7 @@ clean: ## remove the environment and everything that was generated (not the data
 $(RUN): requirements.lock
 	$(PYTHON) -m venv --clear $(VENV)
 	$(PIP) install --require-hashes -r requirements.lock
+	@echo '$(CURDIR)' > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/chatd.pth"
 	@touch $@
 
 $(DEV): requirements.lock requirements-dev.lock

@@ -206,11 +206,13 @@ class Replay:
         after, upto = reader.missed
         if upto is None:
             upto = self._told()
-        unread = await self._archive.unread(listed, user, after, upto)
+        # Where no pages are sent, the private messages missed were: they are read.
+        kept = [one for one in listed if not (one.pair and reader.dialect.pages == "none" and reader.counts)]
+        unread = dict(zip(kept, await self._archive.unread(kept, user, after, upto), strict=True))
         return Conversations(
             tuple(
-                ConversationLine(one.kind, _name(one, user), self._last_in(one), count)
-                for one, count in zip(listed, unread, strict=True)
+                ConversationLine(one.kind, _name(one, user), self._last_in(one), unread.get(one, 0))
+                for one in listed
             ),
             more=len(conversations) > skip + CONVERSATIONS,
         )

@@ -30,8 +30,8 @@ from chatd.welcome_buffer import QUIET_SECONDS
 from chatd.wires import wires
 
 HINT = (
-    "INF conversations; lists the conversations that you take part in, history; history;NICK and"
-    " messages;GROUP read what was said there"
+    "INF to read the rest: conversations; lists where you talk, history; is the lobby, history;NICK and"
+    " messages;GROUP the others"
 )
 """The last line of what a returning text client is sent."""
 

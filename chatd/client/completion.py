@@ -41,7 +41,7 @@ def usage(typed: str) -> str:
     if space and word.lower() == f"/{IMAGE}":
         shown, help = SEND_IMAGE
     elif row is not None:
-        shown, help = (row.slash_usage if separator == " " else row.usage), row.help
+        shown, help = (row.slash_usage_in(_) if separator == " " else row.usage), row.help
     else:
         return ""
     return _("{usage}: {help}").format(usage=shown, help=_(help))

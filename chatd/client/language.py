@@ -9,6 +9,7 @@ from functools import cache
 from string import Formatter
 from typing import Final
 
+from chatd.core.commands import TYPED
 from chatd.core.language import N_
 from chatd.core.refusals import ECHO, REASONS, SENTENCES
 from chatd.locales import DOMAIN, LOCALES
@@ -102,6 +103,9 @@ def _recognised(text: str, sentences: Iterable[str]) -> str:
             details = found.groupdict()
             if "why" in details:
                 details["why"] = _recognised(details["why"], REASONS.values())
+            name = details.get("name", "")
+            if name in TYPED and sentence in REASONS.values():
+                details["name"] = _(name)
             return _(sentence).format(**details)
     return text
 

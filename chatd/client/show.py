@@ -154,7 +154,7 @@ def answered(answer: Answer, reader: str) -> list[str]:
     if isinstance(answer, States):
         return [happening(event) for event in answer.happened]
     if isinstance(answer, Help):
-        usages = [*((row.slash_usage, row.help) for row in COMMANDS.values() if row.slash), SEND_IMAGE]
+        usages = [*((row.slash_usage_in(_), row.help) for row in COMMANDS.values() if row.slash), SEND_IMAGE]
         return [_("{usage}: {help}").format(usage=usage, help=_(help)) for usage, help in usages]
     return []
 

@@ -8,6 +8,7 @@ from typing import Final, Literal
 import msgspec
 
 from chatd.client.codec import LOBBY, Place
+from chatd.client.language import _
 from chatd.core import commands as c
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal, reason
@@ -113,6 +114,6 @@ def _slash(typed: str, here: Place) -> c.Command | SendImage:
     if row.name == "history" and "dest" not in values and here != LOBBY:
         values["group" if here.kind == "group" else "dest"] = here.name
     if not row.required <= values.keys():
-        raise Refusal("bad_request", why=reason("usage", usage=row.slash_usage))
+        raise Refusal("bad_request", why=reason("usage", usage=row.slash_usage_in(_)))
     command = row.build(values, MOST)
     return c.Join(command.group) if isinstance(command, c.Enter) else command

@@ -209,8 +209,8 @@ _ANSWERS: Final[dict[type, Callable[[TextDialect, Request, Any], bytes]]] = {
 }
 
 _HINT: Final = (
-    "conversations; lists the conversations that you take part in,"
-    " history; history;NICK and messages;GROUP read what was said there"
+    "to read the rest: conversations; lists where you talk, history; is the lobby, history;NICK and"
+    " messages;GROUP the others"
 )
 
 _SEED_REFUSALS: Final = {

@@ -89,6 +89,7 @@ _ROLES: Final = {"owner": "propriétaire", "operator": "opérateur", "invited": 
 _KINDS: Final = {"group": "salon", "direct": "privé"}
 _HINT: Final = "/conversations liste vos conversations ; /history pseudo et /messages salon les relisent"
 _VISIBILITIES: Final = {"public": "public", "private": "privé"}
+_TYPED_VISIBILITIES: Final = {"privé": "private", "prive": "private"}
 
 
 class Tp6Dialect:
@@ -235,6 +236,9 @@ class Tp6Dialect:
         values = slash_fields(row, rest)
         if row.here and self.room is not None:
             values = {"group": self.room, **values}
+        if "visibility" in values:
+            typed = str(values["visibility"])
+            values = {**values, "visibility": _TYPED_VISIBILITIES.get(typed, typed)}
         if not row.required <= values.keys():
             raise Refusal("bad_request", why=reason("usage", usage=row.slash_usage_in(french)))
         return row, values
@@ -349,9 +353,12 @@ class Tp6Dialect:
         if self._json is not None and request.name == "history":
             return self._as_json(self._json, request, answer)
         conversation = answer.conversation
-        other = conversation.other(answer.reader).nick if conversation.pair else ""
+        if conversation.pair:
+            title = f"Historique avec {conversation.other(answer.reader).nick}"
+        else:
+            title = f"Historique de {conversation.name or 'la chatroom'}"
         return self._list(
-            f"Historique de {conversation.name or other or 'la chatroom'}",
+            title,
             (
                 f"{rfc3339(entry.at)} {_remembered(entry.event)}"
                 for entry in (answer.entries if answer.forward else reversed(answer.entries))

@@ -55,7 +55,7 @@ class Completing(SynchronousTestCase):
         """The command's words are what they are."""
         speak(self, "fr")
         for typed, wanted in {
-            "/kick wob": "/kick group dest [reason] : exclure quelqu'un, qui peut revenir",
+            "/kick wob": "/kick salon pseudo [raison] : exclure quelqu'un, qui peut revenir",
             "s;": "s;dest;msg : parler à quelqu'un, qui le lira plus tard en cas d'absence",
             "/image x": "/image file : changer une image en caractères et l'envoyer",
             "/fly x": "",

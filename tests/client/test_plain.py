@@ -278,15 +278,15 @@ class InFrench(PlainTestCase):
         for typed, told in {
             "/fly": "unknown_action: il n'y a pas de commande /fly : demandez l'aide pour voir ce qu'il y a",
             "/image": "bad_request: dites /image file",
-            "/kick wob": "bad_request: dites /kick group dest [reason]",
-            "kick;wob": "bad_request: kick demande dest",
+            "/kick wob": "bad_request: dites /kick salon pseudo [raison]",
+            "kick;wob": "bad_request: kick demande pseudo",
             "history;bob;x": "bad_request: limit est un nombre entier à partir de 1",
             "visibility;wob;x": "bad_request: visibility est à choisir parmi public, private",
             "s;bob;": "empty: il n'y a rien dedans : écrivez quelque chose",
             "s;bob;" + "x" * 10_000: "too_long: msg dépasse 9600 octets : dites-le en plusieurs fois",
             "s;bob;hello": "no_such_user: personne ne s'est jamais appelé bob ici",
-            "bg;wob;x": "no_such_group: il n'y a pas de groupe wob que vous puissiez voir",
-            "cg;a b": "bad_group: a b ne peut pas être un nom de groupe : un nom n'a pas d'espaces :"
+            "bg;wob;x": "no_such_group: il n'y a pas de salon wob que vous puissiez voir",
+            "cg;a b": "bad_group: a b ne peut pas être un nom de salon : un nom n'a pas d'espaces :"
             " retirez U+0020",
         }.items():
             with self.subTest(typed[:20]):
@@ -296,6 +296,6 @@ class InFrench(PlainTestCase):
         """Every command's, and the client's own."""
         rows = [row for row in COMMANDS.values() if row.slash]
         told = self.person("alice").types("/help").reads(len(rows) + 1)
-        self.assertEqual(told[1], "/who [skip] : lister qui est connecté")
+        self.assertEqual(told[1], "/who [omettre] : lister qui est connecté")
         self.assertEqual(told[-1], "/image file : changer une image en caractères et l'envoyer")
         self.assertEqual([line for line in told if any(line.endswith(row.help) for row in rows)], [])

@@ -411,7 +411,7 @@ class Answering(SynchronousTestCase):
         )
         events = Page(WOB, (logged(WOB, "", None, "joined"),), False, False, True, BOB)
         self.assertEqual(self.said(events), ["Historique de wob : 1", f"  {TS} alice a rejoint wob"])
-        self.assertEqual(self.said(Page(DIRECT, (), False, False, False, BOB)), ["Historique de alice : 0"])
+        self.assertEqual(self.said(Page(DIRECT, (), False, False, False, BOB)), ["Historique avec alice : 0"])
         self.assertEqual(
             self.said(Page(LOBBY, (), False, False, False, BOB)), ["Historique de la chatroom : 0"]
         )
@@ -517,7 +517,7 @@ class Refusing(SynchronousTestCase):
         """The reason as well, and what is named in it."""
         for said, line in (
             (b"/msg bob", "[bad_request] : dites /msg pseudo message"),
-            (b"/rooms x", "[bad_request] : sauter est un nombre entier à partir de 0"),
+            (b"/rooms x", "[bad_request] : omettre est un nombre entier à partir de 0"),
             (b"x" * 8193, "[too_long] : message dépasse 8192 octets : dites-le en plusieurs fois"),
             (
                 b"/create wob x",
@@ -533,7 +533,7 @@ class Refusing(SynchronousTestCase):
         refusal = Refusal("bad_group", group="a b", why=caught.exception.reason)
         self.assertEqual(
             HERE.refusal(None, refusal).decode(),
-            "Erreur [bad_group] : a b ne peut pas être un nom de groupe :"
+            "Erreur [bad_group] : a b ne peut pas être un nom de salon :"
             " un nom n'a pas d'espaces : retirez U+0020\n",
         )
 
@@ -718,7 +718,7 @@ class Rooms(RoomsTestCase):
             self.heard(bob),
             [
                 refusal,
-                "Erreur [no_such_group] : il n'y a pas de groupe wob que vous puissiez voir",
+                "Erreur [no_such_group] : il n'y a pas de salon wob que vous puissiez voir",
                 "Dans la chatroom : 3",
                 "  alice",
                 "  carol",
