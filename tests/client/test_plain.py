@@ -280,7 +280,7 @@ class InFrench(PlainTestCase):
             "/image": "bad_request: dites /image file",
             "/kick wob": "bad_request: dites /kick salon pseudo [raison]",
             "kick;wob": "bad_request: kick demande pseudo",
-            "history;bob;x": "bad_request: limit est un nombre entier à partir de 1",
+            "history;bob;x": "bad_request: nombre est un nombre entier à partir de 1",
             "visibility;wob;x": "bad_request: visibility est à choisir parmi public, private",
             "s;bob;": "empty: il n'y a rien dedans : écrivez quelque chose",
             "s;bob;" + "x" * 10_000: "too_long: msg dépasse 9600 octets : dites-le en plusieurs fois",
