@@ -281,7 +281,7 @@ class InFrench(PlainTestCase):
             "/kick wob": "bad_request: dites /kick salon pseudo [raison]",
             "kick;wob": "bad_request: kick demande pseudo",
             "history;bob;x": "bad_request: nombre est un nombre entier à partir de 1",
-            "visibility;wob;x": "bad_request: visibility est à choisir parmi public, private",
+            "visibility;wob;x": "bad_request: visibilité est à choisir parmi public, private",
             "s;bob;": "empty: il n'y a rien dedans : écrivez quelque chose",
             "s;bob;" + "x" * 10_000: "too_long: msg dépasse 9600 octets : dites-le en plusieurs fois",
             "s;bob;hello": "no_such_user: personne ne s'est jamais appelé bob ici",
