@@ -171,6 +171,8 @@ class Replay:
                 conversations = [direct for direct in directs if self._last_in(direct) > seen]
             await self._send_pages(reader, user, self._most_recent(conversations), seen, upto)
             await self._follow(reader, user, (), seen, upto)
+            if reader.dialect.pages == "directs" and any(map(self._last_in, self._readable(user))):
+                reader.send(reader.dialect.answer(PUSHED, HistoryHint()))
 
     async def _send_pages(
         self, reader: Reader, user: User, conversations: list[Conversation], seen: int, upto: int
@@ -184,7 +186,7 @@ class Replay:
             await self.turns.next()
             if reader.leaving:
                 return
-            entries = self._entries(found)
+            entries = self._entries(found) if self._state().may_read(user, conversation) else ()
             page = Page(conversation, entries, found.more, False, False, reader=user, seen=seen)
             reader.send(reader.dialect.answer(PUSHED, page))
             if self._sent is not None:
@@ -237,13 +239,19 @@ class Replay:
             await self.turns.next()
             entries = self._entries(found)
             for entry in entries:
-                if own or entry.event.actor.id != user.id:
+                if (own or entry.event.actor.id != user.id) and self._may_send(user, entry):
                     frame = _as_told(reader.dialect, user, entry)
                     reader.resend(frame)
                     if frame and self._sent is not None and not counted:
                         self._sent(reader, entry)
                     await _room(reader)
             after = entries[-1].id if found.more else upto
+
+    def _may_send(self, user: User, entry: Logged) -> bool:
+        """Whether ``user`` may still read ``entry``: time has passed since the conversations were listed."""
+        event = entry.event
+        about_user = event.subject is not None and event.subject.id == user.id
+        return about_user or self._state().may_read(user, event.conversation)
 
     def _readable(self, user: User) -> list[Conversation]:
         return [LOBBY, *self._state().conversations_of(user)]

@@ -167,6 +167,8 @@ def makeService(options: Options | None = None) -> Daemon:
     """The daemon, as ``options`` have it, on the global reactor. Raises `SystemExit` with one sentence."""
     from twisted.internet import reactor
 
+    # twistd opens its own log after this; that is private as well.
+    os.umask(0o077)
     try:
         return assemble(configuration(options or Options()), steady(reactor), _user())
     except (ConfigError, StoreError) as error:

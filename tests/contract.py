@@ -8,7 +8,6 @@ from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.logger import ILogObserver, LogEvent, LogLevel, globalLogPublisher
 from zope.interface import implementer
 
-from chatd.carriers.request_line import NO_HTTP
 from chatd.core.limits import Limits
 from chatd.session import LINGER, MOST_REFUSALS
 from chatd.wires import wires
@@ -71,10 +70,19 @@ class Contract(StageTestCase):
         for at in range(len(line)):
             peer = self.stage.connect(self.wire).says(said[:at]).says(said[at:])
             self.stage.wait(0.5)
-            self.assertEqual(peer.hears().count(NO_HTTP.encode()), 1, at)
+            self.assertEqual(peer.hears().count(b"HTTP"), 1, at)
             self.stage.wait(LINGER)
             self.assertEqual((peer.closed, peer.wire.aborted), (True, False))
         self.assertEqual(self.told.hears(), b"")
+
+    def test_a_hello_of_tls_can_not_talk_on_it(self) -> None:
+        """A browser sends the session ticket that a page's server has given it, whatever is in it."""
+        lines = b"IAM evil\nMSG x\nHello|evil\nx\n" + self.manner.hello(b"evil") + self.manner.says(b"x")
+        for start in (b"\x16\x03\x01\x02\x00\x01", b"\x16"):
+            peer = self.stage.connect(self.wire).says(start + b"\n" + lines)
+            self.stage.wait(LINGER + 0.5)
+            self.assertEqual(self.told.hears(), b"", start)
+            self.assertEqual((peer.closed, peer.wire.aborted), (True, False))
 
     def test_who_has_a_name_may_say_a_request_line(self) -> None:
         alice = self.comes(b"alice")

@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.carriers.request_line import NO_HTTP
 from chatd.dialects.json import CLIENTS
 from chatd.session import LINGER, MOST_REFUSALS
 from chatd.welcome_buffer import LINE_BY_LINE_SECONDS, QUIET_SECONDS
@@ -1066,7 +1065,7 @@ class WebPage(StageTestCase):
                     for piece in pieces_:
                         peer.says(piece)
                     heard = peer.hears()
-                    self.assertEqual(heard.count(NO_HTTP.encode()), 1, (wire, pieces_[0]))
+                    self.assertEqual(heard.count(b"HTTP"), 1, (wire, pieces_[0]))
                     self.assertLessEqual(heard.count(b"\n"), 2)  # WHO, where text is greeted
                     peer.hangs_up()
         self.stage.wait(LINGER)

@@ -149,6 +149,29 @@ class Returning(StageTestCase):
         self.stage.json("bob").asks(action="leave", group="wob").hangs_up()
         self.assertEqual([page[0] for page in pages(self.back())], ["alice", "lobby"])
 
+    def banned_meanwhile(self, **hello: Any) -> bytes:
+        """What alice gets who is banned from wob, where "secret" was said, before her log is read."""
+        self.stage.json("bob").asks(action="gbroadcast", group="wob", msg="secret").hangs_up()
+        self.alice.asks(action="join", group="wob").hangs_up()
+        self.stage.readers.held = True
+        back = self.stage.connect("json").asks(action="client-hello", from_="alice", **hello)
+        self.stage.json("bob", missed="keep").asks(action="ban", group="wob", dest="alice")
+        while self.stage.readers.waiting:
+            self.stage.readers.run_next()
+            self.stage.settle()
+        self.stage.readers.held = False
+        return back.hears()
+
+    def test_a_group_from_which_one_is_banned_meanwhile_is_not_in_its_page(self) -> None:
+        heard = self.banned_meanwhile()
+        self.assertIn(b"banned", heard)
+        self.assertNotIn(b"secret", heard)
+
+    def test_nor_in_what_follows_an_id(self) -> None:
+        heard = self.banned_meanwhile(since=0)
+        self.assertIn(b"banned", heard)
+        self.assertNotIn(b"secret", heard)
+
     def test_who_asks_without_a_hello_is_answered_behind_it(self) -> None:
         """A first request that names a known sender."""
         bob = self.stage.connect("json").asks(action="groups", from_="bob")
@@ -196,7 +219,12 @@ class Conversations(StageTestCase):
         self.stage.wait(1)
         self.assertEqual(
             bob.lines(),
-            ["Conversations : 3", "  alice (privé)", "  wob (salon, 1 non lu)", "  la chatroom"],
+            [
+                "Conversations : 3",
+                "  alice (privé, n° 6, 0 non lu)",
+                "  wob (salon, n° 4, 1 non lu)",
+                "  la chatroom (n° 1, 0 non lu)",
+            ],
         )
 
     def test_what_is_delivered_is_read(self) -> None:

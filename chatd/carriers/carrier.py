@@ -12,8 +12,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatd.carriers.request_line import NO_HTTP, RequestLine
-from chatd.core.refusals import Refusal
+from chatd.carriers.foreign import NO_HTTP, NO_TLS, TLS, RequestLine
+from chatd.core.language import N_
+from chatd.core.refusals import Phrase, Refusal
 from chatd.session import Session
 
 LONGEST_START: Final = 64 * 1024
@@ -27,9 +28,9 @@ class SessionCarrier(Protocol):
     How they are cut is up to `keep` and `hand_over`. While the session pauses the carrier nothing is
     read and nothing handed over; once it is leaving, nothing counts any more.
 
-    A client whose first line is a request line of HTTP is refused on every wire, and nothing that follows
-    is handed over: a web page must not talk. Frames that end before that line does are handed over as
-    they come, unless the carrier waits while ``may_be_http``.
+    A client that begins with TLS, or whose first line is a request line of HTTP, is refused on every wire,
+    and nothing that follows is handed over: a web page must not talk. Frames that end before that line does
+    are handed over as they come, unless the carrier waits while ``may_be_http``.
     """
 
     _log = Logger()
@@ -75,7 +76,7 @@ class SessionCarrier(Protocol):
         if self.session.leaving:
             return
         if self._request_line is not None:
-            self._look_for_http(self._request_line, data)
+            self._look_for_strangers(self._request_line, data)
         if not self.session.leaving:
             self.keep(data)
             self.go_on()
@@ -85,16 +86,24 @@ class SessionCarrier(Protocol):
         """Whether the first line may still turn out to be a request line of HTTP."""
         return self._request_line is not None and not self.ended
 
-    def _look_for_http(self, line: RequestLine, data: bytes) -> None:
+    def _look_for_strangers(self, line: RequestLine, data: bytes) -> None:
+        if line.size == 0 and data.startswith(TLS):
+            self._refuse_stranger("TLS", NO_TLS)
+            return
         # A client that has said who it is has said its first line, even if no line end tells where that was.
         is_http = line.feed(data) if self.session.user is None else False
         if is_http is not None:
             self._request_line = None
         if is_http:
-            self._log.info("{peer} speaks {name}", peer=self.session.peer, name="HTTP")
-            self.session.break_off(Refusal("bad_request", why=NO_HTTP))
+            self._refuse_stranger("HTTP", NO_HTTP)
         elif is_http is None and line.size > LONGEST_START:
-            self.session.break_off(Refusal("too_long", what="the first line", limit=LONGEST_START))
+            self.session.break_off(
+                Refusal("too_long", what=Phrase(N_("the first line")), limit=LONGEST_START)
+            )
+
+    def _refuse_stranger(self, name: str, why: str) -> None:
+        self._log.info("{peer} speaks {name}", peer=self.session.peer, name=name)
+        self.session.break_off(Refusal("bad_request", why=Phrase(why)))
 
     def readConnectionLost(self) -> None:
         """The client sends nothing more, but may still read."""

@@ -23,6 +23,9 @@ class Chunks(SessionCarrier):
 
     A chunk is one frame; but one that ends in a newline is one frame a line, and a client without a name is
     only heard line by line. An empty frame says nothing, and one CR before a newline is forgiven.
+
+    While the session pauses it, the carrier reads on, up to the length of a line, and cuts what it reads: two
+    writes of the client would be one read after the pause.
     """
 
     def __init__(self, open_session: Callable[[Any], Session], clock: IReactorTime, limits: Limits) -> None:
@@ -46,6 +49,8 @@ class Chunks(SessionCarrier):
             if len(self._open) > self._most:
                 self._close_chunk(len(self._open))
         self._wait()
+        if self._paused and self._size > self._limit:
+            self._stop_reading()
 
     def hand_over(self) -> bool:
         """See `SessionCarrier.hand_over`."""
@@ -62,13 +67,22 @@ class Chunks(SessionCarrier):
 
     def pauseProducing(self) -> None:
         """See `chatd.session.Carrier`."""
-        self._gap.stop()  # nothing is read, so that nothing comes means nothing
-        super().pauseProducing()
+        self._paused = True
+        if self._size > self._limit:
+            self._stop_reading()
 
     def resumeProducing(self) -> None:
         """See `chatd.session.Carrier`."""
         self._wait()
         super().resumeProducing()
+
+    @property
+    def _size(self) -> int:
+        return len(self._open) + sum(map(len, self._chunks))
+
+    def _stop_reading(self) -> None:
+        self._gap.stop()  # nothing is read, so that nothing comes means nothing
+        self.transport.pauseProducing()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """End the session."""

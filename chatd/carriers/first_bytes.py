@@ -18,7 +18,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatd.carriers.request_line import NO_HTTP
+from chatd.carriers.foreign import NO_HTTP, NO_TLS
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 from chatd.dialects.wire import Dialect
@@ -57,7 +57,7 @@ OPENINGS: Final = (
 """What the carriers and the strangers are known by; a name is a carrier's, or a key of `STRANGERS`."""
 
 STRANGERS: Final = {
-    "TLS": "there is no TLS at this port: connect without it",
+    "TLS": NO_TLS,
     "IRC": "this daemon speaks no IRC: connect with telnet and say IAM and a nick",
     "HTTP": NO_HTTP,
 }

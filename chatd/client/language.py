@@ -11,6 +11,7 @@ from typing import Final
 
 from chatd.core.commands import TYPED
 from chatd.core.language import N_
+from chatd.core.names import ALPHABETS
 from chatd.core.refusals import ECHO, REASONS, SENTENCES
 from chatd.locales import DOMAIN, LOCALES
 
@@ -106,6 +107,7 @@ def _recognised(text: str, sentences: Iterable[str]) -> str:
             name = details.get("name", "")
             if name in TYPED and sentence in REASONS.values():
                 details["name"] = _(name)
+            details.update((gap, _(word)) for gap, word in details.items() if word in ALPHABETS)
             return _(sentence).format(**details)
     return text
 

@@ -17,6 +17,7 @@ from unicodedata import category, normalize
 from precis_i18n import get_profile
 
 from chatd.core.confusables import PROTOTYPES
+from chatd.core.language import N_
 from chatd.core.refusals import Phrase, reason
 
 NICK_LIMIT = 32
@@ -29,7 +30,7 @@ RESERVED: Final = frozenset(
         "server admin root lobby guest",  # who answers, who would be obeyed, and where everyone is
         # the text wire
         "who iam msg prv bye err tkn arr arv lft lst bck ack gms gev mbr grp his sta cnv hlp help end inf",
-        "hello annonce erreur",  # the TP6 chat room
+        "hello annonce erreur welcome vous salons historique conversations commandes",  # the TP6 chat room
         "nick user pass cap join part privmsg notice quit ping pong error authenticate",  # IRC
     )
     for word in words.split()
@@ -64,12 +65,31 @@ _PLAIN = re.compile(rf"(?!#)[^\x00-\x20\x7f-\U0010ffff{re.escape(_SYNTAX)}]+")
 # do ASCII digits.
 _MIXES = {"CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO", "IDEOGRAPHIC", "MODIFIER", "DIGIT"}
 
+# Marks that stand on letters of any alphabet are called so.
+_ANY_LETTER = {"COMBINING"}
+
+_DOT_ABOVE = "\u0307"
+# Letters with a dot, which another one covers: Unicode's property Soft_Dotted, as far as names may have it.
+_SOFT_DOTTED = frozenset("ij\u0249\u0268\u029d\u03f3\u0456\u0458")
+
 _PRECIS = get_profile("NicknameCaseMapped")
 
 # What ASCII characters look like; m, which looks like two, and what looks like no ASCII are left out.
 _ASCII = "".join(
     alike if len(alike := PROTOTYPES.get(code, chr(code))) == 1 else chr(code) for code in range(128)
 )
+
+ALPHABETS: Final = (
+    N_("Arabic"),
+    N_("Armenian"),
+    N_("Cherokee"),
+    N_("Coptic"),
+    N_("Cyrillic"),
+    N_("Greek"),
+    N_("Hebrew"),
+    N_("Latin"),
+)
+"""Names of alphabets that have another name in other languages."""
 
 _STARTS = ("#", "/", "&")
 _GUEST = re.compile(r"guest[0-9]*")
@@ -213,8 +233,17 @@ def _check_start(form: str) -> None:
 
 
 def _check_marks(shown: str) -> None:
-    """Refuse a pile of marks. Those that take a place of their own, as vowels in India do, are none."""
-    marks = 0
+    """Refuse a pile of marks, and one that can't be seen: of another alphabet, or a second dot on an i.
+
+    Those that take a place of their own, as vowels in India do, are no pile.
+    """
+    marks, base = 0, ""
+    for char in normalize("NFD", shown):
+        kind = category(char)
+        if not kind.startswith("M"):
+            base = char
+        elif char == _DOT_ABOVE and base in _SOFT_DOTTED:
+            raise BadName(reason("hidden_mark", char=_spell(char)))
     for char in shown:
         kind = category(char)
         if kind in ("Mn", "Me"):
@@ -223,6 +252,10 @@ def _check_marks(shown: str) -> None:
                 raise BadName(reason("marks", limit=MOST_MARKS, char=_spell(char)))
         elif kind != "Mc":
             marks = 0
+    alphabets = _alphabets(shown)
+    for char in shown:
+        if category(char).startswith("M") and _alphabet(char) not in alphabets | _MIXES | _ANY_LETTER:
+            raise BadName(reason("hidden_mark", char=_spell(char)))
 
 
 def _check_alphabets(key: str) -> None:
@@ -230,10 +263,15 @@ def _check_alphabets(key: str) -> None:
 
     Nearly every alphabet has something that looks like an `o` or an `l`, so none of them mixes with another.
     """
-    alphabets = {_alphabet(char) for char in key if char.isalpha() or char.isdecimal()} - _MIXES
+    alphabets = _alphabets(key)
     if len(alphabets) > 1:
         *others, last = sorted(alphabet.capitalize() for alphabet in alphabets)
-        raise BadName(reason("alphabets", others=", ".join(others), last=last))
+        other: object = Phrase(others[0]) if len(others) == 1 else ", ".join(others)
+        raise BadName(reason("alphabets", others=other, last=Phrase(last)))
+
+
+def _alphabets(text: str) -> set[str]:
+    return {_alphabet(char) for char in text if char.isalpha() or char.isdecimal()} - _MIXES
 
 
 def _alphabet(char: str) -> str:

@@ -71,6 +71,7 @@ REASONS: Final[dict[str, str]] = {
     "start": N_('a name does not start with "{char}"'),
     "combining": N_("a name does not start with a combining mark: leave out {char}"),
     "marks": N_("a name has at most {limit} marks on a letter: leave out {char}"),
+    "hidden_mark": N_("a name has no mark that can't be seen: leave out {char}"),
     "alphabets": N_("a name keeps to one alphabet: choose between {others} and {last}"),
     "frame_type": N_("a frame begins with 1, 2 or 3, not with {first}"),
     "frame_length": N_("a length has at least one byte"),

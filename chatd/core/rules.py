@@ -128,7 +128,7 @@ def _join(state: State, actor: User, command: c.Join) -> Decision:
     # An owner is out of the group only when it is empty, and walks back in.
     invited = actor.id in group.invited or actor.id == group.owner.id
     if group.visibility == "private" and not invited:
-        raise Refusal("not_invited", group=group.name)
+        raise Refusal("not_invited", group=command.group)
     joined = Event("joined", group.conversation, actor)
     if group.members:
         return _in_group(group, joined)

@@ -221,6 +221,12 @@ class State:
         alike = filter(None, map(self._groups_by_look.get, looks(name)))
         return min(alike, key=lambda group: group.conversation.id, default=None)
 
+    def may_read(self, user: User, conversation: Conversation) -> bool:
+        """Whether ``user`` may read a conversation that is the lobby, one of theirs, or a group."""
+        if conversation.kind != "group":
+            return True
+        return user.id in self._group_ids[conversation.id].members
+
     def is_private(self, conversation: Conversation) -> bool:
         """Whether this is a direct conversation, or a group that is private now."""
         if conversation.kind == "group":

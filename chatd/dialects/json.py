@@ -139,7 +139,7 @@ class JsonDialect:
         if isinstance(inner, dict):
             asked = inner
         name = asked.get("action")
-        if isinstance(name, str) and name.startswith(THANKS) and not self._in_lines(asked):
+        if isinstance(name, str) and name.startswith(THANKS) and self._wants_no_answer(asked):
             return None
         ref = None if asked.get("ref") == "" else asked.get("ref")
         sender = next((asked[key] for key in SENDERS if asked.get(key) is not None), "")
@@ -174,6 +174,10 @@ class JsonDialect:
         names_itself = "name" in asked and not {"from", "sender"} & asked.keys()
         relay = self.relay or (names_itself and name in COMMANDS["hello"].actions)
         return self.variant(lines, relay) if (lines, relay) != (self.lines, self.relay) else None
+
+    def _wants_no_answer(self, asked: Object) -> bool:
+        """A program that writes lines and gives its thanks a ref waits for the answer."""
+        return asked.get("ref") is None or not self._in_lines(asked)
 
     def _in_lines(self, asked: Object) -> bool:
         return self.lines or asked.get("framing") == "lines"

@@ -379,7 +379,8 @@ class Tp6Dialect:
             _with_remarks(
                 "la chatroom" if one.kind == "lobby" else one.name,
                 _KINDS.get(one.kind),
-                f"{one.unread} non lu{'s' if one.unread > 1 else ''}" if one.unread else None,
+                f"n° {one.last}",
+                f"{one.unread} non lu{'s' if one.unread > 1 else ''}",
             )
             for one in answer.conversations
         )

@@ -114,16 +114,36 @@ class Cutting(ChunksTestCase):
 class WhileWeAreBusy(ChunksTestCase):
     """A gap that the daemon made itself is none."""
 
-    def test_nothing_read_in_a_pause(self) -> None:
-        """The rest of a chunk may be there already, and is read when reading goes on."""
+    def test_what_is_written_in_a_pause_is_cut_as_ever(self) -> None:
+        """The carrier reads on: or else two writes would be one read after it."""
         session = self.chunks_of(self.bob).session
-        self.bob.says(b"sal")
         session.pause()
+        for write in (b"sal", b"ut"):
+            self.bob.says(write)
         self.pause()
+        self.bob.says(b"/help")
+        self.pause()
+        self.bob.says(b"la")
+        self.assertEqual(self.heard(), [])
         session.resume()
-        self.bob.says(b"ut")
-        self.pause()
+        self.stage.settle()
         self.assertEqual(self.heard(), ["salut"])
+        self.bob.says(b"!")
+        self.pause()
+        self.assertEqual(self.heard(), ["la!"])
+
+    def test_no_more_than_a_line_is_read_in_a_pause(self) -> None:
+        """Then nothing is read, and that nothing comes means nothing."""
+        carrier = self.chunks_of(self.bob)
+        carrier.session.pause()
+        self.bob.says(b"x" * 10)
+        self.assertEqual(self.bob.wire.producerState, "producing")
+        self.bob.says(b"x" * carrier._limit)
+        self.assertEqual(self.bob.wire.producerState, "paused")
+        self.pause()
+        self.assertEqual(self.stage.reactor.getDelayedCalls(), [])
+        carrier.session.resume()
+        self.assertEqual(self.bob.wire.producerState, "producing")
 
     def test_a_long_turn(self) -> None:
         """A clock that jumps past the gap: what had arrived meanwhile is read before it counts."""

@@ -132,7 +132,7 @@ class Explaining(SynchronousTestCase):
             "x" * 33: "un nom a au plus 32 caractères : raccourcissez-le",
             "a b": "un nom n'a pas d'espaces : retirez U+0020",
             "a:b": 'un nom n\'a aucun de ces signes, ; | , : @ ! * ? : retirez ":"',
-            "b०b": "un nom s'en tient à un alphabet : choisissez entre Devanagari et Latin",
+            "b०b": "un nom s'en tient à un alphabet : choisissez entre Devanagari et latin",
         }.items():
             with self.subTest(name), self.assertRaises(BadName) as caught:
                 parse_nick(name)

@@ -99,6 +99,12 @@ SAME = [
 
 # What nobody can take, though somebody may have it.
 NOT_NEW = {
+    "ali\u0307ce": "a name has no mark that can't be seen: leave out U+0307",
+    "al\u012f\u0307ce": "a name has no mark that can't be seen: leave out U+0307",
+    "admi\u0307n": "a name has no mark that can't be seen: leave out U+0307",
+    "al\u17d2ice": "a name has no mark that can't be seen: leave out U+17D2",
+    "who\u1039": "a name has no mark that can't be seen: leave out U+1039",
+    "gu\u2d7fest7": "a name has no mark that can't be seen: leave out U+2D7F",
     "/join": 'a name does not start with "/"',
     "／join": 'a name does not start with "/"',
     "&local": 'a name does not start with "&"',
@@ -193,6 +199,17 @@ class Allowed(SynchronousTestCase):
 
     def test_new_names_are_refused_more(self) -> None:
         self.assertEqual({name: refused(name) for name in NOT_NEW}, NOT_NEW)
+
+    def test_marks_that_are_seen_are_good(self) -> None:
+        for name in (
+            "e\u0301va",
+            "\u0130lker",
+            "x\u0307",
+            "a\u0323\u0307",
+            "\u0926\u0940\u092a\u0915",
+            "\u0e19\u0e49\u0e33",
+        ):
+            self.assertEqual(refused(name), "", name)
 
     def test_good_names_are_good_for_new_people(self) -> None:
         self.assertEqual({name: refused(name) for name in GOOD.split()}, dict.fromkeys(GOOD.split(), ""))

@@ -238,7 +238,7 @@ class Decoding(SynchronousTestCase):
         self.assertEqual(meant(decoded(action="client-hello", since="0")), (c.Hello, {"since": 0}))
 
     def test_thanks_have_no_answer(self) -> None:
-        """Whatever else is in them; but a newline client says what no command is called."""
+        """Whatever else is in them; but a newline client that gives a ref waits for one."""
         for frame in (
             b'{"action":"ack-client-broadcast"}',
             b'{"from":"alice","action":"ack-client-send","ref":[1]}',
@@ -246,11 +246,12 @@ class Decoding(SynchronousTestCase):
         ):
             for dialect in (COURSE, RELAY):
                 self.assertIsNone(dialect.decode(frame), frame)
-            self.assertIsInstance(LINES.decode(frame), Request, frame)
+            self.assertEqual(LINES.decode(frame) is None, b"ref" not in frame, frame)
         for frame in (b'{"action":"ack"}', b'{"action":"ACK-x"}', b'{"action":"x-ack-"}'):
             self.assertEqual(refused(frame), "unknown_action")
-        self.assertEqual(refused(b'{"action":"ack-x","framing":"lines"}'), "unknown_action")
-        self.assertEqual(refused(b'{"action":"ack-x"}', LINES), "unknown_action")
+        self.assertEqual(refused(b'{"action":"ack-x","framing":"lines","ref":1}'), "unknown_action")
+        self.assertEqual(refused(b'{"action":"ack-x","ref":"r"}', LINES), "unknown_action")
+        self.assertIsNone(LINES.decode(b'{"action":"ack-x"}'))
 
     def test_null_is_absent(self) -> None:
         """As JavaScript has it for what was never set."""

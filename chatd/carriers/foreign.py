@@ -1,6 +1,7 @@
-"""The request line of HTTP, which a web page can have a browser send to any port.
+"""The openings of protocols that no wire speaks, but that a web page can have a browser speak to any port.
 
-The page chooses the headers and the body that follow it, which a wire would obey line by line.
+The page chooses what follows them: the headers and the body of an HTTP request, or the session ticket in the
+hello of TLS. A wire would obey that line by line.
 """
 
 from __future__ import annotations
@@ -8,8 +9,14 @@ from __future__ import annotations
 import re
 from typing import Final
 
-NO_HTTP: Final = "this daemon speaks no HTTP: connect with telnet and say IAM and a nick"
-"""What whoever speaks it is told."""
+from chatd.core.language import N_
+
+NO_HTTP: Final = N_("this daemon speaks no HTTP: connect with a chat client")
+NO_TLS: Final = N_("there is no TLS at this port: connect without it")
+"""What whoever speaks HTTP or TLS is told."""
+
+TLS: Final = b"\x16"
+"""The first byte of TLS (RFC 8446, section 5.1); no client of any wire begins with it."""
 
 _PARTS: Final = (
     re.compile(rb"[ \t\r\n]*+"),  # RFC 9112, section 2.2, lets a server pass over empty lines
@@ -22,7 +29,7 @@ _PARTS: Final = (
 
 _VERSION: Final = b"HTTP/"
 
-_VALUE: Final = b'{["'
+_VALUE: Final = b'{"'
 """With these JSON begins, and no request target."""
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.carriers.request_line import RequestLine
+from chatd.carriers.foreign import RequestLine
 
 
 def told(stream: bytes, *cuts: int) -> bool | None:
@@ -31,6 +31,7 @@ class Recognising(SynchronousTestCase):
             b'PoSt /a?b={c}&d=[e]"f HTTP/1.0',
             b"fetch http://localhost:4567/ HTTP/1.1",
             b"Hello|eve * http/9",
+            b"CONNECT [::1]:443 HTTP/1.1\r\n",
             b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
             b" \t\r\n\nGET  \t/x \t HTTP/1.1",
             b"!#$%&'*+-.^_`|~09 /" + b"x" * 100_000 + b" HTTP/1.1",
