@@ -281,7 +281,8 @@ class Listener:
     def listen(self, daemon: Daemon) -> None:
         """Listen until the daemon is gone."""
         with contextlib.suppress(EOFError, ConnectionError), daemon.connect("text") as client:
-            client.says(f"IAM {self.nick}")
+            # Its second line shows that it is not the reference client, for which the daemon would wait.
+            client.says(f"IAM {self.nick}").says("groups;")
             while True:
                 verb, _, rest = client.line().partition(" ")
                 if verb == "GMS":
