@@ -29,8 +29,8 @@ class Listener(Protocol):
 class Burst:
     """What is told to one ``audience`` (users' ids; None stands for everyone), in order.
 
-    Either all of it is ``stored`` (entries of the log) or none (arrivals and departures). ``sent`` is called
-    with each listener and each thing that is sent to it.
+    Either all of it is ``stored`` (entries of the log) or none (arrivals and departures). ``sent(listener,
+    told)`` logs a delivery; it is None unless the log level is debug.
     """
 
     _log = Logger()
@@ -50,9 +50,10 @@ class Burst:
         self._past: dict[Listener, int] = {}
 
     def add(self, told: Told, author: Listener | None = None, subject: Sequence[Listener] = ()) -> None:
-        """Append what happened; its author, if that is anybody here, is told now what came before it.
+        """Append ``told``.
 
-        The sessions of the ``subject`` of an event, the user whom it is about, are told both now.
+        Its author gets everything before it now, and never ``told`` itself. The sessions of its ``subject``,
+        the user whom an event is about, get everything before it and ``told`` now.
         """
         if author is not None:
             self._advance(author)
@@ -89,7 +90,7 @@ class Burst:
                 self._note_sent(listener, self._sent)
 
     def _advance(self, listener: Listener) -> None:
-        """Tell ``listener`` what it has not heard; what is appended next it needs no more."""
+        """Send what ``listener`` has not had yet; leave out for it the entry that is appended next."""
         self._tell(listener, self._pieces(listener.dialect, self._past.get(listener, 0)))
         if self._sent is not None:
             self._note_sent(listener, self._sent)

@@ -55,10 +55,9 @@ class Reader(Protocol):
 
 
 class Turns:
-    """Lets one reader at a time go on in each turn of the reactor.
+    """A queue that wakes one waiter in each turn of the reactor.
 
-    What was read has to be formatted in the reactor's thread. So however many clients read, all others are
-    served between any two pages.
+    Pages are formatted in the reactor's thread. However many clients read, all others are served between two.
     """
 
     def __init__(self, clock: IReactorTime) -> None:
@@ -66,7 +65,7 @@ class Turns:
         self._waiting: deque[Deferred[None]] = deque()
 
     def next(self) -> Deferred[None]:
-        """Fires in a turn of the reactor in which no other reader goes on."""
+        """Fires in a turn of the reactor in which no other waiter is woken."""
         done: Deferred[None] = Deferred()
         self._waiting.append(done)
         if len(self._waiting) == 1:
@@ -81,9 +80,10 @@ class Turns:
 
 
 class Replay:
-    """Reads from ``archive`` for readers. ``state`` and ``told`` give the chat's present ones, ``seen`` the
-    last id that a user got before they left, ``last_in`` the id of a conversation's last entry. ``sent`` is
-    called with each reader and each entry or page that is sent to it.
+    """Reads from ``archive`` for readers.
+
+    ``state`` and ``told`` give the chat's present ones, ``last_in`` the id of a conversation's last entry.
+    ``sent(reader, entry or page)`` logs what is sent; it is None unless the log level is debug.
 
     Whatever the store raises comes out of each coroutine.
     """
@@ -95,7 +95,6 @@ class Replay:
         clock: IReactorTime,
         state: Callable[[], State],
         told: Callable[[], int],
-        seen: Callable[[User], int],
         last_in: Callable[[Conversation], int],
         sent: Callable[[Any, Logged | Page], None] | None = None,
     ) -> None:
@@ -104,7 +103,6 @@ class Replay:
         self.turns = Turns(clock)
         self._state = state
         self._told = told
-        self._seen = seen
         self._last_in = last_in
         self._sent = sent
 
@@ -157,7 +155,7 @@ class Replay:
 
     async def _send_history(self, reader: Reader, user: User, upto: int, pages: bool) -> None:
         """Send pages of conversations, or all private messages missed; then the events about ``user``."""
-        seen = self._seen(user)
+        seen, _ = reader.missed
         conversations = self._readable(user)
         directs = [conversation for conversation in conversations if conversation.pair]
         if not pages:
@@ -186,19 +184,24 @@ class Replay:
             await self.turns.next()
             if reader.leaving:
                 return
-            entries = self._entries(found) if self._state().may_read(user, conversation) else ()
+            sent += 1
+            if not self._state().may_read(user, conversation):
+                continue  # the user was put out of the group meanwhile
+            entries = self._entries(found)
             page = Page(conversation, entries, found.more, False, False, reader=user, seen=seen)
             reader.send(reader.dialect.answer(PUSHED, page))
             if self._sent is not None:
                 self._sent(reader, page)
             await _room(reader)
-            sent += 1
             room -= sum(len(entry.event.body.encode()) for entry in entries)
             if room <= 0:
                 break
-        if sent < len(conversations):
-            listed = await self._list(reader, user, conversations, sent)
-            reader.send(reader.dialect.answer(PUSHED, listed))
+        others = [one for one in conversations[sent:] if self._state().may_read(user, one)]
+        if others:
+            listed = await self._list(reader, user, others, 0)
+            await self.turns.next()
+            if not reader.leaving:
+                reader.send(reader.dialect.answer(PUSHED, listed))
 
     async def _list(
         self, reader: Reader, user: User, conversations: list[Conversation], skip: int
@@ -232,7 +235,7 @@ class Replay:
         """Send the entries with ``after`` < id <= ``upto``, as if told now.
 
         Those in ``conversations`` and those about ``user``; without their ``own`` if so told. ``counted``
-        says that `sent` was called for them before.
+        says that these deliveries are in the debug log already.
         """
         while after < upto and not reader.leaving:
             found = await self._archive.following(conversations, user, after, READ_AHEAD, READ_SIZE, upto)

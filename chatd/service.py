@@ -112,7 +112,6 @@ class Chat:
             clock,
             lambda: self._state,
             lambda: self._journal.told,
-            lambda user: self._journal.seen(user),
             lambda conversation: self._journal.last_in(conversation),
             None if traffic is None else traffic.sent,
         )
@@ -139,7 +138,7 @@ class Chat:
         return self._journal.told
 
     def next_turn(self) -> Deferred[None]:
-        """Fires in a turn of the reactor in which no other client that asks for much is served."""
+        """Fires in a reactor turn of its own: one page or one client that asks for much is served in it."""
         return self._replay.turns.next()
 
     # What clients do.
@@ -416,9 +415,9 @@ class Chat:
         self._answer_with_list(client, request, Help(tuple(c.COMMANDS.values())))
 
     def _answer_with_list(self, client: Client, request: Request, answer: Answer) -> None:
-        """Answer in its turn; the client's next command is decided in a turn of the reactor of its own.
+        """Answer in its turn; the client's next command is decided in a reactor turn of its own.
 
-        So a client has one list under way, and one list is formatted in a turn if many clients ask for them.
+        So each client has one list under way, however many it asks for.
         """
 
         def reply() -> None:
@@ -426,7 +425,7 @@ class Chat:
             client.answer(request, answer)
 
         def give_up() -> None:
-            client.refuse(request, _not_stored())
+            client.refuse(request, Refusal("storage_failed", why=reason("not_answered")))
             client.resume()
 
         client.pause()
@@ -520,8 +519,9 @@ class Chat:
             if self._traffic is not None:
                 self._traffic.received(author, told, private)
             event = told.event
-            if event.subject is not None and not event.said:
-                subject = self._present.get(event.subject.id, ())
+            about = event.subject
+            if about is not None and not event.said and (audience is None or about.id in audience):
+                subject = self._present.get(about.id, ())
             burst = self._burst_to(audience, stored=True)
         else:
             burst = self._burst_to(audience, stored=False)

@@ -49,8 +49,8 @@ class Session:
 
     ``leaving`` is set once nothing that it sends counts any more: its carrier hands nothing over then.
     ``counts`` says whether what it gets counts as seen by its user, and ``upto`` is the id of the last entry
-    that it could be told, once it has departed. ``missed`` says what its user missed: the entries with an id
-    above the first number and up to the second, or all that follow if that is None.
+    that it could be told, once it has departed. The user has missed the
+    entries with an id above ``missed[0]`` and up to ``missed[1]``; up to now if that is None.
     """
 
     _log = Logger()
@@ -82,7 +82,7 @@ class Session:
         self._linger = 0.0
         self._held: list[bytes] | None = None
         self._held_size = 0
-        # A hello after which it is open how the client reads, and the request that showed it.
+        # The hello of a client that may be the reference client, and its next request if that is ``LST``.
         self._hello: Request | None = None
         self._shows: Request | None = None
         self._buffer: WelcomeBuffer | None = None

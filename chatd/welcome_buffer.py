@@ -21,11 +21,11 @@ LINE_BY_LINE_SECONDS: Final = 5.0
 
 
 class WelcomeBuffer:
-    """Keeps frames in front of ``outbox``, in order, until it is taken or ends by itself.
+    """Buffers frames in front of ``outbox``, in order, until the session calls `take`.
 
     A silent client gets all of it at once after `QUIET_SECONDS`, or line by line, ``pace`` seconds apart, if
     missed messages are in it. ``is_read`` says whether the client is read from: if it is not, its silence
-    means nothing. ``on_end`` is called when the buffer has nothing more to do; it takes what is left.
+    means nothing. ``on_end`` is called when it may hold them no longer, and has to call `take`.
     """
 
     def __init__(

@@ -24,8 +24,8 @@ class Chunks(SessionCarrier):
     A chunk is one frame; but one that ends in a newline is one frame a line, and a client without a name is
     only heard line by line. An empty frame says nothing, and one CR before a newline is forgiven.
 
-    While the session pauses it, the carrier reads on, up to the length of a line, and cuts what it reads: two
-    writes of the client would be one read after the pause.
+    While paused, the carrier still reads, up to the length of a line, and still cuts by time. If it stopped,
+    two writes would arrive as one read, and nobody could tell them apart.
     """
 
     def __init__(self, open_session: Callable[[Any], Session], clock: IReactorTime, limits: Limits) -> None:

@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatd.carriers.foreign import NO_HTTP, NO_TLS
+from chatd.core.language import N_
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 from chatd.dialects.wire import Dialect
@@ -58,7 +59,7 @@ OPENINGS: Final = (
 
 STRANGERS: Final = {
     "TLS": NO_TLS,
-    "IRC": "this daemon speaks no IRC: connect with telnet and say IAM and a nick",
+    "IRC": N_("this daemon speaks no IRC: connect with telnet and say IAM and a nick"),
     "HTTP": NO_HTTP,
 }
 """Who can't be served, and why."""

@@ -10,8 +10,9 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
 from chatd.carriers.carrier import SessionCarrier
+from chatd.core.language import N_
 from chatd.core.limits import Limits
-from chatd.core.refusals import Refusal
+from chatd.core.refusals import Phrase, Refusal, reason
 from chatd.dialects.wire import Dialect
 from chatd.json_values import Fault, JsonValues
 from chatd.session import Session
@@ -59,12 +60,14 @@ class JsonStream(SessionCarrier):
         if isinstance(value, bytes):
             self.session.receive(value)
         elif value.kind == "too_long":
-            self.session.break_off(Refusal("too_long", what="a JSON value", limit=self._limits.json))
+            self.session.break_off(
+                Refusal("too_long", what=Phrase(N_("a JSON value")), limit=self._limits.json)
+            )
         elif value.kind == "too_deep":
-            why = f"it is more than {self._limits.depth} levels deep"
+            why = reason("too_deep", limit=self._limits.depth)
             self.session.break_off(Refusal("bad_json", why=why))
         else:
-            self.session.misread(Refusal("bad_json", why="it breaks off in the middle"))
+            self.session.misread(Refusal("bad_json", why=reason("cut_off")))
         return True
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:

@@ -10,8 +10,9 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.protocols.basic import LineOnlyReceiver
 
 from chatd.carriers.carrier import SessionCarrier
+from chatd.core.language import N_
 from chatd.core.limits import Limits
-from chatd.core.refusals import Refusal
+from chatd.core.refusals import Phrase, Refusal
 from chatd.session import Session
 
 
@@ -49,7 +50,7 @@ class Lines(SessionCarrier, LineOnlyReceiver):
             return False
         line = self._lines.popleft().removesuffix(b"\r")
         if len(line) > self._limit:
-            self.session.break_off(Refusal("too_long", what="the line", limit=self._limit))
+            self.session.break_off(Refusal("too_long", what=Phrase(N_("the line")), limit=self._limit))
         elif line:
             self.session.receive(line)
         return True

@@ -440,7 +440,8 @@ class Link:
             self._up = clock() > begun + UNWELCOMED
             self._turns = None
             taking.cancel()
-            await asyncio.gather(taking, return_exceptions=True)
+            with contextlib.suppress(asyncio.CancelledError, OSError):
+                await taking
 
     async def _take_turns(
         self, writer: asyncio.StreamWriter, course: CourseWork, turns: asyncio.Queue[str]

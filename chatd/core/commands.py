@@ -407,7 +407,7 @@ class Join(Command, frozen=True):
     example="/join wob",
 )
 class Enter(Command, frozen=True):
-    # No name is the lobby's.
+    # Empty means the lobby: /leave of the chat room where one is in no room.
     group: GroupField
     missing: MissingField = "refuse"
 

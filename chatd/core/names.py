@@ -4,8 +4,8 @@ A name has two forms. The shown one keeps its case; the key says who it is: `Str
 `ｓｔｒａｓｓｅ` are one person. Keys come from PRECIS (RFC 8264) and its profile for nicknames (RFC 8266).
 Names with different keys may look alike (`alice` and `a1ice`); UTS 39 says which do.
 
-`parse_nick` and `parse_group` read a name, of anybody. `check_new` is for a name that nobody has yet: it
-refuses more, and may come to refuse still more, because names that are stored stay readable.
+`parse_nick` and `parse_group` accept every name that may be stored. `check_new` is stricter: it applies only
+when a name is taken for the first time, so it can be tightened without locking anybody out.
 """
 
 import re
@@ -65,16 +65,16 @@ _PLAIN = re.compile(rf"(?!#)[^\x00-\x20\x7f-\U0010ffff{re.escape(_SYNTAX)}]+")
 # do ASCII digits.
 _MIXES = {"CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO", "IDEOGRAPHIC", "MODIFIER", "DIGIT"}
 
-# Marks that stand on letters of any alphabet are called so.
+# Unicode names of marks that fit letters of any alphabet begin so.
 _ANY_LETTER = {"COMBINING"}
 
 _DOT_ABOVE = "\u0307"
-# Letters with a dot, which another one covers: Unicode's property Soft_Dotted, as far as names may have it.
+# Letters whose own dot hides a second one: Unicode's Soft_Dotted, as far as names may have such letters.
 _SOFT_DOTTED = frozenset("ij\u0249\u0268\u029d\u03f3\u0456\u0458")
 
 _PRECIS = get_profile("NicknameCaseMapped")
 
-# What ASCII characters look like; m, which looks like two, and what looks like no ASCII are left out.
+# Skeletons of single ASCII characters. `skeleton` does m itself (rn); % and " take its slow way.
 _ASCII = "".join(
     alike if len(alike := PROTOTYPES.get(code, chr(code))) == 1 else chr(code) for code in range(128)
 )
@@ -161,9 +161,10 @@ def skeleton(text: str) -> str:
 def looks(name: Name) -> set[str]:
     """What ``name`` looks like: names that have one of these in common look alike.
 
-    They are skeletons of the name as it is shown, of its key, and of its key in capitals. The first two are
-    folded, so that `AIice` looks like `alice` though its A is a capital. The capitals are not, so that `Ilse`
-    and `Lise` stay apart; `ALlCE`, as it is shown, looks like `alice` in capitals.
+    They are skeletons of the name as it is shown, unless that is its key, of its key, and of its key in
+    capitals. The first two are folded as well, so that `AIice` looks like `alice` though its A is a capital.
+    The capitals are not, so that `Ilse` and `Lise` stay apart; `ALlCE`, as it is shown, looks like `alice` in
+    capitals.
     """
     shown, key = name
     found = {skeleton(skeleton(key).casefold()), skeleton(key.upper())}

@@ -49,6 +49,9 @@ SENTENCES: Final[dict[str, str]] = {
 REASONS: Final[dict[str, str]] = {
     "not_stored": N_("not stored: the disk could not be written, nothing was sent"),
     "not_read": N_("the log could not be read from the disk"),
+    "not_answered": N_("not answered: the disk could not be written"),
+    "too_deep": N_("it is more than {limit} levels deep"),
+    "cut_off": N_("it breaks off in the middle"),
     "no_string": N_("{name} is a string"),
     "no_choice": N_("{name} is one of {choices}"),
     "no_number": N_("{name} is a whole number from {low}"),

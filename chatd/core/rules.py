@@ -101,7 +101,7 @@ def _create(state: State, actor: User, command: c.CreateGroup) -> Decision:
         raise Refusal("bad_group", group=command.group, why=bad.reason) from None
     taken = state.find_group(command.group)
     if taken is not None:
-        raise Refusal("group_exists", group=taken.name)
+        raise Refusal("group_exists", group=taken.name if taken.visible_to(actor) else command.group)
     try:
         check_new(name)
         alike = state.group_like(name)
@@ -124,7 +124,7 @@ def _join(state: State, actor: User, command: c.Join) -> Decision:
     if actor.id in group.members:
         raise Refusal("already_member", nick=actor.nick, group=group.name)
     if actor.id in group.banned:
-        raise Refusal("banned", nick=actor.nick, group=group.name)
+        raise Refusal("banned", nick=actor.nick, group=command.group)
     # An owner is out of the group only when it is empty, and walks back in.
     invited = actor.id in group.invited or actor.id == group.owner.id
     if group.visibility == "private" and not invited:

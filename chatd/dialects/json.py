@@ -56,12 +56,12 @@ NAME_LENGTH: Final = 64
 SENDERS: Final = ("from", "sender", "name")
 
 THANKS: Final = "ack-"
-"""What the actions begin with that some course-work clients thank for a relay with: they want no answer, and
-some take a refusal for the end of the connection.
+"""Prefix of the actions with which some course-work clients acknowledge a relayed message. They expect no
+answer, and some disconnect on a refusal.
 """
 
 CLIENTS: Final = ("clients", "msg", "data", "list")
-"""Where course-work clients look for who is connected; some die when it is not where they look."""
+"""The keys under which course-work clients look for the list of clients; some crash if theirs is missing."""
 
 ACTIONS: Final[dict[str, Declaration]] = {action: row for row in COMMANDS.values() for action in row.actions}
 """Every name that a client may give an action."""

@@ -74,7 +74,7 @@ SLASHES: Final[dict[str, Declaration]] = {row.slash: row for row in COMMANDS.val
 """What is typed behind a slash."""
 
 TIMELESS: Final = b"\xff\xff"
-"""In a frame with its time: an answer, which no time belongs to."""
+"""Stands for the hour and minute in a frame of the bonuses that answers or refuses."""
 
 Place = Literal["door", "question", "no room", "lobby", "room"]
 """Where a client is: not identified yet; asked which room it wants; in none; in the lobby; in a room."""
@@ -83,7 +83,7 @@ _MOVES: Final = (Enter, CreateGroup)
 """The commands that go to another place; `Leave` does so where one is in the group that it names."""
 
 _OUTSIDE: Final = ("not_member", "no_such_group")
-"""How somebody is refused who was put out of the room."""
+"""The codes that refuse what is said in a room that its author was put out of."""
 
 _ROLES: Final = {"owner": "propriétaire", "operator": "opérateur", "invited": "invitation"}
 _KINDS: Final = {"group": "salon", "direct": "privé"}

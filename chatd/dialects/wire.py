@@ -23,9 +23,9 @@ class Request(msgspec.Struct, frozen=True, eq=False):
     for a client without a name. ``granted`` is in force only if the request is granted, and ``then``
     is asked only then; what the client sends behind such a request is not read before that is known.
     ``upto`` is the id of the last entry that a page may show, if it may not show all.
-    ``pace`` of a hello is not 0 if the client may yet show that it takes each read for one line: then these
-    are the seconds between two lines until it says more, or has been silent for a while. ``amend`` gives
-    a frame that was not written before the client ``becomes`` what it shows, as it is in that dialect.
+    ``pace`` is set for the hello of a client that may be the reference client of the text protocol: the
+    seconds between two lines until it is known which client it is. ``amend`` rewrites a frame that is still
+    buffered to its form in the dialect that the client ``becomes``.
     """
 
     command: Command | Refusal
@@ -59,7 +59,7 @@ class Dialect(Protocol):
 
     @property
     def list_size(self) -> int:
-        """Bytes in the answer that lists entries of the log, at most: no page is read beyond them."""
+        """The largest answer that lists entries of the log, in bytes. A page is read no further."""
 
     @property
     def pace(self) -> float:
@@ -81,10 +81,10 @@ class Dialect(Protocol):
         """The frame that refuses ``request``, or that says why the connection closes when there is none."""
 
     def told(self, told: Told) -> bytes:
-        """The frame that tells an audience; the same for all of it, and empty if it hears nothing of that."""
+        """The frame for an event, the same for all who speak this dialect; empty if they don't hear it."""
 
     def told_subject(self, told: Told) -> bytes:
-        """The frame that tells of an event the user whom it is about, who hears of it everywhere."""
+        """The frame for the user whom an event is about (who was invited, kicked), wherever that user is."""
 
 
 Wires = Mapping[str, Mapping[str, Callable[[Limits], Dialect]]]

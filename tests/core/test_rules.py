@@ -129,12 +129,13 @@ class Creating(PlayTestCase):
         """)
 
     def test_a_name_is_taken_in_any_case_and_even_by_a_private_group(self) -> None:
+        """Whose own spelling is not told."""
         self.play("""
             alice: cg;Wob;private
                 alice created Wob: private
                 told: alice
             bob: cg;wOB
-                group_exists: there is a group Wob already: join it, or choose another name
+                group_exists: there is a group wOB already: join it, or choose another name
         """)
 
     def test_bad_names(self) -> None:
