@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import ast
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
 
+from twisted.enterprise.adbapi import ConnectionPool
+from twisted.protocols.basic import LineOnlyReceiver
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatd.carriers.lines import Lines
+from chatd.factory import ChatFactory
+from chatd.store.store import Store
+
 ROOT = Path(__file__).resolve().parent.parent
+ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
 
 # Room -> the rooms that it may import from, besides itself. A room is a folder or a file of chatd/.
 ROOMS: dict[str, set[str]] = {
@@ -239,3 +247,20 @@ class TheChecker(SynchronousTestCase):
         self.assertEqual(objections("import sqlite3", "session"), ["line 1: session imports sqlite3"])
         self.assertEqual(len(objections("from twisted.enterprise import adbapi", "service")), 1)
         self.assertEqual(len(objections("import threading", "store")), 1)
+
+
+class CourseRequirements(SynchronousTestCase):
+    """What ARCHITECTURE.md says of them is so."""
+
+    def test_lines_are_of_the_line_receiver_family(self) -> None:
+        self.assertIn("`Lines` is Twisted's `LineOnlyReceiver`", ARCHITECTURE)
+        self.assertTrue(issubclass(Lines, LineOnlyReceiver))
+
+    def test_the_store_is_adbapi_over_sqlite3(self) -> None:
+        self.assertIn("`twisted.enterprise.adbapi` over `sqlite3`", ARCHITECTURE)
+        pool = inspect.signature(Store).parameters["pool"].default
+        self.assertIs(pool, ConnectionPool)
+
+    def test_all_factories_share_the_sessions(self) -> None:
+        self.assertIn("share one `Sessions`", " ".join(ARCHITECTURE.split()))
+        self.assertEqual(list(inspect.signature(ChatFactory).parameters), ["sessions", "wire"])

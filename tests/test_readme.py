@@ -1,0 +1,59 @@
+"""README's session, as it stands, with real sockets."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.daemon_process import ROOT, Client, Daemon
+
+PAGE = (ROOT / "README.md").read_text("utf-8")
+SESSION = PAGE[PAGE.index("## A session to copy") : PAGE.index("Clients that wait for the daemon")]
+BLOCKS = [block.split("\n") for block in re.findall(r"(?:^    .*\n)+", SESSION, re.MULTILINE)]
+SAID = re.findall(r"`(MSG [^`]+)`", SESSION)
+"""What the text between the blocks has alice type."""
+
+ELLIPSIS = "\N{HORIZONTAL ELLIPSIS}"
+TIME = re.escape("2026-11-26T10:00:00.000Z")
+
+
+class Session(SynchronousTestCase):
+    def setUp(self) -> None:
+        folder = Path(self.mktemp())
+        folder.mkdir(parents=True)
+        self.daemon = Daemon(folder)
+        self.daemon.__enter__()
+        self.addCleanup(self.daemon.kill)
+
+    def test_as_it_stands(self) -> None:
+        telnet, nc, alice_reads, bob_reads, tp6 = BLOCKS
+        alice, bob = self.connects(), self.connects()
+        self.plays(alice, telnet)
+        self.plays(bob, nc)
+        self.plays(alice, alice_reads)
+        alice.says(SAID[0])
+        self.plays(bob, bob_reads)
+        said = re.search(r"printf '([^']+)'", tp6[0])
+        assert said is not None
+        carol = self.connects().says(said[1].encode())
+        self.plays(carol, tp6[:2])
+        alice.says(SAID[1])
+        self.plays(carol, tp6[2:])
+
+    def connects(self) -> Client:
+        """A new client of the port that takes every wire."""
+        client = self.daemon.connect("auto")
+        self.addCleanup(client.close)
+        return client
+
+    def plays(self, client: Client, block: list[str]) -> None:
+        """Send the lines with ``>`` and expect those with ``<``."""
+        for line in block:
+            mark, _, text = line.strip().partition(" ")
+            if mark == ">":
+                client.says(text)
+            elif mark == "<":
+                pattern = re.escape(text).replace(ELLIPSIS, ".*").replace(TIME, ".*")
+                self.assertRegex(client.line(), rf"\A{pattern}\Z")
