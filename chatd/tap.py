@@ -194,15 +194,17 @@ def _user() -> tuple[int, int] | None:
         runner = frame.f_locals.get("self")
         if isinstance(runner, ApplicationRunner):
             uid, gid = runner.config.get("uid"), runner.config.get("gid")
-            root = os.geteuid() == 0
-            if uid is None or (gid is not None and not root):
+            if uid is None:
                 return None
-            try:
-                group = pwd.getpwuid(uid).pw_gid
-            except KeyError:
-                raise ConfigError(f"--uid {uid} is no user of this machine") from None
-            return (uid, group if gid is None else gid) if root else None
+            return (uid, _group_of(uid) if gid is None else gid) if os.geteuid() == 0 else None
     return None
+
+
+def _group_of(uid: int) -> int:
+    try:
+        return pwd.getpwuid(uid).pw_gid
+    except KeyError:
+        raise ConfigError(f"--uid {uid} is no user of this machine") from None
 
 
 @contextmanager

@@ -259,8 +259,8 @@ class Stage:
         """The same, with everything still to be heard."""
         peer = self.connect("text").says(f"IAM {nick}")
         self.wait(QUIET_SECONDS)
-        session: Any = peer.protocol.session  # type: ignore[attr-defined]
-        while session._buffer is not None:
+        protocol: Any = peer.protocol
+        while protocol.session._buffer is not None:
             self.wait(0.04)  # line by line, what was missed
         return peer
 
