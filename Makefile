@@ -49,7 +49,7 @@ format: $(DEV) ## let the formatter and the linter's safe fixes rewrite the code
 	$(BIN)/ruff format .
 
 spec: $(DEV) ## write SPEC.md's generated tables again from the code
-	$(BIN)/python -m chatd.spec SPEC.md
+	$(BIN)/python -m tools.spec SPEC.md
 
 messages: $(DEV) ## collect the sentences to be translated into the catalogues and compile them
 	$(PYBABEL) extract --keywords=N_ --sort-output --no-location --width=100 --output=build/chat.pot chatd
@@ -83,7 +83,7 @@ crash: $(DEV) ## kill -9, a full disk, a jumping clock, crowds: compare (ARGS="-
 	$(BIN)/python -m bench.crash $(ARGS)
 
 fuzz: $(DEV) ## throw 100,000 hostile chunks at every wire (ARGS="--chunks 5000 --seed 7 --wire json")
-	$(BIN)/python -m tests.fuzz $(ARGS)
+	$(BIN)/python -m tests.support.fuzz $(ARGS)
 
 lock: ## compile the lock files again (needs uv; ARGS=--upgrade moves the pins)
 	$(COMPILE) -o requirements.lock > /dev/null

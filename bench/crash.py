@@ -9,7 +9,8 @@ compared with what is stored:
 - a watcher got everything that it may read, once and in order, over all its connections.
 
 First it is killed at random moments, hundreds of times, and started again on the same files. Then come the
-ordeals of tests/ordeals.py and of bench/ordeals.py. Run as ``make crash``; ``--only`` names what to run.
+scenarios of tests/support/crash_scenarios.py and of bench/scenarios.py. Run as ``make crash``; ``--only``
+names what to run.
 The exit code is 1, and the files are kept, when anything is not so.
 """
 
@@ -32,9 +33,18 @@ from pathlib import Path
 from typing import Final
 
 from bench.greedy import greedy_readers
-from bench.ordeals import idle_crowd, slow_reader, small_disk
-from tests.daemon_process import PATIENCE, Client
-from tests.ledger import (
+from bench.scenarios import idle_crowd, slow_reader, small_disk
+from tests.support.crash_scenarios import (
+    OTHERWISE,
+    Outcome,
+    end,
+    full_disk,
+    killed_unacked,
+    moving_clock,
+    started,
+)
+from tests.support.daemon_process import PATIENCE, Client
+from tests.support.ledger import (
     AGAIN,
     DISORDER,
     GAPS,
@@ -51,7 +61,6 @@ from tests.ledger import (
     read_log,
     read_pages,
 )
-from tests.ordeals import OTHERWISE, Outcome, end, full_disk, killed_unacked, moving_clock, started
 
 LONGEST = 0.2
 """Seconds that the daemon lives at most, once it serves."""

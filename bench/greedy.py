@@ -11,8 +11,8 @@ from time import perf_counter, sleep
 from typing import Final
 
 from bench.servers import peak_memory
-from tests.daemon_process import PATIENCE, Client, Daemon
-from tests.ordeals import Outcome, end, started
+from tests.support.crash_scenarios import Outcome, end, started
+from tests.support.daemon_process import PATIENCE, Client, Daemon
 
 IMAGES: Final = 300
 IMAGE: Final = ("#" * 95 + "\n") * 500

@@ -17,8 +17,8 @@ from bench.databases import BACK, killed, stored
 from bench.load import PATIENCE, Failed
 from bench.servers import SERVERS, Server, cpu
 from bench.talk import Figures
-from chatd.replay import RECENT_PAGES
-from tests.daemon_process import Client
+from chatd.chat.replay import RECENT_PAGES
+from tests.support.daemon_process import Client
 
 MESSAGES: Final = 1_000_000
 FEW: Final = 10_000

@@ -29,7 +29,7 @@ from typing import Final
 
 from bench.load import PATIENCE, Failed
 from bench.servers import chatd, cpu, memory
-from tests.daemon_process import Client, environment
+from tests.support.daemon_process import Client, environment
 
 SIZES: Final = ((80, 24), (200, 50))
 

@@ -17,7 +17,7 @@ from time import perf_counter
 from typing import Final, NamedTuple
 
 from bench.load import GROUPS, PATIENCE, PLAIN_ROOMS, Words
-from tests.daemon_process import Daemon
+from tests.support.daemon_process import Daemon
 
 BASELINE: Final = Path(__file__).with_name("baseline.py")
 

@@ -10,9 +10,9 @@ from typing import IO
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.daemon_process import PATIENCE, Daemon
+from tests.support.daemon_process import PATIENCE, Daemon
 
-PROGRAM = Path(__file__).with_name("coursework_tp6.py")
+PROGRAM = Path(__file__).parent / "support" / "coursework_tp6.py"
 
 
 class Student:

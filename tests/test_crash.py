@@ -11,9 +11,9 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.daemon_process import PATIENCE, Client, Daemon
-from tests.ledger import Entry, JsonWriter, Tally, TextWriter, Writer, read_log, read_pages
-from tests.ordeals import FileSizes, Outcome, full_disk, killed_unacked, moving_clock
+from tests.support.crash_scenarios import FileSizes, Outcome, full_disk, killed_unacked, moving_clock
+from tests.support.daemon_process import PATIENCE, Client, Daemon
+from tests.support.ledger import Entry, JsonWriter, Tally, TextWriter, Writer, read_log, read_pages
 
 CYCLES = 20
 ACKS = 80

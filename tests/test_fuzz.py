@@ -10,13 +10,13 @@ from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.carriers.lines import Lines
+from chatd.connections.factory import Sessions
+from chatd.connections.outbox import Outbox
+from chatd.core.requests import Request
+from chatd.daemon.wires import wire_names
 from chatd.dialects.text import TextDialect
-from chatd.dialects.wire import Request
-from chatd.factory import Sessions
-from chatd.outbox import Outbox
-from chatd.wires import wire_names
-from tests import fuzz
-from tests.manners import MANNERS
+from tests.support import fuzz
+from tests.support.wire_samples import MANNERS
 
 SEED = 7
 
@@ -78,7 +78,7 @@ class TheFuzz(SynchronousTestCase):
             fuzz.play("text", SEED, 0, 100)
         self.assertIn(wrong, str(caught.exception))
         self.assertEqual(
-            caught.exception.__notes__, [f"python -m tests.fuzz --wire text --seed {SEED} --round 0"]
+            caught.exception.__notes__, [f"python -m tests.support.fuzz --wire text --seed {SEED} --round 0"]
         )
 
     def test_a_mistake_in_the_log(self) -> None:

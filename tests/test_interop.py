@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.dialects.json import CLIENTS
-from chatd.session import LINGER, MOST_REFUSALS
-from chatd.welcome_buffer import LINE_BY_LINE_SECONDS, QUIET_SECONDS
-from tests.harness import HINT, Peer, Stage, StageTestCase
+from chatd.connections.session import MAX_ANONYMOUS_REFUSALS, REFUSAL_LINGER_SECONDS
+from chatd.connections.welcome_buffer import LINE_BY_LINE_SECONDS, QUIET_SECONDS
+from chatd.dialects.json import CLIENT_LIST_KEYS
+from tests.support.in_memory_daemon import HINT, Peer, Stage, StageTestCase
 
 PACE = 0.04
 FRAME = 60_000
@@ -450,7 +450,7 @@ GENERATIONS: list[tuple[str, list[bytes]]] = [
 
 def listed(*nicks: str) -> str:
     """A list of clients wherever one of them looks for it."""
-    return ",".join(f'"{key}":{json.dumps(nicks, separators=(",", ":"))}' for key in CLIENTS)
+    return ",".join(f'"{key}":{json.dumps(nicks, separators=(",", ":"))}' for key in CLIENT_LIST_KEYS)
 
 
 def answered(generation: int) -> list[bytes]:
@@ -1068,7 +1068,7 @@ class WebPage(StageTestCase):
                     self.assertEqual(heard.count(b"HTTP"), 1, (wire, pieces_[0]))
                     self.assertLessEqual(heard.count(b"\n"), 2)  # WHO, where text is greeted
                     peer.hangs_up()
-        self.stage.wait(LINGER)
+        self.stage.wait(REFUSAL_LINGER_SECONDS)
         self.assertEqual(bob.hears(), b"")
 
     def test_a_long_url(self) -> None:
@@ -1081,7 +1081,7 @@ class WebPage(StageTestCase):
                 for at in range(0, len(said), 1460):
                     peer.says(said[at : at + 1460])
                 self.assertLessEqual(peer.hears().count(b"\n"), 2)
-                self.stage.wait(LINGER)
+                self.stage.wait(REFUSAL_LINGER_SECONDS)
                 self.assertTrue(peer.closed)
         self.assertEqual(bob.hears(), b"")
 
@@ -1113,13 +1113,13 @@ class WebPage(StageTestCase):
             ("auto", b"MSG x\n", b"IAM eve\n"),
         ):
             with self.subTest(wire):
-                peer = self.stage.connect(wire).says(wrong * MOST_REFUSALS + hello)
+                peer = self.stage.connect(wire).says(wrong * MAX_ANONYMOUS_REFUSALS + hello)
                 self.stage.wait(0.5)
                 self.assertEqual(peer.hears().count(b"too_many_refusals"), 1)
-                self.stage.wait(LINGER)
+                self.stage.wait(REFUSAL_LINGER_SECONDS)
                 self.assertEqual((peer.closed, peer.wire.aborted), (True, False))
                 self.assertEqual(bob.hears(), b"")
-                peer = self.stage.connect(wire).says(wrong * (MOST_REFUSALS - 1) + hello + wrong * 9)
+                peer = self.stage.connect(wire).says(wrong * (MAX_ANONYMOUS_REFUSALS - 1) + hello + wrong * 9)
                 self.stage.wait(1)
                 self.assertFalse(peer.closed)
                 self.assertEqual(bob.lines()[0], "ARR eve")

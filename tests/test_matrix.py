@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.daemon_process import Client, Daemon
+from tests.support.daemon_process import Client, Daemon
 
 END = "the end"
 

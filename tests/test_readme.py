@@ -7,7 +7,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.daemon_process import ROOT, Client, Daemon
+from tests.support.daemon_process import ROOT, Client, Daemon
 
 PAGE = (ROOT / "README.md").read_text("utf-8")
 SESSION = PAGE[PAGE.index("## A session to copy") : PAGE.index("Clients that wait for the daemon")]

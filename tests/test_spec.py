@@ -8,10 +8,10 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd import spec
-from chatd.wires import wire_names
-from tests.conversation import Play, Surprise, in_markdown
-from tests.daemon_process import ROOT, Daemon
+from chatd.daemon.wires import wire_names
+from tests.support.conversation import Play, Surprise, in_markdown
+from tests.support.daemon_process import ROOT, Daemon
+from tools import spec
 
 SPEC = ROOT / "SPEC.md"
 TRANSCRIPTS = sorted((ROOT / "tests" / "transcripts").glob("*.chat"))

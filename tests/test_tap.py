@@ -20,11 +20,12 @@ from twisted.python.usage import UsageError
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from chatd import __version__
-from chatd.config import Config, ConfigError, Log
 from chatd.core.limits import Limits
-from chatd.tap import Options, assemble, configuration, parse_listener
-from tests.certificates import self_signed
-from tests.daemon_process import PATIENCE, TAC, Client, Daemon, twistd, without_privileges
+from chatd.daemon.config import Config, ConfigError, Log
+from chatd.daemon.wiring import assemble, parse_listener
+from chatd.tap import Options, configuration
+from tests.support.certificates import self_signed
+from tests.support.daemon_process import PATIENCE, TAC, Client, Daemon, twistd, without_privileges
 
 NO_LISTENER = "a listener is WIRE=ENDPOINT with one of auto, json, text, tp6, tp6-bonus first"
 

@@ -13,11 +13,11 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatd.carriers.foreign import NO_HTTP, NO_TLS, TLS, RequestLine
+from chatd.connections.session import Session
 from chatd.core.language import N_
 from chatd.core.refusals import Phrase, Refusal
-from chatd.session import Session
 
-LONGEST_START: Final = 64 * 1024
+MAX_FIRST_LINE: Final = 64 * 1024
 """Bytes of a first line that may still turn out to be HTTP, at most; a carrier may keep it until then."""
 
 
@@ -96,9 +96,9 @@ class SessionCarrier(Protocol):
             self._request_line = None
         if is_http:
             self._refuse_stranger("HTTP", NO_HTTP)
-        elif is_http is None and line.size > LONGEST_START:
+        elif is_http is None and line.size > MAX_FIRST_LINE:
             self.session.break_off(
-                Refusal("too_long", what=Phrase(N_("the first line")), limit=LONGEST_START)
+                Refusal("too_long", what=Phrase(N_("the first line")), limit=MAX_FIRST_LINE)
             )
 
     def _refuse_stranger(self, name: str, why: str) -> None:
@@ -118,12 +118,12 @@ class SessionCarrier(Protocol):
         self.session.lost(broken=reason.check(ConnectionDone) is None)
 
     def pauseProducing(self) -> None:
-        """See `chatd.session.Carrier`."""
+        """See `chatd.connections.session.Carrier`."""
         self._paused = True
         self.transport.pauseProducing()
 
     def resumeProducing(self) -> None:
-        """See `chatd.session.Carrier`."""
+        """See `chatd.connections.session.Carrier`."""
         self._paused = False
         self.transport.resumeProducing()
         self.go_on()

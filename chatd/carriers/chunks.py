@@ -11,11 +11,11 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
 from chatd.carriers.carrier import SessionCarrier
-from chatd.carriers.gap import Gap
+from chatd.carriers.idle_timer import IdleTimer
+from chatd.connections.session import Session
 from chatd.core.language import N_
 from chatd.core.limits import Limits
 from chatd.core.refusals import Phrase, Refusal
-from chatd.session import Session
 
 
 class Chunks(SessionCarrier):
@@ -32,7 +32,7 @@ class Chunks(SessionCarrier):
         super().__init__(open_session)
         self._limit = limits.line
         self._most = limits.line + 1  # a CR may be part of it, that turns out to be part of the line's end
-        self._gap = Gap(clock, self._end_chunk)
+        self._gap = IdleTimer(clock, self._end_chunk)
         # What may still go on; the whole chunks, and how far the first of them was handed over.
         self._open = bytearray()
         self._chunks: deque[bytes] = deque()
@@ -66,13 +66,13 @@ class Chunks(SessionCarrier):
         return True
 
     def pauseProducing(self) -> None:
-        """See `chatd.session.Carrier`."""
+        """See `chatd.connections.session.Carrier`."""
         self._paused = True
         if self._size > self._limit:
             self._stop_reading()
 
     def resumeProducing(self) -> None:
-        """See `chatd.session.Carrier`."""
+        """See `chatd.connections.session.Carrier`."""
         self._wait()
         super().resumeProducing()
 

@@ -16,11 +16,11 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
 from chatd.carriers.carrier import SessionCarrier
-from chatd.carriers.gap import Gap
+from chatd.carriers.idle_timer import IdleTimer
+from chatd.connections.session import Session
 from chatd.core.language import N_
 from chatd.core.limits import Limits
 from chatd.core.refusals import Phrase, Refusal, reason
-from chatd.session import Session
 
 TEXT: Final = 1
 LONG_TEXT: Final = 2
@@ -50,7 +50,7 @@ class Frames(SessionCarrier):
     def __init__(self, open_session: Callable[[Any], Session], clock: IReactorTime, limits: Limits) -> None:
         super().__init__(open_session)
         self._limits = limits
-        self._gap = Gap(clock, self._settle)
+        self._gap = IdleTimer(clock, self._settle)
         self._counts: Literal["bytes", "characters"] | None = None
         self._waits = False
         self._buffer = bytearray()
@@ -80,12 +80,12 @@ class Frames(SessionCarrier):
         return frame is not None
 
     def pauseProducing(self) -> None:
-        """See `chatd.session.Carrier`."""
+        """See `chatd.connections.session.Carrier`."""
         self._gap.stop()  # nothing is read, so that nothing follows means nothing
         super().pauseProducing()
 
     def resumeProducing(self) -> None:
-        """See `chatd.session.Carrier`."""
+        """See `chatd.connections.session.Carrier`."""
         if self._waits:
             self._gap.wait()
         super().resumeProducing()

@@ -9,15 +9,15 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
+from chatd.boundaries import Dialect
 from chatd.carriers.carrier import SessionCarrier
+from chatd.connections.session import Session
 from chatd.core.language import N_
 from chatd.core.limits import Limits
 from chatd.core.refusals import Phrase, Refusal, reason
-from chatd.dialects.wire import Dialect
-from chatd.json_values import Fault, JsonValues
-from chatd.session import Session
+from chatd.json_wire.values import Fault, JsonValues
 
-DECIDING: Final = 0.04
+FRAMING_SECONDS: Final = 0.04
 """Seconds that the end of the first line may come behind the first value, in a segment of its own."""
 
 
@@ -67,7 +67,7 @@ class JsonStream(SessionCarrier):
             why = reason("too_deep", limit=self._limits.depth)
             self.session.break_off(Refusal("bad_json", why=why))
         else:
-            self.session.misread(Refusal("bad_json", why=reason("cut_off")))
+            self.session.reject_frame(Refusal("bad_json", why=reason("cut_off")))
         return True
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -86,7 +86,7 @@ class JsonStream(SessionCarrier):
             self._values.look_on()
         if isinstance(self._first, bytes) and self._values.undecided and not self.ended:
             if self._timer is None:
-                self._timer = self._clock.callLater(DECIDING, self.go_on)
+                self._timer = self._clock.callLater(FRAMING_SECONDS, self.go_on)
             if self._timer.active():
                 return False
         self._decided = True

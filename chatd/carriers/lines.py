@@ -10,10 +10,10 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.protocols.basic import LineOnlyReceiver
 
 from chatd.carriers.carrier import SessionCarrier
+from chatd.connections.session import Session
 from chatd.core.language import N_
 from chatd.core.limits import Limits
 from chatd.core.refusals import Phrase, Refusal
-from chatd.session import Session
 
 
 class Lines(SessionCarrier, LineOnlyReceiver):

@@ -1,1 +1,3 @@
-"""The terminal client, ``chat``."""
+"""The terminal client, on asyncio and Textual.
+Nothing here is imported by the daemon.
+"""

@@ -10,11 +10,11 @@ from argparse import Namespace
 from collections.abc import Sequence
 from typing import Final
 
-from chatd.client import plain, scripts
+from chatd.client import line_mode, scripts
 from chatd.client.language import _
 from chatd.client.link import Lost, Refused
 from chatd.client.options import Unclear, parse
-from chatd.client.show import clean
+from chatd.client.render import clean
 
 NO_CONNECTION: Final = 1
 NO_SENSE: Final = 2
@@ -25,7 +25,7 @@ INTERRUPTED: Final = 130
 async def talk(options: Namespace) -> None:
     """Talk on the whole terminal, or line by line. Raises `Unclear`, `Refused` and `Lost`."""
     if options.plain:
-        await plain.talk(options)
+        await line_mode.talk(options)
         return
     terminal = all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
     if not terminal or os.environ.get("TERM") == "dumb":

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from chatd.client.language import _
-from chatd.client.show import SEND_IMAGE
+from chatd.client.render import SEND_IMAGE
 from chatd.client.typed import IMAGE
 from chatd.core.commands import Declaration
 from chatd.dialects.text import WORDS

@@ -12,7 +12,7 @@ from textual.widgets import TextArea
 
 from chatd.client.completion import completions, usage
 from chatd.client.keys import obey
-from chatd.client.show import clean
+from chatd.client.render import clean
 
 REMEMBERED: Final = 200
 """What was typed, that can be had again."""

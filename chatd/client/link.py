@@ -20,10 +20,10 @@ import msgspec
 from chatd.client import codec
 from chatd.client.coursework import REMARK, CourseWork, opening, parsed, welcome_of
 from chatd.client.language import _, explained, system
-from chatd.client.show import answered
+from chatd.client.render import answered
 from chatd.client.typed import SAID
 from chatd.core import commands as c
-from chatd.json_values import JsonValues
+from chatd.json_wire.values import JsonValues
 
 LINE: Final = 1024 * 1024
 """Bytes in a JSON value at most; the daemon's are a quarter of that."""
@@ -31,24 +31,24 @@ LINE: Final = 1024 * 1024
 READ: Final = 256 * 1024
 """Bytes that are read at once at most."""
 
-FIRST_PAUSE: Final = 0.25
+RETRY_MIN_SECONDS: Final = 0.25
 """Seconds before the first attempt to connect again; each further one waits twice as long."""
 
-LONGEST_PAUSE: Final = 15.0
+RETRY_MAX_SECONDS: Final = 15.0
 
-CONNECTING: Final = 10.0
+CONNECT_TIMEOUT_SECONDS: Final = 10.0
 """Seconds that a connection may take to be made, and the welcome to come."""
 
-QUIET: Final = 30.0
+KEEPALIVE_SECONDS: Final = 30.0
 """Seconds without a word after which the daemon is asked whether it is there; after as many more it isn't."""
 
 AGAIN: Final = "again"
 """The ref of the link's own requests. The first is answered behind all that was missed."""
 
-PARTING: Final = 3.0
+LEAVE_TIMEOUT_SECONDS: Final = 3.0
 """Seconds that the daemon has to answer a goodbye."""
 
-UNWELCOMED: Final = 2.0
+WELCOME_TIMEOUT_SECONDS: Final = 2.0
 """Seconds after which a server that talks, but answers no hello, is taken to have welcomed us."""
 
 EARLY: Final = 64
@@ -57,7 +57,7 @@ EARLY: Final = 64
 PACE: Final = 0.04
 """Seconds between two writes to a course-work server, which takes one read for one object."""
 
-ANSWERING: Final = 2.0
+ANSWER_TIMEOUT_SECONDS: Final = 2.0
 """Seconds that a course-work server has to answer; then what was asked of it counts as done."""
 
 UNREADABLE: Final = ("too_long", "bad_json", "bad_utf8")
@@ -152,7 +152,7 @@ class Link:
         cursor: int | None = None,
         peeks: bool = False,
         patience: float = 120.0,
-        quiet: float = QUIET,
+        quiet: float = KEEPALIVE_SECONDS,
         pause: Callable[[float], float] = lambda longest: random.uniform(longest / 2, longest),
     ) -> None:
         self.nick = nick
@@ -193,7 +193,7 @@ class Link:
 
     async def _stay_connected(self) -> None:
         clock = asyncio.get_running_loop().time
-        lost_at, longest = clock(), FIRST_PAUSE
+        lost_at, longest = clock(), RETRY_MIN_SECONDS
         while True:
             self._why, self._up = "", False
             try:
@@ -209,13 +209,13 @@ class Link:
             if self._leaving:
                 return
             if self._up:
-                lost_at, longest = clock(), FIRST_PAUSE
+                lost_at, longest = clock(), RETRY_MIN_SECONDS
             why = self._why or _("it closed the connection")
             if not self._known or clock() + longest > lost_at + self._patience:
                 raise Lost(_("no connection to {address}: {why}").format(address=self._address, why=why))
             self._audience.disconnected(why)
             await asyncio.sleep(self._pause(longest))
-            longest = min(longest * 2, LONGEST_PAUSE)
+            longest = min(longest * 2, RETRY_MAX_SECONDS)
 
     def ask(self, command: c.Command) -> asyncio.Future[codec.Answer]:
         """Send ``command``, behind all that was asked before; the answer, by whatever connection it comes.
@@ -236,14 +236,14 @@ class Link:
         if self._writer is not None:
             waiting = PACE * self._turns.qsize() if self._turns is not None else 0
             with contextlib.suppress(Lost, Refused, TimeoutError):
-                async with asyncio.timeout(PARTING + waiting):
+                async with asyncio.timeout(LEAVE_TIMEOUT_SECONDS + waiting):
                     await self.ask(c.Quit())
         if self._running is not None:
             self._running.cancel()
 
     async def _converse(self) -> None:
         """One connection, from hello to its end; ``_up`` says whether it was of any use."""
-        async with asyncio.timeout(CONNECTING):
+        async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
             reader, writer = await asyncio.open_connection(
                 self._address.host, self._address.port, ssl=self._address.tls
             )
@@ -253,7 +253,7 @@ class Link:
             # The newline is what chatd and servers that read lines wait for; a JSON parser passes over it.
             writer.write(codec.request(hello, "hello"))
             following = partial(self._next, reader, writer, JsonValues(LINE))
-            async with asyncio.timeout(CONNECTING):
+            async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
                 welcome, early = await self._welcome(following)
             if isinstance(welcome, codec.CourseWelcome):
                 await self._converse_with_course_work(writer, welcome, early, following)
@@ -327,7 +327,7 @@ class Link:
             if answer is not None:
                 return answer, early
             early.append(value)
-            deadline = deadline or asyncio.get_running_loop().time() + UNWELCOMED
+            deadline = deadline or asyncio.get_running_loop().time() + WELCOME_TIMEOUT_SECONDS
         return welcome_of(self.nick), early
 
     def _begin(self, writer: asyncio.StreamWriter, welcome: codec.Welcome) -> None:
@@ -437,7 +437,7 @@ class Link:
             while (following_value := await following()) is not None:
                 self._hear_course_work(course, following_value)
         finally:
-            self._up = clock() > begun + UNWELCOMED
+            self._up = clock() > begun + WELCOME_TIMEOUT_SECONDS
             self._turns = None
             taking.cancel()
             with contextlib.suppress(asyncio.CancelledError, OSError):
@@ -470,7 +470,7 @@ class Link:
                     self._audience.heard(news)
                 self._answer(ref, ack)
             else:
-                asyncio.get_running_loop().call_later(ANSWERING, self._give_up, ref)
+                asyncio.get_running_loop().call_later(ANSWER_TIMEOUT_SECONDS, self._give_up, ref)
 
     def _give_up(self, ref: str) -> None:
         """No answer came: whoever asked for a list is told so, anything else counts as done."""

@@ -12,8 +12,8 @@ from textual.widgets.option_list import Option
 
 from chatd.client.codec import Member, Place
 from chatd.client.memory import Conversation, Memory
+from chatd.client.render import note, where
 from chatd.client.scrollback import readable
-from chatd.client.show import note, where
 
 MARKS: Final = {"owner": " ★", "operator": " +"}
 

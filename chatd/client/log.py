@@ -13,7 +13,7 @@ from pathlib import Path
 from chatd.client import codec
 from chatd.client.language import _, system
 from chatd.client.options import Unclear, default_log
-from chatd.client.show import INDENT, announced, clean, local, note, speaker, where
+from chatd.client.render import INDENT, announced, clean, local, note, speaker, where
 
 
 class Log:

@@ -10,7 +10,7 @@ import msgspec
 
 from chatd.client import codec
 from chatd.client.codec import LOBBY, Item, Place, Said
-from chatd.client.show import announced, clean
+from chatd.client.render import announced, clean
 
 WINDOW: Final = 1_000
 """Entries of a conversation that are kept; the daemon has all."""

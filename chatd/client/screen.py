@@ -24,7 +24,7 @@ from textual.widgets import Input, ProgressBar, Static
 from chatd.client import codec
 from chatd.client.codec import LOBBY, Place
 from chatd.client.composer import Composer
-from chatd.client.doors import FrontDoor, Rooms
+from chatd.client.dialogs import ConnectDialog, Rooms
 from chatd.client.images import NoImage, art
 from chatd.client.keys import Line
 from chatd.client.language import _, explained, greeting
@@ -33,8 +33,8 @@ from chatd.client.lists import People, PlaceList, Places
 from chatd.client.log import Log, kept
 from chatd.client.memory import Conversation, Entry, Kind, Memory, entry_of
 from chatd.client.options import address
+from chatd.client.render import answered, note, where
 from chatd.client.scrollback import Scrollback
-from chatd.client.show import answered, note, where
 from chatd.client.terminal import Terminal
 from chatd.client.typed import SAID, Bearings, Meant, SendImage, said
 from chatd.core import commands as c
@@ -52,7 +52,7 @@ AHEAD: Final = 64
 ENDING: Final = (signal.SIGTERM, signal.SIGHUP)
 """Signals on which one leaves as with ``/quit``, so that the terminal is left as it was found."""
 
-LONGEST_END: Final = 5
+EXIT_TIMEOUT_SECONDS: Final = 5
 """Seconds from a signal that ends it to its end, by SIGALRM if it hangs on a terminal that takes nothing."""
 
 DRAWN: Final = 0.1
@@ -217,7 +217,7 @@ class Chat(App[None]):
     # The door.
 
     def _ask_nick(self, why: str = "") -> None:
-        self.push_screen(FrontDoor(str(self._address), self.memory.nick, why), self._go_in)
+        self.push_screen(ConnectDialog(str(self._address), self.memory.nick, why), self._go_in)
 
     def _go_in(self, nick: str | None) -> None:
         assert nick  # the door lets nobody else in
@@ -698,7 +698,7 @@ async def talk(options: Namespace) -> None:
 
     def end(by: int) -> None:
         ended.append(by)
-        signal.alarm(LONGEST_END)
+        signal.alarm(EXIT_TIMEOUT_SECONDS)
         chat.call_later(chat.action_quit)
 
     def watch() -> None:

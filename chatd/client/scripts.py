@@ -17,7 +17,7 @@ from chatd.client.coursework import REMARK
 from chatd.client.language import _, explained, system
 from chatd.client.link import Link, Refused
 from chatd.client.options import Unclear, address
-from chatd.client.show import clean, escaped, line
+from chatd.client.render import clean, escaped, line
 from chatd.client.typed import said
 from chatd.core import commands as c
 from chatd.core.names import BadName, parse_nick

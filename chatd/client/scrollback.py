@@ -14,7 +14,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from chatd.client.memory import Entry, Memory
-from chatd.client.show import clock, speaker
+from chatd.client.render import clock, speaker
 from chatd.core.colours import luminance
 
 CONTRAST = 4.5

@@ -1,1 +1,3 @@
-"""The chat itself, pure: no Twisted, no SQL, no clock, no I/O."""
+"""The chat itself, pure: names, commands, rules, state, answers, refusals.
+No Twisted, no SQL, no clock, no I/O.
+"""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import msgspec
 
 from chatd.core.commands import Declaration
-from chatd.core.events import Conversation, Logged, User
+from chatd.core.events import Conversation, Entry, User
 
 
 class Ack(msgspec.Struct, frozen=True, eq=False):
     """The command is on disk at this place; ``logged`` is what a message sent twice was the first time."""
 
-    logged: Logged
+    logged: Entry
 
 
 class Unchanged(msgspec.Struct, frozen=True, eq=False):
@@ -77,7 +77,7 @@ class Page(msgspec.Struct, frozen=True, eq=False):
     """
 
     conversation: Conversation
-    entries: tuple[Logged, ...]
+    entries: tuple[Entry, ...]
     more: bool
     forward: bool
     events: bool

@@ -77,7 +77,7 @@ class Event(msgspec.Struct, frozen=True, eq=False):
         return self.kind in SAID
 
 
-class Logged(msgspec.Struct, frozen=True, eq=False, weakref=True):
+class Entry(msgspec.Struct, frozen=True, eq=False, weakref=True):
     """An `Event` with its place in the log: ``id`` overall, ``seq`` in its conversation.
 
     ``at`` is when it was decided, in ms since 1970.
@@ -104,5 +104,5 @@ class Departed(msgspec.Struct, frozen=True, eq=False, weakref=True):
     at: int
 
 
-Told = Logged | Arrived | Departed
+Delivery = Entry | Arrived | Departed
 """What an audience can be told."""

@@ -1,1 +1,3 @@
-"""What a frame says: bytes of one wire to commands, and answers, refusals and events to bytes."""
+"""What a frame says: payloads to commands, answers and events to payloads.
+No framing, no I/O, no connection state.
+"""

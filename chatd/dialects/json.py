@@ -16,6 +16,7 @@ from typing import Any, Final, TypeGuard
 import msgspec
 
 from chatd import __version__
+from chatd.boundaries import Dialect, Wires
 from chatd.core.answers import (
     Ack,
     Answer,
@@ -29,19 +30,19 @@ from chatd.core.answers import (
     Welcome,
 )
 from chatd.core.commands import COMMANDS, Command, CreateGroup, Declaration, Hello
-from chatd.core.events import Conversation, Departed, Event, Logged, Told
+from chatd.core.events import Conversation, Delivery, Departed, Entry, Event
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
-from chatd.dialects.stamp import rfc3339
-from chatd.dialects.wire import Dialect, Request, Wires
+from chatd.core.requests import Request
+from chatd.dialects.timestamps import rfc3339
 
-COURSE_FRAME: Final = 60_000
+COURSEWORK_FRAME_SIZE: Final = 60_000
 """Bytes in one frame to a course-work client at most: it takes one read of 64 KiB for one object."""
 
-LINES_FRAME: Final = 256 * 1024
+LINES_FRAME_SIZE: Final = 256 * 1024
 """Bytes in one frame to a client that knows where lines end, so that a page is never a whole outbox."""
 
-COURSE_PACE: Final = 0.04
+COURSEWORK_PACE_SECONDS: Final = 0.04
 """Seconds between two objects to a course-work client: it takes one read for one object."""
 
 LIST_HEAD: Final = 4096
@@ -55,12 +56,12 @@ NAME_LENGTH: Final = 64
 
 SENDERS: Final = ("from", "sender", "name")
 
-THANKS: Final = "ack-"
+ACK_PREFIX: Final = "ack-"
 """Prefix of the actions with which some course-work clients acknowledge a relayed message. They expect no
 answer, and some disconnect on a refusal.
 """
 
-CLIENTS: Final = ("clients", "msg", "data", "list")
+CLIENT_LIST_KEYS: Final = ("clients", "msg", "data", "list")
 """The keys under which course-work clients look for the list of clients; some crash if theirs is missing."""
 
 ACTIONS: Final[dict[str, Declaration]] = {action: row for row in COMMANDS.values() for action in row.actions}
@@ -102,7 +103,7 @@ class JsonDialect:
     """One of four ways to speak JSON: in ``lines`` or like course work, with ``relay`` names or without."""
 
     greeting = b""
-    insists = False
+    requires_login = False
     pages: Final = "all"
     portion = 0
 
@@ -111,8 +112,8 @@ class JsonDialect:
     ) -> None:
         self.lines = lines
         self.relay = relay
-        self.pace = 0.0 if lines else COURSE_PACE
-        self.list_size = LINES_FRAME if lines else COURSE_FRAME
+        self.pace = 0.0 if lines else COURSEWORK_PACE_SECONDS
+        self.list_size = LINES_FRAME_SIZE if lines else COURSEWORK_FRAME_SIZE
         self._limits = limits
         self._family: Family = {} if family is None else family
         self._family[lines, relay] = self
@@ -139,7 +140,7 @@ class JsonDialect:
         if isinstance(inner, dict):
             asked = inner
         name = asked.get("action")
-        if isinstance(name, str) and name.startswith(THANKS) and self._wants_no_answer(asked):
+        if isinstance(name, str) and name.startswith(ACK_PREFIX) and self._wants_no_answer(asked):
             return None
         ref = None if asked.get("ref") == "" else asked.get("ref")
         sender = next((asked[key] for key in SENDERS if asked.get(key) is not None), "")
@@ -184,12 +185,12 @@ class JsonDialect:
 
     # What the client is told.
 
-    def answer(self, request: Request, answer: Answer) -> bytes:
-        """See `Dialect.answer`."""
+    def encode_answer(self, request: Request, answer: Answer) -> bytes:
+        """See `Dialect.encode_answer`."""
         return _ANSWERS[type(answer)](self, request, answer)
 
-    def refusal(self, request: Request | None, refusal: Refusal) -> bytes:
-        """See `Dialect.refusal`."""
+    def encode_refusal(self, request: Request | None, refusal: Refusal) -> bytes:
+        """See `Dialect.encode_refusal`."""
         said: Object = {"action": "server-error", "code": refusal.code, "msg": refusal.text}
         if request is not None and request.name:
             said["request"] = request.name
@@ -199,20 +200,20 @@ class JsonDialect:
             said["retry_after"] = refusal.retry_after
         return self._frame(said)
 
-    def told(self, told: Told) -> bytes:
-        """See `Dialect.told`."""
-        if isinstance(told, Logged):
-            return self._message_frame(told) if told.event.said else self._frame(_event(told))
-        said: Object = {"action": "server-event", "actor": told.user.nick, "ts": rfc3339(told.at)}
-        if isinstance(told, Departed):
+    def encode(self, delivery: Delivery) -> bytes:
+        """See `Dialect.encode`."""
+        if isinstance(delivery, Entry):
+            return self._message_frame(delivery) if delivery.event.said else self._frame(_event(delivery))
+        said: Object = {"action": "server-event", "actor": delivery.user.nick, "ts": rfc3339(delivery.at)}
+        if isinstance(delivery, Departed):
             return self._frame({**said, "event": "left"})
         return self._frame(
-            {**said, "event": "arrived", "returning": told.returning, "colour": told.user.colour}
+            {**said, "event": "arrived", "returning": delivery.returning, "colour": delivery.user.colour}
         )
 
-    def told_subject(self, told: Told) -> bytes:
-        """See `Dialect.told_subject`."""
-        return self.told(told)
+    def encode_for_subject(self, delivery: Delivery) -> bytes:
+        """See `Dialect.encode_for_subject`."""
+        return self.encode(delivery)
 
     def _welcome(self, request: Request, answer: Welcome) -> bytes:
         user = answer.user
@@ -244,10 +245,12 @@ class JsonDialect:
         said, nicks = self._answered(request, "server-list-clients"), list(answer.nicks)
         if self.lines:
             return self._list(said, "clients", nicks)
-        room = COURSE_FRAME - len(self._encoded({**said, **{key: [] for key in CLIENTS}, "more": True}))
-        sizes = accumulate(len(CLIENTS) * (len(self._encoded(nick)) + 1) for nick in nicks)
+        room = COURSEWORK_FRAME_SIZE - len(
+            self._encoded({**said, **{key: [] for key in CLIENT_LIST_KEYS}, "more": True})
+        )
+        sizes = accumulate(len(CLIENT_LIST_KEYS) * (len(self._encoded(nick)) + 1) for nick in nicks)
         shown = nicks[: bisect_right(list(sizes), room)]
-        said.update(dict.fromkeys(CLIENTS, shown))
+        said.update(dict.fromkeys(CLIENT_LIST_KEYS, shown))
         if len(shown) < len(nicks):
             said["more"] = True
         return self._frame(said)
@@ -281,7 +284,7 @@ class JsonDialect:
         lines = map(msgspec.to_builtins, answer.conversations)
         return self._list(said, "conversations", lines, answer.more)
 
-    def _message_item(self, logged: Logged) -> Object:
+    def _message_item(self, logged: Entry) -> Object:
         item = _message_item(logged)
         if logged.event.kind == "image" and len(self._encoded(item)) > self.list_size - LIST_HEAD:
             item["msg"] = _too_large(logged.event)
@@ -323,10 +326,10 @@ class JsonDialect:
             said["more"] = True
         return self._frame(said)
 
-    def _message_frame(self, logged: Logged) -> bytes:
+    def _message_frame(self, logged: Entry) -> bytes:
         said = _message(logged)
         frame = self._frame(said)
-        if self.lines or len(frame) <= COURSE_FRAME:
+        if self.lines or len(frame) <= COURSEWORK_FRAME_SIZE:
             return frame
         return self._frame({**said, "msg": _too_large(logged.event)})
 
@@ -421,7 +424,7 @@ def _where(conversation: Conversation) -> Object:
     return {"group": conversation.name} if conversation.kind == "group" else {}
 
 
-def _message(logged: Logged) -> Object:
+def _message(logged: Entry) -> Object:
     event = logged.event
     said: Object = {"action": "server-broadcast", "from": event.actor.nick}
     if event.conversation.kind == "group":
@@ -445,11 +448,11 @@ def _too_large(event: Event) -> str:
     return f"(an image of {len(event.body.encode())} bytes, too large for this client)"
 
 
-def _event(logged: Logged) -> Object:
+def _event(logged: Entry) -> Object:
     return {"action": "server-event", "group": logged.event.conversation.name, **_event_item(logged)}
 
 
-def _event_item(logged: Logged) -> Object:
+def _event_item(logged: Entry) -> Object:
     event = logged.event
     said: Object = {
         "id": logged.id,
@@ -467,7 +470,7 @@ def _event_item(logged: Logged) -> Object:
     return said
 
 
-def _message_item(logged: Logged) -> Object:
+def _message_item(logged: Entry) -> Object:
     return {
         "id": logged.id,
         "seq": logged.seq,

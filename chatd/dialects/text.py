@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
+from chatd.boundaries import Wires
 from chatd.core.answers import (
     Ack,
     Answer,
@@ -24,14 +25,14 @@ from chatd.core.answers import (
     Welcome,
 )
 from chatd.core.commands import COMMANDS, Declaration, ListClients
-from chatd.core.events import Arrived, Event, Logged, Told
+from chatd.core.events import Arrived, Delivery, Entry, Event
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
-from chatd.dialects.plain import LINE_END, clean
-from chatd.dialects.stamp import rfc3339
-from chatd.dialects.wire import Request, Wires
+from chatd.core.requests import Request
+from chatd.dialects.sanitize import LINE_END, clean
+from chatd.dialects.timestamps import rfc3339
 
-REFERENCE_PACE: Final = 0.04
+REFERENCE_PACE_SECONDS: Final = 0.04
 """Seconds between two lines to the reference client, which takes one read for one line."""
 
 LIST_SIZE: Final = 256 * 1024
@@ -57,13 +58,13 @@ class TextDialect:
     """One of two ways to speak text: the seed's, and the reference client's once it has sent ``LST``."""
 
     greeting = b"WHO\n"
-    insists = True
+    requires_login = True
     pages: Final = "none"
     list_size = LIST_SIZE
     portion = 0
 
     def __init__(self, limits: Limits, is_reference: bool = False) -> None:
-        self.pace = REFERENCE_PACE if is_reference else 0.0
+        self.pace = REFERENCE_PACE_SECONDS if is_reference else 0.0
         self._limits = limits
         self._is_reference = is_reference
         self._arrival = "ARV" if is_reference else "ARR"
@@ -88,7 +89,7 @@ class TextDialect:
                 command = row.build(_seed_fields(row, rest), self._limits)
                 # Whether it is the reference client shows in what it says next.
                 may_be_reference = row.name == "hello" and not self._is_reference
-                return Request(command, verb, pace=REFERENCE_PACE if may_be_reference else 0.0)
+                return Request(command, verb, pace=REFERENCE_PACE_SECONDS if may_be_reference else 0.0)
             row = WORDS.get(verb.lower())
             if row is None or separator == " ":
                 raise Refusal("unknown_action", name=verb or repr(line[:16]))
@@ -98,12 +99,12 @@ class TextDialect:
 
     # What the client is told.
 
-    def answer(self, request: Request, answer: Answer) -> bytes:
-        """See `Dialect.answer`."""
+    def encode_answer(self, request: Request, answer: Answer) -> bytes:
+        """See `Dialect.encode_answer`."""
         return _ANSWERS[type(answer)](self, request, answer)
 
-    def refusal(self, request: Request | None, refusal: Refusal) -> bytes:
-        """See `Dialect.refusal`."""
+    def encode_refusal(self, request: Request | None, refusal: Refusal) -> bytes:
+        """See `Dialect.encode_refusal`."""
         if refusal.code == "not_identified":
             return self.greeting
         verb = request.name if request is not None else ""
@@ -112,17 +113,17 @@ class TextDialect:
             return _lines(word, refusal.about)
         return _lines("ERR", refusal.code, text=refusal.text)
 
-    def told(self, told: Told) -> bytes:
-        """See `Dialect.told`."""
-        if isinstance(told, Logged):
-            return _message(told.event) if told.event.said else _event(told.event)
-        if isinstance(told, Arrived):
-            return self._arrived(told.user.nick, told.returning)
-        return _lines("LFT", told.user.nick)
+    def encode(self, delivery: Delivery) -> bytes:
+        """See `Dialect.encode`."""
+        if isinstance(delivery, Entry):
+            return _message(delivery.event) if delivery.event.said else _event(delivery.event)
+        if isinstance(delivery, Arrived):
+            return self._arrived(delivery.user.nick, delivery.returning)
+        return _lines("LFT", delivery.user.nick)
 
-    def told_subject(self, told: Told) -> bytes:
-        """See `Dialect.told_subject`."""
-        return self.told(told)
+    def encode_for_subject(self, delivery: Delivery) -> bytes:
+        """See `Dialect.encode_for_subject`."""
+        return self.encode(delivery)
 
     def _arrived(self, nick: str, returning: bool) -> bytes:
         arrival = _lines(self._arrival, nick)
@@ -279,13 +280,13 @@ def _fitting(entries: Iterable[bytes]) -> tuple[list[bytes], bool]:
     return shown, False
 
 
-def _message_item(where: str, logged: Logged) -> bytes:
+def _message_item(where: str, logged: Entry) -> bytes:
     return _lines(
         "HIS", where, str(logged.id), rfc3339(logged.at), logged.event.actor.nick, text=logged.event.body
     )
 
 
-def _event_item(where: str, logged: Logged) -> bytes:
+def _event_item(where: str, logged: Entry) -> bytes:
     event = logged.event
     return _lines("STA", where, str(logged.id), rfc3339(logged.at), *_happened(event), text=_body(event))
 

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, Final, Literal, Self
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
+from chatd.boundaries import Wires
 from chatd.core.answers import (
     Ack,
     Answer,
@@ -38,17 +39,17 @@ from chatd.core.commands import (
     Leave,
     ListGroups,
 )
-from chatd.core.events import Arrived, Event, Logged, Told
+from chatd.core.events import Arrived, Delivery, Entry, Event
 from chatd.core.limits import Limits
 from chatd.core.names import BadName, Name, parse_group
 from chatd.core.refusals import SENTENCES, Refusal, reason
+from chatd.core.requests import Request
 from chatd.dialects.json import JsonDialect
-from chatd.dialects.plain import LINE_END, clean
-from chatd.dialects.stamp import hour_and_minute, rfc3339
-from chatd.dialects.wire import Request, Wires
+from chatd.dialects.sanitize import LINE_END, clean
+from chatd.dialects.timestamps import hour_and_minute, rfc3339
 from chatd.locales import french
 
-PACE: Final = 0.04
+PACE_SECONDS: Final = 0.04
 """Seconds between two writes to a client that takes one read for one message."""
 
 PORTION: Final = 1000
@@ -73,7 +74,7 @@ QUESTION: Final = (
 SLASHES: Final[dict[str, Declaration]] = {row.slash: row for row in COMMANDS.values() if row.slash}
 """What is typed behind a slash."""
 
-TIMELESS: Final = b"\xff\xff"
+NO_TIME: Final = b"\xff\xff"
 """Stands for the hour and minute in a frame of the bonuses that answers or refuses."""
 
 Place = Literal["door", "question", "no room", "lobby", "room"]
@@ -100,8 +101,8 @@ class Tp6Dialect:
     """
 
     greeting = b""
-    insists = True
-    pace = PACE
+    requires_login = True
+    pace = PACE_SECONDS
     portion = PORTION
     list_size = LIST_SIZE
 
@@ -116,7 +117,7 @@ class Tp6Dialect:
         self._key = ""
         self._places: WeakValueDictionary[tuple[Place, str], Self] = WeakValueDictionary()
         # What was told: every place shares it.
-        self._frames: WeakKeyDictionary[Told, bytes] = WeakKeyDictionary()
+        self._frames: WeakKeyDictionary[Delivery, bytes] = WeakKeyDictionary()
 
     def at(self, room: str | None) -> Self:
         """The one dialect of this wire in ``room``, or else in the lobby. Raises `BadName`."""
@@ -251,12 +252,12 @@ class Tp6Dialect:
 
     # What the client is told.
 
-    def answer(self, request: Request, answer: Answer) -> bytes:
-        """See `Dialect.answer`."""
+    def encode_answer(self, request: Request, answer: Answer) -> bytes:
+        """See `Dialect.encode_answer`."""
         return _ANSWERS[type(answer)](self, request, answer)
 
-    def refusal(self, request: Request | None, refusal: Refusal) -> bytes:
-        """See `Dialect.refusal`. After a refused move it says where the client is now."""
+    def encode_refusal(self, request: Request | None, refusal: Refusal) -> bytes:
+        """See `Dialect.encode_refusal`. After a refused move it says where the client is now."""
         text = refusal.translated(french)
         if refusal.code == "not_identified":
             text += " : envoyez Hello|<pseudo>"
@@ -269,39 +270,41 @@ class Tp6Dialect:
             text += " ; /leave ramène à la chatroom"
         return self._notice(f"Erreur [{refusal.code}] : {_indented(text)}")
 
-    def told(self, told: Told) -> bytes:
-        """See `Dialect.told`. Empty for what happens in another place."""
-        return self._telling(told) if self._hears(told) else b""
+    def encode(self, delivery: Delivery) -> bytes:
+        """See `Dialect.encode`. Empty for what happens in another place."""
+        return self._telling(delivery) if self._hears(delivery) else b""
 
-    def told_subject(self, told: Told) -> bytes:
-        """See `Dialect.told_subject`."""
-        return self._telling(told)
+    def encode_for_subject(self, delivery: Delivery) -> bytes:
+        """See `Dialect.encode_for_subject`."""
+        return self._telling(delivery)
 
-    def _hears(self, told: Told) -> bool:
+    def _hears(self, delivery: Delivery) -> bool:
         """Arrivals and departures, and private messages, are heard everywhere."""
-        if not isinstance(told, Logged):
+        if not isinstance(delivery, Entry):
             return True
-        where = told.event.conversation
+        where = delivery.event.conversation
         if where.kind == "lobby":
             return self.place == "lobby"
         return where.kind == "direct" or self._is_here(where.name)
 
-    def _telling(self, told: Told) -> bytes:
+    def _telling(self, delivery: Delivery) -> bytes:
         """What tells it, written once for all places."""
-        frame = self._frames.get(told)
+        frame = self._frames.get(delivery)
         if frame is None:
-            frame = self._frames[told] = self._tell(told)
+            frame = self._frames[delivery] = self._tell(delivery)
         return frame
 
-    def _tell(self, told: Told) -> bytes:
-        if isinstance(told, Logged):
-            if told.event.said:
-                return self._said(told)
-            return self._notice(f"Annonce : {_happened(told.event)}", told.at)
-        if isinstance(told, Arrived):
-            nick = told.user.nick
-            return self._notice(f"{nick} est de retour !" if told.returning else _joined(nick), told.at)
-        return self._notice(f"Annonce : {told.user.nick} a quitté la chatroom", told.at)
+    def _tell(self, delivery: Delivery) -> bytes:
+        if isinstance(delivery, Entry):
+            if delivery.event.said:
+                return self._said(delivery)
+            return self._notice(f"Annonce : {_happened(delivery.event)}", delivery.at)
+        if isinstance(delivery, Arrived):
+            nick = delivery.user.nick
+            return self._notice(
+                f"{nick} est de retour !" if delivery.returning else _joined(nick), delivery.at
+            )
+        return self._notice(f"Annonce : {delivery.user.nick} a quitté la chatroom", delivery.at)
 
     def _welcome(self, request: Request, answer: Welcome) -> bytes:
         nick = answer.user.nick
@@ -368,7 +371,7 @@ class Tp6Dialect:
         )
 
     def _as_json(self, dialect: JsonDialect, request: Request, answer: Page | Conversations) -> bytes:
-        found = json.loads(dialect.answer(request, answer))
+        found = json.loads(dialect.encode_answer(request, answer))
         # In ASCII, which steers no terminal and can be cut anywhere.
         return self._notice(json.dumps(found, separators=(",", ":")).replace("\x7f", "\\u007f"))
 
@@ -418,7 +421,7 @@ class Tp6Dialect:
 
     # How it is written.
 
-    def _said(self, logged: Logged) -> bytes:
+    def _said(self, logged: Entry) -> bytes:
         """What somebody says, in the place where the client is or to it alone."""
         event = logged.event
         nick = event.actor.nick
@@ -448,7 +451,7 @@ class FramedDialect(Tp6Dialect):
         """See `Dialect.decode`."""
         return self._understood(frame[1:], "image" if frame[:1] == bytes((IMAGE,)) else "message")
 
-    def _said(self, logged: Logged) -> bytes:
+    def _said(self, logged: Entry) -> bytes:
         event = logged.event
         nick, mark = event.actor.nick, self._mark(event.actor.colour, logged.at)
         if event.conversation.pair:
@@ -462,7 +465,7 @@ class FramedDialect(Tp6Dialect):
         """The colour of who speaks and the time, which clients of the plain wire don't expect."""
         if not self.bonus:
             return b""
-        return _rgb(colour) + (TIMELESS if at is None else bytes(hour_and_minute(at)))
+        return _rgb(colour) + (NO_TIME if at is None else bytes(hour_and_minute(at)))
 
 
 def _frame(kind: str, name: str, mark: bytes, text: str) -> bytes:

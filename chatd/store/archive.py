@@ -11,7 +11,7 @@ import msgspec
 from twisted.enterprise.adbapi import ConnectionPool, Transaction
 from twisted.internet.defer import Deferred
 
-from chatd.core.events import LOBBY, Conversation, Event, Logged, User
+from chatd.core.events import LOBBY, Conversation, Entry, Event, User
 from chatd.core.state import State
 
 P = ParamSpec("P")
@@ -76,10 +76,10 @@ def load(cursor: Cursor) -> Snapshot:
     return Snapshot(state, last_id or 0, seqs, lasts, seen)
 
 
-def logged(state: State, row: Sequence[Any]) -> Logged:
+def logged(state: State, row: Sequence[Any]) -> Entry:
     """A row of the log, with the users and the conversation that ``state`` knows by those ids."""
     id, conversation, seq, at, kind, actor, subject, body = row
-    return Logged(
+    return Entry(
         id,
         seq,
         at,
@@ -112,33 +112,39 @@ class Archive:
         after: int | None,
         limit: int,
         size: int,
-        upto: int,
+        max_id: int,
     ) -> Deferred[Slice]:
-        """Messages (or else events) with ``after`` < id < ``before`` and id <= ``upto``.
+        """Messages (or else events) with ``after`` < id < ``before`` and id <= ``max_id``.
 
         The last ones, or the first when ``after`` alone is given; oldest first either way. At most ``limit``
         of them, with at most ``size`` bytes of bodies unless the first one alone has more.
         """
-        return self._read(_page, conversation.id, events, before, after, limit, size, upto)
+        return self._read(_page, conversation.id, events, before, after, limit, size, max_id)
 
     def following(
-        self, conversations: Iterable[Conversation], user: User, after: int, limit: int, size: int, upto: int
+        self,
+        conversations: Iterable[Conversation],
+        user: User,
+        after: int,
+        limit: int,
+        size: int,
+        max_id: int,
     ) -> Deferred[Slice]:
-        """The first entries with ``after`` < id <= ``upto`` in ``conversations`` or about ``user``.
+        """The first entries with ``after`` < id <= ``max_id`` in ``conversations`` or about ``user``.
 
         The latter are events, wherever they happened, with ``user`` as their subject. ``limit`` and ``size``
         are as for `page`.
         """
-        return self._read(_following, [c.id for c in conversations], user.id, after, limit, size, upto)
+        return self._read(_following, [c.id for c in conversations], user.id, after, limit, size, max_id)
 
     def unread(
-        self, conversations: Iterable[Conversation], user: User, after: int, upto: int
+        self, conversations: Iterable[Conversation], user: User, after: int, max_id: int
     ) -> Deferred[list[int]]:
-        """How many messages of others than ``user`` have ``after`` < id <= ``upto``, for each conversation.
+        """How many messages of others than ``user`` have ``after`` < id <= ``max_id``, for each conversation.
 
         Counted are those among its last `UNREAD_MAX` entries up to there.
         """
-        return self._read(_unread, [c.id for c in conversations], user.id, after, upto)
+        return self._read(_unread, [c.id for c in conversations], user.id, after, max_id)
 
     def _read(
         self, query: Callable[Concatenate[Transaction, P], Result], *arguments: P.args, **named: P.kwargs
@@ -159,13 +165,13 @@ def _page(
     after: int | None,
     limit: int,
     size: int,
-    upto: int,
+    max_id: int,
 ) -> Slice:
     forward = after is not None and before is None
     cursor.execute(
         f"{_ROW} WHERE conversation = ? AND id > ? AND id <= ? AND {_HAPPENED if events else _SAID}"
         f" ORDER BY id {'ASC' if forward else 'DESC'} LIMIT ?",
-        (conversation, after or 0, upto if before is None else min(upto, before - 1), limit + 1),
+        (conversation, after or 0, max_id if before is None else min(max_id, before - 1), limit + 1),
     )
     found = _fetch(cursor, limit, size)
     if not forward:
@@ -174,7 +180,7 @@ def _page(
 
 
 def _following(
-    cursor: Transaction, conversations: list[int], user: int, after: int, limit: int, size: int, upto: int
+    cursor: Transaction, conversations: list[int], user: int, after: int, limit: int, size: int, max_id: int
 ) -> Slice:
     # A query each, merged here: SQLite would sort all that follows, for every page anew. The ids are in the
     # indexes, so that no body is read but those that are returned.
@@ -185,7 +191,7 @@ def _following(
     ):
         cursor.execute(
             f"SELECT id FROM log WHERE {where} AND id > ? AND id <= ? ORDER BY id LIMIT ?",
-            (key, after, upto, limit + 1),
+            (key, after, max_id, limit + 1),
         )
         ids.update(id for (id,) in cursor.fetchall())
     first = sorted(ids)[: limit + 1]
@@ -193,13 +199,13 @@ def _following(
     return _fetch(cursor, limit, size)
 
 
-def _unread(cursor: Transaction, conversations: list[int], user: int, after: int, upto: int) -> list[int]:
+def _unread(cursor: Transaction, conversations: list[int], user: int, after: int, max_id: int) -> list[int]:
     counts = []
     for conversation in conversations:
         cursor.execute(
             f"SELECT count(*) FILTER (WHERE actor <> ? AND {_SAID}) FROM (SELECT actor, kind FROM log"
             " WHERE conversation = ? AND id > ? AND id <= ? ORDER BY id DESC LIMIT ?)",
-            (user, conversation, after, upto, UNREAD_MAX),
+            (user, conversation, after, max_id, UNREAD_MAX),
         )
         counts += [count for (count,) in cursor.fetchall()]
     return counts

@@ -19,7 +19,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatd.core.events import Conversation, Event, Logged, User
+from chatd.core.events import Conversation, Entry, Event, User
 from chatd.store.archive import Snapshot
 
 COMMIT_SIZE: Final = 128 * 1024
@@ -28,7 +28,7 @@ COMMIT_SIZE: Final = 128 * 1024
 ENTRY_SIZE: Final = 128
 """What an entry counts for beside its body."""
 
-SEEN_DELAY: Final = 5.0
+READ_MARKER_DELAY_SECONDS: Final = 5.0
 """Seconds until what users have seen is written, when no commit takes it along: logins cost none."""
 
 
@@ -50,24 +50,24 @@ class Task(Protocol):
     def records(self) -> Sequence[Record]:
         """What to write; users and conversations before what mentions them."""
 
-    def landed(self, logged: Sequence[Logged], fresh: bool) -> None:
+    def committed(self, logged: Sequence[Entry], is_new: bool) -> None:
         """It is on disk: its drafts in their places.
 
-        ``fresh`` is false when its ref was stored before, and ``logged`` empty when that was for
+        ``is_new`` is false when its ref was stored before, and ``logged`` empty when that was for
         another message.
         """
 
-    def failed(self) -> None:
+    def aborted(self) -> None:
         """It is not on disk, and neither is anything decided after it."""
 
-    def stumbled(self) -> None:
+    def crashed(self) -> None:
         """One of the above raised, which is a mistake of ours; called while the exception is handled."""
 
 
 class Placing(msgspec.Struct, frozen=True, eq=False):
     """What one transaction made: each task's log entries and whether they are new; the counters after it."""
 
-    places: list[tuple[list[Logged], bool]]
+    places: list[tuple[list[Entry], bool]]
     last_id: int
     seqs: dict[int, int]
     lasts: dict[int, int]
@@ -76,11 +76,11 @@ class Placing(msgspec.Struct, frozen=True, eq=False):
 class Journal:
     """The queue in front of the writer.
 
-    ``on_landed`` is called after the tasks of a commit are, ``on_failure`` before those of a failed one.
+    ``on_committed`` is called after the tasks of a commit are, ``on_failure`` before those of a failed one.
 
     Tasks take their turns one by one, in the order of `submit`: what one submits in its turn waits until
-    that is over. ``told`` is the id of the last entry whose task has had its turn, ``commits`` the number
-    of transactions since the start.
+    that is over. ``last_delivered_id`` is the id of the last entry whose task has had its turn, ``commits``
+    the number of transactions since the start.
     """
 
     _log = Logger()
@@ -91,9 +91,9 @@ class Journal:
         clock: IReactorTime,
         snapshot: Snapshot,
         on_failure: Callable[[], None],
-        on_landed: Callable[[], None] = lambda: None,
+        on_committed: Callable[[], None] = lambda: None,
     ) -> None:
-        self.told = snapshot.last_id
+        self.last_delivered_id = snapshot.last_id
         self.commits = 0
         self._last_id = snapshot.last_id
         self._seqs = snapshot.seqs
@@ -101,7 +101,7 @@ class Journal:
         self._pool = pool
         self._clock = clock
         self._on_failure = on_failure
-        self._on_landed = on_landed
+        self._on_committed = on_committed
         self._queue: deque[Task] = deque()
         # What users have seen, as of now; and as much of it as the disk doesn't know.
         self._seen = snapshot.seen
@@ -130,7 +130,7 @@ class Journal:
         """Remember that all up to ``last`` went to ``user``; a crash in the next seconds forgets it."""
         self._seen[user.id] = self._noted[user.id] = max(last, self.seen(user))
         if self._late is None:
-            self._late = self._clock.callLater(SEEN_DELAY, self._write_noted)
+            self._late = self._clock.callLater(READ_MARKER_DELAY_SECONDS, self._write_noted)
 
     def seen(self, user: User) -> int:
         """The last id that is known to have gone to ``user`` before they left."""
@@ -142,7 +142,7 @@ class Journal:
 
     def resume(self, snapshot: Snapshot) -> None:
         """Go on from what is on disk, after a failure."""
-        self.told = self._last_id = snapshot.last_id
+        self.last_delivered_id = self._last_id = snapshot.last_id
         self._seqs = snapshot.seqs
         self._lasts = snapshot.lasts
 
@@ -180,7 +180,7 @@ class Journal:
             if self._queue[0].records:
                 self._begin(self._next_batch())
                 return
-            self._land(self._queue.popleft(), (), True)
+            self._commit(self._queue.popleft(), (), True)
         self._busy = False
         self._rest()
 
@@ -198,7 +198,7 @@ class Journal:
     def _write_noted(self) -> None:
         self._late = None
         if self._busy or self._start is not None:
-            self._late = self._clock.callLater(SEEN_DELAY, self._write_noted)
+            self._late = self._clock.callLater(READ_MARKER_DELAY_SECONDS, self._write_noted)
         elif self._noted:
             self._busy = True
             self._begin([])
@@ -207,7 +207,7 @@ class Journal:
         noted, self._noted = self._noted, {}
         writing = self._pool.runInteraction(self._write, batch, noted)
         writing.addCallbacks(self._written, self._lost, callbackArgs=(batch,), errbackArgs=(batch, noted))
-        writing.addErrback(lambda failure: self._log.failure("the journal stumbled", failure))
+        writing.addErrback(lambda failure: self._log.failure("the journal crashed", failure))
 
     def _write(self, cursor: Transaction, batch: list[Task], noted: dict[int, int]) -> Placing:
         """Runs in the writer's thread; touches nothing that the reactor's thread changes meanwhile."""
@@ -223,19 +223,19 @@ class Journal:
         self._last_id = placing.last_id
         self._seqs.update(placing.seqs)
         self._lasts.update(placing.lasts)
-        for task, (entries, fresh) in zip(batch, placing.places, strict=True):
-            self._land(task, entries, fresh)
+        for task, (entries, is_new) in zip(batch, placing.places, strict=True):
+            self._commit(task, entries, is_new)
         try:
-            self._on_landed()
+            self._on_committed()
         except Exception:
             self._log.failure("a mistake after a commit")
         self._go_on()
 
-    def _land(self, task: Task, entries: Sequence[Logged], fresh: bool) -> None:
-        if entries and fresh:
-            self.told = entries[-1].id
+    def _commit(self, task: Task, entries: Sequence[Entry], is_new: bool) -> None:
+        if entries and is_new:
+            self.last_delivered_id = entries[-1].id
         try:
-            task.landed(entries, fresh)
+            task.committed(entries, is_new)
         except Exception:
             self._stumble(task)
 
@@ -251,7 +251,7 @@ class Journal:
         self._on_failure()
         for task in batch:
             try:
-                task.failed()
+                task.aborted()
             except Exception:
                 self._stumble(task)
         self._go_on()
@@ -259,7 +259,7 @@ class Journal:
     def _stumble(self, task: Task) -> None:
         # One task's mistake must not keep the others from their turns, nor the journal from its next commit.
         try:
-            task.stumbled()
+            task.crashed()
         except Exception:
             self._log.failure("a mistake while answering for a mistake")
 
@@ -278,26 +278,26 @@ class _Placer:
         self._cursor = cursor
         self._seqs_before = seqs
         self._rows: list[tuple[object, ...]] = []
-        self._by_ref: dict[tuple[int, str], Logged] = {}
+        self._by_ref: dict[tuple[int, str], Entry] = {}
 
-    def place(self, records: Sequence[Record]) -> tuple[list[Logged], bool]:
+    def place(self, records: Sequence[Record]) -> tuple[list[Entry], bool]:
         """The places of one task's drafts, and whether they are new; other records are written at once."""
-        entries: list[Logged] = []
-        fresh = True
+        entries: list[Entry] = []
+        is_new = True
         for record in records:
             if not isinstance(record, Draft):
                 _write_record(self._cursor, record)
                 continue
             earlier = self._earlier(record)
-            fresh = fresh and earlier is None
+            is_new = is_new and earlier is None
             entries += [self._add(record)] if earlier is None else earlier
-        return entries, fresh
+        return entries, is_new
 
     def write(self) -> None:
         """Write all that was placed."""
         self._cursor.executemany("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", self._rows)
 
-    def _earlier(self, draft: Draft) -> list[Logged] | None:
+    def _earlier(self, draft: Draft) -> list[Entry] | None:
         """What is stored of this author under this ref, in this transaction or on disk; None if nothing is.
 
         Empty when it is another message.
@@ -313,17 +313,17 @@ class _Placer:
             (event.actor.id, ref),
         )
         for id, seq, at, *message in self._cursor.fetchall():
-            return [Logged(id, seq, at, event)] if tuple(message) == _message(event) else []
+            return [Entry(id, seq, at, event)] if tuple(message) == _message(event) else []
         return None
 
-    def _add(self, draft: Draft) -> Logged:
+    def _add(self, draft: Draft) -> Entry:
         event = draft.event
         conversation, actor, subject = event.conversation.id, event.actor.id, event.subject
         self.last_id += 1
         seq = self.seqs.get(conversation, self._seqs_before.get(conversation, 0)) + 1
         self.seqs[conversation] = seq
         self.lasts[conversation] = self.last_id
-        entry = Logged(self.last_id, seq, draft.at, event)
+        entry = Entry(self.last_id, seq, draft.at, event)
         if draft.ref is not None:
             self._by_ref[actor, draft.ref] = entry
         about = subject.id if subject is not None else None

@@ -18,7 +18,7 @@ from chatd.store.schema import Lock, StoreError, migrations, prepare
 
 Durability = Literal["full", "process"]
 
-PATIENCE: Final = 1.0
+BUSY_TIMEOUT_SECONDS: Final = 1.0
 """Seconds to wait for another program that has the database locked; a stopping daemon has five in all."""
 
 _MIGRATIONS: Final = migrations()  # read now: a user that the daemon becomes may not be able to
@@ -96,7 +96,7 @@ class Store:
             uri=True,
             check_same_thread=False,
             isolation_level=None,
-            timeout=PATIENCE,
+            timeout=BUSY_TIMEOUT_SECONDS,
             cp_min=1,
             cp_max=most,
             cp_openfun=opened,

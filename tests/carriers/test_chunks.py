@@ -5,11 +5,11 @@ from __future__ import annotations
 from twisted.internet.interfaces import IHalfCloseableProtocol
 
 from chatd.carriers.chunks import Chunks
-from chatd.carriers.first_bytes import FirstBytes
-from chatd.carriers.gap import GAP
+from chatd.carriers.detection import Detector
+from chatd.carriers.idle_timer import IDLE_SECONDS
+from chatd.connections.session import REFUSAL_LINGER_SECONDS
 from chatd.core.limits import Limits
-from chatd.session import LINGER
-from tests.harness import Peer, StageTestCase
+from tests.support.in_memory_daemon import Peer, StageTestCase
 
 
 class ChunksTestCase(StageTestCase):
@@ -45,7 +45,7 @@ class ChunksTestCase(StageTestCase):
 
     def chunks_of(self, peer: Peer) -> Chunks:
         """The carrier behind the first bytes."""
-        assert isinstance(peer.protocol, FirstBytes)
+        assert isinstance(peer.protocol, Detector)
         carrier = peer.protocol._carrier
         assert isinstance(carrier, Chunks)
         return carrier
@@ -56,7 +56,7 @@ class Cutting(ChunksTestCase):
 
     def test_a_gap(self) -> None:
         """What comes later than it is another message, what comes earlier is not."""
-        for wait, messages in ((GAP * 0.9, ["salut"]), (GAP * 1.1, ["sal", "ut"])):
+        for wait, messages in ((IDLE_SECONDS * 0.9, ["salut"]), (IDLE_SECONDS * 1.1, ["sal", "ut"])):
             self.bob.says(b"sal")
             self.stage.wait(wait)
             self.bob.says(b"ut")
@@ -65,9 +65,9 @@ class Cutting(ChunksTestCase):
 
     def test_nothing_before_it(self) -> None:
         self.bob.says(b"salut")
-        self.stage.wait(GAP * 0.9)
+        self.stage.wait(IDLE_SECONDS * 0.9)
         self.assertEqual(self.heard(), [])
-        self.stage.wait(GAP * 0.2)
+        self.stage.wait(IDLE_SECONDS * 0.2)
         self.assertEqual(self.heard(), ["salut"])
 
     def test_a_newline_at_the_end_needs_no_gap(self) -> None:
@@ -149,9 +149,9 @@ class WhileWeAreBusy(ChunksTestCase):
         """A clock that jumps past the gap: what had arrived meanwhile is read before it counts."""
         self.bob.says(b"sal")
         self.stage.reactor.callLater(
-            GAP, self.bob.protocol.dataReceived, b"ut"
+            IDLE_SECONDS, self.bob.protocol.dataReceived, b"ut"
         )  # as sockets come after timers
-        self.stage.reactor.advance(GAP)
+        self.stage.reactor.advance(IDLE_SECONDS)
         self.pause()
         self.assertEqual(self.heard(), ["salut"])
 
@@ -195,10 +195,10 @@ class TooLong(ChunksTestCase):
                 carol.hears(), self.alice.hears()
                 for read in reads:
                     carol.says(read)
-                self.stage.wait(GAP * 1.1)
+                self.stage.wait(IDLE_SECONDS * 1.1)
                 self.assertEqual(carol.lines(), [self.refusal])
                 self.assertEqual(self.alice.lines()[: len(messages)], [f"MSG carol {m}" for m in messages])
-                self.stage.wait(LINGER + 0.1)
+                self.stage.wait(REFUSAL_LINGER_SECONDS + 0.1)
                 self.assertEqual((carol.closed, carol.wire.aborted), (True, False))
                 self.pause()
                 self.alice.hears()

@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.interfaces import IHalfCloseableProtocol
 
-from chatd.carriers.first_bytes import FirstBytes
+from chatd.carriers.detection import Detector
 from chatd.carriers.frames import Frames
-from chatd.carriers.gap import GAP
+from chatd.carriers.idle_timer import IDLE_SECONDS
+from chatd.connections.session import REFUSAL_LINGER_SECONDS
 from chatd.core.limits import Limits
-from chatd.session import LINGER
-from tests.harness import Peer, StageTestCase
+from tests.support.in_memory_daemon import Peer, StageTestCase
 
 
 def frame(text: str, first: int = 1, digits: int = 2, size: int | None = None) -> bytes:
@@ -59,7 +59,7 @@ class FramesTestCase(StageTestCase):
 
     def frames_of(self, peer: Peer) -> Frames:
         """The carrier behind the first bytes."""
-        assert isinstance(peer.protocol, FirstBytes)
+        assert isinstance(peer.protocol, Detector)
         carrier = peer.protocol._carrier
         assert isinstance(carrier, Frames)
         return carrier
@@ -130,9 +130,9 @@ class Counting(FramesTestCase):
     def test_bytes_when_nothing_follows(self) -> None:
         """After a gap, or at the end."""
         self.bob.says(frame("é"))
-        self.stage.wait(GAP * 0.9)
+        self.stage.wait(IDLE_SECONDS * 0.9)
         self.assertEqual(self.logged(), [])
-        self.stage.wait(GAP * 0.2)
+        self.stage.wait(IDLE_SECONDS * 0.2)
         self.assertEqual(self.logged(), [("message", "é")])
         carol = self.comes("carol").says(frame("ça"))
         IHalfCloseableProtocol(carol.protocol).readConnectionLost()
@@ -181,7 +181,7 @@ class Counting(FramesTestCase):
         self.assert_said([counted("xé")], "xé")
         self.bob.says(b"\x01\x00\x02\xff!")
         self.assertIn(b"[bad_utf8]", self.bob.hears())
-        self.stage.wait(LINGER + 0.1)
+        self.stage.wait(REFUSAL_LINGER_SECONDS + 0.1)
         self.assertTrue(self.bob.closed)
 
     # What begins a text in the wild is no control character: those are headers.
@@ -210,7 +210,7 @@ class Hostile(FramesTestCase):
         carol.says(said)
         self.assertIn(refusal, carol.hears(), said)
         carol.says(frame("more"))
-        self.stage.wait(LINGER + 0.1)
+        self.stage.wait(REFUSAL_LINGER_SECONDS + 0.1)
         self.assertEqual((carol.closed, carol.wire.aborted, self.logged()), (True, False, []), said)
 
     def test_no_header(self) -> None:

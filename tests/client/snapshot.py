@@ -21,7 +21,7 @@ from chatd.client.link import Address
 from chatd.client.log import Log
 from chatd.client.screen import Chat
 from chatd.core.colours import colour_of
-from tests.client.people import Person
+from tests.support.client_daemon import Person
 
 NICKS = ("alice", "bob", "carol", "dieter", "erin")
 

@@ -7,7 +7,7 @@ import json
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client.codec import LOBBY, Broadcast, Conversations, Place, request, understand
-from chatd.client.show import line
+from chatd.client.render import line
 from chatd.core.commands import Hello
 
 

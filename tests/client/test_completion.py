@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client.completion import completions, usage
-from tests.client.languages import speak
+from tests.support.languages import speak
 
 
 class Completing(SynchronousTestCase):

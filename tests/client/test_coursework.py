@@ -13,14 +13,14 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client import codec
 from chatd.client.coursework import LONGEST_NOTICE, CourseWork, opening, parsed
-from chatd.client.show import answered
+from chatd.client.render import answered
 from chatd.core import commands as c
 from chatd.core.commands import COMMANDS
-from tests.client.chat_process import ChatTestCase
-from tests.client.coursework_server import CourseServer
-from tests.client.people import ScreenTestCase
-from tests.client.test_plain import Person
-from tests.daemon_process import PATIENCE
+from tests.client.test_line_mode import Person
+from tests.support.chat_process import ChatTestCase
+from tests.support.client_daemon import ScreenTestCase
+from tests.support.coursework_server import CourseServer
+from tests.support.daemon_process import PATIENCE
 
 REMARK = (
     "this server is no chatd: it confirms nothing, so what is written counts as sent, and what is said while"

@@ -24,10 +24,10 @@ from chatd.core.events import User
 from chatd.core.limits import Limits
 from chatd.core.names import BadName, parse_nick
 from chatd.core.refusals import ECHO, REASONS, SENTENCES, Refusal
+from chatd.core.requests import Request
 from chatd.dialects.json import JsonDialect
-from chatd.dialects.wire import Request
 from chatd.locales import LOCALES
-from tests.client.languages import speak
+from tests.support.languages import speak
 
 SOURCES = LOCALES.parent
 FRENCH = LOCALES / "fr" / "LC_MESSAGES"
@@ -86,7 +86,7 @@ class Greeting(SynchronousTestCase):
         dialect = JsonDialect(Limits())
         for returning, french in ((False, "Bonjour alice"), (True, "Content de vous revoir, alice !")):
             answer = Welcome(User(1, "alice", "alice", "#112233"), returning, 0, 0)
-            said = json.loads(dialect.answer(Request(Hello("alice"), "client-hello"), answer))
+            said = json.loads(dialect.encode_answer(Request(Hello("alice"), "client-hello"), answer))
             self.assertEqual(greeting(said["msg"]), french)
 
     def test_others_are_left_their_own_words(self) -> None:

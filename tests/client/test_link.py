@@ -17,7 +17,7 @@ from chatd.client import codec
 from chatd.client.link import AGAIN, LINE, Address, Link, Lost, Refused
 from chatd.client.scripts import through
 from chatd.core import commands as c
-from tests.daemon_process import PATIENCE, Daemon
+from tests.support.daemon_process import PATIENCE, Daemon
 
 TS = "2026-11-21T10:00:00.000Z"
 

@@ -18,9 +18,9 @@ from unittest.mock import patch
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client.__main__ import main
-from tests.client.chat_process import ChatTestCase
 from tests.client.snapshot import drawn
-from tests.daemon_process import PATIENCE, environment
+from tests.support.chat_process import ChatTestCase
+from tests.support.daemon_process import PATIENCE, environment
 
 COLOUR = re.compile(rb"[34]8;2;(\d+);(\d+);(\d+)")
 

@@ -13,8 +13,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client.log import kept
 from chatd.client.options import Unclear, address, parse
-from tests.certificates import issue
-from tests.client.languages import speak
+from tests.support.certificates import issue
+from tests.support.languages import speak
 
 
 class OptionsTestCase(SynchronousTestCase):

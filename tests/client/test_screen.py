@@ -22,7 +22,7 @@ from chatd.client.link import Link, Lost
 from chatd.client.lists import People
 from chatd.client.memory import WINDOW
 from chatd.client.scrollback import Scrollback
-from tests.client.people import Person, ScreenTestCase
+from tests.support.client_daemon import Person, ScreenTestCase
 
 SAID = re.compile(r"(?:said: |^ {27,28})m(\d+)\b", re.MULTILINE)
 
@@ -476,9 +476,9 @@ class Choosing(ScreenTestCase):
                     await alice.presses("x")
                     self.assertEqual(alice.app.query_one(Composer).text, "x" * number, place)
                 self.assertNotIn("said: one", alice.screen)
-                await alice.bursts("\x1b[<64;40;10M" * 10)
+                await alice.fanouts("\x1b[<64;40;10M" * 10)
                 await alice.sees("You said: one")
-                await alice.bursts("\x1b[<65;40;10M" * 10)
+                await alice.fanouts("\x1b[<65;40;10M" * 10)
                 await alice.until(lambda: "said: one" not in alice.screen)
                 await bob.presses("f2")
                 await bob.sees("wob  1")
@@ -547,7 +547,7 @@ class AllAtOnce(ScreenTestCase):
 
         async def story() -> None:
             async with self.at_screen("alice") as alice:
-                await alice.bursts("hellp\x7fo\rtwi\x7f\x1b[Doo\x1b[3~\r\x1b[200~three\n\x1b[201~\rfour")
+                await alice.fanouts("hellp\x7fo\rtwi\x7f\x1b[Doo\x1b[3~\r\x1b[200~three\n\x1b[201~\rfour")
                 await alice.sees("You said: three")
                 self.assertEqual(self.stored(), ["hello", "too", "three"])
                 self.assertEqual(alice.app.query_one(Composer).text, "four")
@@ -561,14 +561,14 @@ class AllAtOnce(ScreenTestCase):
         async def story() -> None:
             async with self.at_screen() as alice:
                 await alice.sees("Who are you?")
-                await alice.bursts("alice\r\r\r")
+                await alice.fanouts("alice\r\r\r")
                 await alice.sees("Join a room")
-                await alice.bursts("\x1b[27u" * 3)
+                await alice.fanouts("\x1b[27u" * 3)
                 await alice.until(lambda: "Join a room" not in alice.screen)
                 for typed in ("\r" * 3, "\x1b[B" + "\r" * 3, "\x1b[<0;20;13M\x1b[<0;20;13m" * 2):
                     await alice.presses("f2")
                     await alice.sees("Join a room")
-                    await alice.bursts(typed)
+                    await alice.fanouts(typed)
                     await alice.until(lambda: "Join a room" not in alice.screen)
                 await alice.types("hello")
                 await alice.sees("alice joined wob", "You said: hello")
@@ -582,10 +582,10 @@ class AllAtOnce(ScreenTestCase):
             async with self.at_screen("alice") as alice:
                 await alice.types("hello", "world")
                 await alice.sees("You said: world")
-                await alice.bursts("\x06hell\r")
+                await alice.fanouts("\x06hell\r")
                 await alice.until(lambda: alice.found == "hello")
-                await alice.bursts("\x1b[13~\x1b[27u")
-                await alice.bursts("so\r")
+                await alice.fanouts("\x1b[13~\x1b[27u")
+                await alice.fanouts("so\r")
                 await alice.sees("You said: so")
                 self.assertEqual(self.stored(), ["hello", "world", "so"])
 
@@ -596,12 +596,12 @@ class AllAtOnce(ScreenTestCase):
 
         async def story() -> None:
             async with self.at_screen("alice") as alice, self.at_screen("bob") as bob:
-                await alice.bursts("/create wob\rone\r/leave\rtwo\r/join nowhere\rthree\r")
+                await alice.fanouts("/create wob\rone\r/leave\rtwo\r/join nowhere\rthree\r")
                 await alice.sees("there is no group nowhere")
                 await alice.types("/join wob", "s;bob;psst")
                 await bob.sees("@alice 1")
                 await alice.until(lambda: alice.lines[0].startswith(" wob "))
-                await alice.bursts("/who\rfour\r\x0efive\r\x10six\r")
+                await alice.fanouts("/who\rfour\r\x0efive\r\x10six\r")
                 await alice.sees("You said: six")
                 self.assertEqual(self.stored(), ["two"])
                 wob = alice.app.memory.conversation(Place("group", "wob"))
@@ -616,7 +616,7 @@ class AllAtOnce(ScreenTestCase):
 
         async def story() -> None:
             async with self.at_screen("alice") as alice:
-                await alice.bursts("/who\rone\rtwo\r/quit\r")
+                await alice.fanouts("/who\rone\rtwo\r/quit\r")
                 await alice.until(lambda: alice.app._exit)
                 self.assertEqual(alice.app.in_vain, 0)
                 self.assertEqual(self.stored(), ["one", "two"])

@@ -7,8 +7,8 @@ import os
 import re
 import signal
 
-from tests.client.chat_process import ChatTestCase
-from tests.daemon_process import PATIENCE
+from tests.support.chat_process import ChatTestCase
+from tests.support.daemon_process import PATIENCE
 
 
 class Sending(ChatTestCase):

@@ -13,7 +13,7 @@ from chatd.core.names import parse_group, skeleton
 from chatd.core.refusals import Refusal
 from chatd.core.rules import decide, member_of
 from chatd.core.state import Group, State
-from tests.core.plays import Chat, PlayTestCase
+from tests.support.rules_case import Chat, PlayTestCase
 
 ON_GROUPS = tuple(row for row in COMMANDS.values() if "group" in row.required)
 OF_ROLE = {"not_member", "not_operator", "not_owner"}

@@ -8,7 +8,7 @@ from chatd.core.events import LOBBY, Event
 from chatd.core.names import parse_group, parse_nick
 from chatd.core.refusals import Refusal
 from chatd.core.state import State
-from tests.core.plays import Chat
+from tests.support.rules_case import Chat
 
 
 class Users(SynchronousTestCase):

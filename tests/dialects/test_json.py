@@ -26,11 +26,18 @@ from chatd.core.answers import (
     Welcome,
 )
 from chatd.core.commands import COMMANDS
-from chatd.core.events import LOBBY, Arrived, Conversation, Departed, Event, Kind, Logged, User
+from chatd.core.events import LOBBY, Arrived, Conversation, Departed, Entry, Event, Kind, User
 from chatd.core.limits import Limits
 from chatd.core.refusals import SENTENCES, Refusal
-from chatd.dialects.json import ACTIONS, COURSE_FRAME, COURSE_PACE, LINES_FRAME, REF_LENGTH, JsonDialect
-from chatd.dialects.wire import Request
+from chatd.core.requests import Request
+from chatd.dialects.json import (
+    ACTIONS,
+    COURSEWORK_FRAME_SIZE,
+    COURSEWORK_PACE_SECONDS,
+    LINES_FRAME_SIZE,
+    REF_LENGTH,
+    JsonDialect,
+)
 
 LIMITS = Limits()
 COURSE = JsonDialect(LIMITS)
@@ -49,9 +56,9 @@ TS = b'"2026-11-21T12:00:00.123Z"'
 
 def logged(
     conversation: Conversation, body: str, subject: User | None = None, kind: Kind = "message", id: int = 7
-) -> Logged:
+) -> Entry:
     """An entry of the log by alice."""
-    return Logged(id, 3, AT, Event(kind, conversation, ALICE, subject, body))
+    return Entry(id, 3, AT, Event(kind, conversation, ALICE, subject, body))
 
 
 def decoded(dialect: JsonDialect = COURSE, **asked: Any) -> Request:
@@ -289,7 +296,8 @@ class Showing(SynchronousTestCase):
             self.assertIs(dialect.variant(dialect.lines, dialect.relay), dialect)
             self.assertIs(dialect.variant(lines=False, relay=False), COURSE)
         self.assertEqual(
-            [dialect.pace for dialect in (COURSE, RELAY, LINES, BOTH)], [COURSE_PACE, COURSE_PACE, 0, 0]
+            [dialect.pace for dialect in (COURSE, RELAY, LINES, BOTH)],
+            [COURSEWORK_PACE_SECONDS, COURSEWORK_PACE_SECONDS, 0, 0],
         )
 
 
@@ -299,23 +307,23 @@ class Answering(SynchronousTestCase):
     def course(self, answer: Answer, expected: bytes, name: str = "x", **more: Any) -> None:
         """A course-work client is answered exactly this, a newline client the same as a line, in colour."""
         request = Request(c.Quit(), name, **more)
-        self.assertEqual(COURSE.answer(request, answer), expected)
+        self.assertEqual(COURSE.encode_answer(request, answer), expected)
         coloured = expected.replace(b'"kind":"message"}', b'"kind":"message","colour":"#a03030"}')
-        self.assertEqual(LINES.answer(request, answer), coloured + b"\n")
+        self.assertEqual(LINES.encode_answer(request, answer), coloured + b"\n")
 
     def test_hello(self) -> None:
         """Three keys to course work, more to newline clients."""
         request = Request(c.Hello("alice"), "client-hello", "alice", "r1")
         self.assertEqual(
-            COURSE.answer(request, Welcome(ALICE, False, 41, 40)),
+            COURSE.encode_answer(request, Welcome(ALICE, False, 41, 40)),
             b'{"from":"server","action":"server-hello","msg":"Hello alice"}',
         )
         self.assertEqual(
-            RELAY.answer(request, Welcome(BOB, True, 41, 40)),
+            RELAY.encode_answer(request, Welcome(BOB, True, 41, 40)),
             b'{"from":"server","action":"server-hello","msg":"Welcome back Bob !"}',
         )
         self.assertEqual(
-            LINES.answer(request, Welcome(ALICE, True, 41, 40)),
+            LINES.encode_answer(request, Welcome(ALICE, True, 41, 40)),
             b'{"from":"server","action":"server-hello","msg":"Welcome back alice !",'
             b'"user":{"id":1,"nick":"alice","colour":"#a03030"},"cursor":41,"seen":40,"returning":true,'
             b'"limits":{"json":65536,"message":8192,"page":500},"version":"0.1.0","ref":"r1"}\n',
@@ -349,11 +357,11 @@ class Answering(SynchronousTestCase):
             lines = json.dumps(
                 {"action": "server-list-clients", **more, "clients": nicks}, separators=(",", ":")
             )
-            self.assertEqual(LINES.answer(asked, Clients(nicks)), lines.encode() + b"\n")
+            self.assertEqual(LINES.encode_answer(asked, Clients(nicks)), lines.encode() + b"\n")
             # Course work looks for it in one of four places.
             places = {key: list(nicks) for key in ("clients", "msg", "data", "list")}
             self.assertEqual(
-                json.loads(COURSE.answer(asked, Clients(nicks))),
+                json.loads(COURSE.encode_answer(asked, Clients(nicks))),
                 {"action": "server-list-clients", **more, **places},
             )
         self.course(
@@ -400,7 +408,7 @@ class Answering(SynchronousTestCase):
 
     def test_help_and_goodbye(self) -> None:
         """Every command that has an action; the last word."""
-        help = json.loads(LINES.answer(Request(c.AskHelp(), "help"), Help(tuple(COMMANDS.values()))))
+        help = json.loads(LINES.encode_answer(Request(c.AskHelp(), "help"), Help(tuple(COMMANDS.values()))))
         self.assertEqual(list(help), ["action", "commands"])
         self.assertEqual(
             [said["action"] for said in help["commands"]],
@@ -413,7 +421,7 @@ class Answering(SynchronousTestCase):
         self.course(Goodbye(ALICE), b'{"action":"server-quit","msg":"Goodbye alice"}')
         self.course(Goodbye(None), b'{"action":"server-quit","ref":1}', ref=1)
         self.assertEqual(
-            RELAY.answer(Request(c.Quit(), "client-quit"), Goodbye(ALICE)),
+            RELAY.encode_answer(Request(c.Quit(), "client-quit"), Goodbye(ALICE)),
             b'{"action":"server-go","msg":"Goodbye alice"}',
         )
 
@@ -441,24 +449,24 @@ class Telling(SynchronousTestCase):
                 b'{"action":"client-send","from":"alice","to":"Bob","msg":"hi",',
             ),
         ):
-            self.assertEqual(COURSE.told(entry), expected + place)
-            self.assertEqual(LINES.told(entry), expected + place + b"\n")
-            self.assertEqual(RELAY.told(entry), relayed + place)
-            self.assertEqual(BOTH.told(entry), relayed + place + b"\n")
+            self.assertEqual(COURSE.encode(entry), expected + place)
+            self.assertEqual(LINES.encode(entry), expected + place + b"\n")
+            self.assertEqual(RELAY.encode(entry), relayed + place)
+            self.assertEqual(BOTH.encode(entry), relayed + place + b"\n")
 
     def test_images(self) -> None:
         """They say so; a course-work client is told of one that its frames can't hold."""
         entry = logged(WOB, "##", kind="image")
         self.assertEqual(
-            COURSE.told(entry),
+            COURSE.encode(entry),
             b'{"action":"server-gbroadcast","from":"alice","group":"wob","msg":"##","kind":"image",'
             b'"id":7,"seq":3,"ts":%b,"colour":"#a03030"}' % TS,
         )
         art = "{" * (LIMITS.image // 2)
         for dialect, msg in ((LINES, art), (COURSE, TOO_LARGE), (RELAY, TOO_LARGE), (BOTH, art)):
-            said = json.loads(dialect.told(logged(LOBBY, art, kind="image")))
+            said = json.loads(dialect.encode(logged(LOBBY, art, kind="image")))
             self.assertEqual((said["msg"], said["kind"]), (msg, "image"))
-        fits = json.loads(COURSE.told(logged(LOBBY, "#" * LIMITS.image, kind="image")))
+        fits = json.loads(COURSE.encode(logged(LOBBY, "#" * LIMITS.image, kind="image")))
         self.assertEqual(fits["msg"], "#" * LIMITS.image)
 
     def test_events(self) -> None:
@@ -479,7 +487,7 @@ class Telling(SynchronousTestCase):
         ]
         for kind, subject, body, more in table:
             self.assertEqual(
-                COURSE.told(logged(WOB, body, subject, kind)),
+                COURSE.encode(logged(WOB, body, subject, kind)),
                 b'{"action":"server-event","group":"wob","id":7,"seq":3,"ts":%b,"event":"%b","actor":"alice"%b}'
                 % (TS, kind.encode(), b"," + more if more else b""),
             )
@@ -487,12 +495,12 @@ class Telling(SynchronousTestCase):
     def test_presence(self) -> None:
         """Who comes, with a colour, and who goes."""
         self.assertEqual(
-            COURSE.told(Arrived(ALICE, True, AT)),
+            COURSE.encode(Arrived(ALICE, True, AT)),
             b'{"action":"server-event","actor":"alice","ts":%b,"event":"arrived","returning":true,'
             b'"colour":"#a03030"}' % TS,
         )
         self.assertEqual(
-            LINES.told(Departed(ALICE, AT)),
+            LINES.encode(Departed(ALICE, AT)),
             b'{"action":"server-event","actor":"alice","ts":%b,"event":"left"}\n' % TS,
         )
 
@@ -500,15 +508,16 @@ class Telling(SynchronousTestCase):
         """What a template would take is escaped in strings, nowhere else; newline clients get it plain."""
         entry = logged(LOBBY, 'a "${b}" \\ } \\{ é')
         self.assertIn(
-            rb'"msg":"a \"\u0024\u007bb\u007d\" \\ \u007d \\\u007b ' + "é".encode() + b'"', COURSE.told(entry)
+            rb'"msg":"a \"\u0024\u007bb\u007d\" \\ \u007d \\\u007b ' + "é".encode() + b'"',
+            COURSE.encode(entry),
         )
-        self.assertIn(rb'"msg":"a \"${b}\" \\ } \\{ ' + "é".encode() + b'"', LINES.told(entry))
+        self.assertIn(rb'"msg":"a \"${b}\" \\ } \\{ ' + "é".encode() + b'"', LINES.encode(entry))
 
     @settings(max_examples=100, deadline=None)
     @given(st.text())
     def test_any_text_reads_back(self, text: str) -> None:
         """In both framings, on one line, and without a character that a template would take."""
-        course, line = COURSE.told(logged(LOBBY, text)), LINES.told(logged(LOBBY, text))
+        course, line = COURSE.encode(logged(LOBBY, text)), LINES.encode(logged(LOBBY, text))
         self.assertEqual(json.loads(course)["msg"], text)
         self.assertEqual(json.loads(line), json.loads(course))
         self.assertEqual((line.count(b"\n"), course.count(b"\n"), course.count(b"$")), (1, 0, 0))
@@ -521,17 +530,17 @@ class Refusing(SynchronousTestCase):
     def test_with_and_without_a_request(self) -> None:
         """What was asked and its ref, when there was something asked."""
         self.assertEqual(
-            COURSE.refusal(Request(c.Quit(), "kick", ref=9), Refusal("not_operator", group="wob")),
+            COURSE.encode_refusal(Request(c.Quit(), "kick", ref=9), Refusal("not_operator", group="wob")),
             b'{"action":"server-error","code":"not_operator",'
             b'"msg":"only the owner and the operators of wob may do that","request":"kick","ref":9}',
         )
         self.assertEqual(
-            LINES.refusal(None, Refusal("shutting_down")),
+            LINES.encode_refusal(None, Refusal("shutting_down")),
             b'{"action":"server-error","code":"shutting_down",'
             b'"msg":"the daemon is shutting down: come back later","retry_after":5.0}\n',
         )
         self.assertEqual(
-            COURSE.refusal(Request(Refusal("empty")), Refusal("empty")),
+            COURSE.encode_refusal(Request(Refusal("empty")), Refusal("empty")),
             b'{"action":"server-error","code":"empty","msg":"there is nothing in it: write something"}',
         )
 
@@ -539,7 +548,7 @@ class Refusing(SynchronousTestCase):
         """None lacks a sentence that can be told."""
         for code, sentence in SENTENCES.items():
             details = {name: "${x}" for _, name, _, _ in Formatter().parse(sentence) if name}
-            frame = COURSE.refusal(None, Refusal(code, **details))
+            frame = COURSE.encode_refusal(None, Refusal(code, **details))
             self.assertEqual(json.loads(frame)["code"], code)
             self.assertNotIn(b"$", frame)
 
@@ -550,8 +559,8 @@ class Paging(SynchronousTestCase):
     def test_a_list_is_cut_to_a_frame(self) -> None:
         """As much as fits, from the front, and word of more."""
         nicks = tuple(f"{number:032}" for number in range(10_000))
-        for dialect, limit in ((COURSE, COURSE_FRAME), (LINES, LINES_FRAME)):
-            frame = dialect.answer(Request(c.ListClients(), "list"), Clients(nicks))
+        for dialect, limit in ((COURSE, COURSEWORK_FRAME_SIZE), (LINES, LINES_FRAME_SIZE)):
+            frame = dialect.encode_answer(Request(c.ListClients(), "list"), Clients(nicks))
             heard = json.loads(frame)
             places = ("clients", "msg", "data", "list") if dialect is COURSE else ("clients",)
             self.assertTrue(limit - 50 * len(places) < len(frame) <= limit, len(frame))
@@ -568,8 +577,8 @@ class Paging(SynchronousTestCase):
             logged(LOBBY, "ho", id=3),
         )
         page = Page(LOBBY, entries, False, True, False, BOB)
-        for dialect, frame in ((COURSE, COURSE_FRAME), (LINES, LINES_FRAME)):
-            said = dialect.answer(Request(c.History(), "history", ref="r" * REF_LENGTH), page)
+        for dialect, frame in ((COURSE, COURSEWORK_FRAME_SIZE), (LINES, LINES_FRAME_SIZE)):
+            said = dialect.encode_answer(Request(c.History(), "history", ref="r" * REF_LENGTH), page)
             self.assertLessEqual(len(said), frame)
             self.assertEqual(
                 [(item["msg"], item["kind"]) for item in json.loads(said)["messages"]],
@@ -585,11 +594,11 @@ class Paging(SynchronousTestCase):
         said = (
             b'{"action":"server-list-clients","clients":[""],"msg":[""],"data":[""],"list":[""],"more":true}'
         )
-        room = (COURSE_FRAME - len(said)) // 4
+        room = (COURSEWORK_FRAME_SIZE - len(said)) // 4
         request = Request(c.ListClients(), "list")
-        whole = json.loads(COURSE.answer(request, Clients(("x" * (room - 1),))))
+        whole = json.loads(COURSE.encode_answer(request, Clients(("x" * (room - 1),))))
         self.assertEqual((len(whole["clients"]), "more" in whole), (1, False))
-        cut = json.loads(COURSE.answer(request, Clients(("x" * room,))))
+        cut = json.loads(COURSE.encode_answer(request, Clients(("x" * room,))))
         self.assertEqual((len(cut["clients"]), cut["more"]), (0, True))
 
     def test_pages_are_cut_at_the_far_end(self) -> None:
@@ -598,11 +607,11 @@ class Paging(SynchronousTestCase):
         sizes = [4_900] * 5 + [100] * 5
         entries = tuple(logged(WOB, "$" * size, id=id) for id, size in enumerate(sizes, 1))
         for forward, kept in ((False, [5, 6, 7, 8, 9, 10]), (True, [1, 2])):
-            frame = COURSE.answer(
+            frame = COURSE.encode_answer(
                 Request(c.ListMessages("wob"), "msgs"), Page(WOB, entries, False, forward, False, ALICE)
             )
             heard = json.loads(frame)
-            self.assertLessEqual(len(frame), COURSE_FRAME)
+            self.assertLessEqual(len(frame), COURSEWORK_FRAME_SIZE)
             self.assertEqual([message["id"] for message in heard["messages"]], kept)
             self.assertIs(heard["more"], True)
 
@@ -694,9 +703,9 @@ class Hostile(SynchronousTestCase):
                 self.assertEqual(refused(frame, dialect), code, frame[:80])
                 asked = request(frame, dialect)
                 assert isinstance(asked.command, Refusal)
-                answer = dialect.refusal(asked, asked.command)
+                answer = dialect.encode_refusal(asked, asked.command)
                 self.assertEqual(json.loads(answer)["code"], code)
-                self.assertLessEqual(len(answer), COURSE_FRAME)
+                self.assertLessEqual(len(answer), COURSEWORK_FRAME_SIZE)
 
     def test_keys_that_only_seem_to_stand_twice(self) -> None:
         """A colon in a text or a key in another object is nothing wrong."""
@@ -740,6 +749,6 @@ class Hostile(SynchronousTestCase):
         self.assertIsInstance(asked.sender, str)
         self.assertIsInstance(asked.name, str)
         if isinstance(asked.command, Refusal):
-            answer = json.loads(COURSE.refusal(asked, asked.command))
+            answer = json.loads(COURSE.encode_refusal(asked, asked.command))
             self.assertTrue(answer["msg"])
             self.assertEqual(answer.get("ref"), asked.ref)

@@ -24,12 +24,12 @@ from chatd.core.answers import (
     Welcome,
 )
 from chatd.core.commands import COMMANDS, Command
-from chatd.core.events import LOBBY, Arrived, Conversation, Departed, Event, Kind, Logged, User
+from chatd.core.events import LOBBY, Arrived, Conversation, Departed, Entry, Event, Kind, User
 from chatd.core.limits import Limits
 from chatd.core.refusals import SENTENCES, Refusal
-from chatd.dialects.text import LIST_SIZE, MOST_LINES, REFERENCE_PACE, TextDialect
-from chatd.dialects.wire import Request
-from tests.harness import StageTestCase
+from chatd.core.requests import Request
+from chatd.dialects.text import LIST_SIZE, MOST_LINES, REFERENCE_PACE_SECONDS, TextDialect
+from tests.support.in_memory_daemon import StageTestCase
 
 LIMITS = Limits()
 SEED = TextDialect(LIMITS)
@@ -48,9 +48,9 @@ BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069
 
 def logged(
     conversation: Conversation, body: str, subject: User | None = None, kind: Kind = "message", id: int = 7
-) -> Logged:
+) -> Entry:
     """An entry of the log by alice."""
-    return Logged(id, 3, AT, Event(kind, conversation, ALICE, subject, body))
+    return Entry(id, 3, AT, Event(kind, conversation, ALICE, subject, body))
 
 
 def meant(line: str) -> Command:
@@ -206,7 +206,7 @@ class Decoding(SynchronousTestCase):
         """Never an exception, and every refusal is a line or more of the daemon's own."""
         request = SEED.decode(line)
         if isinstance(request.command, Refusal):
-            said = SEED.refusal(request, request.command).decode()
+            said = SEED.encode_refusal(request, request.command).decode()
             self.assertTrue(said.endswith("\n"))
             self.assertEqual({spoken[:4] for spoken in said[:-1].split("\n")}, {"ERR "})
 
@@ -217,9 +217,9 @@ class Answering(SynchronousTestCase):
     def test_hello(self) -> None:
         """ARR, with BCK behind it for somebody known; ARV to the reference client."""
         request = Request(c.Hello("alice"), "IAM")
-        self.assertEqual(SEED.answer(request, Welcome(ALICE, False, 9, 9)), b"ARR alice\n")
-        self.assertEqual(SEED.answer(request, Welcome(ALICE, True, 9, 9)), b"ARR alice\nBCK alice\n")
-        self.assertEqual(reference().answer(request, Welcome(ALICE, True, 9, 9)), b"ARV alice\n")
+        self.assertEqual(SEED.encode_answer(request, Welcome(ALICE, False, 9, 9)), b"ARR alice\n")
+        self.assertEqual(SEED.encode_answer(request, Welcome(ALICE, True, 9, 9)), b"ARR alice\nBCK alice\n")
+        self.assertEqual(reference().encode_answer(request, Welcome(ALICE, True, 9, 9)), b"ARV alice\n")
 
     def test_acks(self) -> None:
         """A typed command has one; the seed's verbs have none, but the reference client's echo of MSG."""
@@ -231,24 +231,26 @@ class Answering(SynchronousTestCase):
             ("CG;wob", logged(WOB, "public", None, "created"), b"ACK cg wob 7 3\n", b"ACK cg wob 7 3\n"),
         ):
             request = SEED.decode(line.encode())
-            self.assertEqual(SEED.answer(request, Ack(entry)), said, line)
-            self.assertEqual(reference().answer(request, Ack(entry)), to_reference, line)
+            self.assertEqual(SEED.encode_answer(request, Ack(entry)), said, line)
+            self.assertEqual(reference().encode_answer(request, Ack(entry)), to_reference, line)
 
     def test_lists(self) -> None:
         """Each ends with a line that says so."""
         who, lst = SEED.decode(b"WHO"), SEED.decode(b"LST")
-        self.assertEqual(SEED.answer(who, Clients(("alice", "Bob"))), b"WHO alice\nWHO Bob\nEND WHO 2\n")
-        self.assertEqual(reference().answer(lst, Clients(("alice", "Bob"))), b"LST alice Bob \n")
-        self.assertEqual(reference().answer(lst, Clients(())), b"LST \n")
         self.assertEqual(
-            SEED.answer(
+            SEED.encode_answer(who, Clients(("alice", "Bob"))), b"WHO alice\nWHO Bob\nEND WHO 2\n"
+        )
+        self.assertEqual(reference().encode_answer(lst, Clients(("alice", "Bob"))), b"LST alice Bob \n")
+        self.assertEqual(reference().encode_answer(lst, Clients(())), b"LST \n")
+        self.assertEqual(
+            SEED.encode_answer(
                 SEED.decode(b"members;wob"),
                 Members("wob", (Member("alice", "owner", True), Member("Bob", "member", False))),
             ),
             b"MBR wob alice owner online\nMBR wob Bob member away\nEND members 2\n",
         )
         self.assertEqual(
-            SEED.answer(
+            SEED.encode_answer(
                 SEED.decode(b"groups;"),
                 Groups(
                     (
@@ -297,11 +299,11 @@ class Answering(SynchronousTestCase):
                 b"STA wob 9 %b promoted alice Bob operator\nEND states 3\n" % (TS, TS, TS),
             ),
         ):
-            self.assertEqual(SEED.answer(SEED.decode(line.encode()), page), said)
+            self.assertEqual(SEED.encode_answer(SEED.decode(line.encode()), page), said)
 
     def test_help(self) -> None:
         """Every command under each way to type it, with a line at the end."""
-        said = SEED.answer(SEED.decode(b"HELP"), Help(tuple(COMMANDS.values()))).decode().splitlines()
+        said = SEED.encode_answer(SEED.decode(b"HELP"), Help(tuple(COMMANDS.values()))).decode().splitlines()
         self.assertEqual(said[0], "HLP IAM nick                           say who you are")
         self.assertEqual(said[-1], f"END HELP {len(said) - 1}")
         for usage in ("WHO", "MSG msg", "PRV dest msg", "s;dest;msg", "cg;group[;visibility]", "BYE", "HELP"):
@@ -313,21 +315,23 @@ class Answering(SynchronousTestCase):
 
     def test_goodbye(self) -> None:
         """LFT to who had a name; nothing to who had none."""
-        self.assertEqual(SEED.answer(SEED.decode(b"BYE"), Goodbye(ALICE)), b"LFT alice\n")
-        self.assertEqual(SEED.answer(SEED.decode(b"BYE"), Goodbye(None)), b"")
+        self.assertEqual(SEED.encode_answer(SEED.decode(b"BYE"), Goodbye(ALICE)), b"LFT alice\n")
+        self.assertEqual(SEED.encode_answer(SEED.decode(b"BYE"), Goodbye(None)), b"")
 
     def test_a_list_is_never_a_whole_outbox(self) -> None:
         """It is cut at the end that the reader comes to last, and says so; LST is cut as well."""
         entries = tuple(logged(WOB, "x" * 1_000, id=id) for id in range(1, 401))
         for forward, first, last in ((False, 156, 400), (True, 1, 245)):
-            said = SEED.answer(SEED.decode(b"messages;wob"), Page(WOB, entries, False, forward, False, BOB))
+            said = SEED.encode_answer(
+                SEED.decode(b"messages;wob"), Page(WOB, entries, False, forward, False, BOB)
+            )
             self.assertLessEqual(len(said), LIST_SIZE + 30)
             *lines, end = said.decode().splitlines()
             shown = [int(line.split()[2]) for line in lines]
             self.assertEqual(shown, list(range(shown[0], shown[-1] + 1)))
             self.assertEqual(shown[0] if forward else shown[-1], first if forward else last)
             self.assertEqual(end, f"END messages {len(shown)} more")
-        line = SEED.answer(SEED.decode(b"LST"), Clients(("x" * 32,) * 20_000))
+        line = SEED.encode_answer(SEED.decode(b"LST"), Clients(("x" * 32,) * 20_000))
         self.assertTrue(LIST_SIZE - 50 < len(line) < LIST_SIZE + 50)
         self.assertEqual((line.count(b"\n"), line[-2:]), (1, b" \n"))
 
@@ -337,9 +341,9 @@ class Telling(SynchronousTestCase):
 
     def test_messages(self) -> None:
         """To everyone, to one, to a group, which is named."""
-        self.assertEqual(SEED.told(logged(LOBBY, "hello all")), b"MSG alice hello all\n")
-        self.assertEqual(SEED.told(logged(DIRECT, "secret", BOB)), b"PRV alice secret\n")
-        self.assertEqual(SEED.told(logged(WOB, "hello")), b"GMS wob alice hello\n")
+        self.assertEqual(SEED.encode(logged(LOBBY, "hello all")), b"MSG alice hello all\n")
+        self.assertEqual(SEED.encode(logged(DIRECT, "secret", BOB)), b"PRV alice secret\n")
+        self.assertEqual(SEED.encode(logged(WOB, "hello")), b"GMS wob alice hello\n")
 
     def test_events(self) -> None:
         """Every kind: what, by whom, to whom, and what was said with it."""
@@ -359,14 +363,14 @@ class Telling(SynchronousTestCase):
             ("topic", None, "", b"topic alice"),
         ]
         for kind, subject, body, line in table:
-            self.assertEqual(SEED.told(logged(WOB, body, subject, kind)), b"GEV wob " + line + b"\n")
+            self.assertEqual(SEED.encode(logged(WOB, body, subject, kind)), b"GEV wob " + line + b"\n")
 
     def test_presence(self) -> None:
         """ARR and LFT; ARV to the reference client, and no word that it doesn't know."""
-        self.assertEqual(SEED.told(Arrived(ALICE, False, AT)), b"ARR alice\n")
-        self.assertEqual(SEED.told(Arrived(ALICE, True, AT)), b"ARR alice\nBCK alice\n")
-        self.assertEqual(reference().told(Arrived(ALICE, True, AT)), b"ARV alice\n")
-        self.assertEqual(reference().told(Departed(ALICE, AT)), b"LFT alice\n")
+        self.assertEqual(SEED.encode(Arrived(ALICE, False, AT)), b"ARR alice\n")
+        self.assertEqual(SEED.encode(Arrived(ALICE, True, AT)), b"ARR alice\nBCK alice\n")
+        self.assertEqual(reference().encode(Arrived(ALICE, True, AT)), b"ARV alice\n")
+        self.assertEqual(reference().encode(Departed(ALICE, AT)), b"LFT alice\n")
 
 
 class Refusing(SynchronousTestCase):
@@ -391,9 +395,9 @@ class Refusing(SynchronousTestCase):
                 b"ERR not_invited wob is private: ask a member to invite you\n",
             ),
         ):
-            self.assertEqual(SEED.refusal(SEED.decode(line.encode()), refusal), said)
+            self.assertEqual(SEED.encode_refusal(SEED.decode(line.encode()), refusal), said)
         self.assertEqual(
-            SEED.refusal(None, Refusal("shutting_down")),
+            SEED.encode_refusal(None, Refusal("shutting_down")),
             b"ERR shutting_down the daemon is shutting down: come back later\n",
         )
 
@@ -401,7 +405,7 @@ class Refusing(SynchronousTestCase):
         """None lacks a line, and none makes a line of its own from what it quotes."""
         for code, sentence in SENTENCES.items():
             details = {name: "x\nLFT alice" for _, name, _, _ in Formatter().parse(sentence) if name}
-            said = SEED.refusal(None, Refusal(code, **details)).decode()
+            said = SEED.encode_refusal(None, Refusal(code, **details)).decode()
             for line in said[:-1].split("\n"):
                 self.assertTrue(line == "WHO" or line.startswith(f"ERR {code} "), said)
 
@@ -413,32 +417,32 @@ class NoForgery(SynchronousTestCase):
         """A text of several lines makes as many, each with who said it where."""
         for end in ("\n", "\r\n", "\r", "\x0b", "\x0c", "\x85", "\u2028", "\u2029"):
             self.assertEqual(
-                SEED.told(logged(LOBBY, f"one{end}MSG Bob two")), b"MSG alice one\nMSG alice MSG Bob two\n"
+                SEED.encode(logged(LOBBY, f"one{end}MSG Bob two")), b"MSG alice one\nMSG alice MSG Bob two\n"
             )
             self.assertEqual(
-                SEED.told(logged(WOB, f"one{end}{end}two")),
+                SEED.encode(logged(WOB, f"one{end}{end}two")),
                 b"GMS wob alice one\nGMS wob alice \nGMS wob alice two\n",
             )
             self.assertEqual(
-                SEED.told(logged(WOB, f"one{end}two", BOB, "kicked")),
+                SEED.encode(logged(WOB, f"one{end}two", BOB, "kicked")),
                 b"GEV wob kicked alice Bob one\nGEV wob kicked alice Bob two\n",
             )
 
     def test_what_steers_a_terminal(self) -> None:
         """It is shown and does nothing; a tab is what it is."""
         self.assertEqual(
-            SEED.told(logged(LOBBY, "a\tb \x1b[2J \x00 \x07 \x08 \x7f \x9b \x1c é")),
+            SEED.encode(logged(LOBBY, "a\tb \x1b[2J \x00 \x07 \x08 \x7f \x9b \x1c é")),
             "MSG alice a\tb \ufffd[2J \ufffd \ufffd \ufffd \ufffd \ufffd \ufffd é\n".encode(),
         )
 
     def test_what_turns_the_writing_round(self) -> None:
         """It is shown and does nothing, wherever it is."""
         for code in BIDI:
-            self.assertEqual(SEED.told(logged(LOBBY, f"a{code}b")), "MSG alice a\ufffdb\n".encode())
+            self.assertEqual(SEED.encode(logged(LOBBY, f"a{code}b")), "MSG alice a\ufffdb\n".encode())
 
     def test_a_message_of_line_ends(self) -> None:
         """The longest makes so many lines and no more, or it would cut everybody off who reads text."""
-        said = SEED.told(logged(Conversation(2, "group", "g" * 64), "\n" * 8_192))
+        said = SEED.encode(logged(Conversation(2, "group", "g" * 64), "\n" * 8_192))
         self.assertEqual(said.count(b"\n"), MOST_LINES)
         self.assertLess(len(said), 64 * 1024)
         self.assertEqual(said.decode().count("\ufffd"), 8_192 - (MOST_LINES - 1))
@@ -453,7 +457,7 @@ class NoForgery(SynchronousTestCase):
             (logged(WOB, text), "GMS wob alice "),
             (logged(WOB, text, None, "topic"), "GEV wob topic alice "),
         ):
-            said = SEED.told(entry).decode()
+            said = SEED.encode(entry).decode()
             self.assertTrue(said.endswith("\n"))
             for line in said.splitlines():
                 self.assertTrue(line.startswith(prefix), said)
@@ -467,12 +471,12 @@ class Reference(SynchronousTestCase):
         """Whoever sends LST, from whichever, is spoken to by the same object, so that encoding is shared."""
         again = reference().decode(b"lst").becomes
         self.assertIs(again, reference())
-        self.assertEqual((SEED.pace, reference().pace), (0.0, REFERENCE_PACE))
+        self.assertEqual((SEED.pace, reference().pace), (0.0, REFERENCE_PACE_SECONDS))
         self.assertIsNone(SEED.decode(b"WHO").becomes)
 
     def test_a_hello_leaves_it_open(self) -> None:
         """But to whoever has sent LST before; and no other line does."""
-        self.assertEqual(SEED.decode(b"IAM alice").pace, REFERENCE_PACE)
+        self.assertEqual(SEED.decode(b"IAM alice").pace, REFERENCE_PACE_SECONDS)
         self.assertEqual(reference().decode(b"IAM alice").pace, 0.0)
         self.assertEqual(SEED.decode(b"MSG hi").pace, 0.0)
 
@@ -482,10 +486,10 @@ class Reference(SynchronousTestCase):
         assert amend is not None
         waited = b"".join(
             (
-                SEED.told(Arrived(ALICE, True, AT)),
-                SEED.told(logged(LOBBY, "x\nARR y\nBCK z")),
-                SEED.told(Arrived(BOB, False, AT)),
-                SEED.told(Departed(BOB, AT)),
+                SEED.encode(Arrived(ALICE, True, AT)),
+                SEED.encode(logged(LOBBY, "x\nARR y\nBCK z")),
+                SEED.encode(Arrived(BOB, False, AT)),
+                SEED.encode(Departed(BOB, AT)),
             )
         )
         self.assertEqual(

@@ -19,7 +19,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.daemon_process import PATIENCE, ROOT
+from tests.support.daemon_process import PATIENCE, ROOT
 
 WARMUP = ROOT / "examples" / "async_warmup"
 PAGES = 10

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import subprocess
 
-from tests.beside import BesideTestCase
-from tests.daemon_process import PATIENCE, ROOT
+from tests.support.daemon_and_programs import BesideTestCase
+from tests.support.daemon_process import PATIENCE, ROOT
 
 
 class ExampleTestCase(BesideTestCase):

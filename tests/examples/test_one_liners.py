@@ -11,7 +11,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.daemon_process import PATIENCE, ROOT, Daemon, environment
+from tests.support.daemon_process import PATIENCE, ROOT, Daemon, environment
 
 PAGE = (ROOT / "examples" / "README.md").read_text("utf-8")
 LINES = re.findall(r"^```sh\n(.*?)\n```$", PAGE, re.DOTALL | re.MULTILINE)

@@ -16,11 +16,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.core.events import LOBBY, SAID, Conversation, Kind, User
 from chatd.store import archive
 from chatd.store.archive import Archive, Slice, Snapshot, load, logged
-from tests.harness import ThreadlessPool
-from tests.store.desk import Desk, DeskTestCase
+from tests.support.in_memory_daemon import ThreadlessPool
+from tests.support.journal_case import Desk, DeskTestCase
 
 EVER = 10**9
-"""An ``upto`` that leaves nothing out."""
+"""An ``max_id`` that leaves nothing out."""
 
 ANY = 10**9
 """A ``size`` that leaves nothing out."""
@@ -50,7 +50,7 @@ class Pages(DeskTestCase):
         before: str | None = None,
         after: str | None = None,
         events: bool = False,
-        upto: int = EVER,
+        max_id: int = EVER,
         conversation: Conversation | None = None,
         size: int = ANY,
     ) -> tuple[list[str], bool]:
@@ -62,7 +62,7 @@ class Pages(DeskTestCase):
             self.ids[after] if after is not None else None,
             limit,
             size,
-            upto,
+            max_id,
         )
         return bodies(self.successResultOf(found))
 
@@ -110,10 +110,10 @@ class Pages(DeskTestCase):
         self.assertEqual(self.page(2, conversation=nothing), ([], False))
 
     def test_nothing_that_was_not_told_yet(self) -> None:
-        self.assertEqual(self.page(2, upto=self.ids["a4"]), (["a3", "a4"], True))
-        self.assertEqual(self.page(9, upto=self.ids["a2"], after="a1"), (["a2"], False))
-        self.assertEqual(self.page(2, upto=self.ids["a2"], before="a5"), (["a1", "a2"], False))
-        self.assertEqual(self.page(9, upto=0), ([], False))
+        self.assertEqual(self.page(2, max_id=self.ids["a4"]), (["a3", "a4"], True))
+        self.assertEqual(self.page(9, max_id=self.ids["a2"], after="a1"), (["a2"], False))
+        self.assertEqual(self.page(2, max_id=self.ids["a2"], before="a5"), (["a1", "a2"], False))
+        self.assertEqual(self.page(9, max_id=0), ([], False))
 
     def test_a_row_is_what_was_logged(self) -> None:
         draft = self.desk.draft(self.alice, "spam", self.wob, "banned", self.bob)
@@ -151,9 +151,9 @@ class Coming(DeskTestCase):
         self.desk.sees(self.bob)
         self.says("l: bob left")
 
-    def unread(self, *conversations: Conversation, upto: int = EVER) -> list[int]:
+    def unread(self, *conversations: Conversation, max_id: int = EVER) -> list[int]:
         """How much bob missed in these."""
-        found = self.desk.archive.unread(conversations, self.bob, self.desk.journal.seen(self.bob), upto)
+        found = self.desk.archive.unread(conversations, self.bob, self.desk.journal.seen(self.bob), max_id)
         counts: list[int] = self.successResultOf(found)
         return counts
 
@@ -162,11 +162,11 @@ class Coming(DeskTestCase):
         after: int,
         limit: int,
         conversations: Iterable[Conversation],
-        upto: int = EVER,
+        max_id: int = EVER,
         size: int = ANY,
     ) -> tuple[list[str], bool]:
         """What follows for bob."""
-        found = self.desk.archive.following(conversations, self.bob, after, limit, size, upto)
+        found = self.desk.archive.following(conversations, self.bob, after, limit, size, max_id)
         return bodies(self.successResultOf(found))
 
     def test_what_is_unread_is_counted_by_conversation(self) -> None:
@@ -174,7 +174,7 @@ class Coming(DeskTestCase):
         self.bob_leaves()
         self.says("p2", "w2", "p3", "l1", "p4")
         self.assertEqual(self.unread(self.direct, self.den, self.wob), [3, 0, 1])
-        self.assertEqual(self.unread(self.direct, upto=self.desk.journal.told - 1), [2])
+        self.assertEqual(self.unread(self.direct, max_id=self.desk.journal.last_delivered_id - 1), [2])
         self.assertEqual(self.unread(), [])
 
     def test_neither_events_nor_his_own_messages_are_unread(self) -> None:
@@ -196,7 +196,7 @@ class Coming(DeskTestCase):
 
     def test_what_follows_is_cut_by_bytes_as_well(self) -> None:
         self.says("w1", "p1", "w2", "p2")
-        after = self.desk.journal.told - 4
+        after = self.desk.journal.last_delivered_id - 4
         both = (self.direct, self.wob)
         self.assertEqual(self.following(after, 9, both, size=4), (["w1", "p1"], True))
         self.assertEqual(self.following(after, 9, both, size=3), (["w1"], True))
@@ -205,16 +205,16 @@ class Coming(DeskTestCase):
 
     def test_what_follows_is_in_the_order_of_the_log(self) -> None:
         self.says("w1", "p1", "d1", "l1", "w2", "p2")
-        after = self.desk.journal.told - 6
+        after = self.desk.journal.last_delivered_id - 6
         everything = (LOBBY, self.direct, self.wob)
         self.assertEqual(self.following(after, 10, everything), (["w1", "p1", "l1", "w2", "p2"], False))
         self.assertEqual(self.following(after, 5, everything), (["w1", "p1", "l1", "w2", "p2"], False))
         self.assertEqual(self.following(after, 4, everything), (["w1", "p1", "l1", "w2"], True))
         self.assertEqual(self.following(after + 1, 2, everything), (["p1", "l1"], True))
-        self.assertEqual(self.following(after, 9, everything, upto=after + 4), (["w1", "p1", "l1"], False))
+        self.assertEqual(self.following(after, 9, everything, max_id=after + 4), (["w1", "p1", "l1"], False))
 
     def test_events_of_the_groups_follow_too(self) -> None:
-        after = self.desk.journal.told
+        after = self.desk.journal.last_delivered_id
         self.says("w1")
         self.desk.submit("topic", self.desk.draft(self.alice, "weather", self.wob, "topic"))
         self.says("w2")
@@ -222,7 +222,7 @@ class Coming(DeskTestCase):
 
     def test_what_happened_to_one_follows_wherever_it_was(self) -> None:
         """An invitation to a group that one is not in; but no message of a conversation one is not in."""
-        after = self.desk.journal.told
+        after = self.desk.journal.last_delivered_id
         kinds: tuple[tuple[Kind, str], ...] = (("invited", "come"), ("kicked", "go"), ("message", "psst"))
         for kind, body in kinds:
             self.desk.submit(body, self.desk.draft(self.alice, body, self.den, kind, self.bob))
@@ -232,7 +232,7 @@ class Coming(DeskTestCase):
         self.assertEqual(self.following(after, 10, []), (["come", "go"], False))
 
     def test_what_is_both_comes_once(self) -> None:
-        after = self.desk.journal.told
+        after = self.desk.journal.last_delivered_id
         self.desk.submit("kick", self.desk.draft(self.alice, "go", self.wob, "kicked", self.bob))
         self.desk.turn()
         self.assertEqual(self.following(after, 10, [self.wob]), (["go"], False))
@@ -400,13 +400,15 @@ class AnyLog(SynchronousTestCase):
                 desk.submit(kind, desk.draft(alice, "x", places[where], kind, bob if about_bob else None))
             desk.turn()
             rows: list[Row] = [(id, *entry) for id, entry in enumerate(log, 1)]
-            for where, events, before, after, limit, size, upto in queries:
-                page = desk.archive.page(places[where], events, before, after, limit, size, upto)
+            for where, events, before, after, limit, size, max_id in queries:
+                page = desk.archive.page(places[where], events, before, after, limit, size, max_id)
                 most = min(limit, size)  # each body has one byte
-                by_hand = page_by_hand(rows, where, events, before, after, most, upto)
+                by_hand = page_by_hand(rows, where, events, before, after, most, max_id)
                 self.assertEqual(ids(self.successResultOf(page)), by_hand)
-                following = desk.archive.following([LOBBY, places[where]], bob, after or 0, limit, size, upto)
-                by_hand = following_by_hand(rows, {1, where}, after or 0, most, upto)
+                following = desk.archive.following(
+                    [LOBBY, places[where]], bob, after or 0, limit, size, max_id
+                )
+                by_hand = following_by_hand(rows, {1, where}, after or 0, most, max_id)
                 self.assertEqual(ids(self.successResultOf(following)), by_hand)
 
 
@@ -416,19 +418,19 @@ def ids(found: Slice) -> tuple[list[int], bool]:
 
 
 def page_by_hand(
-    rows: list[Row], where: int, events: bool, before: int | None, after: int | None, limit: int, upto: int
+    rows: list[Row], where: int, events: bool, before: int | None, after: int | None, limit: int, max_id: int
 ) -> tuple[list[int], bool]:
     """A page, by the definition of it."""
     found = [id for id, there, kind, _ in rows if there == where and (kind not in SAID) == events]
-    found = [id for id in found if id <= upto and id > (after or 0) and (before is None or id < before)]
+    found = [id for id in found if id <= max_id and id > (after or 0) and (before is None or id < before)]
     forward = after is not None and before is None
     return found[:limit] if forward else found[-limit:], len(found) > limit
 
 
 def following_by_hand(
-    rows: list[Row], where: set[int], after: int, limit: int, upto: int
+    rows: list[Row], where: set[int], after: int, limit: int, max_id: int
 ) -> tuple[list[int], bool]:
     """What follows for bob, by the definition of it."""
     found = [id for id, there, kind, about_bob in rows if there in where or (about_bob and kind not in SAID)]
-    found = [id for id in found if after < id <= upto]
+    found = [id for id in found if after < id <= max_id]
     return found[:limit], len(found) > limit

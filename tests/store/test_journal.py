@@ -15,8 +15,8 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.events import LOBBY, Conversation, User
-from tests.harness import ThreadlessPool
-from tests.store.desk import Desk, DeskTestCase, Note
+from tests.support.in_memory_daemon import ThreadlessPool
+from tests.support.journal_case import Desk, DeskTestCase, Note
 
 FULL = sqlite3.OperationalError("database or disk is full")
 
@@ -39,7 +39,7 @@ class GroupCommit(DeskTestCase):
         self.desk.turn()
         self.assertEqual(self.desk.journal.commits - before, 1)
         self.assertEqual(
-            self.desk.turns, [f"m{number} landed {number + 1}/{number + 1}" for number in range(64)]
+            self.desk.turns, [f"m{number} committed {number + 1}/{number + 1}" for number in range(64)]
         )
         self.assertEqual(self.desk.logged(), [(n + 1, LOBBY.id, n + 1, f"m{n}") for n in range(64)])
 
@@ -53,10 +53,12 @@ class GroupCommit(DeskTestCase):
             self.desk.turn()
         self.assertEqual((len(self.desk.writer.waiting), len(self.desk.journal)), (1, 3))
         self.desk.writer.run_next()
-        self.assertEqual(self.desk.turns, ["first landed 1/1"])
+        self.assertEqual(self.desk.turns, ["first committed 1/1"])
         self.assertEqual((len(self.desk.writer.waiting), len(self.desk.journal)), (1, 0))
         self.desk.writer.run_next()
-        self.assertEqual(self.desk.turns[1:], ["second landed 2/2", "third landed 3/3", "fourth landed 4/4"])
+        self.assertEqual(
+            self.desk.turns[1:], ["second committed 2/2", "third committed 3/3", "fourth committed 4/4"]
+        )
         self.assertEqual(self.desk.journal.commits - before, 2)
 
     def test_nothing_has_its_turn_before_the_commit(self) -> None:
@@ -64,9 +66,12 @@ class GroupCommit(DeskTestCase):
         self.desk.says(self.alice, "hello")
         self.desk.submit("who")
         self.desk.turn()
-        self.assertEqual((self.desk.turns, self.desk.journal.told), ([], 0))
+        self.assertEqual((self.desk.turns, self.desk.journal.last_delivered_id), ([], 0))
         self.desk.writer.run_next()
-        self.assertEqual((self.desk.turns, self.desk.journal.told), (["hello landed 1/1", "who landed"], 1))
+        self.assertEqual(
+            (self.desk.turns, self.desk.journal.last_delivered_id),
+            (["hello committed 1/1", "who committed"], 1),
+        )
 
     def test_users_and_conversations_are_written_before_what_mentions_them(self) -> None:
         carol = self.desk.user("carol")
@@ -75,7 +80,7 @@ class GroupCommit(DeskTestCase):
         self.desk.group("wob", carol)
         self.desk.turn()
         self.assertEqual(
-            self.desk.turns, ["carol landed", "direct landed", "hi landed 1/1", "wob landed 2/1"]
+            self.desk.turns, ["carol committed", "direct committed", "hi committed 1/1", "wob committed 2/1"]
         )
         self.assertEqual(
             self.desk.rows("SELECT * FROM users WHERE id > 2"), [(3, "carol", "carol", carol.colour, 0)]
@@ -96,7 +101,7 @@ class GroupCommit(DeskTestCase):
         self.desk.turn()
         self.assertEqual(
             self.desk.turns,
-            ["a landed 1/1", "b landed 2/1", "c landed 3/2", "d landed 4/2", "e landed 5/3"],
+            ["a committed 1/1", "b committed 2/1", "c committed 3/2", "d committed 4/2", "e committed 5/3"],
         )
 
     def test_every_column_is_written(self) -> None:
@@ -116,18 +121,18 @@ class GroupCommit(DeskTestCase):
         self.desk.says(self.alice, "two", direct)
         self.desk.turn()
         self.restart()
-        self.assertEqual(self.desk.journal.told, 2)
+        self.assertEqual(self.desk.journal.last_delivered_id, 2)
         self.desk.says(self.bob, "three", self.desk.direct(self.alice, self.bob))
         self.desk.says(self.bob, "four")
         self.desk.turn()
-        self.assertEqual(self.desk.turns, ["three landed 3/2", "four landed 4/2"])
+        self.assertEqual(self.desk.turns, ["three committed 3/2", "four committed 4/2"])
 
 
 class Turns(DeskTestCase):
     def test_a_task_that_writes_nothing_has_its_turn_at_once(self) -> None:
         before = self.desk.journal.commits
         self.desk.submit("who")
-        self.assertEqual(self.desk.turns, ["who landed"])
+        self.assertEqual(self.desk.turns, ["who committed"])
         self.assertEqual(self.desk.journal.commits, before)
 
     def test_but_not_before_those_before_it(self) -> None:
@@ -137,7 +142,9 @@ class Turns(DeskTestCase):
         self.desk.submit("end")
         self.assertEqual(self.desk.turns, [])
         self.desk.turn()
-        self.assertEqual(self.desk.turns, ["hello landed 1/1", "who landed", "bye landed 2/2", "end landed"])
+        self.assertEqual(
+            self.desk.turns, ["hello committed 1/1", "who committed", "bye committed 2/2", "end committed"]
+        )
 
     def test_those_that_write_nothing_wait_for_no_commit_that_is_behind_them(self) -> None:
         self.desk.writer.held = True
@@ -146,9 +153,9 @@ class Turns(DeskTestCase):
         self.desk.submit("who")
         self.desk.says(self.alice, "bye")
         self.desk.writer.run_next()
-        self.assertEqual(self.desk.turns, ["hello landed 1/1", "who landed"])
+        self.assertEqual(self.desk.turns, ["hello committed 1/1", "who committed"])
         self.desk.writer.run_next()
-        self.assertEqual(self.desk.turns[2:], ["bye landed 2/2"])
+        self.assertEqual(self.desk.turns[2:], ["bye committed 2/2"])
 
     def test_what_a_task_submits_waits_until_its_turn_is_over(self) -> None:
         def more() -> None:
@@ -159,7 +166,7 @@ class Turns(DeskTestCase):
         self.desk.submit("outer", then=more)
         self.assertEqual(
             self.desk.turns,
-            ["outer landed", "outer is over", "inner landed", "inner is over", "written landed 1/1"],
+            ["outer committed", "outer is over", "inner committed", "inner is over", "written committed 1/1"],
         )
 
     def test_and_until_those_that_came_before(self) -> None:
@@ -168,7 +175,8 @@ class Turns(DeskTestCase):
         self.desk.says(self.alice, "third")
         self.desk.turn()
         self.assertEqual(
-            self.desk.turns, ["first landed 1/1", "second landed", "third landed 2/2", "last landed"]
+            self.desk.turns,
+            ["first committed 1/1", "second committed", "third committed 2/2", "last committed"],
         )
 
     def test_a_chain_of_a_thousand_is_no_recursion(self) -> None:
@@ -180,20 +188,20 @@ class Turns(DeskTestCase):
                 self.desk.submit("link", then=next_one)
 
         self.desk.submit("link", then=next_one)
-        self.assertEqual(self.desk.turns, ["link landed"] * 1_001)
+        self.assertEqual(self.desk.turns, ["link committed"] * 1_001)
 
     def test_told_moves_with_the_turns(self) -> None:
         told: list[int] = []
         for body in ("a", "b"):
             self.desk.says(self.alice, body)
-            self.desk.submit("look", then=lambda: told.append(self.desk.journal.told))
+            self.desk.submit("look", then=lambda: told.append(self.desk.journal.last_delivered_id))
         self.desk.turn()
         self.assertEqual(told, [1, 2])
 
 
 class Refs(DeskTestCase):
     def lands(self, *notes: Note) -> list[tuple[str, list[tuple[int, int, int]]]]:
-        """End the turn, and say where these landed."""
+        """End the turn, and say where these committed."""
         self.desk.turn()
         return [(note.outcome, note.places) for note in notes]
 
@@ -206,10 +214,10 @@ class Refs(DeskTestCase):
         self.assertEqual(
             self.lands(first, other, again, after),
             [
-                ("landed", [(1, 1, at - 3)]),
-                ("landed", [(2, 2, at - 2)]),
-                ("landed before", [(1, 1, at - 3)]),
-                ("landed", [(3, 3, at)]),
+                ("committed", [(1, 1, at - 3)]),
+                ("committed", [(2, 2, at - 2)]),
+                ("committed before", [(1, 1, at - 3)]),
+                ("committed", [(3, 3, at)]),
             ],
         )
         self.assertEqual([body for *_, body in self.desk.logged()], ["hello", "other", "after"])
@@ -219,40 +227,40 @@ class Refs(DeskTestCase):
         first, image = self.desk.says(self.alice, "##", ref="r1"), self.desk.submit("image", art)
         self.lands(first, image)
         (again,) = self.lands(self.desk.submit("again", art))
-        self.assertEqual(((image.outcome, image.places), again), (("landed before", []),) * 2)
+        self.assertEqual(((image.outcome, image.places), again), (("committed before", []),) * 2)
         self.assertEqual(self.desk.rows("SELECT kind FROM log"), [("message",)])
 
     def test_sent_again_later_it_is_stored_once(self) -> None:
         (first,) = self.lands(self.desk.says(self.alice, "hello", ref="r1"))
         (again,) = self.lands(self.desk.says(self.alice, "hello", ref="r1"))
-        self.assertEqual((first[0], again[0]), ("landed", "landed before"))
+        self.assertEqual((first[0], again[0]), ("committed", "committed before"))
         self.assertEqual(first[1], again[1])
         self.assertEqual(len(self.desk.logged()), 1)
-        self.assertEqual(self.desk.journal.told, 1)
+        self.assertEqual(self.desk.journal.last_delivered_id, 1)
 
     def test_sent_again_after_a_restart_it_is_stored_once(self) -> None:
         (first,) = self.lands(self.desk.says(self.alice, "hello", ref="r1"))
         self.restart()
         (again,) = self.lands(self.desk.says(self.alice, "hello", ref="r1"))
-        self.assertEqual(again, ("landed before", first[1]))
+        self.assertEqual(again, ("committed before", first[1]))
         self.assertEqual(len(self.desk.logged()), 1)
 
     def test_an_old_one_does_not_turn_told_back(self) -> None:
         self.lands(self.desk.says(self.alice, "hello", ref="r1"), self.desk.says(self.alice, "more"))
         self.lands(self.desk.says(self.alice, "hello", ref="r1"))
-        self.assertEqual(self.desk.journal.told, 2)
+        self.assertEqual(self.desk.journal.last_delivered_id, 2)
 
     def test_everyone_has_refs_of_their_own(self) -> None:
         one = self.desk.says(self.alice, "hello", ref="1")
         other = self.desk.says(self.bob, "hello", ref="1")
-        self.assertEqual([outcome for outcome, _ in self.lands(one, other)], ["landed", "landed"])
+        self.assertEqual([outcome for outcome, _ in self.lands(one, other)], ["committed", "committed"])
 
     def test_one_lost_with_its_commit_can_be_sent_again(self) -> None:
         self.desk.writer.error = FULL
         (lost,) = self.lands(self.desk.says(self.alice, "hello", ref="r1"))
         self.desk.writer.error = None
         (again,) = self.lands(self.desk.says(self.alice, "hello", ref="r1"))
-        self.assertEqual((lost, again[0]), (("failed", []), "landed"))
+        self.assertEqual((lost, again[0]), (("failed", []), "committed"))
         self.assertEqual(again[1][0][:2], (1, 1))
 
 
@@ -267,14 +275,16 @@ class FailingCommit(DeskTestCase):
         self.desk.submit("d")
         self.desk.writer.run_next()
         self.assertEqual(self.desk.turns, ["recover", "a failed", "b failed", "c failed", "d failed"])
-        self.assertEqual((self.desk.logged(), self.desk.journal.told, len(self.desk.journal)), ([], 0, 0))
+        self.assertEqual(
+            (self.desk.logged(), self.desk.journal.last_delivered_id, len(self.desk.journal)), ([], 0, 0)
+        )
 
     def test_what_waited_for_nothing_had_its_turn(self) -> None:
         self.desk.writer.error = FULL
         self.desk.submit("before")
         self.desk.says(self.alice, "a")
         self.desk.turn()
-        self.assertEqual(self.desk.turns, ["before landed", "recover", "a failed"])
+        self.assertEqual(self.desk.turns, ["before committed", "recover", "a failed"])
 
     def test_the_next_commit_goes_on_without_a_gap(self) -> None:
         direct = self.desk.direct(self.alice, self.bob)
@@ -292,7 +302,7 @@ class FailingCommit(DeskTestCase):
         self.desk.says(self.alice, "b", direct)
         self.desk.says(self.alice, "c")
         self.desk.turn()
-        self.assertEqual(self.desk.turns, ["b landed 2/2", "c landed 3/1"])
+        self.assertEqual(self.desk.turns, ["b committed 2/2", "c committed 3/1"])
         self.assertEqual(self.desk.logged(), [(1, 2, 1, "a"), (2, 2, 2, "b"), (3, 1, 1, "c")])
 
     def test_a_new_user_lost_is_no_user(self) -> None:
@@ -317,7 +327,7 @@ class FailingCommit(DeskTestCase):
         self.desk.says(self.alice, "b")
         self.desk.turn()
         self.assertEqual(
-            self.desk.turns, ["recover", "a failed", "b failed", "who landed", "again landed 1/1"]
+            self.desk.turns, ["recover", "a failed", "b failed", "who committed", "again committed 1/1"]
         )
 
     def test_a_mistake_while_writing_fails_the_commit_and_is_logged_whole(self) -> None:
@@ -328,7 +338,7 @@ class FailingCommit(DeskTestCase):
         self.assertEqual(len(self.flushLoggedErrors(UnicodeEncodeError)), 1)
         self.desk.says(self.alice, "fine")
         self.desk.turn()
-        self.assertEqual(self.desk.turns[3:], ["fine landed 1/1"])
+        self.assertEqual(self.desk.turns[3:], ["fine committed 1/1"])
 
     def test_a_full_disk_is_no_mistake_of_ours(self) -> None:
         self.desk.writer.error = FULL
@@ -399,11 +409,11 @@ class WorseThanFailing(DeskTestCase):
         self.desk.turn()
         self.desk.writer.forgetful = False
         self.assertEqual(self.desk.turns, ["recover", "a failed", "b failed"])
-        self.assertEqual(self.desk.journal.told, 2)
+        self.assertEqual(self.desk.journal.last_delivered_id, 2)
         self.desk.says(self.alice, "a", ref="r1")
         self.desk.says(self.alice, "c")
         self.desk.turn()
-        self.assertEqual(self.desk.turns[3:], ["a landed before 1/1", "c landed 3/3"])
+        self.assertEqual(self.desk.turns[3:], ["a committed before 1/1", "c committed 3/3"])
         self.assertEqual([body for *_, body in self.desk.logged()], ["a", "b", "c"])
 
     def test_a_connection_left_in_a_transaction_frees_itself(self) -> None:
@@ -418,7 +428,7 @@ class WorseThanFailing(DeskTestCase):
         self.desk.turn()
         self.desk.says(self.alice, "c")
         self.desk.turn()
-        self.assertEqual(self.desk.turns, ["recover", "a failed", "recover", "b failed", "c landed 1/1"])
+        self.assertEqual(self.desk.turns, ["recover", "a failed", "recover", "b failed", "c committed 1/1"])
         self.assertEqual([body for *_, body in self.desk.logged()], ["c"])
 
 
@@ -431,22 +441,22 @@ class Mistakes(DeskTestCase):
         self.desk.submit("c", then=boom)
         self.desk.turn()
         self.assertEqual(
-            self.desk.turns, ["a landed 1/1", "a stumbled", "b landed 2/2", "c landed", "c stumbled"]
+            self.desk.turns, ["a committed 1/1", "a crashed", "b committed 2/2", "c committed", "c crashed"]
         )
         self.desk.says(self.alice, "d")
         self.desk.turn()
-        self.assertEqual(self.desk.turns[5:], ["d landed 3/3"])
+        self.assertEqual(self.desk.turns[5:], ["d committed 3/3"])
 
     def test_so_does_one_that_raises_when_it_failed(self) -> None:
         self.desk.writer.error = FULL
         self.desk.submit("a", self.desk.draft(self.alice, "a"), then=boom)
         self.desk.says(self.alice, "b")
         self.desk.turn()
-        self.assertEqual(self.desk.turns, ["recover", "a failed", "a stumbled", "b failed"])
+        self.assertEqual(self.desk.turns, ["recover", "a failed", "a crashed", "b failed"])
 
     def test_one_that_even_stumbles_badly_is_logged(self) -> None:
         class Clumsy(Note):
-            def stumbled(self) -> None:
+            def crashed(self) -> None:
                 boom()
 
         clumsy = Clumsy(self.desk, "clumsy", (), boom)
@@ -454,7 +464,7 @@ class Mistakes(DeskTestCase):
         self.desk.says(self.alice, "a")
         self.desk.turn()
         self.assertEqual(len(self.flushLoggedErrors(Mistake)), 1)
-        self.assertEqual(self.desk.turns, ["clumsy landed", "a landed 1/1"])
+        self.assertEqual(self.desk.turns, ["clumsy committed", "a committed 1/1"])
 
 
 class Seen(DeskTestCase):
@@ -537,7 +547,7 @@ class Seen(DeskTestCase):
         self.desk.says(self.alice, "c")
         self.desk.turn()
         self.desk.writer.error = FULL
-        self.desk.journal.told = 7
+        self.desk.journal.last_delivered_id = 7
         self.desk.sees(self.bob)
         self.desk.writer.run_next()
         self.desk.writer.error, self.desk.writer.held = None, False
@@ -566,11 +576,11 @@ class Ending(DeskTestCase):
         self.desk.turn()
         under_way = self.desk.journal.drained()
         self.desk.writer.run_next()
-        self.assertEqual(self.desk.turns, ["a landed 1/1"])
+        self.assertEqual(self.desk.turns, ["a committed 1/1"])
         self.assertNoResult(drained)
         self.assertNoResult(under_way)
         self.desk.writer.run_next()
-        self.assertEqual(self.desk.turns[1:], ["reply landed 2/2"])
+        self.assertEqual(self.desk.turns[1:], ["reply committed 2/2"])
         self.assertIsNone(self.successResultOf(drained))
         self.assertIsNone(self.successResultOf(under_way))
 
@@ -592,7 +602,7 @@ class Ending(DeskTestCase):
         self.desk.turn()
         self.assertEqual(
             self.desk.turns,
-            ["a landed 1/1", "one", "after-one landed 2/2", "two", "after-two landed 3/3"],
+            ["a committed 1/1", "one", "after-one committed 2/2", "two", "after-two committed 3/3"],
         )
 
     def test_one_who_gave_up_waiting_is_no_trouble(self) -> None:
@@ -609,7 +619,7 @@ class Ending(DeskTestCase):
         self.assertNoResult(closed)
         self.desk.turn()
         self.assertIsNone(self.successResultOf(closed))
-        self.assertEqual(self.desk.turns, ["a landed 1/1"])
+        self.assertEqual(self.desk.turns, ["a committed 1/1"])
         self.assertEqual(self.desk.writer.connections, {})
 
     def test_one_that_never_wrote_closes(self) -> None:
@@ -681,13 +691,13 @@ class AnyInterleaving(SynchronousTestCase):
         turns = [turn.split()[0] for turn in desk.turns if turn != "recover"]
         self.assertEqual(turns, [note.name for note, _, _ in notes], "each has one turn, in order")
         self.check_refs(notes)
-        fresh = [
+        is_new = [
             (note, where, ref.split()[1] if ref else note.name)
             for note, where, ref in notes
-            if note.outcome == "landed" and where
+            if note.outcome == "committed" and where
         ]
         created = (1, 3, 1, "public")
-        entries = [(*note.places[0][:2], where, said) for note, where, said in fresh]
+        entries = [(*note.places[0][:2], where, said) for note, where, said in is_new]
         self.assertEqual(
             desk.logged(), [created, *((id, where, seq, name) for id, seq, where, name in entries)]
         )
@@ -695,16 +705,16 @@ class AnyInterleaving(SynchronousTestCase):
         for where, first in ((1, 1), (2, 1), (3, 2)):
             seqs = [seq for _, seq, there, _ in entries if there == where]
             self.assertEqual(seqs, list(range(first, len(seqs) + first)))
-        self.assertEqual(desk.journal.told, len(entries) + 1)
+        self.assertEqual(desk.journal.last_delivered_id, len(entries) + 1)
 
     def check_refs(self, notes: list[tuple[Note, int, str | None]]) -> None:
-        """The first of each ref that landed is new; later ones are where it is, other messages nowhere."""
+        """The first of each ref that committed is new; later ones are where it is, other messages nowhere."""
         places: dict[str, tuple[int, list[tuple[int, int, int]]]] = {}
         for note, where, ref in notes:
             if ref is None or note.outcome == "failed":
-                self.assertIn(note.outcome, ("landed", "failed"))
+                self.assertIn(note.outcome, ("committed", "failed"))
                 continue
-            self.assertEqual(note.outcome, "landed before" if ref in places else "landed")
+            self.assertEqual(note.outcome, "committed before" if ref in places else "committed")
             first_where, first_places = places.setdefault(ref, (where, note.places))
             self.assertEqual(note.places, first_places if where == first_where else [])
 

@@ -18,8 +18,8 @@ from chatd.core.events import LOBBY, Event, User
 from chatd.store.journal import Draft, Journal
 from chatd.store.schema import StoreError, migrations
 from chatd.store.store import Durability, Store
-from tests.harness import ThreadlessPool
-from tests.store.desk import Desk, DeskTestCase
+from tests.support.in_memory_daemon import ThreadlessPool
+from tests.support.journal_case import Desk, DeskTestCase
 
 ALICE = User(1, "alice", "alice", "#123456")
 
@@ -164,21 +164,21 @@ class OneFile(DeskTestCase):
 
 
 class Waiter:
-    """A task that tells when it landed, by a Deferred."""
+    """A task that tells when it committed, by a Deferred."""
 
     def __init__(self, *records: User | Draft) -> None:
         self.records = records
         self.done: Deferred[list[int]] = Deferred()
 
-    def landed(self, logged: Any, fresh: bool) -> None:
+    def committed(self, logged: Any, is_new: bool) -> None:
         """Tell the ids."""
         self.done.callback([entry.id for entry in logged])
 
-    def failed(self) -> None:
+    def aborted(self) -> None:
         """Tell that."""
         self.done.errback(sqlite3.Error())
 
-    def stumbled(self) -> None:
+    def crashed(self) -> None:
         """Can't happen."""
 
 
@@ -207,7 +207,7 @@ class RealThreads(TestCase):
             self.journal.submit(task)
         self.assertEqual(await tasks[-1].done, [64])
         self.assertEqual(self.journal.commits, 1)
-        found = await self.archive.page(LOBBY, False, None, None, 2, 10**6, self.journal.told)
+        found = await self.archive.page(LOBBY, False, None, None, 2, 10**6, self.journal.last_delivered_id)
         self.assertEqual([row[-1] for row in found.rows], ["m62", "m63"])
 
     async def test_reading_does_not_wait_for_writing(self) -> None:

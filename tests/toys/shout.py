@@ -7,19 +7,20 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
+from chatd.boundaries import Wires
 from chatd.core.answers import Answer, Welcome
 from chatd.core.commands import COMMANDS
-from chatd.core.events import Logged, Told
+from chatd.core.events import Delivery, Entry
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
-from chatd.dialects.wire import Request, Wires
+from chatd.core.requests import Request
 
 
 class ShoutDialect:
     """The only way to shout."""
 
     greeting = b"WHO IS THERE?\n"
-    insists = False
+    requires_login = False
     pages: Literal["none"] = "none"
     list_size = 1024
     pace = 0.0
@@ -42,23 +43,23 @@ class ShoutDialect:
         except Refusal as refusal:
             return Request(refusal)
 
-    def answer(self, request: Request, answer: Answer) -> bytes:
-        """See `Dialect.answer`."""
+    def encode_answer(self, request: Request, answer: Answer) -> bytes:
+        """See `Dialect.encode_answer`."""
         return _line(f"HELLO {answer.user.nick}!") if isinstance(answer, Welcome) else b""
 
-    def refusal(self, request: Request | None, refusal: Refusal) -> bytes:
-        """See `Dialect.refusal`."""
+    def encode_refusal(self, request: Request | None, refusal: Refusal) -> bytes:
+        """See `Dialect.encode_refusal`."""
         return _line(f"NO, {refusal.text}!")
 
-    def told(self, told: Told) -> bytes:
-        """See `Dialect.told`."""
-        if isinstance(told, Logged) and told.event.said:
-            return _line(f"{told.event.actor.nick}: {told.event.body.upper()}!")
+    def encode(self, delivery: Delivery) -> bytes:
+        """See `Dialect.encode`."""
+        if isinstance(delivery, Entry) and delivery.event.said:
+            return _line(f"{delivery.event.actor.nick}: {delivery.event.body.upper()}!")
         return b""
 
-    def told_subject(self, told: Told) -> bytes:
-        """See `Dialect.told_subject`."""
-        return self.told(told)
+    def encode_for_subject(self, delivery: Delivery) -> bytes:
+        """See `Dialect.encode_for_subject`."""
+        return self.encode(delivery)
 
 
 def _line(text: str) -> bytes:
@@ -67,7 +68,7 @@ def _line(text: str) -> bytes:
 
 WIRES: Final[Wires] = {"shout": {"lines": ShoutDialect}}
 
-# What tests/test_wires.py has to know: how somebody shouts.
+# What tests/daemon/test_wires.py has to know: how somebody shouts.
 MANNERS: Final = {
     "shout": {
         "wires": ("shout",),

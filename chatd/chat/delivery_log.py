@@ -1,0 +1,50 @@
+"""The daemon's log at ``debug``: what is received, and to whom it is sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.logger import Logger
+
+from chatd.chat.log_lines import line, outline
+from chatd.core.answers import Page
+from chatd.core.events import Delivery, Entry
+
+
+class DeliveryLog:
+    """The daemon's log at ``debug``: a line for each message received, and one for each client it is sent to.
+
+    What is private is there without its text and without the name of its group. A client has ``peer`` and
+    ``user``, as `chatd.connections.session.Session` has them.
+    """
+
+    _log = Logger()
+
+    def received(self, client: Any, entry: Entry, private: bool) -> None:
+        """``client`` asked for ``entry``; nobody (None) did if it follows from the entry before."""
+        what = outline(entry) if private else line(entry)
+        if client is None:
+            self._log.debug("{id} follows: {line}", id=entry.id, line=what)
+        else:
+            self._log.debug(
+                "{id} received from {peer} {nick}: {line}",
+                id=entry.id,
+                peer=client.peer,
+                nick=entry.event.actor.nick,
+                line=what,
+            )
+
+    def sent(self, client: Any, what: Delivery | Page) -> None:
+        """``what`` was sent to ``client``, as it happened or read from the log; an empty page has no line.
+
+        A frame may hold less of a page than there is, but always the end at which the reader began.
+        """
+        if isinstance(what, Entry):
+            name = str(what.id)
+        elif not isinstance(what, Page):
+            name = f"{line(what)}:"
+        elif not what.entries:
+            return
+        else:
+            name = f"page from {what.entries[0].id}" if what.forward else f"page up to {what.entries[-1].id}"
+        self._log.debug("{what} sent to {peer} {nick}", what=name, peer=client.peer, nick=client.user.nick)

@@ -1,0 +1,49 @@
+"""Entries and arrivals as one line of a log."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from chatd.core.events import Arrived, Conversation, Delivery, Entry
+from chatd.dialects.sanitize import clean
+
+# What would end a line or steer the terminal that shows it.
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def line(delivery: Delivery, private: bool = False) -> str:
+    """``[group wob] alice: hello``, ``alice arrived`` and the like, on one line.
+
+    What is in the brackets has a space in it for every group, which no name has: a group called ``lobby``
+    can't be taken for the lobby.
+    """
+    if not isinstance(delivery, Entry):
+        return f"{delivery.user.nick} {'arrived' if isinstance(delivery, Arrived) else 'left'}"
+    event = delivery.event
+    actor = event.actor.nick
+    subject = f" {event.subject.nick}" if event.subject is not None else ""
+    where = _where(event.conversation, private)
+    body = clean(_CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), event.body))
+    if event.conversation.kind == "direct":
+        return f"[{where}] {actor} to{subject}: {body}"
+    if event.said:
+        return f"[{where}] {actor}: {body}"
+    return f"[{where}] {actor} {event.kind}{subject} {body}".rstrip()
+
+
+def outline(entry: Entry) -> str:
+    """The line of what is private, without its text and without the name of the group."""
+    event = entry.event
+    actor = event.actor.nick
+    if event.said:
+        to = event.subject.nick if event.subject is not None else "a group"
+        return f"[private] {actor} to {to}"
+    subject = f" {event.subject.nick}" if event.subject is not None else ""
+    return f"[private] {actor} {event.kind}{subject}"
+
+
+def _where(conversation: Conversation, private: bool) -> str:
+    if conversation.kind == "group":
+        return f"private group {conversation.name}" if private else f"group {conversation.name}"
+    return "private" if conversation.kind == "direct" else "lobby"

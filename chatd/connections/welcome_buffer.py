@@ -1,0 +1,102 @@
+"""The output behind the welcome of a client that may be the reference client of the text protocol.
+
+That client takes each read for one line, and shows itself only by its next line, ``LST`` (SPEC.md, chapter
+6). Until then, what follows the welcome is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from chatd.connections.outbox import Outbox
+
+QUIET_SECONDS: Final = 0.25
+"""Silence behind a hello after which a client is not taken for the reference client any more."""
+
+LINE_BY_LINE_SECONDS: Final = 5.0
+"""How long missed messages are written line by line to a silent client; then the rest leaves at once."""
+
+
+class WelcomeBuffer:
+    """Buffers frames in front of ``outbox``, in order, until the session calls `take`.
+
+    A silent client gets all of it at once after `QUIET_SECONDS`, or line by line, ``pace`` seconds apart, if
+    missed messages are in it. ``is_read`` says whether the client is read from: if it is not, its silence
+    means nothing. ``on_end`` is called when it may hold them no longer, and has to call `take`.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        clock: IReactorTime,
+        pace: float,
+        is_read: Callable[[], bool],
+        on_end: Callable[[], None],
+    ) -> None:
+        self._outbox = outbox
+        self._clock = clock
+        self._pace = pace
+        self._is_read = is_read
+        self._on_end = on_end
+        self._frames: list[bytes] = []
+        self._size = 0
+        # How many of the frames hold missed messages, or come before one that does.
+        self._missed = 0
+        self._writes_lines = False
+        self._timer: IDelayedCall | None = None
+
+    def __len__(self) -> int:
+        """How many frames are kept."""
+        return len(self._frames)
+
+    def put(self, frame: bytes) -> None:
+        """Keep ``frame``, unless the lines are being written by now or too much is kept already."""
+        if self._writes_lines:
+            self._outbox.put(frame)
+        elif frame:
+            self._frames.append(frame)
+            self._size += len(frame)
+            if self._size > self._outbox.cap // 8:
+                self._on_end()
+
+    def put_missed(self, frame: bytes) -> None:
+        """The same for a message that the client has missed."""
+        self.put(frame)
+        self._missed = len(self._frames)
+
+    def amend(self, amend: Callable[[bytes], bytes]) -> None:
+        """Replace each kept frame by what ``amend`` makes of it."""
+        self._frames = list(map(amend, self._frames))
+
+    def take(self) -> list[bytes]:
+        """The frames that are kept, which the buffer forgets; it does nothing any more."""
+        self.stop_waiting()
+        frames, self._frames = self._frames, []
+        return frames
+
+    def wait(self, seconds: float = QUIET_SECONDS) -> None:
+        """End after so many seconds of silence."""
+        self._timer = self._clock.callLater(seconds, self._end_silence)
+
+    def stop_waiting(self) -> None:
+        """The client has said something, or is gone."""
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+
+    def _end_silence(self) -> None:
+        if not self._is_read():
+            self.wait()
+        elif self._missed:
+            # LST may still come, late or from afar.
+            lines = sum(frame.count(b"\n") for frame in self._frames[: self._missed])
+            self._outbox.set_pace(self._pace, 0)
+            for frame in self.take():
+                self._outbox.put(frame)
+            self._missed = 0
+            self._writes_lines = True
+            self.wait(min(lines * self._pace, LINE_BY_LINE_SECONDS))
+        else:
+            self._on_end()

@@ -1,0 +1,3 @@
+"""The daemon as a process: configuration, wiring, logs, start and stop.
+No chat rules.
+"""

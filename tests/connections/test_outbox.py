@@ -1,0 +1,838 @@
+"""The outbox: one write a turn, a cap, a pace, an orderly end; and the same on real sockets."""
+
+from __future__ import annotations
+
+import socket
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from OpenSSL.SSL import TLS_METHOD, Connection, Context
+from twisted.internet import reactor as global_reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ClientEndpoint, TCP4ServerEndpoint, wrapClientTLS
+from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
+from twisted.internet.interfaces import (
+    IOpenSSLClientConnectionCreator,
+    IOpenSSLServerConnectionCreator,
+    IProtocolFactory,
+    IStreamClientEndpoint,
+)
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.task import Clock, deferLater
+from twisted.internet.testing import StringTransport
+from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+from zope.interface import implementer
+
+from chatd.connections.outbox import CLOSE_TIMEOUT_SECONDS, Outbox, Turn
+
+PACE = 0.04
+PORTION = 1000
+CAP = 1024
+
+
+class Journaled(StringTransport):
+    """A transport that remembers what was done to it, in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.done: list[bytes | str] = []
+        self.full = False
+
+    def write(self, data: bytes) -> None:
+        """Take ``data``; when ``full`` the buffer is, after it."""
+        self.done.append(data)
+        if self.full and self.producer is not None:
+            self.producer.pauseProducing()
+
+    def unregisterProducer(self) -> None:
+        """Remember it."""
+        super().unregisterProducer()
+        self.done.append("unregister")
+
+    def loseConnection(self) -> None:
+        """Remember it."""
+        self.done.append("lose")
+
+    def abortConnection(self) -> None:
+        """Remember it."""
+        self.done.append("abort")
+
+
+class OutboxTestCase(SynchronousTestCase):
+    """A test with one outbox, which counts its overflows."""
+
+    def setUp(self) -> None:
+        """Make it."""
+        self.clock = Clock()
+        self.turn = Turn(self.clock)
+        self.overflows = 0
+        self.transport = Journaled()
+        self.outbox = self.make(self.transport)
+
+    def make(self, transport: Journaled) -> Outbox:
+        """An outbox in front of ``transport``."""
+        return Outbox(transport, self.clock, self.turn, CAP, self.overflow)
+
+    def overflow(self) -> None:
+        """Count."""
+        self.overflows += 1
+
+    def put(self, *frames: bytes) -> None:
+        """Put these, one after the other."""
+        for frame in frames:
+            self.outbox.put(frame)
+
+    def assert_done(self, *expected: bytes | str) -> None:
+        """This, and nothing else, was done to the transport since the last time."""
+        done, self.transport.done = self.transport.done, []
+        self.assertEqual(done, list(expected))
+
+
+class Turns(OutboxTestCase):
+    """What falls due in one turn of the reactor leaves in one write, at its end."""
+
+    def test_one_write_a_turn(self) -> None:
+        """In order, and not before the end of the turn."""
+        self.put(b"one\n", b"two\n", b"three\n")
+        self.assert_done()
+        self.clock.advance(0)
+        self.assert_done(b"one\ntwo\nthree\n")
+        self.clock.advance(0)
+        self.assert_done()
+        self.put(b"four\n")
+        self.clock.advance(0)
+        self.assert_done(b"four\n")
+
+    def test_nothing_is_no_frame(self) -> None:
+        """It is not written, nor does it cost a turn."""
+        self.put(b"")
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_whoever_gets_the_same_gets_the_same_bytes(self) -> None:
+        """Joined once, however many are equally far; who has something else gets that."""
+        transports = [Journaled() for _ in range(3)]
+        frames = [b"one\n", b"two\n"]
+        for number, transport in enumerate(transports):
+            outbox = self.make(transport)
+            for frame in frames[number // 2 :]:
+                outbox.put(frame)
+        self.clock.advance(0)
+        (first,), (second,), (third,) = (transport.done for transport in transports)
+        self.assertEqual((first, third), (b"one\ntwo\n", b"two\n"))
+        self.assertIs(first, second)
+        self.assertIs(third, frames[1])
+        # What was joined is not kept for ever.
+        outbox.put(frames[0])
+        outbox.put(frames[1])
+        self.clock.advance(0)
+        self.assertEqual(transport.done[1], first)
+        self.assertIsNot(transport.done[1], first)
+
+    def test_one_who_is_cut_leaves_the_others(self) -> None:
+        """Everyone else's turn comes."""
+        other = Journaled()
+        outbox = self.make(other)
+        self.put(b"one\n")
+        outbox.put(b"two\n")
+        self.outbox.abort()
+        self.clock.advance(0)
+        self.assert_done("abort")
+        self.assertEqual(other.done, [b"two\n"])
+
+
+class Cap(OutboxTestCase):
+    """A reader that stays over its cap is cut."""
+
+    def test_up_to_the_cap(self) -> None:
+        """Exactly so much may wait."""
+        self.put(b"x" * 1000, b"y" * 24)
+        self.clock.advance(0)
+        self.assert_done(b"x" * 1000 + b"y" * 24)
+        self.assertEqual(self.overflows, 0)
+
+    def test_over_the_cap(self) -> None:
+        """Delivery once, cut once, and nothing is written after that."""
+        self.outbox.pauseProducing()
+        self.put(b"x" * 1000, b"y" * 25, b"z", b"x" * 2000)
+        self.assertEqual(self.overflows, 1)
+        self.assertTrue(self.outbox.closed)
+        self.clock.advance(100)
+        self.assert_done("abort")
+
+    def test_over_the_cap_in_one_turn(self) -> None:
+        """Who takes what is written is not slow: it is written before the turn ends."""
+        self.put(b"x" * 1000, b"y" * 25, b"z")
+        self.clock.advance(0)
+        self.assert_done(b"x" * 1000 + b"y" * 25, b"z")
+        self.assertEqual(self.overflows, 0)
+
+    def test_what_was_written_counts_no_more(self) -> None:
+        """As long as the transport takes it."""
+        for _ in range(10):
+            self.put(b"x" * 1000)
+            self.clock.advance(0)
+        self.assert_done(*[b"x" * 1000] * 10)
+
+    def test_what_the_transport_refuses_counts(self) -> None:
+        """Its buffer is full: the rest waits here, and has its cap here."""
+        self.transport.full = True
+        self.put(b"x" * 1000)
+        self.clock.advance(0)
+        for _ in range(4):
+            self.put(b"y" * 256)
+            self.clock.advance(0)
+        self.assert_done(b"x" * 1000)
+        self.put(b"z")
+        self.assert_done("abort")
+        self.assertEqual(self.overflows, 1)
+
+    def test_who_is_told_sees_it_before_the_end(self) -> None:
+        """The session has to know why before its connection is gone."""
+        self.transport = Journaled()
+        done = self.transport.done
+        outbox = Outbox(self.transport, self.clock, self.turn, 10, lambda: done.append("overflow"))
+        outbox.pauseProducing()
+        outbox.put(b"x" * 11)
+        self.assert_done("overflow", "abort")
+
+
+class BackPressure(OutboxTestCase):
+    """The transport says when its buffer is full and when it is empty."""
+
+    def test_frames_wait_while_the_transport_is_full(self) -> None:
+        """And leave together when it is empty."""
+        self.transport.full = True
+        self.put(b"one\n")
+        self.clock.advance(0)
+        self.put(b"two\n")
+        self.clock.advance(1)
+        self.put(b"three\n")
+        self.clock.advance(1)
+        self.assert_done(b"one\n")
+        self.transport.full = False
+        self.outbox.resumeProducing()
+        self.assert_done(b"two\nthree\n")
+
+    def test_backed_up(self) -> None:
+        """While the transport is full, or more than an eighth of the cap waits."""
+        self.assertFalse(self.outbox.backed_up)
+        self.put(b"x" * 128)
+        self.assertFalse(self.outbox.backed_up)
+        self.put(b"x")
+        self.assertTrue(self.outbox.backed_up)
+        self.clock.advance(0)
+        self.assertFalse(self.outbox.backed_up)
+        self.outbox.pauseProducing()
+        self.assertTrue(self.outbox.backed_up)
+        self.outbox.resumeProducing()
+        self.assertFalse(self.outbox.backed_up)
+
+    def test_drained(self) -> None:
+        """At once when nothing waits, else when all left; not while the transport is full."""
+        self.successResultOf(self.outbox.drained())
+        self.put(b"one\n")
+        waiting = [self.outbox.drained(), self.outbox.drained()]
+        for drained in waiting:
+            self.assertNoResult(drained)
+        self.clock.advance(0)
+        for drained in waiting:
+            self.successResultOf(drained)
+        self.transport.full = True
+        self.put(b"two\n")
+        drained = self.outbox.drained()
+        self.clock.advance(0)
+        self.assertNoResult(drained)
+        late = self.outbox.drained()
+        self.assertNoResult(late)
+        self.outbox.resumeProducing()
+        self.successResultOf(drained)
+        self.successResultOf(late)
+
+    def test_to_be_over_the_cap_drains_nobody_at_once(self) -> None:
+        """What waits was written to make room; whoever waits for that goes on at the end of the turn."""
+        self.put(b"x" * (CAP // 2))
+        done = self.outbox.drained()
+        self.put(b"y" * CAP)
+        self.assert_done(b"x" * (CAP // 2) + b"y" * CAP)
+        self.assertNoResult(done)
+        self.clock.advance(0)
+        self.successResultOf(done)
+
+    def test_drained_at_the_end(self) -> None:
+        """Whoever waits is not left waiting when the connection is gone."""
+        self.put(b"one\n")
+        drained = self.outbox.drained()
+        self.outbox.lost()
+        self.successResultOf(drained)
+        self.successResultOf(self.outbox.drained())
+
+    def test_more_may_be_put_when_it_is_drained(self) -> None:
+        """As a replay does."""
+        self.put(b"one\n")
+        self.outbox.drained().addCallback(lambda _: self.put(b"two\n"))
+        self.clock.advance(0)
+        self.clock.advance(0)
+        self.assert_done(b"one\n", b"two\n")
+
+
+class Pacing(OutboxTestCase):
+    """Clients that take one read for one line."""
+
+    def setUp(self) -> None:
+        """Set the pace."""
+        super().setUp()
+        self.outbox.pace = PACE
+
+    def assert_paced(self, *expected: bytes | str) -> None:
+        """Each of these comes as soon as the last one is 40 ms old, and no earlier."""
+        for write in expected:
+            self.clock.advance(PACE / 2)
+            self.assert_done()
+            self.clock.advance(PACE / 2)
+            self.assert_done(write)
+
+    def test_a_line_a_write(self) -> None:
+        """Of frames with one line, with several, and with no end."""
+        self.put(b"one\n", b"two\nthree\n", b"{}", b"{}{}")
+        self.clock.advance(0)
+        self.assert_done(b"one\n")
+        self.assert_paced(b"two\n", b"three\n", b"{}", b"{}{}")
+        self.clock.advance(1)
+        self.assert_done()
+
+    def test_the_gap_counts_from_the_last_write(self) -> None:
+        """Also for what is put later; after a longer silence there is no wait."""
+        self.put(b"one\n")
+        self.clock.advance(0)
+        self.assert_done(b"one\n")
+        self.clock.advance(0.03)
+        self.put(b"two\n")
+        self.clock.advance(0)
+        self.assert_done()
+        self.clock.advance(0.01)
+        self.assert_done(b"two\n")
+        self.clock.advance(1)
+        self.put(b"three\n")
+        self.clock.advance(0)
+        self.assert_done(b"three\n")
+
+    def test_a_full_transport_stops_it(self) -> None:
+        """Then it goes on, at its pace."""
+        self.transport.full = True
+        self.put(b"one\n", b"two\n", b"three\n")
+        self.clock.advance(0)
+        self.clock.advance(1)
+        self.assert_done(b"one\n")
+        self.transport.full = False
+        self.outbox.resumeProducing()
+        self.assert_done(b"two\n")
+        self.assert_paced(b"three\n")
+
+    def test_it_may_begin_in_the_middle_of_a_turn(self) -> None:
+        """What was put before, and not written yet, is paced with the rest."""
+        self.outbox.pace = 0.0
+        self.put(b"one\n")
+        self.outbox.pace = PACE
+        self.put(b"two\n")
+        self.clock.advance(0)
+        self.assert_done(b"one\n")
+        self.assert_paced(b"two\n")
+
+    def test_it_may_end_while_some_waits(self) -> None:
+        """The rest leaves together, when the gap is over."""
+        self.put(b"one\n", b"two\n", b"three\n")
+        self.clock.advance(0)
+        self.outbox.pace = 0.0
+        self.put(b"four\n")
+        self.clock.advance(0)
+        self.assert_done(b"one\n")
+        self.clock.advance(PACE)
+        self.assert_done(b"two\nthree\nfour\n")
+
+    def test_what_was_written_counts_no_more(self) -> None:
+        """A client that is given no more than it can take is never cut."""
+        for _ in range(20):
+            self.put(b"x" * 200, b"y" * 200)
+            self.clock.advance(0)
+            self.clock.advance(PACE)
+            self.clock.advance(PACE)
+        self.assert_done(*[b"x" * 200, b"y" * 200] * 20)
+
+    def test_who_falls_behind_for_our_pace_is_not_cut(self) -> None:
+        """All that waits is written at once, then the pace goes on."""
+        self.put(b"one\n")
+        self.clock.advance(0)
+        self.put(b"x" * 600 + b"\n", b"y" * 500 + b"\n", b"two\n", b"three\n")
+        self.assert_done(b"one\n", b"x" * 600 + b"\n" + b"y" * 500 + b"\n")
+        self.clock.advance(PACE)
+        self.assert_done(b"two\n")
+        self.clock.advance(PACE)
+        self.assert_done(b"three\n")
+        self.assertEqual(self.overflows, 0)
+
+    def test_the_cap_holds(self) -> None:
+        """A paced client that doesn't read is cut like any other."""
+        self.outbox.pauseProducing()
+        self.put(b"x" * 600, b"\n", b"y" * 500)
+        self.assertEqual(self.overflows, 1)
+        self.assert_done("abort")
+
+    def test_drained_when_the_last_line_left(self) -> None:
+        """Not between two of them."""
+        self.put(b"one\ntwo\n")
+        drained = self.outbox.drained()
+        self.clock.advance(0)
+        self.assertNoResult(drained)
+        self.clock.advance(PACE)
+        self.successResultOf(drained)
+
+
+class Portions(OutboxTestCase):
+    """Clients that take one read, of whatever size, for whole lines in whole characters."""
+
+    def setUp(self) -> None:
+        """Set the pace."""
+        super().setUp()
+        self.outbox.cap = 100 * CAP
+        self.outbox.pace = PACE
+        self.outbox.portion = PORTION
+
+    def writes(self, *frames: bytes) -> list[bytes]:
+        """How these are written."""
+        self.put(*frames)
+        self.clock.advance(0)
+        self.clock.pump([PACE] * 500)
+        done, self.transport.done = self.transport.done, []
+        return [write for write in done if isinstance(write, bytes)]
+
+    def test_whole_lines_as_many_as_fit(self) -> None:
+        """Whichever frames they came in; a portion may be full to the last byte."""
+        lines = [b"%03d\n" % n for n in range(600)]
+        self.assertEqual(
+            self.writes(*lines[:100], b"".join(lines[100:])),
+            [b"".join(lines[:250]), b"".join(lines[250:500]), b"".join(lines[500:])],
+        )
+        self.assertEqual(self.writes(b"x" * 999 + b"\n", b"y\n"), [b"x" * 999 + b"\n", b"y\n"])
+        self.assertEqual(self.writes(b"x\n", b"y" * 999 + b"\n"), [b"x\n", b"y" * 999 + b"\n"])
+
+    def test_a_longer_line_is_cut(self) -> None:
+        """What is left of it may share a write with the next."""
+        self.assertEqual(self.writes(b"x" * 2001 + b"\n", b"y\n"), [b"x" * 1000, b"x" * 1000, b"x\ny\n"])
+
+    def test_they_are_a_pace_apart(self) -> None:
+        self.put(b"x" * 1500 + b"\n")
+        self.clock.advance(0)
+        self.assert_done(b"x" * 1000)
+        self.clock.advance(PACE / 2)
+        self.assert_done()
+        self.clock.advance(PACE / 2)
+        self.assert_done(b"x" * 500 + b"\n")
+
+    def test_sixteen_characters_of_four_bytes_across_the_end(self) -> None:
+        for ahead in range(960, 1004):
+            text = b"x" * ahead + "😀".encode() * 16 + b"\n"
+            writes = self.writes(text)
+            self.assertEqual(b"".join(writes), text)
+            self.assert_readable(writes)
+
+    @settings(deadline=None, max_examples=50)
+    @given(st.lists(st.text("aé€😀\n", max_size=400), max_size=8))
+    def test_any_text_read_100_128_255_or_1024_bytes_at_a_time(self, texts: list[str]) -> None:
+        frames = [f"{text}\n".encode() for text in texts]
+        writes = self.writes(*frames)
+        self.assertEqual(b"".join(writes), b"".join(frames))
+        self.assert_readable(writes)
+
+    def test_french_lines_stay_whole(self) -> None:
+        """Only a character in the very place where a read may end has a line cut."""
+        line = "Annonce : alice a quitté la chatroom\n".encode()
+        writes = self.writes(*[line] * 50)
+        self.assertTrue(all(write.endswith(b"\n") for write in writes), writes)
+
+    def assert_readable(self, writes: list[bytes]) -> None:
+        """Each write fits, and each read of it is text by itself."""
+        for write in writes:
+            self.assertLessEqual(len(write), PORTION)
+            for size in (100, 128, 200, 255, 256, 512, 1000, 1024):
+                for start in range(0, len(write), size):
+                    write[start : start + size].decode()
+
+
+class ToASocket(Journaled):
+    """A transport that writes to a socket at once."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        super().__init__()
+        self._connection = connection
+
+    def write(self, data: bytes) -> None:
+        """Send it."""
+        self.done.append(data)
+        self._connection.sendall(data)
+
+
+class StrictReaders(OutboxTestCase):
+    """Clients on real sockets that decode each read by itself."""
+
+    def test_reads_of_100_and_of_255_and_of_1024_bytes(self) -> None:
+        """Accents, and sixteen characters of four bytes across the end of a portion."""
+        texts = [f"{'x' * ahead}{'😀' * 16}\n" for ahead in range(936, 1004)]
+        texts += [f"{'é' * length}\n" for length in (49, 50, 500, 1000)] + [
+            "Annonce : bob a quitté wob\n"
+        ] * 20
+        for size in (100, 255, 1024):
+            with socket.create_server(("127.0.0.1", 0)) as server:
+                reader = socket.create_connection(server.getsockname())
+                writer, _ = server.accept()
+                with reader, writer:
+                    self.assertEqual(
+                        self.read_strictly(reader, ToASocket(writer), size, texts), "".join(texts)
+                    )
+
+    def read_strictly(self, reader: socket.socket, transport: ToASocket, size: int, texts: list[str]) -> str:
+        """What a client reads so much of at a time, as it is written."""
+        outbox = self.make(transport)
+        outbox.cap, outbox.pace, outbox.portion = 1000 * CAP, PACE, PORTION
+        for text in texts:
+            outbox.put(text.encode())
+        heard, left, written = "", sum(len(text.encode()) for text in texts), 0
+        while left:
+            self.clock.advance(PACE)
+            data = b"".join(transport.done[written:])  # type: ignore[arg-type]
+            written = len(transport.done)
+            unread = len(data)
+            while unread:
+                read = reader.recv(min(size, unread))
+                heard += read.decode()
+                unread -= len(read)
+            left -= len(data)
+        outbox.abort()
+        return heard
+
+
+class Closing(OutboxTestCase):
+    """An orderly end: everything written, then no producer, then no connection."""
+
+    def test_flushes_then_loses(self) -> None:
+        """At the end of the turn, and nothing that is put later leaves."""
+        self.put(b"one\n")
+        self.outbox.close()
+        self.put(b"two\n")
+        self.assert_done()
+        self.clock.advance(0)
+        # TLS closes only once its producer is gone.
+        self.assert_done(b"one\n", "unregister", "lose")
+        self.put(b"three\n")
+        self.clock.advance(1)
+        self.assert_done()
+        self.assertFalse(self.outbox.closed)
+
+    def test_with_nothing_to_write(self) -> None:
+        """It closes all the same; asked twice, it closes once."""
+        self.outbox.close()
+        self.outbox.close()
+        self.clock.advance(0)
+        self.outbox.close()
+        self.clock.advance(1)
+        self.assert_done("unregister", "lose")
+
+    def test_a_full_transport_first(self) -> None:
+        """What waits here leaves before the connection does."""
+        self.transport.full = True
+        self.put(b"one\n")
+        self.clock.advance(0)
+        self.put(b"two\n")
+        self.outbox.close()
+        self.clock.advance(1)
+        self.assert_done(b"one\n")
+        self.transport.full = False
+        self.outbox.resumeProducing()
+        self.assert_done(b"two\n", "unregister", "lose")
+
+    def test_who_does_not_read_is_cut(self) -> None:
+        """After `CLOSE_TIMEOUT_SECONDS` seconds, with what waits."""
+        self.outbox.pauseProducing()
+        self.put(b"one\n")
+        self.outbox.close()
+        self.clock.advance(CLOSE_TIMEOUT_SECONDS - 0.01)
+        self.assert_done()
+        self.clock.advance(0.01)
+        self.assert_done("abort")
+        self.assertTrue(self.outbox.closed)
+
+    def test_who_does_not_close_is_cut(self) -> None:
+        """The transport took everything, and the other side keeps it all in its buffers."""
+        self.put(b"one\n")
+        self.outbox.close()
+        self.clock.advance(0)
+        self.assert_done(b"one\n", "unregister", "lose")
+        self.clock.advance(CLOSE_TIMEOUT_SECONDS)
+        self.assert_done("abort")
+
+    def test_once_it_is_gone_nothing_is_left(self) -> None:
+        """No timer, no write, no second end."""
+        self.outbox.pace = PACE
+        self.put(b"one\n", b"two\n", b"three\n")
+        self.clock.advance(0)
+        self.outbox.close()
+        self.outbox.lost()
+        self.put(b"four\n")
+        self.outbox.close()
+        self.outbox.abort()
+        self.outbox.resumeProducing()
+        self.clock.advance(0)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assert_done(b"one\n")
+
+    def test_a_paced_client_gets_all_of_it(self) -> None:
+        """At its pace, however long that takes: the grace begins anew with every line."""
+        self.outbox.pace = PACE
+        lines = [b"%d\n" % number for number in range(260)]
+        self.put(*lines)
+        self.outbox.close()
+        for _ in range(260):
+            self.clock.advance(PACE)
+        self.assertGreater(self.clock.seconds(), CLOSE_TIMEOUT_SECONDS)
+        self.assert_done(*lines, "unregister", "lose")
+        self.clock.advance(CLOSE_TIMEOUT_SECONDS)
+        self.assert_done("abort")
+
+    def test_a_paced_client_that_does_not_read_is_cut(self) -> None:
+        """`CLOSE_TIMEOUT_SECONDS` seconds after the last line that it took."""
+        self.outbox.pace = PACE
+        self.put(b"one\n", b"two\n")
+        self.outbox.close()
+        self.clock.advance(0)
+        self.outbox.pauseProducing()
+        self.clock.advance(CLOSE_TIMEOUT_SECONDS)
+        self.assert_done(b"one\n", "abort")
+
+    def test_whether_something_was_left(self) -> None:
+        """What waited when the connection was lost or cut, for whatever reason, was dropped."""
+        self.put(b"one\n")
+        self.outbox.lost()
+        self.assertTrue(self.outbox.dropped)
+        over = self.make(Journaled())
+        over.pauseProducing()
+        over.put(b"x" * 2_000)
+        self.assertTrue(over.dropped)
+        done = self.make(Journaled())
+        done.put(b"one\n")
+        done.close()
+        self.clock.advance(0)
+        done.lost()
+        self.assertFalse(done.dropped)
+
+    def test_lingering(self) -> None:
+        """The connection is lost so many seconds after the last write, or when it is lost anyway."""
+        self.put(b"one\n")
+        self.outbox.close(linger=1.0)
+        self.clock.advance(0)
+        self.assert_done(b"one\n", "unregister")
+        self.clock.advance(0.9)
+        self.assert_done()
+        self.clock.advance(0.1)
+        self.assert_done("lose")
+        self.clock.advance(CLOSE_TIMEOUT_SECONDS)
+        self.assert_done("abort")
+        self.transport = Journaled()
+        self.outbox = self.make(self.transport)
+        self.outbox.close(linger=1.0)
+        self.clock.advance(0)
+        self.outbox.lost()
+        self.clock.advance(CLOSE_TIMEOUT_SECONDS)
+        self.assert_done("unregister")
+
+    def test_abort(self) -> None:
+        """At once, without what waits, and once."""
+        self.put(b"one\n")
+        self.outbox.abort()
+        self.outbox.abort()
+        self.outbox.close()
+        self.clock.advance(CLOSE_TIMEOUT_SECONDS)
+        self.assert_done("abort")
+        self.assertEqual(self.overflows, 0)
+
+
+# The same on real sockets.
+
+BIG = 1024 * 1024
+
+
+class Server(Protocol):
+    """One connection of the daemon's side: an outbox, and a clock of its own for its grace."""
+
+    transport: Any
+    outbox: Outbox
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.overflows = 0
+        self.ended: Deferred[type[BaseException] | None] = Deferred()
+
+    def connectionMade(self) -> None:
+        """Make the outbox, and greet: with TLS that is before the handshake."""
+        self.outbox = Outbox(self.transport, self.clock, Turn(global_reactor), BIG, self.overflow)
+        self.outbox.put(b"WHO\n")
+
+    def overflow(self) -> None:
+        """Count."""
+        self.overflows += 1
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Remember why."""
+        self.outbox.lost()
+        self.ended.callback(reason.type)
+
+
+class Reader(Protocol):
+    """A client, which reads or doesn't."""
+
+    transport: Any
+
+    def __init__(self) -> None:
+        self.read = bytearray()
+        self.greeted: Deferred[None] = Deferred()
+        self.ended: Deferred[type[BaseException] | None] = Deferred()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Keep it."""
+        if not self.read:
+            self.greeted.callback(None)
+        self.read += data
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Remember why."""
+        self.ended.callback(reason.type)
+
+
+class Sockets(TestCase):
+    """TCP on loopback."""
+
+    cut: type[Exception] = ConnectionAborted
+
+    def wrap_server(self, factory: Factory[Any]) -> IProtocolFactory:
+        """What listens."""
+        return factory
+
+    def wrap_client(self, endpoint: IStreamClientEndpoint) -> IStreamClientEndpoint:
+        """What connects."""
+        return endpoint
+
+    async def meet(self) -> tuple[Server, Reader]:
+        """Both ends of a connection, after the greeting."""
+        server = Server()
+        factory = Factory.forProtocol(lambda: server)
+        port = await TCP4ServerEndpoint(global_reactor, 0, interface="127.0.0.1").listen(
+            self.wrap_server(factory)
+        )
+        self.addCleanup(port.stopListening)
+        endpoint = self.wrap_client(TCP4ClientEndpoint(global_reactor, "127.0.0.1", port.getHost().port))
+        reader = await endpoint.connect(Factory.forProtocol(Reader))
+        assert isinstance(reader, Reader)
+        await reader.greeted
+        return server, reader
+
+    async def test_who_reads_gets_everything(self) -> None:
+        """Far more than the cap, as replays do it, then a clean end on both sides."""
+        server, reader = await self.meet()
+        frames = [bytes([65 + number % 26]) * 99_999 + b"\n" for number in range(40)]
+        for frame in frames:
+            server.outbox.put(frame)
+            if server.outbox.backed_up:
+                await server.outbox.drained()
+        server.outbox.close()
+        self.assertIs(await reader.ended, ConnectionDone)
+        self.assertIs(await server.ended, ConnectionDone)
+        self.assertEqual(bytes(reader.read), b"WHO\n" + b"".join(frames))
+        self.assertEqual((server.overflows, server.clock.getDelayedCalls()), (0, []))
+
+    async def test_who_does_not_read_is_cut_at_the_cap(self) -> None:
+        """Whatever the kernel takes, no more than the cap waits here."""
+        server, reader = await self.meet()
+        reader.transport.pauseProducing()
+        sent = 0
+        while not server.outbox.closed:
+            server.outbox.put(b"x" * 65_536)
+            sent += 65_536
+            self.assertLess(sent, 64 * BIG)
+            await deferLater(global_reactor, 0, lambda: None)
+        self.assertIs(await server.ended, self.cut)
+        self.assertEqual(server.overflows, 1)
+        reader.transport.resumeProducing()
+        await reader.ended
+        self.assertLess(len(reader.read), sent - BIG)
+
+    async def test_who_does_not_read_is_cut_when_it_closes(self) -> None:
+        """What it never takes can't hold the connection open longer than the grace."""
+        server, reader = await self.meet()
+        reader.transport.pauseProducing()
+        while not server.outbox.backed_up:
+            server.outbox.put(b"x" * 65_536)
+            await deferLater(global_reactor, 0, lambda: None)
+        server.outbox.close()
+        for _ in range(10):
+            await deferLater(global_reactor, 0, lambda: None)
+        self.assertFalse(server.ended.called)
+        server.clock.advance(CLOSE_TIMEOUT_SECONDS)
+        self.assertIs(await server.ended, self.cut)
+        reader.transport.resumeProducing()
+        await reader.ended
+
+
+@implementer(IOpenSSLServerConnectionCreator, IOpenSSLClientConnectionCreator)
+class Encryption:
+    """Both ends of TLS, with a certificate that signs itself and is good for an hour.
+
+    Not Twisted's own CertificateOptions, which give pyOpenSSL what it deprecates.
+    """
+
+    def __init__(self) -> None:
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+        now = datetime.now(UTC)
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(minutes=1))
+            .not_valid_after(now + timedelta(hours=1))
+            .sign(key, hashes.SHA256())
+        )
+        self._context = Context(TLS_METHOD)
+        self._context.use_privatekey(key)
+        self._context.use_certificate(certificate)
+
+    def serverConnectionForTLS(self, protocol: object) -> Connection:  # noqa: N802, Twisted's name
+        """One end."""
+        return Connection(self._context, None)
+
+    clientConnectionForTLS = serverConnectionForTLS  # noqa: N815, Twisted's name
+
+
+class TLSSockets(Sockets):
+    """The same over TLS, whose transport has buffers and producers of its own."""
+
+    cut = ConnectionLost  # it finds its peer gone before it remembers who ended it
+
+    def setUp(self) -> None:
+        """Make a certificate."""
+        self.encryption = Encryption()
+
+    def wrap_server(self, factory: Factory[Any]) -> IProtocolFactory:
+        """What listens."""
+        return TLSMemoryBIOFactory(self.encryption, False, factory)
+
+    def wrap_client(self, endpoint: IStreamClientEndpoint) -> IStreamClientEndpoint:
+        """What connects."""
+        return wrapClientTLS(self.encryption, endpoint)

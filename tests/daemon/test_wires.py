@@ -1,0 +1,143 @@
+"""What holds on every wire there is, whoever brought it: a toy in one file as well."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from twisted.internet import reactor as global_reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
+from twisted.internet.protocol import Protocol
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from chatd import dialects
+from chatd.core.limits import Limits
+from chatd.daemon.config import Config
+from chatd.daemon.wires import declared, wires
+from chatd.daemon.wiring import assemble, parse_listener
+from tests.support import wire_contract as contract
+from tests.support.wire_samples import MANNERS, Manner
+
+reactor: Any = global_reactor
+
+TOYS = str(Path(__file__).resolve().parents[1] / "toys")
+
+
+def _on(wire: str, manner: Manner, name: str, *mixins: type) -> None:
+    title = "On_" + "_".join((wire.replace("-", "_"), *name.split()))
+    body = {"wire": wire, "manner": manner, "__module__": __name__, "__qualname__": title}
+    globals()[title] = type(title, (*mixins, contract.Contract), body)
+
+
+for _name, _manner in MANNERS.items():
+    for _wire in _manner.wires:
+        _on(_wire, _manner, _name)
+
+
+class WithToys(SynchronousTestCase):
+    """The folder of toys beside that of the dialects, for one test."""
+
+    def setUp(self) -> None:
+        """Add a folder: nothing else, and nothing anywhere else."""
+        self.patch(dialects, "__path__", [*dialects.__path__, TOYS])
+        self.addCleanup(sys.modules.pop, "chatd.dialects.shout", None)
+        super().setUp()
+
+
+for _name, _told in import_module("tests.toys.shout").MANNERS.items():
+    for _wire in _told["wires"]:
+        _on(_wire, Manner(**_told), _name, WithToys)
+
+
+class Discovery(SynchronousTestCase):
+    """Which wires there are."""
+
+    def test_each_is_held_to_the_contract(self) -> None:
+        """And each of its ways to travel has a manner."""
+        self.assertEqual(
+            {"auto", *declared()}, {wire for manner in MANNERS.values() for wire in manner.wires}
+        )
+        for wire, ways in declared().items():
+            spoken = [manner for manner in MANNERS.values() if wire in manner.wires]
+            self.assertGreaterEqual(len(spoken), len(ways), wire)
+
+    def test_no_two_modules_bring_the_same_one(self) -> None:
+        """The second would hide the first."""
+        brought = [name for module in _modules() for name in getattr(module, "WIRES", ())]
+        self.assertEqual(sorted(brought), sorted(declared()))
+        self.assertNotIn("auto", brought)
+
+    def test_a_port_for_all_shares_their_dialects(self) -> None:
+        """So that what is told is encoded once, wherever somebody came from."""
+        found = wires(Limits())
+        carrier: Any = found["auto"].carrier
+        ways = carrier.args[0]
+        self.assertIs(ways["lines"][1], found["text"].dialect)
+        self.assertIs(ways["json"][1], found["json"].dialect)
+        self.assertIs(ways["chunks"][1], found["tp6"].dialect)
+
+
+def _modules() -> list[Any]:
+    return [module for name, module in sys.modules.items() if name.startswith("chatd.dialects.")]
+
+
+class Toy(WithToys, TestCase):
+    """One file more in the folder of the dialects."""
+
+    def test_it_can_be_listened_for(self) -> None:
+        """Without a word about it elsewhere."""
+        self.assertEqual(parse_listener("shout=unix:s"), ("shout", "unix:s"))
+
+    async def test_a_daemon_serves_it(self) -> None:
+        """A real one, on a real socket."""
+        folder = Path(self.mktemp())
+        folder.mkdir(parents=True)
+        config = Config(database=str(folder / "chat.db"), listen=("shout=tcp:0", "text=tcp:0"))
+        daemon = assemble(config, reactor)
+        daemon.privilegedStartService()
+        try:
+            toy, text = [await _connect(port.getHost()) for port in daemon.ports]
+            await toy.hears_until(b"WHO IS THERE?\n")
+            toy.says(b"+alice\n")
+            await toy.hears_until(b"HELLO alice!\n")
+            text.says(b"IAM bob\nMSG salut\n")
+            await toy.hears_until(b"bob: SALUT!\n")
+            toy.says(b"bonjour\n")
+            await text.hears_until(b"MSG alice bonjour\n")
+        finally:
+            await daemon.stopService()
+
+
+class Listener(Protocol):
+    """A client on a real socket."""
+
+    transport: Any
+
+    def __init__(self) -> None:
+        self._heard = b""
+        self._news: Deferred[None] = Deferred()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Keep it."""
+        self._heard += data
+        news, self._news = self._news, Deferred()
+        news.callback(None)
+
+    def says(self, data: bytes) -> None:
+        """Send it."""
+        self.transport.write(data)
+
+    async def hears_until(self, end: bytes) -> None:
+        """Wait for it."""
+        while end not in self._heard:
+            await self._news
+        self._heard = self._heard.partition(end)[2]
+
+
+async def _connect(address: Any) -> Listener:
+    connected = await connectProtocol(TCP4ClientEndpoint(reactor, address.host, address.port), Listener())
+    assert isinstance(connected, Listener)
+    return connected

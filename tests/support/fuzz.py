@@ -1,0 +1,373 @@
+"""Hostile clients on every wire: ``python -m tests.support.fuzz [--chunks 100000] [--seed 1] [--wire json]``.
+
+Each round is a chatd of its own on the in-memory stage, and a few clients that send chunks: conversations as
+they should be, the same bent and broken, and noise. Nothing may go wrong, whatever they send: see `Round`. A
+round that does is played again with the ``--round`` that its failure names.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections import deque
+from pathlib import Path
+from random import Random
+from time import perf_counter
+from typing import Any, Final, Self
+
+from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.logger import ILogObserver, LogEvent, LogLevel, globalLogPublisher
+from zope.interface import implementer
+
+from chatd.carriers.carrier import SessionCarrier
+from chatd.core.commands import COMMANDS, Declaration
+from chatd.core.limits import Limits
+from chatd.daemon.wires import wire_names
+from chatd.json_wire.values import JsonValues
+from tests.support.in_memory_daemon import Peer, Stage
+from tests.support.wire_samples import MANNERS, Manner
+
+LIMITS: Final = Limits(line=1024, json=4096, message=512, note=64, queue=16)
+"""Small ones, so that they are met."""
+
+READ: Final = 65_536
+"""Bytes that a transport reads at once."""
+
+ROUND: Final = 1000
+"""Chunks in a round."""
+
+CLIENTS: Final = 6
+"""Who is connected at once, at most."""
+
+_NAMES: Final = ("alice", "bob", "wob", "é", "Ａlice", "a b", "#x", "", "n" * 40, "server", "\u202e", "1")
+_TEXTS: Final = (
+    "salut",
+    "",
+    " ",
+    "l'été\n2",
+    "\x1b[2J",
+    "x" * 600,
+    "\u2028",
+    "{",
+    "/rooms",
+    "0",
+    "-1",
+    "9" * 30,
+)
+
+_ODD: Final[tuple[Any, ...]] = (
+    None,
+    True,
+    -1,
+    2**70,
+    1.5,
+    "",
+    "lines",
+    [],
+    {},
+    {"action": "groups"},
+    "x" * 200,
+)
+_ROWS: Final = tuple(COMMANDS.values())
+
+_NOISE: Final[tuple[bytes, ...]] = (
+    b"\x00",
+    b"\xff\xfe",
+    b"\xc3",
+    b"\xf0\x9f\x98",
+    b"\xed\xa0\x80",
+    b"\r\n",
+    b"\n\n\n",
+    b" ",
+    b"\x1b[2J",
+    bytes(range(256)),
+    b"[" * 100,
+    b'{"a":' * 40,
+    b'{"action":[[[[',
+    b'"\\ud800"',
+    b'{"action":"client-broadcast","msg":"\\ud800"}',
+    b'{"a":1,"a":2}',
+    b"NaN 1e999 -0",
+    b'{"action":"groups","limit":' + b"9" * 500 + b"}",
+    b"\xef\xbb\xbf",
+    b"\x01\xff\xff",
+    b"\x01\x00\x00",
+    b"\x02\x00",
+    b"\x02\xff",
+    b"\x02\x04\xff\xff\xff\xff",
+    b"\x02\xff" + bytes(254) + b"\x01x",
+    b"\x03\x02\x08\x00" + b"#" * 2048,
+    b"\x01\x00\x04" + "été!".encode(),
+    b"\x04",
+    b"x" * 1100,
+    b"x" * 5000,
+    b'{"' + b"x" * 5000,
+    b"Hello",
+    b"Hello|",
+    b"Hello|a|b|c\n",
+    b"//x\n/\n/!\\\n/who\n",
+    b"GET / HTTP/1.1\r\n\r\n",
+    b"NICK x\r\n",
+    b"\x16\x03\x01\x02\x00\x01",
+    b";;;\n",
+    b"LST\nLST\n",
+)
+
+
+class Failure(AssertionError):
+    """Something went wrong; the text says where."""
+
+
+def _message(random: Random, manner: Manner) -> bytes:
+    return manner.says(random.choice(_TEXTS).encode())
+
+
+def _typed(random: Random, manner: Manner) -> bytes:
+    row = random.choice(_ROWS)
+    return ";".join((row.word or row.keyword, *_values(random, row))).encode() + b"\n"
+
+
+def _slash(random: Random, manner: Manner) -> bytes:
+    row = random.choice(_ROWS)
+    return manner.says(" ".join((f"/{row.slash or row.name}", *_values(random, row))).encode())
+
+
+def _request(random: Random, manner: Manner) -> bytes:
+    row = random.choice(_ROWS)
+    asked: dict[str, Any] = {"action": random.choice(row.actions or ("nonsense",))}
+    asked.update(zip(row.fields, _values(random, row), strict=True))
+    if random.random() < 0.3:
+        asked[random.choice((*asked, "ref", "from", "framing", "messageFormat"))] = random.choice(_ODD)
+    return json.dumps(asked).encode() + random.choice((b"", b"\n"))
+
+
+def _values(random: Random, row: Declaration) -> list[str]:
+    return [random.choice(_NAMES if random.random() < 0.7 else _TEXTS) for _ in row.fields]
+
+
+_COMMANDS: Final = {
+    "text": _typed,
+    "json": _request,
+    "json course": _request,
+    "tp6": _slash,
+    "tp6 frames": _slash,
+    "tp6 bonus": _slash,
+    "tp6 bonus frames": _slash,
+}
+"""How one asks for what else there is, by the name of a manner, where that is known."""
+
+
+def conversation(random: Random, name: str) -> bytes:
+    """Something that a client could mean, in the manner of that ``name``."""
+    manner = MANNERS[name]
+    match random.randrange(8):
+        case 0:
+            return manner.hello(random.choice(_NAMES).encode())
+        case 1 | 2:
+            return _message(random, manner)
+        case _:
+            return _COMMANDS.get(name, _message)(random, manner)
+
+
+def bent(random: Random, said: bytes) -> bytes:
+    """``said``, with something wrong in it."""
+    data = bytearray(said)
+    for _ in range(random.randint(1, 3)):
+        at = random.randint(0, len(data))
+        match random.randrange(5):
+            case 0:
+                data[at : at + 1] = bytes((random.randrange(256),))
+            case 1:
+                del data[at : at + random.randint(1, 8)]
+            case 2:
+                data[at:at] = random.choice(_NOISE)
+            case 3:
+                del data[at:]
+            case _:
+                data[at:at] = data[max(0, at - 16) : at]
+    return bytes(data)
+
+
+def chunk(random: Random, name: str) -> bytes:
+    """Whatever a client of that manner sends at once; now and then it mistakes the wire."""
+    if random.random() < 0.1:
+        name = random.choice(tuple(MANNERS))
+    match random.randrange(10):
+        case 0:
+            return random.choice(_NOISE)
+        case 1:
+            return random.randbytes(random.choice((1, 2, 10, 100, 3000)))
+        case 2:
+            return b"".join(random.choice(_NOISE) for _ in range(random.randint(2, 30)))[:READ]
+        case 3:
+            return b"".join(conversation(random, name) for _ in range(random.randint(2, 40)))[:READ]
+        case 4 | 5:
+            return bent(random, conversation(random, name))
+        case _:
+            return conversation(random, name)
+
+
+class Round:
+    """One chatd, and clients on one of its wires.
+
+    While they send, no exception comes out, and no buffer is over its cap. After they have gone nothing was
+    logged as an error, no session and no timer of theirs is left, and a new client is served.
+    """
+
+    def __init__(self, folder: Path, wire: str) -> None:
+        self.stage = Stage(folder / "chat.db", LIMITS)
+        self.wire = wire
+        self.manners = [name for name, manner in MANNERS.items() if wire in manner.wires]
+        self.peers: dict[Peer, str] = {}
+        self.most = 0
+        self._mistakes = Mistakes()
+
+    def __enter__(self) -> Self:
+        globalLogPublisher.addObserver(self._mistakes)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        globalLogPublisher.removeObserver(self._mistakes)
+        self.stage.close()
+
+    def play(self, random: Random, chunks: int) -> None:
+        """Have some clients send that many. Raises `Failure`."""
+        for _ in range(chunks):
+            if not self.peers or (len(self.peers) < CLIENTS and random.random() < 0.2):
+                self.comes(random)
+            peer = random.choice(list(self.peers))
+            self.send(peer, chunk(random, self.peers[peer]))
+            self._look_away(random, peer)
+        self.ends()
+
+    def comes(self, random: Random) -> None:
+        """One more client, which mostly says hello."""
+        peer = self.stage.connect(self.wire)
+        name = self.peers[peer] = random.choice(self.manners)
+        if random.random() < 0.8:
+            self.send(peer, MANNERS[name].hello(b"n%d" % random.randrange(8)))
+
+    def send(self, peer: Peer, data: bytes) -> None:
+        """Have ``peer`` send this, and measure what is kept."""
+        if not peer.closed:
+            peer.says(data)
+        self.check(peer)
+        for other in self.peers:
+            if not other.wire.stuck:
+                other.hears()
+
+    def check(self, peer: Peer) -> None:
+        """No more is kept for ``peer`` than may be. Raises `Failure`."""
+        carrier: Any = peer.protocol
+        session = carrier.session
+        kept = held(carrier)
+        self.most = max(self.most, kept)
+        if kept > READ + LIMITS.json + LIMITS.image:
+            raise Failure(f"{kept} bytes are kept by the carrier of {session.peer}")
+        if session._outbox._size > LIMITS.outbox:
+            raise Failure(f"{session._outbox._size} bytes wait for {session.peer}")
+
+    def ends(self) -> None:
+        """Everybody goes. Raises `Failure`."""
+        for peer in self.peers:
+            peer.hangs_up()
+        self.stage.wait(30)
+        self.peers.clear()
+        if len(self.stage.sessions):
+            raise Failure(f"{len(self.stage.sessions)} sessions are left")
+        if left := self.stage.reactor.getDelayedCalls():
+            raise Failure(f"timers are left: {left}")
+        if self._mistakes:
+            raise Failure(f"logged as an error: {self._mistakes[0]}")
+        for name in self.manners:
+            self._serves(MANNERS[name])
+
+    def _serves(self, manner: Manner) -> None:
+        told = self.stage.text("fresh")
+        peer = self.stage.connect(self.wire).says(manner.hello(b"newcomer"))
+        self.stage.wait(1)
+        peer.says(manner.says(b"salut"))
+        self.stage.wait(1)
+        if told.lines()[-1:] != ["MSG newcomer salut"]:
+            raise Failure("a new client is not served")
+        peer.hangs_up()
+        told.hangs_up()
+
+    def _look_away(self, random: Random, peer: Peer) -> None:
+        """Now and then time passes, or a client reads nothing, half closes or is gone."""
+        match random.randrange(30):
+            case 0:
+                peer.hangs_up()
+            case 1:
+                if not peer.closed:
+                    IHalfCloseableProtocol(peer.protocol).readConnectionLost()
+                    self.stage.settle()
+            case 2:
+                peer.wire.stuck = True
+            case 3:
+                for other in self.peers:
+                    other.wire.unstick()
+            case 4 | 5:
+                self.stage.wait(random.choice((0.01, 0.03, 0.6, 3)))
+        self.peers = {peer: name for peer, name in self.peers.items() if not peer.closed}
+
+
+@implementer(ILogObserver)
+class Mistakes(list[LogEvent]):
+    """What is logged as an error."""
+
+    def __call__(self, event: LogEvent) -> None:
+        """Note it, if it is one."""
+        if event["log_level"] >= LogLevel.error:
+            self.append(event)
+
+
+def held(carrier: object) -> int:
+    """Bytes that a carrier keeps, in whatever it has that can hold some."""
+    total = 0
+    for value in vars(carrier).values():
+        if isinstance(value, bytes | bytearray):
+            total += len(value)
+        elif isinstance(value, deque):
+            total += sum(map(len, value))
+        elif isinstance(value, SessionCarrier | JsonValues):
+            total += held(value)
+    return total
+
+
+def play(wire: str, seed: int, number: int, chunks: int) -> int:
+    """One round; the most bytes that any carrier kept. Raises whatever went wrong, with the round's name."""
+    random = Random(f"{seed} {wire} {number}")
+    with tempfile.TemporaryDirectory() as folder, Round(Path(folder), wire) as played:
+        try:
+            played.play(random, chunks)
+        except BaseException as error:
+            error.add_note(f"python -m tests.support.fuzz --wire {wire} --seed {seed} --round {number}")
+            raise
+        return played.most
+
+
+def main(arguments: list[str]) -> int:
+    """Do what the command line says; the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.support.fuzz", description="Hostile bytes on every wire."
+    )
+    parser.add_argument("--chunks", type=int, default=100_000, help="for each wire")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--wire", choices=wire_names(), action="append", help="only this one")
+    parser.add_argument("--round", type=int, help="only this one, as a failure names it")
+    asked = parser.parse_args(arguments)
+    for wire in asked.wire or wire_names():
+        began = perf_counter()
+        rounds = range(asked.chunks // ROUND) if asked.round is None else (asked.round,)
+        most = max(play(wire, asked.seed, number, ROUND) for number in rounds)
+        taken = perf_counter() - began
+        kept = f"at most {most:,} bytes kept by a carrier"
+        sys.stdout.write(f"{wire}: {len(rounds) * ROUND:,} chunks in {taken:.0f} s, {kept}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,179 @@
+"""A journal and an archive on a database of their own, with a pool that has no threads."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.core.events import LOBBY, Conversation, Entry, Event, Kind, User
+from chatd.core.names import parse_nick
+from chatd.core.state import State
+from chatd.store.journal import Draft, Journal, Record
+from chatd.store.store import Store
+from tests.support.in_memory_daemon import ThreadlessPool
+
+
+class Note:
+    """A task that writes down what becomes of it: ``outcome`` is empty until it had its turn."""
+
+    def __init__(
+        self, desk: Desk, name: str, records: Sequence[Record], then: Callable[[], object] | None
+    ) -> None:
+        self.name = name
+        self.records = records
+        self.outcome = ""
+        self.places: list[tuple[int, int, int]] = []
+        self._desk = desk
+        self._then = then
+
+    def committed(self, logged: Sequence[Entry], is_new: bool) -> None:
+        """Write down where."""
+        self.places = [(entry.id, entry.seq, entry.at) for entry in logged]
+        self._take_turn("committed" if is_new else "committed before")
+
+    def aborted(self) -> None:
+        """Write that down."""
+        self._take_turn("failed")
+
+    def crashed(self) -> None:
+        """Write that down too."""
+        self.outcome = "crashed"
+        self._desk.turns.append(f"{self.name} crashed")
+
+    def _take_turn(self, outcome: str) -> None:
+        self.outcome = outcome
+        places = "".join(f" {id}/{seq}" for id, seq, _ in self.places)
+        self._desk.turns.append(f"{self.name} {outcome}{places}")
+        if self._then is not None:
+            self._then()
+
+
+class Desk:
+    """What the chat has of the store, without the chat. ``turns`` tells what became of the tasks."""
+
+    def __init__(self, database: Path, pool: Callable[..., ThreadlessPool] = ThreadlessPool) -> None:
+        self.clock = MemoryReactorClock()
+        self.database = database
+        self.store = Store(database, "process", self.clock, pool)
+        snapshot = self.store.snapshot()
+        self.state: State = snapshot.state
+        self.archive = self.store.archive()
+        writer = self.store.writer()
+        assert isinstance(writer, ThreadlessPool)
+        self.writer = writer
+        self.turns: list[str] = []
+        self.journal = Journal(self.writer, self.clock, snapshot, self.recover)
+        self.at = 1_000
+
+    def recover(self) -> None:
+        """A commit failed: go on from what is on disk, as the chat does."""
+        self.turns.append("recover")
+        snapshot = self.store.snapshot()
+        self.state = snapshot.state
+        self.journal.resume(snapshot)
+
+    def turn(self) -> None:
+        """Let a turn of the reactor end."""
+        self.clock.advance(0)
+
+    def submit(self, name: str, *records: Record, then: Callable[[], object] | None = None) -> Note:
+        """Submit a task; ``then`` is called in its turn."""
+        note = Note(self, name, records, then)
+        self.journal.submit(note)
+        return note
+
+    def user(self, nick: str) -> User:
+        """Somebody, on disk with the next commit if new."""
+        known = self.state.known(parse_nick(nick))
+        if known is not None:
+            return known
+        user = self.state.new_user(parse_nick(nick))
+        self.state.admit(user)
+        self.submit(nick, user)
+        return user
+
+    def direct(self, one: User, other: User) -> Conversation:
+        """A conversation of two, on disk with the next commit if new."""
+        found = self.state.direct(one, other)
+        if found is None:
+            found = self.state.new_conversation("direct", pair=(one, other))
+            self.state.open(found)
+            self.submit("direct", found)
+        return found
+
+    def group(self, name: str, owner: User) -> Conversation:
+        """A new public group, on disk with the next commit."""
+        conversation = self.state.new_conversation("group", name)
+        self.state.open(conversation)
+        created = self.draft(owner, "public", conversation, "created")
+        self.state.apply(created.event)
+        self.submit(name, conversation, created)
+        return conversation
+
+    def draft(
+        self,
+        actor: User,
+        body: str,
+        conversation: Conversation = LOBBY,
+        kind: Kind = "message",
+        subject: User | None = None,
+        ref: str | None = None,
+    ) -> Draft:
+        """Something to log, a millisecond later than the last."""
+        self.at += 1
+        return Draft(Event(kind, conversation, actor, subject, body), self.at, ref)
+
+    def says(
+        self, actor: User, body: str, conversation: Conversation = LOBBY, ref: str | None = None
+    ) -> Note:
+        """Submit a message, which is also what its task is called."""
+        return self.submit(body, self.draft(actor, body, conversation, ref=ref))
+
+    def sees(self, user: User) -> None:
+        """Note that all that was told went to ``user``."""
+        self.journal.note_seen(user, self.journal.last_delivered_id)
+
+    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """What the database holds."""
+        with closing(sqlite3.connect(self.database)) as connection:
+            return connection.execute(query, values).fetchall()
+
+    def logged(self) -> list[tuple[Any, ...]]:
+        """The log on disk: id, conversation, seq, body."""
+        return self.rows("SELECT id, conversation, seq, body FROM log ORDER BY id")
+
+    def close(self) -> None:
+        """Stop in the order of the daemon."""
+        self.archive.close()
+        self.journal.close()
+        self.store.release()
+
+
+class DeskTestCase(SynchronousTestCase):
+    """A test at a desk of its own: ``self.desk``."""
+
+    def setUp(self) -> None:
+        """Set it up, with alice and bob on disk."""
+        self.desk = Desk(self.database())
+        self.alice, self.bob = self.desk.user("alice"), self.desk.user("bob")
+        self.desk.turn()
+        self.desk.turns.clear()
+        self.addCleanup(lambda: self.desk.close())
+
+    def database(self) -> Path:
+        """A path for a new database."""
+        folder = Path(self.mktemp())
+        folder.mkdir(parents=True)
+        return folder / "chat.db"
+
+    def restart(self) -> None:
+        """Close everything and open it again."""
+        self.desk.close()
+        self.desk = Desk(self.desk.database)
+        self.alice, self.bob = self.desk.user("alice"), self.desk.user("bob")

@@ -1,0 +1,178 @@
+"""What holds on every wire; tests/daemon/test_wires.py has each of them pass it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.logger import ILogObserver, LogEvent, LogLevel, globalLogPublisher
+from zope.interface import implementer
+
+from chatd.connections.session import MAX_ANONYMOUS_REFUSALS, REFUSAL_LINGER_SECONDS
+from chatd.core.limits import Limits
+from chatd.daemon.wires import wires
+from tests.support.in_memory_daemon import Peer, StageTestCase
+from tests.support.wire_samples import Manner
+
+
+class Contract(StageTestCase):
+    """What everybody on a wire can rely on, and everybody else from them.
+
+    ``told`` is somebody on the text wire, who sees what comes of it.
+    """
+
+    wire: str
+    manner: Manner
+
+    def setUp(self) -> None:
+        """Have somebody there who looks on, and note what is logged as a mistake."""
+        super().setUp()
+        self.told = self.stage.text("told")
+        mistakes: list[Any] = []
+
+        @implementer(ILogObserver)
+        def watch(event: LogEvent) -> None:
+            if event["log_level"] >= LogLevel.error:
+                mistakes.append(event)
+
+        globalLogPublisher.addObserver(watch)
+        self.addCleanup(self.assertEqual, mistakes, [])
+        self.addCleanup(globalLogPublisher.removeObserver, watch)
+
+    def says(self, peer: Peer, *segments: bytes) -> bytes:
+        """Say these, if any, each in its time; what comes back."""
+        for segment in segments:
+            peer.says(segment)
+            self.stage.wait(0.5)
+        self.stage.wait(0.5)
+        return peer.hears()
+
+    def comes(self, nick: bytes) -> Peer:
+        """Somebody of that name."""
+        peer = self.stage.connect(self.wire)
+        self.says(peer, self.manner.hello(nick))
+        self.assertEqual(self.told.lines(), [f"ARR {nick.decode()}"])
+        return peer
+
+    def test_it_greets_or_is_silent(self) -> None:
+        """As its dialect has it: at once, or where the client could be any, once it has waited."""
+        wire = wires(Limits())[self.wire]
+        peer = self.stage.connect(self.wire)
+        self.assertEqual(peer.hears(), wire.dialect.greeting if wire.greets else b"")
+        self.stage.wait(2)
+        self.assertEqual(peer.hears(), b"" if wire.greets else wire.dialect.greeting)
+
+    def test_a_web_page_can_not_talk_on_it(self) -> None:
+        """The request line is refused, wherever the network cuts it, and what follows is not done."""
+        manner = self.manner
+        line = b"FOO /x HTTP/1.1\r\n"
+        said = line + b"Host: localhost\r\n\r\n" + manner.hello(b"eve") + manner.says(b"x")
+        for at in range(len(line)):
+            peer = self.stage.connect(self.wire).says(said[:at]).says(said[at:])
+            self.stage.wait(0.5)
+            self.assertEqual(peer.hears().count(b"HTTP"), 1, at)
+            self.stage.wait(REFUSAL_LINGER_SECONDS)
+            self.assertEqual((peer.closed, peer.wire.aborted), (True, False))
+        self.assertEqual(self.told.hears(), b"")
+
+    def test_a_hello_of_tls_can_not_talk_on_it(self) -> None:
+        """A browser sends the session ticket that a page's server has given it, whatever is in it."""
+        lines = b"IAM evil\nMSG x\nHello|evil\nx\n" + self.manner.hello(b"evil") + self.manner.says(b"x")
+        for start in (b"\x16\x03\x01\x02\x00\x01", b"\x16"):
+            peer = self.stage.connect(self.wire).says(start + b"\n" + lines)
+            self.stage.wait(REFUSAL_LINGER_SECONDS + 0.5)
+            self.assertEqual(self.told.hears(), b"", start)
+            self.assertEqual((peer.closed, peer.wire.aborted), (True, False))
+
+    def test_who_has_a_name_may_say_a_request_line(self) -> None:
+        alice = self.comes(b"alice")
+        self.says(alice, self.manner.says(b"GET / HTTP/1.1"))
+        self.assertEqual(self.told.lines(), ["MSG alice GET / HTTP/1.1"])
+
+    def test_who_is_refused_five_times_without_a_name_goes(self) -> None:
+        """And what it has sent behind that is not done; whoever has a name may be wrong more often."""
+        manner = self.manner
+        taken = manner.hello(b"told") * MAX_ANONYMOUS_REFUSALS
+        peer = self.stage.connect(self.wire)
+        heard = self.says(peer, taken + manner.hello(b"eve") + manner.says(b"x"))
+        # Where a hello takes two messages, each of them is refused.
+        self.assertIn(heard.count(manner.taken), (MAX_ANONYMOUS_REFUSALS, (MAX_ANONYMOUS_REFUSALS + 1) // 2))
+        self.assertEqual(heard.count(manner.guesses), 1)
+        self.stage.wait(REFUSAL_LINGER_SECONDS)
+        self.assertEqual((peer.closed, peer.wire.aborted), (True, False))
+        self.assertEqual(self.told.hears(), b"")
+        alice = self.comes(b"alice")
+        self.says(alice, *([manner.says(b" ")] * MAX_ANONYMOUS_REFUSALS), manner.says(b"salut"))
+        self.assertEqual(self.told.lines(), ["MSG alice salut"])
+
+    def test_it_talks_and_hears_and_never_hears_itself(self) -> None:
+        alice, bob = self.comes(b"alice"), self.comes(b"bob")
+        self.says(alice), self.told.hears()
+        self.assertNotIn(b"salut", self.says(alice, self.manner.says(b"salut")))
+        self.assertEqual(self.told.lines(), ["MSG alice salut"])
+        self.assertEqual(self.says(bob).count(self.manner.hears(b"alice", b"salut")), 1)
+        self.told.says("MSG bonjour")
+        for peer in (alice, bob):
+            self.assertEqual(self.says(peer).count(self.manner.hears(b"told", b"bonjour")), 1)
+
+    def test_everybody_on_it_is_told_the_same_bytes(self) -> None:
+        """They are encoded once."""
+        alice, bob = self.comes(b"alice"), self.comes(b"bob")
+        self.says(alice), self.says(bob)
+        self.told.says("MSG one\nMSG two\nBYE")
+        heard, also = self.says(alice), self.says(bob)
+        self.assertIn(self.manner.hears(b"told", b"two"), heard)
+        self.assertEqual(heard, also)
+
+    def test_a_nick_in_use_is_refused_and_another_one_will_do(self) -> None:
+        peer = self.stage.connect(self.wire)
+        self.assertIn(self.manner.taken, self.says(peer, self.manner.hello(b"told")))
+        self.says(peer, self.manner.hello(b"alice"))
+        self.assertEqual(self.told.lines(), ["ARR alice"])
+
+    def test_what_cannot_be_understood_is_refused(self) -> None:
+        """And nobody else notices; the client goes on, or knows that it can't."""
+        alice = self.comes(b"alice")
+        self.assertEqual(self.says(alice, self.manner.broken).count(self.manner.refusal), 1)
+        self.says(alice, self.manner.says(b"salut"))
+        if self.manner.ends:
+            self.stage.wait(REFUSAL_LINGER_SECONDS)
+            self.assertEqual((alice.closed, alice.wire.aborted), (True, False))
+            self.assertEqual(self.told.lines(), ["LFT alice"])
+        else:
+            self.assertFalse(alice.closed)
+            self.assertEqual(self.told.lines(), ["MSG alice salut"])
+
+    def test_it_makes_no_difference_where_the_network_cuts(self) -> None:
+        """A pipelined conversation, in two segments split anywhere."""
+        manner = self.manner
+        heard: list[int] = []
+        length = len(manner.hello(b"n000") + manner.says(b"one") + manner.says(b"two") + manner.broken)
+        for at in range(length + 1):
+            nick = b"n%03d" % at
+            said = manner.hello(nick) + manner.says(b"one") + manner.says(b"two") + manner.broken
+            peer = self.stage.connect(self.wire).says(said[:at]).says(said[at:])
+            self.stage.wait(REFUSAL_LINGER_SECONDS + 0.5)
+            told = self.told.lines()
+            self.assertEqual(told[:3], [f"ARR n{at:03}", f"MSG n{at:03} one", f"MSG n{at:03} two"], at)
+            heard.append(peer.hears().count(manner.refusal))
+            peer.hangs_up()
+            self.told.hears()
+        self.assertEqual(set(heard), {1})
+
+    def test_the_end_of_what_it_says_leaves_nothing_unanswered(self) -> None:
+        peer = self.stage.connect(self.wire)
+        peer.says(self.manner.hello(b"alice") + self.manner.says(b"one") + self.manner.says(b"two"))
+        IHalfCloseableProtocol(peer.protocol).readConnectionLost()
+        self.stage.wait(1)
+        self.assertEqual(self.told.lines(), ["ARR alice", "MSG alice one", "MSG alice two", "LFT alice"])
+        self.assertIn(b"alice", peer.hears())
+        self.assertEqual((peer.closed, peer.wire.aborted), (True, False))
+
+    def test_it_is_told_why_it_can_not_stay(self) -> None:
+        """When the daemon stops."""
+        alice = self.comes(b"alice")
+        self.stage.sessions.close()
+        self.stage.wait(1)
+        self.assertIn(self.manner.stops, alice.hears())
+        self.assertEqual((alice.closed, alice.wire.aborted), (True, False))

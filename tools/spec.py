@@ -1,0 +1,244 @@
+"""SPEC.md's tables, grammar and schemas, from the code: ``python -m tools.spec [--check] SPEC.md``.
+
+Each is written between ``<!-- begin NAME -->`` and ``<!-- end NAME -->``; with ``--check`` nothing is
+written, and the exit code is 1 when something would be.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from chatd.core.commands import COMMANDS, ID_MAX, Declaration, Field, Hello
+from chatd.core.limits import Limits
+from chatd.core.refusals import RETRY_AFTER, SENTENCES
+from chatd.dialects.json import REF_LENGTH, SENDERS
+from chatd.dialects.text import KEYWORDS, WORDS
+
+_WHO: Final = {
+    "anyone": "anyone, named or not",
+    "identified": "anyone with a name",
+    "members": "members",
+    "operators": "owner and operators",
+    "owner": "owner",
+}
+
+
+def commands() -> str:
+    """Every command, with its names on each wire, who may use it, its answer and its refusals."""
+    rows = [("command", "JSON `action`", "typed", "in the chat room", "who", "what it does", "refused with")]
+    for row in COMMANDS.values():
+        typed = [f"`{form}`" for form in (_keyword_form(row), row.usage if row.word else "") if form]
+        rows.append(
+            (
+                row.name,
+                ", ".join(f"`{action}`" for action in row.actions),
+                ", ".join(typed),
+                f"`{row.slash_usage}`" if row.slash else "",
+                _WHO[row.who],
+                row.help,
+                " ".join(f"`{code}`" for code in row.refused),
+            )
+        )
+    return _table(rows)
+
+
+def fields() -> str:
+    """Every field, with what it takes and what else clients call it."""
+    seen: dict[str, Field] = {}
+    for row in COMMANDS.values():
+        if row.actions:
+            seen.update(row.fields)
+    rows = [("field", "what it is", "takes", "also called")]
+    for name, field in seen.items():
+        takes = " or ".join(f"`{choice}`" for choice in field.choices) or _TAKES[field.kind]
+        rows.append((name, field.doc, takes, ", ".join(f"`{alias}`" for alias in field.aliases)))
+    return _table(rows)
+
+
+_TAKES: Final = {
+    "name": "a name (chapter 2)",
+    "text": f"text, not blank, at most {Limits().message} bytes of UTF-8, an image {Limits().image}",
+    "note": f"text, at most {Limits().note} bytes of UTF-8",
+    "choice": "",
+    "id": "a whole number from 0, or its digits",
+    "count": "a whole number from 1, or its digits",
+}
+
+
+def refusals() -> str:
+    """Every code, with its sentence."""
+    rows = [("code", "sentence", "try again after")]
+    for code, sentence in SENTENCES.items():
+        again = RETRY_AFTER.get(code)
+        rows.append((f"`{code}`", re.sub(r"\{(\w+)\}", r"*\1*", sentence), f"{again:g} s" if again else ""))
+    return _table(rows)
+
+
+def limits() -> str:
+    """Every limit, with its default."""
+    documented = re.findall(r'^    (\w+): \w+ = .*\n    """(.*?)"""', inspect.getsource(Limits), re.MULTILINE)
+    rows = [("key", "default", "what it limits")]
+    rows += [(f"`{name}`", str(getattr(Limits(), name)), doc.rstrip(".")) for name, doc in documented]
+    return _table(rows)
+
+
+def grammar() -> str:
+    """The lines a text client may send, as ABNF (RFC 5234)."""
+    keyword = [f"{row.name + '-line':<18}= {_abnf_keyword(row)}" for row in KEYWORDS.values()]
+    typed = [f"{row.name + '-typed':<18}= {_abnf_typed(row)}" for row in WORDS.values()]
+    return "\n".join(
+        (
+            "```abnf",
+            "line              = (seed-line / typed-line) [CR] LF / [CR] LF",
+            "seed-line         = " + " / ".join(f"{row.name}-line" for row in KEYWORDS.values()) + ' / "LST"',
+            "typed-line        = "
+            + "\n                  / ".join(f"{row.name}-typed" for row in WORDS.values()),
+            *keyword,
+            *typed,
+            "name              = 1*64(%x21-3A / %x3C-7E / UTF8-non-ascii)  ; and chapter 2",
+            "text              = *(%x00-09 / %x0B-7F / UTF8-non-ascii)",
+            "number            = 1*19DIGIT",
+            "UTF8-non-ascii    = %x80-10FFFF  ; in UTF-8",
+            "```",
+        )
+    )
+
+
+def schemas() -> str:
+    """A JSON Schema for each action."""
+    return "\n".join(
+        f"<details><summary><code>{row.actions[0]}</code></summary>\n\n"
+        f"```json\n{_laid_out(schema_of(row))}\n```\n\n</details>"
+        for row in COMMANDS.values()
+        if row.actions
+    )
+
+
+def schema_of(row: Declaration) -> dict[str, Any]:
+    """The JSON Schema (2020-12) of the requests for one command, in our names."""
+    sender = {"type": "string", "description": "who asks; also called " + ", ".join(SENDERS[1:])}
+    properties: dict[str, Any] = {"action": {"enum": list(row.actions)}, "from": sender}
+    required = ["action"]
+    for name, field in row.fields.items():
+        if row.command is Hello and name == "nick":
+            continue
+        properties[name] = {**_schema_of_field(field), "description": field.doc}
+        if name in row.required:
+            required.append(name)
+    properties["ref"] = {
+        "type": ["string", "integer"],
+        "maxLength": REF_LENGTH,
+        "description": "the client's own id of this request",
+    }
+    return {"type": "object", "required": required, "properties": properties}
+
+
+def _laid_out(schema: dict[str, Any]) -> str:
+    """A schema with a line for each property."""
+    properties = ",\n    ".join(
+        f'"{name}": {_compact(value)}' for name, value in schema["properties"].items()
+    )
+    return (
+        f'{{\n  "type": "object",\n  "required": {_compact(schema["required"])},'
+        f'\n  "properties": {{\n    {properties}\n  }}\n}}'
+    )
+
+
+def _compact(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _schema_of_field(field: Field) -> dict[str, Any]:
+    if field.choices:
+        return {"enum": list(field.choices)}
+    if field.kind in ("id", "count"):
+        low = 0 if field.kind == "id" else 1
+        return {"type": "integer", "minimum": low, "maximum": ID_MAX}
+    return {"type": "string", "minLength": 0 if field.kind == "note" else 1}
+
+
+def _keyword_form(row: Declaration) -> str:
+    if not row.keyword:
+        return ""
+    names = ["nick"] if row.command is Hello else [name for name in row.fields if name in row.required]
+    return " ".join((row.keyword, *names))
+
+
+def _abnf_keyword(row: Declaration) -> str:
+    parts = [f'"{row.keyword}"']
+    for name in _keyword_form(row).split(" ")[1:]:
+        kind = row.fields[name].kind
+        parts.append(f"SP {'text' if kind == 'text' else 'name'}")
+    return " ".join(parts)
+
+
+def _abnf_typed(row: Declaration) -> str:
+    parts = [f'"{row.word}"']
+    brackets = 0
+    for name, field in row.typed.items():
+        value = {"name": "name", "text": "text", "note": "text", "id": "number", "count": "number"}.get(
+            field.kind
+        )
+        value = value or "(" + " / ".join(f'"{choice}"' for choice in field.choices) + ")"
+        if name in row.required:
+            parts.append(f'";" {value}')
+        else:
+            parts.append(f'[";" [{value}]')
+            brackets += 1
+    return " ".join(parts) + "]" * brackets
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> str:
+    head, *body = [[cell.replace("|", "\\|") for cell in row] for row in rows]
+    return "\n".join(
+        (
+            "| " + " | ".join(head) + " |",
+            "|" + " --- |" * len(head),
+            *("| " + " | ".join(row) + " |" for row in body),
+        )
+    )
+
+
+PARTS: Final[dict[str, Callable[[], str]]] = {
+    "commands": commands,
+    "fields": fields,
+    "refusals": refusals,
+    "limits": limits,
+    "grammar": grammar,
+    "schemas": schemas,
+}
+"""What can stand between the marks."""
+
+
+def generate(text: str) -> str:
+    """``text`` with every generated part as it is now. Raises `KeyError` for an unknown part."""
+    return re.sub(
+        r"(<!-- begin (\w+) -->\n).*?(<!-- end \2 -->)",
+        lambda found: f"{found[1]}\n{PARTS[found[2]]()}\n\n{found[3]}",
+        text,
+        flags=re.DOTALL,
+    )
+
+
+def main(arguments: list[str]) -> int:
+    """Do what the command line says; the exit code."""
+    check = "--check" in arguments
+    path = Path(next((argument for argument in arguments if not argument.startswith("-")), "SPEC.md"))
+    text = path.read_text("utf-8")
+    fresh = generate(text)
+    if not check:
+        path.write_text(fresh, "utf-8")
+    elif fresh != text:
+        print(f"{path} is not what the code says: run python -m tools.spec {path}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
