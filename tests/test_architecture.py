@@ -66,7 +66,7 @@ CLOCKS = {"now", "utcnow", "today"}
 RESERVED: dict[str, set[str]] = {
     "twisted.internet.reactor": {"tap"},
     "twisted.enterprise": {"store"},
-    "sqlite3": {"store", "chat"},
+    "sqlite3": {"store"},
     "asyncio": {"client"},
     "threading": {"client"},
     "textual": {"client"},

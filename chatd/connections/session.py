@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final, Protocol
 
 import msgspec
@@ -207,7 +208,6 @@ class Session:
         self._broken = broken
         self._outbox.lost()
         self._chat.depart(self)
-        self._chat.gone(self)
         self._on_lost(self)
 
     def overflow(self) -> None:
@@ -311,6 +311,19 @@ class Session:
         if self._pauses == 0 and not self.closed:
             self._carrier.resumeProducing()
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Take no frames while the block runs."""
+        self.pause()
+        try:
+            yield
+        finally:
+            self.resume()
+
+    def leave(self) -> None:
+        """Count nothing that the client still sends."""
+        self.leaving = True
+
     def close(self) -> None:
         """Take nothing more; write what waits, then close."""
         self.leaving = True
@@ -330,7 +343,7 @@ class Session:
             return
         waiting = self.room()
         if waiting is None and self._outbox.size > ANSWER_BYTES_PER_TURN:
-            waiting = self._chat.next_turn()
+            waiting = self._chat.fair_queue.wait()
         if waiting is not None:
             self.pause()
             waiting.addCallback(lambda _: self.resume())

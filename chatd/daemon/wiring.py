@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -91,11 +91,16 @@ def assemble(config: Config, reactor: Any, user: tuple[int, int] | None = None) 
         store = Store(Path(config.database), config.durability, reactor)
         snapshot = store.snapshot()
     archive = store.archive()
-    traffic = DeliveryLog() if config.log.level == "debug" else None
-    chat = Chat(snapshot, archive, reactor, time.time, config.limits, conversation_log, traffic)
-    journal = Journal(store.writer(), reactor, snapshot, chat.recover, chat.end_commit)
-    chat.write_to(journal)
-    return Daemon(reactor, listeners, Sessions(chat, reactor, config.limits), chat, journal, archive, store)
+    delivery_log = DeliveryLog() if config.log.level == "debug" else None
+    writer = store.writer()
+
+    def open_journal(on_failure: Callable[[], None], on_commit: Callable[[], None]) -> Journal:
+        return Journal(writer, reactor, snapshot, on_failure, on_commit)
+
+    chat = Chat(
+        snapshot, archive, open_journal, reactor, time.time, config.limits, conversation_log, delivery_log
+    )
+    return Daemon(reactor, listeners, Sessions(chat, reactor, config.limits), chat, store)
 
 
 def _listener(listener: str, ways_in: dict[str, Wire], reactor: Any) -> Listener:

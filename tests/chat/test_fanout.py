@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.boundaries import Dialect
-from chatd.chat import service
+from chatd.chat import dispatch
 from chatd.chat.fanout import Fanout
 from chatd.connections.welcome_buffer import QUIET_SECONDS
 from chatd.core.events import LOBBY, Arrived, Conversation, Delivery, Departed, Entry, Event, User
@@ -287,12 +287,12 @@ class InTheChat(StageTestCase):
 
     def test_in_a_crowd_presence_waits_for_company(self) -> None:
         """Up to a tenth of a second; but what is said next comes behind it, and so do answers."""
-        self.patch(service, "PRESENCE_BATCH_MIN_USERS", 2)
-        self.patch(service, "PRESENCE_DELAY_PER_USER_SECONDS", 1.0)
+        self.patch(dispatch, "PRESENCE_BATCH_MIN_USERS", 2)
+        self.patch(dispatch, "PRESENCE_DELAY_PER_USER_SECONDS", 1.0)
         bob = self.stage.text("bob")
         alice = self.stage.connect("text").says("IAM alice")
         self.assertEqual(bob.hears(), b"")
-        self.stage.wait(service.PRESENCE_DELAY_MAX_SECONDS)
+        self.stage.wait(dispatch.PRESENCE_DELAY_MAX_SECONDS)
         self.assertEqual(bob.hears(), b"ARR alice\n")
         self.stage.connect("text").says("IAM carol").hangs_up()
         self.assertEqual(bob.hears(), b"")
@@ -303,7 +303,7 @@ class InTheChat(StageTestCase):
             bob.says("WHO").lines(), ["ARR dave", "WHO bob", "WHO alice", "WHO dave", "END WHO 3"]
         )
         alice.hangs_up()
-        self.stage.wait(service.PRESENCE_DELAY_MAX_SECONDS)
+        self.stage.wait(dispatch.PRESENCE_DELAY_MAX_SECONDS)
         self.assertEqual(bob.hears(), b"LFT alice\n")
 
     def test_a_mistake_in_telling_is_nothing_to_whose_turn_it_is(self) -> None:

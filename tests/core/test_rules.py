@@ -40,8 +40,8 @@ class Direct(PlayTestCase):
         """)
         first, second = self.chat.decisions
         self.assertIs(first.events[0].conversation, second.events[0].conversation)
-        self.assertIs(first.opens, first.events[0].conversation)
-        self.assertIsNone(second.opens)
+        self.assertEqual(first.records, (first.events[0].conversation,))
+        self.assertEqual(second.records, ())
 
     def test_other_pairs_have_others(self) -> None:
         self.play("""
@@ -64,7 +64,7 @@ class Direct(PlayTestCase):
                 alice message direct alice: and bread
                 told: alice
         """)
-        self.assertIsNone(self.chat.decisions[1].opens)
+        self.assertEqual(self.chat.decisions[1].records, ())
 
     def test_nobody_hears_who_was_never_here(self) -> None:
         self.play("""
@@ -248,7 +248,7 @@ class Images(PlayTestCase):
             decision = self.chat.does("alice", asked)
             (event,) = decision.events
             self.assertEqual((event.kind, event.said, event.body), ("image", True, "##"))
-            self.assertEqual((event.conversation.kind, decision.audience), (where, audience))
+            self.assertEqual((event.conversation.kind, self.chat.audience), (where, audience))
 
 
 class Speaking(PlayTestCase):
@@ -847,14 +847,14 @@ class AnyHistory(PlayTestCase):
                 self.assertTrue(refusal.text)
                 self.assertEqual(contents(chat.state), before)
                 continue
-            self.check_audience(chat, decision.events, decision.audience)
+            self.check_audience(chat, decision.events, chat.audience)
             self.check_groups(chat.state)
         again = State()
         for user in chat.state.users.values():
-            again.admit(user)
+            again.apply(user)
         for decision in chat.decisions:
-            if decision.opens is not None:
-                again.open(decision.opens)
+            for record in decision.records:
+                again.apply(record)
         by_group: list[Event] = [event for decision in chat.decisions for event in decision.events]
         by_group.sort(key=lambda event: event.conversation.id)
         for event in by_group:

@@ -6,6 +6,7 @@ from textwrap import dedent
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatd.core.audience import audience
 from chatd.core.commands import COMMANDS, Command
 from chatd.core.events import Event, User
 from chatd.core.limits import Limits
@@ -26,13 +27,13 @@ def command(typed: str) -> Command:
 
 
 class Chat:
-    """A state, and everything decided about it so far."""
+    """A state, everything decided about it so far, and the audience of the last decision."""
 
     def __init__(self, *nicks: str) -> None:
         self.state = State()
         self.decisions: list[Decision] = []
         for nick in nicks:
-            self.state.admit(self.state.new_user(parse_nick(nick)))
+            self.state.apply(self.state.new_user(parse_nick(nick)))
 
     def user(self, nick: str) -> User:
         """The user called ``nick``."""
@@ -41,10 +42,20 @@ class Chat:
     def does(self, nick: str, command: Command) -> Decision:
         """Decide a command by ``nick`` and make what it comes to so. Raises `Refusal`."""
         decision = decide(self.state, self.user(nick), command)
-        if decision.opens is not None:
-            self.state.open(decision.opens)
+        for record in decision.records:
+            self.state.apply(record)
+        told: set[int] = set()
+        self.audience: tuple[int, ...] | None = ()
         for event in decision.events:
+            before = audience(self.state, event)
             self.state.apply(event)
+            after = audience(self.state, event)
+            assert (before and set(before)) == (after and set(after)), (event.kind, before, after)
+            if before is None or self.audience is None:
+                self.audience = None
+            else:
+                self.audience += tuple(id for id in before if id not in told)
+                told.update(before)
         self.decisions.append(decision)
         return decision
 
@@ -59,8 +70,8 @@ class Chat:
             return [f"{refusal.code}: {refusal.text}"]
         return [
             *map(happening, decision.events),
-            f"told: {' '.join(self.state.users[id].nick for id in decision.audience) or 'nobody'}"
-            if decision.audience is not None
+            f"told: {' '.join(self.state.users[id].nick for id in self.audience) or 'nobody'}"
+            if self.audience is not None
             else "told: everyone",
         ]
 

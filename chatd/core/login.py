@@ -1,0 +1,71 @@
+"""Login: who a client becomes with its hello."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+
+import msgspec
+
+from chatd.core.commands import Hello
+from chatd.core.events import User
+from chatd.core.names import BadName, Name, check_new, check_reserved, parse_nick
+from chatd.core.refusals import Refusal, reason
+from chatd.core.rules import Decision
+from chatd.core.state import State
+
+
+class Login(msgspec.Struct, frozen=True, eq=False):
+    """A hello that was accepted: who the client is, whether they are ``returning``, and what is stored."""
+
+    user: User
+    returning: bool
+    decision: Decision
+
+
+def log_in(state: State, names_in_use: Container[str], hello: Hello) -> Login:
+    """Decide ``hello``; ``names_in_use`` holds the keys of the names that live sessions have.
+
+    A hello without a nick gets a guest name that nobody ever had. A name that was used before is kept, unless
+    it is reserved. Raises `Refusal` ``bad_nick`` or ``nick_taken``.
+    """
+    name = _name(state, hello.nick)
+    if name.key in names_in_use:
+        raise Refusal("nick_taken", nick=hello.nick)
+    known = state.known(name)
+    if known is not None:
+        return Login(known, True, Decision())
+    user = state.new_user(name)
+    return Login(user, False, Decision(records=(user,)))
+
+
+def check_sender(user: User, sender: str) -> None:
+    """Raises `Refusal` ``not_you`` unless ``sender`` is a spelling of the name of ``user``."""
+    try:
+        if sender == user.nick or parse_nick(sender).key == user.key:
+            return
+    except BadName:
+        pass
+    raise Refusal("not_you", nick=user.nick)
+
+
+def _name(state: State, nick: str) -> Name:
+    if not nick:
+        return _guest(state)
+    try:
+        name = parse_nick(nick)
+        check_reserved(name)
+        if state.known(name) is None:
+            check_new(name)
+            alike = state.user_like(name)
+            if alike is not None:
+                raise BadName(reason("look_alike", name=alike.nick))
+        return name
+    except BadName as bad:
+        raise Refusal("bad_nick", nick=nick, why=bad.reason) from None
+
+
+def _guest(state: State) -> Name:
+    number = len(state.users) + 1
+    while state.user_like(guest := parse_nick(f"guest{number}")) is not None:
+        number += 1
+    return guest
