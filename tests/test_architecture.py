@@ -241,4 +241,4 @@ class CourseRequirements(SynchronousTestCase):
 
     def test_all_factories_share_the_sessions(self) -> None:
         self.assertIn("share one `Sessions`", " ".join(ARCHITECTURE.split()))
-        self.assertEqual(list(inspect.signature(ChatFactory).parameters), ["sessions", "wire"])
+        self.assertEqual(list(inspect.signature(ChatFactory).parameters), ["sessions", "make_protocol"])

@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
+from chatd.boundaries import Payloads
 from chatd.chat import replay
 from chatd.chat.fair_queue import FairQueue
 from chatd.core.limits import Limits
@@ -369,7 +370,7 @@ class LargePages(StageTestCase):
         formatted: list[int] = []
         item = text._message_item
 
-        def count(where: str, entry: Any) -> bytes:
+        def count(where: str, entry: Any) -> Payloads:
             formatted.append(entry.id)
             return item(where, entry)
 

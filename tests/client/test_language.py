@@ -27,6 +27,7 @@ from chatd.core.refusals import ECHO, REASONS, SENTENCES, Refusal
 from chatd.core.requests import Request
 from chatd.dialects.json import JsonDialect
 from chatd.locales import LOCALES
+from tests.support.framed import frames_of
 from tests.support.languages import speak
 
 SOURCES = LOCALES.parent
@@ -86,7 +87,9 @@ class Greeting(SynchronousTestCase):
         dialect = JsonDialect(Limits())
         for returning, french in ((False, "Bonjour alice"), (True, "Content de vous revoir, alice !")):
             answer = Welcome(User(1, "alice", "alice", "#112233"), returning, 0, 0)
-            said = json.loads(dialect.encode_answer(Request(Hello("alice"), "client-hello"), answer))
+            said = json.loads(
+                frames_of(dialect.encode_answer, Request(Hello("alice"), "client-hello"), answer)
+            )
             self.assertEqual(greeting(said["msg"]), french)
 
     def test_others_are_left_their_own_words(self) -> None:
