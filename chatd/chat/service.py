@@ -37,9 +37,10 @@ from chatd.core.answers import (
     Unchanged,
     Welcome,
 )
+from chatd.core.audience import Audience, audience
 from chatd.core.events import LOBBY, Arrived, Conversation, Delivery, Departed, Entry, User
 from chatd.core.limits import Limits
-from chatd.core.names import BadName, Name, check_new, check_reserved, parse_nick
+from chatd.core.login import Login, check_sender, log_in
 from chatd.core.refusals import Refusal, reason
 from chatd.core.requests import Request
 from chatd.store.archive import Archive, Snapshot
@@ -241,7 +242,7 @@ class Chat:
                     client.ask_later(request)
                     return
         elif request.sender:
-            _check_sender(client.user, request.sender)
+            check_sender(client.user, request.sender)
         handle = _HANDLERS.get(type(command))
         if handle is not None:
             handle(self, client, request, command)
@@ -254,7 +255,7 @@ class Chat:
             return
         user = client.user
         if command.nick:
-            _check_sender(user, command.nick)
+            check_sender(user, command.nick)
 
         def welcome() -> None:
             client.answer(request, Welcome(user, False, self.last_delivered_id, self.last_delivered_id))
@@ -262,43 +263,18 @@ class Chat:
         self._journal.submit(_Turn(self, client, request, welcome))
 
     def _arrive(self, client: Client, hello: c.Hello, request: Request | None) -> _Arrival:
-        name = self._choose(hello.nick)
-        if name.key in self._named:
-            raise Refusal("nick_taken", nick=hello.nick)
-        known = self._state.known(name)
-        user = known or self._state.new_user(name)
-        if known is None:
-            self._state.admit(user)
-        arrival = _Arrival(self, client, user, known is not None, hello, request)
+        login = log_in(self._state, self._named, hello)
+        for record in login.decision.records:
+            self._state.apply(record)
+        user = login.user
+        arrival = _Arrival(self, client, login, hello, request)
         if arrival.catches_up:
             client.pause()
         client.user = user
         client.updates_read_marker = hello.missed == "send"
-        self._named[name.key] = client
+        self._named[user.key] = client
         self._journal.submit(arrival)
         return arrival
-
-    def _choose(self, nick: str) -> Name:
-        """The name of an arriving client; one that gives none is a guest, with a nick nobody ever had.
-
-        Whoever has a name keeps it, unless it is reserved. Raises ``bad_nick``.
-        """
-        if not nick:
-            number = len(self._state.users) + 1
-            while self._state.user_like(guest := parse_nick(f"guest{number}")) is not None:
-                number += 1
-            return guest
-        try:
-            name = parse_nick(nick)
-            check_reserved(name)
-            if self._state.known(name) is None:
-                check_new(name)
-                alike = self._state.user_like(name)
-                if alike is not None:
-                    raise BadName(reason("look_alike", name=alike.nick))
-            return name
-        except BadName as bad:
-            raise Refusal("bad_nick", nick=nick, why=bad.reason) from None
 
     def _change(self, client: Client, request: Request, command: c.Command) -> None:
         state, user = self._state, client.user
@@ -311,16 +287,17 @@ class Chat:
         # Only messages are told apart by their ref: other commands are refused, or harmless, the second time.
         first = decision.events[0]
         ref = None if request.ref is None or not first.said else str(request.ref)
-        records: list[Record] = []
-        if decision.opens is not None:
-            state.open(decision.opens)
-            records.append(decision.opens)
+        records: list[Record] = [*decision.records]
+        for record in decision.records:
+            state.apply(record)
+        audiences = []
         for event in decision.events:
+            audiences.append(audience(state, event))
             state.apply(event)
             records.append(Draft(event, at, ref))
         # Decided now: before this is told, a private group may be made public.
         private = state.is_private(first.conversation)
-        self._journal.submit(_Change(self, client, request, records, decision.audience, private))
+        self._journal.submit(_Change(self, client, request, records, audiences, private))
 
     def _read(
         self, client: Client, request: Request, conversation: Conversation, events: bool = False
@@ -489,11 +466,11 @@ class Chat:
             return
         # Its author needs no copy of what was asked for, but hears what else came of it.
         if is_new:
-            self._tell(change.audience, entries[0], client, change.private)
+            self._tell(change.audiences[0], entries[0], client, change.private)
         client.answer(change.request, Ack(entries[0]))
         if is_new:
-            for entry in entries[1:]:
-                self._tell(change.audience, entry, None, change.private)
+            for to, entry in zip(change.audiences[1:], entries[1:], strict=True):
+                self._tell(to, entry, None, change.private)
 
     def _tell(
         self,
@@ -636,16 +613,15 @@ class _Arrival:
         self,
         chat: Chat,
         client: Client,
-        user: User,
-        returning: bool,
+        login: Login,
         hello: c.Hello,
         request: Request | None,
     ) -> None:
-        self.records: Sequence[Record] = () if returning else (user,)
+        self.records: Sequence[Record] = login.decision.records
         self._chat = chat
         self.client = client
-        self.user = user
-        self.returning = returning
+        self.user = login.user
+        self.returning = login.returning
         self.hello = hello
         self.request = request
 
@@ -689,9 +665,9 @@ class _Departure:
 
 
 class _Change:
-    """A command that the log records, with those who are told of it."""
+    """A command that the log records, with the audience of each of its events."""
 
-    __slots__ = ("_chat", "audience", "client", "private", "records", "request")
+    __slots__ = ("_chat", "audiences", "client", "private", "records", "request")
 
     def __init__(
         self,
@@ -699,14 +675,14 @@ class _Change:
         client: Client,
         request: Request,
         records: Sequence[Record],
-        audience: tuple[int, ...] | None,
+        audiences: Sequence[Audience],
         private: bool,
     ) -> None:
         self._chat = chat
         self.client = client
         self.request = request
         self.records = records
-        self.audience = audience
+        self.audiences = audiences
         self.private = private
 
     def committed(self, logged: Sequence[Entry], is_new: bool) -> None:
@@ -746,13 +722,3 @@ def _named(client: Client) -> User:
     user = client.user
     assert user is not None, "commands of the nameless are refused before this"
     return user
-
-
-def _check_sender(user: User, sender: str) -> None:
-    """Raises ``not_you`` unless ``sender`` is the name of ``user``."""
-    try:
-        if sender == user.nick or parse_nick(sender).key == user.key:
-            return
-    except BadName:
-        pass
-    raise Refusal("not_you", nick=user.nick)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Final, Literal
 
 import msgspec
@@ -36,7 +37,7 @@ class User(msgspec.Struct, frozen=True, eq=False):
     colour: str
 
 
-class Conversation(msgspec.Struct, frozen=True, eq=False):
+class Conversation(msgspec.Struct, frozen=True, eq=False, dict=True):
     """A sequence of log entries with its own gapless ``seq``.
 
     ``name`` is the group's name as shown (empty otherwise); ``pair`` holds the two of a direct
@@ -48,8 +49,13 @@ class Conversation(msgspec.Struct, frozen=True, eq=False):
     name: str = ""
     pair: tuple[User, ...] = ()
 
+    @cached_property
+    def participants(self) -> tuple[int, ...]:
+        """The ids of ``pair``, ascending, one id for notes to oneself: the same tuple every time."""
+        return tuple(sorted({user.id for user in self.pair}))
+
     def other(self, user: User) -> User:
-        """The one whom ``user`` talks with in this direct conversation."""
+        """The other user of this direct conversation; ``user`` itself for notes to oneself."""
         low, high = self.pair
         return high if low.id == user.id else low
 

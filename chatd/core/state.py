@@ -1,7 +1,6 @@
-"""The state of the chat: users, groups and conversations, as the log so far has made them.
+"""The state of the chat: users, groups and conversations, as the records and events so far have made them.
 
-It changes in three ways only, each a pure consequence of its argument: a user is admitted, a
-conversation is opened, an event is applied. Presence is not part of it.
+It changes by `State.apply` alone. Presence is no part of it.
 """
 
 from __future__ import annotations
@@ -48,9 +47,9 @@ class Group:
 
     @property
     def audience(self) -> tuple[int, ...]:
-        """The members' ids, as a value that outlives later changes; the same object until then."""
+        """The members' ids, ascending: the same tuple until the group changes."""
         if self._audience is None:
-            self._audience = tuple(self.members)
+            self._audience = tuple(sorted(self.members))
         return self._audience
 
     def role(self, user: User) -> Literal["owner", "operator", "member", "invited", ""]:
@@ -133,8 +132,15 @@ _CHANGES: dict[str, Callable[[Group, Event, User], None]] = {
 }
 
 
+Change = User | Conversation | Event
+"""What changes the state: a new user, a new conversation, an event of the log."""
+
+
 class State:
-    """Everyone and everything, looked up by name or by id."""
+    """All users, groups and conversations, looked up by name or by id.
+
+    ``users`` and ``conversations`` are by id, ascending.
+    """
 
     def __init__(self) -> None:
         self.users: dict[int, User] = {}
@@ -148,38 +154,48 @@ class State:
         self._directs_of: dict[int, list[Conversation]] = {}
         self._groups_of: dict[int, dict[int, Conversation]] = {}
 
-    def admit(self, user: User) -> None:
-        """Know ``user`` from now on."""
+    def apply(self, change: Change) -> None:
+        """Add a new user or a new conversation, or make the change that an event describes.
+
+        Messages change nothing. A group exists from its ``created`` event on. Who may do what was decided
+        before: this never refuses.
+        """
+        if isinstance(change, Event):
+            if not change.said:
+                self._apply_event(change)
+        elif isinstance(change, User):
+            self._add_user(change)
+        else:
+            self._add_conversation(change)
+
+    def _add_user(self, user: User) -> None:
         self.users[user.id] = self._user_keys[user.key] = user
         for look in looks(Name(user.nick, user.key)):
             self._users_by_look.setdefault(look, user)
 
-    def open(self, conversation: Conversation) -> None:
-        """Know ``conversation`` from now on. A group gets its owner with its ``created`` event."""
+    def _add_conversation(self, conversation: Conversation) -> None:
         self.conversations[conversation.id] = conversation
         if conversation.pair:
             low, high = conversation.pair
             self._directs[low.id, high.id] = conversation
-            for id in {low.id, high.id}:
+            for id in conversation.participants:
                 self._directs_of.setdefault(id, []).append(conversation)
 
-    def apply(self, event: Event) -> None:
-        """Make the change that ``event`` says; messages change nothing."""
+    def _apply_event(self, event: Event) -> None:
         if event.kind == "created":
             group = Group(event.conversation, event.actor)
             name = parse_group(group.name)
             self._group_ids[event.conversation.id] = self._groups[name.key] = group
             for look in looks(name):
                 self._groups_by_look.setdefault(look, group)
-        if not event.said:
-            group = self._group_ids[event.conversation.id]
-            group.apply(event)
-            who = event.subject or event.actor
-            groups = self._groups_of.setdefault(who.id, {})
-            if who.id in group.members:
-                groups[event.conversation.id] = event.conversation
-            else:
-                groups.pop(event.conversation.id, None)
+        group = self._group_ids[event.conversation.id]
+        group.apply(event)
+        who = event.subject or event.actor
+        groups = self._groups_of.setdefault(who.id, {})
+        if who.id in group.members:
+            groups[event.conversation.id] = event.conversation
+        else:
+            groups.pop(event.conversation.id, None)
 
     def known(self, name: Name) -> User | None:
         """The user of this name, if there ever was one."""
@@ -198,7 +214,7 @@ class State:
             raise Refusal("no_such_user", nick=nick) from None
 
     def new_user(self, name: Name) -> User:
-        """The user that ``name`` would be; `admit` makes it so."""
+        """The user that ``name`` would be; `apply` adds them."""
         number = next(reversed(self.users), 0) + 1
         return User(number, name.shown, name.key, colour_of(number))
 
@@ -215,6 +231,10 @@ class State:
             return self._groups.get(parse_group(name).key)
         except BadName:
             return None
+
+    def group_of(self, conversation: Conversation) -> Group | None:
+        """The group of a conversation; None before its ``created`` event, and for other conversations."""
+        return self._group_ids.get(conversation.id)
 
     def group_like(self, name: Name) -> Group | None:
         """The first group that looks like ``name`` or has it, whoever may see it."""
@@ -244,7 +264,7 @@ class State:
     def new_conversation(
         self, kind: Literal["group", "direct"], name: str = "", pair: tuple[User, ...] = ()
     ) -> Conversation:
-        """A conversation with the next id; `open` makes it known."""
+        """A conversation with the next id; `apply` adds it."""
         return Conversation(next(reversed(self.conversations)) + 1, kind, name, pair)
 
     def conversations_of(self, user: User) -> list[Conversation]:

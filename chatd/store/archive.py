@@ -52,14 +52,14 @@ def load(cursor: Cursor) -> Snapshot:
     seen: dict[int, int] = {}
     cursor.execute("SELECT id, nick, key, colour, seen FROM users ORDER BY id")
     for id, nick, key, colour, last in cursor.fetchall():
-        state.admit(User(id, nick, key, colour))
+        state.apply(User(id, nick, key, colour))
         seen[id] = last
     cursor.execute(
         "SELECT id, kind, name, low, high FROM conversations WHERE id > ? ORDER BY id", (LOBBY.id,)
     )
     for id, kind, name, low, high in cursor.fetchall():
         pair = (state.users[low], state.users[high]) if kind == "direct" else ()
-        state.open(Conversation(id, kind, name, pair))
+        state.apply(Conversation(id, kind, name, pair))
     # Group by group, because that is how the index has them, and no group's events bear on another.
     cursor.execute(f"{_ROW} WHERE {_HAPPENED} ORDER BY conversation, id")
     for row in cursor.fetchall():

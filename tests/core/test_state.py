@@ -15,7 +15,7 @@ class Users(SynchronousTestCase):
     def test_they_are_numbered_in_the_order_of_arrival(self) -> None:
         state = State()
         for nick in ("Alice", "bob"):
-            state.admit(state.new_user(parse_nick(nick)))
+            state.apply(state.new_user(parse_nick(nick)))
         self.assertEqual(
             [(user.id, user.nick, user.key, user.colour) for user in state.users.values()],
             [(1, "Alice", "alice", "#1d873c"), (2, "bob", "bob", "#9f4ed9")],
@@ -25,7 +25,7 @@ class Users(SynchronousTestCase):
         state = State()
         alice = state.new_user(parse_nick("alice"))
         self.assertIsNone(state.known(parse_nick("alice")))
-        state.admit(alice)
+        state.apply(alice)
         self.assertIs(state.known(parse_nick("ALICE")), alice)
 
     def test_they_are_found_in_any_case(self) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from textwrap import dedent
 
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatd.core import commands as c
+from chatd.core.audience import Audience, audience
 from chatd.core.commands import COMMANDS, Command
 from chatd.core.events import Event, User
 from chatd.core.limits import Limits
@@ -26,13 +29,14 @@ def command(typed: str) -> Command:
 
 
 class Chat:
-    """A state, and everything decided about it so far."""
+    """A state, everything decided about it so far, and the audiences of each decision's events."""
 
     def __init__(self, *nicks: str) -> None:
         self.state = State()
         self.decisions: list[Decision] = []
+        self.audiences: list[list[Audience]] = []
         for nick in nicks:
-            self.state.admit(self.state.new_user(parse_nick(nick)))
+            self.state.apply(self.state.new_user(parse_nick(nick)))
 
     def user(self, nick: str) -> User:
         """The user called ``nick``."""
@@ -41,11 +45,14 @@ class Chat:
     def does(self, nick: str, command: Command) -> Decision:
         """Decide a command by ``nick`` and make what it comes to so. Raises `Refusal`."""
         decision = decide(self.state, self.user(nick), command)
-        if decision.opens is not None:
-            self.state.open(decision.opens)
+        for record in decision.records:
+            self.state.apply(record)
+        audiences = []
         for event in decision.events:
+            audiences.append(audience(self.state, event))
             self.state.apply(event)
         self.decisions.append(decision)
+        self.audiences.append(audiences)
         return decision
 
     def outcome(self, line: str) -> list[str]:
@@ -57,12 +64,11 @@ class Chat:
             decision = self.does(nick, command(typed))
         except Refusal as refusal:
             return [f"{refusal.code}: {refusal.text}"]
-        return [
-            *map(happening, decision.events),
-            f"told: {' '.join(self.state.users[id].nick for id in decision.audience) or 'nobody'}"
-            if decision.audience is not None
-            else "told: everyone",
-        ]
+        # All events of a decision have equal audiences.
+        told = "nobody"
+        for to in self.audiences[-1]:
+            told = "everyone" if to is None else " ".join(self.state.users[id].nick for id in to)
+        return [*map(happening, decision.events), f"told: {told}"]
 
 
 def happening(event: Event) -> str:
@@ -82,6 +88,38 @@ def described(group: Group) -> list[str]:
         f"about {group.topic}" if group.topic else "",
     )
     return [f"{group.visibility}: {'; '.join(filter(None, held))}"]
+
+
+NICKS = ("ann", "Bob", "cid", "dee")
+GROUPS = ("wob", "WOB", "den")
+A_NICK = st.sampled_from((*NICKS, "BOB", "mallory", "not a nick"))
+A_GROUP = st.sampled_from((*GROUPS, "nowhere", "#bad"))
+VALUES = {
+    "group": A_GROUP,
+    "dest": A_NICK,
+    "visibility": st.sampled_from(("public", "private")),
+    "msg": st.just("hello"),
+    "kind": st.sampled_from(("message", "image")),
+    "missing": st.sampled_from(("refuse", "create")),
+    "reason": st.sampled_from(("", "loud")),
+    "topic": st.sampled_from(("", "weather")),
+}
+DECIDED = [row for row in COMMANDS.values() if row.answer == "ack"]
+A_COMMAND: st.SearchStrategy[Command] = st.sampled_from(DECIDED).flatmap(
+    lambda row: st.builds(row.command, **{name: VALUES[name] for name in row.fields})
+)
+# Most random commands are refused: a group with people in it comes first, so that there is something to undo.
+OPENING = (
+    ("ann", c.CreateGroup("wob")),
+    ("Bob", c.Join("wob")),
+    ("cid", c.Join("wob")),
+    ("ann", c.Promote("wob", "Bob")),
+)
+
+HISTORIES = st.lists(st.tuples(st.sampled_from(NICKS), A_COMMAND), max_size=60).map(
+    lambda acts: [*OPENING, *acts]
+)
+"""Who asks for what, one after the other, among the users `NICKS`. Commands may be refused."""
 
 
 class PlayTestCase(SynchronousTestCase):
