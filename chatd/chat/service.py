@@ -26,21 +26,16 @@ from chatd.core import rules
 from chatd.core.answers import (
     Ack,
     Answer,
-    Clients,
     Goodbye,
-    GroupLine,
-    Groups,
-    Help,
-    Member,
-    Members,
     Page,
     Unchanged,
     Welcome,
 )
 from chatd.core.audience import Audience, audience
-from chatd.core.events import LOBBY, Arrived, Conversation, Delivery, Departed, Entry, User
+from chatd.core.events import Arrived, Delivery, Departed, Entry, User
 from chatd.core.limits import Limits
 from chatd.core.login import Login, check_sender, log_in
+from chatd.core.queries import LISTS, answer_list, conversation_read
 from chatd.core.refusals import Refusal, reason
 from chatd.core.requests import Request
 from chatd.store.archive import Archive, Snapshot
@@ -300,11 +295,15 @@ class Chat:
         self._journal.submit(_Change(self, client, request, records, audiences, private))
 
     def _read(
-        self, client: Client, request: Request, conversation: Conversation, events: bool = False
+        self, client: Client, request: Request, command: c.ListMessages | c.ListStates | c.History
     ) -> None:
-        command: Any = request.command
-        window = (command.before, command.after, command.limit)
         user = _named(client)
+        conversation = conversation_read(self._state, user, command)
+        if conversation.id not in self._state.conversations:
+            self._reply(client, request, Page(conversation, (), False, False, False, user))
+            return
+        window = (command.before, command.after, command.limit)
+        events = isinstance(command, c.ListStates)
         self._answer_from_log(
             client,
             request,
@@ -332,58 +331,15 @@ class Chat:
         client.pause()
         self._journal.submit(_Turn(self, client, request, begin, give_up))
 
-    def _list_messages(self, client: Client, request: Request, command: c.ListMessages) -> None:
-        group = rules.member_of(self._state, _named(client), command.group)
-        self._read(client, request, group.conversation)
-
-    def _list_states(self, client: Client, request: Request, command: c.ListStates) -> None:
-        group = rules.member_of(self._state, _named(client), command.group)
-        self._read(client, request, group.conversation, events=True)
-
-    def _history(self, client: Client, request: Request, command: c.History) -> None:
-        user = _named(client)
-        if command.group is not None:
-            self._read(client, request, rules.member_of(self._state, user, command.group).conversation)
-        elif command.dest is not None:
-            friend = self._state.user(command.dest)
-            direct = self._state.direct(user, friend)
-            if direct is not None:
-                self._read(client, request, direct)
-            else:
-                pair = (user, friend) if user.id < friend.id else (friend, user)
-                nothing = Conversation(0, "direct", pair=pair)
-                self._reply(client, request, Page(nothing, (), False, False, False, user))
-        else:
-            self._read(client, request, LOBBY)
-
     def _list_conversations(self, client: Client, request: Request, command: c.ListConversations) -> None:
         user = _named(client)
         self._answer_from_log(
             client, request, lambda: self._replay.conversations(client, user, request, command.skip)
         )
 
-    def _list_clients(self, client: Client, request: Request, command: c.ListClients) -> None:
-        nicks = [there.user.nick for there in self._named.values() if there.user is not None]
-        self._answer_with_list(client, request, Clients(tuple(nicks[command.skip :])))
-
-    def _list_members(self, client: Client, request: Request, command: c.ListMembers) -> None:
-        group = rules.member_of(self._state, _named(client), command.group)
-        members = [
-            Member(user.nick, group.role(user), user.key in self._named)
-            for user in list(group.members.values())[command.skip :]
-        ]
-        self._answer_with_list(client, request, Members(group.name, tuple(members)))
-
-    def _list_groups(self, client: Client, request: Request, command: c.ListGroups) -> None:
-        user = _named(client)
-        groups = [
-            GroupLine(group.name, group.visibility, group.topic, len(group.members), group.role(user))
-            for group in self._state.groups_seen_by(user)[command.skip :]
-        ]
-        self._answer_with_list(client, request, Groups(tuple(groups)))
-
-    def _help(self, client: Client, request: Request, command: c.AskHelp) -> None:
-        self._answer_with_list(client, request, Help(tuple(c.COMMANDS.values())))
+    def _list(self, client: Client, request: Request, command: c.Command) -> None:
+        presence = {key: there.user for key, there in self._named.items() if there.user is not None}
+        self._answer_with_list(client, request, answer_list(self._state, presence, client.user, command))
 
     def _answer_with_list(self, client: Client, request: Request, answer: Answer) -> None:
         """Answer in its turn; the client's next command is decided in a reactor turn of its own.
@@ -699,14 +655,11 @@ class _Change:
 # Each handler takes the command of its own line, which is more than the type of a dict can say.
 _HANDLERS: Final[dict[type[c.Command], Callable[[Chat, Client, Request, Any], None]]] = {
     c.Hello: Chat._hello,
-    c.ListClients: Chat._list_clients,
-    c.ListMembers: Chat._list_members,
-    c.ListGroups: Chat._list_groups,
-    c.ListMessages: Chat._list_messages,
-    c.ListStates: Chat._list_states,
-    c.History: Chat._history,
+    c.ListMessages: Chat._read,
+    c.ListStates: Chat._read,
+    c.History: Chat._read,
     c.ListConversations: Chat._list_conversations,
-    c.AskHelp: Chat._help,
+    **dict.fromkeys(LISTS, Chat._list),
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from chatd.core.commands import Declaration
+from chatd.core.declarations import Declaration
 from chatd.core.events import Conversation, Entry, User
 
 

@@ -32,20 +32,21 @@ from chatd.core.commands import (
     COMMANDS,
     Command,
     CreateGroup,
-    Declaration,
     Enter,
     Hello,
     History,
     Leave,
     ListGroups,
 )
+from chatd.core.declarations import Declaration
 from chatd.core.events import Arrived, Delivery, Entry, Event
 from chatd.core.limits import Limits
 from chatd.core.names import BadName, Name, parse_group
 from chatd.core.refusals import SENTENCES, Refusal, reason
 from chatd.core.requests import Request
+from chatd.core.terminal import LINE_END, clean
+from chatd.core.typed import SlashLine, parse_slash, slash_values, unescaped
 from chatd.dialects.json import JsonDialect
-from chatd.dialects.sanitize import LINE_END, clean
 from chatd.dialects.timestamps import hour_and_minute, rfc3339
 from chatd.locales import french
 
@@ -70,9 +71,6 @@ QUESTION: Final = (
     " ou /leave pour la chatroom"
 )
 """What is asked after the list of rooms."""
-
-SLASHES: Final[dict[str, Declaration]] = {row.slash: row for row in COMMANDS.values() if row.slash}
-"""What is typed behind a slash."""
 
 NO_TIME: Final = b"\xff\xff"
 """Stands for the hour and minute in a frame of the bonuses that answers or refuses."""
@@ -156,10 +154,11 @@ class Tp6Dialect:
             return self._refused(Refusal("bad_utf8"))
         if self.place == "door":
             return self._hello(text.strip()) if kind == "message" else Request(Refusal("not_identified"))
-        if kind == "message" and text.startswith("/"):
-            if text[1:2].isalpha():
-                return self._command(text)
-            text = text[1:] if text.startswith("//") else text
+        if kind == "message":
+            typed = parse_slash(text)
+            if typed is not None:
+                return self._command(typed)
+            text = unescaped(text)
         if self.place == "no room" or (self.place == "question" and kind != "message"):
             return self._refused(Refusal("no_room"))
         if self.place == "question":
@@ -206,17 +205,15 @@ class Tp6Dialect:
             return Request(refusal, name, becomes=self.in_no_room, granted=self.in_no_room)
         return Request(refusal, name)
 
-    def _command(self, text: str) -> Request:
-        word, *rest = text[1:].split(None, 1)
-        name = f"/{word[:64]}"
-        row = SLASHES.get(word.lower())
+    def _command(self, typed: SlashLine) -> Request:
+        name, row = f"/{typed.word[:64]}", typed.row
         if row is None:
             return self._refused(Refusal("unknown_action", name=name), name)
         lobby = self.at(None)
-        if row.command is Leave and not rest and self.room is None:
+        if row.command is Leave and not typed.rest and self.room is None:
             return self._moving(Enter(""), name, lobby, lobby)
         try:
-            row, values = self._meant(row, "".join(rest))
+            row, values = self._meant(row, typed.rest)
             command = row.build(values, self._limits)
         except Refusal as refusal:
             return self._refused(refusal, name, moves=row.command in _MOVES)
@@ -233,8 +230,8 @@ class Tp6Dialect:
     def _meant(self, row: Declaration, rest: str) -> tuple[Declaration, Mapping[str, object]]:
         """The row of a command and what its fields get, in this place. Raises `Refusal`."""
         if row.name == "clients" and self.room is not None:
-            return COMMANDS["members"], {"group": self.room, **slash_fields(row, rest)}
-        values = slash_fields(row, rest)
+            return COMMANDS["members"], {"group": self.room, **slash_values(row, rest)}
+        values = slash_values(row, rest)
         if row.here and self.room is not None:
             values = {"group": self.room, **values}
         if "visibility" in values:
@@ -492,15 +489,6 @@ def _rgb(colour: str) -> bytes:
 def _to(event: Event) -> str:
     """``alice a dit``, but ``alice vous dit`` to one alone."""
     return "vous" if event.conversation.pair else "a"
-
-
-def slash_fields(row: Declaration, rest: str) -> dict[str, object]:
-    """The fields of ``/kick wob bob too loud``: the last one takes the rest."""
-    parts = rest.split(None, max(0, len(row.typed) - 1))
-    return {
-        name: part if field.kind == "text" else part.strip()
-        for (name, field), part in zip(row.typed.items(), parts, strict=False)
-    }
 
 
 def _indented(text: str) -> str:

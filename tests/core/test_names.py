@@ -22,6 +22,7 @@ from chatd.core.names import (
     parse_nick,
     skeleton,
 )
+from chatd.core.typed import KEYWORDS
 from chatd.dialects import text as text_dialect
 
 ANY_TEXT = st.text(st.characters(exclude_categories=[]), max_size=40)
@@ -231,7 +232,7 @@ class Allowed(SynchronousTestCase):
         words = {found[0].lower() for value in written if (found := re.match(r"[A-Z]{3}(?=[ \n]|\Z)", value))}
         self.assertLess({"who", "arr", "arv", "lst", "gev", "end"}, words)
         self.assertEqual(words - RESERVED, set())
-        self.assertEqual({word.lower() for word in text_dialect.KEYWORDS} - RESERVED, set())
+        self.assertEqual({word.lower() for word in KEYWORDS} - RESERVED, set())
 
     @settings(deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
     @given(ANY_TEXT | TRICKY)

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatd.core import commands as c
-from chatd.core.commands import COMMANDS, DECLARED, Command, Declaration
+from chatd.core.commands import COMMANDS, DECLARED, Command
+from chatd.core.declarations import Declaration
 from chatd.core.events import Event
 from chatd.core.limits import Limits
 from chatd.core.names import parse_group, skeleton
