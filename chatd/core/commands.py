@@ -86,7 +86,7 @@ AfterField = Annotated[int, Field("id", "only entries with a larger id, oldest f
 LimitField = Annotated[int, Field("count", "entries in the page at most")]
 SkipField = Annotated[int, Field("id", "entries to leave out, for lists that came with more")]
 
-TYPED: Final = (
+TYPED_FIELDS: Final = (
     N_("nick"),
     N_("dest"),
     N_("msg"),

@@ -66,7 +66,7 @@ def _help(state: State, presence: Presence, reader: User | None, command: c.AskH
     return Help(tuple(c.COMMANDS.values()))
 
 
-# Each query takes the command of its own line, which is more than the type of a dict can say.
+# Each query takes the command class of its own line, which the type of a dict cannot express.
 LISTS: Final[dict[type[c.Command], Callable[[State, Presence, Any, Any], Answer]]] = {
     c.ListClients: _clients,
     c.ListMembers: _members,

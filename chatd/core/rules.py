@@ -28,12 +28,18 @@ class Decision(msgspec.Struct, frozen=True, eq=False):
 
 
 def decide(state: State, actor: User, command: c.Command) -> Decision:
-    """What ``command`` by ``actor`` comes to in this state. Raises `Refusal`."""
+    """What ``command`` by ``actor`` comes to in ``state``, which stays as it is.
+
+    Raises `Refusal` with one of the codes that the command is declared with.
+    """
     return _RULES[type(command)](state, actor, command)
 
 
 def member_of(state: State, actor: User, name: str) -> Group:
-    """The group called ``name``, which ``actor`` has to be in. Raises ``no_such_group``, ``not_member``."""
+    """The group called ``name``, of which ``actor`` has to be a member.
+
+    Raises `Refusal` ``no_such_group`` or ``not_member``.
+    """
     group = state.group(name, actor)
     if actor.id not in group.members:
         raise Refusal("not_member", group=group.name)
@@ -41,7 +47,7 @@ def member_of(state: State, actor: User, name: str) -> Group:
 
 
 def operated_by(state: State, actor: User, name: str) -> Group:
-    """The same for owner and operators. Raises also ``not_operator``."""
+    """`member_of`, for the owner and the operators alone. Raises also ``not_operator``."""
     group = member_of(state, actor, name)
     if group.role(actor) == "member":
         raise Refusal("not_operator", group=group.name)
@@ -49,7 +55,7 @@ def operated_by(state: State, actor: User, name: str) -> Group:
 
 
 def owned_by(state: State, actor: User, name: str) -> Group:
-    """The same for the owner alone. Raises also ``not_owner``."""
+    """`member_of`, for the owner alone. Raises also ``not_owner``."""
     group = member_of(state, actor, name)
     if group.role(actor) != "owner":
         raise Refusal("not_owner", group=group.name)
@@ -106,8 +112,8 @@ def _create(state: State, actor: User, command: c.CreateGroup) -> Decision:
 
 
 def _join(state: State, actor: User, command: c.Join) -> Decision:
-    # The one command that admits that a private group exists: "ask for an invitation" helps
-    # whoever was told its name, and `cgroupe` has to say as much anyway.
+    # The one command that admits that a private group exists: users who know its name need the advice to ask
+    # for an invitation, and `cgroupe` reveals as much anyway.
     group = state.find_group(command.group)
     if group is None:
         raise Refusal("no_such_group", group=command.group)
@@ -115,7 +121,7 @@ def _join(state: State, actor: User, command: c.Join) -> Decision:
         raise Refusal("already_member", nick=actor.nick, group=group.name)
     if actor.id in group.banned:
         raise Refusal("banned", nick=actor.nick, group=command.group)
-    # An owner is out of the group only when it is empty, and walks back in.
+    # An owner is no member only while the group is empty, and needs no invitation to return.
     invited = actor.id in group.invited or actor.id == group.owner.id
     if group.visibility == "private" and not invited:
         raise Refusal("not_invited", group=command.group)
@@ -210,7 +216,7 @@ def _topic(state: State, actor: User, command: c.SetTopic) -> Decision:
     return Decision((Event("topic", group.conversation, actor, None, command.topic),))
 
 
-# Each rule takes the command of its own line, which is more than the type of a dict can say.
+# Each rule takes the command class of its own line, which the type of a dict cannot express.
 _RULES: dict[type[c.Command], Callable[[State, User, Any], Decision]] = {
     c.Broadcast: _broadcast,
     c.Send: _send,

@@ -122,7 +122,7 @@ class JsonDialect:
     # What the client says.
 
     def decode(self, frame: bytes) -> Request | None:
-        """See `Dialect.decode`."""
+        """The request in one JSON object, with a refusal if it is invalid; None for an acknowledgement."""
         try:
             asked = _parse(frame)
         except Refusal as refusal:
@@ -382,15 +382,19 @@ def _values(row: Declaration, action: str, asked: Mapping[str, object], sender: 
     """The values of the command's fields by our names, from the names and spellings that clients use."""
     values: Object = {}
     for name, field in row.fields.items():
+        key, value = name, asked.get(name)
+        if value is None:
+            for key in field.aliases:
+                value = asked.get(key)
+                if value is not None:
+                    break
         if field.is_sender:
-            values[name] = sender
-            continue
-        for key in (name, *field.aliases):
-            value = asked.get(key)
-            if value is not None:
-                values[name] = value if field.spelling is None else field.spelling(key, value)
-                break
-    values.update(row.presets.get(action, {}))
+            value = sender
+        elif value is not None and field.spelling is not None:
+            value = field.spelling(key, value)
+        values[name] = value
+    if action in row.presets:
+        values.update(row.presets[action])
     return values
 
 

@@ -68,7 +68,7 @@ class TextDialect:
     # What the client says.
 
     def decode(self, frame: bytes) -> Request:
-        """See `Dialect.decode`."""
+        """The request in one line, without its end. What cannot be understood is a request with a refusal."""
         try:
             line = frame.decode()
         except UnicodeDecodeError:

@@ -144,7 +144,7 @@ class Tp6Dialect:
     # What the client says.
 
     def decode(self, frame: bytes) -> Request:
-        """See `Dialect.decode`."""
+        """The request in one chunk, which is text: a command or a message where the client is."""
         return self._understood(frame, "message")
 
     def _understood(self, said: bytes, kind: str) -> Request:
@@ -445,7 +445,7 @@ class FramedDialect(Tp6Dialect):
     portion = 0
 
     def decode(self, frame: bytes) -> Request:
-        """See `Dialect.decode`."""
+        """The request in one frame, whose first byte is its type: a text or an image."""
         return self._understood(frame[1:], "image" if frame[:1] == bytes((IMAGE,)) else "message")
 
     def _said(self, logged: Entry) -> bytes:

@@ -1,4 +1,4 @@
-"""Who may do what, what comes of it, and who is told."""
+"""Who may do what, which events follow, and who receives them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OF_ROLE = {"not_member", "not_operator", "not_owner"}
 
 
 class Lobby(PlayTestCase):
-    def test_a_broadcast_is_told_everyone(self) -> None:
+    def test_everyone_receives_a_broadcast(self) -> None:
         self.play("""
             alice: broadcast;hello; all
                 alice message lobby: hello; all
@@ -30,7 +30,7 @@ class Lobby(PlayTestCase):
 
 
 class Direct(PlayTestCase):
-    def test_two_people_have_one_conversation_whoever_began(self) -> None:
+    def test_two_users_have_one_conversation_in_either_direction(self) -> None:
         self.play("""
             bob: s;alice;hello
                 bob message direct alice: hello
@@ -67,7 +67,7 @@ class Direct(PlayTestCase):
         """)
         self.assertEqual(self.chat.decisions[1].records, ())
 
-    def test_nobody_hears_who_was_never_here(self) -> None:
+    def test_an_unknown_user_is_refused(self) -> None:
         self.play("""
             alice: s;mallory;hello
                 no_such_user: nobody was ever called mallory here
@@ -78,7 +78,7 @@ class Direct(PlayTestCase):
 
 class Creating(PlayTestCase):
     def test_a_name_that_looks_like_another_is_refused(self) -> None:
-        """A private group's name isn't told to those outside it."""
+        """The refusal does not reveal the name of a private group to non-members."""
         self.play("""
             alice: cg;wob
                 alice created wob: public
@@ -130,7 +130,7 @@ class Creating(PlayTestCase):
         """)
 
     def test_a_name_is_taken_in_any_case_and_even_by_a_private_group(self) -> None:
-        """Whose own spelling is not told."""
+        """The refusal does not reveal how a private group spells its name."""
         self.play("""
             alice: cg;Wob;private
                 alice created Wob: private
@@ -203,7 +203,7 @@ class Joining(PlayTestCase):
 
 
 class Entering(PlayTestCase):
-    def test_joins_unless_one_is_in(self) -> None:
+    def test_joins_unless_the_user_is_a_member(self) -> None:
         self.play("""
             alice: cg;wob
                 alice created wob: public
@@ -227,7 +227,7 @@ class Entering(PlayTestCase):
                 no_such_group: there is no group den that you can see
         """)
 
-    def test_creates_only_when_told_so(self) -> None:
+    def test_creates_only_on_request(self) -> None:
         created = self.chat.does("alice", c.Enter("den", "create"))
         self.assertEqual([event.kind for event in created.events], ["created"])
         joined = self.chat.does("bob", c.Enter("Den", "create"))
@@ -381,7 +381,7 @@ class Leaving(PlayTestCase):
                 private: alice (owner)
         """)
 
-    def test_only_the_last_owner_does(self) -> None:
+    def test_no_other_user_walks_back_into_it(self) -> None:
         self.play("""
             alice: cg;wob;private
                 alice created wob: private
@@ -481,7 +481,7 @@ class Inviting(PlayTestCase):
 
 
 class Kicking(PlayTestCase):
-    def test_the_kicked_are_told_and_may_come_back(self) -> None:
+    def test_a_kicked_user_is_told_and_may_come_back(self) -> None:
         self.play("""
             alice: cg;wob
                 alice created wob: public
@@ -744,7 +744,7 @@ class WhoMay(PlayTestCase):
             self.chat.outcome(line)
 
     def refusal(self, nick: str, row: Declaration, dest: str = "carol") -> Refusal | None:
-        """How ``nick`` would be refused on wob, if at all; nothing comes of it either way."""
+        """How a command of ``nick`` on wob is refused, or None; the state does not change."""
         values = {"group": "wob", "dest": dest, "msg": "hello", "visibility": "private"}
         asked = row.build({name: values[name] for name in row.required}, Limits())
         actor = self.chat.user(nick)
@@ -757,7 +757,7 @@ class WhoMay(PlayTestCase):
             return refusal
         return None
 
-    def test_who_is_refused_for_what_they_are(self) -> None:
+    def test_which_role_is_refused_which_command(self) -> None:
         refused_to = {
             "identified": {},
             "members": {"dave": "not_member"},
@@ -783,13 +783,13 @@ class WhoMay(PlayTestCase):
 
 
 def groups(state: State) -> list[Group]:
-    """Every group there is."""
+    """All groups."""
     found = [state.find_group(there.name) for there in state.conversations.values() if there.kind == "group"]
     return [group for group in found if group is not None]
 
 
 def contents(state: State) -> object:
-    """All that a state knows, for comparison."""
+    """The contents of a state, for comparison."""
     held = [
         (
             group.conversation.id,
@@ -835,7 +835,7 @@ class AnyHistory(PlayTestCase):
         self.assertEqual(contents(again), contents(chat.state))
 
     def check_groups(self, state: State) -> None:
-        """What holds for every group at any time."""
+        """Check the invariants of every group."""
         for group in groups(state):
             members = set(group.members)
             self.assertTrue(not members or group.owner.id in members)

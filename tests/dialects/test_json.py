@@ -178,7 +178,8 @@ class Decoding(SynchronousTestCase):
                 ),
             )
         for key in ("password", "pass"):
-            request = decoded(action="client-hello", from_="alice", since=5, **{key: "secret"})
+            asked: dict[str, Any] = {"from": "alice", "since": 5, key: "secret"}
+            request = decoded(action="client-hello", **asked)
             self.assertEqual(
                 meant(request), (HelloWithPassword, {"nick": "alice", "since": 5, "password": "secret"})
             )

@@ -1,4 +1,4 @@
-"""Conversations on the core alone: what somebody types, and what is decided about it."""
+"""Conversations on the core alone: what a user types, and the events or the refusal that it leads to."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Chat:
         return self.state.user(nick)
 
     def does(self, nick: str, command: Command) -> Decision:
-        """Decide a command by ``nick`` and make what it comes to so. Raises `Refusal`."""
+        """Decide a command by ``nick`` and apply the decision. Raises `Refusal`."""
         decision = decide(self.state, self.user(nick), command)
         for record in decision.records:
             self.state.apply(record)
@@ -56,7 +56,7 @@ class Chat:
         return decision
 
     def outcome(self, line: str) -> list[str]:
-        """What comes of a line of a play, as lines."""
+        """The outcome of one line of a script, as lines."""
         nick, asks, typed = line.partition(": ")
         if not asks:
             return described(self.state.group(line.removesuffix("?"), self.user("alice")))
@@ -79,7 +79,7 @@ def happening(event: Event) -> str:
 
 
 def described(group: Group) -> list[str]:
-    """All there is to know about a group, as one line."""
+    """The state of a group, as one line."""
     members = [f"{user.nick} ({group.role(user)})" for user in group.members.values()]
     held = (
         ", ".join(members) or "empty",
@@ -108,7 +108,7 @@ DECIDED = [row for row in COMMANDS.values() if row.answer == "ack"]
 A_COMMAND: st.SearchStrategy[Command] = st.sampled_from(DECIDED).flatmap(
     lambda row: st.builds(row.command, **{name: VALUES[name] for name in row.fields})
 )
-# Most random commands are refused: a group with people in it comes first, so that there is something to undo.
+# Most random commands are refused: a group with members comes first, so that there is something to change.
 OPENING = (
     ("ann", c.CreateGroup("wob")),
     ("Bob", c.Join("wob")),
@@ -119,20 +119,20 @@ OPENING = (
 HISTORIES = st.lists(st.tuples(st.sampled_from(NICKS), A_COMMAND), max_size=60).map(
     lambda acts: [*OPENING, *acts]
 )
-"""Who asks for what, one after the other, among the users `NICKS`. Commands may be refused."""
+"""Sequences of commands by the users `NICKS`, each with its author. Many of them are refused."""
 
 
 class PlayTestCase(SynchronousTestCase):
     """A test with alice, bob, carol and dave, who are the users 1 to 4."""
 
     def setUp(self) -> None:
-        """Let them in."""
+        """Make the four users known."""
         self.chat = Chat("alice", "bob", "carol", "dave")
 
     def play(self, script: str) -> None:
-        """Play the lines of ``script`` that are not indented, and compare what comes of each with the others.
+        """Play the lines of ``script`` that are not indented; the indented ones are the outcome of the last one.
 
-        ``bob: j;wob`` is what bob does; ``wob?`` asks for the state of a group.
+        ``bob: j;wob`` is a command of bob; ``wob?`` asks for the state of a group.
         """
         expected = [line for line in dedent(script).splitlines() if line.strip()]
         played: list[str] = []
