@@ -130,7 +130,7 @@ class PlayTestCase(SynchronousTestCase):
         self.chat = Chat("alice", "bob", "carol", "dave")
 
     def play(self, script: str) -> None:
-        """Play the lines of ``script`` that are not indented; the indented ones are the outcome of the last one.
+        """Play the lines of ``script`` that are not indented; the indented ones are the expected outcome.
 
         ``bob: j;wob`` is a command of bob; ``wob?`` asks for the state of a group.
         """
