@@ -14,11 +14,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from chatd.core.commands import COMMANDS, ID_MAX, Declaration, Field, Hello
+from chatd.core.commands import COMMANDS, SENDER_NAMES
+from chatd.core.declarations import ID_MAX, Declaration, Field
 from chatd.core.limits import Limits
 from chatd.core.refusals import RETRY_AFTER, SENTENCES
-from chatd.dialects.json import REF_LENGTH, SENDERS
-from chatd.dialects.text import KEYWORDS, WORDS
+from chatd.core.typed import KEYWORDS, WORDS
+from chatd.dialects.json import REF_LENGTH
 
 _WHO: Final = {
     "anyone": "anyone, named or not",
@@ -33,7 +34,7 @@ def commands() -> str:
     """Every command, with its names on each wire, who may use it, its answer and its refusals."""
     rows = [("command", "JSON `action`", "typed", "in the chat room", "who", "what it does", "refused with")]
     for row in COMMANDS.values():
-        typed = [f"`{form}`" for form in (_keyword_form(row), row.usage if row.word else "") if form]
+        typed = [f"`{form}`" for form in (row.keyword_usage, row.usage if row.word else "") if form]
         rows.append(
             (
                 row.name,
@@ -122,11 +123,11 @@ def schemas() -> str:
 
 def schema_of(row: Declaration) -> dict[str, Any]:
     """The JSON Schema (2020-12) of the requests for one command, in our names."""
-    sender = {"type": "string", "description": "who asks; also called " + ", ".join(SENDERS[1:])}
+    sender = {"type": "string", "description": "who asks; also called " + ", ".join(SENDER_NAMES[1:])}
     properties: dict[str, Any] = {"action": {"enum": list(row.actions)}, "from": sender}
     required = ["action"]
     for name, field in row.fields.items():
-        if row.command is Hello and name == "nick":
+        if field.is_sender:
             continue
         properties[name] = {**_schema_of_field(field), "description": field.doc}
         if name in row.required:
@@ -163,16 +164,9 @@ def _schema_of_field(field: Field) -> dict[str, Any]:
     return {"type": "string", "minLength": 0 if field.kind == "note" else 1}
 
 
-def _keyword_form(row: Declaration) -> str:
-    if not row.keyword:
-        return ""
-    names = ["nick"] if row.command is Hello else [name for name in row.fields if name in row.required]
-    return " ".join((row.keyword, *names))
-
-
 def _abnf_keyword(row: Declaration) -> str:
     parts = [f'"{row.keyword}"']
-    for name in _keyword_form(row).split(" ")[1:]:
+    for name in row.keyword_fields:
         kind = row.fields[name].kind
         parts.append(f"SP {'text' if kind == 'text' else 'name'}")
     return " ".join(parts)

@@ -174,7 +174,7 @@ class Detector(Protocol):
             carrier.refuse_foreign(found, FOREIGN[found][1])
 
     def _become(self, choice: Choice, hand_over: bool = True) -> SessionCarrier:
-        """Hand the connection to the carrier of ``choice``; ``hand_over``: greeted, and with what was read."""
+        """Hand the connection to the carrier of ``choice``; ``hand_over``: greeted, with what was read."""
         self._stop_waiting()
         self._sessions.remove_undecided(self)
         carrier = self._carrier = choice.make(self._sessions, True)

@@ -30,7 +30,8 @@ from chatd.core.answers import (
     Page,
     Welcome,
 )
-from chatd.core.commands import COMMANDS, Command, CreateGroup, Declaration, Hello
+from chatd.core.commands import ACTIONS, COMMANDS, SENDER_NAMES, Command
+from chatd.core.declarations import Declaration
 from chatd.core.events import Conversation, Delivery, Departed, Entry, Event
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
@@ -56,8 +57,6 @@ REF_LENGTH: Final = 128
 NAME_LENGTH: Final = 64
 """Characters of an unknown action that its refusal repeats."""
 
-SENDERS: Final = ("from", "sender", "name")
-
 ACK_PREFIX: Final = "ack-"
 """Prefix of the actions with which some course-work clients acknowledge a relayed message. They expect no
 answer, and some disconnect on a refusal.
@@ -65,14 +64,6 @@ answer, and some disconnect on a refusal.
 
 CLIENT_LIST_KEYS: Final = ("clients", "msg", "data", "list")
 """The keys under which course-work clients look for the list of clients; some crash if theirs is missing."""
-
-ACTIONS: Final[dict[str, Declaration]] = {action: row for row in COMMANDS.values() for action in row.actions}
-"""Every name that a client may give an action."""
-
-_FIELDS: Final[dict[str, tuple[tuple[str, tuple[str, ...]], ...]]] = {
-    row.name: tuple((name, (name, *field.aliases)) for name, field in row.fields.items())
-    for row in COMMANDS.values()
-}
 
 _RELAYED: Final = {
     "server-send": "client-send",
@@ -132,7 +123,7 @@ class JsonDialect:
     # What the client says.
 
     def decode(self, frame: bytes) -> Request | None:
-        """See `Dialect.decode`."""
+        """The request in one JSON object, with a refusal if it is invalid; None for an acknowledgement."""
         try:
             asked = _parse(frame)
         except Refusal as refusal:
@@ -144,7 +135,7 @@ class JsonDialect:
         if isinstance(name, str) and name.startswith(ACK_PREFIX) and self._wants_no_answer(asked):
             return None
         ref = None if asked.get("ref") == "" else asked.get("ref")
-        sender = next((asked[key] for key in SENDERS if asked.get(key) is not None), "")
+        sender = next((asked[key] for key in SENDER_NAMES if asked.get(key) is not None), "")
         try:
             command: Command | Refusal = self._command(asked, name, ref, sender)
         except Refusal as refusal:
@@ -389,31 +380,23 @@ def _is_ref(ref: object) -> TypeGuard[str | int | None]:
 
 
 def _values(row: Declaration, action: str, asked: Mapping[str, object], sender: str) -> Mapping[str, object]:
-    """The command's fields by our names, from the names that clients give them."""
-    if row.command is Hello:
-        return {"nick": sender, **{name: asked.get(name) for name in row.fields if name != "nick"}}
+    """The values of the command's fields by our names, from the names and spellings that clients use."""
     values: Object = {}
-    for field, names in _FIELDS[row.name]:
-        for name in names:
-            value = asked.get(name)
-            if value is not None:
-                values[field] = _visibility(name, value) if field == "visibility" else value
-                break
-    if row.command is CreateGroup and action.startswith("cgroupepriv"):
-        values["visibility"] = "private"
+    for name, field in row.fields.items():
+        key, value = name, asked.get(name)
+        if value is None:
+            for key in field.aliases:
+                value = asked.get(key)
+                if value is not None:
+                    break
+        if field.is_sender:
+            value = sender
+        elif value is not None and field.spelling is not None:
+            value = field.spelling(key, value)
+        values[name] = value
+    if action in row.presets:
+        values.update(row.presets[action])
     return values
-
-
-def _visibility(key: str, value: object) -> object:
-    """``value`` as our own word, for any of the ways to say "private" that are about; else as it is."""
-    if key in ("public", "isPublic", "private") and value in (True, False, 0, 1):
-        return "private" if bool(value) == (key == "private") else "public"
-    if isinstance(value, str):
-        if "priv" in value.lower():
-            return "private"
-        if "pub" in value.lower():
-            return "public"
-    return value
 
 
 def _escape(string: re.Match[bytes]) -> bytes:

@@ -7,7 +7,7 @@ SPEC.md, chapter Text. Lines end with LF alone: with CRLF the reference client l
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import Any, Final
 
@@ -25,13 +25,14 @@ from chatd.core.answers import (
     Page,
     Welcome,
 )
-from chatd.core.commands import COMMANDS, Declaration, ListClients
+from chatd.core.commands import ListClients
 from chatd.core.events import Arrived, Delivery, Entry, Event
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
+from chatd.core.terminal import LINE_END, clean
+from chatd.core.typed import KEYWORDS, WORDS, keyword_values, parse_semicolon
 from chatd.core.wires import Wire
-from chatd.dialects.sanitize import LINE_END, clean
 from chatd.dialects.timestamps import rfc3339
 
 REFERENCE_PACE_SECONDS: Final = 0.04
@@ -43,12 +44,6 @@ LIST_SIZE: Final = 256 * 1024
 MOST_LINES: Final = 128
 """Lines that one message makes at most. Each repeats who said it where, so that otherwise a message of
 line ends alone would be a whole outbox to everyone who reads text."""
-
-KEYWORDS: Final[dict[str, Declaration]] = {row.keyword: row for row in COMMANDS.values() if row.keyword}
-"""The seed's own verbs, and ``HELP``."""
-
-WORDS: Final[dict[str, Declaration]] = {row.word: row for row in COMMANDS.values() if row.word}
-"""What is typed before the first ``;``."""
 
 _LINE: Final = re.compile(r"([A-Za-z]+)(?:([ ;])(.*))?", re.DOTALL)
 
@@ -74,7 +69,7 @@ class TextDialect:
     # What the client says.
 
     def decode(self, frame: bytes) -> Request:
-        """See `Dialect.decode`."""
+        """The request in one line, without its end. What cannot be understood is a request with a refusal."""
         try:
             line = frame.decode()
         except UnicodeDecodeError:
@@ -87,14 +82,16 @@ class TextDialect:
             row = KEYWORDS.get(verb.upper())
             if row is not None and separator != ";":
                 verb = row.keyword
-                command = row.build(_seed_fields(row, rest), self._limits)
+                command = row.build(keyword_values(row, rest), self._limits)
                 # Whether it is the reference client shows in what it says next.
                 may_be_reference = row.name == "hello" and not self._is_reference
                 return Request(command, verb, pace=REFERENCE_PACE_SECONDS if may_be_reference else 0.0)
-            row = WORDS.get(verb.lower())
-            if row is None or separator == " ":
+            # A command without fields may leave out its semicolon.
+            typed = parse_semicolon(f"{verb};{rest}") if separator != " " else None
+            if typed is None:
                 raise Refusal("unknown_action", name=verb or repr(line[:16]))
-            return Request(row.build(typed_fields(row, rest), self._limits), verb.lower())
+            row, values = typed
+            return Request(row.build(values, self._limits), verb.lower())
         except Refusal as refusal:
             return Request(refusal, verb)
 
@@ -188,7 +185,7 @@ class TextDialect:
         lines = [
             _lines("HLP", text=f"{usage:<34} {row.help}")
             for row in answer.commands
-            for usage in dict.fromkeys((_seed_usage(row), row.usage if row.word else ""))
+            for usage in dict.fromkeys((row.keyword_usage, row.usage if row.word else ""))
             if usage
         ]
         return _list(request, lines)
@@ -221,37 +218,6 @@ _SEED_REFUSALS: Final = {
     ("PRV", "no_such_user"): "ERR",
 }
 """(verb, code) -> the seed's own word for it; the name that is refused follows."""
-
-
-def _seed_fields(row: Declaration, rest: str) -> Mapping[str, object]:
-    """The fields of ``IAM bob``, ``MSG hello all``, ``PRV bob hello``: the last one takes the rest."""
-    if row.name == "hello":
-        if not rest.strip():
-            raise Refusal("bad_request", why="say IAM and a name")
-        return {"nick": rest.strip()}
-    names = [name for name in row.fields if name in row.required]
-    parts = [rest] if len(names) == 1 else rest.lstrip().split(" ", 1)
-    return dict(zip(names, parts, strict=False))
-
-
-def typed_fields(row: Declaration, rest: str) -> Mapping[str, object]:
-    """The fields of ``kick;wob;bob;too loud``: the last one takes the rest; what is left empty is absent."""
-    values: dict[str, object] = {}
-    for (name, field), part in zip(
-        row.typed.items(), rest.split(";", max(0, len(row.typed) - 1)), strict=False
-    ):
-        if field.kind == "text":
-            values[name] = part
-        elif part.strip():
-            values[name] = part.strip()
-    return values
-
-
-def _seed_usage(row: Declaration) -> str:
-    fields = [name for name in row.fields if name in row.required] or (
-        ["nick"] if row.name == "hello" else []
-    )
-    return " ".join((row.keyword, *fields)) if row.keyword else ""
 
 
 def _lines(*fields: str, text: str | None = None) -> Payloads:

@@ -32,21 +32,22 @@ from chatd.core.commands import (
     COMMANDS,
     Command,
     CreateGroup,
-    Declaration,
     Enter,
     Hello,
     History,
     Leave,
     ListGroups,
 )
+from chatd.core.declarations import Declaration
 from chatd.core.events import Arrived, Delivery, Entry, Event
 from chatd.core.limits import Limits
 from chatd.core.names import BadName, Name, parse_group
 from chatd.core.refusals import SENTENCES, Refusal, reason
 from chatd.core.requests import Request
+from chatd.core.terminal import LINE_END, clean
+from chatd.core.typed import SlashLine, parse_slash, slash_values, unescaped
 from chatd.core.wires import Opening, Wire
 from chatd.dialects.json import JsonDialect
-from chatd.dialects.sanitize import LINE_END, clean
 from chatd.dialects.timestamps import hour_and_minute, rfc3339
 from chatd.locales import french
 
@@ -68,9 +69,6 @@ QUESTION: Final = (
     " ou /leave pour la chatroom"
 )
 """What is asked after the list of rooms."""
-
-SLASHES: Final[dict[str, Declaration]] = {row.slash: row for row in COMMANDS.values() if row.slash}
-"""What is typed behind a slash."""
 
 NO_TIME: Final = b"\xff\xff"
 """Stands for the hour and minute in a frame of the bonuses that answers or refuses."""
@@ -143,7 +141,7 @@ class Tp6Dialect:
     # What the client says.
 
     def decode(self, frame: bytes) -> Request:
-        """See `Dialect.decode`."""
+        """The request in one chunk, which is text: a command or a message where the client is."""
         return self._understood(frame, "message")
 
     def _understood(self, said: bytes, kind: str) -> Request:
@@ -153,10 +151,11 @@ class Tp6Dialect:
             return self._refused(Refusal("bad_utf8"))
         if self.place == "door":
             return self._hello(text.strip()) if kind == "message" else Request(Refusal("not_identified"))
-        if kind == "message" and text.startswith("/"):
-            if text[1:2].isalpha():
-                return self._command(text)
-            text = text[1:] if text.startswith("//") else text
+        if kind == "message":
+            typed = parse_slash(text)
+            if typed is not None:
+                return self._command(typed)
+            text = unescaped(text)
         if self.place == "no room" or (self.place == "question" and kind != "message"):
             return self._refused(Refusal("no_room"))
         if self.place == "question":
@@ -203,17 +202,15 @@ class Tp6Dialect:
             return Request(refusal, name, becomes=self.in_no_room, granted=self.in_no_room)
         return Request(refusal, name)
 
-    def _command(self, text: str) -> Request:
-        word, *rest = text[1:].split(None, 1)
-        name = f"/{word[:64]}"
-        row = SLASHES.get(word.lower())
+    def _command(self, typed: SlashLine) -> Request:
+        name, row = f"/{typed.word[:64]}", typed.row
         if row is None:
             return self._refused(Refusal("unknown_action", name=name), name)
         lobby = self.at(None)
-        if row.command is Leave and not rest and self.room is None:
+        if row.command is Leave and not typed.rest and self.room is None:
             return self._moving(Enter(""), name, lobby, lobby)
         try:
-            row, values = self._meant(row, "".join(rest))
+            row, values = self._meant(row, typed.rest)
             command = row.build(values, self._limits)
         except Refusal as refusal:
             return self._refused(refusal, name, moves=row.command in _MOVES)
@@ -230,8 +227,8 @@ class Tp6Dialect:
     def _meant(self, row: Declaration, rest: str) -> tuple[Declaration, Mapping[str, object]]:
         """The row of a command and what its fields get, in this place. Raises `Refusal`."""
         if row.name == "clients" and self.room is not None:
-            return COMMANDS["members"], {"group": self.room, **slash_fields(row, rest)}
-        values = slash_fields(row, rest)
+            return COMMANDS["members"], {"group": self.room, **slash_values(row, rest)}
+        values = slash_values(row, rest)
         if row.here and self.room is not None:
             values = {"group": self.room, **values}
         if "visibility" in values:
@@ -445,7 +442,7 @@ class FramedDialect(Tp6Dialect):
     pace = 0.0
 
     def decode(self, frame: bytes) -> Request:
-        """See `Dialect.decode`."""
+        """The request in one frame, whose first byte is its type: a text or an image."""
         return self._understood(frame[1:], "image" if frame[:1] == bytes((IMAGE,)) else "message")
 
     def _said(self, logged: Entry) -> Payloads:
@@ -482,15 +479,6 @@ def _rgb(colour: str) -> bytes:
 def _to(event: Event) -> str:
     """``alice a dit``, but ``alice vous dit`` to one alone."""
     return "vous" if event.conversation.pair else "a"
-
-
-def slash_fields(row: Declaration, rest: str) -> dict[str, object]:
-    """The fields of ``/kick wob bob too loud``: the last one takes the rest."""
-    parts = rest.split(None, max(0, len(row.typed) - 1))
-    return {
-        name: part if field.kind == "text" else part.strip()
-        for (name, field), part in zip(row.typed.items(), parts, strict=False)
-    }
 
 
 def _indented(text: str) -> str:

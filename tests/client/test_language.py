@@ -19,7 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client.language import ARGPARSE, _, explained, greeting, system
 from chatd.core.answers import Welcome
-from chatd.core.commands import COMMANDS, TYPED, Hello
+from chatd.core.commands import COMMANDS, TYPED_FIELDS, Hello
 from chatd.core.events import User
 from chatd.core.limits import Limits
 from chatd.core.names import BadName, parse_nick
@@ -50,8 +50,10 @@ class French(SynchronousTestCase):
     def test_what_the_tables_of_the_core_say_is_marked(self) -> None:
         helps = [row.help for row in COMMANDS.values()]
         typed = {name for row in COMMANDS.values() if row.slash for name in row.typed}
-        self.assertLessEqual(typed, {*TYPED})
-        said = {*SENTENCES.values(), *REASONS.values(), *helps, *TYPED} - {"{why}"}  # no word of its own
+        self.assertLessEqual(typed, {*TYPED_FIELDS})
+        said = {*SENTENCES.values(), *REASONS.values(), *helps, *TYPED_FIELDS} - {
+            "{why}"
+        }  # no word of its own
         self.assertEqual(said - {message.id for message in french()}, set())
 
     def test_every_sentence_has_its_french(self) -> None:

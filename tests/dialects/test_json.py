@@ -25,13 +25,13 @@ from chatd.core.answers import (
     Page,
     Welcome,
 )
-from chatd.core.commands import COMMANDS
+from chatd.core.commands import ACTIONS, COMMANDS
+from chatd.core.declarations import Declaration, Field
 from chatd.core.events import LOBBY, Arrived, Conversation, Departed, Entry, Event, Kind, User
 from chatd.core.limits import Limits
 from chatd.core.refusals import SENTENCES, Refusal
 from chatd.core.requests import Request
 from chatd.dialects.json import (
-    ACTIONS,
     COURSEWORK_FRAME_SIZE,
     COURSEWORK_PACE_SECONDS,
     LINES_FRAME_SIZE,
@@ -162,6 +162,34 @@ class Decoding(SynchronousTestCase):
                     asked: dict[str, Any] = {**said, alias: sample}
                     request = decoded(action=row.actions[0], **asked)
                     self.assertEqual(meant(request), (row.command, {**required, name: sample}), alias)
+
+    def test_a_field_that_is_added_to_a_command_reaches_it(self) -> None:
+        """Here a hello with a password: the dialect names no field."""
+
+        class HelloWithPassword(c.Hello, frozen=True):
+            password: str = ""
+
+        row = COMMANDS["hello"]
+        password = Field("note", "the password of a registered name", ("pass",))
+        for action in row.actions:
+            self.patch_action(
+                action,
+                msgspec.structs.replace(
+                    row, command=HelloWithPassword, fields={**row.fields, "password": password}
+                ),
+            )
+        for key in ("password", "pass"):
+            asked: dict[str, Any] = {"from": "alice", "since": 5, key: "secret"}
+            request = decoded(action="client-hello", **asked)
+            self.assertEqual(
+                meant(request), (HelloWithPassword, {"nick": "alice", "since": 5, "password": "secret"})
+            )
+        self.assertEqual(refused(b'{"action":"client-hello","password":7}'), "bad_request")
+
+    def patch_action(self, action: str, row: Declaration) -> None:
+        """Let ``action`` be ``row`` until the end of the test."""
+        self.addCleanup(ACTIONS.__setitem__, action, ACTIONS[action])
+        ACTIONS[action] = row
 
     def test_senders(self) -> None:
         """from, sender and name are who asks, the first that is there; null is not."""
