@@ -226,7 +226,7 @@ def _seed_fields(row: Declaration, rest: str) -> Mapping[str, object]:
     """The fields of ``IAM bob``, ``MSG hello all``, ``PRV bob hello``: the last one takes the rest."""
     if row.name == "hello":
         if not rest.strip():
-            raise Refusal("bad_request", why="say IAM and a name")
+            raise Refusal("bad_request", why="usage: IAM nick")
         return {"nick": rest.strip()}
     names = [name for name in row.fields if name in row.required]
     parts = [rest] if len(names) == 1 else rest.lstrip().split(" ", 1)
