@@ -1,8 +1,8 @@
 """The one table of commands.
 
-Each command is declared once, as a frozen value with its fields and limits, who may use it, what it
-is answered with, what it can be refused with, its help line and an example. JSON validation, the
-``;`` commands, ``HELP`` and SPEC.md's tables are all read from here.
+Each command is declared once, with its fields and limits, who may use it, its answer, its refusals, its help
+line and an example. JSON validation, the ``;`` commands, ``HELP`` and SPEC.md's tables are derived from this
+table.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ AnswerName = Literal[
 ]
 
 ID_MAX: Final = 2**63 - 1
-"""Ids are SQLite integers."""
+"""The largest id: ids are SQLite integers."""
 
 
 class Field(msgspec.Struct, frozen=True):
-    """What a field takes.
+    """The values that a field of a command accepts.
 
-    ``kind``: ``name`` (a nick or a group), ``text`` (a message), ``note`` (a reason, a topic),
-    ``choice`` (one of ``choices``), ``id`` (0 … 2**63-1), ``count`` (1 or more). ``aliases`` are the
-    other names that JSON clients give it. What is not ``typed`` is for programs alone.
+    ``kind`` is ``name`` (a nick or a group), ``text`` (a message), ``note`` (a reason, a topic), ``choice``
+    (one of ``choices``), ``id`` (0 … 2**63-1) or ``count`` (1 or more). ``aliases`` are the field's other
+    names in JSON. A field that is not ``typed`` exists only in JSON.
     """
 
     kind: Literal["name", "text", "note", "choice", "id", "count"]
@@ -50,9 +50,9 @@ class Field(msgspec.Struct, frozen=True):
     typed: bool = True
 
     def check(self, name: str, value: object, limits: Limits, image: bool = False) -> str | int:
-        """``value`` as this field takes it; ids and counts may come as digits. Raises `Refusal`.
+        """Return ``value`` if the field accepts it; ids and counts given as digits become integers.
 
-        ``image`` says that the text is one.
+        ``image`` selects the size limit of images for a text. Raises `Refusal`.
         """
         if self.kind in ("id", "count"):
             return self._number(name, value)
@@ -77,7 +77,11 @@ class Field(msgspec.Struct, frozen=True):
 
 
 def measured(text: str, what: str, limit: int, blank: bool = True) -> str:
-    """``text``. Raises ``too_long`` over ``limit`` bytes of UTF-8, ``empty`` where it may not be blank."""
+    """Return ``text`` unchanged; ``what`` names it in a refusal.
+
+    Raises `Refusal`: ``too_long`` if its UTF-8 form exceeds ``limit`` bytes, ``empty`` if it is blank and
+    ``blank`` is false.
+    """
     if len(text) * 4 > limit and len(text.encode()) > limit:
         raise Refusal("too_long", what=Phrase(what), limit=limit)
     if not blank and not text.strip():
@@ -92,7 +96,11 @@ TextField = Annotated[str, Field("text", "the text to send", ("message",))]
 KindField = Annotated[
     Literal["message", "image"],
     Field(
-        "choice", "whether the text is a message or an image made of characters", (), ("message", "image"), typed=False
+        "choice",
+        "whether the text is a message or an image made of characters",
+        (),
+        ("message", "image"),
+        typed=False,
     ),
 ]
 MissingField = Annotated[
@@ -109,7 +117,9 @@ VisibilityField = Annotated[
         ("public", "private"),
     ),
 ]
-SinceField = Annotated[int, Field("id", "the last id that the client has seen; it gets exactly the entries that follow")]
+SinceField = Annotated[
+    int, Field("id", "the last id that the client has seen; it gets exactly the entries that follow")
+]
 MissedField = Annotated[
     Literal["send", "keep"],
     Field(
@@ -133,7 +143,9 @@ HistoryField = Annotated[
 BeforeField = Annotated[int, Field("id", "only entries with a smaller id")]
 AfterField = Annotated[int, Field("id", "only entries with a larger id, oldest first")]
 LimitField = Annotated[int, Field("count", "the maximum number of entries in the page")]
-SkipField = Annotated[int, Field("id", "the number of entries to skip, to continue a list that came with more")]
+SkipField = Annotated[
+    int, Field("id", "the number of entries to skip, to continue a list that came with more")
+]
 
 TYPED: Final = (
     N_("nick"),
@@ -148,23 +160,23 @@ TYPED: Final = (
     N_("after"),
     N_("skip"),
 )
-"""The names of the fields that people type, as a usage shows them."""
+"""The names of typed fields, as usage lines show them."""
 
 
 class Command(msgspec.Struct, frozen=True, eq=False):
-    """What a client wants, once decoded. Its subclasses are the table."""
+    """A decoded request of a client. Each subclass is a row of the table."""
 
 
 C = TypeVar("C", bound=type[Command])
 
 
 class Declaration(msgspec.Struct, frozen=True, eq=False):
-    """A row of the table.
+    """A row of the table: one command.
 
-    ``actions`` are the JSON names, ours first; ``word`` is what is typed before the first ``;``;
-    ``keyword`` is the text protocol's own verb; ``slash`` is what is typed behind a ``/`` in the chat room;
-    ``required`` and ``fields`` are in typed order. With ``here`` the group may be left out in the chat room,
-    where it is the one that one is in.
+    ``actions`` are its JSON names, chatd's own first. ``word`` is its name on a typed line (before the first
+    ``;``), ``keyword`` its verb in the WHO/IAM protocol, ``slash`` its name after a ``/`` in the chat room.
+    ``fields`` are in typed order. With ``here`` the group is optional in the chat room and defaults to the
+    client's current room.
     """
 
     command: type[Command]
@@ -183,7 +195,7 @@ class Declaration(msgspec.Struct, frozen=True, eq=False):
     required: frozenset[str]
 
     def build(self, values: Mapping[str, object], limits: Limits) -> Command:
-        """The command, from values by field name; None counts as absent. Raises `Refusal`."""
+        """The command with these ``values``, keyed by field name; None means absent. Raises `Refusal`."""
         image = values.get("kind") == "image"
         checked: dict[str, str | int] = {}
         for name, field in self.fields.items():
@@ -196,17 +208,17 @@ class Declaration(msgspec.Struct, frozen=True, eq=False):
 
     @property
     def reads(self) -> bool:
-        """Whether the command is answered from the log, which it leaves as it is."""
+        """Whether the command only reads from the log."""
         return self.answer in ("messages", "states", "history", "conversations")
 
     @property
     def typed(self) -> dict[str, Field]:
-        """The fields that people type."""
+        """The fields of the typed form, in order."""
         return {name: field for name, field in self.fields.items() if field.typed}
 
     @property
     def usage(self) -> str:
-        """What a person types: ``kick;group;dest[;reason]``, else ``PRV dest msg``, else ``/join group``."""
+        """The typed usage: ``kick;group;dest[;reason]``, else ``PRV dest msg``, else ``/join group``."""
         if self.word:
             parts = [f";{name}" if name in self.required else f"[;{name}]" for name in self.typed]
             return self.word + ("".join(parts) or ";")
@@ -214,11 +226,11 @@ class Declaration(msgspec.Struct, frozen=True, eq=False):
 
     @property
     def slash_usage(self) -> str:
-        """What a person types in the chat room: ``/kick group dest [reason]``; empty if nothing."""
+        """The usage in the chat room, ``/kick group dest [reason]``; empty if there is none."""
         return self.slash_usage_in(str)
 
     def slash_usage_in(self, translate: Callable[[str], str]) -> str:
-        """The same, with the words of another language for the names of the fields (`TYPED`)."""
+        """The usage in the chat room, with ``translate`` applied to the field names (`TYPED`)."""
         if not self.slash:
             return ""
         needed = self.required - {"group"} if self.here else self.required
@@ -230,7 +242,7 @@ COMMANDS: Final[dict[str, Declaration]] = {}
 """Name -> declaration, in the order of SPEC.md."""
 
 DECLARED: Final[dict[type[Command], Declaration]] = {}
-"""The same rows by the command's class."""
+"""Command class -> declaration."""
 
 
 def declare(
@@ -247,7 +259,10 @@ def declare(
     here: bool = False,
     refused: str = "",
 ) -> Callable[[C], C]:
-    """Enter a command class in the table; ``refused`` lists its own codes, separated by spaces."""
+    """A class decorator that adds a command to the table.
+
+    ``refused`` lists the command's own refusal codes, separated by spaces.
+    """
 
     def enter(command: C) -> C:
         hints = get_type_hints(command, include_extras=True)
@@ -278,12 +293,12 @@ def declare(
 
 
 def _field_of(hint: Any) -> Field:
-    """The `Field` that annotates a type, which may be optional: ``Annotated[int, Field(…)] | None``."""
+    """The `Field` in an annotation such as ``Annotated[int, Field(…)]``, optional or not."""
     metadata = get_args(hint)[-1]
     return metadata if isinstance(metadata, Field) else _field_of(get_args(hint)[0])
 
 
-# What every command on a group can be refused with.
+# Refusals that every command on a group has.
 _GROUP = "no_such_group not_member"
 _ON_MEMBER = f"{_GROUP} not_operator no_such_user is_owner"
 
@@ -299,6 +314,8 @@ _ON_MEMBER = f"{_GROUP} not_operator no_such_user is_owner"
     example="IAM alice",
 )
 class Hello(Command, frozen=True):
+    """Log in as ``nick``, or as a guest without one, and choose what a returning user gets."""
+
     nick: NickField = ""
     since: SinceField | None = None
     missed: MissedField = "send"
@@ -316,7 +333,7 @@ class Hello(Command, frozen=True):
     example="BYE",
 )
 class Quit(Command, frozen=True):
-    pass
+    """Log out; the daemon answers and closes the connection."""
 
 
 @declare(
@@ -330,6 +347,8 @@ class Quit(Command, frozen=True):
     example="WHO",
 )
 class ListClients(Command, frozen=True):
+    """List the nicks of the connected users."""
+
     skip: SkipField = 0
 
 
@@ -345,6 +364,8 @@ class ListClients(Command, frozen=True):
     example="MSG hello all",
 )
 class Broadcast(Command, frozen=True):
+    """Send a message to the lobby."""
+
     msg: TextField
     kind: KindField = "message"
 
@@ -362,6 +383,8 @@ class Broadcast(Command, frozen=True):
     example="s;bob;hello",
 )
 class Send(Command, frozen=True):
+    """Send a message to the direct conversation with one user."""
+
     dest: UserField
     msg: TextField
     kind: KindField = "message"
@@ -379,6 +402,8 @@ class Send(Command, frozen=True):
     example="cg;wob;private",
 )
 class CreateGroup(Command, frozen=True):
+    """Create a group; its creator becomes the owner."""
+
     group: GroupField
     visibility: VisibilityField = "public"
 
@@ -394,6 +419,8 @@ class CreateGroup(Command, frozen=True):
     example="j;wob",
 )
 class Join(Command, frozen=True):
+    """Become a member of a group."""
+
     group: GroupField
 
 
@@ -407,7 +434,8 @@ class Join(Command, frozen=True):
     example="/join wob",
 )
 class Enter(Command, frozen=True):
-    # Empty means the lobby: /leave of the chat room where one is in no room.
+    """Make a group the current room of a TP6 client, joining it first. An empty group means the lobby."""
+
     group: GroupField
     missing: MissingField = "refuse"
 
@@ -424,6 +452,8 @@ class Enter(Command, frozen=True):
     example="bg;wob;hello",
 )
 class GroupBroadcast(Command, frozen=True):
+    """Send a message to a group."""
+
     group: GroupField
     msg: TextField
     kind: KindField = "message"
@@ -441,6 +471,8 @@ class GroupBroadcast(Command, frozen=True):
     example="members;wob",
 )
 class ListMembers(Command, frozen=True):
+    """List the members of a group with their roles."""
+
     group: GroupField
     skip: SkipField = 0
 
@@ -457,6 +489,8 @@ class ListMembers(Command, frozen=True):
     example="messages;wob",
 )
 class ListMessages(Command, frozen=True):
+    """Read a page of the messages of a group."""
+
     group: GroupField
     limit: LimitField | None = None
     before: BeforeField | None = None
@@ -474,6 +508,8 @@ class ListMessages(Command, frozen=True):
     example="groups;",
 )
 class ListGroups(Command, frozen=True):
+    """List the groups that the user can see."""
+
     skip: SkipField = 0
 
 
@@ -490,6 +526,8 @@ class ListGroups(Command, frozen=True):
     example="leave;wob",
 )
 class Leave(Command, frozen=True):
+    """Give up the membership of a group."""
+
     group: GroupField
 
 
@@ -505,6 +543,8 @@ class Leave(Command, frozen=True):
     example="invite;wob;bob",
 )
 class Invite(Command, frozen=True):
+    """Allow a user to join a group, and notify the user."""
+
     group: GroupField
     dest: UserField
 
@@ -521,6 +561,8 @@ class Invite(Command, frozen=True):
     example="kick;wob;bob;too loud",
 )
 class Kick(Command, frozen=True):
+    """End the membership of a user."""
+
     group: GroupField
     dest: UserField
     reason: ReasonField = ""
@@ -538,6 +580,8 @@ class Kick(Command, frozen=True):
     example="ban;wob;bob;spam",
 )
 class Ban(Command, frozen=True):
+    """End the membership of a user and refuse further joins."""
+
     group: GroupField
     dest: UserField
     reason: ReasonField = ""
@@ -555,6 +599,8 @@ class Ban(Command, frozen=True):
     example="unban;wob;bob",
 )
 class Unban(Command, frozen=True):
+    """Lift the ban of a user."""
+
     group: GroupField
     dest: UserField
 
@@ -571,6 +617,8 @@ class Unban(Command, frozen=True):
     example="states;wob",
 )
 class ListStates(Command, frozen=True):
+    """Read a page of the events of a group."""
+
     group: GroupField
     limit: LimitField | None = None
     before: BeforeField | None = None
@@ -589,6 +637,8 @@ class ListStates(Command, frozen=True):
     example="promote;wob;bob",
 )
 class Promote(Command, frozen=True):
+    """Give a member the role of operator."""
+
     group: GroupField
     dest: UserField
 
@@ -605,6 +655,8 @@ class Promote(Command, frozen=True):
     example="demote;wob;bob",
 )
 class Demote(Command, frozen=True):
+    """Take the role of operator from a member."""
+
     group: GroupField
     dest: UserField
 
@@ -621,6 +673,8 @@ class Demote(Command, frozen=True):
     example="visibility;wob;private",
 )
 class SetVisibility(Command, frozen=True):
+    """Make a group public or private."""
+
     group: GroupField
     visibility: VisibilityField
 
@@ -637,6 +691,8 @@ class SetVisibility(Command, frozen=True):
     example="topic;wob;the weather",
 )
 class SetTopic(Command, frozen=True):
+    """Set the topic of a group, or clear it."""
+
     group: GroupField
     topic: TopicField = ""
 
@@ -653,6 +709,8 @@ class SetTopic(Command, frozen=True):
     example="history;bob",
 )
 class History(Command, frozen=True):
+    """Read a page of a conversation: direct, a group or the lobby."""
+
     dest: UserField | None = None
     limit: LimitField | None = None
     before: BeforeField | None = None
@@ -672,6 +730,8 @@ class History(Command, frozen=True):
     example="conversations;",
 )
 class ListConversations(Command, frozen=True):
+    """List the conversations of the user with their unread counts."""
+
     skip: SkipField = 0
 
 
@@ -686,4 +746,4 @@ class ListConversations(Command, frozen=True):
     example="HELP",
 )
 class AskHelp(Command, frozen=True):
-    pass
+    """List the commands with their usage."""

@@ -1,4 +1,4 @@
-"""Every way the daemon says no: one stable code and one sentence each."""
+"""All refusals: each has a stable code and a sentence."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Final, Self
 from chatd.core.language import N_
 
 SENTENCES: Final[dict[str, str]] = {
-    "bad_nick": N_("invalid nick {nick}: {why}"),
+    "bad_nick": N_("{nick} is not a valid nick: {why}"),
     "nick_taken": N_("nick in use: {nick}; choose another nick, or wait until it is free"),
     "not_identified": N_("not logged in: give your nick first"),
     "not_you": N_("your nick is {nick}: use that one"),
     "no_such_user": N_("unknown user: {nick}"),
-    "bad_group": N_("invalid group name {group}: {why}"),
+    "bad_group": N_("{group} is not a valid group name: {why}"),
     "group_exists": N_("group already exists: {group}; join it, or choose another name"),
     "no_such_group": N_("unknown group: {group}"),
     "already_member": N_("{nick} is already a member of {group}"),
@@ -79,20 +79,20 @@ REASONS: Final[dict[str, str]] = {
     "frame_type": N_("a frame must begin with 1, 2 or 3, not with {first}"),
     "frame_length": N_("a length must have at least one byte"),
 }
-"""What is wrong with a name, a field or a frame -> the ``why`` of a refusal."""
+"""Reason -> sentence for the ``why`` of a refusal: what is wrong with a name, a field or a frame."""
 
 RETRY_AFTER: Final[dict[str, float]] = {"storage_failed": 1.0, "shutting_down": 5.0, "rate_limited": 5.0}
-"""Code -> seconds after which the same request may be tried again, for refusals that pass."""
+"""Code -> seconds after which the client may repeat the request. Only temporary refusals have an entry."""
 
 ECHO: Final = 256
-"""Characters of one detail that a refusal repeats at most: all of any name, but not all of any frame."""
+"""Maximum number of characters of one detail in a sentence: enough for any name, not for any frame."""
 
 
 class Phrase(str):
-    """English words in the sentence of a refusal, which can be said in another language as well.
+    """An English sentence, or a word in one, that can be translated later.
 
-    ``template`` is the sentence or the word that the catalogues have, and ``details`` fill it, each cut at
-    `ECHO` characters.
+    ``template`` is the message id in the catalogues. ``details`` fill its gaps, each cut at `ECHO`
+    characters.
     """
 
     __slots__ = ("details", "template")
@@ -101,7 +101,7 @@ class Phrase(str):
     details: dict[str, object]
 
     def __new__(cls, template: str, **details: object) -> Self:
-        """``template``, filled."""
+        """The phrase whose text is ``template`` filled with ``details``."""
         kept = {name: _cut(value) for name, value in details.items()}
         phrase = super().__new__(cls, template.format(**kept))
         phrase.template = template
@@ -109,19 +109,19 @@ class Phrase(str):
         return phrase
 
     def translated(self, translate: Callable[[str], str]) -> str:
-        """The same, where ``translate`` has the words of another language for an English sentence."""
+        """The phrase in another language; ``translate`` maps an English template to a translated one."""
         return _filled(self.template, self.details, translate)
 
 
 def reason(wrong: str, **details: object) -> Phrase:
-    """The sentence in `REASONS` for what is ``wrong``, filled with ``details``."""
+    """The sentence that `REASONS` has for ``wrong``, filled with ``details``."""
     return Phrase(REASONS[wrong], **details)
 
 
 class Refusal(Exception):
-    """A request that is answered instead of obeyed: an error of the peer's, or of circumstance.
+    """A request that the daemon does not carry out: the peer made an error, or the state does not allow it.
 
-    ``code`` is a key of `SENTENCES`; ``details`` fill its sentence, each cut at `ECHO` characters.
+    ``code`` is a key of `SENTENCES`. ``details`` fill its sentence, each cut at `ECHO` characters.
     """
 
     def __init__(self, code: str, **details: object) -> None:
@@ -131,28 +131,29 @@ class Refusal(Exception):
 
     @property
     def text(self) -> str:
-        """The sentence that tells a person what to do."""
+        """The English sentence for the user: what is wrong and what to do."""
         return SENTENCES[self.code].format(**self.details)
 
     def translated(self, translate: Callable[[str], str]) -> str:
-        """The same sentence, where ``translate`` has the words of another language for an English one."""
+        """The sentence in another language; ``translate`` maps an English template to a translated one."""
         return _filled(SENTENCES[self.code], self.details, translate)
 
     @property
     def about(self) -> str:
-        """The nick, else the group, that is refused, which the text dialect shows in its place
-        (``ERR bo bby``, ``TKN alice``); empty when the refusal names nobody.
+        """The refused nick, or else the refused group; empty if the refusal names neither.
+
+        The text dialect sends it instead of the sentence (``ERR bo bby``, ``TKN alice``).
         """
         return str(self.details.get("nick") or self.details.get("group") or "")
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds after which trying again makes sense; None when it never does."""
+        """Seconds after which the client may repeat the request; None if repeating it is useless."""
         return RETRY_AFTER.get(self.code)
 
 
 def _filled(template: str, details: dict[str, object], translate: Callable[[str], str]) -> str:
-    """``template`` in another language, with what can be translated of ``details`` in it as well."""
+    """``template`` translated and filled with ``details``, whose `Phrase` values are translated as well."""
     return translate(template).format(
         **{
             name: value.translated(translate) if isinstance(value, Phrase) else value

@@ -159,7 +159,8 @@ class JsonDialect:
     def _command(self, asked: Object, name: object, ref: object, sender: object) -> Command:
         if not _is_ref(ref):
             raise Refusal(
-                "bad_request", why=f"ref must be a string or a whole number of at most {REF_LENGTH} characters"
+                "bad_request",
+                why=f"ref must be a string or a whole number of at most {REF_LENGTH} characters",
             )
         if not isinstance(name, str):
             raise Refusal("bad_request", why="action must be a string")
