@@ -35,37 +35,43 @@ def _visibility(name: str, value: object) -> object:
     return value
 
 
-NickField = Annotated[str, Field("name", "the nick to be known by", SENDER_NAMES, is_sender=True)]
-UserField = Annotated[str, Field("name", "the nick of somebody who was here once", ("to", "with"))]
-GroupField = Annotated[str, Field("name", "a group's name", ("groupe",))]
-TextField = Annotated[str, Field("text", "what to say", ("message",))]
+NickField = Annotated[str, Field("name", "the user's nick", SENDER_NAMES, is_sender=True)]
+UserField = Annotated[str, Field("name", "the nick of a known user", ("to", "with"))]
+GroupField = Annotated[str, Field("name", "the name of a group", ("groupe",))]
+TextField = Annotated[str, Field("text", "the text to send", ("message",))]
 KindField = Annotated[
     Literal["message", "image"],
     Field(
-        "choice", "what the text is; an image is made of characters", (), ("message", "image"), typed=False
+        "choice",
+        "whether the text is a message or an image made of characters",
+        (),
+        ("message", "image"),
+        typed=False,
     ),
 ]
 MissingField = Annotated[
-    str, Field("choice", "what to do when there is no such group", (), ("refuse", "create"), typed=False)
+    str, Field("choice", "what to do if the group does not exist", (), ("refuse", "create"), typed=False)
 ]
-ReasonField = Annotated[str, Field("note", "why, for those concerned")]
-TopicField = Annotated[str, Field("note", "what the group is about; empty for none")]
+ReasonField = Annotated[str, Field("note", "the reason, delivered with the event")]
+TopicField = Annotated[str, Field("note", "the topic of the group; empty for none")]
 VisibilityField = Annotated[
     str,
     Field(
         "choice",
-        "who sees the group and may join without an invitation",
+        "whether everyone sees the group and may join it, or only invited users",
         ("type", "groupType", "typeg", "public", "isPublic", "private"),
         ("public", "private"),
         spelling=_visibility,
     ),
 ]
-SinceField = Annotated[int, Field("id", "the last id this client has seen: it gets exactly what follows")]
+SinceField = Annotated[
+    int, Field("id", "the last id that the client has seen; it gets exactly the entries that follow")
+]
 MissedField = Annotated[
     Literal["send", "keep"],
     Field(
         "choice",
-        "whether to send what came since the last session, or keep it, and what comes now, for the next",
+        "whether to send what the user missed, or to keep it and what this session gets for the next session",
         (),
         ("send", "keep"),
         typed=False,
@@ -75,7 +81,7 @@ HistoryField = Annotated[
     Literal["send", "none"],
     Field(
         "choice",
-        "whether a returning client is sent a page of each of its conversations",
+        "whether a returning client gets a page of each of its conversations",
         (),
         ("send", "none"),
         typed=False,
@@ -83,8 +89,10 @@ HistoryField = Annotated[
 ]
 BeforeField = Annotated[int, Field("id", "only entries with a smaller id")]
 AfterField = Annotated[int, Field("id", "only entries with a larger id, oldest first")]
-LimitField = Annotated[int, Field("count", "entries in the page at most")]
-SkipField = Annotated[int, Field("id", "entries to leave out, for lists that came with more")]
+LimitField = Annotated[int, Field("count", "the maximum number of entries in the page")]
+SkipField = Annotated[
+    int, Field("id", "the number of entries to skip, to continue a list that came with more")
+]
 
 TYPED_FIELDS: Final = (
     N_("nick"),
@@ -99,7 +107,7 @@ TYPED_FIELDS: Final = (
     N_("after"),
     N_("skip"),
 )
-"""The names of the fields that people type, as a usage shows them."""
+"""The names of typed fields, as usage lines show them."""
 
 
 # What every command on a group can be refused with.
@@ -114,7 +122,7 @@ _ON_MEMBER = f"{_GROUP} not_operator no_such_user is_owner"
     who="anyone",
     answer="hello",
     refused="bad_nick nick_taken not_you bad_request storage_failed",
-    help=N_("say who you are"),
+    help=N_("log in with a nick"),
     example="IAM alice",
 )
 class Hello(Command, frozen=True):
@@ -151,7 +159,7 @@ class Quit(Command, frozen=True):
     slash="who",
     who="identified",
     answer="clients",
-    help=N_("list who is connected"),
+    help=N_("list the connected users"),
     example="WHO",
 )
 class ListClients(Command, frozen=True):
@@ -168,7 +176,7 @@ class ListClients(Command, frozen=True):
     who="identified",
     answer="ack",
     refused="empty too_long ref_reused storage_failed",
-    help=N_("say something to everyone"),
+    help=N_("send a message to everyone"),
     example="MSG hello all",
 )
 class Broadcast(Command, frozen=True):
@@ -187,7 +195,7 @@ class Broadcast(Command, frozen=True):
     who="identified",
     answer="ack",
     refused="no_such_user empty too_long ref_reused storage_failed",
-    help=N_("say something to one person, who gets it later if away"),
+    help=N_("send a message to one user, who gets it later if away"),
     example="s;bob;hello",
 )
 class Send(Command, frozen=True):
@@ -207,7 +215,7 @@ class Send(Command, frozen=True):
     who="identified",
     answer="ack",
     refused="bad_group group_exists storage_failed",
-    help=N_("create a group, public unless said otherwise; you own it"),
+    help=N_("create a group that you own, public by default"),
     example="cg;wob;private",
 )
 class CreateGroup(Command, frozen=True):
@@ -224,7 +232,7 @@ class CreateGroup(Command, frozen=True):
     who="identified",
     answer="ack",
     refused="no_such_group already_member not_invited banned storage_failed",
-    help=N_("join a group; a private one needs an invitation"),
+    help=N_("join a group; a private group requires an invitation"),
     example="j;wob",
 )
 class Join(Command, frozen=True):
@@ -239,7 +247,7 @@ class Join(Command, frozen=True):
     who="identified",
     answer="ack",
     refused="bad_group no_such_group not_invited banned storage_failed",
-    help=N_("go into a room, which is a group, and join it first if need be"),
+    help=N_("enter a room (a group), joining it first if necessary"),
     example="/join wob",
 )
 class Enter(Command, frozen=True):
@@ -261,7 +269,7 @@ class Enter(Command, frozen=True):
     who="members",
     answer="ack",
     refused=f"{_GROUP} empty too_long ref_reused storage_failed",
-    help=N_("say something to a group"),
+    help=N_("send a message to a group"),
     example="bg;wob;hello",
 )
 class GroupBroadcast(Command, frozen=True):
@@ -280,7 +288,7 @@ class GroupBroadcast(Command, frozen=True):
     who="members",
     answer="members",
     refused=_GROUP,
-    help=N_("list a group's members"),
+    help=N_("list the members of a group"),
     example="members;wob",
 )
 class ListMembers(Command, frozen=True):
@@ -298,7 +306,7 @@ class ListMembers(Command, frozen=True):
     who="members",
     answer="messages",
     refused=f"{_GROUP} bad_request storage_failed",
-    help=N_("read what was said in a group"),
+    help=N_("read the messages of a group"),
     example="messages;wob",
 )
 class ListMessages(Command, frozen=True):
@@ -352,7 +360,7 @@ class Leave(Command, frozen=True):
     who="members",
     answer="ack",
     refused=f"{_GROUP} no_such_user already_member already_invited banned storage_failed",
-    help=N_("invite somebody into a group"),
+    help=N_("invite a user to a group"),
     example="invite;wob;bob",
 )
 class Invite(Command, frozen=True):
@@ -370,7 +378,7 @@ class Invite(Command, frozen=True):
     who="operators",
     answer="ack",
     refused=f"{_ON_MEMBER} no_such_member too_long storage_failed",
-    help=N_("put somebody out of a group; they may come back"),
+    help=N_("remove a user from a group; the user may come back"),
     example="kick;wob;bob;too loud",
 )
 class Kick(Command, frozen=True):
@@ -389,7 +397,7 @@ class Kick(Command, frozen=True):
     who="operators",
     answer="ack",
     refused=f"{_ON_MEMBER} already_banned too_long storage_failed",
-    help=N_("put somebody out of a group and keep them out"),
+    help=N_("remove a user from a group and keep the user out"),
     example="ban;wob;bob;spam",
 )
 class Ban(Command, frozen=True):
@@ -426,7 +434,7 @@ class Unban(Command, frozen=True):
     who="members",
     answer="states",
     refused=f"{_GROUP} bad_request storage_failed",
-    help=N_("read what happened in a group"),
+    help=N_("read the events of a group"),
     example="states;wob",
 )
 class ListStates(Command, frozen=True):
@@ -464,7 +472,7 @@ class Promote(Command, frozen=True):
     who="owner",
     answer="ack",
     refused=f"{_GROUP} not_owner no_such_user is_owner no_such_operator storage_failed",
-    help=N_("make an operator a plain member again"),
+    help=N_("make an operator an ordinary member again"),
     example="demote;wob;bob",
 )
 class Demote(Command, frozen=True):
@@ -500,7 +508,7 @@ class SetVisibility(Command, frozen=True):
     who="operators",
     answer="ack",
     refused=f"{_GROUP} not_operator too_long storage_failed",
-    help=N_("say what a group is about"),
+    help=N_("set the topic of a group"),
     example="topic;wob;the weather",
 )
 class SetTopic(Command, frozen=True):
@@ -518,7 +526,7 @@ class SetTopic(Command, frozen=True):
     who="identified",
     answer="history",
     refused=f"no_such_user {_GROUP} bad_request storage_failed",
-    help=N_("read what you and somebody said; without a nick, what was said to everyone"),
+    help=N_("read your messages with a user; without a nick, those of the lobby"),
     example="history;bob",
 )
 class History(Command, frozen=True):
@@ -542,7 +550,7 @@ class History(Command, frozen=True):
     who="identified",
     answer="conversations",
     refused="bad_request storage_failed",
-    help=N_("list the conversations that you take part in, the most recent first"),
+    help=N_("list your conversations, the most recent first"),
     example="conversations;",
 )
 class ListConversations(Command, frozen=True):

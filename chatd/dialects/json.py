@@ -151,15 +151,16 @@ class JsonDialect:
     def _command(self, asked: Object, name: object, ref: object, sender: object) -> Command:
         if not _is_ref(ref):
             raise Refusal(
-                "bad_request", why=f"ref is a string or a whole number of at most {REF_LENGTH} characters"
+                "bad_request",
+                why=f"ref must be a string or a whole number of at most {REF_LENGTH} characters",
             )
         if not isinstance(name, str):
-            raise Refusal("bad_request", why="a request has an action, which is a string")
+            raise Refusal("bad_request", why="action must be a string")
         row = ACTIONS.get(name)
         if row is None:
             raise Refusal("unknown_action", name=name[:NAME_LENGTH])
         if not isinstance(sender, str):
-            raise Refusal("bad_request", why="the sender is a string")
+            raise Refusal("bad_request", why="the sender must be a string")
         return row.build(_values(row, name, asked, sender), self._limits)
 
     def _shown(self, asked: Object, name: object) -> Dialect | None:
@@ -362,14 +363,14 @@ def _parse(frame: bytes) -> Object:
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise Refusal("bad_json", why=str(error)) from None
     if not isinstance(said, dict):
-        raise Refusal("bad_json", why="a request is an object")
+        raise Refusal("bad_json", why="a request must be an object")
     return said
 
 
 def _unique(pairs: list[tuple[str, object]]) -> Object:
     unique = dict(pairs)
     if len(unique) != len(pairs):
-        raise Refusal("bad_json", why="a key stands twice")
+        raise Refusal("bad_json", why="a key occurs twice")
     return unique
 
 

@@ -106,7 +106,7 @@ class Cutting(ChunksTestCase):
         self.assertEqual(self.alice.lines(), ["ARR carol", "MSG carol one", "MSG carol two"])
         self.assertEqual(
             [line[:24] for line in carol.lines()],
-            ["Erreur [not_identified] ", "Erreur [nick_taken] : bo", "Annonce : carol a rejoin"],
+            ["Erreur [not_identified] ", "Erreur [nick_taken] : ps", "Annonce : carol a rejoin"],
         )
         self.assertEqual(self.stage.rows("SELECT body FROM log"), [("one\ntwo",)])
 
@@ -170,7 +170,7 @@ class TooLong(ChunksTestCase):
     """Nothing grows without bound."""
 
     limits = Limits(line=20)
-    refusal = "Erreur [too_long] : le message dépasse 20 octets : dites-le en plusieurs fois"
+    refusal = "Erreur [too_long] : le message dépasse 20 octets : raccourcissez, ou envoyez en plusieurs fois"
 
     def test_up_to_the_limit(self) -> None:
         """Exactly as long as allowed, in any two reads, with each end."""

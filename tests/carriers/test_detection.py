@@ -341,7 +341,7 @@ class BeforeItIsClear(AutoTestCase):
             self.stage.sessions.close()
             self.stage.wait(1)
             self.assertEqual(
-                peer.hears(), b"ERR shutting_down the daemon is shutting down: come back later\n"
+                peer.hears(), b"ERR shutting_down the daemon is shutting down: connect again later\n"
             )
             peer.hangs_up()
 

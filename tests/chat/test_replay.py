@@ -140,7 +140,9 @@ class Returning(StageTestCase):
 
     def test_what_else_a_hello_may_not_say(self) -> None:
         (refused,) = self.back(history="all")
-        self.assertEqual((refused["code"], refused["msg"]), ("bad_request", "history is one of send, none"))
+        self.assertEqual(
+            (refused["code"], refused["msg"]), ("bad_request", "history must be one of send, none")
+        )
 
     def test_a_newcomer_gets_none(self) -> None:
         found = self.stage.connect("json").asks(action="client-hello", from_="dave").objects()

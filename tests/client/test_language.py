@@ -133,22 +133,22 @@ class Explaining(SynchronousTestCase):
         """Reasons with details of several kinds."""
         speak(self, "fr")
         for name, why in {
-            "": "un nom a au moins un caractère",
+            "": "un nom doit avoir au moins un caractère",
             "x" * 33: "un nom a au plus 32 caractères : raccourcissez-le",
             "a b": "un nom n'a pas d'espaces : retirez U+0020",
             "a:b": 'un nom n\'a aucun de ces signes, ; | , : @ ! * ? : retirez ":"',
-            "b०b": "un nom s'en tient à un alphabet : choisissez entre Devanagari et latin",
+            "b०b": "un nom ne doit utiliser qu'un alphabet : choisissez entre Devanagari et latin",
         }.items():
             with self.subTest(name), self.assertRaises(BadName) as caught:
                 parse_nick(name)
             refusal = Refusal("bad_nick", nick=name, why=caught.exception.reason)
-            wanted = f"{name} ne peut pas être un pseudo : {why}"
+            wanted = f"{name} n'est pas un pseudo valide : {why}"
             self.assertEqual(explained(refusal.code, refusal.text), wanted)
 
     def test_what_is_cut_is_recognised(self) -> None:
         speak(self, "fr")
         refusal = Refusal("no_such_user", nick="x" * 60_000)
-        wanted = f"personne ne s'est jamais appelé {'x' * ECHO}… ici"
+        wanted = f"utilisateur inconnu : {'x' * ECHO}…"
         self.assertEqual(explained(refusal.code, refusal.text), wanted)
 
     def test_another_daemon_is_left_its_own_words(self) -> None:
@@ -156,14 +156,14 @@ class Explaining(SynchronousTestCase):
         speak(self, "fr")
         for code, text in {
             "no_such_user": "who is bob?",
-            "too_loud": "nobody was ever called bob here",
+            "too_loud": "unknown user: bob",
             "bad_request": "a reason of its own",
-            "empty": "there is nothing in it: write something, please",
+            "empty": "the text is empty: write something, please",
         }.items():
             self.assertEqual(explained(code, text), text)
         self.assertEqual(
-            explained("bad_nick", "bob can't be a nick: it is mine"),
-            "bob ne peut pas être un pseudo : it is mine",
+            explained("bad_nick", "bob is not a valid nick: it is mine"),
+            "bob n'est pas un pseudo valide : it is mine",
         )
 
     def test_nobody_is_kept_waiting_by_what_nearly_fits(self) -> None:

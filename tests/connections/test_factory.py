@@ -89,7 +89,7 @@ class Stopping(StageTestCase):
         self.assertNoResult(over)
         self.stage.settle()
         self.successResultOf(over)
-        line = b"ERR shutting_down the daemon is shutting down: come back later\n"
+        line = b"ERR shutting_down the daemon is shutting down: connect again later\n"
         self.assertTrue(alice.hears().startswith(line))
         self.assertEqual(nobody.hears(), line)
         for peer in (bob, course):
@@ -225,7 +225,7 @@ class Sockets(TestCase):
         while b"\n" not in client.heard.removeprefix(b"WHO\n"):
             await self.turn()
         self.assertEqual(
-            client.heard, b"WHO\nERR too_long the line is longer than 16384 bytes: say it in pieces\n"
+            client.heard, b"WHO\nERR too_long the line is longer than 16384 bytes: shorten it, or split it\n"
         )
         self.assertFalse(client.ended.called)
         client.transport.abortConnection()

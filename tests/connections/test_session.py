@@ -292,7 +292,7 @@ class Leaving(StageTestCase):
         self.stage.writer.run_next()
         self.stage.settle()
         self.assertEqual(
-            bob.hears(), b"ACK cg wob 1 1\nERR too_long it is longer than 1 bytes: say it in pieces\n"
+            bob.hears(), b"ACK cg wob 1 1\nERR too_long it is longer than 1 bytes: shorten it, or split it\n"
         )
         self.stage.wait(REFUSAL_LINGER_SECONDS)
         self.assertTrue(bob.closed)
@@ -303,7 +303,7 @@ class Leaving(StageTestCase):
         session_of(bob).break_off(Refusal("empty"))
         self.stage.settle()
         alice.hears()
-        self.assertEqual(bob.hears(), b"ERR empty there is nothing in it: write something\n")
+        self.assertEqual(bob.hears(), b"ERR empty the text is empty: write something\n")
         for _ in range(9):
             bob.says("MSG hello")
             self.stage.wait(REFUSAL_LINGER_SECONDS / 10)
@@ -443,7 +443,7 @@ class ClumsyRoom(Tp6Dialect):
         return super().encode_answer(request, answer)
 
 
-NO_ROOM = "vous n'êtes dans aucun salon : /join pour en rejoindre un, /leave pour la chatroom"
+NO_ROOM = "vous n'êtes dans aucun salon : /join pour en rejoindre un, /leave pour aller dans la chatroom"
 
 
 class Waiting(StageTestCase):
@@ -508,7 +508,7 @@ class Waiting(StageTestCase):
     def test_stumbled_over(self) -> None:
         """A mistake of ours keeps nobody waiting; where the client was not told to be, it says nothing."""
         session_in(self.bob).speak(ClumsyRoom(self.stage.limits).at(None))
-        sorry = "le serveur a fait une erreur, elle est notée : vous n'y êtes pour rien"
+        sorry = "erreur interne : le serveur l'a notée ; votre demande n'y est pour rien"
         replies = [f"Erreur [internal_error] : {sorry} ; {NO_ROOM}", *[f"Erreur [no_room] : {NO_ROOM}"] * 2]
         self.assertEqual(self.goes(*replies), ["GEV wob joined bob"])
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
@@ -549,6 +549,9 @@ class Waiting(StageTestCase):
     def test_a_hello_that_is_refused_goes_nowhere(self) -> None:
         carol = self.stage.connect("tp6").says(b"Hello|bob|wob\nHello|carol\n")
         self.stage.wait(0.1)
-        taken = "Erreur [nick_taken] : bob est pris : choisissez un autre pseudo, ou attendez son départ"
+        taken = (
+            "Erreur [nick_taken] : pseudo déjà pris : bob ;"
+            " choisissez-en un autre, ou attendez qu'il soit libre"
+        )
         self.assertEqual(carol.lines(), [taken, "Annonce : carol a rejoint la chatroom"])
         self.assertEqual(self.alice.lines(), ["ARR carol"])

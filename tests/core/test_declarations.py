@@ -81,12 +81,12 @@ class Fields(SynchronousTestCase):
 
     def test_texts_are_strings(self) -> None:
         for value in (5, 5.0, True, ["wob"], {"a": 1}, b"wob"):
-            self.assertEqual(refused(COMMANDS["join"], group=value), "bad_request: group is a string")
-            self.assertEqual(refused(COMMANDS["broadcast"], msg=value), "bad_request: msg is a string")
+            self.assertEqual(refused(COMMANDS["join"], group=value), "bad_request: group must be a string")
+            self.assertEqual(refused(COMMANDS["broadcast"], msg=value), "bad_request: msg must be a string")
 
     def test_messages_are_measured_in_bytes_of_utf_8(self) -> None:
         broadcast = COMMANDS["broadcast"]
-        too_long = "too_long: msg is longer than 8192 bytes: say it in pieces"
+        too_long = "too_long: msg is longer than 8192 bytes: shorten it, or split it"
         for letter, size in (("a", 1), ("é", 2), ("€", 3), ("😀", 4)):
             self.assertEqual(refused(broadcast, msg=letter * (8192 // size)), "")
             self.assertEqual(refused(broadcast, msg=letter * (8192 // size + 1)), too_long)
@@ -100,7 +100,7 @@ class Fields(SynchronousTestCase):
                 ({"msg": art}, LIMITS.message),
                 ({"msg": art, "kind": "message"}, LIMITS.message),
             ):
-                why = f"too_long: msg is longer than {limit} bytes: say it in pieces"
+                why = f"too_long: msg is longer than {limit} bytes: shorten it, or split it"
                 self.assertEqual(refused(row, **more, **values), why)
             self.assertEqual(refused(row, **more, msg=" \n", kind="image")[:6], "empty:")
             self.assertEqual(refused(row, **more, msg="x", kind="song")[:12], "bad_request:")
@@ -117,7 +117,7 @@ class Fields(SynchronousTestCase):
     def test_messages_say_something(self) -> None:
         for blank in ("", " ", "\n\t", "\N{NO-BREAK SPACE}"):
             self.assertEqual(
-                refused(COMMANDS["broadcast"], msg=blank), "empty: there is nothing in it: write something"
+                refused(COMMANDS["broadcast"], msg=blank), "empty: the text is empty: write something"
             )
         self.assertEqual(measured("  hi ", "msg", 10, blank=False), "  hi ")
 
@@ -127,13 +127,13 @@ class Fields(SynchronousTestCase):
         self.assertEqual(refused(topic, group="wob", topic="é" * 256), "")
         self.assertEqual(
             refused(topic, group="wob", topic="é" * 257),
-            "too_long: topic is longer than 512 bytes: say it in pieces",
+            "too_long: topic is longer than 512 bytes: shorten it, or split it",
         )
 
     def test_choices(self) -> None:
         self.assertEqual(
             refused(COMMANDS["cgroupe"], group="wob", visibility="secret"),
-            "bad_request: visibility is one of public, private",
+            "bad_request: visibility must be one of public, private",
         )
 
     def test_numbers_may_be_digits(self) -> None:
@@ -160,9 +160,9 @@ class Fields(SynchronousTestCase):
             [1],
         ):
             self.assertEqual(
-                refused(msgs, group="wob", after=value), "bad_request: after is a whole number from 0"
+                refused(msgs, group="wob", after=value), "bad_request: after must be a whole number of at least 0"
             )
-        self.assertEqual(refused(msgs, group="wob", limit=0), "bad_request: limit is a whole number from 1")
+        self.assertEqual(refused(msgs, group="wob", limit=0), "bad_request: limit must be a whole number of at least 1")
 
     @settings(max_examples=200, deadline=None)
     @given(

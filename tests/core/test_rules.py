@@ -70,9 +70,9 @@ class Direct(PlayTestCase):
     def test_an_unknown_user_is_refused(self) -> None:
         self.play("""
             alice: s;mallory;hello
-                no_such_user: nobody was ever called mallory here
+                no_such_user: unknown user: mallory
             alice: s;no body;hello
-                no_such_user: nobody was ever called no body here
+                no_such_user: unknown user: no body
         """)
 
 
@@ -84,14 +84,14 @@ class Creating(PlayTestCase):
                 alice created wob: public
                 told: alice
             bob: cg;w0b
-                bad_group: w0b can't be a group's name: it looks like wob: choose another name
+                bad_group: w0b is not a valid group name: it looks like wob: choose another name
             alice: cg;lair;private
                 alice created lair: private
                 told: alice
             bob: cg;la1r
-                bad_group: la1r can't be a group's name: a name in use looks the same: choose another name
+                bad_group: la1r is not a valid group name: a name in use looks the same: choose another name
             alice: cg;la1r
-                bad_group: la1r can't be a group's name: it looks like lair: choose another name
+                bad_group: la1r is not a valid group name: it looks like lair: choose another name
         """)
 
     @settings(max_examples=200, deadline=None)
@@ -108,11 +108,11 @@ class Creating(PlayTestCase):
     def test_a_reserved_name_is_refused(self) -> None:
         self.play("""
             alice: cg;Lobby
-                bad_group: Lobby can't be a group's name: "lobby" is reserved: choose another name
+                bad_group: Lobby is not a valid group name: "lobby" is reserved: choose another name
             alice: cg;r00t
-                bad_group: r00t can't be a group's name: it looks like root: choose another name
+                bad_group: r00t is not a valid group name: it looks like root: choose another name
             alice: cg;/etc
-                bad_group: /etc can't be a group's name: a name does not start with "/"
+                bad_group: /etc is not a valid group name: a name must not start with "/"
         """)
 
     def test_the_creator_owns_it(self) -> None:
@@ -136,15 +136,15 @@ class Creating(PlayTestCase):
                 alice created Wob: private
                 told: alice
             bob: cg;wOB
-                group_exists: there is a group wOB already: join it, or choose another name
+                group_exists: group already exists: wOB; join it, or choose another name
         """)
 
     def test_bad_names(self) -> None:
         self.play("""
             alice: cg;#wob
-                bad_group: #wob can't be a group's name: a name does not start with "#"
+                bad_group: #wob is not a valid group name: a name must not start with "#"
             alice: cg;w b
-                bad_group: w b can't be a group's name: a name has no spaces: leave out U+0020
+                bad_group: w b is not a valid group name: a name must not contain spaces: remove U+0020
         """)
 
 
@@ -158,9 +158,9 @@ class Joining(PlayTestCase):
                 bob joined wob
                 told: alice bob
             bob: j;wob
-                already_member: bob is in wob already
+                already_member: bob is already a member of wob
             bob: j;bow
-                no_such_group: there is no group bow that you can see
+                no_such_group: unknown group: bow
             wob?
                 public: alice (owner), bob (member)
         """)
@@ -198,7 +198,7 @@ class Joining(PlayTestCase):
                 alice banned wob bob: spam
                 told: alice bob
             bob: j;wob
-                banned: bob is banned from wob: ask an operator to lift it
+                banned: bob is banned from wob: ask an operator to lift the ban
         """)
 
 
@@ -217,14 +217,14 @@ class Entering(PlayTestCase):
                 alice banned wob bob
                 told: alice bob
             bob: enter;wob
-                banned: bob is banned from wob: ask an operator to lift it
+                banned: bob is banned from wob: ask an operator to lift the ban
             alice: visibility;wob;private
                 alice visibility wob: private
                 told: alice
             carol: enter;wob
                 not_invited: wob is private: ask a member to invite you
             carol: enter;den
-                no_such_group: there is no group den that you can see
+                no_such_group: unknown group: den
         """)
 
     def test_creates_only_on_request(self) -> None:
@@ -265,7 +265,7 @@ class Speaking(PlayTestCase):
                 bob message wob: hello; you
                 told: alice bob
             carol: bg;wob;hello
-                not_member: you are not in wob: join it first
+                not_member: you are not a member of wob: join it first
         """)
 
 
@@ -282,7 +282,7 @@ class Leaving(PlayTestCase):
                 bob left wob
                 told: alice bob
             bob: leave;wob
-                not_member: you are not in wob: join it first
+                not_member: you are not a member of wob: join it first
             wob?
                 public: alice (owner)
         """)
@@ -372,7 +372,7 @@ class Leaving(PlayTestCase):
             bob: j;wob
                 not_invited: wob is private: ask a member to invite you
             alice: bg;wob;echo
-                no_such_group: there is no group wob that you can see
+                no_such_group: unknown group: wob
             alice: j;wob
                 alice joined wob
                 alice promoted wob alice: owner
@@ -438,15 +438,15 @@ class Inviting(PlayTestCase):
                 bob invited wob carol
                 told: alice bob carol
             alice: invite;wob;Carol
-                already_invited: carol is invited to wob already
+                already_invited: carol is already invited to wob
             alice: invite;wob;bob
-                already_member: bob is in wob already
+                already_member: bob is already a member of wob
             alice: invite;wob;alice
-                already_member: alice is in wob already
+                already_member: alice is already a member of wob
             alice: invite;wob;mallory
-                no_such_user: nobody was ever called mallory here
+                no_such_user: unknown user: mallory
             carol: invite;wob;dave
-                not_member: you are not in wob: join it first
+                not_member: you are not a member of wob: join it first
         """)
 
     def test_the_banned_can_not_be_invited(self) -> None:
@@ -458,7 +458,7 @@ class Inviting(PlayTestCase):
                 alice banned wob bob
                 told: alice bob
             alice: invite;wob;bob
-                banned: bob is banned from wob: ask an operator to lift it
+                banned: bob is banned from wob: ask an operator to lift the ban
         """)
 
     def test_an_invitation_outlives_the_change_of_visibility(self) -> None:
@@ -473,7 +473,7 @@ class Inviting(PlayTestCase):
                 alice visibility wob: private
                 told: alice
             bob: bg;wob;hello
-                not_member: you are not in wob: join it first
+                not_member: you are not a member of wob: join it first
             bob: j;wob
                 bob joined wob
                 told: alice bob
@@ -493,9 +493,9 @@ class Kicking(PlayTestCase):
                 alice kicked wob bob: too loud; really
                 told: alice bob
             alice: kick;wob;bob
-                no_such_member: bob is not in wob
+                no_such_member: bob is not a member of wob
             alice: kick;wob;mallory
-                no_such_user: nobody was ever called mallory here
+                no_such_user: unknown user: mallory
             bob: j;wob
                 bob joined wob
                 told: alice bob
@@ -516,7 +516,7 @@ class Kicking(PlayTestCase):
                 alice kicked wob bob
                 told: alice bob
             bob: bg;wob;hey
-                no_such_group: there is no group wob that you can see
+                no_such_group: unknown group: wob
             bob: j;wob
                 not_invited: wob is private: ask a member to invite you
             alice: invite;wob;bob
@@ -539,7 +539,7 @@ class Kicking(PlayTestCase):
                 carol joined wob
                 told: alice bob carol
             bob: kick;wob;carol
-                not_operator: only the owner and the operators of wob may do that
+                not_operator: only the owner and the operators of wob may do this
             alice: promote;wob;bob
                 alice promoted wob bob
                 told: alice bob carol
@@ -547,9 +547,9 @@ class Kicking(PlayTestCase):
                 alice promoted wob carol
                 told: alice bob carol
             bob: kick;wob;alice
-                is_owner: alice owns wob: nobody can do that to the owner
+                is_owner: alice owns wob: this can't be done to the owner
             alice: kick;wob;alice
-                is_owner: alice owns wob: nobody can do that to the owner
+                is_owner: alice owns wob: this can't be done to the owner
             bob: kick;wob;carol
                 bob kicked wob carol
                 told: alice bob carol
@@ -579,9 +579,9 @@ class Banning(PlayTestCase):
             wob?
                 public: alice (owner); banned {2: 'spam'}
             alice: ban;wob;bob
-                already_banned: bob is banned from wob already
+                already_banned: bob is already banned from wob
             bob: bg;wob;hey
-                not_member: you are not in wob: join it first
+                not_member: you are not a member of wob: join it first
             alice: unban;wob;bob
                 alice unbanned wob bob
                 told: alice bob
@@ -608,7 +608,7 @@ class Banning(PlayTestCase):
                 alice banned wob bob
                 told: alice bob
             bob: j;wob
-                banned: bob is banned from wob: ask an operator to lift it
+                banned: bob is banned from wob: ask an operator to lift the ban
             alice: unban;wob;bob
                 alice unbanned wob bob
                 told: alice bob
@@ -625,14 +625,14 @@ class Banning(PlayTestCase):
                 bob joined wob
                 told: alice bob
             bob: ban;wob;carol
-                not_operator: only the owner and the operators of wob may do that
+                not_operator: only the owner and the operators of wob may do this
             alice: promote;wob;bob
                 alice promoted wob bob
                 told: alice bob
             bob: ban;wob;alice
-                is_owner: alice owns wob: nobody can do that to the owner
+                is_owner: alice owns wob: this can't be done to the owner
             bob: ban;wob;mallory
-                no_such_user: nobody was ever called mallory here
+                no_such_user: unknown user: mallory
             bob: ban;wob;carol
                 bob banned wob carol
                 told: alice bob carol
@@ -640,9 +640,9 @@ class Banning(PlayTestCase):
                 alice demoted wob bob
                 told: alice bob
             bob: unban;wob;carol
-                not_operator: only the owner and the operators of wob may do that
+                not_operator: only the owner and the operators of wob may do this
             alice: unban;wob;mallory
-                no_such_user: nobody was ever called mallory here
+                no_such_user: unknown user: mallory
         """)
 
 
@@ -659,26 +659,26 @@ class Operators(PlayTestCase):
                 alice promoted wob bob
                 told: alice bob
             alice: promote;wob;bob
-                already_operator: bob is an operator of wob already
+                already_operator: bob is already an operator of wob
             alice: promote;wob;alice
-                is_owner: alice owns wob: nobody can do that to the owner
+                is_owner: alice owns wob: this can't be done to the owner
             alice: promote;wob;carol
-                no_such_member: carol is not in wob
+                no_such_member: carol is not a member of wob
             alice: promote;wob;mallory
-                no_such_user: nobody was ever called mallory here
+                no_such_user: unknown user: mallory
             bob: demote;wob;bob
-                not_owner: only the owner of wob may do that
+                not_owner: only the owner of wob may do this
             alice: demote;wob;bob
                 alice demoted wob bob
                 told: alice bob
             alice: demote;wob;bob
-                no_such_operator: bob is no operator of wob
+                no_such_operator: bob is not an operator of wob
             alice: demote;wob;alice
-                is_owner: alice owns wob: nobody can do that to the owner
+                is_owner: alice owns wob: this can't be done to the owner
             alice: demote;wob;mallory
-                no_such_user: nobody was ever called mallory here
+                no_such_user: unknown user: mallory
             bob: promote;wob;bob
-                not_owner: only the owner of wob may do that
+                not_owner: only the owner of wob may do this
         """)
 
 
@@ -695,12 +695,12 @@ class Settings(PlayTestCase):
                 alice promoted wob bob
                 told: alice bob
             bob: visibility;wob;private
-                not_owner: only the owner of wob may do that
+                not_owner: only the owner of wob may do this
             alice: visibility;wob;private
                 alice visibility wob: private
                 told: alice bob
             carol: bg;wob;hello
-                no_such_group: there is no group wob that you can see
+                no_such_group: unknown group: wob
             alice: visibility;wob;public
                 alice visibility wob: public
                 told: alice bob
@@ -718,7 +718,7 @@ class Settings(PlayTestCase):
                 bob joined wob
                 told: alice bob
             bob: topic;wob;me
-                not_operator: only the owner and the operators of wob may do that
+                not_operator: only the owner and the operators of wob may do this
             alice: promote;wob;bob
                 alice promoted wob bob
                 told: alice bob
@@ -779,7 +779,7 @@ class WhoMay(PlayTestCase):
                 hidden = self.refusal("dave", row, dest)
                 assert hidden is not None, row.name
                 self.assertEqual(hidden.code, "no_such_group", row.name)
-                self.assertEqual(hidden.text, "there is no group wob that you can see")
+                self.assertEqual(hidden.text, "unknown group: wob")
 
 
 def groups(state: State) -> list[Group]:

@@ -129,4 +129,4 @@ class Keywords(SynchronousTestCase):
     def test_a_login_without_a_name_is_refused(self) -> None:
         for rest in ("", " \t"):
             refusal: Refusal = self.assertRaises(Refusal, keyword_values, KEYWORDS["IAM"], rest)
-            self.assertEqual((refusal.code, refusal.text), ("bad_request", "say IAM nick"))
+            self.assertEqual((refusal.code, refusal.text), ("bad_request", "usage: IAM nick"))

@@ -568,16 +568,16 @@ class Refusing(SynchronousTestCase):
                 COURSE.encode_refusal, Request(c.Quit(), "kick", ref=9), Refusal("not_operator", group="wob")
             ),
             b'{"action":"server-error","code":"not_operator",'
-            b'"msg":"only the owner and the operators of wob may do that","request":"kick","ref":9}',
+            b'"msg":"only the owner and the operators of wob may do this","request":"kick","ref":9}',
         )
         self.assertEqual(
             frames_of(LINES.encode_refusal, None, Refusal("shutting_down")),
             b'{"action":"server-error","code":"shutting_down",'
-            b'"msg":"the daemon is shutting down: come back later","retry_after":5.0}\n',
+            b'"msg":"the daemon is shutting down: connect again later","retry_after":5.0}\n',
         )
         self.assertEqual(
             frames_of(COURSE.encode_refusal, Request(Refusal("empty")), Refusal("empty")),
-            b'{"action":"server-error","code":"empty","msg":"there is nothing in it: write something"}',
+            b'{"action":"server-error","code":"empty","msg":"the text is empty: write something"}',
         )
 
     def test_every_code(self) -> None:

@@ -317,7 +317,7 @@ class Answering(SynchronousTestCase):
             .decode()
             .splitlines()
         )
-        self.assertEqual(said[0], "HLP IAM nick                           say who you are")
+        self.assertEqual(said[0], "HLP IAM nick                           log in with a nick")
         self.assertEqual(said[-1], f"END HELP {len(said) - 1}")
         for usage in ("WHO", "MSG msg", "PRV dest msg", "s;dest;msg", "cg;group[;visibility]", "BYE", "HELP"):
             self.assertEqual(sum(line.startswith(f"HLP {usage} ") for line in said), 1, usage)
@@ -404,7 +404,7 @@ class Refusing(SynchronousTestCase):
             (
                 "s;nobody;x",
                 Refusal("no_such_user", nick="nobody"),
-                b"ERR no_such_user nobody was ever called nobody here\n",
+                b"ERR no_such_user unknown user: nobody\n",
             ),
             (
                 "j;wob",
@@ -415,7 +415,7 @@ class Refusing(SynchronousTestCase):
             self.assertEqual(frames_of(SEED.encode_refusal, SEED.decode(line.encode()), refusal), said)
         self.assertEqual(
             frames_of(SEED.encode_refusal, None, Refusal("shutting_down")),
-            b"ERR shutting_down the daemon is shutting down: come back later\n",
+            b"ERR shutting_down the daemon is shutting down: connect again later\n",
         )
 
     def test_every_code(self) -> None:

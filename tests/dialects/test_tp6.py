@@ -113,7 +113,7 @@ class Hellos(SynchronousTestCase):
 
     def test_nothing_else(self) -> None:
         for said in (b"hello|alice", b"Hello alice", b"Hi", b"/help", b"/quit", b"HELLO", b"Hello!"):
-            self.assertEqual(refused(said, DOOR), "not_identified: say who you are first")
+            self.assertEqual(refused(said, DOOR), "not_identified: not logged in: give your nick first")
         self.assertEqual(refused(b"\xff", DOOR)[:8], "bad_utf8")
         self.assertEqual(refused(b"\x03Hello|alice", FRAMED)[:15], "not_identified:")
 
@@ -135,7 +135,7 @@ class Saying(SynchronousTestCase):
         self.assertEqual(meant("///"), (c.Broadcast, {"msg": "//"}))
 
     def test_what_is_no_message(self) -> None:
-        self.assertEqual(refused(b" \n"), "empty: there is nothing in it: write something")
+        self.assertEqual(refused(b" \n"), "empty: the text is empty: write something")
         self.assertEqual(refused(b"x" * 8193)[:9], "too_long:")
         self.assertEqual(refused(b"\xff")[:9], "bad_utf8:")
 
@@ -171,16 +171,16 @@ class Saying(SynchronousTestCase):
 
     def test_what_a_command_lacks(self) -> None:
         for said, why in (
-            (b"/msg bob", "bad_request: say /msg pseudo message"),
-            (b"/join", "bad_request: say /join salon"),
-            (b"/kick wob", "bad_request: say /kick salon pseudo [raison]"),
-            (b"/rooms x", "bad_request: skip is a whole number from 0"),
-            (b"/fly", "unknown_action: there is no command /fly: ask for help to see what there is"),
+            (b"/msg bob", "bad_request: usage: /msg pseudo message"),
+            (b"/join", "bad_request: usage: /join salon"),
+            (b"/kick wob", "bad_request: usage: /kick salon pseudo [raison]"),
+            (b"/rooms x", "bad_request: skip must be a whole number of at least 0"),
+            (b"/fly", "unknown_action: unknown command: /fly; ask for help to list the commands"),
             (
                 b"/usr/bin",
-                "unknown_action: there is no command /usr/bin: ask for help to see what there is",
+                "unknown_action: unknown command: /usr/bin; ask for help to list the commands",
             ),
-            ("/été".encode(), "unknown_action: there is no command /été: ask for help to see what there is"),
+            ("/été".encode(), "unknown_action: unknown command: /été; ask for help to list the commands"),
         ):
             self.assertEqual(refused(said), why)
 
@@ -524,15 +524,18 @@ class Refusing(SynchronousTestCase):
         said = frames_of(DOOR.encode_refusal, DOOR.decode(b"salut"), Refusal("not_identified"))
         self.assertEqual(
             said.decode(),
-            "Erreur [not_identified] : dites d'abord qui vous êtes : envoyez Hello|<pseudo>\n",
+            "Erreur [not_identified] : donnez d'abord un pseudo : envoyez Hello|<pseudo>\n",
         )
 
     def test_it_is_in_french(self) -> None:
         """The reason as well, and what is named in it."""
         for said, line in (
-            (b"/msg bob", "[bad_request] : dites /msg pseudo message"),
-            (b"/rooms x", "[bad_request] : omettre est un nombre entier à partir de 0"),
-            (b"x" * 8193, "[too_long] : message dépasse 8192 octets : dites-le en plusieurs fois"),
+            (b"/msg bob", "[bad_request] : usage : /msg pseudo message"),
+            (b"/rooms x", "[bad_request] : omettre doit être un nombre entier d'au moins 0"),
+            (
+                b"x" * 8193,
+                "[too_long] : message dépasse 8192 octets : raccourcissez, ou envoyez en plusieurs fois",
+            ),
             (
                 b"/create wob x",
                 "[bad_request] : visibilité est à choisir parmi public, private ; vous n'êtes dans aucun",
@@ -547,7 +550,7 @@ class Refusing(SynchronousTestCase):
         refusal = Refusal("bad_group", group="a b", why=caught.exception.reason)
         self.assertEqual(
             frames_of(HERE.encode_refusal, None, refusal).decode(),
-            "Erreur [bad_group] : a b ne peut pas être un nom de salon :"
+            "Erreur [bad_group] : a b n'est pas un nom de salon valide :"
             " un nom n'a pas d'espaces : retirez U+0020\n",
         )
 
@@ -562,12 +565,12 @@ class Refusing(SynchronousTestCase):
             place = request.becomes or IN_WOB
             line = frames_of(place.encode_refusal, request, out).decode()
             self.assertEqual(
-                line, f"Erreur [not_member] : vous n'êtes pas dans wob : rejoignez-le d'abord{end}\n"
+                line, f"Erreur [not_member] : vous n'êtes pas membre de wob : rejoignez-le d'abord{end}\n"
             )
 
     def test_who_is_in_no_room_is_told_the_way(self) -> None:
         """Once, whether it is a move that is refused or what is said there."""
-        way = "vous n'êtes dans aucun salon : /join pour en rejoindre un, /leave pour la chatroom"
+        way = "vous n'êtes dans aucun salon : /join pour en rejoindre un, /leave pour aller dans la chatroom"
         for place, said, refusal, line in (
             (NOWHERE, b"salut", Refusal("no_room"), f"Erreur [no_room] : {way}"),
             (
@@ -637,7 +640,7 @@ class NoForgery(SynchronousTestCase):
                 self.assertEqual(re.findall("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]", said), [])
 
 
-NO_ROOM = "vous n'êtes dans aucun salon : /join pour en rejoindre un, /leave pour la chatroom"
+NO_ROOM = "vous n'êtes dans aucun salon : /join pour en rejoindre un, /leave pour aller dans la chatroom"
 
 
 def framed(*texts: str) -> bytes:
@@ -738,7 +741,7 @@ class Rooms(RoomsTestCase):
             self.heard(bob),
             [
                 refusal,
-                "Erreur [no_such_group] : il n'y a pas de salon wob que vous puissiez voir",
+                "Erreur [no_such_group] : salon inconnu : wob",
                 "Dans la chatroom : 3",
                 "  alice",
                 "  carol",

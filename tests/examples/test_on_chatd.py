@@ -105,4 +105,4 @@ class CourseWork(ExampleTestCase):
         )
         rest, wrong = client.communicate("nobody: x\n\n", timeout=PATIENCE)
         self.assertEqual((client.returncode, wrong), (0, ""))
-        self.assertEqual(rest, "* nobody was ever called nobody here\n* Goodbye alice\n")
+        self.assertEqual(rest, "* unknown user: nobody\n* Goodbye alice\n")
