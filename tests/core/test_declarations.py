@@ -160,9 +160,12 @@ class Fields(SynchronousTestCase):
             [1],
         ):
             self.assertEqual(
-                refused(msgs, group="wob", after=value), "bad_request: after must be a whole number of at least 0"
+                refused(msgs, group="wob", after=value),
+                "bad_request: after must be a whole number of at least 0",
             )
-        self.assertEqual(refused(msgs, group="wob", limit=0), "bad_request: limit must be a whole number of at least 1")
+        self.assertEqual(
+            refused(msgs, group="wob", limit=0), "bad_request: limit must be a whole number of at least 1"
+        )
 
     @settings(max_examples=200, deadline=None)
     @given(
