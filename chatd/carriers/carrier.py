@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatd.boundaries import Dialect, Wrap
-from chatd.carriers.foreign import NO_HTTP, NO_TLS, TLS, RequestLine
+from chatd.carriers.foreign import HTTP, TLS, TLS_RECORD, Foreign, RequestLine
 from chatd.connections.factory import Sessions
 from chatd.connections.session import Session
 from chatd.core.language import N_
@@ -63,8 +63,9 @@ class SessionCarrier(Protocol):
         """Hand the next frame to the session; False when there is none (yet)."""
         raise NotImplementedError
 
-    def wrap_for(self, dialect: Dialect) -> Wrap:
-        """See `chatd.boundaries.Carrier`: here frames are lines."""
+    @staticmethod
+    def wrap_for(dialect: Dialect) -> Wrap:
+        """How payloads of ``dialect`` are framed: as lines, unless a carrier says otherwise."""
         return wrap_line
 
     def next_write(self, frames: deque[bytes]) -> bytes:
@@ -93,7 +94,7 @@ class SessionCarrier(Protocol):
         if self.session.leaving:
             return
         if self._request_line is not None:
-            self._look_for_strangers(self._request_line, data)
+            self._look_for_foreign(self._request_line, data)
         if not self.session.leaving:
             self.keep(data)
             self.go_on()
@@ -103,25 +104,25 @@ class SessionCarrier(Protocol):
         """Whether the first line may still turn out to be a request line of HTTP."""
         return self._request_line is not None and not self.ended
 
-    def _look_for_strangers(self, line: RequestLine, data: bytes) -> None:
-        if line.size == 0 and data.startswith(TLS):
-            self.refuse_foreign("TLS", NO_TLS)
+    def _look_for_foreign(self, line: RequestLine, data: bytes) -> None:
+        if line.size == 0 and data.startswith(TLS_RECORD):
+            self.refuse_foreign(TLS)
             return
         # A client that has said who it is has said its first line, even if no line end tells where that was.
         is_http = line.feed(data) if self.session.user is None else False
         if is_http is not None:
             self._request_line = None
         if is_http:
-            self.refuse_foreign("HTTP", NO_HTTP)
+            self.refuse_foreign(HTTP)
         elif is_http is None and line.size > MAX_FIRST_LINE:
             self.session.break_off(
                 Refusal("too_long", what=Phrase(N_("the first line")), limit=MAX_FIRST_LINE)
             )
 
-    def refuse_foreign(self, name: str, why: str) -> None:
-        """Refuse a client that speaks the protocol ``name``."""
-        self._log.info("{peer} speaks {name}", peer=self.session.peer, name=name)
-        self.session.break_off(Refusal("bad_request", why=Phrase(why)))
+    def refuse_foreign(self, foreign: Foreign) -> None:
+        """Refuse a client that speaks a foreign protocol, and close."""
+        self._log.info("{peer} speaks {name}", peer=self.session.peer, name=foreign.name)
+        self.session.break_off(Refusal("bad_request", why=Phrase(foreign.why)))
 
     def readConnectionLost(self) -> None:
         """The client sends nothing more, but may still read."""

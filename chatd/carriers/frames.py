@@ -69,8 +69,9 @@ class Frames(SessionCarrier):
         self._start = 0
         self._need = 1
 
-    def wrap_for(self, dialect: Dialect) -> Wrap:
-        """See `wrap_frame`."""
+    @staticmethod
+    def wrap_for(dialect: Dialect) -> Wrap:
+        """How payloads of any dialect are framed: see `wrap_frame`."""
         return wrap_frame
 
     def keep(self, data: bytes) -> None:

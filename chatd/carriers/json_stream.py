@@ -51,7 +51,8 @@ class JsonStream(SessionCarrier):
         self._decided = False
         self._timer: IDelayedCall | None = None
 
-    def wrap_for(self, dialect: Dialect) -> Wrap:
+    @staticmethod
+    def wrap_for(dialect: Dialect) -> Wrap:
         """Newline-delimited for clients that end their lines; else values with nothing between them."""
         return wrap_line if isinstance(dialect, SpeaksLines) and dialect.lines else wrap_bare
 
