@@ -16,6 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.carriers.detection import DETECTION_SECONDS, MAX_UNDECIDED, detect
 from chatd.carriers.foreign import FOREIGN, HTTP, TLS
+from chatd.carriers.idle_timer import IDLE_SECONDS
 from chatd.connections.session import REFUSAL_LINGER_SECONDS
 from chatd.core.limits import Limits
 from chatd.daemon.wires import AUTO, declared
@@ -182,6 +183,23 @@ class Greeting(AutoTestCase):
             self.assertEqual(len(self.stage.reactor.getDelayedCalls()), waiting)
         self.comes(b"MSG one\n")
         self.assertEqual(len(self.stage.reactor.getDelayedCalls()), waiting)
+
+
+class OneWire(StageTestCase):
+    """A port for one wire with two carriers: the openings of its default are of no account there."""
+
+    def test_chunks_begin_at_once(self) -> None:
+        """A chunk ends where nothing follows for a moment, whatever it begins with."""
+        for wire in ("tp6", "tp6-bonus"):
+            for start in (b"Hello", b"Hel"):
+                peer = self.stage.connect(wire).says(start)
+                self.stage.wait(2 * IDLE_SECONDS)
+                self.assertNotEqual(peer.hears(), b"", (wire, start))
+
+    def test_frames_do_as_well(self) -> None:
+        for wire in ("tp6", "tp6-bonus"):
+            peer = self.stage.connect(wire).says(b"\x01").says(b"\x00\x05Hello")
+            self.assertEqual(peer.hears()[:1], b"\x01", wire)
 
 
 class Becoming(AutoTestCase):
