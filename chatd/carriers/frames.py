@@ -30,7 +30,7 @@ _decoder: Final = codecs.getincrementaldecoder("utf-8")
 
 
 class Header(NamedTuple):
-    """The header of a frame: is it an image, the ``length`` of the body, the ``size`` of the header itself."""
+    """The header of a frame: ``image`` or text, the ``length`` of the body, the ``size`` of the header."""
 
     image: bool
     length: int

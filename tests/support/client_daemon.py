@@ -9,7 +9,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 from unittest.mock import patch
 
+from textual import app as textual_app
+from textual import pilot as textual_pilot
 from textual._xterm_parser import XTermParser
+from textual.app import App
 from textual.color import Color
 from textual.pilot import Pilot
 
@@ -21,6 +24,33 @@ from chatd.core.colours import luminance
 from tests.support.chat_process import ChatTestCase
 from tests.support.daemon_process import PATIENCE
 from tests.support.languages import speak
+
+POLL_SECONDS = 0.02
+"""Between two looks at the screen, each of which renders it."""
+
+
+async def wait_until_handled(app: App[Any]) -> None:
+    """Wait until no widget of ``app`` has a message or a callback to handle.
+
+    Textual's own pilot waits until the process is idle by the clock, which takes 20 ms for each key at least,
+    and a second beside another busy process.
+    """
+    quiet = 0
+    for _ in range(MAX_ROUNDS):
+        # Twice: what was handled may have set something going that comes back with the next turn.
+        await asyncio.sleep(QUIET_SECONDS if quiet else 0)
+        nodes = (app, *app.screen_stack, *app.screen.walk_children())
+        busy = any(node.message_queue_size or node._next_callbacks for node in nodes)
+        quiet = 0 if busy else quiet + 1
+        if quiet == 3:
+            return
+
+
+QUIET_SECONDS = 0.003
+"""Between two looks whether there is something to handle."""
+
+MAX_ROUNDS = 200
+"""Iterations of the event loop after which messages that never end are not waited for."""
 
 
 class Person:
@@ -75,7 +105,8 @@ class Person:
         try:
             async with asyncio.timeout(PATIENCE):
                 while not come():
-                    await self.pilot.pause(0.005)
+                    await asyncio.sleep(POLL_SECONDS)
+                    self.app.screen._on_timer_update()
         except TimeoutError:
             raise AssertionError(f"{what} is not on the screen:\n{self.screen}") from None
         return self
@@ -116,6 +147,14 @@ class ScreenTestCase(ChatTestCase):
         self.addCleanup(clock.stop)
         speak(self, self.language)
 
+        async def idle(min_sleep: float = 0, max_sleep: float = 1) -> None:
+            for app in list(self.apps):
+                await wait_until_handled(app)
+
+        for module in (textual_app, textual_pilot):
+            self.patch(module, "wait_for_idle", idle)
+        self.apps: list[App[Any]] = []
+
     def play(self, story: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Let it happen."""
         asyncio.run(story())
@@ -128,6 +167,7 @@ class ScreenTestCase(ChatTestCase):
         log = Log(self.folder / f"{nick or 'somebody'}.log")
         app = Chat(Address("127.0.0.1", port or self.daemon.port("json")), nick, log)
         try:
+            self.apps.append(app)
             async with app.run_test(size=size) as pilot:
                 person = Person(pilot)
                 if nick:
@@ -135,6 +175,7 @@ class ScreenTestCase(ChatTestCase):
                     await person.presses("escape")
                 yield person
         finally:
+            self.apps.remove(app)
             log.close()
 
     def stored(self) -> list[str]:

@@ -188,7 +188,7 @@ class _Server:
         self, arguments: Sequence[str], cwd: Path, env: Mapping[str, str], files: Sequence[int]
     ) -> None:
         """Fork a program with these files: its standard ones, and the one for reports."""
-        message = json.dumps([list(arguments), str(cwd), dict(env)]).encode()
+        message = json.dumps([list(arguments), str(cwd.absolute()), dict(env)]).encode()
         socket.send_fds(self._socket, [message], list(files))
 
     def end(self) -> None:

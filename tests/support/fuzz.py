@@ -22,6 +22,7 @@ from twisted.logger import ILogObserver, LogEvent, LogLevel, globalLogPublisher
 from zope.interface import implementer
 
 from chatd.carriers.carrier import SessionCarrier
+from chatd.carriers.detection import MAX_UNDECIDED, Detector
 from chatd.core.commands import COMMANDS
 from chatd.core.declarations import Declaration
 from chatd.core.limits import Limits
@@ -262,13 +263,21 @@ class Round:
     def check(self, peer: Peer) -> None:
         """No more is kept for ``peer`` than may be. Raises `Failure`."""
         carrier: Any = peer.protocol
+        if isinstance(carrier, Detector):
+            if carrier._carrier is None:
+                self.check_kept(len(carrier._read), MAX_UNDECIDED, "an undecided connection")
+                return
+            carrier = carrier._carrier
         session = carrier.session
-        kept = held(carrier)
-        self.most = max(self.most, kept)
-        if kept > READ + LIMITS.json + LIMITS.image:
-            raise Failure(f"{kept} bytes are kept by the carrier of {session.peer}")
+        self.check_kept(held(carrier), READ + LIMITS.json + LIMITS.image, f"the carrier of {session.peer}")
         if session._outbox._size > LIMITS.outbox:
             raise Failure(f"{session._outbox._size} bytes wait for {session.peer}")
+
+    def check_kept(self, kept: int, limit: int, by: str) -> None:
+        """Raises `Failure` if more than ``limit`` bytes are kept."""
+        self.most = max(self.most, kept)
+        if kept > limit:
+            raise Failure(f"{kept} bytes are kept by {by}")
 
     def ends(self) -> None:
         """Everybody goes. Raises `Failure`."""
