@@ -42,7 +42,7 @@ class Arriving(ScreenTestCase):
             async with self.at_screen("alice"), self.at_screen() as bob:
                 await bob.sees("Who are you?")
                 await bob.presses("f1", "f2", "ctrl+n", *"alice", "enter")
-                await bob.sees("alice is in use: choose another nick", "Who are you?")
+                await bob.sees("nick in use: alice; choose another nick", "Who are you?")
                 await bob.presses(*["backspace"] * 5, *"bob", "enter")
                 await bob.sees("Join a room")
                 await bob.presses("escape")
@@ -133,7 +133,7 @@ class Talking(ScreenTestCase):
                 await alice.until(lambda: "● bob" not in alice.screen)
                 await bob.sees("alice kicked bob out of wob (too")
                 await bob.types("but")
-                await bob.sees("you are not a member of wob: join it first")
+                await bob.sees("you are not a member of wob: join it")
                 await bob.types("/join wob", "sorry")
                 await alice.sees("bob said: sorry", "● bob")
                 await bob.types("/leave")
@@ -233,7 +233,7 @@ class Talking(ScreenTestCase):
         async def story() -> None:
             async with self.at_screen("alice") as alice:
                 await alice.types("/fly")
-                await alice.sees("there is no command /fly")
+                await alice.sees("unknown command: /fly")
                 self.assertEqual(alice.app.query_one(Composer).text, "/fly")
                 await alice.types("s;nobody;x")
                 await alice.sees("unknown user: nobody")
@@ -317,7 +317,7 @@ class Small(ScreenTestCase):
             async with self.at_screen(size=(20, 5)) as alice:
                 await alice.sees("Who are you?")
                 await alice.presses(*"owner", "enter")
-                await alice.sees("owner is in use:", "choose another")
+                await alice.sees("owner; choose")
                 await alice.until(lambda: alice.lines[-1].strip() == "owner")
                 await alice.presses(*["backspace"] * 5, *"alice", "enter")
                 await alice.sees("Join a room", "lobby", "room0  1", "new room: NAME")
@@ -597,7 +597,7 @@ class AllAtOnce(ScreenTestCase):
         async def story() -> None:
             async with self.at_screen("alice") as alice, self.at_screen("bob") as bob:
                 await alice.fanouts("/create wob\rone\r/leave\rtwo\r/join nowhere\rthree\r")
-                await alice.sees("there is no group nowhere")
+                await alice.sees("unknown group: nowhere")
                 await alice.types("/join wob", "s;bob;psst")
                 await bob.sees("@alice 1")
                 await alice.until(lambda: alice.lines[0].startswith(" wob "))
@@ -793,7 +793,7 @@ class LongAgo(ScreenTestCase):
                 alice.app.query_one(Scrollback).scroll_end(animate=False)
                 await alice.until(lambda: not conversation.newer)
                 self.assertEqual(numbers(alice), [])
-                await alice.sees("you are not a member of wob: join it first")
+                await alice.sees("you are not a member of wob: join it")
 
         self.play(story)
 
@@ -900,7 +900,7 @@ class InFrench(ScreenTestCase):
                 await alice.presses("f1")
                 await alice.sees("lister les commandes", "changer une image")
                 await alice.types("/fly")
-                await alice.sees("il n'y a pas de commande /fly :")
+                await alice.sees("commande inconnue : /fly")
                 await alice.types("s;bob;hello")
                 await alice.sees("utilisateur inconnu : ")
 
@@ -913,6 +913,6 @@ class InFrench(ScreenTestCase):
             async with self.at_screen() as somebody:
                 await somebody.sees("Qui êtes-vous ?")
                 await somebody.presses(*"Server", "enter")
-                await somebody.sees("Server ne peut pas être un pseudo")
+                await somebody.sees("Server n'est pas un pseudo valide")
 
         self.play(story)

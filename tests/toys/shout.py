@@ -75,7 +75,7 @@ MANNERS: Final = {
         "hello": lambda nick: b"+%s\n" % nick,
         "says": lambda text: b"%s\n" % text,
         "hears": lambda nick, text: b"%s: %s!\n" % (nick, text.upper()),
-        "taken": b"is in use",
+        "taken": b"nick in use",
         "broken": b"\xff\n",
         "refusal": b"NO, that is not UTF-8",
         "guesses": b"refused too often",
