@@ -19,7 +19,7 @@ from chatd.daemon.config import Config, ConfigError, read
 from chatd.daemon.lifecycle import Daemon
 from chatd.daemon.wires import wire_names
 from chatd.daemon.wiring import assemble
-from chatd.store.schema import StoreError
+from chatd.store.errors import StoreError
 
 CONFIG_FILE: Final = "chatd.toml"
 """Read from the working folder when no other is named."""

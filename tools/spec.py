@@ -15,12 +15,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from chatd.core.commands import COMMANDS, ID_MAX, Declaration, Field, Hello
+from chatd.core.commands import COMMANDS, SENDER_NAMES
+from chatd.core.declarations import ID_MAX, Declaration, Field
 from chatd.core.limits import Limits
 from chatd.core.names import RESERVED
 from chatd.core.refusals import REASONS, RETRY_AFTER, SENTENCES
-from chatd.dialects.json import REF_LENGTH, SENDERS
-from chatd.dialects.text import KEYWORDS, WORDS
+from chatd.core.typed import KEYWORDS, WORDS
+from chatd.dialects.json import REF_LENGTH
 
 _WHO: Final = {
     "anyone": "anyone",
@@ -35,7 +36,7 @@ def commands() -> str:
     """The table of commands: names on each wire, who may use it, what it does, refusals."""
     rows = [("command", "JSON `action`", "typed", "in the chat room", "who", "what it does", "refused with")]
     for row in COMMANDS.values():
-        typed = [f"`{form}`" for form in (_keyword_form(row), row.usage if row.word else "") if form]
+        typed = [f"`{form}`" for form in (row.keyword_usage, row.usage if row.word else "") if form]
         rows.append(
             (
                 row.name,
@@ -139,11 +140,14 @@ def schemas() -> str:
 
 def schema_of(row: Declaration) -> dict[str, Any]:
     """The JSON Schema (2020-12) of one command's requests, with chatd's own field names."""
-    sender = {"type": "string", "description": "the sender's nick; other names: " + ", ".join(SENDERS[1:])}
+    sender = {
+        "type": "string",
+        "description": "the sender's nick; other names: " + ", ".join(SENDER_NAMES[1:]),
+    }
     properties: dict[str, Any] = {"action": {"enum": list(row.actions)}, "from": sender}
     required = ["action"]
     for name, field in row.fields.items():
-        if row.command is Hello and name == "nick":
+        if field.is_sender:
             continue
         properties[name] = {**_schema_of_field(field), "description": field.doc}
         if name in row.required:
@@ -180,16 +184,9 @@ def _schema_of_field(field: Field) -> dict[str, Any]:
     return {"type": "string", "minLength": 0 if field.kind == "note" else 1}
 
 
-def _keyword_form(row: Declaration) -> str:
-    if not row.keyword:
-        return ""
-    names = ["nick"] if row.command is Hello else [name for name in row.fields if name in row.required]
-    return " ".join((row.keyword, *names))
-
-
 def _abnf_keyword(row: Declaration) -> str:
     parts = [f'"{row.keyword}"']
-    for name in _keyword_form(row).split(" ")[1:]:
+    for name in row.keyword_fields:
         kind = row.fields[name].kind
         parts.append(f"SP {'text' if kind == 'text' else 'name'}")
     return " ".join(parts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
 from typing import Any, Final
 
 from twisted.internet.error import ConnectionDone
@@ -12,13 +12,20 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from chatd.boundaries import Dialect, Wrap
 from chatd.carriers.foreign import NO_HTTP, NO_TLS, TLS, RequestLine
+from chatd.connections.factory import Sessions
 from chatd.connections.session import Session
 from chatd.core.language import N_
 from chatd.core.refusals import Phrase, Refusal
 
 MAX_FIRST_LINE: Final = 64 * 1024
 """Bytes of a first line that may still turn out to be HTTP, at most; a carrier may keep it until then."""
+
+
+def wrap_line(payload: bytes) -> bytes:
+    """``payload`` with a newline behind it."""
+    return payload + b"\n"
 
 
 @implementer(IHalfCloseableProtocol)
@@ -38,10 +45,12 @@ class SessionCarrier(Protocol):
     transport: Any
     session: Session
 
-    def __init__(self, open_session: Callable[[Any], Session]) -> None:
+    def __init__(self, sessions: Sessions, dialect: Dialect, accepted: bool = False) -> None:
         self.ended = False
         """Whether the client has said that it sends nothing more."""
-        self._open_session = open_session
+        self._sessions = sessions
+        self._dialect = dialect
+        self._accepted = accepted
         self._request_line: RequestLine | None = RequestLine()
         self._paused = False
         self._busy = False
@@ -53,6 +62,14 @@ class SessionCarrier(Protocol):
     def hand_over(self) -> bool:
         """Hand the next frame to the session; False when there is none (yet)."""
         raise NotImplementedError
+
+    def wrap_for(self, dialect: Dialect) -> Wrap:
+        """See `chatd.boundaries.Carrier`: here frames are lines."""
+        return wrap_line
+
+    def next_write(self, frames: deque[bytes]) -> bytes:
+        """The next frame, alone: a client that is written to at a pace takes one read for one frame."""
+        return frames.popleft()
 
     def go_on(self) -> None:
         """Hand over what can be: all of it, unless the session pauses; then the end, if it has come."""
@@ -69,7 +86,7 @@ class SessionCarrier(Protocol):
 
     def connectionMade(self) -> None:
         """Open the session."""
-        self.session = self._open_session(self)
+        self.session = self._sessions.open(self._dialect, self, self._accepted)
 
     def dataReceived(self, data: bytes) -> None:
         """Take what was read."""
@@ -88,20 +105,21 @@ class SessionCarrier(Protocol):
 
     def _look_for_strangers(self, line: RequestLine, data: bytes) -> None:
         if line.size == 0 and data.startswith(TLS):
-            self._refuse_stranger("TLS", NO_TLS)
+            self.refuse_foreign("TLS", NO_TLS)
             return
         # A client that has said who it is has said its first line, even if no line end tells where that was.
         is_http = line.feed(data) if self.session.user is None else False
         if is_http is not None:
             self._request_line = None
         if is_http:
-            self._refuse_stranger("HTTP", NO_HTTP)
+            self.refuse_foreign("HTTP", NO_HTTP)
         elif is_http is None and line.size > MAX_FIRST_LINE:
             self.session.break_off(
                 Refusal("too_long", what=Phrase(N_("the first line")), limit=MAX_FIRST_LINE)
             )
 
-    def _refuse_stranger(self, name: str, why: str) -> None:
+    def refuse_foreign(self, name: str, why: str) -> None:
+        """Refuse a client that speaks the protocol ``name``."""
         self._log.info("{peer} speaks {name}", peer=self.session.peer, name=name)
         self.session.break_off(Refusal("bad_request", why=Phrase(why)))
 

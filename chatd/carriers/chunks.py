@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from typing import Any
+from typing import Final
 
-from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
+from chatd.boundaries import Dialect
 from chatd.carriers.carrier import SessionCarrier
 from chatd.carriers.idle_timer import IdleTimer
-from chatd.connections.session import Session
+from chatd.connections.factory import Sessions
 from chatd.core.language import N_
-from chatd.core.limits import Limits
 from chatd.core.refusals import Phrase, Refusal
+
+PORTION: Final = 1000
+"""Bytes in one write at most: most clients read 1,024 at a time, and decode each read by itself."""
+
+READS: Final = (100, 128, 255)
+"""Bytes that clients read at a time, or a multiple of these: 100 and 255 were seen, 128 is a guess."""
 
 
 class Chunks(SessionCarrier):
@@ -28,15 +32,26 @@ class Chunks(SessionCarrier):
     two writes would arrive as one read, and nobody could tell them apart.
     """
 
-    def __init__(self, open_session: Callable[[Any], Session], clock: IReactorTime, limits: Limits) -> None:
-        super().__init__(open_session)
+    def __init__(self, sessions: Sessions, dialect: Dialect, accepted: bool = False) -> None:
+        super().__init__(sessions, dialect, accepted)
+        limits = sessions.limits
         self._limit = limits.line
         self._most = limits.line + 1  # a CR may be part of it, that turns out to be part of the line's end
-        self._gap = IdleTimer(clock, self._end_chunk)
+        self._gap = IdleTimer(sessions.clock, self._end_chunk)
         # What may still go on; the whole chunks, and how far the first of them was handed over.
         self._open = bytearray()
         self._chunks: deque[bytes] = deque()
         self._read = 0
+
+    def next_write(self, frames: deque[bytes]) -> bytes:
+        """As many frames as fit into `PORTION`, or a part of the first one: see `portion_of`."""
+        data = frames.popleft()
+        while frames and len(data) < PORTION:
+            data += frames.popleft()
+        end = portion_of(data)
+        if end < len(data):
+            frames.appendleft(data[end:])
+        return data[:end]
 
     def keep(self, data: bytes) -> None:
         """See `SessionCarrier.keep`."""
@@ -115,3 +130,24 @@ class Chunks(SessionCarrier):
         if end:
             self._chunks.append(bytes(self._open[:end]))
             del self._open[:end]
+
+
+def portion_of(text: bytes) -> int:
+    """How many bytes of ``text``, which is UTF-8, go into one write: `PORTION` at most.
+
+    The portion ends at the end of a line if there is one, else between two characters. It also ends before
+    the first character that a read of one of the sizes in `READS` would cut in two: the client may decode
+    each read by itself.
+    """
+    end = min(len(text), PORTION)
+    if not text[:end].isascii():
+        cuts = {cut for size in READS for cut in range(size, end + 1, size)} | {end}
+        end = next((cut for cut in sorted(cuts) if _is_inside(text, cut)), end)
+        while _is_inside(text, end):
+            end -= 1
+    return text.rfind(b"\n", 0, end) + 1 or end
+
+
+def _is_inside(text: bytes, place: int) -> bool:
+    """Whether the byte at ``place`` goes on with a character."""
+    return place < len(text) and text[place] & 0xC0 == 0x80

@@ -8,18 +8,16 @@ often count characters.
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable
-from typing import Any, Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
-from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
+from chatd.boundaries import Dialect, Wrap
 from chatd.carriers.carrier import SessionCarrier
 from chatd.carriers.idle_timer import IdleTimer
-from chatd.connections.session import Session
+from chatd.connections.factory import Sessions
 from chatd.core.language import N_
-from chatd.core.limits import Limits
 from chatd.core.refusals import Phrase, Refusal, reason
 
 TEXT: Final = 1
@@ -39,6 +37,18 @@ class Header(NamedTuple):
     size: int
 
 
+def wrap_frame(payload: bytes) -> bytes:
+    """Put the length of the text before the text.
+
+    ``payload`` has a type, the size of its head in a byte, the head, the text. The frame has the type, the
+    head, how many bytes hold the length of the text, that length, and the text.
+    """
+    start = 2 + payload[1]
+    size = len(payload) - start
+    digits = max(1, (size.bit_length() + 7) // 8)
+    return b"%c%b%c%b%b" % (payload[0], payload[2:start], digits, size.to_bytes(digits), payload[start:])
+
+
 class Frames(SessionCarrier):
     """Cuts frames, and hands over one byte that says `TEXT` or `IMAGE`, then what is in the frame.
 
@@ -47,16 +57,21 @@ class Frames(SessionCarrier):
     header. Until something follows, or a gap does, that frame waits.
     """
 
-    def __init__(self, open_session: Callable[[Any], Session], clock: IReactorTime, limits: Limits) -> None:
-        super().__init__(open_session)
+    def __init__(self, sessions: Sessions, dialect: Dialect, accepted: bool = False) -> None:
+        super().__init__(sessions, dialect, accepted)
+        limits = sessions.limits
         self._limits = limits
-        self._gap = IdleTimer(clock, self._settle)
+        self._gap = IdleTimer(sessions.clock, self._settle)
         self._counts: Literal["bytes", "characters"] | None = None
         self._waits = False
         self._buffer = bytearray()
         # Where the next frame begins, and how many bytes from there make a further look worth while.
         self._start = 0
         self._need = 1
+
+    def wrap_for(self, dialect: Dialect) -> Wrap:
+        """See `wrap_frame`."""
+        return wrap_frame
 
     def keep(self, data: bytes) -> None:
         """See `SessionCarrier.keep`."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IDelayedCall
+
+from chatd.boundaries import Clock
 
 IDLE_SECONDS: Final = 0.02
 """Seconds between two reads that belong to two writes.
@@ -18,7 +20,7 @@ The parts of one write come nearer to each other than this. Clients can't tell w
 class IdleTimer:
     """Calls ``over`` once `wait` has not been called for `IDLE_SECONDS`."""
 
-    def __init__(self, clock: IReactorTime, over: Callable[[], None]) -> None:
+    def __init__(self, clock: Clock, over: Callable[[], None]) -> None:
         self._clock = clock
         self._over = over
         self._timer: IDelayedCall | None = None

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
-from chatd.boundaries import Dialect
-from chatd.carriers.carrier import SessionCarrier
-from chatd.connections.session import Session
+from chatd.boundaries import Dialect, Wrap
+from chatd.carriers.carrier import SessionCarrier, wrap_line
+from chatd.connections.factory import Sessions
 from chatd.core.language import N_
-from chatd.core.limits import Limits
 from chatd.core.refusals import Phrase, Refusal, reason
 from chatd.json_wire.values import Fault, JsonValues
 
@@ -23,11 +21,19 @@ FRAMING_SECONDS: Final = 0.04
 
 @runtime_checkable
 class SpeaksLines(Protocol):
-    """A dialect that is spoken otherwise to a client that ends its lines."""
+    """A dialect that has a variant for clients that end their lines."""
+
+    lines: bool
+    """Whether this is the variant."""
 
     @property
     def in_lines(self) -> Dialect:
-        """How it is spoken then."""
+        """The variant."""
+
+
+def wrap_bare(payload: bytes) -> bytes:
+    """``payload`` as it is: a JSON value ends by itself."""
+    return payload
 
 
 class JsonStream(SessionCarrier):
@@ -35,14 +41,19 @@ class JsonStream(SessionCarrier):
     dialect can do that.
     """
 
-    def __init__(self, open_session: Callable[[Any], Session], clock: IReactorTime, limits: Limits) -> None:
-        super().__init__(open_session)
-        self._clock = clock
+    def __init__(self, sessions: Sessions, dialect: Dialect, accepted: bool = False) -> None:
+        super().__init__(sessions, dialect, accepted)
+        limits = sessions.limits
+        self._clock = sessions.clock
         self._limits = limits
         self._values = JsonValues(limits.json, limits.depth)
         self._first: bytes | Fault | None = None
         self._decided = False
         self._timer: IDelayedCall | None = None
+
+    def wrap_for(self, dialect: Dialect) -> Wrap:
+        """Newline-delimited for clients that end their lines; else values with nothing between them."""
+        return wrap_line if isinstance(dialect, SpeaksLines) and dialect.lines else wrap_bare
 
     def keep(self, data: bytes) -> None:
         """See `SessionCarrier.keep`."""

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from typing import Any
 
-from twisted.internet.interfaces import IReactorTime
 from twisted.protocols.basic import LineOnlyReceiver
 
+from chatd.boundaries import Dialect
 from chatd.carriers.carrier import SessionCarrier
-from chatd.connections.session import Session
+from chatd.connections.factory import Sessions
 from chatd.core.language import N_
-from chatd.core.limits import Limits
 from chatd.core.refusals import Phrase, Refusal
 
 
@@ -25,8 +22,9 @@ class Lines(SessionCarrier, LineOnlyReceiver):
 
     delimiter = b"\n"
 
-    def __init__(self, open_session: Callable[[Any], Session], clock: IReactorTime, limits: Limits) -> None:
-        super().__init__(open_session)
+    def __init__(self, sessions: Sessions, dialect: Dialect, accepted: bool = False) -> None:
+        super().__init__(sessions, dialect, accepted)
+        limits = sessions.limits
         # One more for the CR, which is no part of the line.
         self.MAX_LENGTH = limits.line + 1
         self._limit = limits.line

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Any, Final, Protocol
+from typing import Final
 
-from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
-
-from chatd.boundaries import Dialect
+from chatd.boundaries import Archive, Client, Journal
+from chatd.chat.fair_queue import FairQueue
 from chatd.core import commands as c
-from chatd.core.answers import Answer, ConversationLine, Conversations, HistoryHint, Page
+from chatd.core.answers import ConversationLine, Conversations, HistoryHint, Page
 from chatd.core.events import LOBBY, Conversation, Entry, User
 from chatd.core.limits import Limits
+from chatd.core.records import Slice, entry_of
 from chatd.core.requests import Request
 from chatd.core.state import State
-from chatd.store.archive import Archive, Slice, logged
 
 READ_AHEAD: Final = 200
 """Entries read from the log at a time while a client catches up."""
@@ -37,54 +34,10 @@ PUSHED: Final = Request(c.History(), "history")
 """The request that a page or a list answers when the client did not ask for it."""
 
 
-class Reader(Protocol):
-    """A session, as far as it reads; `chatd.connections.session.Session` says what each part is for."""
-
-    leaving: bool
-    updates_read_marker: bool
-    missed: tuple[int, int | None]
-
-    @property
-    def closed(self) -> bool: ...
-    @property
-    def dialect(self) -> Dialect: ...
-    def answer(self, request: Request, answer: Answer) -> None: ...
-    def send(self, frame: bytes) -> None: ...
-    def resend(self, frame: bytes) -> None: ...
-    def release(self) -> bool: ...
-    def room(self) -> Deferred[None] | None: ...
-
-
-class Turns:
-    """A queue that wakes one waiter in each turn of the reactor.
-
-    Pages are formatted in the reactor's thread. However many clients read, all others are served between two.
-    """
-
-    def __init__(self, clock: IReactorTime) -> None:
-        self._clock = clock
-        self._waiting: deque[Deferred[None]] = deque()
-
-    def next(self) -> Deferred[None]:
-        """Fires in a turn of the reactor in which no other waiter is woken."""
-        done: Deferred[None] = Deferred()
-        self._waiting.append(done)
-        if len(self._waiting) == 1:
-            self._clock.callLater(0, self._go_on)
-        return done
-
-    def _go_on(self) -> None:
-        done = self._waiting.popleft()
-        if self._waiting:
-            self._clock.callLater(0, self._go_on)
-        done.callback(None)
-
-
 class Replay:
     """Reads from ``archive`` for readers.
 
-    ``state`` and ``last_delivered_id`` give the chat's present ones, ``last_in`` the id of a conversation's
-    last entry.
+    ``state`` gives the present state of the chat.
     ``sent(reader, entry or page)`` logs what is sent; it is None unless the log level is debug.
 
     Whatever the store raises comes out of each coroutine.
@@ -93,24 +46,22 @@ class Replay:
     def __init__(
         self,
         archive: Archive,
+        journal: Journal,
         limits: Limits,
-        clock: IReactorTime,
+        fair_queue: FairQueue,
         state: Callable[[], State],
-        last_delivered_id: Callable[[], int],
-        last_in: Callable[[Conversation], int],
-        sent: Callable[[Any, Entry | Page], None] | None = None,
+        sent: Callable[[Client, Entry | Page], None] | None = None,
     ) -> None:
         self._archive = archive
+        self._journal = journal
         self._limits = limits
-        self.turns = Turns(clock)
+        self._fair_queue = fair_queue
         self._state = state
-        self._last_delivered_id = last_delivered_id
-        self._last_in = last_in
         self._sent = sent
 
     async def page(
         self,
-        reader: Reader,
+        reader: Client,
         user: User,
         request: Request,
         conversation: Conversation,
@@ -120,10 +71,10 @@ class Replay:
         """Answer ``request`` with the page that ``window`` (before, after, limit) names."""
         before, after, limit = window
         limit = min(limit or self._limits.page, self._limits.page_max)
-        max_id = self._last_delivered_id() if request.max_id is None else request.max_id
+        max_id = self._journal.last_delivered_id if request.max_id is None else request.max_id
         size = reader.dialect.list_size
         found = await self._archive.page(conversation, events, before, after, limit, size, max_id)
-        await self.turns.next()
+        await self._fair_queue.wait()
         if reader.closed:
             return
         forward = after is not None and before is None
@@ -132,30 +83,30 @@ class Replay:
         if self._sent is not None:
             self._sent(reader, page)
 
-    async def conversations(self, reader: Reader, user: User, request: Request, skip: int) -> None:
+    async def conversations(self, reader: Client, user: User, request: Request, skip: int) -> None:
         """Answer ``request`` with the conversations of ``user``, without the ``skip`` most recent ones."""
         listed = await self._list(reader, user, self._most_recent(self._readable(user)), skip)
-        await self.turns.next()
+        await self._fair_queue.wait()
         if not reader.closed:
             reader.answer(request, listed)
 
-    async def catch_up(self, reader: Reader, user: User, hello: c.Hello) -> None:
+    async def catch_up(self, reader: Client, user: User, hello: c.Hello) -> None:
         """Send ``user``, who has just arrived and is held, what came meanwhile; then what was held back.
 
         A ``since`` that is further than the log is of another log, and as good as none.
         """
-        max_id = self._last_delivered_id()
+        max_id = self._journal.last_delivered_id
         if hello.since is not None and hello.since <= max_id:
             await self._follow(reader, user, self._readable(user), hello.since, max_id)
         elif reader.updates_read_marker:
             await self._send_history(reader, user, max_id, pages=hello.history == "send")
         while not reader.release():
             # More came than could be held back: it is read from the log instead.
-            after, max_id = max_id, self._last_delivered_id()
+            after, max_id = max_id, self._journal.last_delivered_id
             # The fanout has called `sent` for these entries when it delivered them to be held back.
             await self._follow(reader, user, self._readable(user), after, max_id, counted=True)
 
-    async def _send_history(self, reader: Reader, user: User, max_id: int, pages: bool) -> None:
+    async def _send_history(self, reader: Client, user: User, max_id: int, pages: bool) -> None:
         """Send pages of conversations, or all private messages missed; then the events about ``user``."""
         seen, _ = reader.missed
         conversations = self._readable(user)
@@ -164,18 +115,18 @@ class Replay:
             await self._follow(reader, user, (), seen, max_id)
         elif reader.dialect.pages == "none":
             await self._follow(reader, user, directs, seen, max_id, own=False)
-            if any(map(self._last_in, conversations)):
-                reader.send(reader.dialect.encode_answer(PUSHED, HistoryHint()))
+            if any(map(self._journal.last_in, conversations)):
+                reader.push(PUSHED, HistoryHint())
         else:
             if reader.dialect.pages == "directs":
-                conversations = [direct for direct in directs if self._last_in(direct) > seen]
+                conversations = [direct for direct in directs if self._journal.last_in(direct) > seen]
             await self._send_pages(reader, user, self._most_recent(conversations), seen, max_id)
             await self._follow(reader, user, (), seen, max_id)
-            if reader.dialect.pages == "directs" and any(map(self._last_in, self._readable(user))):
-                reader.send(reader.dialect.encode_answer(PUSHED, HistoryHint()))
+            if reader.dialect.pages == "directs" and any(map(self._journal.last_in, self._readable(user))):
+                reader.push(PUSHED, HistoryHint())
 
     async def _send_pages(
-        self, reader: Reader, user: User, conversations: list[Conversation], seen: int, max_id: int
+        self, reader: Client, user: User, conversations: list[Conversation], seen: int, max_id: int
     ) -> None:
         """Send the last page of each of ``conversations`` while the limits allow it; list the others."""
         room = RECENT_SIZE
@@ -183,7 +134,7 @@ class Replay:
         for conversation in conversations[:RECENT_PAGES]:
             size = min(room, reader.dialect.list_size)
             found = await self._archive.page(conversation, False, None, None, self._limits.page, size, max_id)
-            await self.turns.next()
+            await self._fair_queue.wait()
             if reader.leaving:
                 return
             sent += 1
@@ -191,7 +142,7 @@ class Replay:
                 continue  # the user was put out of the group meanwhile
             entries = self._entries(found)
             page = Page(conversation, entries, found.more, False, False, reader=user, seen=seen)
-            reader.send(reader.dialect.encode_answer(PUSHED, page))
+            reader.push(PUSHED, page)
             if self._sent is not None:
                 self._sent(reader, page)
             await _room(reader)
@@ -201,18 +152,18 @@ class Replay:
         others = [one for one in conversations[sent:] if self._state().may_read(user, one)]
         if others:
             listed = await self._list(reader, user, others, 0)
-            await self.turns.next()
+            await self._fair_queue.wait()
             if not reader.leaving:
-                reader.send(reader.dialect.encode_answer(PUSHED, listed))
+                reader.push(PUSHED, listed)
 
     async def _list(
-        self, reader: Reader, user: User, conversations: list[Conversation], skip: int
+        self, reader: Client, user: User, conversations: list[Conversation], skip: int
     ) -> Conversations:
         """The ``conversations`` after the first ``skip``, with what ``user`` has missed in each."""
         listed = conversations[skip : skip + CONVERSATIONS]
         after, max_id = reader.missed
         if max_id is None:
-            max_id = self._last_delivered_id()
+            max_id = self._journal.last_delivered_id
         # Where no pages are sent, the private messages missed were: they are read.
         kept = [
             one
@@ -222,7 +173,7 @@ class Replay:
         unread = dict(zip(kept, await self._archive.unread(kept, user, after, max_id), strict=True))
         return Conversations(
             tuple(
-                ConversationLine(one.kind, _name(one, user), self._last_in(one), unread.get(one, 0))
+                ConversationLine(one.kind, _name(one, user), self._journal.last_in(one), unread.get(one, 0))
                 for one in listed
             ),
             more=len(conversations) > skip + CONVERSATIONS,
@@ -230,7 +181,7 @@ class Replay:
 
     async def _follow(
         self,
-        reader: Reader,
+        reader: Client,
         user: User,
         conversations: Iterable[Conversation],
         after: int,
@@ -245,13 +196,12 @@ class Replay:
         """
         while after < max_id and not reader.leaving:
             found = await self._archive.following(conversations, user, after, READ_AHEAD, READ_SIZE, max_id)
-            await self.turns.next()
+            await self._fair_queue.wait()
             entries = self._entries(found)
             for entry in entries:
                 if (own or entry.event.actor.id != user.id) and self._may_send(user, entry):
-                    frame = _as_told(reader.dialect, user, entry)
-                    reader.resend(frame)
-                    if frame and self._sent is not None and not counted:
+                    sent = reader.resend(entry, _is_about(entry, user))
+                    if sent and self._sent is not None and not counted:
                         self._sent(reader, entry)
                     await _room(reader)
             after = entries[-1].id if found.more else max_id
@@ -266,11 +216,11 @@ class Replay:
         return [LOBBY, *self._state().conversations_of(user)]
 
     def _most_recent(self, conversations: list[Conversation]) -> list[Conversation]:
-        return sorted(conversations, key=self._last_in, reverse=True)
+        return sorted(conversations, key=self._journal.last_in, reverse=True)
 
     def _entries(self, found: Slice) -> tuple[Entry, ...]:
         state = self._state()
-        return tuple(logged(state, row) for row in found.rows)
+        return tuple(entry_of(state, row) for row in found.rows)
 
 
 def _name(conversation: Conversation, user: User) -> str:
@@ -280,14 +230,13 @@ def _name(conversation: Conversation, user: User) -> str:
     return conversation.name or conversation.kind
 
 
-def _as_told(dialect: Dialect, user: User, entry: Entry) -> bytes:
-    """What tells ``user`` of ``entry``."""
+def _is_about(entry: Entry, user: User) -> bool:
+    """Whether this is an event about ``user``."""
     event = entry.event
-    is_subject = event.subject is not None and event.subject.id == user.id and not event.said
-    return dialect.encode_for_subject(entry) if is_subject else dialect.encode(entry)
+    return event.subject is not None and event.subject.id == user.id and not event.said
 
 
-async def _room(reader: Reader) -> None:
+async def _room(reader: Client) -> None:
     """Wait until more may be sent to ``reader``."""
     waiting = reader.room()
     if waiting is not None:

@@ -1,95 +1,41 @@
-"""The one table of commands.
+"""The table of commands.
 
-Each command is declared once, with its fields and limits, who may use it, its answer, its refusals, its help
-line and an example. JSON validation, the ``;`` commands, ``HELP`` and SPEC.md's tables are derived from this
-table.
+Each command is declared once, as a frozen value with its fields and limits, who may use it, its answer, its
+refusals, its help line and an example. JSON validation, the grammar of typed lines, ``HELP``, the client's
+completion and SPEC.md's tables are all read from here. `chatd.core.declarations` has the parts of a row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Final, Literal, TypeVar, get_args, get_type_hints
+from typing import Annotated, Final, Literal
 
-import msgspec
-
+from chatd.core.declarations import ACTIONS as ACTIONS
+from chatd.core.declarations import COMMANDS as COMMANDS
+from chatd.core.declarations import DECLARED as DECLARED
+from chatd.core.declarations import Command as Command
+from chatd.core.declarations import Field, declare
 from chatd.core.language import N_
-from chatd.core.limits import Limits
-from chatd.core.refusals import SENTENCES, Phrase, Refusal, reason
 
-Who = Literal["anyone", "identified", "members", "operators", "owner"]
-AnswerName = Literal[
-    "hello",
-    "ack",
-    "clients",
-    "members",
-    "messages",
-    "groups",
-    "states",
-    "history",
-    "conversations",
-    "help",
-    "quit",
-]
-
-ID_MAX: Final = 2**63 - 1
-"""The largest id: ids are SQLite integers."""
+SENDER_NAMES: Final = ("from", "sender", "name")
+"""The names that JSON clients give the field that says who asks; the first one present counts."""
 
 
-class Field(msgspec.Struct, frozen=True):
-    """The values that a field of a command accepts.
+def _visibility(name: str, value: object) -> object:
+    """``value`` as one of our words, where JSON clients have another way to say public or private.
 
-    ``kind`` is ``name`` (a nick or a group), ``text`` (a message), ``note`` (a reason, a topic), ``choice``
-    (one of ``choices``), ``id`` (0 … 2**63-1) or ``count`` (1 or more). ``aliases`` are the field's other
-    names in JSON. A field that is not ``typed`` exists only in JSON.
+    ``name`` is what the client calls the field. What is neither is returned as it is.
     """
-
-    kind: Literal["name", "text", "note", "choice", "id", "count"]
-    doc: str
-    aliases: tuple[str, ...] = ()
-    choices: tuple[str, ...] = ()
-    typed: bool = True
-
-    def check(self, name: str, value: object, limits: Limits, image: bool = False) -> str | int:
-        """Return ``value`` if the field accepts it; ids and counts given as digits become integers.
-
-        ``image`` selects the size limit of images for a text. Raises `Refusal`.
-        """
-        if self.kind in ("id", "count"):
-            return self._number(name, value)
-        if not isinstance(value, str):
-            raise Refusal("bad_request", why=reason("no_string", name=Phrase(name)))
-        if self.kind == "text":
-            return measured(value, name, limits.image if image else limits.message, blank=False)
-        if self.kind == "note":
-            return measured(value, name, limits.note)
-        if self.kind == "choice" and value not in self.choices:
-            choices = ", ".join(self.choices)
-            raise Refusal("bad_request", why=reason("no_choice", name=Phrase(name), choices=choices))
-        return value
-
-    def _number(self, name: str, value: object) -> int:
-        low = 0 if self.kind == "id" else 1
-        if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
-            value = int(value)
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= ID_MAX:
-            raise Refusal("bad_request", why=reason("no_number", name=Phrase(name), low=low))
-        return value
+    if name in ("public", "isPublic", "private") and value in (True, False, 0, 1):
+        return "private" if bool(value) == (name == "private") else "public"
+    if isinstance(value, str):
+        if "priv" in value.lower():
+            return "private"
+        if "pub" in value.lower():
+            return "public"
+    return value
 
 
-def measured(text: str, what: str, limit: int, blank: bool = True) -> str:
-    """Return ``text`` unchanged; ``what`` names it in a refusal.
-
-    Raises `Refusal`: ``too_long`` if its UTF-8 form exceeds ``limit`` bytes, ``empty`` if it is blank and
-    ``blank`` is false.
-    """
-    if len(text) * 4 > limit and len(text.encode()) > limit:
-        raise Refusal("too_long", what=Phrase(what), limit=limit)
-    if not blank and not text.strip():
-        raise Refusal("empty")
-    return text
-
-
-NickField = Annotated[str, Field("name", "the user's nick", ("from", "sender", "name"))]
+NickField = Annotated[str, Field("name", "the user's nick", SENDER_NAMES, is_sender=True)]
 UserField = Annotated[str, Field("name", "the nick of a known user", ("to", "with"))]
 GroupField = Annotated[str, Field("name", "the name of a group", ("groupe",))]
 TextField = Annotated[str, Field("text", "the text to send", ("message",))]
@@ -115,6 +61,7 @@ VisibilityField = Annotated[
         "whether everyone sees the group and may join it, or only invited users",
         ("type", "groupType", "typeg", "public", "isPublic", "private"),
         ("public", "private"),
+        spelling=_visibility,
     ),
 ]
 SinceField = Annotated[
@@ -147,7 +94,7 @@ SkipField = Annotated[
     int, Field("id", "the number of entries to skip, to continue a list that came with more")
 ]
 
-TYPED: Final = (
+TYPED_FIELDS: Final = (
     N_("nick"),
     N_("dest"),
     N_("msg"),
@@ -163,142 +110,7 @@ TYPED: Final = (
 """The names of typed fields, as usage lines show them."""
 
 
-class Command(msgspec.Struct, frozen=True, eq=False):
-    """A decoded request of a client. Each subclass is a row of the table."""
-
-
-C = TypeVar("C", bound=type[Command])
-
-
-class Declaration(msgspec.Struct, frozen=True, eq=False):
-    """A row of the table: one command.
-
-    ``actions`` are its JSON names, chatd's own first. ``word`` is its name on a typed line (before the first
-    ``;``), ``keyword`` its verb in the WHO/IAM protocol, ``slash`` its name after a ``/`` in the chat room.
-    ``fields`` are in typed order. With ``here`` the group is optional in the chat room and defaults to the
-    client's current room.
-    """
-
-    command: type[Command]
-    name: str
-    actions: tuple[str, ...]
-    word: str
-    keyword: str
-    slash: str
-    here: bool
-    who: Who
-    answer: AnswerName
-    refused: tuple[str, ...]
-    help: str
-    example: str
-    fields: dict[str, Field]
-    required: frozenset[str]
-
-    def build(self, values: Mapping[str, object], limits: Limits) -> Command:
-        """The command with these ``values``, keyed by field name; None means absent. Raises `Refusal`."""
-        image = values.get("kind") == "image"
-        checked: dict[str, str | int] = {}
-        for name, field in self.fields.items():
-            value = values.get(name)
-            if value is not None:
-                checked[name] = field.check(name, value, limits, image)
-            elif name in self.required:
-                raise Refusal("bad_request", why=reason("missing", command=self.name, name=Phrase(name)))
-        return self.command(**checked)
-
-    @property
-    def reads(self) -> bool:
-        """Whether the command only reads from the log."""
-        return self.answer in ("messages", "states", "history", "conversations")
-
-    @property
-    def typed(self) -> dict[str, Field]:
-        """The fields of the typed form, in order."""
-        return {name: field for name, field in self.fields.items() if field.typed}
-
-    @property
-    def usage(self) -> str:
-        """The typed usage: ``kick;group;dest[;reason]``, else ``PRV dest msg``, else ``/join group``."""
-        if self.word:
-            parts = [f";{name}" if name in self.required else f"[;{name}]" for name in self.typed]
-            return self.word + ("".join(parts) or ";")
-        return " ".join((self.keyword, *self.typed)) if self.keyword else self.slash_usage
-
-    @property
-    def slash_usage(self) -> str:
-        """The usage in the chat room, ``/kick group dest [reason]``; empty if there is none."""
-        return self.slash_usage_in(str)
-
-    def slash_usage_in(self, translate: Callable[[str], str]) -> str:
-        """The usage in the chat room, with ``translate`` applied to the field names (`TYPED`)."""
-        if not self.slash:
-            return ""
-        needed = self.required - {"group"} if self.here else self.required
-        parts = [f" {translate(name)}" if name in needed else f" [{translate(name)}]" for name in self.typed]
-        return f"/{self.slash}{''.join(parts)}"
-
-
-COMMANDS: Final[dict[str, Declaration]] = {}
-"""Name -> declaration, in the order of SPEC.md."""
-
-DECLARED: Final[dict[type[Command], Declaration]] = {}
-"""Command class -> declaration."""
-
-
-def declare(
-    name: str,
-    *,
-    who: Who,
-    answer: AnswerName,
-    help: str,
-    example: str,
-    actions: tuple[str, ...] = (),
-    word: str = "",
-    keyword: str = "",
-    slash: str = "",
-    here: bool = False,
-    refused: str = "",
-) -> Callable[[C], C]:
-    """A class decorator that adds a command to the table.
-
-    ``refused`` lists the command's own refusal codes, separated by spaces.
-    """
-
-    def enter(command: C) -> C:
-        hints = get_type_hints(command, include_extras=True)
-        fields = {f.name: _field_of(hints[f.name]) for f in msgspec.structs.fields(command)}
-        required = frozenset(f.name for f in msgspec.structs.fields(command) if f.required)
-        codes = tuple(refused.split())
-        assert set(codes) <= set(SENTENCES), codes
-        row = Declaration(
-            command,
-            name,
-            actions,
-            word,
-            keyword,
-            slash,
-            here,
-            who,
-            answer,
-            codes,
-            help,
-            example,
-            fields,
-            required,
-        )
-        COMMANDS[name] = DECLARED[command] = row
-        return command
-
-    return enter
-
-
-def _field_of(hint: Any) -> Field:
-    """The `Field` in an annotation such as ``Annotated[int, Field(…)]``, optional or not."""
-    metadata = get_args(hint)[-1]
-    return metadata if isinstance(metadata, Field) else _field_of(get_args(hint)[0])
-
-
-# Refusals that every command on a group has.
+# What every command on a group can be refused with.
 _GROUP = "no_such_group not_member"
 _ON_MEMBER = f"{_GROUP} not_operator no_such_user is_owner"
 
@@ -306,7 +118,7 @@ _ON_MEMBER = f"{_GROUP} not_operator no_such_user is_owner"
 @declare(
     "hello",
     actions=("client-hello", "client-connection", "connection"),
-    keyword="IAM",
+    keyword="IAM nick",
     who="anyone",
     answer="hello",
     refused="bad_nick nick_taken not_you bad_request storage_failed",
@@ -314,7 +126,11 @@ _ON_MEMBER = f"{_GROUP} not_operator no_such_user is_owner"
     example="IAM alice",
 )
 class Hello(Command, frozen=True):
-    """Log in as ``nick``, or as a guest without one, and choose what a returning user gets."""
+    """Log in; the answer is a welcome.
+
+    Without ``nick`` the client is a guest. With ``since``, the last id that it has seen, it gets every later
+    entry. ``missed`` and ``history`` say what else a returning client is sent.
+    """
 
     nick: NickField = ""
     since: SinceField | None = None
@@ -333,7 +149,7 @@ class Hello(Command, frozen=True):
     example="BYE",
 )
 class Quit(Command, frozen=True):
-    """Log out; the daemon answers and closes the connection."""
+    """End the session. The answer is the last thing that the client gets."""
 
 
 @declare(
@@ -347,7 +163,7 @@ class Quit(Command, frozen=True):
     example="WHO",
 )
 class ListClients(Command, frozen=True):
-    """List the nicks of the connected users."""
+    """List who is connected, in the order of arrival; ``skip`` leaves out the first ones."""
 
     skip: SkipField = 0
 
@@ -355,7 +171,7 @@ class ListClients(Command, frozen=True):
 @declare(
     "broadcast",
     actions=("client-broadcast", "broadcast"),
-    keyword="MSG",
+    keyword="MSG msg",
     slash="all",
     who="identified",
     answer="ack",
@@ -364,7 +180,7 @@ class ListClients(Command, frozen=True):
     example="MSG hello all",
 )
 class Broadcast(Command, frozen=True):
-    """Send a message to the lobby."""
+    """Say ``msg`` in the lobby: it becomes a message or an image there, for everyone connected."""
 
     msg: TextField
     kind: KindField = "message"
@@ -373,7 +189,7 @@ class Broadcast(Command, frozen=True):
 @declare(
     "send",
     actions=("client-send", "send", "sendTo"),
-    keyword="PRV",
+    keyword="PRV dest msg",
     word="s",
     slash="msg",
     who="identified",
@@ -383,7 +199,7 @@ class Broadcast(Command, frozen=True):
     example="s;bob;hello",
 )
 class Send(Command, frozen=True):
-    """Send a message to the direct conversation with one user."""
+    """Say ``msg`` to the user ``dest``, in their direct conversation; it waits for a user who is away."""
 
     dest: UserField
     msg: TextField
@@ -395,6 +211,7 @@ class Send(Command, frozen=True):
     actions=("cgroupe", "cgroup", "cgroupeprive", "cgroupeprivé"),
     word="cg",
     slash="create",
+    presets={"cgroupeprive": {"visibility": "private"}, "cgroupeprivé": {"visibility": "private"}},
     who="identified",
     answer="ack",
     refused="bad_group group_exists storage_failed",
@@ -402,7 +219,7 @@ class Send(Command, frozen=True):
     example="cg;wob;private",
 )
 class CreateGroup(Command, frozen=True):
-    """Create a group; its creator becomes the owner."""
+    """Create the group ``group``; the author becomes its owner and first member."""
 
     group: GroupField
     visibility: VisibilityField = "public"
@@ -419,7 +236,7 @@ class CreateGroup(Command, frozen=True):
     example="j;wob",
 )
 class Join(Command, frozen=True):
-    """Become a member of a group."""
+    """Become a member of ``group``. A private group needs an invitation, which is used up."""
 
     group: GroupField
 
@@ -434,7 +251,11 @@ class Join(Command, frozen=True):
     example="/join wob",
 )
 class Enter(Command, frozen=True):
-    """Make a group the current room of a TP6 client, joining it first. An empty group means the lobby."""
+    """Go to the room ``group`` of the chat room, and become a member if need be.
+
+    An empty ``group`` is the lobby. ``missing`` says what to do if there is no such group. For a member
+    nothing changes.
+    """
 
     group: GroupField
     missing: MissingField = "refuse"
@@ -452,7 +273,7 @@ class Enter(Command, frozen=True):
     example="bg;wob;hello",
 )
 class GroupBroadcast(Command, frozen=True):
-    """Send a message to a group."""
+    """Say ``msg`` in ``group``: it becomes a message or an image there, for the members."""
 
     group: GroupField
     msg: TextField
@@ -471,7 +292,7 @@ class GroupBroadcast(Command, frozen=True):
     example="members;wob",
 )
 class ListMembers(Command, frozen=True):
-    """List the members of a group with their roles."""
+    """List the members of ``group``, longest-standing first, with roles and presence."""
 
     group: GroupField
     skip: SkipField = 0
@@ -489,7 +310,7 @@ class ListMembers(Command, frozen=True):
     example="messages;wob",
 )
 class ListMessages(Command, frozen=True):
-    """Read a page of the messages of a group."""
+    """Read a page of what was said in ``group``: between the ids ``after`` and ``before``, both excluded."""
 
     group: GroupField
     limit: LimitField | None = None
@@ -508,7 +329,7 @@ class ListMessages(Command, frozen=True):
     example="groups;",
 )
 class ListGroups(Command, frozen=True):
-    """List the groups that the user can see."""
+    """List the groups that are visible to the author, by name; ``skip`` leaves out the first ones."""
 
     skip: SkipField = 0
 
@@ -526,7 +347,7 @@ class ListGroups(Command, frozen=True):
     example="leave;wob",
 )
 class Leave(Command, frozen=True):
-    """Give up the membership of a group."""
+    """Stop being a member of ``group``. An owner hands it to the longest-standing operator, else member."""
 
     group: GroupField
 
@@ -543,7 +364,7 @@ class Leave(Command, frozen=True):
     example="invite;wob;bob",
 )
 class Invite(Command, frozen=True):
-    """Allow a user to join a group, and notify the user."""
+    """Invite the user ``dest`` into ``group``; joining is up to the invited user."""
 
     group: GroupField
     dest: UserField
@@ -561,7 +382,7 @@ class Invite(Command, frozen=True):
     example="kick;wob;bob;too loud",
 )
 class Kick(Command, frozen=True):
-    """End the membership of a user."""
+    """Remove the member ``dest`` from ``group``, with a ``reason``; a public group may be joined again."""
 
     group: GroupField
     dest: UserField
@@ -580,7 +401,7 @@ class Kick(Command, frozen=True):
     example="ban;wob;bob;spam",
 )
 class Ban(Command, frozen=True):
-    """End the membership of a user and refuse further joins."""
+    """Keep the user ``dest``, member or not, out of ``group``, with a ``reason``, until the ban is lifted."""
 
     group: GroupField
     dest: UserField
@@ -599,7 +420,7 @@ class Ban(Command, frozen=True):
     example="unban;wob;bob",
 )
 class Unban(Command, frozen=True):
-    """Lift the ban of a user."""
+    """Lift the ban of the user ``dest`` from ``group``; this does not make them a member."""
 
     group: GroupField
     dest: UserField
@@ -617,7 +438,7 @@ class Unban(Command, frozen=True):
     example="states;wob",
 )
 class ListStates(Command, frozen=True):
-    """Read a page of the events of a group."""
+    """Read a page of the events of ``group``: between the ids ``after`` and ``before``, both excluded."""
 
     group: GroupField
     limit: LimitField | None = None
@@ -637,7 +458,7 @@ class ListStates(Command, frozen=True):
     example="promote;wob;bob",
 )
 class Promote(Command, frozen=True):
-    """Give a member the role of operator."""
+    """Make the member ``dest`` of ``group`` an operator."""
 
     group: GroupField
     dest: UserField
@@ -655,7 +476,7 @@ class Promote(Command, frozen=True):
     example="demote;wob;bob",
 )
 class Demote(Command, frozen=True):
-    """Take the role of operator from a member."""
+    """Make the operator ``dest`` of ``group`` a plain member."""
 
     group: GroupField
     dest: UserField
@@ -673,7 +494,7 @@ class Demote(Command, frozen=True):
     example="visibility;wob;private",
 )
 class SetVisibility(Command, frozen=True):
-    """Make a group public or private."""
+    """Make ``group`` public or private; its members stay."""
 
     group: GroupField
     visibility: VisibilityField
@@ -691,7 +512,7 @@ class SetVisibility(Command, frozen=True):
     example="topic;wob;the weather",
 )
 class SetTopic(Command, frozen=True):
-    """Set the topic of a group, or clear it."""
+    """Set the topic of ``group``; an empty ``topic`` removes it."""
 
     group: GroupField
     topic: TopicField = ""
@@ -709,7 +530,10 @@ class SetTopic(Command, frozen=True):
     example="history;bob",
 )
 class History(Command, frozen=True):
-    """Read a page of a conversation: direct, a group or the lobby."""
+    """Read a page of a conversation: with the user ``dest``, else of ``group``, else of the lobby.
+
+    The entries are those between the ids ``after`` and ``before``, both excluded.
+    """
 
     dest: UserField | None = None
     limit: LimitField | None = None
@@ -730,7 +554,7 @@ class History(Command, frozen=True):
     example="conversations;",
 )
 class ListConversations(Command, frozen=True):
-    """List the conversations of the user with their unread counts."""
+    """List the conversations of the author, the most recent first; ``skip`` leaves out the first ones."""
 
     skip: SkipField = 0
 
@@ -746,4 +570,4 @@ class ListConversations(Command, frozen=True):
     example="HELP",
 )
 class AskHelp(Command, frozen=True):
-    """List the commands with their usage."""
+    """List the commands."""

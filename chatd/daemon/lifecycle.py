@@ -18,10 +18,9 @@ from twisted.python.failure import Failure
 
 from chatd import __version__
 from chatd.chat.service import Chat
-from chatd.connections.factory import ChatFactory, Sessions, Wire
-from chatd.store.archive import Archive
-from chatd.store.journal import Journal
-from chatd.store.schema import StoreError
+from chatd.connections.factory import ChatFactory, Sessions
+from chatd.daemon.wires import MakeProtocol
+from chatd.store.errors import StoreError
 from chatd.store.store import Store
 
 COMMIT_TIMEOUT_SECONDS: Final = 2.2
@@ -35,7 +34,7 @@ class Listener(msgspec.Struct, frozen=True, eq=False):
     """One place to listen at; ``name`` is how the configuration has it."""
 
     name: str
-    wire: Wire
+    make_protocol: MakeProtocol
     endpoint: IStreamServerEndpoint
 
 
@@ -62,8 +61,6 @@ class Daemon(Service):
         listeners: list[Listener],
         sessions: Sessions,
         chat: Chat,
-        journal: Journal,
-        archive: Archive,
         store: Store,
     ) -> None:
         self.ports: list[IListeningPort] = []
@@ -71,14 +68,12 @@ class Daemon(Service):
         self._reactor = reactor
         self._listeners = listeners
         self._chat = chat
-        self._journal = journal
-        self._archive = archive
         self._store = store
 
     def privilegedStartService(self) -> None:
         """Listen, before twistd drops its privileges. Raises `CannotStart`."""
         for listener in self._listeners:
-            listening = listener.endpoint.listen(ChatFactory(self.sessions, listener.wire))
+            listening = listener.endpoint.listen(ChatFactory(self.sessions, listener.make_protocol))
             failed: list[str] = []
             listening.addCallback(self._listens, listener).addErrback(self._fails, listener, failed)
             if failed:
@@ -152,10 +147,7 @@ class Daemon(Service):
         )
         await finished
         await self.sessions.close()
-        # Readers before the writer: the last connection to be closed empties the write-ahead log into
-        # the database, which a reader can't.
-        self._archive.close()
-        await self._journal.close()
+        await self._chat.close()
         self._store.release()
         self._log.info("all that was accepted is on disk")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -21,13 +21,13 @@ from twisted.python.util import initgroups
 
 from chatd.chat.delivery_log import DeliveryLog
 from chatd.chat.service import Chat
-from chatd.connections.factory import Sessions, Wire
+from chatd.connections.factory import Sessions
 from chatd.daemon import certificates
 from chatd.daemon.config import Config, ConfigError, Log
 from chatd.daemon.conversation_log import ConversationLog
 from chatd.daemon.lifecycle import Daemon, Listener
 from chatd.daemon.logs import JsonLines, LogFile
-from chatd.daemon.wires import wire_names, wires
+from chatd.daemon.wires import MakeProtocol, protocols, wire_names
 from chatd.store.journal import Journal
 from chatd.store.store import Store
 
@@ -84,28 +84,33 @@ def assemble(config: Config, reactor: Any, user: tuple[int, int] | None = None) 
     (uid and gid), if it is to become one.
     """
     tls = None if config.certificate is None else certificates.read(Path(config.certificate))
-    ways_in = wires(config.limits, tls)
-    listeners = [_listener(listener, ways_in, reactor) for listener in config.listen]
+    makers = protocols(config.limits, tls)
+    listeners = [_listener(listener, makers, reactor) for listener in config.listen]
     with _acting_as(user):
         conversation_log = _open_logs(config.log)
         store = Store(Path(config.database), config.durability, reactor)
         snapshot = store.snapshot()
     archive = store.archive()
-    traffic = DeliveryLog() if config.log.level == "debug" else None
-    chat = Chat(snapshot, archive, reactor, time.time, config.limits, conversation_log, traffic)
-    journal = Journal(store.writer(), reactor, snapshot, chat.recover, chat.end_commit)
-    chat.write_to(journal)
-    return Daemon(reactor, listeners, Sessions(chat, reactor, config.limits), chat, journal, archive, store)
+    delivery_log = DeliveryLog() if config.log.level == "debug" else None
+    writer = store.writer()
+
+    def open_journal(on_failure: Callable[[], None], on_commit: Callable[[], None]) -> Journal:
+        return Journal(writer, reactor, snapshot, on_failure, on_commit)
+
+    chat = Chat(
+        snapshot, archive, open_journal, reactor, time.time, config.limits, conversation_log, delivery_log
+    )
+    return Daemon(reactor, listeners, Sessions(chat, reactor, config.limits), chat, store)
 
 
-def _listener(listener: str, ways_in: dict[str, Wire], reactor: Any) -> Listener:
+def _listener(listener: str, makers: dict[str, MakeProtocol], reactor: Any) -> Listener:
     wire, description = parse_listener(listener)
     try:
         endpoint = serverFromString(reactor, description)
     except Exception as error:
         # Endpoints come from plugins, and every parser of theirs has its own errors.
         raise ConfigError(f"{listener} is no endpoint that can be listened at: {error}") from None
-    return Listener(listener, ways_in[wire], endpoint)
+    return Listener(listener, makers[wire], endpoint)
 
 
 def _open_logs(log: Log) -> ConversationLog | None:

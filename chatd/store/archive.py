@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+from collections.abc import Callable, Iterable
+from typing import Concatenate, Final, NoReturn, ParamSpec, TypeVar
 
-import msgspec
 from twisted.enterprise.adbapi import ConnectionPool, Transaction
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
-from chatd.core.events import LOBBY, Conversation, Entry, Event, User
+from chatd.core.events import LOBBY, Conversation, User
+from chatd.core.records import Row, Slice, Snapshot, entry_of
 from chatd.core.state import State
+from chatd.store.errors import ReadFailed
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -29,20 +31,6 @@ _SAID = "kind IN ('message', 'image')"
 _HAPPENED = "kind NOT IN ('message', 'image')"
 
 
-class Snapshot(msgspec.Struct, frozen=True, eq=False):
-    """What the store holds: the state, the last id, and the end of each conversation that has entries.
-
-    ``seqs`` has the seq and ``lasts`` the id of the last entry of a conversation, by the conversation's id.
-    ``seen`` has the last id that went to each user before they left, by the user's id.
-    """
-
-    state: State
-    last_id: int
-    seqs: dict[int, int]
-    lasts: dict[int, int]
-    seen: dict[int, int]
-
-
 def load(cursor: Cursor) -> Snapshot:
     """Read everything that is kept in memory, while nobody writes.
 
@@ -52,18 +40,18 @@ def load(cursor: Cursor) -> Snapshot:
     seen: dict[int, int] = {}
     cursor.execute("SELECT id, nick, key, colour, seen FROM users ORDER BY id")
     for id, nick, key, colour, last in cursor.fetchall():
-        state.admit(User(id, nick, key, colour))
+        state.apply(User(id, nick, key, colour))
         seen[id] = last
     cursor.execute(
         "SELECT id, kind, name, low, high FROM conversations WHERE id > ? ORDER BY id", (LOBBY.id,)
     )
     for id, kind, name, low, high in cursor.fetchall():
         pair = (state.users[low], state.users[high]) if kind == "direct" else ()
-        state.open(Conversation(id, kind, name, pair))
+        state.apply(Conversation(id, kind, name, pair))
     # Group by group, because that is how the index has them, and no group's events bear on another.
     cursor.execute(f"{_ROW} WHERE {_HAPPENED} ORDER BY conversation, id")
     for row in cursor.fetchall():
-        state.apply(logged(state, row).event)
+        state.apply(entry_of(state, row).event)
     cursor.execute(
         "SELECT log.conversation, log.id, log.seq FROM conversations AS c"
         " JOIN log ON log.id = (SELECT max(id) FROM log WHERE conversation = c.id)"
@@ -76,26 +64,8 @@ def load(cursor: Cursor) -> Snapshot:
     return Snapshot(state, last_id or 0, seqs, lasts, seen)
 
 
-def logged(state: State, row: Sequence[Any]) -> Entry:
-    """A row of the log, with the users and the conversation that ``state`` knows by those ids."""
-    id, conversation, seq, at, kind, actor, subject, body = row
-    return Entry(
-        id,
-        seq,
-        at,
-        Event(kind, state.conversations[conversation], state.users[actor], state.users.get(subject), body),
-    )
-
-
-class Slice(msgspec.Struct, frozen=True, eq=False):
-    """Rows of the log in its order, and whether more was left out for a limit."""
-
-    rows: list[tuple[Any, ...]]
-    more: bool
-
-
 class Archive:
-    """Pages of the log. Every method gives a Deferred and leaves the reactor free meanwhile."""
+    """Reads the log. Every method returns at once; its Deferred fails with `ReadFailed`."""
 
     def __init__(self, pool: ConnectionPool) -> None:
         self._pool = pool
@@ -150,11 +120,17 @@ class Archive:
         self, query: Callable[Concatenate[Transaction, P], Result], *arguments: P.args, **named: P.kwargs
     ) -> Deferred[Result]:
         reading: Deferred[Result] = self._pool.runInteraction(query, *arguments, **named)
-        return reading
+        return reading.addErrback(_as_read_failed)
 
     def close(self) -> None:
         """Close the connections."""
         self._pool.close()
+
+
+def _as_read_failed(failure: Failure) -> NoReturn:
+    """Raise `ReadFailed` for an error of the database; pass on every other one."""
+    failure.trap(sqlite3.Error)
+    raise ReadFailed(failure.getErrorMessage()) from failure.value
 
 
 def _page(
@@ -213,7 +189,7 @@ def _unread(cursor: Transaction, conversations: list[int], user: int, after: int
 
 def _fetch(cursor: Transaction, limit: int, size: int) -> Slice:
     """The next rows of a query, row by row, so that no more are read than the limits allow."""
-    rows: list[tuple[Any, ...]] = []
+    rows: list[Row] = []
     while (row := cursor.fetchone()) is not None:
         size -= len(row[-1].encode())
         if len(rows) == limit or (rows and size < 0):

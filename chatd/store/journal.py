@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 from twisted.enterprise.adbapi import ConnectionPool, Transaction
@@ -19,8 +19,10 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from chatd.boundaries import Task
 from chatd.core.events import Conversation, Entry, Event, User
-from chatd.store.archive import Snapshot
+from chatd.core.records import Draft, Record, Snapshot
+from chatd.store.errors import NotStored
 
 COMMIT_SIZE: Final = 128 * 1024
 """Characters in one transaction: whoever is told all of it must have time to read before the next."""
@@ -30,38 +32,6 @@ ENTRY_SIZE: Final = 128
 
 READ_MARKER_DELAY_SECONDS: Final = 5.0
 """Seconds until what users have seen is written, when no commit takes it along: logins cost none."""
-
-
-class Draft(msgspec.Struct, frozen=True, eq=False):
-    """An event to be logged: ``at`` in ms since 1970; ``ref`` is its author's own id of it, stored once."""
-
-    event: Event
-    at: int
-    ref: str | None = None
-
-
-Record = User | Conversation | Draft
-
-
-class Task(Protocol):
-    """Something that takes its turn in the journal; without records it only waits for its turn."""
-
-    @property
-    def records(self) -> Sequence[Record]:
-        """What to write; users and conversations before what mentions them."""
-
-    def committed(self, logged: Sequence[Entry], is_new: bool) -> None:
-        """It is on disk: its drafts in their places.
-
-        ``is_new`` is false when its ref was stored before, and ``logged`` empty when that was for
-        another message.
-        """
-
-    def aborted(self) -> None:
-        """It is not on disk, and neither is anything decided after it."""
-
-    def crashed(self) -> None:
-        """One of the above raised, which is a mistake of ours; called while the exception is handled."""
 
 
 class Placing(msgspec.Struct, frozen=True, eq=False):
@@ -125,6 +95,15 @@ class Journal:
             self._start = self._clock.callLater(0, self._go_on)
         else:
             self._go_on()
+
+    def turn(self, *records: Record) -> Deferred[None]:
+        """Fires at its place in the order of turns, with ``records`` on disk.
+
+        Fails with `NotStored` when its transaction, or one that it rests on, was rolled back.
+        """
+        turn = _Turn(records)
+        self.submit(turn)
+        return turn.done
 
     def note_seen(self, user: User, last: int) -> None:
         """Remember that all up to ``last`` went to ``user``; a crash in the next seconds forgets it."""
@@ -266,6 +245,25 @@ class Journal:
     def _rest(self) -> None:
         while self._idle and not self._busy and not self._queue:
             self._idle.popleft().callback(None)
+
+
+class _Turn:
+    """A task that fires a Deferred."""
+
+    __slots__ = ("done", "records")
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        self.records = records
+        self.done: Deferred[None] = Deferred()
+
+    def committed(self, entries: Sequence[Entry], is_new: bool) -> None:
+        self.done.callback(None)
+
+    def aborted(self) -> None:
+        self.done.errback(NotStored("the transaction was rolled back"))
+
+    def crashed(self) -> None:
+        """Never called: a Deferred keeps what its callbacks raise."""
 
 
 class _Placer:

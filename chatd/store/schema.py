@@ -11,13 +11,10 @@ from pathlib import Path
 from typing import Final
 
 from chatd.files import open_private
+from chatd.store.errors import StoreError
 
 APPLICATION_ID: Final = 0x63686174
 """``chat`` in ASCII: SQLite's mark of a file that is chatd's (PRAGMA application_id)."""
-
-
-class StoreError(Exception):
-    """The database can't be used; its text is one sentence for the person who started the daemon."""
 
 
 class Lock:

@@ -12,9 +12,11 @@ from typing import Any, Final, Literal
 
 from twisted.enterprise.adbapi import ConnectionPool
 
+from chatd.core.records import Snapshot
 from chatd.files import make_folder
-from chatd.store.archive import Archive, Snapshot, load
-from chatd.store.schema import Lock, StoreError, migrations, prepare
+from chatd.store.archive import Archive, load
+from chatd.store.errors import StoreError
+from chatd.store.schema import Lock, migrations, prepare
 
 Durability = Literal["full", "process"]
 

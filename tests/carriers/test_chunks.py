@@ -117,7 +117,7 @@ class WhileWeAreBusy(ChunksTestCase):
     def test_what_is_written_in_a_pause_is_cut_as_ever(self) -> None:
         """The carrier reads on: or else two writes would be one read after it."""
         session = self.chunks_of(self.bob).session
-        session.pause()
+        session._pause()
         for write in (b"sal", b"ut"):
             self.bob.says(write)
         self.pause()
@@ -125,7 +125,7 @@ class WhileWeAreBusy(ChunksTestCase):
         self.pause()
         self.bob.says(b"la")
         self.assertEqual(self.heard(), [])
-        session.resume()
+        session._resume()
         self.stage.settle()
         self.assertEqual(self.heard(), ["salut"])
         self.bob.says(b"!")
@@ -135,14 +135,14 @@ class WhileWeAreBusy(ChunksTestCase):
     def test_no_more_than_a_line_is_read_in_a_pause(self) -> None:
         """Then nothing is read, and that nothing comes means nothing."""
         carrier = self.chunks_of(self.bob)
-        carrier.session.pause()
+        carrier.session._pause()
         self.bob.says(b"x" * 10)
         self.assertEqual(self.bob.wire.producerState, "producing")
         self.bob.says(b"x" * carrier._limit)
         self.assertEqual(self.bob.wire.producerState, "paused")
         self.pause()
         self.assertEqual(self.stage.reactor.getDelayedCalls(), [])
-        carrier.session.resume()
+        carrier.session._resume()
         self.assertEqual(self.bob.wire.producerState, "producing")
 
     def test_a_long_turn(self) -> None:

@@ -14,12 +14,21 @@ from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.carriers.detection import DETECTION_SECONDS, MAX_UNDECIDED, OPENINGS, STRANGERS, detect
+from chatd.carriers.detection import DETECTION_SECONDS, FOREIGN, MAX_UNDECIDED, detect
 from chatd.connections.session import REFUSAL_LINGER_SECONDS
 from chatd.core.limits import Limits
+from chatd.daemon.wires import AUTO, declared
 from tests.support.certificates import issue, self_signed
 from tests.support.daemon_process import Client, Daemon
 from tests.support.in_memory_daemon import Peer, StageTestCase
+
+TABLE = [
+    *((opening, wire.carrier) for wire in declared() if wire.name in AUTO for opening in wire.openings),
+    *((opening, name) for name, (openings, _) in FOREIGN.items() for opening in openings),
+]
+"""What ``auto`` tells apart."""
+
+OPENINGS = [opening for opening, _ in TABLE]
 
 PARTS = [b" ", b"\n", b"a", *(opening.start[:end] for opening in OPENINGS for end in (1, 2, None))]
 """What beginnings are made of."""
@@ -32,15 +41,15 @@ class Begun(SynchronousTestCase):
 
     def tells(self, read: bytes, over: bool = False) -> str | None:
         """What they do."""
-        return detect(read, OPENINGS, over)
+        return detect(read, TABLE, over, "")
 
     def test_each_opening_is_known_as_soon_as_it_is_complete(self) -> None:
         """And not one byte before; whatever follows makes no difference."""
-        for opening in OPENINGS:
+        for opening, target in TABLE:
             for end in range(1, len(opening.start)):
                 self.assertIsNone(self.tells(opening.start[:end]), opening)
             for rest in (b"", b"\n", b"\x00\xff{GET "):
-                self.assertEqual(self.tells(opening.start + rest), opening.name)
+                self.assertEqual(self.tells(opening.start + rest), target)
 
     def test_blanks_may_stand_before_json_alone(self) -> None:
         """As many as `MAX_UNDECIDED`; then it is text, of empty lines."""
@@ -85,10 +94,6 @@ class Begun(SynchronousTestCase):
         self.assertEqual(self.tells(b"Hello", over=True), "chunks")
         for start in (b"", b"\n", b"Hell", b"GET", b"NICK", b"\x16", b"\xef"):
             self.assertEqual(self.tells(start, over=True), "")
-
-    def test_every_name_is_a_carrier_or_a_stranger(self) -> None:
-        names = {opening.name for opening in OPENINGS}
-        self.assertEqual(names - {"json", "chunks", "frames"}, set(STRANGERS))
 
 
 class AutoTestCase(StageTestCase):
@@ -263,25 +268,25 @@ class Strangers(AutoTestCase):
     """Who is recognised and can't be served is told so, in one sentence, and goes."""
 
     def test_each_is_told_what_is_not_spoken_here(self) -> None:
-        for opening in OPENINGS:
-            if opening.name not in STRANGERS:
+        for opening, name in TABLE:
+            if name not in FOREIGN:
                 continue
             with capturedLogs() as logs:
                 peer = self.comes(opening.start + b"/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 peer.says(b"IAM alice\n")
-            self.assertEqual(peer.hears(), f"ERR bad_request {STRANGERS[opening.name]}\n".encode())
+            self.assertEqual(peer.hears(), f"ERR bad_request {FOREIGN[name][1]}\n".encode())
             self.assertFalse(peer.closed)
             self.stage.wait(REFUSAL_LINGER_SECONDS)
             self.assertEqual((peer.closed, peer.wire.aborted), (True, False))
             said = [log for log in logs if log.get("log_format") == "{peer} speaks {name}"]
-            self.assertEqual([(log["name"], log["log_level"].name) for log in said], [(opening.name, "info")])
+            self.assertEqual([(log["name"], log["log_level"].name) for log in said], [(name, "info")])
         self.assertEqual(self.told_bob(), [])
 
     def test_the_end_right_behind_changes_nothing(self) -> None:
         peer = self.comes(b"GET / HTTP/1.0\r\n\r\n")
         IHalfCloseableProtocol(peer.protocol).readConnectionLost()
         self.stage.wait(REFUSAL_LINGER_SECONDS)
-        self.assertEqual(peer.hears(), f"ERR bad_request {STRANGERS['HTTP']}\n".encode())
+        self.assertEqual(peer.hears(), f"ERR bad_request {FOREIGN['HTTP'][1]}\n".encode())
         self.assertTrue(peer.closed)
 
 
@@ -477,7 +482,7 @@ class Tls(SynchronousTestCase):
                 with daemon.connect("auto").says(proxy) as client:
                     client.socket = self.trust.wrap_socket(client.socket, server_hostname="localhost")
                     client.says(b"\x16\x03\x01\x00\x05hello")
-                    self.assertEqual(client.line(), f"ERR bad_request {STRANGERS['TLS']}")
+                    self.assertEqual(client.line(), f"ERR bad_request {FOREIGN['TLS'][1]}")
                     self.assertEqual(client.hears_rest(), b"")
                 self.assertNotIn("Traceback", daemon.log)
 

@@ -6,8 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.boundaries import Dialect
-from chatd.chat import service
+from chatd.boundaries import Dialect, Encoding, Payloads
+from chatd.carriers.carrier import wrap_line
+from chatd.carriers.json_stream import wrap_bare
+from chatd.chat import dispatch
 from chatd.chat.fanout import Fanout
 from chatd.connections.welcome_buffer import QUIET_SECONDS
 from chatd.core.events import LOBBY, Arrived, Conversation, Delivery, Departed, Entry, Event, User
@@ -25,7 +27,8 @@ class Ear:
     """A listener that keeps what it is given, piece by piece."""
 
     def __init__(self, dialect: Dialect = TEXT) -> None:
-        self.dialect = dialect
+        wrap = wrap_bare if isinstance(dialect, JsonDialect) else wrap_line
+        self.encoding = Encoding(dialect, wrap, not dialect.pace)
         self.pieces: list[bytes] = []
 
     def deliver(self, frame: bytes) -> None:
@@ -40,7 +43,7 @@ class Ear:
 class Stammer(TextDialect):
     """A dialect with a mistake: it can't say the second message."""
 
-    def encode(self, delivery: Delivery) -> bytes:
+    def encode(self, delivery: Delivery) -> Payloads:
         """Fail for one."""
         if isinstance(delivery, Entry) and delivery.id == 2:
             raise ZeroDivisionError
@@ -50,17 +53,17 @@ class Stammer(TextDialect):
 class Addressing(TextDialect):
     """A dialect with words of its own for whom an event is about."""
 
-    def encode_for_subject(self, delivery: Delivery) -> bytes:
+    def encode_for_subject(self, delivery: Delivery) -> Payloads:
         """Say so."""
-        return b"YOU"
+        return (b"YOU",)
 
 
 class Deaf(TextDialect):
     """A dialect that hears nothing."""
 
-    def encode(self, delivery: Delivery) -> bytes:
+    def encode(self, delivery: Delivery) -> Payloads:
         """Nothing."""
-        return b""
+        return ()
 
 
 ALICE = User(1, "alice", "alice", "#000000")
@@ -96,7 +99,7 @@ class Joined(SynchronousTestCase):
         fanout.add(message(1), Ear())
         fanout.add(message(2), Ear())
         fanout.end([course])
-        self.assertEqual(course.pieces, [COURSE.encode(message(1)), COURSE.encode(message(2))])
+        self.assertEqual(course.pieces, [*COURSE.encode(message(1)), *COURSE.encode(message(2))])
 
 
 class InPlace(SynchronousTestCase):
@@ -123,7 +126,7 @@ class InPlace(SynchronousTestCase):
         fanout.add(kicked, bob, [bob])
         fanout.end([alice, bob, carol])
         event = b"GEV wob kicked alice bob\n"
-        self.assertEqual(bob.pieces, [*frames(1), b"YOU", *frames(3)])
+        self.assertEqual(bob.pieces, [*frames(1), b"YOU\n", *frames(3)])
         self.assertEqual(alice.pieces, [*frames(1), event])
         self.assertEqual(carol.pieces, [event + b"".join(frames(3)) + event])
 
@@ -287,12 +290,12 @@ class InTheChat(StageTestCase):
 
     def test_in_a_crowd_presence_waits_for_company(self) -> None:
         """Up to a tenth of a second; but what is said next comes behind it, and so do answers."""
-        self.patch(service, "PRESENCE_BATCH_MIN_USERS", 2)
-        self.patch(service, "PRESENCE_DELAY_PER_USER_SECONDS", 1.0)
+        self.patch(dispatch, "PRESENCE_BATCH_MIN_USERS", 2)
+        self.patch(dispatch, "PRESENCE_DELAY_PER_USER_SECONDS", 1.0)
         bob = self.stage.text("bob")
         alice = self.stage.connect("text").says("IAM alice")
         self.assertEqual(bob.hears(), b"")
-        self.stage.wait(service.PRESENCE_DELAY_MAX_SECONDS)
+        self.stage.wait(dispatch.PRESENCE_DELAY_MAX_SECONDS)
         self.assertEqual(bob.hears(), b"ARR alice\n")
         self.stage.connect("text").says("IAM carol").hangs_up()
         self.assertEqual(bob.hears(), b"")
@@ -303,7 +306,7 @@ class InTheChat(StageTestCase):
             bob.says("WHO").lines(), ["ARR dave", "WHO bob", "WHO alice", "WHO dave", "END WHO 3"]
         )
         alice.hangs_up()
-        self.stage.wait(service.PRESENCE_DELAY_MAX_SECONDS)
+        self.stage.wait(dispatch.PRESENCE_DELAY_MAX_SECONDS)
         self.assertEqual(bob.hears(), b"LFT alice\n")
 
     def test_a_mistake_in_telling_is_nothing_to_whose_turn_it_is(self) -> None:

@@ -11,11 +11,12 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
+from chatd.boundaries import Payloads
 from chatd.chat import replay
-from chatd.chat.replay import Turns
+from chatd.chat.fair_queue import FairQueue
 from chatd.core.limits import Limits
+from chatd.core.records import entry_of
 from chatd.dialects import text
-from chatd.store.archive import logged
 from tests.support.in_memory_daemon import HINT, Peer, Stage, StageTestCase
 
 reactor: Any = _reactor
@@ -331,13 +332,13 @@ class LargePages(StageTestCase):
     def rows_read(self, peer: Peer, request: str) -> tuple[int, bytes]:
         """How many rows the answer to ``request`` took, and the answer."""
         found: list[int] = []
-        fetch = logged
+        fetch = entry_of
 
         def count(state: Any, row: Any) -> Any:
             found.append(row[0])
             return fetch(state, row)
 
-        self.patch(replay, "logged", count)
+        self.patch(replay, "entry_of", count)
         answer = peer.says(request)
         self.stage.wait(1)
         return len(found), answer.hears()
@@ -371,7 +372,7 @@ class LargePages(StageTestCase):
         formatted: list[int] = []
         item = text._message_item
 
-        def count(where: str, entry: Any) -> bytes:
+        def count(where: str, entry: Any) -> Payloads:
             formatted.append(entry.id)
             return item(where, entry)
 
@@ -387,12 +388,12 @@ class OneAtATime(TestCase):
 
     async def test_one_in_each_turn_in_the_order_of_asking(self) -> None:
         """Whatever else is due happens in between."""
-        turns = Turns(reactor)
+        turns = FairQueue(reactor)
         happened: list[str] = []
 
         async def read(name: str) -> None:
             for number in range(2):
-                await turns.next()
+                await turns.wait()
                 happened.append(f"{name}{number}")
 
         def tick(left: int) -> None:

@@ -10,9 +10,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatd.chat import service
+from chatd.chat import authority, dispatch
 from chatd.connections.welcome_buffer import LINE_BY_LINE_SECONDS, QUIET_SECONDS
-from chatd.core import rules
 from chatd.core.answers import Welcome
 from chatd.core.limits import Limits
 from chatd.dialects import text
@@ -280,8 +279,8 @@ class Failing(StageTestCase):
 
     def test_refusals_come_behind_what_was_told_before(self) -> None:
         """A departure that waits for company is told first, also to who leaves with the lost commit."""
-        self.patch(service, "PRESENCE_BATCH_MIN_USERS", 2)
-        self.patch(service, "PRESENCE_DELAY_PER_USER_SECONDS", 1.0)
+        self.patch(dispatch, "PRESENCE_BATCH_MIN_USERS", 2)
+        self.patch(dispatch, "PRESENCE_DELAY_PER_USER_SECONDS", 1.0)
         alice, bob, carol = [self.stage.text(nick) for nick in ("alice", "bob", "carol")]
         self.stage.wait(1)
         for peer in (alice, bob):
@@ -337,7 +336,7 @@ class Failing(StageTestCase):
         def internal_error(*_: object) -> None:
             raise ZeroDivisionError
 
-        patch = self.patch(rules, "decide", internal_error)
+        patch = self.patch(authority, "decide", internal_error)
         alice.asks(action="client-broadcast", msg="hello", ref=1)
         patch.restore()
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)

@@ -19,7 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client.language import ARGPARSE, _, explained, greeting, system
 from chatd.core.answers import Welcome
-from chatd.core.commands import COMMANDS, TYPED, Hello
+from chatd.core.commands import COMMANDS, TYPED_FIELDS, Hello
 from chatd.core.events import User
 from chatd.core.limits import Limits
 from chatd.core.names import BadName, parse_nick
@@ -27,6 +27,7 @@ from chatd.core.refusals import ECHO, REASONS, SENTENCES, Refusal
 from chatd.core.requests import Request
 from chatd.dialects.json import JsonDialect
 from chatd.locales import LOCALES
+from tests.support.framed import frames_of
 from tests.support.languages import speak
 
 SOURCES = LOCALES.parent
@@ -49,8 +50,10 @@ class French(SynchronousTestCase):
     def test_what_the_tables_of_the_core_say_is_marked(self) -> None:
         helps = [row.help for row in COMMANDS.values()]
         typed = {name for row in COMMANDS.values() if row.slash for name in row.typed}
-        self.assertLessEqual(typed, {*TYPED})
-        said = {*SENTENCES.values(), *REASONS.values(), *helps, *TYPED} - {"{why}"}  # no word of its own
+        self.assertLessEqual(typed, {*TYPED_FIELDS})
+        said = {*SENTENCES.values(), *REASONS.values(), *helps, *TYPED_FIELDS} - {
+            "{why}"
+        }  # no word of its own
         self.assertEqual(said - {message.id for message in french()}, set())
 
     def test_every_sentence_has_its_french(self) -> None:
@@ -86,7 +89,9 @@ class Greeting(SynchronousTestCase):
         dialect = JsonDialect(Limits())
         for returning, french in ((False, "Bonjour alice"), (True, "Content de vous revoir, alice !")):
             answer = Welcome(User(1, "alice", "alice", "#112233"), returning, 0, 0)
-            said = json.loads(dialect.encode_answer(Request(Hello("alice"), "client-hello"), answer))
+            said = json.loads(
+                frames_of(dialect.encode_answer, Request(Hello("alice"), "client-hello"), answer)
+            )
             self.assertEqual(greeting(said["msg"]), french)
 
     def test_others_are_left_their_own_words(self) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+from collections import deque
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -31,10 +33,14 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 
-from chatd.connections.outbox import CLOSE_TIMEOUT_SECONDS, Outbox, Turn
+from chatd.carriers.chunks import PORTION, Chunks
+from chatd.connections.outbox import CLOSE_TIMEOUT_SECONDS, FlushQueue, Outbox
 
 PACE = 0.04
-PORTION = 1000
+NextWrite = Callable[[deque[bytes]], bytes]
+
+NEXT_CHUNK: NextWrite = object.__new__(Chunks).next_write
+"""How the chat room's lines are cut."""
 CAP = 1024
 
 
@@ -72,14 +78,14 @@ class OutboxTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         """Make it."""
         self.clock = Clock()
-        self.turn = Turn(self.clock)
+        self.flush_queue = FlushQueue(self.clock)
         self.overflows = 0
         self.transport = Journaled()
         self.outbox = self.make(self.transport)
 
-    def make(self, transport: Journaled) -> Outbox:
+    def make(self, transport: Journaled, next_write: NextWrite = deque.popleft) -> Outbox:
         """An outbox in front of ``transport``."""
-        return Outbox(transport, self.clock, self.turn, CAP, self.overflow)
+        return Outbox(transport, self.clock, self.flush_queue, CAP, next_write, self.overflow)
 
     def overflow(self) -> None:
         """Count."""
@@ -116,25 +122,13 @@ class Turns(OutboxTestCase):
         self.put(b"")
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
-    def test_whoever_gets_the_same_gets_the_same_bytes(self) -> None:
-        """Joined once, however many are equally far; who has something else gets that."""
-        transports = [Journaled() for _ in range(3)]
-        frames = [b"one\n", b"two\n"]
-        for number, transport in enumerate(transports):
-            outbox = self.make(transport)
-            for frame in frames[number // 2 :]:
-                outbox.put(frame)
+    def test_a_frame_that_is_alone_is_not_copied(self) -> None:
+        """So one frame in memory serves everyone who gets it."""
+        frame = b"x" * 500 + b"\n"
+        self.put(frame)
         self.clock.advance(0)
-        (first,), (second,), (third,) = (transport.done for transport in transports)
-        self.assertEqual((first, third), (b"one\ntwo\n", b"two\n"))
-        self.assertIs(first, second)
-        self.assertIs(third, frames[1])
-        # What was joined is not kept for ever.
-        outbox.put(frames[0])
-        outbox.put(frames[1])
-        self.clock.advance(0)
-        self.assertEqual(transport.done[1], first)
-        self.assertIsNot(transport.done[1], first)
+        (written,) = self.transport.done
+        self.assertIs(written, frame)
 
     def test_one_who_is_cut_leaves_the_others(self) -> None:
         """Everyone else's turn comes."""
@@ -198,7 +192,9 @@ class Cap(OutboxTestCase):
         """The session has to know why before its connection is gone."""
         self.transport = Journaled()
         done = self.transport.done
-        outbox = Outbox(self.transport, self.clock, self.turn, 10, lambda: done.append("overflow"))
+        outbox = Outbox(
+            self.transport, self.clock, self.flush_queue, 10, deque.popleft, lambda: done.append("overflow")
+        )
         outbox.pauseProducing()
         outbox.put(b"x" * 11)
         self.assert_done("overflow", "abort")
@@ -284,7 +280,7 @@ class BackPressure(OutboxTestCase):
 
 
 class Pacing(OutboxTestCase):
-    """Clients that take one read for one line."""
+    """Clients that take one read for one frame."""
 
     def setUp(self) -> None:
         """Set the pace."""
@@ -299,12 +295,12 @@ class Pacing(OutboxTestCase):
             self.clock.advance(PACE / 2)
             self.assert_done(write)
 
-    def test_a_line_a_write(self) -> None:
-        """Of frames with one line, with several, and with no end."""
+    def test_a_frame_a_write(self) -> None:
+        """Whatever is in it."""
         self.put(b"one\n", b"two\nthree\n", b"{}", b"{}{}")
         self.clock.advance(0)
         self.assert_done(b"one\n")
-        self.assert_paced(b"two\n", b"three\n", b"{}", b"{}{}")
+        self.assert_paced(b"two\nthree\n", b"{}", b"{}{}")
         self.clock.advance(1)
         self.assert_done()
 
@@ -387,7 +383,7 @@ class Pacing(OutboxTestCase):
 
     def test_drained_when_the_last_line_left(self) -> None:
         """Not between two of them."""
-        self.put(b"one\ntwo\n")
+        self.put(b"one\n", b"two\n")
         drained = self.outbox.drained()
         self.clock.advance(0)
         self.assertNoResult(drained)
@@ -401,9 +397,10 @@ class Portions(OutboxTestCase):
     def setUp(self) -> None:
         """Set the pace."""
         super().setUp()
+        self.transport = Journaled()
+        self.outbox = self.make(self.transport, NEXT_CHUNK)
         self.outbox.cap = 100 * CAP
         self.outbox.pace = PACE
-        self.outbox.portion = PORTION
 
     def writes(self, *frames: bytes) -> list[bytes]:
         """How these are written."""
@@ -499,8 +496,8 @@ class StrictReaders(OutboxTestCase):
 
     def read_strictly(self, reader: socket.socket, transport: ToASocket, size: int, texts: list[str]) -> str:
         """What a client reads so much of at a time, as it is written."""
-        outbox = self.make(transport)
-        outbox.cap, outbox.pace, outbox.portion = 1000 * CAP, PACE, PORTION
+        outbox = self.make(transport, NEXT_CHUNK)
+        outbox.cap, outbox.pace = 1000 * CAP, PACE
         for text in texts:
             outbox.put(text.encode())
         heard, left, written = "", sum(len(text.encode()) for text in texts), 0
@@ -680,7 +677,9 @@ class Server(Protocol):
 
     def connectionMade(self) -> None:
         """Make the outbox, and greet: with TLS that is before the handshake."""
-        self.outbox = Outbox(self.transport, self.clock, Turn(global_reactor), BIG, self.overflow)
+        self.outbox = Outbox(
+            self.transport, self.clock, FlushQueue(global_reactor), BIG, deque.popleft, self.overflow
+        )
         self.outbox.put(b"WHO\n")
 
     def overflow(self) -> None:

@@ -22,6 +22,7 @@ from chatd.core.names import (
     parse_nick,
     skeleton,
 )
+from chatd.core.typed import KEYWORDS
 from chatd.dialects import text as text_dialect
 
 ANY_TEXT = st.text(st.characters(exclude_categories=[]), max_size=40)
@@ -147,7 +148,7 @@ ATTACKS = {
     "naïve": "na\u0131\u0308ve",
     "Élodie": "É1odie",
 }
-"""Whose name -> who looks like it, each in one alphabet."""
+"""Name -> names that look like it, each in one alphabet."""
 
 ORDINARY = """
     alice alicia alina ali all ann anna bill bell bob rob ian lan ilse lise elsie carl clara carol dave david
@@ -158,7 +159,7 @@ ORDINARY = """
 
 
 def refused(text: str) -> str:
-    """What somebody is told who would newly be called `text`, or nothing if they may be."""
+    """Why a new user cannot take the name `text`, empty if it is allowed."""
     try:
         check_new(parse_nick(text))
     except BadName as bad:
@@ -172,7 +173,7 @@ def alike(one: str, other: str) -> bool:
 
 
 def reason(text: str) -> str:
-    """What somebody is told whose name `text` would be, or nothing if it is one."""
+    """Why `text` is no name, empty if it is one."""
     try:
         parse_nick(text)
     except BadName as bad:
@@ -231,7 +232,7 @@ class Allowed(SynchronousTestCase):
         words = {found[0].lower() for value in written if (found := re.match(r"[A-Z]{3}(?=[ \n]|\Z)", value))}
         self.assertLess({"who", "arr", "arv", "lst", "gev", "end"}, words)
         self.assertEqual(words - RESERVED, set())
-        self.assertEqual({word.lower() for word in text_dialect.KEYWORDS} - RESERVED, set())
+        self.assertEqual({word.lower() for word in KEYWORDS} - RESERVED, set())
 
     @settings(deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
     @given(ANY_TEXT | TRICKY)
@@ -321,7 +322,7 @@ class Likeness(SynchronousTestCase):
 
 
 def new_or_skip(text: str) -> Name:
-    """The name, while an example that nobody can take is none."""
+    """The parsed nick; an example that is not allowed is discarded."""
     name = name_or_skip(text)
     try:
         check_new(name)
@@ -331,7 +332,7 @@ def new_or_skip(text: str) -> Name:
 
 
 def name_or_skip(text: str) -> Name:
-    """The group's name, while an example that isn't one is none."""
+    """The parsed name of a group; an example that is none is discarded."""
     try:
         return parse_group(text)
     except BadName:

@@ -1,4 +1,4 @@
-"""Every way the daemon says no is in one list, is used, and makes a sentence."""
+"""Every refusal is in one list, is used, and makes a sentence."""
 
 from __future__ import annotations
 

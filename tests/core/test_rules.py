@@ -1,4 +1,4 @@
-"""Who may do what, what comes of it, and who is told."""
+"""Who may do what, which events follow, and who receives them."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatd.core import commands as c
-from chatd.core.commands import COMMANDS, DECLARED, Command, Declaration
+from chatd.core.commands import COMMANDS, DECLARED, Command
+from chatd.core.declarations import Declaration
 from chatd.core.events import Event
 from chatd.core.limits import Limits
 from chatd.core.names import parse_group, skeleton
 from chatd.core.refusals import Refusal
 from chatd.core.rules import decide, member_of
 from chatd.core.state import Group, State
-from tests.support.rules_case import Chat, PlayTestCase
+from tests.support.rules_case import HISTORIES, NICKS, Chat, PlayTestCase
 
 ON_GROUPS = tuple(row for row in COMMANDS.values() if "group" in row.required)
 OF_ROLE = {"not_member", "not_operator", "not_owner"}
 
 
 class Lobby(PlayTestCase):
-    def test_a_broadcast_is_told_everyone(self) -> None:
+    def test_everyone_receives_a_broadcast(self) -> None:
         self.play("""
             alice: broadcast;hello; all
                 alice message lobby: hello; all
@@ -29,7 +30,7 @@ class Lobby(PlayTestCase):
 
 
 class Direct(PlayTestCase):
-    def test_two_people_have_one_conversation_whoever_began(self) -> None:
+    def test_two_users_have_one_conversation_in_either_direction(self) -> None:
         self.play("""
             bob: s;alice;hello
                 bob message direct alice: hello
@@ -40,8 +41,8 @@ class Direct(PlayTestCase):
         """)
         first, second = self.chat.decisions
         self.assertIs(first.events[0].conversation, second.events[0].conversation)
-        self.assertIs(first.opens, first.events[0].conversation)
-        self.assertIsNone(second.opens)
+        self.assertEqual(first.records, (first.events[0].conversation,))
+        self.assertEqual(second.records, ())
 
     def test_other_pairs_have_others(self) -> None:
         self.play("""
@@ -64,9 +65,9 @@ class Direct(PlayTestCase):
                 alice message direct alice: and bread
                 told: alice
         """)
-        self.assertIsNone(self.chat.decisions[1].opens)
+        self.assertEqual(self.chat.decisions[1].records, ())
 
-    def test_nobody_hears_who_was_never_here(self) -> None:
+    def test_an_unknown_user_is_refused(self) -> None:
         self.play("""
             alice: s;mallory;hello
                 no_such_user: unknown user: mallory
@@ -77,7 +78,7 @@ class Direct(PlayTestCase):
 
 class Creating(PlayTestCase):
     def test_a_name_that_looks_like_another_is_refused(self) -> None:
-        """A private group's name isn't told to those outside it."""
+        """The refusal does not reveal the name of a private group to non-members."""
         self.play("""
             alice: cg;wob
                 alice created wob: public
@@ -129,7 +130,7 @@ class Creating(PlayTestCase):
         """)
 
     def test_a_name_is_taken_in_any_case_and_even_by_a_private_group(self) -> None:
-        """Whose own spelling is not told."""
+        """The refusal does not reveal how a private group spells its name."""
         self.play("""
             alice: cg;Wob;private
                 alice created Wob: private
@@ -202,7 +203,7 @@ class Joining(PlayTestCase):
 
 
 class Entering(PlayTestCase):
-    def test_joins_unless_one_is_in(self) -> None:
+    def test_joins_unless_the_user_is_a_member(self) -> None:
         self.play("""
             alice: cg;wob
                 alice created wob: public
@@ -226,7 +227,7 @@ class Entering(PlayTestCase):
                 no_such_group: unknown group: den
         """)
 
-    def test_creates_only_when_told_so(self) -> None:
+    def test_creates_only_on_request(self) -> None:
         created = self.chat.does("alice", c.Enter("den", "create"))
         self.assertEqual([event.kind for event in created.events], ["created"])
         joined = self.chat.does("bob", c.Enter("Den", "create"))
@@ -248,7 +249,7 @@ class Images(PlayTestCase):
             decision = self.chat.does("alice", asked)
             (event,) = decision.events
             self.assertEqual((event.kind, event.said, event.body), ("image", True, "##"))
-            self.assertEqual((event.conversation.kind, decision.audience), (where, audience))
+            self.assertEqual((event.conversation.kind, self.chat.audiences[-1]), (where, [audience]))
 
 
 class Speaking(PlayTestCase):
@@ -330,11 +331,11 @@ class Leaving(PlayTestCase):
                 told: alice bob carol
             bob: j;wob
                 bob joined wob
-                told: alice carol bob
+                told: alice bob carol
             alice: leave;wob
                 alice left wob
                 alice promoted wob carol: owner
-                told: alice carol bob
+                told: alice bob carol
             wob?
                 public: carol (owner), bob (member)
         """)
@@ -380,7 +381,7 @@ class Leaving(PlayTestCase):
                 private: alice (owner)
         """)
 
-    def test_only_the_last_owner_does(self) -> None:
+    def test_no_other_user_walks_back_into_it(self) -> None:
         self.play("""
             alice: cg;wob;private
                 alice created wob: private
@@ -418,7 +419,7 @@ class Leaving(PlayTestCase):
                 told: bob
             alice: j;wob
                 alice joined wob
-                told: bob alice
+                told: alice bob
             wob?
                 public: bob (owner), alice (member)
         """)
@@ -480,7 +481,7 @@ class Inviting(PlayTestCase):
 
 
 class Kicking(PlayTestCase):
-    def test_the_kicked_are_told_and_may_come_back(self) -> None:
+    def test_a_kicked_user_is_told_and_may_come_back(self) -> None:
         self.play("""
             alice: cg;wob
                 alice created wob: public
@@ -743,7 +744,7 @@ class WhoMay(PlayTestCase):
             self.chat.outcome(line)
 
     def refusal(self, nick: str, row: Declaration, dest: str = "carol") -> Refusal | None:
-        """How ``nick`` would be refused on wob, if at all; nothing comes of it either way."""
+        """How a command of ``nick`` on wob is refused, or None; the state does not change."""
         values = {"group": "wob", "dest": dest, "msg": "hello", "visibility": "private"}
         asked = row.build({name: values[name] for name in row.required}, Limits())
         actor = self.chat.user(nick)
@@ -756,7 +757,7 @@ class WhoMay(PlayTestCase):
             return refusal
         return None
 
-    def test_who_is_refused_for_what_they_are(self) -> None:
+    def test_which_role_is_refused_which_command(self) -> None:
         refused_to = {
             "identified": {},
             "members": {"dave": "not_member"},
@@ -781,41 +782,14 @@ class WhoMay(PlayTestCase):
                 self.assertEqual(hidden.text, "unknown group: wob")
 
 
-NICKS = ("ann", "Bob", "cid", "dee")
-GROUPS = ("wob", "WOB", "den")
-A_NICK = st.sampled_from((*NICKS, "BOB", "mallory", "not a nick"))
-A_GROUP = st.sampled_from((*GROUPS, "nowhere", "#bad"))
-VALUES = {
-    "group": A_GROUP,
-    "dest": A_NICK,
-    "visibility": st.sampled_from(("public", "private")),
-    "msg": st.just("hello"),
-    "kind": st.sampled_from(("message", "image")),
-    "missing": st.sampled_from(("refuse", "create")),
-    "reason": st.sampled_from(("", "loud")),
-    "topic": st.sampled_from(("", "weather")),
-}
-DECIDED = [row for row in COMMANDS.values() if row.answer == "ack"]
-A_COMMAND: st.SearchStrategy[Command] = st.sampled_from(DECIDED).flatmap(
-    lambda row: st.builds(row.command, **{name: VALUES[name] for name in row.fields})
-)
-# Most random commands are refused: a group with people in it comes first, so that there is something to undo.
-OPENING = (
-    ("ann", c.CreateGroup("wob")),
-    ("Bob", c.Join("wob")),
-    ("cid", c.Join("wob")),
-    ("ann", c.Promote("wob", "Bob")),
-)
-
-
 def groups(state: State) -> list[Group]:
-    """Every group there is."""
+    """All groups."""
     found = [state.find_group(there.name) for there in state.conversations.values() if there.kind == "group"]
     return [group for group in found if group is not None]
 
 
 def contents(state: State) -> object:
-    """All that a state knows, for comparison."""
+    """The contents of a state, for comparison."""
     held = [
         (
             group.conversation.id,
@@ -835,26 +809,25 @@ def contents(state: State) -> object:
 
 class AnyHistory(PlayTestCase):
     @settings(max_examples=150, deadline=None)
-    @given(st.lists(st.tuples(st.sampled_from(NICKS), A_COMMAND), max_size=60))
+    @given(HISTORIES)
     def test_leaves_a_sound_state_that_its_events_give_again(self, acts: list[tuple[str, Command]]) -> None:
         chat = Chat(*NICKS)
-        for nick, asked in (*OPENING, *acts):
+        for nick, asked in acts:
             before = contents(chat.state)
             try:
-                decision = chat.does(nick, asked)
+                chat.does(nick, asked)
             except Refusal as refusal:
                 self.assertIn(refusal.code, DECLARED[type(asked)].refused)
                 self.assertTrue(refusal.text)
                 self.assertEqual(contents(chat.state), before)
                 continue
-            self.check_audience(chat, decision.events, decision.audience)
             self.check_groups(chat.state)
         again = State()
         for user in chat.state.users.values():
-            again.admit(user)
+            again.apply(user)
         for decision in chat.decisions:
-            if decision.opens is not None:
-                again.open(decision.opens)
+            for record in decision.records:
+                again.apply(record)
         by_group: list[Event] = [event for decision in chat.decisions for event in decision.events]
         by_group.sort(key=lambda event: event.conversation.id)
         for event in by_group:
@@ -862,7 +835,7 @@ class AnyHistory(PlayTestCase):
         self.assertEqual(contents(again), contents(chat.state))
 
     def check_groups(self, state: State) -> None:
-        """What holds for every group at any time."""
+        """Check the invariants of every group."""
         for group in groups(state):
             members = set(group.members)
             self.assertTrue(not members or group.owner.id in members)
@@ -870,17 +843,4 @@ class AnyHistory(PlayTestCase):
             self.assertFalse(members & set(group.banned))
             self.assertFalse(members & group.invited)
             self.assertFalse(group.invited & set(group.banned))
-            self.assertEqual(group.audience, tuple(group.members))
-
-    def check_audience(self, chat: Chat, events: tuple[Event, ...], audience: tuple[int, ...] | None) -> None:
-        """Whoever is in the group afterwards, did it or suffered it is told, each once."""
-        if audience is None or not events:
-            return
-        concerned = {event.actor.id for event in events}
-        concerned |= {event.subject.id for event in events if event.subject is not None}
-        conversation = events[0].conversation
-        for group in groups(chat.state):
-            if group.conversation is conversation:
-                concerned |= set(group.members)
-        self.assertEqual(set(audience), concerned)
-        self.assertEqual(len(audience), len(concerned))
+            self.assertEqual(group.audience, tuple(sorted(group.members)))

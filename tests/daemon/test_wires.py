@@ -14,11 +14,11 @@ from twisted.internet.protocol import Protocol
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from chatd import dialects
-from chatd.core.limits import Limits
 from chatd.daemon.config import Config
-from chatd.daemon.wires import declared, wires
+from chatd.daemon.wires import declared
 from chatd.daemon.wiring import assemble, parse_listener
 from tests.support import wire_contract as contract
+from tests.support.in_memory_daemon import Peer, Stage
 from tests.support.wire_samples import MANNERS, Manner
 
 reactor: Any = global_reactor
@@ -58,26 +58,41 @@ class Discovery(SynchronousTestCase):
     def test_each_is_held_to_the_contract(self) -> None:
         """And each of its ways to travel has a manner."""
         self.assertEqual(
-            {"auto", *declared()}, {wire for manner in MANNERS.values() for wire in manner.wires}
+            {"auto", *(wire.name for wire in declared())},
+            {wire for manner in MANNERS.values() for wire in manner.wires},
         )
-        for wire, ways in declared().items():
-            spoken = [manner for manner in MANNERS.values() if wire in manner.wires]
-            self.assertGreaterEqual(len(spoken), len(ways), wire)
+        carriers: dict[str, list[str]] = {}
+        for wire in declared():
+            carriers.setdefault(wire.name, []).append(wire.carrier)
+        for name, ways in carriers.items():
+            spoken = [manner for manner in MANNERS.values() if name in manner.wires]
+            self.assertGreaterEqual(len(spoken), len(ways), name)
 
     def test_no_two_modules_bring_the_same_one(self) -> None:
         """The second would hide the first."""
-        brought = [name for module in _modules() for name in getattr(module, "WIRES", ())]
-        self.assertEqual(sorted(brought), sorted(declared()))
-        self.assertNotIn("auto", brought)
+        brought = [
+            (wire.name, wire.carrier) for module in _modules() for wire in getattr(module, "WIRES", ())
+        ]
+        self.assertEqual(len(set(brought)), len(brought))
+        self.assertEqual(set(brought), {(wire.name, wire.carrier) for wire in declared()})
+        self.assertNotIn("auto", dict(brought))
 
     def test_a_port_for_all_shares_their_dialects(self) -> None:
         """So that what is told is encoded once, wherever somebody came from."""
-        found = wires(Limits())
-        carrier: Any = found["auto"].carrier
-        ways = carrier.args[0]
-        self.assertIs(ways["lines"][1], found["text"].dialect)
-        self.assertIs(ways["json"][1], found["json"].dialect)
-        self.assertIs(ways["chunks"][1], found["tp6"].dialect)
+        stage = Stage(Path(self.mktemp()) / "chat.db")
+        self.addCleanup(lambda: stage.close())
+        for wire, first in (("text", b"IAM a\n"), ("json", b'{"action":"client-hello","from":"b"}\n')):
+            alone = stage.connect(wire).says(first.replace(b"a\n", b"alone\n").replace(b'"b"', b'"bob"'))
+            auto = stage.connect("auto").says(first)
+            stage.wait(1)
+            here, there = (any_session(peer) for peer in (alone, auto))
+            self.assertIs(here.dialect, there.dialect)
+
+
+def any_session(peer: Peer) -> Any:
+    """The session behind this client's connection, however it came about."""
+    protocol: Any = peer.protocol
+    return getattr(protocol, "_carrier", protocol).session
 
 
 def _modules() -> list[Any]:

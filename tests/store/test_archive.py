@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.events import LOBBY, SAID, Conversation, Kind, User
+from chatd.core.records import Slice, Snapshot, entry_of
 from chatd.store import archive
-from chatd.store.archive import Archive, Slice, Snapshot, load, logged
+from chatd.store.archive import Archive, load
 from tests.support.in_memory_daemon import ThreadlessPool
 from tests.support.journal_case import Desk, DeskTestCase
 
@@ -120,7 +121,7 @@ class Pages(DeskTestCase):
         self.desk.submit("ban", draft)
         self.desk.turn()
         found = self.successResultOf(self.desk.archive.page(self.wob, True, None, None, 1, ANY, EVER))
-        entry = logged(self.desk.state, found.rows[0])
+        entry = entry_of(self.desk.state, found.rows[0])
         self.assertEqual((entry.id, entry.seq, entry.at), (20, 14, draft.at))
         event = entry.event
         self.assertIs(event.conversation, self.wob)

@@ -10,7 +10,8 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.store.schema import APPLICATION_ID, Lock, StoreError, migrations, prepare
+from chatd.store.errors import StoreError
+from chatd.store.schema import APPLICATION_ID, Lock, migrations, prepare
 
 NEXT = """
     ALTER TABLE users ADD COLUMN shoe_size INTEGER;

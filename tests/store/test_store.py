@@ -15,8 +15,10 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from chatd.core.events import LOBBY, Event, User
-from chatd.store.journal import Draft, Journal
-from chatd.store.schema import StoreError, migrations
+from chatd.core.records import Draft
+from chatd.store.errors import StoreError
+from chatd.store.journal import Journal
+from chatd.store.schema import migrations
 from chatd.store.store import Durability, Store
 from tests.support.in_memory_daemon import ThreadlessPool
 from tests.support.journal_case import Desk, DeskTestCase

@@ -19,13 +19,16 @@ from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatd.chat.authority import OpenJournal
 from chatd.chat.delivery_log import DeliveryLog
+from chatd.chat.presence import Authenticate
 from chatd.chat.service import Chat
 from chatd.connections.factory import ChatFactory, Sessions
 from chatd.connections.welcome_buffer import QUIET_SECONDS
 from chatd.core.events import Delivery
 from chatd.core.limits import Limits
-from chatd.daemon.wires import wires
+from chatd.core.records import Snapshot
+from chatd.daemon.wires import protocols
 from chatd.store.archive import Archive
 from chatd.store.journal import Journal
 from chatd.store.store import Store
@@ -205,6 +208,7 @@ class Stage:
         limits: Limits | None = None,
         witness: Callable[[Delivery, bool], None] | None = None,
         delivery_log: DeliveryLog | None = None,
+        authenticate: Authenticate | None = None,
     ) -> None:
         self.reactor = MemoryReactorClock()
         self.reactor.advance(1_000_000_000)
@@ -220,14 +224,29 @@ class Stage:
         assert isinstance(readers, ThreadlessPool)
         self.readers = readers
         now = self.reactor.seconds
-        self.chat = Chat(snapshot, self.archive, self.reactor, now, self.limits, witness, delivery_log)
-        self.journal = Journal(self.writer, self.reactor, snapshot, self.chat.recover, self.chat.end_commit)
-        self.chat.write_to(self.journal)
+        self.chat = Chat(
+            snapshot,
+            self.archive,
+            self._open_journal(snapshot),
+            self.reactor,
+            now,
+            self.limits,
+            witness,
+            delivery_log,
+            authenticate,
+        )
         self.sessions = Sessions(self.chat, self.reactor, self.limits)
         self._factories = {
-            name: ChatFactory(self.sessions, wire) for name, wire in wires(self.limits).items()
+            name: ChatFactory(self.sessions, make) for name, make in protocols(self.limits).items()
         }
         self._port = 40_000
+
+    def _open_journal(self, snapshot: Snapshot) -> OpenJournal:
+        def open_journal(on_failure: Callable[[], None], on_commit: Callable[[], None]) -> Journal:
+            self.journal = Journal(self.writer, self.reactor, snapshot, on_failure, on_commit)
+            return self.journal
+
+        return open_journal
 
     def settle(self) -> None:
         """Let what is due happen, until nothing is."""

@@ -13,8 +13,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.events import LOBBY, Conversation, Entry, Event, Kind, User
 from chatd.core.names import parse_nick
+from chatd.core.records import Draft, Record
 from chatd.core.state import State
-from chatd.store.journal import Draft, Journal, Record
+from chatd.store.journal import Journal
 from chatd.store.store import Store
 from tests.support.in_memory_daemon import ThreadlessPool
 
@@ -94,7 +95,7 @@ class Desk:
         if known is not None:
             return known
         user = self.state.new_user(parse_nick(nick))
-        self.state.admit(user)
+        self.state.apply(user)
         self.submit(nick, user)
         return user
 
@@ -103,14 +104,14 @@ class Desk:
         found = self.state.direct(one, other)
         if found is None:
             found = self.state.new_conversation("direct", pair=(one, other))
-            self.state.open(found)
+            self.state.apply(found)
             self.submit("direct", found)
         return found
 
     def group(self, name: str, owner: User) -> Conversation:
         """A new public group, on disk with the next commit."""
         conversation = self.state.new_conversation("group", name)
-        self.state.open(conversation)
+        self.state.apply(conversation)
         created = self.draft(owner, "public", conversation, "created")
         self.state.apply(created.event)
         self.submit(name, conversation, created)

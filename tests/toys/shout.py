@@ -7,24 +7,24 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from chatd.boundaries import Wires
+from chatd.boundaries import Payloads
 from chatd.core.answers import Answer, Welcome
 from chatd.core.commands import COMMANDS
 from chatd.core.events import Delivery, Entry
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
+from chatd.core.wires import Wire
 
 
 class ShoutDialect:
     """The only way to shout."""
 
-    greeting = b"WHO IS THERE?\n"
+    greeting: Final = (b"WHO IS THERE?",)
     requires_login = False
     pages: Literal["none"] = "none"
     list_size = 1024
     pace = 0.0
-    portion = 0
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -43,30 +43,30 @@ class ShoutDialect:
         except Refusal as refusal:
             return Request(refusal)
 
-    def encode_answer(self, request: Request, answer: Answer) -> bytes:
+    def encode_answer(self, request: Request, answer: Answer) -> Payloads:
         """See `Dialect.encode_answer`."""
-        return _line(f"HELLO {answer.user.nick}!") if isinstance(answer, Welcome) else b""
+        return _line(f"HELLO {answer.user.nick}!") if isinstance(answer, Welcome) else ()
 
-    def encode_refusal(self, request: Request | None, refusal: Refusal) -> bytes:
+    def encode_refusal(self, request: Request | None, refusal: Refusal) -> Payloads:
         """See `Dialect.encode_refusal`."""
         return _line(f"NO, {refusal.text}!")
 
-    def encode(self, delivery: Delivery) -> bytes:
+    def encode(self, delivery: Delivery) -> Payloads:
         """See `Dialect.encode`."""
         if isinstance(delivery, Entry) and delivery.event.said:
             return _line(f"{delivery.event.actor.nick}: {delivery.event.body.upper()}!")
-        return b""
+        return ()
 
-    def encode_for_subject(self, delivery: Delivery) -> bytes:
+    def encode_for_subject(self, delivery: Delivery) -> Payloads:
         """See `Dialect.encode_for_subject`."""
         return self.encode(delivery)
 
 
-def _line(text: str) -> bytes:
-    return " ".join(text.splitlines()).encode() + b"\n"
+def _line(text: str) -> Payloads:
+    return (" ".join(text.splitlines()).encode(),)
 
 
-WIRES: Final[Wires] = {"shout": {"lines": ShoutDialect}}
+WIRES: Final = (Wire("shout", "lines", ShoutDialect),)
 
 # What tests/daemon/test_wires.py has to know: how somebody shouts.
 MANNERS: Final = {

@@ -1,0 +1,136 @@
+"""The authority of the chat: the names in use, the state, the rules, and the journal.
+
+It alone decides. What it decides reaches clients through the journal, in one order of turns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+
+from chatd.boundaries import Archive, Client, Clock, Journal
+from chatd.core import commands as c
+from chatd.core.audience import audience
+from chatd.core.events import User
+from chatd.core.login import Login, log_in
+from chatd.core.records import Draft, Record, Snapshot
+from chatd.core.requests import Request
+from chatd.core.rules import Decision, decide
+from chatd.store.errors import StoreError
+
+RELOAD_RETRY_SECONDS: Final = 1.0
+"""Pause between attempts to read the store again after a failed transaction."""
+
+Audience = tuple[int, ...] | None
+"""The ids of the users who are told an entry; None for everyone connected."""
+
+OpenJournal = Callable[[Callable[[], None], Callable[[], None]], Journal]
+"""Makes the journal. Its arguments are called after a failed transaction, and after the tasks of a commit."""
+
+
+class Authority:
+    """Decides commands and applies them in memory at once.
+
+    ``now`` is the time of day, in seconds since 1970: it stamps entries and orders nothing. ``on_commit`` is
+    called when the tasks of a commit have had their turns.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        archive: Archive,
+        open_journal: OpenJournal,
+        clock: Clock,
+        now: Callable[[], float],
+        on_commit: Callable[[], None],
+    ) -> None:
+        self.state = snapshot.state
+        self.journal = open_journal(self._recover, on_commit)
+        self.recovering = False
+        """Whether the store is being read again after a failed transaction: nothing can be decided."""
+        self._archive = archive
+        self._clock = clock
+        self._now = now
+        # Who has which name, by its key, in the order of arrival.
+        self._names: dict[str, Client] = {}
+
+    @property
+    def presence(self) -> dict[str, User]:
+        """The users who are logged in, by the key of their name, in the order of arrival."""
+        return {key: client.user for key, client in self._names.items() if client.user is not None}
+
+    def now(self) -> int:
+        """The time of day in ms since 1970."""
+        return int(self._now() * 1000)
+
+    def log_in(self, client: Client, hello: c.Hello) -> Login:
+        """Give ``client`` the name that ``hello`` asks for. Raises `Refusal`.
+
+        The records of the decision have to be stored by the caller.
+        """
+        login = log_in(self.state, self._names, hello)
+        for record in login.decision.records:
+            self.state.apply(record)
+        client.log_in(login.user, updates_read_marker=hello.missed == "send")
+        self._names[login.user.key] = client
+        return login
+
+    def free_name(self, client: Client) -> bool:
+        """Free the name of ``client``; returns whether it had one."""
+        user = client.user
+        if user is None or self._names.get(user.key) is not client:
+            return False
+        del self._names[user.key]
+        return True
+
+    def undo_login(self, client: Client) -> None:
+        """The login of ``client`` was rolled back: it has no name."""
+        self.free_name(client)
+        client.undo_login()
+
+    def decide(self, user: User, command: c.Command) -> Decision:
+        """What ``command`` by ``user`` comes to in the present state. Raises `Refusal`."""
+        return decide(self.state, user, command)
+
+    def apply(self, request: Request, decision: Decision) -> tuple[list[Record], list[Audience]]:
+        """Apply ``decision``: what has to be stored, and the audience of each event."""
+        state, at = self.state, self.now()
+        records: list[Record] = [*decision.records]
+        for record in decision.records:
+            state.apply(record)
+        # Only messages are told apart by their ref: other commands are refused, or harmless, the second time.
+        ref = None if request.ref is None or not decision.events[0].said else str(request.ref)
+        audiences: list[Audience] = []
+        for event in decision.events:
+            audiences.append(audience(state, event))
+            state.apply(event)
+            records.append(Draft(event, at, ref))
+        return records, audiences
+
+    def _recover(self) -> None:
+        """Forget what memory holds beyond the disk: a transaction failed."""
+        if not self.recovering:
+            self.recovering = True
+            Deferred.fromCoroutine(self._reload()).addErrback(
+                lambda failure: self._log.failure("bug while reading the store again", failure)
+            )
+
+    async def _reload(self) -> None:
+        while True:
+            try:
+                snapshot = await self._archive.load()
+                break
+            except StoreError as error:
+                self._log.error("can't read the database: {why}", why=str(error))
+            except Exception:
+                self._log.failure("can't understand the database")
+            await deferLater(self._clock, RELOAD_RETRY_SECONDS, lambda: None)  # type: ignore[arg-type]
+        self.state = snapshot.state
+        self.journal.resume(snapshot)
+        self.recovering = False

@@ -1,0 +1,143 @@
+"""Arrivals and departures: login, welcome and catch-up; goodbye and the end of a connection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+
+from twisted.internet.defer import Deferred
+
+from chatd.boundaries import Client
+from chatd.chat.authority import Authority
+from chatd.chat.dispatch import Dispatcher
+from chatd.chat.replay import Replay
+from chatd.chat.turns import Turns, not_read
+from chatd.core.answers import Goodbye, Welcome
+from chatd.core.commands import Hello
+from chatd.core.events import Arrived, Departed
+from chatd.core.login import Login
+from chatd.core.refusals import Refusal
+from chatd.core.requests import Request
+from chatd.store.errors import NotStored, ReadFailed
+
+Authenticate = Callable[[Hello, str], Deferred[None] | None]
+"""Verifies a hello from an address before it is decided; None when there is nothing to wait for.
+
+The Deferred fails with the `Refusal` that the client is given.
+"""
+
+
+class Presence:
+    """Lets clients in and out. ``authenticate`` verifies each hello; without it every hello is honest."""
+
+    def __init__(
+        self,
+        authority: Authority,
+        dispatcher: Dispatcher,
+        replay: Replay,
+        turns: Turns,
+        authenticate: Authenticate | None,
+    ) -> None:
+        self._authority = authority
+        self._journal = authority.journal
+        self._dispatcher = dispatcher
+        self._replay = replay
+        self._turns = turns
+        self._authenticate = authenticate
+
+    def log_in(self, client: Client, request: Request, hello: Hello) -> bool:
+        """Decide ``hello``, which ``request`` is or implies by naming a sender. Raises `Refusal`.
+
+        Returns whether ``request`` can be decided now: it is no hello, and ``client`` need not wait.
+        """
+        verifying = None if self._authenticate is None else self._authenticate(hello, client.peer)
+        if verifying is None:
+            return self._decide(client, request, hello)
+        self._turns.run(client, request, self._log_in_later(client, request, hello, verifying), paused=True)
+        return False
+
+    async def _log_in_later(
+        self, client: Client, request: Request, hello: Hello, verifying: Deferred[None]
+    ) -> None:
+        await verifying
+        if not client.leaving and self._decide(client, request, hello):
+            client.ask_later(request)
+
+    def _decide(self, client: Client, request: Request, hello: Hello) -> bool:
+        login = self._authority.log_in(client, hello)
+        catches_up = hello.since is not None or (login.returning and client.updates_read_marker)
+        is_hello = request.command is hello
+        arrival = self._arrive(client, request if is_hello else None, hello, login, catches_up)
+        self._turns.run(client, request if is_hello else None, arrival, paused=catches_up)
+        if catches_up and not is_hello:
+            client.ask_later(request)
+        return not is_hello and not catches_up
+
+    async def _arrive(
+        self, client: Client, request: Request | None, hello: Hello, login: Login, catches_up: bool
+    ) -> None:
+        """Welcome ``client`` in its turn, tell the others, and send what the client has missed."""
+        try:
+            await self._journal.turn(*login.decision.records)
+        except NotStored:
+            self._dispatcher.flush()
+            self._authority.undo_login(client)
+            raise
+        try:
+            self._welcome(client, request, login)
+            if catches_up and not client.closed:
+                client.hold()
+                await self._replay.catch_up(client, login.user, hello)
+        except ReadFailed as error:
+            # The client can't go on with a gap: it has to come back.
+            self._turns.log_read_failure(error)
+            self.quit(client, None, not_read())
+        except Exception:
+            # The client has half arrived: it has to come back.
+            client.internal_error(request)
+            self.quit(client, None)
+
+    def _welcome(self, client: Client, request: Request | None, login: Login) -> None:
+        user, returning = login.user, login.returning
+        self._dispatcher.arrive(client, user, Arrived(user, returning, self._authority.now()))
+        cursor = self._journal.last_delivered_id
+        seen = self._journal.seen(user) if returning else cursor
+        client.missed = (seen, cursor if client.updates_read_marker else None)
+        if request is not None:
+            client.answer(request, Welcome(user, returning, cursor, seen))
+        if not client.closed:
+            self._dispatcher.enter(client, user)
+
+    def quit(self, client: Client, request: Request | None, refusal: Refusal | None = None) -> None:
+        """Close ``client`` in its turn, with an answer to ``request`` or with ``refusal``."""
+        client.leave()
+        self._turns.run(client, request, self._say_goodbye(client, request, refusal))
+
+    async def _say_goodbye(self, client: Client, request: Request | None, refusal: Refusal | None) -> None:
+        with suppress(NotStored):
+            await self._turns.wait()
+        user = client.user
+        self.depart(client)
+        if request is not None:
+            client.answer(request, Goodbye(user))
+        if refusal is not None:
+            self._turns.log_refusal(client, refusal)
+            client.refuse(None, refusal)
+        client.close()
+
+    def depart(self, client: Client) -> None:
+        """``client`` is gone: its name is free at once, and the others learn it in its turn."""
+        user = client.user
+        if user is None or not self._authority.free_name(client):
+            return
+        if self._dispatcher.leave(client, user):
+            client.max_id = self._journal.last_delivered_id
+        departed = Departed(user, self._authority.now())
+        self._turns.run(client, None, self._announce_departure(client, departed))
+
+    async def _announce_departure(self, client: Client, departed: Departed) -> None:
+        with suppress(NotStored):
+            await self._journal.turn()
+        # Without a user its arrival was rolled back, so that nobody knows of it.
+        if client.user is not None:
+            self._dispatcher.depart(departed)

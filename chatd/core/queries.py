@@ -1,0 +1,76 @@
+"""What can be asked about the chat without changing it: the lists, and which conversation a command reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from chatd.core import commands as c
+from chatd.core.answers import Answer, Clients, GroupLine, Groups, Help, Member, Members
+from chatd.core.events import LOBBY, Conversation, User
+from chatd.core.rules import member_of
+from chatd.core.state import State
+
+Presence = Mapping[str, User]
+"""The users who are logged in, by the key of their name, in the order of arrival."""
+
+
+def answer_list(state: State, presence: Presence, reader: User | None, command: c.Command) -> Answer:
+    """The answer to a command of `LISTS` by ``reader``, which is None before a login.
+
+    Raises `Refusal` ``no_such_group`` or ``not_member``.
+    """
+    return LISTS[type(command)](state, presence, reader, command)
+
+
+def conversation_read(
+    state: State, reader: User, command: c.ListMessages | c.ListStates | c.History
+) -> Conversation:
+    """The conversation that ``command`` by ``reader`` reads.
+
+    Two users who never talked have an empty conversation with the id 0, which is not in ``state``. Raises
+    `Refusal` ``no_such_group``, ``not_member`` or ``no_such_user``.
+    """
+    if command.group is not None:
+        return member_of(state, reader, command.group).conversation
+    if command.dest is None:
+        return LOBBY
+    friend = state.user(command.dest)
+    pair = (reader, friend) if reader.id < friend.id else (friend, reader)
+    return state.direct(reader, friend) or Conversation(0, "direct", pair=pair)
+
+
+def _clients(state: State, presence: Presence, reader: User, command: c.ListClients) -> Clients:
+    return Clients(tuple(user.nick for user in list(presence.values())[command.skip :]))
+
+
+def _members(state: State, presence: Presence, reader: User, command: c.ListMembers) -> Members:
+    group = member_of(state, reader, command.group)
+    members = list(group.members.values())[command.skip :]
+    return Members(
+        group.name,
+        tuple(Member(user.nick, group.role(user), user.key in presence) for user in members),
+    )
+
+
+def _groups(state: State, presence: Presence, reader: User, command: c.ListGroups) -> Groups:
+    return Groups(
+        tuple(
+            GroupLine(group.name, group.visibility, group.topic, len(group.members), group.role(reader))
+            for group in state.groups_seen_by(reader)[command.skip :]
+        )
+    )
+
+
+def _help(state: State, presence: Presence, reader: User | None, command: c.AskHelp) -> Help:
+    return Help(tuple(c.COMMANDS.values()))
+
+
+# Each query takes the command class of its own line, which the type of a dict cannot express.
+LISTS: Final[dict[type[c.Command], Callable[[State, Presence, Any, Any], Answer]]] = {
+    c.ListClients: _clients,
+    c.ListMembers: _members,
+    c.ListGroups: _groups,
+    c.AskHelp: _help,
+}
+"""The commands that are answered from memory, with the function that answers each."""
