@@ -39,7 +39,7 @@ FOREIGN: Final[Mapping[str, tuple[tuple[Opening, ...], str]]] = {
     "TLS": ((Opening(b"\x16\x03"),), NO_TLS),
     "IRC": (
         tuple(map(Opening, (b"NICK ", b"USER ", b"CAP ", b"PASS "))),
-        N_("this daemon speaks no IRC: connect with telnet and say IAM and a nick"),
+        N_("IRC is not supported: connect with telnet and send IAM and a nick"),
     ),
     "HTTP": (
         tuple(

@@ -11,8 +11,8 @@ from typing import Final
 
 from chatd.core.language import N_
 
-NO_HTTP: Final = N_("this daemon speaks no HTTP: connect with a chat client")
-NO_TLS: Final = N_("there is no TLS at this port: connect without it")
+NO_HTTP: Final = N_("HTTP is not supported: connect with a chat client")
+NO_TLS: Final = N_("TLS is not supported on this port: connect without TLS")
 """What whoever speaks HTTP or TLS is told."""
 
 TLS: Final = b"\x16"
