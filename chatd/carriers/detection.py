@@ -1,12 +1,12 @@
-"""One port for many wires: the first bytes of a client decide which protocol gets the connection.
+"""One port for many wires: the first bytes of a client decide which carrier gets its connection.
 
-No session exists before that. The whole connection, with what was read, is handed to a carrier, to TLS, or
-to any other protocol.
+There is no session, and no outbox, before that. The whole connection, with what was read, is handed to a
+carrier or to TLS.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
 from twisted.internet.interfaces import (
@@ -22,65 +22,34 @@ from zope.interface import implementer
 
 from chatd.boundaries import Dialect
 from chatd.carriers.carrier import SessionCarrier
-from chatd.carriers.foreign import NO_HTTP, NO_TLS
+from chatd.carriers.foreign import Foreign
 from chatd.connections.factory import Sessions
-from chatd.core.language import N_
-from chatd.core.wires import Opening, Wire
+from chatd.core.wires import Opening
 
 DETECTION_SECONDS: Final = 0.5
-"""Silence after which the client seems to wait for the daemon to begin: it is sent a greeting."""
+"""Silence after which a client seems to wait for the daemon to begin; it is sent the greeting then."""
 
 MAX_UNDECIDED: Final = 64
-"""Bytes that may leave it open what a client speaks."""
+"""Bytes that can leave open what a client speaks: more blanks than these are the default wire's."""
 
 _BLANKS: Final = b" \t\r\n"
-
-FOREIGN: Final[Mapping[str, tuple[tuple[Opening, ...], str]]] = {
-    "TLS": ((Opening(b"\x16\x03"),), NO_TLS),
-    "IRC": (
-        tuple(map(Opening, (b"NICK ", b"USER ", b"CAP ", b"PASS "))),
-        N_("IRC is not supported: connect with telnet and send IAM and a nick"),
-    ),
-    "HTTP": (
-        tuple(
-            Opening(method + b" ")
-            for method in (
-                b"GET",
-                b"POST",
-                b"HEAD",
-                b"PUT",
-                b"DELETE",
-                b"OPTIONS",
-                b"PATCH",
-                b"CONNECT",
-                b"PRI",
-            )
-        ),
-        NO_HTTP,
-    ),
-}
-"""Protocols that no wire speaks: their openings, and why they are refused."""
 
 T = TypeVar("T")
 
 
 class Choice(NamedTuple):
-    """A wire that a client may turn out to speak, its dialect, and what makes the carrier of a connection.
+    """A wire that a client may turn out to speak: its openings, its carrier and its dialect."""
 
-    ``make(sessions, accepted)`` makes the carrier; ``accepted`` says whether the connection was accepted,
-    and the client greeted, before.
-    """
-
-    wire: Wire
+    openings: tuple[Opening, ...]
+    carrier: type[SessionCarrier]
     dialect: Dialect
-    make: Callable[[Sessions, bool], SessionCarrier]
 
 
 def detect(read: bytes, table: Sequence[tuple[Opening, T]], over: bool, default: T) -> T | None:
-    """What ``table`` has for a client that begins with ``read``.
+    """The entry of ``table`` whose opening ``read`` begins with; ``default`` if no opening fits.
 
-    ``default`` if no opening fits, None while several outcomes are possible. ``over`` says that nothing
-    follows, which counts as the end of a line.
+    None while several outcomes are possible. ``over`` says that nothing follows, which counts as the end of
+    a line.
     """
     read = read[:MAX_UNDECIDED]
     possible = False
@@ -94,12 +63,12 @@ def detect(read: bytes, table: Sequence[tuple[Opening, T]], over: bool, default:
 
 @implementer(IHalfCloseableProtocol)
 class Detector(Protocol):
-    """Reads until an opening of one of ``choices`` fits, then hands the connection to its carrier.
+    """Reads until it is clear which of ``choices`` the client speaks, then hands over to its carrier.
 
-    The first choice is for clients that begin with no opening. A client that is silent gets its greeting,
-    and may still turn out to speak any of them. With a ``certificate`` TLS is started when the client begins
-    with it, and what comes inside decides. Clients that begin with one of the ``foreign`` protocols are
-    refused.
+    The first choice is the default: for clients that begin with no opening of another one. A silent client
+    gets the greeting of the default, and may still turn out to speak any of them. A client of a ``foreign``
+    protocol is refused. With a ``certificate`` TLS is started for a client that begins with it, and what
+    comes inside decides.
     """
 
     transport: Any
@@ -107,15 +76,13 @@ class Detector(Protocol):
     def __init__(
         self,
         choices: Sequence[Choice],
-        foreign: Sequence[str],
+        foreign: Sequence[Foreign],
         certificate: IOpenSSLContextFactory | None,
         sessions: Sessions,
     ) -> None:
-        self._default = choices[0]
-        self._table: list[tuple[Opening, Choice | str]] = [
-            (opening, choice) for choice in choices for opening in choice.wire.openings
-        ]
-        self._table += [(opening, name) for name in foreign for opening in FOREIGN[name][0]]
+        self._default, *others = choices
+        targets: list[Choice | Foreign] = [*others, *foreign]
+        self._table = [(opening, target) for target in targets for opening in target.openings]
         self._certificate = certificate
         self._sessions = sessions
         self._read = b""
@@ -124,9 +91,9 @@ class Detector(Protocol):
         self._carrier: SessionCarrier | None = None
 
     def connectionMade(self) -> None:
-        """Wait for the first bytes, if there is room for a further client."""
+        """Wait for the first bytes, unless there are too many clients."""
         if self._sessions.full:
-            self._become(self._default, hand_over=False)  # which refuses it
+            self.decide_now()  # the session is refused
             return
         self._sessions.add_undecided(self)
         self._wait()
@@ -157,33 +124,34 @@ class Detector(Protocol):
         else:
             self._sessions.lose_undecided(self)
 
-    def decide_now(self) -> None:
-        """Open a session of the first choice, with nothing of what was read."""
-        self._become(self._default, hand_over=False)
+    def decide_now(self) -> SessionCarrier:
+        """Hand the connection to the default carrier, with no greeting and without what was read."""
+        return self._open(self._default)
 
     def _decide(self, over: bool = False) -> None:
         found = detect(self._read, self._table, over, self._default)
         if found is None:
             self._wait()
         elif isinstance(found, Choice):
-            self._become(found)
-        elif found == "TLS" and self._may_start_tls():
+            self._hand_over(found)
+        elif found.is_tls and self._may_start_tls():
             self._start_tls()
         else:
-            carrier = self._become(self._default, hand_over=False)
-            carrier.refuse_foreign(found, FOREIGN[found][1])
+            self.decide_now().refuse_foreign(found)
 
-    def _become(self, choice: Choice, hand_over: bool = True) -> SessionCarrier:
-        """Hand the connection to the carrier of ``choice``; ``hand_over``: greeted, with what was read."""
-        self._stop_waiting()
-        self._sessions.remove_undecided(self)
-        carrier = self._carrier = choice.make(self._sessions, True)
-        carrier.makeConnection(self.transport)
-        if hand_over and not self._greeted:
+    def _hand_over(self, choice: Choice) -> None:
+        """Hand the connection to the carrier of ``choice``, greeted and with what was read."""
+        carrier = self._open(choice)
+        if not self._greeted:
             carrier.session.greet()
         read, self._read = self._read, b""
-        if hand_over and read:
-            carrier.dataReceived(read)
+        carrier.dataReceived(read)
+
+    def _open(self, choice: Choice) -> SessionCarrier:
+        self._stop_waiting()
+        self._sessions.remove_undecided(self)
+        self._carrier = carrier = choice.carrier(self._sessions, choice.dialect, accepted=True)
+        carrier.makeConnection(self.transport)
         return carrier
 
     def _may_start_tls(self) -> bool:
@@ -192,7 +160,7 @@ class Detector(Protocol):
         return plain and self._certificate is not None
 
     def _start_tls(self) -> None:
-        """Let the transport speak TLS; it gets the hello that was read, and calls us with what is inside."""
+        """Have the transport speak TLS; it gets the bytes that were read, and hands on what is inside."""
         certificate, self._certificate = self._certificate, None
         hello, self._read = self._read, b""
         self.transport.startTLS(certificate)
@@ -200,7 +168,7 @@ class Detector(Protocol):
         self.transport.protocol.dataReceived(hello)
 
     def _wait(self) -> None:
-        """See in a while whether the client has said more."""
+        """Look again after a silence."""
         self._stop_waiting()
         self._timer = self._sessions.clock.callLater(DETECTION_SECONDS, self._end_silence)
 
@@ -209,11 +177,9 @@ class Detector(Protocol):
             self._timer.cancel()
 
     def _end_silence(self) -> None:
-        found = detect(self._read, self._table, True, self._default)
-        if found is not self._default:  # ``Hello`` without a name is all of it
-            self._decide(over=True)
+        if detect(self._read, self._table, True, self._default) is not self._default:
+            self._decide(over=True)  # ``Hello`` without a name is complete
         elif not self._greeted:
             self._greeted = True
-            carrier = self._default.make(self._sessions, True)
-            wrap = carrier.wrap_for(self._default.dialect)
-            self.transport.write(b"".join(map(wrap, self._default.dialect.greeting)))
+            dialect = self._default.dialect
+            self.transport.write(b"".join(map(self._default.carrier.wrap_for(dialect), dialect.greeting)))

@@ -1,4 +1,4 @@
-"""Frames that are JSON values, with or without anything between them."""
+"""Frames that are JSON values, with or without white space between them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from chatd.core.refusals import Phrase, Refusal, reason
 from chatd.json_wire.values import Fault, JsonValues
 
 FRAMING_SECONDS: Final = 0.04
-"""Seconds that the end of the first line may come behind the first value, in a segment of its own."""
+"""How long the newline after the first value may take, if it comes in a segment of its own."""
 
 
 @runtime_checkable
@@ -37,8 +37,8 @@ def wrap_bare(payload: bytes) -> bytes:
 
 
 class JsonStream(SessionCarrier):
-    """Cuts JSON values. A client whose first one is followed by a newline is spoken to in lines, if the
-    dialect can do that.
+    """Cuts JSON values. A client that ends its first value with a newline is answered in lines, if the
+    dialect has a variant for that.
     """
 
     def __init__(self, sessions: Sessions, dialect: Dialect, accepted: bool = False) -> None:
@@ -51,18 +51,19 @@ class JsonStream(SessionCarrier):
         self._decided = False
         self._timer: IDelayedCall | None = None
 
-    def wrap_for(self, dialect: Dialect) -> Wrap:
+    @staticmethod
+    def wrap_for(dialect: Dialect) -> Wrap:
         """Newline-delimited for clients that end their lines; else values with nothing between them."""
         return wrap_line if isinstance(dialect, SpeaksLines) and dialect.lines else wrap_bare
 
     def keep(self, data: bytes) -> None:
-        """See `SessionCarrier.keep`."""
+        """Feed ``data`` to the scanner."""
         self._values.feed(data)
 
     def hand_over(self) -> bool:
-        """See `SessionCarrier.hand_over`."""
+        """Hand over the next JSON value, or refuse what is none; False while no value is complete."""
         if self.may_be_http:
-            return False  # each of its words would be refused by itself, before it is known as what it is
+            return False  # each word of a request line would be refused by itself
         if not self._decided and not self._decide():
             return False
         value, self._first = self._first or self._values.cut(), None
@@ -88,7 +89,7 @@ class JsonStream(SessionCarrier):
         super().connectionLost(reason)
 
     def _decide(self) -> bool:
-        """Whether the client's framing is known, as it is once more than blanks follow the first value."""
+        """Whether it is known if the client ends its lines: once more than blanks follow its first value."""
         if self._first is None:
             self._first = self._values.cut()
             if self._first is None:

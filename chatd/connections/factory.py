@@ -28,7 +28,7 @@ class Undecided(typing.Protocol):
 
     transport: Any
 
-    def decide_now(self) -> None:
+    def decide_now(self) -> object:
         """Open a session without any further byte."""
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
+from functools import partial
 from importlib import import_module
+from itertools import chain
 from typing import Final
 
 from twisted.internet.interfaces import IOpenSSLContextFactory
@@ -13,7 +15,8 @@ from twisted.internet.protocol import Protocol
 from chatd import dialects
 from chatd.carriers.carrier import SessionCarrier
 from chatd.carriers.chunks import Chunks
-from chatd.carriers.detection import FOREIGN, Choice, Detector
+from chatd.carriers.detection import Choice, Detector
+from chatd.carriers.foreign import FOREIGN
 from chatd.carriers.frames import Frames
 from chatd.carriers.json_stream import JsonStream
 from chatd.carriers.lines import Lines
@@ -27,10 +30,10 @@ CARRIERS: Final[dict[str, type[SessionCarrier]]] = {
     "chunks": Chunks,
     "frames": Frames,
 }
-"""How frames may travel."""
+"""The carriers, by the names that wires declare them by."""
 
 AUTO: Final = ("text", "json", "tp6")
-"""The wires at ``auto``; the first one is for clients that begin with no opening."""
+"""The wires at ``auto``; the first one is the default, for clients that begin with no opening."""
 
 MakeProtocol = Callable[[Sessions], Protocol]
 """Makes the protocol of a new connection."""
@@ -52,32 +55,20 @@ def wire_names() -> list[str]:
 def protocols(limits: Limits, certificate: IOpenSSLContextFactory | None = None) -> dict[str, MakeProtocol]:
     """What makes the protocols of a listener, by the name of its wire.
 
-    ``auto`` shares the dialects of the others, so that a delivery is encoded once.
+    ``auto`` shares the dialects of the wires in `AUTO`, and starts TLS with ``certificate``.
     """
-    wires = declared()
-    choices = {wire: _choice(wire, limits) for wire in wires}
-    found: dict[str, MakeProtocol] = {}
-    for name in dict.fromkeys(wire.name for wire in wires):
-        offered = [choices[wire] for wire in wires if wire.name == name]
-        found[name] = _detecting(offered) if len(offered) > 1 else _direct(offered[0])
-    everything = [choices[wire] for name in AUTO for wire in wires if wire.name == name]
-    found["auto"] = _detecting(everything, FOREIGN, certificate)
+    choices: dict[str, list[Choice]] = {}
+    for wire in declared():
+        choice = Choice(wire.openings, CARRIERS[wire.carrier], wire.make_dialect(limits))
+        choices.setdefault(wire.name, []).append(choice)
+    found = {name: _protocol_of(offered) for name, offered in choices.items()}
+    everything = list(chain.from_iterable(choices[name] for name in AUTO))
+    found["auto"] = partial(Detector, everything, FOREIGN, certificate)
     return found
 
 
-def _choice(wire: Wire, limits: Limits) -> Choice:
-    carrier, dialect = CARRIERS[wire.carrier], wire.make_dialect(limits)
-    return Choice(wire, dialect, lambda sessions, accepted: carrier(sessions, dialect, accepted))
-
-
-def _direct(choice: Choice) -> MakeProtocol:
-    return lambda sessions: choice.make(sessions, False)
-
-
-def _detecting(
-    choices: Sequence[Choice],
-    foreign: Iterable[str] = (),
-    certificate: IOpenSSLContextFactory | None = None,
-) -> MakeProtocol:
-    names = tuple(foreign)
-    return lambda sessions: Detector(choices, names, certificate, sessions)
+def _protocol_of(offered: list[Choice]) -> MakeProtocol:
+    if len(offered) > 1:
+        return partial(Detector, offered, (), None)
+    (choice,) = offered
+    return lambda sessions: choice.carrier(sessions, choice.dialect)

@@ -565,6 +565,6 @@ _FRAMES_OPENINGS: Final = tuple(map(Opening, (b"\x01", b"\x02", b"\x03")))
 WIRES: Final = (
     Wire("tp6", "chunks", Tp6Dialect, _LINES_OPENINGS),
     Wire("tp6", "frames", FramedDialect, _FRAMES_OPENINGS),
-    Wire("tp6-bonus", "chunks", partial(Tp6Dialect, bonus=True)),
+    Wire("tp6-bonus", "chunks", partial(Tp6Dialect, bonus=True), _LINES_OPENINGS),
     Wire("tp6-bonus", "frames", partial(FramedDialect, bonus=True), _FRAMES_OPENINGS),
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from contextlib import redirect_stdout
 from datetime import UTC, datetime
 from io import StringIO
@@ -16,6 +15,7 @@ from chatd.client.line_mode import Room
 from chatd.client.log import Log
 from chatd.core.commands import COMMANDS
 from tests.support.chat_process import ChatTestCase
+from tests.support.daemon_and_programs import Program
 from tests.support.daemon_process import PATIENCE
 
 WHEN = re.compile(r"\[\d\d:\d\d\] ")
@@ -24,7 +24,7 @@ WHEN = re.compile(r"\[\d\d:\d\d\] ")
 class Person:
     """Somebody at ``chat --plain``."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: Program) -> None:
         self.process = process
 
     def types(self, *lines: str) -> Person:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from importlib import import_module
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,14 @@ from twisted.internet.protocol import Protocol
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from chatd import dialects
+from chatd.daemon import wires
 from chatd.daemon.config import Config
 from chatd.daemon.wires import declared
 from chatd.daemon.wiring import assemble, parse_listener
 from tests.support import wire_contract as contract
-from tests.support.in_memory_daemon import Peer, Stage
+from tests.support.in_memory_daemon import Peer, Stage, StageTestCase
 from tests.support.wire_samples import MANNERS, Manner
+from tests.toys import shout, two_byte
 
 reactor: Any = global_reactor
 
@@ -43,13 +45,17 @@ class WithToys(SynchronousTestCase):
     def setUp(self) -> None:
         """Add a folder: nothing else, and nothing anywhere else."""
         self.patch(dialects, "__path__", [*dialects.__path__, TOYS])
-        self.addCleanup(sys.modules.pop, "chatd.dialects.shout", None)
+        self.patch(wires, "CARRIERS", {**wires.CARRIERS, **two_byte.CARRIERS})
+        for name in ("shout", "two_byte"):
+            self.addCleanup(sys.modules.pop, f"chatd.dialects.{name}", None)
         super().setUp()
 
 
-for _name, _told in import_module("tests.toys.shout").MANNERS.items():
-    for _wire in _told["wires"]:
-        _on(_wire, Manner(**_told), _name, WithToys)
+for _toy in (shout, two_byte):
+    for _name, _manners in _toy.MANNERS.items():
+        _manner = Manner(**_manners)
+        for _wire in _manner.wires:
+            _on(_wire, _manner, _name, WithToys)
 
 
 class Discovery(SynchronousTestCase):
@@ -99,12 +105,39 @@ def _modules() -> list[Any]:
     return [module for name, module in sys.modules.items() if name.startswith("chatd.dialects.")]
 
 
+class OneCarrier(WithToys, StageTestCase):
+    """Wires that travel by the same carrier, on one port."""
+
+    def setUp(self) -> None:
+        """Have three of them at ``auto``."""
+        self.patch(wires, "AUTO", ("text", "shout", "whisper"))
+        super().setUp()
+
+    def test_each_is_reached_by_its_opening(self) -> None:
+        """The default by any other beginning."""
+        peers = [self.stage.connect("auto").says(hello) for hello in (b"+a\n", b"~b\n", b"IAM c\n")]
+        self.stage.wait(1)
+        for peer in peers:
+            peer.hears()
+        peers[2].says("MSG Salut")
+        self.stage.wait(1)
+        self.assertEqual([peer.hears() for peer in peers], [b"c: SALUT!\n", b"c: salut...\n", b""])
+
+    def test_no_two_wires_of_a_port_begin_alike(self) -> None:
+        """Else the second could not be reached."""
+        for names in (("text", "json", "tp6"), *((wire.name,) for wire in declared())):
+            starts = [opening.start for wire in declared() if wire.name in names for opening in wire.openings]
+            for one, other in permutations(starts, 2):
+                self.assertFalse(one.startswith(other), names)
+
+
 class Toy(WithToys, TestCase):
     """One file more in the folder of the dialects."""
 
     def test_it_can_be_listened_for(self) -> None:
         """Without a word about it elsewhere."""
-        self.assertEqual(parse_listener("shout=unix:s"), ("shout", "unix:s"))
+        for name in ("shout", "whisper", "two-byte-text", "two-byte-json"):
+            self.assertEqual(parse_listener(f"{name}=unix:s"), (name, "unix:s"))
 
     async def test_a_daemon_serves_it(self) -> None:
         """A real one, on a real socket."""

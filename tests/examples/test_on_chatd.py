@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
-
-from tests.support.daemon_and_programs import BesideTestCase
+from tests.support.daemon_and_programs import BesideTestCase, Program
 from tests.support.daemon_process import PATIENCE, ROOT
 
 
 class ExampleTestCase(BesideTestCase):
     """A daemon, and programs in its folder."""
 
-    def example(self, name: str, *arguments: str) -> subprocess.Popen[str]:
+    def example(self, name: str, *arguments: str) -> Program:
         """Start an example, with where the daemon is first; it is killed in the end."""
         script = str(ROOT / "examples" / name)
         return self.begins(script, "127.0.0.1", str(self.daemon.port("json")), *arguments)

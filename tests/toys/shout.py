@@ -1,6 +1,7 @@
-"""A toy: a wire in one file, as it would stand in chatd/dialects/, to show that this is all it takes.
+"""A toy: two wires in one file, as it would stand in chatd/dialects/, to show that this is all it takes.
 
-``+alice`` says who one is, ``?`` quits, everything else is said to everybody.
+``+alice`` is a hello, ``?`` quits, everything else is said to everybody. ``~alice`` is the hello of a client
+that whispers. Both travel in lines, like the text wire.
 """
 
 from __future__ import annotations
@@ -14,17 +15,18 @@ from chatd.core.events import Delivery, Entry
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
-from chatd.core.wires import Wire
+from chatd.core.wires import Opening, Wire
 
 
 class ShoutDialect:
-    """The only way to shout."""
+    """What others say is shouted."""
 
     greeting: Final = (b"WHO IS THERE?",)
     requires_login = False
     pages: Literal["none"] = "none"
     list_size = 1024
     pace = 0.0
+    mark = "+"
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -33,7 +35,7 @@ class ShoutDialect:
         """See `Dialect.decode`."""
         try:
             text = frame.decode()
-            if text.startswith("+"):
+            if text.startswith(self.mark):
                 return Request(COMMANDS["hello"].build({"nick": text[1:]}, self._limits))
             if text == "?":
                 return Request(COMMANDS["quit"].build({}, self._limits))
@@ -54,21 +56,38 @@ class ShoutDialect:
     def encode(self, delivery: Delivery) -> Payloads:
         """See `Dialect.encode`."""
         if isinstance(delivery, Entry) and delivery.event.said:
-            return _line(f"{delivery.event.actor.nick}: {delivery.event.body.upper()}!")
+            return _line(f"{delivery.event.actor.nick}: {self.voice(delivery.event.body)}")
         return ()
 
     def encode_for_subject(self, delivery: Delivery) -> Payloads:
         """See `Dialect.encode_for_subject`."""
         return self.encode(delivery)
 
+    def voice(self, body: str) -> str:
+        """What somebody said, as it is heard."""
+        return f"{body.upper()}!"
+
+
+class WhisperDialect(ShoutDialect):
+    """What others say is whispered."""
+
+    mark = "~"
+
+    def voice(self, body: str) -> str:
+        """What somebody said, as it is heard."""
+        return f"{body.lower()}..."
+
 
 def _line(text: str) -> Payloads:
     return (" ".join(text.splitlines()).encode(),)
 
 
-WIRES: Final = (Wire("shout", "lines", ShoutDialect),)
+WIRES: Final = (
+    Wire("shout", "lines", ShoutDialect, (Opening(b"+"),)),
+    Wire("whisper", "lines", WhisperDialect, (Opening(b"~"),)),
+)
 
-# What tests/daemon/test_wires.py has to know: how somebody shouts.
+# What tests/daemon/test_wires.py has to know: how a client behaves.
 MANNERS: Final = {
     "shout": {
         "wires": ("shout",),
@@ -79,5 +98,15 @@ MANNERS: Final = {
         "broken": b"\xff\n",
         "refusal": b"NO, that is not UTF-8",
         "guesses": b"refused too often",
-    }
+    },
+    "whisper": {
+        "wires": ("whisper",),
+        "hello": lambda nick: b"~%s\n" % nick,
+        "says": lambda text: b"%s\n" % text,
+        "hears": lambda nick, text: b"%s: %s...\n" % (nick, text.lower()),
+        "taken": b"is in use",
+        "broken": b"\xff\n",
+        "refusal": b"NO, that is not UTF-8",
+        "guesses": b"refused too often",
+    },
 }
