@@ -35,17 +35,17 @@ def _openings(*starts: bytes) -> tuple[Opening, ...]:
 
 
 TLS: Final = Foreign(
-    "TLS", _openings(b"\x16\x03"), N_("there is no TLS at this port: connect without it"), is_tls=True
+    "TLS", _openings(b"\x16\x03"), N_("TLS is not supported on this port: connect without TLS"), is_tls=True
 )
 IRC: Final = Foreign(
     "IRC",
     _openings(b"NICK ", b"USER ", b"CAP ", b"PASS "),
-    N_("this daemon speaks no IRC: connect with telnet and say IAM and a nick"),
+    N_("IRC is not supported: connect with telnet and send IAM and a nick"),
 )
 HTTP: Final = Foreign(
     "HTTP",
     _openings(b"GET ", b"POST ", b"HEAD ", b"PUT ", b"DELETE ", b"OPTIONS ", b"PATCH ", b"CONNECT ", b"PRI "),
-    N_("this daemon speaks no HTTP: connect with a chat client"),
+    N_("HTTP is not supported: connect with a chat client"),
 )
 
 FOREIGN: Final = (TLS, IRC, HTTP)

@@ -208,8 +208,8 @@ _ANSWERS: Final[dict[type, Callable[[TextDialect, Request, Any], Payloads]]] = {
 }
 
 _HINT: Final = (
-    "to read the rest: conversations; lists where you talk, history; is the lobby, history;NICK and"
-    " messages;GROUP the others"
+    "to read the rest: conversations; lists your conversations, history; is the lobby,"
+    " history;NICK and messages;GROUP the others"
 )
 
 _SEED_REFUSALS: Final = {

@@ -34,8 +34,8 @@ from chatd.store.journal import Journal
 from chatd.store.store import Store
 
 HINT = (
-    "INF to read the rest: conversations; lists where you talk, history; is the lobby, history;NICK and"
-    " messages;GROUP the others"
+    "INF to read the rest: conversations; lists your conversations, history; is the lobby,"
+    " history;NICK and messages;GROUP the others"
 )
 """The last line of what a returning text client is sent."""
 
