@@ -12,8 +12,8 @@ from typing import Final
 
 from chatd.client import line_mode, scripts
 from chatd.client.language import _
-from chatd.client.link import Lost, Refused
 from chatd.client.options import Unclear, parse
+from chatd.client.pending import Lost, Refused
 from chatd.client.render import clean
 
 NO_CONNECTION: Final = 1
@@ -31,14 +31,14 @@ async def talk(options: Namespace) -> None:
     if not terminal or os.environ.get("TERM") == "dumb":
         raise Unclear(_("this is no terminal: chat --plain works with lines"))
     try:
-        from chatd.client import screen  # an extra, which nothing else needs
+        from chatd.client import fullscreen  # an extra, which nothing else needs
     except ModuleNotFoundError:
         raise Unclear(
             _("the screen needs Textual: {command}, or use chat --plain").format(
                 command="pip install 'chatd[client]'"
             )
         ) from None
-    await screen.talk(options)
+    await fullscreen.talk(options)
 
 
 COMMANDS: Final = {"send": scripts.send, "tail": scripts.tail, "talk": talk}

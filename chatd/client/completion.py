@@ -7,12 +7,12 @@ from typing import Final
 
 from chatd.client.language import _
 from chatd.client.render import SEND_IMAGE
-from chatd.client.typed import IMAGE
+from chatd.client.typed import IMAGE_WORD
 from chatd.core.commands import Declaration
 from chatd.dialects.text import WORDS
 from chatd.dialects.tp6 import SLASHES
 
-_COMMANDS: Final = sorted([f"/{word} " for word in (*SLASHES, IMAGE)])
+_COMMANDS: Final = sorted([f"/{word} " for word in (*SLASHES, IMAGE_WORD)])
 _WORDS: Final = sorted(f"{word};" for word in WORDS)
 
 
@@ -38,7 +38,7 @@ def usage(typed: str) -> str:
     """How the command that is being typed goes on, and what it is for; empty without one."""
     word, space, _rest = typed.partition(" ")
     row, separator, _fields = _command(typed)
-    if space and word.lower() == f"/{IMAGE}":
+    if space and word.lower() == f"/{IMAGE_WORD}":
         shown, help = SEND_IMAGE
     elif row is not None:
         shown, help = (row.slash_usage_in(_) if separator == " " else row.usage), row.help

@@ -229,6 +229,12 @@ class Memory:
             found = [(nick, "") for nick in sorted(nicks, key=str.casefold)]
         return [codec.Member(nick, role, nick in self.online) for nick, role in found]
 
+    def known_names(self) -> tuple[set[str], set[str]]:
+        """The nicks and the group names that the user may want to type."""
+        nicks = self.online | {member.name for member in self.people()}
+        places = [conversation.place for conversation in self.conversations.values()]
+        return nicks, self.rooms | {place.name for place in places if place.kind == "group"}
+
     def tell(self, text: str, kind: Kind, at: datetime) -> None:
         """The client's own words, where the user looks."""
         self.shown.add(Entry(at, clean(text), kind))

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from chatd import __version__
+from chatd.client.connection import Address
 from chatd.client.language import _, bind, system
-from chatd.client.link import Address
 
 DEFAULTS: Final = {
     "address": "127.0.0.1",

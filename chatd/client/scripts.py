@@ -13,12 +13,13 @@ import msgspec
 
 from chatd.client import codec
 from chatd.client.codec import LOBBY, Place
-from chatd.client.coursework import REMARK
+from chatd.client.coursework_session import CourseworkWarning
 from chatd.client.language import _, explained, system
-from chatd.client.link import Link, Refused
+from chatd.client.link import Link
 from chatd.client.options import Unclear, address
+from chatd.client.pending import Refused
 from chatd.client.render import clean, escaped, line
-from chatd.client.typed import said
+from chatd.client.typed import message_command
 from chatd.core import commands as c
 from chatd.core.names import BadName, parse_nick
 from chatd.core.refusals import Refusal
@@ -50,7 +51,7 @@ class Silence:
 
     def heard(self, news: codec.News) -> None:
         """Say beside the output what one has to know of the server."""
-        if isinstance(news, codec.Notice) and news.text == _(REMARK):
+        if isinstance(news, CourseworkWarning):
             sys.stderr.write(f"chat: {news.text}\n")
 
     def caught_up(self, page: codec.Welcoming) -> None:
@@ -81,7 +82,7 @@ def _message(options: Namespace) -> c.Command:
     if text == "-":
         text = sys.stdin.read().removesuffix("\n") if sys.stdin else ""
     try:
-        return said(place_of(options) or Place("direct", words[0]), text)
+        return message_command(place_of(options) or Place("direct", words[0]), text)
     except Refusal as refusal:
         raise Unclear(explained(refusal.code, refusal.text)) from None
 
