@@ -13,7 +13,7 @@ from chatd.client.connection import Connection, Listener
 from chatd.client.coursework import REMARK, CourseWork, parsed
 from chatd.client.language import _
 from chatd.client.pending import PendingRequests, Request
-from chatd.client.render import answered
+from chatd.client.render import render_answer
 from chatd.client.typed import MESSAGE_COMMANDS
 from chatd.core import commands as c
 
@@ -141,7 +141,9 @@ class CourseworkSession:
             self._listener.heard(content)
         else:
             nick = self._resume.nick
-            text = content.msg if isinstance(content, codec.Error) else "\n".join(answered(content, nick))
+            text = (
+                content.msg if isinstance(content, codec.Error) else "\n".join(render_answer(content, nick))
+            )
             if text:
                 self._listener.heard(codec.Notice(text=text, ts=datetime.now(UTC)))
 

@@ -12,8 +12,8 @@ from threading import Thread
 from typing import Final
 
 from chatd.client.language import _
-from chatd.client.log import kept
-from chatd.client.options import address
+from chatd.client.log import open_log
+from chatd.client.options import server_address
 from chatd.client.pending import Lost
 from chatd.client.screen import Chat
 
@@ -25,9 +25,9 @@ EXIT_TIMEOUT_SECONDS: Final = 5
 
 
 async def talk(options: Namespace) -> None:
-    """Talk until the user leaves. Raises `Unclear`, `Refused`, `Lost` and, after a signal, `SystemExit`."""
-    log = kept(options.log)
-    chat = Chat(address(options), options.name, log)
+    """Talk until the user leaves. Raises `UsageError`, `Refused`, `Lost`, and `SystemExit` after a signal."""
+    log = open_log(options.log)
+    chat = Chat(server_address(options), options.name, log)
     ended: list[int] = []
 
     def end(by: int) -> None:

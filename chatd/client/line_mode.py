@@ -15,12 +15,20 @@ from chatd.client import codec
 from chatd.client.codec import LOBBY, Place
 from chatd.client.language import _, greeting
 from chatd.client.link import Link
-from chatd.client.log import Log, kept
-from chatd.client.options import address
+from chatd.client.log import Log, open_log
+from chatd.client.options import server_address
 from chatd.client.outgoing import MAX_UNACKED, Failure, Outgoing, TypedLine, failure_text
 from chatd.client.pending import Lost, Refused
-from chatd.client.render import INDENT, answered, happening, line, note, unread, where
-from chatd.client.scripts import named, put, through
+from chatd.client.render import (
+    INDENT,
+    one_line,
+    place_label,
+    render_answer,
+    render_event,
+    render_message,
+    render_unread,
+)
+from chatd.client.scripts import print_line, required_nick, run_with_link
 from chatd.core import commands as c
 from chatd.core.refusals import Refusal
 
@@ -37,30 +45,30 @@ class LineDisplay:
         """Print the greeting."""
         self.nick = welcome.user.nick
         if welcome.msg:
-            put(note(f"* {greeting(welcome.msg)}"))
+            print_line(one_line(f"* {greeting(welcome.msg)}"))
 
     def disconnected(self, why: str) -> None:
         """Print why the connection was lost."""
-        put(note("* " + _("connection lost ({why}): connecting again").format(why=why)))
+        print_line(one_line("* " + _("connection lost ({why}): connecting again").format(why=why)))
 
     def heard(self, news: codec.News) -> None:
         """Log and print a message, an event or a notice."""
         self._warn(self._log.heard(news, self.nick))
         if isinstance(news, codec.Event):
-            put(f"* {happening(news)}")
+            print_line(f"* {render_event(news)}")
         elif isinstance(news, codec.Notice):
-            for text in answered(news, self.nick):
-                put(f"* {text}")
+            for text in render_answer(news, self.nick):
+                print_line(f"* {text}")
         else:
             place = news.place(self.nick)
-            put(line(news, self.nick, None if place.key == self.here.key else place))
+            print_line(render_message(news, self.nick, None if place.key == self.here.key else place))
 
     def caught_up(self, page: codec.Welcoming) -> None:
         """Print earlier messages, and how many of them are unread."""
         self._warn(self._log.caught_up(page, self.nick))
         self.show_answer(page)
         if isinstance(page, codec.Page) and page.seen is not None and (count := page.unread(self.nick)):
-            put(f"* {unread(page.place, count)}")
+            print_line(f"* {render_unread(page.place, count)}")
 
     def image_columns(self) -> int:
         """The terminal's width without the indent."""
@@ -76,13 +84,13 @@ class LineDisplay:
 
     def show_answer(self, answer: codec.Answer) -> None:
         """Print an answer."""
-        for text in answered(answer, self.nick):
-            put(text)
+        for text in render_answer(answer, self.nick):
+            print_line(text)
 
     def show_failure(self, failure: Failure) -> None:
         """Print the reason, behind its code if it is a refusal."""
         code = f"{failure.code}: " if isinstance(failure, Refusal | Refused) else ""
-        put(note(f"* {code}{failure_text(failure)}"))
+        print_line(one_line(f"* {code}{failure_text(failure)}"))
 
     def show_unsent(self, failure: Refused | Lost) -> None:
         """Print a refusal. A connection lost for good ends the client, which prints that once."""
@@ -92,7 +100,7 @@ class LineDisplay:
     def moved(self, place: Place, done: bool) -> None:
         """Go to ``place``, and print that if the command succeeded."""
         if done:
-            put("* " + _("you are in {place}").format(place=where(place)))
+            print_line("* " + _("you are in {place}").format(place=place_label(place)))
         if done or not sys.stdin.isatty():
             # A program writes its next lines for that place, whether or not it has read the refusal.
             self.here = place
@@ -106,11 +114,11 @@ class LineDisplay:
 
 
 async def talk(options: Namespace) -> None:
-    """Talk until the end of standard input or ``/quit``. Raises `Unclear`, `Refused` and `Lost`."""
-    name = named(options)
-    log = kept(options.log)
+    """Talk until the end of standard input or ``/quit``. Raises `UsageError`, `Refused` and `Lost`."""
+    name = required_nick(options)
+    log = open_log(options.log)
     display = LineDisplay(name, log)
-    link = Link(address(options), name, display)
+    link = Link(server_address(options), name, display)
     outgoing = Outgoing(link.ask, display, queue_size=MAX_UNACKED)
     loop = asyncio.get_running_loop()
 
@@ -141,6 +149,6 @@ async def talk(options: Namespace) -> None:
 
     Thread(target=read, daemon=True).start()
     try:
-        await through(link, work())
+        await run_with_link(link, work())
     finally:
         log.close()

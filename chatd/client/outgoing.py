@@ -12,7 +12,7 @@ import msgspec
 
 from chatd.client import codec
 from chatd.client.codec import LOBBY, Place
-from chatd.client.images import NoImage, art
+from chatd.client.images import ImageError, ascii_art
 from chatd.client.language import explained
 from chatd.client.pending import Lost, Refused
 from chatd.client.typed import MESSAGE_COMMANDS, SendImage, message_command, parse_typed
@@ -22,7 +22,7 @@ from chatd.core.refusals import Refusal
 MAX_UNACKED: Final = 64
 """The most messages that are sent ahead of their acks."""
 
-Failure = Refusal | Refused | Lost | NoImage
+Failure = Refusal | Refused | Lost | ImageError
 """Why a typed line was not carried out."""
 
 
@@ -147,9 +147,9 @@ class Outgoing:
         columns = self._display.image_columns()
         try:
             with self._display.progress():
-                drawn = await asyncio.to_thread(art, image.path, columns)
+                drawn = await asyncio.to_thread(ascii_art, image.path, columns)
             command = message_command(image.place, drawn, "image")
-        except (NoImage, Refusal) as failure:
+        except (ImageError, Refusal) as failure:
             self._display.show_failure(failure)
             self._settled()
         else:

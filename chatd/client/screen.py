@@ -16,17 +16,17 @@ from chatd.client import codec, layout
 from chatd.client.codec import LOBBY, Place
 from chatd.client.composer import Composer
 from chatd.client.connection import Address
-from chatd.client.dialogs import ConnectDialog, Rooms
+from chatd.client.dialogs import ConnectDialog, RoomsDialog
 from chatd.client.history import History
-from chatd.client.keys import Line
+from chatd.client.keys import LineInput
 from chatd.client.language import _, greeting
 from chatd.client.link import Link
-from chatd.client.lists import People, PlaceList, Places
+from chatd.client.lists import ConversationList, PeopleList, PlaceList
 from chatd.client.log import Log
 from chatd.client.memory import Kind, Memory
 from chatd.client.outgoing import Outgoing
 from chatd.client.pending import Lost, Refused
-from chatd.client.render import answered, note, where
+from chatd.client.render import one_line, place_label, render_answer
 from chatd.client.roster import Roster
 from chatd.client.screen_display import ScreenDisplay
 from chatd.client.scrollback import Scrollback
@@ -60,11 +60,11 @@ class Chat(App[None]):
         self._drawing = False
         # Attributes, because the link may still report something after the widgets have left the screen.
         self._title = Static(id="title", markup=False)
-        self._places = Places(self.memory, id="places")
+        self._places = ConversationList(self.memory, id="places")
         self._scrollback = Scrollback(self.memory, id="scrollback")
-        self._people = People(self.memory, id="people")
+        self._people = PeopleList(self.memory, id="people")
         self._bar = ProgressBar(id="progress", show_eta=False)
-        self._search_line = Line(
+        self._search_line = LineInput(
             id="search", placeholder=_("search, Enter for the next one back"), compact=True
         )
         self._composer = Composer(self, id="composer")
@@ -169,7 +169,7 @@ class Chat(App[None]):
         """Store, log and show earlier messages."""
         self.memory.caught_up(page)
         if isinstance(page, codec.Conversations) and page.more:
-            self._tell(answered(page, self.memory.nick)[-1], "answer")
+            self._tell(render_answer(page, self.memory.nick)[-1], "answer")
         if trouble := self._conversation_log.caught_up(page, self.memory.nick):
             self._tell(trouble, "trouble")
         self._show()
@@ -198,7 +198,7 @@ class Chat(App[None]):
             elif typed:
                 self.take(typed)
 
-        self.push_screen(Rooms(groups), go)
+        self.push_screen(RoomsDialog(groups), go)
 
     # Typed lines.
 
@@ -367,7 +367,7 @@ class Chat(App[None]):
 
     def _show_hint(self, text: str) -> None:
         keys = _("F1 help  F2 rooms  F3 search  F4 people  F5 light/dark  ^N ^P go  ^C leave")
-        self._hint.update(note(text or keys))
+        self._hint.update(one_line(text or keys))
 
     def offers(self) -> tuple[Iterable[str], Iterable[str]]:
         """The nicks and the group names that the Tab key offers."""
@@ -384,7 +384,7 @@ class Chat(App[None]):
         here = self.memory.here
         if self._scrollback.at_end:
             self.memory.shown.unread = 0
-        parts = [where(here)]
+        parts = [place_label(here)]
         if topic := self.memory.topics.get(here.key):
             parts.append(topic)
         parts.append(f"{self.memory.nick} @ {self._address}")
@@ -392,6 +392,6 @@ class Chat(App[None]):
             parts.append(_("{count} waiting").format(count=self._outgoing.unsent))
         if self._lost:
             parts.append(_("no connection"))
-        self._title.update(note(" · ".join(parts)))
+        self._title.update(one_line(" · ".join(parts)))
         self._places.draw()
         self._people.draw()

@@ -11,7 +11,7 @@ from chatd.client.history import History
 from chatd.client.memory import Kind, Memory
 from chatd.client.outgoing import Failure, failure_text
 from chatd.client.pending import Lost, Refused
-from chatd.client.render import answered
+from chatd.client.render import render_answer
 from chatd.client.scrollback import Scrollback
 from chatd.core import commands as c
 
@@ -59,7 +59,7 @@ class ScreenDisplay:
 
     def show_answer(self, answer: codec.Answer) -> None:
         """Show an answer in the conversation."""
-        for line in answered(answer, self._memory.nick):
+        for line in render_answer(answer, self._memory.nick):
             self._tell(line, "answer")
 
     def show_failure(self, failure: Failure) -> None:

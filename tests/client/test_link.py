@@ -18,7 +18,7 @@ from chatd.client.chatd_session import PROBE_REF
 from chatd.client.connection import MAX_VALUE_BYTES, Address
 from chatd.client.link import Link
 from chatd.client.pending import Lost, Refused
-from chatd.client.scripts import through
+from chatd.client.scripts import run_with_link
 from chatd.core import commands as c
 from tests.support.daemon_process import PATIENCE, Daemon
 
@@ -164,7 +164,7 @@ class LinkTestCase(SynchronousTestCase):
             heard.append(ear)
             link = Link(Address("127.0.0.1", port), "alice", ear, pause=lambda longest: 0.0, **more)
             try:
-                await through(link, work(link, ear))
+                await run_with_link(link, work(link, ear))
             finally:
                 server.close()
 
@@ -499,7 +499,7 @@ class CutAnywhere(SynchronousTestCase):
         link = Link(
             Address(*server.sockets[0].getsockname()[:2]), nick, ear, pause=lambda longest: longest / 100
         )
-        await through(link, until_then(link, ear))
+        await run_with_link(link, until_then(link, ear))
         server.close()
         await asyncio.gather(*carrying)
         return ear

@@ -19,7 +19,7 @@ from chatd.client import codec
 from chatd.client.codec import Place
 from chatd.client.composer import Composer
 from chatd.client.link import Link
-from chatd.client.lists import People
+from chatd.client.lists import PeopleList
 from chatd.client.memory import WINDOW
 from chatd.client.pending import Lost
 from chatd.client.scrollback import Scrollback
@@ -508,7 +508,7 @@ class Choosing(ScreenTestCase):
         async def story() -> None:
             async with self.at_screen("alice") as alice, self.at_screen("bob"):
                 await alice.sees("● bob")
-                people = alice.app.query_one(People)
+                people = alice.app.query_one(PeopleList)
                 people.highlighted = 1
                 people.action_select()
                 alice.app.memory.online.add("aaron")
