@@ -20,7 +20,7 @@ CHARACTER_ASPECT: Final = 2.2
 """The height of a character divided by its width, roughly."""
 
 MAX_PIXELS: Final = 1024
-"""A picture is first scaled down to this width and height: more pixels than characters, but few to process."""
+"""A picture is first scaled down to this width and height: more pixels than characters."""
 
 
 class ImageError(Exception):

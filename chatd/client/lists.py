@@ -89,7 +89,7 @@ class ConversationList(PlaceList):
 
 
 class PeopleList(PlaceList):
-    """The users in the conversation and whether they are connected; choosing one opens a direct conversation."""
+    """The users in the conversation and their presence; choosing one opens a direct conversation."""
 
     def draw(self) -> None:
         """Draw the list from the memory."""
