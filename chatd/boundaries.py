@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 
 from chatd.core.answers import Answer
 from chatd.core.events import Conversation, Delivery, Entry, User
-from chatd.core.limits import Limits
 from chatd.core.records import Record, Slice, Snapshot
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
@@ -126,12 +126,19 @@ class Archive(Protocol):
         """Close the connections."""
 
 
+Payloads = tuple[bytes, ...]
+"""Messages of one wire without any framing; none when this wire says nothing."""
+
+Wrap = Callable[[bytes], bytes]
+"""Frames a payload. Pure; the same function for all clients that can share frames."""
+
+
 class Dialect(Protocol):
     """One way of speaking, without any state of its own: sessions share it, and so what it has encoded."""
 
     @property
-    def greeting(self) -> bytes:
-        """What a new client is sent, before it says anything."""
+    def greeting(self) -> Payloads:
+        """What a new client is sent before it says anything."""
 
     @property
     def requires_login(self) -> bool:
@@ -140,7 +147,7 @@ class Dialect(Protocol):
     @property
     def pages(self) -> Literal["none", "directs", "all"]:
         """What a returning user gets a page of: all conversations, or the direct ones where something was
-        missed. With none, the private messages missed come as if told now, and a `HistoryHint`.
+        missed. With none, the missed private messages come like live ones, and a `HistoryHint`.
         """
 
     @property
@@ -151,43 +158,62 @@ class Dialect(Protocol):
     def pace(self) -> float:
         """Seconds between two writes; 0 for clients that can tell where a frame ends."""
 
-    @property
-    def portion(self) -> int:
-        """Bytes in one write at most, where there is a pace; 0 for one line, or one frame without any."""
-
-    def decode(self, frame: bytes) -> Request | None:
-        """What the client asks; None for what has no answer. Never raises: what can't be understood is a
-        request with a refusal.
+    def decode(self, payload: bytes) -> Request | None:
+        """What the client asks; None for what has no answer. Never raises: a payload that can't be understood
+        is a request with a refusal.
         """
 
-    def encode_answer(self, request: Request, answer: Answer) -> bytes:
-        """The frame that answers ``request``; empty when this wire has no such answer."""
+    def encode_answer(self, request: Request, answer: Answer) -> Payloads:
+        """The answer to ``request``; empty when this wire has no such answer."""
 
-    def encode_refusal(self, request: Request | None, refusal: Refusal) -> bytes:
-        """The frame that refuses ``request``, or that says why the connection closes when there is none."""
+    def encode_refusal(self, request: Request | None, refusal: Refusal) -> Payloads:
+        """The refusal of ``request``; without one, why the connection closes."""
 
-    def encode(self, delivery: Delivery) -> bytes:
-        """The frame for an event, the same for all who speak this dialect; empty if they don't hear it."""
+    def encode(self, delivery: Delivery) -> Payloads:
+        """What everyone gets who speaks this dialect; empty for what they don't hear."""
 
-    def encode_for_subject(self, delivery: Delivery) -> bytes:
-        """The frame for the user whom an event is about (who was invited, kicked), wherever that user is."""
+    def encode_for_subject(self, delivery: Delivery) -> Payloads:
+        """What the user gets whom an event is about (who was invited, kicked), wherever that user is."""
 
 
-Wires = Mapping[str, Mapping[str, Callable[[Limits], Dialect]]]
-"""What each module of this package brings as its ``WIRES``: the name that a listener has a wire by -> the
-carriers that its frames may travel by, each with what makes its dialect. Of several the first bytes of a
-client decide, and the first is for whoever begins in no other way.
-"""
+class Encoding(NamedTuple):
+    """How a client is written to: its dialect, and how its carrier frames payloads.
+
+    ``joins`` says whether the client may be given several frames as one piece; a client that is written to
+    at a pace gets them one by one.
+    """
+
+    dialect: Dialect
+    wrap: Wrap
+    joins: bool
+
+
+class Carrier(Protocol):
+    """What a session needs of the protocol that cuts and wraps its frames."""
+
+    def wrap_for(self, dialect: Dialect) -> Wrap:
+        """How payloads of ``dialect`` are framed."""
+
+    def next_write(self, frames: deque[bytes]) -> bytes:
+        """Take what goes into the next paced write from the front of ``frames``, which is not empty."""
+
+    def pauseProducing(self) -> None:
+        """Cut no frame and read nothing until told to go on."""
+
+    def resumeProducing(self) -> None:
+        """Go on, beginning with what was read already."""
 
 
 class Client(Protocol):
     """A session, as the chat sees it."""
 
-    user: User | None
-    """Who the client is; None before its login."""
+    @property
+    def user(self) -> User | None:
+        """Who the client is; None before its login."""
 
-    updates_read_marker: bool
-    """Whether what the client gets counts as seen by its user."""
+    @property
+    def updates_read_marker(self) -> bool:
+        """Whether what the client gets counts as seen by its user."""
 
     missed: tuple[int, int | None]
     """The user has missed the entries with ``missed[0]`` < id <= ``missed[1]``; up to now if that is None."""
@@ -202,6 +228,10 @@ class Client(Protocol):
     @property
     def dialect(self) -> Dialect:
         """What the client is spoken to in."""
+
+    @property
+    def encoding(self) -> Encoding:
+        """How the client is written to."""
 
     @property
     def leaving(self) -> bool:
@@ -224,14 +254,26 @@ class Client(Protocol):
     def internal_error(self, request: Request | None) -> None:
         """Log the exception that is being handled, and refuse ``request``."""
 
+    def push(self, request: Request, answer: Answer) -> None:
+        """Send an answer that the client did not ask for, as if it had sent ``request``."""
+
     def deliver(self, frame: bytes) -> None:
         """Send an entry of the log; it is held back while the client catches up."""
 
     def send(self, frame: bytes) -> None:
-        """Send what has no place in the log, or a page that was read from it."""
+        """Send what has no place in the log."""
 
-    def resend(self, frame: bytes) -> None:
-        """Send an entry that the client has missed."""
+    def resend(self, delivery: Delivery, is_subject: bool) -> bool:
+        """Send an entry that the client has missed; returns whether this wire has it.
+
+        ``is_subject`` says whether it is an event about the user.
+        """
+
+    def log_in(self, user: User, updates_read_marker: bool) -> None:
+        """The client is ``user``."""
+
+    def undo_login(self) -> None:
+        """The login was rolled back: the client has no name."""
 
     def hold(self) -> None:
         """Hold back live deliveries from now on."""

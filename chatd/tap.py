@@ -1,4 +1,4 @@
-"""Where everything meets: options and configuration in, a service out."""
+"""The entry point of twistd: reads the options and the configuration, and builds the service."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ _LEVELS: Final = ("info", "debug")
 
 
 class Options(usage.Options):
-    """What can be said on the command line; it wins over chatd.toml."""
+    """The command line of ``twistd chatd``. Options override chatd.toml."""
 
     synopsis = "[options]"
     longdesc = (
-        "A durable chat daemon: clients of every kind in one conversation, in one SQLite file. WIRE is one"
-        f" of {', '.join(wire_names())}. ENDPOINT is any server endpoint of Twisted's, such as tcp:4567"
-        " or unix:/run/chatd; it is on loopback unless it says interface=..."
+        "A durable chat daemon: all kinds of clients in one chat, stored in one SQLite file. WIRE is one"
+        f" of {', '.join(wire_names())}. ENDPOINT is a Twisted server endpoint such as tcp:4567 or"
+        " unix:/run/chatd; ports listen on loopback unless the endpoint has interface=..."
     )
 
     optParameters = [
@@ -43,23 +43,28 @@ class Options(usage.Options):
             "config",
             "c",
             None,
-            f"File to read the configuration from [default: {CONFIG_FILE}, if it is there]",
+            f"Configuration file [default: {CONFIG_FILE}, if it exists]",
         ],
-        ["database", "d", None, "SQLite file to keep everything in [default: chat.db]"],
-        ["certificate", None, None, "PEM file with the certificate, its chain and its key, for TLS at auto"],
-        ["durability", None, None, "full: survive a power cut; process: only a crash [default: full]"],
+        ["database", "d", None, "SQLite database file [default: chat.db]"],
+        ["certificate", None, None, "PEM file with certificate, chain and key; enables TLS on auto"],
+        [
+            "durability",
+            None,
+            None,
+            "full: messages survive a power cut; process: a crash of the daemon [default: full]",
+        ],
         [
             "conversation-log",
             None,
             None,
-            "File to append to what is said in the lobby and in public groups, and who comes and goes",
+            "File that gets the messages of the lobby and of public groups, arrivals and departures",
         ],
-        ["log-json", None, None, "File to append the log to as JSON lines, besides twistd's own"],
+        ["log-json", None, None, "File that gets the log as JSON lines, in addition to twistd's log"],
         [
             "log-level",
             None,
             None,
-            "info, or debug to log each message and to whom it is sent, no private text [default: info]",
+            "info; or debug: each message and its recipients, without private texts [default: info]",
         ],
     ]
 
@@ -67,7 +72,7 @@ class Options(usage.Options):
         [
             "conversation-log-private",
             None,
-            "Append private groups and private messages to the conversation log as well",
+            "Include private groups and private messages in the conversation log",
         ],
     ]
 
@@ -76,8 +81,8 @@ class Options(usage.Options):
         self["listen"] = []
 
     def opt_listen(self, listener: str) -> None:
-        """WIRE=ENDPOINT; may be given several times [default: auto=tcp:7070, text=tcp:4567, json=tcp:8080,
-        tp6=tcp:8888 and tp6-bonus=tcp:8889]
+        """WIRE=ENDPOINT; can be repeated [default: auto=tcp:7070, text=tcp:4567, json=tcp:8080, tp6=tcp:8888
+        and tp6-bonus=tcp:8889]
         """
         self["listen"].append(listener)
 
@@ -90,7 +95,10 @@ class Options(usage.Options):
 
 
 def configuration(options: Options) -> Config:
-    """What ``options`` say, over what chatd.toml says, over the defaults. Raises `ConfigError`."""
+    """The configuration: ``options`` override chatd.toml, which overrides the defaults.
+
+    Raises `ConfigError`.
+    """
     named = options["config"]
     path = Path(named or CONFIG_FILE)
     config = read(path) if named or path.exists() else Config()
@@ -117,15 +125,15 @@ def _given(values: dict[str, Any]) -> dict[str, Any]:
 def _one_of(options: Options, option: str, values: tuple[str, ...]) -> str | None:
     value: str | None = options[option]
     if value is not None and value not in values:
-        raise ConfigError(f"--{option} is one of {', '.join(values)}, not {value}")
+        raise ConfigError(f"--{option} must be one of {', '.join(values)}, not {value}")
     return value
 
 
 def makeService(options: Options | None = None) -> Daemon:
-    """The daemon, as ``options`` have it, on the global reactor. Raises `SystemExit` with one sentence."""
+    """The daemon that ``options`` describe, on the global reactor. Raises `SystemExit` with one sentence."""
     from twisted.internet import reactor
 
-    # twistd opens its own log after this; that is private as well.
+    # twistd opens its own log later, so this umask makes that file private as well.
     os.umask(0o077)
     try:
         return assemble(configuration(options or Options()), steady(reactor), _user())
@@ -134,19 +142,19 @@ def makeService(options: Options | None = None) -> Daemon:
 
 
 def steady(reactor: Any) -> Any:
-    """``reactor``, timed by a clock that nobody sets.
+    """Make ``reactor`` use the monotonic clock, and return it.
 
-    Twisted's own is the time of day: what is due now would wait for a day when that is set back by a day.
+    By default Twisted uses the time of day: when that is set back by a day, timers wait a day longer.
     """
     reactor.seconds = time.monotonic
     return reactor
 
 
 def _user() -> tuple[int, int] | None:
-    """The user and group that twistd becomes once its ports are open; None if it stays who it is.
+    """The uid and gid that twistd changes to once its ports are open; None if it does not change them.
 
-    Files that root creates before that would be closed to the daemon after it. A .tac file is not given
-    twistd's options, so they are taken from the runner that has called it. Raises `ConfigError`.
+    Files that root creates before the change would be inaccessible to the daemon afterwards. A .tac file does
+    not receive twistd's options, so this function reads them from the calling runner. Raises `ConfigError`.
     """
     for frame, _ in traceback.walk_stack(None):
         runner = frame.f_locals.get("self")
@@ -162,4 +170,4 @@ def _group_of(uid: int) -> int:
     try:
         return pwd.getpwuid(uid).pw_gid
     except KeyError:
-        raise ConfigError(f"--uid {uid} is no user of this machine") from None
+        raise ConfigError(f"--uid {uid}: no such user on this machine") from None

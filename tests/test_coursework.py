@@ -112,6 +112,6 @@ class Session(SynchronousTestCase):
         self.assertEqual(tom.line(), "LFT alice")
 
         self.assertEqual(daemon.terminate(), 0)
-        self.assert_seen("Erreur [shutting_down] : le serveur s'arrête : revenez plus tard", bob)
+        self.assert_seen("Erreur [shutting_down] : le serveur s'arrête : reconnectez-vous plus tard", bob)
         self.assert_seen("Le serveur est parti", bob)
         self.assertNotIn("Traceback", daemon.log)

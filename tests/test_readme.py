@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.support.daemon_process import ROOT, Client, Daemon
 
 PAGE = (ROOT / "README.md").read_text("utf-8")
-SESSION = PAGE[PAGE.index("## A session to copy") : PAGE.index("Clients that wait for the daemon")]
+SESSION = PAGE[PAGE.index("## A session to copy") : PAGE.index("Each wire also has its own port")]
 BLOCKS = [block.split("\n") for block in re.findall(r"(?:^    .*\n)+", SESSION, re.MULTILINE)]
 SAID = re.findall(r"`(MSG [^`]+)`", SESSION)
 """What the text between the blocks has alice type."""

@@ -141,8 +141,8 @@ class ConfigurationTests(FolderTestCase):
 
     def test_a_value_that_is_no_choice_is_refused_with_the_choices(self) -> None:
         for option, sentence in {
-            "--durability=none": "--durability is one of full, process, not none",
-            "--log-level=loud": "--log-level is one of info, debug, not loud",
+            "--durability=none": "--durability must be one of full, process, not none",
+            "--log-level=loud": "--log-level must be one of info, debug, not loud",
         }.items():
             with self.assertRaises(ConfigError) as caught:
                 self.configured(option)
@@ -284,7 +284,7 @@ class CommandLineTests(FolderTestCase):
         self.assertEqual((shown.returncode, shown.stderr), (0, ""))
         words = " ".join(shown.stdout.split())
         for option, default in {
-            "-c, --config=": "[default: chatd.toml, if it is there]",
+            "-c, --config=": "[default: chatd.toml, if it exists]",
             "-d, --database=": "[default: chat.db]",
             "-l, --listen=": (
                 "[default: auto=tcp:7070, text=tcp:4567, json=tcp:8080, tp6=tcp:8888 and tp6-bonus=tcp:8889]"
@@ -527,7 +527,8 @@ class UserTests(FolderTestCase):
         for way in (("-n", "chatd"), ("-y", TAC)):
             ended = twistd(self.folder, "--pidfile=", "--uid=3999999999", *way)
             self.assertEqual(
-                (ended.returncode, ended.stderr), (1, "chatd: --uid 3999999999 is no user of this machine\n")
+                (ended.returncode, ended.stderr),
+                (1, "chatd: --uid 3999999999: no such user on this machine\n"),
             )
             self.assertEqual(os.listdir(self.folder), ["chatd.toml"])
 

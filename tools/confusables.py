@@ -15,7 +15,7 @@ from pathlib import Path
 WIDTH = 110
 
 HEAD = '''\
-"""What looks like what, after Unicode's confusables.txt {version}.
+"""Characters that look alike, from Unicode's confusables.txt {version}.
 
 ``make confusables`` writes this file (see CONTRIBUTING.md); don't edit it. Source: UTS 39, section 4.
 
@@ -31,7 +31,7 @@ PROTOTYPES: Final[dict[int, str]] = {{
 {data}
 }}
 # fmt: on
-"""Code point -> the string that stands for all that look like it, unless that is the character itself."""
+"""Code point -> its prototype, which all its look-alikes have in common; prototypes are left out."""
 '''
 
 

@@ -1,7 +1,7 @@
-"""SPEC.md's tables, grammar and schemas, from the code: ``python -m tools.spec [--check] SPEC.md``.
+"""Generate the tables, lists, grammar and schemas of SPEC.md: ``python -m tools.spec [--check] SPEC.md``.
 
-Each is written between ``<!-- begin NAME -->`` and ``<!-- end NAME -->``; with ``--check`` nothing is
-written, and the exit code is 1 when something would be.
+Each part stands between ``<!-- begin NAME -->`` and ``<!-- end NAME -->``. With ``--check`` the tool writes
+nothing and exits with 1 if a part is out of date.
 """
 
 from __future__ import annotations
@@ -10,19 +10,22 @@ import inspect
 import json
 import re
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from chatd.core.commands import COMMANDS, ID_MAX, Declaration, Field, Hello
+from chatd.core.commands import COMMANDS, SENDER_NAMES
+from chatd.core.declarations import ID_MAX, Declaration, Field
 from chatd.core.limits import Limits
-from chatd.core.refusals import RETRY_AFTER, SENTENCES
-from chatd.dialects.json import REF_LENGTH, SENDERS
-from chatd.dialects.text import KEYWORDS, WORDS
+from chatd.core.names import RESERVED
+from chatd.core.refusals import REASONS, RETRY_AFTER, SENTENCES
+from chatd.core.typed import KEYWORDS, WORDS
+from chatd.dialects.json import REF_LENGTH
 
 _WHO: Final = {
-    "anyone": "anyone, named or not",
-    "identified": "anyone with a name",
+    "anyone": "anyone",
+    "identified": "logged-in users",
     "members": "members",
     "operators": "owner and operators",
     "owner": "owner",
@@ -30,10 +33,10 @@ _WHO: Final = {
 
 
 def commands() -> str:
-    """Every command, with its names on each wire, who may use it, its answer and its refusals."""
+    """The table of commands: names on each wire, who may use it, what it does, refusals."""
     rows = [("command", "JSON `action`", "typed", "in the chat room", "who", "what it does", "refused with")]
     for row in COMMANDS.values():
-        typed = [f"`{form}`" for form in (_keyword_form(row), row.usage if row.word else "") if form]
+        typed = [f"`{form}`" for form in (row.keyword_usage, row.usage if row.word else "") if form]
         rows.append(
             (
                 row.name,
@@ -49,12 +52,12 @@ def commands() -> str:
 
 
 def fields() -> str:
-    """Every field, with what it takes and what else clients call it."""
+    """The table of fields: meaning, accepted values and other names."""
     seen: dict[str, Field] = {}
     for row in COMMANDS.values():
         if row.actions:
             seen.update(row.fields)
-    rows = [("field", "what it is", "takes", "also called")]
+    rows = [("field", "what it is", "accepts", "other names")]
     for name, field in seen.items():
         takes = " or ".join(f"`{choice}`" for choice in field.choices) or _TAKES[field.kind]
         rows.append((name, field.doc, takes, ", ".join(f"`{alias}`" for alias in field.aliases)))
@@ -72,16 +75,31 @@ _TAKES: Final = {
 
 
 def refusals() -> str:
-    """Every code, with its sentence."""
-    rows = [("code", "sentence", "try again after")]
+    """The table of refusal codes with their sentences."""
+    rows = [("code", "sentence", "retry after")]
     for code, sentence in SENTENCES.items():
         again = RETRY_AFTER.get(code)
-        rows.append((f"`{code}`", re.sub(r"\{(\w+)\}", r"*\1*", sentence), f"{again:g} s" if again else ""))
+        rows.append((f"`{code}`", _with_gaps(sentence), f"{again:g} s" if again else ""))
     return _table(rows)
 
 
+def reasons() -> str:
+    """The list of sentences that can be the *why* of a refusal."""
+    return "\n".join(f"- {_with_gaps(sentence)}" for sentence in REASONS.values())
+
+
+def reserved() -> str:
+    """The names that nobody can take, in alphabetical order."""
+    return textwrap.fill(" ".join(f"`{name}`" for name in sorted(RESERVED)), 120)
+
+
+def _with_gaps(sentence: str) -> str:
+    """``sentence`` with its gaps in italics."""
+    return re.sub(r"\{(\w+)\}", r"*\1*", sentence)
+
+
 def limits() -> str:
-    """Every limit, with its default."""
+    """The table of limits with their defaults."""
     documented = re.findall(r'^    (\w+): \w+ = .*\n    """(.*?)"""', inspect.getsource(Limits), re.MULTILINE)
     rows = [("key", "default", "what it limits")]
     rows += [(f"`{name}`", str(getattr(Limits(), name)), doc.rstrip(".")) for name, doc in documented]
@@ -89,7 +107,7 @@ def limits() -> str:
 
 
 def grammar() -> str:
-    """The lines a text client may send, as ABNF (RFC 5234)."""
+    """The grammar of the lines that a text client may send, in ABNF (RFC 5234)."""
     keyword = [f"{row.name + '-line':<18}= {_abnf_keyword(row)}" for row in KEYWORDS.values()]
     typed = [f"{row.name + '-typed':<18}= {_abnf_typed(row)}" for row in WORDS.values()]
     return "\n".join(
@@ -111,7 +129,7 @@ def grammar() -> str:
 
 
 def schemas() -> str:
-    """A JSON Schema for each action."""
+    """The JSON Schema of each action."""
     return "\n".join(
         f"<details><summary><code>{row.actions[0]}</code></summary>\n\n"
         f"```json\n{_laid_out(schema_of(row))}\n```\n\n</details>"
@@ -121,12 +139,15 @@ def schemas() -> str:
 
 
 def schema_of(row: Declaration) -> dict[str, Any]:
-    """The JSON Schema (2020-12) of the requests for one command, in our names."""
-    sender = {"type": "string", "description": "who asks; also called " + ", ".join(SENDERS[1:])}
+    """The JSON Schema (2020-12) of one command's requests, with chatd's own field names."""
+    sender = {
+        "type": "string",
+        "description": "the sender's nick; other names: " + ", ".join(SENDER_NAMES[1:]),
+    }
     properties: dict[str, Any] = {"action": {"enum": list(row.actions)}, "from": sender}
     required = ["action"]
     for name, field in row.fields.items():
-        if row.command is Hello and name == "nick":
+        if field.is_sender:
             continue
         properties[name] = {**_schema_of_field(field), "description": field.doc}
         if name in row.required:
@@ -134,13 +155,13 @@ def schema_of(row: Declaration) -> dict[str, Any]:
     properties["ref"] = {
         "type": ["string", "integer"],
         "maxLength": REF_LENGTH,
-        "description": "the client's own id of this request",
+        "description": "the client's own id for this request",
     }
     return {"type": "object", "required": required, "properties": properties}
 
 
 def _laid_out(schema: dict[str, Any]) -> str:
-    """A schema with a line for each property."""
+    """``schema`` as JSON with one line per property."""
     properties = ",\n    ".join(
         f'"{name}": {_compact(value)}' for name, value in schema["properties"].items()
     )
@@ -163,16 +184,9 @@ def _schema_of_field(field: Field) -> dict[str, Any]:
     return {"type": "string", "minLength": 0 if field.kind == "note" else 1}
 
 
-def _keyword_form(row: Declaration) -> str:
-    if not row.keyword:
-        return ""
-    names = ["nick"] if row.command is Hello else [name for name in row.fields if name in row.required]
-    return " ".join((row.keyword, *names))
-
-
 def _abnf_keyword(row: Declaration) -> str:
     parts = [f'"{row.keyword}"']
-    for name in _keyword_form(row).split(" ")[1:]:
+    for name in row.keyword_fields:
         kind = row.fields[name].kind
         parts.append(f"SP {'text' if kind == 'text' else 'name'}")
     return " ".join(parts)
@@ -209,15 +223,17 @@ PARTS: Final[dict[str, Callable[[], str]]] = {
     "commands": commands,
     "fields": fields,
     "refusals": refusals,
+    "reasons": reasons,
+    "reserved": reserved,
     "limits": limits,
     "grammar": grammar,
     "schemas": schemas,
 }
-"""What can stand between the marks."""
+"""Name of a generated part -> its generator."""
 
 
 def generate(text: str) -> str:
-    """``text`` with every generated part as it is now. Raises `KeyError` for an unknown part."""
+    """``text`` with all generated parts up to date. Raises `KeyError` for an unknown part."""
     return re.sub(
         r"(<!-- begin (\w+) -->\n).*?(<!-- end \2 -->)",
         lambda found: f"{found[1]}\n{PARTS[found[2]]()}\n\n{found[3]}",
@@ -227,7 +243,7 @@ def generate(text: str) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Do what the command line says; the exit code."""
+    """Run the tool and return its exit code."""
     check = "--check" in arguments
     path = Path(next((argument for argument in arguments if not argument.startswith("-")), "SPEC.md"))
     text = path.read_text("utf-8")
@@ -235,7 +251,7 @@ def main(arguments: list[str]) -> int:
     if not check:
         path.write_text(fresh, "utf-8")
     elif fresh != text:
-        print(f"{path} is not what the code says: run python -m tools.spec {path}")
+        print(f"{path} is out of date: run python -m tools.spec {path}")
         return 1
     return 0
 

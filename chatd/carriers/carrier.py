@@ -1,8 +1,8 @@
-"""What every carrier shares: the session behind it, the pauses that it asks for, the end of the stream."""
+"""What all carriers share: the session, its pauses, foreign protocols, the end of the stream."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
 from typing import Any, Final
 
 from twisted.internet.error import ConnectionDone
@@ -12,21 +12,31 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatd.carriers.foreign import NO_HTTP, NO_TLS, TLS, RequestLine
+from chatd.boundaries import Dialect, Wrap
+from chatd.carriers.foreign import HTTP, TLS, TLS_RECORD, Foreign, RequestLine
+from chatd.connections.factory import Sessions
 from chatd.connections.session import Session
 from chatd.core.language import N_
 from chatd.core.refusals import Phrase, Refusal
 
 MAX_FIRST_LINE: Final = 64 * 1024
-"""Bytes of a first line that may still turn out to be HTTP, at most; a carrier may keep it until then."""
+"""Bytes of a first line that may turn out to be HTTP, at most: a carrier may have to keep them until then."""
+
+
+def wrap_line(payload: bytes) -> bytes:
+    """``payload`` with a newline behind it."""
+    return payload + b"\n"
 
 
 @implementer(IHalfCloseableProtocol)
 class SessionCarrier(Protocol):
-    """A Twisted protocol that opens a session for each connection and hands it the frames, one by one.
+    """A Twisted protocol that opens a session for its connection and hands it one payload after the other.
 
-    How they are cut is up to `keep` and `hand_over`. While the session pauses the carrier nothing is
-    read and nothing handed over; once it is leaving, nothing counts any more.
+    A carrier says in `keep` and `hand_over` how frames are cut, in `wrap_for` and `next_write` how they are
+    written. While the session pauses the carrier, nothing is read and nothing is handed over. Once the
+    session is leaving, everything that arrives is dropped.
+
+    ``accepted`` says that the connection was accepted, and that somebody else greets the client.
 
     A client that begins with TLS, or whose first line is a request line of HTTP, is refused on every wire,
     and nothing that follows is handed over: a web page must not talk. Frames that end before that line does
@@ -38,10 +48,12 @@ class SessionCarrier(Protocol):
     transport: Any
     session: Session
 
-    def __init__(self, open_session: Callable[[Any], Session]) -> None:
+    def __init__(self, sessions: Sessions, dialect: Dialect, accepted: bool = False) -> None:
         self.ended = False
         """Whether the client has said that it sends nothing more."""
-        self._open_session = open_session
+        self._sessions = sessions
+        self._dialect = dialect
+        self._accepted = accepted
         self._request_line: RequestLine | None = RequestLine()
         self._paused = False
         self._busy = False
@@ -54,9 +66,19 @@ class SessionCarrier(Protocol):
         """Hand the next frame to the session; False when there is none (yet)."""
         raise NotImplementedError
 
+    @staticmethod
+    def wrap_for(dialect: Dialect) -> Wrap:
+        """How payloads of ``dialect`` are framed: as lines, unless a carrier says otherwise."""
+        return wrap_line
+
+    @staticmethod
+    def next_write(frames: deque[bytes]) -> bytes:
+        """The next frame, alone: a client that is written to at a pace takes one read for one frame."""
+        return frames.popleft()
+
     def go_on(self) -> None:
         """Hand over what can be: all of it, unless the session pauses; then the end, if it has come."""
-        if self._busy:  # a frame paused and resumed us: the loop below goes on by itself
+        if self._busy:  # a payload has paused and resumed the carrier: the loop below goes on
             return
         self._busy = True
         try:
@@ -69,14 +91,14 @@ class SessionCarrier(Protocol):
 
     def connectionMade(self) -> None:
         """Open the session."""
-        self.session = self._open_session(self)
+        self.session = self._sessions.open(self._dialect, self, self._accepted)
 
     def dataReceived(self, data: bytes) -> None:
         """Take what was read."""
         if self.session.leaving:
             return
         if self._request_line is not None:
-            self._look_for_strangers(self._request_line, data)
+            self._look_for_foreign(self._request_line, data)
         if not self.session.leaving:
             self.keep(data)
             self.go_on()
@@ -86,24 +108,25 @@ class SessionCarrier(Protocol):
         """Whether the first line may still turn out to be a request line of HTTP."""
         return self._request_line is not None and not self.ended
 
-    def _look_for_strangers(self, line: RequestLine, data: bytes) -> None:
-        if line.size == 0 and data.startswith(TLS):
-            self._refuse_stranger("TLS", NO_TLS)
+    def _look_for_foreign(self, line: RequestLine, data: bytes) -> None:
+        if line.size == 0 and data.startswith(TLS_RECORD):
+            self.refuse_foreign(TLS)
             return
         # A client that has said who it is has said its first line, even if no line end tells where that was.
         is_http = line.feed(data) if self.session.user is None else False
         if is_http is not None:
             self._request_line = None
         if is_http:
-            self._refuse_stranger("HTTP", NO_HTTP)
+            self.refuse_foreign(HTTP)
         elif is_http is None and line.size > MAX_FIRST_LINE:
             self.session.break_off(
                 Refusal("too_long", what=Phrase(N_("the first line")), limit=MAX_FIRST_LINE)
             )
 
-    def _refuse_stranger(self, name: str, why: str) -> None:
-        self._log.info("{peer} speaks {name}", peer=self.session.peer, name=name)
-        self.session.break_off(Refusal("bad_request", why=Phrase(why)))
+    def refuse_foreign(self, foreign: Foreign) -> None:
+        """Refuse a client that speaks a foreign protocol, and close."""
+        self._log.info("{peer} speaks {name}", peer=self.session.peer, name=foreign.name)
+        self.session.break_off(Refusal("bad_request", why=Phrase(foreign.why)))
 
     def readConnectionLost(self) -> None:
         """The client sends nothing more, but may still read."""
@@ -118,12 +141,12 @@ class SessionCarrier(Protocol):
         self.session.lost(broken=reason.check(ConnectionDone) is None)
 
     def pauseProducing(self) -> None:
-        """See `chatd.connections.session.Carrier`."""
+        """Cut no frame and read nothing until `resumeProducing`."""
         self._paused = True
         self.transport.pauseProducing()
 
     def resumeProducing(self) -> None:
-        """See `chatd.connections.session.Carrier`."""
+        """Go on, beginning with what was read already."""
         self._paused = False
         self.transport.resumeProducing()
         self.go_on()

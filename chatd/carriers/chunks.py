@@ -1,50 +1,66 @@
-"""Frames that are chunks: whatever a client writes at once, which is how the TP6 chat room is spoken."""
+"""Frames that are chunks: what a client writes at once, as clients of the TP6 chat room do."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from typing import Any
+from typing import Final
 
-from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
+from chatd.boundaries import Dialect
 from chatd.carriers.carrier import SessionCarrier
 from chatd.carriers.idle_timer import IdleTimer
-from chatd.connections.session import Session
+from chatd.connections.factory import Sessions
 from chatd.core.language import N_
-from chatd.core.limits import Limits
 from chatd.core.refusals import Phrase, Refusal
+
+PORTION: Final = 1000
+"""Bytes in one write, at most: most clients read 1,024 at a time, and decode each read by itself."""
+
+READS: Final = (100, 128, 255)
+"""Sizes of reads that clients use, or multiples of these: 100 and 255 were seen, 128 is a guess."""
 
 
 class Chunks(SessionCarrier):
-    """Puts together what was written at once: up to a newline, a gap, or the end of the stream.
+    """Puts together what was written at once: up to a newline, a silence, or the end of the stream.
 
-    A chunk is one frame; but one that ends in a newline is one frame a line, and a client without a name is
-    only heard line by line. An empty frame says nothing, and one CR before a newline is forgiven.
+    A chunk is one frame; but a chunk that ends in a newline is one frame a line, and so is any chunk of a
+    client without a name. Empty frames are ignored, and one CR before a newline is accepted.
 
-    While paused, the carrier still reads, up to the length of a line, and still cuts by time. If it stopped,
-    two writes would arrive as one read, and nobody could tell them apart.
+    While paused, the carrier reads on, up to the length of a line, and cuts by time. If it stopped, two
+    writes would arrive as one read and could not be told apart.
     """
 
-    def __init__(self, open_session: Callable[[Any], Session], clock: IReactorTime, limits: Limits) -> None:
-        super().__init__(open_session)
+    def __init__(self, sessions: Sessions, dialect: Dialect, accepted: bool = False) -> None:
+        super().__init__(sessions, dialect, accepted)
+        limits = sessions.limits
         self._limit = limits.line
-        self._most = limits.line + 1  # a CR may be part of it, that turns out to be part of the line's end
-        self._gap = IdleTimer(clock, self._end_chunk)
-        # What may still go on; the whole chunks, and how far the first of them was handed over.
+        self._most = limits.line + 1  # one more for a CR, which may turn out to belong to the end of the line
+        self._gap = IdleTimer(sessions.clock, self._end_chunk)
+        # The chunk that may go on; the complete chunks, and how many bytes of the first were handed over.
         self._open = bytearray()
         self._chunks: deque[bytes] = deque()
         self._read = 0
 
+    @staticmethod
+    def next_write(frames: deque[bytes]) -> bytes:
+        """As many frames as fit into `PORTION`, or a part of the first one: see `portion_of`."""
+        data = frames.popleft()
+        while frames and len(data) < PORTION:
+            data += frames.popleft()
+        end = portion_of(data)
+        if end < len(data):
+            frames.appendleft(data[end:])
+        return data[:end]
+
     def keep(self, data: bytes) -> None:
-        """See `SessionCarrier.keep`."""
+        """Append ``data`` to the open chunk, and close the chunk if it is complete."""
         self._open += data
         if data.endswith(b"\n"):
             self._close_chunk(len(self._open))
         elif len(self._open) > self._most:
-            # Too long for one frame: so it is lines, or it is refused.
+            # Too long for one frame: lines, or refused.
             self._close_chunk(self._open.rfind(b"\n") + 1)
             if len(self._open) > self._most:
                 self._close_chunk(len(self._open))
@@ -53,7 +69,7 @@ class Chunks(SessionCarrier):
             self._stop_reading()
 
     def hand_over(self) -> bool:
-        """See `SessionCarrier.hand_over`."""
+        """Hand over the next frame of the chunks that are complete; False when there is none."""
         if self.ended:
             self._close_chunk(len(self._open))
         if not self._chunks:
@@ -66,13 +82,13 @@ class Chunks(SessionCarrier):
         return True
 
     def pauseProducing(self) -> None:
-        """See `chatd.connections.session.Carrier`."""
+        """Hand over nothing until `resumeProducing`; read on, up to the length of a line."""
         self._paused = True
         if self._size > self._limit:
             self._stop_reading()
 
     def resumeProducing(self) -> None:
-        """See `chatd.connections.session.Carrier`."""
+        """Go on, beginning with the chunks that were cut meanwhile."""
         self._wait()
         super().resumeProducing()
 
@@ -81,7 +97,7 @@ class Chunks(SessionCarrier):
         return len(self._open) + sum(map(len, self._chunks))
 
     def _stop_reading(self) -> None:
-        self._gap.stop()  # nothing is read, so that nothing comes means nothing
+        self._gap.stop()  # nothing is read: silence proves nothing
         self.transport.pauseProducing()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -111,7 +127,28 @@ class Chunks(SessionCarrier):
         self.go_on()
 
     def _close_chunk(self, end: int) -> None:
-        """Nothing follows on what is open, up to ``end``."""
+        """The open chunk is complete up to ``end``."""
         if end:
             self._chunks.append(bytes(self._open[:end]))
             del self._open[:end]
+
+
+def portion_of(text: bytes) -> int:
+    """How many bytes of ``text``, which is UTF-8, go into one write: `PORTION` at most.
+
+    The portion ends at the end of a line if there is one, else between two characters. It also ends before
+    the first character that a read of one of the sizes in `READS` would cut in two: the client may decode
+    each read by itself.
+    """
+    end = min(len(text), PORTION)
+    if not text[:end].isascii():
+        cuts = {cut for size in READS for cut in range(size, end + 1, size)} | {end}
+        end = next((cut for cut in sorted(cuts) if _is_inside(text, cut)), end)
+        while _is_inside(text, end):
+            end -= 1
+    return text.rfind(b"\n", 0, end) + 1 or end
+
+
+def _is_inside(text: bytes, place: int) -> bool:
+    """Whether the byte at ``place`` goes on with a character."""
+    return place < len(text) and text[place] & 0xC0 == 0x80

@@ -1,7 +1,8 @@
-"""The openings of protocols that no wire speaks, but that a web page can have a browser speak to any port.
+"""Foreign protocols: those that a client may speak to a port of the daemon, and that no wire speaks.
 
-The page chooses what follows them: the headers and the body of an HTTP request, or the session ticket in the
-hello of TLS. A wire would obey that line by line.
+HTTP and TLS have to be recognised on every wire: a web page can have a browser speak them to any port, and
+chooses what follows the opening (headers and body of a request, the session ticket in the hello of TLS). A
+wire would obey that line by line.
 """
 
 from __future__ import annotations
@@ -9,13 +10,48 @@ from __future__ import annotations
 import re
 from typing import Final
 
+import msgspec
+
 from chatd.core.language import N_
+from chatd.core.wires import Opening
 
-NO_HTTP: Final = N_("this daemon speaks no HTTP: connect with a chat client")
-NO_TLS: Final = N_("there is no TLS at this port: connect without it")
-"""What whoever speaks HTTP or TLS is told."""
 
-TLS: Final = b"\x16"
+class Foreign(msgspec.Struct, frozen=True):
+    """A protocol that is recognised and refused.
+
+    ``name`` is what the log calls it. ``openings`` are what its clients begin with, where the first bytes
+    decide. ``why`` is the reason that its clients are given. ``is_tls`` says that the daemon may speak it
+    after all, if it has a certificate.
+    """
+
+    name: str
+    openings: tuple[Opening, ...]
+    why: str
+    is_tls: bool = False
+
+
+def _openings(*starts: bytes) -> tuple[Opening, ...]:
+    return tuple(map(Opening, starts))
+
+
+TLS: Final = Foreign(
+    "TLS", _openings(b"\x16\x03"), N_("there is no TLS at this port: connect without it"), is_tls=True
+)
+IRC: Final = Foreign(
+    "IRC",
+    _openings(b"NICK ", b"USER ", b"CAP ", b"PASS "),
+    N_("this daemon speaks no IRC: connect with telnet and say IAM and a nick"),
+)
+HTTP: Final = Foreign(
+    "HTTP",
+    _openings(b"GET ", b"POST ", b"HEAD ", b"PUT ", b"DELETE ", b"OPTIONS ", b"PATCH ", b"CONNECT ", b"PRI "),
+    N_("this daemon speaks no HTTP: connect with a chat client"),
+)
+
+FOREIGN: Final = (TLS, IRC, HTTP)
+"""Every foreign protocol that is recognised by its first bytes."""
+
+TLS_RECORD: Final = b"\x16"
 """The first byte of TLS (RFC 8446, section 5.1); no client of any wire begins with it."""
 
 _PARTS: Final = (
@@ -25,19 +61,19 @@ _PARTS: Final = (
     re.compile(rb"[^ \t\r\n]*+"),
     re.compile(rb"[ \t]*+"),
 )
-"""What stands before the version, in order; the odd ones are words, and end at a blank."""
+"""The parts before the version, in order; those at odd places are words, and end at a blank."""
 
 _VERSION: Final = b"HTTP/"
 
 _VALUE: Final = b'{"'
-"""With these JSON begins, and no request target."""
+"""What JSON begins with, and no request target does."""
 
 
 class RequestLine:
-    """Recognises the request line at the start of a stream, by ``method SP target SP HTTP/`` (RFC 9112).
+    """Recognises a request line at the start of a stream, by ``method SP target SP HTTP/`` (RFC 9112).
 
-    It is fed the stream in pieces of any size and reads every byte once. ``size`` is how many it has read
-    behind the blanks at the start.
+    The stream is fed in pieces of any size; each byte is read once. ``size`` is the number of bytes read
+    after the blanks at the start.
     """
 
     def __init__(self) -> None:
@@ -46,7 +82,7 @@ class RequestLine:
         self._version = b""
 
     def feed(self, data: bytes) -> bool | None:
-        """Whether it is one; None while it may be."""
+        """Read ``data``; returns whether the stream begins with a request line, None while that is open."""
         at = 0
         while self._part < len(_PARTS):
             found = _PARTS[self._part].match(data, at)

@@ -1,25 +1,23 @@
-"""Frames that say how long they are: the encoding that the TP6 chat room proposes.
+"""Frames with a length: the encoding that the TP6 chat room proposes.
 
-``01``, the length in two bytes, a text; ``02`` or ``03``, one byte that says in how many the length follows,
-the length, a long text or an image. Numbers are big-endian. A length counts bytes, but clients in the wild
-often count characters.
+A client sends ``01``, the length in two bytes, a text; or ``02`` (long text) or ``03`` (image), one byte
+with the size of the length, the length, the content. Numbers are big-endian. A length counts bytes, but
+many clients count characters.
 """
 
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable
-from typing import Any, Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
-from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
+from chatd.boundaries import Dialect, Wrap
 from chatd.carriers.carrier import SessionCarrier
 from chatd.carriers.idle_timer import IdleTimer
-from chatd.connections.session import Session
+from chatd.connections.factory import Sessions
 from chatd.core.language import N_
-from chatd.core.limits import Limits
 from chatd.core.refusals import Phrase, Refusal, reason
 
 TEXT: Final = 1
@@ -32,42 +30,60 @@ _decoder: Final = codecs.getincrementaldecoder("utf-8")
 
 
 class Header(NamedTuple):
-    """What stands before a body: whether it is an image, its ``length``; ``size`` is the header's own."""
+    """The header of a frame: is it an image, the ``length`` of the body, the ``size`` of the header itself."""
 
     image: bool
     length: int
     size: int
 
 
-class Frames(SessionCarrier):
-    """Cuts frames, and hands over one byte that says `TEXT` or `IMAGE`, then what is in the frame.
+def wrap_frame(payload: bytes) -> bytes:
+    """Put the length of the text before the text.
 
-    What a client's lengths count shows where the two ways to read them differ, in the first frame that is not
-    all ASCII: characters if that frame would end inside one of them, or if what follows it would be no
-    header. Until something follows, or a gap does, that frame waits.
+    ``payload`` has a type, the size of its head in a byte, the head, the text. The frame has the type, the
+    head, how many bytes hold the length of the text, that length, and the text.
+    """
+    start = 2 + payload[1]
+    size = len(payload) - start
+    digits = max(1, (size.bit_length() + 7) // 8)
+    return b"%c%b%c%b%b" % (payload[0], payload[2:start], digits, size.to_bytes(digits), payload[start:])
+
+
+class Frames(SessionCarrier):
+    """Cuts frames. A payload is one byte that says `TEXT` or `IMAGE`, then the content of the frame.
+
+    Whether a client counts bytes or characters shows in its first frame that is not all ASCII. It counts
+    characters if the frame would end inside a character, or if what follows the frame would be no header.
+    That frame waits until something follows, or nothing does for `IDLE_SECONDS`.
     """
 
-    def __init__(self, open_session: Callable[[Any], Session], clock: IReactorTime, limits: Limits) -> None:
-        super().__init__(open_session)
+    def __init__(self, sessions: Sessions, dialect: Dialect, accepted: bool = False) -> None:
+        super().__init__(sessions, dialect, accepted)
+        limits = sessions.limits
         self._limits = limits
-        self._gap = IdleTimer(clock, self._settle)
+        self._gap = IdleTimer(sessions.clock, self._settle)
         self._counts: Literal["bytes", "characters"] | None = None
         self._waits = False
         self._buffer = bytearray()
-        # Where the next frame begins, and how many bytes from there make a further look worth while.
+        # Where the next frame begins, and how many bytes from there are needed for the next step.
         self._start = 0
         self._need = 1
 
+    @staticmethod
+    def wrap_for(dialect: Dialect) -> Wrap:
+        """How payloads of any dialect are framed: see `wrap_frame`."""
+        return wrap_frame
+
     def keep(self, data: bytes) -> None:
-        """See `SessionCarrier.keep`."""
+        """Append ``data`` to the buffer, and drop what was handed over."""
         del self._buffer[: self._start]
         self._start = 0
         self._buffer += data
 
     def hand_over(self) -> bool:
-        """See `SessionCarrier.hand_over`."""
+        """Hand over the next frame; False while none is complete, or its end is not clear."""
         if self.ended and self._waits:
-            self._take_for_bytes()
+            self._count_bytes()
         if self._held < self._need:
             return False
         try:
@@ -80,12 +96,12 @@ class Frames(SessionCarrier):
         return frame is not None
 
     def pauseProducing(self) -> None:
-        """See `chatd.connections.session.Carrier`."""
-        self._gap.stop()  # nothing is read, so that nothing follows means nothing
+        """Cut no frame and read nothing until `resumeProducing`."""
+        self._gap.stop()  # nothing is read: silence proves nothing
         super().pauseProducing()
 
     def resumeProducing(self) -> None:
-        """See `chatd.connections.session.Carrier`."""
+        """Go on, beginning with what was read already."""
         if self._waits:
             self._gap.wait()
         super().resumeProducing()
@@ -149,7 +165,7 @@ class Frames(SessionCarrier):
         try:
             decoder.decode(body)
         except UnicodeDecodeError:
-            return end  # it will be refused, and shows nothing
+            return end  # the dialect will refuse it; it proves nothing
         inside = bool(decoder.getstate()[0])
         follows = self._buffer[end : end + 1]
         if not (inside or follows or self.ended):
@@ -176,11 +192,11 @@ class Frames(SessionCarrier):
         return begin + len(text[: header.length].encode())
 
     def _settle(self) -> None:
-        """Nothing followed."""
-        self._take_for_bytes()
+        """Nothing followed the frame, so its length counts bytes."""
+        self._count_bytes()
         self.go_on()
 
-    def _take_for_bytes(self) -> None:
+    def _count_bytes(self) -> None:
         self._waits = False
         self._counts = "bytes"
         self._need = 1

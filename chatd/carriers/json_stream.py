@@ -1,57 +1,69 @@
-"""Frames that are JSON values, with or without anything between them."""
+"""Frames that are JSON values, with or without white space between them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
-from chatd.boundaries import Dialect
-from chatd.carriers.carrier import SessionCarrier
-from chatd.connections.session import Session
+from chatd.boundaries import Dialect, Wrap
+from chatd.carriers.carrier import SessionCarrier, wrap_line
+from chatd.connections.factory import Sessions
 from chatd.core.language import N_
-from chatd.core.limits import Limits
 from chatd.core.refusals import Phrase, Refusal, reason
 from chatd.json_wire.values import Fault, JsonValues
 
 FRAMING_SECONDS: Final = 0.04
-"""Seconds that the end of the first line may come behind the first value, in a segment of its own."""
+"""How long the newline after the first value may take, if it comes in a segment of its own."""
 
 
 @runtime_checkable
 class SpeaksLines(Protocol):
-    """A dialect that is spoken otherwise to a client that ends its lines."""
+    """A dialect that has a variant for clients that end their lines."""
+
+    lines: bool
+    """Whether this is the variant."""
 
     @property
     def in_lines(self) -> Dialect:
-        """How it is spoken then."""
+        """The variant."""
+
+
+def wrap_bare(payload: bytes) -> bytes:
+    """``payload`` as it is: a JSON value ends by itself."""
+    return payload
 
 
 class JsonStream(SessionCarrier):
-    """Cuts JSON values. A client whose first one is followed by a newline is spoken to in lines, if the
-    dialect can do that.
+    """Cuts JSON values. A client that ends its first value with a newline is answered in lines, if the
+    dialect has a variant for that.
     """
 
-    def __init__(self, open_session: Callable[[Any], Session], clock: IReactorTime, limits: Limits) -> None:
-        super().__init__(open_session)
-        self._clock = clock
+    def __init__(self, sessions: Sessions, dialect: Dialect, accepted: bool = False) -> None:
+        super().__init__(sessions, dialect, accepted)
+        limits = sessions.limits
+        self._clock = sessions.clock
         self._limits = limits
         self._values = JsonValues(limits.json, limits.depth)
         self._first: bytes | Fault | None = None
         self._decided = False
         self._timer: IDelayedCall | None = None
 
+    @staticmethod
+    def wrap_for(dialect: Dialect) -> Wrap:
+        """Newline-delimited for clients that end their lines; else values with nothing between them."""
+        return wrap_line if isinstance(dialect, SpeaksLines) and dialect.lines else wrap_bare
+
     def keep(self, data: bytes) -> None:
-        """See `SessionCarrier.keep`."""
+        """Feed ``data`` to the scanner."""
         self._values.feed(data)
 
     def hand_over(self) -> bool:
-        """See `SessionCarrier.hand_over`."""
+        """Hand over the next JSON value, or refuse what is none; False while no value is complete."""
         if self.may_be_http:
-            return False  # each of its words would be refused by itself, before it is known as what it is
+            return False  # each word of a request line would be refused by itself
         if not self._decided and not self._decide():
             return False
         value, self._first = self._first or self._values.cut(), None
@@ -77,7 +89,7 @@ class JsonStream(SessionCarrier):
         super().connectionLost(reason)
 
     def _decide(self) -> bool:
-        """Whether the client's framing is known, as it is once more than blanks follow the first value."""
+        """Whether it is known if the client ends its lines: once more than blanks follow its first value."""
         if self._first is None:
             self._first = self._values.cut()
             if self._first is None:

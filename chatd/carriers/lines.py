@@ -1,51 +1,49 @@
-"""Frames that are lines: what telnet sends."""
+"""Frames that are lines, as telnet sends them."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from typing import Any
 
-from twisted.internet.interfaces import IReactorTime
 from twisted.protocols.basic import LineOnlyReceiver
 
+from chatd.boundaries import Dialect
 from chatd.carriers.carrier import SessionCarrier
-from chatd.connections.session import Session
+from chatd.connections.factory import Sessions
 from chatd.core.language import N_
-from chatd.core.limits import Limits
 from chatd.core.refusals import Phrase, Refusal
 
 
 class Lines(SessionCarrier, LineOnlyReceiver):
-    """Cuts at LF and forgives one CR before it; an empty line says nothing, nor does one without an end.
+    """Cuts at LF and accepts one CR before it. Empty lines, and a last line without an end, are ignored.
 
-    Twisted's LineOnlyReceiver cuts all of a read at once, whether or not it is paused; so its lines wait
-    here. (LineReceiver can be paused, but copies, for each line, all that follows it.)
+    Twisted's LineOnlyReceiver cuts all of a read at once, whether or not it is paused, so the lines wait in a
+    queue here. (LineReceiver can be paused, but copies the rest of the read for each line.)
     """
 
     delimiter = b"\n"
 
-    def __init__(self, open_session: Callable[[Any], Session], clock: IReactorTime, limits: Limits) -> None:
-        super().__init__(open_session)
+    def __init__(self, sessions: Sessions, dialect: Dialect, accepted: bool = False) -> None:
+        super().__init__(sessions, dialect, accepted)
+        limits = sessions.limits
         # One more for the CR, which is no part of the line.
         self.MAX_LENGTH = limits.line + 1
         self._limit = limits.line
         self._lines: deque[bytes] = deque()
 
     def keep(self, data: bytes) -> None:
-        """See `SessionCarrier.keep`."""
+        """Cut ``data`` into lines, which wait for their turn."""
         LineOnlyReceiver.dataReceived(self, data)
 
     def lineReceived(self, line: bytes) -> None:
-        """Keep a line until it is its turn."""
+        """Queue a line."""
         self._lines.append(line)
 
     def lineLengthExceeded(self, line: bytes) -> None:
-        """Keep what is too long for its turn; where the next line begins is not worth finding out."""
+        """Queue the line: it is refused in its turn, and the connection ends there."""
         self._lines.append(line)
 
     def hand_over(self) -> bool:
-        """See `SessionCarrier.hand_over`."""
+        """Hand over the next line without its CR, unless it is empty; False when there is none."""
         if not self._lines:
             return False
         line = self._lines.popleft().removesuffix(b"\r")

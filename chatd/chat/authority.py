@@ -77,8 +77,7 @@ class Authority:
         login = log_in(self.state, self._names, hello)
         for record in login.decision.records:
             self.state.apply(record)
-        client.user = login.user
-        client.updates_read_marker = hello.missed == "send"
+        client.log_in(login.user, updates_read_marker=hello.missed == "send")
         self._names[login.user.key] = client
         return login
 
@@ -93,7 +92,7 @@ class Authority:
     def undo_login(self, client: Client) -> None:
         """The login of ``client`` was rolled back: it has no name."""
         self.free_name(client)
-        client.user = None
+        client.undo_login()
 
     def decide(self, user: User, command: c.Command) -> Decision:
         """What ``command`` by ``user`` comes to in the present state. Raises `Refusal`."""

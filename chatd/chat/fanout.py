@@ -1,35 +1,40 @@
-"""Telling an audience many things at once.
+"""Fan-out: many deliveries to one audience at a time.
 
-What falls due to one audience without anything between is joined, once a dialect, for everyone who had
-no part in it: a hundred readers of sixty-four messages are given sixty-four messages once each, as the
-very same bytes. Who wrote one of them gets the others in their places around the ack, and who arrives
-among others hears of those who come after.
+Deliveries that follow each other to the same audience are encoded, framed and joined once for each encoding,
+and every listener that had no part in them is given the very same bytes. An author gets the others around
+the ack; a listener that arrives among them gets those after its arrival.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import Any, Protocol
 
 from twisted.logger import Logger
 
-from chatd.boundaries import Dialect
+from chatd.boundaries import Encoding, Payloads
 from chatd.core.events import Delivery
 
 
+def framed(encoding: Encoding, payloads: Payloads) -> list[bytes]:
+    """``payloads``, each in its frame."""
+    return list(map(encoding.wrap, payloads))
+
+
 class Listener(Protocol):
-    """A session that receives deliveries: `chatd.connections.session.Session`."""
+    """A session that hears deliveries: `chatd.connections.session.Session`."""
 
     @property
-    def dialect(self) -> Dialect: ...
+    def encoding(self) -> Encoding: ...
     def deliver(self, frame: bytes) -> None: ...
     def send(self, frame: bytes) -> None: ...
 
 
 class Fanout:
-    """What is told to one ``audience`` (users' ids; None stands for everyone), in order.
+    """Deliveries to one ``audience`` (ids of users; None for everyone), in order.
 
-    Either all of it is ``stored`` (entries of the log) or none (arrivals and departures). ``sent(listener,
+    Either all of them are ``stored`` (entries of the log) or none (arrivals and departures). ``sent(listener,
     delivery)`` logs a delivery; it is None unless the log level is debug.
     """
 
@@ -45,89 +50,92 @@ class Fanout:
         self.stored = stored
         self._sent = sent
         self._deliveries: list[Delivery] = []
-        self._frames: dict[Dialect, list[bytes]] = {}
-        # How many of the fanout somebody needs no more: those heard, one's own, those before one came.
-        self._past: dict[Listener, int] = {}
+        # The frames of each delivery.
+        self._frames: dict[Encoding, list[list[bytes]]] = {}
+        # Per listener: how many leading deliveries to skip.
+        self._skip: dict[Listener, int] = {}
 
     def add(
         self, delivery: Delivery, author: Listener | None = None, subject: Sequence[Listener] = ()
     ) -> None:
-        """Append the delivery.
+        """Append ``delivery``.
 
-        Its author gets everything before it now, and never the delivery itself. The sessions of its
-        ``subject``, the user whom an event is about, get everything before it and the delivery now.
+        The author gets everything before it now, and never ``delivery`` itself. The sessions of the user
+        whom an event is about get everything before it and ``delivery`` now.
         """
         if author is not None:
             self._advance(author)
         for listener in subject:
             if listener is not author:
                 self._advance(listener)
-                frame = self._frame(listener.dialect.encode_for_subject, delivery)
-                self._deliver(listener, [frame])
-                if frame and self._sent is not None:
+                frames = self._encode(
+                    listener.encoding, listener.encoding.dialect.encode_for_subject, delivery
+                )
+                self._deliver(listener, frames)
+                if frames and self._sent is not None:
                     self._sent(listener, delivery)
         self._deliveries.append(delivery)
 
     def enter(self, newcomer: Listener) -> None:
-        """``newcomer`` is one of the audience from here on."""
-        self._past[newcomer] = len(self._deliveries)
+        """``newcomer`` belongs to the audience from here on."""
+        self._skip[newcomer] = len(self._deliveries)
 
     def end(self, listeners: Iterable[Listener]) -> None:
-        """Tell everyone what they have not heard; ``listeners`` are the sessions of the audience."""
-        past = self._past
-        whole: dict[Dialect, list[bytes]] = {}
+        """Send to each of ``listeners``, the sessions of the audience, what it has not had yet."""
+        skip = self._skip
+        whole: dict[Encoding, list[bytes]] = {}
         if self._sent is not None:
-            listeners = list(listeners)  # they are gone through twice
+            listeners = list(listeners)  # iterated twice
         for listener in listeners:
-            dialect = listener.dialect
-            if listener in past:
-                pieces = self._pieces(dialect, past[listener])
-            elif dialect in whole:
-                pieces = whole[dialect]
+            encoding = listener.encoding
+            if listener in skip:
+                pieces = self._pieces(encoding, skip[listener])
+            elif encoding in whole:
+                pieces = whole[encoding]
             else:
-                pieces = whole[dialect] = self._pieces(dialect, 0)
+                pieces = whole[encoding] = self._pieces(encoding, 0)
             self._deliver(listener, pieces)
         if self._sent is not None:
             for listener in listeners:
                 self._note_sent(listener, self._sent)
 
     def _advance(self, listener: Listener) -> None:
-        """Send what ``listener`` has not had yet; leave out for it the entry that is appended next."""
-        self._deliver(listener, self._pieces(listener.dialect, self._past.get(listener, 0)))
+        """Send what ``listener`` has not had yet; skip the delivery that is appended next."""
+        self._deliver(listener, self._pieces(listener.encoding, self._skip.get(listener, 0)))
         if self._sent is not None:
             self._note_sent(listener, self._sent)
-        self._past[listener] = len(self._deliveries) + 1
+        self._skip[listener] = len(self._deliveries) + 1
 
     def _deliver(self, listener: Listener, pieces: list[bytes]) -> None:
-        tell = listener.deliver if self.stored else listener.send
+        deliver = listener.deliver if self.stored else listener.send
         for piece in pieces:
-            if piece:
-                tell(piece)
+            deliver(piece)
 
     def _note_sent(self, listener: Listener, sent: Callable[[Any, Delivery], None]) -> None:
-        start = self._past.get(listener, 0)
-        for delivery, frame in zip(
-            self._deliveries[start:], self._encoded(listener.dialect)[start:], strict=True
-        ):
-            if frame:  # not every dialect has something to say about everything
+        start = self._skip.get(listener, 0)
+        encoded = self._encoded(listener.encoding)
+        for delivery, frames in zip(self._deliveries[start:], encoded[start:], strict=True):
+            if frames:  # a dialect may have nothing to say about it
                 sent(listener, delivery)
 
-    def _pieces(self, dialect: Dialect, start: int) -> list[bytes]:
-        """All from the ``start`` on: as one, or frame by frame for who is written to at a pace."""
-        frames = self._encoded(dialect)[start:]
-        return frames if dialect.pace or len(frames) < 2 else [b"".join(frames)]
+    def _pieces(self, encoding: Encoding, start: int) -> list[bytes]:
+        """The frames of all deliveries from ``start`` on, joined if they may be."""
+        frames = list(chain.from_iterable(self._encoded(encoding)[start:]))
+        return [b"".join(frames)] if encoding.joins and len(frames) > 1 else frames
 
-    def _encoded(self, dialect: Dialect) -> list[bytes]:
-        """The frames of all so far, each encoded once."""
-        frames = self._frames.setdefault(dialect, [])
-        for delivery in self._deliveries[len(frames) :]:
-            frames.append(self._frame(dialect.encode, delivery))
-        return frames
+    def _encoded(self, encoding: Encoding) -> list[list[bytes]]:
+        """The frames of each delivery so far, each encoded once."""
+        encoded = self._frames.setdefault(encoding, [])
+        for delivery in self._deliveries[len(encoded) :]:
+            encoded.append(self._encode(encoding, encoding.dialect.encode, delivery))
+        return encoded
 
-    def _frame(self, encode: Callable[[Delivery], bytes], delivery: Delivery) -> bytes:
+    def _encode(
+        self, encoding: Encoding, encode: Callable[[Delivery], Payloads], delivery: Delivery
+    ) -> list[bytes]:
         try:
-            return encode(delivery)
+            return framed(encoding, encode(delivery))
         except Exception:
-            # A mistake of ours with one of them, in one dialect, is nothing to the others.
-            self._log.failure("a mistake in telling {delivery}", delivery=type(delivery).__name__)
-            return b""
+            # A bug with one delivery in one dialect must not reach the others.
+            self._log.failure("bug while encoding {delivery}", delivery=type(delivery).__name__)
+            return []

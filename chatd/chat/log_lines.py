@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from chatd.core.events import Arrived, Conversation, Delivery, Entry
-from chatd.dialects.sanitize import clean
+from chatd.core.terminal import clean
 
 # What would end a line or steer the terminal that shows it.
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")

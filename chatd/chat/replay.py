@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from chatd.boundaries import Archive, Client, Dialect, Journal
+from chatd.boundaries import Archive, Client, Journal
 from chatd.chat.fair_queue import FairQueue
 from chatd.core import commands as c
 from chatd.core.answers import ConversationLine, Conversations, HistoryHint, Page
@@ -116,14 +116,14 @@ class Replay:
         elif reader.dialect.pages == "none":
             await self._follow(reader, user, directs, seen, max_id, own=False)
             if any(map(self._journal.last_in, conversations)):
-                reader.send(reader.dialect.encode_answer(PUSHED, HistoryHint()))
+                reader.push(PUSHED, HistoryHint())
         else:
             if reader.dialect.pages == "directs":
                 conversations = [direct for direct in directs if self._journal.last_in(direct) > seen]
             await self._send_pages(reader, user, self._most_recent(conversations), seen, max_id)
             await self._follow(reader, user, (), seen, max_id)
             if reader.dialect.pages == "directs" and any(map(self._journal.last_in, self._readable(user))):
-                reader.send(reader.dialect.encode_answer(PUSHED, HistoryHint()))
+                reader.push(PUSHED, HistoryHint())
 
     async def _send_pages(
         self, reader: Client, user: User, conversations: list[Conversation], seen: int, max_id: int
@@ -142,7 +142,7 @@ class Replay:
                 continue  # the user was put out of the group meanwhile
             entries = self._entries(found)
             page = Page(conversation, entries, found.more, False, False, reader=user, seen=seen)
-            reader.send(reader.dialect.encode_answer(PUSHED, page))
+            reader.push(PUSHED, page)
             if self._sent is not None:
                 self._sent(reader, page)
             await _room(reader)
@@ -154,7 +154,7 @@ class Replay:
             listed = await self._list(reader, user, others, 0)
             await self._fair_queue.wait()
             if not reader.leaving:
-                reader.send(reader.dialect.encode_answer(PUSHED, listed))
+                reader.push(PUSHED, listed)
 
     async def _list(
         self, reader: Client, user: User, conversations: list[Conversation], skip: int
@@ -200,9 +200,8 @@ class Replay:
             entries = self._entries(found)
             for entry in entries:
                 if (own or entry.event.actor.id != user.id) and self._may_send(user, entry):
-                    frame = _as_told(reader.dialect, user, entry)
-                    reader.resend(frame)
-                    if frame and self._sent is not None and not counted:
+                    sent = reader.resend(entry, _is_about(entry, user))
+                    if sent and self._sent is not None and not counted:
                         self._sent(reader, entry)
                     await _room(reader)
             after = entries[-1].id if found.more else max_id
@@ -231,11 +230,10 @@ def _name(conversation: Conversation, user: User) -> str:
     return conversation.name or conversation.kind
 
 
-def _as_told(dialect: Dialect, user: User, entry: Entry) -> bytes:
-    """What tells ``user`` of ``entry``."""
+def _is_about(entry: Entry, user: User) -> bool:
+    """Whether this is an event about ``user``."""
     event = entry.event
-    is_subject = event.subject is not None and event.subject.id == user.id and not event.said
-    return dialect.encode_for_subject(entry) if is_subject else dialect.encode(entry)
+    return event.subject is not None and event.subject.id == user.id and not event.said
 
 
 async def _room(reader: Client) -> None:

@@ -8,9 +8,8 @@ from typing import Final
 from chatd.client.language import _
 from chatd.client.render import SEND_IMAGE
 from chatd.client.typed import IMAGE_WORD
-from chatd.core.commands import Declaration
-from chatd.dialects.text import WORDS
-from chatd.dialects.tp6 import SLASHES
+from chatd.core.declarations import Declaration
+from chatd.core.typed import SLASHES, WORDS
 
 _COMMANDS: Final = sorted([f"/{word} " for word in (*SLASHES, IMAGE_WORD)])
 _WORDS: Final = sorted(f"{word};" for word in WORDS)

@@ -17,9 +17,9 @@ import msgspec
 
 from chatd.client import codec
 from chatd.core import commands as c
-from chatd.core.commands import COMMANDS, DECLARED, Command, Declaration
+from chatd.core.commands import ACTIONS, COMMANDS, DECLARED, Command
+from chatd.core.declarations import Declaration
 from chatd.core.language import N_
-from chatd.dialects.json import ACTIONS
 
 REMARK: Final = N_(
     "this server is no chatd: it confirms nothing, so what is written counts as sent, and what is said while"

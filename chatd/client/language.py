@@ -9,7 +9,7 @@ from functools import cache
 from string import Formatter
 from typing import Final
 
-from chatd.core.commands import TYPED
+from chatd.core.commands import TYPED_FIELDS
 from chatd.core.language import N_
 from chatd.core.names import ALPHABETS
 from chatd.core.refusals import ECHO, REASONS, SENTENCES
@@ -105,7 +105,7 @@ def _recognised(text: str, sentences: Iterable[str]) -> str:
             if "why" in details:
                 details["why"] = _recognised(details["why"], REASONS.values())
             name = details.get("name", "")
-            if name in TYPED and sentence in REASONS.values():
+            if name in TYPED_FIELDS and sentence in REASONS.values():
                 details["name"] = _(name)
             details.update((gap, _(word)) for gap, word in details.items() if word in ALPHABETS)
             return _(sentence).format(**details)

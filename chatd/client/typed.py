@@ -11,8 +11,7 @@ from chatd.client.language import _
 from chatd.core import commands as c
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal, reason
-from chatd.dialects.text import WORDS, typed_fields
-from chatd.dialects.tp6 import SLASHES, slash_fields
+from chatd.core.typed import SlashLine, parse_semicolon, parse_slash, slash_values, unescaped
 
 MAX_LIMITS: Final = Limits(message=9_600, image=64 * 1024)
 """The largest limits that a daemon may be configured with; the daemon checks its own."""
@@ -37,13 +36,15 @@ def parse_typed(typed: str, here: Place) -> c.Command | SendImage:
     ``s;bob;hello`` and ``/msg bob hello`` are commands. Any other line is a message; ``//hello`` is the
     message ``/hello``.
     """
-    if typed.startswith("/") and typed[1:2].isalpha():
-        return _slash(typed[1:], here)
+    slash = parse_slash(typed)
+    if slash is not None:
+        return _slash(slash, here)
     word, semicolon, rest = typed.partition(";")
-    row = WORDS.get(word.strip().lower()) if semicolon else None
-    if row is not None:
-        return row.build(typed_fields(row, rest), MAX_LIMITS)
-    return message_command(here, typed[1:] if typed.startswith("//") else typed)
+    command = parse_semicolon(f"{word.strip()}{semicolon}{rest}")
+    if command is not None:
+        row, values = command
+        return row.build(values, MAX_LIMITS)
+    return message_command(here, unescaped(typed))
 
 
 def message_command(place: Place, text: str, kind: Literal["message", "image"] = "message") -> c.Command:
@@ -56,17 +57,16 @@ def message_command(place: Place, text: str, kind: Literal["message", "image"] =
     return c.COMMANDS["send"].build({"dest": place.name, **fields}, MAX_LIMITS)
 
 
-def _slash(typed: str, here: Place) -> c.Command | SendImage:
-    word, *rest = typed.split(None, 1)
-    if word.lower() == IMAGE_WORD:
-        path = "".join(rest).strip()
+def _slash(typed: SlashLine, here: Place) -> c.Command | SendImage:
+    if typed.word.lower() == IMAGE_WORD:
+        path = typed.rest.strip()
         if not path:
             raise Refusal("bad_request", why=reason("usage", usage=f"/{IMAGE_WORD} file"))
         return SendImage(path, here)
-    row = SLASHES.get(word.lower())
+    row = typed.row
     if row is None:
-        raise Refusal("unknown_action", name=f"/{word[:64]}")
-    values = dict(slash_fields(row, "".join(rest)))
+        raise Refusal("unknown_action", name=f"/{typed.word[:64]}")
+    values = slash_values(row, typed.rest)
     if here.kind == "group":
         if row.name == "clients":
             return c.ListMembers(here.name)

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IPushProducer
 from zope.interface import implementer
 
+from chatd.boundaries import Clock
 from chatd.connections.socket_write import writer_to
 
 CLOSE_TIMEOUT_SECONDS: Final = 10.0
 """Seconds that a closing client has to take what it was sent last; then the connection is cut."""
-
-
-READS: Final = (100, 128, 255)
-"""Bytes that paced clients read at a time, or a multiple of these: 100 and 255 were seen, 128 is a guess."""
 
 
 class Transport(Protocol):
@@ -30,33 +27,23 @@ class Transport(Protocol):
     def abortConnection(self) -> None: ...
 
 
-class Turn:
-    """The outboxes with something to do in this turn of the reactor: each writes once, at its end."""
+class FlushQueue:
+    """The outboxes with something to write in this turn of the reactor: each writes once, at its end."""
 
-    def __init__(self, clock: IReactorTime) -> None:
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._due: list[Outbox] = []
-        self._joined: dict[tuple[bytes, ...], bytes] = {}
 
     def add(self, outbox: Outbox) -> None:
-        """Have ``outbox`` flushed at the end of this turn."""
+        """Flush ``outbox`` at the end of this turn."""
         if not self._due:
             self._clock.callLater(0, self._flush)
         self._due.append(outbox)
-
-    def join(self, frames: Iterable[bytes]) -> bytes:
-        """The frames as one; whoever has the same ones in this turn gets the same bytes, not a copy."""
-        key = tuple(frames)
-        joined = self._joined.get(key)
-        if joined is None:
-            joined = self._joined[key] = b"".join(key)
-        return joined
 
     def _flush(self) -> None:
         due, self._due = self._due, []
         for outbox in due:
             outbox.flush()
-        self._joined.clear()
 
 
 @implementer(IPushProducer)
@@ -65,28 +52,29 @@ class Outbox:
 
     The transport says when its own buffer (64 KiB) is full and when it is empty again; in between,
     frames wait here. With more than ``cap`` bytes that it doesn't take, ``on_overflow`` is called and
-    the connection is cut; ``dropped`` says whether it ended with something waiting. With a ``pace`` in
-    seconds, every line is written alone, that far apart; or else, with a ``portion`` in bytes, as many
-    lines as fit (see `whole`). Who falls so far behind that way gets all that waits at once.
+    the connection is cut; ``dropped`` says whether it ended with something waiting. With a ``pace``, writes
+    are that many seconds apart, and ``next_write`` takes each from the front of the queue; a client that
+    falls behind by more than ``cap`` that way gets everything at once.
     """
 
     def __init__(
         self,
         transport: Transport,
-        clock: IReactorTime,
-        turn: Turn,
+        clock: Clock,
+        flush_queue: FlushQueue,
         cap: int,
+        next_write: Callable[[deque[bytes]], bytes],
         on_overflow: Callable[[], None],
     ) -> None:
         self.pace = 0.0
-        self.portion = 0
         self.cap = cap
         self.closed = False
         self.dropped = False
         self._transport = transport
         self._write = writer_to(transport)
         self._clock = clock
-        self._turn = turn
+        self._flush_queue = flush_queue
+        self._next_write = next_write
         self._on_overflow = on_overflow
         self._frames: deque[bytes] = deque()
         self._size = 0
@@ -95,7 +83,7 @@ class Outbox:
         self._closing = False
         self._finished = False
         self._linger = 0.0
-        self._next: IDelayedCall | None = None
+        self._timer: IDelayedCall | None = None
         self._cut: IDelayedCall | None = None
         self._waiting: list[Deferred[None]] = []
         transport.registerProducer(self, True)
@@ -131,27 +119,26 @@ class Outbox:
         else:
             self._flush_soon()
 
-    def set_pace(self, pace: float, portion: int) -> None:
+    def set_pace(self, pace: float) -> None:
         """Write at another pace from now on; what waits for its time waits no longer than the new pace."""
-        self.portion = portion
         if pace == self.pace:
             return
         self.pace = pace
-        if self._next is not None and not (self.closed or self._finished):
-            self._next.cancel()
-            self._next = self._clock.callLater(pace, self._write_next) if pace else None
+        if self._timer is not None and not (self.closed or self._finished):
+            self._timer.cancel()
+            self._timer = self._clock.callLater(pace, self._write_next) if pace else None
             self._flush_soon()
 
     def rest(self, seconds: float) -> None:
         """Write what waits now, and nothing more for so long."""
         self.flush()
-        if self._next is None and not self.closed:
-            self._next = self._clock.callLater(seconds, self._write_next)
+        if self._timer is None and not self.closed:
+            self._timer = self._clock.callLater(seconds, self._write_next)
 
     def flush(self) -> None:
         """Write what waits, as far as the transport and the pace allow."""
         self._due = False
-        if self._paused or self._next is not None:
+        if self._paused or self._timer is not None:
             return
         if self.pace:
             self._write_one()
@@ -190,7 +177,7 @@ class Outbox:
         self.dropped = self.dropped or bool(self._frames)
         self._frames.clear()
         self._size = 0
-        for timer in (self._next, self._cut):
+        for timer in (self._timer, self._cut):
             if timer is not None and timer.active():
                 timer.cancel()
         self._settle()
@@ -210,31 +197,27 @@ class Outbox:
     def _flush_soon(self) -> None:
         if not self._due:
             self._due = True
-            self._turn.add(self)
+            self._flush_queue.add(self)
 
     def _write_all(self) -> None:
-        data = self._turn.join(self._frames)
-        self._frames.clear()
+        frames = self._frames
+        data = frames[0] if len(frames) == 1 else b"".join(frames)
+        frames.clear()
         self._size = 0
         self._write(data)
 
     def _write_one(self) -> None:
         if not self._frames:
             return
-        frame = self._frames.popleft()
-        while self._frames and len(frame) < self.portion:
-            frame += self._frames.popleft()
-        end = whole(frame, self.portion) if self.portion else frame.find(b"\n") + 1 or len(frame)
-        if end < len(frame):
-            self._frames.appendleft(frame[end:])
-        self._size -= end
-        self._next = self._clock.callLater(self.pace, self._write_next)
+        data = self._next_write(self._frames)
+        self._size -= len(data)
+        self._timer = self._clock.callLater(self.pace, self._write_next)
         if self._cut is not None:
-            self._cut.reset(CLOSE_TIMEOUT_SECONDS)  # that it takes long is our doing
-        self._write(frame[:end])
+            self._cut.reset(CLOSE_TIMEOUT_SECONDS)  # the pace is the daemon's, so the client is not slow
+        self._write(data)
 
     def _write_next(self) -> None:
-        self._next = None
+        self._timer = None
         self.flush()
 
     def _settle(self) -> None:
@@ -246,32 +229,11 @@ class Outbox:
             done.callback(None)
         if self._closing and not self._finished and not self.closed and not self._frames:
             self._finished = True  # once: what is due still may bring us here again
-            if self._next is not None:
-                self._next.cancel()
+            if self._timer is not None:
+                self._timer.cancel()
             # A TLS transport waits for its producer to have no more before it closes.
             self._transport.unregisterProducer()
             if self._linger:
-                self._next = self._clock.callLater(self._linger, self._transport.loseConnection)
+                self._timer = self._clock.callLater(self._linger, self._transport.loseConnection)
             else:
                 self._transport.loseConnection()
-
-
-def whole(text: bytes, portion: int) -> int:
-    """How many bytes of ``text``, which is UTF-8, go into one write of ``portion`` bytes at most.
-
-    They end where a line does, if one ends there; else between two characters. And they end before the first
-    character that a client would get in two halves, which reads as many bytes at a time as one of `READS`
-    says, and takes each write before the next: it may decode each read by itself.
-    """
-    end = min(len(text), portion)
-    if not text[:end].isascii():
-        cuts = {cut for size in READS for cut in range(size, end + 1, size)} | {end}
-        end = next((cut for cut in sorted(cuts) if _is_inside(text, cut)), end)
-        while _is_inside(text, end):
-            end -= 1
-    return text.rfind(b"\n", 0, end) + 1 or end
-
-
-def _is_inside(text: bytes, place: int) -> bool:
-    """Whether the byte at ``place`` goes on with a character."""
-    return place < len(text) and text[place] & 0xC0 == 0x80

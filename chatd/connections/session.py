@@ -1,58 +1,71 @@
-"""One connected client: who it is, how it is spoken to, what waits for it."""
+"""A client's session: who the client is, how it is spoken to, and what waits for it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final, Protocol
+from enum import Enum
+from typing import Final
 
 import msgspec
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from chatd.boundaries import Dialect
+from chatd.boundaries import Carrier, Clock, Dialect, Encoding, Payloads
+from chatd.chat.fanout import framed
 from chatd.chat.service import Chat
 from chatd.connections.outbox import Outbox
 from chatd.connections.welcome_buffer import WelcomeBuffer
 from chatd.core.answers import Answer
-from chatd.core.events import User
+from chatd.core.events import Delivery, User
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 
 REFUSAL_LINGER_SECONDS: Final = 1.0
-"""Seconds for which a client is still read, and not heard, after the refusal that ends its connection:
-to close with bytes unread is a reset, which may overtake the refusal."""
+"""How long a client is still read, and ignored, after the refusal that ends its connection.
 
+To close with bytes unread is a reset, which may overtake the refusal.
+"""
 
 READ_PROOF_SECONDS: Final = 5.0
-"""Seconds in which what is written to a connection that works has arrived, and was read."""
+"""How long after a write a client that says something is taken to have read it."""
 
 ANSWER_BYTES_PER_TURN: Final = 16 * 1024
-"""Bytes that wait to be written at the end of a turn of the reactor, after which a client's next command
-waits for a turn of its own: clients who ask without end take turns, and others are served in between."""
+"""Bytes that may wait to be written at the end of a reactor turn before the client's next command waits.
+
+Clients that ask without end take turns, and others are served in between.
+"""
 
 MAX_ANONYMOUS_REFUSALS: Final = 5
-"""Refusals after which a client without a name has to go: it speaks something else, or guesses."""
+"""Refusals after which a client without a name is closed: it speaks another protocol, or guesses."""
 
 
-class Carrier(Protocol):
-    """What a session needs of the protocol that cuts its frames."""
+class Phase(Enum):
+    """Where a session is on its way."""
 
-    def pauseProducing(self) -> None:
-        """Cut no frame and read nothing until told to go on."""
+    CONNECTED = "the client has no name yet"
+    NAMED = "the client has logged in"
+    CATCHING_UP = "live deliveries are held back while the client gets what it has missed"
+    LEAVING = "nothing that the client sends counts any more"
+    CLOSED = "the connection is gone"
 
-    def resumeProducing(self) -> None:
-        """Go on, with what was read already first."""
+
+NEXT_PHASES: Final[dict[Phase, frozenset[Phase]]] = {
+    Phase.CONNECTED: frozenset((Phase.NAMED, Phase.LEAVING, Phase.CLOSED)),
+    # Back to CONNECTED when the login was rolled back.
+    Phase.NAMED: frozenset((Phase.CONNECTED, Phase.CATCHING_UP, Phase.LEAVING, Phase.CLOSED)),
+    Phase.CATCHING_UP: frozenset((Phase.NAMED, Phase.LEAVING, Phase.CLOSED)),
+    Phase.LEAVING: frozenset((Phase.CLOSED,)),
+    Phase.CLOSED: frozenset(),
+}
+"""The phases that may follow each phase. To enter the present phase again changes nothing."""
 
 
 class Session:
-    """A client, from its connection to its end. ``user`` is None until it has said who it is.
+    """A client, from the connection to its end; `chatd.boundaries.Client` says what the chat uses.
 
-    ``leaving`` is set once nothing that it sends counts any more: its carrier hands nothing over then.
-    ``updates_read_marker`` says whether what it gets counts as seen by its user, and ``max_id`` is
-    the id of the last entry that it could be told, once it has departed. The user has missed the
-    entries with an id above ``missed[0]`` and up to ``missed[1]``; up to now if that is None.
+    ``open_outbox`` makes the outbox from what it calls on overflow. ``on_lost`` is called when the
+    connection is gone.
     """
 
     _log = Logger()
@@ -60,16 +73,17 @@ class Session:
     def __init__(
         self,
         chat: Chat,
-        clock: IReactorTime,
+        clock: Clock,
         dialect: Dialect,
         carrier: Carrier,
         peer: str,
+        open_outbox: Callable[[Callable[[], None]], Outbox],
         on_lost: Callable[[Session], None],
     ) -> None:
         self.user: User | None = None
-        self.dialect = dialect
+        self.phase = Phase.CONNECTED
+        self.encoding = Encoding(dialect, carrier.wrap_for(dialect), not dialect.pace)
         self.peer = peer
-        self.leaving = False
         self.updates_read_marker = True
         self.missed: tuple[int, int | None] = (0, 0)
         self.max_id: int | None = None
@@ -77,84 +91,126 @@ class Session:
         self._clock = clock
         self._carrier = carrier
         self._on_lost = on_lost
-        self._outbox: Outbox
+        self._outbox = open_outbox(self._overflow)
+        self._outbox.set_pace(dialect.pace)
         self._pauses = 0
+        # Requests whose answer decides how the next frame is meant.
         self._awaited: set[Request] = set()
-        self._then: Request | None = None
-        self._linger = 0.0
+        self._asked_later: Request | None = None
+        self._close_delay = 0.0
         self._held: list[bytes] | None = None
         self._held_size = 0
         # The hello of a client that may be the reference client, and its next request if that is ``LST``.
         self._hello: Request | None = None
-        self._shows: Request | None = None
+        self._telltale: Request | None = None
         self._buffer: WelcomeBuffer | None = None
-        self._write: Callable[[bytes], None]
+        self._write: Callable[[bytes], None] = self._outbox.put
         self._refusals = 0
         self._broken = False
-        # The last id that has arrived, for all we know; the last that was written, and when.
+        # The last id that is known to have arrived; the last one that was written, and when.
         self._proven: int | None = None
         self._sent: int | None = None
         self._sent_at = 0.0
 
-    def write_to(self, outbox: Outbox) -> None:
-        """Speak through ``outbox``; comes before everything else."""
-        self._outbox = outbox
-        self._write = outbox.put
-        self.speak(self.dialect)
-
-    def greet(self) -> None:
-        """Say what a client is sent before it says anything."""
-        self._outbox.put(self.dialect.greeting)
+    @property
+    def dialect(self) -> Dialect:
+        """What the client is spoken to in."""
+        return self.encoding.dialect
 
     @property
-    def seen(self) -> int | None:
-        """The last id that the client, which is gone, can be taken to have got; None for nothing new.
-
-        That is all that it was told, if the connection was closed behind it. If it broke, it is what had been
-        sent a while before the client last said something: how much of the rest arrived nobody knows.
-        """
-        if not self.updates_read_marker:
-            return None
-        waits = self._held is not None or self._outbox.dropped or bool(self._buffer)
-        broken = self._broken or waits
-        return self._proven if broken else self.max_id
+    def leaving(self) -> bool:
+        """Whether nothing that the client sends counts any more: its carrier hands nothing over."""
+        return self.phase in (Phase.LEAVING, Phase.CLOSED)
 
     @property
     def closed(self) -> bool:
         """Whether the connection is gone."""
         return self._outbox.closed
 
-    def receive(self, frame: bytes) -> None:
-        """Take a frame from the carrier. Nothing that it holds can raise."""
+    @property
+    def seen(self) -> int | None:
+        """The last id that the client, which is gone, can be taken to have got; None if that is not known.
+
+        If one side closed the connection, that is everything that was sent. If it broke, it is what had been
+        sent a while before the client last said something.
+        """
+        if not self.updates_read_marker:
+            return None
+        waits = self._held is not None or self._outbox.dropped or bool(self._buffer)
+        return self._proven if self._broken or waits else self.max_id
+
+    def _enter(self, phase: Phase) -> None:
+        if phase is not self.phase:
+            assert phase in NEXT_PHASES[self.phase], (self.phase, phase)
+            self.phase = phase
+
+    # From the carrier.
+
+    def greet(self) -> None:
+        """Send the greeting of the dialect."""
+        for frame in framed(self.encoding, self.dialect.greeting):
+            self._outbox.put(frame)
+
+    def receive(self, payload: bytes) -> None:
+        """Take a payload from the carrier. Never raises."""
         try:
-            request = self.dialect.decode(frame)
+            request = self.dialect.decode(payload)
         except Exception:
             self.internal_error(None)
             return
         if self.user is None:
             self._proven = self._sent = None
             if request is not None:
-                # Nothing was said yet that could be mistaken for the one dialect or the other.
+                # Nothing was said yet that could be mistaken for another dialect.
                 self.speak(request.becomes)
                 self._hello = request if request.pace else None
-        elif self._hello is not None and self._shows is None:
+        elif self._hello is not None and self._telltale is None:
             self._learn(request)
         elif self._held is None and self._buffer is None and self._outbox.empty:
             self._note_progress()
         if request is not None:
             self._ask(request)
 
+    def reject_frame(self, refusal: Refusal) -> None:
+        """Refuse a frame that the carrier could not cut whole; it goes on with the next."""
+        self._submit(Request(refusal))
+
+    def end(self) -> None:
+        """The client sends nothing more: answer what it asked, then close."""
+        if not self.leaving:
+            self._chat.quit(self, None)
+
+    def break_off(self, refusal: Refusal) -> None:
+        """Refuse whatever the client may still send, then close."""
+        self._close_delay = REFUSAL_LINGER_SECONDS
+        self._chat.quit(self, None, refusal)
+
+    def lost(self, broken: bool = False) -> None:
+        """The connection is gone: ``broken``, unless one side has closed it."""
+        self._enter(Phase.CLOSED)
+        if self._buffer is not None:
+            self._buffer.stop_waiting()
+        self._broken = broken
+        self._outbox.lost()
+        self._chat.depart(self)
+        self._on_lost(self)
+
+    def _overflow(self) -> None:
+        """The outbox has more than its cap, and cuts the connection."""
+        self._log.warn(
+            "{peer} {nick}: slow_consumer", peer=self.peer, nick=self.user.nick if self.user else "-"
+        )
+
     def _note_progress(self) -> None:
-        """The client said something, so it is there, and nothing waits for it here."""
+        """The client said something with nothing waiting for it: it has read what was sent a while ago."""
         now = self._clock.seconds()
         if now >= self._sent_at + READ_PROOF_SECONDS:
             self._proven, self._sent, self._sent_at = self._sent, self._chat.last_delivered_id, now
 
     def _ask(self, request: Request) -> None:
         if request.granted is not None or request.then is not None:
-            # How the next frame is meant depends on this one: see `_settle`.
             self._awaited.add(request)
-            self.pause()
+            self._pause()
         self._submit(request)
 
     def _submit(self, request: Request) -> None:
@@ -173,110 +229,40 @@ class Session:
         """``request`` was answered or refused: take the next frame, if that waited for it."""
         if request in self._awaited:
             self._awaited.remove(request)
-            self.resume()
+            self._resume()
 
-    def internal_error(self, request: Request | None) -> None:
-        """Log the exception being handled, which is a mistake of ours, and tell the client."""
-        self._log.failure("a mistake while serving {peer}", peer=self.peer)
-        self.refuse(request, Refusal("internal_error"))
+    # From the chat: the client's state.
 
-    def reject_frame(self, refusal: Refusal) -> None:
-        """Refuse a frame that the carrier could not cut whole; it goes on with the next."""
-        self._submit(Request(refusal))
+    def log_in(self, user: User, updates_read_marker: bool) -> None:
+        """The client is ``user``."""
+        self._enter(Phase.NAMED)
+        self.user = user
+        self.updates_read_marker = updates_read_marker
 
-    def speak(self, dialect: Dialect | None) -> None:
-        """Speak to the client in ``dialect`` from now on, if there is one."""
-        if dialect is not None:
-            self.dialect = dialect
-            self._outbox.set_pace(dialect.pace, dialect.portion)
-
-    def end(self) -> None:
-        """The client sends nothing more: answer what it asked, then close."""
+    def undo_login(self) -> None:
+        """The login was rolled back: the client has no name."""
         if not self.leaving:
-            self._chat.quit(self, None)
-
-    def break_off(self, refusal: Refusal) -> None:
-        """Refuse whatever the client may still send, then close."""
-        self._linger = REFUSAL_LINGER_SECONDS
-        self._chat.quit(self, None, refusal)
-
-    def lost(self, broken: bool = False) -> None:
-        """The connection is gone: ``broken``, unless one side has closed it."""
-        self.leaving = True
-        if self._buffer is not None:
-            self._buffer.stop_waiting()
-        self._broken = broken
-        self._outbox.lost()
-        self._chat.depart(self)
-        self._on_lost(self)
-
-    def overflow(self) -> None:
-        """More waits than may wait: the outbox has cut the connection."""
-        self._log.warn(
-            "{peer} {nick}: slow_consumer", peer=self.peer, nick=self.user.nick if self.user else "-"
-        )
-
-    # What the chat has for the client.
-
-    def answer(self, request: Request, answer: Answer) -> None:
-        """Answer ``request``, in the dialect that it has shown, and ask what follows from it."""
-        self._show_dialect(request)
-        self.speak(request.granted)
-        frame = self.dialect.encode_answer(request, answer)
-        if request is self._hello and not self.leaving:
-            self._buffer_behind(frame, request.pace)
-        else:
-            self._reply(frame)
-        if request.then is not None:
-            self.ask_later(msgspec.structs.replace(request.then, max_id=self._chat.last_delivered_id))
-        self._settle(request)
-
-    def refuse(self, request: Request | None, refusal: Refusal) -> None:
-        """Refuse ``request``, in the dialect that it has shown."""
-        if request is None:
-            self._reply(self.dialect.encode_refusal(None, refusal))
-            return
-        self._show_dialect(request)
-        try:
-            self._reply(self.dialect.encode_refusal(request, refusal))
-        finally:
-            self._settle(request)
-
-    def send(self, frame: bytes) -> None:
-        """Send what has no place in the log, or a page that is read from it."""
-        self._write(frame)
-
-    def resend(self, frame: bytes) -> None:
-        """Send an entry that the client has missed, as it is told live."""
-        if self._buffer is None:
-            self._outbox.put(frame)
-        else:
-            self._buffer.put_missed(frame)
-
-    def deliver(self, frame: bytes) -> None:
-        """Send an entry of the log in its turn: held back while the client is still catching up."""
-        if self._held is None:
-            self._write(frame)
-            return
-        self._held_size += len(frame)
-        if not self._holds_too_much:
-            self._held.append(frame)
+            self._enter(Phase.CONNECTED)
+        self.user = None
 
     def hold(self) -> None:
-        """Hold back what is delivered from now on."""
+        """Hold back live deliveries from now on."""
+        if not self.leaving:
+            self._enter(Phase.CATCHING_UP)
         self._held = []
         self._held_size = 0
 
     def release(self) -> bool:
-        """Send what was held back and deliver at once from now on.
+        """Send what was held back, and deliver at once from now on.
 
-        False when more came than could be held: it is forgotten, and holding begins anew here.
+        False when more came than can be held back: it is dropped, and holding back begins anew.
         """
         if self.leaving:
-            return True  # and what is held stays: the client is behind
+            return True  # what is held back stays: the client has not got it
         if self._holds_too_much:
             self.hold()
             return False
+        self._enter(Phase.NAMED)
         held, self._held = self._held or [], None
         for frame in held:
             self._write(frame)
@@ -287,85 +273,160 @@ class Session:
         # The outbox has to take it beside the end of a replay.
         return self._held_size > self._outbox.cap // 2
 
-    def room(self) -> Deferred[None] | None:
-        """None while a replay may go on; else what fires when it may."""
-        return self._outbox.drained() if self._outbox.backed_up else None
-
-    def ask_later(self, request: Request) -> None:
-        """Ask ``request`` once nothing else keeps the client waiting: a replay comes before what is new."""
-        self._then = request
-
-    def pause(self) -> None:
-        """Take no more frames until `resume`; pauses count."""
-        self._pauses += 1
-        if self._pauses == 1 and not self.closed:
-            self._carrier.pauseProducing()
-
-    def resume(self) -> None:
-        """Undo one `pause`."""
-        if self._pauses == 1 and self._then is not None:
-            then, self._then = self._then, None
-            if not self.leaving:
-                self._ask(then)  # which may pause
-        self._pauses -= 1
-        if self._pauses == 0 and not self.closed:
-            self._carrier.resumeProducing()
-
-    @contextmanager
-    def paused(self) -> Iterator[None]:
-        """Take no frames while the block runs."""
-        self.pause()
-        try:
-            yield
-        finally:
-            self.resume()
-
     def leave(self) -> None:
         """Count nothing that the client still sends."""
-        self.leaving = True
+        if not self.leaving:
+            self._enter(Phase.LEAVING)
 
     def close(self) -> None:
         """Take nothing more; write what waits, then close."""
-        self.leaving = True
+        self.leave()
         self._end_buffer()
-        self._outbox.close(self._linger)
+        self._outbox.close(self._close_delay)
 
     def abort(self) -> None:
         """Cut the connection."""
         self._outbox.abort()
 
-    def _reply(self, frame: bytes) -> None:
+    # From the chat: what the client gets.
+
+    def speak(self, dialect: Dialect | None) -> None:
+        """Speak to the client in ``dialect`` from now on, if there is one."""
+        if dialect is not None:
+            self.encoding = Encoding(dialect, self._carrier.wrap_for(dialect), not dialect.pace)
+            self._outbox.set_pace(dialect.pace)
+
+    def answer(self, request: Request, answer: Answer) -> None:
+        """Answer ``request``, in the dialect that it has shown, and ask what follows from it."""
+        self._show_dialect(request)
+        self.speak(request.granted)
+        payloads = self.dialect.encode_answer(request, answer)
+        if request is self._hello and not self.leaving:
+            self._buffer_behind(payloads, request.pace)
+        else:
+            self._reply(payloads)
+        if request.then is not None:
+            self.ask_later(msgspec.structs.replace(request.then, max_id=self._chat.last_delivered_id))
+        self._settle(request)
+
+    def refuse(self, request: Request | None, refusal: Refusal) -> None:
+        """Refuse ``request``, in the dialect that it has shown; None when the connection closes."""
+        if request is None:
+            self._reply(self.dialect.encode_refusal(None, refusal))
+            return
+        self._show_dialect(request)
+        try:
+            self._reply(self.dialect.encode_refusal(request, refusal))
+        finally:
+            self._settle(request)
+
+    def internal_error(self, request: Request | None) -> None:
+        """Log the exception being handled, which is a bug, and refuse ``request``."""
+        self._log.failure("bug while serving {peer}", peer=self.peer)
+        self.refuse(request, Refusal("internal_error"))
+
+    def push(self, request: Request, answer: Answer) -> None:
+        """Send an answer that the client did not ask for, as if it had sent ``request``."""
+        for frame in framed(self.encoding, self.dialect.encode_answer(request, answer)):
+            self._write(frame)
+
+    def resend(self, delivery: Delivery, is_subject: bool) -> bool:
+        """Send an entry that the client has missed, as a live one; returns whether this wire has it.
+
+        ``is_subject`` says whether it is an event about the user.
+        """
+        dialect = self.dialect
+        payloads = dialect.encode_for_subject(delivery) if is_subject else dialect.encode(delivery)
+        for frame in framed(self.encoding, payloads):
+            if self._buffer is None:
+                self._outbox.put(frame)
+            else:
+                self._buffer.put_missed(frame)
+        return bool(payloads)
+
+    def send(self, frame: bytes) -> None:
+        """Send what has no place in the log."""
+        self._write(frame)
+
+    def deliver(self, frame: bytes) -> None:
+        """Send an entry of the log in its turn; it is held back while the client catches up."""
+        if self._held is None:
+            self._write(frame)
+            return
+        self._held_size += len(frame)
+        if not self._holds_too_much:
+            self._held.append(frame)
+
+    def _reply(self, payloads: Payloads) -> None:
         """Send what the client asked for, and hear no more of it while it doesn't take what it asks for."""
         if self._buffer is not None:
             self._end_buffer()
-        self._outbox.put(frame)
-        if not frame:
+        for frame in framed(self.encoding, payloads):
+            self._outbox.put(frame)
+        if not payloads:
             return
         waiting = self.room()
         if waiting is None and self._outbox.size > ANSWER_BYTES_PER_TURN:
             waiting = self._chat.fair_queue.wait()
         if waiting is not None:
-            self.pause()
-            waiting.addCallback(lambda _: self.resume())
+            self._pause()
+            waiting.addCallback(lambda _: self._resume())
 
-    # Behind a hello, until it is known how the client reads.
+    # Pauses.
 
-    def _buffer_behind(self, welcome: bytes, pace: float) -> None:
-        """Answer the hello with the first line of ``welcome``, and buffer the rest and what follows."""
-        end = welcome.find(b"\n") + 1 or len(welcome)
-        self._outbox.put(welcome[:end])
+    def room(self) -> Deferred[None] | None:
+        """None while a replay may go on; else what fires when it may."""
+        return self._outbox.drained() if self._outbox.backed_up else None
+
+    def ask_later(self, request: Request) -> None:
+        """Ask ``request`` once nothing pauses the client, before its next frame."""
+        self._asked_later = request
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Take no frames while the block runs."""
+        self._pause()
+        try:
+            yield
+        finally:
+            self._resume()
+
+    def _pause(self) -> None:
+        """Take no more frames until `_resume`; pauses count."""
+        self._pauses += 1
+        if self._pauses == 1 and not self.closed:
+            self._carrier.pauseProducing()
+
+    def _resume(self) -> None:
+        """Undo one `_pause`."""
+        if self._pauses == 1 and self._asked_later is not None:
+            request, self._asked_later = self._asked_later, None
+            if not self.leaving:
+                self._ask(request)  # which may pause
+        self._pauses -= 1
+        if self._pauses == 0 and not self.closed:
+            self._carrier.resumeProducing()
+
+    # Behind a hello, until it is known whether this is the reference client of the text protocol.
+
+    def _buffer_behind(self, welcome: Payloads, pace: float) -> None:
+        """Answer the hello with the first line of ``welcome``; buffer the rest, and what follows."""
+        self.encoding = self.encoding._replace(joins=False)
+        first, *rest = framed(self.encoding, welcome)
+        self._outbox.put(first)
         buffer = WelcomeBuffer(self._outbox, self._clock, pace, lambda: self._pauses == 0, self._end_buffer)
         self._buffer, self._write = buffer, buffer.put
-        buffer.put(welcome[end:])
-        if self._shows is None:
+        for frame in rest:
+            buffer.put(frame)
+        if self._telltale is None:
             buffer.wait()
 
     def _learn(self, request: Request | None) -> None:
-        """See from the first ``request`` behind the hello how the client reads."""
+        """The first request behind the hello shows whether this is the reference client."""
         if request is None or request.becomes is None:
             self._end_buffer()
         else:
-            self._shows = request
+            self._telltale = request
             if self._buffer is not None:
                 self._buffer.stop_waiting()
 
@@ -373,18 +434,17 @@ class Session:
         """Speak the dialect that ``request`` has shown, if any; what is buffered leaves in it as well."""
         if request.becomes is None:
             return
-        self.dialect = request.becomes
         if request.amend is not None and self._buffer is not None:
             self._buffer.amend(request.amend)
-            self._outbox.rest(self.dialect.pace)  # the welcome is a line of its own
-        self._end_buffer()
+            self._outbox.rest(request.becomes.pace)  # the welcome is a line of its own
+        self._end_buffer(request.becomes)
 
-    def _end_buffer(self) -> None:
-        """Write what is buffered, and what follows, at the pace of the dialect."""
-        self._hello = self._shows = None
+    def _end_buffer(self, dialect: Dialect | None = None) -> None:
+        """Write what is buffered, and what follows, at the pace of ``dialect`` or else of the present one."""
+        self._hello = self._telltale = None
         buffer, self._buffer = self._buffer, None
         self._write = self._outbox.put
-        self.speak(self.dialect)
+        self.speak(dialect or self.dialect)
         if buffer is not None:
             for frame in buffer.take():
                 self._outbox.put(frame)

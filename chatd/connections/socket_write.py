@@ -16,8 +16,8 @@ from twisted.internet.tcp import Server
 
 
 def writer_to(transport: Any) -> Callable[[bytes], None]:
-    """What writes to ``transport``: straight to its socket if it is plain TCP, else its own ``write``."""
-    # Transports of other kinds (TLS, Unix sockets) have other ways, some of them as subclasses.
+    """A function that writes to ``transport``: to its socket at once if it is plain TCP, else its own way."""
+    # Other transports (TLS, Unix sockets) write in other ways, and some are subclasses of this one.
     return partial(_write, transport) if type(transport) is Server else transport.write
 
 
@@ -26,7 +26,7 @@ def _write(transport: Any, data: bytes) -> None:
         try:
             sent = transport.socket.send(data)
         except OSError:
-            sent = 0  # a full socket, or one that is gone: the transport finds out, and knows what to do
+            sent = 0  # the socket is full or gone: the transport handles both
         if sent == len(data):
             return
         data = data[sent:]
@@ -34,7 +34,7 @@ def _write(transport: Any, data: bytes) -> None:
 
 
 def _is_idle(transport: Any) -> bool:
-    """Whether the transport would write what comes next, next."""
+    """Whether the transport has nothing queued and is not closing."""
     return (
         transport.connected
         and not transport.disconnecting

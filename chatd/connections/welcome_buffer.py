@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IDelayedCall
 
+from chatd.boundaries import Clock
 from chatd.connections.outbox import Outbox
 
 QUIET_SECONDS: Final = 0.25
@@ -31,7 +32,7 @@ class WelcomeBuffer:
     def __init__(
         self,
         outbox: Outbox,
-        clock: IReactorTime,
+        clock: Clock,
         pace: float,
         is_read: Callable[[], bool],
         on_end: Callable[[], None],
@@ -91,8 +92,8 @@ class WelcomeBuffer:
             self.wait()
         elif self._missed:
             # LST may still come, late or from afar.
-            lines = sum(frame.count(b"\n") for frame in self._frames[: self._missed])
-            self._outbox.set_pace(self._pace, 0)
+            lines = self._missed
+            self._outbox.set_pace(self._pace)
             for frame in self.take():
                 self._outbox.put(frame)
             self._missed = 0

@@ -1,29 +1,30 @@
-"""What one client is answered: frozen values, rendered by each dialect its own way."""
+"""Answers to one client: frozen values that each dialect encodes in its own way."""
 
 from __future__ import annotations
 
 import msgspec
 
-from chatd.core.commands import Declaration
+from chatd.core.declarations import Declaration
 from chatd.core.events import Conversation, Entry, User
 
 
 class Ack(msgspec.Struct, frozen=True, eq=False):
-    """The command is on disk at this place; ``logged`` is what a message sent twice was the first time."""
+    """The command is on disk as ``logged``; for a message sent twice that is the entry of the first time."""
 
     logged: Entry
 
 
 class Unchanged(msgspec.Struct, frozen=True, eq=False):
-    """The command is obeyed: it was so already, in ``group``, which is empty for the lobby."""
+    """The command asked for what is so already, in ``group``; an empty name is the lobby."""
 
     group: str
 
 
 class Welcome(msgspec.Struct, frozen=True, eq=False):
-    """A hello was accepted. ``cursor`` is the log's last id: a later hello's ``since``.
+    """The client is logged in as ``user``, who is ``returning`` if known before.
 
-    ``seen`` is the last id that counts as seen already: what was missed has a larger one.
+    ``cursor`` is the last id of the log, for the ``since`` of a later hello. ``seen`` is the user's read
+    marker: the entries that the user missed have larger ids.
     """
 
     user: User
@@ -33,13 +34,13 @@ class Welcome(msgspec.Struct, frozen=True, eq=False):
 
 
 class Clients(msgspec.Struct, frozen=True, eq=False):
-    """The nicks of everyone connected, in the order of their arrival."""
+    """The nicks of the users who are connected, in the order of arrival."""
 
     nicks: tuple[str, ...]
 
 
 class Member(msgspec.Struct, frozen=True, eq=False):
-    """A member as others see it: ``role`` is owner, operator or member."""
+    """A member of a group: ``role`` is owner, operator or member; ``online`` is whether a session is open."""
 
     nick: str
     role: str
@@ -47,14 +48,17 @@ class Member(msgspec.Struct, frozen=True, eq=False):
 
 
 class Members(msgspec.Struct, frozen=True, eq=False):
-    """A group's members, longest-standing first."""
+    """The members of ``group``, longest-standing first."""
 
     group: str
     members: tuple[Member, ...]
 
 
 class GroupLine(msgspec.Struct, frozen=True, eq=False):
-    """A group in a list; ``role`` is the reader's own: owner, operator, member, invited or none (empty)."""
+    """A group in a list.
+
+    ``members`` is their number. ``role`` is that of the reader: owner, operator, member, invited, or empty.
+    """
 
     group: str
     visibility: str
@@ -64,16 +68,18 @@ class GroupLine(msgspec.Struct, frozen=True, eq=False):
 
 
 class Groups(msgspec.Struct, frozen=True, eq=False):
-    """The groups that the reader can see, by name."""
+    """The groups that are visible to the reader, by name."""
 
     groups: tuple[GroupLine, ...]
 
 
 class Page(msgspec.Struct, frozen=True, eq=False):
-    """A page of one conversation, oldest first; ``more`` when there is more in the direction of reading.
+    """A page of one conversation for ``reader``, oldest entry first.
 
-    ``events`` tells a page of a group's events from one of messages. ``reader`` is who asked. A page that
-    is sent to a returning user has ``seen``: entries with a larger id were missed.
+    ``forward`` is the direction of reading: true from an id on, false back from the end or from an id.
+    ``more`` says whether there are further entries in that direction. ``events`` tells a page of a group's
+    events from one of messages. ``seen`` is the read marker if the page is sent to a returning user, who
+    missed the entries with larger ids.
     """
 
     conversation: Conversation
@@ -88,9 +94,9 @@ class Page(msgspec.Struct, frozen=True, eq=False):
 class ConversationLine(msgspec.Struct, frozen=True, eq=False):
     """A conversation that the reader takes part in.
 
-    ``name`` is the group's name or the other user's nick, and "lobby" for the lobby. ``last`` is the id of
-    its last entry, 0 if there is none. ``unread`` counts the messages of others that came while the reader
-    was away, among the last 1,000 entries.
+    ``kind`` is lobby, group or direct. ``name`` is the group's name, the other user's nick, or "lobby".
+    ``last`` is the id of the last entry, 0 if there is none. ``unread`` counts the messages of other users
+    behind the read marker, among the last 1,000 entries.
     """
 
     kind: str
@@ -100,24 +106,24 @@ class ConversationLine(msgspec.Struct, frozen=True, eq=False):
 
 
 class Conversations(msgspec.Struct, frozen=True, eq=False):
-    """The conversations that the reader takes part in, the most recent first; ``more`` if there are more."""
+    """The reader's conversations, the most recent first; ``more`` if the list is cut."""
 
     conversations: tuple[ConversationLine, ...]
     more: bool
 
 
 class HistoryHint(msgspec.Struct, frozen=True, eq=False):
-    """Follows what a returning client missed where no pages are sent: it says how to read the rest."""
+    """Tells a returning client how to read what it missed, where the dialect has no pages."""
 
 
 class Help(msgspec.Struct, frozen=True, eq=False):
-    """The commands there are."""
+    """The table of commands."""
 
     commands: tuple[Declaration, ...]
 
 
 class Goodbye(msgspec.Struct, frozen=True, eq=False):
-    """The last answer of a session; ``user`` is None when it never said who it was."""
+    """The last answer of a session; ``user`` is None if it never logged in."""
 
     user: User | None
 

@@ -1,27 +1,32 @@
-"""Who is told an event: a pure function of the state and the event."""
+"""Who receives an event: a pure function of the state and the event."""
 
 from __future__ import annotations
 
 from chatd.core.events import Event
 from chatd.core.state import State
 
+Audience = tuple[int, ...] | None
+"""The ids of users, ascending; None stands for everyone connected."""
 
-def audience(state: State, event: Event) -> tuple[int, ...] | None:
-    """The ids of the users who are told ``event``; None for everyone connected.
 
-    The same users before and after the event is applied: a group's members, its actor and its subject. The
-    members of a group are the very same tuple until the group changes.
+def audience(state: State, event: Event) -> Audience:
+    """The users who receive ``event``, equal before and after the event is applied to ``state``.
+
+    An event of the lobby goes to everyone connected, one of a direct conversation to its two users, one of a
+    group to the members, the actor and the subject.
+
+    For messages this is the same tuple each time, until the group changes: the fan-out joins what has
+    the identical audience.
     """
     conversation = event.conversation
     if conversation.kind == "lobby":
         return None
     if conversation.kind == "direct":
-        low, high = conversation.pair
-        return (low.id,) if low.id == high.id else (low.id, high.id)
+        return conversation.participants
+    actor, subject = event.actor, event.subject or event.actor
     group = state.group_of(conversation)
     if group is None:
-        return (event.actor.id,)
-    outsiders = [
-        user.id for user in (event.actor, event.subject) if user is not None and user.id not in group.members
-    ]
-    return (*group.audience, *dict.fromkeys(outsiders)) if outsiders else group.audience
+        return (actor.id,)  # its creation, which is not applied yet
+    if actor.id in group.members and subject.id in group.members:
+        return group.audience
+    return tuple(sorted({*group.members, actor.id, subject.id}))

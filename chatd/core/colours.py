@@ -1,4 +1,4 @@
-"""The colours that users are shown in: told apart from their neighbours', readable on any background."""
+"""The colours of users: easy to tell from their neighbours', and readable on any background."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from colorsys import hls_to_rgb
 from typing import Final
 
 GOLDEN_ANGLE: Final = 0.381966
-"""Successive multiples of it, as parts of a turn, never come close to an earlier one for long."""
+"""The step of the hue from user to user, in turns: multiples of it spread evenly over the circle."""
 
 SATURATION: Final = 0.65
 
 LUMINANCE: Final = 0.179
-"""As far from black as from white: the contrast with each is 4.58, where WCAG 2.1 asks for 4.5."""
+"""Its contrast with black and with white is 4.58; WCAG 2.1 asks for 4.5."""
 
 
 def colour_of(number: int) -> str:
-    """The ``#rrggbb`` of the ``number``-th user."""
+    """The colour of the user with the id ``number``, as ``#rrggbb``."""
     hue = number * GOLDEN_ANGLE % 1.0
     dark, light = 0.0, 1.0
     for _ in range(12):
@@ -29,7 +29,7 @@ def colour_of(number: int) -> str:
 
 
 def luminance(red: float, green: float, blue: float) -> float:
-    """How bright a colour looks, from 0 to 1; its parts, from 0 to 1, are those of sRGB (WCAG 2.1)."""
+    """The relative luminance (WCAG 2.1), 0 to 1, of a colour of sRGB whose parts are 0 to 1."""
     return 0.2126 * _linear(red) + 0.7152 * _linear(green) + 0.0722 * _linear(blue)
 
 

@@ -1,120 +1,77 @@
-"""The one table of commands.
+"""The table of commands.
 
-Each command is declared once, as a frozen value with its fields and limits, who may use it, what it
-is answered with, what it can be refused with, its help line and an example. JSON validation, the
-``;`` commands, ``HELP`` and SPEC.md's tables are all read from here.
+Each command is declared once, as a frozen value with its fields and limits, who may use it, its answer, its
+refusals, its help line and an example. JSON validation, the grammar of typed lines, ``HELP``, the client's
+completion and SPEC.md's tables are all read from here. `chatd.core.declarations` has the parts of a row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Final, Literal, TypeVar, get_args, get_type_hints
+from typing import Annotated, Final, Literal
 
-import msgspec
-
+from chatd.core.declarations import ACTIONS as ACTIONS
+from chatd.core.declarations import COMMANDS as COMMANDS
+from chatd.core.declarations import DECLARED as DECLARED
+from chatd.core.declarations import Command as Command
+from chatd.core.declarations import Field, declare
 from chatd.core.language import N_
-from chatd.core.limits import Limits
-from chatd.core.refusals import SENTENCES, Phrase, Refusal, reason
 
-Who = Literal["anyone", "identified", "members", "operators", "owner"]
-AnswerName = Literal[
-    "hello",
-    "ack",
-    "clients",
-    "members",
-    "messages",
-    "groups",
-    "states",
-    "history",
-    "conversations",
-    "help",
-    "quit",
-]
-
-ID_MAX: Final = 2**63 - 1
-"""Ids are SQLite integers."""
+SENDER_NAMES: Final = ("from", "sender", "name")
+"""The names that JSON clients give the field that says who asks; the first one present counts."""
 
 
-class Field(msgspec.Struct, frozen=True):
-    """What a field takes.
+def _visibility(name: str, value: object) -> object:
+    """``value`` as one of our words, where JSON clients have another way to say public or private.
 
-    ``kind``: ``name`` (a nick or a group), ``text`` (a message), ``note`` (a reason, a topic),
-    ``choice`` (one of ``choices``), ``id`` (0 … 2**63-1), ``count`` (1 or more). ``aliases`` are the
-    other names that JSON clients give it. What is not ``typed`` is for programs alone.
+    ``name`` is what the client calls the field. What is neither is returned as it is.
     """
-
-    kind: Literal["name", "text", "note", "choice", "id", "count"]
-    doc: str
-    aliases: tuple[str, ...] = ()
-    choices: tuple[str, ...] = ()
-    typed: bool = True
-
-    def check(self, name: str, value: object, limits: Limits, image: bool = False) -> str | int:
-        """``value`` as this field takes it; ids and counts may come as digits. Raises `Refusal`.
-
-        ``image`` says that the text is one.
-        """
-        if self.kind in ("id", "count"):
-            return self._number(name, value)
-        if not isinstance(value, str):
-            raise Refusal("bad_request", why=reason("no_string", name=Phrase(name)))
-        if self.kind == "text":
-            return measured(value, name, limits.image if image else limits.message, blank=False)
-        if self.kind == "note":
-            return measured(value, name, limits.note)
-        if self.kind == "choice" and value not in self.choices:
-            choices = ", ".join(self.choices)
-            raise Refusal("bad_request", why=reason("no_choice", name=Phrase(name), choices=choices))
-        return value
-
-    def _number(self, name: str, value: object) -> int:
-        low = 0 if self.kind == "id" else 1
-        if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
-            value = int(value)
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= ID_MAX:
-            raise Refusal("bad_request", why=reason("no_number", name=Phrase(name), low=low))
-        return value
+    if name in ("public", "isPublic", "private") and value in (True, False, 0, 1):
+        return "private" if bool(value) == (name == "private") else "public"
+    if isinstance(value, str):
+        if "priv" in value.lower():
+            return "private"
+        if "pub" in value.lower():
+            return "public"
+    return value
 
 
-def measured(text: str, what: str, limit: int, blank: bool = True) -> str:
-    """``text``. Raises ``too_long`` over ``limit`` bytes of UTF-8, ``empty`` where it may not be blank."""
-    if len(text) * 4 > limit and len(text.encode()) > limit:
-        raise Refusal("too_long", what=Phrase(what), limit=limit)
-    if not blank and not text.strip():
-        raise Refusal("empty")
-    return text
-
-
-NickField = Annotated[str, Field("name", "the nick to be known by", ("from", "sender", "name"))]
-UserField = Annotated[str, Field("name", "the nick of somebody who was here once", ("to", "with"))]
-GroupField = Annotated[str, Field("name", "a group's name", ("groupe",))]
-TextField = Annotated[str, Field("text", "what to say", ("message",))]
+NickField = Annotated[str, Field("name", "the user's nick", SENDER_NAMES, is_sender=True)]
+UserField = Annotated[str, Field("name", "the nick of a known user", ("to", "with"))]
+GroupField = Annotated[str, Field("name", "the name of a group", ("groupe",))]
+TextField = Annotated[str, Field("text", "the text to send", ("message",))]
 KindField = Annotated[
     Literal["message", "image"],
     Field(
-        "choice", "what the text is; an image is made of characters", (), ("message", "image"), typed=False
+        "choice",
+        "whether the text is a message or an image made of characters",
+        (),
+        ("message", "image"),
+        typed=False,
     ),
 ]
 MissingField = Annotated[
-    str, Field("choice", "what to do when there is no such group", (), ("refuse", "create"), typed=False)
+    str, Field("choice", "what to do if the group does not exist", (), ("refuse", "create"), typed=False)
 ]
-ReasonField = Annotated[str, Field("note", "why, for those concerned")]
-TopicField = Annotated[str, Field("note", "what the group is about; empty for none")]
+ReasonField = Annotated[str, Field("note", "the reason, delivered with the event")]
+TopicField = Annotated[str, Field("note", "the topic of the group; empty for none")]
 VisibilityField = Annotated[
     str,
     Field(
         "choice",
-        "who sees the group and may join without an invitation",
+        "whether everyone sees the group and may join it, or only invited users",
         ("type", "groupType", "typeg", "public", "isPublic", "private"),
         ("public", "private"),
+        spelling=_visibility,
     ),
 ]
-SinceField = Annotated[int, Field("id", "the last id this client has seen: it gets exactly what follows")]
+SinceField = Annotated[
+    int, Field("id", "the last id that the client has seen; it gets exactly the entries that follow")
+]
 MissedField = Annotated[
     Literal["send", "keep"],
     Field(
         "choice",
-        "whether to send what came since the last session, or keep it, and what comes now, for the next",
+        "whether to send what the user missed, or to keep it and what this session gets for the next session",
         (),
         ("send", "keep"),
         typed=False,
@@ -124,7 +81,7 @@ HistoryField = Annotated[
     Literal["send", "none"],
     Field(
         "choice",
-        "whether a returning client is sent a page of each of its conversations",
+        "whether a returning client gets a page of each of its conversations",
         (),
         ("send", "none"),
         typed=False,
@@ -132,10 +89,12 @@ HistoryField = Annotated[
 ]
 BeforeField = Annotated[int, Field("id", "only entries with a smaller id")]
 AfterField = Annotated[int, Field("id", "only entries with a larger id, oldest first")]
-LimitField = Annotated[int, Field("count", "entries in the page at most")]
-SkipField = Annotated[int, Field("id", "entries to leave out, for lists that came with more")]
+LimitField = Annotated[int, Field("count", "the maximum number of entries in the page")]
+SkipField = Annotated[
+    int, Field("id", "the number of entries to skip, to continue a list that came with more")
+]
 
-TYPED: Final = (
+TYPED_FIELDS: Final = (
     N_("nick"),
     N_("dest"),
     N_("msg"),
@@ -148,139 +107,7 @@ TYPED: Final = (
     N_("after"),
     N_("skip"),
 )
-"""The names of the fields that people type, as a usage shows them."""
-
-
-class Command(msgspec.Struct, frozen=True, eq=False):
-    """What a client wants, once decoded. Its subclasses are the table."""
-
-
-C = TypeVar("C", bound=type[Command])
-
-
-class Declaration(msgspec.Struct, frozen=True, eq=False):
-    """A row of the table.
-
-    ``actions`` are the JSON names, ours first; ``word`` is what is typed before the first ``;``;
-    ``keyword`` is the text protocol's own verb; ``slash`` is what is typed behind a ``/`` in the chat room;
-    ``required`` and ``fields`` are in typed order. With ``here`` the group may be left out in the chat room,
-    where it is the one that one is in.
-    """
-
-    command: type[Command]
-    name: str
-    actions: tuple[str, ...]
-    word: str
-    keyword: str
-    slash: str
-    here: bool
-    who: Who
-    answer: AnswerName
-    refused: tuple[str, ...]
-    help: str
-    example: str
-    fields: dict[str, Field]
-    required: frozenset[str]
-
-    def build(self, values: Mapping[str, object], limits: Limits) -> Command:
-        """The command, from values by field name; None counts as absent. Raises `Refusal`."""
-        image = values.get("kind") == "image"
-        checked: dict[str, str | int] = {}
-        for name, field in self.fields.items():
-            value = values.get(name)
-            if value is not None:
-                checked[name] = field.check(name, value, limits, image)
-            elif name in self.required:
-                raise Refusal("bad_request", why=reason("missing", command=self.name, name=Phrase(name)))
-        return self.command(**checked)
-
-    @property
-    def reads(self) -> bool:
-        """Whether the command is answered from the log, which it leaves as it is."""
-        return self.answer in ("messages", "states", "history", "conversations")
-
-    @property
-    def typed(self) -> dict[str, Field]:
-        """The fields that people type."""
-        return {name: field for name, field in self.fields.items() if field.typed}
-
-    @property
-    def usage(self) -> str:
-        """What a person types: ``kick;group;dest[;reason]``, else ``PRV dest msg``, else ``/join group``."""
-        if self.word:
-            parts = [f";{name}" if name in self.required else f"[;{name}]" for name in self.typed]
-            return self.word + ("".join(parts) or ";")
-        return " ".join((self.keyword, *self.typed)) if self.keyword else self.slash_usage
-
-    @property
-    def slash_usage(self) -> str:
-        """What a person types in the chat room: ``/kick group dest [reason]``; empty if nothing."""
-        return self.slash_usage_in(str)
-
-    def slash_usage_in(self, translate: Callable[[str], str]) -> str:
-        """The same, with the words of another language for the names of the fields (`TYPED`)."""
-        if not self.slash:
-            return ""
-        needed = self.required - {"group"} if self.here else self.required
-        parts = [f" {translate(name)}" if name in needed else f" [{translate(name)}]" for name in self.typed]
-        return f"/{self.slash}{''.join(parts)}"
-
-
-COMMANDS: Final[dict[str, Declaration]] = {}
-"""Name -> declaration, in the order of SPEC.md."""
-
-DECLARED: Final[dict[type[Command], Declaration]] = {}
-"""The same rows by the command's class."""
-
-
-def declare(
-    name: str,
-    *,
-    who: Who,
-    answer: AnswerName,
-    help: str,
-    example: str,
-    actions: tuple[str, ...] = (),
-    word: str = "",
-    keyword: str = "",
-    slash: str = "",
-    here: bool = False,
-    refused: str = "",
-) -> Callable[[C], C]:
-    """Enter a command class in the table; ``refused`` lists its own codes, separated by spaces."""
-
-    def enter(command: C) -> C:
-        hints = get_type_hints(command, include_extras=True)
-        fields = {f.name: _field_of(hints[f.name]) for f in msgspec.structs.fields(command)}
-        required = frozenset(f.name for f in msgspec.structs.fields(command) if f.required)
-        codes = tuple(refused.split())
-        assert set(codes) <= set(SENTENCES), codes
-        row = Declaration(
-            command,
-            name,
-            actions,
-            word,
-            keyword,
-            slash,
-            here,
-            who,
-            answer,
-            codes,
-            help,
-            example,
-            fields,
-            required,
-        )
-        COMMANDS[name] = DECLARED[command] = row
-        return command
-
-    return enter
-
-
-def _field_of(hint: Any) -> Field:
-    """The `Field` that annotates a type, which may be optional: ``Annotated[int, Field(…)] | None``."""
-    metadata = get_args(hint)[-1]
-    return metadata if isinstance(metadata, Field) else _field_of(get_args(hint)[0])
+"""The names of typed fields, as usage lines show them."""
 
 
 # What every command on a group can be refused with.
@@ -291,14 +118,20 @@ _ON_MEMBER = f"{_GROUP} not_operator no_such_user is_owner"
 @declare(
     "hello",
     actions=("client-hello", "client-connection", "connection"),
-    keyword="IAM",
+    keyword="IAM nick",
     who="anyone",
     answer="hello",
     refused="bad_nick nick_taken not_you bad_request storage_failed",
-    help=N_("say who you are"),
+    help=N_("log in with a nick"),
     example="IAM alice",
 )
 class Hello(Command, frozen=True):
+    """Log in; the answer is a welcome.
+
+    Without ``nick`` the client is a guest. With ``since``, the last id that it has seen, it gets every later
+    entry. ``missed`` and ``history`` say what else a returning client is sent.
+    """
+
     nick: NickField = ""
     since: SinceField | None = None
     missed: MissedField = "send"
@@ -316,7 +149,7 @@ class Hello(Command, frozen=True):
     example="BYE",
 )
 class Quit(Command, frozen=True):
-    pass
+    """End the session. The answer is the last thing that the client gets."""
 
 
 @declare(
@@ -326,25 +159,29 @@ class Quit(Command, frozen=True):
     slash="who",
     who="identified",
     answer="clients",
-    help=N_("list who is connected"),
+    help=N_("list the connected users"),
     example="WHO",
 )
 class ListClients(Command, frozen=True):
+    """List who is connected, in the order of arrival; ``skip`` leaves out the first ones."""
+
     skip: SkipField = 0
 
 
 @declare(
     "broadcast",
     actions=("client-broadcast", "broadcast"),
-    keyword="MSG",
+    keyword="MSG msg",
     slash="all",
     who="identified",
     answer="ack",
     refused="empty too_long ref_reused storage_failed",
-    help=N_("say something to everyone"),
+    help=N_("send a message to everyone"),
     example="MSG hello all",
 )
 class Broadcast(Command, frozen=True):
+    """Say ``msg`` in the lobby: it becomes a message or an image there, for everyone connected."""
+
     msg: TextField
     kind: KindField = "message"
 
@@ -352,16 +189,18 @@ class Broadcast(Command, frozen=True):
 @declare(
     "send",
     actions=("client-send", "send", "sendTo"),
-    keyword="PRV",
+    keyword="PRV dest msg",
     word="s",
     slash="msg",
     who="identified",
     answer="ack",
     refused="no_such_user empty too_long ref_reused storage_failed",
-    help=N_("say something to one person, who gets it later if away"),
+    help=N_("send a message to one user, who gets it later if away"),
     example="s;bob;hello",
 )
 class Send(Command, frozen=True):
+    """Say ``msg`` to the user ``dest``, in their direct conversation; it waits for a user who is away."""
+
     dest: UserField
     msg: TextField
     kind: KindField = "message"
@@ -372,13 +211,16 @@ class Send(Command, frozen=True):
     actions=("cgroupe", "cgroup", "cgroupeprive", "cgroupeprivé"),
     word="cg",
     slash="create",
+    presets={"cgroupeprive": {"visibility": "private"}, "cgroupeprivé": {"visibility": "private"}},
     who="identified",
     answer="ack",
     refused="bad_group group_exists storage_failed",
-    help=N_("create a group, public unless said otherwise; you own it"),
+    help=N_("create a group that you own, public by default"),
     example="cg;wob;private",
 )
 class CreateGroup(Command, frozen=True):
+    """Create the group ``group``; the author becomes its owner and first member."""
+
     group: GroupField
     visibility: VisibilityField = "public"
 
@@ -390,10 +232,12 @@ class CreateGroup(Command, frozen=True):
     who="identified",
     answer="ack",
     refused="no_such_group already_member not_invited banned storage_failed",
-    help=N_("join a group; a private one needs an invitation"),
+    help=N_("join a group; a private group requires an invitation"),
     example="j;wob",
 )
 class Join(Command, frozen=True):
+    """Become a member of ``group``. A private group needs an invitation, which is used up."""
+
     group: GroupField
 
 
@@ -403,11 +247,16 @@ class Join(Command, frozen=True):
     who="identified",
     answer="ack",
     refused="bad_group no_such_group not_invited banned storage_failed",
-    help=N_("go into a room, which is a group, and join it first if need be"),
+    help=N_("enter a room (a group), joining it first if necessary"),
     example="/join wob",
 )
 class Enter(Command, frozen=True):
-    # Empty means the lobby: /leave of the chat room where one is in no room.
+    """Go to the room ``group`` of the chat room, and become a member if need be.
+
+    An empty ``group`` is the lobby. ``missing`` says what to do if there is no such group. For a member
+    nothing changes.
+    """
+
     group: GroupField
     missing: MissingField = "refuse"
 
@@ -420,10 +269,12 @@ class Enter(Command, frozen=True):
     who="members",
     answer="ack",
     refused=f"{_GROUP} empty too_long ref_reused storage_failed",
-    help=N_("say something to a group"),
+    help=N_("send a message to a group"),
     example="bg;wob;hello",
 )
 class GroupBroadcast(Command, frozen=True):
+    """Say ``msg`` in ``group``: it becomes a message or an image there, for the members."""
+
     group: GroupField
     msg: TextField
     kind: KindField = "message"
@@ -437,10 +288,12 @@ class GroupBroadcast(Command, frozen=True):
     who="members",
     answer="members",
     refused=_GROUP,
-    help=N_("list a group's members"),
+    help=N_("list the members of a group"),
     example="members;wob",
 )
 class ListMembers(Command, frozen=True):
+    """List the members of ``group``, longest-standing first, with roles and presence."""
+
     group: GroupField
     skip: SkipField = 0
 
@@ -453,10 +306,12 @@ class ListMembers(Command, frozen=True):
     who="members",
     answer="messages",
     refused=f"{_GROUP} bad_request storage_failed",
-    help=N_("read what was said in a group"),
+    help=N_("read the messages of a group"),
     example="messages;wob",
 )
 class ListMessages(Command, frozen=True):
+    """Read a page of what was said in ``group``: between the ids ``after`` and ``before``, both excluded."""
+
     group: GroupField
     limit: LimitField | None = None
     before: BeforeField | None = None
@@ -474,6 +329,8 @@ class ListMessages(Command, frozen=True):
     example="groups;",
 )
 class ListGroups(Command, frozen=True):
+    """List the groups that are visible to the author, by name; ``skip`` leaves out the first ones."""
+
     skip: SkipField = 0
 
 
@@ -490,6 +347,8 @@ class ListGroups(Command, frozen=True):
     example="leave;wob",
 )
 class Leave(Command, frozen=True):
+    """Stop being a member of ``group``. An owner hands it to the longest-standing operator, else member."""
+
     group: GroupField
 
 
@@ -501,10 +360,12 @@ class Leave(Command, frozen=True):
     who="members",
     answer="ack",
     refused=f"{_GROUP} no_such_user already_member already_invited banned storage_failed",
-    help=N_("invite somebody into a group"),
+    help=N_("invite a user to a group"),
     example="invite;wob;bob",
 )
 class Invite(Command, frozen=True):
+    """Invite the user ``dest`` into ``group``; joining is up to the invited user."""
+
     group: GroupField
     dest: UserField
 
@@ -517,10 +378,12 @@ class Invite(Command, frozen=True):
     who="operators",
     answer="ack",
     refused=f"{_ON_MEMBER} no_such_member too_long storage_failed",
-    help=N_("put somebody out of a group; they may come back"),
+    help=N_("remove a user from a group; the user may come back"),
     example="kick;wob;bob;too loud",
 )
 class Kick(Command, frozen=True):
+    """Remove the member ``dest`` from ``group``, with a ``reason``; a public group may be joined again."""
+
     group: GroupField
     dest: UserField
     reason: ReasonField = ""
@@ -534,10 +397,12 @@ class Kick(Command, frozen=True):
     who="operators",
     answer="ack",
     refused=f"{_ON_MEMBER} already_banned too_long storage_failed",
-    help=N_("put somebody out of a group and keep them out"),
+    help=N_("remove a user from a group and keep the user out"),
     example="ban;wob;bob;spam",
 )
 class Ban(Command, frozen=True):
+    """Keep the user ``dest``, member or not, out of ``group``, with a ``reason``, until the ban is lifted."""
+
     group: GroupField
     dest: UserField
     reason: ReasonField = ""
@@ -555,6 +420,8 @@ class Ban(Command, frozen=True):
     example="unban;wob;bob",
 )
 class Unban(Command, frozen=True):
+    """Lift the ban of the user ``dest`` from ``group``; this does not make them a member."""
+
     group: GroupField
     dest: UserField
 
@@ -567,10 +434,12 @@ class Unban(Command, frozen=True):
     who="members",
     answer="states",
     refused=f"{_GROUP} bad_request storage_failed",
-    help=N_("read what happened in a group"),
+    help=N_("read the events of a group"),
     example="states;wob",
 )
 class ListStates(Command, frozen=True):
+    """Read a page of the events of ``group``: between the ids ``after`` and ``before``, both excluded."""
+
     group: GroupField
     limit: LimitField | None = None
     before: BeforeField | None = None
@@ -589,6 +458,8 @@ class ListStates(Command, frozen=True):
     example="promote;wob;bob",
 )
 class Promote(Command, frozen=True):
+    """Make the member ``dest`` of ``group`` an operator."""
+
     group: GroupField
     dest: UserField
 
@@ -601,10 +472,12 @@ class Promote(Command, frozen=True):
     who="owner",
     answer="ack",
     refused=f"{_GROUP} not_owner no_such_user is_owner no_such_operator storage_failed",
-    help=N_("make an operator a plain member again"),
+    help=N_("make an operator an ordinary member again"),
     example="demote;wob;bob",
 )
 class Demote(Command, frozen=True):
+    """Make the operator ``dest`` of ``group`` a plain member."""
+
     group: GroupField
     dest: UserField
 
@@ -621,6 +494,8 @@ class Demote(Command, frozen=True):
     example="visibility;wob;private",
 )
 class SetVisibility(Command, frozen=True):
+    """Make ``group`` public or private; its members stay."""
+
     group: GroupField
     visibility: VisibilityField
 
@@ -633,10 +508,12 @@ class SetVisibility(Command, frozen=True):
     who="operators",
     answer="ack",
     refused=f"{_GROUP} not_operator too_long storage_failed",
-    help=N_("say what a group is about"),
+    help=N_("set the topic of a group"),
     example="topic;wob;the weather",
 )
 class SetTopic(Command, frozen=True):
+    """Set the topic of ``group``; an empty ``topic`` removes it."""
+
     group: GroupField
     topic: TopicField = ""
 
@@ -649,10 +526,15 @@ class SetTopic(Command, frozen=True):
     who="identified",
     answer="history",
     refused=f"no_such_user {_GROUP} bad_request storage_failed",
-    help=N_("read what you and somebody said; without a nick, what was said to everyone"),
+    help=N_("read your messages with a user; without a nick, those of the lobby"),
     example="history;bob",
 )
 class History(Command, frozen=True):
+    """Read a page of a conversation: with the user ``dest``, else of ``group``, else of the lobby.
+
+    The entries are those between the ids ``after`` and ``before``, both excluded.
+    """
+
     dest: UserField | None = None
     limit: LimitField | None = None
     before: BeforeField | None = None
@@ -668,10 +550,12 @@ class History(Command, frozen=True):
     who="identified",
     answer="conversations",
     refused="bad_request storage_failed",
-    help=N_("list the conversations that you take part in, the most recent first"),
+    help=N_("list your conversations, the most recent first"),
     example="conversations;",
 )
 class ListConversations(Command, frozen=True):
+    """List the conversations of the author, the most recent first; ``skip`` leaves out the first ones."""
+
     skip: SkipField = 0
 
 
@@ -686,4 +570,4 @@ class ListConversations(Command, frozen=True):
     example="HELP",
 )
 class AskHelp(Command, frozen=True):
-    pass
+    """List the commands."""

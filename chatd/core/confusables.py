@@ -1,4 +1,4 @@
-"""What looks like what, after Unicode's confusables.txt 17.0.0.
+"""Characters that look alike, from Unicode's confusables.txt 17.0.0.
 
 ``make confusables`` writes this file (see CONTRIBUTING.md); don't edit it. Source: UTS 39, section 4.
 
@@ -1183,4 +1183,4 @@ PROTOTYPES: Final[dict[int, str]] = {
 0x1F514:'\U0001fbfa', 0x6138:'\U0002b73f',
 }
 # fmt: on
-"""Code point -> the string that stands for all that look like it, unless that is the character itself."""
+"""Code point -> its prototype, which all its look-alikes have in common; prototypes are left out."""

@@ -1,7 +1,8 @@
-"""What happened: the frozen values that travel from the core to the store and to the dialects."""
+"""Users, conversations, events and entries: frozen values that the core, the store and the dialects share."""
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Final, Literal
 
 import msgspec
@@ -21,14 +22,14 @@ Kind = Literal[
     "visibility",
     "topic",
 ]
-"""Kinds of log entries: those of `SAID`, and a group's events (`states`)."""
+"""The kinds of log entries: messages (`SAID`) and the events of groups (``states``)."""
 
 SAID: Final = frozenset(("message", "image"))
-"""The kinds of what somebody said; the store's queries and its index name them too."""
+"""The kinds that are messages; the queries and an index of the store name them as well."""
 
 
 class User(msgspec.Struct, frozen=True, eq=False):
-    """Somebody who was here once. ``key`` identifies, ``nick`` is shown, ``colour`` is ``#rrggbb``."""
+    """A user, connected or not. ``nick`` is shown, ``key`` identifies, ``colour`` is ``#rrggbb``."""
 
     id: int
     nick: str
@@ -36,11 +37,11 @@ class User(msgspec.Struct, frozen=True, eq=False):
     colour: str
 
 
-class Conversation(msgspec.Struct, frozen=True, eq=False):
+class Conversation(msgspec.Struct, frozen=True, eq=False, dict=True):
     """A sequence of log entries with its own gapless ``seq``.
 
-    ``name`` is the group's name as shown (empty otherwise); ``pair`` holds the two of a direct
-    conversation, lower id first (the same user twice for notes to oneself).
+    ``name`` is the shown name of a group, else empty. ``pair`` has the two users of a direct conversation,
+    the lower id first; it has the same user twice for notes to oneself.
     """
 
     id: int
@@ -48,21 +49,27 @@ class Conversation(msgspec.Struct, frozen=True, eq=False):
     name: str = ""
     pair: tuple[User, ...] = ()
 
+    @cached_property
+    def participants(self) -> tuple[int, ...]:
+        """The ids of ``pair``, ascending, one id for notes to oneself: the same tuple every time."""
+        return tuple(sorted({user.id for user in self.pair}))
+
     def other(self, user: User) -> User:
-        """The one whom ``user`` talks with in this direct conversation."""
+        """The other user of this direct conversation; ``user`` itself for notes to oneself."""
         low, high = self.pair
         return high if low.id == user.id else low
 
 
 LOBBY = Conversation(1, "lobby")
-"""The conversation of everyone who is connected; its id is fixed by the first migration."""
+"""The conversation of everyone connected. The first migration of the store fixes its id."""
 
 
 class Event(msgspec.Struct, frozen=True, eq=False):
-    """One decided entry of the log, not yet placed in it.
+    """A decided event, message or not, that has no place in the log yet.
 
-    ``body`` is the text of a message, the lines of an image, the reason of a kick or ban, the new topic or
-    visibility, or ``"owner"`` when a promotion hands the group over.
+    ``actor`` is the author. ``subject`` is the user whom the event is about, or the other user of a direct
+    conversation. ``body`` is the text of a message, the lines of an image, the reason of a kick or ban, the
+    new topic or visibility, or ``"owner"`` if a promotion hands the group over.
     """
 
     kind: Kind
@@ -73,14 +80,14 @@ class Event(msgspec.Struct, frozen=True, eq=False):
 
     @property
     def said(self) -> bool:
-        """Whether this is what somebody said, and no event."""
+        """Whether this is a message or an image, rather than an event of a group."""
         return self.kind in SAID
 
 
 class Entry(msgspec.Struct, frozen=True, eq=False, weakref=True):
-    """An `Event` with its place in the log: ``id`` overall, ``seq`` in its conversation.
+    """An `Event` with its place in the log: ``id`` among all entries, ``seq`` in its conversation.
 
-    ``at`` is when it was decided, in ms since 1970.
+    ``at`` is the time of the decision, in ms since 1970.
     """
 
     id: int
@@ -90,7 +97,7 @@ class Entry(msgspec.Struct, frozen=True, eq=False, weakref=True):
 
 
 class Arrived(msgspec.Struct, frozen=True, eq=False, weakref=True):
-    """Presence, told but not stored: ``user`` has come, ``returning`` if known before. ``at`` in ms."""
+    """Presence, delivered but not stored: ``user`` logged in, ``returning`` if known before. ``at`` in ms."""
 
     user: User
     returning: bool
@@ -98,11 +105,11 @@ class Arrived(msgspec.Struct, frozen=True, eq=False, weakref=True):
 
 
 class Departed(msgspec.Struct, frozen=True, eq=False, weakref=True):
-    """Presence, told but not stored: ``user`` has gone. ``at`` in ms."""
+    """Presence, delivered but not stored: ``user`` is gone. ``at`` in ms."""
 
     user: User
     at: int
 
 
 Delivery = Entry | Arrived | Departed
-"""What an audience can be told."""
+"""What a session can be sent besides answers."""

@@ -1,4 +1,4 @@
-"""The limits that guard the daemon, with their defaults."""
+"""The limits that protect the daemon, with their defaults."""
 
 from __future__ import annotations
 
@@ -9,37 +9,40 @@ import msgspec
 Size = Annotated[int, msgspec.Meta(ge=1)]
 
 MessageSize = Annotated[int, msgspec.Meta(ge=1, le=9_600)]
-"""One message fits in one course-work frame, however much of it has to be escaped."""
+"""Bytes. At the maximum a message fits into one course-work frame even if all of it is escaped."""
 
 ImageSize = Annotated[int, msgspec.Meta(ge=1, le=64 * 1024)]
-"""One image is never a whole outbox, though each of its bytes may take six of JSON."""
+"""Bytes. The maximum keeps an image smaller than an outbox: a byte of it may take six in JSON."""
 
 OutboxSize = Annotated[int, msgspec.Meta(ge=512 * 1024)]
-"""One list is never a whole outbox."""
+"""Bytes. The minimum keeps every list smaller than an outbox."""
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Sizes are in bytes, of UTF-8 where text is meant; the names are keys of ``[limits]`` in chatd.toml."""
+    """The values of ``[limits]`` in chatd.toml; the attributes are its keys.
+
+    Sizes are in bytes. The size of a text is the size of its UTF-8 form.
+    """
 
     line: Size = 16 * 1024
-    """A line of the text dialect, without its end, or a chunk of the chat room."""
+    """Bytes in a line of the text wire, without the line end, or in a chunk of the TP6 chat room."""
     json: Size = 64 * 1024
-    """A JSON value."""
+    """Bytes in a JSON value."""
     depth: Size = 32
-    """Levels of nesting in a JSON value."""
+    """Nesting levels in a JSON value."""
     message: MessageSize = 8 * 1024
-    """The text of a message."""
+    """Bytes in the text of a message."""
     image: ImageSize = 48 * 1024
-    """An image, which is text as well: art made of characters."""
+    """Bytes in an image, which is a text made of characters."""
     note: Size = 512
-    """A reason or a topic."""
+    """Bytes in a reason or a topic."""
     page: Size = 50
-    """Entries in a page when the client names no limit."""
+    """Entries in a page if the client gives no limit."""
     page_max: Size = 500
-    """Entries in a page at most."""
+    """Entries in a page, whatever limit the client gives."""
     outbox: OutboxSize = 1024 * 1024
-    """What may wait for one client unread."""
+    """Bytes that may wait in the outbox of one client."""
     queue: Size = 4096
-    """Commands that may wait for a commit before reading from clients pauses."""
+    """Commands that may wait for a commit; beyond that the daemon pauses reading from clients."""
     connections: Size = 20_000
-    """Clients connected at once."""
+    """Clients connected at the same time."""

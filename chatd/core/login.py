@@ -1,4 +1,7 @@
-"""Login: who a client becomes with its hello."""
+"""Login: a hello in, the user whom the client speaks as or a refusal out. Nothing changes here.
+
+What has to be awaited before a login, such as verifying a password, is not part of this rule.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,11 @@ from chatd.core.state import State
 
 
 class Login(msgspec.Struct, frozen=True, eq=False):
-    """A hello that was accepted: who the client is, whether they are ``returning``, and what is stored."""
+    """An accepted hello.
+
+    The client is ``user``. ``returning`` says whether the user was known before. The records of ``decision``
+    hold the user who is new; it has no events.
+    """
 
     user: User
     returning: bool
@@ -23,12 +30,12 @@ class Login(msgspec.Struct, frozen=True, eq=False):
 
 
 def log_in(state: State, names_in_use: Container[str], hello: Hello) -> Login:
-    """Decide ``hello``; ``names_in_use`` holds the keys of the names that live sessions have.
+    """Decide ``hello``; ``names_in_use`` holds the keys of the names of all live sessions.
 
-    A hello without a nick gets a guest name that nobody ever had. A name that was used before is kept, unless
-    it is reserved. Raises `Refusal` ``bad_nick`` or ``nick_taken``.
+    A hello without a nick gets a guest name that no user ever had. A known user keeps a name that new users
+    may not take, unless it is reserved. Raises `Refusal` ``bad_nick`` or ``nick_taken``.
     """
-    name = _name(state, hello.nick)
+    name = _requested_name(state, hello.nick) if hello.nick else _guest_name(state)
     if name.key in names_in_use:
         raise Refusal("nick_taken", nick=hello.nick)
     known = state.known(name)
@@ -48,9 +55,8 @@ def check_sender(user: User, sender: str) -> None:
     raise Refusal("not_you", nick=user.nick)
 
 
-def _name(state: State, nick: str) -> Name:
-    if not nick:
-        return _guest(state)
+def _requested_name(state: State, nick: str) -> Name:
+    """The name that ``nick`` spells. Raises `Refusal` ``bad_nick``."""
     try:
         name = parse_nick(nick)
         check_reserved(name)
@@ -64,7 +70,8 @@ def _name(state: State, nick: str) -> Name:
         raise Refusal("bad_nick", nick=nick, why=bad.reason) from None
 
 
-def _guest(state: State) -> Name:
+def _guest_name(state: State) -> Name:
+    """``guest`` and the first free number from the number of users on."""
     number = len(state.users) + 1
     while state.user_like(guest := parse_nick(f"guest{number}")) is not None:
         number += 1

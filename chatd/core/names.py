@@ -1,11 +1,11 @@
-"""Names of people and of groups: which are allowed, when two of them are the same, and when they look alike.
+"""Names of users and of groups: which are allowed, which are the same, and which look alike.
 
-A name has two forms. The shown one keeps its case; the key says who it is: `Straße`, `STRASSE` and
-`ｓｔｒａｓｓｅ` are one person. Keys come from PRECIS (RFC 8264) and its profile for nicknames (RFC 8266).
-Names with different keys may look alike (`alice` and `a1ice`); UTS 39 says which do.
+A name has two forms. The shown form keeps its case. The key is the identity: `Straße`, `STRASSE` and
+`ｓｔｒａｓｓｅ` are one user. Keys come from PRECIS (RFC 8264) and its profile for nicknames (RFC 8266).
+Names with different keys may look alike (`alice` and `a1ice`); UTS 39 defines which do.
 
 `parse_nick` and `parse_group` accept every name that may be stored. `check_new` is stricter: it applies only
-when a name is taken for the first time, so it can be tightened without locking anybody out.
+when a name is taken for the first time, so making it stricter locks no user out.
 """
 
 import re
@@ -22,12 +22,12 @@ from chatd.core.refusals import Phrase, reason
 
 NICK_LIMIT = 32
 GROUP_LIMIT = 64
-"""The longest names, in code points after NFC."""
+"""The maximum length of a name, in code points after NFC."""
 
 RESERVED: Final = frozenset(
     word
     for words in (
-        "server admin root lobby guest",  # who answers, who would be obeyed, and where everyone is
+        "server admin root lobby guest",  # senders that users would trust, and the lobby
         # the text wire
         "who iam msg prv bye err tkn arr arv lft lst bck ack gms gev mbr grp his sta cnv hlp help end inf",
         "hello annonce erreur welcome vous salons historique conversations commandes",  # the TP6 chat room
@@ -35,20 +35,20 @@ RESERVED: Final = frozenset(
     )
     for word in words.split()
 )
-"""The keys of names that nobody can take. `guest` with a number is reserved too: the daemon gives it out."""
+"""The keys of reserved names. `guest` with a number is reserved as well: the daemon gives these out."""
 
-MOST_MARKS: Final = 2
-"""Combining marks on one letter: Vietnamese and Thai need two, and a pile of them covers other lines."""
+MARKS_MAX: Final = 2
+"""Combining marks on one letter at most: Vietnamese and Thai need two; a pile of them covers other lines."""
 
-NAMES_REMEMBERED = 8_192
-"""Parsed names kept: more than people talking at once, and some 20 MB if every one of them is hostile."""
+NAME_CACHE_SIZE = 8_192
+"""Parsed names in the cache: more than users talk at once; some 20 MB if every name is hostile."""
 
-# NFC turns at most four code points into one (U+1F82 is alpha and three marks), so whatever is longer than
-# four times the limit stays too long, and isn't worth normalising.
+# NFC composes at most four code points into one (U+1F82 is alpha and three marks), so a text longer than four
+# times the limit stays too long and need not be normalised.
 _SHRINKS_AT_MOST = 4
 
 _SYNTAX = ";|,:@!*?"
-# Drawn as nothing or as a box, though Unicode has them as symbols.
+# Symbols of Unicode that are drawn as nothing or as a box.
 _BLANKS = "\u2800\ufffc\ufffd\U00016fe4\U0001d159"
 _REFUSED_CATEGORIES = {
     "Cc": "control",
@@ -58,23 +58,23 @@ _REFUSED_CATEGORIES = {
     "Cs": "surrogate",
 }
 
-# ASCII that needs no second look: every printable character but the syntax, and no leading "#".
+# ASCII names that are valid as they are: every printable character but the syntax, and no leading "#".
 _PLAIN = re.compile(rf"(?!#)[^\x00-\x20\x7f-\U0010ffff{re.escape(_SYNTAX)}]+")
 
-# East Asian writing mixes with an alphabet without looking like it (compare UTS 39, "highly restrictive"), as
-# do ASCII digits.
+# East Asian scripts and ASCII digits mix with an alphabet without looking like it (compare UTS 39, "highly
+# restrictive").
 _MIXES = {"CJK", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO", "IDEOGRAPHIC", "MODIFIER", "DIGIT"}
 
-# Unicode names of marks that fit letters of any alphabet begin so.
+# The Unicode names of marks that fit letters of any alphabet begin with these words.
 _ANY_LETTER = {"COMBINING"}
 
 _DOT_ABOVE = "\u0307"
-# Letters whose own dot hides a second one: Unicode's Soft_Dotted, as far as names may have such letters.
+# Letters whose own dot hides a second one: Unicode's Soft_Dotted, as far as names may contain them.
 _SOFT_DOTTED = frozenset("ij\u0249\u0268\u029d\u03f3\u0456\u0458")
 
 _PRECIS = get_profile("NicknameCaseMapped")
 
-# Skeletons of single ASCII characters. `skeleton` does m itself (rn); % and " take its slow way.
+# Skeletons of single ASCII characters. `skeleton` replaces m by rn, and takes its slow path for % and ".
 _ASCII = "".join(
     alike if len(alike := PROTOTYPES.get(code, chr(code))) == 1 else chr(code) for code in range(128)
 )
@@ -89,19 +89,16 @@ ALPHABETS: Final = (
     N_("Hebrew"),
     N_("Latin"),
 )
-"""Names of alphabets that have another name in other languages."""
+"""The names of alphabets that are translated."""
 
 _STARTS = ("#", "/", "&")
 _GUEST = re.compile(r"guest[0-9]*")
-# The same as a skeleton, where 0 looks like O and 1 like l.
+# The skeleton of the same, where 0 looks like O and 1 like l.
 _LIKE_GUEST = re.compile(r"guest[ol2-9]*", re.IGNORECASE)
 
 
 class BadName(ValueError):
-    """A name that nobody may carry.
-
-    `reason` is a sentence for the peer that chose it, and says what to do about it.
-    """
+    """A name that is not allowed; ``reason`` is a sentence for the peer that says what to do about it."""
 
     def __init__(self, reason: Phrase) -> None:
         super().__init__(reason)
@@ -109,30 +106,30 @@ class BadName(ValueError):
 
 
 class Name(NamedTuple):
-    """A name as it is `shown` (NFC, case kept), and its identity, `key`: equal keys are the same name."""
+    """A name as ``shown`` (NFC, case kept), and its identity ``key``: names with equal keys are the same."""
 
     shown: str
     key: str
 
 
 def parse_nick(text: str) -> Name:
-    """Read the name of a person: 1 to 32 code points. Raises `BadName`."""
+    """The name of a user in ``text``: 1 to 32 code points. Raises `BadName`."""
     return _parse(text, NICK_LIMIT)
 
 
 def parse_group(text: str) -> Name:
-    """Read the name of a group: 1 to 64 code points. Raises `BadName`."""
+    """The name of a group in ``text``: 1 to 64 code points. Raises `BadName`."""
     return _parse(text, GROUP_LIMIT)
 
 
 def check_reserved(name: Name) -> None:
-    """Raises `BadName` if ``name`` is reserved, in whatever case or width."""
+    """Raises `BadName` if ``name`` is reserved, in any case or width."""
     if name.key in RESERVED or _GUEST.fullmatch(name.key):
         raise BadName(reason("reserved", name=name.key))
 
 
 def check_new(name: Name) -> None:
-    """Raises `BadName` if nobody can take ``name``, though somebody may have it from an older daemon."""
+    """Raises `BadName` if ``name`` cannot be taken any more; a user of an older daemon may still have it."""
     check_reserved(name)
     for form in name:
         if form.startswith(_STARTS):
@@ -146,25 +143,25 @@ def check_new(name: Name) -> None:
 
 
 def skeleton(text: str) -> str:
-    """The string that stands for all that look like ``text`` (UTS 39, section 4).
+    """The skeleton of ``text`` (UTS 39, section 4): texts that look alike have the same.
 
-    Nothing is removed as UTS 39 does, since a name has no ignorable characters, and the mapping is repeated
-    until nothing changes, since Unicode's data alone leaves some Arabic and Croatian letters half done.
+    Unlike in UTS 39 no characters are removed, because a name has no ignorable ones. The mapping is repeated
+    until nothing changes, because one pass over Unicode's data leaves some Arabic and Croatian letters half
+    mapped.
     """
     if text.isascii() and "%" not in text and '"' not in text:
-        return text.replace("m", "rn").translate(_ASCII)  # the same, ten times as fast
+        return text.replace("m", "rn").translate(_ASCII)  # the same result, ten times as fast
     while (alike := normalize("NFD", normalize("NFD", text).translate(PROTOTYPES))) != text:
         text = alike
     return text
 
 
 def looks(name: Name) -> set[str]:
-    """What ``name`` looks like: names that have one of these in common look alike.
+    """The skeletons of ``name``: names that have one of them in common look alike.
 
-    They are skeletons of the name as it is shown, unless that is its key, of its key, and of its key in
-    capitals. The first two are folded as well, so that `AIice` looks like `alice` though its A is a capital.
-    The capitals are not, so that `Ilse` and `Lise` stay apart; `ALlCE`, as it is shown, looks like `alice` in
-    capitals.
+    They are those of the shown form, of the key, and of the key in capitals. The first two are case-folded as
+    well, so that `AIice` looks like `alice` in spite of its capital A. The third is not, so that `Ilse` and
+    `Lise` stay apart; it makes the shown `ALlCE` look like `alice`.
     """
     shown, key = name
     found = {skeleton(skeleton(key).casefold()), skeleton(key.upper())}
@@ -177,8 +174,8 @@ def looks(name: Name) -> set[str]:
 _RESERVED_LOOKS: Final = {look: word for word in sorted(RESERVED) for look in looks(Name(word, word))}
 
 
-# PRECIS takes some 14 µs a name, and the same names come in every message. What is refused isn't remembered.
-@lru_cache(NAMES_REMEMBERED)
+# PRECIS takes some 14 µs a name, and the same names come with every message. Refused names are not cached.
+@lru_cache(NAME_CACHE_SIZE)
 def _parse(text: str, limit: int) -> Name:
     if not text:
         raise BadName(reason("no_name"))
@@ -199,9 +196,9 @@ def _parse(text: str, limit: int) -> Name:
 
 
 def _identity(shown: str) -> str:
-    """The form in which equal names are equal, and which is its own identity.
+    """The key of a shown name; the key of a key is itself.
 
-    Case folding comes on top of PRECIS, whose lower case tells `ß` from `SS` and `ς` from `Σ`.
+    PRECIS alone maps to lower case, which tells `ß` from `SS` and `ς` from `Σ`; case folding does not.
     """
     try:
         mapped = _PRECIS.enforce(shown)
@@ -212,7 +209,7 @@ def _identity(shown: str) -> str:
 
 
 def _check_characters(shown: str) -> None:
-    """Refuse what breaks a line, hides or is syntax of a wire, and what only stands for such a character."""
+    """Refuse characters that break a line, are invisible or are syntax, and compatible forms of these."""
     for char in shown:
         for meant in char + normalize("NFKC", char):
             if meant.isspace():
@@ -234,9 +231,9 @@ def _check_start(form: str) -> None:
 
 
 def _check_marks(shown: str) -> None:
-    """Refuse a pile of marks, and one that can't be seen: of another alphabet, or a second dot on an i.
+    """Refuse a pile of marks, and a mark that is invisible: of another alphabet, or a second dot on an i.
 
-    Those that take a place of their own, as vowels in India do, are no pile.
+    Marks with a width of their own, such as vowel signs of Indian scripts, do not pile up.
     """
     marks, base = 0, ""
     for char in normalize("NFD", shown):
@@ -249,8 +246,8 @@ def _check_marks(shown: str) -> None:
         kind = category(char)
         if kind in ("Mn", "Me"):
             marks += 1
-            if marks > MOST_MARKS:
-                raise BadName(reason("marks", limit=MOST_MARKS, char=_spell(char)))
+            if marks > MARKS_MAX:
+                raise BadName(reason("marks", limit=MARKS_MAX, char=_spell(char)))
         elif kind != "Mc":
             marks = 0
     alphabets = _alphabets(shown)
@@ -262,7 +259,7 @@ def _check_marks(shown: str) -> None:
 def _check_alphabets(key: str) -> None:
     """Refuse `аlice`, whose first letter is Cyrillic, and `b०b`, whose middle is a digit of Devanagari.
 
-    Nearly every alphabet has something that looks like an `o` or an `l`, so none of them mixes with another.
+    Nearly every alphabet has letters that look like an `o` or an `l`, so a name keeps to one alphabet.
     """
     alphabets = _alphabets(key)
     if len(alphabets) > 1:

@@ -1,4 +1,4 @@
-"""What can be asked about the chat without changing it: lists, and which conversation a command reads."""
+"""What can be asked about the chat without changing it: the lists, and which conversation a command reads."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from chatd.core.rules import member_of
 from chatd.core.state import State
 
 Presence = Mapping[str, User]
-"""The users who are connected, by the key of their name, in the order of arrival."""
+"""The users who are logged in, by the key of their name, in the order of arrival."""
 
 
 def answer_list(state: State, presence: Presence, reader: User | None, command: c.Command) -> Answer:
-    """The answer to a command in `LISTS` by ``reader``, who is None before their login. Raises `Refusal`."""
+    """The answer to a command of `LISTS` by ``reader``, which is None before a login.
+
+    Raises `Refusal` ``no_such_group`` or ``not_member``.
+    """
     return LISTS[type(command)](state, presence, reader, command)
 
 
@@ -25,7 +28,8 @@ def conversation_read(
 ) -> Conversation:
     """The conversation that ``command`` by ``reader`` reads.
 
-    Two users who never talked have an empty conversation with the id 0. Raises `Refusal`.
+    Two users who never talked have an empty conversation with the id 0, which is not in ``state``. Raises
+    `Refusal` ``no_such_group``, ``not_member`` or ``no_such_user``.
     """
     if command.group is not None:
         return member_of(state, reader, command.group).conversation
@@ -33,8 +37,7 @@ def conversation_read(
         return LOBBY
     friend = state.user(command.dest)
     pair = (reader, friend) if reader.id < friend.id else (friend, reader)
-    direct = state.direct(reader, friend)
-    return Conversation(0, "direct", pair=pair) if direct is None else direct
+    return state.direct(reader, friend) or Conversation(0, "direct", pair=pair)
 
 
 def _clients(state: State, presence: Presence, reader: User, command: c.ListClients) -> Clients:
@@ -43,12 +46,10 @@ def _clients(state: State, presence: Presence, reader: User, command: c.ListClie
 
 def _members(state: State, presence: Presence, reader: User, command: c.ListMembers) -> Members:
     group = member_of(state, reader, command.group)
+    members = list(group.members.values())[command.skip :]
     return Members(
         group.name,
-        tuple(
-            Member(user.nick, group.role(user), user.key in presence)
-            for user in list(group.members.values())[command.skip :]
-        ),
+        tuple(Member(user.nick, group.role(user), user.key in presence) for user in members),
     )
 
 
@@ -65,11 +66,11 @@ def _help(state: State, presence: Presence, reader: User | None, command: c.AskH
     return Help(tuple(c.COMMANDS.values()))
 
 
-# Each query takes the command of its own line, which is more than the type of a dict can say.
+# Each query takes the command class of its own line, which the type of a dict cannot express.
 LISTS: Final[dict[type[c.Command], Callable[[State, Presence, Any, Any], Answer]]] = {
     c.ListClients: _clients,
     c.ListMembers: _members,
     c.ListGroups: _groups,
     c.AskHelp: _help,
 }
-"""The commands that are answered from memory."""
+"""The commands that are answered from memory, with the function that answers each."""

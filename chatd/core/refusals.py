@@ -1,4 +1,4 @@
-"""Every way the daemon says no: one stable code and one sentence each."""
+"""All refusals: each has a stable code and a sentence."""
 
 from __future__ import annotations
 
@@ -8,41 +8,41 @@ from typing import Final, Self
 from chatd.core.language import N_
 
 SENTENCES: Final[dict[str, str]] = {
-    "bad_nick": N_("{nick} can't be a nick: {why}"),
-    "nick_taken": N_("{nick} is in use: choose another nick, or wait until they leave"),
-    "not_identified": N_("say who you are first"),
-    "not_you": N_("you are {nick}: speak in your own name"),
-    "no_such_user": N_("nobody was ever called {nick} here"),
-    "bad_group": N_("{group} can't be a group's name: {why}"),
-    "group_exists": N_("there is a group {group} already: join it, or choose another name"),
-    "no_such_group": N_("there is no group {group} that you can see"),
-    "already_member": N_("{nick} is in {group} already"),
-    "already_invited": N_("{nick} is invited to {group} already"),
-    "already_banned": N_("{nick} is banned from {group} already"),
-    "already_operator": N_("{nick} is an operator of {group} already"),
-    "not_member": N_("you are not in {group}: join it first"),
-    "no_room": N_("you are in no room: /join one, or /leave for the lobby"),
+    "bad_nick": N_("{nick} is not a valid nick: {why}"),
+    "nick_taken": N_("nick in use: {nick}; choose another nick, or wait until it is free"),
+    "not_identified": N_("not logged in: give your nick first"),
+    "not_you": N_("your nick is {nick}: use that one"),
+    "no_such_user": N_("unknown user: {nick}"),
+    "bad_group": N_("{group} is not a valid group name: {why}"),
+    "group_exists": N_("group already exists: {group}; join it, or choose another name"),
+    "no_such_group": N_("unknown group: {group}"),
+    "already_member": N_("{nick} is already a member of {group}"),
+    "already_invited": N_("{nick} is already invited to {group}"),
+    "already_banned": N_("{nick} is already banned from {group}"),
+    "already_operator": N_("{nick} is already an operator of {group}"),
+    "not_member": N_("you are not a member of {group}: join it first"),
+    "no_room": N_("you are in no room: /join a room, or /leave to go to the lobby"),
     "not_invited": N_("{group} is private: ask a member to invite you"),
-    "banned": N_("{nick} is banned from {group}: ask an operator to lift it"),
+    "banned": N_("{nick} is banned from {group}: ask an operator to lift the ban"),
     "not_banned": N_("{nick} is not banned from {group}"),
-    "not_operator": N_("only the owner and the operators of {group} may do that"),
-    "not_owner": N_("only the owner of {group} may do that"),
-    "is_owner": N_("{nick} owns {group}: nobody can do that to the owner"),
-    "no_such_member": N_("{nick} is not in {group}"),
-    "no_such_operator": N_("{nick} is no operator of {group}"),
-    "empty": N_("there is nothing in it: write something"),
-    "too_long": N_("{what} is longer than {limit} bytes: say it in pieces"),
-    "bad_utf8": N_("that is not UTF-8: send text in UTF-8"),
-    "bad_json": N_("that is not a JSON object as this daemon takes it: {why}"),
+    "not_operator": N_("only the owner and the operators of {group} may do this"),
+    "not_owner": N_("only the owner of {group} may do this"),
+    "is_owner": N_("{nick} owns {group}: this can't be done to the owner"),
+    "no_such_member": N_("{nick} is not a member of {group}"),
+    "no_such_operator": N_("{nick} is not an operator of {group}"),
+    "empty": N_("the text is empty: write something"),
+    "too_long": N_("{what} is longer than {limit} bytes: shorten it, or split it"),
+    "bad_utf8": N_("invalid UTF-8: send text in UTF-8"),
+    "bad_json": N_("invalid JSON request: {why}"),
     "bad_request": "{why}",
-    "unknown_action": N_("there is no command {name}: ask for help to see what there is"),
-    "ref_reused": N_("you gave the ref {ref} to another message: every message has its own"),
-    "too_many_refusals": N_("you were refused too often without a name: connect again and say who you are"),
+    "unknown_action": N_("unknown command: {name}; ask for help to list the commands"),
+    "ref_reused": N_("the ref {ref} is used by another message of yours: give each message its own"),
+    "too_many_refusals": N_("too many refusals before login: connect again and give your nick first"),
     "rate_limited": N_("too many connections: try again later"),
     "storage_failed": N_("{why}; try again later"),
-    "shutting_down": N_("the daemon is shutting down: come back later"),
-    "slow_consumer": N_("too much waits for you unread: come back and resume"),
-    "internal_error": N_("the daemon made a mistake, it is logged: nothing you did"),
+    "shutting_down": N_("the daemon is shutting down: connect again later"),
+    "slow_consumer": N_("too much unread data: connect again and resume"),
+    "internal_error": N_("internal error: the daemon has logged it; your request is not at fault"),
 }
 """Code -> sentence. The codes are part of the protocol and never change; the sentences may."""
 
@@ -50,49 +50,49 @@ REASONS: Final[dict[str, str]] = {
     "not_stored": N_("not stored: the disk could not be written, nothing was sent"),
     "not_read": N_("the log could not be read from the disk"),
     "not_answered": N_("not answered: the disk could not be written"),
-    "too_deep": N_("it is more than {limit} levels deep"),
-    "cut_off": N_("it breaks off in the middle"),
-    "no_string": N_("{name} is a string"),
-    "no_choice": N_("{name} is one of {choices}"),
-    "no_number": N_("{name} is a whole number from {low}"),
+    "too_deep": N_("it is nested more than {limit} levels deep"),
+    "cut_off": N_("it is incomplete"),
+    "no_string": N_("{name} must be a string"),
+    "no_choice": N_("{name} must be one of {choices}"),
+    "no_number": N_("{name} must be a whole number of at least {low}"),
     "missing": N_("{command} needs {name}"),
-    "usage": N_("say {usage}"),
-    "no_name": N_("a name has at least one character"),
-    "long_name": N_("a name has at most {limit} characters: shorten it"),
+    "usage": N_("usage: {usage}"),
+    "no_name": N_("a name must have at least one character"),
+    "long_name": N_("a name may have at most {limit} characters: shorten it"),
     "reserved": N_('"{name}" is reserved: choose another name'),
     "look_alike": N_("it looks like {name}: choose another name"),
     "look_taken": N_("a name in use looks the same: choose another name"),
-    "space": N_("a name has no spaces: leave out {char}"),
-    "syntax": N_("a name has none of {syntax}: leave out {char}"),
-    "blank": N_("a name has no blanks: leave out {char}"),
-    "control": N_("a name has no control characters: leave out {char}"),
-    "invisible": N_("a name has no invisible characters: leave out {char}"),
-    "unassigned": N_("a name has no unassigned characters: leave out {char}"),
-    "private_use": N_("a name has no private-use characters: leave out {char}"),
-    "surrogate": N_("a name has no lone surrogates: leave out {char}"),
-    "precis": N_("a name keeps to what RFC 8264 allows: leave out {chars}"),
-    "start": N_('a name does not start with "{char}"'),
-    "combining": N_("a name does not start with a combining mark: leave out {char}"),
-    "marks": N_("a name has at most {limit} marks on a letter: leave out {char}"),
-    "hidden_mark": N_("a name has no mark that can't be seen: leave out {char}"),
-    "alphabets": N_("a name keeps to one alphabet: choose between {others} and {last}"),
-    "frame_type": N_("a frame begins with 1, 2 or 3, not with {first}"),
-    "frame_length": N_("a length has at least one byte"),
+    "space": N_("a name must not contain spaces: remove {char}"),
+    "syntax": N_("a name must not contain any of {syntax}: remove {char}"),
+    "blank": N_("a name must not contain blank characters: remove {char}"),
+    "control": N_("a name must not contain control characters: remove {char}"),
+    "invisible": N_("a name must not contain invisible characters: remove {char}"),
+    "unassigned": N_("a name must not contain unassigned characters: remove {char}"),
+    "private_use": N_("a name must not contain private-use characters: remove {char}"),
+    "surrogate": N_("a name must not contain lone surrogates: remove {char}"),
+    "precis": N_("a name may contain only what RFC 8264 allows: remove {chars}"),
+    "start": N_('a name must not start with "{char}"'),
+    "combining": N_("a name must not start with a combining mark: remove {char}"),
+    "marks": N_("a name may have at most {limit} combining marks on a letter: remove {char}"),
+    "hidden_mark": N_("a name must not contain invisible marks: remove {char}"),
+    "alphabets": N_("a name must use only one alphabet: choose between {others} and {last}"),
+    "frame_type": N_("a frame must begin with 1, 2 or 3, not with {first}"),
+    "frame_length": N_("a length must have at least one byte"),
 }
-"""What is wrong with a name, a field or a frame -> the ``why`` of a refusal."""
+"""Reason -> sentence for the ``why`` of a refusal: what is wrong with a name, a field or a frame."""
 
 RETRY_AFTER: Final[dict[str, float]] = {"storage_failed": 1.0, "shutting_down": 5.0, "rate_limited": 5.0}
-"""Code -> seconds after which the same request may be tried again, for refusals that pass."""
+"""Code -> seconds after which the client may repeat the request. Only temporary refusals have an entry."""
 
 ECHO: Final = 256
-"""Characters of one detail that a refusal repeats at most: all of any name, but not all of any frame."""
+"""Maximum number of characters of one detail in a sentence: enough for any name, not for any frame."""
 
 
 class Phrase(str):
-    """English words in the sentence of a refusal, which can be said in another language as well.
+    """An English sentence, or a word in one, that can be translated later.
 
-    ``template`` is the sentence or the word that the catalogues have, and ``details`` fill it, each cut at
-    `ECHO` characters.
+    ``template`` is the message id in the catalogues. ``details`` fill its gaps, each cut at `ECHO`
+    characters.
     """
 
     __slots__ = ("details", "template")
@@ -101,7 +101,7 @@ class Phrase(str):
     details: dict[str, object]
 
     def __new__(cls, template: str, **details: object) -> Self:
-        """``template``, filled."""
+        """The phrase whose text is ``template`` filled with ``details``."""
         kept = {name: _cut(value) for name, value in details.items()}
         phrase = super().__new__(cls, template.format(**kept))
         phrase.template = template
@@ -109,19 +109,19 @@ class Phrase(str):
         return phrase
 
     def translated(self, translate: Callable[[str], str]) -> str:
-        """The same, where ``translate`` has the words of another language for an English sentence."""
+        """The phrase in another language; ``translate`` maps an English template to a translated one."""
         return _filled(self.template, self.details, translate)
 
 
 def reason(wrong: str, **details: object) -> Phrase:
-    """The sentence in `REASONS` for what is ``wrong``, filled with ``details``."""
+    """The sentence that `REASONS` has for ``wrong``, filled with ``details``."""
     return Phrase(REASONS[wrong], **details)
 
 
 class Refusal(Exception):
-    """A request that is answered instead of obeyed: an error of the peer's, or of circumstance.
+    """A request that the daemon does not carry out: the peer made an error, or the state does not allow it.
 
-    ``code`` is a key of `SENTENCES`; ``details`` fill its sentence, each cut at `ECHO` characters.
+    ``code`` is a key of `SENTENCES`. ``details`` fill its sentence, each cut at `ECHO` characters.
     """
 
     def __init__(self, code: str, **details: object) -> None:
@@ -131,28 +131,29 @@ class Refusal(Exception):
 
     @property
     def text(self) -> str:
-        """The sentence that tells a person what to do."""
+        """The English sentence for the user: what is wrong and what to do."""
         return SENTENCES[self.code].format(**self.details)
 
     def translated(self, translate: Callable[[str], str]) -> str:
-        """The same sentence, where ``translate`` has the words of another language for an English one."""
+        """The sentence in another language; ``translate`` maps an English template to a translated one."""
         return _filled(SENTENCES[self.code], self.details, translate)
 
     @property
     def about(self) -> str:
-        """The nick, else the group, that is refused, which the text dialect shows in its place
-        (``ERR bo bby``, ``TKN alice``); empty when the refusal names nobody.
+        """The refused nick, or else the refused group; empty if the refusal names neither.
+
+        The text dialect sends it instead of the sentence (``ERR bo bby``, ``TKN alice``).
         """
         return str(self.details.get("nick") or self.details.get("group") or "")
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds after which trying again makes sense; None when it never does."""
+        """Seconds after which the client may repeat the request; None if repeating it is useless."""
         return RETRY_AFTER.get(self.code)
 
 
 def _filled(template: str, details: dict[str, object], translate: Callable[[str], str]) -> str:
-    """``template`` in another language, with what can be translated of ``details`` in it as well."""
+    """``template`` translated and filled with ``details``, whose `Phrase` values are translated as well."""
     return translate(template).format(
         **{
             name: value.translated(translate) if isinstance(value, Phrase) else value

@@ -1,4 +1,4 @@
-"""One decoded frame, on its way from a dialect to the chat."""
+"""A decoded frame on its way from a dialect to the service."""
 
 from __future__ import annotations
 
@@ -15,17 +15,19 @@ if TYPE_CHECKING:
 
 
 class Request(msgspec.Struct, frozen=True, eq=False):
-    """One decoded frame. ``command`` is a `Refusal` when the frame says nothing that can be done.
+    """One decoded frame. ``command`` is a `Refusal` if the frame contains no valid command.
 
-    ``name`` is what the client called the command and ``ref`` its own id of it, both for the
-    answer; ``sender`` is who the client says it is, empty when it doesn't. ``becomes`` is the
-    dialect that the client has shown to speak, in force from this request's answer on, or at once
-    for a client without a name. ``granted`` is in force only if the request is granted, and ``then``
-    is asked only then; what the client sends behind such a request is not read before that is known.
-    ``max_id`` is the id of the last entry that a page may show, if it may not show all.
-    ``pace`` is set for the hello of a client that may be the reference client of the text protocol: the
-    seconds between two lines until it is known which client it is. ``amend`` rewrites a frame that is still
-    buffered to its form in the dialect that the client ``becomes``.
+    For the answer: ``name`` is the client's name of the command, ``ref`` its own id of the request.
+    ``sender`` is the nick that the request names as its sender, empty if none.
+
+    For the session: ``becomes`` is the dialect that the client turns out to speak. It is in force from the
+    answer on, or at once before the login. ``granted`` is in force instead if the request is granted;
+    ``then`` is a request that follows in that case. The session decodes no further frame before such a
+    request is answered. ``pace`` is set for the hello of a client that may be the reference client of the
+    text protocol: the seconds between two lines until that is known. ``amend`` rewrites a frame that is still
+    buffered to its form in the dialect ``becomes``.
+
+    For the replay: ``max_id`` is the id of the last entry that a page may show, None for no limit.
     """
 
     command: Command | Refusal

@@ -1,4 +1,4 @@
-"""Who may do what: a command and its author in, events or a refusal out. Nothing is changed here."""
+"""Who may do what: state, user and command in, a `Decision` or a `Refusal` out. Nothing changes here."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from chatd.core.state import Group, State
 class Decision(msgspec.Struct, frozen=True, eq=False):
     """What a command comes to.
 
-    ``records`` are stored first and are no events: they never enter the log. ``events`` are logged in order;
-    the first one is acknowledged. Without events the command asks for what is so already: ``unchanged`` is
-    the group where it is, empty for the lobby.
+    ``records`` are stored first; they never enter the log. ``events`` are logged, in order; the first one is
+    acknowledged. Without events the command asks for what is so already: ``unchanged`` is the group where it
+    is so, empty for the lobby. The caller passes the records, then the events to `State.apply`.
     """
 
     events: tuple[Event, ...] = ()
@@ -28,12 +28,18 @@ class Decision(msgspec.Struct, frozen=True, eq=False):
 
 
 def decide(state: State, actor: User, command: c.Command) -> Decision:
-    """What ``command`` by ``actor`` comes to in this state. Raises `Refusal`."""
+    """What ``command`` by ``actor`` comes to in ``state``, which stays as it is.
+
+    Raises `Refusal` with one of the codes that the command is declared with.
+    """
     return _RULES[type(command)](state, actor, command)
 
 
 def member_of(state: State, actor: User, name: str) -> Group:
-    """The group called ``name``, which ``actor`` has to be in. Raises ``no_such_group``, ``not_member``."""
+    """The group called ``name``, of which ``actor`` has to be a member.
+
+    Raises `Refusal` ``no_such_group`` or ``not_member``.
+    """
     group = state.group(name, actor)
     if actor.id not in group.members:
         raise Refusal("not_member", group=group.name)
@@ -41,7 +47,7 @@ def member_of(state: State, actor: User, name: str) -> Group:
 
 
 def operated_by(state: State, actor: User, name: str) -> Group:
-    """The same for owner and operators. Raises also ``not_operator``."""
+    """`member_of`, for the owner and the operators alone. Raises also ``not_operator``."""
     group = member_of(state, actor, name)
     if group.role(actor) == "member":
         raise Refusal("not_operator", group=group.name)
@@ -49,7 +55,7 @@ def operated_by(state: State, actor: User, name: str) -> Group:
 
 
 def owned_by(state: State, actor: User, name: str) -> Group:
-    """The same for the owner alone. Raises also ``not_owner``."""
+    """`member_of`, for the owner alone. Raises also ``not_owner``."""
     group = member_of(state, actor, name)
     if group.role(actor) != "owner":
         raise Refusal("not_owner", group=group.name)
@@ -64,28 +70,24 @@ def _subject(state: State, group: Group, nick: str) -> User:
     return user
 
 
-def _decided(*events: Event) -> Decision:
-    return Decision(events)
-
-
 def _broadcast(state: State, actor: User, command: c.Broadcast) -> Decision:
-    return _decided(Event(command.kind, LOBBY, actor, None, command.msg))
+    return Decision((Event(command.kind, LOBBY, actor, None, command.msg),))
 
 
 def _send(state: State, actor: User, command: c.Send) -> Decision:
     dest = state.user(command.dest)
+    records: tuple[Conversation, ...] = ()
     conversation = state.direct(actor, dest)
-    if conversation is not None:
-        return _decided(Event(command.kind, conversation, actor, dest, command.msg))
-    pair = (actor, dest) if actor.id < dest.id else (dest, actor)
-    conversation = state.new_conversation("direct", pair=pair)
-    event = Event(command.kind, conversation, actor, dest, command.msg)
-    return Decision((event,), (conversation,))
+    if conversation is None:
+        pair = (actor, dest) if actor.id < dest.id else (dest, actor)
+        conversation = state.new_conversation("direct", pair=pair)
+        records = (conversation,)
+    return Decision((Event(command.kind, conversation, actor, dest, command.msg),), records)
 
 
 def _group_broadcast(state: State, actor: User, command: c.GroupBroadcast) -> Decision:
     group = member_of(state, actor, command.group)
-    return _decided(Event(command.kind, group.conversation, actor, None, command.msg))
+    return Decision((Event(command.kind, group.conversation, actor, None, command.msg),))
 
 
 def _create(state: State, actor: User, command: c.CreateGroup) -> Decision:
@@ -110,8 +112,8 @@ def _create(state: State, actor: User, command: c.CreateGroup) -> Decision:
 
 
 def _join(state: State, actor: User, command: c.Join) -> Decision:
-    # The one command that admits that a private group exists: "ask for an invitation" helps
-    # whoever was told its name, and `cgroupe` has to say as much anyway.
+    # The one command that admits that a private group exists: users who know its name need the advice to ask
+    # for an invitation, and `cgroupe` reveals as much anyway.
     group = state.find_group(command.group)
     if group is None:
         raise Refusal("no_such_group", group=command.group)
@@ -119,14 +121,14 @@ def _join(state: State, actor: User, command: c.Join) -> Decision:
         raise Refusal("already_member", nick=actor.nick, group=group.name)
     if actor.id in group.banned:
         raise Refusal("banned", nick=actor.nick, group=command.group)
-    # An owner is out of the group only when it is empty, and walks back in.
+    # An owner is no member only while the group is empty, and needs no invitation to return.
     invited = actor.id in group.invited or actor.id == group.owner.id
     if group.visibility == "private" and not invited:
         raise Refusal("not_invited", group=command.group)
     joined = Event("joined", group.conversation, actor)
     if group.members:
-        return _decided(joined)
-    return _decided(joined, Event("promoted", group.conversation, actor, actor, "owner"))
+        return Decision((joined,))
+    return Decision((joined, Event("promoted", group.conversation, actor, actor, "owner")))
 
 
 def _enter(state: State, actor: User, command: c.Enter) -> Decision:
@@ -145,8 +147,8 @@ def _leave(state: State, actor: User, command: c.Leave) -> Decision:
     left = Event("left", group.conversation, actor)
     heir = group.heir() if group.owner.id == actor.id else None
     if heir is None:
-        return _decided(left)
-    return _decided(left, Event("promoted", group.conversation, actor, heir, "owner"))
+        return Decision((left,))
+    return Decision((left, Event("promoted", group.conversation, actor, heir, "owner")))
 
 
 def _invite(state: State, actor: User, command: c.Invite) -> Decision:
@@ -159,7 +161,7 @@ def _invite(state: State, actor: User, command: c.Invite) -> Decision:
     ):
         if guest.id in held:
             raise Refusal(code, nick=guest.nick, group=group.name)
-    return _decided(Event("invited", group.conversation, actor, guest))
+    return Decision((Event("invited", group.conversation, actor, guest),))
 
 
 def _kick(state: State, actor: User, command: c.Kick) -> Decision:
@@ -167,7 +169,7 @@ def _kick(state: State, actor: User, command: c.Kick) -> Decision:
     subject = _subject(state, group, command.dest)
     if subject.id not in group.members:
         raise Refusal("no_such_member", nick=subject.nick, group=group.name)
-    return _decided(Event("kicked", group.conversation, actor, subject, command.reason))
+    return Decision((Event("kicked", group.conversation, actor, subject, command.reason),))
 
 
 def _ban(state: State, actor: User, command: c.Ban) -> Decision:
@@ -175,7 +177,7 @@ def _ban(state: State, actor: User, command: c.Ban) -> Decision:
     subject = _subject(state, group, command.dest)
     if subject.id in group.banned:
         raise Refusal("already_banned", nick=subject.nick, group=group.name)
-    return _decided(Event("banned", group.conversation, actor, subject, command.reason))
+    return Decision((Event("banned", group.conversation, actor, subject, command.reason),))
 
 
 def _unban(state: State, actor: User, command: c.Unban) -> Decision:
@@ -183,7 +185,7 @@ def _unban(state: State, actor: User, command: c.Unban) -> Decision:
     subject = state.user(command.dest)
     if subject.id not in group.banned:
         raise Refusal("not_banned", nick=subject.nick, group=group.name)
-    return _decided(Event("unbanned", group.conversation, actor, subject))
+    return Decision((Event("unbanned", group.conversation, actor, subject),))
 
 
 def _promote(state: State, actor: User, command: c.Promote) -> Decision:
@@ -193,7 +195,7 @@ def _promote(state: State, actor: User, command: c.Promote) -> Decision:
         raise Refusal("no_such_member", nick=subject.nick, group=group.name)
     if subject.id in group.operators:
         raise Refusal("already_operator", nick=subject.nick, group=group.name)
-    return _decided(Event("promoted", group.conversation, actor, subject))
+    return Decision((Event("promoted", group.conversation, actor, subject),))
 
 
 def _demote(state: State, actor: User, command: c.Demote) -> Decision:
@@ -201,20 +203,20 @@ def _demote(state: State, actor: User, command: c.Demote) -> Decision:
     subject = _subject(state, group, command.dest)
     if subject.id not in group.operators:
         raise Refusal("no_such_operator", nick=subject.nick, group=group.name)
-    return _decided(Event("demoted", group.conversation, actor, subject))
+    return Decision((Event("demoted", group.conversation, actor, subject),))
 
 
 def _visibility(state: State, actor: User, command: c.SetVisibility) -> Decision:
     group = owned_by(state, actor, command.group)
-    return _decided(Event("visibility", group.conversation, actor, None, command.visibility))
+    return Decision((Event("visibility", group.conversation, actor, None, command.visibility),))
 
 
 def _topic(state: State, actor: User, command: c.SetTopic) -> Decision:
     group = operated_by(state, actor, command.group)
-    return _decided(Event("topic", group.conversation, actor, None, command.topic))
+    return Decision((Event("topic", group.conversation, actor, None, command.topic),))
 
 
-# Each rule takes the command of its own line, which is more than the type of a dict can say.
+# Each rule takes the command class of its own line, which the type of a dict cannot express.
 _RULES: dict[type[c.Command], Callable[[State, User, Any], Decision]] = {
     c.Broadcast: _broadcast,
     c.Send: _send,

@@ -1,6 +1,6 @@
 """The state of the chat: users, groups and conversations, as the records and events so far have made them.
 
-It changes in one way only, by `State.apply`. Presence is not part of it.
+It changes by `State.apply` alone. Presence is no part of it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,11 @@ from chatd.core.refusals import Refusal
 
 
 class Group:
-    """A group as its events have made it. ``members`` is in the order of joining; ids are users' ids."""
+    """A group as its events have made it.
+
+    ``members`` is by the user's id, in the order of joining. ``operators`` and ``invited`` hold ids of users;
+    ``banned`` maps them to the reason. ``visibility`` is public or private.
+    """
 
     __slots__ = (
         "_audience",
@@ -47,13 +51,13 @@ class Group:
 
     @property
     def audience(self) -> tuple[int, ...]:
-        """The members' ids, as a value that outlives later changes; the same object until then."""
+        """The members' ids, ascending: the same tuple until the group changes."""
         if self._audience is None:
-            self._audience = tuple(self.members)
+            self._audience = tuple(sorted(self.members))
         return self._audience
 
     def role(self, user: User) -> Literal["owner", "operator", "member", "invited", ""]:
-        """What ``user`` is here. The last owner of an empty group is no member of it, so has no role."""
+        """The role of ``user``, empty for none. The owner of an empty group is no member and has none."""
         if user.id in self.members:
             if user.id == self.owner.id:
                 return "owner"
@@ -61,21 +65,19 @@ class Group:
         return "invited" if user.id in self.invited else ""
 
     def visible_to(self, user: User) -> bool:
-        """Whether the group exists as far as ``user`` can tell."""
+        """Whether ``user`` may know that the group exists."""
         return self.visibility == "public" or user.id in self.members or user.id in self.invited
 
     def heir(self) -> User | None:
-        """Who owns the group when its owner leaves: the longest-standing operator, else member."""
+        """The next owner if the owner leaves: the longest-standing operator, else member; None if alone."""
         others = [user for user in self.members.values() if user.id != self.owner.id]
         operators = [user for user in others if user.id in self.operators]
         return next(iter(operators or others), None)
 
     def apply(self, event: Event) -> None:
-        """Make the change that ``event`` says; who may do what was decided before."""
-        change = _CHANGES.get(event.kind)
-        if change is not None:
-            change(self, event, event.subject or event.actor)
-            self._audience = None
+        """Make the change that ``event``, which is no message, describes."""
+        _CHANGES[event.kind](self, event, event.subject or event.actor)
+        self._audience = None
 
     def _add(self, event: Event, user: User) -> None:
         self.members[user.id] = user
@@ -133,11 +135,14 @@ _CHANGES: dict[str, Callable[[Group, Event, User], None]] = {
 
 
 Change = User | Conversation | Event
-"""What changes the state: a new user, a new conversation, an event."""
+"""What changes the state: a new user, a new conversation, an event of the log."""
 
 
 class State:
-    """Everyone and everything, looked up by name or by id."""
+    """All users, groups and conversations, looked up by name or by id.
+
+    ``users`` and ``conversations`` are by id, ascending.
+    """
 
     def __init__(self) -> None:
         self.users: dict[int, User] = {}
@@ -154,7 +159,8 @@ class State:
     def apply(self, change: Change) -> None:
         """Add a new user or a new conversation, or make the change that an event describes.
 
-        Messages change nothing. A group exists from its ``created`` event on. Permissions are not checked.
+        Messages change nothing. A group exists from its ``created`` event on. Who may do what was decided
+        before: this never refuses.
         """
         if isinstance(change, Event):
             if not change.said:
@@ -174,7 +180,7 @@ class State:
         if conversation.pair:
             low, high = conversation.pair
             self._directs[low.id, high.id] = conversation
-            for id in {low.id, high.id}:
+            for id in conversation.participants:
                 self._directs_of.setdefault(id, []).append(conversation)
 
     def _apply_event(self, event: Event) -> None:
@@ -194,11 +200,11 @@ class State:
             groups.pop(event.conversation.id, None)
 
     def known(self, name: Name) -> User | None:
-        """The user of this name, if there ever was one."""
+        """The user who has ``name``, in any spelling; None if nobody ever had it."""
         return self._user_keys.get(name.key)
 
     def user_like(self, name: Name) -> User | None:
-        """The first user who looks like ``name`` or has it, if there ever was one."""
+        """The oldest user whose name is ``name`` or looks like it; None if there is none."""
         alike = filter(None, map(self._users_by_look.get, looks(name)))
         return min(alike, key=lambda user: user.id, default=None)
 
@@ -215,46 +221,46 @@ class State:
         return User(number, name.shown, name.key, colour_of(number))
 
     def group(self, name: str, viewer: User) -> Group:
-        """The group called ``name``, if ``viewer`` can see it. Raises `Refusal` ``no_such_group``."""
+        """The group called ``name``, if it is visible to ``viewer``. Raises `Refusal` ``no_such_group``."""
         group = self.find_group(name)
         if group is None or not group.visible_to(viewer):
             raise Refusal("no_such_group", group=name)
         return group
 
     def find_group(self, name: str) -> Group | None:
-        """The group called ``name``, whoever may see it."""
+        """The group called ``name``, visible or not; None if there is none."""
         try:
             return self._groups.get(parse_group(name).key)
         except BadName:
             return None
 
     def group_of(self, conversation: Conversation) -> Group | None:
-        """The group that talks in ``conversation``; None before its ``created`` event."""
+        """The group of a conversation; None before its ``created`` event, and for other conversations."""
         return self._group_ids.get(conversation.id)
 
     def group_like(self, name: Name) -> Group | None:
-        """The first group that looks like ``name`` or has it, whoever may see it."""
+        """The oldest group whose name is ``name`` or looks like it, visible or not; None if there is none."""
         alike = filter(None, map(self._groups_by_look.get, looks(name)))
         return min(alike, key=lambda group: group.conversation.id, default=None)
 
     def may_read(self, user: User, conversation: Conversation) -> bool:
-        """Whether ``user`` may read a conversation that is the lobby, one of theirs, or a group."""
+        """Whether ``user`` may read ``conversation``, which is one of theirs unless it is a group's."""
         if conversation.kind != "group":
             return True
         return user.id in self._group_ids[conversation.id].members
 
     def is_private(self, conversation: Conversation) -> bool:
-        """Whether this is a direct conversation, or a group that is private now."""
+        """Whether ``conversation`` is a direct one, or that of a group that is private now."""
         if conversation.kind == "group":
             return self._group_ids[conversation.id].visibility == "private"
         return conversation.kind == "direct"
 
     def groups_seen_by(self, user: User) -> list[Group]:
-        """The groups that exist as far as ``user`` can tell, by name."""
+        """The groups that are visible to ``user``, by the key of their name."""
         return [self._groups[key] for key in sorted(self._groups) if self._groups[key].visible_to(user)]
 
     def direct(self, one: User, other: User) -> Conversation | None:
-        """The conversation between two users, if they ever had one."""
+        """The direct conversation of two users; None if they never talked."""
         return self._directs.get((min(one.id, other.id), max(one.id, other.id)))
 
     def new_conversation(
@@ -264,5 +270,5 @@ class State:
         return Conversation(next(reversed(self.conversations)) + 1, kind, name, pair)
 
     def conversations_of(self, user: User) -> list[Conversation]:
-        """What ``user`` may read besides the lobby: direct conversations, then groups one is in."""
+        """The conversations that ``user`` may read besides the lobby: direct ones, then those of groups."""
         return [*self._directs_of.get(user.id, ()), *self._groups_of.get(user.id, {}).values()]

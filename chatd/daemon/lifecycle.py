@@ -18,7 +18,8 @@ from twisted.python.failure import Failure
 
 from chatd import __version__
 from chatd.chat.service import Chat
-from chatd.connections.factory import ChatFactory, Sessions, Wire
+from chatd.connections.factory import ChatFactory, Sessions
+from chatd.daemon.wires import MakeProtocol
 from chatd.store.errors import StoreError
 from chatd.store.store import Store
 
@@ -33,7 +34,7 @@ class Listener(msgspec.Struct, frozen=True, eq=False):
     """One place to listen at; ``name`` is how the configuration has it."""
 
     name: str
-    wire: Wire
+    make_protocol: MakeProtocol
     endpoint: IStreamServerEndpoint
 
 
@@ -72,7 +73,7 @@ class Daemon(Service):
     def privilegedStartService(self) -> None:
         """Listen, before twistd drops its privileges. Raises `CannotStart`."""
         for listener in self._listeners:
-            listening = listener.endpoint.listen(ChatFactory(self.sessions, listener.wire))
+            listening = listener.endpoint.listen(ChatFactory(self.sessions, listener.make_protocol))
             failed: list[str] = []
             listening.addCallback(self._listens, listener).addErrback(self._fails, listener, failed)
             if failed:

@@ -3,68 +3,72 @@
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Sequence
+from collections.abc import Callable
 from functools import partial
 from importlib import import_module
-from typing import Any, Final
+from itertools import chain
+from typing import Final
 
 from twisted.internet.interfaces import IOpenSSLContextFactory
+from twisted.internet.protocol import Protocol
 
 from chatd import dialects
-from chatd.boundaries import Wires
+from chatd.carriers.carrier import SessionCarrier
 from chatd.carriers.chunks import Chunks
-from chatd.carriers.detection import OPENINGS, Detector, Opening, Ways
+from chatd.carriers.detection import Choice, Detector
+from chatd.carriers.foreign import FOREIGN
 from chatd.carriers.frames import Frames
 from chatd.carriers.json_stream import JsonStream
 from chatd.carriers.lines import Lines
-from chatd.connections.factory import CarrierMaker, Wire
+from chatd.connections.factory import Sessions
 from chatd.core.limits import Limits
+from chatd.core.wires import Wire
 
-CARRIERS: Final[dict[str, CarrierMaker]] = {
+CARRIERS: Final[dict[str, type[SessionCarrier]]] = {
     "lines": Lines,
     "json": JsonStream,
     "chunks": Chunks,
     "frames": Frames,
 }
-"""How frames may travel."""
+"""The carriers, by the names that wires declare them by."""
 
 AUTO: Final = ("text", "json", "tp6")
-"""What may be spoken where ``auto`` listens; the first of them by whoever begins in no other way."""
+"""The wires at ``auto``; the first one is the default, for clients that begin with no opening."""
+
+MakeProtocol = Callable[[Sessions], Protocol]
+"""Makes the protocol of a new connection."""
 
 
-def declared() -> Wires:
-    """Every wire that a module of chatd.dialects brings."""
-    found: dict[str, Any] = {}
+def declared() -> list[Wire]:
+    """Every wire that a module of chatd.dialects declares."""
+    found: list[Wire] = []
     for module in pkgutil.iter_modules(dialects.__path__):
-        found.update(getattr(import_module(f"{dialects.__name__}.{module.name}"), "WIRES", {}))
+        found += getattr(import_module(f"{dialects.__name__}.{module.name}"), "WIRES", ())
     return found
 
 
 def wire_names() -> list[str]:
-    """What can be listened for."""
-    return sorted({"auto", *declared()})
+    """What a listener can be for."""
+    return sorted({"auto", *(wire.name for wire in declared())})
 
 
-def wires(limits: Limits, certificate: IOpenSSLContextFactory | None = None) -> dict[str, Wire]:
-    """Every wire, by the name that a listener has it by; ``auto`` shares the dialects of the others."""
-    ways = {
-        name: {carrier: (CARRIERS[carrier], make(limits)) for carrier, make in wire.items()}
-        for name, wire in declared().items()
-    }
-    found = {name: _wire(its_ways) for name, its_ways in ways.items()}
-    everything: Ways = {carrier: way for name in AUTO for carrier, way in ways[name].items()}
-    return {**found, "auto": _open_to(everything, OPENINGS, certificate)}
+def protocols(limits: Limits, certificate: IOpenSSLContextFactory | None = None) -> dict[str, MakeProtocol]:
+    """What makes the protocols of a listener, by the name of its wire.
+
+    ``auto`` shares the dialects of the wires in `AUTO`, and starts TLS with ``certificate``.
+    """
+    choices: dict[str, list[Choice]] = {}
+    for wire in declared():
+        choice = Choice(wire.openings, CARRIERS[wire.carrier], wire.make_dialect(limits))
+        choices.setdefault(wire.name, []).append(choice)
+    found = {name: _protocol_of(offered) for name, offered in choices.items()}
+    everything = list(chain.from_iterable(choices[name] for name in AUTO))
+    found["auto"] = partial(Detector, everything, FOREIGN, certificate)
+    return found
 
 
-def _wire(ways: Ways) -> Wire:
-    first, *others = ways
-    if not others:
-        return Wire(*ways[first])
-    return _open_to(ways, [opening for opening in OPENINGS if opening.name in others])
-
-
-def _open_to(
-    ways: Ways, openings: Sequence[Opening], certificate: IOpenSSLContextFactory | None = None
-) -> Wire:
-    _, dialect = next(iter(ways.values()))
-    return Wire(partial(Detector, ways, openings, certificate), dialect, greets=False)
+def _protocol_of(offered: list[Choice]) -> MakeProtocol:
+    if len(offered) > 1:
+        return partial(Detector, offered, (), None)
+    (choice,) = offered
+    return lambda sessions: choice.carrier(sessions, choice.dialect)

@@ -21,13 +21,13 @@ from twisted.python.util import initgroups
 
 from chatd.chat.delivery_log import DeliveryLog
 from chatd.chat.service import Chat
-from chatd.connections.factory import Sessions, Wire
+from chatd.connections.factory import Sessions
 from chatd.daemon import certificates
 from chatd.daemon.config import Config, ConfigError, Log
 from chatd.daemon.conversation_log import ConversationLog
 from chatd.daemon.lifecycle import Daemon, Listener
 from chatd.daemon.logs import JsonLines, LogFile
-from chatd.daemon.wires import wire_names, wires
+from chatd.daemon.wires import MakeProtocol, protocols, wire_names
 from chatd.store.journal import Journal
 from chatd.store.store import Store
 
@@ -84,8 +84,8 @@ def assemble(config: Config, reactor: Any, user: tuple[int, int] | None = None) 
     (uid and gid), if it is to become one.
     """
     tls = None if config.certificate is None else certificates.read(Path(config.certificate))
-    ways_in = wires(config.limits, tls)
-    listeners = [_listener(listener, ways_in, reactor) for listener in config.listen]
+    makers = protocols(config.limits, tls)
+    listeners = [_listener(listener, makers, reactor) for listener in config.listen]
     with _acting_as(user):
         conversation_log = _open_logs(config.log)
         store = Store(Path(config.database), config.durability, reactor)
@@ -103,14 +103,14 @@ def assemble(config: Config, reactor: Any, user: tuple[int, int] | None = None) 
     return Daemon(reactor, listeners, Sessions(chat, reactor, config.limits), chat, store)
 
 
-def _listener(listener: str, ways_in: dict[str, Wire], reactor: Any) -> Listener:
+def _listener(listener: str, makers: dict[str, MakeProtocol], reactor: Any) -> Listener:
     wire, description = parse_listener(listener)
     try:
         endpoint = serverFromString(reactor, description)
     except Exception as error:
         # Endpoints come from plugins, and every parser of theirs has its own errors.
         raise ConfigError(f"{listener} is no endpoint that can be listened at: {error}") from None
-    return Listener(listener, ways_in[wire], endpoint)
+    return Listener(listener, makers[wire], endpoint)
 
 
 def _open_logs(log: Log) -> ConversationLog | None:

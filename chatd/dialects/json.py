@@ -6,6 +6,7 @@ described in SPEC.md, chapter JSON.
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from bisect import bisect_right
@@ -16,7 +17,7 @@ from typing import Any, Final, TypeGuard
 import msgspec
 
 from chatd import __version__
-from chatd.boundaries import Dialect, Wires
+from chatd.boundaries import Dialect, Payloads
 from chatd.core.answers import (
     Ack,
     Answer,
@@ -29,11 +30,13 @@ from chatd.core.answers import (
     Page,
     Welcome,
 )
-from chatd.core.commands import COMMANDS, Command, CreateGroup, Declaration, Hello
+from chatd.core.commands import ACTIONS, COMMANDS, SENDER_NAMES, Command
+from chatd.core.declarations import Declaration
 from chatd.core.events import Conversation, Delivery, Departed, Entry, Event
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
+from chatd.core.wires import Opening, Wire
 from chatd.dialects.timestamps import rfc3339
 
 COURSEWORK_FRAME_SIZE: Final = 60_000
@@ -54,8 +57,6 @@ REF_LENGTH: Final = 128
 NAME_LENGTH: Final = 64
 """Characters of an unknown action that its refusal repeats."""
 
-SENDERS: Final = ("from", "sender", "name")
-
 ACK_PREFIX: Final = "ack-"
 """Prefix of the actions with which some course-work clients acknowledge a relayed message. They expect no
 answer, and some disconnect on a refusal.
@@ -63,14 +64,6 @@ answer, and some disconnect on a refusal.
 
 CLIENT_LIST_KEYS: Final = ("clients", "msg", "data", "list")
 """The keys under which course-work clients look for the list of clients; some crash if theirs is missing."""
-
-ACTIONS: Final[dict[str, Declaration]] = {action: row for row in COMMANDS.values() for action in row.actions}
-"""Every name that a client may give an action."""
-
-_FIELDS: Final[dict[str, tuple[tuple[str, tuple[str, ...]], ...]]] = {
-    row.name: tuple((name, (name, *field.aliases)) for name, field in row.fields.items())
-    for row in COMMANDS.values()
-}
 
 _RELAYED: Final = {
     "server-send": "client-send",
@@ -102,10 +95,9 @@ Object = dict[str, Any]
 class JsonDialect:
     """One of four ways to speak JSON: in ``lines`` or like course work, with ``relay`` names or without."""
 
-    greeting = b""
+    greeting: Final = ()
     requires_login = False
     pages: Final = "all"
-    portion = 0
 
     def __init__(
         self, limits: Limits, lines: bool = False, relay: bool = False, family: Family | None = None
@@ -131,7 +123,7 @@ class JsonDialect:
     # What the client says.
 
     def decode(self, frame: bytes) -> Request | None:
-        """See `Dialect.decode`."""
+        """The request in one JSON object, with a refusal if it is invalid; None for an acknowledgement."""
         try:
             asked = _parse(frame)
         except Refusal as refusal:
@@ -143,7 +135,7 @@ class JsonDialect:
         if isinstance(name, str) and name.startswith(ACK_PREFIX) and self._wants_no_answer(asked):
             return None
         ref = None if asked.get("ref") == "" else asked.get("ref")
-        sender = next((asked[key] for key in SENDERS if asked.get(key) is not None), "")
+        sender = next((asked[key] for key in SENDER_NAMES if asked.get(key) is not None), "")
         try:
             command: Command | Refusal = self._command(asked, name, ref, sender)
         except Refusal as refusal:
@@ -159,15 +151,16 @@ class JsonDialect:
     def _command(self, asked: Object, name: object, ref: object, sender: object) -> Command:
         if not _is_ref(ref):
             raise Refusal(
-                "bad_request", why=f"ref is a string or a whole number of at most {REF_LENGTH} characters"
+                "bad_request",
+                why=f"ref must be a string or a whole number of at most {REF_LENGTH} characters",
             )
         if not isinstance(name, str):
-            raise Refusal("bad_request", why="a request has an action, which is a string")
+            raise Refusal("bad_request", why="action must be a string")
         row = ACTIONS.get(name)
         if row is None:
             raise Refusal("unknown_action", name=name[:NAME_LENGTH])
         if not isinstance(sender, str):
-            raise Refusal("bad_request", why="the sender is a string")
+            raise Refusal("bad_request", why="the sender must be a string")
         return row.build(_values(row, name, asked, sender), self._limits)
 
     def _shown(self, asked: Object, name: object) -> Dialect | None:
@@ -185,11 +178,11 @@ class JsonDialect:
 
     # What the client is told.
 
-    def encode_answer(self, request: Request, answer: Answer) -> bytes:
+    def encode_answer(self, request: Request, answer: Answer) -> Payloads:
         """See `Dialect.encode_answer`."""
         return _ANSWERS[type(answer)](self, request, answer)
 
-    def encode_refusal(self, request: Request | None, refusal: Refusal) -> bytes:
+    def encode_refusal(self, request: Request | None, refusal: Refusal) -> Payloads:
         """See `Dialect.encode_refusal`."""
         said: Object = {"action": "server-error", "code": refusal.code, "msg": refusal.text}
         if request is not None and request.name:
@@ -198,24 +191,24 @@ class JsonDialect:
             said["ref"] = request.ref
         if refusal.retry_after is not None:
             said["retry_after"] = refusal.retry_after
-        return self._frame(said)
+        return self._object(said)
 
-    def encode(self, delivery: Delivery) -> bytes:
+    def encode(self, delivery: Delivery) -> Payloads:
         """See `Dialect.encode`."""
         if isinstance(delivery, Entry):
-            return self._message_frame(delivery) if delivery.event.said else self._frame(_event(delivery))
+            return self._message_object(delivery) if delivery.event.said else self._object(_event(delivery))
         said: Object = {"action": "server-event", "actor": delivery.user.nick, "ts": rfc3339(delivery.at)}
         if isinstance(delivery, Departed):
-            return self._frame({**said, "event": "left"})
-        return self._frame(
+            return self._object({**said, "event": "left"})
+        return self._object(
             {**said, "event": "arrived", "returning": delivery.returning, "colour": delivery.user.colour}
         )
 
-    def encode_for_subject(self, delivery: Delivery) -> bytes:
+    def encode_for_subject(self, delivery: Delivery) -> Payloads:
         """See `Dialect.encode_for_subject`."""
         return self.encode(delivery)
 
-    def _welcome(self, request: Request, answer: Welcome) -> bytes:
+    def _welcome(self, request: Request, answer: Welcome) -> Payloads:
         user = answer.user
         msg = f"Welcome back {user.nick} !" if answer.returning else f"Hello {user.nick}"
         said: Object = {"from": "server", "action": "server-hello", "msg": msg}
@@ -229,9 +222,9 @@ class JsonDialect:
             said["version"] = __version__
             if request.ref is not None:
                 said["ref"] = request.ref
-        return self._frame(said)
+        return self._object(said)
 
-    def _ack(self, request: Request, answer: Ack) -> bytes:
+    def _ack(self, request: Request, answer: Ack) -> Payloads:
         logged = answer.logged
         said = self._answered(request, "server-ack")
         said["request"] = request.name
@@ -239,9 +232,9 @@ class JsonDialect:
         if logged.event.subject is not None:
             said["to"] = logged.event.subject.nick
         said.update(id=logged.id, seq=logged.seq, ts=rfc3339(logged.at))
-        return self._frame(said)
+        return self._object(said)
 
-    def _clients(self, request: Request, answer: Clients) -> bytes:
+    def _clients(self, request: Request, answer: Clients) -> Payloads:
         said, nicks = self._answered(request, "server-list-clients"), list(answer.nicks)
         if self.lines:
             return self._list(said, "clients", nicks)
@@ -253,19 +246,19 @@ class JsonDialect:
         said.update(dict.fromkeys(CLIENT_LIST_KEYS, shown))
         if len(shown) < len(nicks):
             said["more"] = True
-        return self._frame(said)
+        return self._object(said)
 
-    def _members(self, request: Request, answer: Members) -> bytes:
+    def _members(self, request: Request, answer: Members) -> Payloads:
         members = [{"name": m.nick, "role": m.role, "online": m.online} for m in answer.members]
         return self._list(
             {**self._answered(request, "server-members"), "group": answer.group}, "members", members
         )
 
-    def _groups(self, request: Request, answer: Groups) -> bytes:
+    def _groups(self, request: Request, answer: Groups) -> Payloads:
         groups = [msgspec.to_builtins(line) for line in answer.groups]
         return self._list(self._answered(request, "server-groups"), "groups", groups)
 
-    def _page(self, request: Request, answer: Page) -> bytes:
+    def _page(self, request: Request, answer: Page) -> Payloads:
         conversation = answer.conversation
         row = ACTIONS.get(request.name)
         action = _PAGES.get(row.answer if row is not None else "history", "server-history")
@@ -279,7 +272,7 @@ class JsonDialect:
         ordered = answer.entries if answer.forward else reversed(answer.entries)
         return self._list(said, key, map(item, ordered), answer.more, answer.forward)
 
-    def _conversations(self, request: Request, answer: Conversations) -> bytes:
+    def _conversations(self, request: Request, answer: Conversations) -> Payloads:
         said = self._answered(request, "server-conversations")
         lines = map(msgspec.to_builtins, answer.conversations)
         return self._list(said, "conversations", lines, answer.more)
@@ -292,7 +285,7 @@ class JsonDialect:
             item["colour"] = logged.event.actor.colour
         return item
 
-    def _help(self, request: Request, answer: Help) -> bytes:
+    def _help(self, request: Request, answer: Help) -> Payloads:
         commands = [
             {"action": row.actions[0], "fields": list(row.fields), "help": row.help}
             for row in answer.commands
@@ -300,18 +293,18 @@ class JsonDialect:
         ]
         return self._list(self._answered(request, "server-help"), "commands", commands)
 
-    def _goodbye(self, request: Request, answer: Goodbye) -> bytes:
+    def _goodbye(self, request: Request, answer: Goodbye) -> Payloads:
         said = self._answered(request, "server-quit")
         if answer.user is not None:
             said["msg"] = f"Goodbye {answer.user.nick}"
-        return self._frame(said)
+        return self._object(said)
 
     def _answered(self, request: Request, action: str) -> Object:
         return {"action": action} if request.ref is None else {"action": action, "ref": request.ref}
 
     def _list(
         self, said: Object, key: str, items: Iterable[Any], more: bool = False, forward: bool = True
-    ) -> bytes:
+    ) -> Payloads:
         """A frame with as many ``items`` as fit; they come from the end that the reader began at."""
         room = self.list_size - len(self._encoded({**said, key: [], "more": True}))
         kept: list[Any] = []
@@ -324,19 +317,19 @@ class JsonDialect:
         said[key] = kept if forward else kept[::-1]
         if more:
             said["more"] = True
-        return self._frame(said)
+        return self._object(said)
 
-    def _message_frame(self, logged: Entry) -> bytes:
+    def _message_object(self, logged: Entry) -> Payloads:
         said = _message(logged)
-        frame = self._frame(said)
-        if self.lines or len(frame) <= COURSEWORK_FRAME_SIZE:
-            return frame
-        return self._frame({**said, "msg": _too_large(logged.event)})
+        payloads = self._object(said)
+        if self.lines or len(payloads[0]) <= COURSEWORK_FRAME_SIZE:
+            return payloads
+        return self._object({**said, "msg": _too_large(logged.event)})
 
-    def _frame(self, said: Object) -> bytes:
+    def _object(self, said: Object) -> Payloads:
         if self.relay:
             said["action"] = _RELAYED.get(said["action"], said["action"])
-        return self._encoded(said) + (b"\n" if self.lines else b"")
+        return (self._encoded(said),)
 
     def _encoded(self, said: object) -> bytes:
         return _encode(said) if self.lines else _STRING.sub(_escape, _encode(said))
@@ -344,7 +337,7 @@ class JsonDialect:
 
 Family = dict[tuple[bool, bool], JsonDialect]
 
-_ANSWERS: Final[dict[type, Callable[[JsonDialect, Request, Any], bytes]]] = {
+_ANSWERS: Final[dict[type, Callable[[JsonDialect, Request, Any], Payloads]]] = {
     Welcome: JsonDialect._welcome,
     Ack: JsonDialect._ack,
     Clients: JsonDialect._clients,
@@ -370,14 +363,14 @@ def _parse(frame: bytes) -> Object:
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise Refusal("bad_json", why=str(error)) from None
     if not isinstance(said, dict):
-        raise Refusal("bad_json", why="a request is an object")
+        raise Refusal("bad_json", why="a request must be an object")
     return said
 
 
 def _unique(pairs: list[tuple[str, object]]) -> Object:
     unique = dict(pairs)
     if len(unique) != len(pairs):
-        raise Refusal("bad_json", why="a key stands twice")
+        raise Refusal("bad_json", why="a key occurs twice")
     return unique
 
 
@@ -388,31 +381,23 @@ def _is_ref(ref: object) -> TypeGuard[str | int | None]:
 
 
 def _values(row: Declaration, action: str, asked: Mapping[str, object], sender: str) -> Mapping[str, object]:
-    """The command's fields by our names, from the names that clients give them."""
-    if row.command is Hello:
-        return {"nick": sender, **{name: asked.get(name) for name in row.fields if name != "nick"}}
+    """The values of the command's fields by our names, from the names and spellings that clients use."""
     values: Object = {}
-    for field, names in _FIELDS[row.name]:
-        for name in names:
-            value = asked.get(name)
-            if value is not None:
-                values[field] = _visibility(name, value) if field == "visibility" else value
-                break
-    if row.command is CreateGroup and action.startswith("cgroupepriv"):
-        values["visibility"] = "private"
+    for name, field in row.fields.items():
+        key, value = name, asked.get(name)
+        if value is None:
+            for key in field.aliases:
+                value = asked.get(key)
+                if value is not None:
+                    break
+        if field.is_sender:
+            value = sender
+        elif value is not None and field.spelling is not None:
+            value = field.spelling(key, value)
+        values[name] = value
+    if action in row.presets:
+        values.update(row.presets[action])
     return values
-
-
-def _visibility(key: str, value: object) -> object:
-    """``value`` as our own word, for any of the ways to say "private" that are about; else as it is."""
-    if key in ("public", "isPublic", "private") and value in (True, False, 0, 1):
-        return "private" if bool(value) == (key == "private") else "public"
-    if isinstance(value, str):
-        if "priv" in value.lower():
-            return "private"
-        if "pub" in value.lower():
-            return "public"
-    return value
 
 
 def _escape(string: re.Match[bytes]) -> bytes:
@@ -481,4 +466,11 @@ def _message_item(logged: Entry) -> Object:
     }
 
 
-WIRES: Final[Wires] = {"json": {"json": JsonDialect}}
+WIRES: Final = (
+    Wire(
+        "json",
+        "json",
+        JsonDialect,
+        (Opening(b"{", after_blanks=True), Opening(b"[", after_blanks=True), Opening(codecs.BOM_UTF8)),
+    ),
+)

@@ -7,10 +7,11 @@ SPEC.md, chapter Text. Lines end with LF alone: with CRLF the reference client l
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
+from itertools import chain
 from typing import Any, Final
 
-from chatd.boundaries import Wires
+from chatd.boundaries import Payloads
 from chatd.core.answers import (
     Ack,
     Answer,
@@ -24,12 +25,14 @@ from chatd.core.answers import (
     Page,
     Welcome,
 )
-from chatd.core.commands import COMMANDS, Declaration, ListClients
+from chatd.core.commands import ListClients
 from chatd.core.events import Arrived, Delivery, Entry, Event
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
-from chatd.dialects.sanitize import LINE_END, clean
+from chatd.core.terminal import LINE_END, clean
+from chatd.core.typed import KEYWORDS, WORDS, keyword_values, parse_semicolon
+from chatd.core.wires import Wire
 from chatd.dialects.timestamps import rfc3339
 
 REFERENCE_PACE_SECONDS: Final = 0.04
@@ -42,26 +45,19 @@ MOST_LINES: Final = 128
 """Lines that one message makes at most. Each repeats who said it where, so that otherwise a message of
 line ends alone would be a whole outbox to everyone who reads text."""
 
-KEYWORDS: Final[dict[str, Declaration]] = {row.keyword: row for row in COMMANDS.values() if row.keyword}
-"""The seed's own verbs, and ``HELP``."""
-
-WORDS: Final[dict[str, Declaration]] = {row.word: row for row in COMMANDS.values() if row.word}
-"""What is typed before the first ``;``."""
-
 _LINE: Final = re.compile(r"([A-Za-z]+)(?:([ ;])(.*))?", re.DOTALL)
 
-_ARRIVAL: Final = re.compile(rb"^ARR ", re.MULTILINE)
-_UNKNOWN_TO_REFERENCE: Final = re.compile(rb"^(?:BCK|INF) .*\n", re.MULTILINE)
+_ARRIVAL: Final = re.compile(rb"\AARR ")
+_UNKNOWN_TO_REFERENCE: Final = (b"BCK ", b"INF ")
 
 
 class TextDialect:
     """One of two ways to speak text: the seed's, and the reference client's once it has sent ``LST``."""
 
-    greeting = b"WHO\n"
+    greeting: Final = (b"WHO",)
     requires_login = True
     pages: Final = "none"
     list_size = LIST_SIZE
-    portion = 0
 
     def __init__(self, limits: Limits, is_reference: bool = False) -> None:
         self.pace = REFERENCE_PACE_SECONDS if is_reference else 0.0
@@ -73,7 +69,7 @@ class TextDialect:
     # What the client says.
 
     def decode(self, frame: bytes) -> Request:
-        """See `Dialect.decode`."""
+        """The request in one line, without its end. What cannot be understood is a request with a refusal."""
         try:
             line = frame.decode()
         except UnicodeDecodeError:
@@ -86,24 +82,26 @@ class TextDialect:
             row = KEYWORDS.get(verb.upper())
             if row is not None and separator != ";":
                 verb = row.keyword
-                command = row.build(_seed_fields(row, rest), self._limits)
+                command = row.build(keyword_values(row, rest), self._limits)
                 # Whether it is the reference client shows in what it says next.
                 may_be_reference = row.name == "hello" and not self._is_reference
                 return Request(command, verb, pace=REFERENCE_PACE_SECONDS if may_be_reference else 0.0)
-            row = WORDS.get(verb.lower())
-            if row is None or separator == " ":
+            # A command without fields may leave out its semicolon.
+            typed = parse_semicolon(f"{verb};{rest}") if separator != " " else None
+            if typed is None:
                 raise Refusal("unknown_action", name=verb or repr(line[:16]))
-            return Request(row.build(typed_fields(row, rest), self._limits), verb.lower())
+            row, values = typed
+            return Request(row.build(values, self._limits), verb.lower())
         except Refusal as refusal:
             return Request(refusal, verb)
 
     # What the client is told.
 
-    def encode_answer(self, request: Request, answer: Answer) -> bytes:
+    def encode_answer(self, request: Request, answer: Answer) -> Payloads:
         """See `Dialect.encode_answer`."""
         return _ANSWERS[type(answer)](self, request, answer)
 
-    def encode_refusal(self, request: Request | None, refusal: Refusal) -> bytes:
+    def encode_refusal(self, request: Request | None, refusal: Refusal) -> Payloads:
         """See `Dialect.encode_refusal`."""
         if refusal.code == "not_identified":
             return self.greeting
@@ -113,7 +111,7 @@ class TextDialect:
             return _lines(word, refusal.about)
         return _lines("ERR", refusal.code, text=refusal.text)
 
-    def encode(self, delivery: Delivery) -> bytes:
+    def encode(self, delivery: Delivery) -> Payloads:
         """See `Dialect.encode`."""
         if isinstance(delivery, Entry):
             return _message(delivery.event) if delivery.event.said else _event(delivery.event)
@@ -121,33 +119,33 @@ class TextDialect:
             return self._arrived(delivery.user.nick, delivery.returning)
         return _lines("LFT", delivery.user.nick)
 
-    def encode_for_subject(self, delivery: Delivery) -> bytes:
+    def encode_for_subject(self, delivery: Delivery) -> Payloads:
         """See `Dialect.encode_for_subject`."""
         return self.encode(delivery)
 
-    def _arrived(self, nick: str, returning: bool) -> bytes:
+    def _arrived(self, nick: str, returning: bool) -> Payloads:
         arrival = _lines(self._arrival, nick)
         # The reference client knows no such word.
         return arrival + _lines("BCK", nick) if returning and not self._is_reference else arrival
 
-    def _welcome(self, request: Request, answer: Welcome) -> bytes:
+    def _welcome(self, request: Request, answer: Welcome) -> Payloads:
         return self._arrived(answer.user.nick, answer.returning)
 
-    def _ack(self, request: Request, answer: Ack) -> bytes:
+    def _ack(self, request: Request, answer: Ack) -> Payloads:
         event = answer.logged.event
         if request.name in WORDS:
             where = event.conversation.name or (event.subject or event.actor).nick
             return _lines("ACK", request.name, where, str(answer.logged.id), str(answer.logged.seq))
         # The seed's verbs have no answer; but the reference client shows what it said from its echo.
-        return _message(event) if self._is_reference and request.name == "MSG" else b""
+        return _message(event) if self._is_reference and request.name == "MSG" else ()
 
-    def _clients(self, request: Request, answer: Clients) -> bytes:
+    def _clients(self, request: Request, answer: Clients) -> Payloads:
         if request.name == "LST":
-            nicks, _ = _fitting(f"{nick} ".encode() for nick in answer.nicks)
-            return b"LST %b\n" % b"".join(nicks)
+            nicks, _ = _fitting((nick.encode(),) for nick in answer.nicks)
+            return (b"LST " + b"".join(nick + b" " for nick in chain.from_iterable(nicks)),)
         return _list(request, (_lines("WHO", nick) for nick in answer.nicks))
 
-    def _members(self, request: Request, answer: Members) -> bytes:
+    def _members(self, request: Request, answer: Members) -> Payloads:
         return _list(
             request,
             (
@@ -156,7 +154,7 @@ class TextDialect:
             ),
         )
 
-    def _groups(self, request: Request, answer: Groups) -> bytes:
+    def _groups(self, request: Request, answer: Groups) -> Payloads:
         return _list(
             request,
             (
@@ -167,36 +165,36 @@ class TextDialect:
             ),
         )
 
-    def _page(self, request: Request, answer: Page) -> bytes:
+    def _page(self, request: Request, answer: Page) -> Payloads:
         conversation = answer.conversation
         where = conversation.name or (conversation.other(answer.reader).nick if conversation.pair else "*")
         item = _event_item if answer.events else _message_item
         ordered = answer.entries if answer.forward else reversed(answer.entries)
         return _list(request, (item(where, entry) for entry in ordered), answer.more, answer.forward)
 
-    def _conversations(self, request: Request, answer: Conversations) -> bytes:
+    def _conversations(self, request: Request, answer: Conversations) -> Payloads:
         lines = (
             _lines("CNV", one.kind, one.name, str(one.last), str(one.unread)) for one in answer.conversations
         )
         return _list(request, lines, answer.more)
 
-    def _hint(self, request: Request, answer: HistoryHint) -> bytes:
+    def _hint(self, request: Request, answer: HistoryHint) -> Payloads:
         return _lines("INF", text=_HINT)
 
-    def _help(self, request: Request, answer: Help) -> bytes:
+    def _help(self, request: Request, answer: Help) -> Payloads:
         lines = [
             _lines("HLP", text=f"{usage:<34} {row.help}")
             for row in answer.commands
-            for usage in dict.fromkeys((_seed_usage(row), row.usage if row.word else ""))
+            for usage in dict.fromkeys((row.keyword_usage, row.usage if row.word else ""))
             if usage
         ]
         return _list(request, lines)
 
-    def _goodbye(self, request: Request, answer: Goodbye) -> bytes:
-        return _lines("LFT", answer.user.nick) if answer.user is not None else b""
+    def _goodbye(self, request: Request, answer: Goodbye) -> Payloads:
+        return _lines("LFT", answer.user.nick) if answer.user is not None else ()
 
 
-_ANSWERS: Final[dict[type, Callable[[TextDialect, Request, Any], bytes]]] = {
+_ANSWERS: Final[dict[type, Callable[[TextDialect, Request, Any], Payloads]]] = {
     Welcome: TextDialect._welcome,
     Ack: TextDialect._ack,
     Clients: TextDialect._clients,
@@ -222,88 +220,61 @@ _SEED_REFUSALS: Final = {
 """(verb, code) -> the seed's own word for it; the name that is refused follows."""
 
 
-def _seed_fields(row: Declaration, rest: str) -> Mapping[str, object]:
-    """The fields of ``IAM bob``, ``MSG hello all``, ``PRV bob hello``: the last one takes the rest."""
-    if row.name == "hello":
-        if not rest.strip():
-            raise Refusal("bad_request", why="say IAM and a name")
-        return {"nick": rest.strip()}
-    names = [name for name in row.fields if name in row.required]
-    parts = [rest] if len(names) == 1 else rest.lstrip().split(" ", 1)
-    return dict(zip(names, parts, strict=False))
-
-
-def typed_fields(row: Declaration, rest: str) -> Mapping[str, object]:
-    """The fields of ``kick;wob;bob;too loud``: the last one takes the rest; what is left empty is absent."""
-    values: dict[str, object] = {}
-    for (name, field), part in zip(
-        row.typed.items(), rest.split(";", max(0, len(row.typed) - 1)), strict=False
-    ):
-        if field.kind == "text":
-            values[name] = part
-        elif part.strip():
-            values[name] = part.strip()
-    return values
-
-
-def _seed_usage(row: Declaration) -> str:
-    fields = [name for name in row.fields if name in row.required] or (
-        ["nick"] if row.name == "hello" else []
-    )
-    return " ".join((row.keyword, *fields)) if row.keyword else ""
-
-
-def _lines(*fields: str, text: str | None = None) -> bytes:
+def _lines(*fields: str, text: str | None = None) -> Payloads:
     """The fields as a line, then ``text``; a text of several lines makes as many, each with all fields."""
     head = " ".join(fields)
     if not text:
-        return f"{clean(head)}\n".encode()
-    return "".join(f"{clean(f'{head} {line}')}\n" for line in LINE_END.split(text, MOST_LINES - 1)).encode()
+        return (clean(head).encode(),)
+    return tuple(clean(f"{head} {line}").encode() for line in LINE_END.split(text, MOST_LINES - 1))
 
 
-def _list(request: Request, entries: Iterable[bytes], more: bool = False, forward: bool = True) -> bytes:
+def _list(
+    request: Request, entries: Iterable[Payloads], more: bool = False, forward: bool = True
+) -> Payloads:
     """A list and the line that ends it. ``entries`` come from the end that the reader began at."""
     shown, cut = _fitting(entries)
     end = _lines("END", request.name, str(len(shown)), *(("more",) if more or cut else ()))
-    return b"".join((*(shown if forward else reversed(shown)), end))
+    return (*chain.from_iterable(shown if forward else reversed(shown)), *end)
 
 
-def _fitting(entries: Iterable[bytes]) -> tuple[list[bytes], bool]:
+def _fitting(entries: Iterable[Payloads]) -> tuple[list[Payloads], bool]:
     """The entries that fit into a list, and whether there are others, which are not formatted."""
-    shown: list[bytes] = []
+    shown: list[Payloads] = []
     room = LIST_SIZE
     for entry in entries:
-        room -= len(entry)
+        room -= sum(map(len, entry)) + len(entry)
         if room < 0:
             return shown, True
         shown.append(entry)
     return shown, False
 
 
-def _message_item(where: str, logged: Entry) -> bytes:
+def _message_item(where: str, entry: Entry) -> Payloads:
     return _lines(
-        "HIS", where, str(logged.id), rfc3339(logged.at), logged.event.actor.nick, text=logged.event.body
+        "HIS", where, str(entry.id), rfc3339(entry.at), entry.event.actor.nick, text=entry.event.body
     )
 
 
-def _event_item(where: str, logged: Entry) -> bytes:
-    event = logged.event
-    return _lines("STA", where, str(logged.id), rfc3339(logged.at), *_happened(event), text=_body(event))
+def _event_item(where: str, entry: Entry) -> Payloads:
+    event = entry.event
+    return _lines("STA", where, str(entry.id), rfc3339(entry.at), *_happened(event), text=_body(event))
 
 
-def _as_to_reference(lines: bytes) -> bytes:
-    """What was encoded for any client, as the reference client knows it: see `TextDialect._arrived`."""
-    return _UNKNOWN_TO_REFERENCE.sub(b"", _ARRIVAL.sub(b"ARV ", lines))
+def _as_to_reference(frame: bytes) -> bytes:
+    """A frame for any client, as the reference client knows it: see `TextDialect._arrived`."""
+    if frame.startswith(_UNKNOWN_TO_REFERENCE):
+        return b""
+    return _ARRIVAL.sub(b"ARV ", frame)
 
 
-def _message(event: Event) -> bytes:
+def _message(event: Event) -> Payloads:
     nick = event.actor.nick
     if event.conversation.kind == "group":
         return _lines("GMS", event.conversation.name, nick, text=event.body)
     return _lines("MSG" if event.conversation.kind == "lobby" else "PRV", nick, text=event.body)
 
 
-def _event(event: Event) -> bytes:
+def _event(event: Event) -> Payloads:
     return _lines("GEV", event.conversation.name, *_happened(event), text=_body(event))
 
 
@@ -316,4 +287,4 @@ def _body(event: Event) -> str:
     return "operator" if event.kind == "promoted" and not event.body else event.body
 
 
-WIRES: Final[Wires] = {"text": {"lines": TextDialect}}
+WIRES: Final = (Wire("text", "lines", TextDialect),)

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, Final, Literal, Self
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
-from chatd.boundaries import Wires
+from chatd.boundaries import Payloads
 from chatd.core.answers import (
     Ack,
     Answer,
@@ -32,28 +32,27 @@ from chatd.core.commands import (
     COMMANDS,
     Command,
     CreateGroup,
-    Declaration,
     Enter,
     Hello,
     History,
     Leave,
     ListGroups,
 )
+from chatd.core.declarations import Declaration
 from chatd.core.events import Arrived, Delivery, Entry, Event
 from chatd.core.limits import Limits
 from chatd.core.names import BadName, Name, parse_group
 from chatd.core.refusals import SENTENCES, Refusal, reason
 from chatd.core.requests import Request
+from chatd.core.terminal import LINE_END, clean
+from chatd.core.typed import SlashLine, parse_slash, slash_values, unescaped
+from chatd.core.wires import Opening, Wire
 from chatd.dialects.json import JsonDialect
-from chatd.dialects.sanitize import LINE_END, clean
 from chatd.dialects.timestamps import hour_and_minute, rfc3339
 from chatd.locales import french
 
 PACE_SECONDS: Final = 0.04
 """Seconds between two writes to a client that takes one read for one message."""
-
-PORTION: Final = 1000
-"""Bytes in one such write: most clients read 1,024 at a time, and decode each read by itself."""
 
 LIST_SIZE: Final = 60_000
 """Bytes in a list, about: at their pace, lines take long enough."""
@@ -70,9 +69,6 @@ QUESTION: Final = (
     " ou /leave pour la chatroom"
 )
 """What is asked after the list of rooms."""
-
-SLASHES: Final[dict[str, Declaration]] = {row.slash: row for row in COMMANDS.values() if row.slash}
-"""What is typed behind a slash."""
 
 NO_TIME: Final = b"\xff\xff"
 """Stands for the hour and minute in a frame of the bonuses that answers or refuses."""
@@ -100,10 +96,9 @@ class Tp6Dialect:
     are offered after the hello, history comes as JSON, and what people say has its time and their colour.
     """
 
-    greeting = b""
+    greeting: Final = ()
     requires_login = True
     pace = PACE_SECONDS
-    portion = PORTION
     list_size = LIST_SIZE
 
     def __init__(self, limits: Limits, bonus: bool = False) -> None:
@@ -117,7 +112,7 @@ class Tp6Dialect:
         self._key = ""
         self._places: WeakValueDictionary[tuple[Place, str], Self] = WeakValueDictionary()
         # What was told: every place shares it.
-        self._frames: WeakKeyDictionary[Delivery, bytes] = WeakKeyDictionary()
+        self._frames: WeakKeyDictionary[Delivery, Payloads] = WeakKeyDictionary()
 
     def at(self, room: str | None) -> Self:
         """The one dialect of this wire in ``room``, or else in the lobby. Raises `BadName`."""
@@ -146,7 +141,7 @@ class Tp6Dialect:
     # What the client says.
 
     def decode(self, frame: bytes) -> Request:
-        """See `Dialect.decode`."""
+        """The request in one chunk, which is text: a command or a message where the client is."""
         return self._understood(frame, "message")
 
     def _understood(self, said: bytes, kind: str) -> Request:
@@ -156,10 +151,11 @@ class Tp6Dialect:
             return self._refused(Refusal("bad_utf8"))
         if self.place == "door":
             return self._hello(text.strip()) if kind == "message" else Request(Refusal("not_identified"))
-        if kind == "message" and text.startswith("/"):
-            if text[1:2].isalpha():
-                return self._command(text)
-            text = text[1:] if text.startswith("//") else text
+        if kind == "message":
+            typed = parse_slash(text)
+            if typed is not None:
+                return self._command(typed)
+            text = unescaped(text)
         if self.place == "no room" or (self.place == "question" and kind != "message"):
             return self._refused(Refusal("no_room"))
         if self.place == "question":
@@ -206,17 +202,15 @@ class Tp6Dialect:
             return Request(refusal, name, becomes=self.in_no_room, granted=self.in_no_room)
         return Request(refusal, name)
 
-    def _command(self, text: str) -> Request:
-        word, *rest = text[1:].split(None, 1)
-        name = f"/{word[:64]}"
-        row = SLASHES.get(word.lower())
+    def _command(self, typed: SlashLine) -> Request:
+        name, row = f"/{typed.word[:64]}", typed.row
         if row is None:
             return self._refused(Refusal("unknown_action", name=name), name)
         lobby = self.at(None)
-        if row.command is Leave and not rest and self.room is None:
+        if row.command is Leave and not typed.rest and self.room is None:
             return self._moving(Enter(""), name, lobby, lobby)
         try:
-            row, values = self._meant(row, "".join(rest))
+            row, values = self._meant(row, typed.rest)
             command = row.build(values, self._limits)
         except Refusal as refusal:
             return self._refused(refusal, name, moves=row.command in _MOVES)
@@ -233,8 +227,8 @@ class Tp6Dialect:
     def _meant(self, row: Declaration, rest: str) -> tuple[Declaration, Mapping[str, object]]:
         """The row of a command and what its fields get, in this place. Raises `Refusal`."""
         if row.name == "clients" and self.room is not None:
-            return COMMANDS["members"], {"group": self.room, **slash_fields(row, rest)}
-        values = slash_fields(row, rest)
+            return COMMANDS["members"], {"group": self.room, **slash_values(row, rest)}
+        values = slash_values(row, rest)
         if row.here and self.room is not None:
             values = {"group": self.room, **values}
         if "visibility" in values:
@@ -252,11 +246,11 @@ class Tp6Dialect:
 
     # What the client is told.
 
-    def encode_answer(self, request: Request, answer: Answer) -> bytes:
+    def encode_answer(self, request: Request, answer: Answer) -> Payloads:
         """See `Dialect.encode_answer`."""
         return _ANSWERS[type(answer)](self, request, answer)
 
-    def encode_refusal(self, request: Request | None, refusal: Refusal) -> bytes:
+    def encode_refusal(self, request: Request | None, refusal: Refusal) -> Payloads:
         """See `Dialect.encode_refusal`. After a refused move it says where the client is now."""
         text = refusal.translated(french)
         if refusal.code == "not_identified":
@@ -270,11 +264,11 @@ class Tp6Dialect:
             text += " ; /leave ramène à la chatroom"
         return self._notice(f"Erreur [{refusal.code}] : {_indented(text)}")
 
-    def encode(self, delivery: Delivery) -> bytes:
+    def encode(self, delivery: Delivery) -> Payloads:
         """See `Dialect.encode`. Empty for what happens in another place."""
-        return self._telling(delivery) if self._hears(delivery) else b""
+        return self._telling(delivery) if self._hears(delivery) else ()
 
-    def encode_for_subject(self, delivery: Delivery) -> bytes:
+    def encode_for_subject(self, delivery: Delivery) -> Payloads:
         """See `Dialect.encode_for_subject`."""
         return self._telling(delivery)
 
@@ -287,14 +281,14 @@ class Tp6Dialect:
             return self.place == "lobby"
         return where.kind == "direct" or self._is_here(where.name)
 
-    def _telling(self, delivery: Delivery) -> bytes:
+    def _telling(self, delivery: Delivery) -> Payloads:
         """What tells it, written once for all places."""
         frame = self._frames.get(delivery)
         if frame is None:
             frame = self._frames[delivery] = self._tell(delivery)
         return frame
 
-    def _tell(self, delivery: Delivery) -> bytes:
+    def _tell(self, delivery: Delivery) -> Payloads:
         if isinstance(delivery, Entry):
             if delivery.event.said:
                 return self._said(delivery)
@@ -306,28 +300,28 @@ class Tp6Dialect:
             )
         return self._notice(f"Annonce : {delivery.user.nick} a quitté la chatroom", delivery.at)
 
-    def _welcome(self, request: Request, answer: Welcome) -> bytes:
+    def _welcome(self, request: Request, answer: Welcome) -> Payloads:
         nick = answer.user.nick
         return self._notice(f"Welcome back {nick} !" if answer.returning else _joined(nick))
 
-    def _ack(self, request: Request, answer: Ack) -> bytes:
+    def _ack(self, request: Request, answer: Ack) -> Payloads:
         event = answer.logged.event
         if event.said:
-            return b""  # the client has shown it
+            return ()  # the client has shown it
         if request.granted is self and self.place in ("lobby", "room"):
             return self._arrival(event.conversation.name if self.room else "")
         return self._notice(f"C'est fait : {_happened(event)}")
 
-    def _unchanged(self, request: Request, answer: Unchanged) -> bytes:
+    def _unchanged(self, request: Request, answer: Unchanged) -> Payloads:
         return self._arrival(answer.group)
 
-    def _arrival(self, room: str) -> bytes:
+    def _arrival(self, room: str) -> Payloads:
         return self._notice(f"Vous êtes dans {room or 'la chatroom'}")
 
-    def _clients(self, request: Request, answer: Clients) -> bytes:
+    def _clients(self, request: Request, answer: Clients) -> Payloads:
         return self._list("Dans la chatroom", answer.nicks)
 
-    def _members(self, request: Request, answer: Members) -> bytes:
+    def _members(self, request: Request, answer: Members) -> Payloads:
         return self._list(
             f"Dans {answer.group}",
             (
@@ -336,7 +330,7 @@ class Tp6Dialect:
             ),
         )
 
-    def _groups(self, request: Request, answer: Groups) -> bytes:
+    def _groups(self, request: Request, answer: Groups) -> Payloads:
         rooms = self._list(
             "Salons",
             (
@@ -352,7 +346,7 @@ class Tp6Dialect:
         )
         return rooms if request.name.startswith("/") else rooms + self._notice(QUESTION)
 
-    def _page(self, request: Request, answer: Page) -> bytes:
+    def _page(self, request: Request, answer: Page) -> Payloads:
         if self._json is not None and request.name == "history":
             return self._as_json(self._json, request, answer)
         conversation = answer.conversation
@@ -370,12 +364,13 @@ class Tp6Dialect:
             answer.forward,
         )
 
-    def _as_json(self, dialect: JsonDialect, request: Request, answer: Page | Conversations) -> bytes:
-        found = json.loads(dialect.encode_answer(request, answer))
+    def _as_json(self, dialect: JsonDialect, request: Request, answer: Page | Conversations) -> Payloads:
+        (payload,) = dialect.encode_answer(request, answer)
+        found = json.loads(payload)
         # In ASCII, which steers no terminal and can be cut anywhere.
         return self._notice(json.dumps(found, separators=(",", ":")).replace("\x7f", "\\u007f"))
 
-    def _conversations(self, request: Request, answer: Conversations) -> bytes:
+    def _conversations(self, request: Request, answer: Conversations) -> Payloads:
         if self._json is not None and request.name == "history":
             return self._as_json(self._json, request, answer)
         lines = (
@@ -389,19 +384,19 @@ class Tp6Dialect:
         )
         return self._list("Conversations", lines, answer.more)
 
-    def _hint(self, request: Request, answer: HistoryHint) -> bytes:
+    def _hint(self, request: Request, answer: HistoryHint) -> Payloads:
         return self._notice(_HINT)
 
-    def _help(self, request: Request, answer: Help) -> bytes:
+    def _help(self, request: Request, answer: Help) -> Payloads:
         rows = (
             f"{row.slash_usage_in(french):<34} {french(row.help)}" for row in answer.commands if row.slash
         )
         return self._list("Commandes", rows)
 
-    def _goodbye(self, request: Request, answer: Goodbye) -> bytes:
-        return self._notice(f"Au revoir {answer.user.nick}") if answer.user is not None else b""
+    def _goodbye(self, request: Request, answer: Goodbye) -> Payloads:
+        return self._notice(f"Au revoir {answer.user.nick}") if answer.user is not None else ()
 
-    def _list(self, title: str, entries: Iterable[str], more: bool = False, forward: bool = True) -> bytes:
+    def _list(self, title: str, entries: Iterable[str], more: bool = False, forward: bool = True) -> Payloads:
         """A list, a line for each entry, as far as a list may go; further entries are never made.
 
         ``entries`` come in the order of reading, which is from the last one back unless ``forward``.
@@ -421,7 +416,7 @@ class Tp6Dialect:
 
     # How it is written.
 
-    def _said(self, logged: Entry) -> bytes:
+    def _said(self, logged: Entry) -> Payloads:
         """What somebody says, in the place where the client is or to it alone."""
         event = logged.event
         nick = event.actor.nick
@@ -431,9 +426,9 @@ class Tp6Dialect:
             nick = f"[{hour:02}:{minute:02}] \x1b[38;2;{red};{green};{blue}m{nick}\x1b[0m"
         return self._notice(_sentence(f"{nick} {_to(event)}", event))
 
-    def _notice(self, text: str, at: int | None = None) -> bytes:
+    def _notice(self, text: str, at: int | None = None) -> Payloads:
         """What the daemon says, in one or several lines; ``at`` is when it happened, in ms since 1970."""
-        return f"{text}\n".encode()
+        return (text.encode(),)
 
 
 class FramedDialect(Tp6Dialect):
@@ -445,21 +440,20 @@ class FramedDialect(Tp6Dialect):
     """
 
     pace = 0.0
-    portion = 0
 
     def decode(self, frame: bytes) -> Request:
-        """See `Dialect.decode`."""
+        """The request in one frame, whose first byte is its type: a text or an image."""
         return self._understood(frame[1:], "image" if frame[:1] == bytes((IMAGE,)) else "message")
 
-    def _said(self, logged: Entry) -> bytes:
+    def _said(self, logged: Entry) -> Payloads:
         event = logged.event
         nick, mark = event.actor.nick, self._mark(event.actor.colour, logged.at)
         if event.conversation.pair:
-            return _frame(event.kind, "", mark, _sentence(f"{nick} {_to(event)}", event))
-        return _frame(event.kind, nick, mark, (_art if event.kind == "image" else _indented)(event.body))
+            return _payload(event.kind, "", mark, _sentence(f"{nick} {_to(event)}", event))
+        return _payload(event.kind, nick, mark, (_art if event.kind == "image" else _indented)(event.body))
 
-    def _notice(self, text: str, at: int | None = None) -> bytes:
-        return _frame("message", "", self._mark("#000000", at), text)
+    def _notice(self, text: str, at: int | None = None) -> Payloads:
+        return _payload("message", "", self._mark("#000000", at), text)
 
     def _mark(self, colour: str, at: int | None) -> bytes:
         """The colour of who speaks and the time, which clients of the plain wire don't expect."""
@@ -468,20 +462,13 @@ class FramedDialect(Tp6Dialect):
         return _rgb(colour) + (NO_TIME if at is None else bytes(hour_and_minute(at)))
 
 
-def _frame(kind: str, name: str, mark: bytes, text: str) -> bytes:
-    """``01`` or ``03``, the length of the name in a byte, the name, the mark, how many bytes hold the length
-    of the text, that length, and the text.
+def _payload(kind: str, name: str, mark: bytes, text: str) -> Payloads:
+    """A type, the size of the head in a byte, the head (the size of the name in a byte, the name, the mark),
+    and the text: the carrier adds the size of the text.
     """
-    who, what = name.encode(), text.encode()
-    digits = max(1, (len(what).bit_length() + 7) // 8)
-    return (
-        bytes((IMAGE if kind == "image" else TEXT, len(who)))
-        + who
-        + mark
-        + bytes((digits,))
-        + len(what).to_bytes(digits)
-        + what
-    )
+    who = name.encode()
+    head = bytes((len(who),)) + who + mark
+    return (bytes((IMAGE if kind == "image" else TEXT, len(head))) + head + text.encode(),)
 
 
 def _rgb(colour: str) -> bytes:
@@ -492,15 +479,6 @@ def _rgb(colour: str) -> bytes:
 def _to(event: Event) -> str:
     """``alice a dit``, but ``alice vous dit`` to one alone."""
     return "vous" if event.conversation.pair else "a"
-
-
-def slash_fields(row: Declaration, rest: str) -> dict[str, object]:
-    """The fields of ``/kick wob bob too loud``: the last one takes the rest."""
-    parts = rest.split(None, max(0, len(row.typed) - 1))
-    return {
-        name: part if field.kind == "text" else part.strip()
-        for (name, field), part in zip(row.typed.items(), parts, strict=False)
-    }
 
 
 def _indented(text: str) -> str:
@@ -567,7 +545,7 @@ def _with_remarks(name: str, *remarks: str | None) -> str:
     return f"{name} ({told})" if told else name
 
 
-_ANSWERS: Final[dict[type, Callable[[Tp6Dialect, Request, Any], bytes]]] = {
+_ANSWERS: Final[dict[type, Callable[[Tp6Dialect, Request, Any], Payloads]]] = {
     Welcome: Tp6Dialect._welcome,
     Ack: Tp6Dialect._ack,
     Unchanged: Tp6Dialect._unchanged,
@@ -581,10 +559,12 @@ _ANSWERS: Final[dict[type, Callable[[Tp6Dialect, Request, Any], bytes]]] = {
     Goodbye: Tp6Dialect._goodbye,
 }
 
-WIRES: Final[Wires] = {
-    "tp6": {"chunks": Tp6Dialect, "frames": FramedDialect},
-    "tp6-bonus": {
-        "chunks": partial(Tp6Dialect, bonus=True),
-        "frames": partial(FramedDialect, bonus=True),
-    },
-}
+_LINES_OPENINGS: Final = tuple(Opening(b"Hello" + end) for end in (b"|", b" ", b"\t", b"\r", b"\n"))
+_FRAMES_OPENINGS: Final = tuple(map(Opening, (b"\x01", b"\x02", b"\x03")))
+
+WIRES: Final = (
+    Wire("tp6", "chunks", Tp6Dialect, _LINES_OPENINGS),
+    Wire("tp6", "frames", FramedDialect, _FRAMES_OPENINGS),
+    Wire("tp6-bonus", "chunks", partial(Tp6Dialect, bonus=True), _LINES_OPENINGS),
+    Wire("tp6-bonus", "frames", partial(FramedDialect, bonus=True), _FRAMES_OPENINGS),
+)

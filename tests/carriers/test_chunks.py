@@ -1,14 +1,19 @@
-"""Chunks as they arrive: in one read or several, with newlines or without, and how long they may be."""
+"""Chunks as they arrive, in one read or several, and how long they may be; the portions that are written."""
 
 from __future__ import annotations
 
+import socket
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from twisted.internet.interfaces import IHalfCloseableProtocol
 
-from chatd.carriers.chunks import Chunks
+from chatd.carriers.chunks import PORTION, Chunks
 from chatd.carriers.detection import Detector
 from chatd.carriers.idle_timer import IDLE_SECONDS
 from chatd.connections.session import REFUSAL_LINGER_SECONDS
 from chatd.core.limits import Limits
+from tests.connections.test_outbox import CAP, PACE, Journaled, OutboxTestCase
 from tests.support.in_memory_daemon import Peer, StageTestCase
 
 
@@ -106,7 +111,7 @@ class Cutting(ChunksTestCase):
         self.assertEqual(self.alice.lines(), ["ARR carol", "MSG carol one", "MSG carol two"])
         self.assertEqual(
             [line[:24] for line in carol.lines()],
-            ["Erreur [not_identified] ", "Erreur [nick_taken] : bo", "Annonce : carol a rejoin"],
+            ["Erreur [not_identified] ", "Erreur [nick_taken] : ps", "Annonce : carol a rejoin"],
         )
         self.assertEqual(self.stage.rows("SELECT body FROM log"), [("one\ntwo",)])
 
@@ -117,7 +122,7 @@ class WhileWeAreBusy(ChunksTestCase):
     def test_what_is_written_in_a_pause_is_cut_as_ever(self) -> None:
         """The carrier reads on: or else two writes would be one read after it."""
         session = self.chunks_of(self.bob).session
-        session.pause()
+        session._pause()
         for write in (b"sal", b"ut"):
             self.bob.says(write)
         self.pause()
@@ -125,7 +130,7 @@ class WhileWeAreBusy(ChunksTestCase):
         self.pause()
         self.bob.says(b"la")
         self.assertEqual(self.heard(), [])
-        session.resume()
+        session._resume()
         self.stage.settle()
         self.assertEqual(self.heard(), ["salut"])
         self.bob.says(b"!")
@@ -135,14 +140,14 @@ class WhileWeAreBusy(ChunksTestCase):
     def test_no_more_than_a_line_is_read_in_a_pause(self) -> None:
         """Then nothing is read, and that nothing comes means nothing."""
         carrier = self.chunks_of(self.bob)
-        carrier.session.pause()
+        carrier.session._pause()
         self.bob.says(b"x" * 10)
         self.assertEqual(self.bob.wire.producerState, "producing")
         self.bob.says(b"x" * carrier._limit)
         self.assertEqual(self.bob.wire.producerState, "paused")
         self.pause()
         self.assertEqual(self.stage.reactor.getDelayedCalls(), [])
-        carrier.session.resume()
+        carrier.session._resume()
         self.assertEqual(self.bob.wire.producerState, "producing")
 
     def test_a_long_turn(self) -> None:
@@ -170,7 +175,7 @@ class TooLong(ChunksTestCase):
     """Nothing grows without bound."""
 
     limits = Limits(line=20)
-    refusal = "Erreur [too_long] : le message dépasse 20 octets : dites-le en plusieurs fois"
+    refusal = "Erreur [too_long] : le message dépasse 20 octets : raccourcissez, ou envoyez en plusieurs fois"
 
     def test_up_to_the_limit(self) -> None:
         """Exactly as long as allowed, in any two reads, with each end."""
@@ -219,3 +224,127 @@ class TooLong(ChunksTestCase):
         for _ in range(100):
             self.bob.says(b"x" * 15 + b"\nyy")
             self.assertLessEqual(len(chunks._open), 21)
+
+
+class Portions(OutboxTestCase):
+    """Clients that take one read, of whatever size, for whole lines in whole characters."""
+
+    def setUp(self) -> None:
+        """Set the pace."""
+        super().setUp()
+        self.transport = Journaled()
+        self.outbox = self.make(self.transport, Chunks.next_write)
+        self.outbox.cap = 100 * CAP
+        self.outbox.pace = PACE
+
+    def writes(self, *frames: bytes) -> list[bytes]:
+        """How these are written."""
+        self.put(*frames)
+        self.clock.advance(0)
+        self.clock.pump([PACE] * 500)
+        done, self.transport.done = self.transport.done, []
+        return [write for write in done if isinstance(write, bytes)]
+
+    def test_whole_lines_as_many_as_fit(self) -> None:
+        """Whichever frames they came in; a portion may be full to the last byte."""
+        lines = [b"%03d\n" % n for n in range(600)]
+        self.assertEqual(
+            self.writes(*lines[:100], b"".join(lines[100:])),
+            [b"".join(lines[:250]), b"".join(lines[250:500]), b"".join(lines[500:])],
+        )
+        self.assertEqual(self.writes(b"x" * 999 + b"\n", b"y\n"), [b"x" * 999 + b"\n", b"y\n"])
+        self.assertEqual(self.writes(b"x\n", b"y" * 999 + b"\n"), [b"x\n", b"y" * 999 + b"\n"])
+
+    def test_a_longer_line_is_cut(self) -> None:
+        """What is left of it may share a write with the next."""
+        self.assertEqual(self.writes(b"x" * 2001 + b"\n", b"y\n"), [b"x" * 1000, b"x" * 1000, b"x\ny\n"])
+
+    def test_they_are_a_pace_apart(self) -> None:
+        self.put(b"x" * 1500 + b"\n")
+        self.clock.advance(0)
+        self.assert_done(b"x" * 1000)
+        self.clock.advance(PACE / 2)
+        self.assert_done()
+        self.clock.advance(PACE / 2)
+        self.assert_done(b"x" * 500 + b"\n")
+
+    def test_sixteen_characters_of_four_bytes_across_the_end(self) -> None:
+        for ahead in range(960, 1004):
+            text = b"x" * ahead + "😀".encode() * 16 + b"\n"
+            writes = self.writes(text)
+            self.assertEqual(b"".join(writes), text)
+            self.assert_readable(writes)
+
+    @settings(deadline=None, max_examples=50)
+    @given(st.lists(st.text("aé€😀\n", max_size=400), max_size=8))
+    def test_any_text_read_100_128_255_or_1024_bytes_at_a_time(self, texts: list[str]) -> None:
+        frames = [f"{text}\n".encode() for text in texts]
+        writes = self.writes(*frames)
+        self.assertEqual(b"".join(writes), b"".join(frames))
+        self.assert_readable(writes)
+
+    def test_french_lines_stay_whole(self) -> None:
+        """Only a character in the very place where a read may end has a line cut."""
+        line = "Annonce : alice a quitté la chatroom\n".encode()
+        writes = self.writes(*[line] * 50)
+        self.assertTrue(all(write.endswith(b"\n") for write in writes), writes)
+
+    def assert_readable(self, writes: list[bytes]) -> None:
+        """Each write fits, and each read of it is text by itself."""
+        for write in writes:
+            self.assertLessEqual(len(write), PORTION)
+            for size in (100, 128, 200, 255, 256, 512, 1000, 1024):
+                for start in range(0, len(write), size):
+                    write[start : start + size].decode()
+
+
+class ToASocket(Journaled):
+    """A transport that writes to a socket at once."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        super().__init__()
+        self._connection = connection
+
+    def write(self, data: bytes) -> None:
+        """Send it."""
+        self.done.append(data)
+        self._connection.sendall(data)
+
+
+class StrictReaders(OutboxTestCase):
+    """Clients on real sockets that decode each read by itself."""
+
+    def test_reads_of_100_and_of_255_and_of_1024_bytes(self) -> None:
+        """Accents, and sixteen characters of four bytes across the end of a portion."""
+        texts = [f"{'x' * ahead}{'😀' * 16}\n" for ahead in range(936, 1004)]
+        texts += [f"{'é' * length}\n" for length in (49, 50, 500, 1000)] + [
+            "Annonce : bob a quitté wob\n"
+        ] * 20
+        for size in (100, 255, 1024):
+            with socket.create_server(("127.0.0.1", 0)) as server:
+                reader = socket.create_connection(server.getsockname())
+                writer, _ = server.accept()
+                with reader, writer:
+                    self.assertEqual(
+                        self.read_strictly(reader, ToASocket(writer), size, texts), "".join(texts)
+                    )
+
+    def read_strictly(self, reader: socket.socket, transport: ToASocket, size: int, texts: list[str]) -> str:
+        """What a client reads so much of at a time, as it is written."""
+        outbox = self.make(transport, Chunks.next_write)
+        outbox.cap, outbox.pace = 1000 * CAP, PACE
+        for text in texts:
+            outbox.put(text.encode())
+        heard, left, written = "", sum(len(text.encode()) for text in texts), 0
+        while left:
+            self.clock.advance(PACE)
+            data = b"".join(transport.done[written:])  # type: ignore[arg-type]
+            written = len(transport.done)
+            unread = len(data)
+            while unread:
+                read = reader.recv(min(size, unread))
+                heard += read.decode()
+                unread -= len(read)
+            left -= len(data)
+        outbox.abort()
+        return heard

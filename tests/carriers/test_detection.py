@@ -14,12 +14,23 @@ from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.carriers.detection import DETECTION_SECONDS, MAX_UNDECIDED, OPENINGS, STRANGERS, detect
+from chatd.carriers.detection import DETECTION_SECONDS, MAX_UNDECIDED, detect
+from chatd.carriers.foreign import FOREIGN, HTTP, TLS
+from chatd.carriers.idle_timer import IDLE_SECONDS
 from chatd.connections.session import REFUSAL_LINGER_SECONDS
 from chatd.core.limits import Limits
+from chatd.daemon.wires import AUTO, declared
 from tests.support.certificates import issue, self_signed
 from tests.support.daemon_process import Client, Daemon
 from tests.support.in_memory_daemon import Peer, StageTestCase
+
+TABLE = [
+    *((opening, wire.carrier) for wire in declared() if wire.name in AUTO for opening in wire.openings),
+    *((opening, foreign.name) for foreign in FOREIGN for opening in foreign.openings),
+]
+"""What ``auto`` tells apart."""
+
+OPENINGS = [opening for opening, _ in TABLE]
 
 PARTS = [b" ", b"\n", b"a", *(opening.start[:end] for opening in OPENINGS for end in (1, 2, None))]
 """What beginnings are made of."""
@@ -32,15 +43,15 @@ class Begun(SynchronousTestCase):
 
     def tells(self, read: bytes, over: bool = False) -> str | None:
         """What they do."""
-        return detect(read, OPENINGS, over)
+        return detect(read, TABLE, over, "")
 
     def test_each_opening_is_known_as_soon_as_it_is_complete(self) -> None:
         """And not one byte before; whatever follows makes no difference."""
-        for opening in OPENINGS:
+        for opening, target in TABLE:
             for end in range(1, len(opening.start)):
                 self.assertIsNone(self.tells(opening.start[:end]), opening)
             for rest in (b"", b"\n", b"\x00\xff{GET "):
-                self.assertEqual(self.tells(opening.start + rest), opening.name)
+                self.assertEqual(self.tells(opening.start + rest), target)
 
     def test_blanks_may_stand_before_json_alone(self) -> None:
         """As many as `MAX_UNDECIDED`; then it is text, of empty lines."""
@@ -85,10 +96,6 @@ class Begun(SynchronousTestCase):
         self.assertEqual(self.tells(b"Hello", over=True), "chunks")
         for start in (b"", b"\n", b"Hell", b"GET", b"NICK", b"\x16", b"\xef"):
             self.assertEqual(self.tells(start, over=True), "")
-
-    def test_every_name_is_a_carrier_or_a_stranger(self) -> None:
-        names = {opening.name for opening in OPENINGS}
-        self.assertEqual(names - {"json", "chunks", "frames"}, set(STRANGERS))
 
 
 class AutoTestCase(StageTestCase):
@@ -178,6 +185,23 @@ class Greeting(AutoTestCase):
         self.assertEqual(len(self.stage.reactor.getDelayedCalls()), waiting)
 
 
+class OneWire(StageTestCase):
+    """A port for one wire with two carriers: the openings of its default are of no account there."""
+
+    def test_chunks_begin_at_once(self) -> None:
+        """A chunk ends where nothing follows for a moment, whatever it begins with."""
+        for wire in ("tp6", "tp6-bonus"):
+            for start in (b"Hello", b"Hel"):
+                peer = self.stage.connect(wire).says(start)
+                self.stage.wait(2 * IDLE_SECONDS)
+                self.assertNotEqual(peer.hears(), b"", (wire, start))
+
+    def test_frames_do_as_well(self) -> None:
+        for wire in ("tp6", "tp6-bonus"):
+            peer = self.stage.connect(wire).says(b"\x01").says(b"\x00\x05Hello")
+            self.assertEqual(peer.hears()[:1], b"\x01", wire)
+
+
 class Becoming(AutoTestCase):
     """Whoever it is, however it is split, nothing is lost and nothing overtakes."""
 
@@ -263,25 +287,23 @@ class Strangers(AutoTestCase):
     """Who is recognised and can't be served is told so, in one sentence, and goes."""
 
     def test_each_is_told_what_is_not_spoken_here(self) -> None:
-        for opening in OPENINGS:
-            if opening.name not in STRANGERS:
-                continue
+        for foreign, opening in ((one, opening) for one in FOREIGN for opening in one.openings):
             with capturedLogs() as logs:
                 peer = self.comes(opening.start + b"/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 peer.says(b"IAM alice\n")
-            self.assertEqual(peer.hears(), f"ERR bad_request {STRANGERS[opening.name]}\n".encode())
+            self.assertEqual(peer.hears(), f"ERR bad_request {foreign.why}\n".encode())
             self.assertFalse(peer.closed)
             self.stage.wait(REFUSAL_LINGER_SECONDS)
             self.assertEqual((peer.closed, peer.wire.aborted), (True, False))
             said = [log for log in logs if log.get("log_format") == "{peer} speaks {name}"]
-            self.assertEqual([(log["name"], log["log_level"].name) for log in said], [(opening.name, "info")])
+            self.assertEqual([(log["name"], log["log_level"].name) for log in said], [(foreign.name, "info")])
         self.assertEqual(self.told_bob(), [])
 
     def test_the_end_right_behind_changes_nothing(self) -> None:
         peer = self.comes(b"GET / HTTP/1.0\r\n\r\n")
         IHalfCloseableProtocol(peer.protocol).readConnectionLost()
         self.stage.wait(REFUSAL_LINGER_SECONDS)
-        self.assertEqual(peer.hears(), f"ERR bad_request {STRANGERS['HTTP']}\n".encode())
+        self.assertEqual(peer.hears(), f"ERR bad_request {HTTP.why}\n".encode())
         self.assertTrue(peer.closed)
 
 
@@ -336,7 +358,7 @@ class BeforeItIsClear(AutoTestCase):
             self.stage.sessions.close()
             self.stage.wait(1)
             self.assertEqual(
-                peer.hears(), b"ERR shutting_down the daemon is shutting down: come back later\n"
+                peer.hears(), b"ERR shutting_down the daemon is shutting down: connect again later\n"
             )
             peer.hangs_up()
 
@@ -477,7 +499,7 @@ class Tls(SynchronousTestCase):
                 with daemon.connect("auto").says(proxy) as client:
                     client.socket = self.trust.wrap_socket(client.socket, server_hostname="localhost")
                     client.says(b"\x16\x03\x01\x00\x05hello")
-                    self.assertEqual(client.line(), f"ERR bad_request {STRANGERS['TLS']}")
+                    self.assertEqual(client.line(), f"ERR bad_request {TLS.why}")
                     self.assertEqual(client.hears_rest(), b"")
                 self.assertNotIn("Traceback", daemon.log)
 

@@ -164,9 +164,9 @@ class Counting(FramesTestCase):
         session = self.frames_of(self.bob).session
         said = counted("éa!")
         self.bob.says(said[:-1])
-        session.pause()
+        session._pause()
         self.stage.wait(1)
-        session.resume()
+        session._resume()
         self.bob.says(said[-1:])
         self.stage.wait(0.1)
         self.assertEqual(self.logged(), [("message", "éa!")])

@@ -48,7 +48,7 @@ class TooLong(StageTestCase):
     """Limits are limits of the line without its end."""
 
     limits = Limits(line=20)
-    refusal = b"ERR too_long the line is longer than 20 bytes: say it in pieces\n"
+    refusal = b"ERR too_long the line is longer than 20 bytes: shorten it, or split it\n"
 
     def test_up_to_the_limit(self) -> None:
         """Exactly as long as allowed, with either end, in one segment, in two or in single bytes."""

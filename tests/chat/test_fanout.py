@@ -6,7 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.boundaries import Dialect
+from chatd.boundaries import Dialect, Encoding, Payloads
+from chatd.carriers.carrier import wrap_line
+from chatd.carriers.json_stream import wrap_bare
 from chatd.chat import dispatch
 from chatd.chat.fanout import Fanout
 from chatd.connections.welcome_buffer import QUIET_SECONDS
@@ -25,7 +27,8 @@ class Ear:
     """A listener that keeps what it is given, piece by piece."""
 
     def __init__(self, dialect: Dialect = TEXT) -> None:
-        self.dialect = dialect
+        wrap = wrap_bare if isinstance(dialect, JsonDialect) else wrap_line
+        self.encoding = Encoding(dialect, wrap, not dialect.pace)
         self.pieces: list[bytes] = []
 
     def deliver(self, frame: bytes) -> None:
@@ -40,7 +43,7 @@ class Ear:
 class Stammer(TextDialect):
     """A dialect with a mistake: it can't say the second message."""
 
-    def encode(self, delivery: Delivery) -> bytes:
+    def encode(self, delivery: Delivery) -> Payloads:
         """Fail for one."""
         if isinstance(delivery, Entry) and delivery.id == 2:
             raise ZeroDivisionError
@@ -50,17 +53,17 @@ class Stammer(TextDialect):
 class Addressing(TextDialect):
     """A dialect with words of its own for whom an event is about."""
 
-    def encode_for_subject(self, delivery: Delivery) -> bytes:
+    def encode_for_subject(self, delivery: Delivery) -> Payloads:
         """Say so."""
-        return b"YOU"
+        return (b"YOU",)
 
 
 class Deaf(TextDialect):
     """A dialect that hears nothing."""
 
-    def encode(self, delivery: Delivery) -> bytes:
+    def encode(self, delivery: Delivery) -> Payloads:
         """Nothing."""
-        return b""
+        return ()
 
 
 ALICE = User(1, "alice", "alice", "#000000")
@@ -96,7 +99,7 @@ class Joined(SynchronousTestCase):
         fanout.add(message(1), Ear())
         fanout.add(message(2), Ear())
         fanout.end([course])
-        self.assertEqual(course.pieces, [COURSE.encode(message(1)), COURSE.encode(message(2))])
+        self.assertEqual(course.pieces, [*COURSE.encode(message(1)), *COURSE.encode(message(2))])
 
 
 class InPlace(SynchronousTestCase):
@@ -123,7 +126,7 @@ class InPlace(SynchronousTestCase):
         fanout.add(kicked, bob, [bob])
         fanout.end([alice, bob, carol])
         event = b"GEV wob kicked alice bob\n"
-        self.assertEqual(bob.pieces, [*frames(1), b"YOU", *frames(3)])
+        self.assertEqual(bob.pieces, [*frames(1), b"YOU\n", *frames(3)])
         self.assertEqual(alice.pieces, [*frames(1), event])
         self.assertEqual(carol.pieces, [event + b"".join(frames(3)) + event])
 

@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
+from chatd.boundaries import Payloads
 from chatd.chat import replay
 from chatd.chat.fair_queue import FairQueue
 from chatd.core.limits import Limits
@@ -139,7 +140,9 @@ class Returning(StageTestCase):
 
     def test_what_else_a_hello_may_not_say(self) -> None:
         (refused,) = self.back(history="all")
-        self.assertEqual((refused["code"], refused["msg"]), ("bad_request", "history is one of send, none"))
+        self.assertEqual(
+            (refused["code"], refused["msg"]), ("bad_request", "history must be one of send, none")
+        )
 
     def test_a_newcomer_gets_none(self) -> None:
         found = self.stage.connect("json").asks(action="client-hello", from_="dave").objects()
@@ -369,7 +372,7 @@ class LargePages(StageTestCase):
         formatted: list[int] = []
         item = text._message_item
 
-        def count(where: str, entry: Any) -> bytes:
+        def count(where: str, entry: Any) -> Payloads:
             formatted.append(entry.id)
             return item(where, entry)
 

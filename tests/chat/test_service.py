@@ -686,7 +686,7 @@ class Names(StageTestCase):
         self.stage.text("alice").says("BYE")
         for nick in "a1ice", "AIice", "аӏісе":
             self.assertEqual(
-                self.hello(nick), f"{nick} can't be a nick: it looks like alice: choose another name"
+                self.hello(nick), f"{nick} is not a valid nick: it looks like alice: choose another name"
             )
         self.assertEqual(self.hello("ALICE"), "Welcome back alice !")
 
@@ -719,7 +719,7 @@ class Names(StageTestCase):
             self.assertEqual(self.hello(nick), f"Welcome back {nick} !")
         for nick in nicks[6:]:
             self.assertEqual(
-                self.hello(nick), f'{nick} can\'t be a nick: "{nick}" is reserved: choose another name'
+                self.hello(nick), f'{nick} is not a valid nick: "{nick}" is reserved: choose another name'
             )
         bob = self.stage.json("bob")
         for group in groups:

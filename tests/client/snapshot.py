@@ -120,7 +120,7 @@ async def _drawn() -> str:
             app.go(Place("group", "course"))
             await alice.sees("staff 2", "disk.")
             await alice.presses(*"/ki", "tab")
-            await alice.sees("put somebody out of a group")
+            await alice.sees("remove a user from a group")
             svg = app.export_screenshot(title="chat")
             await app.action_quit()
         log.close()

@@ -43,8 +43,8 @@ class Completing(SynchronousTestCase):
 
     def test_usage(self) -> None:
         for typed, wanted in {
-            "/kick wob": "/kick group dest [reason]: put somebody out of a group; they may come back",
-            "s;": "s;dest;msg: say something to one person, who gets it later if away",
+            "/kick wob": "/kick group dest [reason]: remove a user from a group; the user may come back",
+            "s;": "s;dest;msg: send a message to one user, who gets it later if away",
             "/image x": "/image file: turn a picture into characters and send it",
             "/fly x": "",
             "hello": "",
@@ -56,7 +56,7 @@ class Completing(SynchronousTestCase):
         speak(self, "fr")
         for typed, wanted in {
             "/kick wob": "/kick salon pseudo [raison] : exclure quelqu'un, qui peut revenir",
-            "s;": "s;dest;msg : parler à quelqu'un, qui le lira plus tard en cas d'absence",
+            "s;": "s;dest;msg : écrire à quelqu'un, qui le lira plus tard en cas d'absence",
             "/image x": "/image file : changer une image en caractères et l'envoyer",
             "/fly x": "",
         }.items():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import subprocess
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,6 +19,7 @@ from tests.client.test_line_mode import Person
 from tests.support.chat_process import ChatTestCase
 from tests.support.client_daemon import ScreenTestCase
 from tests.support.coursework_server import CourseServer
+from tests.support.daemon_and_programs import Program
 from tests.support.daemon_process import PATIENCE
 
 REMARK = (
@@ -367,7 +367,7 @@ class Lines(CourseTestCase):
 class Scripts(CourseTestCase):
     """``chat send`` and ``chat tail``."""
 
-    def tails(self, *arguments: str) -> subprocess.Popen[str]:
+    def tails(self, *arguments: str) -> Program:
         """Start ``chat tail``, which has said what there is to know."""
         tail = self.chats("tail", "-n", "lena", *arguments)
         assert tail.stderr is not None

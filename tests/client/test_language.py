@@ -19,7 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client.language import ARGPARSE, _, explained, greeting, system
 from chatd.core.answers import Welcome
-from chatd.core.commands import COMMANDS, TYPED, Hello
+from chatd.core.commands import COMMANDS, TYPED_FIELDS, Hello
 from chatd.core.events import User
 from chatd.core.limits import Limits
 from chatd.core.names import BadName, parse_nick
@@ -27,6 +27,7 @@ from chatd.core.refusals import ECHO, REASONS, SENTENCES, Refusal
 from chatd.core.requests import Request
 from chatd.dialects.json import JsonDialect
 from chatd.locales import LOCALES
+from tests.support.framed import frames_of
 from tests.support.languages import speak
 
 SOURCES = LOCALES.parent
@@ -49,8 +50,10 @@ class French(SynchronousTestCase):
     def test_what_the_tables_of_the_core_say_is_marked(self) -> None:
         helps = [row.help for row in COMMANDS.values()]
         typed = {name for row in COMMANDS.values() if row.slash for name in row.typed}
-        self.assertLessEqual(typed, {*TYPED})
-        said = {*SENTENCES.values(), *REASONS.values(), *helps, *TYPED} - {"{why}"}  # no word of its own
+        self.assertLessEqual(typed, {*TYPED_FIELDS})
+        said = {*SENTENCES.values(), *REASONS.values(), *helps, *TYPED_FIELDS} - {
+            "{why}"
+        }  # no word of its own
         self.assertEqual(said - {message.id for message in french()}, set())
 
     def test_every_sentence_has_its_french(self) -> None:
@@ -86,7 +89,9 @@ class Greeting(SynchronousTestCase):
         dialect = JsonDialect(Limits())
         for returning, french in ((False, "Bonjour alice"), (True, "Content de vous revoir, alice !")):
             answer = Welcome(User(1, "alice", "alice", "#112233"), returning, 0, 0)
-            said = json.loads(dialect.encode_answer(Request(Hello("alice"), "client-hello"), answer))
+            said = json.loads(
+                frames_of(dialect.encode_answer, Request(Hello("alice"), "client-hello"), answer)
+            )
             self.assertEqual(greeting(said["msg"]), french)
 
     def test_others_are_left_their_own_words(self) -> None:
@@ -128,22 +133,22 @@ class Explaining(SynchronousTestCase):
         """Reasons with details of several kinds."""
         speak(self, "fr")
         for name, why in {
-            "": "un nom a au moins un caractère",
+            "": "un nom doit avoir au moins un caractère",
             "x" * 33: "un nom a au plus 32 caractères : raccourcissez-le",
             "a b": "un nom n'a pas d'espaces : retirez U+0020",
             "a:b": 'un nom n\'a aucun de ces signes, ; | , : @ ! * ? : retirez ":"',
-            "b०b": "un nom s'en tient à un alphabet : choisissez entre Devanagari et latin",
+            "b०b": "un nom ne doit utiliser qu'un alphabet : choisissez entre Devanagari et latin",
         }.items():
             with self.subTest(name), self.assertRaises(BadName) as caught:
                 parse_nick(name)
             refusal = Refusal("bad_nick", nick=name, why=caught.exception.reason)
-            wanted = f"{name} ne peut pas être un pseudo : {why}"
+            wanted = f"{name} n'est pas un pseudo valide : {why}"
             self.assertEqual(explained(refusal.code, refusal.text), wanted)
 
     def test_what_is_cut_is_recognised(self) -> None:
         speak(self, "fr")
         refusal = Refusal("no_such_user", nick="x" * 60_000)
-        wanted = f"personne ne s'est jamais appelé {'x' * ECHO}… ici"
+        wanted = f"utilisateur inconnu : {'x' * ECHO}…"
         self.assertEqual(explained(refusal.code, refusal.text), wanted)
 
     def test_another_daemon_is_left_its_own_words(self) -> None:
@@ -151,14 +156,14 @@ class Explaining(SynchronousTestCase):
         speak(self, "fr")
         for code, text in {
             "no_such_user": "who is bob?",
-            "too_loud": "nobody was ever called bob here",
+            "too_loud": "unknown user: bob",
             "bad_request": "a reason of its own",
-            "empty": "there is nothing in it: write something, please",
+            "empty": "the text is empty: write something, please",
         }.items():
             self.assertEqual(explained(code, text), text)
         self.assertEqual(
-            explained("bad_nick", "bob can't be a nick: it is mine"),
-            "bob ne peut pas être un pseudo : it is mine",
+            explained("bad_nick", "bob is not a valid nick: it is mine"),
+            "bob n'est pas un pseudo valide : it is mine",
         )
 
     def test_nobody_is_kept_waiting_by_what_nearly_fits(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from contextlib import redirect_stdout
 from datetime import UTC, datetime
 from io import StringIO
@@ -16,6 +15,7 @@ from chatd.client.line_mode import LineDisplay
 from chatd.client.log import Log
 from chatd.core.commands import COMMANDS
 from tests.support.chat_process import ChatTestCase
+from tests.support.daemon_and_programs import Program
 from tests.support.daemon_process import PATIENCE
 
 WHEN = re.compile(r"\[\d\d:\d\d\] ")
@@ -24,7 +24,7 @@ WHEN = re.compile(r"\[\d\d:\d\d\] ")
 class Person:
     """Somebody at ``chat --plain``."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: Program) -> None:
         self.process = process
 
     def types(self, *lines: str) -> Person:
@@ -75,7 +75,7 @@ class Talking(PlainTestCase):
         self.assertEqual(
             bob.reads(8),
             [
-                "* group_exists: there is a group wob already: join it, or choose another name",
+                "* group_exists: group already exists: wob; join it, or choose another name",
                 "* bob joined wob",
                 "* you are in wob",
                 "You said: me too",
@@ -101,7 +101,7 @@ class Talking(PlainTestCase):
             bob.reads(6),
             [
                 "* not_invited: wob is private: ask a member to invite you",
-                "* no_such_group: there is no group wob that you can see",
+                "* no_such_group: unknown group: wob",
                 "* bob joined den",
                 "* you are in den",
                 "You said: hello",
@@ -142,7 +142,7 @@ class Talking(PlainTestCase):
         alice.types("/image none.png", "/image")
         self.assertEqual(
             alice.reads(2),
-            ["* can't send none.png: No such file or directory", "* bad_request: say /image file"],
+            ["* can't send none.png: No such file or directory", "* bad_request: usage: /image file"],
         )
 
     def test_what_is_heard_is_in_the_log(self) -> None:
@@ -276,17 +276,18 @@ class InFrench(PlainTestCase):
         """Whoever says so."""
         alice = self.person("alice")
         for typed, told in {
-            "/fly": "unknown_action: il n'y a pas de commande /fly : demandez l'aide pour voir ce qu'il y a",
-            "/image": "bad_request: dites /image file",
-            "/kick wob": "bad_request: dites /kick salon pseudo [raison]",
+            "/fly": "unknown_action: commande inconnue : /fly ; demandez l'aide pour voir les commandes",
+            "/image": "bad_request: usage : /image file",
+            "/kick wob": "bad_request: usage : /kick salon pseudo [raison]",
             "kick;wob": "bad_request: kick demande pseudo",
-            "history;bob;x": "bad_request: nombre est un nombre entier à partir de 1",
+            "history;bob;x": "bad_request: nombre doit être un nombre entier d'au moins 1",
             "visibility;wob;x": "bad_request: visibilité est à choisir parmi public, private",
-            "s;bob;": "empty: il n'y a rien dedans : écrivez quelque chose",
-            "s;bob;" + "x" * 10_000: "too_long: msg dépasse 9600 octets : dites-le en plusieurs fois",
-            "s;bob;hello": "no_such_user: personne ne s'est jamais appelé bob ici",
-            "bg;wob;x": "no_such_group: il n'y a pas de salon wob que vous puissiez voir",
-            "cg;a b": "bad_group: a b ne peut pas être un nom de salon : un nom n'a pas d'espaces :"
+            "s;bob;": "empty: le texte est vide : écrivez quelque chose",
+            "s;bob;"
+            + "x" * 10_000: "too_long: msg dépasse 9600 octets : raccourcissez, ou envoyez en plusieurs fois",
+            "s;bob;hello": "no_such_user: utilisateur inconnu : bob",
+            "bg;wob;x": "no_such_group: salon inconnu : wob",
+            "cg;a b": "bad_group: a b n'est pas un nom de salon valide : un nom n'a pas d'espaces :"
             " retirez U+0020",
         }.items():
             with self.subTest(typed[:20]):
@@ -296,6 +297,6 @@ class InFrench(PlainTestCase):
         """Every command's, and the client's own."""
         rows = [row for row in COMMANDS.values() if row.slash]
         told = self.person("alice").types("/help").reads(len(rows) + 1)
-        self.assertEqual(told[1], "/who [omettre] : lister qui est connecté")
+        self.assertEqual(told[1], "/who [omettre] : lister les utilisateurs connectés")
         self.assertEqual(told[-1], "/image file : changer une image en caractères et l'envoyer")
         self.assertEqual([line for line in told if any(line.endswith(row.help) for row in rows)], [])

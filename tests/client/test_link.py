@@ -585,7 +585,9 @@ class Ending(LinkTestCase):
             await daemon.hears()
             await daemon.hears()
             daemon.says(
-                "error", code="too_long", msg="a JSON value is longer than 4096 bytes: say it in pieces"
+                "error",
+                code="too_long",
+                msg="a JSON value is longer than 4096 bytes: shorten it, or split it",
             )
 
         async def second(daemon: Connection) -> None:

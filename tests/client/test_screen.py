@@ -134,7 +134,7 @@ class Talking(ScreenTestCase):
                 await alice.until(lambda: "● bob" not in alice.screen)
                 await bob.sees("alice kicked bob out of wob (too")
                 await bob.types("but")
-                await bob.sees("you are not in wob: join it first")
+                await bob.sees("you are not a member of wob: join it first")
                 await bob.types("/join wob", "sorry")
                 await alice.sees("bob said: sorry", "● bob")
                 await bob.types("/leave")
@@ -237,7 +237,7 @@ class Talking(ScreenTestCase):
                 await alice.sees("there is no command /fly")
                 self.assertEqual(alice.app.query_one(Composer).text, "/fly")
                 await alice.types("s;nobody;x")
-                await alice.sees("nobody was ever called nobody here")
+                await alice.sees("unknown user: nobody")
                 await alice.types("/who", "/help")
                 await alice.sees("/image file")
 
@@ -294,7 +294,7 @@ class Talking(ScreenTestCase):
             async with self.at_screen("alice") as alice, self.at_screen("bob") as bob:
                 await alice.types("hello", "/who", "s;nobody;x")
                 await bob.types("me too")
-                await alice.sees("bob said: me too", "connected: ", "nobody was ever called")
+                await alice.sees("bob said: me too", "connected: ", "unknown user: ")
                 await alice.presses("ctrl+f", *"hello", "enter")
                 await alice.until(lambda: alice.found == "hello")
                 for dark in (True, False):
@@ -431,7 +431,7 @@ class Typing(ScreenTestCase):
                 await alice.presses(*"wob", "enter")
                 await alice.sees("alice created wob")
                 await alice.presses(*"/ki", "tab", "w", "tab", "b", "tab", *"out", "enter")
-                await alice.sees("bob is not in wob")
+                await alice.sees("bob is not a member of wob")
                 await alice.presses("up")
                 self.assertEqual(text(), "/kick wob bob out")
                 await alice.presses("up", "up", "down", "down", "down")
@@ -794,7 +794,7 @@ class LongAgo(ScreenTestCase):
                 alice.app.query_one(Scrollback).scroll_end(animate=False)
                 await alice.until(lambda: not conversation.newer)
                 self.assertEqual(numbers(alice), [])
-                await alice.sees("you are not in wob: join it first")
+                await alice.sees("you are not a member of wob: join it first")
 
         self.play(story)
 
@@ -903,7 +903,7 @@ class InFrench(ScreenTestCase):
                 await alice.types("/fly")
                 await alice.sees("il n'y a pas de commande /fly :")
                 await alice.types("s;bob;hello")
-                await alice.sees("personne ne s'est jamais appelé")
+                await alice.sees("utilisateur inconnu : ")
 
         self.play(story)
 

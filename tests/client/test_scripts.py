@@ -89,9 +89,9 @@ class InFrench(ChatTestCase):
         """Here, and at the daemon."""
         spaces = "un nom n'a pas d'espaces : retirez U+0020"
         for arguments, code, why in (
-            (("send", "-n", "carl", "bob", "x"), 3, "no_such_user: personne ne s'est jamais appelé bob ici"),
-            (("send", "-n", "a b", "bob", "x"), 3, f"bad_nick: a b ne peut pas être un pseudo : {spaces}"),
-            (("send", "-n", "carl", "bob", ""), 2, "il n'y a rien dedans : écrivez quelque chose"),
+            (("send", "-n", "carl", "bob", "x"), 3, "no_such_user: utilisateur inconnu : bob"),
+            (("send", "-n", "a b", "bob", "x"), 3, f"bad_nick: a b n'est pas un pseudo valide : {spaces}"),
+            (("send", "-n", "carl", "bob", ""), 2, "le texte est vide : écrivez quelque chose"),
             (("tail", "-n", "a b"), 2, spaces),
             (("-c", "none"), 2, "impossible de lire none : Aucun fichier ou dossier de ce nom"),
         ):

@@ -21,7 +21,7 @@ from chatd.connections.factory import DISCONNECT_TIMEOUT_SECONDS, ChatFactory, S
 from chatd.connections.outbox import CLOSE_TIMEOUT_SECONDS
 from chatd.connections.session import REFUSAL_LINGER_SECONDS
 from chatd.core.limits import Limits
-from chatd.daemon.wires import wires
+from chatd.daemon.wires import protocols
 from tests.support.in_memory_daemon import Stage, StageTestCase
 
 reactor: Any = global_reactor
@@ -64,7 +64,7 @@ class TooMany(StageTestCase):
     def test_one_that_does_not_close_is_cut(self) -> None:
         """Or whoever is refused would cost more than whoever is served."""
         self.stage.connect("text"), self.stage.connect("text")
-        protocol = ChatFactory(self.stage.sessions, wires(self.limits)["text"]).buildProtocol(None)
+        protocol = ChatFactory(self.stage.sessions, protocols(self.limits)["text"]).buildProtocol(None)
         transport = StringTransport()
         protocol.makeConnection(transport)
         self.stage.wait(CLOSE_TIMEOUT_SECONDS - 0.1)
@@ -89,7 +89,7 @@ class Stopping(StageTestCase):
         self.assertNoResult(over)
         self.stage.settle()
         self.successResultOf(over)
-        line = b"ERR shutting_down the daemon is shutting down: come back later\n"
+        line = b"ERR shutting_down the daemon is shutting down: connect again later\n"
         self.assertTrue(alice.hears().startswith(line))
         self.assertEqual(nobody.hears(), line)
         for peer in (bob, course):
@@ -180,7 +180,7 @@ class Sockets(TestCase):
         self.stage = Stage(self.folder / "chat.db")
         self.addCleanup(self.stage.close)
         self.sessions = Sessions(self.stage.chat, reactor, self.stage.limits)
-        self.factory = Remembering(self.sessions, wires(self.stage.limits)["text"])
+        self.factory = Remembering(self.sessions, protocols(self.stage.limits)["text"])
 
     async def connect(self, server: str, client: str) -> Client:
         """Connect to a text wire that listens there."""
@@ -225,7 +225,7 @@ class Sockets(TestCase):
         while b"\n" not in client.heard.removeprefix(b"WHO\n"):
             await self.turn()
         self.assertEqual(
-            client.heard, b"WHO\nERR too_long the line is longer than 16384 bytes: say it in pieces\n"
+            client.heard, b"WHO\nERR too_long the line is longer than 16384 bytes: shorten it, or split it\n"
         )
         self.assertFalse(client.ended.called)
         client.transport.abortConnection()
@@ -258,7 +258,7 @@ class Peers(StageTestCase):
 
     def test_addresses(self) -> None:
         """With their port; an IPv6 one so that it shows where the port begins."""
-        factory = ChatFactory(self.stage.sessions, wires(self.stage.limits)["text"])
+        factory = ChatFactory(self.stage.sessions, protocols(self.stage.limits)["text"])
         for address, name in (
             (IPv4Address("TCP", "127.0.0.1", 5), "127.0.0.1:5"),
             (IPv6Address("TCP", "::1", 5), "[::1]:5"),

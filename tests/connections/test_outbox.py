@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import socket
+from collections import deque
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 from typing import Any
 
 from cryptography import x509
@@ -31,10 +33,11 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 
-from chatd.connections.outbox import CLOSE_TIMEOUT_SECONDS, Outbox, Turn
+from chatd.connections.outbox import CLOSE_TIMEOUT_SECONDS, FlushQueue, Outbox
+
+NextWrite = Callable[[deque[bytes]], bytes]
 
 PACE = 0.04
-PORTION = 1000
 CAP = 1024
 
 
@@ -72,14 +75,14 @@ class OutboxTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         """Make it."""
         self.clock = Clock()
-        self.turn = Turn(self.clock)
+        self.flush_queue = FlushQueue(self.clock)
         self.overflows = 0
         self.transport = Journaled()
         self.outbox = self.make(self.transport)
 
-    def make(self, transport: Journaled) -> Outbox:
+    def make(self, transport: Journaled, next_write: NextWrite = deque.popleft) -> Outbox:
         """An outbox in front of ``transport``."""
-        return Outbox(transport, self.clock, self.turn, CAP, self.overflow)
+        return Outbox(transport, self.clock, self.flush_queue, CAP, next_write, self.overflow)
 
     def overflow(self) -> None:
         """Count."""
@@ -116,25 +119,13 @@ class Turns(OutboxTestCase):
         self.put(b"")
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
-    def test_whoever_gets_the_same_gets_the_same_bytes(self) -> None:
-        """Joined once, however many are equally far; who has something else gets that."""
-        transports = [Journaled() for _ in range(3)]
-        frames = [b"one\n", b"two\n"]
-        for number, transport in enumerate(transports):
-            outbox = self.make(transport)
-            for frame in frames[number // 2 :]:
-                outbox.put(frame)
+    def test_a_frame_that_is_alone_is_not_copied(self) -> None:
+        """So one frame in memory serves everyone who gets it."""
+        frame = b"x" * 500 + b"\n"
+        self.put(frame)
         self.clock.advance(0)
-        (first,), (second,), (third,) = (transport.done for transport in transports)
-        self.assertEqual((first, third), (b"one\ntwo\n", b"two\n"))
-        self.assertIs(first, second)
-        self.assertIs(third, frames[1])
-        # What was joined is not kept for ever.
-        outbox.put(frames[0])
-        outbox.put(frames[1])
-        self.clock.advance(0)
-        self.assertEqual(transport.done[1], first)
-        self.assertIsNot(transport.done[1], first)
+        (written,) = self.transport.done
+        self.assertIs(written, frame)
 
     def test_one_who_is_cut_leaves_the_others(self) -> None:
         """Everyone else's turn comes."""
@@ -198,7 +189,9 @@ class Cap(OutboxTestCase):
         """The session has to know why before its connection is gone."""
         self.transport = Journaled()
         done = self.transport.done
-        outbox = Outbox(self.transport, self.clock, self.turn, 10, lambda: done.append("overflow"))
+        outbox = Outbox(
+            self.transport, self.clock, self.flush_queue, 10, deque.popleft, lambda: done.append("overflow")
+        )
         outbox.pauseProducing()
         outbox.put(b"x" * 11)
         self.assert_done("overflow", "abort")
@@ -284,7 +277,7 @@ class BackPressure(OutboxTestCase):
 
 
 class Pacing(OutboxTestCase):
-    """Clients that take one read for one line."""
+    """Clients that take one read for one frame."""
 
     def setUp(self) -> None:
         """Set the pace."""
@@ -299,12 +292,12 @@ class Pacing(OutboxTestCase):
             self.clock.advance(PACE / 2)
             self.assert_done(write)
 
-    def test_a_line_a_write(self) -> None:
-        """Of frames with one line, with several, and with no end."""
+    def test_a_frame_a_write(self) -> None:
+        """Whatever is in it."""
         self.put(b"one\n", b"two\nthree\n", b"{}", b"{}{}")
         self.clock.advance(0)
         self.assert_done(b"one\n")
-        self.assert_paced(b"two\n", b"three\n", b"{}", b"{}{}")
+        self.assert_paced(b"two\nthree\n", b"{}", b"{}{}")
         self.clock.advance(1)
         self.assert_done()
 
@@ -387,7 +380,7 @@ class Pacing(OutboxTestCase):
 
     def test_drained_when_the_last_line_left(self) -> None:
         """Not between two of them."""
-        self.put(b"one\ntwo\n")
+        self.put(b"one\n", b"two\n")
         drained = self.outbox.drained()
         self.clock.advance(0)
         self.assertNoResult(drained)
@@ -395,127 +388,43 @@ class Pacing(OutboxTestCase):
         self.successResultOf(drained)
 
 
-class Portions(OutboxTestCase):
-    """Clients that take one read, of whatever size, for whole lines in whole characters."""
+class Opaque(OutboxTestCase):
+    """What is written is what was put, in whole frames: nothing looks inside."""
 
-    def setUp(self) -> None:
-        """Set the pace."""
-        super().setUp()
-        self.outbox.cap = 100 * CAP
-        self.outbox.pace = PACE
-        self.outbox.portion = PORTION
+    frames = st.lists(st.binary(min_size=1, max_size=200), max_size=4)
+    steps = st.lists(
+        st.one_of(frames, st.sampled_from(("turn", "time", "full", "empty", "paced", "at once")), frames),
+        max_size=20,
+    )
 
-    def writes(self, *frames: bytes) -> list[bytes]:
-        """How these are written."""
-        self.put(*frames)
-        self.clock.advance(0)
-        self.clock.pump([PACE] * 500)
-        done, self.transport.done = self.transport.done, []
-        return [write for write in done if isinstance(write, bytes)]
-
-    def test_whole_lines_as_many_as_fit(self) -> None:
-        """Whichever frames they came in; a portion may be full to the last byte."""
-        lines = [b"%03d\n" % n for n in range(600)]
-        self.assertEqual(
-            self.writes(*lines[:100], b"".join(lines[100:])),
-            [b"".join(lines[:250]), b"".join(lines[250:500]), b"".join(lines[500:])],
-        )
-        self.assertEqual(self.writes(b"x" * 999 + b"\n", b"y\n"), [b"x" * 999 + b"\n", b"y\n"])
-        self.assertEqual(self.writes(b"x\n", b"y" * 999 + b"\n"), [b"x\n", b"y" * 999 + b"\n"])
-
-    def test_a_longer_line_is_cut(self) -> None:
-        """What is left of it may share a write with the next."""
-        self.assertEqual(self.writes(b"x" * 2001 + b"\n", b"y\n"), [b"x" * 1000, b"x" * 1000, b"x\ny\n"])
-
-    def test_they_are_a_pace_apart(self) -> None:
-        self.put(b"x" * 1500 + b"\n")
-        self.clock.advance(0)
-        self.assert_done(b"x" * 1000)
-        self.clock.advance(PACE / 2)
-        self.assert_done()
-        self.clock.advance(PACE / 2)
-        self.assert_done(b"x" * 500 + b"\n")
-
-    def test_sixteen_characters_of_four_bytes_across_the_end(self) -> None:
-        for ahead in range(960, 1004):
-            text = b"x" * ahead + "😀".encode() * 16 + b"\n"
-            writes = self.writes(text)
-            self.assertEqual(b"".join(writes), text)
-            self.assert_readable(writes)
-
-    @settings(deadline=None, max_examples=50)
-    @given(st.lists(st.text("aé€😀\n", max_size=400), max_size=8))
-    def test_any_text_read_100_128_255_or_1024_bytes_at_a_time(self, texts: list[str]) -> None:
-        frames = [f"{text}\n".encode() for text in texts]
-        writes = self.writes(*frames)
-        self.assertEqual(b"".join(writes), b"".join(frames))
-        self.assert_readable(writes)
-
-    def test_french_lines_stay_whole(self) -> None:
-        """Only a character in the very place where a read may end has a line cut."""
-        line = "Annonce : alice a quitté la chatroom\n".encode()
-        writes = self.writes(*[line] * 50)
-        self.assertTrue(all(write.endswith(b"\n") for write in writes), writes)
-
-    def assert_readable(self, writes: list[bytes]) -> None:
-        """Each write fits, and each read of it is text by itself."""
-        for write in writes:
-            self.assertLessEqual(len(write), PORTION)
-            for size in (100, 128, 200, 255, 256, 512, 1000, 1024):
-                for start in range(0, len(write), size):
-                    write[start : start + size].decode()
-
-
-class ToASocket(Journaled):
-    """A transport that writes to a socket at once."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        super().__init__()
-        self._connection = connection
-
-    def write(self, data: bytes) -> None:
-        """Send it."""
-        self.done.append(data)
-        self._connection.sendall(data)
-
-
-class StrictReaders(OutboxTestCase):
-    """Clients on real sockets that decode each read by itself."""
-
-    def test_reads_of_100_and_of_255_and_of_1024_bytes(self) -> None:
-        """Accents, and sixteen characters of four bytes across the end of a portion."""
-        texts = [f"{'x' * ahead}{'😀' * 16}\n" for ahead in range(936, 1004)]
-        texts += [f"{'é' * length}\n" for length in (49, 50, 500, 1000)] + [
-            "Annonce : bob a quitté wob\n"
-        ] * 20
-        for size in (100, 255, 1024):
-            with socket.create_server(("127.0.0.1", 0)) as server:
-                reader = socket.create_connection(server.getsockname())
-                writer, _ = server.accept()
-                with reader, writer:
-                    self.assertEqual(
-                        self.read_strictly(reader, ToASocket(writer), size, texts), "".join(texts)
-                    )
-
-    def read_strictly(self, reader: socket.socket, transport: ToASocket, size: int, texts: list[str]) -> str:
-        """What a client reads so much of at a time, as it is written."""
-        outbox = self.make(transport)
-        outbox.cap, outbox.pace, outbox.portion = 1000 * CAP, PACE, PORTION
-        for text in texts:
-            outbox.put(text.encode())
-        heard, left, written = "", sum(len(text.encode()) for text in texts), 0
-        while left:
-            self.clock.advance(PACE)
-            data = b"".join(transport.done[written:])  # type: ignore[arg-type]
-            written = len(transport.done)
-            unread = len(data)
-            while unread:
-                read = reader.recv(min(size, unread))
-                heard += read.decode()
-                unread -= len(read)
-            left -= len(data)
-        outbox.abort()
-        return heard
+    @settings(deadline=None)
+    @given(steps)
+    def test_whatever_the_bytes_and_the_pauses(self, steps: list[list[bytes] | str]) -> None:
+        """Newlines, halves of characters, anything."""
+        self.clock, self.transport = Clock(), Journaled()
+        self.flush_queue = FlushQueue(self.clock)
+        outbox = self.make(self.transport)
+        outbox.cap = 100 * CAP
+        put: list[bytes] = []
+        for step in (*steps, "empty", "time"):
+            if isinstance(step, list):
+                for frame in step:
+                    outbox.put(frame)
+                put += step
+            elif step == "turn":
+                self.clock.advance(0)
+            elif step == "time":
+                self.clock.pump([PACE] * (len(put) + 1))
+            elif step == "full":
+                outbox.pauseProducing()
+            elif step == "empty":
+                outbox.resumeProducing()
+            else:
+                outbox.set_pace(PACE if step == "paced" else 0.0)
+        writes = [write for write in self.transport.done if isinstance(write, bytes)]
+        self.assertEqual(b"".join(writes), b"".join(put))
+        ends = set(accumulate(map(len, put)))
+        self.assertLessEqual(set(accumulate(map(len, writes))), ends)
 
 
 class Closing(OutboxTestCase):
@@ -680,7 +589,9 @@ class Server(Protocol):
 
     def connectionMade(self) -> None:
         """Make the outbox, and greet: with TLS that is before the handshake."""
-        self.outbox = Outbox(self.transport, self.clock, Turn(global_reactor), BIG, self.overflow)
+        self.outbox = Outbox(
+            self.transport, self.clock, FlushQueue(global_reactor), BIG, deque.popleft, self.overflow
+        )
         self.outbox.put(b"WHO\n")
 
     def overflow(self) -> None:

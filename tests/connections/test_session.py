@@ -7,6 +7,7 @@ import sqlite3
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.logger import capturedLogs
 
+from chatd.boundaries import Payloads
 from chatd.carriers.carrier import SessionCarrier
 from chatd.carriers.detection import Detector
 from chatd.connections.session import ANSWER_BYTES_PER_TURN, REFUSAL_LINGER_SECONDS, Session
@@ -29,7 +30,8 @@ def session_of(peer: Peer) -> Session:
 def session_in(peer: Peer) -> Session:
     """The same on a port where the first bytes decide."""
     assert isinstance(peer.protocol, Detector)
-    return peer.protocol.session
+    assert peer.protocol._carrier is not None
+    return peer.protocol._carrier.session
 
 
 class Pauses(StageTestCase):
@@ -39,17 +41,17 @@ class Pauses(StageTestCase):
         """Two pauses need two resumes, in whatever order the two come."""
         bob = self.stage.text("bob")
         session = session_of(bob)
-        session.pause()
-        session.pause()
+        session._pause()
+        session._pause()
         self.assertEqual(bob.wire.producerState, "paused")
         bob.says("WHO")
-        session.resume()
+        session._resume()
         self.assertEqual(bob.wire.producerState, "paused")
-        session.pause()
-        session.resume()
+        session._pause()
+        session._resume()
         self.stage.settle()
         self.assertEqual(bob.hears(), b"")
-        session.resume()
+        session._resume()
         self.stage.settle()
         self.assertEqual(bob.wire.producerState, "producing")
         self.assertEqual(bob.hears(), b"WHO bob\nEND WHO 1\n")
@@ -59,12 +61,12 @@ class Pauses(StageTestCase):
         for name in ("text", "json"):
             bob = self.stage.connect(name).says(b'{"from":"bob","action":"client-hello"}\n')
             session = session_of(bob)
-            session.pause()
+            session._pause()
             bob.says("WHO")
             bob.hangs_up()
-            session.resume()
-            session.pause()
-            session.resume()
+            session._resume()
+            session._pause()
+            session._resume()
             self.assertEqual(bob.wire.producerState, "paused")
 
 
@@ -176,7 +178,7 @@ class Room(StageTestCase):
         alice, bob = self.stage.connect("tp6").says(b"Hello|alice\n"), self.stage.text("bob")
         for _ in range(3):
             bob.says("MSG " + "x" * 4_000)
-        self.assertTrue(alice.protocol.session._outbox.backed_up)  # type: ignore[attr-defined]
+        self.assertTrue(session_in(alice)._outbox.backed_up)
         bob.hears()
         alice.says(b"one\n").says(b"two\n")
         self.assertEqual(bob.lines(), ["MSG alice one", "MSG alice two"])
@@ -223,7 +225,7 @@ class Clumsy(JsonDialect):
             raise ZeroDivisionError
         return super().decode(frame)
 
-    def encode_answer(self, request: Request, answer: Answer) -> bytes:
+    def encode_answer(self, request: Request, answer: Answer) -> Payloads:
         """Stumble over one answer."""
         if request.ref == "fall":
             raise ZeroDivisionError
@@ -290,7 +292,7 @@ class Leaving(StageTestCase):
         self.stage.writer.run_next()
         self.stage.settle()
         self.assertEqual(
-            bob.hears(), b"ACK cg wob 1 1\nERR too_long it is longer than 1 bytes: say it in pieces\n"
+            bob.hears(), b"ACK cg wob 1 1\nERR too_long it is longer than 1 bytes: shorten it, or split it\n"
         )
         self.stage.wait(REFUSAL_LINGER_SECONDS)
         self.assertTrue(bob.closed)
@@ -301,7 +303,7 @@ class Leaving(StageTestCase):
         session_of(bob).break_off(Refusal("empty"))
         self.stage.settle()
         alice.hears()
-        self.assertEqual(bob.hears(), b"ERR empty there is nothing in it: write something\n")
+        self.assertEqual(bob.hears(), b"ERR empty the text is empty: write something\n")
         for _ in range(9):
             bob.says("MSG hello")
             self.stage.wait(REFUSAL_LINGER_SECONDS / 10)
@@ -434,14 +436,14 @@ class Speaking(StageTestCase):
 class ClumsyRoom(Tp6Dialect):
     """A chat room with a mistake of ours in one of its answers."""
 
-    def encode_answer(self, request: Request, answer: Answer) -> bytes:
+    def encode_answer(self, request: Request, answer: Answer) -> Payloads:
         """Stumble over whoever goes somewhere."""
         if request.name == "/join":
             raise ZeroDivisionError
         return super().encode_answer(request, answer)
 
 
-NO_ROOM = "vous n'êtes dans aucun salon : /join pour en rejoindre un, /leave pour la chatroom"
+NO_ROOM = "vous n'êtes dans aucun salon : /join pour en rejoindre un, /leave pour aller dans la chatroom"
 
 
 class Waiting(StageTestCase):
@@ -506,7 +508,7 @@ class Waiting(StageTestCase):
     def test_stumbled_over(self) -> None:
         """A mistake of ours keeps nobody waiting; where the client was not told to be, it says nothing."""
         session_in(self.bob).speak(ClumsyRoom(self.stage.limits).at(None))
-        sorry = "le serveur a fait une erreur, elle est notée : vous n'y êtes pour rien"
+        sorry = "erreur interne : le serveur l'a notée ; votre demande n'y est pour rien"
         replies = [f"Erreur [internal_error] : {sorry} ; {NO_ROOM}", *[f"Erreur [no_room] : {NO_ROOM}"] * 2]
         self.assertEqual(self.goes(*replies), ["GEV wob joined bob"])
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
@@ -547,6 +549,9 @@ class Waiting(StageTestCase):
     def test_a_hello_that_is_refused_goes_nowhere(self) -> None:
         carol = self.stage.connect("tp6").says(b"Hello|bob|wob\nHello|carol\n")
         self.stage.wait(0.1)
-        taken = "Erreur [nick_taken] : bob est pris : choisissez un autre pseudo, ou attendez son départ"
+        taken = (
+            "Erreur [nick_taken] : pseudo déjà pris : bob ;"
+            " choisissez-en un autre, ou attendez qu'il soit libre"
+        )
         self.assertEqual(carol.lines(), [taken, "Annonce : carol a rejoint la chatroom"])
         self.assertEqual(self.alice.lines(), ["ARR carol"])

@@ -1,4 +1,4 @@
-"""Everyone's colour is their own, and can be read."""
+"""Colours of users differ from each other, and are readable."""
 
 from twisted.trial.unittest import SynchronousTestCase
 

@@ -1,4 +1,4 @@
-"""The table of look-alikes, and what makes it."""
+"""The table of look-alikes, and its generator."""
 
 from __future__ import annotations
 

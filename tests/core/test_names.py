@@ -22,6 +22,7 @@ from chatd.core.names import (
     parse_nick,
     skeleton,
 )
+from chatd.core.typed import KEYWORDS
 from chatd.dialects import text as text_dialect
 
 ANY_TEXT = st.text(st.characters(exclude_categories=[]), max_size=40)
@@ -37,52 +38,52 @@ GOOD = """
 """
 
 BAD = {
-    "": "a name has at least one character",
-    "bo bby": "a name has no spaces: leave out U+0020",
-    "bob\t": "a name has no spaces: leave out U+0009",
-    "bob\r\n": "a name has no spaces: leave out U+000D",
-    "bo\u00a0b": "a name has no spaces: leave out U+00A0",
-    "bo\u3000b": "a name has no spaces: leave out U+3000",
-    "´bob": "a name has no spaces: leave out U+00B4",  # stands for a space and an accent
-    "b;ob": 'a name has none of ; | , : @ ! * ?: leave out ";"',
-    "a|b": 'a name has none of ; | , : @ ! * ?: leave out "|"',
-    "a,b": 'a name has none of ; | , : @ ! * ?: leave out ","',
-    "a:b": 'a name has none of ; | , : @ ! * ?: leave out ":"',
-    "a@b": 'a name has none of ; | , : @ ! * ?: leave out "@"',
-    "a!": 'a name has none of ; | , : @ ! * ?: leave out "!"',
-    "*": 'a name has none of ; | , : @ ! * ?: leave out "*"',
-    "who?": 'a name has none of ; | , : @ ! * ?: leave out "?"',
-    "a；b": "a name has none of ; | , : @ ! * ?: leave out U+FF1B",  # fullwidth
-    "wow‼": "a name has none of ; | , : @ ! * ?: leave out U+203C",  # stands for two of them
-    "#room": 'a name does not start with "#"',
-    "＃room": 'a name does not start with "#"',
-    "\u0301a": "a name does not start with a combining mark: leave out U+0301",
-    "\uff9eア": "a name does not start with a combining mark: leave out U+3099",
-    "a\x00": "a name has no control characters: leave out U+0000",
-    "a\x7f": "a name has no control characters: leave out U+007F",
-    "a\u202eb": "a name has no invisible characters: leave out U+202E",  # right-to-left override
-    "a\u2066b": "a name has no invisible characters: leave out U+2066",
-    "a\u200bb": "a name has no invisible characters: leave out U+200B",
-    "a\u200db": "a name has no invisible characters: leave out U+200D",
-    "a\u00adb": "a name has no invisible characters: leave out U+00AD",
-    "a\U000e0041": "a name has no invisible characters: leave out U+E0041",
-    "a\u034fb": "a name keeps to what RFC 8264 allows: leave out U+034F",  # default-ignorable marks
-    "♥\ufe0f": "a name keeps to what RFC 8264 allows: leave out U+FE0F",
-    "a\u3164": "a name keeps to what RFC 8264 allows: leave out U+1160",
-    "a\u2800": "a name has no blanks: leave out U+2800",
-    "a\ufffd": "a name has no blanks: leave out U+FFFD",
-    "\ud800": "a name has no lone surrogates: leave out U+D800",
-    "a\ue000": "a name has no private-use characters: leave out U+E000",
-    "a\uffff": "a name has no unassigned characters: leave out U+FFFF",
-    "a\u0378": "a name has no unassigned characters: leave out U+0378",
-    "аlice": "a name keeps to one alphabet: choose between Cyrillic and Latin",
-    "αlice": "a name keeps to one alphabet: choose between Greek and Latin",
-    "µTorrent": "a name keeps to one alphabet: choose between Greek and Latin",
-    "bօb": "a name keeps to one alphabet: choose between Armenian and Latin",
-    "Ꭺlice": "a name keeps to one alphabet: choose between Cherokee and Latin",
-    "Ⲁlice": "a name keeps to one alphabet: choose between Coptic and Latin",
-    "b०b": "a name keeps to one alphabet: choose between Devanagari and Latin",
-    "а李α": "a name keeps to one alphabet: choose between Cyrillic and Greek",
+    "": "a name must have at least one character",
+    "bo bby": "a name must not contain spaces: remove U+0020",
+    "bob\t": "a name must not contain spaces: remove U+0009",
+    "bob\r\n": "a name must not contain spaces: remove U+000D",
+    "bo\u00a0b": "a name must not contain spaces: remove U+00A0",
+    "bo\u3000b": "a name must not contain spaces: remove U+3000",
+    "´bob": "a name must not contain spaces: remove U+00B4",  # stands for a space and an accent
+    "b;ob": 'a name must not contain any of ; | , : @ ! * ?: remove ";"',
+    "a|b": 'a name must not contain any of ; | , : @ ! * ?: remove "|"',
+    "a,b": 'a name must not contain any of ; | , : @ ! * ?: remove ","',
+    "a:b": 'a name must not contain any of ; | , : @ ! * ?: remove ":"',
+    "a@b": 'a name must not contain any of ; | , : @ ! * ?: remove "@"',
+    "a!": 'a name must not contain any of ; | , : @ ! * ?: remove "!"',
+    "*": 'a name must not contain any of ; | , : @ ! * ?: remove "*"',
+    "who?": 'a name must not contain any of ; | , : @ ! * ?: remove "?"',
+    "a；b": "a name must not contain any of ; | , : @ ! * ?: remove U+FF1B",  # fullwidth
+    "wow‼": "a name must not contain any of ; | , : @ ! * ?: remove U+203C",  # stands for two of them
+    "#room": 'a name must not start with "#"',
+    "＃room": 'a name must not start with "#"',
+    "\u0301a": "a name must not start with a combining mark: remove U+0301",
+    "\uff9eア": "a name must not start with a combining mark: remove U+3099",
+    "a\x00": "a name must not contain control characters: remove U+0000",
+    "a\x7f": "a name must not contain control characters: remove U+007F",
+    "a\u202eb": "a name must not contain invisible characters: remove U+202E",  # right-to-left override
+    "a\u2066b": "a name must not contain invisible characters: remove U+2066",
+    "a\u200bb": "a name must not contain invisible characters: remove U+200B",
+    "a\u200db": "a name must not contain invisible characters: remove U+200D",
+    "a\u00adb": "a name must not contain invisible characters: remove U+00AD",
+    "a\U000e0041": "a name must not contain invisible characters: remove U+E0041",
+    "a\u034fb": "a name may contain only what RFC 8264 allows: remove U+034F",  # default-ignorable marks
+    "♥\ufe0f": "a name may contain only what RFC 8264 allows: remove U+FE0F",
+    "a\u3164": "a name may contain only what RFC 8264 allows: remove U+1160",
+    "a\u2800": "a name must not contain blank characters: remove U+2800",
+    "a\ufffd": "a name must not contain blank characters: remove U+FFFD",
+    "\ud800": "a name must not contain lone surrogates: remove U+D800",
+    "a\ue000": "a name must not contain private-use characters: remove U+E000",
+    "a\uffff": "a name must not contain unassigned characters: remove U+FFFF",
+    "a\u0378": "a name must not contain unassigned characters: remove U+0378",
+    "аlice": "a name must use only one alphabet: choose between Cyrillic and Latin",
+    "αlice": "a name must use only one alphabet: choose between Greek and Latin",
+    "µTorrent": "a name must use only one alphabet: choose between Greek and Latin",
+    "bօb": "a name must use only one alphabet: choose between Armenian and Latin",
+    "Ꭺlice": "a name must use only one alphabet: choose between Cherokee and Latin",
+    "Ⲁlice": "a name must use only one alphabet: choose between Coptic and Latin",
+    "b०b": "a name must use only one alphabet: choose between Devanagari and Latin",
+    "а李α": "a name must use only one alphabet: choose between Cyrillic and Greek",
 }
 
 SAME = [
@@ -99,20 +100,20 @@ SAME = [
 
 # What nobody can take, though somebody may have it.
 NOT_NEW = {
-    "ali\u0307ce": "a name has no mark that can't be seen: leave out U+0307",
-    "al\u012f\u0307ce": "a name has no mark that can't be seen: leave out U+0307",
-    "admi\u0307n": "a name has no mark that can't be seen: leave out U+0307",
-    "al\u17d2ice": "a name has no mark that can't be seen: leave out U+17D2",
-    "who\u1039": "a name has no mark that can't be seen: leave out U+1039",
-    "gu\u2d7fest7": "a name has no mark that can't be seen: leave out U+2D7F",
-    "/join": 'a name does not start with "/"',
-    "／join": 'a name does not start with "/"',
-    "&local": 'a name does not start with "&"',
-    "＆local": 'a name does not start with "&"',
-    "﹠local": 'a name does not start with "&"',
-    "x\u0323\u0334\u0335y": "a name has at most 2 marks on a letter: leave out U+0323",
-    "ก็็็": "a name has at most 2 marks on a letter: leave out U+0E47",
-    "x\u20dd\u20dd\u20dd": "a name has at most 2 marks on a letter: leave out U+20DD",
+    "ali\u0307ce": "a name must not contain invisible marks: remove U+0307",
+    "al\u012f\u0307ce": "a name must not contain invisible marks: remove U+0307",
+    "admi\u0307n": "a name must not contain invisible marks: remove U+0307",
+    "al\u17d2ice": "a name must not contain invisible marks: remove U+17D2",
+    "who\u1039": "a name must not contain invisible marks: remove U+1039",
+    "gu\u2d7fest7": "a name must not contain invisible marks: remove U+2D7F",
+    "/join": 'a name must not start with "/"',
+    "／join": 'a name must not start with "/"',
+    "&local": 'a name must not start with "&"',
+    "＆local": 'a name must not start with "&"',
+    "﹠local": 'a name must not start with "&"',
+    "x\u0323\u0334\u0335y": "a name may have at most 2 combining marks on a letter: remove U+0323",
+    "ก็็็": "a name may have at most 2 combining marks on a letter: remove U+0E47",
+    "x\u20dd\u20dd\u20dd": "a name may have at most 2 combining marks on a letter: remove U+20DD",
     "server": '"server" is reserved: choose another name',
     "ＡＤＭＩＮ": '"admin" is reserved: choose another name',
     "Annonce": '"annonce" is reserved: choose another name',
@@ -124,7 +125,7 @@ NOT_NEW = {
     "Iobby": "it looks like lobby: choose another name",
     "adrnin": "it looks like admin: choose another name",
     "ѕегѵег": "it looks like server: choose another name",
-    "НЕLP": "a name keeps to one alphabet: choose between Cyrillic and Latin",
+    "НЕLP": "a name must use only one alphabet: choose between Cyrillic and Latin",
     "guestl": "it looks like guest: choose another name",
     "guestO1": "it looks like guest: choose another name",
     "guests": "",
@@ -147,7 +148,7 @@ ATTACKS = {
     "naïve": "na\u0131\u0308ve",
     "Élodie": "É1odie",
 }
-"""Whose name -> who looks like it, each in one alphabet."""
+"""Name -> names that look like it, each in one alphabet."""
 
 ORDINARY = """
     alice alicia alina ali all ann anna bill bell bob rob ian lan ilse lise elsie carl clara carol dave david
@@ -158,7 +159,7 @@ ORDINARY = """
 
 
 def refused(text: str) -> str:
-    """What somebody is told who would newly be called `text`, or nothing if they may be."""
+    """Why a new user cannot take the name `text`, empty if it is allowed."""
     try:
         check_new(parse_nick(text))
     except BadName as bad:
@@ -172,7 +173,7 @@ def alike(one: str, other: str) -> bool:
 
 
 def reason(text: str) -> str:
-    """What somebody is told whose name `text` would be, or nothing if it is one."""
+    """Why `text` is no name, empty if it is one."""
     try:
         parse_nick(text)
     except BadName as bad:
@@ -192,7 +193,7 @@ class Allowed(SynchronousTestCase):
             for letter in "a", "é", "e\u0301", "😀":
                 self.assertEqual(len(parse(letter * limit).shown), limit)
                 refused = self.assertRaises(BadName, parse, letter * (limit + 1))
-                self.assertEqual(refused.reason, f"a name has at most {limit} characters: shorten it")
+                self.assertEqual(refused.reason, f"a name may have at most {limit} characters: shorten it")
 
     def test_length_counts_after_normalisation(self) -> None:
         self.assertEqual(parse_nick("α\u0313\u0300\u0345" * 32).shown, "ᾂ" * 32)
@@ -231,7 +232,7 @@ class Allowed(SynchronousTestCase):
         words = {found[0].lower() for value in written if (found := re.match(r"[A-Z]{3}(?=[ \n]|\Z)", value))}
         self.assertLess({"who", "arr", "arv", "lst", "gev", "end"}, words)
         self.assertEqual(words - RESERVED, set())
-        self.assertEqual({word.lower() for word in text_dialect.KEYWORDS} - RESERVED, set())
+        self.assertEqual({word.lower() for word in KEYWORDS} - RESERVED, set())
 
     @settings(deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
     @given(ANY_TEXT | TRICKY)
@@ -321,7 +322,7 @@ class Likeness(SynchronousTestCase):
 
 
 def new_or_skip(text: str) -> Name:
-    """The name, while an example that nobody can take is none."""
+    """The parsed nick; an example that is not allowed is discarded."""
     name = name_or_skip(text)
     try:
         check_new(name)
@@ -331,7 +332,7 @@ def new_or_skip(text: str) -> Name:
 
 
 def name_or_skip(text: str) -> Name:
-    """The group's name, while an example that isn't one is none."""
+    """The parsed name of a group; an example that is none is discarded."""
     try:
         return parse_group(text)
     except BadName:

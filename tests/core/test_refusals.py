@@ -1,4 +1,4 @@
-"""Every way the daemon says no is in one list, is used, and makes a sentence."""
+"""Every refusal is in one list, is used, and makes a sentence."""
 
 from __future__ import annotations
 
@@ -100,8 +100,8 @@ class TheList(SynchronousTestCase):
 class Refusals(SynchronousTestCase):
     def test_the_sentence_is_filled(self) -> None:
         refusal = Refusal("no_such_member", nick="bob", group="wob")
-        self.assertEqual(refusal.text, "bob is not in wob")
-        self.assertEqual(Refusal("empty").text, "there is nothing in it: write something")
+        self.assertEqual(refusal.text, "bob is not a member of wob")
+        self.assertEqual(Refusal("empty").text, "the text is empty: write something")
 
     def test_it_can_be_said_in_another_language(self) -> None:
         """Its reason as well, by what it is made of; what a peer sent is not translated."""
@@ -117,15 +117,15 @@ class Refusals(SynchronousTestCase):
             "visibility : non, visibilité parmi public",
         )
         self.assertEqual(refusal.text, refusal.translated(str))
-        self.assertEqual(why, "visibility is one of public")
+        self.assertEqual(why, "visibility must be one of public")
 
     def test_a_reason_is_cut_in_its_details(self) -> None:
         why = reason("usage", usage="x" * 1000)
-        self.assertEqual(Refusal("bad_request", why=why).text, f"say {'x' * ECHO}…")
+        self.assertEqual(Refusal("bad_request", why=why).text, f"usage: {'x' * ECHO}…")
 
     def test_what_a_peer_sent_is_taken_as_it_is(self) -> None:
         refusal = Refusal("no_such_user", nick="{0} {nick} %s")
-        self.assertEqual(refusal.text, "nobody was ever called {0} {nick} %s here")
+        self.assertEqual(refusal.text, "unknown user: {0} {nick} %s")
 
     def test_it_is_about_the_nick_else_the_group(self) -> None:
         self.assertEqual(Refusal("banned", nick="bob", group="wob").about, "bob")

@@ -1,4 +1,4 @@
-"""Who and what is known, and how it is found."""
+"""Users, groups and conversations: how they enter the state, and how they are found."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Users(SynchronousTestCase):
             [(1, "Alice", "alice", "#1d873c"), (2, "bob", "bob", "#9f4ed9")],
         )
 
-    def test_a_new_user_is_nobody_until_admitted(self) -> None:
+    def test_a_new_user_is_unknown_until_applied(self) -> None:
         state = State()
         alice = state.new_user(parse_nick("alice"))
         self.assertIsNone(state.known(parse_nick("alice")))
@@ -32,7 +32,7 @@ class Users(SynchronousTestCase):
         chat = Chat("Straße")
         self.assertIs(chat.state.user("STRASSE"), chat.state.users[1])
 
-    def test_who_was_never_here_is_not_found(self) -> None:
+    def test_an_unknown_user_is_refused(self) -> None:
         for nick in ("bob", "", "no body", "x" * 33):
             refusal = self.assertRaises(Refusal, Chat("alice").state.user, nick)
             self.assertEqual((refusal.code, refusal.about), ("no_such_user", nick))
@@ -45,7 +45,7 @@ class Conversations(SynchronousTestCase):
         self.alice, self.bob, self.carol = self.state.users.values()
 
     def says(self, *lines: str) -> None:
-        """Let the plays of the rules happen, whatever comes of them."""
+        """Apply lines of a script; refusals are ignored."""
         for line in lines:
             self.chat.outcome(line)
 
@@ -70,7 +70,7 @@ class Conversations(SynchronousTestCase):
         self.assertIs(direct.other(self.bob), self.bob)
         self.assertEqual(self.state.conversations_of(self.bob), [direct])
 
-    def test_one_may_read_the_direct_ones_and_the_groups_one_is_in(self) -> None:
+    def test_a_user_may_read_own_direct_conversations_and_groups(self) -> None:
         self.says("alice: cg;wob", "alice: cg;den", "bob: j;den", "bob: s;carol;hi", "alice: s;bob;hi")
         self.says("alice: invite;wob;bob")
 
@@ -99,7 +99,7 @@ class Groups(SynchronousTestCase):
         self.state = self.chat.state
 
     def seen_by(self, nick: str) -> list[str]:
-        """The groups in the list of ``nick``."""
+        """The names of the groups that are visible to ``nick``."""
         return [group.name for group in self.state.groups_seen_by(self.chat.user(nick))]
 
     def test_are_listed_by_name_the_private_ones_for_members_and_guests(self) -> None:

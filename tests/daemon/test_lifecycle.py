@@ -70,7 +70,7 @@ class StopTests(DaemonTestCase):
                 self.addCleanup(silent.close)
                 daemon.signal(number)
                 self.assertEqual(daemon.wait(), 0)
-                told = b"ERR shutting_down the daemon is shutting down: come back later\n"
+                told = b"ERR shutting_down the daemon is shutting down: connect again later\n"
                 self.assertTrue(alice.hears_rest().endswith(b"\n" + told))
                 self.assertEqual(silent.hears_rest(), b"WHO\n" + told)
                 self.assertEqual(
@@ -78,7 +78,7 @@ class StopTests(DaemonTestCase):
                     {
                         "action": "server-error",
                         "code": "shutting_down",
-                        "msg": "the daemon is shutting down: come back later",
+                        "msg": "the daemon is shutting down: connect again later",
                         "retry_after": 5.0,
                     },
                 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from importlib import import_module
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,14 @@ from twisted.internet.protocol import Protocol
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from chatd import dialects
-from chatd.core.limits import Limits
+from chatd.daemon import wires
 from chatd.daemon.config import Config
-from chatd.daemon.wires import declared, wires
+from chatd.daemon.wires import declared
 from chatd.daemon.wiring import assemble, parse_listener
 from tests.support import wire_contract as contract
+from tests.support.in_memory_daemon import Peer, Stage, StageTestCase
 from tests.support.wire_samples import MANNERS, Manner
+from tests.toys import shout, two_byte
 
 reactor: Any = global_reactor
 
@@ -43,13 +45,17 @@ class WithToys(SynchronousTestCase):
     def setUp(self) -> None:
         """Add a folder: nothing else, and nothing anywhere else."""
         self.patch(dialects, "__path__", [*dialects.__path__, TOYS])
-        self.addCleanup(sys.modules.pop, "chatd.dialects.shout", None)
+        self.patch(wires, "CARRIERS", {**wires.CARRIERS, **two_byte.CARRIERS})
+        for name in ("shout", "two_byte"):
+            self.addCleanup(sys.modules.pop, f"chatd.dialects.{name}", None)
         super().setUp()
 
 
-for _name, _told in import_module("tests.toys.shout").MANNERS.items():
-    for _wire in _told["wires"]:
-        _on(_wire, Manner(**_told), _name, WithToys)
+for _toy in (shout, two_byte):
+    for _name, _manners in _toy.MANNERS.items():
+        _manner = Manner(**_manners)
+        for _wire in _manner.wires:
+            _on(_wire, _manner, _name, WithToys)
 
 
 class Discovery(SynchronousTestCase):
@@ -58,30 +64,71 @@ class Discovery(SynchronousTestCase):
     def test_each_is_held_to_the_contract(self) -> None:
         """And each of its ways to travel has a manner."""
         self.assertEqual(
-            {"auto", *declared()}, {wire for manner in MANNERS.values() for wire in manner.wires}
+            {"auto", *(wire.name for wire in declared())},
+            {wire for manner in MANNERS.values() for wire in manner.wires},
         )
-        for wire, ways in declared().items():
-            spoken = [manner for manner in MANNERS.values() if wire in manner.wires]
-            self.assertGreaterEqual(len(spoken), len(ways), wire)
+        carriers: dict[str, list[str]] = {}
+        for wire in declared():
+            carriers.setdefault(wire.name, []).append(wire.carrier)
+        for name, ways in carriers.items():
+            spoken = [manner for manner in MANNERS.values() if name in manner.wires]
+            self.assertGreaterEqual(len(spoken), len(ways), name)
 
     def test_no_two_modules_bring_the_same_one(self) -> None:
         """The second would hide the first."""
-        brought = [name for module in _modules() for name in getattr(module, "WIRES", ())]
-        self.assertEqual(sorted(brought), sorted(declared()))
-        self.assertNotIn("auto", brought)
+        brought = [
+            (wire.name, wire.carrier) for module in _modules() for wire in getattr(module, "WIRES", ())
+        ]
+        self.assertEqual(len(set(brought)), len(brought))
+        self.assertEqual(set(brought), {(wire.name, wire.carrier) for wire in declared()})
+        self.assertNotIn("auto", dict(brought))
 
     def test_a_port_for_all_shares_their_dialects(self) -> None:
         """So that what is told is encoded once, wherever somebody came from."""
-        found = wires(Limits())
-        carrier: Any = found["auto"].carrier
-        ways = carrier.args[0]
-        self.assertIs(ways["lines"][1], found["text"].dialect)
-        self.assertIs(ways["json"][1], found["json"].dialect)
-        self.assertIs(ways["chunks"][1], found["tp6"].dialect)
+        stage = Stage(Path(self.mktemp()) / "chat.db")
+        self.addCleanup(lambda: stage.close())
+        for wire, first in (("text", b"IAM a\n"), ("json", b'{"action":"client-hello","from":"b"}\n')):
+            alone = stage.connect(wire).says(first.replace(b"a\n", b"alone\n").replace(b'"b"', b'"bob"'))
+            auto = stage.connect("auto").says(first)
+            stage.wait(1)
+            here, there = (any_session(peer) for peer in (alone, auto))
+            self.assertIs(here.dialect, there.dialect)
+
+
+def any_session(peer: Peer) -> Any:
+    """The session behind this client's connection, however it came about."""
+    protocol: Any = peer.protocol
+    return getattr(protocol, "_carrier", protocol).session
 
 
 def _modules() -> list[Any]:
     return [module for name, module in sys.modules.items() if name.startswith("chatd.dialects.")]
+
+
+class OneCarrier(WithToys, StageTestCase):
+    """Wires that travel by the same carrier, on one port."""
+
+    def setUp(self) -> None:
+        """Have three of them at ``auto``."""
+        self.patch(wires, "AUTO", ("text", "shout", "whisper"))
+        super().setUp()
+
+    def test_each_is_reached_by_its_opening(self) -> None:
+        """The default by any other beginning."""
+        peers = [self.stage.connect("auto").says(hello) for hello in (b"+a\n", b"~b\n", b"IAM c\n")]
+        self.stage.wait(1)
+        for peer in peers:
+            peer.hears()
+        peers[2].says("MSG Salut")
+        self.stage.wait(1)
+        self.assertEqual([peer.hears() for peer in peers], [b"c: SALUT!\n", b"c: salut...\n", b""])
+
+    def test_no_two_wires_of_a_port_begin_alike(self) -> None:
+        """Else the second could not be reached."""
+        for names in (("text", "json", "tp6"), *((wire.name,) for wire in declared())):
+            starts = [opening.start for wire in declared() if wire.name in names for opening in wire.openings]
+            for one, other in permutations(starts, 2):
+                self.assertFalse(one.startswith(other), names)
 
 
 class Toy(WithToys, TestCase):
@@ -89,7 +136,8 @@ class Toy(WithToys, TestCase):
 
     def test_it_can_be_listened_for(self) -> None:
         """Without a word about it elsewhere."""
-        self.assertEqual(parse_listener("shout=unix:s"), ("shout", "unix:s"))
+        for name in ("shout", "whisper", "two-byte-text", "two-byte-json"):
+            self.assertEqual(parse_listener(f"{name}=unix:s"), (name, "unix:s"))
 
     async def test_a_daemon_serves_it(self) -> None:
         """A real one, on a real socket."""

@@ -25,19 +25,20 @@ from chatd.core.answers import (
     Page,
     Welcome,
 )
-from chatd.core.commands import COMMANDS
+from chatd.core.commands import ACTIONS, COMMANDS
+from chatd.core.declarations import Declaration, Field
 from chatd.core.events import LOBBY, Arrived, Conversation, Departed, Entry, Event, Kind, User
 from chatd.core.limits import Limits
 from chatd.core.refusals import SENTENCES, Refusal
 from chatd.core.requests import Request
 from chatd.dialects.json import (
-    ACTIONS,
     COURSEWORK_FRAME_SIZE,
     COURSEWORK_PACE_SECONDS,
     LINES_FRAME_SIZE,
     REF_LENGTH,
     JsonDialect,
 )
+from tests.support.framed import frames_of
 
 LIMITS = Limits()
 COURSE = JsonDialect(LIMITS)
@@ -161,6 +162,34 @@ class Decoding(SynchronousTestCase):
                     asked: dict[str, Any] = {**said, alias: sample}
                     request = decoded(action=row.actions[0], **asked)
                     self.assertEqual(meant(request), (row.command, {**required, name: sample}), alias)
+
+    def test_a_field_that_is_added_to_a_command_reaches_it(self) -> None:
+        """Here a hello with a password: the dialect names no field."""
+
+        class HelloWithPassword(c.Hello, frozen=True):
+            password: str = ""
+
+        row = COMMANDS["hello"]
+        password = Field("note", "the password of a registered name", ("pass",))
+        for action in row.actions:
+            self.patch_action(
+                action,
+                msgspec.structs.replace(
+                    row, command=HelloWithPassword, fields={**row.fields, "password": password}
+                ),
+            )
+        for key in ("password", "pass"):
+            asked: dict[str, Any] = {"from": "alice", "since": 5, key: "secret"}
+            request = decoded(action="client-hello", **asked)
+            self.assertEqual(
+                meant(request), (HelloWithPassword, {"nick": "alice", "since": 5, "password": "secret"})
+            )
+        self.assertEqual(refused(b'{"action":"client-hello","password":7}'), "bad_request")
+
+    def patch_action(self, action: str, row: Declaration) -> None:
+        """Let ``action`` be ``row`` until the end of the test."""
+        self.addCleanup(ACTIONS.__setitem__, action, ACTIONS[action])
+        ACTIONS[action] = row
 
     def test_senders(self) -> None:
         """from, sender and name are who asks, the first that is there; null is not."""
@@ -307,23 +336,23 @@ class Answering(SynchronousTestCase):
     def course(self, answer: Answer, expected: bytes, name: str = "x", **more: Any) -> None:
         """A course-work client is answered exactly this, a newline client the same as a line, in colour."""
         request = Request(c.Quit(), name, **more)
-        self.assertEqual(COURSE.encode_answer(request, answer), expected)
+        self.assertEqual(frames_of(COURSE.encode_answer, request, answer), expected)
         coloured = expected.replace(b'"kind":"message"}', b'"kind":"message","colour":"#a03030"}')
-        self.assertEqual(LINES.encode_answer(request, answer), coloured + b"\n")
+        self.assertEqual(frames_of(LINES.encode_answer, request, answer), coloured + b"\n")
 
     def test_hello(self) -> None:
         """Three keys to course work, more to newline clients."""
         request = Request(c.Hello("alice"), "client-hello", "alice", "r1")
         self.assertEqual(
-            COURSE.encode_answer(request, Welcome(ALICE, False, 41, 40)),
+            frames_of(COURSE.encode_answer, request, Welcome(ALICE, False, 41, 40)),
             b'{"from":"server","action":"server-hello","msg":"Hello alice"}',
         )
         self.assertEqual(
-            RELAY.encode_answer(request, Welcome(BOB, True, 41, 40)),
+            frames_of(RELAY.encode_answer, request, Welcome(BOB, True, 41, 40)),
             b'{"from":"server","action":"server-hello","msg":"Welcome back Bob !"}',
         )
         self.assertEqual(
-            LINES.encode_answer(request, Welcome(ALICE, True, 41, 40)),
+            frames_of(LINES.encode_answer, request, Welcome(ALICE, True, 41, 40)),
             b'{"from":"server","action":"server-hello","msg":"Welcome back alice !",'
             b'"user":{"id":1,"nick":"alice","colour":"#a03030"},"cursor":41,"seen":40,"returning":true,'
             b'"limits":{"json":65536,"message":8192,"page":500},"version":"0.1.0","ref":"r1"}\n',
@@ -357,11 +386,11 @@ class Answering(SynchronousTestCase):
             lines = json.dumps(
                 {"action": "server-list-clients", **more, "clients": nicks}, separators=(",", ":")
             )
-            self.assertEqual(LINES.encode_answer(asked, Clients(nicks)), lines.encode() + b"\n")
+            self.assertEqual(frames_of(LINES.encode_answer, asked, Clients(nicks)), lines.encode() + b"\n")
             # Course work looks for it in one of four places.
             places = {key: list(nicks) for key in ("clients", "msg", "data", "list")}
             self.assertEqual(
-                json.loads(COURSE.encode_answer(asked, Clients(nicks))),
+                json.loads(frames_of(COURSE.encode_answer, asked, Clients(nicks))),
                 {"action": "server-list-clients", **more, **places},
             )
         self.course(
@@ -408,7 +437,9 @@ class Answering(SynchronousTestCase):
 
     def test_help_and_goodbye(self) -> None:
         """Every command that has an action; the last word."""
-        help = json.loads(LINES.encode_answer(Request(c.AskHelp(), "help"), Help(tuple(COMMANDS.values()))))
+        help = json.loads(
+            frames_of(LINES.encode_answer, Request(c.AskHelp(), "help"), Help(tuple(COMMANDS.values())))
+        )
         self.assertEqual(list(help), ["action", "commands"])
         self.assertEqual(
             [said["action"] for said in help["commands"]],
@@ -421,7 +452,7 @@ class Answering(SynchronousTestCase):
         self.course(Goodbye(ALICE), b'{"action":"server-quit","msg":"Goodbye alice"}')
         self.course(Goodbye(None), b'{"action":"server-quit","ref":1}', ref=1)
         self.assertEqual(
-            RELAY.encode_answer(Request(c.Quit(), "client-quit"), Goodbye(ALICE)),
+            frames_of(RELAY.encode_answer, Request(c.Quit(), "client-quit"), Goodbye(ALICE)),
             b'{"action":"server-go","msg":"Goodbye alice"}',
         )
 
@@ -449,24 +480,24 @@ class Telling(SynchronousTestCase):
                 b'{"action":"client-send","from":"alice","to":"Bob","msg":"hi",',
             ),
         ):
-            self.assertEqual(COURSE.encode(entry), expected + place)
-            self.assertEqual(LINES.encode(entry), expected + place + b"\n")
-            self.assertEqual(RELAY.encode(entry), relayed + place)
-            self.assertEqual(BOTH.encode(entry), relayed + place + b"\n")
+            self.assertEqual(frames_of(COURSE.encode, entry), expected + place)
+            self.assertEqual(frames_of(LINES.encode, entry), expected + place + b"\n")
+            self.assertEqual(frames_of(RELAY.encode, entry), relayed + place)
+            self.assertEqual(frames_of(BOTH.encode, entry), relayed + place + b"\n")
 
     def test_images(self) -> None:
         """They say so; a course-work client is told of one that its frames can't hold."""
         entry = logged(WOB, "##", kind="image")
         self.assertEqual(
-            COURSE.encode(entry),
+            frames_of(COURSE.encode, entry),
             b'{"action":"server-gbroadcast","from":"alice","group":"wob","msg":"##","kind":"image",'
             b'"id":7,"seq":3,"ts":%b,"colour":"#a03030"}' % TS,
         )
         art = "{" * (LIMITS.image // 2)
         for dialect, msg in ((LINES, art), (COURSE, TOO_LARGE), (RELAY, TOO_LARGE), (BOTH, art)):
-            said = json.loads(dialect.encode(logged(LOBBY, art, kind="image")))
+            said = json.loads(frames_of(dialect.encode, logged(LOBBY, art, kind="image")))
             self.assertEqual((said["msg"], said["kind"]), (msg, "image"))
-        fits = json.loads(COURSE.encode(logged(LOBBY, "#" * LIMITS.image, kind="image")))
+        fits = json.loads(frames_of(COURSE.encode, logged(LOBBY, "#" * LIMITS.image, kind="image")))
         self.assertEqual(fits["msg"], "#" * LIMITS.image)
 
     def test_events(self) -> None:
@@ -487,7 +518,7 @@ class Telling(SynchronousTestCase):
         ]
         for kind, subject, body, more in table:
             self.assertEqual(
-                COURSE.encode(logged(WOB, body, subject, kind)),
+                frames_of(COURSE.encode, logged(WOB, body, subject, kind)),
                 b'{"action":"server-event","group":"wob","id":7,"seq":3,"ts":%b,"event":"%b","actor":"alice"%b}'
                 % (TS, kind.encode(), b"," + more if more else b""),
             )
@@ -495,12 +526,12 @@ class Telling(SynchronousTestCase):
     def test_presence(self) -> None:
         """Who comes, with a colour, and who goes."""
         self.assertEqual(
-            COURSE.encode(Arrived(ALICE, True, AT)),
+            frames_of(COURSE.encode, Arrived(ALICE, True, AT)),
             b'{"action":"server-event","actor":"alice","ts":%b,"event":"arrived","returning":true,'
             b'"colour":"#a03030"}' % TS,
         )
         self.assertEqual(
-            LINES.encode(Departed(ALICE, AT)),
+            frames_of(LINES.encode, Departed(ALICE, AT)),
             b'{"action":"server-event","actor":"alice","ts":%b,"event":"left"}\n' % TS,
         )
 
@@ -509,15 +540,18 @@ class Telling(SynchronousTestCase):
         entry = logged(LOBBY, 'a "${b}" \\ } \\{ é')
         self.assertIn(
             rb'"msg":"a \"\u0024\u007bb\u007d\" \\ \u007d \\\u007b ' + "é".encode() + b'"',
-            COURSE.encode(entry),
+            frames_of(COURSE.encode, entry),
         )
-        self.assertIn(rb'"msg":"a \"${b}\" \\ } \\{ ' + "é".encode() + b'"', LINES.encode(entry))
+        self.assertIn(rb'"msg":"a \"${b}\" \\ } \\{ ' + "é".encode() + b'"', frames_of(LINES.encode, entry))
 
     @settings(max_examples=100, deadline=None)
     @given(st.text())
     def test_any_text_reads_back(self, text: str) -> None:
         """In both framings, on one line, and without a character that a template would take."""
-        course, line = COURSE.encode(logged(LOBBY, text)), LINES.encode(logged(LOBBY, text))
+        course, line = (
+            frames_of(COURSE.encode, logged(LOBBY, text)),
+            frames_of(LINES.encode, logged(LOBBY, text)),
+        )
         self.assertEqual(json.loads(course)["msg"], text)
         self.assertEqual(json.loads(line), json.loads(course))
         self.assertEqual((line.count(b"\n"), course.count(b"\n"), course.count(b"$")), (1, 0, 0))
@@ -530,25 +564,27 @@ class Refusing(SynchronousTestCase):
     def test_with_and_without_a_request(self) -> None:
         """What was asked and its ref, when there was something asked."""
         self.assertEqual(
-            COURSE.encode_refusal(Request(c.Quit(), "kick", ref=9), Refusal("not_operator", group="wob")),
+            frames_of(
+                COURSE.encode_refusal, Request(c.Quit(), "kick", ref=9), Refusal("not_operator", group="wob")
+            ),
             b'{"action":"server-error","code":"not_operator",'
-            b'"msg":"only the owner and the operators of wob may do that","request":"kick","ref":9}',
+            b'"msg":"only the owner and the operators of wob may do this","request":"kick","ref":9}',
         )
         self.assertEqual(
-            LINES.encode_refusal(None, Refusal("shutting_down")),
+            frames_of(LINES.encode_refusal, None, Refusal("shutting_down")),
             b'{"action":"server-error","code":"shutting_down",'
-            b'"msg":"the daemon is shutting down: come back later","retry_after":5.0}\n',
+            b'"msg":"the daemon is shutting down: connect again later","retry_after":5.0}\n',
         )
         self.assertEqual(
-            COURSE.encode_refusal(Request(Refusal("empty")), Refusal("empty")),
-            b'{"action":"server-error","code":"empty","msg":"there is nothing in it: write something"}',
+            frames_of(COURSE.encode_refusal, Request(Refusal("empty")), Refusal("empty")),
+            b'{"action":"server-error","code":"empty","msg":"the text is empty: write something"}',
         )
 
     def test_every_code(self) -> None:
         """None lacks a sentence that can be told."""
         for code, sentence in SENTENCES.items():
             details = {name: "${x}" for _, name, _, _ in Formatter().parse(sentence) if name}
-            frame = COURSE.encode_refusal(None, Refusal(code, **details))
+            frame = frames_of(COURSE.encode_refusal, None, Refusal(code, **details))
             self.assertEqual(json.loads(frame)["code"], code)
             self.assertNotIn(b"$", frame)
 
@@ -560,7 +596,7 @@ class Paging(SynchronousTestCase):
         """As much as fits, from the front, and word of more."""
         nicks = tuple(f"{number:032}" for number in range(10_000))
         for dialect, limit in ((COURSE, COURSEWORK_FRAME_SIZE), (LINES, LINES_FRAME_SIZE)):
-            frame = dialect.encode_answer(Request(c.ListClients(), "list"), Clients(nicks))
+            frame = frames_of(dialect.encode_answer, Request(c.ListClients(), "list"), Clients(nicks))
             heard = json.loads(frame)
             places = ("clients", "msg", "data", "list") if dialect is COURSE else ("clients",)
             self.assertTrue(limit - 50 * len(places) < len(frame) <= limit, len(frame))
@@ -578,7 +614,9 @@ class Paging(SynchronousTestCase):
         )
         page = Page(LOBBY, entries, False, True, False, BOB)
         for dialect, frame in ((COURSE, COURSEWORK_FRAME_SIZE), (LINES, LINES_FRAME_SIZE)):
-            said = dialect.encode_answer(Request(c.History(), "history", ref="r" * REF_LENGTH), page)
+            said = frames_of(
+                dialect.encode_answer, Request(c.History(), "history", ref="r" * REF_LENGTH), page
+            )
             self.assertLessEqual(len(said), frame)
             self.assertEqual(
                 [(item["msg"], item["kind"]) for item in json.loads(said)["messages"]],
@@ -596,9 +634,9 @@ class Paging(SynchronousTestCase):
         )
         room = (COURSEWORK_FRAME_SIZE - len(said)) // 4
         request = Request(c.ListClients(), "list")
-        whole = json.loads(COURSE.encode_answer(request, Clients(("x" * (room - 1),))))
+        whole = json.loads(frames_of(COURSE.encode_answer, request, Clients(("x" * (room - 1),))))
         self.assertEqual((len(whole["clients"]), "more" in whole), (1, False))
-        cut = json.loads(COURSE.encode_answer(request, Clients(("x" * room,))))
+        cut = json.loads(frames_of(COURSE.encode_answer, request, Clients(("x" * room,))))
         self.assertEqual((len(cut["clients"]), cut["more"]), (0, True))
 
     def test_pages_are_cut_at_the_far_end(self) -> None:
@@ -607,7 +645,7 @@ class Paging(SynchronousTestCase):
         sizes = [4_900] * 5 + [100] * 5
         entries = tuple(logged(WOB, "$" * size, id=id) for id, size in enumerate(sizes, 1))
         for forward, kept in ((False, [5, 6, 7, 8, 9, 10]), (True, [1, 2])):
-            frame = COURSE.encode_answer(
+            (frame,) = COURSE.encode_answer(
                 Request(c.ListMessages("wob"), "msgs"), Page(WOB, entries, False, forward, False, ALICE)
             )
             heard = json.loads(frame)
@@ -703,7 +741,7 @@ class Hostile(SynchronousTestCase):
                 self.assertEqual(refused(frame, dialect), code, frame[:80])
                 asked = request(frame, dialect)
                 assert isinstance(asked.command, Refusal)
-                answer = dialect.encode_refusal(asked, asked.command)
+                answer = frames_of(dialect.encode_refusal, asked, asked.command)
                 self.assertEqual(json.loads(answer)["code"], code)
                 self.assertLessEqual(len(answer), COURSEWORK_FRAME_SIZE)
 
@@ -749,6 +787,6 @@ class Hostile(SynchronousTestCase):
         self.assertIsInstance(asked.sender, str)
         self.assertIsInstance(asked.name, str)
         if isinstance(asked.command, Refusal):
-            answer = json.loads(COURSE.encode_refusal(asked, asked.command))
+            answer = json.loads(frames_of(COURSE.encode_refusal, asked, asked.command))
             self.assertTrue(answer["msg"])
             self.assertEqual(answer.get("ref"), asked.ref)

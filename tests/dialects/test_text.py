@@ -29,6 +29,7 @@ from chatd.core.limits import Limits
 from chatd.core.refusals import SENTENCES, Refusal
 from chatd.core.requests import Request
 from chatd.dialects.text import LIST_SIZE, MOST_LINES, REFERENCE_PACE_SECONDS, TextDialect
+from tests.support.framed import frames_of
 from tests.support.in_memory_daemon import StageTestCase
 
 LIMITS = Limits()
@@ -206,7 +207,7 @@ class Decoding(SynchronousTestCase):
         """Never an exception, and every refusal is a line or more of the daemon's own."""
         request = SEED.decode(line)
         if isinstance(request.command, Refusal):
-            said = SEED.encode_refusal(request, request.command).decode()
+            said = frames_of(SEED.encode_refusal, request, request.command).decode()
             self.assertTrue(said.endswith("\n"))
             self.assertEqual({spoken[:4] for spoken in said[:-1].split("\n")}, {"ERR "})
 
@@ -217,9 +218,13 @@ class Answering(SynchronousTestCase):
     def test_hello(self) -> None:
         """ARR, with BCK behind it for somebody known; ARV to the reference client."""
         request = Request(c.Hello("alice"), "IAM")
-        self.assertEqual(SEED.encode_answer(request, Welcome(ALICE, False, 9, 9)), b"ARR alice\n")
-        self.assertEqual(SEED.encode_answer(request, Welcome(ALICE, True, 9, 9)), b"ARR alice\nBCK alice\n")
-        self.assertEqual(reference().encode_answer(request, Welcome(ALICE, True, 9, 9)), b"ARV alice\n")
+        self.assertEqual(frames_of(SEED.encode_answer, request, Welcome(ALICE, False, 9, 9)), b"ARR alice\n")
+        self.assertEqual(
+            frames_of(SEED.encode_answer, request, Welcome(ALICE, True, 9, 9)), b"ARR alice\nBCK alice\n"
+        )
+        self.assertEqual(
+            frames_of(reference().encode_answer, request, Welcome(ALICE, True, 9, 9)), b"ARV alice\n"
+        )
 
     def test_acks(self) -> None:
         """A typed command has one; the seed's verbs have none, but the reference client's echo of MSG."""
@@ -231,26 +236,30 @@ class Answering(SynchronousTestCase):
             ("CG;wob", logged(WOB, "public", None, "created"), b"ACK cg wob 7 3\n", b"ACK cg wob 7 3\n"),
         ):
             request = SEED.decode(line.encode())
-            self.assertEqual(SEED.encode_answer(request, Ack(entry)), said, line)
-            self.assertEqual(reference().encode_answer(request, Ack(entry)), to_reference, line)
+            self.assertEqual(frames_of(SEED.encode_answer, request, Ack(entry)), said, line)
+            self.assertEqual(frames_of(reference().encode_answer, request, Ack(entry)), to_reference, line)
 
     def test_lists(self) -> None:
         """Each ends with a line that says so."""
         who, lst = SEED.decode(b"WHO"), SEED.decode(b"LST")
         self.assertEqual(
-            SEED.encode_answer(who, Clients(("alice", "Bob"))), b"WHO alice\nWHO Bob\nEND WHO 2\n"
+            frames_of(SEED.encode_answer, who, Clients(("alice", "Bob"))), b"WHO alice\nWHO Bob\nEND WHO 2\n"
         )
-        self.assertEqual(reference().encode_answer(lst, Clients(("alice", "Bob"))), b"LST alice Bob \n")
-        self.assertEqual(reference().encode_answer(lst, Clients(())), b"LST \n")
         self.assertEqual(
-            SEED.encode_answer(
+            frames_of(reference().encode_answer, lst, Clients(("alice", "Bob"))), b"LST alice Bob \n"
+        )
+        self.assertEqual(frames_of(reference().encode_answer, lst, Clients(())), b"LST \n")
+        self.assertEqual(
+            frames_of(
+                SEED.encode_answer,
                 SEED.decode(b"members;wob"),
                 Members("wob", (Member("alice", "owner", True), Member("Bob", "member", False))),
             ),
             b"MBR wob alice owner online\nMBR wob Bob member away\nEND members 2\n",
         )
         self.assertEqual(
-            SEED.encode_answer(
+            frames_of(
+                SEED.encode_answer,
                 SEED.decode(b"groups;"),
                 Groups(
                     (
@@ -299,12 +308,16 @@ class Answering(SynchronousTestCase):
                 b"STA wob 9 %b promoted alice Bob operator\nEND states 3\n" % (TS, TS, TS),
             ),
         ):
-            self.assertEqual(SEED.encode_answer(SEED.decode(line.encode()), page), said)
+            self.assertEqual(frames_of(SEED.encode_answer, SEED.decode(line.encode()), page), said)
 
     def test_help(self) -> None:
         """Every command under each way to type it, with a line at the end."""
-        said = SEED.encode_answer(SEED.decode(b"HELP"), Help(tuple(COMMANDS.values()))).decode().splitlines()
-        self.assertEqual(said[0], "HLP IAM nick                           say who you are")
+        said = (
+            frames_of(SEED.encode_answer, SEED.decode(b"HELP"), Help(tuple(COMMANDS.values())))
+            .decode()
+            .splitlines()
+        )
+        self.assertEqual(said[0], "HLP IAM nick                           log in with a nick")
         self.assertEqual(said[-1], f"END HELP {len(said) - 1}")
         for usage in ("WHO", "MSG msg", "PRV dest msg", "s;dest;msg", "cg;group[;visibility]", "BYE", "HELP"):
             self.assertEqual(sum(line.startswith(f"HLP {usage} ") for line in said), 1, usage)
@@ -315,15 +328,17 @@ class Answering(SynchronousTestCase):
 
     def test_goodbye(self) -> None:
         """LFT to who had a name; nothing to who had none."""
-        self.assertEqual(SEED.encode_answer(SEED.decode(b"BYE"), Goodbye(ALICE)), b"LFT alice\n")
-        self.assertEqual(SEED.encode_answer(SEED.decode(b"BYE"), Goodbye(None)), b"")
+        self.assertEqual(frames_of(SEED.encode_answer, SEED.decode(b"BYE"), Goodbye(ALICE)), b"LFT alice\n")
+        self.assertEqual(frames_of(SEED.encode_answer, SEED.decode(b"BYE"), Goodbye(None)), b"")
 
     def test_a_list_is_never_a_whole_outbox(self) -> None:
         """It is cut at the end that the reader comes to last, and says so; LST is cut as well."""
         entries = tuple(logged(WOB, "x" * 1_000, id=id) for id in range(1, 401))
         for forward, first, last in ((False, 156, 400), (True, 1, 245)):
-            said = SEED.encode_answer(
-                SEED.decode(b"messages;wob"), Page(WOB, entries, False, forward, False, BOB)
+            said = frames_of(
+                SEED.encode_answer,
+                SEED.decode(b"messages;wob"),
+                Page(WOB, entries, False, forward, False, BOB),
             )
             self.assertLessEqual(len(said), LIST_SIZE + 30)
             *lines, end = said.decode().splitlines()
@@ -331,7 +346,7 @@ class Answering(SynchronousTestCase):
             self.assertEqual(shown, list(range(shown[0], shown[-1] + 1)))
             self.assertEqual(shown[0] if forward else shown[-1], first if forward else last)
             self.assertEqual(end, f"END messages {len(shown)} more")
-        line = SEED.encode_answer(SEED.decode(b"LST"), Clients(("x" * 32,) * 20_000))
+        line = frames_of(SEED.encode_answer, SEED.decode(b"LST"), Clients(("x" * 32,) * 20_000))
         self.assertTrue(LIST_SIZE - 50 < len(line) < LIST_SIZE + 50)
         self.assertEqual((line.count(b"\n"), line[-2:]), (1, b" \n"))
 
@@ -341,9 +356,9 @@ class Telling(SynchronousTestCase):
 
     def test_messages(self) -> None:
         """To everyone, to one, to a group, which is named."""
-        self.assertEqual(SEED.encode(logged(LOBBY, "hello all")), b"MSG alice hello all\n")
-        self.assertEqual(SEED.encode(logged(DIRECT, "secret", BOB)), b"PRV alice secret\n")
-        self.assertEqual(SEED.encode(logged(WOB, "hello")), b"GMS wob alice hello\n")
+        self.assertEqual(frames_of(SEED.encode, logged(LOBBY, "hello all")), b"MSG alice hello all\n")
+        self.assertEqual(frames_of(SEED.encode, logged(DIRECT, "secret", BOB)), b"PRV alice secret\n")
+        self.assertEqual(frames_of(SEED.encode, logged(WOB, "hello")), b"GMS wob alice hello\n")
 
     def test_events(self) -> None:
         """Every kind: what, by whom, to whom, and what was said with it."""
@@ -363,14 +378,16 @@ class Telling(SynchronousTestCase):
             ("topic", None, "", b"topic alice"),
         ]
         for kind, subject, body, line in table:
-            self.assertEqual(SEED.encode(logged(WOB, body, subject, kind)), b"GEV wob " + line + b"\n")
+            self.assertEqual(
+                frames_of(SEED.encode, logged(WOB, body, subject, kind)), b"GEV wob " + line + b"\n"
+            )
 
     def test_presence(self) -> None:
         """ARR and LFT; ARV to the reference client, and no word that it doesn't know."""
-        self.assertEqual(SEED.encode(Arrived(ALICE, False, AT)), b"ARR alice\n")
-        self.assertEqual(SEED.encode(Arrived(ALICE, True, AT)), b"ARR alice\nBCK alice\n")
-        self.assertEqual(reference().encode(Arrived(ALICE, True, AT)), b"ARV alice\n")
-        self.assertEqual(reference().encode(Departed(ALICE, AT)), b"LFT alice\n")
+        self.assertEqual(frames_of(SEED.encode, Arrived(ALICE, False, AT)), b"ARR alice\n")
+        self.assertEqual(frames_of(SEED.encode, Arrived(ALICE, True, AT)), b"ARR alice\nBCK alice\n")
+        self.assertEqual(frames_of(reference().encode, Arrived(ALICE, True, AT)), b"ARV alice\n")
+        self.assertEqual(frames_of(reference().encode, Departed(ALICE, AT)), b"LFT alice\n")
 
 
 class Refusing(SynchronousTestCase):
@@ -387,7 +404,7 @@ class Refusing(SynchronousTestCase):
             (
                 "s;nobody;x",
                 Refusal("no_such_user", nick="nobody"),
-                b"ERR no_such_user nobody was ever called nobody here\n",
+                b"ERR no_such_user unknown user: nobody\n",
             ),
             (
                 "j;wob",
@@ -395,17 +412,17 @@ class Refusing(SynchronousTestCase):
                 b"ERR not_invited wob is private: ask a member to invite you\n",
             ),
         ):
-            self.assertEqual(SEED.encode_refusal(SEED.decode(line.encode()), refusal), said)
+            self.assertEqual(frames_of(SEED.encode_refusal, SEED.decode(line.encode()), refusal), said)
         self.assertEqual(
-            SEED.encode_refusal(None, Refusal("shutting_down")),
-            b"ERR shutting_down the daemon is shutting down: come back later\n",
+            frames_of(SEED.encode_refusal, None, Refusal("shutting_down")),
+            b"ERR shutting_down the daemon is shutting down: connect again later\n",
         )
 
     def test_every_code(self) -> None:
         """None lacks a line, and none makes a line of its own from what it quotes."""
         for code, sentence in SENTENCES.items():
             details = {name: "x\nLFT alice" for _, name, _, _ in Formatter().parse(sentence) if name}
-            said = SEED.encode_refusal(None, Refusal(code, **details)).decode()
+            said = frames_of(SEED.encode_refusal, None, Refusal(code, **details)).decode()
             for line in said[:-1].split("\n"):
                 self.assertTrue(line == "WHO" or line.startswith(f"ERR {code} "), said)
 
@@ -417,32 +434,35 @@ class NoForgery(SynchronousTestCase):
         """A text of several lines makes as many, each with who said it where."""
         for end in ("\n", "\r\n", "\r", "\x0b", "\x0c", "\x85", "\u2028", "\u2029"):
             self.assertEqual(
-                SEED.encode(logged(LOBBY, f"one{end}MSG Bob two")), b"MSG alice one\nMSG alice MSG Bob two\n"
+                frames_of(SEED.encode, logged(LOBBY, f"one{end}MSG Bob two")),
+                b"MSG alice one\nMSG alice MSG Bob two\n",
             )
             self.assertEqual(
-                SEED.encode(logged(WOB, f"one{end}{end}two")),
+                frames_of(SEED.encode, logged(WOB, f"one{end}{end}two")),
                 b"GMS wob alice one\nGMS wob alice \nGMS wob alice two\n",
             )
             self.assertEqual(
-                SEED.encode(logged(WOB, f"one{end}two", BOB, "kicked")),
+                frames_of(SEED.encode, logged(WOB, f"one{end}two", BOB, "kicked")),
                 b"GEV wob kicked alice Bob one\nGEV wob kicked alice Bob two\n",
             )
 
     def test_what_steers_a_terminal(self) -> None:
         """It is shown and does nothing; a tab is what it is."""
         self.assertEqual(
-            SEED.encode(logged(LOBBY, "a\tb \x1b[2J \x00 \x07 \x08 \x7f \x9b \x1c é")),
+            frames_of(SEED.encode, logged(LOBBY, "a\tb \x1b[2J \x00 \x07 \x08 \x7f \x9b \x1c é")),
             "MSG alice a\tb \ufffd[2J \ufffd \ufffd \ufffd \ufffd \ufffd \ufffd é\n".encode(),
         )
 
     def test_what_turns_the_writing_round(self) -> None:
         """It is shown and does nothing, wherever it is."""
         for code in BIDI:
-            self.assertEqual(SEED.encode(logged(LOBBY, f"a{code}b")), "MSG alice a\ufffdb\n".encode())
+            self.assertEqual(
+                frames_of(SEED.encode, logged(LOBBY, f"a{code}b")), "MSG alice a\ufffdb\n".encode()
+            )
 
     def test_a_message_of_line_ends(self) -> None:
         """The longest makes so many lines and no more, or it would cut everybody off who reads text."""
-        said = SEED.encode(logged(Conversation(2, "group", "g" * 64), "\n" * 8_192))
+        said = frames_of(SEED.encode, logged(Conversation(2, "group", "g" * 64), "\n" * 8_192))
         self.assertEqual(said.count(b"\n"), MOST_LINES)
         self.assertLess(len(said), 64 * 1024)
         self.assertEqual(said.decode().count("\ufffd"), 8_192 - (MOST_LINES - 1))
@@ -457,7 +477,7 @@ class NoForgery(SynchronousTestCase):
             (logged(WOB, text), "GMS wob alice "),
             (logged(WOB, text, None, "topic"), "GEV wob topic alice "),
         ):
-            said = SEED.encode(entry).decode()
+            said = frames_of(SEED.encode, entry).decode()
             self.assertTrue(said.endswith("\n"))
             for line in said.splitlines():
                 self.assertTrue(line.startswith(prefix), said)
@@ -484,16 +504,14 @@ class Reference(SynchronousTestCase):
         """ARR as ARV, BCK left out, and nothing else changed, whatever people say."""
         amend = SEED.decode(b"LST").amend
         assert amend is not None
-        waited = b"".join(
-            (
-                SEED.encode(Arrived(ALICE, True, AT)),
-                SEED.encode(logged(LOBBY, "x\nARR y\nBCK z")),
-                SEED.encode(Arrived(BOB, False, AT)),
-                SEED.encode(Departed(BOB, AT)),
-            )
+        waited = (
+            *SEED.encode(Arrived(ALICE, True, AT)),
+            *SEED.encode(logged(LOBBY, "x\nARR y\nBCK z")),
+            *SEED.encode(Arrived(BOB, False, AT)),
+            *SEED.encode(Departed(BOB, AT)),
         )
         self.assertEqual(
-            amend(waited),
+            b"".join(amend(line + b"\n") for line in waited),
             b"ARV alice\nMSG alice x\nMSG alice ARR y\nMSG alice BCK z\nARV Bob\nLFT Bob\n",
         )
 

@@ -39,6 +39,7 @@ from chatd.core.refusals import SENTENCES, Refusal
 from chatd.core.requests import Request
 from chatd.dialects import tp6
 from chatd.dialects.tp6 import LIST_SIZE, FramedDialect, Tp6Dialect
+from tests.support.framed import frames_of
 from tests.support.in_memory_daemon import Peer, Stage, StageTestCase
 
 LIMITS = Limits()
@@ -112,7 +113,7 @@ class Hellos(SynchronousTestCase):
 
     def test_nothing_else(self) -> None:
         for said in (b"hello|alice", b"Hello alice", b"Hi", b"/help", b"/quit", b"HELLO", b"Hello!"):
-            self.assertEqual(refused(said, DOOR), "not_identified: say who you are first")
+            self.assertEqual(refused(said, DOOR), "not_identified: not logged in: give your nick first")
         self.assertEqual(refused(b"\xff", DOOR)[:8], "bad_utf8")
         self.assertEqual(refused(b"\x03Hello|alice", FRAMED)[:15], "not_identified:")
 
@@ -134,7 +135,7 @@ class Saying(SynchronousTestCase):
         self.assertEqual(meant("///"), (c.Broadcast, {"msg": "//"}))
 
     def test_what_is_no_message(self) -> None:
-        self.assertEqual(refused(b" \n"), "empty: there is nothing in it: write something")
+        self.assertEqual(refused(b" \n"), "empty: the text is empty: write something")
         self.assertEqual(refused(b"x" * 8193)[:9], "too_long:")
         self.assertEqual(refused(b"\xff")[:9], "bad_utf8:")
 
@@ -170,16 +171,16 @@ class Saying(SynchronousTestCase):
 
     def test_what_a_command_lacks(self) -> None:
         for said, why in (
-            (b"/msg bob", "bad_request: say /msg pseudo message"),
-            (b"/join", "bad_request: say /join salon"),
-            (b"/kick wob", "bad_request: say /kick salon pseudo [raison]"),
-            (b"/rooms x", "bad_request: skip is a whole number from 0"),
-            (b"/fly", "unknown_action: there is no command /fly: ask for help to see what there is"),
+            (b"/msg bob", "bad_request: usage: /msg pseudo message"),
+            (b"/join", "bad_request: usage: /join salon"),
+            (b"/kick wob", "bad_request: usage: /kick salon pseudo [raison]"),
+            (b"/rooms x", "bad_request: skip must be a whole number of at least 0"),
+            (b"/fly", "unknown_action: unknown command: /fly; ask for help to list the commands"),
             (
                 b"/usr/bin",
-                "unknown_action: there is no command /usr/bin: ask for help to see what there is",
+                "unknown_action: unknown command: /usr/bin; ask for help to list the commands",
             ),
-            ("/été".encode(), "unknown_action: there is no command /été: ask for help to see what there is"),
+            ("/été".encode(), "unknown_action: unknown command: /été; ask for help to list the commands"),
         ):
             self.assertEqual(refused(said), why)
 
@@ -264,7 +265,7 @@ class Telling(SynchronousTestCase):
             (DIRECT, BOB, "alice vous dit : salut", places),
         ):
             for place in places:
-                told = place.encode(logged(conversation, "salut", subject))
+                told = frames_of(place.encode, logged(conversation, "salut", subject))
                 self.assertEqual(told, f"{line}\n".encode() if place in heard else b"")
 
     def test_it_is_written_once_for_all_rooms(self) -> None:
@@ -272,9 +273,9 @@ class Telling(SynchronousTestCase):
         door = Tp6Dialect(LIMITS)
         places = [door.at(None), *(door.at(f"room{n}") for n in range(20))]
         entry = logged(DIRECT, "salut", BOB)
-        frames = [place.encode(entry) for place in places]
-        self.assertEqual({*frames}, {b"alice vous dit : salut\n"})
-        self.assertEqual(len({id(frame) for frame in frames}), 1)
+        payloads = [place.encode(entry) for place in places]
+        self.assertEqual({*payloads}, {(b"alice vous dit : salut",)})
+        self.assertEqual(len({id(payload) for (payload,) in payloads}), 1)
         del entry
         gc.collect()
         self.assertEqual(len(door._frames), 0)
@@ -286,7 +287,7 @@ class Telling(SynchronousTestCase):
             (IN_WOB, WOB, None, "alice a dit en image :"),
             (HERE, DIRECT, BOB, "alice vous dit en image :"),
         ):
-            told = place.encode(logged(conversation, " /\\\n/__\\\n", subject, "image"))
+            told = frames_of(place.encode, logged(conversation, " /\\\n/__\\\n", subject, "image"))
             self.assertEqual(told, f"{line}\n   /\\\n  /__\\\n".encode())
 
     def test_events(self) -> None:
@@ -310,9 +311,9 @@ class Telling(SynchronousTestCase):
             entry = logged(WOB, body, subject, kind)
             announced = f"Annonce : {line}\n".encode()
             for place, told in ((HERE, b""), (NOWHERE, b""), (IN_WOB, announced)):
-                self.assertEqual(place.encode(entry), told)
-                self.assertEqual(place.encode_for_subject(entry), announced)
-            done = HERE.encode_answer(Request(c.Leave("wob"), "/x"), Ack(entry))
+                self.assertEqual(frames_of(place.encode, entry), told)
+                self.assertEqual(frames_of(place.encode_for_subject, entry), announced)
+            done = frames_of(HERE.encode_answer, Request(c.Leave("wob"), "/x"), Ack(entry))
             self.assertEqual(done, f"C'est fait : {line}\n".encode())
 
     def test_presence(self) -> None:
@@ -322,26 +323,30 @@ class Telling(SynchronousTestCase):
             (Departed(ALICE, AT), "Annonce : alice a quitté la chatroom"),
         ):
             for place in (HERE, IN_WOB, NOWHERE, DOOR.asked):
-                self.assertEqual(place.encode(told), f"{line}\n".encode())
+                self.assertEqual(frames_of(place.encode, told), f"{line}\n".encode())
             text = line.encode()
-            self.assertEqual(FRAMED_HERE.encode(told), b"\x01\x00\x01%c%b" % (len(text), text))
+            self.assertEqual(frames_of(FRAMED_HERE.encode, told), b"\x01\x00\x01%c%b" % (len(text), text))
 
     def test_frames(self) -> None:
         """The seed's own example; who says it here by name, all else in words."""
         toto = User(9, "toto", "toto", "#000000")
         bonjour = Entry(1, 1, AT, Event("message", LOBBY, toto, None, "bonjour"))
-        self.assertEqual(FRAMED_HERE.encode(bonjour), b"\x01\x04toto\x01\x07bonjour")
-        self.assertEqual(FRAMED_HERE.encode(logged(LOBBY, "x" * 255)), b"\x01\x05alice\x01\xff" + b"x" * 255)
+        self.assertEqual(frames_of(FRAMED_HERE.encode, bonjour), b"\x01\x04toto\x01\x07bonjour")
         self.assertEqual(
-            FRAMED_HERE.encode(logged(LOBBY, "x" * 256)), b"\x01\x05alice\x02\x01\x00" + b"x" * 256
+            frames_of(FRAMED_HERE.encode, logged(LOBBY, "x" * 255)), b"\x01\x05alice\x01\xff" + b"x" * 255
         )
-        self.assertEqual(FRAMED_HERE.encode(logged(WOB, "x")), b"")
+        self.assertEqual(
+            frames_of(FRAMED_HERE.encode, logged(LOBBY, "x" * 256)), b"\x01\x05alice\x02\x01\x00" + b"x" * 256
+        )
+        self.assertEqual(frames_of(FRAMED_HERE.encode, logged(WOB, "x")), b"")
         psst = logged(DIRECT, "psst", BOB)
-        self.assertEqual(FRAMED_HERE.encode(psst), b"\x01\x00\x01\x15alice vous dit : psst")
-        self.assertEqual(FRAMED.at("wob").encode(logged(WOB, "é")), b"\x01\x05alice\x01\x02\xc3\xa9")
+        self.assertEqual(frames_of(FRAMED_HERE.encode, psst), b"\x01\x00\x01\x15alice vous dit : psst")
+        self.assertEqual(
+            frames_of(FRAMED.at("wob").encode, logged(WOB, "é")), b"\x01\x05alice\x01\x02\xc3\xa9"
+        )
         image = logged(LOBBY, "##\n #", kind="image")
-        self.assertEqual(FRAMED_HERE.encode(image), b"\x03\x05alice\x01\x09  ##\n   #")
-        alone = FRAMED.at("wob").encode(logged(DIRECT, "##\n #", BOB, "image"))
+        self.assertEqual(frames_of(FRAMED_HERE.encode, image), b"\x03\x05alice\x01\x09  ##\n   #")
+        alone = frames_of(FRAMED.at("wob").encode, logged(DIRECT, "##\n #", BOB, "image"))
         self.assertEqual(alone, b"\x03\x00\x01\x23alice vous dit en image :\n  ##\n   #")
         self.assertEqual(FRAMED_HERE.pace, 0)
 
@@ -351,7 +356,7 @@ class Answering(SynchronousTestCase):
 
     def said(self, answer: Any, asked: str = "/x", place: Tp6Dialect = HERE) -> list[str]:
         """The lines of an answer."""
-        return place.encode_answer(Request(c.AskHelp(), asked), answer).decode().splitlines()
+        return frames_of(place.encode_answer, Request(c.AskHelp(), asked), answer).decode().splitlines()
 
     def test_hello(self) -> None:
         """One's own nick comes once."""
@@ -365,12 +370,15 @@ class Answering(SynchronousTestCase):
 
     def test_where_one_is(self) -> None:
         request = HERE.decode(b"/join wob")
-        self.assertEqual(IN_WOB.encode_answer(request, Unchanged("wob")), "Vous êtes dans wob\n".encode())
+        self.assertEqual(
+            frames_of(IN_WOB.encode_answer, request, Unchanged("wob")), "Vous êtes dans wob\n".encode()
+        )
         joined = Ack(logged(WOB, "", None, "joined"))
-        self.assertEqual(IN_WOB.encode_answer(request, joined), "Vous êtes dans wob\n".encode())
+        self.assertEqual(frames_of(IN_WOB.encode_answer, request, joined), "Vous êtes dans wob\n".encode())
         left = Ack(logged(WOB, "", None, "left"))
         self.assertEqual(
-            HERE.encode_answer(IN_WOB.decode(b"/leave"), left), "Vous êtes dans la chatroom\n".encode()
+            frames_of(HERE.encode_answer, IN_WOB.decode(b"/leave"), left),
+            "Vous êtes dans la chatroom\n".encode(),
         )
 
     def test_lists(self) -> None:
@@ -428,7 +436,9 @@ class Answering(SynchronousTestCase):
             self.assertLess(sum(map(len, lines)), LIST_SIZE)
             self.assertIn("000xx" if forward else "199xx", lines[0 if forward else -1])
         art = logged(WOB, "\n" * LIMITS.image, kind="image")
-        said = HERE.encode_answer(Request(c.AskHelp(), "/x"), Page(WOB, (art,), False, False, False, BOB))
+        said = frames_of(
+            HERE.encode_answer, Request(c.AskHelp(), "/x"), Page(WOB, (art,), False, False, False, BOB)
+        )
         self.assertLess(len(said), LIMITS.outbox // 2)
 
     def test_what_is_not_sent_is_not_made(self) -> None:
@@ -453,7 +463,7 @@ class Answering(SynchronousTestCase):
         place = BONUS.at(None)
         entries = (logged(LOBBY, "é\n{\x1b\x7f\x9b\u2028"), logged(LOBBY, "##", kind="image"))
         page = Page(LOBBY, entries, True, False, False, BOB)
-        said = place.encode_answer(Request(c.History(), "history"), page)
+        said = frames_of(place.encode_answer, Request(c.History(), "history"), page)
         self.assertTrue(said.isascii() and said.decode()[:-1].isprintable() and said.endswith(b"\n"))
         item = {"id": 7, "seq": 3, "ts": TS, "from": "alice"}
         self.assertEqual(
@@ -504,23 +514,28 @@ class Refusing(SynchronousTestCase):
     def test_every_code(self) -> None:
         for code, sentence in SENTENCES.items():
             details = {name: "x\nErreur [x] : y" for _, name, _, _ in Formatter().parse(sentence) if name}
-            head, *lines = HERE.encode_refusal(None, Refusal(code, **details)).decode().splitlines()
+            head, *lines = (
+                frames_of(HERE.encode_refusal, None, Refusal(code, **details)).decode().splitlines()
+            )
             self.assertTrue(head.startswith(f"Erreur [{code}] : "), head)
             self.assertTrue(all(line.startswith("  ") for line in lines), lines)
 
     def test_before_hello(self) -> None:
-        said = DOOR.encode_refusal(DOOR.decode(b"salut"), Refusal("not_identified"))
+        said = frames_of(DOOR.encode_refusal, DOOR.decode(b"salut"), Refusal("not_identified"))
         self.assertEqual(
             said.decode(),
-            "Erreur [not_identified] : dites d'abord qui vous êtes : envoyez Hello|<pseudo>\n",
+            "Erreur [not_identified] : donnez d'abord un pseudo : envoyez Hello|<pseudo>\n",
         )
 
     def test_it_is_in_french(self) -> None:
         """The reason as well, and what is named in it."""
         for said, line in (
-            (b"/msg bob", "[bad_request] : dites /msg pseudo message"),
-            (b"/rooms x", "[bad_request] : omettre est un nombre entier à partir de 0"),
-            (b"x" * 8193, "[too_long] : message dépasse 8192 octets : dites-le en plusieurs fois"),
+            (b"/msg bob", "[bad_request] : usage : /msg pseudo message"),
+            (b"/rooms x", "[bad_request] : omettre doit être un nombre entier d'au moins 0"),
+            (
+                b"x" * 8193,
+                "[too_long] : message dépasse 8192 octets : raccourcissez, ou envoyez en plusieurs fois",
+            ),
             (
                 b"/create wob x",
                 "[bad_request] : visibilité est à choisir parmi public, private ; vous n'êtes dans aucun",
@@ -529,13 +544,13 @@ class Refusing(SynchronousTestCase):
             request = HERE.decode(said)
             assert isinstance(request.command, Refusal)
             place = request.becomes or HERE
-            self.assertIn(line, place.encode_refusal(request, request.command).decode())
+            self.assertIn(line, frames_of(place.encode_refusal, request, request.command).decode())
         with self.assertRaises(BadName) as caught:
             parse_group("a b")
         refusal = Refusal("bad_group", group="a b", why=caught.exception.reason)
         self.assertEqual(
-            HERE.encode_refusal(None, refusal).decode(),
-            "Erreur [bad_group] : a b ne peut pas être un nom de salon :"
+            frames_of(HERE.encode_refusal, None, refusal).decode(),
+            "Erreur [bad_group] : a b n'est pas un nom de salon valide :"
             " un nom n'a pas d'espaces : retirez U+0020\n",
         )
 
@@ -548,14 +563,14 @@ class Refusing(SynchronousTestCase):
         ):
             request = IN_WOB.decode(said)
             place = request.becomes or IN_WOB
-            line = place.encode_refusal(request, out).decode()
+            line = frames_of(place.encode_refusal, request, out).decode()
             self.assertEqual(
-                line, f"Erreur [not_member] : vous n'êtes pas dans wob : rejoignez-le d'abord{end}\n"
+                line, f"Erreur [not_member] : vous n'êtes pas membre de wob : rejoignez-le d'abord{end}\n"
             )
 
     def test_who_is_in_no_room_is_told_the_way(self) -> None:
         """Once, whether it is a move that is refused or what is said there."""
-        way = "vous n'êtes dans aucun salon : /join pour en rejoindre un, /leave pour la chatroom"
+        way = "vous n'êtes dans aucun salon : /join pour en rejoindre un, /leave pour aller dans la chatroom"
         for place, said, refusal, line in (
             (NOWHERE, b"salut", Refusal("no_room"), f"Erreur [no_room] : {way}"),
             (
@@ -567,7 +582,7 @@ class Refusing(SynchronousTestCase):
         ):
             request = place.decode(said)
             spoken = request.becomes or place
-            self.assertEqual(spoken.encode_refusal(request, refusal).decode(), f"{line}\n")
+            self.assertEqual(frames_of(spoken.encode_refusal, request, refusal).decode(), f"{line}\n")
 
 
 class NoForgery(SynchronousTestCase):
@@ -576,24 +591,30 @@ class NoForgery(SynchronousTestCase):
     def test_every_end_of_a_line(self) -> None:
         for end in ("\n", "\r\n", "\r", "\x0b", "\x0c", "\x85", "\u2028", "\u2029"):
             self.assertEqual(
-                HERE.encode(logged(LOBBY, f"one{end}bob a dit : x")), b"alice a dit : one\n  bob a dit : x\n"
+                frames_of(HERE.encode, logged(LOBBY, f"one{end}bob a dit : x")),
+                b"alice a dit : one\n  bob a dit : x\n",
             )
-            kicked = HERE.encode_for_subject(logged(WOB, f"one{end}two", BOB, "kicked"))
+            kicked = frames_of(HERE.encode_for_subject, logged(WOB, f"one{end}two", BOB, "kicked"))
             self.assertEqual(kicked, b"Annonce : alice a exclu Bob de wob : one\n  two\n")
-            self.assertEqual(FRAMED_HERE.encode(logged(LOBBY, f"1{end}2")), b"\x01\x05alice\x01\x051\n  2")
+            self.assertEqual(
+                frames_of(FRAMED_HERE.encode, logged(LOBBY, f"1{end}2")), b"\x01\x05alice\x01\x051\n  2"
+            )
 
     def test_what_steers_a_terminal(self) -> None:
         self.assertEqual(
-            HERE.encode(logged(LOBBY, "a\tb \x1b[2J \x00 \x7f \x9b é")),
+            frames_of(HERE.encode, logged(LOBBY, "a\tb \x1b[2J \x00 \x7f \x9b é")),
             "alice a dit : a\tb \ufffd[2J \ufffd \ufffd \ufffd é\n".encode(),
         )
 
     def test_what_turns_the_writing_round(self) -> None:
         """It is shown and does nothing, in lines and in frames."""
         for code in BIDI:
-            self.assertEqual(HERE.encode(logged(LOBBY, f"a{code}b")), "alice a dit : a\ufffdb\n".encode())
             self.assertEqual(
-                FRAMED_HERE.encode(logged(LOBBY, f"a{code}b")), b"\x01\x05alice\x01\x05a\xef\xbf\xbdb"
+                frames_of(HERE.encode, logged(LOBBY, f"a{code}b")), "alice a dit : a\ufffdb\n".encode()
+            )
+            self.assertEqual(
+                frames_of(FRAMED_HERE.encode, logged(LOBBY, f"a{code}b")),
+                b"\x01\x05alice\x01\x05a\xef\xbf\xbdb",
             )
 
     @settings(max_examples=200, deadline=None)
@@ -606,8 +627,8 @@ class NoForgery(SynchronousTestCase):
             (logged(WOB, text, None, "topic"), "Annonce : alice a changé le sujet de wob"),
             (logged(LOBBY, text, None, "image"), "alice a dit en image :"),
         ):
-            told = HERE.encode_for_subject(entry).decode()
-            frame = FRAMED_HERE.encode_for_subject(entry)
+            told = frames_of(HERE.encode_for_subject, entry).decode()
+            frame = frames_of(FRAMED_HERE.encode_for_subject, entry)
             first, *lines = told.splitlines()
             self.assertTrue(first.startswith(head), told)
             self.assertTrue(told.endswith("\n"))
@@ -619,7 +640,7 @@ class NoForgery(SynchronousTestCase):
                 self.assertEqual(re.findall("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]", said), [])
 
 
-NO_ROOM = "vous n'êtes dans aucun salon : /join pour en rejoindre un, /leave pour la chatroom"
+NO_ROOM = "vous n'êtes dans aucun salon : /join pour en rejoindre un, /leave pour aller dans la chatroom"
 
 
 def framed(*texts: str) -> bytes:
@@ -720,7 +741,7 @@ class Rooms(RoomsTestCase):
             self.heard(bob),
             [
                 refusal,
-                "Erreur [no_such_group] : il n'y a pas de salon wob que vous puissiez voir",
+                "Erreur [no_such_group] : salon inconnu : wob",
                 "Dans la chatroom : 3",
                 "  alice",
                 "  carol",

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
-
-from tests.support.daemon_and_programs import BesideTestCase
+from tests.support.daemon_and_programs import BesideTestCase, Program
 from tests.support.daemon_process import PATIENCE, ROOT
 
 
 class ExampleTestCase(BesideTestCase):
     """A daemon, and programs in its folder."""
 
-    def example(self, name: str, *arguments: str) -> subprocess.Popen[str]:
+    def example(self, name: str, *arguments: str) -> Program:
         """Start an example, with where the daemon is first; it is killed in the end."""
         script = str(ROOT / "examples" / name)
         return self.begins(script, "127.0.0.1", str(self.daemon.port("json")), *arguments)
@@ -105,4 +103,4 @@ class CourseWork(ExampleTestCase):
         )
         rest, wrong = client.communicate("nobody: x\n\n", timeout=PATIENCE)
         self.assertEqual((client.returncode, wrong), (0, ""))
-        self.assertEqual(rest, "* nobody was ever called nobody here\n* Goodbye alice\n")
+        self.assertEqual(rest, "* unknown user: nobody\n* Goodbye alice\n")

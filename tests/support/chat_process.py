@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Mapping
 from typing import Any
 
-from tests.support.daemon_and_programs import BesideTestCase
+from tests.support.daemon_and_programs import BesideTestCase, Program
 
 
 class ChatTestCase(BesideTestCase):
@@ -18,7 +18,7 @@ class ChatTestCase(BesideTestCase):
         """Run ``chat`` until it ends."""
         return self.runs(*self._command(arguments), **more)
 
-    def chats(self, *arguments: str, **more: Any) -> subprocess.Popen[str]:
+    def chats(self, *arguments: str, **more: Any) -> Program:
         """Start ``chat``, which goes on meanwhile; it is killed in the end."""
         return self.begins(*self._command(arguments), **more)
 

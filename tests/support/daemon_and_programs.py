@@ -10,7 +10,10 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support.daemon_process import PATIENCE, Client, Daemon, environment
+from tests.support.daemon_process import PATIENCE, ROOT, Client, Daemon, environment
+from tests.support.fork_server import Forked
+
+Program = subprocess.Popen[str] | Forked
 
 
 class BesideTestCase(SynchronousTestCase):
@@ -34,23 +37,46 @@ class BesideTestCase(SynchronousTestCase):
         return environment()
 
     def runs(self, *arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
-        """Run a program until it ends; ``arguments`` are Python's, ``more`` are those of `subprocess.run`."""
-        return subprocess.run(
-            [sys.executable, *arguments], **{**self._usual, "timeout": PATIENCE, "check": False, **more}
-        )
+        """Run a program until it ends; ``arguments`` are Python's, ``more`` are those of `subprocess.run`.
 
-    def begins(self, *arguments: str, **more: Any) -> subprocess.Popen[str]:
+        A module that is given no more than an ``input`` is forked.
+        """
+        timeout = more.pop("timeout", PATIENCE)
+        said = more.pop("input", None)
+        if said is not None:
+            more["stdin"] = subprocess.PIPE
+        check = more.pop("check", False)
+        program = self._start(arguments, more)
+        try:
+            stdout, stderr = program.communicate(said, timeout)
+        except subprocess.TimeoutExpired:
+            program.kill()
+            raise
+        assert program.returncode is not None
+        done = subprocess.CompletedProcess(program.args, program.returncode, stdout, stderr)
+        if check:
+            done.check_returncode()
+        return done
+
+    def begins(self, *arguments: str, **more: Any) -> Program:
         """Start a program, which goes on meanwhile; it is killed in the end."""
-        process: subprocess.Popen[str] = subprocess.Popen(
-            [sys.executable, *arguments], **{**self._usual, "stdin": subprocess.PIPE, **more}
-        )
+        program = self._start(arguments, {"stdin": subprocess.PIPE, **more})
 
         def end() -> None:
-            process.kill()
-            process.communicate()
+            program.kill()
+            program.communicate()
 
         self.addCleanup(end)
-        return process
+        return program
+
+    def _start(self, arguments: tuple[str, ...], more: dict[str, Any]) -> Program:
+        files = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more}
+        cwd, env = files.pop("cwd", self.folder), files.pop("env", self.environment)
+        forkable = set(files) <= {"stdin", "stdout", "stderr", "text"} and env["PYTHONPATH"] == str(ROOT)
+        if arguments[0] == "-m" and forkable:
+            files.setdefault("stdin", None)
+            return Forked(arguments, cwd, env, **files)
+        return subprocess.Popen([sys.executable, *arguments], cwd=cwd, env=env, **{"text": True, **files})
 
     def text(self, nick: str) -> Client:
         """Somebody on the text wire."""
@@ -58,8 +84,3 @@ class BesideTestCase(SynchronousTestCase):
         self.addCleanup(client.close)
         client.says(f"IAM {nick}").hears_until(f"ARR {nick}\n".encode())
         return client
-
-    @property
-    def _usual(self) -> dict[str, Any]:
-        outputs = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        return {"cwd": self.folder, "env": self.environment, **outputs}

@@ -17,6 +17,8 @@ from threading import Condition, Thread
 from types import TracebackType
 from typing import Any, Self
 
+from tests.support.fork_server import Forked
+
 ROOT = Path(__file__).resolve().parents[2]
 TAC = str(ROOT / "chatd.tac")
 TWISTD = str(Path(sysconfig.get_path("scripts")) / "twistd")
@@ -140,7 +142,8 @@ class Daemon:
             alice.says("IAM alice")
 
     ``script`` runs it: twistd, or `MOVING_CLOCK`. ``before`` stands before the command line,
-    ``twistd_options`` before ``chatd``; ``more`` are arguments of `subprocess.Popen`.
+    ``twistd_options`` before ``chatd``; ``more`` are arguments of `subprocess.Popen`. Only a twistd without
+    any of these is forked: see `tests.support.fork_server`.
     """
 
     def __init__(
@@ -163,16 +166,23 @@ class Daemon:
             del command[2:]
         if tac:
             command = ["-ny", TAC]
-        self.process = subprocess.Popen(
-            [*before, sys.executable, script, "--pidfile=", *twistd_options, *command, *options],
-            cwd=folder,
-            env=environment(),
-            stdin=more.pop("stdin", subprocess.DEVNULL),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            **more,
-        )
+        arguments = [script, "--pidfile=", *twistd_options, *command, *options]
+        self.process: subprocess.Popen[str] | Forked
+        if before or more or tac or script != TWISTD:
+            self.process = subprocess.Popen(
+                [*before, sys.executable, *arguments],
+                cwd=folder,
+                env=environment(),
+                stdin=more.pop("stdin", subprocess.DEVNULL),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                **more,
+            )
+        else:
+            self.process = Forked(
+                arguments, folder, environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            )
         self._reader = Thread(target=self._read, daemon=True)
         self._reader.start()
 

@@ -22,7 +22,8 @@ from twisted.logger import ILogObserver, LogEvent, LogLevel, globalLogPublisher
 from zope.interface import implementer
 
 from chatd.carriers.carrier import SessionCarrier
-from chatd.core.commands import COMMANDS, Declaration
+from chatd.core.commands import COMMANDS
+from chatd.core.declarations import Declaration
 from chatd.core.limits import Limits
 from chatd.daemon.wires import wire_names
 from chatd.json_wire.values import JsonValues

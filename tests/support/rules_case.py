@@ -1,12 +1,14 @@
-"""Conversations on the core alone: what somebody types, and what is decided about it."""
+"""Conversations on the core alone: what a user types, and the events or the refusal that it leads to."""
 
 from __future__ import annotations
 
 from textwrap import dedent
 
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.core.audience import audience
+from chatd.core import commands as c
+from chatd.core.audience import Audience, audience
 from chatd.core.commands import COMMANDS, Command
 from chatd.core.events import Event, User
 from chatd.core.limits import Limits
@@ -27,11 +29,12 @@ def command(typed: str) -> Command:
 
 
 class Chat:
-    """A state, everything decided about it so far, and the audience of the last decision."""
+    """A state, everything decided about it so far, and the audiences of each decision's events."""
 
     def __init__(self, *nicks: str) -> None:
         self.state = State()
         self.decisions: list[Decision] = []
+        self.audiences: list[list[Audience]] = []
         for nick in nicks:
             self.state.apply(self.state.new_user(parse_nick(nick)))
 
@@ -40,27 +43,20 @@ class Chat:
         return self.state.user(nick)
 
     def does(self, nick: str, command: Command) -> Decision:
-        """Decide a command by ``nick`` and make what it comes to so. Raises `Refusal`."""
+        """Decide a command by ``nick`` and apply the decision. Raises `Refusal`."""
         decision = decide(self.state, self.user(nick), command)
         for record in decision.records:
             self.state.apply(record)
-        told: set[int] = set()
-        self.audience: tuple[int, ...] | None = ()
+        audiences = []
         for event in decision.events:
-            before = audience(self.state, event)
+            audiences.append(audience(self.state, event))
             self.state.apply(event)
-            after = audience(self.state, event)
-            assert (before and set(before)) == (after and set(after)), (event.kind, before, after)
-            if before is None or self.audience is None:
-                self.audience = None
-            else:
-                self.audience += tuple(id for id in before if id not in told)
-                told.update(before)
         self.decisions.append(decision)
+        self.audiences.append(audiences)
         return decision
 
     def outcome(self, line: str) -> list[str]:
-        """What comes of a line of a play, as lines."""
+        """The outcome of one line of a script, as lines."""
         nick, asks, typed = line.partition(": ")
         if not asks:
             return described(self.state.group(line.removesuffix("?"), self.user("alice")))
@@ -68,12 +64,11 @@ class Chat:
             decision = self.does(nick, command(typed))
         except Refusal as refusal:
             return [f"{refusal.code}: {refusal.text}"]
-        return [
-            *map(happening, decision.events),
-            f"told: {' '.join(self.state.users[id].nick for id in self.audience) or 'nobody'}"
-            if self.audience is not None
-            else "told: everyone",
-        ]
+        # All events of a decision have equal audiences.
+        told = "nobody"
+        for to in self.audiences[-1]:
+            told = "everyone" if to is None else " ".join(self.state.users[id].nick for id in to)
+        return [*map(happening, decision.events), f"told: {told}"]
 
 
 def happening(event: Event) -> str:
@@ -84,7 +79,7 @@ def happening(event: Event) -> str:
 
 
 def described(group: Group) -> list[str]:
-    """All there is to know about a group, as one line."""
+    """The state of a group, as one line."""
     members = [f"{user.nick} ({group.role(user)})" for user in group.members.values()]
     held = (
         ", ".join(members) or "empty",
@@ -95,17 +90,49 @@ def described(group: Group) -> list[str]:
     return [f"{group.visibility}: {'; '.join(filter(None, held))}"]
 
 
+NICKS = ("ann", "Bob", "cid", "dee")
+GROUPS = ("wob", "WOB", "den")
+A_NICK = st.sampled_from((*NICKS, "BOB", "mallory", "not a nick"))
+A_GROUP = st.sampled_from((*GROUPS, "nowhere", "#bad"))
+VALUES = {
+    "group": A_GROUP,
+    "dest": A_NICK,
+    "visibility": st.sampled_from(("public", "private")),
+    "msg": st.just("hello"),
+    "kind": st.sampled_from(("message", "image")),
+    "missing": st.sampled_from(("refuse", "create")),
+    "reason": st.sampled_from(("", "loud")),
+    "topic": st.sampled_from(("", "weather")),
+}
+DECIDED = [row for row in COMMANDS.values() if row.answer == "ack"]
+A_COMMAND: st.SearchStrategy[Command] = st.sampled_from(DECIDED).flatmap(
+    lambda row: st.builds(row.command, **{name: VALUES[name] for name in row.fields})
+)
+# Most random commands are refused: a group with members comes first, so that there is something to change.
+OPENING = (
+    ("ann", c.CreateGroup("wob")),
+    ("Bob", c.Join("wob")),
+    ("cid", c.Join("wob")),
+    ("ann", c.Promote("wob", "Bob")),
+)
+
+HISTORIES = st.lists(st.tuples(st.sampled_from(NICKS), A_COMMAND), max_size=60).map(
+    lambda acts: [*OPENING, *acts]
+)
+"""Sequences of commands by the users `NICKS`, each with its author. Many of them are refused."""
+
+
 class PlayTestCase(SynchronousTestCase):
     """A test with alice, bob, carol and dave, who are the users 1 to 4."""
 
     def setUp(self) -> None:
-        """Let them in."""
+        """Make the four users known."""
         self.chat = Chat("alice", "bob", "carol", "dave")
 
     def play(self, script: str) -> None:
-        """Play the lines of ``script`` that are not indented, and compare what comes of each with the others.
+        """Play the lines of ``script`` that are not indented; the indented ones are the expected outcome.
 
-        ``bob: j;wob`` is what bob does; ``wob?`` asks for the state of a group.
+        ``bob: j;wob`` is a command of bob; ``wob?`` asks for the state of a group.
         """
         expected = [line for line in dedent(script).splitlines() if line.strip()]
         played: list[str] = []

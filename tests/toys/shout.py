@@ -1,30 +1,32 @@
-"""A toy: a wire in one file, as it would stand in chatd/dialects/, to show that this is all it takes.
+"""A toy: two wires in one file, as it would stand in chatd/dialects/, to show that this is all it takes.
 
-``+alice`` says who one is, ``?`` quits, everything else is said to everybody.
+``+alice`` is a hello, ``?`` quits, everything else is said to everybody. ``~alice`` is the hello of a client
+that whispers. Both travel in lines, like the text wire.
 """
 
 from __future__ import annotations
 
 from typing import Final, Literal
 
-from chatd.boundaries import Wires
+from chatd.boundaries import Payloads
 from chatd.core.answers import Answer, Welcome
 from chatd.core.commands import COMMANDS
 from chatd.core.events import Delivery, Entry
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
+from chatd.core.wires import Opening, Wire
 
 
 class ShoutDialect:
-    """The only way to shout."""
+    """What others say is shouted."""
 
-    greeting = b"WHO IS THERE?\n"
+    greeting: Final = (b"WHO IS THERE?",)
     requires_login = False
     pages: Literal["none"] = "none"
     list_size = 1024
     pace = 0.0
-    portion = 0
+    mark = "+"
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -33,7 +35,7 @@ class ShoutDialect:
         """See `Dialect.decode`."""
         try:
             text = frame.decode()
-            if text.startswith("+"):
+            if text.startswith(self.mark):
                 return Request(COMMANDS["hello"].build({"nick": text[1:]}, self._limits))
             if text == "?":
                 return Request(COMMANDS["quit"].build({}, self._limits))
@@ -43,32 +45,49 @@ class ShoutDialect:
         except Refusal as refusal:
             return Request(refusal)
 
-    def encode_answer(self, request: Request, answer: Answer) -> bytes:
+    def encode_answer(self, request: Request, answer: Answer) -> Payloads:
         """See `Dialect.encode_answer`."""
-        return _line(f"HELLO {answer.user.nick}!") if isinstance(answer, Welcome) else b""
+        return _line(f"HELLO {answer.user.nick}!") if isinstance(answer, Welcome) else ()
 
-    def encode_refusal(self, request: Request | None, refusal: Refusal) -> bytes:
+    def encode_refusal(self, request: Request | None, refusal: Refusal) -> Payloads:
         """See `Dialect.encode_refusal`."""
         return _line(f"NO, {refusal.text}!")
 
-    def encode(self, delivery: Delivery) -> bytes:
+    def encode(self, delivery: Delivery) -> Payloads:
         """See `Dialect.encode`."""
         if isinstance(delivery, Entry) and delivery.event.said:
-            return _line(f"{delivery.event.actor.nick}: {delivery.event.body.upper()}!")
-        return b""
+            return _line(f"{delivery.event.actor.nick}: {self.voice(delivery.event.body)}")
+        return ()
 
-    def encode_for_subject(self, delivery: Delivery) -> bytes:
+    def encode_for_subject(self, delivery: Delivery) -> Payloads:
         """See `Dialect.encode_for_subject`."""
         return self.encode(delivery)
 
+    def voice(self, body: str) -> str:
+        """What somebody said, as it is heard."""
+        return f"{body.upper()}!"
 
-def _line(text: str) -> bytes:
-    return " ".join(text.splitlines()).encode() + b"\n"
+
+class WhisperDialect(ShoutDialect):
+    """What others say is whispered."""
+
+    mark = "~"
+
+    def voice(self, body: str) -> str:
+        """What somebody said, as it is heard."""
+        return f"{body.lower()}..."
 
 
-WIRES: Final[Wires] = {"shout": {"lines": ShoutDialect}}
+def _line(text: str) -> Payloads:
+    return (" ".join(text.splitlines()).encode(),)
 
-# What tests/daemon/test_wires.py has to know: how somebody shouts.
+
+WIRES: Final = (
+    Wire("shout", "lines", ShoutDialect, (Opening(b"+"),)),
+    Wire("whisper", "lines", WhisperDialect, (Opening(b"~"),)),
+)
+
+# What tests/daemon/test_wires.py has to know: how a client behaves.
 MANNERS: Final = {
     "shout": {
         "wires": ("shout",),
@@ -79,5 +98,15 @@ MANNERS: Final = {
         "broken": b"\xff\n",
         "refusal": b"NO, that is not UTF-8",
         "guesses": b"refused too often",
-    }
+    },
+    "whisper": {
+        "wires": ("whisper",),
+        "hello": lambda nick: b"~%s\n" % nick,
+        "says": lambda text: b"%s\n" % text,
+        "hears": lambda nick, text: b"%s: %s...\n" % (nick, text.lower()),
+        "taken": b"is in use",
+        "broken": b"\xff\n",
+        "refusal": b"NO, that is not UTF-8",
+        "guesses": b"refused too often",
+    },
 }

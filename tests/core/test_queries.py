@@ -1,0 +1,123 @@
+"""The lists, and which conversation a command reads."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.core import commands as c
+from chatd.core.answers import Answer, Clients, GroupLine, Groups, Help, Member, Members
+from chatd.core.commands import COMMANDS, Command
+from chatd.core.events import LOBBY
+from chatd.core.queries import LISTS, answer_list, conversation_read
+from chatd.core.refusals import Refusal
+from tests.support.rules_case import Chat
+
+
+class Lists(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.chat = Chat("alice", "Bob", "carol", "dave")
+        for line in (
+            "Bob: cg;wob",
+            "alice: j;wob",
+            "carol: j;wob",
+            "Bob: promote;wob;carol",
+            "Bob: topic;wob;the weather",
+            "carol: cg;den;private",
+            "carol: invite;den;alice",
+        ):
+            self.chat.outcome(line)
+        # In the order of arrival, which is not that of the users' ids.
+        self.presence = {user.key: user for user in map(self.chat.user, ("dave", "Bob", "alice"))}
+
+    def listed(self, nick: str, command: Command) -> Answer:
+        """The answer to ``nick``."""
+        return answer_list(self.chat.state, self.presence, self.chat.user(nick), command)
+
+    def refusal(self, nick: str, command: Command) -> str:
+        """The code with which a list is refused."""
+        refusal: Refusal = self.assertRaises(Refusal, self.listed, nick, command)
+        return refusal.code
+
+    def test_clients_are_in_the_order_of_arrival(self) -> None:
+        for skip, nicks in ((0, ("dave", "Bob", "alice")), (2, ("alice",)), (3, ()), (9, ())):
+            answer = self.listed("alice", c.ListClients(skip))
+            assert isinstance(answer, Clients)
+            self.assertEqual(answer.nicks, nicks)
+
+    def test_members_are_longest_standing_first_with_role_and_presence(self) -> None:
+        def members(skip: int) -> list[tuple[str, str, bool]]:
+            answer = self.listed("alice", c.ListMembers("WOB", skip))
+            assert isinstance(answer, Members)
+            self.assertEqual(answer.group, "wob")
+            self.assertTrue(all(isinstance(member, Member) for member in answer.members))
+            return [(member.nick, member.role, member.online) for member in answer.members]
+
+        everyone = [("Bob", "owner", True), ("alice", "member", True), ("carol", "operator", False)]
+        self.assertEqual([members(skip) for skip in (0, 1, 3)], [everyone, everyone[1:], []])
+
+    def test_members_are_for_members(self) -> None:
+        self.assertEqual(self.refusal("dave", c.ListMembers("wob")), "not_member")
+        self.assertEqual(self.refusal("dave", c.ListMembers("den")), "no_such_group")
+        self.assertEqual(self.refusal("alice", c.ListMembers("den")), "not_member")
+
+    def test_groups_are_those_that_the_reader_sees(self) -> None:
+        def groups(nick: str, skip: int = 0) -> list[tuple[str, str, str, int, str]]:
+            answer = self.listed(nick, c.ListGroups(skip))
+            assert isinstance(answer, Groups)
+            self.assertTrue(all(isinstance(line, GroupLine) for line in answer.groups))
+            return [
+                (line.group, line.visibility, line.topic, line.members, line.role) for line in answer.groups
+            ]
+
+        den = ("den", "private", "", 1)
+        wob = ("wob", "public", "the weather", 3)
+        self.assertEqual(groups("alice"), [(*den, "invited"), (*wob, "member")])
+        self.assertEqual(groups("carol", 1), [(*wob, "operator")])
+        self.assertEqual(groups("dave"), [(*wob, "")])
+
+    def test_help_is_for_those_without_a_name_as_well(self) -> None:
+        answer = answer_list(self.chat.state, {}, None, c.AskHelp())
+        assert isinstance(answer, Help)
+        self.assertEqual(answer.commands, tuple(COMMANDS.values()))
+        anonymous = {row.command for row in COMMANDS.values() if row.who == "anyone"}
+        self.assertEqual(anonymous & LISTS.keys(), {c.AskHelp})
+
+
+class Reading(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.chat = Chat("alice", "bob", "carol")
+        for line in ("alice: cg;wob", "bob: s;alice;hello"):
+            self.chat.outcome(line)
+        self.state = self.chat.state
+        self.alice, self.bob, self.carol = self.state.users.values()
+
+    def test_a_group_is_for_its_members(self) -> None:
+        wob = self.state.group("wob", self.alice).conversation
+        for command in (c.ListMessages("wob"), c.ListStates("WOB"), c.History(group="wob")):
+            self.assertIs(conversation_read(self.state, self.alice, command), wob)
+            refusal: Refusal = self.assertRaises(Refusal, conversation_read, self.state, self.bob, command)
+            self.assertEqual(refusal.code, "not_member")
+
+    def test_a_direct_conversation_is_the_same_from_both_ends(self) -> None:
+        direct = self.state.direct(self.alice, self.bob)
+        self.assertIs(conversation_read(self.state, self.alice, c.History("bob")), direct)
+        self.assertIs(conversation_read(self.state, self.bob, c.History("ALICE")), direct)
+
+    def test_two_who_never_talked_have_an_empty_one(self) -> None:
+        for reader, friend, pair in (
+            (self.carol, "alice", (self.alice, self.carol)),
+            (self.alice, "carol", (self.alice, self.carol)),
+            (self.carol, "carol", (self.carol, self.carol)),
+        ):
+            empty = conversation_read(self.state, reader, c.History(friend))
+            self.assertEqual((empty.id, empty.kind, empty.pair), (0, "direct", pair))
+            self.assertNotIn(empty.id, self.state.conversations)
+
+    def test_nobody_named_is_the_lobby(self) -> None:
+        self.assertIs(conversation_read(self.state, self.carol, c.History()), LOBBY)
+
+    def test_a_user_who_never_was_is_refused(self) -> None:
+        refusal: Refusal = self.assertRaises(
+            Refusal, conversation_read, self.state, self.alice, c.History("mallory")
+        )
+        self.assertEqual(refusal.code, "no_such_user")

@@ -1,0 +1,132 @@
+"""What people type: three forms of a command, one grammar."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.core.commands import COMMANDS
+from chatd.core.refusals import Refusal
+from chatd.core.typed import (
+    KEYWORDS,
+    SLASHES,
+    WORDS,
+    keyword_values,
+    parse_semicolon,
+    parse_slash,
+    slash_values,
+    unescaped,
+)
+
+A_LINE = st.text(max_size=40) | st.lists(
+    st.sampled_from(["kick", "S", "bg", "msg", "/", "/KICK", "/say", ";", " ", "\n", "wob", "bob", "//"])
+).map("".join)
+
+
+class Tables(SynchronousTestCase):
+    def test_every_form_of_every_command_is_found(self) -> None:
+        for row in COMMANDS.values():
+            self.assertIs(WORDS.get(row.word, row), row)
+            self.assertIs(SLASHES.get(row.slash, row), row)
+            self.assertIs(KEYWORDS.get(row.keyword, row), row)
+        self.assertNotIn("", {*WORDS, *SLASHES, *KEYWORDS})
+
+    def test_words_are_in_the_case_that_they_are_looked_up_in(self) -> None:
+        self.assertEqual([word for word in (*WORDS, *SLASHES) if word != word.lower()], [])
+        self.assertEqual([word for word in KEYWORDS if word != word.upper()], [])
+
+
+class Semicolons(SynchronousTestCase):
+    def test_the_last_field_takes_the_rest(self) -> None:
+        for line, name, values in (
+            (
+                "kick;wob;bob;too loud; really",
+                "kick",
+                {"group": "wob", "dest": "bob", "reason": "too loud; really"},
+            ),
+            ("KICK; wob ;bob", "kick", {"group": "wob", "dest": "bob"}),
+            ("bg;wob; a;b ", "gbroadcast", {"group": "wob", "msg": " a;b "}),
+            ("bg;wob;", "gbroadcast", {"group": "wob", "msg": ""}),
+            ("messages;wob;10;;5", "msgs", {"group": "wob", "limit": "10", "after": "5"}),
+            ("groups;", "groups", {}),
+            ("s;bob;one\ntwo", "send", {"dest": "bob", "msg": "one\ntwo"}),
+        ):
+            self.assertEqual(parse_semicolon(line), (COMMANDS[name], values), line)
+
+    def test_other_lines_are_no_commands(self) -> None:
+        for line in (
+            "",
+            ";",
+            "groups",
+            "kick wob bob",
+            "nothing;wob",
+            " kick;wob;bob",
+            "MSG;hello",
+            "/kick;wob",
+        ):
+            self.assertIsNone(parse_semicolon(line), line)
+
+    @settings(max_examples=200, deadline=None)
+    @given(A_LINE)
+    def test_values_are_of_typed_fields(self, line: str) -> None:
+        parsed = parse_semicolon(line)
+        if parsed is not None:
+            row, values = parsed
+            self.assertLessEqual(values.keys(), row.typed.keys())
+            self.assertTrue(line.lower().startswith(f"{row.word};"))
+
+
+class Slashes(SynchronousTestCase):
+    def test_the_last_field_takes_the_rest(self) -> None:
+        for line, name, values in (
+            ("/kick wob bob too loud ", "kick", {"group": "wob", "dest": "bob", "reason": "too loud"}),
+            ("/KICK  wob\tbob", "kick", {"group": "wob", "dest": "bob"}),
+            ("/msg bob  a b ", "send", {"dest": "bob", "msg": "a b "}),
+            ("/say wob hi", "gbroadcast", {"group": "wob", "msg": "hi"}),
+            ("/all hello all", "broadcast", {"msg": "hello all"}),
+            ("/rooms", "groups", {}),
+        ):
+            typed = parse_slash(line)
+            assert typed is not None, line
+            assert typed.row is not None, line
+            self.assertEqual((typed.row.name, slash_values(typed.row, typed.rest)), (name, values), line)
+
+    def test_a_word_that_is_no_command(self) -> None:
+        typed = parse_slash("/Dance all night")
+        assert typed is not None
+        self.assertEqual((typed.word, typed.rest, typed.row), ("Dance", "all night", None))
+
+    def test_other_lines_are_no_commands(self) -> None:
+        for line in ("", "/", "//kick wob", "/ kick", "/1", " /kick", "kick"):
+            self.assertIsNone(parse_slash(line), line)
+
+    def test_a_second_slash_escapes_the_first(self) -> None:
+        for line, said in (("//kick", "/kick"), ("///", "//"), ("/", "/"), ("hi //", "hi //"), ("", "")):
+            self.assertEqual(unescaped(line), said)
+
+    @settings(max_examples=200, deadline=None)
+    @given(A_LINE)
+    def test_values_are_of_typed_fields(self, line: str) -> None:
+        typed = parse_slash(line)
+        if typed is not None and typed.row is not None:
+            self.assertLessEqual(slash_values(typed.row, typed.rest).keys(), typed.row.typed.keys())
+
+
+class Keywords(SynchronousTestCase):
+    def test_the_last_field_takes_the_rest(self) -> None:
+        for keyword, rest, values in (
+            ("IAM", "  bo bby ", {"nick": "bo bby"}),
+            ("MSG", " hello  all ", {"msg": " hello  all "}),
+            ("MSG", "", {"msg": ""}),
+            ("PRV", "  bob  hi ", {"dest": "bob", "msg": " hi "}),
+            ("PRV", "bob", {"dest": "bob"}),
+            ("WHO", "is there", {}),
+            ("BYE", "", {}),
+        ):
+            self.assertEqual(keyword_values(KEYWORDS[keyword], rest), values, (keyword, rest))
+
+    def test_a_login_without_a_name_is_refused(self) -> None:
+        for rest in ("", " \t"):
+            refusal: Refusal = self.assertRaises(Refusal, keyword_values, KEYWORDS["IAM"], rest)
+            self.assertEqual((refusal.code, refusal.text), ("bad_request", "usage: IAM nick"))

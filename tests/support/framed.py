@@ -1,0 +1,32 @@
+"""What a dialect says, in whole frames, as a client of its wire reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from chatd.boundaries import Payloads
+from chatd.carriers.carrier import SessionCarrier
+from chatd.carriers.chunks import Chunks
+from chatd.carriers.frames import Frames
+from chatd.carriers.json_stream import JsonStream
+from chatd.carriers.lines import Lines
+from chatd.dialects.json import JsonDialect
+from chatd.dialects.text import TextDialect
+from chatd.dialects.tp6 import FramedDialect, Tp6Dialect
+
+# Each dialect with the carrier of its wire; a class before the classes that it derives from.
+_CARRIERS: Final[tuple[tuple[type, type[SessionCarrier]], ...]] = (
+    (TextDialect, Lines),
+    (JsonDialect, JsonStream),
+    (FramedDialect, Frames),
+    (Tp6Dialect, Chunks),
+)
+
+
+def frames_of(encode: Callable[..., Payloads], *arguments: Any) -> bytes:
+    """The frames of what a dialect's method ``encode`` makes of ``arguments``, joined."""
+    dialect: Any = encode.__self__  # type: ignore[attr-defined]
+    carrier = next(carrier for kind, carrier in _CARRIERS if isinstance(dialect, kind))
+    wrap = carrier.wrap_for(dialect)
+    return b"".join(map(wrap, encode(*arguments)))
