@@ -65,7 +65,7 @@ class Sending(ChatTestCase):
             (("-n", "carl", "x"), "say to whom and what"),
             (("-n", "carl", "-g", "wob", "a", "b"), "say to whom and what"),
             (("bob", "x"), "say who you are"),
-            (("-n", "carl", "bob", " "), "there is nothing in it"),
+            (("-n", "carl", "bob", " "), "the text is empty"),
             (("-n", "carl", "bob", "x" * 10_000), "9600"),
         ):
             done = self.chat("send", *arguments)
