@@ -1,4 +1,4 @@
-"""``chat``, also ``python -m chatd.client``: the daemon from a person's side."""
+"""``chat``, also ``python -m chatd.client``: the command line of the client."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from typing import Final
 
 from chatd.client import line_mode, scripts
 from chatd.client.language import _
-from chatd.client.link import Lost, Refused
-from chatd.client.options import Unclear, parse
-from chatd.client.render import clean
+from chatd.client.options import UsageError, parse
+from chatd.client.pending import Lost, Refused
+from chatd.client.render import sanitize
 
-NO_CONNECTION: Final = 1
-NO_SENSE: Final = 2
-REFUSED: Final = 3
-INTERRUPTED: Final = 130
+EXIT_NO_CONNECTION: Final = 1
+EXIT_USAGE: Final = 2
+EXIT_REFUSED: Final = 3
+EXIT_INTERRUPTED: Final = 130
 
 
 async def talk(options: Namespace) -> None:
-    """Talk on the whole terminal, or line by line. Raises `Unclear`, `Refused` and `Lost`."""
+    """Talk on the whole terminal, or line by line. Raises `UsageError`, `Refused` and `Lost`."""
     if options.plain:
         await line_mode.talk(options)
         return
     terminal = all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
     if not terminal or os.environ.get("TERM") == "dumb":
-        raise Unclear(_("this is no terminal: chat --plain works with lines"))
+        raise UsageError(_("this is no terminal: chat --plain works with lines"))
     try:
-        from chatd.client import screen  # an extra, which nothing else needs
+        from chatd.client import fullscreen  # an extra, which nothing else needs
     except ModuleNotFoundError:
-        raise Unclear(
+        raise UsageError(
             _("the screen needs Textual: {command}, or use chat --plain").format(
                 command="pip install 'chatd[client]'"
             )
         ) from None
-    await screen.talk(options)
+    await fullscreen.talk(options)
 
 
 COMMANDS: Final = {"send": scripts.send, "tail": scripts.tail, "talk": talk}
@@ -52,18 +52,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = parse([_readable(one) for one in (sys.argv[1:] if arguments is None else arguments)])
         asyncio.run(COMMANDS[options.command](options))
-    except Unclear as unclear:
-        return _say(str(unclear), NO_SENSE)
+    except UsageError as unclear:
+        return _say(str(unclear), EXIT_USAGE)
     except Lost as lost:
-        return _say(str(lost), NO_CONNECTION)
+        return _say(str(lost), EXIT_NO_CONNECTION)
     except Refused as refused:
-        return _say(f"{refused.code}: {refused}", REFUSED)
-    except scripts.Unread as unread:
+        return _say(f"{refused.code}: {refused}", EXIT_REFUSED)
+    except scripts.OutputClosed as unread:
         return (
-            _say(_("can't write: {why}").format(why=unread), NO_CONNECTION) if str(unread) else NO_CONNECTION
+            _say(_("can't write: {why}").format(why=unread), EXIT_NO_CONNECTION)
+            if str(unread)
+            else EXIT_NO_CONNECTION
         )
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return EXIT_INTERRUPTED
     return 0
 
 
@@ -77,7 +79,7 @@ def _readable(argument: str) -> str:
 
 
 def _say(why: str, code: int) -> int:
-    sys.stderr.write(clean(f"chat: {why}\n"))
+    sys.stderr.write(sanitize(f"chat: {why}\n"))
     return code
 
 

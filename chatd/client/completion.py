@@ -7,11 +7,11 @@ from typing import Final
 
 from chatd.client.language import _
 from chatd.client.render import SEND_IMAGE
-from chatd.client.typed import IMAGE
+from chatd.client.typed import IMAGE_WORD
 from chatd.core.declarations import Declaration
 from chatd.core.typed import SLASHES, WORDS
 
-_COMMANDS: Final = sorted([f"/{word} " for word in (*SLASHES, IMAGE)])
+_COMMANDS: Final = sorted([f"/{word} " for word in (*SLASHES, IMAGE_WORD)])
 _WORDS: Final = sorted(f"{word};" for word in WORDS)
 
 
@@ -37,7 +37,7 @@ def usage(typed: str) -> str:
     """How the command that is being typed goes on, and what it is for; empty without one."""
     word, space, _rest = typed.partition(" ")
     row, separator, _fields = _command(typed)
-    if space and word.lower() == f"/{IMAGE}":
+    if space and word.lower() == f"/{IMAGE_WORD}":
         shown, help = SEND_IMAGE
     elif row is not None:
         shown, help = (row.slash_usage_in(_) if separator == " " else row.usage), row.help

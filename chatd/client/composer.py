@@ -1,4 +1,4 @@
-"""Where one types."""
+"""The input box of the screen."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from textual.message import Message
 from textual.widgets import TextArea
 
 from chatd.client.completion import completions, usage
-from chatd.client.keys import obey
-from chatd.client.render import clean
+from chatd.client.keys import run_binding
+from chatd.client.render import sanitize
 
-REMEMBERED: Final = 200
-"""What was typed, that can be had again."""
+HISTORY_SIZE: Final = 200
+"""The most earlier inputs that the Up key brings back."""
 
 
-class Writer(Protocol):
-    """Who uses a composer."""
+class ComposerOwner(Protocol):
+    """The user of a composer."""
 
     def offers(self) -> tuple[Iterable[str], Iterable[str]]:
-        """The nicks and the groups that may be meant."""
+        """The nicks and the group names that Tab offers."""
 
     def take(self, text: str) -> bool:
-        """``text`` is finished; whether it makes sense."""
+        """Run the input ``text``; False if it is malformed."""
 
 
 class Composer(TextArea):
-    """A message in the making: Enter sends it, Tab completes it, Up and Down bring back earlier ones.
+    """The input box: Enter sends the input, Tab completes it, Up and Down bring back earlier inputs.
 
-    What is pasted is one message, however many lines it has; Ctrl-J begins a new line. What makes no sense
-    stays, to be mended.
+    A pasted text is one message, however many lines it has; Ctrl-J begins a new line. A malformed command
+    stays in the box, so that the user can correct it.
     """
 
     DEFAULT_CSS = """
@@ -46,16 +46,16 @@ class Composer(TextArea):
     """
 
     class Hinted(Message):
-        """What can be said of what is being typed; empty when nothing."""
+        """A hint about the current input: the usage of its command, or completions. It may be empty."""
 
         def __init__(self, hint: str) -> None:
             super().__init__()
             self.hint = hint
 
-    def __init__(self, writer: Writer, id: str) -> None:
+    def __init__(self, owner: ComposerOwner, id: str) -> None:
         super().__init__(id=id, compact=True, highlight_cursor_line=False)
-        self._writer = writer
-        self._typed: deque[str] = deque(maxlen=REMEMBERED)
+        self._owner = owner
+        self._typed: deque[str] = deque(maxlen=HISTORY_SIZE)
         self._back = 0
         self._cycle: list[str] = []
 
@@ -74,27 +74,27 @@ class Composer(TextArea):
             event.prevent_default()
             act()
         else:
-            await obey(self, event)
+            await run_binding(self, event)
 
     async def _on_paste(self, event: events.Paste) -> None:
         event.stop()
         event.prevent_default()
-        pasted = clean(event.text.replace("\r\n", "\n").replace("\r", "\n")).rstrip("\n")
+        pasted = sanitize(event.text.replace("\r\n", "\n").replace("\r", "\n")).rstrip("\n")
         self._cycle = []
         self.replace(pasted, *self.selection, maintain_selection_offset=False)
 
     def on_text_area_changed(self) -> None:
-        """Say how the command goes on, and keep where one types in sight."""
+        """Post the usage of the command, and keep the cursor visible."""
         self.scroll_cursor_visible()
         if not self._cycle:
             self.post_message(self.Hinted(usage(self.text)))
 
     def on_resize(self) -> None:
-        """The same, however the lines break now."""
+        """Keep the cursor visible when lines wrap differently."""
         self.call_after_refresh(self.scroll_cursor_visible)
 
     def _submit(self) -> None:
-        if not self.text.strip() or not self._writer.take(self.text):
+        if not self.text.strip() or not self._owner.take(self.text):
             return
         if not self._typed or self._typed[-1] != self.text:
             self._typed.append(self.text)
@@ -105,10 +105,10 @@ class Composer(TextArea):
         self.replace("\n", *self.selection, maintain_selection_offset=False)
 
     def _complete(self) -> None:
-        """Complete the word before the cursor; the next Tab offers the next word that it may be."""
+        """Complete the word before the cursor; each further Tab offers the next completion."""
         if not self._cycle:
             head, tail = self._around_cursor()
-            start, words = completions(head, *self._writer.offers())
+            start, words = completions(head, *self._owner.offers())
             if not words:
                 return
             self._cycle = [head[:start] + word + tail for word in words]

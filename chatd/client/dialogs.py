@@ -1,4 +1,4 @@
-"""What is asked before one is in the chat, and in it: who one is, and which room to go into."""
+"""The dialogs: the nick to log in with, and the room to join."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from textual.widgets import Input, Label, OptionList
 from textual.widgets.option_list import Option
 
 from chatd.client.codec import LOBBY, Group
-from chatd.client.keys import Line
+from chatd.client.keys import LineInput
 from chatd.client.language import _
-from chatd.client.render import counted, note, where
+from chatd.client.render import member_count, one_line, place_label
 
 
 class Choice(OptionList):
-    """A list to choose from, whatever room there is; Textual's turns pages only of what it can draw."""
+    """A list of options; unlike Textual's, its page keys work when the list has no height."""
 
     def action_page_up(self) -> None:
-        """Move up by as much as can be seen."""
+        """Move up by the visible height."""
         if self.scrollable_content_region:
             super().action_page_up()
 
     def action_page_down(self) -> None:
-        """Move down by as much as can be seen."""
+        """Move down by the visible height."""
         if self.scrollable_content_region:
             super().action_page_down()
 
@@ -38,11 +38,11 @@ class Choice(OptionList):
 Answer = TypeVar("Answer")
 
 
-class Question(ModalScreen[Answer]):
-    """A question in front of the chat, which is answered once."""
+class Dialog(ModalScreen[Answer]):
+    """A dialog in front of the chat, which is answered once."""
 
     DEFAULT_CSS = """
-    Question {
+    Dialog {
         align: center middle;
         & > Vertical {
             width: 60;
@@ -84,7 +84,7 @@ class Question(ModalScreen[Answer]):
                 height: 1;
             }
         }
-        &.-low Line {
+        &.-low LineInput {
             dock: bottom;
         }
         &.-flat Label {
@@ -94,12 +94,12 @@ class Question(ModalScreen[Answer]):
     """
 
     def dismiss(self, result: Answer | None = None) -> AwaitComplete:
-        """Take ``result`` for the answer, unless there was one: Enter may come twice at once."""
+        """Close with ``result``, unless the dialog is closed already: Enter may arrive twice at once."""
         return super().dismiss(result) if self.is_current else AwaitComplete.nothing()
 
 
-class ConnectDialog(Question[str]):
-    """Asks for a nick; the answer is that nick. ``why`` says what was wrong with the last one."""
+class ConnectDialog(Dialog[str]):
+    """Asks for a nick, which is the answer. ``why`` says why the last nick was refused."""
 
     def __init__(self, address: str, nick: str = "", why: str = "") -> None:
         super().__init__()
@@ -108,7 +108,7 @@ class ConnectDialog(Question[str]):
         self._why = why
 
     def compose(self) -> ComposeResult:
-        """See `Screen.compose`."""
+        """The widgets, from top to bottom."""
         with Vertical():
             yield Label(
                 _("Who are you? The daemon is at {address}.").format(address=self._address),
@@ -116,20 +116,20 @@ class ConnectDialog(Question[str]):
                 markup=False,
             )
             if self._why:
-                yield Label(note(self._why), id="why", markup=False)
-            yield Line(self._nick, placeholder=_("nick"), compact=True)
+                yield Label(one_line(self._why), id="why", markup=False)
+            yield LineInput(self._nick, placeholder=_("nick"), compact=True)
 
     @on(Input.Submitted)
     def answered(self, event: Input.Submitted) -> None:
-        """Go in, with a nick."""
+        """Close with the nick that was entered, if any."""
         if event.value.strip():
             self.dismiss(event.value.strip())
 
 
-class Rooms(Question[str | None]):
-    """Lists the rooms; the answer is what one could have typed to go into one, or nothing for the lobby.
+class RoomsDialog(Dialog[str | None]):
+    """Lists the rooms. The answer is the command that joins or creates the chosen one, None for the lobby.
 
-    Escape stays where one is, which is an empty text.
+    Escape leaves the user in the current place; the answer is then an empty text.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss('')", priority=True)]
@@ -139,7 +139,7 @@ class Rooms(Question[str | None]):
         self._groups = groups
 
     def compose(self) -> ComposeResult:
-        """See `Screen.compose`."""
+        """The widgets, from top to bottom."""
         with Vertical():
             yield Label(
                 _("Join a room, or name a new one. Tab goes from one to the other."),
@@ -147,13 +147,14 @@ class Rooms(Question[str | None]):
                 markup=False,
             )
             yield Choice(
-                Option(Content(where(LOBBY))), *(Option(Content(_described(group))) for group in self._groups)
+                Option(Content(place_label(LOBBY))),
+                *(Option(Content(_described(group))) for group in self._groups),
             )
-            yield Line(placeholder=_("new room: NAME, or NAME private"), compact=True)
+            yield LineInput(placeholder=_("new room: NAME, or NAME private"), compact=True)
 
     @on(OptionList.OptionSelected)
     def chosen(self, event: OptionList.OptionSelected) -> None:
-        """Go there."""
+        """Close with the command that joins the chosen room."""
         if event.option_index:
             self.dismiss(f"/join {self._groups[event.option_index - 1].group}")
         else:
@@ -161,7 +162,7 @@ class Rooms(Question[str | None]):
 
     @on(Input.Submitted)
     def named(self, event: Input.Submitted) -> None:
-        """Create it."""
+        """Close with the command that creates the named room."""
         if event.value.strip():
             self.dismiss(f"/create {event.value.strip()}")
 
@@ -169,5 +170,5 @@ class Rooms(Question[str | None]):
 def _described(group: Group) -> str:
     """``wob  2, private, invited: the weather``"""
     private = _("private") if group.visibility == "private" else ""
-    remarks = filter(None, (counted(group), private, _(group.role) if group.role else ""))
-    return note(f"{group.group}  {', '.join(remarks)}" + (f": {group.topic}" if group.topic else ""))
+    remarks = filter(None, (member_count(group), private, _(group.role) if group.role else ""))
+    return one_line(f"{group.group}  {', '.join(remarks)}" + (f": {group.topic}" if group.topic else ""))

@@ -13,58 +13,58 @@ from typing import Final
 from chatd.client.language import _, system
 from chatd.core.limits import Limits
 
-NARROWEST: Final = 8
-"""Columns that an image has at least, on however small a screen."""
+MIN_COLUMNS: Final = 8
+"""The least width of an image, on any screen."""
 
-RATIO: Final = 2.2
-"""How much higher than wide a character is, about."""
+CHARACTER_ASPECT: Final = 2.2
+"""The height of a character divided by its width, roughly."""
 
-SIDE: Final = 1024
-"""Pixels that are looked at, across and down: more than there are characters, and soon reckoned with."""
-
-
-class NoImage(Exception):
-    """It can't be sent; the text says why."""
+MAX_PIXELS: Final = 1024
+"""A picture is first scaled down to this width and height: more pixels than characters."""
 
 
-def art(path: str, columns: int) -> str:
-    """The picture at ``path``, at most ``columns`` wide and no larger than a daemon takes by default.
+class ImageError(Exception):
+    """The image can't be sent; the text says why."""
 
-    It reads and reckons, so it belongs in a thread. Raises `NoImage`.
+
+def ascii_art(path: str, columns: int) -> str:
+    """The picture at ``path`` as characters, at most ``columns`` wide and within a daemon's default limit.
+
+    It blocks, so it belongs in a thread. Raises `ImageError`.
     """
     try:
         from ascii_magic import AsciiArt  # an extra, and slow to load
         from PIL import Image, ImageOps, UnidentifiedImageError
     except ImportError:
-        raise NoImage(
+        raise ImageError(
             _("images need ascii-magic: {command}").format(command="pip install 'chatd[images]'")
         ) from None
     try:
         file = Path(path).expanduser()
         if file.exists() and not file.is_file():
-            raise NoImage(_said(path, _("it is no file")))
+            raise ImageError(_said(path, _("it is no file")))
         with warnings.catch_warnings():
             # Pillow only warns of a picture that takes more memory than any picture should.
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(file) as picture:
-                picture.thumbnail((SIDE, SIDE))
+                picture.thumbnail((MAX_PIXELS, MAX_PIXELS))
                 upright = ImageOps.exif_transpose(picture).convert("RGBA")
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-        raise NoImage(_said(path, _("it is too large"))) from None
+        raise ImageError(_said(path, _("it is too large"))) from None
     except RuntimeError as unknown:  # ~nobody
-        raise NoImage(_said(path, str(unknown))) from None
+        raise ImageError(_said(path, str(unknown))) from None
     except UnidentifiedImageError:
-        raise NoImage(_said(path, _("it is no picture"))) from None
+        raise ImageError(_said(path, _("it is no picture"))) from None
     except (OSError, ValueError, SyntaxError) as error:  # all of which Pillow raises for broken files
         why = (isinstance(error, OSError) and error.strerror and system(error)) or _("it is damaged")
-        raise NoImage(_said(path, why)) from None
-    width = min(max(columns, NARROWEST), _most_columns(*upright.size))
-    if width * upright.height < upright.width * RATIO:
-        raise NoImage(_said(path, _("it is too thin")))
+        raise ImageError(_said(path, why)) from None
+    width = min(max(columns, MIN_COLUMNS), _most_columns(*upright.size))
+    if width * upright.height < upright.width * CHARACTER_ASPECT:
+        raise ImageError(_said(path, _("it is too thin")))
     opaque = Image.new("RGBA", upright.size, "black")
     opaque.alpha_composite(upright)
     drawn: str = AsciiArt.from_pillow_image(opaque.convert("RGB")).to_ascii(
-        columns=width, width_ratio=RATIO, monochrome=True
+        columns=width, width_ratio=CHARACTER_ASPECT, monochrome=True
     )
     lines = [line.rstrip() for line in drawn.split("\n")]
     return "\n".join(lines).rstrip() or "."  # which is as good as blank, as no message may be
@@ -75,5 +75,5 @@ def _said(path: str, why: str) -> str:
 
 
 def _most_columns(width: int, height: int) -> int:
-    """Columns of a picture whose characters and line ends stay below the limit."""
-    return int(math.sqrt(Limits().image * RATIO * width / height)) - 1
+    """The widest picture whose characters and line ends stay below the limit, in columns."""
+    return int(math.sqrt(Limits().image * CHARACTER_ASPECT * width / height)) - 1

@@ -1,4 +1,4 @@
-"""Keys, obeyed in the order in which they were pressed."""
+"""Runs key bindings in the order in which the keys were pressed."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 
-async def obey(widget: Widget, event: events.Key) -> None:
-    """Do at once what is bound to a key that ``widget`` got.
+async def run_binding(widget: Widget, event: events.Key) -> None:
+    """Run the action bound to a key of ``widget`` at once.
 
-    Textual itself lets it go up to the app and come back, and obeys it after letters that were typed behind:
-    where many keys come at once, as over a slow line, ``hellp``, Backspace, ``o`` would end as ``hellp``.
+    Textual passes the event up to the app and runs the action only after letters that were typed later. When
+    many keys arrive at once, as over a slow line, ``hellp``, Backspace, ``o`` would end as ``hellp``.
     """
     bound = widget.screen.active_bindings.get(event.key)
     if bound is not None and await widget.app.run_action(bound.binding.action, bound.node):
@@ -19,8 +19,8 @@ async def obey(widget: Widget, event: events.Key) -> None:
         event.prevent_default()
 
 
-class Line(Input):
-    """One line to write in."""
+class LineInput(Input):
+    """An input of one line."""
 
     async def _on_key(self, event: events.Key) -> None:
-        await obey(self, event)
+        await run_binding(self, event)

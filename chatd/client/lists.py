@@ -1,4 +1,4 @@
-"""The lists beside a conversation: which others there are, and who is in it."""
+"""The lists beside a conversation: the other conversations, and the users in this one."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from textual.widgets.option_list import Option
 
 from chatd.client.codec import Member, Place
 from chatd.client.memory import Conversation, Memory
-from chatd.client.render import note, where
+from chatd.client.render import one_line, place_label
 from chatd.client.scrollback import readable
 
-MARKS: Final = {"owner": " ★", "operator": " +"}
+ROLE_MARKS: Final = {"owner": " ★", "operator": " +"}
 
 
 class PlaceOption(Option):
-    """A line that stands for ``place``."""
+    """A line of the list, which leads to ``place``."""
 
     def __init__(self, place: Place, line: Content) -> None:
         super().__init__(line)
@@ -27,7 +27,7 @@ class PlaceOption(Option):
 
 
 class PlaceList(OptionList):
-    """A list of which each line stands for a place to go to."""
+    """A list whose lines lead to places."""
 
     DEFAULT_CSS = """
     PlaceList, PlaceList:focus {
@@ -40,10 +40,10 @@ class PlaceList(OptionList):
     }
     """
 
-    FOCUS_ON_CLICK = False  # or what is typed after a click beside the lines would be for nobody
+    FOCUS_ON_CLICK = False  # a click beside the lines would otherwise take the focus from the input box
 
     class Chosen(Message):
-        """Go to ``place``."""
+        """The user chose ``place``."""
 
         def __init__(self, place: Place) -> None:
             super().__init__()
@@ -55,7 +55,7 @@ class PlaceList(OptionList):
         self._shown: list[tuple[Place, Content]] = []
 
     def fill(self, lines: list[tuple[Place, Content]]) -> None:
-        """Show these, unless they are there already."""
+        """Replace the lines, if they differ."""
         if _drawn(lines) == _drawn(self._shown):
             return
         at = self.highlighted
@@ -72,39 +72,39 @@ class PlaceList(OptionList):
         self.post_message(self.Chosen(event.option.place))
 
 
-class Places(PlaceList):
-    """The conversations, with how much in each is unread."""
+class ConversationList(PlaceList):
+    """The conversations, each with its count of unread messages."""
 
     def draw(self) -> None:
-        """Show them as they are now."""
+        """Draw the list from the memory."""
         places = self._memory.places()
         self.fill([(one.place, self._line(one)) for one in places])
         if not self.has_focus:
             self.highlighted = places.index(self._memory.shown)
 
     def _line(self, conversation: Conversation) -> Content:
-        name = note(where(conversation.place))
+        name = one_line(place_label(conversation.place))
         unread = conversation.unread
         return Content.styled(f"{name} {unread}", "bold") if unread else Content(name)
 
 
-class People(PlaceList):
-    """Who is in the conversation, and whether they are connected; to choose one is to talk to them alone."""
+class PeopleList(PlaceList):
+    """The users in the conversation and their presence; choosing one opens a direct conversation."""
 
     def draw(self) -> None:
-        """Show them as they are now."""
+        """Draw the list from the memory."""
         self.fill([(Place("direct", member.name), self._line(member)) for member in self._memory.people()])
 
     def _line(self, member: Member) -> Content:
         colour = self._memory.colours.get(member.name)
-        name = note(member.name)
+        name = one_line(member.name)
         return Content.assemble(
             "● " if member.online else "○ ",
             (name, readable(colour, self.background_colors[1])) if colour else name,
-            MARKS.get(member.role, ""),
+            ROLE_MARKS.get(member.role, ""),
         )
 
 
 def _drawn(lines: list[tuple[Place, Content]]) -> list[tuple[Place, str]]:
-    """What `Content` alone does not compare: its colours."""
+    """The lines with their colours, which `Content` does not compare."""
     return [(place, line.markup) for place, line in lines]

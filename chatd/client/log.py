@@ -1,4 +1,4 @@
-"""The log of the conversation that the client keeps for its user.
+"""The conversation log that the client keeps for its user.
 
 Source: seed tp6-chat-room, "Logs".
 """
@@ -12,15 +12,15 @@ from pathlib import Path
 
 from chatd.client import codec
 from chatd.client.language import _, system
-from chatd.client.options import Unclear, default_log
-from chatd.client.render import INDENT, announced, clean, local, note, speaker, where
+from chatd.client.options import UsageError, default_log
+from chatd.client.render import INDENT, describe_event, local, one_line, place_label, sanitize, speaker_label
 
 
 class Log:
-    """A file to which everything that is heard is added, a line each: when, where, who and what.
+    """A file with a line for each message and event: time, place, sender and text.
 
-    Nobody else may read it, unless it was there and they could. Moved away, as logs are when they have grown,
-    it is begun anew. Raises `Unclear` when it can't be written.
+    A new file is readable by its owner only. When the file is moved away, as log rotation does, a new one is
+    created. Raises `UsageError` when it can't be written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -28,20 +28,20 @@ class Log:
         try:
             self._file: FileIO | None = _opened(path)
         except OSError as error:
-            raise Unclear(
+            raise UsageError(
                 _("can't write the log {path}: {why}").format(path=path, why=system(error))
             ) from None
 
     def heard(self, news: codec.News, nick: str) -> str | None:
-        """Add it, as ``nick`` reads it; what the user has to be told, if that fails, which ends the log."""
+        """Log ``news`` as ``nick`` reads it. A failure ends the log; its message for the user is returned."""
         if isinstance(news, codec.Event):
-            return self._add(news.ts, f"* {announced(news)}")
+            return self._add(news.ts, f"* {describe_event(news)}")
         if isinstance(news, codec.Notice):
-            return self._add(news.ts, f"* {note(news.text)}")
+            return self._add(news.ts, f"* {one_line(news.text)}")
         return self._said(news, news.place(nick), nick)
 
     def caught_up(self, page: codec.Welcoming, nick: str) -> str | None:
-        """Add what was missed. The rest comes at every start, heard before or not."""
+        """Log the missed messages. The others on the page come at every login, logged before or not."""
         if not isinstance(page, codec.Page):
             return None
         troubles = [self._said(item, page.place, nick) for item in page.messages if page.missed(item)]
@@ -53,15 +53,15 @@ class Log:
             self._file.close()
 
     def _said(self, said: codec.Said | codec.Item, place: codec.Place, nick: str) -> str | None:
-        head = note(f"{where(place)} {speaker(said.nick, nick)}")
+        head = one_line(f"{place_label(place)} {speaker_label(said.nick, nick)}")
         end = f"\n{INDENT}" if said.kind == "image" else " "
-        text = clean(said.msg).replace("\n", f"\n{INDENT}")
+        text = sanitize(said.msg).replace("\n", f"\n{INDENT}")
         return self._add(said.ts, f"{head}{end}{text}")
 
     def _add(self, at: datetime, text: str) -> str | None:
         if self._file is None:
             return None
-        line = clean(f"{local(at):%Y-%m-%d %H:%M:%S%z} {text}\n").encode()
+        line = sanitize(f"{local(at):%Y-%m-%d %H:%M:%S%z} {text}\n").encode()
         try:
             if _moved(self._path, self._file):
                 self._file.close()
@@ -77,12 +77,12 @@ class Log:
         return None
 
 
-def kept(log: str) -> Log:
-    """The log in the file of that name, or else in the user's state folder. Raises `Unclear`."""
+def open_log(log: str) -> Log:
+    """Open the log at this path, or else in the user's state folder. Raises `UsageError`."""
     try:
         return Log(Path(log or default_log()).expanduser())
     except RuntimeError as unknown:  # ~nobody, or nobody's home
-        raise Unclear(
+        raise UsageError(
             _("can't write the log {path}: {why}").format(path=log or default_log(), why=unknown)
         ) from None
 
@@ -101,7 +101,7 @@ def _moved(path: Path, file: FileIO) -> bool:
 
 
 def _torn(file: FileIO) -> bool:
-    """Whether it ends within a line, as a full disk leaves it."""
+    """Whether the file ends within a line, as after a full disk."""
     size = os.fstat(file.fileno()).st_size
     return size > 0 and os.pread(file.fileno(), 1, size - 1) != b"\n"
 

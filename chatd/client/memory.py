@@ -1,4 +1,4 @@
-"""What a person sees of the chat, kept within bounds: conversations, who is there, in which colours."""
+"""The part of the chat that the client keeps in memory: conversations, users and colours."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import msgspec
 
 from chatd.client import codec
 from chatd.client.codec import LOBBY, Item, Place, Said
-from chatd.client.render import announced, clean
+from chatd.client.render import describe_event, sanitize
 
 WINDOW: Final = 1_000
-"""Entries of a conversation that are kept; the daemon has all."""
+"""The most entries of a conversation that are kept; the daemon has all."""
 
 IDLE_WINDOW: Final = 100
-"""The same of a conversation that nobody looks at."""
+"""The most entries of a conversation that is not on the screen."""
 
 Kind = Literal["message", "image", "announcement", "answer", "trouble"]
 
@@ -35,9 +35,13 @@ class Entry(msgspec.Struct, frozen=True, eq=False):
 
 
 def entry_of(said: Said | Item) -> Entry:
-    """A message, clean."""
+    """The entry for a message, sanitized."""
     return Entry(
-        said.ts, clean(said.msg), "image" if said.kind == "image" else "message", clean(said.nick), said.id
+        said.ts,
+        sanitize(said.msg),
+        "image" if said.kind == "image" else "message",
+        sanitize(said.nick),
+        said.id,
     )
 
 
@@ -107,7 +111,7 @@ class Conversation:
         self._cut_front()
 
     def idle(self) -> None:
-        """Nobody looks at it: keep less, and its end rather than a part further back."""
+        """The conversation left the screen: keep fewer entries, and only its end."""
         self.window = IDLE_WINDOW
         if self.newer:
             self.begin_anew()
@@ -141,7 +145,7 @@ class Memory:
 
     @property
     def shown(self) -> Conversation:
-        """The conversation that one looks at."""
+        """The conversation on the screen."""
         return self.conversation(self.here)
 
     def conversation(self, place: Place) -> Conversation:
@@ -152,7 +156,7 @@ class Memory:
         return found
 
     def go(self, place: Place) -> None:
-        """Look at ``place``."""
+        """Show the conversation at ``place``."""
         if place.key != self.here.key:
             self.shown.idle()
             self._members = []
@@ -162,19 +166,19 @@ class Memory:
         conversation.unread = 0
 
     def forget(self, place: Place) -> None:
-        """One left it."""
+        """Drop the conversation; the user left it."""
         if place.key == self.here.key:
             self.go(LOBBY)
         self.conversations.pop(place.key, None)
 
     def welcomed(self, welcome: codec.Welcome) -> None:
-        """The daemon knows us."""
+        """The daemon accepted the login."""
         self.welcome = True
         self.nick = welcome.user.nick
         self.colours[self.nick] = welcome.user.colour
 
     def heard(self, news: codec.News, at_end: bool) -> None:
-        """Put it where it belongs; ``at_end`` says whether the end of what is shown can be seen."""
+        """Store ``news``; ``at_end`` says whether the end of the shown conversation is visible."""
         if isinstance(news, codec.Notice):
             self.tell(news.text, "announcement", news.ts)
             return
@@ -191,11 +195,11 @@ class Memory:
             self._happened(news)
 
     def met_on(self, page: codec.Page) -> None:
-        """Whoever speaks on a page has a colour, too."""
+        """Learn the colours of the senders on a page."""
         self.colours.update((item.nick, item.colour) for item in page.messages if item.colour)
 
     def caught_up(self, page: codec.Welcoming) -> None:
-        """What was said before one came, and how much of it is unread."""
+        """Store earlier messages, and count the unread ones."""
         if isinstance(page, codec.Conversations):
             for one in page.conversations:
                 self.conversation(one.place).unread += one.unread
@@ -220,7 +224,7 @@ class Memory:
         self.online |= {member.name for member in members if member.online}
 
     def people(self) -> list[codec.Member]:
-        """Who is in the conversation that is shown, and whether they are connected."""
+        """The users in the shown conversation, and whether they are connected."""
         here = self.here
         if here.kind == "group":
             found = [(member.name, member.role) for member in self._members]
@@ -229,12 +233,18 @@ class Memory:
             found = [(nick, "") for nick in sorted(nicks, key=str.casefold)]
         return [codec.Member(nick, role, nick in self.online) for nick, role in found]
 
+    def known_names(self) -> tuple[set[str], set[str]]:
+        """The nicks and the group names that the user may want to type."""
+        nicks = self.online | {member.name for member in self.people()}
+        places = [conversation.place for conversation in self.conversations.values()]
+        return nicks, self.rooms | {place.name for place in places if place.kind == "group"}
+
     def tell(self, text: str, kind: Kind, at: datetime) -> None:
-        """The client's own words, where the user looks."""
-        self.shown.add(Entry(at, clean(text), kind))
+        """Add a line of the client's own to the shown conversation."""
+        self.shown.add(Entry(at, sanitize(text), kind))
 
     def _happened(self, event: codec.Event) -> None:
-        entry = Entry(event.ts, announced(event), id=event.id)
+        entry = Entry(event.ts, describe_event(event), id=event.id)
         if not event.group:
             (self.online.add if event.event == "arrived" else self.online.discard)(event.actor)
             self.conversation(LOBBY).add(entry)

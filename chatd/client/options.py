@@ -1,4 +1,4 @@
-"""What ``chat`` is told: on its command line, or else in a file of ``KEY=VALUE`` lines."""
+"""The options of ``chat``: from the command line, or else from a file of ``KEY=VALUE`` lines."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from chatd import __version__
+from chatd.client.connection import Address
 from chatd.client.language import _, bind, system
-from chatd.client.link import Address
 
 DEFAULTS: Final = {
     "address": "127.0.0.1",
@@ -22,7 +22,7 @@ DEFAULTS: Final = {
     "log": "",
     "plain": False,
 }
-"""What holds when nobody says otherwise."""
+"""The default of each option."""
 
 KEYS: Final = {
     "HOST": "address",
@@ -32,7 +32,7 @@ KEYS: Final = {
     "CAFILE": "cafile",
     "LOG": "log",
 }
-"""What the file may say, and which option it stands for."""
+"""The keys of the file, and the option that each sets."""
 
 _YES: Final = {
     "yes": True,
@@ -46,8 +46,8 @@ _YES: Final = {
 }
 
 
-class Unclear(Exception):
-    """What was asked for can't be done as it was said; the text says why."""
+class UsageError(Exception):
+    """The request can't be carried out as it was given; the text says why."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -159,7 +159,7 @@ _TAKES: Final = {"port": _port, "tls": _yes}
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """What the command line and the file say, the former first. Raises `Unclear`, and `SystemExit`."""
+    """The options; the command line overrides the file. Raises `UsageError`, and `SystemExit`."""
     said = vars(parser().parse_args(arguments))
     path = Path(os.path.expanduser(said.get("config", default_config())))
     filed = read(path) if "config" in said or path.exists() else {}
@@ -167,12 +167,12 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def read(path: Path) -> Mapping[str, object]:
-    """The options that a file gives, by their names. Raises `Unclear`."""
+    """The options that a file gives, by their names. Raises `UsageError`."""
     try:
         lines = path.read_text("utf-8-sig").splitlines()  # some editors begin with a mark
     except (OSError, UnicodeDecodeError) as error:
         why = system(error) if isinstance(error, OSError) else _("it is no text")
-        raise Unclear(_("can't read {path}: {why}").format(path=path, why=why)) from None
+        raise UsageError(_("can't read {path}: {why}").format(path=path, why=why)) from None
     found: dict[str, object] = {}
     for number, line in enumerate(lines, 1):
         key, equals, value = (part.strip() for part in line.partition("="))
@@ -180,20 +180,20 @@ def read(path: Path) -> Mapping[str, object]:
             continue
         try:
             if not equals or key.upper() not in KEYS:
-                raise Unclear(
+                raise UsageError(
                     _("a line is KEY=VALUE, with one of {keys} for a key").format(keys=", ".join(KEYS))
                 )
             option = KEYS[key.upper()]
             found[option] = _TAKES.get(option, str)(value)
-        except (Unclear, argparse.ArgumentTypeError) as error:
-            raise Unclear(
+        except (UsageError, argparse.ArgumentTypeError) as error:
+            raise UsageError(
                 _("{path}, line {number}: {why}").format(path=path, number=number, why=error)
             ) from None
     return found
 
 
-def address(options: argparse.Namespace) -> Address:
-    """Where to connect. Raises `Unclear` when the certificates can't be read."""
+def server_address(options: argparse.Namespace) -> Address:
+    """The daemon's address. Raises `UsageError` when the certificates can't be read."""
     if not (options.tls or options.cafile):
         return Address(options.address, options.port)
     context = ssl.create_default_context()
@@ -201,7 +201,7 @@ def address(options: argparse.Namespace) -> Address:
         if options.cafile:
             context.load_verify_locations(os.path.expanduser(options.cafile))
     except OSError as error:
-        raise Unclear(
+        raise UsageError(
             _("can't read certificates from {path}: {why}").format(path=options.cafile, why=system(error))
         ) from None
     return Address(options.address, options.port, context)

@@ -1,4 +1,4 @@
-"""What is said and what happens, as lines for people; nothing in them can steer a terminal."""
+"""Messages, events and answers as lines of text; nothing in them can control a terminal."""
 
 from __future__ import annotations
 
@@ -36,22 +36,22 @@ INDENT: Final = "    "
 _CONTROL: Final = re.compile(f"[{STEERING}]")
 
 
-def clean(text: str) -> str:
-    """``text`` with what would move a cursor or turn the writing round made visible; tabs and lines stay."""
+def sanitize(text: str) -> str:
+    """``text`` with control and bidi characters replaced; tabs and newlines stay."""
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
 
 
-def note(text: str) -> str:
-    """``text`` clean and in one line, so that nobody else's words can look like a line of their own."""
-    return clean(text).replace("\n", "\N{REPLACEMENT CHARACTER}")
+def one_line(text: str) -> str:
+    """``text`` sanitized and in one line, so that a user's text can't imitate a line of the client."""
+    return sanitize(text).replace("\n", "\N{REPLACEMENT CHARACTER}")
 
 
-def escaped(text: str) -> str:
+def escape_json(text: str) -> str:
     """JSON ``text`` with the same characters, which are all in strings, written as escapes."""
     return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-def clock(at: datetime) -> str:
+def clock_time(at: datetime) -> str:
     """``[hh:mm]``, in the user's own time zone."""
     return f"[{local(at):%H:%M}]"
 
@@ -64,33 +64,33 @@ def local(at: datetime) -> datetime:
         return at
 
 
-def where(place: Place) -> str:
+def place_label(place: Place) -> str:
     """A conversation's name among others."""
     return _("lobby") if place == LOBBY else place.name if place.kind == "group" else f"@{place.name}"
 
 
-def speaker(nick: str, reader: str) -> str:
-    """Who said it, as its ``reader`` is told."""
+def speaker_label(nick: str, reader: str) -> str:
+    """The sender of a message, in the words for its ``reader``."""
     return _("You said:") if nick == reader else _("{nick} said:").format(nick=nick)
 
 
-def line(said: Said | Item, reader: str, place: Place | None = None) -> str:
-    """A message, with its ``place`` if that has to be told. What has several lines is indented."""
-    elsewhere = f"{where(place)} " if place is not None else ""
-    head = note(f"{clock(said.ts)} {elsewhere}{speaker(said.nick, reader)}")
-    text = clean(said.msg)
+def render_message(said: Said | Item, reader: str, place: Place | None = None) -> str:
+    """A message, with its ``place`` if that is given. Further lines are indented."""
+    elsewhere = f"{place_label(place)} " if place is not None else ""
+    head = one_line(f"{clock_time(said.ts)} {elsewhere}{speaker_label(said.nick, reader)}")
+    text = sanitize(said.msg)
     if said.kind == "image" or "\n" in text:
         return f"\n{INDENT}".join((head, *text.split("\n")))
     return f"{head} {text}"
 
 
-def happening(event: Event) -> str:
-    """When it happened, and what."""
-    return f"{clock(event.ts)} {announced(event)}"
+def render_event(event: Event) -> str:
+    """An event with its time."""
+    return f"{clock_time(event.ts)} {describe_event(event)}"
 
 
-def announced(event: Event) -> str:
-    """What happened, in a sentence."""
+def describe_event(event: Event) -> str:
+    """An event as a sentence."""
     sentence = _SENTENCES.get(event.event, "{actor}: {event}")
     if event.event == "left" and event.group:
         sentence = _("{actor} left {group}")
@@ -100,7 +100,7 @@ def announced(event: Event) -> str:
         actor=event.actor, event=event.event, group=event.group, subject=event.subject, topic=event.topic,
         visibility=_(event.visibility) if event.visibility else "",
     )  # fmt: skip
-    return note(told + (f" ({event.reason})" if event.reason else ""))
+    return one_line(told + (f" ({event.reason})" if event.reason else ""))
 
 
 _SENTENCES: Final = {
@@ -124,48 +124,48 @@ _WORDS: Final = (
 """What the daemon calls things, which is translated by the name that it gives."""
 
 
-def answered(answer: Answer, reader: str) -> list[str]:
-    """A list or a page, as lines; none for what needs no words."""
+def render_answer(answer: Answer, reader: str) -> list[str]:
+    """An answer as lines; an ack has none."""
     if isinstance(answer, Clients | Members | Groups | Conversations) and answer.more:
         more = _("there is more behind these {count}").format(count=len(answer.listed))
-        return [*answered(msgspec.structs.replace(answer, more=False), reader), more]
+        return [*render_answer(msgspec.structs.replace(answer, more=False), reader), more]
     if isinstance(answer, Clients):
-        return [note(_("connected: {nicks}").format(nicks=", ".join(answer.clients)))]
+        return [one_line(_("connected: {nicks}").format(nicks=", ".join(answer.clients)))]
     if isinstance(answer, Members):
         members = (
             _remarked(member.name, _(member.role), "" if member.online else _("away"))
             for member in answer.members
         )
-        return [note(f"{answer.group}: {', '.join(members)}")]
+        return [one_line(f"{answer.group}: {', '.join(members)}")]
     if isinstance(answer, Groups):
         return [
-            note(
-                _remarked(group.group, _(group.visibility), counted(group))
+            one_line(
+                _remarked(group.group, _(group.visibility), member_count(group))
                 + (f": {group.topic}" if group.topic else "")
             )
             for group in answer.groups
         ] or [_("there is no group yet")]
     if isinstance(answer, Page):
-        return [line(item, reader, answer.place) for item in answer.messages]
+        return [render_message(item, reader, answer.place) for item in answer.messages]
     if isinstance(answer, Conversations):
-        return [unread(one.place, one.unread) for one in answer.conversations]
+        return [render_unread(one.place, one.unread) for one in answer.conversations]
     if isinstance(answer, Notice):
-        return [note(text) for text in answer.text.split("\n")]
+        return [one_line(text) for text in answer.text.split("\n")]
     if isinstance(answer, States):
-        return [happening(event) for event in answer.happened]
+        return [render_event(event) for event in answer.happened]
     if isinstance(answer, Help):
         usages = [*((row.slash_usage_in(_), row.help) for row in COMMANDS.values() if row.slash), SEND_IMAGE]
         return [_("{usage}: {help}").format(usage=usage, help=_(help)) for usage, help in usages]
     return []
 
 
-def unread(place: Place, count: int) -> str:
-    """How much of a conversation is unread."""
-    return note(_("{place}: {count} unread").format(place=where(place), count=count))
+def render_unread(place: Place, count: int) -> str:
+    """The count of unread messages of a conversation."""
+    return one_line(_("{place}: {count} unread").format(place=place_label(place), count=count))
 
 
-def counted(group: Group) -> str:
-    """How many members a group has, if that is known."""
+def member_count(group: Group) -> str:
+    """The number of members of a group; empty if unknown."""
     return "" if group.members is None else str(group.members)
 
 

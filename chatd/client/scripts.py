@@ -1,4 +1,4 @@
-"""``chat send`` and ``chat tail``: one thing said, or all that is said, for scripts."""
+"""``chat send`` and ``chat tail``: send one message, or print all messages, for scripts."""
 
 from __future__ import annotations
 
@@ -13,81 +13,82 @@ import msgspec
 
 from chatd.client import codec
 from chatd.client.codec import LOBBY, Place
-from chatd.client.coursework import REMARK
+from chatd.client.coursework_session import CourseworkWarning
 from chatd.client.language import _, explained, system
-from chatd.client.link import Link, Refused
-from chatd.client.options import Unclear, address
-from chatd.client.render import clean, escaped, line
-from chatd.client.typed import said
+from chatd.client.link import Link
+from chatd.client.options import UsageError, server_address
+from chatd.client.pending import Refused
+from chatd.client.render import escape_json, render_message, sanitize
+from chatd.client.typed import message_command
 from chatd.core import commands as c
 from chatd.core.names import BadName, parse_nick
 from chatd.core.refusals import Refusal
 
 
-class Unread(Exception):
-    """Nobody gets our output any more; the text says why, unless whoever read it has just gone."""
+class OutputClosed(Exception):
+    """Standard output can't be written any more; the text says why, or is empty if its reader has gone."""
 
 
-def put(text: str) -> None:
-    """Print a line at once. Raises `Unread`."""
+def print_line(text: str) -> None:
+    """Print a line at once. Raises `OutputClosed`."""
     try:
         sys.stdout.write(f"{text}\n")
         sys.stdout.flush()
     except OSError as error:
-        # What is still buffered has nowhere to go either, and Python would complain of it at the end.
+        # Python would fail again at exit, when it flushes what is still buffered.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise Unread("" if isinstance(error, BrokenPipeError) else system(error)) from None
+        raise OutputClosed("" if isinstance(error, BrokenPipeError) else system(error)) from None
 
 
-class Silence:
-    """Hears nothing but that the server is no chatd: for who only speaks."""
+class WarningsOnly:
+    """A listener that ignores everything but the warning about a course-work server."""
 
     def connected(self, welcome: codec.Welcome) -> None:
-        """Nothing."""
+        """Ignore it."""
 
     def disconnected(self, why: str) -> None:
-        """Nothing."""
+        """Ignore it."""
 
     def heard(self, news: codec.News) -> None:
-        """Say beside the output what one has to know of the server."""
-        if isinstance(news, codec.Notice) and news.text == _(REMARK):
+        """Print the warning to standard error."""
+        if isinstance(news, CourseworkWarning):
             sys.stderr.write(f"chat: {news.text}\n")
 
     def caught_up(self, page: codec.Welcoming) -> None:
-        """Nothing."""
+        """Ignore it."""
 
 
 async def send(options: Namespace) -> None:
-    """Say one thing; returns once it is on disk, or written to a server that is no chatd.
+    """Send one message; returns once it is stored, or written to a server that is no chatd.
 
-    Raises `Unclear`, `Refused` and `Lost`.
+    Raises `UsageError`, `Refused` and `Lost`.
     """
     command = _message(options)
-    link = Link(address(options), named(options), Silence(), peeks=True)
+    link = Link(server_address(options), required_nick(options), WarningsOnly(), peeks=True)
 
     async def say() -> None:
         await link.ask(command)
 
-    await through(link, say())
+    await run_with_link(link, say())
 
 
 def _message(options: Namespace) -> c.Command:
     words: list[str] = options.words
     if len(words) != (1 if place_of(options) else 2):
-        raise Unclear(
+        raise UsageError(
             _("say to whom and what: chat send NICK TEXT, or chat send --group GROUP TEXT (in quotes)")
         )
     text = words[-1]
     if text == "-":
         text = sys.stdin.read().removesuffix("\n") if sys.stdin else ""
     try:
-        return said(place_of(options) or Place("direct", words[0]), text)
+        return message_command(place_of(options) or Place("direct", words[0]), text)
     except Refusal as refusal:
-        raise Unclear(explained(refusal.code, refusal.text)) from None
+        raise UsageError(explained(refusal.code, refusal.text)) from None
 
 
 def place_of(options: Namespace) -> Place | None:
-    """The conversation that the options name, if they do."""
+    """The conversation that the options name, or None."""
     if options.group:
         return Place("group", options.group)
     if options.friend:
@@ -95,15 +96,15 @@ def place_of(options: Namespace) -> Place | None:
     return LOBBY if options.lobby else None
 
 
-def named(options: Namespace) -> str:
-    """The nick to be known by. Raises `Unclear` without one."""
+def required_nick(options: Namespace) -> str:
+    """The nick from the options. Raises `UsageError` without one."""
     if not options.name:
-        raise Unclear(_("say who you are: --name NICK, or NAME=NICK in the file"))
+        raise UsageError(_("say who you are: --name NICK, or NAME=NICK in the file"))
     return str(options.name)
 
 
-class Tail(Silence):
-    """Prints what is said in one place, or everywhere."""
+class Tail(WarningsOnly):
+    """A listener that prints the messages of one place, or of all."""
 
     def __init__(self, nick: str, place: Place | None, as_json: bool) -> None:
         self._nick = nick
@@ -111,16 +112,16 @@ class Tail(Silence):
         self._as_json = as_json
 
     def connected(self, welcome: codec.Welcome) -> None:
-        """Know one's own nick, which the daemon may have chosen."""
+        """Learn the user's nick, which the daemon may have chosen."""
         self._nick = welcome.user.nick
 
     def disconnected(self, why: str) -> None:
-        """Say so, beside the output."""
+        """Print the reason to standard error."""
         trouble = _("connection lost ({why}): connecting again").format(why=why)
-        sys.stderr.write(clean(f"chat: {trouble}\n"))
+        sys.stderr.write(sanitize(f"chat: {trouble}\n"))
 
     def heard(self, news: codec.News) -> None:
-        """Print it, if it is from the place."""
+        """Print a message from the place."""
         if not isinstance(news, codec.Said):
             super().heard(news)
             return
@@ -137,34 +138,34 @@ class Tail(Silence):
                 "msg": news.msg,
                 "kind": news.kind,
             }
-            put(escaped(msgspec.json.encode(entry).decode()))
+            print_line(escape_json(msgspec.json.encode(entry).decode()))
         else:
-            put(line(news, self._nick, place if self._key is None else None))
+            print_line(render_message(news, self._nick, place if self._key is None else None))
 
 
 async def tail(options: Namespace) -> None:
-    """Print until cancelled. Raises `Unclear`, `Refused` and `Lost`."""
-    name = named(options)
+    """Print until cancelled. Raises `UsageError`, `Refused` and `Lost`."""
+    name = required_nick(options)
     try:
         parse_nick(options.friend or name)
     except BadName as bad:
-        raise Unclear(explained("bad_request", bad.reason)) from None
+        raise UsageError(explained("bad_request", bad.reason)) from None
     listener = Tail(name, place_of(options), options.json)
-    link = Link(address(options), name, listener, cursor=options.since, peeks=True)
+    link = Link(server_address(options), name, listener, cursor=options.since, peeks=True)
 
     async def listen() -> None:
-        if options.group or options.friend:  # refused, unless one can hear anything there
+        if options.group or options.friend:  # refused if the user can't read that place
             try:
                 await link.ask(c.History(dest=options.friend, group=options.group, limit=1))
             except Refused as refused:
-                if refused.code != "unknown_action":  # as a course-work server's, of which one can't know
+                if refused.code != "unknown_action":  # a course-work server has no history
                     raise
         await asyncio.Event().wait()
 
-    await through(link, listen())
+    await run_with_link(link, listen())
 
 
-async def through(link: Link, work: Coroutine[Any, Any, None]) -> None:
+async def run_with_link(link: Link, work: Coroutine[Any, Any, None]) -> None:
     """Do ``work`` while ``link`` is up, then leave. Raises what either does, the link's reason first."""
     running, working = asyncio.create_task(link.run()), asyncio.create_task(work)
     try:

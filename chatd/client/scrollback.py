@@ -1,4 +1,4 @@
-"""The lines of a conversation on the screen."""
+"""The conversation on the screen."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from chatd.client.memory import Entry, Memory
-from chatd.client.render import clock, speaker
+from chatd.client.render import clock_time, speaker_label
 from chatd.core.colours import luminance
 
-CONTRAST = 4.5
-"""What WCAG 2.1 asks for."""
+MIN_CONTRAST = 4.5
+"""The contrast that WCAG 2.1 asks for."""
 
-TIME = len("[hh:mm] ")
+TIME_COLUMNS = len("[hh:mm] ")
 
 
 @lru_cache(1024)
 def readable(colour: str, background: Color) -> str:
     """``colour``, made lighter or darker until it can be read on ``background``; ``#rrggbb``."""
     found, dark = Color.parse(colour), background.brightness < 0.5
-    while _contrast(found, background) < CONTRAST and found.hex6 not in ("#000000", "#FFFFFF"):
+    while _contrast(found, background) < MIN_CONTRAST and found.hex6 not in ("#000000", "#FFFFFF"):
         found = found.lighten(0.02) if dark else found.darken(0.02)
     return found.hex6
 
@@ -40,7 +40,7 @@ def _contrast(one: Color, other: Color) -> float:
 class Scrollback(ScrollView, can_focus=False):
     """Shows the part of a conversation that is in memory, and asks for more at either end of it.
 
-    It follows the end, unless one has scrolled up: then what one reads stays where it is.
+    It follows the end, unless the user has scrolled up: then the visible lines stay in place.
     """
 
     DEFAULT_CSS = """
@@ -104,7 +104,7 @@ class Scrollback(ScrollView, can_focus=False):
         self._want_more()
 
     def lay_out(self) -> None:
-        """Draw it again, and stay where one was."""
+        """Draw again, and keep the visible lines in place."""
         self._stale = False
         if self._conversation is not self._memory.shown:
             self.show()
@@ -123,7 +123,7 @@ class Scrollback(ScrollView, can_focus=False):
         self._want_more()
 
     def on_resize(self, event: events.Resize) -> None:
-        """Fit it in."""
+        """Wrap the lines to the new width."""
         self.lay_out()
 
     def notify_style_update(self) -> None:
@@ -133,7 +133,7 @@ class Scrollback(ScrollView, can_focus=False):
         self.changed()
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        """Ask for more where what there is ends."""
+        """Ask for more at either end of the part in memory."""
         super().watch_scroll_y(old_value, new_value)
         self._following = new_value >= self.max_scroll_y
         if self.at_end:
@@ -142,7 +142,7 @@ class Scrollback(ScrollView, can_focus=False):
             self._want_more()
 
     def render_line(self, y: int) -> Strip:
-        """See `Widget.render_line`."""
+        """Line ``y`` of the visible part."""
         line = y + self.scroll_offset.y
         if line >= len(self._lines):
             return Strip.blank(self.scrollable_content_region.width, self.rich_style)
@@ -188,10 +188,10 @@ class Scrollback(ScrollView, can_focus=False):
         self.refresh()
 
     def _strips(self, entry: Entry, colour: str | None, width: int) -> list[Strip]:
-        time = Text(clock(entry.at) + " ", self._style("time"))
+        time = Text(clock_time(entry.at) + " ", self._style("time"))
         if entry.kind not in ("message", "image"):
             return self._wrapped(time, Text(entry.text, self._style(entry.kind)), width)
-        who = Text(speaker(entry.nick, self._memory.nick), Style(color=colour, bold=True))
+        who = Text(speaker_label(entry.nick, self._memory.nick), Style(color=colour, bold=True))
         if entry.kind == "message":
             return self._wrapped(time, Text.assemble(who, " ", entry.text), width)
         picture = [Text(line, no_wrap=True) for line in entry.text.expandtabs().split("\n")]
@@ -200,8 +200,8 @@ class Scrollback(ScrollView, can_focus=False):
     def _wrapped(self, time: Text, text: Text, width: int) -> list[Strip]:
         """``text`` beside the ``time``, in as many lines as it takes."""
         text.expand_tabs(8)
-        lines = text.wrap(self.app.console, max(1, width - TIME))
-        margin = Text(" " * TIME)
+        lines = text.wrap(self.app.console, max(1, width - TIME_COLUMNS))
+        margin = Text(" " * TIME_COLUMNS)
         return [
             self._strip(Text.assemble(margin if number else time, line), width)
             for number, line in enumerate(lines)

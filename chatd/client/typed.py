@@ -1,8 +1,7 @@
-"""What a person types: a command, as the seeds or a chat room have them, or else something to say."""
+"""Parses a typed line: a ``word;field`` or ``/word`` command, or else a message for the current place."""
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Final, Literal
 
 import msgspec
@@ -14,29 +13,28 @@ from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal, reason
 from chatd.core.typed import SlashLine, parse_semicolon, parse_slash, slash_values, unescaped
 
-MOST: Final = Limits(message=9_600, image=64 * 1024)
-"""What a daemon may take at most; what it does take is its own to say."""
+MAX_LIMITS: Final = Limits(message=9_600, image=64 * 1024)
+"""The largest limits that a daemon may be configured with; the daemon checks its own."""
 
+IMAGE_WORD: Final = "image"
+"""The word of the one slash command that only the client has."""
 
-IMAGE: Final = "image"
-"""The word behind a slash that is the client's own."""
-
-SAID: Final = (c.Broadcast, c.Send, c.GroupBroadcast)
-"""What says something."""
+MESSAGE_COMMANDS: Final = (c.Broadcast, c.Send, c.GroupBroadcast)
+"""The commands that send a message."""
 
 
 class SendImage(msgspec.Struct, frozen=True):
-    """The client's own command: turn the picture at ``path`` into characters and say them in ``place``."""
+    """The client's own command: convert the picture at ``path`` to characters and send them to ``place``."""
 
     path: str
     place: Place
 
 
-def understood(typed: str, here: Place) -> c.Command | SendImage:
-    """The command that ``typed`` is in the place ``here``. Raises `Refusal`.
+def parse_typed(typed: str, here: Place) -> c.Command | SendImage:
+    """The command that ``typed`` stands for in the place ``here``. Raises `Refusal`.
 
-    ``s;bob;hello`` and ``/msg bob hello`` are commands, ``//hello`` says ``/hello``, and so does everything
-    that is no command.
+    ``s;bob;hello`` and ``/msg bob hello`` are commands. Any other line is a message; ``//hello`` is the
+    message ``/hello``.
     """
     slash = parse_slash(typed)
     if slash is not None:
@@ -45,62 +43,25 @@ def understood(typed: str, here: Place) -> c.Command | SendImage:
     command = parse_semicolon(f"{word.strip()}{semicolon}{rest}")
     if command is not None:
         row, values = command
-        return row.build(values, MOST)
-    return said(here, unescaped(typed))
+        return row.build(values, MAX_LIMITS)
+    return message_command(here, unescaped(typed))
 
 
-Meant = tuple[c.Command | SendImage, Place | None]
-"""A command, and where it leads, if it does."""
-
-
-class Bearings:
-    """Where what is typed is meant for: where one is, or where what was typed before it leads."""
-
-    def __init__(self) -> None:
-        self._ahead: deque[Place] = deque()
-
-    def meant(self, typed: str, here: Place) -> Meant:
-        """What ``typed`` asks for. Raises `Refusal`."""
-        there = self._ahead[-1] if self._ahead else here
-        command = understood(typed, there)
-        goes = _leads(command, there)
-        if goes is not None:
-            self._ahead.append(goes)
-        return command, goes
-
-    def done(self, goes: Place | None) -> Place | None:
-        """Where one goes now that what leads there is done: nowhere if one chose another place since."""
-        return self._ahead.popleft() if goes in self._ahead else None
-
-    def chosen(self) -> None:
-        """One chose where to be, wherever what was typed leads."""
-        self._ahead.clear()
-
-
-def said(place: Place, text: str, kind: Literal["message", "image"] = "message") -> c.Command:
-    """What says ``text`` in ``place``. Raises `Refusal`."""
+def message_command(place: Place, text: str, kind: Literal["message", "image"] = "message") -> c.Command:
+    """The command that sends ``text`` to ``place``. Raises `Refusal`."""
     fields = {"msg": text, "kind": kind}
     if place == LOBBY:
-        return c.COMMANDS["broadcast"].build(fields, MOST)
+        return c.COMMANDS["broadcast"].build(fields, MAX_LIMITS)
     if place.kind == "group":
-        return c.COMMANDS["gbroadcast"].build({"group": place.name, **fields}, MOST)
-    return c.COMMANDS["send"].build({"dest": place.name, **fields}, MOST)
-
-
-def _leads(command: c.Command | SendImage, here: Place) -> Place | None:
-    """Where ``command`` takes one from ``here`` once it is done, or was done before, if it does."""
-    if isinstance(command, (c.Join, c.CreateGroup)):
-        return Place("group", command.group)
-    if isinstance(command, c.Leave) and Place("group", command.group).key == here.key:
-        return LOBBY
-    return None
+        return c.COMMANDS["gbroadcast"].build({"group": place.name, **fields}, MAX_LIMITS)
+    return c.COMMANDS["send"].build({"dest": place.name, **fields}, MAX_LIMITS)
 
 
 def _slash(typed: SlashLine, here: Place) -> c.Command | SendImage:
-    if typed.word.lower() == IMAGE:
+    if typed.word.lower() == IMAGE_WORD:
         path = typed.rest.strip()
         if not path:
-            raise Refusal("bad_request", why=reason("usage", usage=f"/{IMAGE} file"))
+            raise Refusal("bad_request", why=reason("usage", usage=f"/{IMAGE_WORD} file"))
         return SendImage(path, here)
     row = typed.row
     if row is None:
@@ -115,5 +76,5 @@ def _slash(typed: SlashLine, here: Place) -> c.Command | SendImage:
         values["group" if here.kind == "group" else "dest"] = here.name
     if not row.required <= values.keys():
         raise Refusal("bad_request", why=reason("usage", usage=row.slash_usage_in(_)))
-    command = row.build(values, MOST)
+    command = row.build(values, MAX_LIMITS)
     return c.Join(command.group) if isinstance(command, c.Enter) else command

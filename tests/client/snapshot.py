@@ -16,8 +16,8 @@ from unittest.mock import patch
 
 from chatd.client.codec import Place
 from chatd.client.composer import Composer
+from chatd.client.connection import Address
 from chatd.client.language import catalogue
-from chatd.client.link import Address
 from chatd.client.log import Log
 from chatd.client.screen import Chat
 from chatd.core.colours import colour_of

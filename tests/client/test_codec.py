@@ -7,7 +7,7 @@ import json
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client.codec import LOBBY, Broadcast, Conversations, Place, request, understand
-from chatd.client.render import line
+from chatd.client.render import render_message
 from chatd.core.commands import Hello
 
 
@@ -62,4 +62,4 @@ class Odd(SynchronousTestCase):
         for ts in ("9999-12-31T23:59:59-05:00", "0001-01-01T00:00:00+05:00"):
             said = told(ts=ts)
             assert said is not None
-            self.assertEqual(line(said, "alice"), f"[{ts[11:16]}] bob said: x")
+            self.assertEqual(render_message(said, "alice"), f"[{ts[11:16]}] bob said: x")

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client import codec
 from chatd.client.coursework import LONGEST_NOTICE, CourseWork, opening, parsed
-from chatd.client.render import answered
+from chatd.client.render import render_answer
 from chatd.core import commands as c
 from chatd.core.commands import COMMANDS
 from tests.client.test_line_mode import Person
@@ -81,7 +81,7 @@ class Answers(SynchronousTestCase):
 
     def lines(self, **said: Any) -> list[str]:
         """The same as it is shown."""
-        return answered(self.heard(**said), "alice")
+        return render_answer(self.heard(**said), "alice")
 
     def test_messages_are_numbered_and_dated(self) -> None:
         before = datetime.now(UTC)

@@ -11,7 +11,7 @@ from io import StringIO
 from PIL import Image
 
 from chatd.client import codec
-from chatd.client.line_mode import Room
+from chatd.client.line_mode import LineDisplay
 from chatd.client.log import Log
 from chatd.core.commands import COMMANDS
 from tests.support.chat_process import ChatTestCase
@@ -222,11 +222,11 @@ class Talking(PlainTestCase):
 class ComingBack(PlainTestCase):
     """What was said before one came."""
 
-    def room(self) -> Room:
+    def room(self) -> LineDisplay:
         """Alice's."""
         log = Log(self.folder / "alice.log")
         self.addCleanup(log.close)
-        return Room("alice", log)
+        return LineDisplay("alice", log)
 
     def told(self, page: codec.Welcoming) -> list[str]:
         """What is printed for it, without times."""

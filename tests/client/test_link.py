@@ -14,8 +14,11 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client import codec
-from chatd.client.link import AGAIN, LINE, Address, Link, Lost, Refused
-from chatd.client.scripts import through
+from chatd.client.chatd_session import PROBE_REF
+from chatd.client.connection import MAX_VALUE_BYTES, Address
+from chatd.client.link import Link
+from chatd.client.pending import Lost, Refused
+from chatd.client.scripts import run_with_link
 from chatd.core import commands as c
 from tests.support.daemon_process import PATIENCE, Daemon
 
@@ -33,14 +36,14 @@ class Connection:
         """The next request, but for those of the link's own, which are answered."""
         while True:
             found: dict[str, Any] = json.loads(await self._reader.readline())
-            if found.get("ref") != AGAIN:
+            if found.get("ref") != PROBE_REF:
                 return found
-            self.greets(0, AGAIN)
+            self.greets(0, PROBE_REF)
 
     async def is_asked(self) -> None:
         """Hear the link ask whether one is there."""
         found = json.loads(await self._reader.readline())
-        assert found == {"action": "client-hello", "ref": AGAIN}, found
+        assert found == {"action": "client-hello", "ref": PROBE_REF}, found
 
     async def hears_rest(self) -> None:
         """Everything until the link closes."""
@@ -161,7 +164,7 @@ class LinkTestCase(SynchronousTestCase):
             heard.append(ear)
             link = Link(Address("127.0.0.1", port), "alice", ear, pause=lambda longest: 0.0, **more)
             try:
-                await through(link, work(link, ear))
+                await run_with_link(link, work(link, ear))
             finally:
                 server.close()
 
@@ -307,7 +310,7 @@ class Missed(LinkTestCase):
             daemon.says("history", messages=[item(3), item(6)])
             daemon.says("event", event="invited", group="wob", actor="bob", subject="alice", id=7, ts=TS)
             await daemon.is_asked()
-            daemon.greets(8, AGAIN)
+            daemon.greets(8, PROBE_REF)
             daemon.broadcasts(9)
 
         async def second(daemon: Connection) -> None:
@@ -336,7 +339,7 @@ class Missed(LinkTestCase):
             )
             daemon.says("event", event="invited", group="den", actor="bob", subject="alice", id=7, ts=TS)
             await daemon.is_asked()
-            daemon.greets(7, AGAIN)
+            daemon.greets(7, PROBE_REF)
 
         async def second(daemon: Connection) -> None:
             self.assertEqual((await daemon.welcomes(cursor=8))["since"], 7)
@@ -421,7 +424,7 @@ class Missed(LinkTestCase):
             await daemon.welcomes(cursor=5, seen=2)
             daemon.says("history", messages=[item(3), item(5)])
             await daemon.is_asked()
-            daemon.greets(5, AGAIN)
+            daemon.greets(5, PROBE_REF)
 
         async def third(daemon: Connection) -> None:
             self.assertEqual((await daemon.welcomes(cursor=3))["since"], 5)
@@ -476,9 +479,9 @@ class CutAnywhere(SynchronousTestCase):
 
         async def carry(near: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
             carrying.append(asyncio.current_task())
-            left = cuts.pop() if cuts else LINE
+            left = cuts.pop() if cuts else MAX_VALUE_BYTES
             far, forth = await asyncio.open_connection("127.0.0.1", self.daemon.port("json"))
-            upstream = asyncio.create_task(pump(near, forth, LINE))
+            upstream = asyncio.create_task(pump(near, forth, MAX_VALUE_BYTES))
             await pump(far, back, left)
             forth.close()
             await upstream
@@ -496,7 +499,7 @@ class CutAnywhere(SynchronousTestCase):
         link = Link(
             Address(*server.sockets[0].getsockname()[:2]), nick, ear, pause=lambda longest: longest / 100
         )
-        await through(link, until_then(link, ear))
+        await run_with_link(link, until_then(link, ear))
         server.close()
         await asyncio.gather(*carrying)
         return ear
@@ -547,7 +550,7 @@ class Ending(LinkTestCase):
         async def first(daemon: Connection) -> None:
             await daemon.welcomes()
             await daemon.is_asked()
-            daemon.greets(1, AGAIN)
+            daemon.greets(1, PROBE_REF)
             await daemon.is_asked()
             await daemon.hears_rest()
 
@@ -660,7 +663,7 @@ class Ending(LinkTestCase):
             daemon.writer.write(b"220 ready\n{}\n[1]\n\xff\n")
             await daemon.welcomes()
             await daemon.is_asked()
-            daemon.writer.write(b"x" * (LINE + 1))
+            daemon.writer.write(b"x" * (MAX_VALUE_BYTES + 1))
             await daemon.writer.drain()
             await asyncio.sleep(0)
 

@@ -14,8 +14,8 @@ from unittest.mock import patch
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client import codec
-from chatd.client.log import Log, kept
-from chatd.client.options import Unclear
+from chatd.client.log import Log, open_log
+from chatd.client.options import UsageError
 
 AT = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 WHEN = re.compile(r"(?m)^2026-11-2\d \d\d:\d\d:\d\d[+-]\d{4} ")
@@ -65,14 +65,14 @@ class Keeping(SynchronousTestCase):
 
     def test_where_it_is(self) -> None:
         with patch.dict(os.environ, XDG_STATE_HOME=str(self.folder)):
-            kept("").close()
-            kept(str(self.folder / "room" / "mine.log")).close()
+            open_log("").close()
+            open_log(str(self.folder / "room" / "mine.log")).close()
         self.assertTrue(self.path.exists())
         self.assertTrue((self.folder / "room" / "mine.log").exists())
 
     def test_where_it_can_not_be(self) -> None:
         self.folder.mkdir()
-        with self.assertRaisesRegex(Unclear, "can't write the log .*: Is a directory"):
+        with self.assertRaisesRegex(UsageError, "can't write the log .*: Is a directory"):
             Log(self.folder)
 
     def test_it_is_moved_away(self) -> None:

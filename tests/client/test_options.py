@@ -11,8 +11,8 @@ from unittest.mock import patch
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.client.log import kept
-from chatd.client.options import Unclear, address, parse
+from chatd.client.log import open_log
+from chatd.client.options import UsageError, parse, server_address
 from tests.support.certificates import issue
 from tests.support.languages import speak
 
@@ -127,8 +127,8 @@ class TheFile(OptionsTestCase):
         """Who has none has no file; a log has to be named."""
         with patch.dict(os.environ, clear=True), patch("pwd.getpwuid", side_effect=KeyError):
             self.assertEqual(parse([]).port, 8080)
-            with self.assertRaisesRegex(Unclear, "can't write the log ~/.local/state/chatd/client.log: "):
-                kept("")
+            with self.assertRaisesRegex(UsageError, "can't write the log ~/.local/state/chatd/client.log: "):
+                open_log("")
 
     def test_what_makes_no_sense_is_named_with_its_line(self) -> None:
         for text, why in {
@@ -138,19 +138,19 @@ class TheFile(OptionsTestCase):
             "COLOUR=red": "line 1: a line is KEY=VALUE, with one of HOST, PORT, NAME, TLS,",
             "HOST": "line 1: a line is KEY=VALUE",
         }.items():
-            with self.subTest(text), self.assertRaises(Unclear) as caught:
+            with self.subTest(text), self.assertRaises(UsageError) as caught:
                 parse(["-c", self.write(text)])
             self.assertIn(why, str(caught.exception))
 
     def test_in_french(self) -> None:
         speak(self, "fr")
         path = self.write("# mine\nTLS=perhaps")
-        with self.assertRaises(Unclear) as caught:
+        with self.assertRaises(UsageError) as caught:
             parse(["-c", path])
         self.assertEqual(str(caught.exception), f"{path}, ligne 2 : perhaps n'est ni yes ni no")
 
     def test_one_that_is_not_there(self) -> None:
-        with self.assertRaisesRegex(Unclear, "can't read .*none.conf: No such file or directory"):
+        with self.assertRaisesRegex(UsageError, "can't read .*none.conf: No such file or directory"):
             parse(["-c", str(self.folder / "none.conf")])
 
 
@@ -158,23 +158,23 @@ class Addresses(OptionsTestCase):
     """Where to, and how sure of it."""
 
     def test_plain(self) -> None:
-        self.assertEqual(str(address(parse(["-a", "::1"]))), "[::1]:8080")
-        self.assertIsNone(address(parse([])).tls)
+        self.assertEqual(str(server_address(parse(["-a", "::1"]))), "[::1]:8080")
+        self.assertIsNone(server_address(parse([])).tls)
 
     def test_tls_checks_the_name_against_the_usual_certificates(self) -> None:
-        context = address(parse(["--tls"])).tls
+        context = server_address(parse(["--tls"])).tls
         assert context is not None
         self.assertTrue(context.check_hostname)
         self.assertIs(context.verify_mode, ssl.CERT_REQUIRED)
 
     def test_certificates_that_are_none(self) -> None:
-        with self.assertRaisesRegex(Unclear, "can't read certificates from"):
-            address(parse(["--cafile", self.write("no certificate")]))
+        with self.assertRaisesRegex(UsageError, "can't read certificates from"):
+            server_address(parse(["--cafile", self.write("no certificate")]))
 
     def test_certificates_at_home(self) -> None:
         """Which no shell has found, when the file names them."""
         self.write(issue("chatd", authority=True).pem().decode(), "ca.pem")
         with patch.dict(os.environ, HOME=str(self.folder)):
-            context = address(parse(["-c", self.write("CAFILE=~/chatd/ca.pem\n")])).tls
+            context = server_address(parse(["-c", self.write("CAFILE=~/chatd/ca.pem\n")])).tls
         assert context is not None
         self.assertIn(((("commonName", "chatd"),),), [found["subject"] for found in context.get_ca_certs()])

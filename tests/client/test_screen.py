@@ -18,9 +18,10 @@ from textual.events import Paste
 from chatd.client import codec
 from chatd.client.codec import Place
 from chatd.client.composer import Composer
-from chatd.client.link import Link, Lost
-from chatd.client.lists import People
+from chatd.client.link import Link
+from chatd.client.lists import PeopleList
 from chatd.client.memory import WINDOW
+from chatd.client.pending import Lost
 from chatd.client.scrollback import Scrollback
 from tests.support.client_daemon import Person, ScreenTestCase
 
@@ -507,7 +508,7 @@ class Choosing(ScreenTestCase):
         async def story() -> None:
             async with self.at_screen("alice") as alice, self.at_screen("bob"):
                 await alice.sees("● bob")
-                people = alice.app.query_one(People)
+                people = alice.app.query_one(PeopleList)
                 people.highlighted = 1
                 people.action_select()
                 alice.app.memory.online.add("aaron")
@@ -618,7 +619,7 @@ class AllAtOnce(ScreenTestCase):
             async with self.at_screen("alice") as alice:
                 await alice.fanouts("/who\rone\rtwo\r/quit\r")
                 await alice.until(lambda: alice.app._exit)
-                self.assertEqual(alice.app.in_vain, 0)
+                self.assertEqual(alice.app.unsent_at_exit, 0)
                 self.assertEqual(self.stored(), ["one", "two"])
 
         self.play(story)
@@ -673,7 +674,7 @@ class Lasting(ScreenTestCase):
                 await alice.types("hello?", "/who")
                 await alice.presses("ctrl+c")
                 await alice.until(lambda: alice.app._exit)
-                self.assertEqual((alice.app.in_vain, alice.app.failure), (1, None))
+                self.assertEqual((alice.app.unsent_at_exit, alice.app.failure), (1, None))
 
         self.play(story)
 
@@ -762,7 +763,7 @@ class LongAgo(ScreenTestCase):
                 await alice.sees("m299")
                 conversation = alice.app.memory.shown
                 before = conversation.first
-                with patch.object(alice.app, "_page", AsyncMock(return_value=None)) as refused:
+                with patch.object(alice.app.history, "page", AsyncMock(return_value=None)) as refused:
                     alice.app.query_one(Scrollback).scroll_home(animate=False)
                     await alice.until(lambda: not conversation.older)
                     await alice.pilot.pause()

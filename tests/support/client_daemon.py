@@ -17,7 +17,7 @@ from textual.color import Color
 from textual.pilot import Pilot
 
 from chatd.client.composer import Composer
-from chatd.client.link import Address
+from chatd.client.connection import Address
 from chatd.client.log import Log
 from chatd.client.screen import Chat
 from chatd.core.colours import luminance
@@ -93,7 +93,7 @@ class Person:
     @property
     def found(self) -> str:
         """What the search has come to."""
-        found = self.app._found
+        found = self.app.history.found
         return "" if found is None else found.text
 
     async def sees(self, *texts: str) -> Person:

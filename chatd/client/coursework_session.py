@@ -1,0 +1,156 @@
+"""A session with a course-work server: one object in a write, at a pace, and no acknowledgement."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from datetime import UTC, datetime
+from typing import Final
+
+from chatd.client import codec
+from chatd.client.chatd_session import ResumePoint
+from chatd.client.connection import Connection, Listener
+from chatd.client.coursework import REMARK, CourseWork, parsed
+from chatd.client.language import _
+from chatd.client.pending import PendingRequests, Request
+from chatd.client.render import render_answer
+from chatd.client.typed import MESSAGE_COMMANDS
+from chatd.core import commands as c
+
+PACE_SECONDS: Final = 0.04
+"""The pause before each write, because such a server takes one read for one object."""
+
+ANSWER_TIMEOUT_SECONDS: Final = 2.0
+"""The time limit for an answer; a request without one then counts as carried out."""
+
+USEFUL_AFTER_SECONDS: Final = 2.0
+"""A connection that lasts longer than this was worth making."""
+
+
+class CourseworkWarning(codec.Notice, frozen=True, kw_only=True, tag="course-work-warning"):
+    """Tells the user, once, what a server that is no chatd does not promise."""
+
+
+class CourseworkSession:
+    """One connection to a course-work server, after its welcome.
+
+    A message that was written counts as sent and is never written again. ``early`` holds the values that the
+    server sent before its welcome. ``warn`` says whether the user still has to be warned.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        requests: PendingRequests,
+        resume: ResumePoint,
+        listener: Listener,
+        course: CourseWork,
+        early: list[bytes],
+        warn: bool,
+    ) -> None:
+        self.useful = False
+        self.close_reason = ""
+        self._connection = connection
+        self._requests = requests
+        self._resume = resume
+        self._listener = listener
+        self._course = course
+        self._early = early
+        self._warn = warn
+        self._queue: asyncio.Queue[Request] = asyncio.Queue()
+
+    @property
+    def backlog_seconds(self) -> float:
+        """How long the queued requests take to write."""
+        return PACE_SECONDS * self._queue.qsize()
+
+    async def run(self, welcome: codec.Welcome) -> None:
+        """Read until the connection ends. Raises `OSError` and `Lost`."""
+        clock = asyncio.get_running_loop().time
+        started = clock()
+        self._connection.idle_seconds = None  # such a server has no way to say that it is alive
+        self._resume.cursor = None
+        self._listener.connected(welcome)
+        if self._warn:
+            self._listener.heard(CourseworkWarning(text=_(REMARK), ts=datetime.now(UTC)))
+        for request in self._requests:
+            if request.sent:
+                self._requests.fail_uncertain(request)
+            else:
+                self._queue.put_nowait(request)
+        writing = asyncio.create_task(self._write_queued())
+        try:
+            for early in self._early:
+                self._receive(early)
+            while (value := await self._connection.read_value()) is not None:
+                self._receive(value)
+        finally:
+            self.useful = clock() > started + USEFUL_AFTER_SECONDS
+            writing.cancel()
+            with contextlib.suppress(asyncio.CancelledError, OSError):
+                await writing
+
+    def send(self, request: Request) -> None:
+        """Queue a request."""
+        self._queue.put_nowait(request)
+
+    async def _write_queued(self) -> None:
+        """Write the queued requests. Raises `OSError`, as reading from the connection then does."""
+        writer = self._connection.writer
+        writer.transport.set_write_buffer_limits(0)  # so that a drain ends when everything is written
+        while True:
+            request = await self._queue.get()
+            await asyncio.sleep(PACE_SECONDS)
+            command = request.command
+            if isinstance(command, c.AskHelp):
+                self._requests.answer(request.ref, codec.Help())  # the client has the table itself
+                continue
+            payload = self._course.request(command)
+            if payload is None:
+                unknown = codec.Error(code="unknown_action", msg=_("this server has no such command"))
+                self._requests.answer(request.ref, unknown)
+                continue
+            request.sent = True
+            # A server that ends its objects with a newline also reads lines. For others a read is an object.
+            writer.write(payload + b"\n" if self._connection.ends_lines else payload)
+            await writer.drain()
+            if isinstance(command, MESSAGE_COMMANDS):
+                ack = self._course.written(command)
+                if (news := codec.done(command, ack, self._resume.nick)) is not None:
+                    self._listener.heard(news)
+                self._requests.answer(request.ref, ack)
+            else:
+                asyncio.get_running_loop().call_later(ANSWER_TIMEOUT_SECONDS, self._give_up, request)
+
+    def _give_up(self, request: Request) -> None:
+        """No answer came: a list is reported as unanswered, anything else counts as carried out."""
+        changes = c.DECLARED[type(request.command)].answer in ("ack", "quit")
+        unanswered = codec.Error(code="no_answer", msg=_("the server does not answer that"))
+        self._requests.answer(request.ref, codec.Answer() if changes else unanswered)
+
+    def _receive(self, value: bytes) -> None:
+        fields = parsed(value)
+        understood = self._course.understand(fields) if fields is not None else None
+        if understood is None:
+            return
+        row, content = understood
+        request = self._answered_by(row, content)
+        if request is not None and isinstance(content, codec.Answer):
+            self._requests.answer(request.ref, content)
+        elif isinstance(content, codec.News):
+            self._listener.heard(content)
+        else:
+            nick = self._resume.nick
+            text = (
+                content.msg if isinstance(content, codec.Error) else "\n".join(render_answer(content, nick))
+            )
+            if text:
+                self._listener.heard(codec.Notice(text=text, ts=datetime.now(UTC)))
+
+    def _answered_by(self, row: str, content: codec.News | codec.Answer) -> Request | None:
+        """The oldest request that ``content`` may answer: of the same ``row``, or any for an error."""
+        for request in self._requests:
+            named = c.DECLARED[type(request.command)].name == row
+            if request.sent and (named or isinstance(content, codec.Error)):
+                return request
+        return None

@@ -1,0 +1,58 @@
+"""Runs the screen until the user leaves, a signal arrives or the terminal is gone."""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import signal
+import sys
+from argparse import Namespace
+from contextlib import suppress
+from threading import Thread
+from typing import Final
+
+from chatd.client.language import _
+from chatd.client.log import open_log
+from chatd.client.options import server_address
+from chatd.client.pending import Lost
+from chatd.client.screen import Chat
+
+EXIT_SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP)
+"""Signals that end the client as ``/quit`` does, so that the terminal is restored."""
+
+EXIT_TIMEOUT_SECONDS: Final = 5
+"""After a signal, SIGALRM ends a client that hangs on a terminal which takes no output."""
+
+
+async def talk(options: Namespace) -> None:
+    """Talk until the user leaves. Raises `UsageError`, `Refused`, `Lost`, and `SystemExit` after a signal."""
+    log = open_log(options.log)
+    chat = Chat(server_address(options), options.name, log)
+    ended: list[int] = []
+
+    def end(by: int) -> None:
+        ended.append(by)
+        signal.alarm(EXIT_TIMEOUT_SECONDS)
+        chat.call_later(chat.action_quit)
+
+    def watch() -> None:
+        terminal = select.poll()
+        terminal.register(sys.stdin, 0)
+        terminal.poll()  # until it hangs up; not every process gets a signal then
+        with suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(end, signal.SIGHUP)
+
+    loop = asyncio.get_running_loop()
+    for by in EXIT_SIGNALS:
+        loop.add_signal_handler(by, end, by)
+    Thread(target=watch, daemon=True).start()
+    try:
+        await chat.run_async()
+    finally:
+        log.close()
+    if chat.failure is not None:
+        raise chat.failure
+    if ended or chat.return_code:
+        raise SystemExit(128 + ended[0] if ended else chat.return_code)
+    if chat.unsent_at_exit:
+        raise Lost(_("{count} of your messages were not sent").format(count=chat.unsent_at_exit))

@@ -1,0 +1,151 @@
+"""Reads the history of the conversation on the screen, page by page, and searches it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from textual.widgets import ProgressBar
+
+from chatd.client import codec
+from chatd.client.memory import Conversation, Entry, Memory, entry_of
+from chatd.client.roster import AskAllowing
+from chatd.client.scrollback import Scrollback
+from chatd.core import commands as c
+
+SCROLL_PAGE_SIZE: Final = 100
+"""Messages in a page that is read for scrolling."""
+
+SEARCH_PAGE_SIZE: Final = 500
+"""Messages in a page that is read for a search: the most that a daemon sends."""
+
+
+class History:
+    """Fills ``memory`` with older and newer pages, and tells ``scrollback`` what to show.
+
+    While a page is read, ``bar`` is visible and `reading` is true. ``ask`` returns None for a refusal.
+    """
+
+    def __init__(self, memory: Memory, scrollback: Scrollback, bar: ProgressBar, ask: AskAllowing) -> None:
+        self.reading = False
+        self.found: Entry | None = None
+        self._memory = memory
+        self._scrollback = scrollback
+        self._bar = bar
+        self._ask = ask
+
+    async def read_on(self, older: bool) -> None:
+        """Extend the shown part of the conversation by one page."""
+        conversation = self._memory.shown
+        edge = conversation.first if older else conversation.last
+        with self.progress():
+            bounds = {"before": edge} if older else {"after": edge}
+            page = await self.page(conversation, SCROLL_PAGE_SIZE, **bounds)
+        if conversation is not self._memory.shown:
+            return
+        if edge != (conversation.first if older else conversation.last):
+            return  # the edge has moved meanwhile; the scrollback asks again
+        if page is None:
+            if older:
+                conversation.older = False
+            else:
+                conversation.begin_anew()
+        elif older:
+            conversation.put_before(map(entry_of, page.messages), page.more)
+        else:
+            conversation.put_behind(map(entry_of, page.messages), page.more)
+
+    async def show_first(self) -> None:
+        """Show the beginning of the conversation."""
+        conversation = self._memory.shown
+        page = await self.page(conversation, SCROLL_PAGE_SIZE, after=0)
+        if page is not None and conversation is self._memory.shown:
+            conversation.begin_with(map(entry_of, page.messages), older=False, newer=page.more)
+            self._scrollback.show(top=True)
+
+    async def show_last(self) -> bool:
+        """Show the end of the conversation; False if it could not be read."""
+        conversation = self._memory.shown
+        if conversation.newer:
+            page = await self.page(conversation, SCROLL_PAGE_SIZE)
+            if page is None or conversation is not self._memory.shown:
+                return False
+            conversation.begin_with(map(entry_of, page.messages), page.more, newer=False)
+        self.found = None
+        self._scrollback.show()
+        return True
+
+    async def search(self, text: str, not_found: Callable[[], None]) -> None:
+        """Show the last message before the one found last that contains ``text``, which is case-folded."""
+        conversation = self._memory.shown
+        entries = conversation.entries
+        above = entries[: entries.index(self.found)] if self.found in entries else entries
+        found = _last_with(text, above)
+        if found is None and conversation.older:
+            found = await self._search_back(conversation, text)
+        if conversation is not self._memory.shown:
+            return
+        if found is None:
+            not_found()
+        else:
+            self.found = found
+            self._scrollback.show(found)
+
+    async def _search_back(self, conversation: Conversation, text: str) -> Entry | None:
+        """Read back page by page; the page with the message replaces the part in memory."""
+        before = conversation.first
+        newest_seq = 0
+        with self.progress():
+            while True:
+                page = await self.page(conversation, SEARCH_PAGE_SIZE, before=before)
+                if page is None or not page.messages:
+                    return None
+                entries = [entry_of(item) for item in page.messages]
+                found = _last_with(text, entries)
+                if found is not None:
+                    if conversation is self._memory.shown:
+                        conversation.begin_with(entries, page.more, newer=True)
+                    return found
+                if not page.more:
+                    return None
+                oldest = page.messages[0]
+                before, newest_seq = oldest.id, newest_seq or page.messages[-1].seq
+                self._bar.update(total=newest_seq, progress=newest_seq - oldest.seq)
+
+    async def page(
+        self, conversation: Conversation, limit: int, before: int | None = None, after: int | None = None
+    ) -> codec.Page | None:
+        """At most ``limit`` messages before or after the entry with that id; None if the daemon refuses."""
+        place = conversation.place
+        answer = await self._ask(
+            c.History(
+                dest=place.name if place.kind == "direct" else None,
+                group=place.name if place.kind == "group" else None,
+                limit=limit,
+                before=before,
+                after=after,
+            ),
+            ("unknown_action",),  # from a course-work server, which has no pages
+        )
+        if not isinstance(answer, codec.Page):
+            return None
+        self._memory.met_on(answer)
+        return answer
+
+    @contextmanager
+    def progress(self) -> Iterator[None]:
+        """Show the progress bar."""
+        self._bar.update(total=None, progress=0)
+        self._bar.add_class("-shown")
+        self.reading = True
+        try:
+            yield
+        finally:
+            self.reading = False
+            self._bar.remove_class("-shown")
+            self._scrollback.changed()  # it may need one more page
+
+
+def _last_with(text: str, entries: list[Entry]) -> Entry | None:
+    return next((entry for entry in reversed(entries) if entry.id and text in entry.text.casefold()), None)

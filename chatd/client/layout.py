@@ -1,0 +1,100 @@
+"""The screen's style sheet and key bindings."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from textual.binding import Binding, BindingType
+
+STYLE: Final = """
+Screen {
+    overflow: hidden;
+}
+#title {
+    height: 1;
+    padding: 0 1;
+    background: $primary;
+    color: $text;
+}
+.-narrow PlaceList {
+    display: none;
+}
+#scrollback {
+    width: 1fr;
+    padding: 0 0 0 1;
+}
+#progress {
+    display: none;
+    width: 100%;
+    & Bar {
+        width: 1fr;
+    }
+}
+#search {
+    display: none;
+    border: none;
+    height: 1;
+    padding: 0 1;
+}
+#progress.-shown, #search.-shown {
+    display: block;
+}
+#hint {
+    height: 1;
+    padding: 0 1;
+    color: $text-muted;
+}
+.-low {
+    & #hint, & #progress {
+        display: none;
+    }
+    & Composer {
+        max-height: 40%;
+    }
+}
+.-flat {
+    & #title, & Horizontal, & #hint, & #progress {
+        display: none;
+    }
+    & Composer {
+        max-height: 1;
+    }
+}
+.scrollback--time {
+    color: $text-muted;
+}
+.scrollback--announcement {
+    color: $text-muted;
+    text-style: italic;
+}
+.scrollback--answer {
+    color: $text-accent;
+}
+.scrollback--trouble {
+    color: $text-error;
+}
+.scrollback--found {
+    text-style: reverse;
+}
+"""
+
+KEYS: Final[list[BindingType]] = [
+    Binding("ctrl+c,ctrl+q", "quit", priority=True),
+    Binding("f1", "help"),
+    Binding("f2", "rooms"),
+    Binding("f3,ctrl+f", "search", priority=True),
+    Binding("f4", "people", priority=True),
+    Binding("f5", "theme"),
+    Binding("ctrl+n", "neighbour(1)"),
+    Binding("ctrl+p", "neighbour(-1)"),
+    Binding("pageup", "scroll(-1)", priority=True),
+    Binding("pagedown", "scroll(1)", priority=True),
+    Binding("ctrl+home", "first", priority=True),
+    Binding("ctrl+end", "last", priority=True),
+    Binding("escape", "write", priority=True),
+]
+
+BLOCKED_BY_DIALOG: Final = frozenset(
+    {"help", "rooms", "search", "people", "neighbour", "scroll", "first", "last", "write"}
+)
+"""Actions that are unavailable while a dialog is in front of the chat."""

@@ -1,0 +1,75 @@
+"""Keeps the screen's lists of users, groups and members up to date."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Container
+from typing import Any
+
+import msgspec
+
+from chatd.client import codec
+from chatd.client.codec import Place
+from chatd.client.memory import Memory
+from chatd.core import commands as c
+
+AskAllowing = Callable[[c.Command, Container[str]], Awaitable[codec.Answer | None]]
+"""Asks the daemon. A refusal gives None; one with a code in the second argument gives an empty answer and is
+not shown to the user."""
+
+
+class Roster:
+    """Reads the lists that ``memory`` holds. ``changed`` has the screen drawn again."""
+
+    def __init__(
+        self, memory: Memory, ask: AskAllowing, changed: Callable[[], None], interval: float
+    ) -> None:
+        self.member_changes = 0
+        self._memory = memory
+        self._ask = ask
+        self._changed = changed
+        self._interval = interval
+
+    async def read_users(self) -> None:
+        """Read who is connected."""
+        self._memory.online = set(await self._read_all(c.ListClients()))
+
+    async def read_groups(self) -> list[codec.Group]:
+        """Read the groups that the user may see."""
+        groups: list[codec.Group] = await self._read_all(c.ListGroups())
+        self._memory.rooms = {group.group for group in groups}
+        self._memory.topics |= {Place("group", group.group).key: group.topic for group in groups}
+        return groups
+
+    async def read_members(self) -> None:
+        """Read the members of the shown group until `member_changes` stands still.
+
+        A crowd that joins is so read a few times, not once for each.
+        """
+        place = self._memory.here
+        while self.member_changes:
+            known = self.member_changes
+            if place.kind == "group":
+                members = await self._read_all(
+                    c.ListMembers(place.name), ("not_member", "no_such_group", "no_answer")
+                )
+                if place is self._memory.here:
+                    self._memory.met(members)
+            self._changed()
+            if self.member_changes == known:
+                self.member_changes = 0
+            else:
+                await asyncio.sleep(self._interval)
+
+    async def _read_all(
+        self, command: c.ListClients | c.ListMembers | c.ListGroups, allowed: Container[str] = ()
+    ) -> list[Any]:
+        """A whole list, in as many answers as it takes."""
+        found: list[Any] = []
+        while True:
+            answer = await self._ask(msgspec.structs.replace(command, skip=len(found)), allowed)
+            if not isinstance(answer, codec.Clients | codec.Members | codec.Groups):
+                return found
+            found += answer.listed
+            if not answer.more:
+                return found
