@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
-from typing import Final, Protocol
+from collections.abc import Callable, Iterable
+from typing import Final
 
 from textual import events
 from textual.message import Message
@@ -18,14 +18,8 @@ HISTORY_SIZE: Final = 200
 """The most earlier inputs that the Up key brings back."""
 
 
-class ComposerOwner(Protocol):
-    """The user of a composer."""
-
-    def offers(self) -> tuple[Iterable[str], Iterable[str]]:
-        """The nicks and the group names that Tab offers."""
-
-    def take(self, text: str) -> bool:
-        """Run the input ``text``; False if it is malformed."""
+Offers = Callable[[], tuple[Iterable[str], Iterable[str]]]
+"""Returns the nicks and the group names that Tab offers."""
 
 
 class Composer(TextArea):
@@ -52,9 +46,10 @@ class Composer(TextArea):
             super().__init__()
             self.hint = hint
 
-    def __init__(self, owner: ComposerOwner, id: str) -> None:
+    def __init__(self, take: Callable[[str], bool], offers: Offers, id: str) -> None:
         super().__init__(id=id, compact=True, highlight_cursor_line=False)
-        self._owner = owner
+        self._take = take
+        self._offers = offers
         self._typed: deque[str] = deque(maxlen=HISTORY_SIZE)
         self._back = 0
         self._cycle: list[str] = []
@@ -94,7 +89,7 @@ class Composer(TextArea):
         self.call_after_refresh(self.scroll_cursor_visible)
 
     def _submit(self) -> None:
-        if not self.text.strip() or not self._owner.take(self.text):
+        if not self.text.strip() or not self._take(self.text):
             return
         if not self._typed or self._typed[-1] != self.text:
             self._typed.append(self.text)
@@ -108,7 +103,7 @@ class Composer(TextArea):
         """Complete the word before the cursor; each further Tab offers the next completion."""
         if not self._cycle:
             head, tail = self._around_cursor()
-            start, words = completions(head, *self._owner.offers())
+            start, words = completions(head, *self._offers())
             if not words:
                 return
             self._cycle = [head[:start] + word + tail for word in words]

@@ -1,4 +1,4 @@
-"""Runs key bindings in the order in which the keys were pressed."""
+"""Keys and the focus, in the order in which the keys were pressed."""
 
 from __future__ import annotations
 
@@ -17,6 +17,11 @@ async def run_binding(widget: Widget, event: events.Key) -> None:
     if bound is not None and await widget.app.run_action(bound.binding.action, bound.node):
         event.stop()
         event.prevent_default()
+
+
+def focus(widget: Widget) -> None:
+    """Focus ``widget`` at once; `Widget.focus` does so only after a few more keys."""
+    widget.screen.set_focus(widget)
 
 
 class LineInput(Input):

@@ -80,8 +80,8 @@ Screen {
 
 KEYS: Final[list[BindingType]] = [
     Binding("ctrl+c,ctrl+q", "quit", priority=True),
-    Binding("f1", "help"),
-    Binding("f2", "rooms"),
+    Binding("f1", "command('/help')"),
+    Binding("f2", "command('/rooms')"),
     Binding("f3,ctrl+f", "search", priority=True),
     Binding("f4", "people", priority=True),
     Binding("f5", "theme"),
@@ -95,6 +95,6 @@ KEYS: Final[list[BindingType]] = [
 ]
 
 BLOCKED_BY_DIALOG: Final = frozenset(
-    {"help", "rooms", "search", "people", "neighbour", "scroll", "first", "last", "write"}
+    {"command", "search", "people", "neighbour", "scroll", "first", "last", "write"}
 )
 """Actions that are unavailable while a dialog is in front of the chat."""

@@ -30,15 +30,23 @@ class Roster:
         self._changed = changed
         self._interval = interval
 
+    def count_change(self) -> int:
+        """Somebody joined or left the shown group; returns how many did since it was last read."""
+        self.member_changes += 1
+        return self.member_changes
+
     async def read_users(self) -> None:
         """Read who is connected."""
         self._memory.online = set(await self._read_all(c.ListClients()))
 
-    async def read_groups(self) -> list[codec.Group]:
-        """Read the groups that the user may see."""
+    async def read_groups(self, joined: bool = False) -> list[codec.Group]:
+        """Read the groups that the user may see; with ``joined`` list the user's own as conversations."""
         groups: list[codec.Group] = await self._read_all(c.ListGroups())
         self._memory.rooms = {group.group for group in groups}
         self._memory.topics |= {Place("group", group.group).key: group.topic for group in groups}
+        for group in groups:
+            if joined and group.role not in (None, "", "invited"):
+                self._memory.conversation(Place("group", group.group))
         return groups
 
     async def read_members(self) -> None:

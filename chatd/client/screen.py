@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Container, Iterable
+from collections.abc import Awaitable, Container
 from datetime import UTC, datetime
 from typing import Final
 
 from textual import on, work
 from textual.app import App, ComposeResult
 from textual.containers import Horizontal
-from textual.widget import Widget
-from textual.widgets import Input, ProgressBar, Static
+from textual.widgets import Input, ProgressBar
 
 from chatd.client import codec, layout
 from chatd.client.codec import LOBBY, Place
 from chatd.client.composer import Composer
 from chatd.client.connection import Address
 from chatd.client.dialogs import ConnectDialog, RoomsDialog
+from chatd.client.edges import HintLine, SearchLine, TitleLine
 from chatd.client.history import History
-from chatd.client.keys import LineInput
+from chatd.client.keys import focus
 from chatd.client.language import _, greeting
 from chatd.client.link import Link
 from chatd.client.lists import ConversationList, PeopleList, PlaceList
@@ -26,7 +26,7 @@ from chatd.client.log import Log
 from chatd.client.memory import Kind, Memory
 from chatd.client.outgoing import Outgoing
 from chatd.client.pending import Lost, Refused
-from chatd.client.render import one_line, place_label, render_answer
+from chatd.client.render import render_answer
 from chatd.client.roster import Roster
 from chatd.client.screen_display import ScreenDisplay
 from chatd.client.scrollback import Scrollback
@@ -59,16 +59,14 @@ class Chat(App[None]):
         self._lost = ""
         self._drawing = False
         # Attributes, because the link may still report something after the widgets have left the screen.
-        self._title = Static(id="title", markup=False)
+        self._title = TitleLine(self.memory, address)
         self._places = ConversationList(self.memory, id="places")
         self._scrollback = Scrollback(self.memory, id="scrollback")
         self._people = PeopleList(self.memory, id="people")
         self._bar = ProgressBar(id="progress", show_eta=False)
-        self._search_line = LineInput(
-            id="search", placeholder=_("search, Enter for the next one back"), compact=True
-        )
-        self._composer = Composer(self, id="composer")
-        self._hint = Static(id="hint", markup=False)
+        self._search_line = SearchLine()
+        self._composer = Composer(self.take, self.memory.known_names, id="composer")
+        self._hint = HintLine()
         self.history = History(self.memory, self._scrollback, self._bar, self._answer)
         self._roster = Roster(self.memory, self._answer, self._draw_soon, REDRAW_SECONDS)
         self._answers = ScreenDisplay(
@@ -100,9 +98,8 @@ class Chat(App[None]):
 
     def on_mount(self) -> None:
         """Log in, after asking for the nick if there is none."""
-        self._show_hint("")
         self._draw()
-        self._focus_now(self._composer)
+        focus(self._composer)
         self._run_typed()
         if self.memory.nick:
             self._log_in(self.memory.nick)
@@ -137,8 +134,7 @@ class Chat(App[None]):
 
     def connected(self, welcome: codec.Welcome) -> None:
         """Show the greeting, and read the lists of users and groups."""
-        again = bool(self._lost)
-        self._lost = ""
+        again, self._lost = bool(self._lost), ""
         self.memory.welcomed(welcome)
         if text := _("connected again") if again else greeting(welcome.msg):
             self._tell(text, "answer")
@@ -160,8 +156,7 @@ class Chat(App[None]):
         if self.memory.here is not here:
             self._show_place(self.memory.here)
         elif isinstance(news, codec.Event) and Place("group", news.group).key == here.key:
-            self._roster.member_changes += 1
-            if self._roster.member_changes == 1:
+            if self._roster.count_change() == 1:
                 self._read_members()
         self._show()
 
@@ -180,10 +175,7 @@ class Chat(App[None]):
         if course_work:  # such a server may have no groups, and close the connection when asked for them
             self._draw_soon()
             return
-        groups = await self._roster.read_groups()
-        for group in groups:
-            if group.role not in (None, "", "invited"):
-                self.memory.conversation(Place("group", group.group))
+        groups = await self._roster.read_groups(joined=True)
         self._refresh_members()
         if not again:
             self._choose_room(groups)
@@ -254,7 +246,7 @@ class Chat(App[None]):
     @on(PlaceList.Chosen)
     def _chosen(self, event: PlaceList.Chosen) -> None:
         self.go(event.place)
-        self._focus_now(self._composer)
+        focus(self._composer)
 
     def action_neighbour(self, step: int) -> None:
         """Show the next conversation, or the previous one."""
@@ -263,16 +255,12 @@ class Chat(App[None]):
         self.go(places[(at + step) % len(places)].place)
 
     def action_people(self) -> None:
-        """Focus the list of users, to open a direct conversation."""
-        self._focus_now(self._people)
+        """Focus the list of users."""
+        focus(self._people)
 
-    def action_rooms(self) -> None:
-        """Open the dialog of rooms."""
-        self.take("/rooms")
-
-    def action_help(self) -> None:
-        """List the commands."""
-        self.take("/help")
+    def action_command(self, line: str) -> None:
+        """Run ``line`` as if it had been typed."""
+        self.take(line)
 
     def action_theme(self) -> None:
         """Switch between the dark and the light theme."""
@@ -294,24 +282,13 @@ class Chat(App[None]):
     async def _read_members(self) -> None:
         await self._roster.read_members()
 
-    def _focus_now(self, widget: Widget) -> None:
-        """Focus ``widget`` at once; `Widget.focus` does so only after a few more keys."""
-        widget.screen.set_focus(widget)
-
     # Scrolling and searching.
 
     @on(Scrollback.Wanted)
-    def _wanted(self, event: Scrollback.Wanted) -> None:
-        if not self.history.reading and self.memory.welcome:
-            self._read_on(event.older)
-
     @work(group="reading")
-    async def _read_on(self, older: bool) -> None:
-        await self.history.read_on(older)
-
-    @on(Scrollback.EndSeen)
-    def _end_seen(self) -> None:
-        self._draw_soon()
+    async def _read_on(self, event: Scrollback.Wanted) -> None:
+        if not self.history.reading and self.memory.welcome:
+            await self.history.read_on(event.older)
 
     @work(exclusive=True, group="reading")
     async def action_first(self) -> None:
@@ -326,30 +303,23 @@ class Chat(App[None]):
 
     def action_scroll(self, pages: int) -> None:
         """Scroll by the visible height."""
-        if pages < 0 and not self._scrollback.scroll_offset.y:
-            self.memory.shown.older = True  # ask again, in case the daemon refused it before
-            self._scrollback.changed()
-        self._scrollback.scroll_relative(y=pages * max(1, self._scrollback.size.height - 1), animate=False)
+        self._scrollback.scroll_pages(pages)
 
     def action_search(self) -> None:
         """Open the search line."""
-        self._search_line.add_class("-shown")
-        self._focus_now(self._search_line)
+        self._search_line.open()
 
     def action_write(self) -> None:
         """Close the search line and return to the composer."""
         self.workers.cancel_group(self, "searching")
-        self._search_line.remove_class("-shown")
-        self._focus_now(self._composer)
+        self._search_line.close()
+        focus(self._composer)
 
     @on(Input.Submitted, "#search")
-    def _search_for(self, event: Input.Submitted) -> None:
-        if event.value.strip():
-            self._search(event.value.strip().casefold())
-
     @work(exclusive=True, group="searching")
-    async def _search(self, text: str) -> None:
-        await self.history.search(text, lambda: self._show_hint(_("nothing further back")))
+    async def _search(self, event: Input.Submitted) -> None:
+        if text := event.value.strip().casefold():
+            await self.history.search(text, lambda: self._hint.show(_("nothing further back")))
 
     # Drawing.
 
@@ -363,16 +333,9 @@ class Chat(App[None]):
 
     @on(Composer.Hinted)
     def _hinted(self, event: Composer.Hinted) -> None:
-        self._show_hint(event.hint)
+        self._hint.show(event.hint)
 
-    def _show_hint(self, text: str) -> None:
-        keys = _("F1 help  F2 rooms  F3 search  F4 people  F5 light/dark  ^N ^P go  ^C leave")
-        self._hint.update(one_line(text or keys))
-
-    def offers(self) -> tuple[Iterable[str], Iterable[str]]:
-        """The nicks and the group names that the Tab key offers."""
-        return self.memory.known_names()
-
+    @on(Scrollback.EndSeen)
     def _draw_soon(self) -> None:
         if not self._drawing:
             self._drawing = True
@@ -381,17 +344,8 @@ class Chat(App[None]):
     def _draw(self) -> None:
         """Draw the title and the lists, not the conversation."""
         self._drawing = False
-        here = self.memory.here
         if self._scrollback.at_end:
             self.memory.shown.unread = 0
-        parts = [place_label(here)]
-        if topic := self.memory.topics.get(here.key):
-            parts.append(topic)
-        parts.append(f"{self.memory.nick} @ {self._address}")
-        if self._outgoing.unsent:
-            parts.append(_("{count} waiting").format(count=self._outgoing.unsent))
-        if self._lost:
-            parts.append(_("no connection"))
-        self._title.update(one_line(" · ".join(parts)))
+        self._title.draw(self._outgoing.unsent, bool(self._lost))
         self._places.draw()
         self._people.draw()

@@ -85,6 +85,13 @@ class Scrollback(ScrollView, can_focus=False):
         """Whether the end of the conversation can be seen, and will be followed."""
         return self._following and not self._conversation.newer
 
+    def scroll_pages(self, pages: int) -> None:
+        """Scroll by the visible height, up if ``pages`` is negative."""
+        if pages < 0 and not self.scroll_offset.y:
+            self._memory.shown.older = True  # ask again, in case the daemon refused it before
+            self.changed()
+        self.scroll_relative(y=pages * max(1, self.size.height - 1), animate=False)
+
     def changed(self) -> None:
         """The memory has changed; however often that happens at once, it is drawn once."""
         if not self._stale:

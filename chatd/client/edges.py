@@ -1,0 +1,66 @@
+"""The lines around the conversation: the title above it, the search line and the hint below."""
+
+from __future__ import annotations
+
+from textual.widgets import Static
+
+from chatd.client.connection import Address
+from chatd.client.keys import LineInput, focus
+from chatd.client.language import _
+from chatd.client.memory import Memory
+from chatd.client.render import one_line, place_label
+
+
+class TitleLine(Static):
+    """Where the user is, with which nick, and what keeps messages from being sent."""
+
+    def __init__(self, memory: Memory, address: Address) -> None:
+        super().__init__(id="title", markup=False)
+        self._memory = memory
+        self._address = address
+
+    def draw(self, unsent: int, is_lost: bool) -> None:
+        """Draw it; ``unsent`` is the number of typed lines that wait, ``is_lost`` means no connection."""
+        here = self._memory.here
+        parts = [place_label(here)]
+        if topic := self._memory.topics.get(here.key):
+            parts.append(topic)
+        parts.append(f"{self._memory.nick} @ {self._address}")
+        if unsent:
+            parts.append(_("{count} waiting").format(count=unsent))
+        if is_lost:
+            parts.append(_("no connection"))
+        self.update(one_line(" · ".join(parts)))
+
+
+class SearchLine(LineInput):
+    """The line that is typed to search, visible while it is open."""
+
+    def __init__(self) -> None:
+        placeholder = _("search, Enter for the next one back")
+        super().__init__(id="search", placeholder=placeholder, compact=True)
+
+    def open(self) -> None:
+        """Show it, with the focus."""
+        self.add_class("-shown")
+        focus(self)
+
+    def close(self) -> None:
+        """Hide it."""
+        self.remove_class("-shown")
+
+
+class HintLine(Static):
+    """The usage of the command that is being typed, else the keys."""
+
+    def __init__(self) -> None:
+        super().__init__(id="hint", markup=False)
+
+    def on_mount(self) -> None:
+        """Show the keys."""
+        self.show("")
+
+    def show(self, text: str) -> None:
+        """Show ``text``, or the keys if it is empty."""
+        keys = _("F1 help  F2 rooms  F3 search  F4 people  F5 light/dark  ^N ^P go  ^C leave")
+        self.update(one_line(text or keys))
