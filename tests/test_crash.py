@@ -13,9 +13,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.crash_scenarios import FileSizes, Outcome, full_disk, killed_unacked, moving_clock
 from tests.support.daemon_process import PATIENCE, Client, Daemon
+from tests.support.effort import effort
 from tests.support.ledger import Entry, JsonWriter, Tally, TextWriter, Writer, read_log, read_pages
 
-CYCLES = 20
+CYCLES = effort(20)
 ACKS = 80
 """How many acks there are in a cycle before the daemon is killed, with the traffic going on."""
 

@@ -16,6 +16,7 @@ from chatd.core.requests import Request
 from chatd.daemon.wires import wire_names
 from chatd.dialects.text import TextDialect
 from tests.support import fuzz
+from tests.support.effort import effort
 from tests.support.wire_samples import MANNERS
 
 SEED = 7
@@ -39,7 +40,7 @@ class EveryWire(SynchronousTestCase):
         for wire in wire_names():
             with self.subTest(wire):
                 for number in range(3):
-                    fuzz.play(wire, SEED, number, 1000)
+                    fuzz.play(wire, SEED, number, effort(1000))
 
     def test_any_client(self) -> None:
         """Hypothesis makes them up, and shrinks them to the shortest that does harm."""
@@ -52,7 +53,7 @@ class EveryWire(SynchronousTestCase):
         folder.mkdir(parents=True)
         with fuzz.Round(folder, wire) as played:
 
-            @settings(max_examples=200, deadline=None)
+            @settings(max_examples=effort(200), deadline=None)
             @given(SEGMENTS, st.booleans())
             def play(segments: list[bytes], half_closes: bool) -> None:
                 peer = played.stage.connect(wire)

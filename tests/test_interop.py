@@ -20,6 +20,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.connections.session import MAX_ANONYMOUS_REFUSALS, REFUSAL_LINGER_SECONDS
 from chatd.connections.welcome_buffer import LINE_BY_LINE_SECONDS, QUIET_SECONDS
 from chatd.dialects.json import CLIENT_LIST_KEYS
+from tests.support.effort import effort
 from tests.support.in_memory_daemon import HINT, Peer, Stage, StageTestCase
 
 PACE = 0.04
@@ -162,7 +163,7 @@ class WhoIam(Conversations):
         for segments in splits(AHEAD):
             self.assertEqual(self.ahead(segments), (AHEAD_HEARD, AHEAD_HEARD_BY_ALICE), segments)
 
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=effort(30), deadline=None)
     @given(cuts(AHEAD))
     def test_sent_ahead_in_any_segments(self, at: set[int]) -> None:
         """The same in pieces of any size."""
@@ -195,7 +196,7 @@ class WhoIam(Conversations):
         for segments in splits(REFERENCE):
             self.assertEqual(self.reference(segments), (REFERENCE_WRITES, AHEAD_HEARD_BY_ALICE), segments)
 
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=effort(30), deadline=None)
     @given(cuts(REFERENCE))
     def test_the_reference_client_in_any_segments(self, at: set[int]) -> None:
         """The same in pieces of any size."""
@@ -504,7 +505,7 @@ class CourseWork(Conversations):
             for segments in splits(request):
                 self.assertEqual(self.first(segments), answer, segments)
 
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=effort(50), deadline=None)
     @given(st.sampled_from(list(FIRST_REQUESTS)).flatmap(lambda r: st.tuples(st.just(r), cuts(r))))
     def test_first_requests_in_any_segments(self, case: tuple[bytes, set[int]]) -> None:
         """The same in pieces of any size."""
@@ -537,7 +538,7 @@ class CourseWork(Conversations):
         """The same byte by byte."""
         self.converse(set(range(max(len(b"".join(requests)) for _, requests in GENERATIONS))))
 
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=effort(30), deadline=None)
     @given(st.sets(st.integers(1, 260)))
     def test_three_generations_in_any_segments(self, at: set[int]) -> None:
         """The same in pieces of any size."""
@@ -809,7 +810,7 @@ class NewlineInPieces(Conversations):
         for segments in splits(self.stream):
             self.converse(segments)
 
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=effort(30), deadline=None)
     @given(cuts(stream))
     def test_in_any_segments(self, at: set[int]) -> None:
         """The same in pieces of any size."""
@@ -925,7 +926,7 @@ class ChatRoom(Conversations):
     def test_in_single_bytes(self) -> None:
         self.play(lambda said: [said[at : at + 1] for at in range(len(said))])
 
-    @settings(max_examples=15, deadline=None)
+    @settings(max_examples=effort(15), deadline=None)
     @given(st.sets(st.integers(1, 18)))
     def test_in_any_reads(self, at: set[int]) -> None:
         self.play(lambda said: pieces(said, at))
@@ -975,7 +976,7 @@ class FramedChatRoom(Conversations):
             for reads in splits(b"".join(framed(text, counts) for text in ("Hello|alice", *texts))):
                 self.play(reads, *texts)
 
-    @settings(max_examples=20, deadline=None)
+    @settings(max_examples=effort(20), deadline=None)
     @given(st.data())
     def test_bytes_or_characters_in_any_reads(self, data: st.DataObject) -> None:
         counts = data.draw(st.sampled_from((lambda text: len(text.encode()), len)))

@@ -14,6 +14,7 @@ from chatd.carriers.idle_timer import IDLE_SECONDS
 from chatd.connections.session import REFUSAL_LINGER_SECONDS
 from chatd.core.limits import Limits
 from tests.connections.test_outbox import CAP, PACE, Journaled, OutboxTestCase
+from tests.support.effort import effort
 from tests.support.in_memory_daemon import Peer, StageTestCase
 
 
@@ -275,7 +276,7 @@ class Portions(OutboxTestCase):
             self.assertEqual(b"".join(writes), text)
             self.assert_readable(writes)
 
-    @settings(deadline=None, max_examples=50)
+    @settings(deadline=None, max_examples=effort(50))
     @given(st.lists(st.text("aé€😀\n", max_size=400), max_size=8))
     def test_any_text_read_100_128_255_or_1024_bytes_at_a_time(self, texts: list[str]) -> None:
         frames = [f"{text}\n".encode() for text in texts]

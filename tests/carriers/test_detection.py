@@ -22,6 +22,7 @@ from chatd.core.limits import Limits
 from chatd.daemon.wires import AUTO, declared
 from tests.support.certificates import issue, self_signed
 from tests.support.daemon_process import Client, Daemon
+from tests.support.effort import effort
 from tests.support.in_memory_daemon import Peer, StageTestCase
 
 TABLE = [
@@ -80,7 +81,7 @@ class Begun(SynchronousTestCase):
         for start in (b"I", b"h", b"MSG", b"\x00", b"\x04", b"\xff", b"|"):
             self.assertEqual(self.tells(start), "")
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=effort(200), deadline=None)
     @given(
         st.sampled_from((0, 1, MAX_UNDECIDED - 1, MAX_UNDECIDED, 99)),
         st.lists(st.sampled_from(PARTS), max_size=4),

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.carriers.foreign import RequestLine
+from tests.support.effort import effort
 
 
 def told(stream: bytes, *cuts: int) -> bool | None:
@@ -74,7 +75,7 @@ class Recognising(SynchronousTestCase):
         self.assertIsNone(line.feed(b"GET  /" + b"x" * 10))
         self.assertEqual(line.size, 16)
 
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=effort(300), deadline=None)
     @given(
         st.lists(
             st.sampled_from((b"GET", b" ", b"\n", b"/", b"HTTP/", b"http", b"{", b"|", b"x")), max_size=9

@@ -13,6 +13,7 @@ from chatd.carriers.frames import Frames
 from chatd.carriers.idle_timer import IDLE_SECONDS
 from chatd.connections.session import REFUSAL_LINGER_SECONDS
 from chatd.core.limits import Limits
+from tests.support.effort import effort
 from tests.support.in_memory_daemon import Peer, StageTestCase
 
 
@@ -187,7 +188,7 @@ class Counting(FramesTestCase):
     # What begins a text in the wild is no control character: those are headers.
     texts = st.lists(st.text("aé€😀!", min_size=1, max_size=8), min_size=1, max_size=6)
 
-    @settings(deadline=None, max_examples=60)
+    @settings(deadline=None, max_examples=effort(60))
     @given(texts, st.booleans(), st.sets(st.integers(1, 80)))
     def test_any_texts_in_any_reads(self, texts: list[str], characters: bool, cuts: set[int]) -> None:
         """Counted in either way."""

@@ -15,6 +15,7 @@ from chatd.connections.welcome_buffer import LINE_BY_LINE_SECONDS, QUIET_SECONDS
 from chatd.core.answers import Welcome
 from chatd.core.limits import Limits
 from chatd.dialects import text
+from tests.support.effort import effort
 from tests.support.in_memory_daemon import HINT, Peer, Stage, StageTestCase
 
 FULL = sqlite3.OperationalError("database or disk is full")
@@ -762,7 +763,7 @@ class Reader:
 class Exactness(StageTestCase):
     """Whatever happens, who resumes from the largest id has seen everything once, in order."""
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=effort(150), deadline=None)
     @given(
         st.lists(
             st.tuples(
@@ -833,7 +834,7 @@ class Exactness(StageTestCase):
 class NothingLeftOut(StageTestCase):
     """Whatever happens, who remembers nothing has been told every private message at least once."""
 
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=effort(300), deadline=None)
     @given(
         st.lists(
             st.sampled_from(

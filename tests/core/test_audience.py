@@ -12,6 +12,7 @@ from chatd.core.events import LOBBY, Event
 from chatd.core.refusals import Refusal
 from chatd.core.rules import Decision, decide
 from chatd.core.state import State
+from tests.support.effort import effort
 from tests.support.rules_case import HISTORIES, NICKS, Chat
 
 
@@ -33,7 +34,7 @@ def of_the_decision(state: State, decision: Decision) -> set[int] | None:
 
 
 class Audiences(SynchronousTestCase):
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=effort(150), deadline=None)
     @given(HISTORIES)
     def test_it_is_the_same_before_and_after_the_event(self, acts: list[tuple[str, Command]]) -> None:
         state = Chat(*NICKS).state

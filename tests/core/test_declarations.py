@@ -13,6 +13,7 @@ from chatd.core.commands import ACTIONS, COMMANDS, DECLARED
 from chatd.core.declarations import ID_MAX, Command, Declaration, Field, declare, measured
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
+from tests.support.effort import effort
 
 LIMITS = Limits()
 
@@ -167,7 +168,7 @@ class Fields(SynchronousTestCase):
             refused(msgs, group="wob", limit=0), "bad_request: limit must be a whole number of at least 1"
         )
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=effort(200), deadline=None)
     @given(
         st.sampled_from(list(COMMANDS.values())),
         st.dictionaries(

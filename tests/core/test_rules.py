@@ -14,6 +14,7 @@ from chatd.core.names import parse_group, skeleton
 from chatd.core.refusals import Refusal
 from chatd.core.rules import decide, member_of
 from chatd.core.state import Group, State
+from tests.support.effort import effort
 from tests.support.rules_case import HISTORIES, NICKS, Chat, PlayTestCase
 
 ON_GROUPS = tuple(row for row in COMMANDS.values() if "group" in row.required)
@@ -94,7 +95,7 @@ class Creating(PlayTestCase):
                 bad_group: la1r is not a valid group name: it looks like lair: choose another name
         """)
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=effort(200), deadline=None)
     @given(st.lists(st.text("aаAɑlLI1iıоo0OrnmMкkКeе", min_size=1, max_size=3), max_size=30))
     def test_groups_side_by_side_never_have_the_same_skeleton(self, names: list[str]) -> None:
         chat = Chat("alice")
@@ -808,7 +809,7 @@ def contents(state: State) -> object:
 
 
 class AnyHistory(PlayTestCase):
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=effort(150), deadline=None)
     @given(HISTORIES)
     def test_leaves_a_sound_state_that_its_events_give_again(self, acts: list[tuple[str, Command]]) -> None:
         chat = Chat(*NICKS)

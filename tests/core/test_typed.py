@@ -18,6 +18,7 @@ from chatd.core.typed import (
     slash_values,
     unescaped,
 )
+from tests.support.effort import effort
 
 A_LINE = st.text(max_size=40) | st.lists(
     st.sampled_from(["kick", "S", "bg", "msg", "/", "/KICK", "/say", ";", " ", "\n", "wob", "bob", "//"])
@@ -67,7 +68,7 @@ class Semicolons(SynchronousTestCase):
         ):
             self.assertIsNone(parse_semicolon(line), line)
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=effort(200), deadline=None)
     @given(A_LINE)
     def test_values_are_of_typed_fields(self, line: str) -> None:
         parsed = parse_semicolon(line)
@@ -105,7 +106,7 @@ class Slashes(SynchronousTestCase):
         for line, said in (("//kick", "/kick"), ("///", "//"), ("/", "/"), ("hi //", "hi //"), ("", "")):
             self.assertEqual(unescaped(line), said)
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=effort(200), deadline=None)
     @given(A_LINE)
     def test_values_are_of_typed_fields(self, line: str) -> None:
         typed = parse_slash(line)

@@ -18,6 +18,7 @@ from chatd.core.events import LOBBY, Arrived, Conversation, Departed, Entry, Eve
 from chatd.core.limits import Limits
 from chatd.daemon.conversation_log import ConversationLog
 from chatd.daemon.logs import JsonLines, LogFile
+from tests.support.effort import effort
 from tests.support.in_memory_daemon import Stage
 
 ALICE = User(1, "alice", "alice", "#111111")
@@ -94,7 +95,7 @@ class LineTests(SynchronousTestCase):
             self.assertEqual(line(done("topic", None, f"a{code}b")), "[group wob] alice topic a\ufffdb")
 
     @given(st.text())
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=effort(100), deadline=None)
     def test_is_always_one_line(self, body: str) -> None:
         self.assertLessEqual(len(line(said(body)).splitlines()), 1)
         self.assertLessEqual(len(line(done("kicked", BOB, body)).splitlines()), 1)

@@ -38,6 +38,7 @@ from chatd.dialects.json import (
     REF_LENGTH,
     JsonDialect,
 )
+from tests.support.effort import effort
 from tests.support.framed import frames_of
 
 LIMITS = Limits()
@@ -544,7 +545,7 @@ class Telling(SynchronousTestCase):
         )
         self.assertIn(rb'"msg":"a \"${b}\" \\ } \\{ ' + "é".encode() + b'"', frames_of(LINES.encode, entry))
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=effort(100), deadline=None)
     @given(st.text())
     def test_any_text_reads_back(self, text: str) -> None:
         """In both framings, on one line, and without a character that a template would take."""
@@ -755,13 +756,13 @@ class Hostile(SynchronousTestCase):
         ):
             self.assertIs(meant(request(frame))[0], c.Broadcast, frame)
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=effort(200), deadline=None)
     @given(st.binary(max_size=200))
     def test_any_bytes(self, frame: bytes) -> None:
         """Never an exception."""
         self.assertIsInstance(COURSE.decode(frame), Request)
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=effort(200), deadline=None)
     @given(
         st.sampled_from([*ACTIONS, "what"]),
         st.dictionaries(

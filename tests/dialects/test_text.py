@@ -29,6 +29,7 @@ from chatd.core.limits import Limits
 from chatd.core.refusals import SENTENCES, Refusal
 from chatd.core.requests import Request
 from chatd.dialects.text import LIST_SIZE, MOST_LINES, REFERENCE_PACE_SECONDS, TextDialect
+from tests.support.effort import effort
 from tests.support.framed import frames_of
 from tests.support.in_memory_daemon import StageTestCase
 
@@ -201,7 +202,7 @@ class Decoding(SynchronousTestCase):
         ):
             self.assertEqual(refused(line), code, line)
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=effort(200), deadline=None)
     @given(st.binary(max_size=100) | st.text(max_size=100).map(str.encode))
     def test_any_line(self, line: bytes) -> None:
         """Never an exception, and every refusal is a line or more of the daemon's own."""
@@ -467,7 +468,7 @@ class NoForgery(SynchronousTestCase):
         self.assertLess(len(said), 64 * 1024)
         self.assertEqual(said.decode().count("\ufffd"), 8_192 - (MOST_LINES - 1))
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=effort(200), deadline=None)
     @given(st.text(min_size=1) | st.text(alphabet="ab \x1b\x00" + LINE_ENDS, min_size=1, max_size=20))
     def test_any_text(self, text: str) -> None:
         """Each line begins as its first does, however a client tells lines apart."""
@@ -519,7 +520,7 @@ class Reference(SynchronousTestCase):
 class FromOtherWires(StageTestCase):
     """The same with a whole chatd between."""
 
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=effort(50), deadline=None)
     @given(st.text(alphabet="ab;{}$ \t\x1b\x00" + LINE_ENDS, min_size=1, max_size=20).filter(str.strip))
     def test_what_json_says_never_forges_a_line(self, text: str) -> None:
         """Bob says anything at all in JSON, to everyone and to alice, who reads text."""

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.dialects.timestamps import hour_and_minute, rfc3339
+from tests.support.effort import effort
 
 
 class Stamps(SynchronousTestCase):
@@ -40,7 +41,7 @@ class Stamps(SynchronousTestCase):
         ):
             self.assertEqual(rfc3339(at), stamp)
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=effort(100), deadline=None)
     @given(st.integers(0, 253_402_300_799_999))
     def test_reads_back_to_the_millisecond(self, at: int) -> None:
         """No rounding on the way."""

@@ -39,6 +39,7 @@ from chatd.core.refusals import SENTENCES, Refusal
 from chatd.core.requests import Request
 from chatd.dialects import tp6
 from chatd.dialects.tp6 import LIST_SIZE, FramedDialect, Tp6Dialect
+from tests.support.effort import effort
 from tests.support.framed import frames_of
 from tests.support.in_memory_daemon import Peer, Stage, StageTestCase
 
@@ -193,7 +194,7 @@ class Saying(SynchronousTestCase):
         self.assertEqual(meant("/all salut", IN_WOB), (c.Broadcast, {"msg": "salut"}))
         self.assertEqual((request.granted, request.becomes), (None, None))
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=effort(200), deadline=None)
     @given(st.binary(max_size=60) | st.text(" /|\nHelomsgjinwhav", max_size=30).map(str.encode))
     def test_anything(self, said: bytes) -> None:
         """Is something, or is refused."""
@@ -617,7 +618,7 @@ class NoForgery(SynchronousTestCase):
                 b"\x01\x05alice\x01\x05a\xef\xbf\xbdb",
             )
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=effort(200), deadline=None)
     @given(st.text(min_size=1) | st.text(alphabet="ab \x1b\x00" + LINE_ENDS, min_size=1, max_size=20))
     def test_any_text(self, text: str) -> None:
         """Every line but the first is indented, however a client tells lines apart."""
@@ -1150,7 +1151,7 @@ scripts = st.lists(
 class Meant(SynchronousTestCase):
     """Whatever people do, what they say is read where they meant it, or is refused."""
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=effort(60), deadline=None)
     @given(st.tuples(*[st.sampled_from(("tp6", "tp6-bonus"))] * 3), scripts)
     def test_nobody_else_reads_what_was_meant_for_a_place(self, wires: tuple[str, ...], script: Any) -> None:
         """A text carries the place that its author last moved to; whoever reads it was told to be there."""

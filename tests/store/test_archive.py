@@ -17,6 +17,7 @@ from chatd.core.events import LOBBY, SAID, Conversation, Kind, User
 from chatd.core.records import Slice, Snapshot, entry_of
 from chatd.store import archive
 from chatd.store.archive import Archive, load
+from tests.support.effort import effort
 from tests.support.in_memory_daemon import ThreadlessPool
 from tests.support.journal_case import Desk, DeskTestCase
 
@@ -390,7 +391,7 @@ QUERY = st.tuples(
 
 
 class AnyLog(SynchronousTestCase):
-    @settings(max_examples=50, deadline=None)
+    @settings(max_examples=effort(50), deadline=None)
     @given(LOG, st.lists(QUERY, min_size=1, max_size=8))
     def test_is_read_as_one_would_by_hand(self, log: list[Any], queries: list[Any]) -> None:
         with tempfile.TemporaryDirectory() as folder, closing(Desk(Path(folder) / "chat.db")) as desk:

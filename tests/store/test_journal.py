@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.events import LOBBY, Conversation, User
+from tests.support.effort import effort
 from tests.support.in_memory_daemon import ThreadlessPool
 from tests.support.journal_case import Desk, DeskTestCase, Note
 
@@ -652,7 +653,7 @@ HAPPENING = st.one_of(SAYING, SAYING, st.sampled_from(("who", "turn", "turn", "w
 
 
 class AnyInterleaving(SynchronousTestCase):
-    @settings(max_examples=120, deadline=None)
+    @settings(max_examples=effort(120), deadline=None)
     @given(st.lists(HAPPENING, max_size=40))
     def test_keeps_the_promises(self, happenings: list[Any]) -> None:
         with tempfile.TemporaryDirectory() as folder:
