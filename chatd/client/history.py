@@ -36,8 +36,10 @@ class History:
         self._ask = ask
 
     async def read_on(self, older: bool) -> None:
-        """Extend the shown part of the conversation by one page."""
+        """Extend the shown part of the conversation by one page, if there is more and none is being read."""
         conversation = self._memory.shown
+        if self.reading or not (conversation.older if older else conversation.newer):
+            return  # the request was made before the last page arrived
         edge = conversation.first if older else conversation.last
         with self.progress():
             bounds = {"before": edge} if older else {"after": edge}

@@ -287,7 +287,7 @@ class Chat(App[None]):
     @on(Scrollback.Wanted)
     @work(group="reading")
     async def _read_on(self, event: Scrollback.Wanted) -> None:
-        if not self.history.reading and self.memory.welcome:
+        if self.memory.welcome:
             await self.history.read_on(event.older)
 
     @work(exclusive=True, group="reading")
@@ -320,8 +320,6 @@ class Chat(App[None]):
     async def _search(self, event: Input.Submitted) -> None:
         if text := event.value.strip().casefold():
             await self.history.search(text, lambda: self._hint.show(_("nothing further back")))
-
-    # Drawing.
 
     def _tell(self, text: str, kind: Kind) -> None:
         self.memory.tell(text, kind, datetime.now(UTC))
