@@ -22,7 +22,8 @@ from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 from chatd.dialects.json import JsonDialect
 from chatd.dialects.text import TextDialect
-from chatd.dialects.tp6 import FramedDialect, Tp6Dialect
+from chatd.dialects.tp6 import Tp6Dialect
+from chatd.dialects.tp6_frames import FramedDialect
 from tests.toys.two_byte import TwoByteLengths
 
 LIMITS: Final = Limits(line=24, json=256)

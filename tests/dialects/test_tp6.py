@@ -37,8 +37,10 @@ from chatd.core.limits import Limits
 from chatd.core.names import BadName, parse_group
 from chatd.core.refusals import SENTENCES, Refusal
 from chatd.core.requests import Request
-from chatd.dialects import tp6
-from chatd.dialects.tp6 import LIST_SIZE, FramedDialect, Tp6Dialect
+from chatd.dialects import tp6_phrases
+from chatd.dialects.tp6 import Tp6Dialect
+from chatd.dialects.tp6_frames import FramedDialect
+from chatd.dialects.tp6_phrases import LIST_SIZE
 from tests.support.effort import effort
 from tests.support.framed import frames_of
 from tests.support.in_memory_daemon import Peer, Stage, StageTestCase
@@ -446,13 +448,13 @@ class Answering(SynchronousTestCase):
         """A page of 500 images costs no more than the few that go into a list, whichever end is read."""
         entries = tuple(logged(WOB, "#" * 20_000, id=id, kind="image") for id in range(500))
         made: list[Event] = []
-        remember = tp6._remembered
+        remember = tp6_phrases.remembered
 
         def note(event: Event) -> str:
             made.append(event)
             return remember(event)
 
-        self.patch(tp6, "_remembered", note)
+        self.patch(tp6_phrases, "remembered", note)
         for forward, end in ((True, entries[:3]), (False, entries[:-4:-1])):
             made.clear()
             head, *_ = self.said(Page(WOB, entries, False, forward, False, BOB))

@@ -13,7 +13,8 @@ from chatd.carriers.json_stream import JsonStream
 from chatd.carriers.lines import Lines
 from chatd.dialects.json import JsonDialect
 from chatd.dialects.text import TextDialect
-from chatd.dialects.tp6 import FramedDialect, Tp6Dialect
+from chatd.dialects.tp6 import Tp6Dialect
+from chatd.dialects.tp6_frames import FramedDialect
 
 # Each dialect with the carrier of its wire; a class before the classes that it derives from.
 _CARRIERS: Final[tuple[tuple[type, type[SessionCarrier]], ...]] = (

@@ -1,0 +1,72 @@
+"""The TP6 chat room in frames: an author, a text or an image, and the colours and times of the bonuses.
+
+Source: seed tp6-chat-room, the encoding that it proposes. `chatd.carriers.frames` puts the lengths in.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Final
+
+from chatd.boundaries import Payloads
+from chatd.core.events import Entry
+from chatd.core.requests import Request
+from chatd.core.wires import Opening, Wire
+from chatd.dialects.timestamps import hour_and_minute
+from chatd.dialects.tp6 import Tp6Dialect
+from chatd.dialects.tp6_phrases import address, art, indented, rgb, sentence
+
+TEXT: Final = 1
+IMAGE: Final = 3
+"""The first byte of a frame; the other types are the carrier's business."""
+
+NO_TIME: Final = b"\xff\xff"
+"""Stands for the hour and minute in a frame of the bonuses that answers or refuses."""
+
+
+class FramedDialect(Tp6Dialect):
+    """The same in frames: who says it, and what. A frame from the carrier begins with its type.
+
+    What is said in the place where the client is comes with its author's name; all else, which takes a
+    sentence to be understood, is that sentence, without a name. With ``bonus`` the colour of who speaks, in
+    three bytes, and the hour and the minute follow on the name.
+    """
+
+    pace = 0.0
+
+    def decode(self, frame: bytes) -> Request:
+        """The request in one frame, whose first byte is its type: a text or an image."""
+        return self._understood(frame[1:], "image" if frame[:1] == bytes((IMAGE,)) else "message")
+
+    def _said(self, logged: Entry) -> Payloads:
+        event = logged.event
+        nick, mark = event.actor.nick, self._mark(event.actor.colour, logged.at)
+        if event.conversation.pair:
+            return _payload(event.kind, "", mark, sentence(f"{nick} {address(event)}", event))
+        return _payload(event.kind, nick, mark, (art if event.kind == "image" else indented)(event.body))
+
+    def _notice(self, text: str, at: int | None = None) -> Payloads:
+        return _payload("message", "", self._mark("#000000", at), text)
+
+    def _mark(self, colour: str, at: int | None) -> bytes:
+        """The colour of who speaks and the time, which clients of the plain wire don't expect."""
+        if not self.bonus:
+            return b""
+        return rgb(colour) + (NO_TIME if at is None else bytes(hour_and_minute(at)))
+
+
+def _payload(kind: str, name: str, mark: bytes, text: str) -> Payloads:
+    """A type, the size of the head in a byte, the head (the size of the name in a byte, the name, the mark),
+    and the text: the carrier adds the size of the text.
+    """
+    who = name.encode()
+    head = bytes((len(who),)) + who + mark
+    return (bytes((IMAGE if kind == "image" else TEXT, len(head))) + head + text.encode(),)
+
+
+_OPENINGS: Final = tuple(map(Opening, (b"\x01", b"\x02", b"\x03")))
+
+WIRES: Final = (
+    Wire("tp6", "frames", FramedDialect, _OPENINGS),
+    Wire("tp6-bonus", "frames", partial(FramedDialect, bonus=True), _OPENINGS),
+)
