@@ -47,7 +47,16 @@ def without_privileges() -> None:
 def twistd(
     folder: Path, *arguments: str, path: str = str(ROOT), **more: Any
 ) -> subprocess.CompletedProcess[str]:
-    """Run ``twistd`` in ``folder`` until it ends by itself; ``path`` is its PYTHONPATH."""
+    """Run ``twistd`` in ``folder`` until it ends by itself; ``path`` is its PYTHONPATH.
+
+    It is forked unless it has another path, or ``more`` arguments of `subprocess.run`.
+    """
+    if path == str(ROOT) and not more:
+        program = Forked(
+            [TWISTD, *arguments], folder, environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        output = program.communicate(None, PATIENCE)
+        return subprocess.CompletedProcess(program.args, program.wait(PATIENCE), *output)
     return subprocess.run(
         [sys.executable, TWISTD, *arguments],
         cwd=folder,
