@@ -1,4 +1,4 @@
-"""The shared factory: who is connected, and how a connection becomes a session."""
+"""The factory of all listeners: how a connection becomes a session, who is connected, and the limits."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 
 DISCONNECT_TIMEOUT_SECONDS: Final = 2.0
-"""How long clients have to take what waits for them when the daemon stops."""
+"""How long clients may take for the last write when the daemon stops."""
 
 
 class Undecided(typing.Protocol):
@@ -29,11 +29,11 @@ class Undecided(typing.Protocol):
     transport: Any
 
     def decide_now(self) -> object:
-        """Open a session without any further byte."""
+        """Open a session of the default wire, without a greeting and without what was read."""
 
 
 class Sessions:
-    """Everyone who is connected, on any wire.
+    """All connected clients, on any wire.
 
     A connection whose wire is not known yet has no session; it counts as one of ``limits.connections``.
     """
@@ -50,7 +50,7 @@ class Sessions:
         self._empty: Deferred[None] | None = None
 
     def __len__(self) -> int:
-        """How many are connected."""
+        """How many connections there are."""
         return len(self._open) + len(self._undecided)
 
     @property
@@ -118,9 +118,9 @@ class Sessions:
             empty.callback(None)
 
     def close(self) -> Deferred[None]:
-        """Tell everyone that the daemon stops, and close.
+        """Tell all clients that the daemon stops, and close their connections.
 
-        Whoever is left after `DISCONNECT_TIMEOUT_SECONDS` is cut. The Deferred fires when all are gone.
+        Connections left after `DISCONNECT_TIMEOUT_SECONDS` are cut. The Deferred fires when all are gone.
         """
         for connection in list(self._undecided):
             connection.decide_now()

@@ -1,4 +1,4 @@
-"""What waits to be written to one client, and when it is written."""
+"""A client's outbox: the frames that wait to be written, and when they are written."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chatd.boundaries import Clock
 from chatd.connections.socket_write import writer_to
 
 CLOSE_TIMEOUT_SECONDS: Final = 10.0
-"""Seconds that a closing client has to take what it was sent last; then the connection is cut."""
+"""How long a closing client may take for the last write; then the connection is cut."""
 
 
 class Transport(Protocol):
@@ -28,14 +28,14 @@ class Transport(Protocol):
 
 
 class FlushQueue:
-    """The outboxes with something to write in this turn of the reactor: each writes once, at its end."""
+    """The outboxes that have something to write in this reactor turn: each writes once, at its end."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._due: list[Outbox] = []
 
     def add(self, outbox: Outbox) -> None:
-        """Flush ``outbox`` at the end of this turn."""
+        """Flush ``outbox`` at the end of this reactor turn."""
         if not self._due:
             self._clock.callLater(0, self._flush)
         self._due.append(outbox)
@@ -48,13 +48,14 @@ class FlushQueue:
 
 @implementer(IPushProducer)
 class Outbox:
-    """A client's bounded queue of frames, in front of its transport.
+    """A client's bounded queue of whole frames, in front of its transport. It never looks inside a frame.
 
-    The transport says when its own buffer (64 KiB) is full and when it is empty again; in between,
-    frames wait here. With more than ``cap`` bytes that it doesn't take, ``on_overflow`` is called and
-    the connection is cut; ``dropped`` says whether it ended with something waiting. With a ``pace``, writes
-    are that many seconds apart, and ``next_write`` takes each from the front of the queue; a client that
-    falls behind by more than ``cap`` that way gets everything at once.
+    The transport says when its own buffer (64 KiB) is full and when it is empty again; in between, frames
+    wait here. When more than ``cap`` bytes wait because the transport takes none, ``on_overflow`` is called
+    and the connection is cut. ``dropped`` says whether the connection ended with frames waiting.
+
+    With a ``pace``, writes are that many seconds apart, and ``next_write`` takes each one from the front of
+    the queue. When more than ``cap`` bytes wait because of the pace, everything is written at once.
     """
 
     def __init__(
@@ -90,7 +91,7 @@ class Outbox:
 
     @property
     def backed_up(self) -> bool:
-        """Whether whoever can wait (a replay, the answers to further requests) should wait for `drained`."""
+        """Whether a replay, or the next request, should wait for `drained`."""
         return self._paused or self._size > self.cap // 8
 
     @property
@@ -100,18 +101,18 @@ class Outbox:
 
     @property
     def empty(self) -> bool:
-        """Whether all is written, as far as we know."""
+        """Whether everything was handed to the transport, and the transport takes more."""
         return not (self._frames or self._paused)
 
     def put(self, frame: bytes) -> None:
-        """Queue ``frame``; it leaves with the others of this turn."""
+        """Queue ``frame``; it is written with the other frames of this reactor turn."""
         if self._closing or self.closed or not frame:
             return
         self._frames.append(frame)
         self._size += len(frame)
         if self._size > self.cap and not self._paused:
-            # It is not the client that is slow; it may be our pace. Whoever waits for `drained` goes on at
-            # the end of the turn: a replay must not in the middle of a commit.
+            # The client is not slow; the pace may be. `drained` fires at the end of the turn, not here: a
+            # replay must not go on in the middle of a commit.
             self._write_all()
         if self._size > self.cap:
             self._on_overflow()
@@ -120,7 +121,7 @@ class Outbox:
             self._flush_soon()
 
     def set_pace(self, pace: float) -> None:
-        """Write at another pace from now on; what waits for its time waits no longer than the new pace."""
+        """Change the pace. A write that is due later than the new pace allows is moved forward."""
         if pace == self.pace:
             return
         self.pace = pace
@@ -130,13 +131,13 @@ class Outbox:
             self._flush_soon()
 
     def rest(self, seconds: float) -> None:
-        """Write what waits now, and nothing more for so long."""
+        """Write what waits now, then nothing for ``seconds``."""
         self.flush()
         if self._timer is None and not self.closed:
             self._timer = self._clock.callLater(seconds, self._write_next)
 
     def flush(self) -> None:
-        """Write what waits, as far as the transport and the pace allow."""
+        """Write what waits, as far as transport and pace allow."""
         self._due = False
         if self._paused or self._timer is not None:
             return
@@ -155,9 +156,9 @@ class Outbox:
         return done
 
     def close(self, linger: float = 0.0) -> None:
-        """Take nothing more; write what waits and close, ``linger`` seconds after that.
+        """Take no more frames; write what waits, then close after ``linger`` seconds.
 
-        When that takes too long the connection is cut.
+        The connection is cut after `CLOSE_TIMEOUT_SECONDS`; each paced write starts that time anew.
         """
         if not self._closing and not self.closed:
             self._closing = True
@@ -166,7 +167,7 @@ class Outbox:
             self._flush_soon()
 
     def abort(self) -> None:
-        """Forget what waits and cut the connection."""
+        """Drop what waits and cut the connection."""
         if not self.closed:
             self.lost()
             self._transport.abortConnection()
@@ -213,7 +214,7 @@ class Outbox:
         self._size -= len(data)
         self._timer = self._clock.callLater(self.pace, self._write_next)
         if self._cut is not None:
-            self._cut.reset(CLOSE_TIMEOUT_SECONDS)  # the pace is the daemon's, so the client is not slow
+            self._cut.reset(CLOSE_TIMEOUT_SECONDS)  # the daemon sets the pace: the client is not slow
         self._write(data)
 
     def _write_next(self) -> None:
@@ -221,14 +222,14 @@ class Outbox:
         self.flush()
 
     def _settle(self) -> None:
-        """Tell whoever waits for the end of the queue, when it is reached, and close if this was to be."""
+        """Once the queue is empty: fire `drained`, and close if `close` was called."""
         if not (self.closed or self.empty):
             return
         waiting, self._waiting = self._waiting, []
         for done in waiting:
             done.callback(None)
         if self._closing and not self._finished and not self.closed and not self._frames:
-            self._finished = True  # once: what is due still may bring us here again
+            self._finished = True  # once: a pending flush may come here again
             if self._timer is not None:
                 self._timer.cancel()
             # A TLS transport waits for its producer to have no more before it closes.

@@ -1,7 +1,7 @@
-"""The output behind the welcome of a client that may be the reference client of the text protocol.
+"""Output after the welcome of a client that may be the reference client of the text protocol.
 
-That client takes each read for one line, and shows itself only by its next line, ``LST`` (SPEC.md, chapter
-6). Until then, what follows the welcome is kept.
+The reference client takes each read for one line. It can be recognised only by its next line, ``LST``
+(SPEC.md, chapter 6). Until then, everything after the welcome is buffered.
 """
 
 from __future__ import annotations
@@ -15,18 +15,19 @@ from chatd.boundaries import Clock
 from chatd.connections.outbox import Outbox
 
 QUIET_SECONDS: Final = 0.25
-"""Silence behind a hello after which a client is not taken for the reference client any more."""
+"""Silence after a hello that shows that the client is not the reference client."""
 
 LINE_BY_LINE_SECONDS: Final = 5.0
-"""How long missed messages are written line by line to a silent client; then the rest leaves at once."""
+"""How long missed messages are written line by line to a silent client; then the rest is written at once."""
 
 
 class WelcomeBuffer:
     """Buffers frames in front of ``outbox``, in order, until the session calls `take`.
 
-    A silent client gets all of it at once after `QUIET_SECONDS`, or line by line, ``pace`` seconds apart, if
-    missed messages are in it. ``is_read`` says whether the client is read from: if it is not, its silence
-    means nothing. ``on_end`` is called when it may hold them no longer, and has to call `take`.
+    After `QUIET_SECONDS` a silent client gets all of them at once, or, if missed messages are among them,
+    frame by frame, ``pace`` seconds apart. ``is_read`` says whether the client is read from: if not, its
+    silence means nothing. ``on_end`` is called when the buffer may hold the frames no longer; it has to
+    call `take`.
     """
 
     def __init__(
@@ -44,17 +45,17 @@ class WelcomeBuffer:
         self._on_end = on_end
         self._frames: list[bytes] = []
         self._size = 0
-        # How many of the frames hold missed messages, or come before one that does.
+        # How many leading frames are missed messages, or come before one.
         self._missed = 0
         self._writes_lines = False
         self._timer: IDelayedCall | None = None
 
     def __len__(self) -> int:
-        """How many frames are kept."""
+        """How many frames are buffered."""
         return len(self._frames)
 
     def put(self, frame: bytes) -> None:
-        """Keep ``frame``, unless the lines are being written by now or too much is kept already."""
+        """Buffer ``frame``, or pass it on once frames are written one by one; end if too much is buffered."""
         if self._writes_lines:
             self._outbox.put(frame)
         elif frame:
@@ -64,26 +65,26 @@ class WelcomeBuffer:
                 self._on_end()
 
     def put_missed(self, frame: bytes) -> None:
-        """The same for a message that the client has missed."""
+        """Buffer a message that the client has missed."""
         self.put(frame)
         self._missed = len(self._frames)
 
     def amend(self, amend: Callable[[bytes], bytes]) -> None:
-        """Replace each kept frame by what ``amend`` makes of it."""
+        """Replace each buffered frame by ``amend(frame)``; an empty one is dropped."""
         self._frames = list(map(amend, self._frames))
 
     def take(self) -> list[bytes]:
-        """The frames that are kept, which the buffer forgets; it does nothing any more."""
+        """Return the buffered frames, and do nothing from now on."""
         self.stop_waiting()
         frames, self._frames = self._frames, []
         return frames
 
     def wait(self, seconds: float = QUIET_SECONDS) -> None:
-        """End after so many seconds of silence."""
+        """End after ``seconds`` of silence."""
         self._timer = self._clock.callLater(seconds, self._end_silence)
 
     def stop_waiting(self) -> None:
-        """The client has said something, or is gone."""
+        """Stop the timer: the client has said something, or is gone."""
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
 
