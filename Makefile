@@ -33,7 +33,7 @@ run: $(RUN) ## start the daemon here, in the foreground (Ctrl-C ends it)
 	@exec $(BIN)/twistd --pidfile= -ny chatd.tac
 
 test: $(DEV) ## run the tests under pytest (ARGS="-k names -x")
-	$(BIN)/python -m pytest -n 4 --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
 
 trial: $(DEV) ## run the same tests under trial
 	$(BIN)/trial $(or $(ARGS),tests)
