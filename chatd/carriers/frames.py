@@ -180,13 +180,15 @@ class Frames(SessionCarrier):
         return self._end_of(header, begin)
 
     def _end_of_characters(self, header: Header, begin: int) -> int | None:
-        decoder = _decoder()
+        bytes_read = self._buffer[begin : begin + 4 * header.length]
         try:
-            text = decoder.decode(self._buffer[begin : begin + 4 * header.length])
-        except UnicodeDecodeError:
-            raise Refusal("bad_utf8") from None
+            text, is_broken = _decoder().decode(bytes_read), False
+        except UnicodeDecodeError as error:  # maybe behind this frame, where the next one begins
+            text, is_broken = bytes_read[: error.start].decode(), True
         missing = header.length - len(text)
         if missing > 0:
+            if is_broken:
+                raise Refusal("bad_utf8")
             self._need = self._held + missing
             return None
         return begin + len(text[: header.length].encode())
