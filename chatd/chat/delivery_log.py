@@ -1,4 +1,4 @@
-"""The daemon's log at ``debug``: what is received, and to whom it is sent."""
+"""The delivery log, at log level ``debug``: messages received, and the clients that they are sent to."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class DeliveryLog:
     _log = Logger()
 
     def received(self, client: Any, entry: Entry, private: bool) -> None:
-        """``client`` asked for ``entry``; nobody (None) did if it follows from the entry before."""
+        """``client`` asked for ``entry``; None if it follows from the entry before."""
         what = outline(entry) if private else line(entry)
         if client is None:
             self._log.debug("{id} follows: {line}", id=entry.id, line=what)
@@ -35,7 +35,7 @@ class DeliveryLog:
             )
 
     def sent(self, client: Any, what: Delivery | Page) -> None:
-        """``what`` was sent to ``client``, as it happened or read from the log; an empty page has no line.
+        """``what`` was sent to ``client``, live or read from the log; an empty page has no line.
 
         A frame may hold less of a page than there is, but always the end at which the reader began.
         """

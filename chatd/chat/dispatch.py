@@ -55,7 +55,7 @@ class Dispatcher:
     def arrive(self, client: Client, user: User, arrived: Arrived) -> None:
         """``client`` hears what follows; the others hear that ``user`` has come."""
         self._log.info("{nick} arrived from {peer}", nick=user.nick, peer=client.peer)
-        self._add(arrived, None)
+        self._announce(arrived)
 
     def enter(self, client: Client, user: User) -> None:
         """``client`` is one of the audience from here on."""
@@ -75,7 +75,7 @@ class Dispatcher:
     def depart(self, departed: Departed) -> None:
         """The others hear that a user has gone."""
         self._log.info("{nick} left", nick=departed.user.nick)
-        self._add(departed, None)
+        self._announce(departed)
 
     def deliver(self, entry: Entry, audience: Audience, author: Client | None, private: bool) -> None:
         """Send ``entry`` to ``audience``, but not to ``author``, the session that asked for it.
@@ -84,23 +84,18 @@ class Dispatcher:
         """
         if self._delivery_log is not None:
             self._delivery_log.received(author, entry, private)
+        if self._on_delivery is not None:
+            self._on_delivery(entry, private)
         event = entry.event
         subject: Sequence[Client] = ()
         if event.subject is not None and not event.said:
             subject = self._present.get(event.subject.id, ())
-        self._add(entry, audience, author, subject, private)
+        self._fanout_to(audience, stored=True).add(entry, author, subject)
 
-    def _add(
-        self,
-        delivery: Delivery,
-        audience: Audience,
-        author: Client | None = None,
-        subject: Sequence[Client] = (),
-        private: bool = False,
-    ) -> None:
+    def _announce(self, presence: Arrived | Departed) -> None:
         if self._on_delivery is not None:
-            self._on_delivery(delivery, private)
-        self._fanout_to(audience, isinstance(delivery, Entry)).add(delivery, author, subject)
+            self._on_delivery(presence, False)
+        self._fanout_to(None, stored=False).add(presence)
 
     def _fanout_to(self, audience: Audience, stored: bool) -> Fanout:
         """The open fan-out if it has the very same audience, else a new one."""

@@ -90,8 +90,8 @@ class Fanout:
             encoding = listener.encoding
             if listener in skip:
                 pieces = self._pieces(encoding, skip[listener])
-            elif encoding in whole:
-                pieces = whole[encoding]
+            elif (known := whole.get(encoding)) is not None:
+                pieces = known
             else:
                 pieces = whole[encoding] = self._pieces(encoding, 0)
             self._deliver(listener, pieces)
@@ -101,9 +101,11 @@ class Fanout:
 
     def _advance(self, listener: Listener) -> None:
         """Send what ``listener`` has not had yet; skip the delivery that is appended next."""
-        self._deliver(listener, self._pieces(listener.encoding, self._skip.get(listener, 0)))
-        if self._sent is not None:
-            self._note_sent(listener, self._sent)
+        start = self._skip.get(listener, 0)
+        if start < len(self._deliveries):
+            self._deliver(listener, self._pieces(listener.encoding, start))
+            if self._sent is not None:
+                self._note_sent(listener, self._sent)
         self._skip[listener] = len(self._deliveries) + 1
 
     def _deliver(self, listener: Listener, pieces: list[bytes]) -> None:
@@ -120,7 +122,8 @@ class Fanout:
 
     def _pieces(self, encoding: Encoding, start: int) -> list[bytes]:
         """The frames of all deliveries from ``start`` on, joined if they may be."""
-        frames = list(chain.from_iterable(self._encoded(encoding)[start:]))
+        encoded = self._encoded(encoding)
+        frames = list(chain.from_iterable(encoded[start:] if start else encoded))
         return [b"".join(frames)] if encoding.joins and len(frames) > 1 else frames
 
     def _encoded(self, encoding: Encoding) -> list[list[bytes]]:

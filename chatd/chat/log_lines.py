@@ -33,7 +33,7 @@ def line(delivery: Delivery, private: bool = False) -> str:
 
 
 def outline(entry: Entry) -> str:
-    """The line of what is private, without its text and without the name of the group."""
+    """The line of a private entry, without its text and without the name of the group."""
     event = entry.event
     actor = event.actor.nick
     if event.said:

@@ -1,4 +1,4 @@
-"""What is read from the log for one client: the pages it asks for, and what came while it was away."""
+"""Reads from the log for one client: the pages that it asks for, and what it has missed."""
 
 from __future__ import annotations
 
@@ -22,25 +22,23 @@ READ_SIZE: Final = 256 * 1024
 """Bytes of bodies read from the log at a time while a client catches up."""
 
 RECENT_PAGES: Final = 20
-"""Conversations of which a returning client is sent a page at most, the most recent ones."""
+"""The maximum number of pages for a returning client: one for each of its most recent conversations."""
 
 RECENT_SIZE: Final = 256 * 1024
-"""Bytes of bodies in those pages together at most."""
+"""The maximum size of the bodies in those pages together, in bytes."""
 
 CONVERSATIONS: Final = 100
-"""Conversations in one list at most."""
+"""The maximum number of conversations in one list."""
 
 PUSHED: Final = Request(c.History(), "history")
-"""The request that a page or a list answers when the client did not ask for it."""
+"""The request that a pushed page or list answers, which the client never sent."""
 
 
 class Replay:
-    """Reads from ``archive`` for readers.
+    """Reads pages from ``archive`` and sends them to clients, here called readers.
 
-    ``state`` gives the present state of the chat.
-    ``sent(reader, entry or page)`` logs what is sent; it is None unless the log level is debug.
-
-    Whatever the store raises comes out of each coroutine.
+    ``state`` returns the present state of the chat. ``sent(reader, entry or page)`` logs what is sent; it is
+    None unless the log level is debug. Each coroutine raises `ReadFailed` if the archive does.
     """
 
     def __init__(
@@ -164,7 +162,7 @@ class Replay:
         after, max_id = reader.missed
         if max_id is None:
             max_id = self._journal.last_delivered_id
-        # Where no pages are sent, the private messages missed were: they are read.
+        # A dialect without pages was sent the missed private messages: they count as read.
         kept = [
             one
             for one in listed
@@ -189,7 +187,7 @@ class Replay:
         own: bool = True,
         counted: bool = False,
     ) -> None:
-        """Send the entries with ``after`` < id <= ``max_id``, as if told now.
+        """Send the entries with ``after`` < id <= ``max_id`` like live deliveries.
 
         Those in ``conversations`` and those about ``user``; without their ``own`` if so told. ``counted``
         says that these deliveries are in the debug log already.
@@ -207,7 +205,7 @@ class Replay:
             after = entries[-1].id if found.more else max_id
 
     def _may_send(self, user: User, entry: Entry) -> bool:
-        """Whether ``user`` may still read ``entry``: time has passed since the conversations were listed."""
+        """Whether ``user`` may still read ``entry``; the memberships may have changed since the query."""
         event = entry.event
         about_user = event.subject is not None and event.subject.id == user.id
         return about_user or self._state().may_read(user, event.conversation)

@@ -29,6 +29,7 @@ from chatd.core.queries import LISTS, answer_list, conversation_read
 from chatd.core.records import Snapshot
 from chatd.core.refusals import Refusal, reason
 from chatd.core.requests import Request
+from chatd.core.rules import CHANGES
 from chatd.store.errors import NotStored
 
 
@@ -143,7 +144,9 @@ class Chat:
 
     def _decide_named(self, client: Client, request: Request, command: c.Command) -> None:
         user = client.user
-        if type(command) in LISTS:
+        if user is not None and type(command) in CHANGES:
+            self._change(client, request, user, command)
+        elif type(command) in LISTS:
             answer = answer_list(self._authority.state, self._authority.presence, user, command)
             self._turns.run(client, request, self._answer_with_list(client, request, answer), paused=True)
         elif user is None:
@@ -157,8 +160,6 @@ class Chat:
         elif isinstance(command, c.ListConversations):
             reading = self._replay.conversations(client, user, request, command.skip)
             self._turns.run(client, request, self._answer_from_log(reading), paused=True)
-        else:
-            self._change(client, request, user, command)
 
     def _read_page(
         self, client: Client, request: Request, user: User, command: c.ListMessages | c.ListStates | c.History

@@ -361,10 +361,10 @@ class Session:
         """Send what the client asked for, and hear no more of it while it doesn't take what it asks for."""
         if self._buffer is not None:
             self._end_buffer()
-        for frame in framed(self.encoding, payloads):
-            self._outbox.put(frame)
         if not payloads:
             return
+        for frame in framed(self.encoding, payloads):
+            self._outbox.put(frame)
         waiting = self.room()
         if waiting is None and self._outbox.size > ANSWER_BYTES_PER_TURN:
             waiting = self._chat.fair_queue.wait()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -32,7 +32,7 @@ def decide(state: State, actor: User, command: c.Command) -> Decision:
 
     Raises `Refusal` with one of the codes that the command is declared with.
     """
-    return _RULES[type(command)](state, actor, command)
+    return CHANGES[type(command)](state, actor, command)
 
 
 def member_of(state: State, actor: User, name: str) -> Group:
@@ -217,7 +217,7 @@ def _topic(state: State, actor: User, command: c.SetTopic) -> Decision:
 
 
 # Each rule takes the command class of its own line, which the type of a dict cannot express.
-_RULES: dict[type[c.Command], Callable[[State, User, Any], Decision]] = {
+CHANGES: Final[dict[type[c.Command], Callable[[State, User, Any], Decision]]] = {
     c.Broadcast: _broadcast,
     c.Send: _send,
     c.CreateGroup: _create,
@@ -234,3 +234,4 @@ _RULES: dict[type[c.Command], Callable[[State, User, Any], Decision]] = {
     c.SetVisibility: _visibility,
     c.SetTopic: _topic,
 }
+"""The commands that change the chat."""

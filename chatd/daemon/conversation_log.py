@@ -1,4 +1,4 @@
-"""The conversation log: a file with what is said, for people to read."""
+"""The conversation log: a file with the talk, for people to read."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from chatd.dialects.timestamps import rfc3339
 
 
 class ConversationLog:
-    """The conversation log: writes what happens to ``file``, with what is private if ``private`` says so."""
+    """Writes each delivery to ``file`` as a line; private ones only if ``private`` is true."""
 
     def __init__(self, file: LogFile, private: bool = False) -> None:
         self._file = file
         self._all = private
 
     def __call__(self, delivery: Delivery, private: bool) -> None:
-        """Write a line; ``private`` says whether this happened in a private group or in private."""
+        """Write a line; ``private`` means in a private group or in a direct conversation."""
         if self._all or not private:
             self._file.append(f"{rfc3339(delivery.at)} {line(delivery, private)}")

@@ -24,14 +24,14 @@ from chatd.store.errors import StoreError
 from chatd.store.store import Store
 
 COMMIT_TIMEOUT_SECONDS: Final = 2.2
-"""Seconds that what was accepted has to get to disk when it stops: more than a locked database has."""
+"""How long accepted commands have to get to disk at the stop: longer than a locked database is waited for."""
 
 STOP_TIMEOUT_SECONDS: Final = 4.5
-"""Seconds after which a daemon that was told to stop is gone, even when its disk never answers."""
+"""How long the stop takes at most, even when the disk never answers."""
 
 
 class Listener(msgspec.Struct, frozen=True, eq=False):
-    """One place to listen at; ``name`` is how the configuration has it."""
+    """A place to listen at; ``name`` is its text in the configuration."""
 
     name: str
     make_protocol: MakeProtocol
@@ -39,10 +39,10 @@ class Listener(msgspec.Struct, frozen=True, eq=False):
 
 
 class CannotStart(SystemExit, Exception):
-    """The daemon ends with 1, everything being said; its text is one sentence.
+    """The daemon ends with exit code 1; the text is one sentence that was shown already.
 
-    It is an `Exception` as well because twistd then removes its pid file, and tells the sentence to
-    whoever waits for a daemon in the background.
+    It is an `Exception` as well: so twistd removes its pid file, and passes the sentence to the process that
+    waits for a daemon in the background.
     """
 
     def __init__(self, sentence: str) -> None:
@@ -51,7 +51,7 @@ class CannotStart(SystemExit, Exception):
 
 
 class Daemon(Service):
-    """chatd as a Twisted service. ``ports`` holds what it listens on."""
+    """chatd as a Twisted service. ``ports`` holds the ports that it listens on."""
 
     _log = Logger()
 
@@ -95,7 +95,7 @@ class Daemon(Service):
         raise CannotStart(sentence)
 
     def startService(self) -> None:
-        """Serve, until told to stop. Raises `CannotStart`."""
+        """Serve until the stop. Raises `CannotStart`."""
         try:
             # A .tac file may give its application a user of its own, of whom nobody knew before this.
             self._store.check()
@@ -131,7 +131,7 @@ class Daemon(Service):
         signal.setitimer(signal.ITIMER_REAL, STOP_TIMEOUT_SECONDS)
 
     def stopService(self) -> Deferred[None]:
-        """Take no new clients, commit what was accepted, tell everyone, close."""
+        """Accept no clients, commit what was accepted, notify the clients, close."""
         super().stopService()
         return Deferred.fromCoroutine(self._stop()).addErrback(
             lambda failure: self._log.failure("the end was not orderly", failure)

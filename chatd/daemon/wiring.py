@@ -80,8 +80,8 @@ def _acting_as(user: tuple[int, int] | None) -> Iterator[None]:
 def assemble(config: Config, reactor: Any, user: tuple[int, int] | None = None) -> Daemon:
     """The daemon of ``config``, on ``reactor``. Raises `ConfigError` and `StoreError`.
 
-    The certificate is read as whoever starts the daemon, database and logs are opened as ``user``
-    (uid and gid), if it is to become one.
+    The certificate is read by the user who starts the daemon; database and logs are opened as ``user`` (uid
+    and gid), if the daemon is to become one.
     """
     tls = None if config.certificate is None else certificates.read(Path(config.certificate))
     makers = protocols(config.limits, tls)

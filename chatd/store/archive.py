@@ -1,4 +1,4 @@
-"""The queries: what is read back from the log, a page at a time, on connections that can't write."""
+"""The archive: queries of the log, a page at a time, on connections that can't write."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ Cursor = Transaction | sqlite3.Cursor
 _ROW = "SELECT id, conversation, seq, at, kind, actor, subject, body FROM log"
 
 UNREAD_MAX: Final = 1000
-"""Entries of a conversation in which unread messages are counted, the last ones."""
+"""The last entries of a conversation among which unread messages are counted."""
 
-# What somebody said, and what happened; the latter as the indexes on it have it, or else they are of no use.
+# Messages, and events; the latter in the very words of the partial indexes, or SQLite does not use them.
 _SAID = "kind IN ('message', 'image')"
 _HAPPENED = "kind NOT IN ('message', 'image')"
 
 
 def load(cursor: Cursor) -> Snapshot:
-    """Read everything that is kept in memory, while nobody writes.
+    """Read everything that the daemon keeps in memory, while nobody writes.
 
     Its cost grows with users, conversations and events, not with messages.
     """

@@ -1,8 +1,8 @@
-"""The journal: everything that leaves the daemon passes through it, in order, once it is on disk.
+"""The journal: it stores entries in one order, and gives every task its turn after the commit.
 
-Tasks queue up; one transaction is under way in the writer's thread, and all that arrived meanwhile
-is the next one. The journal alone gives out ids and seqs, while it writes: so a message sent twice
-under one ``ref`` is found before it takes a place, and a failed commit leaves no gap.
+One transaction is under way in the writer's thread; the tasks that arrive meanwhile are the next one. The
+journal alone gives out ids and seqs, inside the transaction: so a message sent twice under one ``ref`` is
+found before it takes a place, and a failed transaction leaves no gap.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ from typing import Final
 import msgspec
 from twisted.enterprise.adbapi import ConnectionPool, Transaction
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatd.boundaries import Task
+from chatd.boundaries import Clock, Task
 from chatd.core.events import Conversation, Entry, Event, User
 from chatd.core.records import Draft, Record, Snapshot
 from chatd.store.errors import NotStored
 
 COMMIT_SIZE: Final = 128 * 1024
-"""Characters in one transaction: whoever is told all of it must have time to read before the next."""
+"""Characters in one transaction: its listeners need time to read before the next one."""
 
 ENTRY_SIZE: Final = 128
-"""What an entry counts for beside its body."""
+"""Characters that an entry counts for besides its body."""
 
 READ_MARKER_DELAY_SECONDS: Final = 5.0
-"""Seconds until what users have seen is written, when no commit takes it along: logins cost none."""
+"""Delay until read markers are written when no commit takes them along, so that a login costs no commit."""
 
 
 class Placing(msgspec.Struct, frozen=True, eq=False):
-    """What one transaction made: each task's log entries and whether they are new; the counters after it."""
+    """The result of a transaction: the entries of each task with whether they are new, and the counters."""
 
     places: list[tuple[list[Entry], bool]]
     last_id: int
@@ -46,11 +46,11 @@ class Placing(msgspec.Struct, frozen=True, eq=False):
 class Journal:
     """The queue in front of the writer.
 
-    ``on_committed`` is called after the tasks of a commit are, ``on_failure`` before those of a failed one.
-
-    Tasks take their turns one by one, in the order of `submit`: what one submits in its turn waits until
-    that is over. ``last_delivered_id`` is the id of the last entry whose task has had its turn, ``commits``
-    the number of transactions since the start.
+    ``on_committed`` is called after the tasks of a commit, ``on_failure`` before the tasks of a failed one.
+    Tasks take their turns one by one, in the order of `submit`; a task submitted during a turn waits for its
+    end.
+    ``last_delivered_id`` is the id of the last entry whose task has had its turn, ``commits`` the number of
+    transactions since the start.
     """
 
     _log = Logger()
@@ -58,7 +58,7 @@ class Journal:
     def __init__(
         self,
         pool: ConnectionPool,
-        clock: IReactorTime,
+        clock: Clock,
         snapshot: Snapshot,
         on_failure: Callable[[], None],
         on_committed: Callable[[], None] = lambda: None,
@@ -86,7 +86,7 @@ class Journal:
         return len(self._queue)
 
     def submit(self, task: Task) -> None:
-        """Queue ``task``; at once its turn if nothing is before it and it writes nothing."""
+        """Queue ``task``. A task without records has its turn at once if nothing is before it."""
         self._queue.append(task)
         if self._busy or self._start is not None:
             return
@@ -106,13 +106,13 @@ class Journal:
         return turn.done
 
     def note_seen(self, user: User, last: int) -> None:
-        """Remember that all up to ``last`` went to ``user``; a crash in the next seconds forgets it."""
+        """Move the read marker of ``user`` to ``last``; a crash within seconds loses the move."""
         self._seen[user.id] = self._noted[user.id] = max(last, self.seen(user))
         if self._late is None:
             self._late = self._clock.callLater(READ_MARKER_DELAY_SECONDS, self._write_noted)
 
     def seen(self, user: User) -> int:
-        """The last id that is known to have gone to ``user`` before they left."""
+        """The read marker of ``user``: the last id known to have gone to them."""
         return self._seen.get(user.id, 0)
 
     def last_in(self, conversation: Conversation) -> int:
@@ -120,20 +120,20 @@ class Journal:
         return self._lasts.get(conversation.id, 0)
 
     def resume(self, snapshot: Snapshot) -> None:
-        """Go on from what is on disk, after a failure."""
+        """Go on from ``snapshot`` after a failed transaction."""
         self.last_delivered_id = self._last_id = snapshot.last_id
         self._seqs = snapshot.seqs
         self._lasts = snapshot.lasts
 
     def drained(self) -> Deferred[None]:
-        """Fires when nothing waits and nothing is under way."""
+        """Fires when no task waits and no transaction is under way."""
         done: Deferred[None] = Deferred()
         self._idle.append(done)
         self._rest()
         return done
 
     def close(self) -> Deferred[None]:
-        """Write what is left to write and close the connection; the Deferred fires after that.
+        """Write the remaining read markers and close the connection; fires after that.
 
         Nothing may be submitted any more once it fires.
         """
@@ -152,7 +152,7 @@ class Journal:
         return self.drained().addCallback(write_seen).addBoth(close)
 
     def _go_on(self) -> None:
-        """Give tasks their turns up to one that writes, and begin to write that and all behind it."""
+        """Give tasks their turns up to the first one with records, then begin a transaction."""
         self._start = None
         self._busy = True
         while self._queue:
@@ -164,7 +164,7 @@ class Journal:
         self._rest()
 
     def _next_batch(self) -> list[Task]:
-        """The tasks of the next transaction: all there are, up to what may be told in one turn."""
+        """The tasks of the next transaction: all that wait, up to `COMMIT_SIZE`."""
         batch: list[Task] = []
         room = COMMIT_SIZE
         while self._queue:
@@ -189,7 +189,7 @@ class Journal:
         writing.addErrback(lambda failure: self._log.failure("the journal crashed", failure))
 
     def _write(self, cursor: Transaction, batch: list[Task], noted: dict[int, int]) -> Placing:
-        """Runs in the writer's thread; touches nothing that the reactor's thread changes meanwhile."""
+        """The transaction. It runs in the writer's thread, on values that the other thread leaves alone."""
         cursor.execute("BEGIN IMMEDIATE")
         placer = _Placer(cursor, self._last_id, self._seqs)
         places = [placer.place(task.records) for task in batch]
@@ -207,7 +207,7 @@ class Journal:
         try:
             self._on_committed()
         except Exception:
-            self._log.failure("a mistake after a commit")
+            self._log.failure("bug after a commit")
         self._go_on()
 
     def _commit(self, task: Task, entries: Sequence[Entry], is_new: bool) -> None:
@@ -216,7 +216,7 @@ class Journal:
         try:
             task.committed(entries, is_new)
         except Exception:
-            self._stumble(task)
+            self._crash(task)
 
     def _lost(self, failure: Failure, batch: list[Task], noted: dict[int, int]) -> None:
         if failure.check(sqlite3.Error) is None:
@@ -224,7 +224,7 @@ class Journal:
         else:
             self._log.error("nothing can be written to the database: {why}", why=failure.getErrorMessage())
         self._noted = {**noted, **self._noted}
-        # All that was decided since rests on what was lost.
+        # Everything decided since rests on the lost transaction.
         batch += self._queue
         self._queue.clear()
         self._on_failure()
@@ -232,15 +232,15 @@ class Journal:
             try:
                 task.aborted()
             except Exception:
-                self._stumble(task)
+                self._crash(task)
         self._go_on()
 
-    def _stumble(self, task: Task) -> None:
-        # One task's mistake must not keep the others from their turns, nor the journal from its next commit.
+    def _crash(self, task: Task) -> None:
+        # A bug in one task must not keep the others from their turns, nor the journal from its next commit.
         try:
             task.crashed()
         except Exception:
-            self._log.failure("a mistake while answering for a mistake")
+            self._log.failure("bug while answering for a bug")
 
     def _rest(self) -> None:
         while self._idle and not self._busy and not self._queue:
@@ -267,7 +267,7 @@ class _Turn:
 
 
 class _Placer:
-    """Gives the drafts of one transaction their places, on from the counters before it."""
+    """Gives the drafts of one transaction their ids and seqs, counting on from the last transaction."""
 
     def __init__(self, cursor: Transaction, last_id: int, seqs: Mapping[int, int]) -> None:
         self.last_id = last_id
@@ -279,7 +279,7 @@ class _Placer:
         self._by_ref: dict[tuple[int, str], Entry] = {}
 
     def place(self, records: Sequence[Record]) -> tuple[list[Entry], bool]:
-        """The places of one task's drafts, and whether they are new; other records are written at once."""
+        """The entries of one task's drafts, and whether they are new. Other records are written at once."""
         entries: list[Entry] = []
         is_new = True
         for record in records:
@@ -292,11 +292,11 @@ class _Placer:
         return entries, is_new
 
     def write(self) -> None:
-        """Write all that was placed."""
+        """Write the entries."""
         self._cursor.executemany("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", self._rows)
 
     def _earlier(self, draft: Draft) -> list[Entry] | None:
-        """What is stored of this author under this ref, in this transaction or on disk; None if nothing is.
+        """The entry stored for this author and ref, in this transaction or on disk; None if there is none.
 
         Empty when it is another message.
         """
@@ -332,14 +332,14 @@ class _Placer:
 
 
 def _size(task: Task) -> int:
-    """What a task counts for in a transaction."""
+    """The characters that a task counts for in a transaction."""
     return sum(
         ENTRY_SIZE + (len(record.event.body) if isinstance(record, Draft) else 0) for record in task.records
     )
 
 
 def _message(event: Event) -> tuple[int, str, str]:
-    """What has to be the same for two drafts to be one message."""
+    """The parts that two drafts of one message have in common."""
     return event.conversation.id, event.kind, event.body
 
 
@@ -364,6 +364,6 @@ def _write_seen(cursor: Transaction, seen: dict[int, int]) -> None:
 
 
 def _write_last(cursor: Transaction, seen: dict[int, int]) -> None:
-    # One transaction, so that it costs one wait for the disk however many have left with the daemon.
+    # One transaction, so that all read markers cost one wait for the disk.
     cursor.execute("BEGIN IMMEDIATE")
     _write_seen(cursor, seen)

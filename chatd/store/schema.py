@@ -1,4 +1,4 @@
-"""The file: whose it is, which version it has, and how it gets to ours."""
+"""The database file: its lock, its version, and the migrations to the present version."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from chatd.files import open_private
 from chatd.store.errors import StoreError
 
 APPLICATION_ID: Final = 0x63686174
-"""``chat`` in ASCII: SQLite's mark of a file that is chatd's (PRAGMA application_id)."""
+"""``chat`` in ASCII, which marks the file as one of chatd (PRAGMA application_id)."""
 
 
 class Lock:
-    """Keeps a second daemon off a database, for as long as this process lives.
+    """Locks a database against other daemons, for as long as this process lives.
 
     A file of its own (``chat.db.lock``), because SQLite's locks on the database would be dropped
     when any other descriptor of that file closes. Raises `StoreError`.
@@ -37,7 +37,7 @@ class Lock:
             raise StoreError(f"the database {database} is in use by another chatd") from None
 
     def release(self) -> None:
-        """Let others in."""
+        """Release the lock."""
         os.close(self._descriptor)
 
 
@@ -57,7 +57,7 @@ def prepare(database: Path, scripts: list[str]) -> None:
     is no database, not chatd's, of a newer chatd, or that can't be written.
     """
     try:
-        # What is said in private is nobody else's to read; SQLite's own files beside it follow suit.
+        # Only the owner may read private talk; SQLite's own files beside it get the same mode.
         os.close(open_private(database, os.O_RDWR | os.O_CREAT))
         with closing(sqlite3.connect(database, isolation_level=None)) as connection:
             _migrate(connection, database, scripts)

@@ -29,7 +29,7 @@ _SYNCHRONOUS: Final = {"full": "FULL", "process": "NORMAL"}
 
 
 class Store:
-    """One database file, held by this process alone.
+    """One database file, locked by this process.
 
     ``full`` durability survives a power cut, ``process`` only the end of the process. ``pool`` makes
     a pool of connections, with adbapi's arguments. A missing folder is created. Raises `StoreError`.
