@@ -71,7 +71,7 @@ class Broadcast(Said, frozen=True, tag="server-broadcast"):
     """A message to everyone."""
 
     def place(self, reader: str) -> Place:
-        """See `Said.place`."""
+        """The lobby."""
         return LOBBY
 
 
@@ -81,7 +81,7 @@ class GroupBroadcast(Said, frozen=True, kw_only=True, tag="server-gbroadcast"):
     group: str
 
     def place(self, reader: str) -> Place:
-        """See `Said.place`."""
+        """The group."""
         return Place("group", self.group)
 
 
@@ -91,7 +91,7 @@ class Sent(Said, frozen=True, kw_only=True, tag="server-send"):
     to: str
 
     def place(self, reader: str) -> Place:
-        """See `Said.place`."""
+        """The direct conversation with the other user."""
         return Place("direct", self.to if self.nick == reader else self.nick)
 
 

@@ -179,11 +179,11 @@ class JsonDialect:
     # What the client is told.
 
     def encode_answer(self, request: Request, answer: Answer) -> Payloads:
-        """See `Dialect.encode_answer`."""
+        """The answer as one object."""
         return _ANSWERS[type(answer)](self, request, answer)
 
     def encode_refusal(self, request: Request | None, refusal: Refusal) -> Payloads:
-        """See `Dialect.encode_refusal`."""
+        """The refusal as a ``server-error``."""
         said: Object = {"action": "server-error", "code": refusal.code, "msg": refusal.text}
         if request is not None and request.name:
             said["request"] = request.name
@@ -194,7 +194,7 @@ class JsonDialect:
         return self._object(said)
 
     def encode(self, delivery: Delivery) -> Payloads:
-        """See `Dialect.encode`."""
+        """A delivery as one object."""
         if isinstance(delivery, Entry):
             return self._message_object(delivery) if delivery.event.said else self._object(_event(delivery))
         said: Object = {"action": "server-event", "actor": delivery.user.nick, "ts": rfc3339(delivery.at)}
@@ -205,7 +205,7 @@ class JsonDialect:
         )
 
     def encode_for_subject(self, delivery: Delivery) -> Payloads:
-        """See `Dialect.encode_for_subject`."""
+        """The same object: a JSON client hears the events of all its groups."""
         return self.encode(delivery)
 
     def _welcome(self, request: Request, answer: Welcome) -> Payloads:

@@ -98,11 +98,11 @@ class TextDialect:
     # What the client is told.
 
     def encode_answer(self, request: Request, answer: Answer) -> Payloads:
-        """See `Dialect.encode_answer`."""
+        """The lines of an answer."""
         return _ANSWERS[type(answer)](self, request, answer)
 
     def encode_refusal(self, request: Request | None, refusal: Refusal) -> Payloads:
-        """See `Dialect.encode_refusal`."""
+        """A refusal as ``ERR code sentence``, or in the seed's own word."""
         if refusal.code == "not_identified":
             return self.greeting
         verb = request.name if request is not None else ""
@@ -112,7 +112,7 @@ class TextDialect:
         return _lines("ERR", refusal.code, text=refusal.text)
 
     def encode(self, delivery: Delivery) -> Payloads:
-        """See `Dialect.encode`."""
+        """The lines of a delivery."""
         if isinstance(delivery, Entry):
             return _message(delivery.event) if delivery.event.said else _event(delivery.event)
         if isinstance(delivery, Arrived):
@@ -120,7 +120,7 @@ class TextDialect:
         return _lines("LFT", delivery.user.nick)
 
     def encode_for_subject(self, delivery: Delivery) -> Payloads:
-        """See `Dialect.encode_for_subject`."""
+        """The same lines: a text client hears the events of all its groups."""
         return self.encode(delivery)
 
     def _arrived(self, nick: str, returning: bool) -> Payloads:

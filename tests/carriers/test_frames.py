@@ -123,6 +123,13 @@ class Counting(FramesTestCase):
         carol = self.comes("carol")
         self.assert_said([counted("éa!"), counted("ça")], "éa!", "ça", by=carol)
 
+    def test_characters_when_the_next_frame_is_no_text_itself(self) -> None:
+        """Its length has a byte that no UTF-8 has, and comes in the same read."""
+        long = "x" * 0x85
+        self.assert_said([counted("é!!"), counted(long)], "é!!", long)
+        carol = self.comes("carol")
+        self.assert_said([counted("é!!") + counted(long)], "é!!", long, by=carol)
+
     def test_bytes_when_a_header_follows(self) -> None:
         for first in (1, 2, 3):
             carol = self.comes(f"carol{first}")
