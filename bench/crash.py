@@ -290,7 +290,7 @@ def on_a_small_disk(folder: Path) -> Outcome:
 
 
 def rows(what: str, outcome: Outcome, seconds: float) -> list[str]:
-    """An ordeal's rows of the table, what must be 0 in bold."""
+    """A scenario's rows of the table, what must be 0 in bold."""
     cells = [(f"*{what}*", ""), *outcome.counted.items()]
     cells += [(f"**{way}**", f"**{times:,}**") for way, times in outcome.wrong.items()]
     cells.append(("seconds", f"{seconds:,.0f}"))

@@ -1,4 +1,4 @@
-"""kill -9 in the middle of the traffic, and other ordeals: what was acknowledged is there, once, in order."""
+"""kill -9 in the middle of the traffic, and other scenarios: what was acknowledged is there, once, in order."""
 
 import contextlib
 import itertools
@@ -227,7 +227,7 @@ class CrashTests(SynchronousTestCase):
         self.assertGreater(len(banned), CYCLES)
 
 
-class OrdealTests(SynchronousTestCase):
+class ScenarioTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.folder = Path(self.mktemp()).absolute()
         self.folder.mkdir()

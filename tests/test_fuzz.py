@@ -17,14 +17,14 @@ from chatd.daemon.wires import wire_names
 from chatd.dialects.text import TextDialect
 from tests.support import fuzz
 from tests.support.effort import effort
-from tests.support.wire_samples import MANNERS
+from tests.support.wire_samples import SAMPLES
 
 SEED = 7
 
 _SPECIAL = st.sampled_from(
     [b"\n", b"\r\n", b"\x00", b"\xc3", b"{", b"}", b'"', b"\\", b"[", b";", b" ", b"/", b"|"]
     + [bytes((kind,)) for kind in (1, 2, 3, 4, 255)]
-    + [said for manner in MANNERS.values() for said in (manner.hello(b"alice"), manner.says(b"salut"))]
+    + [said for sample in SAMPLES.values() for said in (sample.hello(b"alice"), sample.says(b"salut"))]
 )
 
 SEGMENTS = st.lists(

@@ -15,13 +15,13 @@ from chatd.core.refusals import Refusal
 from chatd.core.rules import decide, member_of
 from chatd.core.state import Group, State
 from tests.support.effort import effort
-from tests.support.rules_case import HISTORIES, NICKS, Chat, PlayTestCase
+from tests.support.rules_case import HISTORIES, NICKS, Chat, RulesTestCase
 
 ON_GROUPS = tuple(row for row in COMMANDS.values() if "group" in row.required)
 OF_ROLE = {"not_member", "not_operator", "not_owner"}
 
 
-class Lobby(PlayTestCase):
+class Lobby(RulesTestCase):
     def test_everyone_receives_a_broadcast(self) -> None:
         self.play("""
             alice: broadcast;hello; all
@@ -30,7 +30,7 @@ class Lobby(PlayTestCase):
         """)
 
 
-class Direct(PlayTestCase):
+class Direct(RulesTestCase):
     def test_two_users_have_one_conversation_in_either_direction(self) -> None:
         self.play("""
             bob: s;alice;hello
@@ -77,7 +77,7 @@ class Direct(PlayTestCase):
         """)
 
 
-class Creating(PlayTestCase):
+class Creating(RulesTestCase):
     def test_a_name_that_looks_like_another_is_refused(self) -> None:
         """The refusal does not reveal the name of a private group to non-members."""
         self.play("""
@@ -149,7 +149,7 @@ class Creating(PlayTestCase):
         """)
 
 
-class Joining(PlayTestCase):
+class Joining(RulesTestCase):
     def test_a_public_group_takes_anyone_once(self) -> None:
         self.play("""
             alice: cg;wob
@@ -203,7 +203,7 @@ class Joining(PlayTestCase):
         """)
 
 
-class Entering(PlayTestCase):
+class Entering(RulesTestCase):
     def test_joins_unless_the_user_is_a_member(self) -> None:
         self.play("""
             alice: cg;wob
@@ -239,7 +239,7 @@ class Entering(PlayTestCase):
         self.assertEqual(bad.code, "bad_group")
 
 
-class Images(PlayTestCase):
+class Images(RulesTestCase):
     def test_they_are_said_like_messages(self) -> None:
         self.chat.outcome("alice: cg;wob")
         for asked, where, audience in (
@@ -253,7 +253,7 @@ class Images(PlayTestCase):
             self.assertEqual((event.conversation.kind, self.chat.audiences[-1]), (where, [audience]))
 
 
-class Speaking(PlayTestCase):
+class Speaking(RulesTestCase):
     def test_members_speak_to_members(self) -> None:
         self.play("""
             alice: cg;wob
@@ -270,7 +270,7 @@ class Speaking(PlayTestCase):
         """)
 
 
-class Leaving(PlayTestCase):
+class Leaving(RulesTestCase):
     def test_a_member_leaves(self) -> None:
         self.play("""
             alice: cg;wob
@@ -426,7 +426,7 @@ class Leaving(PlayTestCase):
         """)
 
 
-class Inviting(PlayTestCase):
+class Inviting(RulesTestCase):
     def test_any_member_invites_anyone_known_once(self) -> None:
         self.play("""
             alice: cg;wob
@@ -481,7 +481,7 @@ class Inviting(PlayTestCase):
         """)
 
 
-class Kicking(PlayTestCase):
+class Kicking(RulesTestCase):
     def test_a_kicked_user_is_told_and_may_come_back(self) -> None:
         self.play("""
             alice: cg;wob
@@ -562,7 +562,7 @@ class Kicking(PlayTestCase):
         """)
 
 
-class Banning(PlayTestCase):
+class Banning(RulesTestCase):
     def test_a_ban_puts_out_and_keeps_out_until_it_is_lifted(self) -> None:
         self.play("""
             alice: cg;wob
@@ -647,7 +647,7 @@ class Banning(PlayTestCase):
         """)
 
 
-class Operators(PlayTestCase):
+class Operators(RulesTestCase):
     def test_the_owner_makes_and_unmakes_operators(self) -> None:
         self.play("""
             alice: cg;wob
@@ -683,7 +683,7 @@ class Operators(PlayTestCase):
         """)
 
 
-class Settings(PlayTestCase):
+class Settings(RulesTestCase):
     def test_the_owner_shows_and_hides_the_group(self) -> None:
         self.play("""
             alice: cg;wob
@@ -736,7 +736,7 @@ class Settings(PlayTestCase):
         """)
 
 
-class WhoMay(PlayTestCase):
+class WhoMay(RulesTestCase):
     """The table's ``who``, held against the rules."""
 
     def setUp(self) -> None:
@@ -808,7 +808,7 @@ def contents(state: State) -> object:
     return list(state.users), list(state.conversations), held
 
 
-class AnyHistory(PlayTestCase):
+class AnyHistory(RulesTestCase):
     @settings(max_examples=effort(150), deadline=None)
     @given(HISTORIES)
     def test_leaves_a_sound_state_that_its_events_give_again(self, acts: list[tuple[str, Command]]) -> None:

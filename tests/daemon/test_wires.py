@@ -20,7 +20,7 @@ from chatd.daemon.wires import declared
 from chatd.daemon.wiring import assemble, parse_listener
 from tests.support import wire_contract as contract
 from tests.support.in_memory_daemon import Peer, Stage, StageTestCase
-from tests.support.wire_samples import MANNERS, Manner
+from tests.support.wire_samples import SAMPLES, Sample
 from tests.toys import shout, two_byte
 
 reactor: Any = global_reactor
@@ -28,13 +28,13 @@ reactor: Any = global_reactor
 TOYS = str(Path(__file__).resolve().parents[1] / "toys")
 
 
-def _on(wire: str, manner: Manner, name: str, *mixins: type) -> None:
+def _on(wire: str, sample: Sample, name: str, *mixins: type) -> None:
     title = "On_" + "_".join((wire.replace("-", "_"), *name.split()))
-    body = {"wire": wire, "manner": manner, "__module__": __name__, "__qualname__": title}
+    body = {"wire": wire, "sample": sample, "__module__": __name__, "__qualname__": title}
     globals()[title] = type(title, (*mixins, contract.Contract), body)
 
 
-for _name, _manner in MANNERS.items():
+for _name, _manner in SAMPLES.items():
     for _wire in _manner.wires:
         _on(_wire, _manner, _name)
 
@@ -52,8 +52,8 @@ class WithToys(SynchronousTestCase):
 
 
 for _toy in (shout, two_byte):
-    for _name, _manners in _toy.MANNERS.items():
-        _manner = Manner(**_manners)
+    for _name, _manners in _toy.SAMPLES.items():
+        _manner = Sample(**_manners)
         for _wire in _manner.wires:
             _on(_wire, _manner, _name, WithToys)
 
@@ -62,16 +62,16 @@ class Discovery(SynchronousTestCase):
     """Which wires there are."""
 
     def test_each_is_held_to_the_contract(self) -> None:
-        """And each of its ways to travel has a manner."""
+        """And each of its ways to travel has a sample."""
         self.assertEqual(
             {"auto", *(wire.name for wire in declared())},
-            {wire for manner in MANNERS.values() for wire in manner.wires},
+            {wire for sample in SAMPLES.values() for wire in sample.wires},
         )
         carriers: dict[str, list[str]] = {}
         for wire in declared():
             carriers.setdefault(wire.name, []).append(wire.carrier)
         for name, ways in carriers.items():
-            spoken = [manner for manner in MANNERS.values() if name in manner.wires]
+            spoken = [sample for sample in SAMPLES.values() if name in sample.wires]
             self.assertGreaterEqual(len(spoken), len(ways), name)
 
     def test_no_two_modules_bring_the_same_one(self) -> None:

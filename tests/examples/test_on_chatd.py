@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from tests.support.daemon_and_programs import BesideTestCase, Program
+from tests.support.daemon_and_programs import Program, ProgramTestCase
 from tests.support.daemon_process import PATIENCE, ROOT
 
 
-class ExampleTestCase(BesideTestCase):
+class ExampleTestCase(ProgramTestCase):
     """A daemon, and programs in its folder."""
 
     def example(self, name: str, *arguments: str) -> Program:

@@ -19,7 +19,7 @@ from chatd.store import archive
 from chatd.store.archive import Archive, load
 from tests.support.effort import effort
 from tests.support.in_memory_daemon import ThreadlessPool
-from tests.support.journal_case import Desk, DeskTestCase
+from tests.support.journal_case import JournalTestCase, StoreFixture
 
 EVER = 10**9
 """An ``max_id`` that leaves nothing out."""
@@ -33,18 +33,18 @@ def bodies(found: Slice) -> tuple[list[str], bool]:
     return [row[-1] for row in found.rows], found.more
 
 
-class Pages(DeskTestCase):
+class Pages(JournalTestCase):
     """Messages and events of one group, and images of the lobby, one after the other: a1 t1 b1 a2 t2 b2 …"""
 
     def setUp(self) -> None:
         super().setUp()
-        self.wob = self.desk.group("wob", self.alice)
+        self.wob = self.fixture.group("wob", self.alice)
         for number in range(1, 7):
-            self.desk.says(self.alice, f"a{number}", self.wob)
-            self.desk.submit("topic", self.desk.draft(self.alice, f"t{number}", self.wob, "topic"))
-            self.desk.submit("b", self.desk.draft(self.bob, f"b{number}", kind="image"))
-        self.desk.turn()
-        self.ids = {body: id for id, _, _, body in self.desk.logged()}
+            self.fixture.says(self.alice, f"a{number}", self.wob)
+            self.fixture.submit("topic", self.fixture.draft(self.alice, f"t{number}", self.wob, "topic"))
+            self.fixture.submit("b", self.fixture.draft(self.bob, f"b{number}", kind="image"))
+        self.fixture.turn()
+        self.ids = {body: id for id, _, _, body in self.fixture.logged()}
 
     def page(
         self,
@@ -57,7 +57,7 @@ class Pages(DeskTestCase):
         size: int = ANY,
     ) -> tuple[list[str], bool]:
         """A page whose ends are named by what is said there."""
-        found = self.desk.archive.page(
+        found = self.fixture.archive.page(
             conversation or self.wob,
             events,
             self.ids[before] if before is not None else None,
@@ -76,8 +76,8 @@ class Pages(DeskTestCase):
         self.assertEqual(self.page(9, size=4, after="a1"), (["a2", "a3"], True))
         self.assertEqual(self.page(9, size=4, before="a3"), (["a1", "a2"], False))
         self.assertEqual(self.page(1, size=100), (["a6"], True))
-        self.desk.says(self.alice, "été", self.wob)
-        self.desk.turn()
+        self.fixture.says(self.alice, "été", self.wob)
+        self.fixture.turn()
         self.assertEqual(self.page(9, size=6), (["été"], True))
         self.assertEqual(self.page(9, size=7), (["a6", "été"], True))
 
@@ -118,11 +118,11 @@ class Pages(DeskTestCase):
         self.assertEqual(self.page(9, max_id=0), ([], False))
 
     def test_a_row_is_what_was_logged(self) -> None:
-        draft = self.desk.draft(self.alice, "spam", self.wob, "banned", self.bob)
-        self.desk.submit("ban", draft)
-        self.desk.turn()
-        found = self.successResultOf(self.desk.archive.page(self.wob, True, None, None, 1, ANY, EVER))
-        entry = entry_of(self.desk.state, found.rows[0])
+        draft = self.fixture.draft(self.alice, "spam", self.wob, "banned", self.bob)
+        self.fixture.submit("ban", draft)
+        self.fixture.turn()
+        found = self.successResultOf(self.fixture.archive.page(self.wob, True, None, None, 1, ANY, EVER))
+        entry = entry_of(self.fixture.state, found.rows[0])
         self.assertEqual((entry.id, entry.seq, entry.at), (20, 14, draft.at))
         event = entry.event
         self.assertIs(event.conversation, self.wob)
@@ -131,31 +131,33 @@ class Pages(DeskTestCase):
         self.assertEqual((event.kind, event.body), ("banned", "spam"))
 
 
-class Coming(DeskTestCase):
+class Coming(JournalTestCase):
     """Coming back, without a cursor and with one."""
 
     def setUp(self) -> None:
         super().setUp()
-        self.direct = self.desk.direct(self.alice, self.bob)
-        self.wob = self.desk.group("wob", self.alice)
-        self.den = self.desk.group("den", self.alice)
-        self.desk.turn()
+        self.direct = self.fixture.direct(self.alice, self.bob)
+        self.wob = self.fixture.group("wob", self.alice)
+        self.den = self.fixture.group("den", self.alice)
+        self.fixture.turn()
 
     def says(self, *texts: str) -> None:
         """Let alice say these: in wob, in den, in the lobby or to bob, after their first letters."""
         places = {"w": self.wob, "d": self.den, "l": LOBBY, "p": self.direct}
         for text in texts:
-            self.desk.says(self.alice, text, places[text[0]])
-        self.desk.turn()
+            self.fixture.says(self.alice, text, places[text[0]])
+        self.fixture.turn()
 
     def bob_leaves(self) -> None:
         """Bob has seen all so far, and it is on disk."""
-        self.desk.sees(self.bob)
+        self.fixture.sees(self.bob)
         self.says("l: bob left")
 
     def unread(self, *conversations: Conversation, max_id: int = EVER) -> list[int]:
         """How much bob missed in these."""
-        found = self.desk.archive.unread(conversations, self.bob, self.desk.journal.seen(self.bob), max_id)
+        found = self.fixture.archive.unread(
+            conversations, self.bob, self.fixture.journal.seen(self.bob), max_id
+        )
         counts: list[int] = self.successResultOf(found)
         return counts
 
@@ -168,7 +170,7 @@ class Coming(DeskTestCase):
         size: int = ANY,
     ) -> tuple[list[str], bool]:
         """What follows for bob."""
-        found = self.desk.archive.following(conversations, self.bob, after, limit, size, max_id)
+        found = self.fixture.archive.following(conversations, self.bob, after, limit, size, max_id)
         return bodies(self.successResultOf(found))
 
     def test_what_is_unread_is_counted_by_conversation(self) -> None:
@@ -176,14 +178,14 @@ class Coming(DeskTestCase):
         self.bob_leaves()
         self.says("p2", "w2", "p3", "l1", "p4")
         self.assertEqual(self.unread(self.direct, self.den, self.wob), [3, 0, 1])
-        self.assertEqual(self.unread(self.direct, max_id=self.desk.journal.last_delivered_id - 1), [2])
+        self.assertEqual(self.unread(self.direct, max_id=self.fixture.journal.last_delivered_id - 1), [2])
         self.assertEqual(self.unread(), [])
 
     def test_neither_events_nor_his_own_messages_are_unread(self) -> None:
         self.bob_leaves()
-        self.desk.submit("topic", self.desk.draft(self.alice, "weather", self.wob, "topic"))
-        self.desk.says(self.bob, "mine", self.wob)
-        self.desk.submit("image", self.desk.draft(self.alice, "##", self.wob, "image"))
+        self.fixture.submit("topic", self.fixture.draft(self.alice, "weather", self.wob, "topic"))
+        self.fixture.says(self.bob, "mine", self.wob)
+        self.fixture.submit("image", self.fixture.draft(self.alice, "##", self.wob, "image"))
         self.says("w1")
         self.assertEqual(self.unread(self.wob), [2])
 
@@ -192,13 +194,13 @@ class Coming(DeskTestCase):
         self.bob_leaves()
         self.says("p1", "p2", "p3", "p4")
         self.assertEqual(self.unread(self.direct), [3])
-        self.desk.says(self.bob, "mine", self.direct)
-        self.desk.turn()
+        self.fixture.says(self.bob, "mine", self.direct)
+        self.fixture.turn()
         self.assertEqual(self.unread(self.direct), [2])
 
     def test_what_follows_is_cut_by_bytes_as_well(self) -> None:
         self.says("w1", "p1", "w2", "p2")
-        after = self.desk.journal.last_delivered_id - 4
+        after = self.fixture.journal.last_delivered_id - 4
         both = (self.direct, self.wob)
         self.assertEqual(self.following(after, 9, both, size=4), (["w1", "p1"], True))
         self.assertEqual(self.following(after, 9, both, size=3), (["w1"], True))
@@ -207,7 +209,7 @@ class Coming(DeskTestCase):
 
     def test_what_follows_is_in_the_order_of_the_log(self) -> None:
         self.says("w1", "p1", "d1", "l1", "w2", "p2")
-        after = self.desk.journal.last_delivered_id - 6
+        after = self.fixture.journal.last_delivered_id - 6
         everything = (LOBBY, self.direct, self.wob)
         self.assertEqual(self.following(after, 10, everything), (["w1", "p1", "l1", "w2", "p2"], False))
         self.assertEqual(self.following(after, 5, everything), (["w1", "p1", "l1", "w2", "p2"], False))
@@ -216,36 +218,36 @@ class Coming(DeskTestCase):
         self.assertEqual(self.following(after, 9, everything, max_id=after + 4), (["w1", "p1", "l1"], False))
 
     def test_events_of_the_groups_follow_too(self) -> None:
-        after = self.desk.journal.last_delivered_id
+        after = self.fixture.journal.last_delivered_id
         self.says("w1")
-        self.desk.submit("topic", self.desk.draft(self.alice, "weather", self.wob, "topic"))
+        self.fixture.submit("topic", self.fixture.draft(self.alice, "weather", self.wob, "topic"))
         self.says("w2")
         self.assertEqual(self.following(after, 10, [self.wob]), (["w1", "weather", "w2"], False))
 
     def test_what_happened_to_one_follows_wherever_it_was(self) -> None:
         """An invitation to a group that one is not in; but no message of a conversation one is not in."""
-        after = self.desk.journal.last_delivered_id
+        after = self.fixture.journal.last_delivered_id
         kinds: tuple[tuple[Kind, str], ...] = (("invited", "come"), ("kicked", "go"), ("message", "psst"))
         for kind, body in kinds:
-            self.desk.submit(body, self.desk.draft(self.alice, body, self.den, kind, self.bob))
-        self.desk.submit("other", self.desk.draft(self.bob, "other", self.den, "invited", self.alice))
+            self.fixture.submit(body, self.fixture.draft(self.alice, body, self.den, kind, self.bob))
+        self.fixture.submit("other", self.fixture.draft(self.bob, "other", self.den, "invited", self.alice))
         self.says("w1")
         self.assertEqual(self.following(after, 10, [self.wob]), (["come", "go", "w1"], False))
         self.assertEqual(self.following(after, 10, []), (["come", "go"], False))
 
     def test_what_is_both_comes_once(self) -> None:
-        after = self.desk.journal.last_delivered_id
-        self.desk.submit("kick", self.desk.draft(self.alice, "go", self.wob, "kicked", self.bob))
-        self.desk.turn()
+        after = self.fixture.journal.last_delivered_id
+        self.fixture.submit("kick", self.fixture.draft(self.alice, "go", self.wob, "kicked", self.bob))
+        self.fixture.turn()
         self.assertEqual(self.following(after, 10, [self.wob]), (["go"], False))
         self.assertEqual(self.following(after, 1, [self.wob]), (["go"], False))
 
 
-class Loading(DeskTestCase):
+class Loading(JournalTestCase):
     def setUp(self) -> None:
         super().setUp()
-        direct = self.desk.direct(self.alice, self.bob)
-        wob, den = self.desk.group("wob", self.alice), self.desk.group("den", self.bob)
+        direct = self.fixture.direct(self.alice, self.bob)
+        wob, den = self.fixture.group("wob", self.alice), self.fixture.group("den", self.bob)
         events: tuple[tuple[User, Kind, User | None, str, Conversation], ...] = (
             (self.bob, "joined", None, "", wob),
             (self.alice, "promoted", self.bob, "", wob),
@@ -257,16 +259,16 @@ class Loading(DeskTestCase):
             (self.bob, "banned", self.alice, "spam", wob),
         )
         for actor, kind, subject, body, conversation in events:
-            self.desk.says(self.bob, "between", conversation)
-            self.desk.submit(kind, self.desk.draft(actor, body, conversation, kind, subject))
-        self.desk.says(self.alice, "hi", direct)
-        self.desk.turn()
+            self.fixture.says(self.bob, "between", conversation)
+            self.fixture.submit(kind, self.fixture.draft(actor, body, conversation, kind, subject))
+        self.fixture.says(self.alice, "hi", direct)
+        self.fixture.turn()
 
     def test_it_is_all_there_again(self) -> None:
-        snapshot = self.successResultOf(self.desk.archive.load())
+        snapshot = self.successResultOf(self.fixture.archive.load())
         self.check(snapshot)
         self.restart()
-        self.check(self.desk.store.snapshot())
+        self.check(self.fixture.store.snapshot())
 
     def check(self, snapshot: Snapshot) -> None:
         """Compare it with what happened."""
@@ -288,13 +290,13 @@ class Loading(DeskTestCase):
         self.assertEqual((den.owner.nick, list(den.members), den.invited), ("bob", [2], {1}))
         self.assertEqual(den.visibility, "private")
         self.assertEqual((snapshot.last_id, snapshot.seqs), (19, {2: 1, 3: 13, 4: 5}))
-        lasts = self.desk.rows("SELECT conversation, max(id) FROM log GROUP BY conversation")
+        lasts = self.fixture.rows("SELECT conversation, max(id) FROM log GROUP BY conversation")
         self.assertEqual(snapshot.lasts, dict(lasts))
         self.assertEqual(snapshot.seen, {1: 0, 2: 0})
 
     def test_everyone_is_one_object(self) -> None:
         """Whoever compares users by identity must not be wrong after a restart."""
-        state = self.successResultOf(self.desk.archive.load()).state
+        state = self.successResultOf(self.fixture.archive.load()).state
         wob = state.find_group("wob")
         assert wob is not None
         self.assertIs(wob.members[2], state.users[2])
@@ -302,7 +304,7 @@ class Loading(DeskTestCase):
         self.assertIs(state.conversations[1], LOBBY)
 
 
-class Plans(DeskTestCase):
+class Plans(JournalTestCase):
     """What SQLite does for each query, on a database of some size."""
 
     def setUp(self) -> None:
@@ -314,17 +316,17 @@ class Plans(DeskTestCase):
 
         self.readers = ThreadlessPool(
             "sqlite3",
-            str(self.desk.database),
+            str(self.fixture.database),
             cp_openfun=listen,
-            cp_reactor=self.desk.clock,
+            cp_reactor=self.fixture.clock,
             isolation_level=None,
         )
         self.addCleanup(self.readers.close)
-        self.direct = self.desk.direct(self.alice, self.bob)
-        self.wob = self.desk.group("wob", self.alice)
+        self.direct = self.fixture.direct(self.alice, self.bob)
+        self.wob = self.fixture.group("wob", self.alice)
         for number in range(50):
-            self.desk.says(self.alice, f"m{number}", self.wob, ref=f"r{number}")
-        self.desk.turn()
+            self.fixture.says(self.alice, f"m{number}", self.wob, ref=f"r{number}")
+        self.fixture.turn()
 
     def plans(self) -> dict[str, list[str]]:
         """What is done for each statement that was heard, but for what every transaction says."""
@@ -332,7 +334,7 @@ class Plans(DeskTestCase):
             text for text in self.statements if not text.startswith(("BEGIN", "COMMIT", "UPDATE", "INSERT"))
         }
         self.statements.clear()
-        found = {text: [row[3] for row in self.desk.rows(f"EXPLAIN QUERY PLAN {text}")] for text in heard}
+        found = {text: [row[3] for row in self.fixture.rows(f"EXPLAIN QUERY PLAN {text}")] for text in heard}
         self.assertTrue(found)
         return found
 
@@ -363,10 +365,10 @@ class Plans(DeskTestCase):
         self.check_plans(scanned=("SCAN users", "SCAN c", "USING INDEX log_events"))
 
     def test_looking_for_a_ref(self) -> None:
-        (connection,) = self.desk.writer.connections.values()
+        (connection,) = self.fixture.writer.connections.values()
         connection.set_trace_callback(self.statements.append)
-        self.desk.says(self.alice, "m1", self.wob, ref="r1")
-        self.desk.turn()
+        self.fixture.says(self.alice, "m1", self.wob, ref="r1")
+        self.fixture.turn()
         connection.set_trace_callback(None)
         self.check_plans()
 
@@ -394,20 +396,25 @@ class AnyLog(SynchronousTestCase):
     @settings(max_examples=effort(50), deadline=None)
     @given(LOG, st.lists(QUERY, min_size=1, max_size=8))
     def test_is_read_as_one_would_by_hand(self, log: list[Any], queries: list[Any]) -> None:
-        with tempfile.TemporaryDirectory() as folder, closing(Desk(Path(folder) / "chat.db")) as desk:
-            alice, bob = desk.user("alice"), desk.user("bob")
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            closing(StoreFixture(Path(folder) / "chat.db")) as fixture,
+        ):
+            alice, bob = fixture.user("alice"), fixture.user("bob")
             places = {1: LOBBY, 2: Conversation(2, "group", "wob"), 3: Conversation(3, "group", "den")}
-            desk.submit("groups", places[2], places[3])
+            fixture.submit("groups", places[2], places[3])
             for where, kind, about_bob in log:
-                desk.submit(kind, desk.draft(alice, "x", places[where], kind, bob if about_bob else None))
-            desk.turn()
+                fixture.submit(
+                    kind, fixture.draft(alice, "x", places[where], kind, bob if about_bob else None)
+                )
+            fixture.turn()
             rows: list[Row] = [(id, *entry) for id, entry in enumerate(log, 1)]
             for where, events, before, after, limit, size, max_id in queries:
-                page = desk.archive.page(places[where], events, before, after, limit, size, max_id)
+                page = fixture.archive.page(places[where], events, before, after, limit, size, max_id)
                 most = min(limit, size)  # each body has one byte
                 by_hand = page_by_hand(rows, where, events, before, after, most, max_id)
                 self.assertEqual(ids(self.successResultOf(page)), by_hand)
-                following = desk.archive.following(
+                following = fixture.archive.following(
                     [LOBBY, places[where]], bob, after or 0, limit, size, max_id
                 )
                 by_hand = following_by_hand(rows, {1, where}, after or 0, most, max_id)

@@ -17,7 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.core.events import LOBBY, Conversation, User
 from tests.support.effort import effort
 from tests.support.in_memory_daemon import ThreadlessPool
-from tests.support.journal_case import Desk, DeskTestCase, Note
+from tests.support.journal_case import JournalTestCase, Note, StoreFixture
 
 FULL = sqlite3.OperationalError("database or disk is full")
 
@@ -31,152 +31,155 @@ def boom() -> None:
     raise Mistake
 
 
-class GroupCommit(DeskTestCase):
+class GroupCommit(JournalTestCase):
     def test_a_turn_of_the_reactor_is_one_transaction(self) -> None:
-        before = self.desk.journal.commits
+        before = self.fixture.journal.commits
         for number in range(64):
-            self.desk.says(self.alice, f"m{number}")
-        self.assertEqual((self.desk.turns, self.desk.logged()), ([], []))
-        self.desk.turn()
-        self.assertEqual(self.desk.journal.commits - before, 1)
+            self.fixture.says(self.alice, f"m{number}")
+        self.assertEqual((self.fixture.turns, self.fixture.logged()), ([], []))
+        self.fixture.turn()
+        self.assertEqual(self.fixture.journal.commits - before, 1)
         self.assertEqual(
-            self.desk.turns, [f"m{number} committed {number + 1}/{number + 1}" for number in range(64)]
+            self.fixture.turns, [f"m{number} committed {number + 1}/{number + 1}" for number in range(64)]
         )
-        self.assertEqual(self.desk.logged(), [(n + 1, LOBBY.id, n + 1, f"m{n}") for n in range(64)])
+        self.assertEqual(self.fixture.logged(), [(n + 1, LOBBY.id, n + 1, f"m{n}") for n in range(64)])
 
     def test_what_arrives_meanwhile_is_the_next_one(self) -> None:
-        before = self.desk.journal.commits
-        self.desk.writer.held = True
-        self.desk.says(self.alice, "first")
-        self.desk.turn()
+        before = self.fixture.journal.commits
+        self.fixture.writer.held = True
+        self.fixture.says(self.alice, "first")
+        self.fixture.turn()
         for word in ("second", "third", "fourth"):
-            self.desk.says(self.bob, word)
-            self.desk.turn()
-        self.assertEqual((len(self.desk.writer.waiting), len(self.desk.journal)), (1, 3))
-        self.desk.writer.run_next()
-        self.assertEqual(self.desk.turns, ["first committed 1/1"])
-        self.assertEqual((len(self.desk.writer.waiting), len(self.desk.journal)), (1, 0))
-        self.desk.writer.run_next()
+            self.fixture.says(self.bob, word)
+            self.fixture.turn()
+        self.assertEqual((len(self.fixture.writer.waiting), len(self.fixture.journal)), (1, 3))
+        self.fixture.writer.run_next()
+        self.assertEqual(self.fixture.turns, ["first committed 1/1"])
+        self.assertEqual((len(self.fixture.writer.waiting), len(self.fixture.journal)), (1, 0))
+        self.fixture.writer.run_next()
         self.assertEqual(
-            self.desk.turns[1:], ["second committed 2/2", "third committed 3/3", "fourth committed 4/4"]
+            self.fixture.turns[1:], ["second committed 2/2", "third committed 3/3", "fourth committed 4/4"]
         )
-        self.assertEqual(self.desk.journal.commits - before, 2)
+        self.assertEqual(self.fixture.journal.commits - before, 2)
 
     def test_nothing_has_its_turn_before_the_commit(self) -> None:
-        self.desk.writer.held = True
-        self.desk.says(self.alice, "hello")
-        self.desk.submit("who")
-        self.desk.turn()
-        self.assertEqual((self.desk.turns, self.desk.journal.last_delivered_id), ([], 0))
-        self.desk.writer.run_next()
+        self.fixture.writer.held = True
+        self.fixture.says(self.alice, "hello")
+        self.fixture.submit("who")
+        self.fixture.turn()
+        self.assertEqual((self.fixture.turns, self.fixture.journal.last_delivered_id), ([], 0))
+        self.fixture.writer.run_next()
         self.assertEqual(
-            (self.desk.turns, self.desk.journal.last_delivered_id),
+            (self.fixture.turns, self.fixture.journal.last_delivered_id),
             (["hello committed 1/1", "who committed"], 1),
         )
 
     def test_users_and_conversations_are_written_before_what_mentions_them(self) -> None:
-        carol = self.desk.user("carol")
-        direct = self.desk.direct(self.alice, carol)
-        self.desk.says(carol, "hi", direct)
-        self.desk.group("wob", carol)
-        self.desk.turn()
+        carol = self.fixture.user("carol")
+        direct = self.fixture.direct(self.alice, carol)
+        self.fixture.says(carol, "hi", direct)
+        self.fixture.group("wob", carol)
+        self.fixture.turn()
         self.assertEqual(
-            self.desk.turns, ["carol committed", "direct committed", "hi committed 1/1", "wob committed 2/1"]
+            self.fixture.turns,
+            ["carol committed", "direct committed", "hi committed 1/1", "wob committed 2/1"],
         )
         self.assertEqual(
-            self.desk.rows("SELECT * FROM users WHERE id > 2"), [(3, "carol", "carol", carol.colour, 0)]
+            self.fixture.rows("SELECT * FROM users WHERE id > 2"), [(3, "carol", "carol", carol.colour, 0)]
         )
         self.assertEqual(
-            self.desk.rows("SELECT * FROM conversations"),
+            self.fixture.rows("SELECT * FROM conversations"),
             [(1, "lobby", "", None, None), (2, "direct", "", 1, 3), (3, "group", "wob", None, None)],
         )
 
     def test_each_conversation_counts_for_itself(self) -> None:
-        direct = self.desk.direct(self.alice, self.bob)
-        self.desk.turn()
-        self.desk.turns.clear()
+        direct = self.fixture.direct(self.alice, self.bob)
+        self.fixture.turn()
+        self.fixture.turns.clear()
         for body, conversation in (("a", LOBBY), ("b", direct), ("c", LOBBY), ("d", direct)):
-            self.desk.says(self.alice, body, conversation)
-        self.desk.turn()
-        self.desk.says(self.alice, "e", direct)
-        self.desk.turn()
+            self.fixture.says(self.alice, body, conversation)
+        self.fixture.turn()
+        self.fixture.says(self.alice, "e", direct)
+        self.fixture.turn()
         self.assertEqual(
-            self.desk.turns,
+            self.fixture.turns,
             ["a committed 1/1", "b committed 2/1", "c committed 3/2", "d committed 4/2", "e committed 5/3"],
         )
 
     def test_every_column_is_written(self) -> None:
-        draft = self.desk.draft(
-            self.alice, "spam", self.desk.group("wob", self.alice), "banned", self.bob, "r1"
+        draft = self.fixture.draft(
+            self.alice, "spam", self.fixture.group("wob", self.alice), "banned", self.bob, "r1"
         )
-        self.desk.submit("ban", draft)
-        self.desk.turn()
+        self.fixture.submit("ban", draft)
+        self.fixture.turn()
         self.assertEqual(
-            self.desk.rows("SELECT * FROM log WHERE id = 2"),
+            self.fixture.rows("SELECT * FROM log WHERE id = 2"),
             [(2, 2, 2, draft.at, "banned", 1, 2, "spam", "r1")],
         )
 
     def test_counting_goes_on_after_a_restart(self) -> None:
-        direct = self.desk.direct(self.alice, self.bob)
-        self.desk.says(self.alice, "one")
-        self.desk.says(self.alice, "two", direct)
-        self.desk.turn()
+        direct = self.fixture.direct(self.alice, self.bob)
+        self.fixture.says(self.alice, "one")
+        self.fixture.says(self.alice, "two", direct)
+        self.fixture.turn()
         self.restart()
-        self.assertEqual(self.desk.journal.last_delivered_id, 2)
-        self.desk.says(self.bob, "three", self.desk.direct(self.alice, self.bob))
-        self.desk.says(self.bob, "four")
-        self.desk.turn()
-        self.assertEqual(self.desk.turns, ["three committed 3/2", "four committed 4/2"])
+        self.assertEqual(self.fixture.journal.last_delivered_id, 2)
+        self.fixture.says(self.bob, "three", self.fixture.direct(self.alice, self.bob))
+        self.fixture.says(self.bob, "four")
+        self.fixture.turn()
+        self.assertEqual(self.fixture.turns, ["three committed 3/2", "four committed 4/2"])
 
 
-class Turns(DeskTestCase):
+class Turns(JournalTestCase):
     def test_a_task_that_writes_nothing_has_its_turn_at_once(self) -> None:
-        before = self.desk.journal.commits
-        self.desk.submit("who")
-        self.assertEqual(self.desk.turns, ["who committed"])
-        self.assertEqual(self.desk.journal.commits, before)
+        before = self.fixture.journal.commits
+        self.fixture.submit("who")
+        self.assertEqual(self.fixture.turns, ["who committed"])
+        self.assertEqual(self.fixture.journal.commits, before)
 
     def test_but_not_before_those_before_it(self) -> None:
-        self.desk.says(self.alice, "hello")
-        self.desk.submit("who")
-        self.desk.says(self.alice, "bye")
-        self.desk.submit("end")
-        self.assertEqual(self.desk.turns, [])
-        self.desk.turn()
+        self.fixture.says(self.alice, "hello")
+        self.fixture.submit("who")
+        self.fixture.says(self.alice, "bye")
+        self.fixture.submit("end")
+        self.assertEqual(self.fixture.turns, [])
+        self.fixture.turn()
         self.assertEqual(
-            self.desk.turns, ["hello committed 1/1", "who committed", "bye committed 2/2", "end committed"]
+            self.fixture.turns, ["hello committed 1/1", "who committed", "bye committed 2/2", "end committed"]
         )
 
     def test_those_that_write_nothing_wait_for_no_commit_that_is_behind_them(self) -> None:
-        self.desk.writer.held = True
-        self.desk.says(self.alice, "hello")
-        self.desk.turn()
-        self.desk.submit("who")
-        self.desk.says(self.alice, "bye")
-        self.desk.writer.run_next()
-        self.assertEqual(self.desk.turns, ["hello committed 1/1", "who committed"])
-        self.desk.writer.run_next()
-        self.assertEqual(self.desk.turns[2:], ["bye committed 2/2"])
+        self.fixture.writer.held = True
+        self.fixture.says(self.alice, "hello")
+        self.fixture.turn()
+        self.fixture.submit("who")
+        self.fixture.says(self.alice, "bye")
+        self.fixture.writer.run_next()
+        self.assertEqual(self.fixture.turns, ["hello committed 1/1", "who committed"])
+        self.fixture.writer.run_next()
+        self.assertEqual(self.fixture.turns[2:], ["bye committed 2/2"])
 
     def test_what_a_task_submits_waits_until_its_turn_is_over(self) -> None:
         def more() -> None:
-            self.desk.submit("inner", then=lambda: self.desk.turns.append("inner is over"))
-            self.desk.says(self.bob, "written")
-            self.desk.turns.append("outer is over")
+            self.fixture.submit("inner", then=lambda: self.fixture.turns.append("inner is over"))
+            self.fixture.says(self.bob, "written")
+            self.fixture.turns.append("outer is over")
 
-        self.desk.submit("outer", then=more)
+        self.fixture.submit("outer", then=more)
         self.assertEqual(
-            self.desk.turns,
+            self.fixture.turns,
             ["outer committed", "outer is over", "inner committed", "inner is over", "written committed 1/1"],
         )
 
     def test_and_until_those_that_came_before(self) -> None:
-        self.desk.submit("first", self.desk.draft(self.alice, "x"), then=lambda: self.desk.submit("last"))
-        self.desk.submit("second")
-        self.desk.says(self.alice, "third")
-        self.desk.turn()
+        self.fixture.submit(
+            "first", self.fixture.draft(self.alice, "x"), then=lambda: self.fixture.submit("last")
+        )
+        self.fixture.submit("second")
+        self.fixture.says(self.alice, "third")
+        self.fixture.turn()
         self.assertEqual(
-            self.desk.turns,
+            self.fixture.turns,
             ["first committed 1/1", "second committed", "third committed 2/2", "last committed"],
         )
 
@@ -186,32 +189,32 @@ class Turns(DeskTestCase):
         def next_one() -> None:
             if left[0]:
                 left[0] -= 1
-                self.desk.submit("link", then=next_one)
+                self.fixture.submit("link", then=next_one)
 
-        self.desk.submit("link", then=next_one)
-        self.assertEqual(self.desk.turns, ["link committed"] * 1_001)
+        self.fixture.submit("link", then=next_one)
+        self.assertEqual(self.fixture.turns, ["link committed"] * 1_001)
 
     def test_told_moves_with_the_turns(self) -> None:
         told: list[int] = []
         for body in ("a", "b"):
-            self.desk.says(self.alice, body)
-            self.desk.submit("look", then=lambda: told.append(self.desk.journal.last_delivered_id))
-        self.desk.turn()
+            self.fixture.says(self.alice, body)
+            self.fixture.submit("look", then=lambda: told.append(self.fixture.journal.last_delivered_id))
+        self.fixture.turn()
         self.assertEqual(told, [1, 2])
 
 
-class Refs(DeskTestCase):
+class Refs(JournalTestCase):
     def lands(self, *notes: Note) -> list[tuple[str, list[tuple[int, int, int]]]]:
         """End the turn, and say where these committed."""
-        self.desk.turn()
+        self.fixture.turn()
         return [(note.outcome, note.places) for note in notes]
 
     def test_sent_twice_in_one_batch_it_is_stored_once(self) -> None:
-        first = self.desk.says(self.alice, "hello", ref="r1")
-        other = self.desk.says(self.alice, "other", ref="r2")
-        again = self.desk.says(self.alice, "hello", ref="r1")
-        after = self.desk.says(self.alice, "after")
-        at = self.desk.at
+        first = self.fixture.says(self.alice, "hello", ref="r1")
+        other = self.fixture.says(self.alice, "other", ref="r2")
+        again = self.fixture.says(self.alice, "hello", ref="r1")
+        after = self.fixture.says(self.alice, "after")
+        at = self.fixture.at
         self.assertEqual(
             self.lands(first, other, again, after),
             [
@@ -221,144 +224,145 @@ class Refs(DeskTestCase):
                 ("committed", [(3, 3, at)]),
             ],
         )
-        self.assertEqual([body for *_, body in self.desk.logged()], ["hello", "other", "after"])
+        self.assertEqual([body for *_, body in self.fixture.logged()], ["hello", "other", "after"])
 
     def test_an_image_is_another_message_than_its_text(self) -> None:
-        art = self.desk.draft(self.alice, "##", kind="image", ref="r1")
-        first, image = self.desk.says(self.alice, "##", ref="r1"), self.desk.submit("image", art)
+        art = self.fixture.draft(self.alice, "##", kind="image", ref="r1")
+        first, image = self.fixture.says(self.alice, "##", ref="r1"), self.fixture.submit("image", art)
         self.lands(first, image)
-        (again,) = self.lands(self.desk.submit("again", art))
+        (again,) = self.lands(self.fixture.submit("again", art))
         self.assertEqual(((image.outcome, image.places), again), (("committed before", []),) * 2)
-        self.assertEqual(self.desk.rows("SELECT kind FROM log"), [("message",)])
+        self.assertEqual(self.fixture.rows("SELECT kind FROM log"), [("message",)])
 
     def test_sent_again_later_it_is_stored_once(self) -> None:
-        (first,) = self.lands(self.desk.says(self.alice, "hello", ref="r1"))
-        (again,) = self.lands(self.desk.says(self.alice, "hello", ref="r1"))
+        (first,) = self.lands(self.fixture.says(self.alice, "hello", ref="r1"))
+        (again,) = self.lands(self.fixture.says(self.alice, "hello", ref="r1"))
         self.assertEqual((first[0], again[0]), ("committed", "committed before"))
         self.assertEqual(first[1], again[1])
-        self.assertEqual(len(self.desk.logged()), 1)
-        self.assertEqual(self.desk.journal.last_delivered_id, 1)
+        self.assertEqual(len(self.fixture.logged()), 1)
+        self.assertEqual(self.fixture.journal.last_delivered_id, 1)
 
     def test_sent_again_after_a_restart_it_is_stored_once(self) -> None:
-        (first,) = self.lands(self.desk.says(self.alice, "hello", ref="r1"))
+        (first,) = self.lands(self.fixture.says(self.alice, "hello", ref="r1"))
         self.restart()
-        (again,) = self.lands(self.desk.says(self.alice, "hello", ref="r1"))
+        (again,) = self.lands(self.fixture.says(self.alice, "hello", ref="r1"))
         self.assertEqual(again, ("committed before", first[1]))
-        self.assertEqual(len(self.desk.logged()), 1)
+        self.assertEqual(len(self.fixture.logged()), 1)
 
     def test_an_old_one_does_not_turn_told_back(self) -> None:
-        self.lands(self.desk.says(self.alice, "hello", ref="r1"), self.desk.says(self.alice, "more"))
-        self.lands(self.desk.says(self.alice, "hello", ref="r1"))
-        self.assertEqual(self.desk.journal.last_delivered_id, 2)
+        self.lands(self.fixture.says(self.alice, "hello", ref="r1"), self.fixture.says(self.alice, "more"))
+        self.lands(self.fixture.says(self.alice, "hello", ref="r1"))
+        self.assertEqual(self.fixture.journal.last_delivered_id, 2)
 
     def test_everyone_has_refs_of_their_own(self) -> None:
-        one = self.desk.says(self.alice, "hello", ref="1")
-        other = self.desk.says(self.bob, "hello", ref="1")
+        one = self.fixture.says(self.alice, "hello", ref="1")
+        other = self.fixture.says(self.bob, "hello", ref="1")
         self.assertEqual([outcome for outcome, _ in self.lands(one, other)], ["committed", "committed"])
 
     def test_one_lost_with_its_commit_can_be_sent_again(self) -> None:
-        self.desk.writer.error = FULL
-        (lost,) = self.lands(self.desk.says(self.alice, "hello", ref="r1"))
-        self.desk.writer.error = None
-        (again,) = self.lands(self.desk.says(self.alice, "hello", ref="r1"))
+        self.fixture.writer.error = FULL
+        (lost,) = self.lands(self.fixture.says(self.alice, "hello", ref="r1"))
+        self.fixture.writer.error = None
+        (again,) = self.lands(self.fixture.says(self.alice, "hello", ref="r1"))
         self.assertEqual((lost, again[0]), (("failed", []), "committed"))
         self.assertEqual(again[1][0][:2], (1, 1))
 
 
-class FailingCommit(DeskTestCase):
+class FailingCommit(JournalTestCase):
     def test_all_under_way_and_all_behind_it_fail_in_order(self) -> None:
-        self.desk.writer.held = True
-        self.desk.writer.error = FULL
-        self.desk.says(self.alice, "a")
-        self.desk.submit("b")
-        self.desk.turn()
-        self.desk.says(self.alice, "c")
-        self.desk.submit("d")
-        self.desk.writer.run_next()
-        self.assertEqual(self.desk.turns, ["recover", "a failed", "b failed", "c failed", "d failed"])
+        self.fixture.writer.held = True
+        self.fixture.writer.error = FULL
+        self.fixture.says(self.alice, "a")
+        self.fixture.submit("b")
+        self.fixture.turn()
+        self.fixture.says(self.alice, "c")
+        self.fixture.submit("d")
+        self.fixture.writer.run_next()
+        self.assertEqual(self.fixture.turns, ["recover", "a failed", "b failed", "c failed", "d failed"])
         self.assertEqual(
-            (self.desk.logged(), self.desk.journal.last_delivered_id, len(self.desk.journal)), ([], 0, 0)
+            (self.fixture.logged(), self.fixture.journal.last_delivered_id, len(self.fixture.journal)),
+            ([], 0, 0),
         )
 
     def test_what_waited_for_nothing_had_its_turn(self) -> None:
-        self.desk.writer.error = FULL
-        self.desk.submit("before")
-        self.desk.says(self.alice, "a")
-        self.desk.turn()
-        self.assertEqual(self.desk.turns, ["before committed", "recover", "a failed"])
+        self.fixture.writer.error = FULL
+        self.fixture.submit("before")
+        self.fixture.says(self.alice, "a")
+        self.fixture.turn()
+        self.assertEqual(self.fixture.turns, ["before committed", "recover", "a failed"])
 
     def test_the_next_commit_goes_on_without_a_gap(self) -> None:
-        direct = self.desk.direct(self.alice, self.bob)
-        self.desk.says(self.alice, "a", direct)
-        self.desk.turn()
-        self.desk.writer.error = FULL
-        commits = self.desk.journal.commits
+        direct = self.fixture.direct(self.alice, self.bob)
+        self.fixture.says(self.alice, "a", direct)
+        self.fixture.turn()
+        self.fixture.writer.error = FULL
+        commits = self.fixture.journal.commits
         for attempt in range(3):
-            self.desk.says(self.alice, f"lost {attempt}", direct)
-            self.desk.says(self.alice, f"lost {attempt}")
-            self.desk.turn()
-        self.assertEqual(self.desk.journal.commits, commits)
-        self.desk.writer.error = None
-        self.desk.turns.clear()
-        self.desk.says(self.alice, "b", direct)
-        self.desk.says(self.alice, "c")
-        self.desk.turn()
-        self.assertEqual(self.desk.turns, ["b committed 2/2", "c committed 3/1"])
-        self.assertEqual(self.desk.logged(), [(1, 2, 1, "a"), (2, 2, 2, "b"), (3, 1, 1, "c")])
+            self.fixture.says(self.alice, f"lost {attempt}", direct)
+            self.fixture.says(self.alice, f"lost {attempt}")
+            self.fixture.turn()
+        self.assertEqual(self.fixture.journal.commits, commits)
+        self.fixture.writer.error = None
+        self.fixture.turns.clear()
+        self.fixture.says(self.alice, "b", direct)
+        self.fixture.says(self.alice, "c")
+        self.fixture.turn()
+        self.assertEqual(self.fixture.turns, ["b committed 2/2", "c committed 3/1"])
+        self.assertEqual(self.fixture.logged(), [(1, 2, 1, "a"), (2, 2, 2, "b"), (3, 1, 1, "c")])
 
     def test_a_new_user_lost_is_no_user(self) -> None:
-        self.desk.writer.error = FULL
-        self.desk.says(self.desk.user("carol"), "hello")
-        self.desk.turn()
-        self.desk.writer.error = None
-        self.assertEqual(list(self.desk.state.users), [1, 2])
-        self.desk.says(self.desk.user("dave"), "hi")
-        self.desk.turn()
-        self.assertEqual(self.desk.rows("SELECT id, nick FROM users WHERE id > 2"), [(3, "dave")])
+        self.fixture.writer.error = FULL
+        self.fixture.says(self.fixture.user("carol"), "hello")
+        self.fixture.turn()
+        self.fixture.writer.error = None
+        self.assertEqual(list(self.fixture.state.users), [1, 2])
+        self.fixture.says(self.fixture.user("dave"), "hi")
+        self.fixture.turn()
+        self.assertEqual(self.fixture.rows("SELECT id, nick FROM users WHERE id > 2"), [(3, "dave")])
 
     def test_what_a_failed_task_submits_comes_after_the_failures(self) -> None:
-        self.desk.writer.error = FULL
+        self.fixture.writer.error = FULL
 
         def more() -> None:
-            self.desk.writer.error = None
-            self.desk.submit("who")
-            self.desk.says(self.bob, "again")
+            self.fixture.writer.error = None
+            self.fixture.submit("who")
+            self.fixture.says(self.bob, "again")
 
-        self.desk.submit("a", self.desk.draft(self.alice, "a"), then=more)
-        self.desk.says(self.alice, "b")
-        self.desk.turn()
+        self.fixture.submit("a", self.fixture.draft(self.alice, "a"), then=more)
+        self.fixture.says(self.alice, "b")
+        self.fixture.turn()
         self.assertEqual(
-            self.desk.turns, ["recover", "a failed", "b failed", "who committed", "again committed 1/1"]
+            self.fixture.turns, ["recover", "a failed", "b failed", "who committed", "again committed 1/1"]
         )
 
     def test_a_mistake_while_writing_fails_the_commit_and_is_logged_whole(self) -> None:
-        self.desk.says(self.alice, "fine")
-        self.desk.says(self.alice, "\ud800")
-        self.desk.turn()
-        self.assertEqual(self.desk.turns, ["recover", "fine failed", "\ud800 failed"])
+        self.fixture.says(self.alice, "fine")
+        self.fixture.says(self.alice, "\ud800")
+        self.fixture.turn()
+        self.assertEqual(self.fixture.turns, ["recover", "fine failed", "\ud800 failed"])
         self.assertEqual(len(self.flushLoggedErrors(UnicodeEncodeError)), 1)
-        self.desk.says(self.alice, "fine")
-        self.desk.turn()
-        self.assertEqual(self.desk.turns[3:], ["fine committed 1/1"])
+        self.fixture.says(self.alice, "fine")
+        self.fixture.turn()
+        self.assertEqual(self.fixture.turns[3:], ["fine committed 1/1"])
 
     def test_a_full_disk_is_no_mistake_of_ours(self) -> None:
-        self.desk.writer.error = FULL
-        self.desk.says(self.alice, "a")
-        self.desk.turn()
+        self.fixture.writer.error = FULL
+        self.fixture.says(self.alice, "a")
+        self.fixture.turn()
         self.assertEqual(self.flushLoggedErrors(), [])
 
     def test_a_record_that_the_database_refuses_fails_its_commit(self) -> None:
-        self.desk.submit("impostor", User(1, "mallory", "mallory", "#000000"))
-        self.desk.says(self.alice, "a")
-        self.desk.turn()
-        self.assertEqual(self.desk.turns, ["recover", "impostor failed", "a failed"])
-        self.assertEqual(self.desk.rows("SELECT nick FROM users"), [("alice",), ("bob",)])
+        self.fixture.submit("impostor", User(1, "mallory", "mallory", "#000000"))
+        self.fixture.says(self.alice, "a")
+        self.fixture.turn()
+        self.assertEqual(self.fixture.turns, ["recover", "impostor failed", "a failed"])
+        self.assertEqual(self.fixture.rows("SELECT nick FROM users"), [("alice",), ("bob",)])
 
     def test_a_conversation_with_nobody_known_fails_its_commit(self) -> None:
         ghost = User(9, "ghost", "ghost", "#000000")
-        self.desk.submit("direct", Conversation(2, "direct", pair=(self.alice, ghost)))
-        self.desk.turn()
-        self.assertEqual(self.desk.turns, ["recover", "direct failed"])
+        self.fixture.submit("direct", Conversation(2, "direct", pair=(self.alice, ghost)))
+        self.fixture.turn()
+        self.assertEqual(self.fixture.turns, ["recover", "direct failed"])
 
 
 class ForgetfulPool(ThreadlessPool):
@@ -395,254 +399,257 @@ def slippery_pool(*args: Any, **named: Any) -> ThreadlessPool:
     return pool
 
 
-class WorseThanFailing(DeskTestCase):
+class WorseThanFailing(JournalTestCase):
     def at(self, pool: Callable[..., ThreadlessPool]) -> None:
         """Go on with another pool."""
-        self.desk.close()
-        self.desk = Desk(self.desk.database, pool)
+        self.fixture.close()
+        self.fixture = StoreFixture(self.fixture.database, pool)
 
     def test_a_commit_that_failed_but_is_on_disk_is_counted(self) -> None:
         self.at(ForgetfulPool)
-        assert isinstance(self.desk.writer, ForgetfulPool)
-        self.desk.writer.forgetful = True
-        self.desk.says(self.alice, "a", ref="r1")
-        self.desk.says(self.alice, "b")
-        self.desk.turn()
-        self.desk.writer.forgetful = False
-        self.assertEqual(self.desk.turns, ["recover", "a failed", "b failed"])
-        self.assertEqual(self.desk.journal.last_delivered_id, 2)
-        self.desk.says(self.alice, "a", ref="r1")
-        self.desk.says(self.alice, "c")
-        self.desk.turn()
-        self.assertEqual(self.desk.turns[3:], ["a committed before 1/1", "c committed 3/3"])
-        self.assertEqual([body for *_, body in self.desk.logged()], ["a", "b", "c"])
+        assert isinstance(self.fixture.writer, ForgetfulPool)
+        self.fixture.writer.forgetful = True
+        self.fixture.says(self.alice, "a", ref="r1")
+        self.fixture.says(self.alice, "b")
+        self.fixture.turn()
+        self.fixture.writer.forgetful = False
+        self.assertEqual(self.fixture.turns, ["recover", "a failed", "b failed"])
+        self.assertEqual(self.fixture.journal.last_delivered_id, 2)
+        self.fixture.says(self.alice, "a", ref="r1")
+        self.fixture.says(self.alice, "c")
+        self.fixture.turn()
+        self.assertEqual(self.fixture.turns[3:], ["a committed before 1/1", "c committed 3/3"])
+        self.assertEqual([body for *_, body in self.fixture.logged()], ["a", "b", "c"])
 
     def test_a_connection_left_in_a_transaction_frees_itself(self) -> None:
         self.at(slippery_pool)
-        self.desk.writer.error = FULL
+        self.fixture.writer.error = FULL
         self.patch(SlipperyConnection, "slips", True)
-        self.desk.says(self.alice, "a")
-        self.desk.turn()
+        self.fixture.says(self.alice, "a")
+        self.fixture.turn()
         self.assertEqual(len(self.flushLoggedErrors(sqlite3.OperationalError)), 1)
-        self.desk.writer.error = None
-        self.desk.says(self.alice, "b")
-        self.desk.turn()
-        self.desk.says(self.alice, "c")
-        self.desk.turn()
-        self.assertEqual(self.desk.turns, ["recover", "a failed", "recover", "b failed", "c committed 1/1"])
-        self.assertEqual([body for *_, body in self.desk.logged()], ["c"])
+        self.fixture.writer.error = None
+        self.fixture.says(self.alice, "b")
+        self.fixture.turn()
+        self.fixture.says(self.alice, "c")
+        self.fixture.turn()
+        self.assertEqual(
+            self.fixture.turns, ["recover", "a failed", "recover", "b failed", "c committed 1/1"]
+        )
+        self.assertEqual([body for *_, body in self.fixture.logged()], ["c"])
 
 
-class Mistakes(DeskTestCase):
+class Mistakes(JournalTestCase):
     """A task that raises, in whatever turn, is its own affair."""
 
     def test_one_that_raises_when_it_landed_stumbles_and_the_others_go_on(self) -> None:
-        self.desk.submit("a", self.desk.draft(self.alice, "a"), then=boom)
-        self.desk.says(self.alice, "b")
-        self.desk.submit("c", then=boom)
-        self.desk.turn()
+        self.fixture.submit("a", self.fixture.draft(self.alice, "a"), then=boom)
+        self.fixture.says(self.alice, "b")
+        self.fixture.submit("c", then=boom)
+        self.fixture.turn()
         self.assertEqual(
-            self.desk.turns, ["a committed 1/1", "a crashed", "b committed 2/2", "c committed", "c crashed"]
+            self.fixture.turns,
+            ["a committed 1/1", "a crashed", "b committed 2/2", "c committed", "c crashed"],
         )
-        self.desk.says(self.alice, "d")
-        self.desk.turn()
-        self.assertEqual(self.desk.turns[5:], ["d committed 3/3"])
+        self.fixture.says(self.alice, "d")
+        self.fixture.turn()
+        self.assertEqual(self.fixture.turns[5:], ["d committed 3/3"])
 
     def test_so_does_one_that_raises_when_it_failed(self) -> None:
-        self.desk.writer.error = FULL
-        self.desk.submit("a", self.desk.draft(self.alice, "a"), then=boom)
-        self.desk.says(self.alice, "b")
-        self.desk.turn()
-        self.assertEqual(self.desk.turns, ["recover", "a failed", "a crashed", "b failed"])
+        self.fixture.writer.error = FULL
+        self.fixture.submit("a", self.fixture.draft(self.alice, "a"), then=boom)
+        self.fixture.says(self.alice, "b")
+        self.fixture.turn()
+        self.assertEqual(self.fixture.turns, ["recover", "a failed", "a crashed", "b failed"])
 
     def test_one_that_even_stumbles_badly_is_logged(self) -> None:
         class Clumsy(Note):
             def crashed(self) -> None:
                 boom()
 
-        clumsy = Clumsy(self.desk, "clumsy", (), boom)
-        self.desk.journal.submit(clumsy)
-        self.desk.says(self.alice, "a")
-        self.desk.turn()
+        clumsy = Clumsy(self.fixture, "clumsy", (), boom)
+        self.fixture.journal.submit(clumsy)
+        self.fixture.says(self.alice, "a")
+        self.fixture.turn()
         self.assertEqual(len(self.flushLoggedErrors(Mistake)), 1)
-        self.assertEqual(self.desk.turns, ["clumsy committed", "a committed 1/1"])
+        self.assertEqual(self.fixture.turns, ["clumsy committed", "a committed 1/1"])
 
 
-class Seen(DeskTestCase):
+class Seen(JournalTestCase):
     def seen(self) -> dict[str, int]:
         """Up to where everyone has seen the log, on disk."""
-        return dict(self.desk.rows("SELECT nick, seen FROM users"))
+        return dict(self.fixture.rows("SELECT nick, seen FROM users"))
 
     def test_it_goes_with_the_next_commit(self) -> None:
-        self.desk.says(self.alice, "a")
-        self.desk.turn()
-        commits = self.desk.journal.commits
-        self.desk.sees(self.bob)
-        self.desk.submit("who")
-        self.desk.turn()
-        self.assertEqual((self.seen(), self.desk.journal.commits), ({"alice": 0, "bob": 0}, commits))
-        self.desk.says(self.alice, "b")
-        self.desk.turn()
+        self.fixture.says(self.alice, "a")
+        self.fixture.turn()
+        commits = self.fixture.journal.commits
+        self.fixture.sees(self.bob)
+        self.fixture.submit("who")
+        self.fixture.turn()
+        self.assertEqual((self.seen(), self.fixture.journal.commits), ({"alice": 0, "bob": 0}, commits))
+        self.fixture.says(self.alice, "b")
+        self.fixture.turn()
         self.assertEqual(self.seen(), {"alice": 0, "bob": 1})
 
     def test_it_counts_from_now_on_and_after_a_restart(self) -> None:
-        self.desk.says(self.alice, "a")
-        self.desk.turn()
-        self.assertEqual(self.desk.journal.seen(self.bob), 0)
-        self.desk.sees(self.bob)
-        self.assertEqual(self.desk.journal.seen(self.bob), 1)
+        self.fixture.says(self.alice, "a")
+        self.fixture.turn()
+        self.assertEqual(self.fixture.journal.seen(self.bob), 0)
+        self.fixture.sees(self.bob)
+        self.assertEqual(self.fixture.journal.seen(self.bob), 1)
         self.restart()
-        self.assertEqual((self.desk.journal.seen(self.alice), self.desk.journal.seen(self.bob)), (0, 1))
+        self.assertEqual((self.fixture.journal.seen(self.alice), self.fixture.journal.seen(self.bob)), (0, 1))
 
     def test_a_failed_commit_does_not_forget_it(self) -> None:
-        self.desk.says(self.alice, "a")
-        self.desk.turn()
-        self.desk.sees(self.bob)
-        self.desk.writer.error = FULL
-        self.desk.says(self.alice, "b")
-        self.desk.turn()
-        self.desk.writer.error = None
-        self.assertEqual(self.desk.journal.seen(self.bob), 1)
+        self.fixture.says(self.alice, "a")
+        self.fixture.turn()
+        self.fixture.sees(self.bob)
+        self.fixture.writer.error = FULL
+        self.fixture.says(self.alice, "b")
+        self.fixture.turn()
+        self.fixture.writer.error = None
+        self.assertEqual(self.fixture.journal.seen(self.bob), 1)
 
     def test_it_goes_once(self) -> None:
         statements: list[str] = []
-        self.desk.sees(self.bob)
-        self.desk.says(self.alice, "a")
-        self.desk.turn()
-        (connection,) = self.desk.writer.connections.values()
+        self.fixture.sees(self.bob)
+        self.fixture.says(self.alice, "a")
+        self.fixture.turn()
+        (connection,) = self.fixture.writer.connections.values()
         connection.set_trace_callback(statements.append)
-        self.desk.says(self.alice, "b")
-        self.desk.turn()
+        self.fixture.says(self.alice, "b")
+        self.fixture.turn()
         self.assertEqual([text.split()[0] for text in statements], ["BEGIN", "INSERT", "COMMIT"])
 
     def test_it_is_never_ahead_of_what_was_told(self) -> None:
-        self.desk.says(self.alice, "a")
-        self.desk.submit("bob leaves", then=lambda: self.desk.sees(self.bob))
-        self.desk.says(self.alice, "b")
-        self.desk.turn()
-        self.desk.says(self.alice, "c")
-        self.desk.turn()
+        self.fixture.says(self.alice, "a")
+        self.fixture.submit("bob leaves", then=lambda: self.fixture.sees(self.bob))
+        self.fixture.says(self.alice, "b")
+        self.fixture.turn()
+        self.fixture.says(self.alice, "c")
+        self.fixture.turn()
         self.assertEqual(self.seen()["bob"], 1)
 
     def test_a_failed_commit_keeps_it_for_the_next(self) -> None:
-        self.desk.says(self.alice, "a")
-        self.desk.turn()
-        self.desk.sees(self.bob)
-        self.desk.writer.error = FULL
-        self.desk.says(self.alice, "b")
-        self.desk.turn()
-        self.desk.writer.error = None
+        self.fixture.says(self.alice, "a")
+        self.fixture.turn()
+        self.fixture.sees(self.bob)
+        self.fixture.writer.error = FULL
+        self.fixture.says(self.alice, "b")
+        self.fixture.turn()
+        self.fixture.writer.error = None
         self.assertEqual(self.seen()["bob"], 0)
-        self.desk.says(self.alice, "c")
-        self.desk.turn()
+        self.fixture.says(self.alice, "c")
+        self.fixture.turn()
         self.assertEqual(self.seen()["bob"], 1)
 
     def test_a_newer_one_is_not_undone_by_a_failed_commit(self) -> None:
-        self.desk.says(self.alice, "a")
-        self.desk.turn()
-        self.desk.sees(self.bob)
-        self.desk.says(self.alice, "b")
-        self.desk.turn()
-        self.desk.writer.held = True
-        self.desk.sees(self.bob)
-        self.desk.says(self.alice, "c")
-        self.desk.turn()
-        self.desk.writer.error = FULL
-        self.desk.journal.last_delivered_id = 7
-        self.desk.sees(self.bob)
-        self.desk.writer.run_next()
-        self.desk.writer.error, self.desk.writer.held = None, False
-        self.desk.says(self.alice, "d")
-        self.desk.turn()
+        self.fixture.says(self.alice, "a")
+        self.fixture.turn()
+        self.fixture.sees(self.bob)
+        self.fixture.says(self.alice, "b")
+        self.fixture.turn()
+        self.fixture.writer.held = True
+        self.fixture.sees(self.bob)
+        self.fixture.says(self.alice, "c")
+        self.fixture.turn()
+        self.fixture.writer.error = FULL
+        self.fixture.journal.last_delivered_id = 7
+        self.fixture.sees(self.bob)
+        self.fixture.writer.run_next()
+        self.fixture.writer.error, self.fixture.writer.held = None, False
+        self.fixture.says(self.alice, "d")
+        self.fixture.turn()
         self.assertEqual(self.seen()["bob"], 7)
 
     def test_closing_writes_it(self) -> None:
-        self.desk.says(self.alice, "a")
-        self.desk.turn()
-        self.desk.sees(self.bob)
+        self.fixture.says(self.alice, "a")
+        self.fixture.turn()
+        self.fixture.sees(self.bob)
         self.restart()
         self.assertEqual(self.seen(), {"alice": 0, "bob": 1})
 
 
-class Ending(DeskTestCase):
+class Ending(JournalTestCase):
     def test_at_rest_it_is_drained(self) -> None:
-        self.assertIsNone(self.successResultOf(self.desk.journal.drained()))
+        self.assertIsNone(self.successResultOf(self.fixture.journal.drained()))
 
     def test_it_drains_when_all_that_was_submitted_had_its_turn(self) -> None:
-        self.desk.writer.held = True
-        self.desk.submit(
-            "a", self.desk.draft(self.alice, "a"), then=lambda: self.desk.says(self.bob, "reply")
+        self.fixture.writer.held = True
+        self.fixture.submit(
+            "a", self.fixture.draft(self.alice, "a"), then=lambda: self.fixture.says(self.bob, "reply")
         )
-        drained = self.desk.journal.drained()
-        self.desk.turn()
-        under_way = self.desk.journal.drained()
-        self.desk.writer.run_next()
-        self.assertEqual(self.desk.turns, ["a committed 1/1"])
+        drained = self.fixture.journal.drained()
+        self.fixture.turn()
+        under_way = self.fixture.journal.drained()
+        self.fixture.writer.run_next()
+        self.assertEqual(self.fixture.turns, ["a committed 1/1"])
         self.assertNoResult(drained)
         self.assertNoResult(under_way)
-        self.desk.writer.run_next()
-        self.assertEqual(self.desk.turns[1:], ["reply committed 2/2"])
+        self.fixture.writer.run_next()
+        self.assertEqual(self.fixture.turns[1:], ["reply committed 2/2"])
         self.assertIsNone(self.successResultOf(drained))
         self.assertIsNone(self.successResultOf(under_way))
 
     def test_it_drains_of_what_fails_too(self) -> None:
-        self.desk.writer.error = FULL
-        self.desk.says(self.alice, "a")
-        drained = self.desk.journal.drained()
-        self.desk.turn()
+        self.fixture.writer.error = FULL
+        self.fixture.says(self.alice, "a")
+        drained = self.fixture.journal.drained()
+        self.fixture.turn()
         self.assertIsNone(self.successResultOf(drained))
 
     def test_whoever_waits_is_told_in_order_and_again_waits_for_what_the_one_before_did(self) -> None:
         def go_on(_: None, name: str) -> None:
-            self.desk.turns.append(name)
-            self.desk.says(self.bob, f"after-{name}")
+            self.fixture.turns.append(name)
+            self.fixture.says(self.bob, f"after-{name}")
 
-        self.desk.says(self.alice, "a")
+        self.fixture.says(self.alice, "a")
         for name in ("one", "two"):
-            self.desk.journal.drained().addCallback(go_on, name)
-        self.desk.turn()
+            self.fixture.journal.drained().addCallback(go_on, name)
+        self.fixture.turn()
         self.assertEqual(
-            self.desk.turns,
+            self.fixture.turns,
             ["a committed 1/1", "one", "after-one committed 2/2", "two", "after-two committed 3/3"],
         )
 
     def test_one_who_gave_up_waiting_is_no_trouble(self) -> None:
-        self.desk.says(self.alice, "a")
-        impatient, patient = self.desk.journal.drained(), self.desk.journal.drained()
+        self.fixture.says(self.alice, "a")
+        impatient, patient = self.fixture.journal.drained(), self.fixture.journal.drained()
         impatient.addErrback(lambda _: None)
         impatient.cancel()
-        self.desk.turn()
+        self.fixture.turn()
         self.assertIsNone(self.successResultOf(patient))
 
     def test_closing_writes_what_was_accepted_first(self) -> None:
-        self.desk.says(self.alice, "a")
-        closed = self.desk.journal.close()
+        self.fixture.says(self.alice, "a")
+        closed = self.fixture.journal.close()
         self.assertNoResult(closed)
-        self.desk.turn()
+        self.fixture.turn()
         self.assertIsNone(self.successResultOf(closed))
-        self.assertEqual(self.desk.turns, ["a committed 1/1"])
-        self.assertEqual(self.desk.writer.connections, {})
+        self.assertEqual(self.fixture.turns, ["a committed 1/1"])
+        self.assertEqual(self.fixture.writer.connections, {})
 
     def test_one_that_never_wrote_closes(self) -> None:
         self.restart()
-        self.assertIsNone(self.successResultOf(self.desk.journal.close()))
+        self.assertIsNone(self.successResultOf(self.fixture.journal.close()))
 
     def test_closing_closes_even_when_nothing_can_be_written(self) -> None:
-        self.desk.sees(self.bob)
-        self.desk.writer.error = FULL
-        self.assertIsNone(self.successResultOf(self.desk.journal.close()))
-        self.assertEqual(self.desk.writer.connections, {})
+        self.fixture.sees(self.bob)
+        self.fixture.writer.error = FULL
+        self.assertIsNone(self.successResultOf(self.fixture.journal.close()))
+        self.assertEqual(self.fixture.writer.connections, {})
 
     def test_many_who_leave_at_the_end_are_one_transaction(self) -> None:
         statements: list[str] = []
         for number in range(20):
-            self.desk.sees(self.desk.user(f"user{number}"))
-        self.desk.turn()
+            self.fixture.sees(self.fixture.user(f"user{number}"))
+        self.fixture.turn()
         for number in range(20):
-            self.desk.sees(self.desk.user(f"user{number}"))
-        (connection,) = self.desk.writer.connections.values()
+            self.fixture.sees(self.fixture.user(f"user{number}"))
+        (connection,) = self.fixture.writer.connections.values()
         connection.set_trace_callback(statements.append)
-        self.desk.journal.close()
+        self.fixture.journal.close()
         self.assertEqual([s.split()[0] for s in statements], ["BEGIN", *["UPDATE"] * 20, "COMMIT"])
 
 
@@ -657,39 +664,39 @@ class AnyInterleaving(SynchronousTestCase):
     @given(st.lists(HAPPENING, max_size=40))
     def test_keeps_the_promises(self, happenings: list[Any]) -> None:
         with tempfile.TemporaryDirectory() as folder:
-            desk = Desk(Path(folder) / "chat.db")
+            fixture = StoreFixture(Path(folder) / "chat.db")
             try:
-                self.check(desk, happenings)
+                self.check(fixture, happenings)
             finally:
-                desk.writer.held = False
-                desk.close()
+                fixture.writer.held = False
+                fixture.close()
 
-    def check(self, desk: Desk, happenings: list[Any]) -> None:
+    def check(self, fixture: StoreFixture, happenings: list[Any]) -> None:
         """Let it happen, finish, and look."""
-        alice, bob = desk.user("alice"), desk.user("bob")
-        conversations = {1: LOBBY, 2: desk.direct(alice, bob), 3: desk.group("wob", alice)}
-        desk.turn()
-        desk.turns.clear()
-        desk.writer.held = True
+        alice, bob = fixture.user("alice"), fixture.user("bob")
+        conversations = {1: LOBBY, 2: fixture.direct(alice, bob), 3: fixture.group("wob", alice)}
+        fixture.turn()
+        fixture.turns.clear()
+        fixture.writer.held = True
         notes: list[tuple[Note, int, str | None]] = []
         for number, happening in enumerate(happenings):
             if happening == "turn":
-                desk.turn()
+                fixture.turn()
             elif happening in ("write", "fail"):
-                self.finish(desk, FULL if happening == "fail" else None)
+                self.finish(fixture, FULL if happening == "fail" else None)
             elif happening == "who":
-                notes.append((desk.submit(f"t{number}"), 0, None))
+                notes.append((fixture.submit(f"t{number}"), 0, None))
             else:
                 where, ref, by_alice = happening
                 actor = alice if by_alice else bob
                 # The text of what has a ref is always the same, so that it may be the same message.
-                draft = desk.draft(actor, ref or f"t{number}", conversations[where], ref=ref)
-                notes.append((desk.submit(f"t{number}", draft), where, ref and f"{actor.nick} {ref}"))
-        desk.turn()
-        while desk.writer.waiting:
-            self.finish(desk, None)
+                draft = fixture.draft(actor, ref or f"t{number}", conversations[where], ref=ref)
+                notes.append((fixture.submit(f"t{number}", draft), where, ref and f"{actor.nick} {ref}"))
+        fixture.turn()
+        while fixture.writer.waiting:
+            self.finish(fixture, None)
 
-        turns = [turn.split()[0] for turn in desk.turns if turn != "recover"]
+        turns = [turn.split()[0] for turn in fixture.turns if turn != "recover"]
         self.assertEqual(turns, [note.name for note, _, _ in notes], "each has one turn, in order")
         self.check_refs(notes)
         is_new = [
@@ -700,13 +707,13 @@ class AnyInterleaving(SynchronousTestCase):
         created = (1, 3, 1, "public")
         entries = [(*note.places[0][:2], where, said) for note, where, said in is_new]
         self.assertEqual(
-            desk.logged(), [created, *((id, where, seq, name) for id, seq, where, name in entries)]
+            fixture.logged(), [created, *((id, where, seq, name) for id, seq, where, name in entries)]
         )
         self.assertEqual([id for id, *_ in entries], list(range(2, len(entries) + 2)))
         for where, first in ((1, 1), (2, 1), (3, 2)):
             seqs = [seq for _, seq, there, _ in entries if there == where]
             self.assertEqual(seqs, list(range(first, len(seqs) + first)))
-        self.assertEqual(desk.journal.last_delivered_id, len(entries) + 1)
+        self.assertEqual(fixture.journal.last_delivered_id, len(entries) + 1)
 
     def check_refs(self, notes: list[tuple[Note, int, str | None]]) -> None:
         """The first of each ref that committed is new; later ones are where it is, other messages nowhere."""
@@ -719,9 +726,9 @@ class AnyInterleaving(SynchronousTestCase):
             first_where, first_places = places.setdefault(ref, (where, note.places))
             self.assertEqual(note.places, first_places if where == first_where else [])
 
-    def finish(self, desk: Desk, error: Exception | None) -> None:
+    def finish(self, fixture: StoreFixture, error: Exception | None) -> None:
         """Let the transaction that is under way succeed or fail, if there is one."""
-        desk.writer.error = error
-        if desk.writer.waiting:
-            desk.writer.run_next()
-        desk.writer.error = None
+        fixture.writer.error = error
+        if fixture.writer.waiting:
+            fixture.writer.run_next()
+        fixture.writer.error = None

@@ -21,7 +21,7 @@ from chatd.store.journal import Journal
 from chatd.store.schema import migrations
 from chatd.store.store import Durability, Store
 from tests.support.in_memory_daemon import ThreadlessPool
-from tests.support.journal_case import Desk, DeskTestCase
+from tests.support.journal_case import JournalTestCase, StoreFixture
 
 ALICE = User(1, "alice", "alice", "#123456")
 
@@ -153,16 +153,16 @@ class Connections(SynchronousTestCase):
         store.release()
 
 
-class OneFile(DeskTestCase):
+class OneFile(JournalTestCase):
     def test_closed_in_order_the_database_is_one_file(self) -> None:
-        self.desk.says(self.alice, "hello")
-        self.desk.turn()
-        self.successResultOf(self.desk.archive.load())
-        self.desk.close()
-        names = sorted(path.name for path in self.desk.database.parent.iterdir())
+        self.fixture.says(self.alice, "hello")
+        self.fixture.turn()
+        self.successResultOf(self.fixture.archive.load())
+        self.fixture.close()
+        names = sorted(path.name for path in self.fixture.database.parent.iterdir())
         self.assertEqual(names, ["chat.db", "chat.db.lock"])
-        self.desk = Desk(self.desk.database)
-        self.assertEqual(self.desk.logged(), [(1, 1, 1, "hello")])
+        self.fixture = StoreFixture(self.fixture.database)
+        self.assertEqual(self.fixture.logged(), [(1, 1, 1, "hello")])
 
 
 class Waiter:

@@ -6,10 +6,10 @@ import subprocess
 from collections.abc import Mapping
 from typing import Any
 
-from tests.support.daemon_and_programs import BesideTestCase, Program
+from tests.support.daemon_and_programs import Program, ProgramTestCase
 
 
-class ChatTestCase(BesideTestCase):
+class ChatTestCase(ProgramTestCase):
     """A daemon, and ``chat`` beside it."""
 
     language = "en"

@@ -60,7 +60,7 @@ REFUSED, VAIN, OTHERWISE = "refused, but stored", "waited for in vain", "anythin
 
 
 class Outcome:
-    """What was counted in an ordeal, by what it is, and how often it was wrong in which way.
+    """What was counted in a scenario, by what it is, and how often it was wrong in which way.
 
     ``remarks`` say more about it.
     """

@@ -16,7 +16,7 @@ from tests.support.fork_server import Forked
 Program = subprocess.Popen[str] | Forked
 
 
-class BesideTestCase(SynchronousTestCase):
+class ProgramTestCase(SynchronousTestCase):
     """A daemon, and Python programs in its folder."""
 
     def setUp(self) -> None:

@@ -29,7 +29,7 @@ from chatd.core.limits import Limits
 from chatd.daemon.wires import wire_names
 from chatd.json_wire.values import JsonValues
 from tests.support.in_memory_daemon import Peer, Stage
-from tests.support.wire_samples import MANNERS, Manner
+from tests.support.wire_samples import SAMPLES, Sample
 
 LIMITS: Final = Limits(line=1024, json=4096, message=512, note=64, queue=16)
 """Small ones, so that they are met."""
@@ -122,21 +122,21 @@ class Failure(AssertionError):
     """Something went wrong; the text says where."""
 
 
-def _message(random: Random, manner: Manner) -> bytes:
-    return manner.says(random.choice(_TEXTS).encode())
+def _message(random: Random, sample: Sample) -> bytes:
+    return sample.says(random.choice(_TEXTS).encode())
 
 
-def _typed(random: Random, manner: Manner) -> bytes:
+def _typed(random: Random, sample: Sample) -> bytes:
     row = random.choice(_ROWS)
     return ";".join((row.word or row.keyword, *_values(random, row))).encode() + b"\n"
 
 
-def _slash(random: Random, manner: Manner) -> bytes:
+def _slash(random: Random, sample: Sample) -> bytes:
     row = random.choice(_ROWS)
-    return manner.says(" ".join((f"/{row.slash or row.name}", *_values(random, row))).encode())
+    return sample.says(" ".join((f"/{row.slash or row.name}", *_values(random, row))).encode())
 
 
-def _request(random: Random, manner: Manner) -> bytes:
+def _request(random: Random, sample: Sample) -> bytes:
     row = random.choice(_ROWS)
     asked: dict[str, Any] = {"action": random.choice(row.actions or ("nonsense",))}
     asked.update(zip(row.fields, _values(random, row), strict=True))
@@ -158,19 +158,19 @@ _COMMANDS: Final = {
     "tp6 bonus": _slash,
     "tp6 bonus frames": _slash,
 }
-"""How one asks for what else there is, by the name of a manner, where that is known."""
+"""How one asks for what else there is, by the name of a sample, where that is known."""
 
 
 def conversation(random: Random, name: str) -> bytes:
-    """Something that a client could mean, in the manner of that ``name``."""
-    manner = MANNERS[name]
+    """Something that a client could mean, in the sample of that ``name``."""
+    sample = SAMPLES[name]
     match random.randrange(8):
         case 0:
-            return manner.hello(random.choice(_NAMES).encode())
+            return sample.hello(random.choice(_NAMES).encode())
         case 1 | 2:
-            return _message(random, manner)
+            return _message(random, sample)
         case _:
-            return _COMMANDS.get(name, _message)(random, manner)
+            return _COMMANDS.get(name, _message)(random, sample)
 
 
 def bent(random: Random, said: bytes) -> bytes:
@@ -193,9 +193,9 @@ def bent(random: Random, said: bytes) -> bytes:
 
 
 def chunk(random: Random, name: str) -> bytes:
-    """Whatever a client of that manner sends at once; now and then it mistakes the wire."""
+    """Whatever a client of that sample sends at once; now and then it mistakes the wire."""
     if random.random() < 0.1:
-        name = random.choice(tuple(MANNERS))
+        name = random.choice(tuple(SAMPLES))
     match random.randrange(10):
         case 0:
             return random.choice(_NOISE)
@@ -221,7 +221,7 @@ class Round:
     def __init__(self, folder: Path, wire: str) -> None:
         self.stage = Stage(folder / "chat.db", LIMITS)
         self.wire = wire
-        self.manners = [name for name, manner in MANNERS.items() if wire in manner.wires]
+        self.samples = [name for name, sample in SAMPLES.items() if wire in sample.wires]
         self.peers: dict[Peer, str] = {}
         self.most = 0
         self._mistakes = Mistakes()
@@ -247,9 +247,9 @@ class Round:
     def comes(self, random: Random) -> None:
         """One more client, which mostly says hello."""
         peer = self.stage.connect(self.wire)
-        name = self.peers[peer] = random.choice(self.manners)
+        name = self.peers[peer] = random.choice(self.samples)
         if random.random() < 0.8:
-            self.send(peer, MANNERS[name].hello(b"n%d" % random.randrange(8)))
+            self.send(peer, SAMPLES[name].hello(b"n%d" % random.randrange(8)))
 
     def send(self, peer: Peer, data: bytes) -> None:
         """Have ``peer`` send this, and measure what is kept."""
@@ -291,14 +291,14 @@ class Round:
             raise Failure(f"timers are left: {left}")
         if self._mistakes:
             raise Failure(f"logged as an error: {self._mistakes[0]}")
-        for name in self.manners:
-            self._serves(MANNERS[name])
+        for name in self.samples:
+            self._serves(SAMPLES[name])
 
-    def _serves(self, manner: Manner) -> None:
+    def _serves(self, sample: Sample) -> None:
         told = self.stage.text("fresh")
-        peer = self.stage.connect(self.wire).says(manner.hello(b"newcomer"))
+        peer = self.stage.connect(self.wire).says(sample.hello(b"newcomer"))
         self.stage.wait(1)
-        peer.says(manner.says(b"salut"))
+        peer.says(sample.says(b"salut"))
         self.stage.wait(1)
         if told.lines()[-1:] != ["MSG newcomer salut"]:
             raise Failure("a new client is not served")

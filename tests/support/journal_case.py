@@ -24,13 +24,13 @@ class Note:
     """A task that writes down what becomes of it: ``outcome`` is empty until it had its turn."""
 
     def __init__(
-        self, desk: Desk, name: str, records: Sequence[Record], then: Callable[[], object] | None
+        self, fixture: StoreFixture, name: str, records: Sequence[Record], then: Callable[[], object] | None
     ) -> None:
         self.name = name
         self.records = records
         self.outcome = ""
         self.places: list[tuple[int, int, int]] = []
-        self._desk = desk
+        self._desk = fixture
         self._then = then
 
     def committed(self, logged: Sequence[Entry], is_new: bool) -> None:
@@ -55,7 +55,7 @@ class Note:
             self._then()
 
 
-class Desk:
+class StoreFixture:
     """What the chat has of the store, without the chat. ``turns`` tells what became of the tasks."""
 
     def __init__(self, database: Path, pool: Callable[..., ThreadlessPool] = ThreadlessPool) -> None:
@@ -156,16 +156,16 @@ class Desk:
         self.store.release()
 
 
-class DeskTestCase(SynchronousTestCase):
-    """A test at a desk of its own: ``self.desk``."""
+class JournalTestCase(SynchronousTestCase):
+    """A test at a fixture of its own: ``self.fixture``."""
 
     def setUp(self) -> None:
         """Set it up, with alice and bob on disk."""
-        self.desk = Desk(self.database())
-        self.alice, self.bob = self.desk.user("alice"), self.desk.user("bob")
-        self.desk.turn()
-        self.desk.turns.clear()
-        self.addCleanup(lambda: self.desk.close())
+        self.fixture = StoreFixture(self.database())
+        self.alice, self.bob = self.fixture.user("alice"), self.fixture.user("bob")
+        self.fixture.turn()
+        self.fixture.turns.clear()
+        self.addCleanup(lambda: self.fixture.close())
 
     def database(self) -> Path:
         """A path for a new database."""
@@ -175,6 +175,6 @@ class DeskTestCase(SynchronousTestCase):
 
     def restart(self) -> None:
         """Close everything and open it again."""
-        self.desk.close()
-        self.desk = Desk(self.desk.database)
-        self.alice, self.bob = self.desk.user("alice"), self.desk.user("bob")
+        self.fixture.close()
+        self.fixture = StoreFixture(self.fixture.database)
+        self.alice, self.bob = self.fixture.user("alice"), self.fixture.user("bob")

@@ -122,7 +122,7 @@ HISTORIES = st.lists(st.tuples(st.sampled_from(NICKS), A_COMMAND), max_size=60).
 """Sequences of commands by the users `NICKS`, each with its author. Many of them are refused."""
 
 
-class PlayTestCase(SynchronousTestCase):
+class RulesTestCase(SynchronousTestCase):
     """A test with alice, bob, carol and dave, who are the users 1 to 4."""
 
     def setUp(self) -> None:

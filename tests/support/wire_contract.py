@@ -14,7 +14,7 @@ from chatd.core.limits import Limits
 from chatd.daemon import wires as daemon_wires
 from chatd.daemon.wires import AUTO, declared
 from tests.support.in_memory_daemon import Peer, StageTestCase
-from tests.support.wire_samples import Manner
+from tests.support.wire_samples import Sample
 
 
 class Contract(StageTestCase):
@@ -24,7 +24,7 @@ class Contract(StageTestCase):
     """
 
     wire: str
-    manner: Manner
+    sample: Sample
 
     def setUp(self) -> None:
         """Have somebody there who looks on, and note what is logged as a mistake."""
@@ -52,7 +52,7 @@ class Contract(StageTestCase):
     def comes(self, nick: bytes) -> Peer:
         """Somebody of that name."""
         peer = self.stage.connect(self.wire)
-        self.says(peer, self.manner.hello(nick))
+        self.says(peer, self.sample.hello(nick))
         self.assertEqual(self.told.lines(), [f"ARR {nick.decode()}"])
         return peer
 
@@ -68,9 +68,9 @@ class Contract(StageTestCase):
 
     def test_a_web_page_can_not_talk_on_it(self) -> None:
         """The request line is refused, wherever the network cuts it, and what follows is not done."""
-        manner = self.manner
+        sample = self.sample
         line = b"FOO /x HTTP/1.1\r\n"
-        said = line + b"Host: localhost\r\n\r\n" + manner.hello(b"eve") + manner.says(b"x")
+        said = line + b"Host: localhost\r\n\r\n" + sample.hello(b"eve") + sample.says(b"x")
         for at in range(len(line)):
             peer = self.stage.connect(self.wire).says(said[:at]).says(said[at:])
             self.stage.wait(0.5)
@@ -81,7 +81,7 @@ class Contract(StageTestCase):
 
     def test_a_hello_of_tls_can_not_talk_on_it(self) -> None:
         """A browser sends the session ticket that a page's server has given it, whatever is in it."""
-        lines = b"IAM evil\nMSG x\nHello|evil\nx\n" + self.manner.hello(b"evil") + self.manner.says(b"x")
+        lines = b"IAM evil\nMSG x\nHello|evil\nx\n" + self.sample.hello(b"evil") + self.sample.says(b"x")
         for start in (b"\x16\x03\x01\x02\x00\x01", b"\x16"):
             peer = self.stage.connect(self.wire).says(start + b"\n" + lines)
             self.stage.wait(REFUSAL_LINGER_SECONDS + 0.5)
@@ -90,34 +90,34 @@ class Contract(StageTestCase):
 
     def test_who_has_a_name_may_say_a_request_line(self) -> None:
         alice = self.comes(b"alice")
-        self.says(alice, self.manner.says(b"GET / HTTP/1.1"))
+        self.says(alice, self.sample.says(b"GET / HTTP/1.1"))
         self.assertEqual(self.told.lines(), ["MSG alice GET / HTTP/1.1"])
 
     def test_who_is_refused_five_times_without_a_name_goes(self) -> None:
         """And what it has sent behind that is not done; whoever has a name may be wrong more often."""
-        manner = self.manner
-        taken = manner.hello(b"told") * MAX_ANONYMOUS_REFUSALS
+        sample = self.sample
+        taken = sample.hello(b"told") * MAX_ANONYMOUS_REFUSALS
         peer = self.stage.connect(self.wire)
-        heard = self.says(peer, taken + manner.hello(b"eve") + manner.says(b"x"))
+        heard = self.says(peer, taken + sample.hello(b"eve") + sample.says(b"x"))
         # Where a hello takes two messages, each of them is refused.
-        self.assertIn(heard.count(manner.taken), (MAX_ANONYMOUS_REFUSALS, (MAX_ANONYMOUS_REFUSALS + 1) // 2))
-        self.assertEqual(heard.count(manner.guesses), 1)
+        self.assertIn(heard.count(sample.taken), (MAX_ANONYMOUS_REFUSALS, (MAX_ANONYMOUS_REFUSALS + 1) // 2))
+        self.assertEqual(heard.count(sample.guesses), 1)
         self.stage.wait(REFUSAL_LINGER_SECONDS)
         self.assertEqual((peer.closed, peer.wire.aborted), (True, False))
         self.assertEqual(self.told.hears(), b"")
         alice = self.comes(b"alice")
-        self.says(alice, *([manner.says(b" ")] * MAX_ANONYMOUS_REFUSALS), manner.says(b"salut"))
+        self.says(alice, *([sample.says(b" ")] * MAX_ANONYMOUS_REFUSALS), sample.says(b"salut"))
         self.assertEqual(self.told.lines(), ["MSG alice salut"])
 
     def test_it_talks_and_hears_and_never_hears_itself(self) -> None:
         alice, bob = self.comes(b"alice"), self.comes(b"bob")
         self.says(alice), self.told.hears()
-        self.assertNotIn(b"salut", self.says(alice, self.manner.says(b"salut")))
+        self.assertNotIn(b"salut", self.says(alice, self.sample.says(b"salut")))
         self.assertEqual(self.told.lines(), ["MSG alice salut"])
-        self.assertEqual(self.says(bob).count(self.manner.hears(b"alice", b"salut")), 1)
+        self.assertEqual(self.says(bob).count(self.sample.hears(b"alice", b"salut")), 1)
         self.told.says("MSG bonjour")
         for peer in (alice, bob):
-            self.assertEqual(self.says(peer).count(self.manner.hears(b"told", b"bonjour")), 1)
+            self.assertEqual(self.says(peer).count(self.sample.hears(b"told", b"bonjour")), 1)
 
     def test_everybody_on_it_is_told_the_same_bytes(self) -> None:
         """They are encoded once."""
@@ -125,21 +125,21 @@ class Contract(StageTestCase):
         self.says(alice), self.says(bob)
         self.told.says("MSG one\nMSG two\nBYE")
         heard, also = self.says(alice), self.says(bob)
-        self.assertIn(self.manner.hears(b"told", b"two"), heard)
+        self.assertIn(self.sample.hears(b"told", b"two"), heard)
         self.assertEqual(heard, also)
 
     def test_a_nick_in_use_is_refused_and_another_one_will_do(self) -> None:
         peer = self.stage.connect(self.wire)
-        self.assertIn(self.manner.taken, self.says(peer, self.manner.hello(b"told")))
-        self.says(peer, self.manner.hello(b"alice"))
+        self.assertIn(self.sample.taken, self.says(peer, self.sample.hello(b"told")))
+        self.says(peer, self.sample.hello(b"alice"))
         self.assertEqual(self.told.lines(), ["ARR alice"])
 
     def test_what_cannot_be_understood_is_refused(self) -> None:
         """And nobody else notices; the client goes on, or knows that it can't."""
         alice = self.comes(b"alice")
-        self.assertEqual(self.says(alice, self.manner.broken).count(self.manner.refusal), 1)
-        self.says(alice, self.manner.says(b"salut"))
-        if self.manner.ends:
+        self.assertEqual(self.says(alice, self.sample.broken).count(self.sample.refusal), 1)
+        self.says(alice, self.sample.says(b"salut"))
+        if self.sample.ends:
             self.stage.wait(REFUSAL_LINGER_SECONDS)
             self.assertEqual((alice.closed, alice.wire.aborted), (True, False))
             self.assertEqual(self.told.lines(), ["LFT alice"])
@@ -149,24 +149,24 @@ class Contract(StageTestCase):
 
     def test_it_makes_no_difference_where_the_network_cuts(self) -> None:
         """A pipelined conversation, in two segments split anywhere."""
-        manner = self.manner
+        sample = self.sample
         heard: list[int] = []
-        length = len(manner.hello(b"n000") + manner.says(b"one") + manner.says(b"two") + manner.broken)
+        length = len(sample.hello(b"n000") + sample.says(b"one") + sample.says(b"two") + sample.broken)
         for at in range(length + 1):
             nick = b"n%03d" % at
-            said = manner.hello(nick) + manner.says(b"one") + manner.says(b"two") + manner.broken
+            said = sample.hello(nick) + sample.says(b"one") + sample.says(b"two") + sample.broken
             peer = self.stage.connect(self.wire).says(said[:at]).says(said[at:])
             self.stage.wait(REFUSAL_LINGER_SECONDS + 0.5)
             told = self.told.lines()
             self.assertEqual(told[:3], [f"ARR n{at:03}", f"MSG n{at:03} one", f"MSG n{at:03} two"], at)
-            heard.append(peer.hears().count(manner.refusal))
+            heard.append(peer.hears().count(sample.refusal))
             peer.hangs_up()
             self.told.hears()
         self.assertEqual(set(heard), {1})
 
     def test_the_end_of_what_it_says_leaves_nothing_unanswered(self) -> None:
         peer = self.stage.connect(self.wire)
-        peer.says(self.manner.hello(b"alice") + self.manner.says(b"one") + self.manner.says(b"two"))
+        peer.says(self.sample.hello(b"alice") + self.sample.says(b"one") + self.sample.says(b"two"))
         IHalfCloseableProtocol(peer.protocol).readConnectionLost()
         self.stage.wait(1)
         self.assertEqual(self.told.lines(), ["ARR alice", "MSG alice one", "MSG alice two", "LFT alice"])
@@ -178,7 +178,7 @@ class Contract(StageTestCase):
         alice = self.comes(b"alice")
         self.stage.sessions.close()
         self.stage.wait(1)
-        self.assertIn(self.manner.stops, alice.hears())
+        self.assertIn(self.sample.stops, alice.hears())
         self.assertEqual((alice.closed, alice.wire.aborted), (True, False))
 
 

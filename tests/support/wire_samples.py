@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 
-class Manner(NamedTuple):
+class Sample(NamedTuple):
     """One way to speak on ``wires``: how one says hello, says something to everybody, and hears it said.
 
     ``taken`` is in the refusal of a nick in use. Whoever sends ``broken`` is refused with what contains
@@ -31,8 +31,8 @@ def _json(end: bytes, **request: str) -> bytes:
     return json.dumps({key.rstrip("_"): value for key, value in request.items()}).encode() + end
 
 
-def _json_manner(end: bytes) -> Manner:
-    return Manner(
+def _json_manner(end: bytes) -> Sample:
+    return Sample(
         ("json", "auto"),
         lambda nick: _json(end, from_=nick.decode(), action="client-hello"),
         lambda text: _json(end, action="client-broadcast", msg=text.decode()),
@@ -51,12 +51,12 @@ def _frame_heard(nick: bytes, text: bytes) -> bytes:
     return b"\x01%c%s\x01%c%s" % (len(nick), nick, len(text), text)
 
 
-def _with_bonus(manner: Manner, lobby: bytes, hears: Callable[[bytes, bytes], bytes]) -> Manner:
+def _with_bonus(sample: Sample, lobby: bytes, hears: Callable[[bytes, bytes], bytes]) -> Sample:
     """The same on the wire that asks for a room, where a time and a colour stand in what is heard."""
-    return manner._replace(wires=("tp6-bonus",), hello=lambda nick: manner.hello(nick) + lobby, hears=hears)
+    return sample._replace(wires=("tp6-bonus",), hello=lambda nick: sample.hello(nick) + lobby, hears=hears)
 
 
-_TP6: Final = Manner(
+_TP6: Final = Sample(
     ("tp6", "auto"),
     lambda nick: b"Hello|%s\n" % nick,
     lambda text: b"%s\n" % text,
@@ -66,7 +66,7 @@ _TP6: Final = Manner(
     refusal=b"[bad_utf8]",
     stops=b"[shutting_down]",
 )
-_TP6_FRAMES: Final = Manner(
+_TP6_FRAMES: Final = Sample(
     ("tp6", "auto"),
     lambda nick: _frame(b"Hello|%s" % nick),
     _frame,
@@ -78,8 +78,8 @@ _TP6_FRAMES: Final = Manner(
     stops=b"[shutting_down]",
 )
 
-MANNERS: Final = {
-    "text": Manner(
+SAMPLES: Final = {
+    "text": Sample(
         ("text", "auto"),
         lambda nick: b"IAM %s\n" % nick,
         lambda text: b"MSG %s\n" % text,

@@ -88,7 +88,7 @@ WIRES: Final = (
 )
 
 # What tests/daemon/test_wires.py has to know: how a client behaves.
-MANNERS: Final = {
+SAMPLES: Final = {
     "shout": {
         "wires": ("shout",),
         "hello": lambda nick: b"+%s\n" % nick,

@@ -64,7 +64,7 @@ WIRES: Final = (
 )
 
 # What tests/daemon/test_wires.py has to know: how a client behaves.
-MANNERS: Final = {
+SAMPLES: Final = {
     "two byte text": {
         "wires": ("two-byte-text",),
         "hello": lambda nick: wrap_sized(b"IAM %s" % nick),
