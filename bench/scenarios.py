@@ -1,4 +1,5 @@
-"""The scenarios that need a crowd, or a disk of their own: a slow reader among 500, and 10,000 who say nothing.
+"""The scenarios that need a crowd, or a disk of their own: a slow reader among 500, and 10,000 who say
+nothing.
 
 Everything that a member of the crowd hears is read: each message that it is due must come once, in order.
 """

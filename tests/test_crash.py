@@ -1,4 +1,4 @@
-"""kill -9 in the middle of the traffic, and other scenarios: what was acknowledged is there, once, in order."""
+"""kill -9 under load, and other scenarios: what was acknowledged is there, once, in order."""
 
 import contextlib
 import itertools

@@ -40,22 +40,22 @@ from chatd.core.wires import Opening, Wire
 from chatd.dialects.timestamps import rfc3339
 
 COURSEWORK_FRAME_SIZE: Final = 60_000
-"""Bytes in one frame to a course-work client at most: it takes one read of 64 KiB for one object."""
+"""The largest object for a course-work client, in bytes: it takes one read of 64 KiB for one object."""
 
 LINES_FRAME_SIZE: Final = 256 * 1024
-"""Bytes in one frame to a client that knows where lines end, so that a page is never a whole outbox."""
+"""The largest object for other clients, in bytes: a page never fills an outbox."""
 
 COURSEWORK_PACE_SECONDS: Final = 0.04
 """Seconds between two objects to a course-work client: it takes one read for one object."""
 
 LIST_HEAD: Final = 4096
-"""Bytes of a frame that an entry of a list leaves for what stands around it, at least."""
+"""Bytes that an entry of a list leaves for the keys around the list."""
 
 REF_LENGTH: Final = 128
-"""Characters in a ref at most."""
+"""The maximum number of characters in a ref."""
 
 NAME_LENGTH: Final = 64
-"""Characters of an unknown action that its refusal repeats."""
+"""The maximum number of characters of an unknown action that its refusal repeats."""
 
 ACK_PREFIX: Final = "ack-"
 """Prefix of the actions with which some course-work clients acknowledge a relayed message. They expect no
@@ -70,9 +70,9 @@ _RELAYED: Final = {
     "server-broadcast": "client-broadcast",
     "server-quit": "server-go",
 }
-"""Names for the client that says its ``name`` in its hello."""
+"""Action names for clients that give their ``name`` in their hello."""
 
-# What the body of an event is called, by its kind; a body that is not listed is not shown.
+# The key of an event's body, by the kind of the event; other bodies are not shown.
 _BODY: Final = {
     "created": "visibility",
     "visibility": "visibility",
@@ -93,7 +93,7 @@ Object = dict[str, Any]
 
 
 class JsonDialect:
-    """One of four ways to speak JSON: in ``lines`` or like course work, with ``relay`` names or without."""
+    """One of four variants: for ``lines`` or for course work, with ``relay`` action names or without."""
 
     greeting: Final = ()
     requires_login = False
@@ -111,13 +111,13 @@ class JsonDialect:
         self._family[lines, relay] = self
 
     def variant(self, lines: bool, relay: bool) -> JsonDialect:
-        """The one dialect of this family that speaks so."""
+        """The dialect of this family with these properties; always the same object."""
         found = self._family.get((lines, relay))
         return found or JsonDialect(self._limits, lines, relay, self._family)
 
     @property
     def in_lines(self) -> JsonDialect:
-        """How it is spoken to a client that ends its lines."""
+        """The variant for clients that end their lines."""
         return self.variant(True, self.relay)
 
     # What the client says.
@@ -170,7 +170,7 @@ class JsonDialect:
         return self.variant(lines, relay) if (lines, relay) != (self.lines, self.relay) else None
 
     def _wants_no_answer(self, asked: Object) -> bool:
-        """A program that writes lines and gives its thanks a ref waits for the answer."""
+        """False for a client in lines that gives its acknowledgement a ref: it waits for an answer."""
         return asked.get("ref") is None or not self._in_lines(asked)
 
     def _in_lines(self, asked: Object) -> bool:
@@ -305,7 +305,7 @@ class JsonDialect:
     def _list(
         self, said: Object, key: str, items: Iterable[Any], more: bool = False, forward: bool = True
     ) -> Payloads:
-        """A frame with as many ``items`` as fit; they come from the end that the reader began at."""
+        """An object with as many ``items`` as fit; they come from the end that the reader began at."""
         room = self.list_size - len(self._encoded({**said, key: [], "more": True}))
         kept: list[Any] = []
         for item in items:
@@ -381,7 +381,7 @@ def _is_ref(ref: object) -> TypeGuard[str | int | None]:
 
 
 def _values(row: Declaration, action: str, asked: Mapping[str, object], sender: str) -> Mapping[str, object]:
-    """The values of the command's fields by our names, from the names and spellings that clients use."""
+    """The values by chatd's own field names, from the names and spellings that clients use."""
     values: Object = {}
     for name, field in row.fields.items():
         key, value = name, asked.get(name)
@@ -401,7 +401,7 @@ def _values(row: Declaration, action: str, asked: Mapping[str, object], sender: 
 
 
 def _escape(string: re.Match[bytes]) -> bytes:
-    """One client runs what it gets through a template, so these three are never written as they are."""
+    """Escape ``$``, ``{`` and ``}``: one client runs its input through a template."""
     return _TEMPLATE.sub(lambda found: b"\\u%04x" % found[0][0], string[0])
 
 
@@ -429,7 +429,7 @@ def _message(logged: Entry) -> Object:
 
 
 def _too_large(event: Event) -> str:
-    """What is said in place of an image that is too large for a frame."""
+    """The text that replaces an image too large for one object."""
     return f"(an image of {len(event.body.encode())} bytes, too large for this client)"
 
 

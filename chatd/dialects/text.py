@@ -39,11 +39,11 @@ REFERENCE_PACE_SECONDS: Final = 0.04
 """Seconds between two lines to the reference client, which takes one read for one line."""
 
 LIST_SIZE: Final = 256 * 1024
-"""Bytes in a list at most, so that it is never a whole outbox."""
+"""The largest list, in bytes: it never fills an outbox."""
 
 MOST_LINES: Final = 128
-"""Lines that one message makes at most. Each repeats who said it where, so that otherwise a message of
-line ends alone would be a whole outbox to everyone who reads text."""
+"""The maximum number of lines that one message makes. Each line repeats the author and the place: otherwise a
+message of line ends alone would fill the outbox of every text client."""
 
 _LINE: Final = re.compile(r"([A-Za-z]+)(?:([ ;])(.*))?", re.DOTALL)
 
@@ -52,7 +52,7 @@ _UNKNOWN_TO_REFERENCE: Final = (b"BCK ", b"INF ")
 
 
 class TextDialect:
-    """One of two ways to speak text: the seed's, and the reference client's once it has sent ``LST``."""
+    """One of two variants: the seed's, and the one for the reference client after its ``LST``."""
 
     greeting: Final = (b"WHO",)
     requires_login = True
@@ -83,7 +83,7 @@ class TextDialect:
             if row is not None and separator != ";":
                 verb = row.keyword
                 command = row.build(keyword_values(row, rest), self._limits)
-                # Whether it is the reference client shows in what it says next.
+                # The next line shows whether this is the reference client.
                 may_be_reference = row.name == "hello" and not self._is_reference
                 return Request(command, verb, pace=REFERENCE_PACE_SECONDS if may_be_reference else 0.0)
             # A command without fields may leave out its semicolon.
@@ -238,7 +238,7 @@ def _list(
 
 
 def _fitting(entries: Iterable[Payloads]) -> tuple[list[Payloads], bool]:
-    """The entries that fit into a list, and whether there are others, which are not formatted."""
+    """The entries that fit into a list, and whether others were left out; those are never formatted."""
     shown: list[Payloads] = []
     room = LIST_SIZE
     for entry in entries:

@@ -72,10 +72,10 @@ PACE_SECONDS: Final = 0.04
 """Seconds between two writes to a client that takes one read for one message."""
 
 Place = Literal["door", "question", "no room", "lobby", "room"]
-"""Where a client is: not identified yet; asked which room it wants; in none; in the lobby; in a room."""
+"""Where a client is: before its hello; asked for a room; in no room; in the lobby; in a room."""
 
 _MOVES: Final = (Enter, CreateGroup)
-"""The commands that go to another place; `Leave` does so where one is in the group that it names."""
+"""The commands that go to another place; `Leave` does so from the room that it names."""
 
 
 class Tp6Dialect:
@@ -100,21 +100,21 @@ class Tp6Dialect:
         # The key of the room's name.
         self._key = ""
         self._places: WeakValueDictionary[tuple[Place, str], Self] = WeakValueDictionary()
-        # What was told: every place shares it.
+        # Encoded deliveries, shared by all places.
         self._frames: WeakKeyDictionary[Delivery, Payloads] = WeakKeyDictionary()
 
     def at(self, room: str | None) -> Self:
-        """The one dialect of this wire in ``room``, or else in the lobby. Raises `BadName`."""
+        """The dialect of ``room``, or of the lobby for None; always the same object. Raises `BadName`."""
         return self._shared("lobby") if room is None else self._shared("room", parse_group(room))
 
     @property
     def in_no_room(self) -> Self:
-        """The one dialect of this wire for those who are nowhere: what they say is refused."""
+        """The dialect of clients in no room: their messages are refused."""
         return self._shared("no room")
 
     @property
     def asked(self) -> Self:
-        """The one dialect of this wire for those who are asked which room they want."""
+        """The dialect of clients that are asked for a room."""
         return self._shared("question")
 
     def _shared(self, place: Place, name: Name | None = None) -> Self:
@@ -178,12 +178,12 @@ class Tp6Dialect:
         return self._moving(command, name, place, self.in_no_room)
 
     def _moving(self, command: Command, name: str, place: Self, otherwise: Self) -> Request:
-        """What leads to ``place`` if it is granted, and there, with ``bonus``, shows its last page."""
+        """A request that leads to ``place`` if it is granted; with ``bonus`` it shows the last page there."""
         page = None if self._json is None else Request(History(group=place.room), "history")
         return Request(command, name, becomes=otherwise, granted=place, then=page)
 
     def _refused(self, refusal: Refusal, name: str = "", moves: bool = False) -> Request:
-        """What is refused here. Who wanted to move, or was asked where to, is in no room from then on.
+        """A refused request. A client that wanted to move, or was asked for a room, is in no room then.
 
         ``granted`` is for the session, which reads nothing further before this is answered.
         """
@@ -206,10 +206,10 @@ class Tp6Dialect:
         if isinstance(command, Enter | CreateGroup):
             return self._entering(command, name)
         if isinstance(command, Leave) and self._is_here(command.group):
-            # Out of the room in any case: whoever was put out of it before is refused, and wants to be out.
+            # Out of the room in any case, even if the client was kicked from it before and is refused.
             return self._moving(command, name, lobby, lobby)
         if self.place == "question":
-            # If it is refused, what follows must not be taken for the name of a room.
+            # After a refusal the next message must not be taken for the name of a room.
             return Request(command, name, becomes=self.in_no_room, granted=self)
         return Request(command, name)
 
@@ -247,7 +247,7 @@ class Tp6Dialect:
         return where.kind == "direct" or self._is_here(where.name)
 
     def _telling(self, delivery: Delivery) -> Payloads:
-        """What tells it, written once for all places."""
+        """The encoded delivery, the same object for all places."""
         frame = self._frames.get(delivery)
         if frame is None:
             frame = self._frames[delivery] = self._tell(delivery)
@@ -313,7 +313,7 @@ class Tp6Dialect:
         return self._notice(listing(title, entries, more, forward))
 
     def _said(self, logged: Entry) -> Payloads:
-        """What somebody says, in the place where the client is or to it alone."""
+        """A message in the place where the client is, or a private one."""
         event = logged.event
         nick = event.actor.nick
         if self.bonus:
@@ -323,7 +323,7 @@ class Tp6Dialect:
         return self._notice(sentence(f"{nick} {address(event)}", event))
 
     def _notice(self, text: str, at: int | None = None) -> Payloads:
-        """What the daemon says, in one or several lines; ``at`` is when it happened, in ms since 1970."""
+        """A notice of the daemon, in one or several lines; ``at`` is its time in ms since 1970, if any."""
         return (text.encode(),)
 
 

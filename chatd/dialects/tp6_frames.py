@@ -25,7 +25,7 @@ NO_TIME: Final = b"\xff\xff"
 
 
 class FramedDialect(Tp6Dialect):
-    """The same in frames: who says it, and what. A frame from the carrier begins with its type.
+    """The chat room in frames: an author and a text. A payload from the carrier begins with its type.
 
     What is said in the place where the client is comes with its author's name; all else, which takes a
     sentence to be understood, is that sentence, without a name. With ``bonus`` the colour of who speaks, in
@@ -49,7 +49,7 @@ class FramedDialect(Tp6Dialect):
         return _payload("message", "", self._mark("#000000", at), text)
 
     def _mark(self, colour: str, at: int | None) -> bytes:
-        """The colour of who speaks and the time, which clients of the plain wire don't expect."""
+        """The author's colour and the time, for clients of the bonuses."""
         if not self.bonus:
             return b""
         return rgb(colour) + (NO_TIME if at is None else bytes(hour_and_minute(at)))
