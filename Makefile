@@ -36,7 +36,7 @@ test: $(DEV) ## run the tests under pytest (ARGS="-k names -x")
 	$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
 
 trial: $(DEV) ## run the same tests under trial
-	$(BIN)/trial $(or $(ARGS),tests)
+	$(BIN)/trial -j 2 $(or $(ARGS),tests)
 
 check: $(DEV) ## formatter, linter and types; changes nothing
 	$(BIN)/ruff format --check .
