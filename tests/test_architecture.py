@@ -54,7 +54,7 @@ HARMLESS = {
 PURE: dict[str, set[str]] = {
     "core": HARMLESS,
     "dialects": HARMLESS | {"datetime"},  # to write a time that it is given
-    "json_wire": HARMLESS,
+    "json_wire": HARMLESS | {"datetime"},  # to read a time
     "boundaries": HARMLESS | {"twisted"},  # Deferred, as a type
 }
 

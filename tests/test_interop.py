@@ -19,7 +19,6 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.connections.session import MAX_ANONYMOUS_REFUSALS, REFUSAL_LINGER_SECONDS
 from chatd.connections.welcome_buffer import LINE_BY_LINE_SECONDS, QUIET_SECONDS
-from chatd.dialects.json import CLIENT_LIST_KEYS
 from tests.support.effort import STEP, effort
 from tests.support.in_memory_daemon import HINT, Peer, Stage, StageTestCase
 
@@ -451,7 +450,9 @@ GENERATIONS: list[tuple[str, list[bytes]]] = [
 
 def listed(*nicks: str) -> str:
     """A list of clients wherever one of them looks for it."""
-    return ",".join(f'"{key}":{json.dumps(nicks, separators=(",", ":"))}' for key in CLIENT_LIST_KEYS)
+    return ",".join(
+        f'"{key}":{json.dumps(nicks, separators=(",", ":"))}' for key in ("clients", "msg", "data", "list")
+    )
 
 
 def answered(generation: int) -> list[bytes]:

@@ -21,7 +21,7 @@ from chatd.core.limits import Limits
 from chatd.core.names import RESERVED
 from chatd.core.refusals import REASONS, RETRY_AFTER, SENTENCES
 from chatd.core.typed import KEYWORDS, WORDS
-from chatd.dialects.json import REF_LENGTH
+from chatd.dialects.json_requests import REF_LENGTH
 
 _WHO: Final = {
     "anyone": "anyone",

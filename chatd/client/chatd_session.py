@@ -12,6 +12,7 @@ from chatd.client.connection import Connection, Listener
 from chatd.client.language import explained
 from chatd.client.pending import PendingRequests, Refused, Request
 from chatd.core import commands as c
+from chatd.json_wire import objects
 
 PROBE_REF: Final = "again"
 """The ref of the client's own hellos. The daemon answers the first of them behind the missed entries."""
@@ -53,13 +54,13 @@ class ChatdSession:
         self._peeks = peeks
         self._missed: list[codec.Welcoming | codec.News] | None = None
 
-    async def run(self, welcome: codec.Welcome) -> None:
+    async def run(self, welcome: objects.Welcome) -> None:
         """Resume the session and read until the connection ends. Raises `OSError` and `Lost`."""
         self._begin(welcome)
         while (value := await self._connection.read_value()) is not None:
             understood = codec.understand(value)
             self._receive(understood)
-            if isinstance(understood, codec.Answer):
+            if isinstance(understood, objects.Answer):
                 # The task that asked shows the answer before what follows in the same read.
                 await asyncio.sleep(0)
 
@@ -68,7 +69,7 @@ class ChatdSession:
         request.sent = True
         self._connection.writer.write(request.payload)
 
-    def _begin(self, welcome: codec.Welcome) -> None:
+    def _begin(self, welcome: objects.Welcome) -> None:
         resume = self._resume
         resume.nick = welcome.user.nick
         # A cursor beyond the daemon's own belongs to another log, or to an older state of this one.
@@ -85,23 +86,23 @@ class ChatdSession:
             else:
                 self._requests.fail_uncertain(request)
 
-    def _receive(self, value: codec.News | codec.Answer | None) -> None:
-        if isinstance(value, codec.Event) and not value.id:
+    def _receive(self, value: codec.News | objects.Answer | None) -> None:
+        if isinstance(value, objects.Presence):
             self._listener.heard(value)
         elif self._missed is not None and isinstance(value, codec.Welcoming | codec.News):
             self._missed.append(value)
-        elif isinstance(value, codec.Answer):
+        elif isinstance(value, objects.Answer):
             self._receive_answer(value)
         elif value is not None:
             self._deliver(value)
 
-    def _deliver(self, news: codec.News) -> None:
+    def _deliver(self, news: objects.Message | objects.Event) -> None:
         """Deliver an entry of the log, unless it was delivered before."""
         if news.id > (self._resume.cursor or 0):
             self._resume.cursor = news.id
             self._listener.heard(news)
 
-    def _receive_answer(self, answer: codec.Answer) -> None:
+    def _receive_answer(self, answer: objects.Answer) -> None:
         if answer.ref == PROBE_REF:
             self._probe_answered(answer)
             return
@@ -109,31 +110,31 @@ class ChatdSession:
         if request is None:
             self._receive_unasked(answer)
             return
-        if isinstance(answer, codec.Ack):
+        if isinstance(answer, objects.Ack):
             self._deliver_own(request.command, answer)
         self._requests.answer(request.ref, answer)
 
-    def _probe_answered(self, answer: codec.Answer) -> None:
+    def _probe_answered(self, answer: objects.Answer) -> None:
         """The daemon is alive, and every missed entry has arrived."""
-        if isinstance(answer, codec.Welcome):
+        if isinstance(answer, objects.Welcome):
             self.useful = True
             missed, self._missed = self._missed or [], None
             for value in missed:
                 self._receive(value)
             self._resume.cursor = max(self._resume.cursor or 0, answer.cursor)
-        elif isinstance(answer, codec.Error) and self._missed is not None:
+        elif isinstance(answer, objects.Error) and self._missed is not None:
             raise ConnectionError(explained(answer.code, answer.msg))
 
-    def _receive_unasked(self, answer: codec.Answer) -> None:
+    def _receive_unasked(self, answer: objects.Answer) -> None:
         if isinstance(answer, codec.Welcoming):
             self._listener.caught_up(answer)
-        elif isinstance(answer, codec.Error):
+        elif isinstance(answer, objects.Error):
             self.close_reason = explained(answer.code, answer.msg)
             if answer.code in UNREADABLE_CODES:
                 # Answers come in order, so the oldest request is meant. It must not be sent again.
                 self._requests.fail_first(Refused(answer))
 
-    def _deliver_own(self, command: c.Command, ack: codec.Ack) -> None:
+    def _deliver_own(self, command: c.Command, ack: objects.Ack) -> None:
         """Deliver the user's own message at its place in the log, unless a replay has brought it."""
         news = codec.done(command, ack, self._resume.nick)
         if news is not None:

@@ -14,6 +14,7 @@ import msgspec
 from chatd.client import codec
 from chatd.client.language import _, system
 from chatd.client.pending import Lost, Request
+from chatd.json_wire import objects
 from chatd.json_wire.values import JsonValues
 
 MAX_VALUE_BYTES: Final = 1024 * 1024
@@ -40,7 +41,7 @@ class Address(msgspec.Struct, frozen=True):
 class Listener(Protocol):
     """The user of a link: receives what the daemon sends."""
 
-    def connected(self, welcome: codec.Welcome) -> None:
+    def connected(self, welcome: objects.Welcome) -> None:
         """The daemon accepted the login, for the first time or again."""
 
     def disconnected(self, why: str) -> None:
@@ -62,7 +63,7 @@ class Session(Protocol):
     close_reason: str
     """The daemon's own reason for closing the connection; empty without one."""
 
-    async def run(self, welcome: codec.Welcome) -> None:
+    async def run(self, welcome: objects.Welcome) -> None:
         """Read until the connection ends. Raises `OSError` and `Lost`."""
 
     def send(self, request: Request) -> None:

@@ -20,6 +20,7 @@ from chatd.core import commands as c
 from chatd.core.commands import ACTIONS, COMMANDS, DECLARED, Command
 from chatd.core.declarations import Declaration
 from chatd.core.language import N_
+from chatd.json_wire import objects
 
 REMARK: Final = N_(
     "this server is no chatd: it confirms nothing, so what is written counts as sent, and what is said while"
@@ -69,7 +70,6 @@ _ROWS: Final[dict[str, Declaration]] = {
 }
 
 Object = dict[str, Any]
-S = TypeVar("S", bound=codec.Said)
 
 
 def parsed(value: bytes) -> Object | None:
@@ -84,7 +84,7 @@ def parsed(value: bytes) -> Object | None:
     return (inner if isinstance(inner, dict) else said) or None
 
 
-def opening(said: Object, nick: str) -> codec.CourseWelcome | codec.Error | None:
+def opening(said: Object, nick: str) -> codec.CourseWelcome | objects.Error | None:
     """What ``said`` answers the hello of ``nick`` with; None if it is about something else."""
     if _is_error(said):
         return _error(said)
@@ -93,8 +93,8 @@ def opening(said: Object, nick: str) -> codec.CourseWelcome | codec.Error | None
 
 def welcome_of(nick: str, msg: str = "") -> codec.CourseWelcome:
     """A welcome that says ``msg``, with what such a server leaves out."""
-    user = codec.User(id=0, nick=nick, colour="")
-    return codec.CourseWelcome(msg=msg, user=user, cursor=0, seen=0, returning=False)
+    user = objects.User(id=0, nick=nick, colour="")
+    return codec.CourseWelcome(sender="", action="", msg=msg, user=user, cursor=0, seen=0, returning=False)
 
 
 class CourseWork:
@@ -121,14 +121,14 @@ class CourseWork:
             self._groups[row.name] = asked["group"]
         return msgspec.json.encode(asked)
 
-    def written(self, command: c.Broadcast | c.Send | c.GroupBroadcast) -> codec.Ack:
+    def written(self, command: c.Broadcast | c.Send | c.GroupBroadcast) -> objects.Ack:
         """What stands for the ack that such a server does not send."""
         self._sent.append((DECLARED[type(command)].name, command.msg))
         group = command.group if isinstance(command, c.GroupBroadcast) else ""
         to = command.dest if isinstance(command, c.Send) else ""
-        return codec.Ack(id=next(self._ids), ts=datetime.now(UTC), group=group, to=to)
+        return objects.Ack(id=next(self._ids), ts=_now(), group=group, to=to)
 
-    def understand(self, said: Object) -> tuple[str, codec.News | codec.Answer] | None:
+    def understand(self, said: Object) -> tuple[str, codec.News | objects.Answer] | None:
         """The row of the table that ``said`` belongs to, if any, and what it is; None for one's own echo."""
         if _is_error(said):
             return "", _error(said)
@@ -143,50 +143,52 @@ class CourseWork:
         return row.name, read(self, said, row.name) or self._notice(said)
 
     def _broadcast(self, said: Object, row: str) -> codec.News | None:
-        return self._said(codec.Broadcast, said)
+        return self._said(said)
 
     def _send(self, said: Object, row: str) -> codec.News | None:
-        return self._said(codec.Sent, said, to=_first(said, _TO) or self._nick)
+        return self._said(said, to=_first(said, _TO) or self._nick)
 
     def _gbroadcast(self, said: Object, row: str) -> codec.News | None:
         group = _first(said, _GROUP)
-        return self._said(codec.GroupBroadcast, said, group=group) if group else None
+        return self._said(said, group=group) if group else None
 
-    def _said(self, kind: type[S], said: Object, **where: str) -> S | None:
+    def _said(self, said: Object, **where: str) -> objects.Message | None:
         sender, text = _first(said, _FROM), _text(said)
         if not sender or not text:
             return None
-        return _filled({"id": next(self._ids), "from": sender, "msg": text, **where}, said, kind)
+        return _filled({"id": next(self._ids), "from": sender, "msg": text, **where}, said, objects.Message)
 
-    def _clients(self, said: Object, row: str) -> codec.Answer | None:
+    def _clients(self, said: Object, row: str) -> objects.Answer | None:
         names = _names(_list(said, "clients"))
-        return None if names is None else codec.Clients(clients=names)
+        return None if names is None else objects.Clients(clients=names)
 
-    def _members(self, said: Object, row: str) -> codec.Answer | None:
+    def _members(self, said: Object, row: str) -> objects.Answer | None:
         names = _names(_list(said, "members"))
         if names is None:
             return None
-        members = [codec.Member(name, role="", online=True) for name in names]
-        return codec.Members(group=self._group(said, row), members=members)
+        members = [objects.Member(name, role="", online=True) for name in names]
+        return objects.Members(group=self._group(said, row), members=members)
 
-    def _group_list(self, said: Object, row: str) -> codec.Answer | None:
+    def _group_list(self, said: Object, row: str) -> objects.Answer | None:
         listed = _list(said, "groups")
         names = _names(listed)
         if names is None or listed is None:
             return None
         described = [one if isinstance(one, dict) else {} for one in listed]
         groups = [
-            codec.Group(name, _visibility(about), None) for name, about in zip(names, described, strict=True)
+            objects.Group(name, _visibility(about)) for name, about in zip(names, described, strict=True)
         ]
-        return codec.Groups(groups=groups)
+        return objects.Groups(groups=groups)
 
-    def _messages(self, said: Object, row: str) -> codec.Answer | None:
+    def _messages(self, said: Object, row: str) -> objects.Answer | None:
         listed = _list(said, "messages", "msgs", "history")
         if listed is None:
             return None
         items = [_item(one, number) for number, one in enumerate(listed, 1)]
         found = [item for item in items if item is not None]
-        return codec.Page(messages=found, group=self._group(said, row)) if len(found) == len(items) else None
+        return (
+            objects.Page(messages=found, group=self._group(said, row)) if len(found) == len(items) else None
+        )
 
     def _event(self, said: Object, row: str) -> codec.News | None:
         """What somebody did in a group, unless the server says it in its own words."""
@@ -194,8 +196,8 @@ class CourseWork:
         group, actor = _first(said, _GROUP), _first(said, _FROM)
         if event is None or not group or not actor or any(key in said for key in ("msg", "message")):
             return None
-        return codec.Event(
-            event=event, actor=actor, ts=datetime.now(UTC), group=group, subject=_first(said, _TO),
+        return objects.Event(
+            id=0, event=event, actor=actor, ts=_now(), group=group, subject=_first(said, _TO),
             reason=_first(said, ("reason",)), visibility=_visibility(said) if event == "created" else "",
         )  # fmt: skip
 
@@ -216,7 +218,7 @@ class CourseWork:
         return _first(said, _GROUP) or self._groups.get(row, "")
 
 
-_READ: Final[dict[str, Callable[[CourseWork, Object, str], codec.News | codec.Answer | None]]] = {
+_READ: Final[dict[str, Callable[[CourseWork, Object, str], codec.News | objects.Answer | None]]] = {
     "broadcast": CourseWork._broadcast,
     "send": CourseWork._send,
     "gbroadcast": CourseWork._gbroadcast,
@@ -236,9 +238,9 @@ def _is_error(said: Object) -> bool:
     return _action(said).endswith("error")
 
 
-def _error(said: Object) -> codec.Error:
+def _error(said: Object) -> objects.Error:
     code = said.get("code")
-    return codec.Error(
+    return objects.Error(
         code=_first(said, ("code",)) or (str(code) if isinstance(code, int) else "error"),
         msg=_text(said) or _shown(said),
     )
@@ -276,13 +278,17 @@ def _visibility(said: Object) -> str:
     return "private" if "private" in said.values() else "public"
 
 
-def _item(said: Any, number: int) -> codec.Item | None:
+def _item(said: Any, number: int) -> objects.Item | None:
     if not isinstance(said, dict):
         return None
     sender, text = _first(said, _FROM), _text(said)
     if not sender or not text:
         return None
-    return _filled({"id": number, "seq": number, "from": sender, "msg": text}, said, codec.Item)
+    return _filled({"id": number, "seq": number, "from": sender, "msg": text}, said, objects.Item)
+
+
+def _now() -> objects.Timestamp:
+    return objects.Timestamp(datetime.now(UTC).isoformat())
 
 
 T = TypeVar("T")
@@ -290,14 +296,12 @@ T = TypeVar("T")
 
 def _filled(fields: Object, said: Object, kind: type[T]) -> T:
     """A message of ``fields``, with the time, kind and colour of ``said`` if they are valid, else now."""
-    now = {"ts": datetime.now(UTC)}
+    fields = {"ts": _now(), "kind": "message", **fields}
     given = {key: said[key] for key in ("ts", "kind", "colour") if isinstance(said.get(key), str)}
-    if issubclass(kind, codec.Said):
-        fields["action"] = kind.__struct_config__.tag
     try:
-        return msgspec.convert({**now, **fields, **given}, kind)
+        return objects.convert({**fields, **given}, kind)
     except msgspec.ValidationError:
-        return msgspec.convert({**now, **fields}, kind)
+        return objects.convert(fields, kind)
 
 
 def _shown(said: Any) -> str:

@@ -14,8 +14,8 @@ from chatd.client.coursework import REMARK, CourseWork, parsed
 from chatd.client.language import _
 from chatd.client.pending import PendingRequests, Request
 from chatd.client.render import render_answer
-from chatd.client.typed import MESSAGE_COMMANDS
 from chatd.core import commands as c
+from chatd.json_wire import objects
 
 PACE_SECONDS: Final = 0.04
 """The pause before each write, because such a server takes one read for one object."""
@@ -27,7 +27,7 @@ USEFUL_AFTER_SECONDS: Final = 2.0
 """A connection that lasts longer than this was worth making."""
 
 
-class CourseworkWarning(codec.Notice, frozen=True, kw_only=True, tag="course-work-warning"):
+class CourseworkWarning(codec.Notice, frozen=True, kw_only=True):
     """Tells the user, once, what a server that is no chatd does not promise."""
 
 
@@ -64,7 +64,7 @@ class CourseworkSession:
         """How long the queued requests take to write."""
         return PACE_SECONDS * self._queue.qsize()
 
-    async def run(self, welcome: codec.Welcome) -> None:
+    async def run(self, welcome: objects.Welcome) -> None:
         """Read until the connection ends. Raises `OSError` and `Lost`."""
         clock = asyncio.get_running_loop().time
         started = clock()
@@ -103,18 +103,18 @@ class CourseworkSession:
             await asyncio.sleep(PACE_SECONDS)
             command = request.command
             if isinstance(command, c.AskHelp):
-                self._requests.answer(request.ref, codec.Help())  # the client has the table itself
+                self._requests.answer(request.ref, objects.Help())  # the client has the table itself
                 continue
             payload = self._course.request(command)
             if payload is None:
-                unknown = codec.Error(code="unknown_action", msg=_("this server has no such command"))
+                unknown = objects.Error(code="unknown_action", msg=_("this server has no such command"))
                 self._requests.answer(request.ref, unknown)
                 continue
             request.sent = True
             # A server that ends its objects with a newline also reads lines. For others a read is an object.
             writer.write(payload + b"\n" if self._connection.ends_lines else payload)
             await writer.drain()
-            if isinstance(command, MESSAGE_COMMANDS):
+            if isinstance(command, codec.MESSAGE_COMMANDS):
                 ack = self._course.written(command)
                 if (news := codec.done(command, ack, self._resume.nick)) is not None:
                     self._listener.heard(news)
@@ -125,8 +125,8 @@ class CourseworkSession:
     def _give_up(self, request: Request) -> None:
         """No answer came: a list is reported as unanswered, anything else counts as carried out."""
         changes = c.DECLARED[type(request.command)].answer in ("ack", "quit")
-        unanswered = codec.Error(code="no_answer", msg=_("the server does not answer that"))
-        self._requests.answer(request.ref, codec.Answer() if changes else unanswered)
+        unanswered = objects.Error(code="no_answer", msg=_("the server does not answer that"))
+        self._requests.answer(request.ref, objects.Reply() if changes else unanswered)
 
     def _receive(self, value: bytes) -> None:
         fields = parsed(value)
@@ -135,22 +135,22 @@ class CourseworkSession:
             return
         row, content = understood
         request = self._answered_by(row, content)
-        if request is not None and isinstance(content, codec.Answer):
+        if request is not None and isinstance(content, objects.Answer):
             self._requests.answer(request.ref, content)
         elif isinstance(content, codec.News):
             self._listener.heard(content)
         else:
             nick = self._resume.nick
             text = (
-                content.msg if isinstance(content, codec.Error) else "\n".join(render_answer(content, nick))
+                content.msg if isinstance(content, objects.Error) else "\n".join(render_answer(content, nick))
             )
             if text:
                 self._listener.heard(codec.Notice(text=text, ts=datetime.now(UTC)))
 
-    def _answered_by(self, row: str, content: codec.News | codec.Answer) -> Request | None:
+    def _answered_by(self, row: str, content: codec.News | objects.Answer) -> Request | None:
         """The oldest request that ``content`` may answer: of the same ``row``, or any for an error."""
         for request in self._requests:
             named = c.DECLARED[type(request.command)].name == row
-            if request.sent and (named or isinstance(content, codec.Error)):
+            if request.sent and (named or isinstance(content, objects.Error)):
                 return request
         return None

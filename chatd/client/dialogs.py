@@ -15,10 +15,11 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Label, OptionList
 from textual.widgets.option_list import Option
 
-from chatd.client.codec import LOBBY, Group
+from chatd.client.codec import LOBBY
 from chatd.client.keys import LineInput
 from chatd.client.language import _
 from chatd.client.render import member_count, one_line, place_label
+from chatd.json_wire.objects import Group
 
 
 class Choice(OptionList):

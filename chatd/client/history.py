@@ -8,11 +8,11 @@ from typing import Final
 
 from textual.widgets import ProgressBar
 
-from chatd.client import codec
 from chatd.client.memory import Conversation, Entry, Memory, entry_of
 from chatd.client.roster import AskAllowing
 from chatd.client.scrollback import Scrollback
 from chatd.core import commands as c
+from chatd.json_wire import objects
 
 SCROLL_PAGE_SIZE: Final = 100
 """Messages in a page that is read for scrolling."""
@@ -117,7 +117,7 @@ class History:
 
     async def page(
         self, conversation: Conversation, limit: int, before: int | None = None, after: int | None = None
-    ) -> codec.Page | None:
+    ) -> objects.Page | None:
         """At most ``limit`` messages before or after the entry with that id; None if the daemon refuses."""
         place = conversation.place
         answer = await self._ask(
@@ -130,7 +130,7 @@ class History:
             ),
             ("unknown_action",),  # from a course-work server, which has no pages
         )
-        if not isinstance(answer, codec.Page):
+        if not isinstance(answer, objects.Page):
             return None
         self._memory.met_on(answer)
         return answer

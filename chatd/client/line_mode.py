@@ -31,6 +31,7 @@ from chatd.client.render import (
 from chatd.client.scripts import print_line, required_nick, run_with_link
 from chatd.core import commands as c
 from chatd.core.refusals import Refusal
+from chatd.json_wire import objects
 
 
 class LineDisplay:
@@ -41,7 +42,7 @@ class LineDisplay:
         self.here = LOBBY
         self._log = log
 
-    def connected(self, welcome: codec.Welcome) -> None:
+    def connected(self, welcome: objects.Welcome) -> None:
         """Print the greeting."""
         self.nick = welcome.user.nick
         if welcome.msg:
@@ -54,21 +55,25 @@ class LineDisplay:
     def heard(self, news: codec.News) -> None:
         """Log and print a message, an event or a notice."""
         self._warn(self._log.heard(news, self.nick))
-        if isinstance(news, codec.Event):
+        if isinstance(news, objects.Event | objects.Presence):
             print_line(f"* {render_event(news)}")
         elif isinstance(news, codec.Notice):
             for text in render_answer(news, self.nick):
                 print_line(f"* {text}")
         else:
-            place = news.place(self.nick)
+            place = codec.message_place(news, self.nick)
             print_line(render_message(news, self.nick, None if place.key == self.here.key else place))
 
     def caught_up(self, page: codec.Welcoming) -> None:
         """Print earlier messages, and how many of them are unread."""
         self._warn(self._log.caught_up(page, self.nick))
         self.show_answer(page)
-        if isinstance(page, codec.Page) and page.seen is not None and (count := page.unread(self.nick)):
-            print_line(f"* {render_unread(page.place, count)}")
+        if (
+            isinstance(page, objects.Page)
+            and page.seen is not None
+            and (count := codec.count_unread(page, self.nick))
+        ):
+            print_line(f"* {render_unread(codec.page_place(page), count)}")
 
     def image_columns(self) -> int:
         """The terminal's width without the indent."""
@@ -82,7 +87,7 @@ class LineDisplay:
         """Lines present every command alike."""
         return False
 
-    def show_answer(self, answer: codec.Answer) -> None:
+    def show_answer(self, answer: objects.Answer) -> None:
         """Print an answer."""
         for text in render_answer(answer, self.nick):
             print_line(text)

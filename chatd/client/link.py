@@ -23,6 +23,7 @@ from chatd.client.coursework_session import CourseworkSession
 from chatd.client.language import _
 from chatd.client.pending import Lost, PendingRequests, Refused
 from chatd.core import commands as c
+from chatd.json_wire import objects
 
 RETRY_MIN_SECONDS: Final = 0.25
 """The longest pause before the first attempt to connect again; it doubles with each further attempt."""
@@ -112,7 +113,7 @@ class Link:
         finally:
             self._requests.fail_all(Lost(_("the connection ended before the answer")))
 
-    def ask(self, command: c.Command) -> asyncio.Future[codec.Answer]:
+    def ask(self, command: c.Command) -> asyncio.Future[objects.Answer]:
         """Send ``command`` behind all earlier requests; the future gets the answer.
 
         The answer may arrive over a later connection. The future may raise `Refused` or `Lost`.
@@ -174,7 +175,7 @@ class Link:
         finally:
             connection.writer.close()
 
-    def _new_session(self, connection: Connection, welcome: codec.Welcome, early: list[bytes]) -> Session:
+    def _new_session(self, connection: Connection, welcome: objects.Welcome, early: list[bytes]) -> Session:
         if isinstance(welcome, codec.CourseWelcome):
             self._course = self._course or CourseWork(self.nick)
             warn = not self._logged_in
@@ -184,7 +185,7 @@ class Link:
         self._course = None
         return ChatdSession(connection, self._requests, self._resume, self._listener, self._peeks)
 
-    async def _run_session(self, session: Session, welcome: codec.Welcome) -> None:
+    async def _run_session(self, session: Session, welcome: objects.Welcome) -> None:
         self._session = session
         self._logged_in = True
         try:
@@ -193,7 +194,7 @@ class Link:
             self._session = None
             self._close_reason, self._useful = session.close_reason, session.useful
 
-    async def _read_welcome(self, connection: Connection) -> tuple[codec.Welcome | None, list[bytes]]:
+    async def _read_welcome(self, connection: Connection) -> tuple[objects.Welcome | None, list[bytes]]:
         """The welcome, and the values that a course-work server sent before it. Raises `Refused`."""
         early: list[bytes] = []
         deadline = None
@@ -208,15 +209,15 @@ class Link:
             if value is None:
                 return None, []
             answer = codec.understand(value)
-            if isinstance(answer, codec.Error):
+            if isinstance(answer, objects.Error):
                 raise Refused(answer)
-            if isinstance(answer, codec.Welcome):
+            if isinstance(answer, objects.Welcome):
                 return answer, []
             fields = parsed(value)
             if fields is None:
                 continue
             opened = opening(fields, self.nick)
-            if isinstance(opened, codec.Error):
+            if isinstance(opened, objects.Error):
                 raise Refused(opened)
             if opened is not None:
                 return opened, early

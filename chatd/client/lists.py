@@ -10,10 +10,11 @@ from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from chatd.client.codec import Member, Place
+from chatd.client.codec import Place
 from chatd.client.memory import Conversation, Memory
 from chatd.client.render import one_line, place_label
 from chatd.client.scrollback import readable
+from chatd.json_wire.objects import Member
 
 ROLE_MARKS: Final = {"owner": " ★", "operator": " +"}
 

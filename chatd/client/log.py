@@ -14,6 +14,7 @@ from chatd.client import codec
 from chatd.client.language import _, system
 from chatd.client.options import UsageError, default_log
 from chatd.client.render import INDENT, describe_event, local, one_line, place_label, sanitize, speaker_label
+from chatd.json_wire import objects
 
 
 class Log:
@@ -34,17 +35,18 @@ class Log:
 
     def heard(self, news: codec.News, nick: str) -> str | None:
         """Log ``news`` as ``nick`` reads it. A failure ends the log; its message for the user is returned."""
-        if isinstance(news, codec.Event):
-            return self._add(news.ts, f"* {describe_event(news)}")
+        if isinstance(news, objects.Event | objects.Presence):
+            return self._add(news.ts.time, f"* {describe_event(news)}")
         if isinstance(news, codec.Notice):
             return self._add(news.ts, f"* {one_line(news.text)}")
-        return self._said(news, news.place(nick), nick)
+        return self._said(news, codec.message_place(news, nick), nick)
 
     def caught_up(self, page: codec.Welcoming, nick: str) -> str | None:
         """Log the missed messages. The others on the page come at every login, logged before or not."""
-        if not isinstance(page, codec.Page):
+        if not isinstance(page, objects.Page):
             return None
-        troubles = [self._said(item, page.place, nick) for item in page.messages if page.missed(item)]
+        place = codec.page_place(page)
+        troubles = [self._said(item, place, nick) for item in page.messages if codec.was_missed(item, page)]
         return next(filter(None, troubles), None)
 
     def close(self) -> None:
@@ -52,11 +54,11 @@ class Log:
         if self._file is not None:
             self._file.close()
 
-    def _said(self, said: codec.Said | codec.Item, place: codec.Place, nick: str) -> str | None:
+    def _said(self, said: objects.Message | objects.Item, place: codec.Place, nick: str) -> str | None:
         head = one_line(f"{place_label(place)} {speaker_label(said.nick, nick)}")
         end = f"\n{INDENT}" if said.kind == "image" else " "
         text = sanitize(said.msg).replace("\n", f"\n{INDENT}")
-        return self._add(said.ts, f"{head}{end}{text}")
+        return self._add(said.ts.time, f"{head}{end}{text}")
 
     def _add(self, at: datetime, text: str) -> str | None:
         if self._file is None:

@@ -9,8 +9,10 @@ from typing import Final, Literal
 import msgspec
 
 from chatd.client import codec
-from chatd.client.codec import LOBBY, Item, Place, Said
+from chatd.client.codec import LOBBY, Place, count_unread, message_place, page_place, summary_place
 from chatd.client.render import describe_event, sanitize
+from chatd.json_wire import objects
+from chatd.json_wire.objects import Item, Message, Presence
 
 WINDOW: Final = 1_000
 """The most entries of a conversation that are kept; the daemon has all."""
@@ -34,10 +36,10 @@ class Entry(msgspec.Struct, frozen=True, eq=False):
     id: int = 0
 
 
-def entry_of(said: Said | Item) -> Entry:
+def entry_of(said: Message | Item) -> Entry:
     """The entry for a message, sanitized."""
     return Entry(
-        said.ts,
+        said.ts.time,
         sanitize(said.msg),
         "image" if said.kind == "image" else "message",
         sanitize(said.nick),
@@ -141,7 +143,7 @@ class Memory:
         self.colours: dict[str, str] = {}
         self.topics: dict[tuple[str, str], str] = {}
         self.rooms: set[str] = set()
-        self._members: list[codec.Member] = []
+        self._members: list[objects.Member] = []
 
     @property
     def shown(self) -> Conversation:
@@ -171,7 +173,7 @@ class Memory:
             self.go(LOBBY)
         self.conversations.pop(place.key, None)
 
-    def welcomed(self, welcome: codec.Welcome) -> None:
+    def welcomed(self, welcome: objects.Welcome) -> None:
         """The daemon accepted the login."""
         self.welcome = True
         self.nick = welcome.user.nick
@@ -182,34 +184,40 @@ class Memory:
         if isinstance(news, codec.Notice):
             self.tell(news.text, "announcement", news.ts)
             return
-        if news.colour:
-            self.colours[news.nick if isinstance(news, Said) else news.actor] = news.colour
-        if isinstance(news, Said):
-            conversation = self.conversation(news.place(self.nick))
+        if isinstance(news, Message):
+            if news.colour:
+                self.colours[news.nick] = news.colour
+            conversation = self.conversation(message_place(news, self.nick))
             shown = conversation is self.shown
             conversation.add(entry_of(news), may_push=at_end or not shown)
             seen = shown and at_end
             if not seen and news.nick != self.nick:
                 conversation.unread += 1
+        elif isinstance(news, Presence):
+            if news.colour:
+                self.colours[news.actor] = news.colour
+            (self.online.add if news.event == "arrived" else self.online.discard)(news.actor)
+            self.conversation(LOBBY).add(Entry(news.ts.time, describe_event(news)))
         else:
             self._happened(news)
 
-    def met_on(self, page: codec.Page) -> None:
+    def met_on(self, page: objects.Page) -> None:
         """Learn the colours of the senders on a page."""
         self.colours.update((item.nick, item.colour) for item in page.messages if item.colour)
 
     def caught_up(self, page: codec.Welcoming) -> None:
         """Store earlier messages, and count the unread ones."""
-        if isinstance(page, codec.Conversations):
+        if isinstance(page, objects.Conversations):
             for one in page.conversations:
-                self.conversation(one.place).unread += one.unread
+                self.conversation(summary_place(one)).unread += one.unread
             return
         self.met_on(page)
-        conversation = self.conversation(page.place)
+        place = page_place(page)
+        conversation = self.conversation(place)
         # A page that does not say what of it was seen has only what was missed, but in the lobby.
-        older = page.more or (page.seen is None and page.place != LOBBY)
+        older = page.more or (page.seen is None and place != LOBBY)
         conversation.begin_with(map(entry_of, page.messages), older, newer=False)
-        conversation.unread += page.unread(self.nick)
+        conversation.unread += count_unread(page, self.nick)
 
     def places(self) -> list[Conversation]:
         """The conversations, in the order in which they are shown."""
@@ -218,12 +226,12 @@ class Memory:
             self.conversations.values(), key=lambda one: (order.index(one.place.kind), one.place.key)
         )
 
-    def met(self, members: list[codec.Member]) -> None:
+    def met(self, members: list[objects.Member]) -> None:
         """These are the members of the group that is shown."""
         self._members = members
         self.online |= {member.name for member in members if member.online}
 
-    def people(self) -> list[codec.Member]:
+    def people(self) -> list[objects.Member]:
         """The users in the shown conversation, and whether they are connected."""
         here = self.here
         if here.kind == "group":
@@ -231,7 +239,7 @@ class Memory:
         else:
             nicks = self.online if here == LOBBY else {here.name, self.nick}
             found = [(nick, "") for nick in sorted(nicks, key=str.casefold)]
-        return [codec.Member(nick, role, nick in self.online) for nick, role in found]
+        return [objects.Member(nick, role, nick in self.online) for nick, role in found]
 
     def known_names(self) -> tuple[set[str], set[str]]:
         """The nicks and the group names that the user may want to type."""
@@ -243,15 +251,11 @@ class Memory:
         """Add a line of the client's own to the shown conversation."""
         self.shown.add(Entry(at, sanitize(text), kind))
 
-    def _happened(self, event: codec.Event) -> None:
-        entry = Entry(event.ts, describe_event(event), id=event.id)
-        if not event.group:
-            (self.online.add if event.event == "arrived" else self.online.discard)(event.actor)
-            self.conversation(LOBBY).add(entry)
-            return
+    def _happened(self, event: objects.Event) -> None:
+        entry = Entry(event.ts.time, describe_event(event), id=event.id)
         place = Place("group", event.group)
         if event.event == "topic":
-            self.topics[place.key] = event.topic
+            self.topics[place.key] = event.topic or ""
         if event.actor == self.nick and event.event == "left":
             self.forget(place)
             self.shown.add(msgspec.structs.replace(entry, id=0))

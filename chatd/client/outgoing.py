@@ -15,9 +15,10 @@ from chatd.client.codec import LOBBY, Place
 from chatd.client.images import ImageError, ascii_art
 from chatd.client.language import explained
 from chatd.client.pending import Lost, Refused
-from chatd.client.typed import MESSAGE_COMMANDS, SendImage, message_command, parse_typed
+from chatd.client.typed import SendImage, message_command, parse_typed
 from chatd.core import commands as c
 from chatd.core.refusals import Refusal
+from chatd.json_wire import objects
 
 MAX_UNACKED: Final = 64
 """The most messages that are sent ahead of their acks."""
@@ -50,7 +51,7 @@ class Display(Protocol):
     async def run_own(self, command: c.Command) -> bool:
         """Run a command that this interface presents in its own way; False for any other."""
 
-    def show_answer(self, answer: codec.Answer) -> None:
+    def show_answer(self, answer: objects.Answer) -> None:
         """Show the answer to a command that is no message."""
 
     def show_failure(self, failure: Failure) -> None:
@@ -74,7 +75,7 @@ class Outgoing:
     """
 
     def __init__(
-        self, ask: Callable[[c.Command], Awaitable[codec.Answer]], display: Display, queue_size: int = 0
+        self, ask: Callable[[c.Command], Awaitable[objects.Answer]], display: Display, queue_size: int = 0
     ) -> None:
         self.unsent = 0
         self._ask = ask
@@ -119,7 +120,7 @@ class Outgoing:
                 return
             if isinstance(command, SendImage):
                 await self._send_image(command)
-            elif isinstance(command, MESSAGE_COMMANDS):
+            elif isinstance(command, codec.MESSAGE_COMMANDS):
                 await self._send(command)
             else:
                 await self._run_command(command, line.destination)
@@ -134,7 +135,7 @@ class Outgoing:
             sending.cancel()
 
     def _count(self, line: TypedLine | Refusal) -> None:
-        if isinstance(line, TypedLine) and isinstance(line.command, (*MESSAGE_COMMANDS, SendImage)):
+        if isinstance(line, TypedLine) and isinstance(line.command, (*codec.MESSAGE_COMMANDS, SendImage)):
             self.unsent += 1
             self._display.unsent_changed()
 
@@ -161,7 +162,7 @@ class Outgoing:
         self._sending.add(sending)
         sending.add_done_callback(self._sending.discard)
 
-    async def _await_ack(self, asked: Awaitable[codec.Answer]) -> None:
+    async def _await_ack(self, asked: Awaitable[objects.Answer]) -> None:
         try:
             await asked
         except (Refused, Lost) as failure:

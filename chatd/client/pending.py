@@ -9,14 +9,14 @@ from itertools import count
 
 from chatd.client import codec
 from chatd.client.language import _, explained
-from chatd.client.typed import MESSAGE_COMMANDS
 from chatd.core import commands as c
+from chatd.json_wire import objects
 
 
 class Refused(Exception):
     """The daemon refused a request. ``code`` is the refusal's code; the text is in the user's language."""
 
-    def __init__(self, error: codec.Error) -> None:
+    def __init__(self, error: objects.Error) -> None:
         super().__init__(explained(error.code, error.msg))
         self.code = error.code
 
@@ -35,14 +35,14 @@ class Request:
         self.ref = ref
         self.payload = codec.request(command, ref)
         self.sent = False
-        self.answer: asyncio.Future[codec.Answer] = asyncio.get_running_loop().create_future()
+        self.answer: asyncio.Future[objects.Answer] = asyncio.get_running_loop().create_future()
 
     @property
     def may_be_sent(self) -> bool:
         """Whether the request was never sent, or can be sent twice without being carried out twice."""
         return (
             not self.sent
-            or isinstance(self.command, MESSAGE_COMMANDS)  # the daemon stores a message once per ref
+            or isinstance(self.command, codec.MESSAGE_COMMANDS)  # the daemon stores a message once per ref
             or c.DECLARED[type(self.command)].answer != "ack"
         )
 
@@ -69,9 +69,9 @@ class PendingRequests:
         """The request that has this ref and no answer yet."""
         return self._requests.get(str(ref))
 
-    def answer(self, ref: str, answer: codec.Answer) -> None:
+    def answer(self, ref: str, answer: objects.Answer) -> None:
         """Hand ``answer`` to the request's future; an error is raised there as `Refused`."""
-        if isinstance(answer, codec.Error):
+        if isinstance(answer, objects.Error):
             self.fail(ref, Refused(answer))
             return
         request = self._requests.pop(ref, None)

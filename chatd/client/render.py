@@ -8,8 +8,12 @@ from typing import Final
 
 import msgspec
 
-from chatd.client.codec import (
-    LOBBY,
+from chatd.client.codec import LOBBY, Notice, Place, listed, page_place, summary_place
+from chatd.client.language import _
+from chatd.core.commands import COMMANDS
+from chatd.core.language import N_
+from chatd.core.terminal import STEERING
+from chatd.json_wire.objects import (
     Answer,
     Clients,
     Conversations,
@@ -19,16 +23,11 @@ from chatd.client.codec import (
     Help,
     Item,
     Members,
-    Notice,
+    Message,
     Page,
-    Place,
-    Said,
+    Presence,
     States,
 )
-from chatd.client.language import _
-from chatd.core.commands import COMMANDS
-from chatd.core.language import N_
-from chatd.core.terminal import STEERING
 
 INDENT: Final = "    "
 """Before the lines of a text that has several."""
@@ -74,26 +73,28 @@ def speaker_label(nick: str, reader: str) -> str:
     return _("You said:") if nick == reader else _("{nick} said:").format(nick=nick)
 
 
-def render_message(said: Said | Item, reader: str, place: Place | None = None) -> str:
+def render_message(said: Message | Item, reader: str, place: Place | None = None) -> str:
     """A message, with its ``place`` if that is given. Further lines are indented."""
     elsewhere = f"{place_label(place)} " if place is not None else ""
-    head = one_line(f"{clock_time(said.ts)} {elsewhere}{speaker_label(said.nick, reader)}")
+    head = one_line(f"{clock_time(said.ts.time)} {elsewhere}{speaker_label(said.nick, reader)}")
     text = sanitize(said.msg)
     if said.kind == "image" or "\n" in text:
         return f"\n{INDENT}".join((head, *text.split("\n")))
     return f"{head} {text}"
 
 
-def render_event(event: Event) -> str:
+def render_event(event: Event | Presence) -> str:
     """An event with its time."""
-    return f"{clock_time(event.ts)} {describe_event(event)}"
+    return f"{clock_time(event.ts.time)} {describe_event(event)}"
 
 
-def describe_event(event: Event) -> str:
+def describe_event(event: Event | Presence) -> str:
     """An event as a sentence."""
+    if isinstance(event, Presence):
+        arrived = event.event == "arrived"
+        sentence = _("{actor} joined the chat") if arrived else _("{actor} left the chat")
+        return one_line(sentence.format(actor=event.actor))
     sentence = _SENTENCES.get(event.event, "{actor}: {event}")
-    if event.event == "left" and event.group:
-        sentence = _("{actor} left {group}")
     if event.event == "promoted" and event.role == "owner":
         sentence = _("{subject} owns {group} now")
     told = _(sentence).format(
@@ -104,10 +105,9 @@ def describe_event(event: Event) -> str:
 
 
 _SENTENCES: Final = {
-    "arrived": N_("{actor} joined the chat"),
-    "left": N_("{actor} left the chat"),
     "created": N_("{actor} created {group} ({visibility})"),
     "joined": N_("{actor} joined {group}"),
+    "left": N_("{actor} left {group}"),
     "invited": N_("{actor} invited {subject} to {group}"),
     "kicked": N_("{actor} kicked {subject} out of {group}"),
     "banned": N_("{actor} banned {subject} from {group}"),
@@ -127,7 +127,7 @@ _WORDS: Final = (
 def render_answer(answer: Answer, reader: str) -> list[str]:
     """An answer as lines; an ack has none."""
     if isinstance(answer, Clients | Members | Groups | Conversations) and answer.more:
-        more = _("there is more behind these {count}").format(count=len(answer.listed))
+        more = _("there is more behind these {count}").format(count=len(listed(answer)))
         return [*render_answer(msgspec.structs.replace(answer, more=False), reader), more]
     if isinstance(answer, Clients):
         return [one_line(_("connected: {nicks}").format(nicks=", ".join(answer.clients)))]
@@ -146,13 +146,13 @@ def render_answer(answer: Answer, reader: str) -> list[str]:
             for group in answer.groups
         ] or [_("there is no group yet")]
     if isinstance(answer, Page):
-        return [render_message(item, reader, answer.place) for item in answer.messages]
+        return [render_message(item, reader, page_place(answer)) for item in answer.messages]
     if isinstance(answer, Conversations):
-        return [render_unread(one.place, one.unread) for one in answer.conversations]
+        return [render_unread(summary_place(one), one.unread) for one in answer.conversations]
     if isinstance(answer, Notice):
         return [one_line(text) for text in answer.text.split("\n")]
     if isinstance(answer, States):
-        return [render_event(event) for event in answer.happened]
+        return [render_event(msgspec.structs.replace(event, group=answer.group)) for event in answer.events]
     if isinstance(answer, Help):
         usages = [*((row.slash_usage_in(_), row.help) for row in COMMANDS.values() if row.slash), SEND_IMAGE]
         return [_("{usage}: {help}").format(usage=usage, help=_(help)) for usage, help in usages]

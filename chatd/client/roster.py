@@ -12,8 +12,9 @@ from chatd.client import codec
 from chatd.client.codec import Place
 from chatd.client.memory import Memory
 from chatd.core import commands as c
+from chatd.json_wire import objects
 
-AskAllowing = Callable[[c.Command, Container[str]], Awaitable[codec.Answer | None]]
+AskAllowing = Callable[[c.Command, Container[str]], Awaitable[objects.Answer | None]]
 """Asks the daemon. A refusal gives None; one with a code in the second argument gives an empty answer and is
 not shown to the user."""
 
@@ -39,9 +40,9 @@ class Roster:
         """Read who is connected."""
         self._memory.online = set(await self._read_all(c.ListClients()))
 
-    async def read_groups(self, joined: bool = False) -> list[codec.Group]:
+    async def read_groups(self, joined: bool = False) -> list[objects.Group]:
         """Read the groups that the user may see; with ``joined`` list the user's own as conversations."""
-        groups: list[codec.Group] = await self._read_all(c.ListGroups())
+        groups: list[objects.Group] = await self._read_all(c.ListGroups())
         self._memory.rooms = {group.group for group in groups}
         self._memory.topics |= {Place("group", group.group).key: group.topic for group in groups}
         for group in groups:
@@ -76,8 +77,8 @@ class Roster:
         found: list[Any] = []
         while True:
             answer = await self._ask(msgspec.structs.replace(command, skip=len(found)), allowed)
-            if not isinstance(answer, codec.Clients | codec.Members | codec.Groups):
+            if not isinstance(answer, objects.Clients | objects.Members | objects.Groups):
                 return found
-            found += answer.listed
+            found += codec.listed(answer)
             if not answer.more:
                 return found

@@ -33,6 +33,7 @@ from chatd.client.scrollback import Scrollback
 from chatd.client.terminal import Terminal
 from chatd.core import commands as c
 from chatd.core.refusals import Refusal
+from chatd.json_wire import objects
 
 REDRAW_SECONDS: Final = 0.1
 """The pause between two drawings of the lists, so that a crowd that arrives is drawn once."""
@@ -132,7 +133,7 @@ class Chat(App[None]):
 
     # Events from the link: the screen is its `Listener`.
 
-    def connected(self, welcome: codec.Welcome) -> None:
+    def connected(self, welcome: objects.Welcome) -> None:
         """Show the greeting, and read the lists of users and groups."""
         again, self._lost = bool(self._lost), ""
         self.memory.welcomed(welcome)
@@ -155,7 +156,7 @@ class Chat(App[None]):
             self._tell(trouble, "trouble")
         if self.memory.here is not here:
             self._show_place(self.memory.here)
-        elif isinstance(news, codec.Event) and Place("group", news.group).key == here.key:
+        elif isinstance(news, objects.Event) and Place("group", news.group).key == here.key:
             if self._roster.count_change() == 1:
                 self._read_members()
         self._show()
@@ -163,7 +164,7 @@ class Chat(App[None]):
     def caught_up(self, page: codec.Welcoming) -> None:
         """Store, log and show earlier messages."""
         self.memory.caught_up(page)
-        if isinstance(page, codec.Conversations) and page.more:
+        if isinstance(page, objects.Conversations) and page.more:
             self._tell(render_answer(page, self.memory.nick)[-1], "answer")
         if trouble := self._conversation_log.caught_up(page, self.memory.nick):
             self._tell(trouble, "trouble")
@@ -183,7 +184,7 @@ class Chat(App[None]):
     async def _list_rooms(self) -> None:
         self._choose_room(await self._roster.read_groups())
 
-    def _choose_room(self, groups: list[codec.Group]) -> None:
+    def _choose_room(self, groups: list[objects.Group]) -> None:
         def go(typed: str | None) -> None:
             if typed is None:
                 self.go(LOBBY)
@@ -215,17 +216,17 @@ class Chat(App[None]):
         finally:
             self._outgoing.cancel()
 
-    def _ask(self, command: c.Command) -> Awaitable[codec.Answer]:
+    def _ask(self, command: c.Command) -> Awaitable[objects.Answer]:
         assert self._link is not None  # nothing is asked before the login
         return self._link.ask(command)
 
-    async def _answer(self, command: c.Command, allowed: Container[str] = ()) -> codec.Answer | None:
+    async def _answer(self, command: c.Command, allowed: Container[str] = ()) -> objects.Answer | None:
         """The answer; an empty one for a refusal in ``allowed``; None for another, which is shown."""
         try:
             return await self._ask(command)
         except (Refused, Lost) as failure:
             if isinstance(failure, Refused) and failure.code in allowed:
-                return codec.Answer()
+                return objects.Reply()
             self._answers.show_failure(failure)
         return None
 

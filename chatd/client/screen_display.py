@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 
-from chatd.client import codec
 from chatd.client.codec import Place
 from chatd.client.history import History
 from chatd.client.memory import Kind, Memory
@@ -14,6 +13,7 @@ from chatd.client.pending import Lost, Refused
 from chatd.client.render import render_answer
 from chatd.client.scrollback import Scrollback
 from chatd.core import commands as c
+from chatd.json_wire import objects
 
 
 class ScreenDisplay:
@@ -57,7 +57,7 @@ class ScreenDisplay:
         await self._choose_room()
         return True
 
-    def show_answer(self, answer: codec.Answer) -> None:
+    def show_answer(self, answer: objects.Answer) -> None:
         """Show an answer in the conversation."""
         for line in render_answer(answer, self._memory.nick):
             self._tell(line, "answer")

@@ -23,6 +23,7 @@ from chatd.client.typed import message_command
 from chatd.core import commands as c
 from chatd.core.names import BadName, parse_nick
 from chatd.core.refusals import Refusal
+from chatd.json_wire import objects
 
 
 class OutputClosed(Exception):
@@ -43,7 +44,7 @@ def print_line(text: str) -> None:
 class WarningsOnly:
     """A listener that ignores everything but the warning about a course-work server."""
 
-    def connected(self, welcome: codec.Welcome) -> None:
+    def connected(self, welcome: objects.Welcome) -> None:
         """Ignore it."""
 
     def disconnected(self, why: str) -> None:
@@ -111,7 +112,7 @@ class Tail(WarningsOnly):
         self._key = None if place is None else place.key
         self._as_json = as_json
 
-    def connected(self, welcome: codec.Welcome) -> None:
+    def connected(self, welcome: objects.Welcome) -> None:
         """Learn the user's nick, which the daemon may have chosen."""
         self._nick = welcome.user.nick
 
@@ -122,17 +123,17 @@ class Tail(WarningsOnly):
 
     def heard(self, news: codec.News) -> None:
         """Print a message from the place."""
-        if not isinstance(news, codec.Said):
+        if not isinstance(news, objects.Message):
             super().heard(news)
             return
-        place = news.place(self._nick)
+        place = codec.message_place(news, self._nick)
         if self._key not in (None, place.key):
             return
         if self._as_json:
             where = {} if place == LOBBY else {"group" if place.kind == "group" else "with": place.name}
             entry = {
                 "id": news.id,
-                "ts": news.ts,
+                "ts": str(news.ts),
                 "from": news.nick,
                 **where,
                 "msg": news.msg,

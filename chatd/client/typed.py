@@ -19,9 +19,6 @@ MAX_LIMITS: Final = Limits(message=9_600, image=64 * 1024)
 IMAGE_WORD: Final = "image"
 """The word of the one slash command that only the client has."""
 
-MESSAGE_COMMANDS: Final = (c.Broadcast, c.Send, c.GroupBroadcast)
-"""The commands that send a message."""
-
 
 class SendImage(msgspec.Struct, frozen=True):
     """The client's own command: convert the picture at ``path`` to characters and send them to ``place``."""

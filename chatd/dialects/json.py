@@ -7,14 +7,13 @@ described in SPEC.md, chapter JSON.
 from __future__ import annotations
 
 import codecs
-import json
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from itertools import accumulate
-from typing import Any, Final, TypeGuard
+from typing import Any, Final
 
-import msgspec
+from msgspec.structs import replace
 
 from chatd import __version__
 from chatd.boundaries import Dialect, Payloads
@@ -31,13 +30,22 @@ from chatd.core.answers import (
     Welcome,
 )
 from chatd.core.commands import ACTIONS, COMMANDS, SENDER_NAMES, Command
-from chatd.core.declarations import Declaration
-from chatd.core.events import Conversation, Delivery, Departed, Entry, Event
+from chatd.core.events import Delivery, Entry
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.core.wires import Opening, Wire
-from chatd.dialects.timestamps import rfc3339
+from chatd.dialects.json_entries import (
+    ack_object,
+    event_object,
+    item_object,
+    live_event_object,
+    message_object,
+    presence_object,
+    too_large,
+)
+from chatd.dialects.json_requests import NAME_LENGTH, Object, command_of, is_ref, parse_object
+from chatd.json_wire import objects
 
 COURSEWORK_FRAME_SIZE: Final = 60_000
 """The largest object for a course-work client, in bytes: it takes one read of 64 KiB for one object."""
@@ -51,19 +59,15 @@ COURSEWORK_PACE_SECONDS: Final = 0.04
 LIST_HEAD: Final = 4096
 """Bytes that an entry of a list leaves for the keys around the list."""
 
-REF_LENGTH: Final = 128
-"""The maximum number of characters in a ref."""
-
-NAME_LENGTH: Final = 64
-"""The maximum number of characters of an unknown action that its refusal repeats."""
-
 ACK_PREFIX: Final = "ack-"
 """Prefix of the actions with which some course-work clients acknowledge a relayed message. They expect no
 answer, and some disconnect on a refusal.
 """
 
-CLIENT_LIST_KEYS: Final = ("clients", "msg", "data", "list")
-"""The keys under which course-work clients look for the list of clients; some crash if theirs is missing."""
+CLIENT_LISTS: Final = 4
+"""How often a course-work client gets the list of clients: each looks under one of four keys, and some crash
+without theirs.
+"""
 
 _RELAYED: Final = {
     "server-send": "client-send",
@@ -72,24 +76,8 @@ _RELAYED: Final = {
 }
 """Action names for clients that give their ``name`` in their hello."""
 
-# The key of an event's body, by the kind of the event; other bodies are not shown.
-_BODY: Final = {
-    "created": "visibility",
-    "visibility": "visibility",
-    "topic": "topic",
-    "kicked": "reason",
-    "banned": "reason",
-}
-
-_PAGES: Final = {"messages": "server-msgs", "states": "server-states"}
-
 _STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 _TEMPLATE: Final = re.compile(rb"[${}]")
-
-_decode: Final = msgspec.json.Decoder().decode
-_encode: Final = msgspec.json.Encoder().encode
-
-Object = dict[str, Any]
 
 
 class JsonDialect:
@@ -125,7 +113,7 @@ class JsonDialect:
     def decode(self, frame: bytes) -> Request | None:
         """The request in one JSON object, with a refusal if it is invalid; None for an acknowledgement."""
         try:
-            asked = _parse(frame)
+            asked = parse_object(frame)
         except Refusal as refusal:
             return Request(refusal)
         inner = asked.get("messageFormat")
@@ -137,31 +125,16 @@ class JsonDialect:
         ref = None if asked.get("ref") == "" else asked.get("ref")
         sender = next((asked[key] for key in SENDER_NAMES if asked.get(key) is not None), "")
         try:
-            command: Command | Refusal = self._command(asked, name, ref, sender)
+            command: Command | Refusal = command_of(asked, name, ref, sender, self._limits)
         except Refusal as refusal:
             command = refusal
         return Request(
             command,
             name[:NAME_LENGTH] if isinstance(name, str) else "",
             sender if isinstance(sender, str) else "",
-            ref if _is_ref(ref) else None,
+            ref if is_ref(ref) else None,
             self._shown(asked, name),
         )
-
-    def _command(self, asked: Object, name: object, ref: object, sender: object) -> Command:
-        if not _is_ref(ref):
-            raise Refusal(
-                "bad_request",
-                why=f"ref must be a string or a whole number of at most {REF_LENGTH} characters",
-            )
-        if not isinstance(name, str):
-            raise Refusal("bad_request", why="action must be a string")
-        row = ACTIONS.get(name)
-        if row is None:
-            raise Refusal("unknown_action", name=name[:NAME_LENGTH])
-        if not isinstance(sender, str):
-            raise Refusal("bad_request", why="the sender must be a string")
-        return row.build(_values(row, name, asked, sender), self._limits)
 
     def _shown(self, asked: Object, name: object) -> Dialect | None:
         lines = self._in_lines(asked)
@@ -184,129 +157,135 @@ class JsonDialect:
 
     def encode_refusal(self, request: Request | None, refusal: Refusal) -> Payloads:
         """The refusal as a ``server-error``."""
-        said: Object = {"action": "server-error", "code": refusal.code, "msg": refusal.text}
-        if request is not None and request.name:
-            said["request"] = request.name
-        if request is not None and request.ref is not None:
-            said["ref"] = request.ref
-        if refusal.retry_after is not None:
-            said["retry_after"] = refusal.retry_after
-        return self._object(said)
+        return self._payload(
+            objects.Error(
+                action="server-error",
+                code=refusal.code,
+                msg=refusal.text,
+                request=request.name if request is not None else "",
+                ref=request.ref if request is not None else None,
+                retry_after=refusal.retry_after,
+            )
+        )
 
     def encode(self, delivery: Delivery) -> Payloads:
         """A delivery as one object."""
-        if isinstance(delivery, Entry):
-            return self._message_object(delivery) if delivery.event.said else self._object(_event(delivery))
-        said: Object = {"action": "server-event", "actor": delivery.user.nick, "ts": rfc3339(delivery.at)}
-        if isinstance(delivery, Departed):
-            return self._object({**said, "event": "left"})
-        return self._object(
-            {**said, "event": "arrived", "returning": delivery.returning, "colour": delivery.user.colour}
-        )
+        if not isinstance(delivery, Entry):
+            return self._payload(presence_object(delivery))
+        if delivery.event.said:
+            return self._message(delivery)
+        return self._payload(live_event_object(delivery))
 
     def encode_for_subject(self, delivery: Delivery) -> Payloads:
         """The same object: a JSON client hears the events of all its groups."""
         return self.encode(delivery)
 
+    def _message(self, entry: Entry) -> Payloads:
+        message = message_object(entry)
+        message = replace(message, action=self._name(message.action)) if self.relay else message
+        payload = self._encoded(message)
+        if not self.lines and len(payload) > COURSEWORK_FRAME_SIZE:
+            payload = self._encoded(replace(message, msg=too_large(entry.event)))
+        return (payload,)
+
     def _welcome(self, request: Request, answer: Welcome) -> Payloads:
-        user = answer.user
+        user, limits = answer.user, self._limits
         msg = f"Welcome back {user.nick} !" if answer.returning else f"Hello {user.nick}"
-        said: Object = {"from": "server", "action": "server-hello", "msg": msg}
-        if self.lines:
-            limits = self._limits
-            said["user"] = {"id": user.id, "nick": user.nick, "colour": user.colour}
-            said["cursor"] = answer.cursor
-            said["seen"] = answer.seen
-            said["returning"] = answer.returning
-            said["limits"] = {"json": limits.json, "message": limits.message, "page": limits.page_max}
-            said["version"] = __version__
-            if request.ref is not None:
-                said["ref"] = request.ref
-        return self._object(said)
+        if not self.lines:
+            return self._payload(objects.Hello(sender="server", action="server-hello", msg=msg))
+        return self._payload(
+            objects.Welcome(
+                sender="server",
+                action="server-hello",
+                msg=msg,
+                user=objects.User(user.id, user.nick, user.colour),
+                cursor=answer.cursor,
+                seen=answer.seen,
+                returning=answer.returning,
+                limits=objects.Sizes(limits.json, limits.message, limits.page_max),
+                version=__version__,
+                ref=request.ref,
+            )
+        )
 
     def _ack(self, request: Request, answer: Ack) -> Payloads:
-        logged = answer.logged
-        said = self._answered(request, "server-ack")
-        said["request"] = request.name
-        said.update(_where(logged.event.conversation))
-        if logged.event.subject is not None:
-            said["to"] = logged.event.subject.nick
-        said.update(id=logged.id, seq=logged.seq, ts=rfc3339(logged.at))
-        return self._object(said)
+        return self._payload(ack_object(answer.logged, request))
 
     def _clients(self, request: Request, answer: Clients) -> Payloads:
-        said, nicks = self._answered(request, "server-list-clients"), list(answer.nicks)
+        nicks = list(answer.nicks)
+        said = objects.Clients(action="server-list-clients", ref=request.ref, clients=[])
         if self.lines:
             return self._list(said, "clients", nicks)
-        room = COURSEWORK_FRAME_SIZE - len(
-            self._encoded({**said, **{key: [] for key in CLIENT_LIST_KEYS}, "more": True})
-        )
-        sizes = accumulate(len(CLIENT_LIST_KEYS) * (len(self._encoded(nick)) + 1) for nick in nicks)
+        room = COURSEWORK_FRAME_SIZE - len(self._encoded(replace(said, msg=[], data=[], list_=[], more=True)))
+        sizes = accumulate(CLIENT_LISTS * (len(self._encoded(nick)) + 1) for nick in nicks)
         shown = nicks[: bisect_right(list(sizes), room)]
-        said.update(dict.fromkeys(CLIENT_LIST_KEYS, shown))
-        if len(shown) < len(nicks):
-            said["more"] = True
-        return self._object(said)
+        more = len(shown) < len(nicks)
+        return self._payload(replace(said, clients=shown, msg=shown, data=shown, list_=shown, more=more))
 
     def _members(self, request: Request, answer: Members) -> Payloads:
-        members = [{"name": m.nick, "role": m.role, "online": m.online} for m in answer.members]
+        said = objects.Members(action="server-members", ref=request.ref, group=answer.group, members=[])
         return self._list(
-            {**self._answered(request, "server-members"), "group": answer.group}, "members", members
+            said, "members", (objects.Member(one.nick, one.role, one.online) for one in answer.members)
         )
 
     def _groups(self, request: Request, answer: Groups) -> Payloads:
-        groups = [msgspec.to_builtins(line) for line in answer.groups]
-        return self._list(self._answered(request, "server-groups"), "groups", groups)
+        said = objects.Groups(action="server-groups", ref=request.ref, groups=[])
+        return self._list(
+            said,
+            "groups",
+            (
+                objects.Group(line.group, line.visibility, line.topic, line.members, line.role)
+                for line in answer.groups
+            ),
+        )
 
     def _page(self, request: Request, answer: Page) -> Payloads:
-        conversation = answer.conversation
-        row = ACTIONS.get(request.name)
-        action = _PAGES.get(row.answer if row is not None else "history", "server-history")
-        said = {**self._answered(request, action), **_where(conversation)}
-        if conversation.kind == "direct":
-            said["with"] = conversation.other(answer.reader).nick
-        if answer.seen is not None:
-            said["seen"] = answer.seen
-        key = "events" if answer.events else "messages"
-        item = _event_item if answer.events else self._message_item
+        conversation, ref = answer.conversation, request.ref
         ordered = answer.entries if answer.forward else reversed(answer.entries)
-        return self._list(said, key, map(item, ordered), answer.more, answer.forward)
+        if answer.events:
+            states = objects.States(action="server-states", ref=ref, group=conversation.name, events=[])
+            return self._list(states, "events", map(event_object, ordered), answer.more, answer.forward)
+        row = ACTIONS.get(request.name)
+        page = objects.Page(
+            action="server-msgs" if row is not None and row.answer == "messages" else "server-history",
+            ref=ref,
+            group=conversation.name,
+            friend=conversation.other(answer.reader).nick if conversation.kind == "direct" else "",
+            seen=answer.seen,
+            messages=[],
+        )
+        return self._list(page, "messages", map(self._item, ordered), answer.more, answer.forward)
 
-    def _conversations(self, request: Request, answer: Conversations) -> Payloads:
-        said = self._answered(request, "server-conversations")
-        lines = map(msgspec.to_builtins, answer.conversations)
-        return self._list(said, "conversations", lines, answer.more)
-
-    def _message_item(self, logged: Entry) -> Object:
-        item = _message_item(logged)
-        if logged.event.kind == "image" and len(self._encoded(item)) > self.list_size - LIST_HEAD:
-            item["msg"] = _too_large(logged.event)
-        if self.lines:
-            item["colour"] = logged.event.actor.colour
+    def _item(self, entry: Entry) -> objects.Item:
+        item = item_object(entry, coloured=self.lines)
+        if item.kind == "image" and len(self._encoded(item)) > self.list_size - LIST_HEAD:
+            return replace(item, msg=too_large(entry.event))
         return item
 
+    def _conversations(self, request: Request, answer: Conversations) -> Payloads:
+        said = objects.Conversations(action="server-conversations", ref=request.ref, conversations=[])
+        summaries = (
+            objects.Summary(line.kind, line.name, line.last, line.unread) for line in answer.conversations
+        )
+        return self._list(said, "conversations", summaries, answer.more)
+
     def _help(self, request: Request, answer: Help) -> Payloads:
-        commands = [
-            {"action": row.actions[0], "fields": list(row.fields), "help": row.help}
+        commands = (
+            objects.CommandHelp(row.actions[0], list(row.fields), row.help)
             for row in answer.commands
             if row.actions
-        ]
-        return self._list(self._answered(request, "server-help"), "commands", commands)
+        )
+        return self._list(objects.Help(action="server-help", ref=request.ref), "commands", commands)
 
     def _goodbye(self, request: Request, answer: Goodbye) -> Payloads:
-        said = self._answered(request, "server-quit")
-        if answer.user is not None:
-            said["msg"] = f"Goodbye {answer.user.nick}"
-        return self._object(said)
-
-    def _answered(self, request: Request, action: str) -> Object:
-        return {"action": action} if request.ref is None else {"action": action, "ref": request.ref}
+        msg = f"Goodbye {answer.user.nick}" if answer.user is not None else ""
+        return self._payload(objects.Goodbye(action=self._name("server-quit"), ref=request.ref, msg=msg))
 
     def _list(
-        self, said: Object, key: str, items: Iterable[Any], more: bool = False, forward: bool = True
+        self, said: objects.Reply, key: str, items: Iterable[Any], more: bool = False, forward: bool = True
     ) -> Payloads:
-        """An object with as many ``items`` as fit; they come from the end that the reader began at."""
-        room = self.list_size - len(self._encoded({**said, key: [], "more": True}))
+        """``said`` with as many ``items`` as fit; they come from the end that the reader began at."""
+        room = self.list_size - len(self._encoded(replace(said, more=True)))
         kept: list[Any] = []
         for item in items:
             room -= len(self._encoded(item)) + 1
@@ -314,25 +293,17 @@ class JsonDialect:
                 more = True
                 break
             kept.append(item)
-        said[key] = kept if forward else kept[::-1]
-        if more:
-            said["more"] = True
-        return self._object(said)
+        return self._payload(replace(said, more=more, **{key: kept if forward else kept[::-1]}))
 
-    def _message_object(self, logged: Entry) -> Payloads:
-        said = _message(logged)
-        payloads = self._object(said)
-        if self.lines or len(payloads[0]) <= COURSEWORK_FRAME_SIZE:
-            return payloads
-        return self._object({**said, "msg": _too_large(logged.event)})
+    def _name(self, action: str) -> str:
+        """The action name that this client expects."""
+        return _RELAYED.get(action, action) if self.relay else action
 
-    def _object(self, said: Object) -> Payloads:
-        if self.relay:
-            said["action"] = _RELAYED.get(said["action"], said["action"])
+    def _payload(self, said: objects.Object | objects.Hello) -> Payloads:
         return (self._encoded(said),)
 
     def _encoded(self, said: object) -> bytes:
-        return _encode(said) if self.lines else _STRING.sub(_escape, _encode(said))
+        return objects.encode(said) if self.lines else _STRING.sub(_escape, objects.encode(said))
 
 
 Family = dict[tuple[bool, bool], JsonDialect]
@@ -350,120 +321,9 @@ _ANSWERS: Final[dict[type, Callable[[JsonDialect, Request, Any], Payloads]]] = {
 }
 
 
-def _parse(frame: bytes) -> Object:
-    """The object that ``frame`` is. Raises `Refusal` ``bad_json`` or ``bad_utf8``."""
-    try:
-        said = _decode(frame)
-        # Every key has its colon, so as many colons as keys prove that none stands twice; a colon more,
-        # in a text or in a nested object, takes the slow way.
-        if isinstance(said, dict) and frame.count(b":") != len(said):
-            json.loads(frame, object_pairs_hook=_unique)
-    except UnicodeDecodeError:
-        raise Refusal("bad_utf8") from None
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise Refusal("bad_json", why=str(error)) from None
-    if not isinstance(said, dict):
-        raise Refusal("bad_json", why="a request must be an object")
-    return said
-
-
-def _unique(pairs: list[tuple[str, object]]) -> Object:
-    unique = dict(pairs)
-    if len(unique) != len(pairs):
-        raise Refusal("bad_json", why="a key occurs twice")
-    return unique
-
-
-def _is_ref(ref: object) -> TypeGuard[str | int | None]:
-    if isinstance(ref, bool):
-        return False
-    return ref is None or (isinstance(ref, str | int) and len(str(ref)) <= REF_LENGTH)
-
-
-def _values(row: Declaration, action: str, asked: Mapping[str, object], sender: str) -> Mapping[str, object]:
-    """The values by chatd's own field names, from the names and spellings that clients use."""
-    values: Object = {}
-    for name, field in row.fields.items():
-        key, value = name, asked.get(name)
-        if value is None:
-            for key in field.aliases:
-                value = asked.get(key)
-                if value is not None:
-                    break
-        if field.is_sender:
-            value = sender
-        elif value is not None and field.spelling is not None:
-            value = field.spelling(key, value)
-        values[name] = value
-    if action in row.presets:
-        values.update(row.presets[action])
-    return values
-
-
 def _escape(string: re.Match[bytes]) -> bytes:
     """Escape ``$``, ``{`` and ``}``: one client runs its input through a template."""
     return _TEMPLATE.sub(lambda found: b"\\u%04x" % found[0][0], string[0])
-
-
-def _where(conversation: Conversation) -> Object:
-    return {"group": conversation.name} if conversation.kind == "group" else {}
-
-
-def _message(logged: Entry) -> Object:
-    event = logged.event
-    said: Object = {"action": "server-broadcast", "from": event.actor.nick}
-    if event.conversation.kind == "group":
-        said["action"] = "server-gbroadcast"
-        said["group"] = event.conversation.name
-    elif event.subject is not None:
-        said["action"] = "server-send"
-        said["to"] = event.subject.nick
-    said["msg"] = event.body
-    if event.kind == "image":
-        said["kind"] = "image"
-    said["id"] = logged.id
-    said["seq"] = logged.seq
-    said["ts"] = rfc3339(logged.at)
-    said["colour"] = event.actor.colour
-    return said
-
-
-def _too_large(event: Event) -> str:
-    """The text that replaces an image too large for one object."""
-    return f"(an image of {len(event.body.encode())} bytes, too large for this client)"
-
-
-def _event(logged: Entry) -> Object:
-    return {"action": "server-event", "group": logged.event.conversation.name, **_event_item(logged)}
-
-
-def _event_item(logged: Entry) -> Object:
-    event = logged.event
-    said: Object = {
-        "id": logged.id,
-        "seq": logged.seq,
-        "ts": rfc3339(logged.at),
-        "event": event.kind,
-        "actor": event.actor.nick,
-    }
-    if event.subject is not None:
-        said["subject"] = event.subject.nick
-    if event.kind in _BODY:
-        said[_BODY[event.kind]] = event.body
-    if event.kind == "promoted":
-        said["role"] = event.body or "operator"
-    return said
-
-
-def _message_item(logged: Entry) -> Object:
-    return {
-        "id": logged.id,
-        "seq": logged.seq,
-        "ts": rfc3339(logged.at),
-        "from": logged.event.actor.nick,
-        "msg": logged.event.body,
-        "kind": logged.event.kind,
-    }
 
 
 WIRES: Final = (

@@ -94,7 +94,9 @@ class Stage:
             asked = json.loads(line)
             if asked["action"] == "client-hello":
                 user = {"id": 1, "nick": "alice", "colour": colour_of(0)}
-                answer = told("hello", msg="Hello alice", user=user, cursor=0, seen=0, returning=False)
+                answer = told(
+                    "hello", from_="server", msg="Hello alice", user=user, cursor=0, seen=0, returning=False
+                )
             elif asked["action"] == "client-quit":
                 answer = told("quit")
             else:

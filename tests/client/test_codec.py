@@ -6,16 +6,17 @@ import json
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.client.codec import LOBBY, Broadcast, Conversations, Place, request, understand
+from chatd.client.codec import LOBBY, Place, request, summary_place, understand
 from chatd.client.render import render_message
 from chatd.core.commands import Hello
+from chatd.json_wire.objects import Conversations, Message
 
 
-def told(**fields: str) -> Broadcast | None:
+def told(**fields: str) -> Message | None:
     """A message to everyone as the client understands it, if it does."""
     said = {"action": "server-broadcast", "id": 1, "from": "bob", "msg": "x", "ts": "2026-11-21T10:00:00Z"}
     heard = understand(json.dumps({**said, **fields}).encode())
-    assert heard is None or isinstance(heard, Broadcast)
+    assert heard is None or isinstance(heard, Message)
     return heard
 
 
@@ -33,7 +34,8 @@ class Welcomes(SynchronousTestCase):
         )
         assert isinstance(heard, Conversations)
         self.assertEqual(
-            [(one.place, one.unread) for one in heard.listed], [(Place("group", "wob"), 2), (LOBBY, 0)]
+            [(summary_place(one), one.unread) for one in heard.conversations],
+            [(Place("group", "wob"), 2), (LOBBY, 0)],
         )
         self.assertFalse(heard.more)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from contextlib import redirect_stdout
-from datetime import UTC, datetime
 from io import StringIO
 
 from PIL import Image
@@ -14,6 +13,7 @@ from chatd.client import codec
 from chatd.client.line_mode import LineDisplay
 from chatd.client.log import Log
 from chatd.core.commands import COMMANDS
+from chatd.json_wire import objects
 from tests.support.chat_process import ChatTestCase
 from tests.support.daemon_and_programs import Program
 from tests.support.daemon_process import PATIENCE
@@ -236,21 +236,28 @@ class ComingBack(PlainTestCase):
 
     def test_a_page_with_what_was_seen(self) -> None:
         """Both sides' messages are printed; what was missed is logged, and counted if others said it."""
-        at = datetime(2026, 11, 21, tzinfo=UTC)
+        at = objects.Timestamp("2026-11-21T00:00:00Z")
         said = [("bob", "seen"), ("alice", "mine"), ("bob", "missed"), ("alice", "by a script")]
-        items = [codec.Item(id=n, seq=n, ts=at, nick=nick, msg=msg) for n, (nick, msg) in enumerate(said, 1)]
+        items = [
+            objects.Item(id=n, seq=n, ts=at, nick=nick, msg=msg, kind="message")
+            for n, (nick, msg) in enumerate(said, 1)
+        ]
         shown = [f"@bob {'You' if nick == 'alice' else nick} said: {msg}" for nick, msg in said]
-        page = codec.Page(messages=items, friend="bob", seen=2)
+        page = objects.Page(messages=items, friend="bob", seen=2)
         self.assertEqual(self.told(page), [*shown, "* @bob: 1 unread"])
         logged = (self.folder / "alice.log").read_text("utf-8")
         self.assertEqual(re.findall("said: (.*)", logged), ["missed", "by a script"])
-        self.assertEqual(self.told(codec.Page(messages=items, friend="bob", seen=4)), shown)
-        self.assertEqual(self.told(codec.Page(messages=items, friend="bob")), shown)
+        self.assertEqual(self.told(objects.Page(messages=items, friend="bob", seen=4)), shown)
+        self.assertEqual(self.told(objects.Page(messages=items, friend="bob")), shown)
 
     def test_a_list_of_the_rest(self) -> None:
-        summaries = [codec.Summary("group", "wob", 3), codec.Summary("direct", "bob"), codec.Summary("lobby")]
+        summaries = [
+            objects.Summary("group", "wob", unread=3),
+            objects.Summary("direct", "bob"),
+            objects.Summary("lobby"),
+        ]
         self.assertEqual(
-            self.told(codec.Conversations(conversations=summaries, more=True)),
+            self.told(objects.Conversations(conversations=summaries, more=True)),
             ["wob: 3 unread", "@bob: 0 unread", "lobby: 0 unread", "there is more behind these 3"],
         )
 

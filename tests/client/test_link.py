@@ -20,6 +20,7 @@ from chatd.client.link import Link
 from chatd.client.pending import Lost, Refused
 from chatd.client.scripts import run_with_link
 from chatd.core import commands as c
+from chatd.json_wire import objects
 from tests.support.daemon_process import PATIENCE, Daemon
 
 TS = "2026-11-21T10:00:00.000Z"
@@ -84,7 +85,7 @@ class Connection:
 
 def item(id: int) -> dict[str, Any]:
     """A message on a page."""
-    return {"id": id, "seq": id, "ts": TS, "from": "bob", "msg": f"m{id}"}
+    return {"id": id, "seq": id, "ts": TS, "from": "bob", "msg": f"m{id}", "kind": "message"}
 
 
 class Ear:
@@ -93,10 +94,10 @@ class Ear:
     def __init__(self) -> None:
         self.heard_of: list[int] = []
         self.why: list[str] = []
-        self.pages: list[codec.Page] = []
-        self.listed: list[codec.Summary] = []
+        self.pages: list[objects.Page] = []
+        self.listed: list[objects.Summary] = []
 
-    def connected(self, welcome: codec.Welcome) -> None:
+    def connected(self, welcome: objects.Welcome) -> None:
         """Nothing."""
 
     def disconnected(self, why: str) -> None:
@@ -105,11 +106,12 @@ class Ear:
 
     def heard(self, news: codec.News) -> None:
         """Keep the id."""
+        assert isinstance(news, objects.Message | objects.Event)
         self.heard_of.append(news.id)
 
     def caught_up(self, page: codec.Welcoming) -> None:
         """Keep it."""
-        if isinstance(page, codec.Page):
+        if isinstance(page, objects.Page):
             self.pages.append(page)
         else:
             self.listed += page.conversations
@@ -227,7 +229,7 @@ class Resuming(LinkTestCase):
 
         async def talk(link: Link, ear: Ear) -> None:
             answers = await asyncio.gather(link.ask(c.Broadcast("m1")), link.ask(c.Broadcast("m2")))
-            ids.extend(answer.id for answer in answers if isinstance(answer, codec.Ack))
+            ids.extend(answer.id for answer in answers if isinstance(answer, objects.Ack))
 
         ear = self.play(talk, first, second)
         self.assertEqual(ids, [1, 2])
@@ -251,7 +253,7 @@ class Resuming(LinkTestCase):
 
         async def ask(link: Link, ear: Ear) -> None:
             joining = asyncio.ensure_future(link.ask(c.Join("wob")))
-            self.assertIsInstance(await link.ask(c.ListGroups()), codec.Groups)
+            self.assertIsInstance(await link.ask(c.ListGroups()), objects.Groups)
             with self.assertRaises(Lost):
                 await joining
 
@@ -348,9 +350,10 @@ class Missed(LinkTestCase):
 
         ear = self.play(lambda link, ear: ear.hears(2), first, second)
         ((page,), (one,)) = ear.pages, ear.listed
-        self.assertEqual([page.missed(item) for item in page.messages], [False, True])
+        self.assertEqual([codec.was_missed(item, page) for item in page.messages], [False, True])
         self.assertEqual(
-            (page.seen, page.more, one.place, one.unread), (4, True, codec.Place("group", "wob"), 1)
+            (page.seen, page.more, codec.summary_place(one), one.unread),
+            (4, True, codec.Place("group", "wob"), 1),
         )
         self.assertEqual(ear.heard_of, [7, 8])
 
@@ -631,7 +634,7 @@ class Ending(LinkTestCase):
         async def talk(link: Link, ear: Ear) -> None:
             command = c.Broadcast("##", "image")
             answer = await link.ask(command)
-            assert isinstance(answer, codec.Ack)
+            assert isinstance(answer, objects.Ack)
             self.assertEqual(getattr(codec.done(command, answer, "alice"), "kind", ""), "image")
 
         self.play(talk, ack)
@@ -682,5 +685,6 @@ class Ending(LinkTestCase):
 
         ear = self.play(lambda link, ear: ear.hears(1), history)
         self.assertEqual(
-            [(page.place, page.more) for page in ear.pages], [(codec.Place("direct", "bob"), True)]
+            [(codec.page_place(page), page.more) for page in ear.pages],
+            [(codec.Place("direct", "bob"), True)],
         )

@@ -7,17 +7,16 @@ import re
 import resource
 import shutil
 import stat
-from datetime import UTC, datetime
 from pathlib import Path
 from unittest.mock import patch
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.client import codec
 from chatd.client.log import Log, open_log
 from chatd.client.options import UsageError
+from chatd.json_wire import objects
 
-AT = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
+TS = objects.Timestamp("2026-11-21T10:00:00.000Z")
 WHEN = re.compile(r"(?m)^2026-11-2\d \d\d:\d\d:\d\d[+-]\d{4} ")
 
 
@@ -33,15 +32,15 @@ class Keeping(SynchronousTestCase):
         """What has several is indented, so that nobody can forge one."""
         log = Log(self.path)
         for news in (
-            codec.Event(event="arrived", actor="bob", ts=AT),
-            codec.Broadcast(id=1, ts=AT, nick="bob", msg="one\ntwo\x1b[2J\r\nthree"),
-            codec.Sent(id=2, ts=AT, nick="alice", msg="psst", to="bob"),
-            codec.GroupBroadcast(id=3, ts=AT, nick="bob", msg="##\n##", group="wob", kind="image"),
+            objects.Presence(event="arrived", actor="bob", ts=TS),
+            objects.Message(id=1, ts=TS, nick="bob", msg="one\ntwo\x1b[2J\r\nthree"),
+            objects.Message(id=2, ts=TS, nick="alice", msg="psst", to="bob"),
+            objects.Message(id=3, ts=TS, nick="bob", msg="##\n##", group="wob", kind="image"),
         ):
             self.assertIsNone(log.heard(news, "alice"))
-        item = codec.Item(id=4, seq=1, ts=AT, nick="bob", msg="missed")
-        self.assertIsNone(log.caught_up(codec.Page(messages=[item], friend="bob"), "alice"))
-        self.assertIsNone(log.caught_up(codec.Page(messages=[item]), "alice"))
+        item = objects.Item(id=4, seq=1, ts=TS, nick="bob", msg="missed", kind="message")
+        self.assertIsNone(log.caught_up(objects.Page(messages=[item], friend="bob"), "alice"))
+        self.assertIsNone(log.caught_up(objects.Page(messages=[item]), "alice"))
         log.close()
         written = self.path.read_text("utf-8")
         self.assertEqual(len(WHEN.findall(written)), 5)
@@ -57,7 +56,7 @@ class Keeping(SynchronousTestCase):
     def test_it_is_private_and_goes_on(self) -> None:
         for _ in range(2):
             log = Log(self.path)
-            log.heard(codec.Event(event="arrived", actor="bob", ts=AT), "alice")
+            log.heard(objects.Presence(event="arrived", actor="bob", ts=TS), "alice")
             log.close()
         self.assertEqual(len(self.path.read_text("utf-8").splitlines()), 2)
         self.assertEqual(stat.S_IMODE(self.path.stat().st_mode), 0o600)
@@ -78,14 +77,14 @@ class Keeping(SynchronousTestCase):
     def test_it_is_moved_away(self) -> None:
         """Or removed: what is heard from then on is in a new one, as private."""
         log = Log(self.path)
-        log.heard(codec.Event(event="arrived", actor="bob", ts=AT), "alice")
+        log.heard(objects.Presence(event="arrived", actor="bob", ts=TS), "alice")
         self.path.rename(self.path.with_suffix(".1"))
-        self.assertIsNone(log.heard(codec.Event(event="left", actor="bob", ts=AT), "alice"))
+        self.assertIsNone(log.heard(objects.Presence(event="left", actor="bob", ts=TS), "alice"))
         self.assertEqual(WHEN.sub("", self.path.with_suffix(".1").read_text()), "* bob joined the chat\n")
         self.assertEqual(WHEN.sub("", self.path.read_text()), "* bob left the chat\n")
         self.assertEqual(stat.S_IMODE(self.path.stat().st_mode), 0o600)
         shutil.rmtree(self.folder)
-        self.assertIsNone(log.heard(codec.Event(event="arrived", actor="bob", ts=AT), "alice"))
+        self.assertIsNone(log.heard(objects.Presence(event="arrived", actor="bob", ts=TS), "alice"))
         self.assertEqual(WHEN.sub("", self.path.read_text()), "* bob joined the chat\n")
         log.close()
 
@@ -95,18 +94,18 @@ class Keeping(SynchronousTestCase):
         self.addCleanup(resource.setrlimit, resource.RLIMIT_FSIZE, most)
         log = Log(self.path)
         resource.setrlimit(resource.RLIMIT_FSIZE, (40, most[1]))
-        said = [log.heard(codec.Event(event="arrived", actor="bob", ts=AT), "alice") for _ in range(2)]
+        said = [log.heard(objects.Presence(event="arrived", actor="bob", ts=TS), "alice") for _ in range(2)]
         self.assertEqual(said, [f"can't write the log {self.path} any more: File too large", None])
         log.close()
         resource.setrlimit(resource.RLIMIT_FSIZE, most)
         log = Log(self.path)
-        log.heard(codec.Event(event="left", actor="bob", ts=AT), "alice")
+        log.heard(objects.Presence(event="left", actor="bob", ts=TS), "alice")
         log.close()
         self.assertEqual(WHEN.sub("", self.path.read_text()), "* bob joined th\n* bob left the chat\n")
 
     def test_a_full_disk_is_said_once(self) -> None:
         """And ends the log, not the chat."""
         log = Log(Path("/dev/full"))
-        said = [log.heard(codec.Event(event="arrived", actor="bob", ts=AT), "alice") for _ in range(2)]
+        said = [log.heard(objects.Presence(event="arrived", actor="bob", ts=TS), "alice") for _ in range(2)]
         self.assertEqual(said, ["can't write the log /dev/full any more: No space left on device", None])
         log.close()

@@ -7,11 +7,12 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.client import codec
-from chatd.client.codec import LOBBY, Place
+from chatd.client.codec import LOBBY, Place, page_place
 from chatd.client.memory import IDLE_WINDOW, WINDOW, Conversation, Entry, Memory
+from chatd.json_wire import objects
 
 AT = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
+TS = objects.Timestamp(AT.isoformat())
 
 
 def entries(first: int, last: int) -> list[Entry]:
@@ -97,9 +98,11 @@ class Hearing(SynchronousTestCase):
 
     def event(self, event: str, actor: str, **fields: Any) -> None:
         """Something happens."""
+        if "group" not in fields:
+            self.memory.heard(objects.Presence(event=event, actor=actor, ts=TS), at_end=True)
+            return
         self.ids += 1
-        id = self.ids if "group" in fields else 0
-        self.memory.heard(codec.Event(event=event, actor=actor, ts=AT, id=id, **fields), at_end=True)
+        self.memory.heard(objects.Event(event=event, actor=actor, ts=TS, id=self.ids, **fields), at_end=True)
 
     def texts(self, place: Place = LOBBY) -> list[str]:
         """What stands there."""
@@ -125,8 +128,8 @@ class Hearing(SynchronousTestCase):
         """One's own words are not; looking reads it."""
         bob = Place("direct", "bob")
         for said in (
-            codec.Sent(id=1, ts=AT, nick="bob", msg="a", to="alice", colour="#112233"),
-            codec.Sent(id=2, ts=AT, nick="alice", msg="b", to="bob"),
+            objects.Message(id=1, ts=TS, nick="bob", msg="a", to="alice", colour="#112233"),
+            objects.Message(id=2, ts=TS, nick="alice", msg="b", to="bob"),
         ):
             self.memory.heard(said, at_end=True)
         self.assertEqual((self.texts(bob), self.memory.conversation(bob).unread), (["a", "b"], 1))
@@ -137,35 +140,36 @@ class Hearing(SynchronousTestCase):
     def test_what_was_missed_is_unread(self) -> None:
         """But not what one said oneself, by a script."""
         items = [
-            codec.Item(id=id, seq=id, ts=AT, nick=nick, msg="a") for id, nick in ((1, "bob"), (2, "alice"))
+            objects.Item(id=id, seq=id, ts=TS, nick=nick, msg="a", kind="message")
+            for id, nick in ((1, "bob"), (2, "alice"))
         ]
-        self.memory.caught_up(codec.Page(messages=items, friend="bob"))
+        self.memory.caught_up(objects.Page(messages=items, friend="bob"))
         bob = self.memory.conversation(Place("direct", "bob"))
         self.assertEqual((ids(bob), bob.unread), ([1, 2], 1))
 
     def test_a_page_with_what_was_seen(self) -> None:
         """Only what others said since then is unread, in the lobby too; the rest can be scrolled to."""
         items = [
-            codec.Item(id=id, seq=id, ts=AT, nick=nick, msg="a")
+            objects.Item(id=id, seq=id, ts=TS, nick=nick, msg="a", kind="message")
             for id, nick in ((1, "bob"), (2, "bob"), (3, "alice"), (4, "bob"))
         ]
         for fields in ({}, {"friend": "bob"}, {"group": "wob"}):
             for seen, unread in ((0, 3), (2, 1), (4, 0)):
                 for more in (True, False):
                     memory = Memory("alice")
-                    page = codec.Page(messages=items, seen=seen, more=more, **fields)
+                    page = objects.Page(messages=items, seen=seen, more=more, **fields)
                     memory.caught_up(page)
-                    found = memory.conversation(page.place)
+                    found = memory.conversation(page_place(page))
                     self.assertEqual((ids(found), found.unread, found.older), ([1, 2, 3, 4], unread, more))
 
     def test_conversations_without_a_page(self) -> None:
         """Are there to go to, with what is unread in them."""
         summaries = [
-            codec.Summary("group", "wob", 3),
-            codec.Summary("direct", "bob"),
-            codec.Summary("lobby", "", 1),
+            objects.Summary("group", "wob", unread=3),
+            objects.Summary("direct", "bob"),
+            objects.Summary("lobby", unread=1),
         ]
-        self.memory.caught_up(codec.Conversations(conversations=summaries))
+        self.memory.caught_up(objects.Conversations(conversations=summaries))
         self.assertEqual(
             [(one.place.name, one.unread, one.older) for one in self.memory.places()],
             [("", 1, True), ("wob", 3, True), ("bob", 0, True)],
@@ -173,8 +177,8 @@ class Hearing(SynchronousTestCase):
 
     def test_who_spoke_before_one_came_has_a_colour(self) -> None:
         """The page brings it, and a live message would bring the same."""
-        said = codec.Item(id=1, seq=1, ts=AT, nick="carol", msg="a", colour="#445566")
-        self.memory.caught_up(codec.Page(messages=[said], group="wob"))
+        said = objects.Item(id=1, seq=1, ts=TS, nick="carol", msg="a", colour="#445566", kind="message")
+        self.memory.caught_up(objects.Page(messages=[said], group="wob"))
         self.assertEqual(self.memory.colours, {"carol": "#445566"})
 
     def test_groups_by_any_spelling(self) -> None:
@@ -210,12 +214,13 @@ class Hearing(SynchronousTestCase):
         self.assertEqual([member.name for member in self.memory.people()], ["alice"])
         self.event("joined", "alice", group="wob")
         self.memory.go(Place("group", "wob"))
-        self.memory.met([codec.Member("bob", "owner", False), codec.Member("alice", "member", True)])
+        self.memory.met([objects.Member("bob", "owner", False), objects.Member("alice", "member", True)])
         self.event("arrived", "bob")
         self.assertEqual(
-            self.memory.people(), [codec.Member("bob", "owner", True), codec.Member("alice", "member", True)]
+            self.memory.people(),
+            [objects.Member("bob", "owner", True), objects.Member("alice", "member", True)],
         )
         self.memory.go(Place("direct", "carol"))
         self.assertEqual(
-            self.memory.people(), [codec.Member("alice", "", True), codec.Member("carol", "", False)]
+            self.memory.people(), [objects.Member("alice", "", True), objects.Member("carol", "", False)]
         )

@@ -6,7 +6,6 @@ import asyncio
 import json
 import operator
 import re
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 from unittest.mock import AsyncMock, patch
@@ -15,7 +14,6 @@ from PIL import Image
 from rich.cells import cell_len
 from textual.events import Paste
 
-from chatd.client import codec
 from chatd.client.codec import Place
 from chatd.client.composer import Composer
 from chatd.client.link import Link
@@ -23,6 +21,7 @@ from chatd.client.lists import PeopleList
 from chatd.client.memory import WINDOW
 from chatd.client.pending import Lost
 from chatd.client.scrollback import Scrollback
+from chatd.json_wire import objects
 from tests.support.client_daemon import Person, ScreenTestCase
 
 SAID = re.compile(r"(?:said: |^ {27,28})m(\d+)\b", re.MULTILINE)
@@ -168,13 +167,19 @@ class Talking(ScreenTestCase):
         at = "2026-11-21T10:00:00Z"
 
         def item(id: int, nick: str) -> dict[str, Any]:
-            return {"id": id, "seq": id, "ts": at, "from": nick, "msg": f"m{id}"}
+            return {"id": id, "seq": id, "ts": at, "from": nick, "msg": f"m{id}", "kind": "message"}
 
         def page(*items: dict[str, Any], **fields: Any) -> dict[str, Any]:
             return {"action": "server-history", "messages": items, **fields}
 
         user = {"id": 1, "nick": "alice", "colour": "#112233"}
-        hello = {"action": "server-hello", "msg": "Welcome back alice !", "user": user, "cursor": 9}
+        hello = {
+            "from": "server",
+            "action": "server-hello",
+            "msg": "Welcome back alice !",
+            "user": user,
+            "cursor": 9,
+        }
         hello |= {"seen": 6, "returning": True}
         rest = [{"kind": "group", "name": "den", "last": 9, "unread": 2}]
         welcome = (
@@ -527,7 +532,13 @@ class Choosing(ScreenTestCase):
                 app = alice.app
                 await alice.types("/join wob")
                 await alice.sees("● owner ★")
-                came = codec.Event(event="joined", actor="bob", ts=datetime.now(UTC), id=10**9, group="wob")
+                came = objects.Event(
+                    event="joined",
+                    actor="bob",
+                    ts=objects.Timestamp("2026-11-21T10:00:00Z"),
+                    id=10**9,
+                    group="wob",
+                )
                 with patch.object(app, "_ask", wraps=app._ask) as asked:
                     for _ in range(50):
                         app.heard(came)

@@ -35,9 +35,9 @@ from chatd.dialects.json import (
     COURSEWORK_FRAME_SIZE,
     COURSEWORK_PACE_SECONDS,
     LINES_FRAME_SIZE,
-    REF_LENGTH,
     JsonDialect,
 )
+from chatd.dialects.json_requests import REF_LENGTH
 from tests.support.effort import effort
 from tests.support.framed import frames_of
 

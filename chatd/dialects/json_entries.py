@@ -1,0 +1,102 @@
+"""Log entries and presence as objects of the JSON wire."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from chatd.core.events import Arrived, Departed, Entry, Event
+from chatd.core.requests import Request
+from chatd.dialects.timestamps import rfc3339
+from chatd.json_wire import objects
+from chatd.json_wire.objects import Timestamp
+
+
+def message_object(entry: Entry) -> objects.Message:
+    """A message as it is sent when it happens."""
+    event = entry.event
+    group = event.conversation.name
+    to = event.subject.nick if event.subject is not None else ""
+    return objects.Message(
+        action="server-gbroadcast" if group else "server-send" if to else "server-broadcast",
+        nick=event.actor.nick,
+        group=group,
+        to=to,
+        msg=event.body,
+        kind=event.kind,
+        id=entry.id,
+        seq=entry.seq,
+        ts=Timestamp(rfc3339(entry.at)),
+        colour=event.actor.colour,
+    )
+
+
+def item_object(entry: Entry, coloured: bool) -> objects.Item:
+    """A message as it stands in a page; ``coloured`` adds the author's colour."""
+    event = entry.event
+    return objects.Item(
+        id=entry.id,
+        seq=entry.seq,
+        ts=Timestamp(rfc3339(entry.at)),
+        nick=event.actor.nick,
+        msg=event.body,
+        kind=event.kind,
+        colour=event.actor.colour if coloured else "",
+    )
+
+
+def ack_object(entry: Entry, request: Request) -> objects.Ack:
+    """The answer to the ``request`` that made this entry."""
+    subject = entry.event.subject
+    return objects.Ack(
+        action="server-ack",
+        ref=request.ref,
+        request=request.name,
+        group=entry.event.conversation.name,
+        to=subject.nick if subject is not None else "",
+        id=entry.id,
+        seq=entry.seq,
+        ts=Timestamp(rfc3339(entry.at)),
+    )
+
+
+def presence_object(delivery: Arrived | Departed) -> objects.Presence:
+    """An arrival or a departure."""
+    user, ts = delivery.user, Timestamp(rfc3339(delivery.at))
+    if isinstance(delivery, Departed):
+        return objects.Presence(action="server-event", actor=user.nick, ts=ts, event="left")
+    return objects.Presence(
+        action="server-event",
+        actor=user.nick,
+        ts=ts,
+        event="arrived",
+        returning=delivery.returning,
+        colour=user.colour,
+    )
+
+
+def too_large(event: Event) -> str:
+    """The text that replaces an image too large for one object."""
+    return f"(an image of {len(event.body.encode())} bytes, too large for this client)"
+
+
+def event_object(entry: Entry) -> objects.Event:
+    """An event as it stands in a page."""
+    event = entry.event
+    kind, body = event.kind, event.body
+    return objects.Event(
+        id=entry.id,
+        seq=entry.seq,
+        ts=Timestamp(rfc3339(entry.at)),
+        event=kind,
+        actor=event.actor.nick,
+        subject=event.subject.nick if event.subject is not None else "",
+        visibility=body if kind in ("created", "visibility") else None,
+        reason=body if kind in ("kicked", "banned") else None,
+        topic=body if kind == "topic" else None,
+        role=(body or "operator") if kind == "promoted" else "",
+    )
+
+
+def live_event_object(entry: Entry) -> objects.Event:
+    """An event as it is sent when it happens."""
+    return replace(event_object(entry), action="server-event", group=entry.event.conversation.name)

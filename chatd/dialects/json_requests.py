@@ -1,0 +1,96 @@
+"""Requests of the JSON dialect: from the bytes of an object to a command.
+
+Source: SPEC.md, chapter "The JSON wire".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final, TypeGuard
+
+import msgspec
+
+from chatd.core.commands import ACTIONS, Command
+from chatd.core.declarations import Declaration
+from chatd.core.limits import Limits
+from chatd.core.refusals import Refusal
+
+REF_LENGTH: Final = 128
+"""The maximum number of characters in a ref."""
+
+NAME_LENGTH: Final = 64
+"""The maximum number of characters of an unknown action that its refusal repeats."""
+
+Object = dict[str, Any]
+"""A request: JSON keys to values."""
+
+_decode: Final = msgspec.json.Decoder().decode
+
+
+def parse_object(frame: bytes) -> Object:
+    """The object that ``frame`` is. Raises `Refusal` ``bad_json`` or ``bad_utf8``."""
+    try:
+        said = _decode(frame)
+        # Every key has its colon, so as many colons as keys prove that none stands twice; a colon more,
+        # in a text or in a nested object, takes the slow way.
+        if isinstance(said, dict) and frame.count(b":") != len(said):
+            json.loads(frame, object_pairs_hook=_unique)
+    except UnicodeDecodeError:
+        raise Refusal("bad_utf8") from None
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise Refusal("bad_json", why=str(error)) from None
+    if not isinstance(said, dict):
+        raise Refusal("bad_json", why="a request must be an object")
+    return said
+
+
+def _unique(pairs: list[tuple[str, object]]) -> Object:
+    unique = dict(pairs)
+    if len(unique) != len(pairs):
+        raise Refusal("bad_json", why="a key occurs twice")
+    return unique
+
+
+def command_of(asked: Object, name: object, ref: object, sender: object, limits: Limits) -> Command:
+    """The command that the action ``name`` asks for. Raises `Refusal`."""
+    if not is_ref(ref):
+        raise Refusal(
+            "bad_request",
+            why=f"ref must be a string or a whole number of at most {REF_LENGTH} characters",
+        )
+    if not isinstance(name, str):
+        raise Refusal("bad_request", why="action must be a string")
+    row = ACTIONS.get(name)
+    if row is None:
+        raise Refusal("unknown_action", name=name[:NAME_LENGTH])
+    if not isinstance(sender, str):
+        raise Refusal("bad_request", why="the sender must be a string")
+    return row.build(_values(row, name, asked, sender), limits)
+
+
+def is_ref(ref: object) -> TypeGuard[str | int | None]:
+    """Whether ``ref`` is a valid one, or absent."""
+    if isinstance(ref, bool):
+        return False
+    return ref is None or (isinstance(ref, str | int) and len(str(ref)) <= REF_LENGTH)
+
+
+def _values(row: Declaration, action: str, asked: Mapping[str, object], sender: str) -> Mapping[str, object]:
+    """The values by chatd's own field names, from the names and spellings that clients use."""
+    values: Object = {}
+    for name, field in row.fields.items():
+        key, value = name, asked.get(name)
+        if value is None:
+            for key in field.aliases:
+                value = asked.get(key)
+                if value is not None:
+                    break
+        if field.is_sender:
+            value = sender
+        elif value is not None and field.spelling is not None:
+            value = field.spelling(key, value)
+        values[name] = value
+    if action in row.presets:
+        values.update(row.presets[action])
+    return values
