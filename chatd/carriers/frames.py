@@ -186,12 +186,12 @@ class Frames(SessionCarrier):
         except UnicodeDecodeError as error:  # maybe behind this frame, where the next one begins
             text, is_broken = bytes_read[: error.start].decode(), True
         missing = header.length - len(text)
-        if missing > 0:
-            if is_broken:
-                raise Refusal("bad_utf8")
-            self._need = self._held + missing
-            return None
-        return begin + len(text[: header.length].encode())
+        if missing <= 0:
+            return begin + len(text[: header.length].encode())
+        self._need = header.size + len(text.encode()) + missing  # a character is at least a byte
+        if is_broken and self._held >= self._need:
+            raise Refusal("bad_utf8")
+        return None
 
     def _settle(self) -> None:
         """Nothing followed the frame, so its length counts bytes."""

@@ -22,7 +22,7 @@ def message_object(entry: Entry) -> objects.Message:
         group=group,
         to=to,
         msg=event.body,
-        kind=event.kind,
+        kind="image" if event.kind == "image" else "message",  # the very default, or it is not left out
         id=entry.id,
         seq=entry.seq,
         ts=Timestamp(rfc3339(entry.at)),

@@ -1,5 +1,5 @@
 """The objects that the daemon sends on the JSON wire, declared once: the daemon encodes them, the client
-decodes them. Keys stand in the order of the fields; a field that equals its default is left out.
+decodes them. Keys stand in the order of the fields. A field that is its default, the same object, is left out.
 
 Source: SPEC.md, chapter "The JSON wire".
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from string import Formatter
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from hypothesis import given, settings
@@ -59,8 +59,9 @@ TS = b'"2026-11-21T12:00:00.123Z"'
 def logged(
     conversation: Conversation, body: str, subject: User | None = None, kind: Kind = "message", id: int = 7
 ) -> Entry:
-    """An entry of the log by alice."""
-    return Entry(id, 3, AT, Event(kind, conversation, ALICE, subject, body))
+    """An entry of the log by alice; its kind is a string of its own, as one from the database is."""
+    stored = cast(Kind, str(kind.encode(), "ascii"))
+    return Entry(id, 3, AT, Event(stored, conversation, ALICE, subject, body))
 
 
 def decoded(dialect: JsonDialect = COURSE, **asked: Any) -> Request:
