@@ -20,26 +20,43 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.client.__main__ import main
 from tests.client.snapshot import drawn
 from tests.support.chat_process import ChatTestCase
-from tests.support.daemon_process import PATIENCE, environment
+from tests.support.daemon_process import PATIENCE, ROOT, environment
+from tests.support.fork_server import Forked
 
 COLOUR = re.compile(rb"[34]8;2;(\d+);(\d+);(\d+)")
 
 
 class Terminal:
-    """``chat`` on a terminal of its own."""
+    """``chat`` on a terminal of its own.
+
+    It is forked, unless there is more in its ``environment`` than the usual: variables count when it starts.
+    """
 
     def __init__(
-        self, arguments: list[str], environment: Mapping[str, str], stderr: IO[bytes] | None = None
+        self,
+        arguments: list[str],
+        environment: Mapping[str, str],
+        stderr: IO[bytes] | None = None,
+        **more: str,
     ) -> None:
         self._ours, theirs = pty.openpty()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "chatd.client", *arguments],
-            env={**environment, "COLUMNS": "80", "LINES": "24"},
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs if stderr is None else stderr,
-            start_new_session=True,
-        )
+        command = ["-m", "chatd.client", *arguments]
+        env = {**environment, "COLUMNS": "80", "LINES": "24", **more}
+        errors = theirs if stderr is None else stderr
+        self.process: Forked | subprocess.Popen[bytes]
+        if more:
+            self.process = subprocess.Popen(
+                [sys.executable, *command],
+                env=env,
+                stdin=theirs,
+                stdout=theirs,
+                stderr=errors,
+                start_new_session=True,
+            )
+        else:
+            self.process = Forked(
+                command, ROOT, env, stdin=theirs, stdout=theirs, stderr=errors, start_new_session=True
+            )
         os.close(theirs)
         self.shown = b""
 
@@ -90,7 +107,7 @@ class OnATerminal(ChatTestCase):
     def chats_at(self, *arguments: str, stderr: IO[bytes] | None = None, **more: str) -> Terminal:
         """Start it."""
         port = str(self.daemon.port("json"))
-        terminal = Terminal([*arguments, "-p", port], {**self.environment, **more}, stderr)
+        terminal = Terminal([*arguments, "-p", port], self.environment, stderr, **more)
         self.addCleanup(terminal.close)
         return terminal
 
@@ -219,7 +236,7 @@ class WithoutExtras(ChatTestCase):
     def test_no_textual(self) -> None:
         """Exit code 2, and how to get it; --plain works."""
         without = self.without("textual", "rich", "ascii_magic", "PIL")
-        terminal = Terminal(["-n", "alice"], without)
+        terminal = Terminal(["-n", "alice"], self.environment, PYTHONPATH=without["PYTHONPATH"])
         self.addCleanup(terminal.close)
         self.assertEqual(terminal.ends(), 2)
         self.assertEqual(

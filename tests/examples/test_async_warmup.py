@@ -9,7 +9,6 @@ import os
 import runpy
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.daemon_process import PATIENCE, ROOT
+from tests.support.fork_server import Forked
 
 WARMUP = ROOT / "examples" / "async_warmup"
 PAGES = 10
@@ -82,14 +82,19 @@ class Web(SynchronousTestCase):
 
     def run_script(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a script until it ends; its temporary folder is ours."""
-        return subprocess.run(
-            [sys.executable, name if name == "-c" else str(WARMUP / name), *arguments],
-            env={**os.environ, "TMPDIR": str(self.folder), "no_proxy": "*", "PYTHONPATH": str(WARMUP)},
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
+        return self.run_python(str(WARMUP / name), *arguments)
+
+    def run_python(self, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a script anywhere; it may import what the warm-up imports."""
+        process = Forked(
+            [script, *arguments],
+            ROOT,
+            {**os.environ, "TMPDIR": str(self.folder), "no_proxy": "*"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
+        out, error = process.communicate(timeout=PATIENCE)
+        return subprocess.CompletedProcess(process.args, process.wait(), out, error)
 
     def assert_downloads_all(self, script: str, site: Site) -> None:
         """``script`` puts each of ten pages into its file."""
@@ -145,11 +150,15 @@ class Web(SynchronousTestCase):
         """Is waited for only so long."""
         with socket.create_server(("127.0.0.1", 0)) as mute:
             url = f"http://127.0.0.1:{mute.getsockname()[1]}/"
+            hurry = self.folder / "hurry.py"
+            hurry.write_text(
+                f"import runpy, sys\nsys.path.insert(0, {str(WARMUP)!r})\nimport complaints\n"
+                "complaints.TIMEOUT = 0.1\ndel sys.argv[0]\n"
+                "runpy.run_path(sys.argv[0], run_name='__main__')\n"
+            )
             for script in ("web_sync.py", "web_async.py"):
                 # As in a shell, but for less patience.
-                hurry = "import complaints, runpy, sys\ncomplaints.TIMEOUT = 0.1\ndel sys.argv[0]\n"
-                run = f"{hurry}runpy.run_path(sys.argv[0], run_name='__main__')"
-                done = self.run_script("-c", run, str(WARMUP / script), url)
+                done = self.run_python(str(hurry), str(WARMUP / script), url)
                 self.assertEqual((done.returncode, done.stdout), (1, ""))
                 self.assertRegex(done.stderr, rf"\Acan't fetch {url}: it takes too long\n\Z")
 

@@ -2,8 +2,7 @@
 
 Nearly all of the 0.8 s that a daemon takes to start is imports. Run as a script this file is the server: it
 gets a command line with its folder, environment and files over a socket, and forks. A child runs the command
-as
-``python`` would run it, and ends by itself; a monitor between the two reports its pid and its wait status.
+as ``python`` would run it, and ends by itself; a monitor between the two reports its pid and its wait status.
 """
 
 from __future__ import annotations
@@ -35,6 +34,9 @@ PRELOADED: Final = (
     "chatd.client.line_mode",
     "chatd.client.scripts",
     "chatd.client.options",
+    "chatd.client.screen",
+    "aiofiles",
+    "aiohttp",
     "twisted.scripts.twistd",
     "twisted.scripts._twistd_unix",
     "twisted.plugins",
@@ -51,7 +53,7 @@ class Forked:
     """A forked program, which is used like a `subprocess.Popen`.
 
     ``arguments`` follow ``python``: a script or ``-m module``, and its arguments. ``stdin``, ``stdout`` and
-    ``stderr`` are as for `subprocess.Popen`.
+    ``stderr`` are as for `subprocess.Popen`, and so is ``start_new_session``.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Forked:
         stdout: int | IO[Any] | None = None,
         stderr: int | IO[Any] | None = None,
         text: bool = True,
+        start_new_session: bool = False,
     ) -> None:
         self.args = [sys.executable, *arguments]
         self.returncode: int | None = None
@@ -88,7 +91,7 @@ class Forked:
                     files.append(standard if wanted is None else _number(wanted))
             self._report, its_report = os.pipe()
             ours.append(its_report)
-            _server().start(arguments, cwd, env, [*files, its_report])
+            _server().start(arguments, cwd, env, start_new_session, [*files, its_report])
         finally:
             for file in ours:
                 os.close(file)
@@ -185,10 +188,10 @@ class _Server:
         self._socket = ours
 
     def start(
-        self, arguments: Sequence[str], cwd: Path, env: Mapping[str, str], files: Sequence[int]
+        self, arguments: Sequence[str], cwd: Path, env: Mapping[str, str], session: bool, files: Sequence[int]
     ) -> None:
         """Fork a program with these files: its standard ones, and the one for reports."""
-        message = json.dumps([list(arguments), str(cwd.absolute()), dict(env)]).encode()
+        message = json.dumps([list(arguments), str(cwd.absolute()), dict(env), session]).encode()
         socket.send_fds(self._socket, [message], list(files))
 
     def end(self) -> None:
@@ -204,7 +207,7 @@ def _server() -> _Server:
     return server
 
 
-def _next_command(connection: socket.socket) -> tuple[list[str], str, dict[str, str]] | None:
+def _next_command(connection: socket.socket) -> tuple[list[str], str, dict[str, str], bool] | None:
     """Wait for commands and fork; returns in a child, with its command, and None in the end."""
     while True:
         message, files, _, _ = socket.recv_fds(connection, MESSAGE_SIZE, 4)
@@ -231,12 +234,14 @@ def _next_command(connection: socket.socket) -> tuple[list[str], str, dict[str, 
             os.dup2(file, number)
         for file in standard:
             os.close(file)
-        command: tuple[list[str], str, dict[str, str]] = tuple(json.loads(message))
+        command: tuple[list[str], str, dict[str, str], bool] = tuple(json.loads(message))
         return command
 
 
-def _become(arguments: list[str], cwd: str, env: dict[str, str]) -> None:
+def _become(arguments: list[str], cwd: str, env: dict[str, str], session: bool) -> None:
     """Run ``arguments`` as ``python`` would."""
+    if session:
+        os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(cwd)
     os.environ.clear()
