@@ -1,4 +1,4 @@
-"""How hard the tests try: all of it where ``CI`` is set, as `.ci/run` does, a quarter of it elsewhere."""
+"""How hard the tests try: all of it where ``CI`` is set, as `.ci/run` does, a sixth of it elsewhere."""
 
 from __future__ import annotations
 
@@ -14,4 +14,4 @@ STEP: Final = 1 if IS_FULL else 3
 
 def effort(full: int) -> int:
     """How many examples or rounds to try of ``full``; not fewer than ten if there are so many."""
-    return full if IS_FULL else max(min(full, 10), full // 4)
+    return full if IS_FULL else max(min(full, 10), full // 6)

@@ -17,12 +17,12 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from threading import Thread
-from typing import IO, Any, Final
+from typing import IO, Any, Final, NoReturn
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 
@@ -37,6 +37,7 @@ PRELOADED: Final = (
     "chatd.client.screen",
     "aiofiles",
     "aiohttp",
+    "requests",
     "twisted.scripts.twistd",
     "twisted.scripts._twistd_unix",
     "twisted.plugins",
@@ -146,7 +147,7 @@ class Forked:
             heard[name] = file.read()
 
         readers = [
-            Thread(target=read, args=(name, file), daemon=True)
+            threading.Thread(target=read, args=(name, file), daemon=True)
             for name, file in (("stdout", self.stdout), ("stderr", self.stderr))
             if file is not None and not file.closed
         ]
@@ -262,6 +263,18 @@ def _become(arguments: list[str], cwd: str, env: dict[str, str], session: bool) 
         runpy.run_path(arguments[0], run_name="__main__")
 
 
+def _exit_at_once(code: int) -> NoReturn:
+    """End as Python does, but without taking every module apart: three quarters of a short program's time."""
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        code = code or 120  # Python's own code for files that could not be flushed
+    os._exit(code)
+
+
 if __name__ == "__main__":
     for module in PRELOADED:
         __import__(module)
@@ -272,4 +285,11 @@ if __name__ == "__main__":
     with socket.socket(fileno=int(sys.argv[1])) as requests:
         asked = _next_command(requests)
     if asked is not None:
-        _become(*asked)
+        code = 0
+        try:
+            _become(*asked)
+        except SystemExit as end:
+            if not isinstance(end.code, int | None):
+                raise
+            code = end.code or 0
+        _exit_at_once(code)
