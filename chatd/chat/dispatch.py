@@ -59,8 +59,9 @@ class Dispatcher:
 
     def enter(self, client: Client, user: User) -> None:
         """``client`` is one of the audience from here on."""
+        fanout = self._fanout_to(None, stored=False)  # sends what was gathered before, to those present then
         self._present.setdefault(user.id, []).append(client)
-        self._fanout_to(None, stored=False).enter(client)
+        fanout.enter(client)
 
     def leave(self, client: Client, user: User) -> bool:
         """``client`` hears nothing more; returns whether it was present."""
