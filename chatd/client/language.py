@@ -1,4 +1,4 @@
-"""The client's language, by the user's locale."""
+"""Translations of the client's texts, chosen by the user's locale."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ ARGPARSE: Final = (
     N_("ignored explicit argument %r"),
     N_("ambiguous option: %(option)s could match %(matches)s"),
 )
-"""What argparse says of a command line like ours, which it translates itself after `bind`."""
+"""The texts of argparse that can occur here. argparse translates them itself after `bind`."""
 
 
 WELCOMES: Final = (N_("Hello {nick}"), N_("Welcome back {nick} !"))
-"""What the daemon says to somebody new, and to somebody it knows."""
+"""The daemon's greetings of a new user and of a returning one."""
 
 
 SYSTEM: Final = (
@@ -58,46 +58,46 @@ SYSTEM: Final = (
     N_("unable to get local issuer certificate"),
     N_("certificate has expired"),
 )
-"""Reasons that the system gives in English whatever the locale, since Python leaves its messages so."""
+"""Error texts of the operating system, which Python gives in English whatever the locale."""
 
 
 def _(sentence: str) -> str:
-    """The user's words for an English ``sentence``."""
+    """``sentence``, which is English, in the user's language."""
     return catalogue().gettext(sentence) if sentence else ""  # for which gettext has the catalogue's header
 
 
 @cache
 def catalogue() -> gettext.NullTranslations:
-    """The user's, by LANGUAGE, LC_ALL, LC_MESSAGES or LANG; without one it is English."""
+    """The catalogue named by LANGUAGE, LC_ALL, LC_MESSAGES or LANG; English without one."""
     return gettext.translation(DOMAIN, LOCALES, fallback=True)
 
 
 def bind() -> None:
-    """Have argparse, which asks gettext for its words, find them in this catalogue."""
+    """Make argparse, which calls gettext, use this catalogue."""
     gettext.bindtextdomain(DOMAIN, str(LOCALES))
     gettext.textdomain(DOMAIN)
 
 
 def explained(code: str, text: str) -> str:
-    """The user's words for a refusal of that ``code``, ours or the daemon's, that says ``text`` in English.
+    """The ``text`` of a refusal with this ``code`` in the user's language.
 
-    A daemon of another version may say something else, which is left as it is.
+    An unknown text, of another version of the daemon, is returned unchanged.
     """
     return _recognised(text, [SENTENCES[code]] if code in SENTENCES else [])
 
 
 def system(error: OSError) -> str:
-    """The user's words for why the system failed with ``error``; what nobody has translated stays English."""
+    """The text of ``error`` in the user's language; in English if there is no translation."""
     return _(error.strerror or str(error))
 
 
 def greeting(text: str) -> str:
-    """The user's words for a welcome that says ``text``; another server's is left as it is."""
+    """The welcome ``text`` in the user's language; that of another server is returned unchanged."""
     return _recognised(text, WELCOMES)
 
 
 def _recognised(text: str, sentences: Iterable[str]) -> str:
-    """``text``, translated if it is one of ``sentences`` with something in its gaps."""
+    """``text`` translated, if it is one of ``sentences`` with its placeholders filled; else unchanged."""
     for sentence in sentences:
         found = _pattern(sentence).fullmatch(text)
         if found is not None:
@@ -114,7 +114,7 @@ def _recognised(text: str, sentences: Iterable[str]) -> str:
 
 @cache
 def _pattern(sentence: str) -> re.Pattern[str]:
-    """What ``sentence`` looks like when it is filled; its gaps are groups."""
+    """A pattern for ``sentence`` with its placeholders filled; each is a named group."""
     return re.compile(
         "".join(
             re.escape(words) + (f"(?P<{gap}>.{{,{ECHO + 1}}})" if gap else "")

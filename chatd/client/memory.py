@@ -1,4 +1,4 @@
-"""The part of the chat that the client keeps in memory: conversations, users and colours."""
+"""What the client keeps in memory of the chat: conversations, users and colours."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from chatd.json_wire import objects
 from chatd.json_wire.objects import Item, Message, Presence
 
 WINDOW: Final = 1_000
-"""The most entries of a conversation that are kept; the daemon has all."""
+"""The maximum number of entries kept of the conversation on the screen; the daemon has all of them."""
 
 IDLE_WINDOW: Final = 100
-"""The most entries of a conversation that is not on the screen."""
+"""The maximum number of entries kept of any other conversation."""
 
 Kind = Literal["message", "image", "announcement", "answer", "trouble"]
 
 
 class Entry(msgspec.Struct, frozen=True, eq=False):
-    """What stands in a conversation: a message, an announcement, or the client's own words to its user.
+    """A line of a conversation: a message, an event, or a text of the client for its user.
 
-    ``id`` is its place in the log; without one nothing else knows it.
+    ``id`` is the id of the log entry; 0 for a text of the client.
     """
 
     at: datetime
@@ -37,7 +37,7 @@ class Entry(msgspec.Struct, frozen=True, eq=False):
 
 
 def entry_of(said: Message | Item) -> Entry:
-    """The entry for a message, sanitized."""
+    """The entry for a message, with control characters replaced."""
     return Entry(
         said.ts.time,
         sanitize(said.msg),
@@ -48,9 +48,9 @@ def entry_of(said: Message | Item) -> Entry:
 
 
 class Conversation:
-    """A part of a conversation without a gap: its end, unless somebody went back further than a window.
+    """A gapless part of a conversation: its end, unless the user scrolled back further than one window.
 
-    ``older`` and ``newer`` say whether there may be more in that direction.
+    ``older`` and ``newer`` say whether there may be more entries in that direction.
     """
 
     def __init__(self, place: Place) -> None:
@@ -73,9 +73,10 @@ class Conversation:
         return next((entry.id for entry in reversed(self.entries) if entry.id), None)
 
     def add(self, entry: Entry, may_push: bool = True) -> None:
-        """``entry`` comes now. Where the end is out of sight, it is found when that is read again.
+        """Append ``entry``, if the end of the conversation is in memory.
 
-        It is left out, too, where it would push out of memory what somebody reads, unless it ``may_push``.
+        It is left out as well if memory is full and ``may_push`` is false: it would push out the entries that
+        the user is reading. What is left out is read from the daemon later.
         """
         if entry.id:
             if entry.kind in ("message", "image"):  # which is what pages are made of
@@ -89,7 +90,7 @@ class Conversation:
         self._cut_front()
 
     def begin_with(self, entries: Iterable[Entry], older: bool, newer: bool) -> None:
-        """Show this part instead, and what came since if it is the end."""
+        """Replace the part in memory; keep the entries that came after it if it is the end."""
         shown = list(entries)
         end = next((entry.id for entry in reversed(shown) if entry.id), 0)
         # The client's own words stay, unless they were said beside a part further back.
@@ -97,7 +98,7 @@ class Conversation:
         self.entries, self.older, self.newer = [*shown, *came], older, newer
 
     def put_before(self, entries: Iterable[Entry], more: bool) -> None:
-        """Add an older page; at the other end as much goes as is too much."""
+        """Prepend an older page; drop what exceeds the window at the other end."""
         first = self.first
         self.entries[:0] = [entry for entry in entries if first is None or entry.id < first]
         self.older = more
@@ -106,21 +107,21 @@ class Conversation:
             self.newer = True
 
     def put_behind(self, entries: Iterable[Entry], more: bool) -> None:
-        """Add a newer page."""
+        """Append a newer page."""
         last = self.last or 0
         self.entries += [entry for entry in entries if entry.id > last]
         self.newer = more or (self.last or 0) < self._last_told
         self._cut_front()
 
     def idle(self) -> None:
-        """The conversation left the screen: keep fewer entries, and only its end."""
+        """The conversation left the screen: keep only its end, and fewer entries."""
         self.window = IDLE_WINDOW
         if self.newer:
             self.begin_anew()
         self._cut_front()
 
     def begin_anew(self) -> None:
-        """Forget what there is; all of it can be read again."""
+        """Drop all entries; they can be read again."""
         self.entries.clear()
         self.older, self.newer = True, False
 
@@ -132,7 +133,7 @@ class Conversation:
 
 
 class Memory:
-    """Everything of the chat that the screen shows, as ``nick`` sees it in the place ``here``."""
+    """Everything that the screen shows to the user ``nick``, whose current conversation is ``here``."""
 
     def __init__(self, nick: str) -> None:
         self.nick = nick
@@ -151,7 +152,7 @@ class Memory:
         return self.conversation(self.here)
 
     def conversation(self, place: Place) -> Conversation:
-        """The one at ``place``, a new one if need be."""
+        """The conversation at ``place``; a new one is made if there is none."""
         found = self.conversations.get(place.key)
         if found is None:
             found = self.conversations[place.key] = Conversation(place)
@@ -168,7 +169,7 @@ class Memory:
         conversation.unread = 0
 
     def forget(self, place: Place) -> None:
-        """Drop the conversation; the user left it."""
+        """Drop the conversation, which the user has left."""
         if place.key == self.here.key:
             self.go(LOBBY)
         self.conversations.pop(place.key, None)

@@ -18,14 +18,14 @@ from chatd.client.render import clock_time, speaker_label
 from chatd.core.colours import luminance
 
 MIN_CONTRAST = 4.5
-"""The contrast that WCAG 2.1 asks for."""
+"""The minimum contrast of text (WCAG 2.1, level AA)."""
 
 TIME_COLUMNS = len("[hh:mm] ")
 
 
 @lru_cache(1024)
 def readable(colour: str, background: Color) -> str:
-    """``colour``, made lighter or darker until it can be read on ``background``; ``#rrggbb``."""
+    """``colour`` (``#rrggbb``) in a shade whose contrast to ``background`` is at least `MIN_CONTRAST`."""
     found, dark = Color.parse(colour), background.brightness < 0.5
     while _contrast(found, background) < MIN_CONTRAST and found.hex6 not in ("#000000", "#FFFFFF"):
         found = found.lighten(0.02) if dark else found.darken(0.02)
@@ -61,10 +61,10 @@ class Scrollback(ScrollView, can_focus=False):
     }
 
     class EndSeen(Message):
-        """One has come to the end of the conversation."""
+        """The user scrolled to the end of the conversation."""
 
     class Wanted(Message):
-        """There may be more: ``older`` or newer."""
+        """More entries are needed at one end: ``older`` ones or newer ones."""
 
         def __init__(self, older: bool) -> None:
             super().__init__()
@@ -82,7 +82,7 @@ class Scrollback(ScrollView, can_focus=False):
 
     @property
     def at_end(self) -> bool:
-        """Whether the end of the conversation can be seen, and will be followed."""
+        """Whether the end of the conversation is visible; new entries then scroll into view."""
         return self._following and not self._conversation.newer
 
     def scroll_pages(self, pages: int) -> None:
@@ -93,13 +93,13 @@ class Scrollback(ScrollView, can_focus=False):
         self.scroll_relative(y=pages * max(1, self.size.height - 1), animate=False)
 
     def changed(self) -> None:
-        """The memory has changed; however often that happens at once, it is drawn once."""
+        """The memory has changed: draw soon, once for any number of changes."""
         if not self._stale:
             self._stale = True
             self.call_later(self.lay_out)
 
     def show(self, found: Entry | None = None, top: bool = False) -> None:
-        """Show what the memory shows now, at its end, or with ``found`` in the middle, or from the top."""
+        """Show the current conversation: its end, the entry ``found`` in the middle, or its top."""
         self._found = found
         self._conversation = self._memory.shown
         self._draw()
@@ -134,13 +134,13 @@ class Scrollback(ScrollView, can_focus=False):
         self.lay_out()
 
     def notify_style_update(self) -> None:
-        """Colours follow the theme."""
+        """Draw again in the colours of the theme."""
         super().notify_style_update()
         self._drawn.clear()
         self.changed()
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        """Ask for more at either end of the part in memory."""
+        """Ask for more entries when an end of the part in memory is near."""
         super().watch_scroll_y(old_value, new_value)
         self._following = new_value >= self.max_scroll_y
         if self.at_end:
@@ -159,7 +159,7 @@ class Scrollback(ScrollView, can_focus=False):
         return strip.apply_style(self.rich_style)
 
     def _top(self) -> tuple[Entry | None, int]:
-        """The entry in the first line that can be seen, and how many of its lines are above."""
+        """The entry in the first visible line, and how many of its lines are above that."""
         y = self.scroll_offset.y
         if y >= len(self._lines):
             return None, 0
@@ -167,7 +167,7 @@ class Scrollback(ScrollView, can_focus=False):
         return entry, sum(1 for other, _ in self._lines[:y] if other is entry)
 
     def _see(self, y: int) -> None:
-        """Have line ``y`` be the first that can be seen, or one before it if what there is ends too early."""
+        """Scroll so that line ``y`` is the first visible one, or as near to that as the end allows."""
         self.scroll_to(y=max(0, y), animate=False, immediate=True)
         self._following = y >= self.max_scroll_y
 
@@ -205,7 +205,7 @@ class Scrollback(ScrollView, can_focus=False):
         return [*self._wrapped(time, who, width), *(self._strip(line, width) for line in picture)]
 
     def _wrapped(self, time: Text, text: Text, width: int) -> list[Strip]:
-        """``text`` beside the ``time``, in as many lines as it takes."""
+        """The ``time`` and ``text``, wrapped to ``width`` columns."""
         text.expand_tabs(8)
         lines = text.wrap(self.app.console, max(1, width - TIME_COLUMNS))
         margin = Text(" " * TIME_COLUMNS)

@@ -1,5 +1,6 @@
-"""The objects that the daemon sends on the JSON wire, declared once: the daemon encodes them, the client
-decodes them. Keys stand in the order of the fields. A field that is its default, the same object, is left out.
+"""The objects that the daemon sends on the JSON wire. The daemon encodes them, the client decodes them.
+
+Keys stand in the order of the fields. A field is left out if its value is its default, the very same object.
 
 Source: SPEC.md, chapter "The JSON wire".
 """
