@@ -51,7 +51,7 @@ def chatd(database: Path | None = None) -> Iterator[Server]:
             for part in database.parent.glob(f"{database.name}*"):
                 _copy(part, folder / part.name.replace(database.name, "chat.db"))
         start = perf_counter()
-        with Daemon(folder, "--durability=full") as daemon:
+        with Daemon(folder, "--durability=full", forked=False) as daemon:
             _greeting(daemon.port("text"))
             took = perf_counter() - start
             _pin(daemon.process.pid)

@@ -151,8 +151,8 @@ class Daemon:
             alice.says("IAM alice")
 
     ``script`` runs it: twistd, or `MOVING_CLOCK`. ``before`` stands before the command line,
-    ``twistd_options`` before ``chatd``; ``more`` are arguments of `subprocess.Popen`. Only a twistd without
-    any of these is forked: see `tests.support.fork_server`.
+    ``twistd_options`` before ``chatd``; ``more`` are arguments of `subprocess.Popen`. A twistd without
+    any of these is forked (see `tests.support.fork_server`), unless ``forked`` is false.
     """
 
     def __init__(
@@ -163,6 +163,7 @@ class Daemon:
         script: str = TWISTD,
         before: Sequence[str] = (),
         twistd_options: Sequence[str] = (),
+        forked: bool = True,
         **more: Any,
     ) -> None:
         self._listeners: list[tuple[str, str]] = []
@@ -177,7 +178,7 @@ class Daemon:
             command = ["-ny", TAC]
         arguments = [script, "--pidfile=", *twistd_options, *command, *options]
         self.process: subprocess.Popen[str] | Forked
-        if before or more or tac or script != TWISTD:
+        if before or more or tac or script != TWISTD or not forked:
             self.process = subprocess.Popen(
                 [*before, sys.executable, *arguments],
                 cwd=folder,
