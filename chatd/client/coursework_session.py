@@ -103,7 +103,9 @@ class CourseworkSession:
             await asyncio.sleep(PACE_SECONDS)
             command = request.command
             if isinstance(command, c.AskHelp):
-                self._requests.answer(request.ref, objects.Help())  # the client has the table itself
+                self._requests.answer(
+                    request.ref, objects.Help(commands=[])
+                )  # the client has the table itself
                 continue
             payload = self._course.request(command)
             if payload is None:

@@ -275,7 +275,9 @@ class JsonDialect:
             for row in answer.commands
             if row.actions
         )
-        return self._list(objects.Help(action="server-help", ref=request.ref), "commands", commands)
+        return self._list(
+            objects.Help(action="server-help", ref=request.ref, commands=[]), "commands", commands
+        )
 
     def _goodbye(self, request: Request, answer: Goodbye) -> Payloads:
         msg = f"Goodbye {answer.user.nick}" if answer.user is not None else ""

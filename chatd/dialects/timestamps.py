@@ -20,5 +20,5 @@ def hour_and_minute(at: int) -> tuple[int, int]:
 
 @lru_cache(maxsize=256)
 def _second(second: int) -> str:
-    # Whatever is said in the same second shares it, and a page of the log has few.
-    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    # Whatever is said in the same second shares it. `isoformat` is quicker than `strftime`.
+    return datetime.fromtimestamp(second, UTC).isoformat()[:-6]

@@ -242,7 +242,7 @@ class CommandHelp(msgspec.Struct, frozen=True):
 class Help(Reply, frozen=True, kw_only=True):
     """The daemon's commands."""
 
-    commands: list[CommandHelp] = []
+    commands: list[CommandHelp]
     more: bool = False
 
 
