@@ -24,6 +24,7 @@ from chatd.boundaries import Dialect
 from chatd.carriers.carrier import SessionCarrier
 from chatd.carriers.foreign import Foreign
 from chatd.connections.factory import Sessions
+from chatd.core.refusals import Refusal
 from chatd.core.wires import Opening
 
 DETECTION_SECONDS: Final = 0.5
@@ -92,10 +93,9 @@ class Detector(Protocol):
 
     def connectionMade(self) -> None:
         """Wait for the first bytes, unless there are too many clients."""
-        if self._sessions.full:
+        if not self._sessions.add_undecided(self):
             self.decide_now()  # the session is refused
             return
-        self._sessions.add_undecided(self)
         self._wait()
 
     def dataReceived(self, data: bytes) -> None:
@@ -127,6 +127,10 @@ class Detector(Protocol):
     def decide_now(self) -> SessionCarrier:
         """Hand the connection to the default carrier, with no greeting and without what was read."""
         return self._open(self._default)
+
+    def break_off(self, refusal: Refusal) -> None:
+        """Refuse the client in the words of the default wire, then close."""
+        self.decide_now().session.break_off(refusal)
 
     def _decide(self, over: bool = False) -> None:
         found = detect(self._read, self._table, over, self._default)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import typing
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IAddress, ITCPTransport
+from twisted.internet.interfaces import IAddress, IDelayedCall, ITCPTransport
 from twisted.internet.protocol import Factory, Protocol
 from twisted.logger import Logger
 
 from chatd.boundaries import Clock, Dialect
 from chatd.chat.service import Chat
+from chatd.connections.origin import keep_alive, network_of
 from chatd.connections.outbox import FlushQueue, Outbox
 from chatd.connections.session import Session
 from chatd.core.limits import Limits
@@ -31,11 +33,14 @@ class Undecided(typing.Protocol):
     def decide_now(self) -> object:
         """Open a session of the default wire, without a greeting and without what was read."""
 
+    def break_off(self, refusal: Refusal) -> None:
+        """Refuse the client, then close."""
+
 
 class Sessions:
     """All connected clients, on any wire.
 
-    A connection whose wire is not known yet has no session; it counts as one of ``limits.connections``.
+    A connection whose wire is not known yet has no session; it counts for the limits all the same.
     """
 
     _log = Logger()
@@ -45,25 +50,42 @@ class Sessions:
         self.limits = limits
         self._chat = chat
         self._flush_queue = FlushQueue(clock)
-        self._open: set[Session] = set()
-        self._undecided: set[Undecided] = set()
+        # Connections with the network that each comes from.
+        self._open: dict[Session, str | None] = {}
+        self._undecided: dict[Undecided, str | None] = {}
+        self._from: Counter[str] = Counter()
+        # Connections without a login yet, by their transport, with the time when they are closed; the oldest
+        # first. A transport stays when a session takes the place of an undecided connection.
+        self._newcomers: dict[Any, tuple[float, Session | Undecided]] = {}
+        self._login_timer: IDelayedCall | None = None
         self._empty: Deferred[None] | None = None
 
     def __len__(self) -> int:
         """How many connections there are."""
         return len(self._open) + len(self._undecided)
 
-    @property
-    def full(self) -> bool:
-        """Whether a further connection is refused."""
-        return len(self) >= self.limits.connections
+    def _has_room(self, transport: Any) -> bool:
+        """Whether the limits allow a further connection, from where ``transport`` comes."""
+        peer, limits = transport.getPeer(), self.limits
+        network = network_of(peer)
+        if len(self) >= limits.connections:
+            self._log.warn("{peer}: rate_limited, {count} are connected", peer=_peer(peer), count=len(self))
+            return False
+        if network is not None and self._from[network] >= limits.connections_per_address:
+            self._log.warn(
+                "{peer}: rate_limited, {count} are connected from {network}",
+                peer=_peer(peer),
+                count=self._from[network],
+                network=network,
+            )
+            return False
+        return True
 
-    def accept(self, transport: Any) -> None:
+    def _accept(self, transport: Any) -> None:
         """A connection has been made."""
         if ITCPTransport.providedBy(transport):
             transport.setTcpNoDelay(True)
-            # A client whose machine is gone must not hold its nick for ever.
-            transport.setTcpKeepAlive(True)
+            keep_alive(transport)
         self._log.info("{peer} connected", peer=_peer(transport.getPeer()))
 
     def open(self, dialect: Dialect, carrier: Any, accepted: bool) -> Session:
@@ -79,38 +101,85 @@ class Sessions:
             carrier,
             _peer(transport.getPeer()),
             partial(Outbox, transport, self.clock, self._flush_queue, self.limits.outbox, carrier.next_write),
-            self._closed,
+            partial(self._closed, transport),
         )
-        if self.full:
-            self._log.warn("{peer}: rate_limited, {count} are connected", peer=session.peer, count=len(self))
+        if not self._has_room(transport):
             session.break_off(Refusal("rate_limited"))
             return session
-        self._open.add(session)
+        self._open[session] = self._count(transport)
+        self._wait_for_login(transport, session)
         if not accepted:
-            self.accept(transport)
+            self._accept(transport)
             session.greet()
         return session
 
-    def _closed(self, session: Session) -> None:
+    def _closed(self, transport: Any, session: Session) -> None:
         """Forget a session whose connection is gone."""
-        self._open.discard(session)
+        self._discount(self._open.pop(session, None))
+        self._wait_no_more(transport)
         self._log.info("{peer} disconnected", peer=session.peer)
         self._check_empty()
 
-    def add_undecided(self, connection: Undecided) -> None:
-        """Accept a connection whose wire is not known yet."""
-        self._undecided.add(connection)
-        self.accept(connection.transport)
+    def add_undecided(self, connection: Undecided) -> bool:
+        """Accept a connection whose wire is not known yet; False if there are too many."""
+        transport = connection.transport
+        if not self._has_room(transport):
+            return False
+        self._undecided[connection] = self._count(transport)
+        self._wait_for_login(transport, connection)
+        self._accept(transport)
+        return True
 
     def remove_undecided(self, connection: Undecided) -> None:
         """The wire of ``connection`` is known now."""
-        self._undecided.discard(connection)
+        self._discount(self._undecided.pop(connection, None))
 
     def lose_undecided(self, connection: Undecided) -> None:
         """``connection`` is gone."""
-        self._undecided.discard(connection)
+        self.remove_undecided(connection)
+        self._wait_no_more(connection.transport)
         self._log.info("{peer} disconnected", peer=_peer(connection.transport.getPeer()))
         self._check_empty()
+
+    def _count(self, transport: Any) -> str | None:
+        """Count a connection; returns where it comes from, for `_discount`."""
+        network = network_of(transport.getPeer())
+        if network is not None:
+            self._from[network] += 1
+        return network
+
+    def _discount(self, network: str | None) -> None:
+        if network is not None:
+            self._from[network] -= 1
+            if not self._from[network]:
+                del self._from[network]
+
+    def _wait_for_login(self, transport: Any, connection: Session | Undecided) -> None:
+        """Close ``connection`` unless it logs in in time, which counts from when it was made."""
+        deadline, _ = self._newcomers.get(transport, (self.clock.seconds() + self.limits.login_seconds, None))
+        self._newcomers[transport] = (deadline, connection)
+        if self._login_timer is None:
+            self._login_timer = self.clock.callLater(self.limits.login_seconds, self._end_logins)
+
+    def _wait_no_more(self, transport: Any) -> None:
+        """The connection is gone."""
+        self._newcomers.pop(transport, None)
+        if self._login_timer is not None and not self._newcomers:
+            self._login_timer.cancel()
+            self._login_timer = None
+
+    def _end_logins(self) -> None:
+        """Close the connections whose time for a login is over."""
+        self._login_timer = None
+        while self._newcomers:
+            transport, (deadline, connection) = next(iter(self._newcomers.items()))
+            left = deadline - self.clock.seconds()
+            if left > 0:
+                self._login_timer = self.clock.callLater(left, self._end_logins)
+                return
+            del self._newcomers[transport]
+            if not (isinstance(connection, Session) and (connection.user is not None or connection.leaving)):
+                connection.break_off(Refusal("login_timeout", seconds=self.limits.login_seconds))
 
     def _check_empty(self) -> None:
         if self._empty is not None and not len(self):

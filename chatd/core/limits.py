@@ -46,3 +46,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Commands that may wait for a commit; beyond that the daemon pauses reading from clients."""
     connections: Size = 20_000
     """Clients connected at the same time."""
+    connections_per_address: Size = 256
+    """Clients connected at once from one IPv4 address or IPv6 network (/64); no limit for this machine."""
+    login_seconds: Size = 30
+    """Seconds that a client has to log in."""

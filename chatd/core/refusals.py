@@ -37,6 +37,7 @@ SENTENCES: Final[dict[str, str]] = {
     "bad_request": "{why}",
     "unknown_action": N_("unknown command: {name}; ask for help to list the commands"),
     "ref_reused": N_("the ref {ref} is used by another message of yours: give each message its own"),
+    "login_timeout": N_("no login within {seconds} seconds: connect again and give your nick first"),
     "too_many_refusals": N_("too many refusals before login: connect again and give your nick first"),
     "rate_limited": N_("too many connections: try again later"),
     "storage_failed": N_("{why}; try again later"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from twisted.trial.unittest import TestCase
 
 from chatd.carriers.carrier import SessionCarrier
 from chatd.connections.factory import DISCONNECT_TIMEOUT_SECONDS, ChatFactory, Sessions
+from chatd.connections.origin import KEEP_ALIVE
 from chatd.connections.outbox import CLOSE_TIMEOUT_SECONDS
 from chatd.connections.session import REFUSAL_LINGER_SECONDS
 from chatd.core.limits import Limits
@@ -72,6 +74,124 @@ class TooMany(StageTestCase):
         self.stage.wait(0.1)
         self.assertTrue(transport.disconnected)
         protocol.connectionLost()
+
+
+class FromOneAddress(StageTestCase):
+    """So many may come from one address and no more."""
+
+    limits = Limits(connections_per_address=2)
+
+    def open(self, *hosts: str, wire: str = "text") -> list[bool]:
+        """Connect from each; whether that was accepted."""
+        return [self.stage.connect(wire, host).hears() == b"WHO\n" for host in hosts]
+
+    def test_ipv4(self) -> None:
+        self.assertEqual(
+            self.open("192.0.2.1", "192.0.2.1", "192.0.2.1", "192.0.2.2"), [True, True, False, True]
+        )
+
+    def test_ipv6_counts_by_network(self) -> None:
+        """Whoever has one address has a network of them."""
+        self.assertEqual(
+            self.open("2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:db8:0:1::1"),
+            [True, True, False, True],
+        )
+
+    def test_ipv4_written_as_ipv6_is_ipv4(self) -> None:
+        """As a listener for both gives it; one neighbour must not count for all."""
+        self.assertEqual(
+            self.open("::ffff:192.0.2.1", "::ffff:192.0.2.1", "192.0.2.1", "::ffff:192.0.2.2"),
+            [True, True, False, True],
+        )
+
+    def test_an_address_of_a_link_has_a_scope(self) -> None:
+        self.assertEqual(self.open("fe80::1%eth0", "fe80::2%eth0", "fe80::3%eth1"), [True, True, False])
+
+    def test_this_machine_has_no_limit(self) -> None:
+        """A proxy or a tunnel brings many from there."""
+        self.assertEqual(self.open(*["127.0.0.1"] * 3, *["::1"] * 3, "::ffff:127.0.0.1"), [True] * 7)
+
+    def test_connections_whose_wire_is_unknown_count(self) -> None:
+        """From the first moment, and once, also when they turn out to speak something."""
+        first = self.stage.connect("auto", "192.0.2.1").says(b"IAM alice\n")
+        self.stage.connect("auto", "192.0.2.1")
+        self.assertEqual(self.open("192.0.2.1"), [False])
+        first.hangs_up()
+        self.assertEqual(self.open("192.0.2.1", "192.0.2.1"), [True, False])
+
+    def test_a_refused_connection_takes_no_room(self) -> None:
+        first, _ = (self.stage.connect("text", "192.0.2.1") for _ in range(2))
+        for _ in range(3):
+            self.stage.connect("text", "192.0.2.1").hangs_up()
+        first.hangs_up()
+        self.assertEqual(self.open("192.0.2.1", "192.0.2.1"), [True, False])
+
+    def test_the_log_says_from_where(self) -> None:
+        with capturedLogs() as logged:
+            self.open(*["2001:db8::1"] * 3)
+        (event,) = [event for event in logged if event["log_level"].name == "warn"]
+        self.assertEqual((event["count"], event["network"]), (2, "2001:db8::/64"))
+
+
+class LoggingIn(StageTestCase):
+    """A connection has so long until its login."""
+
+    limits = Limits(login_seconds=10)
+
+    def test_the_time_counts_from_the_connection(self) -> None:
+        """What shows the wire of an undecided connection starts it no second time."""
+        peer = self.stage.connect("auto")
+        self.stage.wait(8)
+        peer.says(b"WHO\n")
+        self.stage.wait(1.9)
+        self.assertNotIn(b"login_timeout", peer.hears())
+        self.stage.wait(0.2)
+        self.assertEqual(
+            peer.hears(),
+            b"ERR login_timeout no login within 10 seconds: connect again and give your nick first\n",
+        )
+
+    def test_each_has_its_own_time(self) -> None:
+        first = self.stage.connect("text")
+        self.stage.wait(4)
+        second = self.stage.connect("json")
+        self.stage.wait(6.1)
+        self.assertIn(b"login_timeout", first.hears())
+        self.assertEqual(second.hears(), b"")
+        self.stage.wait(4)
+        (refusal,) = second.objects()
+        self.assertEqual(refusal["code"], "login_timeout")
+
+    def test_whoever_has_logged_in_or_gone_is_left_alone(self) -> None:
+        """And no timer is left when nobody is waited for."""
+        self.stage.connect("auto").hangs_up()
+        self.stage.connect("text").hangs_up()
+        alice = self.stage.text("alice")
+        self.stage.wait(20)
+        self.assertEqual((alice.hears(), alice.closed), (b"", False))
+        self.assertEqual(self.stage.reactor.getDelayedCalls(), [])
+
+    def test_a_refused_login_is_none(self) -> None:
+        """Guessing names keeps no connection open."""
+        self.stage.text("alice")
+        eve = self.stage.connect("text")
+        self.stage.wait(5)
+        eve.says("IAM alice")
+        self.stage.wait(5.1)
+        self.assertIn(b"login_timeout", eve.hears())
+
+    def test_who_does_not_read_the_refusal_is_cut(self) -> None:
+        peer = self.stage.connect("text")
+        peer.wire.stuck = True
+        self.stage.wait(10 + CLOSE_TIMEOUT_SECONDS + 1)
+        self.assertTrue(peer.closed)
+
+    def test_the_end_of_the_daemon_leaves_no_timer(self) -> None:
+        self.stage.connect("auto"), self.stage.connect("text")
+        over = self.stage.sessions.close()
+        self.stage.wait(3)
+        self.successResultOf(over)
+        self.assertEqual(self.stage.reactor.getDelayedCalls(), [])
 
 
 class Stopping(StageTestCase):
@@ -205,6 +325,10 @@ class Sockets(TestCase):
         transport = self.factory.built.transport
         self.assertTrue(transport.getTcpNoDelay())
         self.assertTrue(transport.getTcpKeepAlive())
+        options = [
+            transport.socket.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) for name, _ in KEEP_ALIVE
+        ]
+        self.assertEqual(options, [30, 10, 3])
         await self.part(client)
 
     async def test_unix(self) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from twisted.enterprise.adbapi import ConnectionPool
-from twisted.internet.address import IPv4Address
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IPushProducer
@@ -96,7 +96,7 @@ class ThreadlessPool(ConnectionPool):
 class Wire(StringTransport):
     """A connection that remembers each write, and whether and how it was closed."""
 
-    def __init__(self, peer: IPv4Address, reactor: MemoryReactorClock) -> None:
+    def __init__(self, peer: IPv4Address | IPv6Address, reactor: MemoryReactorClock) -> None:
         super().__init__(peerAddress=peer)
         self._reactor = reactor
         self.writes: list[bytes] = []
@@ -258,10 +258,10 @@ class Stage:
         self.reactor.pump([seconds / 100] * 100)
         self.settle()
 
-    def connect(self, wire: str) -> Peer:
-        """A new connection on ``text``, ``json``, …, with nothing said yet."""
+    def connect(self, wire: str, host: str = "127.0.0.1") -> Peer:
+        """A new connection on ``text``, ``json``, … from ``host``, with nothing said yet."""
         self._port += 1
-        address = IPv4Address("TCP", "127.0.0.1", self._port)
+        address = (IPv6Address if ":" in host else IPv4Address)("TCP", host, self._port)
         protocol = self._factories[wire].buildProtocol(address)
         transport = Wire(address, self.reactor)
         transport.protocol = protocol

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.logger import ILogObserver, LogEvent, LogLevel, globalLogPublisher
@@ -16,6 +16,9 @@ from chatd.daemon.wires import AUTO, declared
 from tests.support.in_memory_daemon import Peer, StageTestCase
 from tests.support.wire_samples import Sample
 
+MAX_FROM_ONE_ADDRESS: Final = 3
+"""Connections from one address, unless it is this machine."""
+
 
 class Contract(StageTestCase):
     """What everybody on a wire can rely on, and everybody else from them.
@@ -25,6 +28,7 @@ class Contract(StageTestCase):
 
     wire: str
     sample: Sample
+    limits = Limits(connections_per_address=MAX_FROM_ONE_ADDRESS)
 
     def setUp(self) -> None:
         """Have somebody there who looks on, and note what is logged as a mistake."""
@@ -108,6 +112,35 @@ class Contract(StageTestCase):
         alice = self.comes(b"alice")
         self.says(alice, *([sample.says(b" ")] * MAX_ANONYMOUS_REFUSALS), sample.says(b"salut"))
         self.assertEqual(self.told.lines(), ["MSG alice salut"])
+
+    def test_who_does_not_log_in_in_time_goes(self) -> None:
+        """Whether it is silent or its login is refused; it is told why. Who has a name stays."""
+        alice = self.comes(b"alice")
+        silent, refused = self.stage.connect(self.wire), self.stage.connect(self.wire)
+        self.stage.wait(self.limits.login_seconds - 2)
+        self.assertIn(self.sample.taken, self.says(refused, self.sample.hello(b"told")))
+        self.assertEqual((silent.closed, refused.closed), (False, False))
+        silent.hears()
+        self.stage.wait(2 + REFUSAL_LINGER_SECONDS)
+        for peer in (silent, refused):
+            self.assertIn(self.sample.late, peer.hears())
+            self.assertEqual((peer.closed, peer.wire.aborted), (True, False))
+        self.assertFalse(alice.closed)
+        self.assertEqual(self.told.hears(), b"")
+
+    def test_one_address_has_not_all_connections(self) -> None:
+        """One more is refused, and one at another address is not; whoever goes makes room."""
+        crowd = [self.stage.connect(self.wire, "192.0.2.1") for _ in range(MAX_FROM_ONE_ADDRESS)]
+        refused = self.stage.connect(self.wire, "192.0.2.1")
+        self.stage.wait(0.6)
+        self.assertIn(self.sample.crowded, refused.hears())
+        self.stage.wait(REFUSAL_LINGER_SECONDS)
+        self.assertTrue(refused.closed)
+        other = self.stage.connect(self.wire, "192.0.2.2")
+        crowd[0].hangs_up()
+        next_one = self.stage.connect(self.wire, "192.0.2.1")
+        self.stage.wait(2)
+        self.assertEqual([peer.closed for peer in (*crowd[1:], other, next_one)], [False] * (len(crowd) + 1))
 
     def test_it_talks_and_hears_and_never_hears_itself(self) -> None:
         alice, bob = self.comes(b"alice"), self.comes(b"bob")

@@ -12,7 +12,8 @@ class Sample(NamedTuple):
 
     ``taken`` is in the refusal of a nick in use. Whoever sends ``broken`` is refused with what contains
     ``refusal``, and then goes on, or (``ends``) has lost the framing and the connection. ``stops`` is in what
-    one is told when the daemon stops, ``guesses`` in what one is told after too many refusals without a name.
+    one is told when the daemon stops, ``guesses`` in what one is told after too many refusals without a name,
+    ``late`` after too long without one, and ``crowded`` where too many are connected.
     """
 
     wires: tuple[str, ...]
@@ -25,6 +26,8 @@ class Sample(NamedTuple):
     ends: bool = False
     stops: bytes = b"shutting down"
     guesses: bytes = b"too_many_refusals"
+    late: bytes = b"login_timeout"
+    crowded: bytes = b"rate_limited"
 
 
 def _json(end: bytes, **request: str) -> bytes:

@@ -98,6 +98,8 @@ SAMPLES: Final = {
         "broken": b"\xff\n",
         "refusal": b"NO, invalid UTF-8",
         "guesses": b"too many refusals",
+        "late": b"no login within",
+        "crowded": b"too many connections",
     },
     "whisper": {
         "wires": ("whisper",),
@@ -108,5 +110,7 @@ SAMPLES: Final = {
         "broken": b"\xff\n",
         "refusal": b"NO, invalid UTF-8",
         "guesses": b"too many refusals",
+        "late": b"no login within",
+        "crowded": b"too many connections",
     },
 }
