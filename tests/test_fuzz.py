@@ -99,7 +99,7 @@ class TheFuzz(SynchronousTestCase):
             fuzz.play("text", SEED, 0, 100)
 
     def test_a_session_that_stays(self) -> None:
-        self.patch(Sessions, "_closed", lambda sessions, session: None)
+        self.patch(Sessions, "_closed", lambda sessions, transport, session: None)
         self.finds("sessions are left")
 
     def test_a_buffer_without_end(self) -> None:

@@ -54,9 +54,11 @@ class Sessions:
         self._open: dict[Session, str | None] = {}
         self._undecided: dict[Undecided, str | None] = {}
         self._from: Counter[str] = Counter()
-        # Connections without a login yet, by their transport, with the time when they are closed; the oldest
-        # first. A transport stays when a session takes the place of an undecided connection.
+        # Connections in their first seconds, by their transport, with the time when those are over; the
+        # oldest first. A transport stays when a session takes the place of an undecided connection.
         self._newcomers: dict[Any, tuple[float, Session | Undecided]] = {}
+        # Connections that had no login when their time was over, the oldest first.
+        self._slow: dict[Any, Session | Undecided] = {}
         self._login_timer: IDelayedCall | None = None
         self._empty: Deferred[None] | None = None
 
@@ -155,7 +157,10 @@ class Sessions:
                 del self._from[network]
 
     def _wait_for_login(self, transport: Any, connection: Session | Undecided) -> None:
-        """Close ``connection`` unless it logs in in time, which counts from when it was made."""
+        """Expect a login on ``connection``; the time for it counts from when the connection was made."""
+        if transport in self._slow:
+            self._slow[transport] = connection
+            return
         deadline, _ = self._newcomers.get(transport, (self.clock.seconds() + self.limits.login_seconds, None))
         self._newcomers[transport] = (deadline, connection)
         if self._login_timer is None:
@@ -164,21 +169,29 @@ class Sessions:
     def _wait_no_more(self, transport: Any) -> None:
         """The connection is gone."""
         self._newcomers.pop(transport, None)
+        self._slow.pop(transport, None)
         if self._login_timer is not None and not self._newcomers:
             self._login_timer.cancel()
             self._login_timer = None
 
     def _end_logins(self) -> None:
-        """Close the connections whose time for a login is over."""
+        """The time for a login is over for some: too many without one are closed, the oldest first.
+
+        A person may be asked for a nick after the client has connected, so a few may take their time.
+        """
         self._login_timer = None
+        now = self.clock.seconds()
         while self._newcomers:
             transport, (deadline, connection) = next(iter(self._newcomers.items()))
-            left = deadline - self.clock.seconds()
-            if left > 0:
-                self._login_timer = self.clock.callLater(left, self._end_logins)
-                return
+            if deadline > now:
+                self._login_timer = self.clock.callLater(deadline - now, self._end_logins)
+                break
             del self._newcomers[transport]
-            if not (isinstance(connection, Session) and (connection.user is not None or connection.leaving)):
+            if _has_no_login(connection):
+                self._slow[transport] = connection
+        if len(self._slow) > self.limits.slow_logins:
+            self._slow = {transport: one for transport, one in self._slow.items() if _has_no_login(one)}
+            for connection in list(self._slow.values())[: -self.limits.slow_logins]:
                 connection.break_off(Refusal("login_timeout", seconds=self.limits.login_seconds))
 
     def _check_empty(self) -> None:
@@ -224,6 +237,10 @@ class ChatFactory(Factory):
     def buildProtocol(self, addr: IAddress | None) -> Protocol:
         """The protocol of a new connection."""
         return self._make_protocol(self._sessions)
+
+
+def _has_no_login(connection: Session | Undecided) -> bool:
+    return not isinstance(connection, Session) or (connection.user is None and not connection.leaving)
 
 
 def _peer(address: Any) -> str:

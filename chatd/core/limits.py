@@ -49,4 +49,6 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     connections_per_address: Size = 256
     """Clients connected at once from one IPv4 address or IPv6 network (/64); no limit for this machine."""
     login_seconds: Size = 30
-    """Seconds that a client has to log in."""
+    """Seconds that a client has to log in once `slow_logins` others have taken longer."""
+    slow_logins: Size = 100
+    """Clients connected without a login for longer than `login_seconds`."""
