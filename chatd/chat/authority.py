@@ -16,7 +16,9 @@ from chatd.boundaries import Archive, Client, Clock, Journal
 from chatd.core import commands as c
 from chatd.core.audience import audience
 from chatd.core.events import User
+from chatd.core.limits import Limits
 from chatd.core.login import Login, log_in
+from chatd.core.quotas import check_quotas
 from chatd.core.records import Draft, Record, Snapshot
 from chatd.core.requests import Request
 from chatd.core.rules import Decision, decide
@@ -48,6 +50,7 @@ class Authority:
         open_journal: OpenJournal,
         clock: Clock,
         now: Callable[[], float],
+        limits: Limits,
         on_commit: Callable[[], None],
     ) -> None:
         self.state = snapshot.state
@@ -57,6 +60,7 @@ class Authority:
         self._archive = archive
         self._clock = clock
         self._now = now
+        self._limits = limits
         # Who has which name, by its key, in the order of arrival.
         self._names: dict[str, Client] = {}
 
@@ -95,8 +99,10 @@ class Authority:
         client.undo_login()
 
     def decide(self, user: User, command: c.Command) -> Decision:
-        """What ``command`` by ``user`` comes to in the present state. Raises `Refusal`."""
-        return decide(self.state, user, command)
+        """What ``command`` by ``user`` comes to in the present state, within the quotas. Raises `Refusal`."""
+        decision = decide(self.state, user, command)
+        check_quotas(self.state, decision, self._limits)
+        return decision
 
     def apply(self, request: Request, decision: Decision) -> tuple[list[Record], list[Audience]]:
         """Apply ``decision``: what has to be stored, and the audience of each event."""

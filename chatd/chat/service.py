@@ -57,7 +57,9 @@ class Chat:
         self._archive = archive
         self._limits = limits
         self._dispatcher = Dispatcher(clock, on_delivery, delivery_log)
-        self._authority = Authority(snapshot, archive, open_journal, clock, now, self._dispatcher.end_commit)
+        self._authority = Authority(
+            snapshot, archive, open_journal, clock, now, limits, self._dispatcher.end_commit
+        )
         self._journal = self._authority.journal
         self._replay = Replay(
             archive,

@@ -214,7 +214,7 @@ class Send(Command, frozen=True):
     presets={"cgroupeprive": {"visibility": "private"}, "cgroupeprivé": {"visibility": "private"}},
     who="identified",
     answer="ack",
-    refused="bad_group group_exists storage_failed",
+    refused="bad_group group_exists too_many_groups storage_failed",
     help=N_("create a group that you own, public by default"),
     example="cg;wob;private",
 )
@@ -231,7 +231,7 @@ class CreateGroup(Command, frozen=True):
     word="j",
     who="identified",
     answer="ack",
-    refused="no_such_group already_member not_invited banned storage_failed",
+    refused="no_such_group already_member not_invited banned group_full storage_failed",
     help=N_("join a group; a private group requires an invitation"),
     example="j;wob",
 )
@@ -246,7 +246,7 @@ class Join(Command, frozen=True):
     slash="join",
     who="identified",
     answer="ack",
-    refused="bad_group no_such_group not_invited banned storage_failed",
+    refused="bad_group no_such_group not_invited banned too_many_groups group_full storage_failed",
     help=N_("enter a room (a group), joining it first if necessary"),
     example="/join wob",
 )
@@ -359,7 +359,8 @@ class Leave(Command, frozen=True):
     slash="invite",
     who="members",
     answer="ack",
-    refused=f"{_GROUP} no_such_user already_member already_invited banned storage_failed",
+    refused=f"{_GROUP} no_such_user already_member already_invited banned too_many_invitations"
+    " storage_failed",
     help=N_("invite a user to a group"),
     example="invite;wob;bob",
 )

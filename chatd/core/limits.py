@@ -44,6 +44,12 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Bytes that may wait in the outbox of one client."""
     queue: Size = 4096
     """Commands that may wait for a commit; beyond that the daemon pauses reading from clients."""
+    groups_per_user: Size = 100
+    """Groups that one user owns."""
+    members_per_group: Size = 5_000
+    """Members of a group."""
+    invitations: Size = 100
+    """Invitations of one user that wait to be accepted."""
     connections: Size = 20_000
     """Clients connected at the same time."""
     connections_per_address: Size = 256

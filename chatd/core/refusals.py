@@ -30,6 +30,11 @@ SENTENCES: Final[dict[str, str]] = {
     "is_owner": N_("{nick} owns {group}: this can't be done to the owner"),
     "no_such_member": N_("{nick} is not a member of {group}"),
     "no_such_operator": N_("{nick} is not an operator of {group}"),
+    "too_many_groups": N_("you own {limit} groups, the most that one user may own: use one of them"),
+    "group_full": N_("{group} has {limit} members, the most that a group may have: create another group"),
+    "too_many_invitations": N_(
+        "{nick} has {limit} invitations waiting, no more are allowed: try again later"
+    ),
     "empty": N_("the text is empty: write something"),
     "too_long": N_("{what} is longer than {limit} bytes: shorten it, or split it"),
     "bad_utf8": N_("invalid UTF-8: send text in UTF-8"),

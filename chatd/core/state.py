@@ -5,6 +5,7 @@ It changes by `State.apply` alone. Presence is no part of it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Literal
 
@@ -155,6 +156,8 @@ class State:
         self._directs: dict[tuple[int, int], Conversation] = {}
         self._directs_of: dict[int, list[Conversation]] = {}
         self._groups_of: dict[int, dict[int, Conversation]] = {}
+        self._owned: Counter[int] = Counter()
+        self._invitations: Counter[int] = Counter()
 
     def apply(self, change: Change) -> None:
         """Add a new user or a new conversation, or make the change that an event describes.
@@ -190,9 +193,14 @@ class State:
             self._group_ids[event.conversation.id] = self._groups[name.key] = group
             for look in looks(name):
                 self._groups_by_look.setdefault(look, group)
+            self._owned[event.actor.id] += 1
         group = self._group_ids[event.conversation.id]
-        group.apply(event)
         who = event.subject or event.actor
+        owner, was_invited = group.owner, who.id in group.invited
+        group.apply(event)
+        self._owned[owner.id] -= 1
+        self._owned[group.owner.id] += 1
+        self._invitations[who.id] += (who.id in group.invited) - was_invited
         groups = self._groups_of.setdefault(who.id, {})
         if who.id in group.members:
             groups[event.conversation.id] = event.conversation
@@ -242,6 +250,14 @@ class State:
         """The oldest group whose name is ``name`` or looks like it, visible or not; None if there is none."""
         alike = filter(None, map(self._groups_by_look.get, looks(name)))
         return min(alike, key=lambda group: group.conversation.id, default=None)
+
+    def groups_owned_by(self, user: User) -> int:
+        """The number of groups that ``user`` owns, those included that everyone has left."""
+        return self._owned[user.id]
+
+    def invitations_of(self, user: User) -> int:
+        """The number of groups that ``user`` is invited to and has not joined."""
+        return self._invitations[user.id]
 
     def may_read(self, user: User, conversation: Conversation) -> bool:
         """Whether ``user`` may read ``conversation``, which is one of theirs unless it is a group's."""

@@ -13,6 +13,7 @@ from chatd.core.commands import COMMANDS, Command
 from chatd.core.events import Event, User
 from chatd.core.limits import Limits
 from chatd.core.names import parse_nick
+from chatd.core.quotas import check_quotas
 from chatd.core.refusals import Refusal
 from chatd.core.rules import Decision, decide
 from chatd.core.state import Group, State
@@ -31,8 +32,9 @@ def command(typed: str) -> Command:
 class Chat:
     """A state, everything decided about it so far, and the audiences of each decision's events."""
 
-    def __init__(self, *nicks: str) -> None:
+    def __init__(self, *nicks: str, limits: Limits | None = None) -> None:
         self.state = State()
+        self.limits = limits or Limits()
         self.decisions: list[Decision] = []
         self.audiences: list[list[Audience]] = []
         for nick in nicks:
@@ -45,6 +47,7 @@ class Chat:
     def does(self, nick: str, command: Command) -> Decision:
         """Decide a command by ``nick`` and apply the decision. Raises `Refusal`."""
         decision = decide(self.state, self.user(nick), command)
+        check_quotas(self.state, decision, self.limits)
         for record in decision.records:
             self.state.apply(record)
         audiences = []

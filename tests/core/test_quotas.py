@@ -1,0 +1,144 @@
+"""Quotas: at the limit and one over it, and what makes room again."""
+
+from __future__ import annotations
+
+import contextlib
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.core.limits import Limits
+from chatd.core.refusals import Refusal
+from tests.support.effort import effort
+from tests.support.rules_case import Chat, command
+
+LIMITS = Limits(groups_per_user=2, members_per_group=3, invitations=2)
+NICKS = ("alice", "bob", "carol", "dave")
+
+
+class QuotaTestCase(SynchronousTestCase):
+    """Four users, and limits of two or three."""
+
+    def setUp(self) -> None:
+        """Nothing has happened."""
+        self.chat = Chat(*NICKS, limits=LIMITS)
+
+    def play(self, *lines: str) -> list[str]:
+        """The code of each line's refusal, or ok."""
+        codes = []
+        for line in lines:
+            nick, _, typed = line.partition(": ")
+            try:
+                self.chat.does(nick, command(typed))
+                codes.append("ok")
+            except Refusal as refusal:
+                codes.append(refusal.code)
+        return codes
+
+
+class Groups(QuotaTestCase):
+    """Groups that one user owns."""
+
+    def test_one_over_the_limit(self) -> None:
+        """For this user alone, and whatever command would create it."""
+        self.assertEqual(
+            self.play("alice: cg;one", "alice: cg;two;private", "alice: cg;three", "bob: cg;three"),
+            ["ok", "ok", "too_many_groups", "ok"],
+        )
+        with self.assertRaises(Refusal) as refused:
+            self.chat.does("alice", command("enter;four").__class__(group="four", missing="create"))
+        self.assertEqual(
+            refused.exception.text, "you own 2 groups, the most that one user may own: use one of them"
+        )
+
+    def test_who_hands_one_over_may_create_another(self) -> None:
+        """But an inheritance is not refused."""
+        self.play("alice: cg;one", "alice: cg;two", "bob: cg;three", "bob: cg;four", "bob: j;one")
+        self.assertEqual(self.play("alice: leave;one", "alice: cg;five"), ["ok", "ok"])
+        self.assertEqual(self.play("bob: cg;six", "alice: cg;six"), ["too_many_groups", "too_many_groups"])
+
+    def test_an_empty_group_counts(self) -> None:
+        """Else there would be no limit to groups that are created and left."""
+        self.play("alice: cg;one", "alice: leave;one", "alice: cg;two", "alice: leave;two")
+        self.assertEqual(self.play("alice: cg;three"), ["too_many_groups"])
+
+    def test_whoever_joins_an_empty_group_owns_it(self) -> None:
+        self.play("alice: cg;one", "alice: cg;two", "alice: leave;one")
+        self.assertEqual(self.play("bob: j;one", "alice: cg;three"), ["ok", "ok"])
+
+
+class Members(QuotaTestCase):
+    """Members of one group."""
+
+    def test_one_over_the_limit(self) -> None:
+        self.assertEqual(
+            self.play("alice: cg;wob", "bob: j;wob", "carol: j;wob", "dave: j;wob"),
+            ["ok", "ok", "ok", "group_full"],
+        )
+
+    def test_whoever_leaves_makes_room(self) -> None:
+        self.play("alice: cg;wob", "bob: j;wob", "carol: j;wob", "bob: leave;wob")
+        self.assertEqual(self.play("dave: j;wob", "bob: j;wob"), ["ok", "group_full"])
+
+    def test_an_invitation_makes_no_room_and_waits_for_it(self) -> None:
+        self.play("alice: cg;wob;private", *(f"alice: invite;wob;{nick}" for nick in NICKS[1:]))
+        self.assertEqual(
+            self.play("bob: j;wob", "carol: j;wob", "dave: j;wob", "bob: leave;wob", "dave: j;wob"),
+            ["ok", "ok", "group_full", "ok", "ok"],
+        )
+
+
+class Invitations(QuotaTestCase):
+    """Invitations that wait for one user."""
+
+    def setUp(self) -> None:
+        """Alice and bob have two groups each."""
+        super().setUp()
+        self.play("alice: cg;a1", "alice: cg;a2", "bob: cg;b1", "bob: cg;b2")
+
+    def test_one_over_the_limit(self) -> None:
+        """From whomever they come; others may still be invited."""
+        self.assertEqual(
+            self.play("alice: invite;a1;dave", "alice: invite;a2;dave", "bob: invite;b1;dave"),
+            ["ok", "ok", "too_many_invitations"],
+        )
+        self.assertEqual(self.play("bob: invite;b1;carol"), ["ok"])
+
+    def test_an_accepted_one_makes_room_and_so_does_a_ban(self) -> None:
+        self.play("alice: invite;a1;dave", "alice: invite;a2;dave")
+        self.assertEqual(self.play("dave: j;a1", "bob: invite;b1;dave"), ["ok", "ok"])
+        self.assertEqual(self.play("alice: ban;a2;dave", "bob: invite;b2;dave"), ["ok", "ok"])
+        self.assertEqual(self.chat.state.invitations_of(self.chat.user("dave")), 2)
+
+
+class Counters(SynchronousTestCase):
+    """The state counts as it goes; the truth is in the groups."""
+
+    @settings(max_examples=effort(100), deadline=None)
+    @given(
+        st.lists(
+            st.tuples(
+                st.sampled_from(NICKS),
+                st.sampled_from(
+                    ("cg;{g}", "j;{g}", "leave;{g}", "invite;{g};{n}", "kick;{g};{n}", "ban;{g};{n}")
+                ),
+                st.sampled_from(("g1", "g2", "g3")),
+                st.sampled_from(NICKS),
+            ),
+            max_size=40,
+        )
+    )
+    def test_any_history(self, done: list[tuple[str, str, str, str]]) -> None:
+        """Whatever happened, refused or not."""
+        chat = Chat(*NICKS, limits=LIMITS)
+        for nick, typed, group, other in done:
+            with contextlib.suppress(Refusal):
+                chat.does(nick, command(typed.format(g=group, n=other)))
+        groups = [found for name in ("g1", "g2", "g3") if (found := chat.state.find_group(name))]
+        for nick in NICKS:
+            user = chat.user(nick)
+            self.assertEqual(chat.state.groups_owned_by(user), sum(g.owner.id == user.id for g in groups))
+            self.assertEqual(chat.state.invitations_of(user), sum(user.id in g.invited for g in groups))
+            self.assertLessEqual(chat.state.invitations_of(user), LIMITS.invitations)
+        self.assertTrue(all(len(group.members) <= LIMITS.members_per_group for group in groups))
