@@ -74,15 +74,16 @@ class Arriving(ScreenTestCase):
 
     def test_a_list_that_comes_in_several_answers(self) -> None:
         """Is one list: a daemon cuts what is over 256 KiB."""
-        owner = self.daemon.connect("json")
-        self.addCleanup(owner.close)
-        owner.asks(action="client-hello", from_="owner")
         rooms = [f"room{number:03}" for number in range(600)]
-        for room in rooms:
-            owner.asks(action="cgroup", group=room).asks(
-                action="topic", group=room, topic="x" * 512, ref=room
-            )
-        owner.object(ref=rooms[-1])
+        for first in range(0, 600, 100):  # as many as one user may own
+            owner = self.daemon.connect("json")
+            self.addCleanup(owner.close)
+            owner.asks(action="client-hello", from_=f"owner{first}")
+            for room in rooms[first : first + 100]:
+                owner.asks(action="cgroup", group=room).asks(
+                    action="topic", group=room, topic="x" * 512, ref=room
+                )
+            owner.object(ref=rooms[first + 99])
         self.assertTrue(owner.asks(action="groups", ref="all").object(ref="all")["more"])
 
         async def story() -> None:
