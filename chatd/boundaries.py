@@ -243,7 +243,7 @@ class Client(Protocol):
 
     @property
     def seen(self) -> int | None:
-        """The last id that the client, which is gone, can be taken to have got; None if that is not known."""
+        """The last id that the client, which is gone, is assumed to have received; None if unknown."""
 
     def answer(self, request: Request, answer: Answer) -> None:
         """Answer ``request``."""
@@ -270,7 +270,7 @@ class Client(Protocol):
         """
 
     def log_in(self, user: User, updates_read_marker: bool) -> None:
-        """The client is ``user``."""
+        """The client is logged in as ``user``."""
 
     def undo_login(self) -> None:
         """The login was rolled back: the client has no name."""

@@ -28,7 +28,7 @@ The Deferred fails with the `Refusal` that the client is given.
 
 
 class Presence:
-    """Lets clients in and out. ``authenticate`` verifies each hello; without it every hello is honest."""
+    """Logins and departures. ``authenticate`` verifies each hello; without it all hellos are trusted."""
 
     def __init__(
         self,

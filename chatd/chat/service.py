@@ -38,7 +38,7 @@ class Chat:
 
     ``now`` is the time of day in seconds since 1970. ``on_delivery`` is called with each delivery once, in
     order, and with whether it is private: for the conversation log. ``delivery_log`` logs deliveries.
-    ``authenticate`` verifies each hello; without it every hello is honest.
+    ``authenticate`` verifies each hello; without it all hellos are trusted.
     """
 
     def __init__(

@@ -79,16 +79,16 @@ class Turns:
         self._dispatcher = dispatcher
 
     async def wait(self) -> None:
-        """Wait for a turn, and send what was gathered before it. Raises `NotStored`."""
+        """Wait for a turn, then send the deliveries gathered before it. Raises `NotStored`."""
         try:
             await self._journal.turn()
         finally:
             self._dispatcher.flush()
 
     def run(self, client: Client, request: Request | None, work: Work, paused: bool = False) -> None:
-        """Start ``work`` for ``client``; what it raises refuses ``request``.
+        """Start ``work`` for ``client``. If it raises, ``request`` is refused.
 
-        ``paused`` says that the client's next command is decided when ``work`` has ended.
+        With ``paused`` the client's next command is decided only when ``work`` has ended.
         """
         Deferred.fromCoroutine(self._serve(client, request, work, paused)).addErrback(
             lambda failure: self._log.failure("bug while answering for an error", failure)

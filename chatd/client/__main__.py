@@ -23,7 +23,7 @@ EXIT_INTERRUPTED: Final = 130
 
 
 async def talk(options: Namespace) -> None:
-    """Talk on the whole terminal, or line by line. Raises `UsageError`, `Refused` and `Lost`."""
+    """Run the interactive client, full screen or in line mode. Raises `UsageError`, `Refused` and `Lost`."""
     if options.plain:
         await line_mode.talk(options)
         return

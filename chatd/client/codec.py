@@ -1,4 +1,4 @@
-"""The JSON wire from the client's side: commands to requests, and what the daemon says to values.
+"""The JSON wire from the client's side: requests from commands, and what the received objects mean.
 
 Source: SPEC.md, chapter "The JSON wire". Commands come from the one table that the daemon has as well.
 """
@@ -120,7 +120,7 @@ EVENTS: Final[dict[type[Command], str]] = {
     c.SetVisibility: "visibility",
     c.SetTopic: "topic",
 }
-"""What a command that the log records is called there, unless it is a message."""
+"""The kind of the log entry that a command makes, for all commands but messages."""
 
 
 def understand(value: bytes) -> objects.Object | None:

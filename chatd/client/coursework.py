@@ -73,7 +73,7 @@ Object = dict[str, Any]
 
 
 def parsed(value: bytes) -> Object | None:
-    """The object that ``value`` is, unwrapped as one course work wraps them; None if it is none, or empty."""
+    """The JSON object in ``value``, unwrapped if it is wrapped; None if it is no object, or empty."""
     try:
         said = msgspec.json.decode(value)
     except (msgspec.MsgspecError, ValueError, RecursionError):
@@ -85,7 +85,7 @@ def parsed(value: bytes) -> Object | None:
 
 
 def opening(said: Object, nick: str) -> codec.CourseWelcome | objects.Error | None:
-    """What ``said`` answers the hello of ``nick`` with; None if it is about something else."""
+    """The welcome or the error in ``said``, for the hello of ``nick``; None if it is no answer to a hello."""
     if _is_error(said):
         return _error(said)
     return welcome_of(nick, _text(said)) if _action(said) == "server-hello" else None
@@ -122,7 +122,7 @@ class CourseWork:
         return msgspec.json.encode(asked)
 
     def written(self, command: c.Broadcast | c.Send | c.GroupBroadcast) -> objects.Ack:
-        """What stands for the ack that such a server does not send."""
+        """An acknowledgement made here, because such a server sends none."""
         self._sent.append((DECLARED[type(command)].name, command.msg))
         group = command.group if isinstance(command, c.GroupBroadcast) else ""
         to = command.dest if isinstance(command, c.Send) else ""

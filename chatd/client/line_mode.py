@@ -80,11 +80,11 @@ class LineDisplay:
         return shutil.get_terminal_size().columns - len(INDENT)
 
     def progress(self) -> AbstractContextManager[None]:
-        """Lines show no progress."""
+        """Line mode shows no progress."""
         return nullcontext()
 
     async def run_own(self, command: c.Command) -> bool:
-        """Lines present every command alike."""
+        """Line mode presents every command in the same way."""
         return False
 
     def show_answer(self, answer: objects.Answer) -> None:
@@ -111,7 +111,7 @@ class LineDisplay:
             self.here = place
 
     def unsent_changed(self) -> None:
-        """Lines show no count."""
+        """Line mode shows no count."""
 
     def _warn(self, trouble: str | None) -> None:
         if trouble:

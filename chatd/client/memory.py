@@ -249,7 +249,7 @@ class Memory:
         return nicks, self.rooms | {place.name for place in places if place.kind == "group"}
 
     def tell(self, text: str, kind: Kind, at: datetime) -> None:
-        """Add a line of the client's own to the shown conversation."""
+        """Add a text of the client to the conversation on the screen."""
         self.shown.add(Entry(at, sanitize(text), kind))
 
     def _happened(self, event: objects.Event) -> None:

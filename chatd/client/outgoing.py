@@ -105,7 +105,7 @@ class Outgoing:
         await self._queue.put(line)
 
     def forget_moves(self) -> None:
-        """The user chose a place by hand: lines that are still queued move the user no more."""
+        """The user chose a conversation by hand: queued lines no longer change it."""
         self._moves.clear()
 
     async def run(self) -> None:

@@ -56,7 +56,7 @@ def clock_time(at: datetime) -> str:
 
 
 def local(at: datetime) -> datetime:
-    """``at`` in the user's own time zone, unless that is before or after all time."""
+    """``at`` in the user's time zone; unchanged if that is outside the range of `datetime`."""
     try:
         return at.astimezone()
     except OverflowError:

@@ -53,7 +53,7 @@ class Roster:
     async def read_members(self) -> None:
         """Read the members of the shown group until `member_changes` stands still.
 
-        A crowd that joins is so read a few times, not once for each.
+        When many join at once, the list is thus read a few times, not once for each.
         """
         place = self._memory.here
         while self.member_changes:

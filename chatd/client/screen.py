@@ -233,7 +233,7 @@ class Chat(App[None]):
     # Moving between conversations.
 
     def go(self, place: Place) -> None:
-        """Show another conversation; lines that are still queued move the user no more."""
+        """Show another conversation, and keep it although queued lines would change it."""
         self._outgoing.forget_moves()
         self._show_place(place)
 

@@ -193,7 +193,7 @@ class Outbox:
         self.flush()
 
     def stopProducing(self) -> None:
-        """The connection is gone; the protocol says so as well."""
+        """Called by the transport when the connection is gone; the protocol calls `lost` as well."""
 
     def _flush_soon(self) -> None:
         if not self._due:

@@ -129,7 +129,7 @@ class Session:
 
     @property
     def seen(self) -> int | None:
-        """The last id that the client, which is gone, can be taken to have got; None if that is not known.
+        """The last id that the client, which is gone, is assumed to have received; None if unknown.
 
         If one side closed the connection, that is everything that was sent. If it broke, it is what had been
         sent a while before the client last said something.
@@ -234,7 +234,7 @@ class Session:
     # From the chat: the client's state.
 
     def log_in(self, user: User, updates_read_marker: bool) -> None:
-        """The client is ``user``."""
+        """The client is logged in as ``user``."""
         self._enter(Phase.NAMED)
         self.user = user
         self.updates_read_marker = updates_read_marker

@@ -9,7 +9,7 @@ from chatd.core.events import Conversation, Entry, User
 
 
 class Ack(msgspec.Struct, frozen=True, eq=False):
-    """The command is on disk as ``logged``; for a message sent twice that is the entry of the first time."""
+    """The command is on disk as the entry ``logged``; for a message sent twice, as that of the first time."""
 
     logged: Entry
 

@@ -58,7 +58,7 @@ class Group:
         return self._audience
 
     def role(self, user: User) -> Literal["owner", "operator", "member", "invited", ""]:
-        """The role of ``user``, empty for none. The owner of an empty group is no member and has none."""
+        """The role of ``user``, or empty. The owner of an empty group is no member and has no role."""
         if user.id in self.members:
             if user.id == self.owner.id:
                 return "owner"

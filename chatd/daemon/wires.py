@@ -48,7 +48,7 @@ def declared() -> list[Wire]:
 
 
 def wire_names() -> list[str]:
-    """What a listener can be for."""
+    """The names of the wires that a listener can have."""
     return sorted({"auto", *(wire.name for wire in declared())})
 
 

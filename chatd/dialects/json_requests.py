@@ -29,7 +29,7 @@ _decode: Final = msgspec.json.Decoder().decode
 
 
 def parse_object(frame: bytes) -> Object:
-    """The object that ``frame`` is. Raises `Refusal` ``bad_json`` or ``bad_utf8``."""
+    """The JSON object in ``frame``. Raises `Refusal` ``bad_json`` or ``bad_utf8``."""
     try:
         said = _decode(frame)
         # Every key has its colon, so as many colons as keys prove that none stands twice; a colon more,

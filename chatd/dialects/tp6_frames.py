@@ -27,9 +27,8 @@ NO_TIME: Final = b"\xff\xff"
 class FramedDialect(Tp6Dialect):
     """The chat room in frames: an author and a text. A payload from the carrier begins with its type.
 
-    What is said in the place where the client is comes with its author's name; all else, which takes a
-    sentence to be understood, is that sentence, without a name. With ``bonus`` the colour of who speaks, in
-    three bytes, and the hour and the minute follow on the name.
+    A message in the client's current room carries the name of its author. Everything else is a sentence
+    without a name. With ``bonus`` the author's colour (three bytes), the hour and the minute follow the name.
     """
 
     pace = 0.0

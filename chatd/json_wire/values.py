@@ -37,20 +37,20 @@ class Fault:
 
 
 class JsonValues:
-    """A scanner that is fed bytes and asked for values. It may be left alone between any two of them.
+    """A scanner: `feed` gives it bytes, `cut` returns the next value. Both may be called in any order.
 
     A value is an object, an array, a string, or a word: a run of other bytes, number or garbage, which ends
     at white space or where one of the three begins. Between values, white space may stand or not.
 
     Two things end a value early, because valid JSON has neither:
 
-    - a newline inside a string. The scan goes on at the next `{`: the tail of that string would turn every
-      later quote inside out.
+    - a newline inside a string. The scan goes on at the next `{`: after it, every
+      later quote would be taken for the opposite one.
     - an object at the start of a line, in an open value that has no room for one there: after a truncated
       `{"from":"alice"`, say. The scan goes on with that object.
 
-    What was open is then `broken`. So a client that sends lines loses its bad line (and the next one, if the
-    bad one ends in `"key":`), and one that lays out a valid value over many lines loses nothing.
+    The open value is then a `broken` fault. A client that sends lines thus loses a bad line (and the next, if
+    the bad one ends in `"key":`); a client that spreads a valid value over many lines loses nothing.
 
     No byte is read more than three times, in segments of whatever size.
 
