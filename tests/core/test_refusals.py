@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from string import Formatter
 
@@ -13,6 +14,12 @@ import chatd
 from chatd.core.refusals import ECHO, REASONS, RETRY_AFTER, SENTENCES, Phrase, Refusal, reason
 
 SOURCES = sorted(Path(chatd.__file__).parent.rglob("*.py"))
+
+
+@cache
+def parsed(source: Path) -> ast.Module:
+    """The syntax tree of a source."""
+    return ast.parse(source.read_text("utf-8"))
 
 
 def wanted_by(sentence: str) -> set[str]:
@@ -53,14 +60,14 @@ class TheList(SynchronousTestCase):
         for source in SOURCES:
             if source.name != "refusals.py":
                 said.update(
-                    word for text in texts(ast.parse(source.read_text("utf-8"))) for word in text.split()
+                    word for text in texts(parsed(source)) for word in text.split()
                 )
         self.assertEqual([code for code in SENTENCES if code not in said], [])
 
     def test_every_refusal_is_in_the_list_and_has_what_its_sentence_needs(self) -> None:
         seen = 0
         for source in SOURCES:
-            for codes, given, line in made(ast.parse(source.read_text("utf-8"))):
+            for codes, given, line in made(parsed(source)):
                 where = f"{source.name}:{line}"
                 self.assertTrue(codes, where)
                 for code in codes:
@@ -72,7 +79,7 @@ class TheList(SynchronousTestCase):
     def test_every_reason_is_used_and_has_what_its_sentence_needs(self) -> None:
         said: set[str] = set()
         for source in SOURCES:
-            tree = ast.parse(source.read_text("utf-8"))
+            tree = parsed(source)
             if source.name != "refusals.py":
                 said.update(texts(tree))
             for reasons, given, line in made(tree, "reason", REASONS):

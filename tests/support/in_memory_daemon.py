@@ -250,13 +250,15 @@ class Stage:
 
     def settle(self) -> None:
         """Let what is due happen, until nothing is."""
-        for _ in range(20):
-            self.reactor.advance(TURN / 20)
+        self.wait(0)
 
     def wait(self, seconds: float) -> None:
-        """Let time pass."""
-        self.reactor.pump([seconds / 100] * 100)
-        self.settle()
+        """Let time pass: each timer goes off at its time."""
+        end = self.reactor.rightNow + seconds + TURN
+        while (due := min((call.getTime() for call in self.reactor.calls), default=end + 1)) <= end:
+            self.reactor.rightNow = max(due, self.reactor.rightNow)
+            self.reactor.advance(0)
+        self.reactor.rightNow = end
 
     def connect(self, wire: str, host: str = "127.0.0.1") -> Peer:
         """A new connection on ``text``, ``json``, … from ``host``, with nothing said yet."""
