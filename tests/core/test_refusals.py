@@ -59,9 +59,7 @@ class TheList(SynchronousTestCase):
         said: set[str] = set()
         for source in SOURCES:
             if source.name != "refusals.py":
-                said.update(
-                    word for text in texts(parsed(source)) for word in text.split()
-                )
+                said.update(word for text in texts(parsed(source)) for word in text.split())
         self.assertEqual([code for code in SENTENCES if code not in said], [])
 
     def test_every_refusal_is_in_the_list_and_has_what_its_sentence_needs(self) -> None:
