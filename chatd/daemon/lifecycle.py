@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 from chatd import __version__
 from chatd.chat.service import Chat
 from chatd.connections.factory import ChatFactory, Sessions
+from chatd.daemon.certificates import Certificate
 from chatd.daemon.wires import MakeProtocol
 from chatd.store.errors import StoreError
 from chatd.store.store import Store
@@ -51,7 +52,10 @@ class CannotStart(SystemExit, Exception):
 
 
 class Daemon(Service):
-    """chatd as a Twisted service. ``ports`` holds the ports that it listens on."""
+    """chatd as a Twisted service. ``ports`` holds the ports that it listens on.
+
+    SIGHUP has ``certificate`` read again, unless the daemon has a terminal.
+    """
 
     _log = Logger()
 
@@ -62,6 +66,7 @@ class Daemon(Service):
         sessions: Sessions,
         chat: Chat,
         store: Store,
+        certificate: Certificate | None,
     ) -> None:
         self.ports: list[IListeningPort] = []
         self.sessions = sessions
@@ -69,6 +74,7 @@ class Daemon(Service):
         self._listeners = listeners
         self._chat = chat
         self._store = store
+        self._certificate = certificate
 
     def privilegedStartService(self) -> None:
         """Listen, before twistd drops its privileges. Raises `CannotStart`."""
@@ -118,9 +124,17 @@ class Daemon(Service):
 
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stop)
+
+        def reload(number: int, frame: object) -> None:
+            self._reactor.callFromThread(self._reload)
+
         # A terminal that is closed takes its daemon along; without one there is nothing to hang up.
-        signal.signal(signal.SIGHUP, stop if os.isatty(0) else signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, stop if os.isatty(0) else reload)
         self._log.info("chatd {version} is ready", version=__version__)
+
+    def _reload(self) -> None:
+        if self._certificate is not None:
+            self._certificate.reload()
 
     def _end(self) -> None:
         try:

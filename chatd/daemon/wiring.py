@@ -22,7 +22,7 @@ from twisted.python.util import initgroups
 from chatd.chat.delivery_log import DeliveryLog
 from chatd.chat.service import Chat
 from chatd.connections.factory import Sessions
-from chatd.daemon import certificates
+from chatd.daemon.certificates import Certificate
 from chatd.daemon.config import Config, ConfigError, Log
 from chatd.daemon.conversation_log import ConversationLog
 from chatd.daemon.lifecycle import Daemon, Listener
@@ -83,8 +83,8 @@ def assemble(config: Config, reactor: Any, user: tuple[int, int] | None = None) 
     The certificate is read by the user who starts the daemon; database and logs are opened as ``user`` (uid
     and gid), if the daemon is to become one.
     """
-    tls = None if config.certificate is None else certificates.read(Path(config.certificate))
-    makers = protocols(config.limits, tls)
+    certificate = None if config.certificate is None else Certificate(Path(config.certificate))
+    makers = protocols(config.limits, certificate)
     listeners = [_listener(listener, makers, reactor) for listener in config.listen]
     with _acting_as(user):
         conversation_log = _open_logs(config.log)
@@ -100,7 +100,7 @@ def assemble(config: Config, reactor: Any, user: tuple[int, int] | None = None) 
     chat = Chat(
         snapshot, archive, open_journal, reactor, time.time, config.limits, conversation_log, delivery_log
     )
-    return Daemon(reactor, listeners, Sessions(chat, reactor, config.limits), chat, store)
+    return Daemon(reactor, listeners, Sessions(chat, reactor, config.limits), chat, store, certificate)
 
 
 def _listener(listener: str, makers: dict[str, MakeProtocol], reactor: Any) -> Listener:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import OpenSSL.SSL
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.daemon.certificates import read
+from chatd.daemon.certificates import Certificate, read
 from chatd.daemon.config import ConfigError
-from tests.support.certificates import issue
+from tests.support.certificates import Issued, issue
 
 
 class ReadTests(SynchronousTestCase):
@@ -61,3 +63,52 @@ class ReadTests(SynchronousTestCase):
         with self.assertRaises(ConfigError) as folder:
             read(self.path)
         self.assertEqual(str(folder.exception), f"can't read the certificate {self.path}: Is a directory")
+
+
+class Reloading(SynchronousTestCase):
+    """A certificate in use."""
+
+    def setUp(self) -> None:
+        """It is that of a file which its owner alone can read."""
+        self.path = Path(self.mktemp())
+        self.write(issue("first"))
+        self.certificate = Certificate(self.path)
+
+    def write(self, own: Issued, mode: int = 0o600) -> None:
+        """Put it into the file."""
+        self.path.write_bytes(own.pem() + own.key_pem())
+        self.path.chmod(mode)
+
+    def name(self) -> str:
+        """Whom a client would be shown."""
+        connection = OpenSSL.SSL.Connection(self.certificate.getContext())
+        shown = connection.get_certificate(as_cryptography=True)
+        assert shown is not None
+        return shown.subject.rfc4514_string()
+
+    def test_a_new_file_is_used_from_then_on(self) -> None:
+        self.write(issue("second"))
+        self.assertEqual(self.name(), "CN=first")
+        self.certificate.reload()
+        self.assertEqual(self.name(), "CN=second")
+
+    def test_a_file_that_can_not_be_used_changes_nothing(self) -> None:
+        """The log says why, as a warning."""
+        for spoil in (lambda: self.path.write_bytes(b"no PEM"), self.path.unlink):
+            spoil()
+            with capturedLogs() as logged:
+                self.certificate.reload()
+            (event,) = logged
+            self.assertEqual(event["log_level"], LogLevel.warn)
+            self.assertTrue(str(formatEvent(event)).endswith(": the present certificate stays"))
+            self.assertEqual(self.name(), "CN=first")
+
+    def test_a_key_that_everyone_can_read(self) -> None:
+        """The log says so, at the start and whenever it is read again; a group may read it."""
+        for mode, warnings in ((0o600, 0), (0o640, 0), (0o644, 1)):
+            self.write(issue("open"), mode)
+            for use in (lambda: Certificate(self.path), self.certificate.reload):
+                with capturedLogs() as logged:
+                    use()
+                warned = [event for event in logged if event["log_level"] is LogLevel.warn]
+                self.assertEqual(len(warned), warnings, oct(mode))

@@ -10,13 +10,18 @@ import select
 import signal
 import socket
 import sqlite3
+import ssl
 import struct
 import time
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.support.certificates import self_signed
 from tests.support.daemon_process import PATIENCE, TAC, Client, Daemon, twistd
 from tests.support.in_memory_daemon import StageTestCase
 
@@ -174,6 +179,85 @@ class StopTests(DaemonTestCase):
         daemon.signal(signal.SIGHUP)
         self.assertEqual(daemon.wait(), 0)
         self.assertIn("all that was accepted is on disk", daemon.log)
+
+
+class CertificateTests(DaemonTestCase):
+    """TLS on `auto`: who may shake hands, and a certificate that is renewed."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.file = self.folder / "chat.pem"
+        self.write("first.example")
+        self.daemon = self.starts("--listen=auto=tcp:0", f"--certificate={self.file}")
+
+    def write(self, name: str) -> None:
+        """Put a new certificate for that name into the file."""
+        self.file.write_bytes(self_signed(name))
+        self.file.chmod(0o600)
+
+    def shake_hands(self, **wanted: Any) -> ssl.SSLSocket:
+        """A connection over TLS by a client with these properties."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        context.set_ciphers(wanted.pop("ciphers", "DEFAULT@SECLEVEL=0"))
+        for name, value in wanted.items():
+            setattr(context, name, value)
+        host, _, port = self.daemon.address("auto").rpartition(":")
+        connection = socket.create_connection((host, int(port)), PATIENCE)
+        self.addCleanup(connection.close)
+        return self.enterContext(context.wrap_socket(connection))
+
+    def name(self, connection: ssl.SSLSocket) -> str:
+        """Whose certificate the daemon has shown."""
+        shown = connection.getpeercert(binary_form=True)
+        assert shown is not None
+        return x509.load_der_x509_certificate(shown).subject.rfc4514_string()
+
+    def reload(self, word: str) -> None:
+        """Send SIGHUP, and wait until the log says what came of it."""
+        self.daemon.signal(signal.SIGHUP)
+        self.daemon.wait_for(word)
+
+    def test_a_renewed_certificate_is_shown_and_nobody_is_cut(self) -> None:
+        """Handshakes under way meanwhile succeed, with the one or the other."""
+        alice = self.enterContext(Client(self.shake_hands()))
+        alice.says("IAM alice").hears_until(b"ARR alice\n")
+        self.write("second.example")
+        shown: list[str] = []
+
+        def arrive() -> None:
+            while "CN=second.example" not in shown and len(shown) < 1000:
+                shown.append(self.name(self.shake_hands()))
+
+        with ThreadPoolExecutor(1) as threads:
+            arriving = threads.submit(arrive)
+            self.reload("the certificate was read again")
+            arriving.result(PATIENCE)
+        self.assertEqual(set(shown) - {"CN=first.example", "CN=second.example"}, set())
+        self.assertEqual(self.name(self.shake_hands()), "CN=second.example")
+        alice.says("s;alice;still there?")
+        self.assertEqual(alice.line(), "ACK s alice 1 1")
+
+    def test_a_file_that_can_not_be_used_is_not(self) -> None:
+        """A renewal that went wrong takes nobody's encryption away."""
+        self.file.write_bytes(b"half a certif")
+        self.reload("the present certificate stays")
+        self.assertEqual(self.name(self.shake_hands()), "CN=first.example")
+        self.assertNotIn("#error]", self.daemon.log)
+
+    def test_only_what_is_forward_secret_and_authenticated(self) -> None:
+        """TLS 1.2 and 1.3; older versions and other ciphers are refused by the daemon."""
+        new, old = ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_2
+        self.assertEqual(self.shake_hands(minimum_version=new).version(), "TLSv1.3")
+        self.assertEqual(self.shake_hands(maximum_version=old).version(), "TLSv1.2")
+        for wanted in (
+            {"ciphers": "ECDHE-ECDSA-AES128-SHA@SECLEVEL=0", "maximum_version": old},
+            {"ciphers": "AES128-SHA@SECLEVEL=0", "maximum_version": old},
+            {"maximum_version": ssl.TLSVersion.TLSv1_1, "minimum_version": ssl.TLSVersion.TLSv1_1},
+        ):
+            with warnings.catch_warnings(), self.assertRaises((ssl.SSLError, ConnectionError)):
+                warnings.simplefilter("ignore", DeprecationWarning)
+                self.shake_hands(**wanted)
 
 
 class SignalTests(DaemonTestCase):
