@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import typing
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IAddress, IDelayedCall, ITCPTransport
+from twisted.internet.interfaces import IAddress, ITCPTransport
 from twisted.internet.protocol import Factory, Protocol
 from twisted.logger import Logger
 
 from chatd.boundaries import Clock, Dialect
 from chatd.chat.service import Chat
+from chatd.connections.login_deadlines import LoginDeadlines, Undecided
 from chatd.connections.origin import keep_alive, network_of
 from chatd.connections.outbox import FlushQueue, Outbox
 from chatd.connections.session import Session
@@ -23,18 +23,6 @@ from chatd.core.refusals import Refusal
 
 DISCONNECT_TIMEOUT_SECONDS: Final = 2.0
 """How long clients may take for the last write when the daemon stops."""
-
-
-class Undecided(typing.Protocol):
-    """A connection whose wire is not known yet: `chatd.carriers.detection.Detector`."""
-
-    transport: Any
-
-    def decide_now(self) -> object:
-        """Open a session of the default wire, without a greeting and without what was read."""
-
-    def break_off(self, refusal: Refusal) -> None:
-        """Refuse the client, then close."""
 
 
 class Sessions:
@@ -54,12 +42,7 @@ class Sessions:
         self._open: dict[Session, str | None] = {}
         self._undecided: dict[Undecided, str | None] = {}
         self._from: Counter[str] = Counter()
-        # Connections in their first seconds, by their transport, with the time when those are over; the
-        # oldest first. A transport stays when a session takes the place of an undecided connection.
-        self._newcomers: dict[Any, tuple[float, Session | Undecided]] = {}
-        # Connections that had no login when their time was over, the oldest first.
-        self._slow: dict[Any, Session | Undecided] = {}
-        self._login_timer: IDelayedCall | None = None
+        self._deadlines = LoginDeadlines(clock, limits)
         self._empty: Deferred[None] | None = None
 
     def __len__(self) -> int:
@@ -109,7 +92,7 @@ class Sessions:
             session.break_off(Refusal("rate_limited"))
             return session
         self._open[session] = self._count(transport)
-        self._wait_for_login(transport, session)
+        self._deadlines.start(transport, session)
         if not accepted:
             self._accept(transport)
             session.greet()
@@ -118,7 +101,7 @@ class Sessions:
     def _closed(self, transport: Any, session: Session) -> None:
         """Forget a session whose connection is gone."""
         self._discount(self._open.pop(session, None))
-        self._wait_no_more(transport)
+        self._deadlines.forget(transport)
         self._log.info("{peer} disconnected", peer=session.peer)
         self._check_empty()
 
@@ -128,7 +111,7 @@ class Sessions:
         if not self._has_room(transport):
             return False
         self._undecided[connection] = self._count(transport)
-        self._wait_for_login(transport, connection)
+        self._deadlines.start(transport, connection)
         self._accept(transport)
         return True
 
@@ -139,7 +122,7 @@ class Sessions:
     def lose_undecided(self, connection: Undecided) -> None:
         """``connection`` is gone."""
         self.remove_undecided(connection)
-        self._wait_no_more(connection.transport)
+        self._deadlines.forget(connection.transport)
         self._log.info("{peer} disconnected", peer=_peer(connection.transport.getPeer()))
         self._check_empty()
 
@@ -155,44 +138,6 @@ class Sessions:
             self._from[network] -= 1
             if not self._from[network]:
                 del self._from[network]
-
-    def _wait_for_login(self, transport: Any, connection: Session | Undecided) -> None:
-        """Expect a login on ``connection``; the time for it counts from when the connection was made."""
-        if transport in self._slow:
-            self._slow[transport] = connection
-            return
-        deadline, _ = self._newcomers.get(transport, (self.clock.seconds() + self.limits.login_seconds, None))
-        self._newcomers[transport] = (deadline, connection)
-        if self._login_timer is None:
-            self._login_timer = self.clock.callLater(self.limits.login_seconds, self._end_logins)
-
-    def _wait_no_more(self, transport: Any) -> None:
-        """The connection is gone."""
-        self._newcomers.pop(transport, None)
-        self._slow.pop(transport, None)
-        if self._login_timer is not None and not self._newcomers:
-            self._login_timer.cancel()
-            self._login_timer = None
-
-    def _end_logins(self) -> None:
-        """The time for a login is over for some: too many without one are closed, the oldest first.
-
-        A person may be asked for a nick after the client has connected, so a few may take their time.
-        """
-        self._login_timer = None
-        now = self.clock.seconds()
-        while self._newcomers:
-            transport, (deadline, connection) = next(iter(self._newcomers.items()))
-            if deadline > now:
-                self._login_timer = self.clock.callLater(deadline - now, self._end_logins)
-                break
-            del self._newcomers[transport]
-            if _has_no_login(connection):
-                self._slow[transport] = connection
-        if len(self._slow) > self.limits.slow_logins:
-            self._slow = {transport: one for transport, one in self._slow.items() if _has_no_login(one)}
-            for connection in list(self._slow.values())[: -self.limits.slow_logins]:
-                connection.break_off(Refusal("login_timeout", seconds=self.limits.login_seconds))
 
     def _check_empty(self) -> None:
         if self._empty is not None and not len(self):
@@ -237,10 +182,6 @@ class ChatFactory(Factory):
     def buildProtocol(self, addr: IAddress | None) -> Protocol:
         """The protocol of a new connection."""
         return self._make_protocol(self._sessions)
-
-
-def _has_no_login(connection: Session | Undecided) -> bool:
-    return not isinstance(connection, Session) or (connection.user is None and not connection.leaving)
 
 
 def _peer(address: Any) -> str:

@@ -1,0 +1,82 @@
+"""Closes connections that have no login, once there are many of them."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from twisted.internet.interfaces import IDelayedCall
+
+from chatd.boundaries import Clock
+from chatd.connections.session import Session
+from chatd.core.limits import Limits
+from chatd.core.refusals import Refusal
+
+
+class Undecided(Protocol):
+    """A connection whose wire is not known yet: `chatd.carriers.detection.Detector`."""
+
+    transport: Any
+
+    def decide_now(self) -> object:
+        """Open a session of the default wire, without a greeting and without what was read."""
+
+    def break_off(self, refusal: Refusal) -> None:
+        """Refuse the client, then close."""
+
+
+class LoginDeadlines:
+    """Gives each connection ``limits.login_seconds`` for its login.
+
+    A person may be asked for a nick after the client has connected, so ``limits.slow_logins`` connections may
+    take longer. Beyond that the oldest is closed. A connection is known by its transport, which stays when a
+    session takes the place of an undecided connection.
+    """
+
+    def __init__(self, clock: Clock, limits: Limits) -> None:
+        self._clock = clock
+        self._limits = limits
+        # Connections in their first seconds, with the time when those are over, the oldest first.
+        self._newcomers: dict[Any, tuple[float, Session | Undecided]] = {}
+        # Connections that had no login when their time was over, the oldest first.
+        self._slow: dict[Any, Session | Undecided] = {}
+        self._timer: IDelayedCall | None = None
+
+    def start(self, transport: Any, connection: Session | Undecided) -> None:
+        """Expect a login on ``connection``; its time counts from the first call for ``transport``."""
+        if transport in self._slow:
+            self._slow[transport] = connection
+            return
+        seconds = self._limits.login_seconds
+        deadline, _ = self._newcomers.get(transport, (self._clock.seconds() + seconds, None))
+        self._newcomers[transport] = (deadline, connection)
+        if self._timer is None:
+            self._timer = self._clock.callLater(seconds, self._pass_deadlines)
+
+    def forget(self, transport: Any) -> None:
+        """The connection is gone."""
+        self._newcomers.pop(transport, None)
+        self._slow.pop(transport, None)
+        if self._timer is not None and not self._newcomers:
+            self._timer.cancel()
+            self._timer = None
+
+    def _pass_deadlines(self) -> None:
+        """The time of the oldest newcomers is over."""
+        self._timer = None
+        now = self._clock.seconds()
+        while self._newcomers:
+            transport, (deadline, connection) = next(iter(self._newcomers.items()))
+            if deadline > now:
+                self._timer = self._clock.callLater(deadline - now, self._pass_deadlines)
+                break
+            del self._newcomers[transport]
+            if _has_no_login(connection):
+                self._slow[transport] = connection
+        if len(self._slow) > self._limits.slow_logins:
+            self._slow = {transport: one for transport, one in self._slow.items() if _has_no_login(one)}
+            for connection in list(self._slow.values())[: -self._limits.slow_logins]:
+                connection.break_off(Refusal("login_timeout", seconds=self._limits.login_seconds))
+
+
+def _has_no_login(connection: Session | Undecided) -> bool:
+    return not isinstance(connection, Session) or (connection.user is None and not connection.leaving)
