@@ -37,10 +37,10 @@ class Task(Protocol):
         """What to write: users and conversations before the drafts that mention them. Empty: only wait."""
 
     def committed(self, entries: Sequence[Entry], is_new: bool) -> None:
-        """The records are on disk; ``entries`` are the drafts with their places in the log.
+        """The records are on disk; ``entries`` are the log entries made of the drafts among them.
 
-        ``is_new`` is false when the ref of the draft was stored before. ``entries`` is empty when it was
-        stored for another message.
+        ``is_new`` is false if the client's ref was stored before; ``entries`` is empty if that was for some
+        other message.
         """
 
     def aborted(self) -> None:
@@ -100,10 +100,10 @@ class Archive(Protocol):
         size: int,
         max_id: int,
     ) -> Deferred[Slice]:
-        """Messages (or else events) with ``after`` < id < ``before`` and id <= ``max_id``, oldest first.
+        """Messages, or with ``events`` events, that have ``after`` < id < ``before`` and id <= ``max_id``.
 
-        The first ones when ``after`` alone is given, else the last ones: at most ``limit`` entries, and
-        ``size`` bytes of bodies unless one entry alone is larger.
+        If only ``after`` is given, they are the first ones, else the last ones; always oldest first. At most
+        ``limit`` entries and ``size`` bytes of bodies, but at least one entry.
         """
 
     def following(
@@ -270,7 +270,10 @@ class Client(Protocol):
         """
 
     def log_in(self, user: User, updates_read_marker: bool) -> None:
-        """The client is logged in as ``user``."""
+        """The client is logged in as ``user``.
+
+        ``updates_read_marker`` says whether what it receives moves the user's read marker.
+        """
 
     def undo_login(self) -> None:
         """The login was rolled back: the client has no name."""
@@ -287,7 +290,7 @@ class Client(Protocol):
     def paused(self) -> AbstractContextManager[None]:
         """While the block runs, no further command of the client is decided."""
 
-    def ask_later(self, request: Request) -> None:
+    def submit_later(self, request: Request) -> None:
         """Decide ``request`` when nothing pauses the client any more, before its next command."""
 
     def leave(self) -> None:

@@ -136,12 +136,12 @@ def makeService(options: Options | None = None) -> Daemon:
     # twistd opens its own log later, so this umask makes that file private as well.
     os.umask(0o077)
     try:
-        return assemble(configuration(options or Options()), steady(reactor), _user())
+        return assemble(configuration(options or Options()), use_monotonic_clock(reactor), _user())
     except (ConfigError, StoreError) as error:
         raise SystemExit(f"chatd: {error}") from None
 
 
-def steady(reactor: Any) -> Any:
+def use_monotonic_clock(reactor: Any) -> Any:
     """Make ``reactor`` use the monotonic clock, and return it.
 
     By default Twisted uses the time of day: when that is set back by a day, timers wait a day longer.

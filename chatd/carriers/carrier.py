@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatd.boundaries import Dialect, Wrap
-from chatd.carriers.foreign import HTTP, TLS, TLS_RECORD, Foreign, RequestLine
+from chatd.carriers.foreign import HTTP, TLS, TLS_RECORD, ForeignProtocol, RequestLine
 from chatd.connections.factory import Sessions
 from chatd.connections.session import Session
 from chatd.core.language import N_
@@ -123,7 +123,7 @@ class SessionCarrier(Protocol):
                 Refusal("too_long", what=Phrase(N_("the first line")), limit=MAX_FIRST_LINE)
             )
 
-    def refuse_foreign(self, foreign: Foreign) -> None:
+    def refuse_foreign(self, foreign: ForeignProtocol) -> None:
         """Refuse a client that speaks a foreign protocol, and close."""
         self._log.info("{peer} speaks {name}", peer=self.session.peer, name=foreign.name)
         self.session.break_off(Refusal("bad_request", why=Phrase(foreign.why)))

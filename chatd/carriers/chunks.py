@@ -88,7 +88,7 @@ class Chunks(SessionCarrier):
             self._stop_reading()
 
     def resumeProducing(self) -> None:
-        """Go on, beginning with the chunks that were cut meanwhile."""
+        """Go on, beginning with the chunks that arrived during the pause."""
         self._wait()
         super().resumeProducing()
 

@@ -22,7 +22,7 @@ from zope.interface import implementer
 
 from chatd.boundaries import Dialect
 from chatd.carriers.carrier import SessionCarrier
-from chatd.carriers.foreign import Foreign
+from chatd.carriers.foreign import ForeignProtocol
 from chatd.connections.factory import Sessions
 from chatd.core.refusals import Refusal
 from chatd.core.wires import Opening
@@ -77,12 +77,12 @@ class Detector(Protocol):
     def __init__(
         self,
         choices: Sequence[Choice],
-        foreign: Sequence[Foreign],
+        foreign: Sequence[ForeignProtocol],
         certificate: IOpenSSLContextFactory | None,
         sessions: Sessions,
     ) -> None:
         self._default, *others = choices
-        targets: list[Choice | Foreign] = [*others, *foreign]
+        targets: list[Choice | ForeignProtocol] = [*others, *foreign]
         self._table = [(opening, target) for target in targets for opening in target.openings]
         self._certificate = certificate
         self._sessions = sessions
@@ -114,7 +114,7 @@ class Detector(Protocol):
             self._carrier.readConnectionLost()
 
     def writeConnectionLost(self) -> None:
-        """The client reads nothing more; the transport closes when it notices."""
+        """The client no longer reads. The transport closes at the next write that fails."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """End the session, if there is one."""
@@ -122,7 +122,7 @@ class Detector(Protocol):
         if self._carrier is not None:
             self._carrier.connectionLost(reason)
         else:
-            self._sessions.lose_undecided(self)
+            self._sessions.forget_undecided(self)
 
     def decide_now(self) -> SessionCarrier:
         """Hand the connection to the default carrier, with no greeting and without what was read."""

@@ -16,7 +16,7 @@ from chatd.core.language import N_
 from chatd.core.wires import Opening
 
 
-class Foreign(msgspec.Struct, frozen=True):
+class ForeignProtocol(msgspec.Struct, frozen=True):
     """A protocol that is recognised and refused.
 
     ``name`` is what the log calls it. ``openings`` are what its clients begin with, where the first bytes
@@ -34,15 +34,15 @@ def _openings(*starts: bytes) -> tuple[Opening, ...]:
     return tuple(map(Opening, starts))
 
 
-TLS: Final = Foreign(
+TLS: Final = ForeignProtocol(
     "TLS", _openings(b"\x16\x03"), N_("TLS is not supported on this port: connect without TLS"), is_tls=True
 )
-IRC: Final = Foreign(
+IRC: Final = ForeignProtocol(
     "IRC",
     _openings(b"NICK ", b"USER ", b"CAP ", b"PASS "),
     N_("IRC is not supported: connect with telnet and send IAM and a nick"),
 )
-HTTP: Final = Foreign(
+HTTP: Final = ForeignProtocol(
     "HTTP",
     _openings(b"GET ", b"POST ", b"HEAD ", b"PUT ", b"DELETE ", b"OPTIONS ", b"PATCH ", b"CONNECT ", b"PRI "),
     N_("HTTP is not supported: connect with a chat client"),

@@ -13,7 +13,7 @@ from chatd.carriers.carrier import SessionCarrier, wrap_line
 from chatd.connections.factory import Sessions
 from chatd.core.language import N_
 from chatd.core.refusals import Phrase, Refusal, reason
-from chatd.json_wire.values import Fault, JsonValues
+from chatd.json_wire.values import Fault, JsonScanner
 
 FRAMING_SECONDS: Final = 0.04
 """How long the newline after the first value may take, if it comes in a segment of its own."""
@@ -46,7 +46,7 @@ class JsonStream(SessionCarrier):
         limits = sessions.limits
         self._clock = sessions.clock
         self._limits = limits
-        self._values = JsonValues(limits.json, limits.depth)
+        self._values = JsonScanner(limits.json, limits.depth)
         self._first: bytes | Fault | None = None
         self._decided = False
         self._timer: IDelayedCall | None = None

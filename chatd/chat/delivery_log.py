@@ -35,9 +35,9 @@ class DeliveryLog:
             )
 
     def sent(self, client: Any, what: Delivery | Page) -> None:
-        """``what`` was sent to ``client``, live or read from the log; an empty page has no line.
+        """Log that ``what`` was sent to ``client``, live or from the log; nothing for an empty page.
 
-        A frame may hold less of a page than there is, but always the end at which the reader began.
+        A frame may leave out entries of a page, always those farthest from where the reading began.
         """
         if isinstance(what, Entry):
             name = str(what.id)

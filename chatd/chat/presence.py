@@ -46,9 +46,9 @@ class Presence:
         self._authenticate = authenticate
 
     def log_in(self, client: Client, request: Request, hello: Hello) -> bool:
-        """Decide ``hello``, which ``request`` is or implies by naming a sender. Raises `Refusal`.
+        """Log ``client`` in. ``hello`` is ``request`` itself, or implied by the sender that it names.
 
-        Returns whether ``request`` can be decided now: it is no hello, and ``client`` need not wait.
+        Returns whether ``request`` is another command that can be decided now. Raises `Refusal`.
         """
         verifying = None if self._authenticate is None else self._authenticate(hello, client.peer)
         if verifying is None:
@@ -61,7 +61,7 @@ class Presence:
     ) -> None:
         await verifying
         if not client.leaving and self._decide(client, request, hello):
-            client.ask_later(request)
+            client.submit_later(request)
 
     def _decide(self, client: Client, request: Request, hello: Hello) -> bool:
         login = self._authority.log_in(client, hello)
@@ -70,7 +70,7 @@ class Presence:
         arrival = self._arrive(client, request if is_hello else None, hello, login, catches_up)
         self._turns.run(client, request if is_hello else None, arrival, paused=catches_up)
         if catches_up and not is_hello:
-            client.ask_later(request)
+            client.submit_later(request)
         return not is_hello and not catches_up
 
     async def _arrive(
@@ -126,7 +126,7 @@ class Presence:
         client.close()
 
     def depart(self, client: Client) -> None:
-        """``client`` is gone: its name is free at once, and the others learn it in its turn."""
+        """``client`` is gone: free its name at once, and tell the others in its turn."""
         user = client.user
         if user is None or not self._authority.free_name(client):
             return

@@ -34,7 +34,7 @@ from chatd.store.errors import NotStored
 
 
 class Chat:
-    """The one conversation that every wire joins.
+    """The chat, shared by the clients of all wires.
 
     ``now`` is the time of day in seconds since 1970. ``on_delivery`` is called with each delivery once, in
     order, and with whether it is private: for the conversation log. ``delivery_log`` logs deliveries.

@@ -32,7 +32,7 @@ class Changes(Protocol):
 
 
 class Change:
-    """A decided command with what it writes; see `chatd.boundaries.Task`.
+    """A decided command and the records to write for it; see `chatd.boundaries.Task`.
 
     ``audiences`` holds the audience of each event. ``private`` says whether the change was private when it
     was decided: a group may be made public before its entries are delivered.

@@ -9,7 +9,7 @@ import msgspec
 
 from chatd.client import codec
 from chatd.client.connection import Connection, Listener
-from chatd.client.language import explained
+from chatd.client.language import translated_refusal
 from chatd.client.pending import PendingRequests, Refused, Request
 from chatd.core import commands as c
 from chatd.json_wire import objects
@@ -31,8 +31,8 @@ class ResumePoint(msgspec.Struct):
 class ChatdSession:
     """One connection to a chatd, after its welcome.
 
-    It delivers each entry of the log once to ``listener`` and moves ``resume`` along. With ``peeks`` the
-    missed entries are left for another session of the same user.
+    It delivers each entry of the log once to ``listener`` and advances ``resume``, the position to resume
+    from. With ``peeks`` the missed entries stay missed, for another session of the same user.
     """
 
     backlog_seconds = 0.0
@@ -123,13 +123,13 @@ class ChatdSession:
                 self._receive(value)
             self._resume.cursor = max(self._resume.cursor or 0, answer.cursor)
         elif isinstance(answer, objects.Error) and self._missed is not None:
-            raise ConnectionError(explained(answer.code, answer.msg))
+            raise ConnectionError(translated_refusal(answer.code, answer.msg))
 
     def _receive_unasked(self, answer: objects.Answer) -> None:
         if isinstance(answer, codec.Welcoming):
             self._listener.caught_up(answer)
         elif isinstance(answer, objects.Error):
-            self.close_reason = explained(answer.code, answer.msg)
+            self.close_reason = translated_refusal(answer.code, answer.msg)
             if answer.code in UNREADABLE_CODES:
                 # Answers come in order, so the oldest request is meant. It must not be sent again.
                 self._requests.fail_first(Refused(answer))

@@ -15,7 +15,7 @@ from chatd.client import codec
 from chatd.client.language import _, system
 from chatd.client.pending import Lost, Request
 from chatd.json_wire import objects
-from chatd.json_wire.values import JsonValues
+from chatd.json_wire.values import JsonScanner
 
 MAX_VALUE_BYTES: Final = 1024 * 1024
 """The largest JSON value that the client reads; the daemon's are at most a quarter of that."""
@@ -90,7 +90,7 @@ class Connection:
         self.ends_lines = False
         self._reader = reader
         self._address = address
-        self._values = JsonValues(MAX_VALUE_BYTES)
+        self._values = JsonScanner(MAX_VALUE_BYTES)
 
     @classmethod
     async def open(cls, address: Address, idle: float) -> Connection:

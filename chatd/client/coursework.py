@@ -73,7 +73,7 @@ Object = dict[str, Any]
 
 
 def parsed(value: bytes) -> Object | None:
-    """The JSON object in ``value``, unwrapped if it is wrapped; None if it is no object, or empty."""
+    """The JSON object in ``value``, without the wrapper of some servers; None if it is none, or empty."""
     try:
         said = msgspec.json.decode(value)
     except (msgspec.MsgspecError, ValueError, RecursionError):
@@ -84,7 +84,7 @@ def parsed(value: bytes) -> Object | None:
     return (inner if isinstance(inner, dict) else said) or None
 
 
-def opening(said: Object, nick: str) -> codec.CourseWelcome | objects.Error | None:
+def hello_reply(said: Object, nick: str) -> codec.CourseWelcome | objects.Error | None:
     """The welcome or the error in ``said``, for the hello of ``nick``; None if it is no answer to a hello."""
     if _is_error(said):
         return _error(said)
@@ -121,8 +121,8 @@ class CourseWork:
             self._groups[row.name] = asked["group"]
         return msgspec.json.encode(asked)
 
-    def written(self, command: c.Broadcast | c.Send | c.GroupBroadcast) -> objects.Ack:
-        """An acknowledgement made here, because such a server sends none."""
+    def substitute_ack(self, command: c.Broadcast | c.Send | c.GroupBroadcast) -> objects.Ack:
+        """The acknowledgement to assume for ``command``, because a course-work server sends none."""
         self._sent.append((DECLARED[type(command)].name, command.msg))
         group = command.group if isinstance(command, c.GroupBroadcast) else ""
         to = command.dest if isinstance(command, c.Send) else ""

@@ -117,7 +117,7 @@ class CourseworkSession:
             writer.write(payload + b"\n" if self._connection.ends_lines else payload)
             await writer.drain()
             if isinstance(command, codec.MESSAGE_COMMANDS):
-                ack = self._course.written(command)
+                ack = self._course.substitute_ack(command)
                 if (news := codec.done(command, ack, self._resume.nick)) is not None:
                     self._listener.heard(news)
                 self._requests.answer(request.ref, ack)

@@ -132,7 +132,7 @@ class History:
         )
         if not isinstance(answer, objects.Page):
             return None
-        self._memory.met_on(answer)
+        self._memory.learn_colours(answer)
         return answer
 
     @contextmanager

@@ -28,7 +28,7 @@ class ImageError(Exception):
 
 
 def ascii_art(path: str, columns: int) -> str:
-    """The picture at ``path`` as characters, at most ``columns`` wide and within a daemon's default limit.
+    """The picture at ``path`` as characters, at most ``columns`` wide and within the default limit of images.
 
     It blocks, so it belongs in a thread. Raises `ImageError`.
     """

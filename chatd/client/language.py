@@ -78,7 +78,7 @@ def bind() -> None:
     gettext.textdomain(DOMAIN)
 
 
-def explained(code: str, text: str) -> str:
+def translated_refusal(code: str, text: str) -> str:
     """The ``text`` of a refusal with this ``code`` in the user's language.
 
     An unknown text, of another version of the daemon, is returned unchanged.

@@ -18,7 +18,7 @@ from chatd.client.connection import (
     Session,
     failure_reason,
 )
-from chatd.client.coursework import CourseWork, opening, parsed, welcome_of
+from chatd.client.coursework import CourseWork, hello_reply, parsed, welcome_of
 from chatd.client.coursework_session import CourseworkSession
 from chatd.client.language import _
 from chatd.client.pending import Lost, PendingRequests, Refused
@@ -216,7 +216,7 @@ class Link:
             fields = parsed(value)
             if fields is None:
                 continue
-            opened = opening(fields, self.nick)
+            opened = hello_reply(fields, self.nick)
             if isinstance(opened, objects.Error):
                 raise Refused(opened)
             if opened is not None:

@@ -64,12 +64,12 @@ class Conversation:
 
     @property
     def first(self) -> int | None:
-        """The id of the first entry that has one."""
+        """The id of the oldest entry; texts of the client have none and are passed over."""
         return next((entry.id for entry in self.entries if entry.id), None)
 
     @property
     def last(self) -> int | None:
-        """The id of the last entry that has one."""
+        """The id of the newest entry; texts of the client have none and are passed over."""
         return next((entry.id for entry in reversed(self.entries) if entry.id), None)
 
     def add(self, entry: Entry, may_push: bool = True) -> None:
@@ -202,7 +202,7 @@ class Memory:
         else:
             self._happened(news)
 
-    def met_on(self, page: objects.Page) -> None:
+    def learn_colours(self, page: objects.Page) -> None:
         """Learn the colours of the senders on a page."""
         self.colours.update((item.nick, item.colour) for item in page.messages if item.colour)
 
@@ -212,7 +212,7 @@ class Memory:
             for one in page.conversations:
                 self.conversation(summary_place(one)).unread += one.unread
             return
-        self.met_on(page)
+        self.learn_colours(page)
         place = page_place(page)
         conversation = self.conversation(place)
         # A page that does not say what of it was seen has only what was missed, but in the lobby.

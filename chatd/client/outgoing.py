@@ -13,7 +13,7 @@ import msgspec
 from chatd.client import codec
 from chatd.client.codec import LOBBY, Place
 from chatd.client.images import ImageError, ascii_art
-from chatd.client.language import explained
+from chatd.client.language import translated_refusal
 from chatd.client.pending import Lost, Refused
 from chatd.client.typed import SendImage, message_command, parse_typed
 from chatd.core import commands as c
@@ -29,7 +29,7 @@ Failure = Refusal | Refused | Lost | ImageError
 
 def failure_text(failure: Failure) -> str:
     """The reason in the user's language."""
-    return explained(failure.code, failure.text) if isinstance(failure, Refusal) else str(failure)
+    return translated_refusal(failure.code, failure.text) if isinstance(failure, Refusal) else str(failure)
 
 
 class TypedLine(msgspec.Struct, frozen=True):
@@ -95,17 +95,17 @@ class Outgoing:
         return TypedLine(command, destination)
 
     def add(self, line: TypedLine) -> None:
-        """Add a line to a queue without bound."""
+        """Add a line at once; for a queue without bound, else see `add_when_free`."""
         self._count(line)
         self._queue.put_nowait(line)
 
     async def add_when_free(self, line: TypedLine | Refusal) -> None:
-        """Add a line, or the reason why there is none, as soon as the queue has room."""
+        """Add a line, or the refusal that replaces it, as soon as the queue has room."""
         self._count(line)
         await self._queue.put(line)
 
     def forget_moves(self) -> None:
-        """The user chose a conversation by hand: queued lines no longer change it."""
+        """The user chose a conversation by hand: queued lines no longer switch it."""
         self._moves.clear()
 
     async def run(self) -> None:

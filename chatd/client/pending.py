@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import count
 
 from chatd.client import codec
-from chatd.client.language import _, explained
+from chatd.client.language import _, translated_refusal
 from chatd.core import commands as c
 from chatd.json_wire import objects
 
@@ -17,7 +17,7 @@ class Refused(Exception):
     """The daemon refused a request. ``code`` is the refusal's code; the text is in the user's language."""
 
     def __init__(self, error: objects.Error) -> None:
-        super().__init__(explained(error.code, error.msg))
+        super().__init__(translated_refusal(error.code, error.msg))
         self.code = error.code
 
 

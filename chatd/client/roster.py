@@ -51,7 +51,7 @@ class Roster:
         return groups
 
     async def read_members(self) -> None:
-        """Read the members of the shown group until `member_changes` stands still.
+        """Read the members of the shown group, and again if `member_changes` grew meanwhile.
 
         When many join at once, the list is thus read a few times, not once for each.
         """

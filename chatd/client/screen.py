@@ -233,7 +233,7 @@ class Chat(App[None]):
     # Moving between conversations.
 
     def go(self, place: Place) -> None:
-        """Show another conversation, and keep it although queued lines would change it."""
+        """Show another conversation; input lines that are still queued no longer switch it."""
         self._outgoing.forget_moves()
         self._show_place(place)
 

@@ -14,7 +14,7 @@ import msgspec
 from chatd.client import codec
 from chatd.client.codec import LOBBY, Place
 from chatd.client.coursework_session import CourseworkWarning
-from chatd.client.language import _, explained, system
+from chatd.client.language import _, system, translated_refusal
 from chatd.client.link import Link
 from chatd.client.options import UsageError, server_address
 from chatd.client.pending import Refused
@@ -85,7 +85,7 @@ def _message(options: Namespace) -> c.Command:
     try:
         return message_command(place_of(options) or Place("direct", words[0]), text)
     except Refusal as refusal:
-        raise UsageError(explained(refusal.code, refusal.text)) from None
+        raise UsageError(translated_refusal(refusal.code, refusal.text)) from None
 
 
 def place_of(options: Namespace) -> Place | None:
@@ -150,7 +150,7 @@ async def tail(options: Namespace) -> None:
     try:
         parse_nick(options.friend or name)
     except BadName as bad:
-        raise UsageError(explained("bad_request", bad.reason)) from None
+        raise UsageError(translated_refusal("bad_request", bad.reason)) from None
     listener = Tail(name, place_of(options), options.json)
     link = Link(server_address(options), name, listener, cursor=options.since, peeks=True)
 

@@ -119,8 +119,8 @@ class Sessions:
         """The wire of ``connection`` is known now."""
         self._discount(self._undecided.pop(connection, None))
 
-    def lose_undecided(self, connection: Undecided) -> None:
-        """``connection`` is gone."""
+    def forget_undecided(self, connection: Undecided) -> None:
+        """``connection`` ended before its wire was known."""
         self.remove_undecided(connection)
         self._deadlines.forget(connection.transport)
         self._log.info("{peer} disconnected", peer=_peer(connection.transport.getPeer()))

@@ -193,7 +193,7 @@ class Outbox:
         self.flush()
 
     def stopProducing(self) -> None:
-        """Called by the transport when the connection is gone; the protocol calls `lost` as well."""
+        """Do nothing: the connection is gone, and the protocol calls `lost`."""
 
     def _flush_soon(self) -> None:
         if not self._due:

@@ -41,7 +41,7 @@ MAX_ANONYMOUS_REFUSALS: Final = 5
 
 
 class Phase(Enum):
-    """Where a session is on its way."""
+    """The phases of a session, from the connection to its end."""
 
     CONNECTED = "the client has no name yet"
     NAMED = "the client has logged in"
@@ -306,7 +306,7 @@ class Session:
         else:
             self._reply(payloads)
         if request.then is not None:
-            self.ask_later(msgspec.structs.replace(request.then, max_id=self._chat.last_delivered_id))
+            self.submit_later(msgspec.structs.replace(request.then, max_id=self._chat.last_delivered_id))
         self._settle(request)
 
     def refuse(self, request: Request | None, refusal: Refusal) -> None:
@@ -378,8 +378,8 @@ class Session:
         """None while a replay may go on; else what fires when it may."""
         return self._outbox.drained() if self._outbox.backed_up else None
 
-    def ask_later(self, request: Request) -> None:
-        """Ask ``request`` once nothing pauses the client, before its next frame."""
+    def submit_later(self, request: Request) -> None:
+        """Submit ``request`` when the client is no longer paused, before its next frame is decoded."""
         self._asked_later = request
 
     @contextmanager

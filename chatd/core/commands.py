@@ -251,7 +251,7 @@ class Join(Command, frozen=True):
     example="/join wob",
 )
 class Enter(Command, frozen=True):
-    """Go to the room ``group`` of the chat room, and become a member if need be.
+    """Enter ``group`` as a room, and join it if the author is no member: for wires with one room at a time.
 
     An empty ``group`` is the lobby. ``missing`` says what to do if there is no such group. For a member
     nothing changes.

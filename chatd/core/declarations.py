@@ -52,9 +52,9 @@ class Field(msgspec.Struct, frozen=True):
     spelling: Callable[[str, object], object] | None = None
 
     def check(self, name: str, value: object, limits: Limits, image: bool = False) -> str | int:
-        """The ``value`` of the field ``name``; ids and counts may come as digits.
+        """Check ``value`` for the field ``name`` and return it; digits become a number for ids and counts.
 
-        ``image`` selects the size limit of an image for a text. Raises `Refusal` ``bad_request``,
+        With ``image`` the size limit of images applies to texts. Raises `Refusal` ``bad_request``,
         ``too_long`` or ``empty``.
         """
         if self.kind in ("id", "count"):

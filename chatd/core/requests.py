@@ -20,12 +20,15 @@ class Request(msgspec.Struct, frozen=True, eq=False):
     For the answer: ``name`` is the client's name of the command, ``ref`` its own id of the request.
     ``sender`` is the nick that the request names as its sender, empty if none.
 
-    For the session: ``becomes`` is the dialect that the client turns out to speak. It is in force from the
-    answer on, or at once before the login. ``granted`` is in force instead if the request is granted;
-    ``then`` is a request that follows in that case. The session decodes no further frame before such a
-    request is answered. ``pace`` is set for the hello of a client that may be the reference client of the
-    text protocol: the seconds between two lines until that is known. ``amend`` rewrites a frame that is still
-    buffered to its form in the dialect ``becomes``.
+    For the session:
+
+    - ``becomes`` is the dialect to speak from the answer on; before the login, at once.
+    - ``granted`` is the dialect to speak instead, if the request succeeds.
+    - ``then`` is a request to submit next, if the request succeeds. With ``granted`` or ``then`` the session
+      decodes no further frame before the answer.
+    - ``pace`` is set in the hello of a client that may be the reference client of the text protocol: the
+      seconds between two lines as long as that is not known.
+    - ``amend`` converts a frame that is still buffered to the dialect ``becomes``.
 
     For the replay: ``max_id`` is the id of the last entry that a page may show, None for no limit.
     """

@@ -224,7 +224,7 @@ class State:
             raise Refusal("no_such_user", nick=nick) from None
 
     def new_user(self, name: Name) -> User:
-        """The user that ``name`` would be; `apply` adds them."""
+        """A user called ``name``, who is not in the state yet: `apply` adds them."""
         number = next(reversed(self.users), 0) + 1
         return User(number, name.shown, name.key, colour_of(number))
 
@@ -272,7 +272,7 @@ class State:
         return conversation.kind == "direct"
 
     def groups_seen_by(self, user: User) -> list[Group]:
-        """The groups that are visible to ``user``, by the key of their name."""
+        """The groups that are visible to ``user``, sorted by name."""
         return [self._groups[key] for key in sorted(self._groups) if self._groups[key].visible_to(user)]
 
     def direct(self, one: User, other: User) -> Conversation | None:

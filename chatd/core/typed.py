@@ -35,7 +35,7 @@ class SlashLine(msgspec.Struct, frozen=True):
 
     @property
     def row(self) -> Declaration | None:
-        """The command that the word means, in any case; None if there is no such command."""
+        """The row of the command table for the typed word, in any case; None if it is no command."""
         return SLASHES.get(self.word.lower())
 
 

@@ -38,7 +38,7 @@ _KINDS: Final = {"group": "salon", "direct": "privé"}
 
 
 def resolve(row: Declaration, rest: str, room: str | None) -> tuple[Declaration, Mapping[str, object]]:
-    """The command that ``row`` with the typed ``rest`` means in ``room``; its values. Raises `Refusal`."""
+    """The row of the command to run, and its values, from what was typed in ``room``. Raises `Refusal`."""
     if row.name == "clients" and room is not None:
         return COMMANDS["members"], {"group": room, **slash_values(row, rest)}
     values = slash_values(row, rest)
@@ -71,7 +71,7 @@ def refusal_text(refusal: Refusal, moved_to: str, is_spoken: bool) -> str:
 
 
 def announcement(delivery: Delivery) -> str:
-    """What happened, as everyone concerned is told it."""
+    """The sentence that tells its recipients what happened."""
     if isinstance(delivery, Entry):
         return f"Annonce : {happened(delivery.event)}"
     nick = delivery.user.nick

@@ -148,7 +148,7 @@ class Ack(Reply, frozen=True, kw_only=True):
 
 
 class Clients(Reply, frozen=True, kw_only=True):
-    """The nicks of the connected users. Course-work clients get the list under four keys."""
+    """The nicks of the connected users. Course-work clients look under one of four keys."""
 
     clients: list[str]
     msg: list[str] | None = None

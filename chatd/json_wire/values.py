@@ -36,7 +36,7 @@ class Fault:
         return self.kind != "broken"
 
 
-class JsonValues:
+class JsonScanner:
     """A scanner: `feed` gives it bytes, `cut` returns the next value. Both may be called in any order.
 
     A value is an object, an array, a string, or a word: a run of other bytes, number or garbage, which ends

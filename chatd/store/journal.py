@@ -97,7 +97,7 @@ class Journal:
             self._go_on()
 
     def turn(self, *records: Record) -> Deferred[None]:
-        """Fires at its place in the order of turns, with ``records`` on disk.
+        """A Deferred that fires when all tasks submitted before are done and ``records`` are on disk.
 
         Fails with `NotStored` when its transaction, or one that it rests on, was rolled back.
         """

@@ -37,7 +37,7 @@ class Lock:
             raise StoreError(f"the database {database} is in use by another chatd") from None
 
     def release(self) -> None:
-        """Release the lock."""
+        """Release the lock on the database."""
         os.close(self._descriptor)
 
 

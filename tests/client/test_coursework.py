@@ -11,7 +11,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client import codec
-from chatd.client.coursework import LONGEST_NOTICE, CourseWork, opening, parsed
+from chatd.client.coursework import LONGEST_NOTICE, CourseWork, hello_reply, parsed
 from chatd.client.render import render_answer
 from chatd.core import commands as c
 from chatd.core.commands import COMMANDS
@@ -107,7 +107,7 @@ class Answers(SynchronousTestCase):
         self.assertEqual((said.msg, said.colour), ("x", ""))
 
     def test_one_s_own_echo_is_heard_once(self) -> None:
-        self.course.written(c.Broadcast("hi"))
+        self.course.substitute_ack(c.Broadcast("hi"))
         echo: dict[str, Any] = {"action": "server-broadcast", "from_": "alice", "msg": "hi"}
         self.assertIsNone(self.heard(**echo))
         self.assertEqual(self.heard(**echo).msg, "hi")
@@ -201,13 +201,13 @@ class Answers(SynchronousTestCase):
         self.assertEqual(parsed(b'{"messageFormat":{"action":"x"},"type":"y"}'), {"action": "x"})
 
     def test_what_a_hello_is_answered_with(self) -> None:
-        welcome = opening({"action": "server-hello", "msg": "Hello", "sender-ip": "::1"}, "alice")
+        welcome = hello_reply({"action": "server-hello", "msg": "Hello", "sender-ip": "::1"}, "alice")
         assert isinstance(welcome, codec.CourseWelcome)
         self.assertEqual((welcome.msg, welcome.user.nick), ("Hello", "alice"))
-        error = opening({"action": "server-error", "code": 12}, "alice")
+        error = hello_reply({"action": "server-error", "code": 12}, "alice")
         assert isinstance(error, objects.Error)
         self.assertEqual((error.code, error.msg), ("12", '{"code":12}'))
-        self.assertIsNone(opening({"action": "server-broadcast"}, "alice"))
+        self.assertIsNone(hello_reply({"action": "server-broadcast"}, "alice"))
 
 
 class CourseTestCase(ChatTestCase):

@@ -17,7 +17,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.client.language import ARGPARSE, _, explained, greeting, system
+from chatd.client.language import ARGPARSE, _, greeting, system, translated_refusal
 from chatd.core.answers import Welcome
 from chatd.core.commands import COMMANDS, TYPED_FIELDS, Hello
 from chatd.core.events import User
@@ -122,12 +122,12 @@ class Explaining(SynchronousTestCase):
                 with self.subTest(code, why=why):
                     text = sentence.format(**filled, why=english)
                     told = fill(_(why)) if why else ""
-                    self.assertEqual(explained(code, text), _(sentence).format(**filled, why=told))
+                    self.assertEqual(translated_refusal(code, text), _(sentence).format(**filled, why=told))
 
     def test_in_english_nothing_changes(self) -> None:
         for why in REASONS.values():
             text = Refusal("bad_group", group="a b", why=fill(why)).text
-            self.assertEqual(explained("bad_group", text), text)
+            self.assertEqual(translated_refusal("bad_group", text), text)
 
     def test_names_that_are_none(self) -> None:
         """Reasons with details of several kinds."""
@@ -143,13 +143,13 @@ class Explaining(SynchronousTestCase):
                 parse_nick(name)
             refusal = Refusal("bad_nick", nick=name, why=caught.exception.reason)
             wanted = f"{name} n'est pas un pseudo valide : {why}"
-            self.assertEqual(explained(refusal.code, refusal.text), wanted)
+            self.assertEqual(translated_refusal(refusal.code, refusal.text), wanted)
 
     def test_what_is_cut_is_recognised(self) -> None:
         speak(self, "fr")
         refusal = Refusal("no_such_user", nick="x" * 60_000)
         wanted = f"utilisateur inconnu : {'x' * ECHO}…"
-        self.assertEqual(explained(refusal.code, refusal.text), wanted)
+        self.assertEqual(translated_refusal(refusal.code, refusal.text), wanted)
 
     def test_another_daemon_is_left_its_own_words(self) -> None:
         """Of a code that is known, of another, or for a reason that is not."""
@@ -160,16 +160,16 @@ class Explaining(SynchronousTestCase):
             "bad_request": "a reason of its own",
             "empty": "the text is empty: write something, please",
         }.items():
-            self.assertEqual(explained(code, text), text)
+            self.assertEqual(translated_refusal(code, text), text)
         self.assertEqual(
-            explained("bad_nick", "bob is not a valid nick: it is mine"),
+            translated_refusal("bad_nick", "bob is not a valid nick: it is mine"),
             "bob n'est pas un pseudo valide : it is mine",
         )
 
     def test_nobody_is_kept_waiting_by_what_nearly_fits(self) -> None:
         """However long it is."""
         text = "x is in " * 100_000
-        self.assertEqual(explained("already_member", text), text)
+        self.assertEqual(translated_refusal("already_member", text), text)
 
 
 def fill(sentence: str) -> str:

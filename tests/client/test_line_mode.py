@@ -263,7 +263,7 @@ class ComingBack(PlainTestCase):
 
 
 class InFrench(PlainTestCase):
-    """What is refused, here and there, is explained in the user's language; codes stay."""
+    """What is refused, here and there, is translated_refusal in the user's language; codes stay."""
 
     language = "fr"
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.json_wire import values as json_values
-from chatd.json_wire.values import Fault, JsonValues
+from chatd.json_wire.values import Fault, JsonScanner
 
 BROKEN, TOO_LONG, TOO_DEEP = Fault("broken"), Fault("too_long"), Fault("too_deep")
 
@@ -40,7 +40,7 @@ COURSE_WORK = [
 
 def cut(*segments: bytes, max_bytes: int = 65536, max_depth: int = 32) -> list[bytes | Fault]:
     """What comes out when the segments come in, one by one."""
-    values = JsonValues(max_bytes, max_depth)
+    values = JsonScanner(max_bytes, max_depth)
     out: list[bytes | Fault] = []
     for segment in segments:
         values.feed(segment)
@@ -105,14 +105,14 @@ class Lines(SynchronousTestCase):
             (b"\n{", True, False),
         ]:
             for value in HELLO, WRAPPED, b'"a"':
-                values = JsonValues()
+                values = JsonScanner()
                 values.feed(value + end)
                 self.assertEqual(values.cut(), value)
                 self.assertEqual((values.ended_line, values.undecided), (ended_line, undecided), end)
 
     def test_a_newline_may_come_later(self) -> None:
-        for look in JsonValues.cut, JsonValues.look_on:
-            values = JsonValues()
+        for look in JsonScanner.cut, JsonScanner.look_on:
+            values = JsonScanner()
             values.feed(HELLO)
             self.assertEqual(values.cut(), HELLO)
             for blanks, ended_line in (b"", False), (b" \r", False), (b"\n", True), (b" ", True):
@@ -121,7 +121,7 @@ class Lines(SynchronousTestCase):
                 self.assertEqual((values.ended_line, values.undecided), (ended_line, not ended_line), blanks)
 
     def test_looking_on_cuts_nothing(self) -> None:
-        values = JsonValues()
+        values = JsonScanner()
         for segment, value in (
             (b"", None),
             (WRAPPED[:9], None),
@@ -133,7 +133,7 @@ class Lines(SynchronousTestCase):
             self.assertEqual(values.cut(), value, segment)
 
     def test_each_value_has_its_own_end(self) -> None:
-        values = JsonValues()
+        values = JsonScanner()
         values.feed(b'{"a":1}\n[2]{"b":3}\n"4"{"msg":"hi\n')
         ends = []
         while values.cut():
@@ -196,7 +196,7 @@ class Limits(SynchronousTestCase):
         self.assertEqual(cut(b"[" * 1_000_000), [TOO_DEEP])
 
     def test_a_lost_framing_stays_lost_and_holds_nothing(self) -> None:
-        values = JsonValues(max_bytes=4)
+        values = JsonScanner(max_bytes=4)
         values.feed(b"12345")
         self.assertEqual((values.cut(), values.lost), (TOO_LONG, True))
         values.feed(HELLO)
@@ -204,7 +204,7 @@ class Limits(SynchronousTestCase):
 
     def test_only_a_broken_value_leaves_the_framing(self) -> None:
         self.assertEqual([fault.lost for fault in (BROKEN, TOO_LONG, TOO_DEEP)], [False, True, True])
-        values = JsonValues()
+        values = JsonScanner()
         values.feed(b'"\n')
         self.assertEqual((values.cut(), values.lost), (BROKEN, False))
 

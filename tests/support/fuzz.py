@@ -27,7 +27,7 @@ from chatd.core.commands import COMMANDS
 from chatd.core.declarations import Declaration
 from chatd.core.limits import Limits
 from chatd.daemon.wires import wire_names
-from chatd.json_wire.values import JsonValues
+from chatd.json_wire.values import JsonScanner
 from tests.support.in_memory_daemon import Peer, Stage
 from tests.support.wire_samples import SAMPLES, Sample
 
@@ -342,7 +342,7 @@ def held(carrier: object) -> int:
             total += len(value)
         elif isinstance(value, deque):
             total += sum(map(len, value))
-        elif isinstance(value, SessionCarrier | JsonValues):
+        elif isinstance(value, SessionCarrier | JsonScanner):
             total += held(value)
     return total
 

@@ -9,13 +9,13 @@ import time
 
 DAY = 24 * 60 * 60
 
-steady = time.time
+use_monotonic_clock = time.time
 offset = 0
 
 
 def moved_time() -> float:
     """What the clock says."""
-    return steady() + offset
+    return use_monotonic_clock() + offset
 
 
 def jump(number: int, frame: object) -> None:
