@@ -30,11 +30,14 @@ class Clock(Protocol):
 
 
 class Task(Protocol):
-    """Something that takes a turn in the journal. The journal calls exactly one of its first two methods."""
+    """A unit of work in the journal's queue. Its turn comes when all tasks before it are done.
+
+    The journal then calls exactly one of its first two methods.
+    """
 
     @property
     def records(self) -> Sequence[Record]:
-        """What to write: users and conversations before the drafts that mention them. Empty: only wait."""
+        """What to write, users and conversations before the drafts that mention them; it may be nothing."""
 
     def committed(self, entries: Sequence[Entry], is_new: bool) -> None:
         """The records are on disk; ``entries`` are the log entries made of the drafts among them.
@@ -47,11 +50,11 @@ class Task(Protocol):
         """The transaction was rolled back: neither this task nor anything decided after it is on disk."""
 
     def crashed(self) -> None:
-        """A method above raised, which is a bug; called while the exception is handled."""
+        """One of the other methods raised, which is a bug. Called while that exception is handled."""
 
 
 class Journal(Protocol):
-    """The writing side of the store: one order of turns, and the only place that gives out ids and seqs."""
+    """The writing side of the store: one queue of tasks. It alone gives out ids and seqs."""
 
     last_delivered_id: int
     """The id of the last entry whose task has had its turn."""
@@ -63,25 +66,25 @@ class Journal(Protocol):
         """Queue ``task``."""
 
     def turn(self, *records: Record) -> Deferred[None]:
-        """Fires at its place in the order of turns, with ``records`` on disk. Fails with `NotStored`."""
+        """Fires when all tasks before are done and ``records`` are on disk. Fails with `NotStored`."""
 
     def note_seen(self, user: User, last: int) -> None:
-        """Move the read marker of ``user`` to the entry ``last``; it is written within seconds."""
+        """Move the read marker of ``user`` to the entry id ``last``; the disk follows within seconds."""
 
     def seen(self, user: User) -> int:
-        """The read marker of ``user``: the last id known to have gone to them."""
+        """The read marker of ``user``: the last id known to have been sent to them."""
 
     def last_in(self, conversation: Conversation) -> int:
         """The id of the last stored entry of ``conversation``, 0 if it has none."""
 
     def resume(self, snapshot: Snapshot) -> None:
-        """Go on from ``snapshot`` after a failed transaction."""
+        """Continue from ``snapshot`` after a failed transaction."""
 
     def drained(self) -> Deferred[None]:
-        """Fires when no task waits and no transaction is under way."""
+        """A Deferred that fires when no task waits and no transaction is under way."""
 
     def close(self) -> Deferred[None]:
-        """Write what is left to write, and close; fires after that."""
+        """Write what is left, and close; the Deferred fires after that."""
 
 
 class Archive(Protocol):
@@ -127,22 +130,22 @@ class Archive(Protocol):
 
 
 Payloads = tuple[bytes, ...]
-"""Messages of one wire without any framing; none when this wire says nothing."""
+"""Encoded messages without framing; an empty tuple if this wire has no form for it."""
 
 Wrap = Callable[[bytes], bytes]
-"""Frames a payload. Pure; the same function for all clients that can share frames."""
+"""Puts a payload into a frame. Pure, and the same function for all clients that can share frames."""
 
 
 class Dialect(Protocol):
-    """One way of speaking, without any state of its own: sessions share it, and so what it has encoded."""
+    """The encoding of messages on one wire. It has no state, so sessions share it and what it encodes."""
 
     @property
     def greeting(self) -> Payloads:
-        """What a new client is sent before it says anything."""
+        """What a client is sent right after it connects."""
 
     @property
     def requires_login(self) -> bool:
-        """Whether a client without a name is asked for it whatever else it sends."""
+        """Whether every other request before a login is refused with the advice to log in."""
 
     @property
     def pages(self) -> Literal["none", "directs", "all"]:
@@ -152,7 +155,7 @@ class Dialect(Protocol):
 
     @property
     def list_size(self) -> int:
-        """The largest answer that lists entries of the log, in bytes. A page is read no further."""
+        """The maximum size of an answer that lists log entries, in bytes."""
 
     @property
     def pace(self) -> float:
@@ -170,10 +173,10 @@ class Dialect(Protocol):
         """The refusal of ``request``; without one, why the connection closes."""
 
     def encode(self, delivery: Delivery) -> Payloads:
-        """What everyone gets who speaks this dialect; empty for what they don't hear."""
+        """A delivery for all clients of this dialect; empty if they are not sent it."""
 
     def encode_for_subject(self, delivery: Delivery) -> Payloads:
-        """What the user gets whom an event is about (who was invited, kicked), wherever that user is."""
+        """An event for the user it is about (the invited, the kicked), in whatever room that user is."""
 
 
 class Encoding(NamedTuple):
@@ -189,7 +192,7 @@ class Encoding(NamedTuple):
 
 
 class Carrier(Protocol):
-    """What a session needs of the protocol that cuts and wraps its frames."""
+    """The protocol that cuts and wraps frames, as a session uses it."""
 
     def wrap_for(self, dialect: Dialect) -> Wrap:
         """How payloads of ``dialect`` are framed."""
@@ -198,7 +201,7 @@ class Carrier(Protocol):
         """Take what goes into the next paced write from the front of ``frames``, which is not empty."""
 
     def pauseProducing(self) -> None:
-        """Cut no frame and read nothing until told to go on."""
+        """Cut no frame and read nothing until `resumeProducing`."""
 
     def resumeProducing(self) -> None:
         """Go on, beginning with what was read already."""
@@ -227,15 +230,15 @@ class Client(Protocol):
 
     @property
     def dialect(self) -> Dialect:
-        """What the client is spoken to in."""
+        """The dialect that the client is spoken to in."""
 
     @property
     def encoding(self) -> Encoding:
-        """How the client is written to."""
+        """The dialect and the framing for this client."""
 
     @property
     def leaving(self) -> bool:
-        """Whether nothing that the client sends counts any more."""
+        """Whether the session ignores everything that the client still sends."""
 
     @property
     def closed(self) -> bool:
@@ -261,7 +264,7 @@ class Client(Protocol):
         """Send an entry of the log; it is held back while the client catches up."""
 
     def send(self, frame: bytes) -> None:
-        """Send what has no place in the log."""
+        """Send a frame that is no log entry."""
 
     def resend(self, delivery: Delivery, is_subject: bool) -> bool:
         """Send an entry that the client has missed; returns whether this wire has it.
@@ -282,7 +285,7 @@ class Client(Protocol):
         """Hold back live deliveries from now on."""
 
     def release(self) -> bool:
-        """Send what was held back. False when it was too much: then holding back begins anew."""
+        """Send what was held back. False if it was too much: it is dropped, and holding begins again."""
 
     def room(self) -> Deferred[None] | None:
         """None while more may be sent; else a Deferred that fires when it may."""
@@ -291,10 +294,10 @@ class Client(Protocol):
         """While the block runs, no further command of the client is decided."""
 
     def submit_later(self, request: Request) -> None:
-        """Decide ``request`` when nothing pauses the client any more, before its next command."""
+        """Submit ``request`` when the client is no longer paused, before its next command."""
 
     def leave(self) -> None:
-        """Count nothing that the client still sends."""
+        """Ignore everything that the client still sends."""
 
     def close(self) -> None:
         """Write what waits, then close the connection."""

@@ -74,7 +74,7 @@ class Authority:
         return int(self._now() * 1000)
 
     def log_in(self, client: Client, hello: c.Hello) -> Login:
-        """Give ``client`` the name that ``hello`` asks for. Raises `Refusal`.
+        """Log ``client`` in under the name that ``hello`` asks for. Raises `Refusal`.
 
         The records of the decision have to be stored by the caller.
         """
@@ -99,7 +99,7 @@ class Authority:
         client.undo_login()
 
     def decide(self, user: User, command: c.Command) -> Decision:
-        """What ``command`` by ``user`` comes to in the present state, within the quotas. Raises `Refusal`."""
+        """Decide ``command`` of ``user`` in the present state, within the quotas. Raises `Refusal`."""
         decision = decide(self.state, user, command)
         check_quotas(self.state, decision, self._limits)
         return decision
@@ -120,7 +120,7 @@ class Authority:
         return records, audiences
 
     def _recover(self) -> None:
-        """Forget what memory holds beyond the disk: a transaction failed."""
+        """A transaction failed: load the state from the disk again."""
         if not self.recovering:
             self.recovering = True
             Deferred.fromCoroutine(self._reload()).addErrback(

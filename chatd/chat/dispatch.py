@@ -53,18 +53,18 @@ class Dispatcher:
         self._fanout: Fanout | None = None
 
     def arrive(self, client: Client, user: User, arrived: Arrived) -> None:
-        """``client`` hears what follows; the others hear that ``user`` has come."""
+        """Tell everyone present that ``user`` has arrived."""
         self._log.info("{nick} arrived from {peer}", nick=user.nick, peer=client.peer)
         self._announce(arrived)
 
     def enter(self, client: Client, user: User) -> None:
-        """``client`` is one of the audience from here on."""
+        """Deliver to ``client`` from here on."""
         fanout = self._fanout_to(None, stored=False)  # sends what was gathered before, to those present then
         self._present.setdefault(user.id, []).append(client)
         fanout.enter(client)
 
     def leave(self, client: Client, user: User) -> bool:
-        """``client`` hears nothing more; returns whether it was present."""
+        """Deliver nothing more to ``client``; returns whether it was present."""
         sessions = self._present.get(user.id, [])
         if client not in sessions:
             return False
@@ -74,7 +74,7 @@ class Dispatcher:
         return True
 
     def depart(self, departed: Departed) -> None:
-        """The others hear that a user has gone."""
+        """Tell everyone present that a user has gone."""
         self._log.info("{nick} left", nick=departed.user.nick)
         self._announce(departed)
 
@@ -125,7 +125,7 @@ class Dispatcher:
             self.flush()
 
     def flush(self) -> None:
-        """Send what was gathered; called before anything else is said."""
+        """Send the gathered deliveries; called before anything else is sent."""
         fanout, self._fanout = self._fanout, None
         if fanout is not None:
             try:

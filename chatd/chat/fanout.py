@@ -81,7 +81,7 @@ class Fanout:
         self._skip[newcomer] = len(self._deliveries)
 
     def end(self, listeners: Iterable[Listener]) -> None:
-        """Send to each of ``listeners``, the sessions of the audience, what it has not had yet."""
+        """Send each of ``listeners``, the sessions of the audience, the deliveries that it lacks."""
         skip = self._skip
         whole: dict[Encoding, list[bytes]] = {}
         if self._sent is not None:
@@ -100,7 +100,7 @@ class Fanout:
                 self._note_sent(listener, self._sent)
 
     def _advance(self, listener: Listener) -> None:
-        """Send what ``listener`` has not had yet; skip the delivery that is appended next."""
+        """Send ``listener`` the deliveries that it lacks; it skips the one that is appended next."""
         start = self._skip.get(listener, 0)
         if start < len(self._deliveries):
             self._deliver(listener, self._pieces(listener.encoding, start))

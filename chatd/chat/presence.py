@@ -76,7 +76,7 @@ class Presence:
     async def _arrive(
         self, client: Client, request: Request | None, hello: Hello, login: Login, catches_up: bool
     ) -> None:
-        """Welcome ``client`` in its turn, tell the others, and send what the client has missed."""
+        """In its turn: welcome ``client``, tell the others, and send what the client has missed."""
         try:
             await self._journal.turn(*login.decision.records)
         except NotStored:

@@ -89,7 +89,7 @@ class Replay:
             reader.answer(request, listed)
 
     async def catch_up(self, reader: Client, user: User, hello: c.Hello) -> None:
-        """Send ``user``, who has just arrived and is held, what came meanwhile; then what was held back.
+        """Send the entries that ``user`` has missed, then the live deliveries that were held back.
 
         A ``since`` that is further than the log is of another log, and as good as none.
         """

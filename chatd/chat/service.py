@@ -97,7 +97,7 @@ class Chat:
         self._presence.quit(client, request, refusal)
 
     def depart(self, client: Client) -> None:
-        """The connection of ``client`` is gone; its read marker moves as far as it is known what arrived."""
+        """The connection of ``client`` is gone; its read marker moves to the last id that surely arrived."""
         self._presence.depart(client)
         user, seen = client.user, client.seen
         if user is not None and seen is not None:
@@ -208,7 +208,7 @@ class Chat:
         await turn
 
     async def _answer_from_log(self, reading: Work) -> None:
-        """Let ``reading`` answer in its turn."""
+        """Wait for a turn, then run ``reading``, which answers."""
         try:
             await self._turns.wait()
         except NotStored:
@@ -217,7 +217,7 @@ class Chat:
         await reading
 
     async def _wait_for_journal(self) -> None:
-        """The queue is full: the client is heard again when what it has said so far has had its turn."""
+        """The queue is full: the client is read again when all its commands so far have had their turns."""
         with suppress(NotStored):
             await self._turns.wait()
 

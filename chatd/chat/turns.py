@@ -1,4 +1,4 @@
-"""Turns in the journal: everything that leaves the chat has one, in one order."""
+"""Turns in the journal's queue: everything that leaves the chat has one, so all leaves in one order."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from chatd.core.requests import Request
 from chatd.store.errors import NotStored, ReadFailed
 
 Work = Coroutine[Deferred[Any], Any, None]
-"""What serves a client, with its waits for turns, disks and sockets."""
+"""A coroutine that serves a client, and may wait for turns, the disk and the socket."""
 
 
 class Changes(Protocol):
@@ -70,7 +70,7 @@ class Change:
 
 
 class Turns:
-    """Runs what waits for turns in ``journal``. A turn writes nothing by itself."""
+    """Runs coroutines that wait for turns in ``journal``, which write nothing."""
 
     _log = Logger()
 

@@ -28,7 +28,7 @@ To close with bytes unread is a reset, which may overtake the refusal.
 """
 
 READ_PROOF_SECONDS: Final = 5.0
-"""How long after a write a client that says something is taken to have read it."""
+"""Seconds after a write; a client that sends something later is assumed to have read it."""
 
 ANSWER_BYTES_PER_TURN: Final = 16 * 1024
 """Bytes that may wait to be written at the end of a reactor turn before the client's next command waits.
@@ -114,12 +114,12 @@ class Session:
 
     @property
     def dialect(self) -> Dialect:
-        """What the client is spoken to in."""
+        """The dialect that the client is spoken to in."""
         return self.encoding.dialect
 
     @property
     def leaving(self) -> bool:
-        """Whether nothing that the client sends counts any more: its carrier hands nothing over."""
+        """Whether the session ignores everything that the client still sends."""
         return self.phase in (Phase.LEAVING, Phase.CLOSED)
 
     @property
@@ -181,7 +181,7 @@ class Session:
             self._chat.quit(self, None)
 
     def break_off(self, refusal: Refusal) -> None:
-        """Refuse whatever the client may still send, then close."""
+        """Ignore what the client still sends, send it ``refusal``, then close."""
         self._close_delay = REFUSAL_LINGER_SECONDS
         self._chat.quit(self, None, refusal)
 
@@ -274,7 +274,7 @@ class Session:
         return self._held_size > self._outbox.cap // 2
 
     def leave(self) -> None:
-        """Count nothing that the client still sends."""
+        """Ignore everything that the client still sends."""
         if not self.leaving:
             self._enter(Phase.LEAVING)
 
@@ -345,7 +345,7 @@ class Session:
         return bool(payloads)
 
     def send(self, frame: bytes) -> None:
-        """Send what has no place in the log."""
+        """Send a frame that is no log entry."""
         self._write(frame)
 
     def deliver(self, frame: bytes) -> None:
@@ -358,7 +358,7 @@ class Session:
             self._held.append(frame)
 
     def _reply(self, payloads: Payloads) -> None:
-        """Send what the client asked for, and hear no more of it while it doesn't take what it asks for."""
+        """Send an answer; read no further requests while the client does not read its answers."""
         if self._buffer is not None:
             self._end_buffer()
         if not payloads:
@@ -392,7 +392,7 @@ class Session:
             self._resume()
 
     def _pause(self) -> None:
-        """Take no more frames until `_resume`; pauses count."""
+        """Take no more frames until as many calls of `_resume`."""
         self._pauses += 1
         if self._pauses == 1 and not self.closed:
             self._carrier.pauseProducing()
