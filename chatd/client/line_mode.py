@@ -80,7 +80,7 @@ class LineDisplay:
         return shutil.get_terminal_size().columns - len(INDENT)
 
     def progress(self) -> AbstractContextManager[None]:
-        """Line mode shows no progress."""
+        """Do nothing: line mode shows no progress."""
         return nullcontext()
 
     async def run_own(self, command: c.Command) -> bool:
@@ -111,7 +111,7 @@ class LineDisplay:
             self.here = place
 
     def unsent_changed(self) -> None:
-        """Line mode shows no count."""
+        """Do nothing: line mode shows no count."""
 
     def _warn(self, trouble: str | None) -> None:
         if trouble:

@@ -124,7 +124,7 @@ class Link:
         return request.answer
 
     async def leave(self) -> None:
-        """Quit and end `run`, at once if there is no connection."""
+        """Ask the daemon to quit, then end `run`; without a connection, end it at once."""
         self._leaving = True
         if self._session is not None:
             limit = LEAVE_TIMEOUT_SECONDS + self._session.backlog_seconds

@@ -58,7 +58,7 @@ class Group:
         return self._audience
 
     def role(self, user: User) -> Literal["owner", "operator", "member", "invited", ""]:
-        """The role of ``user``, or empty. The owner of an empty group is no member and has no role."""
+        """The role of ``user``, or ``""``. Once everyone has left a group, even its owner has no role."""
         if user.id in self.members:
             if user.id == self.owner.id:
                 return "owner"

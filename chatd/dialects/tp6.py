@@ -109,7 +109,7 @@ class Tp6Dialect:
 
     @property
     def in_no_room(self) -> Self:
-        """The dialect of clients in no room: their messages are refused."""
+        """The dialect for clients in no room, where every message that they send is refused."""
         return self._shared("no room")
 
     @property
