@@ -10,11 +10,29 @@ from typing import Any, Literal, NamedTuple, Protocol
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 
+from chatd.core.accounts import Secret
 from chatd.core.answers import Answer
 from chatd.core.events import Conversation, Delivery, Entry, User
 from chatd.core.records import Record, Slice, Snapshot
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
+
+
+class Passwords(Protocol):
+    """Hashes and verifies passwords, in a thread.
+
+    ``origin`` is the IPv4 address or IPv6 network that a password comes from; origins take turns. Every
+    Deferred fails with `Refusal` ``rate_limited`` if too many passwords wait.
+    """
+
+    def hash(self, password: Secret, origin: str) -> Deferred[Secret]:
+        """Return the argon2id string of ``password``."""
+
+    def verify(self, hashed: Secret | None, password: Secret, origin: str) -> Deferred[bool]:
+        """Return whether ``hashed`` is the hash of ``password``.
+
+        Without a hash the answer is False, and takes as long as for a wrong password.
+        """
 
 
 class Clock(Protocol):
@@ -65,8 +83,11 @@ class Journal(Protocol):
     def submit(self, task: Task) -> None:
         """Queue ``task``."""
 
-    def turn(self, *records: Record) -> Deferred[None]:
-        """Fires when all tasks before are done and ``records`` are on disk. Fails with `NotStored`."""
+    def turn(self, *records: Record) -> Deferred[Sequence[Entry]]:
+        """Fires when all tasks before are done and ``records`` are on disk. Fails with `NotStored`.
+
+        The result is the log entries made of the drafts among ``records``.
+        """
 
     def note_seen(self, user: User, last: int) -> None:
         """Move the read marker of ``user`` to the entry id ``last``; the disk follows within seconds."""
@@ -229,6 +250,13 @@ class Client(Protocol):
         """The address of the client, for the log."""
 
     @property
+    def origin(self) -> str:
+        """The IPv4 address or IPv6 network that the client comes from; the same for all on this machine."""
+
+    password: Secret | None
+    """The password that the client gave for its next hello; None without one."""
+
+    @property
     def dialect(self) -> Dialect:
         """The dialect that the client is spoken to in."""
 
@@ -246,7 +274,7 @@ class Client(Protocol):
 
     @property
     def seen(self) -> int | None:
-        """The last id that the client, which is gone, is assumed to have received; None if unknown."""
+        """The last id that the client is assumed to have received; None if unknown."""
 
     def answer(self, request: Request, answer: Answer) -> None:
         """Answer ``request``."""

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from chatd.core.accounts import AccountPolicy
 from chatd.core.commands import COMMANDS, SENDER_NAMES
 from chatd.core.declarations import ID_MAX, Declaration, Field
 from chatd.core.limits import Limits
@@ -68,6 +69,7 @@ _TAKES: Final = {
     "name": "a name (chapter 2)",
     "text": f"text, not blank, at most {Limits().message} bytes of UTF-8, an image {Limits().image}",
     "note": f"text, at most {Limits().note} bytes of UTF-8",
+    "secret": f"a password: text without control characters, at most {Limits().password} bytes of UTF-8",
     "choice": "",
     "id": "a whole number from 0, or its digits",
     "count": "a whole number from 1, or its digits",
@@ -100,9 +102,21 @@ def _with_gaps(sentence: str) -> str:
 
 def limits() -> str:
     """The table of limits with their defaults."""
-    documented = re.findall(r'^    (\w+): \w+ = .*\n    """(.*?)"""', inspect.getsource(Limits), re.MULTILINE)
-    rows = [("key", "default", "what it limits")]
-    rows += [(f"`{name}`", str(getattr(Limits(), name)), doc.rstrip(".")) for name, doc in documented]
+    return _settings(Limits(), "what it limits")
+
+
+def accounts() -> str:
+    """The table of the settings of accounts with their defaults."""
+    return _settings(AccountPolicy(), "what it sets")
+
+
+def _settings(section: Limits | AccountPolicy, heading: str) -> str:
+    """The table of the keys of a section of chatd.toml."""
+    documented = re.findall(
+        r'^    (\w+): .* = .*\n    """(.*?)"""', inspect.getsource(type(section)), re.MULTILINE
+    )
+    rows = [("key", "default", heading)]
+    rows += [(f"`{name}`", str(getattr(section, name)), doc.rstrip(".")) for name, doc in documented]
     return _table(rows)
 
 
@@ -188,18 +202,25 @@ def _abnf_keyword(row: Declaration) -> str:
     parts = [f'"{row.keyword}"']
     for name in row.keyword_fields:
         kind = row.fields[name].kind
-        parts.append(f"SP {'text' if kind == 'text' else 'name'}")
+        parts.append(f"SP {'text' if kind in ('text', 'secret') else 'name'}")
     return " ".join(parts)
+
+
+_TYPED_AS: Final = {
+    "name": "name",
+    "text": "text",
+    "note": "text",
+    "secret": "text",
+    "id": "number",
+    "count": "number",
+}
 
 
 def _abnf_typed(row: Declaration) -> str:
     parts = [f'"{row.word}"']
     brackets = 0
     for name, field in row.typed.items():
-        value = {"name": "name", "text": "text", "note": "text", "id": "number", "count": "number"}.get(
-            field.kind
-        )
-        value = value or "(" + " / ".join(f'"{choice}"' for choice in field.choices) + ")"
+        value = _TYPED_AS.get(field.kind) or "(" + " / ".join(f'"{one}"' for one in field.choices) + ")"
         if name in row.required:
             parts.append(f'";" {value}')
         else:
@@ -226,6 +247,7 @@ PARTS: Final[dict[str, Callable[[], str]]] = {
     "reasons": reasons,
     "reserved": reserved,
     "limits": limits,
+    "accounts": accounts,
     "grammar": grammar,
     "schemas": schemas,
 }

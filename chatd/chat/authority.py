@@ -14,6 +14,8 @@ from twisted.logger import Logger
 
 from chatd.boundaries import Archive, Client, Clock, Journal
 from chatd.core import commands as c
+from chatd.core.account_rules import check_may_write
+from chatd.core.accounts import AccountPolicy, Credential
 from chatd.core.audience import audience
 from chatd.core.events import User
 from chatd.core.limits import Limits
@@ -51,6 +53,7 @@ class Authority:
         clock: Clock,
         now: Callable[[], float],
         limits: Limits,
+        policy: AccountPolicy,
         on_commit: Callable[[], None],
     ) -> None:
         self.state = snapshot.state
@@ -61,36 +64,46 @@ class Authority:
         self._clock = clock
         self._now = now
         self._limits = limits
-        # Who has which name, by its key, in the order of arrival.
-        self._names: dict[str, Client] = {}
+        self._policy = policy
+        # The sessions of each name, by its key, in the order of arrival; only a registered user has several.
+        self._names: dict[str, list[Client]] = {}
 
     @property
     def presence(self) -> dict[str, User]:
         """The users who are logged in, by the key of their name, in the order of arrival."""
-        return {key: client.user for key, client in self._names.items() if client.user is not None}
+        users = ((key, sessions[0].user) for key, sessions in self._names.items())
+        return {key: user for key, user in users if user is not None}
 
     def now(self) -> int:
         """The time of day in ms since 1970."""
         return int(self._now() * 1000)
 
-    def log_in(self, client: Client, hello: c.Hello) -> Login:
+    def log_in(self, client: Client, hello: c.Hello, verified: Credential | None) -> Login:
         """Log ``client`` in under the name that ``hello`` asks for. Raises `Refusal`.
 
-        The records of the decision have to be stored by the caller.
+        ``verified`` is the credential that the password of the hello was verified against, if it has one. The
+        records of the decision have to be stored by the caller.
         """
-        login = log_in(self.state, self._names, hello)
+        login = log_in(self.state, self._names, hello, verified)
         for record in login.decision.records:
             self.state.apply(record)
         client.log_in(login.user, updates_read_marker=hello.missed == "send")
-        self._names[login.user.key] = client
+        self._names.setdefault(login.user.key, []).append(client)
         return login
 
+    def sessions(self, user: User) -> list[Client]:
+        """Return the sessions of ``user`` that are logged in, the oldest first."""
+        return list(self._names.get(user.key, ()))
+
     def free_name(self, client: Client) -> bool:
-        """Free the name of ``client``; returns whether it had one."""
+        """Free the name of ``client`` if no other session has it. Return whether ``client`` had it."""
         user = client.user
-        if user is None or self._names.get(user.key) is not client:
+        sessions = self._names.get(user.key, []) if user is not None else []
+        if client not in sessions:
             return False
-        del self._names[user.key]
+        sessions.remove(client)
+        if user is not None and not sessions:
+            del self._names[user.key]
         return True
 
     def undo_login(self, client: Client) -> None:
@@ -100,6 +113,7 @@ class Authority:
 
     def decide(self, user: User, command: c.Command) -> Decision:
         """Decide ``command`` of ``user`` in the present state, within the quotas. Raises `Refusal`."""
+        check_may_write(self.state, user, self._policy)
         decision = decide(self.state, user, command)
         check_quotas(self.state, decision, self._limits)
         return decision
@@ -111,7 +125,8 @@ class Authority:
         for record in decision.records:
             state.apply(record)
         # Only messages are told apart by their ref: other commands are refused, or harmless, the second time.
-        ref = None if request.ref is None or not decision.events[0].said else str(request.ref)
+        said = bool(decision.events) and decision.events[0].said
+        ref = str(request.ref) if said and request.ref is not None else None
         audiences: list[Audience] = []
         for event in decision.events:
             audiences.append(audience(state, event))

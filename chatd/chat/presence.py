@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from typing import Any
 
 from twisted.internet.defer import Deferred
 
@@ -11,24 +12,23 @@ from chatd.boundaries import Client
 from chatd.chat.authority import Authority
 from chatd.chat.dispatch import Dispatcher
 from chatd.chat.replay import Replay
-from chatd.chat.turns import Turns, not_read
+from chatd.chat.turns import Turns, not_read, not_stored
+from chatd.core.accounts import Credential, Secret
 from chatd.core.answers import Goodbye, Welcome
-from chatd.core.commands import Hello
-from chatd.core.events import Arrived, Departed
-from chatd.core.login import Login
+from chatd.core.commands import Hello, Identify
+from chatd.core.events import Arrived, Departed, User
+from chatd.core.limits import Limits
+from chatd.core.login import Login, find_credential
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.store.errors import NotStored, ReadFailed
 
-Authenticate = Callable[[Hello, str], Deferred[None] | None]
-"""Verifies a hello from an address before it is decided; None when there is nothing to wait for.
-
-The Deferred fails with the `Refusal` that the client is given.
-"""
+Authenticate = Callable[[str, Secret, str], Coroutine[Deferred[Any], Any, Credential]]
+"""Verifies the password for a nick, from an origin. Returns the credential, or raises `Refusal`."""
 
 
 class Presence:
-    """Logins and departures. ``authenticate`` verifies each hello; without it all hellos are trusted."""
+    """Logins and departures. ``authenticate`` verifies a hello that has a password."""
 
     def __init__(
         self,
@@ -36,7 +36,8 @@ class Presence:
         dispatcher: Dispatcher,
         replay: Replay,
         turns: Turns,
-        authenticate: Authenticate | None,
+        authenticate: Authenticate,
+        limits: Limits,
     ) -> None:
         self._authority = authority
         self._journal = authority.journal
@@ -44,29 +45,38 @@ class Presence:
         self._replay = replay
         self._turns = turns
         self._authenticate = authenticate
+        self._limits = limits
 
     def log_in(self, client: Client, request: Request, hello: Hello) -> bool:
-        """Log ``client`` in. ``hello`` is ``request`` itself, or implied by the sender that it names.
+        """Log ``client`` in. ``hello`` is the command of ``request``, or implied by the sender that it names.
 
-        Returns whether ``request`` is another command that can be decided now. Raises `Refusal`.
+        Return whether ``request`` is another command that can be decided now. Raises `Refusal`.
         """
-        verifying = None if self._authenticate is None else self._authenticate(hello, client.peer)
-        if verifying is None:
-            return self._decide(client, request, hello)
-        self._turns.run(client, request, self._log_in_later(client, request, hello, verifying), paused=True)
+        password, client.password = hello.password or client.password, None
+        # A nick that is not registered has no password; some course-work clients send one with every hello.
+        registered = find_credential(self._authority.state, hello.nick) is not None
+        if password is None or not (registered or isinstance(request.command, Identify)):
+            return self._decide(client, request, hello, None)
+        self._turns.run(client, request, self._log_in_later(client, request, hello, password), paused=True)
         return False
 
-    async def _log_in_later(
-        self, client: Client, request: Request, hello: Hello, verifying: Deferred[None]
-    ) -> None:
-        await verifying
-        if not client.leaving and self._decide(client, request, hello):
+    async def _log_in_later(self, client: Client, request: Request, hello: Hello, password: Secret) -> None:
+        verified = await self._authenticate(hello.nick, password, client.origin)
+        if self._authority.recovering:
+            raise not_stored()
+        if not client.leaving and self._decide(client, request, hello, verified):
             client.submit_later(request)
 
-    def _decide(self, client: Client, request: Request, hello: Hello) -> bool:
-        login = self._authority.log_in(client, hello)
+    def _decide(self, client: Client, request: Request, hello: Hello, verified: Credential | None) -> bool:
+        login = self._authority.log_in(client, hello, verified)
+        sessions = self._authority.sessions(login.user)
+        for other in sessions:
+            if other is not client and other.seen is not None:
+                self._journal.note_seen(login.user, other.seen)
+        if len(sessions) > self._limits.sessions_per_user:
+            self.quit(sessions[0], None, Refusal("session_replaced", nick=login.user.nick))
         catches_up = hello.since is not None or (login.returning and client.updates_read_marker)
-        is_hello = request.command is hello
+        is_hello = isinstance(request.command, Hello | Identify)
         arrival = self._arrive(client, request if is_hello else None, hello, login, catches_up)
         self._turns.run(client, request if is_hello else None, arrival, paused=catches_up)
         if catches_up and not is_hello:
@@ -99,7 +109,8 @@ class Presence:
 
     def _welcome(self, client: Client, request: Request | None, login: Login) -> None:
         user, returning = login.user, login.returning
-        self._dispatcher.arrive(client, user, Arrived(user, returning, self._authority.now()))
+        if not login.online:
+            self._dispatcher.arrive(client, user, Arrived(user, returning, self._authority.now()))
         cursor = self._journal.last_delivered_id
         seen = self._journal.seen(user) if returning else cursor
         client.missed = (seen, cursor if client.updates_read_marker else None)
@@ -125,13 +136,24 @@ class Presence:
             client.refuse(None, refusal)
         client.close()
 
+    def end_sessions(self, user: User, kept: Client | None, refusal: Refusal) -> None:
+        """Close all sessions of ``user`` but ``kept`` with ``refusal``."""
+        for client in self._authority.sessions(user):
+            if client is not kept:
+                self.quit(client, None, refusal)
+
     def depart(self, client: Client) -> None:
-        """``client`` is gone: free its name at once, and tell the others in its turn."""
+        """``client`` is gone: free its name at once, and tell the others in its turn.
+
+        While the user has other sessions, there is nothing to tell.
+        """
         user = client.user
         if user is None or not self._authority.free_name(client):
             return
         if self._dispatcher.leave(client, user):
             client.max_id = self._journal.last_delivered_id
+        if self._authority.sessions(user):
+            return
         departed = Departed(user, self._authority.now())
         self._turns.run(client, None, self._announce_departure(client, departed))
 

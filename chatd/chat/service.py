@@ -12,15 +12,17 @@ from contextlib import suppress
 
 from twisted.internet.defer import Deferred
 
-from chatd.boundaries import Archive, Client, Clock
+from chatd.boundaries import Archive, Client, Clock, Passwords
+from chatd.chat.accounts import AccountCommand, Accounts, Authenticator
 from chatd.chat.authority import Authority, OpenJournal
 from chatd.chat.delivery_log import DeliveryLog
 from chatd.chat.dispatch import Dispatcher
 from chatd.chat.fair_queue import FairQueue
-from chatd.chat.presence import Authenticate, Presence
+from chatd.chat.presence import Presence
 from chatd.chat.replay import Replay
 from chatd.chat.turns import Change, Turns, Work, not_read, not_stored
 from chatd.core import commands as c
+from chatd.core.accounts import AccountPolicy, Secret
 from chatd.core.answers import Ack, Answer, Unchanged, Welcome
 from chatd.core.events import Delivery, Entry, User
 from chatd.core.limits import Limits
@@ -38,7 +40,7 @@ class Chat:
 
     ``now`` is the time of day in seconds since 1970. ``on_delivery`` is called with each delivery once, in
     order, and with whether it is private: for the conversation log. ``delivery_log`` logs deliveries.
-    ``authenticate`` verifies each hello; without it all hellos are trusted.
+    ``passwords`` hashes and verifies passwords, under ``policy``.
     """
 
     def __init__(
@@ -49,16 +51,17 @@ class Chat:
         clock: Clock,
         now: Callable[[], float],
         limits: Limits,
+        passwords: Passwords,
+        policy: AccountPolicy,
         on_delivery: Callable[[Delivery, bool], None] | None = None,
         delivery_log: DeliveryLog | None = None,
-        authenticate: Authenticate | None = None,
     ) -> None:
         self.fair_queue = FairQueue(clock)
         self._archive = archive
         self._limits = limits
         self._dispatcher = Dispatcher(clock, on_delivery, delivery_log)
         self._authority = Authority(
-            snapshot, archive, open_journal, clock, now, limits, self._dispatcher.end_commit
+            snapshot, archive, open_journal, clock, now, limits, policy, self._dispatcher.end_commit
         )
         self._journal = self._authority.journal
         self._replay = Replay(
@@ -70,7 +73,13 @@ class Chat:
             None if delivery_log is None else delivery_log.sent,
         )
         self._turns = Turns(self._journal, self._dispatcher)
-        self._presence = Presence(self._authority, self._dispatcher, self._replay, self._turns, authenticate)
+        self._authenticator = Authenticator(self._authority, passwords, clock, limits)
+        self._presence = Presence(
+            self._authority, self._dispatcher, self._replay, self._turns, self._authenticator.verify, limits
+        )
+        self._accounts = Accounts(
+            self._authority, self._authenticator, self._dispatcher, self._presence, self._turns, policy
+        )
         self._stopping = False
 
     @property
@@ -130,9 +139,14 @@ class Chat:
             raise Refusal("shutting_down")
         if self._authority.recovering:
             raise not_read() if c.DECLARED[type(command)].reads else not_stored()
+        if isinstance(command, c.Identify):
+            command = c.Hello(command.nick, password=command.password)
         if client.user is None:
             if isinstance(command, c.Hello):
                 self._presence.log_in(client, request, command)
+                return
+            if isinstance(command, c.GivePassword):
+                client.password = command.password
                 return
             if c.DECLARED[type(command)].who != "anyone":
                 if not request.sender:
@@ -153,10 +167,16 @@ class Chat:
             self._turns.run(client, request, self._answer_with_list(client, request, answer), paused=True)
         elif user is None:
             raise Refusal("not_identified")
+        elif isinstance(command, c.GivePassword):
+            raise Refusal("already_identified", nick=user.nick)
         elif isinstance(command, c.Hello):
             if command.nick:
                 check_sender(user, command.nick)
-            self._turns.run(client, request, self._welcome_again(client, request, user))
+            password = command.password if isinstance(request.command, c.Identify) else None
+            welcome = self._welcome_again(client, request, user, password)
+            self._turns.run(client, request, welcome, paused=password is not None)
+        elif isinstance(command, AccountCommand):
+            self._accounts.run(client, request, user, command)
         elif isinstance(command, c.ListMessages | c.ListStates | c.History):
             self._read_page(client, request, user, command)
         elif isinstance(command, c.ListConversations):
@@ -193,7 +213,11 @@ class Chat:
         await self._turns.wait()
         client.refuse(request, refusal)
 
-    async def _welcome_again(self, client: Client, request: Request, user: User) -> None:
+    async def _welcome_again(
+        self, client: Client, request: Request, user: User, password: Secret | None
+    ) -> None:
+        if password is not None:
+            await self._authenticator.verify(user.nick, password, client.origin)
         await self._turns.wait()
         client.answer(request, Welcome(user, False, self.last_delivered_id, self.last_delivered_id))
 

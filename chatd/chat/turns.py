@@ -70,7 +70,7 @@ class Change:
 
 
 class Turns:
-    """Runs coroutines that wait for turns in ``journal``, which write nothing."""
+    """Runs coroutines that wait for turns in ``journal``."""
 
     _log = Logger()
 
@@ -80,8 +80,15 @@ class Turns:
 
     async def wait(self) -> None:
         """Wait for a turn, then send the deliveries gathered before it. Raises `NotStored`."""
+        await self.store()
+
+    async def store(self, *records: Record) -> Sequence[Entry]:
+        """Wait until ``records`` are on disk, then send the deliveries gathered before.
+
+        Return the log entries made of the drafts among them. Raises `NotStored`.
+        """
         try:
-            await self._journal.turn()
+            return await self._journal.turn(*records)
         finally:
             self._dispatcher.flush()
 

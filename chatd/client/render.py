@@ -10,10 +10,11 @@ import msgspec
 
 from chatd.client.codec import LOBBY, Notice, Place, listed, page_place, summary_place
 from chatd.client.language import _
-from chatd.core.commands import COMMANDS
+from chatd.core.commands import COMMANDS, Identify
 from chatd.core.language import N_
 from chatd.core.terminal import STEERING
 from chatd.json_wire.objects import (
+    Account,
     Answer,
     Clients,
     Conversations,
@@ -153,8 +154,12 @@ def render_answer(answer: Answer, reader: str) -> list[str]:
         return [one_line(text) for text in answer.text.split("\n")]
     if isinstance(answer, States):
         return [render_event(msgspec.structs.replace(event, group=answer.group)) for event in answer.events]
+    if isinstance(answer, Account):
+        registered = _("{nick} is registered") if answer.registered else _("{nick} is no longer registered")
+        return [registered.format(nick=answer.nick)]
     if isinstance(answer, Help):
-        usages = [*((row.slash_usage_in(_), row.help) for row in COMMANDS.values() if row.slash), SEND_IMAGE]
+        rows = [row for row in COMMANDS.values() if row.slash and row.command is not Identify]
+        usages = [*((row.slash_usage_in(_), row.help) for row in rows), SEND_IMAGE]
         return [_("{usage}: {help}").format(usage=usage, help=_(help)) for usage, help in usages]
     return []
 

@@ -19,10 +19,14 @@ from chatd.connections.origin import keep_alive, network_of
 from chatd.connections.outbox import FlushQueue, Outbox
 from chatd.connections.session import Session
 from chatd.core.limits import Limits
-from chatd.core.refusals import Refusal
+from chatd.core.refusals import Refusal, rate_limited, reason
 
 DISCONNECT_TIMEOUT_SECONDS: Final = 2.0
 """How long clients may take for the last write when the daemon stops."""
+
+
+THIS_MACHINE: Final = "this machine"
+"""The origin of all clients on the daemon's own machine."""
 
 
 class Sessions:
@@ -85,11 +89,12 @@ class Sessions:
             dialect,
             carrier,
             _peer(transport.getPeer()),
+            network_of(transport.getPeer()) or THIS_MACHINE,
             partial(Outbox, transport, self.clock, self._flush_queue, self.limits.outbox, carrier.next_write),
             partial(self._closed, transport),
         )
         if not self._has_room(transport):
-            session.break_off(Refusal("rate_limited"))
+            session.break_off(rate_limited(reason("many_connections")))
             return session
         self._open[session] = self._count(transport)
         self._deadlines.start(transport, session)

@@ -75,7 +75,7 @@ class LoginDeadlines:
         if len(self._slow) > self._limits.slow_logins:
             self._slow = {transport: one for transport, one in self._slow.items() if _has_no_login(one)}
             for connection in list(self._slow.values())[: -self._limits.slow_logins]:
-                connection.break_off(Refusal("login_timeout", seconds=self._limits.login_seconds))
+                connection.break_off(Refusal("login_timeout", limit=self._limits.login_seconds))
 
 
 def _has_no_login(connection: Session | Undecided) -> bool:

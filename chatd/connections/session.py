@@ -16,6 +16,7 @@ from chatd.chat.fanout import framed
 from chatd.chat.service import Chat
 from chatd.connections.outbox import Outbox
 from chatd.connections.welcome_buffer import WelcomeBuffer
+from chatd.core.accounts import Secret
 from chatd.core.answers import Answer
 from chatd.core.events import Delivery, User
 from chatd.core.refusals import Refusal
@@ -77,6 +78,7 @@ class Session:
         dialect: Dialect,
         carrier: Carrier,
         peer: str,
+        origin: str,
         open_outbox: Callable[[Callable[[], None]], Outbox],
         on_lost: Callable[[Session], None],
     ) -> None:
@@ -84,6 +86,8 @@ class Session:
         self.phase = Phase.CONNECTED
         self.encoding = Encoding(dialect, carrier.wrap_for(dialect), not dialect.pace)
         self.peer = peer
+        self.origin = origin
+        self.password: Secret | None = None
         self.updates_read_marker = True
         self.missed: tuple[int, int | None] = (0, 0)
         self.max_id: int | None = None
@@ -105,7 +109,7 @@ class Session:
         self._telltale: Request | None = None
         self._buffer: WelcomeBuffer | None = None
         self._write: Callable[[bytes], None] = self._outbox.put
-        self._refusals = 0
+        self._refusals: set[Refusal] = set()
         self._broken = False
         # The last id that is known to have arrived; the last one that was written, and when.
         self._proven: int | None = None
@@ -129,15 +133,16 @@ class Session:
 
     @property
     def seen(self) -> int | None:
-        """The last id that the client, which is gone, is assumed to have received; None if unknown.
+        """The last id that the client is assumed to have received; None if unknown.
 
-        If one side closed the connection, that is everything that was sent. If it broke, it is what had been
-        sent a while before the client last said something.
+        If one side closed the connection, that is everything that was sent. If it is open, or broke, it is
+        what had been sent a while before the client last said something.
         """
         if not self.updates_read_marker:
             return None
         waits = self._held is not None or self._outbox.dropped or bool(self._buffer)
-        return self._proven if self._broken or waits else self.max_id
+        gone = self.phase is Phase.CLOSED and not self._broken
+        return self.max_id if gone and not waits else self._proven
 
     def _enter(self, phase: Phase) -> None:
         if phase is not self.phase:
@@ -219,10 +224,15 @@ class Session:
         except Exception:
             self.internal_error(request)
             return
+        if refusal is not None:
+            self._count_refusal(refusal)
+
+    def _count_refusal(self, refusal: Refusal) -> None:
+        """Count the refusal of a client without a name, once: when it is decided, or when it is sent."""
         # A refusal that passes by itself is no fault of the client.
-        if refusal is not None and self.user is None and refusal.retry_after is None:
-            self._refusals += 1
-            if self._refusals == MAX_ANONYMOUS_REFUSALS:
+        if self.user is None and not self.leaving and refusal.retry_after is None:
+            self._refusals.add(refusal)
+            if len(self._refusals) == MAX_ANONYMOUS_REFUSALS:
                 self.break_off(Refusal("too_many_refusals"))
 
     def _settle(self, request: Request) -> None:
@@ -319,6 +329,7 @@ class Session:
             self._reply(self.dialect.encode_refusal(request, refusal))
         finally:
             self._settle(request)
+        self._count_refusal(refusal)
 
     def internal_error(self, request: Request | None) -> None:
         """Log the exception being handled, which is a bug, and refuse ``request``."""

@@ -33,6 +33,13 @@ class Welcome(msgspec.Struct, frozen=True, eq=False):
     seen: int
 
 
+class Account(msgspec.Struct, frozen=True, eq=False):
+    """A command on an account was carried out; ``registered`` says whether ``nick`` has a password now."""
+
+    nick: str
+    registered: bool
+
+
 class Clients(msgspec.Struct, frozen=True, eq=False):
     """The nicks of the users who are connected, in the order of arrival."""
 
@@ -132,6 +139,7 @@ Answer = (
     Ack
     | Unchanged
     | Welcome
+    | Account
     | Clients
     | Members
     | Groups

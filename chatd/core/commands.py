@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal
 
+from chatd.core.accounts import Secret
 from chatd.core.declarations import ACTIONS as ACTIONS
 from chatd.core.declarations import COMMANDS as COMMANDS
 from chatd.core.declarations import DECLARED as DECLARED
@@ -33,6 +34,11 @@ def _visibility(name: str, value: object) -> object:
         if "pub" in value.lower():
             return "public"
     return value
+
+
+def _unless_empty(name: str, value: object) -> object:
+    """``value``, or None for an empty text: some clients send a password whether there is one or not."""
+    return value if value != "" else None
 
 
 NickField = Annotated[str, Field("name", "the user's nick", SENDER_NAMES, is_sender=True)]
@@ -64,6 +70,10 @@ VisibilityField = Annotated[
         spelling=_visibility,
     ),
 ]
+PasswordField = Annotated[
+    Secret, Field("secret", "the password of the nick", ("pwd",), spelling=_unless_empty)
+]
+NewPasswordField = Annotated[Secret, Field("secret", "the password that replaces it")]
 SinceField = Annotated[
     int, Field("id", "the last id that the client has seen; it gets exactly the entries that follow")
 ]
@@ -106,6 +116,8 @@ TYPED_FIELDS: Final = (
     N_("before"),
     N_("after"),
     N_("skip"),
+    N_("password"),
+    N_("new"),
 )
 """The names of typed fields, as usage lines show them."""
 
@@ -121,21 +133,57 @@ _ON_MEMBER = f"{_GROUP} not_operator no_such_user is_owner"
     keyword="IAM nick",
     who="anyone",
     answer="hello",
-    refused="bad_nick nick_taken not_you bad_request storage_failed",
+    refused="bad_nick nick_taken password_required wrong_password too_long rate_limited not_you bad_request"
+    " storage_failed",
     help=N_("log in with a nick"),
     example="IAM alice",
 )
 class Hello(Command, frozen=True):
     """Log in; the answer is a welcome.
 
-    Without ``nick`` the client is a guest. With ``since``, the last id that it has seen, it gets every later
-    entry. ``missed`` and ``history`` say what else a returning client is sent.
+    Without ``nick`` the client is a guest. A registered nick needs its ``password``. With ``since``, the last
+    id that it has seen, it gets every later entry. ``missed`` and ``history`` say what else a returning
+    client is sent.
     """
 
     nick: NickField = ""
     since: SinceField | None = None
     missed: MissedField = "send"
     history: HistoryField = "send"
+    password: PasswordField | None = None
+
+
+@declare(
+    "password",
+    keyword="PWD password",
+    who="anyone",
+    answer="none",
+    refused="already_identified too_long bad_request",
+    help=N_("give the password for the login that follows"),
+    example="PWD correct horse battery",
+)
+class GivePassword(Command, frozen=True):
+    """Give the ``password`` for the next hello, on a wire whose hello has no place for one."""
+
+    password: PasswordField
+
+
+@declare(
+    "identify",
+    actions=("identify",),
+    word="identify",
+    slash="login",
+    who="anyone",
+    answer="hello",
+    refused="bad_nick nick_taken wrong_password too_long rate_limited not_you bad_request storage_failed",
+    help=N_("log in with a registered nick and its password"),
+    example="identify;alice;correct horse battery",
+)
+class Identify(Command, frozen=True):
+    """Log in with the ``nick`` and ``password`` of a registered user; the answer is a welcome."""
+
+    nick: NickField
+    password: PasswordField
 
 
 @declare(
@@ -558,6 +606,76 @@ class ListConversations(Command, frozen=True):
     """List the conversations of the author, the most recent first; ``skip`` leaves out the first ones."""
 
     skip: SkipField = 0
+
+
+@declare(
+    "register",
+    actions=("register",),
+    word="register",
+    slash="register",
+    who="identified",
+    answer="account",
+    refused="already_registered bad_nick weak_password too_long rate_limited bad_request storage_failed",
+    help=N_("protect your nick with a password; every login needs it from then on"),
+    example="register;correct horse battery",
+)
+class Register(Command, frozen=True):
+    """Register the author's nick with ``password``."""
+
+    password: PasswordField
+
+
+@declare(
+    "passwd",
+    actions=("passwd",),
+    word="passwd",
+    slash="passwd",
+    who="identified",
+    answer="account",
+    refused="not_registered wrong_password weak_password too_long rate_limited bad_request storage_failed",
+    help=N_("change your password; your other sessions end"),
+    example="passwd;correct horse battery;staple of nine",
+)
+class ChangePassword(Command, frozen=True):
+    """Replace the author's ``password`` by ``new``; the author's other sessions end."""
+
+    password: PasswordField
+    new: NewPasswordField
+
+
+@declare(
+    "unregister",
+    actions=("unregister",),
+    word="unregister",
+    slash="unregister",
+    who="identified",
+    answer="account",
+    refused="not_registered wrong_password too_long rate_limited bad_request storage_failed",
+    help=N_("give up your nick, your groups and your conversations for good"),
+    example="unregister;correct horse battery",
+)
+class Unregister(Command, frozen=True):
+    """Close the author's account for good: the nick is free, and whoever takes it is a new user.
+
+    The author leaves all groups, and keeps what was written under another name that nobody can use.
+    """
+
+    password: PasswordField
+
+
+@declare(
+    "regain",
+    actions=("regain",),
+    word="regain",
+    slash="regain",
+    who="identified",
+    answer="account",
+    refused="not_registered storage_failed",
+    help=N_("end all other sessions of your nick"),
+    example="regain;",
+)
+class Regain(Command, frozen=True):
+    """End all other sessions of the author, who is registered."""
 
 
 @declare(

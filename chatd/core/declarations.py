@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, TypeVar, get_args, get_type_hints
 
 import msgspec
 
+from chatd.core.accounts import Secret
 from chatd.core.limits import Limits
 from chatd.core.refusals import SENTENCES, Phrase, Refusal, reason
 
@@ -26,6 +27,8 @@ AnswerName = Literal[
     "conversations",
     "help",
     "quit",
+    "account",
+    "none",
 ]
 
 ID_MAX: Final = 2**63 - 1
@@ -36,14 +39,15 @@ class Field(msgspec.Struct, frozen=True):
     """What a field takes.
 
     ``kind``: ``name`` (a nick or a group), ``text`` (a message), ``note`` (a reason, a topic),
-    ``choice`` (one of ``choices``), ``id`` (0 … 2**63-1), ``count`` (1 or more). ``aliases`` are the
-    other names that JSON clients give it. A field that is not ``typed`` is for programs alone.
+    ``choice`` (one of ``choices``), ``id`` (0 … 2**63-1), ``count`` (1 or more), ``secret`` (a password).
+    ``aliases`` are the other names that JSON clients give it. A field that is not ``typed`` is for programs
+    alone.
 
     ``is_sender`` marks the field that says who asks: JSON takes it from the sender that any request may name.
     ``spelling(name, value)`` turns what JSON clients send under ``name`` into a value that `check` takes.
     """
 
-    kind: Literal["name", "text", "note", "choice", "id", "count"]
+    kind: Literal["name", "text", "note", "choice", "id", "count", "secret"]
     doc: str
     aliases: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
@@ -65,6 +69,8 @@ class Field(msgspec.Struct, frozen=True):
             return measured(value, name, limits.image if image else limits.message, blank=False)
         if self.kind == "note":
             return measured(value, name, limits.note)
+        if self.kind == "secret":
+            return _secret(name, measured(value, name, limits.password))
         if self.kind == "choice" and value not in self.choices:
             choices = ", ".join(self.choices)
             raise Refusal("bad_request", why=reason("no_choice", name=Phrase(name), choices=choices))
@@ -77,6 +83,14 @@ class Field(msgspec.Struct, frozen=True):
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= ID_MAX:
             raise Refusal("bad_request", why=reason("no_number", name=Phrase(name), low=low))
         return value
+
+
+def _secret(name: str, value: str) -> Secret:
+    """Return ``value`` as a password in its normal form. Raises `Refusal` ``bad_request``."""
+    secret = Secret.parse(value)
+    if secret is None:
+        raise Refusal("bad_request", why=reason("bad_secret", name=Phrase(name)))
+    return secret
 
 
 def measured(text: str, what: str, limit: int, blank: bool = True) -> str:

@@ -36,6 +36,8 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Bytes in an image, which is a text made of characters."""
     note: Size = 512
     """Bytes in a reason or a topic."""
+    password: Size = 512
+    """Bytes in a password."""
     page: Size = 50
     """Entries in a page if the client gives no limit."""
     page_max: Size = 500
@@ -58,3 +60,11 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Seconds that a client has to log in once `slow_logins` others have taken longer."""
     slow_logins: Size = 100
     """Clients connected without a login for longer than `login_seconds`."""
+    sessions_per_user: Size = 16
+    """Sessions that one registered user has at once."""
+    wrong_passwords: Size = 60
+    """Wrong passwords from one IPv4 address or IPv6 network (/64) at once; one more every 3 seconds."""
+    wrong_passwords_per_nick: Size = 10
+    """Wrong passwords for one nick from one address or network at once; one more every 10 seconds."""
+    password_queue: Size = 256
+    """Passwords that may wait to be hashed or verified."""

@@ -1,6 +1,6 @@
-"""Login: a hello in, the user whom the client speaks as or a refusal out. Nothing changes here.
+"""The rule of logins: a hello in, the user whom the client speaks as or a refusal out. Nothing changes here.
 
-What has to be awaited before a login, such as verifying a password, is not part of this rule.
+The password of the hello is verified before, by `chatd.chat.accounts`.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections.abc import Container
 
 import msgspec
 
+from chatd.core.accounts import Credential, same_password
 from chatd.core.commands import Hello
 from chatd.core.events import User
 from chatd.core.names import BadName, Name, check_new, check_reserved, parse_nick
@@ -20,29 +21,39 @@ from chatd.core.state import State
 class Login(msgspec.Struct, frozen=True, eq=False):
     """An accepted hello.
 
-    The client is ``user``. ``returning`` says whether the user was known before. The records of ``decision``
-    hold the user who is new; it has no events.
+    The client is ``user``. ``returning`` says whether the user was known before, ``online`` whether another
+    session of the user is open. The records of ``decision`` hold the user who is new; it has no events.
     """
 
     user: User
     returning: bool
+    online: bool
     decision: Decision
 
 
-def log_in(state: State, names_in_use: Container[str], hello: Hello) -> Login:
-    """Decide ``hello``; ``names_in_use`` holds the keys of the names of all live sessions.
+def log_in(
+    state: State, names_in_use: Container[str], hello: Hello, verified: Credential | None = None
+) -> Login:
+    """Decide ``hello``.
+
+    ``names_in_use`` holds the keys of the names of all live sessions. ``verified`` is the credential that the
+    password of the hello was verified against; None for a hello without a password.
 
     A hello without a nick gets a guest name that no user ever had. A known user keeps a name that new users
-    may not take, unless it is reserved. Raises `Refusal` ``bad_nick`` or ``nick_taken``.
+    may not take, unless it is reserved. A registered user may have several sessions.
+    Raises `Refusal` ``bad_nick``, ``nick_taken``, ``password_required`` or ``wrong_password``.
     """
     name = _requested_name(state, hello.nick) if hello.nick else _guest_name(state)
-    if name.key in names_in_use:
+    known, online = state.known(name), name.key in names_in_use
+    credential = None if known is None else state.credentials.get(known.id)
+    if not same_password(credential, verified):
+        raise Refusal("password_required" if verified is None else "wrong_password", nick=hello.nick)
+    if online and credential is None:
         raise Refusal("nick_taken", nick=hello.nick)
-    known = state.known(name)
     if known is not None:
-        return Login(known, True, Decision())
+        return Login(known, True, online, Decision())
     user = state.new_user(name)
-    return Login(user, False, Decision(records=(user,)))
+    return Login(user, False, online, Decision(records=(user,)))
 
 
 def check_sender(user: User, sender: str) -> None:
@@ -53,6 +64,15 @@ def check_sender(user: User, sender: str) -> None:
     except BadName:
         pass
     raise Refusal("not_you", nick=user.nick)
+
+
+def find_credential(state: State, nick: str) -> Credential | None:
+    """Return the credential of the user called ``nick``, or None if there is no such registered user."""
+    try:
+        user = state.known(parse_nick(nick))
+    except BadName:
+        return None
+    return None if user is None else state.credentials.get(user.id)
 
 
 def _requested_name(state: State, nick: str) -> Name:

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from chatd.core.accounts import Credential, Renamed
 from chatd.core.events import Conversation, Entry, Event, User
 from chatd.core.state import State
 
@@ -22,7 +23,7 @@ class Draft(msgspec.Struct, frozen=True, eq=False):
     ref: str | None = None
 
 
-Record = User | Conversation | Draft
+Record = User | Conversation | Credential | Renamed | Draft
 """What one change writes."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Final, Self
 
@@ -10,7 +11,19 @@ from chatd.core.language import N_
 SENTENCES: Final[dict[str, str]] = {
     "bad_nick": N_("{nick} is not a valid nick: {why}"),
     "nick_taken": N_("nick in use: {nick}; choose another nick, or wait until it is free"),
+    "password_required": N_(
+        "{nick} is registered: log in with its password (PWD before IAM, /login, or the field password)"
+    ),
+    "wrong_password": N_("wrong nick or password: check both; only a registered nick has a password"),
+    "weak_password": N_("a password must have at least {limit} characters: choose a longer one"),
+    "already_registered": N_("{nick} is registered already: use passwd to change the password"),
+    "not_registered": N_("{nick} is not registered: register it first"),
+    "registered_only": N_("only registered users may write here: register your nick first"),
+    "session_replaced": N_("another session of {nick} has ended this one: log in again"),
+    "password_changed": N_("the password of {nick} was changed: log in with the new one"),
+    "account_closed": N_("{nick} was unregistered: log in again as a new user"),
     "not_identified": N_("not logged in: give your nick first"),
+    "already_identified": N_("you are logged in as {nick}: give a password before you log in"),
     "not_you": N_("your nick is {nick}: use that one"),
     "no_such_user": N_("unknown user: {nick}"),
     "bad_group": N_("{group} is not a valid group name: {why}"),
@@ -42,9 +55,9 @@ SENTENCES: Final[dict[str, str]] = {
     "bad_request": "{why}",
     "unknown_action": N_("unknown command: {name}; ask for help to list the commands"),
     "ref_reused": N_("the ref {ref} is used by another message of yours: give each message its own"),
-    "login_timeout": N_("no login within {seconds} seconds: connect again and give your nick first"),
+    "login_timeout": N_("no login within {limit} seconds: connect again and give your nick first"),
     "too_many_refusals": N_("too many refusals before login: connect again and give your nick first"),
-    "rate_limited": N_("too many connections: try again later"),
+    "rate_limited": N_("{why}: try again in {seconds} seconds"),
     "storage_failed": N_("{why}; try again later"),
     "shutting_down": N_("the daemon is shutting down: connect again later"),
     "slow_consumer": N_("too much unread data: connect again and resume"),
@@ -53,6 +66,10 @@ SENTENCES: Final[dict[str, str]] = {
 """Code -> sentence. The codes are part of the protocol and never change; the sentences may."""
 
 REASONS: Final[dict[str, str]] = {
+    "many_connections": N_("too many connections"),
+    "many_wrong_passwords": N_("too many wrong passwords"),
+    "many_passwords": N_("too many logins at once"),
+    "bad_secret": N_("{name} must be a password without control characters"),
     "not_stored": N_("not stored: the disk could not be written, nothing was sent"),
     "not_read": N_("the log could not be read from the disk"),
     "not_answered": N_("not answered: the disk could not be written"),
@@ -155,7 +172,13 @@ class Refusal(Exception):
     @property
     def retry_after(self) -> float | None:
         """Seconds after which the client may repeat the request; None if repeating it is useless."""
-        return RETRY_AFTER.get(self.code)
+        seconds = self.details.get("seconds")
+        return float(seconds) if isinstance(seconds, int) else RETRY_AFTER.get(self.code)
+
+
+def rate_limited(why: Phrase, seconds: float = RETRY_AFTER["rate_limited"]) -> Refusal:
+    """Return the refusal of a request that is one too many. The client may repeat it after ``seconds``."""
+    return Refusal("rate_limited", why=why, seconds=math.ceil(seconds))
 
 
 def _filled(template: str, details: dict[str, object], translate: Callable[[str], str]) -> str:

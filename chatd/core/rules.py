@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from chatd.core import commands as c
+from chatd.core.accounts import CLOSED, Credential, Renamed
 from chatd.core.events import LOBBY, Conversation, Event, User
 from chatd.core.names import BadName, Name, check_new, parse_group
 from chatd.core.refusals import Refusal, reason
@@ -23,7 +24,7 @@ class Decision(msgspec.Struct, frozen=True, eq=False):
     """
 
     events: tuple[Event, ...] = ()
-    records: tuple[User | Conversation, ...] = ()
+    records: tuple[User | Conversation | Credential | Renamed, ...] = ()
     unchanged: str = ""
 
 
@@ -70,12 +71,21 @@ def _subject(state: State, group: Group, nick: str) -> User:
     return user
 
 
+def _reachable(state: State, nick: str) -> User:
+    """The user called ``nick``, whose account must not be closed. Raises `Refusal` ``no_such_user``."""
+    user = state.user(nick)
+    credential = state.credentials.get(user.id)
+    if credential is not None and credential.hash == CLOSED:
+        raise Refusal("no_such_user", nick=user.nick)
+    return user
+
+
 def _broadcast(state: State, actor: User, command: c.Broadcast) -> Decision:
     return Decision((Event(command.kind, LOBBY, actor, None, command.msg),))
 
 
 def _send(state: State, actor: User, command: c.Send) -> Decision:
-    dest = state.user(command.dest)
+    dest = _reachable(state, command.dest)
     records: tuple[Conversation, ...] = ()
     conversation = state.direct(actor, dest)
     if conversation is None:
@@ -153,7 +163,7 @@ def _leave(state: State, actor: User, command: c.Leave) -> Decision:
 
 def _invite(state: State, actor: User, command: c.Invite) -> Decision:
     group = member_of(state, actor, command.group)
-    guest = state.user(command.dest)
+    guest = _reachable(state, command.dest)
     for code, held in (
         ("already_member", group.members),
         ("banned", group.banned),

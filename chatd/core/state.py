@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Literal
 
+from chatd.core.accounts import Credential, Renamed
 from chatd.core.colours import colour_of
 from chatd.core.events import LOBBY, Conversation, Event, User
 from chatd.core.names import BadName, Name, looks, parse_group, parse_nick
@@ -80,6 +81,13 @@ class Group:
         _CHANGES[event.kind](self, event, event.subject or event.actor)
         self._audience = None
 
+    def rename(self, user: User) -> None:
+        """Know the user who has the id of ``user`` under the nick of ``user``."""
+        if user.id in self.members:
+            self.members[user.id] = user
+        if user.id == self.owner.id:
+            self.owner = user
+
     def _add(self, event: Event, user: User) -> None:
         self.members[user.id] = user
         self.invited.discard(user.id)
@@ -135,19 +143,21 @@ _CHANGES: dict[str, Callable[[Group, Event, User], None]] = {
 }
 
 
-Change = User | Conversation | Event
-"""What changes the state: a new user, a new conversation, an event of the log."""
+Change = User | Conversation | Credential | Renamed | Event
+"""What changes the state: a new user, conversation or password, a user's new name, an event of the log."""
 
 
 class State:
     """All users, groups and conversations, looked up by name or by id.
 
-    ``users`` and ``conversations`` are by id, ascending.
+    ``users`` and ``conversations`` are by id, ascending. ``credentials`` has those of the registered users,
+    by the user's id.
     """
 
     def __init__(self) -> None:
         self.users: dict[int, User] = {}
         self.conversations: dict[int, Conversation] = {LOBBY.id: LOBBY}
+        self.credentials: dict[int, Credential] = {}
         self._user_keys: dict[str, User] = {}
         self._users_by_look: dict[str, User] = {}
         self._groups: dict[str, Group] = {}
@@ -160,7 +170,7 @@ class State:
         self._invitations: Counter[int] = Counter()
 
     def apply(self, change: Change) -> None:
-        """Add a new user or a new conversation, or make the change that an event describes.
+        """Add a new user, conversation or credential, rename a user, or make the change of an event.
 
         Messages change nothing. A group exists from its ``created`` event on. Who may do what was decided
         before: this never refuses.
@@ -170,8 +180,12 @@ class State:
                 self._apply_event(change)
         elif isinstance(change, User):
             self._add_user(change)
-        else:
+        elif isinstance(change, Conversation):
             self._add_conversation(change)
+        elif isinstance(change, Credential):
+            self.credentials[change.user.id] = change
+        else:
+            self._rename(self.users[change.user.id], change.user)
 
     def _add_user(self, user: User) -> None:
         self.users[user.id] = self._user_keys[user.key] = user
@@ -185,6 +199,26 @@ class State:
             self._directs[low.id, high.id] = conversation
             for id in conversation.participants:
                 self._directs_of.setdefault(id, []).append(conversation)
+
+    def _rename(self, old: User, new: User) -> None:
+        del self._user_keys[old.key]
+        for look in looks(Name(old.nick, old.key)):
+            if self._users_by_look.get(look) is old:
+                del self._users_by_look[look]
+        self._add_user(new)
+        for conversation in self._directs_of.pop(old.id, []):
+            for id in conversation.participants:
+                if id != old.id:
+                    self._directs_of[id].remove(conversation)
+            self._add_conversation(
+                Conversation(
+                    conversation.id,
+                    conversation.kind,
+                    pair=tuple(new if user.id == new.id else user for user in conversation.pair),
+                )
+            )
+        for group in self._group_ids.values():
+            group.rename(new)
 
     def _apply_event(self, event: Event) -> None:
         if event.kind == "created":

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from chatd.core.accounts import AccountPolicy
 from chatd.core.limits import Limits
 
 
@@ -43,6 +44,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     certificate: str | None = None
     durability: Literal["full", "process"] = "full"
     limits: Limits = Limits()
+    accounts: AccountPolicy = AccountPolicy()
     log: Log = Log()
 
 

@@ -20,6 +20,7 @@ from chatd import __version__
 from chatd.chat.service import Chat
 from chatd.connections.factory import ChatFactory, Sessions
 from chatd.daemon.certificates import Certificate
+from chatd.daemon.passwords import PasswordPool
 from chatd.daemon.wires import MakeProtocol
 from chatd.store.errors import StoreError
 from chatd.store.store import Store
@@ -67,6 +68,7 @@ class Daemon(Service):
         chat: Chat,
         store: Store,
         certificate: Certificate | None,
+        passwords: PasswordPool,
     ) -> None:
         self.ports: list[IListeningPort] = []
         self.sessions = sessions
@@ -75,6 +77,7 @@ class Daemon(Service):
         self._chat = chat
         self._store = store
         self._certificate = certificate
+        self._passwords = passwords
 
     def privilegedStartService(self) -> None:
         """Listen, before twistd drops its privileges. Raises `CannotStart`."""
@@ -114,6 +117,7 @@ class Daemon(Service):
             if signal.getsignal(number) is signal.SIG_DFL:
                 signal.signal(number, signal.SIG_IGN)
         super().startService()
+        self._passwords.start()
         self._reactor.callWhenRunning(self._take_signals)
 
     def _take_signals(self) -> None:
@@ -153,6 +157,7 @@ class Daemon(Service):
 
     async def _stop(self) -> None:
         await gatherResults([Deferred.fromCoroutine(self._close(port)) for port in self.ports])
+        self._passwords.stop()
         finished = self._chat.stop()
         finished.addTimeout(
             COMMIT_TIMEOUT_SECONDS,

@@ -27,6 +27,7 @@ from chatd.daemon.config import Config, ConfigError, Log
 from chatd.daemon.conversation_log import ConversationLog
 from chatd.daemon.lifecycle import Daemon, Listener
 from chatd.daemon.logs import JsonLines, LogFile
+from chatd.daemon.passwords import PasswordPool
 from chatd.daemon.wires import MakeProtocol, protocols, wire_names
 from chatd.store.journal import Journal
 from chatd.store.store import Store
@@ -97,10 +98,21 @@ def assemble(config: Config, reactor: Any, user: tuple[int, int] | None = None) 
     def open_journal(on_failure: Callable[[], None], on_commit: Callable[[], None]) -> Journal:
         return Journal(writer, reactor, snapshot, on_failure, on_commit)
 
+    passwords = PasswordPool(reactor, config.accounts, config.limits.password_queue)
     chat = Chat(
-        snapshot, archive, open_journal, reactor, time.time, config.limits, conversation_log, delivery_log
+        snapshot,
+        archive,
+        open_journal,
+        reactor,
+        time.time,
+        config.limits,
+        passwords,
+        config.accounts,
+        conversation_log,
+        delivery_log,
     )
-    return Daemon(reactor, listeners, Sessions(chat, reactor, config.limits), chat, store, certificate)
+    sessions = Sessions(chat, reactor, config.limits)
+    return Daemon(reactor, listeners, sessions, chat, store, certificate, passwords)
 
 
 def _listener(listener: str, makers: dict[str, MakeProtocol], reactor: Any) -> Listener:

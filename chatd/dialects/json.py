@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from chatd import __version__
 from chatd.boundaries import Dialect, Payloads
 from chatd.core.answers import (
+    Account,
     Ack,
     Answer,
     Clients,
@@ -211,6 +212,13 @@ class JsonDialect:
     def _ack(self, request: Request, answer: Ack) -> Payloads:
         return self._payload(ack_object(answer.logged, request))
 
+    def _account(self, request: Request, answer: Account) -> Payloads:
+        return self._payload(
+            objects.Account(
+                action="server-account", ref=request.ref, nick=answer.nick, registered=answer.registered
+            )
+        )
+
     def _clients(self, request: Request, answer: Clients) -> Payloads:
         nicks = list(answer.nicks)
         said = objects.Clients(action="server-list-clients", ref=request.ref, clients=[])
@@ -313,6 +321,7 @@ Family = dict[tuple[bool, bool], JsonDialect]
 _ANSWERS: Final[dict[type, Callable[[JsonDialect, Request, Any], Payloads]]] = {
     Welcome: JsonDialect._welcome,
     Ack: JsonDialect._ack,
+    Account: JsonDialect._account,
     Clients: JsonDialect._clients,
     Members: JsonDialect._members,
     Groups: JsonDialect._groups,

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from chatd.boundaries import Payloads
 from chatd.core.answers import (
+    Account,
     Ack,
     Answer,
     Clients,
@@ -139,6 +140,9 @@ class TextDialect:
         # The seed's verbs have no answer; but the reference client shows what it said from its echo.
         return _message(event) if self._is_reference and request.name == "MSG" else ()
 
+    def _account(self, request: Request, answer: Account) -> Payloads:
+        return _lines("ACC", answer.nick, "registered" if answer.registered else "unregistered")
+
     def _clients(self, request: Request, answer: Clients) -> Payloads:
         if request.name == "LST":
             nicks, _ = _fitting((nick.encode(),) for nick in answer.nicks)
@@ -197,6 +201,7 @@ class TextDialect:
 _ANSWERS: Final[dict[type, Callable[[TextDialect, Request, Any], Payloads]]] = {
     Welcome: TextDialect._welcome,
     Ack: TextDialect._ack,
+    Account: TextDialect._account,
     Clients: TextDialect._clients,
     Members: TextDialect._members,
     Groups: TextDialect._groups,

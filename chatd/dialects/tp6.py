@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from chatd.boundaries import Payloads
 from chatd.core.answers import (
+    Account,
     Ack,
     Answer,
     Clients,
@@ -34,6 +35,7 @@ from chatd.core.commands import (
     Enter,
     Hello,
     History,
+    Identify,
     Leave,
     ListGroups,
 )
@@ -157,18 +159,28 @@ class Tp6Dialect:
             return Request(refusal)
 
     def _hello(self, text: str) -> Request:
+        typed = parse_slash(text)
+        if typed is not None and typed.row is not None and typed.row.command is Identify:
+            try:
+                row, values = resolve(typed.row, typed.rest, None)
+                return self._logging_in(row.build(values, self._limits), f"/{typed.word}")
+            except Refusal as refusal:
+                return Request(refusal, f"/{typed.word}")
         word, _, rest = text.partition("|")
         if word != "Hello":
             return Request(Refusal("not_identified"))
         nick, _, room = (part.strip() for part in rest.partition("|"))
+        return self._logging_in(Hello(nick), word, room)
+
+    def _logging_in(self, command: Command, word: str, room: str = "") -> Request:
+        """A login that leads into ``room``, or else to the lobby or to the question for a room."""
         if room:
-            return Request(
-                Hello(nick), word, granted=self.in_no_room, then=self._entering(Enter(room, "create"), word)
-            )
+            entering = self._entering(Enter(room, "create"), word)
+            return Request(command, word, granted=self.in_no_room, then=entering)
         if self.bonus:
-            question = Request(ListGroups(), word, becomes=self.in_no_room, granted=self.asked)
-            return Request(Hello(nick), word, granted=self.in_no_room, then=question)
-        return Request(Hello(nick), word, granted=self.at(None))
+            question = Request(ListGroups(), "Hello", becomes=self.in_no_room, granted=self.asked)
+            return Request(command, word, granted=self.in_no_room, then=question)
+        return Request(command, word, granted=self.at(None))
 
     def _entering(self, command: Enter | CreateGroup, name: str) -> Request:
         try:
@@ -276,6 +288,10 @@ class Tp6Dialect:
     def _arrival(self, room: str) -> Payloads:
         return self._notice(f"Vous êtes dans {room or 'la chatroom'}")
 
+    def _account(self, request: Request, answer: Account) -> Payloads:
+        state = "a un mot de passe" if answer.registered else "n'a plus de mot de passe"
+        return self._notice(f"C'est fait : {answer.nick} {state}")
+
     def _clients(self, request: Request, answer: Clients) -> Payloads:
         return self._list("Dans la chatroom", answer.nicks)
 
@@ -330,6 +346,7 @@ class Tp6Dialect:
 _ANSWERS: Final[dict[type, Callable[[Tp6Dialect, Request, Any], Payloads]]] = {
     Welcome: Tp6Dialect._welcome,
     Ack: Tp6Dialect._ack,
+    Account: Tp6Dialect._account,
     Unchanged: Tp6Dialect._unchanged,
     Clients: Tp6Dialect._clients,
     Members: Tp6Dialect._members,
@@ -341,7 +358,10 @@ _ANSWERS: Final[dict[type, Callable[[Tp6Dialect, Request, Any], Payloads]]] = {
     Goodbye: Tp6Dialect._goodbye,
 }
 
-_OPENINGS: Final = tuple(Opening(b"Hello" + end) for end in (b"|", b" ", b"\t", b"\r", b"\n"))
+_OPENINGS: Final = (
+    *(Opening(b"Hello" + end) for end in (b"|", b" ", b"\t", b"\r", b"\n")),
+    Opening(b"/login "),
+)
 
 WIRES: Final = (
     Wire("tp6", "chunks", Tp6Dialect, _OPENINGS),

@@ -147,6 +147,13 @@ class Ack(Reply, frozen=True, kw_only=True):
     ts: Timestamp
 
 
+class Account(Reply, frozen=True, kw_only=True):
+    """A command on an account was carried out; ``registered`` says whether ``nick`` has a password now."""
+
+    nick: str
+    registered: bool
+
+
 class Clients(Reply, frozen=True, kw_only=True):
     """The nicks of the connected users. Course-work clients look under one of four keys."""
 
@@ -279,6 +286,7 @@ KINDS: Final[dict[str, type[Object]]] = {
     "server-send": Message,
     "server-hello": Welcome,
     "server-ack": Ack,
+    "server-account": Account,
     "server-list-clients": Clients,
     "server-members": Members,
     "server-groups": Groups,

@@ -11,6 +11,7 @@ from twisted.enterprise.adbapi import ConnectionPool, Transaction
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
+from chatd.core.accounts import Credential, Secret
 from chatd.core.events import LOBBY, Conversation, User
 from chatd.core.records import Row, Slice, Snapshot, entry_of
 from chatd.core.state import State
@@ -42,6 +43,9 @@ def load(cursor: Cursor) -> Snapshot:
     for id, nick, key, colour, last in cursor.fetchall():
         state.apply(User(id, nick, key, colour))
         seen[id] = last
+    cursor.execute("SELECT user, hash FROM credentials")
+    for user, hashed in cursor.fetchall():
+        state.apply(Credential(state.users[user], Secret(hashed)))
     cursor.execute(
         "SELECT id, kind, name, low, high FROM conversations WHERE id > ? ORDER BY id", (LOBBY.id,)
     )

@@ -20,6 +20,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatd.boundaries import Clock, Task
+from chatd.core.accounts import Credential, Renamed
 from chatd.core.events import Conversation, Entry, Event, User
 from chatd.core.records import Draft, Record, Snapshot
 from chatd.store.errors import NotStored
@@ -96,10 +97,11 @@ class Journal:
         else:
             self._go_on()
 
-    def turn(self, *records: Record) -> Deferred[None]:
+    def turn(self, *records: Record) -> Deferred[Sequence[Entry]]:
         """A Deferred that fires when all tasks submitted before are done and ``records`` are on disk.
 
-        Fails with `NotStored` when its transaction, or one that it rests on, was rolled back.
+        It fires with the log entries made of the drafts among them. Fails with `NotStored` when its
+        transaction, or one that it rests on, was rolled back.
         """
         turn = _Turn(records)
         self.submit(turn)
@@ -254,10 +256,10 @@ class _Turn:
 
     def __init__(self, records: Sequence[Record]) -> None:
         self.records = records
-        self.done: Deferred[None] = Deferred()
+        self.done: Deferred[Sequence[Entry]] = Deferred()
 
     def committed(self, entries: Sequence[Entry], is_new: bool) -> None:
-        self.done.callback(None)
+        self.done.callback(entries)
 
     def aborted(self) -> None:
         self.done.errback(NotStored("the transaction was rolled back"))
@@ -343,8 +345,16 @@ def _message(event: Event) -> tuple[int, str, str]:
     return event.conversation.id, event.kind, event.body
 
 
-def _write_record(cursor: Transaction, record: User | Conversation) -> None:
-    if isinstance(record, User):
+def _write_record(cursor: Transaction, record: User | Conversation | Credential | Renamed) -> None:
+    if isinstance(record, Credential):
+        cursor.execute(
+            "INSERT OR REPLACE INTO credentials (user, hash) VALUES (?, ?)",
+            (record.user.id, str(record.hash)),
+        )
+    elif isinstance(record, Renamed):
+        user = record.user
+        cursor.execute("UPDATE users SET nick = ?, key = ? WHERE id = ?", (user.nick, user.key, user.id))
+    elif isinstance(record, User):
         cursor.execute(
             "INSERT INTO users (id, nick, key, colour) VALUES (?, ?, ?, ?)",
             (record.id, record.nick, record.key, record.colour),

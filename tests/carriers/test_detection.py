@@ -319,7 +319,7 @@ class BeforeItIsClear(AutoTestCase):
         self.assertEqual(len(self.stage.sessions), 2)
         refused = self.comes(b"IAM carol\n")
         self.stage.wait(REFUSAL_LINGER_SECONDS)
-        self.assertEqual(refused.hears(), b"ERR rate_limited too many connections: try again later\n")
+        self.assertEqual(refused.hears(), b"ERR rate_limited too many connections: try again in 5 seconds\n")
         self.assertTrue(refused.closed)
         peer.says(HELLO)
         self.assertEqual(self.told_bob(), ["ARR alice"])
@@ -342,7 +342,7 @@ class BeforeItIsClear(AutoTestCase):
         while self.stage.writer.waiting:
             self.stage.writer.run_next()
         self.stage.settle()
-        self.assertEqual(refused.hears(), b"ERR rate_limited too many connections: try again later\n")
+        self.assertEqual(refused.hears(), b"ERR rate_limited too many connections: try again in 5 seconds\n")
 
     def test_it_gets_nothing_that_it_could_not_read(self) -> None:
         """It has no name, so nothing is told to it."""

@@ -38,7 +38,7 @@ class TooMany(StageTestCase):
         """In the words of its wire, with nothing before that; then it is closed."""
         self.stage.connect("text"), self.stage.connect("json")
         text, json = self.stage.connect("text"), self.stage.connect("json")
-        self.assertEqual(text.hears(), b"ERR rate_limited too many connections: try again later\n")
+        self.assertEqual(text.hears(), b"ERR rate_limited too many connections: try again in 5 seconds\n")
         (refusal,) = json.objects()
         self.assertEqual((refusal["code"], refusal["retry_after"]), ("rate_limited", 5.0))
         self.stage.wait(REFUSAL_LINGER_SECONDS)

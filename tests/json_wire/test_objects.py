@@ -38,6 +38,7 @@ SAMPLES: tuple[objects.Object, ...] = (
         ref="r",
     ),
     objects.Ack(action="server-ack", ref=1, request="kick", group="g", to="eve", id=1, seq=1, ts=TS),
+    objects.Account(action="server-account", ref=1, nick="bob", registered=True),
     objects.Clients(action="server-list-clients", clients=["bob"], more=True),
     objects.Members(action="server-members", group="g", members=[objects.Member("bob", "owner", True)]),
     objects.Groups(action="server-groups", groups=[objects.Group("g", "public", "", 1, "")]),

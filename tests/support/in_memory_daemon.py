@@ -21,10 +21,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.chat.authority import OpenJournal
 from chatd.chat.delivery_log import DeliveryLog
-from chatd.chat.presence import Authenticate
 from chatd.chat.service import Chat
 from chatd.connections.factory import ChatFactory, Sessions
 from chatd.connections.welcome_buffer import QUIET_SECONDS
+from chatd.core.accounts import AccountPolicy
 from chatd.core.events import Delivery
 from chatd.core.limits import Limits
 from chatd.core.records import Snapshot
@@ -32,6 +32,7 @@ from chatd.daemon.wires import protocols
 from chatd.store.archive import Archive
 from chatd.store.journal import Journal
 from chatd.store.store import Store
+from tests.support.fake_passwords import FakePasswords
 
 HINT = (
     "INF to read the rest: conversations; lists your conversations, history; is the lobby,"
@@ -208,7 +209,7 @@ class Stage:
         limits: Limits | None = None,
         witness: Callable[[Delivery, bool], None] | None = None,
         delivery_log: DeliveryLog | None = None,
-        authenticate: Authenticate | None = None,
+        policy: AccountPolicy | None = None,
     ) -> None:
         self.reactor = MemoryReactorClock()
         self.reactor.advance(1_000_000_000)
@@ -224,6 +225,7 @@ class Stage:
         assert isinstance(readers, ThreadlessPool)
         self.readers = readers
         now = self.reactor.seconds
+        self.passwords = FakePasswords()
         self.chat = Chat(
             snapshot,
             self.archive,
@@ -231,9 +233,10 @@ class Stage:
             self.reactor,
             now,
             self.limits,
+            self.passwords,
+            policy or AccountPolicy(),
             witness,
             delivery_log,
-            authenticate,
         )
         self.sessions = Sessions(self.chat, self.reactor, self.limits)
         self._factories = {

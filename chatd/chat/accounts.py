@@ -1,0 +1,141 @@
+"""Accounts: passwords are verified and hashed before a login or a command on an account is decided."""
+
+from __future__ import annotations
+
+from twisted.internet.task import deferLater
+
+from chatd.boundaries import Client, Clock, Passwords
+from chatd.chat.authority import Authority
+from chatd.chat.dispatch import Dispatcher
+from chatd.chat.password_guard import PasswordGuard
+from chatd.chat.presence import Presence
+from chatd.chat.turns import Turns, Work, not_stored
+from chatd.core import account_rules as rules
+from chatd.core import commands as c
+from chatd.core.accounts import CLOSED, AccountPolicy, Credential, Secret
+from chatd.core.answers import Account
+from chatd.core.events import User
+from chatd.core.limits import Limits
+from chatd.core.login import find_credential
+from chatd.core.names import BadName, parse_nick
+from chatd.core.refusals import Refusal
+from chatd.core.requests import Request
+from chatd.core.rules import Decision
+from chatd.core.state import State
+
+AccountCommand = c.Register | c.ChangePassword | c.Unregister | c.Regain
+
+
+class Authenticator:
+    """Verifies the passwords of users."""
+
+    def __init__(self, authority: Authority, passwords: Passwords, clock: Clock, limits: Limits) -> None:
+        self._authority = authority
+        self._passwords = passwords
+        self._clock = clock
+        self._guard = PasswordGuard(clock, limits)
+
+    async def verify(self, nick: str, password: Secret, origin: str) -> Credential:
+        """Return the credential of ``nick``, whose password it must be.
+
+        Raises `Refusal` ``wrong_password``, as late for a nick without a credential as for a wrong password;
+        ``rate_limited`` for an ``origin`` (the client's address) with too many wrong passwords.
+        """
+        try:
+            key = parse_nick(nick).key
+        except BadName:
+            raise Refusal("wrong_password") from None
+        delay = self._guard.begin(key, origin)
+        if delay:
+            await deferLater(self._clock, delay, lambda: None)  # type: ignore[arg-type]
+        credential = find_credential(self._authority.state, nick)
+        hashed = None if credential is None or credential.hash == CLOSED else credential.hash
+        if not await self._passwords.verify(hashed, password, origin) or credential is None:
+            raise Refusal("wrong_password")
+        self._guard.succeed(key, origin)
+        return credential
+
+    async def hash(self, password: Secret, origin: str) -> Secret:
+        """Return the hash of a new ``password``. Raises `Refusal` ``rate_limited``."""
+        return await self._passwords.hash(password, origin)
+
+
+class Accounts:
+    """Carries out the commands on accounts: register, passwd, unregister, regain."""
+
+    def __init__(
+        self,
+        authority: Authority,
+        authenticator: Authenticator,
+        dispatcher: Dispatcher,
+        presence: Presence,
+        turns: Turns,
+        policy: AccountPolicy,
+    ) -> None:
+        self._authority = authority
+        self._authenticator = authenticator
+        self._dispatcher = dispatcher
+        self._presence = presence
+        self._turns = turns
+        self._policy = policy
+
+    def run(self, client: Client, request: Request, user: User, command: AccountCommand) -> None:
+        """Carry out ``command`` of ``user``; the client's next command waits for its end."""
+        self._turns.run(client, request, self._work(client, request, user, command), paused=True)
+
+    def _work(self, client: Client, request: Request, user: User, command: AccountCommand) -> Work:
+        if isinstance(command, c.Register):
+            return self._register(client, request, user, command)
+        if isinstance(command, c.ChangePassword):
+            return self._change_password(client, request, user, command)
+        if isinstance(command, c.Unregister):
+            return self._unregister(client, request, user, command)
+        return self._regain(client, request, user)
+
+    @property
+    def _state(self) -> State:
+        """The state. Raises `Refusal` ``storage_failed`` while it is read again from the disk."""
+        if self._authority.recovering:
+            raise not_stored()
+        return self._authority.state
+
+    async def _register(self, client: Client, request: Request, user: User, command: c.Register) -> None:
+        rules.check_unregistered(self._state, user)
+        rules.check_password(command.password, self._policy)
+        hashed = await self._authenticator.hash(command.password, client.origin)
+        await self._change(request, rules.register(self._state, user, hashed))
+        client.answer(request, Account(user.nick, True))
+
+    async def _change_password(
+        self, client: Client, request: Request, user: User, command: c.ChangePassword
+    ) -> None:
+        rules.credential_of(self._state, user)
+        rules.check_password(command.new, self._policy)
+        verified = await self._authenticator.verify(user.nick, command.password, client.origin)
+        hashed = await self._authenticator.hash(command.new, client.origin)
+        await self._change(request, rules.change_password(self._state, verified, hashed))
+        client.answer(request, Account(user.nick, True))
+        self._presence.end_sessions(user, client, Refusal("password_changed", nick=user.nick))
+
+    async def _unregister(self, client: Client, request: Request, user: User, command: c.Unregister) -> None:
+        rules.credential_of(self._state, user)
+        verified = await self._authenticator.verify(user.nick, command.password, client.origin)
+        await self._change(request, rules.unregister(self._state, verified))
+        client.answer(request, Account(user.nick, False))
+        self._presence.end_sessions(user, None, Refusal("account_closed", nick=user.nick))
+
+    async def _regain(self, client: Client, request: Request, user: User) -> None:
+        rules.credential_of(self._state, user)
+        await self._turns.wait()
+        client.answer(request, Account(user.nick, True))
+        self._presence.end_sessions(user, client, Refusal("session_replaced", nick=user.nick))
+
+    async def _change(self, request: Request, decision: Decision) -> None:
+        """Apply ``decision``, store it, and deliver its events. Raises `NotStored`."""
+        state = self._authority.state
+        private = [state.is_private(event.conversation) for event in decision.events]
+        records, audiences = self._authority.apply(request, decision)
+        entries = await self._turns.store(*records)
+        for entry, audience, is_private in zip(entries, audiences, private, strict=True):
+            self._dispatcher.deliver(entry, audience, None, is_private)
+        self._dispatcher.flush()

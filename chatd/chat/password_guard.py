@@ -1,0 +1,87 @@
+"""Slows down whoever guesses passwords: by address, by nick and address, and by nick.
+
+A wrong password takes a token of its address, and one of its nick at that address. Without a token no
+password is verified. One that is right costs nothing, so that a class behind one address is not slowed down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Final
+
+from chatd.boundaries import Clock
+from chatd.core.limits import Limits
+from chatd.core.refusals import rate_limited, reason
+
+ORIGIN_SECONDS: Final = 3.0
+"""Seconds until an address may send a further wrong password, once it has used up ``wrong_passwords``."""
+
+NICK_SECONDS: Final = 10.0
+"""Seconds until an address may send a further wrong password for one nick."""
+
+DELAY_SECONDS: Final = 1.0
+"""Seconds that every password for a nick waits, once many addresses together have guessed at that nick.
+
+It is short: whoever guesses must not lock the user of the nick out.
+"""
+
+BUCKETS_MAX: Final = 10_000
+"""Buckets that are kept; beyond that those that have filled up again are dropped."""
+
+
+class TokenBuckets:
+    """Token buckets by key: each has ``size`` tokens, and one comes back every ``seconds`` seconds."""
+
+    def __init__(self, clock: Clock, size: int, seconds: float) -> None:
+        self._clock = clock
+        self._seconds = seconds
+        self._full_after = size * seconds
+        # When each bucket is full again; a bucket that is full has no entry.
+        self._full_at: dict[Hashable, float] = {}
+
+    def wait(self, key: Hashable) -> float:
+        """Return the seconds until the bucket of ``key`` has a token: 0 if it has one."""
+        now = self._clock.seconds()
+        return max(0.0, self._full_at.get(key, now) - now + self._seconds - self._full_after)
+
+    def take(self, key: Hashable) -> None:
+        """Take a token from the bucket of ``key``, if it has one."""
+        now = self._clock.seconds()
+        if len(self._full_at) >= BUCKETS_MAX:
+            self._full_at = {other: full for other, full in self._full_at.items() if full > now}
+        full_at = max(now, self._full_at.get(key, now)) + self._seconds
+        self._full_at[key] = min(full_at, now + self._full_after)
+
+    def give_back(self, key: Hashable) -> None:
+        """Put a token back into the bucket of ``key``."""
+        if key in self._full_at:
+            self._full_at[key] -= self._seconds
+
+
+class PasswordGuard:
+    """Says whether and when a password may be verified."""
+
+    def __init__(self, clock: Clock, limits: Limits) -> None:
+        self._by_origin = TokenBuckets(clock, limits.wrong_passwords, ORIGIN_SECONDS)
+        self._by_nick_and_origin = TokenBuckets(clock, limits.wrong_passwords_per_nick, NICK_SECONDS)
+        self._by_nick = TokenBuckets(clock, limits.wrong_passwords_per_nick, NICK_SECONDS)
+
+    def begin(self, nick: str, origin: str) -> float:
+        """Count an attempt for ``nick`` as wrong, and return the seconds to wait before it is verified.
+
+        Raises `Refusal` ``rate_limited``.
+        """
+        wait = max(self._by_origin.wait(origin), self._by_nick_and_origin.wait((nick, origin)))
+        if wait > 0:
+            raise rate_limited(reason("many_wrong_passwords"), wait)
+        delay = DELAY_SECONDS if self._by_nick.wait(nick) > 0 else 0.0
+        self._by_origin.take(origin)
+        self._by_nick_and_origin.take((nick, origin))
+        self._by_nick.take(nick)
+        return delay
+
+    def succeed(self, nick: str, origin: str) -> None:
+        """The password was right: undo what `begin` has counted."""
+        self._by_origin.give_back(origin)
+        self._by_nick_and_origin.give_back((nick, origin))
+        self._by_nick.give_back(nick)
