@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.logger import Logger
 
-from chatd.chat.log_lines import line, outline
+from chatd.chat.log_lines import format_delivery, format_redacted
 from chatd.core.answers import Page
 from chatd.core.events import Delivery, Entry
 
@@ -20,9 +20,9 @@ class DeliveryLog:
 
     _log = Logger()
 
-    def received(self, client: Any, entry: Entry, private: bool) -> None:
+    def log_received(self, client: Any, entry: Entry, private: bool) -> None:
         """``client`` asked for ``entry``; None if it follows from the entry before."""
-        what = outline(entry) if private else line(entry)
+        what = format_redacted(entry) if private else format_delivery(entry)
         if client is None:
             self._log.debug("{id} follows: {line}", id=entry.id, line=what)
         else:
@@ -34,7 +34,7 @@ class DeliveryLog:
                 line=what,
             )
 
-    def sent(self, client: Any, what: Delivery | Page) -> None:
+    def log_sent(self, client: Any, what: Delivery | Page) -> None:
         """Log that ``what`` was sent to ``client``, live or from the log; nothing for an empty page.
 
         A frame may leave out entries of a page, always those farthest from where the reading began.
@@ -42,7 +42,7 @@ class DeliveryLog:
         if isinstance(what, Entry):
             name = str(what.id)
         elif not isinstance(what, Page):
-            name = f"{line(what)}:"
+            name = f"{format_delivery(what)}:"
         elif not what.entries:
             return
         else:

@@ -52,18 +52,18 @@ class Dispatcher:
         self._present: dict[int, list[Client]] = {}
         self._fanout: Fanout | None = None
 
-    def arrive(self, client: Client, user: User, arrived: Arrived) -> None:
+    def announce_arrival(self, client: Client, user: User, arrived: Arrived) -> None:
         """Tell everyone present that ``user`` has arrived."""
         self._log.info("{nick} arrived from {peer}", nick=user.nick, peer=client.peer)
         self._announce(arrived)
 
-    def enter(self, client: Client, user: User) -> None:
+    def add_client(self, client: Client, user: User) -> None:
         """Deliver to ``client`` from here on."""
         fanout = self._fanout_to(None, stored=False)  # sends what was gathered before, to those present then
         self._present.setdefault(user.id, []).append(client)
-        fanout.enter(client)
+        fanout.add_listener(client)
 
-    def leave(self, client: Client, user: User) -> bool:
+    def remove_client(self, client: Client, user: User) -> bool:
         """Deliver nothing more to ``client``; returns whether it was present."""
         sessions = self._present.get(user.id, [])
         if client not in sessions:
@@ -73,7 +73,7 @@ class Dispatcher:
             del self._present[user.id]
         return True
 
-    def depart(self, departed: Departed) -> None:
+    def announce_departure(self, departed: Departed) -> None:
         """Tell everyone present that a user has gone."""
         self._log.info("{nick} left", nick=departed.user.nick)
         self._announce(departed)
@@ -84,7 +84,7 @@ class Dispatcher:
         ``private`` says whether it was private when it was decided: in a private group or between two users.
         """
         if self._delivery_log is not None:
-            self._delivery_log.received(author, entry, private)
+            self._delivery_log.log_received(author, entry, private)
         if self._on_delivery is not None:
             self._on_delivery(entry, private)
         event = entry.event
@@ -103,7 +103,7 @@ class Dispatcher:
         fanout = self._fanout
         if fanout is None or fanout.audience is not audience or fanout.stored is not stored:
             self.flush()
-            sent = None if self._delivery_log is None else self._delivery_log.sent
+            sent = None if self._delivery_log is None else self._delivery_log.log_sent
             fanout = self._fanout = Fanout(audience, stored, sent)
             if not stored:
                 self._clock.callLater(self._presence_delay(), self._flush_presence, fanout)
@@ -119,7 +119,7 @@ class Dispatcher:
         if self._fanout is fanout:
             self.flush()
 
-    def end_commit(self) -> None:
+    def flush_entries(self) -> None:
         """Send the entries of a commit; called at its end."""
         if self._fanout is not None and self._fanout.stored:
             self.flush()
@@ -129,7 +129,7 @@ class Dispatcher:
         fanout, self._fanout = self._fanout, None
         if fanout is not None:
             try:
-                fanout.end(self._listeners(fanout.audience))
+                fanout.flush(self._listeners(fanout.audience))
             except Exception:
                 # The task whose turn it is has no part in this bug.
                 self._log.failure("bug in the fan-out to {audience}", audience=fanout.audience or "everyone")

@@ -17,7 +17,7 @@ from chatd.boundaries import Encoding, Payloads
 from chatd.core.events import Delivery
 
 
-def framed(encoding: Encoding, payloads: Payloads) -> list[bytes]:
+def frame_payloads(encoding: Encoding, payloads: Payloads) -> list[bytes]:
     """``payloads``, each in its frame."""
     return list(map(encoding.wrap, payloads))
 
@@ -76,11 +76,11 @@ class Fanout:
                     self._sent(listener, delivery)
         self._deliveries.append(delivery)
 
-    def enter(self, newcomer: Listener) -> None:
+    def add_listener(self, newcomer: Listener) -> None:
         """``newcomer`` belongs to the audience from here on."""
         self._skip[newcomer] = len(self._deliveries)
 
-    def end(self, listeners: Iterable[Listener]) -> None:
+    def flush(self, listeners: Iterable[Listener]) -> None:
         """Send each of ``listeners``, the sessions of the audience, the deliveries that it lacks."""
         skip = self._skip
         whole: dict[Encoding, list[bytes]] = {}
@@ -137,7 +137,7 @@ class Fanout:
         self, encoding: Encoding, encode: Callable[[Delivery], Payloads], delivery: Delivery
     ) -> list[bytes]:
         try:
-            return framed(encoding, encode(delivery))
+            return frame_payloads(encoding, encode(delivery))
         except Exception:
             # A bug with one delivery in one dialect must not reach the others.
             self._log.failure("bug while encoding {delivery}", delivery=type(delivery).__name__)

@@ -12,7 +12,7 @@ from chatd.core.terminal import clean
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
-def line(delivery: Delivery, private: bool = False) -> str:
+def format_delivery(delivery: Delivery, private: bool = False) -> str:
     """``[group wob] alice: hello``, ``alice arrived`` and the like, on one line.
 
     What is in the brackets has a space in it for every group, which no name has: a group called ``lobby``
@@ -32,7 +32,7 @@ def line(delivery: Delivery, private: bool = False) -> str:
     return f"[{where}] {actor} {event.kind}{subject} {body}".rstrip()
 
 
-def outline(entry: Entry) -> str:
+def format_redacted(entry: Entry) -> str:
     """The line of a private entry, without its text and without the name of the group."""
     event = entry.event
     actor = event.actor.nick

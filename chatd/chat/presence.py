@@ -11,7 +11,7 @@ from chatd.boundaries import Client
 from chatd.chat.authority import Authority
 from chatd.chat.dispatch import Dispatcher
 from chatd.chat.replay import Replay
-from chatd.chat.turns import Turns, not_read
+from chatd.chat.turns import TurnQueue, not_read_refusal
 from chatd.core.answers import Goodbye, Welcome
 from chatd.core.commands import Hello
 from chatd.core.events import Arrived, Departed
@@ -35,7 +35,7 @@ class Presence:
         authority: Authority,
         dispatcher: Dispatcher,
         replay: Replay,
-        turns: Turns,
+        turns: TurnQueue,
         authenticate: Authenticate | None,
     ) -> None:
         self._authority = authority
@@ -91,7 +91,7 @@ class Presence:
         except ReadFailed as error:
             # The client can't go on with a gap: it has to come back.
             self._turns.log_read_failure(error)
-            self.quit(client, None, not_read())
+            self.quit(client, None, not_read_refusal())
         except Exception:
             # The client has half arrived: it has to come back.
             client.internal_error(request)
@@ -99,14 +99,14 @@ class Presence:
 
     def _welcome(self, client: Client, request: Request | None, login: Login) -> None:
         user, returning = login.user, login.returning
-        self._dispatcher.arrive(client, user, Arrived(user, returning, self._authority.now()))
+        self._dispatcher.announce_arrival(client, user, Arrived(user, returning, self._authority.now()))
         cursor = self._journal.last_delivered_id
         seen = self._journal.seen(user) if returning else cursor
         client.missed = (seen, cursor if client.updates_read_marker else None)
         if request is not None:
             client.answer(request, Welcome(user, returning, cursor, seen))
         if not client.closed:
-            self._dispatcher.enter(client, user)
+            self._dispatcher.add_client(client, user)
 
     def quit(self, client: Client, request: Request | None, refusal: Refusal | None = None) -> None:
         """Close ``client`` in its turn, with an answer to ``request`` or with ``refusal``."""
@@ -130,7 +130,7 @@ class Presence:
         user = client.user
         if user is None or not self._authority.free_name(client):
             return
-        if self._dispatcher.leave(client, user):
+        if self._dispatcher.remove_client(client, user):
             client.max_id = self._journal.last_delivered_id
         departed = Departed(user, self._authority.now())
         self._turns.run(client, None, self._announce_departure(client, departed))
@@ -140,4 +140,4 @@ class Presence:
             await self._journal.turn()
         # Without a user its arrival was rolled back, so that nobody knows of it.
         if client.user is not None:
-            self._dispatcher.depart(departed)
+            self._dispatcher.announce_departure(departed)

@@ -15,22 +15,22 @@ from chatd.core.records import Slice, entry_of
 from chatd.core.requests import Request
 from chatd.core.state import State
 
-READ_AHEAD: Final = 200
+CATCH_UP_ENTRIES: Final = 200
 """Entries read from the log at a time while a client catches up."""
 
-READ_SIZE: Final = 256 * 1024
+CATCH_UP_BYTES: Final = 256 * 1024
 """Bytes of bodies read from the log at a time while a client catches up."""
 
-RECENT_PAGES: Final = 20
+MAX_RECENT_PAGES: Final = 20
 """The maximum number of pages for a returning client: one for each of its most recent conversations."""
 
-RECENT_SIZE: Final = 256 * 1024
+MAX_RECENT_BYTES: Final = 256 * 1024
 """The maximum size of the bodies in those pages together, in bytes."""
 
-CONVERSATIONS: Final = 100
+MAX_LISTED_CONVERSATIONS: Final = 100
 """The maximum number of conversations in one list."""
 
-PUSHED: Final = Request(c.History(), "history")
+PUSHED_REQUEST: Final = Request(c.History(), "history")
 """The request that a pushed page or list answers, which the client never sent."""
 
 
@@ -57,7 +57,7 @@ class Replay:
         self._state = state
         self._sent = sent
 
-    async def page(
+    async def send_page(
         self,
         reader: Client,
         user: User,
@@ -81,7 +81,7 @@ class Replay:
         if self._sent is not None:
             self._sent(reader, page)
 
-    async def conversations(self, reader: Client, user: User, request: Request, skip: int) -> None:
+    async def send_conversations(self, reader: Client, user: User, request: Request, skip: int) -> None:
         """Answer ``request`` with the conversations of ``user``, without the ``skip`` most recent ones."""
         listed = await self._list(reader, user, self._most_recent(self._readable(user)), skip)
         await self._fair_queue.wait()
@@ -114,22 +114,22 @@ class Replay:
         elif reader.dialect.pages == "none":
             await self._follow(reader, user, directs, seen, max_id, own=False)
             if any(map(self._journal.last_in, conversations)):
-                reader.push(PUSHED, HistoryHint())
+                reader.push(PUSHED_REQUEST, HistoryHint())
         else:
             if reader.dialect.pages == "directs":
                 conversations = [direct for direct in directs if self._journal.last_in(direct) > seen]
             await self._send_pages(reader, user, self._most_recent(conversations), seen, max_id)
             await self._follow(reader, user, (), seen, max_id)
             if reader.dialect.pages == "directs" and any(map(self._journal.last_in, self._readable(user))):
-                reader.push(PUSHED, HistoryHint())
+                reader.push(PUSHED_REQUEST, HistoryHint())
 
     async def _send_pages(
         self, reader: Client, user: User, conversations: list[Conversation], seen: int, max_id: int
     ) -> None:
         """Send the last page of each of ``conversations`` while the limits allow it; list the others."""
-        room = RECENT_SIZE
+        room = MAX_RECENT_BYTES
         sent = 0
-        for conversation in conversations[:RECENT_PAGES]:
+        for conversation in conversations[:MAX_RECENT_PAGES]:
             size = min(room, reader.dialect.list_size)
             found = await self._archive.page(conversation, False, None, None, self._limits.page, size, max_id)
             await self._fair_queue.wait()
@@ -140,7 +140,7 @@ class Replay:
                 continue  # the user was put out of the group meanwhile
             entries = self._entries(found)
             page = Page(conversation, entries, found.more, False, False, reader=user, seen=seen)
-            reader.push(PUSHED, page)
+            reader.push(PUSHED_REQUEST, page)
             if self._sent is not None:
                 self._sent(reader, page)
             await _room(reader)
@@ -152,13 +152,13 @@ class Replay:
             listed = await self._list(reader, user, others, 0)
             await self._fair_queue.wait()
             if not reader.leaving:
-                reader.push(PUSHED, listed)
+                reader.push(PUSHED_REQUEST, listed)
 
     async def _list(
         self, reader: Client, user: User, conversations: list[Conversation], skip: int
     ) -> Conversations:
         """The ``conversations`` after the first ``skip``, with what ``user`` has missed in each."""
-        listed = conversations[skip : skip + CONVERSATIONS]
+        listed = conversations[skip : skip + MAX_LISTED_CONVERSATIONS]
         after, max_id = reader.missed
         if max_id is None:
             max_id = self._journal.last_delivered_id
@@ -174,7 +174,7 @@ class Replay:
                 ConversationLine(one.kind, _name(one, user), self._journal.last_in(one), unread.get(one, 0))
                 for one in listed
             ),
-            more=len(conversations) > skip + CONVERSATIONS,
+            more=len(conversations) > skip + MAX_LISTED_CONVERSATIONS,
         )
 
     async def _follow(
@@ -193,7 +193,9 @@ class Replay:
         says that these deliveries are in the debug log already.
         """
         while after < max_id and not reader.leaving:
-            found = await self._archive.following(conversations, user, after, READ_AHEAD, READ_SIZE, max_id)
+            found = await self._archive.following(
+                conversations, user, after, CATCH_UP_ENTRIES, CATCH_UP_BYTES, max_id
+            )
             await self._fair_queue.wait()
             entries = self._entries(found)
             for entry in entries:

@@ -19,7 +19,7 @@ from chatd.chat.dispatch import Dispatcher
 from chatd.chat.fair_queue import FairQueue
 from chatd.chat.presence import Authenticate, Presence
 from chatd.chat.replay import Replay
-from chatd.chat.turns import Change, Turns, Work, not_read, not_stored
+from chatd.chat.turns import Change, ClientCoroutine, TurnQueue, not_read_refusal, not_stored_refusal
 from chatd.core import commands as c
 from chatd.core.answers import Ack, Answer, Unchanged, Welcome
 from chatd.core.events import Delivery, Entry, User
@@ -58,7 +58,7 @@ class Chat:
         self._limits = limits
         self._dispatcher = Dispatcher(clock, on_delivery, delivery_log)
         self._authority = Authority(
-            snapshot, archive, open_journal, clock, now, limits, self._dispatcher.end_commit
+            snapshot, archive, open_journal, clock, now, limits, self._dispatcher.flush_entries
         )
         self._journal = self._authority.journal
         self._replay = Replay(
@@ -67,9 +67,9 @@ class Chat:
             limits,
             self.fair_queue,
             lambda: self._authority.state,
-            None if delivery_log is None else delivery_log.sent,
+            None if delivery_log is None else delivery_log.log_sent,
         )
-        self._turns = Turns(self._journal, self._dispatcher)
+        self._turns = TurnQueue(self._journal, self._dispatcher)
         self._presence = Presence(self._authority, self._dispatcher, self._replay, self._turns, authenticate)
         self._stopping = False
 
@@ -129,7 +129,7 @@ class Chat:
         if self._stopping:
             raise Refusal("shutting_down")
         if self._authority.recovering:
-            raise not_read() if c.DECLARED[type(command)].reads else not_stored()
+            raise not_read_refusal() if c.DECLARED[type(command)].reads else not_stored_refusal()
         if client.user is None:
             if isinstance(command, c.Hello):
                 self._presence.log_in(client, request, command)
@@ -160,7 +160,7 @@ class Chat:
         elif isinstance(command, c.ListMessages | c.ListStates | c.History):
             self._read_page(client, request, user, command)
         elif isinstance(command, c.ListConversations):
-            reading = self._replay.conversations(client, user, request, command.skip)
+            reading = self._replay.send_conversations(client, user, request, command.skip)
             self._turns.run(client, request, self._answer_from_log(reading), paused=True)
 
     def _read_page(
@@ -169,7 +169,7 @@ class Chat:
         conversation = conversation_read(self._authority.state, user, command)
         window = (command.before, command.after, command.limit)
         events = isinstance(command, c.ListStates)
-        reading = self._replay.page(client, user, request, conversation, window, events)
+        reading = self._replay.send_page(client, user, request, conversation, window, events)
         self._turns.run(client, request, self._answer_from_log(reading), paused=True)
 
     def _change(self, client: Client, request: Request, user: User, command: c.Command) -> None:
@@ -207,13 +207,13 @@ class Chat:
         client.answer(request, answer)
         await turn
 
-    async def _answer_from_log(self, reading: Work) -> None:
+    async def _answer_from_log(self, reading: ClientCoroutine) -> None:
         """Wait for a turn, then run ``reading``, which answers."""
         try:
             await self._turns.wait()
         except NotStored:
             reading.close()
-            raise not_read() from None
+            raise not_read_refusal() from None
         await reading
 
     async def _wait_for_journal(self) -> None:
@@ -223,7 +223,7 @@ class Chat:
 
     # From the journal to the clients.
 
-    def changed(self, change: Change, entries: Sequence[Entry], is_new: bool) -> None:
+    def on_committed(self, change: Change, entries: Sequence[Entry], is_new: bool) -> None:
         """``change`` is on disk: acknowledge it and, unless it was stored before, deliver it."""
         client, request = change.client, change.request
         if not (entries and is_new):
@@ -241,7 +241,7 @@ class Chat:
             for entry, audience in zip(entries[1:], change.audiences[1:], strict=True):
                 self._dispatcher.deliver(entry, audience, None, change.private)
 
-    def not_changed(self, change: Change) -> None:
+    def on_rolled_back(self, change: Change) -> None:
         """``change`` was rolled back: refuse it."""
         self._dispatcher.flush()
-        change.client.refuse(change.request, not_stored())
+        change.client.refuse(change.request, not_stored_refusal())

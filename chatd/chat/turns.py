@@ -17,17 +17,17 @@ from chatd.core.refusals import Refusal, reason
 from chatd.core.requests import Request
 from chatd.store.errors import NotStored, ReadFailed
 
-Work = Coroutine[Deferred[Any], Any, None]
+ClientCoroutine = Coroutine[Deferred[Any], Any, None]
 """A coroutine that serves a client, and may wait for turns, the disk and the socket."""
 
 
-class Changes(Protocol):
+class ChangeHandler(Protocol):
     """Takes changes whose turn has come; `chatd.chat.service.Chat` does."""
 
-    def changed(self, change: Change, entries: Sequence[Entry], is_new: bool) -> None:
+    def on_committed(self, change: Change, entries: Sequence[Entry], is_new: bool) -> None:
         """The change is on disk."""
 
-    def not_changed(self, change: Change) -> None:
+    def on_rolled_back(self, change: Change) -> None:
         """The change was rolled back."""
 
 
@@ -38,18 +38,18 @@ class Change:
     was decided: a group may be made public before its entries are delivered.
     """
 
-    __slots__ = ("_changes", "audiences", "client", "private", "records", "request")
+    __slots__ = ("_handler", "audiences", "client", "private", "records", "request")
 
     def __init__(
         self,
-        changes: Changes,
+        handler: ChangeHandler,
         client: Client,
         request: Request,
         records: Sequence[Record],
         audiences: Sequence[tuple[int, ...] | None],
         private: bool,
     ) -> None:
-        self._changes = changes
+        self._handler = handler
         self.client = client
         self.request = request
         self.records = records
@@ -58,18 +58,18 @@ class Change:
 
     def committed(self, entries: Sequence[Entry], is_new: bool) -> None:
         """Deliver the entries and acknowledge the command."""
-        self._changes.changed(self, entries, is_new)
+        self._handler.on_committed(self, entries, is_new)
 
     def aborted(self) -> None:
         """Refuse the command."""
-        self._changes.not_changed(self)
+        self._handler.on_rolled_back(self)
 
     def crashed(self) -> None:
         """Tell the client that the daemon has a bug."""
         self.client.internal_error(self.request)
 
 
-class Turns:
+class TurnQueue:
     """Runs coroutines that wait for turns in ``journal``, which write nothing."""
 
     _log = Logger()
@@ -85,7 +85,9 @@ class Turns:
         finally:
             self._dispatcher.flush()
 
-    def run(self, client: Client, request: Request | None, work: Work, paused: bool = False) -> None:
+    def run(
+        self, client: Client, request: Request | None, work: ClientCoroutine, paused: bool = False
+    ) -> None:
         """Start ``work`` for ``client``. If it raises, ``request`` is refused.
 
         With ``paused`` the client's next command is decided only when ``work`` has ended.
@@ -94,17 +96,19 @@ class Turns:
             lambda failure: self._log.failure("bug while answering for an error", failure)
         )
 
-    async def _serve(self, client: Client, request: Request | None, work: Work, paused: bool) -> None:
+    async def _serve(
+        self, client: Client, request: Request | None, work: ClientCoroutine, paused: bool
+    ) -> None:
         with client.paused() if paused else nullcontext():
             try:
                 await work
             except Refusal as refusal:
                 self._refuse(client, request, refusal)
             except NotStored:
-                self._refuse(client, request, not_stored())
+                self._refuse(client, request, not_stored_refusal())
             except ReadFailed as error:
                 self.log_read_failure(error)
-                self._refuse(client, request, not_read())
+                self._refuse(client, request, not_read_refusal())
             except Exception:
                 client.internal_error(request)
 
@@ -122,11 +126,11 @@ class Turns:
         self._log.info("{peer} {nick}: {code}", peer=client.peer, nick=nick, code=refusal.code)
 
 
-def not_stored() -> Refusal:
+def not_stored_refusal() -> Refusal:
     """The refusal of a command whose transaction was rolled back."""
     return Refusal("storage_failed", why=reason("not_stored"))
 
 
-def not_read() -> Refusal:
+def not_read_refusal() -> Refusal:
     """The refusal of a command that reads from a store which can't be read."""
     return Refusal("storage_failed", why=reason("not_read"))

@@ -14,8 +14,8 @@ from twisted.logger import Logger
 
 from chatd.boundaries import Clock, Dialect
 from chatd.chat.service import Chat
-from chatd.connections.login_deadlines import LoginDeadlines, Undecided
-from chatd.connections.origin import keep_alive, network_of
+from chatd.connections.login_deadlines import LoginDeadlines, UndetectedConnection
+from chatd.connections.origin import enable_keep_alive, network_of
 from chatd.connections.outbox import FlushQueue, Outbox
 from chatd.connections.session import Session
 from chatd.core.limits import Limits
@@ -40,14 +40,14 @@ class Sessions:
         self._flush_queue = FlushQueue(clock)
         # Connections with the network that each comes from.
         self._open: dict[Session, str | None] = {}
-        self._undecided: dict[Undecided, str | None] = {}
+        self._undetected: dict[UndetectedConnection, str | None] = {}
         self._from: Counter[str] = Counter()
         self._deadlines = LoginDeadlines(clock, limits)
         self._empty: Deferred[None] | None = None
 
     def __len__(self) -> int:
         """How many connections there are."""
-        return len(self._open) + len(self._undecided)
+        return len(self._open) + len(self._undetected)
 
     def _has_room(self, transport: Any) -> bool:
         """Whether the limits allow a further connection, from where ``transport`` comes."""
@@ -70,7 +70,7 @@ class Sessions:
         """A connection has been made."""
         if ITCPTransport.providedBy(transport):
             transport.setTcpNoDelay(True)
-            keep_alive(transport)
+            enable_keep_alive(transport)
         self._log.info("{peer} connected", peer=_peer(transport.getPeer()))
 
     def open(self, dialect: Dialect, carrier: Any, accepted: bool) -> Session:
@@ -105,23 +105,23 @@ class Sessions:
         self._log.info("{peer} disconnected", peer=session.peer)
         self._check_empty()
 
-    def add_undecided(self, connection: Undecided) -> bool:
+    def add_undetected(self, connection: UndetectedConnection) -> bool:
         """Accept a connection whose wire is not known yet; False if there are too many."""
         transport = connection.transport
         if not self._has_room(transport):
             return False
-        self._undecided[connection] = self._count(transport)
+        self._undetected[connection] = self._count(transport)
         self._deadlines.start(transport, connection)
         self._accept(transport)
         return True
 
-    def remove_undecided(self, connection: Undecided) -> None:
+    def wire_detected(self, connection: UndetectedConnection) -> None:
         """The wire of ``connection`` is known now."""
-        self._discount(self._undecided.pop(connection, None))
+        self._discount(self._undetected.pop(connection, None))
 
-    def forget_undecided(self, connection: Undecided) -> None:
+    def undetected_lost(self, connection: UndetectedConnection) -> None:
         """``connection`` ended before its wire was known."""
-        self.remove_undecided(connection)
+        self.wire_detected(connection)
         self._deadlines.forget(connection.transport)
         self._log.info("{peer} disconnected", peer=_peer(connection.transport.getPeer()))
         self._check_empty()
@@ -149,8 +149,8 @@ class Sessions:
 
         Connections left after `DISCONNECT_TIMEOUT_SECONDS` are cut. The Deferred fires when all are gone.
         """
-        for connection in list(self._undecided):
-            connection.decide_now()
+        for connection in list(self._undetected):
+            connection.use_default_wire()
         for session in list(self._open):
             session.refuse(None, Refusal("shutting_down"))
             session.close()
@@ -159,11 +159,11 @@ class Sessions:
         self._empty = Deferred()
         cut = self.clock.callLater(DISCONNECT_TIMEOUT_SECONDS, self._abort)
 
-        def done(result: None) -> None:
+        def cancel_abort(result: None) -> None:
             if cut.active():
                 cut.cancel()
 
-        return self._empty.addCallback(done)
+        return self._empty.addCallback(cancel_abort)
 
     def _abort(self) -> None:
         for session in list(self._open):

@@ -12,12 +12,12 @@ from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 
 
-class Undecided(Protocol):
+class UndetectedConnection(Protocol):
     """A connection whose wire is not known yet: `chatd.carriers.detection.Detector`."""
 
     transport: Any
 
-    def decide_now(self) -> object:
+    def use_default_wire(self) -> object:
         """Open a session of the default wire, without a greeting and without what was read."""
 
     def break_off(self, refusal: Refusal) -> None:
@@ -36,12 +36,12 @@ class LoginDeadlines:
         self._clock = clock
         self._limits = limits
         # Connections in their first seconds, with the time when those are over, the oldest first.
-        self._newcomers: dict[Any, tuple[float, Session | Undecided]] = {}
+        self._newcomers: dict[Any, tuple[float, Session | UndetectedConnection]] = {}
         # Connections that had no login when their time was over, the oldest first.
-        self._slow: dict[Any, Session | Undecided] = {}
+        self._slow: dict[Any, Session | UndetectedConnection] = {}
         self._timer: IDelayedCall | None = None
 
-    def start(self, transport: Any, connection: Session | Undecided) -> None:
+    def start(self, transport: Any, connection: Session | UndetectedConnection) -> None:
         """Expect a login on ``connection``; its time counts from the first call for ``transport``."""
         if transport in self._slow:
             self._slow[transport] = connection
@@ -78,5 +78,5 @@ class LoginDeadlines:
                 connection.break_off(Refusal("login_timeout", seconds=self._limits.login_seconds))
 
 
-def _has_no_login(connection: Session | Undecided) -> bool:
+def _has_no_login(connection: Session | UndetectedConnection) -> bool:
     return not isinstance(connection, Session) or (connection.user is None and not connection.leaving)

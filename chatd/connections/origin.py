@@ -6,10 +6,10 @@ import socket
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any, Final
 
-KEEP_ALIVE: Final = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
+KEEP_ALIVE_OPTIONS: Final = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
 """Options of TCP: a machine that is gone is noticed 60 seconds after it was last heard. Linux names."""
 
-IPV6_PREFIX: Final = 64
+IPV6_PREFIX_BITS: Final = 64
 """Bits of an IPv6 address that count: whoever has one address usually has a network of this size."""
 
 
@@ -22,16 +22,16 @@ def network_of(address: Any) -> str | None:
     if isinstance(ip, IPv6Address):
         mapped: IPv4Address | None = ip.ipv4_mapped
         if mapped is None:
-            return None if ip.is_loopback else str(ip_network((ip, IPV6_PREFIX), strict=False))
+            return None if ip.is_loopback else str(ip_network((ip, IPV6_PREFIX_BITS), strict=False))
         ip = mapped
     return None if ip.is_loopback else str(ip)
 
 
-def keep_alive(transport: Any) -> None:
+def enable_keep_alive(transport: Any) -> None:
     """Have TCP probe the peer of ``transport``: a client whose machine is gone must not hold its nick."""
     transport.setTcpKeepAlive(True)
     connection = getattr(transport, "socket", None)  # of TLS: that of the transport below
     if connection is not None and connection.family in (socket.AF_INET, socket.AF_INET6):
-        for name, value in KEEP_ALIVE:
+        for name, value in KEEP_ALIVE_OPTIONS:
             if hasattr(socket, name):
                 connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

@@ -130,7 +130,7 @@ class Outbox:
             self._timer = self._clock.callLater(pace, self._write_next) if pace else None
             self._flush_soon()
 
-    def rest(self, seconds: float) -> None:
+    def flush_and_pause(self, seconds: float) -> None:
         """Write what waits now, then nothing for ``seconds``."""
         self.flush()
         if self._timer is None and not self.closed:
@@ -169,10 +169,10 @@ class Outbox:
     def abort(self) -> None:
         """Drop what waits and cut the connection."""
         if not self.closed:
-            self.lost()
+            self.connection_lost()
             self._transport.abortConnection()
 
-    def lost(self) -> None:
+    def connection_lost(self) -> None:
         """The connection is gone."""
         self.closed = True
         self.dropped = self.dropped or bool(self._frames)
@@ -193,7 +193,7 @@ class Outbox:
         self.flush()
 
     def stopProducing(self) -> None:
-        """Do nothing: the connection is gone, and the protocol calls `lost`."""
+        """Do nothing: the connection is gone, and the protocol calls `connection_lost`."""
 
     def _flush_soon(self) -> None:
         if not self._due:

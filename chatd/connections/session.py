@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from chatd.boundaries import Carrier, Clock, Dialect, Encoding, Payloads
-from chatd.chat.fanout import framed
+from chatd.chat.fanout import frame_payloads
 from chatd.chat.service import Chat
 from chatd.connections.outbox import Outbox
 from chatd.connections.welcome_buffer import WelcomeBuffer
@@ -27,10 +27,10 @@ REFUSAL_LINGER_SECONDS: Final = 1.0
 To close with bytes unread is a reset, which may overtake the refusal.
 """
 
-READ_PROOF_SECONDS: Final = 5.0
+ASSUMED_READ_SECONDS: Final = 5.0
 """Seconds after a write; a client that sends something later is assumed to have read it."""
 
-ANSWER_BYTES_PER_TURN: Final = 16 * 1024
+MAX_UNSENT_ANSWER_BYTES: Final = 16 * 1024
 """Bytes that may wait to be written at the end of a reactor turn before the client's next command waits.
 
 Clients that ask without end take turns, and others are served in between.
@@ -148,7 +148,7 @@ class Session:
 
     def greet(self) -> None:
         """Send the greeting of the dialect."""
-        for frame in framed(self.encoding, self.dialect.greeting):
+        for frame in frame_payloads(self.encoding, self.dialect.greeting):
             self._outbox.put(frame)
 
     def receive(self, payload: bytes) -> None:
@@ -162,7 +162,7 @@ class Session:
             self._proven = self._sent = None
             if request is not None:
                 # Nothing was said yet that could be mistaken for another dialect.
-                self.speak(request.becomes)
+                self.set_dialect(request.becomes)
                 self._hello = request if request.pace else None
         elif self._hello is not None and self._telltale is None:
             self._learn(request)
@@ -175,7 +175,7 @@ class Session:
         """Refuse a frame that the carrier could not cut whole; it goes on with the next."""
         self._submit(Request(refusal))
 
-    def end(self) -> None:
+    def end_of_input(self) -> None:
         """The client sends nothing more: answer what it asked, then close."""
         if not self.leaving:
             self._chat.quit(self, None)
@@ -185,13 +185,13 @@ class Session:
         self._close_delay = REFUSAL_LINGER_SECONDS
         self._chat.quit(self, None, refusal)
 
-    def lost(self, broken: bool = False) -> None:
+    def connection_lost(self, broken: bool = False) -> None:
         """The connection is gone: ``broken``, unless one side has closed it."""
         self._enter(Phase.CLOSED)
         if self._buffer is not None:
-            self._buffer.stop_waiting()
+            self._buffer.stop_timer()
         self._broken = broken
-        self._outbox.lost()
+        self._outbox.connection_lost()
         self._chat.depart(self)
         self._on_lost(self)
 
@@ -204,7 +204,7 @@ class Session:
     def _note_progress(self) -> None:
         """The client said something with nothing waiting for it: it has read what was sent a while ago."""
         now = self._clock.seconds()
-        if now >= self._sent_at + READ_PROOF_SECONDS:
+        if now >= self._sent_at + ASSUMED_READ_SECONDS:
             self._proven, self._sent, self._sent_at = self._sent, self._chat.last_delivered_id, now
 
     def _ask(self, request: Request) -> None:
@@ -290,7 +290,7 @@ class Session:
 
     # From the chat: what the client gets.
 
-    def speak(self, dialect: Dialect | None) -> None:
+    def set_dialect(self, dialect: Dialect | None) -> None:
         """Speak to the client in ``dialect`` from now on, if there is one."""
         if dialect is not None:
             self.encoding = Encoding(dialect, self._carrier.wrap_for(dialect), not dialect.pace)
@@ -299,7 +299,7 @@ class Session:
     def answer(self, request: Request, answer: Answer) -> None:
         """Answer ``request``, in the dialect that it has shown, and ask what follows from it."""
         self._show_dialect(request)
-        self.speak(request.granted)
+        self.set_dialect(request.granted)
         payloads = self.dialect.encode_answer(request, answer)
         if request is self._hello and not self.leaving:
             self._buffer_behind(payloads, request.pace)
@@ -327,7 +327,7 @@ class Session:
 
     def push(self, request: Request, answer: Answer) -> None:
         """Send an answer that the client did not ask for, as if it had sent ``request``."""
-        for frame in framed(self.encoding, self.dialect.encode_answer(request, answer)):
+        for frame in frame_payloads(self.encoding, self.dialect.encode_answer(request, answer)):
             self._write(frame)
 
     def resend(self, delivery: Delivery, is_subject: bool) -> bool:
@@ -337,7 +337,7 @@ class Session:
         """
         dialect = self.dialect
         payloads = dialect.encode_for_subject(delivery) if is_subject else dialect.encode(delivery)
-        for frame in framed(self.encoding, payloads):
+        for frame in frame_payloads(self.encoding, payloads):
             if self._buffer is None:
                 self._outbox.put(frame)
             else:
@@ -363,10 +363,10 @@ class Session:
             self._end_buffer()
         if not payloads:
             return
-        for frame in framed(self.encoding, payloads):
+        for frame in frame_payloads(self.encoding, payloads):
             self._outbox.put(frame)
         waiting = self.room()
-        if waiting is None and self._outbox.size > ANSWER_BYTES_PER_TURN:
+        if waiting is None and self._outbox.size > MAX_UNSENT_ANSWER_BYTES:
             waiting = self._chat.fair_queue.wait()
         if waiting is not None:
             self._pause()
@@ -412,14 +412,14 @@ class Session:
     def _buffer_behind(self, welcome: Payloads, pace: float) -> None:
         """Answer the hello with the first line of ``welcome``; buffer the rest, and what follows."""
         self.encoding = self.encoding._replace(joins=False)
-        first, *rest = framed(self.encoding, welcome)
+        first, *rest = frame_payloads(self.encoding, welcome)
         self._outbox.put(first)
         buffer = WelcomeBuffer(self._outbox, self._clock, pace, lambda: self._pauses == 0, self._end_buffer)
         self._buffer, self._write = buffer, buffer.put
         for frame in rest:
             buffer.put(frame)
         if self._telltale is None:
-            buffer.wait()
+            buffer.start_timer()
 
     def _learn(self, request: Request | None) -> None:
         """The first request behind the hello shows whether this is the reference client."""
@@ -428,15 +428,15 @@ class Session:
         else:
             self._telltale = request
             if self._buffer is not None:
-                self._buffer.stop_waiting()
+                self._buffer.stop_timer()
 
     def _show_dialect(self, request: Request) -> None:
         """Speak the dialect that ``request`` has shown, if any; what is buffered leaves in it as well."""
         if request.becomes is None:
             return
         if request.amend is not None and self._buffer is not None:
-            self._buffer.amend(request.amend)
-            self._outbox.rest(request.becomes.pace)  # the welcome is a line of its own
+            self._buffer.convert(request.amend)
+            self._outbox.flush_and_pause(request.becomes.pace)  # the welcome is a line of its own
         self._end_buffer(request.becomes)
 
     def _end_buffer(self, dialect: Dialect | None = None) -> None:
@@ -444,7 +444,7 @@ class Session:
         self._hello = self._telltale = None
         buffer, self._buffer = self._buffer, None
         self._write = self._outbox.put
-        self.speak(dialect or self.dialect)
+        self.set_dialect(dialect or self.dialect)
         if buffer is not None:
             for frame in buffer.take():
                 self._outbox.put(frame)

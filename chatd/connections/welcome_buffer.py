@@ -69,28 +69,28 @@ class WelcomeBuffer:
         self.put(frame)
         self._missed = len(self._frames)
 
-    def amend(self, amend: Callable[[bytes], bytes]) -> None:
-        """Replace each buffered frame by ``amend(frame)``; an empty one is dropped."""
-        self._frames = list(map(amend, self._frames))
+    def convert(self, convert: Callable[[bytes], bytes]) -> None:
+        """Replace each buffered frame by ``convert(frame)``; an empty one is dropped."""
+        self._frames = list(map(convert, self._frames))
 
     def take(self) -> list[bytes]:
         """Return the buffered frames, and do nothing from now on."""
-        self.stop_waiting()
+        self.stop_timer()
         frames, self._frames = self._frames, []
         return frames
 
-    def wait(self, seconds: float = QUIET_SECONDS) -> None:
+    def start_timer(self, seconds: float = QUIET_SECONDS) -> None:
         """End after ``seconds`` of silence."""
         self._timer = self._clock.callLater(seconds, self._end_silence)
 
-    def stop_waiting(self) -> None:
+    def stop_timer(self) -> None:
         """Stop the timer: the client has said something, or is gone."""
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
 
     def _end_silence(self) -> None:
         if not self._is_read():
-            self.wait()
+            self.start_timer()
         elif self._missed:
             # LST may still come, late or from afar.
             lines = self._missed
@@ -99,6 +99,6 @@ class WelcomeBuffer:
                 self._outbox.put(frame)
             self._missed = 0
             self._writes_lines = True
-            self.wait(min(lines * self._pace, LINE_BY_LINE_SECONDS))
+            self.start_timer(min(lines * self._pace, LINE_BY_LINE_SECONDS))
         else:
             self._on_end()

@@ -23,7 +23,7 @@ Cursor = Transaction | sqlite3.Cursor
 
 _ROW = "SELECT id, conversation, seq, at, kind, actor, subject, body FROM log"
 
-UNREAD_MAX: Final = 1000
+UNREAD_SCAN_LIMIT: Final = 1000
 """The last entries of a conversation among which unread messages are counted."""
 
 # Messages, and events; the latter in the very words of the partial indexes, or SQLite does not use them.
@@ -31,7 +31,7 @@ _SAID = "kind IN ('message', 'image')"
 _HAPPENED = "kind NOT IN ('message', 'image')"
 
 
-def load(cursor: Cursor) -> Snapshot:
+def load_snapshot(cursor: Cursor) -> Snapshot:
     """Read everything that the daemon keeps in memory, while nobody writes.
 
     Its cost grows with users, conversations and events, not with messages.
@@ -72,7 +72,7 @@ class Archive:
 
     def load(self) -> Deferred[Snapshot]:
         """Everything that is kept in memory, as it is on disk now."""
-        return self._read(load)
+        return self._read(load_snapshot)
 
     def page(
         self,
@@ -112,7 +112,7 @@ class Archive:
     ) -> Deferred[list[int]]:
         """How many messages of others than ``user`` have ``after`` < id <= ``max_id``, for each conversation.
 
-        Counted are those among its last `UNREAD_MAX` entries up to there.
+        Counted are those among its last `UNREAD_SCAN_LIMIT` entries up to there.
         """
         return self._read(_unread, [c.id for c in conversations], user.id, after, max_id)
 
@@ -181,7 +181,7 @@ def _unread(cursor: Transaction, conversations: list[int], user: int, after: int
         cursor.execute(
             f"SELECT count(*) FILTER (WHERE actor <> ? AND {_SAID}) FROM (SELECT actor, kind FROM log"
             " WHERE conversation = ? AND id > ? AND id <= ? ORDER BY id DESC LIMIT ?)",
-            (user, conversation, after, max_id, UNREAD_MAX),
+            (user, conversation, after, max_id, UNREAD_SCAN_LIMIT),
         )
         counts += [count for (count,) in cursor.fetchall()]
     return counts

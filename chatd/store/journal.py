@@ -24,17 +24,17 @@ from chatd.core.events import Conversation, Entry, Event, User
 from chatd.core.records import Draft, Record, Snapshot
 from chatd.store.errors import NotStored
 
-COMMIT_SIZE: Final = 128 * 1024
+MAX_COMMIT_CHARACTERS: Final = 128 * 1024
 """Characters in one transaction: its listeners need time to read before the next one."""
 
-ENTRY_SIZE: Final = 128
+ENTRY_OVERHEAD_CHARACTERS: Final = 128
 """Characters that an entry counts for besides its body."""
 
 READ_MARKER_DELAY_SECONDS: Final = 5.0
 """Delay until read markers are written when no commit takes them along, so that a login costs no commit."""
 
 
-class Placing(msgspec.Struct, frozen=True, eq=False):
+class CommitResult(msgspec.Struct, frozen=True, eq=False):
     """The result of a transaction: the entries of each task with whether they are new, and the counters."""
 
     places: list[tuple[list[Entry], bool]]
@@ -164,9 +164,9 @@ class Journal:
         self._rest()
 
     def _next_batch(self) -> list[Task]:
-        """The tasks of the next transaction: all that wait, up to `COMMIT_SIZE`."""
+        """The tasks of the next transaction: all that wait, up to `MAX_COMMIT_CHARACTERS`."""
         batch: list[Task] = []
-        room = COMMIT_SIZE
+        room = MAX_COMMIT_CHARACTERS
         while self._queue:
             room -= _size(self._queue[0])
             if batch and room < 0:
@@ -188,16 +188,16 @@ class Journal:
         writing.addCallbacks(self._written, self._lost, callbackArgs=(batch,), errbackArgs=(batch, noted))
         writing.addErrback(lambda failure: self._log.failure("the journal crashed", failure))
 
-    def _write(self, cursor: Transaction, batch: list[Task], noted: dict[int, int]) -> Placing:
+    def _write(self, cursor: Transaction, batch: list[Task], noted: dict[int, int]) -> CommitResult:
         """The transaction. It runs in the writer's thread, on values that the other thread leaves alone."""
         cursor.execute("BEGIN IMMEDIATE")
         placer = _Placer(cursor, self._last_id, self._seqs)
         places = [placer.place(task.records) for task in batch]
         placer.write()
         _write_seen(cursor, noted)
-        return Placing(places, placer.last_id, placer.seqs, placer.lasts)
+        return CommitResult(places, placer.last_id, placer.seqs, placer.lasts)
 
-    def _written(self, placing: Placing, batch: list[Task]) -> None:
+    def _written(self, placing: CommitResult, batch: list[Task]) -> None:
         self.commits += 1
         self._last_id = placing.last_id
         self._seqs.update(placing.seqs)
@@ -334,7 +334,8 @@ class _Placer:
 def _size(task: Task) -> int:
     """The characters that a task counts for in a transaction."""
     return sum(
-        ENTRY_SIZE + (len(record.event.body) if isinstance(record, Draft) else 0) for record in task.records
+        ENTRY_OVERHEAD_CHARACTERS + (len(record.event.body) if isinstance(record, Draft) else 0)
+        for record in task.records
     )
 
 

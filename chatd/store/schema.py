@@ -17,7 +17,7 @@ APPLICATION_ID: Final = 0x63686174
 """``chat`` in ASCII, which marks the file as one of chatd (PRAGMA application_id)."""
 
 
-class Lock:
+class DatabaseLock:
     """Locks a database against other daemons, for as long as this process lives.
 
     A file of its own (``chat.db.lock``), because SQLite's locks on the database would be dropped
@@ -41,7 +41,7 @@ class Lock:
         os.close(self._descriptor)
 
 
-def migrations() -> list[str]:
+def load_migrations() -> list[str]:
     """The numbered SQL scripts; the n-th makes version n of version n-1."""
     folder = resources.files("chatd.store").joinpath("migrations")
     scripts = sorted(
@@ -50,7 +50,7 @@ def migrations() -> list[str]:
     return [script.read_text("utf-8") for script in scripts]
 
 
-def prepare(database: Path, scripts: list[str]) -> None:
+def create_or_migrate(database: Path, scripts: list[str]) -> None:
     """Create the database or bring it to version ``len(scripts)``, keeping a copy of an older one first.
 
     The copy is called ``chat.db.v1`` after the version it has. Raises `StoreError` for a file that

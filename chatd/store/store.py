@@ -14,16 +14,16 @@ from twisted.enterprise.adbapi import ConnectionPool
 
 from chatd.core.records import Snapshot
 from chatd.files import make_folder
-from chatd.store.archive import Archive, load
+from chatd.store.archive import Archive, load_snapshot
 from chatd.store.errors import StoreError
-from chatd.store.schema import Lock, migrations, prepare
+from chatd.store.schema import DatabaseLock, create_or_migrate, load_migrations
 
 Durability = Literal["full", "process"]
 
 BUSY_TIMEOUT_SECONDS: Final = 1.0
 """Seconds to wait for another program that has the database locked; a stopping daemon has five in all."""
 
-_MIGRATIONS: Final = migrations()  # read now: a user that the daemon becomes may not be able to
+_MIGRATIONS: Final = load_migrations()  # read now: a user that the daemon becomes may not be able to
 
 _SYNCHRONOUS: Final = {"full": "FULL", "process": "NORMAL"}
 
@@ -47,9 +47,9 @@ class Store:
             make_folder(path.parent)
         except OSError as error:
             raise StoreError(f"can't use the database {path}: {error.strerror} ({error.filename})") from None
-        self._lock = Lock(path)
+        self._lock = DatabaseLock(path)
         try:
-            prepare(path, _MIGRATIONS)
+            create_or_migrate(path, _MIGRATIONS)
         except BaseException:
             self._lock.release()
             raise
@@ -58,15 +58,15 @@ class Store:
         self._pool = pool
         self._reactor = reactor
 
-    def snapshot(self) -> Snapshot:
+    def read_snapshot(self) -> Snapshot:
         """Everything that is kept in memory; blocks, so for the start only. Raises `StoreError`."""
         try:
             with closing(sqlite3.connect(f"{self._uri}?mode=ro", uri=True)) as connection:
-                return load(connection.cursor())
+                return load_snapshot(connection.cursor())
         except sqlite3.Error as error:
             raise StoreError(f"can't read the database {self._path}: {error}") from None
 
-    def writer(self) -> ConnectionPool:
+    def writer_pool(self) -> ConnectionPool:
         """The one connection that writes, in the one thread that does."""
 
         def prepare_writer(connection: sqlite3.Connection) -> None:
@@ -79,13 +79,13 @@ class Store:
         """Pages of the log, on connections that can't write."""
         return Archive(self._connections("ro", 2))
 
-    def check(self) -> None:
+    def check_access(self) -> None:
         """Raises `StoreError` if the user that this process has become may not write here."""
         for path, needed in ((self._path, os.R_OK | os.W_OK), (self._path.parent, os.W_OK | os.X_OK)):
             if not os.access(path, needed, effective_ids=True):
                 raise StoreError(f"can't use the database {self._path}: {os.strerror(EACCES)} ({path})")
 
-    def release(self) -> None:
+    def unlock(self) -> None:
         """Let others have the file; call it when journal and archive are closed."""
         self._lock.release()
 
