@@ -1,4 +1,4 @@
-"""Arrivals and departures: login, welcome and catch-up; goodbye and the end of a connection."""
+"""Logins and departures: a client is welcomed and sent the entries it has missed, and later says goodbye."""
 
 from __future__ import annotations
 
@@ -21,14 +21,18 @@ from chatd.core.requests import Request
 from chatd.store.errors import NotStored, ReadFailed
 
 Authenticate = Callable[[Hello, str], Deferred[None] | None]
-"""Verifies a hello from an address before it is decided; None when there is nothing to wait for.
+"""A function that verifies a hello (login request), given the hello and the client's address.
 
-The Deferred fails with the `Refusal` that the client is given.
+It returns None if nothing has to be awaited, else a Deferred. The Deferred fails with the `Refusal` that is
+sent to the client.
 """
 
 
 class Presence:
-    """Logins and departures. ``authenticate`` verifies each hello; without it all hellos are trusted."""
+    """Handles the logins and departures of clients.
+
+    ``authenticate`` verifies each hello (login request). If it is None, every hello is trusted.
+    """
 
     def __init__(
         self,
@@ -46,9 +50,10 @@ class Presence:
         self._authenticate = authenticate
 
     def log_in(self, client: Client, request: Request, hello: Hello) -> bool:
-        """Log ``client`` in. ``hello`` is ``request`` itself, or implied by the sender that it names.
+        """Log ``client`` in with ``hello``. Return True if ``request`` is another command to decide now.
 
-        Returns whether ``request`` is another command that can be decided now. Raises `Refusal`.
+        ``hello`` is the command of ``request``, or a hello implied by the sender that the request names.
+        Raises `Refusal`.
         """
         verifying = None if self._authenticate is None else self._authenticate(hello, client.peer)
         if verifying is None:
@@ -76,7 +81,7 @@ class Presence:
     async def _arrive(
         self, client: Client, request: Request | None, hello: Hello, login: Login, catches_up: bool
     ) -> None:
-        """In its turn: welcome ``client``, tell the others, and send what the client has missed."""
+        """Wait until the login is stored. Then announce and welcome ``client``, and send missed entries."""
         try:
             await self._journal.turn(*login.decision.records)
         except NotStored:
@@ -109,7 +114,10 @@ class Presence:
             self._dispatcher.add_client(client, user)
 
     def quit(self, client: Client, request: Request | None, refusal: Refusal | None = None) -> None:
-        """Close ``client`` in its turn, with an answer to ``request`` or with ``refusal``."""
+        """Close the connection of ``client`` when all earlier tasks of the journal are completed.
+
+        Before that, send the client a goodbye as the answer to ``request``, or ``refusal``, if given.
+        """
         client.leave()
         self._turns.run(client, request, self._say_goodbye(client, request, refusal))
 
@@ -126,7 +134,10 @@ class Presence:
         client.close()
 
     def depart(self, client: Client) -> None:
-        """``client`` is gone: free its name at once, and tell the others in its turn."""
+        """Free the nick of ``client``, which is leaving, at once.
+
+        Announce its departure to the other clients when all earlier tasks of the journal are completed.
+        """
         user = client.user
         if user is None or not self._authority.free_name(client):
             return

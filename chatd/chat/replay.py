@@ -1,4 +1,4 @@
-"""Reads from the log for one client: the pages that it asks for, and what it has missed."""
+"""Reads log entries for one client: the pages that it asks for, and the entries that it has missed."""
 
 from __future__ import annotations
 
@@ -16,29 +16,31 @@ from chatd.core.requests import Request
 from chatd.core.state import State
 
 CATCH_UP_ENTRIES: Final = 200
-"""Entries read from the log at a time while a client catches up."""
+"""Maximum number of missed entries that are read from the log at a time for one client."""
 
 CATCH_UP_BYTES: Final = 256 * 1024
-"""Bytes of bodies read from the log at a time while a client catches up."""
+"""Maximum size in bytes of the bodies of missed entries that are read from the log at a time for one client.
+"""
 
 MAX_RECENT_PAGES: Final = 20
-"""The maximum number of pages for a returning client: one for each of its most recent conversations."""
+"""Maximum number of pages sent to a returning client: one for each of its most recent conversations."""
 
 MAX_RECENT_BYTES: Final = 256 * 1024
-"""The maximum size of the bodies in those pages together, in bytes."""
+"""Maximum size in bytes of the bodies in all pages that are sent to a returning client at its login."""
 
 MAX_LISTED_CONVERSATIONS: Final = 100
-"""The maximum number of conversations in one list."""
+"""Maximum number of conversations in one list that is sent to a client."""
 
 PUSHED_REQUEST: Final = Request(c.History(), "history")
-"""The request that a pushed page or list answers, which the client never sent."""
+"""The request that the daemon pretends to answer when it sends a page or a list that no client asked for."""
 
 
 class Replay:
-    """Reads pages from ``archive`` and sends them to clients, here called readers.
+    """Reads entries from ``archive`` and sends them to clients, which the parameters call readers.
 
-    ``state`` returns the present state of the chat. ``sent(reader, entry or page)`` logs what is sent; it is
-    None unless the log level is debug. Each coroutine raises `ReadFailed` if the archive does.
+    ``state`` returns the present state of the chat. ``sent(reader, entry or page)`` is called to log each
+    entry or page sent; it is None unless the log level is debug. Each coroutine raises `ReadFailed` if the
+    archive can't be read.
     """
 
     def __init__(
@@ -66,7 +68,11 @@ class Replay:
         window: tuple[int | None, int | None, int | None],
         events: bool = False,
     ) -> None:
-        """Answer ``request`` with the page that ``window`` (before, after, limit) names."""
+        """Answer ``request`` with a page of messages of ``conversation``, or of group events with ``events``.
+
+        ``window`` is a tuple (before, after, limit): the ids between which the entries lie, and the maximum
+        number of entries. Each may be None.
+        """
         before, after, limit = window
         limit = min(limit or self._limits.page, self._limits.page_max)
         max_id = self._journal.last_delivered_id if request.max_id is None else request.max_id
@@ -82,16 +88,20 @@ class Replay:
             self._sent(reader, page)
 
     async def send_conversations(self, reader: Client, user: User, request: Request, skip: int) -> None:
-        """Answer ``request`` with the conversations of ``user``, without the ``skip`` most recent ones."""
+        """Answer ``request`` with a list of the conversations of ``user``, most recent first.
+
+        The first ``skip`` conversations are left out.
+        """
         listed = await self._list(reader, user, self._most_recent(self._readable(user)), skip)
         await self._fair_queue.wait()
         if not reader.closed:
             reader.answer(request, listed)
 
     async def catch_up(self, reader: Client, user: User, hello: c.Hello) -> None:
-        """Send the entries that ``user`` has missed, then the live deliveries that were held back.
+        """Send the entries that ``user`` has missed, then the live deliveries that were held back meanwhile.
 
-        A ``since`` that is further than the log is of another log, and as good as none.
+        If the ``since`` of ``hello`` is larger than the last id of the log, it belongs to another log and is
+        ignored.
         """
         max_id = self._journal.last_delivered_id
         if hello.since is not None and hello.since <= max_id:
@@ -105,7 +115,11 @@ class Replay:
             await self._follow(reader, user, self._readable(user), after, max_id, counted=True)
 
     async def _send_history(self, reader: Client, user: User, max_id: int, pages: bool) -> None:
-        """Send pages of conversations, or all private messages missed; then the events about ``user``."""
+        """Send a returning client its conversations' last messages, and the events about ``user``.
+
+        The dialect chooses between pages of conversations and all missed private messages. If ``pages`` is
+        false, only the events about ``user`` are sent.
+        """
         seen, _ = reader.missed
         conversations = self._readable(user)
         directs = [conversation for conversation in conversations if conversation.pair]
@@ -126,7 +140,7 @@ class Replay:
     async def _send_pages(
         self, reader: Client, user: User, conversations: list[Conversation], seen: int, max_id: int
     ) -> None:
-        """Send the last page of each of ``conversations`` while the limits allow it; list the others."""
+        """Send the last page of each of ``conversations``, up to the limits, and a list of the others."""
         room = MAX_RECENT_BYTES
         sent = 0
         for conversation in conversations[:MAX_RECENT_PAGES]:
@@ -157,7 +171,11 @@ class Replay:
     async def _list(
         self, reader: Client, user: User, conversations: list[Conversation], skip: int
     ) -> Conversations:
-        """The ``conversations`` after the first ``skip``, with what ``user`` has missed in each."""
+        """Return a list of ``conversations`` after the first ``skip``, each with the number unread.
+
+        The list has at most `MAX_LISTED_CONVERSATIONS` of them, and counts the messages that ``user`` has not
+        read.
+        """
         listed = conversations[skip : skip + MAX_LISTED_CONVERSATIONS]
         after, max_id = reader.missed
         if max_id is None:
@@ -189,8 +207,8 @@ class Replay:
     ) -> None:
         """Send the entries with ``after`` < id <= ``max_id`` like live deliveries.
 
-        Those in ``conversations`` and those about ``user``; without their ``own`` if so told. ``counted``
-        says that these deliveries are in the debug log already.
+        The entries are those in ``conversations`` and those about ``user``. If ``own`` is false, the entries
+        written by ``user`` are left out. ``counted`` says that the deliveries are in the debug log already.
         """
         while after < max_id and not reader.leaving:
             found = await self._archive.following(
@@ -207,7 +225,7 @@ class Replay:
             after = entries[-1].id if found.more else max_id
 
     def _may_send(self, user: User, entry: Entry) -> bool:
-        """Whether ``user`` may still read ``entry``; the memberships may have changed since the query."""
+        """Return whether ``user`` may still read ``entry``, although memberships may have changed."""
         event = entry.event
         about_user = event.subject is not None and event.subject.id == user.id
         return about_user or self._state().may_read(user, event.conversation)
@@ -224,20 +242,20 @@ class Replay:
 
 
 def _name(conversation: Conversation, user: User) -> str:
-    """What ``user`` calls ``conversation`` in a list."""
+    """Return the name under which ``user`` sees ``conversation`` in a list."""
     if conversation.pair:
         return conversation.other(user).nick
     return conversation.name or conversation.kind
 
 
 def _is_about(entry: Entry, user: User) -> bool:
-    """Whether this is an event about ``user``."""
+    """Return whether ``entry`` is an event about ``user``."""
     event = entry.event
     return event.subject is not None and event.subject.id == user.id and not event.said
 
 
 async def _room(reader: Client) -> None:
-    """Wait until more may be sent to ``reader``."""
+    """Wait until the outbox of ``reader`` has room for more frames."""
     waiting = reader.room()
     if waiting is not None:
         await waiting

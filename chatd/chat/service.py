@@ -1,8 +1,8 @@
-"""The service: what sessions ask for, from the request to the answer in its turn.
+"""The chat service, which all sessions call: it routes each request to its decision and sends the answer.
 
-The authority decides a command and applies it in memory at once. What follows from it (an answer, a refusal,
-deliveries to others) takes its turn in the journal. So it leaves in the order of the log, after its commit.
-The dispatcher and the replay deliver.
+The authority decides a command and applies it in memory at once. The answer, the refusal and the deliveries
+to other clients wait in the journal's queue until the earlier changes are committed, so they leave in the
+order of the log. The dispatcher sends live deliveries, the replay sends entries read from the log.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ from chatd.store.errors import NotStored
 
 
 class Chat:
-    """The chat, shared by the clients of all wires.
+    """The chat service, shared by the sessions of all wires.
 
-    ``now`` is the time of day in seconds since 1970. ``on_delivery`` is called with each delivery once, in
-    order, and with whether it is private: for the conversation log. ``delivery_log`` logs deliveries.
-    ``authenticate`` verifies each hello; without it all hellos are trusted.
+    ``now`` returns the current time in seconds since 1970. ``on_delivery(delivery, private)`` is called once
+    for each delivery, in order, to write the conversation log. ``delivery_log`` logs each delivery with its
+    recipients. ``authenticate`` verifies each hello (login request); if it is None, every hello is trusted.
     """
 
     def __init__(
@@ -75,13 +75,16 @@ class Chat:
 
     @property
     def last_delivered_id(self) -> int:
-        """The id of the last entry that was delivered."""
+        """The id of the last log entry that was delivered to clients."""
         return self._journal.last_delivered_id
 
     # What sessions call.
 
     def submit(self, client: Client, request: Request) -> Refusal | None:
-        """Decide ``request``; the answer leaves in its turn. Returns the refusal, if it is refused now."""
+        """Decide ``request`` of ``client`` at once. Return the refusal, or None if it is not refused now.
+
+        The answer or the refusal is sent when all earlier tasks of the journal are completed.
+        """
         refused = None
         try:
             self._decide(client, request)
@@ -93,31 +96,40 @@ class Chat:
         return refused
 
     def quit(self, client: Client, request: Request | None, refusal: Refusal | None = None) -> None:
-        """Close ``client`` in its turn, with an answer to ``request`` or with ``refusal``."""
+        """Close the connection of ``client`` when all earlier tasks of the journal are completed.
+
+        Before that, send the client a goodbye as the answer to ``request``, or ``refusal``, if given.
+        """
         self._presence.quit(client, request, refusal)
 
     def depart(self, client: Client) -> None:
-        """The connection of ``client`` is gone; its read marker moves to the last id that surely arrived."""
+        """Log out ``client``, whose connection is gone, and update the read marker of its user.
+
+        The read marker moves to the last entry that the client is assumed to have received.
+        """
         self._presence.depart(client)
         user, seen = client.user, client.seen
         if user is not None and seen is not None:
             self._journal.note_seen(user, seen)
 
     async def close(self) -> None:
-        """Write what is left to write, and close the store."""
+        """Write the remaining data to the database, and close the database."""
         # The last connection to be closed moves the write-ahead log into the database; a reader can't.
         self._archive.close()
         await self._journal.close()
 
     def stop(self) -> Deferred[None]:
-        """Refuse every new command; fires when what was accepted is on disk and answered."""
+        """Refuse new commands. Return a Deferred that fires when all accepted commands are answered.
+
+        By then they are on disk as well.
+        """
         self._stopping = True
         return self._journal.drained().addCallback(lambda _: self._dispatcher.flush())
 
     # From a request to its decision.
 
     def _decide(self, client: Client, request: Request) -> None:
-        """Do what ``request`` asks, or raise `Refusal`."""
+        """Carry out ``request``, or raise `Refusal`."""
         command = request.command
         if isinstance(command, Refusal):
             if client.user is None and client.dialect.requires_login:
@@ -182,7 +194,7 @@ class Chat:
         private = authority.state.is_private(decision.events[0].conversation)
         self._journal.submit(Change(self, client, request, records, audiences, private))
 
-    # Turns that write nothing.
+    # Coroutines that wait for their turn in the journal's queue and write nothing.
 
     async def _answer(self, client: Client, request: Request, answer: Answer) -> None:
         await self._turns.wait()
@@ -198,7 +210,7 @@ class Chat:
         client.answer(request, Welcome(user, False, self.last_delivered_id, self.last_delivered_id))
 
     async def _answer_with_list(self, client: Client, request: Request, answer: Answer) -> None:
-        """The client's next command is decided in a reactor turn of its own: it has one list under way."""
+        """Send the list ``answer``, then wait in the fair queue: a client has one list under way."""
         try:
             await self._turns.wait()
         except NotStored:
@@ -208,7 +220,7 @@ class Chat:
         await turn
 
     async def _answer_from_log(self, reading: ClientCoroutine) -> None:
-        """Wait for a turn, then run ``reading``, which answers."""
+        """Wait for all earlier tasks of the journal, then run ``reading``, which answers from the log."""
         try:
             await self._turns.wait()
         except NotStored:
@@ -217,14 +229,21 @@ class Chat:
         await reading
 
     async def _wait_for_journal(self) -> None:
-        """The queue is full: the client is read again when all its commands so far have had their turns."""
+        """Wait for all earlier tasks of the journal, because its queue is full.
+
+        The client is not read meanwhile.
+        """
         with suppress(NotStored):
             await self._turns.wait()
 
     # From the journal to the clients.
 
     def on_committed(self, change: Change, entries: Sequence[Entry], is_new: bool) -> None:
-        """``change`` is on disk: acknowledge it and, unless it was stored before, deliver it."""
+        """Acknowledge ``change``, which is on disk, and deliver its entries unless they were stored before.
+
+        If ``entries`` is empty, the client has used the ref (its own id) of another message, and the change
+        is refused.
+        """
         client, request = change.client, change.request
         if not (entries and is_new):
             self._dispatcher.flush()  # this answer must not overtake what was gathered
@@ -233,7 +252,7 @@ class Chat:
             self._turns.log_refusal(client, refusal)
             client.refuse(request, refusal)
             return
-        # The author needs no copy of what was asked for, but hears what else came of it.
+        # The author gets an ack instead of the first entry, but is sent the entries that follow from it.
         if is_new:
             self._dispatcher.deliver(entries[0], change.audiences[0], client, change.private)
         client.answer(request, Ack(entries[0]))
@@ -242,6 +261,6 @@ class Chat:
                 self._dispatcher.deliver(entry, audience, None, change.private)
 
     def on_rolled_back(self, change: Change) -> None:
-        """``change`` was rolled back: refuse it."""
+        """Refuse ``change``, whose transaction was rolled back."""
         self._dispatcher.flush()
         change.client.refuse(change.request, not_stored_refusal())

@@ -1,3 +1,4 @@
-"""Client connections: a session for each, its outbox, and the limits they share.
+"""Client connections: the session and the outbox of each client, and the limits on connections.
+
 No framing and no wire formats.
 """

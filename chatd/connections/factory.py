@@ -1,4 +1,4 @@
-"""The factory of all listeners: how a connection becomes a session, who is connected, and the limits."""
+"""The Twisted factory of all listeners: it opens a session for each connection and applies the limits."""
 
 from __future__ import annotations
 
@@ -22,13 +22,15 @@ from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 
 DISCONNECT_TIMEOUT_SECONDS: Final = 2.0
-"""How long clients may take for the last write when the daemon stops."""
+"""Seconds that clients have to read their last bytes when the daemon stops; then their connections are cut.
+"""
 
 
 class Sessions:
-    """All connected clients, on any wire.
+    """The registry of all connected clients, on every wire.
 
-    A connection whose wire is not known yet has no session; it counts for the limits all the same.
+    A connection whose wire (protocol and framing) is not detected yet has no session, but it counts towards
+    the connection limits.
     """
 
     _log = Logger()
@@ -46,11 +48,11 @@ class Sessions:
         self._empty: Deferred[None] | None = None
 
     def __len__(self) -> int:
-        """How many connections there are."""
+        """Return the number of connections."""
         return len(self._open) + len(self._undetected)
 
     def _has_room(self, transport: Any) -> bool:
-        """Whether the limits allow a further connection, from where ``transport`` comes."""
+        """Return whether the limits allow a further connection from the address of ``transport``."""
         peer, limits = transport.getPeer(), self.limits
         network = network_of(peer)
         if len(self) >= limits.connections:
@@ -67,16 +69,16 @@ class Sessions:
         return True
 
     def _accept(self, transport: Any) -> None:
-        """A connection has been made."""
+        """Set the TCP options of the new connection ``transport``, and log the connection."""
         if ITCPTransport.providedBy(transport):
             transport.setTcpNoDelay(True)
             enable_keep_alive(transport)
         self._log.info("{peer} connected", peer=_peer(transport.getPeer()))
 
     def open(self, dialect: Dialect, carrier: Any, accepted: bool) -> Session:
-        """The session of ``carrier``; it is refused when there are too many.
+        """Return a new session for the connection of ``carrier``; it is refused if there are too many.
 
-        Unless the connection was ``accepted`` before, it is now, and the client is greeted.
+        Unless the connection was ``accepted`` before, it is logged and the client is greeted.
         """
         transport = carrier.transport
         session = Session(
@@ -99,14 +101,14 @@ class Sessions:
         return session
 
     def _closed(self, transport: Any, session: Session) -> None:
-        """Forget a session whose connection is gone."""
+        """Remove ``session``, whose connection is gone."""
         self._discount(self._open.pop(session, None))
         self._deadlines.forget(transport)
         self._log.info("{peer} disconnected", peer=session.peer)
         self._check_empty()
 
     def add_undetected(self, connection: UndetectedConnection) -> bool:
-        """Accept a connection whose wire is not known yet; False if there are too many."""
+        """Add a connection whose protocol is not detected yet. Return False if there are too many."""
         transport = connection.transport
         if not self._has_room(transport):
             return False
@@ -116,18 +118,18 @@ class Sessions:
         return True
 
     def wire_detected(self, connection: UndetectedConnection) -> None:
-        """The wire of ``connection`` is known now."""
+        """Remove ``connection`` from the undetected connections, because its protocol is known now."""
         self._discount(self._undetected.pop(connection, None))
 
     def undetected_lost(self, connection: UndetectedConnection) -> None:
-        """``connection`` ended before its wire was known."""
+        """Remove ``connection``, which was closed before its protocol was detected."""
         self.wire_detected(connection)
         self._deadlines.forget(connection.transport)
         self._log.info("{peer} disconnected", peer=_peer(connection.transport.getPeer()))
         self._check_empty()
 
     def _count(self, transport: Any) -> str | None:
-        """Count a connection; returns where it comes from, for `_discount`."""
+        """Count a connection for the network it comes from, and return the network for `_discount`."""
         network = network_of(transport.getPeer())
         if network is not None:
             self._from[network] += 1
@@ -147,7 +149,8 @@ class Sessions:
     def close(self) -> Deferred[None]:
         """Tell all clients that the daemon stops, and close their connections.
 
-        Connections left after `DISCONNECT_TIMEOUT_SECONDS` are cut. The Deferred fires when all are gone.
+        Return a Deferred that fires when all connections are closed. Connections that are still open after
+        `DISCONNECT_TIMEOUT_SECONDS` are cut.
         """
         for connection in list(self._undetected):
             connection.use_default_wire()
@@ -171,7 +174,7 @@ class Sessions:
 
 
 class ChatFactory(Factory):
-    """Makes the protocols of one listener; all listeners share ``sessions``."""
+    """The Twisted factory of one listener. The factories of all listeners share ``sessions``."""
 
     noisy = False
 
@@ -180,7 +183,7 @@ class ChatFactory(Factory):
         self._make_protocol = make_protocol
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol:
-        """The protocol of a new connection."""
+        """Return the Twisted protocol for a new connection."""
         return self._make_protocol(self._sessions)
 
 

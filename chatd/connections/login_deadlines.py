@@ -1,4 +1,4 @@
-"""Closes connections that have no login, once there are many of them."""
+"""Login deadlines: when many connections have no login, the oldest of these connections are closed."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from chatd.core.refusals import Refusal
 
 
 class UndetectedConnection(Protocol):
-    """A connection whose wire is not known yet: `chatd.carriers.detection.Detector`."""
+    """A connection whose protocol is not detected yet: `chatd.carriers.detection.Detector`."""
 
     transport: Any
 
     def use_default_wire(self) -> object:
-        """Open a session of the default wire, without a greeting and without what was read."""
+        """Open a session of the default protocol. Send no greeting, and discard the bytes read so far."""
 
     def break_off(self, refusal: Refusal) -> None:
-        """Refuse the client, then close."""
+        """Send ``refusal`` to the client, then close the connection."""
 
 
 class LoginDeadlines:
-    """Gives each connection ``limits.login_seconds`` for its login.
+    """Gives each connection ``limits.login_seconds`` seconds to log in.
 
-    A person may be asked for a nick after the client has connected, so ``limits.slow_logins`` connections may
-    take longer. Beyond that the oldest is closed. A connection is known by its transport, which stays when a
-    session takes the place of an undecided connection.
+    Up to ``limits.slow_logins`` connections may take longer, because a person may have to type a nick after
+    the client has connected. If there are more, the oldest are closed. A connection is identified by its
+    transport, which stays the same when a session replaces an undetected connection.
     """
 
     def __init__(self, clock: Clock, limits: Limits) -> None:
@@ -42,7 +42,7 @@ class LoginDeadlines:
         self._timer: IDelayedCall | None = None
 
     def start(self, transport: Any, connection: Session | UndetectedConnection) -> None:
-        """Expect a login on ``connection``; its time counts from the first call for ``transport``."""
+        """Start the login deadline of ``connection``. A deadline that runs for ``transport`` is kept."""
         if transport in self._slow:
             self._slow[transport] = connection
             return
@@ -53,7 +53,7 @@ class LoginDeadlines:
             self._timer = self._clock.callLater(seconds, self._pass_deadlines)
 
     def forget(self, transport: Any) -> None:
-        """The connection is gone."""
+        """Remove the login deadline of the connection with this ``transport``, which is gone."""
         self._newcomers.pop(transport, None)
         self._slow.pop(transport, None)
         if self._timer is not None and not self._newcomers:
@@ -61,7 +61,7 @@ class LoginDeadlines:
             self._timer = None
 
     def _pass_deadlines(self) -> None:
-        """The time of the oldest newcomers is over."""
+        """Move connections whose deadline is over to the slow ones; close the oldest of too many."""
         self._timer = None
         now = self._clock.seconds()
         while self._newcomers:
