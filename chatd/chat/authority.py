@@ -61,8 +61,7 @@ class Authority:
         self.state = snapshot.state
         self.journal = open_journal(self._recover, on_commit)
         self.recovering = False
-        """Whether the state is being read again after a failed transaction, so that nothing can be decided.
-        """
+        """Whether the state is being read again after a failed transaction, and nothing can be decided."""
         self._archive = archive
         self._clock = clock
         self._now = now

@@ -21,7 +21,7 @@ class FairQueue:
         self._waiting: deque[Deferred[None]] = deque()
 
     def wait(self) -> Deferred[None]:
-        """Return a Deferred that fires when the client may go on: one client an iteration of the reactor."""
+        """Return a Deferred that fires when the client may go on: one client per iteration of the reactor."""
         done: Deferred[None] = Deferred()
         self._waiting.append(done)
         if len(self._waiting) == 1:

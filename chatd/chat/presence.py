@@ -50,9 +50,9 @@ class Presence:
         self._authenticate = authenticate
 
     def log_in(self, client: Client, request: Request, hello: Hello) -> bool:
-        """Log ``client`` in with ``hello``. Return True if ``request`` is another command to decide now.
+        """Log ``client`` in with ``hello``. Return True if ``request`` has still to be decided, now.
 
-        ``hello`` is the command of ``request``, or a hello implied by the sender that the request names.
+        ``hello`` is the command of ``request``, or a hello implied by the sender that another command names.
         Raises `Refusal`.
         """
         verifying = None if self._authenticate is None else self._authenticate(hello, client.peer)

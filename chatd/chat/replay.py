@@ -171,10 +171,10 @@ class Replay:
     async def _list(
         self, reader: Client, user: User, conversations: list[Conversation], skip: int
     ) -> Conversations:
-        """Return a list of ``conversations`` after the first ``skip``, each with the number unread.
+        """Return a list of ``conversations`` after the first ``skip``, with an unread count for each.
 
-        The list has at most `MAX_LISTED_CONVERSATIONS` of them, and counts the messages that ``user`` has not
-        read.
+        The list has at most `MAX_LISTED_CONVERSATIONS` conversations. Unread are messages that ``user`` has
+        missed.
         """
         listed = conversations[skip : skip + MAX_LISTED_CONVERSATIONS]
         after, max_id = reader.missed
@@ -225,7 +225,7 @@ class Replay:
             after = entries[-1].id if found.more else max_id
 
     def _may_send(self, user: User, entry: Entry) -> bool:
-        """Return whether ``user`` may still read ``entry``, although memberships may have changed."""
+        """Return whether ``user`` may still read ``entry``: memberships may have changed since the query."""
         event = entry.event
         about_user = event.subject is not None and event.subject.id == user.id
         return about_user or self._state().may_read(user, event.conversation)

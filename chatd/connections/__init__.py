@@ -1,4 +1,4 @@
 """Client connections: the session and the outbox of each client, and the limits on connections.
 
-No framing and no wire formats.
+The package contains no framing and no wire formats.
 """

@@ -76,7 +76,7 @@ class Sessions:
         self._log.info("{peer} connected", peer=_peer(transport.getPeer()))
 
     def open(self, dialect: Dialect, carrier: Any, accepted: bool) -> Session:
-        """Return a new session for the connection of ``carrier``; it is refused if there are too many.
+        """Return a new session for the connection of ``carrier``. Refuse the client if there are too many.
 
         Unless the connection was ``accepted`` before, it is logged and the client is greeted.
         """

@@ -61,7 +61,7 @@ class LoginDeadlines:
             self._timer = None
 
     def _pass_deadlines(self) -> None:
-        """Move connections whose deadline is over to the slow ones; close the oldest of too many."""
+        """Count connections whose deadline is over as slow. If too many are slow, close the oldest."""
         self._timer = None
         now = self._clock.seconds()
         while self._newcomers:

@@ -223,7 +223,7 @@ class Outbox:
         self.flush()
 
     def _settle(self) -> None:
-        """Fire the Deferreds of `drained` if the queue is empty. Close the connection if that was asked."""
+        """Fire the Deferreds of `drained` if the queue is empty, then close if `close` was called."""
         if not (self.closed or self.empty):
             return
         waiting, self._waiting = self._waiting, []

@@ -137,7 +137,7 @@ class Session:
 
         If the client or the daemon closed the connection, that is the last entry sent. If the connection
         broke, it is the last entry sent some seconds before the client's last request. None means that the id
-        is unknown.
+        is unknown, or that the client's entries don't count as read.
         """
         if not self.updates_read_marker:
             return None
@@ -177,7 +177,7 @@ class Session:
             self._ask(request)
 
     def reject_frame(self, refusal: Refusal) -> None:
-        """Send ``refusal`` for a frame that the carrier could not cut. It goes on with the next frame."""
+        """Send ``refusal`` for a frame that the carrier could not cut. The carrier goes on with the next."""
         self._submit(Request(refusal))
 
     def end_of_input(self) -> None:

@@ -204,7 +204,7 @@ class Journal:
     def _write(self, cursor: Transaction, batch: list[Task], noted: dict[int, int]) -> CommitResult:
         """Run the transaction of ``batch`` in the writer's thread, and return its result.
 
-        The reactor's thread does not change the arguments meanwhile.
+        The reactor's thread does not change the values that the transaction reads.
         """
         cursor.execute("BEGIN IMMEDIATE")
         placer = _Placer(cursor, self._last_id, self._seqs)

@@ -21,7 +21,7 @@ class DatabaseLock:
     """A lock that keeps other daemons from using a database as long as this process lives.
 
     It locks a file of its own (``chat.db.lock``), because SQLite's locks on the database would be dropped
-    when any other descriptor of that file is closed. Raises `StoreError` if the lock is taken.
+    when any other descriptor of that file is closed. Raises `StoreError` if the lock can't be taken.
     """
 
     def __init__(self, database: Path) -> None:
@@ -51,10 +51,10 @@ def load_migrations() -> list[str]:
 
 
 def create_or_migrate(database: Path, scripts: list[str]) -> None:
-    """Create the database, or copy it and then upgrade it to version ``len(scripts)``.
+    """Create the database, or upgrade it to version ``len(scripts)`` after making a copy.
 
-    The copy is called ``chat.db.v1`` if it has version 1. Raises `StoreError` if the file is no SQLite
-    database, belongs to another program or a newer chatd, or can't be written.
+    The copy is named after the version it has, such as ``chat.db.v1``. Raises `StoreError` if the file is no
+    SQLite database, belongs to another program or a newer chatd, or can't be written.
     """
     try:
         # Only the owner may read private talk; SQLite's own files beside it get the same mode.
