@@ -21,7 +21,7 @@ from typing import Final, NamedTuple
 
 from chatd.core.colours import colour_of
 from chatd.core.events import LOBBY
-from chatd.store.schema import migrations, prepare
+from chatd.store.schema import create_or_migrate, load_migrations
 
 PEOPLE: Final = 500
 GROUPS: Final = 200
@@ -111,7 +111,7 @@ class Town:
 def stored(messages: int) -> Path:
     """A database with so many messages, made when first asked for; it is to be copied, not changed."""
     path = Path(_folder().name) / f"{messages}.db"
-    prepare(path, migrations())
+    create_or_migrate(path, load_migrations())
     town = Town()
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA synchronous = OFF")

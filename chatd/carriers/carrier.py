@@ -87,7 +87,7 @@ class SessionCarrier(Protocol):
         finally:
             self._busy = False
         if self.ended and not self._paused:
-            self.session.end()
+            self.session.end_of_input()
 
     def connectionMade(self) -> None:
         """Open the session."""
@@ -138,7 +138,7 @@ class SessionCarrier(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """End the session."""
-        self.session.lost(broken=reason.check(ConnectionDone) is None)
+        self.session.connection_lost(broken=reason.check(ConnectionDone) is None)
 
     def pauseProducing(self) -> None:
         """Cut no frame and read nothing until `resumeProducing`."""

@@ -93,8 +93,8 @@ class Detector(Protocol):
 
     def connectionMade(self) -> None:
         """Wait for the first bytes, unless there are too many clients."""
-        if not self._sessions.add_undecided(self):
-            self.decide_now()  # the session is refused
+        if not self._sessions.add_undetected(self):
+            self.use_default_wire()  # the session is refused
             return
         self._wait()
 
@@ -122,15 +122,15 @@ class Detector(Protocol):
         if self._carrier is not None:
             self._carrier.connectionLost(reason)
         else:
-            self._sessions.forget_undecided(self)
+            self._sessions.undetected_lost(self)
 
-    def decide_now(self) -> SessionCarrier:
+    def use_default_wire(self) -> SessionCarrier:
         """Hand the connection to the default carrier, with no greeting and without what was read."""
         return self._open(self._default)
 
     def break_off(self, refusal: Refusal) -> None:
         """Refuse the client in the words of the default wire, then close."""
-        self.decide_now().session.break_off(refusal)
+        self.use_default_wire().session.break_off(refusal)
 
     def _decide(self, over: bool = False) -> None:
         found = detect(self._read, self._table, over, self._default)
@@ -141,7 +141,7 @@ class Detector(Protocol):
         elif found.is_tls and self._may_start_tls():
             self._start_tls()
         else:
-            self.decide_now().refuse_foreign(found)
+            self.use_default_wire().refuse_foreign(found)
 
     def _hand_over(self, choice: Choice) -> None:
         """Hand the connection to the carrier of ``choice``, greeted and with what was read."""
@@ -153,7 +153,7 @@ class Detector(Protocol):
 
     def _open(self, choice: Choice) -> SessionCarrier:
         self._stop_waiting()
-        self._sessions.remove_undecided(self)
+        self._sessions.wire_detected(self)
         self._carrier = carrier = choice.carrier(self._sessions, choice.dialect, accepted=True)
         carrier.makeConnection(self.transport)
         return carrier

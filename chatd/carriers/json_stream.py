@@ -104,5 +104,5 @@ class JsonStream(SessionCarrier):
         self._decided = True
         dialect = self.session.dialect
         if self._values.ended_line and isinstance(dialect, SpeaksLines):
-            self.session.speak(dialect.in_lines)
+            self.session.set_dialect(dialect.in_lines)
         return True

@@ -1,3 +1,4 @@
-"""The chat: commands become durable entries, and each entry reaches its audience.
-No sockets, no SQL.
+"""The chat: it turns commands into durable log entries and sends each entry to its audience.
+
+It uses neither sockets nor SQL.
 """

@@ -9,7 +9,7 @@ from chatd.chat.authority import Authority
 from chatd.chat.dispatch import Dispatcher
 from chatd.chat.password_guard import PasswordGuard
 from chatd.chat.presence import Presence
-from chatd.chat.turns import Turns, Work, not_stored
+from chatd.chat.turns import ClientCoroutine, TurnQueue, not_stored_refusal
 from chatd.core import account_rules as rules
 from chatd.core import commands as c
 from chatd.core.accounts import CLOSED, AccountPolicy, Credential, Secret
@@ -69,7 +69,7 @@ class Accounts:
         authenticator: Authenticator,
         dispatcher: Dispatcher,
         presence: Presence,
-        turns: Turns,
+        turns: TurnQueue,
         policy: AccountPolicy,
     ) -> None:
         self._authority = authority
@@ -83,7 +83,7 @@ class Accounts:
         """Carry out ``command`` of ``user``; the client's next command waits for its end."""
         self._turns.run(client, request, self._work(client, request, user, command), paused=True)
 
-    def _work(self, client: Client, request: Request, user: User, command: AccountCommand) -> Work:
+    def _work(self, client: Client, request: Request, user: User, command: AccountCommand) -> ClientCoroutine:
         if isinstance(command, c.Register):
             return self._register(client, request, user, command)
         if isinstance(command, c.ChangePassword):
@@ -96,7 +96,7 @@ class Accounts:
     def _state(self) -> State:
         """The state. Raises `Refusal` ``storage_failed`` while it is read again from the disk."""
         if self._authority.recovering:
-            raise not_stored()
+            raise not_stored_refusal()
         return self._authority.state
 
     async def _register(self, client: Client, request: Request, user: User, command: c.Register) -> None:

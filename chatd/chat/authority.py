@@ -1,6 +1,7 @@
-"""The authority of the chat: the names in use, the state, the rules, and the journal.
+"""The authority: it holds the chat's state and the nicks in use, and decides every command.
 
-It alone decides. What it decides reaches clients through the journal, in one order of turns.
+The consequences of its decisions reach clients through the journal's queue, so that all clients see them in
+one order.
 """
 
 from __future__ import annotations
@@ -27,20 +28,24 @@ from chatd.core.rules import Decision, decide
 from chatd.store.errors import StoreError
 
 RELOAD_RETRY_SECONDS: Final = 1.0
-"""Pause between attempts to read the store again after a failed transaction."""
+"""Pause in seconds between attempts to read the database again after a failed transaction."""
 
 Audience = tuple[int, ...] | None
-"""The ids of the users who are told an entry; None for everyone connected."""
+"""The ids of the users who receive a log entry; None stands for everyone connected."""
 
 OpenJournal = Callable[[Callable[[], None], Callable[[], None]], Journal]
-"""Makes the journal. Its arguments are called after a failed transaction, and after the tasks of a commit."""
+"""A function that creates the journal from two callbacks.
+
+The journal calls the first callback after a failed transaction, and the second after each commit, once all
+tasks of the commit are completed.
+"""
 
 
 class Authority:
-    """Decides commands and applies them in memory at once.
+    """Decides commands and applies the decisions to the state in memory at once.
 
-    ``now`` is the time of day, in seconds since 1970: it stamps entries and orders nothing. ``on_commit`` is
-    called when the tasks of a commit have had their turns.
+    ``now`` returns the current time in seconds since 1970. The time is shown with log entries and does not
+    order them. ``on_commit`` is called after each commit, once all tasks of the commit are completed.
     """
 
     _log = Logger()
@@ -59,30 +64,31 @@ class Authority:
         self.state = snapshot.state
         self.journal = open_journal(self._recover, on_commit)
         self.recovering = False
-        """Whether the store is being read again after a failed transaction: nothing can be decided."""
+        """Whether the state is being read again after a failed transaction, and nothing can be decided."""
         self._archive = archive
         self._clock = clock
         self._now = now
         self._limits = limits
         self._policy = policy
-        # The sessions of each name, by its key, in the order of arrival; only a registered user has several.
+        # The sessions that hold each nick, by the key of the nick, in the order of arrival. Only a registered
+        # user has several.
         self._names: dict[str, list[Client]] = {}
 
     @property
     def presence(self) -> dict[str, User]:
-        """The users who are logged in, by the key of their name, in the order of arrival."""
+        """The users who are logged in, by the key (normal form) of their nick, in the order of arrival."""
         users = ((key, sessions[0].user) for key, sessions in self._names.items())
         return {key: user for key, user in users if user is not None}
 
     def now(self) -> int:
-        """The time of day in ms since 1970."""
+        """Return the current time in milliseconds since 1970-01-01 UTC."""
         return int(self._now() * 1000)
 
     def log_in(self, client: Client, hello: c.Hello, verified: Credential | None) -> Login:
-        """Log ``client`` in under the name that ``hello`` asks for. Raises `Refusal`.
+        """Log ``client`` in under the nick that ``hello`` asks for, and return the login. Raises `Refusal`.
 
-        ``verified`` is the credential that the password of the hello was verified against, if it has one. The
-        records of the decision have to be stored by the caller.
+        ``verified`` is the credential that the password of the hello was verified against, or None. The
+        caller has to store the records of the login's decision.
         """
         login = log_in(self.state, self._names, hello, verified)
         for record in login.decision.records:
@@ -96,7 +102,10 @@ class Authority:
         return list(self._names.get(user.key, ()))
 
     def free_name(self, client: Client) -> bool:
-        """Free the name of ``client`` if no other session has it. Return whether ``client`` had it."""
+        """Remove ``client`` from the sessions of its user. Return whether the client had a nick.
+
+        The nick is available again if no other session has it.
+        """
         user = client.user
         sessions = self._names.get(user.key, []) if user is not None else []
         if client not in sessions:
@@ -107,19 +116,22 @@ class Authority:
         return True
 
     def undo_login(self, client: Client) -> None:
-        """The login of ``client`` was rolled back: it has no name."""
+        """Free the nick of ``client`` and unset its user, because the login was rolled back."""
         self.free_name(client)
         client.undo_login()
 
     def decide(self, user: User, command: c.Command) -> Decision:
-        """Decide ``command`` of ``user`` in the present state, within the quotas. Raises `Refusal`."""
+        """Return the decision on ``command`` of ``user``, which is not applied yet. Raises `Refusal`.
+
+        The decision follows from the account policy, the state and the quotas.
+        """
         check_may_write(self.state, user, self._policy)
         decision = decide(self.state, user, command)
         check_quotas(self.state, decision, self._limits)
         return decision
 
     def apply(self, request: Request, decision: Decision) -> tuple[list[Record], list[Audience]]:
-        """Apply ``decision``: what has to be stored, and the audience of each event."""
+        """Apply ``decision`` to the state. Return the records to store and the audience of each event."""
         state, at = self.state, self.now()
         records: list[Record] = [*decision.records]
         for record in decision.records:
@@ -135,7 +147,7 @@ class Authority:
         return records, audiences
 
     def _recover(self) -> None:
-        """A transaction failed: load the state from the disk again."""
+        """Start to read the state from the database again, because a transaction has failed."""
         if not self.recovering:
             self.recovering = True
             Deferred.fromCoroutine(self._reload()).addErrback(

@@ -1,4 +1,4 @@
-"""The delivery log, at log level ``debug``: messages received, and the clients that they are sent to."""
+"""The delivery log: debug lines that say which messages arrived and to which clients they were sent."""
 
 from __future__ import annotations
 
@@ -6,23 +6,26 @@ from typing import Any
 
 from twisted.logger import Logger
 
-from chatd.chat.log_lines import line, outline
+from chatd.chat.log_lines import format_delivery, format_redacted
 from chatd.core.answers import Page
 from chatd.core.events import Delivery, Entry
 
 
 class DeliveryLog:
-    """The daemon's log at ``debug``: a line for each message received, and one for each client it is sent to.
+    """Writes a debug line to the log for each message received, and for each client that it is sent to.
 
-    What is private is there without its text and without the name of its group. A client has ``peer`` and
-    ``user``, as `chatd.connections.session.Session` has them.
+    The line of a private message contains neither its text nor the name of its group. Clients are objects
+    with the attributes ``peer`` (the address) and ``user``, such as `chatd.connections.session.Session`.
     """
 
     _log = Logger()
 
-    def received(self, client: Any, entry: Entry, private: bool) -> None:
-        """``client`` asked for ``entry``; None if it follows from the entry before."""
-        what = outline(entry) if private else line(entry)
+    def log_received(self, client: Any, entry: Entry, private: bool) -> None:
+        """Log that ``client`` has asked for ``entry``.
+
+        ``client`` is None if nobody asked for the entry because it is a consequence of the entry before it.
+        """
+        what = format_redacted(entry) if private else format_delivery(entry)
         if client is None:
             self._log.debug("{id} follows: {line}", id=entry.id, line=what)
         else:
@@ -34,15 +37,16 @@ class DeliveryLog:
                 line=what,
             )
 
-    def sent(self, client: Any, what: Delivery | Page) -> None:
-        """Log that ``what`` was sent to ``client``, live or from the log; nothing for an empty page.
+    def log_sent(self, client: Any, what: Delivery | Page) -> None:
+        """Log that an entry, an arrival, a departure or a page of entries was sent to ``client``.
 
-        A frame may leave out entries of a page, always those farthest from where the reading began.
+        An empty page is not logged. The client may have got fewer entries than the page has: the frame leaves
+        out entries at the end that is farthest from where the reading of the log began.
         """
         if isinstance(what, Entry):
             name = str(what.id)
         elif not isinstance(what, Page):
-            name = f"{line(what)}:"
+            name = f"{format_delivery(what)}:"
         elif not what.entries:
             return
         else:

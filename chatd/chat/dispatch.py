@@ -1,7 +1,7 @@
-"""The delivery side of the chat: which sessions are present, and what each of them is sent.
+"""The dispatcher: it knows which sessions are logged in, and sends them entries, arrivals and departures.
 
-It is fed one ordered stream of turns: entries, arrivals, departures, and the places where something else is
-said. It decides nothing and reads nothing that only the authority knows.
+Its methods are called in the order of the journal's queue. It decides no command and does not read the state
+of the chat.
 """
 
 from __future__ import annotations
@@ -18,23 +18,26 @@ from chatd.chat.fanout import Fanout
 from chatd.core.events import Arrived, Delivery, Departed, Entry, User
 
 PRESENCE_BATCH_MIN_USERS: Final = 100
-"""Sessions present from which on arrivals and departures are batched."""
+"""Number of connected users from which on arrivals and departures are sent in batches."""
 
 PRESENCE_DELAY_PER_USER_SECONDS: Final = 20e-6
-"""Batching delay per session; notifying one session costs about a quarter of it."""
+"""Seconds by which a batch of arrivals and departures is delayed for each connected user.
+
+To notify one session takes about a quarter of that time.
+"""
 
 PRESENCE_DELAY_MAX_SECONDS: Final = 0.1
-"""Batching delay at most."""
+"""The maximum delay of a batch of arrivals and departures, in seconds."""
 
 Audience = tuple[int, ...] | None
-"""The ids of the users who hear an entry; None for everyone connected."""
+"""The ids of the users who receive a log entry; None stands for everyone connected."""
 
 
 class Dispatcher:
-    """Sends deliveries to the sessions that are present.
+    """Sends entries, arrivals and departures to the sessions that are logged in.
 
-    ``on_delivery`` is called with each delivery once, in order, and with whether it is private: for the
-    conversation log. ``delivery_log`` is None unless the log level is debug.
+    ``on_delivery(delivery, private)`` is called once for each delivery, in order, to write the conversation
+    log. ``delivery_log`` logs each delivery with its recipients; it is None unless the log level is debug.
     """
 
     _log = Logger()
@@ -52,19 +55,19 @@ class Dispatcher:
         self._present: dict[int, list[Client]] = {}
         self._fanout: Fanout | None = None
 
-    def arrive(self, client: Client, user: User, arrived: Arrived) -> None:
-        """Tell everyone present that ``user`` has arrived."""
+    def announce_arrival(self, client: Client, user: User, arrived: Arrived) -> None:
+        """Send the arrival of ``user`` to all sessions that were added before."""
         self._log.info("{nick} arrived from {peer}", nick=user.nick, peer=client.peer)
         self._announce(arrived)
 
-    def enter(self, client: Client, user: User) -> None:
-        """Deliver to ``client`` from here on."""
+    def add_client(self, client: Client, user: User) -> None:
+        """Send ``client``, a session of ``user``, all deliveries from now on."""
         fanout = self._fanout_to(None, stored=False)  # sends what was gathered before, to those present then
         self._present.setdefault(user.id, []).append(client)
-        fanout.enter(client)
+        fanout.add_listener(client)
 
-    def leave(self, client: Client, user: User) -> bool:
-        """Deliver nothing more to ``client``; returns whether it was present."""
+    def remove_client(self, client: Client, user: User) -> bool:
+        """Send no further deliveries to ``client``. Return False if the client was never added."""
         sessions = self._present.get(user.id, [])
         if client not in sessions:
             return False
@@ -73,18 +76,19 @@ class Dispatcher:
             del self._present[user.id]
         return True
 
-    def depart(self, departed: Departed) -> None:
-        """Tell everyone present that a user has gone."""
+    def announce_departure(self, departed: Departed) -> None:
+        """Send the departure of a user to all sessions that are logged in."""
         self._log.info("{nick} left", nick=departed.user.nick)
         self._announce(departed)
 
     def deliver(self, entry: Entry, audience: Audience, author: Client | None, private: bool) -> None:
-        """Send ``entry`` to ``audience``, but not to ``author``, the session that asked for it.
+        """Send ``entry`` to the sessions of ``audience``, except ``author``, the session that asked for it.
 
-        ``private`` says whether it was private when it was decided: in a private group or between two users.
+        ``private`` says whether the entry was in a private group or a direct conversation when it was
+        decided.
         """
         if self._delivery_log is not None:
-            self._delivery_log.received(author, entry, private)
+            self._delivery_log.log_received(author, entry, private)
         if self._on_delivery is not None:
             self._on_delivery(entry, private)
         event = entry.event
@@ -99,18 +103,22 @@ class Dispatcher:
         self._fanout_to(None, stored=False).add(presence)
 
     def _fanout_to(self, audience: Audience, stored: bool) -> Fanout:
-        """The open fan-out if it has the very same audience, else a new one."""
+        """Return a fan-out to which deliveries for ``audience`` can be added.
+
+        That is the current fan-out if it has the identical audience and kind (``stored`` entries, or arrivals
+        and departures). Otherwise the current fan-out is sent and a new one begun.
+        """
         fanout = self._fanout
         if fanout is None or fanout.audience is not audience or fanout.stored is not stored:
             self.flush()
-            sent = None if self._delivery_log is None else self._delivery_log.sent
+            sent = None if self._delivery_log is None else self._delivery_log.log_sent
             fanout = self._fanout = Fanout(audience, stored, sent)
             if not stored:
                 self._clock.callLater(self._presence_delay(), self._flush_presence, fanout)
         return fanout
 
     def _presence_delay(self) -> float:
-        count = len(self._present) + 1  # with the one who arrives or has just left
+        count = len(self._present) + 1  # with the user who arrives or has just left
         if count < PRESENCE_BATCH_MIN_USERS:
             return 0
         return min(count * PRESENCE_DELAY_PER_USER_SECONDS, PRESENCE_DELAY_MAX_SECONDS)
@@ -119,23 +127,23 @@ class Dispatcher:
         if self._fanout is fanout:
             self.flush()
 
-    def end_commit(self) -> None:
-        """Send the entries of a commit; called at its end."""
+    def flush_entries(self) -> None:
+        """Send the gathered log entries. The journal calls this at the end of each commit."""
         if self._fanout is not None and self._fanout.stored:
             self.flush()
 
     def flush(self) -> None:
-        """Send the gathered deliveries; called before anything else is sent."""
+        """Send all gathered deliveries. To keep the order, this is called before anything else is sent."""
         fanout, self._fanout = self._fanout, None
         if fanout is not None:
             try:
-                fanout.end(self._listeners(fanout.audience))
+                fanout.flush(self._listeners(fanout.audience))
             except Exception:
-                # The task whose turn it is has no part in this bug.
+                # The journal's task that is completed now has no part in this bug.
                 self._log.failure("bug in the fan-out to {audience}", audience=fanout.audience or "everyone")
 
     def _listeners(self, audience: Audience) -> Iterator[Client]:
-        """The present sessions of ``audience``."""
+        """Return the logged-in sessions of the users in ``audience``."""
         present = self._present
         return chain.from_iterable(
             present.values() if audience is None else filter(None, map(present.get, audience))

@@ -1,4 +1,4 @@
-"""Clients that ask for much take turns, so that everyone else is served in between."""
+"""A queue in which clients with expensive requests take turns, so that others are served in between."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from chatd.boundaries import Clock
 
 
 class FairQueue:
-    """Wakes one waiter in each turn of the reactor.
+    """A queue of waiting clients; one of them goes on in each iteration of the reactor.
 
-    Pages and long lists are formatted in the reactor's thread: each in a turn of its own.
+    Clients wait in it before the daemon formats a page or a long list for them, which blocks the reactor's
+    thread.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -20,7 +21,7 @@ class FairQueue:
         self._waiting: deque[Deferred[None]] = deque()
 
     def wait(self) -> Deferred[None]:
-        """Fires in a turn of the reactor in which no other waiter is woken."""
+        """Return a Deferred that fires when the client may go on: one client per iteration of the reactor."""
         done: Deferred[None] = Deferred()
         self._waiting.append(done)
         if len(self._waiting) == 1:

@@ -1,8 +1,9 @@
-"""Fan-out: many deliveries to one audience at a time.
+"""Fan-out: deliveries to one audience are gathered, then sent to every session of that audience.
 
-Deliveries that follow each other to the same audience are encoded, framed and joined once for each encoding,
-and every listener that had no part in them is given the very same bytes. An author gets the others around
-the ack; a listener that arrives among them gets those after its arrival.
+Consecutive deliveries to an audience are encoded, framed and joined once for each encoding (a dialect and its
+framing), and all sessions with that encoding are given the same bytes object. The author of an entry gets an
+ack instead of the entry, between the deliveries before and after it. A session that logs in meanwhile gets
+only the later deliveries.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ from chatd.boundaries import Encoding, Payloads
 from chatd.core.events import Delivery
 
 
-def framed(encoding: Encoding, payloads: Payloads) -> list[bytes]:
-    """``payloads``, each in its frame."""
+def frame_payloads(encoding: Encoding, payloads: Payloads) -> list[bytes]:
+    """Return ``payloads``, each wrapped in a frame of ``encoding``."""
     return list(map(encoding.wrap, payloads))
 
 
 class Listener(Protocol):
-    """A session that hears deliveries: `chatd.connections.session.Session`."""
+    """A session that can be sent deliveries: `chatd.connections.session.Session`."""
 
     @property
     def encoding(self) -> Encoding: ...
@@ -32,10 +33,11 @@ class Listener(Protocol):
 
 
 class Fanout:
-    """Deliveries to one ``audience`` (ids of users; None for everyone), in order.
+    """Consecutive deliveries to the users with the ids in ``audience``; None stands for everyone.
 
-    Either all of them are ``stored`` (entries of the log) or none (arrivals and departures). ``sent(listener,
-    delivery)`` logs a delivery; it is None unless the log level is debug.
+    Either all deliveries are entries of the log (``stored``), or all are arrivals and departures.
+    ``sent(listener, delivery)`` is called to log each delivery to a session; it is None unless the log level
+    is debug.
     """
 
     _log = Logger()
@@ -58,10 +60,11 @@ class Fanout:
     def add(
         self, delivery: Delivery, author: Listener | None = None, subject: Sequence[Listener] = ()
     ) -> None:
-        """Append ``delivery``.
+        """Add ``delivery`` to the deliveries gathered for the audience.
 
-        The author gets everything before it now, and never ``delivery`` itself. The sessions of the user
-        whom an event is about get everything before it and ``delivery`` now.
+        ``author``, the session that asked for the delivery, is sent the deliveries gathered before, and never
+        ``delivery``. The sessions in ``subject``, which belong to the user whom the event is about, are sent
+        the deliveries gathered before and ``delivery`` at once.
         """
         if author is not None:
             self._advance(author)
@@ -76,12 +79,15 @@ class Fanout:
                     self._sent(listener, delivery)
         self._deliveries.append(delivery)
 
-    def enter(self, newcomer: Listener) -> None:
-        """``newcomer`` belongs to the audience from here on."""
+    def add_listener(self, newcomer: Listener) -> None:
+        """Add the session ``newcomer`` to the audience. It is sent only the deliveries added from now on."""
         self._skip[newcomer] = len(self._deliveries)
 
-    def end(self, listeners: Iterable[Listener]) -> None:
-        """Send each of ``listeners``, the sessions of the audience, the deliveries that it lacks."""
+    def flush(self, listeners: Iterable[Listener]) -> None:
+        """Send each session in ``listeners`` all gathered deliveries that it was not sent before.
+
+        ``listeners`` are the sessions of the audience.
+        """
         skip = self._skip
         whole: dict[Encoding, list[bytes]] = {}
         if self._sent is not None:
@@ -100,7 +106,10 @@ class Fanout:
                 self._note_sent(listener, self._sent)
 
     def _advance(self, listener: Listener) -> None:
-        """Send ``listener`` the deliveries that it lacks; it skips the one that is appended next."""
+        """Send ``listener`` the gathered deliveries that it was not sent before.
+
+        The delivery that is added next is not sent to ``listener``.
+        """
         start = self._skip.get(listener, 0)
         if start < len(self._deliveries):
             self._deliver(listener, self._pieces(listener.encoding, start))
@@ -121,13 +130,13 @@ class Fanout:
                 sent(listener, delivery)
 
     def _pieces(self, encoding: Encoding, start: int) -> list[bytes]:
-        """The frames of all deliveries from ``start`` on, joined if they may be."""
+        """Return the frames of all deliveries from index ``start`` on, joined if ``encoding`` allows that."""
         encoded = self._encoded(encoding)
         frames = list(chain.from_iterable(encoded[start:] if start else encoded))
         return [b"".join(frames)] if encoding.joins and len(frames) > 1 else frames
 
     def _encoded(self, encoding: Encoding) -> list[list[bytes]]:
-        """The frames of each delivery so far, each encoded once."""
+        """Return a list with the frames of each delivery added so far. Each delivery is encoded only once."""
         encoded = self._frames.setdefault(encoding, [])
         for delivery in self._deliveries[len(encoded) :]:
             encoded.append(self._encode(encoding, encoding.dialect.encode, delivery))
@@ -137,7 +146,7 @@ class Fanout:
         self, encoding: Encoding, encode: Callable[[Delivery], Payloads], delivery: Delivery
     ) -> list[bytes]:
         try:
-            return framed(encoding, encode(delivery))
+            return frame_payloads(encoding, encode(delivery))
         except Exception:
             # A bug with one delivery in one dialect must not reach the others.
             self._log.failure("bug while encoding {delivery}", delivery=type(delivery).__name__)

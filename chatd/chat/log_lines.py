@@ -1,4 +1,4 @@
-"""Entries and arrivals as one line of a log."""
+"""Formats log entries, arrivals and departures as single lines of a log file."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Final
 from chatd.core.events import Arrived, Conversation, Delivery, Entry
 from chatd.core.terminal import clean
 
-# What would end a line or steer the terminal that shows it.
+# Characters that would end a line or control the terminal that shows it.
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
-def line(delivery: Delivery, private: bool = False) -> str:
-    """``[group wob] alice: hello``, ``alice arrived`` and the like, on one line.
+def format_delivery(delivery: Delivery, private: bool = False) -> str:
+    """Return ``delivery`` as one line of a log, such as ``[group wob] alice: hello`` or ``alice arrived``.
 
-    What is in the brackets has a space in it for every group, which no name has: a group called ``lobby``
-    can't be taken for the lobby.
+    The brackets name the conversation. For a group they contain a space, which no group name does, so a group
+    called ``lobby`` can't be mistaken for the lobby.
     """
     if not isinstance(delivery, Entry):
         return f"{delivery.user.nick} {'arrived' if isinstance(delivery, Arrived) else 'left'}"
@@ -32,8 +32,8 @@ def line(delivery: Delivery, private: bool = False) -> str:
     return f"[{where}] {actor} {event.kind}{subject} {body}".rstrip()
 
 
-def outline(entry: Entry) -> str:
-    """The line of a private entry, without its text and without the name of the group."""
+def format_redacted(entry: Entry) -> str:
+    """Return the log line of a private entry, without its text and without the name of its group."""
     event = entry.event
     actor = event.actor.nick
     if event.said:

@@ -1,4 +1,4 @@
-"""Arrivals and departures: login, welcome and catch-up; goodbye and the end of a connection."""
+"""Logins and departures: a client is welcomed and sent the entries it has missed, and later says goodbye."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chatd.boundaries import Client
 from chatd.chat.authority import Authority
 from chatd.chat.dispatch import Dispatcher
 from chatd.chat.replay import Replay
-from chatd.chat.turns import Turns, not_read, not_stored
+from chatd.chat.turns import TurnQueue, not_read_refusal, not_stored_refusal
 from chatd.core.accounts import Credential, Secret
 from chatd.core.answers import Goodbye, Welcome
 from chatd.core.commands import Hello, Identify
@@ -24,18 +24,24 @@ from chatd.core.requests import Request
 from chatd.store.errors import NotStored, ReadFailed
 
 Authenticate = Callable[[str, Secret, str], Coroutine[Deferred[Any], Any, Credential]]
-"""Verifies the password for a nick, from an origin. Returns the credential, or raises `Refusal`."""
+"""A coroutine function that verifies the password for a nick, given the origin (address) of the client.
+
+It returns the credential of the nick. Raises `Refusal`.
+"""
 
 
 class Presence:
-    """Logins and departures. ``authenticate`` verifies a hello that has a password."""
+    """Handles the logins and departures of clients.
+
+    ``authenticate`` verifies the password of a hello (login request).
+    """
 
     def __init__(
         self,
         authority: Authority,
         dispatcher: Dispatcher,
         replay: Replay,
-        turns: Turns,
+        turns: TurnQueue,
         authenticate: Authenticate,
         limits: Limits,
     ) -> None:
@@ -48,9 +54,10 @@ class Presence:
         self._limits = limits
 
     def log_in(self, client: Client, request: Request, hello: Hello) -> bool:
-        """Log ``client`` in. ``hello`` is the command of ``request``, or implied by the sender that it names.
+        """Log ``client`` in with ``hello``. Return True if ``request`` has still to be decided, now.
 
-        Return whether ``request`` is another command that can be decided now. Raises `Refusal`.
+        ``hello`` is the command of ``request``, or a hello implied by the sender that another command names.
+        Raises `Refusal`.
         """
         password, client.password = hello.password or client.password, None
         # A nick that is not registered has no password; some course-work clients send one with every hello.
@@ -63,7 +70,7 @@ class Presence:
     async def _log_in_later(self, client: Client, request: Request, hello: Hello, password: Secret) -> None:
         verified = await self._authenticate(hello.nick, password, client.origin)
         if self._authority.recovering:
-            raise not_stored()
+            raise not_stored_refusal()
         if not client.leaving and self._decide(client, request, hello, verified):
             client.submit_later(request)
 
@@ -86,7 +93,7 @@ class Presence:
     async def _arrive(
         self, client: Client, request: Request | None, hello: Hello, login: Login, catches_up: bool
     ) -> None:
-        """In its turn: welcome ``client``, tell the others, and send what the client has missed."""
+        """Wait until the login is stored. Then announce and welcome ``client``, and send missed entries."""
         try:
             await self._journal.turn(*login.decision.records)
         except NotStored:
@@ -101,7 +108,7 @@ class Presence:
         except ReadFailed as error:
             # The client can't go on with a gap: it has to come back.
             self._turns.log_read_failure(error)
-            self.quit(client, None, not_read())
+            self.quit(client, None, not_read_refusal())
         except Exception:
             # The client has half arrived: it has to come back.
             client.internal_error(request)
@@ -110,17 +117,20 @@ class Presence:
     def _welcome(self, client: Client, request: Request | None, login: Login) -> None:
         user, returning = login.user, login.returning
         if not login.online:
-            self._dispatcher.arrive(client, user, Arrived(user, returning, self._authority.now()))
+            self._dispatcher.announce_arrival(client, user, Arrived(user, returning, self._authority.now()))
         cursor = self._journal.last_delivered_id
         seen = self._journal.seen(user) if returning else cursor
         client.missed = (seen, cursor if client.updates_read_marker else None)
         if request is not None:
             client.answer(request, Welcome(user, returning, cursor, seen))
         if not client.closed:
-            self._dispatcher.enter(client, user)
+            self._dispatcher.add_client(client, user)
 
     def quit(self, client: Client, request: Request | None, refusal: Refusal | None = None) -> None:
-        """Close ``client`` in its turn, with an answer to ``request`` or with ``refusal``."""
+        """Close the connection of ``client`` when all earlier tasks of the journal are completed.
+
+        Before that, send the client a goodbye as the answer to ``request``, or ``refusal``, if given.
+        """
         client.leave()
         self._turns.run(client, request, self._say_goodbye(client, request, refusal))
 
@@ -143,14 +153,14 @@ class Presence:
                 self.quit(client, None, refusal)
 
     def depart(self, client: Client) -> None:
-        """``client`` is gone: free its name at once, and tell the others in its turn.
+        """Free the nick of ``client``, which is leaving, at once, unless its user has other sessions.
 
-        While the user has other sessions, there is nothing to tell.
+        Then announce the departure to the other clients when all earlier tasks of the journal are completed.
         """
         user = client.user
         if user is None or not self._authority.free_name(client):
             return
-        if self._dispatcher.leave(client, user):
+        if self._dispatcher.remove_client(client, user):
             client.max_id = self._journal.last_delivered_id
         if self._authority.sessions(user):
             return
@@ -162,4 +172,4 @@ class Presence:
             await self._journal.turn()
         # Without a user its arrival was rolled back, so that nobody knows of it.
         if client.user is not None:
-            self._dispatcher.depart(departed)
+            self._dispatcher.announce_departure(departed)

@@ -1,4 +1,4 @@
-"""Reads from the log for one client: the pages that it asks for, and what it has missed."""
+"""Reads log entries for one client: the pages that it asks for, and the entries that it has missed."""
 
 from __future__ import annotations
 
@@ -15,30 +15,32 @@ from chatd.core.records import Slice, entry_of
 from chatd.core.requests import Request
 from chatd.core.state import State
 
-READ_AHEAD: Final = 200
-"""Entries read from the log at a time while a client catches up."""
+CATCH_UP_ENTRIES: Final = 200
+"""Maximum number of missed entries that are read from the log at a time for one client."""
 
-READ_SIZE: Final = 256 * 1024
-"""Bytes of bodies read from the log at a time while a client catches up."""
+CATCH_UP_BYTES: Final = 256 * 1024
+"""Maximum size in bytes of the bodies of missed entries that are read from the log at a time for one client.
+"""
 
-RECENT_PAGES: Final = 20
-"""The maximum number of pages for a returning client: one for each of its most recent conversations."""
+MAX_RECENT_PAGES: Final = 20
+"""Maximum number of pages sent to a returning client: one for each of its most recent conversations."""
 
-RECENT_SIZE: Final = 256 * 1024
-"""The maximum size of the bodies in those pages together, in bytes."""
+MAX_RECENT_BYTES: Final = 256 * 1024
+"""Maximum size in bytes of the bodies in all pages that are sent to a returning client at its login."""
 
-CONVERSATIONS: Final = 100
-"""The maximum number of conversations in one list."""
+MAX_LISTED_CONVERSATIONS: Final = 100
+"""Maximum number of conversations in one list that is sent to a client."""
 
-PUSHED: Final = Request(c.History(), "history")
-"""The request that a pushed page or list answers, which the client never sent."""
+PUSHED_REQUEST: Final = Request(c.History(), "history")
+"""The request that the daemon pretends to answer when it sends a page or a list that no client asked for."""
 
 
 class Replay:
-    """Reads pages from ``archive`` and sends them to clients, here called readers.
+    """Reads entries from ``archive`` and sends them to clients, which the parameters call readers.
 
-    ``state`` returns the present state of the chat. ``sent(reader, entry or page)`` logs what is sent; it is
-    None unless the log level is debug. Each coroutine raises `ReadFailed` if the archive does.
+    ``state`` returns the present state of the chat. ``sent(reader, entry or page)`` is called to log each
+    entry or page sent; it is None unless the log level is debug. Each coroutine raises `ReadFailed` if the
+    archive can't be read.
     """
 
     def __init__(
@@ -57,7 +59,7 @@ class Replay:
         self._state = state
         self._sent = sent
 
-    async def page(
+    async def send_page(
         self,
         reader: Client,
         user: User,
@@ -66,7 +68,11 @@ class Replay:
         window: tuple[int | None, int | None, int | None],
         events: bool = False,
     ) -> None:
-        """Answer ``request`` with the page that ``window`` (before, after, limit) names."""
+        """Answer ``request`` with a page of messages of ``conversation``, or of group events with ``events``.
+
+        ``window`` is a tuple (before, after, limit): the ids between which the entries lie, and the maximum
+        number of entries. Each may be None.
+        """
         before, after, limit = window
         limit = min(limit or self._limits.page, self._limits.page_max)
         max_id = self._journal.last_delivered_id if request.max_id is None else request.max_id
@@ -81,17 +87,21 @@ class Replay:
         if self._sent is not None:
             self._sent(reader, page)
 
-    async def conversations(self, reader: Client, user: User, request: Request, skip: int) -> None:
-        """Answer ``request`` with the conversations of ``user``, without the ``skip`` most recent ones."""
+    async def send_conversations(self, reader: Client, user: User, request: Request, skip: int) -> None:
+        """Answer ``request`` with a list of the conversations of ``user``, most recent first.
+
+        The first ``skip`` conversations are left out.
+        """
         listed = await self._list(reader, user, self._most_recent(self._readable(user)), skip)
         await self._fair_queue.wait()
         if not reader.closed:
             reader.answer(request, listed)
 
     async def catch_up(self, reader: Client, user: User, hello: c.Hello) -> None:
-        """Send the entries that ``user`` has missed, then the live deliveries that were held back.
+        """Send the entries that ``user`` has missed, then the live deliveries that were held back meanwhile.
 
-        A ``since`` that is further than the log is of another log, and as good as none.
+        If the ``since`` of ``hello`` is larger than the last id of the log, it belongs to another log and is
+        ignored.
         """
         max_id = self._journal.last_delivered_id
         if hello.since is not None and hello.since <= max_id:
@@ -105,7 +115,11 @@ class Replay:
             await self._follow(reader, user, self._readable(user), after, max_id, counted=True)
 
     async def _send_history(self, reader: Client, user: User, max_id: int, pages: bool) -> None:
-        """Send pages of conversations, or all private messages missed; then the events about ``user``."""
+        """Send a returning client its conversations' last messages, and the events about ``user``.
+
+        The dialect chooses between pages of conversations and all missed private messages. If ``pages`` is
+        false, only the events about ``user`` are sent.
+        """
         seen, _ = reader.missed
         conversations = self._readable(user)
         directs = [conversation for conversation in conversations if conversation.pair]
@@ -114,22 +128,22 @@ class Replay:
         elif reader.dialect.pages == "none":
             await self._follow(reader, user, directs, seen, max_id, own=False)
             if any(map(self._journal.last_in, conversations)):
-                reader.push(PUSHED, HistoryHint())
+                reader.push(PUSHED_REQUEST, HistoryHint())
         else:
             if reader.dialect.pages == "directs":
                 conversations = [direct for direct in directs if self._journal.last_in(direct) > seen]
             await self._send_pages(reader, user, self._most_recent(conversations), seen, max_id)
             await self._follow(reader, user, (), seen, max_id)
             if reader.dialect.pages == "directs" and any(map(self._journal.last_in, self._readable(user))):
-                reader.push(PUSHED, HistoryHint())
+                reader.push(PUSHED_REQUEST, HistoryHint())
 
     async def _send_pages(
         self, reader: Client, user: User, conversations: list[Conversation], seen: int, max_id: int
     ) -> None:
-        """Send the last page of each of ``conversations`` while the limits allow it; list the others."""
-        room = RECENT_SIZE
+        """Send the last page of each of ``conversations``, up to the limits, and a list of the others."""
+        room = MAX_RECENT_BYTES
         sent = 0
-        for conversation in conversations[:RECENT_PAGES]:
+        for conversation in conversations[:MAX_RECENT_PAGES]:
             size = min(room, reader.dialect.list_size)
             found = await self._archive.page(conversation, False, None, None, self._limits.page, size, max_id)
             await self._fair_queue.wait()
@@ -140,7 +154,7 @@ class Replay:
                 continue  # the user was put out of the group meanwhile
             entries = self._entries(found)
             page = Page(conversation, entries, found.more, False, False, reader=user, seen=seen)
-            reader.push(PUSHED, page)
+            reader.push(PUSHED_REQUEST, page)
             if self._sent is not None:
                 self._sent(reader, page)
             await _room(reader)
@@ -152,13 +166,17 @@ class Replay:
             listed = await self._list(reader, user, others, 0)
             await self._fair_queue.wait()
             if not reader.leaving:
-                reader.push(PUSHED, listed)
+                reader.push(PUSHED_REQUEST, listed)
 
     async def _list(
         self, reader: Client, user: User, conversations: list[Conversation], skip: int
     ) -> Conversations:
-        """The ``conversations`` after the first ``skip``, with what ``user`` has missed in each."""
-        listed = conversations[skip : skip + CONVERSATIONS]
+        """Return a list of ``conversations`` after the first ``skip``, with an unread count for each.
+
+        The list has at most `MAX_LISTED_CONVERSATIONS` conversations. Unread are messages that ``user`` has
+        missed.
+        """
+        listed = conversations[skip : skip + MAX_LISTED_CONVERSATIONS]
         after, max_id = reader.missed
         if max_id is None:
             max_id = self._journal.last_delivered_id
@@ -174,7 +192,7 @@ class Replay:
                 ConversationLine(one.kind, _name(one, user), self._journal.last_in(one), unread.get(one, 0))
                 for one in listed
             ),
-            more=len(conversations) > skip + CONVERSATIONS,
+            more=len(conversations) > skip + MAX_LISTED_CONVERSATIONS,
         )
 
     async def _follow(
@@ -189,11 +207,13 @@ class Replay:
     ) -> None:
         """Send the entries with ``after`` < id <= ``max_id`` like live deliveries.
 
-        Those in ``conversations`` and those about ``user``; without their ``own`` if so told. ``counted``
-        says that these deliveries are in the debug log already.
+        The entries are those in ``conversations`` and those about ``user``. If ``own`` is false, the entries
+        written by ``user`` are left out. ``counted`` says that the deliveries are in the debug log already.
         """
         while after < max_id and not reader.leaving:
-            found = await self._archive.following(conversations, user, after, READ_AHEAD, READ_SIZE, max_id)
+            found = await self._archive.following(
+                conversations, user, after, CATCH_UP_ENTRIES, CATCH_UP_BYTES, max_id
+            )
             await self._fair_queue.wait()
             entries = self._entries(found)
             for entry in entries:
@@ -205,7 +225,7 @@ class Replay:
             after = entries[-1].id if found.more else max_id
 
     def _may_send(self, user: User, entry: Entry) -> bool:
-        """Whether ``user`` may still read ``entry``; the memberships may have changed since the query."""
+        """Return whether ``user`` may still read ``entry``: memberships may have changed since the query."""
         event = entry.event
         about_user = event.subject is not None and event.subject.id == user.id
         return about_user or self._state().may_read(user, event.conversation)
@@ -222,20 +242,20 @@ class Replay:
 
 
 def _name(conversation: Conversation, user: User) -> str:
-    """What ``user`` calls ``conversation`` in a list."""
+    """Return the name under which ``user`` sees ``conversation`` in a list."""
     if conversation.pair:
         return conversation.other(user).nick
     return conversation.name or conversation.kind
 
 
 def _is_about(entry: Entry, user: User) -> bool:
-    """Whether this is an event about ``user``."""
+    """Return whether ``entry`` is an event about ``user``."""
     event = entry.event
     return event.subject is not None and event.subject.id == user.id and not event.said
 
 
 async def _room(reader: Client) -> None:
-    """Wait until more may be sent to ``reader``."""
+    """Wait until the outbox of ``reader`` has room for more frames."""
     waiting = reader.room()
     if waiting is not None:
         await waiting

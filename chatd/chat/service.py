@@ -1,8 +1,8 @@
-"""The service: what sessions ask for, from the request to the answer in its turn.
+"""The chat service, which all sessions call: it routes each request to its decision and sends the answer.
 
-The authority decides a command and applies it in memory at once. What follows from it (an answer, a refusal,
-deliveries to others) takes its turn in the journal. So it leaves in the order of the log, after its commit.
-The dispatcher and the replay deliver.
+The authority decides a command and applies it in memory at once. The answer, the refusal and the deliveries
+to other clients wait in the journal's queue until the earlier changes are committed, so they leave in the
+order of the log. The dispatcher sends live deliveries, the replay sends entries read from the log.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from chatd.chat.dispatch import Dispatcher
 from chatd.chat.fair_queue import FairQueue
 from chatd.chat.presence import Presence
 from chatd.chat.replay import Replay
-from chatd.chat.turns import Change, Turns, Work, not_read, not_stored
+from chatd.chat.turns import Change, ClientCoroutine, TurnQueue, not_read_refusal, not_stored_refusal
 from chatd.core import commands as c
 from chatd.core.accounts import AccountPolicy, Secret
 from chatd.core.answers import Ack, Answer, Unchanged, Welcome
@@ -36,11 +36,11 @@ from chatd.store.errors import NotStored
 
 
 class Chat:
-    """The chat, shared by the clients of all wires.
+    """The chat service, shared by the sessions of all wires.
 
-    ``now`` is the time of day in seconds since 1970. ``on_delivery`` is called with each delivery once, in
-    order, and with whether it is private: for the conversation log. ``delivery_log`` logs deliveries.
-    ``passwords`` hashes and verifies passwords, under ``policy``.
+    ``now`` returns the current time in seconds since 1970. ``on_delivery(delivery, private)`` is called once
+    for each delivery, in order, to write the conversation log. ``delivery_log`` logs each delivery with its
+    recipients. ``passwords`` hashes and verifies passwords, under ``policy``.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Chat:
         self._limits = limits
         self._dispatcher = Dispatcher(clock, on_delivery, delivery_log)
         self._authority = Authority(
-            snapshot, archive, open_journal, clock, now, limits, policy, self._dispatcher.end_commit
+            snapshot, archive, open_journal, clock, now, limits, policy, self._dispatcher.flush_entries
         )
         self._journal = self._authority.journal
         self._replay = Replay(
@@ -70,9 +70,9 @@ class Chat:
             limits,
             self.fair_queue,
             lambda: self._authority.state,
-            None if delivery_log is None else delivery_log.sent,
+            None if delivery_log is None else delivery_log.log_sent,
         )
-        self._turns = Turns(self._journal, self._dispatcher)
+        self._turns = TurnQueue(self._journal, self._dispatcher)
         self._authenticator = Authenticator(self._authority, passwords, clock, limits)
         self._presence = Presence(
             self._authority, self._dispatcher, self._replay, self._turns, self._authenticator.verify, limits
@@ -84,13 +84,16 @@ class Chat:
 
     @property
     def last_delivered_id(self) -> int:
-        """The id of the last entry that was delivered."""
+        """The id of the last log entry that was delivered to clients."""
         return self._journal.last_delivered_id
 
     # What sessions call.
 
     def submit(self, client: Client, request: Request) -> Refusal | None:
-        """Decide ``request``; the answer leaves in its turn. Returns the refusal, if it is refused now."""
+        """Decide ``request`` of ``client`` at once. Return the refusal, or None if it is not refused now.
+
+        The answer or the refusal is sent when all earlier tasks of the journal are completed.
+        """
         refused = None
         try:
             self._decide(client, request)
@@ -102,31 +105,40 @@ class Chat:
         return refused
 
     def quit(self, client: Client, request: Request | None, refusal: Refusal | None = None) -> None:
-        """Close ``client`` in its turn, with an answer to ``request`` or with ``refusal``."""
+        """Close the connection of ``client`` when all earlier tasks of the journal are completed.
+
+        Before that, send the client a goodbye as the answer to ``request``, or ``refusal``, if given.
+        """
         self._presence.quit(client, request, refusal)
 
     def depart(self, client: Client) -> None:
-        """The connection of ``client`` is gone; its read marker moves to the last id that surely arrived."""
+        """Log out ``client``, whose connection is gone, and update the read marker of its user.
+
+        The read marker moves to the last entry that the client is assumed to have received.
+        """
         self._presence.depart(client)
         user, seen = client.user, client.seen
         if user is not None and seen is not None:
             self._journal.note_seen(user, seen)
 
     async def close(self) -> None:
-        """Write what is left to write, and close the store."""
+        """Write the remaining data to the database, and close the database."""
         # The last connection to be closed moves the write-ahead log into the database; a reader can't.
         self._archive.close()
         await self._journal.close()
 
     def stop(self) -> Deferred[None]:
-        """Refuse every new command; fires when what was accepted is on disk and answered."""
+        """Refuse new commands. Return a Deferred that fires when all accepted commands are answered.
+
+        By then they are on disk as well.
+        """
         self._stopping = True
         return self._journal.drained().addCallback(lambda _: self._dispatcher.flush())
 
     # From a request to its decision.
 
     def _decide(self, client: Client, request: Request) -> None:
-        """Do what ``request`` asks, or raise `Refusal`."""
+        """Carry out ``request``, or raise `Refusal`."""
         command = request.command
         if isinstance(command, Refusal):
             if client.user is None and client.dialect.requires_login:
@@ -138,7 +150,7 @@ class Chat:
         if self._stopping:
             raise Refusal("shutting_down")
         if self._authority.recovering:
-            raise not_read() if c.DECLARED[type(command)].reads else not_stored()
+            raise not_read_refusal() if c.DECLARED[type(command)].reads else not_stored_refusal()
         if isinstance(command, c.Identify):
             command = c.Hello(command.nick, password=command.password)
         if client.user is None:
@@ -180,7 +192,7 @@ class Chat:
         elif isinstance(command, c.ListMessages | c.ListStates | c.History):
             self._read_page(client, request, user, command)
         elif isinstance(command, c.ListConversations):
-            reading = self._replay.conversations(client, user, request, command.skip)
+            reading = self._replay.send_conversations(client, user, request, command.skip)
             self._turns.run(client, request, self._answer_from_log(reading), paused=True)
 
     def _read_page(
@@ -189,7 +201,7 @@ class Chat:
         conversation = conversation_read(self._authority.state, user, command)
         window = (command.before, command.after, command.limit)
         events = isinstance(command, c.ListStates)
-        reading = self._replay.page(client, user, request, conversation, window, events)
+        reading = self._replay.send_page(client, user, request, conversation, window, events)
         self._turns.run(client, request, self._answer_from_log(reading), paused=True)
 
     def _change(self, client: Client, request: Request, user: User, command: c.Command) -> None:
@@ -202,7 +214,7 @@ class Chat:
         private = authority.state.is_private(decision.events[0].conversation)
         self._journal.submit(Change(self, client, request, records, audiences, private))
 
-    # Turns that write nothing.
+    # Coroutines that wait for their turn in the journal's queue and write nothing.
 
     async def _answer(self, client: Client, request: Request, answer: Answer) -> None:
         await self._turns.wait()
@@ -222,7 +234,7 @@ class Chat:
         client.answer(request, Welcome(user, False, self.last_delivered_id, self.last_delivered_id))
 
     async def _answer_with_list(self, client: Client, request: Request, answer: Answer) -> None:
-        """The client's next command is decided in a reactor turn of its own: it has one list under way."""
+        """Send the list ``answer``, then wait in the fair queue: a client has one list under way."""
         try:
             await self._turns.wait()
         except NotStored:
@@ -231,24 +243,31 @@ class Chat:
         client.answer(request, answer)
         await turn
 
-    async def _answer_from_log(self, reading: Work) -> None:
-        """Wait for a turn, then run ``reading``, which answers."""
+    async def _answer_from_log(self, reading: ClientCoroutine) -> None:
+        """Wait for all earlier tasks of the journal, then run ``reading``, which answers from the log."""
         try:
             await self._turns.wait()
         except NotStored:
             reading.close()
-            raise not_read() from None
+            raise not_read_refusal() from None
         await reading
 
     async def _wait_for_journal(self) -> None:
-        """The queue is full: the client is read again when all its commands so far have had their turns."""
+        """Wait for all earlier tasks of the journal, because its queue is full.
+
+        The client is not read meanwhile.
+        """
         with suppress(NotStored):
             await self._turns.wait()
 
     # From the journal to the clients.
 
-    def changed(self, change: Change, entries: Sequence[Entry], is_new: bool) -> None:
-        """``change`` is on disk: acknowledge it and, unless it was stored before, deliver it."""
+    def on_committed(self, change: Change, entries: Sequence[Entry], is_new: bool) -> None:
+        """Acknowledge ``change``, which is on disk, and deliver its entries unless they were stored before.
+
+        If ``entries`` is empty, the client has used the ref (its own id) of another message, and the change
+        is refused.
+        """
         client, request = change.client, change.request
         if not (entries and is_new):
             self._dispatcher.flush()  # this answer must not overtake what was gathered
@@ -257,7 +276,7 @@ class Chat:
             self._turns.log_refusal(client, refusal)
             client.refuse(request, refusal)
             return
-        # The author needs no copy of what was asked for, but hears what else came of it.
+        # The author gets an ack instead of the first entry, but is sent the entries that follow from it.
         if is_new:
             self._dispatcher.deliver(entries[0], change.audiences[0], client, change.private)
         client.answer(request, Ack(entries[0]))
@@ -265,7 +284,7 @@ class Chat:
             for entry, audience in zip(entries[1:], change.audiences[1:], strict=True):
                 self._dispatcher.deliver(entry, audience, None, change.private)
 
-    def not_changed(self, change: Change) -> None:
-        """``change`` was rolled back: refuse it."""
+    def on_rolled_back(self, change: Change) -> None:
+        """Refuse ``change``, whose transaction was rolled back."""
         self._dispatcher.flush()
-        change.client.refuse(change.request, not_stored())
+        change.client.refuse(change.request, not_stored_refusal())

@@ -1,4 +1,4 @@
-"""Turns in the journal's queue: everything that leaves the chat has one, so all leaves in one order."""
+"""The order of all output: whatever the chat sends waits for its turn in the journal's queue of tasks."""
 
 from __future__ import annotations
 
@@ -17,39 +17,43 @@ from chatd.core.refusals import Refusal, reason
 from chatd.core.requests import Request
 from chatd.store.errors import NotStored, ReadFailed
 
-Work = Coroutine[Deferred[Any], Any, None]
-"""A coroutine that serves a client, and may wait for turns, the disk and the socket."""
+ClientCoroutine = Coroutine[Deferred[Any], Any, None]
+"""A coroutine that serves one client. It may wait for the journal, the disk and the client's socket."""
 
 
-class Changes(Protocol):
-    """Takes changes whose turn has come; `chatd.chat.service.Chat` does."""
+class ChangeHandler(Protocol):
+    """The object that is told the result of each change's transaction: `chatd.chat.service.Chat`."""
 
-    def changed(self, change: Change, entries: Sequence[Entry], is_new: bool) -> None:
-        """The change is on disk."""
+    def on_committed(self, change: Change, entries: Sequence[Entry], is_new: bool) -> None:
+        """Handle ``change``, which is on disk now.
 
-    def not_changed(self, change: Change) -> None:
-        """The change was rolled back."""
+        ``entries`` are its log entries. ``is_new`` is false if they were stored before, under the same ref
+        (the client's own id of the message).
+        """
+
+    def on_rolled_back(self, change: Change) -> None:
+        """Handle ``change``, whose transaction was rolled back."""
 
 
 class Change:
-    """A decided command and the records to write for it; see `chatd.boundaries.Task`.
+    """A decided command with the records to write for it: a task for the journal (`chatd.boundaries.Task`).
 
-    ``audiences`` holds the audience of each event. ``private`` says whether the change was private when it
-    was decided: a group may be made public before its entries are delivered.
+    ``audiences`` holds the ids of the users who receive each event. ``private`` says whether the conversation
+    was private when the command was decided: a group may be made public before the entries are delivered.
     """
 
-    __slots__ = ("_changes", "audiences", "client", "private", "records", "request")
+    __slots__ = ("_handler", "audiences", "client", "private", "records", "request")
 
     def __init__(
         self,
-        changes: Changes,
+        handler: ChangeHandler,
         client: Client,
         request: Request,
         records: Sequence[Record],
         audiences: Sequence[tuple[int, ...] | None],
         private: bool,
     ) -> None:
-        self._changes = changes
+        self._handler = handler
         self.client = client
         self.request = request
         self.records = records
@@ -57,20 +61,20 @@ class Change:
         self.private = private
 
     def committed(self, entries: Sequence[Entry], is_new: bool) -> None:
-        """Deliver the entries and acknowledge the command."""
-        self._changes.changed(self, entries, is_new)
+        """Acknowledge the command to its client, and deliver its log entries."""
+        self._handler.on_committed(self, entries, is_new)
 
     def aborted(self) -> None:
-        """Refuse the command."""
-        self._changes.not_changed(self)
+        """Refuse the command, because its transaction was rolled back."""
+        self._handler.on_rolled_back(self)
 
     def crashed(self) -> None:
-        """Tell the client that the daemon has a bug."""
+        """Log the exception that is being handled, and refuse the command with an internal error."""
         self.client.internal_error(self.request)
 
 
-class Turns:
-    """Runs coroutines that wait for turns in ``journal``."""
+class TurnQueue:
+    """Runs coroutines that send something to clients, each in its turn in the journal's queue of tasks."""
 
     _log = Logger()
 
@@ -79,39 +83,47 @@ class Turns:
         self._dispatcher = dispatcher
 
     async def wait(self) -> None:
-        """Wait for a turn, then send the deliveries gathered before it. Raises `NotStored`."""
+        """Wait until all earlier tasks of the journal are completed, then send the gathered deliveries.
+
+        Raises `NotStored` if the transaction of an earlier task was rolled back.
+        """
         await self.store()
 
     async def store(self, *records: Record) -> Sequence[Entry]:
-        """Wait until ``records`` are on disk, then send the deliveries gathered before.
+        """Wait until ``records`` are on disk, then send the gathered deliveries.
 
-        Return the log entries made of the drafts among them. Raises `NotStored`.
+        Return the log entries that were made of the drafts among ``records``. Raises `NotStored` if their
+        transaction, or an earlier one, was rolled back.
         """
         try:
             return await self._journal.turn(*records)
         finally:
             self._dispatcher.flush()
 
-    def run(self, client: Client, request: Request | None, work: Work, paused: bool = False) -> None:
-        """Start ``work`` for ``client``. If it raises, ``request`` is refused.
+    def run(
+        self, client: Client, request: Request | None, work: ClientCoroutine, paused: bool = False
+    ) -> None:
+        """Start ``work``, a coroutine that serves ``client``. If it raises, ``request`` is refused.
 
-        With ``paused`` the client's next command is decided only when ``work`` has ended.
+        If ``paused`` is true, the client's next command is decided only when the coroutine has ended.
         """
         Deferred.fromCoroutine(self._serve(client, request, work, paused)).addErrback(
             lambda failure: self._log.failure("bug while answering for an error", failure)
         )
 
-    async def _serve(self, client: Client, request: Request | None, work: Work, paused: bool) -> None:
+    async def _serve(
+        self, client: Client, request: Request | None, work: ClientCoroutine, paused: bool
+    ) -> None:
         with client.paused() if paused else nullcontext():
             try:
                 await work
             except Refusal as refusal:
                 self._refuse(client, request, refusal)
             except NotStored:
-                self._refuse(client, request, not_stored())
+                self._refuse(client, request, not_stored_refusal())
             except ReadFailed as error:
                 self.log_read_failure(error)
-                self._refuse(client, request, not_read())
+                self._refuse(client, request, not_read_refusal())
             except Exception:
                 client.internal_error(request)
 
@@ -120,20 +132,20 @@ class Turns:
             client.refuse(request, refusal)
 
     def log_read_failure(self, error: ReadFailed) -> None:
-        """Log that the store could not be read."""
+        """Log that the database could not be read."""
         self._log.error("can't read the database: {why}", why=str(error))
 
     def log_refusal(self, client: Client, refusal: Refusal) -> None:
-        """Log the code of a refusal."""
+        """Log the code of ``refusal`` with the address and the nick of ``client``."""
         nick = client.user.nick if client.user is not None else "-"
         self._log.info("{peer} {nick}: {code}", peer=client.peer, nick=nick, code=refusal.code)
 
 
-def not_stored() -> Refusal:
-    """The refusal of a command whose transaction was rolled back."""
+def not_stored_refusal() -> Refusal:
+    """Return the refusal of a command whose transaction was rolled back."""
     return Refusal("storage_failed", why=reason("not_stored"))
 
 
-def not_read() -> Refusal:
-    """The refusal of a command that reads from a store which can't be read."""
+def not_read_refusal() -> Refusal:
+    """Return the refusal of a command that has to read the database while it can't be read."""
     return Refusal("storage_failed", why=reason("not_read"))

@@ -1,3 +1,4 @@
-"""Client connections: a session for each, its outbox, and the limits they share.
-No framing and no wire formats.
+"""Client connections: the session and the outbox of each client, and the limits on connections.
+
+The package contains no framing and no wire formats.
 """

@@ -1,4 +1,4 @@
-"""The factory of all listeners: how a connection becomes a session, who is connected, and the limits."""
+"""The Twisted factory of all listeners: it opens a session for each connection and applies the limits."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from twisted.logger import Logger
 
 from chatd.boundaries import Clock, Dialect
 from chatd.chat.service import Chat
-from chatd.connections.login_deadlines import LoginDeadlines, Undecided
-from chatd.connections.origin import keep_alive, network_of
+from chatd.connections.login_deadlines import LoginDeadlines, UndetectedConnection
+from chatd.connections.origin import enable_keep_alive, network_of
 from chatd.connections.outbox import FlushQueue, Outbox
 from chatd.connections.session import Session
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal, rate_limited, reason
 
 DISCONNECT_TIMEOUT_SECONDS: Final = 2.0
-"""How long clients may take for the last write when the daemon stops."""
+"""Seconds that clients have to read their last bytes when the daemon stops; then their connections are cut.
+"""
 
 
 THIS_MACHINE: Final = "this machine"
@@ -30,9 +31,10 @@ THIS_MACHINE: Final = "this machine"
 
 
 class Sessions:
-    """All connected clients, on any wire.
+    """The registry of all connected clients, on every wire.
 
-    A connection whose wire is not known yet has no session; it counts for the limits all the same.
+    A connection whose wire (protocol and framing) is not detected yet has no session, but it counts towards
+    the connection limits.
     """
 
     _log = Logger()
@@ -44,17 +46,17 @@ class Sessions:
         self._flush_queue = FlushQueue(clock)
         # Connections with the network that each comes from.
         self._open: dict[Session, str | None] = {}
-        self._undecided: dict[Undecided, str | None] = {}
+        self._undetected: dict[UndetectedConnection, str | None] = {}
         self._from: Counter[str] = Counter()
         self._deadlines = LoginDeadlines(clock, limits)
         self._empty: Deferred[None] | None = None
 
     def __len__(self) -> int:
-        """How many connections there are."""
-        return len(self._open) + len(self._undecided)
+        """Return the number of connections."""
+        return len(self._open) + len(self._undetected)
 
     def _has_room(self, transport: Any) -> bool:
-        """Whether the limits allow a further connection, from where ``transport`` comes."""
+        """Return whether the limits allow a further connection from the address of ``transport``."""
         peer, limits = transport.getPeer(), self.limits
         network = network_of(peer)
         if len(self) >= limits.connections:
@@ -71,16 +73,16 @@ class Sessions:
         return True
 
     def _accept(self, transport: Any) -> None:
-        """A connection has been made."""
+        """Set the TCP options of the new connection ``transport``, and log the connection."""
         if ITCPTransport.providedBy(transport):
             transport.setTcpNoDelay(True)
-            keep_alive(transport)
+            enable_keep_alive(transport)
         self._log.info("{peer} connected", peer=_peer(transport.getPeer()))
 
     def open(self, dialect: Dialect, carrier: Any, accepted: bool) -> Session:
-        """The session of ``carrier``; it is refused when there are too many.
+        """Return a new session for the connection of ``carrier``. Refuse the client if there are too many.
 
-        Unless the connection was ``accepted`` before, it is now, and the client is greeted.
+        Unless the connection was ``accepted`` before, it is logged and the client is greeted.
         """
         transport = carrier.transport
         session = Session(
@@ -104,35 +106,35 @@ class Sessions:
         return session
 
     def _closed(self, transport: Any, session: Session) -> None:
-        """Forget a session whose connection is gone."""
+        """Remove ``session``, whose connection is gone."""
         self._discount(self._open.pop(session, None))
         self._deadlines.forget(transport)
         self._log.info("{peer} disconnected", peer=session.peer)
         self._check_empty()
 
-    def add_undecided(self, connection: Undecided) -> bool:
-        """Accept a connection whose wire is not known yet; False if there are too many."""
+    def add_undetected(self, connection: UndetectedConnection) -> bool:
+        """Add a connection whose protocol is not detected yet. Return False if there are too many."""
         transport = connection.transport
         if not self._has_room(transport):
             return False
-        self._undecided[connection] = self._count(transport)
+        self._undetected[connection] = self._count(transport)
         self._deadlines.start(transport, connection)
         self._accept(transport)
         return True
 
-    def remove_undecided(self, connection: Undecided) -> None:
-        """The wire of ``connection`` is known now."""
-        self._discount(self._undecided.pop(connection, None))
+    def wire_detected(self, connection: UndetectedConnection) -> None:
+        """Remove ``connection`` from the undetected connections, because its protocol is known now."""
+        self._discount(self._undetected.pop(connection, None))
 
-    def forget_undecided(self, connection: Undecided) -> None:
-        """``connection`` ended before its wire was known."""
-        self.remove_undecided(connection)
+    def undetected_lost(self, connection: UndetectedConnection) -> None:
+        """Remove ``connection``, which was closed before its protocol was detected."""
+        self.wire_detected(connection)
         self._deadlines.forget(connection.transport)
         self._log.info("{peer} disconnected", peer=_peer(connection.transport.getPeer()))
         self._check_empty()
 
     def _count(self, transport: Any) -> str | None:
-        """Count a connection; returns where it comes from, for `_discount`."""
+        """Count a connection for the network it comes from, and return the network for `_discount`."""
         network = network_of(transport.getPeer())
         if network is not None:
             self._from[network] += 1
@@ -152,10 +154,11 @@ class Sessions:
     def close(self) -> Deferred[None]:
         """Tell all clients that the daemon stops, and close their connections.
 
-        Connections left after `DISCONNECT_TIMEOUT_SECONDS` are cut. The Deferred fires when all are gone.
+        Return a Deferred that fires when all connections are closed. Connections that are still open after
+        `DISCONNECT_TIMEOUT_SECONDS` are cut.
         """
-        for connection in list(self._undecided):
-            connection.decide_now()
+        for connection in list(self._undetected):
+            connection.use_default_wire()
         for session in list(self._open):
             session.refuse(None, Refusal("shutting_down"))
             session.close()
@@ -164,11 +167,11 @@ class Sessions:
         self._empty = Deferred()
         cut = self.clock.callLater(DISCONNECT_TIMEOUT_SECONDS, self._abort)
 
-        def done(result: None) -> None:
+        def cancel_abort(result: None) -> None:
             if cut.active():
                 cut.cancel()
 
-        return self._empty.addCallback(done)
+        return self._empty.addCallback(cancel_abort)
 
     def _abort(self) -> None:
         for session in list(self._open):
@@ -176,7 +179,7 @@ class Sessions:
 
 
 class ChatFactory(Factory):
-    """Makes the protocols of one listener; all listeners share ``sessions``."""
+    """The Twisted factory of one listener. The factories of all listeners share ``sessions``."""
 
     noisy = False
 
@@ -185,7 +188,7 @@ class ChatFactory(Factory):
         self._make_protocol = make_protocol
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol:
-        """The protocol of a new connection."""
+        """Return the Twisted protocol for a new connection."""
         return self._make_protocol(self._sessions)
 
 

@@ -1,4 +1,4 @@
-"""Closes connections that have no login, once there are many of them."""
+"""Login deadlines: when many connections have no login, the oldest of these connections are closed."""
 
 from __future__ import annotations
 
@@ -12,37 +12,37 @@ from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 
 
-class Undecided(Protocol):
-    """A connection whose wire is not known yet: `chatd.carriers.detection.Detector`."""
+class UndetectedConnection(Protocol):
+    """A connection whose protocol is not detected yet: `chatd.carriers.detection.Detector`."""
 
     transport: Any
 
-    def decide_now(self) -> object:
-        """Open a session of the default wire, without a greeting and without what was read."""
+    def use_default_wire(self) -> object:
+        """Open a session of the default protocol. Send no greeting, and discard the bytes read so far."""
 
     def break_off(self, refusal: Refusal) -> None:
-        """Refuse the client, then close."""
+        """Send ``refusal`` to the client, then close the connection."""
 
 
 class LoginDeadlines:
-    """Gives each connection ``limits.login_seconds`` for its login.
+    """Gives each connection ``limits.login_seconds`` seconds to log in.
 
-    A person may be asked for a nick after the client has connected, so ``limits.slow_logins`` connections may
-    take longer. Beyond that the oldest is closed. A connection is known by its transport, which stays when a
-    session takes the place of an undecided connection.
+    Up to ``limits.slow_logins`` connections may take longer, because a person may have to type a nick after
+    the client has connected. If there are more, the oldest are closed. A connection is identified by its
+    transport, which stays the same when a session replaces an undetected connection.
     """
 
     def __init__(self, clock: Clock, limits: Limits) -> None:
         self._clock = clock
         self._limits = limits
         # Connections in their first seconds, with the time when those are over, the oldest first.
-        self._newcomers: dict[Any, tuple[float, Session | Undecided]] = {}
+        self._newcomers: dict[Any, tuple[float, Session | UndetectedConnection]] = {}
         # Connections that had no login when their time was over, the oldest first.
-        self._slow: dict[Any, Session | Undecided] = {}
+        self._slow: dict[Any, Session | UndetectedConnection] = {}
         self._timer: IDelayedCall | None = None
 
-    def start(self, transport: Any, connection: Session | Undecided) -> None:
-        """Expect a login on ``connection``; its time counts from the first call for ``transport``."""
+    def start(self, transport: Any, connection: Session | UndetectedConnection) -> None:
+        """Start the login deadline of ``connection``. A deadline that runs for ``transport`` is kept."""
         if transport in self._slow:
             self._slow[transport] = connection
             return
@@ -53,7 +53,7 @@ class LoginDeadlines:
             self._timer = self._clock.callLater(seconds, self._pass_deadlines)
 
     def forget(self, transport: Any) -> None:
-        """The connection is gone."""
+        """Remove the login deadline of the connection with this ``transport``, which is gone."""
         self._newcomers.pop(transport, None)
         self._slow.pop(transport, None)
         if self._timer is not None and not self._newcomers:
@@ -61,7 +61,7 @@ class LoginDeadlines:
             self._timer = None
 
     def _pass_deadlines(self) -> None:
-        """The time of the oldest newcomers is over."""
+        """Count connections whose deadline is over as slow. If too many are slow, close the oldest."""
         self._timer = None
         now = self._clock.seconds()
         while self._newcomers:
@@ -78,5 +78,5 @@ class LoginDeadlines:
                 connection.break_off(Refusal("login_timeout", limit=self._limits.login_seconds))
 
 
-def _has_no_login(connection: Session | Undecided) -> bool:
+def _has_no_login(connection: Session | UndetectedConnection) -> bool:
     return not isinstance(connection, Session) or (connection.user is None and not connection.leaving)

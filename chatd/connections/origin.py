@@ -1,4 +1,4 @@
-"""Where a connection comes from, and whether its machine is still there."""
+"""The network that a connection comes from, and TCP probes that detect when the client's machine is gone."""
 
 from __future__ import annotations
 
@@ -6,15 +6,21 @@ import socket
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any, Final
 
-KEEP_ALIVE: Final = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
-"""Options of TCP: a machine that is gone is noticed 60 seconds after it was last heard. Linux names."""
+KEEP_ALIVE_OPTIONS: Final = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
+"""Linux names and values (seconds, seconds, number) of the TCP options for keep-alive probes.
 
-IPV6_PREFIX: Final = 64
-"""Bits of an IPv6 address that count: whoever has one address usually has a network of this size."""
+With these values, a machine that is gone is detected 60 seconds after its last packet.
+"""
+
+IPV6_PREFIX_BITS: Final = 64
+"""Number of leading bits of an IPv6 address that count: one user usually has a network of this size."""
 
 
 def network_of(address: Any) -> str | None:
-    """The IPv4 address or the IPv6 network of a peer; None for this machine, on TCP or a Unix socket."""
+    """Return the IPv4 address or the IPv6 network of a client, given its transport ``address``.
+
+    Return None if the client is on this machine, connected by TCP or a Unix socket.
+    """
     host = getattr(address, "host", None)
     if host is None:
         return None
@@ -22,16 +28,16 @@ def network_of(address: Any) -> str | None:
     if isinstance(ip, IPv6Address):
         mapped: IPv4Address | None = ip.ipv4_mapped
         if mapped is None:
-            return None if ip.is_loopback else str(ip_network((ip, IPV6_PREFIX), strict=False))
+            return None if ip.is_loopback else str(ip_network((ip, IPV6_PREFIX_BITS), strict=False))
         ip = mapped
     return None if ip.is_loopback else str(ip)
 
 
-def keep_alive(transport: Any) -> None:
-    """Have TCP probe the peer of ``transport``: a client whose machine is gone must not hold its nick."""
+def enable_keep_alive(transport: Any) -> None:
+    """Make TCP probe the client, so that a client whose machine is gone does not keep its nick."""
     transport.setTcpKeepAlive(True)
     connection = getattr(transport, "socket", None)  # of TLS: that of the transport below
     if connection is not None and connection.family in (socket.AF_INET, socket.AF_INET6):
-        for name, value in KEEP_ALIVE:
+        for name, value in KEEP_ALIVE_OPTIONS:
             if hasattr(socket, name):
                 connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

@@ -1,4 +1,4 @@
-"""A client's outbox: the frames that wait to be written, and when they are written."""
+"""The outbox of a client: the queue of frames that wait to be written, and the timing of the writes."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from chatd.boundaries import Clock
 from chatd.connections.socket_write import writer_to
 
 CLOSE_TIMEOUT_SECONDS: Final = 10.0
-"""How long a closing client may take for the last write; then the connection is cut."""
+"""Seconds that a client has to read its last bytes when its connection closes; then the connection is cut."""
 
 
 class Transport(Protocol):
-    """What an outbox needs of a connection: Twisted's TCP, Unix and TLS transports have it."""
+    """The methods that an outbox calls on a connection. Twisted's TCP, Unix and TLS transports have them."""
 
     def write(self, data: bytes, /) -> None: ...
     def registerProducer(self, producer: IPushProducer, streaming: bool, /) -> None: ...
@@ -28,14 +28,14 @@ class Transport(Protocol):
 
 
 class FlushQueue:
-    """The outboxes that have something to write in this reactor turn: each writes once, at its end."""
+    """The outboxes with frames to write. Each writes once, at the end of this iteration of the reactor."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._due: list[Outbox] = []
 
     def add(self, outbox: Outbox) -> None:
-        """Flush ``outbox`` at the end of this reactor turn."""
+        """Schedule ``outbox`` to write its frames at the end of this iteration of the reactor."""
         if not self._due:
             self._clock.callLater(0, self._flush)
         self._due.append(outbox)
@@ -48,14 +48,15 @@ class FlushQueue:
 
 @implementer(IPushProducer)
 class Outbox:
-    """A client's bounded queue of whole frames, in front of its transport. It never looks inside a frame.
+    """A bounded queue of whole frames that wait to be written to the transport of one client.
 
-    The transport says when its own buffer (64 KiB) is full and when it is empty again; in between, frames
-    wait here. When more than ``cap`` bytes wait because the transport takes none, ``on_overflow`` is called
-    and the connection is cut. ``dropped`` says whether the connection ended with frames waiting.
+    The transport says when its own buffer (64 KiB) is full and when it is empty again; frames wait in the
+    queue in between. If more than ``cap`` bytes wait because the transport takes none, ``on_overflow`` is
+    called and the connection is cut. ``dropped`` says whether frames were waiting when the connection ended.
 
-    With a ``pace``, writes are that many seconds apart, and ``next_write`` takes each one from the front of
-    the queue. When more than ``cap`` bytes wait because of the pace, everything is written at once.
+    If ``pace`` is not 0, writes are that many seconds apart, and ``next_write(frames)`` takes the bytes of
+    one write from the front of the queue. If more than ``cap`` bytes wait because of the pace, all of them
+    are written at once.
     """
 
     def __init__(
@@ -91,28 +92,28 @@ class Outbox:
 
     @property
     def backed_up(self) -> bool:
-        """Whether a replay, or the next request, should wait for `drained`."""
+        """Whether so many bytes wait that a replay, or the client's next request, should await `drained`."""
         return self._paused or self._size > self.cap // 8
 
     @property
     def size(self) -> int:
-        """Bytes that wait to be written."""
+        """The number of bytes that wait to be written."""
         return self._size
 
     @property
     def empty(self) -> bool:
-        """Whether everything was handed to the transport, and the transport takes more."""
+        """Whether all frames were written to the transport, and the transport takes more."""
         return not (self._frames or self._paused)
 
     def put(self, frame: bytes) -> None:
-        """Queue ``frame``; it is written with the other frames of this reactor turn."""
+        """Queue ``frame``. It is written together with the other frames of this iteration of the reactor."""
         if self._closing or self.closed or not frame:
             return
         self._frames.append(frame)
         self._size += len(frame)
         if self._size > self.cap and not self._paused:
-            # The client is not slow; the pace may be. `drained` fires at the end of the turn, not here: a
-            # replay must not go on in the middle of a commit.
+            # The client is not slow; the pace may be. `drained` fires at the end of the reactor's
+            # iteration, not here: a replay must not go on in the middle of a commit.
             self._write_all()
         if self._size > self.cap:
             self._on_overflow()
@@ -121,7 +122,7 @@ class Outbox:
             self._flush_soon()
 
     def set_pace(self, pace: float) -> None:
-        """Change the pace. A write that is due later than the new pace allows is moved forward."""
+        """Set the seconds between two writes, 0 for no pause. A scheduled write follows the new pace."""
         if pace == self.pace:
             return
         self.pace = pace
@@ -130,14 +131,14 @@ class Outbox:
             self._timer = self._clock.callLater(pace, self._write_next) if pace else None
             self._flush_soon()
 
-    def rest(self, seconds: float) -> None:
-        """Write what waits now, then nothing for ``seconds``."""
+    def flush_and_pause(self, seconds: float) -> None:
+        """Write the queued frames now, then nothing for ``seconds``."""
         self.flush()
         if self._timer is None and not self.closed:
             self._timer = self._clock.callLater(seconds, self._write_next)
 
     def flush(self) -> None:
-        """Write what waits, as far as transport and pace allow."""
+        """Write the queued frames, as far as the transport and the pace allow."""
         self._due = False
         if self._paused or self._timer is not None:
             return
@@ -148,7 +149,7 @@ class Outbox:
         self._settle()
 
     def drained(self) -> Deferred[None]:
-        """Fires when nothing waits here, or the connection is gone."""
+        """Return a Deferred that fires when no frames wait any more, or the connection is gone."""
         if self.closed or self.empty:
             return succeed(None)
         done: Deferred[None] = Deferred()
@@ -156,9 +157,9 @@ class Outbox:
         return done
 
     def close(self, linger: float = 0.0) -> None:
-        """Take no more frames; write what waits, then close after ``linger`` seconds.
+        """Take no more frames, write the queued frames, then close the connection after ``linger`` seconds.
 
-        The connection is cut after `CLOSE_TIMEOUT_SECONDS`; each paced write starts that time anew.
+        The connection is cut after `CLOSE_TIMEOUT_SECONDS`. With a pace, each write restarts that time.
         """
         if not self._closing and not self.closed:
             self._closing = True
@@ -167,13 +168,13 @@ class Outbox:
             self._flush_soon()
 
     def abort(self) -> None:
-        """Drop what waits and cut the connection."""
+        """Discard the queued frames and cut the connection at once."""
         if not self.closed:
-            self.lost()
+            self.connection_lost()
             self._transport.abortConnection()
 
-    def lost(self) -> None:
-        """The connection is gone."""
+    def connection_lost(self) -> None:
+        """Discard the queued frames and stop the timers, because the connection is gone."""
         self.closed = True
         self.dropped = self.dropped or bool(self._frames)
         self._frames.clear()
@@ -184,16 +185,16 @@ class Outbox:
         self._settle()
 
     def pauseProducing(self) -> None:
-        """The transport's buffer is full."""
+        """Stop writing, because the transport's buffer is full."""
         self._paused = True
 
     def resumeProducing(self) -> None:
-        """The transport's buffer is empty."""
+        """Write the queued frames, because the transport's buffer is empty again."""
         self._paused = False
         self.flush()
 
     def stopProducing(self) -> None:
-        """Do nothing: the connection is gone, and the protocol calls `lost`."""
+        """Do nothing. When a connection is gone, the protocol calls `connection_lost`."""
 
     def _flush_soon(self) -> None:
         if not self._due:
@@ -222,7 +223,7 @@ class Outbox:
         self.flush()
 
     def _settle(self) -> None:
-        """Once the queue is empty: fire `drained`, and close if `close` was called."""
+        """Fire the Deferreds of `drained` if the queue is empty, then close if `close` was called."""
         if not (self.closed or self.empty):
             return
         waiting, self._waiting = self._waiting, []

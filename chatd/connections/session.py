@@ -1,4 +1,4 @@
-"""A client's session: who the client is, how it is spoken to, and what waits for it."""
+"""The session of a client: its user, its dialect, its pauses, and the deliveries held back for it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from chatd.boundaries import Carrier, Clock, Dialect, Encoding, Payloads
-from chatd.chat.fanout import framed
+from chatd.chat.fanout import frame_payloads
 from chatd.chat.service import Chat
 from chatd.connections.outbox import Outbox
 from chatd.connections.welcome_buffer import WelcomeBuffer
@@ -23,22 +23,26 @@ from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 
 REFUSAL_LINGER_SECONDS: Final = 1.0
-"""How long a client is still read, and ignored, after the refusal that ends its connection.
+"""Seconds for which a client's input is read and ignored after the refusal that ends its connection.
 
-To close with bytes unread is a reset, which may overtake the refusal.
+If a connection is closed with bytes unread, TCP sends a reset, which may overtake the refusal.
 """
 
-READ_PROOF_SECONDS: Final = 5.0
-"""Seconds after a write; a client that sends something later is assumed to have read it."""
+ASSUMED_READ_SECONDS: Final = 5.0
+"""Seconds after a write. A client that sends something after that time is assumed to have read the write."""
 
-ANSWER_BYTES_PER_TURN: Final = 16 * 1024
-"""Bytes that may wait to be written at the end of a reactor turn before the client's next command waits.
+MAX_UNSENT_ANSWER_BYTES: Final = 16 * 1024
+"""Bytes that may wait in a client's outbox after an answer before the client's next command has to wait.
 
-Clients that ask without end take turns, and others are served in between.
+The command waits for a later iteration of the reactor, so that other clients are served between the commands
+of a client that asks without end.
 """
 
 MAX_ANONYMOUS_REFUSALS: Final = 5
-"""Refusals after which a client without a name is closed: it speaks another protocol, or guesses."""
+"""Number of refusals before a login after which a client is disconnected.
+
+Such a client speaks another protocol, or guesses.
+"""
 
 
 class Phase(Enum):
@@ -59,14 +63,14 @@ NEXT_PHASES: Final[dict[Phase, frozenset[Phase]]] = {
     Phase.LEAVING: frozenset((Phase.CLOSED,)),
     Phase.CLOSED: frozenset(),
 }
-"""The phases that may follow each phase. To enter the present phase again changes nothing."""
+"""The phases that may follow each phase of a session. To enter the present phase again changes nothing."""
 
 
 class Session:
-    """A client, from the connection to its end; `chatd.boundaries.Client` says what the chat uses.
+    """The session of one client, from the connection to its end. It implements `chatd.boundaries.Client`.
 
-    ``open_outbox`` makes the outbox from what it calls on overflow. ``on_lost`` is called when the
-    connection is gone.
+    ``open_outbox(on_overflow)`` makes the outbox, which calls ``on_overflow`` when it is full. ``on_lost`` is
+    called when the connection is gone.
     """
 
     _log = Logger()
@@ -118,7 +122,7 @@ class Session:
 
     @property
     def dialect(self) -> Dialect:
-        """The dialect that the client is spoken to in."""
+        """The dialect (JSON, text or TP6) in which the daemon writes to the client."""
         return self.encoding.dialect
 
     @property
@@ -133,10 +137,11 @@ class Session:
 
     @property
     def seen(self) -> int | None:
-        """The last id that the client is assumed to have received; None if unknown.
+        """The id of the last entry that the client is assumed to have received.
 
-        If one side closed the connection, that is everything that was sent. If it is open, or broke, it is
-        what had been sent a while before the client last said something.
+        If the client or the daemon closed the connection, that is the last entry sent. If the connection is
+        open, or broke, it is the last entry sent some seconds before the client's last request. None means
+        that the id is unknown, or that the client's entries don't count as read.
         """
         if not self.updates_read_marker:
             return None
@@ -152,12 +157,12 @@ class Session:
     # From the carrier.
 
     def greet(self) -> None:
-        """Send the greeting of the dialect."""
-        for frame in framed(self.encoding, self.dialect.greeting):
+        """Send the dialect's greeting to the client."""
+        for frame in frame_payloads(self.encoding, self.dialect.greeting):
             self._outbox.put(frame)
 
     def receive(self, payload: bytes) -> None:
-        """Take a payload from the carrier. Never raises."""
+        """Decode ``payload``, a frame's content from the carrier, and submit the request. Never raises."""
         try:
             request = self.dialect.decode(payload)
         except Exception:
@@ -167,7 +172,7 @@ class Session:
             self._proven = self._sent = None
             if request is not None:
                 # Nothing was said yet that could be mistaken for another dialect.
-                self.speak(request.becomes)
+                self.set_dialect(request.becomes)
                 self._hello = request if request.pace else None
         elif self._hello is not None and self._telltale is None:
             self._learn(request)
@@ -177,39 +182,42 @@ class Session:
             self._ask(request)
 
     def reject_frame(self, refusal: Refusal) -> None:
-        """Refuse a frame that the carrier could not cut whole; it goes on with the next."""
+        """Send ``refusal`` for a frame that the carrier could not cut. The carrier goes on with the next."""
         self._submit(Request(refusal))
 
-    def end(self) -> None:
-        """The client sends nothing more: answer what it asked, then close."""
+    def end_of_input(self) -> None:
+        """Answer the client's requests, then close the connection: the client sends nothing more."""
         if not self.leaving:
             self._chat.quit(self, None)
 
     def break_off(self, refusal: Refusal) -> None:
-        """Ignore what the client still sends, send it ``refusal``, then close."""
+        """Ignore what the client still sends, send it ``refusal``, then close the connection."""
         self._close_delay = REFUSAL_LINGER_SECONDS
         self._chat.quit(self, None, refusal)
 
-    def lost(self, broken: bool = False) -> None:
-        """The connection is gone: ``broken``, unless one side has closed it."""
+    def connection_lost(self, broken: bool = False) -> None:
+        """End the session, because its connection is gone.
+
+        ``broken`` is false if the client or the daemon has closed the connection.
+        """
         self._enter(Phase.CLOSED)
         if self._buffer is not None:
-            self._buffer.stop_waiting()
+            self._buffer.stop_timer()
         self._broken = broken
-        self._outbox.lost()
+        self._outbox.connection_lost()
         self._chat.depart(self)
         self._on_lost(self)
 
     def _overflow(self) -> None:
-        """The outbox has more than its cap, and cuts the connection."""
+        """Log that the outbox is full because the client does not read. The outbox cuts the connection."""
         self._log.warn(
             "{peer} {nick}: slow_consumer", peer=self.peer, nick=self.user.nick if self.user else "-"
         )
 
     def _note_progress(self) -> None:
-        """The client said something with nothing waiting for it: it has read what was sent a while ago."""
+        """Record that the client has read what was sent some seconds ago: it has sent a request since."""
         now = self._clock.seconds()
-        if now >= self._sent_at + READ_PROOF_SECONDS:
+        if now >= self._sent_at + ASSUMED_READ_SECONDS:
             self._proven, self._sent, self._sent_at = self._sent, self._chat.last_delivered_id, now
 
     def _ask(self, request: Request) -> None:
@@ -236,7 +244,7 @@ class Session:
                 self.break_off(Refusal("too_many_refusals"))
 
     def _settle(self, request: Request) -> None:
-        """``request`` was answered or refused: take the next frame, if that waited for it."""
+        """Decode the next frame if it had to wait for ``request``, which was answered or refused now."""
         if request in self._awaited:
             self._awaited.remove(request)
             self._resume()
@@ -244,28 +252,32 @@ class Session:
     # From the chat: the client's state.
 
     def log_in(self, user: User, updates_read_marker: bool) -> None:
-        """The client is logged in as ``user``."""
+        """Make ``user`` the user of this session.
+
+        ``updates_read_marker`` says whether the entries sent to the client move the user's read marker.
+        """
         self._enter(Phase.NAMED)
         self.user = user
         self.updates_read_marker = updates_read_marker
 
     def undo_login(self) -> None:
-        """The login was rolled back: the client has no name."""
+        """Undo the login, because its transaction was rolled back. The client has no nick afterwards."""
         if not self.leaving:
             self._enter(Phase.CONNECTED)
         self.user = None
 
     def hold(self) -> None:
-        """Hold back live deliveries from now on."""
+        """Hold back live deliveries from now on, until the client was sent the entries it has missed."""
         if not self.leaving:
             self._enter(Phase.CATCHING_UP)
         self._held = []
         self._held_size = 0
 
     def release(self) -> bool:
-        """Send what was held back, and deliver at once from now on.
+        """Send the live deliveries that were held back, and later deliveries at once. Return True.
 
-        False when more came than can be held back: it is dropped, and holding back begins anew.
+        Return False if there were too many deliveries to hold back. They are discarded, and holding back
+        begins anew.
         """
         if self.leaving:
             return True  # what is held back stays: the client has not got it
@@ -289,27 +301,30 @@ class Session:
             self._enter(Phase.LEAVING)
 
     def close(self) -> None:
-        """Take nothing more; write what waits, then close."""
+        """Ignore what the client still sends, write the queued frames, then close the connection."""
         self.leave()
         self._end_buffer()
         self._outbox.close(self._close_delay)
 
     def abort(self) -> None:
-        """Cut the connection."""
+        """Discard the queued frames and cut the connection at once."""
         self._outbox.abort()
 
     # From the chat: what the client gets.
 
-    def speak(self, dialect: Dialect | None) -> None:
-        """Speak to the client in ``dialect`` from now on, if there is one."""
+    def set_dialect(self, dialect: Dialect | None) -> None:
+        """Write to the client in ``dialect`` from now on. If ``dialect`` is None, change nothing."""
         if dialect is not None:
             self.encoding = Encoding(dialect, self._carrier.wrap_for(dialect), not dialect.pace)
             self._outbox.set_pace(dialect.pace)
 
     def answer(self, request: Request, answer: Answer) -> None:
-        """Answer ``request``, in the dialect that it has shown, and ask what follows from it."""
+        """Send ``answer`` to ``request``, in the dialect that the request has shown the client to speak.
+
+        Then submit the request that follows from ``request``, if any.
+        """
         self._show_dialect(request)
-        self.speak(request.granted)
+        self.set_dialect(request.granted)
         payloads = self.dialect.encode_answer(request, answer)
         if request is self._hello and not self.leaving:
             self._buffer_behind(payloads, request.pace)
@@ -320,7 +335,10 @@ class Session:
         self._settle(request)
 
     def refuse(self, request: Request | None, refusal: Refusal) -> None:
-        """Refuse ``request``, in the dialect that it has shown; None when the connection closes."""
+        """Send ``refusal`` of ``request``, in the dialect that the request has shown the client to speak.
+
+        ``request`` is None if the refusal says why the connection closes.
+        """
         if request is None:
             self._reply(self.dialect.encode_refusal(None, refusal))
             return
@@ -332,23 +350,24 @@ class Session:
         self._count_refusal(refusal)
 
     def internal_error(self, request: Request | None) -> None:
-        """Log the exception being handled, which is a bug, and refuse ``request``."""
+        """Log the exception that is being handled, a bug, and refuse ``request`` with an internal error."""
         self._log.failure("bug while serving {peer}", peer=self.peer)
         self.refuse(request, Refusal("internal_error"))
 
     def push(self, request: Request, answer: Answer) -> None:
-        """Send an answer that the client did not ask for, as if it had sent ``request``."""
-        for frame in framed(self.encoding, self.dialect.encode_answer(request, answer)):
+        """Send ``answer``, encoded as an answer to ``request``, which the client has never sent."""
+        for frame in frame_payloads(self.encoding, self.dialect.encode_answer(request, answer)):
             self._write(frame)
 
     def resend(self, delivery: Delivery, is_subject: bool) -> bool:
-        """Send an entry that the client has missed, as a live one; returns whether this wire has it.
+        """Send a log entry that the client has missed, encoded like a live delivery.
 
-        ``is_subject`` says whether it is an event about the user.
+        ``is_subject`` says whether the entry is an event about the client's user. Return False if the dialect
+        has no form for the entry, so that nothing is sent.
         """
         dialect = self.dialect
         payloads = dialect.encode_for_subject(delivery) if is_subject else dialect.encode(delivery)
-        for frame in framed(self.encoding, payloads):
+        for frame in frame_payloads(self.encoding, payloads):
             if self._buffer is None:
                 self._outbox.put(frame)
             else:
@@ -356,11 +375,11 @@ class Session:
         return bool(payloads)
 
     def send(self, frame: bytes) -> None:
-        """Send a frame that is no log entry."""
+        """Send a frame that contains no log entry."""
         self._write(frame)
 
     def deliver(self, frame: bytes) -> None:
-        """Send an entry of the log in its turn; it is held back while the client catches up."""
+        """Send ``frame``, which contains log entries, or hold it back while missed entries are sent."""
         if self._held is None:
             self._write(frame)
             return
@@ -369,15 +388,15 @@ class Session:
             self._held.append(frame)
 
     def _reply(self, payloads: Payloads) -> None:
-        """Send an answer; read no further requests while the client does not read its answers."""
+        """Send an answer, then decode no further requests while the client does not read its answers."""
         if self._buffer is not None:
             self._end_buffer()
         if not payloads:
             return
-        for frame in framed(self.encoding, payloads):
+        for frame in frame_payloads(self.encoding, payloads):
             self._outbox.put(frame)
         waiting = self.room()
-        if waiting is None and self._outbox.size > ANSWER_BYTES_PER_TURN:
+        if waiting is None and self._outbox.size > MAX_UNSENT_ANSWER_BYTES:
             waiting = self._chat.fair_queue.wait()
         if waiting is not None:
             self._pause()
@@ -386,16 +405,16 @@ class Session:
     # Pauses.
 
     def room(self) -> Deferred[None] | None:
-        """None while a replay may go on; else what fires when it may."""
+        """Return None if a replay may send more to the client, else a Deferred that fires when it may."""
         return self._outbox.drained() if self._outbox.backed_up else None
 
     def submit_later(self, request: Request) -> None:
-        """Submit ``request`` when the client is no longer paused, before its next frame is decoded."""
+        """Submit ``request`` once the session is no longer paused, before the client's next frame."""
         self._asked_later = request
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Take no frames while the block runs."""
+        """Return a context manager. While its block runs, no frame of the client is decoded."""
         self._pause()
         try:
             yield
@@ -403,13 +422,13 @@ class Session:
             self._resume()
 
     def _pause(self) -> None:
-        """Take no more frames until as many calls of `_resume`."""
+        """Decode no more frames of the client until `_resume` was called as often as `_pause`."""
         self._pauses += 1
         if self._pauses == 1 and not self.closed:
             self._carrier.pauseProducing()
 
     def _resume(self) -> None:
-        """Undo one `_pause`."""
+        """Undo one call of `_pause`. After the last, frames of the client are decoded again."""
         if self._pauses == 1 and self._asked_later is not None:
             request, self._asked_later = self._asked_later, None
             if not self.leaving:
@@ -421,41 +440,50 @@ class Session:
     # Behind a hello, until it is known whether this is the reference client of the text protocol.
 
     def _buffer_behind(self, welcome: Payloads, pace: float) -> None:
-        """Answer the hello with the first line of ``welcome``; buffer the rest, and what follows."""
+        """Send the first line of ``welcome``, the answer to a hello. Buffer its other lines and later frames.
+
+        The buffer is written when it is clear whether this is the reference client of the text protocol.
+        """
         self.encoding = self.encoding._replace(joins=False)
-        first, *rest = framed(self.encoding, welcome)
+        first, *rest = frame_payloads(self.encoding, welcome)
         self._outbox.put(first)
         buffer = WelcomeBuffer(self._outbox, self._clock, pace, lambda: self._pauses == 0, self._end_buffer)
         self._buffer, self._write = buffer, buffer.put
         for frame in rest:
             buffer.put(frame)
         if self._telltale is None:
-            buffer.wait()
+            buffer.start_timer()
 
     def _learn(self, request: Request | None) -> None:
-        """The first request behind the hello shows whether this is the reference client."""
+        """Find out from the first request after a hello whether the client is the reference client.
+
+        The reference client of the text protocol sends ``LST`` first.
+        """
         if request is None or request.becomes is None:
             self._end_buffer()
         else:
             self._telltale = request
             if self._buffer is not None:
-                self._buffer.stop_waiting()
+                self._buffer.stop_timer()
 
     def _show_dialect(self, request: Request) -> None:
-        """Speak the dialect that ``request`` has shown, if any; what is buffered leaves in it as well."""
+        """Change to the dialect that ``request`` has shown the client to speak, if any.
+
+        The buffered frames are converted to that dialect and written.
+        """
         if request.becomes is None:
             return
         if request.amend is not None and self._buffer is not None:
-            self._buffer.amend(request.amend)
-            self._outbox.rest(request.becomes.pace)  # the welcome is a line of its own
+            self._buffer.convert(request.amend)
+            self._outbox.flush_and_pause(request.becomes.pace)  # the welcome is a line of its own
         self._end_buffer(request.becomes)
 
     def _end_buffer(self, dialect: Dialect | None = None) -> None:
-        """Write what is buffered, and what follows, at the pace of ``dialect`` or else of the present one."""
+        """Write the buffered frames and buffer no more. Change to ``dialect``, if given, and its pace."""
         self._hello = self._telltale = None
         buffer, self._buffer = self._buffer, None
         self._write = self._outbox.put
-        self.speak(dialect or self.dialect)
+        self.set_dialect(dialect or self.dialect)
         if buffer is not None:
             for frame in buffer.take():
                 self._outbox.put(frame)

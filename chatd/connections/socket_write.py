@@ -1,9 +1,10 @@
-"""Writing to a plain TCP socket at once.
+"""Writes to a plain TCP socket at once, without waiting for the reactor.
 
-Twisted's own way is to queue the bytes and ask the reactor to say when the socket takes some, which it
-nearly always does at once: three system calls for one. Here the socket is tried first, and what it does
-not take goes Twisted's way. This needs to know whether the transport has bytes queued already, which is
-its private business (Twisted 26.10); `tests/connections/test_socket_write.py` notices when that changes.
+Twisted's transport queues the bytes and asks the reactor whether the socket takes them, which it nearly
+always does: three system calls instead of one. This module tries the socket first and gives the bytes that
+the socket did not take to the transport. To know whether the transport has bytes queued already, it reads
+private attributes of the transport (Twisted 26.10). `tests/connections/test_socket_write.py` fails when those
+change.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from twisted.internet.tcp import Server
 
 
 def writer_to(transport: Any) -> Callable[[bytes], None]:
-    """A function that writes to ``transport``: to its socket at once if it is plain TCP, else its own way."""
+    """Return a function that writes bytes to ``transport``: straight to its socket if it is plain TCP."""
     # Other transports (TLS, Unix sockets) write in other ways, and some are subclasses of this one.
     return partial(_write, transport) if type(transport) is Server else transport.write
 
@@ -34,7 +35,7 @@ def _write(transport: Any, data: bytes) -> None:
 
 
 def _is_idle(transport: Any) -> bool:
-    """Whether the transport has nothing queued and is not closing."""
+    """Return whether the transport has no bytes queued and is not closing."""
     return (
         transport.connected
         and not transport.disconnecting

@@ -1,7 +1,7 @@
-"""Output after the welcome of a client that may be the reference client of the text protocol.
+"""A buffer for the frames that follow the welcome of a possible reference client of the text protocol.
 
-The reference client takes each read for one line. It can be recognised only by its next line, ``LST``
-(SPEC.md, chapter 6). Until then, everything after the welcome is buffered.
+The reference client takes the bytes of each read for one line. Only its next request, ``LST``, shows that it
+is the reference client (SPEC.md, chapter 6). Until then, all frames after the welcome are buffered.
 """
 
 from __future__ import annotations
@@ -15,19 +15,22 @@ from chatd.boundaries import Clock
 from chatd.connections.outbox import Outbox
 
 QUIET_SECONDS: Final = 0.25
-"""Silence after a hello that shows that the client is not the reference client."""
+"""Seconds of silence after a hello which show that the client is not the reference client."""
 
 LINE_BY_LINE_SECONDS: Final = 5.0
-"""How long missed messages are written line by line to a silent client; then the rest is written at once."""
+"""Maximum number of seconds for which missed messages are written line by line to a silent client.
+
+Then the remaining messages are written at once.
+"""
 
 
 class WelcomeBuffer:
-    """Buffers frames in front of ``outbox``, in order, until the session calls `take`.
+    """A queue of frames in front of ``outbox``, which keeps them in order until the session calls `take`.
 
-    After `QUIET_SECONDS` a silent client gets all of them at once, or, if missed messages are among them,
-    frame by frame, ``pace`` seconds apart. ``is_read`` says whether the client is read from: if not, its
-    silence means nothing. ``on_end`` is called when the buffer may hold the frames no longer; it has to
-    call `take`.
+    After `QUIET_SECONDS` of silence the client is sent all frames at once or, if missed messages are among
+    them, frame by frame, ``pace`` seconds apart. ``is_read`` returns whether the client's input is read now:
+    if not, the client's silence means nothing. ``on_end`` is called when the buffer may keep the frames no
+    longer; it has to call `take`.
     """
 
     def __init__(
@@ -51,11 +54,14 @@ class WelcomeBuffer:
         self._timer: IDelayedCall | None = None
 
     def __len__(self) -> int:
-        """How many frames are buffered."""
+        """Return the number of buffered frames."""
         return len(self._frames)
 
     def put(self, frame: bytes) -> None:
-        """Buffer ``frame``, or pass it on once frames are written one by one; end if too much is buffered."""
+        """Buffer ``frame``, or queue it in the outbox if the frames are written one by one already.
+
+        End the buffering if too many bytes are buffered.
+        """
         if self._writes_lines:
             self._outbox.put(frame)
         elif frame:
@@ -65,32 +71,32 @@ class WelcomeBuffer:
                 self._on_end()
 
     def put_missed(self, frame: bytes) -> None:
-        """Buffer a message that the client has missed."""
+        """Buffer the frame of a message that the client has missed."""
         self.put(frame)
         self._missed = len(self._frames)
 
-    def amend(self, amend: Callable[[bytes], bytes]) -> None:
-        """Replace each buffered frame by ``amend(frame)``; an empty one is dropped."""
-        self._frames = list(map(amend, self._frames))
+    def convert(self, convert: Callable[[bytes], bytes]) -> None:
+        """Replace each buffered frame by ``convert(frame)``. A frame that becomes empty is not sent."""
+        self._frames = list(map(convert, self._frames))
 
     def take(self) -> list[bytes]:
-        """Return the buffered frames, and do nothing from now on."""
-        self.stop_waiting()
+        """Remove all frames from the buffer and return them. Stop the timer."""
+        self.stop_timer()
         frames, self._frames = self._frames, []
         return frames
 
-    def wait(self, seconds: float = QUIET_SECONDS) -> None:
-        """End after ``seconds`` of silence."""
+    def start_timer(self, seconds: float = QUIET_SECONDS) -> None:
+        """Start the timer that ends the buffering after ``seconds`` of silence."""
         self._timer = self._clock.callLater(seconds, self._end_silence)
 
-    def stop_waiting(self) -> None:
-        """Stop the timer: the client has said something, or is gone."""
+    def stop_timer(self) -> None:
+        """Stop the timer that waits for the client's silence."""
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
 
     def _end_silence(self) -> None:
         if not self._is_read():
-            self.wait()
+            self.start_timer()
         elif self._missed:
             # LST may still come, late or from afar.
             lines = self._missed
@@ -99,6 +105,6 @@ class WelcomeBuffer:
                 self._outbox.put(frame)
             self._missed = 0
             self._writes_lines = True
-            self.wait(min(lines * self._pace, LINE_BY_LINE_SECONDS))
+            self.start_timer(min(lines * self._pace, LINE_BY_LINE_SECONDS))
         else:
             self._on_end()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatd.chat.log_lines import line
+from chatd.chat.log_lines import format_delivery
 from chatd.core.events import Delivery
 from chatd.daemon.logs import LogFile
 from chatd.dialects.timestamps import rfc3339
@@ -18,4 +18,4 @@ class ConversationLog:
     def __call__(self, delivery: Delivery, private: bool) -> None:
         """Write a line; ``private`` means in a private group or in a direct conversation."""
         if self._all or not private:
-            self._file.append(f"{rfc3339(delivery.at)} {line(delivery, private)}")
+            self._file.append(f"{rfc3339(delivery.at)} {format_delivery(delivery, private)}")

@@ -107,7 +107,7 @@ class Daemon(Service):
         """Serve until the stop. Raises `CannotStart`."""
         try:
             # A .tac file may give its application a user of its own, of whom nobody knew before this.
-            self._store.check()
+            self._store.check_access()
         except StoreError as error:
             self._refuse(str(error))
         if os.geteuid() == 0:
@@ -167,7 +167,7 @@ class Daemon(Service):
         await finished
         await self.sessions.close()
         await self._chat.close()
-        self._store.release()
+        self._store.unlock()
         self._log.info("all that was accepted is on disk")
 
     async def _close(self, port: IListeningPort) -> None:

@@ -90,10 +90,10 @@ def assemble(config: Config, reactor: Any, user: tuple[int, int] | None = None) 
     with _acting_as(user):
         conversation_log = _open_logs(config.log)
         store = Store(Path(config.database), config.durability, reactor)
-        snapshot = store.snapshot()
+        snapshot = store.read_snapshot()
     archive = store.archive()
     delivery_log = DeliveryLog() if config.log.level == "debug" else None
-    writer = store.writer()
+    writer = store.writer_pool()
 
     def open_journal(on_failure: Callable[[], None], on_commit: Callable[[], None]) -> Journal:
         return Journal(writer, reactor, snapshot, on_failure, on_commit)

@@ -1,3 +1,4 @@
-"""The journal (writes) and the archive (reads), on twisted.enterprise.adbapi over sqlite3.
-No chat rules; errors leave as the store's own.
+"""The store: a journal that writes the log and an archive that reads it, on adbapi over sqlite3.
+
+The store knows no chat rules. It raises errors of its own, never an ``sqlite3.Error``.
 """

@@ -1,4 +1,4 @@
-"""The archive: queries of the log, a page at a time, on connections that can't write."""
+"""The archive: it reads pages of the log from the database, on connections that can't write."""
 
 from __future__ import annotations
 
@@ -24,18 +24,19 @@ Cursor = Transaction | sqlite3.Cursor
 
 _ROW = "SELECT id, conversation, seq, at, kind, actor, subject, body FROM log"
 
-UNREAD_MAX: Final = 1000
-"""The last entries of a conversation among which unread messages are counted."""
+UNREAD_SCAN_LIMIT: Final = 1000
+"""Maximum number of entries, the last ones of a conversation, among which unread messages are counted."""
 
 # Messages, and events; the latter in the very words of the partial indexes, or SQLite does not use them.
 _SAID = "kind IN ('message', 'image')"
 _HAPPENED = "kind NOT IN ('message', 'image')"
 
 
-def load(cursor: Cursor) -> Snapshot:
-    """Read everything that the daemon keeps in memory, while nobody writes.
+def load_snapshot(cursor: Cursor) -> Snapshot:
+    """Return a snapshot of the state that the daemon keeps in memory, read from the database.
 
-    Its cost grows with users, conversations and events, not with messages.
+    Nothing may be written meanwhile. The cost grows with the number of users, conversations and group events,
+    not with the number of messages.
     """
     state = State()
     seen: dict[int, int] = {}
@@ -69,14 +70,14 @@ def load(cursor: Cursor) -> Snapshot:
 
 
 class Archive:
-    """Reads the log. Every method returns at once; its Deferred fails with `ReadFailed`."""
+    """Reads the log from the database. Every query returns a Deferred, which fails with `ReadFailed`."""
 
     def __init__(self, pool: ConnectionPool) -> None:
         self._pool = pool
 
     def load(self) -> Deferred[Snapshot]:
-        """Everything that is kept in memory, as it is on disk now."""
-        return self._read(load)
+        """Return a Deferred of the state that the daemon keeps in memory, as it is on disk now."""
+        return self._read(load_snapshot)
 
     def page(
         self,
@@ -88,10 +89,12 @@ class Archive:
         size: int,
         max_id: int,
     ) -> Deferred[Slice]:
-        """Messages (or else events) with ``after`` < id < ``before`` and id <= ``max_id``.
+        """Return a Deferred of one page of ``conversation``, oldest entry first.
 
-        The last ones, or the first when ``after`` alone is given; oldest first either way. At most ``limit``
-        of them, with at most ``size`` bytes of bodies unless the first one alone has more.
+        The page contains messages, or the group's events if ``events`` is true, with ``after`` < id <
+        ``before`` and id <= ``max_id``. If only ``after`` is given, the page contains the first of these,
+        else the last. It has at most ``limit`` entries and ``size`` bytes of bodies; a single entry may have
+        more bytes.
         """
         return self._read(_page, conversation.id, events, before, after, limit, size, max_id)
 
@@ -104,19 +107,21 @@ class Archive:
         size: int,
         max_id: int,
     ) -> Deferred[Slice]:
-        """The first entries with ``after`` < id <= ``max_id`` in ``conversations`` or about ``user``.
+        """Return a Deferred of the first entries after the id ``after``, up to the id ``max_id``.
 
-        The latter are events, wherever they happened, with ``user`` as their subject. ``limit`` and ``size``
-        are as for `page`.
+        The entries are those in ``conversations``, and events of any conversation with ``user`` as their
+        subject. There are at most ``limit`` entries with at most ``size`` bytes of bodies; a single entry may
+        have more bytes.
         """
         return self._read(_following, [c.id for c in conversations], user.id, after, limit, size, max_id)
 
     def unread(
         self, conversations: Iterable[Conversation], user: User, after: int, max_id: int
     ) -> Deferred[list[int]]:
-        """How many messages of others than ``user`` have ``after`` < id <= ``max_id``, for each conversation.
+        """Return a Deferred of the number of messages unread by ``user`` in each conversation, as a list.
 
-        Counted are those among its last `UNREAD_MAX` entries up to there.
+        Unread are messages by other users with ``after`` < id <= ``max_id``. They are counted among the last
+        `UNREAD_SCAN_LIMIT` entries in that range.
         """
         return self._read(_unread, [c.id for c in conversations], user.id, after, max_id)
 
@@ -127,12 +132,12 @@ class Archive:
         return reading.addErrback(_as_read_failed)
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections to the database."""
         self._pool.close()
 
 
 def _as_read_failed(failure: Failure) -> NoReturn:
-    """Raise `ReadFailed` for an error of the database; pass on every other one."""
+    """Raise `ReadFailed` if ``failure`` is an SQLite error; raise every other error unchanged."""
     failure.trap(sqlite3.Error)
     raise ReadFailed(failure.getErrorMessage()) from failure.value
 
@@ -162,8 +167,8 @@ def _page(
 def _following(
     cursor: Transaction, conversations: list[int], user: int, after: int, limit: int, size: int, max_id: int
 ) -> Slice:
-    # A query each, merged here: SQLite would sort all that follows, for every page anew. The ids are in the
-    # indexes, so that no body is read but those that are returned.
+    # A query for each conversation, merged afterwards: one query would make SQLite sort all later entries for
+    # every page. The ids are in the indexes, so that only the bodies that are returned are read.
     ids: set[int] = set()
     for where, key in (
         *(("conversation = ?", conversation) for conversation in conversations),
@@ -185,14 +190,17 @@ def _unread(cursor: Transaction, conversations: list[int], user: int, after: int
         cursor.execute(
             f"SELECT count(*) FILTER (WHERE actor <> ? AND {_SAID}) FROM (SELECT actor, kind FROM log"
             " WHERE conversation = ? AND id > ? AND id <= ? ORDER BY id DESC LIMIT ?)",
-            (user, conversation, after, max_id, UNREAD_MAX),
+            (user, conversation, after, max_id, UNREAD_SCAN_LIMIT),
         )
         counts += [count for (count,) in cursor.fetchall()]
     return counts
 
 
 def _fetch(cursor: Transaction, limit: int, size: int) -> Slice:
-    """The next rows of a query, row by row, so that no more are read than the limits allow."""
+    """Return the next rows of a query, at most ``limit`` rows with at most ``size`` bytes of bodies.
+
+    The rows are fetched one by one, so that SQLite reads no more rows than the limits allow.
+    """
     rows: list[Row] = []
     while (row := cursor.fetchone()) is not None:
         size -= len(row[-1].encode())

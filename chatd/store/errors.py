@@ -1,14 +1,14 @@
-"""Errors of the store. The chat handles these, and no error of SQLite's."""
+"""Errors that the store raises. The rest of chatd handles these and never sees an ``sqlite3.Error``."""
 
 from __future__ import annotations
 
 
 class StoreError(Exception):
-    """The store can't do what it was asked; its text says why, for the log."""
+    """The store could not do what it was asked. The text of the exception says why, for the daemon's log."""
 
 
 class ReadFailed(StoreError):
-    """A query of the archive failed: the disk, a lock held too long, a damaged file."""
+    """A query of the archive failed: a disk error, a lock held too long, or a damaged file."""
 
 
 class NotStored(StoreError):

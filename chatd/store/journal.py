@@ -1,8 +1,9 @@
-"""The journal: it stores entries in one order, and gives every task its turn after the commit.
+"""The journal: it writes log entries in one order, and completes each task after the task's commit.
 
-One transaction is under way in the writer's thread; the tasks that arrive meanwhile are the next one. The
-journal alone gives out ids and seqs, inside the transaction: so a message sent twice under one ``ref`` is
-found before it takes a place, and a failed transaction leaves no gap.
+One transaction at a time runs in the writer's thread. The tasks that arrive meanwhile form the next
+transaction. The journal alone assigns ids and seqs (the numbers of entries within a conversation), inside the
+transaction. So a message that a client sends twice under one ``ref`` (the client's own id of the message) is
+found before it gets numbers, and a failed transaction leaves no gap in them.
 """
 
 from __future__ import annotations
@@ -25,18 +26,25 @@ from chatd.core.events import Conversation, Entry, Event, User
 from chatd.core.records import Draft, Record, Snapshot
 from chatd.store.errors import NotStored
 
-COMMIT_SIZE: Final = 128 * 1024
-"""Characters in one transaction: its listeners need time to read before the next one."""
+MAX_COMMIT_CHARACTERS: Final = 128 * 1024
+"""Maximum number of characters in one transaction: clients need time to read its entries before the next one.
+"""
 
-ENTRY_SIZE: Final = 128
-"""Characters that an entry counts for besides its body."""
+ENTRY_OVERHEAD_CHARACTERS: Final = 128
+"""Number of characters that an entry counts for in a transaction, in addition to those of its body."""
 
 READ_MARKER_DELAY_SECONDS: Final = 5.0
-"""Delay until read markers are written when no commit takes them along, so that a login costs no commit."""
+"""Seconds until changed read markers are written, unless another transaction writes them before.
+
+So a login costs no commit.
+"""
 
 
-class Placing(msgspec.Struct, frozen=True, eq=False):
-    """The result of a transaction: the entries of each task with whether they are new, and the counters."""
+class CommitResult(msgspec.Struct, frozen=True, eq=False):
+    """The result of a transaction: the entries of each task, with whether they are new, and the new counters.
+
+    The counters are the last id of the log, and the last seq and the last id of each conversation.
+    """
 
     places: list[tuple[list[Entry], bool]]
     last_id: int
@@ -45,13 +53,14 @@ class Placing(msgspec.Struct, frozen=True, eq=False):
 
 
 class Journal:
-    """The queue in front of the writer.
+    """The writer of the log, with a queue of tasks in front of it.
 
-    ``on_committed`` is called after the tasks of a commit, ``on_failure`` before the tasks of a failed one.
-    Tasks take their turns one by one, in the order of `submit`; a task submitted during a turn waits for its
-    end.
-    ``last_delivered_id`` is the id of the last entry whose task has had its turn, ``commits`` the number of
-    transactions since the start.
+    ``on_committed`` is called when all tasks of a commit are completed, ``on_failure`` before the tasks of a
+    failed transaction are aborted. Tasks are completed one by one, in the order of `submit`; a task that is
+    submitted while another is being completed waits for the end of that.
+
+    ``last_delivered_id`` is the id of the last entry whose task was completed, ``commits`` the number of
+    commits since the start.
     """
 
     _log = Logger()
@@ -74,7 +83,7 @@ class Journal:
         self._on_failure = on_failure
         self._on_committed = on_committed
         self._queue: deque[Task] = deque()
-        # What users have seen, as of now; and as much of it as the disk doesn't know.
+        # The read markers of all users by user id; and those of them that are not written yet.
         self._seen = snapshot.seen
         self._noted: dict[int, int] = {}
         self._busy = False
@@ -83,61 +92,64 @@ class Journal:
         self._idle: deque[Deferred[None]] = deque()
 
     def __len__(self) -> int:
-        """How many tasks wait for the next transaction."""
+        """Return the number of tasks that wait for the next transaction."""
         return len(self._queue)
 
     def submit(self, task: Task) -> None:
-        """Queue ``task``. A task without records has its turn at once if nothing is before it."""
+        """Queue ``task``. A task without records is completed at once if no task is before it."""
         self._queue.append(task)
         if self._busy or self._start is not None:
             return
         if task.records:
-            # At the end of this turn of the reactor, so that all of one read shares a transaction.
+            # At the end of this iteration of the reactor, so that one transaction holds all of one read.
             self._start = self._clock.callLater(0, self._go_on)
         else:
             self._go_on()
 
     def turn(self, *records: Record) -> Deferred[Sequence[Entry]]:
-        """A Deferred that fires when all tasks submitted before are done and ``records`` are on disk.
+        """Return a Deferred that fires when all earlier tasks are completed and ``records`` are on disk.
 
-        It fires with the log entries made of the drafts among them. Fails with `NotStored` when its
-        transaction, or one that it rests on, was rolled back.
+        It fires with the log entries that were made of the drafts among ``records``. It fails with
+        `NotStored` if the transaction of the records, or one before it in the queue, was rolled back.
         """
         turn = _Turn(records)
         self.submit(turn)
         return turn.done
 
     def note_seen(self, user: User, last: int) -> None:
-        """Move the read marker of ``user`` to ``last``; a crash within seconds loses the move."""
+        """Move the read marker of ``user`` forward to the entry id ``last``.
+
+        The database is updated within seconds. If the daemon crashes before that, the move is lost.
+        """
         self._seen[user.id] = self._noted[user.id] = max(last, self.seen(user))
         if self._late is None:
             self._late = self._clock.callLater(READ_MARKER_DELAY_SECONDS, self._write_noted)
 
     def seen(self, user: User) -> int:
-        """The read marker of ``user``: the last id known to have gone to them."""
+        """Return the read marker of ``user``: the id of the last entry known to have gone to the user."""
         return self._seen.get(user.id, 0)
 
     def last_in(self, conversation: Conversation) -> int:
-        """The id of the last entry of ``conversation`` that is on disk, 0 if it has none."""
+        """Return the id of the last entry of ``conversation`` that is on disk, or 0 if it has none."""
         return self._lasts.get(conversation.id, 0)
 
     def resume(self, snapshot: Snapshot) -> None:
-        """Go on from ``snapshot`` after a failed transaction."""
+        """Take the counters from ``snapshot``, read from the database after a failed transaction."""
         self.last_delivered_id = self._last_id = snapshot.last_id
         self._seqs = snapshot.seqs
         self._lasts = snapshot.lasts
 
     def drained(self) -> Deferred[None]:
-        """Fires when no task waits and no transaction is under way."""
+        """Return a Deferred that fires when no task waits and no transaction is under way."""
         done: Deferred[None] = Deferred()
         self._idle.append(done)
         self._rest()
         return done
 
     def close(self) -> Deferred[None]:
-        """Write the remaining read markers and close the connection; fires after that.
+        """Write the remaining read markers and close the connection to the database.
 
-        Nothing may be submitted any more once it fires.
+        Return a Deferred that fires after that. No task may be submitted once it has fired.
         """
 
         def write_seen(_: None) -> Deferred[None]:
@@ -154,7 +166,7 @@ class Journal:
         return self.drained().addCallback(write_seen).addBoth(close)
 
     def _go_on(self) -> None:
-        """Give tasks their turns up to the first one with records, then begin a transaction."""
+        """Complete the tasks at the front of the queue that have no records, then begin a transaction."""
         self._start = None
         self._busy = True
         while self._queue:
@@ -166,9 +178,9 @@ class Journal:
         self._rest()
 
     def _next_batch(self) -> list[Task]:
-        """The tasks of the next transaction: all that wait, up to `COMMIT_SIZE`."""
+        """Take the tasks of the next transaction from the queue: all tasks, up to `MAX_COMMIT_CHARACTERS`."""
         batch: list[Task] = []
-        room = COMMIT_SIZE
+        room = MAX_COMMIT_CHARACTERS
         while self._queue:
             room -= _size(self._queue[0])
             if batch and room < 0:
@@ -190,16 +202,19 @@ class Journal:
         writing.addCallbacks(self._written, self._lost, callbackArgs=(batch,), errbackArgs=(batch, noted))
         writing.addErrback(lambda failure: self._log.failure("the journal crashed", failure))
 
-    def _write(self, cursor: Transaction, batch: list[Task], noted: dict[int, int]) -> Placing:
-        """The transaction. It runs in the writer's thread, on values that the other thread leaves alone."""
+    def _write(self, cursor: Transaction, batch: list[Task], noted: dict[int, int]) -> CommitResult:
+        """Run the transaction of ``batch`` in the writer's thread, and return its result.
+
+        The reactor's thread does not change the values that the transaction reads.
+        """
         cursor.execute("BEGIN IMMEDIATE")
         placer = _Placer(cursor, self._last_id, self._seqs)
         places = [placer.place(task.records) for task in batch]
         placer.write()
         _write_seen(cursor, noted)
-        return Placing(places, placer.last_id, placer.seqs, placer.lasts)
+        return CommitResult(places, placer.last_id, placer.seqs, placer.lasts)
 
-    def _written(self, placing: Placing, batch: list[Task]) -> None:
+    def _written(self, placing: CommitResult, batch: list[Task]) -> None:
         self.commits += 1
         self._last_id = placing.last_id
         self._seqs.update(placing.seqs)
@@ -238,7 +253,7 @@ class Journal:
         self._go_on()
 
     def _crash(self, task: Task) -> None:
-        # A bug in one task must not keep the others from their turns, nor the journal from its next commit.
+        # A bug in one task must not stop the other tasks or the next commit.
         try:
             task.crashed()
         except Exception:
@@ -250,7 +265,7 @@ class Journal:
 
 
 class _Turn:
-    """A task that fires a Deferred."""
+    """A task that fires the Deferred ``done`` when it is completed."""
 
     __slots__ = ("done", "records")
 
@@ -265,11 +280,11 @@ class _Turn:
         self.done.errback(NotStored("the transaction was rolled back"))
 
     def crashed(self) -> None:
-        """Never called: a Deferred keeps what its callbacks raise."""
+        """Do nothing. The journal never calls this: a Deferred keeps the exceptions of its callbacks."""
 
 
 class _Placer:
-    """Gives the drafts of one transaction their ids and seqs, counting on from the last transaction."""
+    """Assigns ids and seqs to the drafts of one transaction, counting on from the last transaction."""
 
     def __init__(self, cursor: Transaction, last_id: int, seqs: Mapping[int, int]) -> None:
         self.last_id = last_id
@@ -281,7 +296,10 @@ class _Placer:
         self._by_ref: dict[tuple[int, str], Entry] = {}
 
     def place(self, records: Sequence[Record]) -> tuple[list[Entry], bool]:
-        """The entries of one task's drafts, and whether they are new. Other records are written at once."""
+        """Return the log entries of one task's drafts, and whether they are new.
+
+        The task's other records, users and conversations, are written at once.
+        """
         entries: list[Entry] = []
         is_new = True
         for record in records:
@@ -294,13 +312,13 @@ class _Placer:
         return entries, is_new
 
     def write(self) -> None:
-        """Write the entries."""
+        """Write the placed entries to the log table."""
         self._cursor.executemany("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", self._rows)
 
     def _earlier(self, draft: Draft) -> list[Entry] | None:
-        """The entry stored for this author and ref, in this transaction or on disk; None if there is none.
+        """Return the entry stored under the author and the ref of ``draft``, as a list, or None.
 
-        Empty when it is another message.
+        The ref is the author's own id of a message. The list is empty if the entry is another message.
         """
         event, ref = draft.event, draft.ref
         if ref is None:
@@ -334,14 +352,15 @@ class _Placer:
 
 
 def _size(task: Task) -> int:
-    """The characters that a task counts for in a transaction."""
+    """Return the number of characters that ``task`` counts for in a transaction."""
     return sum(
-        ENTRY_SIZE + (len(record.event.body) if isinstance(record, Draft) else 0) for record in task.records
+        ENTRY_OVERHEAD_CHARACTERS + (len(record.event.body) if isinstance(record, Draft) else 0)
+        for record in task.records
     )
 
 
 def _message(event: Event) -> tuple[int, str, str]:
-    """The parts that two drafts of one message have in common."""
+    """Return the conversation id, kind and body of ``event``. Drafts of one message agree in these."""
     return event.conversation.id, event.kind, event.body
 
 

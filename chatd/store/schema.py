@@ -14,14 +14,14 @@ from chatd.files import open_private
 from chatd.store.errors import StoreError
 
 APPLICATION_ID: Final = 0x63686174
-"""``chat`` in ASCII, which marks the file as one of chatd (PRAGMA application_id)."""
+"""The number that marks an SQLite file as chatd's (PRAGMA application_id): ``chat`` in ASCII."""
 
 
-class Lock:
-    """Locks a database against other daemons, for as long as this process lives.
+class DatabaseLock:
+    """A lock that keeps other daemons from using a database as long as this process lives.
 
-    A file of its own (``chat.db.lock``), because SQLite's locks on the database would be dropped
-    when any other descriptor of that file closes. Raises `StoreError`.
+    It locks a file of its own (``chat.db.lock``), because SQLite's locks on the database would be dropped
+    when any other descriptor of that file is closed. Raises `StoreError` if the lock can't be taken.
     """
 
     def __init__(self, database: Path) -> None:
@@ -41,8 +41,8 @@ class Lock:
         os.close(self._descriptor)
 
 
-def migrations() -> list[str]:
-    """The numbered SQL scripts; the n-th makes version n of version n-1."""
+def load_migrations() -> list[str]:
+    """Return the numbered SQL scripts in order. Script n upgrades a database of version n-1 to version n."""
     folder = resources.files("chatd.store").joinpath("migrations")
     scripts = sorted(
         (file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name
@@ -50,11 +50,11 @@ def migrations() -> list[str]:
     return [script.read_text("utf-8") for script in scripts]
 
 
-def prepare(database: Path, scripts: list[str]) -> None:
-    """Create the database or bring it to version ``len(scripts)``, keeping a copy of an older one first.
+def create_or_migrate(database: Path, scripts: list[str]) -> None:
+    """Create the database, or upgrade it to version ``len(scripts)`` after making a copy.
 
-    The copy is called ``chat.db.v1`` after the version it has. Raises `StoreError` for a file that
-    is no database, not chatd's, of a newer chatd, or that can't be written.
+    The copy is named after the version it has, such as ``chat.db.v1``. Raises `StoreError` if the file is no
+    SQLite database, belongs to another program or a newer chatd, or can't be written.
     """
     try:
         # Only the owner may read private talk; SQLite's own files beside it get the same mode.

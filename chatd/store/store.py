@@ -1,4 +1,4 @@
-"""The store as a whole: opened once, its journal and its archive on connections of their own."""
+"""The store as a whole: the database file, opened once, with separate connections for journal and archive."""
 
 from __future__ import annotations
 
@@ -14,25 +14,27 @@ from twisted.enterprise.adbapi import ConnectionPool
 
 from chatd.core.records import Snapshot
 from chatd.files import make_folder
-from chatd.store.archive import Archive, load
+from chatd.store.archive import Archive, load_snapshot
 from chatd.store.errors import StoreError
-from chatd.store.schema import Lock, migrations, prepare
+from chatd.store.schema import DatabaseLock, create_or_migrate, load_migrations
 
 Durability = Literal["full", "process"]
 
 BUSY_TIMEOUT_SECONDS: Final = 1.0
-"""Seconds to wait for another program that has the database locked; a stopping daemon has five in all."""
+"""Seconds to wait while another program has the database locked. A stopping daemon has five seconds in all.
+"""
 
-_MIGRATIONS: Final = migrations()  # read now: a user that the daemon becomes may not be able to
+_MIGRATIONS: Final = load_migrations()  # read now: a user that the daemon becomes may not be able to
 
 _SYNCHRONOUS: Final = {"full": "FULL", "process": "NORMAL"}
 
 
 class Store:
-    """One database file, locked by this process.
+    """One database file, locked by this process. Its folder is created if it is missing.
 
-    ``full`` durability survives a power cut, ``process`` only the end of the process. ``pool`` makes
-    a pool of connections, with adbapi's arguments. A missing folder is created. Raises `StoreError`.
+    With ``durability`` ``full`` a commit survives a power cut, with ``process`` only the end of the process.
+    ``pool`` makes a pool of connections from the arguments of adbapi's ``ConnectionPool``. Raises
+    `StoreError` if the file can't be used.
     """
 
     def __init__(
@@ -47,9 +49,9 @@ class Store:
             make_folder(path.parent)
         except OSError as error:
             raise StoreError(f"can't use the database {path}: {error.strerror} ({error.filename})") from None
-        self._lock = Lock(path)
+        self._lock = DatabaseLock(path)
         try:
-            prepare(path, _MIGRATIONS)
+            create_or_migrate(path, _MIGRATIONS)
         except BaseException:
             self._lock.release()
             raise
@@ -58,16 +60,19 @@ class Store:
         self._pool = pool
         self._reactor = reactor
 
-    def snapshot(self) -> Snapshot:
-        """Everything that is kept in memory; blocks, so for the start only. Raises `StoreError`."""
+    def read_snapshot(self) -> Snapshot:
+        """Return the state that the daemon keeps in memory, read from the database. Raises `StoreError`.
+
+        The call blocks, so use it only when the daemon starts.
+        """
         try:
             with closing(sqlite3.connect(f"{self._uri}?mode=ro", uri=True)) as connection:
-                return load(connection.cursor())
+                return load_snapshot(connection.cursor())
         except sqlite3.Error as error:
             raise StoreError(f"can't read the database {self._path}: {error}") from None
 
-    def writer(self) -> ConnectionPool:
-        """The one connection that writes, in the one thread that does."""
+    def writer_pool(self) -> ConnectionPool:
+        """Return a pool with the only connection that writes to the database, in a thread of its own."""
 
         def prepare_writer(connection: sqlite3.Connection) -> None:
             connection.execute(f"PRAGMA synchronous = {_SYNCHRONOUS[self._durability]}")
@@ -76,17 +81,17 @@ class Store:
         return self._connections("rw", 1, prepare_writer)
 
     def archive(self) -> Archive:
-        """Pages of the log, on connections that can't write."""
+        """Return the archive, which reads pages of the log on connections that can't write."""
         return Archive(self._connections("ro", 2))
 
-    def check(self) -> None:
-        """Raises `StoreError` if the user that this process has become may not write here."""
+    def check_access(self) -> None:
+        """Raise `StoreError` if the user of this process may not write to the database file or its folder."""
         for path, needed in ((self._path, os.R_OK | os.W_OK), (self._path.parent, os.W_OK | os.X_OK)):
             if not os.access(path, needed, effective_ids=True):
                 raise StoreError(f"can't use the database {self._path}: {os.strerror(EACCES)} ({path})")
 
-    def release(self) -> None:
-        """Let others have the file; call it when journal and archive are closed."""
+    def unlock(self) -> None:
+        """Release the lock on the database. Call this when the journal and the archive are closed."""
         self._lock.release()
 
     def _connections(

@@ -60,12 +60,12 @@ class Heard:
         self.events.append(f"broken off: {refusal.code}")
         self.leaving = True
 
-    def speak(self, dialect: Dialect) -> None:
+    def set_dialect(self, dialect: Dialect) -> None:
         """Note a change of the dialect."""
         self.events.append("another dialect")
         self.dialect = dialect
 
-    def end(self) -> None:
+    def end_of_input(self) -> None:
         """Note the end of the stream."""
         self.events.append("the end")
 

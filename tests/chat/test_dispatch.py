@@ -58,7 +58,7 @@ class DispatcherTestCase(SynchronousTestCase):
     def enter(self, user: User) -> Session:
         """A new session of ``user``, which is told what follows."""
         session = Session()
-        self.dispatcher.enter(cast(Client, session), user)
+        self.dispatcher.add_client(cast(Client, session), user)
         return session
 
     def say(
@@ -86,7 +86,7 @@ class Entries(DispatcherTestCase):
         self.say("one", author=self.at_alice)
         self.say("two", author=self.at_alice)
         self.assertEqual(self.at_bob.heard, b"")
-        self.dispatcher.end_commit()
+        self.dispatcher.flush_entries()
         self.assertEqual(self.at_bob.heard, b"MSG alice one\nMSG alice two\n")
         self.assertEqual(self.at_alice.heard, b"")
 
@@ -95,7 +95,7 @@ class Entries(DispatcherTestCase):
         self.say("one", author=self.at_alice)
         self.say("two", (1,), self.at_alice, GROUP)
         self.assertEqual(self.at_bob.heard, b"MSG alice one\n")
-        self.dispatcher.end_commit()
+        self.dispatcher.flush_entries()
         self.assertEqual(self.at_bob.heard, b"MSG alice one\n")
 
     def test_every_session_of_a_user_in_the_audience_hears_it(self) -> None:
@@ -113,8 +113,8 @@ class Entries(DispatcherTestCase):
         self.assertEqual(carol.heard, b"MSG alice after\n")
 
     def test_who_leaves_hears_nothing_more(self) -> None:
-        self.assertTrue(self.dispatcher.leave(cast(Client, self.at_bob), self.bob))
-        self.assertFalse(self.dispatcher.leave(cast(Client, self.at_bob), self.bob))
+        self.assertTrue(self.dispatcher.remove_client(cast(Client, self.at_bob), self.bob))
+        self.assertFalse(self.dispatcher.remove_client(cast(Client, self.at_bob), self.bob))
         self.say("gone", author=self.at_alice)
         self.dispatcher.flush()
         self.assertEqual(self.at_bob.heard, b"")
@@ -156,12 +156,12 @@ class Presence(DispatcherTestCase):
         """Somebody arrives."""
         user = self.user(id, f"u{id}")
         session = cast(Client, Session())
-        self.dispatcher.arrive(session, user, Arrived(user, False, 0))
-        self.dispatcher.enter(session, user)
+        self.dispatcher.announce_arrival(session, user, Arrived(user, False, 0))
+        self.dispatcher.add_client(session, user)
 
     def test_few_users_are_told_in_the_same_turn_of_the_reactor(self) -> None:
         self.come(3)
-        self.dispatcher.depart(Departed(self.user(3, "u3"), 0))
+        self.dispatcher.announce_departure(Departed(self.user(3, "u3"), 0))
         self.clock.advance(0)
         self.assertEqual(self.at_bob.heard, b"ARR u3\nLFT u3\n")
 
@@ -183,6 +183,6 @@ class Presence(DispatcherTestCase):
         for id in range(3, PRESENCE_BATCH_MIN_USERS + 1):
             self.come(id)
         self.say("hello", author=self.at_alice)
-        self.dispatcher.end_commit()
+        self.dispatcher.flush_entries()
         self.assertTrue(self.at_bob.heard.endswith(b"MSG alice hello\n"))
         self.assertEqual(self.at_bob.heard.count(b"ARR "), PRESENCE_BATCH_MIN_USERS - 2)

@@ -88,7 +88,7 @@ class Joined(SynchronousTestCase):
         fanout, author, one, other = Fanout(None, stored=True), Ear(), Ear(), Ear()
         for id in (1, 2, 3):
             fanout.add(message(id), author)
-        fanout.end([one, author, other])
+        fanout.flush([one, author, other])
         self.assertEqual(one.pieces, [b"".join(frames(1, 2, 3))])
         self.assertIs(one.pieces[0], other.pieces[0])
         self.assertEqual(author.pieces, [])
@@ -98,7 +98,7 @@ class Joined(SynchronousTestCase):
         fanout, course = Fanout(None, stored=True), Ear(COURSE)
         fanout.add(message(1), Ear())
         fanout.add(message(2), Ear())
-        fanout.end([course])
+        fanout.flush([course])
         self.assertEqual(course.pieces, [*COURSE.encode(message(1)), *COURSE.encode(message(2))])
 
 
@@ -113,7 +113,7 @@ class InPlace(SynchronousTestCase):
         self.assertEqual(bob.pieces, frames(1))
         fanout.add(message(3), alice)
         self.assertEqual(alice.pieces, frames(2))
-        fanout.end([alice, bob])
+        fanout.flush([alice, bob])
         self.assertEqual((alice.pieces, bob.pieces), (frames(2), frames(1, 3)))
 
     def test_whom_an_event_is_about_is_told_in_its_place_and_once(self) -> None:
@@ -124,7 +124,7 @@ class InPlace(SynchronousTestCase):
         fanout.add(kicked, alice, [bob])
         fanout.add(message(3), alice)
         fanout.add(kicked, bob, [bob])
-        fanout.end([alice, bob, carol])
+        fanout.flush([alice, bob, carol])
         event = b"GEV wob kicked alice bob\n"
         self.assertEqual(bob.pieces, [*frames(1), b"YOU\n", *frames(3)])
         self.assertEqual(alice.pieces, [*frames(1), event])
@@ -133,7 +133,7 @@ class InPlace(SynchronousTestCase):
     def test_what_a_listener_does_not_hear_is_not_written(self) -> None:
         fanout, deaf = Fanout(None, stored=True), Ear(Deaf(Limits()))
         fanout.add(message(1), Ear())
-        fanout.end([deaf])
+        fanout.flush([deaf])
         self.assertEqual(deaf.pieces, [])
 
     @settings(deadline=None)
@@ -144,7 +144,7 @@ class InPlace(SynchronousTestCase):
         fanout = Fanout(None, stored=True)
         for id, author in enumerate(authors):
             fanout.add(message(id), ears[author])
-        fanout.end(ears)
+        fanout.flush(ears)
         for number, ear in enumerate(ears):
             others = [id for id, author in enumerate(authors) if author != number]
             self.assertEqual(b"".join(ear.pieces), b"".join(frames(*others)))
@@ -158,9 +158,9 @@ class Presence(SynchronousTestCase):
         fanout, before, alice, bob = Fanout(None, stored=False), Ear(), Ear(), Ear()
         for user, ear in ((ALICE, alice), (BOB, bob)):
             fanout.add(Arrived(user, False, 0))
-            fanout.enter(ear)
+            fanout.add_listener(ear)
         fanout.add(Departed(ALICE, 0))
-        fanout.end([before, alice, bob])
+        fanout.flush([before, alice, bob])
         self.assertEqual(before.pieces, [b"~ARR alice\nARR bob\nLFT alice\n"])
         self.assertEqual(alice.pieces, [b"~ARR bob\nLFT alice\n"])
         self.assertEqual(bob.pieces, [b"~LFT alice\n"])
@@ -175,7 +175,7 @@ class Mistakes(SynchronousTestCase):
         stammering, other = Ear(Stammer(Limits())), Ear()
         for id in (1, 2, 3):
             fanout.add(message(id), author)
-        fanout.end([stammering, other])
+        fanout.flush([stammering, other])
         self.assertEqual(other.pieces, [b"".join(frames(1, 2, 3))])
         self.assertEqual(stammering.pieces, [b"".join(frames(1, 3))])
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
@@ -198,7 +198,7 @@ class Counted(SynchronousTestCase):
         fanout.add(message(1, "alice"), alice)
         fanout.add(message(2, "bob"), bob)
         fanout.add(message(3, "alice"), alice)
-        fanout.end([alice, bob, carol])
+        fanout.flush([alice, bob, carol])
         for ear, ids in ((alice, [2]), (bob, [1, 3]), (carol, [1, 2, 3])):
             self.assertEqual([id for who, id in self.sent if who is ear], ids)
 
@@ -206,7 +206,7 @@ class Counted(SynchronousTestCase):
         fanout = Fanout(None, True, self.note)
         for number in (1, 2, 3):
             fanout.add(message(number))
-        fanout.end([Ear(Stammer(Limits()))])
+        fanout.flush([Ear(Stammer(Limits()))])
         self.assertEqual([id for _, id in self.sent], [1, 3])
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
@@ -313,7 +313,7 @@ class InTheChat(StageTestCase):
         """What ends the fanout is answered, and its author hears on."""
         alice, bob = self.stage.json("alice"), self.stage.text("bob")
         alice.hears()
-        self.patch(Fanout, "end", lambda fanout, listeners: 1 / 0)
+        self.patch(Fanout, "flush", lambda fanout, listeners: 1 / 0)
         self.stage.writer.held = True
         alice.asks(action="client-broadcast", msg="one")
         bob.says("WHO")

@@ -19,7 +19,7 @@ from twisted.trial.unittest import TestCase
 
 from chatd.carriers.carrier import SessionCarrier
 from chatd.connections.factory import DISCONNECT_TIMEOUT_SECONDS, ChatFactory, Sessions
-from chatd.connections.origin import KEEP_ALIVE
+from chatd.connections.origin import KEEP_ALIVE_OPTIONS
 from chatd.connections.outbox import CLOSE_TIMEOUT_SECONDS
 from chatd.connections.session import REFUSAL_LINGER_SECONDS
 from chatd.core.limits import Limits
@@ -265,7 +265,8 @@ class Sockets(TestCase):
         self.assertTrue(transport.getTcpNoDelay())
         self.assertTrue(transport.getTcpKeepAlive())
         options = [
-            transport.socket.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) for name, _ in KEEP_ALIVE
+            transport.socket.getsockopt(socket.IPPROTO_TCP, getattr(socket, name))
+            for name, _ in KEEP_ALIVE_OPTIONS
         ]
         self.assertEqual(options, [30, 10, 3])
         await self.part(client)

@@ -263,7 +263,7 @@ class BackPressure(OutboxTestCase):
         """Whoever waits is not left waiting when the connection is gone."""
         self.put(b"one\n")
         drained = self.outbox.drained()
-        self.outbox.lost()
+        self.outbox.connection_lost()
         self.successResultOf(drained)
         self.successResultOf(self.outbox.drained())
 
@@ -492,7 +492,7 @@ class Closing(OutboxTestCase):
         self.put(b"one\n", b"two\n", b"three\n")
         self.clock.advance(0)
         self.outbox.close()
-        self.outbox.lost()
+        self.outbox.connection_lost()
         self.put(b"four\n")
         self.outbox.close()
         self.outbox.abort()
@@ -527,7 +527,7 @@ class Closing(OutboxTestCase):
     def test_whether_something_was_left(self) -> None:
         """What waited when the connection was lost or cut, for whatever reason, was dropped."""
         self.put(b"one\n")
-        self.outbox.lost()
+        self.outbox.connection_lost()
         self.assertTrue(self.outbox.dropped)
         over = self.make(Journaled())
         over.pauseProducing()
@@ -537,7 +537,7 @@ class Closing(OutboxTestCase):
         done.put(b"one\n")
         done.close()
         self.clock.advance(0)
-        done.lost()
+        done.connection_lost()
         self.assertFalse(done.dropped)
 
     def test_lingering(self) -> None:
@@ -556,7 +556,7 @@ class Closing(OutboxTestCase):
         self.outbox = self.make(self.transport)
         self.outbox.close(linger=1.0)
         self.clock.advance(0)
-        self.outbox.lost()
+        self.outbox.connection_lost()
         self.clock.advance(CLOSE_TIMEOUT_SECONDS)
         self.assert_done("unregister")
 
@@ -600,7 +600,7 @@ class Server(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Remember why."""
-        self.outbox.lost()
+        self.outbox.connection_lost()
         self.ended.callback(reason.type)
 
 

@@ -10,7 +10,7 @@ from twisted.logger import capturedLogs
 from chatd.boundaries import Payloads
 from chatd.carriers.carrier import SessionCarrier
 from chatd.carriers.detection import Detector
-from chatd.connections.session import ANSWER_BYTES_PER_TURN, REFUSAL_LINGER_SECONDS, Session
+from chatd.connections.session import MAX_UNSENT_ANSWER_BYTES, REFUSAL_LINGER_SECONDS, Session
 from chatd.core.answers import Answer
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
@@ -239,7 +239,7 @@ class Mistakes(StageTestCase):
         """The session goes on, in order."""
         alice, bob = self.stage.text("alice"), self.stage.json("bob")
         alice.hears()
-        session_of(bob).speak(Clumsy(self.stage.limits, lines=True))
+        session_of(bob).set_dialect(Clumsy(self.stage.limits, lines=True))
         bob.says(
             b'{"action":"client-broadcast","msg":"one","ref":1}\n'
             b'{"action":"client-broadcast","msg":"stumble","ref":2}\n'
@@ -287,7 +287,7 @@ class Leaving(StageTestCase):
         bob.says("cg;wob")
         session_of(bob).break_off(Refusal("too_long", what="it", limit=1))
         bob.says("cg;zoo")
-        session_of(bob).end()
+        session_of(bob).end_of_input()
         self.stage.writer.held = False
         self.stage.writer.run_next()
         self.stage.settle()
@@ -347,7 +347,7 @@ class Turns(StageTestCase):
         refusal = len(self.bob.says("x").hears())
         self.decoded.clear()
         self.bob.protocol.dataReceived(b"x\n" * 1_000 + b"MSG done\n")
-        self.assertLessEqual(len(self.decoded) * refusal, ANSWER_BYTES_PER_TURN + refusal)
+        self.assertLessEqual(len(self.decoded) * refusal, MAX_UNSENT_ANSWER_BYTES + refusal)
         self.assertEqual(self.bob.wire.producerState, "paused")
         self.stage.settle()
         self.assertEqual(self.bob.hears().count(b"ERR unknown_action"), 1_000)
@@ -507,7 +507,7 @@ class Waiting(StageTestCase):
 
     def test_stumbled_over(self) -> None:
         """A mistake of ours keeps nobody waiting; where the client was not told to be, it says nothing."""
-        session_in(self.bob).speak(ClumsyRoom(self.stage.limits).at(None))
+        session_in(self.bob).set_dialect(ClumsyRoom(self.stage.limits).at(None))
         sorry = "erreur interne : le serveur l'a notée ; votre demande n'y est pour rien"
         replies = [f"Erreur [internal_error] : {sorry} ; {NO_ROOM}", *[f"Erreur [no_room] : {NO_ROOM}"] * 2]
         self.assertEqual(self.goes(*replies), ["GEV wob joined bob"])

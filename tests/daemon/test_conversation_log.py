@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import provider
 
 from chatd.chat.delivery_log import DeliveryLog
-from chatd.chat.log_lines import line, outline
+from chatd.chat.log_lines import format_delivery, format_redacted
 from chatd.core.events import LOBBY, Arrived, Conversation, Departed, Entry, Event, Kind, User
 from chatd.core.limits import Limits
 from chatd.daemon.conversation_log import ConversationLog
@@ -40,19 +40,23 @@ def done(kind: Kind, subject: User | None = None, body: str = "") -> Entry:
 
 class LineTests(SynchronousTestCase):
     def test_says_who_said_what_and_where(self) -> None:
-        self.assertEqual(line(said("hello all")), "[lobby] alice: hello all")
-        self.assertEqual(line(said("hello", WOB)), "[group wob] alice: hello")
-        self.assertEqual(line(said("hello", WOB), private=True), "[private group wob] alice: hello")
-        self.assertEqual(line(said("hello", DIRECT, BOB), private=True), "[private] alice to bob: hello")
+        self.assertEqual(format_delivery(said("hello all")), "[lobby] alice: hello all")
+        self.assertEqual(format_delivery(said("hello", WOB)), "[group wob] alice: hello")
+        self.assertEqual(
+            format_delivery(said("hello", WOB), private=True), "[private group wob] alice: hello"
+        )
+        self.assertEqual(
+            format_delivery(said("hello", DIRECT, BOB), private=True), "[private] alice to bob: hello"
+        )
 
     def test_a_group_that_is_called_like_another_place_is_not_taken_for_it(self) -> None:
         for name in ("lobby", "private"):
             group = Conversation(4, "group", name)
-            self.assertEqual(line(said("hello", group)), f"[group {name}] alice: hello")
+            self.assertEqual(format_delivery(said("hello", group)), f"[group {name}] alice: hello")
 
     def test_says_who_came_and_went(self) -> None:
-        self.assertEqual(line(Arrived(ALICE, False, NOON)), "alice arrived")
-        self.assertEqual(line(Departed(ALICE, NOON)), "alice left")
+        self.assertEqual(format_delivery(Arrived(ALICE, False, NOON)), "alice arrived")
+        self.assertEqual(format_delivery(Departed(ALICE, NOON)), "alice left")
 
     def test_says_what_happened_to_a_group(self) -> None:
         for logged, expected in (
@@ -64,7 +68,7 @@ class LineTests(SynchronousTestCase):
             (done("topic", None, "tea"), "[group wob] alice topic tea"),
         ):
             with self.subTest(expected):
-                self.assertEqual(line(logged), expected)
+                self.assertEqual(format_delivery(logged), expected)
 
     def test_outlines_what_is_private_without_text_and_group(self) -> None:
         for logged, expected in (
@@ -75,30 +79,35 @@ class LineTests(SynchronousTestCase):
             (done("topic", None, "the secret"), "[private] alice topic"),
         ):
             with self.subTest(expected):
-                self.assertEqual(outline(logged), expected)
+                self.assertEqual(format_redacted(logged), expected)
 
     def test_keeps_accents_and_spaces_of_every_kind(self) -> None:
         self.assertEqual(
-            line(said("déjà vu\N{NO-BREAK SPACE}! 😀")), "[lobby] alice: déjà vu\N{NO-BREAK SPACE}! 😀"
+            format_delivery(said("déjà vu\N{NO-BREAK SPACE}! 😀")),
+            "[lobby] alice: déjà vu\N{NO-BREAK SPACE}! 😀",
         )
 
     def test_shows_what_would_end_the_line_or_steer_a_terminal(self) -> None:
         self.assertEqual(
-            line(said("é\n2026 [lobby] bob: forged\x1b[2J\u2028")),
+            format_delivery(said("é\n2026 [lobby] bob: forged\x1b[2J\u2028")),
             r"[lobby] alice: é\n2026 [lobby] bob: forged\x1b[2J\u2028",
         )
-        self.assertEqual(line(said("a\nb", DIRECT, BOB), private=True), r"[private] alice to bob: a\nb")
+        self.assertEqual(
+            format_delivery(said("a\nb", DIRECT, BOB), private=True), r"[private] alice to bob: a\nb"
+        )
 
     def test_shows_what_would_turn_the_writing_round(self) -> None:
         for code in "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069":
-            self.assertEqual(line(said(f"a{code}b")), "[lobby] alice: a\ufffdb")
-            self.assertEqual(line(done("topic", None, f"a{code}b")), "[group wob] alice topic a\ufffdb")
+            self.assertEqual(format_delivery(said(f"a{code}b")), "[lobby] alice: a\ufffdb")
+            self.assertEqual(
+                format_delivery(done("topic", None, f"a{code}b")), "[group wob] alice topic a\ufffdb"
+            )
 
     @given(st.text())
     @settings(max_examples=effort(100), deadline=None)
     def test_is_always_one_line(self, body: str) -> None:
-        self.assertLessEqual(len(line(said(body)).splitlines()), 1)
-        self.assertLessEqual(len(line(done("kicked", BOB, body)).splitlines()), 1)
+        self.assertLessEqual(len(format_delivery(said(body)).splitlines()), 1)
+        self.assertLessEqual(len(format_delivery(done("kicked", BOB, body)).splitlines()), 1)
 
 
 class FileTestCase(SynchronousTestCase):

@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.core.events import LOBBY, SAID, Conversation, Kind, User
 from chatd.core.records import Slice, Snapshot, entry_of
 from chatd.store import archive
-from chatd.store.archive import Archive, load
+from chatd.store.archive import Archive, load_snapshot
 from tests.support.effort import effort
 from tests.support.in_memory_daemon import ThreadlessPool
 from tests.support.journal_case import JournalTestCase, StoreFixture
@@ -190,7 +190,7 @@ class Coming(JournalTestCase):
         self.assertEqual(self.unread(self.wob), [2])
 
     def test_no_more_entries_are_looked_at_than_are_counted(self) -> None:
-        self.patch(archive, "UNREAD_MAX", 3)
+        self.patch(archive, "UNREAD_SCAN_LIMIT", 3)
         self.bob_leaves()
         self.says("p1", "p2", "p3", "p4")
         self.assertEqual(self.unread(self.direct), [3])
@@ -268,7 +268,7 @@ class Loading(JournalTestCase):
         snapshot = self.successResultOf(self.fixture.archive.load())
         self.check(snapshot)
         self.restart()
-        self.check(self.fixture.store.snapshot())
+        self.check(self.fixture.store.read_snapshot())
 
     def check(self, snapshot: Snapshot) -> None:
         """Compare it with what happened."""
@@ -361,7 +361,7 @@ class Plans(JournalTestCase):
         self.check_plans(scanned=("SCAN json_each VIRTUAL TABLE INDEX 1:", "SCAN (subquery-1)"))
 
     def test_loading_reads_users_conversations_and_events_whole_but_no_message(self) -> None:
-        self.successResultOf(self.readers.runInteraction(load))
+        self.successResultOf(self.readers.runInteraction(load_snapshot))
         self.check_plans(scanned=("SCAN users", "SCAN c", "SCAN credentials", "USING INDEX log_events"))
 
     def test_looking_for_a_ref(self) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.store.errors import StoreError
-from chatd.store.schema import APPLICATION_ID, Lock, migrations, prepare
+from chatd.store.schema import APPLICATION_ID, DatabaseLock, create_or_migrate, load_migrations
 
 NEXT = """
     ALTER TABLE users ADD COLUMN shoe_size INTEGER;
@@ -42,7 +42,9 @@ class FileTestCase(SynchronousTestCase):
 
     def refused(self, database: Path, scripts: list[str] | None = None) -> str:
         """Why a database can't be used."""
-        error = self.assertRaises(StoreError, prepare, database, migrations() if scripts is None else scripts)
+        error = self.assertRaises(
+            StoreError, create_or_migrate, database, load_migrations() if scripts is None else scripts
+        )
         return str(error)
 
     def files(self) -> list[str]:
@@ -52,28 +54,28 @@ class FileTestCase(SynchronousTestCase):
 
 class NewFile(FileTestCase):
     def test_it_is_marked_as_ours_and_has_the_lobby(self) -> None:
-        prepare(self.database, migrations())
+        create_or_migrate(self.database, load_migrations())
         self.assertEqual(ask(self.database, "PRAGMA application_id"), [(APPLICATION_ID,)])
-        self.assertEqual(ask(self.database, "PRAGMA user_version"), [(len(migrations()),)])
+        self.assertEqual(ask(self.database, "PRAGMA user_version"), [(len(load_migrations()),)])
         self.assertEqual(ask(self.database, "PRAGMA journal_mode"), [("wal",)])
         self.assertEqual(ask(self.database, "SELECT * FROM conversations"), [(1, "lobby", "", None, None)])
         self.assertEqual(self.files(), ["chat.db"])
 
     def test_an_empty_file_is_a_new_one(self) -> None:
         self.database.touch()
-        prepare(self.database, migrations())
+        create_or_migrate(self.database, load_migrations())
         self.assertEqual(ask(self.database, "SELECT count(*) FROM log"), [(0,)])
 
     def test_it_is_left_alone_the_second_time(self) -> None:
-        prepare(self.database, migrations())
+        create_or_migrate(self.database, load_migrations())
         tell(self.database, "INSERT INTO users VALUES (1, 'alice', 'alice', '#123456', 0)")
-        prepare(self.database, migrations())
+        create_or_migrate(self.database, load_migrations())
         self.assertEqual(ask(self.database, "SELECT nick FROM users"), [("alice",)])
         self.assertEqual(self.files(), ["chat.db"])
 
     def test_every_version_has_its_script(self) -> None:
-        self.assertTrue(migrations())
-        for script in migrations():
+        self.assertTrue(load_migrations())
+        for script in load_migrations():
             self.assertNotIn("BEGIN", script)
             self.assertNotIn("COMMIT", script)
 
@@ -101,8 +103,8 @@ class WrongFile(FileTestCase):
             self.database.unlink()
 
     def test_one_of_a_newer_chatd(self) -> None:
-        prepare(self.database, [*migrations(), NEXT])
-        newer, ours = len(migrations()) + 1, len(migrations())
+        create_or_migrate(self.database, [*load_migrations(), NEXT])
+        newer, ours = len(load_migrations()) + 1, len(load_migrations())
         self.assertEqual(
             self.refused(self.database),
             f"the database {self.database} is of a newer chatd"
@@ -130,13 +132,13 @@ class WrongFile(FileTestCase):
 class Upgrade(FileTestCase):
     def setUp(self) -> None:
         super().setUp()
-        self.old = migrations()
-        prepare(self.database, self.old)
+        self.old = load_migrations()
+        create_or_migrate(self.database, self.old)
         tell(self.database, "INSERT INTO users VALUES (1, 'alice', 'alice', '#123456', 0)")
         self.copy = self.folder / f"chat.db.v{len(self.old)}"
 
     def test_the_old_version_is_kept_beside_it(self) -> None:
-        prepare(self.database, [*self.old, NEXT])
+        create_or_migrate(self.database, [*self.old, NEXT])
         self.assertEqual(ask(self.database, "PRAGMA user_version"), [(len(self.old) + 1,)])
         self.assertEqual(ask(self.database, "SELECT nick, shoe_size FROM users"), [("alice", 42)])
         self.assertEqual(self.files(), ["chat.db", self.copy.name])
@@ -149,37 +151,39 @@ class Upgrade(FileTestCase):
             tell(self.database, f"PRAGMA user_version = {len(self.old)}")
             before = os.umask(umask)
             try:
-                prepare(self.database, [*self.old, f"CREATE TABLE t{umask} (x);"])
+                create_or_migrate(self.database, [*self.old, f"CREATE TABLE t{umask} (x);"])
             finally:
                 os.umask(before)
             self.assertEqual(self.copy.stat().st_mode & 0o777, 0o600)
 
     def test_an_older_chatd_goes_on_with_the_copy(self) -> None:
-        prepare(self.database, [*self.old, NEXT])
-        prepare(self.copy, self.old)
+        create_or_migrate(self.database, [*self.old, NEXT])
+        create_or_migrate(self.copy, self.old)
         self.assertEqual(ask(self.copy, "PRAGMA integrity_check"), [("ok",)])
 
     def test_what_only_the_write_ahead_log_holds_is_in_the_copy(self) -> None:
         with closing(sqlite3.connect(self.database)) as open_elsewhere:
             open_elsewhere.execute("INSERT INTO users VALUES (2, 'bob', 'bob', '#123456', 0)")
             open_elsewhere.commit()
-            prepare(self.database, [*self.old, NEXT])
+            create_or_migrate(self.database, [*self.old, NEXT])
             self.assertEqual(ask(self.copy, "SELECT nick FROM users"), [("alice",), ("bob",)])
 
     def test_images_are_no_events(self) -> None:
         """Version 2 has other indexes than version 1, on the same log."""
         database = self.folder / "old.db"
-        prepare(database, migrations()[:1])
+        create_or_migrate(database, load_migrations()[:1])
         tell(database, "INSERT INTO users VALUES (1, 'alice', 'alice', '#123456', 0)")
         tell(database, "INSERT INTO log VALUES (1, 1, 1, 0, 'message', 1, NULL, 'hello', NULL)")
-        prepare(database, migrations())
+        create_or_migrate(database, load_migrations())
         tell(database, "INSERT INTO log VALUES (2, 1, 2, 0, 'image', 1, NULL, '##', NULL)")
         events = "conversation = 1 AND kind NOT IN ('message', 'image')"
         self.assertEqual(ask(database, f"SELECT id FROM log INDEXED BY log_events WHERE {events}"), [])
         self.assertEqual(ask(database, "SELECT id, kind FROM log"), [(1, "message"), (2, "image")])
 
     def test_several_versions_leave_one_copy(self) -> None:
-        prepare(self.database, [*self.old, NEXT, "CREATE TABLE hats (id INTEGER PRIMARY KEY) STRICT;"])
+        create_or_migrate(
+            self.database, [*self.old, NEXT, "CREATE TABLE hats (id INTEGER PRIMARY KEY) STRICT;"]
+        )
         self.assertEqual(ask(self.database, "PRAGMA user_version"), [(len(self.old) + 2,)])
         self.assertEqual(self.files(), ["chat.db", self.copy.name])
 
@@ -191,7 +195,7 @@ class Upgrade(FileTestCase):
         )
         self.assertEqual(ask(self.database, "PRAGMA user_version"), [(len(self.old),)])
         self.assertEqual(ask(self.database, "SELECT * FROM users"), [(1, "alice", "alice", "#123456", 0)])
-        prepare(self.database, [*self.old, NEXT])
+        create_or_migrate(self.database, [*self.old, NEXT])
         self.assertEqual(ask(self.database, "SELECT nick, shoe_size FROM users"), [("alice", 42)])
 
     def test_one_that_fails_later_keeps_the_versions_before(self) -> None:
@@ -210,22 +214,22 @@ class Upgrade(FileTestCase):
 
 class Locks(FileTestCase):
     def test_a_second_chatd_stays_out(self) -> None:
-        lock = Lock(self.database)
-        error = self.assertRaises(StoreError, Lock, self.database)
+        lock = DatabaseLock(self.database)
+        error = self.assertRaises(StoreError, DatabaseLock, self.database)
         self.assertEqual(str(error), f"the database {self.database} is in use by another chatd")
         lock.release()
-        Lock(self.database).release()
+        DatabaseLock(self.database).release()
 
     def test_another_database_is_another_matter(self) -> None:
-        lock = Lock(self.database)
-        Lock(self.folder / "other.db").release()
+        lock = DatabaseLock(self.database)
+        DatabaseLock(self.folder / "other.db").release()
         lock.release()
 
     def test_reading_the_database_does_not_loosen_it(self) -> None:
-        lock = Lock(self.database)
-        prepare(self.database, migrations())
+        lock = DatabaseLock(self.database)
+        create_or_migrate(self.database, load_migrations())
         ask(self.database, "SELECT * FROM users")
-        self.assertRaises(StoreError, Lock, self.database)
+        self.assertRaises(StoreError, DatabaseLock, self.database)
         lock.release()
 
     def test_where_no_file_can_be_it_says_so(self) -> None:
@@ -233,5 +237,5 @@ class Locks(FileTestCase):
             (self.folder / "nowhere" / "chat.db", "No such file or directory"),
             (Path("/proc/chat.db"), "No such file or directory"),
         ):
-            error = self.assertRaises(StoreError, Lock, database)
+            error = self.assertRaises(StoreError, DatabaseLock, database)
             self.assertEqual(str(error), f"can't use the database {database}: {why} ({database}.lock)")

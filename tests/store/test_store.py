@@ -18,7 +18,7 @@ from chatd.core.events import LOBBY, Event, User
 from chatd.core.records import Draft
 from chatd.store.errors import StoreError
 from chatd.store.journal import Journal
-from chatd.store.schema import migrations
+from chatd.store.schema import load_migrations
 from chatd.store.store import Durability, Store
 from tests.support.in_memory_daemon import ThreadlessPool
 from tests.support.journal_case import JournalTestCase, StoreFixture
@@ -34,18 +34,18 @@ class Opening(SynchronousTestCase):
     def open(self, name: str = "chat.db", durability: Durability = "full") -> Store:
         """A store that is released after the test."""
         store = Store(self.folder / name, durability, MemoryReactorClock(), ThreadlessPool)
-        self.addCleanup(store.release)
+        self.addCleanup(store.unlock)
         return store
 
     def test_a_new_one_is_empty(self) -> None:
-        snapshot = self.open().snapshot()
+        snapshot = self.open().read_snapshot()
         self.assertEqual((snapshot.last_id, snapshot.seqs, snapshot.state.users), (0, {}, {}))
 
     def test_only_one_at_a_time(self) -> None:
         first = Store(self.folder / "chat.db", "full", MemoryReactorClock(), ThreadlessPool)
         error = self.assertRaises(StoreError, self.open)
         self.assertEqual(str(error), f"the database {self.folder / 'chat.db'} is in use by another chatd")
-        first.release()
+        first.unlock()
         self.open()
 
     def test_one_that_can_not_be_used_is_not_kept_from_others(self) -> None:
@@ -60,7 +60,7 @@ class Opening(SynchronousTestCase):
         store = self.open()
         with contextlib.closing(sqlite3.connect(database)) as connection:
             connection.execute("DROP TABLE log")
-        error = self.assertRaises(StoreError, store.snapshot)
+        error = self.assertRaises(StoreError, store.read_snapshot)
         self.assertEqual(str(error), f"can't read the database {database}: no such table: log")
 
     def test_its_files_and_folders_are_its_owners_alone_whatever_the_umask(self) -> None:
@@ -69,7 +69,7 @@ class Opening(SynchronousTestCase):
             before = os.umask(umask)
             try:
                 store = self.open(f"{name}/a/chat.db")
-                writer = store.writer()
+                writer = store.writer_pool()
                 self.successResultOf(writer.runOperation("INSERT INTO users VALUES (1, 'a', 'a', '', 0)"))
             finally:
                 os.umask(before)
@@ -93,8 +93,8 @@ class Opening(SynchronousTestCase):
     def test_any_name_will_do(self) -> None:
         for name in ("a b.db", "50%.db", "what?.db", "a#b.db", "ça.db"):
             store = self.open(name)
-            self.assertEqual(store.snapshot().last_id, 0)
-            self.successResultOf(store.writer().runQuery("SELECT 1"))
+            self.assertEqual(store.read_snapshot().last_id, 0)
+            self.successResultOf(store.writer_pool().runQuery("SELECT 1"))
         self.assertEqual(
             sorted(path.name for path in self.folder.glob("*.db")),
             ["50%.db", "a b.db", "a#b.db", "what?.db", "ça.db"],
@@ -104,11 +104,11 @@ class Opening(SynchronousTestCase):
         """Twistd goes to another folder when it becomes a daemon."""
         relative = self.folder.relative_to(Path.cwd()) / "chat.db"
         store = Store(relative, "full", MemoryReactorClock(), ThreadlessPool)
-        self.addCleanup(store.release)
+        self.addCleanup(store.unlock)
         elsewhere = self.folder / "elsewhere"
         elsewhere.mkdir()
         with contextlib.chdir(elsewhere):
-            self.assertEqual(store.snapshot().last_id, 0)
+            self.assertEqual(store.read_snapshot().last_id, 0)
 
 
 class Connections(SynchronousTestCase):
@@ -126,14 +126,14 @@ class Connections(SynchronousTestCase):
         wanted: dict[Durability, int] = {"full": 2, "process": 1}
         for durability, synchronous in wanted.items():
             store = Store(self.database, durability, MemoryReactorClock(), ThreadlessPool)
-            writer = store.writer()
+            writer = store.writer_pool()
             self.assertEqual(self.pragma(writer, "synchronous"), synchronous)
             self.assertEqual(self.pragma(writer, "foreign_keys"), 1)
             self.assertEqual(self.pragma(writer, "journal_mode"), "wal")
             self.assertEqual(self.pragma(writer, "busy_timeout"), 1_000)
             self.assertEqual((writer.min, writer.max), (1, 1))
             writer.close()
-            store.release()
+            store.unlock()
 
     def test_readers_can_not_write(self) -> None:
         made: list[ThreadlessPool] = []
@@ -150,7 +150,7 @@ class Connections(SynchronousTestCase):
             self.assertEqual(failure.getErrorMessage(), "attempt to write a readonly database")
         self.assertEqual(self.pragma(readers, "busy_timeout"), 1_000)
         archive.close()
-        store.release()
+        store.unlock()
 
 
 class OneFile(JournalTestCase):
@@ -191,16 +191,16 @@ class RealThreads(TestCase):
         folder = Path(self.mktemp())
         folder.mkdir(parents=True)
         self.store = Store(folder / "chat.db", "full", reactor)
-        snapshot = self.store.snapshot()
+        snapshot = self.store.read_snapshot()
         self.archive = self.store.archive()
-        self.journal = Journal(self.store.writer(), reactor, snapshot, lambda: self.fail("lost"))
+        self.journal = Journal(self.store.writer_pool(), reactor, snapshot, lambda: self.fail("lost"))
         self.addCleanup(self.close)
 
     async def close(self) -> None:
         """Stop as the daemon does."""
         self.archive.close()
         await self.journal.close()
-        self.store.release()
+        self.store.unlock()
 
     async def test_what_landed_is_there_to_read(self) -> None:
         tasks = [Waiter(ALICE)]
@@ -233,4 +233,4 @@ class Migrations(SynchronousTestCase):
     def test_are_numbered_in_a_row(self) -> None:
         folder = Path(__file__).parent.parent.parent / "chatd" / "store" / "migrations"
         numbers = [int(path.name.split("_")[0]) for path in sorted(folder.glob("*.sql"))]
-        self.assertEqual(numbers, list(range(1, len(migrations()) + 1)))
+        self.assertEqual(numbers, list(range(1, len(load_migrations()) + 1)))

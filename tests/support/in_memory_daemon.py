@@ -216,9 +216,9 @@ class Stage:
         self.limits = limits or Limits()
         self.database = database
         self.store = Store(database, "process", self.reactor, ThreadlessPool)
-        snapshot = self.store.snapshot()
+        snapshot = self.store.read_snapshot()
         self.archive: Archive = self.store.archive()
-        pool = self.store.writer()
+        pool = self.store.writer_pool()
         assert isinstance(pool, ThreadlessPool)
         self.writer = pool
         readers = self.archive._pool
@@ -307,7 +307,7 @@ class Stage:
         self.archive.close()
         self.journal.close()
         self.settle()
-        self.store.release()
+        self.store.unlock()
 
 
 class StageTestCase(SynchronousTestCase):

@@ -62,10 +62,10 @@ class StoreFixture:
         self.clock = MemoryReactorClock()
         self.database = database
         self.store = Store(database, "process", self.clock, pool)
-        snapshot = self.store.snapshot()
+        snapshot = self.store.read_snapshot()
         self.state: State = snapshot.state
         self.archive = self.store.archive()
-        writer = self.store.writer()
+        writer = self.store.writer_pool()
         assert isinstance(writer, ThreadlessPool)
         self.writer = writer
         self.turns: list[str] = []
@@ -75,7 +75,7 @@ class StoreFixture:
     def recover(self) -> None:
         """A commit failed: go on from what is on disk, as the chat does."""
         self.turns.append("recover")
-        snapshot = self.store.snapshot()
+        snapshot = self.store.read_snapshot()
         self.state = snapshot.state
         self.journal.resume(snapshot)
 
@@ -153,7 +153,7 @@ class StoreFixture:
         """Stop in the order of the daemon."""
         self.archive.close()
         self.journal.close()
-        self.store.release()
+        self.store.unlock()
 
 
 class JournalTestCase(SynchronousTestCase):
