@@ -14,7 +14,7 @@ def open_private(path: str | Path, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def make_folder(folder: Path) -> None:
+def make_private_folder(folder: Path) -> None:
     """Create ``folder`` and every missing folder above it, each with the mode 0700. Raises `OSError`."""
     # Path.mkdir(parents=True) gives the mode to the last folder only, and the umask to those above.
     missing = [place for place in (folder, *folder.parents) if not place.exists()]

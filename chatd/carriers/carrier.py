@@ -13,13 +13,13 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatd.boundaries import Dialect, Wrap
-from chatd.carriers.foreign import HTTP, TLS, TLS_RECORD, ForeignProtocol, RequestLine
+from chatd.carriers.foreign import HTTP, TLS, TLS_FIRST_BYTE, ForeignProtocol, HttpRequestLineDetector
 from chatd.connections.factory import Sessions
 from chatd.connections.session import Session
 from chatd.core.language import N_
 from chatd.core.refusals import Phrase, Refusal
 
-MAX_FIRST_LINE: Final = 64 * 1024
+MAX_FIRST_LINE_BYTES: Final = 64 * 1024
 """Bytes of a first line that may turn out to be HTTP, at most: a carrier may have to keep them until then."""
 
 
@@ -32,9 +32,9 @@ def wrap_line(payload: bytes) -> bytes:
 class SessionCarrier(Protocol):
     """A Twisted protocol that opens a session for its connection and hands it one payload after the other.
 
-    A carrier says in `keep` and `hand_over` how frames are cut, in `wrap_for` and `next_write` how they are
-    written. While the session pauses the carrier, nothing is read and nothing is handed over. Once the
-    session is leaving, everything that arrives is dropped.
+    A carrier says in `buffer` and `dispatch_next_frame` how frames are cut, in `wrap_for` and `next_write`
+    how they are written. While the session pauses the carrier, nothing is read and nothing is handed over.
+    Once the session is leaving, everything that arrives is dropped.
 
     ``accepted`` says that the connection was accepted, and that somebody else greets the client.
 
@@ -49,20 +49,20 @@ class SessionCarrier(Protocol):
     session: Session
 
     def __init__(self, sessions: Sessions, dialect: Dialect, accepted: bool = False) -> None:
-        self.ended = False
+        self.input_ended = False
         """Whether the client has said that it sends nothing more."""
         self._sessions = sessions
         self._dialect = dialect
         self._accepted = accepted
-        self._request_line: RequestLine | None = RequestLine()
+        self._request_line: HttpRequestLineDetector | None = HttpRequestLineDetector()
         self._paused = False
         self._busy = False
 
-    def keep(self, data: bytes) -> None:
-        """Keep what was read for `hand_over`."""
+    def buffer(self, data: bytes) -> None:
+        """Keep what was read for `dispatch_next_frame`."""
         raise NotImplementedError
 
-    def hand_over(self) -> bool:
+    def dispatch_next_frame(self) -> bool:
         """Hand the next frame to the session; False when there is none (yet)."""
         raise NotImplementedError
 
@@ -76,17 +76,17 @@ class SessionCarrier(Protocol):
         """The next frame, alone: a client that is written to at a pace takes one read for one frame."""
         return frames.popleft()
 
-    def go_on(self) -> None:
+    def dispatch_frames(self) -> None:
         """Hand over what can be: all of it, unless the session pauses; then the end, if it has come."""
         if self._busy:  # a payload has paused and resumed the carrier: the loop below goes on
             return
         self._busy = True
         try:
-            while not self._paused and not self.session.leaving and self.hand_over():
+            while not self._paused and not self.session.leaving and self.dispatch_next_frame():
                 pass
         finally:
             self._busy = False
-        if self.ended and not self._paused:
+        if self.input_ended and not self._paused:
             self.session.end()
 
     def connectionMade(self) -> None:
@@ -100,38 +100,38 @@ class SessionCarrier(Protocol):
         if self._request_line is not None:
             self._look_for_foreign(self._request_line, data)
         if not self.session.leaving:
-            self.keep(data)
-            self.go_on()
+            self.buffer(data)
+            self.dispatch_frames()
 
     @property
     def may_be_http(self) -> bool:
         """Whether the first line may still turn out to be a request line of HTTP."""
-        return self._request_line is not None and not self.ended
+        return self._request_line is not None and not self.input_ended
 
-    def _look_for_foreign(self, line: RequestLine, data: bytes) -> None:
-        if line.size == 0 and data.startswith(TLS_RECORD):
-            self.refuse_foreign(TLS)
+    def _look_for_foreign(self, line: HttpRequestLineDetector, data: bytes) -> None:
+        if line.bytes_read == 0 and data.startswith(TLS_FIRST_BYTE):
+            self.refuse_foreign_protocol(TLS)
             return
         # A client that has said who it is has said its first line, even if no line end tells where that was.
         is_http = line.feed(data) if self.session.user is None else False
         if is_http is not None:
             self._request_line = None
         if is_http:
-            self.refuse_foreign(HTTP)
-        elif is_http is None and line.size > MAX_FIRST_LINE:
+            self.refuse_foreign_protocol(HTTP)
+        elif is_http is None and line.bytes_read > MAX_FIRST_LINE_BYTES:
             self.session.break_off(
-                Refusal("too_long", what=Phrase(N_("the first line")), limit=MAX_FIRST_LINE)
+                Refusal("too_long", what=Phrase(N_("the first line")), limit=MAX_FIRST_LINE_BYTES)
             )
 
-    def refuse_foreign(self, foreign: ForeignProtocol) -> None:
+    def refuse_foreign_protocol(self, foreign: ForeignProtocol) -> None:
         """Refuse a client that speaks a foreign protocol, and close."""
         self._log.info("{peer} speaks {name}", peer=self.session.peer, name=foreign.name)
         self.session.break_off(Refusal("bad_request", why=Phrase(foreign.why)))
 
     def readConnectionLost(self) -> None:
         """The client sends nothing more, but may still read."""
-        self.ended = True
-        self.go_on()
+        self.input_ended = True
+        self.dispatch_frames()
 
     def writeConnectionLost(self) -> None:
         """The client reads nothing more; the transport closes when it notices."""
@@ -149,4 +149,4 @@ class SessionCarrier(Protocol):
         """Go on, beginning with what was read already."""
         self._paused = False
         self.transport.resumeProducing()
-        self.go_on()
+        self.dispatch_frames()

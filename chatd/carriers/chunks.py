@@ -15,14 +15,14 @@ from chatd.connections.factory import Sessions
 from chatd.core.language import N_
 from chatd.core.refusals import Phrase, Refusal
 
-PORTION: Final = 1000
+MAX_WRITE_BYTES: Final = 1000
 """Bytes in one write, at most: most clients read 1,024 at a time, and decode each read by itself."""
 
-READS: Final = (100, 128, 255)
+CLIENT_READ_SIZES: Final = (100, 128, 255)
 """Sizes of reads that clients use, or multiples of these: 100 and 255 were seen, 128 is a guess."""
 
 
-class Chunks(SessionCarrier):
+class IdleDelimitedCarrier(SessionCarrier):
     """Puts together what was written at once: up to a newline, a silence, or the end of the stream.
 
     A chunk is one frame; but a chunk that ends in a newline is one frame a line, and so is any chunk of a
@@ -45,16 +45,16 @@ class Chunks(SessionCarrier):
 
     @staticmethod
     def next_write(frames: deque[bytes]) -> bytes:
-        """As many frames as fit into `PORTION`, or a part of the first one: see `portion_of`."""
+        """As many frames as fit into `MAX_WRITE_BYTES`, or a part of the first one: see `write_length`."""
         data = frames.popleft()
-        while frames and len(data) < PORTION:
+        while frames and len(data) < MAX_WRITE_BYTES:
             data += frames.popleft()
-        end = portion_of(data)
+        end = write_length(data)
         if end < len(data):
             frames.appendleft(data[end:])
         return data[:end]
 
-    def keep(self, data: bytes) -> None:
+    def buffer(self, data: bytes) -> None:
         """Append ``data`` to the open chunk, and close the chunk if it is complete."""
         self._open += data
         if data.endswith(b"\n"):
@@ -68,9 +68,9 @@ class Chunks(SessionCarrier):
         if self._paused and self._size > self._limit:
             self._stop_reading()
 
-    def hand_over(self) -> bool:
+    def dispatch_next_frame(self) -> bool:
         """Hand over the next frame of the chunks that are complete; False when there is none."""
-        if self.ended:
+        if self.input_ended:
             self._close_chunk(len(self._open))
         if not self._chunks:
             return False
@@ -118,13 +118,13 @@ class Chunks(SessionCarrier):
 
     def _wait(self) -> None:
         if self._open:
-            self._gap.wait()
+            self._gap.restart()
         else:
             self._gap.stop()
 
     def _end_chunk(self) -> None:
         self._close_chunk(len(self._open))
-        self.go_on()
+        self.dispatch_frames()
 
     def _close_chunk(self, end: int) -> None:
         """The open chunk is complete up to ``end``."""
@@ -133,16 +133,16 @@ class Chunks(SessionCarrier):
             del self._open[:end]
 
 
-def portion_of(text: bytes) -> int:
-    """How many bytes of ``text``, which is UTF-8, go into one write: `PORTION` at most.
+def write_length(text: bytes) -> int:
+    """How many bytes of ``text``, which is UTF-8, go into one write: `MAX_WRITE_BYTES` at most.
 
     The portion ends at the end of a line if there is one, else between two characters. It also ends before
-    the first character that a read of one of the sizes in `READS` would cut in two: the client may decode
-    each read by itself.
+    the first character that a read of one of the sizes in `CLIENT_READ_SIZES` would cut in two: the client
+    may decode each read by itself.
     """
-    end = min(len(text), PORTION)
+    end = min(len(text), MAX_WRITE_BYTES)
     if not text[:end].isascii():
-        cuts = {cut for size in READS for cut in range(size, end + 1, size)} | {end}
+        cuts = {cut for size in CLIENT_READ_SIZES for cut in range(size, end + 1, size)} | {end}
         end = next((cut for cut in sorted(cuts) if _is_inside(text, cut)), end)
         while _is_inside(text, end):
             end -= 1

@@ -30,7 +30,7 @@ from chatd.core.wires import Opening
 DETECTION_SECONDS: Final = 0.5
 """Silence after which a client seems to wait for the daemon to begin; it is sent the greeting then."""
 
-MAX_UNDECIDED: Final = 64
+MAX_UNDECIDED_BYTES: Final = 64
 """Bytes that can leave open what a client speaks: more blanks than these are the default wire's."""
 
 _BLANKS: Final = b" \t\r\n"
@@ -38,7 +38,7 @@ _BLANKS: Final = b" \t\r\n"
 T = TypeVar("T")
 
 
-class Choice(NamedTuple):
+class WireChoice(NamedTuple):
     """A wire that a client may turn out to speak: its openings, its carrier and its dialect."""
 
     openings: tuple[Opening, ...]
@@ -52,14 +52,14 @@ def detect(read: bytes, table: Sequence[tuple[Opening, T]], over: bool, default:
     None while several outcomes are possible. ``over`` says that nothing follows, which counts as the end of
     a line.
     """
-    read = read[:MAX_UNDECIDED]
+    read = read[:MAX_UNDECIDED_BYTES]
     possible = False
     for opening, target in table:
         start = (read.lstrip(_BLANKS) if opening.after_blanks else read) + (b"\n" if over else b"")
         if start.startswith(opening.start):
             return target
         possible = possible or opening.start.startswith(start)
-    return None if possible and not over and len(read) < MAX_UNDECIDED else default
+    return None if possible and not over and len(read) < MAX_UNDECIDED_BYTES else default
 
 
 @implementer(IHalfCloseableProtocol)
@@ -76,13 +76,13 @@ class Detector(Protocol):
 
     def __init__(
         self,
-        choices: Sequence[Choice],
+        choices: Sequence[WireChoice],
         foreign: Sequence[ForeignProtocol],
         certificate: IOpenSSLContextFactory | None,
         sessions: Sessions,
     ) -> None:
         self._default, *others = choices
-        targets: list[Choice | ForeignProtocol] = [*others, *foreign]
+        targets: list[WireChoice | ForeignProtocol] = [*others, *foreign]
         self._table = [(opening, target) for target in targets for opening in target.openings]
         self._certificate = certificate
         self._sessions = sessions
@@ -136,14 +136,14 @@ class Detector(Protocol):
         found = detect(self._read, self._table, over, self._default)
         if found is None:
             self._wait()
-        elif isinstance(found, Choice):
+        elif isinstance(found, WireChoice):
             self._hand_over(found)
         elif found.is_tls and self._may_start_tls():
             self._start_tls()
         else:
-            self.decide_now().refuse_foreign(found)
+            self.decide_now().refuse_foreign_protocol(found)
 
-    def _hand_over(self, choice: Choice) -> None:
+    def _hand_over(self, choice: WireChoice) -> None:
         """Hand the connection to the carrier of ``choice``, greeted and with what was read."""
         carrier = self._open(choice)
         if not self._greeted:
@@ -151,7 +151,7 @@ class Detector(Protocol):
         read, self._read = self._read, b""
         carrier.dataReceived(read)
 
-    def _open(self, choice: Choice) -> SessionCarrier:
+    def _open(self, choice: WireChoice) -> SessionCarrier:
         self._stop_waiting()
         self._sessions.remove_undecided(self)
         self._carrier = carrier = choice.carrier(self._sessions, choice.dialect, accepted=True)

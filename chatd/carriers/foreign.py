@@ -48,10 +48,10 @@ HTTP: Final = ForeignProtocol(
     N_("HTTP is not supported: connect with a chat client"),
 )
 
-FOREIGN: Final = (TLS, IRC, HTTP)
+FOREIGN_PROTOCOLS: Final = (TLS, IRC, HTTP)
 """Every foreign protocol that is recognised by its first bytes."""
 
-TLS_RECORD: Final = b"\x16"
+TLS_FIRST_BYTE: Final = b"\x16"
 """The first byte of TLS (RFC 8446, section 5.1); no client of any wire begins with it."""
 
 _PARTS: Final = (
@@ -69,15 +69,15 @@ _VALUE: Final = b'{"'
 """What JSON begins with, and no request target does."""
 
 
-class RequestLine:
+class HttpRequestLineDetector:
     """Recognises a request line at the start of a stream, by ``method SP target SP HTTP/`` (RFC 9112).
 
-    The stream is fed in pieces of any size; each byte is read once. ``size`` is the number of bytes read
-    after the blanks at the start.
+    The stream is fed in pieces of any size; each byte is read once. ``bytes_read`` is the number of bytes
+    read after the blanks at the start.
     """
 
     def __init__(self) -> None:
-        self.size = 0
+        self.bytes_read = 0
         self._part = 0
         self._version = b""
 
@@ -89,7 +89,7 @@ class RequestLine:
             assert found, "it matches nothing at all, at worst"
             at = found.end()
             if self._part:
-                self.size += at - found.start()
+                self.bytes_read += at - found.start()
             if at == len(data):
                 return None
             if self._part % 2 and data[at] not in b" \t":
@@ -98,7 +98,7 @@ class RequestLine:
                 return False
             self._part += 1
         self._version += data[at : at + len(_VERSION) - len(self._version)]
-        self.size += len(data) - at
+        self.bytes_read += len(data) - at
         if not _VERSION.startswith(self._version.upper()):
             return False
         return True if len(self._version) == len(_VERSION) else None

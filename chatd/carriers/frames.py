@@ -20,11 +20,11 @@ from chatd.connections.factory import Sessions
 from chatd.core.language import N_
 from chatd.core.refusals import Phrase, Refusal, reason
 
-TEXT: Final = 1
-LONG_TEXT: Final = 2
-IMAGE: Final = 3
+TEXT_TYPE: Final = 1
+LONG_TEXT_TYPE: Final = 2
+IMAGE_TYPE: Final = 3
 
-_TYPES: Final = (TEXT, LONG_TEXT, IMAGE)
+_TYPES: Final = (TEXT_TYPE, LONG_TEXT_TYPE, IMAGE_TYPE)
 
 _decoder: Final = codecs.getincrementaldecoder("utf-8")
 
@@ -49,8 +49,8 @@ def wrap_frame(payload: bytes) -> bytes:
     return b"%c%b%c%b%b" % (payload[0], payload[2:start], digits, size.to_bytes(digits), payload[start:])
 
 
-class Frames(SessionCarrier):
-    """Cuts frames. A payload is one byte that says `TEXT` or `IMAGE`, then the content of the frame.
+class LengthPrefixedCarrier(SessionCarrier):
+    """Cuts frames. A payload is a byte that says `TEXT_TYPE` or `IMAGE_TYPE`, then the content of the frame.
 
     Whether a client counts bytes or characters shows in its first frame that is not all ASCII. It counts
     characters if the frame would end inside a character, or if what follows the frame would be no header.
@@ -74,15 +74,15 @@ class Frames(SessionCarrier):
         """How payloads of any dialect are framed: see `wrap_frame`."""
         return wrap_frame
 
-    def keep(self, data: bytes) -> None:
+    def buffer(self, data: bytes) -> None:
         """Append ``data`` to the buffer, and drop what was handed over."""
         del self._buffer[: self._start]
         self._start = 0
         self._buffer += data
 
-    def hand_over(self) -> bool:
+    def dispatch_next_frame(self) -> bool:
         """Hand over the next frame; False while none is complete, or its end is not clear."""
-        if self.ended and self._waits:
+        if self.input_ended and self._waits:
             self._count_bytes()
         if self._held < self._need:
             return False
@@ -103,7 +103,7 @@ class Frames(SessionCarrier):
     def resumeProducing(self) -> None:
         """Go on, beginning with what was read already."""
         if self._waits:
-            self._gap.wait()
+            self._gap.restart()
         super().resumeProducing()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -126,14 +126,14 @@ class Frames(SessionCarrier):
             return None
         self._start = end
         self._need = 1
-        return bytes((IMAGE if header.image else TEXT,)) + self._buffer[begin:end]
+        return bytes((IMAGE_TYPE if header.image else TEXT_TYPE,)) + self._buffer[begin:end]
 
     def _header(self) -> Header | None:
         first, at = self._buffer[self._start], self._start + 1
         if first not in _TYPES:
             raise Refusal("bad_request", why=reason("frame_type", first=first))
         digits = 2
-        if first != TEXT:
+        if first != TEXT_TYPE:
             if self._held < 2:
                 self._need = 2
                 return None
@@ -146,10 +146,10 @@ class Frames(SessionCarrier):
             self._need = size
             return None
         length = int.from_bytes(self._buffer[at : at + digits])
-        limit = self._limits.image if first == IMAGE else self._limits.message
+        limit = self._limits.image if first == IMAGE_TYPE else self._limits.message
         if length > limit:
             raise Refusal("too_long", what=Phrase(N_("the frame")), limit=limit)
-        return Header(first == IMAGE, length, size)
+        return Header(first == IMAGE_TYPE, length, size)
 
     def _end_of(self, header: Header, begin: int) -> int | None:
         if self._counts == "characters":
@@ -168,9 +168,9 @@ class Frames(SessionCarrier):
             return end  # the dialect will refuse it; it proves nothing
         inside = bool(decoder.getstate()[0])
         follows = self._buffer[end : end + 1]
-        if not (inside or follows or self.ended):
+        if not (inside or follows or self.input_ended):
             self._waits = True
-            self._gap.wait()
+            self._gap.restart()
             self._need = self._held + 1
             return None
         self._waits = False
@@ -196,7 +196,7 @@ class Frames(SessionCarrier):
     def _settle(self) -> None:
         """Nothing followed the frame, so its length counts bytes."""
         self._count_bytes()
-        self.go_on()
+        self.dispatch_frames()
 
     def _count_bytes(self) -> None:
         self._waits = False

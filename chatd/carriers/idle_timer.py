@@ -18,14 +18,14 @@ The parts of one write arrive closer together. Clients themselves can't tell wri
 
 
 class IdleTimer:
-    """Calls ``over`` when `IDLE_SECONDS` have passed since the last call of `wait`."""
+    """Calls ``on_idle`` when `IDLE_SECONDS` have passed since the last call of `restart`."""
 
-    def __init__(self, clock: Clock, over: Callable[[], None]) -> None:
+    def __init__(self, clock: Clock, on_idle: Callable[[], None]) -> None:
         self._clock = clock
-        self._over = over
+        self._on_idle = on_idle
         self._timer: IDelayedCall | None = None
 
-    def wait(self) -> None:
+    def restart(self) -> None:
         """Start the silence anew."""
         self.stop()
         self._timer = self._clock.callLater(IDLE_SECONDS, self._look_again)
@@ -37,4 +37,4 @@ class IdleTimer:
 
     def _look_again(self) -> None:
         # The daemon itself may have been busy for that long: first read what has arrived meanwhile.
-        self._timer = self._clock.callLater(0, self._over)
+        self._timer = self._clock.callLater(0, self._on_idle)

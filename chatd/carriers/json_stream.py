@@ -15,19 +15,19 @@ from chatd.core.language import N_
 from chatd.core.refusals import Phrase, Refusal, reason
 from chatd.json_wire.values import Fault, JsonScanner
 
-FRAMING_SECONDS: Final = 0.04
+NEWLINE_WAIT_SECONDS: Final = 0.04
 """How long the newline after the first value may take, if it comes in a segment of its own."""
 
 
 @runtime_checkable
-class SpeaksLines(Protocol):
+class HasNewlineVariant(Protocol):
     """A dialect that has a variant for clients that end their lines."""
 
-    lines: bool
+    newline_delimited: bool
     """Whether this is the variant."""
 
     @property
-    def in_lines(self) -> Dialect:
+    def newline_delimited_variant(self) -> Dialect:
         """The variant."""
 
 
@@ -36,7 +36,7 @@ def wrap_bare(payload: bytes) -> bytes:
     return payload
 
 
-class JsonStream(SessionCarrier):
+class JsonStreamCarrier(SessionCarrier):
     """Cuts JSON values. A client that ends its first value with a newline is answered in lines, if the
     dialect has a variant for that.
     """
@@ -54,19 +54,21 @@ class JsonStream(SessionCarrier):
     @staticmethod
     def wrap_for(dialect: Dialect) -> Wrap:
         """Newline-delimited for clients that end their lines; else values with nothing between them."""
-        return wrap_line if isinstance(dialect, SpeaksLines) and dialect.lines else wrap_bare
+        return (
+            wrap_line if isinstance(dialect, HasNewlineVariant) and dialect.newline_delimited else wrap_bare
+        )
 
-    def keep(self, data: bytes) -> None:
+    def buffer(self, data: bytes) -> None:
         """Feed ``data`` to the scanner."""
         self._values.feed(data)
 
-    def hand_over(self) -> bool:
+    def dispatch_next_frame(self) -> bool:
         """Hand over the next JSON value, or refuse what is none; False while no value is complete."""
         if self.may_be_http:
             return False  # each word of a request line would be refused by itself
         if not self._decided and not self._decide():
             return False
-        value, self._first = self._first or self._values.cut(), None
+        value, self._first = self._first or self._values.next_value(), None
         if value is None:
             return False
         if isinstance(value, bytes):
@@ -91,18 +93,18 @@ class JsonStream(SessionCarrier):
     def _decide(self) -> bool:
         """Whether it is known if the client ends its lines: once more than blanks follow its first value."""
         if self._first is None:
-            self._first = self._values.cut()
+            self._first = self._values.next_value()
             if self._first is None:
                 return False
         else:
-            self._values.look_on()
-        if isinstance(self._first, bytes) and self._values.undecided and not self.ended:
+            self._values.skip_blanks()
+        if isinstance(self._first, bytes) and self._values.newline_possible and not self.input_ended:
             if self._timer is None:
-                self._timer = self._clock.callLater(FRAMING_SECONDS, self.go_on)
+                self._timer = self._clock.callLater(NEWLINE_WAIT_SECONDS, self.dispatch_frames)
             if self._timer.active():
                 return False
         self._decided = True
         dialect = self.session.dialect
-        if self._values.ended_line and isinstance(dialect, SpeaksLines):
-            self.session.speak(dialect.in_lines)
+        if self._values.newline_seen and isinstance(dialect, HasNewlineVariant):
+            self.session.speak(dialect.newline_delimited_variant)
         return True

@@ -13,7 +13,7 @@ from chatd.core.language import N_
 from chatd.core.refusals import Phrase, Refusal
 
 
-class Lines(SessionCarrier, LineOnlyReceiver):
+class LineCarrier(SessionCarrier, LineOnlyReceiver):
     """Cuts at LF and accepts one CR before it. Empty lines, and a last line without an end, are ignored.
 
     Twisted's LineOnlyReceiver cuts all of a read at once, whether or not it is paused, so the lines wait in a
@@ -30,7 +30,7 @@ class Lines(SessionCarrier, LineOnlyReceiver):
         self._limit = limits.line
         self._lines: deque[bytes] = deque()
 
-    def keep(self, data: bytes) -> None:
+    def buffer(self, data: bytes) -> None:
         """Cut ``data`` into lines, which wait for their turn."""
         LineOnlyReceiver.dataReceived(self, data)
 
@@ -42,7 +42,7 @@ class Lines(SessionCarrier, LineOnlyReceiver):
         """Queue the line: it is refused in its turn, and the connection ends there."""
         self._lines.append(line)
 
-    def hand_over(self) -> bool:
+    def dispatch_next_frame(self) -> bool:
         """Hand over the next line without its CR, unless it is empty; False when there is none."""
         if not self._lines:
             return False

@@ -15,7 +15,7 @@ class ConfigError(Exception):
     """The configuration can't be used; its text is one sentence that names the place."""
 
 
-class Log(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class LogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``[log]``: ``conversation`` and ``json`` are files to append to; ``debug`` logs every message.
 
     ``conversation_private`` says whether the conversation log holds private groups and private messages too.
@@ -43,7 +43,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     certificate: str | None = None
     durability: Literal["full", "process"] = "full"
     limits: Limits = Limits()
-    log: Log = Log()
+    log: LogConfig = LogConfig()
 
 
 def read(path: Path) -> Config:

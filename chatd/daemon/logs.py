@@ -10,7 +10,7 @@ from pathlib import Path
 from twisted.logger import ILogObserver, LogEvent, Logger, eventAsJSON
 from zope.interface import implementer
 
-from chatd.files import make_folder, open_private
+from chatd.files import make_private_folder, open_private
 
 
 class LogFile(FileIO):
@@ -24,7 +24,7 @@ class LogFile(FileIO):
     _failing = False
 
     def __init__(self, path: str) -> None:
-        make_folder(Path(path).parent)
+        make_private_folder(Path(path).parent)
         super().__init__(path, "ab", opener=open_private)
 
     def append(self, line: str) -> None:
@@ -43,7 +43,7 @@ class LogFile(FileIO):
 
 
 @implementer(ILogObserver)
-class JsonLines:
+class JsonLogObserver:
     """Writes each event of the daemon's log to ``file`` as a JSON object."""
 
     def __init__(self, file: LogFile) -> None:

@@ -23,11 +23,11 @@ from chatd.chat.delivery_log import DeliveryLog
 from chatd.chat.service import Chat
 from chatd.connections.factory import Sessions
 from chatd.daemon.certificates import Certificate
-from chatd.daemon.config import Config, ConfigError, Log
+from chatd.daemon.config import Config, ConfigError, LogConfig
 from chatd.daemon.conversation_log import ConversationLog
 from chatd.daemon.lifecycle import Daemon, Listener
-from chatd.daemon.logs import JsonLines, LogFile
-from chatd.daemon.wires import MakeProtocol, protocols, wire_names
+from chatd.daemon.logs import JsonLogObserver, LogFile
+from chatd.daemon.wires import MakeProtocol, protocol_makers, wire_names
 from chatd.store.journal import Journal
 from chatd.store.store import Store
 
@@ -84,7 +84,7 @@ def assemble(config: Config, reactor: Any, user: tuple[int, int] | None = None) 
     and gid), if the daemon is to become one.
     """
     certificate = None if config.certificate is None else Certificate(Path(config.certificate))
-    makers = protocols(config.limits, certificate)
+    makers = protocol_makers(config.limits, certificate)
     listeners = [_listener(listener, makers, reactor) for listener in config.listen]
     with _acting_as(user):
         conversation_log = _open_logs(config.log)
@@ -113,11 +113,11 @@ def _listener(listener: str, makers: dict[str, MakeProtocol], reactor: Any) -> L
     return Listener(listener, makers[wire], endpoint)
 
 
-def _open_logs(log: Log) -> ConversationLog | None:
+def _open_logs(log: LogConfig) -> ConversationLog | None:
     """Begin to log to the JSON log; the conversation log. Raises `ConfigError`."""
     if log.json is not None:
         level = LogLevelFilterPredicate(defaultLogLevel=LogLevel.levelWithName(log.level))
-        globalLogPublisher.addObserver(FilteringLogObserver(JsonLines(_log_file(log.json)), [level]))
+        globalLogPublisher.addObserver(FilteringLogObserver(JsonLogObserver(_log_file(log.json)), [level]))
     if log.conversation is None:
         return None
     return ConversationLog(_log_file(log.conversation), log.conversation_private)

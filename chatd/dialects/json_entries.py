@@ -30,10 +30,10 @@ def message_object(entry: Entry) -> objects.Message:
     )
 
 
-def item_object(entry: Entry, coloured: bool) -> objects.Item:
+def history_message_object(entry: Entry, coloured: bool) -> objects.HistoryMessage:
     """A message as it stands in a page; ``coloured`` adds the author's colour."""
     event = entry.event
-    return objects.Item(
+    return objects.HistoryMessage(
         id=entry.id,
         seq=entry.seq,
         ts=Timestamp(rfc3339(entry.at)),
@@ -74,7 +74,7 @@ def presence_object(delivery: Arrived | Departed) -> objects.Presence:
     )
 
 
-def too_large(event: Event) -> str:
+def image_placeholder(event: Event) -> str:
     """The text that replaces an image too large for one object."""
     return f"(an image of {len(event.body.encode())} bytes, too large for this client)"
 

@@ -38,10 +38,10 @@ from chatd.dialects.timestamps import rfc3339
 REFERENCE_PACE_SECONDS: Final = 0.04
 """Seconds between two lines to the reference client, which takes one read for one line."""
 
-LIST_SIZE: Final = 256 * 1024
+MAX_LIST_BYTES: Final = 256 * 1024
 """The largest list, in bytes: it never fills an outbox."""
 
-MOST_LINES: Final = 128
+MAX_LINES_PER_MESSAGE: Final = 128
 """The maximum number of lines that one message makes. Each line repeats the author and the place: otherwise a
 message of line ends alone would fill the outbox of every text client."""
 
@@ -57,7 +57,7 @@ class TextDialect:
     greeting: Final = (b"WHO",)
     requires_login = True
     pages: Final = "none"
-    list_size = LIST_SIZE
+    list_size = MAX_LIST_BYTES
 
     def __init__(self, limits: Limits, is_reference: bool = False) -> None:
         self.pace = REFERENCE_PACE_SECONDS if is_reference else 0.0
@@ -225,7 +225,7 @@ def _lines(*fields: str, text: str | None = None) -> Payloads:
     head = " ".join(fields)
     if not text:
         return (clean(head).encode(),)
-    return tuple(clean(f"{head} {line}").encode() for line in LINE_END.split(text, MOST_LINES - 1))
+    return tuple(clean(f"{head} {line}").encode() for line in LINE_END.split(text, MAX_LINES_PER_MESSAGE - 1))
 
 
 def _list(
@@ -240,7 +240,7 @@ def _list(
 def _fitting(entries: Iterable[Payloads]) -> tuple[list[Payloads], bool]:
     """The entries that fit into a list, and whether others were left out; those are never formatted."""
     shown: list[Payloads] = []
-    room = LIST_SIZE
+    room = MAX_LIST_BYTES
     for entry in entries:
         room -= sum(map(len, entry)) + len(entry)
         if room < 0:

@@ -47,25 +47,25 @@ from chatd.core.wires import Opening, Wire
 from chatd.dialects.json import JsonDialect
 from chatd.dialects.timestamps import hour_and_minute
 from chatd.dialects.tp6_phrases import (
-    HINT,
-    LIST_SIZE,
-    QUESTION,
-    address,
+    HISTORY_HINT,
+    MAX_LIST_BYTES,
+    ROOM_QUESTION,
+    addressee_phrase,
     announcement,
+    arrival_sentence,
     ascii_json,
     conversation_lines,
+    event_sentence,
     group_lines,
-    happened,
     help_lines,
-    joined,
-    listing,
+    list_text,
     member_lines,
+    message_sentence,
     page_lines,
     page_title,
     refusal_text,
-    resolve,
-    rgb,
-    sentence,
+    resolve_command,
+    rgb_bytes,
 )
 
 PACE_SECONDS: Final = 0.04
@@ -88,7 +88,7 @@ class Tp6Dialect:
     greeting: Final = ()
     requires_login = True
     pace = PACE_SECONDS
-    list_size = LIST_SIZE
+    list_size = MAX_LIST_BYTES
 
     def __init__(self, limits: Limits, bonus: bool = False) -> None:
         self.pages: Final = "directs" if bonus else "none"
@@ -103,7 +103,7 @@ class Tp6Dialect:
         # Encoded deliveries, shared by all places.
         self._frames: WeakKeyDictionary[Delivery, Payloads] = WeakKeyDictionary()
 
-    def at(self, room: str | None) -> Self:
+    def in_room(self, room: str | None) -> Self:
         """The dialect of ``room``, or of the lobby for None; always the same object. Raises `BadName`."""
         return self._shared("lobby") if room is None else self._shared("room", parse_group(room))
 
@@ -113,7 +113,7 @@ class Tp6Dialect:
         return self._shared("no room")
 
     @property
-    def asked(self) -> Self:
+    def awaiting_room(self) -> Self:
         """The dialect of clients that are asked for a room."""
         return self._shared("question")
 
@@ -166,13 +166,13 @@ class Tp6Dialect:
                 Hello(nick), word, granted=self.in_no_room, then=self._entering(Enter(room, "create"), word)
             )
         if self.bonus:
-            question = Request(ListGroups(), word, becomes=self.in_no_room, granted=self.asked)
+            question = Request(ListGroups(), word, becomes=self.in_no_room, granted=self.awaiting_room)
             return Request(Hello(nick), word, granted=self.in_no_room, then=question)
-        return Request(Hello(nick), word, granted=self.at(None))
+        return Request(Hello(nick), word, granted=self.in_room(None))
 
     def _entering(self, command: Enter | CreateGroup, name: str) -> Request:
         try:
-            place = self.at(command.group)
+            place = self.in_room(command.group)
         except BadName:
             place = self.in_no_room  # it will be refused
         return self._moving(command, name, place, self.in_no_room)
@@ -195,11 +195,11 @@ class Tp6Dialect:
         name, row = f"/{typed.word[:64]}", typed.row
         if row is None:
             return self._refused(Refusal("unknown_action", name=name), name)
-        lobby = self.at(None)
+        lobby = self.in_room(None)
         if row.command is Leave and not typed.rest and self.room is None:
             return self._moving(Enter(""), name, lobby, lobby)
         try:
-            row, values = resolve(row, typed.rest, self.room)
+            row, values = resolve_command(row, typed.rest, self.room)
             command = row.build(values, self._limits)
         except Refusal as refusal:
             return self._refused(refusal, name, moves=row.command in _MOVES)
@@ -260,7 +260,7 @@ class Tp6Dialect:
 
     def _welcome(self, request: Request, answer: Welcome) -> Payloads:
         nick = answer.user.nick
-        return self._notice(f"Welcome back {nick} !" if answer.returning else joined(nick))
+        return self._notice(f"Welcome back {nick} !" if answer.returning else arrival_sentence(nick))
 
     def _ack(self, request: Request, answer: Ack) -> Payloads:
         event = answer.logged.event
@@ -268,7 +268,7 @@ class Tp6Dialect:
             return ()  # the client has shown it
         if request.granted is self and self.place in ("lobby", "room"):
             return self._arrival(event.conversation.name if self.room else "")
-        return self._notice(f"C'est fait : {happened(event)}")
+        return self._notice(f"C'est fait : {event_sentence(event)}")
 
     def _unchanged(self, request: Request, answer: Unchanged) -> Payloads:
         return self._arrival(answer.group)
@@ -284,7 +284,7 @@ class Tp6Dialect:
 
     def _groups(self, request: Request, answer: Groups) -> Payloads:
         rooms = self._list("Salons", group_lines(answer))
-        return rooms if request.name.startswith("/") else rooms + self._notice(QUESTION)
+        return rooms if request.name.startswith("/") else rooms + self._notice(ROOM_QUESTION)
 
     def _page(self, request: Request, answer: Page) -> Payloads:
         if self._json is not None and request.name == "history":
@@ -301,7 +301,7 @@ class Tp6Dialect:
         return self._list("Conversations", conversation_lines(answer), answer.more)
 
     def _hint(self, request: Request, answer: HistoryHint) -> Payloads:
-        return self._notice(HINT)
+        return self._notice(HISTORY_HINT)
 
     def _help(self, request: Request, answer: Help) -> Payloads:
         return self._list("Commandes", help_lines(answer))
@@ -310,7 +310,7 @@ class Tp6Dialect:
         return self._notice(f"Au revoir {answer.user.nick}") if answer.user is not None else ()
 
     def _list(self, title: str, entries: Iterable[str], more: bool = False, forward: bool = True) -> Payloads:
-        return self._notice(listing(title, entries, more, forward))
+        return self._notice(list_text(title, entries, more, forward))
 
     def _said(self, logged: Entry) -> Payloads:
         """A message in the place where the client is, or a private one."""
@@ -318,9 +318,9 @@ class Tp6Dialect:
         nick = event.actor.nick
         if self.bonus:
             hour, minute = hour_and_minute(logged.at)
-            red, green, blue = rgb(event.actor.colour)
+            red, green, blue = rgb_bytes(event.actor.colour)
             nick = f"[{hour:02}:{minute:02}] \x1b[38;2;{red};{green};{blue}m{nick}\x1b[0m"
-        return self._notice(sentence(f"{nick} {address(event)}", event))
+        return self._notice(message_sentence(f"{nick} {addressee_phrase(event)}", event))
 
     def _notice(self, text: str, at: int | None = None) -> Payloads:
         """A notice of the daemon, in one or several lines; ``at`` is its time in ms since 1970, if any."""

@@ -14,10 +14,10 @@ from chatd.core.requests import Request
 from chatd.core.wires import Opening, Wire
 from chatd.dialects.timestamps import hour_and_minute
 from chatd.dialects.tp6 import Tp6Dialect
-from chatd.dialects.tp6_phrases import address, art, indented, rgb, sentence
+from chatd.dialects.tp6_phrases import addressee_phrase, indented, indented_image, message_sentence, rgb_bytes
 
-TEXT: Final = 1
-IMAGE: Final = 3
+TEXT_TYPE: Final = 1
+IMAGE_TYPE: Final = 3
 """The first byte of a frame; the other types are the carrier's business."""
 
 NO_TIME: Final = b"\xff\xff"
@@ -35,14 +35,18 @@ class FramedDialect(Tp6Dialect):
 
     def decode(self, frame: bytes) -> Request:
         """The request in one frame, whose first byte is its type: a text or an image."""
-        return self._understood(frame[1:], "image" if frame[:1] == bytes((IMAGE,)) else "message")
+        return self._understood(frame[1:], "image" if frame[:1] == bytes((IMAGE_TYPE,)) else "message")
 
     def _said(self, logged: Entry) -> Payloads:
         event = logged.event
         nick, mark = event.actor.nick, self._mark(event.actor.colour, logged.at)
         if event.conversation.pair:
-            return _payload(event.kind, "", mark, sentence(f"{nick} {address(event)}", event))
-        return _payload(event.kind, nick, mark, (art if event.kind == "image" else indented)(event.body))
+            return _payload(
+                event.kind, "", mark, message_sentence(f"{nick} {addressee_phrase(event)}", event)
+            )
+        return _payload(
+            event.kind, nick, mark, (indented_image if event.kind == "image" else indented)(event.body)
+        )
 
     def _notice(self, text: str, at: int | None = None) -> Payloads:
         return _payload("message", "", self._mark("#000000", at), text)
@@ -51,7 +55,7 @@ class FramedDialect(Tp6Dialect):
         """The author's colour and the time, for clients of the bonuses."""
         if not self.bonus:
             return b""
-        return rgb(colour) + (NO_TIME if at is None else bytes(hour_and_minute(at)))
+        return rgb_bytes(colour) + (NO_TIME if at is None else bytes(hour_and_minute(at)))
 
 
 def _payload(kind: str, name: str, mark: bytes, text: str) -> Payloads:
@@ -60,7 +64,7 @@ def _payload(kind: str, name: str, mark: bytes, text: str) -> Payloads:
     """
     who = name.encode()
     head = bytes((len(who),)) + who + mark
-    return (bytes((IMAGE if kind == "image" else TEXT, len(head))) + head + text.encode(),)
+    return (bytes((IMAGE_TYPE if kind == "image" else TEXT_TYPE, len(head))) + head + text.encode(),)
 
 
 _OPENINGS: Final = tuple(map(Opening, (b"\x01", b"\x02", b"\x03")))

@@ -14,30 +14,34 @@ from chatd.core.refusals import SENTENCES, Refusal, reason
 from chatd.core.terminal import LINE_END, clean
 from chatd.core.typed import slash_values
 from chatd.dialects.timestamps import rfc3339
-from chatd.locales import french
+from chatd.locales import to_french
 
 INDENT: Final = "  "
 """Before every line but the first of what one person says, and of a list: no other line begins with it."""
 
-LIST_SIZE: Final = 60_000
+MAX_LIST_BYTES: Final = 60_000
 """Bytes in a list, about: at their pace, lines take long enough."""
 
-QUESTION: Final = (
+ROOM_QUESTION: Final = (
     "Quel salon ? Envoyez le nom d'un salon pour le rejoindre, un nouveau nom pour en créer un, public,"
     " ou /leave pour la chatroom"
 )
 """The question that follows the list of rooms."""
 
-HINT: Final = "/conversations liste vos conversations ; /history pseudo et /messages salon les relisent"
+HISTORY_HINT: Final = (
+    "/conversations liste vos conversations ; /history pseudo et /messages salon les relisent"
+)
 """How to read the rest of the history."""
 
-VISIBILITIES: Final = {"public": "public", "private": "privé"}
+FRENCH_VISIBILITIES: Final = {"public": "public", "private": "privé"}
 _ROLES: Final = {"owner": "propriétaire", "operator": "opérateur", "invited": "invitation"}
 _TYPED_VISIBILITIES: Final = {"privé": "private", "prive": "private"}
 _KINDS: Final = {"group": "salon", "direct": "privé"}
 
 
-def resolve(row: Declaration, rest: str, room: str | None) -> tuple[Declaration, Mapping[str, object]]:
+def resolve_command(
+    row: Declaration, rest: str, room: str | None
+) -> tuple[Declaration, Mapping[str, object]]:
     """The row of the command to run, and its values, from what was typed in ``room``. Raises `Refusal`."""
     if row.name == "clients" and room is not None:
         return COMMANDS["members"], {"group": room, **slash_values(row, rest)}
@@ -48,7 +52,7 @@ def resolve(row: Declaration, rest: str, room: str | None) -> tuple[Declaration,
         typed = str(values["visibility"])
         values = {**values, "visibility": _TYPED_VISIBILITIES.get(typed, typed)}
     if not row.required <= values.keys():
-        raise Refusal("bad_request", why=reason("usage", usage=row.slash_usage_in(french)))
+        raise Refusal("bad_request", why=reason("usage", usage=row.slash_usage_in(to_french)))
     return row, values
 
 
@@ -58,13 +62,13 @@ def refusal_text(refusal: Refusal, moved_to: str, is_spoken: bool) -> str:
     ``moved_to`` is the place where a refused move has led, empty without one. ``is_spoken`` says that a
     message was refused.
     """
-    text = refusal.translated(french)
+    text = refusal.translated(to_french)
     if refusal.code == "not_identified":
         text += " : envoyez Hello|<pseudo>"
     elif moved_to == "lobby":
         text += " ; vous êtes dans la chatroom"
     elif moved_to:
-        text += f" ; {french(SENTENCES['no_room'])}" if refusal.code != "no_room" else ""
+        text += f" ; {to_french(SENTENCES['no_room'])}" if refusal.code != "no_room" else ""
     elif refusal.code in ("not_member", "no_such_group") and is_spoken:
         text += " ; /leave ramène à la chatroom"
     return f"Erreur [{refusal.code}] : {indented(text)}"
@@ -73,10 +77,10 @@ def refusal_text(refusal: Refusal, moved_to: str, is_spoken: bool) -> str:
 def announcement(delivery: Delivery) -> str:
     """The sentence that tells its recipients what happened."""
     if isinstance(delivery, Entry):
-        return f"Annonce : {happened(delivery.event)}"
+        return f"Annonce : {event_sentence(delivery.event)}"
     nick = delivery.user.nick
     if isinstance(delivery, Arrived):
-        return f"{nick} est de retour !" if delivery.returning else joined(nick)
+        return f"{nick} est de retour !" if delivery.returning else arrival_sentence(nick)
     return f"Annonce : {nick} a quitté la chatroom"
 
 
@@ -95,7 +99,7 @@ def group_lines(answer: Groups) -> Iterator[str]:
     """``wob (public, 2 membres) : topic`` for each group."""
     for line in answer.groups:
         count = f"{line.members} membre{'s' if line.members > 1 else ''}"
-        room = with_remarks(line.group, VISIBILITIES[line.visibility], count, _ROLES.get(line.role))
+        room = with_remarks(line.group, FRENCH_VISIBILITIES[line.visibility], count, _ROLES.get(line.role))
         yield f"{room} : {indented(line.topic)}" if line.topic else room
 
 
@@ -118,24 +122,24 @@ def page_title(page: Page) -> str:
 def page_lines(page: Page) -> Iterator[str]:
     """The entries of a page, from the end that the reader began at."""
     for entry in page.entries if page.forward else reversed(page.entries):
-        yield f"{rfc3339(entry.at)} {remembered(entry.event)}"
+        yield f"{rfc3339(entry.at)} {history_sentence(entry.event)}"
 
 
 def help_lines(answer: Help) -> Iterator[str]:
     """The usage of each command of the chat room, and what it does."""
     for row in answer.commands:
         if row.slash:
-            yield f"{row.slash_usage_in(french):<34} {french(row.help)}"
+            yield f"{row.slash_usage_in(to_french):<34} {to_french(row.help)}"
 
 
-def listing(title: str, entries: Iterable[str], more: bool = False, forward: bool = True) -> str:
-    """A list, a line for each entry, up to `LIST_SIZE`; further entries are never made.
+def list_text(title: str, entries: Iterable[str], more: bool = False, forward: bool = True) -> str:
+    """A list, a line for each entry, up to `MAX_LIST_BYTES`; further entries are never made.
 
     ``entries`` come in the order of reading, which is from the last one back unless ``forward``; ``more``
     says that there are others.
     """
     shown: list[str] = []
-    left = LIST_SIZE
+    left = MAX_LIST_BYTES
     for entry in entries:
         left -= len(entry.encode())
         if left < 0 and shown:
@@ -148,7 +152,7 @@ def listing(title: str, entries: Iterable[str], more: bool = False, forward: boo
     return indented("\n".join((f"{title} : {count}", *shown)))
 
 
-def address(event: Event) -> str:
+def addressee_phrase(event: Event) -> str:
     """``alice a dit``, but ``alice vous dit`` to one alone."""
     return "vous" if event.conversation.pair else "a"
 
@@ -161,30 +165,30 @@ def indented(text: str) -> str:
     return f"\n{INDENT}".join(map(clean, lines))
 
 
-def art(text: str) -> str:
+def indented_image(text: str) -> str:
     """``text`` with every line indented, so that what stands above each other still does."""
     return INDENT + indented(text)
 
 
-def sentence(head: str, event: Event) -> str:
+def message_sentence(head: str, event: Event) -> str:
     """``alice a dit : salut``, or a line that says that an image follows, and the image."""
     if event.kind == "image":
-        return f"{head} dit en image :\n{art(event.body)}"
+        return f"{head} dit en image :\n{indented_image(event.body)}"
     return f"{head} dit : {indented(event.body)}"
 
 
-def joined(nick: str) -> str:
+def arrival_sentence(nick: str) -> str:
     return f"Annonce : {nick} a rejoint la chatroom"
 
 
-def happened(event: Event) -> str:
+def event_sentence(event: Event) -> str:
     """What happened in a group, in a sentence."""
     kind = "inherited" if event.kind == "promoted" and event.body else event.kind
     sentence = _EVENTS[kind].format(
         actor=event.actor.nick,
         subject=(event.subject or event.actor).nick,
         group=event.conversation.name,
-        visibility=VISIBILITIES.get(event.body),
+        visibility=FRENCH_VISIBILITIES.get(event.body),
     )
     reason = event.body if event.kind in ("kicked", "banned", "topic") else ""
     return f"{sentence} : {indented(reason)}" if reason else sentence
@@ -207,8 +211,8 @@ _EVENTS: Final = {
 """Each kind of event; a promotion that hands the group over reads otherwise."""
 
 
-def remembered(event: Event) -> str:
-    return sentence(f"{event.actor.nick} a", event) if event.said else happened(event)
+def history_sentence(event: Event) -> str:
+    return message_sentence(f"{event.actor.nick} a", event) if event.said else event_sentence(event)
 
 
 def with_remarks(name: str, *remarks: str | None) -> str:
@@ -217,6 +221,6 @@ def with_remarks(name: str, *remarks: str | None) -> str:
     return f"{name} ({told})" if told else name
 
 
-def rgb(colour: str) -> bytes:
+def rgb_bytes(colour: str) -> bytes:
     """Red, green and blue of ``#rrggbb``."""
     return bytes.fromhex(colour[1:])

@@ -27,7 +27,7 @@ class Timestamp(str):
     __slots__ = ()
 
     @property
-    def time(self) -> datetime:
+    def as_datetime(self) -> datetime:
         """The same as a `datetime`."""
         return datetime.fromisoformat(self)
 
@@ -50,7 +50,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     colour: Colour = ""
 
 
-class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class HistoryMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A message in a page."""
 
     id: int
@@ -108,7 +108,7 @@ class User(msgspec.Struct, frozen=True):
     colour: Colour
 
 
-class Sizes(msgspec.Struct, frozen=True):
+class WelcomeLimits(msgspec.Struct, frozen=True):
     """The daemon's limits: bytes of a request, bytes of a message, messages of a page."""
 
     json: int
@@ -116,7 +116,7 @@ class Sizes(msgspec.Struct, frozen=True):
     page: int
 
 
-class Hello(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class BasicWelcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The welcome of a course-work client."""
 
     sender: str = msgspec.field(name="from")
@@ -124,14 +124,14 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     msg: str
 
 
-class Welcome(Hello, frozen=True, kw_only=True):
+class Welcome(BasicWelcome, frozen=True, kw_only=True):
     """The welcome of any other client. ``cursor`` is the last id of the log, ``seen`` the read marker."""
 
     user: User
     cursor: int
     seen: int
     returning: bool
-    limits: Sizes | None = None
+    limits: WelcomeLimits | None = None
     version: str = ""
     ref: Ref = None
 
@@ -203,11 +203,11 @@ class Page(Reply, frozen=True, kw_only=True):
     group: str = ""
     friend: str = msgspec.field(default="", name="with")
     seen: int | None = None
-    messages: list[Item]
+    messages: list[HistoryMessage]
     more: bool = False
 
 
-class States(Reply, frozen=True, kw_only=True):
+class EventPage(Reply, frozen=True, kw_only=True):
     """Events of a group, oldest first."""
 
     group: str
@@ -215,7 +215,7 @@ class States(Reply, frozen=True, kw_only=True):
     more: bool = False
 
 
-class Summary(msgspec.Struct, frozen=True):
+class ConversationSummary(msgspec.Struct, frozen=True):
     """A conversation in a list. ``last`` is the id of its last entry; ``unread`` counts missed messages."""
 
     kind: str
@@ -227,7 +227,7 @@ class Summary(msgspec.Struct, frozen=True):
 class Conversations(Reply, frozen=True, kw_only=True):
     """Conversations that the reader takes part in, the most recent first."""
 
-    conversations: list[Summary]
+    conversations: list[ConversationSummary]
     more: bool = False
 
 
@@ -270,10 +270,10 @@ Answer = Reply | Welcome | Error
 """What answers a request."""
 
 
-Object = Message | Event | Presence | Answer
+ServerObject = Message | Event | Presence | Answer
 """What the client receives."""
 
-KINDS: Final[dict[str, type[Object]]] = {
+OBJECT_TYPES: Final[dict[str, type[ServerObject]]] = {
     "server-broadcast": Message,
     "server-gbroadcast": Message,
     "server-send": Message,
@@ -284,7 +284,7 @@ KINDS: Final[dict[str, type[Object]]] = {
     "server-groups": Groups,
     "server-history": Page,
     "server-msgs": Page,
-    "server-states": States,
+    "server-states": EventPage,
     "server-conversations": Conversations,
     "server-help": Help,
     "server-quit": Goodbye,
@@ -319,17 +319,19 @@ encode: Final = msgspec.json.Encoder(enc_hook=_write_timestamp).encode
 _head: Final = msgspec.json.Decoder(_Head).decode
 _decoders: Final = {
     kind: msgspec.json.Decoder(kind, dec_hook=_read_timestamp).decode
-    for kind in (*KINDS.values(), Event, Presence)
+    for kind in (*OBJECT_TYPES.values(), Event, Presence)
 }
 
 
-def decode(value: bytes) -> Object | None:
+def decode(value: bytes) -> ServerObject | None:
     """The object in a JSON ``value``; None for an unknown action. Raises `msgspec.MsgspecError`."""
     head = _head(value)
-    kind = (Event if head.id else Presence) if head.action == "server-event" else KINDS.get(head.action)
+    kind = (
+        (Event if head.id else Presence) if head.action == "server-event" else OBJECT_TYPES.get(head.action)
+    )
     return None if kind is None else _decoders[kind](value)
 
 
-def convert(fields: dict[str, Any], kind: type[T]) -> T:
+def object_from_fields(fields: dict[str, Any], kind: type[T]) -> T:
     """An object of these ``fields``. Raises `msgspec.ValidationError`."""
     return msgspec.convert(fields, kind, dec_hook=_read_timestamp)

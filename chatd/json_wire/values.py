@@ -32,12 +32,12 @@ class Fault:
     kind: Literal["broken", "too_long", "too_deep"]
 
     @property
-    def lost(self) -> bool:
+    def framing_lost(self) -> bool:
         return self.kind != "broken"
 
 
 class JsonScanner:
-    """A scanner: `feed` gives it bytes, `cut` returns the next value. Both may be called in any order.
+    """A scanner: `feed` gives it bytes, `next_value` returns the next value. Both may be called in any order.
 
     A value is an object, an array, a string, or a word: a run of other bytes, number or garbage, which ends
     at white space or where one of the three begins. Between values, white space may stand or not.
@@ -69,19 +69,19 @@ class JsonScanner:
         self._open = bytearray()
         self._in_string = False
 
-        self.ended_line = False
+        self.newline_seen = False
         """Whether a newline was seen after the value last cut: so a client that sends lines is known."""
-        self.lost = False
+        self.framing_lost = False
         """Whether a fault ended the framing. From then on nothing is cut, and what is fed is dropped."""
 
     @property
-    def undecided(self) -> bool:
-        """Whether `ended_line` may still become true: nothing but blanks has followed the value last cut."""
-        return not self.ended_line and self._start == len(self._buffer)
+    def newline_possible(self) -> bool:
+        """Whether `newline_seen` may still become true: nothing but blanks has followed the last value."""
+        return not self.newline_seen and self._start == len(self._buffer)
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the stream."""
-        if self.lost:
+        if self.framing_lost:
             return
         if self._start:
             del self._buffer[: self._start]
@@ -89,14 +89,14 @@ class JsonScanner:
             self._start = 0
         self._buffer += data
 
-    def cut(self) -> bytes | Fault | None:
+    def next_value(self) -> bytes | Fault | None:
         """The next value as it came, or what is wrong with it, or None until more is fed."""
         if self._read == self._start:  # between two values
             flat = _FLAT_OBJECT.match(self._buffer, self._start, self._start + self._max_bytes)
             if flat:  # as nearly every request is; the scan below would cut the same bytes, more slowly
                 self._gap = _BLANKS
                 self._start = self._read = flat.end()
-                self.ended_line = b"\n" in flat[2]
+                self.newline_seen = b"\n" in flat[2]
                 return flat[1]
             if self._start == len(self._buffer):
                 return None
@@ -107,8 +107,8 @@ class JsonScanner:
             return self._scan_value()
         return self._scan_word()
 
-    def look_on(self) -> None:
-        """Pass over blanks fed since the last cut, for `ended_line` and `undecided`, and cut nothing."""
+    def skip_blanks(self) -> None:
+        """Pass over new blanks, for `newline_seen` and `newline_possible`, and cut nothing."""
         if self._read == self._start:
             self._pass_gap()
 
@@ -159,19 +159,19 @@ class JsonScanner:
     def _take(self, end: int) -> bytes:
         value = bytes(self._buffer[self._start : end])
         self._begin(end, _BLANKS)
-        self.ended_line = False
+        self.newline_seen = False
         self._pass_gap()
         return value
 
     def _break(self, resume: int) -> Fault:
         self._begin(resume, _DEBRIS)
-        self.ended_line = True
+        self.newline_seen = True
         return Fault("broken")
 
     def _lose(self, kind: Literal["too_long", "too_deep"]) -> Fault:
         self._buffer.clear()
         self._begin(0, _DEBRIS)
-        self.lost = True
+        self.framing_lost = True
         return Fault(kind)
 
     def _begin(self, start: int, gap: re.Pattern[bytes]) -> None:
@@ -185,4 +185,4 @@ class JsonScanner:
         gap = self._gap.match(self._buffer, self._start)
         assert gap, "it matches nothing at all, at worst"
         self._start = self._read = gap.end()
-        self.ended_line = self.ended_line or b"\n" in gap[0]
+        self.newline_seen = self.newline_seen or b"\n" in gap[0]

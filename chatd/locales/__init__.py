@@ -14,6 +14,6 @@ LOCALES: Final = Path(__file__).parent
 _french: Final = gettext.translation(DOMAIN, LOCALES, ["fr"])
 
 
-def french(sentence: str) -> str:
+def to_french(sentence: str) -> str:
     """The French of an English ``sentence`` that the catalogue has; any other comes back as it is."""
     return _french.gettext(sentence)
