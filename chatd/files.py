@@ -1,4 +1,4 @@
-"""Files and folders that only their owner can read, whatever the umask."""
+"""Creation of files and folders that only their owner can read, whatever the process's umask."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from pathlib import Path
 
 
 def open_private(path: str | Path, flags: int) -> int:
-    """A descriptor of the file at ``path``. A file that is created has the mode 0600, another keeps its own.
+    """Open the file at ``path`` and return its descriptor. A file that is created has the mode 0600; an
+    existing file keeps its mode.
 
-    Raises `OSError`. An ``opener`` for `open` and `io.FileIO`.
+    Raises `OSError`. The function can be passed as ``opener`` to `open` and `io.FileIO`.
     """
     return os.open(path, flags, 0o600)
 

@@ -1,4 +1,4 @@
-"""Frames that are JSON values, with or without white space between them."""
+"""The carrier of JSON values that follow each other in a stream, with or without white space between them."""
 
 from __future__ import annotations
 
@@ -16,29 +16,33 @@ from chatd.core.refusals import Phrase, Refusal, reason
 from chatd.json_wire.values import Fault, JsonScanner
 
 NEWLINE_WAIT_SECONDS: Final = 0.04
-"""How long the newline after the first value may take, if it comes in a segment of its own."""
+"""Seconds that a newline after the client's first JSON value may take to arrive, if it is sent in a segment
+of its own.
+"""
 
 
 @runtime_checkable
 class HasNewlineVariant(Protocol):
-    """A dialect that has a variant for clients that end their lines."""
+    """A dialect that exists in two variants: for clients that end each JSON value with a newline, and for
+    clients that do not.
+    """
 
     newline_delimited: bool
-    """Whether this is the variant."""
+    """Whether this dialect object is the variant with newlines."""
 
     @property
     def newline_delimited_variant(self) -> Dialect:
-        """The variant."""
+        """The variant of this dialect for clients that end each JSON value with a newline."""
 
 
 def wrap_bare(payload: bytes) -> bytes:
-    """``payload`` as it is: a JSON value ends by itself."""
+    """Return ``payload`` unchanged: a JSON value needs no delimiter."""
     return payload
 
 
 class JsonStreamCarrier(SessionCarrier):
-    """Cuts JSON values. A client that ends its first value with a newline is answered in lines, if the
-    dialect has a variant for that.
+    """A carrier whose frames are JSON values. If the client ends its first value with a newline, the session
+    switches to the newline-delimited variant of its dialect, where the dialect has one.
     """
 
     def __init__(self, sessions: Sessions, dialect: Dialect, accepted: bool = False) -> None:
@@ -53,17 +57,21 @@ class JsonStreamCarrier(SessionCarrier):
 
     @staticmethod
     def wrap_for(dialect: Dialect) -> Wrap:
-        """Newline-delimited for clients that end their lines; else values with nothing between them."""
+        """Return the function that frames a payload of ``dialect``: a newline is appended if the dialect is
+        newline-delimited, else nothing.
+        """
         return (
             wrap_line if isinstance(dialect, HasNewlineVariant) and dialect.newline_delimited else wrap_bare
         )
 
     def buffer(self, data: bytes) -> None:
-        """Feed ``data`` to the scanner."""
+        """Feed ``data`` to the JSON scanner."""
         self._values.feed(data)
 
     def dispatch_next_frame(self) -> bool:
-        """Hand over the next JSON value, or refuse what is none; False while no value is complete."""
+        """Pass the next JSON value to the session, or refuse bytes that are no JSON value. Return False if no
+        value is complete.
+        """
         if self.may_be_http:
             return False  # each word of a request line would be refused by itself
         if not self._decided and not self._decide():
@@ -85,13 +93,15 @@ class JsonStreamCarrier(SessionCarrier):
         return True
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """End the session."""
+        """Stop the timer and end the session."""
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         super().connectionLost(reason)
 
     def _decide(self) -> bool:
-        """Whether it is known if the client ends its lines: once more than blanks follow its first value."""
+        """Find out from the bytes after the first JSON value whether the client ends values with a newline.
+        Return False while that is unknown.
+        """
         if self._first is None:
             self._first = self._values.next_value()
             if self._first is None:

@@ -1,4 +1,4 @@
-"""Every wire there is: what the dialects declare, each with its carrier."""
+"""The table of all wires: each wire that a dialect module declares, with its carrier."""
 
 from __future__ import annotations
 
@@ -30,17 +30,19 @@ CARRIERS: Final[dict[str, type[SessionCarrier]]] = {
     "chunks": IdleDelimitedCarrier,
     "frames": LengthPrefixedCarrier,
 }
-"""The carriers, by the names that wires declare them by."""
+"""The carrier classes, by the names that wire declarations use."""
 
 AUTO_WIRES: Final = ("text", "json", "tp6")
-"""The wires at ``auto``; the first one is the default, for clients that begin with no opening."""
+"""The names of the wires that are detected on an ``auto`` port. The first is the default, for clients whose
+first bytes match no wire.
+"""
 
 MakeProtocol = Callable[[Sessions], Protocol]
-"""Makes the protocol of a new connection."""
+"""A function that makes the Twisted protocol of a new connection."""
 
 
 def declared_wires() -> list[Wire]:
-    """Every wire that a module of chatd.dialects declares."""
+    """Return all wires that the modules of ``chatd.dialects`` declare."""
     found: list[Wire] = []
     for module in pkgutil.iter_modules(dialects.__path__):
         found += getattr(import_module(f"{dialects.__name__}.{module.name}"), "WIRES", ())
@@ -48,16 +50,17 @@ def declared_wires() -> list[Wire]:
 
 
 def wire_names() -> list[str]:
-    """The names of the wires that a listener can have."""
+    """Return the names of all wires that a listener in the configuration can have."""
     return sorted({"auto", *(wire.name for wire in declared_wires())})
 
 
 def protocol_makers(
     limits: Limits, certificate: IOpenSSLContextFactory | None = None
 ) -> dict[str, MakeProtocol]:
-    """What makes the protocols of a listener, by the name of its wire.
+    """Return, by name of the wire, the function that makes the Twisted protocol of a new connection.
 
-    ``auto`` shares the dialects of the wires in `AUTO_WIRES`, and starts TLS with ``certificate``.
+    The port ``auto`` detects any of `AUTO_WIRES` and shares their dialects, and starts TLS with
+    ``certificate``.
     """
     choices: dict[str, list[WireChoice]] = {}
     for wire in declared_wires():

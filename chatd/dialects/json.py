@@ -1,7 +1,8 @@
-"""The JSON dialect: the course-work "tchat" in all its generations, and its newline-delimited kind.
+"""The JSON dialect, for clients of all generations of the course-work chat "tchat" and for clients that
+delimit their JSON objects with newlines.
 
-Sources: seeds td2, td4 and project-part2; the base actions and the habits of real clients are
-described in SPEC.md, chapter JSON.
+Sources: seeds td2, td4 and project-part2. The base actions and the habits of real clients are described in
+SPEC.md, chapter JSON.
 """
 
 from __future__ import annotations
@@ -54,25 +55,29 @@ from chatd.dialects.json_requests import (
 from chatd.json_wire import objects
 
 COURSEWORK_FRAME_SIZE: Final = 60_000
-"""The largest object for a course-work client, in bytes: it takes one read of 64 KiB for one object."""
+"""The maximum size of an object sent to a course-work client, in bytes. Such a client takes one read of 64
+KiB for one object.
+"""
 
 NEWLINE_DELIMITED_FRAME_SIZE: Final = 256 * 1024
-"""The largest object for other clients, in bytes: a page never fills an outbox."""
+"""The maximum size of an object sent to a newline-delimited client, in bytes. A page of the log of this size
+never fills an outbox.
+"""
 
 COURSEWORK_PACE_SECONDS: Final = 0.04
-"""Seconds between two objects to a course-work client: it takes one read for one object."""
+"""Seconds between two objects sent to a course-work client, which takes one read for one object."""
 
 LIST_OVERHEAD_BYTES: Final = 4096
-"""Bytes that an entry of a list leaves for the keys around the list."""
+"""Bytes of a list's maximum size that no single entry may use, because the keys around the list need them."""
 
 ACK_PREFIX: Final = "ack-"
-"""Prefix of the actions with which some course-work clients acknowledge a relayed message. They expect no
-answer, and some disconnect on a refusal.
+"""The prefix of the actions with which some course-work clients acknowledge a relayed message. These clients
+expect no answer, and some disconnect on a refusal.
 """
 
 CLIENT_LIST_COPIES: Final = 4
-"""How often a course-work client gets the list of clients: each looks under one of four keys, and some crash
-without theirs.
+"""How many copies of the list of clients an answer to a course-work client contains, each under another key.
+Each client program reads one of the four keys, and some crash without it.
 """
 
 _RELAYED: Final = {
@@ -80,14 +85,19 @@ _RELAYED: Final = {
     "server-broadcast": "client-broadcast",
     "server-quit": "server-go",
 }
-"""Action names for clients that give their ``name`` in their hello."""
+"""The actions that replace ours for clients that give their nick as ``name`` in their hello."""
 
 _STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 _TEMPLATE: Final = re.compile(rb"[${}]")
 
 
 class JsonDialect:
-    """One of four variants: for ``lines`` or for course work, with ``relay`` action names or without."""
+    """The JSON dialect in one of four variants: newline-delimited or for course-work clients, and with or
+    without ``client_action_names``.
+
+    With ``client_action_names``, a relayed message has the action of the client that sent it, such as
+    ``client-send``, instead of ``server-send``.
+    """
 
     greeting: Final = ()
     requires_login = False
@@ -109,19 +119,21 @@ class JsonDialect:
         self._variants[newline_delimited, client_action_names] = self
 
     def variant(self, newline_delimited: bool, client_action_names: bool) -> JsonDialect:
-        """The dialect of this family with these properties; always the same object."""
+        """Return the variant of this dialect with these two properties: always the same object."""
         found = self._variants.get((newline_delimited, client_action_names))
         return found or JsonDialect(self._limits, newline_delimited, client_action_names, self._variants)
 
     @property
     def newline_delimited_variant(self) -> JsonDialect:
-        """The variant for clients that end their lines."""
+        """The variant of this dialect for clients that end each JSON object with a newline."""
         return self.variant(True, self.client_action_names)
 
-    # What the client says.
+    # Decoding of requests.
 
     def decode(self, frame: bytes) -> Request | None:
-        """The request in one JSON object, with a refusal if it is invalid; None for an acknowledgement."""
+        """Return the request in one JSON object, or None for an acknowledgement, which gets no answer. An
+        invalid object is a request with a refusal.
+        """
         try:
             asked = parse_object(frame)
         except Refusal as refusal:
@@ -153,20 +165,22 @@ class JsonDialect:
         return None if shown is self else shown
 
     def _wants_no_answer(self, asked: JsonObject) -> bool:
-        """False for a client in lines that gives its acknowledgement a ref: it waits for an answer."""
+        """Return whether an acknowledgement gets no answer. A newline-delimited client that gives it a
+        ``ref`` waits for an answer.
+        """
         return asked.get("ref") is None or not self._in_lines(asked)
 
     def _in_lines(self, asked: JsonObject) -> bool:
         return self.newline_delimited or asked.get("framing") == "lines"
 
-    # What the client is told.
+    # Encoding of answers and deliveries.
 
     def encode_answer(self, request: Request, answer: Answer) -> Payloads:
-        """The answer as one object."""
+        """Return ``answer`` as one JSON object."""
         return _ANSWERS[type(answer)](self, request, answer)
 
     def encode_refusal(self, request: Request | None, refusal: Refusal) -> Payloads:
-        """The refusal as a ``server-error``."""
+        """Return ``refusal`` as one JSON object with the action ``server-error``."""
         return self._payload(
             objects.Error(
                 action="server-error",
@@ -179,7 +193,7 @@ class JsonDialect:
         )
 
     def encode(self, delivery: Delivery) -> Payloads:
-        """A delivery as one object."""
+        """Return a log entry, an arrival or a departure as one JSON object."""
         if not isinstance(delivery, Entry):
             return self._payload(presence_object(delivery))
         if delivery.event.said:
@@ -187,7 +201,9 @@ class JsonDialect:
         return self._payload(live_event_object(delivery))
 
     def encode_for_subject(self, delivery: Delivery) -> Payloads:
-        """The same object: a JSON client hears the events of all its groups."""
+        """Return the JSON object of an event for the user whom it is about. It is the object that all clients
+        get, since a JSON client hears the events of all its groups.
+        """
         return self.encode(delivery)
 
     def _message(self, entry: Entry) -> Payloads:
@@ -295,10 +311,15 @@ class JsonDialect:
         return self._payload(objects.Goodbye(action=self._name("server-quit"), ref=request.ref, msg=msg))
 
     def _list(
-        self, said: objects.Reply, key: str, items: Iterable[Any], more: bool = False, forward: bool = True
+        self, reply: objects.Reply, key: str, items: Iterable[Any], more: bool = False, forward: bool = True
     ) -> Payloads:
-        """``said`` with as many ``items`` as fit; they come from the end that the reader began at."""
-        room = self.list_size - len(self._encoded(replace(said, more=True)))
+        """Return ``reply``, an answer that contains a list, with as many ``items`` under ``key`` as fit into
+        its maximum size.
+
+        The items come in the direction of reading; unless ``forward``, their order is reversed in the answer.
+        ``more`` says that there are further items.
+        """
+        room = self.list_size - len(self._encoded(replace(reply, more=True)))
         kept: list[Any] = []
         for item in items:
             room -= len(self._encoded(item)) + 1
@@ -306,10 +327,10 @@ class JsonDialect:
                 more = True
                 break
             kept.append(item)
-        return self._payload(replace(said, more=more, **{key: kept if forward else kept[::-1]}))
+        return self._payload(replace(reply, more=more, **{key: kept if forward else kept[::-1]}))
 
     def _name(self, action: str) -> str:
-        """The action name that this client expects."""
+        """Return the action that this variant sends instead of ``action``."""
         return _RELAYED.get(action, action) if self.client_action_names else action
 
     def _payload(self, said: objects.ServerObject | objects.BasicWelcome) -> Payloads:
@@ -335,7 +356,9 @@ _ANSWERS: Final[dict[type, Callable[[JsonDialect, Request, Any], Payloads]]] = {
 
 
 def _escape(string: re.Match[bytes]) -> bytes:
-    """Escape ``$``, ``{`` and ``}``: one client runs its input through a template."""
+    """Escape ``$``, ``{`` and ``}`` in a JSON string: one client program runs its input through a template
+    engine.
+    """
     return _TEMPLATE.sub(lambda found: b"\\u%04x" % found[0][0], string[0])
 
 

@@ -1,4 +1,4 @@
-"""Requests of the JSON dialect: from the bytes of an object to a command.
+"""Decoding of JSON requests: from the bytes of an object to a checked command.
 
 Source: SPEC.md, chapter "The JSON wire".
 """
@@ -17,23 +17,25 @@ from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 
 MAX_REF_LENGTH: Final = 128
-"""The maximum number of characters in a ref."""
+"""The maximum number of characters in a ``ref``, the client's own id of a request."""
 
 MAX_ACTION_LENGTH: Final = 64
-"""The maximum number of characters of an unknown action that its refusal repeats."""
+"""The maximum number of characters of an unknown action that the refusal repeats."""
 
 JsonObject = dict[str, Any]
-"""A request: JSON keys to values."""
+"""A JSON request: keys to values."""
 
 _decode: Final = msgspec.json.Decoder().decode
 
 
 def parse_object(frame: bytes) -> JsonObject:
-    """The JSON object in ``frame``. Raises `Refusal` ``bad_json`` or ``bad_utf8``."""
+    """Return the JSON object in ``frame``. Raises `Refusal` ``bad_json`` or ``bad_utf8``; an object that
+    contains a key twice is ``bad_json``.
+    """
     try:
         said = _decode(frame)
-        # Every key has its colon, so as many colons as keys prove that none stands twice; a colon more,
-        # in a text or in a nested object, takes the slow way.
+        # Every key has its colon, so if there are as many colons as keys, no key occurs twice. If there are
+        # more, in a text or in a nested object, the slower parser checks.
         if isinstance(said, dict) and frame.count(b":") != len(said):
             json.loads(frame, object_pairs_hook=_unique)
     except UnicodeDecodeError:
@@ -53,7 +55,9 @@ def _unique(pairs: list[tuple[str, object]]) -> JsonObject:
 
 
 def build_command(asked: JsonObject, name: object, ref: object, sender: object, limits: Limits) -> Command:
-    """The command that the action ``name`` asks for. Raises `Refusal`."""
+    """Return the command that the action ``name`` stands for, with its values from the request ``asked``.
+    Raises `Refusal` if the request is invalid.
+    """
     if not is_valid_ref(ref):
         raise Refusal(
             "bad_request",
@@ -70,14 +74,18 @@ def build_command(asked: JsonObject, name: object, ref: object, sender: object, 
 
 
 def is_valid_ref(ref: object) -> TypeGuard[str | int | None]:
-    """Whether ``ref`` is a valid one, or absent."""
+    """Return whether ``ref``, the client's own id of a request, is valid: absent, or a string or an integer
+    of at most `MAX_REF_LENGTH` characters.
+    """
     if isinstance(ref, bool):
         return False
     return ref is None or (isinstance(ref, str | int) and len(str(ref)) <= MAX_REF_LENGTH)
 
 
 def _values(row: Declaration, action: str, asked: Mapping[str, object], sender: str) -> Mapping[str, object]:
-    """The values by chatd's own field names, from the names and spellings that clients use."""
+    """Return the values of the request ``asked`` by chatd's field names, from the keys and spellings that
+    clients use.
+    """
     values: JsonObject = {}
     for name, field in row.fields.items():
         key, value = name, asked.get(name)
