@@ -1,3 +1,3 @@
-"""chatd: a chat daemon in which every wire joins one conversation."""
+"""chatd: a chat daemon whose clients share one conversation, whichever protocol each client speaks."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""Files and folders that only their owner can read, whatever the umask."""
+"""Creation of files and folders that only their owner can read, whatever the process's umask."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from pathlib import Path
 
 
 def open_private(path: str | Path, flags: int) -> int:
-    """A descriptor of the file at ``path``. A file that is created has the mode 0600, another keeps its own.
+    """Open the file at ``path`` and return its descriptor. A file that is created has the mode 0600; an
+    existing file keeps its mode.
 
-    Raises `OSError`. An ``opener`` for `open` and `io.FileIO`.
+    Raises `OSError`. The function can be passed as ``opener`` to `open` and `io.FileIO`.
     """
     return os.open(path, flags, 0o600)
 
 
-def make_folder(folder: Path) -> None:
+def make_private_folder(folder: Path) -> None:
     """Create ``folder`` and every missing folder above it, each with the mode 0700. Raises `OSError`."""
     # Path.mkdir(parents=True) gives the mode to the last folder only, and the umask to those above.
     missing = [place for place in (folder, *folder.parents) if not place.exists()]

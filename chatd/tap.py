@@ -1,4 +1,4 @@
-"""The entry point of twistd: reads the options and the configuration, and builds the service."""
+"""The entry point for twistd: it reads the command line and the configuration, and builds the service."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from chatd.daemon.wiring import assemble
 from chatd.store.errors import StoreError
 
 CONFIG_FILE: Final = "chatd.toml"
-"""Read from the working folder when no other is named."""
+"""The configuration file that is read from the working folder if the command line names none."""
 
 _DURABILITIES: Final = ("full", "process")
 _LEVELS: Final = ("info", "debug")
 
 
 class Options(usage.Options):
-    """The command line of ``twistd chatd``. Options override chatd.toml."""
+    """The command line options of ``twistd chatd``, which override chatd.toml."""
 
     synopsis = "[options]"
     longdesc = (
@@ -95,7 +95,7 @@ class Options(usage.Options):
 
 
 def configuration(options: Options) -> Config:
-    """The configuration: ``options`` override chatd.toml, which overrides the defaults.
+    """Return the configuration: ``options`` override chatd.toml, which overrides the defaults.
 
     Raises `ConfigError`.
     """
@@ -130,7 +130,9 @@ def _one_of(options: Options, option: str, values: tuple[str, ...]) -> str | Non
 
 
 def makeService(options: Options | None = None) -> Daemon:
-    """The daemon that ``options`` describe, on the global reactor. Raises `SystemExit` with one sentence."""
+    """Return the daemon that ``options`` describe, on the global reactor. Raises `SystemExit` with one
+    sentence if the daemon can't be built.
+    """
     from twisted.internet import reactor
 
     # twistd opens its own log later, so this umask makes that file private as well.
@@ -142,19 +144,21 @@ def makeService(options: Options | None = None) -> Daemon:
 
 
 def use_monotonic_clock(reactor: Any) -> Any:
-    """Make ``reactor`` use the monotonic clock, and return it.
+    """Make ``reactor`` take its time from the monotonic clock, and return it.
 
-    By default Twisted uses the time of day: when that is set back by a day, timers wait a day longer.
+    Twisted's default is the time of day: if that is set back by a day, timers fire a day late.
     """
     reactor.seconds = time.monotonic
     return reactor
 
 
 def _user() -> tuple[int, int] | None:
-    """The uid and gid that twistd changes to once its ports are open; None if it does not change them.
+    """Return the uid and gid that twistd changes to after it has opened the ports; None if it does not change
+    them.
 
     Files that root creates before the change would be inaccessible to the daemon afterwards. A .tac file does
-    not receive twistd's options, so this function reads them from the calling runner. Raises `ConfigError`.
+    not receive twistd's options, so this function reads them from the twistd runner in the call stack. Raises
+    `ConfigError`.
     """
     for frame, _ in traceback.walk_stack(None):
         runner = frame.f_locals.get("self")

@@ -11,7 +11,7 @@ from twisted.enterprise.adbapi import ConnectionPool
 from twisted.protocols.basic import LineOnlyReceiver
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.carriers.lines import Lines
+from chatd.carriers.lines import LineCarrier
 from chatd.connections.factory import ChatFactory
 from chatd.store.store import Store
 
@@ -175,8 +175,12 @@ class TheChecker(SynchronousTestCase):
             ("dialects", "from chatd.chat.service import Chat", "chatd.chat.service.Chat"),
             ("store", "from chatd.dialects.text import WIRES", "chatd.dialects.text.WIRES"),
             ("chat", "from chatd.connections.session import Session", "chatd.connections.session.Session"),
-            ("connections", "from chatd.carriers.lines import Lines", "chatd.carriers.lines.Lines"),
-            ("carriers", "from chatd.daemon.wires import AUTO", "chatd.daemon.wires.AUTO"),
+            (
+                "connections",
+                "from chatd.carriers.lines import LineCarrier",
+                "chatd.carriers.lines.LineCarrier",
+            ),
+            ("carriers", "from chatd.daemon.wires import AUTO_WIRES", "chatd.daemon.wires.AUTO_WIRES"),
             ("daemon", "import chatd.tap", "chatd.tap"),
             ("tap", "import chatd.client.codec", "chatd.client.codec"),
             ("client", "from chatd.chat.service import Chat", "chatd.chat.service.Chat"),
@@ -232,8 +236,8 @@ class CourseRequirements(SynchronousTestCase):
     """What ARCHITECTURE.md says of them is so."""
 
     def test_lines_are_of_the_line_receiver_family(self) -> None:
-        self.assertIn("`Lines` is Twisted's `LineOnlyReceiver`", ARCHITECTURE)
-        self.assertTrue(issubclass(Lines, LineOnlyReceiver))
+        self.assertIn("`LineCarrier` is Twisted's `LineOnlyReceiver`", ARCHITECTURE)
+        self.assertTrue(issubclass(LineCarrier, LineOnlyReceiver))
 
     def test_the_store_is_adbapi_over_sqlite3(self) -> None:
         self.assertIn("`twisted.enterprise.adbapi` over `sqlite3`", ARCHITECTURE)

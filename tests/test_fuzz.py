@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.carriers.lines import Lines
+from chatd.carriers.lines import LineCarrier
 from chatd.connections.factory import Sessions
 from chatd.connections.outbox import Outbox
 from chatd.core.requests import Request
@@ -94,7 +94,7 @@ class TheFuzz(SynchronousTestCase):
 
     def test_an_exception_that_comes_out(self) -> None:
         """At the very byte."""
-        self.patch(Lines, "hand_over", lambda carrier: 1 // 0)
+        self.patch(LineCarrier, "dispatch_next_frame", lambda carrier: 1 // 0)
         with self.assertRaises(ZeroDivisionError):
             fuzz.play("text", SEED, 0, 100)
 
@@ -103,11 +103,11 @@ class TheFuzz(SynchronousTestCase):
         self.finds("sessions are left")
 
     def test_a_buffer_without_end(self) -> None:
-        def keep(carrier: Lines, data: bytes) -> None:
+        def keep(carrier: LineCarrier, data: bytes) -> None:
             carrier._lines.extend([data] * 1000)
 
-        self.patch(Lines, "keep", keep)
-        self.patch(Lines, "hand_over", lambda carrier: False)
+        self.patch(LineCarrier, "buffer", keep)
+        self.patch(LineCarrier, "dispatch_next_frame", lambda carrier: False)
         self.finds("bytes are kept by the carrier")
 
     def test_an_outbox_without_end(self) -> None:

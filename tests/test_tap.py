@@ -21,7 +21,7 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from chatd import __version__
 from chatd.core.limits import Limits
-from chatd.daemon.config import Config, ConfigError, Log
+from chatd.daemon.config import Config, ConfigError, LogConfig
 from chatd.daemon.wiring import assemble, parse_listener
 from chatd.tap import Options, configuration
 from tests.support.certificates import self_signed
@@ -63,7 +63,7 @@ class ConfigurationTests(FolderTestCase):
                 certificate=None,
                 durability="full",
                 limits=Limits(),
-                log=Log(conversation=None, conversation_private=False, json=None, level="info"),
+                log=LogConfig(conversation=None, conversation_private=False, json=None, level="info"),
             ),
         )
 
@@ -87,7 +87,9 @@ class ConfigurationTests(FolderTestCase):
                 certificate="chat.pem",
                 durability="process",
                 limits=Limits(),
-                log=Log(conversation="said.log", conversation_private=True, json="all.log", level="debug"),
+                log=LogConfig(
+                    conversation="said.log", conversation_private=True, json="all.log", level="debug"
+                ),
             ),
         )
 
@@ -115,7 +117,7 @@ class ConfigurationTests(FolderTestCase):
             listen=("text=tcp:1", "text=tcp:2"),
             durability="process",
             limits=Limits(message=100),
-            log=Log(conversation="file.log", conversation_private=True, level="debug"),
+            log=LogConfig(conversation="file.log", conversation_private=True, level="debug"),
         )
         self.assertEqual(self.configured(), from_the_file)
         self.assertEqual(
@@ -125,7 +127,9 @@ class ConfigurationTests(FolderTestCase):
                 listen=("json=tcp:3",),
                 durability="process",
                 limits=Limits(message=100),
-                log=Log(conversation="file.log", conversation_private=True, json="option.json", level="info"),
+                log=LogConfig(
+                    conversation="file.log", conversation_private=True, json="option.json", level="info"
+                ),
             ),
         )
 

@@ -22,7 +22,7 @@ from chatd.core.limits import Limits
 from chatd.core.names import RESERVED
 from chatd.core.refusals import REASONS, RETRY_AFTER, SENTENCES
 from chatd.core.typed import KEYWORDS, WORDS
-from chatd.dialects.json_requests import REF_LENGTH
+from chatd.dialects.json_requests import MAX_REF_LENGTH
 
 _WHO: Final = {
     "anyone": "anyone",
@@ -168,7 +168,7 @@ def schema_of(row: Declaration) -> dict[str, Any]:
             required.append(name)
     properties["ref"] = {
         "type": ["string", "integer"],
-        "maxLength": REF_LENGTH,
+        "maxLength": MAX_REF_LENGTH,
         "description": "the client's own id for this request",
     }
     return {"type": "object", "required": required, "properties": properties}

@@ -1,3 +1,3 @@
-"""How frames travel, both ways: cut what comes in, wrap what goes out, detect what a client speaks.
-No meaning: what a frame says is the dialect's business.
+"""The framing of the daemon's connections: cut incoming bytes into frames, wrap outgoing payloads, and detect
+which protocol a client speaks. The content of a frame is left to the dialects.
 """

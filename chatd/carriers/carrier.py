@@ -1,4 +1,6 @@
-"""What all carriers share: the session, its pauses, foreign protocols, the end of the stream."""
+"""The base class of all carriers: it opens the session, pauses reading, refuses foreign protocols and handles
+the end of the stream.
+"""
 
 from __future__ import annotations
 
@@ -13,34 +15,39 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatd.boundaries import Dialect, Wrap
-from chatd.carriers.foreign import HTTP, TLS, TLS_RECORD, ForeignProtocol, RequestLine
+from chatd.carriers.foreign import HTTP, TLS, TLS_FIRST_BYTE, ForeignProtocol, HttpRequestLineDetector
 from chatd.connections.factory import Sessions
 from chatd.connections.session import Session
 from chatd.core.language import N_
 from chatd.core.refusals import Phrase, Refusal
 
-MAX_FIRST_LINE: Final = 64 * 1024
-"""Bytes of a first line that may turn out to be HTTP, at most: a carrier may have to keep them until then."""
+MAX_FIRST_LINE_BYTES: Final = 64 * 1024
+"""The maximum size of a first line that may turn out to be an HTTP request line, in bytes. A carrier may have
+to buffer the line until that is clear.
+"""
 
 
 def wrap_line(payload: bytes) -> bytes:
-    """``payload`` with a newline behind it."""
+    """Return ``payload`` with a newline at its end."""
     return payload + b"\n"
 
 
 @implementer(IHalfCloseableProtocol)
 class SessionCarrier(Protocol):
-    """A Twisted protocol that opens a session for its connection and hands it one payload after the other.
+    """A Twisted protocol that opens a session for its connection and passes each received payload to that
+    session.
 
-    A carrier says in `keep` and `hand_over` how frames are cut, in `wrap_for` and `next_write` how they are
-    written. While the session pauses the carrier, nothing is read and nothing is handed over. Once the
-    session is leaving, everything that arrives is dropped.
+    A subclass defines how frames are cut (`buffer` and `dispatch_next_frame`) and how payloads are written
+    (`wrap_for` and `next_write`). While the session pauses the carrier, the carrier reads nothing from the
+    socket and passes no payload on. Once the session is leaving, the carrier drops all incoming data.
 
-    ``accepted`` says that the connection was accepted, and that somebody else greets the client.
+    ``accepted`` is true if the connection was accepted and counted before, by a `Detector`, which then also
+    sends the greeting.
 
-    A client that begins with TLS, or whose first line is a request line of HTTP, is refused on every wire,
-    and nothing that follows is handed over: a web page must not talk. Frames that end before that line does
-    are handed over as they come, unless the carrier waits while ``may_be_http``.
+    On every wire the carrier refuses a client that begins with TLS or whose first line is an HTTP request
+    line, and drops the rest of its data: otherwise a web page could have a browser send chat commands. Frames
+    that end before the first line is complete are passed on at once, unless the subclass waits while
+    `may_be_http` is true.
     """
 
     _log = Logger()
@@ -49,104 +56,110 @@ class SessionCarrier(Protocol):
     session: Session
 
     def __init__(self, sessions: Sessions, dialect: Dialect, accepted: bool = False) -> None:
-        self.ended = False
-        """Whether the client has said that it sends nothing more."""
+        self.input_ended = False
+        """Whether the client has closed its side of the connection and sends nothing more."""
         self._sessions = sessions
         self._dialect = dialect
         self._accepted = accepted
-        self._request_line: RequestLine | None = RequestLine()
+        self._request_line: HttpRequestLineDetector | None = HttpRequestLineDetector()
         self._paused = False
         self._busy = False
 
-    def keep(self, data: bytes) -> None:
-        """Keep what was read for `hand_over`."""
+    def buffer(self, data: bytes) -> None:
+        """Store received ``data``, from which `dispatch_next_frame` cuts frames."""
         raise NotImplementedError
 
-    def hand_over(self) -> bool:
-        """Hand the next frame to the session; False when there is none (yet)."""
+    def dispatch_next_frame(self) -> bool:
+        """Pass the next complete frame to the session. Return False if no complete frame is buffered."""
         raise NotImplementedError
 
     @staticmethod
     def wrap_for(dialect: Dialect) -> Wrap:
-        """How payloads of ``dialect`` are framed: as lines, unless a carrier says otherwise."""
+        """Return the function that puts a payload of ``dialect`` into a frame: it appends a newline, unless a
+        subclass overrides this method.
+        """
         return wrap_line
 
     @staticmethod
     def next_write(frames: deque[bytes]) -> bytes:
-        """The next frame, alone: a client that is written to at a pace takes one read for one frame."""
+        """Take the next frame from the front of the queue ``frames`` and return it. It is written alone: a
+        client that gets paced writes takes each read for one frame.
+        """
         return frames.popleft()
 
-    def go_on(self) -> None:
-        """Hand over what can be: all of it, unless the session pauses; then the end, if it has come."""
+    def dispatch_frames(self) -> None:
+        """Pass all complete frames to the session, until it pauses the carrier or is leaving. If the client
+        has ended its input, tell the session after the last frame.
+        """
         if self._busy:  # a payload has paused and resumed the carrier: the loop below goes on
             return
         self._busy = True
         try:
-            while not self._paused and not self.session.leaving and self.hand_over():
+            while not self._paused and not self.session.leaving and self.dispatch_next_frame():
                 pass
         finally:
             self._busy = False
-        if self.ended and not self._paused:
+        if self.input_ended and not self._paused:
             self.session.end_of_input()
 
     def connectionMade(self) -> None:
-        """Open the session."""
+        """Open a session for the new connection."""
         self.session = self._sessions.open(self._dialect, self, self._accepted)
 
     def dataReceived(self, data: bytes) -> None:
-        """Take what was read."""
+        """Check ``data`` for a foreign protocol, buffer it, and pass the complete frames to the session."""
         if self.session.leaving:
             return
         if self._request_line is not None:
             self._look_for_foreign(self._request_line, data)
         if not self.session.leaving:
-            self.keep(data)
-            self.go_on()
+            self.buffer(data)
+            self.dispatch_frames()
 
     @property
     def may_be_http(self) -> bool:
-        """Whether the first line may still turn out to be a request line of HTTP."""
-        return self._request_line is not None and not self.ended
+        """Whether the client's first line, which is still incomplete, may be an HTTP request line."""
+        return self._request_line is not None and not self.input_ended
 
-    def _look_for_foreign(self, line: RequestLine, data: bytes) -> None:
-        if line.size == 0 and data.startswith(TLS_RECORD):
-            self.refuse_foreign(TLS)
+    def _look_for_foreign(self, line: HttpRequestLineDetector, data: bytes) -> None:
+        if line.bytes_read == 0 and data.startswith(TLS_FIRST_BYTE):
+            self.refuse_foreign_protocol(TLS)
             return
-        # A client that has said who it is has said its first line, even if no line end tells where that was.
+        # A client that has logged in has sent its first line, even if no line end shows where it ended.
         is_http = line.feed(data) if self.session.user is None else False
         if is_http is not None:
             self._request_line = None
         if is_http:
-            self.refuse_foreign(HTTP)
-        elif is_http is None and line.size > MAX_FIRST_LINE:
+            self.refuse_foreign_protocol(HTTP)
+        elif is_http is None and line.bytes_read > MAX_FIRST_LINE_BYTES:
             self.session.break_off(
-                Refusal("too_long", what=Phrase(N_("the first line")), limit=MAX_FIRST_LINE)
+                Refusal("too_long", what=Phrase(N_("the first line")), limit=MAX_FIRST_LINE_BYTES)
             )
 
-    def refuse_foreign(self, foreign: ForeignProtocol) -> None:
-        """Refuse a client that speaks a foreign protocol, and close."""
+    def refuse_foreign_protocol(self, foreign: ForeignProtocol) -> None:
+        """Refuse a client that speaks the protocol ``foreign``, such as HTTP, and close its connection."""
         self._log.info("{peer} speaks {name}", peer=self.session.peer, name=foreign.name)
         self.session.break_off(Refusal("bad_request", why=Phrase(foreign.why)))
 
     def readConnectionLost(self) -> None:
-        """The client sends nothing more, but may still read."""
-        self.ended = True
-        self.go_on()
+        """Handle a half-close: the client sends nothing more, but may still read."""
+        self.input_ended = True
+        self.dispatch_frames()
 
     def writeConnectionLost(self) -> None:
-        """The client reads nothing more; the transport closes when it notices."""
+        """Ignore that the client reads nothing more: the transport closes at the next write that fails."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """End the session."""
+        """End the session, because the connection is gone."""
         self.session.connection_lost(broken=reason.check(ConnectionDone) is None)
 
     def pauseProducing(self) -> None:
-        """Cut no frame and read nothing until `resumeProducing`."""
+        """Stop reading from the socket and passing frames on, until `resumeProducing`."""
         self._paused = True
         self.transport.pauseProducing()
 
     def resumeProducing(self) -> None:
-        """Go on, beginning with what was read already."""
+        """Pass on the frames that are buffered from before the pause, and read from the socket again."""
         self._paused = False
         self.transport.resumeProducing()
-        self.go_on()
+        self.dispatch_frames()

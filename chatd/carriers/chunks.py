@@ -1,4 +1,6 @@
-"""Frames that are chunks: what a client writes at once, as clients of the TP6 chat room do."""
+"""The carrier of TP6 chat room clients, which send each message in one write without a delimiter. A message
+ends at a silence in the stream, or at a newline that is the last byte of a read.
+"""
 
 from __future__ import annotations
 
@@ -15,21 +17,27 @@ from chatd.connections.factory import Sessions
 from chatd.core.language import N_
 from chatd.core.refusals import Phrase, Refusal
 
-PORTION: Final = 1000
-"""Bytes in one write, at most: most clients read 1,024 at a time, and decode each read by itself."""
+MAX_WRITE_BYTES: Final = 1000
+"""The maximum size of one write to a client, in bytes. Most clients read 1,024 bytes at a time and decode
+each read by itself.
+"""
 
-READS: Final = (100, 128, 255)
-"""Sizes of reads that clients use, or multiples of these: 100 and 255 were seen, 128 is a guess."""
+CLIENT_READ_SIZES: Final = (100, 128, 255)
+"""The buffer sizes, in bytes, with which clients read from the socket; multiples of them are in use too. 100
+and 255 were seen in real clients, 128 is a guess.
+"""
 
 
-class Chunks(SessionCarrier):
-    """Puts together what was written at once: up to a newline, a silence, or the end of the stream.
+class IdleDelimitedCarrier(SessionCarrier):
+    """A carrier whose frames end at a silence in the client's stream. A chunk is a piece of the stream up to
+    a silence, to a newline that is the last byte of a read, or to the end of the stream.
 
-    A chunk is one frame; but a chunk that ends in a newline is one frame a line, and so is any chunk of a
-    client without a name. Empty frames are ignored, and one CR before a newline is accepted.
+    A chunk is one frame. But if the chunk ends in a newline, or the client has not logged in, each line of
+    the chunk is a frame. Empty frames are ignored, and one CR before a newline is dropped.
 
-    While paused, the carrier reads on, up to the length of a line, and cuts by time. If it stopped, two
-    writes would arrive as one read and could not be told apart.
+    While the session pauses the carrier, the carrier still reads, up to ``limits.line`` bytes, and goes on to
+    separate chunks by silence. If it stopped reading, two writes of the client would arrive as one read and
+    could not be told apart.
     """
 
     def __init__(self, sessions: Sessions, dialect: Dialect, accepted: bool = False) -> None:
@@ -38,29 +46,33 @@ class Chunks(SessionCarrier):
         self._limit = limits.line
         self._most = limits.line + 1  # one more for a CR, which may turn out to belong to the end of the line
         self._gap = IdleTimer(sessions.clock, self._end_chunk)
-        # The chunk that may go on; the complete chunks, and how many bytes of the first were handed over.
+        # The unfinished chunk; the finished chunks, and how many bytes of the first were passed on.
         self._open = bytearray()
         self._chunks: deque[bytes] = deque()
         self._read = 0
 
     @staticmethod
     def next_write(frames: deque[bytes]) -> bytes:
-        """As many frames as fit into `PORTION`, or a part of the first one: see `portion_of`."""
+        """Take as many frames from the front of the queue ``frames`` as fit into `MAX_WRITE_BYTES`, or a part
+        of the first frame, and return them as one piece.
+        """
         data = frames.popleft()
-        while frames and len(data) < PORTION:
+        while frames and len(data) < MAX_WRITE_BYTES:
             data += frames.popleft()
-        end = portion_of(data)
+        end = write_length(data)
         if end < len(data):
             frames.appendleft(data[end:])
         return data[:end]
 
-    def keep(self, data: bytes) -> None:
-        """Append ``data`` to the open chunk, and close the chunk if it is complete."""
+    def buffer(self, data: bytes) -> None:
+        """Append ``data`` to the unfinished chunk, the client's bytes since the last silence. A newline at
+        the end of ``data`` finishes the chunk.
+        """
         self._open += data
         if data.endswith(b"\n"):
             self._close_chunk(len(self._open))
         elif len(self._open) > self._most:
-            # Too long for one frame: lines, or refused.
+            # Too long for one frame: cut into lines if it has any, else refused as too long.
             self._close_chunk(self._open.rfind(b"\n") + 1)
             if len(self._open) > self._most:
                 self._close_chunk(len(self._open))
@@ -68,9 +80,11 @@ class Chunks(SessionCarrier):
         if self._paused and self._size > self._limit:
             self._stop_reading()
 
-    def hand_over(self) -> bool:
-        """Hand over the next frame of the chunks that are complete; False when there is none."""
-        if self.ended:
+    def dispatch_next_frame(self) -> bool:
+        """Pass the next frame to the session, from the client's bytes before the last silence. Return False
+        if all of them were passed on.
+        """
+        if self.input_ended:
             self._close_chunk(len(self._open))
         if not self._chunks:
             return False
@@ -82,13 +96,13 @@ class Chunks(SessionCarrier):
         return True
 
     def pauseProducing(self) -> None:
-        """Hand over nothing until `resumeProducing`; read on, up to the length of a line."""
+        """Pass no frame on until `resumeProducing`. The socket is still read, up to ``limits.line`` bytes."""
         self._paused = True
         if self._size > self._limit:
             self._stop_reading()
 
     def resumeProducing(self) -> None:
-        """Go on, beginning with the chunks that arrived during the pause."""
+        """Pass frames on again, beginning with those that arrived during the pause."""
         self._wait()
         super().resumeProducing()
 
@@ -97,16 +111,16 @@ class Chunks(SessionCarrier):
         return len(self._open) + sum(map(len, self._chunks))
 
     def _stop_reading(self) -> None:
-        self._gap.stop()  # nothing is read: silence proves nothing
+        self._gap.stop()  # while nothing is read, silence proves nothing
         self.transport.pauseProducing()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """End the session."""
+        """Stop the silence timer and end the session."""
         self._gap.stop()
         super().connectionLost(reason)
 
     def _cut(self) -> bytes:
-        """The next frame of the first chunk."""
+        """Remove the next frame from the first finished chunk (bytes between two silences) and return it."""
         chunk, start = self._chunks[0], self._read
         by_line = chunk.endswith(b"\n") or self.session.user is None
         end = chunk.find(b"\n", start) if by_line else -1
@@ -118,31 +132,31 @@ class Chunks(SessionCarrier):
 
     def _wait(self) -> None:
         if self._open:
-            self._gap.wait()
+            self._gap.restart()
         else:
             self._gap.stop()
 
     def _end_chunk(self) -> None:
         self._close_chunk(len(self._open))
-        self.go_on()
+        self.dispatch_frames()
 
     def _close_chunk(self, end: int) -> None:
-        """The open chunk is complete up to ``end``."""
+        """Move the first ``end`` bytes received since the last silence to the queue of finished chunks."""
         if end:
             self._chunks.append(bytes(self._open[:end]))
             del self._open[:end]
 
 
-def portion_of(text: bytes) -> int:
-    """How many bytes of ``text``, which is UTF-8, go into one write: `PORTION` at most.
+def write_length(text: bytes) -> int:
+    """Return how many bytes of ``text``, which is UTF-8, to put into one write: at most `MAX_WRITE_BYTES`.
 
-    The portion ends at the end of a line if there is one, else between two characters. It also ends before
-    the first character that a read of one of the sizes in `READS` would cut in two: the client may decode
-    each read by itself.
+    The write ends after its last newline if it has one, else between two characters. It also ends before a
+    character that a client would cut in two if it read in one of the sizes in `CLIENT_READ_SIZES`: the client
+    may decode each read by itself.
     """
-    end = min(len(text), PORTION)
+    end = min(len(text), MAX_WRITE_BYTES)
     if not text[:end].isascii():
-        cuts = {cut for size in READS for cut in range(size, end + 1, size)} | {end}
+        cuts = {cut for size in CLIENT_READ_SIZES for cut in range(size, end + 1, size)} | {end}
         end = next((cut for cut in sorted(cuts) if _is_inside(text, cut)), end)
         while _is_inside(text, end):
             end -= 1
@@ -150,5 +164,5 @@ def portion_of(text: bytes) -> int:
 
 
 def _is_inside(text: bytes, place: int) -> bool:
-    """Whether the byte at ``place`` goes on with a character."""
+    """Return whether the byte of ``text`` at index ``place`` is a UTF-8 continuation byte."""
     return place < len(text) and text[place] & 0xC0 == 0x80

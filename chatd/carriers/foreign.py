@@ -1,8 +1,9 @@
-"""Foreign protocols: those that a client may speak to a port of the daemon, and that no wire speaks.
+"""The protocols that clients may speak to a port by mistake or by malice, and that chatd refuses: TLS, IRC
+and HTTP.
 
-HTTP and TLS have to be recognised on every wire: a web page can have a browser speak them to any port, and
-chooses what follows the opening (headers and body of a request, the session ticket in the hello of TLS). A
-wire would obey that line by line.
+HTTP and TLS have to be recognised on every wire: a web page can make a browser speak them to any port, and
+can choose the bytes after the opening (the headers and body of a request, the session ticket in the TLS
+ClientHello). Without the refusal, chatd would obey these bytes line by line.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from chatd.core.wires import Opening
 
 
 class ForeignProtocol(msgspec.Struct, frozen=True):
-    """A protocol that is recognised and refused.
+    """A protocol that is recognised by its first bytes and refused.
 
-    ``name`` is what the log calls it. ``openings`` are what its clients begin with, where the first bytes
-    decide. ``why`` is the reason that its clients are given. ``is_tls`` says that the daemon may speak it
-    after all, if it has a certificate.
+    ``name`` is its name in the log. ``openings`` are the first bytes of its clients. ``why`` is the reason
+    that a refused client is told. ``is_tls`` marks TLS, which is spoken instead of refused if the daemon has
+    a certificate.
     """
 
     name: str
@@ -48,11 +49,11 @@ HTTP: Final = ForeignProtocol(
     N_("HTTP is not supported: connect with a chat client"),
 )
 
-FOREIGN: Final = (TLS, IRC, HTTP)
-"""Every foreign protocol that is recognised by its first bytes."""
+FOREIGN_PROTOCOLS: Final = (TLS, IRC, HTTP)
+"""All foreign protocols that are recognised by their first bytes."""
 
-TLS_RECORD: Final = b"\x16"
-"""The first byte of TLS (RFC 8446, section 5.1); no client of any wire begins with it."""
+TLS_FIRST_BYTE: Final = b"\x16"
+"""The first byte of a TLS connection (RFC 8446, section 5.1). No client of a chatd wire begins with it."""
 
 _PARTS: Final = (
     re.compile(rb"[ \t\r\n]*+"),  # RFC 9112, section 2.2, lets a server pass over empty lines
@@ -61,35 +62,40 @@ _PARTS: Final = (
     re.compile(rb"[^ \t\r\n]*+"),
     re.compile(rb"[ \t]*+"),
 )
-"""The parts before the version, in order; those at odd places are words, and end at a blank."""
+"""The parts of a request line before the HTTP version, in order. Parts at odd indexes are words; white space
+ends them.
+"""
 
 _VERSION: Final = b"HTTP/"
 
 _VALUE: Final = b'{"'
-"""What JSON begins with, and no request target does."""
+"""Characters that begin a JSON value and cannot begin a request target."""
 
 
-class RequestLine:
-    """Recognises a request line at the start of a stream, by ``method SP target SP HTTP/`` (RFC 9112).
+class HttpRequestLineDetector:
+    """An incremental detector of an HTTP request line (``method SP target SP HTTP/``, RFC 9112) at the start
+    of a stream.
 
-    The stream is fed in pieces of any size; each byte is read once. ``size`` is the number of bytes read
-    after the blanks at the start.
+    The stream can be fed in pieces of any size; each byte is examined once. ``bytes_read`` is the number of
+    bytes examined after the leading white space.
     """
 
     def __init__(self) -> None:
-        self.size = 0
+        self.bytes_read = 0
         self._part = 0
         self._version = b""
 
     def feed(self, data: bytes) -> bool | None:
-        """Read ``data``; returns whether the stream begins with a request line, None while that is open."""
+        """Examine the next bytes of the stream. Return whether the stream begins with an HTTP request line,
+        or None if more bytes are needed.
+        """
         at = 0
         while self._part < len(_PARTS):
             found = _PARTS[self._part].match(data, at)
             assert found, "it matches nothing at all, at worst"
             at = found.end()
             if self._part:
-                self.size += at - found.start()
+                self.bytes_read += at - found.start()
             if at == len(data):
                 return None
             if self._part % 2 and data[at] not in b" \t":
@@ -98,7 +104,7 @@ class RequestLine:
                 return False
             self._part += 1
         self._version += data[at : at + len(_VERSION) - len(self._version)]
-        self.size += len(data) - at
+        self.bytes_read += len(data) - at
         if not _VERSION.startswith(self._version.upper()):
             return False
         return True if len(self._version) == len(_VERSION) else None

@@ -1,8 +1,8 @@
-"""Frames with a length: the encoding that the TP6 chat room proposes.
+"""The carrier of length-prefixed frames, the encoding that the TP6 chat room proposes.
 
-A client sends ``01``, the length in two bytes, a text; or ``02`` (long text) or ``03`` (image), one byte
-with the size of the length, the length, the content. Numbers are big-endian. A length counts bytes, but
-many clients count characters.
+A client sends ``01``, a length of two bytes and a text; or ``02`` (a long text) or ``03`` (an image), one
+byte that says how many bytes the length has, the length, and the content. Numbers are big-endian. The length
+should count bytes, but many clients count characters.
 """
 
 from __future__ import annotations
@@ -20,17 +20,19 @@ from chatd.connections.factory import Sessions
 from chatd.core.language import N_
 from chatd.core.refusals import Phrase, Refusal, reason
 
-TEXT: Final = 1
-LONG_TEXT: Final = 2
-IMAGE: Final = 3
+TEXT_TYPE: Final = 1
+LONG_TEXT_TYPE: Final = 2
+IMAGE_TYPE: Final = 3
 
-_TYPES: Final = (TEXT, LONG_TEXT, IMAGE)
+_TYPES: Final = (TEXT_TYPE, LONG_TEXT_TYPE, IMAGE_TYPE)
 
 _decoder: Final = codecs.getincrementaldecoder("utf-8")
 
 
 class Header(NamedTuple):
-    """The header of a frame: ``image`` or text, the ``length`` of the body, the ``size`` of the header."""
+    """The header of a received frame: whether the frame is an ``image`` (else a text), the ``length`` of its
+    body in the client's unit, and the ``size`` of the header in bytes.
+    """
 
     image: bool
     length: int
@@ -38,10 +40,11 @@ class Header(NamedTuple):
 
 
 def wrap_frame(payload: bytes) -> bytes:
-    """Put the length of the text before the text.
+    """Return ``payload`` as a frame, in which the length of the text stands before the text.
 
-    ``payload`` has a type, the size of its head in a byte, the head, the text. The frame has the type, the
-    head, how many bytes hold the length of the text, that length, and the text.
+    ``payload`` has a type byte, the size of its head in one byte, the head and the text. The frame has the
+    type byte, the head, one byte that says how many bytes the length has, the length of the text in bytes,
+    and the text.
     """
     start = 2 + payload[1]
     size = len(payload) - start
@@ -49,12 +52,14 @@ def wrap_frame(payload: bytes) -> bytes:
     return b"%c%b%c%b%b" % (payload[0], payload[2:start], digits, size.to_bytes(digits), payload[start:])
 
 
-class Frames(SessionCarrier):
-    """Cuts frames. A payload is one byte that says `TEXT` or `IMAGE`, then the content of the frame.
+class LengthPrefixedCarrier(SessionCarrier):
+    """A carrier whose frames begin with their length. It passes payloads of one type byte, `TEXT_TYPE` or
+    `IMAGE_TYPE`, and the content of the frame.
 
-    Whether a client counts bytes or characters shows in its first frame that is not all ASCII. It counts
-    characters if the frame would end inside a character, or if what follows the frame would be no header.
-    That frame waits until something follows, or nothing does for `IDLE_SECONDS`.
+    The first frame that is not all ASCII shows whether the client's lengths count bytes or characters. They
+    count characters if a length in bytes would end the frame inside a character, or in front of a byte that
+    begins no frame. If no byte follows the frame yet, it is held back until a byte follows or `IDLE_SECONDS`
+    pass.
     """
 
     def __init__(self, sessions: Sessions, dialect: Dialect, accepted: bool = False) -> None:
@@ -65,24 +70,26 @@ class Frames(SessionCarrier):
         self._counts: Literal["bytes", "characters"] | None = None
         self._waits = False
         self._buffer = bytearray()
-        # Where the next frame begins, and how many bytes from there are needed for the next step.
+        # The index where the next frame begins, and how many bytes from there the next step needs.
         self._start = 0
         self._need = 1
 
     @staticmethod
     def wrap_for(dialect: Dialect) -> Wrap:
-        """How payloads of any dialect are framed: see `wrap_frame`."""
+        """Return `wrap_frame`, which puts a payload of any dialect into a length-prefixed frame."""
         return wrap_frame
 
-    def keep(self, data: bytes) -> None:
-        """Append ``data`` to the buffer, and drop what was handed over."""
+    def buffer(self, data: bytes) -> None:
+        """Append ``data`` to the buffer, after removing the frames that were passed to the session."""
         del self._buffer[: self._start]
         self._start = 0
         self._buffer += data
 
-    def hand_over(self) -> bool:
-        """Hand over the next frame; False while none is complete, or its end is not clear."""
-        if self.ended and self._waits:
+    def dispatch_next_frame(self) -> bool:
+        """Pass the next frame to the session. Return False if no frame is complete, or if the end of the
+        frame is not clear yet.
+        """
+        if self.input_ended and self._waits:
             self._count_bytes()
         if self._held < self._need:
             return False
@@ -96,18 +103,18 @@ class Frames(SessionCarrier):
         return frame is not None
 
     def pauseProducing(self) -> None:
-        """Cut no frame and read nothing until `resumeProducing`."""
-        self._gap.stop()  # nothing is read: silence proves nothing
+        """Stop reading from the socket and passing frames on, until `resumeProducing`."""
+        self._gap.stop()  # while nothing is read, silence proves nothing
         super().pauseProducing()
 
     def resumeProducing(self) -> None:
-        """Go on, beginning with what was read already."""
+        """Pass on the frames that were buffered before the pause, and read from the socket again."""
         if self._waits:
-            self._gap.wait()
+            self._gap.restart()
         super().resumeProducing()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """End the session."""
+        """Stop the silence timer and end the session."""
         self._gap.stop()
         super().connectionLost(reason)
 
@@ -116,7 +123,9 @@ class Frames(SessionCarrier):
         return len(self._buffer) - self._start
 
     def _cut(self) -> bytes | None:
-        """The next frame; None when more of it is needed. Raises `Refusal` when the framing is lost."""
+        """Remove the next frame from the buffer and return it; None if it is incomplete. Raises `Refusal` if
+        its header is invalid.
+        """
         header = self._header()
         if header is None:
             return None
@@ -126,14 +135,14 @@ class Frames(SessionCarrier):
             return None
         self._start = end
         self._need = 1
-        return bytes((IMAGE if header.image else TEXT,)) + self._buffer[begin:end]
+        return bytes((IMAGE_TYPE if header.image else TEXT_TYPE,)) + self._buffer[begin:end]
 
     def _header(self) -> Header | None:
         first, at = self._buffer[self._start], self._start + 1
         if first not in _TYPES:
             raise Refusal("bad_request", why=reason("frame_type", first=first))
         digits = 2
-        if first != TEXT:
+        if first != TEXT_TYPE:
             if self._held < 2:
                 self._need = 2
                 return None
@@ -146,10 +155,10 @@ class Frames(SessionCarrier):
             self._need = size
             return None
         length = int.from_bytes(self._buffer[at : at + digits])
-        limit = self._limits.image if first == IMAGE else self._limits.message
+        limit = self._limits.image if first == IMAGE_TYPE else self._limits.message
         if length > limit:
             raise Refusal("too_long", what=Phrase(N_("the frame")), limit=limit)
-        return Header(first == IMAGE, length, size)
+        return Header(first == IMAGE_TYPE, length, size)
 
     def _end_of(self, header: Header, begin: int) -> int | None:
         if self._counts == "characters":
@@ -165,12 +174,12 @@ class Frames(SessionCarrier):
         try:
             decoder.decode(body)
         except UnicodeDecodeError:
-            return end  # the dialect will refuse it; it proves nothing
+            return end  # the dialect refuses invalid UTF-8; the frame does not show what the length counts
         inside = bool(decoder.getstate()[0])
         follows = self._buffer[end : end + 1]
-        if not (inside or follows or self.ended):
+        if not (inside or follows or self.input_ended):
             self._waits = True
-            self._gap.wait()
+            self._gap.restart()
             self._need = self._held + 1
             return None
         self._waits = False
@@ -183,7 +192,7 @@ class Frames(SessionCarrier):
         bytes_read = self._buffer[begin : begin + 4 * header.length]
         try:
             text, is_broken = _decoder().decode(bytes_read), False
-        except UnicodeDecodeError as error:  # maybe behind this frame, where the next one begins
+        except UnicodeDecodeError as error:  # the invalid bytes may belong to the next frame
             text, is_broken = bytes_read[: error.start].decode(), True
         missing = header.length - len(text)
         if missing <= 0:
@@ -194,9 +203,11 @@ class Frames(SessionCarrier):
         return None
 
     def _settle(self) -> None:
-        """Nothing followed the frame, so its length counts bytes."""
+        """Conclude that the client's lengths count bytes, since nothing followed the frame, and pass that
+        frame on.
+        """
         self._count_bytes()
-        self.go_on()
+        self.dispatch_frames()
 
     def _count_bytes(self) -> None:
         self._waits = False

@@ -1,4 +1,4 @@
-"""Frames that are JSON values, with or without white space between them."""
+"""The carrier of JSON values that follow each other in a stream, with or without white space between them."""
 
 from __future__ import annotations
 
@@ -15,30 +15,34 @@ from chatd.core.language import N_
 from chatd.core.refusals import Phrase, Refusal, reason
 from chatd.json_wire.values import Fault, JsonScanner
 
-FRAMING_SECONDS: Final = 0.04
-"""How long the newline after the first value may take, if it comes in a segment of its own."""
+NEWLINE_WAIT_SECONDS: Final = 0.04
+"""Seconds that a newline after the client's first JSON value may take to arrive, if it is sent in a segment
+of its own.
+"""
 
 
 @runtime_checkable
-class SpeaksLines(Protocol):
-    """A dialect that has a variant for clients that end their lines."""
+class HasNewlineVariant(Protocol):
+    """A dialect that exists in two variants: for clients that end each JSON value with a newline, and for
+    clients that do not.
+    """
 
-    lines: bool
-    """Whether this is the variant."""
+    newline_delimited: bool
+    """Whether this dialect object is the variant with newlines."""
 
     @property
-    def in_lines(self) -> Dialect:
-        """The variant."""
+    def newline_delimited_variant(self) -> Dialect:
+        """The variant of this dialect for clients that end each JSON value with a newline."""
 
 
 def wrap_bare(payload: bytes) -> bytes:
-    """``payload`` as it is: a JSON value ends by itself."""
+    """Return ``payload`` unchanged: a JSON value needs no delimiter."""
     return payload
 
 
-class JsonStream(SessionCarrier):
-    """Cuts JSON values. A client that ends its first value with a newline is answered in lines, if the
-    dialect has a variant for that.
+class JsonStreamCarrier(SessionCarrier):
+    """A carrier whose frames are JSON values. If the client ends its first value with a newline, the session
+    switches to the newline-delimited variant of its dialect, where the dialect has one.
     """
 
     def __init__(self, sessions: Sessions, dialect: Dialect, accepted: bool = False) -> None:
@@ -53,20 +57,26 @@ class JsonStream(SessionCarrier):
 
     @staticmethod
     def wrap_for(dialect: Dialect) -> Wrap:
-        """Newline-delimited for clients that end their lines; else values with nothing between them."""
-        return wrap_line if isinstance(dialect, SpeaksLines) and dialect.lines else wrap_bare
+        """Return the function that frames a payload of ``dialect``: a newline is appended if the dialect is
+        newline-delimited, else nothing.
+        """
+        return (
+            wrap_line if isinstance(dialect, HasNewlineVariant) and dialect.newline_delimited else wrap_bare
+        )
 
-    def keep(self, data: bytes) -> None:
-        """Feed ``data`` to the scanner."""
+    def buffer(self, data: bytes) -> None:
+        """Feed ``data`` to the JSON scanner."""
         self._values.feed(data)
 
-    def hand_over(self) -> bool:
-        """Hand over the next JSON value, or refuse what is none; False while no value is complete."""
+    def dispatch_next_frame(self) -> bool:
+        """Pass the next JSON value to the session, or refuse bytes that are no JSON value. Return False if no
+        value is complete.
+        """
         if self.may_be_http:
             return False  # each word of a request line would be refused by itself
         if not self._decided and not self._decide():
             return False
-        value, self._first = self._first or self._values.cut(), None
+        value, self._first = self._first or self._values.next_value(), None
         if value is None:
             return False
         if isinstance(value, bytes):
@@ -83,26 +93,28 @@ class JsonStream(SessionCarrier):
         return True
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """End the session."""
+        """Stop the timer and end the session."""
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         super().connectionLost(reason)
 
     def _decide(self) -> bool:
-        """Whether it is known if the client ends its lines: once more than blanks follow its first value."""
+        """Find out from the bytes after the first JSON value whether the client ends values with a newline.
+        Return False while that is unknown.
+        """
         if self._first is None:
-            self._first = self._values.cut()
+            self._first = self._values.next_value()
             if self._first is None:
                 return False
         else:
-            self._values.look_on()
-        if isinstance(self._first, bytes) and self._values.undecided and not self.ended:
+            self._values.skip_blanks()
+        if isinstance(self._first, bytes) and self._values.newline_possible and not self.input_ended:
             if self._timer is None:
-                self._timer = self._clock.callLater(FRAMING_SECONDS, self.go_on)
+                self._timer = self._clock.callLater(NEWLINE_WAIT_SECONDS, self.dispatch_frames)
             if self._timer.active():
                 return False
         self._decided = True
         dialect = self.session.dialect
-        if self._values.ended_line and isinstance(dialect, SpeaksLines):
-            self.session.set_dialect(dialect.in_lines)
+        if self._values.newline_seen and isinstance(dialect, HasNewlineVariant):
+            self.session.set_dialect(dialect.newline_delimited_variant)
         return True

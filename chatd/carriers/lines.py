@@ -1,4 +1,4 @@
-"""Frames that are lines, as telnet sends them."""
+"""The carrier of frames that are lines, as telnet sends them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from chatd.core.language import N_
 from chatd.core.refusals import Phrase, Refusal
 
 
-class Lines(SessionCarrier, LineOnlyReceiver):
-    """Cuts at LF and accepts one CR before it. Empty lines, and a last line without an end, are ignored.
+class LineCarrier(SessionCarrier, LineOnlyReceiver):
+    """A carrier whose frames are lines that end in LF or CR LF. Empty lines are ignored, and so is a last
+    line without LF.
 
-    Twisted's LineOnlyReceiver cuts all of a read at once, whether or not it is paused, so the lines wait in a
-    queue here. (LineReceiver can be paused, but copies the rest of the read for each line.)
+    Twisted's LineOnlyReceiver cuts all lines of a read at once, even while the carrier is paused; so the
+    lines wait in a queue. (LineReceiver can be paused, but copies the rest of the read for each line.)
     """
 
     delimiter = b"\n"
@@ -25,25 +26,29 @@ class Lines(SessionCarrier, LineOnlyReceiver):
     def __init__(self, sessions: Sessions, dialect: Dialect, accepted: bool = False) -> None:
         super().__init__(sessions, dialect, accepted)
         limits = sessions.limits
-        # One more for the CR, which is no part of the line.
+        # One more byte for the CR, which does not count as part of the line.
         self.MAX_LENGTH = limits.line + 1
         self._limit = limits.line
         self._lines: deque[bytes] = deque()
 
-    def keep(self, data: bytes) -> None:
-        """Cut ``data`` into lines, which wait for their turn."""
+    def buffer(self, data: bytes) -> None:
+        """Cut ``data`` into lines and queue the complete lines."""
         LineOnlyReceiver.dataReceived(self, data)
 
     def lineReceived(self, line: bytes) -> None:
-        """Queue a line."""
+        """Queue a line that LineOnlyReceiver has cut."""
         self._lines.append(line)
 
     def lineLengthExceeded(self, line: bytes) -> None:
-        """Queue the line: it is refused in its turn, and the connection ends there."""
+        """Queue a line that is too long, so that it is refused after the lines before it; the refusal ends
+        the connection.
+        """
         self._lines.append(line)
 
-    def hand_over(self) -> bool:
-        """Hand over the next line without its CR, unless it is empty; False when there is none."""
+    def dispatch_next_frame(self) -> bool:
+        """Pass the next queued line, without its CR, to the session; skip an empty line. Return False if no
+        line is queued.
+        """
         if not self._lines:
             return False
         line = self._lines.popleft().removesuffix(b"\r")

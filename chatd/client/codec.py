@@ -18,15 +18,15 @@ from chatd.json_wire.objects import (
     Ack,
     Clients,
     Conversations,
+    ConversationSummary,
     Event,
     Groups,
-    Item,
+    HistoryMessage,
     Members,
     Message,
     Page,
     Presence,
     Reply,
-    Summary,
     Welcome,
 )
 
@@ -123,7 +123,7 @@ EVENTS: Final[dict[type[Command], str]] = {
 """The kind of the log entry that a command makes, for all commands but messages."""
 
 
-def understand(value: bytes) -> objects.Object | None:
+def understand(value: bytes) -> objects.ServerObject | None:
     """What the daemon says in a JSON ``value``; None if this client knows no such thing."""
     try:
         return objects.decode(value)
@@ -147,14 +147,14 @@ def page_place(page: Page) -> Place:
     return Place("direct", page.friend) if page.friend else LOBBY
 
 
-def summary_place(summary: Summary) -> Place:
+def summary_place(summary: ConversationSummary) -> Place:
     """The conversation of a line in a list."""
     if summary.kind == "lobby":
         return LOBBY
     return Place("group" if summary.kind == "group" else "direct", summary.name)
 
 
-def was_missed(item: Item, page: Page) -> bool:
+def was_missed(item: HistoryMessage, page: Page) -> bool:
     """Whether the user had not seen ``item`` before the welcome that its ``page`` belongs to.
 
     Without ``seen`` the lobby's page is its last one, seen or not, and another one is what was missed.

@@ -105,17 +105,17 @@ class Connection:
         Raises `OSError`, `TimeoutError` when the peer is silent, and `Lost` when it does not speak JSON.
         """
         while True:
-            value = self._values.cut()
+            value = self._values.next_value()
             if value is None:
-                self.ends_lines = self.ends_lines or self._values.ended_line
+                self.ends_lines = self.ends_lines or self._values.newline_seen
                 data = await self._read()
                 if not data:
                     return None
                 self._values.feed(data)
             elif isinstance(value, bytes):
-                self.ends_lines = self.ends_lines or self._values.ended_line
+                self.ends_lines = self.ends_lines or self._values.newline_seen
                 return value
-            elif value.lost:
+            elif value.framing_lost:
                 raise Lost(_("{address} does not speak JSON: it is no chat").format(address=self._address))
 
     async def _read(self) -> bytes:

@@ -278,13 +278,13 @@ def _visibility(said: Object) -> str:
     return "private" if "private" in said.values() else "public"
 
 
-def _item(said: Any, number: int) -> objects.Item | None:
+def _item(said: Any, number: int) -> objects.HistoryMessage | None:
     if not isinstance(said, dict):
         return None
     sender, text = _first(said, _FROM), _text(said)
     if not sender or not text:
         return None
-    return _filled({"id": number, "seq": number, "from": sender, "msg": text}, said, objects.Item)
+    return _filled({"id": number, "seq": number, "from": sender, "msg": text}, said, objects.HistoryMessage)
 
 
 def _now() -> objects.Timestamp:
@@ -299,9 +299,9 @@ def _filled(fields: Object, said: Object, kind: type[T]) -> T:
     fields = {"ts": _now(), "kind": "message", **fields}
     given = {key: said[key] for key in ("ts", "kind", "colour") if isinstance(said.get(key), str)}
     try:
-        return objects.convert({**fields, **given}, kind)
+        return objects.object_from_fields({**fields, **given}, kind)
     except msgspec.ValidationError:
-        return objects.convert(fields, kind)
+        return objects.object_from_fields(fields, kind)
 
 
 def _shown(said: Any) -> str:

@@ -36,7 +36,7 @@ class Log:
     def heard(self, news: codec.News, nick: str) -> str | None:
         """Log ``news`` as ``nick`` reads it. A failure ends the log; its message for the user is returned."""
         if isinstance(news, objects.Event | objects.Presence):
-            return self._add(news.ts.time, f"* {describe_event(news)}")
+            return self._add(news.ts.as_datetime, f"* {describe_event(news)}")
         if isinstance(news, codec.Notice):
             return self._add(news.ts, f"* {one_line(news.text)}")
         return self._said(news, codec.message_place(news, nick), nick)
@@ -54,11 +54,13 @@ class Log:
         if self._file is not None:
             self._file.close()
 
-    def _said(self, said: objects.Message | objects.Item, place: codec.Place, nick: str) -> str | None:
+    def _said(
+        self, said: objects.Message | objects.HistoryMessage, place: codec.Place, nick: str
+    ) -> str | None:
         head = one_line(f"{place_label(place)} {speaker_label(said.nick, nick)}")
         end = f"\n{INDENT}" if said.kind == "image" else " "
         text = sanitize(said.msg).replace("\n", f"\n{INDENT}")
-        return self._add(said.ts.time, f"{head}{end}{text}")
+        return self._add(said.ts.as_datetime, f"{head}{end}{text}")
 
     def _add(self, at: datetime, text: str) -> str | None:
         if self._file is None:

@@ -12,7 +12,7 @@ from chatd.client import codec
 from chatd.client.codec import LOBBY, Place, count_unread, message_place, page_place, summary_place
 from chatd.client.render import describe_event, sanitize
 from chatd.json_wire import objects
-from chatd.json_wire.objects import Item, Message, Presence
+from chatd.json_wire.objects import HistoryMessage, Message, Presence
 
 WINDOW: Final = 1_000
 """The maximum number of entries kept of the conversation on the screen; the daemon has all of them."""
@@ -36,10 +36,10 @@ class Entry(msgspec.Struct, frozen=True, eq=False):
     id: int = 0
 
 
-def entry_of(said: Message | Item) -> Entry:
+def entry_of(said: Message | HistoryMessage) -> Entry:
     """The entry for a message, with control characters replaced."""
     return Entry(
-        said.ts.time,
+        said.ts.as_datetime,
         sanitize(said.msg),
         "image" if said.kind == "image" else "message",
         sanitize(said.nick),
@@ -198,7 +198,7 @@ class Memory:
             if news.colour:
                 self.colours[news.actor] = news.colour
             (self.online.add if news.event == "arrived" else self.online.discard)(news.actor)
-            self.conversation(LOBBY).add(Entry(news.ts.time, describe_event(news)))
+            self.conversation(LOBBY).add(Entry(news.ts.as_datetime, describe_event(news)))
         else:
             self._happened(news)
 
@@ -253,7 +253,7 @@ class Memory:
         self.shown.add(Entry(at, sanitize(text), kind))
 
     def _happened(self, event: objects.Event) -> None:
-        entry = Entry(event.ts.time, describe_event(event), id=event.id)
+        entry = Entry(event.ts.as_datetime, describe_event(event), id=event.id)
         place = Place("group", event.group)
         if event.event == "topic":
             self.topics[place.key] = event.topic or ""

@@ -19,15 +19,15 @@ from chatd.json_wire.objects import (
     Clients,
     Conversations,
     Event,
+    EventPage,
     Group,
     Groups,
     Help,
-    Item,
+    HistoryMessage,
     Members,
     Message,
     Page,
     Presence,
-    States,
 )
 
 INDENT: Final = "    "
@@ -74,10 +74,10 @@ def speaker_label(nick: str, reader: str) -> str:
     return _("You said:") if nick == reader else _("{nick} said:").format(nick=nick)
 
 
-def render_message(said: Message | Item, reader: str, place: Place | None = None) -> str:
+def render_message(said: Message | HistoryMessage, reader: str, place: Place | None = None) -> str:
     """A message, with its ``place`` if that is given. Further lines are indented."""
     elsewhere = f"{place_label(place)} " if place is not None else ""
-    head = one_line(f"{clock_time(said.ts.time)} {elsewhere}{speaker_label(said.nick, reader)}")
+    head = one_line(f"{clock_time(said.ts.as_datetime)} {elsewhere}{speaker_label(said.nick, reader)}")
     text = sanitize(said.msg)
     if said.kind == "image" or "\n" in text:
         return f"\n{INDENT}".join((head, *text.split("\n")))
@@ -86,7 +86,7 @@ def render_message(said: Message | Item, reader: str, place: Place | None = None
 
 def render_event(event: Event | Presence) -> str:
     """An event with its time."""
-    return f"{clock_time(event.ts.time)} {describe_event(event)}"
+    return f"{clock_time(event.ts.as_datetime)} {describe_event(event)}"
 
 
 def describe_event(event: Event | Presence) -> str:
@@ -152,7 +152,7 @@ def render_answer(answer: Answer, reader: str) -> list[str]:
         return [render_unread(summary_place(one), one.unread) for one in answer.conversations]
     if isinstance(answer, Notice):
         return [one_line(text) for text in answer.text.split("\n")]
-    if isinstance(answer, States):
+    if isinstance(answer, EventPage):
         return [render_event(msgspec.structs.replace(event, group=answer.group)) for event in answer.events]
     if isinstance(answer, Account):
         registered = _("{nick} is registered") if answer.registered else _("{nick} is no longer registered")

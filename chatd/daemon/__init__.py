@@ -1,3 +1,3 @@
-"""The daemon as a process: configuration, wiring, logs, start and stop.
-No chat rules.
+"""The daemon as a process: configuration, listeners, TLS certificates, logs, start and stop. The rules of the
+chat are elsewhere, in ``chatd.core``.
 """

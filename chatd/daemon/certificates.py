@@ -1,4 +1,4 @@
-"""The certificate of the daemon, for TLS that a client begins on a port of several wires."""
+"""The daemon's TLS certificate, for clients that begin with TLS on a port that serves several protocols."""
 
 from __future__ import annotations
 
@@ -19,12 +19,15 @@ from zope.interface import implementer
 from chatd.daemon.config import ConfigError
 
 CIPHERS: Final = AcceptableCiphers.fromOpenSSLCipherString("ECDHE+AESGCM:ECDHE+CHACHA20")
-"""Authenticated and forward secret; TLS 1.3 has no others. Twisted's default allows RSA key exchange."""
+"""The accepted TLS ciphers. All are authenticated and forward secret, as all ciphers of TLS 1.3 are;
+Twisted's default would also allow RSA key exchange.
+"""
 
 
 @implementer(IOpenSSLContextFactory)
 class Certificate:
-    """The certificate in the PEM file at ``path``: `reload` reads it anew, for the handshakes that follow.
+    """The TLS certificate in the PEM file at ``path``, with its chain and its private key. `reload` reads the
+    file again.
 
     Raises `ConfigError` if the file can't be used.
     """
@@ -37,11 +40,13 @@ class Certificate:
         self._warn_if_exposed()
 
     def getContext(self) -> Context:
-        """The context for a handshake."""
+        """Return the OpenSSL context for a TLS handshake."""
         return self._options.getContext()
 
     def reload(self) -> None:
-        """Read the file again. If it can't be used, the log says why, and the certificate stays."""
+        """Read the PEM file again, for later handshakes. If the file can't be used, log why and keep the
+        present certificate.
+        """
         try:
             self._options = read(self._path)
         except ConfigError as error:
@@ -59,7 +64,8 @@ class Certificate:
 
 
 def read(path: Path) -> CertificateOptions:
-    """What the PEM file at ``path`` holds: a certificate, then its chain, and somewhere its key.
+    """Read the certificate, its chain and its private key from the PEM file at ``path``, and return them as
+    Twisted's TLS options.
 
     Raises `ConfigError`.
     """
@@ -67,7 +73,7 @@ def read(path: Path) -> CertificateOptions:
         pem = path.read_bytes()
         own, *chain = load_pem_x509_certificates(pem)
         key = load_pem_private_key(pem, None)
-        # Twisted names pyOpenSSL's kind of certificate here, which pyOpenSSL itself wants no more.
+        # Twisted's annotations name pyOpenSSL's certificate type, which pyOpenSSL has deprecated.
         options = CertificateOptions(
             key,  # type: ignore[arg-type]
             own,  # type: ignore[arg-type]
@@ -75,7 +81,7 @@ def read(path: Path) -> CertificateOptions:
             raiseMinimumTo=TLSVersion.TLSv1_2,
             acceptableCiphers=CIPHERS,
         )
-        options.getContext()  # which finds out whether the key is the certificate's
+        options.getContext()  # raises if the key does not match the certificate
     except OSError as error:
         raise ConfigError(f"can't read the certificate {path}: {error.strerror}") from None
     except (ValueError, TypeError, Mismatch):  # a TypeError is a key with a passphrase

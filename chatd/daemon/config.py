@@ -1,4 +1,4 @@
-"""What chatd.toml may say, with the defaults."""
+"""The daemon's configuration: the keys of chatd.toml, with their defaults."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ from chatd.core.limits import Limits
 
 
 class ConfigError(Exception):
-    """The configuration can't be used; its text is one sentence that names the place."""
+    """The configuration can't be used. The text of the exception is one sentence that names the file, the key
+    or the option.
+    """
 
 
-class Log(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``[log]``: ``conversation`` and ``json`` are files to append to; ``debug`` logs every message.
+class LogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The section ``[log]`` of chatd.toml. ``conversation`` and ``json`` are paths of files to append to; the
+    level ``debug`` logs every message.
 
-    ``conversation_private`` says whether the conversation log holds private groups and private messages too.
+    ``conversation_private`` says whether the conversation log contains private groups and private messages.
     """
 
     conversation: str | None = None
@@ -29,8 +32,8 @@ class Log(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole of chatd.toml. Each of ``listen`` is WIRE=ENDPOINT, with a Twisted server endpoint;
-    ``certificate`` is a PEM file with a certificate, its chain and its key.
+    """The keys of chatd.toml. Each item of ``listen`` is WIRE=ENDPOINT, with a Twisted server endpoint;
+    ``certificate`` is the path of a PEM file with a certificate, its chain and its key.
     """
 
     database: str = "chat.db"
@@ -45,11 +48,11 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     durability: Literal["full", "process"] = "full"
     limits: Limits = Limits()
     accounts: AccountPolicy = AccountPolicy()
-    log: Log = Log()
+    log: LogConfig = LogConfig()
 
 
 def read(path: Path) -> Config:
-    """The configuration in the file at ``path``. Raises `ConfigError`."""
+    """Return the configuration in the TOML file at ``path``. Raises `ConfigError`."""
     try:
         return msgspec.convert(tomllib.loads(path.read_text("utf-8")), Config)
     except OSError as error:

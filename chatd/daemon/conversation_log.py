@@ -1,4 +1,4 @@
-"""The conversation log: a file with the talk, for people to read."""
+"""The conversation log: a text file of messages, arrivals and departures, for people to read."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ from chatd.dialects.timestamps import rfc3339
 
 
 class ConversationLog:
-    """Writes each delivery to ``file`` as a line; private ones only if ``private`` is true."""
+    """A log that appends each delivery to ``file`` as one line. Private deliveries are written only if
+    ``private`` is true.
+    """
 
     def __init__(self, file: LogFile, private: bool = False) -> None:
         self._file = file
         self._all = private
 
     def __call__(self, delivery: Delivery, private: bool) -> None:
-        """Write a line; ``private`` means in a private group or in a direct conversation."""
+        """Append ``delivery`` to the log. ``private`` says that it happened in a private group or in a direct
+        conversation.
+        """
         if self._all or not private:
             self._file.append(f"{rfc3339(delivery.at)} {format_delivery(delivery, private)}")

@@ -1,4 +1,6 @@
-"""The daemon's life: listen, serve, and end with everything accepted on disk."""
+"""The daemon as a Twisted service: it listens, serves clients, and stops only after all accepted messages are
+on disk.
+"""
 
 from __future__ import annotations
 
@@ -26,14 +28,18 @@ from chatd.store.errors import StoreError
 from chatd.store.store import Store
 
 COMMIT_TIMEOUT_SECONDS: Final = 2.2
-"""How long accepted commands have to get to disk at the stop: longer than a locked database is waited for."""
+"""Seconds that the daemon waits at its stop for accepted commands to be stored on disk. It is longer than the
+wait for a locked database.
+"""
 
 STOP_TIMEOUT_SECONDS: Final = 4.5
-"""How long the stop takes at most, even when the disk never answers."""
+"""Seconds after which a stopping daemon is killed, even if the disk does not respond."""
 
 
 class Listener(msgspec.Struct, frozen=True, eq=False):
-    """A place to listen at; ``name`` is its text in the configuration."""
+    """A port to listen on. ``name`` is its text in the configuration, such as ``text=tcp:4567``;
+    ``make_protocol`` makes the Twisted protocol of each connection.
+    """
 
     name: str
     make_protocol: MakeProtocol
@@ -41,10 +47,11 @@ class Listener(msgspec.Struct, frozen=True, eq=False):
 
 
 class CannotStart(SystemExit, Exception):
-    """The daemon ends with exit code 1; the text is one sentence that was shown already.
+    """The daemon cannot start and exits with code 1. The text of the exception is one sentence, which was
+    shown to the user before.
 
-    It is an `Exception` as well: so twistd removes its pid file, and passes the sentence to the process that
-    waits for a daemon in the background.
+    It is an `Exception` besides a `SystemExit`, so that twistd removes its pid file, and passes the sentence
+    on to the process that started the daemon in the background.
     """
 
     def __init__(self, sentence: str) -> None:
@@ -53,9 +60,9 @@ class CannotStart(SystemExit, Exception):
 
 
 class Daemon(Service):
-    """chatd as a Twisted service. ``ports`` holds the ports that it listens on.
+    """chatd as a Twisted service. ``ports`` are the open listening ports.
 
-    SIGHUP has ``certificate`` read again, unless the daemon has a terminal.
+    At SIGHUP the daemon reads ``certificate`` again, unless it runs in a terminal; then SIGHUP stops it.
     """
 
     _log = Logger()
@@ -80,7 +87,7 @@ class Daemon(Service):
         self._passwords = passwords
 
     def privilegedStartService(self) -> None:
-        """Listen, before twistd drops its privileges. Raises `CannotStart`."""
+        """Open all listening ports, before twistd drops its root privileges. Raises `CannotStart`."""
         for listener in self._listeners:
             listening = listener.endpoint.listen(ChatFactory(self.sessions, listener.make_protocol))
             failed: list[str] = []
@@ -99,20 +106,21 @@ class Daemon(Service):
 
     def _refuse(self, sentence: str) -> NoReturn:
         self._log.critical("{sentence}", sentence=sentence)
-        if sys.__stderr__ is not None:  # since the log may be a file that nobody looks at
+        if sys.__stderr__ is not None:  # the log may be a file, which the user does not see
             sys.__stderr__.write(f"chatd: {sentence}\n")
         raise CannotStart(sentence)
 
     def startService(self) -> None:
-        """Serve until the stop. Raises `CannotStart`."""
+        """Check the database and start to serve clients. Raises `CannotStart`."""
         try:
-            # A .tac file may give its application a user of its own, of whom nobody knew before this.
+            # A .tac file may set a user of its own, which was not known when the database was opened.
             self._store.check_access()
         except StoreError as error:
             self._refuse(str(error))
         if os.geteuid() == 0:
             self._log.warn("chatd runs as root, which it has no need of: start twistd with --uid")
-        # These would kill. twistd rotates its log at SIGUSR1 if that is a file, and has its handler already.
+        # By default, these signals kill the process. If twistd logs to a file, it has set its own handler for
+        # SIGUSR1, which rotates the log.
         for number in (signal.SIGUSR1, signal.SIGUSR2):
             if signal.getsignal(number) is signal.SIG_DFL:
                 signal.signal(number, signal.SIG_IGN)
@@ -121,7 +129,9 @@ class Daemon(Service):
         self._reactor.callWhenRunning(self._take_signals)
 
     def _take_signals(self) -> None:
-        """End with 0 when asked to end: twistd itself would die of the signal after an orderly stop."""
+        """Install signal handlers: SIGTERM and SIGINT stop the daemon with exit code 0. (With twistd's own
+        handlers, the process would die of the signal after an orderly stop.)
+        """
 
         def stop(number: int, frame: object) -> None:
             self._reactor.callFromThread(self._end)
@@ -132,7 +142,7 @@ class Daemon(Service):
         def reload(number: int, frame: object) -> None:
             self._reactor.callFromThread(self._reload)
 
-        # A terminal that is closed takes its daemon along; without one there is nothing to hang up.
+        # SIGHUP from a closing terminal stops the daemon; without a terminal it asks to reload.
         signal.signal(signal.SIGHUP, stop if os.isatty(0) else reload)
         self._log.info("chatd {version} is ready", version=__version__)
 
@@ -144,12 +154,14 @@ class Daemon(Service):
         try:
             self._reactor.stop()
         except ReactorNotRunning:
-            return  # asked twice
-        # SIGALRM kills, whatever thread hangs.
+            return  # the stop was requested twice
+        # SIGALRM kills the process, even if a thread hangs.
         signal.setitimer(signal.ITIMER_REAL, STOP_TIMEOUT_SECONDS)
 
     def stopService(self) -> Deferred[None]:
-        """Accept no clients, commit what was accepted, notify the clients, close."""
+        """Stop listening, store all accepted messages, notify the clients, and close their connections. The
+        Deferred fires after that.
+        """
         super().stopService()
         return Deferred.fromCoroutine(self._stop()).addErrback(
             lambda failure: self._log.failure("the end was not orderly", failure)
@@ -174,7 +186,7 @@ class Daemon(Service):
         try:
             await maybeDeferred(port.stopListening)
         except Exception as error:
-            # A socket that somebody deleted, for instance; it must not keep the rest from an orderly end.
+            # For instance, a socket that was deleted. The other ports must still be closed in order.
             self._log.warn("a port was not closed well: {why}", why=str(error))
 
 

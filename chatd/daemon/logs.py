@@ -1,4 +1,4 @@
-"""Log files: appended to line by line, readable by their owner alone."""
+"""Log files that are appended to line by line and that only their owner can read."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from pathlib import Path
 from twisted.logger import ILogObserver, LogEvent, Logger, eventAsJSON
 from zope.interface import implementer
 
-from chatd.files import make_folder, open_private
+from chatd.files import make_private_folder, open_private
 
 
 class LogFile(FileIO):
-    """A file that lines are appended to, each at once and whole; kept open as long as the process lives.
+    """A log file that stays open as long as the process lives. Each line is appended whole, in one write.
 
-    It is created with its folder when it is missing; opening it raises `OSError`. A line that can't be
-    written later is lost, which is logged once.
+    If the file or its folder does not exist, it is created. Opening the file raises `OSError`. A line that
+    can't be written later is lost, and only the first such failure in a row is logged.
     """
 
     _log = Logger()
     _failing = False
 
     def __init__(self, path: str) -> None:
-        make_folder(Path(path).parent)
+        make_private_folder(Path(path).parent)
         super().__init__(path, "ab", opener=open_private)
 
     def append(self, line: str) -> None:
-        """Write ``line`` and its end."""
+        """Append ``line`` and a newline to the file. If that fails, log the error instead of raising it."""
         data = f"{line}\n".encode()
         try:
             written = self.write(data)
@@ -38,17 +38,17 @@ class LogFile(FileIO):
             self._failing = False
         except OSError as error:
             if not self._failing:
-                self._failing = True  # before this is logged, maybe in this very file
+                self._failing = True  # set first: the log event below may be written to this file
                 self._log.error("{path} can't be written: {why}", path=self.name, why=error.strerror)
 
 
 @implementer(ILogObserver)
-class JsonLines:
-    """Writes each event of the daemon's log to ``file`` as a JSON object."""
+class JsonLogObserver:
+    """A Twisted log observer that appends each event of the daemon's log to ``file`` as a JSON object."""
 
     def __init__(self, file: LogFile) -> None:
         self._file = file
 
     def __call__(self, event: LogEvent) -> None:
-        """Write a line."""
+        """Append a log event to the file, as one line of JSON."""
         self._file.append(eventAsJSON(event))

@@ -1,4 +1,4 @@
-"""Every wire there is: what the dialects declare, each with its carrier."""
+"""The table of all wires: each wire that a dialect module declares, with its carrier."""
 
 from __future__ import annotations
 
@@ -14,33 +14,35 @@ from twisted.internet.protocol import Protocol
 
 from chatd import dialects
 from chatd.carriers.carrier import SessionCarrier
-from chatd.carriers.chunks import Chunks
-from chatd.carriers.detection import Choice, Detector
-from chatd.carriers.foreign import FOREIGN
-from chatd.carriers.frames import Frames
-from chatd.carriers.json_stream import JsonStream
-from chatd.carriers.lines import Lines
+from chatd.carriers.chunks import IdleDelimitedCarrier
+from chatd.carriers.detection import Detector, WireChoice
+from chatd.carriers.foreign import FOREIGN_PROTOCOLS
+from chatd.carriers.frames import LengthPrefixedCarrier
+from chatd.carriers.json_stream import JsonStreamCarrier
+from chatd.carriers.lines import LineCarrier
 from chatd.connections.factory import Sessions
 from chatd.core.limits import Limits
 from chatd.core.wires import Wire
 
 CARRIERS: Final[dict[str, type[SessionCarrier]]] = {
-    "lines": Lines,
-    "json": JsonStream,
-    "chunks": Chunks,
-    "frames": Frames,
+    "lines": LineCarrier,
+    "json": JsonStreamCarrier,
+    "chunks": IdleDelimitedCarrier,
+    "frames": LengthPrefixedCarrier,
 }
-"""The carriers, by the names that wires declare them by."""
+"""The carrier classes, by the names that wire declarations use."""
 
-AUTO: Final = ("text", "json", "tp6")
-"""The wires at ``auto``; the first one is the default, for clients that begin with no opening."""
+AUTO_WIRES: Final = ("text", "json", "tp6")
+"""The names of the wires that are detected on an ``auto`` port. The first is the default, for clients whose
+first bytes match no wire.
+"""
 
 MakeProtocol = Callable[[Sessions], Protocol]
-"""Makes the protocol of a new connection."""
+"""A function that makes the Twisted protocol of a new connection."""
 
 
-def declared() -> list[Wire]:
-    """Every wire that a module of chatd.dialects declares."""
+def declared_wires() -> list[Wire]:
+    """Return all wires that the modules of ``chatd.dialects`` declare."""
     found: list[Wire] = []
     for module in pkgutil.iter_modules(dialects.__path__):
         found += getattr(import_module(f"{dialects.__name__}.{module.name}"), "WIRES", ())
@@ -48,26 +50,29 @@ def declared() -> list[Wire]:
 
 
 def wire_names() -> list[str]:
-    """The names of the wires that a listener can have."""
-    return sorted({"auto", *(wire.name for wire in declared())})
+    """Return the names of all wires that a listener in the configuration can have."""
+    return sorted({"auto", *(wire.name for wire in declared_wires())})
 
 
-def protocols(limits: Limits, certificate: IOpenSSLContextFactory | None = None) -> dict[str, MakeProtocol]:
-    """What makes the protocols of a listener, by the name of its wire.
+def protocol_makers(
+    limits: Limits, certificate: IOpenSSLContextFactory | None = None
+) -> dict[str, MakeProtocol]:
+    """Return, by name of the wire, the function that makes the Twisted protocol of a new connection.
 
-    ``auto`` shares the dialects of the wires in `AUTO`, and starts TLS with ``certificate``.
+    The port ``auto`` detects any of `AUTO_WIRES` and shares their dialects, and starts TLS with
+    ``certificate``.
     """
-    choices: dict[str, list[Choice]] = {}
-    for wire in declared():
-        choice = Choice(wire.openings, CARRIERS[wire.carrier], wire.make_dialect(limits))
+    choices: dict[str, list[WireChoice]] = {}
+    for wire in declared_wires():
+        choice = WireChoice(wire.openings, CARRIERS[wire.carrier], wire.make_dialect(limits))
         choices.setdefault(wire.name, []).append(choice)
     found = {name: _protocol_of(offered) for name, offered in choices.items()}
-    everything = list(chain.from_iterable(choices[name] for name in AUTO))
-    found["auto"] = partial(Detector, everything, FOREIGN, certificate)
+    everything = list(chain.from_iterable(choices[name] for name in AUTO_WIRES))
+    found["auto"] = partial(Detector, everything, FOREIGN_PROTOCOLS, certificate)
     return found
 
 
-def _protocol_of(offered: list[Choice]) -> MakeProtocol:
+def _protocol_of(offered: list[WireChoice]) -> MakeProtocol:
     if len(offered) > 1:
         return partial(Detector, offered, (), None)
     (choice,) = offered

@@ -1,4 +1,4 @@
-"""Puts the daemon together: configuration in, a Twisted service out."""
+"""Assembly of the daemon: from a configuration to a Twisted service."""
 
 from __future__ import annotations
 
@@ -23,16 +23,17 @@ from chatd.chat.delivery_log import DeliveryLog
 from chatd.chat.service import Chat
 from chatd.connections.factory import Sessions
 from chatd.daemon.certificates import Certificate
-from chatd.daemon.config import Config, ConfigError, Log
+from chatd.daemon.config import Config, ConfigError, LogConfig
 from chatd.daemon.conversation_log import ConversationLog
 from chatd.daemon.lifecycle import Daemon, Listener
-from chatd.daemon.logs import JsonLines, LogFile
+from chatd.daemon.logs import JsonLogObserver, LogFile
 from chatd.daemon.passwords import PasswordPool
-from chatd.daemon.wires import MakeProtocol, protocols, wire_names
+from chatd.daemon.wires import MakeProtocol, protocol_makers, wire_names
 from chatd.store.journal import Journal
 from chatd.store.store import Store
 
-# What an endpoint that doesn't say it is bound to; and which of its arguments says it without a name.
+# Endpoint type -> the loopback interface that an endpoint without an interface is bound to, and the position
+# of the interface among the unnamed arguments.
 _LOOPBACK: Final = {
     "tcp": ("127.0.0.1", 2),
     "tcp6": (r"\:\:1", 3),
@@ -42,7 +43,8 @@ _LOOPBACK: Final = {
 
 
 def parse_listener(listener: str) -> tuple[str, str]:
-    """``text=tcp:4567`` as a wire and an endpoint's description, bound to loopback unless it says more.
+    """Split a listener such as ``text=tcp:4567`` into the wire's name and the description of a Twisted
+    endpoint. A port without an interface is bound to loopback.
 
     Raises `ConfigError`.
     """
@@ -61,7 +63,9 @@ def parse_listener(listener: str) -> tuple[str, str]:
 
 @contextmanager
 def _acting_as(user: tuple[int, int] | None) -> Iterator[None]:
-    """Have root open and create files as ``user`` would."""
+    """Give a process that runs as root the identity ``user`` (uid and gid) while the block runs, so that it
+    opens and creates files as that user.
+    """
     if user is None:
         yield
         return
@@ -79,13 +83,14 @@ def _acting_as(user: tuple[int, int] | None) -> Iterator[None]:
 
 
 def assemble(config: Config, reactor: Any, user: tuple[int, int] | None = None) -> Daemon:
-    """The daemon of ``config``, on ``reactor``. Raises `ConfigError` and `StoreError`.
+    """Build the daemon that ``config`` describes, on ``reactor``, and return it. Raises `ConfigError` and
+    `StoreError`.
 
-    The certificate is read by the user who starts the daemon; database and logs are opened as ``user`` (uid
-    and gid), if the daemon is to become one.
+    The certificate is read with the rights of the user who starts the daemon. The database and the logs are
+    opened with the rights of ``user`` (uid and gid), if the daemon will change to that user.
     """
     certificate = None if config.certificate is None else Certificate(Path(config.certificate))
-    makers = protocols(config.limits, certificate)
+    makers = protocol_makers(config.limits, certificate)
     listeners = [_listener(listener, makers, reactor) for listener in config.listen]
     with _acting_as(user):
         conversation_log = _open_logs(config.log)
@@ -120,16 +125,16 @@ def _listener(listener: str, makers: dict[str, MakeProtocol], reactor: Any) -> L
     try:
         endpoint = serverFromString(reactor, description)
     except Exception as error:
-        # Endpoints come from plugins, and every parser of theirs has its own errors.
+        # Endpoint parsers come from plugins, and each raises errors of its own.
         raise ConfigError(f"{listener} is no endpoint that can be listened at: {error}") from None
     return Listener(listener, makers[wire], endpoint)
 
 
-def _open_logs(log: Log) -> ConversationLog | None:
-    """Begin to log to the JSON log; the conversation log. Raises `ConfigError`."""
+def _open_logs(log: LogConfig) -> ConversationLog | None:
+    """Start the JSON log, if there is one, and return the conversation log, or None. Raises `ConfigError`."""
     if log.json is not None:
         level = LogLevelFilterPredicate(defaultLogLevel=LogLevel.levelWithName(log.level))
-        globalLogPublisher.addObserver(FilteringLogObserver(JsonLines(_log_file(log.json)), [level]))
+        globalLogPublisher.addObserver(FilteringLogObserver(JsonLogObserver(_log_file(log.json)), [level]))
     if log.conversation is None:
         return None
     return ConversationLog(_log_file(log.conversation), log.conversation_private)

@@ -1,3 +1,3 @@
-"""What a frame says: payloads to commands, answers and events to payloads.
-No framing, no I/O, no connection state.
+"""The encodings of messages: a dialect decodes a client's payloads to requests, and encodes answers and
+deliveries as payloads. Dialects contain no framing, no I/O and no connection state.
 """

@@ -1,7 +1,8 @@
-"""The JSON dialect: the course-work "tchat" in all its generations, and its newline-delimited kind.
+"""The JSON dialect, for clients of all generations of the course-work chat "tchat" and for clients that
+delimit their JSON objects with newlines.
 
-Sources: seeds td2, td4 and project-part2; the base actions and the habits of real clients are
-described in SPEC.md, chapter JSON.
+Sources: seeds td2, td4 and project-part2. The base actions and the habits of real clients are described in
+SPEC.md, chapter JSON.
 """
 
 from __future__ import annotations
@@ -39,35 +40,45 @@ from chatd.core.wires import Opening, Wire
 from chatd.dialects.json_entries import (
     ack_object,
     event_object,
-    item_object,
+    history_message_object,
+    image_placeholder,
     live_event_object,
     message_object,
     presence_object,
-    too_large,
 )
-from chatd.dialects.json_requests import NAME_LENGTH, Object, command_of, is_ref, parse_object
+from chatd.dialects.json_requests import (
+    MAX_ACTION_LENGTH,
+    JsonObject,
+    build_command,
+    is_valid_ref,
+    parse_object,
+)
 from chatd.json_wire import objects
 
 COURSEWORK_FRAME_SIZE: Final = 60_000
-"""The largest object for a course-work client, in bytes: it takes one read of 64 KiB for one object."""
-
-LINES_FRAME_SIZE: Final = 256 * 1024
-"""The largest object for other clients, in bytes: a page never fills an outbox."""
-
-COURSEWORK_PACE_SECONDS: Final = 0.04
-"""Seconds between two objects to a course-work client: it takes one read for one object."""
-
-LIST_HEAD: Final = 4096
-"""Bytes that an entry of a list leaves for the keys around the list."""
-
-ACK_PREFIX: Final = "ack-"
-"""Prefix of the actions with which some course-work clients acknowledge a relayed message. They expect no
-answer, and some disconnect on a refusal.
+"""The maximum size of an object sent to a course-work client, in bytes. Such a client takes one read of 64
+KiB for one object.
 """
 
-CLIENT_LISTS: Final = 4
-"""How often a course-work client gets the list of clients: each looks under one of four keys, and some crash
-without theirs.
+NEWLINE_DELIMITED_FRAME_SIZE: Final = 256 * 1024
+"""The maximum size of an object sent to a newline-delimited client, in bytes. A page of the log of this size
+never fills an outbox.
+"""
+
+COURSEWORK_PACE_SECONDS: Final = 0.04
+"""Seconds between two objects sent to a course-work client, which takes one read for one object."""
+
+LIST_OVERHEAD_BYTES: Final = 4096
+"""Bytes of a list's maximum size that no single entry may use, because the keys around the list need them."""
+
+ACK_PREFIX: Final = "ack-"
+"""The prefix of the actions with which some course-work clients acknowledge a relayed message. These clients
+expect no answer, and some disconnect on a refusal.
+"""
+
+CLIENT_LIST_COPIES: Final = 4
+"""How many copies of the list of clients an answer to a course-work client contains, each under another key.
+Each client program reads one of the four keys, and some crash without it.
 """
 
 _RELAYED: Final = {
@@ -75,44 +86,55 @@ _RELAYED: Final = {
     "server-broadcast": "client-broadcast",
     "server-quit": "server-go",
 }
-"""Action names for clients that give their ``name`` in their hello."""
+"""The actions that replace ours for clients that give their nick as ``name`` in their hello."""
 
 _STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 _TEMPLATE: Final = re.compile(rb"[${}]")
 
 
 class JsonDialect:
-    """One of four variants: for ``lines`` or for course work, with ``relay`` action names or without."""
+    """The JSON dialect in one of four variants: newline-delimited or for course-work clients, and with or
+    without ``client_action_names``.
+
+    With ``client_action_names``, a relayed message has the action of the client that sent it, such as
+    ``client-send``, instead of ``server-send``.
+    """
 
     greeting: Final = ()
     requires_login = False
     pages: Final = "all"
 
     def __init__(
-        self, limits: Limits, lines: bool = False, relay: bool = False, family: Family | None = None
+        self,
+        limits: Limits,
+        newline_delimited: bool = False,
+        client_action_names: bool = False,
+        variants: DialectVariants | None = None,
     ) -> None:
-        self.lines = lines
-        self.relay = relay
-        self.pace = 0.0 if lines else COURSEWORK_PACE_SECONDS
-        self.list_size = LINES_FRAME_SIZE if lines else COURSEWORK_FRAME_SIZE
+        self.newline_delimited = newline_delimited
+        self.client_action_names = client_action_names
+        self.pace = 0.0 if newline_delimited else COURSEWORK_PACE_SECONDS
+        self.list_size = NEWLINE_DELIMITED_FRAME_SIZE if newline_delimited else COURSEWORK_FRAME_SIZE
         self._limits = limits
-        self._family: Family = {} if family is None else family
-        self._family[lines, relay] = self
+        self._variants: DialectVariants = {} if variants is None else variants
+        self._variants[newline_delimited, client_action_names] = self
 
-    def variant(self, lines: bool, relay: bool) -> JsonDialect:
-        """The dialect of this family with these properties; always the same object."""
-        found = self._family.get((lines, relay))
-        return found or JsonDialect(self._limits, lines, relay, self._family)
+    def variant(self, newline_delimited: bool, client_action_names: bool) -> JsonDialect:
+        """Return the variant of this dialect with these two properties: always the same object."""
+        found = self._variants.get((newline_delimited, client_action_names))
+        return found or JsonDialect(self._limits, newline_delimited, client_action_names, self._variants)
 
     @property
-    def in_lines(self) -> JsonDialect:
-        """The variant for clients that end their lines."""
-        return self.variant(True, self.relay)
+    def newline_delimited_variant(self) -> JsonDialect:
+        """The variant of this dialect for clients that end each JSON object with a newline."""
+        return self.variant(True, self.client_action_names)
 
-    # What the client says.
+    # Decoding of requests.
 
     def decode(self, frame: bytes) -> Request | None:
-        """The request in one JSON object, with a refusal if it is invalid; None for an acknowledgement."""
+        """Return the request in one JSON object, or None for an acknowledgement, which gets no answer. An
+        invalid object is a request with a refusal.
+        """
         try:
             asked = parse_object(frame)
         except Refusal as refusal:
@@ -126,38 +148,40 @@ class JsonDialect:
         ref = None if asked.get("ref") == "" else asked.get("ref")
         sender = next((asked[key] for key in SENDER_NAMES if asked.get(key) is not None), "")
         try:
-            command: Command | Refusal = command_of(asked, name, ref, sender, self._limits)
+            command: Command | Refusal = build_command(asked, name, ref, sender, self._limits)
         except Refusal as refusal:
             command = refusal
         return Request(
             command,
-            name[:NAME_LENGTH] if isinstance(name, str) else "",
+            name[:MAX_ACTION_LENGTH] if isinstance(name, str) else "",
             sender if isinstance(sender, str) else "",
-            ref if is_ref(ref) else None,
+            ref if is_valid_ref(ref) else None,
             self._shown(asked, name),
         )
 
-    def _shown(self, asked: Object, name: object) -> Dialect | None:
-        lines = self._in_lines(asked)
+    def _shown(self, asked: JsonObject, name: object) -> Dialect | None:
         names_itself = "name" in asked and not {"from", "sender"} & asked.keys()
-        relay = self.relay or (names_itself and name in COMMANDS["hello"].actions)
-        return self.variant(lines, relay) if (lines, relay) != (self.lines, self.relay) else None
+        client_names = self.client_action_names or (names_itself and name in COMMANDS["hello"].actions)
+        shown = self.variant(self._in_lines(asked), client_names)
+        return None if shown is self else shown
 
-    def _wants_no_answer(self, asked: Object) -> bool:
-        """False for a client in lines that gives its acknowledgement a ref: it waits for an answer."""
+    def _wants_no_answer(self, asked: JsonObject) -> bool:
+        """Return whether an acknowledgement gets no answer. A newline-delimited client that gives it a
+        ``ref`` waits for an answer.
+        """
         return asked.get("ref") is None or not self._in_lines(asked)
 
-    def _in_lines(self, asked: Object) -> bool:
-        return self.lines or asked.get("framing") == "lines"
+    def _in_lines(self, asked: JsonObject) -> bool:
+        return self.newline_delimited or asked.get("framing") == "lines"
 
-    # What the client is told.
+    # Encoding of answers and deliveries.
 
     def encode_answer(self, request: Request, answer: Answer) -> Payloads:
-        """The answer as one object."""
+        """Return ``answer`` as one JSON object."""
         return _ANSWERS[type(answer)](self, request, answer)
 
     def encode_refusal(self, request: Request | None, refusal: Refusal) -> Payloads:
-        """The refusal as a ``server-error``."""
+        """Return ``refusal`` as one JSON object with the action ``server-error``."""
         return self._payload(
             objects.Error(
                 action="server-error",
@@ -170,7 +194,7 @@ class JsonDialect:
         )
 
     def encode(self, delivery: Delivery) -> Payloads:
-        """A delivery as one object."""
+        """Return a log entry, an arrival or a departure as one JSON object."""
         if not isinstance(delivery, Entry):
             return self._payload(presence_object(delivery))
         if delivery.event.said:
@@ -178,22 +202,24 @@ class JsonDialect:
         return self._payload(live_event_object(delivery))
 
     def encode_for_subject(self, delivery: Delivery) -> Payloads:
-        """The same object: a JSON client hears the events of all its groups."""
+        """Return the JSON object of an event for the user whom it is about. It is the object that all clients
+        get, since a JSON client hears the events of all its groups.
+        """
         return self.encode(delivery)
 
     def _message(self, entry: Entry) -> Payloads:
         message = message_object(entry)
-        message = replace(message, action=self._name(message.action)) if self.relay else message
+        message = replace(message, action=self._name(message.action)) if self.client_action_names else message
         payload = self._encoded(message)
-        if not self.lines and len(payload) > COURSEWORK_FRAME_SIZE:
-            payload = self._encoded(replace(message, msg=too_large(entry.event)))
+        if not self.newline_delimited and len(payload) > COURSEWORK_FRAME_SIZE:
+            payload = self._encoded(replace(message, msg=image_placeholder(entry.event)))
         return (payload,)
 
     def _welcome(self, request: Request, answer: Welcome) -> Payloads:
         user, limits = answer.user, self._limits
         msg = f"Welcome back {user.nick} !" if answer.returning else f"Hello {user.nick}"
-        if not self.lines:
-            return self._payload(objects.Hello(sender="server", action="server-hello", msg=msg))
+        if not self.newline_delimited:
+            return self._payload(objects.BasicWelcome(sender="server", action="server-hello", msg=msg))
         return self._payload(
             objects.Welcome(
                 sender="server",
@@ -203,7 +229,7 @@ class JsonDialect:
                 cursor=answer.cursor,
                 seen=answer.seen,
                 returning=answer.returning,
-                limits=objects.Sizes(limits.json, limits.message, limits.page_max),
+                limits=objects.WelcomeLimits(limits.json, limits.message, limits.page_max),
                 version=__version__,
                 ref=request.ref,
             )
@@ -222,10 +248,10 @@ class JsonDialect:
     def _clients(self, request: Request, answer: Clients) -> Payloads:
         nicks = list(answer.nicks)
         said = objects.Clients(action="server-list-clients", ref=request.ref, clients=[])
-        if self.lines:
+        if self.newline_delimited:
             return self._list(said, "clients", nicks)
         room = COURSEWORK_FRAME_SIZE - len(self._encoded(replace(said, msg=[], data=[], list_=[], more=True)))
-        sizes = accumulate(CLIENT_LISTS * (len(self._encoded(nick)) + 1) for nick in nicks)
+        sizes = accumulate(CLIENT_LIST_COPIES * (len(self._encoded(nick)) + 1) for nick in nicks)
         shown = nicks[: bisect_right(list(sizes), room)]
         more = len(shown) < len(nicks)
         return self._payload(replace(said, clients=shown, msg=shown, data=shown, list_=shown, more=more))
@@ -251,7 +277,7 @@ class JsonDialect:
         conversation, ref = answer.conversation, request.ref
         ordered = answer.entries if answer.forward else reversed(answer.entries)
         if answer.events:
-            states = objects.States(action="server-states", ref=ref, group=conversation.name, events=[])
+            states = objects.EventPage(action="server-states", ref=ref, group=conversation.name, events=[])
             return self._list(states, "events", map(event_object, ordered), answer.more, answer.forward)
         row = ACTIONS.get(request.name)
         page = objects.Page(
@@ -264,16 +290,17 @@ class JsonDialect:
         )
         return self._list(page, "messages", map(self._item, ordered), answer.more, answer.forward)
 
-    def _item(self, entry: Entry) -> objects.Item:
-        item = item_object(entry, coloured=self.lines)
-        if item.kind == "image" and len(self._encoded(item)) > self.list_size - LIST_HEAD:
-            return replace(item, msg=too_large(entry.event))
+    def _item(self, entry: Entry) -> objects.HistoryMessage:
+        item = history_message_object(entry, coloured=self.newline_delimited)
+        if item.kind == "image" and len(self._encoded(item)) > self.list_size - LIST_OVERHEAD_BYTES:
+            return replace(item, msg=image_placeholder(entry.event))
         return item
 
     def _conversations(self, request: Request, answer: Conversations) -> Payloads:
         said = objects.Conversations(action="server-conversations", ref=request.ref, conversations=[])
         summaries = (
-            objects.Summary(line.kind, line.name, line.last, line.unread) for line in answer.conversations
+            objects.ConversationSummary(line.kind, line.name, line.last, line.unread)
+            for line in answer.conversations
         )
         return self._list(said, "conversations", summaries, answer.more)
 
@@ -292,10 +319,15 @@ class JsonDialect:
         return self._payload(objects.Goodbye(action=self._name("server-quit"), ref=request.ref, msg=msg))
 
     def _list(
-        self, said: objects.Reply, key: str, items: Iterable[Any], more: bool = False, forward: bool = True
+        self, reply: objects.Reply, key: str, items: Iterable[Any], more: bool = False, forward: bool = True
     ) -> Payloads:
-        """``said`` with as many ``items`` as fit; they come from the end that the reader began at."""
-        room = self.list_size - len(self._encoded(replace(said, more=True)))
+        """Return ``reply``, an answer that contains a list, with as many ``items`` under ``key`` as fit into
+        its maximum size.
+
+        The items come in the direction of reading; unless ``forward``, their order is reversed in the answer.
+        ``more`` says that there are further items.
+        """
+        room = self.list_size - len(self._encoded(replace(reply, more=True)))
         kept: list[Any] = []
         for item in items:
             room -= len(self._encoded(item)) + 1
@@ -303,20 +335,20 @@ class JsonDialect:
                 more = True
                 break
             kept.append(item)
-        return self._payload(replace(said, more=more, **{key: kept if forward else kept[::-1]}))
+        return self._payload(replace(reply, more=more, **{key: kept if forward else kept[::-1]}))
 
     def _name(self, action: str) -> str:
-        """The action name that this client expects."""
-        return _RELAYED.get(action, action) if self.relay else action
+        """Return the action that this variant sends instead of ``action``."""
+        return _RELAYED.get(action, action) if self.client_action_names else action
 
-    def _payload(self, said: objects.Object | objects.Hello) -> Payloads:
+    def _payload(self, said: objects.ServerObject | objects.BasicWelcome) -> Payloads:
         return (self._encoded(said),)
 
     def _encoded(self, said: object) -> bytes:
-        return objects.encode(said) if self.lines else _STRING.sub(_escape, objects.encode(said))
+        return objects.encode(said) if self.newline_delimited else _STRING.sub(_escape, objects.encode(said))
 
 
-Family = dict[tuple[bool, bool], JsonDialect]
+DialectVariants = dict[tuple[bool, bool], JsonDialect]
 
 _ANSWERS: Final[dict[type, Callable[[JsonDialect, Request, Any], Payloads]]] = {
     Welcome: JsonDialect._welcome,
@@ -333,7 +365,9 @@ _ANSWERS: Final[dict[type, Callable[[JsonDialect, Request, Any], Payloads]]] = {
 
 
 def _escape(string: re.Match[bytes]) -> bytes:
-    """Escape ``$``, ``{`` and ``}``: one client runs its input through a template."""
+    """Escape ``$``, ``{`` and ``}`` in a JSON string: one client program runs its input through a template
+    engine.
+    """
     return _TEMPLATE.sub(lambda found: b"\\u%04x" % found[0][0], string[0])
 
 

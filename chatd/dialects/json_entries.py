@@ -1,4 +1,4 @@
-"""Log entries and presence as objects of the JSON wire."""
+"""Conversion of log entries, arrivals and departures to objects of the JSON wire."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chatd.json_wire.objects import Timestamp
 
 
 def message_object(entry: Entry) -> objects.Message:
-    """A message as it is sent when it happens."""
+    """Return the log entry of a message as the JSON object that clients get when the message is sent."""
     event = entry.event
     group = event.conversation.name
     to = event.subject.nick if event.subject is not None else ""
@@ -22,7 +22,9 @@ def message_object(entry: Entry) -> objects.Message:
         group=group,
         to=to,
         msg=event.body,
-        kind="image" if event.kind == "image" else "message",  # the very default, or it is not left out
+        kind="image"
+        if event.kind == "image"
+        else "message",  # the default object itself, else it is not left out
         id=entry.id,
         seq=entry.seq,
         ts=Timestamp(rfc3339(entry.at)),
@@ -30,10 +32,12 @@ def message_object(entry: Entry) -> objects.Message:
     )
 
 
-def item_object(entry: Entry, coloured: bool) -> objects.Item:
-    """A message as it stands in a page; ``coloured`` adds the author's colour."""
+def history_message_object(entry: Entry, coloured: bool) -> objects.HistoryMessage:
+    """Return the log entry of a message as a JSON object for a page of the log. ``coloured`` adds the
+    author's colour.
+    """
     event = entry.event
-    return objects.Item(
+    return objects.HistoryMessage(
         id=entry.id,
         seq=entry.seq,
         ts=Timestamp(rfc3339(entry.at)),
@@ -45,7 +49,7 @@ def item_object(entry: Entry, coloured: bool) -> objects.Item:
 
 
 def ack_object(entry: Entry, request: Request) -> objects.Ack:
-    """The answer to the ``request`` that made this entry."""
+    """Return the acknowledgement that ``request`` was stored as the log entry ``entry``, as a JSON object."""
     subject = entry.event.subject
     return objects.Ack(
         action="server-ack",
@@ -60,7 +64,7 @@ def ack_object(entry: Entry, request: Request) -> objects.Ack:
 
 
 def presence_object(delivery: Arrived | Departed) -> objects.Presence:
-    """An arrival or a departure."""
+    """Return a user's arrival or departure as a ``server-event`` object."""
     user, ts = delivery.user, Timestamp(rfc3339(delivery.at))
     if isinstance(delivery, Departed):
         return objects.Presence(action="server-event", actor=user.nick, ts=ts, event="left")
@@ -74,13 +78,13 @@ def presence_object(delivery: Arrived | Departed) -> objects.Presence:
     )
 
 
-def too_large(event: Event) -> str:
-    """The text that replaces an image too large for one object."""
+def image_placeholder(event: Event) -> str:
+    """Return the text that replaces an image too large for one JSON object."""
     return f"(an image of {len(event.body.encode())} bytes, too large for this client)"
 
 
 def event_object(entry: Entry) -> objects.Event:
-    """An event as it stands in a page."""
+    """Return the log entry of a group event as a JSON object for a page of the log."""
     event = entry.event
     kind, body = event.kind, event.body
     return objects.Event(
@@ -98,5 +102,5 @@ def event_object(entry: Entry) -> objects.Event:
 
 
 def live_event_object(entry: Entry) -> objects.Event:
-    """An event as it is sent when it happens."""
+    """Return the log entry of a group event as the JSON object that clients get when the event happens."""
     return replace(event_object(entry), action="server-event", group=entry.event.conversation.name)

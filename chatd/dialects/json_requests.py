@@ -1,4 +1,4 @@
-"""Requests of the JSON dialect: from the bytes of an object to a command.
+"""Decoding of JSON requests: from the bytes of an object to a checked command.
 
 Source: SPEC.md, chapter "The JSON wire".
 """
@@ -16,24 +16,26 @@ from chatd.core.declarations import Declaration
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 
-REF_LENGTH: Final = 128
-"""The maximum number of characters in a ref."""
+MAX_REF_LENGTH: Final = 128
+"""The maximum number of characters in a ``ref``, the client's own id of a request."""
 
-NAME_LENGTH: Final = 64
-"""The maximum number of characters of an unknown action that its refusal repeats."""
+MAX_ACTION_LENGTH: Final = 64
+"""The maximum number of characters of an unknown action that the refusal repeats."""
 
-Object = dict[str, Any]
-"""A request: JSON keys to values."""
+JsonObject = dict[str, Any]
+"""A JSON request: keys to values."""
 
 _decode: Final = msgspec.json.Decoder().decode
 
 
-def parse_object(frame: bytes) -> Object:
-    """The JSON object in ``frame``. Raises `Refusal` ``bad_json`` or ``bad_utf8``."""
+def parse_object(frame: bytes) -> JsonObject:
+    """Return the JSON object in ``frame``. Raises `Refusal` ``bad_json`` or ``bad_utf8``; an object that
+    contains a key twice is ``bad_json``.
+    """
     try:
         said = _decode(frame)
-        # Every key has its colon, so as many colons as keys prove that none stands twice; a colon more,
-        # in a text or in a nested object, takes the slow way.
+        # Every key has its colon, so if there are as many colons as keys, no key occurs twice. If there are
+        # more, in a text or in a nested object, the slower parser checks.
         if isinstance(said, dict) and frame.count(b":") != len(said):
             json.loads(frame, object_pairs_hook=_unique)
     except UnicodeDecodeError:
@@ -45,40 +47,46 @@ def parse_object(frame: bytes) -> Object:
     return said
 
 
-def _unique(pairs: list[tuple[str, object]]) -> Object:
+def _unique(pairs: list[tuple[str, object]]) -> JsonObject:
     unique = dict(pairs)
     if len(unique) != len(pairs):
         raise Refusal("bad_json", why="a key occurs twice")
     return unique
 
 
-def command_of(asked: Object, name: object, ref: object, sender: object, limits: Limits) -> Command:
-    """The command that the action ``name`` asks for. Raises `Refusal`."""
-    if not is_ref(ref):
+def build_command(asked: JsonObject, name: object, ref: object, sender: object, limits: Limits) -> Command:
+    """Return the command that the action ``name`` stands for, with its values from the request ``asked``.
+    Raises `Refusal` if the request is invalid.
+    """
+    if not is_valid_ref(ref):
         raise Refusal(
             "bad_request",
-            why=f"ref must be a string or a whole number of at most {REF_LENGTH} characters",
+            why=f"ref must be a string or a whole number of at most {MAX_REF_LENGTH} characters",
         )
     if not isinstance(name, str):
         raise Refusal("bad_request", why="action must be a string")
     row = ACTIONS.get(name)
     if row is None:
-        raise Refusal("unknown_action", name=name[:NAME_LENGTH])
+        raise Refusal("unknown_action", name=name[:MAX_ACTION_LENGTH])
     if not isinstance(sender, str):
         raise Refusal("bad_request", why="the sender must be a string")
     return row.build(_values(row, name, asked, sender), limits)
 
 
-def is_ref(ref: object) -> TypeGuard[str | int | None]:
-    """Whether ``ref`` is a valid one, or absent."""
+def is_valid_ref(ref: object) -> TypeGuard[str | int | None]:
+    """Return whether ``ref``, the client's own id of a request, is valid: absent, or a string or an integer
+    of at most `MAX_REF_LENGTH` characters.
+    """
     if isinstance(ref, bool):
         return False
-    return ref is None or (isinstance(ref, str | int) and len(str(ref)) <= REF_LENGTH)
+    return ref is None or (isinstance(ref, str | int) and len(str(ref)) <= MAX_REF_LENGTH)
 
 
 def _values(row: Declaration, action: str, asked: Mapping[str, object], sender: str) -> Mapping[str, object]:
-    """The values by chatd's own field names, from the names and spellings that clients use."""
-    values: Object = {}
+    """Return the values of the request ``asked`` by chatd's field names, from the keys and spellings that
+    clients use.
+    """
+    values: JsonObject = {}
     for name, field in row.fields.items():
         key, value = name, asked.get(name)
         if value is None:

@@ -1,7 +1,7 @@
-"""The text dialect: the WHO/IAM protocol for telnet, with the seeds' ``;`` commands beside it.
+"""The text dialect: the WHO/IAM line protocol for telnet, and ``;`` commands such as ``kick;group;nick``.
 
-Source: seed who-iam-text-protocol; the reference client's habits (``LST``, ``ARV``) are described in
-SPEC.md, chapter Text. Lines end with LF alone: with CRLF the reference client loses step.
+Source: seed who-iam-text-protocol. The habits of the reference client (``LST``, ``ARV``) are described in
+SPEC.md, chapter Text. Sent lines end with LF alone, because CRLF would confuse the reference client.
 """
 
 from __future__ import annotations
@@ -37,14 +37,15 @@ from chatd.core.wires import Wire
 from chatd.dialects.timestamps import rfc3339
 
 REFERENCE_PACE_SECONDS: Final = 0.04
-"""Seconds between two lines to the reference client, which takes one read for one line."""
+"""Seconds between two lines sent to the reference client, which takes one read for one line."""
 
-LIST_SIZE: Final = 256 * 1024
-"""The largest list, in bytes: it never fills an outbox."""
+MAX_LIST_BYTES: Final = 256 * 1024
+"""The maximum size of a list in an answer, in bytes. A list of this size never fills an outbox."""
 
-MOST_LINES: Final = 128
-"""The maximum number of lines that one message makes. Each line repeats the author and the place: otherwise a
-message of line ends alone would fill the outbox of every text client."""
+MAX_LINES_PER_MESSAGE: Final = 128
+"""The maximum number of lines that one message makes. Each line repeats the author and the conversation, so a
+message of nothing but line ends would otherwise fill the outbox of every text client.
+"""
 
 _LINE: Final = re.compile(r"([A-Za-z]+)(?:([ ;])(.*))?", re.DOTALL)
 
@@ -53,12 +54,14 @@ _UNKNOWN_TO_REFERENCE: Final = (b"BCK ", b"INF ")
 
 
 class TextDialect:
-    """One of two variants: the seed's, and the one for the reference client after its ``LST``."""
+    """The text dialect in one of two variants: for clients of the WHO/IAM protocol as specified, and for the
+    reference client, which is recognised by the command ``LST``.
+    """
 
     greeting: Final = (b"WHO",)
     requires_login = True
     pages: Final = "none"
-    list_size = LIST_SIZE
+    list_size = MAX_LIST_BYTES
 
     def __init__(self, limits: Limits, is_reference: bool = False) -> None:
         self.pace = REFERENCE_PACE_SECONDS if is_reference else 0.0
@@ -67,10 +70,12 @@ class TextDialect:
         self._arrival = "ARV" if is_reference else "ARR"
         self._reference = self if is_reference else TextDialect(limits, is_reference=True)
 
-    # What the client says.
+    # Decoding of requests.
 
     def decode(self, frame: bytes) -> Request:
-        """The request in one line, without its end. What cannot be understood is a request with a refusal."""
+        """Return the request in one line, which comes without its end. A line that is not understood is a
+        request with a refusal.
+        """
         try:
             line = frame.decode()
         except UnicodeDecodeError:
@@ -96,14 +101,16 @@ class TextDialect:
         except Refusal as refusal:
             return Request(refusal, verb)
 
-    # What the client is told.
+    # Encoding of answers and deliveries.
 
     def encode_answer(self, request: Request, answer: Answer) -> Payloads:
-        """The lines of an answer."""
+        """Return the lines of ``answer``."""
         return _ANSWERS[type(answer)](self, request, answer)
 
     def encode_refusal(self, request: Request | None, refusal: Refusal) -> Payloads:
-        """A refusal as ``ERR code sentence``, or in the seed's own word."""
+        """Return ``refusal`` as the line ``ERR code sentence``, or as the line that the WHO/IAM protocol
+        defines for this refusal, such as ``TKN nick``.
+        """
         if refusal.code == "not_identified":
             return self.greeting
         verb = request.name if request is not None else ""
@@ -113,7 +120,7 @@ class TextDialect:
         return _lines("ERR", refusal.code, text=refusal.text)
 
     def encode(self, delivery: Delivery) -> Payloads:
-        """The lines of a delivery."""
+        """Return the lines of a log entry, an arrival or a departure."""
         if isinstance(delivery, Entry):
             return _message(delivery.event) if delivery.event.said else _event(delivery.event)
         if isinstance(delivery, Arrived):
@@ -121,12 +128,14 @@ class TextDialect:
         return _lines("LFT", delivery.user.nick)
 
     def encode_for_subject(self, delivery: Delivery) -> Payloads:
-        """The same lines: a text client hears the events of all its groups."""
+        """Return the lines of an event for the user whom it is about. They are the lines that all clients
+        get, since a text client hears the events of all its groups.
+        """
         return self.encode(delivery)
 
     def _arrived(self, nick: str, returning: bool) -> Payloads:
         arrival = _lines(self._arrival, nick)
-        # The reference client knows no such word.
+        # The reference client does not know ``BCK``.
         return arrival + _lines("BCK", nick) if returning and not self._is_reference else arrival
 
     def _welcome(self, request: Request, answer: Welcome) -> Payloads:
@@ -137,7 +146,8 @@ class TextDialect:
         if request.name in WORDS:
             where = event.conversation.name or (event.subject or event.actor).nick
             return _lines("ACK", request.name, where, str(answer.logged.id), str(answer.logged.seq))
-        # The seed's verbs have no answer; but the reference client shows what it said from its echo.
+        # The seed's verbs have no answer; but the reference client shows a message that it sent only when it
+        # gets the message back.
         return _message(event) if self._is_reference and request.name == "MSG" else ()
 
     def _account(self, request: Request, answer: Account) -> Payloads:
@@ -222,30 +232,38 @@ _SEED_REFUSALS: Final = {
     ("IAM", "nick_taken"): "TKN",
     ("PRV", "no_such_user"): "ERR",
 }
-"""(verb, code) -> the seed's own word for it; the name that is refused follows."""
+"""(verb, refusal code) -> the word that the WHO/IAM protocol defines for this refusal. The refused name
+follows the word.
+"""
 
 
 def _lines(*fields: str, text: str | None = None) -> Payloads:
-    """The fields as a line, then ``text``; a text of several lines makes as many, each with all fields."""
+    """Return ``fields`` as one line that ends in ``text``. A text of several lines makes as many lines, each
+    with all fields.
+    """
     head = " ".join(fields)
     if not text:
         return (clean(head).encode(),)
-    return tuple(clean(f"{head} {line}").encode() for line in LINE_END.split(text, MOST_LINES - 1))
+    return tuple(clean(f"{head} {line}").encode() for line in LINE_END.split(text, MAX_LINES_PER_MESSAGE - 1))
 
 
 def _list(
     request: Request, entries: Iterable[Payloads], more: bool = False, forward: bool = True
 ) -> Payloads:
-    """A list and the line that ends it. ``entries`` come from the end that the reader began at."""
+    """Return the lines of a list and its ``END`` line. ``entries`` come in the direction of reading; unless
+    ``forward``, their order is reversed.
+    """
     shown, cut = _fitting(entries)
     end = _lines("END", request.name, str(len(shown)), *(("more",) if more or cut else ()))
     return (*chain.from_iterable(shown if forward else reversed(shown)), *end)
 
 
 def _fitting(entries: Iterable[Payloads]) -> tuple[list[Payloads], bool]:
-    """The entries that fit into a list, and whether others were left out; those are never formatted."""
+    """Return the ``entries`` that fit into `MAX_LIST_BYTES`, and whether any were left out. Entries that do
+    not fit are not formatted.
+    """
     shown: list[Payloads] = []
-    room = LIST_SIZE
+    room = MAX_LIST_BYTES
     for entry in entries:
         room -= sum(map(len, entry)) + len(entry)
         if room < 0:
@@ -266,7 +284,9 @@ def _event_item(where: str, entry: Entry) -> Payloads:
 
 
 def _as_to_reference(frame: bytes) -> bytes:
-    """A frame for any client, as the reference client knows it: see `TextDialect._arrived`."""
+    """Convert a frame that was made for any text client to the words that the reference client knows: ``ARV``
+    for ``ARR``, and nothing for ``BCK`` and ``INF``.
+    """
     if frame.startswith(_UNKNOWN_TO_REFERENCE):
         return b""
     return _ARRIVAL.sub(b"ARV ", frame)

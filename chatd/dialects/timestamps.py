@@ -1,4 +1,4 @@
-"""Times as every dialect writes them."""
+"""The formats of times that the dialects send."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ from functools import lru_cache
 
 
 def rfc3339(at: int) -> str:
-    """``at``, in ms since 1970, as RFC 3339 in UTC with milliseconds: ``2026-11-21T10:00:00.000Z``."""
+    """Return the time ``at``, in ms since 1970, in RFC 3339 format, UTC with milliseconds:
+    ``2026-11-21T10:00:00.000Z``.
+    """
     second, millisecond = divmod(at, 1000)
     return f"{_second(second)}.{millisecond:03}Z"
 
 
 def hour_and_minute(at: int) -> tuple[int, int]:
-    """``at``, in ms since 1970, on a clock in the time zone of the machine."""
+    """Return the hour and the minute of the time ``at``, in ms since 1970, in the machine's time zone."""
     local = datetime.fromtimestamp(at // 1000, UTC).astimezone()
     return local.hour, local.minute
 
 
 @lru_cache(maxsize=256)
 def _second(second: int) -> str:
-    # Whatever is said in the same second shares it. `isoformat` is quicker than `strftime`.
+    # Cached, because many entries fall into the same second. `isoformat` is quicker than `strftime`.
     return datetime.fromtimestamp(second, UTC).isoformat()[:-6]

@@ -1,7 +1,7 @@
-"""The dialect of the TP6 chat room: French lines, for clients that print what they read.
+"""The dialect of the TP6 chat room: French lines, for clients that print every line that they receive.
 
-Source: seed tp6-chat-room; the habits of real clients are described in SPEC.md, chapter TP6. Where the seed
-says nothing, the lines are in its manner.
+Source: seed tp6-chat-room. The habits of real clients are described in SPEC.md, chapter TP6. Lines that this
+source does not define are written in its style.
 """
 
 from __future__ import annotations
@@ -49,48 +49,54 @@ from chatd.core.wires import Opening, Wire
 from chatd.dialects.json import JsonDialect
 from chatd.dialects.timestamps import hour_and_minute
 from chatd.dialects.tp6_phrases import (
-    HINT,
-    LIST_SIZE,
-    QUESTION,
-    address,
+    HISTORY_HINT,
+    MAX_LIST_BYTES,
+    ROOM_QUESTION,
+    addressee_phrase,
     announcement,
+    arrival_sentence,
     ascii_json,
     conversation_lines,
+    event_sentence,
     group_lines,
-    happened,
     help_lines,
-    joined,
-    listing,
+    list_text,
     member_lines,
+    message_sentence,
     page_lines,
     page_title,
     refusal_text,
-    resolve,
-    rgb,
-    sentence,
+    resolve_command,
+    rgb_bytes,
 )
 
 PACE_SECONDS: Final = 0.04
 """Seconds between two writes to a client that takes one read for one message."""
 
 Place = Literal["door", "question", "no room", "lobby", "room"]
-"""Where a client is: before its hello; asked for a room; in no room; in the lobby; in a room."""
+"""Where a chat room client is: not logged in yet ("door"), asked which room to join ("question"), in no room,
+in the lobby, or in a room.
+"""
 
 _MOVES: Final = (Enter, CreateGroup)
-"""The commands that go to another place; `Leave` does so from the room that it names."""
+"""The commands that always take the client to another place. `Leave` does so only for the room that the
+client is in.
+"""
 
 
 class Tp6Dialect:
-    """Lines, as they look from one `Place`. The seed calls the lobby the chatroom; a room is a group.
+    """The dialect of clients that are in one `Place` of the TP6 chat room. A room is a group; the lobby is
+    called the chatroom.
 
-    The sessions in one place share one dialect, which goes with the last of them. With ``bonus`` the rooms
-    are offered after the hello, history comes as JSON, and what people say has its time and their colour.
+    All clients in a place share one dialect object, which is dropped when the last client has left the place.
+    With ``bonus``, for clients with TP6's bonus features, the client is offered a list of rooms after its
+    hello, history comes as JSON, and messages show their time and the author's colour.
     """
 
     greeting: Final = ()
     requires_login = True
     pace = PACE_SECONDS
-    list_size = LIST_SIZE
+    list_size = MAX_LIST_BYTES
 
     def __init__(self, limits: Limits, bonus: bool = False) -> None:
         self.pages: Final = "directs" if bonus else "none"
@@ -99,24 +105,28 @@ class Tp6Dialect:
         self.room: str | None = None
         self._limits = limits
         self._json = JsonDialect(limits) if bonus else None
-        # The key of the room's name.
+        # The room's name in the form that identifies it.
         self._key = ""
         self._places: WeakValueDictionary[tuple[Place, str], Self] = WeakValueDictionary()
         # Encoded deliveries, shared by all places.
         self._frames: WeakKeyDictionary[Delivery, Payloads] = WeakKeyDictionary()
 
-    def at(self, room: str | None) -> Self:
-        """The dialect of ``room``, or of the lobby for None; always the same object. Raises `BadName`."""
+    def in_room(self, room: str | None) -> Self:
+        """Return the dialect for clients in ``room``, or in the lobby if ``room`` is None: always the same
+        object. Raises `BadName`.
+        """
         return self._shared("lobby") if room is None else self._shared("room", parse_group(room))
 
     @property
     def in_no_room(self) -> Self:
-        """The dialect for clients in no room, where every message that they send is refused."""
+        """The dialect for clients that are in no room. Every message that such a client sends is refused."""
         return self._shared("no room")
 
     @property
-    def asked(self) -> Self:
-        """The dialect of clients that are asked for a room."""
+    def awaiting_room(self) -> Self:
+        """The dialect for clients that were asked which room to join. The next message of such a client is
+        the name of the room.
+        """
         return self._shared("question")
 
     def _shared(self, place: Place, name: Name | None = None) -> Self:
@@ -129,10 +139,12 @@ class Tp6Dialect:
             found._key = key
         return found
 
-    # What the client says.
+    # Decoding of requests.
 
     def decode(self, frame: bytes) -> Request:
-        """The request in one chunk, which is text: a command or a message where the client is."""
+        """Return the request in one chunk of text from the client: a command, or a message to the room or
+        lobby that the client is in.
+        """
         return self._understood(frame, "message")
 
     def _understood(self, said: bytes, kind: str) -> Request:
@@ -162,7 +174,7 @@ class Tp6Dialect:
         typed = parse_slash(text)
         if typed is not None and typed.row is not None and typed.row.command is Identify:
             try:
-                row, values = resolve(typed.row, typed.rest, None)
+                row, values = resolve_command(typed.row, typed.rest, None)
                 return self._logging_in(row.build(values, self._limits), f"/{typed.word}")
             except Refusal as refusal:
                 return Request(refusal, f"/{typed.word}")
@@ -178,26 +190,29 @@ class Tp6Dialect:
             entering = self._entering(Enter(room, "create"), word)
             return Request(command, word, granted=self.in_no_room, then=entering)
         if self.bonus:
-            question = Request(ListGroups(), "Hello", becomes=self.in_no_room, granted=self.asked)
+            question = Request(ListGroups(), "Hello", becomes=self.in_no_room, granted=self.awaiting_room)
             return Request(command, word, granted=self.in_no_room, then=question)
-        return Request(command, word, granted=self.at(None))
+        return Request(command, word, granted=self.in_room(None))
 
     def _entering(self, command: Enter | CreateGroup, name: str) -> Request:
         try:
-            place = self.at(command.group)
+            place = self.in_room(command.group)
         except BadName:
-            place = self.in_no_room  # it will be refused
+            place = self.in_no_room  # the chat will refuse the invalid name
         return self._moving(command, name, place, self.in_no_room)
 
     def _moving(self, command: Command, name: str, place: Self, otherwise: Self) -> Request:
-        """A request that leads to ``place`` if it is granted; with ``bonus`` it shows the last page there."""
+        """Return a request that takes the client to ``place`` if it succeeds, and to ``otherwise`` if not.
+        With ``bonus``, the last page of the log of ``place`` follows.
+        """
         page = None if self._json is None else Request(History(group=place.room), "history")
         return Request(command, name, becomes=otherwise, granted=place, then=page)
 
     def _refused(self, refusal: Refusal, name: str = "", moves: bool = False) -> Request:
-        """A refused request. A client that wanted to move, or was asked for a room, is in no room then.
+        """Return a request that is refused. If the client wanted to move to a room, or was asked for a room,
+        it is in no room afterwards.
 
-        ``granted`` is for the session, which reads nothing further before this is answered.
+        ``granted`` is set so that the session decodes nothing further before the refusal is sent.
         """
         if moves or self.place == "question":
             return Request(refusal, name, becomes=self.in_no_room, granted=self.in_no_room)
@@ -207,18 +222,18 @@ class Tp6Dialect:
         name, row = f"/{typed.word[:64]}", typed.row
         if row is None:
             return self._refused(Refusal("unknown_action", name=name), name)
-        lobby = self.at(None)
+        lobby = self.in_room(None)
         if row.command is Leave and not typed.rest and self.room is None:
             return self._moving(Enter(""), name, lobby, lobby)
         try:
-            row, values = resolve(row, typed.rest, self.room)
+            row, values = resolve_command(row, typed.rest, self.room)
             command = row.build(values, self._limits)
         except Refusal as refusal:
             return self._refused(refusal, name, moves=row.command in _MOVES)
         if isinstance(command, Enter | CreateGroup):
             return self._entering(command, name)
         if isinstance(command, Leave) and self._is_here(command.group):
-            # Out of the room in any case, even if the client was kicked from it before and is refused.
+            # The client leaves the room even if it was kicked before, so that the command is refused.
             return self._moving(command, name, lobby, lobby)
         if self.place == "question":
             # After a refusal the next message must not be taken for the name of a room.
@@ -232,25 +247,31 @@ class Tp6Dialect:
             return False
 
     def encode_answer(self, request: Request, answer: Answer) -> Payloads:
-        """The answer, in French."""
+        """Return ``answer`` as French text."""
         return _ANSWERS[type(answer)](self, request, answer)
 
     def encode_refusal(self, request: Request | None, refusal: Refusal) -> Payloads:
-        """The refusal, in French; after a refused move it says where the client is now."""
+        """Return ``refusal`` as French text. If the refused request was a move, the text says where the
+        client is now.
+        """
         moved = request is not None and request.becomes is not None
         is_spoken = request is not None and not request.name
         return self._notice(refusal_text(refusal, self.place if moved else "", is_spoken))
 
     def encode(self, delivery: Delivery) -> Payloads:
-        """The notice of a delivery; none for what happens in another place."""
+        """Return the French line of a delivery, or no payload if it belongs to a room or lobby that the
+        client is not in.
+        """
         return self._telling(delivery) if self._hears(delivery) else ()
 
     def encode_for_subject(self, delivery: Delivery) -> Payloads:
-        """The notice of a delivery, wherever the client is."""
+        """Return the French line of an event for the user whom it is about, whatever room that user is in."""
         return self._telling(delivery)
 
     def _hears(self, delivery: Delivery) -> bool:
-        """Arrivals and departures, and private messages, are heard everywhere."""
+        """Return whether clients in this place get ``delivery``. Arrivals, departures and private messages
+        are heard in every place.
+        """
         if not isinstance(delivery, Entry):
             return True
         where = delivery.event.conversation
@@ -259,7 +280,7 @@ class Tp6Dialect:
         return where.kind == "direct" or self._is_here(where.name)
 
     def _telling(self, delivery: Delivery) -> Payloads:
-        """The encoded delivery, the same object for all places."""
+        """Return the encoded ``delivery``: the same object for all places, so that it is encoded once."""
         frame = self._frames.get(delivery)
         if frame is None:
             frame = self._frames[delivery] = self._tell(delivery)
@@ -272,15 +293,15 @@ class Tp6Dialect:
 
     def _welcome(self, request: Request, answer: Welcome) -> Payloads:
         nick = answer.user.nick
-        return self._notice(f"Welcome back {nick} !" if answer.returning else joined(nick))
+        return self._notice(f"Welcome back {nick} !" if answer.returning else arrival_sentence(nick))
 
     def _ack(self, request: Request, answer: Ack) -> Payloads:
         event = answer.logged.event
         if event.said:
-            return ()  # the client has shown it
+            return ()  # the client has shown its own message already
         if request.granted is self and self.place in ("lobby", "room"):
             return self._arrival(event.conversation.name if self.room else "")
-        return self._notice(f"C'est fait : {happened(event)}")
+        return self._notice(f"C'est fait : {event_sentence(event)}")
 
     def _unchanged(self, request: Request, answer: Unchanged) -> Payloads:
         return self._arrival(answer.group)
@@ -300,7 +321,7 @@ class Tp6Dialect:
 
     def _groups(self, request: Request, answer: Groups) -> Payloads:
         rooms = self._list("Salons", group_lines(answer))
-        return rooms if request.name.startswith("/") else rooms + self._notice(QUESTION)
+        return rooms if request.name.startswith("/") else rooms + self._notice(ROOM_QUESTION)
 
     def _page(self, request: Request, answer: Page) -> Payloads:
         if self._json is not None and request.name == "history":
@@ -317,7 +338,7 @@ class Tp6Dialect:
         return self._list("Conversations", conversation_lines(answer), answer.more)
 
     def _hint(self, request: Request, answer: HistoryHint) -> Payloads:
-        return self._notice(HINT)
+        return self._notice(HISTORY_HINT)
 
     def _help(self, request: Request, answer: Help) -> Payloads:
         return self._list("Commandes", help_lines(answer))
@@ -326,20 +347,22 @@ class Tp6Dialect:
         return self._notice(f"Au revoir {answer.user.nick}") if answer.user is not None else ()
 
     def _list(self, title: str, entries: Iterable[str], more: bool = False, forward: bool = True) -> Payloads:
-        return self._notice(listing(title, entries, more, forward))
+        return self._notice(list_text(title, entries, more, forward))
 
     def _said(self, logged: Entry) -> Payloads:
-        """A message in the place where the client is, or a private one."""
+        """Return the line of a private message or of a message in the client's own room."""
         event = logged.event
         nick = event.actor.nick
         if self.bonus:
             hour, minute = hour_and_minute(logged.at)
-            red, green, blue = rgb(event.actor.colour)
+            red, green, blue = rgb_bytes(event.actor.colour)
             nick = f"[{hour:02}:{minute:02}] \x1b[38;2;{red};{green};{blue}m{nick}\x1b[0m"
-        return self._notice(sentence(f"{nick} {address(event)}", event))
+        return self._notice(message_sentence(f"{nick} {addressee_phrase(event)}", event))
 
     def _notice(self, text: str, at: int | None = None) -> Payloads:
-        """A notice of the daemon, in one or several lines; ``at`` is its time in ms since 1970, if any."""
+        """Return ``text``, a message of the daemon in one or several lines, as payloads. ``at`` is the time
+        of what it tells, in ms since 1970, if known.
+        """
         return (text.encode(),)
 
 

@@ -1,4 +1,6 @@
-"""The French sentences of the TP6 chat room: what happened, what was said, and the lines of lists."""
+"""The French sentences of the TP6 chat room: what users said, what happened in groups, refusals, and the
+lines of lists.
+"""
 
 from __future__ import annotations
 
@@ -14,31 +16,43 @@ from chatd.core.refusals import SENTENCES, Refusal, reason
 from chatd.core.terminal import LINE_END, clean
 from chatd.core.typed import slash_values
 from chatd.dialects.timestamps import rfc3339
-from chatd.locales import french
+from chatd.locales import to_french
 
 INDENT: Final = "  "
-"""Before every line but the first of what one person says, and of a list: no other line begins with it."""
+"""The indentation of every line but the first in a message or a list. No other line begins with it, so no
+message can imitate a line of another author.
+"""
 
-LIST_SIZE: Final = 60_000
-"""Bytes in a list, about: at their pace, lines take long enough."""
+MAX_LIST_BYTES: Final = 60_000
+"""The approximate maximum size of a list, in bytes. At the pace at which lines are sent, more would take too
+long.
+"""
 
-QUESTION: Final = (
+ROOM_QUESTION: Final = (
     "Quel salon ? Envoyez le nom d'un salon pour le rejoindre, un nouveau nom pour en créer un, public,"
     " ou /leave pour la chatroom"
 )
-"""The question that follows the list of rooms."""
+"""The question, after the list of rooms, which room the client wants to join."""
 
-HINT: Final = "/conversations liste vos conversations ; /history pseudo et /messages salon les relisent"
-"""How to read the rest of the history."""
+HISTORY_HINT: Final = (
+    "/conversations liste vos conversations ; /history pseudo et /messages salon les relisent"
+)
+"""The sentence that tells a returning user how to read the missed messages."""
 
-VISIBILITIES: Final = {"public": "public", "private": "privé"}
+FRENCH_VISIBILITIES: Final = {"public": "public", "private": "privé"}
 _ROLES: Final = {"owner": "propriétaire", "operator": "opérateur", "invited": "invitation"}
 _TYPED_VISIBILITIES: Final = {"privé": "private", "prive": "private"}
 _KINDS: Final = {"group": "salon", "direct": "privé"}
 
 
-def resolve(row: Declaration, rest: str, room: str | None) -> tuple[Declaration, Mapping[str, object]]:
-    """The row of the command to run, and its values, from what was typed in ``room``. Raises `Refusal`."""
+def resolve_command(
+    row: Declaration, rest: str, room: str | None
+) -> tuple[Declaration, Mapping[str, object]]:
+    """Return the command to run and its values, from what a client typed in ``room`` (None in the lobby).
+
+    ``row`` is the typed command and ``rest`` is the text after it. For ``clients`` in a room, the command to
+    run is ``members`` of that room. Raises `Refusal` if a required field is missing.
+    """
     if row.name == "clients" and room is not None:
         return COMMANDS["members"], {"group": room, **slash_values(row, rest)}
     values = slash_values(row, rest)
@@ -48,59 +62,59 @@ def resolve(row: Declaration, rest: str, room: str | None) -> tuple[Declaration,
         typed = str(values["visibility"])
         values = {**values, "visibility": _TYPED_VISIBILITIES.get(typed, typed)}
     if not row.required <= values.keys():
-        raise Refusal("bad_request", why=reason("usage", usage=row.slash_usage_in(french)))
+        raise Refusal("bad_request", why=reason("usage", usage=row.slash_usage_in(to_french)))
     return row, values
 
 
 def refusal_text(refusal: Refusal, moved_to: str, is_spoken: bool) -> str:
-    """``Erreur [code] : sentence`` and what to do.
+    """Return ``refusal`` as the French line ``Erreur [code] : sentence``, with advice on what to do.
 
-    ``moved_to`` is the place where a refused move has led, empty without one. ``is_spoken`` says that a
-    message was refused.
+    ``moved_to`` is the place where a refused move has left the client; it is empty if the refused request was
+    no move. ``is_spoken`` says that the refused request was a message.
     """
-    text = refusal.translated(french)
+    text = refusal.translated(to_french)
     if refusal.code == "not_identified":
         text += " : envoyez Hello|<pseudo>"
     elif moved_to == "lobby":
         text += " ; vous êtes dans la chatroom"
     elif moved_to:
-        text += f" ; {french(SENTENCES['no_room'])}" if refusal.code != "no_room" else ""
+        text += f" ; {to_french(SENTENCES['no_room'])}" if refusal.code != "no_room" else ""
     elif refusal.code in ("not_member", "no_such_group") and is_spoken:
         text += " ; /leave ramène à la chatroom"
     return f"Erreur [{refusal.code}] : {indented(text)}"
 
 
 def announcement(delivery: Delivery) -> str:
-    """The sentence that tells its recipients what happened."""
+    """Return the French sentence that announces an arrival, a departure or an event of a group."""
     if isinstance(delivery, Entry):
-        return f"Annonce : {happened(delivery.event)}"
+        return f"Annonce : {event_sentence(delivery.event)}"
     nick = delivery.user.nick
     if isinstance(delivery, Arrived):
-        return f"{nick} est de retour !" if delivery.returning else joined(nick)
+        return f"{nick} est de retour !" if delivery.returning else arrival_sentence(nick)
     return f"Annonce : {nick} a quitté la chatroom"
 
 
 def ascii_json(payload: bytes) -> str:
-    """A JSON object in ASCII, which steers no terminal and can be cut anywhere."""
+    """Return a JSON object as pure ASCII, which contains no terminal control and can be cut anywhere."""
     return json.dumps(json.loads(payload), separators=(",", ":")).replace("\x7f", "\\u007f")
 
 
 def member_lines(answer: Members) -> Iterator[str]:
-    """``bob (opérateur, absent)`` for each member."""
+    """Return one line for each member of a group: ``bob (opérateur, absent)``."""
     for member in answer.members:
         yield with_remarks(member.nick, _ROLES.get(member.role), None if member.online else "absent")
 
 
 def group_lines(answer: Groups) -> Iterator[str]:
-    """``wob (public, 2 membres) : topic`` for each group."""
+    """Return one line for each group: ``wob (public, 2 membres) : topic``."""
     for line in answer.groups:
         count = f"{line.members} membre{'s' if line.members > 1 else ''}"
-        room = with_remarks(line.group, VISIBILITIES[line.visibility], count, _ROLES.get(line.role))
+        room = with_remarks(line.group, FRENCH_VISIBILITIES[line.visibility], count, _ROLES.get(line.role))
         yield f"{room} : {indented(line.topic)}" if line.topic else room
 
 
 def conversation_lines(answer: Conversations) -> Iterator[str]:
-    """``bob (privé, n° 7, 2 non lus)`` for each conversation."""
+    """Return one line for each conversation: ``bob (privé, n° 7, 2 non lus)``."""
     for one in answer.conversations:
         name = "la chatroom" if one.kind == "lobby" else one.name
         unread = f"{one.unread} non lu{'s' if one.unread > 1 else ''}"
@@ -108,7 +122,7 @@ def conversation_lines(answer: Conversations) -> Iterator[str]:
 
 
 def page_title(page: Page) -> str:
-    """``Historique de wob``."""
+    """Return the title of a page of the log: ``Historique de wob``."""
     conversation = page.conversation
     if conversation.pair:
         return f"Historique avec {conversation.other(page.reader).nick}"
@@ -116,26 +130,27 @@ def page_title(page: Page) -> str:
 
 
 def page_lines(page: Page) -> Iterator[str]:
-    """The entries of a page, from the end that the reader began at."""
+    """Return one line for each entry of a page, in the direction of reading."""
     for entry in page.entries if page.forward else reversed(page.entries):
-        yield f"{rfc3339(entry.at)} {remembered(entry.event)}"
+        yield f"{rfc3339(entry.at)} {history_sentence(entry.event)}"
 
 
 def help_lines(answer: Help) -> Iterator[str]:
-    """The usage of each command of the chat room, and what it does."""
+    """Return one line for each command of the chat room: its usage and what it does."""
     for row in answer.commands:
         if row.slash:
-            yield f"{row.slash_usage_in(french):<34} {french(row.help)}"
+            yield f"{row.slash_usage_in(to_french):<34} {to_french(row.help)}"
 
 
-def listing(title: str, entries: Iterable[str], more: bool = False, forward: bool = True) -> str:
-    """A list, a line for each entry, up to `LIST_SIZE`; further entries are never made.
+def list_text(title: str, entries: Iterable[str], more: bool = False, forward: bool = True) -> str:
+    """Return a list as text: a title with the number of entries, and one line for each entry, up to
+    `MAX_LIST_BYTES`. Entries that do not fit are not formatted.
 
-    ``entries`` come in the order of reading, which is from the last one back unless ``forward``; ``more``
-    says that there are others.
+    ``entries`` come in the direction of reading: the oldest first if ``forward``, else the newest first.
+    ``more`` says that there are further entries.
     """
     shown: list[str] = []
-    left = LIST_SIZE
+    left = MAX_LIST_BYTES
     for entry in entries:
         left -= len(entry.encode())
         if left < 0 and shown:
@@ -148,43 +163,50 @@ def listing(title: str, entries: Iterable[str], more: bool = False, forward: boo
     return indented("\n".join((f"{title} : {count}", *shown)))
 
 
-def address(event: Event) -> str:
-    """``alice a dit``, but ``alice vous dit`` to one alone."""
+def addressee_phrase(event: Event) -> str:
+    """Return the part of a French sentence between the author and the verb "dit": ``vous`` in a private
+    message, otherwise ``a``.
+    """
     return "vous" if event.conversation.pair else "a"
 
 
 def indented(text: str) -> str:
-    """``text`` with every line but the first indented, so that none can pass for a line of somebody else."""
+    """Return ``text`` with every line but the first indented, so that no line can be taken for one of another
+    author.
+    """
     lines = LINE_END.split(text)
     if len(lines) > 1 and not lines[-1]:
         lines.pop()
     return f"\n{INDENT}".join(map(clean, lines))
 
 
-def art(text: str) -> str:
-    """``text`` with every line indented, so that what stands above each other still does."""
+def indented_image(text: str) -> str:
+    """Return the character image ``text`` with every line indented, so that its lines stay aligned."""
     return INDENT + indented(text)
 
 
-def sentence(head: str, event: Event) -> str:
-    """``alice a dit : salut``, or a line that says that an image follows, and the image."""
+def message_sentence(head: str, event: Event) -> str:
+    """Return a message after its ``head``: ``alice a dit : salut``. For an image, the first line says that an
+    image follows.
+    """
     if event.kind == "image":
-        return f"{head} dit en image :\n{art(event.body)}"
+        return f"{head} dit en image :\n{indented_image(event.body)}"
     return f"{head} dit : {indented(event.body)}"
 
 
-def joined(nick: str) -> str:
+def arrival_sentence(nick: str) -> str:
+    """Return the French sentence that announces a new user: ``Annonce : alice a rejoint la chatroom``."""
     return f"Annonce : {nick} a rejoint la chatroom"
 
 
-def happened(event: Event) -> str:
-    """What happened in a group, in a sentence."""
+def event_sentence(event: Event) -> str:
+    """Return a French sentence that says what happened in a group."""
     kind = "inherited" if event.kind == "promoted" and event.body else event.kind
     sentence = _EVENTS[kind].format(
         actor=event.actor.nick,
         subject=(event.subject or event.actor).nick,
         group=event.conversation.name,
-        visibility=VISIBILITIES.get(event.body),
+        visibility=FRENCH_VISIBILITIES.get(event.body),
     )
     reason = event.body if event.kind in ("kicked", "banned", "topic") else ""
     return f"{sentence} : {indented(reason)}" if reason else sentence
@@ -204,19 +226,20 @@ _EVENTS: Final = {
     "visibility": "{actor} a rendu {group} {visibility}",
     "topic": "{actor} a changé le sujet de {group}",
 }
-"""Each kind of event; a promotion that hands the group over reads otherwise."""
+"""The French sentence of each kind of event. A promotion that makes a user the owner is "inherited"."""
 
 
-def remembered(event: Event) -> str:
-    return sentence(f"{event.actor.nick} a", event) if event.said else happened(event)
+def history_sentence(event: Event) -> str:
+    """Return the French sentence for a message or a group event in a page of the log."""
+    return message_sentence(f"{event.actor.nick} a", event) if event.said else event_sentence(event)
 
 
 def with_remarks(name: str, *remarks: str | None) -> str:
-    """``bob (opérateur, absent)``"""
+    """Return ``name`` with remarks in parentheses, such as ``bob (opérateur, absent)``."""
     told = ", ".join(filter(None, remarks))
     return f"{name} ({told})" if told else name
 
 
-def rgb(colour: str) -> bytes:
-    """Red, green and blue of ``#rrggbb``."""
+def rgb_bytes(colour: str) -> bytes:
+    """Return the red, green and blue of the colour ``#rrggbb`` as three bytes."""
     return bytes.fromhex(colour[1:])

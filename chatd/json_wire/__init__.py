@@ -1,3 +1,3 @@
-"""The JSON wire as both ends know it: where a value ends, and what its objects hold.
-No I/O; the daemon and the client share it.
+"""The JSON wire, shared by the daemon and the terminal client: the scanner that finds where a JSON value
+ends, and the objects that are sent. No I/O.
 """

@@ -1,6 +1,8 @@
-"""The objects that the daemon sends on the JSON wire. The daemon encodes them, the client decodes them.
+"""The objects that the daemon sends on the JSON wire. The daemon encodes them, the terminal client decodes
+them.
 
-Keys stand in the order of the fields. A field is left out if its value is its default, the very same object.
+JSON keys stand in the order of the fields. A field is left out if its value is the very object that is the
+default.
 
 Source: SPEC.md, chapter "The JSON wire".
 """
@@ -18,24 +20,25 @@ T = TypeVar("T")
 Colour = Annotated[str, msgspec.Meta(pattern=r"^(#[0-9a-fA-F]{6})?\Z")]
 
 Ref = str | int | None
-"""What a request is known by; its answer repeats it."""
+"""The id that a client gives to a request; the answer repeats it."""
 
 
 class Timestamp(str):
-    """A time as RFC 3339; the daemon writes UTC and milliseconds: ``2026-11-21T10:00:00.000Z``."""
+    """A time in RFC 3339 format. The daemon writes UTC with milliseconds: ``2026-11-21T10:00:00.000Z``."""
 
     __slots__ = ()
 
     @property
-    def time(self) -> datetime:
-        """The same as a `datetime`."""
+    def as_datetime(self) -> datetime:
+        """This time as a `datetime`."""
         return datetime.fromisoformat(self)
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A message that has just been sent: to a ``group``, to one user (``to``), or to everyone.
+    """A message in the form that clients get when it is sent: to a ``group``, to one user (``to``), or to the
+    lobby.
 
-    ``kind`` is message or image.
+    ``kind`` is "message" or "image".
     """
 
     action: str = ""
@@ -50,8 +53,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     colour: Colour = ""
 
 
-class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A message in a page."""
+class HistoryMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A message in the form that it has in a page of the log."""
 
     id: int
     seq: int
@@ -63,9 +66,9 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A change of a group. In a page it has neither ``action`` nor ``group``.
+    """A change of a group, such as a kick. In a page of the log it has neither ``action`` nor ``group``.
 
-    ``event`` is the kind of its log entry. It says which of the last four fields are there.
+    ``event`` is the kind of the log entry. It determines which of the last four fields are present.
     """
 
     action: str = ""
@@ -83,7 +86,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Presence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A user logged in (``event`` is arrived) or is gone (left)."""
+    """The arrival of a user (``event`` is "arrived") or the user's departure ("left")."""
 
     action: str = ""
     actor: str
@@ -94,50 +97,56 @@ class Presence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An answer to the request that had this ``ref``."""
+    """The base class of answers: ``ref`` is the id that the client gave to the answered request."""
 
     action: str = ""
     ref: Ref = None
 
 
 class User(msgspec.Struct, frozen=True):
-    """The user who logged in."""
+    """The logged-in user, in the welcome."""
 
     id: int
     nick: str
     colour: Colour
 
 
-class Sizes(msgspec.Struct, frozen=True):
-    """The daemon's limits: bytes of a request, bytes of a message, messages of a page."""
+class WelcomeLimits(msgspec.Struct, frozen=True):
+    """The daemon's limits, in the welcome: ``json`` is the maximum size of a request in bytes, ``message``
+    that of a message in bytes, ``page`` the maximum number of messages in a page.
+    """
 
     json: int
     message: int
     page: int
 
 
-class Hello(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The welcome of a course-work client."""
+class BasicWelcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The answer to the hello of a course-work client."""
 
     sender: str = msgspec.field(name="from")
     action: str
     msg: str
 
 
-class Welcome(Hello, frozen=True, kw_only=True):
-    """The welcome of any other client. ``cursor`` is the last id of the log, ``seen`` the read marker."""
+class Welcome(BasicWelcome, frozen=True, kw_only=True):
+    """The answer to the hello of a newline-delimited client. ``cursor`` is the id of the last log entry,
+    ``seen`` the user's read marker.
+    """
 
     user: User
     cursor: int
     seen: int
     returning: bool
-    limits: Sizes | None = None
+    limits: WelcomeLimits | None = None
     version: str = ""
     ref: Ref = None
 
 
 class Ack(Reply, frozen=True, kw_only=True):
-    """The request is on disk as entry ``id``. ``request`` is its action."""
+    """The acknowledgement that a request is stored on disk, as log entry ``id``. ``request`` is the action of
+    the request.
+    """
 
     request: str = ""
     group: str = ""
@@ -155,7 +164,7 @@ class Account(Reply, frozen=True, kw_only=True):
 
 
 class Clients(Reply, frozen=True, kw_only=True):
-    """The nicks of the connected users. Course-work clients look under one of four keys."""
+    """The nicks of the connected users. A course-work client reads them under one of four keys."""
 
     clients: list[str]
     msg: list[str] | None = None
@@ -165,7 +174,7 @@ class Clients(Reply, frozen=True, kw_only=True):
 
 
 class Member(msgspec.Struct, frozen=True):
-    """A member of a group: ``role`` is owner, operator or member."""
+    """A member of a group. ``role`` is owner, operator or member."""
 
     name: str
     role: str
@@ -173,7 +182,7 @@ class Member(msgspec.Struct, frozen=True):
 
 
 class Members(Reply, frozen=True, kw_only=True):
-    """The members of a group, longest-standing first."""
+    """The members of a group, in the order in which they joined."""
 
     group: str
     members: list[Member]
@@ -181,9 +190,10 @@ class Members(Reply, frozen=True, kw_only=True):
 
 
 class Group(msgspec.Struct, frozen=True):
-    """A group that the reader can see. ``role`` is the reader's own, empty outside.
+    """A group that is visible to the requesting user. ``role`` is that user's role, empty if the user is not
+    a member.
 
-    A course-work server says neither ``role`` nor the number of ``members``.
+    A course-work server sends neither ``role`` nor the number of ``members``.
     """
 
     group: str
@@ -194,36 +204,39 @@ class Group(msgspec.Struct, frozen=True):
 
 
 class Groups(Reply, frozen=True, kw_only=True):
-    """The groups that the reader can see."""
+    """The groups that are visible to the requesting user."""
 
     groups: list[Group]
     more: bool = False
 
 
 class Page(Reply, frozen=True, kw_only=True):
-    """Messages of a ``group``, of the direct conversation with a ``friend``, or of the lobby; oldest first.
+    """A page of messages of a ``group``, of the direct conversation with the user ``friend``, or of the
+    lobby; oldest first.
 
-    ``more`` says whether there are further messages in the direction of reading. ``seen`` is the read marker
-    if the page belongs to a welcome: messages behind it were missed.
+    ``more`` says whether there are further messages in the direction of reading. ``seen`` is the user's read
+    marker if the page belongs to a welcome: the user missed the messages with larger ids.
     """
 
     group: str = ""
     friend: str = msgspec.field(default="", name="with")
     seen: int | None = None
-    messages: list[Item]
+    messages: list[HistoryMessage]
     more: bool = False
 
 
-class States(Reply, frozen=True, kw_only=True):
-    """Events of a group, oldest first."""
+class EventPage(Reply, frozen=True, kw_only=True):
+    """A page of events of a group, oldest first."""
 
     group: str
     events: list[Event]
     more: bool = False
 
 
-class Summary(msgspec.Struct, frozen=True):
-    """A conversation in a list. ``last`` is the id of its last entry; ``unread`` counts missed messages."""
+class ConversationSummary(msgspec.Struct, frozen=True):
+    """One conversation in a list of conversations. ``last`` is the id of its last entry; ``unread`` is the
+    number of missed messages.
+    """
 
     kind: str
     name: str = ""
@@ -232,14 +245,14 @@ class Summary(msgspec.Struct, frozen=True):
 
 
 class Conversations(Reply, frozen=True, kw_only=True):
-    """Conversations that the reader takes part in, the most recent first."""
+    """The conversations that the requesting user takes part in, the most recent first."""
 
-    conversations: list[Summary]
+    conversations: list[ConversationSummary]
     more: bool = False
 
 
 class CommandHelp(msgspec.Struct, frozen=True):
-    """A command: its action, the names of its fields, and a sentence."""
+    """The description of one command: its action, the names of its fields, and a sentence."""
 
     action: str
     fields: list[str]
@@ -247,22 +260,23 @@ class CommandHelp(msgspec.Struct, frozen=True):
 
 
 class Help(Reply, frozen=True, kw_only=True):
-    """The daemon's commands."""
+    """The list of the daemon's commands."""
 
     commands: list[CommandHelp]
     more: bool = False
 
 
 class Goodbye(Reply, frozen=True, kw_only=True):
-    """The daemon closes the connection, as asked."""
+    """The last object of a connection that the daemon closes at the client's request."""
 
     msg: str = ""
 
 
 class Error(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A refusal: of the ``request`` with this action and ``ref``, or else of the connection.
+    """The refusal of a request, which had the action ``request`` and the id ``ref``. Without these two
+    fields, the daemon refuses the connection, or a frame that it cannot decode.
 
-    The same request may succeed after ``retry_after`` seconds, if that is given.
+    The request may succeed if it is repeated after ``retry_after`` seconds, if that field is given.
     """
 
     action: str = ""
@@ -274,13 +288,13 @@ class Error(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 Answer = Reply | Welcome | Error
-"""What answers a request."""
+"""The objects that answer a request."""
 
 
-Object = Message | Event | Presence | Answer
-"""What the client receives."""
+ServerObject = Message | Event | Presence | Answer
+"""The objects that a client receives."""
 
-KINDS: Final[dict[str, type[Object]]] = {
+OBJECT_TYPES: Final[dict[str, type[ServerObject]]] = {
     "server-broadcast": Message,
     "server-gbroadcast": Message,
     "server-send": Message,
@@ -292,13 +306,13 @@ KINDS: Final[dict[str, type[Object]]] = {
     "server-groups": Groups,
     "server-history": Page,
     "server-msgs": Page,
-    "server-states": States,
+    "server-states": EventPage,
     "server-conversations": Conversations,
     "server-help": Help,
     "server-quit": Goodbye,
     "server-error": Error,
 }
-"""Action -> type; ``server-event`` is an `Event` if it has an ``id``, else a `Presence`."""
+"""Action -> type of the object. A ``server-event`` is an `Event` if it has an ``id``, else a `Presence`."""
 
 
 def _write_timestamp(value: object) -> str:
@@ -310,34 +324,38 @@ def _write_timestamp(value: object) -> str:
 def _read_timestamp(kind: type, value: object) -> Timestamp:
     if not isinstance(value, str):
         raise TypeError("a time is a string")
-    datetime.fromisoformat(value)  # or it is none
+    datetime.fromisoformat(value)  # raises if the string is no time
     return Timestamp(value)
 
 
 class _Head(msgspec.Struct):
-    """What decides the type of an object."""
+    """The fields that determine the type of a received object."""
 
     action: str
     id: int = 0
 
 
 encode: Final = msgspec.json.Encoder(enc_hook=_write_timestamp).encode
-"""The bytes of an object, of a part of one, or of anything else that JSON has."""
+"""Return the JSON bytes of an object, of a part of an object, or of any other value that JSON can express."""
 
 _head: Final = msgspec.json.Decoder(_Head).decode
 _decoders: Final = {
     kind: msgspec.json.Decoder(kind, dec_hook=_read_timestamp).decode
-    for kind in (*KINDS.values(), Event, Presence)
+    for kind in (*OBJECT_TYPES.values(), Event, Presence)
 }
 
 
-def decode(value: bytes) -> Object | None:
-    """The object in a JSON ``value``; None for an unknown action. Raises `msgspec.MsgspecError`."""
+def decode(value: bytes) -> ServerObject | None:
+    """Return the object in the JSON text ``value``, or None if its action is unknown. Raises
+    `msgspec.MsgspecError`.
+    """
     head = _head(value)
-    kind = (Event if head.id else Presence) if head.action == "server-event" else KINDS.get(head.action)
+    kind = (
+        (Event if head.id else Presence) if head.action == "server-event" else OBJECT_TYPES.get(head.action)
+    )
     return None if kind is None else _decoders[kind](value)
 
 
-def convert(fields: dict[str, Any], kind: type[T]) -> T:
-    """An object of these ``fields``. Raises `msgspec.ValidationError`."""
+def object_from_fields(fields: dict[str, Any], kind: type[T]) -> T:
+    """Return an object of the type ``kind`` with these ``fields``. Raises `msgspec.ValidationError`."""
     return msgspec.convert(fields, kind, dec_hook=_read_timestamp)

@@ -1,6 +1,8 @@
-"""Cuts a stream of bytes into JSON values, wherever the segments end and whatever stands between the values.
+"""A scanner that cuts a stream of bytes into JSON values, wherever the TCP segments end and whatever stands
+between the values.
 
-It only cuts. Whether a value is valid, msgspec says afterwards: `{"a":]` is cut like `{"a":1}`.
+The scanner only finds where a value ends; msgspec checks later whether the value is valid. `{"a":]` is cut
+like `{"a":1}`.
 """
 
 import re
@@ -23,65 +25,75 @@ _DEBRIS = re.compile(rb"[^{]*+")
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A stretch of the stream that is no value; told once, however long it is.
+    """A stretch of the stream that is no acceptable value. It is reported once, however long it is.
 
-    After a `broken` one the next value is still found. After one that is `too_long` or `too_deep` nobody
-    knows where the next one begins: the framing is `lost`.
+    After a fault of the kind "broken" the scanner finds the next value. After "too_long" or "too_deep",
+    nothing shows where the next value begins, so the framing is lost.
     """
 
     kind: Literal["broken", "too_long", "too_deep"]
 
     @property
-    def lost(self) -> bool:
+    def framing_lost(self) -> bool:
+        """Whether the scanner cannot find the next value, and so drops the rest of the stream."""
         return self.kind != "broken"
 
 
 class JsonScanner:
-    """A scanner: `feed` gives it bytes, `cut` returns the next value. Both may be called in any order.
+    """An incremental scanner: `feed` adds bytes, `next_value` returns the next complete value. Both may be
+    called in any order.
 
     A value is an object, an array, a string, or a word: a run of other bytes, number or garbage, which ends
-    at white space or where one of the three begins. Between values, white space may stand or not.
+    at white space or at the start of an object, an array or a string. White space between values is optional.
 
-    Two things end a value early, because valid JSON has neither:
+    Two things end a value early, because they never occur in valid JSON:
 
-    - a newline inside a string. The scan goes on at the next `{`: after it, every
-      later quote would be taken for the opposite one.
-    - an object at the start of a line, in an open value that has no room for one there: after a truncated
-      `{"from":"alice"`, say. The scan goes on with that object.
+    - a newline inside a string. Scanning continues at the next `{`, because after the broken string every
+      quote would be taken for the opposite kind.
+    - an object at the start of a line, inside an open value that has no place for an object there, for
+      instance after the truncated `{"from":"alice"`. Scanning continues with that object.
 
-    The open value is then a `broken` fault. A client that sends lines thus loses a bad line (and the next, if
-    the bad one ends in `"key":`); a client that spreads a valid value over many lines loses nothing.
+    The value that was ended early is reported as a `broken` fault. So a client that sends one value a line
+    loses an invalid line (and the next line if the invalid one ends in `"key":`), and a client that spreads a
+    valid value over many lines loses nothing.
 
-    No byte is read more than three times, in segments of whatever size.
+    No byte is examined more than three times, whatever the size of the segments.
 
-    `max_bytes` is the length of the longest value, `max_depth` the depth of the deepest: `[]` has 1.
+    `max_bytes` is the maximum size of a value, `max_depth` its maximum depth of nesting; `[]` has the depth
+    1.
     """
 
     def __init__(self, max_bytes: int = 64 * 1024, max_depth: int = 32) -> None:
         self._max_bytes = max_bytes
         self._max_depth = max_depth
         self._buffer = bytearray()
-        # The value that comes next: what to pass over before it, where it begins, how far it has been read,
-        # and what is open in it, the outermost bracket first.
+        # The next value: the pattern to skip before it, the index where it begins, the index up to which it
+        # has been scanned, and its open brackets, the outermost first.
         self._gap = _BLANKS
         self._start = 0
         self._read = 0
         self._open = bytearray()
         self._in_string = False
 
-        self.ended_line = False
-        """Whether a newline was seen after the value last cut: so a client that sends lines is known."""
-        self.lost = False
-        """Whether a fault ended the framing. From then on nothing is cut, and what is fed is dropped."""
+        self.newline_seen = False
+        """Whether a newline followed the last returned value, which shows that the client sends one value a
+        line.
+        """
+        self.framing_lost = False
+        """Whether a fault made the rest of the stream unreadable. From then on the scanner returns no value
+        and drops all bytes.
+        """
 
     @property
-    def undecided(self) -> bool:
-        """Whether `ended_line` may still become true: nothing but blanks has followed the value last cut."""
-        return not self.ended_line and self._start == len(self._buffer)
+    def newline_possible(self) -> bool:
+        """Whether `newline_seen` may still become true: only white space, or nothing, has followed the last
+        returned value.
+        """
+        return not self.newline_seen and self._start == len(self._buffer)
 
     def feed(self, data: bytes) -> None:
-        """Take the next bytes of the stream."""
-        if self.lost:
+        """Add ``data``, the next bytes of the stream, to the buffer."""
+        if self.framing_lost:
             return
         if self._start:
             del self._buffer[: self._start]
@@ -89,14 +101,16 @@ class JsonScanner:
             self._start = 0
         self._buffer += data
 
-    def cut(self) -> bytes | Fault | None:
-        """The next value as it came, or what is wrong with it, or None until more is fed."""
+    def next_value(self) -> bytes | Fault | None:
+        """Return the bytes of the next value, or a `Fault` if they are no acceptable value, or None if no
+        value is complete.
+        """
         if self._read == self._start:  # between two values
             flat = _FLAT_OBJECT.match(self._buffer, self._start, self._start + self._max_bytes)
             if flat:  # as nearly every request is; the scan below would cut the same bytes, more slowly
                 self._gap = _BLANKS
                 self._start = self._read = flat.end()
-                self.ended_line = b"\n" in flat[2]
+                self.newline_seen = b"\n" in flat[2]
                 return flat[1]
             if self._start == len(self._buffer):
                 return None
@@ -107,13 +121,15 @@ class JsonScanner:
             return self._scan_value()
         return self._scan_word()
 
-    def look_on(self) -> None:
-        """Pass over blanks fed since the last cut, for `ended_line` and `undecided`, and cut nothing."""
+    def skip_blanks(self) -> None:
+        """Skip white space that was fed after the last value, which updates `newline_seen` and
+        `newline_possible`, and return no value.
+        """
         if self._read == self._start:
             self._pass_gap()
 
     def _scan_value(self) -> bytes | Fault | None:
-        """Go on with an object, an array or a string."""
+        """Continue to scan an object, an array or a string."""
         buffer, limit = self._buffer, self._start + self._max_bytes
         if self._read == self._start and buffer[self._start] in b'"':  # it ends where the string does
             self._in_string = True
@@ -141,7 +157,7 @@ class JsonScanner:
                 return self._take(self._read)
 
     def _scan_word(self) -> bytes | Fault | None:
-        """Go on with a number, a literal or garbage: only the byte that follows it shows its end."""
+        """Continue to scan a number, a literal or garbage. The byte that follows it is what shows its end."""
         limit = self._start + self._max_bytes
         if end := _END_OF_WORD.search(self._buffer, self._read, limit + 1):
             return self._take(end.start())
@@ -149,7 +165,9 @@ class JsonScanner:
         return self._lose("too_long") if self._read > limit else None
 
     def _misplaced(self, brace: int) -> bool:
-        """Whether this brace is the first of its line, though the innermost open value has no room for it."""
+        """Return whether the brace at this index is the first byte of its line, in an open value that has no
+        place for an object there.
+        """
         solid = brace - 1
         while self._buffer[solid] in b" \t\r\n":
             solid -= 1
@@ -159,23 +177,23 @@ class JsonScanner:
     def _take(self, end: int) -> bytes:
         value = bytes(self._buffer[self._start : end])
         self._begin(end, _BLANKS)
-        self.ended_line = False
+        self.newline_seen = False
         self._pass_gap()
         return value
 
     def _break(self, resume: int) -> Fault:
         self._begin(resume, _DEBRIS)
-        self.ended_line = True
+        self.newline_seen = True
         return Fault("broken")
 
     def _lose(self, kind: Literal["too_long", "too_deep"]) -> Fault:
         self._buffer.clear()
         self._begin(0, _DEBRIS)
-        self.lost = True
+        self.framing_lost = True
         return Fault(kind)
 
     def _begin(self, start: int, gap: re.Pattern[bytes]) -> None:
-        """Forget the value that is over, and expect the next one after a gap."""
+        """Prepare to scan the next value, from the index ``start``, after skipping what matches ``gap``."""
         self._gap = gap
         self._start = self._read = start
         self._open.clear()
@@ -185,4 +203,4 @@ class JsonScanner:
         gap = self._gap.match(self._buffer, self._start)
         assert gap, "it matches nothing at all, at worst"
         self._start = self._read = gap.end()
-        self.ended_line = self.ended_line or b"\n" in gap[0]
+        self.newline_seen = self.newline_seen or b"\n" in gap[0]

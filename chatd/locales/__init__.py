@@ -1,4 +1,4 @@
-"""The catalogues of gettext: what the daemon and the client say in other languages than English."""
+"""The gettext catalogues: translations of the sentences of the daemon and of the terminal client."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from typing import Final
 DOMAIN: Final = "chat"
 
 LOCALES: Final = Path(__file__).parent
-"""Where the catalogues are: ``fr/LC_MESSAGES/chat.mo`` and the like."""
+"""The folder of the catalogues, with files such as ``fr/LC_MESSAGES/chat.mo``."""
 
 _french: Final = gettext.translation(DOMAIN, LOCALES, ["fr"])
 
 
-def french(sentence: str) -> str:
-    """The French of an English ``sentence`` that the catalogue has; any other comes back as it is."""
+def to_french(sentence: str) -> str:
+    """Return the French translation of the English ``sentence``, or ``sentence`` itself if the catalogue does
+    not have it.
+    """
     return _french.gettext(sentence)

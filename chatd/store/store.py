@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 from twisted.enterprise.adbapi import ConnectionPool
 
 from chatd.core.records import Snapshot
-from chatd.files import make_folder
+from chatd.files import make_private_folder
 from chatd.store.archive import Archive, load_snapshot
 from chatd.store.errors import StoreError
 from chatd.store.schema import DatabaseLock, create_or_migrate, load_migrations
@@ -46,7 +46,7 @@ class Store:
     ) -> None:
         path = self._path = path.absolute()
         try:
-            make_folder(path.parent)
+            make_private_folder(path.parent)
         except OSError as error:
             raise StoreError(f"can't use the database {path}: {error.strerror} ({error.filename})") from None
         self._lock = DatabaseLock(path)

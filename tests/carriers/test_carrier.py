@@ -14,10 +14,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.boundaries import Dialect
 from chatd.carriers.carrier import SessionCarrier
-from chatd.carriers.chunks import Chunks
-from chatd.carriers.frames import Frames
-from chatd.carriers.json_stream import JsonStream
-from chatd.carriers.lines import Lines
+from chatd.carriers.chunks import IdleDelimitedCarrier
+from chatd.carriers.frames import LengthPrefixedCarrier
+from chatd.carriers.json_stream import JsonStreamCarrier
+from chatd.carriers.lines import LineCarrier
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 from chatd.dialects.json import JsonDialect
@@ -30,7 +30,7 @@ LIMITS: Final = Limits(line=24, json=256)
 
 TEXT: Final = TextDialect(LIMITS)
 COURSE: Final = JsonDialect(LIMITS)
-JSON_LINES: Final = JsonDialect(LIMITS, lines=True)
+JSON_LINES: Final = JsonDialect(LIMITS, newline_delimited=True)
 ROOM: Final = Tp6Dialect(LIMITS)
 FRAMED: Final = FramedDialect(LIMITS)
 
@@ -140,17 +140,17 @@ class Splits(SynchronousTestCase):
     @settings(deadline=None)
     @given(LINES, CUTS)
     def test_lines(self, stream: bytes, cuts: Cuts) -> None:
-        self.assert_same(Lines, TEXT, stream, cuts)
+        self.assert_same(LineCarrier, TEXT, stream, cuts)
 
     @settings(deadline=None)
     @given(JSON, CUTS)
     def test_json(self, stream: bytes, cuts: Cuts) -> None:
-        self.assert_same(JsonStream, COURSE, stream, cuts)
+        self.assert_same(JsonStreamCarrier, COURSE, stream, cuts)
 
     @settings(deadline=None)
     @given(CHUNKS, CUTS)
     def test_chunks(self, stream: bytes, cuts: Cuts) -> None:
-        self.assert_same(Chunks, ROOM, stream, cuts)
+        self.assert_same(IdleDelimitedCarrier, ROOM, stream, cuts)
 
     @settings(deadline=None)
     @given(FRAMES, CUTS)
@@ -158,7 +158,7 @@ class Splits(SynchronousTestCase):
         b"\x01\x00\x02" + "éy".encode() + b"\x01\x00\x09" + "a€b😀".encode() + b"\x01\x00\x01\xff", set()
     )
     def test_frames(self, stream: bytes, cuts: Cuts) -> None:
-        self.assert_same(Frames, FRAMED, stream, cuts)
+        self.assert_same(LengthPrefixedCarrier, FRAMED, stream, cuts)
 
     @settings(deadline=None)
     @given(MESSAGES, CUTS)
@@ -175,24 +175,27 @@ class RoundTrips(SynchronousTestCase):
     @given(payloads, CUTS)
     def test_lines_and_two_byte_lengths(self, payloads: list[bytes], cuts: Cuts) -> None:
         """The payloads arrive as they were."""
-        for make in (Lines, TwoByteLengths):
+        for make in (LineCarrier, TwoByteLengths):
             stream = b"".join(map(make.wrap_for(TEXT), payloads))
             self.assertEqual(heard(make, TEXT, stream, cuts), [*payloads, "the end"])
 
     def test_json(self) -> None:
         """A newline ends a value only for clients that end their lines."""
-        self.assertEqual(JsonStream.wrap_for(COURSE)(b"{}"), b"{}")
-        self.assertEqual(JsonStream.wrap_for(JSON_LINES)(b"{}"), b"{}\n")
+        self.assertEqual(JsonStreamCarrier.wrap_for(COURSE)(b"{}"), b"{}")
+        self.assertEqual(JsonStreamCarrier.wrap_for(JSON_LINES)(b"{}"), b"{}\n")
 
     def test_all_who_share_frames_have_the_same_function(self) -> None:
         """Fan-out shares frames by it."""
-        for make in (Lines, Chunks, Frames, TwoByteLengths):
+        for make in (LineCarrier, IdleDelimitedCarrier, LengthPrefixedCarrier, TwoByteLengths):
             self.assertIs(make.wrap_for(TEXT), make.wrap_for(ROOM))
-        self.assertIs(JsonStream.wrap_for(JSON_LINES), JsonStream.wrap_for(JsonDialect(LIMITS, lines=True)))
+        self.assertIs(
+            JsonStreamCarrier.wrap_for(JSON_LINES),
+            JsonStreamCarrier.wrap_for(JsonDialect(LIMITS, newline_delimited=True)),
+        )
 
     def test_frames(self) -> None:
         """The length of the text stands before it, in as many bytes as it takes."""
-        wrap = Frames.wrap_for(FRAMED)
+        wrap = LengthPrefixedCarrier.wrap_for(FRAMED)
         head = b"\x03bob"
         for size, length in ((0, b"\x01\x00"), (255, b"\x01\xff"), (256, b"\x02\x01\x00")):
             payload = b"\x01\x04" + head + b"x" * size

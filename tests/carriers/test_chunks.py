@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.interfaces import IHalfCloseableProtocol
 
-from chatd.carriers.chunks import PORTION, Chunks
+from chatd.carriers.chunks import MAX_WRITE_BYTES, IdleDelimitedCarrier
 from chatd.carriers.detection import Detector
 from chatd.carriers.idle_timer import IDLE_SECONDS
 from chatd.connections.session import REFUSAL_LINGER_SECONDS
@@ -49,11 +49,11 @@ class ChunksTestCase(StageTestCase):
         IHalfCloseableProtocol(peer.protocol).readConnectionLost()
         self.stage.settle()
 
-    def chunks_of(self, peer: Peer) -> Chunks:
+    def chunks_of(self, peer: Peer) -> IdleDelimitedCarrier:
         """The carrier behind the first bytes."""
         assert isinstance(peer.protocol, Detector)
         carrier = peer.protocol._carrier
-        assert isinstance(carrier, Chunks)
+        assert isinstance(carrier, IdleDelimitedCarrier)
         return carrier
 
 
@@ -235,7 +235,7 @@ class Portions(OutboxTestCase):
         """Set the pace."""
         super().setUp()
         self.transport = Journaled()
-        self.outbox = self.make(self.transport, Chunks.next_write)
+        self.outbox = self.make(self.transport, IdleDelimitedCarrier.next_write)
         self.outbox.cap = 100 * CAP
         self.outbox.pace = PACE
 
@@ -294,7 +294,7 @@ class Portions(OutboxTestCase):
     def assert_readable(self, writes: list[bytes]) -> None:
         """Each write fits, and each read of it is text by itself."""
         for write in writes:
-            self.assertLessEqual(len(write), PORTION)
+            self.assertLessEqual(len(write), MAX_WRITE_BYTES)
             for size in (100, 128, 200, 255, 256, 512, 1000, 1024):
                 for start in range(0, len(write), size):
                     write[start : start + size].decode()
@@ -333,7 +333,7 @@ class StrictReaders(OutboxTestCase):
 
     def read_strictly(self, reader: socket.socket, transport: ToASocket, size: int, texts: list[str]) -> str:
         """What a client reads so much of at a time, as it is written."""
-        outbox = self.make(transport, Chunks.next_write)
+        outbox = self.make(transport, IdleDelimitedCarrier.next_write)
         outbox.cap, outbox.pace = 1000 * CAP, PACE
         for text in texts:
             outbox.put(text.encode())

@@ -14,20 +14,25 @@ from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.carriers.detection import DETECTION_SECONDS, MAX_UNDECIDED, detect
-from chatd.carriers.foreign import FOREIGN, HTTP, TLS
+from chatd.carriers.detection import DETECTION_SECONDS, MAX_UNDECIDED_BYTES, detect
+from chatd.carriers.foreign import FOREIGN_PROTOCOLS, HTTP, TLS
 from chatd.carriers.idle_timer import IDLE_SECONDS
 from chatd.connections.session import REFUSAL_LINGER_SECONDS
 from chatd.core.limits import Limits
-from chatd.daemon.wires import AUTO, declared
+from chatd.daemon.wires import AUTO_WIRES, declared_wires
 from tests.support.certificates import issue, self_signed
 from tests.support.daemon_process import Client, Daemon
 from tests.support.effort import effort
 from tests.support.in_memory_daemon import Peer, StageTestCase
 
 TABLE = [
-    *((opening, wire.carrier) for wire in declared() if wire.name in AUTO for opening in wire.openings),
-    *((opening, foreign.name) for foreign in FOREIGN for opening in foreign.openings),
+    *(
+        (opening, wire.carrier)
+        for wire in declared_wires()
+        if wire.name in AUTO_WIRES
+        for opening in wire.openings
+    ),
+    *((opening, foreign.name) for foreign in FOREIGN_PROTOCOLS for opening in foreign.openings),
 ]
 """What ``auto`` tells apart."""
 
@@ -55,15 +60,15 @@ class Begun(SynchronousTestCase):
                 self.assertEqual(self.tells(opening.start + rest), target)
 
     def test_blanks_may_stand_before_json_alone(self) -> None:
-        """As many as `MAX_UNDECIDED`; then it is text, of empty lines."""
+        """As many as `MAX_UNDECIDED_BYTES`; then it is text, of empty lines."""
         for blanks in (b" ", b"\r\n", b"\t \n"):
             self.assertIsNone(self.tells(blanks))
             self.assertEqual(self.tells(blanks + b"{"), "json")
             self.assertEqual(self.tells(blanks + b"["), "json")
             for start in (b"Hello|alice", b"GET / HTTP/1.1", b"\x01", b"\x16\x03"):
                 self.assertEqual(self.tells(blanks + start), "")
-        self.assertIsNone(self.tells(b"\n" * (MAX_UNDECIDED - 1)))
-        self.assertEqual(self.tells(b"\n" * MAX_UNDECIDED), "")
+        self.assertIsNone(self.tells(b"\n" * (MAX_UNDECIDED_BYTES - 1)))
+        self.assertEqual(self.tells(b"\n" * MAX_UNDECIDED_BYTES), "")
 
     def test_what_fits_nothing_is_text_at_the_first_byte_that_does_not(self) -> None:
         for start, rest in (
@@ -83,7 +88,7 @@ class Begun(SynchronousTestCase):
 
     @settings(max_examples=effort(200), deadline=None)
     @given(
-        st.sampled_from((0, 1, MAX_UNDECIDED - 1, MAX_UNDECIDED, 99)),
+        st.sampled_from((0, 1, MAX_UNDECIDED_BYTES - 1, MAX_UNDECIDED_BYTES, 99)),
         st.lists(st.sampled_from(PARTS), max_size=4),
     )
     def test_it_makes_no_difference_how_much_is_read_at_once(self, blanks: int, parts: list[bytes]) -> None:
@@ -288,7 +293,7 @@ class Strangers(AutoTestCase):
     """Who is recognised and can't be served is told so, in one sentence, and goes."""
 
     def test_each_is_told_what_is_not_spoken_here(self) -> None:
-        for foreign, opening in ((one, opening) for one in FOREIGN for opening in one.openings):
+        for foreign, opening in ((one, opening) for one in FOREIGN_PROTOCOLS for opening in one.openings):
             with capturedLogs() as logs:
                 peer = self.comes(opening.start + b"/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 peer.says(b"IAM alice\n")
@@ -377,7 +382,7 @@ class ManyUndecided(StageTestCase):
     def test_what_is_kept_is_bounded(self) -> None:
         """Blanks without end are text sooner or later, as nothing."""
         peer = self.stage.connect("auto")
-        for _ in range(10 * MAX_UNDECIDED):
+        for _ in range(10 * MAX_UNDECIDED_BYTES):
             peer.says(b" ")
         carrier: Any = peer.protocol
         self.assertEqual(carrier._read, b"")

@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.carriers.foreign import RequestLine
+from chatd.carriers.foreign import HttpRequestLineDetector
 from tests.support.effort import effort
 
 
 def told(stream: bytes, *cuts: int) -> bool | None:
     """What is known of a stream that comes in pieces."""
-    line = RequestLine()
+    line = HttpRequestLineDetector()
     for start, end in pairwise((0, *cuts, len(stream))):
         known = line.feed(stream[start:end])
         if known is not None:
@@ -68,12 +68,12 @@ class Recognising(SynchronousTestCase):
 
     def test_blanks_do_not_count(self) -> None:
         """An empty line says nothing, so there may be any number; what follows is counted."""
-        line = RequestLine()
+        line = HttpRequestLineDetector()
         for _ in range(100):
             self.assertIsNone(line.feed(b"\r\n" * 1_000))
-        self.assertEqual(line.size, 0)
+        self.assertEqual(line.bytes_read, 0)
         self.assertIsNone(line.feed(b"GET  /" + b"x" * 10))
-        self.assertEqual(line.size, 16)
+        self.assertEqual(line.bytes_read, 16)
 
     @settings(max_examples=effort(300), deadline=None)
     @given(

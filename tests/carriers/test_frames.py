@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twisted.internet.interfaces import IHalfCloseableProtocol
 
 from chatd.carriers.detection import Detector
-from chatd.carriers.frames import Frames
+from chatd.carriers.frames import LengthPrefixedCarrier
 from chatd.carriers.idle_timer import IDLE_SECONDS
 from chatd.connections.session import REFUSAL_LINGER_SECONDS
 from chatd.core.limits import Limits
@@ -58,11 +58,11 @@ class FramesTestCase(StageTestCase):
         self.stage.wait(0.1)
         self.assertEqual([body for _, body in self.logged()], list(messages), reads)
 
-    def frames_of(self, peer: Peer) -> Frames:
+    def frames_of(self, peer: Peer) -> LengthPrefixedCarrier:
         """The carrier behind the first bytes."""
         assert isinstance(peer.protocol, Detector)
         carrier = peer.protocol._carrier
-        assert isinstance(carrier, Frames)
+        assert isinstance(carrier, LengthPrefixedCarrier)
         return carrier
 
 

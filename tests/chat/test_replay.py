@@ -346,7 +346,7 @@ class LargePages(StageTestCase):
     def test_text(self) -> None:
         rows, answer = self.rows_read(self.stage.text("bob"), "history;;500")
         self.assertEqual(rows, 6)
-        self.assertLess(len(answer), text.LIST_SIZE + 100)
+        self.assertLess(len(answer), text.MAX_LIST_BYTES + 100)
         self.assertTrue(answer.endswith(b"END history 6 more\n"))
 
     def test_json(self) -> None:
@@ -377,7 +377,7 @@ class LargePages(StageTestCase):
             return item(where, entry)
 
         self.patch(text, "_message_item", count)
-        self.patch(text, "LIST_SIZE", 100_000)
+        self.patch(text, "MAX_LIST_BYTES", 100_000)
         answer = self.stage.text("bob").says("history;;500").hears()
         self.assertTrue(answer.endswith(b"END history 2 more\n"))
         self.assertEqual(formatted, [12, 11, 10])

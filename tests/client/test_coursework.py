@@ -93,7 +93,7 @@ class Answers(SynchronousTestCase):
         )
         fourth = self.heard(action="server-gbroadcast", sender="bob", groupe="wob", msg="four")
         self.assertEqual([said.id for said in (first, second, third, fourth)], [1, 2, 3, 4])
-        self.assertTrue(before <= first.ts.time <= datetime.now(UTC))
+        self.assertTrue(before <= first.ts.as_datetime <= datetime.now(UTC))
         self.assertEqual((first.kind, first.colour, third.kind), ("message", "", "image"))
         self.assertEqual(codec.message_place(second, "alice"), codec.Place("direct", "bob"))
         self.assertEqual(codec.message_place(fourth, "alice"), codec.Place("group", "wob"))

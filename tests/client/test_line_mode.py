@@ -239,7 +239,7 @@ class ComingBack(PlainTestCase):
         at = objects.Timestamp("2026-11-21T00:00:00Z")
         said = [("bob", "seen"), ("alice", "mine"), ("bob", "missed"), ("alice", "by a script")]
         items = [
-            objects.Item(id=n, seq=n, ts=at, nick=nick, msg=msg, kind="message")
+            objects.HistoryMessage(id=n, seq=n, ts=at, nick=nick, msg=msg, kind="message")
             for n, (nick, msg) in enumerate(said, 1)
         ]
         shown = [f"@bob {'You' if nick == 'alice' else nick} said: {msg}" for nick, msg in said]
@@ -252,9 +252,9 @@ class ComingBack(PlainTestCase):
 
     def test_a_list_of_the_rest(self) -> None:
         summaries = [
-            objects.Summary("group", "wob", unread=3),
-            objects.Summary("direct", "bob"),
-            objects.Summary("lobby"),
+            objects.ConversationSummary("group", "wob", unread=3),
+            objects.ConversationSummary("direct", "bob"),
+            objects.ConversationSummary("lobby"),
         ]
         self.assertEqual(
             self.told(objects.Conversations(conversations=summaries, more=True)),

@@ -95,7 +95,7 @@ class Ear:
         self.heard_of: list[int] = []
         self.why: list[str] = []
         self.pages: list[objects.Page] = []
-        self.listed: list[objects.Summary] = []
+        self.listed: list[objects.ConversationSummary] = []
 
     def connected(self, welcome: objects.Welcome) -> None:
         """Nothing."""

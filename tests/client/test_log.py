@@ -38,7 +38,7 @@ class Keeping(SynchronousTestCase):
             objects.Message(id=3, ts=TS, nick="bob", msg="##\n##", group="wob", kind="image"),
         ):
             self.assertIsNone(log.heard(news, "alice"))
-        item = objects.Item(id=4, seq=1, ts=TS, nick="bob", msg="missed", kind="message")
+        item = objects.HistoryMessage(id=4, seq=1, ts=TS, nick="bob", msg="missed", kind="message")
         self.assertIsNone(log.caught_up(objects.Page(messages=[item], friend="bob"), "alice"))
         self.assertIsNone(log.caught_up(objects.Page(messages=[item]), "alice"))
         log.close()

@@ -140,7 +140,7 @@ class Hearing(SynchronousTestCase):
     def test_what_was_missed_is_unread(self) -> None:
         """But not what one said oneself, by a script."""
         items = [
-            objects.Item(id=id, seq=id, ts=TS, nick=nick, msg="a", kind="message")
+            objects.HistoryMessage(id=id, seq=id, ts=TS, nick=nick, msg="a", kind="message")
             for id, nick in ((1, "bob"), (2, "alice"))
         ]
         self.memory.caught_up(objects.Page(messages=items, friend="bob"))
@@ -150,7 +150,7 @@ class Hearing(SynchronousTestCase):
     def test_a_page_with_what_was_seen(self) -> None:
         """Only what others said since then is unread, in the lobby too; the rest can be scrolled to."""
         items = [
-            objects.Item(id=id, seq=id, ts=TS, nick=nick, msg="a", kind="message")
+            objects.HistoryMessage(id=id, seq=id, ts=TS, nick=nick, msg="a", kind="message")
             for id, nick in ((1, "bob"), (2, "bob"), (3, "alice"), (4, "bob"))
         ]
         for fields in ({}, {"friend": "bob"}, {"group": "wob"}):
@@ -165,9 +165,9 @@ class Hearing(SynchronousTestCase):
     def test_conversations_without_a_page(self) -> None:
         """Are there to go to, with what is unread in them."""
         summaries = [
-            objects.Summary("group", "wob", unread=3),
-            objects.Summary("direct", "bob"),
-            objects.Summary("lobby", unread=1),
+            objects.ConversationSummary("group", "wob", unread=3),
+            objects.ConversationSummary("direct", "bob"),
+            objects.ConversationSummary("lobby", unread=1),
         ]
         self.memory.caught_up(objects.Conversations(conversations=summaries))
         self.assertEqual(
@@ -177,7 +177,9 @@ class Hearing(SynchronousTestCase):
 
     def test_who_spoke_before_one_came_has_a_colour(self) -> None:
         """The page brings it, and a live message would bring the same."""
-        said = objects.Item(id=1, seq=1, ts=TS, nick="carol", msg="a", colour="#445566", kind="message")
+        said = objects.HistoryMessage(
+            id=1, seq=1, ts=TS, nick="carol", msg="a", colour="#445566", kind="message"
+        )
         self.memory.caught_up(objects.Page(messages=[said], group="wob"))
         self.assertEqual(self.memory.colours, {"carol": "#445566"})
 

@@ -239,7 +239,7 @@ class Mistakes(StageTestCase):
         """The session goes on, in order."""
         alice, bob = self.stage.text("alice"), self.stage.json("bob")
         alice.hears()
-        session_of(bob).set_dialect(Clumsy(self.stage.limits, lines=True))
+        session_of(bob).set_dialect(Clumsy(self.stage.limits, newline_delimited=True))
         bob.says(
             b'{"action":"client-broadcast","msg":"one","ref":1}\n'
             b'{"action":"client-broadcast","msg":"stumble","ref":2}\n'
@@ -507,7 +507,7 @@ class Waiting(StageTestCase):
 
     def test_stumbled_over(self) -> None:
         """A mistake of ours keeps nobody waiting; where the client was not told to be, it says nothing."""
-        session_in(self.bob).set_dialect(ClumsyRoom(self.stage.limits).at(None))
+        session_in(self.bob).set_dialect(ClumsyRoom(self.stage.limits).in_room(None))
         sorry = "erreur interne : le serveur l'a notée ; votre demande n'y est pour rien"
         replies = [f"Erreur [internal_error] : {sorry} ; {NO_ROOM}", *[f"Erreur [no_room] : {NO_ROOM}"] * 2]
         self.assertEqual(self.goes(*replies), ["GEV wob joined bob"])

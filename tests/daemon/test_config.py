@@ -5,7 +5,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.limits import Limits
-from chatd.daemon.config import Config, ConfigError, Log, read
+from chatd.daemon.config import Config, ConfigError, LogConfig, read
 
 
 class ReadTests(SynchronousTestCase):
@@ -40,7 +40,7 @@ class ReadTests(SynchronousTestCase):
                 certificate=None,
                 durability="full",
                 limits=Limits(),
-                log=Log(conversation=None, conversation_private=False, json=None, level="info"),
+                log=LogConfig(conversation=None, conversation_private=False, json=None, level="info"),
             ),
         )
 
@@ -66,7 +66,9 @@ class ReadTests(SynchronousTestCase):
                 certificate="chat.pem",
                 durability="process",
                 limits=Limits(line=100, connections=3),
-                log=Log(conversation="said.log", conversation_private=True, json="all.log", level="debug"),
+                log=LogConfig(
+                    conversation="said.log", conversation_private=True, json="all.log", level="debug"
+                ),
             ),
         )
 

@@ -17,7 +17,7 @@ from chatd.chat.log_lines import format_delivery, format_redacted
 from chatd.core.events import LOBBY, Arrived, Conversation, Departed, Entry, Event, Kind, User
 from chatd.core.limits import Limits
 from chatd.daemon.conversation_log import ConversationLog
-from chatd.daemon.logs import JsonLines, LogFile
+from chatd.daemon.logs import JsonLogObserver, LogFile
 from tests.support.effort import effort
 from tests.support.in_memory_daemon import Stage
 
@@ -312,7 +312,7 @@ class LogFileTests(FileTestCase):
 
 class JsonLinesTests(FileTestCase):
     def test_each_event_is_a_line_with_its_fields(self) -> None:
-        log = Logger(observer=JsonLines(self.opened()), namespace="chatd.test")
+        log = Logger(observer=JsonLogObserver(self.opened()), namespace="chatd.test")
         log.info("{nick} arrived\nfrom {peer}", nick="zoé", peer="here")
         log.failure("a mistake", Failure(ValueError("no\nway")))
         arrived, mistake = map(json.loads, self.contents().splitlines())
@@ -330,7 +330,7 @@ class JsonLinesTests(FileTestCase):
     def test_a_full_disk_does_not_make_it_log_its_own_failure_for_ever(self) -> None:
         file = LogFile("/dev/full")
         self.addCleanup(file.close)
-        lines = JsonLines(file)
+        lines = JsonLogObserver(file)
         globalLogPublisher.addObserver(lines)
         self.addCleanup(globalLogPublisher.removeObserver, lines)
         failures = self.capture()

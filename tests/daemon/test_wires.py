@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from chatd import dialects
 from chatd.daemon import wires
 from chatd.daemon.config import Config
-from chatd.daemon.wires import declared
+from chatd.daemon.wires import declared_wires
 from chatd.daemon.wiring import assemble, parse_listener
 from tests.support import wire_contract as contract
 from tests.support.in_memory_daemon import Peer, Stage, StageTestCase
@@ -64,11 +64,11 @@ class Discovery(SynchronousTestCase):
     def test_each_is_held_to_the_contract(self) -> None:
         """And each of its ways to travel has a sample."""
         self.assertEqual(
-            {"auto", *(wire.name for wire in declared())},
+            {"auto", *(wire.name for wire in declared_wires())},
             {wire for sample in SAMPLES.values() for wire in sample.wires},
         )
         carriers: dict[str, list[str]] = {}
-        for wire in declared():
+        for wire in declared_wires():
             carriers.setdefault(wire.name, []).append(wire.carrier)
         for name, ways in carriers.items():
             spoken = [sample for sample in SAMPLES.values() if name in sample.wires]
@@ -80,7 +80,7 @@ class Discovery(SynchronousTestCase):
             (wire.name, wire.carrier) for module in _modules() for wire in getattr(module, "WIRES", ())
         ]
         self.assertEqual(len(set(brought)), len(brought))
-        self.assertEqual(set(brought), {(wire.name, wire.carrier) for wire in declared()})
+        self.assertEqual(set(brought), {(wire.name, wire.carrier) for wire in declared_wires()})
         self.assertNotIn("auto", dict(brought))
 
     def test_a_port_for_all_shares_their_dialects(self) -> None:
@@ -110,7 +110,7 @@ class OneCarrier(WithToys, StageTestCase):
 
     def setUp(self) -> None:
         """Have three of them at ``auto``."""
-        self.patch(wires, "AUTO", ("text", "shout", "whisper"))
+        self.patch(wires, "AUTO_WIRES", ("text", "shout", "whisper"))
         super().setUp()
 
     def test_each_is_reached_by_its_opening(self) -> None:
@@ -125,8 +125,10 @@ class OneCarrier(WithToys, StageTestCase):
 
     def test_no_two_wires_of_a_port_begin_alike(self) -> None:
         """Else the second could not be reached."""
-        for names in (("text", "json", "tp6"), *((wire.name,) for wire in declared())):
-            starts = [opening.start for wire in declared() if wire.name in names for opening in wire.openings]
+        for names in (("text", "json", "tp6"), *((wire.name,) for wire in declared_wires())):
+            starts = [
+                opening.start for wire in declared_wires() if wire.name in names for opening in wire.openings
+            ]
             for one, other in permutations(starts, 2):
                 self.assertFalse(one.startswith(other), names)
 

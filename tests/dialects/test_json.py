@@ -34,18 +34,18 @@ from chatd.core.requests import Request
 from chatd.dialects.json import (
     COURSEWORK_FRAME_SIZE,
     COURSEWORK_PACE_SECONDS,
-    LINES_FRAME_SIZE,
+    NEWLINE_DELIMITED_FRAME_SIZE,
     JsonDialect,
 )
-from chatd.dialects.json_requests import REF_LENGTH
+from chatd.dialects.json_requests import MAX_REF_LENGTH
 from tests.support.effort import effort
 from tests.support.framed import frames_of
 
 LIMITS = Limits()
 COURSE = JsonDialect(LIMITS)
-LINES = COURSE.variant(lines=True, relay=False)
-RELAY = COURSE.variant(lines=False, relay=True)
-BOTH = COURSE.variant(lines=True, relay=True)
+LINES = COURSE.variant(newline_delimited=True, client_action_names=False)
+RELAY = COURSE.variant(newline_delimited=False, client_action_names=True)
+BOTH = COURSE.variant(newline_delimited=True, client_action_names=True)
 
 ALICE = User(1, "alice", "alice", "#a03030")
 BOB = User(2, "Bob", "bob", "#30a030")
@@ -331,8 +331,8 @@ class Showing(SynchronousTestCase):
     def test_one_family(self) -> None:
         """Each way to speak is one object, so that what it encodes is shared."""
         for dialect in (COURSE, LINES, RELAY, BOTH):
-            self.assertIs(dialect.variant(dialect.lines, dialect.relay), dialect)
-            self.assertIs(dialect.variant(lines=False, relay=False), COURSE)
+            self.assertIs(dialect.variant(dialect.newline_delimited, dialect.client_action_names), dialect)
+            self.assertIs(dialect.variant(newline_delimited=False, client_action_names=False), COURSE)
         self.assertEqual(
             [dialect.pace for dialect in (COURSE, RELAY, LINES, BOTH)],
             [COURSEWORK_PACE_SECONDS, COURSEWORK_PACE_SECONDS, 0, 0],
@@ -604,7 +604,7 @@ class Paging(SynchronousTestCase):
     def test_a_list_is_cut_to_a_frame(self) -> None:
         """As much as fits, from the front, and word of more."""
         nicks = tuple(f"{number:032}" for number in range(10_000))
-        for dialect, limit in ((COURSE, COURSEWORK_FRAME_SIZE), (LINES, LINES_FRAME_SIZE)):
+        for dialect, limit in ((COURSE, COURSEWORK_FRAME_SIZE), (LINES, NEWLINE_DELIMITED_FRAME_SIZE)):
             frame = frames_of(dialect.encode_answer, Request(c.ListClients(), "list"), Clients(nicks))
             heard = json.loads(frame)
             places = ("clients", "msg", "data", "list") if dialect is COURSE else ("clients",)
@@ -622,9 +622,9 @@ class Paging(SynchronousTestCase):
             logged(LOBBY, "ho", id=3),
         )
         page = Page(LOBBY, entries, False, True, False, BOB)
-        for dialect, frame in ((COURSE, COURSEWORK_FRAME_SIZE), (LINES, LINES_FRAME_SIZE)):
+        for dialect, frame in ((COURSE, COURSEWORK_FRAME_SIZE), (LINES, NEWLINE_DELIMITED_FRAME_SIZE)):
             said = frames_of(
-                dialect.encode_answer, Request(c.History(), "history", ref="r" * REF_LENGTH), page
+                dialect.encode_answer, Request(c.History(), "history", ref="r" * MAX_REF_LENGTH), page
             )
             self.assertLessEqual(len(said), frame)
             self.assertEqual(

@@ -28,7 +28,7 @@ from chatd.core.events import LOBBY, Arrived, Conversation, Departed, Entry, Eve
 from chatd.core.limits import Limits
 from chatd.core.refusals import SENTENCES, Refusal
 from chatd.core.requests import Request
-from chatd.dialects.text import LIST_SIZE, MOST_LINES, REFERENCE_PACE_SECONDS, TextDialect
+from chatd.dialects.text import MAX_LINES_PER_MESSAGE, MAX_LIST_BYTES, REFERENCE_PACE_SECONDS, TextDialect
 from tests.support.effort import effort
 from tests.support.framed import frames_of
 from tests.support.in_memory_daemon import StageTestCase
@@ -341,14 +341,14 @@ class Answering(SynchronousTestCase):
                 SEED.decode(b"messages;wob"),
                 Page(WOB, entries, False, forward, False, BOB),
             )
-            self.assertLessEqual(len(said), LIST_SIZE + 30)
+            self.assertLessEqual(len(said), MAX_LIST_BYTES + 30)
             *lines, end = said.decode().splitlines()
             shown = [int(line.split()[2]) for line in lines]
             self.assertEqual(shown, list(range(shown[0], shown[-1] + 1)))
             self.assertEqual(shown[0] if forward else shown[-1], first if forward else last)
             self.assertEqual(end, f"END messages {len(shown)} more")
         line = frames_of(SEED.encode_answer, SEED.decode(b"LST"), Clients(("x" * 32,) * 20_000))
-        self.assertTrue(LIST_SIZE - 50 < len(line) < LIST_SIZE + 50)
+        self.assertTrue(MAX_LIST_BYTES - 50 < len(line) < MAX_LIST_BYTES + 50)
         self.assertEqual((line.count(b"\n"), line[-2:]), (1, b" \n"))
 
 
@@ -464,9 +464,9 @@ class NoForgery(SynchronousTestCase):
     def test_a_message_of_line_ends(self) -> None:
         """The longest makes so many lines and no more, or it would cut everybody off who reads text."""
         said = frames_of(SEED.encode, logged(Conversation(2, "group", "g" * 64), "\n" * 8_192))
-        self.assertEqual(said.count(b"\n"), MOST_LINES)
+        self.assertEqual(said.count(b"\n"), MAX_LINES_PER_MESSAGE)
         self.assertLess(len(said), 64 * 1024)
-        self.assertEqual(said.decode().count("\ufffd"), 8_192 - (MOST_LINES - 1))
+        self.assertEqual(said.decode().count("\ufffd"), 8_192 - (MAX_LINES_PER_MESSAGE - 1))
 
     @settings(max_examples=effort(200), deadline=None)
     @given(st.text(min_size=1) | st.text(alphabet="ab \x1b\x00" + LINE_ENDS, min_size=1, max_size=20))

@@ -40,19 +40,19 @@ from chatd.core.requests import Request
 from chatd.dialects import tp6_phrases
 from chatd.dialects.tp6 import Tp6Dialect
 from chatd.dialects.tp6_frames import FramedDialect
-from chatd.dialects.tp6_phrases import LIST_SIZE
+from chatd.dialects.tp6_phrases import MAX_LIST_BYTES
 from tests.support.effort import effort
 from tests.support.framed import frames_of
 from tests.support.in_memory_daemon import Peer, Stage, StageTestCase
 
 LIMITS = Limits()
 DOOR = Tp6Dialect(LIMITS)
-HERE = DOOR.at(None)
-IN_WOB = DOOR.at("wob")
+HERE = DOOR.in_room(None)
+IN_WOB = DOOR.in_room("wob")
 NOWHERE = DOOR.in_no_room
 BONUS = Tp6Dialect(LIMITS, bonus=True)
 FRAMED = FramedDialect(LIMITS)
-FRAMED_HERE = FRAMED.at(None)
+FRAMED_HERE = FRAMED.in_room(None)
 
 ALICE = User(1, "alice", "alice", "#a03030")
 BOB = User(2, "Bob", "bob", "#30a030")
@@ -146,7 +146,7 @@ class Saying(SynchronousTestCase):
         """Whatever they begin with; each has a limit of its own."""
         self.assertEqual(meant("\x03/##\n", FRAMED_HERE), (c.Broadcast, {"msg": "/##\n", "kind": "image"}))
         self.assertEqual(
-            meant("\x03##", FRAMED.at("wob")),
+            meant("\x03##", FRAMED.in_room("wob")),
             (c.GroupBroadcast, {"group": "wob", "msg": "##", "kind": "image"}),
         )
         self.assertEqual(meant("\x01/who", FRAMED_HERE), (c.ListClients, {}))
@@ -239,19 +239,19 @@ class Places(SynchronousTestCase):
 
     def test_one_for_all_who_are_there(self) -> None:
         """However they call it; other wires have others."""
-        self.assertIs(DOOR.at("WOB"), IN_WOB)
-        self.assertIs(IN_WOB.at("wob"), IN_WOB)
-        self.assertIs(DOOR.at("den").at(None), HERE)
-        self.assertIs(DOOR.at("den").in_no_room, NOWHERE)
-        self.assertEqual(len({HERE, NOWHERE, DOOR.asked, IN_WOB, DOOR}), 5)
-        self.assertIsNot(Tp6Dialect(LIMITS).at("wob"), IN_WOB)
-        self.assertIsNot(FRAMED.at("wob"), IN_WOB)
+        self.assertIs(DOOR.in_room("WOB"), IN_WOB)
+        self.assertIs(IN_WOB.in_room("wob"), IN_WOB)
+        self.assertIs(DOOR.in_room("den").in_room(None), HERE)
+        self.assertIs(DOOR.in_room("den").in_no_room, NOWHERE)
+        self.assertEqual(len({HERE, NOWHERE, DOOR.awaiting_room, IN_WOB, DOOR}), 5)
+        self.assertIsNot(Tp6Dialect(LIMITS).in_room("wob"), IN_WOB)
+        self.assertIsNot(FRAMED.in_room("wob"), IN_WOB)
 
     def test_it_goes_with_the_last_of_them(self) -> None:
         """Whoever tries out a million rooms leaves nothing behind."""
         door = Tp6Dialect(LIMITS)
         for n in range(100):
-            door.at(f"room{n}")
+            door.in_room(f"room{n}")
         gc.collect()
         self.assertEqual(len(door._places), 0)
 
@@ -261,7 +261,7 @@ class Telling(SynchronousTestCase):
 
     def test_messages(self) -> None:
         """Those of the place where one is, and private ones."""
-        places = {HERE, IN_WOB, DOOR.at("den"), NOWHERE, DOOR.asked}
+        places = {HERE, IN_WOB, DOOR.in_room("den"), NOWHERE, DOOR.awaiting_room}
         for conversation, subject, line, heard in (
             (LOBBY, None, "alice a dit : salut", {HERE}),
             (WOB, None, "alice a dit : salut", {IN_WOB}),
@@ -274,7 +274,7 @@ class Telling(SynchronousTestCase):
     def test_it_is_written_once_for_all_rooms(self) -> None:
         """However many there are; then it is forgotten."""
         door = Tp6Dialect(LIMITS)
-        places = [door.at(None), *(door.at(f"room{n}") for n in range(20))]
+        places = [door.in_room(None), *(door.in_room(f"room{n}") for n in range(20))]
         entry = logged(DIRECT, "salut", BOB)
         payloads = [place.encode(entry) for place in places]
         self.assertEqual({*payloads}, {(b"alice vous dit : salut",)})
@@ -325,7 +325,7 @@ class Telling(SynchronousTestCase):
             (Arrived(ALICE, True, AT), "alice est de retour !"),
             (Departed(ALICE, AT), "Annonce : alice a quitté la chatroom"),
         ):
-            for place in (HERE, IN_WOB, NOWHERE, DOOR.asked):
+            for place in (HERE, IN_WOB, NOWHERE, DOOR.awaiting_room):
                 self.assertEqual(frames_of(place.encode, told), f"{line}\n".encode())
             text = line.encode()
             self.assertEqual(frames_of(FRAMED_HERE.encode, told), b"\x01\x00\x01%c%b" % (len(text), text))
@@ -345,11 +345,11 @@ class Telling(SynchronousTestCase):
         psst = logged(DIRECT, "psst", BOB)
         self.assertEqual(frames_of(FRAMED_HERE.encode, psst), b"\x01\x00\x01\x15alice vous dit : psst")
         self.assertEqual(
-            frames_of(FRAMED.at("wob").encode, logged(WOB, "é")), b"\x01\x05alice\x01\x02\xc3\xa9"
+            frames_of(FRAMED.in_room("wob").encode, logged(WOB, "é")), b"\x01\x05alice\x01\x02\xc3\xa9"
         )
         image = logged(LOBBY, "##\n #", kind="image")
         self.assertEqual(frames_of(FRAMED_HERE.encode, image), b"\x03\x05alice\x01\x09  ##\n   #")
-        alone = frames_of(FRAMED.at("wob").encode, logged(DIRECT, "##\n #", BOB, "image"))
+        alone = frames_of(FRAMED.in_room("wob").encode, logged(DIRECT, "##\n #", BOB, "image"))
         self.assertEqual(alone, b"\x03\x00\x01\x23alice vous dit en image :\n  ##\n   #")
         self.assertEqual(FRAMED_HERE.pace, 0)
 
@@ -435,8 +435,8 @@ class Answering(SynchronousTestCase):
         for forward in (False, True):
             head, *lines = self.said(Page(WOB, entries, False, forward, False, BOB))
             self.assertEqual(head, f"Historique de wob : {len(lines)} (et plus)")
-            self.assertLess(LIST_SIZE - 2000, sum(map(len, lines)))
-            self.assertLess(sum(map(len, lines)), LIST_SIZE)
+            self.assertLess(MAX_LIST_BYTES - 2000, sum(map(len, lines)))
+            self.assertLess(sum(map(len, lines)), MAX_LIST_BYTES)
             self.assertIn("000xx" if forward else "199xx", lines[0 if forward else -1])
         art = logged(WOB, "\n" * LIMITS.image, kind="image")
         said = frames_of(
@@ -448,13 +448,13 @@ class Answering(SynchronousTestCase):
         """A page of 500 images costs no more than the few that go into a list, whichever end is read."""
         entries = tuple(logged(WOB, "#" * 20_000, id=id, kind="image") for id in range(500))
         made: list[Event] = []
-        remember = tp6_phrases.remembered
+        remember = tp6_phrases.history_sentence
 
         def note(event: Event) -> str:
             made.append(event)
             return remember(event)
 
-        self.patch(tp6_phrases, "remembered", note)
+        self.patch(tp6_phrases, "history_sentence", note)
         for forward, end in ((True, entries[:3]), (False, entries[:-4:-1])):
             made.clear()
             head, *_ = self.said(Page(WOB, entries, False, forward, False, BOB))
@@ -463,7 +463,7 @@ class Answering(SynchronousTestCase):
 
     def test_history(self) -> None:
         """What nobody asked for is a JSON object in a line, in ASCII, the same as on the JSON wire."""
-        place = BONUS.at(None)
+        place = BONUS.in_room(None)
         entries = (logged(LOBBY, "é\n{\x1b\x7f\x9b\u2028"), logged(LOBBY, "##", kind="image"))
         page = Page(LOBBY, entries, True, False, False, BOB)
         said = frames_of(place.encode_answer, Request(c.History(), "history"), page)
@@ -489,10 +489,10 @@ class Answering(SynchronousTestCase):
         self.assertEqual(BONUS.decode(b"Hello|alice|wob").granted, BONUS.in_no_room)
         for request, group in (
             (hello, "wob"),
-            (BONUS.asked.decode(b"wob"), "wob"),
-            (BONUS.asked.decode(b"/leave"), None),
-            (BONUS.at("wob").decode(b"/leave"), None),
-            (BONUS.at("wob").decode(b"/create den"), "den"),
+            (BONUS.awaiting_room.decode(b"wob"), "wob"),
+            (BONUS.awaiting_room.decode(b"/leave"), None),
+            (BONUS.in_room("wob").decode(b"/leave"), None),
+            (BONUS.in_room("wob").decode(b"/create den"), "den"),
         ):
             assert request.then is not None
             assert isinstance(request.then.command, c.History)

@@ -11,10 +11,10 @@ from chatd.json_wire import objects
 from chatd.json_wire.objects import Timestamp
 
 TS = Timestamp("2026-11-21T12:00:00.123Z")
-ITEM = objects.Item(id=1, seq=1, ts=TS, nick="bob", msg="hi", kind="message")
+ITEM = objects.HistoryMessage(id=1, seq=1, ts=TS, nick="bob", msg="hi", kind="message")
 EVENT = objects.Event(id=2, seq=1, ts=TS, event="kicked", actor="bob", subject="eve", reason="")
 
-SAMPLES: tuple[objects.Object, ...] = (
+SAMPLES: tuple[objects.ServerObject, ...] = (
     objects.Message(action="server-broadcast", nick="bob", msg="hi", id=1, seq=1, ts=TS),
     objects.Message(
         action="server-gbroadcast", nick="bob", group="g", msg="##", kind="image", id=1, seq=1, ts=TS
@@ -33,7 +33,7 @@ SAMPLES: tuple[objects.Object, ...] = (
         cursor=0,
         seen=0,
         returning=False,
-        limits=objects.Sizes(1, 2, 3),
+        limits=objects.WelcomeLimits(1, 2, 3),
         version="1",
         ref="r",
     ),
@@ -44,9 +44,9 @@ SAMPLES: tuple[objects.Object, ...] = (
     objects.Groups(action="server-groups", groups=[objects.Group("g", "public", "", 1, "")]),
     objects.Page(action="server-history", friend="eve", seen=0, messages=[ITEM], more=True),
     objects.Page(action="server-msgs", ref="r", group="g", messages=[]),
-    objects.States(action="server-states", group="g", events=[EVENT]),
+    objects.EventPage(action="server-states", group="g", events=[EVENT]),
     objects.Conversations(
-        action="server-conversations", conversations=[objects.Summary("lobby", "lobby", 0, 0)]
+        action="server-conversations", conversations=[objects.ConversationSummary("lobby", "lobby", 0, 0)]
     ),
     objects.Help(action="server-help", commands=[objects.CommandHelp("join", ["group"], "join a group")]),
     objects.Goodbye(action="server-quit", msg="Goodbye bob"),
@@ -61,7 +61,7 @@ class BothEnds(SynchronousTestCase):
         """None is missing."""
         self.assertEqual(
             {type(sample) for sample in SAMPLES},
-            {objects.Event, objects.Presence, *objects.KINDS.values()},
+            {objects.Event, objects.Presence, *objects.OBJECT_TYPES.values()},
         )
 
     def test_what_is_encoded_is_decoded(self) -> None:

@@ -44,7 +44,7 @@ def cut(*segments: bytes, max_bytes: int = 65536, max_depth: int = 32) -> list[b
     out: list[bytes | Fault] = []
     for segment in segments:
         values.feed(segment)
-        while (value := values.cut()) is not None:
+        while (value := values.next_value()) is not None:
             out.append(value)
     return out
 
@@ -96,7 +96,7 @@ class Cutting(SynchronousTestCase):
 
 class Lines(SynchronousTestCase):
     def test_a_newline_after_the_value_shows(self) -> None:
-        for end, ended_line, undecided in [
+        for end, newline_seen, undecided in [
             (b"", False, True),
             (b" \r", False, True),
             (b"\n", True, False),
@@ -107,18 +107,22 @@ class Lines(SynchronousTestCase):
             for value in HELLO, WRAPPED, b'"a"':
                 values = JsonScanner()
                 values.feed(value + end)
-                self.assertEqual(values.cut(), value)
-                self.assertEqual((values.ended_line, values.undecided), (ended_line, undecided), end)
+                self.assertEqual(values.next_value(), value)
+                self.assertEqual(
+                    (values.newline_seen, values.newline_possible), (newline_seen, undecided), end
+                )
 
     def test_a_newline_may_come_later(self) -> None:
-        for look in JsonScanner.cut, JsonScanner.look_on:
+        for look in JsonScanner.next_value, JsonScanner.skip_blanks:
             values = JsonScanner()
             values.feed(HELLO)
-            self.assertEqual(values.cut(), HELLO)
-            for blanks, ended_line in (b"", False), (b" \r", False), (b"\n", True), (b" ", True):
+            self.assertEqual(values.next_value(), HELLO)
+            for blanks, newline_seen in (b"", False), (b" \r", False), (b"\n", True), (b" ", True):
                 values.feed(blanks)
                 look(values)
-                self.assertEqual((values.ended_line, values.undecided), (ended_line, not ended_line), blanks)
+                self.assertEqual(
+                    (values.newline_seen, values.newline_possible), (newline_seen, not newline_seen), blanks
+                )
 
     def test_looking_on_cuts_nothing(self) -> None:
         values = JsonScanner()
@@ -129,15 +133,15 @@ class Lines(SynchronousTestCase):
             (b"\n" + HELLO, HELLO),
         ):
             values.feed(segment)
-            values.look_on()
-            self.assertEqual(values.cut(), value, segment)
+            values.skip_blanks()
+            self.assertEqual(values.next_value(), value, segment)
 
     def test_each_value_has_its_own_end(self) -> None:
         values = JsonScanner()
         values.feed(b'{"a":1}\n[2]{"b":3}\n"4"{"msg":"hi\n')
         ends = []
-        while values.cut():
-            ends.append(values.ended_line)
+        while values.next_value():
+            ends.append(values.newline_seen)
         self.assertEqual(ends, [True, False, True, False, True])
 
 
@@ -198,15 +202,15 @@ class Limits(SynchronousTestCase):
     def test_a_lost_framing_stays_lost_and_holds_nothing(self) -> None:
         values = JsonScanner(max_bytes=4)
         values.feed(b"12345")
-        self.assertEqual((values.cut(), values.lost), (TOO_LONG, True))
+        self.assertEqual((values.next_value(), values.framing_lost), (TOO_LONG, True))
         values.feed(HELLO)
-        self.assertEqual((values.cut(), values.lost), (None, True))
+        self.assertEqual((values.next_value(), values.framing_lost), (None, True))
 
     def test_only_a_broken_value_leaves_the_framing(self) -> None:
-        self.assertEqual([fault.lost for fault in (BROKEN, TOO_LONG, TOO_DEEP)], [False, True, True])
+        self.assertEqual([fault.framing_lost for fault in (BROKEN, TOO_LONG, TOO_DEEP)], [False, True, True])
         values = JsonScanner()
         values.feed(b'"\n')
-        self.assertEqual((values.cut(), values.lost), (BROKEN, False))
+        self.assertEqual((values.next_value(), values.framing_lost), (BROKEN, False))
 
     def test_what_stands_between_values_counts_for_none(self) -> None:
         between = b" " * 100 + b"\n" * 100

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from chatd.boundaries import Payloads
 from chatd.carriers.carrier import SessionCarrier
-from chatd.carriers.chunks import Chunks
-from chatd.carriers.frames import Frames
-from chatd.carriers.json_stream import JsonStream
-from chatd.carriers.lines import Lines
+from chatd.carriers.chunks import IdleDelimitedCarrier
+from chatd.carriers.frames import LengthPrefixedCarrier
+from chatd.carriers.json_stream import JsonStreamCarrier
+from chatd.carriers.lines import LineCarrier
 from chatd.dialects.json import JsonDialect
 from chatd.dialects.text import TextDialect
 from chatd.dialects.tp6 import Tp6Dialect
@@ -18,10 +18,10 @@ from chatd.dialects.tp6_frames import FramedDialect
 
 # Each dialect with the carrier of its wire; a class before the classes that it derives from.
 _CARRIERS: Final[tuple[tuple[type, type[SessionCarrier]], ...]] = (
-    (TextDialect, Lines),
-    (JsonDialect, JsonStream),
-    (FramedDialect, Frames),
-    (Tp6Dialect, Chunks),
+    (TextDialect, LineCarrier),
+    (JsonDialect, JsonStreamCarrier),
+    (FramedDialect, LengthPrefixedCarrier),
+    (Tp6Dialect, IdleDelimitedCarrier),
 )
 
 

@@ -22,7 +22,7 @@ from twisted.logger import ILogObserver, LogEvent, LogLevel, globalLogPublisher
 from zope.interface import implementer
 
 from chatd.carriers.carrier import SessionCarrier
-from chatd.carriers.detection import MAX_UNDECIDED, Detector
+from chatd.carriers.detection import MAX_UNDECIDED_BYTES, Detector
 from chatd.core.commands import COMMANDS
 from chatd.core.declarations import Declaration
 from chatd.core.limits import Limits
@@ -265,7 +265,7 @@ class Round:
         carrier: Any = peer.protocol
         if isinstance(carrier, Detector):
             if carrier._carrier is None:
-                self.check_kept(len(carrier._read), MAX_UNDECIDED, "an undecided connection")
+                self.check_kept(len(carrier._read), MAX_UNDECIDED_BYTES, "an undecided connection")
                 return
             carrier = carrier._carrier
         session = carrier.session

@@ -28,7 +28,7 @@ from chatd.core.accounts import AccountPolicy
 from chatd.core.events import Delivery
 from chatd.core.limits import Limits
 from chatd.core.records import Snapshot
-from chatd.daemon.wires import protocols
+from chatd.daemon.wires import protocol_makers
 from chatd.store.archive import Archive
 from chatd.store.journal import Journal
 from chatd.store.store import Store
@@ -240,7 +240,7 @@ class Stage:
         )
         self.sessions = Sessions(self.chat, self.reactor, self.limits)
         self._factories = {
-            name: ChatFactory(self.sessions, make) for name, make in protocols(self.limits).items()
+            name: ChatFactory(self.sessions, make) for name, make in protocol_makers(self.limits).items()
         }
         self._port = 40_000
 

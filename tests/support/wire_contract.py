@@ -12,7 +12,7 @@ from chatd.boundaries import Dialect
 from chatd.connections.session import MAX_ANONYMOUS_REFUSALS, REFUSAL_LINGER_SECONDS
 from chatd.core.limits import Limits
 from chatd.daemon import wires as daemon_wires
-from chatd.daemon.wires import AUTO, declared
+from chatd.daemon.wires import AUTO_WIRES, declared_wires
 from tests.support.in_memory_daemon import Peer, StageTestCase
 from tests.support.wire_samples import Sample
 
@@ -62,7 +62,11 @@ class Contract(StageTestCase):
 
     def test_it_greets_or_is_silent(self) -> None:
         """As its dialect has it: at once, or where the client could be any, once it has waited."""
-        wires = [wire for wire in declared() if wire.name == (AUTO[0] if self.wire == "auto" else self.wire)]
+        wires = [
+            wire
+            for wire in declared_wires()
+            if wire.name == (AUTO_WIRES[0] if self.wire == "auto" else self.wire)
+        ]
         (greeting,) = {_greeting(wire.carrier, wire.make_dialect(Limits())) for wire in wires}
         detects = self.wire == "auto" or len(wires) > 1
         peer = self.stage.connect(self.wire)

@@ -35,11 +35,11 @@ class TwoByteLengths(SessionCarrier):
         """The same for every dialect."""
         return wrap_sized
 
-    def keep(self, data: bytes) -> None:
+    def buffer(self, data: bytes) -> None:
         """Append ``data`` to the buffer."""
         self._buffer += data
 
-    def hand_over(self) -> bool:
+    def dispatch_next_frame(self) -> bool:
         """Cut one message, once the client can't be one of HTTP any more."""
         if self.may_be_http or len(self._buffer) < 2:
             return False
