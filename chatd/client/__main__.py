@@ -25,7 +25,7 @@ EXIT_INTERRUPTED: Final = 130
 async def talk(options: Namespace) -> None:
     """Run the interactive client, full screen or in line mode. Raises `UsageError`, `Refused` and `Lost`."""
     if options.plain:
-        await line_mode.talk(options)
+        await line_mode.run_line_mode(options)
         return
     terminal = all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
     if not terminal or os.environ.get("TERM") == "dumb":

@@ -132,7 +132,7 @@ class ChatdSession:
             self.close_reason = translated_refusal(answer.code, answer.msg)
             if answer.code in UNREADABLE_CODES:
                 # Answers come in order, so the oldest request is meant. It must not be sent again.
-                self._requests.fail_first(Refused(answer))
+                self._requests.fail_oldest(Refused(answer))
 
     def _deliver_own(self, command: c.Command, ack: objects.Ack) -> None:
         """Deliver the user's own message at its place in the log, unless a replay has brought it."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from chatd.client.language import _
-from chatd.client.render import SEND_IMAGE
+from chatd.client.render import IMAGE_COMMAND_USAGE
 from chatd.client.typed import IMAGE_WORD
 from chatd.core.declarations import Declaration
 from chatd.core.typed import SLASHES, WORDS
@@ -38,7 +38,7 @@ def usage(typed: str) -> str:
     word, space, _rest = typed.partition(" ")
     row, separator, _fields = _command(typed)
     if space and word.lower() == f"/{IMAGE_WORD}":
-        shown, help = SEND_IMAGE
+        shown, help = IMAGE_COMMAND_USAGE
     elif row is not None:
         shown, help = (row.slash_usage_in(_) if separator == " " else row.usage), row.help
     else:

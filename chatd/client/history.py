@@ -8,8 +8,8 @@ from typing import Final
 
 from textual.widgets import ProgressBar
 
-from chatd.client.memory import Conversation, Entry, Memory, entry_of
-from chatd.client.roster import AskAllowing
+from chatd.client.memory import Conversation, Entry, Memory, entry_from_message
+from chatd.client.roster import AskFunction
 from chatd.client.scrollback import Scrollback
 from chatd.core import commands as c
 from chatd.json_wire import objects
@@ -27,7 +27,7 @@ class History:
     While a page is read, ``bar`` is visible and `reading` is true. ``ask`` returns None for a refusal.
     """
 
-    def __init__(self, memory: Memory, scrollback: Scrollback, bar: ProgressBar, ask: AskAllowing) -> None:
+    def __init__(self, memory: Memory, scrollback: Scrollback, bar: ProgressBar, ask: AskFunction) -> None:
         self.reading = False
         self.found: Entry | None = None
         self._memory = memory
@@ -40,30 +40,30 @@ class History:
         conversation = self._memory.shown
         if self.reading or not (conversation.older if older else conversation.newer):
             return  # the request was made before the last page arrived
-        edge = conversation.first if older else conversation.last
+        edge = conversation.oldest_id if older else conversation.newest_id
         with self.progress():
             bounds = {"before": edge} if older else {"after": edge}
             page = await self.page(conversation, SCROLL_PAGE_SIZE, **bounds)
         if conversation is not self._memory.shown:
             return
-        if edge != (conversation.first if older else conversation.last):
+        if edge != (conversation.oldest_id if older else conversation.newest_id):
             return  # the edge has moved meanwhile; the scrollback asks again
         if page is None:
             if older:
                 conversation.older = False
             else:
-                conversation.begin_anew()
+                conversation.clear()
         elif older:
-            conversation.put_before(map(entry_of, page.messages), page.more)
+            conversation.prepend_page(map(entry_from_message, page.messages), page.more)
         else:
-            conversation.put_behind(map(entry_of, page.messages), page.more)
+            conversation.append_page(map(entry_from_message, page.messages), page.more)
 
     async def show_first(self) -> None:
         """Show the beginning of the conversation."""
         conversation = self._memory.shown
         page = await self.page(conversation, SCROLL_PAGE_SIZE, after=0)
         if page is not None and conversation is self._memory.shown:
-            conversation.begin_with(map(entry_of, page.messages), older=False, newer=page.more)
+            conversation.replace_entries(map(entry_from_message, page.messages), older=False, newer=page.more)
             self._scrollback.show(top=True)
 
     async def show_last(self) -> bool:
@@ -73,7 +73,7 @@ class History:
             page = await self.page(conversation, SCROLL_PAGE_SIZE)
             if page is None or conversation is not self._memory.shown:
                 return False
-            conversation.begin_with(map(entry_of, page.messages), page.more, newer=False)
+            conversation.replace_entries(map(entry_from_message, page.messages), page.more, newer=False)
         self.found = None
         self._scrollback.show()
         return True
@@ -96,18 +96,18 @@ class History:
 
     async def _search_back(self, conversation: Conversation, text: str) -> Entry | None:
         """Read back page by page; the page with the message replaces the part in memory."""
-        before = conversation.first
+        before = conversation.oldest_id
         newest_seq = 0
         with self.progress():
             while True:
                 page = await self.page(conversation, SEARCH_PAGE_SIZE, before=before)
                 if page is None or not page.messages:
                     return None
-                entries = [entry_of(item) for item in page.messages]
+                entries = [entry_from_message(item) for item in page.messages]
                 found = _last_with(text, entries)
                 if found is not None:
                     if conversation is self._memory.shown:
-                        conversation.begin_with(entries, page.more, newer=True)
+                        conversation.replace_entries(entries, page.more, newer=True)
                     return found
                 if not page.more:
                     return None
@@ -146,7 +146,7 @@ class History:
         finally:
             self.reading = False
             self._bar.remove_class("-shown")
-            self._scrollback.changed()  # it may need one more page
+            self._scrollback.redraw_soon()  # it may need one more page
 
 
 def _last_with(text: str, entries: list[Entry]) -> Entry | None:

@@ -15,7 +15,7 @@ from chatd.client import codec
 from chatd.client.codec import LOBBY, Place
 from chatd.client.language import _, greeting
 from chatd.client.link import Link
-from chatd.client.log import Log, open_log
+from chatd.client.log import ChatLog, open_log
 from chatd.client.options import server_address
 from chatd.client.outgoing import MAX_UNACKED, Failure, Outgoing, TypedLine, failure_text
 from chatd.client.pending import Lost, Refused
@@ -37,7 +37,7 @@ from chatd.json_wire import objects
 class LineDisplay:
     """Prints messages and events from every place; those from another place than ``here`` name theirs."""
 
-    def __init__(self, nick: str, log: Log) -> None:
+    def __init__(self, nick: str, log: ChatLog) -> None:
         self.nick = nick
         self.here = LOBBY
         self._log = log
@@ -54,7 +54,7 @@ class LineDisplay:
 
     def heard(self, news: codec.News) -> None:
         """Log and print a message, an event or a notice."""
-        self._warn(self._log.heard(news, self.nick))
+        self._warn(self._log.write_news(news, self.nick))
         if isinstance(news, objects.Event | objects.Presence):
             print_line(f"* {render_event(news)}")
         elif isinstance(news, codec.Notice):
@@ -66,7 +66,7 @@ class LineDisplay:
 
     def caught_up(self, page: codec.Welcoming) -> None:
         """Print earlier messages, and how many of them are unread."""
-        self._warn(self._log.caught_up(page, self.nick))
+        self._warn(self._log.write_missed_messages(page, self.nick))
         self.show_answer(page)
         if (
             isinstance(page, objects.Page)
@@ -83,7 +83,7 @@ class LineDisplay:
         """Do nothing: line mode shows no progress."""
         return nullcontext()
 
-    async def run_own(self, command: c.Command) -> bool:
+    async def handle_command(self, command: c.Command) -> bool:
         """Line mode presents every command in the same way."""
         return False
 
@@ -102,11 +102,11 @@ class LineDisplay:
         if isinstance(failure, Refused):
             self.show_failure(failure)
 
-    def moved(self, place: Place, done: bool) -> None:
+    def switch_finished(self, place: Place, succeeded: bool) -> None:
         """Go to ``place``, and print that if the command succeeded."""
-        if done:
+        if succeeded:
             print_line("* " + _("you are in {place}").format(place=place_label(place)))
-        if done or not sys.stdin.isatty():
+        if succeeded or not sys.stdin.isatty():
             # A program writes its next lines for that place, whether or not it has read the refusal.
             self.here = place
 
@@ -118,7 +118,7 @@ class LineDisplay:
             sys.stderr.write(f"chat: {trouble}\n")
 
 
-async def talk(options: Namespace) -> None:
+async def run_line_mode(options: Namespace) -> None:
     """Talk until the end of standard input or ``/quit``. Raises `UsageError`, `Refused` and `Lost`."""
     name = required_nick(options)
     log = open_log(options.log)
@@ -150,7 +150,7 @@ async def talk(options: Namespace) -> None:
 
     async def work() -> None:
         await outgoing.run()
-        await outgoing.acked()
+        await outgoing.wait_for_acks()
 
     Thread(target=read, daemon=True).start()
     try:

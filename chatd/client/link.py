@@ -31,7 +31,7 @@ RETRY_MIN_SECONDS: Final = 0.25
 RETRY_MAX_SECONDS: Final = 15.0
 """The longest pause between two attempts."""
 
-PATIENCE_SECONDS: Final = 120.0
+GIVE_UP_SECONDS: Final = 120.0
 """The link gives up after this time without a connection."""
 
 KEEPALIVE_SECONDS: Final = 30.0
@@ -43,7 +43,7 @@ LEAVE_TIMEOUT_SECONDS: Final = 3.0
 WELCOME_TIMEOUT_SECONDS: Final = 2.0
 """A course-work server that sends values but no welcome counts as having accepted the login after this."""
 
-MAX_EARLY_VALUES: Final = 64
+MAX_VALUES_BEFORE_WELCOME: Final = 64
 """The most values that a course-work server may send before its welcome."""
 
 TRANSIENT_CODES: Final = ("nick_taken", "shutting_down", "rate_limited", "storage_failed")
@@ -69,7 +69,7 @@ class Link:
         listener: Listener,
         cursor: int | None = None,
         peeks: bool = False,
-        patience: float = PATIENCE_SECONDS,
+        patience: float = GIVE_UP_SECONDS,
         quiet: float = KEEPALIVE_SECONDS,
         pause: Callable[[float], float] = lambda longest: random.uniform(longest / 2, longest),
     ) -> None:
@@ -198,7 +198,7 @@ class Link:
         """The welcome, and the values that a course-work server sent before it. Raises `Refused`."""
         early: list[bytes] = []
         deadline = None
-        while len(early) < MAX_EARLY_VALUES:
+        while len(early) < MAX_VALUES_BEFORE_WELCOME:
             try:
                 async with asyncio.timeout_at(deadline):
                     value = await connection.read_value()

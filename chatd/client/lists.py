@@ -13,7 +13,7 @@ from textual.widgets.option_list import Option
 from chatd.client.codec import Place
 from chatd.client.memory import Conversation, Memory
 from chatd.client.render import one_line, place_label
-from chatd.client.scrollback import readable
+from chatd.client.scrollback import readable_shade
 from chatd.json_wire.objects import Member
 
 ROLE_MARKS: Final = {"owner": " ★", "operator": " +"}
@@ -101,7 +101,7 @@ class PeopleList(PlaceList):
         name = one_line(member.name)
         return Content.assemble(
             "● " if member.online else "○ ",
-            (name, readable(colour, self.background_colors[1])) if colour else name,
+            (name, readable_shade(colour, self.background_colors[1])) if colour else name,
             ROLE_MARKS.get(member.role, ""),
         )
 

@@ -13,11 +13,19 @@ from pathlib import Path
 from chatd.client import codec
 from chatd.client.language import _, system
 from chatd.client.options import UsageError, default_log
-from chatd.client.render import INDENT, describe_event, local, one_line, place_label, sanitize, speaker_label
+from chatd.client.render import (
+    INDENT,
+    describe_event,
+    one_line,
+    place_label,
+    sanitize,
+    speaker_label,
+    to_local_time,
+)
 from chatd.json_wire import objects
 
 
-class Log:
+class ChatLog:
     """A file with a line for each message and event: time, place, sender and text.
 
     A new file is readable by its owner only. When the file is moved away, as log rotation does, a new one is
@@ -33,20 +41,22 @@ class Log:
                 _("can't write the log {path}: {why}").format(path=path, why=system(error))
             ) from None
 
-    def heard(self, news: codec.News, nick: str) -> str | None:
+    def write_news(self, news: codec.News, nick: str) -> str | None:
         """Log ``news`` as ``nick`` reads it. A failure ends the log; its message for the user is returned."""
         if isinstance(news, objects.Event | objects.Presence):
-            return self._add(news.ts.time, f"* {describe_event(news)}")
+            return self._write(news.ts.time, f"* {describe_event(news)}")
         if isinstance(news, codec.Notice):
-            return self._add(news.ts, f"* {one_line(news.text)}")
-        return self._said(news, codec.message_place(news, nick), nick)
+            return self._write(news.ts, f"* {one_line(news.text)}")
+        return self._write_message(news, codec.message_place(news, nick), nick)
 
-    def caught_up(self, page: codec.Welcoming, nick: str) -> str | None:
+    def write_missed_messages(self, page: codec.Welcoming, nick: str) -> str | None:
         """Log the missed messages. The others on the page come at every login, logged before or not."""
         if not isinstance(page, objects.Page):
             return None
         place = codec.page_place(page)
-        troubles = [self._said(item, place, nick) for item in page.messages if codec.was_missed(item, page)]
+        troubles = [
+            self._write_message(item, place, nick) for item in page.messages if codec.was_missed(item, page)
+        ]
         return next(filter(None, troubles), None)
 
     def close(self) -> None:
@@ -54,16 +64,18 @@ class Log:
         if self._file is not None:
             self._file.close()
 
-    def _said(self, said: objects.Message | objects.Item, place: codec.Place, nick: str) -> str | None:
-        head = one_line(f"{place_label(place)} {speaker_label(said.nick, nick)}")
-        end = f"\n{INDENT}" if said.kind == "image" else " "
-        text = sanitize(said.msg).replace("\n", f"\n{INDENT}")
-        return self._add(said.ts.time, f"{head}{end}{text}")
+    def _write_message(
+        self, message: objects.Message | objects.Item, place: codec.Place, nick: str
+    ) -> str | None:
+        head = one_line(f"{place_label(place)} {speaker_label(message.nick, nick)}")
+        end = f"\n{INDENT}" if message.kind == "image" else " "
+        text = sanitize(message.msg).replace("\n", f"\n{INDENT}")
+        return self._write(message.ts.time, f"{head}{end}{text}")
 
-    def _add(self, at: datetime, text: str) -> str | None:
+    def _write(self, at: datetime, text: str) -> str | None:
         if self._file is None:
             return None
-        line = sanitize(f"{local(at):%Y-%m-%d %H:%M:%S%z} {text}\n").encode()
+        line = sanitize(f"{to_local_time(at):%Y-%m-%d %H:%M:%S%z} {text}\n").encode()
         try:
             if _moved(self._path, self._file):
                 self._file.close()
@@ -79,10 +91,10 @@ class Log:
         return None
 
 
-def open_log(log: str) -> Log:
+def open_log(log: str) -> ChatLog:
     """Open the log at this path, or else in the user's state folder. Raises `UsageError`."""
     try:
-        return Log(Path(log or default_log()).expanduser())
+        return ChatLog(Path(log or default_log()).expanduser())
     except RuntimeError as unknown:  # ~nobody, or nobody's home
         raise UsageError(
             _("can't write the log {path}: {why}").format(path=log or default_log(), why=unknown)

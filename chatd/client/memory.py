@@ -20,7 +20,7 @@ WINDOW: Final = 1_000
 IDLE_WINDOW: Final = 100
 """The maximum number of entries kept of any other conversation."""
 
-Kind = Literal["message", "image", "announcement", "answer", "trouble"]
+EntryKind = Literal["message", "image", "announcement", "answer", "trouble"]
 
 
 class Entry(msgspec.Struct, frozen=True, eq=False):
@@ -31,19 +31,19 @@ class Entry(msgspec.Struct, frozen=True, eq=False):
 
     at: datetime
     text: str
-    kind: Kind = "announcement"
+    kind: EntryKind = "announcement"
     nick: str = ""
     id: int = 0
 
 
-def entry_of(said: Message | Item) -> Entry:
+def entry_from_message(message: Message | Item) -> Entry:
     """The entry for a message, with control characters replaced."""
     return Entry(
-        said.ts.time,
-        sanitize(said.msg),
-        "image" if said.kind == "image" else "message",
-        sanitize(said.nick),
-        said.id,
+        message.ts.time,
+        sanitize(message.msg),
+        "image" if message.kind == "image" else "message",
+        sanitize(message.nick),
+        message.id,
     )
 
 
@@ -63,12 +63,12 @@ class Conversation:
         self._last_told = 0
 
     @property
-    def first(self) -> int | None:
+    def oldest_id(self) -> int | None:
         """The id of the oldest entry; texts of the client have none and are passed over."""
         return next((entry.id for entry in self.entries if entry.id), None)
 
     @property
-    def last(self) -> int | None:
+    def newest_id(self) -> int | None:
         """The id of the newest entry; texts of the client have none and are passed over."""
         return next((entry.id for entry in reversed(self.entries) if entry.id), None)
 
@@ -81,7 +81,7 @@ class Conversation:
         if entry.id:
             if entry.kind in ("message", "image"):  # which is what pages are made of
                 self._last_told = entry.id
-            if self.newer or entry.id <= (self.last or 0):
+            if self.newer or entry.id <= (self.newest_id or 0):
                 return
         if not may_push and len(self.entries) >= self.window:
             self.newer = True
@@ -89,7 +89,7 @@ class Conversation:
         self.entries.append(entry)
         self._cut_front()
 
-    def begin_with(self, entries: Iterable[Entry], older: bool, newer: bool) -> None:
+    def replace_entries(self, entries: Iterable[Entry], older: bool, newer: bool) -> None:
         """Replace the part in memory; keep the entries that came after it if it is the end."""
         shown = list(entries)
         end = next((entry.id for entry in reversed(shown) if entry.id), 0)
@@ -97,30 +97,30 @@ class Conversation:
         came = [] if newer else [e for e in self.entries if e.id > end or not (e.id or self.newer)]
         self.entries, self.older, self.newer = [*shown, *came], older, newer
 
-    def put_before(self, entries: Iterable[Entry], more: bool) -> None:
+    def prepend_page(self, entries: Iterable[Entry], more: bool) -> None:
         """Prepend an older page; drop what exceeds the window at the other end."""
-        first = self.first
+        first = self.oldest_id
         self.entries[:0] = [entry for entry in entries if first is None or entry.id < first]
         self.older = more
         if len(self.entries) > self.window:
             del self.entries[self.window :]
             self.newer = True
 
-    def put_behind(self, entries: Iterable[Entry], more: bool) -> None:
+    def append_page(self, entries: Iterable[Entry], more: bool) -> None:
         """Append a newer page."""
-        last = self.last or 0
+        last = self.newest_id or 0
         self.entries += [entry for entry in entries if entry.id > last]
-        self.newer = more or (self.last or 0) < self._last_told
+        self.newer = more or (self.newest_id or 0) < self._last_told
         self._cut_front()
 
-    def idle(self) -> None:
+    def leave_screen(self) -> None:
         """The conversation left the screen: keep only its end, and fewer entries."""
         self.window = IDLE_WINDOW
         if self.newer:
-            self.begin_anew()
+            self.clear()
         self._cut_front()
 
-    def begin_anew(self) -> None:
+    def clear(self) -> None:
         """Drop all entries; they can be read again."""
         self.entries.clear()
         self.older, self.newer = True, False
@@ -158,39 +158,39 @@ class Memory:
             found = self.conversations[place.key] = Conversation(place)
         return found
 
-    def go(self, place: Place) -> None:
+    def switch_conversation(self, place: Place) -> None:
         """Show the conversation at ``place``."""
         if place.key != self.here.key:
-            self.shown.idle()
+            self.shown.leave_screen()
             self._members = []
         conversation = self.conversation(place)
         self.here = conversation.place
         conversation.window = WINDOW
         conversation.unread = 0
 
-    def forget(self, place: Place) -> None:
+    def drop_conversation(self, place: Place) -> None:
         """Drop the conversation, which the user has left."""
         if place.key == self.here.key:
-            self.go(LOBBY)
+            self.switch_conversation(LOBBY)
         self.conversations.pop(place.key, None)
 
-    def welcomed(self, welcome: objects.Welcome) -> None:
+    def on_login(self, welcome: objects.Welcome) -> None:
         """The daemon accepted the login."""
         self.welcome = True
         self.nick = welcome.user.nick
         self.colours[self.nick] = welcome.user.colour
 
-    def heard(self, news: codec.News, at_end: bool) -> None:
+    def add_news(self, news: codec.News, at_end: bool) -> None:
         """Store ``news``; ``at_end`` says whether the end of the shown conversation is visible."""
         if isinstance(news, codec.Notice):
-            self.tell(news.text, "announcement", news.ts)
+            self.add_client_text(news.text, "announcement", news.ts)
             return
         if isinstance(news, Message):
             if news.colour:
                 self.colours[news.nick] = news.colour
             conversation = self.conversation(message_place(news, self.nick))
             shown = conversation is self.shown
-            conversation.add(entry_of(news), may_push=at_end or not shown)
+            conversation.add(entry_from_message(news), may_push=at_end or not shown)
             seen = shown and at_end
             if not seen and news.nick != self.nick:
                 conversation.unread += 1
@@ -206,7 +206,7 @@ class Memory:
         """Learn the colours of the senders on a page."""
         self.colours.update((item.nick, item.colour) for item in page.messages if item.colour)
 
-    def caught_up(self, page: codec.Welcoming) -> None:
+    def add_earlier_messages(self, page: codec.Welcoming) -> None:
         """Store earlier messages, and count the unread ones."""
         if isinstance(page, objects.Conversations):
             for one in page.conversations:
@@ -217,7 +217,7 @@ class Memory:
         conversation = self.conversation(place)
         # A page that does not say what of it was seen has only what was missed, but in the lobby.
         older = page.more or (page.seen is None and place != LOBBY)
-        conversation.begin_with(map(entry_of, page.messages), older, newer=False)
+        conversation.replace_entries(map(entry_from_message, page.messages), older, newer=False)
         conversation.unread += count_unread(page, self.nick)
 
     def places(self) -> list[Conversation]:
@@ -227,7 +227,7 @@ class Memory:
             self.conversations.values(), key=lambda one: (order.index(one.place.kind), one.place.key)
         )
 
-    def met(self, members: list[objects.Member]) -> None:
+    def set_members(self, members: list[objects.Member]) -> None:
         """These are the members of the group that is shown."""
         self._members = members
         self.online |= {member.name for member in members if member.online}
@@ -248,7 +248,7 @@ class Memory:
         places = [conversation.place for conversation in self.conversations.values()]
         return nicks, self.rooms | {place.name for place in places if place.kind == "group"}
 
-    def tell(self, text: str, kind: Kind, at: datetime) -> None:
+    def add_client_text(self, text: str, kind: EntryKind, at: datetime) -> None:
         """Add a text of the client to the conversation on the screen."""
         self.shown.add(Entry(at, sanitize(text), kind))
 
@@ -258,12 +258,12 @@ class Memory:
         if event.event == "topic":
             self.topics[place.key] = event.topic or ""
         if event.actor == self.nick and event.event == "left":
-            self.forget(place)
+            self.drop_conversation(place)
             self.shown.add(msgspec.structs.replace(entry, id=0))
         elif place.key in self.conversations or event.actor == self.nick:
             conversation = self.conversation(place)
             if event.actor == self.nick and event.event == "joined":
-                conversation.begin_anew()  # something may have been said while one was out
+                conversation.clear()  # something may have been said while one was out
             conversation.add(entry)
         else:
             # About oneself, in a group that one isn't in: an invitation, or the end of a membership.

@@ -24,7 +24,7 @@ DEFAULTS: Final = {
 }
 """The default of each option."""
 
-KEYS: Final = {
+CONFIG_KEYS: Final = {
     "HOST": "address",
     "PORT": "port",
     "NAME": "name",
@@ -50,7 +50,7 @@ class UsageError(Exception):
     """The request can't be carried out as it was given; the text says why."""
 
 
-def parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     """The command line of ``chat``, ``chat send`` and ``chat tail``."""
     bind()
     common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
@@ -71,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
         "--config",
         metavar="FILE",
         help=_("KEY=VALUE lines ({keys}) [{path}]").format(
-            keys=", ".join(KEYS), path=_shown(default_config())
+            keys=", ".join(CONFIG_KEYS), path=_shown(default_config())
         ),
     )
 
@@ -160,13 +160,13 @@ _TAKES: Final = {"port": _port, "tls": _yes}
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """The options; the command line overrides the file. Raises `UsageError`, and `SystemExit`."""
-    said = vars(parser().parse_args(arguments))
-    path = Path(os.path.expanduser(said.get("config", default_config())))
-    filed = read(path) if "config" in said or path.exists() else {}
-    return argparse.Namespace(**{**DEFAULTS, **filed, **said})
+    given = vars(build_parser().parse_args(arguments))
+    path = Path(os.path.expanduser(given.get("config", default_config())))
+    filed = read_config_file(path) if "config" in given or path.exists() else {}
+    return argparse.Namespace(**{**DEFAULTS, **filed, **given})
 
 
-def read(path: Path) -> Mapping[str, object]:
+def read_config_file(path: Path) -> Mapping[str, object]:
     """The options that a file gives, by their names. Raises `UsageError`."""
     try:
         lines = path.read_text("utf-8-sig").splitlines()  # some editors begin with a mark
@@ -179,11 +179,11 @@ def read(path: Path) -> Mapping[str, object]:
         if not key or key.startswith("#"):
             continue
         try:
-            if not equals or key.upper() not in KEYS:
+            if not equals or key.upper() not in CONFIG_KEYS:
                 raise UsageError(
-                    _("a line is KEY=VALUE, with one of {keys} for a key").format(keys=", ".join(KEYS))
+                    _("a line is KEY=VALUE, with one of {keys} for a key").format(keys=", ".join(CONFIG_KEYS))
                 )
-            option = KEYS[key.upper()]
+            option = CONFIG_KEYS[key.upper()]
             found[option] = _TAKES.get(option, str)(value)
         except (UsageError, argparse.ArgumentTypeError) as error:
             raise UsageError(

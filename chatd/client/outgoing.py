@@ -48,7 +48,7 @@ class Display(Protocol):
     def progress(self) -> AbstractContextManager[None]:
         """Shows that something takes time."""
 
-    async def run_own(self, command: c.Command) -> bool:
+    async def handle_command(self, command: c.Command) -> bool:
         """Run a command that this interface presents in its own way; False for any other."""
 
     def show_answer(self, answer: objects.Answer) -> None:
@@ -60,7 +60,7 @@ class Display(Protocol):
     def show_unsent(self, failure: Refused | Lost) -> None:
         """Show why a message that left the client was not stored."""
 
-    def moved(self, place: Place, done: bool) -> None:
+    def switch_finished(self, place: Place, succeeded: bool) -> None:
         """A line that leads to ``place`` was answered; ``done`` says whether it succeeded."""
 
     def unsent_changed(self) -> None:
@@ -81,17 +81,17 @@ class Outgoing:
         self._ask = ask
         self._display = display
         self._queue: asyncio.Queue[TypedLine | Refusal] = asyncio.Queue(queue_size)
-        self._moves: deque[Place] = deque()
+        self._queued_switches: deque[Place] = deque()
         self._slots = asyncio.Semaphore(MAX_UNACKED)
         self._sending: set[asyncio.Task[None]] = set()
 
     def parse(self, text: str, here: Place) -> TypedLine:
         """Parse a line typed in ``here``; the caller adds it to the queue. Raises `Refusal`."""
-        place = self._moves[-1] if self._moves else here
+        place = self._queued_switches[-1] if self._queued_switches else here
         command = parse_typed(text, place)
         destination = _destination(command, place)
         if destination is not None:
-            self._moves.append(destination)
+            self._queued_switches.append(destination)
         return TypedLine(command, destination)
 
     def add(self, line: TypedLine) -> None:
@@ -104,9 +104,9 @@ class Outgoing:
         self._count(line)
         await self._queue.put(line)
 
-    def forget_moves(self) -> None:
+    def cancel_queued_switches(self) -> None:
         """The user chose a conversation by hand: queued lines no longer switch it."""
-        self._moves.clear()
+        self._queued_switches.clear()
 
     async def run(self) -> None:
         """Run the lines of the queue until one quits."""
@@ -125,7 +125,7 @@ class Outgoing:
             else:
                 await self._run_command(command, line.destination)
 
-    async def acked(self) -> None:
+    async def wait_for_acks(self) -> None:
         """Wait until every message that was sent is answered."""
         await asyncio.gather(*self._sending)
 
@@ -172,18 +172,18 @@ class Outgoing:
             self._settled()
 
     async def _run_command(self, command: c.Command, destination: Place | None) -> None:
-        if await self._display.run_own(command):
+        if await self._display.handle_command(command):
             return
-        done = True
+        succeeded = True
         try:
             self._display.show_answer(await self._ask(command))
         except (Refused, Lost) as failure:
             already_there = isinstance(failure, Refused) and failure.code == "already_member"
-            done = destination is not None and already_there
-            if not done:
+            succeeded = destination is not None and already_there
+            if not succeeded:
                 self._display.show_failure(failure)
-        if destination in self._moves:
-            self._display.moved(self._moves.popleft(), done)
+        if destination in self._queued_switches:
+            self._display.switch_finished(self._queued_switches.popleft(), succeeded)
 
 
 def _destination(command: c.Command | SendImage, here: Place) -> Place | None:

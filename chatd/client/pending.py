@@ -88,7 +88,7 @@ class PendingRequests:
         """Fail a request whose answer was lost with the connection and that must not be sent again."""
         self.fail(request.ref, Lost(_("the connection was lost: look whether it was done")))
 
-    def fail_first(self, error: Refused) -> None:
+    def fail_oldest(self, error: Refused) -> None:
         """Fail the oldest request."""
         for ref in list(self._requests)[:1]:
             self.fail(ref, error)

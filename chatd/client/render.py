@@ -52,10 +52,10 @@ def escape_json(text: str) -> str:
 
 def clock_time(at: datetime) -> str:
     """``[hh:mm]``, in the user's own time zone."""
-    return f"[{local(at):%H:%M}]"
+    return f"[{to_local_time(at):%H:%M}]"
 
 
-def local(at: datetime) -> datetime:
+def to_local_time(at: datetime) -> datetime:
     """``at`` in the user's time zone; unchanged if that is outside the range of `datetime`."""
     try:
         return at.astimezone()
@@ -73,12 +73,12 @@ def speaker_label(nick: str, reader: str) -> str:
     return _("You said:") if nick == reader else _("{nick} said:").format(nick=nick)
 
 
-def render_message(said: Message | Item, reader: str, place: Place | None = None) -> str:
+def render_message(message: Message | Item, reader: str, place: Place | None = None) -> str:
     """A message, with its ``place`` if that is given. Further lines are indented."""
     elsewhere = f"{place_label(place)} " if place is not None else ""
-    head = one_line(f"{clock_time(said.ts.time)} {elsewhere}{speaker_label(said.nick, reader)}")
-    text = sanitize(said.msg)
-    if said.kind == "image" or "\n" in text:
+    head = one_line(f"{clock_time(message.ts.time)} {elsewhere}{speaker_label(message.nick, reader)}")
+    text = sanitize(message.msg)
+    if message.kind == "image" or "\n" in text:
         return f"\n{INDENT}".join((head, *text.split("\n")))
     return f"{head} {text}"
 
@@ -154,7 +154,10 @@ def render_answer(answer: Answer, reader: str) -> list[str]:
     if isinstance(answer, States):
         return [render_event(msgspec.structs.replace(event, group=answer.group)) for event in answer.events]
     if isinstance(answer, Help):
-        usages = [*((row.slash_usage_in(_), row.help) for row in COMMANDS.values() if row.slash), SEND_IMAGE]
+        usages = [
+            *((row.slash_usage_in(_), row.help) for row in COMMANDS.values() if row.slash),
+            IMAGE_COMMAND_USAGE,
+        ]
         return [_("{usage}: {help}").format(usage=usage, help=_(help)) for usage, help in usages]
     return []
 
@@ -174,5 +177,5 @@ def _remarked(name: str, *remarks: str) -> str:
     return f"{name} ({', '.join(filter(None, remarks))})"
 
 
-SEND_IMAGE: Final = ("/image file", N_("turn a picture into characters and send it"))
+IMAGE_COMMAND_USAGE: Final = ("/image file", N_("turn a picture into characters and send it"))
 """The one command that is the client's own, and its help."""

@@ -14,7 +14,7 @@ from chatd.client.memory import Memory
 from chatd.core import commands as c
 from chatd.json_wire import objects
 
-AskAllowing = Callable[[c.Command, Container[str]], Awaitable[objects.Answer | None]]
+AskFunction = Callable[[c.Command, Container[str]], Awaitable[objects.Answer | None]]
 """Asks the daemon. A refusal gives None; one with a code in the second argument gives an empty answer and is
 not shown to the user."""
 
@@ -23,7 +23,7 @@ class Roster:
     """Reads the lists that ``memory`` holds. ``changed`` has the screen drawn again."""
 
     def __init__(
-        self, memory: Memory, ask: AskAllowing, changed: Callable[[], None], interval: float
+        self, memory: Memory, ask: AskFunction, changed: Callable[[], None], interval: float
     ) -> None:
         self.member_changes = 0
         self._memory = memory
@@ -31,7 +31,7 @@ class Roster:
         self._changed = changed
         self._interval = interval
 
-    def count_change(self) -> int:
+    def count_member_change(self) -> int:
         """Somebody joined or left the shown group; returns how many did since it was last read."""
         self.member_changes += 1
         return self.member_changes
@@ -63,7 +63,7 @@ class Roster:
                     c.ListMembers(place.name), ("not_member", "no_such_group", "no_answer")
                 )
                 if place is self._memory.here:
-                    self._memory.met(members)
+                    self._memory.set_members(members)
             self._changed()
             if self.member_changes == known:
                 self.member_changes = 0

@@ -22,15 +22,15 @@ from chatd.client.keys import focus
 from chatd.client.language import _, greeting
 from chatd.client.link import Link
 from chatd.client.lists import ConversationList, PeopleList, PlaceList
-from chatd.client.log import Log
-from chatd.client.memory import Kind, Memory
+from chatd.client.log import ChatLog
+from chatd.client.memory import EntryKind, Memory
 from chatd.client.outgoing import Outgoing
 from chatd.client.pending import Lost, Refused
 from chatd.client.render import render_answer
 from chatd.client.roster import Roster
 from chatd.client.screen_display import ScreenDisplay
 from chatd.client.scrollback import Scrollback
-from chatd.client.terminal import Terminal
+from chatd.client.terminal import TerminalDriver
 from chatd.core import commands as c
 from chatd.core.refusals import Refusal
 from chatd.json_wire import objects
@@ -46,11 +46,11 @@ class Chat(App[None]):
     ENABLE_COMMAND_PALETTE = False
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (64, "-normal")]
     VERTICAL_BREAKPOINTS = [(0, "-flat"), (3, "-low"), (10, "-high")]
-    CSS = layout.STYLE
-    BINDINGS = layout.KEYS
+    CSS = layout.STYLE_SHEET
+    BINDINGS = layout.KEY_BINDINGS
 
-    def __init__(self, address: Address, nick: str, log: Log) -> None:
-        super().__init__(driver_class=Terminal)
+    def __init__(self, address: Address, nick: str, log: ChatLog) -> None:
+        super().__init__(driver_class=TerminalDriver)
         self.failure: Exception | None = None
         self.unsent_at_exit = 0
         self.memory = Memory(nick)
@@ -66,7 +66,7 @@ class Chat(App[None]):
         self._people = PeopleList(self.memory, id="people")
         self._bar = ProgressBar(id="progress", show_eta=False)
         self._search_line = SearchLine()
-        self._composer = Composer(self.take, self.memory.known_names, id="composer")
+        self._composer = Composer(self.queue_line, self.memory.known_names, id="composer")
         self._hint = HintLine()
         self.history = History(self.memory, self._scrollback, self._bar, self._answer)
         self._roster = Roster(self.memory, self._answer, self._draw_soon, REDRAW_SECONDS)
@@ -74,7 +74,7 @@ class Chat(App[None]):
             self.memory,
             self._scrollback,
             self.history,
-            tell=self._tell,
+            add_text=self._tell,
             show_place=self._show_place,
             choose_room=self._list_rooms,
             draw_soon=self._draw_soon,
@@ -136,7 +136,7 @@ class Chat(App[None]):
     def connected(self, welcome: objects.Welcome) -> None:
         """Show the greeting, and read the lists of users and groups."""
         again, self._lost = bool(self._lost), ""
-        self.memory.welcomed(welcome)
+        self.memory.on_login(welcome)
         if text := _("connected again") if again else greeting(welcome.msg):
             self._tell(text, "answer")
         self._read_lists(again, isinstance(welcome, codec.CourseWelcome))
@@ -151,22 +151,22 @@ class Chat(App[None]):
     def heard(self, news: codec.News) -> None:
         """Store, log and show a message, an event or a notice."""
         here = self.memory.here
-        self.memory.heard(news, self._scrollback.at_end)
-        if trouble := self._conversation_log.heard(news, self.memory.nick):
+        self.memory.add_news(news, self._scrollback.at_end)
+        if trouble := self._conversation_log.write_news(news, self.memory.nick):
             self._tell(trouble, "trouble")
         if self.memory.here is not here:
             self._show_place(self.memory.here)
         elif isinstance(news, objects.Event) and Place("group", news.group).key == here.key:
-            if self._roster.count_change() == 1:
+            if self._roster.count_member_change() == 1:
                 self._read_members()
         self._show()
 
     def caught_up(self, page: codec.Welcoming) -> None:
         """Store, log and show earlier messages."""
-        self.memory.caught_up(page)
+        self.memory.add_earlier_messages(page)
         if isinstance(page, objects.Conversations) and page.more:
             self._tell(render_answer(page, self.memory.nick)[-1], "answer")
-        if trouble := self._conversation_log.caught_up(page, self.memory.nick):
+        if trouble := self._conversation_log.write_missed_messages(page, self.memory.nick):
             self._tell(trouble, "trouble")
         self._show()
 
@@ -187,15 +187,15 @@ class Chat(App[None]):
     def _choose_room(self, groups: list[objects.Group]) -> None:
         def go(typed: str | None) -> None:
             if typed is None:
-                self.go(LOBBY)
+                self.switch_conversation(LOBBY)
             elif typed:
-                self.take(typed)
+                self.queue_line(typed)
 
         self.push_screen(RoomsDialog(groups), go)
 
     # Typed lines.
 
-    def take(self, text: str) -> bool:
+    def queue_line(self, text: str) -> bool:
         """Queue the line ``text``; False if it is malformed. It is meant for the place where it was typed."""
         try:
             line = self._outgoing.parse(text, self.memory.here)
@@ -232,13 +232,13 @@ class Chat(App[None]):
 
     # Moving between conversations.
 
-    def go(self, place: Place) -> None:
+    def switch_conversation(self, place: Place) -> None:
         """Show another conversation; input lines that are still queued no longer switch it."""
-        self._outgoing.forget_moves()
+        self._outgoing.cancel_queued_switches()
         self._show_place(place)
 
     def _show_place(self, place: Place) -> None:
-        self.memory.go(place)
+        self.memory.switch_conversation(place)
         self.history.found = None
         self._scrollback.show()
         self._refresh_members()
@@ -246,24 +246,24 @@ class Chat(App[None]):
 
     @on(PlaceList.Chosen)
     def _chosen(self, event: PlaceList.Chosen) -> None:
-        self.go(event.place)
+        self.switch_conversation(event.place)
         focus(self._composer)
 
-    def action_neighbour(self, step: int) -> None:
+    def action_step_conversation(self, step: int) -> None:
         """Show the next conversation, or the previous one."""
         places = self.memory.places()
         at = places.index(self.memory.shown)
-        self.go(places[(at + step) % len(places)].place)
+        self.switch_conversation(places[(at + step) % len(places)].place)
 
-    def action_people(self) -> None:
+    def action_focus_people(self) -> None:
         """Focus the list of users."""
         focus(self._people)
 
-    def action_command(self, line: str) -> None:
+    def action_run_command(self, line: str) -> None:
         """Run ``line`` as if it had been typed."""
-        self.take(line)
+        self.queue_line(line)
 
-    def action_theme(self) -> None:
+    def action_toggle_theme(self) -> None:
         """Switch between the dark and the light theme."""
         self.theme = "textual-light" if self.current_theme.dark else "textual-dark"
         self.call_after_refresh(self._draw)  # the colours of nicks depend on the background
@@ -285,19 +285,19 @@ class Chat(App[None]):
 
     # Scrolling and searching.
 
-    @on(Scrollback.Wanted)
+    @on(Scrollback.PageWanted)
     @work(group="reading")
-    async def _read_on(self, event: Scrollback.Wanted) -> None:
+    async def _read_on(self, event: Scrollback.PageWanted) -> None:
         if self.memory.welcome:
             await self.history.read_on(event.older)
 
     @work(exclusive=True, group="reading")
-    async def action_first(self) -> None:
+    async def action_show_beginning(self) -> None:
         """Show the beginning of the conversation."""
         await self.history.show_first()
 
     @work(exclusive=True, group="reading")
-    async def action_last(self) -> None:
+    async def action_show_end(self) -> None:
         """Show the end of the conversation."""
         if await self.history.show_last():
             self._draw_soon()
@@ -310,7 +310,7 @@ class Chat(App[None]):
         """Open the search line."""
         self._search_line.open()
 
-    def action_write(self) -> None:
+    def action_focus_composer(self) -> None:
         """Close the search line and return to the composer."""
         self.workers.cancel_group(self, "searching")
         self._search_line.close()
@@ -322,19 +322,19 @@ class Chat(App[None]):
         if text := event.value.strip().casefold():
             await self.history.search(text, lambda: self._hint.show(_("nothing further back")))
 
-    def _tell(self, text: str, kind: Kind) -> None:
-        self.memory.tell(text, kind, datetime.now(UTC))
+    def _tell(self, text: str, kind: EntryKind) -> None:
+        self.memory.add_client_text(text, kind, datetime.now(UTC))
         self._show()
 
     def _show(self) -> None:
-        self._scrollback.changed()
+        self._scrollback.redraw_soon()
         self._draw_soon()
 
     @on(Composer.Hinted)
     def _hinted(self, event: Composer.Hinted) -> None:
         self._hint.show(event.hint)
 
-    @on(Scrollback.EndSeen)
+    @on(Scrollback.EndReached)
     def _draw_soon(self) -> None:
         if not self._drawing:
             self._drawing = True

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 
 from chatd.client.codec import Place
 from chatd.client.history import History
-from chatd.client.memory import Kind, Memory
+from chatd.client.memory import EntryKind, Memory
 from chatd.client.outgoing import Failure, failure_text
 from chatd.client.pending import Lost, Refused
 from chatd.client.render import render_answer
@@ -19,7 +19,7 @@ from chatd.json_wire import objects
 class ScreenDisplay:
     """The `Display` of the screen.
 
-    ``tell`` adds a line to the conversation, ``show_place`` changes to another, ``choose_room`` opens the
+    ``add_text`` adds a line to the conversation, ``show_place`` changes to another, ``choose_room`` opens the
     dialog of rooms, and ``draw_soon`` draws the title and the lists.
     """
 
@@ -29,7 +29,7 @@ class ScreenDisplay:
         scrollback: Scrollback,
         history: History,
         *,
-        tell: Callable[[str, Kind], None],
+        add_text: Callable[[str, EntryKind], None],
         show_place: Callable[[Place], None],
         choose_room: Callable[[], Awaitable[None]],
         draw_soon: Callable[[], None],
@@ -37,7 +37,7 @@ class ScreenDisplay:
         self._memory = memory
         self._scrollback = scrollback
         self._history = history
-        self._tell = tell
+        self._add_text = add_text
         self._show_place = show_place
         self._choose_room = choose_room
         self._draw_soon = draw_soon
@@ -50,7 +50,7 @@ class ScreenDisplay:
         """Show the progress bar."""
         return self._history.progress()
 
-    async def run_own(self, command: c.Command) -> bool:
+    async def handle_command(self, command: c.Command) -> bool:
         """The list of groups is a dialog."""
         if not isinstance(command, c.ListGroups):
             return False
@@ -60,19 +60,19 @@ class ScreenDisplay:
     def show_answer(self, answer: objects.Answer) -> None:
         """Show an answer in the conversation."""
         for line in render_answer(answer, self._memory.nick):
-            self._tell(line, "answer")
+            self._add_text(line, "answer")
 
     def show_failure(self, failure: Failure) -> None:
         """Show the reason in the conversation."""
-        self._tell(failure_text(failure), "trouble")
+        self._add_text(failure_text(failure), "trouble")
 
     def show_unsent(self, failure: Refused | Lost) -> None:
         """Show the reason in the conversation."""
         self.show_failure(failure)
 
-    def moved(self, place: Place, done: bool) -> None:
+    def switch_finished(self, place: Place, succeeded: bool) -> None:
         """Show ``place`` if the command succeeded."""
-        if done:
+        if succeeded:
             self._show_place(place)
 
     def unsent_changed(self) -> None:

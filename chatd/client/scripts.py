@@ -41,7 +41,7 @@ def print_line(text: str) -> None:
         raise OutputClosed("" if isinstance(error, BrokenPipeError) else system(error)) from None
 
 
-class WarningsOnly:
+class WarningListener:
     """A listener that ignores everything but the warning about a course-work server."""
 
     def connected(self, welcome: objects.Welcome) -> None:
@@ -65,7 +65,7 @@ async def send(options: Namespace) -> None:
     Raises `UsageError`, `Refused` and `Lost`.
     """
     command = _message(options)
-    link = Link(server_address(options), required_nick(options), WarningsOnly(), peeks=True)
+    link = Link(server_address(options), required_nick(options), WarningListener(), peeks=True)
 
     async def say() -> None:
         await link.ask(command)
@@ -75,7 +75,7 @@ async def send(options: Namespace) -> None:
 
 def _message(options: Namespace) -> c.Command:
     words: list[str] = options.words
-    if len(words) != (1 if place_of(options) else 2):
+    if len(words) != (1 if place_from_options(options) else 2):
         raise UsageError(
             _("say to whom and what: chat send NICK TEXT, or chat send --group GROUP TEXT (in quotes)")
         )
@@ -83,12 +83,12 @@ def _message(options: Namespace) -> c.Command:
     if text == "-":
         text = sys.stdin.read().removesuffix("\n") if sys.stdin else ""
     try:
-        return message_command(place_of(options) or Place("direct", words[0]), text)
+        return message_command(place_from_options(options) or Place("direct", words[0]), text)
     except Refusal as refusal:
         raise UsageError(translated_refusal(refusal.code, refusal.text)) from None
 
 
-def place_of(options: Namespace) -> Place | None:
+def place_from_options(options: Namespace) -> Place | None:
     """The conversation that the options name, or None."""
     if options.group:
         return Place("group", options.group)
@@ -104,7 +104,7 @@ def required_nick(options: Namespace) -> str:
     return str(options.name)
 
 
-class Tail(WarningsOnly):
+class TailListener(WarningListener):
     """A listener that prints the messages of one place, or of all."""
 
     def __init__(self, nick: str, place: Place | None, as_json: bool) -> None:
@@ -151,7 +151,7 @@ async def tail(options: Namespace) -> None:
         parse_nick(options.friend or name)
     except BadName as bad:
         raise UsageError(translated_refusal("bad_request", bad.reason)) from None
-    listener = Tail(name, place_of(options), options.json)
+    listener = TailListener(name, place_from_options(options), options.json)
     link = Link(server_address(options), name, listener, cursor=options.since, peeks=True)
 
     async def listen() -> None:

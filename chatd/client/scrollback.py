@@ -24,7 +24,7 @@ TIME_COLUMNS = len("[hh:mm] ")
 
 
 @lru_cache(1024)
-def readable(colour: str, background: Color) -> str:
+def readable_shade(colour: str, background: Color) -> str:
     """``colour`` (``#rrggbb``) in a shade whose contrast to ``background`` is at least `MIN_CONTRAST`."""
     found, dark = Color.parse(colour), background.brightness < 0.5
     while _contrast(found, background) < MIN_CONTRAST and found.hex6 not in ("#000000", "#FFFFFF"):
@@ -60,10 +60,10 @@ class Scrollback(ScrollView, can_focus=False):
         "scrollback--found",
     }
 
-    class EndSeen(Message):
+    class EndReached(Message):
         """The user scrolled to the end of the conversation."""
 
-    class Wanted(Message):
+    class PageWanted(Message):
         """More entries are needed at one end: ``older`` ones or newer ones."""
 
         def __init__(self, older: bool) -> None:
@@ -89,10 +89,10 @@ class Scrollback(ScrollView, can_focus=False):
         """Scroll by the visible height, up if ``pages`` is negative."""
         if pages < 0 and not self.scroll_offset.y:
             self._memory.shown.older = True  # ask again, in case the daemon refused it before
-            self.changed()
+            self.redraw_soon()
         self.scroll_relative(y=pages * max(1, self.size.height - 1), animate=False)
 
-    def changed(self) -> None:
+    def redraw_soon(self) -> None:
         """The memory has changed: draw soon, once for any number of changes."""
         if not self._stale:
             self._stale = True
@@ -137,14 +137,14 @@ class Scrollback(ScrollView, can_focus=False):
         """Draw again in the colours of the theme."""
         super().notify_style_update()
         self._drawn.clear()
-        self.changed()
+        self.redraw_soon()
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         """Ask for more entries when an end of the part in memory is near."""
         super().watch_scroll_y(old_value, new_value)
         self._following = new_value >= self.max_scroll_y
         if self.at_end:
-            self.post_message(self.EndSeen())
+            self.post_message(self.EndReached())
         if round(old_value) != round(new_value):
             self._want_more()
 
@@ -173,9 +173,9 @@ class Scrollback(ScrollView, can_focus=False):
 
     def _want_more(self) -> None:
         if self._conversation.older and self.scroll_offset.y == 0:
-            self.post_message(self.Wanted(older=True))
+            self.post_message(self.PageWanted(older=True))
         elif self._conversation.newer and self.scroll_offset.y >= self.max_scroll_y:
-            self.post_message(self.Wanted(older=False))
+            self.post_message(self.PageWanted(older=False))
 
     def _draw(self) -> None:
         width = self.scrollable_content_region.width
@@ -186,7 +186,7 @@ class Scrollback(ScrollView, can_focus=False):
             colour = self._memory.colours.get(entry.nick, "")
             known = self._drawn.get(id(entry))
             if known is None or known[0] is not entry or known[1:3] != (colour, width):
-                shade = readable(colour, background) if colour else None
+                shade = readable_shade(colour, background) if colour else None
                 known = (entry, colour, width, self._strips(entry, shade, width))
             drawn[id(entry)] = known
             lines += [(entry, strip) for strip in known[3]]

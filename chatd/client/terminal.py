@@ -18,7 +18,7 @@ ESCAPE_TIMEOUT_SECONDS: Final = 0.1
 """After this time without a further byte an Escape is a key of its own."""
 
 
-class Terminal(LinuxDriver):
+class TerminalDriver(LinuxDriver):
     """Textual's driver, which would end at a byte that is not UTF-8, and write to standard error."""
 
     def __init__(self, *arguments: Any, **more: Any) -> None:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from chatd.client import codec
 from chatd.client.line_mode import LineDisplay
-from chatd.client.log import Log
+from chatd.client.log import ChatLog
 from chatd.core.commands import COMMANDS
 from chatd.json_wire import objects
 from tests.support.chat_process import ChatTestCase
@@ -224,7 +224,7 @@ class ComingBack(PlainTestCase):
 
     def room(self) -> LineDisplay:
         """Alice's."""
-        log = Log(self.folder / "alice.log")
+        log = ChatLog(self.folder / "alice.log")
         self.addCleanup(log.close)
         return LineDisplay("alice", log)
 

@@ -219,11 +219,11 @@ class Talking(ScreenTestCase):
                 await alice.sees("Welcome back alice !", "@bob 1", "den 2", "there is more behind these 1")
                 self.assertIn(" wob ", alice.screen)
                 self.assertNotIn("wob 1", alice.screen)
-                alice.app.go(Place("direct", "bob"))
+                alice.app.switch_conversation(Place("direct", "bob"))
                 await alice.sees("You said: m5", "bob said: m6", "bob said: m7", "You said: m8")
-                alice.app.go(Place("group", "wob"))
+                alice.app.switch_conversation(Place("group", "wob"))
                 await alice.sees("carol said: m3", "carol said: m4")
-                alice.app.go(Place("group", "den"))
+                alice.app.switch_conversation(Place("group", "den"))
                 await alice.sees("carol said: m3")
                 await alice.types("/quit")
                 await alice.until(lambda: alice.app._exit)
@@ -713,10 +713,10 @@ class LongAgo(ScreenTestCase):
                 await alice.sees("m9999")
                 conversation = alice.app.memory.shown
                 scrollback = alice.app.query_one(Scrollback)
-                while conversation.first and conversation.first > 8_000:
-                    before = conversation.first
+                while conversation.oldest_id and conversation.oldest_id > 8_000:
+                    before = conversation.oldest_id
                     scrollback.scroll_home(animate=False)
-                    await alice.until(lambda before=before: conversation.first != before)  # type: ignore[misc]
+                    await alice.until(lambda before=before: conversation.oldest_id != before)  # type: ignore[misc]
                     await alice.until(lambda: scrollback.scroll_offset.y > 0)
                     self.assertLessEqual(len(conversation.entries), WINDOW)
                 self.assertTrue(conversation.newer)
@@ -774,15 +774,15 @@ class LongAgo(ScreenTestCase):
             async with self.at_screen("alice") as alice:
                 await alice.sees("m299")
                 conversation = alice.app.memory.shown
-                before = conversation.first
+                before = conversation.oldest_id
                 with patch.object(alice.app.history, "page", AsyncMock(return_value=None)) as refused:
                     alice.app.query_one(Scrollback).scroll_home(animate=False)
                     await alice.until(lambda: not conversation.older)
                     await alice.pilot.pause()
                     refused.assert_called_once()
-                self.assertEqual(conversation.first, before)
+                self.assertEqual(conversation.oldest_id, before)
                 await alice.presses("pageup")
-                await alice.until(lambda: conversation.first != before)
+                await alice.until(lambda: conversation.oldest_id != before)
 
         self.play(story)
 
