@@ -22,7 +22,7 @@ EXIT_REFUSED: Final = 3
 EXIT_INTERRUPTED: Final = 130
 
 
-async def talk(options: Namespace) -> None:
+async def run_interactive(options: Namespace) -> None:
     """Run the interactive client, full screen or in line mode. Raises `UsageError`, `Refused` and `Lost`."""
     if options.plain:
         await line_mode.run_line_mode(options)
@@ -38,10 +38,10 @@ async def talk(options: Namespace) -> None:
                 command="pip install 'chatd[client]'"
             )
         ) from None
-    await fullscreen.talk(options)
+    await fullscreen.run_full_screen(options)
 
 
-COMMANDS: Final = {"send": scripts.send, "tail": scripts.tail, "talk": talk}
+COMMANDS: Final = {"send": scripts.send, "tail": scripts.tail, "talk": run_interactive}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

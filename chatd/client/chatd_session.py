@@ -45,7 +45,7 @@ class ChatdSession:
         listener: Listener,
         peeks: bool,
     ) -> None:
-        self.useful = False
+        self.resets_backoff = False
         self.close_reason = ""
         self._connection = connection
         self._requests = requests
@@ -58,9 +58,9 @@ class ChatdSession:
         """Resume the session and read until the connection ends. Raises `OSError` and `Lost`."""
         self._begin(welcome)
         while (value := await self._connection.read_value()) is not None:
-            understood = codec.understand(value)
-            self._receive(understood)
-            if isinstance(understood, objects.Answer):
+            received = codec.decode_object(value)
+            self._receive(received)
+            if isinstance(received, objects.Answer):
                 # The task that asked shows the answer before what follows in the same read.
                 await asyncio.sleep(0)
 
@@ -77,7 +77,7 @@ class ChatdSession:
             missed = welcome.returning and not self._peeks
             resume.cursor = welcome.seen if missed else welcome.cursor
             self._missed = [] if missed else None
-        self._connection.probe = codec.request(c.Hello(), PROBE_REF)
+        self._connection.probe = codec.encode_request(c.Hello(), PROBE_REF)
         self._connection.writer.write(self._connection.probe)
         self._listener.connected(welcome)
         for request in self._requests:
@@ -108,7 +108,7 @@ class ChatdSession:
             return
         request = self._requests.get(answer.ref)
         if request is None:
-            self._receive_unasked(answer)
+            self._receive_unrequested(answer)
             return
         if isinstance(answer, objects.Ack):
             self._deliver_own(request.command, answer)
@@ -117,7 +117,7 @@ class ChatdSession:
     def _probe_answered(self, answer: objects.Answer) -> None:
         """The daemon is alive, and every missed entry has arrived."""
         if isinstance(answer, objects.Welcome):
-            self.useful = True
+            self.resets_backoff = True
             missed, self._missed = self._missed or [], None
             for value in missed:
                 self._receive(value)
@@ -125,7 +125,7 @@ class ChatdSession:
         elif isinstance(answer, objects.Error) and self._missed is not None:
             raise ConnectionError(translated_refusal(answer.code, answer.msg))
 
-    def _receive_unasked(self, answer: objects.Answer) -> None:
+    def _receive_unrequested(self, answer: objects.Answer) -> None:
         if isinstance(answer, codec.Welcoming):
             self._listener.caught_up(answer)
         elif isinstance(answer, objects.Error):
@@ -136,6 +136,6 @@ class ChatdSession:
 
     def _deliver_own(self, command: c.Command, ack: objects.Ack) -> None:
         """Deliver the user's own message at its place in the log, unless a replay has brought it."""
-        news = codec.done(command, ack, self._resume.nick)
+        news = codec.entry_from_ack(command, ack, self._resume.nick)
         if news is not None:
             self._deliver(news)

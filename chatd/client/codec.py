@@ -55,41 +55,41 @@ MESSAGE_COMMANDS: Final = (c.Broadcast, c.Send, c.GroupBroadcast)
 """The commands that send a message."""
 
 
-class Notice(Reply, frozen=True, kw_only=True):
+class ServerNotice(Reply, frozen=True, kw_only=True):
     """What a course-work server says in words of its own, as lines of ``text``. chatd sends none."""
 
     text: str
     ts: datetime
 
 
-class CourseWelcome(Welcome, frozen=True, kw_only=True):
+class CourseworkWelcome(Welcome, frozen=True, kw_only=True):
     """The welcome of a course-work server, which numbers and confirms nothing: see `chatd.client.coursework`.
 
     chatd sends none.
     """
 
 
-News = Message | Event | Presence | Notice
+News = Message | Event | Presence | ServerNotice
 """What comes by itself."""
 
 Welcoming = Page | Conversations
 """What follows the welcome of somebody who was here before."""
 
 
-def request(command: Command, ref: str | None = None) -> bytes:
+def encode_request(command: Command, ref: str | None = None) -> bytes:
     """``command`` as a line, without fields at their defaults: a course-work server may not know them."""
-    asked: dict[str, Any] = {"action": DECLARED[type(command)].actions[0]}
+    fields_sent: dict[str, Any] = {"action": DECLARED[type(command)].actions[0]}
     for field in msgspec.structs.fields(command):
         value = getattr(command, field.name)
         if value != field.default:
             name = "from" if isinstance(command, Hello) and field.name == "nick" else field.name
-            asked[name] = value
+            fields_sent[name] = value
     if ref is not None:
-        asked["ref"] = ref
-    return msgspec.json.encode(asked) + b"\n"
+        fields_sent["ref"] = ref
+    return msgspec.json.encode(fields_sent) + b"\n"
 
 
-def done(command: Command, ack: Ack, nick: str) -> Message | Event | None:
+def entry_from_ack(command: Command, ack: Ack, nick: str) -> Message | Event | None:
     """The entry of the log that ``nick`` made by ``command``, which is told to all others of its audience.
 
     None for a command that makes none.
@@ -99,15 +99,15 @@ def done(command: Command, ack: Ack, nick: str) -> Message | Event | None:
             id=ack.id, ts=ack.ts, nick=nick, msg=command.msg, kind=command.kind, group=ack.group,
             to=ack.to,
         )  # fmt: skip
-    if type(command) not in EVENTS:
+    if type(command) not in EVENT_KINDS:
         return None
     fields = msgspec.structs.asdict(command)
     fields["subject"] = fields.pop("dest", "")
     fields["group"] = ack.group
-    return Event(event=EVENTS[type(command)], actor=nick, id=ack.id, ts=ack.ts, **fields)
+    return Event(event=EVENT_KINDS[type(command)], actor=nick, id=ack.id, ts=ack.ts, **fields)
 
 
-EVENTS: Final[dict[type[Command], str]] = {
+EVENT_KINDS: Final[dict[type[Command], str]] = {
     c.CreateGroup: "created",
     c.Join: "joined",
     c.Leave: "left",
@@ -123,7 +123,7 @@ EVENTS: Final[dict[type[Command], str]] = {
 """The kind of the log entry that a command makes, for all commands but messages."""
 
 
-def understand(value: bytes) -> objects.Object | None:
+def decode_object(value: bytes) -> objects.Object | None:
     """What the daemon says in a JSON ``value``; None if this client knows no such thing."""
     try:
         return objects.decode(value)
@@ -167,7 +167,7 @@ def count_unread(page: Page, reader: str) -> int:
     return sum(was_missed(item, page) and item.nick != reader for item in page.messages)
 
 
-def listed(answer: Clients | Members | Groups | Conversations) -> list[Any]:
+def list_items(answer: Clients | Members | Groups | Conversations) -> list[Any]:
     """The list that the answer is."""
     if isinstance(answer, Clients):
         return answer.clients

@@ -33,7 +33,7 @@ def completions(typed: str, nicks: Iterable[str], groups: Iterable[str]) -> tupl
     return (0, [*_beginning(typed, _WORDS), *found]) if start == 0 and typed else (start, found)
 
 
-def usage(typed: str) -> str:
+def usage_hint(typed: str) -> str:
     """How the command that is being typed goes on, and what it is for; empty without one."""
     word, space, _rest = typed.partition(" ")
     row, separator, _fields = _command(typed)

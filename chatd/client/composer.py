@@ -10,7 +10,7 @@ from textual import events
 from textual.message import Message
 from textual.widgets import TextArea
 
-from chatd.client.completion import completions, usage
+from chatd.client.completion import completions, usage_hint
 from chatd.client.keys import run_binding
 from chatd.client.render import sanitize
 
@@ -18,7 +18,7 @@ HISTORY_SIZE: Final = 200
 """The most earlier inputs that the Up key brings back."""
 
 
-Offers = Callable[[], tuple[Iterable[str], Iterable[str]]]
+CompletionSource = Callable[[], tuple[Iterable[str], Iterable[str]]]
 """Returns the nicks and the group names that Tab offers."""
 
 
@@ -39,14 +39,14 @@ class Composer(TextArea):
     }
     """
 
-    class Hinted(Message):
+    class HintChanged(Message):
         """A hint about the current input: the usage of its command, or completions. It may be empty."""
 
         def __init__(self, hint: str) -> None:
             super().__init__()
             self.hint = hint
 
-    def __init__(self, take: Callable[[str], bool], offers: Offers, id: str) -> None:
+    def __init__(self, take: Callable[[str], bool], offers: CompletionSource, id: str) -> None:
         super().__init__(id=id, compact=True, highlight_cursor_line=False)
         self._take = take
         self._offers = offers
@@ -82,7 +82,7 @@ class Composer(TextArea):
         """Post the usage of the command, and keep the cursor visible."""
         self.scroll_cursor_visible()
         if not self._cycle:
-            self.post_message(self.Hinted(usage(self.text)))
+            self.post_message(self.HintChanged(usage_hint(self.text)))
 
     def on_resize(self) -> None:
         """Keep the cursor visible when lines wrap differently."""
@@ -108,7 +108,7 @@ class Composer(TextArea):
                 return
             self._cycle = [head[:start] + word + tail for word in words]
             if len(words) > 1:
-                self.post_message(self.Hinted("  ".join(word.strip(" ;") for word in words)))
+                self.post_message(self.HintChanged("  ".join(word.strip(" ;") for word in words)))
         completed = self._cycle.pop(0)
         if self._cycle:
             self._cycle.append(completed)

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 import msgspec
 
 from chatd.client import codec
-from chatd.client.language import _, system
+from chatd.client.language import _, translated_os_error
 from chatd.client.pending import Lost, Request
 from chatd.json_wire import objects
 from chatd.json_wire.values import JsonScanner
@@ -57,7 +57,7 @@ class Listener(Protocol):
 class Session(Protocol):
     """One connection from the welcome to its end. There is a kind for chatd and one for other servers."""
 
-    useful: bool
+    resets_backoff: bool
     """Whether the connection held long enough for the next retry to start with the shortest pause."""
 
     close_reason: str
@@ -87,7 +87,7 @@ class Connection:
         self.writer = writer
         self.idle_seconds: float | None = idle
         self.probe: bytes | None = None
-        self.ends_lines = False
+        self.peer_sends_newlines = False
         self._reader = reader
         self._address = address
         self._values = JsonScanner(MAX_VALUE_BYTES)
@@ -107,13 +107,13 @@ class Connection:
         while True:
             value = self._values.cut()
             if value is None:
-                self.ends_lines = self.ends_lines or self._values.ended_line
+                self.peer_sends_newlines = self.peer_sends_newlines or self._values.ended_line
                 data = await self._read()
                 if not data:
                     return None
                 self._values.feed(data)
             elif isinstance(value, bytes):
-                self.ends_lines = self.ends_lines or self._values.ended_line
+                self.peer_sends_newlines = self.peer_sends_newlines or self._values.ended_line
                 return value
             elif value.lost:
                 raise Lost(_("{address} does not speak JSON: it is no chat").format(address=self._address))
@@ -137,7 +137,7 @@ def failure_reason(error: OSError | UnicodeError) -> str:
     if isinstance(error, ssl.SSLError):
         return (error.reason or str(error)).replace("_", " ").lower()
     if isinstance(error, socket.gaierror):
-        return system(error)
+        return translated_os_error(error)
     if error.errno and error.errno > 0:
         return _(os.strerror(error.errno))
     return str(error) or _("it takes too long")

@@ -22,16 +22,16 @@ from chatd.core.declarations import Declaration
 from chatd.core.language import N_
 from chatd.json_wire import objects
 
-REMARK: Final = N_(
+LIMITATIONS_WARNING: Final = N_(
     "this server is no chatd: it confirms nothing, so what is written counts as sent, and what is said while"
     " there is no connection is missed"
 )
 """What a user has to know of such a server."""
 
-ECHOES: Final = 256
+MAX_REMEMBERED_ECHOES: Final = 256
 """Messages of one's own that are remembered, because some servers send them back to whoever said them."""
 
-LONGEST_NOTICE: Final = 2_000
+MAX_NOTICE_CHARACTERS: Final = 2_000
 """Characters of a notice at most."""
 
 # What a request says besides its action: who asks, under which keys, and the command's fields under theirs.
@@ -63,63 +63,72 @@ _TEXT: Final = ("msg", "message", "data", "error", "reason")
 _LISTED: Final = ("msg", "message", "data", "list")
 
 # Action -> row of the table. What a server says has the name of the request, or ``server-`` in front of it.
-_ROWS: Final[dict[str, Declaration]] = {
+_ROW_BY_ACTION: Final[dict[str, Declaration]] = {
     **{f"server-{action.removeprefix('client-')}": row for action, row in ACTIONS.items()},
     "server-go": COMMANDS["quit"],
     **ACTIONS,
 }
 
-Object = dict[str, Any]
+JsonObject = dict[str, Any]
 
 
-def parsed(value: bytes) -> Object | None:
+def parse_object(value: bytes) -> JsonObject | None:
     """The JSON object in ``value``, without the wrapper of some servers; None if it is none, or empty."""
     try:
-        said = msgspec.json.decode(value)
+        received = msgspec.json.decode(value)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
-    if not isinstance(said, dict):
+    if not isinstance(received, dict):
         return None
-    inner = said.get("messageFormat")
-    return (inner if isinstance(inner, dict) else said) or None
+    inner = received.get("messageFormat")
+    return (inner if isinstance(inner, dict) else received) or None
 
 
-def hello_reply(said: Object, nick: str) -> codec.CourseWelcome | objects.Error | None:
-    """The welcome or the error in ``said``, for the hello of ``nick``; None if it is no answer to a hello."""
-    if _is_error(said):
-        return _error(said)
-    return welcome_of(nick, _text(said)) if _action(said) == "server-hello" else None
+def hello_reply(received: JsonObject, nick: str) -> codec.CourseworkWelcome | objects.Error | None:
+    """Return the welcome or the error that ``received`` holds, or None if it is no answer to a hello.
+
+    A welcome names ``nick`` as the user.
+    """
+    if _is_error(received):
+        return _error(received)
+    return make_welcome(nick, _text(received)) if _action(received) == "server-hello" else None
 
 
-def welcome_of(nick: str, msg: str = "") -> codec.CourseWelcome:
+def make_welcome(nick: str, msg: str = "") -> codec.CourseworkWelcome:
     """A welcome that says ``msg``, with what such a server leaves out."""
     user = objects.User(id=0, nick=nick, colour="")
-    return codec.CourseWelcome(sender="", action="", msg=msg, user=user, cursor=0, seen=0, returning=False)
+    return codec.CourseworkWelcome(
+        sender="", action="", msg=msg, user=user, cursor=0, seen=0, returning=False
+    )
 
 
-class CourseWork:
-    """Speaks with one server, for one run of the client, in which ``nick`` numbers what is said from 1."""
+class CourseworkCodec:
+    """Translates between chatd's objects and the JSON of one course-work server, for the user ``nick``.
+
+    A course-work server gives its messages no ids. The codec numbers them from 1, over all connections of one
+    run of the client.
+    """
 
     def __init__(self, nick: str) -> None:
         self._nick = nick
         self._ids = count(1)
-        self._sent: deque[tuple[str, str]] = deque(maxlen=ECHOES)
+        self._sent: deque[tuple[str, str]] = deque(maxlen=MAX_REMEMBERED_ECHOES)
         self._groups: dict[str, str] = {}
 
-    def request(self, command: Command) -> bytes | None:
+    def encode_request(self, command: Command) -> bytes | None:
         """``command`` with the fields of the seeds and no other; None if they have no such action."""
         if type(command) not in _REQUESTS:
             return None
         row = DECLARED[type(command)]
         keys, fields = _REQUESTS[type(command)]
-        asked: Object = dict.fromkeys(keys, self._nick)
-        asked.update((key, getattr(command, field)) for field, key in fields.items())
+        fields_sent: JsonObject = dict.fromkeys(keys, self._nick)
+        fields_sent.update((key, getattr(command, field)) for field, key in fields.items())
         if isinstance(command, c.CreateGroup) and command.visibility == "private":
-            asked["type"] = "private"
-        asked["action"] = row.actions[0]
+            fields_sent["type"] = "private"
+        fields_sent["action"] = row.actions[0]
         if "group" in fields:
-            self._groups[row.name] = asked["group"]
-        return msgspec.json.encode(asked)
+            self._groups[row.name] = fields_sent["group"]
+        return msgspec.json.encode(fields_sent)
 
     def substitute_ack(self, command: c.Broadcast | c.Send | c.GroupBroadcast) -> objects.Ack:
         """The acknowledgement to assume for ``command``, because a course-work server sends none."""
@@ -128,49 +137,55 @@ class CourseWork:
         to = command.dest if isinstance(command, c.Send) else ""
         return objects.Ack(id=next(self._ids), ts=_now(), group=group, to=to)
 
-    def understand(self, said: Object) -> tuple[str, codec.News | objects.Answer] | None:
-        """The row of the table that ``said`` belongs to, if any, and what it is; None for one's own echo."""
-        if _is_error(said):
-            return "", _error(said)
-        row = _ROWS.get(_action(said))
+    def decode(self, received: JsonObject) -> tuple[str, codec.News | objects.Answer] | None:
+        """Return the name of the command that the object ``received`` belongs to, and the decoded object.
+
+        The name is empty if the object belongs to no command. Return None for an echo of the user's own
+        message.
+        """
+        if _is_error(received):
+            return "", _error(received)
+        row = _ROW_BY_ACTION.get(_action(received))
         if row is None:
-            return "", self._notice(said)
-        sender, text = _first(said, _FROM), _text(said)
+            return "", self._notice(received)
+        sender, text = _first_text(received, _FROM), _text(received)
         if sender == self._nick and (row.name, text) in self._sent:
             self._sent.remove((row.name, text))
             return None
-        read = _READ.get(row.name, CourseWork._event)
-        return row.name, read(self, said, row.name) or self._notice(said)
+        read = _READERS.get(row.name, CourseworkCodec._event)
+        return row.name, read(self, received, row.name) or self._notice(received)
 
-    def _broadcast(self, said: Object, row: str) -> codec.News | None:
-        return self._said(said)
+    def _broadcast(self, received: JsonObject, row: str) -> codec.News | None:
+        return self._message(received)
 
-    def _send(self, said: Object, row: str) -> codec.News | None:
-        return self._said(said, to=_first(said, _TO) or self._nick)
+    def _send(self, received: JsonObject, row: str) -> codec.News | None:
+        return self._message(received, to=_first_text(received, _TO) or self._nick)
 
-    def _gbroadcast(self, said: Object, row: str) -> codec.News | None:
-        group = _first(said, _GROUP)
-        return self._said(said, group=group) if group else None
+    def _gbroadcast(self, received: JsonObject, row: str) -> codec.News | None:
+        group = _first_text(received, _GROUP)
+        return self._message(received, group=group) if group else None
 
-    def _said(self, said: Object, **where: str) -> objects.Message | None:
-        sender, text = _first(said, _FROM), _text(said)
+    def _message(self, received: JsonObject, **where: str) -> objects.Message | None:
+        sender, text = _first_text(received, _FROM), _text(received)
         if not sender or not text:
             return None
-        return _filled({"id": next(self._ids), "from": sender, "msg": text, **where}, said, objects.Message)
+        return _build_message(
+            {"id": next(self._ids), "from": sender, "msg": text, **where}, received, objects.Message
+        )
 
-    def _clients(self, said: Object, row: str) -> objects.Answer | None:
-        names = _names(_list(said, "clients"))
+    def _clients(self, received: JsonObject, row: str) -> objects.Answer | None:
+        names = _names(_list(received, "clients"))
         return None if names is None else objects.Clients(clients=names)
 
-    def _members(self, said: Object, row: str) -> objects.Answer | None:
-        names = _names(_list(said, "members"))
+    def _members(self, received: JsonObject, row: str) -> objects.Answer | None:
+        names = _names(_list(received, "members"))
         if names is None:
             return None
         members = [objects.Member(name, role="", online=True) for name in names]
-        return objects.Members(group=self._group(said, row), members=members)
+        return objects.Members(group=self._group(received, row), members=members)
 
-    def _group_list(self, said: Object, row: str) -> objects.Answer | None:
-        listed = _list(said, "groups")
+    def _group_list(self, received: JsonObject, row: str) -> objects.Answer | None:
+        listed = _list(received, "groups")
         names = _names(listed)
         if names is None or listed is None:
             return None
@@ -180,85 +195,90 @@ class CourseWork:
         ]
         return objects.Groups(groups=groups)
 
-    def _messages(self, said: Object, row: str) -> objects.Answer | None:
-        listed = _list(said, "messages", "msgs", "history")
+    def _messages(self, received: JsonObject, row: str) -> objects.Answer | None:
+        listed = _list(received, "messages", "msgs", "history")
         if listed is None:
             return None
         items = [_item(one, number) for number, one in enumerate(listed, 1)]
         found = [item for item in items if item is not None]
         return (
-            objects.Page(messages=found, group=self._group(said, row)) if len(found) == len(items) else None
+            objects.Page(messages=found, group=self._group(received, row))
+            if len(found) == len(items)
+            else None
         )
 
-    def _event(self, said: Object, row: str) -> codec.News | None:
+    def _event(self, received: JsonObject, row: str) -> codec.News | None:
         """What somebody did in a group, unless the server says it in its own words."""
-        event = codec.EVENTS.get(COMMANDS[row].command)
-        group, actor = _first(said, _GROUP), _first(said, _FROM)
-        if event is None or not group or not actor or any(key in said for key in ("msg", "message")):
+        event = codec.EVENT_KINDS.get(COMMANDS[row].command)
+        group, actor = _first_text(received, _GROUP), _first_text(received, _FROM)
+        if event is None or not group or not actor or any(key in received for key in ("msg", "message")):
             return None
+        visibility = _visibility(received) if event == "created" else ""
         return objects.Event(
-            id=0, event=event, actor=actor, ts=_now(), group=group, subject=_first(said, _TO),
-            reason=_first(said, ("reason",)), visibility=_visibility(said) if event == "created" else "",
+            id=0, event=event, actor=actor, ts=_now(), group=group, subject=_first_text(received, _TO),
+            reason=_first_text(received, ("reason",)), visibility=visibility,
         )  # fmt: skip
 
-    def _notice(self, said: Object) -> codec.Notice:
-        """``said`` as it came: its text, behind the name of an action that is none of the course's."""
+    def _notice(self, received: JsonObject) -> codec.ServerNotice:
+        """``received`` as it came: its text, behind the name of an action that is none of the course's."""
         keys = ("events", "states", "messages", "msgs", *_LISTED)
-        listed = next((said[key] for key in keys if isinstance(said.get(key), list)), None)
-        text = "\n".join(map(_shown, listed)) if listed else _text(said)
-        action = _action(said)
+        listed = next((received[key] for key in keys if isinstance(received.get(key), list)), None)
+        text = "\n".join(map(_as_line, listed)) if listed else _text(received)
+        action = _action(received)
         if not text:
-            text = _shown(said)
-        elif action and action not in _ROWS:
+            text = _as_line(received)
+        elif action and action not in _ROW_BY_ACTION:
             text = f"{action}: {text}"
-        return codec.Notice(text=text[:LONGEST_NOTICE], ts=datetime.now(UTC))
+        return codec.ServerNotice(text=text[:MAX_NOTICE_CHARACTERS], ts=datetime.now(UTC))
 
-    def _group(self, said: Object, row: str) -> str:
-        """The group that ``said`` is about: some servers name only what is in it."""
-        return _first(said, _GROUP) or self._groups.get(row, "")
+    def _group(self, received: JsonObject, row: str) -> str:
+        """The group that ``received`` is about: some servers name only what is in it."""
+        return _first_text(received, _GROUP) or self._groups.get(row, "")
 
 
-_READ: Final[dict[str, Callable[[CourseWork, Object, str], codec.News | objects.Answer | None]]] = {
-    "broadcast": CourseWork._broadcast,
-    "send": CourseWork._send,
-    "gbroadcast": CourseWork._gbroadcast,
-    "clients": CourseWork._clients,
-    "members": CourseWork._members,
-    "groups": CourseWork._group_list,
-    "msgs": CourseWork._messages,
+_READERS: Final[
+    dict[str, Callable[[CourseworkCodec, JsonObject, str], codec.News | objects.Answer | None]]
+] = {
+    "broadcast": CourseworkCodec._broadcast,
+    "send": CourseworkCodec._send,
+    "gbroadcast": CourseworkCodec._gbroadcast,
+    "clients": CourseworkCodec._clients,
+    "members": CourseworkCodec._members,
+    "groups": CourseworkCodec._group_list,
+    "msgs": CourseworkCodec._messages,
 }
 
 
-def _action(said: Object) -> str:
-    action = said.get("action")
+def _action(received: JsonObject) -> str:
+    action = received.get("action")
     return action if isinstance(action, str) else ""
 
 
-def _is_error(said: Object) -> bool:
-    return _action(said).endswith("error")
+def _is_error(received: JsonObject) -> bool:
+    return _action(received).endswith("error")
 
 
-def _error(said: Object) -> objects.Error:
-    code = said.get("code")
+def _error(received: JsonObject) -> objects.Error:
+    code = received.get("code")
     return objects.Error(
-        code=_first(said, ("code",)) or (str(code) if isinstance(code, int) else "error"),
-        msg=_text(said) or _shown(said),
+        code=_first_text(received, ("code",)) or (str(code) if isinstance(code, int) else "error"),
+        msg=_text(received) or _as_line(received),
     )
 
 
-def _first(said: Object, keys: Iterable[str]) -> str:
+def _first_text(received: JsonObject, keys: Iterable[str]) -> str:
     """The first string under one of ``keys``."""
-    return next((said[key] for key in keys if isinstance(said.get(key), str) and said[key]), "")
+    return next((received[key] for key in keys if isinstance(received.get(key), str) and received[key]), "")
 
 
-def _text(said: Object) -> str:
-    return _first(said, _TEXT)
+def _text(received: JsonObject) -> str:
+    return _first_text(received, _TEXT)
 
 
-def _list(said: Object, *own: str) -> list[Any] | None:
-    """The list in ``said``, under one of its ``own`` names or of those that all lists may have."""
+def _list(received: JsonObject, *own: str) -> list[Any] | None:
+    """The list in ``received``, under one of its ``own`` names or of those that all lists may have."""
     for key in (*own, *_LISTED):
-        found = said.get(key)
+        found = received.get(key)
         if isinstance(found, list | dict):
             return list(found)
     return None
@@ -269,22 +289,22 @@ def _names(listed: list[Any] | None) -> list[str] | None:
     if listed is None:
         return None
     keys = (*_FROM, *_GROUP, "nick", "username", "pseudo")
-    names = [_first(one, keys) if isinstance(one, dict) else one for one in listed]
+    names = [_first_text(one, keys) if isinstance(one, dict) else one for one in listed]
     return names if all(isinstance(name, str) and name for name in names) else None
 
 
-def _visibility(said: Object) -> str:
-    """What ``said`` calls a group, under whatever key: public, unless it says otherwise."""
-    return "private" if "private" in said.values() else "public"
+def _visibility(received: JsonObject) -> str:
+    """What ``received`` calls a group, under whatever key: public, unless it says otherwise."""
+    return "private" if "private" in received.values() else "public"
 
 
-def _item(said: Any, number: int) -> objects.Item | None:
-    if not isinstance(said, dict):
+def _item(received: Any, number: int) -> objects.Item | None:
+    if not isinstance(received, dict):
         return None
-    sender, text = _first(said, _FROM), _text(said)
+    sender, text = _first_text(received, _FROM), _text(received)
     if not sender or not text:
         return None
-    return _filled({"id": number, "seq": number, "from": sender, "msg": text}, said, objects.Item)
+    return _build_message({"id": number, "seq": number, "from": sender, "msg": text}, received, objects.Item)
 
 
 def _now() -> objects.Timestamp:
@@ -294,20 +314,20 @@ def _now() -> objects.Timestamp:
 T = TypeVar("T")
 
 
-def _filled(fields: Object, said: Object, kind: type[T]) -> T:
-    """A message of ``fields``, with the time, kind and colour of ``said`` if they are valid, else now."""
+def _build_message(fields: JsonObject, received: JsonObject, kind: type[T]) -> T:
+    """A message of ``fields``, with the time, kind and colour of ``received`` if they are valid, else now."""
     fields = {"ts": _now(), "kind": "message", **fields}
-    given = {key: said[key] for key in ("ts", "kind", "colour") if isinstance(said.get(key), str)}
+    given = {key: received[key] for key in ("ts", "kind", "colour") if isinstance(received.get(key), str)}
     try:
         return objects.convert({**fields, **given}, kind)
     except msgspec.ValidationError:
         return objects.convert(fields, kind)
 
 
-def _shown(said: Any) -> str:
+def _as_line(received: Any) -> str:
     """A value as a line: a string as it is, an object without its action."""
-    if isinstance(said, str):
-        return said
-    if isinstance(said, dict) and len(said) > 1:
-        said = {key: value for key, value in said.items() if key != "action"}
-    return msgspec.json.encode(said).decode()
+    if isinstance(received, str):
+        return received
+    if isinstance(received, dict) and len(received) > 1:
+        received = {key: value for key, value in received.items() if key != "action"}
+    return msgspec.json.encode(received).decode()

@@ -10,24 +10,24 @@ from typing import Final
 from chatd.client import codec
 from chatd.client.chatd_session import ResumePoint
 from chatd.client.connection import Connection, Listener
-from chatd.client.coursework import REMARK, CourseWork, parsed
+from chatd.client.coursework import LIMITATIONS_WARNING, CourseworkCodec, parse_object
 from chatd.client.language import _
 from chatd.client.pending import PendingRequests, Request
 from chatd.client.render import render_answer
 from chatd.core import commands as c
 from chatd.json_wire import objects
 
-PACE_SECONDS: Final = 0.04
+WRITE_INTERVAL_SECONDS: Final = 0.04
 """The pause before each write, because such a server takes one read for one object."""
 
 ANSWER_TIMEOUT_SECONDS: Final = 2.0
 """The time limit for an answer; a request without one then counts as carried out."""
 
-USEFUL_AFTER_SECONDS: Final = 2.0
+STABLE_AFTER_SECONDS: Final = 2.0
 """A connection that lasts longer than this was worth making."""
 
 
-class CourseworkWarning(codec.Notice, frozen=True, kw_only=True):
+class CourseworkWarning(codec.ServerNotice, frozen=True, kw_only=True):
     """Tells the user, once, what a server that is no chatd does not promise."""
 
 
@@ -44,11 +44,11 @@ class CourseworkSession:
         requests: PendingRequests,
         resume: ResumePoint,
         listener: Listener,
-        course: CourseWork,
+        course: CourseworkCodec,
         early: list[bytes],
         warn: bool,
     ) -> None:
-        self.useful = False
+        self.resets_backoff = False
         self.close_reason = ""
         self._connection = connection
         self._requests = requests
@@ -62,7 +62,7 @@ class CourseworkSession:
     @property
     def backlog_seconds(self) -> float:
         """How long the queued requests take to write."""
-        return PACE_SECONDS * self._queue.qsize()
+        return WRITE_INTERVAL_SECONDS * self._queue.qsize()
 
     async def run(self, welcome: objects.Welcome) -> None:
         """Read until the connection ends. Raises `OSError` and `Lost`."""
@@ -72,7 +72,7 @@ class CourseworkSession:
         self._resume.cursor = None
         self._listener.connected(welcome)
         if self._warn:
-            self._listener.heard(CourseworkWarning(text=_(REMARK), ts=datetime.now(UTC)))
+            self._listener.heard(CourseworkWarning(text=_(LIMITATIONS_WARNING), ts=datetime.now(UTC)))
         for request in self._requests:
             if request.sent:
                 self._requests.fail_uncertain(request)
@@ -85,7 +85,7 @@ class CourseworkSession:
             while (value := await self._connection.read_value()) is not None:
                 self._receive(value)
         finally:
-            self.useful = clock() > started + USEFUL_AFTER_SECONDS
+            self.resets_backoff = clock() > started + STABLE_AFTER_SECONDS
             writing.cancel()
             with contextlib.suppress(asyncio.CancelledError, OSError):
                 await writing
@@ -100,25 +100,25 @@ class CourseworkSession:
         writer.transport.set_write_buffer_limits(0)  # so that a drain ends when everything is written
         while True:
             request = await self._queue.get()
-            await asyncio.sleep(PACE_SECONDS)
+            await asyncio.sleep(WRITE_INTERVAL_SECONDS)
             command = request.command
             if isinstance(command, c.AskHelp):
                 self._requests.answer(
                     request.ref, objects.Help(commands=[])
                 )  # the client has the table itself
                 continue
-            payload = self._course.request(command)
+            payload = self._course.encode_request(command)
             if payload is None:
                 unknown = objects.Error(code="unknown_action", msg=_("this server has no such command"))
                 self._requests.answer(request.ref, unknown)
                 continue
             request.sent = True
             # A server that ends its objects with a newline also reads lines. For others a read is an object.
-            writer.write(payload + b"\n" if self._connection.ends_lines else payload)
+            writer.write(payload + b"\n" if self._connection.peer_sends_newlines else payload)
             await writer.drain()
             if isinstance(command, codec.MESSAGE_COMMANDS):
                 ack = self._course.substitute_ack(command)
-                if (news := codec.done(command, ack, self._resume.nick)) is not None:
+                if (news := codec.entry_from_ack(command, ack, self._resume.nick)) is not None:
                     self._listener.heard(news)
                 self._requests.answer(request.ref, ack)
             else:
@@ -131,11 +131,11 @@ class CourseworkSession:
         self._requests.answer(request.ref, objects.Reply() if changes else unanswered)
 
     def _receive(self, value: bytes) -> None:
-        fields = parsed(value)
-        understood = self._course.understand(fields) if fields is not None else None
-        if understood is None:
+        fields = parse_object(value)
+        decoded = self._course.decode(fields) if fields is not None else None
+        if decoded is None:
             return
-        row, content = understood
+        row, content = decoded
         request = self._answered_by(row, content)
         if request is not None and isinstance(content, objects.Answer):
             self._requests.answer(request.ref, content)
@@ -147,7 +147,7 @@ class CourseworkSession:
                 content.msg if isinstance(content, objects.Error) else "\n".join(render_answer(content, nick))
             )
             if text:
-                self._listener.heard(codec.Notice(text=text, ts=datetime.now(UTC)))
+                self._listener.heard(codec.ServerNotice(text=text, ts=datetime.now(UTC)))
 
     def _answered_by(self, row: str, content: codec.News | objects.Answer) -> Request | None:
         """The oldest request that ``content`` may answer: of the same ``row``, or any for an error."""

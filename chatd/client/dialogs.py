@@ -22,7 +22,7 @@ from chatd.client.render import member_count, one_line, place_label
 from chatd.json_wire.objects import Group
 
 
-class Choice(OptionList):
+class DialogOptionList(OptionList):
     """A list of options; unlike Textual's, its page keys work when the list has no height."""
 
     def action_page_up(self) -> None:
@@ -36,10 +36,10 @@ class Choice(OptionList):
             super().action_page_down()
 
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
-class Dialog(ModalScreen[Answer]):
+class Dialog(ModalScreen[Result]):
     """A dialog in front of the chat, which is answered once."""
 
     DEFAULT_CSS = """
@@ -94,12 +94,12 @@ class Dialog(ModalScreen[Answer]):
     }
     """
 
-    def dismiss(self, result: Answer | None = None) -> AwaitComplete:
+    def dismiss(self, result: Result | None = None) -> AwaitComplete:
         """Close with ``result``, unless the dialog is closed already: Enter may arrive twice at once."""
         return super().dismiss(result) if self.is_current else AwaitComplete.nothing()
 
 
-class ConnectDialog(Dialog[str]):
+class NickDialog(Dialog[str]):
     """Asks for a nick, which is the answer. ``why`` says why the last nick was refused."""
 
     def __init__(self, address: str, nick: str = "", why: str = "") -> None:
@@ -121,7 +121,7 @@ class ConnectDialog(Dialog[str]):
             yield LineInput(self._nick, placeholder=_("nick"), compact=True)
 
     @on(Input.Submitted)
-    def answered(self, event: Input.Submitted) -> None:
+    def submit_nick(self, event: Input.Submitted) -> None:
         """Close with the nick that was entered, if any."""
         if event.value.strip():
             self.dismiss(event.value.strip())
@@ -147,14 +147,14 @@ class RoomsDialog(Dialog[str | None]):
                 id="question",
                 markup=False,
             )
-            yield Choice(
+            yield DialogOptionList(
                 Option(Content(place_label(LOBBY))),
                 *(Option(Content(_described(group))) for group in self._groups),
             )
             yield LineInput(placeholder=_("new room: NAME, or NAME private"), compact=True)
 
     @on(OptionList.OptionSelected)
-    def chosen(self, event: OptionList.OptionSelected) -> None:
+    def join_chosen_room(self, event: OptionList.OptionSelected) -> None:
         """Close with the command that joins the chosen room."""
         if event.option_index:
             self.dismiss(f"/join {self._groups[event.option_index - 1].group}")
@@ -162,7 +162,7 @@ class RoomsDialog(Dialog[str | None]):
             self.dismiss(None)
 
     @on(Input.Submitted)
-    def named(self, event: Input.Submitted) -> None:
+    def create_named_room(self, event: Input.Submitted) -> None:
         """Close with the command that creates the named room."""
         if event.value.strip():
             self.dismiss(f"/create {event.value.strip()}")

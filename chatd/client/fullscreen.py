@@ -24,7 +24,7 @@ EXIT_TIMEOUT_SECONDS: Final = 5
 """After a signal, SIGALRM ends a client that hangs on a terminal which takes no output."""
 
 
-async def talk(options: Namespace) -> None:
+async def run_full_screen(options: Namespace) -> None:
     """Talk until the user leaves. Raises `UsageError`, `Refused`, `Lost`, and `SystemExit` after a signal."""
     log = open_log(options.log)
     chat = Chat(server_address(options), options.name, log)

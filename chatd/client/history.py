@@ -35,7 +35,7 @@ class History:
         self._bar = bar
         self._ask = ask
 
-    async def read_on(self, older: bool) -> None:
+    async def load_more(self, older: bool) -> None:
         """Extend the shown part of the conversation by one page, if there is more and none is being read."""
         conversation = self._memory.shown
         if self.reading or not (conversation.older if older else conversation.newer):
@@ -43,7 +43,7 @@ class History:
         edge = conversation.oldest_id if older else conversation.newest_id
         with self.progress():
             bounds = {"before": edge} if older else {"after": edge}
-            page = await self.page(conversation, SCROLL_PAGE_SIZE, **bounds)
+            page = await self.read_page(conversation, SCROLL_PAGE_SIZE, **bounds)
         if conversation is not self._memory.shown:
             return
         if edge != (conversation.oldest_id if older else conversation.newest_id):
@@ -58,19 +58,19 @@ class History:
         else:
             conversation.append_page(map(entry_from_message, page.messages), page.more)
 
-    async def show_first(self) -> None:
+    async def show_beginning(self) -> None:
         """Show the beginning of the conversation."""
         conversation = self._memory.shown
-        page = await self.page(conversation, SCROLL_PAGE_SIZE, after=0)
+        page = await self.read_page(conversation, SCROLL_PAGE_SIZE, after=0)
         if page is not None and conversation is self._memory.shown:
             conversation.replace_entries(map(entry_from_message, page.messages), older=False, newer=page.more)
             self._scrollback.show(top=True)
 
-    async def show_last(self) -> bool:
+    async def show_end(self) -> bool:
         """Show the end of the conversation; False if it could not be read."""
         conversation = self._memory.shown
         if conversation.newer:
-            page = await self.page(conversation, SCROLL_PAGE_SIZE)
+            page = await self.read_page(conversation, SCROLL_PAGE_SIZE)
             if page is None or conversation is not self._memory.shown:
                 return False
             conversation.replace_entries(map(entry_from_message, page.messages), page.more, newer=False)
@@ -100,7 +100,7 @@ class History:
         newest_seq = 0
         with self.progress():
             while True:
-                page = await self.page(conversation, SEARCH_PAGE_SIZE, before=before)
+                page = await self.read_page(conversation, SEARCH_PAGE_SIZE, before=before)
                 if page is None or not page.messages:
                     return None
                 entries = [entry_from_message(item) for item in page.messages]
@@ -115,7 +115,7 @@ class History:
                 before, newest_seq = oldest.id, newest_seq or page.messages[-1].seq
                 self._bar.update(total=newest_seq, progress=newest_seq - oldest.seq)
 
-    async def page(
+    async def read_page(
         self, conversation: Conversation, limit: int, before: int | None = None, after: int | None = None
     ) -> objects.Page | None:
         """At most ``limit`` messages before or after the entry with that id; None if the daemon refuses."""

@@ -10,7 +10,7 @@ import warnings
 from pathlib import Path
 from typing import Final
 
-from chatd.client.language import _, system
+from chatd.client.language import _, translated_os_error
 from chatd.core.limits import Limits
 
 MIN_COLUMNS: Final = 8
@@ -42,7 +42,7 @@ def ascii_art(path: str, columns: int) -> str:
     try:
         file = Path(path).expanduser()
         if file.exists() and not file.is_file():
-            raise ImageError(_said(path, _("it is no file")))
+            raise ImageError(_failure_text(path, _("it is no file")))
         with warnings.catch_warnings():
             # Pillow only warns of a picture that takes more memory than any picture should.
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -50,17 +50,19 @@ def ascii_art(path: str, columns: int) -> str:
                 picture.thumbnail((MAX_PIXELS, MAX_PIXELS))
                 upright = ImageOps.exif_transpose(picture).convert("RGBA")
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-        raise ImageError(_said(path, _("it is too large"))) from None
+        raise ImageError(_failure_text(path, _("it is too large"))) from None
     except RuntimeError as unknown:  # ~nobody
-        raise ImageError(_said(path, str(unknown))) from None
+        raise ImageError(_failure_text(path, str(unknown))) from None
     except UnidentifiedImageError:
-        raise ImageError(_said(path, _("it is no picture"))) from None
+        raise ImageError(_failure_text(path, _("it is no picture"))) from None
     except (OSError, ValueError, SyntaxError) as error:  # all of which Pillow raises for broken files
-        why = (isinstance(error, OSError) and error.strerror and system(error)) or _("it is damaged")
-        raise ImageError(_said(path, why)) from None
+        why = (isinstance(error, OSError) and error.strerror and translated_os_error(error)) or _(
+            "it is damaged"
+        )
+        raise ImageError(_failure_text(path, why)) from None
     width = min(max(columns, MIN_COLUMNS), _most_columns(*upright.size))
     if width * upright.height < upright.width * CHARACTER_ASPECT:
-        raise ImageError(_said(path, _("it is too thin")))
+        raise ImageError(_failure_text(path, _("it is too thin")))
     opaque = Image.new("RGBA", upright.size, "black")
     opaque.alpha_composite(upright)
     drawn: str = AsciiArt.from_pillow_image(opaque.convert("RGB")).to_ascii(
@@ -70,7 +72,7 @@ def ascii_art(path: str, columns: int) -> str:
     return "\n".join(lines).rstrip() or "."  # which is as good as blank, as no message may be
 
 
-def _said(path: str, why: str) -> str:
+def _failure_text(path: str, why: str) -> str:
     return _("can't send {path}: {why}").format(path=path, why=why)
 
 

@@ -15,7 +15,7 @@ from chatd.core.names import ALPHABETS
 from chatd.core.refusals import ECHO, REASONS, SENTENCES
 from chatd.locales import DOMAIN, LOCALES
 
-ARGPARSE: Final = (
+ARGPARSE_TEXTS: Final = (
     N_("usage: "),
     N_("positional arguments"),
     N_("options"),
@@ -30,14 +30,14 @@ ARGPARSE: Final = (
     N_("ignored explicit argument %r"),
     N_("ambiguous option: %(option)s could match %(matches)s"),
 )
-"""The texts of argparse that can occur here. argparse translates them itself after `bind`."""
+"""The texts of argparse that can occur here. argparse translates them itself after `bind_argparse`."""
 
 
-WELCOMES: Final = (N_("Hello {nick}"), N_("Welcome back {nick} !"))
+GREETINGS: Final = (N_("Hello {nick}"), N_("Welcome back {nick} !"))
 """The daemon's greetings of a new user and of a returning one."""
 
 
-SYSTEM: Final = (
+OS_ERROR_TEXTS: Final = (
     N_("Connection refused"),
     N_("Connection reset by peer"),
     N_("Connection timed out"),
@@ -72,7 +72,7 @@ def catalogue() -> gettext.NullTranslations:
     return gettext.translation(DOMAIN, LOCALES, fallback=True)
 
 
-def bind() -> None:
+def bind_argparse() -> None:
     """Make argparse, which calls gettext, use this catalogue."""
     gettext.bindtextdomain(DOMAIN, str(LOCALES))
     gettext.textdomain(DOMAIN)
@@ -86,14 +86,14 @@ def translated_refusal(code: str, text: str) -> str:
     return _recognised(text, [SENTENCES[code]] if code in SENTENCES else [])
 
 
-def system(error: OSError) -> str:
+def translated_os_error(error: OSError) -> str:
     """The text of ``error`` in the user's language; in English if there is no translation."""
     return _(error.strerror or str(error))
 
 
-def greeting(text: str) -> str:
+def translated_greeting(text: str) -> str:
     """The welcome ``text`` in the user's language; that of another server is returned unchanged."""
-    return _recognised(text, WELCOMES)
+    return _recognised(text, GREETINGS)
 
 
 def _recognised(text: str, sentences: Iterable[str]) -> str:

@@ -13,7 +13,7 @@ from threading import Thread
 
 from chatd.client import codec
 from chatd.client.codec import LOBBY, Place
-from chatd.client.language import _, greeting
+from chatd.client.language import _, translated_greeting
 from chatd.client.link import Link
 from chatd.client.log import ChatLog, open_log
 from chatd.client.options import server_address
@@ -46,7 +46,7 @@ class LineDisplay:
         """Print the greeting."""
         self.nick = welcome.user.nick
         if welcome.msg:
-            print_line(one_line(f"* {greeting(welcome.msg)}"))
+            print_line(one_line(f"* {translated_greeting(welcome.msg)}"))
 
     def disconnected(self, why: str) -> None:
         """Print why the connection was lost."""
@@ -57,7 +57,7 @@ class LineDisplay:
         self._warn(self._log.write_news(news, self.nick))
         if isinstance(news, objects.Event | objects.Presence):
             print_line(f"* {render_event(news)}")
-        elif isinstance(news, codec.Notice):
+        elif isinstance(news, codec.ServerNotice):
             for text in render_answer(news, self.nick):
                 print_line(f"* {text}")
         else:

@@ -18,7 +18,7 @@ from chatd.client.connection import (
     Session,
     failure_reason,
 )
-from chatd.client.coursework import CourseWork, hello_reply, parsed, welcome_of
+from chatd.client.coursework import CourseworkCodec, hello_reply, make_welcome, parse_object
 from chatd.client.coursework_session import CourseworkSession
 from chatd.client.language import _
 from chatd.client.pending import Lost, PendingRequests, Refused
@@ -82,11 +82,11 @@ class Link:
         self._pause = pause
         self._requests = PendingRequests()
         self._session: Session | None = None
-        self._course: CourseWork | None = None
+        self._course: CourseworkCodec | None = None
         self._running: asyncio.Task[Any] | None = None
         self._leaving = False
         self._logged_in = False
-        self._useful = False
+        self._resets_backoff = False
         self._close_reason = ""
 
     @property
@@ -138,7 +138,7 @@ class Link:
         clock = asyncio.get_running_loop().time
         lost_at, longest = clock(), RETRY_MIN_SECONDS
         while True:
-            self._close_reason, self._useful = "", False
+            self._close_reason, self._resets_backoff = "", False
             try:
                 await self._connect()
             except (OSError, UnicodeError) as error:  # the latter for a malformed host name
@@ -152,7 +152,7 @@ class Link:
                 self._close_reason = str(refused)
             if self._leaving:
                 return
-            if self._useful:
+            if self._resets_backoff:
                 lost_at, longest = clock(), RETRY_MIN_SECONDS
             why = self._close_reason or _("it closed the connection")
             if not self._logged_in or clock() + longest > lost_at + self._patience:
@@ -167,7 +167,7 @@ class Link:
         try:
             hello = c.Hello(self.nick, self.cursor, "keep" if self._peeks else "send")
             # chatd and servers that read lines wait for the newline; a JSON parser skips it.
-            connection.writer.write(codec.request(hello, "hello"))
+            connection.writer.write(codec.encode_request(hello, "hello"))
             async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
                 welcome, early = await self._read_welcome(connection)
             if welcome is not None:
@@ -176,8 +176,8 @@ class Link:
             connection.writer.close()
 
     def _new_session(self, connection: Connection, welcome: objects.Welcome, early: list[bytes]) -> Session:
-        if isinstance(welcome, codec.CourseWelcome):
-            self._course = self._course or CourseWork(self.nick)
+        if isinstance(welcome, codec.CourseworkWelcome):
+            self._course = self._course or CourseworkCodec(self.nick)
             warn = not self._logged_in
             return CourseworkSession(
                 connection, self._requests, self._resume, self._listener, self._course, early, warn
@@ -192,7 +192,7 @@ class Link:
             await session.run(welcome)
         finally:
             self._session = None
-            self._close_reason, self._useful = session.close_reason, session.useful
+            self._close_reason, self._resets_backoff = session.close_reason, session.resets_backoff
 
     async def _read_welcome(self, connection: Connection) -> tuple[objects.Welcome | None, list[bytes]]:
         """The welcome, and the values that a course-work server sent before it. Raises `Refused`."""
@@ -208,12 +208,12 @@ class Link:
                 break
             if value is None:
                 return None, []
-            answer = codec.understand(value)
+            answer = codec.decode_object(value)
             if isinstance(answer, objects.Error):
                 raise Refused(answer)
             if isinstance(answer, objects.Welcome):
                 return answer, []
-            fields = parsed(value)
+            fields = parse_object(value)
             if fields is None:
                 continue
             opened = hello_reply(fields, self.nick)
@@ -223,4 +223,4 @@ class Link:
                 return opened, early
             early.append(value)
             deadline = deadline or asyncio.get_running_loop().time() + WELCOME_TIMEOUT_SECONDS
-        return welcome_of(self.nick), early
+        return make_welcome(self.nick), early

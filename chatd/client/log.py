@@ -11,7 +11,7 @@ from io import FileIO
 from pathlib import Path
 
 from chatd.client import codec
-from chatd.client.language import _, system
+from chatd.client.language import _, translated_os_error
 from chatd.client.options import UsageError, default_log
 from chatd.client.render import (
     INDENT,
@@ -38,14 +38,14 @@ class ChatLog:
             self._file: FileIO | None = _opened(path)
         except OSError as error:
             raise UsageError(
-                _("can't write the log {path}: {why}").format(path=path, why=system(error))
+                _("can't write the log {path}: {why}").format(path=path, why=translated_os_error(error))
             ) from None
 
     def write_news(self, news: codec.News, nick: str) -> str | None:
         """Log ``news`` as ``nick`` reads it. A failure ends the log; its message for the user is returned."""
         if isinstance(news, objects.Event | objects.Presence):
             return self._write(news.ts.time, f"* {describe_event(news)}")
-        if isinstance(news, codec.Notice):
+        if isinstance(news, codec.ServerNotice):
             return self._write(news.ts, f"* {one_line(news.text)}")
         return self._write_message(news, codec.message_place(news, nick), nick)
 
@@ -87,7 +87,9 @@ class ChatLog:
         except OSError as error:
             self._file.close()
             self._file = None
-            return _("can't write the log {path} any more: {why}").format(path=self._path, why=system(error))
+            return _("can't write the log {path} any more: {why}").format(
+                path=self._path, why=translated_os_error(error)
+            )
         return None
 
 

@@ -182,7 +182,7 @@ class Memory:
 
     def add_news(self, news: codec.News, at_end: bool) -> None:
         """Store ``news``; ``at_end`` says whether the end of the shown conversation is visible."""
-        if isinstance(news, codec.Notice):
+        if isinstance(news, codec.ServerNotice):
             self.add_client_text(news.text, "announcement", news.ts)
             return
         if isinstance(news, Message):

@@ -11,7 +11,7 @@ from typing import Final
 
 from chatd import __version__
 from chatd.client.connection import Address
-from chatd.client.language import _, bind, system
+from chatd.client.language import _, bind_argparse, translated_os_error
 
 DEFAULTS: Final = {
     "address": "127.0.0.1",
@@ -52,7 +52,7 @@ class UsageError(Exception):
 
 def build_parser() -> argparse.ArgumentParser:
     """The command line of ``chat``, ``chat send`` and ``chat tail``."""
-    bind()
+    bind_argparse()
     common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     connection = common.add_argument_group(_("connection"))
     connection.add_argument(
@@ -171,7 +171,7 @@ def read_config_file(path: Path) -> Mapping[str, object]:
     try:
         lines = path.read_text("utf-8-sig").splitlines()  # some editors begin with a mark
     except (OSError, UnicodeDecodeError) as error:
-        why = system(error) if isinstance(error, OSError) else _("it is no text")
+        why = translated_os_error(error) if isinstance(error, OSError) else _("it is no text")
         raise UsageError(_("can't read {path}: {why}").format(path=path, why=why)) from None
     found: dict[str, object] = {}
     for number, line in enumerate(lines, 1):
@@ -202,7 +202,9 @@ def server_address(options: argparse.Namespace) -> Address:
             context.load_verify_locations(os.path.expanduser(options.cafile))
     except OSError as error:
         raise UsageError(
-            _("can't read certificates from {path}: {why}").format(path=options.cafile, why=system(error))
+            _("can't read certificates from {path}: {why}").format(
+                path=options.cafile, why=translated_os_error(error)
+            )
         ) from None
     return Address(options.address, options.port, context)
 

@@ -33,7 +33,7 @@ class Request:
     def __init__(self, command: c.Command, ref: str) -> None:
         self.command = command
         self.ref = ref
-        self.payload = codec.request(command, ref)
+        self.payload = codec.encode_request(command, ref)
         self.sent = False
         self.answer: asyncio.Future[objects.Answer] = asyncio.get_running_loop().create_future()
 

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from chatd.client.codec import LOBBY, Notice, Place, listed, page_place, summary_place
+from chatd.client.codec import LOBBY, Place, ServerNotice, list_items, page_place, summary_place
 from chatd.client.language import _
 from chatd.core.commands import COMMANDS
 from chatd.core.language import N_
@@ -127,7 +127,7 @@ _WORDS: Final = (
 def render_answer(answer: Answer, reader: str) -> list[str]:
     """An answer as lines; an ack has none."""
     if isinstance(answer, Clients | Members | Groups | Conversations) and answer.more:
-        more = _("there is more behind these {count}").format(count=len(listed(answer)))
+        more = _("there is more behind these {count}").format(count=len(list_items(answer)))
         return [*render_answer(msgspec.structs.replace(answer, more=False), reader), more]
     if isinstance(answer, Clients):
         return [one_line(_("connected: {nicks}").format(nicks=", ".join(answer.clients)))]
@@ -149,7 +149,7 @@ def render_answer(answer: Answer, reader: str) -> list[str]:
         return [render_message(item, reader, page_place(answer)) for item in answer.messages]
     if isinstance(answer, Conversations):
         return [render_unread(summary_place(one), one.unread) for one in answer.conversations]
-    if isinstance(answer, Notice):
+    if isinstance(answer, ServerNotice):
         return [one_line(text) for text in answer.text.split("\n")]
     if isinstance(answer, States):
         return [render_event(msgspec.structs.replace(event, group=answer.group)) for event in answer.events]

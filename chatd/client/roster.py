@@ -79,6 +79,6 @@ class Roster:
             answer = await self._ask(msgspec.structs.replace(command, skip=len(found)), allowed)
             if not isinstance(answer, objects.Clients | objects.Members | objects.Groups):
                 return found
-            found += codec.listed(answer)
+            found += codec.list_items(answer)
             if not answer.more:
                 return found

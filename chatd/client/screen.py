@@ -15,11 +15,11 @@ from chatd.client import codec, layout
 from chatd.client.codec import LOBBY, Place
 from chatd.client.composer import Composer
 from chatd.client.connection import Address
-from chatd.client.dialogs import ConnectDialog, RoomsDialog
+from chatd.client.dialogs import NickDialog, RoomsDialog
 from chatd.client.edges import HintLine, SearchLine, TitleLine
 from chatd.client.history import History
 from chatd.client.keys import focus
-from chatd.client.language import _, greeting
+from chatd.client.language import _, translated_greeting
 from chatd.client.link import Link
 from chatd.client.lists import ConversationList, PeopleList, PlaceList
 from chatd.client.log import ChatLog
@@ -110,7 +110,7 @@ class Chat(App[None]):
     # Login.
 
     def _ask_nick(self, why: str = "") -> None:
-        self.push_screen(ConnectDialog(str(self._address), self.memory.nick, why), self._log_in)
+        self.push_screen(NickDialog(str(self._address), self.memory.nick, why), self._log_in)
 
     def _log_in(self, nick: str | None) -> None:
         assert nick  # the dialog returns nothing else
@@ -137,9 +137,9 @@ class Chat(App[None]):
         """Show the greeting, and read the lists of users and groups."""
         again, self._lost = bool(self._lost), ""
         self.memory.on_login(welcome)
-        if text := _("connected again") if again else greeting(welcome.msg):
+        if text := _("connected again") if again else translated_greeting(welcome.msg):
             self._tell(text, "answer")
-        self._read_lists(again, isinstance(welcome, codec.CourseWelcome))
+        self._read_lists(again, isinstance(welcome, codec.CourseworkWelcome))
 
     def disconnected(self, why: str) -> None:
         """Show why, once until the connection is back."""
@@ -289,17 +289,17 @@ class Chat(App[None]):
     @work(group="reading")
     async def _read_on(self, event: Scrollback.PageWanted) -> None:
         if self.memory.welcome:
-            await self.history.read_on(event.older)
+            await self.history.load_more(event.older)
 
     @work(exclusive=True, group="reading")
     async def action_show_beginning(self) -> None:
         """Show the beginning of the conversation."""
-        await self.history.show_first()
+        await self.history.show_beginning()
 
     @work(exclusive=True, group="reading")
     async def action_show_end(self) -> None:
         """Show the end of the conversation."""
-        if await self.history.show_last():
+        if await self.history.show_end():
             self._draw_soon()
 
     def action_scroll(self, pages: int) -> None:
@@ -330,8 +330,8 @@ class Chat(App[None]):
         self._scrollback.redraw_soon()
         self._draw_soon()
 
-    @on(Composer.Hinted)
-    def _hinted(self, event: Composer.Hinted) -> None:
+    @on(Composer.HintChanged)
+    def _hinted(self, event: Composer.HintChanged) -> None:
         self._hint.show(event.hint)
 
     @on(Scrollback.EndReached)

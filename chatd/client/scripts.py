@@ -14,7 +14,7 @@ import msgspec
 from chatd.client import codec
 from chatd.client.codec import LOBBY, Place
 from chatd.client.coursework_session import CourseworkWarning
-from chatd.client.language import _, system, translated_refusal
+from chatd.client.language import _, translated_os_error, translated_refusal
 from chatd.client.link import Link
 from chatd.client.options import UsageError, server_address
 from chatd.client.pending import Refused
@@ -38,7 +38,7 @@ def print_line(text: str) -> None:
     except OSError as error:
         # Python would fail again at exit, when it flushes what is still buffered.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise OutputClosed("" if isinstance(error, BrokenPipeError) else system(error)) from None
+        raise OutputClosed("" if isinstance(error, BrokenPipeError) else translated_os_error(error)) from None
 
 
 class WarningListener:

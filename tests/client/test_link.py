@@ -635,7 +635,7 @@ class Ending(LinkTestCase):
             command = c.Broadcast("##", "image")
             answer = await link.ask(command)
             assert isinstance(answer, objects.Ack)
-            self.assertEqual(getattr(codec.done(command, answer, "alice"), "kind", ""), "image")
+            self.assertEqual(getattr(codec.entry_from_ack(command, answer, "alice"), "kind", ""), "image")
 
         self.play(talk, ack)
 
