@@ -1,4 +1,4 @@
-"""The screen's style sheet and key bindings."""
+"""The style sheet and the key bindings of the full-screen chat client."""
 
 from __future__ import annotations
 
@@ -106,4 +106,4 @@ BLOCKED_BY_DIALOG: Final = frozenset(
         "focus_composer",
     }
 )
-"""Actions that are unavailable while a dialog is in front of the chat."""
+"""The actions of keys that do nothing while a dialog is open in front of the chat."""

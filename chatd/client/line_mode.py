@@ -1,4 +1,7 @@
-"""``chat --plain``: lines in, lines out, for pipes, screen readers and tests."""
+"""The line mode of the chat client, ``chat --plain``, for pipes, screen readers and tests.
+
+It reads lines from standard input and prints lines to standard output.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,10 @@ from chatd.json_wire import objects
 
 
 class LineDisplay:
-    """Prints messages and events from every place; those from another place than ``here`` name theirs."""
+    """The output of the line mode: it prints the messages and events of all conversations.
+
+    A message outside the current conversation ``here`` is printed with the name of its conversation.
+    """
 
     def __init__(self, nick: str, log: ChatLog) -> None:
         self.nick = nick
@@ -43,17 +49,17 @@ class LineDisplay:
         self._log = log
 
     def connected(self, welcome: objects.Welcome) -> None:
-        """Print the greeting."""
+        """Store the nick that the daemon gave to the user, and print the daemon's greeting."""
         self.nick = welcome.user.nick
         if welcome.msg:
             print_line(one_line(f"* {translated_greeting(welcome.msg)}"))
 
     def disconnected(self, why: str) -> None:
-        """Print why the connection was lost."""
+        """Print why the connection was lost, and that the client is connecting again."""
         print_line(one_line("* " + _("connection lost ({why}): connecting again").format(why=why)))
 
     def heard(self, news: codec.News) -> None:
-        """Log and print a message, an event or a notice."""
+        """Log and print a message, an event or a server's notice."""
         self._warn(self._log.write_news(news, self.nick))
         if isinstance(news, objects.Event | objects.Presence):
             print_line(f"* {render_event(news)}")
@@ -65,7 +71,10 @@ class LineDisplay:
             print_line(render_message(news, self.nick, None if place.key == self.here.key else place))
 
     def caught_up(self, page: codec.Welcoming) -> None:
-        """Print earlier messages, and how many of them are unread."""
+        """Print the messages, or the list of conversations, that the daemon sends after the login.
+
+        Log the missed messages, and print how many messages are unread.
+        """
         self._warn(self._log.write_missed_messages(page, self.nick))
         self.show_answer(page)
         if (
@@ -76,42 +85,51 @@ class LineDisplay:
             print_line(f"* {render_unread(codec.page_place(page), count)}")
 
     def image_columns(self) -> int:
-        """The terminal's width without the indent."""
+        """Return the maximum width of a picture in characters: the terminal's width without the indent."""
         return shutil.get_terminal_size().columns - len(INDENT)
 
     def progress(self) -> AbstractContextManager[None]:
-        """Do nothing: line mode shows no progress."""
+        """Return a context manager that does nothing, because the line mode has no progress bar."""
         return nullcontext()
 
     async def handle_command(self, command: c.Command) -> bool:
-        """Line mode presents every command in the same way."""
+        """Return False, because the line mode leaves every command to the daemon."""
         return False
 
     def show_answer(self, answer: objects.Answer) -> None:
-        """Print an answer."""
+        """Print the daemon's answer to a command."""
         for text in render_answer(answer, self.nick):
             print_line(text)
 
     def show_failure(self, failure: Failure) -> None:
-        """Print the reason, behind its code if it is a refusal."""
+        """Print why a typed line was not carried out.
+
+        If the line was refused, print the refusal's code as well.
+        """
         code = f"{failure.code}: " if isinstance(failure, Refusal | Refused) else ""
         print_line(one_line(f"* {code}{failure_text(failure)}"))
 
     def show_unsent(self, failure: Refused | Lost) -> None:
-        """Print a refusal. A connection lost for good ends the client, which prints that once."""
+        """Print why the daemon refused a message.
+
+        Print nothing for a lost connection, which ends the client with an error of its own.
+        """
         if isinstance(failure, Refused):
             self.show_failure(failure)
 
     def switch_finished(self, place: Place, succeeded: bool) -> None:
-        """Go to ``place``, and print that if the command succeeded."""
+        """Make ``place`` the current conversation and print its name if the command succeeded.
+
+        If standard input is not a terminal, make ``place`` the current conversation even after a refusal.
+        """
         if succeeded:
             print_line("* " + _("you are in {place}").format(place=place_label(place)))
         if succeeded or not sys.stdin.isatty():
-            # A program writes its next lines for that place, whether or not it has read the refusal.
+            # A program writes its next lines for that conversation, whether or not it has read the refusal.
             self.here = place
 
     def unsent_changed(self) -> None:
-        """Do nothing: line mode shows no count."""
+        """Do nothing, because the line mode does not show the number of unsent messages."""
 
     def _warn(self, trouble: str | None) -> None:
         if trouble:
@@ -119,7 +137,10 @@ class LineDisplay:
 
 
 async def run_line_mode(options: Namespace) -> None:
-    """Talk until the end of standard input or ``/quit``. Raises `UsageError`, `Refused` and `Lost`."""
+    """Run the line mode until the end of standard input or ``/quit``.
+
+    Raises `UsageError`, `Refused` and `Lost`.
+    """
     name = required_nick(options)
     log = open_log(options.log)
     display = LineDisplay(name, log)
@@ -133,7 +154,7 @@ async def run_line_mode(options: Namespace) -> None:
         try:
             typed = outgoing.parse(text, display.here)
         except Refusal as refusal:
-            await outgoing.add_when_free(refusal)  # shown when the earlier lines are done
+            await outgoing.add_when_free(refusal)  # shown after the answers to the earlier lines
         else:
             await outgoing.add_when_free(typed)
 

@@ -1,4 +1,4 @@
-"""The conversation log that the client keeps for its user.
+"""The log file in which the client keeps the messages that its user received.
 
 Source: seed tp6-chat-room, "Logs".
 """
@@ -26,10 +26,10 @@ from chatd.json_wire import objects
 
 
 class ChatLog:
-    """A file with a line for each message and event: time, place, sender and text.
+    """The client's log file: each message and event with its time, conversation, sender and text.
 
-    A new file is readable by its owner only. When the file is moved away, as log rotation does, a new one is
-    created. Raises `UsageError` when it can't be written.
+    A new file is readable only by its owner. When the file is moved away, as log rotation does, the next line
+    goes to a new file at the same path. Raises `UsageError` if the file can't be opened.
     """
 
     def __init__(self, path: Path) -> None:
@@ -42,7 +42,10 @@ class ChatLog:
             ) from None
 
     def write_news(self, news: codec.News, nick: str) -> str | None:
-        """Log ``news`` as ``nick`` reads it. A failure ends the log; its message for the user is returned."""
+        """Log a message, an event or a notice that the user ``nick`` received, and return None.
+
+        After a write error, close the log file and return a message for the user.
+        """
         if isinstance(news, objects.Event | objects.Presence):
             return self._write(news.ts.time, f"* {describe_event(news)}")
         if isinstance(news, codec.ServerNotice):
@@ -50,7 +53,11 @@ class ChatLog:
         return self._write_message(news, codec.message_place(news, nick), nick)
 
     def write_missed_messages(self, page: codec.Welcoming, nick: str) -> str | None:
-        """Log the missed messages. The others on the page come at every login, logged before or not."""
+        """Log the messages of ``page`` that the user missed.
+
+        Leave out its other messages, because the daemon sends them at every login. Return None, or a message
+        for the user after a write error.
+        """
         if not isinstance(page, objects.Page):
             return None
         place = codec.page_place(page)
@@ -60,7 +67,7 @@ class ChatLog:
         return next(filter(None, troubles), None)
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the log file."""
         if self._file is not None:
             self._file.close()
 
@@ -94,7 +101,10 @@ class ChatLog:
 
 
 def open_log(log: str) -> ChatLog:
-    """Open the log at this path, or else in the user's state folder. Raises `UsageError`."""
+    """Open the log file at the path ``log``, or in the user's state folder if ``log`` is empty.
+
+    Raises `UsageError`.
+    """
     try:
         return ChatLog(Path(log or default_log()).expanduser())
     except RuntimeError as unknown:  # ~nobody, or nobody's home
@@ -109,7 +119,7 @@ def _opened(path: Path) -> FileIO:
 
 
 def _moved(path: Path, file: FileIO) -> bool:
-    """Whether ``file`` is no longer what ``path`` names."""
+    """Return whether the path of the log no longer names the open ``file``, as after a log rotation."""
     try:
         return not os.path.samestat(os.stat(path), os.fstat(file.fileno()))
     except FileNotFoundError:
@@ -117,7 +127,7 @@ def _moved(path: Path, file: FileIO) -> bool:
 
 
 def _torn(file: FileIO) -> bool:
-    """Whether the file ends within a line, as after a full disk."""
+    """Return whether the file ends in the middle of a line, as after a full disk."""
     size = os.fstat(file.fileno()).st_size
     return size > 0 and os.pread(file.fileno(), 1, size - 1) != b"\n"
 

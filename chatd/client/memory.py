@@ -1,4 +1,4 @@
-"""What the client keeps in memory of the chat: conversations, users and colours."""
+"""The chat state that the client keeps in memory for the screen: conversations, users and colours."""
 
 from __future__ import annotations
 
@@ -15,18 +15,21 @@ from chatd.json_wire import objects
 from chatd.json_wire.objects import Item, Message, Presence
 
 WINDOW: Final = 1_000
-"""The maximum number of entries kept of the conversation on the screen; the daemon has all of them."""
+"""The maximum number of entries that the client keeps of the conversation on the screen.
+
+The daemon keeps all.
+"""
 
 IDLE_WINDOW: Final = 100
-"""The maximum number of entries kept of any other conversation."""
+"""The maximum number of entries that the client keeps of a conversation that is not on the screen."""
 
 EntryKind = Literal["message", "image", "announcement", "answer", "trouble"]
 
 
 class Entry(msgspec.Struct, frozen=True, eq=False):
-    """A line of a conversation: a message, an event, or a text of the client for its user.
+    """An item of a conversation on the screen: a message, an event, or a text of the client for its user.
 
-    ``id`` is the id of the log entry; 0 for a text of the client.
+    ``id`` is the id of the log entry, or 0 if the item is not in the daemon's log.
     """
 
     at: datetime
@@ -37,7 +40,7 @@ class Entry(msgspec.Struct, frozen=True, eq=False):
 
 
 def entry_from_message(message: Message | Item) -> Entry:
-    """The entry for a message, with control characters replaced."""
+    """Return the screen entry for a message, with control characters replaced."""
     return Entry(
         message.ts.time,
         sanitize(message.msg),
@@ -48,9 +51,10 @@ def entry_from_message(message: Message | Item) -> Entry:
 
 
 class Conversation:
-    """A gapless part of a conversation: its end, unless the user scrolled back further than one window.
+    """The entries of one conversation that the client keeps in memory, without gaps between them.
 
-    ``older`` and ``newer`` say whether there may be more entries in that direction.
+    They are the end of the conversation, unless the user went far back in its history. ``older`` and
+    ``newer`` say whether the daemon may have more entries before and after them.
     """
 
     def __init__(self, place: Place) -> None:
@@ -64,22 +68,28 @@ class Conversation:
 
     @property
     def oldest_id(self) -> int | None:
-        """The id of the oldest entry; texts of the client have none and are passed over."""
+        """The log id of the oldest entry in memory, or None.
+
+        Entries that are not in the daemon's log are skipped.
+        """
         return next((entry.id for entry in self.entries if entry.id), None)
 
     @property
     def newest_id(self) -> int | None:
-        """The id of the newest entry; texts of the client have none and are passed over."""
+        """The log id of the newest entry in memory, or None.
+
+        Entries that are not in the daemon's log are skipped.
+        """
         return next((entry.id for entry in reversed(self.entries) if entry.id), None)
 
     def add(self, entry: Entry, may_push: bool = True) -> None:
-        """Append ``entry``, if the end of the conversation is in memory.
+        """Append ``entry`` if the end of the conversation is in memory.
 
-        It is left out as well if memory is full and ``may_push`` is false: it would push out the entries that
-        the user is reading. What is left out is read from the daemon later.
+        If memory is full and ``may_push`` is false, leave ``entry`` out, because it would push out entries
+        that the user is reading. The client reads the entries that it left out from the daemon later.
         """
         if entry.id:
-            if entry.kind in ("message", "image"):  # which is what pages are made of
+            if entry.kind in ("message", "image"):  # pages contain no other kinds
                 self._last_told = entry.id
             if self.newer or entry.id <= (self.newest_id or 0):
                 return
@@ -90,15 +100,22 @@ class Conversation:
         self._cut_front()
 
     def replace_entries(self, entries: Iterable[Entry], older: bool, newer: bool) -> None:
-        """Replace the part in memory; keep the entries that came after it if it is the end."""
+        """Replace the entries in memory by ``entries``.
+
+        ``older`` and ``newer`` say whether the conversation has more entries before and after ``entries``. If
+        it has none after them, keep the entries that arrived since, and the client's own texts.
+        """
         shown = list(entries)
         end = next((entry.id for entry in reversed(shown) if entry.id), 0)
-        # The client's own words stay, unless they were said beside a part further back.
+        # The client's own texts stay, unless they were added while an older part was shown.
         came = [] if newer else [e for e in self.entries if e.id > end or not (e.id or self.newer)]
         self.entries, self.older, self.newer = [*shown, *came], older, newer
 
     def prepend_page(self, entries: Iterable[Entry], more: bool) -> None:
-        """Prepend an older page; drop what exceeds the window at the other end."""
+        """Insert a page of older entries at the front, and drop the newest entries beyond the window.
+
+        ``more`` says whether the conversation has even older entries.
+        """
         first = self.oldest_id
         self.entries[:0] = [entry for entry in entries if first is None or entry.id < first]
         self.older = more
@@ -107,21 +124,24 @@ class Conversation:
             self.newer = True
 
     def append_page(self, entries: Iterable[Entry], more: bool) -> None:
-        """Append a newer page."""
+        """Append a page of newer entries, and drop the oldest entries beyond the window.
+
+        ``more`` says whether the conversation has even newer entries.
+        """
         last = self.newest_id or 0
         self.entries += [entry for entry in entries if entry.id > last]
         self.newer = more or (self.newest_id or 0) < self._last_told
         self._cut_front()
 
     def leave_screen(self) -> None:
-        """The conversation left the screen: keep only its end, and fewer entries."""
+        """Keep only the last `IDLE_WINDOW` entries at most, because the conversation left the screen."""
         self.window = IDLE_WINDOW
         if self.newer:
             self.clear()
         self._cut_front()
 
     def clear(self) -> None:
-        """Drop all entries; they can be read again."""
+        """Drop all entries from memory. The client can read them from the daemon again."""
         self.entries.clear()
         self.older, self.newer = True, False
 
@@ -133,7 +153,7 @@ class Conversation:
 
 
 class Memory:
-    """Everything that the screen shows to the user ``nick``, whose current conversation is ``here``."""
+    """The chat state that the screen shows to the user ``nick``. ``here`` is the current conversation."""
 
     def __init__(self, nick: str) -> None:
         self.nick = nick
@@ -148,18 +168,21 @@ class Memory:
 
     @property
     def shown(self) -> Conversation:
-        """The conversation on the screen."""
+        """The conversation on the screen, with its entries."""
         return self.conversation(self.here)
 
     def conversation(self, place: Place) -> Conversation:
-        """The conversation at ``place``; a new one is made if there is none."""
+        """Return the conversation at ``place``: the lobby, a group or a user.
+
+        Create it if it is not in memory.
+        """
         found = self.conversations.get(place.key)
         if found is None:
             found = self.conversations[place.key] = Conversation(place)
         return found
 
     def switch_conversation(self, place: Place) -> None:
-        """Show the conversation at ``place``."""
+        """Make the conversation at ``place`` the current one, and set its number of unread messages to 0."""
         if place.key != self.here.key:
             self.shown.leave_screen()
             self._members = []
@@ -169,19 +192,26 @@ class Memory:
         conversation.unread = 0
 
     def drop_conversation(self, place: Place) -> None:
-        """Drop the conversation, which the user has left."""
+        """Remove the conversation of a group that the user left.
+
+        If it is on the screen, switch to the lobby.
+        """
         if place.key == self.here.key:
             self.switch_conversation(LOBBY)
         self.conversations.pop(place.key, None)
 
     def on_login(self, welcome: objects.Welcome) -> None:
-        """The daemon accepted the login."""
+        """Store the user's nick and colour from the daemon's welcome."""
         self.welcome = True
         self.nick = welcome.user.nick
         self.colours[self.nick] = welcome.user.colour
 
     def add_news(self, news: codec.News, at_end: bool) -> None:
-        """Store ``news``; ``at_end`` says whether the end of the shown conversation is visible."""
+        """Add a message, an event or a notice to its conversation.
+
+        Count a message of another user as unread if it is not visible on the screen. ``at_end`` says whether
+        the end of the conversation on the screen is visible.
+        """
         if isinstance(news, codec.ServerNotice):
             self.add_client_text(news.text, "announcement", news.ts)
             return
@@ -203,11 +233,14 @@ class Memory:
             self._happened(news)
 
     def learn_colours(self, page: objects.Page) -> None:
-        """Learn the colours of the senders on a page."""
+        """Store the colours of the users who sent the messages on ``page``."""
         self.colours.update((item.nick, item.colour) for item in page.messages if item.colour)
 
     def add_earlier_messages(self, page: codec.Welcoming) -> None:
-        """Store earlier messages, and count the unread ones."""
+        """Store the messages, or the list of conversations, that the daemon sends after the login.
+
+        Count the unread messages.
+        """
         if isinstance(page, objects.Conversations):
             for one in page.conversations:
                 self.conversation(summary_place(one)).unread += one.unread
@@ -215,25 +248,25 @@ class Memory:
         self.learn_colours(page)
         place = page_place(page)
         conversation = self.conversation(place)
-        # A page that does not say what of it was seen has only what was missed, but in the lobby.
+        # A page without a read marker has only missed messages, except in the lobby.
         older = page.more or (page.seen is None and place != LOBBY)
         conversation.replace_entries(map(entry_from_message, page.messages), older, newer=False)
         conversation.unread += count_unread(page, self.nick)
 
     def places(self) -> list[Conversation]:
-        """The conversations, in the order in which they are shown."""
+        """Return the conversations in the order of the list: the lobby, groups, direct conversations."""
         order = ("lobby", "group", "direct")
         return sorted(
             self.conversations.values(), key=lambda one: (order.index(one.place.kind), one.place.key)
         )
 
     def set_members(self, members: list[objects.Member]) -> None:
-        """These are the members of the group that is shown."""
+        """Store the members of the group on the screen, and mark those who are connected as online."""
         self._members = members
         self.online |= {member.name for member in members if member.online}
 
     def people(self) -> list[objects.Member]:
-        """The users in the shown conversation, and whether they are connected."""
+        """Return the users in the current conversation, with their roles and whether they are online."""
         here = self.here
         if here.kind == "group":
             found = [(member.name, member.role) for member in self._members]
@@ -243,13 +276,13 @@ class Memory:
         return [objects.Member(nick, role, nick in self.online) for nick, role in found]
 
     def known_names(self) -> tuple[set[str], set[str]]:
-        """The nicks and the group names that the user may want to type."""
+        """Return the nicks and the group names that the Tab key can complete."""
         nicks = self.online | {member.name for member in self.people()}
         places = [conversation.place for conversation in self.conversations.values()]
         return nicks, self.rooms | {place.name for place in places if place.kind == "group"}
 
     def add_client_text(self, text: str, kind: EntryKind, at: datetime) -> None:
-        """Add a text of the client to the conversation on the screen."""
+        """Add a text of the client for its user, such as an error, to the conversation on the screen."""
         self.shown.add(Entry(at, sanitize(text), kind))
 
     def _happened(self, event: objects.Event) -> None:
@@ -263,8 +296,8 @@ class Memory:
         elif place.key in self.conversations or event.actor == self.nick:
             conversation = self.conversation(place)
             if event.actor == self.nick and event.event == "joined":
-                conversation.clear()  # something may have been said while one was out
+                conversation.clear()  # messages may have been sent while the user was out
             conversation.add(entry)
         else:
-            # About oneself, in a group that one isn't in: an invitation, or the end of a membership.
+            # The user is not in the group: the event is an invitation or the end of the membership.
             self.shown.add(msgspec.structs.replace(entry, id=0))

@@ -1,4 +1,4 @@
-"""The options of ``chat``: from the command line, or else from a file of ``KEY=VALUE`` lines."""
+"""The options of the ``chat`` command, from the command line and from a file of ``KEY=VALUE`` lines."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DEFAULTS: Final = {
     "log": "",
     "plain": False,
 }
-"""The default of each option."""
+"""The default value of each option."""
 
 CONFIG_KEYS: Final = {
     "HOST": "address",
@@ -32,7 +32,7 @@ CONFIG_KEYS: Final = {
     "CAFILE": "cafile",
     "LOG": "log",
 }
-"""The keys of the file, and the option that each sets."""
+"""The keys of the configuration file, with the option that each key sets."""
 
 _YES: Final = {
     "yes": True,
@@ -47,11 +47,14 @@ _YES: Final = {
 
 
 class UsageError(Exception):
-    """The request can't be carried out as it was given; the text says why."""
+    """The error for options or input that the ``chat`` command can't use.
+
+    The text says why, in the user's language.
+    """
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The command line of ``chat``, ``chat send`` and ``chat tail``."""
+    """Return the parser for the command lines of ``chat``, ``chat send`` and ``chat tail``."""
     bind_argparse()
     common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     connection = common.add_argument_group(_("connection"))
@@ -159,7 +162,10 @@ _TAKES: Final = {"port": _port, "tls": _yes}
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """The options; the command line overrides the file. Raises `UsageError`, and `SystemExit`."""
+    """Return the options from the command line and the configuration file; the command line takes precedence.
+
+    Raises `UsageError` for a wrong file, and `SystemExit` for ``--help`` or a wrong command line.
+    """
     given = vars(build_parser().parse_args(arguments))
     path = Path(os.path.expanduser(given.get("config", default_config())))
     filed = read_config_file(path) if "config" in given or path.exists() else {}
@@ -167,9 +173,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def read_config_file(path: Path) -> Mapping[str, object]:
-    """The options that a file gives, by their names. Raises `UsageError`."""
+    """Return the options that the configuration file sets, by the name of the option. Raises `UsageError`."""
     try:
-        lines = path.read_text("utf-8-sig").splitlines()  # some editors begin with a mark
+        lines = path.read_text("utf-8-sig").splitlines()  # some editors write a byte order mark
     except (OSError, UnicodeDecodeError) as error:
         why = translated_os_error(error) if isinstance(error, OSError) else _("it is no text")
         raise UsageError(_("can't read {path}: {why}").format(path=path, why=why)) from None
@@ -193,7 +199,10 @@ def read_config_file(path: Path) -> Mapping[str, object]:
 
 
 def server_address(options: argparse.Namespace) -> Address:
-    """The daemon's address. Raises `UsageError` when the certificates can't be read."""
+    """Return the daemon's address, with a TLS context if TLS is on.
+
+    Raises `UsageError` if the CA certificates can't be read.
+    """
     if not (options.tls or options.cafile):
         return Address(options.address, options.port)
     context = ssl.create_default_context()
@@ -210,15 +219,21 @@ def server_address(options: argparse.Namespace) -> Address:
 
 
 def default_config() -> str:
-    """Where the file is when no option names it (XDG Base Directory Specification)."""
+    """Return the default path of the client's configuration file.
+
+    Source: XDG Base Directory Specification.
+    """
     return os.path.join(os.environ.get("XDG_CONFIG_HOME") or "~/.config", "chatd", "client.conf")
 
 
 def default_log() -> str:
-    """Where the log is when nobody names another place (XDG Base Directory Specification)."""
+    """Return the default path of the client's log file.
+
+    Source: XDG Base Directory Specification.
+    """
     return os.path.join(os.environ.get("XDG_STATE_HOME") or "~/.local/state", "chatd", "client.log")
 
 
 def _shown(path: str) -> str:
-    """``path`` as argparse shows it, to which a ``%`` means something."""
+    """Return ``path`` with each ``%`` doubled, because argparse expands ``%`` in help texts."""
     return path.replace("%", "%%")

@@ -1,4 +1,7 @@
-"""Messages, events and answers as lines of text; nothing in them can control a terminal."""
+"""Messages, events and answers of the daemon as lines of text for the user.
+
+Control characters are replaced, so that no text of another user can control the terminal.
+"""
 
 from __future__ import annotations
 
@@ -30,33 +33,36 @@ from chatd.json_wire.objects import (
 )
 
 INDENT: Final = "    "
-"""Before the lines of a text that has several."""
+"""The indent of all lines but the first in a text of several lines."""
 
 _CONTROL: Final = re.compile(f"[{STEERING}]")
 
 
 def sanitize(text: str) -> str:
-    """``text`` with control and bidi characters replaced; tabs and newlines stay."""
+    """Return ``text`` with U+FFFD for control and bidi characters. Tabs and newlines stay."""
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
 
 
 def one_line(text: str) -> str:
-    """``text`` sanitized and in one line, so that a user's text can't imitate a line of the client."""
+    """Return ``text`` sanitized and in one line, so that a user's text can't imitate a line of the client.
+
+    Each newline becomes U+FFFD.
+    """
     return sanitize(text).replace("\n", "\N{REPLACEMENT CHARACTER}")
 
 
 def escape_json(text: str) -> str:
-    """JSON ``text`` with the same characters, which are all in strings, written as escapes."""
+    """Return JSON ``text`` with the control and bidi characters in its strings written as ``\\u`` escapes."""
     return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def clock_time(at: datetime) -> str:
-    """``[hh:mm]``, in the user's own time zone."""
+    """Return the time of day as ``[hh:mm]`` in the user's time zone."""
     return f"[{to_local_time(at):%H:%M}]"
 
 
 def to_local_time(at: datetime) -> datetime:
-    """``at`` in the user's time zone; unchanged if that is outside the range of `datetime`."""
+    """Return ``at`` in the user's time zone, or unchanged if the result is out of the range of `datetime`."""
     try:
         return at.astimezone()
     except OverflowError:
@@ -64,17 +70,21 @@ def to_local_time(at: datetime) -> datetime:
 
 
 def place_label(place: Place) -> str:
-    """A conversation's name among others."""
+    """Return the name of a conversation: the word for the lobby, the name of a group, or ``@nick``."""
     return _("lobby") if place == LOBBY else place.name if place.kind == "group" else f"@{place.name}"
 
 
 def speaker_label(nick: str, reader: str) -> str:
-    """The sender of a message, in the words for its ``reader``."""
+    """Return the text in front of a message, such as ``bob said:``. The ``reader`` sees ``You said:``."""
     return _("You said:") if nick == reader else _("{nick} said:").format(nick=nick)
 
 
 def render_message(message: Message | Item, reader: str, place: Place | None = None) -> str:
-    """A message, with its ``place`` if that is given. Further lines are indented."""
+    """Return a message as text with its time and its sender.
+
+    If ``place`` is given, the text includes the name of the conversation. All lines but the first are
+    indented.
+    """
     elsewhere = f"{place_label(place)} " if place is not None else ""
     head = one_line(f"{clock_time(message.ts.time)} {elsewhere}{speaker_label(message.nick, reader)}")
     text = sanitize(message.msg)
@@ -84,12 +94,12 @@ def render_message(message: Message | Item, reader: str, place: Place | None = N
 
 
 def render_event(event: Event | Presence) -> str:
-    """An event with its time."""
+    """Return a group or presence event as a sentence with its time in front."""
     return f"{clock_time(event.ts.time)} {describe_event(event)}"
 
 
 def describe_event(event: Event | Presence) -> str:
-    """An event as a sentence."""
+    """Return a group or presence event as a sentence."""
     if isinstance(event, Presence):
         arrived = event.event == "arrived"
         sentence = _("{actor} joined the chat") if arrived else _("{actor} left the chat")
@@ -121,11 +131,11 @@ _SENTENCES: Final = {
 _WORDS: Final = (
     N_("public"), N_("private"), N_("owner"), N_("operator"), N_("member"), N_("invited"),
 )  # fmt: skip
-"""What the daemon calls things, which is translated by the name that it gives."""
+"""The daemon's words for roles and visibilities, declared as translatable."""
 
 
 def render_answer(answer: Answer, reader: str) -> list[str]:
-    """An answer as lines; an ack has none."""
+    """Return the daemon's answer as lines of text for ``reader``. An ack gives no lines."""
     if isinstance(answer, Clients | Members | Groups | Conversations) and answer.more:
         more = _("there is more behind these {count}").format(count=len(list_items(answer)))
         return [*render_answer(msgspec.structs.replace(answer, more=False), reader), more]
@@ -163,19 +173,19 @@ def render_answer(answer: Answer, reader: str) -> list[str]:
 
 
 def render_unread(place: Place, count: int) -> str:
-    """The count of unread messages of a conversation."""
+    """Return a line with the name of a conversation and the number of its unread messages."""
     return one_line(_("{place}: {count} unread").format(place=place_label(place), count=count))
 
 
 def member_count(group: Group) -> str:
-    """The number of members of a group; empty if unknown."""
+    """Return the number of members of a group as text, or an empty text if it is unknown."""
     return "" if group.members is None else str(group.members)
 
 
 def _remarked(name: str, *remarks: str) -> str:
-    """``bob (operator, away)``"""
+    """Return the name with remarks in parentheses, such as ``bob (operator, away)``."""
     return f"{name} ({', '.join(filter(None, remarks))})"
 
 
 IMAGE_COMMAND_USAGE: Final = ("/image file", N_("turn a picture into characters and send it"))
-"""The one command that is the client's own, and its help."""
+"""The usage and the help text of ``/image``, the only command that the client has and the daemon has not."""

@@ -1,4 +1,4 @@
-"""``chat``: the chat on the whole terminal."""
+"""The full-screen mode of the ``chat`` client, a Textual app."""
 
 from __future__ import annotations
 
@@ -36,11 +36,15 @@ from chatd.core.refusals import Refusal
 from chatd.json_wire import objects
 
 REDRAW_SECONDS: Final = 0.1
-"""The pause between two drawings of the lists, so that a crowd that arrives is drawn once."""
+"""The pause between two redraws of the lists, so that many users who arrive at once cause one redraw."""
 
 
 class Chat(App[None]):
-    """The screen of a chat at ``address``. Without a ``nick`` it asks for one; ``log`` keeps the messages."""
+    """The full-screen client for the daemon at ``address``.
+
+    If ``nick`` is empty, the client asks the user for a nick. ``log`` is the file that the messages are
+    written to.
+    """
 
     TITLE = "chat"
     ENABLE_COMMAND_PALETTE = False
@@ -82,7 +86,7 @@ class Chat(App[None]):
         self._outgoing = Outgoing(lambda command: self._ask(command), self._answers)
 
     def compose(self) -> ComposeResult:
-        """The widgets, from top to bottom."""
+        """Yield the widgets of the screen from top to bottom."""
         yield self._title
         with Horizontal():
             yield self._places
@@ -94,11 +98,14 @@ class Chat(App[None]):
         yield self._hint
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Disable the keys that would act on the chat behind a dialog."""
+        """Return whether a key's action may run.
+
+        A dialog disables the keys that act on the chat behind the dialog.
+        """
         return not (self.screen.is_modal and action in layout.BLOCKED_BY_DIALOG)
 
     def on_mount(self) -> None:
-        """Log in, after asking for the nick if there is none."""
+        """Log in under the given nick, or ask the user for a nick if none is given."""
         self._draw()
         focus(self._composer)
         self._run_typed()
@@ -131,10 +138,10 @@ class Chat(App[None]):
             self.failure = lost
         self.exit()
 
-    # Events from the link: the screen is its `Listener`.
+    # Calls from the link, whose `Listener` the app is.
 
     def connected(self, welcome: objects.Welcome) -> None:
-        """Show the greeting, and read the lists of users and groups."""
+        """Show the daemon's greeting, and read the lists of users and groups from the daemon."""
         again, self._lost = bool(self._lost), ""
         self.memory.on_login(welcome)
         if text := _("connected again") if again else translated_greeting(welcome.msg):
@@ -142,14 +149,14 @@ class Chat(App[None]):
         self._read_lists(again, isinstance(welcome, codec.CourseworkWelcome))
 
     def disconnected(self, why: str) -> None:
-        """Show why, once until the connection is back."""
+        """Show why the connection was lost. Show nothing for failed attempts to reconnect."""
         if not self._lost:
             self._tell(_("connection lost ({why}): connecting again").format(why=why), "trouble")
         self._lost = why
         self._draw_soon()
 
     def heard(self, news: codec.News) -> None:
-        """Store, log and show a message, an event or a notice."""
+        """Store, log and show a message, an event or a server's notice."""
         here = self.memory.here
         self.memory.add_news(news, self._scrollback.at_end)
         if trouble := self._conversation_log.write_news(news, self.memory.nick):
@@ -162,7 +169,7 @@ class Chat(App[None]):
         self._show()
 
     def caught_up(self, page: codec.Welcoming) -> None:
-        """Store, log and show earlier messages."""
+        """Store, log and show the messages or the conversations that the daemon sends after the login."""
         self.memory.add_earlier_messages(page)
         if isinstance(page, objects.Conversations) and page.more:
             self._tell(render_answer(page, self.memory.nick)[-1], "answer")
@@ -173,7 +180,7 @@ class Chat(App[None]):
     @work
     async def _read_lists(self, again: bool, course_work: bool) -> None:
         await self._roster.read_users()
-        if course_work:  # such a server may have no groups, and close the connection when asked for them
+        if course_work:  # such a server may close the connection at a request for groups
             self._draw_soon()
             return
         groups = await self._roster.read_groups(joined=True)
@@ -196,7 +203,10 @@ class Chat(App[None]):
     # Typed lines.
 
     def queue_line(self, text: str) -> bool:
-        """Queue the line ``text``; False if it is malformed. It is meant for the place where it was typed."""
+        """Queue ``text`` as a line typed in the current conversation.
+
+        If the line is malformed, show why and return False; else return True.
+        """
         try:
             line = self._outgoing.parse(text, self.memory.here)
         except Refusal as refusal:
@@ -221,7 +231,11 @@ class Chat(App[None]):
         return self._link.ask(command)
 
     async def _answer(self, command: c.Command, allowed: Container[str] = ()) -> objects.Answer | None:
-        """The answer; an empty one for a refusal in ``allowed``; None for another, which is shown."""
+        """Send ``command`` to the daemon and return the answer.
+
+        Return an empty answer for a refusal whose code is in ``allowed``. For any other failure, show the
+        reason and return None.
+        """
         try:
             return await self._ask(command)
         except (Refused, Lost) as failure:
@@ -233,7 +247,7 @@ class Chat(App[None]):
     # Moving between conversations.
 
     def switch_conversation(self, place: Place) -> None:
-        """Show another conversation; input lines that are still queued no longer switch it."""
+        """Show the conversation ``place``, and cancel the conversation switches of queued lines."""
         self._outgoing.cancel_queued_switches()
         self._show_place(place)
 
@@ -250,17 +264,17 @@ class Chat(App[None]):
         focus(self._composer)
 
     def action_step_conversation(self, step: int) -> None:
-        """Show the next conversation, or the previous one."""
+        """Show the next conversation of the list, or the previous one if ``step`` is -1."""
         places = self.memory.places()
         at = places.index(self.memory.shown)
         self.switch_conversation(places[(at + step) % len(places)].place)
 
     def action_focus_people(self) -> None:
-        """Focus the list of users."""
+        """Give the list of users the keyboard focus."""
         focus(self._people)
 
     def action_run_command(self, line: str) -> None:
-        """Run ``line`` as if it had been typed."""
+        """Run ``line`` as if the user had typed it."""
         self.queue_line(line)
 
     def action_toggle_theme(self) -> None:
@@ -269,7 +283,7 @@ class Chat(App[None]):
         self.call_after_refresh(self._draw)  # the colours of nicks depend on the background
 
     async def action_quit(self) -> None:
-        """Leave the chat."""
+        """Log out from the daemon and end the app."""
         if self._link is not None:
             await self._link.leave()
         self.unsent_at_exit = self._outgoing.unsent
@@ -293,25 +307,25 @@ class Chat(App[None]):
 
     @work(exclusive=True, group="reading")
     async def action_show_beginning(self) -> None:
-        """Show the beginning of the conversation."""
+        """Show the beginning of the current conversation."""
         await self.history.show_beginning()
 
     @work(exclusive=True, group="reading")
     async def action_show_end(self) -> None:
-        """Show the end of the conversation."""
+        """Show the end of the current conversation."""
         if await self.history.show_end():
             self._draw_soon()
 
     def action_scroll(self, pages: int) -> None:
-        """Scroll by the visible height."""
+        """Scroll the conversation by ``pages`` screen pages, up if ``pages`` is negative."""
         self._scrollback.scroll_pages(pages)
 
     def action_search(self) -> None:
-        """Open the search line."""
+        """Show the search line and give it the keyboard focus."""
         self._search_line.open()
 
     def action_focus_composer(self) -> None:
-        """Close the search line and return to the composer."""
+        """Stop the search, hide the search line, and give the input box the keyboard focus."""
         self.workers.cancel_group(self, "searching")
         self._search_line.close()
         focus(self._composer)
@@ -341,7 +355,7 @@ class Chat(App[None]):
             self.set_timer(REDRAW_SECONDS, self._draw)
 
     def _draw(self) -> None:
-        """Draw the title and the lists, not the conversation."""
+        """Redraw the title and the lists, but not the conversation."""
         self._drawing = False
         if self._scrollback.at_end:
             self.memory.shown.unread = 0

@@ -1,4 +1,4 @@
-"""Shows the user's own commands on the screen: answers, failures, progress."""
+"""The part of the full-screen client that shows answers, failures and progress of typed lines."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from chatd.json_wire import objects
 
 
 class ScreenDisplay:
-    """The `Display` of the screen.
+    """Shows the results of typed lines on the screen, as the `Display` of the queue of typed lines.
 
-    ``add_text`` adds a line to the conversation, ``show_place`` changes to another, ``choose_room`` opens the
-    dialog of rooms, and ``draw_soon`` draws the title and the lists.
+    ``add_text`` adds a line to the current conversation, ``show_place`` switches to another conversation,
+    ``choose_room`` opens the dialog of groups, and ``draw_soon`` schedules a redraw of the title and the
+    lists.
     """
 
     def __init__(
@@ -43,38 +44,41 @@ class ScreenDisplay:
         self._draw_soon = draw_soon
 
     def image_columns(self) -> int:
-        """The width of the conversation."""
+        """Return the maximum width of a picture in characters: the width of the conversation's view."""
         return self._scrollback.scrollable_content_region.width
 
     def progress(self) -> AbstractContextManager[None]:
-        """Show the progress bar."""
+        """Return a context manager that shows the progress bar until it exits."""
         return self._history.progress()
 
     async def handle_command(self, command: c.Command) -> bool:
-        """The list of groups is a dialog."""
+        """Open the dialog of groups for the command that lists the groups, and return True.
+
+        Return False for any other command.
+        """
         if not isinstance(command, c.ListGroups):
             return False
         await self._choose_room()
         return True
 
     def show_answer(self, answer: objects.Answer) -> None:
-        """Show an answer in the conversation."""
+        """Show the daemon's answer to a command in the current conversation."""
         for line in render_answer(answer, self._memory.nick):
             self._add_text(line, "answer")
 
     def show_failure(self, failure: Failure) -> None:
-        """Show the reason in the conversation."""
+        """Show in the current conversation why a typed line was not carried out."""
         self._add_text(failure_text(failure), "trouble")
 
     def show_unsent(self, failure: Refused | Lost) -> None:
-        """Show the reason in the conversation."""
+        """Show in the current conversation why a message was refused, or that the connection was lost."""
         self.show_failure(failure)
 
     def switch_finished(self, place: Place, succeeded: bool) -> None:
-        """Show ``place`` if the command succeeded."""
+        """Show the conversation ``place`` if the command that switches to it succeeded."""
         if succeeded:
             self._show_place(place)
 
     def unsent_changed(self) -> None:
-        """Draw the number of unsent messages."""
+        """Schedule a redraw of the title, which shows the number of unsent messages."""
         self._draw_soon()

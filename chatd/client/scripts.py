@@ -1,4 +1,4 @@
-"""``chat send`` and ``chat tail``: send one message, or print all messages, for scripts."""
+"""The commands ``chat send`` and ``chat tail`` for scripts: send one message, or print all messages."""
 
 from __future__ import annotations
 
@@ -27,11 +27,14 @@ from chatd.json_wire import objects
 
 
 class OutputClosed(Exception):
-    """Standard output can't be written any more; the text says why, or is empty if its reader has gone."""
+    """The error for standard output that can't be written any more.
+
+    The text says why. It is empty if the reader of the pipe has gone.
+    """
 
 
 def print_line(text: str) -> None:
-    """Print a line at once. Raises `OutputClosed`."""
+    """Print a line and flush standard output. Raises `OutputClosed`."""
     try:
         sys.stdout.write(f"{text}\n")
         sys.stdout.flush()
@@ -42,27 +45,31 @@ def print_line(text: str) -> None:
 
 
 class WarningListener:
-    """A listener that ignores everything but the warning about a course-work server."""
+    """A listener that prints the warning about a server that is not chatd, and ignores everything else."""
 
     def connected(self, welcome: objects.Welcome) -> None:
-        """Ignore it."""
+        """Ignore the login."""
 
     def disconnected(self, why: str) -> None:
-        """Ignore it."""
+        """Ignore the loss of the connection."""
 
     def heard(self, news: codec.News) -> None:
-        """Print the warning to standard error."""
+        """Print the warning about a server that is not chatd to standard error.
+
+        Ignore messages and events.
+        """
         if isinstance(news, CourseworkWarning):
             sys.stderr.write(f"chat: {news.text}\n")
 
     def caught_up(self, page: codec.Welcoming) -> None:
-        """Ignore it."""
+        """Ignore the earlier messages that the daemon sends after the login."""
 
 
 async def send(options: Namespace) -> None:
-    """Send one message; returns once it is stored, or written to a server that is no chatd.
+    """Send one message, and return once the daemon has stored it.
 
-    Raises `UsageError`, `Refused` and `Lost`.
+    For a server that is not chatd, return once the message is written to the connection. Raises `UsageError`,
+    `Refused` and `Lost`.
     """
     command = _message(options)
     link = Link(server_address(options), required_nick(options), WarningListener(), peeks=True)
@@ -89,7 +96,7 @@ def _message(options: Namespace) -> c.Command:
 
 
 def place_from_options(options: Namespace) -> Place | None:
-    """The conversation that the options name, or None."""
+    """Return the conversation that the options name, or None if they name none."""
     if options.group:
         return Place("group", options.group)
     if options.friend:
@@ -98,14 +105,17 @@ def place_from_options(options: Namespace) -> Place | None:
 
 
 def required_nick(options: Namespace) -> str:
-    """The nick from the options. Raises `UsageError` without one."""
+    """Return the nick that the options give. Raises `UsageError` if they give none."""
     if not options.name:
         raise UsageError(_("say who you are: --name NICK, or NAME=NICK in the file"))
     return str(options.name)
 
 
 class TailListener(WarningListener):
-    """A listener that prints the messages of one place, or of all."""
+    """A listener that prints messages as text or, with ``as_json``, as JSON objects.
+
+    ``place`` is the conversation to print, or None for all conversations.
+    """
 
     def __init__(self, nick: str, place: Place | None, as_json: bool) -> None:
         self._nick = nick
@@ -113,16 +123,19 @@ class TailListener(WarningListener):
         self._as_json = as_json
 
     def connected(self, welcome: objects.Welcome) -> None:
-        """Learn the user's nick, which the daemon may have chosen."""
+        """Store the user's nick from the welcome.
+
+        The daemon may have chosen another nick than the client asked for.
+        """
         self._nick = welcome.user.nick
 
     def disconnected(self, why: str) -> None:
-        """Print the reason to standard error."""
+        """Print why the connection was lost to standard error."""
         trouble = _("connection lost ({why}): connecting again").format(why=why)
         sys.stderr.write(sanitize(f"chat: {trouble}\n"))
 
     def heard(self, news: codec.News) -> None:
-        """Print a message from the place."""
+        """Print a message if it belongs to the conversation that the user chose."""
         if not isinstance(news, objects.Message):
             super().heard(news)
             return
@@ -145,7 +158,10 @@ class TailListener(WarningListener):
 
 
 async def tail(options: Namespace) -> None:
-    """Print until cancelled. Raises `UsageError`, `Refused` and `Lost`."""
+    """Print the messages that arrive until the task is cancelled.
+
+    Raises `UsageError`, `Refused` and `Lost`.
+    """
     name = required_nick(options)
     try:
         parse_nick(options.friend or name)
@@ -167,7 +183,10 @@ async def tail(options: Namespace) -> None:
 
 
 async def run_with_link(link: Link, work: Coroutine[Any, Any, None]) -> None:
-    """Do ``work`` while ``link`` is up, then leave. Raises what either does, the link's reason first."""
+    """Run the coroutine ``work`` while ``link`` is connected, then log out.
+
+    Raises the exception of ``link`` if it failed, else the exception of ``work``.
+    """
     running, working = asyncio.create_task(link.run()), asyncio.create_task(work)
     try:
         await asyncio.wait((running, working), return_when=asyncio.FIRST_COMPLETED)

@@ -1,4 +1,4 @@
-"""The conversation on the screen."""
+"""The widget that shows the current conversation and scrolls through it."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from chatd.client.render import clock_time, speaker_label
 from chatd.core.colours import luminance
 
 MIN_CONTRAST = 4.5
-"""The minimum contrast of text (WCAG 2.1, level AA)."""
+"""The minimum contrast ratio between text and background (WCAG 2.1, level AA)."""
 
 TIME_COLUMNS = len("[hh:mm] ")
 
 
 @lru_cache(1024)
 def readable_shade(colour: str, background: Color) -> str:
-    """``colour`` (``#rrggbb``) in a shade whose contrast to ``background`` is at least `MIN_CONTRAST`."""
+    """Return a shade of ``colour`` (``#rrggbb``) with at least `MIN_CONTRAST` to ``background``."""
     found, dark = Color.parse(colour), background.brightness < 0.5
     while _contrast(found, background) < MIN_CONTRAST and found.hex6 not in ("#000000", "#FFFFFF"):
         found = found.lighten(0.02) if dark else found.darken(0.02)
@@ -38,9 +38,9 @@ def _contrast(one: Color, other: Color) -> float:
 
 
 class Scrollback(ScrollView, can_focus=False):
-    """Shows the part of a conversation that is in memory, and asks for more at either end of it.
+    """The scrollable view of the current conversation, which asks for more entries when it reaches an end.
 
-    It follows the end, unless the user has scrolled up: then the visible lines stay in place.
+    The view follows new entries. When the user has scrolled up, the visible lines stay in place instead.
     """
 
     DEFAULT_CSS = """
@@ -61,10 +61,10 @@ class Scrollback(ScrollView, can_focus=False):
     }
 
     class EndReached(Message):
-        """The user scrolled to the end of the conversation."""
+        """The message that is posted when the end of the conversation has scrolled into view."""
 
     class PageWanted(Message):
-        """More entries are needed at one end: ``older`` ones or newer ones."""
+        """The message that asks for a page of older entries, or of newer entries if ``older`` is false."""
 
         def __init__(self, older: bool) -> None:
             super().__init__()
@@ -82,24 +82,27 @@ class Scrollback(ScrollView, can_focus=False):
 
     @property
     def at_end(self) -> bool:
-        """Whether the end of the conversation is visible; new entries then scroll into view."""
+        """Whether the end of the conversation is visible. If so, new entries scroll into view."""
         return self._following and not self._conversation.newer
 
     def scroll_pages(self, pages: int) -> None:
-        """Scroll by the visible height, up if ``pages`` is negative."""
+        """Scroll the conversation by ``pages`` screen pages, up if ``pages`` is negative."""
         if pages < 0 and not self.scroll_offset.y:
             self._memory.shown.older = True  # ask again, in case the daemon refused it before
             self.redraw_soon()
         self.scroll_relative(y=pages * max(1, self.size.height - 1), animate=False)
 
     def redraw_soon(self) -> None:
-        """The memory has changed: draw soon, once for any number of changes."""
+        """Schedule a redraw of the conversation. Several calls before the redraw cause only one redraw."""
         if not self._stale:
             self._stale = True
             self.call_later(self.lay_out)
 
     def show(self, found: Entry | None = None, top: bool = False) -> None:
-        """Show the current conversation: its end, the entry ``found`` in the middle, or its top."""
+        """Show the current conversation with the entry ``found`` in the middle of the view.
+
+        Without ``found``, show the beginning of the conversation if ``top`` is true, else its end.
+        """
         self._found = found
         self._conversation = self._memory.shown
         self._draw()
@@ -111,7 +114,10 @@ class Scrollback(ScrollView, can_focus=False):
         self._want_more()
 
     def lay_out(self) -> None:
-        """Draw again, and keep the visible lines in place."""
+        """Redraw the conversation.
+
+        Keep the visible lines in place, or follow the end if the end is visible.
+        """
         self._stale = False
         if self._conversation is not self._memory.shown:
             self.show()
@@ -130,17 +136,17 @@ class Scrollback(ScrollView, can_focus=False):
         self._want_more()
 
     def on_resize(self, event: events.Resize) -> None:
-        """Wrap the lines to the new width."""
+        """Wrap the lines of the conversation to the new width."""
         self.lay_out()
 
     def notify_style_update(self) -> None:
-        """Draw again in the colours of the theme."""
+        """Redraw the conversation in the colours of the new theme."""
         super().notify_style_update()
         self._drawn.clear()
         self.redraw_soon()
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        """Ask for more entries when an end of the part in memory is near."""
+        """Ask for more entries when the view has scrolled to the first or the last entry in memory."""
         super().watch_scroll_y(old_value, new_value)
         self._following = new_value >= self.max_scroll_y
         if self.at_end:
@@ -149,7 +155,7 @@ class Scrollback(ScrollView, can_focus=False):
             self._want_more()
 
     def render_line(self, y: int) -> Strip:
-        """Line ``y`` of the visible part."""
+        """Return line ``y`` of the view, counted from the first visible line."""
         line = y + self.scroll_offset.y
         if line >= len(self._lines):
             return Strip.blank(self.scrollable_content_region.width, self.rich_style)
@@ -159,7 +165,7 @@ class Scrollback(ScrollView, can_focus=False):
         return strip.apply_style(self.rich_style)
 
     def _top(self) -> tuple[Entry | None, int]:
-        """The entry in the first visible line, and how many of its lines are above that."""
+        """Return the entry in the first visible line, and how many lines of that entry are above the view."""
         y = self.scroll_offset.y
         if y >= len(self._lines):
             return None, 0
@@ -167,7 +173,7 @@ class Scrollback(ScrollView, can_focus=False):
         return entry, sum(1 for other, _ in self._lines[:y] if other is entry)
 
     def _see(self, y: int) -> None:
-        """Scroll so that line ``y`` is the first visible one, or as near to that as the end allows."""
+        """Scroll so that line ``y`` is the first visible line, or as close to it as the end allows."""
         self.scroll_to(y=max(0, y), animate=False, immediate=True)
         self._following = y >= self.max_scroll_y
 
@@ -205,7 +211,7 @@ class Scrollback(ScrollView, can_focus=False):
         return [*self._wrapped(time, who, width), *(self._strip(line, width) for line in picture)]
 
     def _wrapped(self, time: Text, text: Text, width: int) -> list[Strip]:
-        """The ``time`` and ``text``, wrapped to ``width`` columns."""
+        """Return ``text`` wrapped to ``width`` columns, with ``time`` in front of its first line."""
         text.expand_tabs(8)
         lines = text.wrap(self.app.console, max(1, width - TIME_COLUMNS))
         margin = Text(" " * TIME_COLUMNS)
