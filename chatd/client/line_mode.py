@@ -20,7 +20,7 @@ from chatd.client.language import _, translated_greeting
 from chatd.client.link import Link
 from chatd.client.log import ChatLog, open_log
 from chatd.client.options import server_address
-from chatd.client.outgoing import MAX_UNACKED, Failure, Outgoing, TypedLine, failure_text
+from chatd.client.outgoing import MAX_UNACKED, Failure, OutgoingQueue, TypedLine, failure_text
 from chatd.client.pending import Lost, Refused
 from chatd.client.render import (
     INDENT,
@@ -145,7 +145,7 @@ async def run_line_mode(options: Namespace) -> None:
     log = open_log(options.log)
     display = LineDisplay(name, log)
     link = Link(server_address(options), name, display)
-    outgoing = Outgoing(link.ask, display, queue_size=MAX_UNACKED)
+    outgoing = OutgoingQueue(link.ask, display, queue_size=MAX_UNACKED)
     loop = asyncio.get_running_loop()
 
     async def take(text: str) -> None:

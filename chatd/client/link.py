@@ -53,8 +53,7 @@ If none comes, the login counts as accepted.
 """
 
 MAX_VALUES_BEFORE_WELCOME: Final = 64
-"""After this number of JSON values without a welcome, the login at a course-work server counts as accepted.
-"""
+"""After so many JSON values without a welcome, the login at a course-work server counts as accepted."""
 
 TRANSIENT_CODES: Final = ("nick_taken", "shutting_down", "rate_limited", "storage_failed")
 """Codes of login refusals that may be temporary.

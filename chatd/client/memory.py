@@ -14,13 +14,13 @@ from chatd.client.render import describe_event, sanitize
 from chatd.json_wire import objects
 from chatd.json_wire.objects import Item, Message, Presence
 
-WINDOW: Final = 1_000
+MAX_SHOWN_ENTRIES: Final = 1_000
 """The maximum number of entries that the client keeps of the conversation on the screen.
 
 The daemon keeps all.
 """
 
-IDLE_WINDOW: Final = 100
+MAX_HIDDEN_ENTRIES: Final = 100
 """The maximum number of entries that the client keeps of a conversation that is not on the screen."""
 
 EntryKind = Literal["message", "image", "announcement", "answer", "trouble"]
@@ -63,7 +63,7 @@ class Conversation:
         self.older = True
         self.newer = False
         self.unread = 0
-        self.window = WINDOW
+        self.max_entries = MAX_SHOWN_ENTRIES
         self._last_told = 0
 
     @property
@@ -93,7 +93,7 @@ class Conversation:
                 self._last_told = entry.id
             if self.newer or entry.id <= (self.newest_id or 0):
                 return
-        if not may_push and len(self.entries) >= self.window:
+        if not may_push and len(self.entries) >= self.max_entries:
             self.newer = True
             return
         self.entries.append(entry)
@@ -112,19 +112,19 @@ class Conversation:
         self.entries, self.older, self.newer = [*shown, *came], older, newer
 
     def prepend_page(self, entries: Iterable[Entry], more: bool) -> None:
-        """Insert a page of older entries at the front, and drop the newest entries beyond the window.
+        """Insert a page of older entries at the front, and drop the newest ones if memory is full.
 
         ``more`` says whether the conversation has even older entries.
         """
         first = self.oldest_id
         self.entries[:0] = [entry for entry in entries if first is None or entry.id < first]
         self.older = more
-        if len(self.entries) > self.window:
-            del self.entries[self.window :]
+        if len(self.entries) > self.max_entries:
+            del self.entries[self.max_entries :]
             self.newer = True
 
     def append_page(self, entries: Iterable[Entry], more: bool) -> None:
-        """Append a page of newer entries, and drop the oldest entries beyond the window.
+        """Append a page of newer entries, and drop the oldest ones if memory is full.
 
         ``more`` says whether the conversation has even newer entries.
         """
@@ -134,8 +134,8 @@ class Conversation:
         self._cut_front()
 
     def leave_screen(self) -> None:
-        """Keep only the last `IDLE_WINDOW` entries at most, because the conversation left the screen."""
-        self.window = IDLE_WINDOW
+        """Keep at most the last `MAX_HIDDEN_ENTRIES` entries, because the conversation left the screen."""
+        self.max_entries = MAX_HIDDEN_ENTRIES
         if self.newer:
             self.clear()
         self._cut_front()
@@ -146,7 +146,7 @@ class Conversation:
         self.older, self.newer = True, False
 
     def _cut_front(self) -> None:
-        too_many = len(self.entries) - self.window
+        too_many = len(self.entries) - self.max_entries
         if too_many > 0:
             del self.entries[:too_many]
             self.older = True
@@ -188,7 +188,7 @@ class Memory:
             self._members = []
         conversation = self.conversation(place)
         self.here = conversation.place
-        conversation.window = WINDOW
+        conversation.max_entries = MAX_SHOWN_ENTRIES
         conversation.unread = 0
 
     def drop_conversation(self, place: Place) -> None:

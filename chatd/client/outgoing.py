@@ -18,7 +18,7 @@ from chatd.client.codec import LOBBY, Place
 from chatd.client.images import ImageError, ascii_art
 from chatd.client.language import translated_refusal
 from chatd.client.pending import Lost, Refused
-from chatd.client.typed import SendImage, message_command, parse_typed
+from chatd.client.typed import SendImage, message_command, parse_typed_line
 from chatd.core import commands as c
 from chatd.core.refusals import Refusal
 from chatd.json_wire import objects
@@ -79,7 +79,7 @@ class Display(Protocol):
         """Show the new number of unsent messages."""
 
 
-class Outgoing:
+class OutgoingQueue:
     """The queue of typed lines, which are carried out in the order in which they were typed.
 
     The next line waits for the answer to a command, but not for the ack of a message. Each line applies to
@@ -104,7 +104,7 @@ class Outgoing:
         The caller adds it to the queue. Raises `Refusal` if the line is malformed.
         """
         place = self._queued_switches[-1] if self._queued_switches else here
-        command = parse_typed(text, place)
+        command = parse_typed_line(text, place)
         destination = _destination(command, place)
         if destination is not None:
             self._queued_switches.append(destination)

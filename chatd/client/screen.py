@@ -24,7 +24,7 @@ from chatd.client.link import Link
 from chatd.client.lists import ConversationList, PeopleList, PlaceList
 from chatd.client.log import ChatLog
 from chatd.client.memory import EntryKind, Memory
-from chatd.client.outgoing import Outgoing
+from chatd.client.outgoing import OutgoingQueue
 from chatd.client.pending import Lost, Refused
 from chatd.client.render import render_answer
 from chatd.client.roster import Roster
@@ -83,7 +83,7 @@ class Chat(App[None]):
             choose_room=self._list_rooms,
             draw_soon=self._draw_soon,
         )
-        self._outgoing = Outgoing(lambda command: self._ask(command), self._answers)
+        self._outgoing = OutgoingQueue(lambda command: self._ask(command), self._answers)
 
     def compose(self) -> ComposeResult:
         """Yield the widgets of the screen from top to bottom."""

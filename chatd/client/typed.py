@@ -33,7 +33,7 @@ class SendImage(msgspec.Struct, frozen=True):
     place: Place
 
 
-def parse_typed(typed: str, here: Place) -> c.Command | SendImage:
+def parse_typed_line(typed: str, here: Place) -> c.Command | SendImage:
     """Return the command that the line ``typed`` stands for in the conversation ``here``. Raises `Refusal`.
 
     ``s;bob;hello`` and ``/msg bob hello`` are commands. Any other line is a message; ``//hello`` is the

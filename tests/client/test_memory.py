@@ -8,7 +8,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client.codec import LOBBY, Place, page_place
-from chatd.client.memory import IDLE_WINDOW, WINDOW, Conversation, Entry, Memory
+from chatd.client.memory import MAX_HIDDEN_ENTRIES, MAX_SHOWN_ENTRIES, Conversation, Entry, Memory
 from chatd.json_wire import objects
 
 AT = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
@@ -36,7 +36,7 @@ class Windows(SynchronousTestCase):
     def test_the_end_grows_and_the_beginning_goes(self) -> None:
         for entry in entries(1101, 2200):
             self.conversation.add(entry)
-        self.assertEqual(ids(self.conversation), list(range(2201 - WINDOW, 2201)))
+        self.assertEqual(ids(self.conversation), list(range(2201 - MAX_SHOWN_ENTRIES, 2201)))
         self.assertTrue(self.conversation.older)
 
     def test_nothing_stands_twice(self) -> None:
@@ -48,7 +48,7 @@ class Windows(SynchronousTestCase):
         """What comes meanwhile is no part of it before all that is between was read."""
         for page in range(10):
             self.conversation.prepend_page(entries(901 - page * 100, 1000 - page * 100), more=page < 9)
-        self.assertEqual(ids(self.conversation), list(range(1, WINDOW + 1)))
+        self.assertEqual(ids(self.conversation), list(range(1, MAX_SHOWN_ENTRIES + 1)))
         self.assertEqual((self.conversation.older, self.conversation.newer), (False, True))
         self.conversation.add(entries(1101, 1101)[0])
         self.conversation.append_page(entries(1001, 1100), more=False)
@@ -85,7 +85,7 @@ class Windows(SynchronousTestCase):
         self.assertEqual((ids(self.conversation), self.conversation.newer), ([], False))
         for entry in entries(1101, 1300):
             self.conversation.add(entry)
-        self.assertEqual(ids(self.conversation), list(range(1301 - IDLE_WINDOW, 1301)))
+        self.assertEqual(ids(self.conversation), list(range(1301 - MAX_HIDDEN_ENTRIES, 1301)))
 
 
 class Hearing(SynchronousTestCase):

@@ -18,7 +18,7 @@ from chatd.client.codec import Place
 from chatd.client.composer import Composer
 from chatd.client.link import Link
 from chatd.client.lists import PeopleList
-from chatd.client.memory import WINDOW
+from chatd.client.memory import MAX_SHOWN_ENTRIES
 from chatd.client.pending import Lost
 from chatd.client.scrollback import Scrollback
 from chatd.json_wire import objects
@@ -718,7 +718,7 @@ class LongAgo(ScreenTestCase):
                     scrollback.scroll_home(animate=False)
                     await alice.until(lambda before=before: conversation.oldest_id != before)  # type: ignore[misc]
                     await alice.until(lambda: scrollback.scroll_offset.y > 0)
-                    self.assertLessEqual(len(conversation.entries), WINDOW)
+                    self.assertLessEqual(len(conversation.entries), MAX_SHOWN_ENTRIES)
                 self.assertTrue(conversation.newer)
                 seen = [int(entry.text[1:]) for entry in conversation.entries if entry.nick]
                 self.assertEqual(seen, list(range(seen[0], seen[0] + len(seen))))
