@@ -1,4 +1,4 @@
-"""The input box of the screen."""
+"""The input box of the full-screen client."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from chatd.client.keys import run_binding
 from chatd.client.render import sanitize
 
 HISTORY_SIZE: Final = 200
-"""The most earlier inputs that the Up key brings back."""
+"""The number of earlier inputs that the Up key can bring back."""
 
 
 CompletionSource = Callable[[], tuple[Iterable[str], Iterable[str]]]
-"""Returns the nicks and the group names that Tab offers."""
+"""A function that returns the nicks and the group names that the Tab key completes."""
 
 
 class Composer(TextArea):
-    """The input box: Enter sends the input, Tab completes it, Up and Down bring back earlier inputs.
+    """The input box: Enter sends the input, Tab completes a word, Up and Down bring back earlier inputs.
 
     A pasted text is one message, however many lines it has; Ctrl-J begins a new line. A malformed command
     stays in the box, so that the user can correct it.
@@ -40,7 +40,10 @@ class Composer(TextArea):
     """
 
     class HintChanged(Message):
-        """A hint about the current input: the usage of its command, or completions. It may be empty."""
+        """Tells the screen to show ``hint``: the usage of the typed command, or the offered completions.
+
+        An empty ``hint`` means that there is nothing to show.
+        """
 
         def __init__(self, hint: str) -> None:
             super().__init__()
@@ -79,13 +82,16 @@ class Composer(TextArea):
         self.replace(pasted, *self.selection, maintain_selection_offset=False)
 
     def on_text_area_changed(self) -> None:
-        """Post the usage of the command, and keep the cursor visible."""
+        """Scroll to the cursor, and tell the screen the usage of the typed command.
+
+        While Tab steps through completions, the hint stays as it is.
+        """
         self.scroll_cursor_visible()
         if not self._cycle:
             self.post_message(self.HintChanged(usage_hint(self.text)))
 
     def on_resize(self) -> None:
-        """Keep the cursor visible when lines wrap differently."""
+        """Scroll to the cursor after the lines have wrapped to the new width of the input box."""
         self.call_after_refresh(self.scroll_cursor_visible)
 
     def _submit(self) -> None:

@@ -1,4 +1,7 @@
-"""One TCP or TLS connection that carries JSON values, and what both kinds of session share."""
+"""One TCP or TLS connection of the client that carries JSON values.
+
+The module also defines the interfaces of a session and of the listener that a session delivers to.
+"""
 
 from __future__ import annotations
 
@@ -18,17 +21,17 @@ from chatd.json_wire import objects
 from chatd.json_wire.values import JsonScanner
 
 MAX_VALUE_BYTES: Final = 1024 * 1024
-"""The largest JSON value that the client reads; the daemon's are at most a quarter of that."""
+"""The size in bytes of the largest JSON value that the client reads. chatd's are a quarter at most."""
 
 READ_BYTES: Final = 256 * 1024
-"""The most that one read takes."""
+"""The most bytes that one read from the socket returns."""
 
 CONNECT_TIMEOUT_SECONDS: Final = 10.0
-"""The time limit for making a connection, and for the welcome."""
+"""The time limit for making a connection, and then again for receiving the welcome."""
 
 
 class Address(msgspec.Struct, frozen=True):
-    """The daemon's host and port, and the TLS context to connect with, if any."""
+    """The host and port of a server, and the TLS context to connect with (None: without TLS)."""
 
     host: str
     port: int
@@ -39,46 +42,55 @@ class Address(msgspec.Struct, frozen=True):
 
 
 class Listener(Protocol):
-    """The user of a link: receives what the daemon sends."""
+    """The part of the client that receives what the server sends, such as the screen or the line mode."""
 
     def connected(self, welcome: objects.Welcome) -> None:
-        """The daemon accepted the login, for the first time or again."""
+        """Handle a login that the server accepted: the first one, or one after a lost connection."""
 
     def disconnected(self, why: str) -> None:
-        """The connection is gone; the link is trying a new one."""
+        """Handle the loss of the connection for the reason ``why``. The client is about to connect again."""
 
     def heard(self, news: codec.News) -> None:
-        """A new entry of the log: each entry once, in order, the user's own messages included."""
+        """Handle a message, a group event, an arrival, a departure or a notice from the server.
+
+        Each log entry arrives once and in order, the user's own messages included.
+        """
 
     def caught_up(self, page: codec.Welcoming) -> None:
-        """Earlier messages, sent after the login: a page of one conversation, or the list of the others."""
+        """Handle earlier messages, which the daemon sends after the login.
+
+        ``page`` is a page of one conversation, or a list of the other conversations.
+        """
 
 
 class Session(Protocol):
-    """One connection from the welcome to its end. There is a kind for chatd and one for other servers."""
+    """The client's side of one connection from the welcome to its end, with chatd or another server."""
 
     resets_backoff: bool
-    """Whether the connection held long enough for the next retry to start with the shortest pause."""
+    """Whether the connection held long enough for the client to connect again after the shortest pause."""
 
     close_reason: str
-    """The daemon's own reason for closing the connection; empty without one."""
+    """The reason that the server gave for closing the connection; empty if it gave none."""
 
     async def run(self, welcome: objects.Welcome) -> None:
-        """Read until the connection ends. Raises `OSError` and `Lost`."""
+        """Read from the connection until it ends.
+
+        Raises `OSError` if the connection fails, and `Lost` if the server does not speak JSON.
+        """
 
     def send(self, request: Request) -> None:
-        """Send a request, or queue it behind the earlier ones."""
+        """Send ``request`` to the server, or queue it behind earlier requests."""
 
     @property
     def backlog_seconds(self) -> float:
-        """How long the queued requests take to send."""
+        """The time in seconds that sending the queued requests will take."""
 
 
 class Connection:
-    """Cuts the bytes of one connection into JSON values, and detects a silent peer.
+    """A TCP or TLS connection to a server that cuts the received bytes into JSON values and detects silence.
 
-    A read may last ``idle_seconds`` (None: without limit). When nothing came in that time and there is a
-    ``probe``, the probe is written and the read gets the same time once more.
+    A read may last ``idle_seconds`` (None: without limit). If nothing arrives in that time and ``probe`` is
+    set, the connection writes the probe, a request that a live server answers, and waits as long once more.
     """
 
     def __init__(
@@ -94,15 +106,19 @@ class Connection:
 
     @classmethod
     async def open(cls, address: Address, idle: float) -> Connection:
-        """Connect. Raises `OSError`, and `UnicodeError` for a malformed host name."""
+        """Connect to ``address`` and return the connection, whose reads may last ``idle`` seconds.
+
+        Raises `OSError`, and `UnicodeError` for a malformed host name.
+        """
         async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
             reader, writer = await asyncio.open_connection(address.host, address.port, ssl=address.tls)
         return cls(reader, writer, address, idle)
 
     async def read_value(self) -> bytes | None:
-        """The next JSON value, None at the end of the stream.
+        """Return the next JSON value from the server, or None at the end of the stream.
 
-        Raises `OSError`, `TimeoutError` when the peer is silent, and `Lost` when it does not speak JSON.
+        Raises `OSError` if the connection fails, `TimeoutError` if the server is silent for too long, and
+        `Lost` if the server does not speak JSON.
         """
         while True:
             value = self._values.cut()
@@ -129,7 +145,7 @@ class Connection:
 
 
 def failure_reason(error: OSError | UnicodeError) -> str:
-    """Why a connection failed, in the user's language."""
+    """Return why a connection failed, in the user's language."""
     if isinstance(error, UnicodeError):
         return _("that is no host's name")
     if isinstance(error, ssl.SSLCertVerificationError):

@@ -1,8 +1,11 @@
-"""A course-work server from the client's side: commands to its requests, and what it says to values.
+"""Translates between the client's commands and the JSON of course-work servers.
+
+A course-work server is a student's simple chat server. It sends no entry ids and no acks, and it replays
+nothing. The specification of the course does not say what its answers look like. The client therefore accepts
+all field names that are known from course work, and shows any other object to the user as text.
 
 Source: the JSON seeds td2, td4 and project-part2, and the base actions of the course (``client-hello``,
-``client-send`` …). Such a server numbers, confirms and keeps nothing, and the seeds leave its answers open:
-what is known of other course work is read under all its names, and anything else is shown as it came.
+``client-send`` …).
 """
 
 from __future__ import annotations
@@ -26,15 +29,19 @@ LIMITATIONS_WARNING: Final = N_(
     "this server is no chatd: it confirms nothing, so what is written counts as sent, and what is said while"
     " there is no connection is missed"
 )
-"""What a user has to know of such a server."""
+"""The warning that the user gets once about a course-work server."""
 
 MAX_REMEMBERED_ECHOES: Final = 256
-"""Messages of one's own that are remembered, because some servers send them back to whoever said them."""
+"""The number of sent messages that the client remembers.
+
+Some course-work servers send a message back to its author, and the client must not show it twice.
+"""
 
 MAX_NOTICE_CHARACTERS: Final = 2_000
-"""Characters of a notice at most."""
+"""The greatest length of a notice from the server, in characters."""
 
-# What a request says besides its action: who asks, under which keys, and the command's fields under theirs.
+# For each command, a request's fields besides its action: the keys that hold the user's nick, and the key of
+# each field of the command.
 _BY_FROM: Final = ("from",)
 _BY_SENDER: Final = ("sender",)
 _REQUESTS: Final[dict[type[Command], tuple[tuple[str, ...], dict[str, str]]]] = {
@@ -47,7 +54,7 @@ _REQUESTS: Final[dict[type[Command], tuple[tuple[str, ...], dict[str, str]]]] = 
     c.GroupBroadcast: (_BY_SENDER, {"group": "group", "msg": "msg"}),
     c.ListMembers: (_BY_SENDER, {"group": "group"}),
     c.ListMessages: (_BY_SENDER, {"group": "group"}),
-    c.ListGroups: (("sender", "name"), {}),  # the seeds say name here alone
+    c.ListGroups: (("sender", "name"), {}),  # the seeds have the key name in this request only
     c.Leave: (_BY_SENDER, {"group": "group"}),
     c.Invite: (_BY_SENDER, {"group": "group", "dest": "dest"}),
     c.Kick: (_BY_SENDER, {"group": "group", "dest": "dest", "reason": "reason"}),
@@ -62,7 +69,8 @@ _GROUP: Final = ("group", "groupe")
 _TEXT: Final = ("msg", "message", "data", "error", "reason")
 _LISTED: Final = ("msg", "message", "data", "list")
 
-# Action -> row of the table. What a server says has the name of the request, or ``server-`` in front of it.
+# The action of a server's object -> the declaration of its command. The action is the request's, or the
+# request's behind ``server-``.
 _ROW_BY_ACTION: Final[dict[str, Declaration]] = {
     **{f"server-{action.removeprefix('client-')}": row for action, row in ACTIONS.items()},
     "server-go": COMMANDS["quit"],
@@ -73,7 +81,10 @@ JsonObject = dict[str, Any]
 
 
 def parse_object(value: bytes) -> JsonObject | None:
-    """The JSON object in ``value``, without the wrapper of some servers; None if it is none, or empty."""
+    """Decode the JSON object in ``value``. Return None if ``value`` holds no object or an empty object.
+
+    Some servers wrap each object in another one under ``messageFormat``; the wrapper is removed.
+    """
     try:
         received = msgspec.json.decode(value)
     except (msgspec.MsgspecError, ValueError, RecursionError):
@@ -95,7 +106,10 @@ def hello_reply(received: JsonObject, nick: str) -> codec.CourseworkWelcome | ob
 
 
 def make_welcome(nick: str, msg: str = "") -> codec.CourseworkWelcome:
-    """A welcome that says ``msg``, with what such a server leaves out."""
+    """Return a welcome with the text ``msg`` for the user ``nick``.
+
+    Fields of chatd's welcome that a course-work server doesn't send get neutral values.
+    """
     user = objects.User(id=0, nick=nick, colour="")
     return codec.CourseworkWelcome(
         sender="", action="", msg=msg, user=user, cursor=0, seen=0, returning=False
@@ -116,7 +130,10 @@ class CourseworkCodec:
         self._groups: dict[str, str] = {}
 
     def encode_request(self, command: Command) -> bytes | None:
-        """``command`` with the fields of the seeds and no other; None if they have no such action."""
+        """Return the JSON request for ``command``, or None if the course has no such action.
+
+        The request has only the fields that the specification of the course names.
+        """
         if type(command) not in _REQUESTS:
             return None
         row = DECLARED[type(command)]
@@ -131,7 +148,7 @@ class CourseworkCodec:
         return msgspec.json.encode(fields_sent)
 
     def substitute_ack(self, command: c.Broadcast | c.Send | c.GroupBroadcast) -> objects.Ack:
-        """The acknowledgement to assume for ``command``, because a course-work server sends none."""
+        """Return an ack for the written message ``command``, because a course-work server sends none."""
         self._sent.append((DECLARED[type(command)].name, command.msg))
         group = command.group if isinstance(command, c.GroupBroadcast) else ""
         to = command.dest if isinstance(command, c.Send) else ""
@@ -208,7 +225,10 @@ class CourseworkCodec:
         )
 
     def _event(self, received: JsonObject, row: str) -> codec.News | None:
-        """What somebody did in a group, unless the server says it in its own words."""
+        """Return the group event that ``received`` reports.
+
+        Return None if the object is incomplete, or if the server describes the event in a text of its own.
+        """
         event = codec.EVENT_KINDS.get(COMMANDS[row].command)
         group, actor = _first_text(received, _GROUP), _first_text(received, _FROM)
         if event is None or not group or not actor or any(key in received for key in ("msg", "message")):
@@ -220,7 +240,10 @@ class CourseworkCodec:
         )  # fmt: skip
 
     def _notice(self, received: JsonObject) -> codec.ServerNotice:
-        """``received`` as it came: its text, behind the name of an action that is none of the course's."""
+        """Return a notice with the text of ``received``.
+
+        The action stands before the text if the course has no such action.
+        """
         keys = ("events", "states", "messages", "msgs", *_LISTED)
         listed = next((received[key] for key in keys if isinstance(received.get(key), list)), None)
         text = "\n".join(map(_as_line, listed)) if listed else _text(received)
@@ -232,7 +255,10 @@ class CourseworkCodec:
         return codec.ServerNotice(text=text[:MAX_NOTICE_CHARACTERS], ts=datetime.now(UTC))
 
     def _group(self, received: JsonObject, row: str) -> str:
-        """The group that ``received`` is about: some servers name only what is in it."""
+        """Return the group that ``received`` is about.
+
+        Some servers do not name it; then it is the group of the last request with the same command ``row``.
+        """
         return _first_text(received, _GROUP) or self._groups.get(row, "")
 
 
@@ -267,7 +293,7 @@ def _error(received: JsonObject) -> objects.Error:
 
 
 def _first_text(received: JsonObject, keys: Iterable[str]) -> str:
-    """The first string under one of ``keys``."""
+    """Return the first string that ``received`` has under one of ``keys``; an empty string if it has none."""
     return next((received[key] for key in keys if isinstance(received.get(key), str) and received[key]), "")
 
 
@@ -276,7 +302,11 @@ def _text(received: JsonObject) -> str:
 
 
 def _list(received: JsonObject, *own: str) -> list[Any] | None:
-    """The list in ``received``, under one of its ``own`` names or of those that all lists may have."""
+    """Return the list in the object ``received``, or None if the object has no list.
+
+    The list is under one of the keys ``own``, or under a key that a list of any kind may have. An
+    object in its place counts as the list of its keys.
+    """
     for key in (*own, *_LISTED):
         found = received.get(key)
         if isinstance(found, list | dict):
@@ -285,7 +315,10 @@ def _list(received: JsonObject, *own: str) -> list[Any] | None:
 
 
 def _names(listed: list[Any] | None) -> list[str] | None:
-    """The names in a list of them, or of objects that have one."""
+    """Return the names in a list of names, or in a list of objects that have a name each.
+
+    Return None if there is no list or if an item has no name.
+    """
     if listed is None:
         return None
     keys = (*_FROM, *_GROUP, "nick", "username", "pseudo")
@@ -294,7 +327,7 @@ def _names(listed: list[Any] | None) -> list[str] | None:
 
 
 def _visibility(received: JsonObject) -> str:
-    """What ``received`` calls a group, under whatever key: public, unless it says otherwise."""
+    """Return ``private`` if any field of the object ``received`` has this value, else ``public``."""
     return "private" if "private" in received.values() else "public"
 
 
@@ -315,7 +348,10 @@ T = TypeVar("T")
 
 
 def _build_message(fields: JsonObject, received: JsonObject, kind: type[T]) -> T:
-    """A message of ``fields``, with the time, kind and colour of ``received`` if they are valid, else now."""
+    """Return a message of the type ``kind`` with these ``fields``.
+
+    The time, kind and colour are those of ``received`` if they are valid. The time is else the current time.
+    """
     fields = {"ts": _now(), "kind": "message", **fields}
     given = {key: received[key] for key in ("ts", "kind", "colour") if isinstance(received.get(key), str)}
     try:
@@ -325,7 +361,7 @@ def _build_message(fields: JsonObject, received: JsonObject, kind: type[T]) -> T
 
 
 def _as_line(received: Any) -> str:
-    """A value as a line: a string as it is, an object without its action."""
+    """Return a JSON value as text: a string as it is, an object without its action."""
     if isinstance(received, str):
         return received
     if isinstance(received, dict) and len(received) > 1:

@@ -1,4 +1,4 @@
-"""Runs the screen until the user leaves, a signal arrives or the terminal is gone."""
+"""Runs the full-screen client until the user leaves, a signal arrives or the terminal is gone."""
 
 from __future__ import annotations
 
@@ -18,14 +18,18 @@ from chatd.client.pending import Lost
 from chatd.client.screen import Chat
 
 EXIT_SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP)
-"""Signals that end the client as ``/quit`` does, so that the terminal is restored."""
+"""The signals that end the client as ``/quit`` does, so that the terminal is restored."""
 
 EXIT_TIMEOUT_SECONDS: Final = 5
-"""After a signal, SIGALRM ends a client that hangs on a terminal which takes no output."""
+"""The time after an exit signal until SIGALRM ends a client that hangs because its terminal is stuck."""
 
 
 async def run_full_screen(options: Namespace) -> None:
-    """Talk until the user leaves. Raises `UsageError`, `Refused`, `Lost`, and `SystemExit` after a signal."""
+    """Run the full-screen client until the user leaves.
+
+    Raises `UsageError` if an option can't be used, `Refused` if the daemon refuses the login, `Lost` if the
+    connection is lost for good or messages were not sent, and `SystemExit` after a signal.
+    """
     log = open_log(options.log)
     chat = Chat(server_address(options), options.name, log)
     ended: list[int] = []

@@ -1,4 +1,4 @@
-"""Reads the history of the conversation on the screen, page by page, and searches it."""
+"""Reads the history of the conversation on the screen from the server, page by page, and searches it."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from chatd.core import commands as c
 from chatd.json_wire import objects
 
 SCROLL_PAGE_SIZE: Final = 100
-"""Messages in a page that is read for scrolling."""
+"""The number of messages in a page that is read for scrolling."""
 
 SEARCH_PAGE_SIZE: Final = 500
-"""Messages in a page that is read for a search: the most that a daemon sends."""
+"""The number of messages in a page that is read for a search: the most that chatd sends in a page."""
 
 
 class History:
-    """Fills ``memory`` with older and newer pages, and tells ``scrollback`` what to show.
+    """Reads pages of the conversation on the screen into ``memory``, and tells ``scrollback`` what to show.
 
-    While a page is read, ``bar`` is visible and `reading` is true. ``ask`` returns None for a refusal.
+    During scrolling and searching, the progress bar ``bar`` is visible and `reading` is true while pages are
+    read. ``ask`` sends a command and returns its answer, or None for a refusal.
     """
 
     def __init__(self, memory: Memory, scrollback: Scrollback, bar: ProgressBar, ask: AskFunction) -> None:
@@ -36,7 +37,10 @@ class History:
         self._ask = ask
 
     async def load_more(self, older: bool) -> None:
-        """Extend the shown part of the conversation by one page, if there is more and none is being read."""
+        """Read the next page, older or newer, of the conversation on the screen.
+
+        Do nothing if there is no such page, or while another page is read.
+        """
         conversation = self._memory.shown
         if self.reading or not (conversation.older if older else conversation.newer):
             return  # the request was made before the last page arrived
@@ -59,7 +63,7 @@ class History:
             conversation.append_page(map(entry_from_message, page.messages), page.more)
 
     async def show_beginning(self) -> None:
-        """Show the beginning of the conversation."""
+        """Show the first messages of the conversation on the screen."""
         conversation = self._memory.shown
         page = await self.read_page(conversation, SCROLL_PAGE_SIZE, after=0)
         if page is not None and conversation is self._memory.shown:
@@ -67,7 +71,7 @@ class History:
             self._scrollback.show(top=True)
 
     async def show_end(self) -> bool:
-        """Show the end of the conversation; False if it could not be read."""
+        """Show the end of the conversation on the screen. Return False if it could not be read."""
         conversation = self._memory.shown
         if conversation.newer:
             page = await self.read_page(conversation, SCROLL_PAGE_SIZE)
@@ -79,7 +83,11 @@ class History:
         return True
 
     async def search(self, text: str, not_found: Callable[[], None]) -> None:
-        """Show the last message before the one found last that contains ``text``, which is case-folded."""
+        """Search the conversation on the screen for ``text``, and show the message that is found.
+
+        The search goes back from the message found last, or else from the end. Call ``not_found`` if no such
+        message contains ``text``. ``text`` is case-folded.
+        """
         conversation = self._memory.shown
         entries = conversation.entries
         above = entries[: entries.index(self.found)] if self.found in entries else entries
@@ -95,7 +103,10 @@ class History:
             self._scrollback.show(found)
 
     async def _search_back(self, conversation: Conversation, text: str) -> Entry | None:
-        """Read back page by page; the page with the message replaces the part in memory."""
+        """Return the newest entry with ``text`` that is older than the entries in memory, or None.
+
+        The page with that entry replaces the part of the conversation in memory.
+        """
         before = conversation.oldest_id
         newest_seq = 0
         with self.progress():
@@ -118,7 +129,11 @@ class History:
     async def read_page(
         self, conversation: Conversation, limit: int, before: int | None = None, after: int | None = None
     ) -> objects.Page | None:
-        """At most ``limit`` messages before or after the entry with that id; None if the daemon refuses."""
+        """Return a page of at most ``limit`` messages of ``conversation``, or None if the request fails.
+
+        The messages come before the log entry with the id ``before``, or after the entry with the id
+        ``after``; without both, they are the last.
+        """
         place = conversation.place
         answer = await self._ask(
             c.History(
@@ -137,7 +152,7 @@ class History:
 
     @contextmanager
     def progress(self) -> Iterator[None]:
-        """Show the progress bar."""
+        """Show the progress bar while the ``with`` block runs."""
         self._bar.update(total=None, progress=0)
         self._bar.add_class("-shown")
         self.reading = True
