@@ -59,7 +59,7 @@ class ChatdSession:
         self._resume = resume
         self._listener = listener
         self._peeks = peeks
-        self._missed: list[codec.Welcoming | codec.News] | None = None
+        self._missed: list[codec.EarlierMessages | codec.News] | None = None
 
     async def run(self, welcome: objects.Welcome) -> None:
         """Resume the user's session, and read from the connection until it ends.
@@ -98,8 +98,8 @@ class ChatdSession:
 
     def _receive(self, value: codec.News | objects.Answer | None) -> None:
         if isinstance(value, objects.Presence):
-            self._listener.heard(value)
-        elif self._missed is not None and isinstance(value, codec.Welcoming | codec.News):
+            self._listener.news_received(value)
+        elif self._missed is not None and isinstance(value, codec.EarlierMessages | codec.News):
             self._missed.append(value)
         elif isinstance(value, objects.Answer):
             self._receive_answer(value)
@@ -110,7 +110,7 @@ class ChatdSession:
         """Pass a log entry to the listener, unless it was delivered before."""
         if news.id > (self._resume.cursor or 0):
             self._resume.cursor = news.id
-            self._listener.heard(news)
+            self._listener.news_received(news)
 
     def _receive_answer(self, answer: objects.Answer) -> None:
         if answer.ref == PROBE_REF:
@@ -139,8 +139,8 @@ class ChatdSession:
             raise ConnectionError(translated_refusal(answer.code, answer.msg))
 
     def _receive_unrequested(self, answer: objects.Answer) -> None:
-        if isinstance(answer, codec.Welcoming):
-            self._listener.caught_up(answer)
+        if isinstance(answer, codec.EarlierMessages):
+            self._listener.earlier_messages_received(answer)
         elif isinstance(answer, objects.Error):
             self.close_reason = translated_refusal(answer.code, answer.msg)
             if answer.code in UNREADABLE_CODES:

@@ -78,7 +78,7 @@ class CourseworkWelcome(Welcome, frozen=True, kw_only=True):
 News = Message | Event | Presence | ServerNotice
 """What the server sends without a request: a message, a group event, an arrival, a departure, a notice."""
 
-Welcoming = Page | Conversations
+EarlierMessages = Page | Conversations
 """What chatd sends after the welcome of a returning user: pages of messages, a list of conversations."""
 
 

@@ -50,13 +50,13 @@ class Listener(Protocol):
     def disconnected(self, why: str) -> None:
         """Handle the loss of the connection for the reason ``why``. The client is about to connect again."""
 
-    def heard(self, news: codec.News) -> None:
+    def news_received(self, news: codec.News) -> None:
         """Handle a message, a group event, an arrival, a departure or a notice from the server.
 
         Each log entry arrives once and in order, the user's own messages included.
         """
 
-    def caught_up(self, page: codec.Welcoming) -> None:
+    def earlier_messages_received(self, page: codec.EarlierMessages) -> None:
         """Handle earlier messages, which the daemon sends after the login.
 
         ``page`` is a page of one conversation, or a list of the other conversations.

@@ -82,7 +82,7 @@ class CourseworkSession:
         self._resume.cursor = None
         self._listener.connected(welcome)
         if self._warn:
-            self._listener.heard(CourseworkWarning(text=_(LIMITATIONS_WARNING), ts=datetime.now(UTC)))
+            self._listener.news_received(CourseworkWarning(text=_(LIMITATIONS_WARNING), ts=datetime.now(UTC)))
         for request in self._requests:
             if request.sent:
                 self._requests.fail_uncertain(request)
@@ -129,7 +129,7 @@ class CourseworkSession:
             if isinstance(command, codec.MESSAGE_COMMANDS):
                 ack = self._course.substitute_ack(command)
                 if (news := codec.entry_from_ack(command, ack, self._resume.nick)) is not None:
-                    self._listener.heard(news)
+                    self._listener.news_received(news)
                 self._requests.answer(request.ref, ack)
             else:
                 asyncio.get_running_loop().call_later(ANSWER_TIMEOUT_SECONDS, self._give_up, request)
@@ -153,14 +153,14 @@ class CourseworkSession:
         if request is not None and isinstance(content, objects.Answer):
             self._requests.answer(request.ref, content)
         elif isinstance(content, codec.News):
-            self._listener.heard(content)
+            self._listener.news_received(content)
         else:
             nick = self._resume.nick
             text = (
                 content.msg if isinstance(content, objects.Error) else "\n".join(render_answer(content, nick))
             )
             if text:
-                self._listener.heard(codec.ServerNotice(text=text, ts=datetime.now(UTC)))
+                self._listener.news_received(codec.ServerNotice(text=text, ts=datetime.now(UTC)))
 
     def _answered_by(self, row: str, content: codec.News | objects.Answer) -> Request | None:
         """Return the oldest written request that ``content`` may answer, or None if there is none.

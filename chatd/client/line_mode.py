@@ -58,7 +58,7 @@ class LineDisplay:
         """Print why the connection was lost, and that the client is connecting again."""
         print_line(one_line("* " + _("connection lost ({why}): connecting again").format(why=why)))
 
-    def heard(self, news: codec.News) -> None:
+    def news_received(self, news: codec.News) -> None:
         """Log and print a message, an event or a server's notice."""
         self._warn(self._log.write_news(news, self.nick))
         if isinstance(news, objects.Event | objects.Presence):
@@ -70,7 +70,7 @@ class LineDisplay:
             place = codec.message_place(news, self.nick)
             print_line(render_message(news, self.nick, None if place.key == self.here.key else place))
 
-    def caught_up(self, page: codec.Welcoming) -> None:
+    def earlier_messages_received(self, page: codec.EarlierMessages) -> None:
         """Print the messages, or the list of conversations, that the daemon sends after the login.
 
         Log the missed messages, and print how many messages are unread.

@@ -52,7 +52,7 @@ class ChatLog:
             return self._write(news.ts, f"* {one_line(news.text)}")
         return self._write_message(news, codec.message_place(news, nick), nick)
 
-    def write_missed_messages(self, page: codec.Welcoming, nick: str) -> str | None:
+    def write_missed_messages(self, page: codec.EarlierMessages, nick: str) -> str | None:
         """Log the messages of ``page`` that the user missed.
 
         Leave out its other messages, because the daemon sends them at every login. Return None, or a message

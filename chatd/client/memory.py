@@ -236,7 +236,7 @@ class Memory:
         """Store the colours of the users who sent the messages on ``page``."""
         self.colours.update((item.nick, item.colour) for item in page.messages if item.colour)
 
-    def add_earlier_messages(self, page: codec.Welcoming) -> None:
+    def add_earlier_messages(self, page: codec.EarlierMessages) -> None:
         """Store the messages, or the list of conversations, that the daemon sends after the login.
 
         Count the unread messages.

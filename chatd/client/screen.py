@@ -155,7 +155,7 @@ class Chat(App[None]):
         self._lost = why
         self._draw_soon()
 
-    def heard(self, news: codec.News) -> None:
+    def news_received(self, news: codec.News) -> None:
         """Store, log and show a message, an event or a server's notice."""
         here = self.memory.here
         self.memory.add_news(news, self._scrollback.at_end)
@@ -168,7 +168,7 @@ class Chat(App[None]):
                 self._read_members()
         self._show()
 
-    def caught_up(self, page: codec.Welcoming) -> None:
+    def earlier_messages_received(self, page: codec.EarlierMessages) -> None:
         """Store, log and show the messages or the conversations that the daemon sends after the login."""
         self.memory.add_earlier_messages(page)
         if isinstance(page, objects.Conversations) and page.more:

@@ -53,7 +53,7 @@ class WarningListener:
     def disconnected(self, why: str) -> None:
         """Ignore the loss of the connection."""
 
-    def heard(self, news: codec.News) -> None:
+    def news_received(self, news: codec.News) -> None:
         """Print the warning about a server that is not chatd to standard error.
 
         Ignore messages and events.
@@ -61,7 +61,7 @@ class WarningListener:
         if isinstance(news, CourseworkWarning):
             sys.stderr.write(f"chat: {news.text}\n")
 
-    def caught_up(self, page: codec.Welcoming) -> None:
+    def earlier_messages_received(self, page: codec.EarlierMessages) -> None:
         """Ignore the earlier messages that the daemon sends after the login."""
 
 
@@ -134,10 +134,10 @@ class TailListener(WarningListener):
         trouble = _("connection lost ({why}): connecting again").format(why=why)
         sys.stderr.write(sanitize(f"chat: {trouble}\n"))
 
-    def heard(self, news: codec.News) -> None:
+    def news_received(self, news: codec.News) -> None:
         """Print a message if it belongs to the conversation that the user chose."""
         if not isinstance(news, objects.Message):
-            super().heard(news)
+            super().news_received(news)
             return
         place = codec.message_place(news, self._nick)
         if self._key not in (None, place.key):

@@ -104,12 +104,12 @@ class Ear:
         """Keep it."""
         self.why.append(why)
 
-    def heard(self, news: codec.News) -> None:
+    def news_received(self, news: codec.News) -> None:
         """Keep the id."""
         assert isinstance(news, objects.Message | objects.Event)
         self.heard_of.append(news.id)
 
-    def caught_up(self, page: codec.Welcoming) -> None:
+    def earlier_messages_received(self, page: codec.EarlierMessages) -> None:
         """Keep it."""
         if isinstance(page, objects.Page):
             self.pages.append(page)

@@ -542,10 +542,10 @@ class Choosing(ScreenTestCase):
                 )
                 with patch.object(app, "_ask", wraps=app._ask) as asked:
                     for _ in range(50):
-                        app.heard(came)
+                        app.news_received(came)
                         await asyncio.sleep(0)
                     self.text("carol").says("j;wob")
-                    app.heard(came)
+                    app.news_received(came)
                     await alice.sees("● carol")
                     self.assertLessEqual(asked.call_count, 3)
 
@@ -775,7 +775,7 @@ class LongAgo(ScreenTestCase):
                 await alice.sees("m299")
                 conversation = alice.app.memory.shown
                 before = conversation.oldest_id
-                with patch.object(alice.app.history, "page", AsyncMock(return_value=None)) as refused:
+                with patch.object(alice.app.history, "read_page", AsyncMock(return_value=None)) as refused:
                     alice.app.query_one(Scrollback).scroll_home(animate=False)
                     await alice.until(lambda: not conversation.older)
                     await alice.pilot.pause()
