@@ -28,7 +28,7 @@ UNREADABLE_CODES: Final = ("too_long", "bad_json", "bad_utf8")
 
 
 class ResumePoint(msgspec.Struct):
-    """The position at which the next connection resumes: the nick, and the id of the last log entry."""
+    """The position at which the next connection resumes: the user's nick, and the id of the last entry."""
 
     nick: str
     cursor: int | None = None
@@ -125,9 +125,9 @@ class ChatdSession:
         self._requests.answer(request.ref, answer)
 
     def _probe_answered(self, answer: objects.Answer) -> None:
-        """Pass the collected missed entries to the listener, after the daemon's answer to the client's hello.
+        """Pass the missed entries to the listener, after the daemon has answered the client's own hello.
 
-        Raises `ConnectionError` if the answer is a refusal.
+        The daemon sends that answer behind all missed entries. Raises `ConnectionError` if it is a refusal.
         """
         if isinstance(answer, objects.Welcome):
             self.resets_backoff = True

@@ -16,7 +16,7 @@ _WORDS: Final = sorted(f"{word};" for word in WORDS)
 
 
 def completions(typed: str, nicks: Iterable[str], groups: Iterable[str]) -> tuple[int, list[str]]:
-    """Return the index in ``typed`` at which the last word begins, and the completions of that word.
+    """Return the index in ``typed`` at which the last word or field begins, and its completions.
 
     ``typed`` is the input up to the cursor. ``nicks`` and ``groups`` are the known names.
     """
@@ -37,7 +37,7 @@ def completions(typed: str, nicks: Iterable[str], groups: Iterable[str]) -> tupl
 
 
 def usage_hint(typed: str) -> str:
-    """Return the usage and the help text of the command at the beginning of ``typed``, or an empty text."""
+    """Return the usage and the help text of the command in the input ``typed``, or else an empty text."""
     word, space, _rest = typed.partition(" ")
     row, separator, _fields = _command(typed)
     if space and word.lower() == f"/{IMAGE_WORD}":

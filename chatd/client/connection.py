@@ -87,7 +87,7 @@ class Session(Protocol):
 
 
 class Connection:
-    """A TCP or TLS connection to a server that cuts the received bytes into JSON values and detects silence.
+    """A connection to a server, over TCP or TLS. It cuts the received bytes into JSON values.
 
     A read may last ``idle_seconds`` (None: without limit). If nothing arrives in that time and ``probe`` is
     set, the connection writes the probe, a request that a live server answers, and waits as long once more.

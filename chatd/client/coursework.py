@@ -96,9 +96,10 @@ def parse_object(value: bytes) -> JsonObject | None:
 
 
 def hello_reply(received: JsonObject, nick: str) -> codec.CourseworkWelcome | objects.Error | None:
-    """Return the welcome or the error that ``received`` holds, or None if it is no answer to a hello.
+    """Return a course-work server's answer to the client's hello: a welcome or an error.
 
-    A welcome names ``nick`` as the user.
+    ``received`` is the server's JSON object. The welcome names ``nick`` as the user. Return None if that
+    object is no answer to a hello.
     """
     if _is_error(received):
         return _error(received)
@@ -130,7 +131,7 @@ class CourseworkCodec:
         self._groups: dict[str, str] = {}
 
     def encode_request(self, command: Command) -> bytes | None:
-        """Return the JSON request for ``command``, or None if the course has no such action.
+        """Return the JSON request for ``command``, or None if the course-work protocol lacks the action.
 
         The request has only the fields that the specification of the course names.
         """
@@ -155,7 +156,7 @@ class CourseworkCodec:
         return objects.Ack(id=next(self._ids), ts=_now(), group=group, to=to)
 
     def decode(self, received: JsonObject) -> tuple[str, codec.News | objects.Answer] | None:
-        """Return the name of the command that the object ``received`` belongs to, and the decoded object.
+        """Return the name of the command that a server's JSON object belongs to, and the decoded object.
 
         The name is empty if the object belongs to no command. Return None for an echo of the user's own
         message.
@@ -225,7 +226,7 @@ class CourseworkCodec:
         )
 
     def _event(self, received: JsonObject, row: str) -> codec.News | None:
-        """Return the group event that ``received`` reports.
+        """Return the group event that a server's JSON object reports.
 
         Return None if the object is incomplete, or if the server describes the event in a text of its own.
         """
@@ -240,9 +241,9 @@ class CourseworkCodec:
         )  # fmt: skip
 
     def _notice(self, received: JsonObject) -> codec.ServerNotice:
-        """Return a notice with the text of ``received``.
+        """Return a notice with the text of a server's JSON object.
 
-        The action stands before the text if the course has no such action.
+        The object's action stands before the text if the course-work protocol lacks the action.
         """
         keys = ("events", "states", "messages", "msgs", *_LISTED)
         listed = next((received[key] for key in keys if isinstance(received.get(key), list)), None)
@@ -255,9 +256,9 @@ class CourseworkCodec:
         return codec.ServerNotice(text=text[:MAX_NOTICE_CHARACTERS], ts=datetime.now(UTC))
 
     def _group(self, received: JsonObject, row: str) -> str:
-        """Return the group that ``received`` is about.
+        """Return the name of the group that a server's JSON object is about.
 
-        Some servers do not name it; then it is the group of the last request with the same command ``row``.
+        If the object does not name it, this is the group of the last request with the same command ``row``.
         """
         return _first_text(received, _GROUP) or self._groups.get(row, "")
 
@@ -293,7 +294,7 @@ def _error(received: JsonObject) -> objects.Error:
 
 
 def _first_text(received: JsonObject, keys: Iterable[str]) -> str:
-    """Return the first string that ``received`` has under one of ``keys``; an empty string if it has none."""
+    """Return the first non-empty string of a JSON object under one of ``keys``, or an empty string."""
     return next((received[key] for key in keys if isinstance(received.get(key), str) and received[key]), "")
 
 
@@ -348,9 +349,10 @@ T = TypeVar("T")
 
 
 def _build_message(fields: JsonObject, received: JsonObject, kind: type[T]) -> T:
-    """Return a message of the type ``kind`` with these ``fields``.
+    """Return a message object of the type ``kind`` with these ``fields``.
 
-    The time, kind and colour are those of ``received`` if they are valid. The time is else the current time.
+    The time, kind and colour are those of the server's JSON object ``received`` if they are valid. Without a
+    valid time, the message gets the current time.
     """
     fields = {"ts": _now(), "kind": "message", **fields}
     given = {key: received[key] for key in ("ts", "kind", "colour") if isinstance(received.get(key), str)}

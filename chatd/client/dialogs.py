@@ -179,7 +179,7 @@ class RoomsDialog(Dialog[str | None]):
 
 
 def _described(group: Group) -> str:
-    """Return the list's line for a group, such as ``wob  2, private, invited: the weather``."""
+    """Return the line for ``group`` in the room list, such as ``wob  2, private, invited: the weather``."""
     private = _("private") if group.visibility == "private" else ""
     remarks = filter(None, (member_count(group), private, _(group.role) if group.role else ""))
     return one_line(f"{group.group}  {', '.join(remarks)}" + (f": {group.topic}" if group.topic else ""))

@@ -11,7 +11,8 @@ async def run_binding(widget: Widget, event: events.Key) -> None:
     """Run the action that is bound to the pressed key at once, if there is such an action.
 
     Textual itself passes the key up to the app, and runs the action only after letters that were typed later.
-    When many keys arrive at once, as over a slow line, ``hellp``, Backspace, ``o`` would end as ``hellp``.
+    When many keys arrive at once, as over a slow line, ``hellp``, Backspace, ``o`` would give ``hellp``
+    and not ``hello``.
     """
     bound = widget.screen.active_bindings.get(event.key)
     if bound is not None and await widget.app.run_action(bound.binding.action, bound.node):
