@@ -64,7 +64,7 @@ class ChatdSession:
     async def run(self, welcome: objects.Welcome) -> None:
         """Resume the user's session, and read from the connection until it ends.
 
-        Raises `OSError` if the connection fails, and `Lost` if the server does not speak JSON.
+        Raises `OSError` if the connection fails, and `ConnectionLost` if the server does not speak JSON.
         """
         self._begin(welcome)
         while (value := await self._connection.read_value()) is not None:

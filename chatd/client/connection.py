@@ -16,7 +16,7 @@ import msgspec
 
 from chatd.client import codec
 from chatd.client.language import _, translated_os_error
-from chatd.client.pending import Lost, Request
+from chatd.client.pending import ConnectionLost, Request
 from chatd.json_wire import objects
 from chatd.json_wire.values import JsonScanner
 
@@ -75,7 +75,7 @@ class Session(Protocol):
     async def run(self, welcome: objects.Welcome) -> None:
         """Read from the connection until it ends.
 
-        Raises `OSError` if the connection fails, and `Lost` if the server does not speak JSON.
+        Raises `OSError` if the connection fails, and `ConnectionLost` if the server does not speak JSON.
         """
 
     def send(self, request: Request) -> None:
@@ -118,7 +118,7 @@ class Connection:
         """Return the next JSON value from the server, or None at the end of the stream.
 
         Raises `OSError` if the connection fails, `TimeoutError` if the server is silent for too long, and
-        `Lost` if the server does not speak JSON.
+        `ConnectionLost` if the server does not speak JSON.
         """
         while True:
             value = self._values.cut()
@@ -132,7 +132,9 @@ class Connection:
                 self.peer_sends_newlines = self.peer_sends_newlines or self._values.ended_line
                 return value
             elif value.lost:
-                raise Lost(_("{address} does not speak JSON: it is no chat").format(address=self._address))
+                raise ConnectionLost(
+                    _("{address} does not speak JSON: it is no chat").format(address=self._address)
+                )
 
     async def _read(self) -> bytes:
         if self.probe is not None:

@@ -74,7 +74,7 @@ class CourseworkSession:
     async def run(self, welcome: objects.Welcome) -> None:
         """Write the queued requests, and read from the connection until it ends.
 
-        Raises `OSError` if the connection fails, and `Lost` if the server does not speak JSON.
+        Raises `OSError` if the connection fails, and `ConnectionLost` if the server does not speak JSON.
         """
         clock = asyncio.get_running_loop().time
         started = clock()

@@ -14,7 +14,7 @@ from typing import Final
 from chatd.client.language import _
 from chatd.client.log import open_log
 from chatd.client.options import server_address
-from chatd.client.pending import Lost
+from chatd.client.pending import ConnectionLost
 from chatd.client.screen import Chat
 
 EXIT_SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP)
@@ -27,8 +27,9 @@ EXIT_TIMEOUT_SECONDS: Final = 5
 async def run_full_screen(options: Namespace) -> None:
     """Run the full-screen client until the user leaves.
 
-    Raises `UsageError` if an option can't be used, `Refused` if the daemon refuses the login, `Lost` if the
-    connection is lost for good or messages were not sent, and `SystemExit` after a signal.
+    Raises `UsageError` if an option can't be used, `Refused` if the daemon refuses the login,
+    `ConnectionLost` if the connection is lost for good or messages were not sent, and `SystemExit` after a
+    signal.
     """
     log = open_log(options.log)
     chat = Chat(server_address(options), options.name, log)
@@ -59,4 +60,4 @@ async def run_full_screen(options: Namespace) -> None:
     if ended or chat.return_code:
         raise SystemExit(128 + ended[0] if ended else chat.return_code)
     if chat.unsent_at_exit:
-        raise Lost(_("{count} of your messages were not sent").format(count=chat.unsent_at_exit))
+        raise ConnectionLost(_("{count} of your messages were not sent").format(count=chat.unsent_at_exit))

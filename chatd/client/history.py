@@ -41,14 +41,14 @@ class History:
 
         Do nothing if there is no such page, or while another page is read.
         """
-        conversation = self._memory.shown
+        conversation = self._memory.shown_conversation
         if self.reading or not (conversation.older if older else conversation.newer):
             return  # the request was made before the last page arrived
         edge = conversation.oldest_id if older else conversation.newest_id
         with self.progress():
             bounds = {"before": edge} if older else {"after": edge}
             page = await self.read_page(conversation, SCROLL_PAGE_SIZE, **bounds)
-        if conversation is not self._memory.shown:
+        if conversation is not self._memory.shown_conversation:
             return
         if edge != (conversation.oldest_id if older else conversation.newest_id):
             return  # the edge has moved meanwhile; the scrollback asks again
@@ -64,18 +64,18 @@ class History:
 
     async def show_beginning(self) -> None:
         """Show the first messages of the conversation on the screen."""
-        conversation = self._memory.shown
+        conversation = self._memory.shown_conversation
         page = await self.read_page(conversation, SCROLL_PAGE_SIZE, after=0)
-        if page is not None and conversation is self._memory.shown:
+        if page is not None and conversation is self._memory.shown_conversation:
             conversation.replace_entries(map(entry_from_message, page.messages), older=False, newer=page.more)
             self._scrollback.show(top=True)
 
     async def show_end(self) -> bool:
         """Show the end of the conversation on the screen. Return False if it could not be read."""
-        conversation = self._memory.shown
+        conversation = self._memory.shown_conversation
         if conversation.newer:
             page = await self.read_page(conversation, SCROLL_PAGE_SIZE)
-            if page is None or conversation is not self._memory.shown:
+            if page is None or conversation is not self._memory.shown_conversation:
                 return False
             conversation.replace_entries(map(entry_from_message, page.messages), page.more, newer=False)
         self.found = None
@@ -88,13 +88,13 @@ class History:
         The search goes back from the message found last, or else from the end. Call ``not_found`` if no such
         message contains ``text``. ``text`` is case-folded.
         """
-        conversation = self._memory.shown
+        conversation = self._memory.shown_conversation
         entries = conversation.entries
         above = entries[: entries.index(self.found)] if self.found in entries else entries
         found = _last_with(text, above)
         if found is None and conversation.older:
             found = await self._search_back(conversation, text)
-        if conversation is not self._memory.shown:
+        if conversation is not self._memory.shown_conversation:
             return
         if found is None:
             not_found()
@@ -117,7 +117,7 @@ class History:
                 entries = [entry_from_message(item) for item in page.messages]
                 found = _last_with(text, entries)
                 if found is not None:
-                    if conversation is self._memory.shown:
+                    if conversation is self._memory.shown_conversation:
                         conversation.replace_entries(entries, page.more, newer=True)
                     return found
                 if not page.more:

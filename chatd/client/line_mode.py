@@ -21,7 +21,7 @@ from chatd.client.link import Link
 from chatd.client.log import ChatLog, open_log
 from chatd.client.options import server_address
 from chatd.client.outgoing import MAX_UNACKED, Failure, OutgoingQueue, TypedLine, failure_text
-from chatd.client.pending import Lost, Refused
+from chatd.client.pending import ConnectionLost, Refused
 from chatd.client.render import (
     INDENT,
     one_line,
@@ -109,7 +109,7 @@ class LineDisplay:
         code = f"{failure.code}: " if isinstance(failure, Refusal | Refused) else ""
         print_line(one_line(f"* {code}{failure_text(failure)}"))
 
-    def show_unsent(self, failure: Refused | Lost) -> None:
+    def show_unsent(self, failure: Refused | ConnectionLost) -> None:
         """Print why the daemon refused a message.
 
         Print nothing for a lost connection, which ends the client with an error of its own.
@@ -139,7 +139,8 @@ class LineDisplay:
 async def run_line_mode(options: Namespace) -> None:
     """Run the line mode until the end of standard input or ``/quit``.
 
-    Raises `UsageError`, `Refused` and `Lost`.
+    Raises `UsageError` if an option can't be used, `Refused` if the daemon refuses the login, and
+    `ConnectionLost` if the connection is lost for good.
     """
     name = required_nick(options)
     log = open_log(options.log)

@@ -24,7 +24,7 @@ from chatd.client.connection import (
 from chatd.client.coursework import CourseworkCodec, hello_reply, make_welcome, parse_object
 from chatd.client.coursework_session import CourseworkSession
 from chatd.client.language import _
-from chatd.client.pending import Lost, PendingRequests, Refused
+from chatd.client.pending import ConnectionLost, PendingRequests, Refused
 from chatd.core import commands as c
 from chatd.json_wire import objects
 
@@ -118,8 +118,8 @@ class Link:
     async def run(self) -> None:
         """Connect, log in, and reconnect after each lost connection, until `leave` is called.
 
-        Raises `Refused` if the daemon refuses the login. Raises `Lost` if the first connection fails, or if
-        no later connection succeeds in time.
+        Raises `Refused` if the daemon refuses the login. Raises `ConnectionLost` if the first connection
+        fails, or if no later connection succeeds in time.
         """
         self._running = asyncio.current_task()
         try:
@@ -128,13 +128,13 @@ class Link:
             if not self._leaving:
                 raise
         finally:
-            self._requests.fail_all(Lost(_("the connection ended before the answer")))
+            self._requests.fail_all(ConnectionLost(_("the connection ended before the answer")))
 
     def ask(self, command: c.Command) -> asyncio.Future[objects.Answer]:
         """Send ``command`` to the daemon behind all earlier requests, and return a future of the answer.
 
         If the connection is lost, the answer may arrive over a later connection. The future may raise
-        `Refused` or `Lost`.
+        `Refused` or `ConnectionLost`.
         """
         request = self._requests.add(command)
         if self._session is not None:
@@ -149,7 +149,7 @@ class Link:
         self._leaving = True
         if self._session is not None:
             limit = LEAVE_TIMEOUT_SECONDS + self._session.backlog_seconds
-            with contextlib.suppress(Lost, Refused, TimeoutError):
+            with contextlib.suppress(ConnectionLost, Refused, TimeoutError):
                 async with asyncio.timeout(limit):
                     await self.ask(c.Quit())
         if self._running is not None:
@@ -177,7 +177,9 @@ class Link:
                 lost_at, longest = clock(), RETRY_MIN_SECONDS
             why = self._close_reason or _("it closed the connection")
             if not self._logged_in or clock() + longest > lost_at + self._patience:
-                raise Lost(_("no connection to {address}: {why}").format(address=self._address, why=why))
+                raise ConnectionLost(
+                    _("no connection to {address}: {why}").format(address=self._address, why=why)
+                )
             self._listener.disconnected(why)
             await asyncio.sleep(self._pause(longest))
             longest = min(longest * 2, RETRY_MAX_SECONDS)

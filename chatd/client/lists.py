@@ -84,7 +84,7 @@ class ConversationList(PlaceList):
         places = self._memory.places()
         self.fill([(one.place, self._line(one)) for one in places])
         if not self.has_focus:
-            self.highlighted = places.index(self._memory.shown)
+            self.highlighted = places.index(self._memory.shown_conversation)
 
     def _line(self, conversation: Conversation) -> Content:
         name = one_line(place_label(conversation.place))

@@ -167,7 +167,7 @@ class Memory:
         self._members: list[objects.Member] = []
 
     @property
-    def shown(self) -> Conversation:
+    def shown_conversation(self) -> Conversation:
         """The conversation on the screen, with its entries."""
         return self.conversation(self.here)
 
@@ -184,7 +184,7 @@ class Memory:
     def switch_conversation(self, place: Place) -> None:
         """Make the conversation at ``place`` the current one, and set its number of unread messages to 0."""
         if place.key != self.here.key:
-            self.shown.leave_screen()
+            self.shown_conversation.leave_screen()
             self._members = []
         conversation = self.conversation(place)
         self.here = conversation.place
@@ -219,7 +219,7 @@ class Memory:
             if news.colour:
                 self.colours[news.nick] = news.colour
             conversation = self.conversation(message_place(news, self.nick))
-            shown = conversation is self.shown
+            shown = conversation is self.shown_conversation
             conversation.add(entry_from_message(news), may_push=at_end or not shown)
             seen = shown and at_end
             if not seen and news.nick != self.nick:
@@ -283,7 +283,7 @@ class Memory:
 
     def add_client_text(self, text: str, kind: EntryKind, at: datetime) -> None:
         """Add a text of the client for its user, such as an error, to the conversation on the screen."""
-        self.shown.add(Entry(at, sanitize(text), kind))
+        self.shown_conversation.add(Entry(at, sanitize(text), kind))
 
     def _happened(self, event: objects.Event) -> None:
         entry = Entry(event.ts.time, describe_event(event), id=event.id)
@@ -292,7 +292,7 @@ class Memory:
             self.topics[place.key] = event.topic or ""
         if event.actor == self.nick and event.event == "left":
             self.drop_conversation(place)
-            self.shown.add(msgspec.structs.replace(entry, id=0))
+            self.shown_conversation.add(msgspec.structs.replace(entry, id=0))
         elif place.key in self.conversations or event.actor == self.nick:
             conversation = self.conversation(place)
             if event.actor == self.nick and event.event == "joined":
@@ -300,4 +300,4 @@ class Memory:
             conversation.add(entry)
         else:
             # The user is not in the group: the event is an invitation or the end of the membership.
-            self.shown.add(msgspec.structs.replace(entry, id=0))
+            self.shown_conversation.add(msgspec.structs.replace(entry, id=0))

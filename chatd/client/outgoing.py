@@ -17,7 +17,7 @@ from chatd.client import codec
 from chatd.client.codec import LOBBY, Place
 from chatd.client.images import ImageError, ascii_art
 from chatd.client.language import translated_refusal
-from chatd.client.pending import Lost, Refused
+from chatd.client.pending import ConnectionLost, Refused
 from chatd.client.typed import SendImage, message_command, parse_typed_line
 from chatd.core import commands as c
 from chatd.core.refusals import Refusal
@@ -26,7 +26,7 @@ from chatd.json_wire import objects
 MAX_UNACKED: Final = 64
 """The maximum number of messages that the client has sent and the daemon has not acked."""
 
-Failure = Refusal | Refused | Lost | ImageError
+Failure = Refusal | Refused | ConnectionLost | ImageError
 """The errors that explain why a typed line was not carried out."""
 
 
@@ -66,7 +66,7 @@ class Display(Protocol):
     def show_failure(self, failure: Failure) -> None:
         """Show why a typed line was not carried out."""
 
-    def show_unsent(self, failure: Refused | Lost) -> None:
+    def show_unsent(self, failure: Refused | ConnectionLost) -> None:
         """Show why a message got no ack: the daemon refused it, or the connection was lost."""
 
     def switch_finished(self, place: Place, succeeded: bool) -> None:
@@ -181,7 +181,7 @@ class OutgoingQueue:
     async def _await_ack(self, asked: Awaitable[objects.Answer]) -> None:
         try:
             await asked
-        except (Refused, Lost) as failure:
+        except (Refused, ConnectionLost) as failure:
             self._display.show_unsent(failure)
         finally:
             self._slots.release()
@@ -193,7 +193,7 @@ class OutgoingQueue:
         succeeded = True
         try:
             self._display.show_answer(await self._ask(command))
-        except (Refused, Lost) as failure:
+        except (Refused, ConnectionLost) as failure:
             already_there = isinstance(failure, Refused) and failure.code == "already_member"
             succeeded = destination is not None and already_there
             if not succeeded:

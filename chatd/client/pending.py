@@ -27,7 +27,7 @@ class Refused(Exception):
         self.code = error.code
 
 
-class Lost(Exception):
+class ConnectionLost(Exception):
     """The error for a missing connection to the daemon.
 
     The text says why there is none. The daemon may or may not have carried out the pending request.
@@ -90,25 +90,25 @@ class PendingRequests:
         if request is not None and not request.answer.done():
             request.answer.set_result(answer)
 
-    def fail(self, ref: str, error: Refused | Lost) -> None:
+    def fail(self, ref: str, error: Refused | ConnectionLost) -> None:
         """Make the future of the request with the ref ``ref`` raise ``error``."""
         request = self._requests.pop(ref, None)
         if request is not None and not request.answer.done():  # done if its caller was cancelled
             request.answer.set_exception(error)
 
     def fail_uncertain(self, request: Request) -> None:
-        """Make the future of ``request`` raise `Lost`.
+        """Make the future of ``request`` raise `ConnectionLost`.
 
         The answer was lost with the connection, and the request must not be sent again.
         """
-        self.fail(request.ref, Lost(_("the connection was lost: look whether it was done")))
+        self.fail(request.ref, ConnectionLost(_("the connection was lost: look whether it was done")))
 
     def fail_oldest(self, error: Refused) -> None:
         """Make the future of the oldest pending request raise ``error``."""
         for ref in list(self._requests)[:1]:
             self.fail(ref, error)
 
-    def fail_all(self, error: Lost) -> None:
+    def fail_all(self, error: ConnectionLost) -> None:
         """Make the futures of all pending requests raise ``error``."""
         for ref in list(self._requests):
             self.fail(ref, error)

@@ -25,7 +25,7 @@ from chatd.client.lists import ConversationList, PeopleList, PlaceList
 from chatd.client.log import ChatLog
 from chatd.client.memory import EntryKind, Memory
 from chatd.client.outgoing import OutgoingQueue
-from chatd.client.pending import Lost, Refused
+from chatd.client.pending import ConnectionLost, Refused
 from chatd.client.render import render_answer
 from chatd.client.roster import Roster
 from chatd.client.screen_display import ScreenDisplay
@@ -134,7 +134,7 @@ class Chat(App[None]):
                 self._ask_nick(str(refused))
                 return
             self.failure = refused
-        except Lost as lost:
+        except ConnectionLost as lost:
             self.failure = lost
         self.exit()
 
@@ -238,7 +238,7 @@ class Chat(App[None]):
         """
         try:
             return await self._ask(command)
-        except (Refused, Lost) as failure:
+        except (Refused, ConnectionLost) as failure:
             if isinstance(failure, Refused) and failure.code in allowed:
                 return objects.Reply()
             self._answers.show_failure(failure)
@@ -266,7 +266,7 @@ class Chat(App[None]):
     def action_step_conversation(self, step: int) -> None:
         """Show the next conversation of the list, or the previous one if ``step`` is -1."""
         places = self.memory.places()
-        at = places.index(self.memory.shown)
+        at = places.index(self.memory.shown_conversation)
         self.switch_conversation(places[(at + step) % len(places)].place)
 
     def action_focus_people(self) -> None:
@@ -358,7 +358,7 @@ class Chat(App[None]):
         """Redraw the title and the lists, but not the conversation."""
         self._drawing = False
         if self._scrollback.at_end:
-            self.memory.shown.unread = 0
+            self.memory.shown_conversation.unread = 0
         self._title.draw(self._outgoing.unsent, bool(self._lost))
         self._places.draw()
         self._people.draw()

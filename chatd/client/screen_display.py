@@ -9,7 +9,7 @@ from chatd.client.codec import Place
 from chatd.client.history import History
 from chatd.client.memory import EntryKind, Memory
 from chatd.client.outgoing import Failure, failure_text
-from chatd.client.pending import Lost, Refused
+from chatd.client.pending import ConnectionLost, Refused
 from chatd.client.render import render_answer
 from chatd.client.scrollback import Scrollback
 from chatd.core import commands as c
@@ -70,7 +70,7 @@ class ScreenDisplay:
         """Show in the current conversation why a typed line was not carried out."""
         self._add_text(failure_text(failure), "trouble")
 
-    def show_unsent(self, failure: Refused | Lost) -> None:
+    def show_unsent(self, failure: Refused | ConnectionLost) -> None:
         """Show in the current conversation why a message was refused, or that the connection was lost."""
         self.show_failure(failure)
 

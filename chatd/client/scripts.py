@@ -68,8 +68,9 @@ class WarningListener:
 async def send(options: Namespace) -> None:
     """Send one message, and return once the daemon has stored it.
 
-    For a server that is not chatd, return once the message is written to the connection. Raises `UsageError`,
-    `Refused` and `Lost`.
+    For a server that is not chatd, return once the message is written to the connection. Raises `UsageError`
+    if an option can't be used, `Refused` if the daemon refuses the login or the message, and `ConnectionLost`
+    if the connection is lost for good.
     """
     command = _message(options)
     link = Link(server_address(options), required_nick(options), WarningListener(), peeks=True)
@@ -160,7 +161,8 @@ class TailListener(WarningListener):
 async def tail(options: Namespace) -> None:
     """Print the messages that arrive until the task is cancelled.
 
-    Raises `UsageError`, `Refused` and `Lost`.
+    Raises `UsageError` if an option can't be used, `Refused` if the daemon refuses the login or reading the
+    conversation, and `ConnectionLost` if the connection is lost for good.
     """
     name = required_nick(options)
     try:

@@ -73,7 +73,7 @@ class Scrollback(ScrollView, can_focus=False):
     def __init__(self, memory: Memory, id: str) -> None:
         super().__init__(id=id)
         self._memory = memory
-        self._conversation = memory.shown
+        self._conversation = memory.shown_conversation
         self._lines: list[tuple[Entry, Strip]] = []
         self._drawn: dict[int, tuple[Entry, str, int, list[Strip]]] = {}
         self._found: Entry | None = None
@@ -88,7 +88,7 @@ class Scrollback(ScrollView, can_focus=False):
     def scroll_pages(self, pages: int) -> None:
         """Scroll the conversation by ``pages`` screen pages, up if ``pages`` is negative."""
         if pages < 0 and not self.scroll_offset.y:
-            self._memory.shown.older = True  # ask again, in case the daemon refused it before
+            self._memory.shown_conversation.older = True  # ask again, in case the daemon refused it before
             self.redraw_soon()
         self.scroll_relative(y=pages * max(1, self.size.height - 1), animate=False)
 
@@ -104,7 +104,7 @@ class Scrollback(ScrollView, can_focus=False):
         Without ``found``, show the beginning of the conversation if ``top`` is true, else its end.
         """
         self._found = found
-        self._conversation = self._memory.shown
+        self._conversation = self._memory.shown_conversation
         self._draw()
         line = next((y for y, (entry, _) in enumerate(self._lines) if entry is found), None)
         if line is not None:
@@ -119,7 +119,7 @@ class Scrollback(ScrollView, can_focus=False):
         Keep the visible lines in place, or follow the end if the end is visible.
         """
         self._stale = False
-        if self._conversation is not self._memory.shown:
+        if self._conversation is not self._memory.shown_conversation:
             self.show()
             return
         following = self.at_end

@@ -123,7 +123,7 @@ class Hearing(SynchronousTestCase):
     def test_an_event_is_one_line(self) -> None:
         """Whatever is in it, it can't pass for somebody else's words."""
         self.event("topic", "mallory", group="wob", topic="nice\n[09:00] bob said: x")
-        (entry,) = self.memory.shown.entries
+        (entry,) = self.memory.shown_conversation.entries
         self.assertNotIn("\n", entry.text)
 
     def test_what_is_said_elsewhere_is_unread(self) -> None:
