@@ -1,3 +1,1 @@
-"""The terminal client, on asyncio and Textual.
-Nothing here is imported by the daemon.
-"""
+"""The terminal chat client, built on asyncio and Textual. The daemon imports no module of this package."""

@@ -1,4 +1,4 @@
-"""``chat``, also ``python -m chatd.client``: the command line of the client."""
+"""The command line of the terminal client: the command ``chat``, also run as ``python -m chatd.client``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Final
 from chatd.client import line_mode, scripts
 from chatd.client.language import _
 from chatd.client.options import UsageError, parse
-from chatd.client.pending import Lost, Refused
+from chatd.client.pending import ConnectionLost, Refused
 from chatd.client.render import sanitize
 
 EXIT_NO_CONNECTION: Final = 1
@@ -22,30 +22,34 @@ EXIT_REFUSED: Final = 3
 EXIT_INTERRUPTED: Final = 130
 
 
-async def talk(options: Namespace) -> None:
-    """Run the interactive client, full screen or in line mode. Raises `UsageError`, `Refused` and `Lost`."""
+async def run_interactive(options: Namespace) -> None:
+    """Run the interactive client, full screen or, with ``--plain``, in line mode.
+
+    Raises `UsageError` if the client can't run with these options or on this terminal, `Refused` if the
+    daemon refuses the login, and `ConnectionLost` if the connection is lost for good.
+    """
     if options.plain:
-        await line_mode.talk(options)
+        await line_mode.run_line_mode(options)
         return
     terminal = all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
     if not terminal or os.environ.get("TERM") == "dumb":
         raise UsageError(_("this is no terminal: chat --plain works with lines"))
     try:
-        from chatd.client import fullscreen  # an extra, which nothing else needs
+        from chatd.client import fullscreen  # which needs Textual, an optional package
     except ModuleNotFoundError:
         raise UsageError(
             _("the screen needs Textual: {command}, or use chat --plain").format(
                 command="pip install 'chatd[client]'"
             )
         ) from None
-    await fullscreen.talk(options)
+    await fullscreen.run_full_screen(options)
 
 
-COMMANDS: Final = {"send": scripts.send, "tail": scripts.tail, "talk": talk}
+COMMANDS: Final = {"send": scripts.send, "tail": scripts.tail, "talk": run_interactive}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run what the command line asks for; the exit code."""
+    """Run the command that the command line names, and return the exit code of the process."""
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
@@ -54,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         asyncio.run(COMMANDS[options.command](options))
     except UsageError as unclear:
         return _say(str(unclear), EXIT_USAGE)
-    except Lost as lost:
+    except ConnectionLost as lost:
         return _say(str(lost), EXIT_NO_CONNECTION)
     except Refused as refused:
         return _say(f"{refused.code}: {refused}", EXIT_REFUSED)
@@ -70,10 +74,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _readable(argument: str) -> str:
-    """``argument``, with what is no text in it marked as such."""
+    """Return ``argument`` with bytes that are not valid UTF-8 replaced by U+FFFD."""
     try:
         argument.encode()
-    except UnicodeEncodeError:  # bytes that are none of the locale's
+    except UnicodeEncodeError:  # it holds bytes that the locale's encoding has no character for
         return os.fsencode(argument).decode(errors="replace")
     return argument
 

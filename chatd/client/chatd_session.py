@@ -1,4 +1,7 @@
-"""A session with a chatd: requests are pipelined, and a lost connection loses and doubles nothing."""
+"""A client session with chatd. It sends requests without waiting for the answers to earlier ones.
+
+After a lost connection the next session resumes, and no log entry is lost or delivered twice.
+"""
 
 from __future__ import annotations
 
@@ -15,24 +18,28 @@ from chatd.core import commands as c
 from chatd.json_wire import objects
 
 PROBE_REF: Final = "again"
-"""The ref of the client's own hellos. The daemon answers the first of them behind the missed entries."""
+"""The ``ref`` of the hello that the client sends after its login, and again to probe a silent connection.
+
+The daemon answers the first such hello after it has sent all missed entries.
+"""
 
 UNREADABLE_CODES: Final = ("too_long", "bad_json", "bad_utf8")
-"""Refusals of a request that the daemon could not read, and whose ref it therefore does not know."""
+"""The codes of refusals that carry no ``ref``, because the daemon could not parse the request."""
 
 
 class ResumePoint(msgspec.Struct):
-    """Where the next connection goes on: the nick, and the id of the last entry that was delivered."""
+    """The position at which the next connection resumes: the user's nick, and the id of the last entry."""
 
     nick: str
     cursor: int | None = None
 
 
 class ChatdSession:
-    """One connection to a chatd, after its welcome.
+    """One connection to chatd, from its welcome to its end.
 
-    It delivers each entry of the log once to ``listener`` and advances ``resume``, the position to resume
-    from. With ``peeks`` the missed entries stay missed, for another session of the same user.
+    The session passes each log entry once to ``listener``, and updates ``resume``, the position at which the
+    next connection resumes. With ``peeks``, missed entries stay missed, so that another session of the same
+    user still gets them.
     """
 
     backlog_seconds = 0.0
@@ -45,39 +52,42 @@ class ChatdSession:
         listener: Listener,
         peeks: bool,
     ) -> None:
-        self.useful = False
+        self.resets_backoff = False
         self.close_reason = ""
         self._connection = connection
         self._requests = requests
         self._resume = resume
         self._listener = listener
         self._peeks = peeks
-        self._missed: list[codec.Welcoming | codec.News] | None = None
+        self._missed: list[codec.EarlierMessages | codec.News] | None = None
 
     async def run(self, welcome: objects.Welcome) -> None:
-        """Resume the session and read until the connection ends. Raises `OSError` and `Lost`."""
+        """Resume the user's session, and read from the connection until it ends.
+
+        Raises `OSError` if the connection fails, and `ConnectionLost` if the server does not speak JSON.
+        """
         self._begin(welcome)
         while (value := await self._connection.read_value()) is not None:
-            understood = codec.understand(value)
-            self._receive(understood)
-            if isinstance(understood, objects.Answer):
-                # The task that asked shows the answer before what follows in the same read.
+            received = codec.decode_object(value)
+            self._receive(received)
+            if isinstance(received, objects.Answer):
+                # The task that sent the request shows the answer before later objects of the same read.
                 await asyncio.sleep(0)
 
     def send(self, request: Request) -> None:
-        """Write a request at once."""
+        """Write ``request`` to the connection at once."""
         request.sent = True
         self._connection.writer.write(request.payload)
 
     def _begin(self, welcome: objects.Welcome) -> None:
         resume = self._resume
         resume.nick = welcome.user.nick
-        # A cursor beyond the daemon's own belongs to another log, or to an older state of this one.
+        # A cursor beyond the daemon's last id belongs to another log, or to an older copy of this one.
         if resume.cursor is None or resume.cursor > welcome.cursor:
             missed = welcome.returning and not self._peeks
             resume.cursor = welcome.seen if missed else welcome.cursor
             self._missed = [] if missed else None
-        self._connection.probe = codec.request(c.Hello(), PROBE_REF)
+        self._connection.probe = codec.encode_request(c.Hello(), PROBE_REF)
         self._connection.writer.write(self._connection.probe)
         self._listener.connected(welcome)
         for request in self._requests:
@@ -88,8 +98,8 @@ class ChatdSession:
 
     def _receive(self, value: codec.News | objects.Answer | None) -> None:
         if isinstance(value, objects.Presence):
-            self._listener.heard(value)
-        elif self._missed is not None and isinstance(value, codec.Welcoming | codec.News):
+            self._listener.news_received(value)
+        elif self._missed is not None and isinstance(value, codec.EarlierMessages | codec.News):
             self._missed.append(value)
         elif isinstance(value, objects.Answer):
             self._receive_answer(value)
@@ -97,10 +107,10 @@ class ChatdSession:
             self._deliver(value)
 
     def _deliver(self, news: objects.Message | objects.Event) -> None:
-        """Deliver an entry of the log, unless it was delivered before."""
+        """Pass a log entry to the listener, unless it was delivered before."""
         if news.id > (self._resume.cursor or 0):
             self._resume.cursor = news.id
-            self._listener.heard(news)
+            self._listener.news_received(news)
 
     def _receive_answer(self, answer: objects.Answer) -> None:
         if answer.ref == PROBE_REF:
@@ -108,16 +118,19 @@ class ChatdSession:
             return
         request = self._requests.get(answer.ref)
         if request is None:
-            self._receive_unasked(answer)
+            self._receive_unrequested(answer)
             return
         if isinstance(answer, objects.Ack):
             self._deliver_own(request.command, answer)
         self._requests.answer(request.ref, answer)
 
     def _probe_answered(self, answer: objects.Answer) -> None:
-        """The daemon is alive, and every missed entry has arrived."""
+        """Pass the missed entries to the listener, after the daemon has answered the client's own hello.
+
+        The daemon sends that answer behind all missed entries. Raises `ConnectionError` if it is a refusal.
+        """
         if isinstance(answer, objects.Welcome):
-            self.useful = True
+            self.resets_backoff = True
             missed, self._missed = self._missed or [], None
             for value in missed:
                 self._receive(value)
@@ -125,17 +138,20 @@ class ChatdSession:
         elif isinstance(answer, objects.Error) and self._missed is not None:
             raise ConnectionError(translated_refusal(answer.code, answer.msg))
 
-    def _receive_unasked(self, answer: objects.Answer) -> None:
-        if isinstance(answer, codec.Welcoming):
-            self._listener.caught_up(answer)
+    def _receive_unrequested(self, answer: objects.Answer) -> None:
+        if isinstance(answer, codec.EarlierMessages):
+            self._listener.earlier_messages_received(answer)
         elif isinstance(answer, objects.Error):
             self.close_reason = translated_refusal(answer.code, answer.msg)
             if answer.code in UNREADABLE_CODES:
-                # Answers come in order, so the oldest request is meant. It must not be sent again.
-                self._requests.fail_first(Refused(answer))
+                # Answers come in order: this is for the oldest request, which must not be sent again.
+                self._requests.fail_oldest(Refused(answer))
 
     def _deliver_own(self, command: c.Command, ack: objects.Ack) -> None:
-        """Deliver the user's own message at its place in the log, unless a replay has brought it."""
-        news = codec.done(command, ack, self._resume.nick)
+        """Pass the log entry that the user's own ``command`` made to the listener.
+
+        Do nothing if the command made no entry, or if a replay has delivered the entry already.
+        """
+        news = codec.entry_from_ack(command, ack, self._resume.nick)
         if news is not None:
             self._deliver(news)

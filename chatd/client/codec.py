@@ -1,6 +1,6 @@
-"""The JSON wire from the client's side: requests from commands, and what the received objects mean.
+"""Encodes the client's commands as JSON requests, and decodes the JSON objects that the server sends.
 
-Source: SPEC.md, chapter "The JSON wire". Commands come from the one table that the daemon has as well.
+Source: SPEC.md, chapter "The JSON wire". The client and the daemon use the same table of commands.
 """
 
 from __future__ import annotations
@@ -34,80 +34,89 @@ Kind = Literal["lobby", "group", "direct"]
 
 
 class Place(msgspec.Struct, frozen=True, order=True):
-    """A conversation as its reader sees it: the lobby, a group by its name, a friend by their nick."""
+    """A conversation as one user names it: the lobby, a group or a direct conversation.
+
+    ``name`` is the name of the group or the nick of the other user; it is empty for the lobby.
+    """
 
     kind: Kind
     name: str = ""
 
     @property
     def key(self) -> tuple[Kind, str]:
-        """What two spellings of one place have in common."""
+        """The kind and the normalised name, equal for all spellings of the same group name or nick."""
         parse = parse_group if self.kind == "group" else parse_nick
         try:
             return self.kind, parse(self.name).key if self.name else ""
-        except BadName:  # which no daemon has, and whoever types it is told by the daemon
+        except BadName:  # the daemon refuses such a name, and tells the user why
             return self.kind, self.name
 
 
 LOBBY: Final = Place("lobby")
 
 MESSAGE_COMMANDS: Final = (c.Broadcast, c.Send, c.GroupBroadcast)
-"""The commands that send a message."""
+"""The commands that send a message: to the lobby, to a user, to a group."""
 
 
-class Notice(Reply, frozen=True, kw_only=True):
-    """What a course-work server says in words of its own, as lines of ``text``. chatd sends none."""
+class ServerNotice(Reply, frozen=True, kw_only=True):
+    """A text for the user, from or about a course-work server: a student's simple JSON chat server.
+
+    ``text`` may have several lines. chatd sends no notices.
+    """
 
     text: str
     ts: datetime
 
 
-class CourseWelcome(Welcome, frozen=True, kw_only=True):
-    """The welcome of a course-work server, which numbers and confirms nothing: see `chatd.client.coursework`.
+class CourseworkWelcome(Welcome, frozen=True, kw_only=True):
+    """The welcome of a course-work server: a student's simple JSON chat server, without entry ids and acks.
 
-    chatd sends none.
+    chatd never sends this welcome. See `chatd.client.coursework`.
     """
 
 
-News = Message | Event | Presence | Notice
-"""What comes by itself."""
+News = Message | Event | Presence | ServerNotice
+"""What the server sends without a request: a message, a group event, an arrival, a departure, a notice."""
 
-Welcoming = Page | Conversations
-"""What follows the welcome of somebody who was here before."""
+EarlierMessages = Page | Conversations
+"""What chatd sends after the welcome of a returning user: pages of messages, a list of conversations."""
 
 
-def request(command: Command, ref: str | None = None) -> bytes:
-    """``command`` as a line, without fields at their defaults: a course-work server may not know them."""
-    asked: dict[str, Any] = {"action": DECLARED[type(command)].actions[0]}
+def encode_request(command: Command, ref: str | None = None) -> bytes:
+    """Return ``command`` as a line of JSON with this ``ref``.
+
+    Fields that have their default values are left out, because a course-work server may not know them.
+    """
+    fields_sent: dict[str, Any] = {"action": DECLARED[type(command)].actions[0]}
     for field in msgspec.structs.fields(command):
         value = getattr(command, field.name)
         if value != field.default:
             name = "from" if isinstance(command, Hello) and field.name == "nick" else field.name
-            asked[name] = value
+            fields_sent[name] = value
     if ref is not None:
-        asked["ref"] = ref
-    return msgspec.json.encode(asked) + b"\n"
+        fields_sent["ref"] = ref
+    return msgspec.json.encode(fields_sent) + b"\n"
 
 
-def done(command: Command, ack: Ack, nick: str) -> Message | Event | None:
-    """The entry of the log that ``nick`` made by ``command``, which is told to all others of its audience.
+def entry_from_ack(command: Command, ack: Ack, nick: str) -> Message | Event | None:
+    """Return the log entry that ``command`` of the user ``nick`` made, or None if the command makes none.
 
-    None for a command that makes none.
+    The daemon sends the entry to the other users, and only this ``ack`` to ``nick``.
     """
     if isinstance(command, MESSAGE_COMMANDS):
         return Message(
             id=ack.id, ts=ack.ts, nick=nick, msg=command.msg, kind=command.kind, group=ack.group,
             to=ack.to,
         )  # fmt: skip
-    if type(command) not in EVENTS:
+    if type(command) not in EVENT_KINDS:
         return None
     fields = msgspec.structs.asdict(command)
     fields["subject"] = fields.pop("dest", "")
     fields["group"] = ack.group
-    return Event(event=EVENTS[type(command)], actor=nick, id=ack.id, ts=ack.ts, **fields)
+    return Event(event=EVENT_KINDS[type(command)], actor=nick, id=ack.id, ts=ack.ts, **fields)
 
 
-EVENTS: Final[dict[type[Command], str]] = {
+EVENT_KINDS: Final[dict[type[Command], str]] = {
     c.CreateGroup: "created",
     c.Join: "joined",
     c.Leave: "left",
@@ -120,11 +129,11 @@ EVENTS: Final[dict[type[Command], str]] = {
     c.SetVisibility: "visibility",
     c.SetTopic: "topic",
 }
-"""The kind of the log entry that a command makes, for all commands but messages."""
+"""For each command that changes a group: the kind of the event that the command writes to the log."""
 
 
-def understand(value: bytes) -> objects.ServerObject | None:
-    """What the daemon says in a JSON ``value``; None if this client knows no such thing."""
+def decode_object(value: bytes) -> objects.ServerObject | None:
+    """Decode a JSON value from the server. Return None if the value is no object of chatd's JSON wire."""
     try:
         return objects.decode(value)
     except msgspec.MsgspecError:
@@ -132,7 +141,7 @@ def understand(value: bytes) -> objects.ServerObject | None:
 
 
 def message_place(message: Message, reader: str) -> Place:
-    """The conversation of ``message``, as ``reader`` sees it."""
+    """Return the conversation that ``message`` belongs to, as the user ``reader`` names it."""
     if message.group:
         return Place("group", message.group)
     if message.to:
@@ -141,34 +150,35 @@ def message_place(message: Message, reader: str) -> Place:
 
 
 def page_place(page: Page) -> Place:
-    """The conversation of ``page``."""
+    """Return the conversation whose messages ``page`` holds."""
     if page.group:
         return Place("group", page.group)
     return Place("direct", page.friend) if page.friend else LOBBY
 
 
 def summary_place(summary: ConversationSummary) -> Place:
-    """The conversation of a line in a list."""
+    """Return the conversation that ``summary``, an item of a list of conversations, describes."""
     if summary.kind == "lobby":
         return LOBBY
     return Place("group" if summary.kind == "group" else "direct", summary.name)
 
 
 def was_missed(item: HistoryMessage, page: Page) -> bool:
-    """Whether the user had not seen ``item`` before the welcome that its ``page`` belongs to.
+    """Return whether ``item`` was still unread at the login after which the daemon sent ``page``.
 
-    Without ``seen`` the lobby's page is its last one, seen or not, and another one is what was missed.
+    A page without the read marker ``seen`` holds only missed messages if it is of a group or a direct
+    conversation. The lobby's page without a read marker holds the last messages, and none counts as missed.
     """
     return page_place(page) != LOBBY if page.seen is None else item.id > page.seen
 
 
 def count_unread(page: Page, reader: str) -> int:
-    """How many messages of others ``reader`` missed."""
+    """Return how many messages of other users on ``page`` the user ``reader`` missed."""
     return sum(was_missed(item, page) and item.nick != reader for item in page.messages)
 
 
-def listed(answer: Clients | Members | Groups | Conversations) -> list[Any]:
-    """The list that the answer is."""
+def list_items(answer: Clients | Members | Groups | Conversations) -> list[Any]:
+    """Return the list of clients, members, groups or conversations in ``answer``."""
     if isinstance(answer, Clients):
         return answer.clients
     if isinstance(answer, Members):

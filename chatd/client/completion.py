@@ -1,4 +1,4 @@
-"""What the Tab key makes of what is typed: commands, nicks, groups."""
+"""Tab completion of commands, nicks and group names, and the usage hint for the typed command."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from chatd.client.language import _
-from chatd.client.render import SEND_IMAGE
+from chatd.client.render import IMAGE_COMMAND_USAGE
 from chatd.client.typed import IMAGE_WORD
 from chatd.core.declarations import Declaration
 from chatd.core.typed import SLASHES, WORDS
@@ -16,7 +16,10 @@ _WORDS: Final = sorted(f"{word};" for word in WORDS)
 
 
 def completions(typed: str, nicks: Iterable[str], groups: Iterable[str]) -> tuple[int, list[str]]:
-    """Where the word begins that ``typed``, at whose end the cursor is, ends with, and what it may become."""
+    """Return the index in ``typed`` at which the last word or field begins, and its completions.
+
+    ``typed`` is the input up to the cursor. ``nicks`` and ``groups`` are the known names.
+    """
     row, separator, fields = _command(typed)
     if row is not None:
         start = len(typed) - len(fields[-1])
@@ -33,12 +36,12 @@ def completions(typed: str, nicks: Iterable[str], groups: Iterable[str]) -> tupl
     return (0, [*_beginning(typed, _WORDS), *found]) if start == 0 and typed else (start, found)
 
 
-def usage(typed: str) -> str:
-    """How the command that is being typed goes on, and what it is for; empty without one."""
+def usage_hint(typed: str) -> str:
+    """Return the usage and the help text of the command in the input ``typed``, or else an empty text."""
     word, space, _rest = typed.partition(" ")
     row, separator, _fields = _command(typed)
     if space and word.lower() == f"/{IMAGE_WORD}":
-        shown, help = SEND_IMAGE
+        shown, help = IMAGE_COMMAND_USAGE
     elif row is not None:
         shown, help = (row.slash_usage_in(_) if separator == " " else row.usage), row.help
     else:
@@ -47,8 +50,9 @@ def usage(typed: str) -> str:
 
 
 def _command(typed: str) -> tuple[Declaration | None, str, Sequence[str]]:
-    """The command that ``typed`` begins with, what is between its fields, and those so far, of which the last
-    may be in the making.
+    """Return the command that ``typed`` begins with, the separator of its fields, and the fields so far.
+
+    The command is None if ``typed`` begins with no known command. The last field may be unfinished.
     """
     if typed.startswith("/"):
         word, space, rest = typed[1:].partition(" ")
@@ -58,7 +62,7 @@ def _command(typed: str) -> tuple[Declaration | None, str, Sequence[str]]:
 
 
 def _word(typed: str, nicks: Iterable[str]) -> tuple[int, list[str]]:
-    """The last word of a text may be somebody's nick."""
+    """Return the index of the last word of ``typed``, and the nicks that begin like that word."""
     start = max(typed.rfind(" "), typed.rfind("\n")) + 1
     return start, _beginning(typed[start:], nicks) if typed[start:] else []
 

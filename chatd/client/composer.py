@@ -1,4 +1,4 @@
-"""The input box of the screen."""
+"""The input box of the full-screen client."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from textual import events
 from textual.message import Message
 from textual.widgets import TextArea
 
-from chatd.client.completion import completions, usage
+from chatd.client.completion import completions, usage_hint
 from chatd.client.keys import run_binding
 from chatd.client.render import sanitize
 
 HISTORY_SIZE: Final = 200
-"""The most earlier inputs that the Up key brings back."""
+"""The number of earlier inputs that the Up key can bring back."""
 
 
-Offers = Callable[[], tuple[Iterable[str], Iterable[str]]]
-"""Returns the nicks and the group names that Tab offers."""
+CompletionSource = Callable[[], tuple[Iterable[str], Iterable[str]]]
+"""A function that returns the nicks and the group names that the Tab key completes."""
 
 
 class Composer(TextArea):
-    """The input box: Enter sends the input, Tab completes it, Up and Down bring back earlier inputs.
+    """The input box: Enter sends the input, Tab completes a word, Up and Down bring back earlier inputs.
 
     A pasted text is one message, however many lines it has; Ctrl-J begins a new line. A malformed command
     stays in the box, so that the user can correct it.
@@ -39,14 +39,17 @@ class Composer(TextArea):
     }
     """
 
-    class Hinted(Message):
-        """A hint about the current input: the usage of its command, or completions. It may be empty."""
+    class HintChanged(Message):
+        """Tells the screen to show ``hint``: the usage of the typed command, or the offered completions.
+
+        An empty ``hint`` means that there is nothing to show.
+        """
 
         def __init__(self, hint: str) -> None:
             super().__init__()
             self.hint = hint
 
-    def __init__(self, take: Callable[[str], bool], offers: Offers, id: str) -> None:
+    def __init__(self, take: Callable[[str], bool], offers: CompletionSource, id: str) -> None:
         super().__init__(id=id, compact=True, highlight_cursor_line=False)
         self._take = take
         self._offers = offers
@@ -79,13 +82,16 @@ class Composer(TextArea):
         self.replace(pasted, *self.selection, maintain_selection_offset=False)
 
     def on_text_area_changed(self) -> None:
-        """Post the usage of the command, and keep the cursor visible."""
+        """Scroll to the cursor, and tell the screen the usage of the typed command.
+
+        While Tab steps through completions, the hint stays as it is.
+        """
         self.scroll_cursor_visible()
         if not self._cycle:
-            self.post_message(self.Hinted(usage(self.text)))
+            self.post_message(self.HintChanged(usage_hint(self.text)))
 
     def on_resize(self) -> None:
-        """Keep the cursor visible when lines wrap differently."""
+        """Scroll to the cursor after the lines have wrapped to the new width of the input box."""
         self.call_after_refresh(self.scroll_cursor_visible)
 
     def _submit(self) -> None:
@@ -108,7 +114,7 @@ class Composer(TextArea):
                 return
             self._cycle = [head[:start] + word + tail for word in words]
             if len(words) > 1:
-                self.post_message(self.Hinted("  ".join(word.strip(" ;") for word in words)))
+                self.post_message(self.HintChanged("  ".join(word.strip(" ;") for word in words)))
         completed = self._cycle.pop(0)
         if self._cycle:
             self._cycle.append(completed)

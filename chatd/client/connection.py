@@ -1,4 +1,7 @@
-"""One TCP or TLS connection that carries JSON values, and what both kinds of session share."""
+"""One TCP or TLS connection of the client that carries JSON values.
+
+The module also defines the interfaces of a session and of the listener that a session delivers to.
+"""
 
 from __future__ import annotations
 
@@ -12,23 +15,23 @@ from typing import Final, Protocol
 import msgspec
 
 from chatd.client import codec
-from chatd.client.language import _, system
-from chatd.client.pending import Lost, Request
+from chatd.client.language import _, translated_os_error
+from chatd.client.pending import ConnectionLost, Request
 from chatd.json_wire import objects
 from chatd.json_wire.values import JsonScanner
 
 MAX_VALUE_BYTES: Final = 1024 * 1024
-"""The largest JSON value that the client reads; the daemon's are at most a quarter of that."""
+"""The size in bytes of the largest JSON value that the client reads. chatd's are a quarter at most."""
 
 READ_BYTES: Final = 256 * 1024
-"""The most that one read takes."""
+"""The most bytes that one read from the socket returns."""
 
 CONNECT_TIMEOUT_SECONDS: Final = 10.0
-"""The time limit for making a connection, and for the welcome."""
+"""The time limit for making a connection, and then again for receiving the welcome."""
 
 
 class Address(msgspec.Struct, frozen=True):
-    """The daemon's host and port, and the TLS context to connect with, if any."""
+    """The host and port of a server, and the TLS context to connect with (None: without TLS)."""
 
     host: str
     port: int
@@ -39,46 +42,55 @@ class Address(msgspec.Struct, frozen=True):
 
 
 class Listener(Protocol):
-    """The user of a link: receives what the daemon sends."""
+    """The part of the client that receives what the server sends, such as the screen or the line mode."""
 
     def connected(self, welcome: objects.Welcome) -> None:
-        """The daemon accepted the login, for the first time or again."""
+        """Handle a login that the server accepted: the first one, or one after a lost connection."""
 
     def disconnected(self, why: str) -> None:
-        """The connection is gone; the link is trying a new one."""
+        """Handle the loss of the connection for the reason ``why``. The client is about to connect again."""
 
-    def heard(self, news: codec.News) -> None:
-        """A new entry of the log: each entry once, in order, the user's own messages included."""
+    def news_received(self, news: codec.News) -> None:
+        """Handle a message, a group event, an arrival, a departure or a notice from the server.
 
-    def caught_up(self, page: codec.Welcoming) -> None:
-        """Earlier messages, sent after the login: a page of one conversation, or the list of the others."""
+        Each log entry arrives once and in order, the user's own messages included.
+        """
+
+    def earlier_messages_received(self, page: codec.EarlierMessages) -> None:
+        """Handle earlier messages, which the daemon sends after the login.
+
+        ``page`` is a page of one conversation, or a list of the other conversations.
+        """
 
 
 class Session(Protocol):
-    """One connection from the welcome to its end. There is a kind for chatd and one for other servers."""
+    """The client's side of one connection from the welcome to its end, with chatd or another server."""
 
-    useful: bool
-    """Whether the connection held long enough for the next retry to start with the shortest pause."""
+    resets_backoff: bool
+    """Whether the connection held long enough for the client to connect again after the shortest pause."""
 
     close_reason: str
-    """The daemon's own reason for closing the connection; empty without one."""
+    """The reason that the server gave for closing the connection; empty if it gave none."""
 
     async def run(self, welcome: objects.Welcome) -> None:
-        """Read until the connection ends. Raises `OSError` and `Lost`."""
+        """Read from the connection until it ends.
+
+        Raises `OSError` if the connection fails, and `ConnectionLost` if the server does not speak JSON.
+        """
 
     def send(self, request: Request) -> None:
-        """Send a request, or queue it behind the earlier ones."""
+        """Send ``request`` to the server, or queue it behind earlier requests."""
 
     @property
     def backlog_seconds(self) -> float:
-        """How long the queued requests take to send."""
+        """The time in seconds that sending the queued requests will take."""
 
 
 class Connection:
-    """Cuts the bytes of one connection into JSON values, and detects a silent peer.
+    """A connection to a server, over TCP or TLS. It cuts the received bytes into JSON values.
 
-    A read may last ``idle_seconds`` (None: without limit). When nothing came in that time and there is a
-    ``probe``, the probe is written and the read gets the same time once more.
+    A read may last ``idle_seconds`` (None: without limit). If nothing arrives in that time and ``probe`` is
+    set, the connection writes the probe, a request that a live server answers, and waits as long once more.
     """
 
     def __init__(
@@ -87,36 +99,42 @@ class Connection:
         self.writer = writer
         self.idle_seconds: float | None = idle
         self.probe: bytes | None = None
-        self.ends_lines = False
+        self.peer_sends_newlines = False
         self._reader = reader
         self._address = address
         self._values = JsonScanner(MAX_VALUE_BYTES)
 
     @classmethod
     async def open(cls, address: Address, idle: float) -> Connection:
-        """Connect. Raises `OSError`, and `UnicodeError` for a malformed host name."""
+        """Connect to ``address`` and return the connection, whose reads may last ``idle`` seconds.
+
+        Raises `OSError`, and `UnicodeError` for a malformed host name.
+        """
         async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
             reader, writer = await asyncio.open_connection(address.host, address.port, ssl=address.tls)
         return cls(reader, writer, address, idle)
 
     async def read_value(self) -> bytes | None:
-        """The next JSON value, None at the end of the stream.
+        """Return the next JSON value from the server, or None at the end of the stream.
 
-        Raises `OSError`, `TimeoutError` when the peer is silent, and `Lost` when it does not speak JSON.
+        Raises `OSError` if the connection fails, `TimeoutError` if the server is silent for too long, and
+        `ConnectionLost` if the server does not speak JSON.
         """
         while True:
             value = self._values.next_value()
             if value is None:
-                self.ends_lines = self.ends_lines or self._values.newline_seen
+                self.peer_sends_newlines = self.peer_sends_newlines or self._values.newline_seen
                 data = await self._read()
                 if not data:
                     return None
                 self._values.feed(data)
             elif isinstance(value, bytes):
-                self.ends_lines = self.ends_lines or self._values.newline_seen
+                self.peer_sends_newlines = self.peer_sends_newlines or self._values.newline_seen
                 return value
             elif value.framing_lost:
-                raise Lost(_("{address} does not speak JSON: it is no chat").format(address=self._address))
+                raise ConnectionLost(
+                    _("{address} does not speak JSON: it is no chat").format(address=self._address)
+                )
 
     async def _read(self) -> bytes:
         if self.probe is not None:
@@ -129,7 +147,7 @@ class Connection:
 
 
 def failure_reason(error: OSError | UnicodeError) -> str:
-    """Why a connection failed, in the user's language."""
+    """Return why a connection failed, in the user's language."""
     if isinstance(error, UnicodeError):
         return _("that is no host's name")
     if isinstance(error, ssl.SSLCertVerificationError):
@@ -137,7 +155,7 @@ def failure_reason(error: OSError | UnicodeError) -> str:
     if isinstance(error, ssl.SSLError):
         return (error.reason or str(error)).replace("_", " ").lower()
     if isinstance(error, socket.gaierror):
-        return system(error)
+        return translated_os_error(error)
     if error.errno and error.errno > 0:
         return _(os.strerror(error.errno))
     return str(error) or _("it takes too long")

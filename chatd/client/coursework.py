@@ -1,8 +1,11 @@
-"""A course-work server from the client's side: commands to its requests, and what it says to values.
+"""Translates between the client's commands and the JSON of course-work servers.
+
+A course-work server is a student's simple chat server. It sends no entry ids and no acks, and it replays
+nothing. The specification of the course does not say what its answers look like. The client therefore accepts
+all field names that are known from course work, and shows any other object to the user as text.
 
 Source: the JSON seeds td2, td4 and project-part2, and the base actions of the course (``client-hello``,
-``client-send`` …). Such a server numbers, confirms and keeps nothing, and the seeds leave its answers open:
-what is known of other course work is read under all its names, and anything else is shown as it came.
+``client-send`` …).
 """
 
 from __future__ import annotations
@@ -22,19 +25,23 @@ from chatd.core.declarations import Declaration
 from chatd.core.language import N_
 from chatd.json_wire import objects
 
-REMARK: Final = N_(
+LIMITATIONS_WARNING: Final = N_(
     "this server is no chatd: it confirms nothing, so what is written counts as sent, and what is said while"
     " there is no connection is missed"
 )
-"""What a user has to know of such a server."""
+"""The warning that the user gets once about a course-work server."""
 
-ECHOES: Final = 256
-"""Messages of one's own that are remembered, because some servers send them back to whoever said them."""
+MAX_REMEMBERED_ECHOES: Final = 256
+"""The number of sent messages that the client remembers.
 
-LONGEST_NOTICE: Final = 2_000
-"""Characters of a notice at most."""
+Some course-work servers send a message back to its author, and the client must not show it twice.
+"""
 
-# What a request says besides its action: who asks, under which keys, and the command's fields under theirs.
+MAX_NOTICE_CHARACTERS: Final = 2_000
+"""The greatest length of a notice from the server, in characters."""
+
+# For each command, a request's fields besides its action: the keys that hold the user's nick, and the key of
+# each field of the command.
 _BY_FROM: Final = ("from",)
 _BY_SENDER: Final = ("sender",)
 _REQUESTS: Final[dict[type[Command], tuple[tuple[str, ...], dict[str, str]]]] = {
@@ -47,7 +54,7 @@ _REQUESTS: Final[dict[type[Command], tuple[tuple[str, ...], dict[str, str]]]] = 
     c.GroupBroadcast: (_BY_SENDER, {"group": "group", "msg": "msg"}),
     c.ListMembers: (_BY_SENDER, {"group": "group"}),
     c.ListMessages: (_BY_SENDER, {"group": "group"}),
-    c.ListGroups: (("sender", "name"), {}),  # the seeds say name here alone
+    c.ListGroups: (("sender", "name"), {}),  # the seeds have the key name in this request only
     c.Leave: (_BY_SENDER, {"group": "group"}),
     c.Invite: (_BY_SENDER, {"group": "group", "dest": "dest"}),
     c.Kick: (_BY_SENDER, {"group": "group", "dest": "dest", "reason": "reason"}),
@@ -62,115 +69,141 @@ _GROUP: Final = ("group", "groupe")
 _TEXT: Final = ("msg", "message", "data", "error", "reason")
 _LISTED: Final = ("msg", "message", "data", "list")
 
-# Action -> row of the table. What a server says has the name of the request, or ``server-`` in front of it.
-_ROWS: Final[dict[str, Declaration]] = {
+# The action of a server's object -> the declaration of its command. The action is the request's, or the
+# request's behind ``server-``.
+_ROW_BY_ACTION: Final[dict[str, Declaration]] = {
     **{f"server-{action.removeprefix('client-')}": row for action, row in ACTIONS.items()},
     "server-go": COMMANDS["quit"],
     **ACTIONS,
 }
 
-Object = dict[str, Any]
+JsonObject = dict[str, Any]
 
 
-def parsed(value: bytes) -> Object | None:
-    """The JSON object in ``value``, without the wrapper of some servers; None if it is none, or empty."""
+def parse_object(value: bytes) -> JsonObject | None:
+    """Decode the JSON object in ``value``. Return None if ``value`` holds no object or an empty object.
+
+    Some servers wrap each object in another one under ``messageFormat``; the wrapper is removed.
+    """
     try:
-        said = msgspec.json.decode(value)
+        received = msgspec.json.decode(value)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
-    if not isinstance(said, dict):
+    if not isinstance(received, dict):
         return None
-    inner = said.get("messageFormat")
-    return (inner if isinstance(inner, dict) else said) or None
+    inner = received.get("messageFormat")
+    return (inner if isinstance(inner, dict) else received) or None
 
 
-def hello_reply(said: Object, nick: str) -> codec.CourseWelcome | objects.Error | None:
-    """The welcome or the error in ``said``, for the hello of ``nick``; None if it is no answer to a hello."""
-    if _is_error(said):
-        return _error(said)
-    return welcome_of(nick, _text(said)) if _action(said) == "server-hello" else None
+def hello_reply(received: JsonObject, nick: str) -> codec.CourseworkWelcome | objects.Error | None:
+    """Return a course-work server's answer to the client's hello: a welcome or an error.
+
+    ``received`` is the server's JSON object. The welcome names ``nick`` as the user. Return None if that
+    object is no answer to a hello.
+    """
+    if _is_error(received):
+        return _error(received)
+    return make_welcome(nick, _text(received)) if _action(received) == "server-hello" else None
 
 
-def welcome_of(nick: str, msg: str = "") -> codec.CourseWelcome:
-    """A welcome that says ``msg``, with what such a server leaves out."""
+def make_welcome(nick: str, msg: str = "") -> codec.CourseworkWelcome:
+    """Return a welcome with the text ``msg`` for the user ``nick``.
+
+    Fields of chatd's welcome that a course-work server doesn't send get neutral values.
+    """
     user = objects.User(id=0, nick=nick, colour="")
-    return codec.CourseWelcome(sender="", action="", msg=msg, user=user, cursor=0, seen=0, returning=False)
+    return codec.CourseworkWelcome(
+        sender="", action="", msg=msg, user=user, cursor=0, seen=0, returning=False
+    )
 
 
-class CourseWork:
-    """Speaks with one server, for one run of the client, in which ``nick`` numbers what is said from 1."""
+class CourseworkCodec:
+    """Translates between chatd's objects and the JSON of one course-work server, for the user ``nick``.
+
+    A course-work server gives its messages no ids. The codec numbers them from 1, over all connections of one
+    run of the client.
+    """
 
     def __init__(self, nick: str) -> None:
         self._nick = nick
         self._ids = count(1)
-        self._sent: deque[tuple[str, str]] = deque(maxlen=ECHOES)
+        self._sent: deque[tuple[str, str]] = deque(maxlen=MAX_REMEMBERED_ECHOES)
         self._groups: dict[str, str] = {}
 
-    def request(self, command: Command) -> bytes | None:
-        """``command`` with the fields of the seeds and no other; None if they have no such action."""
+    def encode_request(self, command: Command) -> bytes | None:
+        """Return the JSON request for ``command``, or None if the course-work protocol lacks the action.
+
+        The request has only the fields that the specification of the course names.
+        """
         if type(command) not in _REQUESTS:
             return None
         row = DECLARED[type(command)]
         keys, fields = _REQUESTS[type(command)]
-        asked: Object = dict.fromkeys(keys, self._nick)
-        asked.update((key, getattr(command, field)) for field, key in fields.items())
+        fields_sent: JsonObject = dict.fromkeys(keys, self._nick)
+        fields_sent.update((key, getattr(command, field)) for field, key in fields.items())
         if isinstance(command, c.CreateGroup) and command.visibility == "private":
-            asked["type"] = "private"
-        asked["action"] = row.actions[0]
+            fields_sent["type"] = "private"
+        fields_sent["action"] = row.actions[0]
         if "group" in fields:
-            self._groups[row.name] = asked["group"]
-        return msgspec.json.encode(asked)
+            self._groups[row.name] = fields_sent["group"]
+        return msgspec.json.encode(fields_sent)
 
     def substitute_ack(self, command: c.Broadcast | c.Send | c.GroupBroadcast) -> objects.Ack:
-        """The acknowledgement to assume for ``command``, because a course-work server sends none."""
+        """Return an ack for the written message ``command``, because a course-work server sends none."""
         self._sent.append((DECLARED[type(command)].name, command.msg))
         group = command.group if isinstance(command, c.GroupBroadcast) else ""
         to = command.dest if isinstance(command, c.Send) else ""
         return objects.Ack(id=next(self._ids), ts=_now(), group=group, to=to)
 
-    def understand(self, said: Object) -> tuple[str, codec.News | objects.Answer] | None:
-        """The row of the table that ``said`` belongs to, if any, and what it is; None for one's own echo."""
-        if _is_error(said):
-            return "", _error(said)
-        row = _ROWS.get(_action(said))
+    def decode(self, received: JsonObject) -> tuple[str, codec.News | objects.Answer] | None:
+        """Return the name of the command that a server's JSON object belongs to, and the decoded object.
+
+        The name is empty if the object belongs to no command. Return None for an echo of the user's own
+        message.
+        """
+        if _is_error(received):
+            return "", _error(received)
+        row = _ROW_BY_ACTION.get(_action(received))
         if row is None:
-            return "", self._notice(said)
-        sender, text = _first(said, _FROM), _text(said)
+            return "", self._notice(received)
+        sender, text = _first_text(received, _FROM), _text(received)
         if sender == self._nick and (row.name, text) in self._sent:
             self._sent.remove((row.name, text))
             return None
-        read = _READ.get(row.name, CourseWork._event)
-        return row.name, read(self, said, row.name) or self._notice(said)
+        read = _READERS.get(row.name, CourseworkCodec._event)
+        return row.name, read(self, received, row.name) or self._notice(received)
 
-    def _broadcast(self, said: Object, row: str) -> codec.News | None:
-        return self._said(said)
+    def _broadcast(self, received: JsonObject, row: str) -> codec.News | None:
+        return self._message(received)
 
-    def _send(self, said: Object, row: str) -> codec.News | None:
-        return self._said(said, to=_first(said, _TO) or self._nick)
+    def _send(self, received: JsonObject, row: str) -> codec.News | None:
+        return self._message(received, to=_first_text(received, _TO) or self._nick)
 
-    def _gbroadcast(self, said: Object, row: str) -> codec.News | None:
-        group = _first(said, _GROUP)
-        return self._said(said, group=group) if group else None
+    def _gbroadcast(self, received: JsonObject, row: str) -> codec.News | None:
+        group = _first_text(received, _GROUP)
+        return self._message(received, group=group) if group else None
 
-    def _said(self, said: Object, **where: str) -> objects.Message | None:
-        sender, text = _first(said, _FROM), _text(said)
+    def _message(self, received: JsonObject, **where: str) -> objects.Message | None:
+        sender, text = _first_text(received, _FROM), _text(received)
         if not sender or not text:
             return None
-        return _filled({"id": next(self._ids), "from": sender, "msg": text, **where}, said, objects.Message)
+        return _build_message(
+            {"id": next(self._ids), "from": sender, "msg": text, **where}, received, objects.Message
+        )
 
-    def _clients(self, said: Object, row: str) -> objects.Answer | None:
-        names = _names(_list(said, "clients"))
+    def _clients(self, received: JsonObject, row: str) -> objects.Answer | None:
+        names = _names(_list(received, "clients"))
         return None if names is None else objects.Clients(clients=names)
 
-    def _members(self, said: Object, row: str) -> objects.Answer | None:
-        names = _names(_list(said, "members"))
+    def _members(self, received: JsonObject, row: str) -> objects.Answer | None:
+        names = _names(_list(received, "members"))
         if names is None:
             return None
         members = [objects.Member(name, role="", online=True) for name in names]
-        return objects.Members(group=self._group(said, row), members=members)
+        return objects.Members(group=self._group(received, row), members=members)
 
-    def _group_list(self, said: Object, row: str) -> objects.Answer | None:
-        listed = _list(said, "groups")
+    def _group_list(self, received: JsonObject, row: str) -> objects.Answer | None:
+        listed = _list(received, "groups")
         names = _names(listed)
         if names is None or listed is None:
             return None
@@ -180,111 +213,134 @@ class CourseWork:
         ]
         return objects.Groups(groups=groups)
 
-    def _messages(self, said: Object, row: str) -> objects.Answer | None:
-        listed = _list(said, "messages", "msgs", "history")
+    def _messages(self, received: JsonObject, row: str) -> objects.Answer | None:
+        listed = _list(received, "messages", "msgs", "history")
         if listed is None:
             return None
         items = [_item(one, number) for number, one in enumerate(listed, 1)]
         found = [item for item in items if item is not None]
         return (
-            objects.Page(messages=found, group=self._group(said, row)) if len(found) == len(items) else None
+            objects.Page(messages=found, group=self._group(received, row))
+            if len(found) == len(items)
+            else None
         )
 
-    def _event(self, said: Object, row: str) -> codec.News | None:
-        """What somebody did in a group, unless the server says it in its own words."""
-        event = codec.EVENTS.get(COMMANDS[row].command)
-        group, actor = _first(said, _GROUP), _first(said, _FROM)
-        if event is None or not group or not actor or any(key in said for key in ("msg", "message")):
+    def _event(self, received: JsonObject, row: str) -> codec.News | None:
+        """Return the group event that a server's JSON object reports.
+
+        Return None if the object is incomplete, or if the server describes the event in a text of its own.
+        """
+        event = codec.EVENT_KINDS.get(COMMANDS[row].command)
+        group, actor = _first_text(received, _GROUP), _first_text(received, _FROM)
+        if event is None or not group or not actor or any(key in received for key in ("msg", "message")):
             return None
+        visibility = _visibility(received) if event == "created" else ""
         return objects.Event(
-            id=0, event=event, actor=actor, ts=_now(), group=group, subject=_first(said, _TO),
-            reason=_first(said, ("reason",)), visibility=_visibility(said) if event == "created" else "",
+            id=0, event=event, actor=actor, ts=_now(), group=group, subject=_first_text(received, _TO),
+            reason=_first_text(received, ("reason",)), visibility=visibility,
         )  # fmt: skip
 
-    def _notice(self, said: Object) -> codec.Notice:
-        """``said`` as it came: its text, behind the name of an action that is none of the course's."""
+    def _notice(self, received: JsonObject) -> codec.ServerNotice:
+        """Return a notice with the text of a server's JSON object.
+
+        The object's action stands before the text if the course-work protocol lacks the action.
+        """
         keys = ("events", "states", "messages", "msgs", *_LISTED)
-        listed = next((said[key] for key in keys if isinstance(said.get(key), list)), None)
-        text = "\n".join(map(_shown, listed)) if listed else _text(said)
-        action = _action(said)
+        listed = next((received[key] for key in keys if isinstance(received.get(key), list)), None)
+        text = "\n".join(map(_as_line, listed)) if listed else _text(received)
+        action = _action(received)
         if not text:
-            text = _shown(said)
-        elif action and action not in _ROWS:
+            text = _as_line(received)
+        elif action and action not in _ROW_BY_ACTION:
             text = f"{action}: {text}"
-        return codec.Notice(text=text[:LONGEST_NOTICE], ts=datetime.now(UTC))
+        return codec.ServerNotice(text=text[:MAX_NOTICE_CHARACTERS], ts=datetime.now(UTC))
 
-    def _group(self, said: Object, row: str) -> str:
-        """The group that ``said`` is about: some servers name only what is in it."""
-        return _first(said, _GROUP) or self._groups.get(row, "")
+    def _group(self, received: JsonObject, row: str) -> str:
+        """Return the name of the group that a server's JSON object is about.
+
+        If the object does not name it, this is the group of the last request with the same command ``row``.
+        """
+        return _first_text(received, _GROUP) or self._groups.get(row, "")
 
 
-_READ: Final[dict[str, Callable[[CourseWork, Object, str], codec.News | objects.Answer | None]]] = {
-    "broadcast": CourseWork._broadcast,
-    "send": CourseWork._send,
-    "gbroadcast": CourseWork._gbroadcast,
-    "clients": CourseWork._clients,
-    "members": CourseWork._members,
-    "groups": CourseWork._group_list,
-    "msgs": CourseWork._messages,
+_READERS: Final[
+    dict[str, Callable[[CourseworkCodec, JsonObject, str], codec.News | objects.Answer | None]]
+] = {
+    "broadcast": CourseworkCodec._broadcast,
+    "send": CourseworkCodec._send,
+    "gbroadcast": CourseworkCodec._gbroadcast,
+    "clients": CourseworkCodec._clients,
+    "members": CourseworkCodec._members,
+    "groups": CourseworkCodec._group_list,
+    "msgs": CourseworkCodec._messages,
 }
 
 
-def _action(said: Object) -> str:
-    action = said.get("action")
+def _action(received: JsonObject) -> str:
+    action = received.get("action")
     return action if isinstance(action, str) else ""
 
 
-def _is_error(said: Object) -> bool:
-    return _action(said).endswith("error")
+def _is_error(received: JsonObject) -> bool:
+    return _action(received).endswith("error")
 
 
-def _error(said: Object) -> objects.Error:
-    code = said.get("code")
+def _error(received: JsonObject) -> objects.Error:
+    code = received.get("code")
     return objects.Error(
-        code=_first(said, ("code",)) or (str(code) if isinstance(code, int) else "error"),
-        msg=_text(said) or _shown(said),
+        code=_first_text(received, ("code",)) or (str(code) if isinstance(code, int) else "error"),
+        msg=_text(received) or _as_line(received),
     )
 
 
-def _first(said: Object, keys: Iterable[str]) -> str:
-    """The first string under one of ``keys``."""
-    return next((said[key] for key in keys if isinstance(said.get(key), str) and said[key]), "")
+def _first_text(received: JsonObject, keys: Iterable[str]) -> str:
+    """Return the first non-empty string of a JSON object under one of ``keys``, or an empty string."""
+    return next((received[key] for key in keys if isinstance(received.get(key), str) and received[key]), "")
 
 
-def _text(said: Object) -> str:
-    return _first(said, _TEXT)
+def _text(received: JsonObject) -> str:
+    return _first_text(received, _TEXT)
 
 
-def _list(said: Object, *own: str) -> list[Any] | None:
-    """The list in ``said``, under one of its ``own`` names or of those that all lists may have."""
+def _list(received: JsonObject, *own: str) -> list[Any] | None:
+    """Return the list in the object ``received``, or None if the object has no list.
+
+    The list is under one of the keys ``own``, or under a key that a list of any kind may have. An
+    object in its place counts as the list of its keys.
+    """
     for key in (*own, *_LISTED):
-        found = said.get(key)
+        found = received.get(key)
         if isinstance(found, list | dict):
             return list(found)
     return None
 
 
 def _names(listed: list[Any] | None) -> list[str] | None:
-    """The names in a list of them, or of objects that have one."""
+    """Return the names in a list of names, or in a list of objects that have a name each.
+
+    Return None if there is no list or if an item has no name.
+    """
     if listed is None:
         return None
     keys = (*_FROM, *_GROUP, "nick", "username", "pseudo")
-    names = [_first(one, keys) if isinstance(one, dict) else one for one in listed]
+    names = [_first_text(one, keys) if isinstance(one, dict) else one for one in listed]
     return names if all(isinstance(name, str) and name for name in names) else None
 
 
-def _visibility(said: Object) -> str:
-    """What ``said`` calls a group, under whatever key: public, unless it says otherwise."""
-    return "private" if "private" in said.values() else "public"
+def _visibility(received: JsonObject) -> str:
+    """Return ``private`` if any field of the object ``received`` has this value, else ``public``."""
+    return "private" if "private" in received.values() else "public"
 
 
-def _item(said: Any, number: int) -> objects.HistoryMessage | None:
-    if not isinstance(said, dict):
+def _item(received: Any, number: int) -> objects.HistoryMessage | None:
+    if not isinstance(received, dict):
         return None
-    sender, text = _first(said, _FROM), _text(said)
+    sender, text = _first_text(received, _FROM), _text(received)
     if not sender or not text:
         return None
-    return _filled({"id": number, "seq": number, "from": sender, "msg": text}, said, objects.HistoryMessage)
+    return _build_message(
+        {"id": number, "seq": number, "from": sender, "msg": text}, received, objects.HistoryMessage
+    )
 
 
 def _now() -> objects.Timestamp:
@@ -294,20 +350,24 @@ def _now() -> objects.Timestamp:
 T = TypeVar("T")
 
 
-def _filled(fields: Object, said: Object, kind: type[T]) -> T:
-    """A message of ``fields``, with the time, kind and colour of ``said`` if they are valid, else now."""
+def _build_message(fields: JsonObject, received: JsonObject, kind: type[T]) -> T:
+    """Return a message object of the type ``kind`` with these ``fields``.
+
+    The time, kind and colour are those of the server's JSON object ``received`` if they are valid. Without a
+    valid time, the message gets the current time.
+    """
     fields = {"ts": _now(), "kind": "message", **fields}
-    given = {key: said[key] for key in ("ts", "kind", "colour") if isinstance(said.get(key), str)}
+    given = {key: received[key] for key in ("ts", "kind", "colour") if isinstance(received.get(key), str)}
     try:
         return objects.object_from_fields({**fields, **given}, kind)
     except msgspec.ValidationError:
         return objects.object_from_fields(fields, kind)
 
 
-def _shown(said: Any) -> str:
-    """A value as a line: a string as it is, an object without its action."""
-    if isinstance(said, str):
-        return said
-    if isinstance(said, dict) and len(said) > 1:
-        said = {key: value for key, value in said.items() if key != "action"}
-    return msgspec.json.encode(said).decode()
+def _as_line(received: Any) -> str:
+    """Return a JSON value as text: a string as it is, an object without its action."""
+    if isinstance(received, str):
+        return received
+    if isinstance(received, dict) and len(received) > 1:
+        received = {key: value for key, value in received.items() if key != "action"}
+    return msgspec.json.encode(received).decode()

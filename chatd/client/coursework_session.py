@@ -1,4 +1,7 @@
-"""A session with a course-work server: one object in a write, at a pace, and no acknowledgement."""
+"""A client session with a course-work server, a student's simple chat server.
+
+The session writes one request at a time with a pause before each, and gets no acks.
+"""
 
 from __future__ import annotations
 
@@ -10,32 +13,36 @@ from typing import Final
 from chatd.client import codec
 from chatd.client.chatd_session import ResumePoint
 from chatd.client.connection import Connection, Listener
-from chatd.client.coursework import REMARK, CourseWork, parsed
+from chatd.client.coursework import LIMITATIONS_WARNING, CourseworkCodec, parse_object
 from chatd.client.language import _
 from chatd.client.pending import PendingRequests, Request
 from chatd.client.render import render_answer
 from chatd.core import commands as c
 from chatd.json_wire import objects
 
-PACE_SECONDS: Final = 0.04
-"""The pause before each write, because such a server takes one read for one object."""
+WRITE_INTERVAL_SECONDS: Final = 0.04
+"""The pause before each write, because a course-work server takes what one read returns for one object."""
 
 ANSWER_TIMEOUT_SECONDS: Final = 2.0
-"""The time limit for an answer; a request without one then counts as carried out."""
+"""The time limit for the answer to a request.
 
-USEFUL_AFTER_SECONDS: Final = 2.0
-"""A connection that lasts longer than this was worth making."""
+After this time, a request for a list gets an error, and any other request counts as carried out.
+"""
+
+STABLE_AFTER_SECONDS: Final = 2.0
+"""After a connection that lasted longer than this, the client connects again after the shortest pause."""
 
 
-class CourseworkWarning(codec.Notice, frozen=True, kw_only=True):
-    """Tells the user, once, what a server that is no chatd does not promise."""
+class CourseworkWarning(codec.ServerNotice, frozen=True, kw_only=True):
+    """A warning, shown once, that a course-work server sends no acks and replays no missed messages."""
 
 
 class CourseworkSession:
-    """One connection to a course-work server, after its welcome.
+    """One connection to a course-work server, from its welcome to its end.
 
-    A message that was written counts as sent and is never written again. ``early`` holds the values that the
-    server sent before its welcome. ``warn`` says whether the user still has to be warned.
+    A course-work server is a student's simple chat server, which sends no acks. A message that was written
+    counts as sent and is never written again. ``early`` holds the JSON values that the server sent before its
+    welcome. ``warn`` says whether the user still has to be warned that the server sends no acks.
     """
 
     def __init__(
@@ -44,11 +51,11 @@ class CourseworkSession:
         requests: PendingRequests,
         resume: ResumePoint,
         listener: Listener,
-        course: CourseWork,
+        course: CourseworkCodec,
         early: list[bytes],
         warn: bool,
     ) -> None:
-        self.useful = False
+        self.resets_backoff = False
         self.close_reason = ""
         self._connection = connection
         self._requests = requests
@@ -61,18 +68,21 @@ class CourseworkSession:
 
     @property
     def backlog_seconds(self) -> float:
-        """How long the queued requests take to write."""
-        return PACE_SECONDS * self._queue.qsize()
+        """The time in seconds that writing the queued requests will take."""
+        return WRITE_INTERVAL_SECONDS * self._queue.qsize()
 
     async def run(self, welcome: objects.Welcome) -> None:
-        """Read until the connection ends. Raises `OSError` and `Lost`."""
+        """Write the queued requests, and read from the connection until it ends.
+
+        Raises `OSError` if the connection fails, and `ConnectionLost` if the server does not speak JSON.
+        """
         clock = asyncio.get_running_loop().time
         started = clock()
-        self._connection.idle_seconds = None  # such a server has no way to say that it is alive
+        self._connection.idle_seconds = None  # a course-work server answers no probe
         self._resume.cursor = None
         self._listener.connected(welcome)
         if self._warn:
-            self._listener.heard(CourseworkWarning(text=_(REMARK), ts=datetime.now(UTC)))
+            self._listener.news_received(CourseworkWarning(text=_(LIMITATIONS_WARNING), ts=datetime.now(UTC)))
         for request in self._requests:
             if request.sent:
                 self._requests.fail_uncertain(request)
@@ -85,72 +95,78 @@ class CourseworkSession:
             while (value := await self._connection.read_value()) is not None:
                 self._receive(value)
         finally:
-            self.useful = clock() > started + USEFUL_AFTER_SECONDS
+            self.resets_backoff = clock() > started + STABLE_AFTER_SECONDS
             writing.cancel()
             with contextlib.suppress(asyncio.CancelledError, OSError):
                 await writing
 
     def send(self, request: Request) -> None:
-        """Queue a request."""
+        """Put ``request`` at the end of the queue of requests to write."""
         self._queue.put_nowait(request)
 
     async def _write_queued(self) -> None:
-        """Write the queued requests. Raises `OSError`, as reading from the connection then does."""
+        """Write the queued requests one after another. Raises `OSError` if the connection fails."""
         writer = self._connection.writer
         writer.transport.set_write_buffer_limits(0)  # so that a drain ends when everything is written
         while True:
             request = await self._queue.get()
-            await asyncio.sleep(PACE_SECONDS)
+            await asyncio.sleep(WRITE_INTERVAL_SECONDS)
             command = request.command
             if isinstance(command, c.AskHelp):
                 self._requests.answer(
                     request.ref, objects.Help(commands=[])
                 )  # the client has the table itself
                 continue
-            payload = self._course.request(command)
+            payload = self._course.encode_request(command)
             if payload is None:
                 unknown = objects.Error(code="unknown_action", msg=_("this server has no such command"))
                 self._requests.answer(request.ref, unknown)
                 continue
             request.sent = True
-            # A server that ends its objects with a newline also reads lines. For others a read is an object.
-            writer.write(payload + b"\n" if self._connection.ends_lines else payload)
+            # A server that ends its objects with a newline also reads lines; others take a read as one.
+            writer.write(payload + b"\n" if self._connection.peer_sends_newlines else payload)
             await writer.drain()
             if isinstance(command, codec.MESSAGE_COMMANDS):
                 ack = self._course.substitute_ack(command)
-                if (news := codec.done(command, ack, self._resume.nick)) is not None:
-                    self._listener.heard(news)
+                if (news := codec.entry_from_ack(command, ack, self._resume.nick)) is not None:
+                    self._listener.news_received(news)
                 self._requests.answer(request.ref, ack)
             else:
                 asyncio.get_running_loop().call_later(ANSWER_TIMEOUT_SECONDS, self._give_up, request)
 
     def _give_up(self, request: Request) -> None:
-        """No answer came: a list is reported as unanswered, anything else counts as carried out."""
+        """Answer a request that the server has left unanswered.
+
+        A request for a list gets an error. Any other request counts as carried out.
+        """
         changes = c.DECLARED[type(request.command)].answer in ("ack", "quit")
         unanswered = objects.Error(code="no_answer", msg=_("the server does not answer that"))
         self._requests.answer(request.ref, objects.Reply() if changes else unanswered)
 
     def _receive(self, value: bytes) -> None:
-        fields = parsed(value)
-        understood = self._course.understand(fields) if fields is not None else None
-        if understood is None:
+        fields = parse_object(value)
+        decoded = self._course.decode(fields) if fields is not None else None
+        if decoded is None:
             return
-        row, content = understood
+        row, content = decoded
         request = self._answered_by(row, content)
         if request is not None and isinstance(content, objects.Answer):
             self._requests.answer(request.ref, content)
         elif isinstance(content, codec.News):
-            self._listener.heard(content)
+            self._listener.news_received(content)
         else:
             nick = self._resume.nick
             text = (
                 content.msg if isinstance(content, objects.Error) else "\n".join(render_answer(content, nick))
             )
             if text:
-                self._listener.heard(codec.Notice(text=text, ts=datetime.now(UTC)))
+                self._listener.news_received(codec.ServerNotice(text=text, ts=datetime.now(UTC)))
 
     def _answered_by(self, row: str, content: codec.News | objects.Answer) -> Request | None:
-        """The oldest request that ``content`` may answer: of the same ``row``, or any for an error."""
+        """Return the oldest written request that ``content`` may answer, or None if there is none.
+
+        That is a request with the command name ``row``, or any request if ``content`` is an error.
+        """
         for request in self._requests:
             named = c.DECLARED[type(request.command)].name == row
             if request.sent and (named or isinstance(content, objects.Error)):

@@ -1,4 +1,4 @@
-"""The dialogs: the nick to log in with, and the room to join."""
+"""The dialogs of the full-screen client: one asks for the nick to log in with, one for the room to join."""
 
 from __future__ import annotations
 
@@ -22,25 +22,28 @@ from chatd.client.render import member_count, one_line, place_label
 from chatd.json_wire.objects import Group
 
 
-class Choice(OptionList):
-    """A list of options; unlike Textual's, its page keys work when the list has no height."""
+class DialogOptionList(OptionList):
+    """A list of options that ignores the page keys while a very small screen leaves it no height.
+
+    Textual's own `OptionList` fails in this case.
+    """
 
     def action_page_up(self) -> None:
-        """Move up by the visible height."""
+        """Move the highlight up by the visible height of the list."""
         if self.scrollable_content_region:
             super().action_page_up()
 
     def action_page_down(self) -> None:
-        """Move down by the visible height."""
+        """Move the highlight down by the visible height of the list."""
         if self.scrollable_content_region:
             super().action_page_down()
 
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
-class Dialog(ModalScreen[Answer]):
-    """A dialog in front of the chat, which is answered once."""
+class Dialog(ModalScreen[Result]):
+    """A dialog in front of the chat. It returns one result to the screen when it closes."""
 
     DEFAULT_CSS = """
     Dialog {
@@ -94,13 +97,19 @@ class Dialog(ModalScreen[Answer]):
     }
     """
 
-    def dismiss(self, result: Answer | None = None) -> AwaitComplete:
-        """Close with ``result``, unless the dialog is closed already: Enter may arrive twice at once."""
+    def dismiss(self, result: Result | None = None) -> AwaitComplete:
+        """Close the dialog with ``result``.
+
+        Do nothing if the dialog is closed already, because Enter may arrive twice at once.
+        """
         return super().dismiss(result) if self.is_current else AwaitComplete.nothing()
 
 
-class ConnectDialog(Dialog[str]):
-    """Asks for a nick, which is the answer. ``why`` says why the last nick was refused."""
+class NickDialog(Dialog[str]):
+    """A dialog that asks for a nick and returns it.
+
+    ``why`` says why the server refused the last nick; it is empty the first time.
+    """
 
     def __init__(self, address: str, nick: str = "", why: str = "") -> None:
         super().__init__()
@@ -109,7 +118,7 @@ class ConnectDialog(Dialog[str]):
         self._why = why
 
     def compose(self) -> ComposeResult:
-        """The widgets, from top to bottom."""
+        """Yield the widgets of the dialog, from top to bottom."""
         with Vertical():
             yield Label(
                 _("Who are you? The daemon is at {address}.").format(address=self._address),
@@ -121,16 +130,17 @@ class ConnectDialog(Dialog[str]):
             yield LineInput(self._nick, placeholder=_("nick"), compact=True)
 
     @on(Input.Submitted)
-    def answered(self, event: Input.Submitted) -> None:
-        """Close with the nick that was entered, if any."""
+    def submit_nick(self, event: Input.Submitted) -> None:
+        """Close the dialog with the nick that was entered. Do nothing if the input is blank."""
         if event.value.strip():
             self.dismiss(event.value.strip())
 
 
 class RoomsDialog(Dialog[str | None]):
-    """Lists the rooms. The answer is the command that joins or creates the chosen one, None for the lobby.
+    """A dialog that lists the rooms and returns the command that joins or creates the chosen room.
 
-    Escape leaves the user in the current place; the answer is then an empty text.
+    The result is None for the lobby. After Escape it is an empty text, and the user stays in the current
+    conversation.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss('')", priority=True)]
@@ -140,36 +150,36 @@ class RoomsDialog(Dialog[str | None]):
         self._groups = groups
 
     def compose(self) -> ComposeResult:
-        """The widgets, from top to bottom."""
+        """Yield the widgets of the dialog, from top to bottom."""
         with Vertical():
             yield Label(
                 _("Join a room, or name a new one. Tab goes from one to the other."),
                 id="question",
                 markup=False,
             )
-            yield Choice(
+            yield DialogOptionList(
                 Option(Content(place_label(LOBBY))),
                 *(Option(Content(_described(group))) for group in self._groups),
             )
             yield LineInput(placeholder=_("new room: NAME, or NAME private"), compact=True)
 
     @on(OptionList.OptionSelected)
-    def chosen(self, event: OptionList.OptionSelected) -> None:
-        """Close with the command that joins the chosen room."""
+    def join_chosen_room(self, event: OptionList.OptionSelected) -> None:
+        """Close the dialog with the command that joins the chosen room, or with None for the lobby."""
         if event.option_index:
             self.dismiss(f"/join {self._groups[event.option_index - 1].group}")
         else:
             self.dismiss(None)
 
     @on(Input.Submitted)
-    def named(self, event: Input.Submitted) -> None:
-        """Close with the command that creates the named room."""
+    def create_named_room(self, event: Input.Submitted) -> None:
+        """Close the dialog with the command that creates the named room. Do nothing if the name is blank."""
         if event.value.strip():
             self.dismiss(f"/create {event.value.strip()}")
 
 
 def _described(group: Group) -> str:
-    """``wob  2, private, invited: the weather``"""
+    """Return the line for ``group`` in the room list, such as ``wob  2, private, invited: the weather``."""
     private = _("private") if group.visibility == "private" else ""
     remarks = filter(None, (member_count(group), private, _(group.role) if group.role else ""))
     return one_line(f"{group.group}  {', '.join(remarks)}" + (f": {group.topic}" if group.topic else ""))

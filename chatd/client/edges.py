@@ -1,4 +1,4 @@
-"""The lines around the conversation: the title above it, the search line and the hint below."""
+"""The lines of the screen around the conversation: the title above it, the search line and the hint below."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chatd.client.render import one_line, place_label
 
 
 class TitleLine(Static):
-    """Where the user is, with which nick, and what keeps messages from being sent."""
+    """The top line of the screen: the conversation, its topic, the nick, the server, unsent messages."""
 
     def __init__(self, memory: Memory, address: Address) -> None:
         super().__init__(id="title", markup=False)
@@ -20,7 +20,11 @@ class TitleLine(Static):
         self._address = address
 
     def draw(self, unsent: int, is_lost: bool) -> None:
-        """Draw it; ``unsent`` is the number of typed lines that wait, ``is_lost`` means no connection."""
+        """Draw the title line.
+
+        ``unsent`` is the number of typed messages without an ack. ``is_lost`` means that there is no
+        connection.
+        """
         here = self._memory.here
         parts = [place_label(here)]
         if topic := self._memory.topics.get(here.key):
@@ -34,33 +38,33 @@ class TitleLine(Static):
 
 
 class SearchLine(LineInput):
-    """The line that is typed to search, visible while it is open."""
+    """The input line for a search text. It is visible only while the user searches."""
 
     def __init__(self) -> None:
         placeholder = _("search, Enter for the next one back")
         super().__init__(id="search", placeholder=placeholder, compact=True)
 
     def open(self) -> None:
-        """Show it, with the focus."""
+        """Show the search line and give it the keyboard focus."""
         self.add_class("-shown")
         focus(self)
 
     def close(self) -> None:
-        """Hide it."""
+        """Hide the search line."""
         self.remove_class("-shown")
 
 
 class HintLine(Static):
-    """The usage of the command that is being typed, else the keys."""
+    """The bottom line of the screen: the usage of the typed command, or else the list of keys."""
 
     def __init__(self) -> None:
         super().__init__(id="hint", markup=False)
 
     def on_mount(self) -> None:
-        """Show the keys."""
+        """Show the list of keys."""
         self.show("")
 
     def show(self, text: str) -> None:
-        """Show ``text``, or the keys if it is empty."""
+        """Show ``text``, or the list of keys if ``text`` is empty."""
         keys = _("F1 help  F2 rooms  F3 search  F4 people  F5 light/dark  ^N ^P go  ^C leave")
         self.update(one_line(text or keys))

@@ -1,4 +1,4 @@
-"""Runs the screen until the user leaves, a signal arrives or the terminal is gone."""
+"""Runs the full-screen client until the user leaves, a signal arrives or the terminal is gone."""
 
 from __future__ import annotations
 
@@ -14,18 +14,23 @@ from typing import Final
 from chatd.client.language import _
 from chatd.client.log import open_log
 from chatd.client.options import server_address
-from chatd.client.pending import Lost
+from chatd.client.pending import ConnectionLost
 from chatd.client.screen import Chat
 
 EXIT_SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP)
-"""Signals that end the client as ``/quit`` does, so that the terminal is restored."""
+"""The signals that end the client as ``/quit`` does, so that the terminal is restored."""
 
 EXIT_TIMEOUT_SECONDS: Final = 5
-"""After a signal, SIGALRM ends a client that hangs on a terminal which takes no output."""
+"""The time after an exit signal until SIGALRM ends a client that hangs because its terminal is stuck."""
 
 
-async def talk(options: Namespace) -> None:
-    """Talk until the user leaves. Raises `UsageError`, `Refused`, `Lost`, and `SystemExit` after a signal."""
+async def run_full_screen(options: Namespace) -> None:
+    """Run the full-screen client until the user leaves.
+
+    Raises `UsageError` if an option can't be used, `Refused` if the daemon refuses the login,
+    `ConnectionLost` if the connection is lost for good or messages were not sent, and `SystemExit` after a
+    signal.
+    """
     log = open_log(options.log)
     chat = Chat(server_address(options), options.name, log)
     ended: list[int] = []
@@ -55,4 +60,4 @@ async def talk(options: Namespace) -> None:
     if ended or chat.return_code:
         raise SystemExit(128 + ended[0] if ended else chat.return_code)
     if chat.unsent_at_exit:
-        raise Lost(_("{count} of your messages were not sent").format(count=chat.unsent_at_exit))
+        raise ConnectionLost(_("{count} of your messages were not sent").format(count=chat.unsent_at_exit))

@@ -1,4 +1,4 @@
-"""Reads the history of the conversation on the screen, page by page, and searches it."""
+"""Reads the history of the conversation on the screen from the server, page by page, and searches it."""
 
 from __future__ import annotations
 
@@ -8,26 +8,27 @@ from typing import Final
 
 from textual.widgets import ProgressBar
 
-from chatd.client.memory import Conversation, Entry, Memory, entry_of
-from chatd.client.roster import AskAllowing
+from chatd.client.memory import Conversation, Entry, Memory, entry_from_message
+from chatd.client.roster import AskFunction
 from chatd.client.scrollback import Scrollback
 from chatd.core import commands as c
 from chatd.json_wire import objects
 
 SCROLL_PAGE_SIZE: Final = 100
-"""Messages in a page that is read for scrolling."""
+"""The number of messages in a page that is read for scrolling."""
 
 SEARCH_PAGE_SIZE: Final = 500
-"""Messages in a page that is read for a search: the most that a daemon sends."""
+"""The number of messages in a page that is read for a search: the most that chatd sends in a page."""
 
 
 class History:
-    """Fills ``memory`` with older and newer pages, and tells ``scrollback`` what to show.
+    """Reads pages of the conversation on the screen into ``memory``, and tells ``scrollback`` what to show.
 
-    While a page is read, ``bar`` is visible and `reading` is true. ``ask`` returns None for a refusal.
+    During scrolling and searching, the progress bar ``bar`` is visible and `reading` is true while pages are
+    read. ``ask`` sends a command and returns its answer, or None for a refusal.
     """
 
-    def __init__(self, memory: Memory, scrollback: Scrollback, bar: ProgressBar, ask: AskAllowing) -> None:
+    def __init__(self, memory: Memory, scrollback: Scrollback, bar: ProgressBar, ask: AskFunction) -> None:
         self.reading = False
         self.found: Entry | None = None
         self._memory = memory
@@ -35,58 +36,65 @@ class History:
         self._bar = bar
         self._ask = ask
 
-    async def read_on(self, older: bool) -> None:
-        """Extend the shown part of the conversation by one page, if there is more and none is being read."""
-        conversation = self._memory.shown
+    async def load_more(self, older: bool) -> None:
+        """Read the next page, older or newer, of the conversation on the screen.
+
+        Do nothing if there is no such page, or while another page is read.
+        """
+        conversation = self._memory.shown_conversation
         if self.reading or not (conversation.older if older else conversation.newer):
             return  # the request was made before the last page arrived
-        edge = conversation.first if older else conversation.last
+        edge = conversation.oldest_id if older else conversation.newest_id
         with self.progress():
             bounds = {"before": edge} if older else {"after": edge}
-            page = await self.page(conversation, SCROLL_PAGE_SIZE, **bounds)
-        if conversation is not self._memory.shown:
+            page = await self.read_page(conversation, SCROLL_PAGE_SIZE, **bounds)
+        if conversation is not self._memory.shown_conversation:
             return
-        if edge != (conversation.first if older else conversation.last):
+        if edge != (conversation.oldest_id if older else conversation.newest_id):
             return  # the edge has moved meanwhile; the scrollback asks again
         if page is None:
             if older:
                 conversation.older = False
             else:
-                conversation.begin_anew()
+                conversation.clear()
         elif older:
-            conversation.put_before(map(entry_of, page.messages), page.more)
+            conversation.prepend_page(map(entry_from_message, page.messages), page.more)
         else:
-            conversation.put_behind(map(entry_of, page.messages), page.more)
+            conversation.append_page(map(entry_from_message, page.messages), page.more)
 
-    async def show_first(self) -> None:
-        """Show the beginning of the conversation."""
-        conversation = self._memory.shown
-        page = await self.page(conversation, SCROLL_PAGE_SIZE, after=0)
-        if page is not None and conversation is self._memory.shown:
-            conversation.begin_with(map(entry_of, page.messages), older=False, newer=page.more)
+    async def show_beginning(self) -> None:
+        """Show the first messages of the conversation on the screen."""
+        conversation = self._memory.shown_conversation
+        page = await self.read_page(conversation, SCROLL_PAGE_SIZE, after=0)
+        if page is not None and conversation is self._memory.shown_conversation:
+            conversation.replace_entries(map(entry_from_message, page.messages), older=False, newer=page.more)
             self._scrollback.show(top=True)
 
-    async def show_last(self) -> bool:
-        """Show the end of the conversation; False if it could not be read."""
-        conversation = self._memory.shown
+    async def show_end(self) -> bool:
+        """Show the end of the conversation on the screen. Return False if it could not be read."""
+        conversation = self._memory.shown_conversation
         if conversation.newer:
-            page = await self.page(conversation, SCROLL_PAGE_SIZE)
-            if page is None or conversation is not self._memory.shown:
+            page = await self.read_page(conversation, SCROLL_PAGE_SIZE)
+            if page is None or conversation is not self._memory.shown_conversation:
                 return False
-            conversation.begin_with(map(entry_of, page.messages), page.more, newer=False)
+            conversation.replace_entries(map(entry_from_message, page.messages), page.more, newer=False)
         self.found = None
         self._scrollback.show()
         return True
 
     async def search(self, text: str, not_found: Callable[[], None]) -> None:
-        """Show the last message before the one found last that contains ``text``, which is case-folded."""
-        conversation = self._memory.shown
+        """Search the conversation on the screen for ``text``, and show the message that is found.
+
+        The search goes back from the message found last, or else from the end. Call ``not_found`` if no such
+        message contains ``text``. ``text`` is case-folded.
+        """
+        conversation = self._memory.shown_conversation
         entries = conversation.entries
         above = entries[: entries.index(self.found)] if self.found in entries else entries
         found = _last_with(text, above)
         if found is None and conversation.older:
             found = await self._search_back(conversation, text)
-        if conversation is not self._memory.shown:
+        if conversation is not self._memory.shown_conversation:
             return
         if found is None:
             not_found()
@@ -95,19 +103,22 @@ class History:
             self._scrollback.show(found)
 
     async def _search_back(self, conversation: Conversation, text: str) -> Entry | None:
-        """Read back page by page; the page with the message replaces the part in memory."""
-        before = conversation.first
+        """Return the newest entry with ``text`` that is older than the entries in memory, or None.
+
+        The page with that entry replaces the part of the conversation in memory.
+        """
+        before = conversation.oldest_id
         newest_seq = 0
         with self.progress():
             while True:
-                page = await self.page(conversation, SEARCH_PAGE_SIZE, before=before)
+                page = await self.read_page(conversation, SEARCH_PAGE_SIZE, before=before)
                 if page is None or not page.messages:
                     return None
-                entries = [entry_of(item) for item in page.messages]
+                entries = [entry_from_message(item) for item in page.messages]
                 found = _last_with(text, entries)
                 if found is not None:
-                    if conversation is self._memory.shown:
-                        conversation.begin_with(entries, page.more, newer=True)
+                    if conversation is self._memory.shown_conversation:
+                        conversation.replace_entries(entries, page.more, newer=True)
                     return found
                 if not page.more:
                     return None
@@ -115,10 +126,14 @@ class History:
                 before, newest_seq = oldest.id, newest_seq or page.messages[-1].seq
                 self._bar.update(total=newest_seq, progress=newest_seq - oldest.seq)
 
-    async def page(
+    async def read_page(
         self, conversation: Conversation, limit: int, before: int | None = None, after: int | None = None
     ) -> objects.Page | None:
-        """At most ``limit`` messages before or after the entry with that id; None if the daemon refuses."""
+        """Return a page of at most ``limit`` messages of ``conversation``, or None if the request fails.
+
+        The messages come before the log entry with the id ``before``, or after the entry with the id
+        ``after``; without both, they are the last.
+        """
         place = conversation.place
         answer = await self._ask(
             c.History(
@@ -137,7 +152,7 @@ class History:
 
     @contextmanager
     def progress(self) -> Iterator[None]:
-        """Show the progress bar."""
+        """Show the progress bar while the ``with`` block runs."""
         self._bar.update(total=None, progress=0)
         self._bar.add_class("-shown")
         self.reading = True
@@ -146,7 +161,7 @@ class History:
         finally:
             self.reading = False
             self._bar.remove_class("-shown")
-            self._scrollback.changed()  # it may need one more page
+            self._scrollback.redraw_soon()  # it may need one more page
 
 
 def _last_with(text: str, entries: list[Entry]) -> Entry | None:

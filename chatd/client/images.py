@@ -1,4 +1,4 @@
-"""Pictures as characters, by ascii-magic, which is an extra: ``pip install 'chatd[images]'``.
+"""Turns pictures into characters with ascii-magic, an optional package: ``pip install 'chatd[images]'``.
 
 Source: seed tp6-chat-room, "Envoi d'image".
 """
@@ -10,30 +10,31 @@ import warnings
 from pathlib import Path
 from typing import Final
 
-from chatd.client.language import _, system
+from chatd.client.language import _, translated_os_error
 from chatd.core.limits import Limits
 
 MIN_COLUMNS: Final = 8
-"""The least width of an image, on any screen."""
+"""The least width of an image in characters, however narrow the screen is."""
 
 CHARACTER_ASPECT: Final = 2.2
-"""The height of a character divided by its width, roughly."""
+"""The approximate height of a character on the screen, divided by its width."""
 
 MAX_PIXELS: Final = 1024
-"""A picture is first scaled down to this width and height: more pixels than characters."""
+"""The greatest width and height, in pixels, of a picture before it is turned into characters."""
 
 
 class ImageError(Exception):
-    """The image can't be sent; the text says why."""
+    """An image can't be sent. The text says why, in the user's language."""
 
 
 def ascii_art(path: str, columns: int) -> str:
-    """The picture at ``path`` as characters, at most ``columns`` wide and within the default limit of images.
+    """Return the picture in the file ``path`` as lines of characters.
 
-    It blocks, so it belongs in a thread. Raises `ImageError`.
+    A line has at most ``columns`` characters, or `MIN_COLUMNS` if that is more. The text stays within the
+    default size limit of images. The function blocks, so it must run in a thread. Raises `ImageError`.
     """
     try:
-        from ascii_magic import AsciiArt  # an extra, and slow to load
+        from ascii_magic import AsciiArt  # an optional package, and slow to load
         from PIL import Image, ImageOps, UnidentifiedImageError
     except ImportError:
         raise ImageError(
@@ -42,7 +43,7 @@ def ascii_art(path: str, columns: int) -> str:
     try:
         file = Path(path).expanduser()
         if file.exists() and not file.is_file():
-            raise ImageError(_said(path, _("it is no file")))
+            raise ImageError(_failure_text(path, _("it is no file")))
         with warnings.catch_warnings():
             # Pillow only warns of a picture that takes more memory than any picture should.
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -50,30 +51,35 @@ def ascii_art(path: str, columns: int) -> str:
                 picture.thumbnail((MAX_PIXELS, MAX_PIXELS))
                 upright = ImageOps.exif_transpose(picture).convert("RGBA")
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-        raise ImageError(_said(path, _("it is too large"))) from None
+        raise ImageError(_failure_text(path, _("it is too large"))) from None
     except RuntimeError as unknown:  # ~nobody
-        raise ImageError(_said(path, str(unknown))) from None
+        raise ImageError(_failure_text(path, str(unknown))) from None
     except UnidentifiedImageError:
-        raise ImageError(_said(path, _("it is no picture"))) from None
+        raise ImageError(_failure_text(path, _("it is no picture"))) from None
     except (OSError, ValueError, SyntaxError) as error:  # all of which Pillow raises for broken files
-        why = (isinstance(error, OSError) and error.strerror and system(error)) or _("it is damaged")
-        raise ImageError(_said(path, why)) from None
+        why = (isinstance(error, OSError) and error.strerror and translated_os_error(error)) or _(
+            "it is damaged"
+        )
+        raise ImageError(_failure_text(path, why)) from None
     width = min(max(columns, MIN_COLUMNS), _most_columns(*upright.size))
     if width * upright.height < upright.width * CHARACTER_ASPECT:
-        raise ImageError(_said(path, _("it is too thin")))
+        raise ImageError(_failure_text(path, _("it is too thin")))
     opaque = Image.new("RGBA", upright.size, "black")
     opaque.alpha_composite(upright)
     drawn: str = AsciiArt.from_pillow_image(opaque.convert("RGB")).to_ascii(
         columns=width, width_ratio=CHARACTER_ASPECT, monochrome=True
     )
     lines = [line.rstrip() for line in drawn.split("\n")]
-    return "\n".join(lines).rstrip() or "."  # which is as good as blank, as no message may be
+    return "\n".join(lines).rstrip() or "."  # a message must not be blank
 
 
-def _said(path: str, why: str) -> str:
+def _failure_text(path: str, why: str) -> str:
     return _("can't send {path}: {why}").format(path=path, why=why)
 
 
 def _most_columns(width: int, height: int) -> int:
-    """The widest picture whose characters and line ends stay below the limit, in columns."""
+    """Return the greatest number of columns at which a picture stays below the default size limit of images.
+
+    ``width`` and ``height`` are the picture's size in pixels. Line ends count towards the limit.
+    """
     return int(math.sqrt(Limits().image * CHARACTER_ASPECT * width / height)) - 1

@@ -1,4 +1,4 @@
-"""Keys and the focus, in the order in which the keys were pressed."""
+"""Handles key bindings and changes of the focus in the order in which the keys were pressed."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from textual.widgets import Input
 
 
 async def run_binding(widget: Widget, event: events.Key) -> None:
-    """Run the action bound to a key of ``widget`` at once.
+    """Run the action that is bound to the pressed key at once, if there is such an action.
 
-    Textual passes the event up to the app and runs the action only after letters that were typed later. When
-    many keys arrive at once, as over a slow line, ``hellp``, Backspace, ``o`` would end as ``hellp``.
+    Textual itself passes the key up to the app, and runs the action only after letters that were typed later.
+    When many keys arrive at once, as over a slow line, ``hellp``, Backspace, ``o`` would give ``hellp``
+    and not ``hello``.
     """
     bound = widget.screen.active_bindings.get(event.key)
     if bound is not None and await widget.app.run_action(bound.binding.action, bound.node):
@@ -20,12 +21,15 @@ async def run_binding(widget: Widget, event: events.Key) -> None:
 
 
 def focus(widget: Widget) -> None:
-    """Focus ``widget`` at once; `Widget.focus` does so only after a few more keys."""
+    """Give ``widget`` the keyboard focus at once.
+
+    Textual's `Widget.focus` does so only after a few more keys.
+    """
     widget.screen.set_focus(widget)
 
 
 class LineInput(Input):
-    """An input of one line."""
+    """A one-line input field that runs key bindings in the order in which the keys were pressed."""
 
     async def _on_key(self, event: events.Key) -> None:
         await run_binding(self, event)

@@ -1,4 +1,4 @@
-"""Translations of the client's texts, chosen by the user's locale."""
+"""Translates the client's texts into the language of the user's locale."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from chatd.core.names import ALPHABETS
 from chatd.core.refusals import ECHO, REASONS, SENTENCES
 from chatd.locales import DOMAIN, LOCALES
 
-ARGPARSE: Final = (
+ARGPARSE_TEXTS: Final = (
     N_("usage: "),
     N_("positional arguments"),
     N_("options"),
@@ -30,14 +30,14 @@ ARGPARSE: Final = (
     N_("ignored explicit argument %r"),
     N_("ambiguous option: %(option)s could match %(matches)s"),
 )
-"""The texts of argparse that can occur here. argparse translates them itself after `bind`."""
+"""The texts of argparse that the client may print. argparse translates them itself after `bind_argparse`."""
 
 
-WELCOMES: Final = (N_("Hello {nick}"), N_("Welcome back {nick} !"))
-"""The daemon's greetings of a new user and of a returning one."""
+GREETINGS: Final = (N_("Hello {nick}"), N_("Welcome back {nick} !"))
+"""The texts of chatd's welcome, for a new user and for a returning user."""
 
 
-SYSTEM: Final = (
+OS_ERROR_TEXTS: Final = (
     N_("Connection refused"),
     N_("Connection reset by peer"),
     N_("Connection timed out"),
@@ -58,46 +58,56 @@ SYSTEM: Final = (
     N_("unable to get local issuer certificate"),
     N_("certificate has expired"),
 )
-"""Error texts of the operating system, which Python gives in English whatever the locale."""
+"""Error texts of the operating system and of TLS, which Python gives in English whatever the locale."""
 
 
 def _(sentence: str) -> str:
-    """``sentence``, which is English, in the user's language."""
-    return catalogue().gettext(sentence) if sentence else ""  # for which gettext has the catalogue's header
+    """Return the English ``sentence`` in the user's language."""
+    # For an empty text gettext returns the header of the catalogue.
+    return catalogue().gettext(sentence) if sentence else ""
 
 
 @cache
 def catalogue() -> gettext.NullTranslations:
-    """The catalogue named by LANGUAGE, LC_ALL, LC_MESSAGES or LANG; English without one."""
+    """Return the translations for the language that LANGUAGE, LC_ALL, LC_MESSAGES or LANG names.
+
+    Without such a language or translations for it, texts stay in English.
+    """
     return gettext.translation(DOMAIN, LOCALES, fallback=True)
 
 
-def bind() -> None:
-    """Make argparse, which calls gettext, use this catalogue."""
+def bind_argparse() -> None:
+    """Make argparse, which calls gettext, use the client's translations."""
     gettext.bindtextdomain(DOMAIN, str(LOCALES))
     gettext.textdomain(DOMAIN)
 
 
 def translated_refusal(code: str, text: str) -> str:
-    """The ``text`` of a refusal with this ``code`` in the user's language.
+    """Return the ``text`` of a refusal with this ``code`` in the user's language.
 
-    An unknown text, of another version of the daemon, is returned unchanged.
+    An unknown text, such as that of another version of chatd, is returned unchanged.
     """
     return _recognised(text, [SENTENCES[code]] if code in SENTENCES else [])
 
 
-def system(error: OSError) -> str:
-    """The text of ``error`` in the user's language; in English if there is no translation."""
+def translated_os_error(error: OSError) -> str:
+    """Return the text of ``error`` in the user's language, or in English if there is no translation."""
     return _(error.strerror or str(error))
 
 
-def greeting(text: str) -> str:
-    """The welcome ``text`` in the user's language; that of another server is returned unchanged."""
-    return _recognised(text, WELCOMES)
+def translated_greeting(text: str) -> str:
+    """Return the ``text`` of a welcome in the user's language.
+
+    The text of a server other than chatd is returned unchanged.
+    """
+    return _recognised(text, GREETINGS)
 
 
 def _recognised(text: str, sentences: Iterable[str]) -> str:
-    """``text`` translated, if it is one of ``sentences`` with its placeholders filled; else unchanged."""
+    """Return the translation of ``text`` if it is one of ``sentences`` with its placeholders filled.
+
+    Another text is returned unchanged.
+    """
     for sentence in sentences:
         found = _pattern(sentence).fullmatch(text)
         if found is not None:
@@ -114,7 +124,10 @@ def _recognised(text: str, sentences: Iterable[str]) -> str:
 
 @cache
 def _pattern(sentence: str) -> re.Pattern[str]:
-    """A pattern for ``sentence`` with its placeholders filled; each is a named group."""
+    """Return a pattern that matches ``sentence`` with its placeholders filled.
+
+    Each placeholder is a named group of the pattern.
+    """
     return re.compile(
         "".join(
             re.escape(words) + (f"(?P<{gap}>.{{,{ECHO + 1}}})" if gap else "")

@@ -1,4 +1,4 @@
-"""The screen's style sheet and key bindings."""
+"""The style sheet and the key bindings of the full-screen chat client."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Final
 
 from textual.binding import Binding, BindingType
 
-STYLE: Final = """
+STYLE_SHEET: Final = """
 Screen {
     overflow: hidden;
 }
@@ -78,23 +78,32 @@ Screen {
 }
 """
 
-KEYS: Final[list[BindingType]] = [
+KEY_BINDINGS: Final[list[BindingType]] = [
     Binding("ctrl+c,ctrl+q", "quit", priority=True),
-    Binding("f1", "command('/help')"),
-    Binding("f2", "command('/rooms')"),
+    Binding("f1", "run_command('/help')"),
+    Binding("f2", "run_command('/rooms')"),
     Binding("f3,ctrl+f", "search", priority=True),
-    Binding("f4", "people", priority=True),
-    Binding("f5", "theme"),
-    Binding("ctrl+n", "neighbour(1)"),
-    Binding("ctrl+p", "neighbour(-1)"),
+    Binding("f4", "focus_people", priority=True),
+    Binding("f5", "toggle_theme"),
+    Binding("ctrl+n", "step_conversation(1)"),
+    Binding("ctrl+p", "step_conversation(-1)"),
     Binding("pageup", "scroll(-1)", priority=True),
     Binding("pagedown", "scroll(1)", priority=True),
-    Binding("ctrl+home", "first", priority=True),
-    Binding("ctrl+end", "last", priority=True),
-    Binding("escape", "write", priority=True),
+    Binding("ctrl+home", "show_beginning", priority=True),
+    Binding("ctrl+end", "show_end", priority=True),
+    Binding("escape", "focus_composer", priority=True),
 ]
 
 BLOCKED_BY_DIALOG: Final = frozenset(
-    {"command", "search", "people", "neighbour", "scroll", "first", "last", "write"}
+    {
+        "run_command",
+        "search",
+        "focus_people",
+        "step_conversation",
+        "scroll",
+        "show_beginning",
+        "show_end",
+        "focus_composer",
+    }
 )
-"""Actions that are unavailable while a dialog is in front of the chat."""
+"""The actions of keys that do nothing while a dialog is open in front of the chat."""

@@ -1,4 +1,7 @@
-"""``chat --plain``: lines in, lines out, for pipes, screen readers and tests."""
+"""The line mode of the chat client, ``chat --plain``, for pipes, screen readers and tests.
+
+It reads lines from standard input and prints lines to standard output.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,12 @@ from threading import Thread
 
 from chatd.client import codec
 from chatd.client.codec import LOBBY, Place
-from chatd.client.language import _, greeting
+from chatd.client.language import _, translated_greeting
 from chatd.client.link import Link
-from chatd.client.log import Log, open_log
+from chatd.client.log import ChatLog, open_log
 from chatd.client.options import server_address
-from chatd.client.outgoing import MAX_UNACKED, Failure, Outgoing, TypedLine, failure_text
-from chatd.client.pending import Lost, Refused
+from chatd.client.outgoing import MAX_UNACKED, Failure, OutgoingQueue, TypedLine, failure_text
+from chatd.client.pending import ConnectionLost, Refused
 from chatd.client.render import (
     INDENT,
     one_line,
@@ -35,38 +38,44 @@ from chatd.json_wire import objects
 
 
 class LineDisplay:
-    """Prints messages and events from every place; those from another place than ``here`` name theirs."""
+    """The output of the line mode: it prints the messages and events of all conversations.
 
-    def __init__(self, nick: str, log: Log) -> None:
+    A message outside the current conversation ``here`` is printed with the name of its conversation.
+    """
+
+    def __init__(self, nick: str, log: ChatLog) -> None:
         self.nick = nick
         self.here = LOBBY
         self._log = log
 
     def connected(self, welcome: objects.Welcome) -> None:
-        """Print the greeting."""
+        """Store the nick that the daemon gave to the user, and print the daemon's greeting."""
         self.nick = welcome.user.nick
         if welcome.msg:
-            print_line(one_line(f"* {greeting(welcome.msg)}"))
+            print_line(one_line(f"* {translated_greeting(welcome.msg)}"))
 
     def disconnected(self, why: str) -> None:
-        """Print why the connection was lost."""
+        """Print why the connection was lost, and that the client is connecting again."""
         print_line(one_line("* " + _("connection lost ({why}): connecting again").format(why=why)))
 
-    def heard(self, news: codec.News) -> None:
-        """Log and print a message, an event or a notice."""
-        self._warn(self._log.heard(news, self.nick))
+    def news_received(self, news: codec.News) -> None:
+        """Log and print a message, an event or a server's notice."""
+        self._warn(self._log.write_news(news, self.nick))
         if isinstance(news, objects.Event | objects.Presence):
             print_line(f"* {render_event(news)}")
-        elif isinstance(news, codec.Notice):
+        elif isinstance(news, codec.ServerNotice):
             for text in render_answer(news, self.nick):
                 print_line(f"* {text}")
         else:
             place = codec.message_place(news, self.nick)
             print_line(render_message(news, self.nick, None if place.key == self.here.key else place))
 
-    def caught_up(self, page: codec.Welcoming) -> None:
-        """Print earlier messages, and how many of them are unread."""
-        self._warn(self._log.caught_up(page, self.nick))
+    def earlier_messages_received(self, page: codec.EarlierMessages) -> None:
+        """Print the messages, or the list of conversations, that the daemon sends after the login.
+
+        Log the missed messages, and print how many messages are unread.
+        """
+        self._warn(self._log.write_missed_messages(page, self.nick))
         self.show_answer(page)
         if (
             isinstance(page, objects.Page)
@@ -76,55 +85,68 @@ class LineDisplay:
             print_line(f"* {render_unread(codec.page_place(page), count)}")
 
     def image_columns(self) -> int:
-        """The terminal's width without the indent."""
+        """Return the maximum width of a picture in characters: the terminal's width without the indent."""
         return shutil.get_terminal_size().columns - len(INDENT)
 
     def progress(self) -> AbstractContextManager[None]:
-        """Do nothing: line mode shows no progress."""
+        """Return a context manager that does nothing, because the line mode has no progress bar."""
         return nullcontext()
 
-    async def run_own(self, command: c.Command) -> bool:
-        """Line mode presents every command in the same way."""
+    async def handle_command(self, command: c.Command) -> bool:
+        """Return False, because the line mode leaves every command to the daemon."""
         return False
 
     def show_answer(self, answer: objects.Answer) -> None:
-        """Print an answer."""
+        """Print the daemon's answer to a command."""
         for text in render_answer(answer, self.nick):
             print_line(text)
 
     def show_failure(self, failure: Failure) -> None:
-        """Print the reason, behind its code if it is a refusal."""
+        """Print why a typed line was not carried out.
+
+        If the line was refused, print the refusal's code as well.
+        """
         code = f"{failure.code}: " if isinstance(failure, Refusal | Refused) else ""
         print_line(one_line(f"* {code}{failure_text(failure)}"))
 
-    def show_unsent(self, failure: Refused | Lost) -> None:
-        """Print a refusal. A connection lost for good ends the client, which prints that once."""
+    def show_unsent(self, failure: Refused | ConnectionLost) -> None:
+        """Print why the daemon refused a message.
+
+        Print nothing for a lost connection, which ends the client with an error of its own.
+        """
         if isinstance(failure, Refused):
             self.show_failure(failure)
 
-    def moved(self, place: Place, done: bool) -> None:
-        """Go to ``place``, and print that if the command succeeded."""
-        if done:
+    def switch_finished(self, place: Place, succeeded: bool) -> None:
+        """Make ``place`` the current conversation and print its name if the command succeeded.
+
+        If standard input is not a terminal, make ``place`` the current conversation even after a refusal.
+        """
+        if succeeded:
             print_line("* " + _("you are in {place}").format(place=place_label(place)))
-        if done or not sys.stdin.isatty():
-            # A program writes its next lines for that place, whether or not it has read the refusal.
+        if succeeded or not sys.stdin.isatty():
+            # A program writes its next lines for that conversation, whether or not it has read the refusal.
             self.here = place
 
     def unsent_changed(self) -> None:
-        """Do nothing: line mode shows no count."""
+        """Do nothing, because the line mode does not show the number of unsent messages."""
 
     def _warn(self, trouble: str | None) -> None:
         if trouble:
             sys.stderr.write(f"chat: {trouble}\n")
 
 
-async def talk(options: Namespace) -> None:
-    """Talk until the end of standard input or ``/quit``. Raises `UsageError`, `Refused` and `Lost`."""
+async def run_line_mode(options: Namespace) -> None:
+    """Run the line mode until the end of standard input or ``/quit``.
+
+    Raises `UsageError` if an option can't be used, `Refused` if the daemon refuses the login, and
+    `ConnectionLost` if the connection is lost for good.
+    """
     name = required_nick(options)
     log = open_log(options.log)
     display = LineDisplay(name, log)
     link = Link(server_address(options), name, display)
-    outgoing = Outgoing(link.ask, display, queue_size=MAX_UNACKED)
+    outgoing = OutgoingQueue(link.ask, display, queue_size=MAX_UNACKED)
     loop = asyncio.get_running_loop()
 
     async def take(text: str) -> None:
@@ -133,7 +155,7 @@ async def talk(options: Namespace) -> None:
         try:
             typed = outgoing.parse(text, display.here)
         except Refusal as refusal:
-            await outgoing.add_when_free(refusal)  # shown when the earlier lines are done
+            await outgoing.add_when_free(refusal)  # shown after the answers to the earlier lines
         else:
             await outgoing.add_when_free(typed)
 
@@ -150,7 +172,7 @@ async def talk(options: Namespace) -> None:
 
     async def work() -> None:
         await outgoing.run()
-        await outgoing.acked()
+        await outgoing.wait_for_acks()
 
     Thread(target=read, daemon=True).start()
     try:

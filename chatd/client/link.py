@@ -1,4 +1,7 @@
-"""The link to the daemon: it connects, logs in, and connects again whenever the connection is lost."""
+"""The client's link to the daemon.
+
+The link connects, logs in, and connects again whenever the connection is lost.
+"""
 
 from __future__ import annotations
 
@@ -18,48 +21,61 @@ from chatd.client.connection import (
     Session,
     failure_reason,
 )
-from chatd.client.coursework import CourseWork, hello_reply, parsed, welcome_of
+from chatd.client.coursework import CourseworkCodec, hello_reply, make_welcome, parse_object
 from chatd.client.coursework_session import CourseworkSession
 from chatd.client.language import _
-from chatd.client.pending import Lost, PendingRequests, Refused
+from chatd.client.pending import ConnectionLost, PendingRequests, Refused
 from chatd.core import commands as c
 from chatd.json_wire import objects
 
 RETRY_MIN_SECONDS: Final = 0.25
-"""The longest pause before the first attempt to connect again; it doubles with each further attempt."""
+"""The longest pause before the first attempt to reconnect. It doubles with each further attempt."""
 
 RETRY_MAX_SECONDS: Final = 15.0
-"""The longest pause between two attempts."""
+"""The upper limit of the pause between two attempts to reconnect."""
 
-PATIENCE_SECONDS: Final = 120.0
-"""The link gives up after this time without a connection."""
+GIVE_UP_SECONDS: Final = 120.0
+"""The link stops reconnecting after this time without a connection."""
 
 KEEPALIVE_SECONDS: Final = 30.0
-"""After this silence the client probes the daemon; after the same time again the connection is dead."""
+"""The silence after which the client sends a probe to the daemon.
+
+After the same time again without data from the daemon, the client closes the connection.
+"""
 
 LEAVE_TIMEOUT_SECONDS: Final = 3.0
-"""The time limit for the daemon's answer to a quit."""
+"""The time limit for the daemon's answer to the quit command."""
 
 WELCOME_TIMEOUT_SECONDS: Final = 2.0
-"""A course-work server that sends values but no welcome counts as having accepted the login after this."""
+"""The longest wait for the welcome of a course-work server after its first JSON value.
 
-MAX_EARLY_VALUES: Final = 64
-"""The most values that a course-work server may send before its welcome."""
+If none comes, the login counts as accepted.
+"""
+
+MAX_VALUES_BEFORE_WELCOME: Final = 64
+"""After so many JSON values without a welcome, the login at a course-work server counts as accepted."""
 
 TRANSIENT_CODES: Final = ("nick_taken", "shutting_down", "rate_limited", "storage_failed")
-"""Refusals of a login that pass: the link tries again if it was logged in before."""
+"""Codes of login refusals that may be temporary.
+
+A link that was logged in before then tries to log in again.
+"""
 
 
 class Link:
-    """A login at ``address`` under ``nick`` that lasts through as many connections as it takes.
+    """A login under ``nick`` at the daemon at ``address``, which reconnects whenever the connection is lost.
 
-    ``cursor`` is the id of the last entry that was delivered; if it is given, the daemon replays what
-    follows it. Otherwise the missed entries are delivered as one whole; if the connection is lost meanwhile,
-    the next connection replays them. With ``peeks``, the missed entries stay missed for another session of
-    the same user, and so do the entries that this link hears. After ``patience`` seconds without a
-    connection the link gives up.
+    ``listener`` receives the entries that the daemon sends. If ``cursor`` is given, the daemon replays all
+    log entries with a larger id. Without ``cursor``, the daemon sends the entries that the user missed, and
+    the link delivers them together once all have arrived. If the connection is lost before that, the next
+    connection replays them.
 
-    A server whose welcome is not chatd's is taken for a course-work server (`chatd.client.coursework`).
+    With ``peeks``, the daemon sends earlier entries only if ``cursor`` is given, and the session does not
+    move the user's read marker. Another session of the same user then still gets the missed entries. The link
+    gives up after ``patience`` seconds without a connection.
+
+    A server whose welcome differs from chatd's is treated as a course-work server, which speaks a simpler
+    JSON protocol (`chatd.client.coursework`).
     """
 
     def __init__(
@@ -69,7 +85,7 @@ class Link:
         listener: Listener,
         cursor: int | None = None,
         peeks: bool = False,
-        patience: float = PATIENCE_SECONDS,
+        patience: float = GIVE_UP_SECONDS,
         quiet: float = KEEPALIVE_SECONDS,
         pause: Callable[[float], float] = lambda longest: random.uniform(longest / 2, longest),
     ) -> None:
@@ -82,27 +98,28 @@ class Link:
         self._pause = pause
         self._requests = PendingRequests()
         self._session: Session | None = None
-        self._course: CourseWork | None = None
+        self._course: CourseworkCodec | None = None
         self._running: asyncio.Task[Any] | None = None
         self._leaving = False
         self._logged_in = False
-        self._useful = False
+        self._resets_backoff = False
         self._close_reason = ""
 
     @property
     def nick(self) -> str:
-        """The user's nick, which the daemon may have chosen."""
+        """The user's nick. The daemon may have chosen another nick than the client asked for."""
         return self._resume.nick
 
     @property
     def cursor(self) -> int | None:
-        """The id of the last entry that was delivered."""
+        """The id of the last log entry that the link delivered, or None before the first login."""
         return self._resume.cursor
 
     async def run(self) -> None:
-        """Connect and stay connected until `leave`.
+        """Connect, log in, and reconnect after each lost connection, until `leave` is called.
 
-        Raises `Refused` when the daemon refuses the login, `Lost` when it can't be reached, or no more.
+        Raises `Refused` if the daemon refuses the login. Raises `ConnectionLost` if the first connection
+        fails, or if no later connection succeeds in time.
         """
         self._running = asyncio.current_task()
         try:
@@ -111,12 +128,13 @@ class Link:
             if not self._leaving:
                 raise
         finally:
-            self._requests.fail_all(Lost(_("the connection ended before the answer")))
+            self._requests.fail_all(ConnectionLost(_("the connection ended before the answer")))
 
     def ask(self, command: c.Command) -> asyncio.Future[objects.Answer]:
-        """Send ``command`` behind all earlier requests; the future gets the answer.
+        """Send ``command`` to the daemon behind all earlier requests, and return a future of the answer.
 
-        The answer may arrive over a later connection. The future may raise `Refused` or `Lost`.
+        If the connection is lost, the answer may arrive over a later connection. The future may raise
+        `Refused` or `ConnectionLost`.
         """
         request = self._requests.add(command)
         if self._session is not None:
@@ -124,11 +142,14 @@ class Link:
         return request.answer
 
     async def leave(self) -> None:
-        """Ask the daemon to quit, then end `run`; without a connection, end it at once."""
+        """Send the quit command to the daemon, wait for the answer, and end `run`.
+
+        Without a connection, end `run` at once.
+        """
         self._leaving = True
         if self._session is not None:
             limit = LEAVE_TIMEOUT_SECONDS + self._session.backlog_seconds
-            with contextlib.suppress(Lost, Refused, TimeoutError):
+            with contextlib.suppress(ConnectionLost, Refused, TimeoutError):
                 async with asyncio.timeout(limit):
                     await self.ask(c.Quit())
         if self._running is not None:
@@ -138,36 +159,38 @@ class Link:
         clock = asyncio.get_running_loop().time
         lost_at, longest = clock(), RETRY_MIN_SECONDS
         while True:
-            self._close_reason, self._useful = "", False
+            self._close_reason, self._resets_backoff = "", False
             try:
                 await self._connect()
             except (OSError, UnicodeError) as error:  # the latter for a malformed host name
                 self._close_reason = self._close_reason or failure_reason(error)
             except Refused as refused:
                 # The daemon may still hold the lost connection, and with it the nick.
-                # A course-work server refuses that in words of its own.
+                # A course-work server has no refusal code for that.
                 transient = refused.code in TRANSIENT_CODES or self._course is not None
                 if not self._logged_in or not transient:
                     raise
                 self._close_reason = str(refused)
             if self._leaving:
                 return
-            if self._useful:
+            if self._resets_backoff:
                 lost_at, longest = clock(), RETRY_MIN_SECONDS
             why = self._close_reason or _("it closed the connection")
             if not self._logged_in or clock() + longest > lost_at + self._patience:
-                raise Lost(_("no connection to {address}: {why}").format(address=self._address, why=why))
+                raise ConnectionLost(
+                    _("no connection to {address}: {why}").format(address=self._address, why=why)
+                )
             self._listener.disconnected(why)
             await asyncio.sleep(self._pause(longest))
             longest = min(longest * 2, RETRY_MAX_SECONDS)
 
     async def _connect(self) -> None:
-        """One connection, from the hello to its end."""
+        """Open a connection, log in, and run the session until the connection ends."""
         connection = await Connection.open(self._address, self._quiet)
         try:
             hello = c.Hello(self.nick, self.cursor, "keep" if self._peeks else "send")
             # chatd and servers that read lines wait for the newline; a JSON parser skips it.
-            connection.writer.write(codec.request(hello, "hello"))
+            connection.writer.write(codec.encode_request(hello, "hello"))
             async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
                 welcome, early = await self._read_welcome(connection)
             if welcome is not None:
@@ -176,8 +199,8 @@ class Link:
             connection.writer.close()
 
     def _new_session(self, connection: Connection, welcome: objects.Welcome, early: list[bytes]) -> Session:
-        if isinstance(welcome, codec.CourseWelcome):
-            self._course = self._course or CourseWork(self.nick)
+        if isinstance(welcome, codec.CourseworkWelcome):
+            self._course = self._course or CourseworkCodec(self.nick)
             warn = not self._logged_in
             return CourseworkSession(
                 connection, self._requests, self._resume, self._listener, self._course, early, warn
@@ -192,13 +215,16 @@ class Link:
             await session.run(welcome)
         finally:
             self._session = None
-            self._close_reason, self._useful = session.close_reason, session.useful
+            self._close_reason, self._resets_backoff = session.close_reason, session.resets_backoff
 
     async def _read_welcome(self, connection: Connection) -> tuple[objects.Welcome | None, list[bytes]]:
-        """The welcome, and the values that a course-work server sent before it. Raises `Refused`."""
+        """Return the server's welcome, and the JSON values that a course-work server sent before its welcome.
+
+        The welcome is None if the connection ended first. Raises `Refused` if the server refuses the login.
+        """
         early: list[bytes] = []
         deadline = None
-        while len(early) < MAX_EARLY_VALUES:
+        while len(early) < MAX_VALUES_BEFORE_WELCOME:
             try:
                 async with asyncio.timeout_at(deadline):
                     value = await connection.read_value()
@@ -208,12 +234,12 @@ class Link:
                 break
             if value is None:
                 return None, []
-            answer = codec.understand(value)
+            answer = codec.decode_object(value)
             if isinstance(answer, objects.Error):
                 raise Refused(answer)
             if isinstance(answer, objects.Welcome):
                 return answer, []
-            fields = parsed(value)
+            fields = parse_object(value)
             if fields is None:
                 continue
             opened = hello_reply(fields, self.nick)
@@ -223,4 +249,4 @@ class Link:
                 return opened, early
             early.append(value)
             deadline = deadline or asyncio.get_running_loop().time() + WELCOME_TIMEOUT_SECONDS
-        return welcome_of(self.nick), early
+        return make_welcome(self.nick), early

@@ -1,4 +1,4 @@
-"""The lists beside a conversation: the other conversations, and the users in this one."""
+"""The lists beside the conversation on the screen: all conversations, and the users in the current one."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from textual.widgets.option_list import Option
 from chatd.client.codec import Place
 from chatd.client.memory import Conversation, Memory
 from chatd.client.render import one_line, place_label
-from chatd.client.scrollback import readable
+from chatd.client.scrollback import readable_shade
 from chatd.json_wire.objects import Member
 
 ROLE_MARKS: Final = {"owner": " ★", "operator": " +"}
 
 
 class PlaceOption(Option):
-    """A line of the list, which leads to ``place``."""
+    """A line in a list on the screen. Choosing the line opens the conversation ``place``."""
 
     def __init__(self, place: Place, line: Content) -> None:
         super().__init__(line)
@@ -28,7 +28,7 @@ class PlaceOption(Option):
 
 
 class PlaceList(OptionList):
-    """A list whose lines lead to places."""
+    """A list on the screen. Choosing a line opens the conversation that belongs to the line."""
 
     DEFAULT_CSS = """
     PlaceList, PlaceList:focus {
@@ -44,7 +44,7 @@ class PlaceList(OptionList):
     FOCUS_ON_CLICK = False  # a click beside the lines would otherwise take the focus from the input box
 
     class Chosen(Message):
-        """The user chose ``place``."""
+        """The message that is posted when the user chooses the conversation ``place`` in a list."""
 
         def __init__(self, place: Place) -> None:
             super().__init__()
@@ -56,7 +56,7 @@ class PlaceList(OptionList):
         self._shown: list[tuple[Place, Content]] = []
 
     def fill(self, lines: list[tuple[Place, Content]]) -> None:
-        """Replace the lines, if they differ."""
+        """Replace the lines of the list if they have changed. The same conversation stays highlighted."""
         if _drawn(lines) == _drawn(self._shown):
             return
         at = self.highlighted
@@ -74,14 +74,17 @@ class PlaceList(OptionList):
 
 
 class ConversationList(PlaceList):
-    """The conversations, each with its count of unread messages."""
+    """The list of the user's conversations, each with the number of its unread messages."""
 
     def draw(self) -> None:
-        """Draw the list from the memory."""
+        """Redraw the list of conversations.
+
+        Highlight the current one, unless the list has the keyboard focus.
+        """
         places = self._memory.places()
         self.fill([(one.place, self._line(one)) for one in places])
         if not self.has_focus:
-            self.highlighted = places.index(self._memory.shown)
+            self.highlighted = places.index(self._memory.shown_conversation)
 
     def _line(self, conversation: Conversation) -> Content:
         name = one_line(place_label(conversation.place))
@@ -90,10 +93,13 @@ class ConversationList(PlaceList):
 
 
 class PeopleList(PlaceList):
-    """The users in the conversation and their presence; choosing one opens a direct conversation."""
+    """The list of the users in the current conversation, which shows who is online.
+
+    Choosing a user opens the direct conversation with that user.
+    """
 
     def draw(self) -> None:
-        """Draw the list from the memory."""
+        """Redraw the list of the users in the current conversation."""
         self.fill([(Place("direct", member.name), self._line(member)) for member in self._memory.people()])
 
     def _line(self, member: Member) -> Content:
@@ -101,11 +107,11 @@ class PeopleList(PlaceList):
         name = one_line(member.name)
         return Content.assemble(
             "● " if member.online else "○ ",
-            (name, readable(colour, self.background_colors[1])) if colour else name,
+            (name, readable_shade(colour, self.background_colors[1])) if colour else name,
             ROLE_MARKS.get(member.role, ""),
         )
 
 
 def _drawn(lines: list[tuple[Place, Content]]) -> list[tuple[Place, str]]:
-    """The lines with their colours, which `Content` does not compare."""
+    """Return the lines as markup, to compare them with their colours, which `Content` does not compare."""
     return [(place, line.markup) for place, line in lines]

@@ -1,4 +1,4 @@
-"""The conversation log that the client keeps for its user.
+"""The log file in which the client keeps the messages that its user received.
 
 Source: seed tp6-chat-room, "Logs".
 """
@@ -11,17 +11,25 @@ from io import FileIO
 from pathlib import Path
 
 from chatd.client import codec
-from chatd.client.language import _, system
+from chatd.client.language import _, translated_os_error
 from chatd.client.options import UsageError, default_log
-from chatd.client.render import INDENT, describe_event, local, one_line, place_label, sanitize, speaker_label
+from chatd.client.render import (
+    INDENT,
+    describe_event,
+    one_line,
+    place_label,
+    sanitize,
+    speaker_label,
+    to_local_time,
+)
 from chatd.json_wire import objects
 
 
-class Log:
-    """A file with a line for each message and event: time, place, sender and text.
+class ChatLog:
+    """The client's log file: each message and event with its time, conversation, sender and text.
 
-    A new file is readable by its owner only. When the file is moved away, as log rotation does, a new one is
-    created. Raises `UsageError` when it can't be written.
+    A new file is readable only by its owner. When the file is moved away, as log rotation does, the next line
+    goes to a new file at the same path. Raises `UsageError` if the file can't be opened.
     """
 
     def __init__(self, path: Path) -> None:
@@ -30,42 +38,51 @@ class Log:
             self._file: FileIO | None = _opened(path)
         except OSError as error:
             raise UsageError(
-                _("can't write the log {path}: {why}").format(path=path, why=system(error))
+                _("can't write the log {path}: {why}").format(path=path, why=translated_os_error(error))
             ) from None
 
-    def heard(self, news: codec.News, nick: str) -> str | None:
-        """Log ``news`` as ``nick`` reads it. A failure ends the log; its message for the user is returned."""
-        if isinstance(news, objects.Event | objects.Presence):
-            return self._add(news.ts.as_datetime, f"* {describe_event(news)}")
-        if isinstance(news, codec.Notice):
-            return self._add(news.ts, f"* {one_line(news.text)}")
-        return self._said(news, codec.message_place(news, nick), nick)
+    def write_news(self, news: codec.News, nick: str) -> str | None:
+        """Log a message, an event or a notice that the user ``nick`` received, and return None.
 
-    def caught_up(self, page: codec.Welcoming, nick: str) -> str | None:
-        """Log the missed messages. The others on the page come at every login, logged before or not."""
+        After a write error, close the log file and return a message for the user.
+        """
+        if isinstance(news, objects.Event | objects.Presence):
+            return self._write(news.ts.as_datetime, f"* {describe_event(news)}")
+        if isinstance(news, codec.ServerNotice):
+            return self._write(news.ts, f"* {one_line(news.text)}")
+        return self._write_message(news, codec.message_place(news, nick), nick)
+
+    def write_missed_messages(self, page: codec.EarlierMessages, nick: str) -> str | None:
+        """Log the messages of ``page`` that the user missed.
+
+        Leave out its other messages, because the daemon sends them at every login. Return None, or a message
+        for the user after a write error.
+        """
         if not isinstance(page, objects.Page):
             return None
         place = codec.page_place(page)
-        troubles = [self._said(item, place, nick) for item in page.messages if codec.was_missed(item, page)]
+        troubles = [
+            self._write_message(item, place, nick) for item in page.messages if codec.was_missed(item, page)
+        ]
         return next(filter(None, troubles), None)
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the log file."""
         if self._file is not None:
             self._file.close()
 
-    def _said(
-        self, said: objects.Message | objects.HistoryMessage, place: codec.Place, nick: str
+    def _write_message(
+        self, message: objects.Message | objects.HistoryMessage, place: codec.Place, nick: str
     ) -> str | None:
-        head = one_line(f"{place_label(place)} {speaker_label(said.nick, nick)}")
-        end = f"\n{INDENT}" if said.kind == "image" else " "
-        text = sanitize(said.msg).replace("\n", f"\n{INDENT}")
-        return self._add(said.ts.as_datetime, f"{head}{end}{text}")
+        head = one_line(f"{place_label(place)} {speaker_label(message.nick, nick)}")
+        end = f"\n{INDENT}" if message.kind == "image" else " "
+        text = sanitize(message.msg).replace("\n", f"\n{INDENT}")
+        return self._write(message.ts.as_datetime, f"{head}{end}{text}")
 
-    def _add(self, at: datetime, text: str) -> str | None:
+    def _write(self, at: datetime, text: str) -> str | None:
         if self._file is None:
             return None
-        line = sanitize(f"{local(at):%Y-%m-%d %H:%M:%S%z} {text}\n").encode()
+        line = sanitize(f"{to_local_time(at):%Y-%m-%d %H:%M:%S%z} {text}\n").encode()
         try:
             if _moved(self._path, self._file):
                 self._file.close()
@@ -77,14 +94,19 @@ class Log:
         except OSError as error:
             self._file.close()
             self._file = None
-            return _("can't write the log {path} any more: {why}").format(path=self._path, why=system(error))
+            return _("can't write the log {path} any more: {why}").format(
+                path=self._path, why=translated_os_error(error)
+            )
         return None
 
 
-def open_log(log: str) -> Log:
-    """Open the log at this path, or else in the user's state folder. Raises `UsageError`."""
+def open_log(log: str) -> ChatLog:
+    """Open the log file at the path ``log``, or in the user's state folder if ``log`` is empty.
+
+    Raises `UsageError`.
+    """
     try:
-        return Log(Path(log or default_log()).expanduser())
+        return ChatLog(Path(log or default_log()).expanduser())
     except RuntimeError as unknown:  # ~nobody, or nobody's home
         raise UsageError(
             _("can't write the log {path}: {why}").format(path=log or default_log(), why=unknown)
@@ -97,7 +119,7 @@ def _opened(path: Path) -> FileIO:
 
 
 def _moved(path: Path, file: FileIO) -> bool:
-    """Whether ``file`` is no longer what ``path`` names."""
+    """Return whether the path of the log no longer names the open ``file``, as after a log rotation."""
     try:
         return not os.path.samestat(os.stat(path), os.fstat(file.fileno()))
     except FileNotFoundError:
@@ -105,7 +127,7 @@ def _moved(path: Path, file: FileIO) -> bool:
 
 
 def _torn(file: FileIO) -> bool:
-    """Whether the file ends within a line, as after a full disk."""
+    """Return whether the file ends in the middle of a line, as after a full disk."""
     size = os.fstat(file.fileno()).st_size
     return size > 0 and os.pread(file.fileno(), 1, size - 1) != b"\n"
 

@@ -1,4 +1,4 @@
-"""What the client keeps in memory of the chat: conversations, users and colours."""
+"""The chat state that the client keeps in memory for the screen: conversations, users and colours."""
 
 from __future__ import annotations
 
@@ -14,43 +14,47 @@ from chatd.client.render import describe_event, sanitize
 from chatd.json_wire import objects
 from chatd.json_wire.objects import HistoryMessage, Message, Presence
 
-WINDOW: Final = 1_000
-"""The maximum number of entries kept of the conversation on the screen; the daemon has all of them."""
+MAX_SHOWN_ENTRIES: Final = 1_000
+"""The maximum number of entries that the client keeps of the conversation on the screen.
 
-IDLE_WINDOW: Final = 100
-"""The maximum number of entries kept of any other conversation."""
+The daemon keeps all.
+"""
 
-Kind = Literal["message", "image", "announcement", "answer", "trouble"]
+MAX_HIDDEN_ENTRIES: Final = 100
+"""The maximum number of entries that the client keeps of a conversation that is not on the screen."""
+
+EntryKind = Literal["message", "image", "announcement", "answer", "trouble"]
 
 
 class Entry(msgspec.Struct, frozen=True, eq=False):
-    """A line of a conversation: a message, an event, or a text of the client for its user.
+    """An item of a conversation on the screen: a message, an event, or a text of the client for its user.
 
-    ``id`` is the id of the log entry; 0 for a text of the client.
+    ``id`` is the id of the log entry, or 0 if the item is not in the daemon's log.
     """
 
     at: datetime
     text: str
-    kind: Kind = "announcement"
+    kind: EntryKind = "announcement"
     nick: str = ""
     id: int = 0
 
 
-def entry_of(said: Message | HistoryMessage) -> Entry:
-    """The entry for a message, with control characters replaced."""
+def entry_from_message(message: Message | HistoryMessage) -> Entry:
+    """Return the screen entry for a message, with control characters replaced."""
     return Entry(
-        said.ts.as_datetime,
-        sanitize(said.msg),
-        "image" if said.kind == "image" else "message",
-        sanitize(said.nick),
-        said.id,
+        message.ts.as_datetime,
+        sanitize(message.msg),
+        "image" if message.kind == "image" else "message",
+        sanitize(message.nick),
+        message.id,
     )
 
 
 class Conversation:
-    """A gapless part of a conversation: its end, unless the user scrolled back further than one window.
+    """The entries of one conversation that the client keeps in memory, without gaps between them.
 
-    ``older`` and ``newer`` say whether there may be more entries in that direction.
+    They are the end of the conversation, unless the user went far back in its history. ``older`` and
+    ``newer`` say whether the daemon may have more entries before and after them.
     """
 
     def __init__(self, place: Place) -> None:
@@ -59,81 +63,97 @@ class Conversation:
         self.older = True
         self.newer = False
         self.unread = 0
-        self.window = WINDOW
+        self.max_entries = MAX_SHOWN_ENTRIES
         self._last_told = 0
 
     @property
-    def first(self) -> int | None:
-        """The id of the oldest entry; texts of the client have none and are passed over."""
+    def oldest_id(self) -> int | None:
+        """The log id of the oldest entry in memory, or None.
+
+        Entries that are not in the daemon's log are skipped.
+        """
         return next((entry.id for entry in self.entries if entry.id), None)
 
     @property
-    def last(self) -> int | None:
-        """The id of the newest entry; texts of the client have none and are passed over."""
+    def newest_id(self) -> int | None:
+        """The log id of the newest entry in memory, or None.
+
+        Entries that are not in the daemon's log are skipped.
+        """
         return next((entry.id for entry in reversed(self.entries) if entry.id), None)
 
     def add(self, entry: Entry, may_push: bool = True) -> None:
-        """Append ``entry``, if the end of the conversation is in memory.
+        """Append ``entry`` if the end of the conversation is in memory.
 
-        It is left out as well if memory is full and ``may_push`` is false: it would push out the entries that
-        the user is reading. What is left out is read from the daemon later.
+        If memory is full and ``may_push`` is false, leave ``entry`` out, because it would push out entries
+        that the user is reading. The client reads the entries that it left out from the daemon later.
         """
         if entry.id:
-            if entry.kind in ("message", "image"):  # which is what pages are made of
+            if entry.kind in ("message", "image"):  # pages contain no other kinds
                 self._last_told = entry.id
-            if self.newer or entry.id <= (self.last or 0):
+            if self.newer or entry.id <= (self.newest_id or 0):
                 return
-        if not may_push and len(self.entries) >= self.window:
+        if not may_push and len(self.entries) >= self.max_entries:
             self.newer = True
             return
         self.entries.append(entry)
         self._cut_front()
 
-    def begin_with(self, entries: Iterable[Entry], older: bool, newer: bool) -> None:
-        """Replace the part in memory; keep the entries that came after it if it is the end."""
+    def replace_entries(self, entries: Iterable[Entry], older: bool, newer: bool) -> None:
+        """Replace the entries in memory by ``entries``.
+
+        ``older`` and ``newer`` say whether the conversation has more entries before and after ``entries``. If
+        it has none after them, keep the entries that arrived since, and the client's own texts.
+        """
         shown = list(entries)
         end = next((entry.id for entry in reversed(shown) if entry.id), 0)
-        # The client's own words stay, unless they were said beside a part further back.
+        # The client's own texts stay, unless they were added while an older part was shown.
         came = [] if newer else [e for e in self.entries if e.id > end or not (e.id or self.newer)]
         self.entries, self.older, self.newer = [*shown, *came], older, newer
 
-    def put_before(self, entries: Iterable[Entry], more: bool) -> None:
-        """Prepend an older page; drop what exceeds the window at the other end."""
-        first = self.first
+    def prepend_page(self, entries: Iterable[Entry], more: bool) -> None:
+        """Insert a page of older entries at the front, and drop the newest ones if memory is full.
+
+        ``more`` says whether the conversation has even older entries.
+        """
+        first = self.oldest_id
         self.entries[:0] = [entry for entry in entries if first is None or entry.id < first]
         self.older = more
-        if len(self.entries) > self.window:
-            del self.entries[self.window :]
+        if len(self.entries) > self.max_entries:
+            del self.entries[self.max_entries :]
             self.newer = True
 
-    def put_behind(self, entries: Iterable[Entry], more: bool) -> None:
-        """Append a newer page."""
-        last = self.last or 0
+    def append_page(self, entries: Iterable[Entry], more: bool) -> None:
+        """Append a page of newer entries, and drop the oldest ones if memory is full.
+
+        ``more`` says whether the conversation has even newer entries.
+        """
+        last = self.newest_id or 0
         self.entries += [entry for entry in entries if entry.id > last]
-        self.newer = more or (self.last or 0) < self._last_told
+        self.newer = more or (self.newest_id or 0) < self._last_told
         self._cut_front()
 
-    def idle(self) -> None:
-        """The conversation left the screen: keep only its end, and fewer entries."""
-        self.window = IDLE_WINDOW
+    def leave_screen(self) -> None:
+        """Keep at most the last `MAX_HIDDEN_ENTRIES` entries, because the conversation left the screen."""
+        self.max_entries = MAX_HIDDEN_ENTRIES
         if self.newer:
-            self.begin_anew()
+            self.clear()
         self._cut_front()
 
-    def begin_anew(self) -> None:
-        """Drop all entries; they can be read again."""
+    def clear(self) -> None:
+        """Drop all entries from memory. The client can read them from the daemon again."""
         self.entries.clear()
         self.older, self.newer = True, False
 
     def _cut_front(self) -> None:
-        too_many = len(self.entries) - self.window
+        too_many = len(self.entries) - self.max_entries
         if too_many > 0:
             del self.entries[:too_many]
             self.older = True
 
 
 class Memory:
-    """Everything that the screen shows to the user ``nick``, whose current conversation is ``here``."""
+    """The chat state that the screen shows to the user ``nick``. ``here`` is the current conversation."""
 
     def __init__(self, nick: str) -> None:
         self.nick = nick
@@ -147,50 +167,60 @@ class Memory:
         self._members: list[objects.Member] = []
 
     @property
-    def shown(self) -> Conversation:
-        """The conversation on the screen."""
+    def shown_conversation(self) -> Conversation:
+        """The conversation on the screen, with its entries."""
         return self.conversation(self.here)
 
     def conversation(self, place: Place) -> Conversation:
-        """The conversation at ``place``; a new one is made if there is none."""
+        """Return the conversation at ``place``: the lobby, a group or a user.
+
+        Create it if it is not in memory.
+        """
         found = self.conversations.get(place.key)
         if found is None:
             found = self.conversations[place.key] = Conversation(place)
         return found
 
-    def go(self, place: Place) -> None:
-        """Show the conversation at ``place``."""
+    def switch_conversation(self, place: Place) -> None:
+        """Make the conversation at ``place`` the current one, and set its number of unread messages to 0."""
         if place.key != self.here.key:
-            self.shown.idle()
+            self.shown_conversation.leave_screen()
             self._members = []
         conversation = self.conversation(place)
         self.here = conversation.place
-        conversation.window = WINDOW
+        conversation.max_entries = MAX_SHOWN_ENTRIES
         conversation.unread = 0
 
-    def forget(self, place: Place) -> None:
-        """Drop the conversation, which the user has left."""
+    def drop_conversation(self, place: Place) -> None:
+        """Remove the conversation of a group that the user left.
+
+        If it is on the screen, switch to the lobby.
+        """
         if place.key == self.here.key:
-            self.go(LOBBY)
+            self.switch_conversation(LOBBY)
         self.conversations.pop(place.key, None)
 
-    def welcomed(self, welcome: objects.Welcome) -> None:
-        """The daemon accepted the login."""
+    def on_login(self, welcome: objects.Welcome) -> None:
+        """Store the user's nick and colour from the daemon's welcome."""
         self.welcome = True
         self.nick = welcome.user.nick
         self.colours[self.nick] = welcome.user.colour
 
-    def heard(self, news: codec.News, at_end: bool) -> None:
-        """Store ``news``; ``at_end`` says whether the end of the shown conversation is visible."""
-        if isinstance(news, codec.Notice):
-            self.tell(news.text, "announcement", news.ts)
+    def add_news(self, news: codec.News, at_end: bool) -> None:
+        """Add a message, an event or a notice to its conversation.
+
+        Count a message of another user as unread if it is not visible on the screen. ``at_end`` says whether
+        the end of the conversation on the screen is visible.
+        """
+        if isinstance(news, codec.ServerNotice):
+            self.add_client_text(news.text, "announcement", news.ts)
             return
         if isinstance(news, Message):
             if news.colour:
                 self.colours[news.nick] = news.colour
             conversation = self.conversation(message_place(news, self.nick))
-            shown = conversation is self.shown
-            conversation.add(entry_of(news), may_push=at_end or not shown)
+            shown = conversation is self.shown_conversation
+            conversation.add(entry_from_message(news), may_push=at_end or not shown)
             seen = shown and at_end
             if not seen and news.nick != self.nick:
                 conversation.unread += 1
@@ -203,11 +233,14 @@ class Memory:
             self._happened(news)
 
     def learn_colours(self, page: objects.Page) -> None:
-        """Learn the colours of the senders on a page."""
+        """Store the colours of the users who sent the messages on ``page``."""
         self.colours.update((item.nick, item.colour) for item in page.messages if item.colour)
 
-    def caught_up(self, page: codec.Welcoming) -> None:
-        """Store earlier messages, and count the unread ones."""
+    def add_earlier_messages(self, page: codec.EarlierMessages) -> None:
+        """Store the messages, or the list of conversations, that the daemon sends after the login.
+
+        Count the unread messages.
+        """
         if isinstance(page, objects.Conversations):
             for one in page.conversations:
                 self.conversation(summary_place(one)).unread += one.unread
@@ -215,25 +248,25 @@ class Memory:
         self.learn_colours(page)
         place = page_place(page)
         conversation = self.conversation(place)
-        # A page that does not say what of it was seen has only what was missed, but in the lobby.
+        # A page without a read marker has only missed messages, except in the lobby.
         older = page.more or (page.seen is None and place != LOBBY)
-        conversation.begin_with(map(entry_of, page.messages), older, newer=False)
+        conversation.replace_entries(map(entry_from_message, page.messages), older, newer=False)
         conversation.unread += count_unread(page, self.nick)
 
     def places(self) -> list[Conversation]:
-        """The conversations, in the order in which they are shown."""
+        """Return the conversations in the order of the list: the lobby, groups, direct conversations."""
         order = ("lobby", "group", "direct")
         return sorted(
             self.conversations.values(), key=lambda one: (order.index(one.place.kind), one.place.key)
         )
 
-    def met(self, members: list[objects.Member]) -> None:
-        """These are the members of the group that is shown."""
+    def set_members(self, members: list[objects.Member]) -> None:
+        """Store the members of the group on the screen, and mark those who are connected as online."""
         self._members = members
         self.online |= {member.name for member in members if member.online}
 
     def people(self) -> list[objects.Member]:
-        """The users in the shown conversation, and whether they are connected."""
+        """Return the users in the current conversation, with their roles and whether they are online."""
         here = self.here
         if here.kind == "group":
             found = [(member.name, member.role) for member in self._members]
@@ -243,14 +276,14 @@ class Memory:
         return [objects.Member(nick, role, nick in self.online) for nick, role in found]
 
     def known_names(self) -> tuple[set[str], set[str]]:
-        """The nicks and the group names that the user may want to type."""
+        """Return the nicks and the group names that the Tab key can complete."""
         nicks = self.online | {member.name for member in self.people()}
         places = [conversation.place for conversation in self.conversations.values()]
         return nicks, self.rooms | {place.name for place in places if place.kind == "group"}
 
-    def tell(self, text: str, kind: Kind, at: datetime) -> None:
-        """Add a text of the client to the conversation on the screen."""
-        self.shown.add(Entry(at, sanitize(text), kind))
+    def add_client_text(self, text: str, kind: EntryKind, at: datetime) -> None:
+        """Add a text of the client for its user, such as an error, to the conversation on the screen."""
+        self.shown_conversation.add(Entry(at, sanitize(text), kind))
 
     def _happened(self, event: objects.Event) -> None:
         entry = Entry(event.ts.as_datetime, describe_event(event), id=event.id)
@@ -258,13 +291,13 @@ class Memory:
         if event.event == "topic":
             self.topics[place.key] = event.topic or ""
         if event.actor == self.nick and event.event == "left":
-            self.forget(place)
-            self.shown.add(msgspec.structs.replace(entry, id=0))
+            self.drop_conversation(place)
+            self.shown_conversation.add(msgspec.structs.replace(entry, id=0))
         elif place.key in self.conversations or event.actor == self.nick:
             conversation = self.conversation(place)
             if event.actor == self.nick and event.event == "joined":
-                conversation.begin_anew()  # something may have been said while one was out
+                conversation.clear()  # messages may have been sent while the user was out
             conversation.add(entry)
         else:
-            # About oneself, in a group that one isn't in: an invitation, or the end of a membership.
-            self.shown.add(msgspec.structs.replace(entry, id=0))
+            # The user is not in the group: the event is an invitation or the end of the membership.
+            self.shown_conversation.add(msgspec.structs.replace(entry, id=0))

@@ -1,4 +1,4 @@
-"""The options of ``chat``: from the command line, or else from a file of ``KEY=VALUE`` lines."""
+"""The options of the ``chat`` command, from the command line and from a file of ``KEY=VALUE`` lines."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Final
 
 from chatd import __version__
 from chatd.client.connection import Address
-from chatd.client.language import _, bind, system
+from chatd.client.language import _, bind_argparse, translated_os_error
 
 DEFAULTS: Final = {
     "address": "127.0.0.1",
@@ -22,9 +22,9 @@ DEFAULTS: Final = {
     "log": "",
     "plain": False,
 }
-"""The default of each option."""
+"""The default value of each option."""
 
-KEYS: Final = {
+CONFIG_KEYS: Final = {
     "HOST": "address",
     "PORT": "port",
     "NAME": "name",
@@ -32,7 +32,7 @@ KEYS: Final = {
     "CAFILE": "cafile",
     "LOG": "log",
 }
-"""The keys of the file, and the option that each sets."""
+"""The keys of the configuration file, with the option that each key sets."""
 
 _YES: Final = {
     "yes": True,
@@ -47,12 +47,15 @@ _YES: Final = {
 
 
 class UsageError(Exception):
-    """The request can't be carried out as it was given; the text says why."""
+    """The error for options or input that the ``chat`` command can't use.
+
+    The text says why, in the user's language.
+    """
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line of ``chat``, ``chat send`` and ``chat tail``."""
-    bind()
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser for the command lines of ``chat``, ``chat send`` and ``chat tail``."""
+    bind_argparse()
     common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     connection = common.add_argument_group(_("connection"))
     connection.add_argument(
@@ -71,7 +74,7 @@ def parser() -> argparse.ArgumentParser:
         "--config",
         metavar="FILE",
         help=_("KEY=VALUE lines ({keys}) [{path}]").format(
-            keys=", ".join(KEYS), path=_shown(default_config())
+            keys=", ".join(CONFIG_KEYS), path=_shown(default_config())
         ),
     )
 
@@ -159,19 +162,22 @@ _TAKES: Final = {"port": _port, "tls": _yes}
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """The options; the command line overrides the file. Raises `UsageError`, and `SystemExit`."""
-    said = vars(parser().parse_args(arguments))
-    path = Path(os.path.expanduser(said.get("config", default_config())))
-    filed = read(path) if "config" in said or path.exists() else {}
-    return argparse.Namespace(**{**DEFAULTS, **filed, **said})
+    """Return the options from the command line and the configuration file; the command line takes precedence.
+
+    Raises `UsageError` for a wrong file, and `SystemExit` for ``--help`` or a wrong command line.
+    """
+    given = vars(build_parser().parse_args(arguments))
+    path = Path(os.path.expanduser(given.get("config", default_config())))
+    filed = read_config_file(path) if "config" in given or path.exists() else {}
+    return argparse.Namespace(**{**DEFAULTS, **filed, **given})
 
 
-def read(path: Path) -> Mapping[str, object]:
-    """The options that a file gives, by their names. Raises `UsageError`."""
+def read_config_file(path: Path) -> Mapping[str, object]:
+    """Return the options that the configuration file sets, by the name of the option. Raises `UsageError`."""
     try:
-        lines = path.read_text("utf-8-sig").splitlines()  # some editors begin with a mark
+        lines = path.read_text("utf-8-sig").splitlines()  # some editors write a byte order mark
     except (OSError, UnicodeDecodeError) as error:
-        why = system(error) if isinstance(error, OSError) else _("it is no text")
+        why = translated_os_error(error) if isinstance(error, OSError) else _("it is no text")
         raise UsageError(_("can't read {path}: {why}").format(path=path, why=why)) from None
     found: dict[str, object] = {}
     for number, line in enumerate(lines, 1):
@@ -179,11 +185,11 @@ def read(path: Path) -> Mapping[str, object]:
         if not key or key.startswith("#"):
             continue
         try:
-            if not equals or key.upper() not in KEYS:
+            if not equals or key.upper() not in CONFIG_KEYS:
                 raise UsageError(
-                    _("a line is KEY=VALUE, with one of {keys} for a key").format(keys=", ".join(KEYS))
+                    _("a line is KEY=VALUE, with one of {keys} for a key").format(keys=", ".join(CONFIG_KEYS))
                 )
-            option = KEYS[key.upper()]
+            option = CONFIG_KEYS[key.upper()]
             found[option] = _TAKES.get(option, str)(value)
         except (UsageError, argparse.ArgumentTypeError) as error:
             raise UsageError(
@@ -193,7 +199,10 @@ def read(path: Path) -> Mapping[str, object]:
 
 
 def server_address(options: argparse.Namespace) -> Address:
-    """The daemon's address. Raises `UsageError` when the certificates can't be read."""
+    """Return the daemon's address, with a TLS context if TLS is on.
+
+    Raises `UsageError` if the CA certificates can't be read.
+    """
     if not (options.tls or options.cafile):
         return Address(options.address, options.port)
     context = ssl.create_default_context()
@@ -202,21 +211,29 @@ def server_address(options: argparse.Namespace) -> Address:
             context.load_verify_locations(os.path.expanduser(options.cafile))
     except OSError as error:
         raise UsageError(
-            _("can't read certificates from {path}: {why}").format(path=options.cafile, why=system(error))
+            _("can't read certificates from {path}: {why}").format(
+                path=options.cafile, why=translated_os_error(error)
+            )
         ) from None
     return Address(options.address, options.port, context)
 
 
 def default_config() -> str:
-    """Where the file is when no option names it (XDG Base Directory Specification)."""
+    """Return the default path of the client's configuration file.
+
+    Source: XDG Base Directory Specification.
+    """
     return os.path.join(os.environ.get("XDG_CONFIG_HOME") or "~/.config", "chatd", "client.conf")
 
 
 def default_log() -> str:
-    """Where the log is when nobody names another place (XDG Base Directory Specification)."""
+    """Return the default path of the client's log file.
+
+    Source: XDG Base Directory Specification.
+    """
     return os.path.join(os.environ.get("XDG_STATE_HOME") or "~/.local/state", "chatd", "client.log")
 
 
 def _shown(path: str) -> str:
-    """``path`` as argparse shows it, to which a ``%`` means something."""
+    """Return ``path`` with each ``%`` doubled, because argparse expands ``%`` in help texts."""
     return path.replace("%", "%%")

@@ -1,4 +1,7 @@
-"""What the user types, from a parsed line to its answer; the screen and the line mode share it."""
+"""The client's queue of typed lines, from a parsed line to the daemon's answer.
+
+The full screen and the line mode share it.
+"""
 
 from __future__ import annotations
 
@@ -14,64 +17,74 @@ from chatd.client import codec
 from chatd.client.codec import LOBBY, Place
 from chatd.client.images import ImageError, ascii_art
 from chatd.client.language import translated_refusal
-from chatd.client.pending import Lost, Refused
-from chatd.client.typed import SendImage, message_command, parse_typed
+from chatd.client.pending import ConnectionLost, Refused
+from chatd.client.typed import SendImage, message_command, parse_typed_line
 from chatd.core import commands as c
 from chatd.core.refusals import Refusal
 from chatd.json_wire import objects
 
 MAX_UNACKED: Final = 64
-"""The most messages that are sent ahead of their acks."""
+"""The maximum number of messages that the client has sent and the daemon has not acked."""
 
-Failure = Refusal | Refused | Lost | ImageError
-"""Why a typed line was not carried out."""
+Failure = Refusal | Refused | ConnectionLost | ImageError
+"""The errors that explain why a typed line was not carried out."""
 
 
 def failure_text(failure: Failure) -> str:
-    """The reason in the user's language."""
+    """Return the reason of a failure in the user's language."""
     return translated_refusal(failure.code, failure.text) if isinstance(failure, Refusal) else str(failure)
 
 
 class TypedLine(msgspec.Struct, frozen=True):
-    """A parsed line, and the place that the user is in once it is done, if it moves the user."""
+    """A typed line after parsing.
+
+    ``destination`` is the conversation that the command switches to, or None.
+    """
 
     command: c.Command | SendImage
     destination: Place | None = None
 
 
 class Display(Protocol):
-    """The user interface, as far as `Outgoing` needs it."""
+    """The part of the user interface that shows the results of typed lines."""
 
     def image_columns(self) -> int:
-        """How many characters wide a picture may be."""
+        """Return the maximum width of a picture in characters."""
 
     def progress(self) -> AbstractContextManager[None]:
-        """Shows that something takes time."""
+        """Return a context manager that shows a progress indicator until it exits."""
 
-    async def run_own(self, command: c.Command) -> bool:
-        """Run a command that this interface presents in its own way; False for any other."""
+    async def handle_command(self, command: c.Command) -> bool:
+        """Carry out a command that this user interface presents in its own way, and return True.
+
+        Return False for any other command.
+        """
 
     def show_answer(self, answer: objects.Answer) -> None:
-        """Show the answer to a command that is no message."""
+        """Show the daemon's answer to a command other than a message."""
 
     def show_failure(self, failure: Failure) -> None:
-        """Show why a line was not carried out."""
+        """Show why a typed line was not carried out."""
 
-    def show_unsent(self, failure: Refused | Lost) -> None:
-        """Show why a message that left the client was not stored."""
+    def show_unsent(self, failure: Refused | ConnectionLost) -> None:
+        """Show why a message got no ack: the daemon refused it, or the connection was lost."""
 
-    def moved(self, place: Place, done: bool) -> None:
-        """A line that leads to ``place`` was answered; ``done`` says whether it succeeded."""
+    def switch_finished(self, place: Place, succeeded: bool) -> None:
+        """Go to the conversation ``place`` after the answer to the command that switches to it.
+
+        ``succeeded`` says whether the daemon carried the command out.
+        """
 
     def unsent_changed(self) -> None:
-        """The number of unsent messages changed."""
+        """Show the new number of unsent messages."""
 
 
-class Outgoing:
-    """Runs typed lines in order: commands one after another, messages without waiting for their acks.
+class OutgoingQueue:
+    """The queue of typed lines, which are carried out in the order in which they were typed.
 
-    A line is meant for the place that the user is in, or will be in once the earlier lines are done. ``ask``
-    sends a command; ``queue_size`` bounds the queue, 0 does not.
+    The next line waits for the answer to a command, but not for the ack of a message. Each line applies to
+    the conversation that the user will be in after all earlier lines. ``ask`` sends a command to the daemon.
+    ``queue_size`` is the maximum number of queued lines; 0 means no limit.
     """
 
     def __init__(
@@ -81,35 +94,38 @@ class Outgoing:
         self._ask = ask
         self._display = display
         self._queue: asyncio.Queue[TypedLine | Refusal] = asyncio.Queue(queue_size)
-        self._moves: deque[Place] = deque()
+        self._queued_switches: deque[Place] = deque()
         self._slots = asyncio.Semaphore(MAX_UNACKED)
         self._sending: set[asyncio.Task[None]] = set()
 
     def parse(self, text: str, here: Place) -> TypedLine:
-        """Parse a line typed in ``here``; the caller adds it to the queue. Raises `Refusal`."""
-        place = self._moves[-1] if self._moves else here
-        command = parse_typed(text, place)
+        """Return the parsed form of a line that was typed in the conversation ``here``.
+
+        The caller adds it to the queue. Raises `Refusal` if the line is malformed.
+        """
+        place = self._queued_switches[-1] if self._queued_switches else here
+        command = parse_typed_line(text, place)
         destination = _destination(command, place)
         if destination is not None:
-            self._moves.append(destination)
+            self._queued_switches.append(destination)
         return TypedLine(command, destination)
 
     def add(self, line: TypedLine) -> None:
-        """Add a line at once; for a queue without bound, else see `add_when_free`."""
+        """Add a line to an unbounded queue at once. For a bounded queue use `add_when_free`."""
         self._count(line)
         self._queue.put_nowait(line)
 
     async def add_when_free(self, line: TypedLine | Refusal) -> None:
-        """Add a line, or the refusal that replaces it, as soon as the queue has room."""
+        """Add a parsed line, or the refusal of a malformed line, as soon as the queue has room."""
         self._count(line)
         await self._queue.put(line)
 
-    def forget_moves(self) -> None:
-        """The user chose a conversation by hand: queued lines no longer switch it."""
-        self._moves.clear()
+    def cancel_queued_switches(self) -> None:
+        """Cancel the conversation switches of queued lines, because the user chose a conversation by hand."""
+        self._queued_switches.clear()
 
     async def run(self) -> None:
-        """Run the lines of the queue until one quits."""
+        """Carry out the queued lines in order, until a line is the quit command."""
         while True:
             line = await self._queue.get()
             if isinstance(line, Refusal):
@@ -125,12 +141,12 @@ class Outgoing:
             else:
                 await self._run_command(command, line.destination)
 
-    async def acked(self) -> None:
-        """Wait until every message that was sent is answered."""
+    async def wait_for_acks(self) -> None:
+        """Wait until each sent message is acked, refused or lost with the connection."""
         await asyncio.gather(*self._sending)
 
     def cancel(self) -> None:
-        """Stop waiting for acks."""
+        """Stop waiting for the acks of sent messages."""
         for sending in self._sending:
             sending.cancel()
 
@@ -140,7 +156,7 @@ class Outgoing:
             self._display.unsent_changed()
 
     def _settled(self) -> None:
-        """A message is stored, or failed."""
+        """Reduce the number of unsent messages by one, because a message was stored or failed."""
         self.unsent -= 1
         self._display.unsent_changed()
 
@@ -165,29 +181,29 @@ class Outgoing:
     async def _await_ack(self, asked: Awaitable[objects.Answer]) -> None:
         try:
             await asked
-        except (Refused, Lost) as failure:
+        except (Refused, ConnectionLost) as failure:
             self._display.show_unsent(failure)
         finally:
             self._slots.release()
             self._settled()
 
     async def _run_command(self, command: c.Command, destination: Place | None) -> None:
-        if await self._display.run_own(command):
+        if await self._display.handle_command(command):
             return
-        done = True
+        succeeded = True
         try:
             self._display.show_answer(await self._ask(command))
-        except (Refused, Lost) as failure:
+        except (Refused, ConnectionLost) as failure:
             already_there = isinstance(failure, Refused) and failure.code == "already_member"
-            done = destination is not None and already_there
-            if not done:
+            succeeded = destination is not None and already_there
+            if not succeeded:
                 self._display.show_failure(failure)
-        if destination in self._moves:
-            self._display.moved(self._moves.popleft(), done)
+        if destination in self._queued_switches:
+            self._display.switch_finished(self._queued_switches.popleft(), succeeded)
 
 
 def _destination(command: c.Command | SendImage, here: Place) -> Place | None:
-    """The place that ``command`` moves the user to from ``here``, if it moves the user."""
+    """Return the conversation that ``command``, typed in the conversation ``here``, switches to, or None."""
     if isinstance(command, (c.Join, c.CreateGroup)):
         return Place("group", command.group)
     if isinstance(command, c.Leave) and Place("group", command.group).key == here.key:

@@ -1,4 +1,7 @@
-"""Requests that have no answer yet; they outlive the connection that they were sent on."""
+"""The client's requests that the daemon has not answered yet.
+
+They survive the loss of the connection that they were sent on.
+"""
 
 from __future__ import annotations
 
@@ -14,32 +17,38 @@ from chatd.json_wire import objects
 
 
 class Refused(Exception):
-    """The daemon refused a request. ``code`` is the refusal's code; the text is in the user's language."""
+    """The error of a request that the daemon refused.
+
+    ``code`` is the refusal's stable code. The text is in the user's language.
+    """
 
     def __init__(self, error: objects.Error) -> None:
         super().__init__(translated_refusal(error.code, error.msg))
         self.code = error.code
 
 
-class Lost(Exception):
-    """There is no connection; the text says why. The request may or may not have been carried out."""
+class ConnectionLost(Exception):
+    """The error for a missing connection to the daemon.
+
+    The text says why there is none. The daemon may or may not have carried out the pending request.
+    """
 
 
 class Request:
-    """A command, the bytes that ask for it under ``ref``, and the future that gets its answer."""
+    """A request to the daemon: the command, its ref, its encoded bytes, and the future of the answer."""
 
     __slots__ = ("answer", "command", "payload", "ref", "sent")
 
     def __init__(self, command: c.Command, ref: str) -> None:
         self.command = command
         self.ref = ref
-        self.payload = codec.request(command, ref)
+        self.payload = codec.encode_request(command, ref)
         self.sent = False
         self.answer: asyncio.Future[objects.Answer] = asyncio.get_running_loop().create_future()
 
     @property
     def may_be_sent(self) -> bool:
-        """Whether the request was never sent, or can be sent twice without being carried out twice."""
+        """Whether the request was never sent, or can be sent again without being carried out twice."""
         return (
             not self.sent
             or isinstance(self.command, codec.MESSAGE_COMMANDS)  # the daemon stores a message once per ref
@@ -48,7 +57,7 @@ class Request:
 
 
 class PendingRequests:
-    """All requests without an answer, in the order in which they were made."""
+    """The requests that the daemon has not answered, in the order in which they were made."""
 
     def __init__(self) -> None:
         self._requests: dict[str, Request] = {}
@@ -56,21 +65,24 @@ class PendingRequests:
         self._refs: Iterator[str] = (f"{token}.{number}" for number in count(1))
 
     def __iter__(self) -> Iterator[Request]:
-        """A snapshot: requests may be added and answered during the iteration."""
+        """Return an iterator over a copy, so that requests may be added and answered during the iteration."""
         return iter(list(self._requests.values()))
 
     def add(self, command: c.Command) -> Request:
-        """A new request with a ref of its own."""
+        """Create a request for ``command`` under a new ref, and return it."""
         request = Request(command, next(self._refs))
         self._requests[request.ref] = request
         return request
 
     def get(self, ref: object) -> Request | None:
-        """The request that has this ref and no answer yet."""
+        """Return the pending request with the ref ``ref``, or None if no pending request has that ref."""
         return self._requests.get(str(ref))
 
     def answer(self, ref: str, answer: objects.Answer) -> None:
-        """Hand ``answer`` to the request's future; an error is raised there as `Refused`."""
+        """Give the daemon's answer to the future of the request with the ref ``ref``.
+
+        If the answer is an error object, the future raises `Refused`.
+        """
         if isinstance(answer, objects.Error):
             self.fail(ref, Refused(answer))
             return
@@ -78,22 +90,25 @@ class PendingRequests:
         if request is not None and not request.answer.done():
             request.answer.set_result(answer)
 
-    def fail(self, ref: str, error: Refused | Lost) -> None:
-        """Raise ``error`` from the request's future."""
+    def fail(self, ref: str, error: Refused | ConnectionLost) -> None:
+        """Make the future of the request with the ref ``ref`` raise ``error``."""
         request = self._requests.pop(ref, None)
         if request is not None and not request.answer.done():  # done if its caller was cancelled
             request.answer.set_exception(error)
 
     def fail_uncertain(self, request: Request) -> None:
-        """Fail a request whose answer was lost with the connection and that must not be sent again."""
-        self.fail(request.ref, Lost(_("the connection was lost: look whether it was done")))
+        """Make the future of ``request`` raise `ConnectionLost`.
 
-    def fail_first(self, error: Refused) -> None:
-        """Fail the oldest request."""
+        The answer was lost with the connection, and the request must not be sent again.
+        """
+        self.fail(request.ref, ConnectionLost(_("the connection was lost: look whether it was done")))
+
+    def fail_oldest(self, error: Refused) -> None:
+        """Make the future of the oldest pending request raise ``error``."""
         for ref in list(self._requests)[:1]:
             self.fail(ref, error)
 
-    def fail_all(self, error: Lost) -> None:
-        """Fail every request."""
+    def fail_all(self, error: ConnectionLost) -> None:
+        """Make the futures of all pending requests raise ``error``."""
         for ref in list(self._requests):
             self.fail(ref, error)

@@ -1,4 +1,7 @@
-"""Messages, events and answers as lines of text; nothing in them can control a terminal."""
+"""Messages, events and answers of the daemon as lines of text for the user.
+
+Control characters are replaced, so that no text of another user can control the terminal.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from chatd.client.codec import LOBBY, Notice, Place, listed, page_place, summary_place
+from chatd.client.codec import LOBBY, Place, ServerNotice, list_items, page_place, summary_place
 from chatd.client.language import _
 from chatd.core.commands import COMMANDS, Identify
 from chatd.core.language import N_
@@ -31,33 +34,36 @@ from chatd.json_wire.objects import (
 )
 
 INDENT: Final = "    "
-"""Before the lines of a text that has several."""
+"""The indent of all lines but the first in a text of several lines."""
 
 _CONTROL: Final = re.compile(f"[{STEERING}]")
 
 
 def sanitize(text: str) -> str:
-    """``text`` with control and bidi characters replaced; tabs and newlines stay."""
+    """Return ``text`` with U+FFFD for control and bidi characters. Tabs and newlines stay."""
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
 
 
 def one_line(text: str) -> str:
-    """``text`` sanitized and in one line, so that a user's text can't imitate a line of the client."""
+    """Return ``text`` sanitized and in one line, so that a user's text can't imitate a line of the client.
+
+    Each newline becomes U+FFFD.
+    """
     return sanitize(text).replace("\n", "\N{REPLACEMENT CHARACTER}")
 
 
 def escape_json(text: str) -> str:
-    """JSON ``text`` with the same characters, which are all in strings, written as escapes."""
+    """Return JSON ``text`` with the control and bidi characters in its strings written as ``\\u`` escapes."""
     return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def clock_time(at: datetime) -> str:
-    """``[hh:mm]``, in the user's own time zone."""
-    return f"[{local(at):%H:%M}]"
+    """Return the time of day as ``[hh:mm]`` in the user's time zone."""
+    return f"[{to_local_time(at):%H:%M}]"
 
 
-def local(at: datetime) -> datetime:
-    """``at`` in the user's time zone; unchanged if that is outside the range of `datetime`."""
+def to_local_time(at: datetime) -> datetime:
+    """Return ``at`` in the user's time zone, or unchanged if the result is out of the range of `datetime`."""
     try:
         return at.astimezone()
     except OverflowError:
@@ -65,32 +71,36 @@ def local(at: datetime) -> datetime:
 
 
 def place_label(place: Place) -> str:
-    """A conversation's name among others."""
+    """Return the name of a conversation: the word for the lobby, the name of a group, or ``@nick``."""
     return _("lobby") if place == LOBBY else place.name if place.kind == "group" else f"@{place.name}"
 
 
 def speaker_label(nick: str, reader: str) -> str:
-    """The sender of a message, in the words for its ``reader``."""
+    """Return the text in front of a message, such as ``bob said:``. The ``reader`` sees ``You said:``."""
     return _("You said:") if nick == reader else _("{nick} said:").format(nick=nick)
 
 
-def render_message(said: Message | HistoryMessage, reader: str, place: Place | None = None) -> str:
-    """A message, with its ``place`` if that is given. Further lines are indented."""
+def render_message(message: Message | HistoryMessage, reader: str, place: Place | None = None) -> str:
+    """Return a message as text with its time and its sender.
+
+    If ``place`` is given, the text includes the name of the conversation. All lines but the first are
+    indented.
+    """
     elsewhere = f"{place_label(place)} " if place is not None else ""
-    head = one_line(f"{clock_time(said.ts.as_datetime)} {elsewhere}{speaker_label(said.nick, reader)}")
-    text = sanitize(said.msg)
-    if said.kind == "image" or "\n" in text:
+    head = one_line(f"{clock_time(message.ts.as_datetime)} {elsewhere}{speaker_label(message.nick, reader)}")
+    text = sanitize(message.msg)
+    if message.kind == "image" or "\n" in text:
         return f"\n{INDENT}".join((head, *text.split("\n")))
     return f"{head} {text}"
 
 
 def render_event(event: Event | Presence) -> str:
-    """An event with its time."""
+    """Return a group or presence event as a sentence with its time in front."""
     return f"{clock_time(event.ts.as_datetime)} {describe_event(event)}"
 
 
 def describe_event(event: Event | Presence) -> str:
-    """An event as a sentence."""
+    """Return a group or presence event as a sentence."""
     if isinstance(event, Presence):
         arrived = event.event == "arrived"
         sentence = _("{actor} joined the chat") if arrived else _("{actor} left the chat")
@@ -122,13 +132,13 @@ _SENTENCES: Final = {
 _WORDS: Final = (
     N_("public"), N_("private"), N_("owner"), N_("operator"), N_("member"), N_("invited"),
 )  # fmt: skip
-"""What the daemon calls things, which is translated by the name that it gives."""
+"""The daemon's words for roles and visibilities, declared as translatable."""
 
 
 def render_answer(answer: Answer, reader: str) -> list[str]:
-    """An answer as lines; an ack has none."""
+    """Return the daemon's answer as lines of text for ``reader``. An ack gives no lines."""
     if isinstance(answer, Clients | Members | Groups | Conversations) and answer.more:
-        more = _("there is more behind these {count}").format(count=len(listed(answer)))
+        more = _("there is more behind these {count}").format(count=len(list_items(answer)))
         return [*render_answer(msgspec.structs.replace(answer, more=False), reader), more]
     if isinstance(answer, Clients):
         return [one_line(_("connected: {nicks}").format(nicks=", ".join(answer.clients)))]
@@ -150,7 +160,7 @@ def render_answer(answer: Answer, reader: str) -> list[str]:
         return [render_message(item, reader, page_place(answer)) for item in answer.messages]
     if isinstance(answer, Conversations):
         return [render_unread(summary_place(one), one.unread) for one in answer.conversations]
-    if isinstance(answer, Notice):
+    if isinstance(answer, ServerNotice):
         return [one_line(text) for text in answer.text.split("\n")]
     if isinstance(answer, EventPage):
         return [render_event(msgspec.structs.replace(event, group=answer.group)) for event in answer.events]
@@ -159,25 +169,25 @@ def render_answer(answer: Answer, reader: str) -> list[str]:
         return [registered.format(nick=answer.nick)]
     if isinstance(answer, Help):
         rows = [row for row in COMMANDS.values() if row.slash and row.command is not Identify]
-        usages = [*((row.slash_usage_in(_), row.help) for row in rows), SEND_IMAGE]
+        usages = [*((row.slash_usage_in(_), row.help) for row in rows), IMAGE_COMMAND_USAGE]
         return [_("{usage}: {help}").format(usage=usage, help=_(help)) for usage, help in usages]
     return []
 
 
 def render_unread(place: Place, count: int) -> str:
-    """The count of unread messages of a conversation."""
+    """Return a line with the name of a conversation and the number of its unread messages."""
     return one_line(_("{place}: {count} unread").format(place=place_label(place), count=count))
 
 
 def member_count(group: Group) -> str:
-    """The number of members of a group; empty if unknown."""
+    """Return the number of members of a group as text, or an empty text if it is unknown."""
     return "" if group.members is None else str(group.members)
 
 
 def _remarked(name: str, *remarks: str) -> str:
-    """``bob (operator, away)``"""
+    """Return the name with remarks in parentheses, such as ``bob (operator, away)``."""
     return f"{name} ({', '.join(filter(None, remarks))})"
 
 
-SEND_IMAGE: Final = ("/image file", N_("turn a picture into characters and send it"))
-"""The one command that is the client's own, and its help."""
+IMAGE_COMMAND_USAGE: Final = ("/image file", N_("turn a picture into characters and send it"))
+"""The usage and the help text of ``/image``, the only command that the client has and the daemon has not."""

@@ -1,4 +1,4 @@
-"""Keeps the screen's lists of users, groups and members up to date."""
+"""The reader of the lists of users, groups and group members that the screen shows."""
 
 from __future__ import annotations
 
@@ -14,16 +14,23 @@ from chatd.client.memory import Memory
 from chatd.core import commands as c
 from chatd.json_wire import objects
 
-AskAllowing = Callable[[c.Command, Container[str]], Awaitable[objects.Answer | None]]
-"""Asks the daemon. A refusal gives None; one with a code in the second argument gives an empty answer and is
-not shown to the user."""
+AskFunction = Callable[[c.Command, Container[str]], Awaitable[objects.Answer | None]]
+"""A function that sends a command to the daemon and returns the answer.
+
+It shows a refusal to the user and returns None. If the second argument contains the refusal's code, it shows
+nothing and returns an empty answer.
+"""
 
 
 class Roster:
-    """Reads the lists that ``memory`` holds. ``changed`` has the screen drawn again."""
+    """Reads the lists of online users, groups and group members from the daemon into ``memory``.
+
+    ``ask`` sends a command to the daemon, ``changed`` redraws the screen, and ``interval`` is the pause in
+    seconds between two readings of a group's members.
+    """
 
     def __init__(
-        self, memory: Memory, ask: AskAllowing, changed: Callable[[], None], interval: float
+        self, memory: Memory, ask: AskFunction, changed: Callable[[], None], interval: float
     ) -> None:
         self.member_changes = 0
         self._memory = memory
@@ -31,17 +38,24 @@ class Roster:
         self._changed = changed
         self._interval = interval
 
-    def count_change(self) -> int:
-        """Somebody joined or left the shown group; returns how many did since it was last read."""
+    def count_member_change(self) -> int:
+        """Count a change in the group on the screen.
+
+        Return the number of changes since the list of the group's members was last up to date.
+        """
         self.member_changes += 1
         return self.member_changes
 
     async def read_users(self) -> None:
-        """Read who is connected."""
+        """Read the list of online users from the daemon and store it."""
         self._memory.online = set(await self._read_all(c.ListClients()))
 
     async def read_groups(self, joined: bool = False) -> list[objects.Group]:
-        """Read the groups that the user may see; with ``joined`` list the user's own as conversations."""
+        """Read the groups that the user may see from the daemon, and return them.
+
+        Store their names and topics. With ``joined``, add the groups that the user is a member of to the list
+        of conversations.
+        """
         groups: list[objects.Group] = await self._read_all(c.ListGroups())
         self._memory.rooms = {group.group for group in groups}
         self._memory.topics |= {Place("group", group.group).key: group.topic for group in groups}
@@ -51,9 +65,9 @@ class Roster:
         return groups
 
     async def read_members(self) -> None:
-        """Read the members of the shown group, and again if `member_changes` grew meanwhile.
+        """Read the members of the group on the screen, and read them again if the group changed meanwhile.
 
-        When many join at once, the list is thus read a few times, not once for each.
+        When many users join at once, the list is read a few times instead of once for each user.
         """
         place = self._memory.here
         while self.member_changes:
@@ -63,7 +77,7 @@ class Roster:
                     c.ListMembers(place.name), ("not_member", "no_such_group", "no_answer")
                 )
                 if place is self._memory.here:
-                    self._memory.met(members)
+                    self._memory.set_members(members)
             self._changed()
             if self.member_changes == known:
                 self.member_changes = 0
@@ -73,12 +87,12 @@ class Roster:
     async def _read_all(
         self, command: c.ListClients | c.ListMembers | c.ListGroups, allowed: Container[str] = ()
     ) -> list[Any]:
-        """A whole list, in as many answers as it takes."""
+        """Return a whole list, which the daemon may send in several answers."""
         found: list[Any] = []
         while True:
             answer = await self._ask(msgspec.structs.replace(command, skip=len(found)), allowed)
             if not isinstance(answer, objects.Clients | objects.Members | objects.Groups):
                 return found
-            found += codec.listed(answer)
+            found += codec.list_items(answer)
             if not answer.more:
                 return found

@@ -1,4 +1,4 @@
-"""``chat``: the chat on the whole terminal."""
+"""The full-screen mode of the ``chat`` client, a Textual app."""
 
 from __future__ import annotations
 
@@ -15,42 +15,46 @@ from chatd.client import codec, layout
 from chatd.client.codec import LOBBY, Place
 from chatd.client.composer import Composer
 from chatd.client.connection import Address
-from chatd.client.dialogs import ConnectDialog, RoomsDialog
+from chatd.client.dialogs import NickDialog, RoomsDialog
 from chatd.client.edges import HintLine, SearchLine, TitleLine
 from chatd.client.history import History
 from chatd.client.keys import focus
-from chatd.client.language import _, greeting
+from chatd.client.language import _, translated_greeting
 from chatd.client.link import Link
 from chatd.client.lists import ConversationList, PeopleList, PlaceList
-from chatd.client.log import Log
-from chatd.client.memory import Kind, Memory
-from chatd.client.outgoing import Outgoing
-from chatd.client.pending import Lost, Refused
+from chatd.client.log import ChatLog
+from chatd.client.memory import EntryKind, Memory
+from chatd.client.outgoing import OutgoingQueue
+from chatd.client.pending import ConnectionLost, Refused
 from chatd.client.render import render_answer
 from chatd.client.roster import Roster
 from chatd.client.screen_display import ScreenDisplay
 from chatd.client.scrollback import Scrollback
-from chatd.client.terminal import Terminal
+from chatd.client.terminal import TerminalDriver
 from chatd.core import commands as c
 from chatd.core.refusals import Refusal
 from chatd.json_wire import objects
 
 REDRAW_SECONDS: Final = 0.1
-"""The pause between two drawings of the lists, so that a crowd that arrives is drawn once."""
+"""The pause between two redraws of the lists, so that many users who arrive at once cause one redraw."""
 
 
 class Chat(App[None]):
-    """The screen of a chat at ``address``. Without a ``nick`` it asks for one; ``log`` keeps the messages."""
+    """The full-screen client for the daemon at ``address``.
+
+    If ``nick`` is empty, the client asks the user for a nick. ``log`` is the file that the messages are
+    written to.
+    """
 
     TITLE = "chat"
     ENABLE_COMMAND_PALETTE = False
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (64, "-normal")]
     VERTICAL_BREAKPOINTS = [(0, "-flat"), (3, "-low"), (10, "-high")]
-    CSS = layout.STYLE
-    BINDINGS = layout.KEYS
+    CSS = layout.STYLE_SHEET
+    BINDINGS = layout.KEY_BINDINGS
 
-    def __init__(self, address: Address, nick: str, log: Log) -> None:
-        super().__init__(driver_class=Terminal)
+    def __init__(self, address: Address, nick: str, log: ChatLog) -> None:
+        super().__init__(driver_class=TerminalDriver)
         self.failure: Exception | None = None
         self.unsent_at_exit = 0
         self.memory = Memory(nick)
@@ -66,7 +70,7 @@ class Chat(App[None]):
         self._people = PeopleList(self.memory, id="people")
         self._bar = ProgressBar(id="progress", show_eta=False)
         self._search_line = SearchLine()
-        self._composer = Composer(self.take, self.memory.known_names, id="composer")
+        self._composer = Composer(self.queue_line, self.memory.known_names, id="composer")
         self._hint = HintLine()
         self.history = History(self.memory, self._scrollback, self._bar, self._answer)
         self._roster = Roster(self.memory, self._answer, self._draw_soon, REDRAW_SECONDS)
@@ -74,15 +78,15 @@ class Chat(App[None]):
             self.memory,
             self._scrollback,
             self.history,
-            tell=self._tell,
+            add_text=self._tell,
             show_place=self._show_place,
             choose_room=self._list_rooms,
             draw_soon=self._draw_soon,
         )
-        self._outgoing = Outgoing(lambda command: self._ask(command), self._answers)
+        self._outgoing = OutgoingQueue(lambda command: self._ask(command), self._answers)
 
     def compose(self) -> ComposeResult:
-        """The widgets, from top to bottom."""
+        """Yield the widgets of the screen from top to bottom."""
         yield self._title
         with Horizontal():
             yield self._places
@@ -94,11 +98,14 @@ class Chat(App[None]):
         yield self._hint
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Disable the keys that would act on the chat behind a dialog."""
+        """Return whether a key's action may run.
+
+        A dialog disables the keys that act on the chat behind the dialog.
+        """
         return not (self.screen.is_modal and action in layout.BLOCKED_BY_DIALOG)
 
     def on_mount(self) -> None:
-        """Log in, after asking for the nick if there is none."""
+        """Log in under the given nick, or ask the user for a nick if none is given."""
         self._draw()
         focus(self._composer)
         self._run_typed()
@@ -110,7 +117,7 @@ class Chat(App[None]):
     # Login.
 
     def _ask_nick(self, why: str = "") -> None:
-        self.push_screen(ConnectDialog(str(self._address), self.memory.nick, why), self._log_in)
+        self.push_screen(NickDialog(str(self._address), self.memory.nick, why), self._log_in)
 
     def _log_in(self, nick: str | None) -> None:
         assert nick  # the dialog returns nothing else
@@ -127,53 +134,53 @@ class Chat(App[None]):
                 self._ask_nick(str(refused))
                 return
             self.failure = refused
-        except Lost as lost:
+        except ConnectionLost as lost:
             self.failure = lost
         self.exit()
 
-    # Events from the link: the screen is its `Listener`.
+    # Calls from the link, whose `Listener` the app is.
 
     def connected(self, welcome: objects.Welcome) -> None:
-        """Show the greeting, and read the lists of users and groups."""
+        """Show the daemon's greeting, and read the lists of users and groups from the daemon."""
         again, self._lost = bool(self._lost), ""
-        self.memory.welcomed(welcome)
-        if text := _("connected again") if again else greeting(welcome.msg):
+        self.memory.on_login(welcome)
+        if text := _("connected again") if again else translated_greeting(welcome.msg):
             self._tell(text, "answer")
-        self._read_lists(again, isinstance(welcome, codec.CourseWelcome))
+        self._read_lists(again, isinstance(welcome, codec.CourseworkWelcome))
 
     def disconnected(self, why: str) -> None:
-        """Show why, once until the connection is back."""
+        """Show why the connection was lost. Show nothing for failed attempts to reconnect."""
         if not self._lost:
             self._tell(_("connection lost ({why}): connecting again").format(why=why), "trouble")
         self._lost = why
         self._draw_soon()
 
-    def heard(self, news: codec.News) -> None:
-        """Store, log and show a message, an event or a notice."""
+    def news_received(self, news: codec.News) -> None:
+        """Store, log and show a message, an event or a server's notice."""
         here = self.memory.here
-        self.memory.heard(news, self._scrollback.at_end)
-        if trouble := self._conversation_log.heard(news, self.memory.nick):
+        self.memory.add_news(news, self._scrollback.at_end)
+        if trouble := self._conversation_log.write_news(news, self.memory.nick):
             self._tell(trouble, "trouble")
         if self.memory.here is not here:
             self._show_place(self.memory.here)
         elif isinstance(news, objects.Event) and Place("group", news.group).key == here.key:
-            if self._roster.count_change() == 1:
+            if self._roster.count_member_change() == 1:
                 self._read_members()
         self._show()
 
-    def caught_up(self, page: codec.Welcoming) -> None:
-        """Store, log and show earlier messages."""
-        self.memory.caught_up(page)
+    def earlier_messages_received(self, page: codec.EarlierMessages) -> None:
+        """Store, log and show the messages or the conversations that the daemon sends after the login."""
+        self.memory.add_earlier_messages(page)
         if isinstance(page, objects.Conversations) and page.more:
             self._tell(render_answer(page, self.memory.nick)[-1], "answer")
-        if trouble := self._conversation_log.caught_up(page, self.memory.nick):
+        if trouble := self._conversation_log.write_missed_messages(page, self.memory.nick):
             self._tell(trouble, "trouble")
         self._show()
 
     @work
     async def _read_lists(self, again: bool, course_work: bool) -> None:
         await self._roster.read_users()
-        if course_work:  # such a server may have no groups, and close the connection when asked for them
+        if course_work:  # such a server may close the connection at a request for groups
             self._draw_soon()
             return
         groups = await self._roster.read_groups(joined=True)
@@ -187,16 +194,19 @@ class Chat(App[None]):
     def _choose_room(self, groups: list[objects.Group]) -> None:
         def go(typed: str | None) -> None:
             if typed is None:
-                self.go(LOBBY)
+                self.switch_conversation(LOBBY)
             elif typed:
-                self.take(typed)
+                self.queue_line(typed)
 
         self.push_screen(RoomsDialog(groups), go)
 
     # Typed lines.
 
-    def take(self, text: str) -> bool:
-        """Queue the line ``text``; False if it is malformed. It is meant for the place where it was typed."""
+    def queue_line(self, text: str) -> bool:
+        """Queue ``text`` as a line typed in the current conversation.
+
+        If the line is malformed, show why and return False; else return True.
+        """
         try:
             line = self._outgoing.parse(text, self.memory.here)
         except Refusal as refusal:
@@ -221,10 +231,14 @@ class Chat(App[None]):
         return self._link.ask(command)
 
     async def _answer(self, command: c.Command, allowed: Container[str] = ()) -> objects.Answer | None:
-        """The answer; an empty one for a refusal in ``allowed``; None for another, which is shown."""
+        """Send ``command`` to the daemon and return the answer.
+
+        Return an empty answer for a refusal whose code is in ``allowed``. For any other failure, show the
+        reason and return None.
+        """
         try:
             return await self._ask(command)
-        except (Refused, Lost) as failure:
+        except (Refused, ConnectionLost) as failure:
             if isinstance(failure, Refused) and failure.code in allowed:
                 return objects.Reply()
             self._answers.show_failure(failure)
@@ -232,13 +246,13 @@ class Chat(App[None]):
 
     # Moving between conversations.
 
-    def go(self, place: Place) -> None:
-        """Show another conversation; input lines that are still queued no longer switch it."""
-        self._outgoing.forget_moves()
+    def switch_conversation(self, place: Place) -> None:
+        """Show the conversation ``place``, and cancel the conversation switches of queued lines."""
+        self._outgoing.cancel_queued_switches()
         self._show_place(place)
 
     def _show_place(self, place: Place) -> None:
-        self.memory.go(place)
+        self.memory.switch_conversation(place)
         self.history.found = None
         self._scrollback.show()
         self._refresh_members()
@@ -246,30 +260,30 @@ class Chat(App[None]):
 
     @on(PlaceList.Chosen)
     def _chosen(self, event: PlaceList.Chosen) -> None:
-        self.go(event.place)
+        self.switch_conversation(event.place)
         focus(self._composer)
 
-    def action_neighbour(self, step: int) -> None:
-        """Show the next conversation, or the previous one."""
+    def action_step_conversation(self, step: int) -> None:
+        """Show the next conversation of the list, or the previous one if ``step`` is -1."""
         places = self.memory.places()
-        at = places.index(self.memory.shown)
-        self.go(places[(at + step) % len(places)].place)
+        at = places.index(self.memory.shown_conversation)
+        self.switch_conversation(places[(at + step) % len(places)].place)
 
-    def action_people(self) -> None:
-        """Focus the list of users."""
+    def action_focus_people(self) -> None:
+        """Give the list of users the keyboard focus."""
         focus(self._people)
 
-    def action_command(self, line: str) -> None:
-        """Run ``line`` as if it had been typed."""
-        self.take(line)
+    def action_run_command(self, line: str) -> None:
+        """Run ``line`` as if the user had typed it."""
+        self.queue_line(line)
 
-    def action_theme(self) -> None:
+    def action_toggle_theme(self) -> None:
         """Switch between the dark and the light theme."""
         self.theme = "textual-light" if self.current_theme.dark else "textual-dark"
         self.call_after_refresh(self._draw)  # the colours of nicks depend on the background
 
     async def action_quit(self) -> None:
-        """Leave the chat."""
+        """Log out from the daemon and end the app."""
         if self._link is not None:
             await self._link.leave()
         self.unsent_at_exit = self._outgoing.unsent
@@ -285,33 +299,33 @@ class Chat(App[None]):
 
     # Scrolling and searching.
 
-    @on(Scrollback.Wanted)
+    @on(Scrollback.PageWanted)
     @work(group="reading")
-    async def _read_on(self, event: Scrollback.Wanted) -> None:
+    async def _read_on(self, event: Scrollback.PageWanted) -> None:
         if self.memory.welcome:
-            await self.history.read_on(event.older)
+            await self.history.load_more(event.older)
 
     @work(exclusive=True, group="reading")
-    async def action_first(self) -> None:
-        """Show the beginning of the conversation."""
-        await self.history.show_first()
+    async def action_show_beginning(self) -> None:
+        """Show the beginning of the current conversation."""
+        await self.history.show_beginning()
 
     @work(exclusive=True, group="reading")
-    async def action_last(self) -> None:
-        """Show the end of the conversation."""
-        if await self.history.show_last():
+    async def action_show_end(self) -> None:
+        """Show the end of the current conversation."""
+        if await self.history.show_end():
             self._draw_soon()
 
     def action_scroll(self, pages: int) -> None:
-        """Scroll by the visible height."""
+        """Scroll the conversation by ``pages`` screen pages, up if ``pages`` is negative."""
         self._scrollback.scroll_pages(pages)
 
     def action_search(self) -> None:
-        """Open the search line."""
+        """Show the search line and give it the keyboard focus."""
         self._search_line.open()
 
-    def action_write(self) -> None:
-        """Close the search line and return to the composer."""
+    def action_focus_composer(self) -> None:
+        """Stop the search, hide the search line, and give the input box the keyboard focus."""
         self.workers.cancel_group(self, "searching")
         self._search_line.close()
         focus(self._composer)
@@ -322,29 +336,29 @@ class Chat(App[None]):
         if text := event.value.strip().casefold():
             await self.history.search(text, lambda: self._hint.show(_("nothing further back")))
 
-    def _tell(self, text: str, kind: Kind) -> None:
-        self.memory.tell(text, kind, datetime.now(UTC))
+    def _tell(self, text: str, kind: EntryKind) -> None:
+        self.memory.add_client_text(text, kind, datetime.now(UTC))
         self._show()
 
     def _show(self) -> None:
-        self._scrollback.changed()
+        self._scrollback.redraw_soon()
         self._draw_soon()
 
-    @on(Composer.Hinted)
-    def _hinted(self, event: Composer.Hinted) -> None:
+    @on(Composer.HintChanged)
+    def _hinted(self, event: Composer.HintChanged) -> None:
         self._hint.show(event.hint)
 
-    @on(Scrollback.EndSeen)
+    @on(Scrollback.EndReached)
     def _draw_soon(self) -> None:
         if not self._drawing:
             self._drawing = True
             self.set_timer(REDRAW_SECONDS, self._draw)
 
     def _draw(self) -> None:
-        """Draw the title and the lists, not the conversation."""
+        """Redraw the title and the lists, but not the conversation."""
         self._drawing = False
         if self._scrollback.at_end:
-            self.memory.shown.unread = 0
+            self.memory.shown_conversation.unread = 0
         self._title.draw(self._outgoing.unsent, bool(self._lost))
         self._places.draw()
         self._people.draw()

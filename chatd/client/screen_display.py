@@ -1,4 +1,4 @@
-"""Shows the user's own commands on the screen: answers, failures, progress."""
+"""The part of the full-screen client that shows answers, failures and progress of typed lines."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from contextlib import AbstractContextManager
 
 from chatd.client.codec import Place
 from chatd.client.history import History
-from chatd.client.memory import Kind, Memory
+from chatd.client.memory import EntryKind, Memory
 from chatd.client.outgoing import Failure, failure_text
-from chatd.client.pending import Lost, Refused
+from chatd.client.pending import ConnectionLost, Refused
 from chatd.client.render import render_answer
 from chatd.client.scrollback import Scrollback
 from chatd.core import commands as c
@@ -17,10 +17,11 @@ from chatd.json_wire import objects
 
 
 class ScreenDisplay:
-    """The `Display` of the screen.
+    """Shows the results of typed lines on the screen, as the `Display` of the queue of typed lines.
 
-    ``tell`` adds a line to the conversation, ``show_place`` changes to another, ``choose_room`` opens the
-    dialog of rooms, and ``draw_soon`` draws the title and the lists.
+    ``add_text`` adds a line to the current conversation, ``show_place`` switches to another conversation,
+    ``choose_room`` opens the dialog of groups, and ``draw_soon`` schedules a redraw of the title and the
+    lists.
     """
 
     def __init__(
@@ -29,7 +30,7 @@ class ScreenDisplay:
         scrollback: Scrollback,
         history: History,
         *,
-        tell: Callable[[str, Kind], None],
+        add_text: Callable[[str, EntryKind], None],
         show_place: Callable[[Place], None],
         choose_room: Callable[[], Awaitable[None]],
         draw_soon: Callable[[], None],
@@ -37,44 +38,47 @@ class ScreenDisplay:
         self._memory = memory
         self._scrollback = scrollback
         self._history = history
-        self._tell = tell
+        self._add_text = add_text
         self._show_place = show_place
         self._choose_room = choose_room
         self._draw_soon = draw_soon
 
     def image_columns(self) -> int:
-        """The width of the conversation."""
+        """Return the maximum width of a picture in characters: the width of the conversation's view."""
         return self._scrollback.scrollable_content_region.width
 
     def progress(self) -> AbstractContextManager[None]:
-        """Show the progress bar."""
+        """Return a context manager that shows the progress bar until it exits."""
         return self._history.progress()
 
-    async def run_own(self, command: c.Command) -> bool:
-        """The list of groups is a dialog."""
+    async def handle_command(self, command: c.Command) -> bool:
+        """Open the dialog of groups for the command that lists the groups, and return True.
+
+        Return False for any other command.
+        """
         if not isinstance(command, c.ListGroups):
             return False
         await self._choose_room()
         return True
 
     def show_answer(self, answer: objects.Answer) -> None:
-        """Show an answer in the conversation."""
+        """Show the daemon's answer to a command in the current conversation."""
         for line in render_answer(answer, self._memory.nick):
-            self._tell(line, "answer")
+            self._add_text(line, "answer")
 
     def show_failure(self, failure: Failure) -> None:
-        """Show the reason in the conversation."""
-        self._tell(failure_text(failure), "trouble")
+        """Show in the current conversation why a typed line was not carried out."""
+        self._add_text(failure_text(failure), "trouble")
 
-    def show_unsent(self, failure: Refused | Lost) -> None:
-        """Show the reason in the conversation."""
+    def show_unsent(self, failure: Refused | ConnectionLost) -> None:
+        """Show in the current conversation why a message was refused, or that the connection was lost."""
         self.show_failure(failure)
 
-    def moved(self, place: Place, done: bool) -> None:
-        """Show ``place`` if the command succeeded."""
-        if done:
+    def switch_finished(self, place: Place, succeeded: bool) -> None:
+        """Show the conversation ``place`` if the command that switches to it succeeded."""
+        if succeeded:
             self._show_place(place)
 
     def unsent_changed(self) -> None:
-        """Draw the number of unsent messages."""
+        """Schedule a redraw of the title, which shows the number of unsent messages."""
         self._draw_soon()

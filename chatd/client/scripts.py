@@ -1,4 +1,4 @@
-"""``chat send`` and ``chat tail``: send one message, or print all messages, for scripts."""
+"""The commands ``chat send`` and ``chat tail`` for scripts: send one message, or print all messages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import msgspec
 from chatd.client import codec
 from chatd.client.codec import LOBBY, Place
 from chatd.client.coursework_session import CourseworkWarning
-from chatd.client.language import _, system, translated_refusal
+from chatd.client.language import _, translated_os_error, translated_refusal
 from chatd.client.link import Link
 from chatd.client.options import UsageError, server_address
 from chatd.client.pending import Refused
@@ -27,45 +27,53 @@ from chatd.json_wire import objects
 
 
 class OutputClosed(Exception):
-    """Standard output can't be written any more; the text says why, or is empty if its reader has gone."""
+    """The error for standard output that can't be written any more.
+
+    The text says why. It is empty if the reader of the pipe has gone.
+    """
 
 
 def print_line(text: str) -> None:
-    """Print a line at once. Raises `OutputClosed`."""
+    """Print a line and flush standard output. Raises `OutputClosed`."""
     try:
         sys.stdout.write(f"{text}\n")
         sys.stdout.flush()
     except OSError as error:
         # Python would fail again at exit, when it flushes what is still buffered.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise OutputClosed("" if isinstance(error, BrokenPipeError) else system(error)) from None
+        raise OutputClosed("" if isinstance(error, BrokenPipeError) else translated_os_error(error)) from None
 
 
-class WarningsOnly:
-    """A listener that ignores everything but the warning about a course-work server."""
+class WarningListener:
+    """A listener that prints the warning about a server that is not chatd, and ignores everything else."""
 
     def connected(self, welcome: objects.Welcome) -> None:
-        """Ignore it."""
+        """Ignore the login."""
 
     def disconnected(self, why: str) -> None:
-        """Ignore it."""
+        """Ignore the loss of the connection."""
 
-    def heard(self, news: codec.News) -> None:
-        """Print the warning to standard error."""
+    def news_received(self, news: codec.News) -> None:
+        """Print the warning about a server that is not chatd to standard error.
+
+        Ignore messages and events.
+        """
         if isinstance(news, CourseworkWarning):
             sys.stderr.write(f"chat: {news.text}\n")
 
-    def caught_up(self, page: codec.Welcoming) -> None:
-        """Ignore it."""
+    def earlier_messages_received(self, page: codec.EarlierMessages) -> None:
+        """Ignore the earlier messages that the daemon sends after the login."""
 
 
 async def send(options: Namespace) -> None:
-    """Send one message; returns once it is stored, or written to a server that is no chatd.
+    """Send one message, and return once the daemon has stored it.
 
-    Raises `UsageError`, `Refused` and `Lost`.
+    For a server that is not chatd, return once the message is written to the connection. Raises `UsageError`
+    if an option can't be used, `Refused` if the daemon refuses the login or the message, and `ConnectionLost`
+    if the connection is lost for good.
     """
     command = _message(options)
-    link = Link(server_address(options), required_nick(options), WarningsOnly(), peeks=True)
+    link = Link(server_address(options), required_nick(options), WarningListener(), peeks=True)
 
     async def say() -> None:
         await link.ask(command)
@@ -75,7 +83,7 @@ async def send(options: Namespace) -> None:
 
 def _message(options: Namespace) -> c.Command:
     words: list[str] = options.words
-    if len(words) != (1 if place_of(options) else 2):
+    if len(words) != (1 if place_from_options(options) else 2):
         raise UsageError(
             _("say to whom and what: chat send NICK TEXT, or chat send --group GROUP TEXT (in quotes)")
         )
@@ -83,13 +91,13 @@ def _message(options: Namespace) -> c.Command:
     if text == "-":
         text = sys.stdin.read().removesuffix("\n") if sys.stdin else ""
     try:
-        return message_command(place_of(options) or Place("direct", words[0]), text)
+        return message_command(place_from_options(options) or Place("direct", words[0]), text)
     except Refusal as refusal:
         raise UsageError(translated_refusal(refusal.code, refusal.text)) from None
 
 
-def place_of(options: Namespace) -> Place | None:
-    """The conversation that the options name, or None."""
+def place_from_options(options: Namespace) -> Place | None:
+    """Return the conversation that the options name, or None if they name none."""
     if options.group:
         return Place("group", options.group)
     if options.friend:
@@ -98,14 +106,17 @@ def place_of(options: Namespace) -> Place | None:
 
 
 def required_nick(options: Namespace) -> str:
-    """The nick from the options. Raises `UsageError` without one."""
+    """Return the nick that the options give. Raises `UsageError` if they give none."""
     if not options.name:
         raise UsageError(_("say who you are: --name NICK, or NAME=NICK in the file"))
     return str(options.name)
 
 
-class Tail(WarningsOnly):
-    """A listener that prints the messages of one place, or of all."""
+class TailListener(WarningListener):
+    """A listener that prints messages as text or, with ``as_json``, as JSON objects.
+
+    ``place`` is the conversation to print, or None for all conversations.
+    """
 
     def __init__(self, nick: str, place: Place | None, as_json: bool) -> None:
         self._nick = nick
@@ -113,18 +124,21 @@ class Tail(WarningsOnly):
         self._as_json = as_json
 
     def connected(self, welcome: objects.Welcome) -> None:
-        """Learn the user's nick, which the daemon may have chosen."""
+        """Store the user's nick from the welcome.
+
+        The daemon may have chosen another nick than the client asked for.
+        """
         self._nick = welcome.user.nick
 
     def disconnected(self, why: str) -> None:
-        """Print the reason to standard error."""
+        """Print why the connection was lost to standard error."""
         trouble = _("connection lost ({why}): connecting again").format(why=why)
         sys.stderr.write(sanitize(f"chat: {trouble}\n"))
 
-    def heard(self, news: codec.News) -> None:
-        """Print a message from the place."""
+    def news_received(self, news: codec.News) -> None:
+        """Print a message if it belongs to the conversation that the user chose."""
         if not isinstance(news, objects.Message):
-            super().heard(news)
+            super().news_received(news)
             return
         place = codec.message_place(news, self._nick)
         if self._key not in (None, place.key):
@@ -145,13 +159,17 @@ class Tail(WarningsOnly):
 
 
 async def tail(options: Namespace) -> None:
-    """Print until cancelled. Raises `UsageError`, `Refused` and `Lost`."""
+    """Print the messages that arrive until the task is cancelled.
+
+    Raises `UsageError` if an option can't be used, `Refused` if the daemon refuses the login or reading the
+    conversation, and `ConnectionLost` if the connection is lost for good.
+    """
     name = required_nick(options)
     try:
         parse_nick(options.friend or name)
     except BadName as bad:
         raise UsageError(translated_refusal("bad_request", bad.reason)) from None
-    listener = Tail(name, place_of(options), options.json)
+    listener = TailListener(name, place_from_options(options), options.json)
     link = Link(server_address(options), name, listener, cursor=options.since, peeks=True)
 
     async def listen() -> None:
@@ -167,7 +185,10 @@ async def tail(options: Namespace) -> None:
 
 
 async def run_with_link(link: Link, work: Coroutine[Any, Any, None]) -> None:
-    """Do ``work`` while ``link`` is up, then leave. Raises what either does, the link's reason first."""
+    """Run the coroutine ``work`` while ``link`` is connected, then log out.
+
+    Raises the exception of ``link`` if it failed, else the exception of ``work``.
+    """
     running, working = asyncio.create_task(link.run()), asyncio.create_task(work)
     try:
         await asyncio.wait((running, working), return_when=asyncio.FIRST_COMPLETED)

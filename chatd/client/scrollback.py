@@ -1,4 +1,4 @@
-"""The conversation on the screen."""
+"""The widget that shows the current conversation and scrolls through it."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from chatd.client.render import clock_time, speaker_label
 from chatd.core.colours import luminance
 
 MIN_CONTRAST = 4.5
-"""The minimum contrast of text (WCAG 2.1, level AA)."""
+"""The minimum contrast ratio between text and background (WCAG 2.1, level AA)."""
 
 TIME_COLUMNS = len("[hh:mm] ")
 
 
 @lru_cache(1024)
-def readable(colour: str, background: Color) -> str:
-    """``colour`` (``#rrggbb``) in a shade whose contrast to ``background`` is at least `MIN_CONTRAST`."""
+def readable_shade(colour: str, background: Color) -> str:
+    """Return a shade of ``colour`` (``#rrggbb``) with at least `MIN_CONTRAST` to ``background``."""
     found, dark = Color.parse(colour), background.brightness < 0.5
     while _contrast(found, background) < MIN_CONTRAST and found.hex6 not in ("#000000", "#FFFFFF"):
         found = found.lighten(0.02) if dark else found.darken(0.02)
@@ -38,9 +38,9 @@ def _contrast(one: Color, other: Color) -> float:
 
 
 class Scrollback(ScrollView, can_focus=False):
-    """Shows the part of a conversation that is in memory, and asks for more at either end of it.
+    """The scrollable view of the current conversation, which asks for more entries when it reaches an end.
 
-    It follows the end, unless the user has scrolled up: then the visible lines stay in place.
+    The view follows new entries. When the user has scrolled up, the visible lines stay in place instead.
     """
 
     DEFAULT_CSS = """
@@ -60,11 +60,11 @@ class Scrollback(ScrollView, can_focus=False):
         "scrollback--found",
     }
 
-    class EndSeen(Message):
-        """The user scrolled to the end of the conversation."""
+    class EndReached(Message):
+        """The message that is posted when the end of the conversation has scrolled into view."""
 
-    class Wanted(Message):
-        """More entries are needed at one end: ``older`` ones or newer ones."""
+    class PageWanted(Message):
+        """The message that asks for a page of older entries, or of newer entries if ``older`` is false."""
 
         def __init__(self, older: bool) -> None:
             super().__init__()
@@ -73,7 +73,7 @@ class Scrollback(ScrollView, can_focus=False):
     def __init__(self, memory: Memory, id: str) -> None:
         super().__init__(id=id)
         self._memory = memory
-        self._conversation = memory.shown
+        self._conversation = memory.shown_conversation
         self._lines: list[tuple[Entry, Strip]] = []
         self._drawn: dict[int, tuple[Entry, str, int, list[Strip]]] = {}
         self._found: Entry | None = None
@@ -82,26 +82,29 @@ class Scrollback(ScrollView, can_focus=False):
 
     @property
     def at_end(self) -> bool:
-        """Whether the end of the conversation is visible; new entries then scroll into view."""
+        """Whether the end of the conversation is visible. If so, new entries scroll into view."""
         return self._following and not self._conversation.newer
 
     def scroll_pages(self, pages: int) -> None:
-        """Scroll by the visible height, up if ``pages`` is negative."""
+        """Scroll the conversation by ``pages`` screen pages, up if ``pages`` is negative."""
         if pages < 0 and not self.scroll_offset.y:
-            self._memory.shown.older = True  # ask again, in case the daemon refused it before
-            self.changed()
+            self._memory.shown_conversation.older = True  # ask again, in case the daemon refused it before
+            self.redraw_soon()
         self.scroll_relative(y=pages * max(1, self.size.height - 1), animate=False)
 
-    def changed(self) -> None:
-        """The memory has changed: draw soon, once for any number of changes."""
+    def redraw_soon(self) -> None:
+        """Schedule a redraw of the conversation. Several calls before the redraw cause only one redraw."""
         if not self._stale:
             self._stale = True
             self.call_later(self.lay_out)
 
     def show(self, found: Entry | None = None, top: bool = False) -> None:
-        """Show the current conversation: its end, the entry ``found`` in the middle, or its top."""
+        """Show the current conversation with the entry ``found`` in the middle of the view.
+
+        Without ``found``, show the beginning of the conversation if ``top`` is true, else its end.
+        """
         self._found = found
-        self._conversation = self._memory.shown
+        self._conversation = self._memory.shown_conversation
         self._draw()
         line = next((y for y, (entry, _) in enumerate(self._lines) if entry is found), None)
         if line is not None:
@@ -111,9 +114,12 @@ class Scrollback(ScrollView, can_focus=False):
         self._want_more()
 
     def lay_out(self) -> None:
-        """Draw again, and keep the visible lines in place."""
+        """Redraw the conversation.
+
+        Keep the visible lines in place, or follow the end if the end is visible.
+        """
         self._stale = False
-        if self._conversation is not self._memory.shown:
+        if self._conversation is not self._memory.shown_conversation:
             self.show()
             return
         following = self.at_end
@@ -130,26 +136,26 @@ class Scrollback(ScrollView, can_focus=False):
         self._want_more()
 
     def on_resize(self, event: events.Resize) -> None:
-        """Wrap the lines to the new width."""
+        """Wrap the lines of the conversation to the new width."""
         self.lay_out()
 
     def notify_style_update(self) -> None:
-        """Draw again in the colours of the theme."""
+        """Redraw the conversation in the colours of the new theme."""
         super().notify_style_update()
         self._drawn.clear()
-        self.changed()
+        self.redraw_soon()
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        """Ask for more entries when an end of the part in memory is near."""
+        """Ask for more entries when the view has scrolled to the first or the last entry in memory."""
         super().watch_scroll_y(old_value, new_value)
         self._following = new_value >= self.max_scroll_y
         if self.at_end:
-            self.post_message(self.EndSeen())
+            self.post_message(self.EndReached())
         if round(old_value) != round(new_value):
             self._want_more()
 
     def render_line(self, y: int) -> Strip:
-        """Line ``y`` of the visible part."""
+        """Return line ``y`` of the view, counted from the first visible line."""
         line = y + self.scroll_offset.y
         if line >= len(self._lines):
             return Strip.blank(self.scrollable_content_region.width, self.rich_style)
@@ -159,7 +165,7 @@ class Scrollback(ScrollView, can_focus=False):
         return strip.apply_style(self.rich_style)
 
     def _top(self) -> tuple[Entry | None, int]:
-        """The entry in the first visible line, and how many of its lines are above that."""
+        """Return the entry in the first visible line, and how many lines of that entry are above the view."""
         y = self.scroll_offset.y
         if y >= len(self._lines):
             return None, 0
@@ -167,15 +173,15 @@ class Scrollback(ScrollView, can_focus=False):
         return entry, sum(1 for other, _ in self._lines[:y] if other is entry)
 
     def _see(self, y: int) -> None:
-        """Scroll so that line ``y`` is the first visible one, or as near to that as the end allows."""
+        """Scroll so that line ``y`` is the first visible line, or as close to it as the end allows."""
         self.scroll_to(y=max(0, y), animate=False, immediate=True)
         self._following = y >= self.max_scroll_y
 
     def _want_more(self) -> None:
         if self._conversation.older and self.scroll_offset.y == 0:
-            self.post_message(self.Wanted(older=True))
+            self.post_message(self.PageWanted(older=True))
         elif self._conversation.newer and self.scroll_offset.y >= self.max_scroll_y:
-            self.post_message(self.Wanted(older=False))
+            self.post_message(self.PageWanted(older=False))
 
     def _draw(self) -> None:
         width = self.scrollable_content_region.width
@@ -186,7 +192,7 @@ class Scrollback(ScrollView, can_focus=False):
             colour = self._memory.colours.get(entry.nick, "")
             known = self._drawn.get(id(entry))
             if known is None or known[0] is not entry or known[1:3] != (colour, width):
-                shade = readable(colour, background) if colour else None
+                shade = readable_shade(colour, background) if colour else None
                 known = (entry, colour, width, self._strips(entry, shade, width))
             drawn[id(entry)] = known
             lines += [(entry, strip) for strip in known[3]]
@@ -205,7 +211,7 @@ class Scrollback(ScrollView, can_focus=False):
         return [*self._wrapped(time, who, width), *(self._strip(line, width) for line in picture)]
 
     def _wrapped(self, time: Text, text: Text, width: int) -> list[Strip]:
-        """The ``time`` and ``text``, wrapped to ``width`` columns."""
+        """Return ``text`` wrapped to ``width`` columns, with ``time`` in front of its first line."""
         text.expand_tabs(8)
         lines = text.wrap(self.app.console, max(1, width - TIME_COLUMNS))
         margin = Text(" " * TIME_COLUMNS)

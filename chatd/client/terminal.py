@@ -1,4 +1,4 @@
-"""The terminal driver of the screen."""
+"""The Textual driver through which the full-screen client reads keys and writes to the terminal."""
 
 from __future__ import annotations
 
@@ -12,21 +12,24 @@ from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
 
 READ_BYTES: Final = 4096
-"""The most that one read takes."""
+"""The maximum number of bytes that the driver reads from the terminal at once."""
 
 ESCAPE_TIMEOUT_SECONDS: Final = 0.1
-"""After this time without a further byte an Escape is a key of its own."""
+"""An Escape byte that no further byte follows within this time is the Escape key."""
 
 
-class Terminal(LinuxDriver):
-    """Textual's driver, which would end at a byte that is not UTF-8, and write to standard error."""
+class TerminalDriver(LinuxDriver):
+    """A Textual driver that replaces invalid UTF-8 in the input, and writes to standard output.
+
+    Textual's own driver ends at invalid UTF-8, and writes to standard error.
+    """
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
         self._file = sys.__stdout__
 
     def run_input_thread(self) -> None:
-        """Read keys until the app ends or the terminal is gone."""
+        """Read keys from the terminal until the app ends or the terminal is gone."""
         parser = XTermParser()
         decode = getincrementaldecoder(sys.stdin.encoding)("replace").decode
         while not self.exit_event.is_set():

@@ -1,4 +1,7 @@
-"""Parses a typed line: a ``word;field`` or ``/word`` command, or else a message for the current place."""
+"""The parser for lines that the user types in the client.
+
+A line is a ``word;field`` command, a ``/word`` command, or else a message for the current conversation.
+"""
 
 from __future__ import annotations
 
@@ -14,21 +17,24 @@ from chatd.core.refusals import Refusal, reason
 from chatd.core.typed import SlashLine, parse_semicolon, parse_slash, slash_values, unescaped
 
 MAX_LIMITS: Final = Limits(message=9_600, image=64 * 1024)
-"""The largest limits that a daemon may be configured with; the daemon checks its own."""
+"""The largest message and image sizes, in bytes, that any daemon allows.
+
+Each daemon also checks its own limits.
+"""
 
 IMAGE_WORD: Final = "image"
-"""The word of the one slash command that only the client has."""
+"""The name of the slash command that only the client has: ``/image``."""
 
 
 class SendImage(msgspec.Struct, frozen=True):
-    """The client's own command: convert the picture at ``path`` to characters and send them to ``place``."""
+    """The client's command ``/image``: turn the picture at ``path`` into text and send it to ``place``."""
 
     path: str
     place: Place
 
 
-def parse_typed(typed: str, here: Place) -> c.Command | SendImage:
-    """The command that ``typed`` stands for in the place ``here``. Raises `Refusal`.
+def parse_typed_line(typed: str, here: Place) -> c.Command | SendImage:
+    """Return the command that the line ``typed`` stands for in the conversation ``here``. Raises `Refusal`.
 
     ``s;bob;hello`` and ``/msg bob hello`` are commands. Any other line is a message; ``//hello`` is the
     message ``/hello``.
@@ -45,7 +51,10 @@ def parse_typed(typed: str, here: Place) -> c.Command | SendImage:
 
 
 def message_command(place: Place, text: str, kind: Literal["message", "image"] = "message") -> c.Command:
-    """The command that sends ``text`` to ``place``. Raises `Refusal`."""
+    """Return the command that sends ``text`` to the conversation ``place``.
+
+    Raises `Refusal` if ``text`` is not allowed.
+    """
     fields = {"msg": text, "kind": kind}
     if place == LOBBY:
         return c.COMMANDS["broadcast"].build(fields, MAX_LIMITS)

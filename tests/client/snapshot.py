@@ -18,7 +18,7 @@ from chatd.client.codec import Place
 from chatd.client.composer import Composer
 from chatd.client.connection import Address
 from chatd.client.language import catalogue
-from chatd.client.log import Log
+from chatd.client.log import ChatLog
 from chatd.client.screen import Chat
 from chatd.core.colours import colour_of
 from tests.support.client_daemon import Person
@@ -112,14 +112,14 @@ class Stage:
 async def _drawn() -> str:
     server = await asyncio.start_server(Stage().play, "127.0.0.1", 0)
     with tempfile.NamedTemporaryFile() as file:
-        log = Log(Path(file.name))
+        log = ChatLog(Path(file.name))
         app = Chat(Address8080("127.0.0.1", server.sockets[0].getsockname()[1]), "alice", log)
         async with app.run_test(size=(92, 22)) as pilot:
             alice = Person(pilot)
             await alice.sees("Join a room")
             await alice.presses("escape")
             app.query_one(Composer).cursor_blink = False
-            app.go(Place("group", "course"))
+            app.switch_conversation(Place("group", "course"))
             await alice.sees("staff 2", "disk.")
             await alice.presses(*"/ki", "tab")
             await alice.sees("remove a user from a group")

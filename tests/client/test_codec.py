@@ -6,7 +6,7 @@ import json
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.client.codec import LOBBY, Place, request, summary_place, understand
+from chatd.client.codec import LOBBY, Place, decode_object, encode_request, summary_place
 from chatd.client.render import render_message
 from chatd.core.commands import Hello
 from chatd.json_wire.objects import Conversations, Message
@@ -15,7 +15,7 @@ from chatd.json_wire.objects import Conversations, Message
 def told(**fields: str) -> Message | None:
     """A message to everyone as the client understands it, if it does."""
     said = {"action": "server-broadcast", "id": 1, "from": "bob", "msg": "x", "ts": "2026-11-21T10:00:00Z"}
-    heard = understand(json.dumps({**said, **fields}).encode())
+    heard = decode_object(json.dumps({**said, **fields}).encode())
     assert heard is None or isinstance(heard, Message)
     return heard
 
@@ -29,7 +29,7 @@ class Welcomes(SynchronousTestCase):
             {"kind": "group", "name": "wob", "last": 7, "unread": 2},
             {"kind": "lobby", "last": 9, "unread": 0, "muted": True},
         ]
-        heard = understand(
+        heard = decode_object(
             json.dumps({"action": "server-conversations", "conversations": summaries}).encode()
         )
         assert isinstance(heard, Conversations)
@@ -41,10 +41,10 @@ class Welcomes(SynchronousTestCase):
 
     def test_a_hello_says_no_more_than_it_has_to(self) -> None:
         """A server may know no other field."""
-        self.assertEqual(request(Hello("alice")), b'{"action":"client-hello","from":"alice"}\n')
-        self.assertEqual(request(Hello(), "again"), b'{"action":"client-hello","ref":"again"}\n')
+        self.assertEqual(encode_request(Hello("alice")), b'{"action":"client-hello","from":"alice"}\n')
+        self.assertEqual(encode_request(Hello(), "again"), b'{"action":"client-hello","ref":"again"}\n')
         self.assertEqual(
-            request(Hello("alice", 0, "keep"), "hello"),
+            encode_request(Hello("alice", 0, "keep"), "hello"),
             b'{"action":"client-hello","from":"alice","since":0,"missed":"keep","ref":"hello"}\n',
         )
 

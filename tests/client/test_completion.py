@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.client.completion import completions, usage
+from chatd.client.completion import completions, usage_hint
 from tests.support.languages import speak
 
 
@@ -49,7 +49,7 @@ class Completing(SynchronousTestCase):
             "/fly x": "",
             "hello": "",
         }.items():
-            self.assertEqual(usage(typed), wanted)
+            self.assertEqual(usage_hint(typed), wanted)
 
     def test_usage_in_french(self) -> None:
         """The command's words are what they are."""
@@ -60,4 +60,4 @@ class Completing(SynchronousTestCase):
             "/image x": "/image file : changer une image en caractères et l'envoyer",
             "/fly x": "",
         }.items():
-            self.assertEqual(usage(typed), wanted)
+            self.assertEqual(usage_hint(typed), wanted)

@@ -11,7 +11,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client import codec
-from chatd.client.coursework import LONGEST_NOTICE, CourseWork, hello_reply, parsed
+from chatd.client.coursework import MAX_NOTICE_CHARACTERS, CourseworkCodec, hello_reply, parse_object
 from chatd.client.render import render_answer
 from chatd.core import commands as c
 from chatd.core.commands import COMMANDS
@@ -33,7 +33,7 @@ class Requests(SynchronousTestCase):
     """What is asked, in the seeds' words."""
 
     def test_each_has_the_fields_of_the_seeds(self) -> None:
-        course = CourseWork("alice")
+        course = CourseworkCodec("alice")
         for command, asked in (
             (c.Broadcast("hi", "image"), {"from": "alice", "msg": "hi", "action": "client-broadcast"}),
             (c.Send("bob", "hi"), {"from": "alice", "to": "bob", "msg": "hi", "action": "client-send"}),
@@ -55,7 +55,7 @@ class Requests(SynchronousTestCase):
                 {"sender": "alice", "group": "wob", "dest": "bob", "reason": "", "action": "kick"},
             ),
         ):
-            request = course.request(command)
+            request = course.encode_request(command)
             assert request is not None
             self.assertEqual(json.loads(request), asked)
             self.assertFalse(request.endswith(b"\n"))
@@ -63,7 +63,7 @@ class Requests(SynchronousTestCase):
     def test_what_the_seeds_do_not_have_is_not_asked(self) -> None:
         """Some close the connection for it."""
         for command in (c.History(), c.SetTopic("wob", "x"), c.Promote("wob", "bob"), c.Hello("alice")):
-            self.assertIsNone(CourseWork("alice").request(command))
+            self.assertIsNone(CourseworkCodec("alice").encode_request(command))
 
 
 class Answers(SynchronousTestCase):
@@ -71,13 +71,13 @@ class Answers(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Be alice."""
-        self.course = CourseWork("alice")
+        self.course = CourseworkCodec("alice")
 
     def heard(self, **said: Any) -> Any:
         """What it is; ``from`` may be spelt ``from_``."""
-        found = parsed(json.dumps({key.rstrip("_"): value for key, value in said.items()}).encode())
+        found = parse_object(json.dumps({key.rstrip("_"): value for key, value in said.items()}).encode())
         assert found is not None
-        understood = self.course.understand(found)
+        understood = self.course.decode(found)
         return None if understood is None else understood[1]
 
     def lines(self, **said: Any) -> list[str]:
@@ -119,7 +119,7 @@ class Answers(SynchronousTestCase):
                     said = {"action": "server-list-clients", key: names}
                     self.assertEqual(self.lines(**said), ["connected: alice, bob"])
         self.assertEqual(self.lines(action="server-list-clients", msg="alice and bob"), ["alice and bob"])
-        self.course.request(c.ListMembers("wob"))
+        self.course.encode_request(c.ListMembers("wob"))
         self.assertEqual(self.lines(action="members", members=["bob"]), ["wob: bob ()"])
         self.assertEqual(
             self.lines(action="server-groups", groups=["wob", {"group": "den", "type": "private"}]),
@@ -129,7 +129,7 @@ class Answers(SynchronousTestCase):
                          ["one", '{"event":"join"}'])  # fmt: skip
 
     def test_a_group_s_messages(self) -> None:
-        self.course.request(c.ListMessages("wob"))
+        self.course.encode_request(c.ListMessages("wob"))
         page = self.heard(action="server-msgs", msgs=[{"sender": "bob", "msg": "hi"}])
         self.assertEqual((codec.page_place(page), page.messages[0].msg), (codec.Place("group", "wob"), "hi"))
         self.assertEqual(self.lines(action="msgs", messages=["bob: hi", "bob: ho"]), ["bob: hi", "bob: ho"])
@@ -146,7 +146,7 @@ class Answers(SynchronousTestCase):
         self.assertEqual(self.lines(status="ok"), ['{"status":"ok"}'])
         self.assertEqual(self.lines(action="server-broadcast", msg="bob is here"), ["bob is here"])
         self.assertEqual(self.lines(action=["x"], msg={"y": None}), ['{"msg":{"y":null}}'])
-        self.assertEqual(len(self.lines(action="x", msg="y" * 100_000)[0]), LONGEST_NOTICE)
+        self.assertEqual(len(self.lines(action="x", msg="y" * 100_000)[0]), MAX_NOTICE_CHARACTERS)
         self.assertEqual(self.lines(action="x", msg="\x1b[2J"), ["x: \N{REPLACEMENT CHARACTER}[2J"])
 
     def test_every_action_with_every_nonsense(self) -> None:
@@ -197,12 +197,12 @@ class Answers(SynchronousTestCase):
             b"[" * 100_000,
             b'{"a":"\\ud800"}',
         ):
-            self.assertIsNone(parsed(value), value[:10])
-        self.assertEqual(parsed(b'{"messageFormat":{"action":"x"},"type":"y"}'), {"action": "x"})
+            self.assertIsNone(parse_object(value), value[:10])
+        self.assertEqual(parse_object(b'{"messageFormat":{"action":"x"},"type":"y"}'), {"action": "x"})
 
     def test_what_a_hello_is_answered_with(self) -> None:
         welcome = hello_reply({"action": "server-hello", "msg": "Hello", "sender-ip": "::1"}, "alice")
-        assert isinstance(welcome, codec.CourseWelcome)
+        assert isinstance(welcome, codec.CourseworkWelcome)
         self.assertEqual((welcome.msg, welcome.user.nick), ("Hello", "alice"))
         error = hello_reply({"action": "server-error", "code": 12}, "alice")
         assert isinstance(error, objects.Error)

@@ -17,7 +17,13 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.client.language import ARGPARSE, _, greeting, system, translated_refusal
+from chatd.client.language import (
+    ARGPARSE_TEXTS,
+    _,
+    translated_greeting,
+    translated_os_error,
+    translated_refusal,
+)
 from chatd.core.answers import Welcome
 from chatd.core.commands import COMMANDS, TYPED_FIELDS, Hello
 from chatd.core.events import User
@@ -72,7 +78,7 @@ class French(SynchronousTestCase):
     def test_what_argparse_says_is_in_its_own_words(self) -> None:
         """Which are asked for by these very sentences."""
         said = {message for _line, message, *_ in extract_from_file("python", Path(argparse.__file__))}
-        self.assertEqual(set(ARGPARSE) - said, set())
+        self.assertEqual(set(ARGPARSE_TEXTS) - said, set())
 
     def test_the_locale_decides(self) -> None:
         for language, sentence in {"fr": "Vous avez dit :", "en": "You said:", "tlh": "You said:"}.items():
@@ -92,21 +98,23 @@ class Greeting(SynchronousTestCase):
             said = json.loads(
                 frames_of(dialect.encode_answer, Request(Hello("alice"), "client-hello"), answer)
             )
-            self.assertEqual(greeting(said["msg"]), french)
+            self.assertEqual(translated_greeting(said["msg"]), french)
 
     def test_others_are_left_their_own_words(self) -> None:
         speak(self, "fr")
         for text in ("Hello", "Welcome back alice!", "", "hi alice"):
-            self.assertEqual(greeting(text), text)
+            self.assertEqual(translated_greeting(text), text)
 
     def test_in_english_nothing_changes(self) -> None:
         for text in ("Hello alice", "Welcome back alice !"):
-            self.assertEqual(greeting(text), text)
+            self.assertEqual(translated_greeting(text), text)
 
     def test_why_the_system_failed(self) -> None:
         speak(self, "fr")
-        self.assertEqual(system(OSError(ECONNREFUSED, strerror(ECONNREFUSED))), "Connexion refusée")
-        self.assertEqual(system(OSError("a reason of its own")), "a reason of its own")
+        self.assertEqual(
+            translated_os_error(OSError(ECONNREFUSED, strerror(ECONNREFUSED))), "Connexion refusée"
+        )
+        self.assertEqual(translated_os_error(OSError("a reason of its own")), "a reason of its own")
 
 
 class Explaining(SynchronousTestCase):

@@ -11,7 +11,7 @@ from PIL import Image
 
 from chatd.client import codec
 from chatd.client.line_mode import LineDisplay
-from chatd.client.log import Log
+from chatd.client.log import ChatLog
 from chatd.core.commands import COMMANDS
 from chatd.json_wire import objects
 from tests.support.chat_process import ChatTestCase
@@ -224,14 +224,14 @@ class ComingBack(PlainTestCase):
 
     def room(self) -> LineDisplay:
         """Alice's."""
-        log = Log(self.folder / "alice.log")
+        log = ChatLog(self.folder / "alice.log")
         self.addCleanup(log.close)
         return LineDisplay("alice", log)
 
-    def told(self, page: codec.Welcoming) -> list[str]:
+    def told(self, page: codec.EarlierMessages) -> list[str]:
         """What is printed for it, without times."""
         with redirect_stdout(StringIO()) as out:
-            self.room().caught_up(page)
+            self.room().earlier_messages_received(page)
         return [WHEN.sub("", line) for line in out.getvalue().splitlines()]
 
     def test_a_page_with_what_was_seen(self) -> None:

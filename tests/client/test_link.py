@@ -17,7 +17,7 @@ from chatd.client import codec
 from chatd.client.chatd_session import PROBE_REF
 from chatd.client.connection import MAX_VALUE_BYTES, Address
 from chatd.client.link import Link
-from chatd.client.pending import Lost, Refused
+from chatd.client.pending import ConnectionLost, Refused
 from chatd.client.scripts import run_with_link
 from chatd.core import commands as c
 from chatd.json_wire import objects
@@ -104,12 +104,12 @@ class Ear:
         """Keep it."""
         self.why.append(why)
 
-    def heard(self, news: codec.News) -> None:
+    def news_received(self, news: codec.News) -> None:
         """Keep the id."""
         assert isinstance(news, objects.Message | objects.Event)
         self.heard_of.append(news.id)
 
-    def caught_up(self, page: codec.Welcoming) -> None:
+    def earlier_messages_received(self, page: codec.EarlierMessages) -> None:
         """Keep it."""
         if isinstance(page, objects.Page):
             self.pages.append(page)
@@ -254,7 +254,7 @@ class Resuming(LinkTestCase):
         async def ask(link: Link, ear: Ear) -> None:
             joining = asyncio.ensure_future(link.ask(c.Join("wob")))
             self.assertIsInstance(await link.ask(c.ListGroups()), objects.Groups)
-            with self.assertRaises(Lost):
+            with self.assertRaises(ConnectionLost):
                 await joining
 
         self.play(ask, first, second)
@@ -532,9 +532,11 @@ class Ending(LinkTestCase):
             await daemon.welcomes()
             daemon.says("error", code="shutting_down", msg="the daemon stops")
 
-        with self.assertRaisesRegex(Lost, "no connection to 127.0.0.1:.*: it closed the connection"):
+        with self.assertRaisesRegex(
+            ConnectionLost, "no connection to 127.0.0.1:.*: it closed the connection"
+        ):
             self.play(nothing, hang_up)
-        with self.assertRaisesRegex(Lost, "no connection to 127.0.0.1:.*: the daemon stops"):
+        with self.assertRaisesRegex(ConnectionLost, "no connection to 127.0.0.1:.*: the daemon stops"):
             self.play(nothing, last, patience=0.0)
 
     def test_a_daemon_that_is_of_no_use(self) -> None:
@@ -544,7 +546,9 @@ class Ending(LinkTestCase):
             await daemon.welcomes()
             await daemon.is_asked()
 
-        with self.assertRaisesRegex(Lost, "no connection to 127.0.0.1:.*: it closed the connection"):
+        with self.assertRaisesRegex(
+            ConnectionLost, "no connection to 127.0.0.1:.*: it closed the connection"
+        ):
             self.play(nothing, close, close, patience=0.3)
 
     def test_a_daemon_that_says_nothing_is_asked_and_then_left(self) -> None:
@@ -635,7 +639,7 @@ class Ending(LinkTestCase):
             command = c.Broadcast("##", "image")
             answer = await link.ask(command)
             assert isinstance(answer, objects.Ack)
-            self.assertEqual(getattr(codec.done(command, answer, "alice"), "kind", ""), "image")
+            self.assertEqual(getattr(codec.entry_from_ack(command, answer, "alice"), "kind", ""), "image")
 
         self.play(talk, ack)
 
@@ -651,11 +655,11 @@ class Ending(LinkTestCase):
         async def talk(link: Link, ear: Ear) -> None:
             try:
                 await link.ask(c.Broadcast("m1"))
-            except Lost as error:
+            except ConnectionLost as error:
                 lost.append(str(error))
             await asyncio.Event().wait()
 
-        with self.assertRaises(Lost):
+        with self.assertRaises(ConnectionLost):
             self.play(talk, first, patience=0.0)
         self.assertEqual(lost, ["the connection ended before the answer"])
 
@@ -670,7 +674,7 @@ class Ending(LinkTestCase):
             await daemon.writer.drain()
             await asyncio.sleep(0)
 
-        with self.assertRaisesRegex(Lost, "it is no chat$"):
+        with self.assertRaisesRegex(ConnectionLost, "it is no chat$"):
             self.play(nothing, chatter)
 
     def test_pages_come_by_themselves(self) -> None:

@@ -12,7 +12,7 @@ from unittest.mock import patch
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.client.log import Log, open_log
+from chatd.client.log import ChatLog, open_log
 from chatd.client.options import UsageError
 from chatd.json_wire import objects
 
@@ -30,17 +30,17 @@ class Keeping(SynchronousTestCase):
 
     def test_everything_heard_is_a_line(self) -> None:
         """What has several is indented, so that nobody can forge one."""
-        log = Log(self.path)
+        log = ChatLog(self.path)
         for news in (
             objects.Presence(event="arrived", actor="bob", ts=TS),
             objects.Message(id=1, ts=TS, nick="bob", msg="one\ntwo\x1b[2J\r\nthree"),
             objects.Message(id=2, ts=TS, nick="alice", msg="psst", to="bob"),
             objects.Message(id=3, ts=TS, nick="bob", msg="##\n##", group="wob", kind="image"),
         ):
-            self.assertIsNone(log.heard(news, "alice"))
+            self.assertIsNone(log.write_news(news, "alice"))
         item = objects.HistoryMessage(id=4, seq=1, ts=TS, nick="bob", msg="missed", kind="message")
-        self.assertIsNone(log.caught_up(objects.Page(messages=[item], friend="bob"), "alice"))
-        self.assertIsNone(log.caught_up(objects.Page(messages=[item]), "alice"))
+        self.assertIsNone(log.write_missed_messages(objects.Page(messages=[item], friend="bob"), "alice"))
+        self.assertIsNone(log.write_missed_messages(objects.Page(messages=[item]), "alice"))
         log.close()
         written = self.path.read_text("utf-8")
         self.assertEqual(len(WHEN.findall(written)), 5)
@@ -55,8 +55,8 @@ class Keeping(SynchronousTestCase):
 
     def test_it_is_private_and_goes_on(self) -> None:
         for _ in range(2):
-            log = Log(self.path)
-            log.heard(objects.Presence(event="arrived", actor="bob", ts=TS), "alice")
+            log = ChatLog(self.path)
+            log.write_news(objects.Presence(event="arrived", actor="bob", ts=TS), "alice")
             log.close()
         self.assertEqual(len(self.path.read_text("utf-8").splitlines()), 2)
         self.assertEqual(stat.S_IMODE(self.path.stat().st_mode), 0o600)
@@ -72,19 +72,19 @@ class Keeping(SynchronousTestCase):
     def test_where_it_can_not_be(self) -> None:
         self.folder.mkdir()
         with self.assertRaisesRegex(UsageError, "can't write the log .*: Is a directory"):
-            Log(self.folder)
+            ChatLog(self.folder)
 
     def test_it_is_moved_away(self) -> None:
         """Or removed: what is heard from then on is in a new one, as private."""
-        log = Log(self.path)
-        log.heard(objects.Presence(event="arrived", actor="bob", ts=TS), "alice")
+        log = ChatLog(self.path)
+        log.write_news(objects.Presence(event="arrived", actor="bob", ts=TS), "alice")
         self.path.rename(self.path.with_suffix(".1"))
-        self.assertIsNone(log.heard(objects.Presence(event="left", actor="bob", ts=TS), "alice"))
+        self.assertIsNone(log.write_news(objects.Presence(event="left", actor="bob", ts=TS), "alice"))
         self.assertEqual(WHEN.sub("", self.path.with_suffix(".1").read_text()), "* bob joined the chat\n")
         self.assertEqual(WHEN.sub("", self.path.read_text()), "* bob left the chat\n")
         self.assertEqual(stat.S_IMODE(self.path.stat().st_mode), 0o600)
         shutil.rmtree(self.folder)
-        self.assertIsNone(log.heard(objects.Presence(event="arrived", actor="bob", ts=TS), "alice"))
+        self.assertIsNone(log.write_news(objects.Presence(event="arrived", actor="bob", ts=TS), "alice"))
         self.assertEqual(WHEN.sub("", self.path.read_text()), "* bob joined the chat\n")
         log.close()
 
@@ -92,20 +92,24 @@ class Keeping(SynchronousTestCase):
         """Is said once; what is written when there is room again is a line of its own."""
         most = resource.getrlimit(resource.RLIMIT_FSIZE)
         self.addCleanup(resource.setrlimit, resource.RLIMIT_FSIZE, most)
-        log = Log(self.path)
+        log = ChatLog(self.path)
         resource.setrlimit(resource.RLIMIT_FSIZE, (40, most[1]))
-        said = [log.heard(objects.Presence(event="arrived", actor="bob", ts=TS), "alice") for _ in range(2)]
+        said = [
+            log.write_news(objects.Presence(event="arrived", actor="bob", ts=TS), "alice") for _ in range(2)
+        ]
         self.assertEqual(said, [f"can't write the log {self.path} any more: File too large", None])
         log.close()
         resource.setrlimit(resource.RLIMIT_FSIZE, most)
-        log = Log(self.path)
-        log.heard(objects.Presence(event="left", actor="bob", ts=TS), "alice")
+        log = ChatLog(self.path)
+        log.write_news(objects.Presence(event="left", actor="bob", ts=TS), "alice")
         log.close()
         self.assertEqual(WHEN.sub("", self.path.read_text()), "* bob joined th\n* bob left the chat\n")
 
     def test_a_full_disk_is_said_once(self) -> None:
         """And ends the log, not the chat."""
-        log = Log(Path("/dev/full"))
-        said = [log.heard(objects.Presence(event="arrived", actor="bob", ts=TS), "alice") for _ in range(2)]
+        log = ChatLog(Path("/dev/full"))
+        said = [
+            log.write_news(objects.Presence(event="arrived", actor="bob", ts=TS), "alice") for _ in range(2)
+        ]
         self.assertEqual(said, ["can't write the log /dev/full any more: No space left on device", None])
         log.close()

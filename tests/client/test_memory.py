@@ -8,7 +8,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client.codec import LOBBY, Place, page_place
-from chatd.client.memory import IDLE_WINDOW, WINDOW, Conversation, Entry, Memory
+from chatd.client.memory import MAX_HIDDEN_ENTRIES, MAX_SHOWN_ENTRIES, Conversation, Entry, Memory
 from chatd.json_wire import objects
 
 AT = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
@@ -31,29 +31,29 @@ class Windows(SynchronousTestCase):
     def setUp(self) -> None:
         """One that holds its end."""
         self.conversation = Conversation(LOBBY)
-        self.conversation.begin_with(entries(1001, 1100), older=True, newer=False)
+        self.conversation.replace_entries(entries(1001, 1100), older=True, newer=False)
 
     def test_the_end_grows_and_the_beginning_goes(self) -> None:
         for entry in entries(1101, 2200):
             self.conversation.add(entry)
-        self.assertEqual(ids(self.conversation), list(range(2201 - WINDOW, 2201)))
+        self.assertEqual(ids(self.conversation), list(range(2201 - MAX_SHOWN_ENTRIES, 2201)))
         self.assertTrue(self.conversation.older)
 
     def test_nothing_stands_twice(self) -> None:
         self.conversation.add(entries(1100, 1100)[0])
-        self.conversation.put_before(entries(901, 1010), more=True)
+        self.conversation.prepend_page(entries(901, 1010), more=True)
         self.assertEqual(ids(self.conversation), list(range(901, 1101)))
 
     def test_far_back_the_end_is_let_go_and_found_again(self) -> None:
         """What comes meanwhile is no part of it before all that is between was read."""
         for page in range(10):
-            self.conversation.put_before(entries(901 - page * 100, 1000 - page * 100), more=page < 9)
-        self.assertEqual(ids(self.conversation), list(range(1, WINDOW + 1)))
+            self.conversation.prepend_page(entries(901 - page * 100, 1000 - page * 100), more=page < 9)
+        self.assertEqual(ids(self.conversation), list(range(1, MAX_SHOWN_ENTRIES + 1)))
         self.assertEqual((self.conversation.older, self.conversation.newer), (False, True))
         self.conversation.add(entries(1101, 1101)[0])
-        self.conversation.put_behind(entries(1001, 1100), more=False)
+        self.conversation.append_page(entries(1001, 1100), more=False)
         self.assertTrue(self.conversation.newer, "1101 came after that page was read")
-        self.conversation.put_behind(entries(1101, 1101), more=False)
+        self.conversation.append_page(entries(1101, 1101), more=False)
         self.assertFalse(self.conversation.newer)
         self.assertEqual(ids(self.conversation), list(range(102, 1102)))
 
@@ -69,23 +69,23 @@ class Windows(SynchronousTestCase):
         """So the end is the end, although an event came after the last message."""
         self.conversation.newer = True
         self.conversation.add(Entry(AT, "alice set the topic", id=1200))
-        self.conversation.put_behind([], more=False)
+        self.conversation.append_page([], more=False)
         self.assertFalse(self.conversation.newer)
 
     def test_what_comes_before_the_page_is_kept(self) -> None:
         self.conversation.add(Entry(AT, "bob joined"))
         self.conversation.add(entries(1101, 1101)[0])
-        self.conversation.begin_with(entries(1051, 1100), older=True, newer=False)
+        self.conversation.replace_entries(entries(1051, 1100), older=True, newer=False)
         self.assertEqual(ids(self.conversation), [*range(1051, 1101), 0, 1101])
 
     def test_nobody_looks_at_it(self) -> None:
-        self.conversation.put_before(entries(1, 1000), more=False)
+        self.conversation.prepend_page(entries(1, 1000), more=False)
         self.assertTrue(self.conversation.newer)
-        self.conversation.idle()
+        self.conversation.leave_screen()
         self.assertEqual((ids(self.conversation), self.conversation.newer), ([], False))
         for entry in entries(1101, 1300):
             self.conversation.add(entry)
-        self.assertEqual(ids(self.conversation), list(range(1301 - IDLE_WINDOW, 1301)))
+        self.assertEqual(ids(self.conversation), list(range(1301 - MAX_HIDDEN_ENTRIES, 1301)))
 
 
 class Hearing(SynchronousTestCase):
@@ -99,10 +99,12 @@ class Hearing(SynchronousTestCase):
     def event(self, event: str, actor: str, **fields: Any) -> None:
         """Something happens."""
         if "group" not in fields:
-            self.memory.heard(objects.Presence(event=event, actor=actor, ts=TS), at_end=True)
+            self.memory.add_news(objects.Presence(event=event, actor=actor, ts=TS), at_end=True)
             return
         self.ids += 1
-        self.memory.heard(objects.Event(event=event, actor=actor, ts=TS, id=self.ids, **fields), at_end=True)
+        self.memory.add_news(
+            objects.Event(event=event, actor=actor, ts=TS, id=self.ids, **fields), at_end=True
+        )
 
     def texts(self, place: Place = LOBBY) -> list[str]:
         """What stands there."""
@@ -121,7 +123,7 @@ class Hearing(SynchronousTestCase):
     def test_an_event_is_one_line(self) -> None:
         """Whatever is in it, it can't pass for somebody else's words."""
         self.event("topic", "mallory", group="wob", topic="nice\n[09:00] bob said: x")
-        (entry,) = self.memory.shown.entries
+        (entry,) = self.memory.shown_conversation.entries
         self.assertNotIn("\n", entry.text)
 
     def test_what_is_said_elsewhere_is_unread(self) -> None:
@@ -131,10 +133,10 @@ class Hearing(SynchronousTestCase):
             objects.Message(id=1, ts=TS, nick="bob", msg="a", to="alice", colour="#112233"),
             objects.Message(id=2, ts=TS, nick="alice", msg="b", to="bob"),
         ):
-            self.memory.heard(said, at_end=True)
+            self.memory.add_news(said, at_end=True)
         self.assertEqual((self.texts(bob), self.memory.conversation(bob).unread), (["a", "b"], 1))
         self.assertEqual(self.memory.colours, {"bob": "#112233"})
-        self.memory.go(bob)
+        self.memory.switch_conversation(bob)
         self.assertEqual(self.memory.conversation(bob).unread, 0)
 
     def test_what_was_missed_is_unread(self) -> None:
@@ -143,7 +145,7 @@ class Hearing(SynchronousTestCase):
             objects.HistoryMessage(id=id, seq=id, ts=TS, nick=nick, msg="a", kind="message")
             for id, nick in ((1, "bob"), (2, "alice"))
         ]
-        self.memory.caught_up(objects.Page(messages=items, friend="bob"))
+        self.memory.add_earlier_messages(objects.Page(messages=items, friend="bob"))
         bob = self.memory.conversation(Place("direct", "bob"))
         self.assertEqual((ids(bob), bob.unread), ([1, 2], 1))
 
@@ -158,7 +160,7 @@ class Hearing(SynchronousTestCase):
                 for more in (True, False):
                     memory = Memory("alice")
                     page = objects.Page(messages=items, seen=seen, more=more, **fields)
-                    memory.caught_up(page)
+                    memory.add_earlier_messages(page)
                     found = memory.conversation(page_place(page))
                     self.assertEqual((ids(found), found.unread, found.older), ([1, 2, 3, 4], unread, more))
 
@@ -169,7 +171,7 @@ class Hearing(SynchronousTestCase):
             objects.ConversationSummary("direct", "bob"),
             objects.ConversationSummary("lobby", unread=1),
         ]
-        self.memory.caught_up(objects.Conversations(conversations=summaries))
+        self.memory.add_earlier_messages(objects.Conversations(conversations=summaries))
         self.assertEqual(
             [(one.place.name, one.unread, one.older) for one in self.memory.places()],
             [("", 1, True), ("wob", 3, True), ("bob", 0, True)],
@@ -180,19 +182,19 @@ class Hearing(SynchronousTestCase):
         said = objects.HistoryMessage(
             id=1, seq=1, ts=TS, nick="carol", msg="a", colour="#445566", kind="message"
         )
-        self.memory.caught_up(objects.Page(messages=[said], group="wob"))
+        self.memory.add_earlier_messages(objects.Page(messages=[said], group="wob"))
         self.assertEqual(self.memory.colours, {"carol": "#445566"})
 
     def test_groups_by_any_spelling(self) -> None:
         self.event("joined", "alice", group="Wob")
-        self.memory.go(Place("group", "WOB"))
+        self.memory.switch_conversation(Place("group", "WOB"))
         self.assertEqual(self.memory.here, Place("group", "Wob"))
         self.event("topic", "bob", group="Wob", topic="the weather")
         self.assertEqual(self.memory.topics, {self.memory.here.key: "the weather"})
 
     def test_who_leaves_a_group_is_in_the_lobby(self) -> None:
         self.event("joined", "alice", group="wob")
-        self.memory.go(Place("group", "wob"))
+        self.memory.switch_conversation(Place("group", "wob"))
         self.event("left", "alice", group="wob")
         self.assertEqual(self.memory.here, LOBBY)
         self.assertEqual([one.place for one in self.memory.places()], [LOBBY])
@@ -215,14 +217,16 @@ class Hearing(SynchronousTestCase):
         self.event("left", "bob")
         self.assertEqual([member.name for member in self.memory.people()], ["alice"])
         self.event("joined", "alice", group="wob")
-        self.memory.go(Place("group", "wob"))
-        self.memory.met([objects.Member("bob", "owner", False), objects.Member("alice", "member", True)])
+        self.memory.switch_conversation(Place("group", "wob"))
+        self.memory.set_members(
+            [objects.Member("bob", "owner", False), objects.Member("alice", "member", True)]
+        )
         self.event("arrived", "bob")
         self.assertEqual(
             self.memory.people(),
             [objects.Member("bob", "owner", True), objects.Member("alice", "member", True)],
         )
-        self.memory.go(Place("direct", "carol"))
+        self.memory.switch_conversation(Place("direct", "carol"))
         self.assertEqual(
             self.memory.people(), [objects.Member("alice", "", True), objects.Member("carol", "", False)]
         )

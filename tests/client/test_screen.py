@@ -18,8 +18,8 @@ from chatd.client.codec import Place
 from chatd.client.composer import Composer
 from chatd.client.link import Link
 from chatd.client.lists import PeopleList
-from chatd.client.memory import WINDOW
-from chatd.client.pending import Lost
+from chatd.client.memory import MAX_SHOWN_ENTRIES
+from chatd.client.pending import ConnectionLost
 from chatd.client.scrollback import Scrollback
 from chatd.json_wire import objects
 from tests.support.client_daemon import Person, ScreenTestCase
@@ -219,11 +219,11 @@ class Talking(ScreenTestCase):
                 await alice.sees("Welcome back alice !", "@bob 1", "den 2", "there is more behind these 1")
                 self.assertIn(" wob ", alice.screen)
                 self.assertNotIn("wob 1", alice.screen)
-                alice.app.go(Place("direct", "bob"))
+                alice.app.switch_conversation(Place("direct", "bob"))
                 await alice.sees("You said: m5", "bob said: m6", "bob said: m7", "You said: m8")
-                alice.app.go(Place("group", "wob"))
+                alice.app.switch_conversation(Place("group", "wob"))
                 await alice.sees("carol said: m3", "carol said: m4")
-                alice.app.go(Place("group", "den"))
+                alice.app.switch_conversation(Place("group", "den"))
                 await alice.sees("carol said: m3")
                 await alice.types("/quit")
                 await alice.until(lambda: alice.app._exit)
@@ -542,10 +542,10 @@ class Choosing(ScreenTestCase):
                 )
                 with patch.object(app, "_ask", wraps=app._ask) as asked:
                     for _ in range(50):
-                        app.heard(came)
+                        app.news_received(came)
                         await asyncio.sleep(0)
                     self.text("carol").says("j;wob")
-                    app.heard(came)
+                    app.news_received(came)
                     await alice.sees("● carol")
                     self.assertLessEqual(asked.call_count, 3)
 
@@ -657,7 +657,9 @@ class Lasting(ScreenTestCase):
                 await alice.sees("connected again", "You said: m14")
                 await bob.sees("connected again", "alice said: m14")
                 for person in (alice, bob):
-                    said = [entry.text for entry in person.app.memory.shown.entries if entry.nick]
+                    said = [
+                        entry.text for entry in person.app.memory.shown_conversation.entries if entry.nick
+                    ]
                     self.assertEqual(said, [f"m{number}" for number in range(15)])
                 await alice.until(lambda: "waiting" not in alice.screen)
                 self.assertEqual(self.stored(), [f"m{number}" for number in range(15)])
@@ -672,7 +674,7 @@ class Lasting(ScreenTestCase):
                 async with self.at_screen("alice") as alice:
                     await asyncio.to_thread(self.daemon.kill)
                     await alice.until(lambda: alice.app._exit)
-                    self.assertIsInstance(alice.app.failure, Lost)
+                    self.assertIsInstance(alice.app.failure, ConnectionLost)
 
         self.play(story)
 
@@ -711,14 +713,14 @@ class LongAgo(ScreenTestCase):
         async def story() -> None:
             async with self.at_screen("alice") as alice:
                 await alice.sees("m9999")
-                conversation = alice.app.memory.shown
+                conversation = alice.app.memory.shown_conversation
                 scrollback = alice.app.query_one(Scrollback)
-                while conversation.first and conversation.first > 8_000:
-                    before = conversation.first
+                while conversation.oldest_id and conversation.oldest_id > 8_000:
+                    before = conversation.oldest_id
                     scrollback.scroll_home(animate=False)
-                    await alice.until(lambda before=before: conversation.first != before)  # type: ignore[misc]
+                    await alice.until(lambda before=before: conversation.oldest_id != before)  # type: ignore[misc]
                     await alice.until(lambda: scrollback.scroll_offset.y > 0)
-                    self.assertLessEqual(len(conversation.entries), WINDOW)
+                    self.assertLessEqual(len(conversation.entries), MAX_SHOWN_ENTRIES)
                 self.assertTrue(conversation.newer)
                 seen = [int(entry.text[1:]) for entry in conversation.entries if entry.nick]
                 self.assertEqual(seen, list(range(seen[0], seen[0] + len(seen))))
@@ -758,7 +760,7 @@ class LongAgo(ScreenTestCase):
                 before = numbers(alice)
                 await bob.types("more news")
                 await alice.sees("lobby 1")
-                self.assertEqual(alice.app.memory.shown.entries[-1].text, "more news")
+                self.assertEqual(alice.app.memory.shown_conversation.entries[-1].text, "more news")
                 self.assertEqual(numbers(alice), before)
                 await alice.presses("pagedown", "pagedown")
                 await alice.sees("bob said: more news")
@@ -773,16 +775,16 @@ class LongAgo(ScreenTestCase):
         async def story() -> None:
             async with self.at_screen("alice") as alice:
                 await alice.sees("m299")
-                conversation = alice.app.memory.shown
-                before = conversation.first
-                with patch.object(alice.app.history, "page", AsyncMock(return_value=None)) as refused:
+                conversation = alice.app.memory.shown_conversation
+                before = conversation.oldest_id
+                with patch.object(alice.app.history, "read_page", AsyncMock(return_value=None)) as refused:
                     alice.app.query_one(Scrollback).scroll_home(animate=False)
                     await alice.until(lambda: not conversation.older)
                     await alice.pilot.pause()
                     refused.assert_called_once()
-                self.assertEqual(conversation.first, before)
+                self.assertEqual(conversation.oldest_id, before)
                 await alice.presses("pageup")
-                await alice.until(lambda: conversation.first != before)
+                await alice.until(lambda: conversation.oldest_id != before)
 
         self.play(story)
 
@@ -800,7 +802,7 @@ class LongAgo(ScreenTestCase):
                 await alice.sees("alice joined wob")
                 await alice.presses("ctrl+home")
                 await alice.until(lambda: numbers(alice)[:1] == [0])
-                conversation = alice.app.memory.shown
+                conversation = alice.app.memory.shown_conversation
                 self.assertTrue(conversation.newer)
                 owner.says("kick;wob;alice").hears_until(b"ACK kick ")
                 alice.app.query_one(Scrollback).scroll_end(animate=False)
@@ -861,7 +863,7 @@ class LongAgo(ScreenTestCase):
                     await alice.until(lambda number=number: number in numbers(alice))  # type: ignore[misc]
                     await alice.presses("enter")
                 await alice.sees("nothing further back")
-                self.assertTrue(alice.app.memory.shown.newer)
+                self.assertTrue(alice.app.memory.shown_conversation.newer)
                 await alice.presses("escape", "ctrl+end")
                 await alice.until(lambda: 2_999 in numbers(alice))
 
@@ -893,7 +895,7 @@ class Images(ScreenTestCase):
                     drawn = [line for line in person.lines if "QQ" in line]
                     self.assertEqual({line.count("Q") for line in drawn}, {width})
                     self.assertEqual(len(drawn), 4)
-                self.assertEqual(bob.app.memory.shown.entries[-1].kind, "image")
+                self.assertEqual(bob.app.memory.shown_conversation.entries[-1].kind, "image")
                 await alice.types("/image nowhere.png")
                 await alice.sees("can't send nowhere.png: No such file")
 

@@ -19,7 +19,7 @@ from textual.pilot import Pilot
 
 from chatd.client.composer import Composer
 from chatd.client.connection import Address
-from chatd.client.log import Log
+from chatd.client.log import ChatLog
 from chatd.client.screen import Chat
 from chatd.core.colours import luminance
 from tests.support.chat_process import ChatTestCase
@@ -179,7 +179,7 @@ class ScreenTestCase(ChatTestCase):
         self, nick: str = "", size: tuple[int, int] = (80, 24), port: int = 0
     ) -> AsyncIterator[Person]:
         """Somebody at a screen, who is in the lobby, unless they have no nick yet."""
-        log = Log(self.folder / f"{nick or 'somebody'}.log")
+        log = ChatLog(self.folder / f"{nick or 'somebody'}.log")
         app = Chat(Address("127.0.0.1", port or self.daemon.port("json")), nick, log)
         try:
             self.apps.append(app)
