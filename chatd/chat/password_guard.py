@@ -7,6 +7,7 @@ password is verified. One that is right costs nothing, so that a class behind on
 from __future__ import annotations
 
 from collections.abc import Hashable
+from operator import itemgetter
 from typing import Final
 
 from chatd.boundaries import Clock
@@ -26,7 +27,7 @@ It is short: whoever guesses must not lock the user of the nick out.
 """
 
 BUCKETS_MAX: Final = 10_000
-"""Buckets that are kept; beyond that those that have filled up again are dropped."""
+"""Buckets that are kept; beyond that the half is dropped that is full again first."""
 
 
 class TokenBuckets:
@@ -48,7 +49,8 @@ class TokenBuckets:
         """Take a token from the bucket of ``key``, if it has one."""
         now = self._clock.seconds()
         if len(self._full_at) >= BUCKETS_MAX:
-            self._full_at = {other: full for other, full in self._full_at.items() if full > now}
+            latest = sorted(self._full_at.items(), key=itemgetter(1))[BUCKETS_MAX // 2 :]
+            self._full_at = dict(latest)
         full_at = max(now, self._full_at.get(key, now)) + self._seconds
         self._full_at[key] = min(full_at, now + self._full_after)
 

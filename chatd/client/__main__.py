@@ -8,6 +8,7 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from getpass import getpass
 from typing import Final
 
 from chatd.client import line_mode, scripts
@@ -55,6 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")
     try:
         options = parse([_readable(one) for one in (sys.argv[1:] if arguments is None else arguments)])
+        if options.ask_password:
+            options.password = getpass(_("Password: "))
         asyncio.run(COMMANDS[options.command](options))
     except UsageError as unclear:
         return _say(str(unclear), EXIT_USAGE)
@@ -68,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if str(unread)
             else EXIT_NO_CONNECTION
         )
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, EOFError):
         return EXIT_INTERRUPTED
     return 0
 

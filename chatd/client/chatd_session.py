@@ -27,6 +27,10 @@ UNREADABLE_CODES: Final = ("too_long", "bad_json", "bad_utf8")
 """The codes of refusals that carry no ``ref``, because the daemon could not parse the request."""
 
 
+FINAL_CODES: Final = ("session_replaced", "password_changed", "account_closed")
+"""Refusals that end a session because the user has asked for it, in another session."""
+
+
 class ResumePoint(msgspec.Struct):
     """The position at which the next connection resumes: the user's nick, and the id of the last entry."""
 
@@ -54,6 +58,7 @@ class ChatdSession:
     ) -> None:
         self.resets_backoff = False
         self.close_reason = ""
+        self.ended_for_good = False
         self._connection = connection
         self._requests = requests
         self._resume = resume
@@ -143,6 +148,7 @@ class ChatdSession:
             self._listener.earlier_messages_received(answer)
         elif isinstance(answer, objects.Error):
             self.close_reason = translated_refusal(answer.code, answer.msg)
+            self.ended_for_good = answer.code in FINAL_CODES
             if answer.code in UNREADABLE_CODES:
                 # Answers come in order: this is for the oldest request, which must not be sent again.
                 self._requests.fail_oldest(Refused(answer))

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from chatd.core import commands as c
+from chatd.core.accounts import Secret
 from chatd.core.commands import DECLARED, Command, Hello
 from chatd.core.names import BadName, parse_group, parse_nick
 from chatd.json_wire import objects
@@ -91,8 +92,8 @@ def encode_request(command: Command, ref: str | None = None) -> bytes:
     for field in msgspec.structs.fields(command):
         value = getattr(command, field.name)
         if value != field.default:
-            name = "from" if isinstance(command, Hello) and field.name == "nick" else field.name
-            fields_sent[name] = value
+            name = "from" if isinstance(command, Hello | c.Identify) and field.name == "nick" else field.name
+            fields_sent[name] = str(value) if isinstance(value, Secret) else value
     if ref is not None:
         fields_sent["ref"] = ref
     return msgspec.json.encode(fields_sent) + b"\n"

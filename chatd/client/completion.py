@@ -8,11 +8,14 @@ from typing import Final
 from chatd.client.language import _
 from chatd.client.render import IMAGE_COMMAND_USAGE
 from chatd.client.typed import IMAGE_WORD
+from chatd.core.commands import Identify
 from chatd.core.declarations import Declaration
 from chatd.core.typed import SLASHES, WORDS
 
-_COMMANDS: Final = sorted([f"/{word} " for word in (*SLASHES, IMAGE_WORD)])
-_WORDS: Final = sorted(f"{word};" for word in WORDS)
+_COMMANDS: Final = sorted(
+    [f"/{word} " for word, row in SLASHES.items() if row.command is not Identify] + [f"/{IMAGE_WORD} "]
+)
+_WORDS: Final = sorted(f"{word};" for word, row in WORDS.items() if row.command is not Identify)
 
 
 def completions(typed: str, nicks: Iterable[str], groups: Iterable[str]) -> tuple[int, list[str]]:

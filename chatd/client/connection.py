@@ -69,6 +69,9 @@ class Session(Protocol):
     resets_backoff: bool
     """Whether the connection held long enough for the client to connect again after the shortest pause."""
 
+    ended_for_good: bool
+    """Whether the server ended the session on purpose, so that the client must not connect again."""
+
     close_reason: str
     """The reason that the server gave for closing the connection; empty if it gave none."""
 

@@ -57,6 +57,7 @@ class CourseworkSession:
     ) -> None:
         self.resets_backoff = False
         self.close_reason = ""
+        self.ended_for_good = False
         self._connection = connection
         self._requests = requests
         self._resume = resume

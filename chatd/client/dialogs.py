@@ -136,6 +136,31 @@ class NickDialog(Dialog[str]):
             self.dismiss(event.value.strip())
 
 
+class PasswordDialog(Dialog[str]):
+    """A dialog that asks for the password of a registered nick and returns it; after Escape, an empty text.
+
+    ``why`` says why the server refused the login.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss('')", priority=True)]
+
+    def __init__(self, why: str) -> None:
+        super().__init__()
+        self._why = why
+
+    def compose(self) -> ComposeResult:
+        """Yield the widgets of the dialog, from top to bottom."""
+        with Vertical():
+            yield Label(one_line(self._why), id="why", markup=False)
+            yield LineInput(placeholder=_("password"), password=True, compact=True)
+
+    @on(Input.Submitted)
+    def submit_password(self, event: Input.Submitted) -> None:
+        """Close the dialog with the password that was entered. Do nothing if the input is blank."""
+        if event.value.strip():
+            self.dismiss(event.value)
+
+
 class RoomsDialog(Dialog[str | None]):
     """A dialog that lists the rooms and returns the command that joins or creates the chosen room.
 

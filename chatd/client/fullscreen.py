@@ -32,7 +32,7 @@ async def run_full_screen(options: Namespace) -> None:
     signal.
     """
     log = open_log(options.log)
-    chat = Chat(server_address(options), options.name, log)
+    chat = Chat(server_address(options), options.name, log, options.password)
     ended: list[int] = []
 
     def end(by: int) -> None:

@@ -145,7 +145,7 @@ async def run_line_mode(options: Namespace) -> None:
     name = required_nick(options)
     log = open_log(options.log)
     display = LineDisplay(name, log)
-    link = Link(server_address(options), name, display)
+    link = Link(server_address(options), name, display, password=options.password)
     outgoing = OutgoingQueue(link.ask, display, queue_size=MAX_UNACKED)
     loop = asyncio.get_running_loop()
 

@@ -9,7 +9,8 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Callable
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, Literal
 
 from chatd.client import codec
 from chatd.client.chatd_session import ChatdSession, ResumePoint
@@ -26,6 +27,7 @@ from chatd.client.coursework_session import CourseworkSession
 from chatd.client.language import _
 from chatd.client.pending import ConnectionLost, PendingRequests, Refused
 from chatd.core import commands as c
+from chatd.core.accounts import Secret
 from chatd.json_wire import objects
 
 RETRY_MIN_SECONDS: Final = 0.25
@@ -74,6 +76,8 @@ class Link:
     move the user's read marker. Another session of the same user then still gets the missed entries. The link
     gives up after ``patience`` seconds without a connection.
 
+    A registered nick needs its ``password``. The link remembers a password that the user sets or changes.
+
     A server whose welcome differs from chatd's is treated as a course-work server, which speaks a simpler
     JSON protocol (`chatd.client.coursework`).
     """
@@ -85,6 +89,7 @@ class Link:
         listener: Listener,
         cursor: int | None = None,
         peeks: bool = False,
+        password: str = "",
         patience: float = GIVE_UP_SECONDS,
         quiet: float = KEEPALIVE_SECONDS,
         pause: Callable[[float], float] = lambda longest: random.uniform(longest / 2, longest),
@@ -93,6 +98,7 @@ class Link:
         self._address = address
         self._listener = listener
         self._peeks = peeks
+        self._password = Secret(password)
         self._patience = patience
         self._quiet = quiet
         self._pause = pause
@@ -104,6 +110,7 @@ class Link:
         self._logged_in = False
         self._resets_backoff = False
         self._close_reason = ""
+        self._ended_for_good = False
 
     @property
     def nick(self) -> str:
@@ -137,9 +144,22 @@ class Link:
         `Refused` or `ConnectionLost`.
         """
         request = self._requests.add(command)
+        if isinstance(command, c.Register | c.ChangePassword | c.Unregister):
+            request.answer.add_done_callback(partial(self._account_changed, command))
         if self._session is not None:
             self._session.send(request)
         return request.answer
+
+    def _account_changed(
+        self, command: c.Register | c.ChangePassword | c.Unregister, answer: asyncio.Future[objects.Answer]
+    ) -> None:
+        """Remember the new password for the next connection, or end with the account."""
+        if answer.cancelled() or answer.exception() is not None:
+            return
+        if isinstance(command, c.Unregister):
+            self._leaving = True
+        else:
+            self._password = command.new if isinstance(command, c.ChangePassword) else command.password
 
     async def leave(self) -> None:
         """Send the quit command to the daemon, wait for the answer, and end `run`.
@@ -173,6 +193,8 @@ class Link:
                 self._close_reason = str(refused)
             if self._leaving:
                 return
+            if self._ended_for_good:
+                raise ConnectionLost(self._close_reason)
             if self._resets_backoff:
                 lost_at, longest = clock(), RETRY_MIN_SECONDS
             why = self._close_reason or _("it closed the connection")
@@ -188,7 +210,8 @@ class Link:
         """Open a connection, log in, and run the session until the connection ends."""
         connection = await Connection.open(self._address, self._quiet)
         try:
-            hello = c.Hello(self.nick, self.cursor, "keep" if self._peeks else "send")
+            missed: Literal["send", "keep"] = "keep" if self._peeks else "send"
+            hello = c.Hello(self.nick, self.cursor, missed, password=self._password or None)
             # chatd and servers that read lines wait for the newline; a JSON parser skips it.
             connection.writer.write(codec.encode_request(hello, "hello"))
             async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
@@ -216,6 +239,7 @@ class Link:
         finally:
             self._session = None
             self._close_reason, self._resets_backoff = session.close_reason, session.resets_backoff
+            self._ended_for_good = session.ended_for_good
 
     async def _read_welcome(self, connection: Connection) -> tuple[objects.Welcome | None, list[bytes]]:
         """Return the server's welcome, and the JSON values that a course-work server sent before its welcome.

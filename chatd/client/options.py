@@ -21,6 +21,7 @@ DEFAULTS: Final = {
     "cafile": "",
     "log": "",
     "plain": False,
+    "ask_password": False,
 }
 """The default value of each option."""
 
@@ -46,6 +47,10 @@ _YES: Final = {
 }
 
 
+PASSWORD_VARIABLE: Final = "CHATD_PASSWORD"
+"""The environment variable that may hold the password of the nick."""
+
+
 class UsageError(Exception):
     """The error for options or input that the ``chat`` command can't use.
 
@@ -65,6 +70,13 @@ def build_parser() -> argparse.ArgumentParser:
         "-p", "--port", type=_port, help=_("the port of its JSON wire [{port}]").format(**DEFAULTS)
     )
     connection.add_argument("-n", "--name", help=_("the nick to be known by"))
+    connection.add_argument(
+        "--ask-password",
+        action="store_true",
+        help=_("ask for the password of a registered nick; the variable {name} may have it instead").format(
+            name=PASSWORD_VARIABLE
+        ),
+    )
     connection.add_argument("--tls", action="store_true", help=_("encrypt, and check who the daemon is"))
     connection.add_argument(
         "--cafile", metavar="PEM", help=_("certificates to trust besides the system's; means --tls")
@@ -169,7 +181,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     given = vars(build_parser().parse_args(arguments))
     path = Path(os.path.expanduser(given.get("config", default_config())))
     filed = read_config_file(path) if "config" in given or path.exists() else {}
-    return argparse.Namespace(**{**DEFAULTS, **filed, **given})
+    password = os.environ.get(PASSWORD_VARIABLE, "")
+    return argparse.Namespace(**{**DEFAULTS, "password": password, **filed, **given})
 
 
 def read_config_file(path: Path) -> Mapping[str, object]:

@@ -15,7 +15,7 @@ from chatd.client import codec, layout
 from chatd.client.codec import LOBBY, Place
 from chatd.client.composer import Composer
 from chatd.client.connection import Address
-from chatd.client.dialogs import NickDialog, RoomsDialog
+from chatd.client.dialogs import NickDialog, PasswordDialog, RoomsDialog
 from chatd.client.edges import HintLine, SearchLine, TitleLine
 from chatd.client.history import History
 from chatd.client.keys import focus
@@ -39,11 +39,15 @@ REDRAW_SECONDS: Final = 0.1
 """The pause between two redraws of the lists, so that many users who arrive at once cause one redraw."""
 
 
+PASSWORD_CODES: Final = ("password_required", "wrong_password")
+"""Codes of login refusals after which the client asks the user for the password of the nick."""
+
+
 class Chat(App[None]):
     """The full-screen client for the daemon at ``address``.
 
-    If ``nick`` is empty, the client asks the user for a nick. ``log`` is the file that the messages are
-    written to.
+    If ``nick`` is empty, the client asks the user for a nick. It asks for the password of a registered nick
+    unless ``password`` has it. ``log`` is the file that the messages are written to.
     """
 
     TITLE = "chat"
@@ -53,12 +57,13 @@ class Chat(App[None]):
     CSS = layout.STYLE_SHEET
     BINDINGS = layout.KEY_BINDINGS
 
-    def __init__(self, address: Address, nick: str, log: ChatLog) -> None:
+    def __init__(self, address: Address, nick: str, log: ChatLog, password: str = "") -> None:
         super().__init__(driver_class=TerminalDriver)
         self.failure: Exception | None = None
         self.unsent_at_exit = 0
         self.memory = Memory(nick)
         self._address = address
+        self._password = password
         self._conversation_log = log
         self._link: Link | None = None
         self._lost = ""
@@ -110,7 +115,7 @@ class Chat(App[None]):
         focus(self._composer)
         self._run_typed()
         if self.memory.nick:
-            self._log_in(self.memory.nick)
+            self._log_in(self.memory.nick, self._password)
         else:
             self._ask_nick()
 
@@ -119,10 +124,19 @@ class Chat(App[None]):
     def _ask_nick(self, why: str = "") -> None:
         self.push_screen(NickDialog(str(self._address), self.memory.nick, why), self._log_in)
 
-    def _log_in(self, nick: str | None) -> None:
+    def _ask_password(self, why: str) -> None:
+        def log_in(password: str | None) -> None:
+            if password:
+                self._log_in(self.memory.nick, password)
+            else:
+                self._ask_nick()
+
+        self.push_screen(PasswordDialog(why), log_in)
+
+    def _log_in(self, nick: str | None, password: str = "") -> None:
         assert nick  # the dialog returns nothing else
         self.memory.nick = nick
-        self._link = Link(self._address, nick, self)
+        self._link = Link(self._address, nick, self, password=password)
         self._run_link(self._link)
 
     @work
@@ -131,7 +145,10 @@ class Chat(App[None]):
             await link.run()
         except Refused as refused:
             if not self.memory.welcome:
-                self._ask_nick(str(refused))
+                if refused.code in PASSWORD_CODES:
+                    self._ask_password(str(refused))
+                else:
+                    self._ask_nick(str(refused))
                 return
             self.failure = refused
         except ConnectionLost as lost:

@@ -73,7 +73,13 @@ async def send(options: Namespace) -> None:
     if the connection is lost for good.
     """
     command = _message(options)
-    link = Link(server_address(options), required_nick(options), WarningListener(), peeks=True)
+    link = Link(
+        server_address(options),
+        required_nick(options),
+        WarningListener(),
+        peeks=True,
+        password=options.password,
+    )
 
     async def say() -> None:
         await link.ask(command)
@@ -170,7 +176,9 @@ async def tail(options: Namespace) -> None:
     except BadName as bad:
         raise UsageError(translated_refusal("bad_request", bad.reason)) from None
     listener = TailListener(name, place_from_options(options), options.json)
-    link = Link(server_address(options), name, listener, cursor=options.since, peeks=True)
+    link = Link(
+        server_address(options), name, listener, cursor=options.since, peeks=True, password=options.password
+    )
 
     async def listen() -> None:
         if options.group or options.friend:  # refused if the user can't read that place

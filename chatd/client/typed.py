@@ -14,7 +14,7 @@ from chatd.client.language import _
 from chatd.core import commands as c
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal, reason
-from chatd.core.typed import SlashLine, parse_semicolon, parse_slash, slash_values, unescaped
+from chatd.core.typed import WORDS, SlashLine, parse_semicolon, parse_slash, slash_values, unescaped
 
 MAX_LIMITS: Final = Limits(message=9_600, image=64 * 1024)
 """The largest message and image sizes, in bytes, that any daemon allows.
@@ -48,6 +48,14 @@ def parse_typed_line(typed: str, here: Place) -> c.Command | SendImage:
         row, values = command
         return row.build(values, MAX_LIMITS)
     return message_command(here, unescaped(typed))
+
+
+def has_secret(typed: str) -> bool:
+    """Return whether the line ``typed`` is a command with a password, which the client must not keep."""
+    slash = parse_slash(typed)
+    word, semicolon, _rest = typed.partition(";")
+    row = slash.row if slash is not None else WORDS.get(word.strip().lower()) if semicolon else None
+    return row is not None and any(field.kind == "secret" for field in row.fields.values())
 
 
 def message_command(place: Place, text: str, kind: Literal["message", "image"] = "message") -> c.Command:

@@ -1,0 +1,87 @@
+"""The guard against guessing, by its clock."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.chat.password_guard import BUCKETS_MAX, DELAY_SECONDS, PasswordGuard, TokenBuckets
+from chatd.core.limits import Limits
+from chatd.core.refusals import Refusal
+
+
+class Buckets(SynchronousTestCase):
+    @given(st.lists(st.floats(0, 30), min_size=1, max_size=60), st.integers(1, 5), st.integers(1, 10))
+    def test_no_more_than_the_size_and_the_rate(self, pauses: list[float], size: int, seconds: int) -> None:
+        """In any stretch of time: the tokens taken are at most those that were there and came back."""
+        clock = Clock()
+        buckets = TokenBuckets(clock, size, seconds)
+        taken: list[float] = []
+        for pause in pauses:
+            clock.advance(pause)
+            if buckets.wait("key") == 0:
+                buckets.take("key")
+                taken.append(clock.seconds())
+        for first in range(len(taken)):
+            for last in range(first, len(taken)):
+                allowed = size + (taken[last] - taken[first]) / seconds
+                self.assertLessEqual(last - first + 1, allowed + 1e-6)
+
+    @given(st.integers(1, 5), st.integers(1, 10), st.integers(1, 20))
+    def test_the_wait_is_exact(self, size: int, seconds: int, tries: int) -> None:
+        clock = Clock()
+        buckets = TokenBuckets(clock, size, seconds)
+        for _ in range(tries):
+            wait = buckets.wait("key")
+            if wait:
+                clock.advance(wait / 2)
+                self.assertGreater(buckets.wait("key"), 0)
+                clock.advance(wait / 2 + 1e-6)
+                self.assertEqual(buckets.wait("key"), 0)
+            buckets.take("key")
+
+    def test_they_are_bounded(self) -> None:
+        """The buckets with the fewest tokens are kept."""
+        clock = Clock()
+        buckets = TokenBuckets(clock, 3, 10)
+        for _ in range(3):
+            buckets.take("guesser")
+        for number in range(3 * BUCKETS_MAX):
+            buckets.take(number)
+        self.assertLessEqual(len(buckets._full_at), BUCKETS_MAX)
+        self.assertGreater(buckets.wait("guesser"), 0)
+
+
+class Guard(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.guard = PasswordGuard(self.clock, Limits(wrong_passwords=4, wrong_passwords_per_nick=2))
+
+    def refused(self, nick: str, origin: str) -> float | None:
+        """Seconds until the next attempt may be made."""
+        refusal: Refusal = self.assertRaises(Refusal, self.guard.begin, nick, origin)
+        self.assertEqual(refusal.code, "rate_limited")
+        return refusal.retry_after
+
+    def test_by_nick_and_origin(self) -> None:
+        self.guard.begin("alice", "a"), self.guard.begin("alice", "a")
+        self.assertEqual(self.refused("alice", "a"), 10)
+        self.guard.begin("bob", "a")
+
+    def test_by_origin(self) -> None:
+        for nick in ("alice", "bob", "carol", "dave"):
+            self.guard.begin(nick, "a")
+        self.assertEqual(self.refused("eve", "a"), 3)
+        self.guard.begin("eve", "b")
+
+    def test_many_origins_delay_and_never_lock_out(self) -> None:
+        delays = [self.guard.begin("alice", origin) for origin in "abcdef"]
+        self.assertEqual(delays, [0, 0, *[DELAY_SECONDS] * 4])
+        self.assertEqual(self.guard.begin("bob", "g"), 0)
+
+    def test_right_passwords_cost_nothing(self) -> None:
+        for _ in range(10):
+            self.assertEqual(self.guard.begin("alice", "a"), 0)
+            self.guard.succeed("alice", "a")

@@ -1,0 +1,141 @@
+"""A registered nick in the client: its password is asked for, remembered and never kept."""
+
+from __future__ import annotations
+
+import asyncio
+from unittest.mock import patch
+
+from chatd.client.connection import Address
+from chatd.client.link import Link
+from chatd.client.options import PASSWORD_VARIABLE
+from chatd.client.pending import ConnectionLost
+from chatd.client.typed import has_secret
+from chatd.core import commands as c
+from chatd.core.accounts import Secret
+from tests.client.test_link import Ear
+from tests.client.test_main import Terminal
+from tests.support.client_daemon import ScreenTestCase
+
+SECRET = "correct horse battery"
+OTHER = "staple of nine"
+
+
+class AtTheScreen(ScreenTestCase):
+    """The full-screen client, line mode and scripts, against a real daemon."""
+
+    def test_registering_and_coming_back(self) -> None:
+        """The password is asked for until it is right; Escape asks for another nick."""
+
+        async def story() -> None:
+            async with self.at_screen("alice") as alice:
+                await alice.types(f"/register {SECRET}", "hello")
+                await alice.sees("alice is registered", "You said: hello")
+                await alice.presses("up")
+                await alice.presses("up")
+                self.assertNotIn(SECRET, alice.screen)
+            async with self.at_screen() as alice:
+                await alice.sees("Who are you?")
+                await alice.presses(*"alice", "enter")
+                await alice.sees("alice is registered: log in with its password")
+                await alice.presses(*"wrong", "enter")
+                await alice.sees("wrong nick or password")
+                self.assertNotIn("wrong ", alice.screen.replace("wrong nick", ""))
+                await alice.presses("escape")
+                await alice.sees("Who are you?")
+                await alice.presses("enter")
+                await alice.sees("alice is registered: log in")
+                await alice.presses(*SECRET.replace(" ", "_"), "enter")
+                await alice.sees("wrong nick or password")
+                await alice.presses(*[key if key != " " else "space" for key in SECRET], "enter")
+                await alice.sees("Join a room")
+            self.assertNotIn(SECRET, (self.folder / "alice.log").read_text())
+
+        self.play(story)
+
+    def test_line_mode_and_scripts(self) -> None:
+        """By a variable, which no other user sees; without one the exit code says that it was refused."""
+        done = self.chat("--plain", "-n", "alice", input=f"/register {SECRET}\n")
+        self.assertIn("alice is registered", done.stdout)
+        self.assertNotIn(SECRET, done.stdout)
+        for arguments in (("--plain", "-n", "alice"), ("send", "-n", "alice", "--lobby", "hi")):
+            refused = self.chat(*arguments, input="hello\n")
+            self.assertEqual(refused.returncode, 3)
+            self.assertIn("chat: password_required: alice is registered", refused.stderr)
+            given = {**self.environment, PASSWORD_VARIABLE: SECRET}
+            self.assertEqual(self.chat(*arguments, input="hello\n", env=given).returncode, 0)
+
+    def test_it_is_asked_for_before_anything_else(self) -> None:
+        self.assertEqual(self.chat("--plain", "-n", "alice", input=f"/register {SECRET}\n").returncode, 0)
+        terminal = Terminal(
+            ["--ask-password", "-n", "alice", "-p", str(self.daemon.port("json"))], self.environment
+        )
+        self.addCleanup(terminal.close)
+        terminal.sees(b"Password: ").presses(f"{SECRET}\r".encode()).sees(b"Join a room").presses(b"\x03")
+        self.assertEqual(terminal.ends(), 0)
+        self.assertNotIn(SECRET.encode(), terminal.shown)
+
+
+class OverALink(ScreenTestCase):
+    """The password that is set or changed is that of the next connection."""
+
+    def link(self, password: str = "") -> Link:
+        """A link of alice, which reconnects at once."""
+        address = Address("127.0.0.1", self.daemon.port("json"))
+        return Link(address, "alice", Ear(), password=password, pause=lambda longest: 0.0)
+
+    async def log_in(self, link: Link) -> asyncio.Task[None]:
+        """Start ``link`` and wait until it is logged in."""
+        running = asyncio.create_task(link.run())
+        await link.ask(c.AskHelp())
+        return running
+
+    async def break_connection(self, link: Link) -> None:
+        """Cut the connection, and wait for the next login."""
+        session = link._session
+        assert session is not None
+        session._connection.writer.transport.abort()  # type: ignore[attr-defined]
+        while link._session in (session, None):
+            await asyncio.sleep(0.001)
+        await link.ask(c.AskHelp())
+
+    def test_it_comes_back_with_the_new_password(self) -> None:
+        async def story() -> None:
+            link = self.link()
+            running = await self.log_in(link)
+            await link.ask(c.Register(Secret(SECRET)))
+            await self.break_connection(link)
+            await link.ask(c.ChangePassword(Secret(SECRET), Secret(OTHER)))
+            await self.break_connection(link)
+            await link.leave()
+            await running
+
+        self.play(story)
+
+    def test_a_session_that_was_ended_stays_ended(self) -> None:
+        """By the user, from another session; and by giving the nick up."""
+
+        async def story() -> None:
+            first = self.link()
+            ended = await self.log_in(first)
+            await first.ask(c.Register(Secret(SECRET)))
+            second = self.link(SECRET)
+            running = await self.log_in(second)
+            await second.ask(c.Regain())
+            with self.assertRaises(ConnectionLost) as lost:
+                await ended
+            self.assertIn("another session of alice", str(lost.exception))
+            await second.ask(c.Unregister(Secret(SECRET)))
+            await running
+
+        with patch("chatd.client.link.RETRY_MIN_SECONDS", 0.0):
+            self.play(story)
+
+
+class Typed(ScreenTestCase):
+    """Which lines the client does not keep."""
+
+    def test_lines_with_a_password(self) -> None:
+        for typed in ("/register x", "/passwd", "register;x", "  UNREGISTER ;x", "identify;alice;x"):
+            self.assertTrue(has_secret(typed), typed)
+        for typed in ("hello", "/who", "s;bob;register;x", "//register x", "register", ""):
+            self.assertFalse(has_secret(typed), typed)

@@ -1,0 +1,89 @@
+"""argon2id in a thread: right, in turns, bounded, and stopped."""
+
+from __future__ import annotations
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.trial.unittest import TestCase
+
+from chatd.core.accounts import AccountPolicy, Secret
+from chatd.core.refusals import Refusal
+from chatd.daemon.passwords import PasswordPool
+
+CHEAP = AccountPolicy(argon2_memory=8, argon2_time=1)
+SECRET, WRONG = Secret("correct horse"), Secret("wrong horse")
+
+
+class Pool(TestCase):
+    """The real thing, at the least cost that argon2 allows."""
+
+    def setUp(self) -> None:
+        self.pool = PasswordPool(reactor, CHEAP, 6)
+        self.pool.start()
+        self.stopped = False
+        self.addCleanup(self.stop)
+
+    def stop(self) -> None:
+        """Stop it, once."""
+        if not self.stopped:
+            self.stopped = True
+            self.pool.stop()
+
+    async def test_right_and_wrong(self) -> None:
+        hashed = await self.pool.hash(SECRET, "a")
+        self.assertRegex(hashed, r"\A\$argon2id\$v=19\$m=8,t=1,p=1\$")
+        self.assertNotEqual(hashed, await self.pool.hash(SECRET, "a"))
+        for candidate, password, expected in (
+            (hashed, SECRET, True),
+            (hashed, WRONG, False),
+            (None, SECRET, False),
+            (None, Secret("no password"), False),
+            (Secret("not a hash"), SECRET, False),
+        ):
+            self.assertIs(await self.pool.verify(candidate, password, "a"), expected)
+
+    async def test_a_hash_of_other_settings_is_verified(self) -> None:
+        """Settings apply to new passwords."""
+        hashed = await self.pool.hash(SECRET, "a")
+        other = PasswordPool(reactor, AccountPolicy(argon2_memory=16, argon2_time=2), 4)
+        other.start()
+        self.addCleanup(other.stop)
+        self.assertTrue(await other.verify(hashed, SECRET, "a"))
+
+    async def test_origins_take_turns(self) -> None:
+        """Whoever sends many waits behind whoever sends one."""
+        order: list[str] = []
+
+        def ask(origin: str) -> Deferred[None]:
+            return self.pool.verify(None, SECRET, origin).addCallback(lambda _: order.append(origin))
+
+        await self.pool.hash(SECRET, "a")
+        await gatherResults([ask(origin) for origin in ("a", "a", "a", "a", "b", "c")])
+        self.assertEqual(order, ["a", "a", "b", "c", "a", "a"])
+
+    async def test_one_too_many(self) -> None:
+        """The origin with the most loses its last one, not whoever comes."""
+        codes: list[str] = []
+
+        def refused(failure: object) -> None:
+            codes.append(getattr(failure, "value").code)  # noqa: B009
+
+        await self.pool.hash(SECRET, "a")
+        greedy = [self.pool.verify(None, SECRET, "a").addErrback(refused) for _ in range(7)]
+        self.assertEqual(codes, [])
+        honest = self.pool.verify(None, SECRET, "b")
+        self.assertEqual(codes, ["rate_limited"])
+        self.assertLessEqual(len(self.pool), 6)
+        self.assertFalse(await honest)
+        await gatherResults(greedy)
+
+    async def test_stopped(self) -> None:
+        """What waits is refused, what is asked later as well, and the thread ends."""
+        await self.pool.hash(SECRET, "a")
+        present, waiting = self.pool.verify(None, SECRET, "a"), self.pool.verify(None, SECRET, "a")
+        self.stop()
+        late = self.pool.hash(SECRET, "a")
+        for refused in (waiting, late):
+            failure = self.failureResultOf(refused, Refusal)
+            self.assertEqual(failure.value.code, "shutting_down")
+        present.addErrback(lambda failure: None)
