@@ -21,14 +21,14 @@ from chatd.core.requests import Request
 class Passwords(Protocol):
     """Hashes and verifies passwords, in a thread.
 
-    ``origin`` is the IPv4 address or IPv6 network that a password comes from; origins take turns. Every
-    Deferred fails with `Refusal` ``rate_limited`` if too many passwords wait.
+    ``origin`` is the IPv4 address or IPv6 network of the client, None for this machine; origins take turns.
+    Every Deferred fails with `Refusal` ``rate_limited`` if too many passwords wait.
     """
 
-    def hash(self, password: Secret, origin: str) -> Deferred[Secret]:
+    def hash(self, password: Secret, origin: str | None) -> Deferred[Secret]:
         """Return the argon2id string of ``password``."""
 
-    def verify(self, hashed: Secret | None, password: Secret, origin: str) -> Deferred[bool]:
+    def verify(self, hashed: Secret | None, password: Secret, origin: str | None) -> Deferred[bool]:
         """Return whether ``hashed`` is the hash of ``password``.
 
         Without a hash the answer is False, and takes as long as for a wrong password.
@@ -250,8 +250,8 @@ class Client(Protocol):
         """The address of the client, for the log."""
 
     @property
-    def origin(self) -> str:
-        """The IPv4 address or IPv6 network that the client comes from; the same for all on this machine."""
+    def origin(self) -> str | None:
+        """The IPv4 address or the IPv6 network of the client; None if it is on the daemon's own machine."""
 
     password: Secret | None
     """The password that the client gave for its next hello; None without one."""

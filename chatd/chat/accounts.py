@@ -35,7 +35,7 @@ class Authenticator:
         self._clock = clock
         self._guard = PasswordGuard(clock, limits)
 
-    async def verify(self, nick: str, password: Secret, origin: str) -> Credential:
+    async def verify(self, nick: str, password: Secret, origin: str | None) -> Credential:
         """Return the credential of ``nick``, whose password it must be.
 
         Raises `Refusal` ``wrong_password``, as late for a nick without a credential as for a wrong password;
@@ -55,7 +55,7 @@ class Authenticator:
         self._guard.succeed(key, origin)
         return credential
 
-    async def hash(self, password: Secret, origin: str) -> Secret:
+    async def hash(self, password: Secret, origin: str | None) -> Secret:
         """Return the hash of a new ``password``. Raises `Refusal` ``rate_limited``."""
         return await self._passwords.hash(password, origin)
 

@@ -68,12 +68,15 @@ class PasswordGuard:
         self._by_nick_and_origin = TokenBuckets(clock, limits.wrong_passwords_per_nick, NICK_SECONDS)
         self._by_nick = TokenBuckets(clock, limits.wrong_passwords_per_nick, NICK_SECONDS)
 
-    def begin(self, nick: str, origin: str) -> float:
+    def begin(self, nick: str, origin: str | None) -> float:
         """Count an attempt for ``nick`` as wrong, and return the seconds to wait before it is verified.
 
-        Raises `Refusal` ``rate_limited``.
+        ``origin`` is the address of the client. It is None for the daemon's own machine, where proxies come
+        from: there only the attempts for one nick are limited. Raises `Refusal` ``rate_limited``.
         """
-        wait = max(self._by_origin.wait(origin), self._by_nick_and_origin.wait((nick, origin)))
+        wait = self._by_nick_and_origin.wait((nick, origin))
+        if origin is not None:
+            wait = max(wait, self._by_origin.wait(origin))
         if wait > 0:
             raise rate_limited(reason("many_wrong_passwords"), wait)
         delay = DELAY_SECONDS if self._by_nick.wait(nick) > 0 else 0.0
@@ -82,8 +85,8 @@ class PasswordGuard:
         self._by_nick.take(nick)
         return delay
 
-    def succeed(self, nick: str, origin: str) -> None:
-        """The password was right: undo what `begin` has counted."""
+    def succeed(self, nick: str, origin: str | None) -> None:
+        """Undo what `begin` has counted, because the password was right."""
         self._by_origin.give_back(origin)
         self._by_nick_and_origin.give_back((nick, origin))
         self._by_nick.give_back(nick)

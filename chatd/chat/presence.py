@@ -23,7 +23,7 @@ from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.store.errors import NotStored, ReadFailed
 
-Authenticate = Callable[[str, Secret, str], Coroutine[Deferred[Any], Any, Credential]]
+Authenticate = Callable[[str, Secret, str | None], Coroutine[Deferred[Any], Any, Credential]]
 """A coroutine function that verifies the password for a nick, given the origin (address) of the client.
 
 It returns the credential of the nick. Raises `Refusal`.

@@ -26,10 +26,6 @@ DISCONNECT_TIMEOUT_SECONDS: Final = 2.0
 """
 
 
-THIS_MACHINE: Final = "this machine"
-"""The origin of all clients on the daemon's own machine."""
-
-
 class Sessions:
     """The registry of all connected clients, on every wire.
 
@@ -91,7 +87,7 @@ class Sessions:
             dialect,
             carrier,
             _peer(transport.getPeer()),
-            network_of(transport.getPeer()) or THIS_MACHINE,
+            lambda: network_of(transport.getPeer()),
             partial(Outbox, transport, self.clock, self._flush_queue, self.limits.outbox, carrier.next_write),
             partial(self._closed, transport),
         )

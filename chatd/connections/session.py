@@ -82,7 +82,7 @@ class Session:
         dialect: Dialect,
         carrier: Carrier,
         peer: str,
-        origin: str,
+        find_origin: Callable[[], str | None],
         open_outbox: Callable[[Callable[[], None]], Outbox],
         on_lost: Callable[[Session], None],
     ) -> None:
@@ -90,7 +90,7 @@ class Session:
         self.phase = Phase.CONNECTED
         self.encoding = Encoding(dialect, carrier.wrap_for(dialect), not dialect.pace)
         self.peer = peer
-        self.origin = origin
+        self._find_origin = find_origin
         self.password: Secret | None = None
         self.updates_read_marker = True
         self.missed: tuple[int, int | None] = (0, 0)
@@ -119,6 +119,14 @@ class Session:
         self._proven: int | None = None
         self._sent: int | None = None
         self._sent_at = 0.0
+
+    @property
+    def origin(self) -> str | None:
+        """The IPv4 address or the IPv6 network of the client; None if it is on the daemon's own machine.
+
+        Behind a proxy that tells the client's address, it is known with the client's first bytes only.
+        """
+        return self._find_origin()
 
     @property
     def dialect(self) -> Dialect:

@@ -39,7 +39,7 @@ class PasswordPool:
         self._hasher = PasswordHasher(policy.argon2_time, policy.argon2_memory, 1)
         self._limit = limit
         self._threads = ThreadPool(1, 1, "passwords")
-        self._waiting: OrderedDict[str, deque[Job]] = OrderedDict()
+        self._waiting: OrderedDict[str | None, deque[Job]] = OrderedDict()
         self._busy = False
         self._stopped = False
         self._unmatched = Secret("")
@@ -66,11 +66,11 @@ class PasswordPool:
                 done.errback(Refusal("shutting_down"))
         self._threads.stop()
 
-    def hash(self, password: Secret, origin: str) -> Deferred[Secret]:
+    def hash(self, password: Secret, origin: str | None) -> Deferred[Secret]:
         """Return the argon2id string of ``password``. Fails with `Refusal` ``rate_limited``."""
         return self._submit(lambda: Secret(self._hasher.hash(password)), origin)
 
-    def verify(self, hashed: Secret | None, password: Secret, origin: str) -> Deferred[bool]:
+    def verify(self, hashed: Secret | None, password: Secret, origin: str | None) -> Deferred[bool]:
         """Return whether ``hashed`` is the hash of ``password``; False without one, and not any sooner.
 
         Fails with `Refusal` ``rate_limited``.
@@ -85,7 +85,7 @@ class PasswordPool:
         except (Argon2Error, InvalidHashError):
             return False
 
-    def _submit(self, work: Callable[[], T], origin: str) -> Deferred[T]:
+    def _submit(self, work: Callable[[], T], origin: str | None) -> Deferred[T]:
         done: Deferred[T] = Deferred()
         if self._stopped:
             done.errback(Refusal("shutting_down"))

@@ -59,7 +59,7 @@ class Guard(SynchronousTestCase):
         self.clock = Clock()
         self.guard = PasswordGuard(self.clock, Limits(wrong_passwords=4, wrong_passwords_per_nick=2))
 
-    def refused(self, nick: str, origin: str) -> float | None:
+    def refused(self, nick: str, origin: str | None) -> float | None:
         """Seconds until the next attempt may be made."""
         refusal: Refusal = self.assertRaises(Refusal, self.guard.begin, nick, origin)
         self.assertEqual(refusal.code, "rate_limited")
@@ -75,6 +75,13 @@ class Guard(SynchronousTestCase):
             self.guard.begin(nick, "a")
         self.assertEqual(self.refused("eve", "a"), 3)
         self.guard.begin("eve", "b")
+
+    def test_this_machine(self) -> None:
+        """Proxies come from there: one client's guesses at some nicks keep nobody from another nick."""
+        for number in range(20):
+            self.guard.begin(f"nick{number}", None)
+        self.guard.begin("alice", None), self.guard.begin("alice", None)
+        self.assertEqual(self.refused("alice", None), 10)
 
     def test_many_origins_delay_and_never_lock_out(self) -> None:
         delays = [self.guard.begin("alice", origin) for origin in "abcdef"]

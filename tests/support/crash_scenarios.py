@@ -92,9 +92,9 @@ class Outcome:
             self.remarks.append(repr(error))
 
 
-def started(folder: Path, **more: Any) -> Daemon:
+def started(folder: Path, *options: str, **more: Any) -> Daemon:
     """The daemon as all of these have it."""
-    return Daemon(folder, "--durability=full", **more)
+    return Daemon(folder, "--durability=full", *options, **more)
 
 
 def end(daemon: Daemon) -> None:

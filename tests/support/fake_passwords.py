@@ -21,19 +21,19 @@ class FakePasswords:
     def __init__(self) -> None:
         self.held = False
         self.waiting: list[Callable[[], None]] = []
-        self.origins: list[str] = []
+        self.origins: list[str | None] = []
         self._salt = 0
 
-    def hash(self, password: Secret, origin: str) -> Deferred[Secret]:
+    def hash(self, password: Secret, origin: str | None) -> Deferred[Secret]:
         """Hash ``password`` with a salt, as argon2id does: no two hashes are equal."""
         self._salt += 1
         return self._later(origin, Secret(f"{self._salt}${password[::-1]}"))
 
-    def verify(self, hashed: Secret | None, password: Secret, origin: str) -> Deferred[bool]:
+    def verify(self, hashed: Secret | None, password: Secret, origin: str | None) -> Deferred[bool]:
         """Whether ``hashed`` is the hash of ``password``."""
         return self._later(origin, hashed is not None and hashed.partition("$")[2] == password[::-1])
 
-    def _later(self, origin: str, result: T) -> Deferred[T]:
+    def _later(self, origin: str | None, result: T) -> Deferred[T]:
         self.origins.append(origin)
         if not self.held:
             return succeed(result)
