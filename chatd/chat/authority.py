@@ -14,6 +14,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from chatd.boundaries import Archive, Client, Clock, Journal
+from chatd.chat.login_guard import LoginGuard
 from chatd.core import commands as c
 from chatd.core.account_rules import check_may_write
 from chatd.core.accounts import AccountPolicy, Credential
@@ -70,6 +71,7 @@ class Authority:
         self._now = now
         self._limits = limits
         self._policy = policy
+        self._login_guard = LoginGuard(clock, limits)
         # The sessions that hold each nick, by the key of the nick, in the order of arrival. Only a registered
         # user has several.
         self._names: dict[str, list[Client]] = {}
@@ -91,6 +93,7 @@ class Authority:
         caller has to store the records of the login's decision.
         """
         login = log_in(self.state, self._names, hello, verified)
+        self._login_guard.admit(client.origin, is_new=not login.returning)
         for record in login.decision.records:
             self.state.apply(record)
         client.log_in(login.user, updates_read_marker=hello.missed == "send")

@@ -6,11 +6,10 @@ password is verified. One that is right costs nothing, so that a class behind on
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from operator import itemgetter
 from typing import Final
 
 from chatd.boundaries import Clock
+from chatd.chat.token_buckets import TokenBuckets
 from chatd.core.limits import Limits
 from chatd.core.refusals import rate_limited, reason
 
@@ -25,39 +24,6 @@ DELAY_SECONDS: Final = 1.0
 
 It is short: whoever guesses must not lock the user of the nick out.
 """
-
-BUCKETS_MAX: Final = 10_000
-"""Buckets that are kept; beyond that the half is dropped that is full again first."""
-
-
-class TokenBuckets:
-    """Token buckets by key: each has ``size`` tokens, and one comes back every ``seconds`` seconds."""
-
-    def __init__(self, clock: Clock, size: int, seconds: float) -> None:
-        self._clock = clock
-        self._seconds = seconds
-        self._full_after = size * seconds
-        # When each bucket is full again; a bucket that is full has no entry.
-        self._full_at: dict[Hashable, float] = {}
-
-    def wait(self, key: Hashable) -> float:
-        """Return the seconds until the bucket of ``key`` has a token: 0 if it has one."""
-        now = self._clock.seconds()
-        return max(0.0, self._full_at.get(key, now) - now + self._seconds - self._full_after)
-
-    def take(self, key: Hashable) -> None:
-        """Take a token from the bucket of ``key``, if it has one."""
-        now = self._clock.seconds()
-        if len(self._full_at) >= BUCKETS_MAX:
-            latest = sorted(self._full_at.items(), key=itemgetter(1))[BUCKETS_MAX // 2 :]
-            self._full_at = dict(latest)
-        full_at = max(now, self._full_at.get(key, now)) + self._seconds
-        self._full_at[key] = min(full_at, now + self._full_after)
-
-    def give_back(self, key: Hashable) -> None:
-        """Put a token back into the bucket of ``key``."""
-        if key in self._full_at:
-            self._full_at[key] -= self._seconds
 
 
 class PasswordGuard:

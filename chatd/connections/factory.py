@@ -17,6 +17,7 @@ from chatd.chat.service import Chat
 from chatd.connections.login_deadlines import LoginDeadlines, UndetectedConnection
 from chatd.connections.origin import enable_keep_alive, network_of
 from chatd.connections.outbox import FlushQueue, Outbox
+from chatd.connections.rate_limit import RateLimit
 from chatd.connections.session import Session
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal, rate_limited, reason
@@ -88,6 +89,7 @@ class Sessions:
             carrier,
             _peer(transport.getPeer()),
             lambda: network_of(transport.getPeer()),
+            RateLimit(self.limits),
             partial(Outbox, transport, self.clock, self._flush_queue, self.limits.outbox, carrier.next_write),
             partial(self._closed, transport),
         )

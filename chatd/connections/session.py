@@ -9,12 +9,14 @@ from typing import Final
 
 import msgspec
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from chatd.boundaries import Carrier, Clock, Dialect, Encoding, Payloads
 from chatd.chat.fanout import frame_payloads
 from chatd.chat.service import Chat
 from chatd.connections.outbox import Outbox
+from chatd.connections.rate_limit import RateLimit
 from chatd.connections.welcome_buffer import WelcomeBuffer
 from chatd.core.accounts import Secret
 from chatd.core.answers import Answer
@@ -83,6 +85,7 @@ class Session:
         carrier: Carrier,
         peer: str,
         find_origin: Callable[[], str | None],
+        rate_limit: RateLimit,
         open_outbox: Callable[[Callable[[], None]], Outbox],
         on_lost: Callable[[Session], None],
     ) -> None:
@@ -102,6 +105,8 @@ class Session:
         self._outbox = open_outbox(self._overflow)
         self._outbox.set_pace(dialect.pace)
         self._pauses = 0
+        self._rate_limit = rate_limit
+        self._slowed_down: IDelayedCall | None = None
         # Requests whose answer decides how the next frame is meant.
         self._awaited: set[Request] = set()
         self._asked_later: Request | None = None
@@ -176,6 +181,12 @@ class Session:
         except Exception:
             self.internal_error(None)
             return
+        wait = self._rate_limit.charge(
+            self._clock.seconds(), len(payload), None if request is None else request.command
+        )
+        if wait > 0:
+            self._pause()
+            self._slowed_down = self._clock.callLater(wait, self._go_on)
         if self.user is None:
             self._proven = self._sent = None
             if request is not None:
@@ -188,6 +199,11 @@ class Session:
             self._note_progress()
         if request is not None:
             self._ask(request)
+
+    def _go_on(self) -> None:
+        """Read the client again, which has sent too much at once."""
+        self._slowed_down = None
+        self._resume()
 
     def reject_frame(self, refusal: Refusal) -> None:
         """Send ``refusal`` for a frame that the carrier could not cut. The carrier goes on with the next."""
@@ -211,6 +227,8 @@ class Session:
         self._enter(Phase.CLOSED)
         if self._buffer is not None:
             self._buffer.stop_timer()
+        if self._slowed_down is not None:
+            self._slowed_down.cancel()
         self._broken = broken
         self._outbox.connection_lost()
         self._chat.depart(self)

@@ -8,6 +8,9 @@ import msgspec
 
 Size = Annotated[int, msgspec.Meta(ge=1)]
 
+Rate = Annotated[int, msgspec.Meta(ge=1)]
+"""Something a second."""
+
 MessageSize = Annotated[int, msgspec.Meta(ge=1, le=9_600)]
 """Bytes. At the maximum a message fits into one course-work frame even if all of it is escaped."""
 
@@ -56,6 +59,18 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Clients connected at the same time."""
     connections_per_address: Size = 256
     """Clients connected at once from one IPv4 address or IPv6 network (/64); no limit for this machine."""
+    logins_per_address: Size = 600
+    """Logins from one IPv4 address or IPv6 network (/64) at once; ten more every second."""
+    new_nicks_per_address: Size = 200
+    """New nicks from one IPv4 address or IPv6 network (/64) at once; one more every 10 seconds."""
+    requests_per_second: Rate = 10
+    """Requests of one client, once it has used up `burst_seconds`."""
+    bytes_per_second: Rate = 64 * 1024
+    """Bytes in the requests of one client, likewise."""
+    reads_per_second: Rate = 5
+    """Requests of one client that read from the log (history, messages, states …), likewise."""
+    burst_seconds: Size = 10
+    """Seconds' worth of requests that a client may send at once, before it is read at those rates."""
     login_seconds: Size = 30
     """Seconds that a client has to log in once `slow_logins` others have taken longer."""
     slow_logins: Size = 100

@@ -67,6 +67,8 @@ SENTENCES: Final[dict[str, str]] = {
 
 REASONS: Final[dict[str, str]] = {
     "many_connections": N_("too many connections"),
+    "many_logins": N_("too many logins from your address"),
+    "many_new_nicks": N_("too many new nicks from your address"),
     "many_wrong_passwords": N_("too many wrong passwords"),
     "many_passwords": N_("too many logins at once"),
     "bad_secret": N_("{name} must be a password without control characters"),

@@ -6,16 +6,16 @@ import socket
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from twisted.internet.interfaces import IHalfCloseableProtocol
 
 from chatd.carriers.chunks import MAX_WRITE_BYTES, IdleDelimitedCarrier
 from chatd.carriers.detection import Detector
 from chatd.carriers.idle_timer import IDLE_SECONDS
 from chatd.connections.session import REFUSAL_LINGER_SECONDS
-from chatd.core.limits import Limits
 from tests.connections.test_outbox import CAP, PACE, Journaled, OutboxTestCase
 from tests.support.effort import effort
-from tests.support.in_memory_daemon import Peer, StageTestCase
+from tests.support.in_memory_daemon import UNTHROTTLED, Peer, StageTestCase
 
 
 class ChunksTestCase(StageTestCase):
@@ -176,7 +176,7 @@ class WhileWeAreBusy(ChunksTestCase):
 class TooLong(ChunksTestCase):
     """Nothing grows without bound."""
 
-    limits = Limits(line=20)
+    limits = replace(UNTHROTTLED, line=20)
     refusal = "Erreur [too_long] : le message dépasse 20 octets : raccourcissez, ou envoyez en plusieurs fois"
 
     def test_up_to_the_limit(self) -> None:

@@ -6,15 +6,15 @@ from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from twisted.internet.interfaces import IHalfCloseableProtocol
 
 from chatd.carriers.detection import Detector
 from chatd.carriers.frames import LengthPrefixedCarrier
 from chatd.carriers.idle_timer import IDLE_SECONDS
 from chatd.connections.session import REFUSAL_LINGER_SECONDS
-from chatd.core.limits import Limits
 from tests.support.effort import effort
-from tests.support.in_memory_daemon import Peer, StageTestCase
+from tests.support.in_memory_daemon import UNTHROTTLED, Peer, StageTestCase
 
 
 def frame(text: str, first: int = 1, digits: int = 2, size: int | None = None) -> bytes:
@@ -210,7 +210,7 @@ class Counting(FramesTestCase):
 class Hostile(FramesTestCase):
     """What has no frame in it is refused, and the connection ends."""
 
-    limits = Limits(message=20, image=40)
+    limits = replace(UNTHROTTLED, message=20, image=40)
 
     def assert_broken_off(self, said: bytes, refusal: bytes) -> None:
         """This is refused, though it may not be whole, and nothing behind it counts."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.structs import replace
 from twisted.internet.interfaces import IHalfCloseableProtocol
 
 from chatd.connections.session import REFUSAL_LINGER_SECONDS
 from chatd.core.limits import Limits
-from tests.support.in_memory_daemon import Peer, StageTestCase
+from tests.support.in_memory_daemon import UNTHROTTLED, Peer, StageTestCase
 
 GROUPS = b'{"action":"server-groups","groups":[]}'
 
@@ -153,7 +154,7 @@ class Framing(StageTestCase):
 class Pausing(StageTestCase):
     """A client is not heard while too much of what it said waits."""
 
-    limits = Limits(queue=3)
+    limits = replace(UNTHROTTLED, queue=3)
 
     ten = b"".join(b'{"action":"client-broadcast","msg":"%d"}' % number for number in range(10))
 

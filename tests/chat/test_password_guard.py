@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.chat.password_guard import BUCKETS_MAX, DELAY_SECONDS, PasswordGuard, TokenBuckets
+from chatd.chat.password_guard import DELAY_SECONDS, PasswordGuard
+from chatd.chat.token_buckets import BUCKETS_MAX, TokenBuckets
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
+from msgspec.structs import replace
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.logger import capturedLogs
 
@@ -12,13 +13,12 @@ from chatd.carriers.carrier import SessionCarrier
 from chatd.carriers.detection import Detector
 from chatd.connections.session import MAX_UNSENT_ANSWER_BYTES, REFUSAL_LINGER_SECONDS, Session
 from chatd.core.answers import Answer
-from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.dialects.json import JsonDialect
 from chatd.dialects.text import TextDialect
 from chatd.dialects.tp6 import Tp6Dialect
-from tests.support.in_memory_daemon import Peer, StageTestCase
+from tests.support.in_memory_daemon import UNTHROTTLED, Peer, StageTestCase
 
 
 def session_of(peer: Peer) -> Session:
@@ -73,7 +73,7 @@ class Pauses(StageTestCase):
 class HoldingBack(StageTestCase):
     """While a client catches up, what is said now waits behind what was said then."""
 
-    limits = Limits(outbox=10_000)
+    limits = replace(UNTHROTTLED, outbox=10_000)
 
     def test_entries_wait_and_the_rest_does_not(self) -> None:
         """Answers and presence come at once; messages in order, with what comes after."""
@@ -142,7 +142,7 @@ class HoldingBack(StageTestCase):
 class Room(StageTestCase):
     """A client that asks for more than it reads is not heard until it has read that."""
 
-    limits = Limits(outbox=64 * 1024)
+    limits = replace(UNTHROTTLED, outbox=64 * 1024)
 
     def test_who_asks_and_does_not_read_waits(self) -> None:
         """It is not cut, whatever it asks for; when it reads it gets every answer, in order."""

@@ -116,7 +116,9 @@ class StopTests(DaemonTestCase):
         self.assertEqual(self.rows("SELECT body FROM log"), [("kept",)])
 
     def test_clients_that_do_not_read_or_never_speak_do_not_keep_it(self) -> None:
-        (self.folder / "chatd.toml").write_text("[limits]\noutbox = 100_000_000\n")
+        (self.folder / "chatd.toml").write_text(
+            "[limits]\noutbox = 100_000_000\nrequests_per_second = 9_999\nbytes_per_second = 100_000_000\n"
+        )
         daemon = self.starts("--durability=process")
         self.enterContext(daemon.connect("json"))
         deaf = self.json(daemon, "deaf")

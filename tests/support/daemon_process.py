@@ -22,6 +22,7 @@ from tests.support.fork_server import Forked
 ROOT = Path(__file__).resolve().parents[2]
 TAC = str(ROOT / "chatd.tac")
 TWISTD = str(Path(sysconfig.get_path("scripts")) / "twistd")
+UNTHROTTLED = str(ROOT / "tests" / "support" / "unthrottled.toml")
 MOVING_CLOCK = str(ROOT / "tests" / "support" / "moving_clock.py")
 
 PATIENCE = 20.0
@@ -150,9 +151,10 @@ class Daemon:
         with Daemon(folder, "--durability=process") as daemon, daemon.connect("text") as alice:
             alice.says("IAM alice")
 
-    ``script`` runs it: twistd, or `MOVING_CLOCK`. ``before`` stands before the command line,
-    ``twistd_options`` before ``chatd``; ``more`` are arguments of `subprocess.Popen`. A twistd without
-    any of these is forked (see `tests.support.fork_server`), unless ``forked`` is false.
+    Without a chatd.toml, clients may send as fast as they can. ``script`` runs it: twistd, or `MOVING_CLOCK`.
+    ``before`` stands before the command line, ``twistd_options`` before ``chatd``; ``more`` are arguments of
+    `subprocess.Popen`. A twistd without any of these is forked (see `tests.support.fork_server`), unless
+    ``forked`` is false.
     """
 
     def __init__(
@@ -176,6 +178,8 @@ class Daemon:
             del command[2:]
         if tac:
             command = ["-ny", TAC]
+        elif not folder.joinpath("chatd.toml").exists() and not any("--config" in one for one in options):
+            command.append(f"--config={UNTHROTTLED}")
         arguments = [script, "--pidfile=", *twistd_options, *command, *options]
         self.process: subprocess.Popen[str] | Forked
         if before or more or tac or script != TWISTD or not forked:

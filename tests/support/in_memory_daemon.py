@@ -40,6 +40,9 @@ HINT = (
 )
 """The last line of what a returning text client is sent."""
 
+UNTHROTTLED = Limits(requests_per_second=10**6, bytes_per_second=10**9, reads_per_second=10**6)
+"""The default limits, except that clients may send as fast as they can."""
+
 TURN = 0.0001
 """Seconds that `Stage.settle` lets pass: enough for the end of a turn, too little for any pace."""
 
@@ -213,7 +216,7 @@ class Stage:
     ) -> None:
         self.reactor = MemoryReactorClock()
         self.reactor.advance(1_000_000_000)
-        self.limits = limits or Limits()
+        self.limits = limits or UNTHROTTLED
         self.database = database
         self.store = Store(database, "process", self.reactor, ThreadlessPool)
         snapshot = self.store.read_snapshot()

@@ -28,7 +28,9 @@ class Contract(StageTestCase):
 
     wire: str
     sample: Sample
-    limits = Limits(connections_per_address=MAX_FROM_ONE_ADDRESS, slow_logins=1)
+    limits = Limits(
+        connections_per_address=MAX_FROM_ONE_ADDRESS, slow_logins=1, requests_per_second=2, burst_seconds=30
+    )
 
     def setUp(self) -> None:
         """Have somebody there who looks on, and note what is logged as a mistake."""
@@ -148,6 +150,35 @@ class Contract(StageTestCase):
         next_one = self.stage.connect(self.wire, "192.0.2.1")
         self.stage.wait(2)
         self.assertEqual([peer.closed for peer in (*crowd[1:], other, next_one)], [False] * (len(crowd) + 1))
+
+    def test_whoever_sends_too_much_waits(self) -> None:
+        """More than the burst is read no faster than the limit, in order, and nobody else waits."""
+        alice, bob = self.comes(b"alice"), self.comes(b"bob")
+        burst = self.limits.requests_per_second * self.limits.burst_seconds
+        said = [f"MSG alice {number}" for number in range(burst + 40)]
+        began = self.stage.reactor.seconds()
+        for line in said:
+            alice.says(self.sample.says(line.removeprefix("MSG alice ").encode()))
+            self.stage.wait(0.03)
+        heard = self.told.lines()
+
+        def assert_rate() -> None:
+            """All that was sent until now, up to what the limit lets pass, and what comes to it meanwhile."""
+            allowed = burst + (self.stage.reactor.seconds() - began) * self.limits.requests_per_second
+            self.assertEqual(heard, said[: len(heard)])
+            self.assertLess(abs(len(heard) - allowed), 4)
+
+        assert_rate()
+        bob.says(self.sample.says(b"salut"))
+        self.stage.wait(0.03)
+        self.assertIn("MSG bob salut", lines := self.told.lines())
+        heard += [line for line in lines if "bob" not in line]
+        self.stage.wait(5)
+        heard += [line for line in self.told.lines() if "bob" not in line]
+        self.assertLess(len(heard), len(said))
+        self.stage.wait(30)
+        heard += self.told.lines()
+        self.assertEqual((heard, alice.closed), (said, False))
 
     def test_it_talks_and_hears_and_never_hears_itself(self) -> None:
         alice, bob = self.comes(b"alice"), self.comes(b"bob")

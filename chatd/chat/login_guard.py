@@ -1,0 +1,40 @@
+"""Limits logins, and new nicks, by the address that they come from."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from chatd.boundaries import Clock
+from chatd.chat.token_buckets import TokenBuckets
+from chatd.core.limits import Limits
+from chatd.core.refusals import rate_limited, reason
+
+LOGIN_SECONDS: Final = 0.1
+"""Seconds until an address may log in once more, when it has used up ``logins_per_address``."""
+
+NEW_NICK_SECONDS: Final = 10.0
+"""Seconds until an address may take a further new nick, when it has used up ``new_nicks_per_address``."""
+
+
+class LoginGuard:
+    """Counts the logins and the new nicks of each address. The daemon's own machine is not limited."""
+
+    def __init__(self, clock: Clock, limits: Limits) -> None:
+        self._logins = TokenBuckets(clock, limits.logins_per_address, LOGIN_SECONDS)
+        self._new_nicks = TokenBuckets(clock, limits.new_nicks_per_address, NEW_NICK_SECONDS)
+
+    def admit(self, origin: str | None, is_new: bool) -> None:
+        """Count a login from the address ``origin``; ``is_new`` says whether nobody had the nick before.
+
+        ``origin`` is None for the daemon's own machine, where proxies come from. Raises `Refusal`
+        ``rate_limited``.
+        """
+        if origin is None:
+            return
+        if (wait := self._logins.wait(origin)) > 0:
+            raise rate_limited(reason("many_logins"), wait)
+        if is_new and (wait := self._new_nicks.wait(origin)) > 0:
+            raise rate_limited(reason("many_new_nicks"), wait)
+        self._logins.take(origin)
+        if is_new:
+            self._new_nicks.take(origin)

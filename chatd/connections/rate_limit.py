@@ -1,0 +1,36 @@
+"""Limits how fast one client's requests are read."""
+
+from __future__ import annotations
+
+from chatd.core.commands import DECLARED, Command
+from chatd.core.limits import Limits
+from chatd.core.refusals import Refusal
+
+READS = frozenset(command for command, row in DECLARED.items() if row.reads)
+"""The commands that read from the log."""
+
+
+class RateLimit:
+    """The credit of one client, in seconds. A request costs some, and a second gives back a second.
+
+    A request costs what it takes of one second's requests and of one second's bytes, and a read also what it
+    takes of one second's reads.
+    """
+
+    __slots__ = ("_burst", "_byte_cost", "_full_at", "_read_cost", "_request_cost")
+
+    def __init__(self, limits: Limits) -> None:
+        self._request_cost = 1 / limits.requests_per_second
+        self._byte_cost = 1 / limits.bytes_per_second
+        self._read_cost = 1 / limits.reads_per_second
+        self._burst = limits.burst_seconds
+        # When the credit is whole again.
+        self._full_at = 0.0
+
+    def charge(self, now: float, size: int, command: Command | Refusal | None) -> float:
+        """Take the cost of a request of ``size`` bytes. Return the seconds to wait before the next one."""
+        cost = self._request_cost + size * self._byte_cost
+        if type(command) in READS:
+            cost += self._read_cost
+        full_at = self._full_at = max(self._full_at, now) + cost
+        return full_at - now - self._burst

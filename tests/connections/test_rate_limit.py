@@ -1,0 +1,92 @@
+"""The credit of a client, by the clock."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.connections.rate_limit import RateLimit
+from chatd.core import commands as c
+from chatd.core.limits import Limits
+from tests.support.in_memory_daemon import StageTestCase
+
+LIMITS = Limits(requests_per_second=10, bytes_per_second=1000, reads_per_second=2, burst_seconds=3)
+
+
+class Credit(SynchronousTestCase):
+    """What is read in a stretch of time is at most the burst and what came back."""
+
+    def seconds_for(self, count: int, size: int, command: c.Command | None) -> float:
+        """How long ``count`` requests take, from the first to the moment after the last."""
+        limit, now = RateLimit(LIMITS), 1000.0
+        for _ in range(count):
+            now += max(0.0, limit.charge(now, size, command))
+        return now - 1000
+
+    def test_requests(self) -> None:
+        """30 at once, then ten a second."""
+        self.assertAlmostEqual(self.seconds_for(30, 0, None), 0)
+        self.assertAlmostEqual(self.seconds_for(31, 0, None), 0.1)
+        self.assertAlmostEqual(self.seconds_for(130, 0, None), 10)
+
+    def test_bytes(self) -> None:
+        """A request of 1,000 bytes takes a second and its own tenth."""
+        self.assertAlmostEqual(self.seconds_for(10, 1000, None), 10 * 1.1 - 3)
+
+    def test_reads(self) -> None:
+        """Half a second and their own tenth, whatever they read."""
+        for command in (c.History(), c.ListMessages("g"), c.ListStates("g"), c.ListConversations()):
+            self.assertAlmostEqual(self.seconds_for(10, 0, command), 10 * 0.6 - 3)
+        self.assertAlmostEqual(self.seconds_for(10, 0, c.ListGroups()), 0)
+
+    @given(st.lists(st.tuples(st.floats(0, 5), st.integers(0, 5000)), max_size=50))
+    def test_any_pauses(self, requests: list[tuple[float, int]]) -> None:
+        """Whoever waits as told has paid for everything but the burst, and never waits for more than that."""
+        limit, now, cost = RateLimit(LIMITS), 0.0, 0.0
+        for pause, size in requests:
+            now += pause
+            wait = limit.charge(now, size, None)
+            cost += 0.1 + size / 1000
+            self.assertLessEqual(wait, cost - LIMITS.burst_seconds + 1e-6)
+            now += max(0.0, wait)
+            self.assertLessEqual(cost, now + LIMITS.burst_seconds + 1e-6)
+
+
+class Flood(StageTestCase):
+    """A client that has sent too much."""
+
+    limits = Limits(requests_per_second=1, burst_seconds=10)
+
+    def test_it_may_go(self) -> None:
+        """While it waits: nothing is left behind."""
+        alice, bob = self.stage.text("alice"), self.stage.text("bob")
+        alice.says(b"MSG x\n" * 100)
+        self.assertEqual(len(bob.lines()), 10)
+        alice.hangs_up()
+        self.stage.wait(100)
+        self.assertEqual(bob.lines(), ["LFT alice"])
+
+    def test_it_is_told_when_the_daemon_stops(self) -> None:
+        alice = self.stage.text("alice")
+        alice.says(b"MSG x\n" * 100)
+        self.stage.sessions.close()
+        self.stage.settle()
+        self.assertIn("shutting_down", alice.hears().decode())
+
+    def test_half_closed(self) -> None:
+        """All that it has sent is done, in its time."""
+        alice, bob = self.stage.text("alice"), self.stage.text("bob")
+        alice.says(b"MSG x\n" * 20)
+        protocol = alice.protocol
+        protocol.readConnectionLost()  # type: ignore[attr-defined]
+        self.stage.wait(5)
+        self.assertEqual((len(bob.lines()), alice.closed), (15, False))
+        self.stage.wait(7)
+        self.assertEqual((bob.lines()[-2:], alice.closed), (["MSG alice x", "LFT alice"], True))
+
+    def test_refusals_count_as_well(self) -> None:
+        """Whatever it sends: nonsense, frames that can't be read, requests before a login."""
+        alice = self.stage.text("alice")
+        alice.says(b"nonsense\n" * 100)
+        self.assertEqual(len(alice.lines()), 10)
