@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IDelayedCall
 from chatd.core.accounts import Secret
 from chatd.core.answers import Answer
 from chatd.core.events import Conversation, Delivery, Entry, User
-from chatd.core.records import Record, Slice, Snapshot
+from chatd.core.records import EntrySlice, Record, Snapshot
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 
@@ -67,7 +67,7 @@ class Task(Protocol):
     def aborted(self) -> None:
         """The transaction was rolled back: neither this task nor anything decided after it is on disk."""
 
-    def crashed(self) -> None:
+    def on_bug(self) -> None:
         """One of the other methods raised, which is a bug. Called while that exception is handled."""
 
 
@@ -83,19 +83,19 @@ class Journal(Protocol):
     def submit(self, task: Task) -> None:
         """Queue ``task``."""
 
-    def turn(self, *records: Record) -> Deferred[Sequence[Entry]]:
+    def store_in_order(self, *records: Record) -> Deferred[Sequence[Entry]]:
         """Fires when all tasks before are done and ``records`` are on disk. Fails with `NotStored`.
 
         The result is the log entries made of the drafts among ``records``.
         """
 
-    def note_seen(self, user: User, last: int) -> None:
+    def move_read_marker(self, user: User, last: int) -> None:
         """Move the read marker of ``user`` to the entry id ``last``; the disk follows within seconds."""
 
-    def seen(self, user: User) -> int:
+    def read_marker(self, user: User) -> int:
         """The read marker of ``user``: the last id known to have been sent to them."""
 
-    def last_in(self, conversation: Conversation) -> int:
+    def last_id_in(self, conversation: Conversation) -> int:
         """The id of the last stored entry of ``conversation``, 0 if it has none."""
 
     def resume(self, snapshot: Snapshot) -> None:
@@ -123,14 +123,14 @@ class Archive(Protocol):
         limit: int,
         size: int,
         max_id: int,
-    ) -> Deferred[Slice]:
+    ) -> Deferred[EntrySlice]:
         """Messages, or with ``events`` events, that have ``after`` < id < ``before`` and id <= ``max_id``.
 
         If only ``after`` is given, they are the first ones, else the last ones; always oldest first. At most
         ``limit`` entries and ``size`` bytes of bodies, but at least one entry.
         """
 
-    def following(
+    def entries_after(
         self,
         conversations: Iterable[Conversation],
         user: User,
@@ -138,10 +138,10 @@ class Archive(Protocol):
         limit: int,
         size: int,
         max_id: int,
-    ) -> Deferred[Slice]:
+    ) -> Deferred[EntrySlice]:
         """The first entries with ``after`` < id <= ``max_id``: in ``conversations``, or about ``user``."""
 
-    def unread(
+    def unread_counts(
         self, conversations: Iterable[Conversation], user: User, after: int, max_id: int
     ) -> Deferred[list[int]]:
         """For each conversation, how many messages of others have ``after`` < id <= ``max_id``."""
@@ -153,7 +153,7 @@ class Archive(Protocol):
 Payloads = tuple[bytes, ...]
 """Encoded messages without framing; an empty tuple if this wire has no form for it."""
 
-Wrap = Callable[[bytes], bytes]
+Framer = Callable[[bytes], bytes]
 """Puts a payload into a frame. Pure, and the same function for all clients that can share frames."""
 
 
@@ -200,7 +200,7 @@ class Dialect(Protocol):
         """An event for the user it is about (the invited, the kicked), in whatever room that user is."""
 
 
-class Encoding(NamedTuple):
+class FrameFormat(NamedTuple):
     """How a client is written to: its dialect, and how its carrier frames payloads.
 
     ``joins`` says whether the client may be given several frames as one piece; a client that is written to
@@ -208,14 +208,14 @@ class Encoding(NamedTuple):
     """
 
     dialect: Dialect
-    wrap: Wrap
+    wrap: Framer
     joins: bool
 
 
 class Carrier(Protocol):
     """The protocol that cuts and wraps frames, as a session uses it."""
 
-    def wrap_for(self, dialect: Dialect) -> Wrap:
+    def framer_for(self, dialect: Dialect) -> Framer:
         """How payloads of ``dialect`` are framed."""
 
     def next_write(self, frames: deque[bytes]) -> bytes:
@@ -261,7 +261,7 @@ class Client(Protocol):
         """The dialect that the client is spoken to in."""
 
     @property
-    def encoding(self) -> Encoding:
+    def frame_format(self) -> FrameFormat:
         """The dialect and the framing for this client."""
 
     @property
@@ -273,7 +273,7 @@ class Client(Protocol):
         """Whether the connection is gone."""
 
     @property
-    def seen(self) -> int | None:
+    def last_received_id(self) -> int | None:
         """The last id that the client is assumed to have received; None if unknown."""
 
     def answer(self, request: Request, answer: Answer) -> None:
@@ -309,13 +309,13 @@ class Client(Protocol):
     def undo_login(self) -> None:
         """The login was rolled back: the client has no name."""
 
-    def hold(self) -> None:
+    def hold_deliveries(self) -> None:
         """Hold back live deliveries from now on."""
 
-    def release(self) -> bool:
+    def release_deliveries(self) -> bool:
         """Send what was held back. False if it was too much: it is dropped, and holding begins again."""
 
-    def room(self) -> Deferred[None] | None:
+    def wait_until_writable(self) -> Deferred[None] | None:
         """None while more may be sent; else a Deferred that fires when it may."""
 
     def paused(self) -> AbstractContextManager[None]:

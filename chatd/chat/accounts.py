@@ -12,7 +12,7 @@ from chatd.chat.presence import Presence
 from chatd.chat.turns import ClientCoroutine, TurnQueue, not_stored_refusal
 from chatd.core import account_rules as rules
 from chatd.core import commands as c
-from chatd.core.accounts import CLOSED, AccountPolicy, Credential, Secret
+from chatd.core.accounts import CLOSED_ACCOUNT_HASH, AccountPolicy, Credential, Secret
 from chatd.core.answers import Account
 from chatd.core.events import User
 from chatd.core.limits import Limits
@@ -49,7 +49,7 @@ class Authenticator:
         if delay:
             await deferLater(self._clock, delay, lambda: None)  # type: ignore[arg-type]
         credential = find_credential(self._authority.state, nick)
-        hashed = None if credential is None or credential.hash == CLOSED else credential.hash
+        hashed = None if credential is None or credential.hash == CLOSED_ACCOUNT_HASH else credential.hash
         if not await self._passwords.verify(hashed, password, origin) or credential is None:
             raise Refusal("wrong_password")
         self._guard.succeed(key, origin)

@@ -10,7 +10,7 @@ from itertools import count
 from msgspec.structs import replace
 
 from chatd.core import commands as c
-from chatd.core.accounts import CLOSED, AccountPolicy, Credential, Renamed, Secret, same_password
+from chatd.core.accounts import CLOSED_ACCOUNT_HASH, AccountPolicy, Credential, Renamed, Secret, same_password
 from chatd.core.events import User
 from chatd.core.names import NICK_LIMIT, BadName, Name, check_reserved, parse_nick
 from chatd.core.refusals import Refusal
@@ -78,7 +78,7 @@ def unregister(state: State, verified: Credential) -> Decision:
     groups = [conversation.name for conversation in state.conversations_of(user) if conversation.name]
     events = tuple(event for group in groups for event in decide(state, user, c.Leave(group)).events)
     renamed = _former(state, user)
-    return Decision(events, (Renamed(renamed), Credential(renamed, CLOSED)))
+    return Decision(events, (Renamed(renamed), Credential(renamed, CLOSED_ACCOUNT_HASH)))
 
 
 def _check_current(state: State, verified: Credential) -> None:
@@ -91,6 +91,6 @@ def _former(state: State, user: User) -> User:
     for number in count(1):
         suffix = f"~{number}"
         name = parse_nick(user.nick[: NICK_LIMIT - len(suffix)] + suffix)
-        if state.known(name) is None:
+        if state.find_user(name) is None:
             break
     return replace(user, nick=name.shown, key=name.key)

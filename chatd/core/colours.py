@@ -10,7 +10,7 @@ GOLDEN_ANGLE: Final = 0.381966
 
 SATURATION: Final = 0.65
 
-LUMINANCE: Final = 0.179
+TARGET_LUMINANCE: Final = 0.179
 """Its contrast with black and with white is 4.58; WCAG 2.1 asks for 4.5."""
 
 
@@ -20,7 +20,7 @@ def colour_of(number: int) -> str:
     dark, light = 0.0, 1.0
     for _ in range(12):
         lightness = (dark + light) / 2
-        if luminance(*hls_to_rgb(hue, lightness, SATURATION)) < LUMINANCE:
+        if luminance(*hls_to_rgb(hue, lightness, SATURATION)) < TARGET_LUMINANCE:
             dark = lightness
         else:
             light = lightness

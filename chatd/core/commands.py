@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Annotated, Final, Literal
 
 from chatd.core.accounts import Secret
-from chatd.core.declarations import ACTIONS as ACTIONS
 from chatd.core.declarations import COMMANDS as COMMANDS
-from chatd.core.declarations import DECLARED as DECLARED
+from chatd.core.declarations import COMMANDS_BY_ACTION as COMMANDS_BY_ACTION
+from chatd.core.declarations import COMMANDS_BY_CLASS as COMMANDS_BY_CLASS
 from chatd.core.declarations import Command as Command
 from chatd.core.declarations import Field, declare
 from chatd.core.language import N_
@@ -387,7 +387,7 @@ class ListGroups(Command, frozen=True):
     actions=("leave",),
     word="leave",
     slash="leave",
-    here=True,
+    group_defaults_to_room=True,
     who="members",
     answer="ack",
     refused=f"{_GROUP} storage_failed",

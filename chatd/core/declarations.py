@@ -14,7 +14,7 @@ from chatd.core.accounts import Secret
 from chatd.core.limits import Limits
 from chatd.core.refusals import SENTENCES, Phrase, Refusal, reason
 
-Who = Literal["anyone", "identified", "members", "operators", "owner"]
+RequiredRole = Literal["anyone", "identified", "members", "operators", "owner"]
 AnswerName = Literal[
     "hello",
     "ack",
@@ -66,11 +66,11 @@ class Field(msgspec.Struct, frozen=True):
         if not isinstance(value, str):
             raise Refusal("bad_request", why=reason("no_string", name=Phrase(name)))
         if self.kind == "text":
-            return measured(value, name, limits.image if image else limits.message, blank=False)
+            return check_size(value, name, limits.image if image else limits.message, blank=False)
         if self.kind == "note":
-            return measured(value, name, limits.note)
+            return check_size(value, name, limits.note)
         if self.kind == "secret":
-            return _secret(name, measured(value, name, limits.password))
+            return _secret(name, check_size(value, name, limits.password))
         if self.kind == "choice" and value not in self.choices:
             choices = ", ".join(self.choices)
             raise Refusal("bad_request", why=reason("no_choice", name=Phrase(name), choices=choices))
@@ -93,7 +93,7 @@ def _secret(name: str, value: str) -> Secret:
     return secret
 
 
-def measured(text: str, what: str, limit: int, blank: bool = True) -> str:
+def check_size(text: str, what: str, limit: int, blank: bool = True) -> str:
     """``text`` unchanged; ``what`` names it in a refusal.
 
     Raises `Refusal` ``too_long`` over ``limit`` bytes of UTF-8, ``empty`` if it is blank and may not be.
@@ -109,7 +109,7 @@ class Command(msgspec.Struct, frozen=True, eq=False):
     """A decoded request of a client; one subclass for each row of the table."""
 
 
-C = TypeVar("C", bound=type[Command])
+CommandClass = TypeVar("CommandClass", bound=type[Command])
 
 
 class Declaration(msgspec.Struct, frozen=True, eq=False):
@@ -132,8 +132,8 @@ class Declaration(msgspec.Struct, frozen=True, eq=False):
     keyword: str
     keyword_fields: tuple[str, ...]
     slash: str
-    here: bool
-    who: Who
+    group_defaults_to_room: bool
+    who: RequiredRole
     answer: AnswerName
     refused: tuple[str, ...]
     help: str
@@ -157,12 +157,12 @@ class Declaration(msgspec.Struct, frozen=True, eq=False):
         return self.command(**checked)
 
     @property
-    def reads(self) -> bool:
+    def reads_log(self) -> bool:
         """Whether the command is answered from the log."""
         return self.answer in ("messages", "states", "history", "conversations")
 
     @property
-    def typed(self) -> dict[str, Field]:
+    def typed_fields(self) -> dict[str, Field]:
         """The fields that people type."""
         return {name: field for name, field in self.fields.items() if field.typed}
 
@@ -170,7 +170,7 @@ class Declaration(msgspec.Struct, frozen=True, eq=False):
     def usage(self) -> str:
         """What a person types: ``kick;group;dest[;reason]``, else ``MSG msg``, else ``/join group``."""
         if self.word:
-            parts = [f";{name}" if name in self.required else f"[;{name}]" for name in self.typed]
+            parts = [f";{name}" if name in self.required else f"[;{name}]" for name in self.typed_fields]
             return self.word + ("".join(parts) or ";")
         return self.keyword_usage or self.slash_usage
 
@@ -188,25 +188,27 @@ class Declaration(msgspec.Struct, frozen=True, eq=False):
         """`slash_usage` in another language: ``translate`` has its words for the names of the fields."""
         if not self.slash:
             return ""
-        needed = self.required - {"group"} if self.here else self.required
-        parts = [f" {translate(name)}" if name in needed else f" [{translate(name)}]" for name in self.typed]
+        needed = self.required - {"group"} if self.group_defaults_to_room else self.required
+        parts = [
+            f" {translate(name)}" if name in needed else f" [{translate(name)}]" for name in self.typed_fields
+        ]
         return f"/{self.slash}{''.join(parts)}"
 
 
 COMMANDS: Final[dict[str, Declaration]] = {}
 """Name -> declaration, in the order of SPEC.md."""
 
-DECLARED: Final[dict[type[Command], Declaration]] = {}
+COMMANDS_BY_CLASS: Final[dict[type[Command], Declaration]] = {}
 """The same rows by the command's class."""
 
-ACTIONS: Final[dict[str, Declaration]] = {}
+COMMANDS_BY_ACTION: Final[dict[str, Declaration]] = {}
 """The same rows by each of their JSON names."""
 
 
 def declare(
     name: str,
     *,
-    who: Who,
+    who: RequiredRole,
     answer: AnswerName,
     help: str,
     example: str,
@@ -215,16 +217,16 @@ def declare(
     word: str = "",
     keyword: str = "",
     slash: str = "",
-    here: bool = False,
+    group_defaults_to_room: bool = False,
     refused: str = "",
-) -> Callable[[C], C]:
+) -> Callable[[CommandClass], CommandClass]:
     """Enter a command class in the table; its fields are those of the class.
 
     ``keyword`` is the verb with the fields that follow it: ``PRV dest msg``. ``refused`` has the command's
     own codes, separated by spaces.
     """
 
-    def enter(command: C) -> C:
+    def enter(command: CommandClass) -> CommandClass:
         hints = get_type_hints(command, include_extras=True)
         fields = {f.name: _field_of(hints[f.name]) for f in msgspec.structs.fields(command)}
         codes = tuple(refused.split())
@@ -240,7 +242,7 @@ def declare(
             keyword=verb,
             keyword_fields=tuple(verb_fields),
             slash=slash,
-            here=here,
+            group_defaults_to_room=group_defaults_to_room,
             who=who,
             answer=answer,
             refused=codes,
@@ -249,8 +251,8 @@ def declare(
             fields=fields,
             required=frozenset(f.name for f in msgspec.structs.fields(command) if f.required),
         )
-        COMMANDS[name] = DECLARED[command] = row
-        ACTIONS.update(dict.fromkeys(actions, row))
+        COMMANDS[name] = COMMANDS_BY_CLASS[command] = row
+        COMMANDS_BY_ACTION.update(dict.fromkeys(actions, row))
         return command
 
     return enter

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 import msgspec
 
-Kind = Literal[
+EventKind = Literal[
     "message",
     "image",
     "created",
@@ -22,9 +22,9 @@ Kind = Literal[
     "visibility",
     "topic",
 ]
-"""The kinds of log entries: messages (`SAID`) and the events of groups (``states``)."""
+"""The kinds of log entries: messages (`MESSAGE_KINDS`) and the events of groups (``states``)."""
 
-SAID: Final = frozenset(("message", "image"))
+MESSAGE_KINDS: Final = frozenset(("message", "image"))
 """The kinds that are messages; the queries and an index of the store name them as well."""
 
 
@@ -72,16 +72,16 @@ class Event(msgspec.Struct, frozen=True, eq=False):
     new topic or visibility, or ``"owner"`` if a promotion hands the group over.
     """
 
-    kind: Kind
+    kind: EventKind
     conversation: Conversation
     actor: User
     subject: User | None = None
     body: str = ""
 
     @property
-    def said(self) -> bool:
+    def is_message(self) -> bool:
         """Whether this is a message or an image, rather than an event of a group."""
-        return self.kind in SAID
+        return self.kind in MESSAGE_KINDS
 
 
 class Entry(msgspec.Struct, frozen=True, eq=False, weakref=True):

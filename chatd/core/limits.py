@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-Size = Annotated[int, msgspec.Meta(ge=1)]
+PositiveInt = Annotated[int, msgspec.Meta(ge=1)]
 
 MessageSize = Annotated[int, msgspec.Meta(ge=1, le=9_600)]
 """Bytes. At the maximum a message fits into one course-work frame even if all of it is escaped."""
@@ -24,47 +24,47 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Sizes are in bytes. The size of a text is the size of its UTF-8 form.
     """
 
-    line: Size = 16 * 1024
+    line: PositiveInt = 16 * 1024
     """Bytes in a line of the text wire, without the line end, or in a chunk of the TP6 chat room."""
-    json: Size = 64 * 1024
+    json: PositiveInt = 64 * 1024
     """Bytes in a JSON value."""
-    depth: Size = 32
+    depth: PositiveInt = 32
     """Nesting levels in a JSON value."""
     message: MessageSize = 8 * 1024
     """Bytes in the text of a message."""
     image: ImageSize = 48 * 1024
     """Bytes in an image, which is a text made of characters."""
-    note: Size = 512
+    note: PositiveInt = 512
     """Bytes in a reason or a topic."""
-    password: Size = 512
+    password: PositiveInt = 512
     """Bytes in a password."""
-    page: Size = 50
+    page: PositiveInt = 50
     """Entries in a page if the client gives no limit."""
-    page_max: Size = 500
+    page_max: PositiveInt = 500
     """Entries in a page, whatever limit the client gives."""
     outbox: OutboxSize = 1024 * 1024
     """Bytes that may wait in the outbox of one client."""
-    queue: Size = 4096
+    queue: PositiveInt = 4096
     """Commands that may wait for a commit; beyond that the daemon pauses reading from clients."""
-    groups_per_user: Size = 100
+    groups_per_user: PositiveInt = 100
     """Groups that one user owns."""
-    members_per_group: Size = 5_000
+    members_per_group: PositiveInt = 5_000
     """Members of a group."""
-    invitations: Size = 100
+    invitations: PositiveInt = 100
     """Invitations of one user that wait to be accepted."""
-    connections: Size = 20_000
+    connections: PositiveInt = 20_000
     """Clients connected at the same time."""
-    connections_per_address: Size = 256
+    connections_per_address: PositiveInt = 256
     """Clients connected at once from one IPv4 address or IPv6 network (/64); no limit for this machine."""
-    login_seconds: Size = 30
+    login_seconds: PositiveInt = 30
     """Seconds that a client has to log in once `slow_logins` others have taken longer."""
-    slow_logins: Size = 100
+    slow_logins: PositiveInt = 100
     """Clients connected without a login for longer than `login_seconds`."""
-    sessions_per_user: Size = 16
+    sessions_per_user: PositiveInt = 16
     """Sessions that one registered user has at once."""
-    wrong_passwords: Size = 60
+    wrong_passwords: PositiveInt = 60
     """Wrong passwords from one IPv4 address or IPv6 network (/64) at once; one more every 3 seconds."""
-    wrong_passwords_per_nick: Size = 10
+    wrong_passwords_per_nick: PositiveInt = 10
     """Wrong passwords for one nick from one address or network at once; one more every 10 seconds."""
-    password_queue: Size = 256
+    password_queue: PositiveInt = 256
     """Passwords that may wait to be hashed or verified."""

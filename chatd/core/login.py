@@ -44,7 +44,7 @@ def log_in(
     Raises `Refusal` ``bad_nick``, ``nick_taken``, ``password_required`` or ``wrong_password``.
     """
     name = _requested_name(state, hello.nick) if hello.nick else _guest_name(state)
-    known, online = state.known(name), name.key in names_in_use
+    known, online = state.find_user(name), name.key in names_in_use
     credential = None if known is None else state.credentials.get(known.id)
     if not same_password(credential, verified):
         raise Refusal("password_required" if verified is None else "wrong_password", nick=hello.nick)
@@ -69,7 +69,7 @@ def check_sender(user: User, sender: str) -> None:
 def find_credential(state: State, nick: str) -> Credential | None:
     """Return the credential of the user called ``nick``, or None if there is no such registered user."""
     try:
-        user = state.known(parse_nick(nick))
+        user = state.find_user(parse_nick(nick))
     except BadName:
         return None
     return None if user is None else state.credentials.get(user.id)
@@ -80,9 +80,9 @@ def _requested_name(state: State, nick: str) -> Name:
     try:
         name = parse_nick(nick)
         check_reserved(name)
-        if state.known(name) is None:
+        if state.find_user(name) is None:
             check_new(name)
-            alike = state.user_like(name)
+            alike = state.find_similar_user(name)
             if alike is not None:
                 raise BadName(reason("look_alike", name=alike.nick))
         return name
@@ -93,6 +93,6 @@ def _requested_name(state: State, nick: str) -> Name:
 def _guest_name(state: State) -> Name:
     """``guest`` and the first free number from the number of users on."""
     number = len(state.users) + 1
-    while state.user_like(guest := parse_nick(f"guest{number}")) is not None:
+    while state.find_similar_user(guest := parse_nick(f"guest{number}")) is not None:
         number += 1
     return guest

@@ -136,8 +136,8 @@ def check_new(name: Name) -> None:
         if form.startswith(_STARTS):
             raise BadName(reason("start", char=form[0]))
     _check_marks(name.shown)
-    for look in looks(name):
-        if word := _RESERVED_LOOKS.get(look):
+    for look in skeletons(name):
+        if word := _RESERVED_SKELETONS.get(look):
             raise BadName(reason("look_alike", name=word))
         if _LIKE_GUEST.fullmatch(look):
             raise BadName(reason("look_alike", name="guest"))
@@ -157,7 +157,7 @@ def skeleton(text: str) -> str:
     return text
 
 
-def looks(name: Name) -> set[str]:
+def skeletons(name: Name) -> set[str]:
     """The skeletons of ``name``: names that have one of them in common look alike.
 
     They are those of the shown form, of the key, and of the key in capitals. The first two are case-folded as
@@ -172,7 +172,7 @@ def looks(name: Name) -> set[str]:
     return found
 
 
-_RESERVED_LOOKS: Final = {look: word for word in sorted(RESERVED) for look in looks(Name(word, word))}
+_RESERVED_SKELETONS: Final = {look: word for word in sorted(RESERVED) for look in skeletons(Name(word, word))}
 
 
 # PRECIS takes some 14 µs a name, and the same names come with every message. Refused names are not cached.

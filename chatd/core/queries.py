@@ -16,11 +16,11 @@ Presence = Mapping[str, User]
 
 
 def answer_list(state: State, presence: Presence, reader: User | None, command: c.Command) -> Answer:
-    """The answer to a command of `LISTS` by ``reader``, which is None before a login.
+    """The answer to a command of `LIST_QUERIES` by ``reader``, which is None before a login.
 
     Raises `Refusal` ``no_such_group`` or ``not_member``.
     """
-    return LISTS[type(command)](state, presence, reader, command)
+    return LIST_QUERIES[type(command)](state, presence, reader, command)
 
 
 def conversation_read(
@@ -37,7 +37,7 @@ def conversation_read(
         return LOBBY
     friend = state.user(command.dest)
     pair = (reader, friend) if reader.id < friend.id else (friend, reader)
-    return state.direct(reader, friend) or Conversation(0, "direct", pair=pair)
+    return state.direct_conversation(reader, friend) or Conversation(0, "direct", pair=pair)
 
 
 def _clients(state: State, presence: Presence, reader: User, command: c.ListClients) -> Clients:
@@ -57,7 +57,7 @@ def _groups(state: State, presence: Presence, reader: User, command: c.ListGroup
     return Groups(
         tuple(
             GroupLine(group.name, group.visibility, group.topic, len(group.members), group.role(reader))
-            for group in state.groups_seen_by(reader)[command.skip :]
+            for group in state.groups_visible_to(reader)[command.skip :]
         )
     )
 
@@ -67,7 +67,7 @@ def _help(state: State, presence: Presence, reader: User | None, command: c.AskH
 
 
 # Each query takes the command class of its own line, which the type of a dict cannot express.
-LISTS: Final[dict[type[c.Command], Callable[[State, Presence, Any, Any], Answer]]] = {
+LIST_QUERIES: Final[dict[type[c.Command], Callable[[State, Presence, Any, Any], Answer]]] = {
     c.ListClients: _clients,
     c.ListMembers: _members,
     c.ListGroups: _groups,

@@ -15,7 +15,7 @@ def check_quotas(state: State, decision: Decision, limits: Limits) -> None:
     Raises `Refusal` ``too_many_groups``, ``group_full`` or ``too_many_invitations``.
     """
     for event in decision.events:
-        if not event.said:
+        if not event.is_message:
             _check_event(state, event, limits)
 
 

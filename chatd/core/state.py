@@ -12,7 +12,7 @@ from typing import Literal
 from chatd.core.accounts import Credential, Renamed
 from chatd.core.colours import colour_of
 from chatd.core.events import LOBBY, Conversation, Event, User
-from chatd.core.names import BadName, Name, looks, parse_group, parse_nick
+from chatd.core.names import BadName, Name, parse_group, parse_nick, skeletons
 from chatd.core.refusals import Refusal
 
 
@@ -70,7 +70,7 @@ class Group:
         """Whether ``user`` may know that the group exists."""
         return self.visibility == "public" or user.id in self.members or user.id in self.invited
 
-    def heir(self) -> User | None:
+    def next_owner(self) -> User | None:
         """The next owner if the owner leaves: the longest-standing operator, else member; None if alone."""
         others = [user for user in self.members.values() if user.id != self.owner.id]
         operators = [user for user in others if user.id in self.operators]
@@ -121,10 +121,10 @@ class Group:
     def _demote(self, event: Event, user: User) -> None:
         self.operators.discard(user.id)
 
-    def _see(self, event: Event, user: User) -> None:
+    def _set_visibility(self, event: Event, user: User) -> None:
         self.visibility = event.body
 
-    def _describe(self, event: Event, user: User) -> None:
+    def _set_topic(self, event: Event, user: User) -> None:
         self.topic = event.body
 
 
@@ -138,12 +138,12 @@ _CHANGES: dict[str, Callable[[Group, Event, User], None]] = {
     "unbanned": Group._unban,
     "promoted": Group._promote,
     "demoted": Group._demote,
-    "visibility": Group._see,
-    "topic": Group._describe,
+    "visibility": Group._set_visibility,
+    "topic": Group._set_topic,
 }
 
 
-Change = User | Conversation | Credential | Renamed | Event
+StateChange = User | Conversation | Credential | Renamed | Event
 """What changes the state: a new user, conversation or password, a user's new name, an event of the log."""
 
 
@@ -159,9 +159,9 @@ class State:
         self.conversations: dict[int, Conversation] = {LOBBY.id: LOBBY}
         self.credentials: dict[int, Credential] = {}
         self._user_keys: dict[str, User] = {}
-        self._users_by_look: dict[str, User] = {}
+        self._users_by_skeleton: dict[str, User] = {}
         self._groups: dict[str, Group] = {}
-        self._groups_by_look: dict[str, Group] = {}
+        self._groups_by_skeleton: dict[str, Group] = {}
         self._group_ids: dict[int, Group] = {}
         self._directs: dict[tuple[int, int], Conversation] = {}
         self._directs_of: dict[int, list[Conversation]] = {}
@@ -169,14 +169,14 @@ class State:
         self._owned: Counter[int] = Counter()
         self._invitations: Counter[int] = Counter()
 
-    def apply(self, change: Change) -> None:
+    def apply(self, change: StateChange) -> None:
         """Add a new user, conversation or credential, rename a user, or make the change of an event.
 
         Messages change nothing. A group exists from its ``created`` event on. Who may do what was decided
         before: this never refuses.
         """
         if isinstance(change, Event):
-            if not change.said:
+            if not change.is_message:
                 self._apply_event(change)
         elif isinstance(change, User):
             self._add_user(change)
@@ -189,8 +189,8 @@ class State:
 
     def _add_user(self, user: User) -> None:
         self.users[user.id] = self._user_keys[user.key] = user
-        for look in looks(Name(user.nick, user.key)):
-            self._users_by_look.setdefault(look, user)
+        for look in skeletons(Name(user.nick, user.key)):
+            self._users_by_skeleton.setdefault(look, user)
 
     def _add_conversation(self, conversation: Conversation) -> None:
         self.conversations[conversation.id] = conversation
@@ -202,9 +202,9 @@ class State:
 
     def _rename(self, old: User, new: User) -> None:
         del self._user_keys[old.key]
-        for look in looks(Name(old.nick, old.key)):
-            if self._users_by_look.get(look) is old:
-                del self._users_by_look[look]
+        for look in skeletons(Name(old.nick, old.key)):
+            if self._users_by_skeleton.get(look) is old:
+                del self._users_by_skeleton[look]
         self._add_user(new)
         for conversation in self._directs_of.pop(old.id, []):
             for id in conversation.participants:
@@ -225,8 +225,8 @@ class State:
             group = Group(event.conversation, event.actor)
             name = parse_group(group.name)
             self._group_ids[event.conversation.id] = self._groups[name.key] = group
-            for look in looks(name):
-                self._groups_by_look.setdefault(look, group)
+            for look in skeletons(name):
+                self._groups_by_skeleton.setdefault(look, group)
             self._owned[event.actor.id] += 1
         group = self._group_ids[event.conversation.id]
         who = event.subject or event.actor
@@ -241,13 +241,13 @@ class State:
         else:
             groups.pop(event.conversation.id, None)
 
-    def known(self, name: Name) -> User | None:
+    def find_user(self, name: Name) -> User | None:
         """The user who has ``name``, in any spelling; None if nobody ever had it."""
         return self._user_keys.get(name.key)
 
-    def user_like(self, name: Name) -> User | None:
+    def find_similar_user(self, name: Name) -> User | None:
         """The oldest user whose name is ``name`` or looks like it; None if there is none."""
-        alike = filter(None, map(self._users_by_look.get, looks(name)))
+        alike = filter(None, map(self._users_by_skeleton.get, skeletons(name)))
         return min(alike, key=lambda user: user.id, default=None)
 
     def user(self, nick: str) -> User:
@@ -280,9 +280,9 @@ class State:
         """The group of a conversation; None before its ``created`` event, and for other conversations."""
         return self._group_ids.get(conversation.id)
 
-    def group_like(self, name: Name) -> Group | None:
+    def find_similar_group(self, name: Name) -> Group | None:
         """The oldest group whose name is ``name`` or looks like it, visible or not; None if there is none."""
-        alike = filter(None, map(self._groups_by_look.get, looks(name)))
+        alike = filter(None, map(self._groups_by_skeleton.get, skeletons(name)))
         return min(alike, key=lambda group: group.conversation.id, default=None)
 
     def groups_owned_by(self, user: User) -> int:
@@ -305,11 +305,11 @@ class State:
             return self._group_ids[conversation.id].visibility == "private"
         return conversation.kind == "direct"
 
-    def groups_seen_by(self, user: User) -> list[Group]:
+    def groups_visible_to(self, user: User) -> list[Group]:
         """The groups that are visible to ``user``, sorted by name."""
         return [self._groups[key] for key in sorted(self._groups) if self._groups[key].visible_to(user)]
 
-    def direct(self, one: User, other: User) -> Conversation | None:
+    def direct_conversation(self, one: User, other: User) -> Conversation | None:
         """The direct conversation of two users; None if they never talked."""
         return self._directs.get((min(one.id, other.id), max(one.id, other.id)))
 

@@ -17,13 +17,17 @@ from chatd.core.commands import COMMANDS
 from chatd.core.declarations import Declaration
 from chatd.core.refusals import Refusal, reason
 
-WORDS: Final[dict[str, Declaration]] = {row.word: row for row in COMMANDS.values() if row.word}
+COMMANDS_BY_WORD: Final[dict[str, Declaration]] = {row.word: row for row in COMMANDS.values() if row.word}
 """The rows by what is typed before the first ``;``, in lower case."""
 
-SLASHES: Final[dict[str, Declaration]] = {row.slash: row for row in COMMANDS.values() if row.slash}
+COMMANDS_BY_SLASH_WORD: Final[dict[str, Declaration]] = {
+    row.slash: row for row in COMMANDS.values() if row.slash
+}
 """The rows by what is typed behind a ``/``, in lower case."""
 
-KEYWORDS: Final[dict[str, Declaration]] = {row.keyword: row for row in COMMANDS.values() if row.keyword}
+COMMANDS_BY_KEYWORD: Final[dict[str, Declaration]] = {
+    row.keyword: row for row in COMMANDS.values() if row.keyword
+}
 """The rows by the text protocol's own verb, in capitals."""
 
 
@@ -34,9 +38,9 @@ class SlashLine(msgspec.Struct, frozen=True):
     rest: str
 
     @property
-    def row(self) -> Declaration | None:
+    def declaration(self) -> Declaration | None:
         """The row of the command table for the typed word, in any case; None if it is no command."""
-        return SLASHES.get(self.word.lower())
+        return COMMANDS_BY_SLASH_WORD.get(self.word.lower())
 
 
 def parse_semicolon(line: str) -> tuple[Declaration, dict[str, object]] | None:
@@ -45,12 +49,12 @@ def parse_semicolon(line: str) -> tuple[Declaration, dict[str, object]] | None:
     Only a text keeps the blanks around it. A field that is left empty is absent.
     """
     word, semicolon, rest = line.partition(";")
-    row = WORDS.get(word.lower()) if semicolon else None
+    row = COMMANDS_BY_WORD.get(word.lower()) if semicolon else None
     if row is None:
         return None
     values: dict[str, object] = {}
-    parts = rest.split(";", max(0, len(row.typed) - 1))
-    for (name, field), part in zip(row.typed.items(), parts, strict=False):
+    parts = rest.split(";", max(0, len(row.typed_fields) - 1))
+    for (name, field), part in zip(row.typed_fields.items(), parts, strict=False):
         if field.kind == "text":
             values[name] = part
         elif part.strip():
@@ -68,14 +72,14 @@ def parse_slash(line: str) -> SlashLine | None:
 
 def slash_values(row: Declaration, rest: str) -> dict[str, object]:
     """The values of the fields in the rest of a ``/`` command; only a text keeps the blanks behind it."""
-    parts = rest.split(None, max(0, len(row.typed) - 1))
+    parts = rest.split(None, max(0, len(row.typed_fields) - 1))
     return {
         name: part if field.kind == "text" else part.strip()
-        for (name, field), part in zip(row.typed.items(), parts, strict=False)
+        for (name, field), part in zip(row.typed_fields.items(), parts, strict=False)
     }
 
 
-def unescaped(line: str) -> str:
+def unescape_slash(line: str) -> str:
     """What a line says that is no command: ``//hello`` says ``/hello``."""
     return line[1:] if line.startswith("//") else line
 

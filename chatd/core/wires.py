@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from chatd.boundaries import Dialect
 
 
-class Opening(msgspec.Struct, frozen=True):
+class OpeningBytes(msgspec.Struct, frozen=True):
     """The first bytes of a client: ``start``, behind white space if ``after_blanks`` allows it."""
 
     start: bytes
@@ -31,4 +31,4 @@ class Wire(msgspec.Struct, frozen=True, eq=False):
     name: str
     carrier: str
     make_dialect: Callable[[Limits], Dialect]
-    openings: tuple[Opening, ...] = ()
+    openings: tuple[OpeningBytes, ...] = ()

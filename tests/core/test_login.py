@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.core.commands import DECLARED, Hello
+from chatd.core.commands import COMMANDS_BY_CLASS, Hello
 from chatd.core.events import User
 from chatd.core.login import Login, check_sender, log_in
 from chatd.core.names import Name
@@ -24,7 +24,7 @@ class Logins(SynchronousTestCase):
     def refusal(self, nick: str, *in_use: str) -> Refusal:
         """How a hello is refused."""
         refusal: Refusal = self.assertRaises(Refusal, self.log_in, nick, *in_use)
-        self.assertIn(refusal.code, DECLARED[Hello].refused)
+        self.assertIn(refusal.code, COMMANDS_BY_CLASS[Hello].refused)
         return refusal
 
     def test_a_new_user_is_a_record(self) -> None:

@@ -8,7 +8,7 @@ from chatd.core import commands as c
 from chatd.core.answers import Answer, Clients, GroupLine, Groups, Help, Member, Members
 from chatd.core.commands import COMMANDS, Command
 from chatd.core.events import LOBBY
-from chatd.core.queries import LISTS, answer_list, conversation_read
+from chatd.core.queries import LIST_QUERIES, answer_list, conversation_read
 from chatd.core.refusals import Refusal
 from tests.support.rules_case import Chat
 
@@ -80,7 +80,7 @@ class Lists(SynchronousTestCase):
         assert isinstance(answer, Help)
         self.assertEqual(answer.commands, tuple(COMMANDS.values()))
         anonymous = {row.command for row in COMMANDS.values() if row.who == "anyone"}
-        self.assertEqual(anonymous & LISTS.keys(), {c.AskHelp})
+        self.assertEqual(anonymous & LIST_QUERIES.keys(), {c.AskHelp})
 
 
 class Reading(SynchronousTestCase):
@@ -99,7 +99,7 @@ class Reading(SynchronousTestCase):
             self.assertEqual(refusal.code, "not_member")
 
     def test_a_direct_conversation_is_the_same_from_both_ends(self) -> None:
-        direct = self.state.direct(self.alice, self.bob)
+        direct = self.state.direct_conversation(self.alice, self.bob)
         self.assertIs(conversation_read(self.state, self.alice, c.History("bob")), direct)
         self.assertIs(conversation_read(self.state, self.bob, c.History("ALICE")), direct)
 

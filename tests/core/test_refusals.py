@@ -11,7 +11,15 @@ from string import Formatter
 from twisted.trial.unittest import SynchronousTestCase
 
 import chatd
-from chatd.core.refusals import ECHO, REASONS, RETRY_AFTER, SENTENCES, Phrase, Refusal, reason
+from chatd.core.refusals import (
+    DETAIL_MAX_CHARACTERS,
+    REASONS,
+    RETRY_AFTER,
+    SENTENCES,
+    Phrase,
+    Refusal,
+    reason,
+)
 
 SOURCES = sorted(Path(chatd.__file__).parent.rglob("*.py"))
 
@@ -126,7 +134,7 @@ class Refusals(SynchronousTestCase):
 
     def test_a_reason_is_cut_in_its_details(self) -> None:
         why = reason("usage", usage="x" * 1000)
-        self.assertEqual(Refusal("bad_request", why=why).text, f"usage: {'x' * ECHO}…")
+        self.assertEqual(Refusal("bad_request", why=why).text, f"usage: {'x' * DETAIL_MAX_CHARACTERS}…")
 
     def test_what_a_peer_sent_is_taken_as_it_is(self) -> None:
         refusal = Refusal("no_such_user", nick="{0} {nick} %s")
@@ -145,5 +153,5 @@ class Refusals(SynchronousTestCase):
         longest = "e\N{COMBINING ACUTE ACCENT}" * 64
         self.assertEqual(Refusal("no_such_group", group=longest).about, longest)
         refusal = Refusal("no_such_group", group="x" * 60_000)
-        self.assertEqual(refusal.about, "x" * ECHO + "…")
-        self.assertLess(len(refusal.text), 2 * ECHO)
+        self.assertEqual(refusal.about, "x" * DETAIL_MAX_CHARACTERS + "…")
+        self.assertLess(len(refusal.text), 2 * DETAIL_MAX_CHARACTERS)
