@@ -1,4 +1,4 @@
-"""The limits that protect the daemon, with their defaults."""
+"""The limits that protect the daemon against overload and abuse, with their defaults."""
 
 from __future__ import annotations
 
@@ -9,19 +9,25 @@ import msgspec
 PositiveInt = Annotated[int, msgspec.Meta(ge=1)]
 
 MessageSize = Annotated[int, msgspec.Meta(ge=1, le=9_600)]
-"""Bytes. At the maximum a message fits into one course-work frame even if all of it is escaped."""
+"""A maximum size of messages, in bytes.
+
+A message of at most 9,600 bytes fits into one frame of the course-work clients, even fully escaped.
+"""
 
 ImageSize = Annotated[int, msgspec.Meta(ge=1, le=64 * 1024)]
-"""Bytes. The maximum keeps an image smaller than an outbox: a byte of it may take six in JSON."""
+"""A maximum size of images, in bytes.
+
+An image of at most 64 KiB fits into an outbox, even if each byte becomes six in JSON.
+"""
 
 OutboxSize = Annotated[int, msgspec.Meta(ge=512 * 1024)]
-"""Bytes. The minimum keeps every list smaller than an outbox."""
+"""A maximum size of an outbox, in bytes. Every list fits into an outbox of the minimum size, 512 KiB."""
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The values of ``[limits]`` in chatd.toml; the attributes are its keys.
+    """The settings in the ``[limits]`` section of chatd.toml; each attribute is a key.
 
-    Sizes are in bytes. The size of a text is the size of its UTF-8 form.
+    Sizes are in bytes. The size of a text is the number of its bytes in UTF-8.
     """
 
     line: PositiveInt = 16 * 1024

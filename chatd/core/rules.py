@@ -1,4 +1,7 @@
-"""Who may do what: state, user and command in, a `Decision` or a `Refusal` out. Nothing changes here."""
+"""The rules of the chat: pure functions that decide the commands that change it.
+
+A rule is given the state, the user and the command, and returns a `Decision` or raises a `Refusal`.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +19,12 @@ from chatd.core.state import Group, State
 
 
 class Decision(msgspec.Struct, frozen=True, eq=False):
-    """What a command comes to.
+    """The result of an accepted command: records to store, then events to append to the log.
 
-    ``records`` are stored first; they never enter the log. ``events`` are logged, in order; the first one is
-    acknowledged. Without events the command asks for what is so already: ``unchanged`` is the group where it
-    is so, empty for the lobby. The caller passes the records, then the events to `State.apply`.
+    ``records`` never enter the log. ``events`` are in order; the ack names the entry of the first one. A
+    decision of a chat command without events means that the command changes nothing; ``unchanged`` is then
+    the name of the group concerned, empty for the lobby. The caller passes the records, then the events, to
+    `State.apply`.
     """
 
     events: tuple[Event, ...] = ()
@@ -29,15 +33,15 @@ class Decision(msgspec.Struct, frozen=True, eq=False):
 
 
 def decide(state: State, actor: User, command: c.Command) -> Decision:
-    """What ``command`` by ``actor`` comes to in ``state``, which stays as it is.
+    """Decide ``command``, given by the user ``actor``, and return the decision. ``state`` is not changed.
 
-    Raises `Refusal` with one of the codes that the command is declared with.
+    Raises `Refusal` with one of the codes in the command's declaration.
     """
     return CHANGE_RULES[type(command)](state, actor, command)
 
 
 def member_of(state: State, actor: User, name: str) -> Group:
-    """The group called ``name``, of which ``actor`` has to be a member.
+    """Return the group called ``name``, if ``actor`` is a member of it.
 
     Raises `Refusal` ``no_such_group`` or ``not_member``.
     """
@@ -48,7 +52,10 @@ def member_of(state: State, actor: User, name: str) -> Group:
 
 
 def operated_by(state: State, actor: User, name: str) -> Group:
-    """`member_of`, for the owner and the operators alone. Raises also ``not_operator``."""
+    """Return the group called ``name``, if ``actor`` is its owner or an operator.
+
+    Raises `Refusal` ``no_such_group``, ``not_member`` or ``not_operator``.
+    """
     group = member_of(state, actor, name)
     if group.role(actor) == "member":
         raise Refusal("not_operator", group=group.name)
@@ -56,7 +63,10 @@ def operated_by(state: State, actor: User, name: str) -> Group:
 
 
 def owned_by(state: State, actor: User, name: str) -> Group:
-    """`member_of`, for the owner alone. Raises also ``not_owner``."""
+    """Return the group called ``name``, if ``actor`` is its owner.
+
+    Raises `Refusal` ``no_such_group``, ``not_member`` or ``not_owner``.
+    """
     group = member_of(state, actor, name)
     if group.role(actor) != "owner":
         raise Refusal("not_owner", group=group.name)
@@ -64,7 +74,10 @@ def owned_by(state: State, actor: User, name: str) -> Group:
 
 
 def _user_except_owner(state: State, group: Group, nick: str) -> User:
-    """The user called ``nick``, who must not be the owner. Raises ``no_such_user``, ``is_owner``."""
+    """Return the user called ``nick``, unless that is the owner of ``group``.
+
+    Raises `Refusal` ``no_such_user`` or ``is_owner``.
+    """
     user = state.user(nick)
     if user.id == group.owner.id:
         raise Refusal("is_owner", nick=user.nick, group=group.name)
@@ -72,7 +85,7 @@ def _user_except_owner(state: State, group: Group, nick: str) -> User:
 
 
 def _user_with_open_account(state: State, nick: str) -> User:
-    """The user called ``nick``, whose account must not be closed. Raises `Refusal` ``no_such_user``."""
+    """Return the user called ``nick``. Raises `Refusal` ``no_such_user``, also if the account is closed."""
     user = state.user(nick)
     credential = state.credentials.get(user.id)
     if credential is not None and credential.hash == CLOSED_ACCOUNT_HASH:
@@ -244,4 +257,4 @@ CHANGE_RULES: Final[dict[type[c.Command], Callable[[State, User, Any], Decision]
     c.SetVisibility: _visibility,
     c.SetTopic: _topic,
 }
-"""The commands that change the chat."""
+"""The rule that decides each command class that changes the chat."""
