@@ -193,7 +193,7 @@ class Dialect(Protocol):
         """Whether every request before a login, except the login, is refused with the advice to log in."""
 
     @property
-    def pages(self) -> Literal["none", "directs", "all"]:
+    def pages_at_login(self) -> Literal["none", "directs", "all"]:
         """The conversations of which a returning user is sent the last page.
 
         ``directs`` means the direct conversations with missed messages. With ``none``, missed direct messages

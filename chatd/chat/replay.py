@@ -125,16 +125,18 @@ class Replay:
         directs = [conversation for conversation in conversations if conversation.pair]
         if not pages:
             await self._follow(reader, user, (), seen, max_id)
-        elif reader.dialect.pages == "none":
+        elif reader.dialect.pages_at_login == "none":
             await self._follow(reader, user, directs, seen, max_id, own=False)
             if any(map(self._journal.last_id_in, conversations)):
                 reader.push(PUSHED_REQUEST, HistoryHint())
         else:
-            if reader.dialect.pages == "directs":
+            if reader.dialect.pages_at_login == "directs":
                 conversations = [direct for direct in directs if self._journal.last_id_in(direct) > seen]
             await self._send_pages(reader, user, self._most_recent(conversations), seen, max_id)
             await self._follow(reader, user, (), seen, max_id)
-            if reader.dialect.pages == "directs" and any(map(self._journal.last_id_in, self._readable(user))):
+            if reader.dialect.pages_at_login == "directs" and any(
+                map(self._journal.last_id_in, self._readable(user))
+            ):
                 reader.push(PUSHED_REQUEST, HistoryHint())
 
     async def _send_pages(
@@ -184,7 +186,7 @@ class Replay:
         kept = [
             one
             for one in listed
-            if not (one.pair and reader.dialect.pages == "none" and reader.updates_read_marker)
+            if not (one.pair and reader.dialect.pages_at_login == "none" and reader.updates_read_marker)
         ]
         unread = dict(zip(kept, await self._archive.unread_counts(kept, user, after, max_id), strict=True))
         return Conversations(
@@ -246,7 +248,7 @@ class Replay:
 def _name(conversation: Conversation, user: User) -> str:
     """Return the name under which ``user`` sees ``conversation`` in a list."""
     if conversation.pair:
-        return conversation.other(user).nick
+        return conversation.other_user(user).nick
     return conversation.name or conversation.kind
 
 

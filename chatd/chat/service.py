@@ -27,7 +27,7 @@ from chatd.core.answers import Ack, Answer, Unchanged, Welcome
 from chatd.core.events import Delivery, Entry, User
 from chatd.core.limits import Limits
 from chatd.core.login import check_sender
-from chatd.core.queries import LIST_QUERIES, answer_list, conversation_read
+from chatd.core.queries import LIST_QUERIES, answer_list, conversation_to_read
 from chatd.core.records import Snapshot
 from chatd.core.refusals import Refusal, reason
 from chatd.core.requests import Request
@@ -198,7 +198,7 @@ class Chat:
     def _read_page(
         self, client: Client, request: Request, user: User, command: c.ListMessages | c.ListStates | c.History
     ) -> None:
-        conversation = conversation_read(self._authority.state, user, command)
+        conversation = conversation_to_read(self._authority.state, user, command)
         window = (command.before, command.after, command.limit)
         events = isinstance(command, c.ListStates)
         reading = self._replay.send_page(client, user, request, conversation, window, events)

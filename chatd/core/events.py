@@ -61,7 +61,7 @@ class Conversation(msgspec.Struct, frozen=True, eq=False, dict=True):
         """
         return tuple(sorted({user.id for user in self.pair}))
 
-    def other(self, user: User) -> User:
+    def other_user(self, user: User) -> User:
         """Return the user with whom ``user`` has this direct conversation.
 
         Return ``user`` for a user's notes to themselves.

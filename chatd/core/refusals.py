@@ -169,7 +169,7 @@ class Refusal(Exception):
         return _filled(SENTENCES[self.code], self.details, translate)
 
     @property
-    def about(self) -> str:
+    def refused_name(self) -> str:
         """The nick that this refusal is about, or else the group; empty if the refusal names neither.
 
         The text dialect sends this name instead of the sentence (``ERR bo bby``, ``TKN alice``).

@@ -102,7 +102,7 @@ class JsonDialect:
 
     greeting: Final = ()
     requires_login = False
-    pages: Final = "all"
+    pages_at_login: Final = "all"
 
     def __init__(
         self,
@@ -284,7 +284,7 @@ class JsonDialect:
             action="server-msgs" if row is not None and row.answer == "messages" else "server-history",
             ref=ref,
             group=conversation.name,
-            friend=conversation.other(answer.reader).nick if conversation.kind == "direct" else "",
+            friend=conversation.other_user(answer.reader).nick if conversation.kind == "direct" else "",
             seen=answer.seen,
             messages=[],
         )

@@ -60,7 +60,7 @@ class TextDialect:
 
     greeting: Final = (b"WHO",)
     requires_login = True
-    pages: Final = "none"
+    pages_at_login: Final = "none"
     list_size = MAX_LIST_BYTES
 
     def __init__(self, limits: Limits, is_reference: bool = False) -> None:
@@ -118,7 +118,7 @@ class TextDialect:
         verb = request.name if request is not None else ""
         word = _SEED_REFUSALS.get((verb, refusal.code))
         if word is not None:
-            return _lines(word, refusal.about)
+            return _lines(word, refusal.refused_name)
         return _lines("ERR", refusal.code, text=refusal.text)
 
     def encode(self, delivery: Delivery) -> Payloads:
@@ -183,7 +183,9 @@ class TextDialect:
 
     def _page(self, request: Request, answer: Page) -> Payloads:
         conversation = answer.conversation
-        where = conversation.name or (conversation.other(answer.reader).nick if conversation.pair else "*")
+        where = conversation.name or (
+            conversation.other_user(answer.reader).nick if conversation.pair else "*"
+        )
         item = _event_item if answer.events else _message_item
         ordered = answer.entries if answer.forward else reversed(answer.entries)
         return _list(request, (item(where, entry) for entry in ordered), answer.more, answer.forward)

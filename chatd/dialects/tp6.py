@@ -99,7 +99,7 @@ class Tp6Dialect:
     list_size = MAX_LIST_BYTES
 
     def __init__(self, limits: Limits, bonus: bool = False) -> None:
-        self.pages: Final = "directs" if bonus else "none"
+        self.pages_at_login: Final = "directs" if bonus else "none"
         self.bonus = bonus
         self.place: Place = "door"
         self.room: str | None = None

@@ -125,7 +125,7 @@ def page_title(page: Page) -> str:
     """Return the title of a page of the log: ``Historique de wob``."""
     conversation = page.conversation
     if conversation.pair:
-        return f"Historique avec {conversation.other(page.reader).nick}"
+        return f"Historique avec {conversation.other_user(page.reader).nick}"
     return f"Historique de {conversation.name or 'la chatroom'}"
 
 

@@ -141,9 +141,9 @@ class Refusals(SynchronousTestCase):
         self.assertEqual(refusal.text, "unknown user: {0} {nick} %s")
 
     def test_it_is_about_the_nick_else_the_group(self) -> None:
-        self.assertEqual(Refusal("banned", nick="bob", group="wob").about, "bob")
-        self.assertEqual(Refusal("no_such_group", group="wob").about, "wob")
-        self.assertEqual(Refusal("empty").about, "")
+        self.assertEqual(Refusal("banned", nick="bob", group="wob").refused_name, "bob")
+        self.assertEqual(Refusal("no_such_group", group="wob").refused_name, "wob")
+        self.assertEqual(Refusal("empty").refused_name, "")
 
     def test_it_says_when_trying_again_makes_sense(self) -> None:
         self.assertEqual(Refusal("storage_failed", why=reason("not_read")).retry_after, 1.0)
@@ -151,7 +151,7 @@ class Refusals(SynchronousTestCase):
 
     def test_a_whole_name_is_repeated_but_not_a_whole_frame(self) -> None:
         longest = "e\N{COMBINING ACUTE ACCENT}" * 64
-        self.assertEqual(Refusal("no_such_group", group=longest).about, longest)
+        self.assertEqual(Refusal("no_such_group", group=longest).refused_name, longest)
         refusal = Refusal("no_such_group", group="x" * 60_000)
-        self.assertEqual(refusal.about, "x" * DETAIL_MAX_CHARACTERS + "…")
+        self.assertEqual(refusal.refused_name, "x" * DETAIL_MAX_CHARACTERS + "…")
         self.assertLess(len(refusal.text), 2 * DETAIL_MAX_CHARACTERS)

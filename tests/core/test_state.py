@@ -35,7 +35,7 @@ class Users(SynchronousTestCase):
     def test_an_unknown_user_is_refused(self) -> None:
         for nick in ("bob", "", "no body", "x" * 33):
             refusal = self.assertRaises(Refusal, Chat("alice").state.user, nick)
-            self.assertEqual((refusal.code, refusal.about), ("no_such_user", nick))
+            self.assertEqual((refusal.code, refusal.refused_name), ("no_such_user", nick))
 
 
 class Conversations(SynchronousTestCase):
@@ -60,14 +60,14 @@ class Conversations(SynchronousTestCase):
         assert direct is not None
         self.assertIs(self.state.direct_conversation(self.bob, self.alice), direct)
         self.assertEqual(direct.pair, (self.alice, self.bob))
-        self.assertIs(direct.other(self.alice), self.bob)
-        self.assertIs(direct.other(self.bob), self.alice)
+        self.assertIs(direct.other_user(self.alice), self.bob)
+        self.assertIs(direct.other_user(self.bob), self.alice)
 
     def test_notes_to_oneself_are_with_oneself(self) -> None:
         self.says("bob: s;bob;buy milk")
         direct = self.state.direct_conversation(self.bob, self.bob)
         assert direct is not None
-        self.assertIs(direct.other(self.bob), self.bob)
+        self.assertIs(direct.other_user(self.bob), self.bob)
         self.assertEqual(self.state.conversations_of(self.bob), [direct])
 
     def test_a_user_may_read_own_direct_conversations_and_groups(self) -> None:
@@ -76,7 +76,7 @@ class Conversations(SynchronousTestCase):
 
         def read_by(nick: str) -> list[str]:
             user = self.chat.user(nick)
-            return [there.name or there.other(user).nick for there in self.state.conversations_of(user)]
+            return [there.name or there.other_user(user).nick for there in self.state.conversations_of(user)]
 
         self.assertEqual(read_by("alice"), ["bob", "wob", "den"])
         self.assertEqual(read_by("bob"), ["carol", "alice", "den"])
@@ -123,7 +123,7 @@ class Groups(SynchronousTestCase):
         self.assertIs(self.state.group("wOB", alice), self.state.find_group("WOB"))
         for name in ("Wob", "nowhere", "#bad", ""):
             refusal = self.assertRaises(Refusal, self.state.group, name, bob)
-            self.assertEqual((refusal.code, refusal.about), ("no_such_group", name))
+            self.assertEqual((refusal.code, refusal.refused_name), ("no_such_group", name))
 
     def test_are_private_as_long_as_they_are(self) -> None:
         for line in ("alice: cg;wob", "alice: cg;den;private", "alice: s;bob;hello"):

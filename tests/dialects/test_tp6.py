@@ -504,7 +504,7 @@ class Answering(SynchronousTestCase):
             assert isinstance(request.next_request.command, c.History)
             self.assertEqual(request.next_request.command.group, group)
         self.assertIsNone(HERE.decode(b"/join wob").next_request)
-        self.assertEqual((BONUS.pages, DOOR.pages), ("directs", "none"))
+        self.assertEqual((BONUS.pages_at_login, DOOR.pages_at_login), ("directs", "none"))
 
     def test_help_and_goodbye(self) -> None:
         head, *lines = self.said(Help(tuple(COMMANDS.values())))

@@ -23,7 +23,7 @@ class ShoutDialect:
 
     greeting: Final = (b"WHO IS THERE?",)
     requires_login = False
-    pages: Literal["none"] = "none"
+    pages_at_login: Literal["none"] = "none"
     list_size = 1024
     pace = 0.0
     mark = "+"
