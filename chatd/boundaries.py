@@ -194,10 +194,11 @@ class Dialect(Protocol):
 
     @property
     def pages_at_login(self) -> Literal["none", "directs", "all"]:
-        """The conversations of which a returning user is sent the last page.
+        """The conversations whose last page of messages is sent to a returning user.
 
-        ``directs`` means the direct conversations with missed messages. With ``none``, missed direct messages
-        are sent like live ones. With ``directs`` and ``none`` a `HistoryHint` may follow.
+        ``all`` means all conversations, ``directs`` the direct conversations with missed messages. With
+        ``none``, missed direct messages are sent like live ones. After ``directs`` and ``none`` a
+        `HistoryHint` may follow.
         """
 
     @property
@@ -224,7 +225,7 @@ class Dialect(Protocol):
         """
 
     def encode(self, delivery: Delivery) -> Payloads:
-        """Return the payloads of ``delivery``, empty if clients of this dialect are not sent it."""
+        """Return the payloads of ``delivery``, or no payloads if clients of this dialect are not sent it."""
 
     def encode_for_subject(self, delivery: Delivery) -> Payloads:
         """Return the payloads of an event for its subject, such as the invited or the kicked user.
@@ -236,8 +237,8 @@ class Dialect(Protocol):
 class FrameFormat(NamedTuple):
     """The format in which frames are written to a client: its dialect and the framing of its carrier.
 
-    ``wrap`` puts a payload into a frame. ``joins`` says whether several frames may be written at once. It is
-    false for clients that need a delay between two writes.
+    ``wrap`` puts a payload into a frame. ``joins`` says whether several frames may be written at once: it
+    is false for clients that need a delay between two writes.
     """
 
     dialect: Dialect
@@ -265,7 +266,7 @@ class Carrier(Protocol):
 
 
 class Client(Protocol):
-    """The interface of a session, one connected client, for the chat."""
+    """The interface that a session, which serves one connected client, offers to the chat."""
 
     @property
     def user(self) -> User | None:
@@ -322,7 +323,7 @@ class Client(Protocol):
         """Send ``answer`` to ``request``."""
 
     def refuse(self, request: Request | None, refusal: Refusal) -> None:
-        """Send ``refusal`` of ``request``. If ``request`` is None, it says why the connection closes."""
+        """Send ``refusal`` of ``request``. Without a request, the refusal says why the connection closes."""
 
     def internal_error(self, request: Request | None) -> None:
         """Log the exception that is being handled, a bug, and refuse ``request`` with an internal error."""

@@ -87,7 +87,7 @@ class Accounts:
         self._policy = policy
 
     def run(self, client: Client, request: Request, user: User, command: AccountCommand) -> None:
-        """Carry out ``command`` of ``user``. The client's next command waits until it is answered."""
+        """Carry out ``command`` of ``user``. The client's next command waits for the answer."""
         self._turns.run(client, request, self._work(client, request, user, command), paused=True)
 
     def _work(self, client: Client, request: Request, user: User, command: AccountCommand) -> ClientCoroutine:
@@ -101,7 +101,10 @@ class Accounts:
 
     @property
     def _state(self) -> State:
-        """The state of the chat. Raises `Refusal` ``storage_failed`` while it is read again from disk."""
+        """The state of the chat.
+
+        Raises `Refusal` ``storage_failed`` while the state is read again after a failed transaction.
+        """
         if self._authority.recovering:
             raise not_stored_refusal()
         return self._authority.state

@@ -69,7 +69,7 @@ class PasswordGuard:
         self._by_nick = TokenBuckets(clock, limits.wrong_passwords_per_nick, NICK_SECONDS)
 
     def begin(self, nick: str, origin: str) -> float:
-        """Count a wrong password for ``nick``. Return the seconds to wait before the password is verified.
+        """Count an attempt for ``nick`` as a wrong password. Return the seconds to wait before verifying it.
 
         ``origin`` is the IPv4 address or IPv6 network of the client. Raises `Refusal` ``rate_limited`` if too
         many wrong passwords came from there.

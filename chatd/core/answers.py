@@ -47,7 +47,7 @@ class Account(msgspec.Struct, frozen=True, eq=False):
 
 
 class Clients(msgspec.Struct, frozen=True, eq=False):
-    """The nicks of the connected users, in the order of arrival."""
+    """The list of the connected users' nicks, in the order of arrival."""
 
     nicks: tuple[str, ...]
 
@@ -123,7 +123,7 @@ class ConversationLine(msgspec.Struct, frozen=True, eq=False):
 
 
 class Conversations(msgspec.Struct, frozen=True, eq=False):
-    """The list of a user's conversations, the most recent first. ``more`` says whether it was cut off."""
+    """The list of a user's conversations, the most recent first. ``more`` says whether more follow."""
 
     conversations: tuple[ConversationLine, ...]
     more: bool

@@ -37,7 +37,7 @@ def _visibility(name: str, value: object) -> object:
 
 
 def _unless_empty(name: str, value: object) -> object:
-    """Return ``value``, or None if it is an empty text: some clients send a password always."""
+    """Return ``value``, or None if it is an empty text: some clients always send a password field."""
     return value if value != "" else None
 
 
@@ -142,7 +142,7 @@ class Hello(Command, frozen=True):
     """Log in. The answer is a welcome.
 
     Without ``nick`` the client logs in as a guest. A registered nick needs its ``password``. ``since`` is the
-    id of the last entry that the client has received: it is sent all later entries. ``missed`` and
+    id of the last entry that the client has received: the client is sent all later entries. ``missed`` and
     ``history`` say which other entries a returning client is sent.
     """
 
@@ -398,7 +398,10 @@ class ListGroups(Command, frozen=True):
     example="leave;wob",
 )
 class Leave(Command, frozen=True):
-    """Leave ``group``. If the owner leaves, the longest-standing operator, else member, owns it."""
+    """Leave ``group``.
+
+    If the owner leaves, the longest-standing operator, else member, becomes the owner.
+    """
 
     group: GroupField
 
@@ -434,7 +437,7 @@ class Invite(Command, frozen=True):
     example="kick;wob;bob;too loud",
 )
 class Kick(Command, frozen=True):
-    """Remove the member ``dest`` from ``group``, with a ``reason``. The user may join a public group again."""
+    """Remove the member ``dest`` from ``group``, with a ``reason``. A public group may be joined again."""
 
     group: GroupField
     dest: UserField

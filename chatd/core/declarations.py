@@ -41,8 +41,8 @@ class Field(msgspec.Struct, frozen=True):
 
     ``kind`` is ``name`` (a nick or a group), ``text`` (a message), ``note`` (a reason or a topic), ``choice``
     (one of ``choices``), ``id`` (0 … 2**63-1), ``count`` (1 or more) or ``secret`` (a password). ``doc``
-    describes the field. ``aliases`` are other names under which JSON clients send it. If ``typed`` is false,
-    only programs set the field: it is no part of a typed command.
+    describes the field. ``aliases`` are other names under which JSON clients send the field. If ``typed`` is
+    false, only programs set the field: a typed command has no place for it.
 
     ``is_sender`` marks the nick of the user who logs in: a JSON request may give it as its sender.
     ``spelling(name, value)`` converts the value that a JSON client has sent under ``name`` to a value for
@@ -182,7 +182,7 @@ class Declaration(msgspec.Struct, frozen=True, eq=False):
 
     @property
     def keyword_usage(self) -> str:
-        """The usage of the command's verb in the text protocol: ``PRV dest msg``; empty if it has no verb."""
+        """The usage of the command in the text protocol: ``PRV dest msg``; empty if it has no verb there."""
         return " ".join((self.keyword, *self.keyword_fields)) if self.keyword else ""
 
     @property

@@ -31,7 +31,7 @@ MESSAGE_KINDS: Final = frozenset(("message", "image"))
 class User(msgspec.Struct, frozen=True, eq=False):
     """A user, connected or not.
 
-    ``nick`` is the name as it is shown, ``key`` its normalized form that identifies the user. ``colour`` is
+    ``nick`` is the name as it is shown, ``key`` its normalized form, which identifies the user. ``colour`` is
     ``#rrggbb``.
     """
 
@@ -42,7 +42,7 @@ class User(msgspec.Struct, frozen=True, eq=False):
 
 
 class Conversation(msgspec.Struct, frozen=True, eq=False, dict=True):
-    """A conversation: the lobby, a group's or that of two users. Its log entries have gapless seqs.
+    """A conversation: the lobby, a group's or that of two users. Its log entries have seqs without gaps.
 
     ``name`` is the shown name of the group, empty for other conversations. ``pair`` holds the two users of a
     direct conversation, the one with the lower id first. A user's notes to themselves have that user twice.

@@ -100,7 +100,7 @@ _LIKE_GUEST = re.compile(r"guest[ol2-9]*", re.IGNORECASE)
 
 
 class BadName(ValueError):
-    """The error for a name that is not allowed. ``reason`` is a sentence that tells the user why."""
+    """The error for a name that is not allowed. ``reason`` is a sentence about it for the user."""
 
     def __init__(self, reason: Phrase) -> None:
         super().__init__(reason)
@@ -133,7 +133,7 @@ def check_reserved(name: Name) -> None:
 def check_new(name: Name) -> None:
     """Check that a new user or group may take ``name``. Raises `BadName`.
 
-    A user or group of an older version of the daemon may still have a name that this refuses.
+    A user or group of an older version of the daemon may still have a name that this function refuses.
     """
     check_reserved(name)
     for form in name:

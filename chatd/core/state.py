@@ -1,6 +1,6 @@
 """The state of the chat in memory: users, credentials, groups and conversations.
 
-Only `State.apply` changes the state. It does not contain who is connected.
+Only `State.apply` changes the state. The state does not contain which users are connected.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ class SlashLine(msgspec.Struct, frozen=True):
 
     @property
     def declaration(self) -> Declaration | None:
-        """The command for the typed word, in upper or lower case; None if there is no such command."""
+        """The declaration of the command for the typed word, in any case; None for an unknown word."""
         return COMMANDS_BY_SLASH_WORD.get(self.word.lower())
 
 
