@@ -1,4 +1,7 @@
-"""The boundaries between the rooms, as Protocols: what each side may rely on. No logic lives here."""
+"""The interfaces between chatd's packages, as Protocols: journal, archive, dialect, session and others.
+
+This module contains no logic.
+"""
 
 from __future__ import annotations
 
@@ -13,106 +16,111 @@ from twisted.internet.interfaces import IDelayedCall
 from chatd.core.accounts import Secret
 from chatd.core.answers import Answer
 from chatd.core.events import Conversation, Delivery, Entry, User
-from chatd.core.records import Record, Slice, Snapshot
+from chatd.core.records import EntrySlice, Record, Snapshot
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 
 
 class Passwords(Protocol):
-    """Hashes and verifies passwords, in a thread.
+    """The interface of an object that hashes and verifies passwords in a thread.
 
-    ``origin`` is the IPv4 address or IPv6 network of the client, None for this machine; origins take turns.
-    Every Deferred fails with `Refusal` ``rate_limited`` if too many passwords wait.
+    ``origin`` is the IPv4 address or IPv6 network of the client that sent the password, or None if the client
+    is on the daemon's own machine. The passwords of different origins are processed in turn. Every Deferred
+    fails with `Refusal` ``rate_limited`` if too many passwords wait.
     """
 
     def hash(self, password: Secret, origin: str | None) -> Deferred[Secret]:
-        """Return the argon2id string of ``password``."""
+        """Return a Deferred of the argon2id string of ``password``."""
 
     def verify(self, hashed: Secret | None, password: Secret, origin: str | None) -> Deferred[bool]:
-        """Return whether ``hashed`` is the hash of ``password``.
+        """Return a Deferred of whether ``hashed`` is the hash of ``password``.
 
-        Without a hash the answer is False, and takes as long as for a wrong password.
+        If ``hashed`` is None, the result is False and takes as long as for a wrong password.
         """
 
 
 class Clock(Protocol):
-    """A monotonic clock with timers: a reactor, or Twisted's ``Clock`` in tests."""
+    """The interface of a monotonic clock with timers: a Twisted reactor, or ``Clock`` in tests."""
 
     def seconds(self) -> float:
-        """Seconds since some fixed moment."""
+        """Return the time in seconds since a fixed but arbitrary moment."""
 
     def callLater(
         self, delay: float, call: Callable[..., object], /, *args: Any, **kwargs: Any
     ) -> IDelayedCall:
-        """Call ``call`` after ``delay`` seconds; 0 means in the next iteration of the reactor."""
+        """Call ``call`` after ``delay`` seconds. A delay of 0 means the next iteration of the reactor."""
 
 
 class Task(Protocol):
-    """A unit of work in the journal's queue. Its turn comes when all tasks before it are done.
+    """The interface of a task in the journal's queue: records to write, and the methods to call afterwards.
 
-    The journal then calls exactly one of its first two methods.
+    When all earlier tasks are completed, the journal calls either `committed` or `aborted`.
     """
 
     @property
     def records(self) -> Sequence[Record]:
-        """What to write, users and conversations before the drafts that mention them; it may be nothing."""
+        """The records to write, possibly none. Users and conversations come before drafts about them."""
 
     def committed(self, entries: Sequence[Entry], is_new: bool) -> None:
-        """The records are on disk; ``entries`` are the log entries made of the drafts among them.
+        """Handle that the task's records are on disk. ``entries`` are the log entries made of its drafts.
 
-        ``is_new`` is false if the client's ref was stored before; ``entries`` is empty if that was for some
-        other message.
+        ``is_new`` is false if the client's ref (its own id of the message) was stored before. ``entries`` is
+        empty if that ref belongs to a different message.
         """
 
     def aborted(self) -> None:
-        """The transaction was rolled back: neither this task nor anything decided after it is on disk."""
+        """Handle that the transaction was rolled back. This task and all later ones are not on disk."""
 
-    def crashed(self) -> None:
-        """One of the other methods raised, which is a bug. Called while that exception is handled."""
+    def on_bug(self) -> None:
+        """Report a bug: another method of this task raised an exception, which is being handled."""
 
 
 class Journal(Protocol):
-    """The writing side of the store: one queue of tasks. It alone gives out ids and seqs."""
+    """The interface of the writer of the log. Tasks wait in one queue, and entries get their ids and seqs."""
 
     last_delivered_id: int
-    """The id of the last entry whose task has had its turn."""
+    """The id of the last log entry whose task was completed."""
 
     def __len__(self) -> int:
-        """How many tasks wait for the next transaction."""
+        """Return the number of tasks that wait for the next transaction."""
 
     def submit(self, task: Task) -> None:
-        """Queue ``task``."""
+        """Append ``task`` to the queue."""
 
-    def turn(self, *records: Record) -> Deferred[Sequence[Entry]]:
-        """Fires when all tasks before are done and ``records`` are on disk. Fails with `NotStored`.
+    def store_in_order(self, *records: Record) -> Deferred[Sequence[Entry]]:
+        """Return a Deferred that fires when all earlier tasks are completed and ``records`` are on disk.
 
-        The result is the log entries made of the drafts among ``records``.
+        Its result is the log entries made of the drafts among ``records``. It fails with `NotStored` if a
+        transaction was rolled back.
         """
 
-    def note_seen(self, user: User, last: int) -> None:
-        """Move the read marker of ``user`` to the entry id ``last``; the disk follows within seconds."""
+    def move_read_marker(self, user: User, last: int) -> None:
+        """Move the read marker of ``user`` to the entry id ``last``. It is written to disk within seconds."""
 
-    def seen(self, user: User) -> int:
-        """The read marker of ``user``: the last id known to have been sent to them."""
+    def read_marker(self, user: User) -> int:
+        """Return the read marker of ``user``: the id of the last entry known to have gone to the user."""
 
-    def last_in(self, conversation: Conversation) -> int:
-        """The id of the last stored entry of ``conversation``, 0 if it has none."""
+    def last_id_in(self, conversation: Conversation) -> int:
+        """Return the id of the last stored entry of ``conversation``, or 0 if it has none."""
 
     def resume(self, snapshot: Snapshot) -> None:
-        """Continue from ``snapshot`` after a failed transaction."""
+        """Take the last ids and seqs from ``snapshot``, which was read after a failed transaction."""
 
     def drained(self) -> Deferred[None]:
-        """A Deferred that fires when no task waits and no transaction is under way."""
+        """Return a Deferred that fires when no task waits and no transaction is under way."""
 
     def close(self) -> Deferred[None]:
-        """Write what is left, and close; the Deferred fires after that."""
+        """Write the last read markers and close the database. Return a Deferred that fires after that."""
 
 
 class Archive(Protocol):
-    """The reading side of the store. Every Deferred fails with `ReadFailed`."""
+    """The interface of the reader of the log.
+
+    Every Deferred fails with `ReadFailed` if the database can't be read.
+    """
 
     def load(self) -> Deferred[Snapshot]:
-        """Everything that the daemon keeps in memory."""
+        """Return a Deferred of all data that the daemon keeps in memory, read from the database."""
 
     def page(
         self,
@@ -123,14 +131,16 @@ class Archive(Protocol):
         limit: int,
         size: int,
         max_id: int,
-    ) -> Deferred[Slice]:
-        """Messages, or with ``events`` events, that have ``after`` < id < ``before`` and id <= ``max_id``.
+    ) -> Deferred[EntrySlice]:
+        """Return a Deferred of one page of ``conversation``, oldest entry first.
 
-        If only ``after`` is given, they are the first ones, else the last ones; always oldest first. At most
-        ``limit`` entries and ``size`` bytes of bodies, but at least one entry.
+        The page contains messages, or the group's events if ``events`` is true, with ``after`` < id <
+        ``before`` and id <= ``max_id``. If only ``after`` is given, the page contains the first of these,
+        else the last. It has at most ``limit`` entries and ``size`` bytes of bodies; a single entry may have
+        more bytes.
         """
 
-    def following(
+    def entries_after(
         self,
         conversations: Iterable[Conversation],
         user: User,
@@ -138,40 +148,57 @@ class Archive(Protocol):
         limit: int,
         size: int,
         max_id: int,
-    ) -> Deferred[Slice]:
-        """The first entries with ``after`` < id <= ``max_id``: in ``conversations``, or about ``user``."""
+    ) -> Deferred[EntrySlice]:
+        """Return a Deferred of the first entries with ``after`` < id <= ``max_id``.
 
-    def unread(
+        The entries are those in ``conversations``, and events of any conversation with ``user`` as their
+        subject. There are at most ``limit`` entries with at most ``size`` bytes of bodies; a single entry may
+        have more bytes.
+        """
+
+    def unread_counts(
         self, conversations: Iterable[Conversation], user: User, after: int, max_id: int
     ) -> Deferred[list[int]]:
-        """For each conversation, how many messages of others have ``after`` < id <= ``max_id``."""
+        """Return a Deferred of the number of messages unread by ``user`` in each conversation, as a list.
+
+        Unread are messages by other users with ``after`` < id <= ``max_id``.
+        """
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections to the database."""
 
 
 Payloads = tuple[bytes, ...]
-"""Encoded messages without framing; an empty tuple if this wire has no form for it."""
+"""Encoded messages without framing. The tuple is empty if the dialect has no form for the message."""
 
-Wrap = Callable[[bytes], bytes]
-"""Puts a payload into a frame. Pure, and the same function for all clients that can share frames."""
+Framer = Callable[[bytes], bytes]
+"""A pure function that puts a payload into a frame.
+
+All clients that can be sent the same frames have the same function.
+"""
 
 
 class Dialect(Protocol):
-    """The encoding of messages on one wire. It has no state, so sessions share it and what it encodes."""
+    """The interface of a dialect: it decodes requests and encodes answers and deliveries (JSON, text or TP6).
+
+    A dialect has no state, so that sessions share it and the payloads that it encodes.
+    """
 
     @property
     def greeting(self) -> Payloads:
-        """What a client is sent right after it connects."""
+        """The payloads that are sent to a client right after it connects."""
 
     @property
     def requires_login(self) -> bool:
-        """Whether every other request before a login is refused with the advice to log in."""
+        """Whether every request before a login, except the login, is refused with the advice to log in."""
 
     @property
-    def pages(self) -> Literal["none", "directs", "all"]:
-        """What a returning user gets a page of: all conversations, or the direct ones where something was
-        missed. With none, the missed private messages come like live ones, and a `HistoryHint`.
+    def pages_at_login(self) -> Literal["none", "directs", "all"]:
+        """The conversations whose last page of messages is sent to a returning user.
+
+        ``all`` means all conversations, ``directs`` the direct conversations with missed messages. With
+        ``none``, missed direct messages are sent like live ones. After ``directs`` and ``none`` a
+        `HistoryHint` may follow.
         """
 
     @property
@@ -180,89 +207,102 @@ class Dialect(Protocol):
 
     @property
     def pace(self) -> float:
-        """Seconds between two writes; 0 for clients that can tell where a frame ends."""
+        """The seconds between two writes to a client; 0 if the client can tell where each frame ends."""
 
     def decode(self, payload: bytes) -> Request | None:
-        """What the client asks; None for what has no answer. Never raises: a payload that can't be understood
-        is a request with a refusal.
+        """Return the request in ``payload``, or None if the payload needs no answer.
+
+        Never raise: for an invalid payload, return a request whose command is a `Refusal`.
         """
 
     def encode_answer(self, request: Request, answer: Answer) -> Payloads:
-        """The answer to ``request``; empty when this wire has no such answer."""
+        """Return the payloads of the answer to ``request``, empty if the dialect has no such answer."""
 
     def encode_refusal(self, request: Request | None, refusal: Refusal) -> Payloads:
-        """The refusal of ``request``; without one, why the connection closes."""
+        """Return the payloads that tell the client of ``refusal``.
+
+        If ``request`` is None, the refusal says why the connection closes.
+        """
 
     def encode(self, delivery: Delivery) -> Payloads:
-        """A delivery for all clients of this dialect; empty if they are not sent it."""
+        """Return the payloads of ``delivery``, or no payloads if clients of this dialect are not sent it."""
 
     def encode_for_subject(self, delivery: Delivery) -> Payloads:
-        """An event for the user it is about (the invited, the kicked), in whatever room that user is."""
+        """Return the payloads of an event for its subject, such as the invited or the kicked user.
+
+        The subject is sent them even while in a different TP6 room.
+        """
 
 
-class Encoding(NamedTuple):
-    """How a client is written to: its dialect, and how its carrier frames payloads.
+class FrameFormat(NamedTuple):
+    """The format in which frames are written to a client: its dialect and the framing of its carrier.
 
-    ``joins`` says whether the client may be given several frames as one piece; a client that is written to
-    at a pace gets them one by one.
+    ``wrap`` puts a payload into a frame. ``joins`` says whether several frames may be written at once: it
+    is false for clients that need a delay between two writes.
     """
 
     dialect: Dialect
-    wrap: Wrap
+    wrap: Framer
     joins: bool
 
 
 class Carrier(Protocol):
-    """The protocol that cuts and wraps frames, as a session uses it."""
+    """The interface of a carrier: a Twisted protocol that cuts the input into frames and frames payloads."""
 
-    def wrap_for(self, dialect: Dialect) -> Wrap:
-        """How payloads of ``dialect`` are framed."""
+    def framer_for(self, dialect: Dialect) -> Framer:
+        """Return the function that puts payloads of ``dialect`` into frames."""
 
     def next_write(self, frames: deque[bytes]) -> bytes:
-        """Take what goes into the next paced write from the front of ``frames``, which is not empty."""
+        """Take the bytes of the next write from the front of the queue ``frames`` and return them.
+
+        The session calls this for clients that need a delay between two writes. The queue is not empty.
+        """
 
     def pauseProducing(self) -> None:
-        """Cut no frame and read nothing until `resumeProducing`."""
+        """Read nothing from the socket and pass no frame to the session until `resumeProducing` is called."""
 
     def resumeProducing(self) -> None:
-        """Go on, beginning with what was read already."""
+        """Pass frames to the session again, first those already read, then read from the socket."""
 
 
 class Client(Protocol):
-    """A session, as the chat sees it."""
+    """The interface that a session, which serves one connected client, offers to the chat."""
 
     @property
     def user(self) -> User | None:
-        """Who the client is; None before its login."""
+        """The user whom the client has logged in as; None before the login."""
 
     @property
     def updates_read_marker(self) -> bool:
-        """Whether what the client gets counts as seen by its user."""
+        """Whether the entries sent to the client move its user's read marker."""
 
     missed: tuple[int, int | None]
-    """The user has missed the entries with ``missed[0]`` < id <= ``missed[1]``; up to now if that is None."""
+    """The range of entries that the user has missed: ``missed[0]`` < id <= ``missed[1]``.
+
+    If ``missed[1]`` is None, the range has no upper end.
+    """
 
     max_id: int | None
-    """The id of the last entry that could reach the client, once it has departed."""
+    """The id of the last entry that was delivered before the client left; None while it is connected."""
 
     @property
     def peer(self) -> str:
-        """The address of the client, for the log."""
+        """The address of the client, as the daemon's log shows it."""
 
     @property
     def origin(self) -> str | None:
-        """The IPv4 address or the IPv6 network of the client; None if it is on the daemon's own machine."""
+        """The IPv4 address or IPv6 network of the client, or None if it is on the daemon's own machine."""
 
     password: Secret | None
-    """The password that the client gave for its next hello; None without one."""
+    """The password that the client has given for its next hello, or None."""
 
     @property
     def dialect(self) -> Dialect:
-        """The dialect that the client is spoken to in."""
+        """The dialect (JSON, text or TP6) in which the daemon writes to the client."""
 
     @property
-    def encoding(self) -> Encoding:
-        """The dialect and the framing for this client."""
+    def frame_format(self) -> FrameFormat:
+        """The dialect and the framing in which the daemon writes to the client."""
 
     @property
     def leaving(self) -> bool:
@@ -273,59 +313,67 @@ class Client(Protocol):
         """Whether the connection is gone."""
 
     @property
-    def seen(self) -> int | None:
-        """The last id that the client is assumed to have received; None if unknown."""
+    def last_received_id(self) -> int | None:
+        """The id of the last entry that the client is assumed to have received.
+
+        None means that the id is unknown, or that the client's entries don't count as read.
+        """
 
     def answer(self, request: Request, answer: Answer) -> None:
-        """Answer ``request``."""
+        """Send ``answer`` to ``request``."""
 
     def refuse(self, request: Request | None, refusal: Refusal) -> None:
-        """Refuse ``request``; None when the connection closes for another reason."""
+        """Send ``refusal`` of ``request``. Without a request, the refusal says why the connection closes."""
 
     def internal_error(self, request: Request | None) -> None:
-        """Log the exception that is being handled, and refuse ``request``."""
+        """Log the exception that is being handled, a bug, and refuse ``request`` with an internal error."""
 
     def push(self, request: Request, answer: Answer) -> None:
-        """Send an answer that the client did not ask for, as if it had sent ``request``."""
+        """Send ``answer``, encoded as an answer to ``request``, which the client has never sent."""
 
     def deliver(self, frame: bytes) -> None:
-        """Send an entry of the log; it is held back while the client catches up."""
+        """Send ``frame``, which contains log entries, or hold it back while missed entries are sent."""
 
     def send(self, frame: bytes) -> None:
-        """Send a frame that is no log entry."""
+        """Send a frame that contains no log entry."""
 
     def resend(self, delivery: Delivery, is_subject: bool) -> bool:
-        """Send an entry that the client has missed; returns whether this wire has it.
+        """Send a log entry that the client has missed, encoded like a live delivery.
 
-        ``is_subject`` says whether it is an event about the user.
+        ``is_subject`` says whether the entry is an event about the client's user. Return False if the dialect
+        has no form for the entry, so that nothing is sent.
         """
 
     def log_in(self, user: User, updates_read_marker: bool) -> None:
-        """The client is logged in as ``user``.
+        """Make ``user`` the user of this session.
 
-        ``updates_read_marker`` says whether what it receives moves the user's read marker.
+        ``updates_read_marker`` says whether the entries sent to the client move the user's read marker.
         """
 
     def undo_login(self) -> None:
-        """The login was rolled back: the client has no name."""
+        """Undo the login, because its transaction was rolled back. The client has no nick afterwards."""
 
-    def hold(self) -> None:
-        """Hold back live deliveries from now on."""
+    def hold_deliveries(self) -> None:
+        """Hold back live deliveries until `release_deliveries` is called."""
 
-    def release(self) -> bool:
-        """Send what was held back. False if it was too much: it is dropped, and holding begins again."""
+    def release_deliveries(self) -> bool:
+        """Send the live deliveries that were held back, and later deliveries at once. Return True.
 
-    def room(self) -> Deferred[None] | None:
-        """None while more may be sent; else a Deferred that fires when it may."""
+        Return False if there were too many deliveries to hold back. They are discarded, and holding back
+        begins anew.
+        """
+
+    def wait_until_writable(self) -> Deferred[None] | None:
+        """Return None if more may be sent to the client now, else a Deferred that fires when it may."""
 
     def paused(self) -> AbstractContextManager[None]:
-        """While the block runs, no further command of the client is decided."""
+        """Return a context manager. While its block runs, no further command of the client is decided."""
 
     def submit_later(self, request: Request) -> None:
-        """Submit ``request`` when the client is no longer paused, before its next command."""
+        """Submit ``request`` once the session is no longer paused, before the client's next command."""
 
     def leave(self) -> None:
         """Ignore everything that the client still sends."""
 
     def close(self) -> None:
-        """Write what waits, then close the connection."""
+        """Write the queued frames, then close the connection."""

@@ -15,7 +15,7 @@ from pathlib import Path
 WIDTH = 110
 
 HEAD = '''\
-"""Characters that look alike, from Unicode's confusables.txt {version}.
+"""The table of characters that look alike, from Unicode's confusables.txt {version}.
 
 ``make confusables`` writes this file (see CONTRIBUTING.md); don't edit it. Source: UTS 39, section 4.
 
@@ -31,7 +31,10 @@ PROTOTYPES: Final[dict[int, str]] = {{
 {data}
 }}
 # fmt: on
-"""Code point -> its prototype, which all its look-alikes have in common; prototypes are left out."""
+"""The prototype of each code point that looks like another: all look-alikes have the same prototype.
+
+Prototypes themselves have no entry.
+"""
 '''
 
 

@@ -21,7 +21,7 @@ from chatd.core.declarations import ID_MAX, Declaration, Field
 from chatd.core.limits import Limits
 from chatd.core.names import RESERVED
 from chatd.core.refusals import REASONS, RETRY_AFTER, SENTENCES
-from chatd.core.typed import KEYWORDS, WORDS
+from chatd.core.typed import COMMANDS_BY_KEYWORD, COMMANDS_BY_WORD
 from chatd.dialects.json_requests import MAX_REF_LENGTH
 
 _WHO: Final = {
@@ -122,15 +122,17 @@ def _settings(section: Limits | AccountPolicy, heading: str) -> str:
 
 def grammar() -> str:
     """The grammar of the lines that a text client may send, in ABNF (RFC 5234)."""
-    keyword = [f"{row.name + '-line':<18}= {_abnf_keyword(row)}" for row in KEYWORDS.values()]
-    typed = [f"{row.name + '-typed':<18}= {_abnf_typed(row)}" for row in WORDS.values()]
+    keyword = [f"{row.name + '-line':<18}= {_abnf_keyword(row)}" for row in COMMANDS_BY_KEYWORD.values()]
+    typed = [f"{row.name + '-typed':<18}= {_abnf_typed(row)}" for row in COMMANDS_BY_WORD.values()]
     return "\n".join(
         (
             "```abnf",
             "line              = (seed-line / typed-line) [CR] LF / [CR] LF",
-            "seed-line         = " + " / ".join(f"{row.name}-line" for row in KEYWORDS.values()) + ' / "LST"',
+            "seed-line         = "
+            + " / ".join(f"{row.name}-line" for row in COMMANDS_BY_KEYWORD.values())
+            + ' / "LST"',
             "typed-line        = "
-            + "\n                  / ".join(f"{row.name}-typed" for row in WORDS.values()),
+            + "\n                  / ".join(f"{row.name}-typed" for row in COMMANDS_BY_WORD.values()),
             *keyword,
             *typed,
             "name              = 1*64(%x21-3A / %x3C-7E / UTF8-non-ascii)  ; and chapter 2",
@@ -219,7 +221,7 @@ _TYPED_AS: Final = {
 def _abnf_typed(row: Declaration) -> str:
     parts = [f'"{row.word}"']
     brackets = 0
-    for name, field in row.typed.items():
+    for name, field in row.typed_fields.items():
         value = _TYPED_AS.get(field.kind) or "(" + " / ".join(f'"{one}"' for one in field.choices) + ")"
         if name in row.required:
             parts.append(f'";" {value}')

@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatd.boundaries import Dialect, Wrap
+from chatd.boundaries import Dialect, Framer
 from chatd.carriers.foreign import HTTP, TLS, TLS_FIRST_BYTE, ForeignProtocol, HttpRequestLineDetector
 from chatd.connections.factory import Sessions
 from chatd.connections.session import Session
@@ -38,7 +38,7 @@ class SessionCarrier(Protocol):
     session.
 
     A subclass defines how frames are cut (`buffer` and `dispatch_next_frame`) and how payloads are written
-    (`wrap_for` and `next_write`). While the session pauses the carrier, the carrier reads nothing from the
+    (`framer_for` and `next_write`). While the session pauses the carrier, the carrier reads nothing from the
     socket and passes no payload on. Once the session is leaving, the carrier drops all incoming data.
 
     ``accepted`` is true if the connection was accepted and counted before, by a `Detector`, which then also
@@ -74,7 +74,7 @@ class SessionCarrier(Protocol):
         raise NotImplementedError
 
     @staticmethod
-    def wrap_for(dialect: Dialect) -> Wrap:
+    def framer_for(dialect: Dialect) -> Framer:
         """Return the function that puts a payload of ``dialect`` into a frame: it appends a newline, unless a
         subclass overrides this method.
         """

@@ -26,7 +26,7 @@ from chatd.carriers.carrier import SessionCarrier
 from chatd.carriers.foreign import ForeignProtocol
 from chatd.connections.factory import Sessions
 from chatd.core.refusals import Refusal
-from chatd.core.wires import Opening
+from chatd.core.wires import OpeningBytes
 
 DETECTION_SECONDS: Final = 0.5
 """Seconds of silence after which the client is assumed to wait for the daemon's greeting, which it then gets.
@@ -48,12 +48,12 @@ class WireChoice(NamedTuple):
     carrier and its dialect.
     """
 
-    openings: tuple[Opening, ...]
+    openings: tuple[OpeningBytes, ...]
     carrier: type[SessionCarrier]
     dialect: Dialect
 
 
-def detect(read: bytes, table: Sequence[tuple[Opening, T]], over: bool, default: T) -> T | None:
+def detect(read: bytes, table: Sequence[tuple[OpeningBytes, T]], over: bool, default: T) -> T | None:
     """Return the target in ``table`` whose opening bytes the client's first bytes, ``read``, begin with.
 
     Return ``default`` if no opening can match any more, and None if more bytes are needed. ``over`` says that
@@ -206,4 +206,4 @@ class Detector(Protocol):
         elif not self._greeted:
             self._greeted = True
             dialect = self._default.dialect
-            self.transport.write(b"".join(map(self._default.carrier.wrap_for(dialect), dialect.greeting)))
+            self.transport.write(b"".join(map(self._default.carrier.framer_for(dialect), dialect.greeting)))

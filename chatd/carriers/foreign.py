@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from chatd.core.language import N_
-from chatd.core.wires import Opening
+from chatd.core.wires import OpeningBytes
 
 
 class ForeignProtocol(msgspec.Struct, frozen=True):
@@ -26,13 +26,13 @@ class ForeignProtocol(msgspec.Struct, frozen=True):
     """
 
     name: str
-    openings: tuple[Opening, ...]
+    openings: tuple[OpeningBytes, ...]
     why: str
     is_tls: bool = False
 
 
-def _openings(*starts: bytes) -> tuple[Opening, ...]:
-    return tuple(map(Opening, starts))
+def _openings(*starts: bytes) -> tuple[OpeningBytes, ...]:
+    return tuple(map(OpeningBytes, starts))
 
 
 TLS: Final = ForeignProtocol(

@@ -13,7 +13,7 @@ from typing import Final, Literal, NamedTuple
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
-from chatd.boundaries import Dialect, Wrap
+from chatd.boundaries import Dialect, Framer
 from chatd.carriers.carrier import SessionCarrier
 from chatd.carriers.idle_timer import IdleTimer
 from chatd.connections.factory import Sessions
@@ -75,7 +75,7 @@ class LengthPrefixedCarrier(SessionCarrier):
         self._need = 1
 
     @staticmethod
-    def wrap_for(dialect: Dialect) -> Wrap:
+    def framer_for(dialect: Dialect) -> Framer:
         """Return `wrap_frame`, which puts a payload of any dialect into a length-prefixed frame."""
         return wrap_frame
 

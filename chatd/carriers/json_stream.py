@@ -8,7 +8,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
-from chatd.boundaries import Dialect, Wrap
+from chatd.boundaries import Dialect, Framer
 from chatd.carriers.carrier import SessionCarrier, wrap_line
 from chatd.connections.factory import Sessions
 from chatd.core.language import N_
@@ -56,7 +56,7 @@ class JsonStreamCarrier(SessionCarrier):
         self._timer: IDelayedCall | None = None
 
     @staticmethod
-    def wrap_for(dialect: Dialect) -> Wrap:
+    def framer_for(dialect: Dialect) -> Framer:
         """Return the function that frames a payload of ``dialect``: a newline is appended if the dialect is
         newline-delimited, else nothing.
         """

@@ -1,4 +1,7 @@
-"""Accounts: passwords are verified and hashed before a login or a command on an account is decided."""
+"""The commands on accounts, and the verification of passwords.
+
+Passwords are verified and hashed before a login or a command on an account is decided.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from chatd.chat.presence import Presence
 from chatd.chat.turns import ClientCoroutine, TurnQueue, not_stored_refusal
 from chatd.core import account_rules as rules
 from chatd.core import commands as c
-from chatd.core.accounts import CLOSED, AccountPolicy, Credential, Secret
+from chatd.core.accounts import CLOSED_ACCOUNT_HASH, AccountPolicy, Credential, Secret
 from chatd.core.answers import Account
 from chatd.core.events import User
 from chatd.core.limits import Limits
@@ -27,7 +30,7 @@ AccountCommand = c.Register | c.ChangePassword | c.Unregister | c.Regain
 
 
 class Authenticator:
-    """Verifies the passwords of users."""
+    """Verifies passwords, slowing down clients that guess, and hashes new passwords."""
 
     def __init__(self, authority: Authority, passwords: Passwords, clock: Clock, limits: Limits) -> None:
         self._authority = authority
@@ -36,10 +39,11 @@ class Authenticator:
         self._guard = PasswordGuard(clock, limits)
 
     async def verify(self, nick: str, password: Secret, origin: str | None) -> Credential:
-        """Return the credential of ``nick``, whose password it must be.
+        """Return the credential of the user ``nick``, if ``password`` is the user's password.
 
-        Raises `Refusal` ``wrong_password``, as late for a nick without a credential as for a wrong password;
-        ``rate_limited`` for an ``origin`` (the client's address) with too many wrong passwords.
+        ``origin`` is the IPv4 address or IPv6 network of the client, or None for this machine. Raises
+        `Refusal` ``rate_limited`` if too many wrong passwords came from there, else ``wrong_password``. An
+        unregistered nick takes as long as a wrong password.
         """
         try:
             key = parse_nick(nick).key
@@ -49,19 +53,22 @@ class Authenticator:
         if delay:
             await deferLater(self._clock, delay, lambda: None)  # type: ignore[arg-type]
         credential = find_credential(self._authority.state, nick)
-        hashed = None if credential is None or credential.hash == CLOSED else credential.hash
+        hashed = None if credential is None or credential.hash == CLOSED_ACCOUNT_HASH else credential.hash
         if not await self._passwords.verify(hashed, password, origin) or credential is None:
             raise Refusal("wrong_password")
         self._guard.succeed(key, origin)
         return credential
 
     async def hash(self, password: Secret, origin: str | None) -> Secret:
-        """Return the hash of a new ``password``. Raises `Refusal` ``rate_limited``."""
+        """Return the hash of a new ``password``.
+
+        Raises `Refusal` ``rate_limited`` if too many passwords wait to be hashed.
+        """
         return await self._passwords.hash(password, origin)
 
 
 class Accounts:
-    """Carries out the commands on accounts: register, passwd, unregister, regain."""
+    """Carries out the commands on accounts: register, passwd (change the password), unregister and regain."""
 
     def __init__(
         self,
@@ -80,7 +87,7 @@ class Accounts:
         self._policy = policy
 
     def run(self, client: Client, request: Request, user: User, command: AccountCommand) -> None:
-        """Carry out ``command`` of ``user``; the client's next command waits for its end."""
+        """Carry out ``command`` of ``user``. The client's next command waits for the answer."""
         self._turns.run(client, request, self._work(client, request, user, command), paused=True)
 
     def _work(self, client: Client, request: Request, user: User, command: AccountCommand) -> ClientCoroutine:
@@ -94,7 +101,10 @@ class Accounts:
 
     @property
     def _state(self) -> State:
-        """The state. Raises `Refusal` ``storage_failed`` while it is read again from the disk."""
+        """The state of the chat.
+
+        Raises `Refusal` ``storage_failed`` while the state is read again after a failed transaction.
+        """
         if self._authority.recovering:
             raise not_stored_refusal()
         return self._authority.state
@@ -131,7 +141,7 @@ class Accounts:
         self._presence.end_sessions(user, client, Refusal("session_replaced", nick=user.nick))
 
     async def _change(self, request: Request, decision: Decision) -> None:
-        """Apply ``decision``, store it, and deliver its events. Raises `NotStored`."""
+        """Apply ``decision`` to the state, store its records and deliver its events. Raises `NotStored`."""
         state = self._authority.state
         private = [state.is_private(event.conversation) for event in decision.events]
         records, audiences = self._authority.apply(request, decision)

@@ -140,7 +140,7 @@ class Authority:
         for record in decision.records:
             state.apply(record)
         # Only messages are told apart by their ref: other commands are refused, or harmless, the second time.
-        said = bool(decision.events) and decision.events[0].said
+        said = bool(decision.events) and decision.events[0].is_message
         ref = str(request.ref) if said and request.ref is not None else None
         audiences: list[Audience] = []
         for event in decision.events:

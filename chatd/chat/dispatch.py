@@ -93,7 +93,7 @@ class Dispatcher:
             self._on_delivery(entry, private)
         event = entry.event
         subject: Sequence[Client] = ()
-        if event.subject is not None and not event.said:
+        if event.subject is not None and not event.is_message:
             subject = self._present.get(event.subject.id, ())
         self._fanout_to(audience, stored=True).add(entry, author, subject)
 

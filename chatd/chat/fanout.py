@@ -1,9 +1,9 @@
 """Fan-out: deliveries to one audience are gathered, then sent to every session of that audience.
 
-Consecutive deliveries to an audience are encoded, framed and joined once for each encoding (a dialect and its
-framing), and all sessions with that encoding are given the same bytes object. The author of an entry gets an
-ack instead of the entry, between the deliveries before and after it. A session that logs in meanwhile gets
-only the later deliveries.
+Consecutive deliveries to an audience are encoded, framed and joined once for each frame format (a dialect and
+its framing), and all sessions with that frame format are given the same bytes object. The author of an entry
+gets an ack instead of the entry, between the deliveries before and after it. A session that logs in meanwhile
+gets only the later deliveries.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from typing import Any, Protocol
 
 from twisted.logger import Logger
 
-from chatd.boundaries import Encoding, Payloads
+from chatd.boundaries import FrameFormat, Payloads
 from chatd.core.events import Delivery
 
 
-def frame_payloads(encoding: Encoding, payloads: Payloads) -> list[bytes]:
-    """Return ``payloads``, each wrapped in a frame of ``encoding``."""
-    return list(map(encoding.wrap, payloads))
+def frame_payloads(frame_format: FrameFormat, payloads: Payloads) -> list[bytes]:
+    """Return ``payloads``, each wrapped in a frame of ``frame_format``."""
+    return list(map(frame_format.wrap, payloads))
 
 
 class Listener(Protocol):
     """A session that can be sent deliveries: `chatd.connections.session.Session`."""
 
     @property
-    def encoding(self) -> Encoding: ...
+    def frame_format(self) -> FrameFormat: ...
     def deliver(self, frame: bytes) -> None: ...
     def send(self, frame: bytes) -> None: ...
 
@@ -53,7 +53,7 @@ class Fanout:
         self._sent = sent
         self._deliveries: list[Delivery] = []
         # The frames of each delivery.
-        self._frames: dict[Encoding, list[list[bytes]]] = {}
+        self._frames: dict[FrameFormat, list[list[bytes]]] = {}
         # Per listener: how many leading deliveries to skip.
         self._skip: dict[Listener, int] = {}
 
@@ -72,7 +72,7 @@ class Fanout:
             if listener is not author:
                 self._advance(listener)
                 frames = self._encode(
-                    listener.encoding, listener.encoding.dialect.encode_for_subject, delivery
+                    listener.frame_format, listener.frame_format.dialect.encode_for_subject, delivery
                 )
                 self._deliver(listener, frames)
                 if frames and self._sent is not None:
@@ -89,17 +89,17 @@ class Fanout:
         ``listeners`` are the sessions of the audience.
         """
         skip = self._skip
-        whole: dict[Encoding, list[bytes]] = {}
+        whole: dict[FrameFormat, list[bytes]] = {}
         if self._sent is not None:
             listeners = list(listeners)  # iterated twice
         for listener in listeners:
-            encoding = listener.encoding
+            frame_format = listener.frame_format
             if listener in skip:
-                pieces = self._pieces(encoding, skip[listener])
-            elif (known := whole.get(encoding)) is not None:
+                pieces = self._pieces(frame_format, skip[listener])
+            elif (known := whole.get(frame_format)) is not None:
                 pieces = known
             else:
-                pieces = whole[encoding] = self._pieces(encoding, 0)
+                pieces = whole[frame_format] = self._pieces(frame_format, 0)
             self._deliver(listener, pieces)
         if self._sent is not None:
             for listener in listeners:
@@ -112,7 +112,7 @@ class Fanout:
         """
         start = self._skip.get(listener, 0)
         if start < len(self._deliveries):
-            self._deliver(listener, self._pieces(listener.encoding, start))
+            self._deliver(listener, self._pieces(listener.frame_format, start))
             if self._sent is not None:
                 self._note_sent(listener, self._sent)
         self._skip[listener] = len(self._deliveries) + 1
@@ -124,29 +124,29 @@ class Fanout:
 
     def _note_sent(self, listener: Listener, sent: Callable[[Any, Delivery], None]) -> None:
         start = self._skip.get(listener, 0)
-        encoded = self._encoded(listener.encoding)
+        encoded = self._encoded(listener.frame_format)
         for delivery, frames in zip(self._deliveries[start:], encoded[start:], strict=True):
             if frames:  # a dialect may have nothing to say about it
                 sent(listener, delivery)
 
-    def _pieces(self, encoding: Encoding, start: int) -> list[bytes]:
-        """Return the frames of all deliveries from index ``start`` on, joined if ``encoding`` allows that."""
-        encoded = self._encoded(encoding)
+    def _pieces(self, frame_format: FrameFormat, start: int) -> list[bytes]:
+        """Return the frames of all deliveries from index ``start`` on, joined if the format allows it."""
+        encoded = self._encoded(frame_format)
         frames = list(chain.from_iterable(encoded[start:] if start else encoded))
-        return [b"".join(frames)] if encoding.joins and len(frames) > 1 else frames
+        return [b"".join(frames)] if frame_format.joins and len(frames) > 1 else frames
 
-    def _encoded(self, encoding: Encoding) -> list[list[bytes]]:
+    def _encoded(self, frame_format: FrameFormat) -> list[list[bytes]]:
         """Return a list with the frames of each delivery added so far. Each delivery is encoded only once."""
-        encoded = self._frames.setdefault(encoding, [])
+        encoded = self._frames.setdefault(frame_format, [])
         for delivery in self._deliveries[len(encoded) :]:
-            encoded.append(self._encode(encoding, encoding.dialect.encode, delivery))
+            encoded.append(self._encode(frame_format, frame_format.dialect.encode, delivery))
         return encoded
 
     def _encode(
-        self, encoding: Encoding, encode: Callable[[Delivery], Payloads], delivery: Delivery
+        self, frame_format: FrameFormat, encode: Callable[[Delivery], Payloads], delivery: Delivery
     ) -> list[bytes]:
         try:
-            return frame_payloads(encoding, encode(delivery))
+            return frame_payloads(frame_format, encode(delivery))
         except Exception:
             # A bug with one delivery in one dialect must not reach the others.
             self._log.failure("bug while encoding {delivery}", delivery=type(delivery).__name__)

@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from chatd.core.events import Arrived, Conversation, Delivery, Entry
-from chatd.core.terminal import clean
+from chatd.core.terminal import replace_controls
 
 # Characters that would end a line or control the terminal that shows it.
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -24,10 +24,12 @@ def format_delivery(delivery: Delivery, private: bool = False) -> str:
     actor = event.actor.nick
     subject = f" {event.subject.nick}" if event.subject is not None else ""
     where = _where(event.conversation, private)
-    body = clean(_CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), event.body))
+    body = replace_controls(
+        _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), event.body)
+    )
     if event.conversation.kind == "direct":
         return f"[{where}] {actor} to{subject}: {body}"
-    if event.said:
+    if event.is_message:
         return f"[{where}] {actor}: {body}"
     return f"[{where}] {actor} {event.kind}{subject} {body}".rstrip()
 
@@ -36,7 +38,7 @@ def format_redacted(entry: Entry) -> str:
     """Return the log line of a private entry, without its text and without the name of its group."""
     event = entry.event
     actor = event.actor.nick
-    if event.said:
+    if event.is_message:
         to = event.subject.nick if event.subject is not None else "a group"
         return f"[private] {actor} to {to}"
     subject = f" {event.subject.nick}" if event.subject is not None else ""

@@ -1,7 +1,9 @@
-"""Slows down whoever guesses passwords: by address, by nick and address, and by nick.
+"""Rate limits for wrong passwords: per address, per nick and address, and per nick.
 
-A wrong password takes a token of its address, and one of its nick at that address. Without a token no
-password is verified. One that is right costs nothing, so that a class behind one address is not slowed down.
+Each limit is a token bucket, and a wrong password takes a token from all three buckets. If the bucket of the
+address, or of the nick and address, is empty, no password is verified. If the bucket of the nick is empty,
+passwords are verified after a delay. A right password takes no token, so that a class of users behind one
+address is not slowed down.
 """
 
 from __future__ import annotations
@@ -14,20 +16,20 @@ from chatd.core.limits import Limits
 from chatd.core.refusals import rate_limited, reason
 
 ORIGIN_SECONDS: Final = 3.0
-"""Seconds until an address may send a further wrong password, once it has used up ``wrong_passwords``."""
+"""The seconds after which an address gets a further attempt, once ``wrong_passwords`` are used up."""
 
 NICK_SECONDS: Final = 10.0
-"""Seconds until an address may send a further wrong password for one nick."""
+"""The seconds after which an address gets a further attempt for one nick, once its attempts are used up."""
 
 DELAY_SECONDS: Final = 1.0
-"""Seconds that every password for a nick waits, once many addresses together have guessed at that nick.
+"""The seconds by which each password for a nick is delayed, after many wrong ones from all addresses.
 
-It is short: whoever guesses must not lock the user of the nick out.
+The delay is short, so that an attacker can't lock out the user of the nick.
 """
 
 
 class PasswordGuard:
-    """Says whether and when a password may be verified."""
+    """The rate limits for passwords: they decide whether and when a password may be verified."""
 
     def __init__(self, clock: Clock, limits: Limits) -> None:
         self._by_origin = TokenBuckets(clock, limits.wrong_passwords, ORIGIN_SECONDS)
@@ -35,10 +37,11 @@ class PasswordGuard:
         self._by_nick = TokenBuckets(clock, limits.wrong_passwords_per_nick, NICK_SECONDS)
 
     def begin(self, nick: str, origin: str | None) -> float:
-        """Count an attempt for ``nick`` as wrong, and return the seconds to wait before it is verified.
+        """Count an attempt for ``nick`` as a wrong password. Return the seconds to wait before verifying it.
 
-        ``origin`` is the address of the client. It is None for the daemon's own machine, where proxies come
-        from: there only the attempts for one nick are limited. Raises `Refusal` ``rate_limited``.
+        ``origin`` is the IPv4 address or IPv6 network of the client. For the daemon's own machine, where
+        proxies run, it is None, and only the attempts for one nick are limited. Raises `Refusal`
+        ``rate_limited`` if too many wrong passwords came from there.
         """
         wait = self._by_nick_and_origin.wait((nick, origin))
         if origin is not None:
@@ -52,7 +55,7 @@ class PasswordGuard:
         return delay
 
     def succeed(self, nick: str, origin: str | None) -> None:
-        """Undo what `begin` has counted, because the password was right."""
+        """Uncount the attempt that `begin` has counted, because its password was right."""
         self._by_origin.give_back(origin)
         self._by_nick_and_origin.give_back((nick, origin))
         self._by_nick.give_back(nick)

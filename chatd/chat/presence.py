@@ -78,8 +78,8 @@ class Presence:
         login = self._authority.log_in(client, hello, verified)
         sessions = self._authority.sessions(login.user)
         for other in sessions:
-            if other is not client and other.seen is not None:
-                self._journal.note_seen(login.user, other.seen)
+            if other is not client and other.last_received_id is not None:
+                self._journal.move_read_marker(login.user, other.last_received_id)
         if len(sessions) > self._limits.sessions_per_user:
             self.quit(sessions[0], None, Refusal("session_replaced", nick=login.user.nick))
         catches_up = hello.since is not None or (login.returning and client.updates_read_marker)
@@ -95,7 +95,7 @@ class Presence:
     ) -> None:
         """Wait until the login is stored. Then announce and welcome ``client``, and send missed entries."""
         try:
-            await self._journal.turn(*login.decision.records)
+            await self._journal.store_in_order(*login.decision.records)
         except NotStored:
             self._dispatcher.flush()
             self._authority.undo_login(client)
@@ -103,7 +103,7 @@ class Presence:
         try:
             self._welcome(client, request, login)
             if catches_up and not client.closed:
-                client.hold()
+                client.hold_deliveries()
                 await self._replay.catch_up(client, login.user, hello)
         except ReadFailed as error:
             # The client can't go on with a gap: it has to come back.
@@ -119,7 +119,7 @@ class Presence:
         if not login.online:
             self._dispatcher.announce_arrival(client, user, Arrived(user, returning, self._authority.now()))
         cursor = self._journal.last_delivered_id
-        seen = self._journal.seen(user) if returning else cursor
+        seen = self._journal.read_marker(user) if returning else cursor
         client.missed = (seen, cursor if client.updates_read_marker else None)
         if request is not None:
             client.answer(request, Welcome(user, returning, cursor, seen))
@@ -169,7 +169,7 @@ class Presence:
 
     async def _announce_departure(self, client: Client, departed: Departed) -> None:
         with suppress(NotStored):
-            await self._journal.turn()
+            await self._journal.store_in_order()
         # Without a user its arrival was rolled back, so that nobody knows of it.
         if client.user is not None:
             self._dispatcher.announce_departure(departed)

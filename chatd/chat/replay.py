@@ -11,7 +11,7 @@ from chatd.core import commands as c
 from chatd.core.answers import ConversationLine, Conversations, HistoryHint, Page
 from chatd.core.events import LOBBY, Conversation, Entry, User
 from chatd.core.limits import Limits
-from chatd.core.records import Slice, entry_of
+from chatd.core.records import EntrySlice, entry_from_row
 from chatd.core.requests import Request
 from chatd.core.state import State
 
@@ -108,7 +108,7 @@ class Replay:
             await self._follow(reader, user, self._readable(user), hello.since, max_id)
         elif reader.updates_read_marker:
             await self._send_history(reader, user, max_id, pages=hello.history == "send")
-        while not reader.release():
+        while not reader.release_deliveries():
             # More came than could be held back: it is read from the log instead.
             after, max_id = max_id, self._journal.last_delivered_id
             # The fanout has called `sent` for these entries when it delivered them to be held back.
@@ -125,16 +125,18 @@ class Replay:
         directs = [conversation for conversation in conversations if conversation.pair]
         if not pages:
             await self._follow(reader, user, (), seen, max_id)
-        elif reader.dialect.pages == "none":
+        elif reader.dialect.pages_at_login == "none":
             await self._follow(reader, user, directs, seen, max_id, own=False)
-            if any(map(self._journal.last_in, conversations)):
+            if any(map(self._journal.last_id_in, conversations)):
                 reader.push(PUSHED_REQUEST, HistoryHint())
         else:
-            if reader.dialect.pages == "directs":
-                conversations = [direct for direct in directs if self._journal.last_in(direct) > seen]
+            if reader.dialect.pages_at_login == "directs":
+                conversations = [direct for direct in directs if self._journal.last_id_in(direct) > seen]
             await self._send_pages(reader, user, self._most_recent(conversations), seen, max_id)
             await self._follow(reader, user, (), seen, max_id)
-            if reader.dialect.pages == "directs" and any(map(self._journal.last_in, self._readable(user))):
+            if reader.dialect.pages_at_login == "directs" and any(
+                map(self._journal.last_id_in, self._readable(user))
+            ):
                 reader.push(PUSHED_REQUEST, HistoryHint())
 
     async def _send_pages(
@@ -184,12 +186,14 @@ class Replay:
         kept = [
             one
             for one in listed
-            if not (one.pair and reader.dialect.pages == "none" and reader.updates_read_marker)
+            if not (one.pair and reader.dialect.pages_at_login == "none" and reader.updates_read_marker)
         ]
-        unread = dict(zip(kept, await self._archive.unread(kept, user, after, max_id), strict=True))
+        unread = dict(zip(kept, await self._archive.unread_counts(kept, user, after, max_id), strict=True))
         return Conversations(
             tuple(
-                ConversationLine(one.kind, _name(one, user), self._journal.last_in(one), unread.get(one, 0))
+                ConversationLine(
+                    one.kind, _name(one, user), self._journal.last_id_in(one), unread.get(one, 0)
+                )
                 for one in listed
             ),
             more=len(conversations) > skip + MAX_LISTED_CONVERSATIONS,
@@ -211,7 +215,7 @@ class Replay:
         written by ``user`` are left out. ``counted`` says that the deliveries are in the debug log already.
         """
         while after < max_id and not reader.leaving:
-            found = await self._archive.following(
+            found = await self._archive.entries_after(
                 conversations, user, after, CATCH_UP_ENTRIES, CATCH_UP_BYTES, max_id
             )
             await self._fair_queue.wait()
@@ -234,28 +238,28 @@ class Replay:
         return [LOBBY, *self._state().conversations_of(user)]
 
     def _most_recent(self, conversations: list[Conversation]) -> list[Conversation]:
-        return sorted(conversations, key=self._journal.last_in, reverse=True)
+        return sorted(conversations, key=self._journal.last_id_in, reverse=True)
 
-    def _entries(self, found: Slice) -> tuple[Entry, ...]:
+    def _entries(self, found: EntrySlice) -> tuple[Entry, ...]:
         state = self._state()
-        return tuple(entry_of(state, row) for row in found.rows)
+        return tuple(entry_from_row(state, row) for row in found.rows)
 
 
 def _name(conversation: Conversation, user: User) -> str:
     """Return the name under which ``user`` sees ``conversation`` in a list."""
     if conversation.pair:
-        return conversation.other(user).nick
+        return conversation.other_user(user).nick
     return conversation.name or conversation.kind
 
 
 def _is_about(entry: Entry, user: User) -> bool:
     """Return whether ``entry`` is an event about ``user``."""
     event = entry.event
-    return event.subject is not None and event.subject.id == user.id and not event.said
+    return event.subject is not None and event.subject.id == user.id and not event.is_message
 
 
 async def _room(reader: Client) -> None:
     """Wait until the outbox of ``reader`` has room for more frames."""
-    waiting = reader.room()
+    waiting = reader.wait_until_writable()
     if waiting is not None:
         await waiting

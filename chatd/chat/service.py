@@ -27,11 +27,11 @@ from chatd.core.answers import Ack, Answer, Unchanged, Welcome
 from chatd.core.events import Delivery, Entry, User
 from chatd.core.limits import Limits
 from chatd.core.login import check_sender
-from chatd.core.queries import LISTS, answer_list, conversation_read
+from chatd.core.queries import LIST_QUERIES, answer_list, conversation_to_read
 from chatd.core.records import Snapshot
 from chatd.core.refusals import Refusal, reason
 from chatd.core.requests import Request
-from chatd.core.rules import CHANGES
+from chatd.core.rules import CHANGE_RULES
 from chatd.store.errors import NotStored
 
 
@@ -117,9 +117,9 @@ class Chat:
         The read marker moves to the last entry that the client is assumed to have received.
         """
         self._presence.depart(client)
-        user, seen = client.user, client.seen
+        user, seen = client.user, client.last_received_id
         if user is not None and seen is not None:
-            self._journal.note_seen(user, seen)
+            self._journal.move_read_marker(user, seen)
 
     async def close(self) -> None:
         """Write the remaining data to the database, and close the database."""
@@ -150,7 +150,7 @@ class Chat:
         if self._stopping:
             raise Refusal("shutting_down")
         if self._authority.recovering:
-            raise not_read_refusal() if c.DECLARED[type(command)].reads else not_stored_refusal()
+            raise not_read_refusal() if c.COMMANDS_BY_CLASS[type(command)].reads_log else not_stored_refusal()
         if isinstance(command, c.Identify):
             command = c.Hello(command.nick, password=command.password)
         if client.user is None:
@@ -160,7 +160,7 @@ class Chat:
             if isinstance(command, c.GivePassword):
                 client.password = command.password
                 return
-            if c.DECLARED[type(command)].who != "anyone":
+            if c.COMMANDS_BY_CLASS[type(command)].who != "anyone":
                 if not request.sender:
                     raise Refusal("not_identified")
                 # A request that names a sender before any hello says hello with that name.
@@ -172,9 +172,9 @@ class Chat:
 
     def _decide_named(self, client: Client, request: Request, command: c.Command) -> None:
         user = client.user
-        if user is not None and type(command) in CHANGES:
+        if user is not None and type(command) in CHANGE_RULES:
             self._change(client, request, user, command)
-        elif type(command) in LISTS:
+        elif type(command) in LIST_QUERIES:
             answer = answer_list(self._authority.state, self._authority.presence, user, command)
             self._turns.run(client, request, self._answer_with_list(client, request, answer), paused=True)
         elif user is None:
@@ -198,7 +198,7 @@ class Chat:
     def _read_page(
         self, client: Client, request: Request, user: User, command: c.ListMessages | c.ListStates | c.History
     ) -> None:
-        conversation = conversation_read(self._authority.state, user, command)
+        conversation = conversation_to_read(self._authority.state, user, command)
         window = (command.before, command.after, command.limit)
         events = isinstance(command, c.ListStates)
         reading = self._replay.send_page(client, user, request, conversation, window, events)

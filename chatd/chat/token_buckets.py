@@ -9,11 +9,11 @@ from typing import Final
 from chatd.boundaries import Clock
 
 BUCKETS_MAX: Final = 10_000
-"""Buckets that are kept; beyond that the half is dropped that is full again first."""
+"""The number of buckets in memory above which the half with the most tokens is removed."""
 
 
 class TokenBuckets:
-    """Token buckets by key: each has ``size`` tokens, and one comes back every ``seconds`` seconds."""
+    """Token buckets, one per key. A bucket has ``size`` tokens and regains one every ``seconds`` seconds."""
 
     def __init__(self, clock: Clock, size: int, seconds: float) -> None:
         self._clock = clock
@@ -23,12 +23,12 @@ class TokenBuckets:
         self._full_at: dict[Hashable, float] = {}
 
     def wait(self, key: Hashable) -> float:
-        """Return the seconds until the bucket of ``key`` has a token: 0 if it has one."""
+        """Return the seconds until the bucket of ``key`` has a token, or 0 if it has a token now."""
         now = self._clock.seconds()
         return max(0.0, self._full_at.get(key, now) - now + self._seconds - self._full_after)
 
     def take(self, key: Hashable) -> None:
-        """Take a token from the bucket of ``key``, if it has one."""
+        """Take a token from the bucket of ``key``, unless the bucket is empty."""
         now = self._clock.seconds()
         if len(self._full_at) >= BUCKETS_MAX:
             latest = sorted(self._full_at.items(), key=itemgetter(1))[BUCKETS_MAX // 2 :]
@@ -37,6 +37,6 @@ class TokenBuckets:
         self._full_at[key] = min(full_at, now + self._full_after)
 
     def give_back(self, key: Hashable) -> None:
-        """Put a token back into the bucket of ``key``."""
+        """Return a token to the bucket of ``key``."""
         if key in self._full_at:
             self._full_at[key] -= self._seconds

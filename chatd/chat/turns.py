@@ -68,7 +68,7 @@ class Change:
         """Refuse the command, because its transaction was rolled back."""
         self._handler.on_rolled_back(self)
 
-    def crashed(self) -> None:
+    def on_bug(self) -> None:
         """Log the exception that is being handled, and refuse the command with an internal error."""
         self.client.internal_error(self.request)
 
@@ -96,7 +96,7 @@ class TurnQueue:
         transaction, or an earlier one, was rolled back.
         """
         try:
-            return await self._journal.turn(*records)
+            return await self._journal.store_in_order(*records)
         finally:
             self._dispatcher.flush()
 

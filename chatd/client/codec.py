@@ -12,7 +12,7 @@ import msgspec
 
 from chatd.core import commands as c
 from chatd.core.accounts import Secret
-from chatd.core.commands import DECLARED, Command, Hello
+from chatd.core.commands import COMMANDS_BY_CLASS, Command, Hello
 from chatd.core.names import BadName, parse_group, parse_nick
 from chatd.json_wire import objects
 from chatd.json_wire.objects import (
@@ -88,7 +88,7 @@ def encode_request(command: Command, ref: str | None = None) -> bytes:
 
     Fields that have their default values are left out, because a course-work server may not know them.
     """
-    fields_sent: dict[str, Any] = {"action": DECLARED[type(command)].actions[0]}
+    fields_sent: dict[str, Any] = {"action": COMMANDS_BY_CLASS[type(command)].actions[0]}
     for field in msgspec.structs.fields(command):
         value = getattr(command, field.name)
         if value != field.default:

@@ -10,12 +10,13 @@ from chatd.client.render import IMAGE_COMMAND_USAGE
 from chatd.client.typed import IMAGE_WORD
 from chatd.core.commands import Identify
 from chatd.core.declarations import Declaration
-from chatd.core.typed import SLASHES, WORDS
+from chatd.core.typed import COMMANDS_BY_SLASH_WORD, COMMANDS_BY_WORD
 
 _COMMANDS: Final = sorted(
-    [f"/{word} " for word, row in SLASHES.items() if row.command is not Identify] + [f"/{IMAGE_WORD} "]
+    [f"/{word} " for word, row in COMMANDS_BY_SLASH_WORD.items() if row.command is not Identify]
+    + [f"/{IMAGE_WORD} "]
 )
-_WORDS: Final = sorted(f"{word};" for word, row in WORDS.items() if row.command is not Identify)
+_WORDS: Final = sorted(f"{word};" for word, row in COMMANDS_BY_WORD.items() if row.command is not Identify)
 
 
 def completions(typed: str, nicks: Iterable[str], groups: Iterable[str]) -> tuple[int, list[str]]:
@@ -26,12 +27,12 @@ def completions(typed: str, nicks: Iterable[str], groups: Iterable[str]) -> tupl
     row, separator, fields = _command(typed)
     if row is not None:
         start = len(typed) - len(fields[-1])
-        names = list(row.typed)[: len(fields)]
-        field = row.typed[names[-1]] if len(fields) == len(names) else None
+        names = list(row.typed_fields)[: len(fields)]
+        field = row.typed_fields[names[-1]] if len(fields) == len(names) else None
         if field is None or field.kind == "text":
             return _word(typed, nicks)
         offered = {"group": groups, "dest": nicks}.get(names[-1], field.choices)
-        end = separator if len(fields) < len(row.typed) else ""
+        end = separator if len(fields) < len(row.typed_fields) else ""
         return start, _beginning(fields[-1], (f"{name}{end}" for name in offered))
     if typed.startswith("/") and " " not in typed:
         return 0, _beginning(typed, _COMMANDS)
@@ -59,9 +60,9 @@ def _command(typed: str) -> tuple[Declaration | None, str, Sequence[str]]:
     """
     if typed.startswith("/"):
         word, space, rest = typed[1:].partition(" ")
-        return (SLASHES.get(word.lower()) if space else None), " ", rest.split(" ")
+        return (COMMANDS_BY_SLASH_WORD.get(word.lower()) if space else None), " ", rest.split(" ")
     word, semicolon, rest = typed.partition(";")
-    return (WORDS.get(word.strip().lower()) if semicolon else None), ";", rest.split(";")
+    return (COMMANDS_BY_WORD.get(word.strip().lower()) if semicolon else None), ";", rest.split(";")
 
 
 def _word(typed: str, nicks: Iterable[str]) -> tuple[int, list[str]]:

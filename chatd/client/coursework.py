@@ -20,7 +20,7 @@ import msgspec
 
 from chatd.client import codec
 from chatd.core import commands as c
-from chatd.core.commands import ACTIONS, COMMANDS, DECLARED, Command
+from chatd.core.commands import COMMANDS, COMMANDS_BY_ACTION, COMMANDS_BY_CLASS, Command
 from chatd.core.declarations import Declaration
 from chatd.core.language import N_
 from chatd.json_wire import objects
@@ -72,9 +72,9 @@ _LISTED: Final = ("msg", "message", "data", "list")
 # The action of a server's object -> the declaration of its command. The action is the request's, or the
 # request's behind ``server-``.
 _ROW_BY_ACTION: Final[dict[str, Declaration]] = {
-    **{f"server-{action.removeprefix('client-')}": row for action, row in ACTIONS.items()},
+    **{f"server-{action.removeprefix('client-')}": row for action, row in COMMANDS_BY_ACTION.items()},
     "server-go": COMMANDS["quit"],
-    **ACTIONS,
+    **COMMANDS_BY_ACTION,
 }
 
 JsonObject = dict[str, Any]
@@ -137,7 +137,7 @@ class CourseworkCodec:
         """
         if type(command) not in _REQUESTS:
             return None
-        row = DECLARED[type(command)]
+        row = COMMANDS_BY_CLASS[type(command)]
         keys, fields = _REQUESTS[type(command)]
         fields_sent: JsonObject = dict.fromkeys(keys, self._nick)
         fields_sent.update((key, getattr(command, field)) for field, key in fields.items())
@@ -150,7 +150,7 @@ class CourseworkCodec:
 
     def substitute_ack(self, command: c.Broadcast | c.Send | c.GroupBroadcast) -> objects.Ack:
         """Return an ack for the written message ``command``, because a course-work server sends none."""
-        self._sent.append((DECLARED[type(command)].name, command.msg))
+        self._sent.append((COMMANDS_BY_CLASS[type(command)].name, command.msg))
         group = command.group if isinstance(command, c.GroupBroadcast) else ""
         to = command.dest if isinstance(command, c.Send) else ""
         return objects.Ack(id=next(self._ids), ts=_now(), group=group, to=to)

@@ -140,7 +140,7 @@ class CourseworkSession:
 
         A request for a list gets an error. Any other request counts as carried out.
         """
-        changes = c.DECLARED[type(request.command)].answer in ("ack", "quit")
+        changes = c.COMMANDS_BY_CLASS[type(request.command)].answer in ("ack", "quit")
         unanswered = objects.Error(code="no_answer", msg=_("the server does not answer that"))
         self._requests.answer(request.ref, objects.Reply() if changes else unanswered)
 
@@ -169,7 +169,7 @@ class CourseworkSession:
         That is a request with the command name ``row``, or any request if ``content`` is an error.
         """
         for request in self._requests:
-            named = c.DECLARED[type(request.command)].name == row
+            named = c.COMMANDS_BY_CLASS[type(request.command)].name == row
             if request.sent and (named or isinstance(content, objects.Error)):
                 return request
         return None

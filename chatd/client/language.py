@@ -12,7 +12,7 @@ from typing import Final
 from chatd.core.commands import TYPED_FIELDS
 from chatd.core.language import N_
 from chatd.core.names import ALPHABETS
-from chatd.core.refusals import ECHO, REASONS, SENTENCES
+from chatd.core.refusals import DETAIL_MAX_CHARACTERS, REASONS, SENTENCES
 from chatd.locales import DOMAIN, LOCALES
 
 ARGPARSE_TEXTS: Final = (
@@ -130,7 +130,7 @@ def _pattern(sentence: str) -> re.Pattern[str]:
     """
     return re.compile(
         "".join(
-            re.escape(words) + (f"(?P<{gap}>.{{,{ECHO + 1}}})" if gap else "")
+            re.escape(words) + (f"(?P<{gap}>.{{,{DETAIL_MAX_CHARACTERS + 1}}})" if gap else "")
             for words, gap, _spec, _conversion in Formatter().parse(sentence)
         ),
         re.DOTALL,

@@ -52,7 +52,7 @@ class Request:
         return (
             not self.sent
             or isinstance(self.command, codec.MESSAGE_COMMANDS)  # the daemon stores a message once per ref
-            or c.DECLARED[type(self.command)].answer != "ack"
+            or c.COMMANDS_BY_CLASS[type(self.command)].answer != "ack"
         )
 
 

@@ -15,7 +15,7 @@ from chatd.client.codec import LOBBY, Place, ServerNotice, list_items, page_plac
 from chatd.client.language import _
 from chatd.core.commands import COMMANDS, Identify
 from chatd.core.language import N_
-from chatd.core.terminal import STEERING
+from chatd.core.terminal import CONTROL_CHARACTERS
 from chatd.json_wire.objects import (
     Account,
     Answer,
@@ -36,7 +36,7 @@ from chatd.json_wire.objects import (
 INDENT: Final = "    "
 """The indent of all lines but the first in a text of several lines."""
 
-_CONTROL: Final = re.compile(f"[{STEERING}]")
+_CONTROL: Final = re.compile(f"[{CONTROL_CHARACTERS}]")
 
 
 def sanitize(text: str) -> str:

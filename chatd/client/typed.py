@@ -14,7 +14,14 @@ from chatd.client.language import _
 from chatd.core import commands as c
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal, reason
-from chatd.core.typed import WORDS, SlashLine, parse_semicolon, parse_slash, slash_values, unescaped
+from chatd.core.typed import (
+    COMMANDS_BY_WORD,
+    SlashLine,
+    parse_semicolon,
+    parse_slash,
+    slash_values,
+    unescape_slash,
+)
 
 MAX_LIMITS: Final = Limits(message=9_600, image=64 * 1024)
 """The largest message and image sizes, in bytes, that any daemon allows.
@@ -47,14 +54,17 @@ def parse_typed_line(typed: str, here: Place) -> c.Command | SendImage:
     if command is not None:
         row, values = command
         return row.build(values, MAX_LIMITS)
-    return message_command(here, unescaped(typed))
+    return message_command(here, unescape_slash(typed))
 
 
 def has_secret(typed: str) -> bool:
     """Return whether the line ``typed`` is a command with a password, which the client must not keep."""
     slash = parse_slash(typed)
     word, semicolon, _rest = typed.partition(";")
-    row = slash.row if slash is not None else WORDS.get(word.strip().lower()) if semicolon else None
+    if slash is not None:
+        row = slash.declaration
+    else:
+        row = COMMANDS_BY_WORD.get(word.strip().lower()) if semicolon else None
     return row is not None and any(field.kind == "secret" for field in row.fields.values())
 
 
@@ -77,14 +87,14 @@ def _slash(typed: SlashLine, here: Place) -> c.Command | SendImage:
         if not path:
             raise Refusal("bad_request", why=reason("usage", usage=f"/{IMAGE_WORD} file"))
         return SendImage(path, here)
-    row = typed.row
+    row = typed.declaration
     if row is None:
         raise Refusal("unknown_action", name=f"/{typed.word[:64]}")
     values = slash_values(row, typed.rest)
     if here.kind == "group":
         if row.name == "clients":
             return c.ListMembers(here.name)
-        if row.here:
+        if row.group_defaults_to_room:
             values.setdefault("group", here.name)
     if row.name == "history" and "dest" not in values and here != LOBBY:
         values["group" if here.kind == "group" else "dest"] = here.name

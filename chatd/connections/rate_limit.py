@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from chatd.core.commands import DECLARED, Command
+from chatd.core.commands import COMMANDS_BY_CLASS, Command
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 
-READS = frozenset(command for command, row in DECLARED.items() if row.reads)
+READS = frozenset(command for command, row in COMMANDS_BY_CLASS.items() if row.reads_log)
 """The commands that read from the log."""
 
 

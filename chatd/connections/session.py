@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
-from chatd.boundaries import Carrier, Clock, Dialect, Encoding, Payloads
+from chatd.boundaries import Carrier, Clock, Dialect, FrameFormat, Payloads
 from chatd.chat.fanout import frame_payloads
 from chatd.chat.service import Chat
 from chatd.connections.outbox import Outbox
@@ -91,7 +91,7 @@ class Session:
     ) -> None:
         self.user: User | None = None
         self.phase = Phase.CONNECTED
-        self.encoding = Encoding(dialect, carrier.wrap_for(dialect), not dialect.pace)
+        self.frame_format = FrameFormat(dialect, carrier.framer_for(dialect), not dialect.pace)
         self.peer = peer
         self._find_origin = find_origin
         self.password: Secret | None = None
@@ -136,7 +136,7 @@ class Session:
     @property
     def dialect(self) -> Dialect:
         """The dialect (JSON, text or TP6) in which the daemon writes to the client."""
-        return self.encoding.dialect
+        return self.frame_format.dialect
 
     @property
     def leaving(self) -> bool:
@@ -149,7 +149,7 @@ class Session:
         return self._outbox.closed
 
     @property
-    def seen(self) -> int | None:
+    def last_received_id(self) -> int | None:
         """The id of the last entry that the client is assumed to have received.
 
         If the client or the daemon closed the connection, that is the last entry sent. If the connection is
@@ -171,7 +171,7 @@ class Session:
 
     def greet(self) -> None:
         """Send the dialect's greeting to the client."""
-        for frame in frame_payloads(self.encoding, self.dialect.greeting):
+        for frame in frame_payloads(self.frame_format, self.dialect.greeting):
             self._outbox.put(frame)
 
     def receive(self, payload: bytes) -> None:
@@ -191,7 +191,7 @@ class Session:
             self._proven = self._sent = None
             if request is not None:
                 # Nothing was said yet that could be mistaken for another dialect.
-                self.set_dialect(request.becomes)
+                self.set_dialect(request.shown_dialect)
                 self._hello = request if request.pace else None
         elif self._hello is not None and self._telltale is None:
             self._learn(request)
@@ -247,7 +247,7 @@ class Session:
             self._proven, self._sent, self._sent_at = self._sent, self._chat.last_delivered_id, now
 
     def _ask(self, request: Request) -> None:
-        if request.granted is not None or request.then is not None:
+        if request.dialect_on_success is not None or request.next_request is not None:
             self._awaited.add(request)
             self._pause()
         self._submit(request)
@@ -292,14 +292,14 @@ class Session:
             self._enter(Phase.CONNECTED)
         self.user = None
 
-    def hold(self) -> None:
+    def hold_deliveries(self) -> None:
         """Hold back live deliveries from now on, until the client was sent the entries it has missed."""
         if not self.leaving:
             self._enter(Phase.CATCHING_UP)
         self._held = []
         self._held_size = 0
 
-    def release(self) -> bool:
+    def release_deliveries(self) -> bool:
         """Send the live deliveries that were held back, and later deliveries at once. Return True.
 
         Return False if there were too many deliveries to hold back. They are discarded, and holding back
@@ -308,7 +308,7 @@ class Session:
         if self.leaving:
             return True  # what is held back stays: the client has not got it
         if self._holds_too_much:
-            self.hold()
+            self.hold_deliveries()
             return False
         self._enter(Phase.NAMED)
         held, self._held = self._held or [], None
@@ -341,7 +341,7 @@ class Session:
     def set_dialect(self, dialect: Dialect | None) -> None:
         """Write to the client in ``dialect`` from now on. If ``dialect`` is None, change nothing."""
         if dialect is not None:
-            self.encoding = Encoding(dialect, self._carrier.wrap_for(dialect), not dialect.pace)
+            self.frame_format = FrameFormat(dialect, self._carrier.framer_for(dialect), not dialect.pace)
             self._outbox.set_pace(dialect.pace)
 
     def answer(self, request: Request, answer: Answer) -> None:
@@ -350,14 +350,16 @@ class Session:
         Then submit the request that follows from ``request``, if any.
         """
         self._show_dialect(request)
-        self.set_dialect(request.granted)
+        self.set_dialect(request.dialect_on_success)
         payloads = self.dialect.encode_answer(request, answer)
         if request is self._hello and not self.leaving:
             self._buffer_behind(payloads, request.pace)
         else:
             self._reply(payloads)
-        if request.then is not None:
-            self.submit_later(msgspec.structs.replace(request.then, max_id=self._chat.last_delivered_id))
+        if request.next_request is not None:
+            self.submit_later(
+                msgspec.structs.replace(request.next_request, max_id=self._chat.last_delivered_id)
+            )
         self._settle(request)
 
     def refuse(self, request: Request | None, refusal: Refusal) -> None:
@@ -382,7 +384,7 @@ class Session:
 
     def push(self, request: Request, answer: Answer) -> None:
         """Send ``answer``, encoded as an answer to ``request``, which the client has never sent."""
-        for frame in frame_payloads(self.encoding, self.dialect.encode_answer(request, answer)):
+        for frame in frame_payloads(self.frame_format, self.dialect.encode_answer(request, answer)):
             self._write(frame)
 
     def resend(self, delivery: Delivery, is_subject: bool) -> bool:
@@ -393,7 +395,7 @@ class Session:
         """
         dialect = self.dialect
         payloads = dialect.encode_for_subject(delivery) if is_subject else dialect.encode(delivery)
-        for frame in frame_payloads(self.encoding, payloads):
+        for frame in frame_payloads(self.frame_format, payloads):
             if self._buffer is None:
                 self._outbox.put(frame)
             else:
@@ -419,9 +421,9 @@ class Session:
             self._end_buffer()
         if not payloads:
             return
-        for frame in frame_payloads(self.encoding, payloads):
+        for frame in frame_payloads(self.frame_format, payloads):
             self._outbox.put(frame)
-        waiting = self.room()
+        waiting = self.wait_until_writable()
         if waiting is None and self._outbox.size > MAX_UNSENT_ANSWER_BYTES:
             waiting = self._chat.fair_queue.wait()
         if waiting is not None:
@@ -430,7 +432,7 @@ class Session:
 
     # Pauses.
 
-    def room(self) -> Deferred[None] | None:
+    def wait_until_writable(self) -> Deferred[None] | None:
         """Return None if a replay may send more to the client, else a Deferred that fires when it may."""
         return self._outbox.drained() if self._outbox.backed_up else None
 
@@ -470,8 +472,8 @@ class Session:
 
         The buffer is written when it is clear whether this is the reference client of the text protocol.
         """
-        self.encoding = self.encoding._replace(joins=False)
-        first, *rest = frame_payloads(self.encoding, welcome)
+        self.frame_format = self.frame_format._replace(joins=False)
+        first, *rest = frame_payloads(self.frame_format, welcome)
         self._outbox.put(first)
         buffer = WelcomeBuffer(self._outbox, self._clock, pace, lambda: self._pauses == 0, self._end_buffer)
         self._buffer, self._write = buffer, buffer.put
@@ -485,7 +487,7 @@ class Session:
 
         The reference client of the text protocol sends ``LST`` first.
         """
-        if request is None or request.becomes is None:
+        if request is None or request.shown_dialect is None:
             self._end_buffer()
         else:
             self._telltale = request
@@ -497,12 +499,12 @@ class Session:
 
         The buffered frames are converted to that dialect and written.
         """
-        if request.becomes is None:
+        if request.shown_dialect is None:
             return
-        if request.amend is not None and self._buffer is not None:
-            self._buffer.convert(request.amend)
-            self._outbox.flush_and_pause(request.becomes.pace)  # the welcome is a line of its own
-        self._end_buffer(request.becomes)
+        if request.convert_buffered is not None and self._buffer is not None:
+            self._buffer.convert(request.convert_buffered)
+            self._outbox.flush_and_pause(request.shown_dialect.pace)  # the welcome is a line of its own
+        self._end_buffer(request.shown_dialect)
 
     def _end_buffer(self, dialect: Dialect | None = None) -> None:
         """Write the buffered frames and buffer no more. Change to ``dialect``, if given, and its pace."""

@@ -1,6 +1,7 @@
-"""The rules of accounts: a state, a user and a password's hash in, a `Decision` or a `Refusal` out.
+"""The rules of accounts: pure functions that decide registrations, password changes and unregistrations.
 
-Nothing changes here. Passwords are verified and hashed before, by `chatd.chat.accounts`.
+They return a `Decision` or raise a `Refusal`. `chatd.chat.accounts` has verified and hashed the passwords
+before.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from itertools import count
 from msgspec.structs import replace
 
 from chatd.core import commands as c
-from chatd.core.accounts import CLOSED, AccountPolicy, Credential, Renamed, Secret, same_password
+from chatd.core.accounts import CLOSED_ACCOUNT_HASH, AccountPolicy, Credential, Renamed, Secret, same_password
 from chatd.core.events import User
 from chatd.core.names import NICK_LIMIT, BadName, Name, check_reserved, parse_nick
 from chatd.core.refusals import Refusal
@@ -19,7 +20,7 @@ from chatd.core.state import State
 
 
 def check_password(password: Secret, policy: AccountPolicy) -> None:
-    """Check a new password. Raises `Refusal` ``weak_password``."""
+    """Check that a new password is long enough for ``policy``. Raises `Refusal` ``weak_password``."""
     if len(password) < policy.password_min:
         raise Refusal("weak_password", limit=policy.password_min)
 
@@ -52,33 +53,37 @@ def check_may_write(state: State, user: User, policy: AccountPolicy) -> None:
 
 
 def register(state: State, user: User, hashed: Secret) -> Decision:
-    """Give ``user`` a password with the hash ``hashed``. Raises `Refusal` ``already_registered``."""
+    """Return the decision to register ``user`` with the password hash ``hashed``.
+
+    Raises `Refusal` ``already_registered``, or ``bad_nick`` for a guest.
+    """
     check_unregistered(state, user)
     return Decision(records=(Credential(user, hashed),))
 
 
 def change_password(state: State, verified: Credential, hashed: Secret) -> Decision:
-    """Replace the password that was verified by one with the hash ``hashed``.
+    """Return the decision to replace a user's password by a new one with the hash ``hashed``.
 
-    Raises `Refusal` ``wrong_password`` if the password was changed meanwhile.
+    ``verified`` is the credential that the old password was verified against. Raises `Refusal`
+    ``wrong_password`` if the user's password was changed since then.
     """
     _check_current(state, verified)
     return Decision(records=(Credential(verified.user, hashed),))
 
 
 def unregister(state: State, verified: Credential) -> Decision:
-    """Close the account whose credential was verified.
+    """Return the decision to close the account of a user, whose credential ``verified`` was verified.
 
-    The user leaves all groups and is renamed, and nobody can log in under the new name. So the nick is free,
-    and whoever takes it has none of the conversations, memberships and groups of the account.
-    Raises `Refusal` ``wrong_password`` if the password was changed meanwhile.
+    The user leaves all groups and is renamed, and nobody can log in under the new name. This frees the nick:
+    a new user with that nick gets none of the account's conversations, memberships and groups.
+    Raises `Refusal` ``wrong_password`` if the user's password was changed since it was verified.
     """
     _check_current(state, verified)
     user = verified.user
     groups = [conversation.name for conversation in state.conversations_of(user) if conversation.name]
     events = tuple(event for group in groups for event in decide(state, user, c.Leave(group)).events)
     renamed = _former(state, user)
-    return Decision(events, (Renamed(renamed), Credential(renamed, CLOSED)))
+    return Decision(events, (Renamed(renamed), Credential(renamed, CLOSED_ACCOUNT_HASH)))
 
 
 def _check_current(state: State, verified: Credential) -> None:
@@ -87,10 +92,10 @@ def _check_current(state: State, verified: Credential) -> None:
 
 
 def _former(state: State, user: User) -> User:
-    """Return ``user`` under the first free name of ``alice~1``, ``alice~2`` …"""
+    """Return ``user`` with the first free nick among ``alice~1``, ``alice~2`` …, for a user called alice."""
     for number in count(1):
         suffix = f"~{number}"
         name = parse_nick(user.nick[: NICK_LIMIT - len(suffix)] + suffix)
-        if state.known(name) is None:
+        if state.find_user(name) is None:
             break
     return replace(user, nick=name.shown, key=name.key)

@@ -1,6 +1,6 @@
-"""Accounts: passwords and credentials as values, and the policy for them.
+"""Accounts: passwords, the credentials of registered users, and the settings in ``[accounts]``.
 
-A user with a credential is registered. The rules are in `chatd.core.account_rules`.
+A user with a credential is registered. `chatd.core.account_rules` decides the commands on accounts.
 """
 
 from __future__ import annotations
@@ -16,15 +16,16 @@ _OPAQUE_STRING: Final = get_profile("OpaqueString")
 
 
 class Secret(str):
-    """A password, or the hash of one. ``repr`` hides it, so that no log and no traceback shows it."""
+    """A password or a password hash. Its ``repr`` hides the text, so that no log or traceback shows it."""
 
     __slots__ = ()
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """Return the password that ``text`` spells, or None if it is blank or has control characters.
+        """Return the password in ``text``, or None if ``text`` is blank or contains control characters.
 
-        Blanks around it do not count, and two spellings of the same characters are one password.
+        Blanks around the password are removed. Different Unicode encodings of the same characters give the
+        same password.
         Source: RFC 8265, OpaqueString.
         """
         try:
@@ -36,14 +37,14 @@ class Secret(str):
         return "Secret(…)"
 
 
-CLOSED: Final = Secret("")
-"""The hash of a closed account, to which no password belongs."""
+CLOSED_ACCOUNT_HASH: Final = Secret("")
+"""The value that a closed account has instead of a password hash. No password matches it."""
 
 
 class Credential(msgspec.Struct, frozen=True, eq=False):
-    """The password of a registered user.
+    """The password hash of a registered user.
 
-    ``hash`` is the encoded argon2id string, or `CLOSED` for an account that nobody can log in to.
+    ``hash`` is the encoded argon2id string, or `CLOSED_ACCOUNT_HASH` if nobody can log in to the account.
     """
 
     user: User
@@ -51,21 +52,21 @@ class Credential(msgspec.Struct, frozen=True, eq=False):
 
 
 def same_password(one: Credential | None, other: Credential | None) -> bool:
-    """Return whether both are the same password of the same user, or both are missing.
+    """Return whether two credentials have the same hash, or are both None.
 
-    Every hash has a salt of its own, so a password that was set again is another one.
+    Every hash has its own salt, so the hash differs even if a user sets the same password again.
     """
     return (one and one.hash) == (other and other.hash)
 
 
 class Renamed(msgspec.Struct, frozen=True, eq=False):
-    """``user``, a new value with the same id, is known under the nick and the key in it from now on."""
+    """A record that gives a user a new name: ``user`` has the id of that user, and the new nick and key."""
 
     user: User
 
 
 class AccountPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The values of ``[accounts]`` in chatd.toml; the attributes are its keys."""
+    """The settings in the ``[accounts]`` section of chatd.toml; each attribute is a key."""
 
     names: Literal["open", "registered"] = "open"
     """Who may write: everyone (``open``), or ``registered`` users only; the others may read and register."""

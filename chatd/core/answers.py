@@ -1,4 +1,4 @@
-"""Answers to one client: frozen values that each dialect encodes in its own way."""
+"""The answers to the commands of a client: frozen values that each dialect encodes in its own format."""
 
 from __future__ import annotations
 
@@ -9,22 +9,28 @@ from chatd.core.events import Conversation, Entry, User
 
 
 class Ack(msgspec.Struct, frozen=True, eq=False):
-    """The command is on disk as the entry ``logged``; for a message sent twice, as that of the first time."""
+    """The ack of a command that is on disk as the log entry ``logged``.
+
+    For a message that was sent twice with the same ref, that is the entry of the first one.
+    """
 
     logged: Entry
 
 
 class Unchanged(msgspec.Struct, frozen=True, eq=False):
-    """The command asked for what is so already, in ``group``; an empty name is the lobby."""
+    """The answer to a command that changes nothing, such as entering a group that the user is in already.
+
+    ``group`` is the name of that group, empty for the lobby.
+    """
 
     group: str
 
 
 class Welcome(msgspec.Struct, frozen=True, eq=False):
-    """The client is logged in as ``user``, who is ``returning`` if known before.
+    """The welcome: the client is logged in as ``user``. ``returning`` is true if the user was known before.
 
-    ``cursor`` is the last id of the log, for the ``since`` of a later hello. ``seen`` is the user's read
-    marker: the entries that the user missed have larger ids.
+    ``cursor`` is the last id of the log. The client can give it as ``since`` in a later hello. ``seen`` is
+    the user's read marker: the entries that the user has missed have larger ids.
     """
 
     user: User
@@ -34,20 +40,23 @@ class Welcome(msgspec.Struct, frozen=True, eq=False):
 
 
 class Account(msgspec.Struct, frozen=True, eq=False):
-    """A command on an account was carried out; ``registered`` says whether ``nick`` has a password now."""
+    """The answer to a successful account command. ``registered`` says whether ``nick`` has a password now."""
 
     nick: str
     registered: bool
 
 
 class Clients(msgspec.Struct, frozen=True, eq=False):
-    """The nicks of the users who are connected, in the order of arrival."""
+    """The list of the connected users' nicks, in the order of arrival."""
 
     nicks: tuple[str, ...]
 
 
 class Member(msgspec.Struct, frozen=True, eq=False):
-    """A member of a group: ``role`` is owner, operator or member; ``online`` is whether a session is open."""
+    """A member in a list of a group's members.
+
+    ``role`` is owner, operator or member. ``online`` says whether the user is connected.
+    """
 
     nick: str
     role: str
@@ -55,16 +64,17 @@ class Member(msgspec.Struct, frozen=True, eq=False):
 
 
 class Members(msgspec.Struct, frozen=True, eq=False):
-    """The members of ``group``, longest-standing first."""
+    """The list of the members of ``group``, longest-standing first."""
 
     group: str
     members: tuple[Member, ...]
 
 
 class GroupLine(msgspec.Struct, frozen=True, eq=False):
-    """A group in a list.
+    """A group in a list of groups.
 
-    ``members`` is their number. ``role`` is that of the reader: owner, operator, member, invited, or empty.
+    ``members`` is the number of members. ``role`` is the role of the user who asks for the list: owner,
+    operator, member, invited, or empty for no role.
     """
 
     group: str
@@ -75,18 +85,18 @@ class GroupLine(msgspec.Struct, frozen=True, eq=False):
 
 
 class Groups(msgspec.Struct, frozen=True, eq=False):
-    """The groups that are visible to the reader, by name."""
+    """The list of the groups that are visible to the user who asks, sorted by name."""
 
     groups: tuple[GroupLine, ...]
 
 
 class Page(msgspec.Struct, frozen=True, eq=False):
-    """A page of one conversation for ``reader``, oldest entry first.
+    """A page of the log of one conversation for the user ``reader``, oldest entry first.
 
-    ``forward`` is the direction of reading: true from an id on, false back from the end or from an id.
-    ``more`` says whether there are further entries in that direction. ``events`` tells a page of a group's
-    events from one of messages. ``seen`` is the read marker if the page is sent to a returning user, who
-    missed the entries with larger ids.
+    ``forward`` is true if the page contains the first entries after an id, false if it contains the last ones
+    before an id or before the end. ``more`` says whether further entries follow in that direction. ``events``
+    is true for a page of a group's events, false for a page of messages. ``seen`` is the read marker of a
+    returning user, who has missed the entries with larger ids; it is None in an answer to a command.
     """
 
     conversation: Conversation
@@ -99,11 +109,11 @@ class Page(msgspec.Struct, frozen=True, eq=False):
 
 
 class ConversationLine(msgspec.Struct, frozen=True, eq=False):
-    """A conversation that the reader takes part in.
+    """A conversation in a list of a user's conversations.
 
     ``kind`` is lobby, group or direct. ``name`` is the group's name, the other user's nick, or "lobby".
-    ``last`` is the id of the last entry, 0 if there is none. ``unread`` counts the messages of other users
-    behind the read marker, among the last 1,000 entries.
+    ``last`` is the id of the last entry, 0 if there is none. ``unread`` is the number of other users'
+    messages after the user's read marker, counted among the last 1,000 entries.
     """
 
     kind: str
@@ -113,24 +123,27 @@ class ConversationLine(msgspec.Struct, frozen=True, eq=False):
 
 
 class Conversations(msgspec.Struct, frozen=True, eq=False):
-    """The reader's conversations, the most recent first; ``more`` if the list is cut."""
+    """The list of a user's conversations, the most recent first. ``more`` says whether more follow."""
 
     conversations: tuple[ConversationLine, ...]
     more: bool
 
 
 class HistoryHint(msgspec.Struct, frozen=True, eq=False):
-    """Tells a returning client how to read what it missed, where the dialect has no pages."""
+    """The hint that tells a returning user which command reads the missed messages.
+
+    It is sent in dialects that do not send a page of every conversation at the login.
+    """
 
 
 class Help(msgspec.Struct, frozen=True, eq=False):
-    """The table of commands."""
+    """The answer to ``help``: the commands with their declarations."""
 
     commands: tuple[Declaration, ...]
 
 
 class Goodbye(msgspec.Struct, frozen=True, eq=False):
-    """The last answer of a session; ``user`` is None if it never logged in."""
+    """The last answer to a client, before its connection closes. ``user`` is None if it never logged in."""
 
     user: User | None
 

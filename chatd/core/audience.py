@@ -1,4 +1,4 @@
-"""Who receives an event: a pure function of the state and the event."""
+"""The audience of an event: the users who receive it."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ from chatd.core.events import Event
 from chatd.core.state import State
 
 Audience = tuple[int, ...] | None
-"""The ids of users, ascending; None stands for everyone connected."""
+"""The ids of the users who receive an event, in ascending order; None stands for everyone connected."""
 
 
 def audience(state: State, event: Event) -> Audience:
-    """The users who receive ``event``, equal before and after the event is applied to ``state``.
+    """Return the ids of the users who receive ``event``, or None for everyone connected.
 
-    An event of the lobby goes to everyone connected, one of a direct conversation to its two users, one of a
-    group to the members, the actor and the subject.
+    An event in the lobby goes to everyone connected, an event in a direct conversation to its two users, and
+    an event in a group to its members, the actor and the subject. The result is equal before and after the
+    event is applied to ``state``.
 
-    For messages this is the same tuple each time, until the group changes: the fan-out joins what has
-    the identical audience.
+    For a group's messages this is the identical tuple object until the group changes: the fan-out joins
+    deliveries with the identical audience.
     """
     conversation = event.conversation
     if conversation.kind == "lobby":

@@ -1,4 +1,4 @@
-"""The colours of users: easy to tell from their neighbours', and readable on any background."""
+"""The colours of users: users with neighbouring ids have distinct colours, readable on black and on white."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ from colorsys import hls_to_rgb
 from typing import Final
 
 GOLDEN_ANGLE: Final = 0.381966
-"""The step of the hue from user to user, in turns: multiples of it spread evenly over the circle."""
+"""The difference in hue between consecutive users, in full turns. Multiples spread evenly over the circle."""
 
 SATURATION: Final = 0.65
+"""The HLS saturation of all colours, 0 to 1."""
 
-LUMINANCE: Final = 0.179
-"""Its contrast with black and with white is 4.58; WCAG 2.1 asks for 4.5."""
+TARGET_LUMINANCE: Final = 0.179
+"""The relative luminance of all colours. Its contrast with black and white is 4.58; WCAG 2.1 requires 4.5."""
 
 
 def colour_of(number: int) -> str:
-    """The colour of the user with the id ``number``, as ``#rrggbb``."""
+    """Return the colour of the user with the id ``number``, as ``#rrggbb``."""
     hue = number * GOLDEN_ANGLE % 1.0
     dark, light = 0.0, 1.0
     for _ in range(12):
         lightness = (dark + light) / 2
-        if luminance(*hls_to_rgb(hue, lightness, SATURATION)) < LUMINANCE:
+        if luminance(*hls_to_rgb(hue, lightness, SATURATION)) < TARGET_LUMINANCE:
             dark = lightness
         else:
             light = lightness
@@ -29,7 +30,7 @@ def colour_of(number: int) -> str:
 
 
 def luminance(red: float, green: float, blue: float) -> float:
-    """The relative luminance (WCAG 2.1), 0 to 1, of a colour of sRGB whose parts are 0 to 1."""
+    """Return the relative luminance (WCAG 2.1), 0 to 1, of an sRGB colour with components from 0 to 1."""
     return 0.2126 * _linear(red) + 0.7152 * _linear(green) + 0.0722 * _linear(blue)
 
 

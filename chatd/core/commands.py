@@ -1,8 +1,8 @@
-"""The table of commands.
+"""The declarations of all commands.
 
-Each command is declared once, as a frozen value with its fields and limits, who may use it, its answer, its
-refusals, its help line and an example. JSON validation, the grammar of typed lines, ``HELP``, the client's
-completion and SPEC.md's tables are all read from here. `chatd.core.declarations` has the parts of a row.
+Each command is declared once, with its fields and limits, who may use it, its answer, its refusals, its help
+line and an example. JSON validation, the parsers of typed lines, ``HELP``, the client's completion and the
+tables in SPEC.md use these declarations. `chatd.core.declarations` defines what a declaration contains.
 """
 
 from __future__ import annotations
@@ -10,21 +10,21 @@ from __future__ import annotations
 from typing import Annotated, Final, Literal
 
 from chatd.core.accounts import Secret
-from chatd.core.declarations import ACTIONS as ACTIONS
 from chatd.core.declarations import COMMANDS as COMMANDS
-from chatd.core.declarations import DECLARED as DECLARED
+from chatd.core.declarations import COMMANDS_BY_ACTION as COMMANDS_BY_ACTION
+from chatd.core.declarations import COMMANDS_BY_CLASS as COMMANDS_BY_CLASS
 from chatd.core.declarations import Command as Command
 from chatd.core.declarations import Field, declare
 from chatd.core.language import N_
 
 SENDER_NAMES: Final = ("from", "sender", "name")
-"""The names that JSON clients give the field that says who asks; the first one present counts."""
+"""The JSON keys under which a client may send its own nick. The first key that is present counts."""
 
 
 def _visibility(name: str, value: object) -> object:
-    """``value`` as one of our words, where JSON clients have another way to say public or private.
+    """Return ``public`` or ``private`` for a value that a JSON client has sent under the key ``name``.
 
-    ``name`` is what the client calls the field. What is neither is returned as it is.
+    Return other values unchanged.
     """
     if name in ("public", "isPublic", "private") and value in (True, False, 0, 1):
         return "private" if bool(value) == (name == "private") else "public"
@@ -37,7 +37,7 @@ def _visibility(name: str, value: object) -> object:
 
 
 def _unless_empty(name: str, value: object) -> object:
-    """``value``, or None for an empty text: some clients send a password whether there is one or not."""
+    """Return ``value``, or None if it is an empty text: some clients always send a password field."""
     return value if value != "" else None
 
 
@@ -119,7 +119,7 @@ TYPED_FIELDS: Final = (
     N_("password"),
     N_("new"),
 )
-"""The names of typed fields, as usage lines show them."""
+"""The names of the fields that usage lines show, to be translated."""
 
 
 # What every command on a group can be refused with.
@@ -139,11 +139,11 @@ _ON_MEMBER = f"{_GROUP} not_operator no_such_user is_owner"
     example="IAM alice",
 )
 class Hello(Command, frozen=True):
-    """Log in; the answer is a welcome.
+    """Log in. The answer is a welcome.
 
-    Without ``nick`` the client is a guest. A registered nick needs its ``password``. With ``since``, the last
-    id that it has seen, it gets every later entry. ``missed`` and ``history`` say what else a returning
-    client is sent.
+    Without ``nick`` the client logs in as a guest. A registered nick needs its ``password``. ``since`` is the
+    id of the last entry that the client has received: the client is sent all later entries. ``missed`` and
+    ``history`` say which other entries a returning client is sent.
     """
 
     nick: NickField = ""
@@ -163,7 +163,7 @@ class Hello(Command, frozen=True):
     example="PWD correct horse battery",
 )
 class GivePassword(Command, frozen=True):
-    """Give the ``password`` for the next hello, on a wire whose hello has no place for one."""
+    """Give the ``password`` for the next hello, on a wire whose hello has no password field."""
 
     password: PasswordField
 
@@ -180,7 +180,7 @@ class GivePassword(Command, frozen=True):
     example="identify;alice;correct horse battery",
 )
 class Identify(Command, frozen=True):
-    """Log in with the ``nick`` and ``password`` of a registered user; the answer is a welcome."""
+    """Log in with the ``nick`` and ``password`` of a registered user. The answer is a welcome."""
 
     nick: NickField
     password: PasswordField
@@ -197,7 +197,7 @@ class Identify(Command, frozen=True):
     example="BYE",
 )
 class Quit(Command, frozen=True):
-    """End the session. The answer is the last thing that the client gets."""
+    """End the session. The answer is the last frame that the client is sent."""
 
 
 @declare(
@@ -211,7 +211,7 @@ class Quit(Command, frozen=True):
     example="WHO",
 )
 class ListClients(Command, frozen=True):
-    """List who is connected, in the order of arrival; ``skip`` leaves out the first ones."""
+    """List the connected users, in the order of arrival, without the first ``skip`` users."""
 
     skip: SkipField = 0
 
@@ -228,7 +228,7 @@ class ListClients(Command, frozen=True):
     example="MSG hello all",
 )
 class Broadcast(Command, frozen=True):
-    """Say ``msg`` in the lobby: it becomes a message or an image there, for everyone connected."""
+    """Send ``msg``, a message or an image, to the lobby: everyone connected receives it."""
 
     msg: TextField
     kind: KindField = "message"
@@ -247,7 +247,7 @@ class Broadcast(Command, frozen=True):
     example="s;bob;hello",
 )
 class Send(Command, frozen=True):
-    """Say ``msg`` to the user ``dest``, in their direct conversation; it waits for a user who is away."""
+    """Send ``msg``, a message or an image, to the user ``dest``, who gets it later if not connected."""
 
     dest: UserField
     msg: TextField
@@ -267,7 +267,7 @@ class Send(Command, frozen=True):
     example="cg;wob;private",
 )
 class CreateGroup(Command, frozen=True):
-    """Create the group ``group``; the author becomes its owner and first member."""
+    """Create the group ``group``. The author becomes its owner and first member."""
 
     group: GroupField
     visibility: VisibilityField = "public"
@@ -284,7 +284,7 @@ class CreateGroup(Command, frozen=True):
     example="j;wob",
 )
 class Join(Command, frozen=True):
-    """Become a member of ``group``. A private group needs an invitation, which is used up."""
+    """Join ``group``. A private group needs an invitation, which is used up."""
 
     group: GroupField
 
@@ -299,10 +299,10 @@ class Join(Command, frozen=True):
     example="/join wob",
 )
 class Enter(Command, frozen=True):
-    """Enter ``group`` as a room, and join it if the author is no member: for wires with one room at a time.
+    """Enter ``group`` as a room, on wires where a client is in one room at a time.
 
-    An empty ``group`` is the lobby. ``missing`` says what to do if there is no such group. For a member
-    nothing changes.
+    An author who is not a member joins the group; for a member nothing changes. An empty ``group`` is the
+    lobby. ``missing`` says whether to refuse the command or create the group if there is no such group.
     """
 
     group: GroupField
@@ -321,7 +321,7 @@ class Enter(Command, frozen=True):
     example="bg;wob;hello",
 )
 class GroupBroadcast(Command, frozen=True):
-    """Say ``msg`` in ``group``: it becomes a message or an image there, for the members."""
+    """Send ``msg``, a message or an image, to the members of ``group``."""
 
     group: GroupField
     msg: TextField
@@ -340,7 +340,10 @@ class GroupBroadcast(Command, frozen=True):
     example="members;wob",
 )
 class ListMembers(Command, frozen=True):
-    """List the members of ``group``, longest-standing first, with roles and presence."""
+    """List the members of ``group``, longest-standing first, with roles and presence.
+
+    The first ``skip`` members are left out.
+    """
 
     group: GroupField
     skip: SkipField = 0
@@ -358,7 +361,7 @@ class ListMembers(Command, frozen=True):
     example="messages;wob",
 )
 class ListMessages(Command, frozen=True):
-    """Read a page of what was said in ``group``: between the ids ``after`` and ``before``, both excluded."""
+    """Read a page of the messages of ``group`` between the ids ``after`` and ``before``, both excluded."""
 
     group: GroupField
     limit: LimitField | None = None
@@ -377,7 +380,7 @@ class ListMessages(Command, frozen=True):
     example="groups;",
 )
 class ListGroups(Command, frozen=True):
-    """List the groups that are visible to the author, by name; ``skip`` leaves out the first ones."""
+    """List the groups that are visible to the author, sorted by name, without the first ``skip`` groups."""
 
     skip: SkipField = 0
 
@@ -387,7 +390,7 @@ class ListGroups(Command, frozen=True):
     actions=("leave",),
     word="leave",
     slash="leave",
-    here=True,
+    group_defaults_to_room=True,
     who="members",
     answer="ack",
     refused=f"{_GROUP} storage_failed",
@@ -395,7 +398,10 @@ class ListGroups(Command, frozen=True):
     example="leave;wob",
 )
 class Leave(Command, frozen=True):
-    """Stop being a member of ``group``. An owner hands it to the longest-standing operator, else member."""
+    """Leave ``group``.
+
+    If the owner leaves, the longest-standing operator, else member, becomes the owner.
+    """
 
     group: GroupField
 
@@ -413,7 +419,7 @@ class Leave(Command, frozen=True):
     example="invite;wob;bob",
 )
 class Invite(Command, frozen=True):
-    """Invite the user ``dest`` into ``group``; joining is up to the invited user."""
+    """Invite the user ``dest`` to ``group``. The invited user may then join."""
 
     group: GroupField
     dest: UserField
@@ -431,7 +437,7 @@ class Invite(Command, frozen=True):
     example="kick;wob;bob;too loud",
 )
 class Kick(Command, frozen=True):
-    """Remove the member ``dest`` from ``group``, with a ``reason``; a public group may be joined again."""
+    """Remove the member ``dest`` from ``group``, with a ``reason``. A public group may be joined again."""
 
     group: GroupField
     dest: UserField
@@ -450,7 +456,7 @@ class Kick(Command, frozen=True):
     example="ban;wob;bob;spam",
 )
 class Ban(Command, frozen=True):
-    """Keep the user ``dest``, member or not, out of ``group``, with a ``reason``, until the ban is lifted."""
+    """Ban the user ``dest``, member or not, from ``group``, with a ``reason``, until the ban is lifted."""
 
     group: GroupField
     dest: UserField
@@ -469,7 +475,7 @@ class Ban(Command, frozen=True):
     example="unban;wob;bob",
 )
 class Unban(Command, frozen=True):
-    """Lift the ban of the user ``dest`` from ``group``; this does not make them a member."""
+    """Lift the ban of the user ``dest`` from ``group``. The user does not become a member by this."""
 
     group: GroupField
     dest: UserField
@@ -487,7 +493,7 @@ class Unban(Command, frozen=True):
     example="states;wob",
 )
 class ListStates(Command, frozen=True):
-    """Read a page of the events of ``group``: between the ids ``after`` and ``before``, both excluded."""
+    """Read a page of the events of ``group`` between the ids ``after`` and ``before``, both excluded."""
 
     group: GroupField
     limit: LimitField | None = None
@@ -525,7 +531,7 @@ class Promote(Command, frozen=True):
     example="demote;wob;bob",
 )
 class Demote(Command, frozen=True):
-    """Make the operator ``dest`` of ``group`` a plain member."""
+    """Make the operator ``dest`` of ``group`` an ordinary member again."""
 
     group: GroupField
     dest: UserField
@@ -543,7 +549,7 @@ class Demote(Command, frozen=True):
     example="visibility;wob;private",
 )
 class SetVisibility(Command, frozen=True):
-    """Make ``group`` public or private; its members stay."""
+    """Make ``group`` public or private. Its members stay."""
 
     group: GroupField
     visibility: VisibilityField
@@ -561,7 +567,7 @@ class SetVisibility(Command, frozen=True):
     example="topic;wob;the weather",
 )
 class SetTopic(Command, frozen=True):
-    """Set the topic of ``group``; an empty ``topic`` removes it."""
+    """Set the topic of ``group``. An empty ``topic`` removes the topic."""
 
     group: GroupField
     topic: TopicField = ""
@@ -579,9 +585,9 @@ class SetTopic(Command, frozen=True):
     example="history;bob",
 )
 class History(Command, frozen=True):
-    """Read a page of a conversation: with the user ``dest``, else of ``group``, else of the lobby.
+    """Read a page of the messages with the user ``dest``, else of ``group``, else of the lobby.
 
-    The entries are those between the ids ``after`` and ``before``, both excluded.
+    The page contains entries between the ids ``after`` and ``before``, both excluded.
     """
 
     dest: UserField | None = None
@@ -603,7 +609,7 @@ class History(Command, frozen=True):
     example="conversations;",
 )
 class ListConversations(Command, frozen=True):
-    """List the conversations of the author, the most recent first; ``skip`` leaves out the first ones."""
+    """List the author's conversations, the most recent first, without the first ``skip`` ones."""
 
     skip: SkipField = 0
 
@@ -637,7 +643,7 @@ class Register(Command, frozen=True):
     example="passwd;correct horse battery;staple of nine",
 )
 class ChangePassword(Command, frozen=True):
-    """Replace the author's ``password`` by ``new``; the author's other sessions end."""
+    """Replace the author's ``password`` by the password ``new``. The author's other sessions end."""
 
     password: PasswordField
     new: NewPasswordField
@@ -655,9 +661,10 @@ class ChangePassword(Command, frozen=True):
     example="unregister;correct horse battery",
 )
 class Unregister(Command, frozen=True):
-    """Close the author's account for good: the nick is free, and whoever takes it is a new user.
+    """Close the author's account for good. The nick becomes free for a new user.
 
-    The author leaves all groups, and keeps what was written under another name that nobody can use.
+    The author leaves all groups and is renamed. The old messages stay, under a name that nobody can log in
+    with.
     """
 
     password: PasswordField
@@ -675,7 +682,7 @@ class Unregister(Command, frozen=True):
     example="regain;",
 )
 class Regain(Command, frozen=True):
-    """End all other sessions of the author, who is registered."""
+    """End all other sessions of the author, who must be registered."""
 
 
 @declare(

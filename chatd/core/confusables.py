@@ -1,4 +1,4 @@
-"""Characters that look alike, from Unicode's confusables.txt 17.0.0.
+"""The table of characters that look alike, from Unicode's confusables.txt 17.0.0.
 
 ``make confusables`` writes this file (see CONTRIBUTING.md); don't edit it. Source: UTS 39, section 4.
 
@@ -1183,4 +1183,7 @@ PROTOTYPES: Final[dict[int, str]] = {
 0x1F514:'\U0001fbfa', 0x6138:'\U0002b73f',
 }
 # fmt: on
-"""Code point -> its prototype, which all its look-alikes have in common; prototypes are left out."""
+"""The prototype of each code point that looks like another: all look-alikes have the same prototype.
+
+Prototypes themselves have no entry.
+"""

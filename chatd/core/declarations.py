@@ -1,6 +1,7 @@
-"""What a declaration of a command holds: its fields, its names on each wire, and how values become a command.
+"""The declaration of a command: its fields, its names on each wire, its answer, its refusals and its help.
 
-The table itself is `chatd.core.commands`.
+`Declaration.build` checks field values and makes a command of them. `chatd.core.commands` declares all
+commands.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from chatd.core.accounts import Secret
 from chatd.core.limits import Limits
 from chatd.core.refusals import SENTENCES, Phrase, Refusal, reason
 
-Who = Literal["anyone", "identified", "members", "operators", "owner"]
+RequiredRole = Literal["anyone", "identified", "members", "operators", "owner"]
 AnswerName = Literal[
     "hello",
     "ack",
@@ -32,19 +33,20 @@ AnswerName = Literal[
 ]
 
 ID_MAX: Final = 2**63 - 1
-"""Ids are SQLite integers."""
+"""The largest id: ids are SQLite integers."""
 
 
 class Field(msgspec.Struct, frozen=True):
-    """What a field takes.
+    """The type of a command's field.
 
-    ``kind``: ``name`` (a nick or a group), ``text`` (a message), ``note`` (a reason, a topic),
-    ``choice`` (one of ``choices``), ``id`` (0 … 2**63-1), ``count`` (1 or more), ``secret`` (a password).
-    ``aliases`` are the other names that JSON clients give it. A field that is not ``typed`` is for programs
-    alone.
+    ``kind`` is ``name`` (a nick or a group), ``text`` (a message), ``note`` (a reason or a topic), ``choice``
+    (one of ``choices``), ``id`` (0 … 2**63-1), ``count`` (1 or more) or ``secret`` (a password). ``doc``
+    describes the field. ``aliases`` are other names under which JSON clients send the field. If ``typed`` is
+    false, only programs set the field: a typed command has no place for it.
 
-    ``is_sender`` marks the field that says who asks: JSON takes it from the sender that any request may name.
-    ``spelling(name, value)`` turns what JSON clients send under ``name`` into a value that `check` takes.
+    ``is_sender`` marks the nick of the user who logs in: a JSON request may give it as its sender.
+    ``spelling(name, value)`` converts the value that a JSON client has sent under ``name`` to a value for
+    `check`.
     """
 
     kind: Literal["name", "text", "note", "choice", "id", "count", "secret"]
@@ -56,9 +58,9 @@ class Field(msgspec.Struct, frozen=True):
     spelling: Callable[[str, object], object] | None = None
 
     def check(self, name: str, value: object, limits: Limits, image: bool = False) -> str | int:
-        """Check ``value`` for the field ``name`` and return it; digits become a number for ids and counts.
+        """Check ``value`` for the field ``name`` and return it. For ids and counts, digits become a number.
 
-        With ``image`` the size limit of images applies to texts. Raises `Refusal` ``bad_request``,
+        If ``image`` is true, a text may be as long as an image. Raises `Refusal` ``bad_request``,
         ``too_long`` or ``empty``.
         """
         if self.kind in ("id", "count"):
@@ -66,11 +68,11 @@ class Field(msgspec.Struct, frozen=True):
         if not isinstance(value, str):
             raise Refusal("bad_request", why=reason("no_string", name=Phrase(name)))
         if self.kind == "text":
-            return measured(value, name, limits.image if image else limits.message, blank=False)
+            return check_size(value, name, limits.image if image else limits.message, blank=False)
         if self.kind == "note":
-            return measured(value, name, limits.note)
+            return check_size(value, name, limits.note)
         if self.kind == "secret":
-            return _secret(name, measured(value, name, limits.password))
+            return _secret(name, check_size(value, name, limits.password))
         if self.kind == "choice" and value not in self.choices:
             choices = ", ".join(self.choices)
             raise Refusal("bad_request", why=reason("no_choice", name=Phrase(name), choices=choices))
@@ -86,17 +88,18 @@ class Field(msgspec.Struct, frozen=True):
 
 
 def _secret(name: str, value: str) -> Secret:
-    """Return ``value`` as a password in its normal form. Raises `Refusal` ``bad_request``."""
+    """Return the password in ``value``, normalized. Raises `Refusal` ``bad_request``."""
     secret = Secret.parse(value)
     if secret is None:
         raise Refusal("bad_request", why=reason("bad_secret", name=Phrase(name)))
     return secret
 
 
-def measured(text: str, what: str, limit: int, blank: bool = True) -> str:
-    """``text`` unchanged; ``what`` names it in a refusal.
+def check_size(text: str, what: str, limit: int, blank: bool = True) -> str:
+    """Check the size of ``text`` and return it unchanged. ``what`` names the text in a refusal.
 
-    Raises `Refusal` ``too_long`` over ``limit`` bytes of UTF-8, ``empty`` if it is blank and may not be.
+    Raises `Refusal` ``too_long`` if the text has more than ``limit`` bytes of UTF-8, and ``empty`` if it is
+    blank and ``blank`` is false.
     """
     if len(text) * 4 > limit and len(text.encode()) > limit:
         raise Refusal("too_long", what=Phrase(what), limit=limit)
@@ -106,22 +109,24 @@ def measured(text: str, what: str, limit: int, blank: bool = True) -> str:
 
 
 class Command(msgspec.Struct, frozen=True, eq=False):
-    """A decoded request of a client; one subclass for each row of the table."""
+    """A decoded command of a client. Each command is a subclass."""
 
 
-C = TypeVar("C", bound=type[Command])
+CommandClass = TypeVar("CommandClass", bound=type[Command])
 
 
 class Declaration(msgspec.Struct, frozen=True, eq=False):
-    """A row of the table.
+    """The declaration of one command: its names, fields, answer, refusals and help.
 
-    ``actions`` are the JSON names, ours first; ``presets`` has the fields that some of them set. ``word`` is
-    typed before the first ``;``. ``keyword`` is the text protocol's own verb; ``keyword_fields`` follow it.
-    ``slash`` is typed behind a ``/`` in the chat room. An empty one means no such form.
-    With ``here`` the group may be left out in the chat room: it is then the one where the user is.
+    ``actions`` are the command's names in JSON, the canonical one first; ``presets`` holds field values that
+    some of these names imply. ``word`` is typed before the first ``;``, ``slash`` after a ``/`` in the TP6
+    chat room. ``keyword`` is the verb in the text protocol, ``keyword_fields`` are the fields that follow the
+    verb. A name that is empty means that the command has no such form. If ``group_defaults_to_room`` is true,
+    the group may be omitted in the TP6 chat room: the default is the room where the user is.
 
-    ``who`` may use the command, ``answer`` is the kind of its answer, ``refused`` its own refusal codes.
-    ``fields`` are in typed order; those in ``required`` have no default.
+    ``who`` says which users may use the command. ``answer`` is the kind of its answer. ``refused`` are the
+    refusal codes of this command. ``fields`` are in the order in which they are typed; the fields in
+    ``required`` have no default.
     """
 
     command: type[Command]
@@ -132,8 +137,8 @@ class Declaration(msgspec.Struct, frozen=True, eq=False):
     keyword: str
     keyword_fields: tuple[str, ...]
     slash: str
-    here: bool
-    who: Who
+    group_defaults_to_room: bool
+    who: RequiredRole
     answer: AnswerName
     refused: tuple[str, ...]
     help: str
@@ -142,9 +147,10 @@ class Declaration(msgspec.Struct, frozen=True, eq=False):
     required: frozenset[str]
 
     def build(self, values: Mapping[str, object], limits: Limits) -> Command:
-        """The command, from values by field name; None counts as absent, unknown names are ignored.
+        """Return the command with ``values``, which maps field names to unchecked values.
 
-        Raises `Refusal` ``bad_request``, ``too_long`` or ``empty``.
+        A value that is None counts as missing. Unknown field names are ignored. Raises `Refusal`
+        ``bad_request``, ``too_long`` or ``empty``.
         """
         image = values.get("kind") == "image"
         checked: dict[str, str | int] = {}
@@ -157,56 +163,58 @@ class Declaration(msgspec.Struct, frozen=True, eq=False):
         return self.command(**checked)
 
     @property
-    def reads(self) -> bool:
-        """Whether the command is answered from the log."""
+    def reads_log(self) -> bool:
+        """Whether the command is answered from the log on disk."""
         return self.answer in ("messages", "states", "history", "conversations")
 
     @property
-    def typed(self) -> dict[str, Field]:
-        """The fields that people type."""
+    def typed_fields(self) -> dict[str, Field]:
+        """The fields that a person can type."""
         return {name: field for name, field in self.fields.items() if field.typed}
 
     @property
     def usage(self) -> str:
-        """What a person types: ``kick;group;dest[;reason]``, else ``MSG msg``, else ``/join group``."""
+        """The usage line: ``kick;group;dest[;reason]``, else ``MSG msg``, else ``/join group``."""
         if self.word:
-            parts = [f";{name}" if name in self.required else f"[;{name}]" for name in self.typed]
+            parts = [f";{name}" if name in self.required else f"[;{name}]" for name in self.typed_fields]
             return self.word + ("".join(parts) or ";")
         return self.keyword_usage or self.slash_usage
 
     @property
     def keyword_usage(self) -> str:
-        """What a person types in the text protocol's own form: ``PRV dest msg``; empty if it has none."""
+        """The usage of the command in the text protocol: ``PRV dest msg``; empty if it has no verb there."""
         return " ".join((self.keyword, *self.keyword_fields)) if self.keyword else ""
 
     @property
     def slash_usage(self) -> str:
-        """What a person types in the chat room: ``/kick group dest [reason]``; empty without a `slash`."""
+        """The usage in the TP6 chat room: ``/kick group dest [reason]``; empty if there is no ``/`` form."""
         return self.slash_usage_in(str)
 
     def slash_usage_in(self, translate: Callable[[str], str]) -> str:
-        """`slash_usage` in another language: ``translate`` has its words for the names of the fields."""
+        """Return `slash_usage` with the names of the fields translated by ``translate``."""
         if not self.slash:
             return ""
-        needed = self.required - {"group"} if self.here else self.required
-        parts = [f" {translate(name)}" if name in needed else f" [{translate(name)}]" for name in self.typed]
+        needed = self.required - {"group"} if self.group_defaults_to_room else self.required
+        parts = [
+            f" {translate(name)}" if name in needed else f" [{translate(name)}]" for name in self.typed_fields
+        ]
         return f"/{self.slash}{''.join(parts)}"
 
 
 COMMANDS: Final[dict[str, Declaration]] = {}
-"""Name -> declaration, in the order of SPEC.md."""
+"""The declarations of all commands by name, in the order of SPEC.md."""
 
-DECLARED: Final[dict[type[Command], Declaration]] = {}
-"""The same rows by the command's class."""
+COMMANDS_BY_CLASS: Final[dict[type[Command], Declaration]] = {}
+"""The declarations of all commands by the command's class."""
 
-ACTIONS: Final[dict[str, Declaration]] = {}
-"""The same rows by each of their JSON names."""
+COMMANDS_BY_ACTION: Final[dict[str, Declaration]] = {}
+"""The declarations of all commands by each of their names in JSON."""
 
 
 def declare(
     name: str,
     *,
-    who: Who,
+    who: RequiredRole,
     answer: AnswerName,
     help: str,
     example: str,
@@ -215,16 +223,16 @@ def declare(
     word: str = "",
     keyword: str = "",
     slash: str = "",
-    here: bool = False,
+    group_defaults_to_room: bool = False,
     refused: str = "",
-) -> Callable[[C], C]:
-    """Enter a command class in the table; its fields are those of the class.
+) -> Callable[[CommandClass], CommandClass]:
+    """Return a class decorator that declares a command. The fields are taken from the command's class.
 
-    ``keyword`` is the verb with the fields that follow it: ``PRV dest msg``. ``refused`` has the command's
-    own codes, separated by spaces.
+    ``keyword`` is the verb in the text protocol and the fields that follow it: ``PRV dest msg``. ``refused``
+    are the refusal codes of this command, separated by spaces. For the other parameters see `Declaration`.
     """
 
-    def enter(command: C) -> C:
+    def enter(command: CommandClass) -> CommandClass:
         hints = get_type_hints(command, include_extras=True)
         fields = {f.name: _field_of(hints[f.name]) for f in msgspec.structs.fields(command)}
         codes = tuple(refused.split())
@@ -240,7 +248,7 @@ def declare(
             keyword=verb,
             keyword_fields=tuple(verb_fields),
             slash=slash,
-            here=here,
+            group_defaults_to_room=group_defaults_to_room,
             who=who,
             answer=answer,
             refused=codes,
@@ -249,14 +257,14 @@ def declare(
             fields=fields,
             required=frozenset(f.name for f in msgspec.structs.fields(command) if f.required),
         )
-        COMMANDS[name] = DECLARED[command] = row
-        ACTIONS.update(dict.fromkeys(actions, row))
+        COMMANDS[name] = COMMANDS_BY_CLASS[command] = row
+        COMMANDS_BY_ACTION.update(dict.fromkeys(actions, row))
         return command
 
     return enter
 
 
 def _field_of(hint: Any) -> Field:
-    """The `Field` that annotates a type, which may be optional: ``Annotated[int, Field(…)] | None``."""
+    """Return the `Field` in a type annotation, possibly optional: ``Annotated[int, Field(…)] | None``."""
     metadata = get_args(hint)[-1]
     return metadata if isinstance(metadata, Field) else _field_of(get_args(hint)[0])

@@ -1,4 +1,4 @@
-"""Users, conversations, events and entries: frozen values that the core, the store and the dialects share."""
+"""Users, conversations, events and log entries: frozen values that the whole daemon uses."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 import msgspec
 
-Kind = Literal[
+EventKind = Literal[
     "message",
     "image",
     "created",
@@ -22,14 +22,18 @@ Kind = Literal[
     "visibility",
     "topic",
 ]
-"""The kinds of log entries: messages (`SAID`) and the events of groups (``states``)."""
+"""The kinds of log entries: messages (`MESSAGE_KINDS`) and events of groups, which ``states`` lists."""
 
-SAID: Final = frozenset(("message", "image"))
-"""The kinds that are messages; the queries and an index of the store name them as well."""
+MESSAGE_KINDS: Final = frozenset(("message", "image"))
+"""The kinds of log entries that are messages. The store's SQL queries and an index list these kinds too."""
 
 
 class User(msgspec.Struct, frozen=True, eq=False):
-    """A user, connected or not. ``nick`` is shown, ``key`` identifies, ``colour`` is ``#rrggbb``."""
+    """A user, connected or not.
+
+    ``nick`` is the name as it is shown, ``key`` its normalized form, which identifies the user. ``colour`` is
+    ``#rrggbb``.
+    """
 
     id: int
     nick: str
@@ -38,10 +42,10 @@ class User(msgspec.Struct, frozen=True, eq=False):
 
 
 class Conversation(msgspec.Struct, frozen=True, eq=False, dict=True):
-    """A sequence of log entries with its own gapless ``seq``.
+    """A conversation: the lobby, a group's or that of two users. Its log entries have seqs without gaps.
 
-    ``name`` is the shown name of a group, else empty. ``pair`` has the two users of a direct conversation,
-    the lower id first; it has the same user twice for notes to oneself.
+    ``name`` is the shown name of the group, empty for other conversations. ``pair`` holds the two users of a
+    direct conversation, the one with the lower id first. A user's notes to themselves have that user twice.
     """
 
     id: int
@@ -51,43 +55,50 @@ class Conversation(msgspec.Struct, frozen=True, eq=False, dict=True):
 
     @cached_property
     def participants(self) -> tuple[int, ...]:
-        """The ids of ``pair``, ascending, one id for notes to oneself: the same tuple every time."""
+        """The user ids of a direct conversation, ascending: one id for notes to oneself, else two.
+
+        The property returns the identical tuple object each time.
+        """
         return tuple(sorted({user.id for user in self.pair}))
 
-    def other(self, user: User) -> User:
-        """The other user of this direct conversation; ``user`` itself for notes to oneself."""
+    def other_user(self, user: User) -> User:
+        """Return the user with whom ``user`` has this direct conversation.
+
+        Return ``user`` for a user's notes to themselves.
+        """
         low, high = self.pair
         return high if low.id == user.id else low
 
 
 LOBBY = Conversation(1, "lobby")
-"""The conversation of everyone connected. The first migration of the store fixes its id."""
+"""The lobby, the conversation of everyone connected. The first database migration fixes its id."""
 
 
 class Event(msgspec.Struct, frozen=True, eq=False):
-    """A decided event, message or not, that has no place in the log yet.
+    """A message, or a change of a group, without its id and seq in the log.
 
-    ``actor`` is the author. ``subject`` is the user whom the event is about, or the other user of a direct
-    conversation. ``body`` is the text of a message, the lines of an image, the reason of a kick or ban, the
-    new topic or visibility, or ``"owner"`` if a promotion hands the group over.
+    ``actor`` is the author. ``subject`` is the user whom the event is about, such as the kicked user, or the
+    receiver of a direct message. ``body`` is the text of a message, the lines of an image, the reason for a
+    kick or ban, the new topic or visibility, or ``"owner"`` if a promotion makes the subject the owner.
     """
 
-    kind: Kind
+    kind: EventKind
     conversation: Conversation
     actor: User
     subject: User | None = None
     body: str = ""
 
     @property
-    def said(self) -> bool:
-        """Whether this is a message or an image, rather than an event of a group."""
-        return self.kind in SAID
+    def is_message(self) -> bool:
+        """Whether the event is a message or an image, not a change of a group."""
+        return self.kind in MESSAGE_KINDS
 
 
 class Entry(msgspec.Struct, frozen=True, eq=False, weakref=True):
-    """An `Event` with its place in the log: ``id`` among all entries, ``seq`` in its conversation.
+    """A log entry: an `Event` with its place in the log.
 
-    ``at`` is the time of the decision, in ms since 1970.
+    ``id`` numbers the entries of the whole log, ``seq`` the entries of one conversation. ``at`` is the time
+    at which the event was decided, in milliseconds since 1970-01-01 UTC.
     """
 
     id: int
@@ -97,7 +108,11 @@ class Entry(msgspec.Struct, frozen=True, eq=False, weakref=True):
 
 
 class Arrived(msgspec.Struct, frozen=True, eq=False, weakref=True):
-    """Presence, delivered but not stored: ``user`` logged in, ``returning`` if known before. ``at`` in ms."""
+    """A delivery, never stored, that announces that ``user`` has arrived.
+
+    ``returning`` is true if the user was known before. ``at`` is the time in milliseconds since 1970-01-01
+    UTC.
+    """
 
     user: User
     returning: bool
@@ -105,11 +120,11 @@ class Arrived(msgspec.Struct, frozen=True, eq=False, weakref=True):
 
 
 class Departed(msgspec.Struct, frozen=True, eq=False, weakref=True):
-    """Presence, delivered but not stored: ``user`` is gone. ``at`` in ms."""
+    """A delivery, never stored, that announces that ``user`` has left, at ``at`` ms since 1970-01-01 UTC."""
 
     user: User
     at: int
 
 
 Delivery = Entry | Arrived | Departed
-"""What a session can be sent besides answers."""
+"""A value that is sent to sessions without a request: a log entry, an arrival or a departure."""

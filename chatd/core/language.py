@@ -1,8 +1,11 @@
-"""The core's sentences are English. A client or a dialect may translate them where it shows them."""
+"""The marker for sentences to translate.
+
+chatd's own sentences are English. Clients and dialects translate them when they show them.
+"""
 
 from __future__ import annotations
 
 
 def N_(sentence: str) -> str:  # noqa: N802  # the name that gettext's tools look for
-    """``sentence`` unchanged: marks it for the catalogues, and for translation where it is shown."""
+    """Return ``sentence`` unchanged. The call marks it for extraction into the translation catalogues."""
     return sentence

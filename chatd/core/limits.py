@@ -1,4 +1,4 @@
-"""The limits that protect the daemon, with their defaults."""
+"""The limits that protect the daemon against overload and abuse, with their defaults."""
 
 from __future__ import annotations
 
@@ -6,80 +6,83 @@ from typing import Annotated
 
 import msgspec
 
-Size = Annotated[int, msgspec.Meta(ge=1)]
-
-Rate = Annotated[int, msgspec.Meta(ge=1)]
-"""Something a second."""
+PositiveInt = Annotated[int, msgspec.Meta(ge=1)]
 
 MessageSize = Annotated[int, msgspec.Meta(ge=1, le=9_600)]
-"""Bytes. At the maximum a message fits into one course-work frame even if all of it is escaped."""
+"""A maximum size of messages, in bytes.
+
+A message of at most 9,600 bytes fits into one frame of the course-work clients, even fully escaped.
+"""
 
 ImageSize = Annotated[int, msgspec.Meta(ge=1, le=64 * 1024)]
-"""Bytes. The maximum keeps an image smaller than an outbox: a byte of it may take six in JSON."""
+"""A maximum size of images, in bytes.
+
+An image of at most 64 KiB fits into an outbox, even if each byte becomes six in JSON.
+"""
 
 OutboxSize = Annotated[int, msgspec.Meta(ge=512 * 1024)]
-"""Bytes. The minimum keeps every list smaller than an outbox."""
+"""A maximum size of an outbox, in bytes. Every list fits into an outbox of the minimum size, 512 KiB."""
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The values of ``[limits]`` in chatd.toml; the attributes are its keys.
+    """The settings in the ``[limits]`` section of chatd.toml; each attribute is a key.
 
-    Sizes are in bytes. The size of a text is the size of its UTF-8 form.
+    Sizes are in bytes. The size of a text is the number of its bytes in UTF-8.
     """
 
-    line: Size = 16 * 1024
+    line: PositiveInt = 16 * 1024
     """Bytes in a line of the text wire, without the line end, or in a chunk of the TP6 chat room."""
-    json: Size = 64 * 1024
+    json: PositiveInt = 64 * 1024
     """Bytes in a JSON value."""
-    depth: Size = 32
+    depth: PositiveInt = 32
     """Nesting levels in a JSON value."""
     message: MessageSize = 8 * 1024
     """Bytes in the text of a message."""
     image: ImageSize = 48 * 1024
     """Bytes in an image, which is a text made of characters."""
-    note: Size = 512
+    note: PositiveInt = 512
     """Bytes in a reason or a topic."""
-    password: Size = 512
+    password: PositiveInt = 512
     """Bytes in a password."""
-    page: Size = 50
+    page: PositiveInt = 50
     """Entries in a page if the client gives no limit."""
-    page_max: Size = 500
+    page_max: PositiveInt = 500
     """Entries in a page, whatever limit the client gives."""
     outbox: OutboxSize = 1024 * 1024
     """Bytes that may wait in the outbox of one client."""
-    queue: Size = 4096
+    queue: PositiveInt = 4096
     """Commands that may wait for a commit; beyond that the daemon pauses reading from clients."""
-    groups_per_user: Size = 100
+    groups_per_user: PositiveInt = 100
     """Groups that one user owns."""
-    members_per_group: Size = 5_000
+    members_per_group: PositiveInt = 5_000
     """Members of a group."""
-    invitations: Size = 100
+    invitations: PositiveInt = 100
     """Invitations of one user that wait to be accepted."""
-    connections: Size = 20_000
+    connections: PositiveInt = 20_000
     """Clients connected at the same time."""
-    connections_per_address: Size = 256
+    connections_per_address: PositiveInt = 256
     """Clients connected at once from one IPv4 address or IPv6 network (/64); no limit for this machine."""
-    logins_per_address: Size = 600
+    logins_per_address: PositiveInt = 600
     """Logins from one IPv4 address or IPv6 network (/64) at once; ten more every second."""
-    new_nicks_per_address: Size = 200
+    new_nicks_per_address: PositiveInt = 200
     """New nicks from one IPv4 address or IPv6 network (/64) at once; one more every 10 seconds."""
-    requests_per_second: Rate = 10
+    requests_per_second: PositiveInt = 10
     """Requests of one client, once it has used up `burst_seconds`."""
-    bytes_per_second: Rate = 64 * 1024
+    bytes_per_second: PositiveInt = 64 * 1024
     """Bytes in the requests of one client, likewise."""
-    reads_per_second: Rate = 5
+    reads_per_second: PositiveInt = 5
     """Requests of one client that read from the log (history, messages, states …), likewise."""
-    burst_seconds: Size = 10
+    burst_seconds: PositiveInt = 10
     """Seconds' worth of requests that a client may send at once, before it is read at those rates."""
-    login_seconds: Size = 30
+    login_seconds: PositiveInt = 30
     """Seconds that a client has to log in once `slow_logins` others have taken longer."""
-    slow_logins: Size = 100
+    slow_logins: PositiveInt = 100
     """Clients connected without a login for longer than `login_seconds`."""
-    sessions_per_user: Size = 16
+    sessions_per_user: PositiveInt = 16
     """Sessions that one registered user has at once."""
-    wrong_passwords: Size = 60
+    wrong_passwords: PositiveInt = 60
     """Wrong passwords from one IPv4 address or IPv6 network (/64) at once; one more every 3 seconds."""
-    wrong_passwords_per_nick: Size = 10
+    wrong_passwords_per_nick: PositiveInt = 10
     """Wrong passwords for one nick from one address or network at once; one more every 10 seconds."""
-    password_queue: Size = 256
+    password_queue: PositiveInt = 256
     """Passwords that may wait to be hashed or verified."""

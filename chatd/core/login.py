@@ -1,6 +1,6 @@
-"""The rule of logins: a hello in, the user whom the client speaks as or a refusal out. Nothing changes here.
+"""The rules of logins: pure functions that decide whether a client may log in, and as which user.
 
-The password of the hello is verified before, by `chatd.chat.accounts`.
+`chatd.chat.accounts` has verified the password before.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from chatd.core.state import State
 
 
 class Login(msgspec.Struct, frozen=True, eq=False):
-    """An accepted hello.
+    """An accepted login as ``user``.
 
-    The client is ``user``. ``returning`` says whether the user was known before, ``online`` whether another
-    session of the user is open. The records of ``decision`` hold the user who is new; it has no events.
+    ``returning`` says whether the user was known before, ``online`` whether another session of the user is
+    open. ``decision`` has the new user as a record, nothing for a known user, and no events.
     """
 
     user: User
@@ -34,17 +34,18 @@ class Login(msgspec.Struct, frozen=True, eq=False):
 def log_in(
     state: State, names_in_use: Container[str], hello: Hello, verified: Credential | None = None
 ) -> Login:
-    """Decide ``hello``.
+    """Decide the login command ``hello`` and return the accepted login.
 
     ``names_in_use`` holds the keys of the names of all live sessions. ``verified`` is the credential that the
-    password of the hello was verified against; None for a hello without a password.
+    password of the hello was verified against, or None for a hello without a password.
 
-    A hello without a nick gets a guest name that no user ever had. A known user keeps a name that new users
-    may not take, unless it is reserved. A registered user may have several sessions.
+    A hello without a nick logs in as a guest, with a name that no user has had. A user who is known already
+    may keep a name that new users may not take, unless it is reserved. A registered user may have several
+    sessions.
     Raises `Refusal` ``bad_nick``, ``nick_taken``, ``password_required`` or ``wrong_password``.
     """
     name = _requested_name(state, hello.nick) if hello.nick else _guest_name(state)
-    known, online = state.known(name), name.key in names_in_use
+    known, online = state.find_user(name), name.key in names_in_use
     credential = None if known is None else state.credentials.get(known.id)
     if not same_password(credential, verified):
         raise Refusal("password_required" if verified is None else "wrong_password", nick=hello.nick)
@@ -57,7 +58,7 @@ def log_in(
 
 
 def check_sender(user: User, sender: str) -> None:
-    """Raises `Refusal` ``not_you`` unless ``sender`` is a spelling of the name of ``user``."""
+    """Check that ``sender`` is the nick of ``user``, in any spelling. Raises `Refusal` ``not_you``."""
     try:
         if sender == user.nick or parse_nick(sender).key == user.key:
             return
@@ -67,22 +68,22 @@ def check_sender(user: User, sender: str) -> None:
 
 
 def find_credential(state: State, nick: str) -> Credential | None:
-    """Return the credential of the user called ``nick``, or None if there is no such registered user."""
+    """Return the credential of the user with the nick ``nick``, or None if no such user is registered."""
     try:
-        user = state.known(parse_nick(nick))
+        user = state.find_user(parse_nick(nick))
     except BadName:
         return None
     return None if user is None else state.credentials.get(user.id)
 
 
 def _requested_name(state: State, nick: str) -> Name:
-    """The name that ``nick`` spells. Raises `Refusal` ``bad_nick``."""
+    """Return the name that ``nick`` spells, if a user may log in with it. Raises `Refusal` ``bad_nick``."""
     try:
         name = parse_nick(nick)
         check_reserved(name)
-        if state.known(name) is None:
+        if state.find_user(name) is None:
             check_new(name)
-            alike = state.user_like(name)
+            alike = state.find_similar_user(name)
             if alike is not None:
                 raise BadName(reason("look_alike", name=alike.nick))
         return name
@@ -91,8 +92,8 @@ def _requested_name(state: State, nick: str) -> Name:
 
 
 def _guest_name(state: State) -> Name:
-    """``guest`` and the first free number from the number of users on."""
+    """Return the name ``guest`` with the first free number that is larger than the number of users."""
     number = len(state.users) + 1
-    while state.user_like(guest := parse_nick(f"guest{number}")) is not None:
+    while state.find_similar_user(guest := parse_nick(f"guest{number}")) is not None:
         number += 1
     return guest

@@ -1,11 +1,11 @@
-"""Names of users and of groups: which are allowed, which are the same, and which look alike.
+"""The names of users and groups: which names are allowed, which are equal, and which look alike.
 
-A name has two forms. The shown form keeps its case. The key is the identity: `Straße`, `STRASSE` and
-`ｓｔｒａｓｓｅ` are one user. Keys come from PRECIS (RFC 8264) and its profile for nicknames (RFC 8266).
-Names with different keys may look alike (`alice` and `a1ice`); UTS 39 defines which do.
+A name has two forms. The shown form keeps its case. The key identifies the user or group: `Straße`, `STRASSE`
+and `ｓｔｒａｓｓｅ` have the same key. Keys are computed by PRECIS (RFC 8264) and its profile for nicknames
+(RFC 8266). Names with different keys may look alike (`alice` and `a1ice`), as UTS 39 defines.
 
-`parse_nick` and `parse_group` accept every name that may be stored. `check_new` is stricter: it applies only
-when a name is taken for the first time, so making it stricter locks no user out.
+`parse_nick` and `parse_group` accept every name that may be stored. `check_new` is stricter: it is
+called only when a name is taken for the first time, so that new rules lock no user out.
 """
 
 import re
@@ -21,8 +21,9 @@ from chatd.core.language import N_
 from chatd.core.refusals import Phrase, reason
 
 NICK_LIMIT = 32
+"""The maximum length of a nick, in code points after NFC normalization."""
 GROUP_LIMIT = 64
-"""The maximum length of a name, in code points after NFC."""
+"""The maximum length of a group's name, in code points after NFC normalization."""
 
 RESERVED: Final = frozenset(
     word
@@ -36,13 +37,13 @@ RESERVED: Final = frozenset(
     )
     for word in words.split()
 )
-"""The keys of reserved names. `guest` with a number is reserved as well: the daemon gives these out."""
+"""The keys of the reserved names. `guest` with a number is reserved too: the daemon assigns such nicks."""
 
 MARKS_MAX: Final = 2
-"""Combining marks on one letter at most: Vietnamese and Thai need two; a pile of them covers other lines."""
+"""The maximum number of combining marks on a letter. Vietnamese and Thai need two; many cover other lines."""
 
 NAME_CACHE_SIZE = 8_192
-"""Parsed names in the cache: more than users talk at once; some 20 MB if every name is hostile."""
+"""The number of parsed names in the cache. They take about 20 MB at worst, if every name is hostile."""
 
 # NFC composes at most four code points into one (U+1F82 is alpha and three marks), so a text longer than four
 # times the limit stays too long and need not be normalised.
@@ -90,7 +91,7 @@ ALPHABETS: Final = (
     N_("Hebrew"),
     N_("Latin"),
 )
-"""The names of alphabets that are translated."""
+"""The names of alphabets that sentences mention, to be translated."""
 
 _STARTS = ("#", "/", "&")
 _GUEST = re.compile(r"guest[0-9]*")
@@ -99,7 +100,7 @@ _LIKE_GUEST = re.compile(r"guest[ol2-9]*", re.IGNORECASE)
 
 
 class BadName(ValueError):
-    """A name that is not allowed; ``reason`` is a sentence for the peer that says what to do about it."""
+    """The error for a name that is not allowed. ``reason`` is a sentence about it for the user."""
 
     def __init__(self, reason: Phrase) -> None:
         super().__init__(reason)
@@ -107,48 +108,50 @@ class BadName(ValueError):
 
 
 class Name(NamedTuple):
-    """A name as ``shown`` (NFC, case kept), and its identity ``key``: names with equal keys are the same."""
+    """A valid name: ``shown`` (in NFC, case kept), and ``key``. Names with equal keys are the same name."""
 
     shown: str
     key: str
 
 
 def parse_nick(text: str) -> Name:
-    """The name of a user in ``text``: 1 to 32 code points. Raises `BadName`."""
+    """Return ``text`` as the name of a user: 1 to 32 code points. Raises `BadName`."""
     return _parse(text, NICK_LIMIT)
 
 
 def parse_group(text: str) -> Name:
-    """The name of a group in ``text``: 1 to 64 code points. Raises `BadName`."""
+    """Return ``text`` as the name of a group: 1 to 64 code points. Raises `BadName`."""
     return _parse(text, GROUP_LIMIT)
 
 
 def check_reserved(name: Name) -> None:
-    """Raises `BadName` if ``name`` is reserved, in any case or width."""
+    """Check that ``name`` is not reserved, in any case or width. Raises `BadName`."""
     if name.key in RESERVED or _GUEST.fullmatch(name.key):
         raise BadName(reason("reserved", name=name.key))
 
 
 def check_new(name: Name) -> None:
-    """Raises `BadName` if ``name`` cannot be taken any more; a user of an older daemon may still have it."""
+    """Check that a new user or group may take ``name``. Raises `BadName`.
+
+    A user or group of an older version of the daemon may still have a name that this function refuses.
+    """
     check_reserved(name)
     for form in name:
         if form.startswith(_STARTS):
             raise BadName(reason("start", char=form[0]))
     _check_marks(name.shown)
-    for look in looks(name):
-        if word := _RESERVED_LOOKS.get(look):
+    for look in skeletons(name):
+        if word := _RESERVED_SKELETONS.get(look):
             raise BadName(reason("look_alike", name=word))
         if _LIKE_GUEST.fullmatch(look):
             raise BadName(reason("look_alike", name="guest"))
 
 
 def skeleton(text: str) -> str:
-    """The skeleton of ``text`` (UTS 39, section 4): texts that look alike have the same.
+    """Return the skeleton of ``text`` (UTS 39, section 4): texts that look alike have the same skeleton.
 
-    Unlike in UTS 39 no characters are removed, because a name has no ignorable ones. The mapping is repeated
-    until nothing changes, because one pass over Unicode's data leaves some Arabic and Croatian letters half
-    mapped.
+    Unlike in UTS 39, no characters are removed, because a name contains no ignorable characters. The mapping
+    is repeated until nothing changes: one pass leaves some Arabic and Croatian letters partly mapped.
     """
     if text.isascii() and "%" not in text and '"' not in text:
         return text.replace("m", "rn").translate(_ASCII)  # the same result, ten times as fast
@@ -157,12 +160,13 @@ def skeleton(text: str) -> str:
     return text
 
 
-def looks(name: Name) -> set[str]:
-    """The skeletons of ``name``: names that have one of them in common look alike.
+def skeletons(name: Name) -> set[str]:
+    """Return the skeletons of ``name`` (UTS 39). Two names that share a skeleton look alike.
 
-    They are those of the shown form, of the key, and of the key in capitals. The first two are case-folded as
-    well, so that `AIice` looks like `alice` in spite of its capital A. The third is not, so that `Ilse` and
-    `Lise` stay apart; it makes the shown `ALlCE` look like `alice`.
+    The skeletons are those of the shown form, of the key, and of the key in capitals. The skeletons of the
+    shown form and the key are also case-folded, so that `AIice` looks like `alice` in spite of its capital A.
+    The skeleton of the key in capitals makes the shown `ALlCE` look like `alice`; it is not case-folded, so
+    that `Ilse` and `Lise` do not look alike.
     """
     shown, key = name
     found = {skeleton(skeleton(key).casefold()), skeleton(key.upper())}
@@ -172,7 +176,7 @@ def looks(name: Name) -> set[str]:
     return found
 
 
-_RESERVED_LOOKS: Final = {look: word for word in sorted(RESERVED) for look in looks(Name(word, word))}
+_RESERVED_SKELETONS: Final = {look: word for word in sorted(RESERVED) for look in skeletons(Name(word, word))}
 
 
 # PRECIS takes some 14 µs a name, and the same names come with every message. Refused names are not cached.
@@ -197,9 +201,10 @@ def _parse(text: str, limit: int) -> Name:
 
 
 def _identity(shown: str) -> str:
-    """The key of a shown name; the key of a key is itself.
+    """Return the key of a shown name. The key of a key is the key itself.
 
-    PRECIS alone maps to lower case, which tells `ß` from `SS` and `ς` from `Σ`; case folding does not.
+    PRECIS alone maps to lower case, which keeps `ß` and `SS`, or `ς` and `Σ`, distinct. Case folding makes
+    them equal.
     """
     try:
         mapped = _PRECIS.enforce(shown)
@@ -210,7 +215,10 @@ def _identity(shown: str) -> str:
 
 
 def _check_characters(shown: str) -> None:
-    """Refuse characters that break a line, are invisible or are syntax, and compatible forms of these."""
+    """Check that a name has no characters that break a line, are invisible or belong to the command syntax.
+
+    Unicode's compatible forms of these are refused as well. Raises `BadName`.
+    """
     for char in shown:
         for meant in char + normalize("NFKC", char):
             if meant.isspace():
@@ -232,9 +240,10 @@ def _check_start(form: str) -> None:
 
 
 def _check_marks(shown: str) -> None:
-    """Refuse a pile of marks, and a mark that is invisible: of another alphabet, or a second dot on an i.
+    """Check that a name has no more than `MARKS_MAX` combining marks on a letter and no invisible marks.
 
-    Marks with a width of their own, such as vowel signs of Indian scripts, do not pile up.
+    Invisible are marks of another alphabet and a second dot on an i. Marks with a width of their own, such as
+    vowel signs of Indian scripts, are not counted. Raises `BadName`.
     """
     marks, base = 0, ""
     for char in normalize("NFD", shown):
@@ -258,9 +267,10 @@ def _check_marks(shown: str) -> None:
 
 
 def _check_alphabets(key: str) -> None:
-    """Refuse `аlice`, whose first letter is Cyrillic, and `b०b`, whose middle is a digit of Devanagari.
+    """Check that a name uses only one alphabet: nearly every alphabet has letters that look like `o` or `l`.
 
-    Nearly every alphabet has letters that look like an `o` or an `l`, so a name keeps to one alphabet.
+    Refused are `аlice`, whose first letter is Cyrillic, and `b०b`, whose middle is a Devanagari digit. Raises
+    `BadName`.
     """
     alphabets = _alphabets(key)
     if len(alphabets) > 1:
@@ -274,7 +284,10 @@ def _alphabets(text: str) -> set[str]:
 
 
 def _alphabet(char: str) -> str:
-    """The first word of a character's name (`LATIN`, `ARABIC`, `CJK`): Python has no table of scripts."""
+    """Return the alphabet of a character: the first word of its Unicode name (`LATIN`, `ARABIC`, `CJK`).
+
+    Python has no table of scripts.
+    """
     words = unicodedata.name(char, "UNNAMED").removeprefix("EXTENDED ")  # EXTENDED ARABIC-INDIC DIGIT ONE
     return words.replace("-", " ").partition(" ")[0]
 

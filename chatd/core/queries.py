@@ -1,4 +1,7 @@
-"""What can be asked about the chat without changing it: the lists, and which conversation a command reads."""
+"""Queries: pure functions that answer the commands which list clients, members, groups or commands.
+
+`conversation_to_read` returns the conversation whose log a command reads.
+"""
 
 from __future__ import annotations
 
@@ -12,24 +15,25 @@ from chatd.core.rules import member_of
 from chatd.core.state import State
 
 Presence = Mapping[str, User]
-"""The users who are logged in, by the key of their name, in the order of arrival."""
+"""The users who are logged in, in the order of arrival, by their key."""
 
 
 def answer_list(state: State, presence: Presence, reader: User | None, command: c.Command) -> Answer:
-    """The answer to a command of `LISTS` by ``reader``, which is None before a login.
+    """Return the list that answers ``command``, whose class is a key of `LIST_QUERIES`.
 
+    ``reader`` is the user who asks, None before the login.
     Raises `Refusal` ``no_such_group`` or ``not_member``.
     """
-    return LISTS[type(command)](state, presence, reader, command)
+    return LIST_QUERIES[type(command)](state, presence, reader, command)
 
 
-def conversation_read(
+def conversation_to_read(
     state: State, reader: User, command: c.ListMessages | c.ListStates | c.History
 ) -> Conversation:
-    """The conversation that ``command`` by ``reader`` reads.
+    """Return the conversation whose log the user ``reader`` asks for with ``command``.
 
-    Two users who never talked have an empty conversation with the id 0, which is not in ``state``. Raises
-    `Refusal` ``no_such_group``, ``not_member`` or ``no_such_user``.
+    For two users who never sent each other a message, return an empty conversation with the id 0, which is
+    not in ``state``. Raises `Refusal` ``no_such_group``, ``not_member`` or ``no_such_user``.
     """
     if command.group is not None:
         return member_of(state, reader, command.group).conversation
@@ -37,7 +41,7 @@ def conversation_read(
         return LOBBY
     friend = state.user(command.dest)
     pair = (reader, friend) if reader.id < friend.id else (friend, reader)
-    return state.direct(reader, friend) or Conversation(0, "direct", pair=pair)
+    return state.direct_conversation(reader, friend) or Conversation(0, "direct", pair=pair)
 
 
 def _clients(state: State, presence: Presence, reader: User, command: c.ListClients) -> Clients:
@@ -57,7 +61,7 @@ def _groups(state: State, presence: Presence, reader: User, command: c.ListGroup
     return Groups(
         tuple(
             GroupLine(group.name, group.visibility, group.topic, len(group.members), group.role(reader))
-            for group in state.groups_seen_by(reader)[command.skip :]
+            for group in state.groups_visible_to(reader)[command.skip :]
         )
     )
 
@@ -67,10 +71,10 @@ def _help(state: State, presence: Presence, reader: User | None, command: c.AskH
 
 
 # Each query takes the command class of its own line, which the type of a dict cannot express.
-LISTS: Final[dict[type[c.Command], Callable[[State, Presence, Any, Any], Answer]]] = {
+LIST_QUERIES: Final[dict[type[c.Command], Callable[[State, Presence, Any, Any], Answer]]] = {
     c.ListClients: _clients,
     c.ListMembers: _members,
     c.ListGroups: _groups,
     c.AskHelp: _help,
 }
-"""The commands that are answered from memory, with the function that answers each."""
+"""The function that answers each command class that is answered from memory."""

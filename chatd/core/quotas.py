@@ -1,4 +1,4 @@
-"""Quotas: how much of the chat one user or one group may take up."""
+"""Quotas: limits for groups that a user owns, members of a group, and open invitations of a user."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from chatd.core.state import State
 
 
 def check_quotas(state: State, decision: Decision, limits: Limits) -> None:
-    """Check what ``decision`` would add to ``state``, where it is not applied yet.
+    """Check that ``decision``, not yet applied to ``state``, exceeds none of the quotas in ``limits``.
 
     Raises `Refusal` ``too_many_groups``, ``group_full`` or ``too_many_invitations``.
     """
     for event in decision.events:
-        if not event.said:
+        if not event.is_message:
             _check_event(state, event, limits)
 
 

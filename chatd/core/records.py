@@ -1,4 +1,4 @@
-"""What the store writes and reads: records and drafts; rows, counters and snapshots."""
+"""The values that pass between the chat and its store: records to write, rows of the log and snapshots."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from chatd.core.state import State
 
 
 class Draft(msgspec.Struct, frozen=True, eq=False):
-    """An event that has no place in the log yet.
+    """An event to append to the log, before the journal gives it an id and a seq.
 
-    ``at`` is the time of the decision, in ms since 1970. ``ref`` is the author's own id of the message: it is
-    stored once.
+    ``at`` is the time of the command's decision, in milliseconds since 1970-01-01 UTC. ``ref`` is the
+    client's own id of the message. The journal stores a message only once, even if it is sent again with the
+    same ref.
     """
 
     event: Event
@@ -24,40 +25,40 @@ class Draft(msgspec.Struct, frozen=True, eq=False):
 
 
 Record = User | Conversation | Credential | Renamed | Draft
-"""What one change writes."""
+"""A value that the journal writes to the database."""
 
 
 class Snapshot(msgspec.Struct, frozen=True, eq=False):
-    """What the daemon keeps in memory, as the store had it at one moment.
+    """A copy of all data that the daemon keeps in memory, read from the database in one transaction.
 
-    ``seqs`` holds the seq and ``lasts`` the id of the last entry of each conversation, by the conversation's
-    id. ``seen`` holds the read marker of each user, by the user's id: the last id that went to the user
-    before they left.
+    ``last_id`` is the id of the last log entry. ``seqs`` maps the id of each conversation to the seq of its
+    last entry, ``last_ids`` to the id of that entry. ``read_markers`` maps the id of each user to the user's
+    read marker, which is the id of the last entry that was sent to the user.
     """
 
     state: State
     last_id: int
     seqs: dict[int, int]
-    lasts: dict[int, int]
-    seen: dict[int, int]
+    last_ids: dict[int, int]
+    read_markers: dict[int, int]
 
 
-Row = tuple[int, int, int, int, Any, int, int | None, str]
-"""An entry as the store has it: id, conversation, seq, at, kind, actor, subject, body.
+EntryRow = tuple[int, int, int, int, Any, int, int | None, str]
+"""A row of the log table: id, conversation, seq, at, kind, actor, subject, body.
 
-Users and conversations are ids.
+The conversation, the actor and the subject are given by their ids.
 """
 
 
-class Slice(msgspec.Struct, frozen=True, eq=False):
-    """Rows of the log, in its order; ``more`` says whether a limit left others out."""
+class EntrySlice(msgspec.Struct, frozen=True, eq=False):
+    """Rows of the log table, in ascending order of ids. ``more`` says whether a limit cut more rows off."""
 
-    rows: list[Row]
+    rows: list[EntryRow]
     more: bool
 
 
-def entry_of(state: State, row: Row) -> Entry:
-    """The entry in ``row``, with the users and the conversation that ``state`` knows by these ids."""
+def entry_from_row(state: State, row: EntryRow) -> Entry:
+    """Return the log entry for ``row``, with the users and the conversation taken from ``state`` by id."""
     id, conversation, seq, at, kind, actor, subject, body = row
     about = None if subject is None else state.users.get(subject)
     return Entry(id, seq, at, Event(kind, state.conversations[conversation], state.users[actor], about, body))

@@ -1,4 +1,4 @@
-"""All refusals: each has a stable code and a sentence."""
+"""Refusals: the error answers of the daemon. Each has a stable code and a sentence for the user."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ SENTENCES: Final[dict[str, str]] = {
     "slow_consumer": N_("too much unread data: connect again and resume"),
     "internal_error": N_("internal error: the daemon has logged it; your request is not at fault"),
 }
-"""Code -> sentence. The codes are part of the protocol and never change; the sentences may."""
+"""The English sentence for each refusal code. Codes are part of the protocol and never change."""
 
 REASONS: Final[dict[str, str]] = {
     "many_connections": N_("too many connections"),
@@ -104,20 +104,20 @@ REASONS: Final[dict[str, str]] = {
     "frame_type": N_("a frame must begin with 1, 2 or 3, not with {first}"),
     "frame_length": N_("a length must have at least one byte"),
 }
-"""Reason -> sentence for the ``why`` of a refusal: what is wrong with a name, a field or a frame."""
+"""The English sentence for each reason that fills ``{why}`` in the sentence of a refusal."""
 
 RETRY_AFTER: Final[dict[str, float]] = {"storage_failed": 1.0, "shutting_down": 5.0, "rate_limited": 5.0}
-"""Code -> seconds after which the client may repeat the request. Only temporary refusals have an entry."""
+"""The seconds after which a client may repeat a refused request, for each code of a temporary refusal."""
 
-ECHO: Final = 256
-"""Maximum number of characters of one detail in a sentence: enough for any name, not for any frame."""
+DETAIL_MAX_CHARACTERS: Final = 256
+"""The maximum number of characters of a value that is inserted into a refusal's sentence."""
 
 
 class Phrase(str):
-    """An English sentence, or a word in one, that can be translated later.
+    """An English sentence, or a word for one, that can be translated later.
 
-    ``template`` is the message id in the catalogues. ``details`` fill its gaps, each cut at `ECHO`
-    characters.
+    ``template`` is the sentence with placeholders, as the translation catalogues contain it. ``details`` are
+    the values for the placeholders, each cut to `DETAIL_MAX_CHARACTERS`.
     """
 
     __slots__ = ("details", "template")
@@ -126,7 +126,7 @@ class Phrase(str):
     details: dict[str, object]
 
     def __new__(cls, template: str, **details: object) -> Self:
-        """The phrase whose text is ``template`` filled with ``details``."""
+        """Create the phrase whose text is ``template`` with ``details`` in its placeholders."""
         kept = {name: _cut(value) for name, value in details.items()}
         phrase = super().__new__(cls, template.format(**kept))
         phrase.template = template
@@ -134,19 +134,23 @@ class Phrase(str):
         return phrase
 
     def translated(self, translate: Callable[[str], str]) -> str:
-        """The phrase in another language; ``translate`` maps an English template to a translated one."""
+        """Return this phrase in another language.
+
+        ``translate`` maps an English template to a translated one.
+        """
         return _filled(self.template, self.details, translate)
 
 
 def reason(wrong: str, **details: object) -> Phrase:
-    """The sentence that `REASONS` has for ``wrong``, filled with ``details``."""
+    """Return the sentence for the key ``wrong`` of `REASONS`, with ``details`` in its placeholders."""
     return Phrase(REASONS[wrong], **details)
 
 
 class Refusal(Exception):
-    """A request that the daemon does not carry out: the peer made an error, or the state does not allow it.
+    """The refusal of a request: the client made an error, or the state of the chat does not allow it.
 
-    ``code`` is a key of `SENTENCES`. ``details`` fill its sentence, each cut at `ECHO` characters.
+    ``code`` is a key of `SENTENCES`. ``details`` are the values for the sentence's placeholders, each cut to
+    `DETAIL_MAX_CHARACTERS`.
     """
 
     def __init__(self, code: str, **details: object) -> None:
@@ -156,35 +160,38 @@ class Refusal(Exception):
 
     @property
     def text(self) -> str:
-        """The English sentence for the user: what is wrong and what to do."""
+        """The English sentence that tells the user what is wrong and what to do."""
         return SENTENCES[self.code].format(**self.details)
 
     def translated(self, translate: Callable[[str], str]) -> str:
-        """The sentence in another language; ``translate`` maps an English template to a translated one."""
+        """Return the refusal's sentence in another language.
+
+        ``translate`` maps an English template to a translated one.
+        """
         return _filled(SENTENCES[self.code], self.details, translate)
 
     @property
-    def about(self) -> str:
-        """The refused nick, or else the refused group; empty if the refusal names neither.
+    def refused_name(self) -> str:
+        """The nick that this refusal is about, or else the group; empty if the refusal names neither.
 
-        The text dialect sends it instead of the sentence (``ERR bo bby``, ``TKN alice``).
+        The text dialect sends this name instead of the sentence (``ERR bo bby``, ``TKN alice``).
         """
         return str(self.details.get("nick") or self.details.get("group") or "")
 
     @property
     def retry_after(self) -> float | None:
-        """Seconds after which the client may repeat the request; None if repeating it is useless."""
+        """The seconds after which the client may repeat the request, or None if repeating it is useless."""
         seconds = self.details.get("seconds")
         return float(seconds) if isinstance(seconds, int) else RETRY_AFTER.get(self.code)
 
 
 def rate_limited(why: Phrase, seconds: float = RETRY_AFTER["rate_limited"]) -> Refusal:
-    """Return the refusal of a request that is one too many. The client may repeat it after ``seconds``."""
+    """Return the refusal of a request that exceeds a limit. The client may repeat it after ``seconds``."""
     return Refusal("rate_limited", why=why, seconds=math.ceil(seconds))
 
 
 def _filled(template: str, details: dict[str, object], translate: Callable[[str], str]) -> str:
-    """``template`` translated and filled with ``details``, whose `Phrase` values are translated as well."""
+    """Return ``template``, translated and filled with ``details``. `Phrase` values are translated too."""
     return translate(template).format(
         **{
             name: value.translated(translate) if isinstance(value, Phrase) else value
@@ -194,6 +201,6 @@ def _filled(template: str, details: dict[str, object], translate: Callable[[str]
 
 
 def _cut(value: object) -> object:
-    if isinstance(value, Phrase) or not isinstance(value, str) or len(value) <= ECHO:
+    if isinstance(value, Phrase) or not isinstance(value, str) or len(value) <= DETAIL_MAX_CHARACTERS:
         return value
-    return f"{value[:ECHO]}…"
+    return f"{value[:DETAIL_MAX_CHARACTERS]}…"

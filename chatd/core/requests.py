@@ -1,4 +1,4 @@
-"""A decoded frame on its way from a dialect to the service."""
+"""The request: a decoded frame that a session passes to the chat service."""
 
 from __future__ import annotations
 
@@ -15,31 +15,30 @@ if TYPE_CHECKING:
 
 
 class Request(msgspec.Struct, frozen=True, eq=False):
-    """One decoded frame. ``command`` is a `Refusal` if the frame contains no valid command.
+    """A request of a client: one decoded frame.
 
-    For the answer: ``name`` is the client's name of the command, ``ref`` its own id of the request.
-    ``sender`` is the nick that the request names as its sender, empty if none.
+    ``command`` is the command to run, or a `Refusal` if the frame contains no valid command. ``name`` is the
+    word that the client used for the command. ``ref`` is the client's own id of the request, which the answer
+    repeats. ``sender`` is the nick that the request names as its sender, empty if it names none.
 
-    For the session:
-
-    - ``becomes`` is the dialect to speak from the answer on; before the login, at once.
-    - ``granted`` is the dialect to speak instead, if the request succeeds.
-    - ``then`` is a request to submit next, if the request succeeds. With ``granted`` or ``then`` the session
-      decodes no further frame before the answer.
-    - ``pace`` is set in the hello of a client that may be the reference client of the text protocol: the
-      seconds between two lines as long as that is not known.
-    - ``amend`` converts a frame that is still buffered to the dialect ``becomes``.
-
-    For the replay: ``max_id`` is the id of the last entry that a page may show, None for no limit.
+    - ``shown_dialect`` is the dialect that the request has shown the client to speak. The session uses it
+      from the answer on, and before the login at once.
+    - ``dialect_on_success`` is the dialect that the session uses after the request has succeeded.
+    - ``next_request`` is submitted after the request has succeeded. If it or ``dialect_on_success`` is set,
+      the session decodes no further frame until the request is answered.
+    - ``pace`` is set in the hello of a client that may be the text protocol's reference client: the seconds
+      between two lines sent to the client until that is known.
+    - ``convert_buffered`` converts a frame that waits to be sent to ``shown_dialect``.
+    - ``max_id`` is the id of the last entry that a page of history may contain, None for no limit.
     """
 
     command: Command | Refusal
     name: str = ""
     sender: str = ""
     ref: str | int | None = None
-    becomes: Dialect | None = None
-    granted: Dialect | None = None
-    then: Request | None = None
+    shown_dialect: Dialect | None = None
+    dialect_on_success: Dialect | None = None
+    next_request: Request | None = None
     max_id: int | None = None
     pace: float = 0.0
-    amend: Callable[[bytes], bytes] | None = None
+    convert_buffered: Callable[[bytes], bytes] | None = None

@@ -1,4 +1,7 @@
-"""Who may do what: state, user and command in, a `Decision` or a `Refusal` out. Nothing changes here."""
+"""The rules of the chat: pure functions that decide the commands that change it.
+
+A rule is given the state, the user and the command, and returns a `Decision` or raises a `Refusal`.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from chatd.core import commands as c
-from chatd.core.accounts import CLOSED, Credential, Renamed
+from chatd.core.accounts import CLOSED_ACCOUNT_HASH, Credential, Renamed
 from chatd.core.events import LOBBY, Conversation, Event, User
 from chatd.core.names import BadName, Name, check_new, parse_group
 from chatd.core.refusals import Refusal, reason
@@ -16,11 +19,12 @@ from chatd.core.state import Group, State
 
 
 class Decision(msgspec.Struct, frozen=True, eq=False):
-    """What a command comes to.
+    """The result of an accepted command: records to store, then events to append to the log.
 
-    ``records`` are stored first; they never enter the log. ``events`` are logged, in order; the first one is
-    acknowledged. Without events the command asks for what is so already: ``unchanged`` is the group where it
-    is so, empty for the lobby. The caller passes the records, then the events to `State.apply`.
+    ``records`` never enter the log. ``events`` are in order; the ack names the entry of the first one. A
+    decision of a chat command without events means that the command changes nothing; ``unchanged`` is then
+    the name of the group concerned, empty for the lobby. The caller passes the records, then the events, to
+    `State.apply`.
     """
 
     events: tuple[Event, ...] = ()
@@ -29,15 +33,15 @@ class Decision(msgspec.Struct, frozen=True, eq=False):
 
 
 def decide(state: State, actor: User, command: c.Command) -> Decision:
-    """What ``command`` by ``actor`` comes to in ``state``, which stays as it is.
+    """Decide ``command``, given by the user ``actor``, and return the decision. ``state`` is not changed.
 
-    Raises `Refusal` with one of the codes that the command is declared with.
+    Raises `Refusal` with one of the codes in the command's declaration.
     """
-    return CHANGES[type(command)](state, actor, command)
+    return CHANGE_RULES[type(command)](state, actor, command)
 
 
 def member_of(state: State, actor: User, name: str) -> Group:
-    """The group called ``name``, of which ``actor`` has to be a member.
+    """Return the group called ``name``, if ``actor`` is a member of it.
 
     Raises `Refusal` ``no_such_group`` or ``not_member``.
     """
@@ -48,7 +52,10 @@ def member_of(state: State, actor: User, name: str) -> Group:
 
 
 def operated_by(state: State, actor: User, name: str) -> Group:
-    """`member_of`, for the owner and the operators alone. Raises also ``not_operator``."""
+    """Return the group called ``name``, if ``actor`` is its owner or an operator.
+
+    Raises `Refusal` ``no_such_group``, ``not_member`` or ``not_operator``.
+    """
     group = member_of(state, actor, name)
     if group.role(actor) == "member":
         raise Refusal("not_operator", group=group.name)
@@ -56,26 +63,32 @@ def operated_by(state: State, actor: User, name: str) -> Group:
 
 
 def owned_by(state: State, actor: User, name: str) -> Group:
-    """`member_of`, for the owner alone. Raises also ``not_owner``."""
+    """Return the group called ``name``, if ``actor`` is its owner.
+
+    Raises `Refusal` ``no_such_group``, ``not_member`` or ``not_owner``.
+    """
     group = member_of(state, actor, name)
     if group.role(actor) != "owner":
         raise Refusal("not_owner", group=group.name)
     return group
 
 
-def _subject(state: State, group: Group, nick: str) -> User:
-    """The user called ``nick``, who must not be the owner. Raises ``no_such_user``, ``is_owner``."""
+def _user_except_owner(state: State, group: Group, nick: str) -> User:
+    """Return the user called ``nick``, unless that is the owner of ``group``.
+
+    Raises `Refusal` ``no_such_user`` or ``is_owner``.
+    """
     user = state.user(nick)
     if user.id == group.owner.id:
         raise Refusal("is_owner", nick=user.nick, group=group.name)
     return user
 
 
-def _reachable(state: State, nick: str) -> User:
-    """The user called ``nick``, whose account must not be closed. Raises `Refusal` ``no_such_user``."""
+def _user_with_open_account(state: State, nick: str) -> User:
+    """Return the user called ``nick``. Raises `Refusal` ``no_such_user``, also if the account is closed."""
     user = state.user(nick)
     credential = state.credentials.get(user.id)
-    if credential is not None and credential.hash == CLOSED:
+    if credential is not None and credential.hash == CLOSED_ACCOUNT_HASH:
         raise Refusal("no_such_user", nick=user.nick)
     return user
 
@@ -85,9 +98,9 @@ def _broadcast(state: State, actor: User, command: c.Broadcast) -> Decision:
 
 
 def _send(state: State, actor: User, command: c.Send) -> Decision:
-    dest = _reachable(state, command.dest)
+    dest = _user_with_open_account(state, command.dest)
     records: tuple[Conversation, ...] = ()
-    conversation = state.direct(actor, dest)
+    conversation = state.direct_conversation(actor, dest)
     if conversation is None:
         pair = (actor, dest) if actor.id < dest.id else (dest, actor)
         conversation = state.new_conversation("direct", pair=pair)
@@ -110,7 +123,7 @@ def _create(state: State, actor: User, command: c.CreateGroup) -> Decision:
         raise Refusal("group_exists", group=taken.name if taken.visible_to(actor) else command.group)
     try:
         check_new(name)
-        alike = state.group_like(name)
+        alike = state.find_similar_group(name)
         if alike is not None:
             seen = alike.visible_to(actor)
             raise BadName(reason("look_alike", name=alike.name) if seen else reason("look_taken"))
@@ -155,7 +168,7 @@ def _enter(state: State, actor: User, command: c.Enter) -> Decision:
 def _leave(state: State, actor: User, command: c.Leave) -> Decision:
     group = member_of(state, actor, command.group)
     left = Event("left", group.conversation, actor)
-    heir = group.heir() if group.owner.id == actor.id else None
+    heir = group.next_owner() if group.owner.id == actor.id else None
     if heir is None:
         return Decision((left,))
     return Decision((left, Event("promoted", group.conversation, actor, heir, "owner")))
@@ -163,7 +176,7 @@ def _leave(state: State, actor: User, command: c.Leave) -> Decision:
 
 def _invite(state: State, actor: User, command: c.Invite) -> Decision:
     group = member_of(state, actor, command.group)
-    guest = _reachable(state, command.dest)
+    guest = _user_with_open_account(state, command.dest)
     for code, held in (
         ("already_member", group.members),
         ("banned", group.banned),
@@ -176,7 +189,7 @@ def _invite(state: State, actor: User, command: c.Invite) -> Decision:
 
 def _kick(state: State, actor: User, command: c.Kick) -> Decision:
     group = operated_by(state, actor, command.group)
-    subject = _subject(state, group, command.dest)
+    subject = _user_except_owner(state, group, command.dest)
     if subject.id not in group.members:
         raise Refusal("no_such_member", nick=subject.nick, group=group.name)
     return Decision((Event("kicked", group.conversation, actor, subject, command.reason),))
@@ -184,7 +197,7 @@ def _kick(state: State, actor: User, command: c.Kick) -> Decision:
 
 def _ban(state: State, actor: User, command: c.Ban) -> Decision:
     group = operated_by(state, actor, command.group)
-    subject = _subject(state, group, command.dest)
+    subject = _user_except_owner(state, group, command.dest)
     if subject.id in group.banned:
         raise Refusal("already_banned", nick=subject.nick, group=group.name)
     return Decision((Event("banned", group.conversation, actor, subject, command.reason),))
@@ -200,7 +213,7 @@ def _unban(state: State, actor: User, command: c.Unban) -> Decision:
 
 def _promote(state: State, actor: User, command: c.Promote) -> Decision:
     group = owned_by(state, actor, command.group)
-    subject = _subject(state, group, command.dest)
+    subject = _user_except_owner(state, group, command.dest)
     if subject.id not in group.members:
         raise Refusal("no_such_member", nick=subject.nick, group=group.name)
     if subject.id in group.operators:
@@ -210,7 +223,7 @@ def _promote(state: State, actor: User, command: c.Promote) -> Decision:
 
 def _demote(state: State, actor: User, command: c.Demote) -> Decision:
     group = owned_by(state, actor, command.group)
-    subject = _subject(state, group, command.dest)
+    subject = _user_except_owner(state, group, command.dest)
     if subject.id not in group.operators:
         raise Refusal("no_such_operator", nick=subject.nick, group=group.name)
     return Decision((Event("demoted", group.conversation, actor, subject),))
@@ -227,7 +240,7 @@ def _topic(state: State, actor: User, command: c.SetTopic) -> Decision:
 
 
 # Each rule takes the command class of its own line, which the type of a dict cannot express.
-CHANGES: Final[dict[type[c.Command], Callable[[State, User, Any], Decision]]] = {
+CHANGE_RULES: Final[dict[type[c.Command], Callable[[State, User, Any], Decision]]] = {
     c.Broadcast: _broadcast,
     c.Send: _send,
     c.CreateGroup: _create,
@@ -244,4 +257,4 @@ CHANGES: Final[dict[type[c.Command], Callable[[State, User, Any], Decision]]] = 
     c.SetVisibility: _visibility,
     c.SetTopic: _topic,
 }
-"""The commands that change the chat."""
+"""The rule that decides each command class that changes the chat."""

@@ -1,6 +1,6 @@
-"""The state of the chat: users, groups and conversations, as the records and events so far have made them.
+"""The state of the chat in memory: users, credentials, groups and conversations.
 
-It changes by `State.apply` alone. Presence is no part of it.
+Only `State.apply` changes the state. The state does not contain which users are connected.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from typing import Literal
 from chatd.core.accounts import Credential, Renamed
 from chatd.core.colours import colour_of
 from chatd.core.events import LOBBY, Conversation, Event, User
-from chatd.core.names import BadName, Name, looks, parse_group, parse_nick
+from chatd.core.names import BadName, Name, parse_group, parse_nick, skeletons
 from chatd.core.refusals import Refusal
 
 
 class Group:
-    """A group as its events have made it.
+    """The state of one group.
 
-    ``members`` is by the user's id, in the order of joining. ``operators`` and ``invited`` hold ids of users;
-    ``banned`` maps them to the reason. ``visibility`` is public or private.
+    ``members`` maps user ids to users, in the order of joining. ``operators`` and ``invited`` hold user ids;
+    ``banned`` maps user ids to the reasons for the bans. ``visibility`` is public or private.
     """
 
     __slots__ = (
@@ -48,18 +48,21 @@ class Group:
 
     @property
     def name(self) -> str:
-        """The name as its creator wrote it."""
+        """The name of the group, as its creator wrote it."""
         return self.conversation.name
 
     @property
     def audience(self) -> tuple[int, ...]:
-        """The members' ids, ascending: the same tuple until the group changes."""
+        """The user ids of the members, ascending. The tuple object is identical until the group changes."""
         if self._audience is None:
             self._audience = tuple(sorted(self.members))
         return self._audience
 
     def role(self, user: User) -> Literal["owner", "operator", "member", "invited", ""]:
-        """The role of ``user``, or ``""``. Once everyone has left a group, even its owner has no role."""
+        """Return the role of ``user`` in the group, or ``""`` for no role.
+
+        Once all members have left, even the owner has no role.
+        """
         if user.id in self.members:
             if user.id == self.owner.id:
                 return "owner"
@@ -67,22 +70,25 @@ class Group:
         return "invited" if user.id in self.invited else ""
 
     def visible_to(self, user: User) -> bool:
-        """Whether ``user`` may know that the group exists."""
+        """Return whether ``user`` may know that the group exists."""
         return self.visibility == "public" or user.id in self.members or user.id in self.invited
 
-    def heir(self) -> User | None:
-        """The next owner if the owner leaves: the longest-standing operator, else member; None if alone."""
+    def next_owner(self) -> User | None:
+        """Return the member who becomes the owner if the owner leaves, or None if there is no other member.
+
+        That is the longest-standing operator, else the longest-standing member.
+        """
         others = [user for user in self.members.values() if user.id != self.owner.id]
         operators = [user for user in others if user.id in self.operators]
         return next(iter(operators or others), None)
 
     def apply(self, event: Event) -> None:
-        """Make the change that ``event``, which is no message, describes."""
+        """Change this group as ``event`` describes. The event must not be a message."""
         _CHANGES[event.kind](self, event, event.subject or event.actor)
         self._audience = None
 
     def rename(self, user: User) -> None:
-        """Know the user who has the id of ``user`` under the nick of ``user``."""
+        """Replace the member or owner with the id of ``user`` by ``user``, which has a new nick."""
         if user.id in self.members:
             self.members[user.id] = user
         if user.id == self.owner.id:
@@ -121,10 +127,10 @@ class Group:
     def _demote(self, event: Event, user: User) -> None:
         self.operators.discard(user.id)
 
-    def _see(self, event: Event, user: User) -> None:
+    def _set_visibility(self, event: Event, user: User) -> None:
         self.visibility = event.body
 
-    def _describe(self, event: Event, user: User) -> None:
+    def _set_topic(self, event: Event, user: User) -> None:
         self.topic = event.body
 
 
@@ -138,20 +144,20 @@ _CHANGES: dict[str, Callable[[Group, Event, User], None]] = {
     "unbanned": Group._unban,
     "promoted": Group._promote,
     "demoted": Group._demote,
-    "visibility": Group._see,
-    "topic": Group._describe,
+    "visibility": Group._set_visibility,
+    "topic": Group._set_topic,
 }
 
 
-Change = User | Conversation | Credential | Renamed | Event
-"""What changes the state: a new user, conversation or password, a user's new name, an event of the log."""
+StateChange = User | Conversation | Credential | Renamed | Event
+"""A change of the state: a new user, conversation, credential or user name, or an event of the log."""
 
 
 class State:
-    """All users, groups and conversations, looked up by name or by id.
+    """The state of the whole chat: all users, groups and conversations, which can be found by name or id.
 
-    ``users`` and ``conversations`` are by id, ascending. ``credentials`` has those of the registered users,
-    by the user's id.
+    ``users`` and ``conversations`` map ids, in ascending order, to users and conversations. ``credentials``
+    maps the ids of the registered users to their credentials.
     """
 
     def __init__(self) -> None:
@@ -159,9 +165,9 @@ class State:
         self.conversations: dict[int, Conversation] = {LOBBY.id: LOBBY}
         self.credentials: dict[int, Credential] = {}
         self._user_keys: dict[str, User] = {}
-        self._users_by_look: dict[str, User] = {}
+        self._users_by_skeleton: dict[str, User] = {}
         self._groups: dict[str, Group] = {}
-        self._groups_by_look: dict[str, Group] = {}
+        self._groups_by_skeleton: dict[str, Group] = {}
         self._group_ids: dict[int, Group] = {}
         self._directs: dict[tuple[int, int], Conversation] = {}
         self._directs_of: dict[int, list[Conversation]] = {}
@@ -169,14 +175,14 @@ class State:
         self._owned: Counter[int] = Counter()
         self._invitations: Counter[int] = Counter()
 
-    def apply(self, change: Change) -> None:
-        """Add a new user, conversation or credential, rename a user, or make the change of an event.
+    def apply(self, change: StateChange) -> None:
+        """Add a new user, conversation or credential, rename a user, or change a group as an event describes.
 
-        Messages change nothing. A group exists from its ``created`` event on. Who may do what was decided
-        before: this never refuses.
+        Messages change nothing. A group exists from its ``created`` event on. The method checks no
+        permissions and never refuses a change: the command was decided before.
         """
         if isinstance(change, Event):
-            if not change.said:
+            if not change.is_message:
                 self._apply_event(change)
         elif isinstance(change, User):
             self._add_user(change)
@@ -189,8 +195,8 @@ class State:
 
     def _add_user(self, user: User) -> None:
         self.users[user.id] = self._user_keys[user.key] = user
-        for look in looks(Name(user.nick, user.key)):
-            self._users_by_look.setdefault(look, user)
+        for look in skeletons(Name(user.nick, user.key)):
+            self._users_by_skeleton.setdefault(look, user)
 
     def _add_conversation(self, conversation: Conversation) -> None:
         self.conversations[conversation.id] = conversation
@@ -202,9 +208,9 @@ class State:
 
     def _rename(self, old: User, new: User) -> None:
         del self._user_keys[old.key]
-        for look in looks(Name(old.nick, old.key)):
-            if self._users_by_look.get(look) is old:
-                del self._users_by_look[look]
+        for look in skeletons(Name(old.nick, old.key)):
+            if self._users_by_skeleton.get(look) is old:
+                del self._users_by_skeleton[look]
         self._add_user(new)
         for conversation in self._directs_of.pop(old.id, []):
             for id in conversation.participants:
@@ -225,8 +231,8 @@ class State:
             group = Group(event.conversation, event.actor)
             name = parse_group(group.name)
             self._group_ids[event.conversation.id] = self._groups[name.key] = group
-            for look in looks(name):
-                self._groups_by_look.setdefault(look, group)
+            for look in skeletons(name):
+                self._groups_by_skeleton.setdefault(look, group)
             self._owned[event.actor.id] += 1
         group = self._group_ids[event.conversation.id]
         who = event.subject or event.actor
@@ -241,84 +247,91 @@ class State:
         else:
             groups.pop(event.conversation.id, None)
 
-    def known(self, name: Name) -> User | None:
-        """The user who has ``name``, in any spelling; None if nobody ever had it."""
+    def find_user(self, name: Name) -> User | None:
+        """Return the user who has ``name``, in any spelling, or None if no user has it."""
         return self._user_keys.get(name.key)
 
-    def user_like(self, name: Name) -> User | None:
-        """The oldest user whose name is ``name`` or looks like it; None if there is none."""
-        alike = filter(None, map(self._users_by_look.get, looks(name)))
+    def find_similar_user(self, name: Name) -> User | None:
+        """Return the user with the lowest id whose name is or looks like ``name``, or None."""
+        alike = filter(None, map(self._users_by_skeleton.get, skeletons(name)))
         return min(alike, key=lambda user: user.id, default=None)
 
     def user(self, nick: str) -> User:
-        """The user called ``nick``. Raises `Refusal` ``no_such_user``."""
+        """Return the user called ``nick``. Raises `Refusal` ``no_such_user``."""
         try:
             return self._user_keys[parse_nick(nick).key]
         except (BadName, KeyError):
             raise Refusal("no_such_user", nick=nick) from None
 
     def new_user(self, name: Name) -> User:
-        """A user called ``name``, who is not in the state yet: `apply` adds them."""
+        """Return a new user called ``name``, with the next id. Only `apply` adds the user to the state."""
         number = next(reversed(self.users), 0) + 1
         return User(number, name.shown, name.key, colour_of(number))
 
     def group(self, name: str, viewer: User) -> Group:
-        """The group called ``name``, if it is visible to ``viewer``. Raises `Refusal` ``no_such_group``."""
+        """Return the group called ``name``, if ``viewer`` may see it. Raises `Refusal` ``no_such_group``."""
         group = self.find_group(name)
         if group is None or not group.visible_to(viewer):
             raise Refusal("no_such_group", group=name)
         return group
 
     def find_group(self, name: str) -> Group | None:
-        """The group called ``name``, visible or not; None if there is none."""
+        """Return the group called ``name``, visible or not, or None if there is no such group."""
         try:
             return self._groups.get(parse_group(name).key)
         except BadName:
             return None
 
     def group_of(self, conversation: Conversation) -> Group | None:
-        """The group of a conversation; None before its ``created`` event, and for other conversations."""
+        """Return the group of ``conversation``.
+
+        Return None for the lobby and direct conversations, and before the group's ``created`` event.
+        """
         return self._group_ids.get(conversation.id)
 
-    def group_like(self, name: Name) -> Group | None:
-        """The oldest group whose name is ``name`` or looks like it, visible or not; None if there is none."""
-        alike = filter(None, map(self._groups_by_look.get, looks(name)))
+    def find_similar_group(self, name: Name) -> Group | None:
+        """Return the oldest group, visible or not, whose name is or looks like ``name``, or None."""
+        alike = filter(None, map(self._groups_by_skeleton.get, skeletons(name)))
         return min(alike, key=lambda group: group.conversation.id, default=None)
 
     def groups_owned_by(self, user: User) -> int:
-        """The number of groups that ``user`` owns, those included that everyone has left."""
+        """Return the number of groups that ``user`` owns, including groups without members."""
         return self._owned[user.id]
 
     def invitations_of(self, user: User) -> int:
-        """The number of groups that ``user`` is invited to and has not joined."""
+        """Return the number of groups that ``user`` is invited to and has not joined."""
         return self._invitations[user.id]
 
     def may_read(self, user: User, conversation: Conversation) -> bool:
-        """Whether ``user`` may read ``conversation``, which is one of theirs unless it is a group's."""
+        """Return whether ``user`` may read ``conversation``.
+
+        A group's conversation may be read by its members. The method assumes that a direct conversation is
+        the user's own.
+        """
         if conversation.kind != "group":
             return True
         return user.id in self._group_ids[conversation.id].members
 
     def is_private(self, conversation: Conversation) -> bool:
-        """Whether ``conversation`` is a direct one, or that of a group that is private now."""
+        """Return whether ``conversation`` is a direct one or belongs to a group that is private now."""
         if conversation.kind == "group":
             return self._group_ids[conversation.id].visibility == "private"
         return conversation.kind == "direct"
 
-    def groups_seen_by(self, user: User) -> list[Group]:
-        """The groups that are visible to ``user``, sorted by name."""
+    def groups_visible_to(self, user: User) -> list[Group]:
+        """Return the groups that are visible to ``user``, sorted by name."""
         return [self._groups[key] for key in sorted(self._groups) if self._groups[key].visible_to(user)]
 
-    def direct(self, one: User, other: User) -> Conversation | None:
-        """The direct conversation of two users; None if they never talked."""
+    def direct_conversation(self, one: User, other: User) -> Conversation | None:
+        """Return the direct conversation of two users, or None if they never sent each other a message."""
         return self._directs.get((min(one.id, other.id), max(one.id, other.id)))
 
     def new_conversation(
         self, kind: Literal["group", "direct"], name: str = "", pair: tuple[User, ...] = ()
     ) -> Conversation:
-        """A conversation with the next id; `apply` adds it."""
+        """Return a new conversation with the next id. Only `apply` adds the conversation to the state."""
         return Conversation(next(reversed(self.conversations)) + 1, kind, name, pair)
 
     def conversations_of(self, user: User) -> list[Conversation]:
-        """The conversations that ``user`` may read besides the lobby: direct ones, then those of groups."""
+        """Return the conversations of ``user`` other than the lobby: direct ones, then those of groups."""
         return [*self._directs_of.get(user.id, ()), *self._groups_of.get(user.id, {}).values()]

@@ -1,23 +1,26 @@
-"""Characters that may not reach a terminal, or a log that a terminal shows, from another user."""
+"""Characters in a user's text that must not reach another user's terminal, nor a log file."""
 
 from __future__ import annotations
 
 import re
 from typing import Final
 
-BIDI: Final = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
-"""Controls of the direction of writing, which make a line read as another one; for a character class."""
+BIDI_CONTROLS: Final = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+"""The Unicode controls of writing direction, for use in a regular expression's character class.
 
-STEERING: Final = f"\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029{BIDI}"
-"""`BIDI` and all control characters but tab and LF, which some callers keep; for a character class."""
+They could make a line look like a different line.
+"""
+
+CONTROL_CHARACTERS: Final = f"\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029{BIDI_CONTROLS}"
+"""`BIDI_CONTROLS` and all control characters except tab and LF, for a regex character class."""
 
 LINE_END: Final = re.compile("\r\n|[\n\r\x0b\x0c\x85\u2028\u2029]")
-"""Every sequence that a terminal or a program may take for the end of a line."""
+"""A pattern that matches every sequence that a terminal or a program may take for a line end."""
 
 # A tab neither ends a line nor controls a terminal.
-_CONTROL: Final = re.compile(f"[{STEERING}\n]")
+_CONTROL: Final = re.compile(f"[{CONTROL_CHARACTERS}\n]")
 
 
-def clean(line: str) -> str:
-    """``line`` with U+FFFD for every control of the terminal or of the direction of writing, but the tab."""
+def replace_controls(line: str) -> str:
+    """Return ``line`` with U+FFFD for each control character (except tabs) and writing-direction control."""
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", line)

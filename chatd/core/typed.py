@@ -1,10 +1,10 @@
-"""The grammar of commands that people type, from a line to the row of the table and the values of its fields.
+"""The parsers for commands that people type: a line is split into a command and the values of its fields.
 
-There are three forms, and the last field of each takes the rest of the line:
+A command can be typed in three forms. The last field takes the rest of the line.
 
-- ``kick;wob;bob;too loud`` on the text wire and in the client (`parse_semicolon`),
-- ``/kick wob bob too loud`` in the chat room and in the client (`parse_slash`),
-- ``PRV bob hello``, the text protocol's own verbs (`keyword_values`).
+- ``kick;wob;bob;too loud``: on the text wire and in the client (`parse_semicolon`)
+- ``/kick wob bob too loud``: in the TP6 chat room and in the client (`parse_slash`)
+- ``PRV bob hello``: with the text protocol's verbs (`keyword_values`)
 """
 
 from __future__ import annotations
@@ -17,40 +17,45 @@ from chatd.core.commands import COMMANDS
 from chatd.core.declarations import Declaration
 from chatd.core.refusals import Refusal, reason
 
-WORDS: Final[dict[str, Declaration]] = {row.word: row for row in COMMANDS.values() if row.word}
-"""The rows by what is typed before the first ``;``, in lower case."""
+COMMANDS_BY_WORD: Final[dict[str, Declaration]] = {row.word: row for row in COMMANDS.values() if row.word}
+"""The commands, by the word that is typed before the first ``;``, in lower case."""
 
-SLASHES: Final[dict[str, Declaration]] = {row.slash: row for row in COMMANDS.values() if row.slash}
-"""The rows by what is typed behind a ``/``, in lower case."""
+COMMANDS_BY_SLASH_WORD: Final[dict[str, Declaration]] = {
+    row.slash: row for row in COMMANDS.values() if row.slash
+}
+"""The commands, by the word that is typed after a ``/``, in lower case."""
 
-KEYWORDS: Final[dict[str, Declaration]] = {row.keyword: row for row in COMMANDS.values() if row.keyword}
-"""The rows by the text protocol's own verb, in capitals."""
+COMMANDS_BY_KEYWORD: Final[dict[str, Declaration]] = {
+    row.keyword: row for row in COMMANDS.values() if row.keyword
+}
+"""The commands, by their verb in the text protocol, in capitals."""
 
 
 class SlashLine(msgspec.Struct, frozen=True):
-    """A line that begins with ``/word``: the word as typed, and what follows it."""
+    """A typed line that begins with ``/word``. ``word`` is the word as typed, ``rest`` the text after it."""
 
     word: str
     rest: str
 
     @property
-    def row(self) -> Declaration | None:
-        """The row of the command table for the typed word, in any case; None if it is no command."""
-        return SLASHES.get(self.word.lower())
+    def declaration(self) -> Declaration | None:
+        """The declaration of the command for the typed word, in any case; None for an unknown word."""
+        return COMMANDS_BY_SLASH_WORD.get(self.word.lower())
 
 
 def parse_semicolon(line: str) -> tuple[Declaration, dict[str, object]] | None:
-    """The command ``word;field;field`` and its values; None if ``line`` is no such command.
+    """Parse a command ``word;field;field``. Return its declaration and field values by name.
 
-    Only a text keeps the blanks around it. A field that is left empty is absent.
+    Return None if ``line`` is no such command. Blanks around a value are removed, except for a message text.
+    An empty field has no value.
     """
     word, semicolon, rest = line.partition(";")
-    row = WORDS.get(word.lower()) if semicolon else None
+    row = COMMANDS_BY_WORD.get(word.lower()) if semicolon else None
     if row is None:
         return None
     values: dict[str, object] = {}
-    parts = rest.split(";", max(0, len(row.typed) - 1))
-    for (name, field), part in zip(row.typed.items(), parts, strict=False):
+    parts = rest.split(";", max(0, len(row.typed_fields) - 1))
+    for (name, field), part in zip(row.typed_fields.items(), parts, strict=False):
         if field.kind == "text":
             values[name] = part
         elif part.strip():
@@ -59,7 +64,7 @@ def parse_semicolon(line: str) -> tuple[Declaration, dict[str, object]] | None:
 
 
 def parse_slash(line: str) -> SlashLine | None:
-    """The ``/word`` that ``line`` begins with, and its rest; None without a ``/`` and a letter."""
+    """Split a line such as ``/word rest``. Return None unless ``line`` begins with a ``/`` and a letter."""
     if not (line.startswith("/") and line[1:2].isalpha()):
         return None
     word, *rest = line[1:].split(None, 1)
@@ -67,24 +72,27 @@ def parse_slash(line: str) -> SlashLine | None:
 
 
 def slash_values(row: Declaration, rest: str) -> dict[str, object]:
-    """The values of the fields in the rest of a ``/`` command; only a text keeps the blanks behind it."""
-    parts = rest.split(None, max(0, len(row.typed) - 1))
+    """Return the field values, by name, that follow the word of a ``/`` command.
+
+    Blanks around a value are removed, except for blanks after a message text.
+    """
+    parts = rest.split(None, max(0, len(row.typed_fields) - 1))
     return {
         name: part if field.kind == "text" else part.strip()
-        for (name, field), part in zip(row.typed.items(), parts, strict=False)
+        for (name, field), part in zip(row.typed_fields.items(), parts, strict=False)
     }
 
 
-def unescaped(line: str) -> str:
-    """What a line says that is no command: ``//hello`` says ``/hello``."""
+def unescape_slash(line: str) -> str:
+    """Return the message text of a line that is no command: ``//hello`` is the text ``/hello``."""
     return line[1:] if line.startswith("//") else line
 
 
 def keyword_values(row: Declaration, rest: str) -> dict[str, object]:
-    """The values of the fields behind a verb of the text protocol, which are separated by one space.
+    """Return the field values, by name, that follow a verb of the text protocol, separated by one space.
 
-    Only a text keeps the blanks around it. Raises `Refusal` ``bad_request`` if a field is missing which is
-    optional on other wires.
+    Blanks around a value are removed, except for a message text. Raises `Refusal` ``bad_request`` if a field
+    of the verb is missing that is optional on the other wires.
     """
     names = row.keyword_fields
     parts = [rest] if len(names) == 1 else rest.lstrip().split(" ", len(names) - 1)

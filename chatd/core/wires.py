@@ -1,4 +1,4 @@
-"""What a dialect declares about the wires that it is spoken on."""
+"""The declarations of wires: each dialect module lists the wires on which clients speak its dialect."""
 
 from __future__ import annotations
 
@@ -13,22 +13,26 @@ if TYPE_CHECKING:
     from chatd.boundaries import Dialect
 
 
-class Opening(msgspec.Struct, frozen=True):
-    """The first bytes of a client: ``start``, behind white space if ``after_blanks`` allows it."""
+class OpeningBytes(msgspec.Struct, frozen=True):
+    """The first bytes by which the daemon recognizes a client.
+
+    ``start`` are these bytes. ``after_blanks`` says whether white space may precede them.
+    """
 
     start: bytes
     after_blanks: bool = False
 
 
 class Wire(msgspec.Struct, frozen=True, eq=False):
-    """One way to talk to the daemon.
+    """A wire: a dialect on a carrier.
 
-    ``name`` is what a listener calls it; several wires of one name share a port, and the first one is for
-    clients that begin with no opening. ``carrier`` is a key of `chatd.daemon.wires.CARRIERS`.
-    ``make_dialect`` makes the dialect. ``openings`` are the first bytes that its clients are known by.
+    ``name`` is the name of the wire in the configuration of an endpoint. Wires with the same name share a
+    port; the first of them serves clients that begin with no known opening bytes. ``carrier`` is a key of
+    `chatd.daemon.wires.CARRIERS`. ``make_dialect`` creates the dialect. ``openings`` are the first bytes by
+    which clients of the wire are recognized.
     """
 
     name: str
     carrier: str
     make_dialect: Callable[[Limits], Dialect]
-    openings: tuple[Opening, ...] = ()
+    openings: tuple[OpeningBytes, ...] = ()

@@ -1,6 +1,6 @@
-"""Hashes passwords with argon2id, in a thread of its own, so that the reactor never waits for one.
+"""Password hashing with argon2id, in a separate thread, so that the reactor never waits for a password.
 
-Source: RFC 9106; the default parameters are OWASP's (Password Storage Cheat Sheet).
+Source: RFC 9106. The default parameters are OWASP's (Password Storage Cheat Sheet).
 """
 
 from __future__ import annotations
@@ -22,16 +22,17 @@ from chatd.core.refusals import Refusal, rate_limited, reason
 T = TypeVar("T")
 
 RETRY_SECONDS = 2
-"""Seconds after which a client may try again, if too many passwords wait."""
+"""The seconds after which a client may try again if its password was refused because too many wait."""
 
 Job = tuple[Callable[[], Any], Deferred[Any]]
 
 
 class PasswordPool:
-    """A queue of passwords to hash or verify, for `chatd.boundaries.Passwords`; one is hashed at a time.
+    """A queue of passwords to hash or verify, one at a time. It implements `chatd.boundaries.Passwords`.
 
-    The origins of the passwords take turns, so that one client's many guesses do not delay another's login.
-    If more than ``limit`` passwords wait, the origin with the most of them loses its last one.
+    The client addresses that passwords come from are served in turn, so that one client's many guesses do not
+    delay another client's login. If more than ``limit`` passwords wait, the last password of the address with
+    the most waiting passwords is refused.
     """
 
     def __init__(self, reactor: Any, policy: AccountPolicy, limit: int) -> None:
@@ -45,11 +46,14 @@ class PasswordPool:
         self._unmatched = Secret("")
 
     def __len__(self) -> int:
-        """How many passwords wait."""
+        """Return the number of passwords that wait."""
         return sum(map(len, self._waiting.values()))
 
     def start(self) -> None:
-        """Start the thread, and make the hash that is verified where there is none."""
+        """Start the thread. Hash a dummy password, to verify the passwords of unregistered nicks against it.
+
+        So a client can't tell from the time that a nick is not registered.
+        """
         self._threads.start()
 
         def keep(hashed: Secret) -> None:
@@ -58,7 +62,7 @@ class PasswordPool:
         self.hash(Secret("no password"), "").addCallback(keep)
 
     def stop(self) -> None:
-        """Refuse the passwords that wait, and end the thread after the present one."""
+        """Refuse the waiting passwords, and stop the thread after the current password."""
         self._stopped = True
         waiting, self._waiting = self._waiting, OrderedDict()
         for jobs in waiting.values():
@@ -67,13 +71,17 @@ class PasswordPool:
         self._threads.stop()
 
     def hash(self, password: Secret, origin: str | None) -> Deferred[Secret]:
-        """Return the argon2id string of ``password``. Fails with `Refusal` ``rate_limited``."""
+        """Return a Deferred of the argon2id string of ``password``.
+
+        The Deferred fails with `Refusal` ``rate_limited`` if too many passwords wait.
+        """
         return self._submit(lambda: Secret(self._hasher.hash(password)), origin)
 
     def verify(self, hashed: Secret | None, password: Secret, origin: str | None) -> Deferred[bool]:
-        """Return whether ``hashed`` is the hash of ``password``; False without one, and not any sooner.
+        """Return a Deferred of whether ``hashed`` is the hash of ``password``.
 
-        Fails with `Refusal` ``rate_limited``.
+        If ``hashed`` is None, the result is False and takes as long as for a wrong password. The Deferred
+        fails with `Refusal` ``rate_limited`` if too many passwords wait.
         """
         return self._submit(
             lambda: self._matches(hashed or self._unmatched, password) and bool(hashed), origin
@@ -101,7 +109,7 @@ class PasswordPool:
         return done
 
     def _go_on(self) -> None:
-        """Give the next password to the thread, if it is idle."""
+        """Pass the next password to the thread, unless the thread is busy or no password waits."""
         if self._busy or not self._waiting:
             return
         origin, jobs = self._waiting.popitem(last=False)

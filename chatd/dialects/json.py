@@ -31,12 +31,12 @@ from chatd.core.answers import (
     Page,
     Welcome,
 )
-from chatd.core.commands import ACTIONS, COMMANDS, SENDER_NAMES, Command
+from chatd.core.commands import COMMANDS, COMMANDS_BY_ACTION, SENDER_NAMES, Command
 from chatd.core.events import Delivery, Entry
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
-from chatd.core.wires import Opening, Wire
+from chatd.core.wires import OpeningBytes, Wire
 from chatd.dialects.json_entries import (
     ack_object,
     event_object,
@@ -102,7 +102,7 @@ class JsonDialect:
 
     greeting: Final = ()
     requires_login = False
-    pages: Final = "all"
+    pages_at_login: Final = "all"
 
     def __init__(
         self,
@@ -197,7 +197,7 @@ class JsonDialect:
         """Return a log entry, an arrival or a departure as one JSON object."""
         if not isinstance(delivery, Entry):
             return self._payload(presence_object(delivery))
-        if delivery.event.said:
+        if delivery.event.is_message:
             return self._message(delivery)
         return self._payload(live_event_object(delivery))
 
@@ -279,12 +279,12 @@ class JsonDialect:
         if answer.events:
             states = objects.EventPage(action="server-states", ref=ref, group=conversation.name, events=[])
             return self._list(states, "events", map(event_object, ordered), answer.more, answer.forward)
-        row = ACTIONS.get(request.name)
+        row = COMMANDS_BY_ACTION.get(request.name)
         page = objects.Page(
             action="server-msgs" if row is not None and row.answer == "messages" else "server-history",
             ref=ref,
             group=conversation.name,
-            friend=conversation.other(answer.reader).nick if conversation.kind == "direct" else "",
+            friend=conversation.other_user(answer.reader).nick if conversation.kind == "direct" else "",
             seen=answer.seen,
             messages=[],
         )
@@ -376,6 +376,10 @@ WIRES: Final = (
         "json",
         "json",
         JsonDialect,
-        (Opening(b"{", after_blanks=True), Opening(b"[", after_blanks=True), Opening(codecs.BOM_UTF8)),
+        (
+            OpeningBytes(b"{", after_blanks=True),
+            OpeningBytes(b"[", after_blanks=True),
+            OpeningBytes(codecs.BOM_UTF8),
+        ),
     ),
 )

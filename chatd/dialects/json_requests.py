@@ -11,7 +11,7 @@ from typing import Any, Final, TypeGuard
 
 import msgspec
 
-from chatd.core.commands import ACTIONS, Command
+from chatd.core.commands import COMMANDS_BY_ACTION, Command
 from chatd.core.declarations import Declaration
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
@@ -65,7 +65,7 @@ def build_command(asked: JsonObject, name: object, ref: object, sender: object, 
         )
     if not isinstance(name, str):
         raise Refusal("bad_request", why="action must be a string")
-    row = ACTIONS.get(name)
+    row = COMMANDS_BY_ACTION.get(name)
     if row is None:
         raise Refusal("unknown_action", name=name[:MAX_ACTION_LENGTH])
     if not isinstance(sender, str):

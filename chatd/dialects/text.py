@@ -31,8 +31,8 @@ from chatd.core.events import Arrived, Delivery, Entry, Event
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
-from chatd.core.terminal import LINE_END, clean
-from chatd.core.typed import KEYWORDS, WORDS, keyword_values, parse_semicolon
+from chatd.core.terminal import LINE_END, replace_controls
+from chatd.core.typed import COMMANDS_BY_KEYWORD, COMMANDS_BY_WORD, keyword_values, parse_semicolon
 from chatd.core.wires import Wire
 from chatd.dialects.timestamps import rfc3339
 
@@ -60,7 +60,7 @@ class TextDialect:
 
     greeting: Final = (b"WHO",)
     requires_login = True
-    pages: Final = "none"
+    pages_at_login: Final = "none"
     list_size = MAX_LIST_BYTES
 
     def __init__(self, limits: Limits, is_reference: bool = False) -> None:
@@ -83,9 +83,11 @@ class TextDialect:
         found = _LINE.fullmatch(line)
         verb, separator, rest = found.groups(default="") if found else ("", "", "")
         if separator != ";" and verb.upper() == "LST":
-            return Request(ListClients(), "LST", becomes=self._reference, amend=_as_to_reference)
+            return Request(
+                ListClients(), "LST", shown_dialect=self._reference, convert_buffered=_as_to_reference
+            )
         try:
-            row = KEYWORDS.get(verb.upper())
+            row = COMMANDS_BY_KEYWORD.get(verb.upper())
             if row is not None and separator != ";":
                 verb = row.keyword
                 command = row.build(keyword_values(row, rest), self._limits)
@@ -116,13 +118,13 @@ class TextDialect:
         verb = request.name if request is not None else ""
         word = _SEED_REFUSALS.get((verb, refusal.code))
         if word is not None:
-            return _lines(word, refusal.about)
+            return _lines(word, refusal.refused_name)
         return _lines("ERR", refusal.code, text=refusal.text)
 
     def encode(self, delivery: Delivery) -> Payloads:
         """Return the lines of a log entry, an arrival or a departure."""
         if isinstance(delivery, Entry):
-            return _message(delivery.event) if delivery.event.said else _event(delivery.event)
+            return _message(delivery.event) if delivery.event.is_message else _event(delivery.event)
         if isinstance(delivery, Arrived):
             return self._arrived(delivery.user.nick, delivery.returning)
         return _lines("LFT", delivery.user.nick)
@@ -143,7 +145,7 @@ class TextDialect:
 
     def _ack(self, request: Request, answer: Ack) -> Payloads:
         event = answer.logged.event
-        if request.name in WORDS:
+        if request.name in COMMANDS_BY_WORD:
             where = event.conversation.name or (event.subject or event.actor).nick
             return _lines("ACK", request.name, where, str(answer.logged.id), str(answer.logged.seq))
         # The seed's verbs have no answer; but the reference client shows a message that it sent only when it
@@ -181,7 +183,9 @@ class TextDialect:
 
     def _page(self, request: Request, answer: Page) -> Payloads:
         conversation = answer.conversation
-        where = conversation.name or (conversation.other(answer.reader).nick if conversation.pair else "*")
+        where = conversation.name or (
+            conversation.other_user(answer.reader).nick if conversation.pair else "*"
+        )
         item = _event_item if answer.events else _message_item
         ordered = answer.entries if answer.forward else reversed(answer.entries)
         return _list(request, (item(where, entry) for entry in ordered), answer.more, answer.forward)
@@ -243,8 +247,11 @@ def _lines(*fields: str, text: str | None = None) -> Payloads:
     """
     head = " ".join(fields)
     if not text:
-        return (clean(head).encode(),)
-    return tuple(clean(f"{head} {line}").encode() for line in LINE_END.split(text, MAX_LINES_PER_MESSAGE - 1))
+        return (replace_controls(head).encode(),)
+    return tuple(
+        replace_controls(f"{head} {line}").encode()
+        for line in LINE_END.split(text, MAX_LINES_PER_MESSAGE - 1)
+    )
 
 
 def _list(

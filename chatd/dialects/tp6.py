@@ -44,8 +44,8 @@ from chatd.core.limits import Limits
 from chatd.core.names import BadName, Name, parse_group
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
-from chatd.core.typed import SlashLine, parse_slash, unescaped
-from chatd.core.wires import Opening, Wire
+from chatd.core.typed import SlashLine, parse_slash, unescape_slash
+from chatd.core.wires import OpeningBytes, Wire
 from chatd.dialects.json import JsonDialect
 from chatd.dialects.timestamps import hour_and_minute
 from chatd.dialects.tp6_phrases import (
@@ -99,7 +99,7 @@ class Tp6Dialect:
     list_size = MAX_LIST_BYTES
 
     def __init__(self, limits: Limits, bonus: bool = False) -> None:
-        self.pages: Final = "directs" if bonus else "none"
+        self.pages_at_login: Final = "directs" if bonus else "none"
         self.bonus = bonus
         self.place: Place = "door"
         self.room: str | None = None
@@ -158,7 +158,7 @@ class Tp6Dialect:
             typed = parse_slash(text)
             if typed is not None:
                 return self._command(typed)
-            text = unescaped(text)
+            text = unescape_slash(text)
         if self.place == "no room" or (self.place == "question" and kind != "message"):
             return self._refused(Refusal("no_room"))
         if self.place == "question":
@@ -172,9 +172,9 @@ class Tp6Dialect:
 
     def _hello(self, text: str) -> Request:
         typed = parse_slash(text)
-        if typed is not None and typed.row is not None and typed.row.command is Identify:
+        if typed is not None and typed.declaration is not None and typed.declaration.command is Identify:
             try:
-                row, values = resolve_command(typed.row, typed.rest, None)
+                row, values = resolve_command(typed.declaration, typed.rest, None)
                 return self._logging_in(row.build(values, self._limits), f"/{typed.word}")
             except Refusal as refusal:
                 return Request(refusal, f"/{typed.word}")
@@ -188,11 +188,13 @@ class Tp6Dialect:
         """A login that leads into ``room``, or else to the lobby or to the question for a room."""
         if room:
             entering = self._entering(Enter(room, "create"), word)
-            return Request(command, word, granted=self.in_no_room, then=entering)
+            return Request(command, word, dialect_on_success=self.in_no_room, next_request=entering)
         if self.bonus:
-            question = Request(ListGroups(), "Hello", becomes=self.in_no_room, granted=self.awaiting_room)
-            return Request(command, word, granted=self.in_no_room, then=question)
-        return Request(command, word, granted=self.in_room(None))
+            question = Request(
+                ListGroups(), "Hello", shown_dialect=self.in_no_room, dialect_on_success=self.awaiting_room
+            )
+            return Request(command, word, dialect_on_success=self.in_no_room, next_request=question)
+        return Request(command, word, dialect_on_success=self.in_room(None))
 
     def _entering(self, command: Enter | CreateGroup, name: str) -> Request:
         try:
@@ -206,20 +208,20 @@ class Tp6Dialect:
         With ``bonus``, the last page of the log of ``place`` follows.
         """
         page = None if self._json is None else Request(History(group=place.room), "history")
-        return Request(command, name, becomes=otherwise, granted=place, then=page)
+        return Request(command, name, shown_dialect=otherwise, dialect_on_success=place, next_request=page)
 
     def _refused(self, refusal: Refusal, name: str = "", moves: bool = False) -> Request:
         """Return a request that is refused. If the client wanted to move to a room, or was asked for a room,
         it is in no room afterwards.
 
-        ``granted`` is set so that the session decodes nothing further before the refusal is sent.
+        ``dialect_on_success`` is set so that the session decodes nothing further before the refusal is sent.
         """
         if moves or self.place == "question":
-            return Request(refusal, name, becomes=self.in_no_room, granted=self.in_no_room)
+            return Request(refusal, name, shown_dialect=self.in_no_room, dialect_on_success=self.in_no_room)
         return Request(refusal, name)
 
     def _command(self, typed: SlashLine) -> Request:
-        name, row = f"/{typed.word[:64]}", typed.row
+        name, row = f"/{typed.word[:64]}", typed.declaration
         if row is None:
             return self._refused(Refusal("unknown_action", name=name), name)
         lobby = self.in_room(None)
@@ -237,7 +239,7 @@ class Tp6Dialect:
             return self._moving(command, name, lobby, lobby)
         if self.place == "question":
             # After a refusal the next message must not be taken for the name of a room.
-            return Request(command, name, becomes=self.in_no_room, granted=self)
+            return Request(command, name, shown_dialect=self.in_no_room, dialect_on_success=self)
         return Request(command, name)
 
     def _is_here(self, group: str) -> bool:
@@ -254,7 +256,7 @@ class Tp6Dialect:
         """Return ``refusal`` as French text. If the refused request was a move, the text says where the
         client is now.
         """
-        moved = request is not None and request.becomes is not None
+        moved = request is not None and request.shown_dialect is not None
         is_spoken = request is not None and not request.name
         return self._notice(refusal_text(refusal, self.place if moved else "", is_spoken))
 
@@ -287,7 +289,7 @@ class Tp6Dialect:
         return frame
 
     def _tell(self, delivery: Delivery) -> Payloads:
-        if isinstance(delivery, Entry) and delivery.event.said:
+        if isinstance(delivery, Entry) and delivery.event.is_message:
             return self._said(delivery)
         return self._notice(announcement(delivery), delivery.at)
 
@@ -297,9 +299,9 @@ class Tp6Dialect:
 
     def _ack(self, request: Request, answer: Ack) -> Payloads:
         event = answer.logged.event
-        if event.said:
+        if event.is_message:
             return ()  # the client has shown its own message already
-        if request.granted is self and self.place in ("lobby", "room"):
+        if request.dialect_on_success is self and self.place in ("lobby", "room"):
             return self._arrival(event.conversation.name if self.room else "")
         return self._notice(f"C'est fait : {event_sentence(event)}")
 
@@ -382,8 +384,8 @@ _ANSWERS: Final[dict[type, Callable[[Tp6Dialect, Request, Any], Payloads]]] = {
 }
 
 _OPENINGS: Final = (
-    *(Opening(b"Hello" + end) for end in (b"|", b" ", b"\t", b"\r", b"\n")),
-    Opening(b"/login "),
+    *(OpeningBytes(b"Hello" + end) for end in (b"|", b" ", b"\t", b"\r", b"\n")),
+    OpeningBytes(b"/login "),
 )
 
 WIRES: Final = (

@@ -13,7 +13,7 @@ from typing import Final
 from chatd.boundaries import Payloads
 from chatd.core.events import Entry
 from chatd.core.requests import Request
-from chatd.core.wires import Opening, Wire
+from chatd.core.wires import OpeningBytes, Wire
 from chatd.dialects.timestamps import hour_and_minute
 from chatd.dialects.tp6 import Tp6Dialect
 from chatd.dialects.tp6_phrases import addressee_phrase, indented, indented_image, message_sentence, rgb_bytes
@@ -79,7 +79,7 @@ def _payload(kind: str, name: str, mark: bytes, text: str) -> Payloads:
     return (bytes((IMAGE_TYPE if kind == "image" else TEXT_TYPE, len(head))) + head + text.encode(),)
 
 
-_OPENINGS: Final = tuple(map(Opening, (b"\x01", b"\x02", b"\x03")))
+_OPENINGS: Final = tuple(map(OpeningBytes, (b"\x01", b"\x02", b"\x03")))
 
 WIRES: Final = (
     Wire("tp6", "frames", FramedDialect, _OPENINGS),

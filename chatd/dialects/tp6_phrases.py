@@ -13,7 +13,7 @@ from chatd.core.commands import COMMANDS
 from chatd.core.declarations import Declaration
 from chatd.core.events import Arrived, Delivery, Entry, Event
 from chatd.core.refusals import SENTENCES, Refusal, reason
-from chatd.core.terminal import LINE_END, clean
+from chatd.core.terminal import LINE_END, replace_controls
 from chatd.core.typed import slash_values
 from chatd.dialects.timestamps import rfc3339
 from chatd.locales import to_french
@@ -56,7 +56,7 @@ def resolve_command(
     if row.name == "clients" and room is not None:
         return COMMANDS["members"], {"group": room, **slash_values(row, rest)}
     values = slash_values(row, rest)
-    if row.here and room is not None:
+    if row.group_defaults_to_room and room is not None:
         values = {"group": room, **values}
     if "visibility" in values:
         typed = str(values["visibility"])
@@ -125,7 +125,7 @@ def page_title(page: Page) -> str:
     """Return the title of a page of the log: ``Historique de wob``."""
     conversation = page.conversation
     if conversation.pair:
-        return f"Historique avec {conversation.other(page.reader).nick}"
+        return f"Historique avec {conversation.other_user(page.reader).nick}"
     return f"Historique de {conversation.name or 'la chatroom'}"
 
 
@@ -177,7 +177,7 @@ def indented(text: str) -> str:
     lines = LINE_END.split(text)
     if len(lines) > 1 and not lines[-1]:
         lines.pop()
-    return f"\n{INDENT}".join(map(clean, lines))
+    return f"\n{INDENT}".join(map(replace_controls, lines))
 
 
 def indented_image(text: str) -> str:
@@ -231,7 +231,7 @@ _EVENTS: Final = {
 
 def history_sentence(event: Event) -> str:
     """Return the French sentence for a message or a group event in a page of the log."""
-    return message_sentence(f"{event.actor.nick} a", event) if event.said else event_sentence(event)
+    return message_sentence(f"{event.actor.nick} a", event) if event.is_message else event_sentence(event)
 
 
 def with_remarks(name: str, *remarks: str | None) -> str:

@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 
 from chatd.core.accounts import Credential, Secret
 from chatd.core.events import LOBBY, Conversation, User
-from chatd.core.records import Row, Slice, Snapshot, entry_of
+from chatd.core.records import EntryRow, EntrySlice, Snapshot, entry_from_row
 from chatd.core.state import State
 from chatd.store.errors import ReadFailed
 
@@ -56,7 +56,7 @@ def load_snapshot(cursor: Cursor) -> Snapshot:
     # Group by group, because that is how the index has them, and no group's events bear on another.
     cursor.execute(f"{_ROW} WHERE {_HAPPENED} ORDER BY conversation, id")
     for row in cursor.fetchall():
-        state.apply(entry_of(state, row).event)
+        state.apply(entry_from_row(state, row).event)
     cursor.execute(
         "SELECT log.conversation, log.id, log.seq FROM conversations AS c"
         " JOIN log ON log.id = (SELECT max(id) FROM log WHERE conversation = c.id)"
@@ -88,7 +88,7 @@ class Archive:
         limit: int,
         size: int,
         max_id: int,
-    ) -> Deferred[Slice]:
+    ) -> Deferred[EntrySlice]:
         """Return a Deferred of one page of ``conversation``, oldest entry first.
 
         The page contains messages, or the group's events if ``events`` is true, with ``after`` < id <
@@ -98,7 +98,7 @@ class Archive:
         """
         return self._read(_page, conversation.id, events, before, after, limit, size, max_id)
 
-    def following(
+    def entries_after(
         self,
         conversations: Iterable[Conversation],
         user: User,
@@ -106,7 +106,7 @@ class Archive:
         limit: int,
         size: int,
         max_id: int,
-    ) -> Deferred[Slice]:
+    ) -> Deferred[EntrySlice]:
         """Return a Deferred of the first entries after the id ``after``, up to the id ``max_id``.
 
         The entries are those in ``conversations``, and events of any conversation with ``user`` as their
@@ -115,7 +115,7 @@ class Archive:
         """
         return self._read(_following, [c.id for c in conversations], user.id, after, limit, size, max_id)
 
-    def unread(
+    def unread_counts(
         self, conversations: Iterable[Conversation], user: User, after: int, max_id: int
     ) -> Deferred[list[int]]:
         """Return a Deferred of the number of messages unread by ``user`` in each conversation, as a list.
@@ -151,7 +151,7 @@ def _page(
     limit: int,
     size: int,
     max_id: int,
-) -> Slice:
+) -> EntrySlice:
     forward = after is not None and before is None
     cursor.execute(
         f"{_ROW} WHERE conversation = ? AND id > ? AND id <= ? AND {_HAPPENED if events else _SAID}"
@@ -166,7 +166,7 @@ def _page(
 
 def _following(
     cursor: Transaction, conversations: list[int], user: int, after: int, limit: int, size: int, max_id: int
-) -> Slice:
+) -> EntrySlice:
     # A query for each conversation, merged afterwards: one query would make SQLite sort all later entries for
     # every page. The ids are in the indexes, so that only the bodies that are returned are read.
     ids: set[int] = set()
@@ -196,15 +196,15 @@ def _unread(cursor: Transaction, conversations: list[int], user: int, after: int
     return counts
 
 
-def _fetch(cursor: Transaction, limit: int, size: int) -> Slice:
+def _fetch(cursor: Transaction, limit: int, size: int) -> EntrySlice:
     """Return the next rows of a query, at most ``limit`` rows with at most ``size`` bytes of bodies.
 
     The rows are fetched one by one, so that SQLite reads no more rows than the limits allow.
     """
-    rows: list[Row] = []
+    rows: list[EntryRow] = []
     while (row := cursor.fetchone()) is not None:
         size -= len(row[-1].encode())
         if len(rows) == limit or (rows and size < 0):
-            return Slice(rows, True)
+            return EntrySlice(rows, True)
         rows.append(row)
-    return Slice(rows, False)
+    return EntrySlice(rows, False)

@@ -77,14 +77,14 @@ class Journal:
         self.commits = 0
         self._last_id = snapshot.last_id
         self._seqs = snapshot.seqs
-        self._lasts = snapshot.lasts
+        self._lasts = snapshot.last_ids
         self._pool = pool
         self._clock = clock
         self._on_failure = on_failure
         self._on_committed = on_committed
         self._queue: deque[Task] = deque()
         # The read markers of all users by user id; and those of them that are not written yet.
-        self._seen = snapshot.seen
+        self._seen = snapshot.read_markers
         self._noted: dict[int, int] = {}
         self._busy = False
         self._start: IDelayedCall | None = None
@@ -106,7 +106,7 @@ class Journal:
         else:
             self._go_on()
 
-    def turn(self, *records: Record) -> Deferred[Sequence[Entry]]:
+    def store_in_order(self, *records: Record) -> Deferred[Sequence[Entry]]:
         """Return a Deferred that fires when all earlier tasks are completed and ``records`` are on disk.
 
         It fires with the log entries that were made of the drafts among ``records``. It fails with
@@ -116,20 +116,20 @@ class Journal:
         self.submit(turn)
         return turn.done
 
-    def note_seen(self, user: User, last: int) -> None:
+    def move_read_marker(self, user: User, last: int) -> None:
         """Move the read marker of ``user`` forward to the entry id ``last``.
 
         The database is updated within seconds. If the daemon crashes before that, the move is lost.
         """
-        self._seen[user.id] = self._noted[user.id] = max(last, self.seen(user))
+        self._seen[user.id] = self._noted[user.id] = max(last, self.read_marker(user))
         if self._late is None:
             self._late = self._clock.callLater(READ_MARKER_DELAY_SECONDS, self._write_noted)
 
-    def seen(self, user: User) -> int:
+    def read_marker(self, user: User) -> int:
         """Return the read marker of ``user``: the id of the last entry known to have gone to the user."""
         return self._seen.get(user.id, 0)
 
-    def last_in(self, conversation: Conversation) -> int:
+    def last_id_in(self, conversation: Conversation) -> int:
         """Return the id of the last entry of ``conversation`` that is on disk, or 0 if it has none."""
         return self._lasts.get(conversation.id, 0)
 
@@ -137,7 +137,7 @@ class Journal:
         """Take the counters from ``snapshot``, read from the database after a failed transaction."""
         self.last_delivered_id = self._last_id = snapshot.last_id
         self._seqs = snapshot.seqs
-        self._lasts = snapshot.lasts
+        self._lasts = snapshot.last_ids
 
     def drained(self) -> Deferred[None]:
         """Return a Deferred that fires when no task waits and no transaction is under way."""
@@ -255,7 +255,7 @@ class Journal:
     def _crash(self, task: Task) -> None:
         # A bug in one task must not stop the other tasks or the next commit.
         try:
-            task.crashed()
+            task.on_bug()
         except Exception:
             self._log.failure("bug while answering for a bug")
 
@@ -279,7 +279,7 @@ class _Turn:
     def aborted(self) -> None:
         self.done.errback(NotStored("the transaction was rolled back"))
 
-    def crashed(self) -> None:
+    def on_bug(self) -> None:
         """Do nothing. The journal never calls this: a Deferred keeps the exceptions of its callbacks."""
 
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.boundaries import Client, Encoding
+from chatd.boundaries import Client, FrameFormat
 from chatd.carriers.carrier import wrap_line
 from chatd.chat.dispatch import (
     PRESENCE_BATCH_MIN_USERS,
@@ -15,18 +15,18 @@ from chatd.chat.dispatch import (
     PRESENCE_DELAY_PER_USER_SECONDS,
     Dispatcher,
 )
-from chatd.core.events import LOBBY, Arrived, Conversation, Delivery, Departed, Entry, Event, Kind, User
+from chatd.core.events import LOBBY, Arrived, Conversation, Delivery, Departed, Entry, Event, EventKind, User
 from chatd.core.limits import Limits
 from chatd.dialects.text import TextDialect
 
-TEXT = Encoding(TextDialect(Limits()), wrap_line, True)
+TEXT = FrameFormat(TextDialect(Limits()), wrap_line, True)
 GROUP = Conversation(2, "group", "wob")
 
 
 class Session:
     """The part of a session that the dispatcher uses; it keeps what it is sent."""
 
-    encoding = TEXT
+    frame_format = TEXT
     peer = "127.0.0.1:1"
 
     def __init__(self) -> None:
@@ -67,7 +67,7 @@ class DispatcherTestCase(SynchronousTestCase):
         audience: tuple[int, ...] | None = None,
         author: Session | None = None,
         conversation: Conversation = LOBBY,
-        kind: Kind = "message",
+        kind: EventKind = "message",
         subject: User | None = None,
         private: bool = False,
     ) -> None:

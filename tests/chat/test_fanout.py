@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.boundaries import Dialect, Encoding, Payloads
+from chatd.boundaries import Dialect, FrameFormat, Payloads
 from chatd.carriers.carrier import wrap_line
 from chatd.carriers.json_stream import wrap_bare
 from chatd.chat import dispatch
@@ -28,7 +28,7 @@ class Ear:
 
     def __init__(self, dialect: Dialect = TEXT) -> None:
         wrap = wrap_bare if isinstance(dialect, JsonDialect) else wrap_line
-        self.encoding = Encoding(dialect, wrap, not dialect.pace)
+        self.frame_format = FrameFormat(dialect, wrap, not dialect.pace)
         self.pieces: list[bytes] = []
 
     def deliver(self, frame: bytes) -> None:

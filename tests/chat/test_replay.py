@@ -15,7 +15,7 @@ from chatd.boundaries import Payloads
 from chatd.chat import replay
 from chatd.chat.fair_queue import FairQueue
 from chatd.core.limits import Limits
-from chatd.core.records import entry_of
+from chatd.core.records import entry_from_row
 from chatd.dialects import text
 from tests.support.in_memory_daemon import HINT, Peer, Stage, StageTestCase
 
@@ -332,13 +332,13 @@ class LargePages(StageTestCase):
     def rows_read(self, peer: Peer, request: str) -> tuple[int, bytes]:
         """How many rows the answer to ``request`` took, and the answer."""
         found: list[int] = []
-        fetch = entry_of
+        fetch = entry_from_row
 
         def count(state: Any, row: Any) -> Any:
             found.append(row[0])
             return fetch(state, row)
 
-        self.patch(replay, "entry_of", count)
+        self.patch(replay, "entry_from_row", count)
         answer = peer.says(request)
         self.stage.wait(1)
         return len(found), answer.hears()

@@ -29,7 +29,7 @@ from chatd.core.commands import COMMANDS, TYPED_FIELDS, Hello
 from chatd.core.events import User
 from chatd.core.limits import Limits
 from chatd.core.names import BadName, parse_nick
-from chatd.core.refusals import ECHO, REASONS, SENTENCES, Refusal
+from chatd.core.refusals import DETAIL_MAX_CHARACTERS, REASONS, SENTENCES, Refusal
 from chatd.core.requests import Request
 from chatd.dialects.json import JsonDialect
 from chatd.locales import LOCALES
@@ -55,7 +55,7 @@ class French(SynchronousTestCase):
 
     def test_what_the_tables_of_the_core_say_is_marked(self) -> None:
         helps = [row.help for row in COMMANDS.values()]
-        typed = {name for row in COMMANDS.values() if row.slash for name in row.typed}
+        typed = {name for row in COMMANDS.values() if row.slash for name in row.typed_fields}
         self.assertLessEqual(typed, {*TYPED_FIELDS})
         said = {*SENTENCES.values(), *REASONS.values(), *helps, *TYPED_FIELDS} - {
             "{why}"
@@ -156,7 +156,7 @@ class Explaining(SynchronousTestCase):
     def test_what_is_cut_is_recognised(self) -> None:
         speak(self, "fr")
         refusal = Refusal("no_such_user", nick="x" * 60_000)
-        wanted = f"utilisateur inconnu : {'x' * ECHO}…"
+        wanted = f"utilisateur inconnu : {'x' * DETAIL_MAX_CHARACTERS}…"
         self.assertEqual(translated_refusal(refusal.code, refusal.text), wanted)
 
     def test_another_daemon_is_left_its_own_words(self) -> None:

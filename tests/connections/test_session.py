@@ -80,12 +80,12 @@ class HoldingBack(StageTestCase):
         alice, bob = self.stage.text("alice"), self.stage.json("bob")
         alice.hears()
         session = session_of(alice)
-        session.hold()
+        session.hold_deliveries()
         bob.asks(action="client-broadcast", msg="one")
         alice.says("WHO")
         self.stage.text("carol").says("MSG two")
         self.assertEqual(alice.lines(), ["WHO alice", "WHO bob", "END WHO 2", "ARR carol"])
-        self.assertTrue(session.release())
+        self.assertTrue(session.release_deliveries())
         bob.asks(action="client-broadcast", msg="three")
         self.assertEqual(alice.lines(), ["MSG bob one", "MSG carol two", "MSG bob three"])
 
@@ -94,18 +94,18 @@ class HoldingBack(StageTestCase):
         alice, bob = self.stage.text("alice"), self.stage.json("bob")
         alice.hears()
         session = session_of(alice)
-        session.hold()
+        session.hold_deliveries()
         for _ in range(6):
             bob.asks(action="client-broadcast", msg="x" * 1_000)
-        self.assertFalse(session.release())
+        self.assertFalse(session.release_deliveries())
         self.assertEqual(alice.hears(), b"")
         bob.asks(action="client-broadcast", msg="one")
         self.assertEqual(alice.hears(), b"")
-        self.assertTrue(session.release())
+        self.assertTrue(session.release_deliveries())
         self.stage.settle()
         self.assertEqual(alice.lines(), ["MSG bob one"])
         alice.hangs_up()
-        self.assertEqual(session.seen, 7)
+        self.assertEqual(session.last_received_id, 7)
 
     def test_what_is_held_fits_the_outbox(self) -> None:
         """Half of it is room for the end of a replay: releasing cuts nobody off."""
@@ -113,11 +113,11 @@ class HoldingBack(StageTestCase):
         alice.hears()
         session = session_of(alice)
         alice.wire.stuck = True
-        session.hold()
+        session.hold_deliveries()
         for _ in range(4):
             bob.asks(action="client-broadcast", msg="x" * 1_200)
         session.send(b"y" * 5_000 + b"\n")
-        self.assertTrue(session.release())
+        self.assertTrue(session.release_deliveries())
         self.stage.settle()
         alice.wire.unstick()
         self.stage.settle()
@@ -128,15 +128,15 @@ class HoldingBack(StageTestCase):
         """There is nobody to release it to, and it was never sent."""
         alice, bob = self.stage.text("alice"), self.stage.json("bob")
         session = session_of(alice)
-        session.hold()
+        session.hold_deliveries()
         bob.asks(action="client-broadcast", msg="one")
         alice.hears()
         alice.hangs_up()
-        self.assertTrue(session.release())
+        self.assertTrue(session.release_deliveries())
         self.assertEqual(alice.hears(), b"")
-        self.assertIsNone(session.seen)
+        self.assertIsNone(session.last_received_id)
         bob.hangs_up()
-        self.assertEqual(session_of(bob).seen, 1)
+        self.assertEqual(session_of(bob).last_received_id, 1)
 
 
 class Room(StageTestCase):

@@ -48,7 +48,7 @@ class Behind(StageTestCase):
         bob = self.stage.connect("text").says("IAM bob")
         self.assertEqual(bob.hears(), b"WHO\nARR bob\n")
         bob.hangs_up()
-        self.assertIsNone(session_of(bob).seen)
+        self.assertIsNone(session_of(bob).last_received_id)
         self.assertIn("PRV ted one", self.stage.arrives("bob").lines())
 
     def test_it_ends_with_the_connection(self) -> None:

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core import account_rules as rules
 from chatd.core import commands as c
-from chatd.core.accounts import CLOSED, AccountPolicy, Credential, Renamed, Secret, same_password
+from chatd.core.accounts import CLOSED_ACCOUNT_HASH, AccountPolicy, Credential, Renamed, Secret, same_password
 from chatd.core.events import Conversation, Event, User
 from chatd.core.names import NICK_LIMIT, parse_nick
 from chatd.core.refusals import Refusal
@@ -123,18 +123,18 @@ class Rules(SynchronousTestCase):
         self.does(self.bob, c.Join("wob"), c.CreateGroup("own"), c.Invite("own", "alice"))
         self.does(self.carol, c.Join("wob"), c.Send("alice", "hello"))
         self.does(self.bob, c.Ban("own", "carol"))
-        direct = self.state.direct(self.alice, self.bob)
+        direct = self.state.direct_conversation(self.alice, self.bob)
         assert direct is not None
         self.apply(rules.unregister(self.state, self.registered(self.alice)))
         former = self.state.users[self.alice.id]
         self.assertEqual((former.nick, former.colour), ("alice~1", self.alice.colour))
-        self.assertIsNone(self.state.known(parse_nick("alice")))
-        self.assertIsNone(self.state.user_like(parse_nick("A1ice")))
-        self.assertIs(self.state.known(parse_nick("ALICE~1")), former)
-        moved = self.state.direct(former, self.bob)
+        self.assertIsNone(self.state.find_user(parse_nick("alice")))
+        self.assertIsNone(self.state.find_similar_user(parse_nick("A1ice")))
+        self.assertIs(self.state.find_user(parse_nick("ALICE~1")), former)
+        moved = self.state.direct_conversation(former, self.bob)
         assert moved is not None
         self.assertEqual((moved.id, moved.participants), (direct.id, direct.participants))
-        self.assertEqual(moved.other(self.bob).nick, "alice~1")
+        self.assertEqual(moved.other_user(self.bob).nick, "alice~1")
         self.assertIn(moved, self.state.conversations_of(self.bob))
         self.assertNotIn(direct, self.state.conversations_of(self.bob))
         wob = self.state.find_group("wob")
@@ -157,7 +157,7 @@ class Rules(SynchronousTestCase):
         (wob,) = [one for one in loaded.conversations.values() if one.name == "wob"]
         loaded.apply(Event("created", wob, former, None, "public"))
         loaded.apply(Event("left", wob, former))
-        loaded.apply(Credential(former, CLOSED))
+        loaded.apply(Credential(former, CLOSED_ACCOUNT_HASH))
         for state in (self.state, loaded):
             self.assertEqual(
                 [
@@ -187,7 +187,7 @@ class Rules(SynchronousTestCase):
         assert isinstance(closed, Credential)
         self.assertEqual(renamed.user.nick, "x" * (NICK_LIMIT - 2) + "~2")
         self.assertEqual(parse_nick(renamed.user.nick).key, renamed.user.key)
-        self.assertEqual((closed.user.id, closed.hash), (user.id, CLOSED))
+        self.assertEqual((closed.user.id, closed.hash), (user.id, CLOSED_ACCOUNT_HASH))
         self.assertEqual(
             msgspec.structs.replace(renamed.user, nick=user.nick, key=user.key).colour, user.colour
         )

@@ -29,7 +29,9 @@ def of_the_decision(state: State, decision: Decision) -> set[int] | None:
     group = state.find_group(conversation.name)
     members = set() if group is None else set(group.members)
     return members | {
-        (event.subject or event.actor).id for event in decision.events if not event.said or group is None
+        (event.subject or event.actor).id
+        for event in decision.events
+        if not event.is_message or group is None
     }
 
 

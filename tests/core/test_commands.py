@@ -7,7 +7,7 @@ from typing import get_args
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.core.commands import COMMANDS, DECLARED
+from chatd.core.commands import COMMANDS, COMMANDS_BY_CLASS
 from chatd.core.declarations import AnswerName, Declaration
 from chatd.core.limits import Limits
 from chatd.core.names import parse_group, parse_nick
@@ -92,7 +92,7 @@ class TheTable(SynchronousTestCase):
         for row in COMMANDS.values():
             self.assertTrue(row.help and row.help.isprintable() and not row.help.endswith("."), row.name)
             self.assertTrue(row.word or row.keyword or row.slash, row.name)
-            self.assertIs(DECLARED[row.command], row)
+            self.assertIs(COMMANDS_BY_CLASS[row.command], row)
             for name, field in row.fields.items():
                 self.assertTrue(field.doc, name)
                 self.assertEqual(bool(field.choices), field.kind == "choice", name)
@@ -136,7 +136,7 @@ class TheTable(SynchronousTestCase):
                 self.assertIn("no_such_user", row.refused, row.name)
             if row.who in ("members", "operators", "owner"):
                 self.assertLessEqual({"no_such_group", "not_member"}, set(row.refused), row.name)
-            if row.answer == "ack" or row.reads:
+            if row.answer == "ack" or row.reads_log:
                 self.assertIn("storage_failed", row.refused, row.name)
 
 

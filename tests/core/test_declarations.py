@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core import commands as c
-from chatd.core.commands import ACTIONS, COMMANDS, DECLARED
-from chatd.core.declarations import ID_MAX, Command, Declaration, Field, declare, measured
+from chatd.core.commands import COMMANDS, COMMANDS_BY_ACTION, COMMANDS_BY_CLASS
+from chatd.core.declarations import ID_MAX, Command, Declaration, Field, check_size, declare
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 from tests.support.effort import effort
@@ -34,8 +34,8 @@ class Declaring(SynchronousTestCase):
             key: Annotated[str, Field("note", "in which key")] = ""
 
         self.addCleanup(COMMANDS.pop, "sing")
-        self.addCleanup(DECLARED.pop, Sing)
-        self.addCleanup(ACTIONS.pop, "client-sing")
+        self.addCleanup(COMMANDS_BY_CLASS.pop, Sing)
+        self.addCleanup(COMMANDS_BY_ACTION.pop, "client-sing")
         declare(
             "sing",
             who="anyone",
@@ -46,8 +46,8 @@ class Declaring(SynchronousTestCase):
             keyword="SNG song",
         )(Sing)
         row = COMMANDS["sing"]
-        self.assertIs(DECLARED[Sing], row)
-        self.assertIs(ACTIONS["client-sing"], row)
+        self.assertIs(COMMANDS_BY_CLASS[Sing], row)
+        self.assertIs(COMMANDS_BY_ACTION["client-sing"], row)
         self.assertEqual((list(row.fields), row.required), (["song", "key"], {"song"}))
         self.assertEqual((row.keyword, row.keyword_fields, row.usage), ("SNG", ("song",), "SNG song"))
 
@@ -108,7 +108,7 @@ class Fields(SynchronousTestCase):
 
     def test_what_is_for_programs_is_not_typed(self) -> None:
         self.assertEqual(
-            {name for row in COMMANDS.values() for name in row.fields if name not in row.typed},
+            {name for row in COMMANDS.values() for name in row.fields if name not in row.typed_fields},
             {"history", "kind", "missed", "missing"},
         )
         self.assertEqual(COMMANDS["leave"].slash_usage, "/leave [group]")
@@ -120,7 +120,7 @@ class Fields(SynchronousTestCase):
             self.assertEqual(
                 refused(COMMANDS["broadcast"], msg=blank), "empty: the text is empty: write something"
             )
-        self.assertEqual(measured("  hi ", "msg", 10, blank=False), "  hi ")
+        self.assertEqual(check_size("  hi ", "msg", 10, blank=False), "  hi ")
 
     def test_notes_may_be_blank_but_not_long(self) -> None:
         topic = COMMANDS["topic"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.core.commands import DECLARED, Hello
+from chatd.core.commands import COMMANDS_BY_CLASS, Hello
 from chatd.core.events import User
 from chatd.core.login import Login, check_sender, log_in
 from chatd.core.names import Name
@@ -24,7 +24,7 @@ class Logins(SynchronousTestCase):
     def refusal(self, nick: str, *in_use: str) -> Refusal:
         """How a hello is refused."""
         refusal: Refusal = self.assertRaises(Refusal, self.log_in, nick, *in_use)
-        self.assertIn(refusal.code, DECLARED[Hello].refused)
+        self.assertIn(refusal.code, COMMANDS_BY_CLASS[Hello].refused)
         return refusal
 
     def test_a_new_user_is_a_record(self) -> None:
@@ -52,7 +52,7 @@ class Logins(SynchronousTestCase):
             (self.refusal("ALICE", "bob", "alice").code, self.refusal("Carol", "carol").code),
             ("nick_taken", "nick_taken"),
         )
-        self.assertEqual(self.refusal("ALICE", "alice").about, "ALICE")
+        self.assertEqual(self.refusal("ALICE", "alice").refused_name, "ALICE")
         self.assertIs(self.log_in("alice", "bob").user, self.alice)
 
     def test_names_that_nobody_can_take(self) -> None:
@@ -68,7 +68,7 @@ class Logins(SynchronousTestCase):
             "a1ice",
             "r00t",
         ):
-            self.assertEqual((self.refusal(nick).code, self.refusal(nick).about), ("bad_nick", nick))
+            self.assertEqual((self.refusal(nick).code, self.refusal(nick).refused_name), ("bad_nick", nick))
 
     def test_a_reserved_name_is_refused_to_those_who_had_it(self) -> None:
         self.state.apply(User(3, "ping", "ping", "#000000"))
@@ -98,4 +98,4 @@ class Senders(SynchronousTestCase):
         user = Chat("alice").user("alice")
         for sender in ("bob", "a1ice", "#", "", "no body"):
             refusal = self.assertRaises(Refusal, check_sender, user, sender)
-            self.assertEqual((refusal.code, refusal.about), ("not_you", "alice"))
+            self.assertEqual((refusal.code, refusal.refused_name), ("not_you", "alice"))

@@ -17,12 +17,12 @@ from chatd.core.names import (
     Name,
     check_new,
     check_reserved,
-    looks,
     parse_group,
     parse_nick,
     skeleton,
+    skeletons,
 )
-from chatd.core.typed import KEYWORDS
+from chatd.core.typed import COMMANDS_BY_KEYWORD
 from chatd.dialects import text as text_dialect
 
 ANY_TEXT = st.text(st.characters(exclude_categories=[]), max_size=40)
@@ -169,7 +169,7 @@ def refused(text: str) -> str:
 
 def alike(one: str, other: str) -> bool:
     """Whether two names look alike."""
-    return bool(looks(parse_group(one)) & looks(parse_group(other)))
+    return bool(skeletons(parse_group(one)) & skeletons(parse_group(other)))
 
 
 def reason(text: str) -> str:
@@ -232,7 +232,7 @@ class Allowed(SynchronousTestCase):
         words = {found[0].lower() for value in written if (found := re.match(r"[A-Z]{3}(?=[ \n]|\Z)", value))}
         self.assertLess({"who", "arr", "arv", "lst", "gev", "end"}, words)
         self.assertEqual(words - RESERVED, set())
-        self.assertEqual({word.lower() for word in KEYWORDS} - RESERVED, set())
+        self.assertEqual({word.lower() for word in COMMANDS_BY_KEYWORD} - RESERVED, set())
 
     @settings(deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
     @given(ANY_TEXT | TRICKY)
@@ -299,7 +299,7 @@ class Likeness(SynchronousTestCase):
         self.assertEqual([(one, other) for one, other in pairs if alike(one, other)], [])
 
     def test_guests_do_not_look_alike(self) -> None:
-        guests = [looks(parse_nick(f"guest{number}")) for number in range(1, 1000)]
+        guests = [skeletons(parse_nick(f"guest{number}")) for number in range(1, 1000)]
         self.assertEqual(len(set().union(*guests)), sum(map(len, guests)))
 
     def test_a_name_looks_like_itself_in_any_case(self) -> None:

@@ -11,7 +11,15 @@ from string import Formatter
 from twisted.trial.unittest import SynchronousTestCase
 
 import chatd
-from chatd.core.refusals import ECHO, REASONS, RETRY_AFTER, SENTENCES, Phrase, Refusal, reason
+from chatd.core.refusals import (
+    DETAIL_MAX_CHARACTERS,
+    REASONS,
+    RETRY_AFTER,
+    SENTENCES,
+    Phrase,
+    Refusal,
+    reason,
+)
 
 SOURCES = sorted(Path(chatd.__file__).parent.rglob("*.py"))
 
@@ -126,16 +134,16 @@ class Refusals(SynchronousTestCase):
 
     def test_a_reason_is_cut_in_its_details(self) -> None:
         why = reason("usage", usage="x" * 1000)
-        self.assertEqual(Refusal("bad_request", why=why).text, f"usage: {'x' * ECHO}…")
+        self.assertEqual(Refusal("bad_request", why=why).text, f"usage: {'x' * DETAIL_MAX_CHARACTERS}…")
 
     def test_what_a_peer_sent_is_taken_as_it_is(self) -> None:
         refusal = Refusal("no_such_user", nick="{0} {nick} %s")
         self.assertEqual(refusal.text, "unknown user: {0} {nick} %s")
 
     def test_it_is_about_the_nick_else_the_group(self) -> None:
-        self.assertEqual(Refusal("banned", nick="bob", group="wob").about, "bob")
-        self.assertEqual(Refusal("no_such_group", group="wob").about, "wob")
-        self.assertEqual(Refusal("empty").about, "")
+        self.assertEqual(Refusal("banned", nick="bob", group="wob").refused_name, "bob")
+        self.assertEqual(Refusal("no_such_group", group="wob").refused_name, "wob")
+        self.assertEqual(Refusal("empty").refused_name, "")
 
     def test_it_says_when_trying_again_makes_sense(self) -> None:
         self.assertEqual(Refusal("storage_failed", why=reason("not_read")).retry_after, 1.0)
@@ -143,7 +151,7 @@ class Refusals(SynchronousTestCase):
 
     def test_a_whole_name_is_repeated_but_not_a_whole_frame(self) -> None:
         longest = "e\N{COMBINING ACUTE ACCENT}" * 64
-        self.assertEqual(Refusal("no_such_group", group=longest).about, longest)
+        self.assertEqual(Refusal("no_such_group", group=longest).refused_name, longest)
         refusal = Refusal("no_such_group", group="x" * 60_000)
-        self.assertEqual(refusal.about, "x" * ECHO + "…")
-        self.assertLess(len(refusal.text), 2 * ECHO)
+        self.assertEqual(refusal.refused_name, "x" * DETAIL_MAX_CHARACTERS + "…")
+        self.assertLess(len(refusal.text), 2 * DETAIL_MAX_CHARACTERS)

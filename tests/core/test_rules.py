@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatd.core import commands as c
-from chatd.core.commands import COMMANDS, DECLARED, Command
+from chatd.core.commands import COMMANDS, COMMANDS_BY_CLASS, Command
 from chatd.core.declarations import Declaration
 from chatd.core.events import Event
 from chatd.core.limits import Limits
@@ -249,7 +249,7 @@ class Images(RulesTestCase):
         ):
             decision = self.chat.does("alice", asked)
             (event,) = decision.events
-            self.assertEqual((event.kind, event.said, event.body), ("image", True, "##"))
+            self.assertEqual((event.kind, event.is_message, event.body), ("image", True, "##"))
             self.assertEqual((event.conversation.kind, self.chat.audiences[-1]), (where, [audience]))
 
 
@@ -818,7 +818,7 @@ class AnyHistory(RulesTestCase):
             try:
                 chat.does(nick, asked)
             except Refusal as refusal:
-                self.assertIn(refusal.code, DECLARED[type(asked)].refused)
+                self.assertIn(refusal.code, COMMANDS_BY_CLASS[type(asked)].refused)
                 self.assertTrue(refusal.text)
                 self.assertEqual(contents(chat.state), before)
                 continue

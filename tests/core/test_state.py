@@ -24,9 +24,9 @@ class Users(SynchronousTestCase):
     def test_a_new_user_is_unknown_until_applied(self) -> None:
         state = State()
         alice = state.new_user(parse_nick("alice"))
-        self.assertIsNone(state.known(parse_nick("alice")))
+        self.assertIsNone(state.find_user(parse_nick("alice")))
         state.apply(alice)
-        self.assertIs(state.known(parse_nick("ALICE")), alice)
+        self.assertIs(state.find_user(parse_nick("ALICE")), alice)
 
     def test_they_are_found_in_any_case(self) -> None:
         chat = Chat("Straße")
@@ -35,7 +35,7 @@ class Users(SynchronousTestCase):
     def test_an_unknown_user_is_refused(self) -> None:
         for nick in ("bob", "", "no body", "x" * 33):
             refusal = self.assertRaises(Refusal, Chat("alice").state.user, nick)
-            self.assertEqual((refusal.code, refusal.about), ("no_such_user", nick))
+            self.assertEqual((refusal.code, refusal.refused_name), ("no_such_user", nick))
 
 
 class Conversations(SynchronousTestCase):
@@ -54,20 +54,20 @@ class Conversations(SynchronousTestCase):
         self.assertEqual(self.state.new_conversation("group", "wob").id, LOBBY.id + 1)
 
     def test_a_direct_one_is_the_same_from_both_ends(self) -> None:
-        self.assertIsNone(self.state.direct(self.alice, self.bob))
+        self.assertIsNone(self.state.direct_conversation(self.alice, self.bob))
         self.says("bob: s;alice;hello")
-        direct = self.state.direct(self.alice, self.bob)
+        direct = self.state.direct_conversation(self.alice, self.bob)
         assert direct is not None
-        self.assertIs(self.state.direct(self.bob, self.alice), direct)
+        self.assertIs(self.state.direct_conversation(self.bob, self.alice), direct)
         self.assertEqual(direct.pair, (self.alice, self.bob))
-        self.assertIs(direct.other(self.alice), self.bob)
-        self.assertIs(direct.other(self.bob), self.alice)
+        self.assertIs(direct.other_user(self.alice), self.bob)
+        self.assertIs(direct.other_user(self.bob), self.alice)
 
     def test_notes_to_oneself_are_with_oneself(self) -> None:
         self.says("bob: s;bob;buy milk")
-        direct = self.state.direct(self.bob, self.bob)
+        direct = self.state.direct_conversation(self.bob, self.bob)
         assert direct is not None
-        self.assertIs(direct.other(self.bob), self.bob)
+        self.assertIs(direct.other_user(self.bob), self.bob)
         self.assertEqual(self.state.conversations_of(self.bob), [direct])
 
     def test_a_user_may_read_own_direct_conversations_and_groups(self) -> None:
@@ -76,7 +76,7 @@ class Conversations(SynchronousTestCase):
 
         def read_by(nick: str) -> list[str]:
             user = self.chat.user(nick)
-            return [there.name or there.other(user).nick for there in self.state.conversations_of(user)]
+            return [there.name or there.other_user(user).nick for there in self.state.conversations_of(user)]
 
         self.assertEqual(read_by("alice"), ["bob", "wob", "den"])
         self.assertEqual(read_by("bob"), ["carol", "alice", "den"])
@@ -100,7 +100,7 @@ class Groups(SynchronousTestCase):
 
     def seen_by(self, nick: str) -> list[str]:
         """The names of the groups that are visible to ``nick``."""
-        return [group.name for group in self.state.groups_seen_by(self.chat.user(nick))]
+        return [group.name for group in self.state.groups_visible_to(self.chat.user(nick))]
 
     def test_are_listed_by_name_the_private_ones_for_members_and_guests(self) -> None:
         for line in (
@@ -123,14 +123,14 @@ class Groups(SynchronousTestCase):
         self.assertIs(self.state.group("wOB", alice), self.state.find_group("WOB"))
         for name in ("Wob", "nowhere", "#bad", ""):
             refusal = self.assertRaises(Refusal, self.state.group, name, bob)
-            self.assertEqual((refusal.code, refusal.about), ("no_such_group", name))
+            self.assertEqual((refusal.code, refusal.refused_name), ("no_such_group", name))
 
     def test_are_private_as_long_as_they_are(self) -> None:
         for line in ("alice: cg;wob", "alice: cg;den;private", "alice: s;bob;hello"):
             self.chat.outcome(line)
         alice, bob = self.chat.user("alice"), self.chat.user("bob")
         wob, den = (self.state.group(name, alice).conversation for name in ("wob", "den"))
-        direct = self.state.direct(alice, bob)
+        direct = self.state.direct_conversation(alice, bob)
         assert direct is not None
         self.assertEqual(
             [self.state.is_private(where) for where in (LOBBY, wob, den, direct)], [False, False, True, True]
@@ -163,23 +163,23 @@ class Groups(SynchronousTestCase):
             self.chat.outcome(line)
         roles = [group.role(user) for user in self.state.users.values()]
         self.assertEqual(roles, ["", "", "", "invited"])
-        self.assertIsNone(group.heir())
+        self.assertIsNone(group.next_owner())
 
 
 class LookAlikes(SynchronousTestCase):
     def test_users_are_found_by_their_look(self) -> None:
         chat = Chat("Alice", "bob")
         for nick in "a1ice", "ALlCE", "аӏісе", "alice":
-            self.assertIs(chat.state.user_like(parse_nick(nick)), chat.user("alice"))
-        self.assertIsNone(chat.state.user_like(parse_nick("carol")))
+            self.assertIs(chat.state.find_similar_user(parse_nick(nick)), chat.user("alice"))
+        self.assertIsNone(chat.state.find_similar_user(parse_nick("carol")))
 
     def test_the_first_of_two_from_before_stands_for_both(self) -> None:
         chat = Chat("alice", "a1ice")
-        self.assertIs(chat.state.user_like(parse_nick("aIice")), chat.user("alice"))
+        self.assertIs(chat.state.find_similar_user(parse_nick("aIice")), chat.user("alice"))
         self.assertEqual([chat.user(nick).id for nick in ("alice", "a1ice")], [1, 2])
 
     def test_groups_are_found_by_their_look_whoever_may_see_them(self) -> None:
         chat = Chat("alice")
         chat.outcome("alice: cg;wob;private")
-        self.assertIs(chat.state.group_like(parse_group("w0b")), chat.state.find_group("wob"))
-        self.assertIsNone(chat.state.group_like(parse_group("den")))
+        self.assertIs(chat.state.find_similar_group(parse_group("w0b")), chat.state.find_group("wob"))
+        self.assertIsNone(chat.state.find_similar_group(parse_group("den")))

@@ -9,14 +9,14 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.core.commands import COMMANDS
 from chatd.core.refusals import Refusal
 from chatd.core.typed import (
-    KEYWORDS,
-    SLASHES,
-    WORDS,
+    COMMANDS_BY_KEYWORD,
+    COMMANDS_BY_SLASH_WORD,
+    COMMANDS_BY_WORD,
     keyword_values,
     parse_semicolon,
     parse_slash,
     slash_values,
-    unescaped,
+    unescape_slash,
 )
 from tests.support.effort import effort
 
@@ -28,14 +28,16 @@ A_LINE = st.text(max_size=40) | st.lists(
 class Tables(SynchronousTestCase):
     def test_every_form_of_every_command_is_found(self) -> None:
         for row in COMMANDS.values():
-            self.assertIs(WORDS.get(row.word, row), row)
-            self.assertIs(SLASHES.get(row.slash, row), row)
-            self.assertIs(KEYWORDS.get(row.keyword, row), row)
-        self.assertNotIn("", {*WORDS, *SLASHES, *KEYWORDS})
+            self.assertIs(COMMANDS_BY_WORD.get(row.word, row), row)
+            self.assertIs(COMMANDS_BY_SLASH_WORD.get(row.slash, row), row)
+            self.assertIs(COMMANDS_BY_KEYWORD.get(row.keyword, row), row)
+        self.assertNotIn("", {*COMMANDS_BY_WORD, *COMMANDS_BY_SLASH_WORD, *COMMANDS_BY_KEYWORD})
 
     def test_words_are_in_the_case_that_they_are_looked_up_in(self) -> None:
-        self.assertEqual([word for word in (*WORDS, *SLASHES) if word != word.lower()], [])
-        self.assertEqual([word for word in KEYWORDS if word != word.upper()], [])
+        self.assertEqual(
+            [word for word in (*COMMANDS_BY_WORD, *COMMANDS_BY_SLASH_WORD) if word != word.lower()], []
+        )
+        self.assertEqual([word for word in COMMANDS_BY_KEYWORD if word != word.upper()], [])
 
 
 class Semicolons(SynchronousTestCase):
@@ -74,7 +76,7 @@ class Semicolons(SynchronousTestCase):
         parsed = parse_semicolon(line)
         if parsed is not None:
             row, values = parsed
-            self.assertLessEqual(values.keys(), row.typed.keys())
+            self.assertLessEqual(values.keys(), row.typed_fields.keys())
             self.assertTrue(line.lower().startswith(f"{row.word};"))
 
 
@@ -90,13 +92,15 @@ class Slashes(SynchronousTestCase):
         ):
             typed = parse_slash(line)
             assert typed is not None, line
-            assert typed.row is not None, line
-            self.assertEqual((typed.row.name, slash_values(typed.row, typed.rest)), (name, values), line)
+            assert typed.declaration is not None, line
+            self.assertEqual(
+                (typed.declaration.name, slash_values(typed.declaration, typed.rest)), (name, values), line
+            )
 
     def test_a_word_that_is_no_command(self) -> None:
         typed = parse_slash("/Dance all night")
         assert typed is not None
-        self.assertEqual((typed.word, typed.rest, typed.row), ("Dance", "all night", None))
+        self.assertEqual((typed.word, typed.rest, typed.declaration), ("Dance", "all night", None))
 
     def test_other_lines_are_no_commands(self) -> None:
         for line in ("", "/", "//kick wob", "/ kick", "/1", " /kick", "kick"):
@@ -104,14 +108,16 @@ class Slashes(SynchronousTestCase):
 
     def test_a_second_slash_escapes_the_first(self) -> None:
         for line, said in (("//kick", "/kick"), ("///", "//"), ("/", "/"), ("hi //", "hi //"), ("", "")):
-            self.assertEqual(unescaped(line), said)
+            self.assertEqual(unescape_slash(line), said)
 
     @settings(max_examples=effort(200), deadline=None)
     @given(A_LINE)
     def test_values_are_of_typed_fields(self, line: str) -> None:
         typed = parse_slash(line)
-        if typed is not None and typed.row is not None:
-            self.assertLessEqual(slash_values(typed.row, typed.rest).keys(), typed.row.typed.keys())
+        if typed is not None and typed.declaration is not None:
+            self.assertLessEqual(
+                slash_values(typed.declaration, typed.rest).keys(), typed.declaration.typed_fields.keys()
+            )
 
 
 class Keywords(SynchronousTestCase):
@@ -125,9 +131,9 @@ class Keywords(SynchronousTestCase):
             ("WHO", "is there", {}),
             ("BYE", "", {}),
         ):
-            self.assertEqual(keyword_values(KEYWORDS[keyword], rest), values, (keyword, rest))
+            self.assertEqual(keyword_values(COMMANDS_BY_KEYWORD[keyword], rest), values, (keyword, rest))
 
     def test_a_login_without_a_name_is_refused(self) -> None:
         for rest in ("", " \t"):
-            refusal: Refusal = self.assertRaises(Refusal, keyword_values, KEYWORDS["IAM"], rest)
+            refusal: Refusal = self.assertRaises(Refusal, keyword_values, COMMANDS_BY_KEYWORD["IAM"], rest)
             self.assertEqual((refusal.code, refusal.text), ("bad_request", "usage: IAM nick"))

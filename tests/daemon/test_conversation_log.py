@@ -14,7 +14,7 @@ from zope.interface import provider
 
 from chatd.chat.delivery_log import DeliveryLog
 from chatd.chat.log_lines import format_delivery, format_redacted
-from chatd.core.events import LOBBY, Arrived, Conversation, Departed, Entry, Event, Kind, User
+from chatd.core.events import LOBBY, Arrived, Conversation, Departed, Entry, Event, EventKind, User
 from chatd.core.limits import Limits
 from chatd.daemon.conversation_log import ConversationLog
 from chatd.daemon.logs import JsonLogObserver, LogFile
@@ -33,7 +33,7 @@ def said(body: str, where: Conversation = LOBBY, subject: User | None = None) ->
     return Entry(7, 1, NOON, Event("message", where, ALICE, subject, body))
 
 
-def done(kind: Kind, subject: User | None = None, body: str = "") -> Entry:
+def done(kind: EventKind, subject: User | None = None, body: str = "") -> Entry:
     """What Alice did to the group."""
     return Entry(7, 1, NOON, Event(kind, WOB, ALICE, subject, body))
 

@@ -25,9 +25,9 @@ from chatd.core.answers import (
     Page,
     Welcome,
 )
-from chatd.core.commands import ACTIONS, COMMANDS
+from chatd.core.commands import COMMANDS, COMMANDS_BY_ACTION
 from chatd.core.declarations import Declaration, Field
-from chatd.core.events import LOBBY, Arrived, Conversation, Departed, Entry, Event, Kind, User
+from chatd.core.events import LOBBY, Arrived, Conversation, Departed, Entry, Event, EventKind, User
 from chatd.core.limits import Limits
 from chatd.core.refusals import SENTENCES, Refusal
 from chatd.core.requests import Request
@@ -57,10 +57,14 @@ TS = b'"2026-11-21T12:00:00.123Z"'
 
 
 def logged(
-    conversation: Conversation, body: str, subject: User | None = None, kind: Kind = "message", id: int = 7
+    conversation: Conversation,
+    body: str,
+    subject: User | None = None,
+    kind: EventKind = "message",
+    id: int = 7,
 ) -> Entry:
     """An entry of the log by alice; its kind is a string of its own, as one from the database is."""
-    stored = cast(Kind, str(kind.encode(), "ascii"))
+    stored = cast(EventKind, str(kind.encode(), "ascii"))
     return Entry(id, 3, AT, Event(stored, conversation, ALICE, subject, body))
 
 
@@ -146,7 +150,8 @@ class Decoding(SynchronousTestCase):
             self.assertEqual((request.name, request.sender, request.ref), (action, "", None))
         # All that are declared, but for the two that say private by themselves, and one that needs a sender.
         self.assertEqual(
-            {action for action, _, _ in table} | {"cgroupeprive", "cgroupeprivé", "identify"}, set(ACTIONS)
+            {action for action, _, _ in table} | {"cgroupeprive", "cgroupeprivé", "identify"},
+            set(COMMANDS_BY_ACTION),
         )
 
     def test_every_alias_of_every_field(self) -> None:
@@ -197,8 +202,8 @@ class Decoding(SynchronousTestCase):
 
     def patch_action(self, action: str, row: Declaration) -> None:
         """Let ``action`` be ``row`` until the end of the test."""
-        self.addCleanup(ACTIONS.__setitem__, action, ACTIONS[action])
-        ACTIONS[action] = row
+        self.addCleanup(COMMANDS_BY_ACTION.__setitem__, action, COMMANDS_BY_ACTION[action])
+        COMMANDS_BY_ACTION[action] = row
 
     def test_senders(self) -> None:
         """from, sender and name are who asks, the first that is there; null is not."""
@@ -311,22 +316,22 @@ class Showing(SynchronousTestCase):
 
     def test_framing(self) -> None:
         """Any request may say lines; nothing says the opposite."""
-        self.assertIs(decoded(action="client-hello", framing="lines").becomes, LINES)
-        self.assertIs(decoded(action="what", framing="lines").becomes, LINES)
-        self.assertIs(decoded(RELAY, action="groups", framing="lines").becomes, BOTH)
-        self.assertIsNone(decoded(action="client-hello", framing="chunks").becomes)
-        self.assertIsNone(decoded(action="client-hello", framing=["lines"]).becomes)
-        self.assertIsNone(decoded(LINES, action="client-hello", framing="lines").becomes)
-        self.assertIsNone(decoded(LINES, action="client-hello").becomes)
+        self.assertIs(decoded(action="client-hello", framing="lines").shown_dialect, LINES)
+        self.assertIs(decoded(action="what", framing="lines").shown_dialect, LINES)
+        self.assertIs(decoded(RELAY, action="groups", framing="lines").shown_dialect, BOTH)
+        self.assertIsNone(decoded(action="client-hello", framing="chunks").shown_dialect)
+        self.assertIsNone(decoded(action="client-hello", framing=["lines"]).shown_dialect)
+        self.assertIsNone(decoded(LINES, action="client-hello", framing="lines").shown_dialect)
+        self.assertIsNone(decoded(LINES, action="client-hello").shown_dialect)
 
     def test_relay(self) -> None:
         """A hello that says name and neither from nor sender; no other request."""
-        self.assertIs(decoded(action="client-hello", name="alice").becomes, RELAY)
-        self.assertIs(decoded(LINES, action="client-hello", name="alice").becomes, BOTH)
-        self.assertIs(decoded(action="client-hello", name="alice", framing="lines").becomes, BOTH)
-        self.assertIsNone(decoded(action="groups", name="alice").becomes)
-        self.assertIsNone(decoded(action="client-hello", name="alice", sender="alice").becomes)
-        self.assertIsNone(decoded(RELAY, action="client-hello", from_="alice").becomes)
+        self.assertIs(decoded(action="client-hello", name="alice").shown_dialect, RELAY)
+        self.assertIs(decoded(LINES, action="client-hello", name="alice").shown_dialect, BOTH)
+        self.assertIs(decoded(action="client-hello", name="alice", framing="lines").shown_dialect, BOTH)
+        self.assertIsNone(decoded(action="groups", name="alice").shown_dialect)
+        self.assertIsNone(decoded(action="client-hello", name="alice", sender="alice").shown_dialect)
+        self.assertIsNone(decoded(RELAY, action="client-hello", from_="alice").shown_dialect)
 
     def test_one_family(self) -> None:
         """Each way to speak is one object, so that what it encodes is shared."""
@@ -511,7 +516,7 @@ class Telling(SynchronousTestCase):
 
     def test_events(self) -> None:
         """Every kind, with its body under its own name."""
-        table: list[tuple[Kind, User | None, str, bytes]] = [
+        table: list[tuple[EventKind, User | None, str, bytes]] = [
             ("created", None, "private", b'"visibility":"private"'),
             ("joined", None, "", b""),
             ("left", None, "", b""),
@@ -772,7 +777,7 @@ class Hostile(SynchronousTestCase):
 
     @settings(max_examples=effort(200), deadline=None)
     @given(
-        st.sampled_from([*ACTIONS, "what"]),
+        st.sampled_from([*COMMANDS_BY_ACTION, "what"]),
         st.dictionaries(
             st.sampled_from(
                 ["from", "sender", "name", "ref", "framing", "messageFormat", "action"]

@@ -24,7 +24,7 @@ from chatd.core.answers import (
     Welcome,
 )
 from chatd.core.commands import COMMANDS, Command
-from chatd.core.events import LOBBY, Arrived, Conversation, Departed, Entry, Event, Kind, User
+from chatd.core.events import LOBBY, Arrived, Conversation, Departed, Entry, Event, EventKind, User
 from chatd.core.limits import Limits
 from chatd.core.refusals import SENTENCES, Refusal
 from chatd.core.requests import Request
@@ -45,11 +45,15 @@ TS = b"2026-11-21T12:00:00.123Z"
 
 LINE_ENDS = "\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
 
-BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+BIDI_CONTROLS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
 def logged(
-    conversation: Conversation, body: str, subject: User | None = None, kind: Kind = "message", id: int = 7
+    conversation: Conversation,
+    body: str,
+    subject: User | None = None,
+    kind: EventKind = "message",
+    id: int = 7,
 ) -> Entry:
     """An entry of the log by alice."""
     return Entry(id, 3, AT, Event(kind, conversation, ALICE, subject, body))
@@ -71,7 +75,7 @@ def refused(line: bytes) -> str:
 
 def reference() -> TextDialect:
     """How the one who sent LST is spoken to."""
-    dialect = SEED.decode(b"LST").becomes
+    dialect = SEED.decode(b"LST").shown_dialect
     assert isinstance(dialect, TextDialect)
     return dialect
 
@@ -363,7 +367,7 @@ class Telling(SynchronousTestCase):
 
     def test_events(self) -> None:
         """Every kind: what, by whom, to whom, and what was said with it."""
-        table: list[tuple[Kind, User | None, str, bytes]] = [
+        table: list[tuple[EventKind, User | None, str, bytes]] = [
             ("created", None, "private", b"created alice private"),
             ("joined", None, "", b"joined alice"),
             ("left", None, "", b"left alice"),
@@ -456,7 +460,7 @@ class NoForgery(SynchronousTestCase):
 
     def test_what_turns_the_writing_round(self) -> None:
         """It is shown and does nothing, wherever it is."""
-        for code in BIDI:
+        for code in BIDI_CONTROLS:
             self.assertEqual(
                 frames_of(SEED.encode, logged(LOBBY, f"a{code}b")), "MSG alice a\ufffdb\n".encode()
             )
@@ -490,10 +494,10 @@ class Reference(SynchronousTestCase):
 
     def test_one_for_all(self) -> None:
         """Whoever sends LST, from whichever, is spoken to by the same object, so that encoding is shared."""
-        again = reference().decode(b"lst").becomes
+        again = reference().decode(b"lst").shown_dialect
         self.assertIs(again, reference())
         self.assertEqual((SEED.pace, reference().pace), (0.0, REFERENCE_PACE_SECONDS))
-        self.assertIsNone(SEED.decode(b"WHO").becomes)
+        self.assertIsNone(SEED.decode(b"WHO").shown_dialect)
 
     def test_a_hello_leaves_it_open(self) -> None:
         """But to whoever has sent LST before; and no other line does."""
@@ -503,7 +507,7 @@ class Reference(SynchronousTestCase):
 
     def test_what_waited_is_amended(self) -> None:
         """ARR as ARV, BCK left out, and nothing else changed, whatever people say."""
-        amend = SEED.decode(b"LST").amend
+        amend = SEED.decode(b"LST").convert_buffered
         assert amend is not None
         waited = (
             *SEED.encode(Arrived(ALICE, True, AT)),

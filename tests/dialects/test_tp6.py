@@ -32,7 +32,7 @@ from chatd.core.answers import (
     Welcome,
 )
 from chatd.core.commands import COMMANDS, Command
-from chatd.core.events import LOBBY, Arrived, Conversation, Departed, Entry, Event, Kind, User
+from chatd.core.events import LOBBY, Arrived, Conversation, Departed, Entry, Event, EventKind, User
 from chatd.core.limits import Limits
 from chatd.core.names import BadName, parse_group
 from chatd.core.refusals import SENTENCES, Refusal
@@ -63,11 +63,15 @@ AT = 1_795_262_400_123
 TS = "2026-11-21T12:00:00.123Z"
 LINE_ENDS = "\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
 
-BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+BIDI_CONTROLS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
 def logged(
-    conversation: Conversation, body: str, subject: User | None = None, kind: Kind = "message", id: int = 7
+    conversation: Conversation,
+    body: str,
+    subject: User | None = None,
+    kind: EventKind = "message",
+    id: int = 7,
 ) -> Entry:
     """Something alice did."""
     return Entry(id, 3, AT, Event(kind, conversation, ALICE, subject, body))
@@ -96,23 +100,25 @@ class Hellos(SynchronousTestCase):
         for said in ("Hello|alice", "Hello|alice ", "Hello|alice\r", " Hello| alice |"):
             request = DOOR.decode(said.encode())
             self.assertEqual(meant(said, DOOR), (c.Hello, {"nick": "alice"}))
-            self.assertEqual((request.granted, request.then), (HERE, None), said)
+            self.assertEqual((request.dialect_on_success, request.next_request), (HERE, None), said)
 
     def test_without(self) -> None:
         for said in ("Hello", "Hello ", "Hello|", "Hello| "):
             self.assertEqual(meant(said, DOOR), (c.Hello, {}))
 
     def test_with_a_room(self) -> None:
-        then = DOOR.decode(b"Hello|alice| wob ").then
+        then = DOOR.decode(b"Hello|alice| wob ").next_request
         assert then is not None
         assert isinstance(then.command, c.Enter)
         self.assertEqual((then.command.group, then.command.missing), ("wob", "create"))
-        self.assertEqual((then.granted, then.becomes), (IN_WOB, NOWHERE))
-        self.assertIs(DOOR.decode(b"Hello|alice| wob ").granted, NOWHERE)
-        bad = DOOR.decode(b"Hello|alice|wob|x").then
+        self.assertEqual((then.dialect_on_success, then.shown_dialect), (IN_WOB, NOWHERE))
+        self.assertIs(DOOR.decode(b"Hello|alice| wob ").dialect_on_success, NOWHERE)
+        bad = DOOR.decode(b"Hello|alice|wob|x").next_request
         assert bad is not None
         assert isinstance(bad.command, c.Enter)
-        self.assertEqual((bad.command.group, bad.granted, bad.becomes), ("wob|x", NOWHERE, NOWHERE))
+        self.assertEqual(
+            (bad.command.group, bad.dialect_on_success, bad.shown_dialect), ("wob|x", NOWHERE, NOWHERE)
+        )
 
     def test_nothing_else(self) -> None:
         for said in (b"hello|alice", b"Hello alice", b"Hi", b"/help", b"/quit", b"HELLO", b"Hello!"):
@@ -194,7 +200,7 @@ class Saying(SynchronousTestCase):
     def test_all_goes_nowhere(self) -> None:
         request = IN_WOB.decode(b"/all salut")
         self.assertEqual(meant("/all salut", IN_WOB), (c.Broadcast, {"msg": "salut"}))
-        self.assertEqual((request.granted, request.becomes), (None, None))
+        self.assertEqual((request.dialect_on_success, request.shown_dialect), (None, None))
 
     @settings(max_examples=effort(200), deadline=None)
     @given(st.binary(max_size=60) | st.text(" /|\nHelomsgjinwhav", max_size=30).map(str.encode))
@@ -212,8 +218,8 @@ class Places(SynchronousTestCase):
     def test_going_in_and_out(self) -> None:
         for going in ("/join wob", "/join WOB", "/create wob", "/create wob private"):
             request = HERE.decode(going.encode())
-            self.assertIs(request.granted, IN_WOB, going)
-            self.assertIs(request.becomes, NOWHERE)
+            self.assertIs(request.dialect_on_success, IN_WOB, going)
+            self.assertIs(request.shown_dialect, NOWHERE)
         for nowhere in (
             "/join",
             "/join a:b",
@@ -223,19 +229,19 @@ class Places(SynchronousTestCase):
             "/create wob secret",
         ):
             request = HERE.decode(nowhere.encode())
-            self.assertEqual((request.granted, request.becomes), (NOWHERE, NOWHERE), nowhere)
+            self.assertEqual((request.dialect_on_success, request.shown_dialect), (NOWHERE, NOWHERE), nowhere)
         for leaving in ("/leave", "/leave wob", "/leave WOB"):
             request = IN_WOB.decode(leaving.encode())
             self.assertEqual(meant(leaving, IN_WOB)[0], c.Leave)
-            self.assertIs(request.granted, HERE, leaving)
-            self.assertIs(request.becomes, HERE, leaving)
+            self.assertIs(request.dialect_on_success, HERE, leaving)
+            self.assertIs(request.shown_dialect, HERE, leaving)
         for place in (NOWHERE, HERE):
             request = place.decode(b"/leave ")
             self.assertEqual((meant("/leave", place)), (c.Enter, {"group": ""}))
-            self.assertEqual((request.granted, request.becomes), (HERE, HERE))
+            self.assertEqual((request.dialect_on_success, request.shown_dialect), (HERE, HERE))
         for place, said in ((IN_WOB, b"/leave den"), (HERE, b"/leave wob"), (NOWHERE, b"/leave wob")):
             request = place.decode(said)
-            self.assertEqual((request.granted, request.becomes), (None, None))
+            self.assertEqual((request.dialect_on_success, request.shown_dialect), (None, None))
 
     def test_one_for_all_who_are_there(self) -> None:
         """However they call it; other wires have others."""
@@ -294,7 +300,7 @@ class Telling(SynchronousTestCase):
             self.assertEqual(told, f"{line}\n   /\\\n  /__\\\n".encode())
 
     def test_events(self) -> None:
-        table: list[tuple[Kind, User | None, str, str]] = [
+        table: list[tuple[EventKind, User | None, str, str]] = [
             ("created", None, "private", "alice a créé wob (privé)"),
             ("joined", None, "", "alice a rejoint wob"),
             ("left", None, "", "alice a quitté wob"),
@@ -484,9 +490,9 @@ class Answering(SynchronousTestCase):
 
     def test_who_asks_for_history(self) -> None:
         """Going into a room or the lobby, where it is shown."""
-        hello = BONUS.decode(b"Hello|alice|wob").then
+        hello = BONUS.decode(b"Hello|alice|wob").next_request
         assert hello is not None
-        self.assertEqual(BONUS.decode(b"Hello|alice|wob").granted, BONUS.in_no_room)
+        self.assertEqual(BONUS.decode(b"Hello|alice|wob").dialect_on_success, BONUS.in_no_room)
         for request, group in (
             (hello, "wob"),
             (BONUS.awaiting_room.decode(b"wob"), "wob"),
@@ -494,11 +500,11 @@ class Answering(SynchronousTestCase):
             (BONUS.in_room("wob").decode(b"/leave"), None),
             (BONUS.in_room("wob").decode(b"/create den"), "den"),
         ):
-            assert request.then is not None
-            assert isinstance(request.then.command, c.History)
-            self.assertEqual(request.then.command.group, group)
-        self.assertIsNone(HERE.decode(b"/join wob").then)
-        self.assertEqual((BONUS.pages, DOOR.pages), ("directs", "none"))
+            assert request.next_request is not None
+            assert isinstance(request.next_request.command, c.History)
+            self.assertEqual(request.next_request.command.group, group)
+        self.assertIsNone(HERE.decode(b"/join wob").next_request)
+        self.assertEqual((BONUS.pages_at_login, DOOR.pages_at_login), ("directs", "none"))
 
     def test_help_and_goodbye(self) -> None:
         head, *lines = self.said(Help(tuple(COMMANDS.values())))
@@ -546,7 +552,7 @@ class Refusing(SynchronousTestCase):
         ):
             request = HERE.decode(said)
             assert isinstance(request.command, Refusal)
-            place = request.becomes or HERE
+            place = request.shown_dialect or HERE
             self.assertIn(line, frames_of(place.encode_refusal, request, request.command).decode())
         with self.assertRaises(BadName) as caught:
             parse_group("a b")
@@ -565,7 +571,7 @@ class Refusing(SynchronousTestCase):
             (b"/say wob salut", ""),
         ):
             request = IN_WOB.decode(said)
-            place = request.becomes or IN_WOB
+            place = request.shown_dialect or IN_WOB
             line = frames_of(place.encode_refusal, request, out).decode()
             self.assertEqual(
                 line, f"Erreur [not_member] : vous n'êtes pas membre de wob : rejoignez-le d'abord{end}\n"
@@ -584,7 +590,7 @@ class Refusing(SynchronousTestCase):
             ),
         ):
             request = place.decode(said)
-            spoken = request.becomes or place
+            spoken = request.shown_dialect or place
             self.assertEqual(frames_of(spoken.encode_refusal, request, refusal).decode(), f"{line}\n")
 
 
@@ -611,7 +617,7 @@ class NoForgery(SynchronousTestCase):
 
     def test_what_turns_the_writing_round(self) -> None:
         """It is shown and does nothing, in lines and in frames."""
-        for code in BIDI:
+        for code in BIDI_CONTROLS:
             self.assertEqual(
                 frames_of(HERE.encode, logged(LOBBY, f"a{code}b")), "alice a dit : a\ufffdb\n".encode()
             )

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.core.events import LOBBY, SAID, Conversation, Kind, User
-from chatd.core.records import Slice, Snapshot, entry_of
+from chatd.core.events import LOBBY, MESSAGE_KINDS, Conversation, EventKind, User
+from chatd.core.records import EntrySlice, Snapshot, entry_from_row
 from chatd.store import archive
 from chatd.store.archive import Archive, load_snapshot
 from tests.support.effort import effort
@@ -28,7 +28,7 @@ ANY = 10**9
 """A ``size`` that leaves nothing out."""
 
 
-def bodies(found: Slice) -> tuple[list[str], bool]:
+def bodies(found: EntrySlice) -> tuple[list[str], bool]:
     """What a slice says, and whether there is more."""
     return [row[-1] for row in found.rows], found.more
 
@@ -122,7 +122,7 @@ class Pages(JournalTestCase):
         self.fixture.submit("ban", draft)
         self.fixture.turn()
         found = self.successResultOf(self.fixture.archive.page(self.wob, True, None, None, 1, ANY, EVER))
-        entry = entry_of(self.fixture.state, found.rows[0])
+        entry = entry_from_row(self.fixture.state, found.rows[0])
         self.assertEqual((entry.id, entry.seq, entry.at), (20, 14, draft.at))
         event = entry.event
         self.assertIs(event.conversation, self.wob)
@@ -155,8 +155,8 @@ class Coming(JournalTestCase):
 
     def unread(self, *conversations: Conversation, max_id: int = EVER) -> list[int]:
         """How much bob missed in these."""
-        found = self.fixture.archive.unread(
-            conversations, self.bob, self.fixture.journal.seen(self.bob), max_id
+        found = self.fixture.archive.unread_counts(
+            conversations, self.bob, self.fixture.journal.read_marker(self.bob), max_id
         )
         counts: list[int] = self.successResultOf(found)
         return counts
@@ -170,7 +170,7 @@ class Coming(JournalTestCase):
         size: int = ANY,
     ) -> tuple[list[str], bool]:
         """What follows for bob."""
-        found = self.fixture.archive.following(conversations, self.bob, after, limit, size, max_id)
+        found = self.fixture.archive.entries_after(conversations, self.bob, after, limit, size, max_id)
         return bodies(self.successResultOf(found))
 
     def test_what_is_unread_is_counted_by_conversation(self) -> None:
@@ -227,7 +227,11 @@ class Coming(JournalTestCase):
     def test_what_happened_to_one_follows_wherever_it_was(self) -> None:
         """An invitation to a group that one is not in; but no message of a conversation one is not in."""
         after = self.fixture.journal.last_delivered_id
-        kinds: tuple[tuple[Kind, str], ...] = (("invited", "come"), ("kicked", "go"), ("message", "psst"))
+        kinds: tuple[tuple[EventKind, str], ...] = (
+            ("invited", "come"),
+            ("kicked", "go"),
+            ("message", "psst"),
+        )
         for kind, body in kinds:
             self.fixture.submit(body, self.fixture.draft(self.alice, body, self.den, kind, self.bob))
         self.fixture.submit("other", self.fixture.draft(self.bob, "other", self.den, "invited", self.alice))
@@ -248,7 +252,7 @@ class Loading(JournalTestCase):
         super().setUp()
         direct = self.fixture.direct(self.alice, self.bob)
         wob, den = self.fixture.group("wob", self.alice), self.fixture.group("den", self.bob)
-        events: tuple[tuple[User, Kind, User | None, str, Conversation], ...] = (
+        events: tuple[tuple[User, EventKind, User | None, str, Conversation], ...] = (
             (self.bob, "joined", None, "", wob),
             (self.alice, "promoted", self.bob, "", wob),
             (self.bob, "visibility", None, "private", den),
@@ -291,8 +295,8 @@ class Loading(JournalTestCase):
         self.assertEqual(den.visibility, "private")
         self.assertEqual((snapshot.last_id, snapshot.seqs), (19, {2: 1, 3: 13, 4: 5}))
         lasts = self.fixture.rows("SELECT conversation, max(id) FROM log GROUP BY conversation")
-        self.assertEqual(snapshot.lasts, dict(lasts))
-        self.assertEqual(snapshot.seen, {1: 0, 2: 0})
+        self.assertEqual(snapshot.last_ids, dict(lasts))
+        self.assertEqual(snapshot.read_markers, {1: 0, 2: 0})
 
     def test_everyone_is_one_object(self) -> None:
         """Whoever compares users by identity must not be wrong after a restart."""
@@ -356,8 +360,8 @@ class Plans(JournalTestCase):
     def test_what_is_unread_and_what_follows(self) -> None:
         readers = Archive(self.readers)
         conversations = (LOBBY, self.direct, self.wob)
-        self.successResultOf(readers.unread(conversations, self.bob, 3, EVER))
-        self.successResultOf(readers.following(conversations, self.bob, 3, 10, ANY, EVER))
+        self.successResultOf(readers.unread_counts(conversations, self.bob, 3, EVER))
+        self.successResultOf(readers.entries_after(conversations, self.bob, 3, 10, ANY, EVER))
         self.check_plans(scanned=("SCAN json_each VIRTUAL TABLE INDEX 1:", "SCAN (subquery-1)"))
 
     def test_loading_reads_users_conversations_and_events_whole_but_no_message(self) -> None:
@@ -378,7 +382,7 @@ class Plans(JournalTestCase):
             self.assertRaises(self.failureException, self.check_plans)
 
 
-Row = tuple[int, int, Kind, bool]
+Row = tuple[int, int, EventKind, bool]
 """Id, conversation, kind, and whether it is about bob."""
 
 A_PLACE = st.sampled_from((1, 2, 3))
@@ -414,14 +418,14 @@ class AnyLog(SynchronousTestCase):
                 most = min(limit, size)  # each body has one byte
                 by_hand = page_by_hand(rows, where, events, before, after, most, max_id)
                 self.assertEqual(ids(self.successResultOf(page)), by_hand)
-                following = fixture.archive.following(
+                following = fixture.archive.entries_after(
                     [LOBBY, places[where]], bob, after or 0, limit, size, max_id
                 )
                 by_hand = following_by_hand(rows, {1, where}, after or 0, most, max_id)
                 self.assertEqual(ids(self.successResultOf(following)), by_hand)
 
 
-def ids(found: Slice) -> tuple[list[int], bool]:
+def ids(found: EntrySlice) -> tuple[list[int], bool]:
     """The ids of a slice, and whether there is more."""
     return [row[0] for row in found.rows], found.more
 
@@ -430,7 +434,7 @@ def page_by_hand(
     rows: list[Row], where: int, events: bool, before: int | None, after: int | None, limit: int, max_id: int
 ) -> tuple[list[int], bool]:
     """A page, by the definition of it."""
-    found = [id for id, there, kind, _ in rows if there == where and (kind not in SAID) == events]
+    found = [id for id, there, kind, _ in rows if there == where and (kind not in MESSAGE_KINDS) == events]
     found = [id for id in found if id <= max_id and id > (after or 0) and (before is None or id < before)]
     forward = after is not None and before is None
     return found[:limit] if forward else found[-limit:], len(found) > limit
@@ -440,6 +444,10 @@ def following_by_hand(
     rows: list[Row], where: set[int], after: int, limit: int, max_id: int
 ) -> tuple[list[int], bool]:
     """What follows for bob, by the definition of it."""
-    found = [id for id, there, kind, about_bob in rows if there in where or (about_bob and kind not in SAID)]
+    found = [
+        id
+        for id, there, kind, about_bob in rows
+        if there in where or (about_bob and kind not in MESSAGE_KINDS)
+    ]
     found = [id for id in found if after < id <= max_id]
     return found[:limit], len(found) > limit

@@ -464,7 +464,7 @@ class Mistakes(JournalTestCase):
 
     def test_one_that_even_stumbles_badly_is_logged(self) -> None:
         class Clumsy(Note):
-            def crashed(self) -> None:
+            def on_bug(self) -> None:
                 boom()
 
         clumsy = Clumsy(self.fixture, "clumsy", (), boom)
@@ -495,11 +495,13 @@ class Seen(JournalTestCase):
     def test_it_counts_from_now_on_and_after_a_restart(self) -> None:
         self.fixture.says(self.alice, "a")
         self.fixture.turn()
-        self.assertEqual(self.fixture.journal.seen(self.bob), 0)
+        self.assertEqual(self.fixture.journal.read_marker(self.bob), 0)
         self.fixture.sees(self.bob)
-        self.assertEqual(self.fixture.journal.seen(self.bob), 1)
+        self.assertEqual(self.fixture.journal.read_marker(self.bob), 1)
         self.restart()
-        self.assertEqual((self.fixture.journal.seen(self.alice), self.fixture.journal.seen(self.bob)), (0, 1))
+        self.assertEqual(
+            (self.fixture.journal.read_marker(self.alice), self.fixture.journal.read_marker(self.bob)), (0, 1)
+        )
 
     def test_a_failed_commit_does_not_forget_it(self) -> None:
         self.fixture.says(self.alice, "a")
@@ -509,7 +511,7 @@ class Seen(JournalTestCase):
         self.fixture.says(self.alice, "b")
         self.fixture.turn()
         self.fixture.writer.error = None
-        self.assertEqual(self.fixture.journal.seen(self.bob), 1)
+        self.assertEqual(self.fixture.journal.read_marker(self.bob), 1)
 
     def test_it_goes_once(self) -> None:
         statements: list[str] = []

@@ -180,7 +180,7 @@ class Waiter:
         """Tell that."""
         self.done.errback(sqlite3.Error())
 
-    def crashed(self) -> None:
+    def on_bug(self) -> None:
         """Can't happen."""
 
 

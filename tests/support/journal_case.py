@@ -11,7 +11,7 @@ from typing import Any
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.core.events import LOBBY, Conversation, Entry, Event, Kind, User
+from chatd.core.events import LOBBY, Conversation, Entry, Event, EventKind, User
 from chatd.core.names import parse_nick
 from chatd.core.records import Draft, Record
 from chatd.core.state import State
@@ -42,7 +42,7 @@ class Note:
         """Write that down."""
         self._take_turn("failed")
 
-    def crashed(self) -> None:
+    def on_bug(self) -> None:
         """Write that down too."""
         self.outcome = "crashed"
         self._desk.turns.append(f"{self.name} crashed")
@@ -91,7 +91,7 @@ class StoreFixture:
 
     def user(self, nick: str) -> User:
         """Somebody, on disk with the next commit if new."""
-        known = self.state.known(parse_nick(nick))
+        known = self.state.find_user(parse_nick(nick))
         if known is not None:
             return known
         user = self.state.new_user(parse_nick(nick))
@@ -101,7 +101,7 @@ class StoreFixture:
 
     def direct(self, one: User, other: User) -> Conversation:
         """A conversation of two, on disk with the next commit if new."""
-        found = self.state.direct(one, other)
+        found = self.state.direct_conversation(one, other)
         if found is None:
             found = self.state.new_conversation("direct", pair=(one, other))
             self.state.apply(found)
@@ -122,7 +122,7 @@ class StoreFixture:
         actor: User,
         body: str,
         conversation: Conversation = LOBBY,
-        kind: Kind = "message",
+        kind: EventKind = "message",
         subject: User | None = None,
         ref: str | None = None,
     ) -> Draft:
@@ -138,7 +138,7 @@ class StoreFixture:
 
     def sees(self, user: User) -> None:
         """Note that all that was told went to ``user``."""
-        self.journal.note_seen(user, self.journal.last_delivered_id)
+        self.journal.move_read_marker(user, self.journal.last_delivered_id)
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """What the database holds."""

@@ -25,8 +25,8 @@ def command(typed: str) -> Command:
     """The command that is typed ``kick;wob;bob;too loud``; one without a word of its own goes by its name."""
     word, *rest = typed.split(";", 1)
     row = TYPED[word]
-    parts = rest[0].split(";", len(row.typed) - 1) if rest else ()
-    return row.build(dict(zip(row.typed, parts, strict=False)), Limits())
+    parts = rest[0].split(";", len(row.typed_fields) - 1) if rest else ()
+    return row.build(dict(zip(row.typed_fields, parts, strict=False)), Limits())
 
 
 class Chat:

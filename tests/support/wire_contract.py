@@ -255,4 +255,4 @@ class Contract(StageTestCase):
 
 def _greeting(carrier: str, dialect: Dialect) -> bytes:
     """What a new client is sent by ``carrier``."""
-    return b"".join(map(daemon_wires.CARRIERS[carrier].wrap_for(dialect), dialect.greeting))
+    return b"".join(map(daemon_wires.CARRIERS[carrier].framer_for(dialect), dialect.greeting))

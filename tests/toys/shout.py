@@ -15,7 +15,7 @@ from chatd.core.events import Delivery, Entry
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
-from chatd.core.wires import Opening, Wire
+from chatd.core.wires import OpeningBytes, Wire
 
 
 class ShoutDialect:
@@ -23,7 +23,7 @@ class ShoutDialect:
 
     greeting: Final = (b"WHO IS THERE?",)
     requires_login = False
-    pages: Literal["none"] = "none"
+    pages_at_login: Literal["none"] = "none"
     list_size = 1024
     pace = 0.0
     mark = "+"
@@ -55,7 +55,7 @@ class ShoutDialect:
 
     def encode(self, delivery: Delivery) -> Payloads:
         """See `Dialect.encode`."""
-        if isinstance(delivery, Entry) and delivery.event.said:
+        if isinstance(delivery, Entry) and delivery.event.is_message:
             return _line(f"{delivery.event.actor.nick}: {self.voice(delivery.event.body)}")
         return ()
 
@@ -83,8 +83,8 @@ def _line(text: str) -> Payloads:
 
 
 WIRES: Final = (
-    Wire("shout", "lines", ShoutDialect, (Opening(b"+"),)),
-    Wire("whisper", "lines", WhisperDialect, (Opening(b"~"),)),
+    Wire("shout", "lines", ShoutDialect, (OpeningBytes(b"+"),)),
+    Wire("whisper", "lines", WhisperDialect, (OpeningBytes(b"~"),)),
 )
 
 # What tests/daemon/test_wires.py has to know: how a client behaves.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from chatd.boundaries import Dialect, Wrap
+from chatd.boundaries import Dialect, Framer
 from chatd.carriers.carrier import SessionCarrier
 from chatd.connections.factory import Sessions
 from chatd.core.refusals import Refusal
@@ -31,7 +31,7 @@ class TwoByteLengths(SessionCarrier):
         self._buffer = bytearray()
 
     @staticmethod
-    def wrap_for(dialect: Dialect) -> Wrap:
+    def framer_for(dialect: Dialect) -> Framer:
         """The same for every dialect."""
         return wrap_sized
 
