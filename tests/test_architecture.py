@@ -45,7 +45,7 @@ SHARED = "boundaries"
 HARMLESS = {
     "__future__", "abc", "base64", "binascii", "bisect", "codecs", "collections", "colorsys",
     "contextlib", "copy", "dataclasses", "decimal", "enum", "functools", "hashlib", "heapq", "html",
-    "itertools", "json", "math", "msgspec", "operator", "precis_i18n", "re", "string", "struct",
+    "ipaddress", "itertools", "json", "math", "msgspec", "operator", "precis_i18n", "re", "string", "struct",
     "textwrap", "types", "typing", "unicodedata", "weakref", "zlib",
 }
 # fmt: on

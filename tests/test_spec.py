@@ -63,6 +63,7 @@ class Conversations(SynchronousTestCase):
         """Play one, with a daemon and an empty database of its own."""
         folder = Path(self.mktemp())
         folder.mkdir(parents=True)
+        (folder / "chatd.toml").write_text('[accounts]\noperators = ["teacher"]\n')
         Stand(folder).play(conversation)
 
 

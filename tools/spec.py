@@ -30,6 +30,7 @@ _WHO: Final = {
     "members": "members",
     "operators": "owner and operators",
     "owner": "owner",
+    "server_operators": "server operators",
 }
 
 
@@ -70,6 +71,7 @@ _TAKES: Final = {
     "text": f"text, not blank, at most {Limits().message} bytes of UTF-8, an image {Limits().image}",
     "note": f"text, at most {Limits().note} bytes of UTF-8",
     "secret": f"a password: text without control characters, at most {Limits().password} bytes of UTF-8",
+    "duration": "seconds, or a number with `s`, `m`, `h`, `d` or `w` behind it",
     "choice": "",
     "id": "a whole number from 0, or its digits",
     "count": "a whole number from 1, or its digits",
@@ -138,6 +140,7 @@ def grammar() -> str:
             "name              = 1*64(%x21-3A / %x3C-7E / UTF8-non-ascii)  ; and chapter 2",
             "text              = *(%x00-09 / %x0B-7F / UTF8-non-ascii)",
             "number            = 1*19DIGIT",
+            'duration          = 1*9DIGIT ["s" / "m" / "h" / "d" / "w"]',
             "UTF8-non-ascii    = %x80-10FFFF  ; in UTF-8",
             "```",
         )
@@ -213,6 +216,7 @@ _TYPED_AS: Final = {
     "text": "text",
     "note": "text",
     "secret": "text",
+    "duration": "duration",
     "id": "number",
     "count": "number",
 }

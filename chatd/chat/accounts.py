@@ -9,10 +9,10 @@ from twisted.internet.task import deferLater
 
 from chatd.boundaries import Client, Clock, Passwords
 from chatd.chat.authority import Authority
-from chatd.chat.dispatch import Dispatcher
+from chatd.chat.commits import Committer
 from chatd.chat.password_guard import PasswordGuard
 from chatd.chat.presence import Presence
-from chatd.chat.turns import ClientCoroutine, TurnQueue, not_stored_refusal
+from chatd.chat.turns import ClientCoroutine, TurnQueue
 from chatd.core import account_rules as rules
 from chatd.core import commands as c
 from chatd.core.accounts import CLOSED_ACCOUNT_HASH, AccountPolicy, Credential, Secret
@@ -23,8 +23,6 @@ from chatd.core.login import find_credential
 from chatd.core.names import BadName, parse_nick
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
-from chatd.core.rules import Decision
-from chatd.core.state import State
 
 AccountCommand = c.Register | c.ChangePassword | c.Unregister | c.Regain
 
@@ -72,16 +70,14 @@ class Accounts:
 
     def __init__(
         self,
-        authority: Authority,
         authenticator: Authenticator,
-        dispatcher: Dispatcher,
+        committer: Committer,
         presence: Presence,
         turns: TurnQueue,
         policy: AccountPolicy,
     ) -> None:
-        self._authority = authority
         self._authenticator = authenticator
-        self._dispatcher = dispatcher
+        self._committer = committer
         self._presence = presence
         self._turns = turns
         self._policy = policy
@@ -99,53 +95,33 @@ class Accounts:
             return self._unregister(client, request, user, command)
         return self._regain(client, request, user)
 
-    @property
-    def _state(self) -> State:
-        """The state of the chat.
-
-        Raises `Refusal` ``storage_failed`` while the state is read again after a failed transaction.
-        """
-        if self._authority.recovering:
-            raise not_stored_refusal()
-        return self._authority.state
-
     async def _register(self, client: Client, request: Request, user: User, command: c.Register) -> None:
-        rules.check_unregistered(self._state, user)
+        rules.check_unregistered(self._committer.state, user)
         rules.check_password(command.password, self._policy)
         hashed = await self._authenticator.hash(command.password, client.origin)
-        await self._change(request, rules.register(self._state, user, hashed))
+        await self._committer.commit(request, rules.register(self._committer.state, user, hashed))
         client.answer(request, Account(user.nick, True))
 
     async def _change_password(
         self, client: Client, request: Request, user: User, command: c.ChangePassword
     ) -> None:
-        rules.credential_of(self._state, user)
+        rules.credential_of(self._committer.state, user)
         rules.check_password(command.new, self._policy)
         verified = await self._authenticator.verify(user.nick, command.password, client.origin)
         hashed = await self._authenticator.hash(command.new, client.origin)
-        await self._change(request, rules.change_password(self._state, verified, hashed))
+        await self._committer.commit(request, rules.change_password(self._committer.state, verified, hashed))
         client.answer(request, Account(user.nick, True))
         self._presence.end_sessions(user, client, Refusal("password_changed", nick=user.nick))
 
     async def _unregister(self, client: Client, request: Request, user: User, command: c.Unregister) -> None:
-        rules.credential_of(self._state, user)
+        rules.credential_of(self._committer.state, user)
         verified = await self._authenticator.verify(user.nick, command.password, client.origin)
-        await self._change(request, rules.unregister(self._state, verified))
+        await self._committer.commit(request, rules.unregister(self._committer.state, verified))
         client.answer(request, Account(user.nick, False))
         self._presence.end_sessions(user, None, Refusal("account_closed", nick=user.nick))
 
     async def _regain(self, client: Client, request: Request, user: User) -> None:
-        rules.credential_of(self._state, user)
+        rules.credential_of(self._committer.state, user)
         await self._turns.wait()
         client.answer(request, Account(user.nick, True))
         self._presence.end_sessions(user, client, Refusal("session_replaced", nick=user.nick))
-
-    async def _change(self, request: Request, decision: Decision) -> None:
-        """Apply ``decision`` to the state, store its records and deliver its events. Raises `NotStored`."""
-        state = self._authority.state
-        private = [state.is_private(event.conversation) for event in decision.events]
-        records, audiences = self._authority.apply(request, decision)
-        entries = await self._turns.store(*records)
-        for entry, audience, is_private in zip(entries, audiences, private, strict=True):
-            self._dispatcher.deliver(entry, audience, None, is_private)
-        self._dispatcher.flush()

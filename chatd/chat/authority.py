@@ -22,6 +22,7 @@ from chatd.core.audience import audience
 from chatd.core.events import User
 from chatd.core.limits import Limits
 from chatd.core.login import Login, log_in
+from chatd.core.moderation_rules import check_not_blocked, check_not_muted
 from chatd.core.quotas import check_quotas
 from chatd.core.records import Draft, Record, Snapshot
 from chatd.core.requests import Request
@@ -93,6 +94,7 @@ class Authority:
         caller has to store the records of the login's decision.
         """
         login = log_in(self.state, self._names, hello, verified)
+        check_not_blocked(self.state, login.user.key, client.origin, self.now())
         self._login_guard.admit(client.origin, is_new=not login.returning)
         for record in login.decision.records:
             self.state.apply(record)
@@ -103,6 +105,10 @@ class Authority:
     def sessions(self, user: User) -> list[Client]:
         """Return the sessions of ``user`` that are logged in, the oldest first."""
         return list(self._names.get(user.key, ()))
+
+    def all_sessions(self) -> list[Client]:
+        """Return all sessions that are logged in."""
+        return [client for sessions in self._names.values() for client in sessions]
 
     def free_name(self, client: Client) -> bool:
         """Remove ``client`` from the sessions of its user. Return whether the client had a nick.
@@ -129,6 +135,8 @@ class Authority:
         The decision follows from the account policy, the state and the quotas.
         """
         check_may_write(self.state, user, self._policy)
+        if not isinstance(command, c.Leave):
+            check_not_muted(self.state, user, self.now())
         decision = decide(self.state, user, command)
         check_quotas(self.state, decision, self._limits)
         return decision

@@ -15,9 +15,11 @@ from twisted.internet.defer import Deferred
 from chatd.boundaries import Archive, Client, Clock, Passwords
 from chatd.chat.accounts import AccountCommand, Accounts, Authenticator
 from chatd.chat.authority import Authority, OpenJournal
+from chatd.chat.commits import Committer
 from chatd.chat.delivery_log import DeliveryLog
 from chatd.chat.dispatch import Dispatcher
 from chatd.chat.fair_queue import FairQueue
+from chatd.chat.moderation import ModerationCommand, Moderator
 from chatd.chat.presence import Presence
 from chatd.chat.replay import Replay
 from chatd.chat.turns import Change, ClientCoroutine, TurnQueue, not_read_refusal, not_stored_refusal
@@ -77,8 +79,10 @@ class Chat:
         self._presence = Presence(
             self._authority, self._dispatcher, self._replay, self._turns, self._authenticator.verify, limits
         )
-        self._accounts = Accounts(
-            self._authority, self._authenticator, self._dispatcher, self._presence, self._turns, policy
+        committer = Committer(self._authority, self._dispatcher, self._turns)
+        self._accounts = Accounts(self._authenticator, committer, self._presence, self._turns, policy)
+        self._moderator = Moderator(
+            self._authority, self._authenticator, committer, self._presence, self._turns, policy
         )
         self._stopping = False
 
@@ -175,6 +179,8 @@ class Chat:
         if user is not None and type(command) in CHANGE_RULES:
             self._change(client, request, user, command)
         elif type(command) in LIST_QUERIES:
+            if isinstance(command, c.ListModerations) and user is not None:
+                self._moderator.check_operator(user)
             answer = answer_list(self._authority.state, self._authority.presence, user, command)
             self._turns.run(client, request, self._answer_with_list(client, request, answer), paused=True)
         elif user is None:
@@ -189,6 +195,8 @@ class Chat:
             self._turns.run(client, request, welcome, paused=password is not None)
         elif isinstance(command, AccountCommand):
             self._accounts.run(client, request, user, command)
+        elif isinstance(command, ModerationCommand):
+            self._moderator.run(client, request, user, command)
         elif isinstance(command, c.ListMessages | c.ListStates | c.History):
             self._read_page(client, request, user, command)
         elif isinstance(command, c.ListConversations):

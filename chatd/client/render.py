@@ -29,6 +29,9 @@ from chatd.json_wire.objects import (
     HistoryMessage,
     Members,
     Message,
+    Moderated,
+    Moderation,
+    ModerationLog,
     Page,
     Presence,
 )
@@ -164,6 +167,8 @@ def render_answer(answer: Answer, reader: str) -> list[str]:
         return [one_line(text) for text in answer.text.split("\n")]
     if isinstance(answer, EventPage):
         return [render_event(msgspec.structs.replace(event, group=answer.group)) for event in answer.events]
+    if isinstance(answer, Moderated | ModerationLog):
+        return [_render_act(act) for act in answer.acts] or [_("nothing yet")]
     if isinstance(answer, Account):
         registered = _("{nick} is registered") if answer.registered else _("{nick} is no longer registered")
         return [registered.format(nick=answer.nick)]
@@ -172,6 +177,32 @@ def render_answer(answer: Answer, reader: str) -> list[str]:
         usages = [*((row.slash_usage_in(_), row.help) for row in rows), IMAGE_COMMAND_USAGE]
         return [_("{usage}: {help}").format(usage=usage, help=_(help)) for usage, help in usages]
     return []
+
+
+_ACTS: Final = {
+    "mute": N_("{operator} muted {target}"),
+    "unmute": N_("{operator} unmuted {target}"),
+    "disconnect": N_("{operator} disconnected {target}"),
+    "block": N_("{operator} blocked {target}"),
+    "unblock": N_("{operator} unblocked {target}"),
+    "give": N_("{operator} gave {target}"),
+    "resetpassword": N_("{operator} reset the password of {target}"),
+}
+"""The sentence for each act of a server operator."""
+
+
+def _render_act(act: Moderation) -> str:
+    """Return an entry of the moderation log as a sentence with its time, its end and its reason."""
+    template = _ACTS.get(act.act)
+    text = f"{act.operator} {act.act} {act.target}"
+    if template is not None:
+        text = _(template).format(operator=act.operator, target=act.target)
+    if act.until is not None:
+        end = f"{to_local_time(act.until.as_datetime):%Y-%m-%d %H:%M}"
+        text = _("{act}, until {time}").format(act=text, time=end)
+    if act.reason:
+        text = _("{act} ({reason})").format(act=text, reason=act.reason)
+    return one_line(f"{clock_time(act.ts.as_datetime)} {text}")
 
 
 def render_unread(place: Place, count: int) -> str:

@@ -6,14 +6,13 @@ import socket
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any, Final
 
+from chatd.core.moderation import IPV6_PREFIX_BITS
+
 KEEP_ALIVE_OPTIONS: Final = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
 """Linux names and values (seconds, seconds, number) of the TCP options for keep-alive probes.
 
 With these values, a machine that is gone is detected 60 seconds after its last packet.
 """
-
-IPV6_PREFIX_BITS: Final = 64
-"""Number of leading bits of an IPv6 address that count: one user usually has a network of this size."""
 
 
 def network_of(address: Any) -> str | None:

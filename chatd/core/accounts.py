@@ -70,6 +70,8 @@ class AccountPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     names: Literal["open", "registered"] = "open"
     """Who may write: everyone (``open``), or ``registered`` users only; the others may read and register."""
+    operators: tuple[str, ...] = ()
+    """Nicks of the server operators; each is one once it is registered."""
     password_min: Annotated[int, msgspec.Meta(ge=1)] = 8
     """Characters that a new password must have."""
     argon2_memory: Annotated[int, msgspec.Meta(ge=8)] = 19 * 1024

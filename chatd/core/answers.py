@@ -6,6 +6,7 @@ import msgspec
 
 from chatd.core.declarations import Declaration
 from chatd.core.events import Conversation, Entry, User
+from chatd.core.moderation import Moderation
 
 
 class Ack(msgspec.Struct, frozen=True, eq=False):
@@ -44,6 +45,18 @@ class Account(msgspec.Struct, frozen=True, eq=False):
 
     nick: str
     registered: bool
+
+
+class Moderated(msgspec.Struct, frozen=True, eq=False):
+    """The answer to a server operator whose command was carried out as the acts ``acts``, at least one."""
+
+    acts: tuple[Moderation, ...]
+
+
+class ModerationLog(msgspec.Struct, frozen=True, eq=False):
+    """The entries of the moderation log, the latest first."""
+
+    acts: tuple[Moderation, ...]
 
 
 class Clients(msgspec.Struct, frozen=True, eq=False):
@@ -153,6 +166,8 @@ Answer = (
     | Unchanged
     | Welcome
     | Account
+    | Moderated
+    | ModerationLog
     | Clients
     | Members
     | Groups

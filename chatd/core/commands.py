@@ -59,6 +59,10 @@ MissingField = Annotated[
     str, Field("choice", "what to do if the group does not exist", (), ("refuse", "create"), typed=False)
 ]
 ReasonField = Annotated[str, Field("note", "the reason, delivered with the event")]
+TargetField = Annotated[str, Field("name", "a nick, an IP address, or a network such as 192.0.2.0/24")]
+DurationField = Annotated[
+    int, Field("duration", "how long: 90 (seconds), 10m, 2h, 7d or 1w; without end if empty")
+]
 TopicField = Annotated[str, Field("note", "the topic of the group; empty for none")]
 VisibilityField = Annotated[
     str,
@@ -118,6 +122,8 @@ TYPED_FIELDS: Final = (
     N_("skip"),
     N_("password"),
     N_("new"),
+    N_("target"),
+    N_("duration"),
 )
 """The names of the fields that usage lines show, to be translated."""
 
@@ -133,8 +139,8 @@ _ON_MEMBER = f"{_GROUP} not_operator no_such_user is_owner"
     keyword="IAM nick",
     who="anyone",
     answer="hello",
-    refused="bad_nick nick_taken password_required wrong_password too_long rate_limited not_you bad_request"
-    " storage_failed",
+    refused="bad_nick nick_taken password_required wrong_password blocked too_long rate_limited not_you"
+    " bad_request storage_failed",
     help=N_("log in with a nick"),
     example="IAM alice",
 )
@@ -175,7 +181,8 @@ class GivePassword(Command, frozen=True):
     slash="login",
     who="anyone",
     answer="hello",
-    refused="bad_nick nick_taken wrong_password too_long rate_limited not_you bad_request storage_failed",
+    refused="bad_nick nick_taken wrong_password blocked too_long rate_limited not_you bad_request"
+    " storage_failed",
     help=N_("log in with a registered nick and its password"),
     example="identify;alice;correct horse battery",
 )
@@ -683,6 +690,170 @@ class Unregister(Command, frozen=True):
 )
 class Regain(Command, frozen=True):
     """End all other sessions of the author, who must be registered."""
+
+
+@declare(
+    "mute",
+    actions=("mute",),
+    word="mute",
+    slash="mute",
+    who="server_operators",
+    answer="moderation",
+    refused="not_server_operator no_such_user is_server_operator bad_request too_long storage_failed",
+    help=N_("keep a user from writing anywhere, for a time or until you unmute"),
+    example="mute;bob;10m;shouting",
+)
+class Mute(Command, frozen=True):
+    """Refuse all messages and changes of the user ``dest`` for ``duration`` seconds, with a ``reason``."""
+
+    dest: UserField
+    duration: DurationField | None = None
+    reason: ReasonField = ""
+
+
+@declare(
+    "unmute",
+    actions=("unmute",),
+    word="unmute",
+    slash="unmute",
+    who="server_operators",
+    answer="moderation",
+    refused="not_server_operator no_such_user not_muted storage_failed",
+    help=N_("let a muted user write again"),
+    example="unmute;bob",
+)
+class Unmute(Command, frozen=True):
+    """Lift the mute of the user ``dest``."""
+
+    dest: UserField
+
+
+@declare(
+    "disconnect",
+    actions=("disconnect",),
+    word="disconnect",
+    slash="disconnect",
+    who="server_operators",
+    answer="moderation",
+    refused="not_server_operator no_such_user not_connected is_server_operator too_long storage_failed",
+    help=N_("end all sessions of a user, who may come back"),
+    example="disconnect;bob;calm down",
+)
+class Disconnect(Command, frozen=True):
+    """End all sessions of the user ``dest``, with a ``reason``."""
+
+    dest: UserField
+    reason: ReasonField = ""
+
+
+@declare(
+    "block",
+    actions=("block",),
+    word="block",
+    slash="block",
+    who="server_operators",
+    answer="moderation",
+    refused="not_server_operator bad_nick is_server_operator bad_request too_long storage_failed",
+    help=N_("keep a nick, an address or a network from logging in"),
+    example="block;bob;1d;spam",
+)
+class Block(Command, frozen=True):
+    """Refuse logins of ``target``, a nick or a network, for ``duration`` seconds; its sessions end."""
+
+    target: TargetField
+    duration: DurationField | None = None
+    reason: ReasonField = ""
+
+
+@declare(
+    "blockaddress",
+    actions=("blockaddress",),
+    word="blockaddress",
+    slash="blockaddress",
+    who="server_operators",
+    answer="moderation",
+    refused="not_server_operator no_such_user not_connected is_server_operator bad_request too_long"
+    " storage_failed",
+    help=N_("block the addresses that a user is connected from"),
+    example="blockaddress;bob;1h;came back under another nick",
+)
+class BlockAddress(Command, frozen=True):
+    """Block the networks that the user ``dest`` is connected from, as `Block` does."""
+
+    dest: UserField
+    duration: DurationField | None = None
+    reason: ReasonField = ""
+
+
+@declare(
+    "unblock",
+    actions=("unblock",),
+    word="unblock",
+    slash="unblock",
+    who="server_operators",
+    answer="moderation",
+    refused="not_server_operator not_blocked storage_failed",
+    help=N_("lift the block of a nick, an address or a network"),
+    example="unblock;bob",
+)
+class Unblock(Command, frozen=True):
+    """Lift the block of ``target``."""
+
+    target: TargetField
+
+
+@declare(
+    "give",
+    actions=("give",),
+    word="give",
+    slash="give",
+    who="server_operators",
+    answer="moderation",
+    refused="not_server_operator no_such_group no_such_user is_owner storage_failed",
+    help=N_("make a user the owner of a group, and a member if necessary"),
+    example="give;wob;alice",
+)
+class GiveGroup(Command, frozen=True):
+    """Make the user ``dest`` the owner of ``group``, and a member if necessary."""
+
+    group: GroupField
+    dest: UserField
+
+
+@declare(
+    "resetpassword",
+    actions=("resetpassword",),
+    word="resetpassword",
+    slash="resetpassword",
+    who="server_operators",
+    answer="moderation",
+    refused="not_server_operator no_such_user is_server_operator not_registered weak_password too_long"
+    " rate_limited bad_request storage_failed",
+    help=N_("give a registered user another password; the user's sessions end"),
+    example="resetpassword;bob;staple of nine",
+)
+class ResetPassword(Command, frozen=True):
+    """Replace the password of the registered user ``dest`` by ``new``; the user's sessions end."""
+
+    dest: UserField
+    new: NewPasswordField
+
+
+@declare(
+    "modlog",
+    actions=("modlog",),
+    word="modlog",
+    slash="modlog",
+    who="server_operators",
+    answer="moderations",
+    refused="not_server_operator bad_request storage_failed",
+    help=N_("list the acts of the server operators, the latest first"),
+    example="modlog;",
+)
+class ListModerations(Command, frozen=True):
+    """List the moderation log, the latest act first; ``skip`` leaves out the first ones."""
+
+    skip: SkipField = 0
 
 
 @declare(

@@ -6,6 +6,7 @@ commands.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, TypeVar, get_args, get_type_hints
 
@@ -15,7 +16,7 @@ from chatd.core.accounts import Secret
 from chatd.core.limits import Limits
 from chatd.core.refusals import SENTENCES, Phrase, Refusal, reason
 
-RequiredRole = Literal["anyone", "identified", "members", "operators", "owner"]
+RequiredRole = Literal["anyone", "identified", "members", "operators", "owner", "server_operators"]
 AnswerName = Literal[
     "hello",
     "ack",
@@ -29,8 +30,13 @@ AnswerName = Literal[
     "help",
     "quit",
     "account",
+    "moderation",
+    "moderations",
     "none",
 ]
+
+DURATION_MAX_SECONDS: Final = 10 * 365 * 86_400
+"""The longest duration of a mute or a block, in seconds: ten years."""
 
 ID_MAX: Final = 2**63 - 1
 """The largest id: ids are SQLite integers."""
@@ -49,7 +55,7 @@ class Field(msgspec.Struct, frozen=True):
     `check`.
     """
 
-    kind: Literal["name", "text", "note", "choice", "id", "count", "secret"]
+    kind: Literal["name", "text", "note", "choice", "id", "count", "secret", "duration"]
     doc: str
     aliases: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
@@ -63,6 +69,8 @@ class Field(msgspec.Struct, frozen=True):
         If ``image`` is true, a text may be as long as an image. Raises `Refusal` ``bad_request``,
         ``too_long`` or ``empty``.
         """
+        if self.kind == "duration":
+            return _duration(name, value)
         if self.kind in ("id", "count"):
             return self._number(name, value)
         if not isinstance(value, str):
@@ -85,6 +93,23 @@ class Field(msgspec.Struct, frozen=True):
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= ID_MAX:
             raise Refusal("bad_request", why=reason("no_number", name=Phrase(name), low=low))
         return value
+
+
+_UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+_DURATION: Final = re.compile(r"([0-9]{1,9})([smhdw]?)")
+
+
+def _duration(name: str, value: object) -> int:
+    """Return a duration in seconds: a number, or a text such as ``90``, ``10m`` or ``7d``.
+
+    Raises `Refusal` ``bad_request``.
+    """
+    found = _DURATION.fullmatch(str(value)) if isinstance(value, str | int) else None
+    seconds = 0 if found is None or isinstance(value, bool) else int(found[1]) * _UNITS[found[2]]
+    if not 0 < seconds <= DURATION_MAX_SECONDS:
+        raise Refusal("bad_request", why=reason("no_duration", name=Phrase(name)))
+    return seconds
 
 
 def _secret(name: str, value: str) -> Secret:

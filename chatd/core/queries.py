@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from chatd.core import commands as c
-from chatd.core.answers import Answer, Clients, GroupLine, Groups, Help, Member, Members
+from chatd.core.answers import Answer, Clients, GroupLine, Groups, Help, Member, Members, ModerationLog
 from chatd.core.events import LOBBY, Conversation, User
 from chatd.core.rules import member_of
 from chatd.core.state import State
@@ -66,6 +66,10 @@ def _groups(state: State, presence: Presence, reader: User, command: c.ListGroup
     )
 
 
+def _moderations(state: State, presence: Presence, reader: User, command: c.ListModerations) -> ModerationLog:
+    return ModerationLog(tuple(state.moderations[::-1][command.skip :]))
+
+
 def _help(state: State, presence: Presence, reader: User | None, command: c.AskHelp) -> Help:
     return Help(tuple(c.COMMANDS.values()))
 
@@ -75,6 +79,7 @@ LIST_QUERIES: Final[dict[type[c.Command], Callable[[State, Presence, Any, Any], 
     c.ListClients: _clients,
     c.ListMembers: _members,
     c.ListGroups: _groups,
+    c.ListModerations: _moderations,
     c.AskHelp: _help,
 }
 """The function that answers each command class that is answered from memory."""

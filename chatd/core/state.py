@@ -12,6 +12,7 @@ from typing import Literal
 from chatd.core.accounts import Credential, Renamed
 from chatd.core.colours import colour_of
 from chatd.core.events import LOBBY, Conversation, Event, User
+from chatd.core.moderation import Moderation, parse_network, target_key
 from chatd.core.names import BadName, Name, parse_group, parse_nick, skeletons
 from chatd.core.refusals import Refusal
 
@@ -149,21 +150,27 @@ _CHANGES: dict[str, Callable[[Group, Event, User], None]] = {
 }
 
 
-StateChange = User | Conversation | Credential | Renamed | Event
-"""A change of the state: a new user, conversation, credential or user name, or an event of the log."""
+StateChange = User | Conversation | Credential | Renamed | Moderation | Event
+"""A change of the state: a new user, conversation, credential or user name, an act of a server operator, or
+an event of the log.
+"""
 
 
 class State:
     """The state of the whole chat: all users, groups and conversations, which can be found by name or id.
 
     ``users`` and ``conversations`` map ids, in ascending order, to users and conversations. ``credentials``
-    maps the ids of the registered users to their credentials.
+    maps the ids of the registered users to their credentials. ``moderations`` is the moderation log, oldest
+    entry first. ``blocked_networks`` maps networks in CIDR notation to the last act that blocked each.
     """
 
     def __init__(self) -> None:
         self.users: dict[int, User] = {}
         self.conversations: dict[int, Conversation] = {LOBBY.id: LOBBY}
         self.credentials: dict[int, Credential] = {}
+        self.moderations: list[Moderation] = []
+        self.blocked_networks: dict[str, Moderation] = {}
+        self._sanctions: dict[tuple[str, str], Moderation] = {}
         self._user_keys: dict[str, User] = {}
         self._users_by_skeleton: dict[str, User] = {}
         self._groups: dict[str, Group] = {}
@@ -190,6 +197,8 @@ class State:
             self._add_conversation(change)
         elif isinstance(change, Credential):
             self.credentials[change.user.id] = change
+        elif isinstance(change, Moderation):
+            self._apply_moderation(change)
         else:
             self._rename(self.users[change.user.id], change.user)
 
@@ -205,6 +214,25 @@ class State:
             self._directs[low.id, high.id] = conversation
             for id in conversation.participants:
                 self._directs_of.setdefault(id, []).append(conversation)
+
+    def _apply_moderation(self, act: Moderation) -> None:
+        self.moderations.append(act)
+        if act.kind not in ("mute", "unmute", "block", "unblock"):
+            return
+        sanction, key = act.kind.removeprefix("un"), target_key(act.target)
+        self._sanctions.pop((sanction, key), None)
+        self.blocked_networks.pop(key, None)
+        if act.kind == sanction:
+            self._sanctions[sanction, key] = act
+            if sanction == "block" and parse_network(act.target) is not None:
+                self.blocked_networks[key] = act
+
+    def sanction(self, kind: Literal["mute", "block"], key: str) -> Moderation | None:
+        """Return the last act that muted or blocked ``key`` (see `target_key`), or None if it was lifted.
+
+        The mute or block may have ended since.
+        """
+        return self._sanctions.get((kind, key))
 
     def _rename(self, old: User, new: User) -> None:
         del self._user_keys[old.key]

@@ -10,6 +10,7 @@ import msgspec
 
 from chatd.core.accounts import AccountPolicy
 from chatd.core.limits import Limits
+from chatd.core.names import BadName, parse_nick
 
 
 class ConfigError(Exception):
@@ -54,7 +55,12 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def read(path: Path) -> Config:
     """Return the configuration in the TOML file at ``path``. Raises `ConfigError`."""
     try:
-        return msgspec.convert(tomllib.loads(path.read_text("utf-8")), Config)
+        config = msgspec.convert(tomllib.loads(path.read_text("utf-8")), Config)
+        for nick in config.accounts.operators:
+            parse_nick(nick)
+        return config
+    except BadName as bad:
+        raise ConfigError(f"{path}: {bad.reason} - at `$.accounts.operators`") from None
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from None
     except msgspec.ValidationError as error:

@@ -28,6 +28,8 @@ from chatd.core.answers import (
     Groups,
     Help,
     Members,
+    Moderated,
+    ModerationLog,
     Page,
     Welcome,
 )
@@ -44,6 +46,7 @@ from chatd.dialects.json_entries import (
     image_placeholder,
     live_event_object,
     message_object,
+    moderation_object,
     presence_object,
 )
 from chatd.dialects.json_requests import (
@@ -245,6 +248,14 @@ class JsonDialect:
             )
         )
 
+    def _moderated(self, request: Request, answer: Moderated) -> Payloads:
+        acts = [moderation_object(act) for act in answer.acts]
+        return self._payload(objects.Moderated(action="server-moderation", ref=request.ref, acts=acts))
+
+    def _moderation_log(self, request: Request, answer: ModerationLog) -> Payloads:
+        reply = objects.ModerationLog(action="server-modlog", ref=request.ref, acts=[])
+        return self._list(reply, "acts", map(moderation_object, answer.acts))
+
     def _clients(self, request: Request, answer: Clients) -> Payloads:
         nicks = list(answer.nicks)
         said = objects.Clients(action="server-list-clients", ref=request.ref, clients=[])
@@ -354,6 +365,8 @@ _ANSWERS: Final[dict[type, Callable[[JsonDialect, Request, Any], Payloads]]] = {
     Welcome: JsonDialect._welcome,
     Ack: JsonDialect._ack,
     Account: JsonDialect._account,
+    Moderated: JsonDialect._moderated,
+    ModerationLog: JsonDialect._moderation_log,
     Clients: JsonDialect._clients,
     Members: JsonDialect._members,
     Groups: JsonDialect._groups,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from chatd.core.events import Arrived, Departed, Entry, Event
+from chatd.core.moderation import Moderation
 from chatd.core.requests import Request
 from chatd.dialects.timestamps import rfc3339
 from chatd.json_wire import objects
@@ -104,3 +105,16 @@ def event_object(entry: Entry) -> objects.Event:
 def live_event_object(entry: Entry) -> objects.Event:
     """Return the log entry of a group event as the JSON object that clients get when the event happens."""
     return replace(event_object(entry), action="server-event", group=entry.event.conversation.name)
+
+
+def moderation_object(act: Moderation) -> objects.Moderation:
+    """Return the JSON object of an entry of the moderation log."""
+    return objects.Moderation(
+        act.id,
+        Timestamp(rfc3339(act.at)),
+        act.operator.nick,
+        act.kind,
+        act.target,
+        None if act.until is None else Timestamp(rfc3339(act.until)),
+        act.reason,
+    )

@@ -23,12 +23,15 @@ from chatd.core.answers import (
     Help,
     HistoryHint,
     Members,
+    Moderated,
+    ModerationLog,
     Page,
     Welcome,
 )
 from chatd.core.commands import ListClients
 from chatd.core.events import Arrived, Delivery, Entry, Event
 from chatd.core.limits import Limits
+from chatd.core.moderation import Moderation
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.core.terminal import LINE_END, replace_controls
@@ -155,6 +158,12 @@ class TextDialect:
     def _account(self, request: Request, answer: Account) -> Payloads:
         return _lines("ACC", answer.nick, "registered" if answer.registered else "unregistered")
 
+    def _moderated(self, request: Request, answer: Moderated) -> Payloads:
+        return tuple(chain.from_iterable(map(_moderation, answer.acts)))
+
+    def _moderation_log(self, request: Request, answer: ModerationLog) -> Payloads:
+        return _list(request, map(_moderation, answer.acts))
+
     def _clients(self, request: Request, answer: Clients) -> Payloads:
         if request.name == "LST":
             nicks, _ = _fitting((nick.encode(),) for nick in answer.nicks)
@@ -216,6 +225,8 @@ _ANSWERS: Final[dict[type, Callable[[TextDialect, Request, Any], Payloads]]] = {
     Welcome: TextDialect._welcome,
     Ack: TextDialect._ack,
     Account: TextDialect._account,
+    Moderated: TextDialect._moderated,
+    ModerationLog: TextDialect._moderation_log,
     Clients: TextDialect._clients,
     Members: TextDialect._members,
     Groups: TextDialect._groups,
@@ -297,6 +308,15 @@ def _as_to_reference(frame: bytes) -> bytes:
     if frame.startswith(_UNKNOWN_TO_REFERENCE):
         return b""
     return _ARRIVAL.sub(b"ARV ", frame)
+
+
+def _moderation(act: Moderation) -> Payloads:
+    """Return the line of an entry of the moderation log; ``-`` stands for no end."""
+    until = "-" if act.until is None else rfc3339(act.until)
+    target = act.target.replace(" ", "/")
+    return _lines(
+        "OPR", str(act.id), rfc3339(act.at), act.operator.nick, act.kind, target, until, text=act.reason
+    )
 
 
 def _message(event: Event) -> Payloads:

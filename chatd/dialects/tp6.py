@@ -24,6 +24,8 @@ from chatd.core.answers import (
     Help,
     HistoryHint,
     Members,
+    Moderated,
+    ModerationLog,
     Page,
     Unchanged,
     Welcome,
@@ -63,6 +65,7 @@ from chatd.dialects.tp6_phrases import (
     list_text,
     member_lines,
     message_sentence,
+    moderation_lines,
     page_lines,
     page_title,
     refusal_text,
@@ -315,6 +318,12 @@ class Tp6Dialect:
         state = "a un mot de passe" if answer.registered else "n'a plus de mot de passe"
         return self._notice(f"C'est fait : {answer.nick} {state}")
 
+    def _moderated(self, request: Request, answer: Moderated) -> Payloads:
+        return self._notice("\n".join(f"C'est fait : {line}" for line in moderation_lines(answer.acts)))
+
+    def _moderation_log(self, request: Request, answer: ModerationLog) -> Payloads:
+        return self._list("Modération", moderation_lines(answer.acts))
+
     def _clients(self, request: Request, answer: Clients) -> Payloads:
         return self._list("Dans la chatroom", answer.nicks)
 
@@ -372,6 +381,8 @@ _ANSWERS: Final[dict[type, Callable[[Tp6Dialect, Request, Any], Payloads]]] = {
     Welcome: Tp6Dialect._welcome,
     Ack: Tp6Dialect._ack,
     Account: Tp6Dialect._account,
+    Moderated: Tp6Dialect._moderated,
+    ModerationLog: Tp6Dialect._moderation_log,
     Unchanged: Tp6Dialect._unchanged,
     Clients: Tp6Dialect._clients,
     Members: Tp6Dialect._members,

@@ -12,6 +12,7 @@ from chatd.core.answers import Conversations, Groups, Help, Members, Page
 from chatd.core.commands import COMMANDS
 from chatd.core.declarations import Declaration
 from chatd.core.events import Arrived, Delivery, Entry, Event
+from chatd.core.moderation import Moderation
 from chatd.core.refusals import SENTENCES, Refusal, reason
 from chatd.core.terminal import LINE_END, replace_controls
 from chatd.core.typed import slash_values
@@ -103,6 +104,27 @@ def member_lines(answer: Members) -> Iterator[str]:
     """Return one line for each member of a group: ``bob (opérateur, absent)``."""
     for member in answer.members:
         yield with_remarks(member.nick, _ROLES.get(member.role), None if member.online else "absent")
+
+
+_ACTS: Final = {
+    "mute": "{operator} a rendu {target} muet",
+    "unmute": "{operator} a rendu la parole à {target}",
+    "disconnect": "{operator} a déconnecté {target}",
+    "block": "{operator} a bloqué {target}",
+    "unblock": "{operator} a débloqué {target}",
+    "give": "{operator} a donné le salon {target}",
+    "resetpassword": "{operator} a changé le mot de passe de {target}",
+}
+"""The sentence for each act of a server operator."""
+
+
+def moderation_lines(acts: Iterable[Moderation]) -> Iterator[str]:
+    """Yield a sentence for each entry of the moderation log, with its time, its end and its reason."""
+    for act in acts:
+        sentence = _ACTS[act.kind].format(operator=act.operator.nick, target=act.target)
+        end = "" if act.until is None else f" jusqu'au {rfc3339(act.until)}"
+        why = f" : {indented(act.reason)}" if act.reason else ""
+        yield f"{rfc3339(act.at)} {sentence}{end}{why}"
 
 
 def group_lines(answer: Groups) -> Iterator[str]:

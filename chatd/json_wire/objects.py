@@ -163,6 +163,31 @@ class Account(Reply, frozen=True, kw_only=True):
     registered: bool
 
 
+class Moderation(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An entry of the moderation log. A mute or block ends at ``until``, or has no end if that is None."""
+
+    id: int
+    ts: Timestamp
+    operator: str
+    act: str
+    target: str
+    until: Timestamp | None = None
+    reason: str = ""
+
+
+class Moderated(Reply, frozen=True, kw_only=True):
+    """The command of a server operator was carried out, as these entries of the moderation log."""
+
+    acts: list[Moderation]
+
+
+class ModerationLog(Reply, frozen=True, kw_only=True):
+    """The moderation log, the latest entry first."""
+
+    acts: list[Moderation]
+    more: bool = False
+
+
 class Clients(Reply, frozen=True, kw_only=True):
     """The nicks of the connected users. A course-work client reads them under one of four keys."""
 
@@ -301,6 +326,8 @@ OBJECT_TYPES: Final[dict[str, type[ServerObject]]] = {
     "server-hello": Welcome,
     "server-ack": Ack,
     "server-account": Account,
+    "server-moderation": Moderated,
+    "server-modlog": ModerationLog,
     "server-list-clients": Clients,
     "server-members": Members,
     "server-groups": Groups,

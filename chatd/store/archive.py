@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 
 from chatd.core.accounts import Credential, Secret
 from chatd.core.events import LOBBY, Conversation, User
+from chatd.core.moderation import Moderation
 from chatd.core.records import EntryRow, EntrySlice, Snapshot, entry_from_row
 from chatd.core.state import State
 from chatd.store.errors import ReadFailed
@@ -47,6 +48,9 @@ def load_snapshot(cursor: Cursor) -> Snapshot:
     cursor.execute("SELECT user, hash FROM credentials")
     for user, hashed in cursor.fetchall():
         state.apply(Credential(state.users[user], Secret(hashed)))
+    cursor.execute("SELECT id, at, operator, kind, target, until, reason FROM moderation ORDER BY id")
+    for id, at, operator, act, target, until, reason in cursor.fetchall():
+        state.apply(Moderation(id, at, state.users[operator], act, target, until, reason))
     cursor.execute(
         "SELECT id, kind, name, low, high FROM conversations WHERE id > ? ORDER BY id", (LOBBY.id,)
     )

@@ -21,10 +21,10 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatd.boundaries import Clock, Task
-from chatd.core.accounts import Credential, Renamed
 from chatd.core.events import Conversation, Entry, Event, User
 from chatd.core.records import Draft, Record, Snapshot
 from chatd.store.errors import NotStored
+from chatd.store.record_writer import write_record
 
 MAX_COMMIT_CHARACTERS: Final = 128 * 1024
 """Maximum number of characters in one transaction: clients need time to read its entries before the next one.
@@ -304,7 +304,7 @@ class _Placer:
         is_new = True
         for record in records:
             if not isinstance(record, Draft):
-                _write_record(self._cursor, record)
+                write_record(self._cursor, record)
                 continue
             earlier = self._earlier(record)
             is_new = is_new and earlier is None
@@ -362,28 +362,6 @@ def _size(task: Task) -> int:
 def _message(event: Event) -> tuple[int, str, str]:
     """Return the conversation id, kind and body of ``event``. Drafts of one message agree in these."""
     return event.conversation.id, event.kind, event.body
-
-
-def _write_record(cursor: Transaction, record: User | Conversation | Credential | Renamed) -> None:
-    if isinstance(record, Credential):
-        cursor.execute(
-            "INSERT OR REPLACE INTO credentials (user, hash) VALUES (?, ?)",
-            (record.user.id, str(record.hash)),
-        )
-    elif isinstance(record, Renamed):
-        user = record.user
-        cursor.execute("UPDATE users SET nick = ?, key = ? WHERE id = ?", (user.nick, user.key, user.id))
-    elif isinstance(record, User):
-        cursor.execute(
-            "INSERT INTO users (id, nick, key, colour) VALUES (?, ?, ?, ?)",
-            (record.id, record.nick, record.key, record.colour),
-        )
-    else:
-        low, high = record.pair or (None, None)
-        cursor.execute(
-            "INSERT INTO conversations (id, kind, name, low, high) VALUES (?, ?, ?, ?, ?)",
-            (record.id, record.kind, record.name, low and low.id, high and high.id),
-        )
 
 
 def _write_seen(cursor: Transaction, seen: dict[int, int]) -> None:

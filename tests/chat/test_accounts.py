@@ -402,7 +402,9 @@ class Migration(StageTestCase):
         self.stage.close()
         database: Path = self.stage.database
         with sqlite3.connect(database) as connection:
-            connection.executescript("DROP TABLE credentials; PRAGMA user_version = 2;")
+            connection.executescript(
+                "DROP TABLE moderation; DROP TABLE credentials; PRAGMA user_version = 2;"
+            )
         connection.close()
         self.stage = Stage(database)
         alice = self.stage.json("alice")

@@ -63,6 +63,15 @@ USAGES = """
     passwd;password;new
     unregister;password
     regain;
+    mute;dest[;duration][;reason]
+    unmute;dest
+    disconnect;dest[;reason]
+    block;target[;duration][;reason]
+    blockaddress;dest[;duration][;reason]
+    unblock;target
+    give;group;dest
+    resetpassword;dest;new
+    modlog[;skip]
     HELP
 """
 

@@ -17,7 +17,9 @@ from chatd.core.state import Group, State
 from tests.support.effort import effort
 from tests.support.rules_case import HISTORIES, NICKS, Chat, RulesTestCase
 
-ON_GROUPS = tuple(row for row in COMMANDS.values() if "group" in row.required)
+ON_GROUPS = tuple(
+    row for row in COMMANDS.values() if "group" in row.required and row.who != "server_operators"
+)
 OF_ROLE = {"not_member", "not_operator", "not_owner"}
 
 

@@ -142,6 +142,15 @@ class Decoding(SynchronousTestCase):
             ("passwd", c.ChangePassword, {"password": "correct horse", "new": "battery staple"}),
             ("unregister", c.Unregister, {"password": "correct horse"}),
             ("regain", c.Regain, {}),
+            ("mute", c.Mute, {**user, "duration": 600, "reason": "loud"}),
+            ("unmute", c.Unmute, user),
+            ("disconnect", c.Disconnect, {**user, "reason": "calm down"}),
+            ("block", c.Block, {"target": "192.0.2.0/24", "duration": 60, "reason": "spam"}),
+            ("blockaddress", c.BlockAddress, {**user, "duration": 60, "reason": "spam"}),
+            ("unblock", c.Unblock, {"target": "bob"}),
+            ("give", c.GiveGroup, {**group, **user}),
+            ("resetpassword", c.ResetPassword, {**user, "new": "correct horse"}),
+            ("modlog", c.ListModerations, {}),
             ("help", c.AskHelp, {}),
         ]
         for action, command, fields in table:
@@ -162,6 +171,7 @@ class Decoding(SynchronousTestCase):
             "note": "why",
             "choice": "private",
             "secret": "correct horse",
+            "duration": 60,
             "id": 5,
             "count": 5,
         }

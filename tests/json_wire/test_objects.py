@@ -13,6 +13,7 @@ from chatd.json_wire.objects import Timestamp
 TS = Timestamp("2026-11-21T12:00:00.123Z")
 ITEM = objects.HistoryMessage(id=1, seq=1, ts=TS, nick="bob", msg="hi", kind="message")
 EVENT = objects.Event(id=2, seq=1, ts=TS, event="kicked", actor="bob", subject="eve", reason="")
+ACT = objects.Moderation(1, TS, "alice", "mute", "bob", TS, "loud")
 
 SAMPLES: tuple[objects.ServerObject, ...] = (
     objects.Message(action="server-broadcast", nick="bob", msg="hi", id=1, seq=1, ts=TS),
@@ -39,6 +40,8 @@ SAMPLES: tuple[objects.ServerObject, ...] = (
     ),
     objects.Ack(action="server-ack", ref=1, request="kick", group="g", to="eve", id=1, seq=1, ts=TS),
     objects.Account(action="server-account", ref=1, nick="bob", registered=True),
+    objects.Moderated(action="server-moderation", acts=[ACT]),
+    objects.ModerationLog(action="server-modlog", acts=[ACT], more=True),
     objects.Clients(action="server-list-clients", clients=["bob"], more=True),
     objects.Members(action="server-members", group="g", members=[objects.Member("bob", "owner", True)]),
     objects.Groups(action="server-groups", groups=[objects.Group("g", "public", "", 1, "")]),

@@ -1,0 +1,118 @@
+"""Carries out the commands of server operators, each of which is an entry of the moderation log."""
+
+from __future__ import annotations
+
+from chatd.boundaries import Client
+from chatd.chat.accounts import Authenticator
+from chatd.chat.authority import Authority
+from chatd.chat.commits import Committer
+from chatd.chat.presence import Presence
+from chatd.chat.turns import TurnQueue
+from chatd.core import commands as c
+from chatd.core import moderation_rules as rules
+from chatd.core.account_rules import check_password
+from chatd.core.accounts import AccountPolicy
+from chatd.core.answers import Moderated
+from chatd.core.events import User
+from chatd.core.moderation import Moderation, is_in_network, parse_network
+from chatd.core.names import parse_nick
+from chatd.core.refusals import Refusal, reason
+from chatd.core.requests import Request
+from chatd.core.rules import Decision
+
+DecidedCommand = c.Mute | c.Unmute | c.Disconnect | c.Block | c.Unblock | c.GiveGroup
+"""The commands that are decided without waiting for anything."""
+
+ModerationCommand = DecidedCommand | c.BlockAddress | c.ResetPassword
+
+
+class Moderator:
+    """Carries out the commands of server operators."""
+
+    def __init__(
+        self,
+        authority: Authority,
+        authenticator: Authenticator,
+        committer: Committer,
+        presence: Presence,
+        turns: TurnQueue,
+        policy: AccountPolicy,
+    ) -> None:
+        self._authority = authority
+        self._authenticator = authenticator
+        self._committer = committer
+        self._presence = presence
+        self._turns = turns
+        self._policy = policy
+
+    def check_operator(self, user: User) -> None:
+        """Check that ``user`` is a server operator. Raises `Refusal` ``not_server_operator``."""
+        rules.check_server_operator(self._committer.state, user, self._policy)
+
+    def run(self, client: Client, request: Request, user: User, command: ModerationCommand) -> None:
+        """Carry out ``command`` of the operator ``user``. The client's next command waits for the answer.
+
+        Raises `Refusal` ``not_server_operator``.
+        """
+        self.check_operator(user)
+        self._turns.run(client, request, self._moderate(client, request, user, command), paused=True)
+
+    async def _moderate(
+        self, client: Client, request: Request, user: User, command: ModerationCommand
+    ) -> None:
+        decision = await self._decide(client, user, command)
+        await self._committer.commit(request, decision)
+        acts = tuple(record for record in decision.records if isinstance(record, Moderation))
+        client.answer(request, Moderated(acts))
+        for act in acts:
+            self._end_sessions(act)
+
+    async def _decide(self, client: Client, user: User, command: ModerationCommand) -> Decision:
+        now, state = self._authority.now(), self._committer.state
+        if isinstance(command, c.ResetPassword):
+            check_password(command.new, self._policy)
+            hashed = await self._authenticator.hash(command.new, client.origin)
+            state, now = self._committer.state, self._authority.now()
+            return rules.reset_password(state, user, command.dest, hashed, self._policy, now)
+        if isinstance(command, c.BlockAddress):
+            target = rules.user_to_moderate(state, command.dest, self._policy)
+            return rules.block(state, user, self._networks(target), command, now)
+        if isinstance(command, c.Disconnect):
+            self._connected(rules.user_to_moderate(state, command.dest, self._policy))
+        return rules.decide_moderation(state, user, command, self._policy, now)
+
+    def _connected(self, user: User) -> list[Client]:
+        """Return the sessions of ``user``. Raises `Refusal` ``not_connected`` if there is none."""
+        sessions = self._authority.sessions(user)
+        if not sessions:
+            raise Refusal("not_connected", nick=user.nick)
+        return sessions
+
+    def _networks(self, user: User) -> list[str]:
+        """Return the networks that ``user`` is connected from, in CIDR notation.
+
+        Raises `Refusal` ``not_connected``, or ``bad_request`` for a user on the daemon's own machine.
+        """
+        origins = {session.origin for session in self._connected(user)} - {None}
+        networks = sorted(filter(None, (parse_network(origin) for origin in origins if origin is not None)))
+        if not networks:
+            raise Refusal("bad_request", why=reason("own_machine"))
+        return networks
+
+    def _end_sessions(self, act: Moderation) -> None:
+        """End the sessions that ``act``, which is on disk, applies to."""
+        why = act.reason or reason("no_reason")
+        network = parse_network(act.target)
+        if act.kind == "block" and network is not None:
+            for client in self._authority.all_sessions():
+                if client.origin is not None and is_in_network(client.origin, network):
+                    self._presence.quit(client, None, Refusal("blocked", why=why))
+            return
+        refusal = {
+            "disconnect": Refusal("disconnected", why=why),
+            "block": Refusal("blocked", why=why),
+            "resetpassword": Refusal("password_changed", nick=act.target),
+        }.get(act.kind)
+        user = self._authority.state.find_user(parse_nick(act.target)) if refusal is not None else None
+        if refusal is not None and user is not None:
+            self._presence.end_sessions(user, None, refusal)

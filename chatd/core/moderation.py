@@ -1,0 +1,67 @@
+"""The acts of server operators as values, and what blocks and mutes apply to."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address, ip_network
+from typing import Final, Literal
+
+import msgspec
+
+from chatd.core.events import User
+from chatd.core.names import parse_nick
+
+ModerationKind = Literal["mute", "unmute", "disconnect", "block", "unblock", "give", "resetpassword"]
+"""The kinds of acts of server operators."""
+
+IPV6_PREFIX_BITS: Final = 64
+"""The prefix length to which an IPv6 address is widened, because one client usually has a network of it."""
+
+
+class Moderation(msgspec.Struct, frozen=True, eq=False):
+    """An act of a server operator, as an entry of the moderation log.
+
+    ``id`` counts from 1, ``at`` is in milliseconds since 1970. ``target`` is a nick, an IP network in CIDR
+    notation, or a group and a nick. ``until`` is when a mute or block ends, in milliseconds since 1970; it is
+    None if it lasts until it is lifted, and for the other kinds.
+    """
+
+    id: int
+    at: int
+    operator: User
+    kind: ModerationKind
+    target: str
+    until: int | None = None
+    reason: str = ""
+
+    def active(self, now: int) -> bool:
+        """Return whether the mute or block has not ended at the time ``now``, in milliseconds since 1970."""
+        return self.until is None or self.until > now
+
+
+def target_key(target: str) -> str:
+    """Return the identity of the target of a mute or block. Raises `BadName` if it is no nick or network.
+
+    That is the network in CIDR notation, or the key of the nick. An IPv6 address stands for its /64.
+    """
+    return parse_network(target) or parse_nick(target).key
+
+
+def parse_network(text: str) -> str | None:
+    """Return the IP network that ``text`` names, in CIDR notation, or None if it names none.
+
+    An IPv4 address is a network of one address, an IPv6 address stands for its /64.
+    """
+    try:
+        if "/" in text:
+            return str(ip_network(text, strict=False))
+        address = ip_address(text)
+    except ValueError:
+        return None
+    bits = 32 if address.version == 4 else IPV6_PREFIX_BITS
+    return str(ip_network((address, bits), strict=False))
+
+
+def is_in_network(origin: str, network: str) -> bool:
+    """Return whether the address or network ``origin`` of a client lies in ``network``."""
+    inner, outer = ip_network(origin, strict=False), ip_network(network)
+    return inner.version == outer.version and inner.subnet_of(outer)  # type: ignore[arg-type]

@@ -1,0 +1,190 @@
+"""The rules of server operators: a state, an operator and a command in, a `Decision` or a `Refusal` out.
+
+Nothing changes here. The acts are carried out by `chatd.chat.moderation`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil
+
+from msgspec.structs import replace
+
+from chatd.core import commands as c
+from chatd.core.account_rules import credential_of
+from chatd.core.accounts import AccountPolicy, Credential, Secret
+from chatd.core.events import Event, User
+from chatd.core.moderation import Moderation, ModerationKind, is_in_network, parse_network, target_key
+from chatd.core.names import BadName, parse_nick
+from chatd.core.refusals import Refusal, reason
+from chatd.core.rules import Decision
+from chatd.core.state import State
+
+
+def is_server_operator(state: State, user: User, policy: AccountPolicy) -> bool:
+    """Return whether ``user`` is a server operator: named in the configuration, and registered."""
+    return user.id in state.credentials and any(parse_nick(nick).key == user.key for nick in policy.operators)
+
+
+def check_server_operator(state: State, user: User, policy: AccountPolicy) -> None:
+    """Check that ``user`` is a server operator. Raises `Refusal` ``not_server_operator``."""
+    if not is_server_operator(state, user, policy):
+        raise Refusal("not_server_operator")
+
+
+def check_not_muted(state: State, user: User, now: int) -> None:
+    """Check that no operator has muted ``user``. ``now`` is in milliseconds since 1970.
+
+    Raises `Refusal` ``muted``.
+    """
+    mute = state.sanction("mute", user.key)
+    if mute is not None and mute.active(now):
+        raise Refusal("muted", why=_why(mute), **_time_left(mute, now))
+
+
+def check_not_blocked(state: State, key: str, origin: str | None, now: int) -> None:
+    """Check that neither the nick with this ``key`` nor the address ``origin`` is blocked.
+
+    ``origin`` is None for the daemon's own machine, ``now`` in milliseconds since 1970. Raises `Refusal`
+    ``blocked``.
+    """
+    block = state.sanction("block", key)
+    if block is not None and block.active(now):
+        raise Refusal("blocked", why=_why(block), **_time_left(block, now))
+    for network, block in state.blocked_networks.items() if origin is not None else ():
+        if block.active(now) and origin is not None and is_in_network(origin, network):
+            raise Refusal("blocked", why=_why(block), **_time_left(block, now))
+
+
+def decide_moderation(
+    state: State,
+    operator: User,
+    command: c.Mute | c.Unmute | c.Disconnect | c.Block | c.Unblock | c.GiveGroup,
+    policy: AccountPolicy,
+    now: int,
+) -> Decision:
+    """Return the decision on ``command`` of the server operator ``operator``.
+
+    ``now`` is in milliseconds since 1970. Raises `Refusal` with one of the codes that the command is declared
+    with.
+    """
+    if isinstance(command, c.Mute):
+        target = user_to_moderate(state, command.dest, policy)
+        until = _end(command.duration, now)
+        record = _record(state, operator, "mute", target.nick, now, until, command.reason)
+        return Decision(records=(record,))
+    if isinstance(command, c.Unmute):
+        target = state.user(command.dest)
+        mute = state.sanction("mute", target.key)
+        if mute is None or not mute.active(now):
+            raise Refusal("not_muted", nick=target.nick)
+        return Decision(records=(_record(state, operator, "unmute", target.nick, now),))
+    if isinstance(command, c.Disconnect):
+        target = user_to_moderate(state, command.dest, policy)
+        record = _record(state, operator, "disconnect", target.nick, now, reason=command.reason)
+        return Decision(records=(record,))
+    if isinstance(command, c.Block):
+        return block(state, operator, [_block_target(state, command.target, policy)], command, now)
+    if isinstance(command, c.Unblock):
+        return _unblock(state, operator, command, now)
+    return _give_group(state, operator, command, now)
+
+
+def block(
+    state: State, operator: User, targets: Sequence[str], command: c.Block | c.BlockAddress, now: int
+) -> Decision:
+    """Return the decision to block ``targets``, each a nick or a network in CIDR notation."""
+    until = _end(command.duration, now)
+    records = [_record(state, operator, "block", target, now, until, command.reason) for target in targets]
+    first = len(state.moderations) + 1
+    return Decision(
+        records=tuple(replace(record, id=first + number) for number, record in enumerate(records))
+    )
+
+
+def reset_password(
+    state: State, operator: User, nick: str, hashed: Secret, policy: AccountPolicy, now: int
+) -> Decision:
+    """Return the decision to give the registered user ``nick`` the password with the hash ``hashed``.
+
+    Raises `Refusal` ``no_such_user``, ``is_server_operator`` or ``not_registered``.
+    """
+    user = user_to_moderate(state, nick, policy)
+    credential_of(state, user)
+    record = _record(state, operator, "resetpassword", user.nick, now)
+    return Decision(records=(Credential(user, hashed), record))
+
+
+def user_to_moderate(state: State, nick: str, policy: AccountPolicy) -> User:
+    """Return the user ``nick``, who must not be a server operator.
+
+    Raises `Refusal` ``no_such_user`` or ``is_server_operator``.
+    """
+    user = state.user(nick)
+    if is_server_operator(state, user, policy):
+        raise Refusal("is_server_operator", nick=user.nick)
+    return user
+
+
+def _block_target(state: State, target: str, policy: AccountPolicy) -> str:
+    """Return the nick, in the known spelling, or the network to block. Raises `Refusal`."""
+    network = parse_network(target)
+    if network is not None:
+        return network
+    try:
+        name = parse_nick(target)
+    except BadName as bad:
+        raise Refusal("bad_nick", nick=target, why=bad.reason) from None
+    known = state.find_user(name)
+    return name.shown if known is None else user_to_moderate(state, known.nick, policy).nick
+
+
+def _unblock(state: State, operator: User, command: c.Unblock, now: int) -> Decision:
+    target = parse_network(command.target) or command.target
+    try:
+        block = state.sanction("block", target_key(target))
+    except BadName:
+        block = None
+    if block is None or not block.active(now):
+        raise Refusal("not_blocked", nick=target)
+    return Decision(records=(_record(state, operator, "unblock", block.target, now),))
+
+
+def _give_group(state: State, operator: User, command: c.GiveGroup, now: int) -> Decision:
+    group = state.find_group(command.group)
+    if group is None:
+        raise Refusal("no_such_group", group=command.group)
+    user = state.user(command.dest)
+    if user.id == group.owner.id and user.id in group.members:
+        raise Refusal("is_owner", nick=user.nick, group=group.name)
+    events = [Event("promoted", group.conversation, operator, user, "owner")]
+    if user.id not in group.members:
+        events.insert(0, Event("joined", group.conversation, user))
+    record = _record(state, operator, "give", f"{group.name} {user.nick}", now)
+    return Decision(tuple(events), (record,))
+
+
+def _end(duration: int | None, now: int) -> int | None:
+    """Return when a mute or block of ``duration`` seconds ends, in milliseconds since 1970."""
+    return None if duration is None else now + duration * 1000
+
+
+def _record(
+    state: State,
+    operator: User,
+    kind: ModerationKind,
+    target: str,
+    now: int,
+    until: int | None = None,
+    reason: str = "",
+) -> Moderation:
+    return Moderation(len(state.moderations) + 1, now, operator, kind, target, until, reason)
+
+
+def _why(sanction: Moderation) -> str:
+    return sanction.reason or reason("no_reason")
+
+
+def _time_left(sanction: Moderation, now: int) -> dict[str, int]:
+    """Return the seconds until ``sanction`` ends, as a detail of a refusal; nothing if it has no end."""
+    return {} if sanction.until is None else {"seconds": ceil((sanction.until - now) / 1000)}

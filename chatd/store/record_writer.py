@@ -1,0 +1,56 @@
+"""Writes records that are no log entries: users, conversations, credentials, and acts of server operators."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from twisted.enterprise.adbapi import Transaction
+
+from chatd.core.accounts import Credential, Renamed
+from chatd.core.events import Conversation, User
+from chatd.core.moderation import Moderation
+
+PlainRecord = User | Conversation | Credential | Renamed | Moderation
+"""A record that is written as it is; a `Draft` becomes a log entry instead."""
+
+
+def write_record(cursor: Transaction, record: PlainRecord) -> None:
+    """Write ``record`` in the transaction of ``cursor``."""
+    statement, values = _STATEMENTS[type(record)]
+    cursor.execute(statement, values(record))
+
+
+def _conversation_values(record: Conversation) -> tuple[object, ...]:
+    low, high = record.pair or (None, None)
+    return record.id, record.kind, record.name, low and low.id, high and high.id
+
+
+def _moderation_values(record: Moderation) -> tuple[object, ...]:
+    operator = record.operator.id
+    return record.id, record.at, operator, record.kind, record.target, record.until, record.reason
+
+
+_STATEMENTS: Final[dict[type[PlainRecord], tuple[str, Callable[[Any], tuple[object, ...]]]]] = {
+    User: (
+        "INSERT INTO users (id, nick, key, colour) VALUES (?, ?, ?, ?)",
+        lambda record: (record.id, record.nick, record.key, record.colour),
+    ),
+    Conversation: (
+        "INSERT INTO conversations (id, kind, name, low, high) VALUES (?, ?, ?, ?, ?)",
+        _conversation_values,
+    ),
+    Credential: (
+        "INSERT OR REPLACE INTO credentials (user, hash) VALUES (?, ?)",
+        lambda record: (record.user.id, str(record.hash)),
+    ),
+    Renamed: (
+        "UPDATE users SET nick = ?, key = ? WHERE id = ?",
+        lambda record: (record.user.nick, record.user.key, record.user.id),
+    ),
+    Moderation: (
+        "INSERT INTO moderation (id, at, operator, kind, target, until, reason) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        _moderation_values,
+    ),
+}
+"""For each type of record, the SQL statement and the function that returns its values."""

@@ -1,0 +1,343 @@
+"""Server operators: what they can do about somebody, on every wire, and that it stays done."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from chatd.core.accounts import AccountPolicy
+from tests.support.in_memory_daemon import Peer, Stage, StageTestCase
+
+SECRET = "correct horse battery"
+OTHER = "staple of nine"
+POLICY = AccountPolicy(operators=("Teacher", "assistant"))
+
+
+class ModerationCase(StageTestCase):
+    """The teacher is an operator, and there on JSON; bob is there on text."""
+
+    def setUp(self) -> None:
+        """Have them there."""
+        super().setUp()
+        self.stage.close()
+        self.reopen()
+        self.teacher = self.stage.json("teacher").asks(action="register", password=SECRET)
+        self.bob = self.stage.text("bob")
+        self.teacher.hears()
+
+    def reopen(self) -> None:
+        """Start the daemon again."""
+        self.stage = Stage(self.stage.database, policy=POLICY)
+
+    def does(self, action: str, **fields: object) -> list[dict[str, object]]:
+        """The acts that an operator's command came to."""
+        (answer,) = [
+            said
+            for said in self.teacher.asks(action=action, **fields).objects()
+            if said["action"] != "server-event"
+        ]
+        self.assertEqual(answer["action"], "server-moderation", answer)
+        acts: list[dict[str, object]] = answer["acts"]
+        return acts
+
+    def refused(self, action: str, peer: Peer | None = None, **fields: object) -> str:
+        """The code that a command is refused with."""
+        asked = (peer or self.teacher).asks(action=action, **fields)
+        return str(next(said for said in asked.objects() if said["action"] == "server-error")["code"])
+
+
+class WhoMay(ModerationCase):
+    """An operator is named in the configuration, and registered."""
+
+    def test_nobody_else(self) -> None:
+        carol = self.stage.json("carol").asks(action="register", password=SECRET)
+        carol.hears()
+        for action, fields in (
+            ("mute", {"dest": "bob"}),
+            ("unmute", {"dest": "bob"}),
+            ("disconnect", {"dest": "bob"}),
+            ("block", {"target": "bob"}),
+            ("blockaddress", {"dest": "bob"}),
+            ("unblock", {"target": "bob"}),
+            ("give", {"group": "wob", "dest": "bob"}),
+            ("resetpassword", {"dest": "bob", "new": OTHER}),
+            ("modlog", {}),
+        ):
+            self.assertEqual(self.refused(action, carol, **fields), "not_server_operator", action)
+            self.assertIn(
+                "ERR not_server_operator", self.bob.says(self.typed(action, fields)).hears().decode()
+            )
+        room = self.stage.connect("tp6").says("Hello|dave")
+        self.stage.wait(0.5)
+        room.says("/mute bob")
+        self.stage.wait(0.5)
+        self.assertIn("[not_server_operator]", room.hears().decode())
+
+    def typed(self, action: str, fields: dict[str, str]) -> str:
+        """The same as a text client types it."""
+        return ";".join((action, *fields.values())) if fields else f"{action};"
+
+    def test_a_nick_that_is_not_registered_is_none(self) -> None:
+        """Else whoever takes the nick of an operator who is away would be one."""
+        assistant = self.stage.json("assistant")
+        self.assertEqual(self.refused("mute", assistant, dest="bob"), "not_server_operator")
+        assistant.asks(action="register", password=SECRET).asks(action="mute", dest="bob")
+        self.assertEqual(assistant.objects()[-1]["action"], "server-moderation")
+
+    def test_operators_are_spared(self) -> None:
+        """One can't shut another out, nor oneself."""
+        self.stage.json("assistant").asks(action="register", password=SECRET)
+        for nick in ("assistant", "TEACHER"):
+            for action in ("mute", "disconnect", "block"):
+                self.assertEqual(self.refused(action, dest=nick, target=nick), "is_server_operator")
+            self.assertEqual(self.refused("resetpassword", dest=nick, new=OTHER), "is_server_operator")
+
+
+class Mute(ModerationCase):
+    """A muted user reads, and writes nothing anywhere."""
+
+    def test_it_ends_by_itself(self) -> None:
+        (act,) = self.does("mute", dest="BOB", duration="10m", reason="shouting")
+        self.assertEqual((act["act"], act["target"], act["reason"]), ("mute", "bob", "shouting"))
+        for line in ("MSG hi", "s;teacher;hi", "cg;wob"):
+            said = self.bob.says(line).lines()[0]
+            self.assertIn("ERR muted an operator has muted you (shouting)", said)
+        self.assertEqual(self.bob.says("history;").lines()[-1], "END history 0")
+        self.stage.wait(599)
+        self.assertIn("ERR muted", self.bob.says("MSG hi").lines()[0])
+        self.stage.wait(2)
+        self.assertEqual(self.bob.says("MSG hi").lines(), [])
+
+    def test_it_is_lifted(self) -> None:
+        self.does("mute", dest="bob")
+        self.assertIn("no reason was given", self.bob.says("MSG hi").lines()[0])
+        self.does("unmute", dest="bob")
+        self.assertEqual(self.bob.says("MSG hi").lines(), [])
+        self.assertEqual(self.refused("unmute", dest="bob"), "not_muted")
+
+    def test_it_holds_in_every_session_and_after_a_restart(self) -> None:
+        self.does("mute", dest="bob", duration=3600)
+        self.bob.says("BYE")
+        self.reopen_all()
+        for wire, hello, said in (
+            ("text", "IAM bob", "MSG hi"),
+            ("json", '{"action":"client-hello","from":"bob"}', '{"action":"client-broadcast","msg":"hi"}'),
+            ("tp6", "Hello|bob", "hi"),
+        ):
+            peer = self.stage.connect(wire).says(hello)
+            self.stage.wait(0.5)
+            peer.hears()
+            peer.says(said)
+            self.stage.wait(0.5)
+            self.assertIn("muted", peer.hears().decode(), wire)
+            peer.hangs_up()
+
+    def reopen_all(self) -> None:
+        """Restart the daemon; the clock stands where it stood."""
+        now = self.stage.reactor.rightNow
+        self.stage.close()
+        self.reopen()
+        self.stage.reactor.rightNow = now
+
+    def test_retry_after(self) -> None:
+        carol = self.stage.json("carol")
+        self.does("mute", dest="carol", duration="90")
+        refused = carol.asks(action="client-broadcast", msg="hi").objects()[-1]
+        self.assertEqual((refused["code"], refused["retry_after"]), ("muted", 90))
+        self.does("mute", dest="carol")
+        refused = carol.asks(action="client-broadcast", msg="hi").objects()[-1]
+        self.assertNotIn("retry_after", refused)
+
+    def test_one_may_leave_a_group(self) -> None:
+        self.bob.says("cg;wob").hears()
+        self.does("mute", dest="bob")
+        self.assertEqual(self.bob.says("leave;wob").lines()[-1], "ACK leave wob 2 2")
+
+    def test_durations(self) -> None:
+        for duration, seconds in (
+            ("1", 1),
+            ("2m", 120),
+            ("3h", 10_800),
+            ("1d", 86_400),
+            (45, 45),
+            ("1w", 604_800),
+        ):
+            (act,) = self.does("mute", dest="bob", duration=duration)
+            ends = self.stage.rows("SELECT until - at FROM moderation ORDER BY id DESC LIMIT 1")
+            self.assertEqual(ends, [(seconds * 1000,)], duration)
+            self.assertIn("until", act)
+        for wrong in ("0", "-1", "10y", "1.5h", "m", 0, -5, 1.5, True, "9" * 30, "1000w"):
+            self.assertEqual(self.refused("mute", dest="bob", duration=wrong), "bad_request", wrong)
+
+
+class Disconnect(ModerationCase):
+    def test_all_sessions_end_and_may_come_back(self) -> None:
+        self.bob.says(f"register;{OTHER}").hears()
+        second = self.stage.json("bob", password=OTHER)
+        self.does("disconnect", dest="bob", reason="calm down")
+        self.assertIn("ERR disconnected an operator has disconnected you (calm down)", self.bob.lines()[-1])
+        self.assertEqual((self.bob.closed, second.closed), (True, True))
+        self.assertEqual(self.refused("disconnect", dest="bob"), "not_connected")
+        self.stage.json("bob", password=OTHER)
+        self.assertEqual(self.refused("disconnect", dest="nobody"), "no_such_user")
+
+
+class Block(ModerationCase):
+    """Who is blocked does not log in, under a nick or from an address."""
+
+    def login(self, nick: str, host: str = "127.0.0.1") -> str:
+        """Log in on JSON and be gone; the code or the action of the answer."""
+        peer = self.stage.connect("json", host).asks(action="client-hello", from_=nick)
+        said = peer.objects()[0]
+        peer.hangs_up()
+        return str(said.get("code", said["action"]))
+
+    def test_a_nick(self) -> None:
+        """In any spelling; the session that has it ends."""
+        self.does("block", target="BOB", duration="1h", reason="spam")
+        self.assertIn("ERR blocked you may not log in here (spam)", self.bob.lines()[-1])
+        self.assertTrue(self.bob.closed)
+        self.assertEqual([self.login(nick) for nick in ("bob", "Bob")], ["blocked"] * 2)
+        self.assertEqual(self.login("carol"), "server-hello")
+        self.stage.wait(3600)
+        self.assertEqual(self.login("bob"), "server-hello")
+
+    def test_a_nick_that_nobody_has(self) -> None:
+        self.does("block", target="mallory")
+        self.assertEqual(self.login("mallory"), "blocked")
+        self.assertEqual(self.stage.rows("SELECT nick FROM users WHERE nick = 'mallory'"), [])
+
+    def test_addresses_and_networks(self) -> None:
+        """One IPv4 address, a network, the /64 of an IPv6 address; whoever is connected from there goes."""
+        eve = self.stage.json("eve")
+        remote = self.stage.connect("text", "192.0.2.7").says("IAM remote")
+        for target, shown, inside, outside in (
+            ("192.0.2.7", "192.0.2.7/32", "192.0.2.7", "192.0.2.8"),
+            ("198.51.100.0/24", "198.51.100.0/24", "198.51.100.200", "198.51.101.1"),
+            ("2001:db8:1:2::7", "2001:db8:1:2::/64", "2001:db8:1:2:ffff::1", "2001:db8:1:3::1"),
+        ):
+            (act,) = self.does("block", target=target)
+            self.assertEqual(act["target"], shown)
+            self.assertEqual(
+                [self.login("dave", inside), self.login("dave", outside)], ["blocked", "server-hello"], target
+            )
+            self.does("unblock", target=target)
+            self.assertEqual(self.login("dave", inside), "server-hello")
+        self.assertEqual((remote.closed, eve.closed), (True, False))
+
+    def test_the_address_of_a_user(self) -> None:
+        """The user comes back under no other nick from there; the operator needs not know the address."""
+        peer = self.stage.connect("text", "192.0.2.9").says("IAM mallory")
+        self.stage.wait(1)
+        (act,) = self.does("blockaddress", dest="mallory", duration="1d")
+        self.assertEqual((act["act"], act["target"]), ("block", "192.0.2.9/32"))
+        self.assertTrue(peer.closed)
+        self.assertEqual(self.login("other", "192.0.2.9"), "blocked")
+        self.assertEqual(self.refused("blockaddress", dest="mallory"), "not_connected")
+        self.assertEqual(self.refused("blockaddress", dest="bob"), "bad_request")
+
+    def test_it_holds_after_a_restart_until_it_is_lifted(self) -> None:
+        self.does("block", target="bob")
+        self.does("block", target="192.0.2.0/24")
+        self.stage.close()
+        self.reopen()
+        self.assertEqual([self.login("bob"), self.login("dave", "192.0.2.1")], ["blocked"] * 2)
+        self.teacher = self.stage.json("teacher", password=SECRET)
+        self.teacher.hears()
+        self.does("unblock", target="BOB")
+        self.does("unblock", target="192.0.2.0/24")
+        self.assertEqual([self.login("bob"), self.login("dave", "192.0.2.1")], ["server-hello"] * 2)
+        for target in ("bob", "192.0.2.0/24", "10.0.0.1", "a b", ""):
+            self.assertEqual(self.refused("unblock", target=target), "not_blocked", target)
+
+    def test_what_can_not_be_blocked(self) -> None:
+        for target in ("a b", "", "x" * 40):
+            self.assertEqual(self.refused("block", target=target), "bad_nick")
+
+    def test_on_the_other_wires(self) -> None:
+        self.does("block", target="bob")
+        text = self.stage.connect("text").says("IAM bob")
+        self.assertIn("ERR blocked", text.hears().decode())
+        room = self.stage.connect("tp6").says("Hello|bob")
+        self.stage.wait(0.5)
+        self.assertIn("[blocked]", room.hears().decode())
+
+
+class Groups(ModerationCase):
+    """An operator gives a group to somebody: also one whose owner is gone, or a private one."""
+
+    def test_it_is_given(self) -> None:
+        self.bob.says("cg;wob;private").hears()
+        carol = self.stage.json("carol")
+        self.bob.hears()
+        (act,) = self.does("give", group="WOB", dest="carol")
+        self.assertEqual((act["act"], act["target"]), ("give", "wob carol"))
+        self.assertEqual(self.bob.lines(), ["GEV wob joined carol", "GEV wob promoted teacher carol owner"])
+        events = [said["event"] for said in carol.objects() if said["action"] == "server-event"]
+        self.assertEqual(events[-2:], ["joined", "promoted"])
+        self.assertEqual(carol.asks(action="groups").objects()[0]["groups"][0]["role"], "owner")
+        self.assertEqual(self.refused("give", group="wob", dest="carol"), "is_owner")
+        self.assertEqual(self.refused("give", group="nothing", dest="carol"), "no_such_group")
+        self.assertEqual(self.refused("give", group="wob", dest="nobody"), "no_such_user")
+
+    def test_one_that_everybody_has_left(self) -> None:
+        self.bob.says("cg;wob").says("leave;wob").hears()
+        self.does("give", group="wob", dest="bob")
+        self.assertEqual(self.bob.says("members;wob").lines()[-2], "MBR wob bob owner online")
+
+
+class Passwords(ModerationCase):
+    def test_a_password_is_reset(self) -> None:
+        """Who forgot it gets in with another; who stole it is out."""
+        self.bob.says(f"register;{SECRET}").hears()
+        self.assertEqual(self.refused("resetpassword", dest="bob", new="short"), "weak_password")
+        (act,) = self.does("resetpassword", dest="bob", new=OTHER)
+        self.assertEqual((act["act"], act["target"]), ("resetpassword", "bob"))
+        self.assertIn("ERR password_changed", self.bob.lines()[-1])
+        text = self.stage.connect("text").says(f"identify;bob;{OTHER}")
+        self.assertIn("ARR bob", text.hears().decode())
+        self.stage.json("carol")
+        self.teacher.hears()
+        self.assertEqual(self.refused("resetpassword", dest="carol", new=OTHER), "not_registered")
+
+
+class Log(ModerationCase):
+    """Every act is in the moderation log, which survives, on every wire."""
+
+    def test_it_is_read(self) -> None:
+        self.does("mute", dest="bob", duration="1h", reason="shouting; loudly")
+        self.does("unmute", dest="bob")
+        self.refused("unmute", dest="bob")
+        self.stage.close()
+        self.reopen()
+        text = self.stage.connect("text").says(f"identify;teacher;{SECRET}")
+        self.stage.wait(1)
+        text.hears()
+        lines = text.says("modlog;").lines()
+        self.assertRegex(lines[0], r"\AOPR 2 \S+Z teacher unmute bob -\Z")
+        self.assertRegex(lines[1], r"\AOPR 1 \S+Z teacher mute bob \S+Z shouting; loudly\Z")
+        self.assertEqual(lines[2], "END modlog 2")
+        self.assertEqual(len(text.says("modlog;1").lines()), 2)
+        room = self.stage.connect("tp6").says(f"/login teacher {SECRET}")
+        self.stage.wait(0.5)
+        room.hears()
+        room.says("/modlog")
+        self.stage.wait(0.5)
+        self.assertIn("teacher a rendu la parole à bob", room.hears().decode())
+        room.says("/mute bob 5m trop fort")
+        self.stage.wait(0.5)
+        muted = r"C'est fait : \S+Z teacher a rendu bob muet jusqu'au \S+Z : trop fort"
+        self.assertRegex(room.hears().decode(), muted)
+        teacher = self.stage.json("teacher", password=SECRET)
+        teacher.hears()
+        (log,) = teacher.asks(action="modlog", ref=1).objects()
+        self.assertEqual([act["act"] for act in log["acts"]], ["mute", "unmute", "mute"])
+        self.assertEqual(log["acts"][2]["reason"], "shouting; loudly")
+
+    def test_an_act_that_is_not_stored_is_not_done(self) -> None:
+        self.stage.writer.error = sqlite3.OperationalError("disk full")
+        self.assertEqual(self.refused("disconnect", dest="bob"), "storage_failed")
+        self.stage.writer.error = None
+        self.stage.wait(2)
+        self.assertFalse(self.bob.closed)
+        self.assertEqual(self.bob.says("MSG hi").lines(), [])
+        self.flushLoggedErrors()

@@ -1,0 +1,58 @@
+"""What the client shows of answers that are about accounts and the moderation log."""
+
+from __future__ import annotations
+
+import os
+import time
+from unittest.mock import patch
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.client.render import render_answer
+from chatd.dialects.tp6_phrases import _ACTS
+from chatd.json_wire import objects
+from chatd.json_wire.objects import Timestamp
+from tests.support.languages import speak
+
+TS, END = Timestamp("2026-11-21T12:00:00.123Z"), Timestamp("2026-11-22T13:30:00.000Z")
+
+
+class Moderation(SynchronousTestCase):
+    def setUp(self) -> None:
+        """Show times in UTC, and sentences in English."""
+        clock = patch.dict(os.environ, TZ="UTC")
+        clock.start()
+        self.addCleanup(time.tzset)
+        self.addCleanup(clock.stop)
+        time.tzset()
+        speak(self, "en")
+
+    def shown(self, *acts: objects.Moderation) -> list[str]:
+        """The lines of a moderation log."""
+        return render_answer(objects.ModerationLog(acts=list(acts)), "alice")
+
+    def test_a_sentence_for_each_act(self) -> None:
+        """With its end and its reason, if it has any; one that a later daemon knows is shown as it is."""
+        self.assertEqual(
+            self.shown(
+                objects.Moderation(2, TS, "teacher", "mute", "bob", END, "shouting"),
+                objects.Moderation(1, TS, "teacher", "give", "wob carol"),
+                objects.Moderation(3, TS, "teacher", "praise", "bob\x1b[1m"),
+            ),
+            [
+                "[12:00] teacher muted bob, until 2026-11-22 13:30 (shouting)",
+                "[12:00] teacher gave wob carol",
+                "[12:00] teacher praise bob\N{REPLACEMENT CHARACTER}[1m",
+            ],
+        )
+        for act in _ACTS:
+            (line,) = self.shown(objects.Moderation(1, TS, "teacher", act, "bob"))
+            self.assertNotIn(f" {act} ", line)
+
+    def test_an_empty_log(self) -> None:
+        self.assertEqual(self.shown(), ["nothing yet"])
+
+    def test_accounts(self) -> None:
+        for registered, shown in ((True, "alice is registered"), (False, "alice is no longer registered")):
+            answer = objects.Account(nick="alice", registered=registered)
+            self.assertEqual(render_answer(answer, "alice"), [shown])
