@@ -152,7 +152,7 @@ class Oracle:
             self._compare()
             for watcher in cast.watchers:
                 with outcome.noticing(), daemon.connect("json") as client:
-                    watcher.catch_up(client)
+                    watcher.send_missed_entries(client)
                     self._compare_pages(watcher, client)
             self._compare()
             outcome.wrong[GAPS] += sum(len(due) for due in self._due.values())

@@ -226,7 +226,7 @@ def slow_reader(folder: Path) -> Outcome:
                     slow.listen(client)
                 behind.append(f"{(told - len(slow.heard)) * len(PADDING) / 1024:,.0f}")
             with outcome.noticing(), daemon.connect("json") as client:
-                slow.catch_up(client)
+                slow.send_missed_entries(client)
             outcome.wrong.update(faults_of_watcher(read_log(folder), slow, first))
         with outcome.noticing():
             end(daemon)

@@ -61,14 +61,14 @@ class Task(Protocol):
     def records(self) -> Sequence[Record]:
         """The records to write, possibly none. Users and conversations come before drafts about them."""
 
-    def committed(self, entries: Sequence[Entry], is_new: bool) -> None:
+    def on_commit(self, entries: Sequence[Entry], is_new: bool) -> None:
         """Handle that the task's records are on disk. ``entries`` are the log entries made of its drafts.
 
         ``is_new`` is false if the client's ref (its own id of the message) was stored before. ``entries`` is
         empty if that ref belongs to a different message.
         """
 
-    def aborted(self) -> None:
+    def on_rollback(self) -> None:
         """Handle that the transaction was rolled back. This task and all later ones are not on disk."""
 
     def on_bug(self) -> None:
@@ -224,10 +224,10 @@ class Dialect(Protocol):
         If ``request`` is None, the refusal says why the connection closes.
         """
 
-    def encode(self, delivery: Delivery) -> Payloads:
+    def encode_delivery(self, delivery: Delivery) -> Payloads:
         """Return the payloads of ``delivery``, or no payloads if clients of this dialect are not sent it."""
 
-    def encode_for_subject(self, delivery: Delivery) -> Payloads:
+    def encode_for_affected_user(self, delivery: Delivery) -> Payloads:
         """Return the payloads of an event for its subject, such as the invited or the kicked user.
 
         The subject is sent them even while in a different TP6 room.
@@ -247,7 +247,9 @@ class FrameFormat(NamedTuple):
 
 
 class Carrier(Protocol):
-    """The interface of a carrier: a Twisted protocol that cuts the input into frames and frames payloads."""
+    """The interface of a carrier: a Twisted protocol that splits the input of a client into frames, and puts
+    each outgoing payload into a frame.
+    """
 
     def framer_for(self, dialect: Dialect) -> Framer:
         """Return the function that puts payloads of ``dialect`` into frames."""

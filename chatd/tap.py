@@ -15,7 +15,7 @@ from twisted.application.app import ApplicationRunner
 from twisted.python import usage
 
 from chatd import __version__
-from chatd.daemon.config import Config, ConfigError, read
+from chatd.daemon.config import Config, ConfigError, read_config
 from chatd.daemon.lifecycle import Daemon
 from chatd.daemon.wires import wire_names
 from chatd.daemon.wiring import assemble
@@ -101,7 +101,7 @@ def configuration(options: Options) -> Config:
     """
     named = options["config"]
     path = Path(named or CONFIG_FILE)
-    config = read(path) if named or path.exists() else Config()
+    config = read_config(path) if named or path.exists() else Config()
     log = {
         "conversation": options["conversation-log"],
         "conversation_private": bool(options["conversation-log-private"]) or None,

@@ -59,7 +59,7 @@ class IdleDelimitedCarrier(SessionCarrier):
         data = frames.popleft()
         while frames and len(data) < MAX_WRITE_BYTES:
             data += frames.popleft()
-        end = write_length(data)
+        end = next_write_length(data)
         if end < len(data):
             frames.appendleft(data[end:])
         return data[:end]
@@ -147,7 +147,7 @@ class IdleDelimitedCarrier(SessionCarrier):
             del self._open[:end]
 
 
-def write_length(text: bytes) -> int:
+def next_write_length(text: bytes) -> int:
     """Return how many bytes of ``text``, which is UTF-8, to put into one write: at most `MAX_WRITE_BYTES`.
 
     The write ends after its last newline if it has one, else between two characters. It also ends before a

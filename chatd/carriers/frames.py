@@ -53,13 +53,13 @@ def wrap_frame(payload: bytes) -> bytes:
 
 
 class LengthPrefixedCarrier(SessionCarrier):
-    """A carrier whose frames begin with their length. It passes payloads of one type byte, `TEXT_TYPE` or
-    `IMAGE_TYPE`, and the content of the frame.
+    """A carrier whose frames begin with their length. Each payload that it passes to the session is a type
+    byte, `TEXT_TYPE` or `IMAGE_TYPE`, followed by the content of the frame.
 
     The first frame that is not all ASCII shows whether the client's lengths count bytes or characters. They
-    count characters if a length in bytes would end the frame inside a character, or in front of a byte that
-    begins no frame. If no byte follows the frame yet, it is held back until a byte follows or `IDLE_SECONDS`
-    pass.
+    are taken to count characters if, read as bytes, the frame would end inside a character, or the next byte
+    could not begin a frame. If no byte follows the frame yet, the carrier waits for one, or for
+    `IDLE_SECONDS`.
     """
 
     def __init__(self, sessions: Sessions, dialect: Dialect, accepted: bool = False) -> None:

@@ -35,7 +35,7 @@ class HasNewlineVariant(Protocol):
         """The variant of this dialect for clients that end each JSON value with a newline."""
 
 
-def wrap_bare(payload: bytes) -> bytes:
+def wrap_without_framing(payload: bytes) -> bytes:
     """Return ``payload`` unchanged: a JSON value needs no delimiter."""
     return payload
 
@@ -61,7 +61,9 @@ class JsonStreamCarrier(SessionCarrier):
         newline-delimited, else nothing.
         """
         return (
-            wrap_line if isinstance(dialect, HasNewlineVariant) and dialect.newline_delimited else wrap_bare
+            wrap_line
+            if isinstance(dialect, HasNewlineVariant) and dialect.newline_delimited
+            else wrap_without_framing
         )
 
     def buffer(self, data: bytes) -> None:

@@ -16,7 +16,7 @@ from chatd.chat.turns import ClientCoroutine, TurnQueue
 from chatd.core import account_rules as rules
 from chatd.core import commands as c
 from chatd.core.accounts import CLOSED_ACCOUNT_HASH, AccountPolicy, Credential, Secret
-from chatd.core.answers import Account
+from chatd.core.answers import AccountChanged
 from chatd.core.events import User
 from chatd.core.limits import Limits
 from chatd.core.login import find_credential
@@ -47,14 +47,14 @@ class Authenticator:
             key = parse_nick(nick).key
         except BadName:
             raise Refusal("wrong_password") from None
-        delay = self._guard.begin(key, origin)
+        delay = self._guard.count_attempt(key, origin)
         if delay:
             await deferLater(self._clock, delay, lambda: None)  # type: ignore[arg-type]
         credential = find_credential(self._authority.state, nick)
         hashed = None if credential is None or credential.hash == CLOSED_ACCOUNT_HASH else credential.hash
         if not await self._passwords.verify(hashed, password, origin) or credential is None:
             raise Refusal("wrong_password")
-        self._guard.succeed(key, origin)
+        self._guard.forget_attempt(key, origin)
         return credential
 
     async def hash(self, password: Secret, origin: str | None) -> Secret:
@@ -97,31 +97,31 @@ class Accounts:
 
     async def _register(self, client: Client, request: Request, user: User, command: c.Register) -> None:
         rules.check_unregistered(self._committer.state, user)
-        rules.check_password(command.password, self._policy)
+        rules.check_new_password(command.password, self._policy)
         hashed = await self._authenticator.hash(command.password, client.origin)
         await self._committer.commit(request, rules.register(self._committer.state, user, hashed))
-        client.answer(request, Account(user.nick, True))
+        client.answer(request, AccountChanged(user.nick, True))
 
     async def _change_password(
         self, client: Client, request: Request, user: User, command: c.ChangePassword
     ) -> None:
-        rules.credential_of(self._committer.state, user)
-        rules.check_password(command.new, self._policy)
+        rules.require_credential(self._committer.state, user)
+        rules.check_new_password(command.new, self._policy)
         verified = await self._authenticator.verify(user.nick, command.password, client.origin)
         hashed = await self._authenticator.hash(command.new, client.origin)
         await self._committer.commit(request, rules.change_password(self._committer.state, verified, hashed))
-        client.answer(request, Account(user.nick, True))
+        client.answer(request, AccountChanged(user.nick, True))
         self._presence.end_sessions(user, client, Refusal("password_changed", nick=user.nick))
 
     async def _unregister(self, client: Client, request: Request, user: User, command: c.Unregister) -> None:
-        rules.credential_of(self._committer.state, user)
+        rules.require_credential(self._committer.state, user)
         verified = await self._authenticator.verify(user.nick, command.password, client.origin)
         await self._committer.commit(request, rules.unregister(self._committer.state, verified))
-        client.answer(request, Account(user.nick, False))
+        client.answer(request, AccountChanged(user.nick, False))
         self._presence.end_sessions(user, None, Refusal("account_closed", nick=user.nick))
 
     async def _regain(self, client: Client, request: Request, user: User) -> None:
-        rules.credential_of(self._committer.state, user)
+        rules.require_credential(self._committer.state, user)
         await self._turns.wait()
-        client.answer(request, Account(user.nick, True))
+        client.answer(request, AccountChanged(user.nick, True))
         self._presence.end_sessions(user, client, Refusal("session_replaced", nick=user.nick))

@@ -95,7 +95,7 @@ class Authority:
         """
         login = log_in(self.state, self._names, hello, verified)
         check_not_blocked(self.state, login.user.key, client.origin, self.now())
-        self._login_guard.admit(client.origin, is_new=not login.returning)
+        self._login_guard.check_login(client.origin, is_new=not login.returning)
         for record in login.decision.records:
             self.state.apply(record)
         client.log_in(login.user, updates_read_marker=hello.missed == "send")

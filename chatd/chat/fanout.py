@@ -72,7 +72,7 @@ class Fanout:
             if listener is not author:
                 self._advance(listener)
                 frames = self._encode(
-                    listener.frame_format, listener.frame_format.dialect.encode_for_subject, delivery
+                    listener.frame_format, listener.frame_format.dialect.encode_for_affected_user, delivery
                 )
                 self._deliver(listener, frames)
                 if frames and self._sent is not None:
@@ -139,7 +139,7 @@ class Fanout:
         """Return a list with the frames of each delivery added so far. Each delivery is encoded only once."""
         encoded = self._frames.setdefault(frame_format, [])
         for delivery in self._deliveries[len(encoded) :]:
-            encoded.append(self._encode(frame_format, frame_format.dialect.encode, delivery))
+            encoded.append(self._encode(frame_format, frame_format.dialect.encode_delivery, delivery))
         return encoded
 
     def _encode(

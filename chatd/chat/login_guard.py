@@ -9,10 +9,10 @@ from chatd.chat.token_buckets import TokenBuckets
 from chatd.core.limits import Limits
 from chatd.core.refusals import rate_limited, reason
 
-LOGIN_SECONDS: Final = 0.1
+LOGIN_REFILL_SECONDS: Final = 0.1
 """Seconds until an address may log in once more, when it has used up ``logins_per_address``."""
 
-NEW_NICK_SECONDS: Final = 10.0
+NEW_NICK_REFILL_SECONDS: Final = 10.0
 """Seconds until an address may take a further new nick, when it has used up ``new_nicks_per_address``."""
 
 
@@ -20,10 +20,10 @@ class LoginGuard:
     """Counts the logins and the new nicks of each address. The daemon's own machine is not limited."""
 
     def __init__(self, clock: Clock, limits: Limits) -> None:
-        self._logins = TokenBuckets(clock, limits.logins_per_address, LOGIN_SECONDS)
-        self._new_nicks = TokenBuckets(clock, limits.new_nicks_per_address, NEW_NICK_SECONDS)
+        self._logins = TokenBuckets(clock, limits.logins_per_address, LOGIN_REFILL_SECONDS)
+        self._new_nicks = TokenBuckets(clock, limits.new_nicks_per_address, NEW_NICK_REFILL_SECONDS)
 
-    def admit(self, origin: str | None, is_new: bool) -> None:
+    def check_login(self, origin: str | None, is_new: bool) -> None:
         """Count a login from the address ``origin``; ``is_new`` says whether nobody had the nick before.
 
         ``origin`` is None for the daemon's own machine, where proxies come from. Raises `Refusal`
@@ -31,10 +31,10 @@ class LoginGuard:
         """
         if origin is None:
             return
-        if (wait := self._logins.wait(origin)) > 0:
+        if (wait := self._logins.seconds_until_token(origin)) > 0:
             raise rate_limited(reason("many_logins"), wait)
-        if is_new and (wait := self._new_nicks.wait(origin)) > 0:
+        if is_new and (wait := self._new_nicks.seconds_until_token(origin)) > 0:
             raise rate_limited(reason("many_new_nicks"), wait)
-        self._logins.take(origin)
+        self._logins.take_token(origin)
         if is_new:
-            self._new_nicks.take(origin)
+            self._new_nicks.take_token(origin)

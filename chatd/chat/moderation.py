@@ -10,7 +10,7 @@ from chatd.chat.presence import Presence
 from chatd.chat.turns import TurnQueue
 from chatd.core import commands as c
 from chatd.core import moderation_rules as rules
-from chatd.core.account_rules import check_password
+from chatd.core.account_rules import check_new_password
 from chatd.core.accounts import AccountPolicy
 from chatd.core.answers import Moderated
 from chatd.core.events import User
@@ -70,7 +70,7 @@ class Moderator:
     async def _decide(self, client: Client, user: User, command: ModerationCommand) -> Decision:
         now, state = self._authority.now(), self._committer.state
         if isinstance(command, c.ResetPassword):
-            check_password(command.new, self._policy)
+            check_new_password(command.new, self._policy)
             hashed = await self._authenticator.hash(command.new, client.origin)
             state, now = self._committer.state, self._authority.now()
             return rules.reset_password(state, user, command.dest, hashed, self._policy, now)

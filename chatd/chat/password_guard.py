@@ -15,13 +15,13 @@ from chatd.chat.token_buckets import TokenBuckets
 from chatd.core.limits import Limits
 from chatd.core.refusals import rate_limited, reason
 
-ORIGIN_SECONDS: Final = 3.0
+ADDRESS_REFILL_SECONDS: Final = 3.0
 """The seconds after which an address gets a further attempt, once ``wrong_passwords`` are used up."""
 
-NICK_SECONDS: Final = 10.0
+NICK_REFILL_SECONDS: Final = 10.0
 """The seconds after which an address gets a further attempt for one nick, once its attempts are used up."""
 
-DELAY_SECONDS: Final = 1.0
+GUESSED_NICK_DELAY_SECONDS: Final = 1.0
 """The seconds by which each password for a nick is delayed, after many wrong ones from all addresses.
 
 The delay is short, so that an attacker can't lock out the user of the nick.
@@ -32,30 +32,30 @@ class PasswordGuard:
     """The rate limits for passwords: they decide whether and when a password may be verified."""
 
     def __init__(self, clock: Clock, limits: Limits) -> None:
-        self._by_origin = TokenBuckets(clock, limits.wrong_passwords, ORIGIN_SECONDS)
-        self._by_nick_and_origin = TokenBuckets(clock, limits.wrong_passwords_per_nick, NICK_SECONDS)
-        self._by_nick = TokenBuckets(clock, limits.wrong_passwords_per_nick, NICK_SECONDS)
+        self._by_origin = TokenBuckets(clock, limits.wrong_passwords, ADDRESS_REFILL_SECONDS)
+        self._by_nick_and_origin = TokenBuckets(clock, limits.wrong_passwords_per_nick, NICK_REFILL_SECONDS)
+        self._by_nick = TokenBuckets(clock, limits.wrong_passwords_per_nick, NICK_REFILL_SECONDS)
 
-    def begin(self, nick: str, origin: str | None) -> float:
+    def count_attempt(self, nick: str, origin: str | None) -> float:
         """Count an attempt for ``nick`` as a wrong password. Return the seconds to wait before verifying it.
 
         ``origin`` is the IPv4 address or IPv6 network of the client. For the daemon's own machine, where
         proxies run, it is None, and only the attempts for one nick are limited. Raises `Refusal`
         ``rate_limited`` if too many wrong passwords came from there.
         """
-        wait = self._by_nick_and_origin.wait((nick, origin))
+        wait = self._by_nick_and_origin.seconds_until_token((nick, origin))
         if origin is not None:
-            wait = max(wait, self._by_origin.wait(origin))
+            wait = max(wait, self._by_origin.seconds_until_token(origin))
         if wait > 0:
             raise rate_limited(reason("many_wrong_passwords"), wait)
-        delay = DELAY_SECONDS if self._by_nick.wait(nick) > 0 else 0.0
-        self._by_origin.take(origin)
-        self._by_nick_and_origin.take((nick, origin))
-        self._by_nick.take(nick)
+        delay = GUESSED_NICK_DELAY_SECONDS if self._by_nick.seconds_until_token(nick) > 0 else 0.0
+        self._by_origin.take_token(origin)
+        self._by_nick_and_origin.take_token((nick, origin))
+        self._by_nick.take_token(nick)
         return delay
 
-    def succeed(self, nick: str, origin: str | None) -> None:
-        """Uncount the attempt that `begin` has counted, because its password was right."""
-        self._by_origin.give_back(origin)
-        self._by_nick_and_origin.give_back((nick, origin))
-        self._by_nick.give_back(nick)
+    def forget_attempt(self, nick: str, origin: str | None) -> None:
+        """Uncount the attempt that `count_attempt` has counted, because its password was right."""
+        self._by_origin.give_back_token(origin)
+        self._by_nick_and_origin.give_back_token((nick, origin))
+        self._by_nick.give_back_token(nick)

@@ -104,7 +104,7 @@ class Presence:
             self._welcome(client, request, login)
             if catches_up and not client.closed:
                 client.hold_deliveries()
-                await self._replay.catch_up(client, login.user, hello)
+                await self._replay.send_missed_entries(client, login.user, hello)
         except ReadFailed as error:
             # The client can't go on with a gap: it has to come back.
             self._turns.log_read_failure(error)

@@ -87,7 +87,7 @@ class Replay:
         if self._sent is not None:
             self._sent(reader, page)
 
-    async def send_conversations(self, reader: Client, user: User, request: Request, skip: int) -> None:
+    async def send_conversation_list(self, reader: Client, user: User, request: Request, skip: int) -> None:
         """Answer ``request`` with a list of the conversations of ``user``, most recent first.
 
         The first ``skip`` conversations are left out.
@@ -97,7 +97,7 @@ class Replay:
         if not reader.closed:
             reader.answer(request, listed)
 
-    async def catch_up(self, reader: Client, user: User, hello: c.Hello) -> None:
+    async def send_missed_entries(self, reader: Client, user: User, hello: c.Hello) -> None:
         """Send the entries that ``user`` has missed, then the live deliveries that were held back meanwhile.
 
         If the ``since`` of ``hello`` is larger than the last id of the log, it belongs to another log and is

@@ -200,7 +200,7 @@ class Chat:
         elif isinstance(command, c.ListMessages | c.ListStates | c.History):
             self._read_page(client, request, user, command)
         elif isinstance(command, c.ListConversations):
-            reading = self._replay.send_conversations(client, user, request, command.skip)
+            reading = self._replay.send_conversation_list(client, user, request, command.skip)
             self._turns.run(client, request, self._answer_from_log(reading), paused=True)
 
     def _read_page(

@@ -8,7 +8,7 @@ from typing import Final
 
 from chatd.boundaries import Clock
 
-BUCKETS_MAX: Final = 10_000
+MAX_BUCKETS: Final = 10_000
 """The number of buckets in memory above which the half with the most tokens is removed."""
 
 
@@ -22,21 +22,21 @@ class TokenBuckets:
         # When each bucket is full again; a bucket that is full has no entry.
         self._full_at: dict[Hashable, float] = {}
 
-    def wait(self, key: Hashable) -> float:
+    def seconds_until_token(self, key: Hashable) -> float:
         """Return the seconds until the bucket of ``key`` has a token, or 0 if it has a token now."""
         now = self._clock.seconds()
         return max(0.0, self._full_at.get(key, now) - now + self._seconds - self._full_after)
 
-    def take(self, key: Hashable) -> None:
+    def take_token(self, key: Hashable) -> None:
         """Take a token from the bucket of ``key``, unless the bucket is empty."""
         now = self._clock.seconds()
-        if len(self._full_at) >= BUCKETS_MAX:
-            latest = sorted(self._full_at.items(), key=itemgetter(1))[BUCKETS_MAX // 2 :]
+        if len(self._full_at) >= MAX_BUCKETS:
+            latest = sorted(self._full_at.items(), key=itemgetter(1))[MAX_BUCKETS // 2 :]
             self._full_at = dict(latest)
         full_at = max(now, self._full_at.get(key, now)) + self._seconds
         self._full_at[key] = min(full_at, now + self._full_after)
 
-    def give_back(self, key: Hashable) -> None:
+    def give_back_token(self, key: Hashable) -> None:
         """Return a token to the bucket of ``key``."""
         if key in self._full_at:
             self._full_at[key] -= self._seconds

@@ -60,11 +60,11 @@ class Change:
         self.audiences = audiences
         self.private = private
 
-    def committed(self, entries: Sequence[Entry], is_new: bool) -> None:
+    def on_commit(self, entries: Sequence[Entry], is_new: bool) -> None:
         """Acknowledge the command to its client, and deliver its log entries."""
         self._handler.on_committed(self, entries, is_new)
 
-    def aborted(self) -> None:
+    def on_rollback(self) -> None:
         """Refuse the command, because its transaction was rolled back."""
         self._handler.on_rolled_back(self)
 

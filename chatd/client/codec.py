@@ -34,7 +34,7 @@ from chatd.json_wire.objects import (
 Kind = Literal["lobby", "group", "direct"]
 
 
-class Place(msgspec.Struct, frozen=True, order=True):
+class ConversationRef(msgspec.Struct, frozen=True, order=True):
     """A conversation as one user names it: the lobby, a group or a direct conversation.
 
     ``name`` is the name of the group or the nick of the other user; it is empty for the lobby.
@@ -53,9 +53,9 @@ class Place(msgspec.Struct, frozen=True, order=True):
             return self.kind, self.name
 
 
-LOBBY: Final = Place("lobby")
+LOBBY: Final = ConversationRef("lobby")
 
-MESSAGE_COMMANDS: Final = (c.Broadcast, c.Send, c.GroupBroadcast)
+MESSAGE_COMMANDS: Final = (c.SendToLobby, c.SendToUser, c.SendToGroup)
 """The commands that send a message: to the lobby, to a user, to a group."""
 
 
@@ -141,27 +141,27 @@ def decode_object(value: bytes) -> objects.ServerObject | None:
         return None
 
 
-def message_place(message: Message, reader: str) -> Place:
+def message_conversation(message: Message, reader: str) -> ConversationRef:
     """Return the conversation that ``message`` belongs to, as the user ``reader`` names it."""
     if message.group:
-        return Place("group", message.group)
+        return ConversationRef("group", message.group)
     if message.to:
-        return Place("direct", message.to if message.nick == reader else message.nick)
+        return ConversationRef("direct", message.to if message.nick == reader else message.nick)
     return LOBBY
 
 
-def page_place(page: Page) -> Place:
+def page_conversation(page: Page) -> ConversationRef:
     """Return the conversation whose messages ``page`` holds."""
     if page.group:
-        return Place("group", page.group)
-    return Place("direct", page.friend) if page.friend else LOBBY
+        return ConversationRef("group", page.group)
+    return ConversationRef("direct", page.friend) if page.friend else LOBBY
 
 
-def summary_place(summary: ConversationSummary) -> Place:
+def summary_conversation(summary: ConversationSummary) -> ConversationRef:
     """Return the conversation that ``summary``, an item of a list of conversations, describes."""
     if summary.kind == "lobby":
         return LOBBY
-    return Place("group" if summary.kind == "group" else "direct", summary.name)
+    return ConversationRef("group" if summary.kind == "group" else "direct", summary.name)
 
 
 def was_missed(item: HistoryMessage, page: Page) -> bool:
@@ -170,7 +170,7 @@ def was_missed(item: HistoryMessage, page: Page) -> bool:
     A page without the read marker ``seen`` holds only missed messages if it is of a group or a direct
     conversation. The lobby's page without a read marker holds the last messages, and none counts as missed.
     """
-    return page_place(page) != LOBBY if page.seen is None else item.id > page.seen
+    return page_conversation(page) != LOBBY if page.seen is None else item.id > page.seen
 
 
 def count_unread(page: Page, reader: str) -> int:

@@ -47,11 +47,11 @@ _BY_SENDER: Final = ("sender",)
 _REQUESTS: Final[dict[type[Command], tuple[tuple[str, ...], dict[str, str]]]] = {
     c.Quit: (_BY_FROM, {}),
     c.ListClients: (_BY_FROM, {}),
-    c.Broadcast: (_BY_FROM, {"msg": "msg"}),
-    c.Send: (_BY_FROM, {"dest": "to", "msg": "msg"}),
+    c.SendToLobby: (_BY_FROM, {"msg": "msg"}),
+    c.SendToUser: (_BY_FROM, {"dest": "to", "msg": "msg"}),
     c.CreateGroup: (_BY_SENDER, {"group": "group"}),
     c.Join: (_BY_SENDER, {"group": "group"}),
-    c.GroupBroadcast: (_BY_SENDER, {"group": "group", "msg": "msg"}),
+    c.SendToGroup: (_BY_SENDER, {"group": "group", "msg": "msg"}),
     c.ListMembers: (_BY_SENDER, {"group": "group"}),
     c.ListMessages: (_BY_SENDER, {"group": "group"}),
     c.ListGroups: (("sender", "name"), {}),  # the seeds have the key name in this request only
@@ -103,10 +103,10 @@ def hello_reply(received: JsonObject, nick: str) -> codec.CourseworkWelcome | ob
     """
     if _is_error(received):
         return _error(received)
-    return make_welcome(nick, _text(received)) if _action(received) == "server-hello" else None
+    return substitute_welcome(nick, _text(received)) if _action(received) == "server-hello" else None
 
 
-def make_welcome(nick: str, msg: str = "") -> codec.CourseworkWelcome:
+def substitute_welcome(nick: str, msg: str = "") -> codec.CourseworkWelcome:
     """Return a welcome with the text ``msg`` for the user ``nick``.
 
     Fields of chatd's welcome that a course-work server doesn't send get neutral values.
@@ -148,11 +148,11 @@ class CourseworkCodec:
             self._groups[row.name] = fields_sent["group"]
         return msgspec.json.encode(fields_sent)
 
-    def substitute_ack(self, command: c.Broadcast | c.Send | c.GroupBroadcast) -> objects.Ack:
+    def substitute_ack(self, command: c.SendToLobby | c.SendToUser | c.SendToGroup) -> objects.Ack:
         """Return an ack for the written message ``command``, because a course-work server sends none."""
         self._sent.append((COMMANDS_BY_CLASS[type(command)].name, command.msg))
-        group = command.group if isinstance(command, c.GroupBroadcast) else ""
-        to = command.dest if isinstance(command, c.Send) else ""
+        group = command.group if isinstance(command, c.SendToGroup) else ""
+        to = command.dest if isinstance(command, c.SendToUser) else ""
         return objects.Ack(id=next(self._ids), ts=_now(), group=group, to=to)
 
     def decode(self, received: JsonObject) -> tuple[str, codec.News | objects.Answer] | None:

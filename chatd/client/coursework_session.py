@@ -113,7 +113,7 @@ class CourseworkSession:
             request = await self._queue.get()
             await asyncio.sleep(WRITE_INTERVAL_SECONDS)
             command = request.command
-            if isinstance(command, c.AskHelp):
+            if isinstance(command, c.ListCommands):
                 self._requests.answer(
                     request.ref, objects.Help(commands=[])
                 )  # the client has the table itself

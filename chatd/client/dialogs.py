@@ -18,7 +18,7 @@ from textual.widgets.option_list import Option
 from chatd.client.codec import LOBBY
 from chatd.client.keys import LineInput
 from chatd.client.language import _
-from chatd.client.render import member_count, one_line, place_label
+from chatd.client.render import conversation_label, member_count, one_line
 from chatd.json_wire.objects import Group
 
 
@@ -183,7 +183,7 @@ class RoomsDialog(Dialog[str | None]):
                 markup=False,
             )
             yield DialogOptionList(
-                Option(Content(place_label(LOBBY))),
+                Option(Content(conversation_label(LOBBY))),
                 *(Option(Content(_described(group))) for group in self._groups),
             )
             yield LineInput(placeholder=_("new room: NAME, or NAME private"), compact=True)

@@ -8,7 +8,7 @@ from chatd.client.connection import Address
 from chatd.client.keys import LineInput, focus
 from chatd.client.language import _
 from chatd.client.memory import Memory
-from chatd.client.render import one_line, place_label
+from chatd.client.render import conversation_label, one_line
 
 
 class TitleLine(Static):
@@ -26,7 +26,7 @@ class TitleLine(Static):
         connection.
         """
         here = self._memory.here
-        parts = [place_label(here)]
+        parts = [conversation_label(here)]
         if topic := self._memory.topics.get(here.key):
             parts.append(topic)
         parts.append(f"{self._memory.nick} @ {self._address}")

@@ -21,7 +21,7 @@ SEARCH_PAGE_SIZE: Final = 500
 """The number of messages in a page that is read for a search: the most that chatd sends in a page."""
 
 
-class History:
+class HistoryLoader:
     """Reads pages of the conversation on the screen into ``memory``, and tells ``scrollback`` what to show.
 
     During scrolling and searching, the progress bar ``bar`` is visible and `reading` is true while pages are
@@ -45,7 +45,7 @@ class History:
         if self.reading or not (conversation.older if older else conversation.newer):
             return  # the request was made before the last page arrived
         edge = conversation.oldest_id if older else conversation.newest_id
-        with self.progress():
+        with self.show_progress():
             bounds = {"before": edge} if older else {"after": edge}
             page = await self.read_page(conversation, SCROLL_PAGE_SIZE, **bounds)
         if conversation is not self._memory.shown_conversation:
@@ -109,7 +109,7 @@ class History:
         """
         before = conversation.oldest_id
         newest_seq = 0
-        with self.progress():
+        with self.show_progress():
             while True:
                 page = await self.read_page(conversation, SEARCH_PAGE_SIZE, before=before)
                 if page is None or not page.messages:
@@ -151,7 +151,7 @@ class History:
         return answer
 
     @contextmanager
-    def progress(self) -> Iterator[None]:
+    def show_progress(self) -> Iterator[None]:
         """Show the progress bar while the ``with`` block runs."""
         self._bar.update(total=None, progress=0)
         self._bar.add_class("-shown")

@@ -16,7 +16,7 @@ Screen {
     background: $primary;
     color: $text;
 }
-.-narrow PlaceList {
+.-narrow NameList {
     display: none;
 }
 #scrollback {

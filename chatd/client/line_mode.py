@@ -15,7 +15,7 @@ from itertools import chain
 from threading import Thread
 
 from chatd.client import codec
-from chatd.client.codec import LOBBY, Place
+from chatd.client.codec import LOBBY, ConversationRef
 from chatd.client.language import _, translated_greeting
 from chatd.client.link import Link
 from chatd.client.log import ChatLog, open_log
@@ -24,14 +24,14 @@ from chatd.client.outgoing import MAX_UNACKED, Failure, OutgoingQueue, TypedLine
 from chatd.client.pending import ConnectionLost, Refused
 from chatd.client.render import (
     INDENT,
+    conversation_label,
     one_line,
-    place_label,
     render_answer,
     render_event,
     render_message,
     render_unread,
 )
-from chatd.client.scripts import print_line, required_nick, run_with_link
+from chatd.client.scripts import print_line, required_nick, run_while_connected
 from chatd.core import commands as c
 from chatd.core.refusals import Refusal
 from chatd.json_wire import objects
@@ -67,7 +67,7 @@ class LineDisplay:
             for text in render_answer(news, self.nick):
                 print_line(f"* {text}")
         else:
-            place = codec.message_place(news, self.nick)
+            place = codec.message_conversation(news, self.nick)
             print_line(render_message(news, self.nick, None if place.key == self.here.key else place))
 
     def earlier_messages_received(self, page: codec.EarlierMessages) -> None:
@@ -82,13 +82,13 @@ class LineDisplay:
             and page.seen is not None
             and (count := codec.count_unread(page, self.nick))
         ):
-            print_line(f"* {render_unread(codec.page_place(page), count)}")
+            print_line(f"* {render_unread(codec.page_conversation(page), count)}")
 
     def image_columns(self) -> int:
         """Return the maximum width of a picture in characters: the terminal's width without the indent."""
         return shutil.get_terminal_size().columns - len(INDENT)
 
-    def progress(self) -> AbstractContextManager[None]:
+    def show_progress(self) -> AbstractContextManager[None]:
         """Return a context manager that does nothing, because the line mode has no progress bar."""
         return nullcontext()
 
@@ -117,13 +117,13 @@ class LineDisplay:
         if isinstance(failure, Refused):
             self.show_failure(failure)
 
-    def switch_finished(self, place: Place, succeeded: bool) -> None:
+    def switch_finished(self, place: ConversationRef, succeeded: bool) -> None:
         """Make ``place`` the current conversation and print its name if the command succeeded.
 
         If standard input is not a terminal, make ``place`` the current conversation even after a refusal.
         """
         if succeeded:
-            print_line("* " + _("you are in {place}").format(place=place_label(place)))
+            print_line("* " + _("you are in {place}").format(place=conversation_label(place)))
         if succeeded or not sys.stdin.isatty():
             # A program writes its next lines for that conversation, whether or not it has read the refusal.
             self.here = place
@@ -176,6 +176,6 @@ async def run_line_mode(options: Namespace) -> None:
 
     Thread(target=read, daemon=True).start()
     try:
-        await run_with_link(link, work())
+        await run_while_connected(link, work())
     finally:
         log.close()

@@ -22,7 +22,7 @@ from chatd.client.connection import (
     Session,
     failure_reason,
 )
-from chatd.client.coursework import CourseworkCodec, hello_reply, make_welcome, parse_object
+from chatd.client.coursework import CourseworkCodec, hello_reply, parse_object, substitute_welcome
 from chatd.client.coursework_session import CourseworkSession
 from chatd.client.language import _
 from chatd.client.pending import ConnectionLost, PendingRequests, Refused
@@ -273,4 +273,4 @@ class Link:
                 return opened, early
             early.append(value)
             deadline = deadline or asyncio.get_running_loop().time() + WELCOME_TIMEOUT_SECONDS
-        return make_welcome(self.nick), early
+        return substitute_welcome(self.nick), early

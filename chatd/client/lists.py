@@ -10,28 +10,28 @@ from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from chatd.client.codec import Place
+from chatd.client.codec import ConversationRef
 from chatd.client.memory import Conversation, Memory
-from chatd.client.render import one_line, place_label
+from chatd.client.render import conversation_label, one_line
 from chatd.client.scrollback import readable_shade
 from chatd.json_wire.objects import Member
 
 ROLE_MARKS: Final = {"owner": " ★", "operator": " +"}
 
 
-class PlaceOption(Option):
+class NamedOption(Option):
     """A line in a list on the screen. Choosing the line opens the conversation ``place``."""
 
-    def __init__(self, place: Place, line: Content) -> None:
+    def __init__(self, place: ConversationRef, line: Content) -> None:
         super().__init__(line)
         self.place = place
 
 
-class PlaceList(OptionList):
+class NameList(OptionList):
     """A list on the screen. Choosing a line opens the conversation that belongs to the line."""
 
     DEFAULT_CSS = """
-    PlaceList, PlaceList:focus {
+    NameList, NameList:focus {
         width: 17;
         height: 100%;
         border: none;
@@ -46,16 +46,16 @@ class PlaceList(OptionList):
     class Chosen(Message):
         """The message that is posted when the user chooses the conversation ``place`` in a list."""
 
-        def __init__(self, place: Place) -> None:
+        def __init__(self, place: ConversationRef) -> None:
             super().__init__()
             self.place = place
 
     def __init__(self, memory: Memory, id: str) -> None:
         super().__init__(id=id)
         self._memory = memory
-        self._shown: list[tuple[Place, Content]] = []
+        self._shown: list[tuple[ConversationRef, Content]] = []
 
-    def fill(self, lines: list[tuple[Place, Content]]) -> None:
+    def fill(self, lines: list[tuple[ConversationRef, Content]]) -> None:
         """Replace the lines of the list if they have changed. The same conversation stays highlighted."""
         if _drawn(lines) == _drawn(self._shown):
             return
@@ -63,17 +63,17 @@ class PlaceList(OptionList):
         chosen = self._shown[at][0] if at is not None else None
         self._shown = lines
         self.clear_options()
-        self.add_options(PlaceOption(place, line) for place, line in lines)
+        self.add_options(NamedOption(place, line) for place, line in lines)
         self.highlighted = next((at for at, (place, _) in enumerate(lines) if place == chosen), None)
 
     @on(OptionList.OptionSelected)
     def _selected(self, event: OptionList.OptionSelected) -> None:
         event.stop()
-        assert isinstance(event.option, PlaceOption)
+        assert isinstance(event.option, NamedOption)
         self.post_message(self.Chosen(event.option.place))
 
 
-class ConversationList(PlaceList):
+class ConversationList(NameList):
     """The list of the user's conversations, each with the number of its unread messages."""
 
     def draw(self) -> None:
@@ -87,12 +87,12 @@ class ConversationList(PlaceList):
             self.highlighted = places.index(self._memory.shown_conversation)
 
     def _line(self, conversation: Conversation) -> Content:
-        name = one_line(place_label(conversation.place))
+        name = one_line(conversation_label(conversation.place))
         unread = conversation.unread
         return Content.styled(f"{name} {unread}", "bold") if unread else Content(name)
 
 
-class PeopleList(PlaceList):
+class PeopleList(NameList):
     """The list of the users in the current conversation, which shows who is online.
 
     Choosing a user opens the direct conversation with that user.
@@ -100,7 +100,9 @@ class PeopleList(PlaceList):
 
     def draw(self) -> None:
         """Redraw the list of the users in the current conversation."""
-        self.fill([(Place("direct", member.name), self._line(member)) for member in self._memory.people()])
+        self.fill(
+            [(ConversationRef("direct", member.name), self._line(member)) for member in self._memory.people()]
+        )
 
     def _line(self, member: Member) -> Content:
         colour = self._memory.colours.get(member.name)
@@ -112,6 +114,6 @@ class PeopleList(PlaceList):
         )
 
 
-def _drawn(lines: list[tuple[Place, Content]]) -> list[tuple[Place, str]]:
+def _drawn(lines: list[tuple[ConversationRef, Content]]) -> list[tuple[ConversationRef, str]]:
     """Return the lines as markup, to compare them with their colours, which `Content` does not compare."""
     return [(place, line.markup) for place, line in lines]

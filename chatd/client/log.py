@@ -15,9 +15,9 @@ from chatd.client.language import _, translated_os_error
 from chatd.client.options import UsageError, default_log
 from chatd.client.render import (
     INDENT,
+    conversation_label,
     describe_event,
     one_line,
-    place_label,
     sanitize,
     speaker_label,
     to_local_time,
@@ -50,17 +50,17 @@ class ChatLog:
             return self._write(news.ts.as_datetime, f"* {describe_event(news)}")
         if isinstance(news, codec.ServerNotice):
             return self._write(news.ts, f"* {one_line(news.text)}")
-        return self._write_message(news, codec.message_place(news, nick), nick)
+        return self._write_message(news, codec.message_conversation(news, nick), nick)
 
     def write_missed_messages(self, page: codec.EarlierMessages, nick: str) -> str | None:
         """Log the messages of ``page`` that the user missed.
 
-        Leave out its other messages, because the daemon sends them at every login. Return None, or a message
-        for the user after a write error.
+        The log has the other messages of the page already: the daemon sends them at every login. Return an
+        error message for the user if the write fails, else None.
         """
         if not isinstance(page, objects.Page):
             return None
-        place = codec.page_place(page)
+        place = codec.page_conversation(page)
         troubles = [
             self._write_message(item, place, nick) for item in page.messages if codec.was_missed(item, page)
         ]
@@ -72,9 +72,9 @@ class ChatLog:
             self._file.close()
 
     def _write_message(
-        self, message: objects.Message | objects.HistoryMessage, place: codec.Place, nick: str
+        self, message: objects.Message | objects.HistoryMessage, place: codec.ConversationRef, nick: str
     ) -> str | None:
-        head = one_line(f"{place_label(place)} {speaker_label(message.nick, nick)}")
+        head = one_line(f"{conversation_label(place)} {speaker_label(message.nick, nick)}")
         end = f"\n{INDENT}" if message.kind == "image" else " "
         text = sanitize(message.msg).replace("\n", f"\n{INDENT}")
         return self._write(message.ts.as_datetime, f"{head}{end}{text}")

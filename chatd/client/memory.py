@@ -9,7 +9,14 @@ from typing import Final, Literal
 import msgspec
 
 from chatd.client import codec
-from chatd.client.codec import LOBBY, Place, count_unread, message_place, page_place, summary_place
+from chatd.client.codec import (
+    LOBBY,
+    ConversationRef,
+    count_unread,
+    message_conversation,
+    page_conversation,
+    summary_conversation,
+)
 from chatd.client.render import describe_event, sanitize
 from chatd.json_wire import objects
 from chatd.json_wire.objects import HistoryMessage, Message, Presence
@@ -57,7 +64,7 @@ class Conversation:
     ``newer`` say whether the daemon may have more entries before and after them.
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: ConversationRef) -> None:
         self.place = place
         self.entries: list[Entry] = []
         self.older = True
@@ -171,7 +178,7 @@ class Memory:
         """The conversation on the screen, with its entries."""
         return self.conversation(self.here)
 
-    def conversation(self, place: Place) -> Conversation:
+    def conversation(self, place: ConversationRef) -> Conversation:
         """Return the conversation at ``place``: the lobby, a group or a user.
 
         Create it if it is not in memory.
@@ -181,7 +188,7 @@ class Memory:
             found = self.conversations[place.key] = Conversation(place)
         return found
 
-    def switch_conversation(self, place: Place) -> None:
+    def switch_conversation(self, place: ConversationRef) -> None:
         """Make the conversation at ``place`` the current one, and set its number of unread messages to 0."""
         if place.key != self.here.key:
             self.shown_conversation.leave_screen()
@@ -191,7 +198,7 @@ class Memory:
         conversation.max_entries = MAX_SHOWN_ENTRIES
         conversation.unread = 0
 
-    def drop_conversation(self, place: Place) -> None:
+    def drop_conversation(self, place: ConversationRef) -> None:
         """Remove the conversation of a group that the user left.
 
         If it is on the screen, switch to the lobby.
@@ -218,7 +225,7 @@ class Memory:
         if isinstance(news, Message):
             if news.colour:
                 self.colours[news.nick] = news.colour
-            conversation = self.conversation(message_place(news, self.nick))
+            conversation = self.conversation(message_conversation(news, self.nick))
             shown = conversation is self.shown_conversation
             conversation.add(entry_from_message(news), may_push=at_end or not shown)
             seen = shown and at_end
@@ -243,10 +250,10 @@ class Memory:
         """
         if isinstance(page, objects.Conversations):
             for one in page.conversations:
-                self.conversation(summary_place(one)).unread += one.unread
+                self.conversation(summary_conversation(one)).unread += one.unread
             return
         self.learn_colours(page)
-        place = page_place(page)
+        place = page_conversation(page)
         conversation = self.conversation(place)
         # A page without a read marker has only missed messages, except in the lobby.
         older = page.more or (page.seen is None and place != LOBBY)
@@ -287,7 +294,7 @@ class Memory:
 
     def _happened(self, event: objects.Event) -> None:
         entry = Entry(event.ts.as_datetime, describe_event(event), id=event.id)
-        place = Place("group", event.group)
+        place = ConversationRef("group", event.group)
         if event.event == "topic":
             self.topics[place.key] = event.topic or ""
         if event.actor == self.nick and event.event == "left":

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 import msgspec
 
 from chatd.client import codec
-from chatd.client.codec import LOBBY, Place
+from chatd.client.codec import LOBBY, ConversationRef
 from chatd.client.images import ImageError, ascii_art
 from chatd.client.language import translated_refusal
 from chatd.client.pending import ConnectionLost, Refused
@@ -42,7 +42,7 @@ class TypedLine(msgspec.Struct, frozen=True):
     """
 
     command: c.Command | SendImage
-    destination: Place | None = None
+    destination: ConversationRef | None = None
 
 
 class Display(Protocol):
@@ -51,7 +51,7 @@ class Display(Protocol):
     def image_columns(self) -> int:
         """Return the maximum width of a picture in characters."""
 
-    def progress(self) -> AbstractContextManager[None]:
+    def show_progress(self) -> AbstractContextManager[None]:
         """Return a context manager that shows a progress indicator until it exits."""
 
     async def handle_command(self, command: c.Command) -> bool:
@@ -69,7 +69,7 @@ class Display(Protocol):
     def show_unsent(self, failure: Refused | ConnectionLost) -> None:
         """Show why a message got no ack: the daemon refused it, or the connection was lost."""
 
-    def switch_finished(self, place: Place, succeeded: bool) -> None:
+    def switch_finished(self, place: ConversationRef, succeeded: bool) -> None:
         """Go to the conversation ``place`` after the answer to the command that switches to it.
 
         ``succeeded`` says whether the daemon carried the command out.
@@ -94,11 +94,11 @@ class OutgoingQueue:
         self._ask = ask
         self._display = display
         self._queue: asyncio.Queue[TypedLine | Refusal] = asyncio.Queue(queue_size)
-        self._queued_switches: deque[Place] = deque()
+        self._queued_switches: deque[ConversationRef] = deque()
         self._slots = asyncio.Semaphore(MAX_UNACKED)
         self._sending: set[asyncio.Task[None]] = set()
 
-    def parse(self, text: str, here: Place) -> TypedLine:
+    def parse(self, text: str, here: ConversationRef) -> TypedLine:
         """Return the parsed form of a line that was typed in the conversation ``here``.
 
         The caller adds it to the queue. Raises `Refusal` if the line is malformed.
@@ -163,7 +163,7 @@ class OutgoingQueue:
     async def _send_image(self, image: SendImage) -> None:
         columns = self._display.image_columns()
         try:
-            with self._display.progress():
+            with self._display.show_progress():
                 drawn = await asyncio.to_thread(ascii_art, image.path, columns)
             command = message_command(image.place, drawn, "image")
         except (ImageError, Refusal) as failure:
@@ -187,7 +187,7 @@ class OutgoingQueue:
             self._slots.release()
             self._settled()
 
-    async def _run_command(self, command: c.Command, destination: Place | None) -> None:
+    async def _run_command(self, command: c.Command, destination: ConversationRef | None) -> None:
         if await self._display.handle_command(command):
             return
         succeeded = True
@@ -202,10 +202,10 @@ class OutgoingQueue:
             self._display.switch_finished(self._queued_switches.popleft(), succeeded)
 
 
-def _destination(command: c.Command | SendImage, here: Place) -> Place | None:
+def _destination(command: c.Command | SendImage, here: ConversationRef) -> ConversationRef | None:
     """Return the conversation that ``command``, typed in the conversation ``here``, switches to, or None."""
     if isinstance(command, (c.Join, c.CreateGroup)):
-        return Place("group", command.group)
-    if isinstance(command, c.Leave) and Place("group", command.group).key == here.key:
+        return ConversationRef("group", command.group)
+    if isinstance(command, c.Leave) and ConversationRef("group", command.group).key == here.key:
         return LOBBY
     return None

@@ -11,13 +11,20 @@ from typing import Final
 
 import msgspec
 
-from chatd.client.codec import LOBBY, Place, ServerNotice, list_items, page_place, summary_place
+from chatd.client.codec import (
+    LOBBY,
+    ConversationRef,
+    ServerNotice,
+    list_items,
+    page_conversation,
+    summary_conversation,
+)
 from chatd.client.language import _
 from chatd.core.commands import COMMANDS, Identify
 from chatd.core.language import N_
 from chatd.core.terminal import CONTROL_CHARACTERS
 from chatd.json_wire.objects import (
-    Account,
+    AccountChanged,
     Answer,
     Clients,
     Conversations,
@@ -73,7 +80,7 @@ def to_local_time(at: datetime) -> datetime:
         return at
 
 
-def place_label(place: Place) -> str:
+def conversation_label(place: ConversationRef) -> str:
     """Return the name of a conversation: the word for the lobby, the name of a group, or ``@nick``."""
     return _("lobby") if place == LOBBY else place.name if place.kind == "group" else f"@{place.name}"
 
@@ -83,13 +90,15 @@ def speaker_label(nick: str, reader: str) -> str:
     return _("You said:") if nick == reader else _("{nick} said:").format(nick=nick)
 
 
-def render_message(message: Message | HistoryMessage, reader: str, place: Place | None = None) -> str:
+def render_message(
+    message: Message | HistoryMessage, reader: str, place: ConversationRef | None = None
+) -> str:
     """Return a message as text with its time and its sender.
 
     If ``place`` is given, the text includes the name of the conversation. All lines but the first are
     indented.
     """
-    elsewhere = f"{place_label(place)} " if place is not None else ""
+    elsewhere = f"{conversation_label(place)} " if place is not None else ""
     head = one_line(f"{clock_time(message.ts.as_datetime)} {elsewhere}{speaker_label(message.nick, reader)}")
     text = sanitize(message.msg)
     if message.kind == "image" or "\n" in text:
@@ -160,16 +169,16 @@ def render_answer(answer: Answer, reader: str) -> list[str]:
             for group in answer.groups
         ] or [_("there is no group yet")]
     if isinstance(answer, Page):
-        return [render_message(item, reader, page_place(answer)) for item in answer.messages]
+        return [render_message(item, reader, page_conversation(answer)) for item in answer.messages]
     if isinstance(answer, Conversations):
-        return [render_unread(summary_place(one), one.unread) for one in answer.conversations]
+        return [render_unread(summary_conversation(one), one.unread) for one in answer.conversations]
     if isinstance(answer, ServerNotice):
         return [one_line(text) for text in answer.text.split("\n")]
     if isinstance(answer, EventPage):
         return [render_event(msgspec.structs.replace(event, group=answer.group)) for event in answer.events]
     if isinstance(answer, Moderated | ModerationLog):
         return [_render_act(act) for act in answer.acts] or [_("nothing yet")]
-    if isinstance(answer, Account):
+    if isinstance(answer, AccountChanged):
         registered = _("{nick} is registered") if answer.registered else _("{nick} is no longer registered")
         return [registered.format(nick=answer.nick)]
     if isinstance(answer, Help):
@@ -205,9 +214,9 @@ def _render_act(act: Moderation) -> str:
     return one_line(f"{clock_time(act.ts.as_datetime)} {text}")
 
 
-def render_unread(place: Place, count: int) -> str:
+def render_unread(place: ConversationRef, count: int) -> str:
     """Return a line with the name of a conversation and the number of its unread messages."""
-    return one_line(_("{place}: {count} unread").format(place=place_label(place), count=count))
+    return one_line(_("{place}: {count} unread").format(place=conversation_label(place), count=count))
 
 
 def member_count(group: Group) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from chatd.client import codec
-from chatd.client.codec import Place
+from chatd.client.codec import ConversationRef
 from chatd.client.memory import Memory
 from chatd.core import commands as c
 from chatd.json_wire import objects
@@ -58,10 +58,10 @@ class Roster:
         """
         groups: list[objects.Group] = await self._read_all(c.ListGroups())
         self._memory.rooms = {group.group for group in groups}
-        self._memory.topics |= {Place("group", group.group).key: group.topic for group in groups}
+        self._memory.topics |= {ConversationRef("group", group.group).key: group.topic for group in groups}
         for group in groups:
             if joined and group.role not in (None, "", "invited"):
-                self._memory.conversation(Place("group", group.group))
+                self._memory.conversation(ConversationRef("group", group.group))
         return groups
 
     async def read_members(self) -> None:

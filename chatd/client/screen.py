@@ -12,16 +12,16 @@ from textual.containers import Horizontal
 from textual.widgets import Input, ProgressBar
 
 from chatd.client import codec, layout
-from chatd.client.codec import LOBBY, Place
+from chatd.client.codec import LOBBY, ConversationRef
 from chatd.client.composer import Composer
 from chatd.client.connection import Address
 from chatd.client.dialogs import NickDialog, PasswordDialog, RoomsDialog
 from chatd.client.edges import HintLine, SearchLine, TitleLine
-from chatd.client.history import History
+from chatd.client.history import HistoryLoader
 from chatd.client.keys import focus
 from chatd.client.language import _, translated_greeting
 from chatd.client.link import Link
-from chatd.client.lists import ConversationList, PeopleList, PlaceList
+from chatd.client.lists import ConversationList, NameList, PeopleList
 from chatd.client.log import ChatLog
 from chatd.client.memory import EntryKind, Memory
 from chatd.client.outgoing import OutgoingQueue
@@ -77,7 +77,7 @@ class Chat(App[None]):
         self._search_line = SearchLine()
         self._composer = Composer(self.queue_line, self.memory.known_names, id="composer")
         self._hint = HintLine()
-        self.history = History(self.memory, self._scrollback, self._bar, self._answer)
+        self.history = HistoryLoader(self.memory, self._scrollback, self._bar, self._answer)
         self._roster = Roster(self.memory, self._answer, self._draw_soon, REDRAW_SECONDS)
         self._answers = ScreenDisplay(
             self.memory,
@@ -180,7 +180,7 @@ class Chat(App[None]):
             self._tell(trouble, "trouble")
         if self.memory.here is not here:
             self._show_place(self.memory.here)
-        elif isinstance(news, objects.Event) and Place("group", news.group).key == here.key:
+        elif isinstance(news, objects.Event) and ConversationRef("group", news.group).key == here.key:
             if self._roster.count_member_change() == 1:
                 self._read_members()
         self._show()
@@ -263,20 +263,20 @@ class Chat(App[None]):
 
     # Moving between conversations.
 
-    def switch_conversation(self, place: Place) -> None:
+    def switch_conversation(self, place: ConversationRef) -> None:
         """Show the conversation ``place``, and cancel the conversation switches of queued lines."""
         self._outgoing.cancel_queued_switches()
         self._show_place(place)
 
-    def _show_place(self, place: Place) -> None:
+    def _show_place(self, place: ConversationRef) -> None:
         self.memory.switch_conversation(place)
         self.history.found = None
         self._scrollback.show()
         self._refresh_members()
         self._draw_soon()
 
-    @on(PlaceList.Chosen)
-    def _chosen(self, event: PlaceList.Chosen) -> None:
+    @on(NameList.Chosen)
+    def _chosen(self, event: NameList.Chosen) -> None:
         self.switch_conversation(event.place)
         focus(self._composer)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 
-from chatd.client.codec import Place
-from chatd.client.history import History
+from chatd.client.codec import ConversationRef
+from chatd.client.history import HistoryLoader
 from chatd.client.memory import EntryKind, Memory
 from chatd.client.outgoing import Failure, failure_text
 from chatd.client.pending import ConnectionLost, Refused
@@ -28,10 +28,10 @@ class ScreenDisplay:
         self,
         memory: Memory,
         scrollback: Scrollback,
-        history: History,
+        history: HistoryLoader,
         *,
         add_text: Callable[[str, EntryKind], None],
-        show_place: Callable[[Place], None],
+        show_place: Callable[[ConversationRef], None],
         choose_room: Callable[[], Awaitable[None]],
         draw_soon: Callable[[], None],
     ) -> None:
@@ -47,9 +47,9 @@ class ScreenDisplay:
         """Return the maximum width of a picture in characters: the width of the conversation's view."""
         return self._scrollback.scrollable_content_region.width
 
-    def progress(self) -> AbstractContextManager[None]:
+    def show_progress(self) -> AbstractContextManager[None]:
         """Return a context manager that shows the progress bar until it exits."""
-        return self._history.progress()
+        return self._history.show_progress()
 
     async def handle_command(self, command: c.Command) -> bool:
         """Open the dialog of groups for the command that lists the groups, and return True.
@@ -74,7 +74,7 @@ class ScreenDisplay:
         """Show in the current conversation why a message was refused, or that the connection was lost."""
         self.show_failure(failure)
 
-    def switch_finished(self, place: Place, succeeded: bool) -> None:
+    def switch_finished(self, place: ConversationRef, succeeded: bool) -> None:
         """Show the conversation ``place`` if the command that switches to it succeeded."""
         if succeeded:
             self._show_place(place)

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from chatd.client import codec
-from chatd.client.codec import LOBBY, Place
+from chatd.client.codec import LOBBY, ConversationRef
 from chatd.client.coursework_session import CourseworkWarning
 from chatd.client.language import _, translated_os_error, translated_refusal
 from chatd.client.link import Link
@@ -84,12 +84,12 @@ async def send(options: Namespace) -> None:
     async def say() -> None:
         await link.ask(command)
 
-    await run_with_link(link, say())
+    await run_while_connected(link, say())
 
 
 def _message(options: Namespace) -> c.Command:
     words: list[str] = options.words
-    if len(words) != (1 if place_from_options(options) else 2):
+    if len(words) != (1 if conversation_from_options(options) else 2):
         raise UsageError(
             _("say to whom and what: chat send NICK TEXT, or chat send --group GROUP TEXT (in quotes)")
         )
@@ -97,17 +97,19 @@ def _message(options: Namespace) -> c.Command:
     if text == "-":
         text = sys.stdin.read().removesuffix("\n") if sys.stdin else ""
     try:
-        return message_command(place_from_options(options) or Place("direct", words[0]), text)
+        return message_command(
+            conversation_from_options(options) or ConversationRef("direct", words[0]), text
+        )
     except Refusal as refusal:
         raise UsageError(translated_refusal(refusal.code, refusal.text)) from None
 
 
-def place_from_options(options: Namespace) -> Place | None:
+def conversation_from_options(options: Namespace) -> ConversationRef | None:
     """Return the conversation that the options name, or None if they name none."""
     if options.group:
-        return Place("group", options.group)
+        return ConversationRef("group", options.group)
     if options.friend:
-        return Place("direct", options.friend)
+        return ConversationRef("direct", options.friend)
     return LOBBY if options.lobby else None
 
 
@@ -124,7 +126,7 @@ class TailListener(WarningListener):
     ``place`` is the conversation to print, or None for all conversations.
     """
 
-    def __init__(self, nick: str, place: Place | None, as_json: bool) -> None:
+    def __init__(self, nick: str, place: ConversationRef | None, as_json: bool) -> None:
         self._nick = nick
         self._key = None if place is None else place.key
         self._as_json = as_json
@@ -146,7 +148,7 @@ class TailListener(WarningListener):
         if not isinstance(news, objects.Message):
             super().news_received(news)
             return
-        place = codec.message_place(news, self._nick)
+        place = codec.message_conversation(news, self._nick)
         if self._key not in (None, place.key):
             return
         if self._as_json:
@@ -175,7 +177,7 @@ async def tail(options: Namespace) -> None:
         parse_nick(options.friend or name)
     except BadName as bad:
         raise UsageError(translated_refusal("bad_request", bad.reason)) from None
-    listener = TailListener(name, place_from_options(options), options.json)
+    listener = TailListener(name, conversation_from_options(options), options.json)
     link = Link(
         server_address(options), name, listener, cursor=options.since, peeks=True, password=options.password
     )
@@ -189,10 +191,10 @@ async def tail(options: Namespace) -> None:
                     raise
         await asyncio.Event().wait()
 
-    await run_with_link(link, listen())
+    await run_while_connected(link, listen())
 
 
-async def run_with_link(link: Link, work: Coroutine[Any, Any, None]) -> None:
+async def run_while_connected(link: Link, work: Coroutine[Any, Any, None]) -> None:
     """Run the coroutine ``work`` while ``link`` is connected, then log out.
 
     Raises the exception of ``link`` if it failed, else the exception of ``work``.

@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from chatd.client.codec import LOBBY, Place
+from chatd.client.codec import LOBBY, ConversationRef
 from chatd.client.language import _
 from chatd.core import commands as c
 from chatd.core.limits import Limits
@@ -19,7 +19,7 @@ from chatd.core.typed import (
     SlashLine,
     parse_semicolon,
     parse_slash,
-    slash_values,
+    parse_slash_fields,
     unescape_slash,
 )
 
@@ -37,10 +37,10 @@ class SendImage(msgspec.Struct, frozen=True):
     """The client's command ``/image``: turn the picture at ``path`` into text and send it to ``place``."""
 
     path: str
-    place: Place
+    place: ConversationRef
 
 
-def parse_typed_line(typed: str, here: Place) -> c.Command | SendImage:
+def parse_typed_line(typed: str, here: ConversationRef) -> c.Command | SendImage:
     """Return the command that the line ``typed`` stands for in the conversation ``here``. Raises `Refusal`.
 
     ``s;bob;hello`` and ``/msg bob hello`` are commands. Any other line is a message; ``//hello`` is the
@@ -68,7 +68,9 @@ def has_secret(typed: str) -> bool:
     return row is not None and any(field.kind == "secret" for field in row.fields.values())
 
 
-def message_command(place: Place, text: str, kind: Literal["message", "image"] = "message") -> c.Command:
+def message_command(
+    place: ConversationRef, text: str, kind: Literal["message", "image"] = "message"
+) -> c.Command:
     """Return the command that sends ``text`` to the conversation ``place``.
 
     Raises `Refusal` if ``text`` is not allowed.
@@ -81,7 +83,7 @@ def message_command(place: Place, text: str, kind: Literal["message", "image"] =
     return c.COMMANDS["send"].build({"dest": place.name, **fields}, MAX_LIMITS)
 
 
-def _slash(typed: SlashLine, here: Place) -> c.Command | SendImage:
+def _slash(typed: SlashLine, here: ConversationRef) -> c.Command | SendImage:
     if typed.word.lower() == IMAGE_WORD:
         path = typed.rest.strip()
         if not path:
@@ -90,7 +92,7 @@ def _slash(typed: SlashLine, here: Place) -> c.Command | SendImage:
     row = typed.declaration
     if row is None:
         raise Refusal("unknown_action", name=f"/{typed.word[:64]}")
-    values = slash_values(row, typed.rest)
+    values = parse_slash_fields(row, typed.rest)
     if here.kind == "group":
         if row.name == "clients":
             return c.ListMembers(here.name)

@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IDelayedCall, IPushProducer
 from zope.interface import implementer
 
 from chatd.boundaries import Clock
-from chatd.connections.socket_write import writer_to
+from chatd.connections.socket_write import socket_writer
 
 CLOSE_TIMEOUT_SECONDS: Final = 10.0
 """Seconds that a client has to read its last bytes when its connection closes; then the connection is cut."""
@@ -73,7 +73,7 @@ class Outbox:
         self.closed = False
         self.dropped = False
         self._transport = transport
-        self._write = writer_to(transport)
+        self._write = socket_writer(transport)
         self._clock = clock
         self._flush_queue = flush_queue
         self._next_write = next_write
@@ -96,7 +96,7 @@ class Outbox:
         return self._paused or self._size > self.cap // 8
 
     @property
-    def size(self) -> int:
+    def queued_bytes(self) -> int:
         """The number of bytes that wait to be written."""
         return self._size
 

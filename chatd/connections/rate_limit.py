@@ -6,7 +6,7 @@ from chatd.core.commands import COMMANDS_BY_CLASS, Command
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 
-READS = frozenset(command for command, row in COMMANDS_BY_CLASS.items() if row.reads_log)
+READ_COMMANDS = frozenset(command for command, row in COMMANDS_BY_CLASS.items() if row.reads_log)
 """The commands that read from the log."""
 
 
@@ -30,7 +30,7 @@ class RateLimit:
     def charge(self, now: float, size: int, command: Command | Refusal | None) -> float:
         """Take the cost of a request of ``size`` bytes. Return the seconds to wait before the next one."""
         cost = self._request_cost + size * self._byte_cost
-        if type(command) in READS:
+        if type(command) in READ_COMMANDS:
             cost += self._read_cost
         full_at = self._full_at = max(self._full_at, now) + cost
         return full_at - now - self._burst

@@ -47,7 +47,7 @@ Such a client speaks another protocol, or guesses.
 """
 
 
-class Phase(Enum):
+class SessionPhase(Enum):
     """The phases of a session, from the connection to its end."""
 
     CONNECTED = "the client has no name yet"
@@ -57,13 +57,15 @@ class Phase(Enum):
     CLOSED = "the connection is gone"
 
 
-NEXT_PHASES: Final[dict[Phase, frozenset[Phase]]] = {
-    Phase.CONNECTED: frozenset((Phase.NAMED, Phase.LEAVING, Phase.CLOSED)),
+ALLOWED_NEXT_PHASES: Final[dict[SessionPhase, frozenset[SessionPhase]]] = {
+    SessionPhase.CONNECTED: frozenset((SessionPhase.NAMED, SessionPhase.LEAVING, SessionPhase.CLOSED)),
     # Back to CONNECTED when the login was rolled back.
-    Phase.NAMED: frozenset((Phase.CONNECTED, Phase.CATCHING_UP, Phase.LEAVING, Phase.CLOSED)),
-    Phase.CATCHING_UP: frozenset((Phase.NAMED, Phase.LEAVING, Phase.CLOSED)),
-    Phase.LEAVING: frozenset((Phase.CLOSED,)),
-    Phase.CLOSED: frozenset(),
+    SessionPhase.NAMED: frozenset(
+        (SessionPhase.CONNECTED, SessionPhase.CATCHING_UP, SessionPhase.LEAVING, SessionPhase.CLOSED)
+    ),
+    SessionPhase.CATCHING_UP: frozenset((SessionPhase.NAMED, SessionPhase.LEAVING, SessionPhase.CLOSED)),
+    SessionPhase.LEAVING: frozenset((SessionPhase.CLOSED,)),
+    SessionPhase.CLOSED: frozenset(),
 }
 """The phases that may follow each phase of a session. To enter the present phase again changes nothing."""
 
@@ -90,7 +92,7 @@ class Session:
         on_lost: Callable[[Session], None],
     ) -> None:
         self.user: User | None = None
-        self.phase = Phase.CONNECTED
+        self.phase = SessionPhase.CONNECTED
         self.frame_format = FrameFormat(dialect, carrier.framer_for(dialect), not dialect.pace)
         self.peer = peer
         self._find_origin = find_origin
@@ -141,7 +143,7 @@ class Session:
     @property
     def leaving(self) -> bool:
         """Whether the session ignores everything that the client still sends."""
-        return self.phase in (Phase.LEAVING, Phase.CLOSED)
+        return self.phase in (SessionPhase.LEAVING, SessionPhase.CLOSED)
 
     @property
     def closed(self) -> bool:
@@ -159,12 +161,12 @@ class Session:
         if not self.updates_read_marker:
             return None
         waits = self._held is not None or self._outbox.dropped or bool(self._buffer)
-        gone = self.phase is Phase.CLOSED and not self._broken
+        gone = self.phase is SessionPhase.CLOSED and not self._broken
         return self.max_id if gone and not waits else self._proven
 
-    def _enter(self, phase: Phase) -> None:
+    def _enter(self, phase: SessionPhase) -> None:
         if phase is not self.phase:
-            assert phase in NEXT_PHASES[self.phase], (self.phase, phase)
+            assert phase in ALLOWED_NEXT_PHASES[self.phase], (self.phase, phase)
             self.phase = phase
 
     # From the carrier.
@@ -206,7 +208,10 @@ class Session:
         self._resume()
 
     def reject_frame(self, refusal: Refusal) -> None:
-        """Send ``refusal`` for a frame that the carrier could not cut. The carrier goes on with the next."""
+        """Send ``refusal`` for a frame that the carrier could not read from the input, such as one too long.
+
+        The carrier then continues with the next frame.
+        """
         self._submit(Request(refusal))
 
     def end_of_input(self) -> None:
@@ -224,7 +229,7 @@ class Session:
 
         ``broken`` is false if the client or the daemon has closed the connection.
         """
-        self._enter(Phase.CLOSED)
+        self._enter(SessionPhase.CLOSED)
         if self._buffer is not None:
             self._buffer.stop_timer()
         if self._slowed_down is not None:
@@ -282,20 +287,20 @@ class Session:
 
         ``updates_read_marker`` says whether the entries sent to the client move the user's read marker.
         """
-        self._enter(Phase.NAMED)
+        self._enter(SessionPhase.NAMED)
         self.user = user
         self.updates_read_marker = updates_read_marker
 
     def undo_login(self) -> None:
         """Undo the login, because its transaction was rolled back. The client has no nick afterwards."""
         if not self.leaving:
-            self._enter(Phase.CONNECTED)
+            self._enter(SessionPhase.CONNECTED)
         self.user = None
 
     def hold_deliveries(self) -> None:
         """Hold back live deliveries from now on, until the client was sent the entries it has missed."""
         if not self.leaving:
-            self._enter(Phase.CATCHING_UP)
+            self._enter(SessionPhase.CATCHING_UP)
         self._held = []
         self._held_size = 0
 
@@ -310,7 +315,7 @@ class Session:
         if self._holds_too_much:
             self.hold_deliveries()
             return False
-        self._enter(Phase.NAMED)
+        self._enter(SessionPhase.NAMED)
         held, self._held = self._held or [], None
         for frame in held:
             self._write(frame)
@@ -324,7 +329,7 @@ class Session:
     def leave(self) -> None:
         """Ignore everything that the client still sends."""
         if not self.leaving:
-            self._enter(Phase.LEAVING)
+            self._enter(SessionPhase.LEAVING)
 
     def close(self) -> None:
         """Ignore what the client still sends, write the queued frames, then close the connection."""
@@ -394,7 +399,9 @@ class Session:
         has no form for the entry, so that nothing is sent.
         """
         dialect = self.dialect
-        payloads = dialect.encode_for_subject(delivery) if is_subject else dialect.encode(delivery)
+        payloads = (
+            dialect.encode_for_affected_user(delivery) if is_subject else dialect.encode_delivery(delivery)
+        )
         for frame in frame_payloads(self.frame_format, payloads):
             if self._buffer is None:
                 self._outbox.put(frame)
@@ -424,7 +431,7 @@ class Session:
         for frame in frame_payloads(self.frame_format, payloads):
             self._outbox.put(frame)
         waiting = self.wait_until_writable()
-        if waiting is None and self._outbox.size > MAX_UNSENT_ANSWER_BYTES:
+        if waiting is None and self._outbox.queued_bytes > MAX_UNSENT_ANSWER_BYTES:
             waiting = self._chat.fair_queue.wait()
         if waiting is not None:
             self._pause()

@@ -16,7 +16,7 @@ from typing import Any
 from twisted.internet.tcp import Server
 
 
-def writer_to(transport: Any) -> Callable[[bytes], None]:
+def socket_writer(transport: Any) -> Callable[[bytes], None]:
     """Return a function that writes bytes to ``transport``: straight to its socket if it is plain TCP."""
     # Other transports (TLS, Unix sockets) write in other ways, and some are subclasses of this one.
     return partial(_write, transport) if type(transport) is Server else transport.write

@@ -19,7 +19,7 @@ from chatd.core.rules import Decision, decide
 from chatd.core.state import State
 
 
-def check_password(password: Secret, policy: AccountPolicy) -> None:
+def check_new_password(password: Secret, policy: AccountPolicy) -> None:
     """Check that a new password is long enough for ``policy``. Raises `Refusal` ``weak_password``."""
     if len(password) < policy.password_min:
         raise Refusal("weak_password", limit=policy.password_min)
@@ -38,7 +38,7 @@ def check_unregistered(state: State, user: User) -> None:
         raise Refusal("bad_nick", nick=user.nick, why=bad.reason) from None
 
 
-def credential_of(state: State, user: User) -> Credential:
+def require_credential(state: State, user: User) -> Credential:
     """Return the credential of ``user``. Raises `Refusal` ``not_registered``."""
     credential = state.credentials.get(user.id)
     if credential is None:

@@ -40,7 +40,7 @@ class Welcome(msgspec.Struct, frozen=True, eq=False):
     seen: int
 
 
-class Account(msgspec.Struct, frozen=True, eq=False):
+class AccountChanged(msgspec.Struct, frozen=True, eq=False):
     """The answer to a successful account command. ``registered`` says whether ``nick`` has a password now."""
 
     nick: str
@@ -165,7 +165,7 @@ Answer = (
     Ack
     | Unchanged
     | Welcome
-    | Account
+    | AccountChanged
     | Moderated
     | ModerationLog
     | Clients

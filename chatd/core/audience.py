@@ -16,8 +16,8 @@ def audience(state: State, event: Event) -> Audience:
     an event in a group to its members, the actor and the subject. The result is equal before and after the
     event is applied to ``state``.
 
-    For a group's messages this is the identical tuple object until the group changes: the fan-out joins
-    deliveries with the identical audience.
+    For messages in a group, the function returns the same tuple object each time until the group changes. The
+    fan-out compares audiences by identity, and sends consecutive deliveries to the same audience together.
     """
     conversation = event.conversation
     if conversation.kind == "lobby":

@@ -234,7 +234,7 @@ class ListClients(Command, frozen=True):
     help=N_("send a message to everyone"),
     example="MSG hello all",
 )
-class Broadcast(Command, frozen=True):
+class SendToLobby(Command, frozen=True):
     """Send ``msg``, a message or an image, to the lobby: everyone connected receives it."""
 
     msg: TextField
@@ -253,7 +253,7 @@ class Broadcast(Command, frozen=True):
     help=N_("send a message to one user, who gets it later if away"),
     example="s;bob;hello",
 )
-class Send(Command, frozen=True):
+class SendToUser(Command, frozen=True):
     """Send ``msg``, a message or an image, to the user ``dest``, who gets it later if not connected."""
 
     dest: UserField
@@ -327,7 +327,7 @@ class Enter(Command, frozen=True):
     help=N_("send a message to a group"),
     example="bg;wob;hello",
 )
-class GroupBroadcast(Command, frozen=True):
+class SendToGroup(Command, frozen=True):
     """Send ``msg``, a message or an image, to the members of ``group``."""
 
     group: GroupField
@@ -866,5 +866,5 @@ class ListModerations(Command, frozen=True):
     help=N_("list the commands"),
     example="HELP",
 )
-class AskHelp(Command, frozen=True):
+class ListCommands(Command, frozen=True):
     """List the commands."""

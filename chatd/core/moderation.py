@@ -33,7 +33,7 @@ class Moderation(msgspec.Struct, frozen=True, eq=False):
     until: int | None = None
     reason: str = ""
 
-    def active(self, now: int) -> bool:
+    def is_active(self, now: int) -> bool:
         """Return whether the mute or block has not ended at the time ``now``, in milliseconds since 1970."""
         return self.until is None or self.until > now
 

@@ -11,7 +11,7 @@ from math import ceil
 from msgspec.structs import replace
 
 from chatd.core import commands as c
-from chatd.core.account_rules import credential_of
+from chatd.core.account_rules import require_credential
 from chatd.core.accounts import AccountPolicy, Credential, Secret
 from chatd.core.events import Event, User
 from chatd.core.moderation import Moderation, ModerationKind, is_in_network, parse_network, target_key
@@ -37,8 +37,8 @@ def check_not_muted(state: State, user: User, now: int) -> None:
 
     Raises `Refusal` ``muted``.
     """
-    mute = state.sanction("mute", user.key)
-    if mute is not None and mute.active(now):
+    mute = state.find_sanction("mute", user.key)
+    if mute is not None and mute.is_active(now):
         raise Refusal("muted", why=_why(mute), **_time_left(mute, now))
 
 
@@ -48,11 +48,11 @@ def check_not_blocked(state: State, key: str, origin: str | None, now: int) -> N
     ``origin`` is None for the daemon's own machine, ``now`` in milliseconds since 1970. Raises `Refusal`
     ``blocked``.
     """
-    block = state.sanction("block", key)
-    if block is not None and block.active(now):
+    block = state.find_sanction("block", key)
+    if block is not None and block.is_active(now):
         raise Refusal("blocked", why=_why(block), **_time_left(block, now))
     for network, block in state.blocked_networks.items() if origin is not None else ():
-        if block.active(now) and origin is not None and is_in_network(origin, network):
+        if block.is_active(now) and origin is not None and is_in_network(origin, network):
             raise Refusal("blocked", why=_why(block), **_time_left(block, now))
 
 
@@ -75,8 +75,8 @@ def decide_moderation(
         return Decision(records=(record,))
     if isinstance(command, c.Unmute):
         target = state.user(command.dest)
-        mute = state.sanction("mute", target.key)
-        if mute is None or not mute.active(now):
+        mute = state.find_sanction("mute", target.key)
+        if mute is None or not mute.is_active(now):
             raise Refusal("not_muted", nick=target.nick)
         return Decision(records=(_record(state, operator, "unmute", target.nick, now),))
     if isinstance(command, c.Disconnect):
@@ -110,7 +110,7 @@ def reset_password(
     Raises `Refusal` ``no_such_user``, ``is_server_operator`` or ``not_registered``.
     """
     user = user_to_moderate(state, nick, policy)
-    credential_of(state, user)
+    require_credential(state, user)
     record = _record(state, operator, "resetpassword", user.nick, now)
     return Decision(records=(Credential(user, hashed), record))
 
@@ -142,10 +142,10 @@ def _block_target(state: State, target: str, policy: AccountPolicy) -> str:
 def _unblock(state: State, operator: User, command: c.Unblock, now: int) -> Decision:
     target = parse_network(command.target) or command.target
     try:
-        block = state.sanction("block", target_key(target))
+        block = state.find_sanction("block", target_key(target))
     except BadName:
         block = None
-    if block is None or not block.active(now):
+    if block is None or not block.is_active(now):
         raise Refusal("not_blocked", nick=target)
     return Decision(records=(_record(state, operator, "unblock", block.target, now),))
 

@@ -39,7 +39,7 @@ RESERVED: Final = frozenset(
 )
 """The keys of the reserved names. `guest` with a number is reserved too: the daemon assigns such nicks."""
 
-MARKS_MAX: Final = 2
+MAX_MARKS_PER_LETTER: Final = 2
 """The maximum number of combining marks on a letter. Vietnamese and Thai need two; many cover other lines."""
 
 NAME_CACHE_SIZE = 8_192
@@ -240,7 +240,7 @@ def _check_start(form: str) -> None:
 
 
 def _check_marks(shown: str) -> None:
-    """Check that a name has no more than `MARKS_MAX` combining marks on a letter and no invisible marks.
+    """Check that a letter has at most `MAX_MARKS_PER_LETTER` combining marks, and that all marks are visible.
 
     Invisible are marks of another alphabet and a second dot on an i. Marks with a width of their own, such as
     vowel signs of Indian scripts, are not counted. Raises `BadName`.
@@ -256,8 +256,8 @@ def _check_marks(shown: str) -> None:
         kind = category(char)
         if kind in ("Mn", "Me"):
             marks += 1
-            if marks > MARKS_MAX:
-                raise BadName(reason("marks", limit=MARKS_MAX, char=_spell(char)))
+            if marks > MAX_MARKS_PER_LETTER:
+                raise BadName(reason("marks", limit=MAX_MARKS_PER_LETTER, char=_spell(char)))
         elif kind != "Mc":
             marks = 0
     alphabets = _alphabets(shown)

@@ -11,7 +11,7 @@ from typing import Any, Final
 from chatd.core import commands as c
 from chatd.core.answers import Answer, Clients, GroupLine, Groups, Help, Member, Members, ModerationLog
 from chatd.core.events import LOBBY, Conversation, User
-from chatd.core.rules import member_of
+from chatd.core.rules import group_as_member
 from chatd.core.state import State
 
 Presence = Mapping[str, User]
@@ -36,7 +36,7 @@ def conversation_to_read(
     not in ``state``. Raises `Refusal` ``no_such_group``, ``not_member`` or ``no_such_user``.
     """
     if command.group is not None:
-        return member_of(state, reader, command.group).conversation
+        return group_as_member(state, reader, command.group).conversation
     if command.dest is None:
         return LOBBY
     friend = state.user(command.dest)
@@ -49,7 +49,7 @@ def _clients(state: State, presence: Presence, reader: User, command: c.ListClie
 
 
 def _members(state: State, presence: Presence, reader: User, command: c.ListMembers) -> Members:
-    group = member_of(state, reader, command.group)
+    group = group_as_member(state, reader, command.group)
     members = list(group.members.values())[command.skip :]
     return Members(
         group.name,
@@ -70,7 +70,7 @@ def _moderations(state: State, presence: Presence, reader: User, command: c.List
     return ModerationLog(tuple(state.moderations[::-1][command.skip :]))
 
 
-def _help(state: State, presence: Presence, reader: User | None, command: c.AskHelp) -> Help:
+def _help(state: State, presence: Presence, reader: User | None, command: c.ListCommands) -> Help:
     return Help(tuple(c.COMMANDS.values()))
 
 
@@ -80,6 +80,6 @@ LIST_QUERIES: Final[dict[type[c.Command], Callable[[State, Presence, Any, Any], 
     c.ListMembers: _members,
     c.ListGroups: _groups,
     c.ListModerations: _moderations,
-    c.AskHelp: _help,
+    c.ListCommands: _help,
 }
 """The function that answers each command class that is answered from memory."""

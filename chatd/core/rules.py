@@ -41,7 +41,7 @@ def decide(state: State, actor: User, command: c.Command) -> Decision:
     return CHANGE_RULES[type(command)](state, actor, command)
 
 
-def member_of(state: State, actor: User, name: str) -> Group:
+def group_as_member(state: State, actor: User, name: str) -> Group:
     """Return the group called ``name``, if ``actor`` is a member of it.
 
     Raises `Refusal` ``no_such_group`` or ``not_member``.
@@ -52,23 +52,23 @@ def member_of(state: State, actor: User, name: str) -> Group:
     return group
 
 
-def operated_by(state: State, actor: User, name: str) -> Group:
+def group_as_operator(state: State, actor: User, name: str) -> Group:
     """Return the group called ``name``, if ``actor`` is its owner or an operator.
 
     Raises `Refusal` ``no_such_group``, ``not_member`` or ``not_operator``.
     """
-    group = member_of(state, actor, name)
+    group = group_as_member(state, actor, name)
     if group.role(actor) == "member":
         raise Refusal("not_operator", group=group.name)
     return group
 
 
-def owned_by(state: State, actor: User, name: str) -> Group:
+def group_as_owner(state: State, actor: User, name: str) -> Group:
     """Return the group called ``name``, if ``actor`` is its owner.
 
     Raises `Refusal` ``no_such_group``, ``not_member`` or ``not_owner``.
     """
-    group = member_of(state, actor, name)
+    group = group_as_member(state, actor, name)
     if group.role(actor) != "owner":
         raise Refusal("not_owner", group=group.name)
     return group
@@ -94,11 +94,11 @@ def _user_with_open_account(state: State, nick: str) -> User:
     return user
 
 
-def _broadcast(state: State, actor: User, command: c.Broadcast) -> Decision:
+def _broadcast(state: State, actor: User, command: c.SendToLobby) -> Decision:
     return Decision((Event(command.kind, LOBBY, actor, None, command.msg),))
 
 
-def _send(state: State, actor: User, command: c.Send) -> Decision:
+def _send(state: State, actor: User, command: c.SendToUser) -> Decision:
     dest = _user_with_open_account(state, command.dest)
     records: tuple[Conversation, ...] = ()
     conversation = state.direct_conversation(actor, dest)
@@ -109,8 +109,8 @@ def _send(state: State, actor: User, command: c.Send) -> Decision:
     return Decision((Event(command.kind, conversation, actor, dest, command.msg),), records)
 
 
-def _group_broadcast(state: State, actor: User, command: c.GroupBroadcast) -> Decision:
-    group = member_of(state, actor, command.group)
+def _group_broadcast(state: State, actor: User, command: c.SendToGroup) -> Decision:
+    group = group_as_member(state, actor, command.group)
     return Decision((Event(command.kind, group.conversation, actor, None, command.msg),))
 
 
@@ -167,7 +167,7 @@ def _enter(state: State, actor: User, command: c.Enter) -> Decision:
 
 
 def _leave(state: State, actor: User, command: c.Leave) -> Decision:
-    group = member_of(state, actor, command.group)
+    group = group_as_member(state, actor, command.group)
     left = Event("left", group.conversation, actor)
     heir = group.next_owner() if group.owner.id == actor.id else None
     if heir is None:
@@ -176,7 +176,7 @@ def _leave(state: State, actor: User, command: c.Leave) -> Decision:
 
 
 def _invite(state: State, actor: User, command: c.Invite) -> Decision:
-    group = member_of(state, actor, command.group)
+    group = group_as_member(state, actor, command.group)
     guest = _user_with_open_account(state, command.dest)
     for code, held in (
         ("already_member", group.members),
@@ -189,7 +189,7 @@ def _invite(state: State, actor: User, command: c.Invite) -> Decision:
 
 
 def _kick(state: State, actor: User, command: c.Kick) -> Decision:
-    group = operated_by(state, actor, command.group)
+    group = group_as_operator(state, actor, command.group)
     subject = _user_except_owner(state, group, command.dest)
     if subject.id not in group.members:
         raise Refusal("no_such_member", nick=subject.nick, group=group.name)
@@ -197,7 +197,7 @@ def _kick(state: State, actor: User, command: c.Kick) -> Decision:
 
 
 def _ban(state: State, actor: User, command: c.Ban) -> Decision:
-    group = operated_by(state, actor, command.group)
+    group = group_as_operator(state, actor, command.group)
     subject = _user_except_owner(state, group, command.dest)
     if subject.id in group.banned:
         raise Refusal("already_banned", nick=subject.nick, group=group.name)
@@ -205,7 +205,7 @@ def _ban(state: State, actor: User, command: c.Ban) -> Decision:
 
 
 def _unban(state: State, actor: User, command: c.Unban) -> Decision:
-    group = operated_by(state, actor, command.group)
+    group = group_as_operator(state, actor, command.group)
     subject = state.user(command.dest)
     if subject.id not in group.banned:
         raise Refusal("not_banned", nick=subject.nick, group=group.name)
@@ -213,7 +213,7 @@ def _unban(state: State, actor: User, command: c.Unban) -> Decision:
 
 
 def _promote(state: State, actor: User, command: c.Promote) -> Decision:
-    group = owned_by(state, actor, command.group)
+    group = group_as_owner(state, actor, command.group)
     subject = _user_except_owner(state, group, command.dest)
     if subject.id not in group.members:
         raise Refusal("no_such_member", nick=subject.nick, group=group.name)
@@ -223,7 +223,7 @@ def _promote(state: State, actor: User, command: c.Promote) -> Decision:
 
 
 def _demote(state: State, actor: User, command: c.Demote) -> Decision:
-    group = owned_by(state, actor, command.group)
+    group = group_as_owner(state, actor, command.group)
     subject = _user_except_owner(state, group, command.dest)
     if subject.id not in group.operators:
         raise Refusal("no_such_operator", nick=subject.nick, group=group.name)
@@ -231,23 +231,23 @@ def _demote(state: State, actor: User, command: c.Demote) -> Decision:
 
 
 def _visibility(state: State, actor: User, command: c.SetVisibility) -> Decision:
-    group = owned_by(state, actor, command.group)
+    group = group_as_owner(state, actor, command.group)
     return Decision((Event("visibility", group.conversation, actor, None, command.visibility),))
 
 
 def _topic(state: State, actor: User, command: c.SetTopic) -> Decision:
-    group = operated_by(state, actor, command.group)
+    group = group_as_operator(state, actor, command.group)
     return Decision((Event("topic", group.conversation, actor, None, command.topic),))
 
 
 # Each rule takes the command class of its own line, which the type of a dict cannot express.
 CHANGE_RULES: Final[dict[type[c.Command], Callable[[State, User, Any], Decision]]] = {
-    c.Broadcast: _broadcast,
-    c.Send: _send,
+    c.SendToLobby: _broadcast,
+    c.SendToUser: _send,
     c.CreateGroup: _create,
     c.Join: _join,
     c.Enter: _enter,
-    c.GroupBroadcast: _group_broadcast,
+    c.SendToGroup: _group_broadcast,
     c.Leave: _leave,
     c.Invite: _invite,
     c.Kick: _kick,

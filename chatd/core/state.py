@@ -227,7 +227,7 @@ class State:
             if sanction == "block" and parse_network(act.target) is not None:
                 self.blocked_networks[key] = act
 
-    def sanction(self, kind: Literal["mute", "block"], key: str) -> Moderation | None:
+    def find_sanction(self, kind: Literal["mute", "block"], key: str) -> Moderation | None:
         """Return the last act that muted or blocked ``key`` (see `target_key`), or None if it was lifted.
 
         The mute or block may have ended since.

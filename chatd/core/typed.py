@@ -4,7 +4,7 @@ A command can be typed in three forms. The last field takes the rest of the line
 
 - ``kick;wob;bob;too loud``: on the text wire and in the client (`parse_semicolon`)
 - ``/kick wob bob too loud``: in the TP6 chat room and in the client (`parse_slash`)
-- ``PRV bob hello``: with the text protocol's verbs (`keyword_values`)
+- ``PRV bob hello``: with the text protocol's verbs (`parse_keyword_fields`)
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def parse_slash(line: str) -> SlashLine | None:
     return SlashLine(word, "".join(rest))
 
 
-def slash_values(row: Declaration, rest: str) -> dict[str, object]:
+def parse_slash_fields(row: Declaration, rest: str) -> dict[str, object]:
     """Return the field values, by name, that follow the word of a ``/`` command.
 
     Blanks around a value are removed, except for blanks after a message text.
@@ -88,7 +88,7 @@ def unescape_slash(line: str) -> str:
     return line[1:] if line.startswith("//") else line
 
 
-def keyword_values(row: Declaration, rest: str) -> dict[str, object]:
+def parse_keyword_fields(row: Declaration, rest: str) -> dict[str, object]:
     """Return the field values, by name, that follow a verb of the text protocol, separated by one space.
 
     Blanks around a value are removed, except for a message text. Raises `Refusal` ``bad_request`` if a field

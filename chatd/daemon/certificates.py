@@ -36,7 +36,7 @@ class Certificate:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._options = read(path)
+        self._options = read_certificate(path)
         self._warn_if_exposed()
 
     def getContext(self) -> Context:
@@ -48,7 +48,7 @@ class Certificate:
         present certificate.
         """
         try:
-            self._options = read(self._path)
+            self._options = read_certificate(self._path)
         except ConfigError as error:
             self._log.warn("{why}: the present certificate stays", why=str(error))
             return
@@ -63,7 +63,7 @@ class Certificate:
                 )
 
 
-def read(path: Path) -> CertificateOptions:
+def read_certificate(path: Path) -> CertificateOptions:
     """Read the certificate, its chain and its private key from the PEM file at ``path``, and return them as
     Twisted's TLS options.
 

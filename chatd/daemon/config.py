@@ -52,7 +52,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     log: LogConfig = LogConfig()
 
 
-def read(path: Path) -> Config:
+def read_config(path: Path) -> Config:
     """Return the configuration in the TOML file at ``path``. Raises `ConfigError`."""
     try:
         config = msgspec.convert(tomllib.loads(path.read_text("utf-8")), Config)

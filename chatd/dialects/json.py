@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from chatd import __version__
 from chatd.boundaries import Dialect, Payloads
 from chatd.core.answers import (
-    Account,
+    AccountChanged,
     Ack,
     Answer,
     Clients,
@@ -196,7 +196,7 @@ class JsonDialect:
             )
         )
 
-    def encode(self, delivery: Delivery) -> Payloads:
+    def encode_delivery(self, delivery: Delivery) -> Payloads:
         """Return a log entry, an arrival or a departure as one JSON object."""
         if not isinstance(delivery, Entry):
             return self._payload(presence_object(delivery))
@@ -204,11 +204,11 @@ class JsonDialect:
             return self._message(delivery)
         return self._payload(live_event_object(delivery))
 
-    def encode_for_subject(self, delivery: Delivery) -> Payloads:
+    def encode_for_affected_user(self, delivery: Delivery) -> Payloads:
         """Return the JSON object of an event for the user whom it is about. It is the object that all clients
         get, since a JSON client hears the events of all its groups.
         """
-        return self.encode(delivery)
+        return self.encode_delivery(delivery)
 
     def _message(self, entry: Entry) -> Payloads:
         message = message_object(entry)
@@ -241,9 +241,9 @@ class JsonDialect:
     def _ack(self, request: Request, answer: Ack) -> Payloads:
         return self._payload(ack_object(answer.logged, request))
 
-    def _account(self, request: Request, answer: Account) -> Payloads:
+    def _account(self, request: Request, answer: AccountChanged) -> Payloads:
         return self._payload(
-            objects.Account(
+            objects.AccountChanged(
                 action="server-account", ref=request.ref, nick=answer.nick, registered=answer.registered
             )
         )
@@ -364,7 +364,7 @@ DialectVariants = dict[tuple[bool, bool], JsonDialect]
 _ANSWERS: Final[dict[type, Callable[[JsonDialect, Request, Any], Payloads]]] = {
     Welcome: JsonDialect._welcome,
     Ack: JsonDialect._ack,
-    Account: JsonDialect._account,
+    AccountChanged: JsonDialect._account,
     Moderated: JsonDialect._moderated,
     ModerationLog: JsonDialect._moderation_log,
     Clients: JsonDialect._clients,

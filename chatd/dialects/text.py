@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from chatd.boundaries import Payloads
 from chatd.core.answers import (
-    Account,
+    AccountChanged,
     Ack,
     Answer,
     Clients,
@@ -35,7 +35,7 @@ from chatd.core.moderation import Moderation
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.core.terminal import LINE_END, replace_controls
-from chatd.core.typed import COMMANDS_BY_KEYWORD, COMMANDS_BY_WORD, keyword_values, parse_semicolon
+from chatd.core.typed import COMMANDS_BY_KEYWORD, COMMANDS_BY_WORD, parse_keyword_fields, parse_semicolon
 from chatd.core.wires import Wire
 from chatd.dialects.timestamps import rfc3339
 
@@ -93,7 +93,7 @@ class TextDialect:
             row = COMMANDS_BY_KEYWORD.get(verb.upper())
             if row is not None and separator != ";":
                 verb = row.keyword
-                command = row.build(keyword_values(row, rest), self._limits)
+                command = row.build(parse_keyword_fields(row, rest), self._limits)
                 # The next line shows whether this is the reference client.
                 may_be_reference = row.name == "hello" and not self._is_reference
                 return Request(command, verb, pace=REFERENCE_PACE_SECONDS if may_be_reference else 0.0)
@@ -124,7 +124,7 @@ class TextDialect:
             return _lines(word, refusal.refused_name)
         return _lines("ERR", refusal.code, text=refusal.text)
 
-    def encode(self, delivery: Delivery) -> Payloads:
+    def encode_delivery(self, delivery: Delivery) -> Payloads:
         """Return the lines of a log entry, an arrival or a departure."""
         if isinstance(delivery, Entry):
             return _message(delivery.event) if delivery.event.is_message else _event(delivery.event)
@@ -132,11 +132,11 @@ class TextDialect:
             return self._arrived(delivery.user.nick, delivery.returning)
         return _lines("LFT", delivery.user.nick)
 
-    def encode_for_subject(self, delivery: Delivery) -> Payloads:
+    def encode_for_affected_user(self, delivery: Delivery) -> Payloads:
         """Return the lines of an event for the user whom it is about. They are the lines that all clients
         get, since a text client hears the events of all its groups.
         """
-        return self.encode(delivery)
+        return self.encode_delivery(delivery)
 
     def _arrived(self, nick: str, returning: bool) -> Payloads:
         arrival = _lines(self._arrival, nick)
@@ -155,7 +155,7 @@ class TextDialect:
         # gets the message back.
         return _message(event) if self._is_reference and request.name == "MSG" else ()
 
-    def _account(self, request: Request, answer: Account) -> Payloads:
+    def _account(self, request: Request, answer: AccountChanged) -> Payloads:
         return _lines("ACC", answer.nick, "registered" if answer.registered else "unregistered")
 
     def _moderated(self, request: Request, answer: Moderated) -> Payloads:
@@ -224,7 +224,7 @@ class TextDialect:
 _ANSWERS: Final[dict[type, Callable[[TextDialect, Request, Any], Payloads]]] = {
     Welcome: TextDialect._welcome,
     Ack: TextDialect._ack,
-    Account: TextDialect._account,
+    AccountChanged: TextDialect._account,
     Moderated: TextDialect._moderated,
     ModerationLog: TextDialect._moderation_log,
     Clients: TextDialect._clients,

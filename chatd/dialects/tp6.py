@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from chatd.boundaries import Payloads
 from chatd.core.answers import (
-    Account,
+    AccountChanged,
     Ack,
     Answer,
     Clients,
@@ -76,7 +76,7 @@ from chatd.dialects.tp6_phrases import (
 PACE_SECONDS: Final = 0.04
 """Seconds between two writes to a client that takes one read for one message."""
 
-Place = Literal["door", "question", "no room", "lobby", "room"]
+Location = Literal["door", "question", "no room", "lobby", "room"]
 """Where a chat room client is: not logged in yet ("door"), asked which room to join ("question"), in no room,
 in the lobby, or in a room.
 """
@@ -88,7 +88,7 @@ client is in.
 
 
 class Tp6Dialect:
-    """The dialect of clients that are in one `Place` of the TP6 chat room. A room is a group; the lobby is
+    """The dialect of clients that are in one `Location` of the TP6 chat room. A room is a group; the lobby is
     called the chatroom.
 
     All clients in a place share one dialect object, which is dropped when the last client has left the place.
@@ -104,13 +104,13 @@ class Tp6Dialect:
     def __init__(self, limits: Limits, bonus: bool = False) -> None:
         self.pages_at_login: Final = "directs" if bonus else "none"
         self.bonus = bonus
-        self.place: Place = "door"
+        self.place: Location = "door"
         self.room: str | None = None
         self._limits = limits
         self._json = JsonDialect(limits) if bonus else None
         # The room's name in the form that identifies it.
         self._key = ""
-        self._places: WeakValueDictionary[tuple[Place, str], Self] = WeakValueDictionary()
+        self._places: WeakValueDictionary[tuple[Location, str], Self] = WeakValueDictionary()
         # Encoded deliveries, shared by all places.
         self._frames: WeakKeyDictionary[Delivery, Payloads] = WeakKeyDictionary()
 
@@ -132,7 +132,7 @@ class Tp6Dialect:
         """
         return self._shared("question")
 
-    def _shared(self, place: Place, name: Name | None = None) -> Self:
+    def _shared(self, place: Location, name: Name | None = None) -> Self:
         key = "" if name is None else name.key
         found = self._places.get((place, key))
         if found is None:
@@ -263,13 +263,13 @@ class Tp6Dialect:
         is_spoken = request is not None and not request.name
         return self._notice(refusal_text(refusal, self.place if moved else "", is_spoken))
 
-    def encode(self, delivery: Delivery) -> Payloads:
+    def encode_delivery(self, delivery: Delivery) -> Payloads:
         """Return the French line of a delivery, or no payload if it belongs to a room or lobby that the
         client is not in.
         """
         return self._telling(delivery) if self._hears(delivery) else ()
 
-    def encode_for_subject(self, delivery: Delivery) -> Payloads:
+    def encode_for_affected_user(self, delivery: Delivery) -> Payloads:
         """Return the French line of an event for the user whom it is about, whatever room that user is in."""
         return self._telling(delivery)
 
@@ -314,7 +314,7 @@ class Tp6Dialect:
     def _arrival(self, room: str) -> Payloads:
         return self._notice(f"Vous êtes dans {room or 'la chatroom'}")
 
-    def _account(self, request: Request, answer: Account) -> Payloads:
+    def _account(self, request: Request, answer: AccountChanged) -> Payloads:
         state = "a un mot de passe" if answer.registered else "n'a plus de mot de passe"
         return self._notice(f"C'est fait : {answer.nick} {state}")
 
@@ -380,7 +380,7 @@ class Tp6Dialect:
 _ANSWERS: Final[dict[type, Callable[[Tp6Dialect, Request, Any], Payloads]]] = {
     Welcome: Tp6Dialect._welcome,
     Ack: Tp6Dialect._ack,
-    Account: Tp6Dialect._account,
+    AccountChanged: Tp6Dialect._account,
     Moderated: Tp6Dialect._moderated,
     ModerationLog: Tp6Dialect._moderation_log,
     Unchanged: Tp6Dialect._unchanged,

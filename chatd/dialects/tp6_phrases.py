@@ -15,7 +15,7 @@ from chatd.core.events import Arrived, Delivery, Entry, Event
 from chatd.core.moderation import Moderation
 from chatd.core.refusals import SENTENCES, Refusal, reason
 from chatd.core.terminal import LINE_END, replace_controls
-from chatd.core.typed import slash_values
+from chatd.core.typed import parse_slash_fields
 from chatd.dialects.timestamps import rfc3339
 from chatd.locales import to_french
 
@@ -55,8 +55,8 @@ def resolve_command(
     run is ``members`` of that room. Raises `Refusal` if a required field is missing.
     """
     if row.name == "clients" and room is not None:
-        return COMMANDS["members"], {"group": room, **slash_values(row, rest)}
-    values = slash_values(row, rest)
+        return COMMANDS["members"], {"group": room, **parse_slash_fields(row, rest)}
+    values = parse_slash_fields(row, rest)
     if row.group_defaults_to_room and room is not None:
         values = {"group": room, **values}
     if "visibility" in values:

@@ -156,7 +156,7 @@ class Ack(Reply, frozen=True, kw_only=True):
     ts: Timestamp
 
 
-class Account(Reply, frozen=True, kw_only=True):
+class AccountChanged(Reply, frozen=True, kw_only=True):
     """A command on an account was carried out; ``registered`` says whether ``nick`` has a password now."""
 
     nick: str
@@ -298,9 +298,9 @@ class Goodbye(Reply, frozen=True, kw_only=True):
 
 
 class Error(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The refusal of a request, which had the action ``request`` and the id ``ref``. Without these two
-    fields, the daemon refuses the connection, or a frame that it cannot decode.
+    """The refusal of a request, which had the action ``request`` and the id ``ref``.
 
+    If the two fields are empty, the daemon refuses the connection itself, or a frame that it cannot decode.
     The request may succeed if it is repeated after ``retry_after`` seconds, if that field is given.
     """
 
@@ -325,7 +325,7 @@ OBJECT_TYPES: Final[dict[str, type[ServerObject]]] = {
     "server-send": Message,
     "server-hello": Welcome,
     "server-ack": Ack,
-    "server-account": Account,
+    "server-account": AccountChanged,
     "server-moderation": Moderated,
     "server-modlog": ModerationLog,
     "server-list-clients": Clients,

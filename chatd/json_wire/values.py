@@ -122,8 +122,9 @@ class JsonScanner:
         return self._scan_word()
 
     def skip_blanks(self) -> None:
-        """Skip white space that was fed after the last value, which updates `newline_seen` and
-        `newline_possible`, and return no value.
+        """Skip the white space after the last value, and update `newline_seen` and `newline_possible`.
+
+        The scanner does not begin to read the next value.
         """
         if self._read == self._start:
             self._pass_gap()

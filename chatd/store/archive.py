@@ -80,7 +80,7 @@ class Archive:
         self._pool = pool
 
     def load(self) -> Deferred[Snapshot]:
-        """Return a Deferred of the state that the daemon keeps in memory, as it is on disk now."""
+        """Build the state that the daemon keeps in memory from the database. Return a Deferred of it."""
         return self._read(load_snapshot)
 
     def page(

@@ -231,7 +231,7 @@ class Journal:
         if entries and is_new:
             self.last_delivered_id = entries[-1].id
         try:
-            task.committed(entries, is_new)
+            task.on_commit(entries, is_new)
         except Exception:
             self._crash(task)
 
@@ -247,7 +247,7 @@ class Journal:
         self._on_failure()
         for task in batch:
             try:
-                task.aborted()
+                task.on_rollback()
             except Exception:
                 self._crash(task)
         self._go_on()
@@ -273,10 +273,10 @@ class _Turn:
         self.records = records
         self.done: Deferred[Sequence[Entry]] = Deferred()
 
-    def committed(self, entries: Sequence[Entry], is_new: bool) -> None:
+    def on_commit(self, entries: Sequence[Entry], is_new: bool) -> None:
         self.done.callback(entries)
 
-    def aborted(self) -> None:
+    def on_rollback(self) -> None:
         self.done.errback(NotStored("the transaction was rolled back"))
 
     def on_bug(self) -> None:

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.boundaries import Dialect, FrameFormat, Payloads
 from chatd.carriers.carrier import wrap_line
-from chatd.carriers.json_stream import wrap_bare
+from chatd.carriers.json_stream import wrap_without_framing
 from chatd.chat import dispatch
 from chatd.chat.fanout import Fanout
 from chatd.connections.welcome_buffer import QUIET_SECONDS
@@ -27,7 +27,7 @@ class Ear:
     """A listener that keeps what it is given, piece by piece."""
 
     def __init__(self, dialect: Dialect = TEXT) -> None:
-        wrap = wrap_bare if isinstance(dialect, JsonDialect) else wrap_line
+        wrap = wrap_without_framing if isinstance(dialect, JsonDialect) else wrap_line
         self.frame_format = FrameFormat(dialect, wrap, not dialect.pace)
         self.pieces: list[bytes] = []
 
@@ -43,17 +43,17 @@ class Ear:
 class Stammer(TextDialect):
     """A dialect with a mistake: it can't say the second message."""
 
-    def encode(self, delivery: Delivery) -> Payloads:
+    def encode_delivery(self, delivery: Delivery) -> Payloads:
         """Fail for one."""
         if isinstance(delivery, Entry) and delivery.id == 2:
             raise ZeroDivisionError
-        return super().encode(delivery)
+        return super().encode_delivery(delivery)
 
 
 class Addressing(TextDialect):
     """A dialect with words of its own for whom an event is about."""
 
-    def encode_for_subject(self, delivery: Delivery) -> Payloads:
+    def encode_for_affected_user(self, delivery: Delivery) -> Payloads:
         """Say so."""
         return (b"YOU",)
 
@@ -61,7 +61,7 @@ class Addressing(TextDialect):
 class Deaf(TextDialect):
     """A dialect that hears nothing."""
 
-    def encode(self, delivery: Delivery) -> Payloads:
+    def encode_delivery(self, delivery: Delivery) -> Payloads:
         """Nothing."""
         return ()
 
@@ -99,7 +99,9 @@ class Joined(SynchronousTestCase):
         fanout.add(message(1), Ear())
         fanout.add(message(2), Ear())
         fanout.flush([course])
-        self.assertEqual(course.pieces, [*COURSE.encode(message(1)), *COURSE.encode(message(2))])
+        self.assertEqual(
+            course.pieces, [*COURSE.encode_delivery(message(1)), *COURSE.encode_delivery(message(2))]
+        )
 
 
 class InPlace(SynchronousTestCase):

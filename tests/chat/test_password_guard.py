@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.chat.password_guard import DELAY_SECONDS, PasswordGuard
-from chatd.chat.token_buckets import BUCKETS_MAX, TokenBuckets
+from chatd.chat.password_guard import GUESSED_NICK_DELAY_SECONDS, PasswordGuard
+from chatd.chat.token_buckets import MAX_BUCKETS, TokenBuckets
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 
@@ -22,8 +22,8 @@ class Buckets(SynchronousTestCase):
         taken: list[float] = []
         for pause in pauses:
             clock.advance(pause)
-            if buckets.wait("key") == 0:
-                buckets.take("key")
+            if buckets.seconds_until_token("key") == 0:
+                buckets.take_token("key")
                 taken.append(clock.seconds())
         for first in range(len(taken)):
             for last in range(first, len(taken)):
@@ -35,24 +35,24 @@ class Buckets(SynchronousTestCase):
         clock = Clock()
         buckets = TokenBuckets(clock, size, seconds)
         for _ in range(tries):
-            wait = buckets.wait("key")
+            wait = buckets.seconds_until_token("key")
             if wait:
                 clock.advance(wait / 2)
-                self.assertGreater(buckets.wait("key"), 0)
+                self.assertGreater(buckets.seconds_until_token("key"), 0)
                 clock.advance(wait / 2 + 1e-6)
-                self.assertEqual(buckets.wait("key"), 0)
-            buckets.take("key")
+                self.assertEqual(buckets.seconds_until_token("key"), 0)
+            buckets.take_token("key")
 
     def test_they_are_bounded(self) -> None:
         """The buckets with the fewest tokens are kept."""
         clock = Clock()
         buckets = TokenBuckets(clock, 3, 10)
         for _ in range(3):
-            buckets.take("guesser")
-        for number in range(3 * BUCKETS_MAX):
-            buckets.take(number)
-        self.assertLessEqual(len(buckets._full_at), BUCKETS_MAX)
-        self.assertGreater(buckets.wait("guesser"), 0)
+            buckets.take_token("guesser")
+        for number in range(3 * MAX_BUCKETS):
+            buckets.take_token(number)
+        self.assertLessEqual(len(buckets._full_at), MAX_BUCKETS)
+        self.assertGreater(buckets.seconds_until_token("guesser"), 0)
 
 
 class Guard(SynchronousTestCase):
@@ -62,34 +62,34 @@ class Guard(SynchronousTestCase):
 
     def refused(self, nick: str, origin: str | None) -> float | None:
         """Seconds until the next attempt may be made."""
-        refusal: Refusal = self.assertRaises(Refusal, self.guard.begin, nick, origin)
+        refusal: Refusal = self.assertRaises(Refusal, self.guard.count_attempt, nick, origin)
         self.assertEqual(refusal.code, "rate_limited")
         return refusal.retry_after
 
     def test_by_nick_and_origin(self) -> None:
-        self.guard.begin("alice", "a"), self.guard.begin("alice", "a")
+        self.guard.count_attempt("alice", "a"), self.guard.count_attempt("alice", "a")
         self.assertEqual(self.refused("alice", "a"), 10)
-        self.guard.begin("bob", "a")
+        self.guard.count_attempt("bob", "a")
 
     def test_by_origin(self) -> None:
         for nick in ("alice", "bob", "carol", "dave"):
-            self.guard.begin(nick, "a")
+            self.guard.count_attempt(nick, "a")
         self.assertEqual(self.refused("eve", "a"), 3)
-        self.guard.begin("eve", "b")
+        self.guard.count_attempt("eve", "b")
 
     def test_this_machine(self) -> None:
         """Proxies come from there: one client's guesses at some nicks keep nobody from another nick."""
         for number in range(20):
-            self.guard.begin(f"nick{number}", None)
-        self.guard.begin("alice", None), self.guard.begin("alice", None)
+            self.guard.count_attempt(f"nick{number}", None)
+        self.guard.count_attempt("alice", None), self.guard.count_attempt("alice", None)
         self.assertEqual(self.refused("alice", None), 10)
 
     def test_many_origins_delay_and_never_lock_out(self) -> None:
-        delays = [self.guard.begin("alice", origin) for origin in "abcdef"]
-        self.assertEqual(delays, [0, 0, *[DELAY_SECONDS] * 4])
-        self.assertEqual(self.guard.begin("bob", "g"), 0)
+        delays = [self.guard.count_attempt("alice", origin) for origin in "abcdef"]
+        self.assertEqual(delays, [0, 0, *[GUESSED_NICK_DELAY_SECONDS] * 4])
+        self.assertEqual(self.guard.count_attempt("bob", "g"), 0)
 
     def test_right_passwords_cost_nothing(self) -> None:
         for _ in range(10):
-            self.assertEqual(self.guard.begin("alice", "a"), 0)
-            self.guard.succeed("alice", "a")
+            self.assertEqual(self.guard.count_attempt("alice", "a"), 0)
+            self.guard.forget_attempt("alice", "a")

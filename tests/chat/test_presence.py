@@ -8,7 +8,7 @@ from pathlib import Path
 from twisted.internet.defer import Deferred, fail
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.connections.session import NEXT_PHASES, Phase, Session
+from chatd.connections.session import ALLOWED_NEXT_PHASES, Session, SessionPhase
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 from tests.support.in_memory_daemon import Peer, Stage, StageTestCase
@@ -185,10 +185,10 @@ class Phases(SynchronousTestCase):
 
     def test_every_phase_ends(self) -> None:
         """A closed session stays closed; every other one can be closed."""
-        self.assertEqual(NEXT_PHASES.keys(), set(Phase))
-        self.assertEqual(NEXT_PHASES[Phase.CLOSED], frozenset())
-        for phase in set(Phase) - {Phase.CLOSED}:
-            self.assertIn(Phase.CLOSED, NEXT_PHASES[phase])
+        self.assertEqual(ALLOWED_NEXT_PHASES.keys(), set(SessionPhase))
+        self.assertEqual(ALLOWED_NEXT_PHASES[SessionPhase.CLOSED], frozenset())
+        for phase in set(SessionPhase) - {SessionPhase.CLOSED}:
+            self.assertIn(SessionPhase.CLOSED, ALLOWED_NEXT_PHASES[phase])
 
     def test_a_session_goes_through_them(self) -> None:
         folder = Path(self.mktemp())
@@ -212,5 +212,5 @@ class Phases(SynchronousTestCase):
         phases.append(session.phase)
         peer.hangs_up()
         phases.append(session.phase)
-        self.assertEqual(phases[:3], [Phase.CONNECTED, Phase.CATCHING_UP, Phase.NAMED])
-        self.assertEqual(phases[3:], [Phase.LEAVING, Phase.CLOSED])
+        self.assertEqual(phases[:3], [SessionPhase.CONNECTED, SessionPhase.CATCHING_UP, SessionPhase.NAMED])
+        self.assertEqual(phases[3:], [SessionPhase.LEAVING, SessionPhase.CLOSED])

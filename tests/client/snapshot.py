@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from chatd.client.codec import Place
+from chatd.client.codec import ConversationRef
 from chatd.client.composer import Composer
 from chatd.client.connection import Address
 from chatd.client.language import catalogue
@@ -119,7 +119,7 @@ async def _drawn() -> str:
             await alice.sees("Join a room")
             await alice.presses("escape")
             app.query_one(Composer).cursor_blink = False
-            app.switch_conversation(Place("group", "course"))
+            app.switch_conversation(ConversationRef("group", "course"))
             await alice.sees("staff 2", "disk.")
             await alice.presses(*"/ki", "tab")
             await alice.sees("remove a user from a group")

@@ -6,7 +6,7 @@ import json
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.client.codec import LOBBY, Place, decode_object, encode_request, summary_place
+from chatd.client.codec import LOBBY, ConversationRef, decode_object, encode_request, summary_conversation
 from chatd.client.render import render_message
 from chatd.core.commands import Hello
 from chatd.json_wire.objects import Conversations, Message
@@ -34,8 +34,8 @@ class Welcomes(SynchronousTestCase):
         )
         assert isinstance(heard, Conversations)
         self.assertEqual(
-            [(summary_place(one), one.unread) for one in heard.conversations],
-            [(Place("group", "wob"), 2), (LOBBY, 0)],
+            [(summary_conversation(one), one.unread) for one in heard.conversations],
+            [(ConversationRef("group", "wob"), 2), (LOBBY, 0)],
         )
         self.assertFalse(heard.more)
 

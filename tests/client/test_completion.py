@@ -28,7 +28,7 @@ class Completing(SynchronousTestCase):
             "/msg bo": ["/msg Bobby ", "/msg bob "],
             "/msg bob hello ca": ["/msg bob hello carol"],
             "/fly b": ["/fly Bobby", "/fly bob"],
-            "b": ["ban;", "bg;", "Bobby", "bob"],
+            "b": ["ban;", "bg;", "block;", "blockaddress;", "Bobby", "bob"],
             "bg;d": ["bg;den;"],
             "s;c": ["s;carol;"],
             "kick;wob;b": ["kick;wob;Bobby;", "kick;wob;bob;"],

@@ -35,8 +35,8 @@ class Requests(SynchronousTestCase):
     def test_each_has_the_fields_of_the_seeds(self) -> None:
         course = CourseworkCodec("alice")
         for command, asked in (
-            (c.Broadcast("hi", "image"), {"from": "alice", "msg": "hi", "action": "client-broadcast"}),
-            (c.Send("bob", "hi"), {"from": "alice", "to": "bob", "msg": "hi", "action": "client-send"}),
+            (c.SendToLobby("hi", "image"), {"from": "alice", "msg": "hi", "action": "client-broadcast"}),
+            (c.SendToUser("bob", "hi"), {"from": "alice", "to": "bob", "msg": "hi", "action": "client-send"}),
             (c.ListClients(skip=3), {"from": "alice", "action": "client-list-clients"}),
             (c.Quit(), {"from": "alice", "action": "client-quit"}),
             (c.CreateGroup("wob"), {"sender": "alice", "group": "wob", "action": "cgroupe"}),
@@ -45,7 +45,7 @@ class Requests(SynchronousTestCase):
                 {"sender": "alice", "group": "wob", "type": "private", "action": "cgroupe"},
             ),
             (
-                c.GroupBroadcast("wob", "hi"),
+                c.SendToGroup("wob", "hi"),
                 {"sender": "alice", "group": "wob", "msg": "hi", "action": "gbroadcast"},
             ),
             (c.ListMessages("wob", 5), {"sender": "alice", "group": "wob", "action": "msgs"}),
@@ -95,8 +95,8 @@ class Answers(SynchronousTestCase):
         self.assertEqual([said.id for said in (first, second, third, fourth)], [1, 2, 3, 4])
         self.assertTrue(before <= first.ts.as_datetime <= datetime.now(UTC))
         self.assertEqual((first.kind, first.colour, third.kind), ("message", "", "image"))
-        self.assertEqual(codec.message_place(second, "alice"), codec.Place("direct", "bob"))
-        self.assertEqual(codec.message_place(fourth, "alice"), codec.Place("group", "wob"))
+        self.assertEqual(codec.message_conversation(second, "alice"), codec.ConversationRef("direct", "bob"))
+        self.assertEqual(codec.message_conversation(fourth, "alice"), codec.ConversationRef("group", "wob"))
 
     def test_what_they_do_say_is_kept(self) -> None:
         """If it is such: a colour becomes an escape sequence."""
@@ -107,7 +107,7 @@ class Answers(SynchronousTestCase):
         self.assertEqual((said.msg, said.colour), ("x", ""))
 
     def test_one_s_own_echo_is_heard_once(self) -> None:
-        self.course.substitute_ack(c.Broadcast("hi"))
+        self.course.substitute_ack(c.SendToLobby("hi"))
         echo: dict[str, Any] = {"action": "server-broadcast", "from_": "alice", "msg": "hi"}
         self.assertIsNone(self.heard(**echo))
         self.assertEqual(self.heard(**echo).msg, "hi")
@@ -131,7 +131,10 @@ class Answers(SynchronousTestCase):
     def test_a_group_s_messages(self) -> None:
         self.course.encode_request(c.ListMessages("wob"))
         page = self.heard(action="server-msgs", msgs=[{"sender": "bob", "msg": "hi"}])
-        self.assertEqual((codec.page_place(page), page.messages[0].msg), (codec.Place("group", "wob"), "hi"))
+        self.assertEqual(
+            (codec.page_conversation(page), page.messages[0].msg),
+            (codec.ConversationRef("group", "wob"), "hi"),
+        )
         self.assertEqual(self.lines(action="msgs", messages=["bob: hi", "bob: ho"]), ["bob: hi", "bob: ho"])
 
     def test_what_happens_in_a_group(self) -> None:

@@ -18,7 +18,7 @@ from chatd.client.chatd_session import PROBE_REF
 from chatd.client.connection import MAX_VALUE_BYTES, Address
 from chatd.client.link import Link
 from chatd.client.pending import ConnectionLost, Refused
-from chatd.client.scripts import run_with_link
+from chatd.client.scripts import run_while_connected
 from chatd.core import commands as c
 from chatd.json_wire import objects
 from tests.support.daemon_process import PATIENCE, Daemon
@@ -166,7 +166,7 @@ class LinkTestCase(SynchronousTestCase):
             heard.append(ear)
             link = Link(Address("127.0.0.1", port), "alice", ear, pause=lambda longest: 0.0, **more)
             try:
-                await run_with_link(link, work(link, ear))
+                await run_while_connected(link, work(link, ear))
             finally:
                 server.close()
 
@@ -228,7 +228,7 @@ class Resuming(LinkTestCase):
         ids: list[int] = []
 
         async def talk(link: Link, ear: Ear) -> None:
-            answers = await asyncio.gather(link.ask(c.Broadcast("m1")), link.ask(c.Broadcast("m2")))
+            answers = await asyncio.gather(link.ask(c.SendToLobby("m1")), link.ask(c.SendToLobby("m2")))
             ids.extend(answer.id for answer in answers if isinstance(answer, objects.Ack))
 
         ear = self.play(talk, first, second)
@@ -296,7 +296,7 @@ class Resuming(LinkTestCase):
 
         async def talk(link: Link, ear: Ear) -> None:
             await ear.hears(1)
-            await link.ask(c.Broadcast("m2"))
+            await link.ask(c.SendToLobby("m2"))
 
         ear = self.play(talk, first, second, patience=1.0)
         self.assertEqual(ear.heard_of, [1, 2])
@@ -352,8 +352,8 @@ class Missed(LinkTestCase):
         ((page,), (one,)) = ear.pages, ear.listed
         self.assertEqual([codec.was_missed(item, page) for item in page.messages], [False, True])
         self.assertEqual(
-            (page.seen, page.more, codec.summary_place(one), one.unread),
-            (4, True, codec.Place("group", "wob"), 1),
+            (page.seen, page.more, codec.summary_conversation(one), one.unread),
+            (4, True, codec.ConversationRef("group", "wob"), 1),
         )
         self.assertEqual(ear.heard_of, [7, 8])
 
@@ -502,7 +502,7 @@ class CutAnywhere(SynchronousTestCase):
         link = Link(
             Address(*server.sockets[0].getsockname()[:2]), nick, ear, pause=lambda longest: longest / 100
         )
-        await run_with_link(link, until_then(link, ear))
+        await run_while_connected(link, until_then(link, ear))
         server.close()
         await asyncio.gather(*carrying)
         return ear
@@ -605,7 +605,7 @@ class Ending(LinkTestCase):
             await farewell(daemon)
 
         async def talk(link: Link, ear: Ear) -> None:
-            one, two, three = (link.ask(c.Broadcast(text)) for text in ("one", "two", "three"))
+            one, two, three = (link.ask(c.SendToLobby(text)) for text in ("one", "two", "three"))
             await one
             with self.assertRaises(Refused) as caught:
                 await two
@@ -636,7 +636,7 @@ class Ending(LinkTestCase):
             await farewell(daemon)
 
         async def talk(link: Link, ear: Ear) -> None:
-            command = c.Broadcast("##", "image")
+            command = c.SendToLobby("##", "image")
             answer = await link.ask(command)
             assert isinstance(answer, objects.Ack)
             self.assertEqual(getattr(codec.entry_from_ack(command, answer, "alice"), "kind", ""), "image")
@@ -654,7 +654,7 @@ class Ending(LinkTestCase):
 
         async def talk(link: Link, ear: Ear) -> None:
             try:
-                await link.ask(c.Broadcast("m1"))
+                await link.ask(c.SendToLobby("m1"))
             except ConnectionLost as error:
                 lost.append(str(error))
             await asyncio.Event().wait()
@@ -689,6 +689,6 @@ class Ending(LinkTestCase):
 
         ear = self.play(lambda link, ear: ear.hears(1), history)
         self.assertEqual(
-            [(codec.page_place(page), page.more) for page in ear.pages],
-            [(codec.Place("direct", "bob"), True)],
+            [(codec.page_conversation(page), page.more) for page in ear.pages],
+            [(codec.ConversationRef("direct", "bob"), True)],
         )

@@ -7,7 +7,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.client.codec import LOBBY, Place, page_place
+from chatd.client.codec import LOBBY, ConversationRef, page_conversation
 from chatd.client.memory import MAX_HIDDEN_ENTRIES, MAX_SHOWN_ENTRIES, Conversation, Entry, Memory
 from chatd.json_wire import objects
 
@@ -106,13 +106,13 @@ class Hearing(SynchronousTestCase):
             objects.Event(event=event, actor=actor, ts=TS, id=self.ids, **fields), at_end=True
         )
 
-    def texts(self, place: Place = LOBBY) -> list[str]:
+    def texts(self, place: ConversationRef = LOBBY) -> list[str]:
         """What stands there."""
         return [entry.text for entry in self.memory.conversation(place).entries]
 
     def test_a_group_that_one_joins_again_is_read_again(self) -> None:
         """Since nobody told what was said there meanwhile."""
-        wob = Place("group", "wob")
+        wob = ConversationRef("group", "wob")
         self.event("joined", "alice", group="wob")
         self.event("kicked", "bob", group="wob", subject="alice")
         self.memory.conversation(wob).older = False
@@ -128,7 +128,7 @@ class Hearing(SynchronousTestCase):
 
     def test_what_is_said_elsewhere_is_unread(self) -> None:
         """One's own words are not; looking reads it."""
-        bob = Place("direct", "bob")
+        bob = ConversationRef("direct", "bob")
         for said in (
             objects.Message(id=1, ts=TS, nick="bob", msg="a", to="alice", colour="#112233"),
             objects.Message(id=2, ts=TS, nick="alice", msg="b", to="bob"),
@@ -146,7 +146,7 @@ class Hearing(SynchronousTestCase):
             for id, nick in ((1, "bob"), (2, "alice"))
         ]
         self.memory.add_earlier_messages(objects.Page(messages=items, friend="bob"))
-        bob = self.memory.conversation(Place("direct", "bob"))
+        bob = self.memory.conversation(ConversationRef("direct", "bob"))
         self.assertEqual((ids(bob), bob.unread), ([1, 2], 1))
 
     def test_a_page_with_what_was_seen(self) -> None:
@@ -161,7 +161,7 @@ class Hearing(SynchronousTestCase):
                     memory = Memory("alice")
                     page = objects.Page(messages=items, seen=seen, more=more, **fields)
                     memory.add_earlier_messages(page)
-                    found = memory.conversation(page_place(page))
+                    found = memory.conversation(page_conversation(page))
                     self.assertEqual((ids(found), found.unread, found.older), ([1, 2, 3, 4], unread, more))
 
     def test_conversations_without_a_page(self) -> None:
@@ -187,14 +187,14 @@ class Hearing(SynchronousTestCase):
 
     def test_groups_by_any_spelling(self) -> None:
         self.event("joined", "alice", group="Wob")
-        self.memory.switch_conversation(Place("group", "WOB"))
-        self.assertEqual(self.memory.here, Place("group", "Wob"))
+        self.memory.switch_conversation(ConversationRef("group", "WOB"))
+        self.assertEqual(self.memory.here, ConversationRef("group", "Wob"))
         self.event("topic", "bob", group="Wob", topic="the weather")
         self.assertEqual(self.memory.topics, {self.memory.here.key: "the weather"})
 
     def test_who_leaves_a_group_is_in_the_lobby(self) -> None:
         self.event("joined", "alice", group="wob")
-        self.memory.switch_conversation(Place("group", "wob"))
+        self.memory.switch_conversation(ConversationRef("group", "wob"))
         self.event("left", "alice", group="wob")
         self.assertEqual(self.memory.here, LOBBY)
         self.assertEqual([one.place for one in self.memory.places()], [LOBBY])
@@ -208,7 +208,8 @@ class Hearing(SynchronousTestCase):
         self.event("joined", "alice", group="wob")
         self.event("banned", "bob", group="wob", subject="alice", reason="spam")
         self.assertEqual(
-            self.texts(Place("group", "wob")), ["alice joined wob", "bob banned alice from wob (spam)"]
+            self.texts(ConversationRef("group", "wob")),
+            ["alice joined wob", "bob banned alice from wob (spam)"],
         )
 
     def test_who_is_there(self) -> None:
@@ -217,7 +218,7 @@ class Hearing(SynchronousTestCase):
         self.event("left", "bob")
         self.assertEqual([member.name for member in self.memory.people()], ["alice"])
         self.event("joined", "alice", group="wob")
-        self.memory.switch_conversation(Place("group", "wob"))
+        self.memory.switch_conversation(ConversationRef("group", "wob"))
         self.memory.set_members(
             [objects.Member("bob", "owner", False), objects.Member("alice", "member", True)]
         )
@@ -226,7 +227,7 @@ class Hearing(SynchronousTestCase):
             self.memory.people(),
             [objects.Member("bob", "owner", True), objects.Member("alice", "member", True)],
         )
-        self.memory.switch_conversation(Place("direct", "carol"))
+        self.memory.switch_conversation(ConversationRef("direct", "carol"))
         self.assertEqual(
             self.memory.people(), [objects.Member("alice", "", True), objects.Member("carol", "", False)]
         )

@@ -86,7 +86,7 @@ class OverALink(ScreenTestCase):
     async def log_in(self, link: Link) -> asyncio.Task[None]:
         """Start ``link`` and wait until it is logged in."""
         running = asyncio.create_task(link.run())
-        await link.ask(c.AskHelp())
+        await link.ask(c.ListCommands())
         return running
 
     async def break_connection(self, link: Link) -> None:
@@ -96,7 +96,7 @@ class OverALink(ScreenTestCase):
         session._connection.writer.transport.abort()  # type: ignore[attr-defined]
         while link._session in (session, None):
             await asyncio.sleep(0.001)
-        await link.ask(c.AskHelp())
+        await link.ask(c.ListCommands())
 
     def test_it_comes_back_with_the_new_password(self) -> None:
         async def story() -> None:

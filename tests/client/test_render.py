@@ -54,5 +54,5 @@ class Moderation(SynchronousTestCase):
 
     def test_accounts(self) -> None:
         for registered, shown in ((True, "alice is registered"), (False, "alice is no longer registered")):
-            answer = objects.Account(nick="alice", registered=registered)
+            answer = objects.AccountChanged(nick="alice", registered=registered)
             self.assertEqual(render_answer(answer, "alice"), [shown])

@@ -14,7 +14,7 @@ from PIL import Image
 from rich.cells import cell_len
 from textual.events import Paste
 
-from chatd.client.codec import Place
+from chatd.client.codec import ConversationRef
 from chatd.client.composer import Composer
 from chatd.client.link import Link
 from chatd.client.lists import PeopleList
@@ -219,11 +219,11 @@ class Talking(ScreenTestCase):
                 await alice.sees("Welcome back alice !", "@bob 1", "den 2", "there is more behind these 1")
                 self.assertIn(" wob ", alice.screen)
                 self.assertNotIn("wob 1", alice.screen)
-                alice.app.switch_conversation(Place("direct", "bob"))
+                alice.app.switch_conversation(ConversationRef("direct", "bob"))
                 await alice.sees("You said: m5", "bob said: m6", "bob said: m7", "You said: m8")
-                alice.app.switch_conversation(Place("group", "wob"))
+                alice.app.switch_conversation(ConversationRef("group", "wob"))
                 await alice.sees("carol said: m3", "carol said: m4")
-                alice.app.switch_conversation(Place("group", "den"))
+                alice.app.switch_conversation(ConversationRef("group", "den"))
                 await alice.sees("carol said: m3")
                 await alice.types("/quit")
                 await alice.until(lambda: alice.app._exit)
@@ -617,9 +617,9 @@ class AllAtOnce(ScreenTestCase):
                 await alice.fanouts("/who\rfour\r\x0efive\r\x10six\r")
                 await alice.sees("You said: six")
                 self.assertEqual(self.stored(), ["two"])
-                wob = alice.app.memory.conversation(Place("group", "wob"))
+                wob = alice.app.memory.conversation(ConversationRef("group", "wob"))
                 self.assertEqual([e.text for e in wob.entries if e.nick], ["one", "four", "six"])
-                bobs = alice.app.memory.conversation(Place("direct", "bob"))
+                bobs = alice.app.memory.conversation(ConversationRef("direct", "bob"))
                 self.assertEqual([e.text for e in bobs.entries if e.nick], ["psst", "five"])
 
         self.play(story)

@@ -13,7 +13,7 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from chatd.connections.socket_write import writer_to
+from chatd.connections.socket_write import socket_writer
 
 
 class Side(Protocol):
@@ -70,7 +70,7 @@ class Plain(TestCase):
         self.assertEqual((transport.TLS, transport._writeDisconnected), (False, False))
         self.assertIs(transport._aborting, False)
         client.wanted = 5
-        writer_to(transport)(b"hello")
+        socket_writer(transport)(b"hello")
         self.assertEqual(transport._tempDataBuffer, [])
         await client.enough
         self.assertEqual(client.heard, b"hello")
@@ -82,7 +82,7 @@ class Plain(TestCase):
         transport, _, client = await self._connect()
         big = bytes(range(256)) * 40_000
         client.wanted = 3 + 6 + len(big) + 3
-        write = writer_to(transport)
+        write = socket_writer(transport)
         write(b"one")
         transport.write(b"queued")
         write(big)
@@ -93,7 +93,7 @@ class Plain(TestCase):
     async def test_a_connection_that_closes(self) -> None:
         """Behind `loseConnection` all goes Twisted's way; a peer that is gone is no error here."""
         transport, server, client = await self._connect()
-        write = writer_to(transport)
+        write = socket_writer(transport)
         write(b"last")
         transport.loseConnection()
         write(b"late")
@@ -105,7 +105,7 @@ class Plain(TestCase):
     async def test_a_connection_that_is_cut(self) -> None:
         """Behind `abortConnection` nothing is sent any more, whatever the socket would take."""
         transport, server, client = await self._connect()
-        write = writer_to(transport)
+        write = socket_writer(transport)
         write(b"last")
         transport.abortConnection()
         write(b"late")
@@ -119,8 +119,8 @@ class Plain(TestCase):
         assert client.transport is not None
         client.transport.abortConnection()  # type: ignore[attr-defined]  # a TCP transport has it
         await client.gone
-        writer_to(transport)(b"to nobody")
-        writer_to(transport)(b"nor this")
+        socket_writer(transport)(b"to nobody")
+        socket_writer(transport)(b"nor this")
         await server.gone
 
 
@@ -130,4 +130,4 @@ class Others(SynchronousTestCase):
     def test_is_left_to_itself(self) -> None:
         """Its own `write` is used."""
         transport = StringTransport()
-        self.assertEqual(writer_to(transport), transport.write)
+        self.assertEqual(socket_writer(transport), transport.write)

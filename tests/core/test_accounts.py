@@ -104,8 +104,8 @@ class Rules(SynchronousTestCase):
     def test_passwords_by_length(self) -> None:
         """At the limit and one under it."""
         policy = AccountPolicy(password_min=4)
-        rules.check_password(Secret("abcd"), policy)
-        self.assertEqual(self.refusal(rules.check_password, Secret("abc"), policy), "weak_password")
+        rules.check_new_password(Secret("abcd"), policy)
+        self.assertEqual(self.refusal(rules.check_new_password, Secret("abc"), policy), "weak_password")
 
     def test_who_may_write(self) -> None:
         closed, opened = AccountPolicy(names="registered"), AccountPolicy()
@@ -118,10 +118,10 @@ class Rules(SynchronousTestCase):
 
     def test_a_nick_that_is_given_up(self) -> None:
         """Groups pass to their heirs, conversations stay with the account, and the nick is free."""
-        self.does(self.alice, c.CreateGroup("wob"), c.CreateGroup("alone"), c.Send("bob", "psst"))
-        self.does(self.alice, c.Send("alice", "note to self"), c.Invite("wob", "bob"))
+        self.does(self.alice, c.CreateGroup("wob"), c.CreateGroup("alone"), c.SendToUser("bob", "psst"))
+        self.does(self.alice, c.SendToUser("alice", "note to self"), c.Invite("wob", "bob"))
         self.does(self.bob, c.Join("wob"), c.CreateGroup("own"), c.Invite("own", "alice"))
-        self.does(self.carol, c.Join("wob"), c.Send("alice", "hello"))
+        self.does(self.carol, c.Join("wob"), c.SendToUser("alice", "hello"))
         self.does(self.bob, c.Ban("own", "carol"))
         direct = self.state.direct_conversation(self.alice, self.bob)
         assert direct is not None
@@ -140,12 +140,14 @@ class Rules(SynchronousTestCase):
         wob = self.state.find_group("wob")
         assert wob is not None
         self.assertEqual((wob.owner.nick, wob.role(former)), ("bob", ""))
-        for rule in (c.Send("alice~1", "x"), c.Invite("wob", "alice~1")):
+        for rule in (c.SendToUser("alice~1", "x"), c.Invite("wob", "alice~1")):
             self.assertEqual(self.refusal(decide, self.state, self.bob, rule), "no_such_user")
 
     def test_the_state_from_the_disk_is_the_same(self) -> None:
         """Renaming the user and then applying the log gives what the log and then the renaming gave."""
-        self.does(self.alice, c.CreateGroup("wob"), c.Send("bob", "psst"), c.Send("alice", "note"))
+        self.does(
+            self.alice, c.CreateGroup("wob"), c.SendToUser("bob", "psst"), c.SendToUser("alice", "note")
+        )
         self.apply(rules.unregister(self.state, self.registered(self.alice)))
         loaded = State()
         for user in self.state.users.values():

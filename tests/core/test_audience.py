@@ -58,10 +58,10 @@ class Audiences(SynchronousTestCase):
     def test_of_a_conversation_that_is_not_applied_yet(self) -> None:
         state = Chat("alice", "bob").state
         alice, bob = state.users.values()
-        for asked, expected in ((c.CreateGroup("wob"), (1,)), (c.Send("bob", "hi"), (1, 2))):
+        for asked, expected in ((c.CreateGroup("wob"), (1,)), (c.SendToUser("bob", "hi"), (1, 2))):
             (event,) = decide(state, alice, asked).events
             self.assertEqual(audience(state, event), expected)
-        (event,) = decide(state, bob, c.Send("alice", "hi")).events
+        (event,) = decide(state, bob, c.SendToUser("alice", "hi")).events
         self.assertEqual(audience(state, event), (1, 2))
 
     def test_messages_of_a_conversation_have_the_identical_one(self) -> None:
@@ -75,14 +75,14 @@ class Audiences(SynchronousTestCase):
             return chat.audiences[-1][0]
 
         for one, other in (
-            (c.GroupBroadcast("wob", "one"), c.GroupBroadcast("WOB", "two")),
-            (c.Send("bob", "one"), c.Send("BOB", "two")),
-            (c.Send("alice", "one"), c.Send("alice", "two")),
+            (c.SendToGroup("wob", "one"), c.SendToGroup("WOB", "two")),
+            (c.SendToUser("bob", "one"), c.SendToUser("BOB", "two")),
+            (c.SendToUser("alice", "one"), c.SendToUser("alice", "two")),
         ):
             first = told("alice", one)
             self.assertIs(told("alice", other), first)
         group = chat.state.group("wob", chat.user("alice"))
-        self.assertIs(told("bob", c.GroupBroadcast("wob", "three")), group.audience)
+        self.assertIs(told("bob", c.SendToGroup("wob", "three")), group.audience)
 
     def test_everyone_hears_the_lobby(self) -> None:
         chat = Chat("alice")

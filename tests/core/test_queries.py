@@ -76,11 +76,11 @@ class Lists(SynchronousTestCase):
         self.assertEqual(groups("dave"), [(*wob, "")])
 
     def test_help_is_for_those_without_a_name_as_well(self) -> None:
-        answer = answer_list(self.chat.state, {}, None, c.AskHelp())
+        answer = answer_list(self.chat.state, {}, None, c.ListCommands())
         assert isinstance(answer, Help)
         self.assertEqual(answer.commands, tuple(COMMANDS.values()))
         anonymous = {row.command for row in COMMANDS.values() if row.who == "anyone"}
-        self.assertEqual(anonymous & LIST_QUERIES.keys(), {c.AskHelp})
+        self.assertEqual(anonymous & LIST_QUERIES.keys(), {c.ListCommands})
 
 
 class Reading(SynchronousTestCase):

@@ -12,7 +12,7 @@ from chatd.core.events import Event
 from chatd.core.limits import Limits
 from chatd.core.names import parse_group, skeleton
 from chatd.core.refusals import Refusal
-from chatd.core.rules import decide, member_of
+from chatd.core.rules import decide, group_as_member
 from chatd.core.state import Group, State
 from tests.support.effort import effort
 from tests.support.rules_case import HISTORIES, NICKS, Chat, RulesTestCase
@@ -245,9 +245,9 @@ class Images(RulesTestCase):
     def test_they_are_said_like_messages(self) -> None:
         self.chat.outcome("alice: cg;wob")
         for asked, where, audience in (
-            (c.Broadcast("##", "image"), "lobby", None),
-            (c.GroupBroadcast("wob", "##", "image"), "group", (1,)),
-            (c.Send("alice", "##", "image"), "direct", (1,)),
+            (c.SendToLobby("##", "image"), "lobby", None),
+            (c.SendToGroup("wob", "##", "image"), "group", (1,)),
+            (c.SendToUser("alice", "##", "image"), "direct", (1,)),
         ):
             decision = self.chat.does("alice", asked)
             (event,) = decision.events
@@ -755,7 +755,7 @@ class WhoMay(RulesTestCase):
             if row.answer == "ack":
                 decide(self.chat.state, actor, asked)
             else:
-                member_of(self.chat.state, actor, "wob")
+                group_as_member(self.chat.state, actor, "wob")
         except Refusal as refusal:
             return refusal
         return None

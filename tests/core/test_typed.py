@@ -12,10 +12,10 @@ from chatd.core.typed import (
     COMMANDS_BY_KEYWORD,
     COMMANDS_BY_SLASH_WORD,
     COMMANDS_BY_WORD,
-    keyword_values,
+    parse_keyword_fields,
     parse_semicolon,
     parse_slash,
-    slash_values,
+    parse_slash_fields,
     unescape_slash,
 )
 from tests.support.effort import effort
@@ -94,7 +94,9 @@ class Slashes(SynchronousTestCase):
             assert typed is not None, line
             assert typed.declaration is not None, line
             self.assertEqual(
-                (typed.declaration.name, slash_values(typed.declaration, typed.rest)), (name, values), line
+                (typed.declaration.name, parse_slash_fields(typed.declaration, typed.rest)),
+                (name, values),
+                line,
             )
 
     def test_a_word_that_is_no_command(self) -> None:
@@ -116,7 +118,8 @@ class Slashes(SynchronousTestCase):
         typed = parse_slash(line)
         if typed is not None and typed.declaration is not None:
             self.assertLessEqual(
-                slash_values(typed.declaration, typed.rest).keys(), typed.declaration.typed_fields.keys()
+                parse_slash_fields(typed.declaration, typed.rest).keys(),
+                typed.declaration.typed_fields.keys(),
             )
 
 
@@ -131,9 +134,13 @@ class Keywords(SynchronousTestCase):
             ("WHO", "is there", {}),
             ("BYE", "", {}),
         ):
-            self.assertEqual(keyword_values(COMMANDS_BY_KEYWORD[keyword], rest), values, (keyword, rest))
+            self.assertEqual(
+                parse_keyword_fields(COMMANDS_BY_KEYWORD[keyword], rest), values, (keyword, rest)
+            )
 
     def test_a_login_without_a_name_is_refused(self) -> None:
         for rest in ("", " \t"):
-            refusal: Refusal = self.assertRaises(Refusal, keyword_values, COMMANDS_BY_KEYWORD["IAM"], rest)
+            refusal: Refusal = self.assertRaises(
+                Refusal, parse_keyword_fields, COMMANDS_BY_KEYWORD["IAM"], rest
+            )
             self.assertEqual((refusal.code, refusal.text), ("bad_request", "usage: IAM nick"))

@@ -5,7 +5,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.limits import Limits
-from chatd.daemon.config import Config, ConfigError, LogConfig, read
+from chatd.daemon.config import Config, ConfigError, LogConfig, read_config
 
 
 class ReadTests(SynchronousTestCase):
@@ -15,7 +15,7 @@ class ReadTests(SynchronousTestCase):
     def reads(self, text: str | bytes) -> Config:
         """The configuration in a file of these contents."""
         self.path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return read(self.path)
+        return read_config(self.path)
 
     def refuses(self, text: str | bytes) -> str:
         """The sentence that refuses it, after the file's name."""
@@ -103,9 +103,9 @@ class ReadTests(SynchronousTestCase):
 
     def test_a_file_that_cannot_be_read_is_refused(self) -> None:
         with self.assertRaises(ConfigError) as missing:
-            read(self.path)
+            read_config(self.path)
         self.assertEqual(str(missing.exception), f"{self.path}: No such file or directory")
         self.path.mkdir()
         with self.assertRaises(ConfigError) as folder:
-            read(self.path)
+            read_config(self.path)
         self.assertEqual(str(folder.exception), f"{self.path}: Is a directory")

@@ -111,17 +111,17 @@ class Decoding(SynchronousTestCase):
             ("client-error", c.Quit, {}),
             ("client-list-clients", c.ListClients, {}),
             ("list", c.ListClients, {}),
-            ("client-broadcast", c.Broadcast, text),
-            ("broadcast", c.Broadcast, text),
-            ("client-send", c.Send, {**user, **text}),
-            ("send", c.Send, {**user, **text}),
-            ("sendTo", c.Send, {**user, **text}),
+            ("client-broadcast", c.SendToLobby, text),
+            ("broadcast", c.SendToLobby, text),
+            ("client-send", c.SendToUser, {**user, **text}),
+            ("send", c.SendToUser, {**user, **text}),
+            ("sendTo", c.SendToUser, {**user, **text}),
             ("cgroupe", c.CreateGroup, group),
             ("cgroup", c.CreateGroup, group),
             ("join", c.Join, group),
             ("joinpr", c.Join, group),
-            ("gbroadcast", c.GroupBroadcast, {**group, **text}),
-            ("bgroup", c.GroupBroadcast, {**group, **text}),
+            ("gbroadcast", c.SendToGroup, {**group, **text}),
+            ("bgroup", c.SendToGroup, {**group, **text}),
             ("members", c.ListMembers, group),
             ("msgs", c.ListMessages, group),
             ("messages", c.ListMessages, group),
@@ -151,7 +151,7 @@ class Decoding(SynchronousTestCase):
             ("give", c.GiveGroup, {**group, **user}),
             ("resetpassword", c.ResetPassword, {**user, "new": "correct horse"}),
             ("modlog", c.ListModerations, {}),
-            ("help", c.AskHelp, {}),
+            ("help", c.ListCommands, {}),
         ]
         for action, command, fields in table:
             request = decoded(action=action, **fields)
@@ -462,7 +462,7 @@ class Answering(SynchronousTestCase):
     def test_help_and_goodbye(self) -> None:
         """Every command that has an action; the last word."""
         help = json.loads(
-            frames_of(LINES.encode_answer, Request(c.AskHelp(), "help"), Help(tuple(COMMANDS.values())))
+            frames_of(LINES.encode_answer, Request(c.ListCommands(), "help"), Help(tuple(COMMANDS.values())))
         )
         self.assertEqual(list(help), ["action", "commands"])
         self.assertEqual(
@@ -504,24 +504,24 @@ class Telling(SynchronousTestCase):
                 b'{"action":"client-send","from":"alice","to":"Bob","msg":"hi",',
             ),
         ):
-            self.assertEqual(frames_of(COURSE.encode, entry), expected + place)
-            self.assertEqual(frames_of(LINES.encode, entry), expected + place + b"\n")
-            self.assertEqual(frames_of(RELAY.encode, entry), relayed + place)
-            self.assertEqual(frames_of(BOTH.encode, entry), relayed + place + b"\n")
+            self.assertEqual(frames_of(COURSE.encode_delivery, entry), expected + place)
+            self.assertEqual(frames_of(LINES.encode_delivery, entry), expected + place + b"\n")
+            self.assertEqual(frames_of(RELAY.encode_delivery, entry), relayed + place)
+            self.assertEqual(frames_of(BOTH.encode_delivery, entry), relayed + place + b"\n")
 
     def test_images(self) -> None:
         """They say so; a course-work client is told of one that its frames can't hold."""
         entry = logged(WOB, "##", kind="image")
         self.assertEqual(
-            frames_of(COURSE.encode, entry),
+            frames_of(COURSE.encode_delivery, entry),
             b'{"action":"server-gbroadcast","from":"alice","group":"wob","msg":"##","kind":"image",'
             b'"id":7,"seq":3,"ts":%b,"colour":"#a03030"}' % TS,
         )
         art = "{" * (LIMITS.image // 2)
         for dialect, msg in ((LINES, art), (COURSE, TOO_LARGE), (RELAY, TOO_LARGE), (BOTH, art)):
-            said = json.loads(frames_of(dialect.encode, logged(LOBBY, art, kind="image")))
+            said = json.loads(frames_of(dialect.encode_delivery, logged(LOBBY, art, kind="image")))
             self.assertEqual((said["msg"], said["kind"]), (msg, "image"))
-        fits = json.loads(frames_of(COURSE.encode, logged(LOBBY, "#" * LIMITS.image, kind="image")))
+        fits = json.loads(frames_of(COURSE.encode_delivery, logged(LOBBY, "#" * LIMITS.image, kind="image")))
         self.assertEqual(fits["msg"], "#" * LIMITS.image)
 
     def test_events(self) -> None:
@@ -542,7 +542,7 @@ class Telling(SynchronousTestCase):
         ]
         for kind, subject, body, more in table:
             self.assertEqual(
-                frames_of(COURSE.encode, logged(WOB, body, subject, kind)),
+                frames_of(COURSE.encode_delivery, logged(WOB, body, subject, kind)),
                 b'{"action":"server-event","group":"wob","id":7,"seq":3,"ts":%b,"event":"%b","actor":"alice"%b}'
                 % (TS, kind.encode(), b"," + more if more else b""),
             )
@@ -550,12 +550,12 @@ class Telling(SynchronousTestCase):
     def test_presence(self) -> None:
         """Who comes, with a colour, and who goes."""
         self.assertEqual(
-            frames_of(COURSE.encode, Arrived(ALICE, True, AT)),
+            frames_of(COURSE.encode_delivery, Arrived(ALICE, True, AT)),
             b'{"action":"server-event","actor":"alice","ts":%b,"event":"arrived","returning":true,'
             b'"colour":"#a03030"}' % TS,
         )
         self.assertEqual(
-            frames_of(LINES.encode, Departed(ALICE, AT)),
+            frames_of(LINES.encode_delivery, Departed(ALICE, AT)),
             b'{"action":"server-event","actor":"alice","ts":%b,"event":"left"}\n' % TS,
         )
 
@@ -564,17 +564,19 @@ class Telling(SynchronousTestCase):
         entry = logged(LOBBY, 'a "${b}" \\ } \\{ é')
         self.assertIn(
             rb'"msg":"a \"\u0024\u007bb\u007d\" \\ \u007d \\\u007b ' + "é".encode() + b'"',
-            frames_of(COURSE.encode, entry),
+            frames_of(COURSE.encode_delivery, entry),
         )
-        self.assertIn(rb'"msg":"a \"${b}\" \\ } \\{ ' + "é".encode() + b'"', frames_of(LINES.encode, entry))
+        self.assertIn(
+            rb'"msg":"a \"${b}\" \\ } \\{ ' + "é".encode() + b'"', frames_of(LINES.encode_delivery, entry)
+        )
 
     @settings(max_examples=effort(100), deadline=None)
     @given(st.text())
     def test_any_text_reads_back(self, text: str) -> None:
         """In both framings, on one line, and without a character that a template would take."""
         course, line = (
-            frames_of(COURSE.encode, logged(LOBBY, text)),
-            frames_of(LINES.encode, logged(LOBBY, text)),
+            frames_of(COURSE.encode_delivery, logged(LOBBY, text)),
+            frames_of(LINES.encode_delivery, logged(LOBBY, text)),
         )
         self.assertEqual(json.loads(course)["msg"], text)
         self.assertEqual(json.loads(line), json.loads(course))
@@ -777,7 +779,7 @@ class Hostile(SynchronousTestCase):
             b'{"action":"client-broadcast","msg":"hi","x":[{"a":1},{"a":1}]}',
             b'{"action":"client-broadcast","msg":"hi","a:b":1,"a":1}',
         ):
-            self.assertIs(meant(request(frame))[0], c.Broadcast, frame)
+            self.assertIs(meant(request(frame))[0], c.SendToLobby, frame)
 
     @settings(max_examples=effort(200), deadline=None)
     @given(st.binary(max_size=200))

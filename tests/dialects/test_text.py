@@ -96,19 +96,19 @@ class Decoding(SynchronousTestCase):
             ("IAM alice", c.Hello("alice")),
             ("IAM bo bby", c.Hello("bo bby")),
             ("IAM  alice ", c.Hello("alice")),
-            ("MSG hello all", c.Broadcast("hello all")),
-            ("MSG  indented ", c.Broadcast(" indented ")),
-            ("MSG a;b;c", c.Broadcast("a;b;c")),
-            ("PRV bobby secret word", c.Send("bobby", "secret word")),
-            ("PRV  bobby secret", c.Send("bobby", "secret")),
-            ("PRV bobby  indented", c.Send("bobby", " indented")),
+            ("MSG hello all", c.SendToLobby("hello all")),
+            ("MSG  indented ", c.SendToLobby(" indented ")),
+            ("MSG a;b;c", c.SendToLobby("a;b;c")),
+            ("PRV bobby secret word", c.SendToUser("bobby", "secret word")),
+            ("PRV  bobby secret", c.SendToUser("bobby", "secret")),
+            ("PRV bobby  indented", c.SendToUser("bobby", " indented")),
             ("BYE", c.Quit()),
             ("BYE for now", c.Quit()),
             ("LST", c.ListClients()),
-            ("HELP", c.AskHelp()),
+            ("HELP", c.ListCommands()),
             ("who", c.ListClients()),
             ("Iam alice", c.Hello("alice")),
-            ("help", c.AskHelp()),
+            ("help", c.ListCommands()),
         ):
             self.assert_means(line, expected)
 
@@ -118,7 +118,7 @@ class Decoding(SynchronousTestCase):
             ("cg;wob", c.CreateGroup("wob")),
             ("cg;wob;private", c.CreateGroup("wob", "private")),
             ("j;wob", c.Join("wob")),
-            ("bg;wob;hello", c.GroupBroadcast("wob", "hello")),
+            ("bg;wob;hello", c.SendToGroup("wob", "hello")),
             ("members;wob", c.ListMembers("wob")),
             ("messages;wob", c.ListMessages("wob")),
             ("groups;", c.ListGroups()),
@@ -128,7 +128,7 @@ class Decoding(SynchronousTestCase):
             ("ban;wob;bob;reason", c.Ban("wob", "bob", "reason")),
             ("unban;wob;bob", c.Unban("wob", "bob")),
             ("states;wob", c.ListStates("wob")),
-            ("s;david;hello", c.Send("david", "hello")),
+            ("s;david;hello", c.SendToUser("david", "hello")),
         ):
             self.assert_means(line, expected)
 
@@ -138,7 +138,7 @@ class Decoding(SynchronousTestCase):
             ("groups", c.ListGroups()),
             ("CG; wob ;private ", c.CreateGroup("wob", "private")),
             ("cg;wob;", c.CreateGroup("wob")),
-            ("bg; wob ; a;b ", c.GroupBroadcast("wob", " a;b ")),
+            ("bg; wob ; a;b ", c.SendToGroup("wob", " a;b ")),
             ("kick;wob;bob", c.Kick("wob", "bob")),
             ("kick;wob;bob; too loud; really", c.Kick("wob", "bob", "too loud; really")),
             ("messages;wob;10;;5", c.ListMessages("wob", 10, None, 5)),
@@ -361,9 +361,13 @@ class Telling(SynchronousTestCase):
 
     def test_messages(self) -> None:
         """To everyone, to one, to a group, which is named."""
-        self.assertEqual(frames_of(SEED.encode, logged(LOBBY, "hello all")), b"MSG alice hello all\n")
-        self.assertEqual(frames_of(SEED.encode, logged(DIRECT, "secret", BOB)), b"PRV alice secret\n")
-        self.assertEqual(frames_of(SEED.encode, logged(WOB, "hello")), b"GMS wob alice hello\n")
+        self.assertEqual(
+            frames_of(SEED.encode_delivery, logged(LOBBY, "hello all")), b"MSG alice hello all\n"
+        )
+        self.assertEqual(
+            frames_of(SEED.encode_delivery, logged(DIRECT, "secret", BOB)), b"PRV alice secret\n"
+        )
+        self.assertEqual(frames_of(SEED.encode_delivery, logged(WOB, "hello")), b"GMS wob alice hello\n")
 
     def test_events(self) -> None:
         """Every kind: what, by whom, to whom, and what was said with it."""
@@ -384,15 +388,15 @@ class Telling(SynchronousTestCase):
         ]
         for kind, subject, body, line in table:
             self.assertEqual(
-                frames_of(SEED.encode, logged(WOB, body, subject, kind)), b"GEV wob " + line + b"\n"
+                frames_of(SEED.encode_delivery, logged(WOB, body, subject, kind)), b"GEV wob " + line + b"\n"
             )
 
     def test_presence(self) -> None:
         """ARR and LFT; ARV to the reference client, and no word that it doesn't know."""
-        self.assertEqual(frames_of(SEED.encode, Arrived(ALICE, False, AT)), b"ARR alice\n")
-        self.assertEqual(frames_of(SEED.encode, Arrived(ALICE, True, AT)), b"ARR alice\nBCK alice\n")
-        self.assertEqual(frames_of(reference().encode, Arrived(ALICE, True, AT)), b"ARV alice\n")
-        self.assertEqual(frames_of(reference().encode, Departed(ALICE, AT)), b"LFT alice\n")
+        self.assertEqual(frames_of(SEED.encode_delivery, Arrived(ALICE, False, AT)), b"ARR alice\n")
+        self.assertEqual(frames_of(SEED.encode_delivery, Arrived(ALICE, True, AT)), b"ARR alice\nBCK alice\n")
+        self.assertEqual(frames_of(reference().encode_delivery, Arrived(ALICE, True, AT)), b"ARV alice\n")
+        self.assertEqual(frames_of(reference().encode_delivery, Departed(ALICE, AT)), b"LFT alice\n")
 
 
 class Refusing(SynchronousTestCase):
@@ -439,22 +443,22 @@ class NoForgery(SynchronousTestCase):
         """A text of several lines makes as many, each with who said it where."""
         for end in ("\n", "\r\n", "\r", "\x0b", "\x0c", "\x85", "\u2028", "\u2029"):
             self.assertEqual(
-                frames_of(SEED.encode, logged(LOBBY, f"one{end}MSG Bob two")),
+                frames_of(SEED.encode_delivery, logged(LOBBY, f"one{end}MSG Bob two")),
                 b"MSG alice one\nMSG alice MSG Bob two\n",
             )
             self.assertEqual(
-                frames_of(SEED.encode, logged(WOB, f"one{end}{end}two")),
+                frames_of(SEED.encode_delivery, logged(WOB, f"one{end}{end}two")),
                 b"GMS wob alice one\nGMS wob alice \nGMS wob alice two\n",
             )
             self.assertEqual(
-                frames_of(SEED.encode, logged(WOB, f"one{end}two", BOB, "kicked")),
+                frames_of(SEED.encode_delivery, logged(WOB, f"one{end}two", BOB, "kicked")),
                 b"GEV wob kicked alice Bob one\nGEV wob kicked alice Bob two\n",
             )
 
     def test_what_steers_a_terminal(self) -> None:
         """It is shown and does nothing; a tab is what it is."""
         self.assertEqual(
-            frames_of(SEED.encode, logged(LOBBY, "a\tb \x1b[2J \x00 \x07 \x08 \x7f \x9b \x1c é")),
+            frames_of(SEED.encode_delivery, logged(LOBBY, "a\tb \x1b[2J \x00 \x07 \x08 \x7f \x9b \x1c é")),
             "MSG alice a\tb \ufffd[2J \ufffd \ufffd \ufffd \ufffd \ufffd \ufffd é\n".encode(),
         )
 
@@ -462,12 +466,12 @@ class NoForgery(SynchronousTestCase):
         """It is shown and does nothing, wherever it is."""
         for code in BIDI_CONTROLS:
             self.assertEqual(
-                frames_of(SEED.encode, logged(LOBBY, f"a{code}b")), "MSG alice a\ufffdb\n".encode()
+                frames_of(SEED.encode_delivery, logged(LOBBY, f"a{code}b")), "MSG alice a\ufffdb\n".encode()
             )
 
     def test_a_message_of_line_ends(self) -> None:
         """The longest makes so many lines and no more, or it would cut everybody off who reads text."""
-        said = frames_of(SEED.encode, logged(Conversation(2, "group", "g" * 64), "\n" * 8_192))
+        said = frames_of(SEED.encode_delivery, logged(Conversation(2, "group", "g" * 64), "\n" * 8_192))
         self.assertEqual(said.count(b"\n"), MAX_LINES_PER_MESSAGE)
         self.assertLess(len(said), 64 * 1024)
         self.assertEqual(said.decode().count("\ufffd"), 8_192 - (MAX_LINES_PER_MESSAGE - 1))
@@ -482,7 +486,7 @@ class NoForgery(SynchronousTestCase):
             (logged(WOB, text), "GMS wob alice "),
             (logged(WOB, text, None, "topic"), "GEV wob topic alice "),
         ):
-            said = frames_of(SEED.encode, entry).decode()
+            said = frames_of(SEED.encode_delivery, entry).decode()
             self.assertTrue(said.endswith("\n"))
             for line in said.splitlines():
                 self.assertTrue(line.startswith(prefix), said)
@@ -510,10 +514,10 @@ class Reference(SynchronousTestCase):
         amend = SEED.decode(b"LST").convert_buffered
         assert amend is not None
         waited = (
-            *SEED.encode(Arrived(ALICE, True, AT)),
-            *SEED.encode(logged(LOBBY, "x\nARR y\nBCK z")),
-            *SEED.encode(Arrived(BOB, False, AT)),
-            *SEED.encode(Departed(BOB, AT)),
+            *SEED.encode_delivery(Arrived(ALICE, True, AT)),
+            *SEED.encode_delivery(logged(LOBBY, "x\nARR y\nBCK z")),
+            *SEED.encode_delivery(Arrived(BOB, False, AT)),
+            *SEED.encode_delivery(Departed(BOB, AT)),
         )
         self.assertEqual(
             b"".join(amend(line + b"\n") for line in waited),

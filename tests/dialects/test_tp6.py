@@ -127,7 +127,7 @@ class Hellos(SynchronousTestCase):
         self.assertEqual(refused(b"\x03Hello|alice", FRAMED)[:15], "not_identified:")
 
     def test_but_only_before_it(self) -> None:
-        for place, command in ((HERE, c.Broadcast), (IN_WOB, c.GroupBroadcast)):
+        for place, command in ((HERE, c.SendToLobby), (IN_WOB, c.SendToGroup)):
             self.assertEqual(meant("Hello|bob", place)[0], command)
 
 
@@ -136,12 +136,12 @@ class Saying(SynchronousTestCase):
 
     def test_anything_is_a_message_where_one_is(self) -> None:
         for text in ("salut", " salut ", "one\ntwo", "/!\\", "/ x", "/", "/1", "MSG x", "#"):
-            self.assertEqual(meant(text), (c.Broadcast, {"msg": text}))
-            self.assertEqual(meant(text, IN_WOB), (c.GroupBroadcast, {"group": "wob", "msg": text}))
+            self.assertEqual(meant(text), (c.SendToLobby, {"msg": text}))
+            self.assertEqual(meant(text, IN_WOB), (c.SendToGroup, {"group": "wob", "msg": text}))
 
     def test_two_slashes_say_one(self) -> None:
-        self.assertEqual(meant("//me is here"), (c.Broadcast, {"msg": "/me is here"}))
-        self.assertEqual(meant("///"), (c.Broadcast, {"msg": "//"}))
+        self.assertEqual(meant("//me is here"), (c.SendToLobby, {"msg": "/me is here"}))
+        self.assertEqual(meant("///"), (c.SendToLobby, {"msg": "//"}))
 
     def test_what_is_no_message(self) -> None:
         self.assertEqual(refused(b" \n"), "empty: the text is empty: write something")
@@ -150,10 +150,10 @@ class Saying(SynchronousTestCase):
 
     def test_images_in_frames(self) -> None:
         """Whatever they begin with; each has a limit of its own."""
-        self.assertEqual(meant("\x03/##\n", FRAMED_HERE), (c.Broadcast, {"msg": "/##\n", "kind": "image"}))
+        self.assertEqual(meant("\x03/##\n", FRAMED_HERE), (c.SendToLobby, {"msg": "/##\n", "kind": "image"}))
         self.assertEqual(
             meant("\x03##", FRAMED.in_room("wob")),
-            (c.GroupBroadcast, {"group": "wob", "msg": "##", "kind": "image"}),
+            (c.SendToGroup, {"group": "wob", "msg": "##", "kind": "image"}),
         )
         self.assertEqual(meant("\x01/who", FRAMED_HERE), (c.ListClients, {}))
         self.assertEqual(len(meant("\x03" + "x" * LIMITS.image, FRAMED_HERE)[1]["msg"]), LIMITS.image)
@@ -173,8 +173,8 @@ class Saying(SynchronousTestCase):
         for said in ("/kick wob bob too  loud", "/kick  wob\tbob\ntoo  loud ", "/KICK wob bob  too  loud"):
             self.assertEqual(meant(said), kick)
         self.assertEqual(meant("/kick wob bob"), (c.Kick, {"group": "wob", "dest": "bob"}))
-        self.assertEqual(meant("/msg bob  two words "), (c.Send, {"dest": "bob", "msg": "two words "}))
-        self.assertEqual(meant("/all one\ntwo"), (c.Broadcast, {"msg": "one\ntwo"}))
+        self.assertEqual(meant("/msg bob  two words "), (c.SendToUser, {"dest": "bob", "msg": "two words "}))
+        self.assertEqual(meant("/all one\ntwo"), (c.SendToLobby, {"msg": "one\ntwo"}))
         self.assertEqual(meant("/messages wob 5"), (c.ListMessages, {"group": "wob", "limit": 5}))
         self.assertEqual(meant("/quit now"), (c.Quit, {}))
 
@@ -199,7 +199,7 @@ class Saying(SynchronousTestCase):
 
     def test_all_goes_nowhere(self) -> None:
         request = IN_WOB.decode(b"/all salut")
-        self.assertEqual(meant("/all salut", IN_WOB), (c.Broadcast, {"msg": "salut"}))
+        self.assertEqual(meant("/all salut", IN_WOB), (c.SendToLobby, {"msg": "salut"}))
         self.assertEqual((request.dialect_on_success, request.shown_dialect), (None, None))
 
     @settings(max_examples=effort(200), deadline=None)
@@ -274,7 +274,7 @@ class Telling(SynchronousTestCase):
             (DIRECT, BOB, "alice vous dit : salut", places),
         ):
             for place in places:
-                told = frames_of(place.encode, logged(conversation, "salut", subject))
+                told = frames_of(place.encode_delivery, logged(conversation, "salut", subject))
                 self.assertEqual(told, f"{line}\n".encode() if place in heard else b"")
 
     def test_it_is_written_once_for_all_rooms(self) -> None:
@@ -282,7 +282,7 @@ class Telling(SynchronousTestCase):
         door = Tp6Dialect(LIMITS)
         places = [door.in_room(None), *(door.in_room(f"room{n}") for n in range(20))]
         entry = logged(DIRECT, "salut", BOB)
-        payloads = [place.encode(entry) for place in places]
+        payloads = [place.encode_delivery(entry) for place in places]
         self.assertEqual({*payloads}, {(b"alice vous dit : salut",)})
         self.assertEqual(len({id(payload) for (payload,) in payloads}), 1)
         del entry
@@ -296,7 +296,7 @@ class Telling(SynchronousTestCase):
             (IN_WOB, WOB, None, "alice a dit en image :"),
             (HERE, DIRECT, BOB, "alice vous dit en image :"),
         ):
-            told = frames_of(place.encode, logged(conversation, " /\\\n/__\\\n", subject, "image"))
+            told = frames_of(place.encode_delivery, logged(conversation, " /\\\n/__\\\n", subject, "image"))
             self.assertEqual(told, f"{line}\n   /\\\n  /__\\\n".encode())
 
     def test_events(self) -> None:
@@ -320,8 +320,8 @@ class Telling(SynchronousTestCase):
             entry = logged(WOB, body, subject, kind)
             announced = f"Annonce : {line}\n".encode()
             for place, told in ((HERE, b""), (NOWHERE, b""), (IN_WOB, announced)):
-                self.assertEqual(frames_of(place.encode, entry), told)
-                self.assertEqual(frames_of(place.encode_for_subject, entry), announced)
+                self.assertEqual(frames_of(place.encode_delivery, entry), told)
+                self.assertEqual(frames_of(place.encode_for_affected_user, entry), announced)
             done = frames_of(HERE.encode_answer, Request(c.Leave("wob"), "/x"), Ack(entry))
             self.assertEqual(done, f"C'est fait : {line}\n".encode())
 
@@ -332,30 +332,37 @@ class Telling(SynchronousTestCase):
             (Departed(ALICE, AT), "Annonce : alice a quitté la chatroom"),
         ):
             for place in (HERE, IN_WOB, NOWHERE, DOOR.awaiting_room):
-                self.assertEqual(frames_of(place.encode, told), f"{line}\n".encode())
+                self.assertEqual(frames_of(place.encode_delivery, told), f"{line}\n".encode())
             text = line.encode()
-            self.assertEqual(frames_of(FRAMED_HERE.encode, told), b"\x01\x00\x01%c%b" % (len(text), text))
+            self.assertEqual(
+                frames_of(FRAMED_HERE.encode_delivery, told), b"\x01\x00\x01%c%b" % (len(text), text)
+            )
 
     def test_frames(self) -> None:
         """The seed's own example; who says it here by name, all else in words."""
         toto = User(9, "toto", "toto", "#000000")
         bonjour = Entry(1, 1, AT, Event("message", LOBBY, toto, None, "bonjour"))
-        self.assertEqual(frames_of(FRAMED_HERE.encode, bonjour), b"\x01\x04toto\x01\x07bonjour")
+        self.assertEqual(frames_of(FRAMED_HERE.encode_delivery, bonjour), b"\x01\x04toto\x01\x07bonjour")
         self.assertEqual(
-            frames_of(FRAMED_HERE.encode, logged(LOBBY, "x" * 255)), b"\x01\x05alice\x01\xff" + b"x" * 255
+            frames_of(FRAMED_HERE.encode_delivery, logged(LOBBY, "x" * 255)),
+            b"\x01\x05alice\x01\xff" + b"x" * 255,
         )
         self.assertEqual(
-            frames_of(FRAMED_HERE.encode, logged(LOBBY, "x" * 256)), b"\x01\x05alice\x02\x01\x00" + b"x" * 256
+            frames_of(FRAMED_HERE.encode_delivery, logged(LOBBY, "x" * 256)),
+            b"\x01\x05alice\x02\x01\x00" + b"x" * 256,
         )
-        self.assertEqual(frames_of(FRAMED_HERE.encode, logged(WOB, "x")), b"")
+        self.assertEqual(frames_of(FRAMED_HERE.encode_delivery, logged(WOB, "x")), b"")
         psst = logged(DIRECT, "psst", BOB)
-        self.assertEqual(frames_of(FRAMED_HERE.encode, psst), b"\x01\x00\x01\x15alice vous dit : psst")
         self.assertEqual(
-            frames_of(FRAMED.in_room("wob").encode, logged(WOB, "é")), b"\x01\x05alice\x01\x02\xc3\xa9"
+            frames_of(FRAMED_HERE.encode_delivery, psst), b"\x01\x00\x01\x15alice vous dit : psst"
+        )
+        self.assertEqual(
+            frames_of(FRAMED.in_room("wob").encode_delivery, logged(WOB, "é")),
+            b"\x01\x05alice\x01\x02\xc3\xa9",
         )
         image = logged(LOBBY, "##\n #", kind="image")
-        self.assertEqual(frames_of(FRAMED_HERE.encode, image), b"\x03\x05alice\x01\x09  ##\n   #")
-        alone = frames_of(FRAMED.in_room("wob").encode, logged(DIRECT, "##\n #", BOB, "image"))
+        self.assertEqual(frames_of(FRAMED_HERE.encode_delivery, image), b"\x03\x05alice\x01\x09  ##\n   #")
+        alone = frames_of(FRAMED.in_room("wob").encode_delivery, logged(DIRECT, "##\n #", BOB, "image"))
         self.assertEqual(alone, b"\x03\x00\x01\x23alice vous dit en image :\n  ##\n   #")
         self.assertEqual(FRAMED_HERE.pace, 0)
 
@@ -365,7 +372,7 @@ class Answering(SynchronousTestCase):
 
     def said(self, answer: Any, asked: str = "/x", place: Tp6Dialect = HERE) -> list[str]:
         """The lines of an answer."""
-        return frames_of(place.encode_answer, Request(c.AskHelp(), asked), answer).decode().splitlines()
+        return frames_of(place.encode_answer, Request(c.ListCommands(), asked), answer).decode().splitlines()
 
     def test_hello(self) -> None:
         """One's own nick comes once."""
@@ -446,7 +453,7 @@ class Answering(SynchronousTestCase):
             self.assertIn("000xx" if forward else "199xx", lines[0 if forward else -1])
         art = logged(WOB, "\n" * LIMITS.image, kind="image")
         said = frames_of(
-            HERE.encode_answer, Request(c.AskHelp(), "/x"), Page(WOB, (art,), False, False, False, BOB)
+            HERE.encode_answer, Request(c.ListCommands(), "/x"), Page(WOB, (art,), False, False, False, BOB)
         )
         self.assertLess(len(said), LIMITS.outbox // 2)
 
@@ -600,18 +607,19 @@ class NoForgery(SynchronousTestCase):
     def test_every_end_of_a_line(self) -> None:
         for end in ("\n", "\r\n", "\r", "\x0b", "\x0c", "\x85", "\u2028", "\u2029"):
             self.assertEqual(
-                frames_of(HERE.encode, logged(LOBBY, f"one{end}bob a dit : x")),
+                frames_of(HERE.encode_delivery, logged(LOBBY, f"one{end}bob a dit : x")),
                 b"alice a dit : one\n  bob a dit : x\n",
             )
-            kicked = frames_of(HERE.encode_for_subject, logged(WOB, f"one{end}two", BOB, "kicked"))
+            kicked = frames_of(HERE.encode_for_affected_user, logged(WOB, f"one{end}two", BOB, "kicked"))
             self.assertEqual(kicked, b"Annonce : alice a exclu Bob de wob : one\n  two\n")
             self.assertEqual(
-                frames_of(FRAMED_HERE.encode, logged(LOBBY, f"1{end}2")), b"\x01\x05alice\x01\x051\n  2"
+                frames_of(FRAMED_HERE.encode_delivery, logged(LOBBY, f"1{end}2")),
+                b"\x01\x05alice\x01\x051\n  2",
             )
 
     def test_what_steers_a_terminal(self) -> None:
         self.assertEqual(
-            frames_of(HERE.encode, logged(LOBBY, "a\tb \x1b[2J \x00 \x7f \x9b é")),
+            frames_of(HERE.encode_delivery, logged(LOBBY, "a\tb \x1b[2J \x00 \x7f \x9b é")),
             "alice a dit : a\tb \ufffd[2J \ufffd \ufffd \ufffd é\n".encode(),
         )
 
@@ -619,10 +627,11 @@ class NoForgery(SynchronousTestCase):
         """It is shown and does nothing, in lines and in frames."""
         for code in BIDI_CONTROLS:
             self.assertEqual(
-                frames_of(HERE.encode, logged(LOBBY, f"a{code}b")), "alice a dit : a\ufffdb\n".encode()
+                frames_of(HERE.encode_delivery, logged(LOBBY, f"a{code}b")),
+                "alice a dit : a\ufffdb\n".encode(),
             )
             self.assertEqual(
-                frames_of(FRAMED_HERE.encode, logged(LOBBY, f"a{code}b")),
+                frames_of(FRAMED_HERE.encode_delivery, logged(LOBBY, f"a{code}b")),
                 b"\x01\x05alice\x01\x05a\xef\xbf\xbdb",
             )
 
@@ -636,8 +645,8 @@ class NoForgery(SynchronousTestCase):
             (logged(WOB, text, None, "topic"), "Annonce : alice a changé le sujet de wob"),
             (logged(LOBBY, text, None, "image"), "alice a dit en image :"),
         ):
-            told = frames_of(HERE.encode_for_subject, entry).decode()
-            frame = frames_of(FRAMED_HERE.encode_for_subject, entry)
+            told = frames_of(HERE.encode_for_affected_user, entry).decode()
+            frame = frames_of(FRAMED_HERE.encode_for_affected_user, entry)
             first, *lines = told.splitlines()
             self.assertTrue(first.startswith(head), told)
             self.assertTrue(told.endswith("\n"))

@@ -39,7 +39,7 @@ SAMPLES: tuple[objects.ServerObject, ...] = (
         ref="r",
     ),
     objects.Ack(action="server-ack", ref=1, request="kick", group="g", to="eve", id=1, seq=1, ts=TS),
-    objects.Account(action="server-account", ref=1, nick="bob", registered=True),
+    objects.AccountChanged(action="server-account", ref=1, nick="bob", registered=True),
     objects.Moderated(action="server-moderation", acts=[ACT]),
     objects.ModerationLog(action="server-modlog", acts=[ACT], more=True),
     objects.Clients(action="server-list-clients", clients=["bob"], more=True),

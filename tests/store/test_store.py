@@ -172,11 +172,11 @@ class Waiter:
         self.records = records
         self.done: Deferred[list[int]] = Deferred()
 
-    def committed(self, logged: Any, is_new: bool) -> None:
+    def on_commit(self, logged: Any, is_new: bool) -> None:
         """Tell the ids."""
         self.done.callback([entry.id for entry in logged])
 
-    def aborted(self) -> None:
+    def on_rollback(self) -> None:
         """Tell that."""
         self.done.errback(sqlite3.Error())
 

@@ -135,7 +135,7 @@ def settle(cast: Cast, folder: Path, outcome: Outcome) -> None:
         log = read_log(folder)
         for watcher in cast.watchers:
             with outcome.noticing(), daemon.connect("json") as client:
-                watcher.catch_up(client)
+                watcher.send_missed_entries(client)
                 for where in ("lobby", *watcher.groups):
                     asked = {"action": "history"} if where == "lobby" else {"action": "msgs", "group": where}
                     shown = read_pages(client, where, **asked, limit=500)
@@ -315,7 +315,7 @@ def moving_clock(folder: Path, times: int) -> Outcome:
                 tally.more(acks=SPELL)
                 paced.tally.more(acks=PACED)
                 with daemon.connect("json") as client:
-                    visitor.catch_up(client)
+                    visitor.send_missed_entries(client)
     cast.watchers.append(visitor)
     outcome.counts("times that the clock was set back, and forward", times)
     outcome.counts("of these, seen in what was stored", jumps_back(folder))

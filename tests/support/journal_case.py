@@ -33,12 +33,12 @@ class Note:
         self._desk = fixture
         self._then = then
 
-    def committed(self, logged: Sequence[Entry], is_new: bool) -> None:
+    def on_commit(self, logged: Sequence[Entry], is_new: bool) -> None:
         """Write down where."""
         self.places = [(entry.id, entry.seq, entry.at) for entry in logged]
         self._take_turn("committed" if is_new else "committed before")
 
-    def aborted(self) -> None:
+    def on_rollback(self) -> None:
         """Write that down."""
         self._take_turn("failed")
 

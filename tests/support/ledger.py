@@ -253,7 +253,7 @@ class Watcher:
         while True:
             self.hear(client.object())
 
-    def catch_up(self, client: Client) -> None:
+    def send_missed_entries(self, client: Client) -> None:
         """Resume, and listen until there is no more."""
         self.resume(client)
         client.asks(action="client-list-clients", ref="caught up")

@@ -53,15 +53,15 @@ class ShoutDialect:
         """See `Dialect.encode_refusal`."""
         return _line(f"NO, {refusal.text}!")
 
-    def encode(self, delivery: Delivery) -> Payloads:
-        """See `Dialect.encode`."""
+    def encode_delivery(self, delivery: Delivery) -> Payloads:
+        """See `Dialect.encode_delivery`."""
         if isinstance(delivery, Entry) and delivery.event.is_message:
             return _line(f"{delivery.event.actor.nick}: {self.voice(delivery.event.body)}")
         return ()
 
-    def encode_for_subject(self, delivery: Delivery) -> Payloads:
-        """See `Dialect.encode_for_subject`."""
-        return self.encode(delivery)
+    def encode_for_affected_user(self, delivery: Delivery) -> Payloads:
+        """See `Dialect.encode_for_affected_user`."""
+        return self.encode_delivery(delivery)
 
     def voice(self, body: str) -> str:
         """What somebody said, as it is heard."""
