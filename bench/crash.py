@@ -35,6 +35,7 @@ from typing import Final
 from bench.greedy import greedy_readers
 from bench.guessing import guessers
 from bench.scenarios import idle_crowd, slow_reader, small_disk
+from bench.siege import siege
 from tests.support.crash_scenarios import (
     OTHERWISE,
     Outcome,
@@ -275,6 +276,7 @@ ORDEALS: Final[dict[str, tuple[str, Callable[[Path, argparse.Namespace], Outcome
     "slow": ("a slow reader among 500", lambda folder, _: slow_reader(folder)),
     "idle": ("10,000 idle clients and one busy room", lambda folder, _: idle_crowd(folder)),
     "greedy": ("40 greedy readers", lambda folder, _: greedy_readers(folder)),
+    "siege": ("clients that flood or hold connections", lambda folder, _: siege(folder)),
     "guess": ("10 addresses guess passwords", lambda folder, _: guessers(folder)),
 }
 """What can be run: its name, what it is, and how."""

@@ -122,11 +122,11 @@ def greedy_readers(folder: Path) -> Outcome:
     return outcome
 
 
-def times(honest: Client, over: Callable[[], bool]) -> list[float]:
+def times(honest: Client, over: Callable[[], bool], pause: float = PAUSE) -> list[float]:
     """Milliseconds from each message of ``honest`` to its acknowledgement, until it is ``over``."""
     found: list[float] = []
     while not (found and over()):
-        sleep(PAUSE)
+        sleep(pause)
         began = perf_counter()
         honest.asks(action="gbroadcast", group="honest", msg="hello").object(action="server-ack")
         found.append((perf_counter() - began) * 1e3)
