@@ -47,14 +47,15 @@ class Authenticator:
             key = parse_nick(nick).key
         except BadName:
             raise Refusal("wrong_password") from None
-        delay = self._guard.count_attempt(key, origin)
+        delay = self._guard.check_attempt(key, origin)
         if delay:
             await deferLater(self._clock, delay, lambda: None)  # type: ignore[arg-type]
         credential = find_credential(self._authority.state, nick)
         hashed = None if credential is None or credential.hash == CLOSED_ACCOUNT_HASH else credential.hash
         if not await self._passwords.verify(hashed, password, origin) or credential is None:
+            self._guard.count_wrong(key, origin)
             raise Refusal("wrong_password")
-        self._guard.forget_attempt(key, origin)
+        self._guard.note_right(key, origin)
         return credential
 
     async def hash(self, password: Secret, origin: str | None) -> Secret:
@@ -99,6 +100,8 @@ class Accounts:
         rules.check_unregistered(self._committer.state, user)
         rules.check_new_password(command.password, self._policy)
         hashed = await self._authenticator.hash(command.password, client.origin)
+        if client.closed:
+            return  # the nick may be somebody else's now
         await self._committer.commit(request, rules.register(self._committer.state, user, hashed))
         client.answer(request, AccountChanged(user.nick, True))
 

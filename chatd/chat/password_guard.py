@@ -8,6 +8,7 @@ address is not slowed down.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Final
 
 from chatd.boundaries import Clock
@@ -28,6 +29,10 @@ The delay is short, so that an attacker can't lock out the user of the nick.
 """
 
 
+MAX_TRUSTED: Final = 10_000
+"""The number of pairs of nick and address that are remembered after a right password."""
+
+
 class PasswordGuard:
     """The rate limits for passwords: they decide whether and when a password may be verified."""
 
@@ -35,27 +40,33 @@ class PasswordGuard:
         self._by_origin = TokenBuckets(clock, limits.wrong_passwords, ADDRESS_REFILL_SECONDS)
         self._by_nick_and_origin = TokenBuckets(clock, limits.wrong_passwords_per_nick, NICK_REFILL_SECONDS)
         self._by_nick = TokenBuckets(clock, limits.wrong_passwords_per_nick, NICK_REFILL_SECONDS)
+        # Pairs of nick and origin with a right password, the latest last.
+        self._trusted: OrderedDict[tuple[str, str | None], None] = OrderedDict()
 
-    def count_attempt(self, nick: str, origin: str | None) -> float:
-        """Count an attempt for ``nick`` as a wrong password. Return the seconds to wait before verifying it.
+    def check_attempt(self, nick: str, origin: str | None) -> float:
+        """Check that a password for ``nick`` may be verified. Return the seconds to wait before that.
 
         ``origin`` is the IPv4 address or IPv6 network of the client. For the daemon's own machine, where
-        proxies run, it is None, and only the attempts for one nick are limited. Raises `Refusal`
-        ``rate_limited`` if too many wrong passwords came from there.
+        proxies run, it is None, and only the attempts for one nick are limited. The same holds for a user who
+        has logged in from there before. Raises `Refusal` ``rate_limited`` if too many wrong passwords came
+        from there.
         """
         wait = self._by_nick_and_origin.seconds_until_token((nick, origin))
-        if origin is not None:
+        if origin is not None and (nick, origin) not in self._trusted:
             wait = max(wait, self._by_origin.seconds_until_token(origin))
         if wait > 0:
             raise rate_limited(reason("many_wrong_passwords"), wait)
-        delay = GUESSED_NICK_DELAY_SECONDS if self._by_nick.seconds_until_token(nick) > 0 else 0.0
+        return GUESSED_NICK_DELAY_SECONDS if self._by_nick.seconds_until_token(nick) > 0 else 0.0
+
+    def count_wrong(self, nick: str, origin: str | None) -> None:
+        """Count a wrong password for ``nick`` from ``origin``."""
         self._by_origin.take_token(origin)
         self._by_nick_and_origin.take_token((nick, origin))
         self._by_nick.take_token(nick)
-        return delay
 
-    def forget_attempt(self, nick: str, origin: str | None) -> None:
-        """Uncount the attempt that `count_attempt` has counted, because its password was right."""
-        self._by_origin.give_back_token(origin)
-        self._by_nick_and_origin.give_back_token((nick, origin))
-        self._by_nick.give_back_token(nick)
+    def note_right(self, nick: str, origin: str | None) -> None:
+        """Remember that the user ``nick`` has sent a right password from ``origin``."""
+        self._trusted[nick, origin] = None
+        self._trusted.move_to_end((nick, origin))
+        if len(self._trusted) > MAX_TRUSTED:
+            self._trusted.popitem(last=False)

@@ -76,12 +76,12 @@ class Presence:
 
     def _decide(self, client: Client, request: Request, hello: Hello, verified: Credential | None) -> bool:
         login = self._authority.log_in(client, hello, verified)
-        sessions = self._authority.sessions(login.user)
+        sessions = [one for one in self._authority.sessions(login.user) if not one.leaving]
         for other in sessions:
             if other is not client and other.last_received_id is not None:
                 self._journal.move_read_marker(login.user, other.last_received_id)
-        if len(sessions) > self._limits.sessions_per_user:
-            self.quit(sessions[0], None, Refusal("session_replaced", nick=login.user.nick))
+        for oldest in sessions[: -self._limits.sessions_per_user]:
+            self.quit(oldest, None, Refusal("session_replaced", nick=login.user.nick))
         catches_up = hello.since is not None or (login.returning and client.updates_read_marker)
         is_hello = isinstance(request.command, Hello | Identify)
         arrival = self._arrive(client, request if is_hello else None, hello, login, catches_up)
@@ -149,7 +149,8 @@ class Presence:
     def end_sessions(self, user: User, kept: Client | None, refusal: Refusal) -> None:
         """Close all sessions of ``user`` but ``kept`` with ``refusal``."""
         for client in self._authority.sessions(user):
-            if client is not kept:
+            # While an account is closed, somebody else may have taken the nick.
+            if client is not kept and client.user is not None and client.user.id == user.id:
                 self.quit(client, None, refusal)
 
     def depart(self, client: Client) -> None:

@@ -35,8 +35,3 @@ class TokenBuckets:
             self._full_at = dict(latest)
         full_at = max(now, self._full_at.get(key, now)) + self._seconds
         self._full_at[key] = min(full_at, now + self._full_after)
-
-    def give_back_token(self, key: Hashable) -> None:
-        """Return a token to the bucket of ``key``."""
-        if key in self._full_at:
-            self._full_at[key] -= self._seconds

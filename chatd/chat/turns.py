@@ -129,6 +129,7 @@ class TurnQueue:
 
     def _refuse(self, client: Client, request: Request | None, refusal: Refusal) -> None:
         if request is not None:
+            self.log_refusal(client, refusal)
             client.refuse(request, refusal)
 
     def log_read_failure(self, error: ReadFailed) -> None:

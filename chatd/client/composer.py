@@ -13,7 +13,7 @@ from textual.widgets import TextArea
 from chatd.client.completion import completions, usage_hint
 from chatd.client.keys import run_binding
 from chatd.client.render import sanitize
-from chatd.client.typed import has_secret
+from chatd.core.typed import has_password
 
 HISTORY_SIZE: Final = 200
 """The number of earlier inputs that the Up key can bring back."""
@@ -98,7 +98,7 @@ class Composer(TextArea):
     def _submit(self) -> None:
         if not self.text.strip() or not self._take(self.text):
             return
-        if not has_secret(self.text) and (not self._typed or self._typed[-1] != self.text):
+        if not has_password(self.text) and (not self._typed or self._typed[-1] != self.text):
             self._typed.append(self.text)
         self._begin("")
         self._back = 0

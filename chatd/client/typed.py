@@ -15,8 +15,8 @@ from chatd.core import commands as c
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal, reason
 from chatd.core.typed import (
-    COMMANDS_BY_WORD,
     SlashLine,
+    has_password,
     parse_semicolon,
     parse_slash,
     parse_slash_fields,
@@ -54,18 +54,9 @@ def parse_typed_line(typed: str, here: ConversationRef) -> c.Command | SendImage
     if command is not None:
         row, values = command
         return row.build(values, MAX_LIMITS)
+    if has_password(typed):
+        raise Refusal("bad_request", why=reason("password_in_message"))
     return message_command(here, unescape_slash(typed))
-
-
-def has_secret(typed: str) -> bool:
-    """Return whether the line ``typed`` is a command with a password, which the client must not keep."""
-    slash = parse_slash(typed)
-    word, semicolon, _rest = typed.partition(";")
-    if slash is not None:
-        row = slash.declaration
-    else:
-        row = COMMANDS_BY_WORD.get(word.strip().lower()) if semicolon else None
-    return row is not None and any(field.kind == "secret" for field in row.fields.values())
 
 
 def message_command(

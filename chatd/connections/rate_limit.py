@@ -9,12 +9,19 @@ from chatd.core.refusals import Refusal
 READ_COMMANDS = frozenset(command for command, row in COMMANDS_BY_CLASS.items() if row.reads_log)
 """The commands that read from the log."""
 
+PASSWORD_COMMANDS = frozenset(
+    command
+    for command, row in COMMANDS_BY_CLASS.items()
+    if any(field.kind == "secret" for field in row.fields.values()) and row.name != "hello"
+)
+"""The commands with a password, which takes the daemon tens of milliseconds to hash."""
+
 
 class RateLimit:
     """The credit of one client, in seconds. A request costs some, and a second gives back a second.
 
-    A request costs what it takes of one second's requests and of one second's bytes, and a read also what it
-    takes of one second's reads.
+    A request costs what it takes of one second's requests and of one second's bytes. A read costs in addition
+    what it takes of one second's reads, and a command with a password a second.
     """
 
     __slots__ = ("_burst", "_byte_cost", "_full_at", "_read_cost", "_request_cost")
@@ -32,5 +39,7 @@ class RateLimit:
         cost = self._request_cost + size * self._byte_cost
         if type(command) in READ_COMMANDS:
             cost += self._read_cost
+        elif type(command) in PASSWORD_COMMANDS:
+            cost += 1.0
         full_at = self._full_at = max(self._full_at, now) + cost
         return full_at - now - self._burst

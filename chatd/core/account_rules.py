@@ -14,7 +14,7 @@ from chatd.core import commands as c
 from chatd.core.accounts import CLOSED_ACCOUNT_HASH, AccountPolicy, Credential, Renamed, Secret, same_password
 from chatd.core.events import User
 from chatd.core.names import NICK_LIMIT, BadName, Name, check_reserved, parse_nick
-from chatd.core.refusals import Refusal
+from chatd.core.refusals import Refusal, reason
 from chatd.core.rules import Decision, decide
 from chatd.core.state import State
 
@@ -28,8 +28,12 @@ def check_new_password(password: Secret, policy: AccountPolicy) -> None:
 def check_unregistered(state: State, user: User) -> None:
     """Check that ``user`` may register.
 
-    Raises `Refusal` ``already_registered``, or ``bad_nick`` for a guest.
+    Raises `Refusal` ``already_registered``, ``bad_nick`` for a guest, or ``storage_failed`` if the user's
+    login was rolled back: the id may be another user's by now.
     """
+    current = state.users.get(user.id)
+    if current is None or current.key != user.key:
+        raise Refusal("storage_failed", why=reason("not_stored"))
     if user.id in state.credentials:
         raise Refusal("already_registered", nick=user.nick)
     try:
@@ -47,9 +51,15 @@ def require_credential(state: State, user: User) -> Credential:
 
 
 def check_may_write(state: State, user: User, policy: AccountPolicy) -> None:
-    """Check that ``user`` may write under ``policy``. Raises `Refusal` ``registered_only``."""
-    if policy.names == "registered" and user.id not in state.credentials:
+    """Check that ``user`` may write under ``policy``.
+
+    Raises `Refusal` ``registered_only``, or ``account_closed`` for a session whose account is being closed.
+    """
+    credential = state.credentials.get(user.id)
+    if policy.names == "registered" and credential is None:
         raise Refusal("registered_only")
+    if credential is not None and credential.hash == CLOSED_ACCOUNT_HASH:
+        raise Refusal("account_closed", nick=user.nick)
 
 
 def register(state: State, user: User, hashed: Secret) -> Decision:
@@ -92,10 +102,18 @@ def _check_current(state: State, verified: Credential) -> None:
 
 
 def _former(state: State, user: User) -> User:
-    """Return ``user`` with the first free nick among ``alice~1``, ``alice~2`` …, for a user called alice."""
+    """Return ``user`` with the first free nick among ``alice~1``, ``alice~2`` …, for a user called alice.
+
+    The nick is shortened as far as the result needs it to be a valid name.
+    """
     for number in count(1):
         suffix = f"~{number}"
-        name = parse_nick(user.nick[: NICK_LIMIT - len(suffix)] + suffix)
-        if state.find_user(name) is None:
+        for length in range(NICK_LIMIT - len(suffix), -1, -1):
+            try:
+                name = parse_nick(user.nick[:length] + suffix)
+            except BadName:  # cut inside a sequence of characters that must stand together
+                continue
+            if state.find_user(name) is None:
+                return replace(user, nick=name.shown, key=name.key)
             break
-    return replace(user, nick=name.shown, key=name.key)
+    raise AssertionError("there is always a free number")

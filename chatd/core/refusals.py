@@ -80,6 +80,7 @@ REASONS: Final[dict[str, str]] = {
     "many_wrong_passwords": N_("too many wrong passwords"),
     "many_passwords": N_("too many logins at once"),
     "bad_secret": N_("{name} must be a password without control characters"),
+    "password_in_message": N_("this looks like a command with a password, and was not sent: begin it with /"),
     "no_reason": N_("no reason was given"),
     "no_duration": N_("{name} must be seconds, or a time such as 10m, 2h or 7d"),
     "own_machine": N_("the user is connected from the daemon's own machine, which can't be blocked"),

@@ -105,3 +105,25 @@ def parse_keyword_fields(row: Declaration, rest: str) -> dict[str, object]:
     if not set(names) <= values.keys() | row.required:
         raise Refusal("bad_request", why=reason("usage", usage=row.keyword_usage))
     return values
+
+
+def has_password(line: str) -> bool:
+    """Return whether ``line`` is a command with a password, in any of the three forms, or was meant as one.
+
+    Blanks in front of a command make a message of it in the chat room, which must not be sent then.
+    """
+    line = line.strip()
+    slash = parse_slash(line)
+    word, semicolon, _rest = line.partition(";")
+    if slash is not None:
+        row = slash.declaration
+    elif semicolon:
+        row = COMMANDS_BY_WORD.get(word.strip().lower())
+    else:
+        verb, blank, _rest = line.partition(" ")
+        row = COMMANDS_BY_KEYWORD.get(verb) if blank else None
+    return (
+        row is not None
+        and any(field.kind == "secret" for field in row.fields.values())
+        and (row.name != "hello")
+    )

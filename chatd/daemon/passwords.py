@@ -59,7 +59,7 @@ class PasswordPool:
         def keep(hashed: Secret) -> None:
             self._unmatched = hashed
 
-        self.hash(Secret("no password"), "").addCallback(keep)
+        self.hash(Secret("no password"), "").addCallbacks(keep, lambda _: None)  # stopped meanwhile
 
     def stop(self) -> None:
         """Refuse the waiting passwords, and stop the thread after the current password."""
@@ -100,7 +100,8 @@ class PasswordPool:
             return done
         self._waiting.setdefault(origin, deque()).append((work, done))
         if len(self) > self._limit:
-            longest = max(self._waiting, key=lambda origin: len(self._waiting[origin]))
+            # Of several with as many passwords, that of the newcomer, which waits at the end.
+            longest = max(reversed(self._waiting), key=lambda origin: len(self._waiting[origin]))
             _, refused = self._waiting[longest].pop()
             if not self._waiting[longest]:
                 del self._waiting[longest]
@@ -121,7 +122,9 @@ class PasswordPool:
         def finish(result: Any) -> None:
             self._busy = False
             self._go_on()
-            if isinstance(result, Failure):
+            if self._stopped:
+                done.errback(Refusal("shutting_down"))
+            elif isinstance(result, Failure):
                 done.errback(result)
             else:
                 done.callback(result)

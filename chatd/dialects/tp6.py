@@ -44,9 +44,9 @@ from chatd.core.commands import (
 from chatd.core.events import Delivery, Entry
 from chatd.core.limits import Limits
 from chatd.core.names import BadName, Name, parse_group
-from chatd.core.refusals import Refusal
+from chatd.core.refusals import Refusal, reason
 from chatd.core.requests import Request
-from chatd.core.typed import SlashLine, parse_slash, unescape_slash
+from chatd.core.typed import SlashLine, has_password, parse_slash, unescape_slash
 from chatd.core.wires import OpeningBytes, Wire
 from chatd.dialects.json import JsonDialect
 from chatd.dialects.timestamps import hour_and_minute
@@ -161,6 +161,8 @@ class Tp6Dialect:
             typed = parse_slash(text)
             if typed is not None:
                 return self._command(typed)
+            if has_password(text):
+                return self._refused(Refusal("bad_request", why=reason("password_in_message")))
             text = unescape_slash(text)
         if self.place == "no room" or (self.place == "question" and kind != "message"):
             return self._refused(Refusal("no_room"))

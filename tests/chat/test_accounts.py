@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+from twisted.logger import globalLogPublisher
+
 from chatd.core.accounts import AccountPolicy
 from chatd.core.limits import Limits
 from tests.support.in_memory_daemon import Peer, Stage, StageTestCase
@@ -314,6 +316,123 @@ class Unregister(AccountCase):
         self.bob.asks(action="register", password=OTHER).hears()
         (refused,) = self.bob.asks(action="unregister", password=SECRET).objects()
         self.assertEqual((refused["code"], self.bob.closed), ("wrong_password", False))
+
+
+class Races(AccountCase):
+    """What two sessions do at the same time, while a password is hashed or the disk is slow."""
+
+    def test_a_user_whose_login_was_rolled_back_registers_nobody_else(self) -> None:
+        """The id of the lost user may be another's by the time the password is hashed."""
+        self.stage.passwords.held = True
+        mallory = self.stage.connect("json").says(b'{"action":"client-hello","from":"mallory"}\n')
+        mallory.hears()
+        self.stage.writer.held = True
+        eve = self.stage.connect("text").says("IAM eve").says("register;eve's own secret")
+        self.stage.writer.error = sqlite3.OperationalError("disk full")
+        self.stage.writer.run_next()
+        self.stage.writer.error, self.stage.writer.held = None, False
+        while self.stage.writer.waiting:
+            self.stage.writer.run_next()
+        self.stage.wait(2)
+        bob = self.stage.json("bob")
+        while self.stage.passwords.waiting:
+            self.stage.passwords.run_next()
+        self.stage.settle()
+        self.assertNotIn("ACC eve registered", eve.hears().decode())
+        self.assertEqual(self.stage.rows("SELECT count(*) FROM credentials"), [(1,)])
+        bob.hangs_up()
+        self.assertIn("ARR bob", self.stage.connect("text").says("IAM bob").hears().decode())
+        self.flushLoggedErrors()
+
+    def test_a_class_comes_back_at_once(self) -> None:
+        """Right passwords that are verified at the same time are not counted as wrong ones."""
+        self.stage.passwords.held = True
+        peers = [
+            self.stage.connect("json", "192.0.2.1").asks(
+                action="client-hello", from_="alice", password=SECRET, history="none"
+            )
+            for _ in range(16)
+        ]
+        while self.stage.passwords.waiting:
+            self.stage.passwords.run_next()
+        self.stage.settle()
+        self.assertEqual({peer.objects()[0]["action"] for peer in peers}, {"server-hello"})
+
+    def test_sessions_that_come_during_a_slow_commit_are_not_too_many(self) -> None:
+        self.stage.writer.held = True
+        self.stage.json("bob").asks(action="client-broadcast", msg="slow")
+        peers = [self.stage.json("alice", password=SECRET) for _ in range(40)]
+        self.stage.writer.held = False
+        while self.stage.writer.waiting:
+            self.stage.writer.run_next()
+        self.stage.wait(1)
+        self.assertEqual(sum(not peer.closed for peer in peers), self.stage.limits.sessions_per_user)
+
+    def test_a_closed_account_writes_nothing_more(self) -> None:
+        """Another session of it, before the closing is on disk."""
+        alice, other = (self.stage.json("alice", password=SECRET) for _ in range(2))
+        self.stage.writer.held = True
+        alice.asks(action="unregister", password=SECRET)
+        other.hears()
+        for action in ("cgroupe", "client-broadcast"):
+            other.asks(action=action, group="wob", msg="still here")
+        while self.stage.writer.waiting:
+            self.stage.writer.run_next()
+            self.stage.settle()
+        codes = [said["code"] for said in other.objects() if said["action"] == "server-error"]
+        self.assertEqual(codes, ["account_closed"] * 3)
+        self.assertEqual(self.stage.rows("SELECT count(*) FROM log"), [(0,)])
+
+    def test_the_next_user_of_the_nick_stays(self) -> None:
+        """Who takes the nick while the closing is not on disk yet, because its user has hung up."""
+        alice = self.stage.json("alice", password=SECRET)
+        self.stage.writer.held = True
+        alice.asks(action="unregister", password=SECRET).hangs_up()
+        following = self.stage.connect("json").asks(action="client-hello", from_="alice", ref=1)
+        while self.stage.writer.waiting:
+            self.stage.writer.run_next()
+            self.stage.settle()
+        self.assertEqual((following.objects()[0]["action"], following.closed), ("server-hello", False))
+
+    def test_a_nick_that_can_not_be_cut_anywhere(self) -> None:
+        """Some characters are allowed beside others only (RFC 5892, appendix A)."""
+        nick = "a" * 28 + "l\u00b7lb"
+        peer = self.stage.json(nick).asks(action="register", password=SECRET)
+        peer.hears()
+        peer.asks(action="unregister", password=SECRET)
+        self.assertEqual(peer.objects()[0]["registered"], False)
+        former = self.stage.rows("SELECT nick FROM users WHERE nick LIKE '%~1'")
+        self.assertEqual(former, [("a" * 28 + "l~1",)])
+
+
+class Mistakes(AccountCase):
+    """A command with a password that is meant as one, and is none, is not said to everybody."""
+
+    def test_in_the_chat_room(self) -> None:
+        bob, room = self.stage.text("bob"), self.chat_room("Hello|carol")
+        bob.hears()
+        for line in (f" /register {OTHER}", f"register;{OTHER}", f"PWD {OTHER}", f"  identify;carol;{OTHER}"):
+            room.hears()
+            room.says(line)
+            self.stage.wait(0.5)
+            self.assertIn("[bad_request]", room.hears().decode(), line)
+        self.assertEqual(bob.lines(), [])
+        for line in (f"my password is not {OTHER}", "register", "//register x"):
+            room.says(line)
+            self.stage.wait(0.5)
+        self.assertEqual(len(bob.lines()), 3)
+
+    def test_wrong_passwords_are_in_the_log(self) -> None:
+        """With the address, for whoever looks for guesses; without the password."""
+        logged: list[str] = []
+
+        def note(event: dict[str, object]) -> None:
+            logged.append(str(event.get("code")))
+
+        globalLogPublisher.addObserver(note)  # type: ignore[arg-type]
+        self.addCleanup(globalLogPublisher.removeObserver, note)  # type: ignore[arg-type]
+        self.stage.connect("text").says("identify;alice;wrong horse")
+        self.assertIn("wrong_password", logged)
 
 
 class RegisteredOnly(AccountCase):

@@ -9,9 +9,9 @@ from chatd.client.connection import Address
 from chatd.client.link import Link
 from chatd.client.options import PASSWORD_VARIABLE
 from chatd.client.pending import ConnectionLost
-from chatd.client.typed import has_secret
 from chatd.core import commands as c
 from chatd.core.accounts import Secret
+from chatd.core.typed import has_password
 from tests.client.test_link import Ear
 from tests.client.test_main import Terminal
 from tests.support.client_daemon import ScreenTestCase
@@ -136,6 +136,6 @@ class Typed(ScreenTestCase):
 
     def test_lines_with_a_password(self) -> None:
         for typed in ("/register x", "/passwd", "register;x", "  UNREGISTER ;x", "identify;alice;x"):
-            self.assertTrue(has_secret(typed), typed)
-        for typed in ("hello", "/who", "s;bob;register;x", "//register x", "register", ""):
-            self.assertFalse(has_secret(typed), typed)
+            self.assertTrue(has_password(typed), typed)
+        for typed in ("hello", "/who", "s;bob;register;x", "//register x", "register", "IAM bob", ""):
+            self.assertFalse(has_password(typed), typed)

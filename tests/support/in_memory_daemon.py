@@ -128,6 +128,11 @@ class Wire(StringTransport):
             super().loseConnection()
             self._gone(Failure(ConnectionAborted()))
 
+    def resumeProducing(self) -> None:
+        """Go on, unless the connection is closing: then a real transport does nothing."""
+        if not self.disconnecting:
+            super().resumeProducing()
+
     def break_off(self) -> None:
         """Have nobody there any more."""
         if not self.disconnecting:
