@@ -134,11 +134,13 @@ class Authority:
 
         The decision follows from the account policy, the state and the quotas.
         """
-        check_may_write(self.state, user, self._policy)
-        if not isinstance(command, c.Leave):
-            check_not_muted(self.state, user, self.now())
-        decision = decide(self.state, user, command)
-        check_quotas(self.state, decision, self._limits)
+        state = self.state
+        if state.credentials or self._policy.names == "registered":
+            check_may_write(state, user, self._policy)
+        if state.sanctions and not isinstance(command, c.Leave):
+            check_not_muted(state, user, self.now())
+        decision = decide(state, user, command)
+        check_quotas(state, decision, self._limits)
         return decision
 
     def apply(self, request: Request, decision: Decision) -> tuple[list[Record], list[Audience]]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from chatd.core.commands import COMMANDS_BY_CLASS, Command
-from chatd.core.limits import Limits
-from chatd.core.refusals import Refusal
+from typing import Final
 
-READ_COMMANDS = frozenset(command for command, row in COMMANDS_BY_CLASS.items() if row.reads_log)
+from chatd.core.commands import COMMANDS_BY_CLASS
+from chatd.core.limits import Limits
+
+READ_COMMANDS: Final = frozenset(command for command, row in COMMANDS_BY_CLASS.items() if row.reads_log)
 """The commands that read from the log."""
 
-PASSWORD_COMMANDS = frozenset(
+PASSWORD_COMMANDS: Final = frozenset(
     command
     for command, row in COMMANDS_BY_CLASS.items()
     if any(field.kind == "secret" for field in row.fields.values()) and row.name != "hello"
@@ -24,22 +25,27 @@ class RateLimit:
     what it takes of one second's reads, and a command with a password a second.
     """
 
-    __slots__ = ("_burst", "_byte_cost", "_full_at", "_read_cost", "_request_cost")
+    __slots__ = ("_burst", "_byte_cost", "_extra_costs", "_full_at", "_request_cost")
 
     def __init__(self, limits: Limits) -> None:
         self._request_cost = 1 / limits.requests_per_second
         self._byte_cost = 1 / limits.bytes_per_second
-        self._read_cost = 1 / limits.reads_per_second
+        self._extra_costs = {
+            **dict.fromkeys(READ_COMMANDS, 1 / limits.reads_per_second),
+            **dict.fromkeys(PASSWORD_COMMANDS, 1.0),
+        }
         self._burst = limits.burst_seconds
         # When the credit is whole again.
         self._full_at = 0.0
 
-    def charge(self, now: float, size: int, command: Command | Refusal | None) -> float:
-        """Take the cost of a request of ``size`` bytes. Return the seconds to wait before the next one."""
-        cost = self._request_cost + size * self._byte_cost
-        if type(command) in READ_COMMANDS:
-            cost += self._read_cost
-        elif type(command) in PASSWORD_COMMANDS:
-            cost += 1.0
-        full_at = self._full_at = max(self._full_at, now) + cost
+    def charge(self, now: float, size: int, command: type | None) -> float:
+        """Take the cost of a request of ``size`` bytes, which holds a command of the class ``command``.
+
+        Return the seconds to wait before the next request; zero or less if there is no need to wait.
+        """
+        full_at = max(now, self._full_at)
+        full_at += self._request_cost + size * self._byte_cost
+        if command in self._extra_costs:
+            full_at += self._extra_costs[command]
+        self._full_at = full_at
         return full_at - now - self._burst

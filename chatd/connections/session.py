@@ -184,7 +184,7 @@ class Session:
             self.internal_error(None)
             return
         wait = self._rate_limit.charge(
-            self._clock.seconds(), len(payload), None if request is None else request.command
+            self._clock.seconds(), len(payload), None if request is None else type(request.command)
         )
         if wait > 0:
             self._pause()

@@ -161,7 +161,9 @@ class State:
 
     ``users`` and ``conversations`` map ids, in ascending order, to users and conversations. ``credentials``
     maps the ids of the registered users to their credentials. ``moderations`` is the moderation log, oldest
-    entry first. ``blocked_networks`` maps networks in CIDR notation to the last act that blocked each.
+    entry first. ``sanctions`` maps ``mute`` or ``block`` and the identity of a
+    target (`target_key`) to the act that is in force or has ended; ``blocked_networks`` maps networks in CIDR
+    notation to the acts that blocked them.
     """
 
     def __init__(self) -> None:
@@ -170,7 +172,7 @@ class State:
         self.credentials: dict[int, Credential] = {}
         self.moderations: list[Moderation] = []
         self.blocked_networks: dict[str, Moderation] = {}
-        self._sanctions: dict[tuple[str, str], Moderation] = {}
+        self.sanctions: dict[tuple[str, str], Moderation] = {}
         self._user_keys: dict[str, User] = {}
         self._users_by_skeleton: dict[str, User] = {}
         self._groups: dict[str, Group] = {}
@@ -220,10 +222,10 @@ class State:
         if act.kind not in ("mute", "unmute", "block", "unblock"):
             return
         sanction, key = act.kind.removeprefix("un"), target_key(act.target)
-        self._sanctions.pop((sanction, key), None)
+        self.sanctions.pop((sanction, key), None)
         self.blocked_networks.pop(key, None)
         if act.kind == sanction:
-            self._sanctions[sanction, key] = act
+            self.sanctions[sanction, key] = act
             if sanction == "block" and parse_network(act.target) is not None:
                 self.blocked_networks[key] = act
 
@@ -232,7 +234,7 @@ class State:
 
         The mute or block may have ended since.
         """
-        return self._sanctions.get((kind, key))
+        return self.sanctions.get((kind, key))
 
     def _rename(self, old: User, new: User) -> None:
         del self._user_keys[old.key]

@@ -17,7 +17,7 @@ LIMITS = Limits(requests_per_second=10, bytes_per_second=1000, reads_per_second=
 class Credit(SynchronousTestCase):
     """What is read in a stretch of time is at most the burst and what came back."""
 
-    def seconds_for(self, count: int, size: int, command: c.Command | None) -> float:
+    def seconds_for(self, count: int, size: int, command: type[c.Command] | None) -> float:
         """How long ``count`` requests take, from the first to the moment after the last."""
         limit, now = RateLimit(LIMITS), 1000.0
         for _ in range(count):
@@ -36,9 +36,15 @@ class Credit(SynchronousTestCase):
 
     def test_reads(self) -> None:
         """Half a second and their own tenth, whatever they read."""
-        for command in (c.History(), c.ListMessages("g"), c.ListStates("g"), c.ListConversations()):
+        for command in (c.History, c.ListMessages, c.ListStates, c.ListConversations):
             self.assertAlmostEqual(self.seconds_for(10, 0, command), 10 * 0.6 - 3)
-        self.assertAlmostEqual(self.seconds_for(10, 0, c.ListGroups()), 0)
+        self.assertAlmostEqual(self.seconds_for(10, 0, c.ListGroups), 0)
+
+    def test_passwords(self) -> None:
+        """A second and their own tenth, because each is hashed; but not a hello, which may need none."""
+        for command in (c.Register, c.ChangePassword, c.Unregister, c.Identify, c.ResetPassword):
+            self.assertAlmostEqual(self.seconds_for(10, 0, command), 10 * 1.1 - 3)
+        self.assertAlmostEqual(self.seconds_for(10, 0, c.Hello), 0)
 
     @given(st.lists(st.tuples(st.floats(0, 5), st.integers(0, 5000)), max_size=50))
     def test_any_pauses(self, requests: list[tuple[float, int]]) -> None:
