@@ -17,7 +17,7 @@ from bench.databases import BACK, killed, stored
 from bench.load import PATIENCE, Failed
 from bench.servers import SERVERS, Server, cpu
 from bench.talk import Figures
-from chatd.chat.replay import MAX_RECENT_PAGES
+from chatd.chat.replay import MAX_LOGIN_PAGES
 from tests.support.daemon_process import Client
 
 MESSAGES: Final = 1_000_000
@@ -103,7 +103,7 @@ def replay(name: str) -> Figures:
         used = cpu(server.pid) - used
         for user, count in counts.items():
             lasted, said = _come_back(server, user)
-            if len(said) != min(count, MAX_RECENT_PAGES) + (count > MAX_RECENT_PAGES):
+            if len(said) != min(count, MAX_LOGIN_PAGES) + (count > MAX_LOGIN_PAGES):
                 raise Failed(f"a user of {count} conversations got {len(said)} pages and lists")
             returned.append(lasted)
     return {

@@ -97,7 +97,7 @@ class Journal(Protocol):
     def move_read_marker(self, user: User, last: int) -> None:
         """Move the read marker of ``user`` to the entry id ``last``. It is written to disk within seconds."""
 
-    def read_marker(self, user: User) -> int:
+    def get_read_marker(self, user: User) -> int:
         """Return the read marker of ``user``: the id of the last entry known to have gone to the user."""
 
     def last_id_in(self, conversation: Conversation) -> int:
@@ -307,7 +307,7 @@ class Client(Protocol):
         """The dialect and the framing in which the daemon writes to the client."""
 
     @property
-    def leaving(self) -> bool:
+    def is_closing(self) -> bool:
         """Whether the session ignores everything that the client still sends."""
 
     @property
@@ -330,8 +330,8 @@ class Client(Protocol):
     def internal_error(self, request: Request | None) -> None:
         """Log the exception that is being handled, a bug, and refuse ``request`` with an internal error."""
 
-    def push(self, request: Request, answer: Answer) -> None:
-        """Send ``answer``, encoded as an answer to ``request``, which the client has never sent."""
+    def send_unrequested(self, request: Request, answer: Answer) -> None:
+        """Send ``answer`` to a client that did not ask for it, in the form of an answer to ``request``."""
 
     def deliver(self, frame: bytes) -> None:
         """Send ``frame``, which contains log entries, or hold it back while missed entries are sent."""
@@ -368,13 +368,13 @@ class Client(Protocol):
     def wait_until_writable(self) -> Deferred[None] | None:
         """Return None if more may be sent to the client now, else a Deferred that fires when it may."""
 
-    def paused(self) -> AbstractContextManager[None]:
+    def pause_input(self) -> AbstractContextManager[None]:
         """Return a context manager. While its block runs, no further command of the client is decided."""
 
     def submit_later(self, request: Request) -> None:
         """Submit ``request`` once the session is no longer paused, before the client's next command."""
 
-    def leave(self) -> None:
+    def ignore_input(self) -> None:
         """Ignore everything that the client still sends."""
 
     def close(self) -> None:

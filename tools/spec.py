@@ -20,7 +20,7 @@ from chatd.core.commands import COMMANDS, SENDER_NAMES
 from chatd.core.declarations import ID_MAX, Declaration, Field
 from chatd.core.limits import Limits
 from chatd.core.names import RESERVED
-from chatd.core.refusals import REASONS, RETRY_AFTER, SENTENCES
+from chatd.core.refusals import REASONS, RETRY_AFTER_SECONDS, SENTENCES
 from chatd.core.typed import COMMANDS_BY_KEYWORD, COMMANDS_BY_WORD
 from chatd.dialects.json_requests import MAX_REF_LENGTH
 
@@ -82,7 +82,7 @@ def refusals() -> str:
     """The table of refusal codes with their sentences."""
     rows = [("code", "sentence", "retry after")]
     for code, sentence in SENTENCES.items():
-        again = RETRY_AFTER.get(code)
+        again = RETRY_AFTER_SECONDS.get(code)
         rows.append((f"`{code}`", _with_gaps(sentence), f"{again:g} s" if again else ""))
     return _table(rows)
 

@@ -95,7 +95,7 @@ class SessionCarrier(Protocol):
             return
         self._busy = True
         try:
-            while not self._paused and not self.session.leaving and self.dispatch_next_frame():
+            while not self._paused and not self.session.is_closing and self.dispatch_next_frame():
                 pass
         finally:
             self._busy = False
@@ -108,11 +108,11 @@ class SessionCarrier(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Check ``data`` for a foreign protocol, buffer it, and pass the complete frames to the session."""
-        if self.session.leaving:
+        if self.session.is_closing:
             return
         if self._request_line is not None:
             self._look_for_foreign(self._request_line, data)
-        if not self.session.leaving:
+        if not self.session.is_closing:
             self.buffer(data)
             self.dispatch_frames()
 

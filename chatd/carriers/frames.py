@@ -40,11 +40,11 @@ class Header(NamedTuple):
 
 
 def wrap_frame(payload: bytes) -> bytes:
-    """Return ``payload`` as a frame, in which the length of the text stands before the text.
+    """Return ``payload`` as a frame, which gives the length of the text before the text.
 
-    ``payload`` has a type byte, the size of its head in one byte, the head and the text. The frame has the
-    type byte, the head, one byte that says how many bytes the length has, the length of the text in bytes,
-    and the text.
+    The payload is: type (1 byte), size of the head (1 byte), head, text. The frame is: type (1 byte), head,
+    size of the length (1 byte), length of the text in bytes, text. The head is what the dialect puts before
+    the length, such as the author; the frame leaves its size out.
     """
     start = 2 + payload[1]
     size = len(payload) - start

@@ -97,7 +97,7 @@ class Accounts:
         return self._regain(client, request, user)
 
     async def _register(self, client: Client, request: Request, user: User, command: c.Register) -> None:
-        rules.check_unregistered(self._committer.state, user)
+        rules.check_may_register(self._committer.state, user)
         rules.check_new_password(command.password, self._policy)
         hashed = await self._authenticator.hash(command.password, client.origin)
         if client.closed:

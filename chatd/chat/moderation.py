@@ -20,7 +20,7 @@ from chatd.core.refusals import Refusal, reason
 from chatd.core.requests import Request
 from chatd.core.rules import Decision
 
-DecidedCommand = c.Mute | c.Unmute | c.Disconnect | c.Block | c.Unblock | c.GiveGroup
+DecidedCommand = c.Mute | c.Unmute | c.DisconnectUser | c.Block | c.Unblock | c.GiveGroup
 """The commands that are decided without waiting for anything."""
 
 ModerationCommand = DecidedCommand | c.BlockAddress | c.ResetPassword
@@ -77,7 +77,7 @@ class Moderator:
         if isinstance(command, c.BlockAddress):
             target = rules.user_to_moderate(state, command.dest, self._policy)
             return rules.block(state, user, self._networks(target), command, now)
-        if isinstance(command, c.Disconnect):
+        if isinstance(command, c.DisconnectUser):
             self._connected(rules.user_to_moderate(state, command.dest, self._policy))
         return rules.decide_moderation(state, user, command, self._policy, now)
 

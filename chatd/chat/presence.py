@@ -71,12 +71,12 @@ class Presence:
         verified = await self._authenticate(hello.nick, password, client.origin)
         if self._authority.recovering:
             raise not_stored_refusal()
-        if not client.leaving and self._decide(client, request, hello, verified):
+        if not client.is_closing and self._decide(client, request, hello, verified):
             client.submit_later(request)
 
     def _decide(self, client: Client, request: Request, hello: Hello, verified: Credential | None) -> bool:
         login = self._authority.log_in(client, hello, verified)
-        sessions = [one for one in self._authority.sessions(login.user) if not one.leaving]
+        sessions = [one for one in self._authority.sessions(login.user) if not one.is_closing]
         for other in sessions:
             if other is not client and other.last_received_id is not None:
                 self._journal.move_read_marker(login.user, other.last_received_id)
@@ -119,7 +119,7 @@ class Presence:
         if not login.online:
             self._dispatcher.announce_arrival(client, user, Arrived(user, returning, self._authority.now()))
         cursor = self._journal.last_delivered_id
-        seen = self._journal.read_marker(user) if returning else cursor
+        seen = self._journal.get_read_marker(user) if returning else cursor
         client.missed = (seen, cursor if client.updates_read_marker else None)
         if request is not None:
             client.answer(request, Welcome(user, returning, cursor, seen))
@@ -131,7 +131,7 @@ class Presence:
 
         Before that, send the client a goodbye as the answer to ``request``, or ``refusal``, if given.
         """
-        client.leave()
+        client.ignore_input()
         self._turns.run(client, request, self._say_goodbye(client, request, refusal))
 
     async def _say_goodbye(self, client: Client, request: Request | None, refusal: Refusal | None) -> None:

@@ -22,16 +22,16 @@ CATCH_UP_BYTES: Final = 256 * 1024
 """Maximum size in bytes of the bodies of missed entries that are read from the log at a time for one client.
 """
 
-MAX_RECENT_PAGES: Final = 20
+MAX_LOGIN_PAGES: Final = 20
 """Maximum number of pages sent to a returning client: one for each of its most recent conversations."""
 
-MAX_RECENT_BYTES: Final = 256 * 1024
+MAX_LOGIN_PAGES_BYTES: Final = 256 * 1024
 """Maximum size in bytes of the bodies in all pages that are sent to a returning client at its login."""
 
 MAX_LISTED_CONVERSATIONS: Final = 100
 """Maximum number of conversations in one list that is sent to a client."""
 
-PUSHED_REQUEST: Final = Request(c.History(), "history")
+UNREQUESTED_HISTORY: Final = Request(c.History(), "history")
 """The request that the daemon pretends to answer when it sends a page or a list that no client asked for."""
 
 
@@ -128,7 +128,7 @@ class Replay:
         elif reader.dialect.pages_at_login == "none":
             await self._follow(reader, user, directs, seen, max_id, own=False)
             if any(map(self._journal.last_id_in, conversations)):
-                reader.push(PUSHED_REQUEST, HistoryHint())
+                reader.send_unrequested(UNREQUESTED_HISTORY, HistoryHint())
         else:
             if reader.dialect.pages_at_login == "directs":
                 conversations = [direct for direct in directs if self._journal.last_id_in(direct) > seen]
@@ -137,26 +137,26 @@ class Replay:
             if reader.dialect.pages_at_login == "directs" and any(
                 map(self._journal.last_id_in, self._readable(user))
             ):
-                reader.push(PUSHED_REQUEST, HistoryHint())
+                reader.send_unrequested(UNREQUESTED_HISTORY, HistoryHint())
 
     async def _send_pages(
         self, reader: Client, user: User, conversations: list[Conversation], seen: int, max_id: int
     ) -> None:
         """Send the last page of each of ``conversations``, up to the limits, and a list of the others."""
-        room = MAX_RECENT_BYTES
+        room = MAX_LOGIN_PAGES_BYTES
         sent = 0
-        for conversation in conversations[:MAX_RECENT_PAGES]:
+        for conversation in conversations[:MAX_LOGIN_PAGES]:
             size = min(room, reader.dialect.list_size)
             found = await self._archive.page(conversation, False, None, None, self._limits.page, size, max_id)
             await self._fair_queue.wait()
-            if reader.leaving:
+            if reader.is_closing:
                 return
             sent += 1
             if not self._state().may_read(user, conversation):
                 continue  # the user was put out of the group meanwhile
             entries = self._entries(found)
             page = Page(conversation, entries, found.more, False, False, reader=user, seen=seen)
-            reader.push(PUSHED_REQUEST, page)
+            reader.send_unrequested(UNREQUESTED_HISTORY, page)
             if self._sent is not None:
                 self._sent(reader, page)
             await _room(reader)
@@ -167,8 +167,8 @@ class Replay:
         if others:
             listed = await self._list(reader, user, others, 0)
             await self._fair_queue.wait()
-            if not reader.leaving:
-                reader.push(PUSHED_REQUEST, listed)
+            if not reader.is_closing:
+                reader.send_unrequested(UNREQUESTED_HISTORY, listed)
 
     async def _list(
         self, reader: Client, user: User, conversations: list[Conversation], skip: int
@@ -214,7 +214,7 @@ class Replay:
         The entries are those in ``conversations`` and those about ``user``. If ``own`` is false, the entries
         written by ``user`` are left out. ``counted`` says that the deliveries are in the debug log already.
         """
-        while after < max_id and not reader.leaving:
+        while after < max_id and not reader.is_closing:
             found = await self._archive.entries_after(
                 conversations, user, after, CATCH_UP_ENTRIES, CATCH_UP_BYTES, max_id
             )

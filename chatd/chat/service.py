@@ -28,7 +28,7 @@ from chatd.core.accounts import AccountPolicy, Secret
 from chatd.core.answers import Ack, Answer, Unchanged, Welcome
 from chatd.core.events import Delivery, Entry, User
 from chatd.core.limits import Limits
-from chatd.core.login import check_sender
+from chatd.core.login import check_claimed_sender
 from chatd.core.queries import LIST_QUERIES, answer_list, conversation_to_read
 from chatd.core.records import Snapshot
 from chatd.core.refusals import Refusal, reason
@@ -94,9 +94,10 @@ class Chat:
     # What sessions call.
 
     def submit(self, client: Client, request: Request) -> Refusal | None:
-        """Decide ``request`` of ``client`` at once. Return the refusal, or None if it is not refused now.
+        """Decide ``request`` of ``client`` at once. Return the refusal, or None if it is accepted so far.
 
-        The answer or the refusal is sent when all earlier tasks of the journal are completed.
+        The chat itself sends the answer or the refusal to the client, a returned one too, after all earlier
+        tasks of the journal are completed.
         """
         refused = None
         try:
@@ -171,7 +172,7 @@ class Chat:
                 if not self._presence.log_in(client, request, c.Hello(request.sender)):
                     return
         elif request.sender:
-            check_sender(client.user, request.sender)
+            check_claimed_sender(client.user, request.sender)
         self._decide_named(client, request, command)
 
     def _decide_named(self, client: Client, request: Request, command: c.Command) -> None:
@@ -189,7 +190,7 @@ class Chat:
             raise Refusal("already_identified", nick=user.nick)
         elif isinstance(command, c.Hello):
             if command.nick:
-                check_sender(user, command.nick)
+                check_claimed_sender(user, command.nick)
             password = command.password if isinstance(request.command, c.Identify) else None
             welcome = self._welcome_again(client, request, user, password)
             self._turns.run(client, request, welcome, paused=password is not None)

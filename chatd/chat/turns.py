@@ -114,7 +114,7 @@ class TurnQueue:
     async def _serve(
         self, client: Client, request: Request | None, work: ClientCoroutine, paused: bool
     ) -> None:
-        with client.paused() if paused else nullcontext():
+        with client.pause_input() if paused else nullcontext():
             try:
                 await work
             except Refusal as refusal:

@@ -23,7 +23,7 @@ PROBE_REF: Final = "again"
 The daemon answers the first such hello after it has sent all missed entries.
 """
 
-UNREADABLE_CODES: Final = ("too_long", "bad_json", "bad_utf8")
+UNREADABLE_REQUEST_CODES: Final = ("too_long", "bad_json", "bad_utf8")
 """The codes of refusals that carry no ``ref``, because the daemon could not parse the request."""
 
 
@@ -149,7 +149,7 @@ class ChatdSession:
         elif isinstance(answer, objects.Error):
             self.close_reason = translated_refusal(answer.code, answer.msg)
             self.ended_for_good = answer.code in FINAL_CODES
-            if answer.code in UNREADABLE_CODES:
+            if answer.code in UNREADABLE_REQUEST_CODES:
                 # Answers come in order: this is for the oldest request, which must not be sent again.
                 self._requests.fail_oldest(Refused(answer))
 

@@ -33,7 +33,7 @@ ARGPARSE_TEXTS: Final = (
 """The texts of argparse that the client may print. argparse translates them itself after `bind_argparse`."""
 
 
-GREETINGS: Final = (N_("Hello {nick}"), N_("Welcome back {nick} !"))
+SERVER_GREETINGS: Final = (N_("Hello {nick}"), N_("Welcome back {nick} !"))
 """The texts of chatd's welcome, for a new user and for a returning user."""
 
 
@@ -100,7 +100,7 @@ def translated_greeting(text: str) -> str:
 
     The text of a server other than chatd is returned unchanged.
     """
-    return _recognised(text, GREETINGS)
+    return _recognised(text, SERVER_GREETINGS)
 
 
 def _recognised(text: str, sentences: Iterable[str]) -> str:

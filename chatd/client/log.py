@@ -41,7 +41,7 @@ class ChatLog:
                 _("can't write the log {path}: {why}").format(path=path, why=translated_os_error(error))
             ) from None
 
-    def write_news(self, news: codec.News, nick: str) -> str | None:
+    def write_received(self, news: codec.News, nick: str) -> str | None:
         """Log a message, an event or a notice that the user ``nick`` received, and return None.
 
         After a write error, close the log file and return a message for the user.

@@ -244,9 +244,9 @@ class Memory:
         self.colours.update((item.nick, item.colour) for item in page.messages if item.colour)
 
     def add_earlier_messages(self, page: codec.EarlierMessages) -> None:
-        """Store the messages, or the list of conversations, that the daemon sends after the login.
+        """Store what the daemon sends after the login, and how many messages are unread.
 
-        Count the unread messages.
+        That is a page of messages for each of the latest conversations, and a list of the others.
         """
         if isinstance(page, objects.Conversations):
             for one in page.conversations:

@@ -176,7 +176,7 @@ class Chat(App[None]):
         """Store, log and show a message, an event or a server's notice."""
         here = self.memory.here
         self.memory.add_news(news, self._scrollback.at_end)
-        if trouble := self._conversation_log.write_news(news, self.memory.nick):
+        if trouble := self._conversation_log.write_received(news, self.memory.nick):
             self._tell(trouble, "trouble")
         if self.memory.here is not here:
             self._show_place(self.memory.here)

@@ -79,4 +79,4 @@ class LoginDeadlines:
 
 
 def _has_no_login(connection: Session | UndetectedConnection) -> bool:
-    return not isinstance(connection, Session) or (connection.user is None and not connection.leaving)
+    return not isinstance(connection, Session) or (connection.user is None and not connection.is_closing)

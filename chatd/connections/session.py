@@ -141,7 +141,7 @@ class Session:
         return self.frame_format.dialect
 
     @property
-    def leaving(self) -> bool:
+    def is_closing(self) -> bool:
         """Whether the session ignores everything that the client still sends."""
         return self.phase in (SessionPhase.LEAVING, SessionPhase.CLOSED)
 
@@ -216,7 +216,7 @@ class Session:
 
     def end_of_input(self) -> None:
         """Answer the client's requests, then close the connection: the client sends nothing more."""
-        if not self.leaving:
+        if not self.is_closing:
             self._chat.quit(self, None)
 
     def break_off(self, refusal: Refusal) -> None:
@@ -269,7 +269,7 @@ class Session:
     def _count_refusal(self, refusal: Refusal) -> None:
         """Count the refusal of a client without a name, once: when it is decided, or when it is sent."""
         # A refusal that passes by itself is no fault of the client.
-        if self.user is None and not self.leaving and refusal.retry_after is None:
+        if self.user is None and not self.is_closing and refusal.retry_after is None:
             self._refusals.add(refusal)
             if len(self._refusals) == MAX_ANONYMOUS_REFUSALS:
                 self.break_off(Refusal("too_many_refusals"))
@@ -293,13 +293,13 @@ class Session:
 
     def undo_login(self) -> None:
         """Undo the login, because its transaction was rolled back. The client has no nick afterwards."""
-        if not self.leaving:
+        if not self.is_closing:
             self._enter(SessionPhase.CONNECTED)
         self.user = None
 
     def hold_deliveries(self) -> None:
         """Hold back live deliveries from now on, until the client was sent the entries it has missed."""
-        if not self.leaving:
+        if not self.is_closing:
             self._enter(SessionPhase.CATCHING_UP)
         self._held = []
         self._held_size = 0
@@ -310,7 +310,7 @@ class Session:
         Return False if there were too many deliveries to hold back. They are discarded, and holding back
         begins anew.
         """
-        if self.leaving:
+        if self.is_closing:
             return True  # what is held back stays: the client has not got it
         if self._holds_too_much:
             self.hold_deliveries()
@@ -326,14 +326,14 @@ class Session:
         # The outbox has to take it beside the end of a replay.
         return self._held_size > self._outbox.cap // 2
 
-    def leave(self) -> None:
+    def ignore_input(self) -> None:
         """Ignore everything that the client still sends."""
-        if not self.leaving:
+        if not self.is_closing:
             self._enter(SessionPhase.LEAVING)
 
     def close(self) -> None:
         """Ignore what the client still sends, write the queued frames, then close the connection."""
-        self.leave()
+        self.ignore_input()
         self._end_buffer()
         self._outbox.close(self._close_delay)
 
@@ -357,7 +357,7 @@ class Session:
         self._show_dialect(request)
         self.set_dialect(request.dialect_on_success)
         payloads = self.dialect.encode_answer(request, answer)
-        if request is self._hello and not self.leaving:
+        if request is self._hello and not self.is_closing:
             self._buffer_behind(payloads, request.pace)
         else:
             self._reply(payloads)
@@ -387,7 +387,7 @@ class Session:
         self._log.failure("bug while serving {peer}", peer=self.peer)
         self.refuse(request, Refusal("internal_error"))
 
-    def push(self, request: Request, answer: Answer) -> None:
+    def send_unrequested(self, request: Request, answer: Answer) -> None:
         """Send ``answer``, encoded as an answer to ``request``, which the client has never sent."""
         for frame in frame_payloads(self.frame_format, self.dialect.encode_answer(request, answer)):
             self._write(frame)
@@ -448,7 +448,7 @@ class Session:
         self._asked_later = request
 
     @contextmanager
-    def paused(self) -> Iterator[None]:
+    def pause_input(self) -> Iterator[None]:
         """Return a context manager. While its block runs, no frame of the client is decoded."""
         self._pause()
         try:
@@ -466,7 +466,7 @@ class Session:
         """Undo one call of `_pause`. After the last, frames of the client are decoded again."""
         if self._pauses == 1 and self._asked_later is not None:
             request, self._asked_later = self._asked_later, None
-            if not self.leaving:
+            if not self.is_closing:
                 self._ask(request)  # which may pause
         self._pauses -= 1
         if self._pauses == 0 and not self.closed:

@@ -25,12 +25,13 @@ Then the remaining messages are written at once.
 
 
 class WelcomeBuffer:
-    """A queue of frames in front of ``outbox``, which keeps them in order until the session calls `take`.
+    """Holds back the frames that follow a welcome, until the client's next line shows how it reads lines.
 
-    After `QUIET_SECONDS` of silence the client is sent all frames at once or, if missed messages are among
-    them, frame by frame, ``pace`` seconds apart. ``is_read`` returns whether the client's input is read now:
-    if not, the client's silence means nothing. ``on_end`` is called when the buffer may keep the frames no
-    longer; it has to call `take`.
+    The session ends the buffering with `take`, which returns the frames in order. If the client sends nothing
+    for `QUIET_SECONDS`, the buffer passes the frames to ``outbox`` itself: all at once or, if missed messages
+    are among them, one every ``pace`` seconds. Time in which the client's input is not read (``is_read()`` is
+    false) does not count. The buffer calls ``on_end`` when the buffering must end; that function has to call
+    `take`.
     """
 
     def __init__(
@@ -58,9 +59,9 @@ class WelcomeBuffer:
         return len(self._frames)
 
     def put(self, frame: bytes) -> None:
-        """Buffer ``frame``, or queue it in the outbox if the frames are written one by one already.
+        """Buffer ``frame``. End the buffering if too many bytes are buffered.
 
-        End the buffering if too many bytes are buffered.
+        If the buffered frames are being sent one by one already, queue ``frame`` in the outbox behind them.
         """
         if self._writes_lines:
             self._outbox.put(frame)

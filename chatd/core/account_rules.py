@@ -25,7 +25,7 @@ def check_new_password(password: Secret, policy: AccountPolicy) -> None:
         raise Refusal("weak_password", limit=policy.password_min)
 
 
-def check_unregistered(state: State, user: User) -> None:
+def check_may_register(state: State, user: User) -> None:
     """Check that ``user`` may register.
 
     Raises `Refusal` ``already_registered``, ``bad_nick`` for a guest, or ``storage_failed`` if the user's
@@ -67,7 +67,7 @@ def register(state: State, user: User, hashed: Secret) -> Decision:
 
     Raises `Refusal` ``already_registered``, or ``bad_nick`` for a guest.
     """
-    check_unregistered(state, user)
+    check_may_register(state, user)
     return Decision(records=(Credential(user, hashed),))
 
 

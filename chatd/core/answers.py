@@ -150,7 +150,7 @@ class HistoryHint(msgspec.Struct, frozen=True, eq=False):
 
 
 class Help(msgspec.Struct, frozen=True, eq=False):
-    """The answer to ``help``: the commands with their declarations."""
+    """The answer to ``help``: the declarations of all commands, with their fields and help texts."""
 
     commands: tuple[Declaration, ...]
 

@@ -739,7 +739,7 @@ class Unmute(Command, frozen=True):
     help=N_("end all sessions of a user, who may come back"),
     example="disconnect;bob;calm down",
 )
-class Disconnect(Command, frozen=True):
+class DisconnectUser(Command, frozen=True):
     """End all sessions of the user ``dest``, with a ``reason``."""
 
     dest: UserField

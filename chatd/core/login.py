@@ -57,7 +57,7 @@ def log_in(
     return Login(user, False, online, Decision(records=(user,)))
 
 
-def check_sender(user: User, sender: str) -> None:
+def check_claimed_sender(user: User, sender: str) -> None:
     """Check that ``sender`` is the nick of ``user``, in any spelling. Raises `Refusal` ``not_you``."""
     try:
         if sender == user.nick or parse_nick(sender).key == user.key:

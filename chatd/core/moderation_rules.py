@@ -59,7 +59,7 @@ def check_not_blocked(state: State, key: str, origin: str | None, now: int) -> N
 def decide_moderation(
     state: State,
     operator: User,
-    command: c.Mute | c.Unmute | c.Disconnect | c.Block | c.Unblock | c.GiveGroup,
+    command: c.Mute | c.Unmute | c.DisconnectUser | c.Block | c.Unblock | c.GiveGroup,
     policy: AccountPolicy,
     now: int,
 ) -> Decision:
@@ -79,7 +79,7 @@ def decide_moderation(
         if mute is None or not mute.is_active(now):
             raise Refusal("not_muted", nick=target.nick)
         return Decision(records=(_record(state, operator, "unmute", target.nick, now),))
-    if isinstance(command, c.Disconnect):
+    if isinstance(command, c.DisconnectUser):
         target = user_to_moderate(state, command.dest, policy)
         record = _record(state, operator, "disconnect", target.nick, now, reason=command.reason)
         return Decision(records=(record,))

@@ -118,7 +118,11 @@ REASONS: Final[dict[str, str]] = {
 }
 """The English sentence for each reason that fills ``{why}`` in the sentence of a refusal."""
 
-RETRY_AFTER: Final[dict[str, float]] = {"storage_failed": 1.0, "shutting_down": 5.0, "rate_limited": 5.0}
+RETRY_AFTER_SECONDS: Final[dict[str, float]] = {
+    "storage_failed": 1.0,
+    "shutting_down": 5.0,
+    "rate_limited": 5.0,
+}
 """The seconds after which a client may repeat a refused request, for each code of a temporary refusal."""
 
 DETAIL_MAX_CHARACTERS: Final = 256
@@ -126,7 +130,7 @@ DETAIL_MAX_CHARACTERS: Final = 256
 
 
 class Phrase(str):
-    """An English sentence, or a word for one, that can be translated later.
+    """An English sentence, or a word to be inserted into one, that can be translated later.
 
     ``template`` is the sentence with placeholders, as the translation catalogues contain it. ``details`` are
     the values for the placeholders, each cut to `DETAIL_MAX_CHARACTERS`.
@@ -194,10 +198,10 @@ class Refusal(Exception):
     def retry_after(self) -> float | None:
         """The seconds after which the client may repeat the request, or None if repeating it is useless."""
         seconds = self.details.get("seconds")
-        return float(seconds) if isinstance(seconds, int) else RETRY_AFTER.get(self.code)
+        return float(seconds) if isinstance(seconds, int) else RETRY_AFTER_SECONDS.get(self.code)
 
 
-def rate_limited(why: Phrase, seconds: float = RETRY_AFTER["rate_limited"]) -> Refusal:
+def rate_limited(why: Phrase, seconds: float = RETRY_AFTER_SECONDS["rate_limited"]) -> Refusal:
     """Return the refusal of a request that exceeds a limit. The client may repeat it after ``seconds``."""
     return Refusal("rate_limited", why=why, seconds=math.ceil(seconds))
 

@@ -53,7 +53,7 @@ def group_as_member(state: State, actor: User, name: str) -> Group:
 
 
 def group_as_operator(state: State, actor: User, name: str) -> Group:
-    """Return the group called ``name``, if ``actor`` is its owner or an operator.
+    """Return the group called ``name``, if ``actor`` owns it or is one of the group's operators.
 
     Raises `Refusal` ``no_such_group``, ``not_member`` or ``not_operator``.
     """

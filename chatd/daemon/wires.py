@@ -59,8 +59,8 @@ def protocol_makers(
 ) -> dict[str, MakeProtocol]:
     """Return, by name of the wire, the function that makes the Twisted protocol of a new connection.
 
-    The port ``auto`` detects any of `AUTO_WIRES` and shares their dialects, and starts TLS with
-    ``certificate``.
+    The wire ``auto`` detects which of `AUTO_WIRES` a client speaks, and uses the same dialect objects as
+    those wires. If the client begins with TLS, it uses ``certificate``.
     """
     choices: dict[str, list[WireChoice]] = {}
     for wire in declared_wires():

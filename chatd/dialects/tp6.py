@@ -62,7 +62,7 @@ from chatd.dialects.tp6_phrases import (
     event_sentence,
     group_lines,
     help_lines,
-    list_text,
+    list_with_title,
     member_lines,
     message_sentence,
     moderation_lines,
@@ -73,7 +73,7 @@ from chatd.dialects.tp6_phrases import (
     rgb_bytes,
 )
 
-PACE_SECONDS: Final = 0.04
+SECONDS_BETWEEN_WRITES: Final = 0.04
 """Seconds between two writes to a client that takes one read for one message."""
 
 Location = Literal["door", "question", "no room", "lobby", "room"]
@@ -98,7 +98,7 @@ class Tp6Dialect:
 
     greeting: Final = ()
     requires_login = True
-    pace = PACE_SECONDS
+    pace = SECONDS_BETWEEN_WRITES
     list_size = MAX_LIST_BYTES
 
     def __init__(self, limits: Limits, bonus: bool = False) -> None:
@@ -360,7 +360,7 @@ class Tp6Dialect:
         return self._notice(f"Au revoir {answer.user.nick}") if answer.user is not None else ()
 
     def _list(self, title: str, entries: Iterable[str], more: bool = False, forward: bool = True) -> Payloads:
-        return self._notice(list_text(title, entries, more, forward))
+        return self._notice(list_with_title(title, entries, more, forward))
 
     def _said(self, logged: Entry) -> Payloads:
         """Return the line of a private message or of a message in the client's own room."""

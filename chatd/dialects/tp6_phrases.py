@@ -119,7 +119,7 @@ _ACTS: Final = {
 
 
 def moderation_lines(acts: Iterable[Moderation]) -> Iterator[str]:
-    """Yield a sentence for each entry of the moderation log, with its time, its end and its reason."""
+    """Yield a sentence for each act in the moderation log: its time, until when it holds, and the reason."""
     for act in acts:
         sentence = _ACTS[act.kind].format(operator=act.operator.nick, target=act.target)
         end = "" if act.until is None else f" jusqu'au {rfc3339(act.until)}"
@@ -164,7 +164,7 @@ def help_lines(answer: Help) -> Iterator[str]:
             yield f"{row.slash_usage_in(to_french):<34} {to_french(row.help)}"
 
 
-def list_text(title: str, entries: Iterable[str], more: bool = False, forward: bool = True) -> str:
+def list_with_title(title: str, entries: Iterable[str], more: bool = False, forward: bool = True) -> str:
     """Return a list as text: a title with the number of entries, and one line for each entry, up to
     `MAX_LIST_BYTES`. Entries that do not fit are not formatted.
 

@@ -121,11 +121,11 @@ class Journal:
 
         The database is updated within seconds. If the daemon crashes before that, the move is lost.
         """
-        self._seen[user.id] = self._noted[user.id] = max(last, self.read_marker(user))
+        self._seen[user.id] = self._noted[user.id] = max(last, self.get_read_marker(user))
         if self._late is None:
             self._late = self._clock.callLater(READ_MARKER_DELAY_SECONDS, self._write_noted)
 
-    def read_marker(self, user: User) -> int:
+    def get_read_marker(self, user: User) -> int:
         """Return the read marker of ``user``: the id of the last entry known to have gone to the user."""
         return self._seen.get(user.id, 0)
 

@@ -44,7 +44,7 @@ class Heard:
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect
         self.user = object()
-        self.leaving = False
+        self.is_closing = False
         self.events: list[bytes | str] = []
 
     def receive(self, payload: bytes) -> None:
@@ -58,7 +58,7 @@ class Heard:
     def break_off(self, refusal: Refusal) -> None:
         """Note the end of the framing."""
         self.events.append(f"broken off: {refusal.code}")
-        self.leaving = True
+        self.is_closing = True
 
     def set_dialect(self, dialect: Dialect) -> None:
         """Note a change of the dialect."""

@@ -100,20 +100,20 @@ class Returning(StageTestCase):
         self.assertEqual(pages(self.back())[0], ("alice", ["ça va ?", "are you there?"], 7, True))
 
     def test_no_more_pages_than_the_limit_and_a_list_of_the_others(self) -> None:
-        self.patch(replay, "MAX_RECENT_PAGES", 1)
+        self.patch(replay, "MAX_LOGIN_PAGES", 1)
         found = self.back()
         self.assertEqual([page[0] for page in pages(found)], ["alice"])
         self.assertEqual(listed(found), [("group", "wob", 5, 0), ("lobby", "lobby", 1, 0)])
         self.assertNotIn("more", found[-1])
 
     def test_no_more_bytes_than_the_limit(self) -> None:
-        self.patch(replay, "MAX_RECENT_BYTES", len("ça va ?are you there?".encode()))
+        self.patch(replay, "MAX_LOGIN_PAGES_BYTES", len("ça va ?are you there?".encode()))
         found = self.back()
         self.assertEqual(pages(found), [("alice", ["ça va ?", "are you there?"], 7, True)])
         self.assertEqual(listed(found), [("group", "wob", 5, 0), ("lobby", "lobby", 1, 0)])
 
     def test_no_longer_a_list_than_the_limit(self) -> None:
-        self.patch(replay, "MAX_RECENT_PAGES", 0)
+        self.patch(replay, "MAX_LOGIN_PAGES", 0)
         self.patch(replay, "MAX_LISTED_CONVERSATIONS", 2)
         found = self.back()
         self.assertEqual(listed(found), [("direct", "alice", 8, 1), ("group", "wob", 5, 0)])

@@ -37,7 +37,7 @@ class Keeping(SynchronousTestCase):
             objects.Message(id=2, ts=TS, nick="alice", msg="psst", to="bob"),
             objects.Message(id=3, ts=TS, nick="bob", msg="##\n##", group="wob", kind="image"),
         ):
-            self.assertIsNone(log.write_news(news, "alice"))
+            self.assertIsNone(log.write_received(news, "alice"))
         item = objects.HistoryMessage(id=4, seq=1, ts=TS, nick="bob", msg="missed", kind="message")
         self.assertIsNone(log.write_missed_messages(objects.Page(messages=[item], friend="bob"), "alice"))
         self.assertIsNone(log.write_missed_messages(objects.Page(messages=[item]), "alice"))
@@ -56,7 +56,7 @@ class Keeping(SynchronousTestCase):
     def test_it_is_private_and_goes_on(self) -> None:
         for _ in range(2):
             log = ChatLog(self.path)
-            log.write_news(objects.Presence(event="arrived", actor="bob", ts=TS), "alice")
+            log.write_received(objects.Presence(event="arrived", actor="bob", ts=TS), "alice")
             log.close()
         self.assertEqual(len(self.path.read_text("utf-8").splitlines()), 2)
         self.assertEqual(stat.S_IMODE(self.path.stat().st_mode), 0o600)
@@ -77,14 +77,14 @@ class Keeping(SynchronousTestCase):
     def test_it_is_moved_away(self) -> None:
         """Or removed: what is heard from then on is in a new one, as private."""
         log = ChatLog(self.path)
-        log.write_news(objects.Presence(event="arrived", actor="bob", ts=TS), "alice")
+        log.write_received(objects.Presence(event="arrived", actor="bob", ts=TS), "alice")
         self.path.rename(self.path.with_suffix(".1"))
-        self.assertIsNone(log.write_news(objects.Presence(event="left", actor="bob", ts=TS), "alice"))
+        self.assertIsNone(log.write_received(objects.Presence(event="left", actor="bob", ts=TS), "alice"))
         self.assertEqual(WHEN.sub("", self.path.with_suffix(".1").read_text()), "* bob joined the chat\n")
         self.assertEqual(WHEN.sub("", self.path.read_text()), "* bob left the chat\n")
         self.assertEqual(stat.S_IMODE(self.path.stat().st_mode), 0o600)
         shutil.rmtree(self.folder)
-        self.assertIsNone(log.write_news(objects.Presence(event="arrived", actor="bob", ts=TS), "alice"))
+        self.assertIsNone(log.write_received(objects.Presence(event="arrived", actor="bob", ts=TS), "alice"))
         self.assertEqual(WHEN.sub("", self.path.read_text()), "* bob joined the chat\n")
         log.close()
 
@@ -95,13 +95,14 @@ class Keeping(SynchronousTestCase):
         log = ChatLog(self.path)
         resource.setrlimit(resource.RLIMIT_FSIZE, (40, most[1]))
         said = [
-            log.write_news(objects.Presence(event="arrived", actor="bob", ts=TS), "alice") for _ in range(2)
+            log.write_received(objects.Presence(event="arrived", actor="bob", ts=TS), "alice")
+            for _ in range(2)
         ]
         self.assertEqual(said, [f"can't write the log {self.path} any more: File too large", None])
         log.close()
         resource.setrlimit(resource.RLIMIT_FSIZE, most)
         log = ChatLog(self.path)
-        log.write_news(objects.Presence(event="left", actor="bob", ts=TS), "alice")
+        log.write_received(objects.Presence(event="left", actor="bob", ts=TS), "alice")
         log.close()
         self.assertEqual(WHEN.sub("", self.path.read_text()), "* bob joined th\n* bob left the chat\n")
 
@@ -109,7 +110,8 @@ class Keeping(SynchronousTestCase):
         """And ends the log, not the chat."""
         log = ChatLog(Path("/dev/full"))
         said = [
-            log.write_news(objects.Presence(event="arrived", actor="bob", ts=TS), "alice") for _ in range(2)
+            log.write_received(objects.Presence(event="arrived", actor="bob", ts=TS), "alice")
+            for _ in range(2)
         ]
         self.assertEqual(said, ["can't write the log /dev/full any more: No space left on device", None])
         log.close()

@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.commands import COMMANDS_BY_CLASS, Hello
 from chatd.core.events import User
-from chatd.core.login import Login, check_sender, log_in
+from chatd.core.login import Login, check_claimed_sender, log_in
 from chatd.core.names import Name
 from chatd.core.refusals import Refusal
 from tests.support.rules_case import Chat
@@ -92,10 +92,10 @@ class Senders(SynchronousTestCase):
     def test_every_spelling_of_the_own_name_is_accepted(self) -> None:
         user = Chat("Straße").user("strasse")
         for sender in ("Straße", "STRASSE", "strasse", "ｓｔｒａｓｓｅ"):
-            check_sender(user, sender)
+            check_claimed_sender(user, sender)
 
     def test_another_name_is_refused(self) -> None:
         user = Chat("alice").user("alice")
         for sender in ("bob", "a1ice", "#", "", "no body"):
-            refusal = self.assertRaises(Refusal, check_sender, user, sender)
+            refusal = self.assertRaises(Refusal, check_claimed_sender, user, sender)
             self.assertEqual((refusal.code, refusal.refused_name), ("not_you", "alice"))

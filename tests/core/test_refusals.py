@@ -14,7 +14,7 @@ import chatd
 from chatd.core.refusals import (
     DETAIL_MAX_CHARACTERS,
     REASONS,
-    RETRY_AFTER,
+    RETRY_AFTER_SECONDS,
     SENTENCES,
     Phrase,
     Refusal,
@@ -107,7 +107,7 @@ class TheList(SynchronousTestCase):
             self.assertTrue(sentence.isprintable() and not sentence.endswith("."), code)
 
     def test_what_passes_is_in_the_list(self) -> None:
-        self.assertLessEqual(set(RETRY_AFTER), set(SENTENCES))
+        self.assertLessEqual(set(RETRY_AFTER_SECONDS), set(SENTENCES))
 
 
 class Refusals(SynchronousTestCase):

@@ -144,7 +144,7 @@ class Decoding(SynchronousTestCase):
             ("regain", c.Regain, {}),
             ("mute", c.Mute, {**user, "duration": 600, "reason": "loud"}),
             ("unmute", c.Unmute, user),
-            ("disconnect", c.Disconnect, {**user, "reason": "calm down"}),
+            ("disconnect", c.DisconnectUser, {**user, "reason": "calm down"}),
             ("block", c.Block, {"target": "192.0.2.0/24", "duration": 60, "reason": "spam"}),
             ("blockaddress", c.BlockAddress, {**user, "duration": 60, "reason": "spam"}),
             ("unblock", c.Unblock, {"target": "bob"}),

@@ -156,7 +156,7 @@ class Coming(JournalTestCase):
     def unread(self, *conversations: Conversation, max_id: int = EVER) -> list[int]:
         """How much bob missed in these."""
         found = self.fixture.archive.unread_counts(
-            conversations, self.bob, self.fixture.journal.read_marker(self.bob), max_id
+            conversations, self.bob, self.fixture.journal.get_read_marker(self.bob), max_id
         )
         counts: list[int] = self.successResultOf(found)
         return counts

@@ -495,12 +495,16 @@ class Seen(JournalTestCase):
     def test_it_counts_from_now_on_and_after_a_restart(self) -> None:
         self.fixture.says(self.alice, "a")
         self.fixture.turn()
-        self.assertEqual(self.fixture.journal.read_marker(self.bob), 0)
+        self.assertEqual(self.fixture.journal.get_read_marker(self.bob), 0)
         self.fixture.sees(self.bob)
-        self.assertEqual(self.fixture.journal.read_marker(self.bob), 1)
+        self.assertEqual(self.fixture.journal.get_read_marker(self.bob), 1)
         self.restart()
         self.assertEqual(
-            (self.fixture.journal.read_marker(self.alice), self.fixture.journal.read_marker(self.bob)), (0, 1)
+            (
+                self.fixture.journal.get_read_marker(self.alice),
+                self.fixture.journal.get_read_marker(self.bob),
+            ),
+            (0, 1),
         )
 
     def test_a_failed_commit_does_not_forget_it(self) -> None:
@@ -511,7 +515,7 @@ class Seen(JournalTestCase):
         self.fixture.says(self.alice, "b")
         self.fixture.turn()
         self.fixture.writer.error = None
-        self.assertEqual(self.fixture.journal.read_marker(self.bob), 1)
+        self.assertEqual(self.fixture.journal.get_read_marker(self.bob), 1)
 
     def test_it_goes_once(self) -> None:
         statements: list[str] = []
