@@ -72,7 +72,8 @@ def crowd(port: int, texts: list[bytes], reads: bool, interval: float) -> None:
         selector.register(connection, events, memoryview(text))
     while True:
         for key, events in selector.select():
-            connection = key.fileobj  # type: ignore[assignment]
+            assert isinstance(key.fileobj, socket.socket)
+            connection = key.fileobj
             with suppress(BlockingIOError):
                 if events & selectors.EVENT_READ and not connection.recv(65536):
                     selector.unregister(connection)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from typing import Final, Literal
 
 import msgspec
@@ -38,30 +38,31 @@ class Moderation(msgspec.Struct, frozen=True, eq=False):
         return self.until is None or self.until > now
 
 
-def target_key(target: str) -> str:
+def target_key(kind: Literal["mute", "block"], target: str) -> str:
     """Return the identity of the target of a mute or block. Raises `BadName` if it is no nick or network.
 
-    That is the network in CIDR notation, or the key of the nick. An IPv6 address stands for its /64.
+    That is the key of the nick or, for a block, the network in CIDR notation. For a nick that looks like an
+    address, a block means the address, and a mute the nick.
     """
-    return parse_network(target) or parse_nick(target).key
+    network = parse_network(target) if kind == "block" else None
+    return network or parse_nick(target).key
 
 
 def parse_network(text: str) -> str | None:
     """Return the IP network that ``text`` names, in CIDR notation, or None if it names none.
 
-    An IPv4 address is a network of one address, an IPv6 address stands for its /64.
+    An IPv4 address is a network of one address. An IPv6 address, or a smaller network, stands for its /64.
     """
     try:
-        if "/" in text:
-            return str(ip_network(text, strict=False))
-        address = ip_address(text)
+        network = ip_network(text, strict=False)
     except ValueError:
         return None
-    bits = 32 if address.version == 4 else IPV6_PREFIX_BITS
-    return str(ip_network((address, bits), strict=False))
+    if network.version == 6 and network.prefixlen > IPV6_PREFIX_BITS:
+        network = network.supernet(new_prefix=IPV6_PREFIX_BITS)
+    return str(network)
 
 
 def is_in_network(origin: str, network: str) -> bool:
     """Return whether the address or network ``origin`` of a client lies in ``network``."""
     inner, outer = ip_network(origin, strict=False), ip_network(network)
-    return inner.version == outer.version and inner.subnet_of(outer)  # type: ignore[arg-type]
+    return inner.prefixlen >= outer.prefixlen and inner.network_address in outer

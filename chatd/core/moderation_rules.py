@@ -142,7 +142,7 @@ def _block_target(state: State, target: str, policy: AccountPolicy) -> str:
 def _unblock(state: State, operator: User, command: c.Unblock, now: int) -> Decision:
     target = parse_network(command.target) or command.target
     try:
-        block = state.find_sanction("block", target_key(target))
+        block = state.find_sanction("block", target_key("block", target))
     except BadName:
         block = None
     if block is None or not block.is_active(now):

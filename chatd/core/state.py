@@ -219,14 +219,19 @@ class State:
 
     def _apply_moderation(self, act: Moderation) -> None:
         self.moderations.append(act)
-        if act.kind not in ("mute", "unmute", "block", "unblock"):
-            return
-        sanction, key = act.kind.removeprefix("un"), target_key(act.target)
-        self.sanctions.pop((sanction, key), None)
-        self.blocked_networks.pop(key, None)
-        if act.kind == sanction:
-            self.sanctions[sanction, key] = act
-            if sanction == "block" and parse_network(act.target) is not None:
+        if act.kind in ("mute", "unmute"):
+            self._apply_sanction("mute", act)
+        elif act.kind in ("block", "unblock"):
+            self._apply_sanction("block", act)
+
+    def _apply_sanction(self, kind: Literal["mute", "block"], act: Moderation) -> None:
+        key = target_key(kind, act.target)
+        self.sanctions.pop((kind, key), None)
+        if kind == "block":
+            self.blocked_networks.pop(key, None)
+        if act.kind == kind:
+            self.sanctions[kind, key] = act
+            if kind == "block" and parse_network(act.target) is not None:
                 self.blocked_networks[key] = act
 
     def find_sanction(self, kind: Literal["mute", "block"], key: str) -> Moderation | None:

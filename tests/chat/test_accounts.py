@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from twisted.logger import globalLogPublisher
+from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
+from zope.interface import implementer
 
 from chatd.core.accounts import AccountPolicy
 from chatd.core.limits import Limits
@@ -426,11 +427,12 @@ class Mistakes(AccountCase):
         """With the address, for whoever looks for guesses; without the password."""
         logged: list[str] = []
 
-        def note(event: dict[str, object]) -> None:
+        @implementer(ILogObserver)
+        def note(event: LogEvent) -> None:
             logged.append(str(event.get("code")))
 
-        globalLogPublisher.addObserver(note)  # type: ignore[arg-type]
-        self.addCleanup(globalLogPublisher.removeObserver, note)  # type: ignore[arg-type]
+        globalLogPublisher.addObserver(note)
+        self.addCleanup(globalLogPublisher.removeObserver, note)
         self.stage.connect("text").says("identify;alice;wrong horse")
         self.assertIn("wrong_password", logged)
 

@@ -138,6 +138,18 @@ class Mute(ModerationCase):
         self.reopen()
         self.stage.reactor.rightNow = now
 
+    def test_a_nick_that_looks_like_an_address(self) -> None:
+        """It is muted all the same, and not by a block of the address."""
+        odd = self.stage.text("10.0.0.1")
+        self.teacher.hears()
+        self.does("block", target="10.0.0.1")
+        self.assertEqual(odd.says("MSG hi").lines(), [])
+        self.teacher.hears()
+        self.does("mute", dest="10.0.0.1")
+        self.assertIn("ERR muted", odd.says("MSG hi").lines()[0])
+        self.does("unmute", dest="10.0.0.1")
+        self.assertEqual(odd.says("MSG hi").lines(), [])
+
     def test_retry_after(self) -> None:
         carol = self.stage.json("carol")
         self.does("mute", dest="carol", duration="90")
@@ -213,6 +225,7 @@ class Block(ModerationCase):
         for target, shown, inside, outside in (
             ("192.0.2.7", "192.0.2.7/32", "192.0.2.7", "192.0.2.8"),
             ("198.51.100.0/24", "198.51.100.0/24", "198.51.100.200", "198.51.101.1"),
+            ("2001:db8:9:9::/96", "2001:db8:9:9::/64", "2001:db8:9:9:ffff::1", "2001:db8:9:8::1"),
             ("2001:db8:1:2::7", "2001:db8:1:2::/64", "2001:db8:1:2:ffff::1", "2001:db8:1:3::1"),
         ):
             (act,) = self.does("block", target=target)

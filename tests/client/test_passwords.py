@@ -95,7 +95,7 @@ class OverALink(ScreenTestCase):
         assert session is not None
         session._connection.writer.transport.abort()  # type: ignore[attr-defined]
         while link._session in (session, None):
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(0)
         await link.ask(c.ListCommands())
 
     def test_it_comes_back_with_the_new_password(self) -> None:
