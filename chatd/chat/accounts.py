@@ -102,7 +102,7 @@ class Accounts:
         hashed = await self._authenticator.hash(command.password, client.origin)
         if client.closed:
             return  # the nick may be somebody else's now
-        await self._committer.commit(request, rules.register(self._committer.state, user, hashed))
+        await self._committer.commit(rules.register(self._committer.state, user, hashed))
         client.answer(request, AccountChanged(user.nick, True))
 
     async def _change_password(
@@ -112,14 +112,14 @@ class Accounts:
         rules.check_new_password(command.new, self._policy)
         verified = await self._authenticator.verify(user.nick, command.password, client.origin)
         hashed = await self._authenticator.hash(command.new, client.origin)
-        await self._committer.commit(request, rules.change_password(self._committer.state, verified, hashed))
+        await self._committer.commit(rules.change_password(self._committer.state, verified, hashed))
         client.answer(request, AccountChanged(user.nick, True))
         self._presence.end_sessions(user, client, Refusal("password_changed", nick=user.nick))
 
     async def _unregister(self, client: Client, request: Request, user: User, command: c.Unregister) -> None:
         rules.require_credential(self._committer.state, user)
         verified = await self._authenticator.verify(user.nick, command.password, client.origin)
-        await self._committer.commit(request, rules.unregister(self._committer.state, verified))
+        await self._committer.commit(rules.unregister(self._committer.state, verified))
         client.answer(request, AccountChanged(user.nick, False))
         self._presence.end_sessions(user, None, Refusal("account_closed", nick=user.nick))
 

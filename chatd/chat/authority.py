@@ -25,7 +25,6 @@ from chatd.core.login import Login, log_in
 from chatd.core.moderation_rules import check_not_blocked, check_not_muted
 from chatd.core.quotas import check_quotas
 from chatd.core.records import Draft, Record, Snapshot
-from chatd.core.requests import Request
 from chatd.core.rules import Decision, decide
 from chatd.store.errors import StoreError
 
@@ -91,13 +90,11 @@ class Authority:
         """Log ``client`` in under the nick that ``hello`` asks for, and return the login. Raises `Refusal`.
 
         ``verified`` is the credential that the password of the hello was verified against, or None. The
-        caller has to store the records of the login's decision.
+        caller has to apply and store the login's decision.
         """
         login = log_in(self.state, self._names, hello, verified)
         check_not_blocked(self.state, login.user.key, client.origin, self.now())
         self._login_guard.check_login(client.origin, is_new=not login.returning)
-        for record in login.decision.records:
-            self.state.apply(record)
         client.log_in(login.user, updates_read_marker=hello.missed == "send")
         self._names.setdefault(login.user.key, []).append(client)
         return login
@@ -143,15 +140,20 @@ class Authority:
         check_quotas(state, decision, self._limits)
         return decision
 
-    def apply(self, request: Request, decision: Decision) -> tuple[list[Record], list[Audience]]:
-        """Apply ``decision`` to the state. Return the records to store and the audience of each event."""
+    def apply(
+        self, decision: Decision, sent_ref: str | int | None = None
+    ) -> tuple[list[Record], list[Audience]]:
+        """Apply ``decision`` to the state. Return the records to store and the audience of each event.
+
+        ``sent_ref`` is the client's own id of the request, which is stored with a message.
+        """
         state, at = self.state, self.now()
         records: list[Record] = [*decision.records]
         for record in decision.records:
             state.apply(record)
         # Only messages are told apart by their ref: other commands are refused, or harmless, the second time.
         said = bool(decision.events) and decision.events[0].is_message
-        ref = str(request.ref) if said and request.ref is not None else None
+        ref = str(sent_ref) if said and sent_ref is not None else None
         audiences: list[Audience] = []
         for event in decision.events:
             audiences.append(audience(state, event))

@@ -1,13 +1,30 @@
-"""Decisions that are stored while a coroutine waits: those on accounts, and those of server operators."""
+"""Decisions that a coroutine stores: on logins, on accounts, and those of server operators."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import msgspec
+
 from chatd.chat.authority import Authority
-from chatd.chat.dispatch import Dispatcher
+from chatd.chat.dispatch import Audience, Dispatcher
 from chatd.chat.turns import TurnQueue, not_stored_refusal
-from chatd.core.requests import Request
+from chatd.core.events import Entry
+from chatd.core.records import Record
 from chatd.core.rules import Decision
 from chatd.core.state import State
+
+
+class AppliedDecision(msgspec.Struct, frozen=True, eq=False):
+    """A decision that was applied to the state in memory and has to be stored.
+
+    ``records`` are the records to store. ``audiences`` and ``private`` have an item for each event: the users
+    who receive it, and whether its conversation was private when it was decided.
+    """
+
+    records: list[Record]
+    audiences: list[Audience]
+    private: list[bool]
 
 
 class Committer:
@@ -28,12 +45,19 @@ class Committer:
             raise not_stored_refusal()
         return self._authority.state
 
-    async def commit(self, request: Request, decision: Decision) -> None:
-        """Apply ``decision`` to the state, store its records and deliver its events. Raises `NotStored`."""
+    def apply(self, decision: Decision) -> AppliedDecision:
+        """Apply ``decision`` to the state."""
         state = self._authority.state
         private = [state.is_private(event.conversation) for event in decision.events]
-        records, audiences = self._authority.apply(request, decision)
-        entries = await self._turns.store(*records)
-        for entry, audience, is_private in zip(entries, audiences, private, strict=True):
-            self._dispatcher.deliver(entry, audience, None, is_private)
+        return AppliedDecision(*self._authority.apply(decision), private)
+
+    def deliver(self, applied: AppliedDecision, entries: Sequence[Entry]) -> None:
+        """Deliver ``entries``, the log entries of the events of ``applied``, which are on disk."""
+        for entry, audience, private in zip(entries, applied.audiences, applied.private, strict=True):
+            self._dispatcher.deliver(entry, audience, None, private)
+
+    async def commit(self, decision: Decision) -> None:
+        """Apply ``decision`` to the state, store its records and deliver its events. Raises `NotStored`."""
+        applied = self.apply(decision)
+        self.deliver(applied, await self._turns.store(*applied.records))
         self._dispatcher.flush()

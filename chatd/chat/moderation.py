@@ -61,7 +61,7 @@ class Moderator:
         self, client: Client, request: Request, user: User, command: ModerationCommand
     ) -> None:
         decision = await self._decide(client, user, command)
-        await self._committer.commit(request, decision)
+        await self._committer.commit(decision)
         acts = tuple(record for record in decision.records if isinstance(record, Moderation))
         client.answer(request, Moderated(acts))
         for act in acts:

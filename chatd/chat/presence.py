@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 
 from chatd.boundaries import Client
 from chatd.chat.authority import Authority
+from chatd.chat.commits import AppliedDecision, Committer
 from chatd.chat.dispatch import Dispatcher
 from chatd.chat.replay import Replay
 from chatd.chat.turns import TurnQueue, not_read_refusal, not_stored_refusal
@@ -40,6 +41,7 @@ class Presence:
         self,
         authority: Authority,
         dispatcher: Dispatcher,
+        committer: Committer,
         replay: Replay,
         turns: TurnQueue,
         authenticate: Authenticate,
@@ -48,6 +50,7 @@ class Presence:
         self._authority = authority
         self._journal = authority.journal
         self._dispatcher = dispatcher
+        self._committer = committer
         self._replay = replay
         self._turns = turns
         self._authenticate = authenticate
@@ -76,6 +79,7 @@ class Presence:
 
     def _decide(self, client: Client, request: Request, hello: Hello, verified: Credential | None) -> bool:
         login = self._authority.log_in(client, hello, verified)
+        applied = self._committer.apply(login.decision)
         sessions = [one for one in self._authority.sessions(login.user) if not one.is_closing]
         for other in sessions:
             if other is not client and other.last_received_id is not None:
@@ -84,23 +88,30 @@ class Presence:
             self.quit(oldest, None, Refusal("session_replaced", nick=login.user.nick))
         catches_up = hello.since is not None or (login.returning and client.updates_read_marker)
         is_hello = isinstance(request.command, Hello | Identify)
-        arrival = self._arrive(client, request if is_hello else None, hello, login, catches_up)
+        arrival = self._arrive(client, request if is_hello else None, hello, login, applied, catches_up)
         self._turns.run(client, request if is_hello else None, arrival, paused=catches_up)
         if catches_up and not is_hello:
             client.submit_later(request)
         return not is_hello and not catches_up
 
     async def _arrive(
-        self, client: Client, request: Request | None, hello: Hello, login: Login, catches_up: bool
+        self,
+        client: Client,
+        request: Request | None,
+        hello: Hello,
+        login: Login,
+        applied: AppliedDecision,
+        catches_up: bool,
     ) -> None:
         """Wait until the login is stored. Then announce and welcome ``client``, and send missed entries."""
         try:
-            await self._journal.store_in_order(*login.decision.records)
+            entries = await self._journal.store_in_order(*applied.records)
         except NotStored:
             self._dispatcher.flush()
             self._authority.undo_login(client)
             raise
         try:
+            self._committer.deliver(applied, entries)
             self._welcome(client, request, login)
             if catches_up and not client.closed:
                 client.hold_deliveries()

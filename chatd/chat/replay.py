@@ -212,7 +212,8 @@ class Replay:
         """Send the entries with ``after`` < id <= ``max_id`` like live deliveries.
 
         The entries are those in ``conversations`` and those about ``user``. If ``own`` is false, the entries
-        written by ``user`` are left out. ``counted`` says that the deliveries are in the debug log already.
+        written by ``user`` are left out, unless they are about ``user``. ``counted`` says that the deliveries
+        are in the debug log already.
         """
         while after < max_id and not reader.is_closing:
             found = await self._archive.entries_after(
@@ -221,8 +222,10 @@ class Replay:
             await self._fair_queue.wait()
             entries = self._entries(found)
             for entry in entries:
-                if (own or entry.event.actor.id != user.id) and self._may_send(user, entry):
-                    sent = reader.resend(entry, _is_about(entry, user))
+                is_subject = _is_about(entry, user)
+                is_wanted = own or is_subject or entry.event.actor.id != user.id
+                if is_wanted and self._may_send(user, entry):
+                    sent = reader.resend(entry, is_subject)
                     if sent and self._sent is not None and not counted:
                         self._sent(reader, entry)
                     await _room(reader)

@@ -76,10 +76,16 @@ class Chat:
         )
         self._turns = TurnQueue(self._journal, self._dispatcher)
         self._authenticator = Authenticator(self._authority, passwords, clock, limits)
-        self._presence = Presence(
-            self._authority, self._dispatcher, self._replay, self._turns, self._authenticator.verify, limits
-        )
         committer = Committer(self._authority, self._dispatcher, self._turns)
+        self._presence = Presence(
+            self._authority,
+            self._dispatcher,
+            committer,
+            self._replay,
+            self._turns,
+            self._authenticator.verify,
+            limits,
+        )
         self._accounts = Accounts(self._authenticator, committer, self._presence, self._turns, policy)
         self._moderator = Moderator(
             self._authority, self._authenticator, committer, self._presence, self._turns, policy
@@ -219,7 +225,7 @@ class Chat:
         if not decision.events:
             self._turns.run(client, request, self._answer(client, request, Unchanged(decision.unchanged)))
             return
-        records, audiences = authority.apply(request, decision)
+        records, audiences = authority.apply(decision, request.ref)
         private = authority.state.is_private(decision.events[0].conversation)
         self._journal.submit(Change(self, client, request, records, audiences, private))
 

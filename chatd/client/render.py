@@ -118,8 +118,9 @@ def describe_event(event: Event | Presence) -> str:
         sentence = _("{actor} joined the chat") if arrived else _("{actor} left the chat")
         return one_line(sentence.format(actor=event.actor))
     sentence = _SENTENCES.get(event.event, "{actor}: {event}")
-    if event.event == "promoted" and event.role == "owner":
-        sentence = _("{subject} owns {group} now")
+    if event.role == "owner":
+        promoted = event.event == "promoted"
+        sentence = N_("{subject} owns {group} now") if promoted else N_("{subject} owns {group} no more")
     told = _(sentence).format(
         actor=event.actor, event=event.event, group=event.group, subject=event.subject, topic=event.topic,
         visibility=_(event.visibility) if event.visibility else "",
@@ -156,7 +157,12 @@ def render_answer(answer: Answer, reader: str) -> list[str]:
         return [one_line(_("connected: {nicks}").format(nicks=", ".join(answer.clients)))]
     if isinstance(answer, Members):
         members = (
-            _remarked(member.name, _(member.role), "" if member.online else _("away"))
+            _remarked(
+                member.name,
+                _(member.role),
+                "" if member.online else _("away"),
+                _("unregistered") if member.registered is False else "",
+            )
             for member in answer.members
         )
         return [one_line(f"{answer.group}: {', '.join(members)}")]

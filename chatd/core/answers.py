@@ -68,12 +68,14 @@ class Clients(msgspec.Struct, frozen=True, eq=False):
 class Member(msgspec.Struct, frozen=True, eq=False):
     """A member in a list of a group's members.
 
-    ``role`` is owner, operator or member. ``online`` says whether the user is connected.
+    ``role`` is owner, operator or member. ``online`` says whether the user is connected, ``registered``
+    whether the nick has a password. The role of an unregistered owner or operator ends with the session.
     """
 
     nick: str
     role: str
     online: bool
+    registered: bool
 
 
 class Members(msgspec.Struct, frozen=True, eq=False):
@@ -87,7 +89,8 @@ class GroupLine(msgspec.Struct, frozen=True, eq=False):
     """A group in a list of groups.
 
     ``members`` is the number of members. ``role`` is the role of the user who asks for the list: owner,
-    operator, member, invited, or empty for no role.
+    operator, member, invited, or empty for no role. ``owner`` is the nick of the owner, empty if the group
+    has none; ``registered`` says whether that nick has a password.
     """
 
     group: str
@@ -95,6 +98,8 @@ class GroupLine(msgspec.Struct, frozen=True, eq=False):
     topic: str
     members: int
     role: str
+    owner: str
+    registered: bool
 
 
 class Groups(msgspec.Struct, frozen=True, eq=False):

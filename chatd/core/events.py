@@ -79,7 +79,8 @@ class Event(msgspec.Struct, frozen=True, eq=False):
 
     ``actor`` is the author. ``subject`` is the user whom the event is about, such as the kicked user, or the
     receiver of a direct message. ``body`` is the text of a message, the lines of an image, the reason for a
-    kick or ban, the new topic or visibility, or ``"owner"`` if a promotion makes the subject the owner.
+    kick or ban, the new topic or visibility, or ``"owner"`` if a promotion makes the subject the owner or if
+    an owner is demoted.
     """
 
     kind: EventKind

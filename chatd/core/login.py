@@ -11,7 +11,7 @@ import msgspec
 
 from chatd.core.accounts import Credential, same_password
 from chatd.core.commands import Hello
-from chatd.core.events import User
+from chatd.core.events import Event, User
 from chatd.core.names import BadName, Name, check_new, check_reserved, parse_nick
 from chatd.core.refusals import Refusal, reason
 from chatd.core.rules import Decision
@@ -22,7 +22,8 @@ class Login(msgspec.Struct, frozen=True, eq=False):
     """An accepted login as ``user``.
 
     ``returning`` says whether the user was known before, ``online`` whether another session of the user is
-    open. ``decision`` has the new user as a record, nothing for a known user, and no events.
+    open. ``decision`` has a new user as a record. For a known user who is not registered, it has an event for
+    each group in which the user loses a role.
     """
 
     user: User
@@ -41,7 +42,8 @@ def log_in(
 
     A hello without a nick logs in as a guest, with a name that no user has had. A user who is known already
     may keep a name that new users may not take, unless it is reserved. A registered user may have several
-    sessions.
+    sessions. A user who is not registered is not the owner or an operator of a group any more: the client may
+    be somebody else's.
     Raises `Refusal` ``bad_nick``, ``nick_taken``, ``password_required`` or ``wrong_password``.
     """
     name = _requested_name(state, hello.nick) if hello.nick else _guest_name(state)
@@ -52,7 +54,8 @@ def log_in(
     if online and credential is None:
         raise Refusal("nick_taken", nick=hello.nick)
     if known is not None:
-        return Login(known, True, online, Decision())
+        events = () if credential is not None else _lost_roles(state, known)
+        return Login(known, True, online, Decision(events))
     user = state.new_user(name)
     return Login(user, False, online, Decision(records=(user,)))
 
@@ -74,6 +77,15 @@ def find_credential(state: State, nick: str) -> Credential | None:
     except BadName:
         return None
     return None if user is None else state.credentials.get(user.id)
+
+
+def _lost_roles(state: State, user: User) -> tuple[Event, ...]:
+    """Return the events by which ``user`` loses the role of owner and operator in all groups."""
+    return tuple(
+        Event("demoted", group.conversation, user, user, role)
+        for role, groups in (("owner", state.groups_owned_by(user)), ("", state.groups_operated_by(user)))
+        for group in groups
+    )
 
 
 def _requested_name(state: State, nick: str) -> Name:

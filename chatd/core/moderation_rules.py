@@ -155,7 +155,7 @@ def _give_group(state: State, operator: User, command: c.GiveGroup, now: int) ->
     if group is None:
         raise Refusal("no_such_group", group=command.group)
     user = state.user(command.dest)
-    if user.id == group.owner.id and user.id in group.members:
+    if group.role(user) == "owner":
         raise Refusal("is_owner", nick=user.nick, group=group.name)
     events = [Event("promoted", group.conversation, operator, user, "owner")]
     if user.id not in group.members:

@@ -12,7 +12,7 @@ from chatd.core import commands as c
 from chatd.core.answers import Answer, Clients, GroupLine, Groups, Help, Member, Members, ModerationLog
 from chatd.core.events import LOBBY, Conversation, User
 from chatd.core.rules import group_as_member
-from chatd.core.state import State
+from chatd.core.state import Group, State
 
 Presence = Mapping[str, User]
 """The users who are logged in, in the order of arrival, by their key."""
@@ -53,16 +53,28 @@ def _members(state: State, presence: Presence, reader: User, command: c.ListMemb
     members = list(group.members.values())[command.skip :]
     return Members(
         group.name,
-        tuple(Member(user.nick, group.role(user), user.key in presence) for user in members),
+        tuple(
+            Member(user.nick, group.role(user), user.key in presence, user.id in state.credentials)
+            for user in members
+        ),
     )
 
 
 def _groups(state: State, presence: Presence, reader: User, command: c.ListGroups) -> Groups:
-    return Groups(
-        tuple(
-            GroupLine(group.name, group.visibility, group.topic, len(group.members), group.role(reader))
-            for group in state.groups_visible_to(reader)[command.skip :]
-        )
+    groups = state.groups_visible_to(reader)[command.skip :]
+    return Groups(tuple(_group_line(state, reader, group) for group in groups))
+
+
+def _group_line(state: State, reader: User, group: Group) -> GroupLine:
+    owner = group.owner
+    return GroupLine(
+        group.name,
+        group.visibility,
+        group.topic,
+        len(group.members),
+        group.role(reader),
+        "" if owner is None else owner.nick,
+        owner is not None and owner.id in state.credentials,
     )
 
 

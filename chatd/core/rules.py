@@ -80,7 +80,7 @@ def _user_except_owner(state: State, group: Group, nick: str) -> User:
     Raises `Refusal` ``no_such_user`` or ``is_owner``.
     """
     user = state.user(nick)
-    if user.id == group.owner.id:
+    if group.is_owner(user):
         raise Refusal("is_owner", nick=user.nick, group=group.name)
     return user
 
@@ -146,7 +146,7 @@ def _join(state: State, actor: User, command: c.Join) -> Decision:
     if actor.id in group.banned:
         raise Refusal("banned", nick=actor.nick, group=command.group)
     # An owner is no member only while the group is empty, and needs no invitation to return.
-    invited = actor.id in group.invited or actor.id == group.owner.id
+    invited = actor.id in group.invited or group.is_owner(actor)
     if group.visibility == "private" and not invited:
         raise Refusal("not_invited", group=command.group)
     joined = Event("joined", group.conversation, actor)
@@ -169,7 +169,7 @@ def _enter(state: State, actor: User, command: c.Enter) -> Decision:
 def _leave(state: State, actor: User, command: c.Leave) -> Decision:
     group = group_as_member(state, actor, command.group)
     left = Event("left", group.conversation, actor)
-    heir = group.next_owner() if group.owner.id == actor.id else None
+    heir = group.next_owner() if group.is_owner(actor) else None
     if heir is None:
         return Decision((left,))
     return Decision((left, Event("promoted", group.conversation, actor, heir, "owner")))

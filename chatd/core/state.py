@@ -21,7 +21,8 @@ class Group:
     """The state of one group.
 
     ``members`` maps user ids to users, in the order of joining. ``operators`` and ``invited`` hold user ids;
-    ``banned`` maps user ids to the reasons for the bans. ``visibility`` is public or private.
+    ``banned`` maps user ids to the reasons for the bans. ``visibility`` is public or private. ``owner`` is
+    None if an unregistered owner has lost the group by logging in again.
     """
 
     __slots__ = (
@@ -38,7 +39,7 @@ class Group:
 
     def __init__(self, conversation: Conversation, owner: User) -> None:
         self.conversation = conversation
-        self.owner = owner
+        self.owner: User | None = owner
         self.visibility = "public"
         self.topic = ""
         self.members: dict[int, User] = {}
@@ -59,13 +60,17 @@ class Group:
             self._audience = tuple(sorted(self.members))
         return self._audience
 
+    def is_owner(self, user: User) -> bool:
+        """Return whether ``user`` owns the group. The owner of a group without members is not a member."""
+        return self.owner is not None and self.owner.id == user.id
+
     def role(self, user: User) -> Literal["owner", "operator", "member", "invited", ""]:
         """Return the role of ``user`` in the group, or ``""`` for no role.
 
         Once all members have left, even the owner has no role.
         """
         if user.id in self.members:
-            if user.id == self.owner.id:
+            if self.is_owner(user):
                 return "owner"
             return "operator" if user.id in self.operators else "member"
         return "invited" if user.id in self.invited else ""
@@ -79,7 +84,7 @@ class Group:
 
         That is the longest-standing operator, else the longest-standing member.
         """
-        others = [user for user in self.members.values() if user.id != self.owner.id]
+        others = [user for user in self.members.values() if not self.is_owner(user)]
         operators = [user for user in others if user.id in self.operators]
         return next(iter(operators or others), None)
 
@@ -92,7 +97,7 @@ class Group:
         """Replace the member or owner with the id of ``user`` by ``user``, which has a new nick."""
         if user.id in self.members:
             self.members[user.id] = user
-        if user.id == self.owner.id:
+        if self.is_owner(user):
             self.owner = user
 
     def _add(self, event: Event, user: User) -> None:
@@ -126,6 +131,8 @@ class Group:
             self.operators.add(user.id)
 
     def _demote(self, event: Event, user: User) -> None:
+        if event.body == "owner":
+            self.owner = None
         self.operators.discard(user.id)
 
     def _set_visibility(self, event: Event, user: User) -> None:
@@ -181,7 +188,7 @@ class State:
         self._directs: dict[tuple[int, int], Conversation] = {}
         self._directs_of: dict[int, list[Conversation]] = {}
         self._groups_of: dict[int, dict[int, Conversation]] = {}
-        self._owned: Counter[int] = Counter()
+        self._owned: dict[int, dict[int, Group]] = {}
         self._invitations: Counter[int] = Counter()
 
     def apply(self, change: StateChange) -> None:
@@ -268,13 +275,14 @@ class State:
             self._group_ids[event.conversation.id] = self._groups[name.key] = group
             for look in skeletons(name):
                 self._groups_by_skeleton.setdefault(look, group)
-            self._owned[event.actor.id] += 1
         group = self._group_ids[event.conversation.id]
         who = event.subject or event.actor
         owner, was_invited = group.owner, who.id in group.invited
         group.apply(event)
-        self._owned[owner.id] -= 1
-        self._owned[group.owner.id] += 1
+        if owner is not None:
+            self._owned.get(owner.id, {}).pop(event.conversation.id, None)
+        if group.owner is not None:
+            self._owned.setdefault(group.owner.id, {})[event.conversation.id] = group
         self._invitations[who.id] += (who.id in group.invited) - was_invited
         groups = self._groups_of.setdefault(who.id, {})
         if who.id in group.members:
@@ -329,9 +337,14 @@ class State:
         alike = filter(None, map(self._groups_by_skeleton.get, skeletons(name)))
         return min(alike, key=lambda group: group.conversation.id, default=None)
 
-    def groups_owned_by(self, user: User) -> int:
-        """Return the number of groups that ``user`` owns, including groups without members."""
-        return self._owned[user.id]
+    def groups_owned_by(self, user: User) -> list[Group]:
+        """Return the groups that ``user`` owns, including groups without members."""
+        return list(self._owned.get(user.id, {}).values())
+
+    def groups_operated_by(self, user: User) -> list[Group]:
+        """Return the groups of which ``user`` is an operator, but not the owner."""
+        groups = map(self._group_ids.__getitem__, self._groups_of.get(user.id, ()))
+        return [group for group in groups if user.id in group.operators]
 
     def invitations_of(self, user: User) -> int:
         """Return the number of groups that ``user`` is invited to and has not joined."""

@@ -270,7 +270,9 @@ class JsonDialect:
     def _members(self, request: Request, answer: Members) -> Payloads:
         said = objects.Members(action="server-members", ref=request.ref, group=answer.group, members=[])
         return self._list(
-            said, "members", (objects.Member(one.nick, one.role, one.online) for one in answer.members)
+            said,
+            "members",
+            (objects.Member(one.nick, one.role, one.online, one.registered) for one in answer.members),
         )
 
     def _groups(self, request: Request, answer: Groups) -> Payloads:
@@ -279,7 +281,15 @@ class JsonDialect:
             said,
             "groups",
             (
-                objects.Group(line.group, line.visibility, line.topic, line.members, line.role)
+                objects.Group(
+                    line.group,
+                    line.visibility,
+                    line.topic,
+                    line.members,
+                    line.role,
+                    line.owner,
+                    line.registered,
+                )
                 for line in answer.groups
             ),
         )

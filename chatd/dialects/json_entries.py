@@ -98,7 +98,7 @@ def event_object(entry: Entry) -> objects.Event:
         visibility=body if kind in ("created", "visibility") else None,
         reason=body if kind in ("kicked", "banned") else None,
         topic=body if kind == "topic" else None,
-        role=(body or "operator") if kind == "promoted" else "",
+        role=(body or "operator") if kind in ("promoted", "demoted") else "",
     )
 
 

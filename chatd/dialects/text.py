@@ -174,7 +174,14 @@ class TextDialect:
         return _list(
             request,
             (
-                _lines("MBR", answer.group, member.nick, member.role, "online" if member.online else "away")
+                _lines(
+                    "MBR",
+                    answer.group,
+                    member.nick,
+                    member.role,
+                    "online" if member.online else "away",
+                    "registered" if member.registered else "unregistered",
+                )
                 for member in answer.members
             ),
         )
@@ -336,7 +343,7 @@ def _happened(event: Event) -> tuple[str, ...]:
 
 
 def _body(event: Event) -> str:
-    return "operator" if event.kind == "promoted" and not event.body else event.body
+    return "operator" if event.kind in ("promoted", "demoted") and not event.body else event.body
 
 
 WIRES: Final = (Wire("text", "lines", TextDialect),)

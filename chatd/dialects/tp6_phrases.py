@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from chatd.core.answers import Conversations, Groups, Help, Members, Page
+from chatd.core.answers import Conversations, GroupLine, Groups, Help, Members, Page
 from chatd.core.commands import COMMANDS
 from chatd.core.declarations import Declaration
 from chatd.core.events import Arrived, Delivery, Entry, Event
@@ -101,9 +101,11 @@ def ascii_json(payload: bytes) -> str:
 
 
 def member_lines(answer: Members) -> Iterator[str]:
-    """Return one line for each member of a group: ``bob (opérateur, absent)``."""
+    """Return one line for each member of a group: ``bob (opérateur, absent, sans mot de passe)``."""
     for member in answer.members:
-        yield with_remarks(member.nick, _ROLES.get(member.role), None if member.online else "absent")
+        away = None if member.online else "absent"
+        password = None if member.registered else "sans mot de passe"
+        yield with_remarks(member.nick, _ROLES.get(member.role), away, password)
 
 
 _ACTS: Final = {
@@ -128,11 +130,19 @@ def moderation_lines(acts: Iterable[Moderation]) -> Iterator[str]:
 
 
 def group_lines(answer: Groups) -> Iterator[str]:
-    """Return one line for each group: ``wob (public, 2 membres) : topic``."""
+    """Return one line for each group: ``wob (public, 2 membres, propriétaire sans mot de passe) : topic``."""
     for line in answer.groups:
         count = f"{line.members} membre{'s' if line.members > 1 else ''}"
-        room = with_remarks(line.group, FRENCH_VISIBILITIES[line.visibility], count, _ROLES.get(line.role))
+        visibility, role = FRENCH_VISIBILITIES[line.visibility], _ROLES.get(line.role)
+        owner = _unregistered_owner(line)
+        room = with_remarks(line.group, visibility, count, role, owner)
         yield f"{room} : {indented(line.topic)}" if line.topic else room
+
+
+def _unregistered_owner(line: GroupLine) -> str | None:
+    if line.registered:
+        return None
+    return "propriétaire sans mot de passe" if line.owner else "sans propriétaire"
 
 
 def conversation_lines(answer: Conversations) -> Iterator[str]:
@@ -223,7 +233,7 @@ def arrival_sentence(nick: str) -> str:
 
 def event_sentence(event: Event) -> str:
     """Return a French sentence that says what happened in a group."""
-    kind = "inherited" if event.kind == "promoted" and event.body else event.kind
+    kind = _OWNER_EVENTS.get(event.kind, event.kind) if event.body == "owner" else event.kind
     sentence = _EVENTS[kind].format(
         actor=event.actor.nick,
         subject=(event.subject or event.actor).nick,
@@ -244,11 +254,15 @@ _EVENTS: Final = {
     "unbanned": "{actor} a levé le ban de {subject} dans {group}",
     "promoted": "{actor} a nommé {subject} opérateur de {group}",
     "inherited": "{subject} est maintenant propriétaire de {group}",
+    "disowned": "{subject} n'est plus propriétaire de {group}",
     "demoted": "{actor} a retiré à {subject} le rôle d'opérateur de {group}",
     "visibility": "{actor} a rendu {group} {visibility}",
     "topic": "{actor} a changé le sujet de {group}",
 }
-"""The French sentence of each kind of event. A promotion that makes a user the owner is "inherited"."""
+"""The French sentence of each kind of event, and of those in `_OWNER_EVENTS`."""
+
+_OWNER_EVENTS: Final = {"promoted": "inherited", "demoted": "disowned"}
+"""The keys in `_EVENTS` of a promotion to the owner, and of an owner's demotion."""
 
 
 def history_sentence(event: Event) -> str:

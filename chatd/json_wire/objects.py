@@ -199,11 +199,14 @@ class Clients(Reply, frozen=True, kw_only=True):
 
 
 class Member(msgspec.Struct, frozen=True):
-    """A member of a group. ``role`` is owner, operator or member."""
+    """A member of a group. ``role`` is owner, operator or member. ``registered`` says whether the nick has a
+    password; a course-work server does not say it.
+    """
 
     name: str
     role: str
     online: bool
+    registered: bool | None = None
 
 
 class Members(Reply, frozen=True, kw_only=True):
@@ -216,9 +219,10 @@ class Members(Reply, frozen=True, kw_only=True):
 
 class Group(msgspec.Struct, frozen=True):
     """A group that is visible to the requesting user. ``role`` is that user's role, empty if the user is not
-    a member.
+    a member. ``owner`` is the nick of the owner, empty if there is none; ``registered`` says whether that
+    nick has a password.
 
-    A course-work server sends neither ``role`` nor the number of ``members``.
+    A course-work server sends only ``group``, ``visibility`` and ``topic``.
     """
 
     group: str
@@ -226,6 +230,8 @@ class Group(msgspec.Struct, frozen=True):
     topic: str = ""
     members: int | None = None
     role: str | None = None
+    owner: str | None = None
+    registered: bool | None = None
 
 
 class Groups(Reply, frozen=True, kw_only=True):

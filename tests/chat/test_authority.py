@@ -45,7 +45,7 @@ class Quotas(StageTestCase):
 
     def test_after_a_restart(self) -> None:
         """The counters are read from the log."""
-        self.stage.text("alice").says("cg;one")
+        self.stage.text("alice").says("cg;one").says("register;correct horse battery")
         self.restart()
-        alice = self.stage.text("alice")
+        alice = self.stage.connect("text").says("PWD correct horse battery").says("IAM alice")
         self.assertIn("too_many_groups", alice.says("cg;two").hears().decode())

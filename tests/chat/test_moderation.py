@@ -295,7 +295,7 @@ class Groups(ModerationCase):
     def test_one_that_everybody_has_left(self) -> None:
         self.bob.says("cg;wob").says("leave;wob").hears()
         self.does("give", group="wob", dest="bob")
-        self.assertEqual(self.bob.says("members;wob").lines()[-2], "MBR wob bob owner online")
+        self.assertEqual(self.bob.says("members;wob").lines()[-2], "MBR wob bob owner online unregistered")
 
 
 class Passwords(ModerationCase):

@@ -42,12 +42,16 @@ def listed(objects: list[dict[str, Any]]) -> list[tuple[str, str, int, int]]:
     return [(one["kind"], one["name"], one["last"], one["unread"]) for one in objects[-1]["conversations"]]
 
 
+SECRET = "correct horse battery"
+
+
 class Returning(StageTestCase):
     """A JSON client gets back what it sent and received with all its friends and in its groups."""
 
     def setUp(self) -> None:
         super().setUp()
         self.alice, bob = self.stage.json("alice"), self.stage.json("bob")
+        bob.asks(action="register", password=SECRET)
         self.carol = self.stage.json("carol")
         self.alice.asks(action="client-broadcast", msg="hello all")  # 1
         bob.asks(action="client-send", to="alice", msg="salut")  # 2
@@ -61,7 +65,11 @@ class Returning(StageTestCase):
 
     def back(self, **more: Any) -> list[dict[str, Any]]:
         """What bob gets when he returns."""
-        return self.stage.connect("json").asks(action="client-hello", from_="bob", **more).objects()
+        return (
+            self.stage.connect("json")
+            .asks(action="client-hello", from_="bob", password=SECRET, **more)
+            .objects()
+        )
 
     def test_a_page_of_each_conversation_the_most_recent_first(self) -> None:
         """Both sides' messages, seen ones as well; nothing of what others said to each other."""
@@ -76,7 +84,9 @@ class Returning(StageTestCase):
 
     def test_as_course_work(self) -> None:
         """One object a write, as everything else."""
-        bob = self.stage.connect("json").says(b'{"from":"bob","action":"client-hello"}')
+        bob = self.stage.connect("json").says(
+            b'{"from":"bob","action":"client-hello","password":"%s"}' % SECRET.encode()
+        )
         self.stage.wait(1)
         self.assertEqual([len(json.loads(write)) >= 3 for write in bob.wire.writes], [True] * 4)
         self.assertEqual(
@@ -125,7 +135,9 @@ class Returning(StageTestCase):
     def test_none_if_the_hello_says_so(self) -> None:
         """The events about oneself come all the same, and what was missed is seen with this session."""
         self.alice.asks(action="invite", group="den", dest="bob")  # 9
-        bob = self.stage.connect("json").asks(action="client-hello", from_="bob", history="none")
+        bob = self.stage.connect("json").asks(
+            action="client-hello", from_="bob", password=SECRET, history="none"
+        )
         self.assertEqual([said.get("event") for said in bob.objects()], [None, "invited"])
         self.assertEqual(
             listed(bob.asks(action="conversations").objects()),
@@ -149,16 +161,18 @@ class Returning(StageTestCase):
         self.assertEqual([said["action"] for said in found], ["server-hello"])
 
     def test_a_group_that_was_left_is_not_among_them(self) -> None:
-        self.stage.json("bob").asks(action="leave", group="wob").hangs_up()
+        self.stage.json("bob", password=SECRET).asks(action="leave", group="wob").hangs_up()
         self.assertEqual([page[0] for page in pages(self.back())], ["alice", "lobby"])
 
     def banned_meanwhile(self, **hello: Any) -> bytes:
         """What alice gets who is banned from wob, where "secret" was said, before her log is read."""
-        self.stage.json("bob").asks(action="gbroadcast", group="wob", msg="secret").hangs_up()
+        self.stage.json("bob", password=SECRET).asks(
+            action="gbroadcast", group="wob", msg="secret"
+        ).hangs_up()
         self.alice.asks(action="join", group="wob").hangs_up()
         self.stage.readers.held = True
         back = self.stage.connect("json").asks(action="client-hello", from_="alice", **hello)
-        self.stage.json("bob", missed="keep").asks(action="ban", group="wob", dest="alice")
+        self.stage.json("bob", password=SECRET, missed="keep").asks(action="ban", group="wob", dest="alice")
         while self.stage.readers.waiting:
             self.stage.readers.run_next()
             self.stage.settle()
@@ -177,9 +191,11 @@ class Returning(StageTestCase):
 
     def test_who_asks_without_a_hello_is_answered_behind_it(self) -> None:
         """A first request that names a known sender."""
-        bob = self.stage.connect("json").asks(action="groups", from_="bob")
+        carol, self.carol = self.carol, self.stage.connect("json")
+        carol.asks(action="join", group="wob").hangs_up()
+        self.carol.asks(action="groups", from_="carol")
         self.assertEqual(
-            [said["action"] for said in bob.objects()], ["server-history"] * 3 + ["server-groups"]
+            [said["action"] for said in self.carol.objects()], ["server-history"] * 3 + ["server-groups"]
         )
 
 

@@ -121,7 +121,15 @@ class Counters(SynchronousTestCase):
             st.tuples(
                 st.sampled_from(NICKS),
                 st.sampled_from(
-                    ("cg;{g}", "j;{g}", "leave;{g}", "invite;{g};{n}", "kick;{g};{n}", "ban;{g};{n}")
+                    (
+                        "cg;{g}",
+                        "j;{g}",
+                        "leave;{g}",
+                        "invite;{g};{n}",
+                        "kick;{g};{n}",
+                        "ban;{g};{n}",
+                        "promote;{g};{n}",
+                    )
                 ),
                 st.sampled_from(("g1", "g2", "g3")),
                 st.sampled_from(NICKS),
@@ -138,7 +146,9 @@ class Counters(SynchronousTestCase):
         groups = [found for name in ("g1", "g2", "g3") if (found := chat.state.find_group(name))]
         for nick in NICKS:
             user = chat.user(nick)
-            self.assertEqual(chat.state.groups_owned_by(user), sum(g.owner.id == user.id for g in groups))
+            self.assertCountEqual(chat.state.groups_owned_by(user), [g for g in groups if g.is_owner(user)])
+            operated = [g for g in groups if user.id in g.operators]
+            self.assertCountEqual(chat.state.groups_operated_by(user), operated)
             self.assertEqual(chat.state.invitations_of(user), sum(user.id in g.invited for g in groups))
             self.assertLessEqual(chat.state.invitations_of(user), LIMITS.invitations)
         self.assertTrue(all(len(group.members) <= LIMITS.members_per_group for group in groups))

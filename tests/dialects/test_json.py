@@ -418,14 +418,14 @@ class Answering(SynchronousTestCase):
                 {"action": "server-list-clients", **more, **places},
             )
         self.course(
-            Members("wob", (Member("alice", "owner", True), Member("Bob", "member", False))),
-            b'{"action":"server-members","group":"wob","members":[{"name":"alice","role":"owner","online":true},'
-            b'{"name":"Bob","role":"member","online":false}]}',
+            Members("wob", (Member("alice", "owner", True, True), Member("Bob", "member", False, False))),
+            b'{"action":"server-members","group":"wob","members":[{"name":"alice","role":"owner","online":true,"registered":true},'
+            b'{"name":"Bob","role":"member","online":false,"registered":false}]}',
         )
         self.course(
-            Groups((GroupLine("wob", "private", "tea", 2, "invited"),)),
+            Groups((GroupLine("wob", "private", "tea", 2, "invited", "alice", True),)),
             b'{"action":"server-groups","groups":[{"group":"wob","visibility":"private","topic":"tea",'
-            b'"members":2,"role":"invited"}]}',
+            b'"members":2,"role":"invited","owner":"alice","registered":true}]}',
         )
 
     def test_pages(self) -> None:
@@ -536,7 +536,8 @@ class Telling(SynchronousTestCase):
             ("unbanned", BOB, "", b'"subject":"Bob"'),
             ("promoted", BOB, "", b'"subject":"Bob","role":"operator"'),
             ("promoted", BOB, "owner", b'"subject":"Bob","role":"owner"'),
-            ("demoted", BOB, "", b'"subject":"Bob"'),
+            ("demoted", BOB, "", b'"subject":"Bob","role":"operator"'),
+            ("demoted", BOB, "owner", b'"subject":"Bob","role":"owner"'),
             ("visibility", None, "public", b'"visibility":"public"'),
             ("topic", None, "tea", b'"topic":"tea"'),
         ]

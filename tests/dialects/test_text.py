@@ -258,9 +258,9 @@ class Answering(SynchronousTestCase):
             frames_of(
                 SEED.encode_answer,
                 SEED.decode(b"members;wob"),
-                Members("wob", (Member("alice", "owner", True), Member("Bob", "member", False))),
+                Members("wob", (Member("alice", "owner", True, True), Member("Bob", "member", False, False))),
             ),
-            b"MBR wob alice owner online\nMBR wob Bob member away\nEND members 2\n",
+            b"MBR wob alice owner online registered\nMBR wob Bob member away unregistered\nEND members 2\n",
         )
         self.assertEqual(
             frames_of(
@@ -268,8 +268,8 @@ class Answering(SynchronousTestCase):
                 SEED.decode(b"groups;"),
                 Groups(
                     (
-                        GroupLine("wob", "public", "", 2, ""),
-                        GroupLine("zoo", "private", "big cats", 1, "owner"),
+                        GroupLine("wob", "public", "", 2, "", "", False),
+                        GroupLine("zoo", "private", "big cats", 1, "owner", "alice", True),
                     )
                 ),
             ),
@@ -381,7 +381,8 @@ class Telling(SynchronousTestCase):
             ("unbanned", BOB, "", b"unbanned alice Bob"),
             ("promoted", BOB, "", b"promoted alice Bob operator"),
             ("promoted", BOB, "owner", b"promoted alice Bob owner"),
-            ("demoted", BOB, "", b"demoted alice Bob"),
+            ("demoted", BOB, "", b"demoted alice Bob operator"),
+            ("demoted", BOB, "owner", b"demoted alice Bob owner"),
             ("visibility", None, "public", b"visibility alice public"),
             ("topic", None, "tea", b"topic alice tea"),
             ("topic", None, "", b"topic alice"),

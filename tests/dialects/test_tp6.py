@@ -312,6 +312,7 @@ class Telling(SynchronousTestCase):
             ("promoted", BOB, "", "alice a nommé Bob opérateur de wob"),
             ("promoted", BOB, "owner", "Bob est maintenant propriétaire de wob"),
             ("demoted", BOB, "", "alice a retiré à Bob le rôle d'opérateur de wob"),
+            ("demoted", BOB, "owner", "Bob n'est plus propriétaire de wob"),
             ("visibility", None, "public", "alice a rendu wob public"),
             ("topic", None, "tea", "alice a changé le sujet de wob : tea"),
             ("topic", None, "", "alice a changé le sujet de wob"),
@@ -400,17 +401,22 @@ class Answering(SynchronousTestCase):
     def test_lists(self) -> None:
         self.assertEqual(self.said(Clients(("alice", "Bob"))), ["Dans la chatroom : 2", "  alice", "  Bob"])
         members = (
-            Member("alice", "owner", True),
-            Member("Bob", "member", False),
-            Member("carol", "operator", True),
+            Member("alice", "owner", True, True),
+            Member("Bob", "member", False, False),
+            Member("carol", "operator", True, True),
         )
         self.assertEqual(
             self.said(Members("wob", members)),
-            ["Dans wob : 3", "  alice (propriétaire)", "  Bob (absent)", "  carol (opérateur)"],
+            [
+                "Dans wob : 3",
+                "  alice (propriétaire)",
+                "  Bob (absent, sans mot de passe)",
+                "  carol (opérateur)",
+            ],
         )
         groups = (
-            GroupLine("wob", "public", "tea\nx", 1, "owner"),
-            GroupLine("den", "private", "", 2, "invited"),
+            GroupLine("wob", "public", "tea\nx", 1, "owner", "alice", True),
+            GroupLine("den", "private", "", 2, "invited", "", False),
         )
         self.assertEqual(
             self.said(Groups(groups)),
@@ -418,7 +424,7 @@ class Answering(SynchronousTestCase):
                 "Salons : 2",
                 "  wob (public, 1 membre, propriétaire) : tea",
                 "    x",
-                "  den (privé, 2 membres, invitation)",
+                "  den (privé, 2 membres, invitation, sans propriétaire)",
             ],
         )
         self.assertEqual(self.said(Groups(())), ["Salons : 0"])
@@ -882,6 +888,7 @@ class Rooms(RoomsTestCase):
             [
                 "Welcome back bob !",
                 "Annonce : alice a exclu bob de wob : loud",
+                "Annonce : bob n'est plus propriétaire de den",
                 HINT,
                 "Vous êtes dans den",
             ],
@@ -940,7 +947,15 @@ class Rooms(RoomsTestCase):
         alice.says("/msg bob psst\n/join wob\nhello wob")
         self.stage.wait(0.1)
         bob = self.stage.connect("tp6").says("Hello|bob")
-        self.assertEqual(self.heard(bob), ["Welcome back bob !", "alice vous dit : psst", HINT])
+        self.assertEqual(
+            self.heard(bob),
+            [
+                "Welcome back bob !",
+                "alice vous dit : psst",
+                "Annonce : bob n'est plus propriétaire de wob",
+                HINT,
+            ],
+        )
 
     def test_an_image_reaches_every_wire(self) -> None:
         text, lines, course = self.stage.text("tom"), self.stage.json("joe"), self.stage.connect("json")
@@ -991,12 +1006,14 @@ class Bonus(RoomsTestCase):
             [
                 "Annonce : bob a rejoint la chatroom",
                 "Salons : 1",
-                "  wob (public, 1 membre) : tea",
+                "  wob (public, 1 membre, propriétaire sans mot de passe) : tea",
                 self.QUESTION,
             ],
         )
         bob.says("/rooms")
-        self.assertEqual(self.heard(bob), ["Salons : 1", "  wob (public, 1 membre) : tea"])
+        self.assertEqual(
+            self.heard(bob), ["Salons : 1", "  wob (public, 1 membre, propriétaire sans mot de passe) : tea"]
+        )
 
     def test_an_answer_joins_a_room_or_makes_one_or_is_the_lobby(self) -> None:
         alice = self.comes("alice|wob")

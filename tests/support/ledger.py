@@ -20,6 +20,9 @@ WINDOW = 8
 
 GROUPS = ("wob", "den")
 
+PASSWORDS = dict.fromkeys(("bob", "jack", "tess"), "correct horse battery")
+"""Nick -> password of those of the cast who are registered."""
+
 
 class Entry(NamedTuple):
     """An entry of the log; a place of 0, 0 is not known yet."""
@@ -177,6 +180,8 @@ class TextWriter(Writer):
     wire = "text"
 
     def enter(self, client: Client) -> None:
+        if self.nick in PASSWORDS:
+            client.says(f"PWD {PASSWORDS[self.nick]}")
         client.says(f"IAM {self.nick}")
         self.unacked.clear()
 
@@ -198,7 +203,8 @@ class JsonWriter(Writer):
     wire = "json"
 
     def enter(self, client: Client) -> None:
-        client.asks(action="client-hello", from_=self.nick).object(action="server-hello")
+        hello = {"action": "client-hello", "from": self.nick, "password": PASSWORDS.get(self.nick, "")}
+        client.asks(**hello).object(action="server-hello")
         del self.acked[len(self.acked) - len(self.late) :]
         self.unacked.extendleft(reversed(self.late))
         self.late.clear()
@@ -262,7 +268,8 @@ class Watcher:
 
     def resume(self, client: Client) -> None:
         """Say hello."""
-        client.asks(action="client-hello", from_=self.nick, since=self.last)
+        password = PASSWORDS.get(self.nick, "")
+        client.asks(action="client-hello", from_=self.nick, password=password, since=self.last)
 
     def hear(self, said: dict[str, Any]) -> None:
         """Remember what was said, if it is an entry of the log."""
@@ -315,6 +322,8 @@ class Cast:
                 client.says(f"IAM {nick}")
                 for group in GROUPS if nick != "carol" else ():
                     client.says(f"cg;{group}" if nick == "bob" else f"j;{group}")
+                if nick in PASSWORDS:
+                    client.says(f"register;{PASSWORDS[nick]}")
                 client.says("BYE").hears_until(f"LFT {nick}\n".encode())
         self.last = len(read_log(folder))
         for watcher in self.watchers:
