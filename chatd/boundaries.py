@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IDelayedCall
 from chatd.core.accounts import Secret
 from chatd.core.answers import Answer
 from chatd.core.events import Conversation, Delivery, Entry, User
-from chatd.core.records import EntrySlice, Record, Snapshot
+from chatd.core.records import EntryRow, EntrySlice, Record, Snapshot
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 
@@ -106,6 +106,9 @@ class Journal(Protocol):
     def resume(self, snapshot: Snapshot) -> None:
         """Take the last ids and seqs from ``snapshot``, which was read after a failed transaction."""
 
+    def erase_deleted(self) -> Deferred[None]:
+        """Overwrite the texts of deleted messages on the disk. The Deferred fires after that."""
+
     def drained(self) -> Deferred[None]:
         """Return a Deferred that fires when no task waits and no transaction is under way."""
 
@@ -155,6 +158,9 @@ class Archive(Protocol):
         subject. There are at most ``limit`` entries with at most ``size`` bytes of bodies; a single entry may
         have more bytes.
         """
+
+    def entry(self, id: int) -> Deferred[EntryRow | None]:
+        """Return a Deferred of the log entry ``id``, or of None if there is none."""
 
     def unread_counts(
         self, conversations: Iterable[Conversation], user: User, after: int, max_id: int

@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from chatd.boundaries import Client, Clock
 from chatd.chat.delivery_log import DeliveryLog
 from chatd.chat.fanout import Fanout
-from chatd.core.events import Arrived, Delivery, Departed, Entry, User
+from chatd.core.events import Announced, Arrived, Delivery, Departed, Entry, User
 
 PRESENCE_BATCH_MIN_USERS: Final = 100
 """Number of connected users from which on arrivals and departures are sent in batches."""
@@ -81,6 +81,10 @@ class Dispatcher:
         self._log.info("{nick} left", nick=departed.user.nick)
         self._announce(departed)
 
+    def announce(self, announced: Announced) -> None:
+        """Send an announcement to all sessions that are logged in."""
+        self._announce(announced)
+
     def deliver(self, entry: Entry, audience: Audience, author: Client | None, private: bool) -> None:
         """Send ``entry`` to the sessions of ``audience``, except ``author``, the session that asked for it.
 
@@ -97,10 +101,10 @@ class Dispatcher:
             subject = self._present.get(event.subject.id, ())
         self._fanout_to(audience, stored=True).add(entry, author, subject)
 
-    def _announce(self, presence: Arrived | Departed) -> None:
+    def _announce(self, delivery: Arrived | Departed | Announced) -> None:
         if self._on_delivery is not None:
-            self._on_delivery(presence, False)
-        self._fanout_to(None, stored=False).add(presence)
+            self._on_delivery(delivery, False)
+        self._fanout_to(None, stored=False).add(delivery)
 
     def _fanout_to(self, audience: Audience, stored: bool) -> Fanout:
         """Return a fan-out to which deliveries for ``audience`` can be added.

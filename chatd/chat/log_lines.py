@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from chatd.core.events import Arrived, Conversation, Delivery, Entry
+from chatd.core.events import Announced, Arrived, Conversation, Delivery, Entry
 from chatd.core.terminal import replace_controls
 
 # Characters that would end a line or control the terminal that shows it.
@@ -18,20 +18,24 @@ def format_delivery(delivery: Delivery, private: bool = False) -> str:
     The brackets name the conversation. For a group they contain a space, which no group name does, so a group
     called ``lobby`` can't be mistaken for the lobby.
     """
+    if isinstance(delivery, Announced):
+        return f"{delivery.user.nick} announced: {_one_line(delivery.text)}"
     if not isinstance(delivery, Entry):
         return f"{delivery.user.nick} {'arrived' if isinstance(delivery, Arrived) else 'left'}"
     event = delivery.event
     actor = event.actor.nick
     subject = f" {event.subject.nick}" if event.subject is not None else ""
     where = _where(event.conversation, private)
-    body = replace_controls(
-        _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), event.body)
-    )
-    if event.conversation.kind == "direct":
+    body = _one_line(event.body)
+    if event.is_message and event.conversation.kind == "direct":
         return f"[{where}] {actor} to{subject}: {body}"
     if event.is_message:
         return f"[{where}] {actor}: {body}"
     return f"[{where}] {actor} {event.kind}{subject} {body}".rstrip()
+
+
+def _one_line(text: str) -> str:
+    return replace_controls(_CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text))
 
 
 def format_redacted(entry: Entry) -> str:

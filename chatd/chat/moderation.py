@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from chatd.boundaries import Client
+from chatd.boundaries import Archive, Client
 from chatd.chat.accounts import Authenticator
 from chatd.chat.authority import Authority
 from chatd.chat.commits import Committer
+from chatd.chat.dispatch import Dispatcher
 from chatd.chat.presence import Presence
 from chatd.chat.turns import TurnQueue
 from chatd.core import commands as c
@@ -13,17 +14,20 @@ from chatd.core import moderation_rules as rules
 from chatd.core.account_rules import check_new_password
 from chatd.core.accounts import AccountPolicy
 from chatd.core.answers import Moderated
-from chatd.core.events import User
-from chatd.core.moderation import Moderation, is_in_network, parse_network
+from chatd.core.events import Announced, Entry, User
+from chatd.core.moderation import Moderation, Tombstone, is_in_network, parse_network
 from chatd.core.names import parse_nick
+from chatd.core.records import entry_from_row
 from chatd.core.refusals import Refusal, reason
 from chatd.core.requests import Request
 from chatd.core.rules import Decision
 
-DecidedCommand = c.Mute | c.Unmute | c.DisconnectUser | c.Block | c.Unblock | c.GiveGroup
+DecidedCommand = (
+    c.Mute | c.Unmute | c.DisconnectUser | c.Block | c.Unblock | c.GiveGroup | c.CloseGroup | c.Announce
+)
 """The commands that are decided without waiting for anything."""
 
-ModerationCommand = DecidedCommand | c.BlockAddress | c.ResetPassword
+ModerationCommand = DecidedCommand | c.BlockAddress | c.DeleteMessage | c.ResetPassword
 
 
 class Moderator:
@@ -32,6 +36,8 @@ class Moderator:
     def __init__(
         self,
         authority: Authority,
+        archive: Archive,
+        dispatcher: Dispatcher,
         authenticator: Authenticator,
         committer: Committer,
         presence: Presence,
@@ -39,6 +45,8 @@ class Moderator:
         policy: AccountPolicy,
     ) -> None:
         self._authority = authority
+        self._archive = archive
+        self._dispatcher = dispatcher
         self._authenticator = authenticator
         self._committer = committer
         self._presence = presence
@@ -62,9 +70,13 @@ class Moderator:
     ) -> None:
         decision = await self._decide(client, user, command)
         await self._committer.commit(decision)
+        if any(isinstance(record, Tombstone) for record in decision.records):
+            await self._authority.journal.erase_deleted()
         acts = tuple(record for record in decision.records if isinstance(record, Moderation))
         client.answer(request, Moderated(acts))
         for act in acts:
+            if act.kind == "announce":
+                self._dispatcher.announce(Announced(act.operator, act.reason, act.at))
             self._end_sessions(act)
 
     async def _decide(self, client: Client, user: User, command: ModerationCommand) -> Decision:
@@ -74,12 +86,22 @@ class Moderator:
             hashed = await self._authenticator.hash(command.new, client.origin)
             state, now = self._committer.state, self._authority.now()
             return rules.reset_password(state, user, command.dest, hashed, self._policy, now)
+        if isinstance(command, c.DeleteMessage):
+            return rules.delete_message(state, user, await self._message(command), command, now)
         if isinstance(command, c.BlockAddress):
             target = rules.user_to_moderate(state, command.dest, self._policy)
             return rules.block(state, user, self._networks(target), command, now)
         if isinstance(command, c.DisconnectUser):
             self._connected(rules.user_to_moderate(state, command.dest, self._policy))
         return rules.decide_moderation(state, user, command, self._policy, now)
+
+    async def _message(self, command: c.DeleteMessage) -> Entry:
+        """Return the log entry that ``command`` names. Raises `Refusal` ``no_such_message``."""
+        await self._turns.wait()  # for what was sent before
+        row = await self._archive.entry(command.id)
+        if row is None:
+            raise rules.no_such_message(command)
+        return entry_from_row(self._committer.state, row)
 
     def _connected(self, user: User) -> list[Client]:
         """Return the sessions of ``user``. Raises `Refusal` ``not_connected`` if there is none."""

@@ -88,7 +88,14 @@ class Chat:
         )
         self._accounts = Accounts(self._authenticator, committer, self._presence, self._turns, policy)
         self._moderator = Moderator(
-            self._authority, self._authenticator, committer, self._presence, self._turns, policy
+            self._authority,
+            archive,
+            self._dispatcher,
+            self._authenticator,
+            committer,
+            self._presence,
+            self._turns,
+            policy,
         )
         self._stopping = False
 

@@ -17,6 +17,7 @@ from chatd.client.codec import (
     page_conversation,
     summary_conversation,
 )
+from chatd.client.language import _
 from chatd.client.render import describe_event, sanitize
 from chatd.json_wire import objects
 from chatd.json_wire.objects import HistoryMessage, Message, Presence
@@ -50,8 +51,8 @@ def entry_from_message(message: Message | HistoryMessage) -> Entry:
     """Return the screen entry for a message, with control characters replaced."""
     return Entry(
         message.ts.as_datetime,
-        sanitize(message.msg),
-        "image" if message.kind == "image" else "message",
+        _("(deleted)") if message.deleted else sanitize(message.msg),
+        "image" if message.kind == "image" and not message.deleted else "message",
         sanitize(message.nick),
         message.id,
     )
@@ -105,6 +106,13 @@ class Conversation:
             return
         self.entries.append(entry)
         self._cut_front()
+
+    def mark_deleted(self, id: int) -> None:
+        """Replace the text of the message with the log id ``id``, if it is in memory."""
+        self.entries = [
+            msgspec.structs.replace(entry, text=_("(deleted)"), kind="message") if entry.id == id else entry
+            for entry in self.entries
+        ]
 
     def replace_entries(self, entries: Iterable[Entry], older: bool, newer: bool) -> None:
         """Replace the entries in memory by ``entries``.
@@ -231,6 +239,8 @@ class Memory:
             seen = shown and at_end
             if not seen and news.nick != self.nick:
                 conversation.unread += 1
+        elif isinstance(news, Presence) and news.event == "announced":
+            self.add_client_text(describe_event(news), "announcement", news.ts.as_datetime)
         elif isinstance(news, Presence):
             if news.colour:
                 self.colours[news.actor] = news.colour
@@ -293,11 +303,15 @@ class Memory:
         self.shown_conversation.add(Entry(at, sanitize(text), kind))
 
     def _happened(self, event: objects.Event) -> None:
+        if event.deleted is not None:
+            for known in self.conversations.values():
+                known.mark_deleted(event.deleted)
+            return
         entry = Entry(event.ts.as_datetime, describe_event(event), id=event.id)
         place = ConversationRef("group", event.group)
         if event.event == "topic":
             self.topics[place.key] = event.topic or ""
-        if event.actor == self.nick and event.event == "left":
+        if event.event == "closed" or (event.actor == self.nick and event.event == "left"):
             self.drop_conversation(place)
             self.shown_conversation.add(msgspec.structs.replace(entry, id=0))
         elif place.key in self.conversations or event.actor == self.nick:

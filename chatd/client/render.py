@@ -99,6 +99,8 @@ def render_message(
     indented.
     """
     elsewhere = f"{conversation_label(place)} " if place is not None else ""
+    if message.deleted:
+        return one_line(f"{clock_time(message.ts.as_datetime)} {message.nick}: {_('(deleted)')}")
     head = one_line(f"{clock_time(message.ts.as_datetime)} {elsewhere}{speaker_label(message.nick, reader)}")
     text = sanitize(message.msg)
     if message.kind == "image" or "\n" in text:
@@ -114,6 +116,9 @@ def render_event(event: Event | Presence) -> str:
 def describe_event(event: Event | Presence) -> str:
     """Return a group or presence event as a sentence."""
     if isinstance(event, Presence):
+        if event.event == "announced":
+            announced = _("{operator} announces: {text}")
+            return one_line(announced.format(operator=event.actor, text=event.msg))
         arrived = event.event == "arrived"
         sentence = _("{actor} joined the chat") if arrived else _("{actor} left the chat")
         return one_line(sentence.format(actor=event.actor))
@@ -140,6 +145,8 @@ _SENTENCES: Final = {
     "demoted": N_("{subject} is an operator of {group} no more"),
     "visibility": N_("{group} is {visibility} now"),
     "topic": N_("{actor} set the topic of {group}: {topic}"),
+    "closed": N_("{actor} closed {group}"),
+    "deleted": N_("{actor} deleted a message of {subject}"),
 }
 
 _WORDS: Final = (
@@ -201,6 +208,9 @@ _ACTS: Final = {
     "block": N_("{operator} blocked {target}"),
     "unblock": N_("{operator} unblocked {target}"),
     "give": N_("{operator} gave {target}"),
+    "close": N_("{operator} closed {target}"),
+    "delete": N_("{operator} deleted the message {target}"),
+    "announce": N_("{operator} made an announcement"),
     "resetpassword": N_("{operator} reset the password of {target}"),
 }
 """The sentence for each act of a server operator."""

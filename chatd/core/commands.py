@@ -58,6 +58,8 @@ KindField = Annotated[
 MissingField = Annotated[
     str, Field("choice", "what to do if the group does not exist", (), ("refuse", "create"), typed=False)
 ]
+AnnouncementField = Annotated[str, Field("text", "the text to announce", ("message",))]
+MessageIdField = Annotated[int, Field("id", "the id of a message, as history and messages show it")]
 ReasonField = Annotated[str, Field("note", "the reason, delivered with the event")]
 TargetField = Annotated[str, Field("name", "a nick, an IP address, or a network such as 192.0.2.0/24")]
 DurationField = Annotated[
@@ -124,6 +126,7 @@ TYPED_FIELDS: Final = (
     N_("new"),
     N_("target"),
     N_("duration"),
+    N_("id"),
 )
 """The names of the fields that usage lines show, to be translated."""
 
@@ -818,6 +821,59 @@ class GiveGroup(Command, frozen=True):
 
     group: GroupField
     dest: UserField
+
+
+@declare(
+    "close",
+    actions=("close",),
+    word="close",
+    slash="close",
+    who="server_operators",
+    answer="moderation",
+    refused="not_server_operator no_such_group too_long storage_failed",
+    help=N_("close a group: its members are removed, and nobody can join it"),
+    example="close;wob;the course is over",
+)
+class CloseGroup(Command, frozen=True):
+    """Remove all members from ``group``, with a ``reason``, and hide it. `GiveGroup` opens it again."""
+
+    group: GroupField
+    reason: ReasonField = ""
+
+
+@declare(
+    "delete",
+    actions=("delete",),
+    word="delete",
+    slash="delete",
+    who="server_operators",
+    answer="moderation",
+    refused="not_server_operator no_such_message bad_request too_long storage_failed",
+    help=N_("delete the text of a message for good; its place in the log remains"),
+    example="delete;17;an insult",
+)
+class DeleteMessage(Command, frozen=True):
+    """Delete the text of the message with the log entry ``id``, with a ``reason``."""
+
+    id: MessageIdField
+    reason: ReasonField = ""
+
+
+@declare(
+    "announce",
+    actions=("announce",),
+    word="announce",
+    slash="announce",
+    who="server_operators",
+    answer="moderation",
+    refused="not_server_operator empty too_long storage_failed",
+    help=N_("tell something to everyone who is connected, wherever they are"),
+    example="announce;the server restarts at noon",
+)
+class Announce(Command, frozen=True):
+    """Send ``msg`` to everyone who is connected."""
+
+    msg: AnnouncementField
 
 
 @declare(

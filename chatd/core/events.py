@@ -21,8 +21,10 @@ EventKind = Literal[
     "demoted",
     "visibility",
     "topic",
+    "closed",
+    "deleted",
 ]
-"""The kinds of log entries: messages (`MESSAGE_KINDS`) and events of groups, which ``states`` lists."""
+"""The kinds of log entries: messages (`MESSAGE_KINDS`), events of groups, and ``deleted`` messages."""
 
 MESSAGE_KINDS: Final = frozenset(("message", "image"))
 """The kinds of log entries that are messages. The store's SQL queries and an index list these kinds too."""
@@ -79,8 +81,9 @@ class Event(msgspec.Struct, frozen=True, eq=False):
 
     ``actor`` is the author. ``subject`` is the user whom the event is about, such as the kicked user, or the
     receiver of a direct message. ``body`` is the text of a message, the lines of an image, the reason for a
-    kick or ban, the new topic or visibility, or ``"owner"`` if a promotion makes the subject the owner or if
-    an owner is demoted.
+    kick, ban or close, the new topic or visibility, or ``"owner"`` if a promotion makes the subject the owner
+    or if an owner is demoted. A ``deleted`` event is in the conversation of the deleted message: its actor is
+    the server operator, its subject the author, its body the id of the message, then a space and the reason.
     """
 
     kind: EventKind
@@ -93,6 +96,23 @@ class Event(msgspec.Struct, frozen=True, eq=False):
     def is_message(self) -> bool:
         """Whether the event is a message or an image, not a change of a group."""
         return self.kind in MESSAGE_KINDS
+
+    @property
+    def is_tombstone(self) -> bool:
+        """Whether the event is a message whose text was deleted."""
+        return self.is_message and not self.body
+
+    @property
+    def deleted_id(self) -> int:
+        """The id of the message that a ``deleted`` event is about."""
+        return int(self.body.partition(" ")[0])
+
+    @property
+    def reason(self) -> str:
+        """The reason for a kick, a ban, a close or a deletion; empty if none was given."""
+        if self.kind == "deleted":
+            return self.body.partition(" ")[2]
+        return self.body if self.kind in ("kicked", "banned", "closed") else ""
 
 
 class Entry(msgspec.Struct, frozen=True, eq=False, weakref=True):
@@ -127,5 +147,17 @@ class Departed(msgspec.Struct, frozen=True, eq=False, weakref=True):
     at: int
 
 
-Delivery = Entry | Arrived | Departed
-"""A value that is sent to sessions without a request: a log entry, an arrival or a departure."""
+class Announced(msgspec.Struct, frozen=True, eq=False, weakref=True):
+    """A delivery, never in the log, of an announcement: ``user``, a server operator, has announced ``text``.
+
+    ``at`` is the time in milliseconds since 1970-01-01 UTC.
+    """
+
+    user: User
+    text: str
+    at: int
+
+
+Delivery = Entry | Arrived | Departed | Announced
+"""A value that is sent to sessions without a request: a log entry, an arrival, a departure, an announcement.
+"""

@@ -10,18 +10,36 @@ import msgspec
 from chatd.core.events import User
 from chatd.core.names import parse_nick
 
-ModerationKind = Literal["mute", "unmute", "disconnect", "block", "unblock", "give", "resetpassword"]
+ModerationKind = Literal[
+    "mute",
+    "unmute",
+    "disconnect",
+    "block",
+    "unblock",
+    "give",
+    "close",
+    "delete",
+    "announce",
+    "resetpassword",
+]
 """The kinds of acts of server operators."""
 
 IPV6_PREFIX_BITS: Final = 64
 """The prefix length to which an IPv6 address is widened, because one client usually has a network of it."""
 
 
+class Tombstone(msgspec.Struct, frozen=True, eq=False):
+    """A record that deletes the text of the message with the log entry id ``message`` from the disk."""
+
+    message: int
+
+
 class Moderation(msgspec.Struct, frozen=True, eq=False):
     """An act of a server operator, as an entry of the moderation log.
 
     ``id`` counts from 1, ``at`` is in milliseconds since 1970. ``target`` is a nick, an IP network in CIDR
-    notation, or a group and a nick. ``until`` is when a mute or block ends, in milliseconds since 1970; it is
+    notation, a group, a group and a nick, or the id of a message; it is empty for an announcement, whose text
+    is the ``reason``. ``until`` is when a mute or block ends, in milliseconds since 1970; it is
     None if it lasts until it is lifted, and for the other kinds.
     """
 

@@ -13,8 +13,15 @@ from msgspec.structs import replace
 from chatd.core import commands as c
 from chatd.core.account_rules import require_credential
 from chatd.core.accounts import AccountPolicy, Credential, Secret
-from chatd.core.events import Event, User
-from chatd.core.moderation import Moderation, ModerationKind, is_in_network, parse_network, target_key
+from chatd.core.events import Entry, Event, User
+from chatd.core.moderation import (
+    Moderation,
+    ModerationKind,
+    Tombstone,
+    is_in_network,
+    parse_network,
+    target_key,
+)
 from chatd.core.names import BadName, parse_nick
 from chatd.core.refusals import Refusal, reason
 from chatd.core.rules import Decision
@@ -59,7 +66,14 @@ def check_not_blocked(state: State, key: str, origin: str | None, now: int) -> N
 def decide_moderation(
     state: State,
     operator: User,
-    command: c.Mute | c.Unmute | c.DisconnectUser | c.Block | c.Unblock | c.GiveGroup,
+    command: c.Mute
+    | c.Unmute
+    | c.DisconnectUser
+    | c.Block
+    | c.Unblock
+    | c.GiveGroup
+    | c.CloseGroup
+    | c.Announce,
     policy: AccountPolicy,
     now: int,
 ) -> Decision:
@@ -87,6 +101,10 @@ def decide_moderation(
         return block(state, operator, [_block_target(state, command.target, policy)], command, now)
     if isinstance(command, c.Unblock):
         return _unblock(state, operator, command, now)
+    if isinstance(command, c.CloseGroup):
+        return _close_group(state, operator, command, now)
+    if isinstance(command, c.Announce):
+        return Decision(records=(_record(state, operator, "announce", "", now, reason=command.msg),))
     return _give_group(state, operator, command, now)
 
 
@@ -113,6 +131,27 @@ def reset_password(
     require_credential(state, user)
     record = _record(state, operator, "resetpassword", user.nick, now)
     return Decision(records=(Credential(user, hashed), record))
+
+
+def delete_message(
+    state: State, operator: User, message: Entry, command: c.DeleteMessage, now: int
+) -> Decision:
+    """Return the decision to delete the text of ``message``, the log entry that ``command`` names.
+
+    Raises `Refusal` ``no_such_message`` if that is no message, or was deleted before.
+    """
+    said = message.event
+    if not said.is_message or said.is_tombstone:
+        raise no_such_message(command)
+    deleted = f"{message.id} {command.reason}".rstrip()
+    event = Event("deleted", said.conversation, operator, said.actor, deleted)
+    record = _record(state, operator, "delete", str(message.id), now, reason=command.reason)
+    return Decision((event,), (Tombstone(message.id), record))
+
+
+def no_such_message(command: c.DeleteMessage) -> Refusal:
+    """Return the refusal of ``command``, because the log has no such message."""
+    return Refusal("no_such_message", id=command.id)
 
 
 def user_to_moderate(state: State, nick: str, policy: AccountPolicy) -> User:
@@ -162,6 +201,14 @@ def _give_group(state: State, operator: User, command: c.GiveGroup, now: int) ->
         events.insert(0, Event("joined", group.conversation, user))
     record = _record(state, operator, "give", f"{group.name} {user.nick}", now)
     return Decision(tuple(events), (record,))
+
+
+def _close_group(state: State, operator: User, command: c.CloseGroup, now: int) -> Decision:
+    group = state.find_group(command.group)
+    if group is None or group.closed:
+        raise Refusal("no_such_group", group=command.group)
+    event = Event("closed", group.conversation, operator, None, command.reason)
+    return Decision((event,), (_record(state, operator, "close", group.name, now, reason=command.reason),))
 
 
 def _end(duration: int | None, now: int) -> int | None:

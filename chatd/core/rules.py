@@ -13,7 +13,7 @@ import msgspec
 from chatd.core import commands as c
 from chatd.core.accounts import CLOSED_ACCOUNT_HASH, Credential, Renamed
 from chatd.core.events import LOBBY, Conversation, Event, User
-from chatd.core.moderation import Moderation
+from chatd.core.moderation import Moderation, Tombstone
 from chatd.core.names import BadName, Name, check_new, parse_group
 from chatd.core.refusals import Refusal, reason
 from chatd.core.state import Group, State
@@ -29,7 +29,7 @@ class Decision(msgspec.Struct, frozen=True, eq=False):
     """
 
     events: tuple[Event, ...] = ()
-    records: tuple[User | Conversation | Credential | Renamed | Moderation, ...] = ()
+    records: tuple[User | Conversation | Credential | Renamed | Moderation | Tombstone, ...] = ()
     unchanged: str = ""
 
 
@@ -139,7 +139,7 @@ def _join(state: State, actor: User, command: c.Join) -> Decision:
     # The one command that admits that a private group exists: users who know its name need the advice to ask
     # for an invitation, and `cgroupe` reveals as much anyway.
     group = state.find_group(command.group)
-    if group is None:
+    if group is None or group.closed:
         raise Refusal("no_such_group", group=command.group)
     if actor.id in group.members:
         raise Refusal("already_member", nick=actor.nick, group=group.name)

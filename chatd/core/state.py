@@ -12,7 +12,7 @@ from typing import Literal
 from chatd.core.accounts import Credential, Renamed
 from chatd.core.colours import colour_of
 from chatd.core.events import LOBBY, Conversation, Event, User
-from chatd.core.moderation import Moderation, parse_network, target_key
+from chatd.core.moderation import Moderation, Tombstone, parse_network, target_key
 from chatd.core.names import BadName, Name, parse_group, parse_nick, skeletons
 from chatd.core.refusals import Refusal
 
@@ -22,12 +22,14 @@ class Group:
 
     ``members`` maps user ids to users, in the order of joining. ``operators`` and ``invited`` hold user ids;
     ``banned`` maps user ids to the reasons for the bans. ``visibility`` is public or private. ``owner`` is
-    None if an unregistered owner has lost the group by logging in again.
+    None if an unregistered owner has lost the group by logging in again. A group that a server operator has
+    closed is ``closed`` until somebody is made its owner: it has no members, and nobody sees it.
     """
 
     __slots__ = (
         "_audience",
         "banned",
+        "closed",
         "conversation",
         "invited",
         "members",
@@ -40,6 +42,7 @@ class Group:
     def __init__(self, conversation: Conversation, owner: User) -> None:
         self.conversation = conversation
         self.owner: User | None = owner
+        self.closed = False
         self.visibility = "public"
         self.topic = ""
         self.members: dict[int, User] = {}
@@ -77,7 +80,8 @@ class Group:
 
     def visible_to(self, user: User) -> bool:
         """Return whether ``user`` may know that the group exists."""
-        return self.visibility == "public" or user.id in self.members or user.id in self.invited
+        is_public = self.visibility == "public" and not self.closed
+        return is_public or user.id in self.members or user.id in self.invited
 
     def next_owner(self) -> User | None:
         """Return the member who becomes the owner if the owner leaves, or None if there is no other member.
@@ -101,6 +105,7 @@ class Group:
             self.owner = user
 
     def _add(self, event: Event, user: User) -> None:
+        self.closed = False
         self.members[user.id] = user
         self.invited.discard(user.id)
 
@@ -141,6 +146,13 @@ class Group:
     def _set_topic(self, event: Event, user: User) -> None:
         self.topic = event.body
 
+    def _close(self, event: Event, user: User) -> None:
+        self.closed = True
+        self.owner = None
+        self.members.clear()
+        self.operators.clear()
+        self.invited.clear()
+
 
 _CHANGES: dict[str, Callable[[Group, Event, User], None]] = {
     "created": Group._create,
@@ -154,12 +166,13 @@ _CHANGES: dict[str, Callable[[Group, Event, User], None]] = {
     "demoted": Group._demote,
     "visibility": Group._set_visibility,
     "topic": Group._set_topic,
+    "closed": Group._close,
 }
 
 
-StateChange = User | Conversation | Credential | Renamed | Moderation | Event
-"""A change of the state: a new user, conversation, credential or user name, an act of a server operator, or
-an event of the log.
+StateChange = User | Conversation | Credential | Renamed | Moderation | Tombstone | Event
+"""A change of the state: a new user, conversation, credential or user name, an act of a server operator, the
+deletion of a message, or an event of the log.
 """
 
 
@@ -194,11 +207,11 @@ class State:
     def apply(self, change: StateChange) -> None:
         """Add a new user, conversation or credential, rename a user, or change a group as an event describes.
 
-        Messages change nothing. A group exists from its ``created`` event on. The method checks no
-        permissions and never refuses a change: the command was decided before.
+        Messages and their deletion change nothing. A group exists from its ``created`` event on. The method
+        checks no permissions and never refuses a change: the command was decided before.
         """
         if isinstance(change, Event):
-            if not change.is_message:
+            if not change.is_message and change.kind != "deleted":
                 self._apply_event(change)
         elif isinstance(change, User):
             self._add_user(change)
@@ -208,7 +221,7 @@ class State:
             self.credentials[change.user.id] = change
         elif isinstance(change, Moderation):
             self._apply_moderation(change)
-        else:
+        elif isinstance(change, Renamed):
             self._rename(self.users[change.user.id], change.user)
 
     def _add_user(self, user: User) -> None:
@@ -276,6 +289,9 @@ class State:
             for look in skeletons(name):
                 self._groups_by_skeleton.setdefault(look, group)
         group = self._group_ids[event.conversation.id]
+        if event.kind == "closed":
+            self._close_group(group, event)
+            return
         who = event.subject or event.actor
         owner, was_invited = group.owner, who.id in group.invited
         group.apply(event)
@@ -289,6 +305,15 @@ class State:
             groups[event.conversation.id] = event.conversation
         else:
             groups.pop(event.conversation.id, None)
+
+    def _close_group(self, group: Group, event: Event) -> None:
+        for id in group.members:
+            del self._groups_of[id][group.conversation.id]
+        for id in group.invited:
+            self._invitations[id] -= 1
+        if group.owner is not None:
+            del self._owned[group.owner.id][group.conversation.id]
+        group.apply(event)
 
     def find_user(self, name: Name) -> User | None:
         """Return the user who has ``name``, in any spelling, or None if no user has it."""

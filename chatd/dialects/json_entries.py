@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from chatd.core.events import Arrived, Departed, Entry, Event
+from chatd.core.events import Announced, Arrived, Departed, Entry, Event
 from chatd.core.moderation import Moderation
 from chatd.core.requests import Request
 from chatd.dialects.timestamps import rfc3339
@@ -30,6 +30,7 @@ def message_object(entry: Entry) -> objects.Message:
         seq=entry.seq,
         ts=Timestamp(rfc3339(entry.at)),
         colour=event.actor.colour,
+        deleted=event.is_tombstone,
     )
 
 
@@ -46,6 +47,7 @@ def history_message_object(entry: Entry, coloured: bool) -> objects.HistoryMessa
         msg=event.body,
         kind=event.kind,
         colour=event.actor.colour if coloured else "",
+        deleted=event.is_tombstone,
     )
 
 
@@ -64,11 +66,15 @@ def ack_object(entry: Entry, request: Request) -> objects.Ack:
     )
 
 
-def presence_object(delivery: Arrived | Departed) -> objects.Presence:
-    """Return a user's arrival or departure as a ``server-event`` object."""
+def presence_object(delivery: Arrived | Departed | Announced) -> objects.Presence:
+    """Return an arrival, a departure or an announcement as a ``server-event`` object."""
     user, ts = delivery.user, Timestamp(rfc3339(delivery.at))
     if isinstance(delivery, Departed):
         return objects.Presence(action="server-event", actor=user.nick, ts=ts, event="left")
+    if isinstance(delivery, Announced):
+        return objects.Presence(
+            action="server-event", actor=user.nick, ts=ts, event="announced", msg=delivery.text
+        )
     return objects.Presence(
         action="server-event",
         actor=user.nick,
@@ -96,9 +102,10 @@ def event_object(entry: Entry) -> objects.Event:
         actor=event.actor.nick,
         subject=event.subject.nick if event.subject is not None else "",
         visibility=body if kind in ("created", "visibility") else None,
-        reason=body if kind in ("kicked", "banned") else None,
+        reason=event.reason if kind in ("kicked", "banned", "closed", "deleted") else None,
         topic=body if kind == "topic" else None,
         role=(body or "operator") if kind in ("promoted", "demoted") else "",
+        deleted=event.deleted_id if kind == "deleted" else None,
     )
 
 

@@ -29,7 +29,7 @@ from chatd.core.answers import (
     Welcome,
 )
 from chatd.core.commands import ListClients
-from chatd.core.events import Arrived, Delivery, Entry, Event
+from chatd.core.events import Announced, Arrived, Delivery, Entry, Event
 from chatd.core.limits import Limits
 from chatd.core.moderation import Moderation
 from chatd.core.refusals import Refusal
@@ -52,8 +52,8 @@ message of nothing but line ends would otherwise fill the outbox of every text c
 
 _LINE: Final = re.compile(r"([A-Za-z]+)(?:([ ;])(.*))?", re.DOTALL)
 
-_ARRIVAL: Final = re.compile(rb"\AARR ")
-_UNKNOWN_TO_REFERENCE: Final = (b"BCK ", b"INF ")
+_REFERENCE_WORDS: Final = {b"ARR ": b"ARV ", b"ANN ": b"MSG "}
+_UNKNOWN_TO_REFERENCE: Final = (b"BCK ", b"INF ", b"DEL ")
 
 
 class TextDialect:
@@ -127,7 +127,10 @@ class TextDialect:
     def encode_delivery(self, delivery: Delivery) -> Payloads:
         """Return the lines of a log entry, an arrival or a departure."""
         if isinstance(delivery, Entry):
-            return _message(delivery.event) if delivery.event.is_message else _event(delivery.event)
+            return self._logged(delivery.event)
+        if isinstance(delivery, Announced):
+            # The reference client shows only what it knows.
+            return _lines("MSG" if self._is_reference else "ANN", delivery.user.nick, text=delivery.text)
         if isinstance(delivery, Arrived):
             return self._arrived(delivery.user.nick, delivery.returning)
         return _lines("LFT", delivery.user.nick)
@@ -137,6 +140,16 @@ class TextDialect:
         get, since a text client hears the events of all its groups.
         """
         return self.encode_delivery(delivery)
+
+    def _logged(self, event: Event) -> Payloads:
+        if event.is_tombstone:
+            return ()
+        if event.is_message:
+            return _message(event)
+        if event.kind == "deleted":
+            deleted = ("DEL", str(event.deleted_id), event.actor.nick)
+            return () if self._is_reference else _lines(*deleted, text=event.reason)
+        return _event(event)
 
     def _arrived(self, nick: str, returning: bool) -> Payloads:
         arrival = _lines(self._arrival, nick)
@@ -310,17 +323,17 @@ def _event_item(where: str, entry: Entry) -> Payloads:
 
 def _as_to_reference(frame: bytes) -> bytes:
     """Convert a frame that was made for any text client to the words that the reference client knows: ``ARV``
-    for ``ARR``, and nothing for ``BCK`` and ``INF``.
+    for ``ARR``, ``MSG`` for ``ANN``, and nothing for ``BCK``, ``INF`` and ``DEL``.
     """
     if frame.startswith(_UNKNOWN_TO_REFERENCE):
         return b""
-    return _ARRIVAL.sub(b"ARV ", frame)
+    return _REFERENCE_WORDS.get(frame[:4], frame[:4]) + frame[4:]
 
 
 def _moderation(act: Moderation) -> Payloads:
-    """Return the line of an entry of the moderation log; ``-`` stands for no end."""
+    """Return the line of an entry of the moderation log; ``-`` stands for no target and no end."""
     until = "-" if act.until is None else rfc3339(act.until)
-    target = act.target.replace(" ", "/")
+    target = act.target.replace(" ", "/") or "-"
     return _lines(
         "OPR", str(act.id), rfc3339(act.at), act.operator.nick, act.kind, target, until, text=act.reason
     )

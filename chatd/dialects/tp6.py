@@ -294,6 +294,8 @@ class Tp6Dialect:
         return frame
 
     def _tell(self, delivery: Delivery) -> Payloads:
+        if isinstance(delivery, Entry) and delivery.event.is_tombstone:
+            return ()
         if isinstance(delivery, Entry) and delivery.event.is_message:
             return self._said(delivery)
         return self._notice(announcement(delivery), delivery.at)

@@ -11,7 +11,7 @@ from typing import Final
 from chatd.core.answers import Conversations, GroupLine, Groups, Help, Members, Page
 from chatd.core.commands import COMMANDS
 from chatd.core.declarations import Declaration
-from chatd.core.events import Arrived, Delivery, Entry, Event
+from chatd.core.events import Announced, Arrived, Delivery, Entry, Event
 from chatd.core.moderation import Moderation
 from chatd.core.refusals import SENTENCES, Refusal, reason
 from chatd.core.terminal import LINE_END, replace_controls
@@ -86,10 +86,12 @@ def refusal_text(refusal: Refusal, moved_to: str, is_spoken: bool) -> str:
 
 
 def announcement(delivery: Delivery) -> str:
-    """Return the French sentence that announces an arrival, a departure or an event of a group."""
+    """Return the French sentence for an arrival, a departure, an event or an announcement."""
     if isinstance(delivery, Entry):
         return f"Annonce : {event_sentence(delivery.event)}"
     nick = delivery.user.nick
+    if isinstance(delivery, Announced):
+        return f"Annonce de {nick} : {indented(delivery.text)}"
     if isinstance(delivery, Arrived):
         return f"{nick} est de retour !" if delivery.returning else arrival_sentence(nick)
     return f"Annonce : {nick} a quitté la chatroom"
@@ -115,6 +117,9 @@ _ACTS: Final = {
     "block": "{operator} a bloqué {target}",
     "unblock": "{operator} a débloqué {target}",
     "give": "{operator} a donné le salon {target}",
+    "close": "{operator} a fermé le salon {target}",
+    "delete": "{operator} a supprimé le message {target}",
+    "announce": "{operator} a annoncé",
     "resetpassword": "{operator} a changé le mot de passe de {target}",
 }
 """The sentence for each act of a server operator."""
@@ -240,7 +245,7 @@ def event_sentence(event: Event) -> str:
         group=event.conversation.name,
         visibility=FRENCH_VISIBILITIES.get(event.body),
     )
-    reason = event.body if event.kind in ("kicked", "banned", "topic") else ""
+    reason = event.body if event.kind == "topic" else event.reason
     return f"{sentence} : {indented(reason)}" if reason else sentence
 
 
@@ -258,6 +263,8 @@ _EVENTS: Final = {
     "demoted": "{actor} a retiré à {subject} le rôle d'opérateur de {group}",
     "visibility": "{actor} a rendu {group} {visibility}",
     "topic": "{actor} a changé le sujet de {group}",
+    "closed": "{actor} a fermé {group}",
+    "deleted": "{actor} a supprimé un message de {subject}",
 }
 """The French sentence of each kind of event, and of those in `_OWNER_EVENTS`."""
 
@@ -267,6 +274,8 @@ _OWNER_EVENTS: Final = {"promoted": "inherited", "demoted": "disowned"}
 
 def history_sentence(event: Event) -> str:
     """Return the French sentence for a message or a group event in a page of the log."""
+    if event.is_tombstone:
+        return f"{event.actor.nick} : (message supprimé)"
     return message_sentence(f"{event.actor.nick} a", event) if event.is_message else event_sentence(event)
 
 

@@ -38,7 +38,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A message in the form that clients get when it is sent: to a ``group``, to one user (``to``), or to the
     lobby.
 
-    ``kind`` is "message" or "image".
+    ``kind`` is "message" or "image". If ``deleted`` is true, a server operator has deleted the text.
     """
 
     action: str = ""
@@ -51,10 +51,11 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     seq: int = 0
     ts: Timestamp
     colour: Colour = ""
+    deleted: bool = False
 
 
 class HistoryMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A message in the form that it has in a page of the log."""
+    """A message in the form that it has in a page of the log. If ``deleted`` is true, it has no text."""
 
     id: int
     seq: int
@@ -63,12 +64,15 @@ class HistoryMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     msg: str
     kind: str
     colour: Colour = ""
+    deleted: bool = False
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A change of a group, such as a kick. In a page of the log it has neither ``action`` nor ``group``.
+    """A change of a group, such as a kick, or the deletion of a message. In a page of the log it has neither
+    ``action`` nor ``group``.
 
-    ``event`` is the kind of the log entry. It determines which of the last four fields are present.
+    ``event`` is the kind of the log entry. It determines which of the last five fields are present.
+    ``deleted`` is the id of the message whose text was deleted.
     """
 
     action: str = ""
@@ -83,10 +87,13 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: str | None = None
     topic: str | None = None
     role: str = ""
+    deleted: int | None = None
 
 
 class Presence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The arrival of a user (``event`` is "arrived") or the user's departure ("left")."""
+    """The arrival of a user (``event`` is "arrived"), the user's departure ("left"), or an announcement of a
+    server operator ("announced"), whose text is ``msg``.
+    """
 
     action: str = ""
     actor: str
@@ -94,6 +101,7 @@ class Presence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     event: str
     returning: bool | None = None
     colour: Colour = ""
+    msg: str = ""
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -119,6 +119,10 @@ class Archive:
         """
         return self._read(_following, [c.id for c in conversations], user.id, after, limit, size, max_id)
 
+    def entry(self, id: int) -> Deferred[EntryRow | None]:
+        """Return a Deferred of the log entry ``id``, or of None if there is none."""
+        return self._read(_entry, id)
+
     def unread_counts(
         self, conversations: Iterable[Conversation], user: User, after: int, max_id: int
     ) -> Deferred[list[int]]:
@@ -144,6 +148,12 @@ def _as_read_failed(failure: Failure) -> NoReturn:
     """Raise `ReadFailed` if ``failure`` is an SQLite error; raise every other error unchanged."""
     failure.trap(sqlite3.Error)
     raise ReadFailed(failure.getErrorMessage()) from failure.value
+
+
+def _entry(cursor: Transaction, id: int) -> EntryRow | None:
+    cursor.execute(f"{_ROW} WHERE id = ?", (id,))
+    row: EntryRow | None = cursor.fetchone()
+    return row
 
 
 def _page(

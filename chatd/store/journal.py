@@ -17,6 +17,7 @@ import msgspec
 from twisted.enterprise.adbapi import ConnectionPool, Transaction
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -38,6 +39,13 @@ READ_MARKER_DELAY_SECONDS: Final = 5.0
 
 So a login costs no commit.
 """
+
+
+ERASE_RETRY_SECONDS: Final = 0.1
+"""Pause in seconds between attempts to empty the write-ahead log, which a reader prevents while it reads."""
+
+ERASE_ATTEMPTS: Final = 50
+"""Number of attempts to empty the write-ahead log after a message was deleted."""
 
 
 class CommitResult(msgspec.Struct, frozen=True, eq=False):
@@ -138,6 +146,24 @@ class Journal:
         self.last_delivered_id = self._last_id = snapshot.last_id
         self._seqs = snapshot.seqs
         self._lasts = snapshot.last_ids
+
+    def erase_deleted(self) -> Deferred[None]:
+        """Overwrite the texts of deleted messages on the disk. The Deferred fires after that.
+
+        The database overwrites what is deleted (see `Store.writer_pool`), but its write-ahead log keeps older
+        pages until it is empty. If it can't be emptied, a warning is logged.
+        """
+        return Deferred.fromCoroutine(self._empty_write_ahead_log())
+
+    async def _empty_write_ahead_log(self) -> None:
+        for _ in range(ERASE_ATTEMPTS):
+            try:
+                if await self._pool.runInteraction(_checkpoint):
+                    return
+            except sqlite3.Error:
+                break
+            await deferLater(self._clock, ERASE_RETRY_SECONDS, lambda: None)  # type: ignore[arg-type]
+        self._log.warn("a deleted text may remain in the database's write-ahead log until chatd stops")
 
     def drained(self) -> Deferred[None]:
         """Return a Deferred that fires when no task waits and no transaction is under way."""
@@ -368,6 +394,15 @@ def _write_seen(cursor: Transaction, seen: dict[int, int]) -> None:
     cursor.executemany(
         "UPDATE users SET seen = ? WHERE id = ?", [(last, user) for user, last in seen.items()]
     )
+
+
+def _checkpoint(cursor: Transaction) -> bool:
+    """Move the write-ahead log into the database and empty it. Return False if a reader prevents it."""
+    ((timeout,),) = cursor.execute("PRAGMA busy_timeout").fetchall()
+    cursor.execute("PRAGMA busy_timeout = 0")  # commits must not wait for the reader
+    ((busy, _, _),) = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    cursor.execute(f"PRAGMA busy_timeout = {timeout}")
+    return not busy
 
 
 def _write_last(cursor: Transaction, seen: dict[int, int]) -> None:

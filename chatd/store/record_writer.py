@@ -9,9 +9,9 @@ from twisted.enterprise.adbapi import Transaction
 
 from chatd.core.accounts import Credential, Renamed
 from chatd.core.events import Conversation, User
-from chatd.core.moderation import Moderation
+from chatd.core.moderation import Moderation, Tombstone
 
-PlainRecord = User | Conversation | Credential | Renamed | Moderation
+PlainRecord = User | Conversation | Credential | Renamed | Moderation | Tombstone
 """A record that is written as it is; a `Draft` becomes a log entry instead."""
 
 
@@ -52,5 +52,6 @@ _STATEMENTS: Final[dict[type[PlainRecord], tuple[str, Callable[[Any], tuple[obje
         "INSERT INTO moderation (id, at, operator, kind, target, until, reason) VALUES (?, ?, ?, ?, ?, ?, ?)",
         _moderation_values,
     ),
+    Tombstone: ("UPDATE log SET body = '' WHERE id = ?", lambda record: (record.message,)),
 }
 """For each type of record, the SQL statement and the function that returns its values."""

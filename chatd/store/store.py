@@ -77,6 +77,7 @@ class Store:
         def prepare_writer(connection: sqlite3.Connection) -> None:
             connection.execute(f"PRAGMA synchronous = {_SYNCHRONOUS[self._durability]}")
             connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("PRAGMA secure_delete = ON")  # the text of a deleted message is overwritten
 
         return self._connections("rw", 1, prepare_writer)
 

@@ -59,6 +59,9 @@ class WhoMay(ModerationCase):
             ("blockaddress", {"dest": "bob"}),
             ("unblock", {"target": "bob"}),
             ("give", {"group": "wob", "dest": "bob"}),
+            ("close", {"group": "wob"}),
+            ("delete", {"id": "1"}),
+            ("announce", {"msg": "hear, hear"}),
             ("resetpassword", {"dest": "bob", "new": OTHER}),
             ("modlog", {}),
         ):
@@ -354,3 +357,225 @@ class Log(ModerationCase):
         self.assertFalse(self.bob.closed)
         self.assertEqual(self.bob.says("MSG hi").lines(), [])
         self.flushLoggedErrors()
+
+
+class Close(ModerationCase):
+    """A closed group is gone for its members, keeps its log, and may be opened again."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.bob.says("cg;wob;private").says("bg;wob;our plan").says("invite;wob;teacher")
+        self.bob.hears()
+        self.teacher.hears()
+
+    def test_the_members_are_told_and_out(self) -> None:
+        (act,) = self.does("close", group="WOB", reason="over")
+        self.assertEqual((act["act"], act["target"], act["reason"]), ("close", "wob", "over"))
+        self.assertEqual(self.bob.lines(), ["GEV wob closed teacher over"])
+        for line in ("bg;wob;hi", "j;wob", "messages;wob", "members;wob", "invite;wob;teacher"):
+            self.assertEqual(self.bob.says(line).lines(), ["ERR no_such_group unknown group: wob"], line)
+        self.assertEqual(self.bob.says("cg;Wob").lines()[0].split()[:2], ["ERR", "group_exists"])
+        self.assertEqual(self.bob.says("groups;").lines(), ["END groups 0"])
+        self.assertEqual(self.bob.says("conversations;").lines()[-1], "END conversations 1")
+        self.assertEqual(self.refused("close", group="wob"), "no_such_group")
+
+    def test_nobody_enters_it_from_the_chat_room(self) -> None:
+        self.does("close", group="wob")
+        room = self.stage.connect("tp6").says("Hello|dave|wob")
+        self.stage.wait(0.5)
+        self.assertIn("Erreur [no_such_group]", room.hears().decode())
+
+    def test_the_chat_room_is_told(self) -> None:
+        self.bob.says("visibility;wob;public")
+        room = self.stage.connect("tp6").says("Hello|dave|wob")
+        self.stage.wait(0.5)
+        room.hears()
+        self.teacher.hears()
+        self.does("close", group="wob", reason="over")
+        room.says("still here?")
+        self.stage.wait(0.5)
+        heard = room.hears().decode()
+        self.assertIn("Annonce : teacher a fermé wob : over", heard)
+        self.assertIn("Erreur [no_such_group]", heard)
+
+    def test_it_is_opened_again_after_a_restart(self) -> None:
+        self.does("close", group="wob")
+        self.stage.close()
+        self.reopen()
+        self.teacher = self.stage.json("teacher", password=SECRET)
+        self.bob = self.stage.text("bob")
+        self.assertEqual(self.bob.says("groups;").lines(), ["END groups 0"])
+        self.teacher.hears()
+        self.does("give", group="wob", dest="bob")
+        self.bob.hears()
+        self.assertEqual(self.bob.says("members;wob").lines()[0], "MBR wob bob owner online unregistered")
+        self.assertIn("our plan", self.bob.says("messages;wob").hears().decode())
+        self.assertEqual(self.bob.says("groups;").lines()[0], "GRP wob private 1 owner")
+
+
+class Delete(ModerationCase):
+    """The text of a message is gone, from the disk as well; its place stays."""
+
+    def deleted(self, text: str) -> bool:
+        """Whether no file of the database contains ``text``."""
+        folder = self.stage.database.parent
+        return not any(text.encode() in path.read_bytes() for path in folder.glob("chat.db*"))
+
+    def test_in_the_lobby_on_every_wire(self) -> None:
+        room = self.stage.connect("tp6").says("Hello|dave")
+        self.stage.wait(0.5)
+        self.bob.says("MSG an insult to all")
+        self.stage.wait(0.5)
+        for peer in (self.bob, room, self.teacher):
+            peer.hears()
+        self.assertFalse(self.deleted("an insult to all"))
+        (act,) = self.does("delete", id=1, reason="an insult")
+        self.assertEqual((act["act"], act["target"], act["reason"]), ("delete", "1", "an insult"))
+        self.assertTrue(self.deleted("an insult to all"))
+        self.assertEqual(self.bob.lines(), ["DEL 1 teacher an insult"])
+        self.stage.wait(0.5)
+        self.assertEqual(
+            room.hears().decode(), "Annonce : teacher a supprimé un message de bob : an insult\n"
+        )
+        carol = self.stage.json("carol")
+        (page,) = carol.asks(action="history").objects()
+        self.assertEqual(
+            [(item["id"], item["from"], item["msg"], item["deleted"]) for item in page["messages"]],
+            [(1, "bob", "", True)],
+        )
+        (line,) = [line for line in self.bob.says("history;").lines() if line.startswith("HIS")]
+        self.assertRegex(line, r"^HIS \* 1 \S+ bob$")
+        room.says("/history")
+        self.stage.wait(0.5)
+        self.assertIn("bob : (message supprimé)", room.hears().decode())
+
+    def test_the_event_is_in_the_log_and_is_replayed(self) -> None:
+        """Who was away learns what to take back."""
+        carol = self.stage.json("carol")
+        self.bob.says("MSG one").says("MSG two")
+        carol.hears()
+        carol.hangs_up()
+        self.teacher.hears()
+        self.does("delete", id=1)
+        self.stage.close()
+        self.reopen()
+        carol = self.stage.connect("json").asks(action="client-hello", from_="carol", since=1)
+        told = [(said["id"], said.get("deleted"), said.get("actor")) for said in carol.objects()[1:]]
+        self.assertEqual(told, [(2, None, None), (3, 1, "teacher")])
+        whole = self.stage.connect("json").asks(action="client-hello", from_="eve", since=0).objects()
+        self.assertEqual(
+            [(said["id"], said.get("msg")) for said in whole[1:]], [(1, ""), (2, "two"), (3, None)]
+        )
+        self.assertIs(whole[1]["deleted"], True)
+
+    def test_a_direct_message_by_an_operator_who_never_sees_it(self) -> None:
+        """The two learn of it, nobody else, and the moderation log says no more than the id."""
+        carol = self.stage.text("carol")
+        eve = self.stage.text("eve")
+        self.bob.says("s;carol;a threat")
+        for peer in (self.bob, carol, eve, self.teacher):
+            peer.hears()
+        (act,) = self.does("delete", id=1)
+        self.assertNotIn("a threat", str(act))
+        self.assertEqual(self.teacher.objects(), [])
+        self.assertEqual(self.bob.lines(), ["DEL 1 teacher"])
+        self.assertEqual(carol.lines(), ["DEL 1 teacher"])
+        self.assertEqual(eve.lines(), [])
+        self.assertTrue(self.deleted("a threat"))
+
+    def test_in_a_private_group(self) -> None:
+        """The members are told; `states` has it; outsiders hear nothing."""
+        carol = self.stage.text("carol")
+        self.bob.says("cg;den;private").says("bg;den;a secret thing")
+        self.teacher.hears()
+        self.bob.hears()
+        carol.hears()
+        self.does("delete", id=2, reason="no")
+        self.assertEqual((carol.lines(), self.teacher.objects()), ([], []))
+        self.assertEqual(self.bob.lines(), ["DEL 2 teacher no"])
+        self.assertTrue(self.deleted("a secret thing"))
+        self.assertIn("deleted teacher bob 2 no", self.bob.says("states;den").hears().decode())
+
+    def test_what_is_no_message(self) -> None:
+        self.bob.says("cg;den")
+        self.bob.says("bg;den;once")
+        self.teacher.hears()
+        self.does("delete", id=2)
+        for id in (0, 1, 2, 3, 99, 2**63 - 1):
+            self.assertEqual(self.refused("delete", id=id), "no_such_message", id)
+        self.assertEqual(self.refused("delete", id=2**63), "bad_request")
+
+    def test_one_sent_right_before(self) -> None:
+        """Its commit is awaited."""
+        self.stage.writer.held = True
+        self.teacher.asks(action="client-broadcast", msg="oops").asks(action="delete", id=1, ref=7)
+        self.stage.writer.held = False
+        self.stage.writer.run_next()
+        self.stage.settle()
+        self.assertEqual(self.teacher.objects()[-1]["action"], "server-moderation")
+        self.assertTrue(self.deleted("oops"))
+
+    def test_a_message_with_its_ref_is_not_stored_again(self) -> None:
+        carol = self.stage.json("carol").asks(action="client-broadcast", msg="spam", ref="a")
+        self.teacher.hears()
+        self.does("delete", id=1)
+        carol.hears()
+        carol.asks(action="client-broadcast", msg="spam", ref="a")
+        self.assertEqual(carol.objects()[-1]["code"], "ref_reused")
+
+    def test_a_reader_does_not_keep_it_on_disk(self) -> None:
+        """The write-ahead log is emptied once the reader has ended."""
+        self.bob.says("MSG seen by a reader")
+        with sqlite3.connect(self.stage.database) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM log").fetchall()
+            self.teacher.hears()
+            self.teacher.asks(action="delete", id=1)
+            self.assertEqual([said for said in self.teacher.objects() if "acts" in said], [])
+            reader.rollback()
+        reader.close()
+        self.stage.wait(0.2)
+        self.assertEqual(self.teacher.objects()[-1]["action"], "server-moderation")
+        self.assertTrue(self.deleted("seen by a reader"))
+
+    def test_the_disk_fails(self) -> None:
+        self.bob.says("MSG stays")
+        self.stage.writer.error = sqlite3.OperationalError("disk full")
+        self.assertEqual(self.refused("delete", id=1), "storage_failed")
+        self.stage.writer.error = None
+        self.stage.wait(2)
+        self.assertIn("stays", self.bob.says("history;").hears().decode())
+
+
+class Announce(ModerationCase):
+    """Everybody who is there is told, on every wire, wherever they are."""
+
+    def test_on_every_wire(self) -> None:
+        room = self.stage.connect("tp6").says("Hello|dave|salle")
+        course = self.stage.connect("json").says('{"action":"client-hello","from":"cy"}')
+        reference = self.stage.connect("text").says("IAM rex").says("LST")
+        self.stage.wait(1)
+        for peer in (room, course, reference, self.bob, self.teacher):
+            peer.hears()
+        (act,) = self.does("announce", msg="pause\nuntil ten")
+        self.assertEqual((act["act"], act["target"], act["reason"]), ("announce", "", "pause\nuntil ten"))
+        self.stage.wait(1)
+        self.assertEqual(self.bob.lines(), ["ANN teacher pause", "ANN teacher until ten"])
+        self.assertEqual(reference.lines(), ["MSG teacher pause", "MSG teacher until ten"])
+        self.assertEqual(room.hears().decode(), "Annonce de teacher : pause\n  until ten\n")
+        (said,) = course.objects()
+        self.assertEqual(
+            (said["action"], said["event"], said["actor"], said["msg"]),
+            ("server-event", "announced", "teacher", "pause\nuntil ten"),
+        )
+
+    def test_it_is_no_message(self) -> None:
+        """It is not in the history; the moderation log has it."""
+        self.does("announce", msg="noon")
+        self.assertEqual(self.bob.says("history;").lines()[-1], "END history 0")
+        (log,) = [said for said in self.teacher.asks(action="modlog").objects() if "acts" in said]
+        self.assertEqual(log["acts"][0]["reason"], "noon")
+
+    def test_what_it_must_not_be(self) -> None:
+        self.assertEqual(self.refused("announce", msg=" "), "empty")
+        self.assertEqual(self.refused("announce", msg="x" * 8193), "too_long")

@@ -123,7 +123,9 @@ class Explaining(SynchronousTestCase):
     def test_every_one_is_recognised(self) -> None:
         """Whatever is in its gaps, and its reason with it."""
         speak(self, "fr")
-        filled = dict.fromkeys(["nick", "group", "what", "limit", "name", "ref", "seconds"], "x: {y}\n%s")
+        filled = dict.fromkeys(
+            ["nick", "group", "what", "limit", "name", "ref", "id", "seconds"], "x: {y}\n%s"
+        )
         reasons = {sentence: fill(sentence) for sentence in REASONS.values()}
         for code, sentence in SENTENCES.items():
             for why, english in reasons.items() if "{why}" in sentence else {"": ""}.items():

@@ -70,6 +70,9 @@ USAGES = """
     blockaddress;dest[;duration][;reason]
     unblock;target
     give;group;dest
+    close;group[;reason]
+    delete;id[;reason]
+    announce;msg
     resetpassword;dest;new
     modlog[;skip]
     HELP

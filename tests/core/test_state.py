@@ -8,7 +8,7 @@ from chatd.core.events import LOBBY, Event
 from chatd.core.names import parse_group, parse_nick
 from chatd.core.refusals import Refusal
 from chatd.core.state import State
-from tests.support.rules_case import Chat
+from tests.support.rules_case import Chat, command
 
 
 class Users(SynchronousTestCase):
@@ -164,6 +164,22 @@ class Groups(SynchronousTestCase):
         roles = [group.role(user) for user in self.state.users.values()]
         self.assertEqual(roles, ["", "", "", "invited"])
         self.assertIsNone(group.next_owner())
+
+    def test_a_closed_one_counts_for_nobody(self) -> None:
+        """Neither as owned nor as an invitation, and nobody sees it until it has an owner again."""
+        self.chat.does("alice", command("cg;shut"))
+        self.chat.does("alice", command("invite;shut;bob"))
+        state, alice, bob = self.chat.state, self.chat.user("alice"), self.chat.user("bob")
+        shut = state.group("shut", alice)
+        owned, invited = state.groups_owned_by(alice), state.invitations_of(bob)
+        state.apply(Event("closed", shut.conversation, bob))
+        self.assertEqual(state.groups_owned_by(alice), [group for group in owned if group is not shut])
+        self.assertEqual(state.invitations_of(bob), invited - 1)
+        self.assertNotIn(shut.conversation, state.conversations_of(alice))
+        self.assertEqual(([*map(shut.visible_to, (alice, bob))], shut.role(alice)), ([False, False], ""))
+        state.apply(Event("joined", shut.conversation, bob))
+        state.apply(Event("promoted", shut.conversation, alice, bob, "owner"))
+        self.assertEqual((state.groups_owned_by(bob), shut.visible_to(alice)), ([shut], True))
 
 
 class LookAlikes(SynchronousTestCase):
