@@ -20,6 +20,7 @@ from chatd.core.account_rules import check_may_write
 from chatd.core.accounts import AccountPolicy, Credential
 from chatd.core.audience import audience
 from chatd.core.events import User
+from chatd.core.group_bans import check_not_banned_by_origin, with_ban_origins
 from chatd.core.limits import Limits
 from chatd.core.login import Login, log_in
 from chatd.core.moderation_rules import check_not_blocked, check_not_muted
@@ -30,6 +31,9 @@ from chatd.store.errors import StoreError
 
 RELOAD_RETRY_SECONDS: Final = 1.0
 """Pause in seconds between attempts to read the database again after a failed transaction."""
+
+MAX_LAST_ORIGINS: Final = 10_000
+"""Maximum number of departed users whose address is remembered, for a ban."""
 
 Audience = tuple[int, ...] | None
 """The ids of the users who receive a log entry; None stands for everyone connected."""
@@ -75,6 +79,8 @@ class Authority:
         # The sessions that hold each nick, by the key of the nick, in the order of arrival. Only a registered
         # user has several.
         self._names: dict[str, list[Client]] = {}
+        # The addresses of the users who left last, by the user's id.
+        self._last_origins: dict[int, str | None] = {}
 
     @property
     def presence(self) -> dict[str, User]:
@@ -119,17 +125,28 @@ class Authority:
         sessions.remove(client)
         if user is not None and not sessions:
             del self._names[user.key]
+            self._last_origins.pop(user.id, None)
+            self._last_origins[user.id] = client.origin
+            if len(self._last_origins) > MAX_LAST_ORIGINS:
+                del self._last_origins[next(iter(self._last_origins))]
         return True
+
+    def _origins(self, user: User) -> set[str]:
+        """Return the addresses from which ``user`` is connected or, as far as known, was connected last."""
+        sessions = self._names.get(user.key, ())
+        origins = {client.origin for client in sessions} or {self._last_origins.get(user.id)}
+        return {origin for origin in origins if origin is not None}
 
     def undo_login(self, client: Client) -> None:
         """Free the nick of ``client`` and unset its user, because the login was rolled back."""
         self.free_name(client)
         client.undo_login()
 
-    def decide(self, user: User, command: c.Command) -> Decision:
+    def decide(self, user: User, command: c.Command, origin: str | None) -> Decision:
         """Return the decision on ``command`` of ``user``, which is not applied yet. Raises `Refusal`.
 
-        The decision follows from the account policy, the state and the quotas.
+        The decision follows from the account policy, the state, the quotas, and ``origin``: the address of
+        the client, None for the daemon's own machine.
         """
         state = self.state
         if state.credentials or self._policy.names == "registered":
@@ -138,6 +155,10 @@ class Authority:
             check_not_muted(state, user, self.now())
         decision = decide(state, user, command)
         check_quotas(state, decision, self._limits)
+        if isinstance(command, c.Join | c.Enter):
+            check_not_banned_by_origin(state, decision, origin)
+        elif isinstance(command, c.Ban | c.Unban):
+            return with_ban_origins(state, decision, self._origins)
         return decision
 
     def apply(

@@ -228,7 +228,7 @@ class Chat:
 
     def _change(self, client: Client, request: Request, user: User, command: c.Command) -> None:
         authority = self._authority
-        decision = authority.decide(user, command)
+        decision = authority.decide(user, command, client.origin)
         if not decision.events:
             self._turns.run(client, request, self._answer(client, request, Unchanged(decision.unchanged)))
             return

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from chatd.core.events import User
+from chatd.core.events import Conversation, User
 from chatd.core.names import parse_nick
 
 ModerationKind = Literal[
@@ -32,6 +32,17 @@ class Tombstone(msgspec.Struct, frozen=True, eq=False):
     """A record that deletes the text of the message with the log entry id ``message`` from the disk."""
 
     message: int
+
+
+class BanOrigins(msgspec.Struct, frozen=True, eq=False):
+    """A record of the addresses that the ban of ``user`` from the group of ``conversation`` applies to.
+
+    ``origins`` are IPv4 addresses and IPv6 networks. The record replaces an earlier one.
+    """
+
+    conversation: Conversation
+    user: User
+    origins: tuple[str, ...]
 
 
 class Moderation(msgspec.Struct, frozen=True, eq=False):

@@ -8,7 +8,7 @@ import msgspec
 
 from chatd.core.accounts import Credential, Renamed
 from chatd.core.events import Conversation, Entry, Event, User
-from chatd.core.moderation import Moderation, Tombstone
+from chatd.core.moderation import BanOrigins, Moderation, Tombstone
 from chatd.core.state import State
 
 
@@ -25,7 +25,7 @@ class Draft(msgspec.Struct, frozen=True, eq=False):
     ref: str | None = None
 
 
-Record = User | Conversation | Credential | Renamed | Moderation | Tombstone | Draft
+Record = User | Conversation | Credential | Renamed | Moderation | Tombstone | BanOrigins | Draft
 """A value that the journal writes to the database."""
 
 

@@ -13,7 +13,7 @@ import msgspec
 from chatd.core import commands as c
 from chatd.core.accounts import CLOSED_ACCOUNT_HASH, Credential, Renamed
 from chatd.core.events import LOBBY, Conversation, Event, User
-from chatd.core.moderation import Moderation, Tombstone
+from chatd.core.moderation import BanOrigins, Moderation, Tombstone
 from chatd.core.names import BadName, Name, check_new, parse_group
 from chatd.core.refusals import Refusal, reason
 from chatd.core.state import Group, State
@@ -29,7 +29,7 @@ class Decision(msgspec.Struct, frozen=True, eq=False):
     """
 
     events: tuple[Event, ...] = ()
-    records: tuple[User | Conversation | Credential | Renamed | Moderation | Tombstone, ...] = ()
+    records: tuple[User | Conversation | Credential | Renamed | Moderation | Tombstone | BanOrigins, ...] = ()
     unchanged: str = ""
 
 

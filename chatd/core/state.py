@@ -12,7 +12,7 @@ from typing import Literal
 from chatd.core.accounts import Credential, Renamed
 from chatd.core.colours import colour_of
 from chatd.core.events import LOBBY, Conversation, Event, User
-from chatd.core.moderation import Moderation, Tombstone, parse_network, target_key
+from chatd.core.moderation import BanOrigins, Moderation, Tombstone, parse_network, target_key
 from chatd.core.names import BadName, Name, parse_group, parse_nick, skeletons
 from chatd.core.refusals import Refusal
 
@@ -21,13 +21,15 @@ class Group:
     """The state of one group.
 
     ``members`` maps user ids to users, in the order of joining. ``operators`` and ``invited`` hold user ids;
-    ``banned`` maps user ids to the reasons for the bans. ``visibility`` is public or private. ``owner`` is
+    ``banned`` maps user ids to the reasons for the bans, ``ban_origins`` to the addresses that the bans apply
+    to. ``visibility`` is public or private. ``owner`` is
     None if an unregistered owner has lost the group by logging in again. A group that a server operator has
     closed is ``closed`` until somebody is made its owner: it has no members, and nobody sees it.
     """
 
     __slots__ = (
         "_audience",
+        "ban_origins",
         "banned",
         "closed",
         "conversation",
@@ -49,6 +51,7 @@ class Group:
         self.operators: set[int] = set()
         self.invited: set[int] = set()
         self.banned: dict[int, str] = {}
+        self.ban_origins: dict[int, tuple[str, ...]] = {}
         self._audience: tuple[int, ...] | None = None
 
     @property
@@ -82,6 +85,10 @@ class Group:
         """Return whether ``user`` may know that the group exists."""
         is_public = self.visibility == "public" and not self.closed
         return is_public or user.id in self.members or user.id in self.invited
+
+    def is_banned_origin(self, origin: str | None) -> bool:
+        """Return whether a ban of an unregistered user applies to ``origin``, the address of a client."""
+        return any(origin in origins for origins in self.ban_origins.values())
 
     def next_owner(self) -> User | None:
         """Return the member who becomes the owner if the owner leaves, or None if there is no other member.
@@ -170,9 +177,9 @@ _CHANGES: dict[str, Callable[[Group, Event, User], None]] = {
 }
 
 
-StateChange = User | Conversation | Credential | Renamed | Moderation | Tombstone | Event
+StateChange = User | Conversation | Credential | Renamed | Moderation | Tombstone | BanOrigins | Event
 """A change of the state: a new user, conversation, credential or user name, an act of a server operator, the
-deletion of a message, or an event of the log.
+deletion of a message, the addresses of a ban, or an event of the log.
 """
 
 
@@ -221,6 +228,8 @@ class State:
             self.credentials[change.user.id] = change
         elif isinstance(change, Moderation):
             self._apply_moderation(change)
+        elif isinstance(change, BanOrigins):
+            self._group_ids[change.conversation.id].ban_origins[change.user.id] = change.origins
         elif isinstance(change, Renamed):
             self._rename(self.users[change.user.id], change.user)
 

@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 
 from chatd.core.accounts import Credential, Secret
 from chatd.core.events import LOBBY, Conversation, User
-from chatd.core.moderation import Moderation
+from chatd.core.moderation import BanOrigins, Moderation
 from chatd.core.records import EntryRow, EntrySlice, Snapshot, entry_from_row
 from chatd.core.state import State
 from chatd.store.errors import ReadFailed
@@ -61,6 +61,9 @@ def load_snapshot(cursor: Cursor) -> Snapshot:
     cursor.execute(f"{_ROW} WHERE {_HAPPENED} ORDER BY conversation, id")
     for row in cursor.fetchall():
         state.apply(entry_from_row(state, row).event)
+    cursor.execute("SELECT conversation, user, origins FROM ban_origins")
+    for conversation, user, origins in cursor.fetchall():
+        state.apply(BanOrigins(state.conversations[conversation], state.users[user], tuple(origins.split())))
     cursor.execute(
         "SELECT log.conversation, log.id, log.seq FROM conversations AS c"
         " JOIN log ON log.id = (SELECT max(id) FROM log WHERE conversation = c.id)"

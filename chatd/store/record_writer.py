@@ -9,9 +9,9 @@ from twisted.enterprise.adbapi import Transaction
 
 from chatd.core.accounts import Credential, Renamed
 from chatd.core.events import Conversation, User
-from chatd.core.moderation import Moderation, Tombstone
+from chatd.core.moderation import BanOrigins, Moderation, Tombstone
 
-PlainRecord = User | Conversation | Credential | Renamed | Moderation | Tombstone
+PlainRecord = User | Conversation | Credential | Renamed | Moderation | Tombstone | BanOrigins
 """A record that is written as it is; a `Draft` becomes a log entry instead."""
 
 
@@ -51,6 +51,10 @@ _STATEMENTS: Final[dict[type[PlainRecord], tuple[str, Callable[[Any], tuple[obje
     Moderation: (
         "INSERT INTO moderation (id, at, operator, kind, target, until, reason) VALUES (?, ?, ?, ?, ?, ?, ?)",
         _moderation_values,
+    ),
+    BanOrigins: (
+        "INSERT OR REPLACE INTO ban_origins (conversation, user, origins) VALUES (?, ?, ?)",
+        lambda record: (record.conversation.id, record.user.id, " ".join(record.origins)),
     ),
     Tombstone: ("UPDATE log SET body = '' WHERE id = ?", lambda record: (record.message,)),
 }

@@ -79,7 +79,7 @@ class Talking(PlainTestCase):
                 "* bob joined wob",
                 "* you are in wob",
                 "You said: me too",
-                "wob: alice (owner), bob (member)",
+                "wob: alice (owner, unregistered), bob (member, unregistered)",
                 "* bob left wob",
                 "* you are in lobby",
                 "You said: outside",

@@ -368,7 +368,14 @@ class Plans(JournalTestCase):
     def test_loading_reads_users_conversations_and_events_whole_but_no_message(self) -> None:
         self.successResultOf(self.readers.runInteraction(load_snapshot))
         self.check_plans(
-            scanned=("SCAN users", "SCAN c", "SCAN credentials", "SCAN moderation", "USING INDEX log_events")
+            scanned=(
+                "SCAN users",
+                "SCAN c",
+                "SCAN credentials",
+                "SCAN moderation",
+                "SCAN ban_origins",
+                "USING INDEX log_events",
+            )
         )
 
     def test_looking_for_a_ref(self) -> None:
