@@ -134,13 +134,14 @@ class Archive(Protocol):
         limit: int,
         size: int,
         max_id: int,
+        ignored: Iterable[int] = (),
     ) -> Deferred[EntrySlice]:
         """Return a Deferred of one page of ``conversation``, oldest entry first.
 
         The page contains messages, or the group's events if ``events`` is true, with ``after`` < id <
         ``before`` and id <= ``max_id``. If only ``after`` is given, the page contains the first of these,
         else the last. It has at most ``limit`` entries and ``size`` bytes of bodies; a single entry may have
-        more bytes.
+        more bytes. Messages of the users with the ids ``ignored`` are left out.
         """
 
     def entries_after(
@@ -151,23 +152,30 @@ class Archive(Protocol):
         limit: int,
         size: int,
         max_id: int,
+        ignored: Iterable[int] = (),
     ) -> Deferred[EntrySlice]:
         """Return a Deferred of the first entries with ``after`` < id <= ``max_id``.
 
         The entries are those in ``conversations``, and events of any conversation with ``user`` as their
         subject. There are at most ``limit`` entries with at most ``size`` bytes of bodies; a single entry may
-        have more bytes.
+        have more bytes. Messages and invitations of the users with the ids ``ignored`` are left out.
         """
 
     def entry(self, id: int) -> Deferred[EntryRow | None]:
         """Return a Deferred of the log entry ``id``, or of None if there is none."""
 
     def unread_counts(
-        self, conversations: Iterable[Conversation], user: User, after: int, max_id: int
+        self,
+        conversations: Iterable[Conversation],
+        user: User,
+        after: int,
+        max_id: int,
+        ignored: Iterable[int] = (),
     ) -> Deferred[list[int]]:
         """Return a Deferred of the number of messages unread by ``user`` in each conversation, as a list.
 
-        Unread are messages by other users with ``after`` < id <= ``max_id``.
+        Unread are messages by other users, except those with the ids ``ignored``, with ``after`` < id <=
+        ``max_id``.
         """
 
     def close(self) -> None:

@@ -18,7 +18,7 @@ from chatd.chat.login_guard import LoginGuard
 from chatd.core import commands as c
 from chatd.core.account_rules import check_may_write
 from chatd.core.accounts import AccountPolicy, Credential
-from chatd.core.audience import audience
+from chatd.core.audience import Audience, audience
 from chatd.core.events import User
 from chatd.core.group_bans import check_not_banned_by_origin, with_ban_origins
 from chatd.core.limits import Limits
@@ -34,9 +34,6 @@ RELOAD_RETRY_SECONDS: Final = 1.0
 
 MAX_LAST_ORIGINS: Final = 10_000
 """Maximum number of departed users whose address is remembered, for a ban."""
-
-Audience = tuple[int, ...] | None
-"""The ids of the users who receive a log entry; None stands for everyone connected."""
 
 OpenJournal = Callable[[Callable[[], None], Callable[[], None]], Journal]
 """A function that creates the journal from two callbacks.

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import msgspec
 
 from chatd.chat.authority import Authority
-from chatd.chat.dispatch import Audience, Dispatcher
+from chatd.chat.dispatch import Dispatcher
 from chatd.chat.turns import TurnQueue, not_stored_refusal
+from chatd.core.audience import Audience
 from chatd.core.events import Entry
 from chatd.core.records import Record
 from chatd.core.rules import Decision

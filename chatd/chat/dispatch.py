@@ -15,6 +15,7 @@ from twisted.logger import Logger
 from chatd.boundaries import Client, Clock
 from chatd.chat.delivery_log import DeliveryLog
 from chatd.chat.fanout import Fanout
+from chatd.core.audience import Audience
 from chatd.core.events import Announced, Arrived, Delivery, Departed, Entry, User
 
 PRESENCE_BATCH_MIN_USERS: Final = 100
@@ -28,9 +29,6 @@ To notify one session takes about a quarter of that time.
 
 PRESENCE_DELAY_MAX_SECONDS: Final = 0.1
 """The maximum delay of a batch of arrivals and departures, in seconds."""
-
-Audience = tuple[int, ...] | None
-"""The ids of the users who receive a log entry; None stands for everyone connected."""
 
 
 class Dispatcher:
@@ -97,7 +95,8 @@ class Dispatcher:
             self._on_delivery(entry, private)
         event = entry.event
         subject: Sequence[Client] = ()
-        if event.subject is not None and not event.is_message:
+        # An invitation is not sent to a user who ignores its author.
+        if event.subject is not None and not event.is_message and event.subject.id in (audience or ()):
             subject = self._present.get(event.subject.id, ())
         self._fanout_to(audience, stored=True).add(entry, author, subject)
 
@@ -149,6 +148,8 @@ class Dispatcher:
     def _listeners(self, audience: Audience) -> Iterator[Client]:
         """Return the logged-in sessions of the users in ``audience``."""
         present = self._present
-        return chain.from_iterable(
-            present.values() if audience is None else filter(None, map(present.get, audience))
-        )
+        if audience is None:
+            return chain.from_iterable(present.values())
+        if isinstance(audience, frozenset):
+            return chain.from_iterable(sessions for id, sessions in present.items() if id not in audience)
+        return chain.from_iterable(filter(None, map(present.get, audience)))

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from twisted.logger import Logger
 
 from chatd.boundaries import FrameFormat, Payloads
+from chatd.core.audience import Audience
 from chatd.core.events import Delivery
 
 
@@ -33,7 +34,7 @@ class Listener(Protocol):
 
 
 class Fanout:
-    """Consecutive deliveries to the users with the ids in ``audience``; None stands for everyone.
+    """Consecutive deliveries to ``audience``.
 
     Either all deliveries are entries of the log (``stored``), or all are arrivals and departures.
     ``sent(listener, delivery)`` is called to log each delivery to a session; it is None unless the log level
@@ -44,7 +45,7 @@ class Fanout:
 
     def __init__(
         self,
-        audience: tuple[int, ...] | None,
+        audience: Audience,
         stored: bool,
         sent: Callable[[Any, Delivery], None] | None = None,
     ) -> None:

@@ -27,9 +27,10 @@ from chatd.core import commands as c
 from chatd.core.accounts import AccountPolicy, Secret
 from chatd.core.answers import Ack, Answer, Unchanged, Welcome
 from chatd.core.events import Delivery, Entry, User
+from chatd.core.ignore_rules import decide_ignore
 from chatd.core.limits import Limits
 from chatd.core.login import check_claimed_sender
-from chatd.core.queries import LIST_QUERIES, answer_list, conversation_to_read
+from chatd.core.queries import LIST_QUERIES, answer_list, conversation_to_read, list_ignored
 from chatd.core.records import Snapshot
 from chatd.core.refusals import Refusal, reason
 from chatd.core.requests import Request
@@ -76,7 +77,7 @@ class Chat:
         )
         self._turns = TurnQueue(self._journal, self._dispatcher)
         self._authenticator = Authenticator(self._authority, passwords, clock, limits)
-        committer = Committer(self._authority, self._dispatcher, self._turns)
+        committer = self._committer = Committer(self._authority, self._dispatcher, self._turns)
         self._presence = Presence(
             self._authority,
             self._dispatcher,
@@ -209,6 +210,8 @@ class Chat:
             self._turns.run(client, request, welcome, paused=password is not None)
         elif isinstance(command, AccountCommand):
             self._accounts.run(client, request, user, command)
+        elif isinstance(command, c.IgnoreUser | c.UnignoreUser):
+            self._turns.run(client, request, self._ignore(client, request, user, command), paused=True)
         elif isinstance(command, ModerationCommand):
             self._moderator.run(client, request, user, command)
         elif isinstance(command, c.ListMessages | c.ListStates | c.History):
@@ -254,6 +257,13 @@ class Chat:
             await self._authenticator.verify(user.nick, password, client.origin)
         await self._turns.wait()
         client.answer(request, Welcome(user, False, self.last_delivered_id, self.last_delivered_id))
+
+    async def _ignore(
+        self, client: Client, request: Request, user: User, command: c.IgnoreUser | c.UnignoreUser
+    ) -> None:
+        state = self._committer.state
+        await self._committer.commit(decide_ignore(state, user, command, self._limits))
+        client.answer(request, list_ignored(self._committer.state, user))
 
     async def _answer_with_list(self, client: Client, request: Request, answer: Answer) -> None:
         """Send the list ``answer``, then wait in the fair queue: a client has one list under way."""

@@ -11,6 +11,7 @@ from twisted.logger import Logger
 
 from chatd.boundaries import Client, Journal
 from chatd.chat.dispatch import Dispatcher
+from chatd.core.audience import Audience
 from chatd.core.events import Entry
 from chatd.core.records import Record
 from chatd.core.refusals import Refusal, reason
@@ -38,7 +39,7 @@ class ChangeHandler(Protocol):
 class Change:
     """A decided command with the records to write for it: a task for the journal (`chatd.boundaries.Task`).
 
-    ``audiences`` holds the ids of the users who receive each event. ``private`` says whether the conversation
+    ``audiences`` holds the users who receive each event. ``private`` says whether the conversation
     was private when the command was decided: a group may be made public before the entries are delivered.
     """
 
@@ -50,7 +51,7 @@ class Change:
         client: Client,
         request: Request,
         records: Sequence[Record],
-        audiences: Sequence[tuple[int, ...] | None],
+        audiences: Sequence[Audience],
         private: bool,
     ) -> None:
         self._handler = handler

@@ -34,6 +34,7 @@ from chatd.json_wire.objects import (
     Groups,
     Help,
     HistoryMessage,
+    IgnoredUsers,
     Members,
     Message,
     Moderated,
@@ -162,6 +163,8 @@ def render_answer(answer: Answer, reader: str) -> list[str]:
         return [*render_answer(msgspec.structs.replace(answer, more=False), reader), more]
     if isinstance(answer, Clients):
         return [one_line(_("connected: {nicks}").format(nicks=", ".join(answer.clients)))]
+    if isinstance(answer, IgnoredUsers):
+        return [one_line(_("ignored: {nicks}").format(nicks=", ".join(answer.ignored) or "-"))]
     if isinstance(answer, Members):
         members = (
             _remarked(

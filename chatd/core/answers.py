@@ -59,6 +59,12 @@ class ModerationLog(msgspec.Struct, frozen=True, eq=False):
     acts: tuple[Moderation, ...]
 
 
+class IgnoredUsers(msgspec.Struct, frozen=True, eq=False):
+    """The list of the nicks that the user ignores, sorted."""
+
+    nicks: tuple[str, ...]
+
+
 class Clients(msgspec.Struct, frozen=True, eq=False):
     """The list of the connected users' nicks, in the order of arrival."""
 
@@ -173,6 +179,7 @@ Answer = (
     | AccountChanged
     | Moderated
     | ModerationLog
+    | IgnoredUsers
     | Clients
     | Members
     | Groups

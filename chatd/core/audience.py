@@ -2,23 +2,44 @@
 
 from __future__ import annotations
 
-from chatd.core.events import Event
+from typing import Final
+
+from chatd.core.events import MESSAGE_KINDS, Event
 from chatd.core.state import State
 
-Audience = tuple[int, ...] | None
-"""The ids of the users who receive an event, in ascending order; None stands for everyone connected."""
+Audience = tuple[int, ...] | frozenset[int] | None
+"""The users who receive an event: their ids in ascending order, or None for everyone connected.
+
+A frozenset has the ids of those who do not receive it; everyone else connected does.
+"""
+
+IGNORABLE_KINDS: Final = MESSAGE_KINDS | {"invited"}
+"""The kinds of events that are not sent to the users who ignore their author."""
 
 
 def audience(state: State, event: Event) -> Audience:
-    """Return the ids of the users who receive ``event``, or None for everyone connected.
+    """Return the users who receive ``event``.
+
+    A message or an invitation is not sent to those who ignore its author.
+
+    The result is equal before and after the event is applied to ``state``, unless it closes the group. For
+    messages in a group, the function returns the identical tuple each time until the group changes, unless
+    somebody ignores the author. The fan-out compares audiences by identity, and sends consecutive deliveries
+    to the same audience together.
+    """
+    addressed = _addressed(state, event)
+    ignoring = state.users_ignoring(event.actor)
+    if not ignoring or event.kind not in IGNORABLE_KINDS:
+        return addressed
+    return ignoring if addressed is None else tuple(id for id in addressed if id not in ignoring)
+
+
+def _addressed(state: State, event: Event) -> tuple[int, ...] | None:
+    """Return the ids of the users whom ``event`` is for, or None for everyone connected.
 
     An event in the lobby goes to everyone connected, an event in a direct conversation to its two users, and
     an event in a group to its members, the actor and the subject; only the deletion of a message not to its
-    actor, a server operator, who may be no member. The result is equal before and after the
-    event is applied to ``state``, unless it closes the group.
-
-    For messages in a group, the function returns the same tuple object each time until the group changes. The
-    fan-out compares audiences by identity, and sends consecutive deliveries to the same audience together.
+    actor, a server operator, who may be no member.
     """
     conversation = event.conversation
     if conversation.kind == "lobby":

@@ -625,6 +625,54 @@ class ListConversations(Command, frozen=True):
 
 
 @declare(
+    "ignore",
+    actions=("ignore",),
+    word="ignore",
+    slash="ignore",
+    who="identified",
+    answer="ignored",
+    refused="no_such_user too_many_ignored bad_request storage_failed",
+    help=N_("get no more messages and invitations of a user"),
+    example="ignore;bob",
+)
+class IgnoreUser(Command, frozen=True):
+    """Send the author no more messages and invitations of the user ``dest``, who is not told."""
+
+    dest: UserField
+
+
+@declare(
+    "unignore",
+    actions=("unignore",),
+    word="unignore",
+    slash="unignore",
+    who="identified",
+    answer="ignored",
+    refused="no_such_user bad_request storage_failed",
+    help=N_("get the messages and invitations of a user again"),
+    example="unignore;bob",
+)
+class UnignoreUser(Command, frozen=True):
+    """Send the author the messages and invitations of the user ``dest`` again."""
+
+    dest: UserField
+
+
+@declare(
+    "ignored",
+    actions=("ignored",),
+    word="ignored",
+    slash="ignored",
+    who="identified",
+    answer="ignored",
+    help=N_("list the users whom you ignore"),
+    example="ignored;",
+)
+class ListIgnored(Command, frozen=True):
+    """List the users whom the author ignores, by nick."""
+
+
+@declare(
     "register",
     actions=("register",),
     word="register",

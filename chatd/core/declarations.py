@@ -30,6 +30,7 @@ AnswerName = Literal[
     "help",
     "quit",
     "account",
+    "ignored",
     "moderation",
     "moderations",
     "none",

@@ -1,4 +1,4 @@
-"""The acts of server operators as values, and what blocks and mutes apply to."""
+"""Moderation as records: acts of server operators, deletions, addresses of bans, and who ignores whom."""
 
 from __future__ import annotations
 
@@ -43,6 +43,14 @@ class BanOrigins(msgspec.Struct, frozen=True, eq=False):
     conversation: Conversation
     user: User
     origins: tuple[str, ...]
+
+
+class Ignore(msgspec.Struct, frozen=True, eq=False):
+    """A record that ``user`` ignores the user ``other``, or does so no more if ``ignored`` is false."""
+
+    user: User
+    other: User
+    ignored: bool
 
 
 class Moderation(msgspec.Struct, frozen=True, eq=False):

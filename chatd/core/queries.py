@@ -9,7 +9,17 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from chatd.core import commands as c
-from chatd.core.answers import Answer, Clients, GroupLine, Groups, Help, Member, Members, ModerationLog
+from chatd.core.answers import (
+    Answer,
+    Clients,
+    GroupLine,
+    Groups,
+    Help,
+    IgnoredUsers,
+    Member,
+    Members,
+    ModerationLog,
+)
 from chatd.core.events import LOBBY, Conversation, User
 from chatd.core.rules import group_as_member
 from chatd.core.state import Group, State
@@ -82,6 +92,15 @@ def _moderations(state: State, presence: Presence, reader: User, command: c.List
     return ModerationLog(tuple(state.moderations[::-1][command.skip :]))
 
 
+def list_ignored(state: State, user: User) -> IgnoredUsers:
+    """Return the list of the users whom ``user`` ignores."""
+    return IgnoredUsers(tuple(sorted(state.users[id].nick for id in state.ignored_users(user))))
+
+
+def _ignored(state: State, presence: Presence, reader: User, command: c.ListIgnored) -> IgnoredUsers:
+    return list_ignored(state, reader)
+
+
 def _help(state: State, presence: Presence, reader: User | None, command: c.ListCommands) -> Help:
     return Help(tuple(c.COMMANDS.values()))
 
@@ -92,6 +111,7 @@ LIST_QUERIES: Final[dict[type[c.Command], Callable[[State, Presence, Any, Any], 
     c.ListMembers: _members,
     c.ListGroups: _groups,
     c.ListModerations: _moderations,
+    c.ListIgnored: _ignored,
     c.ListCommands: _help,
 }
 """The function that answers each command class that is answered from memory."""

@@ -6,10 +6,8 @@ from typing import Any
 
 import msgspec
 
-from chatd.core.accounts import Credential, Renamed
-from chatd.core.events import Conversation, Entry, Event, User
-from chatd.core.moderation import BanOrigins, Moderation, Tombstone
-from chatd.core.state import State
+from chatd.core.events import Entry, Event
+from chatd.core.state import RecordedChange, State
 
 
 class Draft(msgspec.Struct, frozen=True, eq=False):
@@ -25,7 +23,7 @@ class Draft(msgspec.Struct, frozen=True, eq=False):
     ref: str | None = None
 
 
-Record = User | Conversation | Credential | Renamed | Moderation | Tombstone | BanOrigins | Draft
+Record = RecordedChange | Draft
 """A value that the journal writes to the database."""
 
 

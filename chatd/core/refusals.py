@@ -57,6 +57,7 @@ SENTENCES: Final[dict[str, str]] = {
     "too_many_invitations": N_(
         "{nick} has {limit} invitations waiting, no more are allowed: try again later"
     ),
+    "too_many_ignored": N_("you ignore {limit} users, the most that one user may: unignore one of them"),
     "empty": N_("the text is empty: write something"),
     "too_long": N_("{what} is longer than {limit} bytes: shorten it, or split it"),
     "bad_utf8": N_("invalid UTF-8: send text in UTF-8"),
@@ -82,6 +83,7 @@ REASONS: Final[dict[str, str]] = {
     "many_passwords": N_("too many logins at once"),
     "bad_secret": N_("{name} must be a password without control characters"),
     "password_in_message": N_("this looks like a command with a password, and was not sent: begin it with /"),
+    "own_nick": N_("that is your own nick"),
     "no_reason": N_("no reason was given"),
     "no_duration": N_("{name} must be seconds, or a time such as 10m, 2h or 7d"),
     "own_machine": N_("the user is connected from the daemon's own machine, which can't be blocked"),

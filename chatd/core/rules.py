@@ -13,10 +13,10 @@ import msgspec
 from chatd.core import commands as c
 from chatd.core.accounts import CLOSED_ACCOUNT_HASH, Credential, Renamed
 from chatd.core.events import LOBBY, Conversation, Event, User
-from chatd.core.moderation import BanOrigins, Moderation, Tombstone
+from chatd.core.moderation import BanOrigins, Ignore, Moderation, Tombstone
 from chatd.core.names import BadName, Name, check_new, parse_group
 from chatd.core.refusals import Refusal, reason
-from chatd.core.state import Group, State
+from chatd.core.state import Group, RecordedChange, State
 
 
 class Decision(msgspec.Struct, frozen=True, eq=False):
@@ -29,7 +29,9 @@ class Decision(msgspec.Struct, frozen=True, eq=False):
     """
 
     events: tuple[Event, ...] = ()
-    records: tuple[User | Conversation | Credential | Renamed | Moderation | Tombstone | BanOrigins, ...] = ()
+    records: tuple[
+        User | Conversation | Credential | Renamed | Moderation | Tombstone | BanOrigins | Ignore, ...
+    ] = ()
     unchanged: str = ""
 
 
@@ -100,7 +102,7 @@ def _broadcast(state: State, actor: User, command: c.SendToLobby) -> Decision:
 
 def _send(state: State, actor: User, command: c.SendToUser) -> Decision:
     dest = _user_with_open_account(state, command.dest)
-    records: tuple[Conversation, ...] = ()
+    records: tuple[RecordedChange, ...] = ()
     conversation = state.direct_conversation(actor, dest)
     if conversation is None:
         pair = (actor, dest) if actor.id < dest.id else (dest, actor)

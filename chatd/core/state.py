@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Literal
+from typing import Final, Literal
 
 from chatd.core.accounts import Credential, Renamed
 from chatd.core.colours import colour_of
 from chatd.core.events import LOBBY, Conversation, Event, User
-from chatd.core.moderation import BanOrigins, Moderation, Tombstone, parse_network, target_key
+from chatd.core.moderation import BanOrigins, Ignore, Moderation, Tombstone, parse_network, target_key
 from chatd.core.names import BadName, Name, parse_group, parse_nick, skeletons
 from chatd.core.refusals import Refusal
+
+NOBODY: Final[frozenset[int]] = frozenset()
+"""No user ids: the users who ignore a user whom nobody ignores."""
 
 
 class Group:
@@ -177,10 +180,11 @@ _CHANGES: dict[str, Callable[[Group, Event, User], None]] = {
 }
 
 
-StateChange = User | Conversation | Credential | Renamed | Moderation | Tombstone | BanOrigins | Event
-"""A change of the state: a new user, conversation, credential or user name, an act of a server operator, the
-deletion of a message, the addresses of a ban, or an event of the log.
-"""
+RecordedChange = User | Conversation | Credential | Renamed | Moderation | Tombstone | BanOrigins | Ignore
+"""A change of the state that is stored as it is and never enters the log."""
+
+StateChange = RecordedChange | Event
+"""A change of the state."""
 
 
 class State:
@@ -210,6 +214,8 @@ class State:
         self._groups_of: dict[int, dict[int, Conversation]] = {}
         self._owned: dict[int, dict[int, Group]] = {}
         self._invitations: Counter[int] = Counter()
+        self._ignored: dict[int, set[int]] = {}
+        self._ignored_by: dict[int, frozenset[int]] = {}
 
     def apply(self, change: StateChange) -> None:
         """Add a new user, conversation or credential, rename a user, or change a group as an event describes.
@@ -230,6 +236,8 @@ class State:
             self._apply_moderation(change)
         elif isinstance(change, BanOrigins):
             self._group_ids[change.conversation.id].ban_origins[change.user.id] = change.origins
+        elif isinstance(change, Ignore):
+            self._apply_ignore(change)
         elif isinstance(change, Renamed):
             self._rename(self.users[change.user.id], change.user)
 
@@ -262,6 +270,24 @@ class State:
             self.sanctions[kind, key] = act
             if kind == "block" and parse_network(act.target) is not None:
                 self.blocked_networks[key] = act
+
+    def _apply_ignore(self, change: Ignore) -> None:
+        user, other = change.user.id, change.other.id
+        ignored, ignored_by = self._ignored.setdefault(user, set()), self._ignored_by.get(other, frozenset())
+        if change.ignored:
+            ignored.add(other)
+            self._ignored_by[other] = ignored_by | {user}
+        else:
+            ignored.discard(other)
+            self._ignored_by[other] = ignored_by - {user}
+
+    def ignored_users(self, user: User) -> frozenset[int]:
+        """Return the ids of the users whom ``user`` ignores."""
+        return frozenset(self._ignored.get(user.id, ()))
+
+    def users_ignoring(self, user: User) -> frozenset[int]:
+        """Return the ids of the users who ignore ``user``. The object is identical until they change."""
+        return self._ignored_by.get(user.id, NOBODY)
 
     def find_sanction(self, kind: Literal["mute", "block"], key: str) -> Moderation | None:
         """Return the last act that muted or blocked ``key`` (see `target_key`), or None if it was lifted.

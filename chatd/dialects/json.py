@@ -27,6 +27,7 @@ from chatd.core.answers import (
     Goodbye,
     Groups,
     Help,
+    IgnoredUsers,
     Members,
     Moderated,
     ModerationLog,
@@ -256,6 +257,10 @@ class JsonDialect:
         reply = objects.ModerationLog(action="server-modlog", ref=request.ref, acts=[])
         return self._list(reply, "acts", map(moderation_object, answer.acts))
 
+    def _ignored(self, request: Request, answer: IgnoredUsers) -> Payloads:
+        reply = objects.IgnoredUsers(action="server-ignored", ref=request.ref, ignored=[])
+        return self._list(reply, "ignored", answer.nicks)
+
     def _clients(self, request: Request, answer: Clients) -> Payloads:
         nicks = list(answer.nicks)
         said = objects.Clients(action="server-list-clients", ref=request.ref, clients=[])
@@ -377,6 +382,7 @@ _ANSWERS: Final[dict[type, Callable[[JsonDialect, Request, Any], Payloads]]] = {
     AccountChanged: JsonDialect._account,
     Moderated: JsonDialect._moderated,
     ModerationLog: JsonDialect._moderation_log,
+    IgnoredUsers: JsonDialect._ignored,
     Clients: JsonDialect._clients,
     Members: JsonDialect._members,
     Groups: JsonDialect._groups,

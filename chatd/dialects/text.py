@@ -22,6 +22,7 @@ from chatd.core.answers import (
     Groups,
     Help,
     HistoryHint,
+    IgnoredUsers,
     Members,
     Moderated,
     ModerationLog,
@@ -177,6 +178,9 @@ class TextDialect:
     def _moderation_log(self, request: Request, answer: ModerationLog) -> Payloads:
         return _list(request, map(_moderation, answer.acts))
 
+    def _ignored(self, request: Request, answer: IgnoredUsers) -> Payloads:
+        return _list(request, (_lines("IGN", nick) for nick in answer.nicks))
+
     def _clients(self, request: Request, answer: Clients) -> Payloads:
         if request.name == "LST":
             nicks, _ = _fitting((nick.encode(),) for nick in answer.nicks)
@@ -247,6 +251,7 @@ _ANSWERS: Final[dict[type, Callable[[TextDialect, Request, Any], Payloads]]] = {
     AccountChanged: TextDialect._account,
     Moderated: TextDialect._moderated,
     ModerationLog: TextDialect._moderation_log,
+    IgnoredUsers: TextDialect._ignored,
     Clients: TextDialect._clients,
     Members: TextDialect._members,
     Groups: TextDialect._groups,

@@ -23,6 +23,7 @@ from chatd.core.answers import (
     Groups,
     Help,
     HistoryHint,
+    IgnoredUsers,
     Members,
     Moderated,
     ModerationLog,
@@ -328,6 +329,9 @@ class Tp6Dialect:
     def _moderation_log(self, request: Request, answer: ModerationLog) -> Payloads:
         return self._list("Modération", moderation_lines(answer.acts))
 
+    def _ignored(self, request: Request, answer: IgnoredUsers) -> Payloads:
+        return self._list("Ignorés", answer.nicks)
+
     def _clients(self, request: Request, answer: Clients) -> Payloads:
         return self._list("Dans la chatroom", answer.nicks)
 
@@ -387,6 +391,7 @@ _ANSWERS: Final[dict[type, Callable[[Tp6Dialect, Request, Any], Payloads]]] = {
     AccountChanged: Tp6Dialect._account,
     Moderated: Tp6Dialect._moderated,
     ModerationLog: Tp6Dialect._moderation_log,
+    IgnoredUsers: Tp6Dialect._ignored,
     Unchanged: Tp6Dialect._unchanged,
     Clients: Tp6Dialect._clients,
     Members: Tp6Dialect._members,

@@ -196,6 +196,13 @@ class ModerationLog(Reply, frozen=True, kw_only=True):
     more: bool = False
 
 
+class IgnoredUsers(Reply, frozen=True, kw_only=True):
+    """The nicks that the requesting user ignores."""
+
+    ignored: list[str]
+    more: bool = False
+
+
 class Clients(Reply, frozen=True, kw_only=True):
     """The nicks of the connected users. A course-work client reads them under one of four keys."""
 
@@ -342,6 +349,7 @@ OBJECT_TYPES: Final[dict[str, type[ServerObject]]] = {
     "server-account": AccountChanged,
     "server-moderation": Moderated,
     "server-modlog": ModerationLog,
+    "server-ignored": IgnoredUsers,
     "server-list-clients": Clients,
     "server-members": Members,
     "server-groups": Groups,

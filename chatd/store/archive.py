@@ -12,8 +12,9 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from chatd.core.accounts import Credential, Secret
+from chatd.core.audience import IGNORABLE_KINDS
 from chatd.core.events import LOBBY, Conversation, User
-from chatd.core.moderation import BanOrigins, Moderation
+from chatd.core.moderation import BanOrigins, Ignore, Moderation
 from chatd.core.records import EntryRow, EntrySlice, Snapshot, entry_from_row
 from chatd.core.state import State
 from chatd.store.errors import ReadFailed
@@ -61,6 +62,9 @@ def load_snapshot(cursor: Cursor) -> Snapshot:
     cursor.execute(f"{_ROW} WHERE {_HAPPENED} ORDER BY conversation, id")
     for row in cursor.fetchall():
         state.apply(entry_from_row(state, row).event)
+    cursor.execute("SELECT user, other FROM ignores WHERE ignored")
+    for user, other in cursor.fetchall():
+        state.apply(Ignore(state.users[user], state.users[other], True))
     cursor.execute("SELECT conversation, user, origins FROM ban_origins")
     for conversation, user, origins in cursor.fetchall():
         state.apply(BanOrigins(state.conversations[conversation], state.users[user], tuple(origins.split())))
@@ -95,15 +99,17 @@ class Archive:
         limit: int,
         size: int,
         max_id: int,
+        ignored: Iterable[int] = (),
     ) -> Deferred[EntrySlice]:
         """Return a Deferred of one page of ``conversation``, oldest entry first.
 
         The page contains messages, or the group's events if ``events`` is true, with ``after`` < id <
         ``before`` and id <= ``max_id``. If only ``after`` is given, the page contains the first of these,
         else the last. It has at most ``limit`` entries and ``size`` bytes of bodies; a single entry may have
-        more bytes.
+        more bytes. Messages of the users with the ids ``ignored`` are left out.
         """
-        return self._read(_page, conversation.id, events, before, after, limit, size, max_id)
+        ignored = tuple(ignored)
+        return self._read(_page, conversation.id, events, before, after, limit, size, max_id, ignored)
 
     def entries_after(
         self,
@@ -113,28 +119,36 @@ class Archive:
         limit: int,
         size: int,
         max_id: int,
+        ignored: Iterable[int] = (),
     ) -> Deferred[EntrySlice]:
         """Return a Deferred of the first entries after the id ``after``, up to the id ``max_id``.
 
         The entries are those in ``conversations``, and events of any conversation with ``user`` as their
         subject. There are at most ``limit`` entries with at most ``size`` bytes of bodies; a single entry may
-        have more bytes.
+        have more bytes. Messages and invitations of the users with the ids ``ignored`` are left out.
         """
-        return self._read(_following, [c.id for c in conversations], user.id, after, limit, size, max_id)
+        ids, ignored = [c.id for c in conversations], tuple(ignored)
+        return self._read(_following, ids, user.id, after, limit, size, max_id, ignored)
 
     def entry(self, id: int) -> Deferred[EntryRow | None]:
         """Return a Deferred of the log entry ``id``, or of None if there is none."""
         return self._read(_entry, id)
 
     def unread_counts(
-        self, conversations: Iterable[Conversation], user: User, after: int, max_id: int
+        self,
+        conversations: Iterable[Conversation],
+        user: User,
+        after: int,
+        max_id: int,
+        ignored: Iterable[int] = (),
     ) -> Deferred[list[int]]:
         """Return a Deferred of the number of messages unread by ``user`` in each conversation, as a list.
 
-        Unread are messages by other users with ``after`` < id <= ``max_id``. They are counted among the last
+        Unread are messages by other users, except those with the ids ``ignored``, with ``after`` < id <=
+        ``max_id``. They are counted among the last
         `UNREAD_SCAN_LIMIT` entries in that range.
         """
-        return self._read(_unread, [c.id for c in conversations], user.id, after, max_id)
+        return self._read(_unread, [c.id for c in conversations], (user.id, *ignored), after, max_id)
 
     def _read(
         self, query: Callable[Concatenate[Transaction, P], Result], *arguments: P.args, **named: P.kwargs
@@ -168,11 +182,12 @@ def _page(
     limit: int,
     size: int,
     max_id: int,
+    ignored: tuple[int, ...],
 ) -> EntrySlice:
     forward = after is not None and before is None
     cursor.execute(
         f"{_ROW} WHERE conversation = ? AND id > ? AND id <= ? AND {_HAPPENED if events else _SAID}"
-        f" ORDER BY id {'ASC' if forward else 'DESC'} LIMIT ?",
+        f"{_unless_ignored(ignored)} ORDER BY id {'ASC' if forward else 'DESC'} LIMIT ?",
         (conversation, after or 0, max_id if before is None else min(max_id, before - 1), limit + 1),
     )
     found = _fetch(cursor, limit, size)
@@ -182,7 +197,14 @@ def _page(
 
 
 def _following(
-    cursor: Transaction, conversations: list[int], user: int, after: int, limit: int, size: int, max_id: int
+    cursor: Transaction,
+    conversations: list[int],
+    user: int,
+    after: int,
+    limit: int,
+    size: int,
+    max_id: int,
+    ignored: tuple[int, ...],
 ) -> EntrySlice:
     # A query for each conversation, merged afterwards: one query would make SQLite sort all later entries for
     # every page. The ids are in the indexes, so that only the bodies that are returned are read.
@@ -192,7 +214,8 @@ def _following(
         (f"subject = ? AND {_HAPPENED}", user),
     ):
         cursor.execute(
-            f"SELECT id FROM log WHERE {where} AND id > ? AND id <= ? ORDER BY id LIMIT ?",
+            f"SELECT id FROM log WHERE {where} AND id > ? AND id <= ?{_unless_ignored(ignored)}"
+            " ORDER BY id LIMIT ?",
             (key, after, max_id, limit + 1),
         )
         ids.update(id for (id,) in cursor.fetchall())
@@ -201,13 +224,28 @@ def _following(
     return _fetch(cursor, limit, size)
 
 
-def _unread(cursor: Transaction, conversations: list[int], user: int, after: int, max_id: int) -> list[int]:
+def _unless_ignored(ignored: tuple[int, ...]) -> str:
+    """Return a condition that leaves out the messages and invitations of the users with the ids ``ignored``.
+
+    Without ids it is empty, so that the query reads only the index.
+    """
+    ids = ", ".join(map(str, ignored))
+    kinds = ", ".join(f"'{kind}'" for kind in sorted(IGNORABLE_KINDS))
+    return f" AND NOT (actor IN ({ids}) AND kind IN ({kinds}))" if ignored else ""
+
+
+def _unread(
+    cursor: Transaction, conversations: list[int], others: tuple[int, ...], after: int, max_id: int
+) -> list[int]:
+    """Return the number of messages in each conversation that are not by one of the users ``others``."""
+    not_counted = ", ".join(map(str, others))
     counts = []
     for conversation in conversations:
         cursor.execute(
-            f"SELECT count(*) FILTER (WHERE actor <> ? AND {_SAID}) FROM (SELECT actor, kind FROM log"
-            " WHERE conversation = ? AND id > ? AND id <= ? ORDER BY id DESC LIMIT ?)",
-            (user, conversation, after, max_id, UNREAD_SCAN_LIMIT),
+            f"SELECT count(*) FILTER (WHERE actor NOT IN ({not_counted}) AND {_SAID})"
+            " FROM (SELECT actor, kind FROM log WHERE conversation = ? AND id > ? AND id <= ?"
+            " ORDER BY id DESC LIMIT ?)",
+            (conversation, after, max_id, UNREAD_SCAN_LIMIT),
         )
         counts += [count for (count,) in cursor.fetchall()]
     return counts

@@ -9,13 +9,11 @@ from twisted.enterprise.adbapi import Transaction
 
 from chatd.core.accounts import Credential, Renamed
 from chatd.core.events import Conversation, User
-from chatd.core.moderation import BanOrigins, Moderation, Tombstone
-
-PlainRecord = User | Conversation | Credential | Renamed | Moderation | Tombstone | BanOrigins
-"""A record that is written as it is; a `Draft` becomes a log entry instead."""
+from chatd.core.moderation import BanOrigins, Ignore, Moderation, Tombstone
+from chatd.core.state import RecordedChange
 
 
-def write_record(cursor: Transaction, record: PlainRecord) -> None:
+def write_record(cursor: Transaction, record: RecordedChange) -> None:
     """Write ``record`` in the transaction of ``cursor``."""
     statement, values = _STATEMENTS[type(record)]
     cursor.execute(statement, values(record))
@@ -31,7 +29,7 @@ def _moderation_values(record: Moderation) -> tuple[object, ...]:
     return record.id, record.at, operator, record.kind, record.target, record.until, record.reason
 
 
-_STATEMENTS: Final[dict[type[PlainRecord], tuple[str, Callable[[Any], tuple[object, ...]]]]] = {
+_STATEMENTS: Final[dict[type[RecordedChange], tuple[str, Callable[[Any], tuple[object, ...]]]]] = {
     User: (
         "INSERT INTO users (id, nick, key, colour) VALUES (?, ?, ?, ?)",
         lambda record: (record.id, record.nick, record.key, record.colour),
@@ -55,6 +53,10 @@ _STATEMENTS: Final[dict[type[PlainRecord], tuple[str, Callable[[Any], tuple[obje
     BanOrigins: (
         "INSERT OR REPLACE INTO ban_origins (conversation, user, origins) VALUES (?, ?, ?)",
         lambda record: (record.conversation.id, record.user.id, " ".join(record.origins)),
+    ),
+    Ignore: (
+        "INSERT OR REPLACE INTO ignores (user, other, ignored) VALUES (?, ?, ?)",
+        lambda record: (record.user.id, record.other.id, record.ignored),
     ),
     Tombstone: ("UPDATE log SET body = '' WHERE id = ?", lambda record: (record.message,)),
 }

@@ -15,6 +15,7 @@ from chatd.chat.dispatch import (
     PRESENCE_DELAY_PER_USER_SECONDS,
     Dispatcher,
 )
+from chatd.core.audience import Audience
 from chatd.core.events import LOBBY, Arrived, Conversation, Delivery, Departed, Entry, Event, EventKind, User
 from chatd.core.limits import Limits
 from chatd.dialects.text import TextDialect
@@ -64,7 +65,7 @@ class DispatcherTestCase(SynchronousTestCase):
     def say(
         self,
         body: str,
-        audience: tuple[int, ...] | None = None,
+        audience: Audience = None,
         author: Session | None = None,
         conversation: Conversation = LOBBY,
         kind: EventKind = "message",
@@ -119,10 +120,18 @@ class Entries(DispatcherTestCase):
         self.dispatcher.flush()
         self.assertEqual(self.at_bob.heard, b"")
 
-    def test_the_subject_hears_an_event_though_outside_its_audience(self) -> None:
-        """Whoever is kicked is no member any more."""
-        self.say("", (1,), self.at_alice, GROUP, "kicked", self.bob)
+    def test_the_subject_hears_an_event_if_in_its_audience(self) -> None:
+        """A kicked user is in it; a user who ignores the author of an invitation is not."""
+        self.say("", (1, 2), self.at_alice, GROUP, "kicked", self.bob)
         self.assertIn(b"wob", self.at_bob.heard)
+        self.at_bob.heard = b""
+        self.say("", (1,), self.at_alice, GROUP, "invited", self.bob)
+        self.assertEqual(self.at_bob.heard, b"")
+
+    def test_everyone_but_some(self) -> None:
+        self.say("one", frozenset({2}))
+        self.dispatcher.flush()
+        self.assertEqual(self.at_bob.heard, b"")
 
     def test_the_conversation_log_gets_each_once_and_whether_it_is_private(self) -> None:
         self.say("one")

@@ -59,6 +59,9 @@ USAGES = """
     topic;group[;topic]
     history[;dest][;limit][;before][;after][;group]
     conversations[;skip]
+    ignore;dest
+    unignore;dest
+    ignored;
     register;password
     passwd;password;new
     unregister;password

@@ -44,6 +44,7 @@ SAMPLES: tuple[objects.ServerObject, ...] = (
     objects.ModerationLog(action="server-modlog", acts=[ACT], more=True),
     objects.Clients(action="server-list-clients", clients=["bob"], more=True),
     objects.Members(action="server-members", group="g", members=[objects.Member("bob", "owner", True)]),
+    objects.IgnoredUsers(action="server-ignored", ignored=["bob"]),
     objects.Groups(action="server-groups", groups=[objects.Group("g", "public", "", 1, "")]),
     objects.Page(action="server-history", friend="eve", seen=0, messages=[ITEM], more=True),
     objects.Page(action="server-msgs", ref="r", group="g", messages=[]),

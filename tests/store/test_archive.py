@@ -374,6 +374,7 @@ class Plans(JournalTestCase):
                 "SCAN credentials",
                 "SCAN moderation",
                 "SCAN ban_origins",
+                "SCAN ignores",
                 "USING INDEX log_events",
             )
         )
