@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IDelayedCall
 from chatd.core.accounts import Secret
 from chatd.core.answers import Answer
 from chatd.core.events import Conversation, Delivery, Entry, User
-from chatd.core.records import EntryRow, EntrySlice, Record, Snapshot
+from chatd.core.records import WHOLE_LOG, EntryRow, EntrySlice, LogView, Record, Snapshot
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 
@@ -134,14 +134,14 @@ class Archive(Protocol):
         limit: int,
         size: int,
         max_id: int,
-        ignored: Iterable[int] = (),
+        view: LogView = WHOLE_LOG,
     ) -> Deferred[EntrySlice]:
         """Return a Deferred of one page of ``conversation``, oldest entry first.
 
         The page contains messages, or the group's events if ``events`` is true, with ``after`` < id <
         ``before`` and id <= ``max_id``. If only ``after`` is given, the page contains the first of these,
         else the last. It has at most ``limit`` entries and ``size`` bytes of bodies; a single entry may have
-        more bytes. Messages of the users with the ids ``ignored`` are left out.
+        more bytes. Entries that ``view`` hides are left out.
         """
 
     def entries_after(
@@ -152,13 +152,13 @@ class Archive(Protocol):
         limit: int,
         size: int,
         max_id: int,
-        ignored: Iterable[int] = (),
+        view: LogView = WHOLE_LOG,
     ) -> Deferred[EntrySlice]:
         """Return a Deferred of the first entries with ``after`` < id <= ``max_id``.
 
         The entries are those in ``conversations``, and events of any conversation with ``user`` as their
         subject. There are at most ``limit`` entries with at most ``size`` bytes of bodies; a single entry may
-        have more bytes. Messages and invitations of the users with the ids ``ignored`` are left out.
+        have more bytes. Entries that ``view`` hides are left out.
         """
 
     def entry(self, id: int) -> Deferred[EntryRow | None]:
@@ -170,12 +170,11 @@ class Archive(Protocol):
         user: User,
         after: int,
         max_id: int,
-        ignored: Iterable[int] = (),
+        view: LogView = WHOLE_LOG,
     ) -> Deferred[list[int]]:
         """Return a Deferred of the number of messages unread by ``user`` in each conversation, as a list.
 
-        Unread are messages by other users, except those with the ids ``ignored``, with ``after`` < id <=
-        ``max_id``.
+        Unread are messages by other users with ``after`` < id <= ``max_id`` that ``view`` does not hide.
         """
 
     def close(self) -> None:

@@ -32,6 +32,9 @@ from chatd.store.errors import StoreError
 RELOAD_RETRY_SECONDS: Final = 1.0
 """Pause in seconds between attempts to read the database again after a failed transaction."""
 
+DAY_MILLISECONDS: Final = 86_400_000
+"""The milliseconds of a day."""
+
 MAX_LAST_ORIGINS: Final = 10_000
 """Maximum number of departed users whose address is remembered, for a ban."""
 
@@ -101,6 +104,11 @@ class Authority:
         client.log_in(login.user, updates_read_marker=hello.missed == "send")
         self._names.setdefault(login.user.key, []).append(client)
         return login
+
+    def expire_invitations(self) -> None:
+        """Remove the invitations that are older than the limits allow."""
+        if self.state.has_invitations:
+            self.state.expire_invitations(self.now() - self._limits.invitation_days * DAY_MILLISECONDS)
 
     def sessions(self, user: User) -> list[Client]:
         """Return the sessions of ``user`` that are logged in, the oldest first."""
@@ -175,7 +183,7 @@ class Authority:
         audiences: list[Audience] = []
         for event in decision.events:
             audiences.append(audience(state, event))
-            state.apply(event)
+            state.apply(event, at)
             records.append(Draft(event, at, ref))
         return records, audiences
 

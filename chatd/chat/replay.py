@@ -77,8 +77,8 @@ class Replay:
         limit = min(limit or self._limits.page, self._limits.page_max)
         max_id = self._journal.last_delivered_id if request.max_id is None else request.max_id
         size = reader.dialect.list_size
-        ignored = self._state().ignored_users(user)
-        found = await self._archive.page(conversation, events, before, after, limit, size, max_id, ignored)
+        view = self._state().view(user)
+        found = await self._archive.page(conversation, events, before, after, limit, size, max_id, view)
         await self._fair_queue.wait()
         if reader.closed:
             return
@@ -148,9 +148,9 @@ class Replay:
         sent = 0
         for conversation in conversations[:MAX_LOGIN_PAGES]:
             size = min(room, reader.dialect.list_size)
-            ignored = self._state().ignored_users(user)
+            view = self._state().view(user)
             found = await self._archive.page(
-                conversation, False, None, None, self._limits.page, size, max_id, ignored
+                conversation, False, None, None, self._limits.page, size, max_id, view
             )
             await self._fair_queue.wait()
             if reader.is_closing:
@@ -192,8 +192,8 @@ class Replay:
             for one in listed
             if not (one.pair and reader.dialect.pages_at_login == "none" and reader.updates_read_marker)
         ]
-        ignored = self._state().ignored_users(user)
-        counts = await self._archive.unread_counts(kept, user, after, max_id, ignored)
+        view = self._state().view(user)
+        counts = await self._archive.unread_counts(kept, user, after, max_id, view)
         unread = dict(zip(kept, counts, strict=True))
         return Conversations(
             tuple(
@@ -222,9 +222,9 @@ class Replay:
         are in the debug log already.
         """
         while after < max_id and not reader.is_closing:
-            ignored = self._state().ignored_users(user)
+            view = self._state().view(user)
             found = await self._archive.entries_after(
-                conversations, user, after, CATCH_UP_ENTRIES, CATCH_UP_BYTES, max_id, ignored
+                conversations, user, after, CATCH_UP_ENTRIES, CATCH_UP_BYTES, max_id, view
             )
             await self._fair_queue.wait()
             entries = self._entries(found)

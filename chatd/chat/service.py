@@ -191,6 +191,7 @@ class Chat:
 
     def _decide_named(self, client: Client, request: Request, command: c.Command) -> None:
         user = client.user
+        self._authority.expire_invitations()
         if user is not None and type(command) in CHANGE_RULES:
             self._change(client, request, user, command)
         elif type(command) in LIST_QUERIES:

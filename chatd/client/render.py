@@ -130,6 +130,7 @@ def describe_event(event: Event | Presence) -> str:
     told = _(sentence).format(
         actor=event.actor, event=event.event, group=event.group, subject=event.subject, topic=event.topic,
         visibility=_(event.visibility) if event.visibility else "",
+        history=_(_HISTORIES.get(event.history or "", "")),
     )  # fmt: skip
     return one_line(told + (f" ({event.reason})" if event.reason else ""))
 
@@ -146,9 +147,14 @@ _SENTENCES: Final = {
     "demoted": N_("{subject} is an operator of {group} no more"),
     "visibility": N_("{group} is {visibility} now"),
     "topic": N_("{actor} set the topic of {group}: {topic}"),
+    "history": N_("the members of {group} can read now: {history}"),
+    "uninvited": N_("{actor} withdrew the invitation of {subject} to {group}"),
+    "declined": N_("{actor} declined the invitation to {group}"),
     "closed": N_("{actor} closed {group}"),
     "deleted": N_("{actor} deleted a message of {subject}"),
 }
+
+_HISTORIES: Final = {"all": N_("all messages"), "since_joining": N_("the messages since they joined")}
 
 _WORDS: Final = (
     N_("public"), N_("private"), N_("owner"), N_("operator"), N_("member"), N_("invited"),

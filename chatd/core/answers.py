@@ -96,7 +96,8 @@ class GroupLine(msgspec.Struct, frozen=True, eq=False):
 
     ``members`` is the number of members. ``role`` is the role of the user who asks for the list: owner,
     operator, member, invited, or empty for no role. ``owner`` is the nick of the owner, empty if the group
-    has none; ``registered`` says whether that nick has a password.
+    has none; ``registered`` says whether that nick has a password. ``history`` is ``all`` or
+    ``since_joining``: what members can read.
     """
 
     group: str
@@ -106,6 +107,7 @@ class GroupLine(msgspec.Struct, frozen=True, eq=False):
     role: str
     owner: str
     registered: bool
+    history: str
 
 
 class Groups(msgspec.Struct, frozen=True, eq=False):

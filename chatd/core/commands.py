@@ -103,6 +103,15 @@ HistoryField = Annotated[
         typed=False,
     ),
 ]
+GroupHistoryField = Annotated[
+    Literal["all", "since_joining"],
+    Field(
+        "choice",
+        "whether a member reads all of the log, or only what came since joining",
+        (),
+        ("all", "since_joining"),
+    ),
+]
 BeforeField = Annotated[int, Field("id", "only entries with a smaller id")]
 AfterField = Annotated[int, Field("id", "only entries with a larger id, oldest first")]
 LimitField = Annotated[int, Field("count", "the maximum number of entries in the page")]
@@ -118,6 +127,7 @@ TYPED_FIELDS: Final = (
     N_("reason"),
     N_("topic"),
     N_("visibility"),
+    N_("history"),
     N_("limit"),
     N_("before"),
     N_("after"),
@@ -436,6 +446,41 @@ class Invite(Command, frozen=True):
 
 
 @declare(
+    "uninvite",
+    actions=("uninvite",),
+    word="uninvite",
+    slash="uninvite",
+    who="members",
+    answer="ack",
+    refused=f"{_GROUP} not_operator no_such_user no_such_invitation storage_failed",
+    help=N_("withdraw an invitation to a group"),
+    example="uninvite;wob;bob",
+)
+class Uninvite(Command, frozen=True):
+    """Withdraw the invitation of the user ``dest`` to ``group``: one's own, or any as an operator."""
+
+    group: GroupField
+    dest: UserField
+
+
+@declare(
+    "decline",
+    actions=("decline",),
+    word="decline",
+    slash="decline",
+    who="identified",
+    answer="ack",
+    refused="no_such_group no_such_invitation storage_failed",
+    help=N_("decline an invitation to a group"),
+    example="decline;wob",
+)
+class Decline(Command, frozen=True):
+    """Decline the author's invitation to ``group``."""
+
+    group: GroupField
+
+
+@declare(
     "kick",
     actions=("kick",),
     word="kick",
@@ -581,6 +626,24 @@ class SetTopic(Command, frozen=True):
 
     group: GroupField
     topic: TopicField = ""
+
+
+@declare(
+    "sethistory",
+    actions=("sethistory",),
+    word="sethistory",
+    slash="sethistory",
+    who="owner",
+    answer="ack",
+    refused=f"{_GROUP} not_owner bad_request storage_failed",
+    help=N_("let members read all of a group's log, or only what came since they joined"),
+    example="sethistory;wob;since_joining",
+)
+class SetHistory(Command, frozen=True):
+    """Let the members of ``group`` read all of its log, or only what came since each of them joined."""
+
+    group: GroupField
+    history: GroupHistoryField
 
 
 @declare(

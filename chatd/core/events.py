@@ -14,6 +14,8 @@ EventKind = Literal[
     "joined",
     "left",
     "invited",
+    "uninvited",
+    "declined",
     "kicked",
     "banned",
     "unbanned",
@@ -21,6 +23,7 @@ EventKind = Literal[
     "demoted",
     "visibility",
     "topic",
+    "history",
     "closed",
     "deleted",
 ]
@@ -81,9 +84,10 @@ class Event(msgspec.Struct, frozen=True, eq=False):
 
     ``actor`` is the author. ``subject`` is the user whom the event is about, such as the kicked user, or the
     receiver of a direct message. ``body`` is the text of a message, the lines of an image, the reason for a
-    kick, ban or close, the new topic or visibility, or ``"owner"`` if a promotion makes the subject the owner
-    or if an owner is demoted. A ``deleted`` event is in the conversation of the deleted message: its actor is
-    the server operator, its subject the author, its body the id of the message, then a space and the reason.
+    kick, ban or close, the new topic, visibility or history, or ``"owner"`` if a promotion makes the subject
+    the owner or if an owner is demoted. A ``deleted`` event is in the conversation of the message. The
+    actor is the server operator, the subject the author, the body the id of the message, then a space and a
+    reason.
     """
 
     kind: EventKind

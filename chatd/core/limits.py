@@ -58,6 +58,8 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Members of a group."""
     invitations: PositiveInt = 100
     """Invitations of one user that wait to be accepted."""
+    invitation_days: PositiveInt = 30
+    """Days after which an invitation expires."""
     ignored: PositiveInt = 200
     """Users whom one user ignores."""
     connections: PositiveInt = 20_000

@@ -85,6 +85,7 @@ def _group_line(state: State, reader: User, group: Group) -> GroupLine:
         group.role(reader),
         "" if owner is None else owner.nick,
         owner is not None and owner.id in state.credentials,
+        group.history,
     )
 
 

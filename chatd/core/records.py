@@ -7,6 +7,8 @@ from typing import Any
 import msgspec
 
 from chatd.core.events import Entry, Event
+from chatd.core.state import WHOLE_LOG as WHOLE_LOG
+from chatd.core.state import LogView as LogView
 from chatd.core.state import RecordedChange, State
 
 

@@ -51,6 +51,7 @@ SENTENCES: Final[dict[str, str]] = {
     "is_owner": N_("{nick} owns {group}: this can't be done to the owner"),
     "no_such_member": N_("{nick} is not a member of {group}"),
     "no_such_operator": N_("{nick} is not an operator of {group}"),
+    "no_such_invitation": N_("{nick} is not invited to {group}"),
     "no_such_message": N_("there is no message with the id {id}, or its text was deleted"),
     "too_many_groups": N_("you own {limit} groups, the most that one user may own: use one of them"),
     "group_full": N_("{group} has {limit} members, the most that a group may have: create another group"),

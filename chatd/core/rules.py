@@ -190,6 +190,24 @@ def _invite(state: State, actor: User, command: c.Invite) -> Decision:
     return Decision((Event("invited", group.conversation, actor, guest),))
 
 
+def _uninvite(state: State, actor: User, command: c.Uninvite) -> Decision:
+    group = group_as_member(state, actor, command.group)
+    guest = state.user(command.dest)
+    invitation = group.invited.get(guest.id)
+    if invitation is None:
+        raise Refusal("no_such_invitation", nick=guest.nick, group=group.name)
+    if invitation.inviter != actor.id:
+        group_as_operator(state, actor, command.group)
+    return Decision((Event("uninvited", group.conversation, actor, guest),))
+
+
+def _decline(state: State, actor: User, command: c.Decline) -> Decision:
+    group = state.group(command.group, actor)
+    if actor.id not in group.invited:
+        raise Refusal("no_such_invitation", nick=actor.nick, group=group.name)
+    return Decision((Event("declined", group.conversation, actor),))
+
+
 def _kick(state: State, actor: User, command: c.Kick) -> Decision:
     group = group_as_operator(state, actor, command.group)
     subject = _user_except_owner(state, group, command.dest)
@@ -237,6 +255,11 @@ def _visibility(state: State, actor: User, command: c.SetVisibility) -> Decision
     return Decision((Event("visibility", group.conversation, actor, None, command.visibility),))
 
 
+def _set_history(state: State, actor: User, command: c.SetHistory) -> Decision:
+    group = group_as_owner(state, actor, command.group)
+    return Decision((Event("history", group.conversation, actor, None, command.history),))
+
+
 def _topic(state: State, actor: User, command: c.SetTopic) -> Decision:
     group = group_as_operator(state, actor, command.group)
     return Decision((Event("topic", group.conversation, actor, None, command.topic),))
@@ -252,6 +275,8 @@ CHANGE_RULES: Final[dict[type[c.Command], Callable[[State, User, Any], Decision]
     c.SendToGroup: _group_broadcast,
     c.Leave: _leave,
     c.Invite: _invite,
+    c.Uninvite: _uninvite,
+    c.Decline: _decline,
     c.Kick: _kick,
     c.Ban: _ban,
     c.Unban: _unban,
@@ -259,5 +284,6 @@ CHANGE_RULES: Final[dict[type[c.Command], Callable[[State, User, Any], Decision]
     c.Demote: _demote,
     c.SetVisibility: _visibility,
     c.SetTopic: _topic,
+    c.SetHistory: _set_history,
 }
 """The rule that decides each command class that changes the chat."""

@@ -5,9 +5,11 @@ Only `State.apply` changes the state. The state does not contain which users are
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import Final, Literal
+
+import msgspec
 
 from chatd.core.accounts import Credential, Renamed
 from chatd.core.colours import colour_of
@@ -20,14 +22,39 @@ NOBODY: Final[frozenset[int]] = frozenset()
 """No user ids: the users who ignore a user whom nobody ignores."""
 
 
+class LogView(msgspec.Struct, frozen=True, eq=False):
+    """What a user is not shown of the conversations that the user may read.
+
+    ``ignored`` has the ids of the users whose messages and invitations are hidden. ``since_joining`` has the
+    ids of the conversations of which the user ``user`` (an id) sees only what came since joining.
+    """
+
+    user: int = 0
+    ignored: tuple[int, ...] = ()
+    since_joining: tuple[int, ...] = ()
+
+
+WHOLE_LOG: Final = LogView()
+"""The view that hides nothing."""
+
+
+class Invitation(msgspec.Struct, frozen=True, eq=False):
+    """An invitation of the user with the id ``inviter``, at the time ``at`` in milliseconds since 1970."""
+
+    inviter: int
+    at: int
+
+
 class Group:
     """The state of one group.
 
-    ``members`` maps user ids to users, in the order of joining. ``operators`` and ``invited`` hold user ids;
-    ``banned`` maps user ids to the reasons for the bans, ``ban_origins`` to the addresses that the bans apply
-    to. ``visibility`` is public or private. ``owner`` is
-    None if an unregistered owner has lost the group by logging in again. A group that a server operator has
-    closed is ``closed`` until somebody is made its owner: it has no members, and nobody sees it.
+    ``members`` maps user ids to users in the order of joining. ``operators`` holds user ids. ``invited`` maps
+    user ids to invitations, ``banned`` to the reasons for the bans, ``ban_origins`` to the addresses that the
+    bans apply to. ``visibility`` is public or private. ``history`` says whether members read ``all`` of the
+    log, or only what came ``since_joining``.
+
+    ``owner`` is None if an unregistered owner has lost the group by logging in again. A group that a server
+    operator has closed is ``closed`` until somebody is made its owner: it has no members, and nobody sees it.
     """
 
     __slots__ = (
@@ -36,6 +63,7 @@ class Group:
         "banned",
         "closed",
         "conversation",
+        "history",
         "invited",
         "members",
         "operators",
@@ -49,10 +77,11 @@ class Group:
         self.owner: User | None = owner
         self.closed = False
         self.visibility = "public"
+        self.history = "all"
         self.topic = ""
         self.members: dict[int, User] = {}
         self.operators: set[int] = set()
-        self.invited: set[int] = set()
+        self.invited: dict[int, Invitation] = {}
         self.banned: dict[int, str] = {}
         self.ban_origins: dict[int, tuple[str, ...]] = {}
         self._audience: tuple[int, ...] | None = None
@@ -102,8 +131,14 @@ class Group:
         operators = [user for user in others if user.id in self.operators]
         return next(iter(operators or others), None)
 
-    def apply(self, event: Event) -> None:
-        """Change this group as ``event`` describes. The event must not be a message."""
+    def apply(self, event: Event, at: int) -> None:
+        """Change this group as ``event`` describes. The event must not be a message.
+
+        ``at`` is the time of the event in milliseconds since 1970.
+        """
+        if event.kind == "invited" and event.subject is not None:
+            self.invited[event.subject.id] = Invitation(event.actor.id, at)
+            return
         _CHANGES[event.kind](self, event, event.subject or event.actor)
         self._audience = None
 
@@ -117,7 +152,7 @@ class Group:
     def _add(self, event: Event, user: User) -> None:
         self.closed = False
         self.members[user.id] = user
-        self.invited.discard(user.id)
+        self._end_invitation(event, user)
 
     def _create(self, event: Event, user: User) -> None:
         self.visibility = event.body
@@ -126,10 +161,10 @@ class Group:
     def _remove(self, event: Event, user: User) -> None:
         self.members.pop(user.id, None)
         self.operators.discard(user.id)
-        self.invited.discard(user.id)
+        self._end_invitation(event, user)
 
-    def _invite(self, event: Event, user: User) -> None:
-        self.invited.add(user.id)
+    def _end_invitation(self, event: Event, user: User) -> None:
+        self.invited.pop(user.id, None)
 
     def _ban(self, event: Event, user: User) -> None:
         self._remove(event, user)
@@ -153,6 +188,9 @@ class Group:
     def _set_visibility(self, event: Event, user: User) -> None:
         self.visibility = event.body
 
+    def _set_history(self, event: Event, user: User) -> None:
+        self.history = event.body
+
     def _set_topic(self, event: Event, user: User) -> None:
         self.topic = event.body
 
@@ -168,7 +206,8 @@ _CHANGES: dict[str, Callable[[Group, Event, User], None]] = {
     "created": Group._create,
     "joined": Group._add,
     "left": Group._remove,
-    "invited": Group._invite,
+    "uninvited": Group._end_invitation,
+    "declined": Group._end_invitation,
     "kicked": Group._remove,
     "banned": Group._ban,
     "unbanned": Group._unban,
@@ -176,6 +215,7 @@ _CHANGES: dict[str, Callable[[Group, Event, User], None]] = {
     "demoted": Group._demote,
     "visibility": Group._set_visibility,
     "topic": Group._set_topic,
+    "history": Group._set_history,
     "closed": Group._close,
 }
 
@@ -214,18 +254,21 @@ class State:
         self._groups_of: dict[int, dict[int, Conversation]] = {}
         self._owned: dict[int, dict[int, Group]] = {}
         self._invitations: Counter[int] = Counter()
+        # Invitations, used up or not, in the order in which they were made: when, to which group, and whom.
+        self._invited_at: deque[tuple[int, Group, int]] = deque()
         self._ignored: dict[int, set[int]] = {}
         self._ignored_by: dict[int, frozenset[int]] = {}
 
-    def apply(self, change: StateChange) -> None:
+    def apply(self, change: StateChange, at: int = 0) -> None:
         """Add a new user, conversation or credential, rename a user, or change a group as an event describes.
 
         Messages and their deletion change nothing. A group exists from its ``created`` event on. The method
-        checks no permissions and never refuses a change: the command was decided before.
+        checks no permissions and never refuses a change: the command was decided before. ``at`` is the time
+        of an event, in milliseconds since 1970.
         """
         if isinstance(change, Event):
             if not change.is_message and change.kind != "deleted":
-                self._apply_event(change)
+                self._apply_event(change, at)
         elif isinstance(change, User):
             self._add_user(change)
         elif isinstance(change, Conversation):
@@ -285,6 +328,13 @@ class State:
         """Return the ids of the users whom ``user`` ignores."""
         return frozenset(self._ignored.get(user.id, ()))
 
+    def view(self, user: User) -> LogView:
+        """Return what ``user`` is not shown of the log."""
+        limited = (
+            id for id in self._groups_of.get(user.id, ()) if self._group_ids[id].history == "since_joining"
+        )
+        return LogView(user.id, tuple(self._ignored.get(user.id, ())), tuple(limited))
+
     def users_ignoring(self, user: User) -> frozenset[int]:
         """Return the ids of the users who ignore ``user``. The object is identical until they change."""
         return self._ignored_by.get(user.id, NOBODY)
@@ -316,7 +366,7 @@ class State:
         for group in self._group_ids.values():
             group.rename(new)
 
-    def _apply_event(self, event: Event) -> None:
+    def _apply_event(self, event: Event, at: int) -> None:
         if event.kind == "created":
             group = Group(event.conversation, event.actor)
             name = parse_group(group.name)
@@ -325,30 +375,32 @@ class State:
                 self._groups_by_skeleton.setdefault(look, group)
         group = self._group_ids[event.conversation.id]
         if event.kind == "closed":
-            self._close_group(group, event)
+            self._close_group(group, event, at)
             return
         who = event.subject or event.actor
         owner, was_invited = group.owner, who.id in group.invited
-        group.apply(event)
+        group.apply(event, at)
         if owner is not None:
             self._owned.get(owner.id, {}).pop(event.conversation.id, None)
         if group.owner is not None:
             self._owned.setdefault(group.owner.id, {})[event.conversation.id] = group
         self._invitations[who.id] += (who.id in group.invited) - was_invited
+        if event.kind == "invited":
+            self._invited_at.append((at, group, who.id))
         groups = self._groups_of.setdefault(who.id, {})
         if who.id in group.members:
             groups[event.conversation.id] = event.conversation
         else:
             groups.pop(event.conversation.id, None)
 
-    def _close_group(self, group: Group, event: Event) -> None:
+    def _close_group(self, group: Group, event: Event, at: int) -> None:
         for id in group.members:
             del self._groups_of[id][group.conversation.id]
         for id in group.invited:
             self._invitations[id] -= 1
         if group.owner is not None:
             del self._owned[group.owner.id][group.conversation.id]
-        group.apply(event)
+        group.apply(event, at)
 
     def find_user(self, name: Name) -> User | None:
         """Return the user who has ``name``, in any spelling, or None if no user has it."""
@@ -409,6 +461,20 @@ class State:
     def invitations_of(self, user: User) -> int:
         """Return the number of groups that ``user`` is invited to and has not joined."""
         return self._invitations[user.id]
+
+    @property
+    def has_invitations(self) -> bool:
+        """Whether any invitation was made that did not expire."""
+        return bool(self._invited_at)
+
+    def expire_invitations(self, before: int) -> None:
+        """Remove all invitations made before the time ``before``, in milliseconds since 1970."""
+        while self._invited_at and self._invited_at[0][0] < before:
+            at, group, user = self._invited_at.popleft()
+            invitation = group.invited.get(user)
+            if invitation is not None and invitation.at == at:
+                del group.invited[user]
+                self._invitations[user] -= 1
 
     def may_read(self, user: User, conversation: Conversation) -> bool:
         """Return whether ``user`` may read ``conversation``.

@@ -294,6 +294,7 @@ class JsonDialect:
                     line.role,
                     line.owner,
                     line.registered,
+                    line.history,
                 )
                 for line in answer.groups
             ),

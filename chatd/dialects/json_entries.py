@@ -106,6 +106,7 @@ def event_object(entry: Entry) -> objects.Event:
         topic=body if kind == "topic" else None,
         role=(body or "operator") if kind in ("promoted", "demoted") else "",
         deleted=event.deleted_id if kind == "deleted" else None,
+        history=body if kind == "history" else None,
     )
 
 

@@ -43,6 +43,7 @@ HISTORY_HINT: Final = (
 FRENCH_VISIBILITIES: Final = {"public": "public", "private": "privé"}
 _ROLES: Final = {"owner": "propriétaire", "operator": "opérateur", "invited": "invitation"}
 _TYPED_VISIBILITIES: Final = {"privé": "private", "prive": "private"}
+_HISTORIES: Final = {"all": "tout", "since_joining": "depuis l'arrivée de chacun"}
 _KINDS: Final = {"group": "salon", "direct": "privé"}
 
 
@@ -244,6 +245,7 @@ def event_sentence(event: Event) -> str:
         subject=(event.subject or event.actor).nick,
         group=event.conversation.name,
         visibility=FRENCH_VISIBILITIES.get(event.body),
+        history=_HISTORIES.get(event.body),
     )
     reason = event.body if event.kind == "topic" else event.reason
     return f"{sentence} : {indented(reason)}" if reason else sentence
@@ -263,6 +265,9 @@ _EVENTS: Final = {
     "demoted": "{actor} a retiré à {subject} le rôle d'opérateur de {group}",
     "visibility": "{actor} a rendu {group} {visibility}",
     "topic": "{actor} a changé le sujet de {group}",
+    "history": "{actor} a réglé l'historique de {group} : {history}",
+    "uninvited": "{actor} a retiré l'invitation de {subject} dans {group}",
+    "declined": "{actor} a décliné l'invitation dans {group}",
     "closed": "{actor} a fermé {group}",
     "deleted": "{actor} a supprimé un message de {subject}",
 }

@@ -71,7 +71,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A change of a group, such as a kick, or the deletion of a message. In a page of the log it has neither
     ``action`` nor ``group``.
 
-    ``event`` is the kind of the log entry. It determines which of the last five fields are present.
+    ``event`` is the kind of the log entry. It determines which of the last six fields are present.
     ``deleted`` is the id of the message whose text was deleted.
     """
 
@@ -88,6 +88,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     topic: str | None = None
     role: str = ""
     deleted: int | None = None
+    history: str | None = None
 
 
 class Presence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -235,7 +236,7 @@ class Members(Reply, frozen=True, kw_only=True):
 class Group(msgspec.Struct, frozen=True):
     """A group that is visible to the requesting user. ``role`` is that user's role, empty if the user is not
     a member. ``owner`` is the nick of the owner, empty if there is none; ``registered`` says whether that
-    nick has a password.
+    nick has a password. ``history`` is "all" or "since_joining": what members can read.
 
     A course-work server sends only ``group``, ``visibility`` and ``topic``.
     """
@@ -247,6 +248,7 @@ class Group(msgspec.Struct, frozen=True):
     role: str | None = None
     owner: str | None = None
     registered: bool | None = None
+    history: str | None = None
 
 
 class Groups(Reply, frozen=True, kw_only=True):

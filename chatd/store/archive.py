@@ -13,9 +13,10 @@ from twisted.python.failure import Failure
 
 from chatd.core.accounts import Credential, Secret
 from chatd.core.audience import IGNORABLE_KINDS
+from chatd.core.declarations import ID_MAX
 from chatd.core.events import LOBBY, Conversation, User
 from chatd.core.moderation import BanOrigins, Ignore, Moderation
-from chatd.core.records import EntryRow, EntrySlice, Snapshot, entry_from_row
+from chatd.core.records import WHOLE_LOG, EntryRow, EntrySlice, LogView, Snapshot, entry_from_row
 from chatd.core.state import State
 from chatd.store.errors import ReadFailed
 
@@ -61,7 +62,8 @@ def load_snapshot(cursor: Cursor) -> Snapshot:
     # Group by group, because that is how the index has them, and no group's events bear on another.
     cursor.execute(f"{_ROW} WHERE {_HAPPENED} ORDER BY conversation, id")
     for row in cursor.fetchall():
-        state.apply(entry_from_row(state, row).event)
+        entry = entry_from_row(state, row)
+        state.apply(entry.event, entry.at)
     cursor.execute("SELECT user, other FROM ignores WHERE ignored")
     for user, other in cursor.fetchall():
         state.apply(Ignore(state.users[user], state.users[other], True))
@@ -99,17 +101,16 @@ class Archive:
         limit: int,
         size: int,
         max_id: int,
-        ignored: Iterable[int] = (),
+        view: LogView = WHOLE_LOG,
     ) -> Deferred[EntrySlice]:
         """Return a Deferred of one page of ``conversation``, oldest entry first.
 
         The page contains messages, or the group's events if ``events`` is true, with ``after`` < id <
         ``before`` and id <= ``max_id``. If only ``after`` is given, the page contains the first of these,
         else the last. It has at most ``limit`` entries and ``size`` bytes of bodies; a single entry may have
-        more bytes. Messages of the users with the ids ``ignored`` are left out.
+        more bytes. Entries that ``view`` hides are left out.
         """
-        ignored = tuple(ignored)
-        return self._read(_page, conversation.id, events, before, after, limit, size, max_id, ignored)
+        return self._read(_page, conversation.id, events, before, after, limit, size, max_id, view)
 
     def entries_after(
         self,
@@ -119,16 +120,16 @@ class Archive:
         limit: int,
         size: int,
         max_id: int,
-        ignored: Iterable[int] = (),
+        view: LogView = WHOLE_LOG,
     ) -> Deferred[EntrySlice]:
         """Return a Deferred of the first entries after the id ``after``, up to the id ``max_id``.
 
         The entries are those in ``conversations``, and events of any conversation with ``user`` as their
         subject. There are at most ``limit`` entries with at most ``size`` bytes of bodies; a single entry may
-        have more bytes. Messages and invitations of the users with the ids ``ignored`` are left out.
+        have more bytes. Entries that ``view`` hides are left out.
         """
-        ids, ignored = [c.id for c in conversations], tuple(ignored)
-        return self._read(_following, ids, user.id, after, limit, size, max_id, ignored)
+        ids = [c.id for c in conversations]
+        return self._read(_following, ids, user.id, after, limit, size, max_id, view)
 
     def entry(self, id: int) -> Deferred[EntryRow | None]:
         """Return a Deferred of the log entry ``id``, or of None if there is none."""
@@ -140,15 +141,15 @@ class Archive:
         user: User,
         after: int,
         max_id: int,
-        ignored: Iterable[int] = (),
+        view: LogView = WHOLE_LOG,
     ) -> Deferred[list[int]]:
         """Return a Deferred of the number of messages unread by ``user`` in each conversation, as a list.
 
-        Unread are messages by other users, except those with the ids ``ignored``, with ``after`` < id <=
-        ``max_id``. They are counted among the last
+        Unread are messages by other users with ``after`` < id <= ``max_id`` that ``view`` does not hide. They
+        are counted among the last
         `UNREAD_SCAN_LIMIT` entries in that range.
         """
-        return self._read(_unread, [c.id for c in conversations], (user.id, *ignored), after, max_id)
+        return self._read(_unread, [c.id for c in conversations], user.id, after, max_id, view)
 
     def _read(
         self, query: Callable[Concatenate[Transaction, P], Result], *arguments: P.args, **named: P.kwargs
@@ -182,13 +183,14 @@ def _page(
     limit: int,
     size: int,
     max_id: int,
-    ignored: tuple[int, ...],
+    view: LogView,
 ) -> EntrySlice:
     forward = after is not None and before is None
+    above = max(after or 0, _hidden_up_to(cursor, conversation, view))
     cursor.execute(
         f"{_ROW} WHERE conversation = ? AND id > ? AND id <= ? AND {_HAPPENED if events else _SAID}"
-        f"{_unless_ignored(ignored)} ORDER BY id {'ASC' if forward else 'DESC'} LIMIT ?",
-        (conversation, after or 0, max_id if before is None else min(max_id, before - 1), limit + 1),
+        f"{_unless_ignored(view.ignored)} ORDER BY id {'ASC' if forward else 'DESC'} LIMIT ?",
+        (conversation, above, max_id if before is None else min(max_id, before - 1), limit + 1),
     )
     found = _fetch(cursor, limit, size)
     if not forward:
@@ -204,24 +206,37 @@ def _following(
     limit: int,
     size: int,
     max_id: int,
-    ignored: tuple[int, ...],
+    view: LogView,
 ) -> EntrySlice:
     # A query for each conversation, merged afterwards: one query would make SQLite sort all later entries for
     # every page. The ids are in the indexes, so that only the bodies that are returned are read.
     ids: set[int] = set()
-    for where, key in (
-        *(("conversation = ?", conversation) for conversation in conversations),
-        (f"subject = ? AND {_HAPPENED}", user),
+    for where, key, above in (
+        *(("conversation = ?", one, max(after, _hidden_up_to(cursor, one, view))) for one in conversations),
+        (f"subject = ? AND {_HAPPENED}", user, after),
     ):
         cursor.execute(
-            f"SELECT id FROM log WHERE {where} AND id > ? AND id <= ?{_unless_ignored(ignored)}"
+            f"SELECT id FROM log WHERE {where} AND id > ? AND id <= ?{_unless_ignored(view.ignored)}"
             " ORDER BY id LIMIT ?",
-            (key, after, max_id, limit + 1),
+            (key, above, max_id, limit + 1),
         )
         ids.update(id for (id,) in cursor.fetchall())
     first = sorted(ids)[: limit + 1]
     cursor.execute(f"{_ROW} WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id", (json.dumps(first),))
     return _fetch(cursor, limit, size)
+
+
+def _hidden_up_to(cursor: Transaction, conversation: int, view: LogView) -> int:
+    """Return the id up to which ``view`` hides the entries of ``conversation``, 0 if it hides none."""
+    if conversation not in view.since_joining:
+        return 0
+    cursor.execute(
+        f"SELECT max(id) FROM log WHERE conversation = ? AND {_HAPPENED}"
+        " AND actor = ? AND kind IN ('created', 'joined')",
+        (conversation, view.user),
+    )
+    ((joined,),) = cursor.fetchall()
+    return ID_MAX if joined is None else joined - 1
 
 
 def _unless_ignored(ignored: tuple[int, ...]) -> str:
@@ -235,17 +250,16 @@ def _unless_ignored(ignored: tuple[int, ...]) -> str:
 
 
 def _unread(
-    cursor: Transaction, conversations: list[int], others: tuple[int, ...], after: int, max_id: int
+    cursor: Transaction, conversations: list[int], user: int, after: int, max_id: int, view: LogView
 ) -> list[int]:
-    """Return the number of messages in each conversation that are not by one of the users ``others``."""
-    not_counted = ", ".join(map(str, others))
+    not_counted = ", ".join(map(str, (user, *view.ignored)))
     counts = []
     for conversation in conversations:
         cursor.execute(
             f"SELECT count(*) FILTER (WHERE actor NOT IN ({not_counted}) AND {_SAID})"
             " FROM (SELECT actor, kind FROM log WHERE conversation = ? AND id > ? AND id <= ?"
             " ORDER BY id DESC LIMIT ?)",
-            (conversation, after, max_id, UNREAD_SCAN_LIMIT),
+            (conversation, max(after, _hidden_up_to(cursor, conversation, view)), max_id, UNREAD_SCAN_LIMIT),
         )
         counts += [count for (count,) in cursor.fetchall()]
     return counts

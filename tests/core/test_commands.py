@@ -49,6 +49,8 @@ USAGES = """
     groups[;skip]
     leave;group
     invite;group;dest
+    uninvite;group;dest
+    decline;group
     kick;group;dest[;reason]
     ban;group;dest[;reason]
     unban;group;dest
@@ -57,6 +59,7 @@ USAGES = """
     demote;group;dest
     visibility;group;visibility
     topic;group[;topic]
+    sethistory;group;history
     history[;dest][;limit][;before][;after][;group]
     conversations[;skip]
     ignore;dest

@@ -748,7 +748,7 @@ class WhoMay(RulesTestCase):
 
     def refusal(self, nick: str, row: Declaration, dest: str = "carol") -> Refusal | None:
         """How a command of ``nick`` on wob is refused, or None; the state does not change."""
-        values = {"group": "wob", "dest": dest, "msg": "hello", "visibility": "private"}
+        values = {"group": "wob", "dest": dest, "msg": "hello", "visibility": "private", "history": "all"}
         asked = row.build({name: values[name] for name in row.required}, Limits())
         actor = self.chat.user(nick)
         try:
@@ -846,6 +846,6 @@ class AnyHistory(RulesTestCase):
             self.assertTrue(not members or owner <= members)
             self.assertLessEqual(group.operators, members - owner)
             self.assertFalse(members & set(group.banned))
-            self.assertFalse(members & group.invited)
-            self.assertFalse(group.invited & set(group.banned))
+            self.assertFalse(members & set(group.invited))
+            self.assertFalse(set(group.invited) & set(group.banned))
             self.assertEqual(group.audience, tuple(sorted(group.members)))

@@ -151,6 +151,9 @@ class Decoding(SynchronousTestCase):
             ("ignore", c.IgnoreUser, user),
             ("unignore", c.UnignoreUser, user),
             ("ignored", c.ListIgnored, {}),
+            ("uninvite", c.Uninvite, {**group, **user}),
+            ("decline", c.Decline, group),
+            ("sethistory", c.SetHistory, {**group, "history": "since_joining"}),
             ("give", c.GiveGroup, {**group, **user}),
             ("close", c.CloseGroup, {**group, "reason": "over"}),
             ("delete", c.DeleteMessage, {"id": 17, "reason": "spam"}),
@@ -184,6 +187,8 @@ class Decoding(SynchronousTestCase):
         for row in COMMANDS.values():
             if not row.actions or any(field.is_sender for field in row.fields.values()):
                 continue
+            choice = {"choice": "all"} if "history" in row.fields else {}
+            samples |= {"choice": "private", **choice}
             required = {name: samples[row.fields[name].kind] for name in row.required}
             for name, field in row.fields.items():
                 sample = "image" if name == "kind" else samples[field.kind]
@@ -429,9 +434,10 @@ class Answering(SynchronousTestCase):
             b'{"name":"Bob","role":"member","online":false,"registered":false}]}',
         )
         self.course(
-            Groups((GroupLine("wob", "private", "tea", 2, "invited", "alice", True),)),
+            Groups((GroupLine("wob", "private", "tea", 2, "invited", "alice", True, "all"),)),
             b'{"action":"server-groups","groups":[{"group":"wob","visibility":"private","topic":"tea",'
-            b'"members":2,"role":"invited","owner":"alice","registered":true}]}',
+            b'"members":2,"role":"invited","owner":"alice","registered":true,'
+            b'"history":"all"}]}',
         )
 
     def test_pages(self) -> None:
@@ -545,6 +551,7 @@ class Telling(SynchronousTestCase):
             ("demoted", BOB, "", b'"subject":"Bob","role":"operator"'),
             ("demoted", BOB, "owner", b'"subject":"Bob","role":"owner"'),
             ("visibility", None, "public", b'"visibility":"public"'),
+            ("history", None, "all", b'"history":"all"'),
             ("topic", None, "tea", b'"topic":"tea"'),
         ]
         for kind, subject, body, more in table:

@@ -268,8 +268,8 @@ class Answering(SynchronousTestCase):
                 SEED.decode(b"groups;"),
                 Groups(
                     (
-                        GroupLine("wob", "public", "", 2, "", "", False),
-                        GroupLine("zoo", "private", "big cats", 1, "owner", "alice", True),
+                        GroupLine("wob", "public", "", 2, "", "", False, "all"),
+                        GroupLine("zoo", "private", "big cats", 1, "owner", "alice", True, "all"),
                     )
                 ),
             ),

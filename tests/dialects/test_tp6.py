@@ -415,8 +415,8 @@ class Answering(SynchronousTestCase):
             ],
         )
         groups = (
-            GroupLine("wob", "public", "tea\nx", 1, "owner", "alice", True),
-            GroupLine("den", "private", "", 2, "invited", "", False),
+            GroupLine("wob", "public", "tea\nx", 1, "owner", "alice", True, "all"),
+            GroupLine("den", "private", "", 2, "invited", "", False, "all"),
         )
         self.assertEqual(
             self.said(Groups(groups)),

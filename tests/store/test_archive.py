@@ -292,7 +292,7 @@ class Loading(JournalTestCase):
         bob = snapshot.state.user("bob")
         self.assertEqual((wob.owner, list(wob.members), wob.operators), (bob, [2], set()))
         self.assertEqual((wob.topic, wob.visibility, wob.banned), ("weather", "public", {1: "spam"}))
-        self.assertEqual((den.owner, list(den.members), den.invited), (bob, [2], {1}))
+        self.assertEqual((den.owner, list(den.members), list(den.invited)), (bob, [2], [1]))
         self.assertEqual(den.visibility, "private")
         self.assertEqual((snapshot.last_id, snapshot.seqs), (19, {2: 1, 3: 13, 4: 5}))
         lasts = self.fixture.rows("SELECT conversation, max(id) FROM log GROUP BY conversation")

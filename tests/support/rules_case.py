@@ -101,6 +101,7 @@ VALUES = {
     "group": A_GROUP,
     "dest": A_NICK,
     "visibility": st.sampled_from(("public", "private")),
+    "history": st.sampled_from(("all", "since_joining")),
     "msg": st.just("hello"),
     "kind": st.sampled_from(("message", "image")),
     "missing": st.sampled_from(("refuse", "create")),
