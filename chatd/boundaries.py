@@ -81,6 +81,9 @@ class Journal(Protocol):
     last_delivered_id: int
     """The id of the last log entry whose task was completed."""
 
+    database_bytes: int
+    """The size of the database on the disk, as it was measured last."""
+
     def __len__(self) -> int:
         """Return the number of tasks that wait for the next transaction."""
 

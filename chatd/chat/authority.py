@@ -15,6 +15,7 @@ from twisted.logger import Logger
 
 from chatd.boundaries import Archive, Client, Clock, Journal
 from chatd.chat.login_guard import LoginGuard
+from chatd.chat.storage_watch import StorageWatch
 from chatd.core import commands as c
 from chatd.core.account_rules import check_may_write
 from chatd.core.accounts import AccountPolicy, Credential
@@ -23,7 +24,7 @@ from chatd.core.events import User
 from chatd.core.limits import Limits
 from chatd.core.login import Login, log_in
 from chatd.core.moderation_rules import check_not_blocked, check_not_muted
-from chatd.core.quotas import check_quotas
+from chatd.core.quotas import check_quotas, check_storage
 from chatd.core.records import Draft, Record, Snapshot
 from chatd.core.requests import Request
 from chatd.core.rules import Decision, decide
@@ -64,7 +65,8 @@ class Authority:
         on_commit: Callable[[], None],
     ) -> None:
         self.state = snapshot.state
-        self.journal = open_journal(self._recover, on_commit)
+        self._on_commit = on_commit
+        self.journal = open_journal(self._recover, self._after_commit)
         self.recovering = False
         """Whether the state is being read again after a failed transaction, and nothing can be decided."""
         self._archive = archive
@@ -73,6 +75,8 @@ class Authority:
         self._limits = limits
         self._policy = policy
         self._login_guard = LoginGuard(clock, limits)
+        self._storage_watch = StorageWatch(limits)
+        self._storage_watch.check(snapshot.database_bytes)
         # The sessions that hold each nick, by the key of the nick, in the order of arrival. Only a registered
         # user has several.
         self._names: dict[str, list[Client]] = {}
@@ -141,6 +145,7 @@ class Authority:
             check_not_muted(state, user, self.now())
         decision = decide(state, user, command)
         check_quotas(state, decision, self._limits)
+        check_storage(decision, self.journal.database_bytes, self._limits)
         return decision
 
     def apply(self, request: Request, decision: Decision) -> tuple[list[Record], list[Audience]]:
@@ -158,6 +163,10 @@ class Authority:
             state.apply(event)
             records.append(Draft(event, at, ref))
         return records, audiences
+
+    def _after_commit(self) -> None:
+        self._on_commit()
+        self._storage_watch.check(self.journal.database_bytes)
 
     def _recover(self) -> None:
         """Start to read the state from the database again, because a transaction has failed."""

@@ -100,6 +100,7 @@ SAMPLES: Final = {
         "guesses": b"too many refusals",
         "late": b"no login within",
         "crowded": b"too many connections",
+        "full": b"the database is full",
     },
     "whisper": {
         "wires": ("whisper",),
@@ -112,5 +113,6 @@ SAMPLES: Final = {
         "guesses": b"too many refusals",
         "late": b"no login within",
         "crowded": b"too many connections",
+        "full": b"the database is full",
     },
 }
