@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from chatd.core.accounts import AccountPolicy
-from chatd.core.limits import Limits
+from chatd.core.limits import Limits, PositiveInt
 from chatd.core.names import BadName, parse_nick
 
 
@@ -24,12 +24,16 @@ class LogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     level ``debug`` logs every message.
 
     ``conversation_private`` says whether the conversation log contains private groups and private messages.
+    Each of the two files is rotated before it would have more than ``rotate_bytes`` bytes; ``keep`` earlier
+    files of each are kept.
     """
 
     conversation: str | None = None
     conversation_private: bool = False
     json: str | None = None
     level: Literal["info", "debug"] = "info"
+    rotate_bytes: PositiveInt = 64 * 1024**2
+    keep: PositiveInt = 5
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -134,14 +134,15 @@ def _open_logs(log: LogConfig) -> ConversationLog | None:
     """Start the JSON log, if there is one, and return the conversation log, or None. Raises `ConfigError`."""
     if log.json is not None:
         level = LogLevelFilterPredicate(defaultLogLevel=LogLevel.levelWithName(log.level))
-        globalLogPublisher.addObserver(FilteringLogObserver(JsonLogObserver(_log_file(log.json)), [level]))
+        observer = JsonLogObserver(_log_file(log, log.json))
+        globalLogPublisher.addObserver(FilteringLogObserver(observer, [level]))
     if log.conversation is None:
         return None
-    return ConversationLog(_log_file(log.conversation), log.conversation_private)
+    return ConversationLog(_log_file(log, log.conversation), log.conversation_private)
 
 
-def _log_file(path: str) -> LogFile:
+def _log_file(log: LogConfig, path: str) -> LogFile:
     try:
-        return LogFile(path)
+        return LogFile(path, log.rotate_bytes, log.keep)
     except OSError as error:
         raise ConfigError(f"can't write the log {path}: {error.strerror}") from None
