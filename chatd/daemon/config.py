@@ -36,6 +36,14 @@ class LogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     keep: PositiveInt = 5
 
 
+class MetricsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The section ``[metrics]`` of chatd.toml. ``listen`` is a Twisted server endpoint, such as ``tcp:9464``,
+    for the metrics and the health of the daemon; without it there is none.
+    """
+
+    listen: str | None = None
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The keys of chatd.toml. Each item of ``listen`` is WIRE=ENDPOINT, with a Twisted server endpoint;
     ``certificate`` is the path of a PEM file with a certificate, its chain and its key.
@@ -54,6 +62,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limits: Limits = Limits()
     accounts: AccountPolicy = AccountPolicy()
     log: LogConfig = LogConfig()
+    metrics: MetricsConfig = MetricsConfig()
 
 
 def read_config(path: Path) -> Config:
