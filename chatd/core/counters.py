@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
 
 
@@ -39,6 +39,7 @@ class Counters:
     __slots__ = ("messages", "refusals", "refused_logins")
 
     def __init__(self) -> None:
-        self.messages: Counter[tuple[str, str]] = Counter()
-        self.refusals: Counter[str] = Counter()
-        self.refused_logins: Counter[str] = Counter()
+        # To increase a number in a `Counter` takes three times as long.
+        self.messages: defaultdict[tuple[str, str], int] = defaultdict(int)
+        self.refusals: defaultdict[str, int] = defaultdict(int)
+        self.refused_logins: defaultdict[str, int] = defaultdict(int)

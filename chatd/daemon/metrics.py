@@ -8,7 +8,6 @@ group, an address or a text in it.
 from __future__ import annotations
 
 import platform
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from itertools import accumulate, product
 from typing import Final, Literal
@@ -95,15 +94,15 @@ def _build(_: Monitored) -> Labelled:
     return {(__version__, platform.python_version(), twisted_version): 1}
 
 
-def _with_zeros(names: Iterable[str], counted: Counter[str]) -> Labelled:
+def _with_zeros(names: Iterable[str], counted: Mapping[str, int]) -> Labelled:
     """Return ``counted`` with a 0 for each of ``names`` that is missing, so that the first one is seen."""
-    return {(name,): counted[name] for name in dict.fromkeys((*names, *counted))}
+    return {(name,): counted.get(name, 0) for name in dict.fromkeys((*names, *counted))}
 
 
 def _messages(monitored: Monitored) -> Labelled:
     counted = monitored.chat.counters.messages
     labels = {*product(monitored.wires, CONVERSATION_KINDS), *counted}
-    return {label: counted[label] for label in sorted(labels)}
+    return {label: counted.get(label, 0) for label in sorted(labels)}
 
 
 METRICS: Final = (
