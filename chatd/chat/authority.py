@@ -87,6 +87,16 @@ class Authority:
         users = ((key, sessions[0].user) for key, sessions in self._names.items())
         return {key: user for key, user in users if user is not None}
 
+    @property
+    def user_count(self) -> int:
+        """The number of users who are logged in."""
+        return len(self._names)
+
+    @property
+    def session_count(self) -> int:
+        """The number of sessions that are logged in."""
+        return sum(map(len, self._names.values()))
+
     def now(self) -> int:
         """Return the current time in milliseconds since 1970-01-01 UTC."""
         return int(self._now() * 1000)

@@ -104,12 +104,12 @@ class Chat:
     @property
     def online_users(self) -> int:
         """The number of users who are logged in."""
-        return len(self._authority.presence)
+        return self._authority.user_count
 
     @property
     def logged_in_sessions(self) -> int:
         """The number of sessions that are logged in. A registered user may have several."""
-        return len(self._authority.all_sessions())
+        return self._authority.session_count
 
     # What sessions call.
 

@@ -54,14 +54,17 @@ class Sessions:
 
     def count_by_wire(self) -> Counter[str]:
         """Return the number of connections on each wire, and of those whose wire is ``undetected``."""
-        counts = Counter(session.dialect.wire for session in self._open)
+        dialects = Counter([session.frame_format.dialect for session in self._open])
+        counts: Counter[str] = Counter()
+        for dialect, number in dialects.items():
+            counts[dialect.wire] += number
         counts["undetected"] = len(self._undetected)
         return counts
 
     @property
     def outbox_bytes(self) -> int:
         """The number of bytes that wait in all outboxes."""
-        return sum(session.outbox_bytes for session in self._open)
+        return sum([session.outbox_bytes for session in self._open])
 
     def _has_room(self, transport: Any) -> bool:
         """Return whether the limits allow a further connection from the address of ``transport``."""
