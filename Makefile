@@ -23,7 +23,7 @@ LOCALES := chatd/locales
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test trial check format spec messages confusables snapshot wheel bench bench-screen bench-plot crash fuzz lock clean
+.PHONY: help run test trial check format spec messages confusables snapshot wheel wheelhouse bench bench-screen bench-plot crash fuzz lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -69,6 +69,14 @@ snapshot: $(DEV) ## draw docs/chat.svg, the client's picture, again
 wheel: $(DEV) ## build the wheel into dist/
 	rm -rf dist
 	$(BIN)/python -m hatchling build -t wheel
+
+# For machines of the same kind with the same Python; ARGS="--python-version 3.12" is for another one.
+wheelhouse: $(DEV) ## collect in dist/wheelhouse what installs the daemon without a network
+	rm -rf dist/wheelhouse
+	$(BIN)/python -m hatchling build -t wheel -d dist/wheelhouse
+	$(PIP) download --require-hashes --only-binary=:all: -r requirements.lock -d dist/wheelhouse $(ARGS)
+	cp requirements.lock packaging/install.sh packaging/chatd.service packaging/chatd.socket dist/wheelhouse
+	cd dist/wheelhouse && sha256sum -- * > SHA256SUMS
 
 bench: $(DEV) ## measure the daemon beside a plain Twisted chat (ARGS="--only room-100 --json FILE --full")
 	$(BIN)/python -m bench.figures $(ARGS)

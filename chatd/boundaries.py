@@ -15,6 +15,7 @@ from twisted.internet.interfaces import IDelayedCall
 
 from chatd.core.accounts import Secret
 from chatd.core.answers import Answer
+from chatd.core.counters import Histogram
 from chatd.core.events import Conversation, Delivery, Entry, User
 from chatd.core.records import WHOLE_LOG, EntryRow, EntrySlice, LogView, Record, Snapshot
 from chatd.core.refusals import Refusal
@@ -80,6 +81,25 @@ class Journal(Protocol):
 
     last_delivered_id: int
     """The id of the last log entry whose task was completed."""
+
+    database_bytes: int
+    """The size of the database on the disk, as it was measured last."""
+
+    is_failing: bool
+    """Whether the last transaction failed."""
+
+    failed_commits: int
+    """The number of transactions that failed since the start."""
+
+    commit_seconds: Histogram
+    """The durations of the transactions that succeeded, in seconds."""
+
+    commit_tasks: Histogram
+    """The numbers of tasks in the transactions that succeeded."""
+
+    @property
+    def waiting_seconds(self) -> float:
+        """The seconds for which the present transaction has been under way, or 0 if there is none."""
 
     def __len__(self) -> int:
         """Return the number of tasks that wait for the next transaction."""
@@ -196,6 +216,10 @@ class Dialect(Protocol):
 
     A dialect has no state, so that sessions share it and the payloads that it encodes.
     """
+
+    @property
+    def wire(self) -> str:
+        """The name of the wire on which clients speak this dialect, for monitoring."""
 
     @property
     def greeting(self) -> Payloads:

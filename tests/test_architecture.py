@@ -68,7 +68,7 @@ RESERVED: dict[str, set[str]] = {
     "twisted.enterprise": {"store"},
     "sqlite3": {"store"},
     "asyncio": {"client"},
-    "threading": {"client"},
+    "threading": {"client", "daemon"},  # the log, which Twisted's threads write to as well
     "textual": {"client"},
     "ascii_magic": {"client"},
 }

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import json
 import os
 import re
 import select
@@ -12,6 +13,7 @@ import sqlite3
 import ssl
 import sys
 import tempfile
+from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 
 from twisted.internet.endpoints import quoteStringArgument
@@ -21,7 +23,7 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from chatd import __version__
 from chatd.core.limits import Limits
-from chatd.daemon.config import Config, ConfigError, LogConfig
+from chatd.daemon.config import Config, ConfigError, LogConfig, MetricsConfig
 from chatd.daemon.wiring import assemble, parse_listener
 from chatd.tap import Options, configuration
 from tests.support.certificates import self_signed
@@ -198,6 +200,9 @@ class ListenerTests(FolderTestCase):
             assemble(Config(listen=("json=ssl:1:privateKey=none.pem",)), MemoryReactorClock())
         self.assertIn("json=ssl:1:privateKey=none.pem is no endpoint", str(caught.exception))
         self.assertIn("No such file or directory", str(caught.exception))
+        with self.assertRaises(ConfigError) as caught:
+            assemble(Config(metrics=MetricsConfig("tcp:many")), MemoryReactorClock())
+        self.assertRegex(str(caught.exception), r"\Atcp:many is no endpoint that can be listened at: ")
         self.assertEqual(os.listdir(), [])
 
 
@@ -243,21 +248,58 @@ class EndpointTests(FolderTestCase):
                 self.assertEqual(bob.object()["code"], "shutting_down")
             self.assertIn("all that was accepted is on disk", daemon.log)
 
-    def test_a_socket_that_systemd_has_opened(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as listening:
-            hand_over = (
-                "import os, sys; os.dup2(int(sys.argv[1]), 3);"
-                "os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1', LISTEN_FDNAMES='chatd');"
-                "os.execv(sys.argv[2], sys.argv[2:])"
-            )
-            with Daemon(
-                self.folder,
-                "--listen=text=systemd:domain=INET:index=0",
-                before=[sys.executable, "-c", hand_over, str(listening.fileno())],
-                pass_fds=[listening.fileno()],
-            ) as daemon:
-                self.assertEqual(daemon.port("text"), listening.getsockname()[1])
-                self.meets(daemon.connect("text"), "alice")
+    def test_sockets_that_systemd_has_opened(self) -> None:
+        """Those of one unit, which all have its name: for wires, and for the metrics."""
+        (self.folder / "chatd.toml").write_text("[metrics]\nlisten = 'systemd:domain=INET:index=2'\n")
+        hand_over = (
+            "import os, sys; [os.dup2(int(sys.argv[1 + n]), 103 + n) for n in range(3)];"
+            "[os.dup2(103 + n, 3 + n) for n in range(3)];"
+            "os.environ.update("
+            "LISTEN_PID=str(os.getpid()), LISTEN_FDS='3', LISTEN_FDNAMES=':'.join(['chatd.socket'] * 3));"
+            "os.execv(sys.argv[4], sys.argv[4:])"
+        )
+        listening = [self.enterContext(socket.create_server(("127.0.0.1", 0))) for _ in range(3)]
+        numbers = [opened.fileno() for opened in listening]
+        with Daemon(
+            self.folder,
+            "--listen=text=systemd:domain=INET:index=0",
+            "--listen=json=systemd:domain=INET:index=1",
+            before=[sys.executable, "-c", hand_over, *map(str, numbers)],
+            pass_fds=numbers,
+        ) as daemon:
+            ports = [daemon.port(name) for name in ("text", "json", "metrics")]
+            self.assertEqual(ports, [opened.getsockname()[1] for opened in listening])
+            self.meets(daemon.connect("text"), "alice")
+            self.assertEqual(self.page(daemon, "/healthz").status, 200)
+            self.assertEqual(daemon.terminate(), 0)
+
+    def page(self, daemon: Daemon, path: str) -> HTTPResponse:
+        """A page of the monitoring endpoint; the connection stays open until the end of the test."""
+        connection = HTTPConnection("127.0.0.1", daemon.port("metrics"), timeout=PATIENCE)
+        self.addCleanup(connection.close)
+        connection.request("GET", path)
+        return connection.getresponse()
+
+    def test_metrics_are_on_loopback_and_off_by_default(self) -> None:
+        """They tell of what happens, and an open connection to them does not delay the end."""
+        with Daemon(self.folder, "--listen=text=tcp:0") as daemon:
+            self.assertNotIn("on metrics=", daemon.log)
+        (self.folder / "chatd.toml").write_text("[metrics]\nlisten = 'tcp:0'\n")
+        with Daemon(self.folder, "--listen=text=tcp:0") as daemon:
+            self.assertEqual(daemon.address("metrics"), f"127.0.0.1:{daemon.port('metrics')}")
+            with daemon.connect("text") as alice:
+                alice.says("IAM alice").says("MSG hello").says("GRP")
+                alice.hears_until(b"ERR ")
+                page = self.page(daemon, "/metrics").read().decode()
+                self.assertIn('\nchatd_messages_total{kind="lobby",wire="text"} 1.0\n', page)
+                self.assertIn('\nchatd_connections{wire="text"} 1.0\n', page)
+                self.assertNotIn("alice", page)
+                self.assertEqual(
+                    json.loads(self.page(daemon, "/healthz").read()),
+                    {"status": "ok", "problems": [], "database_full": False},
+                )
+            self.assertEqual(daemon.terminate(), 0)
+            self.assertNotRegex(daemon.log, "GET|#error|#critical|Traceback")
 
     def test_ssl_with_a_certificate(self) -> None:
         certificate = self.folder / "a:b.pem"

@@ -22,6 +22,7 @@ from chatd.core.limits import Limits
 from chatd.core.names import RESERVED
 from chatd.core.refusals import REASONS, RETRY_AFTER_SECONDS, SENTENCES
 from chatd.core.typed import COMMANDS_BY_KEYWORD, COMMANDS_BY_WORD
+from chatd.daemon.metrics import METRICS
 from chatd.dialects.json_requests import MAX_REF_LENGTH
 
 _WHO: Final = {
@@ -119,6 +120,15 @@ def _settings(section: Limits | AccountPolicy, heading: str) -> str:
     )
     rows = [("key", "default", heading)]
     rows += [(f"`{name}`", str(getattr(section, name)), doc.rstrip(".")) for name, doc in documented]
+    return _table(rows)
+
+
+def metrics() -> str:
+    """The table of metrics."""
+    rows = [("metric", "type", "labels", "what it says")]
+    for declared in METRICS:
+        labels = ", ".join(f"`{label}`" for label in declared.labels)
+        rows.append((f"`{declared.name}`", declared.kind, labels, declared.help.rstrip(".")))
     return _table(rows)
 
 
@@ -254,6 +264,7 @@ PARTS: Final[dict[str, Callable[[], str]]] = {
     "reserved": reserved,
     "limits": limits,
     "accounts": accounts,
+    "metrics": metrics,
     "grammar": grammar,
     "schemas": schemas,
 }

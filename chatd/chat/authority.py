@@ -15,6 +15,7 @@ from twisted.logger import Logger
 
 from chatd.boundaries import Archive, Client, Clock, Journal
 from chatd.chat.login_guard import LoginGuard
+from chatd.chat.storage_watch import StorageWatch
 from chatd.core import commands as c
 from chatd.core.account_rules import check_may_write
 from chatd.core.accounts import AccountPolicy, Credential
@@ -24,7 +25,7 @@ from chatd.core.group_bans import check_not_banned_by_origin, with_ban_origins
 from chatd.core.limits import Limits
 from chatd.core.login import Login, log_in
 from chatd.core.moderation_rules import check_not_blocked, check_not_muted
-from chatd.core.quotas import check_quotas
+from chatd.core.quotas import check_quotas, check_storage
 from chatd.core.records import Draft, Record, Snapshot
 from chatd.core.rules import Decision, decide
 from chatd.store.errors import StoreError
@@ -67,7 +68,8 @@ class Authority:
         on_commit: Callable[[], None],
     ) -> None:
         self.state = snapshot.state
-        self.journal = open_journal(self._recover, on_commit)
+        self._on_commit = on_commit
+        self.journal = open_journal(self._recover, self._after_commit)
         self.recovering = False
         """Whether the state is being read again after a failed transaction, and nothing can be decided."""
         self._archive = archive
@@ -76,6 +78,8 @@ class Authority:
         self._limits = limits
         self._policy = policy
         self._login_guard = LoginGuard(clock, limits)
+        self._storage_watch = StorageWatch(limits)
+        self._storage_watch.check(snapshot.database_bytes)
         # The sessions that hold each nick, by the key of the nick, in the order of arrival. Only a registered
         # user has several.
         self._names: dict[str, list[Client]] = {}
@@ -87,6 +91,16 @@ class Authority:
         """The users who are logged in, by the key (normal form) of their nick, in the order of arrival."""
         users = ((key, sessions[0].user) for key, sessions in self._names.items())
         return {key: user for key, user in users if user is not None}
+
+    @property
+    def user_count(self) -> int:
+        """The number of users who are logged in."""
+        return len(self._names)
+
+    @property
+    def session_count(self) -> int:
+        """The number of sessions that are logged in."""
+        return sum(map(len, self._names.values()))
 
     def now(self) -> int:
         """Return the current time in milliseconds since 1970-01-01 UTC."""
@@ -160,6 +174,7 @@ class Authority:
             check_not_muted(state, user, self.now())
         decision = decide(state, user, command)
         check_quotas(state, decision, self._limits)
+        check_storage(decision, self.journal.database_bytes, self._limits)
         if isinstance(command, c.Join | c.Enter):
             check_not_banned_by_origin(state, decision, origin)
         elif isinstance(command, c.Ban | c.Unban):
@@ -186,6 +201,10 @@ class Authority:
             state.apply(event, at)
             records.append(Draft(event, at, ref))
         return records, audiences
+
+    def _after_commit(self) -> None:
+        self._on_commit()
+        self._storage_watch.check(self.journal.database_bytes)
 
     def _recover(self) -> None:
         """Start to read the state from the database again, because a transaction has failed."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -17,6 +17,7 @@ from chatd.chat.turns import TurnQueue, not_read_refusal, not_stored_refusal
 from chatd.core.accounts import Credential, Secret
 from chatd.core.answers import Goodbye, Welcome
 from chatd.core.commands import Hello, Identify
+from chatd.core.counters import Counters
 from chatd.core.events import Arrived, Departed, User
 from chatd.core.limits import Limits
 from chatd.core.login import Login, find_credential
@@ -46,6 +47,7 @@ class Presence:
         turns: TurnQueue,
         authenticate: Authenticate,
         limits: Limits,
+        counters: Counters,
     ) -> None:
         self._authority = authority
         self._journal = authority.journal
@@ -55,6 +57,7 @@ class Presence:
         self._turns = turns
         self._authenticate = authenticate
         self._limits = limits
+        self._counters = counters
 
     def log_in(self, client: Client, request: Request, hello: Hello) -> bool:
         """Log ``client`` in with ``hello``. Return True if ``request`` has still to be decided, now.
@@ -62,6 +65,19 @@ class Presence:
         ``hello`` is the command of ``request``, or a hello implied by the sender that another command names.
         Raises `Refusal`.
         """
+        with self._counting_refusals():
+            return self._begin_login(client, request, hello)
+
+    @contextmanager
+    def _counting_refusals(self) -> Iterator[None]:
+        """Count the login that is refused in the block, if it is."""
+        try:
+            yield
+        except Refusal as refusal:
+            self._counters.refused_logins[refusal.code] += 1
+            raise
+
+    def _begin_login(self, client: Client, request: Request, hello: Hello) -> bool:
         password, client.password = hello.password or client.password, None
         # A nick that is not registered has no password; some course-work clients send one with every hello.
         registered = find_credential(self._authority.state, hello.nick) is not None
@@ -71,11 +87,12 @@ class Presence:
         return False
 
     async def _log_in_later(self, client: Client, request: Request, hello: Hello, password: Secret) -> None:
-        verified = await self._authenticate(hello.nick, password, client.origin)
-        if self._authority.recovering:
-            raise not_stored_refusal()
-        if not client.is_closing and self._decide(client, request, hello, verified):
-            client.submit_later(request)
+        with self._counting_refusals():
+            verified = await self._authenticate(hello.nick, password, client.origin)
+            if self._authority.recovering:
+                raise not_stored_refusal()
+            if not client.is_closing and self._decide(client, request, hello, verified):
+                client.submit_later(request)
 
     def _decide(self, client: Client, request: Request, hello: Hello, verified: Credential | None) -> bool:
         login = self._authority.log_in(client, hello, verified)

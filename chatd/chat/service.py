@@ -26,7 +26,8 @@ from chatd.chat.turns import Change, ClientCoroutine, TurnQueue, not_read_refusa
 from chatd.core import commands as c
 from chatd.core.accounts import AccountPolicy, Secret
 from chatd.core.answers import Ack, Answer, Unchanged, Welcome
-from chatd.core.events import Delivery, Entry, User
+from chatd.core.counters import Counters
+from chatd.core.events import Delivery, Entry, Event, User
 from chatd.core.ignore_rules import decide_ignore
 from chatd.core.limits import Limits
 from chatd.core.login import check_claimed_sender
@@ -44,6 +45,8 @@ class Chat:
     ``now`` returns the current time in seconds since 1970. ``on_delivery(delivery, private)`` is called once
     for each delivery, in order, to write the conversation log. ``delivery_log`` logs each delivery with its
     recipients. ``passwords`` hashes and verifies passwords, under ``policy``.
+
+    ``journal`` writes the log; ``counters`` counts what happens. Both are there to be read by others.
     """
 
     def __init__(
@@ -60,22 +63,23 @@ class Chat:
         delivery_log: DeliveryLog | None = None,
     ) -> None:
         self.fair_queue = FairQueue(clock)
+        self.counters = Counters()
         self._archive = archive
         self._limits = limits
         self._dispatcher = Dispatcher(clock, on_delivery, delivery_log)
         self._authority = Authority(
             snapshot, archive, open_journal, clock, now, limits, policy, self._dispatcher.flush_entries
         )
-        self._journal = self._authority.journal
+        self.journal = self._authority.journal
         self._replay = Replay(
             archive,
-            self._journal,
+            self.journal,
             limits,
             self.fair_queue,
             lambda: self._authority.state,
             None if delivery_log is None else delivery_log.log_sent,
         )
-        self._turns = TurnQueue(self._journal, self._dispatcher)
+        self._turns = TurnQueue(self.journal, self._dispatcher)
         self._authenticator = Authenticator(self._authority, passwords, clock, limits)
         committer = self._committer = Committer(self._authority, self._dispatcher, self._turns)
         self._presence = Presence(
@@ -86,6 +90,7 @@ class Chat:
             self._turns,
             self._authenticator.verify,
             limits,
+            self.counters,
         )
         self._accounts = Accounts(self._authenticator, committer, self._presence, self._turns, policy)
         self._moderator = Moderator(
@@ -103,7 +108,17 @@ class Chat:
     @property
     def last_delivered_id(self) -> int:
         """The id of the last log entry that was delivered to clients."""
-        return self._journal.last_delivered_id
+        return self.journal.last_delivered_id
+
+    @property
+    def online_users(self) -> int:
+        """The number of users who are logged in."""
+        return self._authority.user_count
+
+    @property
+    def logged_in_sessions(self) -> int:
+        """The number of sessions that are logged in. A registered user may have several."""
+        return self._authority.session_count
 
     # What sessions call.
 
@@ -119,7 +134,7 @@ class Chat:
         except Refusal as refusal:
             refused = refusal
             self._turns.run(client, request, self._refuse(client, request, refusal))
-        if len(self._journal) >= self._limits.queue:
+        if len(self.journal) >= self._limits.queue:
             self._turns.run(client, None, self._wait_for_journal(), paused=True)
         return refused
 
@@ -138,13 +153,13 @@ class Chat:
         self._presence.depart(client)
         user, seen = client.user, client.last_received_id
         if user is not None and seen is not None:
-            self._journal.move_read_marker(user, seen)
+            self.journal.move_read_marker(user, seen)
 
     async def close(self) -> None:
         """Write the remaining data to the database, and close the database."""
         # The last connection to be closed moves the write-ahead log into the database; a reader can't.
         self._archive.close()
-        await self._journal.close()
+        await self.journal.close()
 
     def stop(self) -> Deferred[None]:
         """Refuse new commands. Return a Deferred that fires when all accepted commands are answered.
@@ -152,7 +167,7 @@ class Chat:
         By then they are on disk as well.
         """
         self._stopping = True
-        return self._journal.drained().addCallback(lambda _: self._dispatcher.flush())
+        return self.journal.drained().addCallback(lambda _: self._dispatcher.flush())
 
     # From a request to its decision.
 
@@ -238,7 +253,7 @@ class Chat:
             return
         records, audiences = authority.apply(decision, request.ref)
         private = authority.state.is_private(decision.events[0].conversation)
-        self._journal.submit(Change(self, client, request, records, audiences, private))
+        self.journal.submit(Change(self, client, request, records, audiences, private))
 
     # Coroutines that wait for their turn in the journal's queue and write nothing.
 
@@ -311,11 +326,16 @@ class Chat:
             return
         # The author gets an ack instead of the first entry, but is sent the entries that follow from it.
         if is_new:
+            self._count(client, entries[0].event)
             self._dispatcher.deliver(entries[0], change.audiences[0], client, change.private)
         client.answer(request, Ack(entries[0]))
         if is_new:
             for entry, audience in zip(entries[1:], change.audiences[1:], strict=True):
                 self._dispatcher.deliver(entry, audience, None, change.private)
+
+    def _count(self, client: Client, event: Event) -> None:
+        if event.is_message:
+            self.counters.messages[client.dialect.wire, event.conversation.kind] += 1
 
     def on_rolled_back(self, change: Change) -> None:
         """Refuse ``change``, whose transaction was rolled back."""

@@ -52,6 +52,20 @@ class Sessions:
         """Return the number of connections."""
         return len(self._open) + len(self._undetected)
 
+    def count_by_wire(self) -> Counter[str]:
+        """Return the number of connections on each wire, and of those whose wire is ``undetected``."""
+        dialects = Counter([session.frame_format.dialect for session in self._open])
+        counts: Counter[str] = Counter()
+        for dialect, number in dialects.items():
+            counts[dialect.wire] += number
+        counts["undetected"] = len(self._undetected)
+        return counts
+
+    @property
+    def outbox_bytes(self) -> int:
+        """The number of bytes that wait in all outboxes."""
+        return sum([session.outbox_bytes for session in self._open])
+
     def _has_room(self, transport: Any) -> bool:
         """Return whether the limits allow a further connection from the address of ``transport``."""
         peer, limits = transport.getPeer(), self.limits

@@ -141,6 +141,11 @@ class Session:
         return self.frame_format.dialect
 
     @property
+    def outbox_bytes(self) -> int:
+        """The number of bytes that wait to be written to the client."""
+        return self._outbox.queued_bytes
+
+    @property
     def is_closing(self) -> bool:
         """Whether the session ignores everything that the client still sends."""
         return self.phase in (SessionPhase.LEAVING, SessionPhase.CLOSED)
@@ -241,6 +246,7 @@ class Session:
 
     def _overflow(self) -> None:
         """Log that the outbox is full because the client does not read. The outbox cuts the connection."""
+        self._chat.counters.refusals["slow_consumer"] += 1
         self._log.warn(
             "{peer} {nick}: slow_consumer", peer=self.peer, nick=self.user.nick if self.user else "-"
         )
@@ -372,6 +378,7 @@ class Session:
 
         ``request`` is None if the refusal says why the connection closes.
         """
+        self._chat.counters.refusals[refusal.code] += 1
         if request is None:
             self._reply(self.dialect.encode_refusal(None, refusal))
             return

@@ -243,7 +243,7 @@ class ListClients(Command, frozen=True):
     slash="all",
     who="identified",
     answer="ack",
-    refused="empty too_long ref_reused storage_failed",
+    refused="empty too_long ref_reused storage_failed storage_full",
     help=N_("send a message to everyone"),
     example="MSG hello all",
 )
@@ -262,7 +262,7 @@ class SendToLobby(Command, frozen=True):
     slash="msg",
     who="identified",
     answer="ack",
-    refused="no_such_user empty too_long ref_reused storage_failed",
+    refused="no_such_user empty too_long ref_reused storage_failed storage_full",
     help=N_("send a message to one user, who gets it later if away"),
     example="s;bob;hello",
 )
@@ -282,7 +282,7 @@ class SendToUser(Command, frozen=True):
     presets={"cgroupeprive": {"visibility": "private"}, "cgroupeprivé": {"visibility": "private"}},
     who="identified",
     answer="ack",
-    refused="bad_group group_exists too_many_groups storage_failed",
+    refused="bad_group group_exists too_many_groups storage_failed storage_full",
     help=N_("create a group that you own, public by default"),
     example="cg;wob;private",
 )
@@ -299,7 +299,7 @@ class CreateGroup(Command, frozen=True):
     word="j",
     who="identified",
     answer="ack",
-    refused="no_such_group already_member not_invited banned group_full storage_failed",
+    refused="no_such_group already_member not_invited banned group_full storage_failed storage_full",
     help=N_("join a group; a private group requires an invitation"),
     example="j;wob",
 )
@@ -314,7 +314,8 @@ class Join(Command, frozen=True):
     slash="join",
     who="identified",
     answer="ack",
-    refused="bad_group no_such_group not_invited banned too_many_groups group_full storage_failed",
+    refused="bad_group no_such_group not_invited banned too_many_groups group_full storage_failed"
+    " storage_full",
     help=N_("enter a room (a group), joining it first if necessary"),
     example="/join wob",
 )
@@ -336,7 +337,7 @@ class Enter(Command, frozen=True):
     slash="say",
     who="members",
     answer="ack",
-    refused=f"{_GROUP} empty too_long ref_reused storage_failed",
+    refused=f"{_GROUP} empty too_long ref_reused storage_failed storage_full",
     help=N_("send a message to a group"),
     example="bg;wob;hello",
 )
@@ -434,7 +435,7 @@ class Leave(Command, frozen=True):
     who="members",
     answer="ack",
     refused=f"{_GROUP} no_such_user already_member already_invited banned too_many_invitations"
-    " storage_failed",
+    " storage_failed storage_full",
     help=N_("invite a user to a group"),
     example="invite;wob;bob",
 )
@@ -617,7 +618,7 @@ class SetVisibility(Command, frozen=True):
     slash="topic",
     who="operators",
     answer="ack",
-    refused=f"{_GROUP} not_operator too_long storage_failed",
+    refused=f"{_GROUP} not_operator too_long storage_failed storage_full",
     help=N_("set the topic of a group"),
     example="topic;wob;the weather",
 )

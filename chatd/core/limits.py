@@ -52,6 +52,8 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Bytes that may wait in the outbox of one client."""
     queue: PositiveInt = 4096
     """Commands that may wait for a commit; beyond that the daemon pauses reading from clients."""
+    database_size: PositiveInt = 4 * 1024**3
+    """Bytes of the database on the disk; beyond that new messages are refused."""
     groups_per_user: PositiveInt = 100
     """Groups that one user owns."""
     members_per_group: PositiveInt = 5_000

@@ -1,12 +1,34 @@
-"""Quotas: limits for groups that a user owns, members of a group, and open invitations of a user."""
+"""Quotas: limits for the groups that a user owns, the members of a group, the open invitations of a user, and
+the size of the database.
+"""
 
 from __future__ import annotations
 
-from chatd.core.events import Event
+from typing import Final
+
+from chatd.core.events import Event, EventKind
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 from chatd.core.rules import Decision
 from chatd.core.state import State
+
+ALWAYS_STORED: Final[frozenset[EventKind]] = frozenset(
+    (
+        "left",
+        "kicked",
+        "banned",
+        "unbanned",
+        "uninvited",
+        "declined",
+        "promoted",
+        "demoted",
+        "visibility",
+        "history",
+    )
+)
+"""The kinds of events that are stored even if the database is full: those by which users leave a group, and
+those that keep order in it.
+"""
 
 
 def check_quotas(state: State, decision: Decision, limits: Limits) -> None:
@@ -30,3 +52,14 @@ def _check_event(state: State, event: Event, limits: Limits) -> None:
     if event.kind == "invited" and event.subject is not None:
         if state.invitations_of(event.subject) >= limits.invitations:
             raise Refusal("too_many_invitations", nick=event.subject.nick, limit=limits.invitations)
+
+
+def check_storage(decision: Decision, database_bytes: int, limits: Limits) -> None:
+    """Check that ``decision`` may be stored in a database of ``database_bytes`` bytes.
+
+    If the size exceeds ``limits.database_size``, only decisions that begin with an event of `ALWAYS_STORED`
+    may. Raises `Refusal` ``storage_full``.
+    """
+    if database_bytes > limits.database_size and decision.events[:1]:
+        if decision.events[0].kind not in ALWAYS_STORED:
+            raise Refusal("storage_full")

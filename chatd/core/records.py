@@ -34,7 +34,8 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
 
     ``last_id`` is the id of the last log entry. ``seqs`` maps the id of each conversation to the seq of its
     last entry, ``last_ids`` to the id of that entry. ``read_markers`` maps the id of each user to the user's
-    read marker, which is the id of the last entry that was sent to the user.
+    read marker, which is the id of the last entry that was sent to the user. ``database_bytes`` is the size
+    of the database on the disk.
     """
 
     state: State
@@ -42,6 +43,7 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
     seqs: dict[int, int]
     last_ids: dict[int, int]
     read_markers: dict[int, int]
+    database_bytes: int
 
 
 EntryRow = tuple[int, int, int, int, Any, int, int | None, str]

@@ -70,6 +70,7 @@ SENTENCES: Final[dict[str, str]] = {
     "too_many_refusals": N_("too many refusals before login: connect again and give your nick first"),
     "rate_limited": N_("{why}: try again in {seconds} seconds"),
     "storage_failed": N_("{why}; try again later"),
+    "storage_full": N_("the database is full: ask an operator of the server to make room, or try later"),
     "shutting_down": N_("the daemon is shutting down: connect again later"),
     "slow_consumer": N_("too much unread data: connect again and resume"),
     "internal_error": N_("internal error: the daemon has logged it; your request is not at fault"),
@@ -124,6 +125,7 @@ REASONS: Final[dict[str, str]] = {
 
 RETRY_AFTER_SECONDS: Final[dict[str, float]] = {
     "storage_failed": 1.0,
+    "storage_full": 60.0,
     "shutting_down": 5.0,
     "rate_limited": 5.0,
 }

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from chatd.core.accounts import AccountPolicy
-from chatd.core.limits import Limits
+from chatd.core.limits import Limits, PositiveInt
 from chatd.core.names import BadName, parse_nick
 
 
@@ -24,12 +24,24 @@ class LogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     level ``debug`` logs every message.
 
     ``conversation_private`` says whether the conversation log contains private groups and private messages.
+    Each of the two files is rotated before it would have more than ``rotate_bytes`` bytes; ``keep`` earlier
+    files of each are kept.
     """
 
     conversation: str | None = None
     conversation_private: bool = False
     json: str | None = None
     level: Literal["info", "debug"] = "info"
+    rotate_bytes: PositiveInt = 64 * 1024**2
+    keep: PositiveInt = 5
+
+
+class MetricsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The section ``[metrics]`` of chatd.toml. ``listen`` is a Twisted server endpoint, such as ``tcp:9464``,
+    for the metrics and the health of the daemon; without it there is none.
+    """
+
+    listen: str | None = None
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,6 +62,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limits: Limits = Limits()
     accounts: AccountPolicy = AccountPolicy()
     log: LogConfig = LogConfig()
+    metrics: MetricsConfig = MetricsConfig()
 
 
 def read_config(path: Path) -> Config:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
 import msgspec
@@ -14,16 +15,15 @@ from twisted.application.service import Service
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.error import CannotListenError, ReactorNotRunning
-from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatd import __version__
 from chatd.chat.service import Chat
-from chatd.connections.factory import ChatFactory, Sessions
+from chatd.connections.factory import Sessions
 from chatd.daemon.certificates import Certificate
 from chatd.daemon.passwords import PasswordPool
-from chatd.daemon.wires import MakeProtocol
 from chatd.store.errors import StoreError
 from chatd.store.store import Store
 
@@ -38,11 +38,11 @@ STOP_TIMEOUT_SECONDS: Final = 4.5
 
 class Listener(msgspec.Struct, frozen=True, eq=False):
     """A port to listen on. ``name`` is its text in the configuration, such as ``text=tcp:4567``;
-    ``make_protocol`` makes the Twisted protocol of each connection.
+    ``make_factory`` makes the Twisted factory of its connections.
     """
 
     name: str
-    make_protocol: MakeProtocol
+    make_factory: Callable[[Sessions], IProtocolFactory]
     endpoint: IStreamServerEndpoint
 
 
@@ -89,7 +89,7 @@ class Daemon(Service):
     def privilegedStartService(self) -> None:
         """Open all listening ports, before twistd drops its root privileges. Raises `CannotStart`."""
         for listener in self._listeners:
-            listening = listener.endpoint.listen(ChatFactory(self.sessions, listener.make_protocol))
+            listening = listener.endpoint.listen(listener.make_factory(self.sessions))
             failed: list[str] = []
             listening.addCallback(self._listens, listener).addErrback(self._fails, listener, failed)
             if failed:

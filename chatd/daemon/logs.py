@@ -1,11 +1,13 @@
-"""Log files that are appended to line by line and that only their owner can read."""
+"""Log files that are appended to line by line, that only their owner can read, and that are rotated."""
 
 from __future__ import annotations
 
-from errno import ENOSPC
+import os
+from contextlib import suppress
+from errno import ELOOP, ENOSPC
 from io import FileIO
-from os import strerror
 from pathlib import Path
+from threading import Lock
 
 from twisted.logger import ILogObserver, LogEvent, Logger, eventAsJSON
 from zope.interface import implementer
@@ -18,28 +20,92 @@ class LogFile(FileIO):
 
     If the file or its folder does not exist, it is created. Opening the file raises `OSError`. A line that
     can't be written later is lost, and only the first such failure in a row is logged.
+
+    Before the file would have more than ``rotate_bytes`` bytes, it is renamed to ``PATH.1``, and a new file
+    is begun. Earlier files get the next number; at most ``keep`` of them are kept. If that fails, the first
+    failure in a row is logged, and the file goes on until it has grown by ``rotate_bytes`` again. A symbolic
+    link can't be rotated, nor can a file that another program has moved away.
     """
 
     _log = Logger()
     _failing = False
+    _cannot_rotate = False
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, rotate_bytes: int, keep: int) -> None:
         make_private_folder(Path(path).parent)
         super().__init__(path, "ab", opener=open_private)
+        self._path = path
+        self._rotate_bytes = self._rotate_above = rotate_bytes
+        self._keep = keep
+        # Twisted may log from any of its threads.
+        self._lock = Lock()
 
     def append(self, line: str) -> None:
         """Append ``line`` and a newline to the file. If that fails, log the error instead of raising it."""
         data = f"{line}\n".encode()
+        with self._lock:
+            failures = (self._rotate_if_full(len(data)), self._write_whole(data))
+        # Logged last: the event may be written to this file.
+        for failure in filter(None, failures):
+            self._log.error("{path} can't be {done}: {why}", path=self.name, done=failure[0], why=failure[1])
+
+    def _write_whole(self, data: bytes) -> tuple[str, str] | None:
+        """Append ``data``, or nothing. Return what failed and why, if the last call has not failed before."""
         try:
             written = self.write(data)
             if written < len(data):
                 self.truncate(self.tell() - written)
-                raise OSError(ENOSPC, strerror(ENOSPC))
-            self._failing = False
+                raise OSError(ENOSPC, os.strerror(ENOSPC))
         except OSError as error:
-            if not self._failing:
-                self._failing = True  # set first: the log event below may be written to this file
-                self._log.error("{path} can't be written: {why}", path=self.name, why=error.strerror)
+            told, self._failing = self._failing, True
+            return None if told else ("written", str(error.strerror))
+        self._failing = False
+        return None
+
+    def _rotate_if_full(self, more: int) -> tuple[str, str] | None:
+        """Begin a new file if ``more`` bytes don't fit into this one.
+
+        Return what failed and why, if the last attempt has not failed as well.
+        """
+        size = os.fstat(self.fileno()).st_size
+        if not size or size + more <= self._rotate_above:
+            return None
+        try:
+            if not os.path.samestat(os.lstat(self._path), os.fstat(self.fileno())):
+                raise OSError(ELOOP, "the path is a symbolic link, or another file's")
+            self._rotate()
+        except OSError as error:
+            told, self._cannot_rotate = self._cannot_rotate, True
+            self._rotate_above = size + self._rotate_bytes
+            return None if told else ("rotated", str(error.strerror))
+        self._rotate_above = self._rotate_bytes
+        self._cannot_rotate = False
+        return None
+
+    def _rotate(self) -> None:
+        """Rename this file and the earlier files, and begin a new file. Raises `OSError`.
+
+        Until the new file has its place, lines go to the old one.
+        """
+        new_path = f"{self._path}.new"
+        with suppress(OSError):  # left by a process that was killed
+            os.unlink(new_path)
+        # O_EXCL, so that nobody else can prepare a link or a file of that name.
+        new = open_private(new_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND)
+        try:
+            names = [self._path, *(f"{self._path}.{number}" for number in range(1, self._keep + 1))]
+            # What is behind a free number stays.
+            free = next((place for place, name in enumerate(names) if not os.path.lexists(name)), self._keep)
+            for number in range(free, 0, -1):
+                os.rename(names[number - 1], names[number])
+            os.rename(new_path, self._path)
+            os.dup2(new, self.fileno(), inheritable=False)
+        except OSError:
+            with suppress(OSError):
+                os.unlink(new_path)
+            raise
+        finally:
+            os.close(new)
 
 
 @implementer(ILogObserver)

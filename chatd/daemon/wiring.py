@@ -7,10 +7,12 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import IProtocolFactory, IStreamServerEndpoint
 from twisted.logger import (
     FilteringLogObserver,
     LogLevel,
@@ -19,16 +21,18 @@ from twisted.logger import (
 )
 from twisted.python.util import initgroups
 
+from chatd.boundaries import Archive
 from chatd.chat.delivery_log import DeliveryLog
 from chatd.chat.service import Chat
-from chatd.connections.factory import Sessions
+from chatd.connections.factory import ChatFactory, Sessions
+from chatd.core.limits import Limits
 from chatd.daemon.certificates import Certificate
 from chatd.daemon.config import Config, ConfigError, LogConfig
 from chatd.daemon.conversation_log import ConversationLog
 from chatd.daemon.lifecycle import Daemon, Listener
 from chatd.daemon.logs import JsonLogObserver, LogFile
 from chatd.daemon.passwords import PasswordPool
-from chatd.daemon.wires import MakeProtocol, protocol_makers, wire_names
+from chatd.daemon.wires import MakeProtocol, declared_wires, protocol_makers, wire_names
 from chatd.store.journal import Journal
 from chatd.store.store import Store
 
@@ -53,12 +57,17 @@ def parse_listener(listener: str) -> tuple[str, str]:
         raise ConfigError(
             f"a listener is WIRE=ENDPOINT with one of {', '.join(wire_names())} first, not {listener}"
         )
+    return wire, _on_loopback(description)
+
+
+def _on_loopback(description: str) -> str:
+    """Return the description of an endpoint, bound to loopback if it is a port without an interface."""
     kind, *arguments = re.split(r"(?<!\\):", description.removeprefix("haproxy:"))
     loopback, place = _LOOPBACK.get(kind.lower(), ("", 0))
     unnamed = sum("=" not in argument for argument in arguments)
     if unnamed < place and not any(argument.startswith("interface=") for argument in arguments):
         description += f":interface={loopback}"
-    return wire, description
+    return description
 
 
 @contextmanager
@@ -92,6 +101,8 @@ def assemble(config: Config, reactor: Any, user: tuple[int, int] | None = None) 
     certificate = None if config.certificate is None else Certificate(Path(config.certificate))
     makers = protocol_makers(config.limits, certificate)
     listeners = [_listener(listener, makers, reactor) for listener in config.listen]
+    metrics = config.metrics.listen
+    monitoring = None if metrics is None else _endpoint(metrics, _on_loopback(metrics), reactor)
     with _acting_as(user):
         conversation_log = _open_logs(config.log)
         store = Store(Path(config.database), config.durability, reactor)
@@ -117,31 +128,57 @@ def assemble(config: Config, reactor: Any, user: tuple[int, int] | None = None) 
         delivery_log,
     )
     sessions = Sessions(chat, reactor, config.limits)
+    if metrics is not None and monitoring is not None:
+        factory = _monitoring_factory(chat, archive, sessions, passwords, config.limits, reactor)
+        listeners.append(Listener(f"metrics={metrics}", lambda _: factory, monitoring))
     return Daemon(reactor, listeners, sessions, chat, store, certificate, passwords)
 
 
 def _listener(listener: str, makers: dict[str, MakeProtocol], reactor: Any) -> Listener:
     wire, description = parse_listener(listener)
+    endpoint = _endpoint(listener, description, reactor)
+    return Listener(listener, partial(ChatFactory, make_protocol=makers[wire]), endpoint)
+
+
+def _endpoint(name: str, description: str, reactor: Any) -> IStreamServerEndpoint:
+    """Return the Twisted endpoint of ``description``, which the configuration calls ``name``.
+
+    Raises `ConfigError`.
+    """
     try:
-        endpoint = serverFromString(reactor, description)
+        endpoint: IStreamServerEndpoint = serverFromString(reactor, description)
     except Exception as error:
         # Endpoint parsers come from plugins, and each raises errors of its own.
-        raise ConfigError(f"{listener} is no endpoint that can be listened at: {error}") from None
-    return Listener(listener, makers[wire], endpoint)
+        raise ConfigError(f"{name} is no endpoint that can be listened at: {error}") from None
+    return endpoint
+
+
+def _monitoring_factory(
+    chat: Chat, archive: Archive, sessions: Sessions, passwords: PasswordPool, limits: Limits, reactor: Any
+) -> IProtocolFactory:
+    # Imported here, because prometheus-client and Twisted's web server take 60 ms to import.
+    from chatd.daemon.health import Health
+    from chatd.daemon.metrics import Monitored, ReactorLag
+    from chatd.daemon.monitoring import MonitoringFactory
+
+    wires = tuple(sorted({wire.name for wire in declared_wires()}))
+    monitored = Monitored(chat, sessions, passwords, limits, wires, ReactorLag(reactor))
+    return MonitoringFactory(monitored, Health(chat.journal, archive, reactor), reactor)
 
 
 def _open_logs(log: LogConfig) -> ConversationLog | None:
     """Start the JSON log, if there is one, and return the conversation log, or None. Raises `ConfigError`."""
     if log.json is not None:
         level = LogLevelFilterPredicate(defaultLogLevel=LogLevel.levelWithName(log.level))
-        globalLogPublisher.addObserver(FilteringLogObserver(JsonLogObserver(_log_file(log.json)), [level]))
+        observer = JsonLogObserver(_log_file(log, log.json))
+        globalLogPublisher.addObserver(FilteringLogObserver(observer, [level]))
     if log.conversation is None:
         return None
-    return ConversationLog(_log_file(log.conversation), log.conversation_private)
+    return ConversationLog(_log_file(log, log.conversation), log.conversation_private)
 
 
-def _log_file(path: str) -> LogFile:
+def _log_file(log: LogConfig, path: str) -> LogFile:
     try:
-        return LogFile(path)
+        return LogFile(path, log.rotate_bytes, log.keep)
     except OSError as error:
         raise ConfigError(f"can't write the log {path}: {error.strerror}") from None

@@ -19,6 +19,7 @@ from chatd.core.moderation import BanOrigins, Ignore, Moderation
 from chatd.core.records import WHOLE_LOG, EntryRow, EntrySlice, LogView, Snapshot, entry_from_row
 from chatd.core.state import State
 from chatd.store.errors import ReadFailed
+from chatd.store.size import measure_database
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -79,7 +80,7 @@ def load_snapshot(cursor: Cursor) -> Snapshot:
     seqs = {conversation: seq for conversation, _, seq in ends}
     cursor.execute("SELECT max(id) FROM log")
     ((last_id,),) = cursor.fetchall()
-    return Snapshot(state, last_id or 0, seqs, lasts, seen)
+    return Snapshot(state, last_id or 0, seqs, lasts, seen, measure_database(cursor))
 
 
 class Archive:

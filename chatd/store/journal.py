@@ -22,10 +22,12 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatd.boundaries import Clock, Task
+from chatd.core.counters import Histogram
 from chatd.core.events import Conversation, Entry, Event, User
 from chatd.core.records import Draft, Record, Snapshot
 from chatd.store.errors import NotStored
 from chatd.store.record_writer import write_record
+from chatd.store.size import measure_database
 
 MAX_COMMIT_CHARACTERS: Final = 128 * 1024
 """Maximum number of characters in one transaction: clients need time to read its entries before the next one.
@@ -34,11 +36,23 @@ MAX_COMMIT_CHARACTERS: Final = 128 * 1024
 ENTRY_OVERHEAD_CHARACTERS: Final = 128
 """Number of characters that an entry counts for in a transaction, in addition to those of its body."""
 
+MEASURE_EVERY_CHARACTERS: Final = 16 * 1024
+"""Number of characters written after which the size of the database is measured again.
+
+They are counted as for `MAX_COMMIT_CHARACTERS`. To measure takes as long as to store a short message.
+"""
+
 READ_MARKER_DELAY_SECONDS: Final = 5.0
 """Seconds until changed read markers are written, unless another transaction writes them before.
 
-So a login costs no commit.
+So a login costs no commit. After a failed transaction the journal tries again at this interval.
 """
+
+COMMIT_SECONDS_BOUNDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+"""The upper bounds of the buckets that the durations of transactions are counted in, in seconds."""
+
+COMMIT_TASKS_BOUNDS: Final = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+"""The upper bounds of the buckets that the numbers of tasks in transactions are counted in."""
 
 
 ERASE_RETRY_SECONDS: Final = 0.1
@@ -52,12 +66,14 @@ class CommitResult(msgspec.Struct, frozen=True, eq=False):
     """The result of a transaction: the entries of each task, with whether they are new, and the new counters.
 
     The counters are the last id of the log, and the last seq and the last id of each conversation.
+    ``database_bytes`` is the size of the database, or None if it was not measured.
     """
 
     places: list[tuple[list[Entry], bool]]
     last_id: int
     seqs: dict[int, int]
     lasts: dict[int, int]
+    database_bytes: int | None
 
 
 class Journal:
@@ -68,7 +84,12 @@ class Journal:
     submitted while another is being completed waits for the end of that.
 
     ``last_delivered_id`` is the id of the last entry whose task was completed, ``commits`` the number of
-    commits since the start.
+    commits since the start, ``failed_commits`` that of the transactions that failed.
+    ``database_bytes`` is the size of the database, measured whenever `MEASURE_EVERY_CHARACTERS` were written.
+
+    After a failed transaction ``is_failing`` is true until a transaction succeeds; if no task comes, the
+    journal tries again by itself. ``commit_seconds`` and ``commit_tasks`` are histograms of the duration and
+    the number of tasks of the successful transactions.
     """
 
     _log = Logger()
@@ -82,7 +103,12 @@ class Journal:
         on_committed: Callable[[], None] = lambda: None,
     ) -> None:
         self.last_delivered_id = snapshot.last_id
+        self.database_bytes = snapshot.database_bytes
+        self.is_failing = False
         self.commits = 0
+        self.failed_commits = 0
+        self.commit_seconds = Histogram(COMMIT_SECONDS_BOUNDS)
+        self.commit_tasks = Histogram(COMMIT_TASKS_BOUNDS)
         self._last_id = snapshot.last_id
         self._seqs = snapshot.seqs
         self._lasts = snapshot.last_ids
@@ -95,6 +121,8 @@ class Journal:
         self._seen = snapshot.read_markers
         self._noted: dict[int, int] = {}
         self._busy = False
+        self._begun_at = 0.0
+        self._unmeasured = 0
         self._start: IDelayedCall | None = None
         self._late: IDelayedCall | None = None
         self._idle: deque[Deferred[None]] = deque()
@@ -102,6 +130,11 @@ class Journal:
     def __len__(self) -> int:
         """Return the number of tasks that wait for the next transaction."""
         return len(self._queue)
+
+    @property
+    def waiting_seconds(self) -> float:
+        """The seconds for which the present transaction has been under way, or 0 if there is none."""
+        return self._clock.seconds() - self._begun_at if self._busy else 0.0
 
     def submit(self, task: Task) -> None:
         """Queue ``task``. A task without records is completed at once if no task is before it."""
@@ -144,6 +177,7 @@ class Journal:
     def resume(self, snapshot: Snapshot) -> None:
         """Take the counters from ``snapshot``, read from the database after a failed transaction."""
         self.last_delivered_id = self._last_id = snapshot.last_id
+        self.database_bytes = snapshot.database_bytes
         self._seqs = snapshot.seqs
         self._lasts = snapshot.last_ids
 
@@ -206,45 +240,64 @@ class Journal:
     def _next_batch(self) -> list[Task]:
         """Take the tasks of the next transaction from the queue: all tasks, up to `MAX_COMMIT_CHARACTERS`."""
         batch: list[Task] = []
-        room = MAX_COMMIT_CHARACTERS
+        characters = 0
         while self._queue:
-            room -= _size(self._queue[0])
-            if batch and room < 0:
+            size = _size(self._queue[0])
+            if batch and characters + size > MAX_COMMIT_CHARACTERS:
                 break
             batch.append(self._queue.popleft())
+            characters += size
+        self._unmeasured += characters
         return batch
 
     def _write_noted(self) -> None:
         self._late = None
         if self._busy or self._start is not None:
             self._late = self._clock.callLater(READ_MARKER_DELAY_SECONDS, self._write_noted)
-        elif self._noted:
+        elif self._noted or self.is_failing:
             self._busy = True
             self._begin([])
 
     def _begin(self, batch: list[Task]) -> None:
         noted, self._noted = self._noted, {}
-        writing = self._pool.runInteraction(self._write, batch, noted)
+        self._begun_at = self._clock.seconds()
+        measures = self._unmeasured >= MEASURE_EVERY_CHARACTERS
+        if measures:
+            self._unmeasured = 0
+        writing = self._pool.runInteraction(self._write, batch, noted, measures)
         writing.addCallbacks(self._written, self._lost, callbackArgs=(batch,), errbackArgs=(batch, noted))
         writing.addErrback(lambda failure: self._log.failure("the journal crashed", failure))
 
-    def _write(self, cursor: Transaction, batch: list[Task], noted: dict[int, int]) -> CommitResult:
+    def _write(
+        self, cursor: Transaction, batch: list[Task], noted: dict[int, int], measures: bool
+    ) -> CommitResult:
         """Run the transaction of ``batch`` in the writer's thread, and return its result.
 
-        The reactor's thread does not change the values that the transaction reads.
+        The reactor's thread does not change the values that the transaction reads. ``measures`` says whether
+        to measure the size of the database.
         """
         cursor.execute("BEGIN IMMEDIATE")
         placer = _Placer(cursor, self._last_id, self._seqs)
         places = [placer.place(task.records) for task in batch]
         placer.write()
         _write_seen(cursor, noted)
-        return CommitResult(places, placer.last_id, placer.seqs, placer.lasts)
+        if not batch and not noted:
+            _write_nothing_new(cursor)
+        size = measure_database(cursor) if measures else None
+        return CommitResult(places, placer.last_id, placer.seqs, placer.lasts, size)
 
     def _written(self, placing: CommitResult, batch: list[Task]) -> None:
         self.commits += 1
+        self.commit_seconds.observe(self._clock.seconds() - self._begun_at)
+        self.commit_tasks.observe(len(batch))
+        if self.is_failing:
+            self.is_failing = False
+            self._log.info("the database can be written again")
         self._last_id = placing.last_id
         self._seqs.update(placing.seqs)
         self._lasts.update(placing.lasts)
+        if placing.database_bytes is not None:
+            self.database_bytes = placing.database_bytes
         for task, (entries, is_new) in zip(batch, placing.places, strict=True):
             self._commit(task, entries, is_new)
         try:
@@ -264,13 +317,18 @@ class Journal:
     def _lost(self, failure: Failure, batch: list[Task], noted: dict[int, int]) -> None:
         if failure.check(sqlite3.Error) is None:
             self._log.failure("the journal could not write", failure)
-        else:
+        elif batch or not self.is_failing:  # else the journal has tried again, in vain
             self._log.error("nothing can be written to the database: {why}", why=failure.getErrorMessage())
+        self.failed_commits += 1
         self._noted = {**noted, **self._noted}
+        self.is_failing = True
+        if self._late is None:
+            self._late = self._clock.callLater(READ_MARKER_DELAY_SECONDS, self._write_noted)
         # Everything decided since rests on the lost transaction.
         batch += self._queue
         self._queue.clear()
-        self._on_failure()
+        if batch:
+            self._on_failure()
         for task in batch:
             try:
                 task.on_rollback()
@@ -403,6 +461,13 @@ def _checkpoint(cursor: Transaction) -> bool:
     ((busy, _, _),) = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     cursor.execute(f"PRAGMA busy_timeout = {timeout}")
     return not busy
+
+
+def _write_nothing_new(cursor: Transaction) -> None:
+    """Write a value that is in the database already, to find out whether the database can be written."""
+    cursor.execute("PRAGMA user_version")
+    ((version,),) = cursor.fetchall()
+    cursor.execute(f"PRAGMA user_version = {version}")
 
 
 def _write_last(cursor: Transaction, seen: dict[int, int]) -> None:

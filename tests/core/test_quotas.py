@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.limits import Limits
+from chatd.core.quotas import check_storage
 from chatd.core.refusals import Refusal
+from chatd.core.rules import decide
 from tests.support.effort import effort
 from tests.support.rules_case import Chat, command
 
@@ -152,3 +154,51 @@ class Counters(SynchronousTestCase):
             self.assertEqual(chat.state.invitations_of(user), sum(user.id in g.invited for g in groups))
             self.assertLessEqual(chat.state.invitations_of(user), LIMITS.invitations)
         self.assertTrue(all(len(group.members) <= LIMITS.members_per_group for group in groups))
+
+
+class Storage(SynchronousTestCase):
+    """The size of the database."""
+
+    def setUp(self) -> None:
+        """A group of alice's, with bob in it and carol invited."""
+        self.chat = Chat(*NICKS)
+        for nick, typed in (("alice", "cg;wob"), ("bob", "j;wob"), ("alice", "invite;wob;carol")):
+            self.chat.does(nick, command(typed))
+
+    def outcome(self, nick: str, typed: str, size: int) -> str:
+        """The code of the refusal of a command in a database of ``size`` bytes that may have 100, or ok."""
+        decision = decide(self.chat.state, self.chat.user(nick), command(typed))
+        try:
+            check_storage(decision, size, Limits(database_size=100))
+        except Refusal as refusal:
+            return refusal.code
+        return "ok"
+
+    def test_at_the_limit_everything_is_stored_and_one_over_it_no_message_is(self) -> None:
+        for nick, typed in (
+            ("alice", "s;bob;hello"),
+            ("alice", "bg;wob;hello"),
+            ("alice", "cg;den"),
+            ("carol", "j;wob"),
+            ("alice", "invite;wob;dave"),
+            ("alice", "topic;wob;weather"),
+        ):
+            self.assertEqual(
+                (self.outcome(nick, typed, 100), self.outcome(nick, typed, 101)),
+                ("ok", "storage_full"),
+                typed,
+            )
+
+    def test_who_leaves_and_who_keeps_order_is_not_refused(self) -> None:
+        for nick, typed in (
+            ("bob", "leave;wob"),
+            ("alice", "leave;wob"),
+            ("alice", "kick;wob;bob"),
+            ("alice", "ban;wob;bob"),
+            ("alice", "promote;wob;bob"),
+            ("alice", "visibility;wob;private"),
+        ):
+            self.assertEqual(self.outcome(nick, typed, 10**12), "ok", typed)
+
+    def test_what_changes_nothing_is_not_refused(self) -> None:
+        self.assertEqual(self.outcome("bob", "enter;wob", 101), "ok")

@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from hypothesis import given, settings
@@ -16,6 +17,7 @@ from chatd.chat.delivery_log import DeliveryLog
 from chatd.chat.log_lines import format_delivery, format_redacted
 from chatd.core.events import LOBBY, Arrived, Conversation, Departed, Entry, Event, EventKind, User
 from chatd.core.limits import Limits
+from chatd.daemon.config import LogConfig
 from chatd.daemon.conversation_log import ConversationLog
 from chatd.daemon.logs import JsonLogObserver, LogFile
 from tests.support.effort import effort
@@ -113,12 +115,15 @@ class LineTests(SynchronousTestCase):
 class FileTestCase(SynchronousTestCase):
     """A log file of its own, and what is logged about it."""
 
+    rotate_bytes = LogConfig().rotate_bytes
+    keep = LogConfig().keep
+
     def setUp(self) -> None:
         self.path = Path(self.mktemp())
 
     def opened(self) -> LogFile:
         """The file, to be closed after the test."""
-        file = LogFile(str(self.path))
+        file = LogFile(str(self.path), self.rotate_bytes, self.keep)
         self.addCleanup(file.close)
         return file
 
@@ -247,14 +252,14 @@ class LogFileTests(FileTestCase):
         self.path.touch()
         for name in ("a.log", "nowhere/a.log"):
             with self.assertRaises(OSError):
-                LogFile(str(self.path / name))
+                LogFile(str(self.path / name), 1, 1)
 
     def test_it_and_its_folders_are_its_owners_alone_whatever_the_umask(self) -> None:
         for umask in (0o000, 0o077):
             folder = self.path / f"{umask:o}"
             before = os.umask(umask)
             try:
-                file = LogFile(str(folder / "a.log"))
+                file = LogFile(str(folder / "a.log"), 1, 1)
             finally:
                 os.umask(before)
             self.addCleanup(file.close)
@@ -278,6 +283,7 @@ class LogFileTests(FileTestCase):
 
     def test_a_line_that_only_half_fits_leaves_nothing_behind(self) -> None:
         failures = self.capture()
+        self.rotate_bytes = 2**40
         file = self.opened()
         # Far above what else this process may write meanwhile; it is a hole, and takes no room.
         start = 2**30
@@ -310,6 +316,144 @@ class LogFileTests(FileTestCase):
         self.assertEqual(len(failures), 2)
 
 
+class RotationTests(FileTestCase):
+    """Files of 20 bytes, the present one and two more."""
+
+    rotate_bytes = 20
+    keep = 2
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.failures = self.capture()
+        self.path = self.path / "a.log"
+
+    def files(self) -> dict[str, str]:
+        """What the files in the folder hold, by what comes behind the name of the log."""
+        return {
+            path.name.removeprefix("a.log"): path.read_text("utf-8")
+            for path in sorted(self.path.parent.iterdir())
+        }
+
+    def appends(self, file: LogFile, *lines: str) -> None:
+        """Append these lines."""
+        for line in lines:
+            file.append(line)
+
+    def test_a_line_that_just_fits_and_one_that_does_not(self) -> None:
+        self.appends(self.opened(), "a" * 9, "b" * 9)
+        self.assertEqual(self.files(), {"": f"{'a' * 9}\n{'b' * 9}\n"})
+        self.appends(self.opened(), "c")
+        self.assertEqual(self.files(), {"": "c\n", ".1": f"{'a' * 9}\n{'b' * 9}\n"})
+        self.assertEqual(self.failures, [])
+
+    def test_the_oldest_goes(self) -> None:
+        self.appends(self.opened(), *(f"{number:019}" for number in range(5)))
+        self.assertEqual(self.files(), {"": f"{4:019}\n", ".1": f"{3:019}\n", ".2": f"{2:019}\n"})
+
+    def test_a_line_longer_than_a_file_is_whole(self) -> None:
+        self.appends(self.opened(), "a", "b" * 99, "c")
+        self.assertEqual(self.files(), {"": "c\n", ".1": f"{'b' * 99}\n", ".2": "a\n"})
+
+    def test_a_gap_is_closed_and_nothing_behind_it_is_touched(self) -> None:
+        self.keep = 5
+        file = self.opened()
+        for number in ("1", "3", "7"):
+            Path(f"{self.path}.{number}").write_text(number)
+        self.appends(file, "a" * 19, "b")
+        self.assertEqual(self.files(), {"": "b\n", ".1": f"{'a' * 19}\n", ".2": "1", ".3": "3", ".7": "7"})
+
+    def test_all_of_them_are_their_owners_alone(self) -> None:
+        before = os.umask(0)
+        self.addCleanup(os.umask, before)
+        self.appends(self.opened(), *("a" * 19 for _ in range(3)))
+        self.assertEqual({path.stat().st_mode & 0o777 for path in self.path.parent.iterdir()}, {0o600})
+
+    @given(st.lists(st.text(st.characters(exclude_characters="\n", codec="utf-8"), max_size=40), max_size=30))
+    @settings(max_examples=effort(50), deadline=None)
+    def test_no_line_is_lost_or_split(self, lines: list[str]) -> None:
+        """Over a restart as well."""
+        self.path = Path(self.mktemp()) / "a.log"
+        self.keep = 100
+        for half in (lines[: len(lines) // 2], lines[len(lines) // 2 :]):
+            with LogFile(str(self.path), self.rotate_bytes, self.keep) as file:
+                self.appends(file, *half)
+        rotated = [Path(f"{self.path}.{number}") for number in range(self.keep, 0, -1)]
+        files = [path for path in (*rotated, self.path) if path.exists()]
+        self.assertEqual(b"".join(path.read_bytes() for path in files).decode().split("\n"), [*lines, ""])
+        self.assertTrue(all(path.read_bytes()[-1:] in (b"\n", b"") for path in files))
+
+    def test_a_folder_that_cannot_be_written_loses_no_line(self) -> None:
+        """It is logged, and tried again when the file has grown as much again."""
+        file = self.opened()
+        new = Path(f"{self.path}.new")
+        new.mkdir()
+        self.appends(file, "a" * 19, "b" * 9, "c" * 9)
+        self.assertEqual(self.contents(), f"{'a' * 19}\n{'b' * 9}\n{'c' * 9}\n")
+        self.assertEqual(self.failures, [f"{self.path} can't be rotated: File exists"])
+        self.appends(file, "d" * 19)
+        new.rmdir()
+        self.appends(file, "e" * 19)
+        self.assertEqual(self.files()[""], f"{'e' * 19}\n")
+        self.assertTrue(self.files()[".1"].endswith(f"c\n{'d' * 19}\n"))
+        self.assertEqual(len(self.failures), 1)
+
+    def test_nobody_else_can_choose_where_the_next_file_is(self) -> None:
+        victim = self.path.with_name("victim")
+        file = self.opened()
+        victim.write_text("precious")
+        Path(f"{self.path}.new").symlink_to(victim.absolute())
+        self.appends(file, "a" * 19, "b")
+        self.assertEqual(self.files(), {"": "b\n", ".1": f"{'a' * 19}\n", "victim": "precious"})
+
+    def test_a_device_a_link_and_a_file_that_was_moved_away_are_not_rotated(self) -> None:
+        """Lines go where they went before."""
+        target = self.path.with_name("target")
+        target.parent.mkdir(parents=True)
+        self.path.symlink_to(target.absolute())
+        self.appends(self.opened(), "a" * 19, "b")
+        self.assertEqual(target.read_text(), f"{'a' * 19}\nb\n")
+        self.assertRegex(self.failures.pop(), r"can't be rotated: the path is a symbolic link")
+        self.path.unlink()
+        file = self.opened()
+        self.path.rename(moved := self.path.with_name("moved"))
+        self.appends(file, "a" * 19, "b")
+        self.assertEqual(moved.read_text(), f"{'a' * 19}\nb\n")
+        self.assertRegex(self.failures.pop(), r"can't be rotated: No such file")
+        with LogFile("/dev/null", 1, 1) as device:
+            self.appends(device, "a", "b")
+        self.assertEqual(self.failures, [])
+
+    def test_a_file_that_another_program_has_truncated_begins_anew(self) -> None:
+        file = self.opened()
+        self.appends(file, "a" * 19)
+        os.truncate(self.path, 0)
+        self.appends(file, "b" * 18)
+        self.assertEqual(self.files(), {"": f"{'b' * 18}\n"})
+
+    def test_several_threads_lose_nothing(self) -> None:
+        self.keep = 1000
+        file = self.opened()
+        with ThreadPoolExecutor(4) as threads:
+            for number in range(200):
+                threads.submit(file.append, f"{number:08}")
+        said = [line for text in self.files().values() for line in text.splitlines()]
+        self.assertEqual(sorted(said), [f"{number:08}" for number in range(200)])
+        self.assertEqual({len(text) for text in self.files().values()}, {18})
+
+    def test_a_failure_in_the_log_that_gets_its_own_failures(self) -> None:
+        """It is logged once, even if that line does not fit either."""
+        file = self.opened()
+        lines = JsonLogObserver(file)
+        globalLogPublisher.addObserver(lines)
+        self.addCleanup(globalLogPublisher.removeObserver, lines)
+        Path(f"{self.path}.new").mkdir()
+        Logger().info("one")
+        Logger().info("two")
+        self.assertEqual(self.failures, [f"{self.path} can't be rotated: File exists"])
+        said = [json.loads(line)["log_format"] for line in self.contents().splitlines()]
+        self.assertEqual(said, ["one", "two", "{path} can't be {done}: {why}"])
+
+
 class JsonLinesTests(FileTestCase):
     def test_each_event_is_a_line_with_its_fields(self) -> None:
         log = Logger(observer=JsonLogObserver(self.opened()), namespace="chatd.test")
@@ -328,7 +472,7 @@ class JsonLinesTests(FileTestCase):
         self.assertEqual((arrived["log_level"]["name"], mistake["log_level"]["name"]), ("info", "critical"))
 
     def test_a_full_disk_does_not_make_it_log_its_own_failure_for_ever(self) -> None:
-        file = LogFile("/dev/full")
+        file = LogFile("/dev/full", 1, 1)
         self.addCleanup(file.close)
         lines = JsonLogObserver(file)
         globalLogPublisher.addObserver(lines)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.enterprise.adbapi import Connection
 from twisted.internet.defer import Deferred
+from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
 
 from chatd.core.events import LOBBY, Conversation, User
+from chatd.store.journal import (
+    ENTRY_OVERHEAD_CHARACTERS,
+    MEASURE_EVERY_CHARACTERS,
+    READ_MARKER_DELAY_SECONDS,
+)
 from tests.support.effort import effort
 from tests.support.in_memory_daemon import ThreadlessPool
 from tests.support.journal_case import JournalTestCase, Note, StoreFixture
@@ -738,3 +746,119 @@ class AnyInterleaving(SynchronousTestCase):
         if fixture.writer.waiting:
             fixture.writer.run_next()
         fixture.writer.error = None
+
+
+class Size(JournalTestCase):
+    """The size of the database, as the journal knows it."""
+
+    def test_it_is_that_of_the_files(self) -> None:
+        """Whenever enough was written to measure again; the log of the last transaction comes to it."""
+        journal, database = self.fixture.journal, self.fixture.database
+        before = journal.database_bytes
+        # Alice and bob have been written before, and count as much as two entries without a text.
+        self.fixture.says(self.alice, "x" * (MEASURE_EVERY_CHARACTERS - 3 * ENTRY_OVERHEAD_CHARACTERS - 1))
+        self.fixture.turn()
+        self.assertEqual(journal.database_bytes, before)
+        log = database.with_name(f"{database.name}-wal").stat().st_size
+        self.fixture.says(self.alice, "y")
+        self.fixture.turn()
+        ((pages,),) = self.fixture.rows("PRAGMA page_count")
+        ((page_size,),) = self.fixture.rows("PRAGMA page_size")
+        self.assertEqual(journal.database_bytes, pages * page_size + log)
+
+    def test_deleted_pages_do_not_count(self) -> None:
+        """They are used before the file grows."""
+        for _ in range(10):
+            self.fixture.says(self.alice, "x" * 8_000)
+        self.fixture.turn()
+        self.restart()
+        full = self.fixture.journal.database_bytes
+        with closing(sqlite3.connect(self.fixture.database)) as other, other:
+            other.execute("DELETE FROM log")
+        self.restart()
+        self.assertLess(self.fixture.journal.database_bytes, full - 10 * 8_000)
+        self.assertGreater(self.fixture.database.stat().st_size, full - 10 * 8_000)
+
+    def test_after_a_failed_transaction_it_is_read_again(self) -> None:
+        self.fixture.says(self.alice, "x" * MEASURE_EVERY_CHARACTERS)
+        self.fixture.writer.error = FULL
+        self.fixture.turn()
+        self.assertEqual(
+            self.fixture.journal.database_bytes, self.fixture.store.read_snapshot().database_bytes
+        )
+
+
+class Health(JournalTestCase):
+    """Whether the journal can write."""
+
+    def test_it_tries_again_by_itself_until_it_can(self) -> None:
+        """Nothing is lost by an attempt, so nothing is read anew; the log says each thing once."""
+        logged: list[str] = []
+
+        @implementer(ILogObserver)
+        def note(event: LogEvent) -> None:
+            logged.append(formatEvent(event))
+
+        globalLogPublisher.addObserver(note)
+        self.addCleanup(globalLogPublisher.removeObserver, note)
+        journal, writer = self.fixture.journal, self.fixture.writer
+        self.assertFalse(journal.is_failing)
+        writer.error = FULL
+        self.fixture.says(self.alice, "lost")
+        self.fixture.turn()
+        self.assertEqual((journal.is_failing, journal.failed_commits), (True, 1))
+        for attempt in range(3):
+            self.fixture.clock.advance(READ_MARKER_DELAY_SECONDS)
+            self.assertEqual((journal.is_failing, journal.failed_commits), (True, attempt + 2))
+        writer.error = None
+        self.fixture.clock.advance(READ_MARKER_DELAY_SECONDS)
+        self.assertFalse(journal.is_failing)
+        runs = writer.runs
+        self.fixture.clock.advance(10 * READ_MARKER_DELAY_SECONDS)
+        self.assertEqual(writer.runs, runs)
+        self.assertEqual(self.fixture.turns, ["recover", "lost failed"])
+        self.assertEqual(
+            logged,
+            [
+                "nothing can be written to the database: database or disk is full",
+                "the database can be written again",
+            ],
+        )
+
+    def test_an_attempt_writes_to_the_disk(self) -> None:
+        """Else it would succeed on a disk that is full."""
+        self.fixture.writer.error = FULL
+        self.fixture.says(self.alice, "lost")
+        self.fixture.turn()
+        self.fixture.writer.error = None
+        log = self.fixture.database.with_name(f"{self.fixture.database.name}-wal")
+        before = log.stat().st_size
+        self.fixture.clock.advance(READ_MARKER_DELAY_SECONDS)
+        self.assertGreater(log.stat().st_size, before)
+        self.assertEqual(self.fixture.logged(), [])
+
+    def test_a_read_marker_that_was_not_written_is_written_later(self) -> None:
+        self.fixture.says(self.alice, "hello")
+        self.fixture.turn()
+        self.fixture.writer.error = FULL
+        self.fixture.sees(self.bob)
+        self.fixture.clock.advance(READ_MARKER_DELAY_SECONDS)
+        self.fixture.writer.error = None
+        self.fixture.clock.advance(READ_MARKER_DELAY_SECONDS)
+        self.assertEqual(self.fixture.rows("SELECT seen FROM users WHERE id = ?", self.bob.id), [(1,)])
+
+    def test_how_long_a_transaction_takes(self) -> None:
+        """What is under way is known while it lasts, and what is done is counted."""
+        journal, writer, clock = self.fixture.journal, self.fixture.writer, self.fixture.clock
+        before = sum(journal.commit_seconds.counts)
+        writer.held = True
+        for text in ("one", "two", "three"):
+            self.fixture.says(self.alice, text)
+        self.fixture.turn()
+        clock.advance(3)
+        self.assertEqual(journal.waiting_seconds, 3)
+        writer.run_next()
+        self.assertEqual(journal.waiting_seconds, 0)
+        self.assertEqual(sum(journal.commit_seconds.counts), before + 1)
+        self.assertEqual((journal.commit_seconds.counts[-1], journal.commit_seconds.total), (1, 3))
+        self.assertEqual(journal.commit_tasks.counts[journal.commit_tasks.bounds.index(4)], 1)

@@ -151,6 +151,20 @@ class Contract(StageTestCase):
         self.stage.wait(2)
         self.assertEqual([peer.closed for peer in (*crowd[1:], other, next_one)], [False] * (len(crowd) + 1))
 
+    def test_a_full_database_takes_no_message(self) -> None:
+        """At its maximum size one is stored, one byte over it none; who sends one is told, and stays."""
+        alice = self.comes(b"alice")
+        journal = self.stage.journal
+        journal.database_bytes = self.limits.database_size
+        self.says(alice, self.sample.says(b"one"))
+        self.assertEqual(self.told.lines(), ["MSG alice one"])
+        journal.database_bytes += 1
+        self.assertIn(self.sample.full, self.says(alice, self.sample.says(b"two")))
+        self.assertEqual((self.told.hears(), alice.closed), (b"", False))
+        journal.database_bytes -= 1
+        self.says(alice, self.sample.says(b"three"))
+        self.assertEqual(self.told.lines(), ["MSG alice three"])
+
     def test_whoever_sends_too_much_waits(self) -> None:
         """More than the burst is read no faster than the limit, in order, and nobody else waits."""
         alice, bob = self.comes(b"alice"), self.comes(b"bob")

@@ -13,7 +13,8 @@ class Sample(NamedTuple):
     ``taken`` is in the refusal of a nick in use. Whoever sends ``broken`` is refused with what contains
     ``refusal``, and then goes on, or (``ends``) has lost the framing and the connection. ``stops`` is in what
     one is told when the daemon stops, ``guesses`` in what one is told after too many refusals without a name,
-    ``late`` after too long without one, and ``crowded`` where too many are connected.
+    ``late`` after too long without one, ``crowded`` where too many are connected, and ``full`` in the refusal
+    of a message when the database is full.
     """
 
     wires: tuple[str, ...]
@@ -28,6 +29,7 @@ class Sample(NamedTuple):
     guesses: bytes = b"too_many_refusals"
     late: bytes = b"login_timeout"
     crowded: bytes = b"rate_limited"
+    full: bytes = b"storage_full"
 
 
 def _json(end: bytes, **request: str) -> bytes:

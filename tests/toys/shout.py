@@ -21,6 +21,7 @@ from chatd.core.wires import OpeningBytes, Wire
 class ShoutDialect:
     """What others say is shouted."""
 
+    wire = "shout"
     greeting: Final = (b"WHO IS THERE?",)
     requires_login = False
     pages_at_login: Literal["none"] = "none"
@@ -71,6 +72,7 @@ class ShoutDialect:
 class WhisperDialect(ShoutDialect):
     """What others say is whispered."""
 
+    wire = "whisper"
     mark = "~"
 
     def voice(self, body: str) -> str:
@@ -100,6 +102,7 @@ SAMPLES: Final = {
         "guesses": b"too many refusals",
         "late": b"no login within",
         "crowded": b"too many connections",
+        "full": b"the database is full",
     },
     "whisper": {
         "wires": ("whisper",),
@@ -112,5 +115,6 @@ SAMPLES: Final = {
         "guesses": b"too many refusals",
         "late": b"no login within",
         "crowded": b"too many connections",
+        "full": b"the database is full",
     },
 }

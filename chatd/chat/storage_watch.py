@@ -1,0 +1,45 @@
+"""Warnings in the log that the database approaches its maximum size, or has exceeded it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from twisted.logger import Logger
+
+from chatd.core.limits import Limits
+
+WARNING_PERCENT: Final = 80
+"""The percentage of ``limits.database_size`` from which on a warning is logged."""
+
+
+class StorageWatch:
+    """Compares the size of the database with ``limits.database_size``, and logs each change once."""
+
+    _log = Logger()
+
+    def __init__(self, limits: Limits) -> None:
+        self._limit = limits.database_size
+        self._warns_above = limits.database_size * WARNING_PERCENT // 100
+        self._level = 0
+
+    def check(self, size: int) -> None:
+        """Log if ``size``, in bytes, has exceeded the limit or most of it, or no longer exceeds the limit."""
+        level = (size > self._warns_above) + (size > self._limit)
+        if level == self._level:
+            return
+        before, self._level = self._level, level
+        if level == 2:
+            self._log.warn(
+                "the database is full: it has {size} bytes, database_size is {limit}; messages are refused",
+                size=size,
+                limit=self._limit,
+            )
+        elif before == 2:
+            self._log.info("the database is no longer full: it has {size} bytes", size=size)
+        elif level == 1:
+            self._log.warn(
+                "the database has {size} bytes, more than {percent} % of database_size ({limit})",
+                size=size,
+                percent=WARNING_PERCENT,
+                limit=self._limit,
+            )

@@ -1,0 +1,46 @@
+"""The health of the daemon: whether it can do what it promises, to store messages and to read them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from twisted.internet import defer
+from twisted.internet.interfaces import IReactorTime
+
+from chatd.boundaries import Archive, Journal
+from chatd.core.events import LOBBY
+from chatd.store.errors import ReadFailed
+
+STALLED_SECONDS: Final = 5.0
+"""Seconds that a transaction may take until the daemon counts as unhealthy."""
+
+READ_TIMEOUT_SECONDS: Final = 5.0
+"""Seconds that the database may take for a short read until the daemon counts as unhealthy."""
+
+
+class Health:
+    """Finds out whether the journal writes to the database and the archive reads from it."""
+
+    def __init__(self, journal: Journal, archive: Archive, clock: IReactorTime) -> None:
+        self._journal = journal
+        self._archive = archive
+        self._clock = clock
+
+    async def find_problems(self) -> list[str]:
+        """Return a sentence for each thing that does not work; an empty list if the daemon is healthy."""
+        problems = []
+        if self._journal.is_failing:
+            problems.append("the last transaction failed")
+        if self._journal.waiting_seconds > STALLED_SECONDS:
+            problems.append(
+                f"a transaction takes more than {STALLED_SECONDS:g} seconds; {len(self._journal)} tasks wait"
+            )
+        reading = self._archive.page(LOBBY, False, None, None, 1, 1, self._journal.last_delivered_id)
+        reading.addTimeout(READ_TIMEOUT_SECONDS, self._clock)
+        try:
+            await reading
+        except ReadFailed:
+            problems.append("the database can't be read")
+        except defer.TimeoutError:
+            problems.append(f"to read the database takes more than {READ_TIMEOUT_SECONDS:g} seconds")
+        return problems

@@ -1,0 +1,143 @@
+"""The monitoring endpoint: the pages ``/metrics`` and ``/healthz`` over HTTP.
+
+Both only answer with numbers and fixed sentences, so that it does no harm if a web page reads them through
+the browser of somebody on the daemon's machine. prometheus-client has a Twisted resource as well; it is not
+used, because it imports the global reactor and collects in a thread.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress
+from twisted.internet.protocol import Protocol
+from twisted.logger import Logger
+from twisted.protocols.policies import WrappingFactory
+from twisted.python.failure import Failure
+from twisted.web import http
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET, Request, Site
+
+from chatd.daemon.health import Health
+from chatd.daemon.metrics import MetricsCollector, Monitored
+
+MAX_CONNECTIONS: Final = 32
+"""Connections to the monitoring endpoint at the same time. More are closed at once."""
+
+IDLE_TIMEOUT_SECONDS: Final = 10
+"""Seconds of silence after which a connection to the monitoring endpoint is closed."""
+
+MAX_BODY_BYTES: Final = 64 * 1024
+"""Bytes of a request's body after which the connection is closed. No page needs a body."""
+
+
+class BodylessRequest(Request):
+    """An HTTP request whose body is ignored. (Twisted's own would store it, in a file if it is long.)"""
+
+    _ignored_bytes = 0
+
+    def gotLength(self, length: int | None) -> None:
+        """Prepare for an empty body, whatever the client has announced."""
+        super().gotLength(0)
+
+    def handleContentChunk(self, data: bytes) -> None:
+        """Ignore a part of the body. Close the connection if there is too much."""
+        self._ignored_bytes += len(data)
+        if self._ignored_bytes > MAX_BODY_BYTES:
+            self.channel.loseConnection()
+
+
+class _SilentSite(Site):
+    """A site that does not write a line to the daemon's log for each request."""
+
+    def log(self, request: http.Request) -> None:
+        """Log nothing."""
+
+
+class MonitoringPages(Resource):
+    """The two pages of the monitoring endpoint. Every other path is refused with 404."""
+
+    isLeaf = True
+    _log = Logger()
+
+    def __init__(self, registry: CollectorRegistry, health: Health, monitored: Monitored) -> None:
+        super().__init__()
+        self._registry = registry
+        self._health = health
+        self._monitored = monitored
+
+    def render(self, request: Request) -> bytes | int:
+        """Answer ``request``. For HEAD, Twisted leaves out the body."""
+        request.setHeader(b"cache-control", b"no-store")
+        request.setHeader(b"content-type", b"text/plain; charset=utf-8")
+        if request.method not in (b"GET", b"HEAD"):
+            request.setHeader(b"allow", b"GET, HEAD")
+            request.setResponseCode(405)
+            return b"use GET or HEAD\n"
+        if request.path == b"/metrics":
+            request.setHeader(b"content-type", CONTENT_TYPE_PLAIN_0_0_4.encode())
+            return generate_latest(self._registry)
+        if request.path == b"/healthz":
+            Deferred.fromCoroutine(self._answer_health(request)).addErrback(
+                lambda failure: self._log.failure("bug while answering about the health", failure)
+            )
+            return NOT_DONE_YET
+        request.setResponseCode(404)
+        return b"there are /metrics and /healthz\n"
+
+    async def _answer_health(self, request: Request) -> None:
+        gone: list[Failure] = []
+        request.notifyFinish().addErrback(lambda failure: gone.append(failure))
+        problems = await self._health.find_problems()
+        if gone:
+            return
+        request.setHeader(b"content-type", b"application/json")
+        if problems:
+            request.setResponseCode(503)
+        full = self._monitored.chat.journal.database_bytes > self._monitored.limits.database_size
+        answer = {"status": "failing" if problems else "ok", "problems": problems, "database_full": full}
+        body = msgspec.json.encode(answer) + b"\n"
+        request.setHeader(b"content-length", b"%d" % len(body))
+        request.write(body)
+        request.finish()
+
+
+class MonitoringFactory(WrappingFactory):
+    """The Twisted factory of the monitoring endpoint.
+
+    While it listens, it measures the reactor's lag. Connections that are open when it stops are cut.
+    """
+
+    noisy = False
+
+    def __init__(self, monitored: Monitored, health: Health, reactor: Any) -> None:
+        registry = CollectorRegistry()
+        registry.register(MetricsCollector(monitored))
+        ProcessCollector(registry=registry)
+        site = _SilentSite(
+            MonitoringPages(registry, health, monitored),
+            BodylessRequest,
+            timeout=IDLE_TIMEOUT_SECONDS,
+            reactor=reactor,
+        )
+        site.noisy = False
+        super().__init__(site)
+        self._lag = monitored.lag
+
+    def startFactory(self) -> None:
+        """Begin to measure the reactor's lag."""
+        self._lag.start()
+
+    def stopFactory(self) -> None:
+        """Stop to measure the reactor's lag, and cut all connections."""
+        self._lag.stop()
+        for connection in list(self.protocols):
+            connection.abortConnection()
+
+    def buildProtocol(self, addr: IAddress | None) -> Protocol | None:  # type: ignore[override]
+        """Return the protocol of a new connection, or None if there are too many, which closes it."""
+        return super().buildProtocol(addr) if len(self.protocols) < MAX_CONNECTIONS else None
