@@ -184,6 +184,15 @@ class Archive(Protocol):
     def entry(self, id: int) -> Deferred[EntryRow | None]:
         """Return a Deferred of the log entry ``id``, or of None if there is none."""
 
+    def old_messages(
+        self, conversation: Conversation, after: int, before: int, limit: int
+    ) -> Deferred[list[int]]:
+        """Return a Deferred of the ids of the first messages of ``conversation`` that are too old.
+
+        Those are messages with ids larger than ``after``, up to the first message that was sent at the time
+        ``before`` (in milliseconds since 1970) or later. At most ``limit`` entries are looked at.
+        """
+
     def unread_counts(
         self,
         conversations: Iterable[Conversation],

@@ -83,7 +83,10 @@ class Replay:
         if reader.closed:
             return
         forward = after is not None and before is None
-        page = Page(conversation, self._entries(found), found.more, forward, events, reader=user)
+        entries = self._entries(found)
+        page = Page(
+            conversation, entries, found.more, forward, events, user, trimmed=self._trimmed(conversation)
+        )
         reader.answer(request, page)
         if self._sent is not None:
             self._sent(reader, page)
@@ -159,7 +162,9 @@ class Replay:
             if not self._state().may_read(user, conversation):
                 continue  # the user was put out of the group meanwhile
             entries = self._entries(found)
-            page = Page(conversation, entries, found.more, False, False, reader=user, seen=seen)
+            page = Page(
+                conversation, entries, found.more, False, False, user, seen, self._trimmed(conversation)
+            )
             reader.send_unrequested(UNREQUESTED_HISTORY, page)
             if self._sent is not None:
                 self._sent(reader, page)
@@ -243,6 +248,9 @@ class Replay:
         event = entry.event
         about_user = event.subject is not None and event.subject.id == user.id
         return about_user or self._state().may_read(user, event.conversation)
+
+    def _trimmed(self, conversation: Conversation) -> int:
+        return self._state().trimmed.get(conversation.id, 0)
 
     def _readable(self, user: User) -> list[Conversation]:
         return [LOBBY, *self._state().conversations_of(user)]

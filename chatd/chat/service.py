@@ -22,6 +22,7 @@ from chatd.chat.fair_queue import FairQueue
 from chatd.chat.moderation import ModerationCommand, Moderator
 from chatd.chat.presence import Presence
 from chatd.chat.replay import Replay
+from chatd.chat.retention import Retention
 from chatd.chat.turns import Change, ClientCoroutine, TurnQueue, not_read_refusal, not_stored_refusal
 from chatd.core import commands as c
 from chatd.core.accounts import AccountPolicy, Secret
@@ -47,6 +48,7 @@ class Chat:
     recipients. ``passwords`` hashes and verifies passwords, under ``policy``.
 
     ``journal`` writes the log; ``counters`` counts what happens. Both are there to be read by others.
+    ``retention`` deletes messages that are older than ``keep_seconds``, once it is started.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Chat:
         policy: AccountPolicy,
         on_delivery: Callable[[Delivery, bool], None] | None = None,
         delivery_log: DeliveryLog | None = None,
+        keep_seconds: int | None = None,
     ) -> None:
         self.fair_queue = FairQueue(clock)
         self.counters = Counters()
@@ -103,6 +106,7 @@ class Chat:
             self._turns,
             policy,
         )
+        self.retention = Retention(self._authority, archive, committer, clock, keep_seconds)
         self._stopping = False
 
     @property
@@ -167,6 +171,7 @@ class Chat:
         By then they are on disk as well.
         """
         self._stopping = True
+        self.retention.stop()
         return self.journal.drained().addCallback(lambda _: self._dispatcher.flush())
 
     # From a request to its decision.

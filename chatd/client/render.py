@@ -130,6 +130,7 @@ def describe_event(event: Event | Presence) -> str:
     told = _(sentence).format(
         actor=event.actor, event=event.event, group=event.group, subject=event.subject, topic=event.topic,
         visibility=_(event.visibility) if event.visibility else "",
+        keep=event.keep,
         history=_(_HISTORIES.get(event.history or "", "")),
     )  # fmt: skip
     return one_line(told + (f" ({event.reason})" if event.reason else ""))
@@ -148,6 +149,7 @@ _SENTENCES: Final = {
     "visibility": N_("{group} is {visibility} now"),
     "topic": N_("{actor} set the topic of {group}: {topic}"),
     "history": N_("the members of {group} can read now: {history}"),
+    "keep": N_("messages of {group} are deleted after {keep} seconds (0: never)"),
     "uninvited": N_("{actor} withdrew the invitation of {subject} to {group}"),
     "declined": N_("{actor} declined the invitation to {group}"),
     "closed": N_("{actor} closed {group}"),

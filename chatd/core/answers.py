@@ -123,6 +123,7 @@ class Page(msgspec.Struct, frozen=True, eq=False):
     before an id or before the end. ``more`` says whether further entries follow in that direction. ``events``
     is true for a page of a group's events, false for a page of messages. ``seen`` is the read marker of a
     returning user, who has missed the entries with larger ids; it is None in an answer to a command.
+    ``trimmed`` is the id up to which old messages of the conversation were deleted, 0 if none were.
     """
 
     conversation: Conversation
@@ -132,6 +133,7 @@ class Page(msgspec.Struct, frozen=True, eq=False):
     events: bool
     reader: User
     seen: int | None = None
+    trimmed: int = 0
 
 
 class ConversationLine(msgspec.Struct, frozen=True, eq=False):

@@ -65,6 +65,7 @@ TargetField = Annotated[str, Field("name", "a nick, an IP address, or a network 
 DurationField = Annotated[
     int, Field("duration", "how long: 90 (seconds), 10m, 2h, 7d or 1w; without end if empty")
 ]
+KeepField = Annotated[int, Field("duration", "the age: 3600 (seconds), 12h, 90d or 4w; for ever if empty")]
 TopicField = Annotated[str, Field("note", "the topic of the group; empty for none")]
 VisibilityField = Annotated[
     str,
@@ -645,6 +646,24 @@ class SetHistory(Command, frozen=True):
 
     group: GroupField
     history: GroupHistoryField
+
+
+@declare(
+    "setkeep",
+    actions=("setkeep",),
+    word="setkeep",
+    slash="setkeep",
+    who="owner",
+    answer="ack",
+    refused=f"{_GROUP} not_owner bad_request storage_failed",
+    help=N_("delete messages of a group after a time, or keep them again"),
+    example="setkeep;wob;90d",
+)
+class SetKeep(Command, frozen=True):
+    """Delete the messages of ``group`` that are older than ``duration`` seconds; without it, keep them."""
+
+    group: GroupField
+    duration: KeepField | None = None
 
 
 @declare(

@@ -71,7 +71,7 @@ class Field(msgspec.Struct, frozen=True):
         ``too_long`` or ``empty``.
         """
         if self.kind == "duration":
-            return _duration(name, value)
+            return parse_duration(name, value)
         if self.kind in ("id", "count"):
             return self._number(name, value)
         if not isinstance(value, str):
@@ -101,8 +101,10 @@ _UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _DURATION: Final = re.compile(r"([0-9]{1,9})([smhdw]?)")
 
 
-def _duration(name: str, value: object) -> int:
+def parse_duration(name: str, value: object) -> int:
     """Return a duration in seconds: a number, or a text such as ``90``, ``10m`` or ``7d``.
+
+    ``name`` is what a refusal calls the duration.
 
     Raises `Refusal` ``bad_request``.
     """

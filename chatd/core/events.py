@@ -24,6 +24,7 @@ EventKind = Literal[
     "visibility",
     "topic",
     "history",
+    "keep",
     "closed",
     "deleted",
 ]

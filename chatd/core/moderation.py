@@ -53,6 +53,13 @@ class Ignore(msgspec.Struct, frozen=True, eq=False):
     ignored: bool
 
 
+class Trimmed(msgspec.Struct, frozen=True, eq=False):
+    """A record that deletes the messages of ``conversation`` with ids up to ``last`` from the log."""
+
+    conversation: Conversation
+    last: int
+
+
 class Moderation(msgspec.Struct, frozen=True, eq=False):
     """An act of a server operator, as an entry of the moderation log.
 

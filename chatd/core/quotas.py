@@ -24,6 +24,7 @@ ALWAYS_STORED: Final[frozenset[EventKind]] = frozenset(
         "demoted",
         "visibility",
         "history",
+        "keep",
     )
 )
 """The kinds of events that are stored even if the database is full: those by which users leave a group, and

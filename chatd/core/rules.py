@@ -11,9 +11,8 @@ from typing import Any, Final
 import msgspec
 
 from chatd.core import commands as c
-from chatd.core.accounts import CLOSED_ACCOUNT_HASH, Credential, Renamed
-from chatd.core.events import LOBBY, Conversation, Event, User
-from chatd.core.moderation import BanOrigins, Ignore, Moderation, Tombstone
+from chatd.core.accounts import CLOSED_ACCOUNT_HASH
+from chatd.core.events import LOBBY, Event, User
 from chatd.core.names import BadName, Name, check_new, parse_group
 from chatd.core.refusals import Refusal, reason
 from chatd.core.state import Group, RecordedChange, State
@@ -29,9 +28,7 @@ class Decision(msgspec.Struct, frozen=True, eq=False):
     """
 
     events: tuple[Event, ...] = ()
-    records: tuple[
-        User | Conversation | Credential | Renamed | Moderation | Tombstone | BanOrigins | Ignore, ...
-    ] = ()
+    records: tuple[RecordedChange, ...] = ()
     unchanged: str = ""
 
 
@@ -260,6 +257,12 @@ def _set_history(state: State, actor: User, command: c.SetHistory) -> Decision:
     return Decision((Event("history", group.conversation, actor, None, command.history),))
 
 
+def _set_keep(state: State, actor: User, command: c.SetKeep) -> Decision:
+    group = group_as_owner(state, actor, command.group)
+    keep = "" if command.duration is None else str(command.duration)
+    return Decision((Event("keep", group.conversation, actor, None, keep),))
+
+
 def _topic(state: State, actor: User, command: c.SetTopic) -> Decision:
     group = group_as_operator(state, actor, command.group)
     return Decision((Event("topic", group.conversation, actor, None, command.topic),))
@@ -285,5 +288,6 @@ CHANGE_RULES: Final[dict[type[c.Command], Callable[[State, User, Any], Decision]
     c.SetVisibility: _visibility,
     c.SetTopic: _topic,
     c.SetHistory: _set_history,
+    c.SetKeep: _set_keep,
 }
 """The rule that decides each command class that changes the chat."""

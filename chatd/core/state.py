@@ -14,7 +14,15 @@ import msgspec
 from chatd.core.accounts import Credential, Renamed
 from chatd.core.colours import colour_of
 from chatd.core.events import LOBBY, Conversation, Event, User
-from chatd.core.moderation import BanOrigins, Ignore, Moderation, Tombstone, parse_network, target_key
+from chatd.core.moderation import (
+    BanOrigins,
+    Ignore,
+    Moderation,
+    Tombstone,
+    Trimmed,
+    parse_network,
+    target_key,
+)
 from chatd.core.names import BadName, Name, parse_group, parse_nick, skeletons
 from chatd.core.refusals import Refusal
 
@@ -51,7 +59,8 @@ class Group:
     ``members`` maps user ids to users in the order of joining. ``operators`` holds user ids. ``invited`` maps
     user ids to invitations, ``banned`` to the reasons for the bans, ``ban_origins`` to the addresses that the
     bans apply to. ``visibility`` is public or private. ``history`` says whether members read ``all`` of the
-    log, or only what came ``since_joining``.
+    log, or only what came ``since_joining``. Messages older than ``keep_seconds`` are deleted, unless that is
+    None.
 
     ``owner`` is None if an unregistered owner has lost the group by logging in again. A group that a server
     operator has closed is ``closed`` until somebody is made its owner: it has no members, and nobody sees it.
@@ -65,6 +74,7 @@ class Group:
         "conversation",
         "history",
         "invited",
+        "keep_seconds",
         "members",
         "operators",
         "owner",
@@ -78,6 +88,7 @@ class Group:
         self.closed = False
         self.visibility = "public"
         self.history = "all"
+        self.keep_seconds: int | None = None
         self.topic = ""
         self.members: dict[int, User] = {}
         self.operators: set[int] = set()
@@ -191,6 +202,9 @@ class Group:
     def _set_history(self, event: Event, user: User) -> None:
         self.history = event.body
 
+    def _set_keep(self, event: Event, user: User) -> None:
+        self.keep_seconds = int(event.body) if event.body else None
+
     def _set_topic(self, event: Event, user: User) -> None:
         self.topic = event.body
 
@@ -216,11 +230,14 @@ _CHANGES: dict[str, Callable[[Group, Event, User], None]] = {
     "visibility": Group._set_visibility,
     "topic": Group._set_topic,
     "history": Group._set_history,
+    "keep": Group._set_keep,
     "closed": Group._close,
 }
 
 
-RecordedChange = User | Conversation | Credential | Renamed | Moderation | Tombstone | BanOrigins | Ignore
+RecordedChange = (
+    User | Conversation | Credential | Renamed | Moderation | Tombstone | Trimmed | BanOrigins | Ignore
+)
 """A change of the state that is stored as it is and never enters the log."""
 
 StateChange = RecordedChange | Event
@@ -231,16 +248,19 @@ class State:
     """The state of the whole chat: all users, groups and conversations, which can be found by name or id.
 
     ``users`` and ``conversations`` map ids, in ascending order, to users and conversations. ``credentials``
-    maps the ids of the registered users to their credentials. ``moderations`` is the moderation log, oldest
-    entry first. ``sanctions`` maps ``mute`` or ``block`` and the identity of a
-    target (`target_key`) to the act that is in force or has ended; ``blocked_networks`` maps networks in CIDR
-    notation to the acts that blocked them.
+    maps the ids of the registered users to their credentials. ``trimmed`` maps the ids of conversations to
+    the id up to which old messages were deleted.
+
+    ``moderations`` is the moderation log, oldest entry first. ``sanctions`` maps ``mute`` or ``block`` and
+    the identity of a target (`target_key`) to the act that is in force or has ended; ``blocked_networks``
+    maps networks in CIDR notation to the acts that blocked them.
     """
 
     def __init__(self) -> None:
         self.users: dict[int, User] = {}
         self.conversations: dict[int, Conversation] = {LOBBY.id: LOBBY}
         self.credentials: dict[int, Credential] = {}
+        self.trimmed: dict[int, int] = {}
         self.moderations: list[Moderation] = []
         self.blocked_networks: dict[str, Moderation] = {}
         self.sanctions: dict[tuple[str, str], Moderation] = {}
@@ -277,6 +297,8 @@ class State:
             self.credentials[change.user.id] = change
         elif isinstance(change, Moderation):
             self._apply_moderation(change)
+        elif isinstance(change, Trimmed):
+            self.trimmed[change.conversation.id] = change.last
         elif isinstance(change, BanOrigins):
             self._group_ids[change.conversation.id].ban_origins[change.user.id] = change.origins
         elif isinstance(change, Ignore):
@@ -485,6 +507,15 @@ class State:
         if conversation.kind != "group":
             return True
         return user.id in self._group_ids[conversation.id].members
+
+    def keep_seconds(self, conversation: Conversation, limit: int | None) -> int | None:
+        """Return the age in seconds up to which the messages of ``conversation`` are kept, None for any age.
+
+        ``limit`` is the maximum age in all conversations, None for any; a group may have a lower one.
+        """
+        group = self._group_ids.get(conversation.id)
+        own = None if group is None else group.keep_seconds
+        return min((age for age in (limit, own) if age is not None), default=None)
 
     def is_private(self, conversation: Conversation) -> bool:
         """Return whether ``conversation`` is a direct one or belongs to a group that is private now."""

@@ -9,8 +9,10 @@ from typing import Annotated, Literal
 import msgspec
 
 from chatd.core.accounts import AccountPolicy
+from chatd.core.declarations import parse_duration
 from chatd.core.limits import Limits, PositiveInt
 from chatd.core.names import BadName, parse_nick
+from chatd.core.refusals import Refusal
 
 
 class ConfigError(Exception):
@@ -46,7 +48,8 @@ class MetricsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The keys of chatd.toml. Each item of ``listen`` is WIRE=ENDPOINT, with a Twisted server endpoint;
-    ``certificate`` is the path of a PEM file with a certificate, its chain and its key.
+    ``certificate`` is the path of a PEM file with a certificate, its chain and its key. ``keep`` is the age
+    at which messages are deleted, such as ``90d``; without it they are kept.
     """
 
     database: str = "chat.db"
@@ -58,6 +61,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         "tp6-bonus=tcp:8889",
     )
     certificate: str | None = None
+    keep: str | None = None
     durability: Literal["full", "process"] = "full"
     limits: Limits = Limits()
     accounts: AccountPolicy = AccountPolicy()
@@ -69,11 +73,15 @@ def read_config(path: Path) -> Config:
     """Return the configuration in the TOML file at ``path``. Raises `ConfigError`."""
     try:
         config = msgspec.convert(tomllib.loads(path.read_text("utf-8")), Config)
+        if config.keep is not None:
+            parse_duration("keep", config.keep)
         for nick in config.accounts.operators:
             parse_nick(nick)
         return config
     except BadName as bad:
         raise ConfigError(f"{path}: {bad.reason} - at `$.accounts.operators`") from None
+    except Refusal as bad:
+        raise ConfigError(f"{path}: {bad.text}") from None
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from None
     except msgspec.ValidationError as error:

@@ -126,6 +126,7 @@ class Daemon(Service):
                 signal.signal(number, signal.SIG_IGN)
         super().startService()
         self._passwords.start()
+        self._chat.retention.start()
         self._reactor.callWhenRunning(self._take_signals)
 
     def _take_signals(self) -> None:

@@ -25,6 +25,7 @@ from chatd.boundaries import Archive
 from chatd.chat.delivery_log import DeliveryLog
 from chatd.chat.service import Chat
 from chatd.connections.factory import ChatFactory, Sessions
+from chatd.core.declarations import parse_duration
 from chatd.core.limits import Limits
 from chatd.daemon.certificates import Certificate
 from chatd.daemon.config import Config, ConfigError, LogConfig
@@ -126,6 +127,7 @@ def assemble(config: Config, reactor: Any, user: tuple[int, int] | None = None) 
         config.accounts,
         conversation_log,
         delivery_log,
+        None if config.keep is None else parse_duration("keep", config.keep),
     )
     sessions = Sessions(chat, reactor, config.limits)
     if metrics is not None and monitoring is not None:

@@ -315,6 +315,7 @@ class JsonDialect:
             friend=conversation.other_user(answer.reader).nick if conversation.kind == "direct" else "",
             seen=answer.seen,
             messages=[],
+            trimmed=answer.trimmed or None,
         )
         return self._list(page, "messages", map(self._item, ordered), answer.more, answer.forward)
 

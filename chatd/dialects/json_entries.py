@@ -107,6 +107,7 @@ def event_object(entry: Entry) -> objects.Event:
         role=(body or "operator") if kind in ("promoted", "demoted") else "",
         deleted=event.deleted_id if kind == "deleted" else None,
         history=body if kind == "history" else None,
+        keep=int(body or 0) if kind == "keep" else None,
     )
 
 

@@ -222,7 +222,10 @@ class TextDialect:
         )
         item = _event_item if answer.events else _message_item
         ordered = answer.entries if answer.forward else reversed(answer.entries)
-        return _list(request, (item(where, entry) for entry in ordered), answer.more, answer.forward)
+        lines = _list(request, (item(where, entry) for entry in ordered), answer.more, answer.forward)
+        if answer.events or answer.more or answer.forward or not answer.trimmed:
+            return lines
+        return (*_lines("INF", text=f"older messages were deleted, up to {answer.trimmed}"), *lines)
 
     def _conversations(self, request: Request, answer: Conversations) -> Payloads:
         lines = (

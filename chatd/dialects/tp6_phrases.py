@@ -171,6 +171,8 @@ def page_lines(page: Page) -> Iterator[str]:
     """Return one line for each entry of a page, in the direction of reading."""
     for entry in page.entries if page.forward else reversed(page.entries):
         yield f"{rfc3339(entry.at)} {history_sentence(entry.event)}"
+    if page.trimmed and not (page.events or page.forward or page.more):
+        yield "(les messages plus anciens ont été supprimés)"
 
 
 def help_lines(answer: Help) -> Iterator[str]:
@@ -246,6 +248,7 @@ def event_sentence(event: Event) -> str:
         group=event.conversation.name,
         visibility=FRENCH_VISIBILITIES.get(event.body),
         history=_HISTORIES.get(event.body),
+        keep=f"{event.body} secondes" if event.body else "sans fin",
     )
     reason = event.body if event.kind == "topic" else event.reason
     return f"{sentence} : {indented(reason)}" if reason else sentence
@@ -266,6 +269,7 @@ _EVENTS: Final = {
     "visibility": "{actor} a rendu {group} {visibility}",
     "topic": "{actor} a changé le sujet de {group}",
     "history": "{actor} a réglé l'historique de {group} : {history}",
+    "keep": "{actor} a réglé la durée de vie des messages de {group} : {keep}",
     "uninvited": "{actor} a retiré l'invitation de {subject} dans {group}",
     "declined": "{actor} a décliné l'invitation dans {group}",
     "closed": "{actor} a fermé {group}",

@@ -71,8 +71,9 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A change of a group, such as a kick, or the deletion of a message. In a page of the log it has neither
     ``action`` nor ``group``.
 
-    ``event`` is the kind of the log entry. It determines which of the last six fields are present.
-    ``deleted`` is the id of the message whose text was deleted.
+    ``event`` is the kind of the log entry. It determines which of the last seven fields are present.
+    ``deleted`` is the id of the message whose text was deleted. Messages are deleted after ``keep`` seconds,
+    or never if that is 0.
     """
 
     action: str = ""
@@ -89,6 +90,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     role: str = ""
     deleted: int | None = None
     history: str | None = None
+    keep: int | None = None
 
 
 class Presence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -263,7 +265,8 @@ class Page(Reply, frozen=True, kw_only=True):
     lobby; oldest first.
 
     ``more`` says whether there are further messages in the direction of reading. ``seen`` is the user's read
-    marker if the page belongs to a welcome: the user missed the messages with larger ids.
+    marker if the page belongs to a welcome: the user missed the messages with larger ids. Old messages with
+    ids up to ``trimmed`` were deleted, if it is given.
     """
 
     group: str = ""
@@ -271,6 +274,7 @@ class Page(Reply, frozen=True, kw_only=True):
     seen: int | None = None
     messages: list[HistoryMessage]
     more: bool = False
+    trimmed: int | None = None
 
 
 class EventPage(Reply, frozen=True, kw_only=True):

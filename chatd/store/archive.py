@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterable
+from itertools import takewhile
 from typing import Concatenate, Final, NoReturn, ParamSpec, TypeVar
 
 from twisted.enterprise.adbapi import ConnectionPool, Transaction
@@ -15,7 +16,7 @@ from chatd.core.accounts import Credential, Secret
 from chatd.core.audience import IGNORABLE_KINDS
 from chatd.core.declarations import ID_MAX
 from chatd.core.events import LOBBY, Conversation, User
-from chatd.core.moderation import BanOrigins, Ignore, Moderation
+from chatd.core.moderation import BanOrigins, Ignore, Moderation, Trimmed
 from chatd.core.records import WHOLE_LOG, EntryRow, EntrySlice, LogView, Snapshot, entry_from_row
 from chatd.core.state import State
 from chatd.store.errors import ReadFailed
@@ -65,6 +66,9 @@ def load_snapshot(cursor: Cursor) -> Snapshot:
     for row in cursor.fetchall():
         entry = entry_from_row(state, row)
         state.apply(entry.event, entry.at)
+    cursor.execute("SELECT conversation, last FROM trimmed")
+    for conversation, last in cursor.fetchall():
+        state.apply(Trimmed(state.conversations[conversation], last))
     cursor.execute("SELECT user, other FROM ignores WHERE ignored")
     for user, other in cursor.fetchall():
         state.apply(Ignore(state.users[user], state.users[other], True))
@@ -136,6 +140,16 @@ class Archive:
         """Return a Deferred of the log entry ``id``, or of None if there is none."""
         return self._read(_entry, id)
 
+    def old_messages(
+        self, conversation: Conversation, after: int, before: int, limit: int
+    ) -> Deferred[list[int]]:
+        """Return a Deferred of the ids of the first messages of ``conversation`` that are too old.
+
+        Those are messages with ids larger than ``after``, up to the first message that was sent at the time
+        ``before`` (in milliseconds since 1970) or later. At most ``limit`` entries are looked at.
+        """
+        return self._read(_old_messages, conversation.id, after, before, limit)
+
     def unread_counts(
         self,
         conversations: Iterable[Conversation],
@@ -173,6 +187,14 @@ def _entry(cursor: Transaction, id: int) -> EntryRow | None:
     cursor.execute(f"{_ROW} WHERE id = ?", (id,))
     row: EntryRow | None = cursor.fetchone()
     return row
+
+
+def _old_messages(cursor: Transaction, conversation: int, after: int, before: int, limit: int) -> list[int]:
+    cursor.execute(
+        f"SELECT id, at FROM log WHERE conversation = ? AND id > ? AND {_SAID} ORDER BY id LIMIT ?",
+        (conversation, after, limit),
+    )
+    return [id for id, _ in takewhile(lambda row: row[1] < before, cursor.fetchall())]
 
 
 def _page(

@@ -9,7 +9,7 @@ from twisted.enterprise.adbapi import Transaction
 
 from chatd.core.accounts import Credential, Renamed
 from chatd.core.events import Conversation, User
-from chatd.core.moderation import BanOrigins, Ignore, Moderation, Tombstone
+from chatd.core.moderation import BanOrigins, Ignore, Moderation, Tombstone, Trimmed
 from chatd.core.state import RecordedChange
 
 
@@ -17,6 +17,11 @@ def write_record(cursor: Transaction, record: RecordedChange) -> None:
     """Write ``record`` in the transaction of ``cursor``."""
     statement, values = _STATEMENTS[type(record)]
     cursor.execute(statement, values(record))
+    if isinstance(record, Trimmed):
+        cursor.execute(
+            "DELETE FROM log WHERE conversation = ? AND id <= ? AND kind IN ('message', 'image')",
+            values(record),
+        )
 
 
 def _conversation_values(record: Conversation) -> tuple[object, ...]:
@@ -57,6 +62,10 @@ _STATEMENTS: Final[dict[type[RecordedChange], tuple[str, Callable[[Any], tuple[o
     Ignore: (
         "INSERT OR REPLACE INTO ignores (user, other, ignored) VALUES (?, ?, ?)",
         lambda record: (record.user.id, record.other.id, record.ignored),
+    ),
+    Trimmed: (
+        "INSERT OR REPLACE INTO trimmed (conversation, last) VALUES (?, ?)",
+        lambda record: (record.conversation.id, record.last),
     ),
     Tombstone: ("UPDATE log SET body = '' WHERE id = ?", lambda record: (record.message,)),
 }

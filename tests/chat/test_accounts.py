@@ -522,7 +522,8 @@ class Migration(StageTestCase):
         database: Path = self.stage.database
         with sqlite3.connect(database) as connection:
             connection.executescript(
-                "DROP TABLE ignores; DROP TABLE ban_origins; DROP TABLE moderation; DROP TABLE credentials;"
+                "DROP TABLE trimmed; DROP TABLE ignores; DROP TABLE ban_origins; DROP TABLE moderation;"
+                "DROP TABLE credentials;"
                 "PRAGMA user_version = 2;"
             )
         connection.close()

@@ -155,7 +155,8 @@ class Hearing(SynchronousTestCase):
             objects.HistoryMessage(id=id, seq=id, ts=TS, nick=nick, msg="a", kind="message")
             for id, nick in ((1, "bob"), (2, "bob"), (3, "alice"), (4, "bob"))
         ]
-        for fields in ({}, {"friend": "bob"}, {"group": "wob"}):
+        places: tuple[dict[str, Any], ...] = ({}, {"friend": "bob"}, {"group": "wob"})
+        for fields in places:
             for seen, unread in ((0, 3), (2, 1), (4, 0)):
                 for more in (True, False):
                     memory = Memory("alice")

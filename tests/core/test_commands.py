@@ -60,6 +60,7 @@ USAGES = """
     visibility;group;visibility
     topic;group[;topic]
     sethistory;group;history
+    setkeep;group[;duration]
     history[;dest][;limit][;before][;after][;group]
     conversations[;skip]
     ignore;dest

@@ -153,6 +153,7 @@ class Decoding(SynchronousTestCase):
             ("ignored", c.ListIgnored, {}),
             ("uninvite", c.Uninvite, {**group, **user}),
             ("decline", c.Decline, group),
+            ("setkeep", c.SetKeep, {**group, "duration": 60}),
             ("sethistory", c.SetHistory, {**group, "history": "since_joining"}),
             ("give", c.GiveGroup, {**group, **user}),
             ("close", c.CloseGroup, {**group, "reason": "over"}),
@@ -552,6 +553,8 @@ class Telling(SynchronousTestCase):
             ("demoted", BOB, "owner", b'"subject":"Bob","role":"owner"'),
             ("visibility", None, "public", b'"visibility":"public"'),
             ("history", None, "all", b'"history":"all"'),
+            ("keep", None, "60", b'"keep":60'),
+            ("keep", None, "", b'"keep":0'),
             ("topic", None, "tea", b'"topic":"tea"'),
         ]
         for kind, subject, body, more in table:

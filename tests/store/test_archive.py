@@ -375,6 +375,7 @@ class Plans(JournalTestCase):
                 "SCAN moderation",
                 "SCAN ban_origins",
                 "SCAN ignores",
+                "SCAN trimmed",
                 "USING INDEX log_events",
             )
         )

@@ -218,6 +218,7 @@ class Stage:
         witness: Callable[[Delivery, bool], None] | None = None,
         delivery_log: DeliveryLog | None = None,
         policy: AccountPolicy | None = None,
+        keep_seconds: int | None = None,
     ) -> None:
         self.reactor = MemoryReactorClock()
         self.reactor.advance(1_000_000_000)
@@ -245,6 +246,7 @@ class Stage:
             policy or AccountPolicy(),
             witness,
             delivery_log,
+            keep_seconds,
         )
         self.sessions = Sessions(self.chat, self.reactor, self.limits)
         self._factories = {

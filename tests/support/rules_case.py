@@ -101,6 +101,7 @@ VALUES = {
     "group": A_GROUP,
     "dest": A_NICK,
     "visibility": st.sampled_from(("public", "private")),
+    "duration": st.sampled_from((None, 60)),
     "history": st.sampled_from(("all", "since_joining")),
     "msg": st.just("hello"),
     "kind": st.sampled_from(("message", "image")),

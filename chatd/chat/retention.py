@@ -1,0 +1,111 @@
+"""Deletes messages that are older than the configuration or the owner of their group wants to keep them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+
+from chatd.boundaries import Archive, Clock
+from chatd.chat.authority import Authority
+from chatd.chat.commits import Committer
+from chatd.core.events import Conversation
+from chatd.core.moderation import Tombstone, Trimmed
+from chatd.core.refusals import Refusal
+from chatd.core.rules import Decision
+from chatd.store.errors import NotStored, ReadFailed
+
+SWEEP_SECONDS: Final = 600.0
+"""Seconds between two sweeps through all conversations."""
+
+FIRST_SWEEP_SECONDS: Final = 5.0
+"""Seconds from the start of the daemon to the first sweep."""
+
+SWEEP_PAUSE_SECONDS: Final = 0.02
+"""Pause in seconds after each deletion, so that clients need not wait for a sweep."""
+
+MAX_TRIMMED_ENTRIES: Final = 500
+"""Maximum number of log entries that are looked at for one deletion."""
+
+
+class Retention:
+    """Sweeps through all conversations every `SWEEP_SECONDS`, and deletes old messages.
+
+    ``keep_seconds`` is the age up to which messages are kept, None for any age; a group may keep its messages
+    for a shorter time. The last entry of a conversation stays, because seqs count on from it; if it is an old
+    message, its text is deleted.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        authority: Authority,
+        archive: Archive,
+        committer: Committer,
+        clock: Clock,
+        keep_seconds: int | None,
+    ) -> None:
+        self._authority = authority
+        self._archive = archive
+        self._committer = committer
+        self._clock = clock
+        self._keep_seconds = keep_seconds
+        self._next: IDelayedCall | None = None
+        self._stopped = False
+
+    def start(self) -> None:
+        """Start to sweep."""
+        self._next = self._clock.callLater(FIRST_SWEEP_SECONDS, self._run)
+
+    def stop(self) -> None:
+        """Begin no further sweep or deletion."""
+        self._stopped = True
+        if self._next is not None and self._next.active():
+            self._next.cancel()
+
+    def _run(self) -> None:
+        Deferred.fromCoroutine(self._sweep()).addErrback(
+            lambda failure: self._log.failure("bug while deleting old messages", failure)
+        ).addCallback(lambda _: self._schedule())
+
+    def _schedule(self) -> None:
+        if not self._stopped:
+            self._next = self._clock.callLater(SWEEP_SECONDS, self._run)
+
+    async def _sweep(self) -> None:
+        deleted = False
+        try:
+            for conversation in list(self._committer.state.conversations.values()):
+                while await self._trim(conversation):
+                    deleted = True
+        except (Refusal, NotStored, ReadFailed):
+            return  # the database can't be used now: the next sweep goes on
+        if deleted:
+            await self._authority.journal.erase_deleted()
+
+    async def _trim(self, conversation: Conversation) -> bool:
+        """Delete some old messages of ``conversation``. Return whether there may be more."""
+        keep_seconds = self._committer.state.keep_seconds(conversation, self._keep_seconds)
+        if self._stopped or keep_seconds is None:
+            return False
+        before = self._authority.now() - keep_seconds * 1000
+        last = self._authority.journal.last_id_in(conversation)
+        trimmed = self._committer.state.trimmed.get(conversation.id, 0)
+        old = await self._archive.old_messages(conversation, trimmed, before, MAX_TRIMMED_ENTRIES)
+        removed = [id for id in old if id < last]
+        if removed:
+            decision = Decision(records=(Trimmed(conversation, removed[-1]),))
+        elif old:
+            row = await self._archive.entry(last)
+            if row is None or not row[-1]:
+                return False
+            decision = Decision(records=(Tombstone(last),))
+        else:
+            return False
+        await self._committer.commit(decision)
+        await deferLater(self._clock, SWEEP_PAUSE_SECONDS, lambda: None)  # type: ignore[arg-type]
+        return True
