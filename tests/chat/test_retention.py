@@ -77,7 +77,7 @@ class Keeping(StageTestCase):
         self.assertFalse(self.on_disk("the last word"))
 
     def test_events_stay(self) -> None:
-        self.later(30 * DAY)
+        self.later(3 * DAY)
         (page,) = self.alice.asks(action="states", group="wob").objects()
         self.assertEqual([event["event"] for event in page["events"]], ["created", "joined"])
         self.assertEqual(self.stage.rows("SELECT id FROM log WHERE kind = 'message'"), [(3,), (4,), (5,)])
