@@ -24,7 +24,7 @@ def frame_payloads(frame_format: FrameFormat, payloads: Payloads) -> list[bytes]
     return list(map(frame_format.wrap, payloads))
 
 
-class Listener(Protocol):
+class Recipient(Protocol):
     """A session that can be sent deliveries: `chatd.connections.session.Session`."""
 
     @property
@@ -56,10 +56,10 @@ class Fanout:
         # The frames of each delivery.
         self._frames: dict[FrameFormat, list[list[bytes]]] = {}
         # Per listener: how many leading deliveries to skip.
-        self._skip: dict[Listener, int] = {}
+        self._skip: dict[Recipient, int] = {}
 
     def add(
-        self, delivery: Delivery, author: Listener | None = None, subject: Sequence[Listener] = ()
+        self, delivery: Delivery, author: Recipient | None = None, subject: Sequence[Recipient] = ()
     ) -> None:
         """Add ``delivery`` to the deliveries gathered for the audience.
 
@@ -80,11 +80,11 @@ class Fanout:
                     self._sent(listener, delivery)
         self._deliveries.append(delivery)
 
-    def add_listener(self, newcomer: Listener) -> None:
+    def add_listener(self, newcomer: Recipient) -> None:
         """Add the session ``newcomer`` to the audience. It is sent only the deliveries added from now on."""
         self._skip[newcomer] = len(self._deliveries)
 
-    def flush(self, listeners: Iterable[Listener]) -> None:
+    def flush(self, listeners: Iterable[Recipient]) -> None:
         """Send each session in ``listeners`` all gathered deliveries that it was not sent before.
 
         ``listeners`` are the sessions of the audience.
@@ -106,7 +106,7 @@ class Fanout:
             for listener in listeners:
                 self._note_sent(listener, self._sent)
 
-    def _advance(self, listener: Listener) -> None:
+    def _advance(self, listener: Recipient) -> None:
         """Send ``listener`` the gathered deliveries that it was not sent before.
 
         The delivery that is added next is not sent to ``listener``.
@@ -118,12 +118,12 @@ class Fanout:
                 self._note_sent(listener, self._sent)
         self._skip[listener] = len(self._deliveries) + 1
 
-    def _deliver(self, listener: Listener, pieces: list[bytes]) -> None:
+    def _deliver(self, listener: Recipient, pieces: list[bytes]) -> None:
         deliver = listener.deliver if self.stored else listener.send
         for piece in pieces:
             deliver(piece)
 
-    def _note_sent(self, listener: Listener, sent: Callable[[Any, Delivery], None]) -> None:
+    def _note_sent(self, listener: Recipient, sent: Callable[[Any, Delivery], None]) -> None:
         start = self._skip.get(listener, 0)
         encoded = self._encoded(listener.frame_format)
         for delivery, frames in zip(self._deliveries[start:], encoded[start:], strict=True):

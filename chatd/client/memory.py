@@ -282,7 +282,7 @@ class Memory:
         self._members = members
         self.online |= {member.name for member in members if member.online}
 
-    def people(self) -> list[objects.Member]:
+    def participants(self) -> list[objects.Member]:
         """Return the users in the current conversation, with their roles and whether they are online."""
         here = self.here
         if here.kind == "group":
@@ -294,7 +294,7 @@ class Memory:
 
     def known_names(self) -> tuple[set[str], set[str]]:
         """Return the nicks and the group names that the Tab key can complete."""
-        nicks = self.online | {member.name for member in self.people()}
+        nicks = self.online | {member.name for member in self.participants()}
         places = [conversation.place for conversation in self.conversations.values()]
         return nicks, self.rooms | {place.name for place in places if place.kind == "group"}
 

@@ -75,7 +75,7 @@ COURSEWORK_PACE_SECONDS: Final = 0.04
 LIST_OVERHEAD_BYTES: Final = 4096
 """Bytes of a list's maximum size that no single entry may use, because the keys around the list need them."""
 
-ACK_ACTION_PREFIX: Final = "ack-"
+CLIENT_ACK_PREFIX: Final = "ack-"
 """The prefix of the actions with which some course-work clients acknowledge a relayed message. These clients
 expect no answer, and some disconnect on a refusal.
 """
@@ -148,7 +148,7 @@ class JsonDialect:
         if isinstance(inner, dict):
             asked = inner
         name = asked.get("action")
-        if isinstance(name, str) and name.startswith(ACK_ACTION_PREFIX) and self._wants_no_answer(asked):
+        if isinstance(name, str) and name.startswith(CLIENT_ACK_PREFIX) and self._wants_no_answer(asked):
             return None
         ref = None if asked.get("ref") == "" else asked.get("ref")
         sender = next((asked[key] for key in SENDER_NAMES if asked.get(key) is not None), "")

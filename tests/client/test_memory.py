@@ -217,7 +217,7 @@ class Hearing(SynchronousTestCase):
         self.event("arrived", "bob")
         self.event("arrived", "alice")
         self.event("left", "bob")
-        self.assertEqual([member.name for member in self.memory.people()], ["alice"])
+        self.assertEqual([member.name for member in self.memory.participants()], ["alice"])
         self.event("joined", "alice", group="wob")
         self.memory.switch_conversation(ConversationRef("group", "wob"))
         self.memory.set_members(
@@ -225,10 +225,10 @@ class Hearing(SynchronousTestCase):
         )
         self.event("arrived", "bob")
         self.assertEqual(
-            self.memory.people(),
+            self.memory.participants(),
             [objects.Member("bob", "owner", True), objects.Member("alice", "member", True)],
         )
         self.memory.switch_conversation(ConversationRef("direct", "carol"))
         self.assertEqual(
-            self.memory.people(), [objects.Member("alice", "", True), objects.Member("carol", "", False)]
+            self.memory.participants(), [objects.Member("alice", "", True), objects.Member("carol", "", False)]
         )
