@@ -17,6 +17,8 @@ import msgspec
 from chatd.client import codec
 from chatd.client.language import _, translated_os_error
 from chatd.client.pending import ConnectionLost, Request
+from chatd.client.tls import ALERT_BYTES, tls_failure_reason
+from chatd.core.language import N_
 from chatd.json_wire import objects
 from chatd.json_wire.values import JsonScanner
 
@@ -28,6 +30,10 @@ READ_BYTES: Final = 256 * 1024
 
 CONNECT_TIMEOUT_SECONDS: Final = 10.0
 """The time limit for making a connection, and then again for receiving the welcome."""
+
+
+NO_CHAT: Final = N_("{address} does not speak JSON: it is no chat")
+TLS_ONLY: Final = N_("{address} takes encrypted connections only: connect with --tls")
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -123,6 +129,7 @@ class Connection:
         Raises `OSError` if the connection fails, `TimeoutError` if the server is silent for too long, and
         `ConnectionLost` if the server does not speak JSON.
         """
+        data = b""
         while True:
             value = self._values.next_value()
             if value is None:
@@ -136,7 +143,7 @@ class Connection:
                 return value
             elif value.framing_lost:
                 raise ConnectionLost(
-                    _("{address} does not speak JSON: it is no chat").format(address=self._address)
+                    _(TLS_ONLY if data.startswith(ALERT_BYTES) else NO_CHAT).format(address=self._address)
                 )
 
     async def _read(self) -> bytes:
@@ -153,10 +160,8 @@ def failure_reason(error: OSError | UnicodeError) -> str:
     """Return why a connection failed, in the user's language."""
     if isinstance(error, UnicodeError):
         return _("that is no host's name")
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return _(error.verify_message)
     if isinstance(error, ssl.SSLError):
-        return (error.reason or str(error)).replace("_", " ").lower()
+        return tls_failure_reason(error) or (error.reason or str(error)).replace("_", " ").lower()
     if isinstance(error, socket.gaierror):
         return translated_os_error(error)
     if error.errno and error.errno > 0:

@@ -32,10 +32,22 @@ class LogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     level: Literal["info", "debug"] = "info"
 
 
-class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The keys of chatd.toml. Each item of ``listen`` is WIRE=ENDPOINT, with a Twisted server endpoint;
-    ``certificate`` is the path of a PEM file with a certificate, its chain and its key.
+class TlsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The section ``[tls]`` of chatd.toml. The values but ``require`` are paths of PEM files.
+
+    ``certificate`` has the daemon's certificate and its chain. The private key is in ``key``, or also in
+    ``certificate`` if there is no ``key``. ``require`` refuses clients without TLS. ``client_ca`` has the CA
+    certificates that sign the certificates of users.
     """
+
+    certificate: str | None = None
+    key: str | None = None
+    require: bool = False
+    client_ca: str | None = None
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The keys of chatd.toml. Each item of ``listen`` is WIRE=ENDPOINT, with a Twisted server endpoint."""
 
     database: str = "chat.db"
     listen: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = (
@@ -45,17 +57,20 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         "tp6=tcp:8888",
         "tp6-bonus=tcp:8889",
     )
-    certificate: str | None = None
     durability: Literal["full", "process"] = "full"
     limits: Limits = Limits()
     accounts: AccountPolicy = AccountPolicy()
+    tls: TlsConfig = TlsConfig()
     log: LogConfig = LogConfig()
 
 
 def read_config(path: Path) -> Config:
     """Return the configuration in the TOML file at ``path``. Raises `ConfigError`."""
     try:
-        config = msgspec.convert(tomllib.loads(path.read_text("utf-8")), Config)
+        values = tomllib.loads(path.read_text("utf-8"))
+        if "certificate" in values:
+            raise ConfigError(f"{path}: `certificate` is a key of the section [tls] now: move it there")
+        config = msgspec.convert(values, Config)
         for nick in config.accounts.operators:
             parse_nick(nick)
         return config

@@ -14,13 +14,14 @@ from twisted.application.service import Service
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.error import CannotListenError, ReactorNotRunning
-from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatd import __version__
 from chatd.chat.service import Chat
 from chatd.connections.factory import ChatFactory, Sessions
+from chatd.connections.proxied import ProxiedFactory
 from chatd.daemon.certificates import Certificate
 from chatd.daemon.passwords import PasswordPool
 from chatd.daemon.wires import MakeProtocol
@@ -38,12 +39,14 @@ STOP_TIMEOUT_SECONDS: Final = 4.5
 
 class Listener(msgspec.Struct, frozen=True, eq=False):
     """A port to listen on. ``name`` is its text in the configuration, such as ``text=tcp:4567``;
-    ``make_protocol`` makes the Twisted protocol of each connection.
+    ``make_protocol`` makes the Twisted protocol of each connection. ``proxied`` says whether a proxy sends a
+    PROXY header before each connection's first byte.
     """
 
     name: str
     make_protocol: MakeProtocol
     endpoint: IStreamServerEndpoint
+    proxied: bool = False
 
 
 class CannotStart(SystemExit, Exception):
@@ -89,7 +92,10 @@ class Daemon(Service):
     def privilegedStartService(self) -> None:
         """Open all listening ports, before twistd drops its root privileges. Raises `CannotStart`."""
         for listener in self._listeners:
-            listening = listener.endpoint.listen(ChatFactory(self.sessions, listener.make_protocol))
+            factory: IProtocolFactory = ChatFactory(self.sessions, listener.make_protocol)
+            if listener.proxied:
+                factory = ProxiedFactory(self.sessions, factory)
+            listening = listener.endpoint.listen(factory)
             failed: list[str] = []
             listening.addCallback(self._listens, listener).addErrback(self._fails, listener, failed)
             if failed:

@@ -21,7 +21,7 @@ class ReadTests(SynchronousTestCase):
         """The sentence that refuses a file of these contents."""
         self.path.write_bytes(pem)
         with self.assertRaises(ConfigError) as caught:
-            read_certificate(self.path)
+            read_certificate(self.path, self.path)
         return str(caught.exception)
 
     def test_key_and_chain_may_stand_in_any_order(self) -> None:
@@ -34,7 +34,7 @@ class ReadTests(SynchronousTestCase):
             b"as it was mailed:\r\n" + (own.pem() + root.pem() + own.key_pem()).replace(b"\n", b"\r\n"),
         ):
             self.path.write_bytes(pem)
-            options = read_certificate(self.path)
+            options = read_certificate(self.path, self.path)
             self.assertEqual(options.certificate, own.certificate)
             self.assertEqual(options.extraCertChain, [root.certificate])
 
@@ -55,13 +55,13 @@ class ReadTests(SynchronousTestCase):
 
     def test_what_cannot_be_read_is_refused(self) -> None:
         with self.assertRaises(ConfigError) as missing:
-            read_certificate(self.path)
+            read_certificate(self.path, self.path)
         self.assertEqual(
             str(missing.exception), f"can't read the certificate {self.path}: No such file or directory"
         )
         self.path.mkdir()
         with self.assertRaises(ConfigError) as folder:
-            read_certificate(self.path)
+            read_certificate(self.path, self.path)
         self.assertEqual(str(folder.exception), f"can't read the certificate {self.path}: Is a directory")
 
 
