@@ -18,7 +18,6 @@ from chatd.client import codec
 from chatd.client.language import _, translated_os_error
 from chatd.client.pending import ConnectionLost, Request
 from chatd.client.tls import ALERT_BYTES, tls_failure_reason
-from chatd.core.language import N_
 from chatd.json_wire import objects
 from chatd.json_wire.values import JsonScanner
 
@@ -30,10 +29,6 @@ READ_BYTES: Final = 256 * 1024
 
 CONNECT_TIMEOUT_SECONDS: Final = 10.0
 """The time limit for making a connection, and then again for receiving the welcome."""
-
-
-NO_CHAT: Final = N_("{address} does not speak JSON: it is no chat")
-TLS_ONLY: Final = N_("{address} takes encrypted connections only: connect with --tls")
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -129,7 +124,6 @@ class Connection:
         Raises `OSError` if the connection fails, `TimeoutError` if the server is silent for too long, and
         `ConnectionLost` if the server does not speak JSON.
         """
-        data = b""
         while True:
             value = self._values.next_value()
             if value is None:
@@ -137,13 +131,19 @@ class Connection:
                 data = await self._read()
                 if not data:
                     return None
+                if data.startswith(ALERT_BYTES):
+                    raise ConnectionLost(
+                        _("{address} takes encrypted connections only: connect with --tls").format(
+                            address=self._address
+                        )
+                    )
                 self._values.feed(data)
             elif isinstance(value, bytes):
                 self.peer_sends_newlines = self.peer_sends_newlines or self._values.newline_seen
                 return value
             elif value.framing_lost:
                 raise ConnectionLost(
-                    _(TLS_ONLY if data.startswith(ALERT_BYTES) else NO_CHAT).format(address=self._address)
+                    _("{address} does not speak JSON: it is no chat").format(address=self._address)
                 )
 
     async def _read(self) -> bytes:
