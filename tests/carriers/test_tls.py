@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from twisted.logger import capturedLogs, formatEvent
 
 from chatd.carriers.detection import DETECTION_SECONDS
@@ -214,10 +215,11 @@ class ClientCertificates(TlsStageTestCase):
         self.assertEqual(self.answer(self.signed("alice"), "IAM alice"), "BCK alice")
 
     def test_one_that_is_not_valid_ends_the_handshake(self) -> None:
-        """Expired, not valid yet, by itself, or by an authority of the same name."""
+        """Expired, not valid yet, for servers, by itself, or by an authority of the same name."""
         for shows in (
             self.signed("alice", days=(-3, -1)),
             self.signed("alice", days=(1, 3)),
+            issue("alice", issuer=self.authority, usage=ExtendedKeyUsageOID.SERVER_AUTH),
             issue("alice"),
             issue("alice", issuer=issue("class", authority=True)),
             issue("alice", issuer=self.signed("bob")),

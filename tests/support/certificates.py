@@ -33,11 +33,15 @@ class Issued(NamedTuple):
 
 
 def issue(
-    *names: str, issuer: Issued | None = None, authority: bool = False, days: tuple[int, int] = (-1, 1)
+    *names: str,
+    issuer: Issued | None = None,
+    authority: bool = False,
+    days: tuple[int, int] = (-1, 1),
+    usage: x509.ObjectIdentifier | None = None,
 ) -> Issued:
     """A certificate for ``names``, signed by ``issuer``, or by itself; an ``authority`` may sign others.
 
-    It is valid between these ``days`` from now.
+    It is valid between these ``days`` from now, and for this ``usage`` alone if one is given.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name) for name in names])
@@ -53,6 +57,8 @@ def issue(
         .add_extension(x509.SubjectAlternativeName([*map(x509.DNSName, map(_ascii, names))]), critical=False)
         .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
     )
+    if usage is not None:
+        unsigned = unsigned.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
     return Issued(unsigned.sign(issuer.key if issuer else key, SHA256()), key)
 
 
