@@ -341,6 +341,10 @@ class Client(Protocol):
     def origin(self) -> str | None:
         """The IPv4 address or IPv6 network of the client, or None if it is on the daemon's own machine."""
 
+    @property
+    def certificate_name(self) -> str:
+        """The common name in the client's verified TLS certificate; empty if it has shown none."""
+
     password: Secret | None
     """The password that the client has given for its next hello, or None."""
 

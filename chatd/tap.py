@@ -46,7 +46,12 @@ class Options(usage.Options):
             f"Configuration file [default: {CONFIG_FILE}, if it exists]",
         ],
         ["database", "d", None, "SQLite database file [default: chat.db]"],
-        ["certificate", None, None, "PEM file with certificate, chain and key; enables TLS on auto"],
+        [
+            "certificate",
+            None,
+            None,
+            "PEM file with certificate, chain and key: the key of [tls]; enables TLS",
+        ],
         [
             "durability",
             None,
@@ -111,8 +116,8 @@ def configuration(options: Options) -> Config:
     said = {
         "database": options["database"],
         "listen": tuple(options["listen"]) or None,
-        "certificate": options["certificate"],
         "durability": _one_of(options, "durability", _DURABILITIES),
+        "tls": msgspec.structs.replace(config.tls, **_given({"certificate": options["certificate"]})),
         "log": msgspec.structs.replace(config.log, **_given(log)),
     }
     return msgspec.structs.replace(config, **_given(said))

@@ -23,8 +23,8 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from chatd import __version__
 from chatd.core.limits import Limits
-from chatd.daemon.config import Config, ConfigError, LogConfig, MetricsConfig
-from chatd.daemon.wiring import assemble, parse_listener
+from chatd.daemon.config import Config, ConfigError, LogConfig, MetricsConfig, TlsConfig
+from chatd.daemon.wiring import ParsedListener, assemble, parse_listener
 from chatd.tap import Options, configuration
 from tests.support.certificates import self_signed
 from tests.support.daemon_process import PATIENCE, TAC, Client, Daemon, twistd, without_privileges
@@ -62,7 +62,6 @@ class ConfigurationTests(FolderTestCase):
                     "tp6=tcp:8888",
                     "tp6-bonus=tcp:8889",
                 ),
-                certificate=None,
                 durability="full",
                 limits=Limits(),
                 log=LogConfig(conversation=None, conversation_private=False, json=None, level="info"),
@@ -86,7 +85,7 @@ class ConfigurationTests(FolderTestCase):
             Config(
                 database="/srv/a.db",
                 listen=("text=tcp:1", "json=tcp:2", "text=unix:/run/chatd"),
-                certificate="chat.pem",
+                tls=TlsConfig(certificate="chat.pem"),
                 durability="process",
                 limits=Limits(),
                 log=LogConfig(
@@ -173,15 +172,48 @@ class ListenerTests(FolderTestCase):
             (r"text=tcp:1:interface=\:\:1", "text", r"tcp:1:interface=\:\:1"),
             ("text=tcp6:1", "text", r"tcp6:1:interface=\:\:1"),
             (r"text=tcp6:1:interface=\:\:", "text", r"tcp6:1:interface=\:\:"),
-            ("json=ssl:1:privateKey=a.pem", "json", "ssl:1:privateKey=a.pem:interface=127.0.0.1"),
-            (r"json=ssl:1:C\:/a.pem:C\:/b.pem", "json", r"ssl:1:C\:/a.pem:C\:/b.pem:interface=127.0.0.1"),
-            ("json=tls:certificates:1", "json", "tls:certificates:1:interface=127.0.0.1"),
-            ("text=haproxy:tcp:1", "text", "haproxy:tcp:1:interface=127.0.0.1"),
-            ("text=unix:/run/chatd", "text", "unix:/run/chatd"),
             ("json=systemd:domain=INET:index=0", "json", "systemd:domain=INET:index=0"),
         ):
             with self.subTest(listener):
-                self.assertEqual(parse_listener(listener), (wire, endpoint))
+                self.assertEqual(parse_listener(listener), ParsedListener(wire, endpoint))
+
+    def test_whose_tls_it_has(self) -> None:
+        """``ssl:`` without a key has that of the configuration, whose address may come behind a proxy."""
+        loopback = ":interface=127.0.0.1"
+        for listener, expected in {
+            "json=ssl:1": ParsedListener("json", f"tcp:1{loopback}", tls="always"),
+            "json=SSL:port=1": ParsedListener("json", f"tcp:port=1{loopback}", tls="always"),
+            r"json=ssl:1:interface=\:\:1": ParsedListener("json", r"tcp:1:interface=\:\:1", tls="always"),
+            "json=haproxy:ssl:1": ParsedListener("json", f"tcp:1{loopback}", True, "always"),
+            "text=haproxy:tcp:1": ParsedListener("text", f"tcp:1{loopback}", True),
+            "text=haproxy:unix:s": ParsedListener("text", "unix:s", True, "never"),
+            "json=ssl:1:privateKey=a.pem": ParsedListener(
+                "json", f"ssl:1:privateKey=a.pem{loopback}", tls="never"
+            ),
+            r"json=ssl:1:C\:/a.pem:C\:/b.pem": ParsedListener(
+                "json", rf"ssl:1:C\:/a.pem:C\:/b.pem{loopback}", tls="never"
+            ),
+            "json=tls:folder:1": ParsedListener("json", f"tls:folder:1{loopback}", tls="never"),
+            "text=unix:/run/chatd": ParsedListener("text", "unix:/run/chatd", tls="never"),
+            "json=systemd:UNIX:0": ParsedListener("json", "systemd:UNIX:0", tls="never"),
+        }.items():
+            with self.subTest(listener):
+                self.assertEqual(parse_listener(listener), expected)
+
+    def test_tls_needs_a_certificate(self) -> None:
+        for config, sentence in (
+            (
+                Config(listen=("json=ssl:1",)),
+                "json=ssl:1 needs a certificate: name it under [tls], or in the endpoint",
+            ),
+            (Config(tls=TlsConfig(require=True)), "`require` under [tls] needs a `certificate` there"),
+            (Config(tls=TlsConfig(key="a.key")), "`key` under [tls] needs a `certificate` there"),
+            (Config(tls=TlsConfig(client_ca="a.pem")), "`client_ca` under [tls] needs a `certificate` there"),
+        ):
+            with self.assertRaises(ConfigError) as caught:
+                assemble(config, MemoryReactorClock())
+            self.assertEqual(str(caught.exception), sentence)
+        self.assertEqual(os.listdir(), [])
 
     def test_what_is_none_is_refused_by_name_before_anything_is_opened(self) -> None:
         for listener, sentence in {

@@ -17,6 +17,7 @@ from zope.interface import implementer
 from chatd.boundaries import Dialect, Framer
 from chatd.carriers.foreign import HTTP, TLS, TLS_FIRST_BYTE, ForeignProtocol, HttpRequestLineDetector
 from chatd.connections.factory import Sessions
+from chatd.connections.login_deadlines import UndetectedConnection
 from chatd.connections.session import Session
 from chatd.core.language import N_
 from chatd.core.refusals import Phrase, Refusal
@@ -41,8 +42,8 @@ class SessionCarrier(Protocol):
     (`framer_for` and `next_write`). While the session pauses the carrier, the carrier reads nothing from the
     socket and passes no payload on. Once the session is leaving, the carrier drops all incoming data.
 
-    ``accepted`` is true if the connection was accepted and counted before, by a `Detector`, which then also
-    sends the greeting.
+    ``detector`` is the `Detector` that has accepted and counted the connection before, if any; it also sends
+    the greeting.
 
     On every wire the carrier refuses a client that begins with TLS or whose first line is an HTTP request
     line, and drops the rest of its data: otherwise a web page could have a browser send chat commands. Frames
@@ -55,12 +56,14 @@ class SessionCarrier(Protocol):
     transport: Any
     session: Session
 
-    def __init__(self, sessions: Sessions, dialect: Dialect, accepted: bool = False) -> None:
+    def __init__(
+        self, sessions: Sessions, dialect: Dialect, detector: UndetectedConnection | None = None
+    ) -> None:
         self.input_ended = False
         """Whether the client has closed its side of the connection and sends nothing more."""
         self._sessions = sessions
         self._dialect = dialect
-        self._accepted = accepted
+        self._detector = detector
         self._request_line: HttpRequestLineDetector | None = HttpRequestLineDetector()
         self._paused = False
         self._busy = False
@@ -104,7 +107,7 @@ class SessionCarrier(Protocol):
 
     def connectionMade(self) -> None:
         """Open a session for the new connection."""
-        self.session = self._sessions.open(self._dialect, self, self._accepted)
+        self.session = self._sessions.open(self._dialect, self, self._detector)
 
     def dataReceived(self, data: bytes) -> None:
         """Check ``data`` for a foreign protocol, buffer it, and pass the complete frames to the session."""

@@ -14,6 +14,7 @@ from chatd.boundaries import Dialect
 from chatd.carriers.carrier import SessionCarrier
 from chatd.carriers.idle_timer import IdleTimer
 from chatd.connections.factory import Sessions
+from chatd.connections.login_deadlines import UndetectedConnection
 from chatd.core.language import N_
 from chatd.core.refusals import Phrase, Refusal
 
@@ -40,8 +41,10 @@ class IdleDelimitedCarrier(SessionCarrier):
     could not be told apart.
     """
 
-    def __init__(self, sessions: Sessions, dialect: Dialect, accepted: bool = False) -> None:
-        super().__init__(sessions, dialect, accepted)
+    def __init__(
+        self, sessions: Sessions, dialect: Dialect, detector: UndetectedConnection | None = None
+    ) -> None:
+        super().__init__(sessions, dialect, detector)
         limits = sessions.limits
         self._limit = limits.line
         self._most = limits.line + 1  # one more for a CR, which may turn out to belong to the end of the line

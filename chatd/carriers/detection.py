@@ -1,5 +1,5 @@
-"""Detection of the protocol on a port that serves several: the first bytes of a client decide which carrier
-gets its connection.
+"""Detection of the protocol on a port that serves several, or that serves TLS: the first bytes of a client
+decide which carrier gets its connection, and whether it speaks TLS.
 
 Before the decision, the connection has neither a session nor an outbox. Afterwards the whole connection, with
 the bytes read so far, is passed to a carrier or to TLS.
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
+from OpenSSL.SSL import Error as TlsError
 from twisted.internet.interfaces import (
     IDelayedCall,
     IHalfCloseableProtocol,
@@ -18,13 +19,15 @@ from twisted.internet.interfaces import (
     ITLSTransport,
 )
 from twisted.internet.protocol import Protocol, connectionDone
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatd.boundaries import Dialect
 from chatd.carriers.carrier import SessionCarrier
 from chatd.carriers.foreign import ForeignProtocol
-from chatd.connections.factory import Sessions
+from chatd.carriers.tls import TlsLayer, tls_failure_reason
+from chatd.connections.factory import Sessions, shown_peer
 from chatd.core.refusals import Refusal
 from chatd.core.wires import OpeningBytes
 
@@ -76,9 +79,14 @@ class Detector(Protocol):
 
     The first choice is the default, for clients whose first bytes match no other choice. A client that stays
     silent gets the default wire's greeting, and may still turn out to speak another wire. A client of one of
-    the ``foreign`` protocols is refused. With a ``certificate``, a client that begins with TLS gets TLS, and
-    the decrypted bytes decide.
+    the ``foreign`` protocols is refused.
+
+    With a ``certificate``, a client that begins with TLS gets TLS, and the decrypted bytes decide. A
+    handshake that takes longer than ``limits.tls_handshake_seconds`` is cut. If the port is ``tls_only``, a
+    client without TLS is refused: by its first bytes, or after those seconds if it is silent.
     """
+
+    _log = Logger()
 
     transport: Any
 
@@ -87,12 +95,17 @@ class Detector(Protocol):
         choices: Sequence[WireChoice],
         foreign: Sequence[ForeignProtocol],
         certificate: IOpenSSLContextFactory | None,
+        tls_only: bool,
         sessions: Sessions,
     ) -> None:
         self._default, *others = choices
+        self._is_single = not others
         targets: list[WireChoice | ForeignProtocol] = [*others, *foreign]
         self._table = [(opening, target) for target in targets for opening in target.openings]
         self._certificate = certificate
+        self._tls_only = tls_only
+        self._tls: TlsLayer | None = None
+        self._handshake_deadline: IDelayedCall | None = None
         self._sessions = sessions
         self._read = b""
         self._greeted = False
@@ -104,7 +117,14 @@ class Detector(Protocol):
         if not self._sessions.add_undetected(self):
             self.use_default_wire()  # the session is refused
             return
+        if self._tls_only:
+            self._limit_handshake()
         self._wait()
+
+    @property
+    def certificate_name(self) -> str:
+        """The common name in the client's verified TLS certificate; empty if it has shown none."""
+        return "" if self._tls is None else self._tls.certificate_name
 
     def dataReceived(self, data: bytes) -> None:
         """Pass ``data`` to the carrier if the protocol is detected; otherwise add it to the first bytes and
@@ -133,6 +153,14 @@ class Detector(Protocol):
         detected.
         """
         self._stop_waiting()
+        _cancel(self._handshake_deadline)
+        error = reason.value
+        if self._tls is not None and isinstance(error, TlsError) and not self._tls.is_established:
+            self._log.info(
+                "{peer}: the TLS handshake failed: {why}",
+                peer=shown_peer(self.transport),
+                why=tls_failure_reason(error),
+            )
         if self._carrier is not None:
             self._carrier.connectionLost(reason)
         else:
@@ -153,7 +181,10 @@ class Detector(Protocol):
         if found is None:
             self._wait()
         elif isinstance(found, WireChoice):
-            self._hand_over(found)
+            if self._lacks_tls:
+                self._open(found).session.break_off(Refusal("tls_required"))
+            else:
+                self._hand_over(found)
         elif found.is_tls and self._may_start_tls():
             self._start_tls()
         else:
@@ -171,10 +202,17 @@ class Detector(Protocol):
 
     def _open(self, choice: WireChoice) -> SessionCarrier:
         self._stop_waiting()
+        if self._tls is None:
+            _cancel(self._handshake_deadline)
         self._sessions.wire_detected(self)
-        self._carrier = carrier = choice.carrier(self._sessions, choice.dialect, accepted=True)
+        self._carrier = carrier = choice.carrier(self._sessions, choice.dialect, self)
         carrier.makeConnection(self.transport)
         return carrier
+
+    @property
+    def _lacks_tls(self) -> bool:
+        """Whether the port is for TLS only and the client has not begun with TLS."""
+        return self._tls_only and self._tls is None
 
     def _may_start_tls(self) -> bool:
         transport = self.transport
@@ -183,13 +221,35 @@ class Detector(Protocol):
 
     def _start_tls(self) -> None:
         """Start TLS on the transport, feed it the bytes read so far, and detect the protocol again from the
-        decrypted bytes.
+        decrypted bytes. If there is one wire only, its greeting follows the handshake at once.
         """
         certificate, self._certificate = self._certificate, None
         hello, self._read = self._read, b""
         self.transport.startTLS(certificate)
-        self._wait()
+        self._tls = TlsLayer(self.transport.getHandle())
+        if self._handshake_deadline is None:
+            self._limit_handshake()
+        if self._is_single:
+            self._hand_over(self._default)
+        else:
+            self._wait()
         self.transport.protocol.dataReceived(hello)
+
+    def _limit_handshake(self) -> None:
+        """Start the time that the client has for the TLS handshake."""
+        seconds = self._sessions.limits.tls_handshake_seconds
+        self._handshake_deadline = self._sessions.clock.callLater(seconds, self._end_handshake_time)
+
+    def _end_handshake_time(self) -> None:
+        if self._tls is None:
+            self.break_off(Refusal("tls_required"))
+        elif not self._tls.is_established:
+            self._log.info(
+                "{peer}: no TLS handshake within {seconds} seconds",
+                peer=shown_peer(self.transport),
+                seconds=self._sessions.limits.tls_handshake_seconds,
+            )
+            self.transport.abortConnection()
 
     def _wait(self) -> None:
         """Restart the timer of `DETECTION_SECONDS`, which ends the wait for a silent client."""
@@ -197,13 +257,17 @@ class Detector(Protocol):
         self._timer = self._sessions.clock.callLater(DETECTION_SECONDS, self._end_silence)
 
     def _stop_waiting(self) -> None:
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
+        _cancel(self._timer)
 
     def _end_silence(self) -> None:
         if detect(self._read, self._table, True, self._default) is not self._default:
             self._decide(over=True)  # ``Hello`` without a name is complete
-        elif not self._greeted:
+        elif not (self._greeted or self._lacks_tls):
             self._greeted = True
             dialect = self._default.dialect
             self.transport.write(b"".join(map(self._default.carrier.framer_for(dialect), dialect.greeting)))
+
+
+def _cancel(timer: IDelayedCall | None) -> None:
+    if timer is not None and timer.active():
+        timer.cancel()

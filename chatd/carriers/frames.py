@@ -17,6 +17,7 @@ from chatd.boundaries import Dialect, Framer
 from chatd.carriers.carrier import SessionCarrier
 from chatd.carriers.idle_timer import IdleTimer
 from chatd.connections.factory import Sessions
+from chatd.connections.login_deadlines import UndetectedConnection
 from chatd.core.language import N_
 from chatd.core.refusals import Phrase, Refusal, reason
 
@@ -62,8 +63,10 @@ class LengthPrefixedCarrier(SessionCarrier):
     `IDLE_SECONDS`.
     """
 
-    def __init__(self, sessions: Sessions, dialect: Dialect, accepted: bool = False) -> None:
-        super().__init__(sessions, dialect, accepted)
+    def __init__(
+        self, sessions: Sessions, dialect: Dialect, detector: UndetectedConnection | None = None
+    ) -> None:
+        super().__init__(sessions, dialect, detector)
         limits = sessions.limits
         self._limits = limits
         self._gap = IdleTimer(sessions.clock, self._settle)

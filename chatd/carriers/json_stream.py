@@ -11,6 +11,7 @@ from twisted.python.failure import Failure
 from chatd.boundaries import Dialect, Framer
 from chatd.carriers.carrier import SessionCarrier, wrap_line
 from chatd.connections.factory import Sessions
+from chatd.connections.login_deadlines import UndetectedConnection
 from chatd.core.language import N_
 from chatd.core.refusals import Phrase, Refusal, reason
 from chatd.json_wire.values import Fault, JsonScanner
@@ -45,8 +46,10 @@ class JsonStreamCarrier(SessionCarrier):
     switches to the newline-delimited variant of its dialect, where the dialect has one.
     """
 
-    def __init__(self, sessions: Sessions, dialect: Dialect, accepted: bool = False) -> None:
-        super().__init__(sessions, dialect, accepted)
+    def __init__(
+        self, sessions: Sessions, dialect: Dialect, detector: UndetectedConnection | None = None
+    ) -> None:
+        super().__init__(sessions, dialect, detector)
         limits = sessions.limits
         self._clock = sessions.clock
         self._limits = limits

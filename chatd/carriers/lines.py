@@ -9,6 +9,7 @@ from twisted.protocols.basic import LineOnlyReceiver
 from chatd.boundaries import Dialect
 from chatd.carriers.carrier import SessionCarrier
 from chatd.connections.factory import Sessions
+from chatd.connections.login_deadlines import UndetectedConnection
 from chatd.core.language import N_
 from chatd.core.refusals import Phrase, Refusal
 
@@ -23,8 +24,10 @@ class LineCarrier(SessionCarrier, LineOnlyReceiver):
 
     delimiter = b"\n"
 
-    def __init__(self, sessions: Sessions, dialect: Dialect, accepted: bool = False) -> None:
-        super().__init__(sessions, dialect, accepted)
+    def __init__(
+        self, sessions: Sessions, dialect: Dialect, detector: UndetectedConnection | None = None
+    ) -> None:
+        super().__init__(sessions, dialect, detector)
         limits = sessions.limits
         # One more byte for the CR, which does not count as part of the line.
         self.MAX_LENGTH = limits.line + 1

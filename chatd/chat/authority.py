@@ -112,7 +112,7 @@ class Authority:
         ``verified`` is the credential that the password of the hello was verified against, or None. The
         caller has to apply and store the login's decision.
         """
-        login = log_in(self.state, self._names, hello, verified)
+        login = log_in(self.state, self._names, hello, verified, client.certificate_name)
         check_not_blocked(self.state, login.user.key, client.origin, self.now())
         self._login_guard.check_login(client.origin, is_new=not login.returning)
         client.log_in(login.user, updates_read_marker=hello.missed == "send")

@@ -17,6 +17,7 @@ import msgspec
 from chatd.client import codec
 from chatd.client.language import _, translated_os_error
 from chatd.client.pending import ConnectionLost, Request
+from chatd.client.tls import ALERT_BYTES, tls_failure_reason
 from chatd.json_wire import objects
 from chatd.json_wire.values import JsonScanner
 
@@ -130,6 +131,12 @@ class Connection:
                 data = await self._read()
                 if not data:
                     return None
+                if data.startswith(ALERT_BYTES):
+                    raise ConnectionLost(
+                        _("{address} takes encrypted connections only: connect with --tls").format(
+                            address=self._address
+                        )
+                    )
                 self._values.feed(data)
             elif isinstance(value, bytes):
                 self.peer_sends_newlines = self.peer_sends_newlines or self._values.newline_seen
@@ -153,10 +160,8 @@ def failure_reason(error: OSError | UnicodeError) -> str:
     """Return why a connection failed, in the user's language."""
     if isinstance(error, UnicodeError):
         return _("that is no host's name")
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return _(error.verify_message)
     if isinstance(error, ssl.SSLError):
-        return (error.reason or str(error)).replace("_", " ").lower()
+        return tls_failure_reason(error) or (error.reason or str(error)).replace("_", " ").lower()
     if isinstance(error, socket.gaierror):
         return translated_os_error(error)
     if error.errno and error.errno > 0:

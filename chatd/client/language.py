@@ -53,12 +53,8 @@ OS_ERROR_TEXTS: Final = (
     N_("File name too long"),
     N_("Read-only file system"),
     N_("No space left on device"),
-    N_("self-signed certificate"),
-    N_("self-signed certificate in certificate chain"),
-    N_("unable to get local issuer certificate"),
-    N_("certificate has expired"),
 )
-"""Error texts of the operating system and of TLS, which Python gives in English whatever the locale."""
+"""Error texts of the operating system, which Python gives in English whatever the locale."""
 
 
 def _(sentence: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import ssl
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, Literal
@@ -26,6 +27,7 @@ from chatd.client.coursework import CourseworkCodec, hello_reply, parse_object, 
 from chatd.client.coursework_session import CourseworkSession
 from chatd.client.language import _
 from chatd.client.pending import ConnectionLost, PendingRequests, Refused
+from chatd.client.tls import tls_failure_reason
 from chatd.core import commands as c
 from chatd.core.accounts import Secret
 from chatd.json_wire import objects
@@ -179,11 +181,13 @@ class Link:
         clock = asyncio.get_running_loop().time
         lost_at, longest = clock(), RETRY_MIN_SECONDS
         while True:
-            self._close_reason, self._resets_backoff = "", False
+            self._close_reason, self._resets_backoff, is_final = "", False, False
             try:
                 await self._connect()
             except (OSError, UnicodeError) as error:  # the latter for a malformed host name
                 self._close_reason = self._close_reason or failure_reason(error)
+                # Another attempt would fail in the same way.
+                is_final = isinstance(error, ssl.SSLError) and tls_failure_reason(error) is not None
             except Refused as refused:
                 # The daemon may still hold the lost connection, and with it the nick.
                 # A course-work server has no refusal code for that.
@@ -198,7 +202,7 @@ class Link:
             if self._resets_backoff:
                 lost_at, longest = clock(), RETRY_MIN_SECONDS
             why = self._close_reason or _("it closed the connection")
-            if not self._logged_in or clock() + longest > lost_at + self._patience:
+            if not self._logged_in or is_final or clock() + longest > lost_at + self._patience:
                 raise ConnectionLost(
                     _("no connection to {address}: {why}").format(address=self._address, why=why)
                 )

@@ -101,7 +101,10 @@ class PeopleList(NameList):
     def draw(self) -> None:
         """Redraw the list of the users in the current conversation."""
         self.fill(
-            [(ConversationRef("direct", member.name), self._line(member)) for member in self._memory.participants()]
+            [
+                (ConversationRef("direct", member.name), self._line(member))
+                for member in self._memory.participants()
+            ]
         )
 
     def _line(self, member: Member) -> Content:

@@ -19,6 +19,7 @@ DEFAULTS: Final = {
     "name": "",
     "tls": False,
     "cafile": "",
+    "client_certificate": "",
     "log": "",
     "plain": False,
     "ask_password": False,
@@ -31,6 +32,7 @@ CONFIG_KEYS: Final = {
     "NAME": "name",
     "TLS": "tls",
     "CAFILE": "cafile",
+    "CLIENT_CERTIFICATE": "client_certificate",
     "LOG": "log",
 }
 """The keys of the configuration file, with the option that each key sets."""
@@ -80,6 +82,11 @@ def build_parser() -> argparse.ArgumentParser:
     connection.add_argument("--tls", action="store_true", help=_("encrypt, and check who the daemon is"))
     connection.add_argument(
         "--cafile", metavar="PEM", help=_("certificates to trust besides the system's; means --tls")
+    )
+    connection.add_argument(
+        "--client-certificate",
+        metavar="PEM",
+        help=_("certificate and key that the daemon takes for a password; means --tls"),
     )
     connection.add_argument(
         "-c",
@@ -214,9 +221,9 @@ def read_config_file(path: Path) -> Mapping[str, object]:
 def server_address(options: argparse.Namespace) -> Address:
     """Return the daemon's address, with a TLS context if TLS is on.
 
-    Raises `UsageError` if the CA certificates can't be read.
+    Raises `UsageError` if a certificate can't be read.
     """
-    if not (options.tls or options.cafile):
+    if not (options.tls or options.cafile or options.client_certificate):
         return Address(options.address, options.port)
     context = ssl.create_default_context()
     try:
@@ -226,6 +233,17 @@ def server_address(options: argparse.Namespace) -> Address:
         raise UsageError(
             _("can't read certificates from {path}: {why}").format(
                 path=options.cafile, why=translated_os_error(error)
+            )
+        ) from None
+    try:
+        if options.client_certificate:
+            context.load_cert_chain(os.path.expanduser(options.client_certificate))
+    except OSError as error:
+        broken = isinstance(error, ssl.SSLError)
+        raise UsageError(
+            _("can't use the certificate {path}: {why}").format(
+                path=options.client_certificate,
+                why=_("it holds no certificate with its key") if broken else translated_os_error(error),
             )
         ) from None
     return Address(options.address, options.port, context)

@@ -68,15 +68,16 @@ class Sessions:
 
     def _has_room(self, transport: Any) -> bool:
         """Return whether the limits allow a further connection from the address of ``transport``."""
-        peer, limits = transport.getPeer(), self.limits
-        network = network_of(peer)
+        network, limits = network_of(transport.getPeer()), self.limits
         if len(self) >= limits.connections:
-            self._log.warn("{peer}: rate_limited, {count} are connected", peer=_peer(peer), count=len(self))
+            self._log.warn(
+                "{peer}: rate_limited, {count} are connected", peer=shown_peer(transport), count=len(self)
+            )
             return False
         if network is not None and self._from[network] >= limits.connections_per_address:
             self._log.warn(
                 "{peer}: rate_limited, {count} are connected from {network}",
-                peer=_peer(peer),
+                peer=shown_peer(transport),
                 count=self._from[network],
                 network=network,
             )
@@ -88,39 +89,41 @@ class Sessions:
         if ITCPTransport.providedBy(transport):
             transport.setTcpNoDelay(True)
             enable_keep_alive(transport)
-        self._log.info("{peer} connected", peer=_peer(transport.getPeer()))
+        self._log.info("{peer} connected", peer=shown_peer(transport))
 
-    def open(self, dialect: Dialect, carrier: Any, accepted: bool) -> Session:
+    def open(self, dialect: Dialect, carrier: Any, detector: UndetectedConnection | None) -> Session:
         """Return a new session for the connection of ``carrier``. Refuse the client if there are too many.
 
-        Unless the connection was ``accepted`` before, it is logged and the client is greeted.
+        ``detector`` is what `add_undetected` was called with for this connection. Without one, the connection
+        is logged and the client is greeted.
         """
-        transport = carrier.transport
+        transport, first_protocol = carrier.transport, detector or carrier
         session = Session(
             self._chat,
             self.clock,
             dialect,
             carrier,
-            _peer(transport.getPeer()),
-            lambda: network_of(transport.getPeer()),
+            shown_peer(transport),
+            network_of(transport.getPeer()),
+            lambda: "" if detector is None else detector.certificate_name,
             RateLimit(self.limits),
             partial(Outbox, transport, self.clock, self._flush_queue, self.limits.outbox, carrier.next_write),
-            partial(self._closed, transport),
+            partial(self._closed, first_protocol),
         )
         if not self._has_room(transport):
             session.break_off(rate_limited(reason("many_connections")))
             return session
         self._open[session] = self._count(transport)
-        self._deadlines.start(transport, session)
-        if not accepted:
+        self._deadlines.start(first_protocol, session)
+        if detector is None:
             self._accept(transport)
             session.greet()
         return session
 
-    def _closed(self, transport: Any, session: Session) -> None:
+    def _closed(self, first_protocol: object, session: Session) -> None:
         """Remove ``session``, whose connection is gone."""
         self._discount(self._open.pop(session, None))
-        self._deadlines.forget(transport)
+        self._deadlines.forget(first_protocol)
         self._log.info("{peer} disconnected", peer=session.peer)
         self._check_empty()
 
@@ -130,7 +133,7 @@ class Sessions:
         if not self._has_room(transport):
             return False
         self._undetected[connection] = self._count(transport)
-        self._deadlines.start(transport, connection)
+        self._deadlines.start(connection, connection)
         self._accept(transport)
         return True
 
@@ -141,8 +144,8 @@ class Sessions:
     def undetected_lost(self, connection: UndetectedConnection) -> None:
         """Remove ``connection``, which was closed before its protocol was detected."""
         self.wire_detected(connection)
-        self._deadlines.forget(connection.transport)
-        self._log.info("{peer} disconnected", peer=_peer(connection.transport.getPeer()))
+        self._deadlines.forget(connection)
+        self._log.info("{peer} disconnected", peer=shown_peer(connection.transport))
         self._check_empty()
 
     def _count(self, transport: Any) -> str | None:
@@ -204,7 +207,9 @@ class ChatFactory(Factory):
         return self._make_protocol(self._sessions)
 
 
-def _peer(address: Any) -> str:
+def shown_peer(transport: Any) -> str:
+    """Return the client's address on ``transport``, as the log shows it; ``unix`` for a Unix socket."""
+    address = transport.getPeer()
     host = getattr(address, "host", None)
     if host is None:
         return "unix"

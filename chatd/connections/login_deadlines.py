@@ -17,6 +17,10 @@ class UndetectedConnection(Protocol):
 
     transport: Any
 
+    @property
+    def certificate_name(self) -> str:
+        """The common name in the client's verified TLS certificate; empty if it has shown none."""
+
     def use_default_wire(self) -> object:
         """Open a session of the default protocol. Send no greeting, and discard the bytes read so far."""
 
@@ -29,33 +33,33 @@ class LoginDeadlines:
 
     Up to ``limits.slow_logins`` connections may take longer, because a person may have to type a nick after
     the client has connected. If there are more, the oldest are closed. A connection is identified by its
-    transport, which stays the same when a session replaces an undetected connection.
+    first protocol, which stays the same when a session replaces an undetected connection.
     """
 
     def __init__(self, clock: Clock, limits: Limits) -> None:
         self._clock = clock
         self._limits = limits
         # Connections in their first seconds, with the time when those are over, the oldest first.
-        self._newcomers: dict[Any, tuple[float, Session | UndetectedConnection]] = {}
+        self._newcomers: dict[object, tuple[float, Session | UndetectedConnection]] = {}
         # Connections that had no login when their time was over, the oldest first.
-        self._slow: dict[Any, Session | UndetectedConnection] = {}
+        self._slow: dict[object, Session | UndetectedConnection] = {}
         self._timer: IDelayedCall | None = None
 
-    def start(self, transport: Any, connection: Session | UndetectedConnection) -> None:
-        """Start the login deadline of ``connection``. A deadline that runs for ``transport`` is kept."""
-        if transport in self._slow:
-            self._slow[transport] = connection
+    def start(self, protocol: object, connection: Session | UndetectedConnection) -> None:
+        """Start the login deadline of ``connection``. A deadline that runs for ``protocol`` is kept."""
+        if protocol in self._slow:
+            self._slow[protocol] = connection
             return
         seconds = self._limits.login_seconds
-        deadline, _ = self._newcomers.get(transport, (self._clock.seconds() + seconds, None))
-        self._newcomers[transport] = (deadline, connection)
+        deadline, _ = self._newcomers.get(protocol, (self._clock.seconds() + seconds, None))
+        self._newcomers[protocol] = (deadline, connection)
         if self._timer is None:
             self._timer = self._clock.callLater(seconds, self._pass_deadlines)
 
-    def forget(self, transport: Any) -> None:
-        """Remove the login deadline of the connection with this ``transport``, which is gone."""
-        self._newcomers.pop(transport, None)
-        self._slow.pop(transport, None)
+    def forget(self, protocol: object) -> None:
+        """Remove the login deadline of the connection with this first ``protocol``, which is gone."""
+        self._newcomers.pop(protocol, None)
+        self._slow.pop(protocol, None)
         if self._timer is not None and not self._newcomers:
             self._timer.cancel()
             self._timer = None
@@ -65,15 +69,15 @@ class LoginDeadlines:
         self._timer = None
         now = self._clock.seconds()
         while self._newcomers:
-            transport, (deadline, connection) = next(iter(self._newcomers.items()))
+            protocol, (deadline, connection) = next(iter(self._newcomers.items()))
             if deadline > now:
                 self._timer = self._clock.callLater(deadline - now, self._pass_deadlines)
                 break
-            del self._newcomers[transport]
+            del self._newcomers[protocol]
             if _has_no_login(connection):
-                self._slow[transport] = connection
+                self._slow[protocol] = connection
         if len(self._slow) > self._limits.slow_logins:
-            self._slow = {transport: one for transport, one in self._slow.items() if _has_no_login(one)}
+            self._slow = {protocol: one for protocol, one in self._slow.items() if _has_no_login(one)}
             for connection in list(self._slow.values())[: -self._limits.slow_logins]:
                 connection.break_off(Refusal("login_timeout", limit=self._limits.login_seconds))
 

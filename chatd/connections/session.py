@@ -86,7 +86,8 @@ class Session:
         dialect: Dialect,
         carrier: Carrier,
         peer: str,
-        find_origin: Callable[[], str | None],
+        origin: str | None,
+        find_certificate_name: Callable[[], str],
         rate_limit: RateLimit,
         open_outbox: Callable[[Callable[[], None]], Outbox],
         on_lost: Callable[[Session], None],
@@ -95,7 +96,8 @@ class Session:
         self.phase = SessionPhase.CONNECTED
         self.frame_format = FrameFormat(dialect, carrier.framer_for(dialect), not dialect.pace)
         self.peer = peer
-        self._find_origin = find_origin
+        self.origin = origin
+        self._find_certificate_name = find_certificate_name
         self.password: Secret | None = None
         self.updates_read_marker = True
         self.missed: tuple[int, int | None] = (0, 0)
@@ -128,12 +130,9 @@ class Session:
         self._sent_at = 0.0
 
     @property
-    def origin(self) -> str | None:
-        """The IPv4 address or the IPv6 network of the client; None if it is on the daemon's own machine.
-
-        Behind a proxy that tells the client's address, it is known with the client's first bytes only.
-        """
-        return self._find_origin()
+    def certificate_name(self) -> str:
+        """The common name in the client's verified TLS certificate; empty if it has shown none."""
+        return self._find_certificate_name()
 
     @property
     def dialect(self) -> Dialect:

@@ -84,6 +84,8 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Seconds that a client has to log in once `slow_logins` others have taken longer."""
     slow_logins: PositiveInt = 100
     """Clients connected without a login for longer than `login_seconds`."""
+    tls_handshake_seconds: PositiveInt = 10
+    """Seconds that a client has to complete the TLS handshake."""
     sessions_per_user: PositiveInt = 16
     """Sessions that one registered user has at once."""
     wrong_passwords: PositiveInt = 60

@@ -1,6 +1,6 @@
 """The rules of logins: pure functions that decide whether a client may log in, and as which user.
 
-`chatd.chat.accounts` has verified the password before.
+`chatd.chat.accounts` has verified the password before, and TLS the client's certificate.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Container
 
 import msgspec
 
-from chatd.core.accounts import Credential, same_password
+from chatd.core.accounts import CLOSED_ACCOUNT_HASH, Credential, same_password
 from chatd.core.commands import Hello
 from chatd.core.events import Event, User
 from chatd.core.names import BadName, Name, check_new, check_reserved, parse_nick
@@ -33,12 +33,18 @@ class Login(msgspec.Struct, frozen=True, eq=False):
 
 
 def log_in(
-    state: State, names_in_use: Container[str], hello: Hello, verified: Credential | None = None
+    state: State,
+    names_in_use: Container[str],
+    hello: Hello,
+    verified: Credential | None = None,
+    certificate_name: str = "",
 ) -> Login:
     """Decide the login command ``hello`` and return the accepted login.
 
     ``names_in_use`` holds the keys of the names of all live sessions. ``verified`` is the credential that the
-    password of the hello was verified against, or None for a hello without a password.
+    password of the hello was verified against, or None for a hello without a password. ``certificate_name``
+    is the common name in the client's verified TLS certificate, empty without one. It replaces the password
+    if it is the nick as the user has registered it.
 
     A hello without a nick logs in as a guest, with a name that no user has had. A user who is known already
     may keep a name that new users may not take, unless it is reserved. A registered user may have several
@@ -49,6 +55,8 @@ def log_in(
     name = _requested_name(state, hello.nick) if hello.nick else _guest_name(state)
     known, online = state.find_user(name), name.key in names_in_use
     credential = None if known is None else state.credentials.get(known.id)
+    if verified is None and known is not None and _is_certified(known, credential, certificate_name):
+        verified = credential
     if not same_password(credential, verified):
         raise Refusal("password_required" if verified is None else "wrong_password", nick=hello.nick)
     if online and credential is None:
@@ -86,6 +94,15 @@ def _lost_roles(state: State, user: User) -> tuple[Event, ...]:
         for role, groups in (("owner", state.groups_owned_by(user)), ("", state.groups_operated_by(user)))
         for group in groups
     )
+
+
+def _is_certified(user: User, credential: Credential | None, certificate_name: str) -> bool:
+    """Return whether a certificate with ``certificate_name`` proves that a client is the registered ``user``.
+
+    Other spellings of the nick prove nothing: the CA may have signed ``ALICE`` for somebody else.
+    """
+    is_open = credential is not None and credential.hash != CLOSED_ACCOUNT_HASH
+    return is_open and certificate_name == user.nick
 
 
 def _requested_name(state: State, nick: str) -> Name:

@@ -15,6 +15,7 @@ SENTENCES: Final[dict[str, str]] = {
         "{nick} is registered: log in with its password (PWD before IAM, /login, or the field password)"
     ),
     "wrong_password": N_("wrong nick or password: check both; only a registered nick has a password"),
+    "tls_required": N_("this server takes encrypted connections only: connect with TLS"),
     "weak_password": N_("a password must have at least {limit} characters: choose a longer one"),
     "already_registered": N_("{nick} is registered already: use passwd to change the password"),
     "not_registered": N_("{nick} is not registered: register it first"),

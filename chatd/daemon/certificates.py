@@ -1,4 +1,4 @@
-"""The daemon's TLS certificate, for clients that begin with TLS on a port that serves several protocols."""
+"""The daemon's TLS certificate and its key, and the CA that signs the certificates of users."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Final
 
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509 import load_pem_x509_certificates
-from OpenSSL.SSL import Context
+from OpenSSL.crypto import X509
+from OpenSSL.SSL import OP_NO_RENEGOTIATION, VERIFY_PEER, Context
 from OpenSSL.SSL import Error as Mismatch
 from twisted.internet.interfaces import IOpenSSLContextFactory
 from twisted.internet.ssl import AcceptableCiphers, CertificateOptions, TLSVersion
@@ -26,64 +27,92 @@ Twisted's default would also allow RSA key exchange.
 
 @implementer(IOpenSSLContextFactory)
 class Certificate:
-    """The TLS certificate in the PEM file at ``path``, with its chain and its private key. `reload` reads the
-    file again.
+    """The daemon's TLS certificate. `reload` reads its files again.
 
-    Raises `ConfigError` if the file can't be used.
+    The PEM file ``path`` has the certificate and its chain. The private key is in the PEM file ``key``, or
+    also in ``path`` if ``key`` is None. With ``client_ca``, a PEM file of CA certificates, a client may show
+    a certificate that one of these has signed.
+
+    Raises `ConfigError` if a file can't be used.
     """
 
     _log = Logger()
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, key: Path | None = None, client_ca: Path | None = None) -> None:
         self._path = path
-        self._options = read_certificate(path)
+        self._key = key or path
+        self._client_ca = client_ca
+        self._context = self._read()
         self._warn_if_exposed()
 
     def getContext(self) -> Context:
         """Return the OpenSSL context for a TLS handshake."""
-        return self._options.getContext()
+        return self._context
 
     def reload(self) -> None:
-        """Read the PEM file again, for later handshakes. If the file can't be used, log why and keep the
-        present certificate.
+        """Read all files again, for later handshakes. If one of them can't be used, log why and keep what was
+        read before.
         """
         try:
-            self._options = read_certificate(self._path)
+            self._context = self._read()
         except ConfigError as error:
             self._log.warn("{why}: the present certificate stays", why=str(error))
             return
         self._log.info("the certificate was read again from {path}", path=str(self._path))
         self._warn_if_exposed()
 
+    def _read(self) -> Context:
+        context = read_certificate(self._path, self._key).getContext()
+        # A certificate is verified in each handshake, and nothing that was verified can change afterwards:
+        # Twisted's options allow no resumed sessions.
+        context.set_options(OP_NO_RENEGOTIATION)
+        if self._client_ca is not None:
+            trusted = context.get_cert_store()
+            assert trusted is not None
+            for authority in _read_authorities(self._client_ca):
+                trusted.add_cert(authority)
+            context.set_verify(VERIFY_PEER)  # a client without a certificate is served as well
+        return context
+
     def _warn_if_exposed(self) -> None:
         with contextlib.suppress(OSError):  # the file was there a moment ago
-            if self._path.stat().st_mode & stat.S_IROTH:
-                self._log.warn(
-                    "every user can read the key in {path}: chmod o-r {path}", path=str(self._path)
-                )
+            if self._key.stat().st_mode & stat.S_IROTH:
+                self._log.warn("every user can read the key in {path}: chmod o-r {path}", path=str(self._key))
 
 
-def read_certificate(path: Path) -> CertificateOptions:
-    """Read the certificate, its chain and its private key from the PEM file at ``path``, and return them as
-    Twisted's TLS options.
+def read_certificate(path: Path, key: Path) -> CertificateOptions:
+    """Read the certificate and its chain from the PEM file at ``path``, and its private key from that at
+    ``key``, which may be the same. Return them as Twisted's TLS options.
 
     Raises `ConfigError`.
     """
     try:
-        pem = path.read_bytes()
-        own, *chain = load_pem_x509_certificates(pem)
-        key = load_pem_private_key(pem, None)
+        own, *chain = load_pem_x509_certificates(_read_file(path, "certificate"))
+        private = load_pem_private_key(_read_file(key, "key"), None)
         # Twisted's annotations name pyOpenSSL's certificate type, which pyOpenSSL has deprecated.
         options = CertificateOptions(
-            key,  # type: ignore[arg-type]
+            private,  # type: ignore[arg-type]
             own,  # type: ignore[arg-type]
             extraCertChain=chain,  # type: ignore[arg-type]
             raiseMinimumTo=TLSVersion.TLSv1_2,
             acceptableCiphers=CIPHERS,
         )
         options.getContext()  # raises if the key does not match the certificate
-    except OSError as error:
-        raise ConfigError(f"can't read the certificate {path}: {error.strerror}") from None
     except (ValueError, TypeError, Mismatch):  # a TypeError is a key with a passphrase
-        raise ConfigError(f"{path} holds no certificate with its chain and its key in PEM") from None
+        where = f"{path} holds" if key == path else f"{path} and {key} hold"
+        raise ConfigError(f"{where} no certificate with its chain and its key in PEM") from None
     return options
+
+
+def _read_authorities(path: Path) -> list[X509]:
+    try:
+        return list(map(X509.from_cryptography, load_pem_x509_certificates(_read_file(path, "client CA"))))
+    except ValueError:
+        raise ConfigError(f"{path} holds no CA certificates in PEM") from None
+
+
+def _read_file(path: Path, what: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"can't read the {what} {path}: {error.strerror}") from None

@@ -46,11 +46,22 @@ class MetricsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     listen: str | None = None
 
 
-class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The keys of chatd.toml. Each item of ``listen`` is WIRE=ENDPOINT, with a Twisted server endpoint;
-    ``certificate`` is the path of a PEM file with a certificate, its chain and its key. ``keep`` is the age
-    at which messages are deleted, such as ``90d``; without it they are kept.
+class TlsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The section ``[tls]`` of chatd.toml. The values but ``require`` are paths of PEM files.
+
+    ``certificate`` has the daemon's certificate and its chain. The private key is in ``key``, or also in
+    ``certificate`` if there is no ``key``. ``require`` refuses clients without TLS. ``client_ca`` has the CA
+    certificates that sign the certificates of users.
     """
+
+    certificate: str | None = None
+    key: str | None = None
+    require: bool = False
+    client_ca: str | None = None
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The keys of chatd.toml. Each item of ``listen`` is WIRE=ENDPOINT, with a Twisted server endpoint."""
 
     database: str = "chat.db"
     listen: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = (
@@ -60,11 +71,11 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         "tp6=tcp:8888",
         "tp6-bonus=tcp:8889",
     )
-    certificate: str | None = None
     keep: str | None = None
     durability: Literal["full", "process"] = "full"
     limits: Limits = Limits()
     accounts: AccountPolicy = AccountPolicy()
+    tls: TlsConfig = TlsConfig()
     log: LogConfig = LogConfig()
     metrics: MetricsConfig = MetricsConfig()
 
@@ -72,7 +83,10 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def read_config(path: Path) -> Config:
     """Return the configuration in the TOML file at ``path``. Raises `ConfigError`."""
     try:
-        config = msgspec.convert(tomllib.loads(path.read_text("utf-8")), Config)
+        values = tomllib.loads(path.read_text("utf-8"))
+        if "certificate" in values:
+            raise ConfigError(f"{path}: `certificate` is a key of the section [tls] now: move it there")
+        config = msgspec.convert(values, Config)
         if config.keep is not None:
             parse_duration("keep", config.keep)
         for nick in config.accounts.operators:

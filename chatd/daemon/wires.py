@@ -16,7 +16,7 @@ from chatd import dialects
 from chatd.carriers.carrier import SessionCarrier
 from chatd.carriers.chunks import IdleDelimitedCarrier
 from chatd.carriers.detection import Detector, WireChoice
-from chatd.carriers.foreign import FOREIGN_PROTOCOLS
+from chatd.carriers.foreign import FOREIGN_PROTOCOLS, TLS
 from chatd.carriers.frames import LengthPrefixedCarrier
 from chatd.carriers.json_stream import JsonStreamCarrier
 from chatd.carriers.lines import LineCarrier
@@ -54,26 +54,36 @@ def wire_names() -> list[str]:
     return sorted({"auto", *(wire.name for wire in declared_wires())})
 
 
-def protocol_makers(
-    limits: Limits, certificate: IOpenSSLContextFactory | None = None
-) -> dict[str, MakeProtocol]:
-    """Return, by name of the wire, the function that makes the Twisted protocol of a new connection.
+def wire_choices(limits: Limits) -> dict[str, list[WireChoice]]:
+    """Return, by name of the wire, what a client may speak there.
 
-    The wire ``auto`` detects which of `AUTO_WIRES` a client speaks, and uses the same dialect objects as
-    those wires. If the client begins with TLS, it uses ``certificate``.
+    ``auto`` has the same dialect objects as the wires in `AUTO_WIRES`.
     """
     choices: dict[str, list[WireChoice]] = {}
     for wire in declared_wires():
         choice = WireChoice(wire.openings, CARRIERS[wire.carrier], wire.make_dialect(limits))
         choices.setdefault(wire.name, []).append(choice)
-    found = {name: _protocol_of(offered) for name, offered in choices.items()}
-    everything = list(chain.from_iterable(choices[name] for name in AUTO_WIRES))
-    found["auto"] = partial(Detector, everything, FOREIGN_PROTOCOLS, certificate)
-    return found
+    choices["auto"] = list(chain.from_iterable(choices[name] for name in AUTO_WIRES))
+    return choices
 
 
-def _protocol_of(offered: list[WireChoice]) -> MakeProtocol:
+def protocol_maker(
+    wire: str,
+    choices: dict[str, list[WireChoice]],
+    certificate: IOpenSSLContextFactory | None = None,
+    tls_only: bool = False,
+) -> MakeProtocol:
+    """Return the function that makes the Twisted protocol of a new connection to ``wire``.
+
+    ``choices`` is the result of `wire_choices`. If the client begins with TLS, ``auto`` uses ``certificate``,
+    and so does every wire of a ``tls_only`` port, which refuses other clients.
+    """
+    offered = choices[wire]
+    if wire == "auto":
+        return partial(Detector, offered, FOREIGN_PROTOCOLS, certificate, tls_only)
+    if tls_only:
+        return partial(Detector, offered, (TLS,), certificate, True)
     if len(offered) > 1:
-        return partial(Detector, offered, (), None)
+        return partial(Detector, offered, (), None, False)
     (choice,) = offered
     return lambda sessions: choice.carrier(sessions, choice.dialect)

@@ -7,10 +7,10 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
+import msgspec
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IProtocolFactory, IStreamServerEndpoint
 from twisted.logger import (
@@ -22,18 +22,20 @@ from twisted.logger import (
 from twisted.python.util import initgroups
 
 from chatd.boundaries import Archive
+from chatd.carriers.detection import WireChoice
 from chatd.chat.delivery_log import DeliveryLog
 from chatd.chat.service import Chat
 from chatd.connections.factory import ChatFactory, Sessions
+from chatd.connections.proxied import ProxiedFactory
 from chatd.core.declarations import parse_duration
 from chatd.core.limits import Limits
 from chatd.daemon.certificates import Certificate
-from chatd.daemon.config import Config, ConfigError, LogConfig
+from chatd.daemon.config import Config, ConfigError, LogConfig, TlsConfig
 from chatd.daemon.conversation_log import ConversationLog
 from chatd.daemon.lifecycle import Daemon, Listener
 from chatd.daemon.logs import JsonLogObserver, LogFile
 from chatd.daemon.passwords import PasswordPool
-from chatd.daemon.wires import MakeProtocol, declared_wires, protocol_makers, wire_names
+from chatd.daemon.wires import declared_wires, protocol_maker, wire_choices, wire_names
 from chatd.store.journal import Journal
 from chatd.store.store import Store
 
@@ -47,9 +49,23 @@ _LOOPBACK: Final = {
 }
 
 
-def parse_listener(listener: str) -> tuple[str, str]:
-    """Split a listener such as ``text=tcp:4567`` into the wire's name and the description of a Twisted
-    endpoint. A port without an interface is bound to loopback.
+class ParsedListener(msgspec.Struct, frozen=True):
+    """A listener such as ``text=tcp:4567``, taken apart.
+
+    ``wire`` is the name of the wire, ``endpoint`` the description of a Twisted endpoint. ``proxied`` says
+    whether a proxy sends a PROXY header first. ``tls`` says whether clients must use the daemon's TLS: always
+    (``ssl:`` without a key of its own), if the configuration asks for it, or never, which is so on Unix
+    sockets and where Twisted's endpoint has a TLS of its own.
+    """
+
+    wire: str
+    endpoint: str
+    proxied: bool = False
+    tls: Literal["always", "configured", "never"] = "configured"
+
+
+def parse_listener(listener: str) -> ParsedListener:
+    """Return the parts of ``listener``. A port without an interface is bound to loopback.
 
     Raises `ConfigError`.
     """
@@ -58,17 +74,31 @@ def parse_listener(listener: str) -> tuple[str, str]:
         raise ConfigError(
             f"a listener is WIRE=ENDPOINT with one of {', '.join(wire_names())} first, not {listener}"
         )
-    return wire, _on_loopback(description)
+    endpoint = description.removeprefix("haproxy:")
+    kind, *arguments = _split_endpoint(endpoint)
+    unnamed = sum("=" not in argument for argument in arguments)
+    tls: Literal["always", "configured", "never"] = "configured"
+    if kind == "ssl" and unnamed < 2 and not any(one.startswith("privateKey=") for one in arguments):
+        endpoint, tls = ":".join(("tcp", *arguments)), "always"
+    elif kind in ("ssl", "tls", "unix") or {"UNIX", "domain=UNIX"} & set(arguments):
+        tls = "never"
+    return ParsedListener(wire, _on_loopback(endpoint), description.startswith("haproxy:"), tls)
 
 
-def _on_loopback(description: str) -> str:
+def _on_loopback(endpoint: str) -> str:
     """Return the description of an endpoint, bound to loopback if it is a port without an interface."""
-    kind, *arguments = re.split(r"(?<!\\):", description.removeprefix("haproxy:"))
-    loopback, place = _LOOPBACK.get(kind.lower(), ("", 0))
+    kind, *arguments = _split_endpoint(endpoint)
+    loopback, place = _LOOPBACK.get(kind, ("", 0))
     unnamed = sum("=" not in argument for argument in arguments)
     if unnamed < place and not any(argument.startswith("interface=") for argument in arguments):
-        description += f":interface={loopback}"
-    return description
+        endpoint += f":interface={loopback}"
+    return endpoint
+
+
+def _split_endpoint(endpoint: str) -> list[str]:
+    """Return the type of an endpoint in lower case, followed by its arguments."""
+    kind, *arguments = re.split(r"(?<!\\):", endpoint)
+    return [kind.lower(), *arguments]
 
 
 @contextmanager
@@ -96,12 +126,14 @@ def assemble(config: Config, reactor: Any, user: tuple[int, int] | None = None) 
     """Build the daemon that ``config`` describes, on ``reactor``, and return it. Raises `ConfigError` and
     `StoreError`.
 
-    The certificate is read with the rights of the user who starts the daemon. The database and the logs are
-    opened with the rights of ``user`` (uid and gid), if the daemon will change to that user.
+    The certificate and its key are read with the rights of the user who starts the daemon. The database and
+    the logs are opened with the rights of ``user`` (uid and gid), if the daemon will change to that user.
     """
-    certificate = None if config.certificate is None else Certificate(Path(config.certificate))
-    makers = protocol_makers(config.limits, certificate)
-    listeners = [_listener(listener, makers, reactor) for listener in config.listen]
+    certificate = _certificate(config.tls)
+    choices = wire_choices(config.limits)
+    listeners = [
+        _listener(listener, choices, certificate, config.tls.require, reactor) for listener in config.listen
+    ]
     metrics = config.metrics.listen
     monitoring = None if metrics is None else _endpoint(metrics, _on_loopback(metrics), reactor)
     with _acting_as(user):
@@ -136,10 +168,35 @@ def assemble(config: Config, reactor: Any, user: tuple[int, int] | None = None) 
     return Daemon(reactor, listeners, sessions, chat, store, certificate, passwords)
 
 
-def _listener(listener: str, makers: dict[str, MakeProtocol], reactor: Any) -> Listener:
-    wire, description = parse_listener(listener)
-    endpoint = _endpoint(listener, description, reactor)
-    return Listener(listener, partial(ChatFactory, make_protocol=makers[wire]), endpoint)
+def _certificate(tls: TlsConfig) -> Certificate | None:
+    if tls.certificate is not None:
+        key, client_ca = (None if path is None else Path(path) for path in (tls.key, tls.client_ca))
+        return Certificate(Path(tls.certificate), key, client_ca)
+    for name in ("key", "require", "client_ca"):
+        if getattr(tls, name):
+            raise ConfigError(f"`{name}` under [tls] needs a `certificate` there")
+    return None
+
+
+def _listener(
+    listener: str,
+    choices: dict[str, list[WireChoice]],
+    certificate: Certificate | None,
+    require_tls: bool,
+    reactor: Any,
+) -> Listener:
+    parsed = parse_listener(listener)
+    tls_only = parsed.tls == "always" or (parsed.tls == "configured" and require_tls)
+    if tls_only and certificate is None:
+        raise ConfigError(f"{listener} needs a certificate: name it under [tls], or in the endpoint")
+    endpoint = _endpoint(listener, parsed.endpoint, reactor)
+    maker = protocol_maker(parsed.wire, choices, certificate, tls_only)
+
+    def make_factory(sessions: Sessions) -> IProtocolFactory:
+        factory = ChatFactory(sessions, maker)
+        return ProxiedFactory(sessions, factory) if parsed.proxied else factory
+
+    return Listener(listener, make_factory, endpoint)
 
 
 def _endpoint(name: str, description: str, reactor: Any) -> IStreamServerEndpoint:

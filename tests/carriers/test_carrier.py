@@ -77,7 +77,7 @@ class Place:
         self.clock = Clock()
         self.limits = LIMITS
 
-    def open(self, dialect: Dialect, carrier: object, accepted: bool) -> Heard:
+    def open(self, dialect: Dialect, carrier: object, detector: object) -> Heard:
         """One session."""
         return Heard(dialect)
 

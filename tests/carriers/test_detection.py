@@ -487,8 +487,8 @@ class Tls(SynchronousTestCase):
     def test_the_chain_is_sent(self) -> None:
         """Who knows the root alone can check the certificate."""
         root = issue("root", authority=True)
-        between = issue("between", root, authority=True)
-        own = issue("localhost", between)
+        between = issue("between", issuer=root, authority=True)
+        own = issue("localhost", issuer=between)
         (self.folder / "chat.pem").write_bytes(own.pem() + between.pem() + own.key_pem())
         self.trust = ssl.create_default_context(cadata=root.pem().decode())
         with self.daemon() as daemon, self.connect(daemon) as client:
@@ -498,7 +498,9 @@ class Tls(SynchronousTestCase):
         """Nor on a listener that is TLS itself; behind a proxy there is TLS once as well."""
         for endpoint, proxy in (
             ("tcp:0", b""),
+            ("ssl:0", b""),
             ("ssl:0:privateKey=chat.pem", b""),
+            ("haproxy:ssl:0", b"PROXY TCP4 127.0.0.2 127.0.0.1 4000 7070\r\n"),
             ("haproxy:tcp:0", b"PROXY TCP4 127.0.0.2 127.0.0.1 4000 7070\r\n"),
         ):
             with Daemon(self.folder, f"--listen=auto={endpoint}", "--certificate=chat.pem") as daemon:

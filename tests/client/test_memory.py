@@ -230,5 +230,6 @@ class Hearing(SynchronousTestCase):
         )
         self.memory.switch_conversation(ConversationRef("direct", "carol"))
         self.assertEqual(
-            self.memory.participants(), [objects.Member("alice", "", True), objects.Member("carol", "", False)]
+            self.memory.participants(),
+            [objects.Member("alice", "", True), objects.Member("carol", "", False)],
         )

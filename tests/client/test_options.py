@@ -80,7 +80,7 @@ class CommandLine(OptionsTestCase):
             ("--fly",): "arguments inconnus : --fly",
             ("--name",): "argument -n/--name : il faut une valeur",
             ("--tls=yes",): "argument --tls : ne prend pas la valeur 'yes'",
-            ("--c", "x"): "option ambiguë : --c peut être --cafile, --config",
+            ("--c", "x"): "option ambiguë : --c peut être --cafile, --client-certificate, --config",
         }.items():
             self.assertIn(why, self.refused(*arguments))
 

@@ -23,7 +23,7 @@ from chatd.connections.origin import KEEP_ALIVE_OPTIONS
 from chatd.connections.outbox import CLOSE_TIMEOUT_SECONDS
 from chatd.connections.session import REFUSAL_LINGER_SECONDS
 from chatd.core.limits import Limits
-from chatd.daemon.wires import protocol_makers
+from chatd.daemon.wires import protocol_maker, wire_choices
 from tests.support.in_memory_daemon import Stage, StageTestCase
 
 reactor: Any = global_reactor
@@ -66,7 +66,9 @@ class TooMany(StageTestCase):
     def test_one_that_does_not_close_is_cut(self) -> None:
         """Or whoever is refused would cost more than whoever is served."""
         self.stage.connect("text"), self.stage.connect("text")
-        protocol = ChatFactory(self.stage.sessions, protocol_makers(self.limits)["text"]).buildProtocol(None)
+        protocol = ChatFactory(
+            self.stage.sessions, protocol_maker("text", wire_choices(self.limits))
+        ).buildProtocol(None)
         transport = StringTransport()
         protocol.makeConnection(transport)
         self.stage.wait(CLOSE_TIMEOUT_SECONDS - 0.1)
@@ -239,7 +241,7 @@ class Sockets(TestCase):
         self.stage = Stage(self.folder / "chat.db")
         self.addCleanup(self.stage.close)
         self.sessions = Sessions(self.stage.chat, reactor, self.stage.limits)
-        self.factory = Remembering(self.sessions, protocol_makers(self.stage.limits)["text"])
+        self.factory = Remembering(self.sessions, protocol_maker("text", wire_choices(self.stage.limits)))
 
     async def connect(self, server: str, client: str) -> Client:
         """Connect to a text wire that listens there."""
@@ -322,7 +324,7 @@ class Peers(StageTestCase):
 
     def test_addresses(self) -> None:
         """With their port; an IPv6 one so that it shows where the port begins."""
-        factory = ChatFactory(self.stage.sessions, protocol_makers(self.stage.limits)["text"])
+        factory = ChatFactory(self.stage.sessions, protocol_maker("text", wire_choices(self.stage.limits)))
         for address, name in (
             (IPv4Address("TCP", "127.0.0.1", 5), "127.0.0.1:5"),
             (IPv6Address("TCP", "::1", 5), "[::1]:5"),

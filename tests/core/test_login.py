@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatd.core.accounts import CLOSED_ACCOUNT_HASH, Credential, Secret
 from chatd.core.commands import COMMANDS_BY_CLASS, Hello
 from chatd.core.events import User
 from chatd.core.login import Login, check_claimed_sender, log_in
@@ -54,6 +55,28 @@ class Logins(SynchronousTestCase):
         )
         self.assertEqual(self.refusal("ALICE", "alice").refused_name, "ALICE")
         self.assertIs(self.log_in("alice", "bob").user, self.alice)
+
+    def test_a_certificate_is_as_good_as_the_password(self) -> None:
+        """If it has the nick of a registered user, as that was registered; beside a session as well."""
+        self.state.apply(Credential(self.alice, Secret("hash")))
+        for nick in ("Alice", "ALICE", "ａlice"):
+            login = log_in(self.state, ("alice",), Hello(nick), None, "Alice")
+            self.assertEqual((login.user, login.returning, login.online), (self.alice, True, True))
+        for name in ("", "alice", "ALICE", "ａlice", "Alice ", "Alice\0", "bob"):
+            refusal = self.assertRaises(Refusal, log_in, self.state, (), Hello("Alice"), None, name)
+            self.assertEqual(refusal.code, "password_required")
+
+    def test_a_certificate_gives_no_nick_that_is_not_registered(self) -> None:
+        """Nor one of a closed account; nor does it mend a password that was changed meanwhile."""
+        refusal = self.assertRaises(Refusal, log_in, self.state, ("bob",), Hello("bob"), None, "bob")
+        self.assertEqual(refusal.code, "nick_taken")
+        self.state.apply(Credential(self.bob, CLOSED_ACCOUNT_HASH))
+        refusal = self.assertRaises(Refusal, log_in, self.state, (), Hello("bob"), None, "bob")
+        self.assertEqual(refusal.code, "password_required")
+        self.state.apply(Credential(self.alice, Secret("new")))
+        old = Credential(self.alice, Secret("old"))
+        refusal = self.assertRaises(Refusal, log_in, self.state, (), Hello("Alice"), old, "Alice")
+        self.assertEqual(refusal.code, "wrong_password")
 
     def test_names_that_nobody_can_take(self) -> None:
         for nick in (

@@ -21,20 +21,20 @@ class ReadTests(SynchronousTestCase):
         """The sentence that refuses a file of these contents."""
         self.path.write_bytes(pem)
         with self.assertRaises(ConfigError) as caught:
-            read_certificate(self.path)
+            read_certificate(self.path, self.path)
         return str(caught.exception)
 
     def test_key_and_chain_may_stand_in_any_order(self) -> None:
         """Only the chain itself has one: the daemon's own certificate comes first."""
         root = issue("root", authority=True)
-        own = issue("localhost", root)
+        own = issue("localhost", issuer=root)
         for pem in (
             own.key_pem() + own.pem() + root.pem(),
             own.pem() + own.key_pem() + root.pem(),
             b"as it was mailed:\r\n" + (own.pem() + root.pem() + own.key_pem()).replace(b"\n", b"\r\n"),
         ):
             self.path.write_bytes(pem)
-            options = read_certificate(self.path)
+            options = read_certificate(self.path, self.path)
             self.assertEqual(options.certificate, own.certificate)
             self.assertEqual(options.extraCertChain, [root.certificate])
 
@@ -53,15 +53,45 @@ class ReadTests(SynchronousTestCase):
         ):
             self.assertEqual(self.refuses(pem), sentence)
 
+    def test_the_key_may_have_a_file_of_its_own(self) -> None:
+        """Which is named when the two don't belong together."""
+        own, other, key = issue("localhost"), issue("localhost"), Path(self.mktemp())
+        self.path.write_bytes(own.pem())
+        key.write_bytes(own.key_pem())
+        self.assertEqual(read_certificate(self.path, key).certificate, own.certificate)
+        for pem in (other.key_pem(), own.pem(), b""):
+            key.write_bytes(pem)
+            with self.assertRaises(ConfigError) as caught:
+                read_certificate(self.path, key)
+            self.assertEqual(
+                str(caught.exception),
+                f"{self.path} and {key} hold no certificate with its chain and its key in PEM",
+            )
+        key.unlink()
+        with self.assertRaisesRegex(ConfigError, "can't read the key .*: No such file or directory"):
+            read_certificate(self.path, key)
+
+    def test_who_signs_the_certificates_of_users(self) -> None:
+        """A file of certificates in PEM, or a sentence."""
+        own, authorities = issue("localhost"), Path(self.mktemp())
+        self.path.write_bytes(own.pem() + own.key_pem())
+        with self.assertRaisesRegex(ConfigError, "can't read the client CA .*: No such file or directory"):
+            Certificate(self.path, client_ca=authorities)
+        for pem in (b"", own.key_pem(), b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"):
+            authorities.write_bytes(pem)
+            with self.assertRaises(ConfigError) as caught:
+                Certificate(self.path, client_ca=authorities)
+            self.assertEqual(str(caught.exception), f"{authorities} holds no CA certificates in PEM")
+
     def test_what_cannot_be_read_is_refused(self) -> None:
         with self.assertRaises(ConfigError) as missing:
-            read_certificate(self.path)
+            read_certificate(self.path, self.path)
         self.assertEqual(
             str(missing.exception), f"can't read the certificate {self.path}: No such file or directory"
         )
         self.path.mkdir()
         with self.assertRaises(ConfigError) as folder:
-            read_certificate(self.path)
+            read_certificate(self.path, self.path)
         self.assertEqual(str(folder.exception), f"can't read the certificate {self.path}: Is a directory")
 
 
@@ -102,6 +132,39 @@ class Reloading(SynchronousTestCase):
             self.assertEqual(event["log_level"], LogLevel.warn)
             self.assertTrue(str(formatEvent(event)).endswith(": the present certificate stays"))
             self.assertEqual(self.name(), "CN=first")
+
+    def test_a_key_in_a_file_of_its_own_that_everyone_can_read(self) -> None:
+        """That is the one that counts: everybody may have the certificate."""
+        key, own = Path(self.mktemp()), issue("open")
+        self.path.write_bytes(own.pem())
+        self.path.chmod(0o644)
+        key.write_bytes(own.key_pem())
+        for mode, expected in (
+            (0o600, []),
+            (0o604, [f"every user can read the key in {key}: chmod o-r {key}"]),
+        ):
+            key.chmod(mode)
+            with capturedLogs() as logged:
+                Certificate(self.path, key)
+            self.assertEqual([formatEvent(event) for event in logged], expected)
+
+    def test_all_files_are_read_again_or_none(self) -> None:
+        """A renewal that has replaced one of two files so far takes nothing away."""
+        key, own = Path(self.mktemp()), issue("second")
+        key.write_bytes(issue("other").key_pem())
+        key.chmod(0o600)
+        with self.assertRaises(ConfigError):
+            Certificate(self.path, key)
+        self.path.write_bytes(own.pem())
+        key.write_bytes(own.key_pem())
+        self.certificate = Certificate(self.path, key)
+        third = issue("third")
+        self.path.write_bytes(third.pem())
+        self.certificate.reload()
+        self.assertEqual(self.name(), "CN=second")
+        key.write_bytes(third.key_pem())
+        self.certificate.reload()
+        self.assertEqual(self.name(), "CN=third")
 
     def test_a_key_that_everyone_can_read(self) -> None:
         """The log says so, at the start and whenever it is read again; a group may read it."""

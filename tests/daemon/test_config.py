@@ -5,7 +5,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.limits import Limits
-from chatd.daemon.config import Config, ConfigError, LogConfig, read_config
+from chatd.daemon.config import Config, ConfigError, LogConfig, TlsConfig, read_config
 
 
 class ReadTests(SynchronousTestCase):
@@ -37,7 +37,6 @@ class ReadTests(SynchronousTestCase):
                     "tp6=tcp:8888",
                     "tp6-bonus=tcp:8889",
                 ),
-                certificate=None,
                 durability="full",
                 limits=Limits(),
                 log=LogConfig(conversation=None, conversation_private=False, json=None, level="info"),
@@ -49,8 +48,12 @@ class ReadTests(SynchronousTestCase):
             self.reads("""
                 database = "/srv/chat.db"
                 listen = ["text=tcp:1", "json=unix:/run/chatd"]
-                certificate = "chat.pem"
                 durability = "process"
+                [tls]
+                certificate = "chat.pem"
+                key = "chat.key"
+                require = true
+                client_ca = "class.pem"
                 [limits]
                 line = 100
                 connections = 3
@@ -63,13 +66,20 @@ class ReadTests(SynchronousTestCase):
             Config(
                 database="/srv/chat.db",
                 listen=("text=tcp:1", "json=unix:/run/chatd"),
-                certificate="chat.pem",
                 durability="process",
                 limits=Limits(line=100, connections=3),
+                tls=TlsConfig("chat.pem", "chat.key", True, "class.pem"),
                 log=LogConfig(
                     conversation="said.log", conversation_private=True, json="all.log", level="debug"
                 ),
             ),
+        )
+
+    def test_the_certificate_has_moved(self) -> None:
+        """Where it was before there were other keys of TLS, it is refused with its new place."""
+        self.assertEqual(
+            self.refuses("certificate = 'chat.pem'"),
+            "`certificate` is a key of the section [tls] now: move it there",
         )
 
     def test_an_unknown_key_is_refused_with_its_path(self) -> None:

@@ -184,27 +184,27 @@ class StopTests(DaemonTestCase):
 
 
 class CertificateTests(DaemonTestCase):
-    """TLS on `auto`: who may shake hands, and a certificate that is renewed."""
+    """TLS on `auto` and on a port of its own: who may shake hands, and a certificate that is renewed."""
 
     def setUp(self) -> None:
         super().setUp()
         self.file = self.folder / "chat.pem"
         self.write("first.example")
-        self.daemon = self.starts("--listen=auto=tcp:0", f"--certificate={self.file}")
+        self.daemon = self.starts("--listen=auto=tcp:0", "--listen=text=ssl:0", f"--certificate={self.file}")
 
     def write(self, name: str) -> None:
         """Put a new certificate for that name into the file."""
         self.file.write_bytes(self_signed(name))
         self.file.chmod(0o600)
 
-    def shake_hands(self, **wanted: Any) -> ssl.SSLSocket:
-        """A connection over TLS by a client with these properties."""
+    def shake_hands(self, wire: str = "auto", **wanted: Any) -> ssl.SSLSocket:
+        """A connection over TLS to this wire by a client with these properties."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         context.set_ciphers(wanted.pop("ciphers", "DEFAULT@SECLEVEL=0"))
         for name, value in wanted.items():
             setattr(context, name, value)
-        host, _, port = self.daemon.address("auto").rpartition(":")
+        host, _, port = self.daemon.address(wire).rpartition(":")
         connection = socket.create_connection((host, int(port)), PATIENCE)
         self.addCleanup(connection.close)
         return self.enterContext(context.wrap_socket(connection))
@@ -224,21 +224,27 @@ class CertificateTests(DaemonTestCase):
         """Handshakes under way meanwhile succeed, with the one or the other."""
         alice = self.enterContext(Client(self.shake_hands()))
         alice.says("IAM alice").hears_until(b"ARR alice\n")
+        bob = self.enterContext(Client(self.shake_hands("text")))
+        bob.says("IAM bob").hears_until(b"ARR bob\n")
         self.write("second.example")
         shown: list[str] = []
 
-        def arrive() -> None:
-            while "CN=second.example" not in shown and len(shown) < 1000:
-                shown.append(self.name(self.shake_hands()))
+        def arrive(wire: str) -> None:
+            while self.name(self.shake_hands(wire)) != "CN=second.example" and len(shown) < 1000:
+                shown.append(wire)
+                bob.says("MSG hello")
 
         with ThreadPoolExecutor(1) as threads:
-            arriving = threads.submit(arrive)
+            arriving = [threads.submit(arrive, wire) for wire in ("auto", "text")]
             self.reload("the certificate was read again")
-            arriving.result(PATIENCE)
-        self.assertEqual(set(shown) - {"CN=first.example", "CN=second.example"}, set())
-        self.assertEqual(self.name(self.shake_hands()), "CN=second.example")
+            for arrival in arriving:
+                arrival.result(PATIENCE)
+        for wire in ("auto", "text"):
+            self.assertEqual(self.name(self.shake_hands(wire)), "CN=second.example")
+        bob.says("s;bob;still there?").hears_until(b"ACK s bob ")
         alice.says("s;alice;still there?")
-        self.assertEqual(alice.line(), "ACK s alice 1 1")
+        heard = alice.hears_until(b"ACK s alice ")
+        self.assertEqual(heard.count(b"MSG bob hello\n"), len(shown))
 
     def test_a_file_that_can_not_be_used_is_not(self) -> None:
         """A renewal that went wrong takes nobody's encryption away."""

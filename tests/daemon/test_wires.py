@@ -17,7 +17,7 @@ from chatd import dialects
 from chatd.daemon import wires
 from chatd.daemon.config import Config
 from chatd.daemon.wires import declared_wires
-from chatd.daemon.wiring import assemble, parse_listener
+from chatd.daemon.wiring import ParsedListener, assemble, parse_listener
 from tests.support import wire_contract as contract
 from tests.support.in_memory_daemon import Peer, Stage, StageTestCase
 from tests.support.wire_samples import SAMPLES, Sample
@@ -139,7 +139,7 @@ class Toy(WithToys, TestCase):
     def test_it_can_be_listened_for(self) -> None:
         """Without a word about it elsewhere."""
         for name in ("shout", "whisper", "two-byte-text", "two-byte-json"):
-            self.assertEqual(parse_listener(f"{name}=unix:s"), (name, "unix:s"))
+            self.assertEqual(parse_listener(f"{name}=unix:s"), ParsedListener(name, "unix:s", tls="never"))
 
     async def test_a_daemon_serves_it(self) -> None:
         """A real one, on a real socket."""

@@ -32,10 +32,19 @@ class Issued(NamedTuple):
         return self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
 
 
-def issue(name: str, issuer: Issued | None = None, authority: bool = False) -> Issued:
-    """A certificate for ``name``, signed by ``issuer``, or by itself; an ``authority`` may sign others."""
+def issue(
+    *names: str,
+    issuer: Issued | None = None,
+    authority: bool = False,
+    days: tuple[int, int] = (-1, 1),
+    usage: x509.ObjectIdentifier | None = None,
+) -> Issued:
+    """A certificate for ``names``, signed by ``issuer``, or by itself; an ``authority`` may sign others.
+
+    It is valid between these ``days`` from now, and for this ``usage`` alone if one is given.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name) for name in names])
     now = datetime.now(UTC)
     unsigned = (
         x509.CertificateBuilder()
@@ -43,12 +52,19 @@ def issue(name: str, issuer: Issued | None = None, authority: bool = False) -> I
         .issuer_name(issuer.certificate.subject if issuer else subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .not_valid_before(now + timedelta(days=days[0]))
+        .not_valid_after(now + timedelta(days=days[1]))
+        .add_extension(x509.SubjectAlternativeName([*map(x509.DNSName, map(_ascii, names))]), critical=False)
         .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
     )
+    if usage is not None:
+        unsigned = unsigned.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
     return Issued(unsigned.sign(issuer.key if issuer else key, SHA256()), key)
+
+
+def _ascii(name: str) -> str:
+    """``name``, if a host may have it."""
+    return name if name.isascii() else "x"
 
 
 def self_signed(name: str) -> bytes:

@@ -28,7 +28,7 @@ from chatd.core.accounts import AccountPolicy
 from chatd.core.events import Delivery
 from chatd.core.limits import Limits
 from chatd.core.records import Snapshot
-from chatd.daemon.wires import protocol_makers
+from chatd.daemon.wires import protocol_maker, wire_choices
 from chatd.store.archive import Archive
 from chatd.store.journal import Journal
 from chatd.store.store import Store
@@ -249,8 +249,9 @@ class Stage:
             keep_seconds,
         )
         self.sessions = Sessions(self.chat, self.reactor, self.limits)
+        choices = wire_choices(self.limits)
         self._factories = {
-            name: ChatFactory(self.sessions, make) for name, make in protocol_makers(self.limits).items()
+            name: ChatFactory(self.sessions, protocol_maker(name, choices)) for name in choices
         }
         self._port = 40_000
 

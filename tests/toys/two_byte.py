@@ -11,6 +11,7 @@ from typing import Final
 from chatd.boundaries import Dialect, Framer
 from chatd.carriers.carrier import SessionCarrier
 from chatd.connections.factory import Sessions
+from chatd.connections.login_deadlines import UndetectedConnection
 from chatd.core.refusals import Refusal
 from chatd.core.wires import Wire
 from chatd.dialects.json import JsonDialect
@@ -25,8 +26,10 @@ def wrap_sized(payload: bytes) -> bytes:
 class TwoByteLengths(SessionCarrier):
     """Cuts messages by their lengths; an empty one says nothing."""
 
-    def __init__(self, sessions: Sessions, dialect: Dialect, accepted: bool = False) -> None:
-        super().__init__(sessions, dialect, accepted)
+    def __init__(
+        self, sessions: Sessions, dialect: Dialect, detector: UndetectedConnection | None = None
+    ) -> None:
+        super().__init__(sessions, dialect, detector)
         self._limit = sessions.limits.line
         self._buffer = bytearray()
 

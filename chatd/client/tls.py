@@ -1,0 +1,52 @@
+"""Why a TLS connection of the client failed, in sentences that say what to do."""
+
+from __future__ import annotations
+
+import ssl
+from typing import Final
+
+from chatd.client.language import _
+from chatd.core.language import N_
+
+EXPIRED: Final = N_("its certificate has expired")
+NOT_VALID_YET: Final = N_("its certificate is not valid yet: check the clock of this machine")
+NOT_TRUSTED: Final = N_(
+    "its certificate is self-signed or from an unknown authority: name a certificate to trust with --cafile"
+)
+WRONG_HOST: Final = N_("its certificate is for another host: check the address")
+NOT_TLS: Final = N_("it does not speak TLS: connect without --tls, or to another port")
+CERTIFICATE_REFUSED: Final = N_("it refuses the certificate of --client-certificate ({why})")
+
+VERIFICATION_FAILURES: Final = {
+    9: NOT_VALID_YET,
+    10: EXPIRED,
+    18: NOT_TRUSTED,
+    19: NOT_TRUSTED,
+    20: NOT_TRUSTED,
+    21: NOT_TRUSTED,
+    62: WRONG_HOST,
+    64: WRONG_HOST,
+}
+"""The sentence for OpenSSL's verification errors, by their number (``X509_V_ERR_…`` in x509_vfy.h)."""
+
+NOT_TLS_REASONS: Final = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "UNEXPECTED_MESSAGE")
+"""OpenSSL's reasons, as Python names them, for bytes from the server that are no TLS."""
+
+ALERT_BYTES: Final = b"\x15\x03"
+"""The first bytes of a TLS alert (RFC 8446, section 5.1), with which a TLS server answers other protocols."""
+
+
+def tls_failure_reason(error: ssl.SSLError) -> str | None:
+    """Return why TLS does not work with this server, in the user's language.
+
+    Return None if ``error`` may be temporary: the connection broke.
+    """
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _(VERIFICATION_FAILURES.get(error.verify_code, error.verify_message))
+    reason = error.reason or ""
+    if reason in NOT_TLS_REASONS:
+        return _(NOT_TLS)
+    _before, alert, why = reason.partition("ALERT_")
+    if alert and ("CERTIFICATE" in why or why == "UNKNOWN_CA"):
+        return _(CERTIFICATE_REFUSED).format(why=why.replace("_", " ").lower())
+    return None
