@@ -300,7 +300,7 @@ class Carrier(Protocol):
     def framer_for(self, dialect: Dialect) -> Framer:
         """Return the function that puts payloads of ``dialect`` into frames."""
 
-    def next_write(self, frames: deque[bytes]) -> bytes:
+    def take_next_write(self, frames: deque[bytes]) -> bytes:
         """Take the bytes of the next write from the front of the queue ``frames`` and return them.
 
         The session calls this for clients that need a delay between two writes. The queue is not empty.

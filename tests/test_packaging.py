@@ -132,7 +132,9 @@ class ServiceTests(SynchronousTestCase):
         (self.folder / "chatd.toml").write_text(shown)
         config = read_config(self.folder / "chatd.toml")
         wanted = [f"systemd:domain=INET:index={number}" for number in range(len(sockets))]
-        self.assertEqual([*(parse_listener(one).endpoint for one in config.listen), config.metrics.listen], wanted)
+        self.assertEqual(
+            [*(parse_listener(one).endpoint for one in config.listen), config.metrics.listen], wanted
+        )
 
     def test_the_image_runs_the_same_as_somebody_without_rights(self) -> None:
         """On the configuration that it holds, but for the ports and the folder."""

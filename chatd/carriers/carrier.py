@@ -39,8 +39,8 @@ class SessionCarrier(Protocol):
     session.
 
     A subclass defines how frames are cut (`buffer` and `dispatch_next_frame`) and how payloads are written
-    (`framer_for` and `next_write`). While the session pauses the carrier, the carrier reads nothing from the
-    socket and passes no payload on. Once the session is leaving, the carrier drops all incoming data.
+    (`framer_for` and `take_next_write`). While the session pauses the carrier, the carrier reads nothing from
+    the socket and passes no payload on. Once the session is leaving, the carrier drops all incoming data.
 
     ``detector`` is the `Detector` that has accepted and counted the connection before, if any; it also sends
     the greeting.
@@ -84,7 +84,7 @@ class SessionCarrier(Protocol):
         return wrap_line
 
     @staticmethod
-    def next_write(frames: deque[bytes]) -> bytes:
+    def take_next_write(frames: deque[bytes]) -> bytes:
         """Take the next frame from the front of the queue ``frames`` and return it. It is written alone: a
         client that gets paced writes takes each read for one frame.
         """

@@ -55,7 +55,7 @@ class IdleDelimitedCarrier(SessionCarrier):
         self._read = 0
 
     @staticmethod
-    def next_write(frames: deque[bytes]) -> bytes:
+    def take_next_write(frames: deque[bytes]) -> bytes:
         """Take as many frames from the front of the queue ``frames`` as fit into `MAX_WRITE_BYTES`, or a part
         of the first frame, and return them as one piece.
         """

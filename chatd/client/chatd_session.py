@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from chatd.client import codec
-from chatd.client.connection import Connection, Listener
+from chatd.client.connection import Connection, ConnectionListener
 from chatd.client.language import translated_refusal
 from chatd.client.pending import PendingRequests, Refused, Request
 from chatd.core import commands as c
@@ -53,7 +53,7 @@ class ChatdSession:
         connection: Connection,
         requests: PendingRequests,
         resume: ResumePoint,
-        listener: Listener,
+        listener: ConnectionListener,
         peeks: bool,
     ) -> None:
         self.resets_backoff = False
@@ -94,7 +94,7 @@ class ChatdSession:
             self._missed = [] if missed else None
         self._connection.probe = codec.encode_request(c.Hello(), PROBE_REF)
         self._connection.writer.write(self._connection.probe)
-        self._listener.connected(welcome)
+        self._listener.logged_in(welcome)
         for request in self._requests:
             if request.may_be_sent:
                 self.send(request)

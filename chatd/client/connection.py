@@ -42,10 +42,10 @@ class Address(msgspec.Struct, frozen=True):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-class Listener(Protocol):
+class ConnectionListener(Protocol):
     """The part of the client that receives what the server sends, such as the screen or the line mode."""
 
-    def connected(self, welcome: objects.Welcome) -> None:
+    def logged_in(self, welcome: objects.Welcome) -> None:
         """Handle a login that the server accepted: the first one, or one after a lost connection."""
 
     def disconnected(self, why: str) -> None:

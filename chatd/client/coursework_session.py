@@ -12,7 +12,7 @@ from typing import Final
 
 from chatd.client import codec
 from chatd.client.chatd_session import ResumePoint
-from chatd.client.connection import Connection, Listener
+from chatd.client.connection import Connection, ConnectionListener
 from chatd.client.coursework import LIMITATIONS_WARNING, CourseworkCodec, parse_object
 from chatd.client.language import _
 from chatd.client.pending import PendingRequests, Request
@@ -50,7 +50,7 @@ class CourseworkSession:
         connection: Connection,
         requests: PendingRequests,
         resume: ResumePoint,
-        listener: Listener,
+        listener: ConnectionListener,
         course: CourseworkCodec,
         early: list[bytes],
         warn: bool,
@@ -81,7 +81,7 @@ class CourseworkSession:
         started = clock()
         self._connection.idle_seconds = None  # a course-work server answers no probe
         self._resume.cursor = None
-        self._listener.connected(welcome)
+        self._listener.logged_in(welcome)
         if self._warn:
             self._listener.news_received(CourseworkWarning(text=_(LIMITATIONS_WARNING), ts=datetime.now(UTC)))
         for request in self._requests:

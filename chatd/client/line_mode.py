@@ -48,7 +48,7 @@ class LineDisplay:
         self.here = LOBBY
         self._log = log
 
-    def connected(self, welcome: objects.Welcome) -> None:
+    def logged_in(self, welcome: objects.Welcome) -> None:
         """Store the nick that the daemon gave to the user, and print the daemon's greeting."""
         self.nick = welcome.user.nick
         if welcome.msg:

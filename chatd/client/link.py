@@ -19,7 +19,7 @@ from chatd.client.connection import (
     CONNECT_TIMEOUT_SECONDS,
     Address,
     Connection,
-    Listener,
+    ConnectionListener,
     Session,
     failure_reason,
 )
@@ -88,7 +88,7 @@ class Link:
         self,
         address: Address,
         nick: str,
-        listener: Listener,
+        listener: ConnectionListener,
         cursor: int | None = None,
         peeks: bool = False,
         password: str = "",

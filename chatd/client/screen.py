@@ -157,7 +157,7 @@ class Chat(App[None]):
 
     # Calls from the link, whose `Listener` the app is.
 
-    def connected(self, welcome: objects.Welcome) -> None:
+    def logged_in(self, welcome: objects.Welcome) -> None:
         """Show the daemon's greeting, and read the lists of users and groups from the daemon."""
         again, self._lost = bool(self._lost), ""
         self.memory.on_login(welcome)

@@ -47,7 +47,7 @@ def print_line(text: str) -> None:
 class WarningListener:
     """A listener that prints the warning about a server that is not chatd, and ignores everything else."""
 
-    def connected(self, welcome: objects.Welcome) -> None:
+    def logged_in(self, welcome: objects.Welcome) -> None:
         """Ignore the login."""
 
     def disconnected(self, why: str) -> None:
@@ -131,7 +131,7 @@ class TailListener(WarningListener):
         self._key = None if place is None else place.key
         self._as_json = as_json
 
-    def connected(self, welcome: objects.Welcome) -> None:
+    def logged_in(self, welcome: objects.Welcome) -> None:
         """Store the user's nick from the welcome.
 
         The daemon may have chosen another nick than the client asked for.

@@ -107,7 +107,9 @@ class Sessions:
             network_of(transport.getPeer()),
             lambda: "" if detector is None else detector.certificate_name,
             RateLimit(self.limits),
-            partial(Outbox, transport, self.clock, self._flush_queue, self.limits.outbox, carrier.next_write),
+            partial(
+                Outbox, transport, self.clock, self._flush_queue, self.limits.outbox, carrier.take_next_write
+            ),
             partial(self._closed, first_protocol),
         )
         if not self._has_room(transport):

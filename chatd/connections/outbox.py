@@ -54,8 +54,8 @@ class Outbox:
     queue in between. If more than ``cap`` bytes wait because the transport takes none, ``on_overflow`` is
     called and the connection is cut. ``dropped`` says whether frames were waiting when the connection ended.
 
-    If ``pace`` is not 0, writes are that many seconds apart, and ``next_write(frames)`` takes the bytes of
-    one write from the front of the queue. If more than ``cap`` bytes wait because of the pace, all of them
+    If ``pace`` is not 0, writes are that many seconds apart, and ``take_next_write(frames)`` takes the bytes
+    of one write from the front of the queue. If more than ``cap`` bytes wait because of the pace, all of them
     are written at once.
     """
 
@@ -65,7 +65,7 @@ class Outbox:
         clock: Clock,
         flush_queue: FlushQueue,
         cap: int,
-        next_write: Callable[[deque[bytes]], bytes],
+        take_next_write: Callable[[deque[bytes]], bytes],
         on_overflow: Callable[[], None],
     ) -> None:
         self.pace = 0.0
@@ -76,7 +76,7 @@ class Outbox:
         self._write = socket_writer(transport)
         self._clock = clock
         self._flush_queue = flush_queue
-        self._next_write = next_write
+        self._next_write = take_next_write
         self._on_overflow = on_overflow
         self._frames: deque[bytes] = deque()
         self._size = 0

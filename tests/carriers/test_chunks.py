@@ -235,7 +235,7 @@ class Portions(OutboxTestCase):
         """Set the pace."""
         super().setUp()
         self.transport = Journaled()
-        self.outbox = self.make(self.transport, IdleDelimitedCarrier.next_write)
+        self.outbox = self.make(self.transport, IdleDelimitedCarrier.take_next_write)
         self.outbox.cap = 100 * CAP
         self.outbox.pace = PACE
 
@@ -333,7 +333,7 @@ class StrictReaders(OutboxTestCase):
 
     def read_strictly(self, reader: socket.socket, transport: ToASocket, size: int, texts: list[str]) -> str:
         """What a client reads so much of at a time, as it is written."""
-        outbox = self.make(transport, IdleDelimitedCarrier.next_write)
+        outbox = self.make(transport, IdleDelimitedCarrier.take_next_write)
         outbox.cap, outbox.pace = 1000 * CAP, PACE
         for text in texts:
             outbox.put(text.encode())

@@ -97,7 +97,7 @@ class Ear:
         self.pages: list[objects.Page] = []
         self.listed: list[objects.ConversationSummary] = []
 
-    def connected(self, welcome: objects.Welcome) -> None:
+    def logged_in(self, welcome: objects.Welcome) -> None:
         """Nothing."""
 
     def disconnected(self, why: str) -> None:

@@ -80,9 +80,9 @@ class OutboxTestCase(SynchronousTestCase):
         self.transport = Journaled()
         self.outbox = self.make(self.transport)
 
-    def make(self, transport: Journaled, next_write: NextWrite = deque.popleft) -> Outbox:
+    def make(self, transport: Journaled, take_next_write: NextWrite = deque.popleft) -> Outbox:
         """An outbox in front of ``transport``."""
-        return Outbox(transport, self.clock, self.flush_queue, CAP, next_write, self.overflow)
+        return Outbox(transport, self.clock, self.flush_queue, CAP, take_next_write, self.overflow)
 
     def overflow(self) -> None:
         """Count."""
