@@ -52,6 +52,15 @@ class Sessions:
         """Return the number of connections."""
         return len(self._open) + len(self._undetected)
 
+    @property
+    def detecting(self) -> int:
+        """The number of connections whose wire is not detected yet."""
+        return len(self._undetected)
+
+    def all(self) -> list[Session]:
+        """Return all sessions, also those without a login, in the order of their connections."""
+        return list(self._open)
+
     def _has_room(self, transport: Any) -> bool:
         """Return whether the limits allow a further connection from the address of ``transport``."""
         peer, limits = transport.getPeer(), self.limits

@@ -95,6 +95,7 @@ class Session:
         self.phase = SessionPhase.CONNECTED
         self.frame_format = FrameFormat(dialect, carrier.framer_for(dialect), not dialect.pace)
         self.peer = peer
+        self.connected_at = clock.seconds()
         self._find_origin = find_origin
         self.password: Secret | None = None
         self.updates_read_marker = True

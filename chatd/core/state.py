@@ -11,7 +11,7 @@ from typing import Literal
 
 from chatd.core.accounts import Credential, Renamed
 from chatd.core.colours import colour_of
-from chatd.core.events import LOBBY, Conversation, Event, User
+from chatd.core.events import CONSOLE, LOBBY, Conversation, Event, User
 from chatd.core.moderation import Moderation, parse_network, target_key
 from chatd.core.names import BadName, Name, parse_group, parse_nick, skeletons
 from chatd.core.refusals import Refusal
@@ -159,7 +159,8 @@ an event of the log.
 class State:
     """The state of the whole chat: all users, groups and conversations, which can be found by name or id.
 
-    ``users`` and ``conversations`` map ids, in ascending order, to users and conversations. ``credentials``
+    ``users`` and ``conversations`` map ids, in ascending order, to users and conversations. `CONSOLE`
+    is not among the users; `author` returns it. ``credentials``
     maps the ids of the registered users to their credentials. ``moderations`` is the moderation log, oldest
     entry first. ``sanctions`` maps ``mute`` or ``block`` and the identity of a
     target (`target_key`) to the act that is in force or has ended; ``blocked_networks`` maps networks in CIDR
@@ -298,6 +299,10 @@ class State:
         except (BadName, KeyError):
             raise Refusal("no_such_user", nick=nick) from None
 
+    def author(self, id: int) -> User:
+        """Return the user with the id ``id``, or `CONSOLE` if that is its id. Raises `KeyError`."""
+        return CONSOLE if id == CONSOLE.id else self.users[id]
+
     def new_user(self, name: Name) -> User:
         """Return a new user called ``name``, with the next id. Only `apply` adds the user to the state."""
         number = next(reversed(self.users), 0) + 1
@@ -316,6 +321,10 @@ class State:
             return self._groups.get(parse_group(name).key)
         except BadName:
             return None
+
+    def all_groups(self) -> list[Group]:
+        """Return all groups, private and empty ones too, sorted by name."""
+        return [self._groups[key] for key in sorted(self._groups)]
 
     def group_of(self, conversation: Conversation) -> Group | None:
         """Return the group of ``conversation``.
@@ -355,7 +364,7 @@ class State:
 
     def groups_visible_to(self, user: User) -> list[Group]:
         """Return the groups that are visible to ``user``, sorted by name."""
-        return [self._groups[key] for key in sorted(self._groups) if self._groups[key].visible_to(user)]
+        return [group for group in self.all_groups() if group.visible_to(user)]
 
     def direct_conversation(self, one: User, other: User) -> Conversation | None:
         """Return the direct conversation of two users, or None if they never sent each other a message."""

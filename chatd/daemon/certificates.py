@@ -44,14 +44,10 @@ class Certificate:
         return self._options.getContext()
 
     def reload(self) -> None:
-        """Read the PEM file again, for later handshakes. If the file can't be used, log why and keep the
-        present certificate.
+        """Read the PEM file again, for later handshakes. Raises `ConfigError` if the file can't be used; the
+        present certificate stays then.
         """
-        try:
-            self._options = read_certificate(self._path)
-        except ConfigError as error:
-            self._log.warn("{why}: the present certificate stays", why=str(error))
-            return
+        self._options = read_certificate(self._path)
         self._log.info("the certificate was read again from {path}", path=str(self._path))
         self._warn_if_exposed()
 

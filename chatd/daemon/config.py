@@ -32,6 +32,16 @@ class LogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     level: Literal["info", "debug"] = "info"
 
 
+class ControlConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The section ``[control]`` of chatd.toml.
+
+    ``socket`` is the path of the control socket. The default is the database's path with ``.control``
+    appended; an empty text means that there is no control socket.
+    """
+
+    socket: str | None = None
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The keys of chatd.toml. Each item of ``listen`` is WIRE=ENDPOINT, with a Twisted server endpoint;
     ``certificate`` is the path of a PEM file with a certificate, its chain and its key.
@@ -47,9 +57,17 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     )
     certificate: str | None = None
     durability: Literal["full", "process"] = "full"
-    limits: Limits = Limits()
-    accounts: AccountPolicy = AccountPolicy()
+    limits: Limits = msgspec.field(default_factory=Limits)
+    accounts: AccountPolicy = msgspec.field(default_factory=AccountPolicy)
+    control: ControlConfig = ControlConfig()
     log: LogConfig = LogConfig()
+
+
+def control_socket_path(config: Config) -> Path | None:
+    """Return the path of the control socket that ``config`` describes, or None if there is none."""
+    if config.control.socket is None:
+        return Path(f"{config.database}.control")
+    return Path(config.control.socket) if config.control.socket else None
 
 
 def read_config(path: Path) -> Config:

@@ -104,6 +104,7 @@ class Tp6Dialect:
     def __init__(self, limits: Limits, bonus: bool = False) -> None:
         self.pages_at_login: Final = "directs" if bonus else "none"
         self.bonus = bonus
+        self.wire: Final = "tp6-bonus" if bonus else "tp6"
         self.place: Location = "door"
         self.room: str | None = None
         self._limits = limits

@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from chatd.core.accounts import Credential, Secret
-from chatd.core.events import LOBBY, Conversation, User
+from chatd.core.events import CONSOLE, LOBBY, Conversation, User
 from chatd.core.moderation import Moderation
 from chatd.core.records import EntryRow, EntrySlice, Snapshot, entry_from_row
 from chatd.core.state import State
@@ -41,7 +41,7 @@ def load_snapshot(cursor: Cursor) -> Snapshot:
     """
     state = State()
     seen: dict[int, int] = {}
-    cursor.execute("SELECT id, nick, key, colour, seen FROM users ORDER BY id")
+    cursor.execute("SELECT id, nick, key, colour, seen FROM users WHERE id > ? ORDER BY id", (CONSOLE.id,))
     for id, nick, key, colour, last in cursor.fetchall():
         state.apply(User(id, nick, key, colour))
         seen[id] = last
@@ -50,7 +50,7 @@ def load_snapshot(cursor: Cursor) -> Snapshot:
         state.apply(Credential(state.users[user], Secret(hashed)))
     cursor.execute("SELECT id, at, operator, kind, target, until, reason FROM moderation ORDER BY id")
     for id, at, operator, act, target, until, reason in cursor.fetchall():
-        state.apply(Moderation(id, at, state.users[operator], act, target, until, reason))
+        state.apply(Moderation(id, at, state.author(operator), act, target, until, reason))
     cursor.execute(
         "SELECT id, kind, name, low, high FROM conversations WHERE id > ? ORDER BY id", (LOBBY.id,)
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import OpenSSL.SSL
-from twisted.logger import LogLevel, capturedLogs, formatEvent
+from twisted.logger import LogLevel, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.daemon.certificates import Certificate, read_certificate
@@ -93,14 +93,9 @@ class Reloading(SynchronousTestCase):
         self.assertEqual(self.name(), "CN=second")
 
     def test_a_file_that_can_not_be_used_changes_nothing(self) -> None:
-        """The log says why, as a warning."""
         for spoil in (lambda: self.path.write_bytes(b"no PEM"), self.path.unlink):
             spoil()
-            with capturedLogs() as logged:
-                self.certificate.reload()
-            (event,) = logged
-            self.assertEqual(event["log_level"], LogLevel.warn)
-            self.assertTrue(str(formatEvent(event)).endswith(": the present certificate stays"))
+            self.assertRaises(ConfigError, self.certificate.reload)
             self.assertEqual(self.name(), "CN=first")
 
     def test_a_key_that_everyone_can_read(self) -> None:

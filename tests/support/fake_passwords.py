@@ -24,6 +24,10 @@ class FakePasswords:
         self.origins: list[str | None] = []
         self._salt = 0
 
+    def __len__(self) -> int:
+        """The number of requests that wait."""
+        return len(self.waiting)
+
     def hash(self, password: Secret, origin: str | None) -> Deferred[Secret]:
         """Hash ``password`` with a salt, as argon2id does: no two hashes are equal."""
         self._salt += 1

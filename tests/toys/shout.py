@@ -21,6 +21,7 @@ from chatd.core.wires import OpeningBytes, Wire
 class ShoutDialect:
     """What others say is shouted."""
 
+    wire: Final = "shout"
     greeting: Final = (b"WHO IS THERE?",)
     requires_login = False
     pages_at_login: Literal["none"] = "none"
