@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 # One environment, two depths: to run the daemon takes the runtime lock, and a .pth file by which `twistd chatd`
-# finds it in any folder; to work on it takes the development lock (the same versions and more) and an editable
+# finds it in any folder, and chatctl; to work on it takes the development lock (the same versions and more) and an editable
 # install. What draws the figures is added to that. Each stamp lives inside the environment, so a new lock or a
 # deleted .venv makes it again, whole.
 RUN := $(VENV)/.run-stamp
@@ -107,6 +107,8 @@ $(RUN): requirements.lock
 	$(PYTHON) -m venv --clear $(VENV)
 	$(PIP) install --require-hashes -r requirements.lock
 	@echo '$(CURDIR)' > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/chatd.pth"
+	@printf '#!/bin/sh\nexec "%s/python" -m chatd.ctl "$$@"\n' '$(CURDIR)/$(BIN)' > $(BIN)/chatctl
+	@chmod +x $(BIN)/chatctl
 	@touch $@
 
 $(DEV): requirements.lock requirements-dev.lock

@@ -123,6 +123,9 @@ class Journal(Protocol):
     def last_id_in(self, conversation: Conversation) -> int:
         """Return the id of the last stored entry of ``conversation``, or 0 if it has none."""
 
+    def entries_in(self, conversation: Conversation) -> int:
+        """Return the number of stored entries of ``conversation``."""
+
     def resume(self, snapshot: Snapshot) -> None:
         """Take the last ids and seqs from ``snapshot``, which was read after a failed transaction."""
 
@@ -228,7 +231,7 @@ class Dialect(Protocol):
 
     @property
     def wire(self) -> str:
-        """The name of the wire on which clients speak this dialect, for monitoring."""
+        """The name of the wire on which clients speak this dialect, as a listener has it."""
 
     @property
     def greeting(self) -> Payloads:
@@ -313,12 +316,36 @@ class Carrier(Protocol):
         """Pass frames to the session again, first those already read, then read from the socket."""
 
 
-class Client(Protocol):
-    """The interface that a session, which serves one connected client, offers to the chat."""
+class Requester(Protocol):
+    """The interface of an object that makes requests and gets answers: a session or the control socket."""
 
     @property
     def user(self) -> User | None:
         """The user whom the client has logged in as; None before the login."""
+
+    @property
+    def peer(self) -> str:
+        """The address of the client, as the daemon's log shows it."""
+
+    @property
+    def origin(self) -> str | None:
+        """The IPv4 address or IPv6 network of the client, or None if it is on the daemon's own machine."""
+
+    def answer(self, request: Request, answer: Answer) -> None:
+        """Send ``answer`` to ``request``."""
+
+    def refuse(self, request: Request | None, refusal: Refusal) -> None:
+        """Send ``refusal`` of ``request``. Without a request, the refusal says why the connection closes."""
+
+    def internal_error(self, request: Request | None) -> None:
+        """Log the exception that is being handled, a bug, and refuse ``request`` with an internal error."""
+
+    def pause_input(self) -> AbstractContextManager[None]:
+        """Return a context manager. While its block runs, no further command of the client is decided."""
+
+
+class Client(Requester, Protocol):
+    """The interface that a session, which serves one connected client, offers to the chat."""
 
     @property
     def updates_read_marker(self) -> bool:
@@ -332,14 +359,6 @@ class Client(Protocol):
 
     max_id: int | None
     """The id of the last entry that was delivered before the client left; None while it is connected."""
-
-    @property
-    def peer(self) -> str:
-        """The address of the client, as the daemon's log shows it."""
-
-    @property
-    def origin(self) -> str | None:
-        """The IPv4 address or IPv6 network of the client, or None if it is on the daemon's own machine."""
 
     @property
     def certificate_name(self) -> str:
@@ -370,15 +389,6 @@ class Client(Protocol):
 
         None means that the id is unknown, or that the client's entries don't count as read.
         """
-
-    def answer(self, request: Request, answer: Answer) -> None:
-        """Send ``answer`` to ``request``."""
-
-    def refuse(self, request: Request | None, refusal: Refusal) -> None:
-        """Send ``refusal`` of ``request``. Without a request, the refusal says why the connection closes."""
-
-    def internal_error(self, request: Request | None) -> None:
-        """Log the exception that is being handled, a bug, and refuse ``request`` with an internal error."""
 
     def send_unrequested(self, request: Request, answer: Answer) -> None:
         """Send ``answer`` to a client that did not ask for it, in the form of an answer to ``request``."""
@@ -417,9 +427,6 @@ class Client(Protocol):
 
     def wait_until_writable(self) -> Deferred[None] | None:
         """Return None if more may be sent to the client now, else a Deferred that fires when it may."""
-
-    def pause_input(self) -> AbstractContextManager[None]:
-        """Return a context manager. While its block runs, no further command of the client is decided."""
 
     def submit_later(self, request: Request) -> None:
         """Submit ``request`` once the session is no longer paused, before the client's next command."""

@@ -99,12 +99,12 @@ class Options(usage.Options):
         raise SystemExit(0)
 
 
-def configuration(options: Options) -> Config:
+def configuration(options: Options, file: Path | None = None) -> Config:
     """Return the configuration: ``options`` override chatd.toml, which overrides the defaults.
 
-    Raises `ConfigError`.
+    ``file`` is read instead of the file that ``options`` name. Raises `ConfigError`.
     """
-    named = options["config"]
+    named = file or options["config"]
     path = Path(named or CONFIG_FILE)
     config = read_config(path) if named or path.exists() else Config()
     log = {
@@ -142,8 +142,16 @@ def makeService(options: Options | None = None) -> Daemon:
 
     # twistd opens its own log later, so this umask makes that file private as well.
     os.umask(0o077)
+    options = options or Options()
+    file = Path(options["config"] or CONFIG_FILE).absolute()  # twistd may change the working folder
+    existed = file.exists()
+
+    def read_again() -> Config:
+        # A file that is gone is an error: its limits must not turn into the defaults.
+        return configuration(options, file if existed or file.exists() else None)
+
     try:
-        return assemble(configuration(options or Options()), use_monotonic_clock(reactor), _user())
+        return assemble(configuration(options), use_monotonic_clock(reactor), _user(), read_again)
     except (ConfigError, StoreError) as error:
         raise SystemExit(f"chatd: {error}") from None
 

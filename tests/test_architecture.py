@@ -30,9 +30,20 @@ ROOMS: dict[str, set[str]] = {
     "chat": {"core", "store"},
     "connections": {"core", "chat"},
     "carriers": {"core", "json_wire", "connections"},
-    "daemon": {"core", "files", "dialects", "store", "chat", "connections", "carriers", "__version__"},
+    "daemon": {
+        "core",
+        "files",
+        "json_wire",
+        "dialects",
+        "store",
+        "chat",
+        "connections",
+        "carriers",
+        "__version__",
+    },
     "client": {"core", "json_wire", "locales", "__version__"},
     "tap": {"daemon", "store", "__version__"},
+    "ctl": {"core", "store", "daemon", "__version__"},
     # chatd/__init__.py, which is no more than this.
     "__version__": set(),
 }

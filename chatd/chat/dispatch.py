@@ -35,7 +35,8 @@ class Dispatcher:
     """Sends entries, arrivals and departures to the sessions that are logged in.
 
     ``on_delivery(delivery, private)`` is called once for each delivery, in order, to write the conversation
-    log. ``delivery_log`` logs each delivery with its recipients; it is None unless the log level is debug.
+    log. ``delivery_log`` logs each delivery with its recipients; it is None unless the log level is debug,
+    which may change.
     """
 
     _log = Logger()
@@ -48,7 +49,7 @@ class Dispatcher:
     ) -> None:
         self._clock = clock
         self._on_delivery = on_delivery
-        self._delivery_log = delivery_log
+        self.delivery_log = delivery_log
         # Sessions by the id of their user, in the order of arrival.
         self._present: dict[int, list[Client]] = {}
         self._fanout: Fanout | None = None
@@ -89,8 +90,8 @@ class Dispatcher:
         ``private`` says whether the entry was in a private group or a direct conversation when it was
         decided.
         """
-        if self._delivery_log is not None:
-            self._delivery_log.log_received(author, entry, private)
+        if self.delivery_log is not None:
+            self.delivery_log.log_received(author, entry, private)
         if self._on_delivery is not None:
             self._on_delivery(entry, private)
         event = entry.event
@@ -114,7 +115,7 @@ class Dispatcher:
         fanout = self._fanout
         if fanout is None or fanout.audience is not audience or fanout.stored is not stored:
             self.flush()
-            sent = None if self._delivery_log is None else self._delivery_log.log_sent
+            sent = None if self.delivery_log is None else self.delivery_log.log_sent
             fanout = self._fanout = Fanout(audience, stored, sent)
             if not stored:
                 self._clock.callLater(self._presence_delay(), self._flush_presence, fanout)

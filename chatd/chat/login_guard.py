@@ -20,8 +20,8 @@ class LoginGuard:
     """Counts the logins and the new nicks of each address. The daemon's own machine is not limited."""
 
     def __init__(self, clock: Clock, limits: Limits) -> None:
-        self._logins = TokenBuckets(clock, limits.logins_per_address, LOGIN_REFILL_SECONDS)
-        self._new_nicks = TokenBuckets(clock, limits.new_nicks_per_address, NEW_NICK_REFILL_SECONDS)
+        self._logins = TokenBuckets(clock, lambda: limits.logins_per_address, LOGIN_REFILL_SECONDS)
+        self._new_nicks = TokenBuckets(clock, lambda: limits.new_nicks_per_address, NEW_NICK_REFILL_SECONDS)
 
     def check_login(self, origin: str | None, is_new: bool) -> None:
         """Count a login from the address ``origin``; ``is_new`` says whether nobody had the nick before.

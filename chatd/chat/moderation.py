@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatd.boundaries import Archive, Client
+from chatd.boundaries import Archive, Client, Requester
 from chatd.chat.accounts import Authenticator
 from chatd.chat.authority import Authority
 from chatd.chat.commits import Committer
@@ -57,16 +57,15 @@ class Moderator:
         """Check that ``user`` is a server operator. Raises `Refusal` ``not_server_operator``."""
         rules.check_server_operator(self._committer.state, user, self._policy)
 
-    def run(self, client: Client, request: Request, user: User, command: ModerationCommand) -> None:
+    def run(self, client: Requester, request: Request, user: User, command: ModerationCommand) -> None:
         """Carry out ``command`` of the operator ``user``. The client's next command waits for the answer.
 
-        Raises `Refusal` ``not_server_operator``.
+        The caller has called `check_operator`.
         """
-        self.check_operator(user)
         self._turns.run(client, request, self._moderate(client, request, user, command), paused=True)
 
     async def _moderate(
-        self, client: Client, request: Request, user: User, command: ModerationCommand
+        self, client: Requester, request: Request, user: User, command: ModerationCommand
     ) -> None:
         decision = await self._decide(client, user, command)
         await self._committer.commit(decision)
@@ -79,12 +78,13 @@ class Moderator:
                 self._dispatcher.announce(Announced(act.operator, act.reason, act.at))
             self._end_sessions(act)
 
-    async def _decide(self, client: Client, user: User, command: ModerationCommand) -> Decision:
+    async def _decide(self, client: Requester, user: User, command: ModerationCommand) -> Decision:
         now, state = self._authority.now(), self._committer.state
         if isinstance(command, c.ResetPassword):
             check_new_password(command.new, self._policy)
             hashed = await self._authenticator.hash(command.new, client.origin)
             state, now = self._committer.state, self._authority.now()
+            self.check_operator(user)  # the list of operators may have changed meanwhile
             return rules.reset_password(state, user, command.dest, hashed, self._policy, now)
         if isinstance(command, c.DeleteMessage):
             return rules.delete_message(state, user, await self._message(command), command, now)

@@ -37,9 +37,13 @@ class PasswordGuard:
     """The rate limits for passwords: they decide whether and when a password may be verified."""
 
     def __init__(self, clock: Clock, limits: Limits) -> None:
-        self._by_origin = TokenBuckets(clock, limits.wrong_passwords, ADDRESS_REFILL_SECONDS)
-        self._by_nick_and_origin = TokenBuckets(clock, limits.wrong_passwords_per_nick, NICK_REFILL_SECONDS)
-        self._by_nick = TokenBuckets(clock, limits.wrong_passwords_per_nick, NICK_REFILL_SECONDS)
+        self._by_origin = TokenBuckets(clock, lambda: limits.wrong_passwords, ADDRESS_REFILL_SECONDS)
+
+        def attempts_per_nick() -> int:
+            return limits.wrong_passwords_per_nick
+
+        self._by_nick_and_origin = TokenBuckets(clock, attempts_per_nick, NICK_REFILL_SECONDS)
+        self._by_nick = TokenBuckets(clock, attempts_per_nick, NICK_REFILL_SECONDS)
         # Pairs of nick and origin with a right password, the latest last.
         self._trusted: OrderedDict[tuple[str, str | None], None] = OrderedDict()
 

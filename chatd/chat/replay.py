@@ -39,8 +39,8 @@ class Replay:
     """Reads entries from ``archive`` and sends them to clients, which the parameters call readers.
 
     ``state`` returns the present state of the chat. ``sent(reader, entry or page)`` is called to log each
-    entry or page sent; it is None unless the log level is debug. Each coroutine raises `ReadFailed` if the
-    archive can't be read.
+    entry or page sent; it is None unless the log level is debug, which may change. Each coroutine
+    raises `ReadFailed` if the archive can't be read.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Replay:
         self._limits = limits
         self._fair_queue = fair_queue
         self._state = state
-        self._sent = sent
+        self.sent = sent
 
     async def send_page(
         self,
@@ -88,8 +88,8 @@ class Replay:
             conversation, entries, found.more, forward, events, user, trimmed=self._trimmed(conversation)
         )
         reader.answer(request, page)
-        if self._sent is not None:
-            self._sent(reader, page)
+        if self.sent is not None:
+            self.sent(reader, page)
 
     async def send_conversation_list(self, reader: Client, user: User, request: Request, skip: int) -> None:
         """Answer ``request`` with a list of the conversations of ``user``, most recent first.
@@ -166,8 +166,8 @@ class Replay:
                 conversation, entries, found.more, False, False, user, seen, self._trimmed(conversation)
             )
             reader.send_unrequested(UNREQUESTED_HISTORY, page)
-            if self._sent is not None:
-                self._sent(reader, page)
+            if self.sent is not None:
+                self.sent(reader, page)
             await _room(reader)
             room -= sum(len(entry.event.body.encode()) for entry in entries)
             if room <= 0:
@@ -238,8 +238,8 @@ class Replay:
                 is_wanted = own or is_subject or entry.event.actor.id != user.id
                 if is_wanted and self._may_send(user, entry):
                     sent = reader.resend(entry, is_subject)
-                    if sent and self._sent is not None and not counted:
-                        self._sent(reader, entry)
+                    if sent and self.sent is not None and not counted:
+                        self.sent(reader, entry)
                     await _room(reader)
             after = entries[-1].id if found.more else max_id
 

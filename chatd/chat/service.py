@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from twisted.internet.defer import Deferred
 
-from chatd.boundaries import Archive, Client, Clock, Passwords
+from chatd.boundaries import Archive, Client, Clock, Passwords, Requester
 from chatd.chat.accounts import AccountCommand, Accounts, Authenticator
 from chatd.chat.authority import Authority, OpenJournal
 from chatd.chat.commits import Committer
@@ -20,6 +20,7 @@ from chatd.chat.delivery_log import DeliveryLog
 from chatd.chat.dispatch import Dispatcher
 from chatd.chat.fair_queue import FairQueue
 from chatd.chat.moderation import ModerationCommand, Moderator
+from chatd.chat.overview import Overview
 from chatd.chat.presence import Presence
 from chatd.chat.replay import Replay
 from chatd.chat.retention import Retention
@@ -73,6 +74,7 @@ class Chat:
         self._authority = Authority(
             snapshot, archive, open_journal, clock, now, limits, policy, self._dispatcher.flush_entries
         )
+        self.overview = Overview(self._authority)
         self.journal = self._authority.journal
         self._replay = Replay(
             archive,
@@ -124,6 +126,11 @@ class Chat:
         """The number of sessions that are logged in. A registered user may have several."""
         return self._authority.session_count
 
+    def set_delivery_log(self, delivery_log: DeliveryLog | None) -> None:
+        """Log deliveries to ``delivery_log`` from now on, or nowhere if it is None."""
+        self._dispatcher.delivery_log = delivery_log
+        self._replay.sent = None if delivery_log is None else delivery_log.log_sent
+
     # What sessions call.
 
     def submit(self, client: Client, request: Request) -> Refusal | None:
@@ -174,6 +181,24 @@ class Chat:
         self.retention.stop()
         return self.journal.drained().addCallback(lambda _: self._dispatcher.flush())
 
+    def submit_operator_command(self, requester: Requester, request: Request) -> None:
+        """Decide ``request``, a command of a server operator who is not logged in on a wire.
+
+        ``requester`` is sent the answer or the refusal after all earlier tasks of the journal are completed.
+        A command that is not declared for server operators is refused with ``unknown_action``.
+        """
+        try:
+            command, user = request.command, requester.user
+            if isinstance(command, Refusal):
+                raise command
+            if c.COMMANDS_BY_CLASS[type(command)].who != "server_operators":
+                raise Refusal("unknown_action", name=request.name)
+            self._check_running(command)
+            assert user is not None
+            self._decide_operator_command(requester, request, user, command)
+        except Refusal as refusal:
+            self._turns.run(requester, request, self._refuse(requester, request, refusal))
+
     # From a request to its decision.
 
     def _decide(self, client: Client, request: Request) -> None:
@@ -186,10 +211,7 @@ class Chat:
         if isinstance(command, c.Quit):
             self.quit(client, request)
             return
-        if self._stopping:
-            raise Refusal("shutting_down")
-        if self._authority.recovering:
-            raise not_read_refusal() if c.COMMANDS_BY_CLASS[type(command)].reads_log else not_stored_refusal()
+        self._check_running(command)
         if isinstance(command, c.Identify):
             command = c.Hello(command.nick, password=command.password)
         if client.user is None:
@@ -209,16 +231,22 @@ class Chat:
             check_claimed_sender(client.user, request.sender)
         self._decide_named(client, request, command)
 
+    def _check_running(self, command: c.Command) -> None:
+        """Check that the chat can decide now. Raises `Refusal` ``shutting_down`` or ``storage_failed``."""
+        if self._stopping:
+            raise Refusal("shutting_down")
+        if self._authority.recovering:
+            raise not_read_refusal() if c.COMMANDS_BY_CLASS[type(command)].reads_log else not_stored_refusal()
+
     def _decide_named(self, client: Client, request: Request, command: c.Command) -> None:
         user = client.user
         self._authority.expire_invitations()
         if user is not None and type(command) in CHANGE_RULES:
             self._change(client, request, user, command)
+        elif user is not None and c.COMMANDS_BY_CLASS[type(command)].who == "server_operators":
+            self._decide_operator_command(client, request, user, command)
         elif type(command) in LIST_QUERIES:
-            if isinstance(command, c.ListModerations) and user is not None:
-                self._moderator.check_operator(user)
-            answer = answer_list(self._authority.state, self._authority.presence, user, command)
-            self._turns.run(client, request, self._answer_with_list(client, request, answer), paused=True)
+            self._list(client, request, user, command)
         elif user is None:
             raise Refusal("not_identified")
         elif isinstance(command, c.GivePassword):
@@ -233,13 +261,28 @@ class Chat:
             self._accounts.run(client, request, user, command)
         elif isinstance(command, c.IgnoreUser | c.UnignoreUser):
             self._turns.run(client, request, self._ignore(client, request, user, command), paused=True)
-        elif isinstance(command, ModerationCommand):
-            self._moderator.run(client, request, user, command)
         elif isinstance(command, c.ListMessages | c.ListStates | c.History):
             self._read_page(client, request, user, command)
         elif isinstance(command, c.ListConversations):
             reading = self._replay.send_conversation_list(client, user, request, command.skip)
             self._turns.run(client, request, self._answer_from_log(reading), paused=True)
+
+    def _decide_operator_command(
+        self, requester: Requester, request: Request, user: User, command: c.Command
+    ) -> None:
+        """Carry out ``command``, which is declared for server operators. Raises `Refusal`.
+
+        The commands of the wires and those of the control socket come together here.
+        """
+        self._moderator.check_operator(user)
+        if type(command) in LIST_QUERIES:
+            self._list(requester, request, user, command)
+        elif isinstance(command, ModerationCommand):
+            self._moderator.run(requester, request, user, command)
+
+    def _list(self, requester: Requester, request: Request, user: User | None, command: c.Command) -> None:
+        answer = answer_list(self._authority.state, self._authority.presence, user, command)
+        self._turns.run(requester, request, self._answer_with_list(requester, request, answer), paused=True)
 
     def _read_page(
         self, client: Client, request: Request, user: User, command: c.ListMessages | c.ListStates | c.History
@@ -266,7 +309,7 @@ class Chat:
         await self._turns.wait()
         client.answer(request, answer)
 
-    async def _refuse(self, client: Client, request: Request, refusal: Refusal) -> None:
+    async def _refuse(self, client: Requester, request: Request, refusal: Refusal) -> None:
         self._turns.log_refusal(client, refusal)
         await self._turns.wait()
         client.refuse(request, refusal)
@@ -286,7 +329,7 @@ class Chat:
         await self._committer.commit(decide_ignore(state, user, command, self._limits))
         client.answer(request, list_ignored(self._committer.state, user))
 
-    async def _answer_with_list(self, client: Client, request: Request, answer: Answer) -> None:
+    async def _answer_with_list(self, client: Requester, request: Request, answer: Answer) -> None:
         """Send the list ``answer``, then wait in the fair queue: a client has one list under way."""
         try:
             await self._turns.wait()

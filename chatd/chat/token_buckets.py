@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from operator import itemgetter
 from typing import Final
 
@@ -13,12 +13,15 @@ MAX_BUCKETS: Final = 10_000
 
 
 class TokenBuckets:
-    """Token buckets, one per key. A bucket has ``size`` tokens and regains one every ``seconds`` seconds."""
+    """Token buckets, one per key. A bucket has ``size()`` tokens and regains one every ``seconds`` seconds.
 
-    def __init__(self, clock: Clock, size: int, seconds: float) -> None:
+    ``size`` is called for each use of a bucket: the size may change.
+    """
+
+    def __init__(self, clock: Clock, size: Callable[[], int], seconds: float) -> None:
         self._clock = clock
+        self._size = size
         self._seconds = seconds
-        self._full_after = size * seconds
         # When each bucket is full again; a bucket that is full has no entry.
         self._full_at: dict[Hashable, float] = {}
 
@@ -26,6 +29,11 @@ class TokenBuckets:
         """Return the seconds until the bucket of ``key`` has a token, or 0 if it has a token now."""
         now = self._clock.seconds()
         return max(0.0, self._full_at.get(key, now) - now + self._seconds - self._full_after)
+
+    @property
+    def _full_after(self) -> float:
+        """The seconds after which an empty bucket is full."""
+        return self._size() * self._seconds
 
     def take_token(self, key: Hashable) -> None:
         """Take a token from the bucket of ``key``, unless the bucket is empty."""

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from chatd.boundaries import Client, Journal
+from chatd.boundaries import Client, Journal, Requester
 from chatd.chat.dispatch import Dispatcher
 from chatd.core.audience import Audience
 from chatd.core.events import Entry
@@ -102,7 +102,7 @@ class TurnQueue:
             self._dispatcher.flush()
 
     def run(
-        self, client: Client, request: Request | None, work: ClientCoroutine, paused: bool = False
+        self, client: Requester, request: Request | None, work: ClientCoroutine, paused: bool = False
     ) -> None:
         """Start ``work``, a coroutine that serves ``client``. If it raises, ``request`` is refused.
 
@@ -113,7 +113,7 @@ class TurnQueue:
         )
 
     async def _serve(
-        self, client: Client, request: Request | None, work: ClientCoroutine, paused: bool
+        self, client: Requester, request: Request | None, work: ClientCoroutine, paused: bool
     ) -> None:
         with client.pause_input() if paused else nullcontext():
             try:
@@ -128,7 +128,7 @@ class TurnQueue:
             except Exception:
                 client.internal_error(request)
 
-    def _refuse(self, client: Client, request: Request | None, refusal: Refusal) -> None:
+    def _refuse(self, client: Requester, request: Request | None, refusal: Refusal) -> None:
         if request is not None:
             self.log_refusal(client, refusal)
             client.refuse(request, refusal)
@@ -137,7 +137,7 @@ class TurnQueue:
         """Log that the database could not be read."""
         self._log.error("can't read the database: {why}", why=str(error))
 
-    def log_refusal(self, client: Client, refusal: Refusal) -> None:
+    def log_refusal(self, client: Requester, refusal: Refusal) -> None:
         """Log the code of ``refusal`` with the address and the nick of ``client``."""
         nick = client.user.nick if client.user is not None else "-"
         self._log.info("{peer} {nick}: {code}", peer=client.peer, nick=nick, code=refusal.code)

@@ -66,6 +66,10 @@ class Sessions:
         """The number of bytes that wait in all outboxes."""
         return sum([session.outbox_bytes for session in self._open])
 
+    def all(self) -> list[Session]:
+        """Return all sessions, also those without a login, in the order of their connections."""
+        return list(self._open)
+
     def _has_room(self, transport: Any) -> bool:
         """Return whether the limits allow a further connection from the address of ``transport``."""
         network, limits = network_of(transport.getPeer()), self.limits

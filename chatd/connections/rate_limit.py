@@ -25,16 +25,10 @@ class RateLimit:
     what it takes of one second's reads, and a command with a password a second.
     """
 
-    __slots__ = ("_burst", "_byte_cost", "_extra_costs", "_full_at", "_request_cost")
+    __slots__ = ("_full_at", "_limits")
 
     def __init__(self, limits: Limits) -> None:
-        self._request_cost = 1 / limits.requests_per_second
-        self._byte_cost = 1 / limits.bytes_per_second
-        self._extra_costs = {
-            **dict.fromkeys(READ_COMMANDS, 1 / limits.reads_per_second),
-            **dict.fromkeys(PASSWORD_COMMANDS, 1.0),
-        }
-        self._burst = limits.burst_seconds
+        self._limits = limits
         # When the credit is whole again.
         self._full_at = 0.0
 
@@ -43,9 +37,12 @@ class RateLimit:
 
         Return the seconds to wait before the next request; zero or less if there is no need to wait.
         """
+        limits = self._limits
         full_at = max(now, self._full_at)
-        full_at += self._request_cost + size * self._byte_cost
-        if command in self._extra_costs:
-            full_at += self._extra_costs[command]
+        full_at += 1 / limits.requests_per_second + size / limits.bytes_per_second
+        if command in READ_COMMANDS:
+            full_at += 1 / limits.reads_per_second
+        elif command in PASSWORD_COMMANDS:
+            full_at += 1
         self._full_at = full_at
-        return full_at - now - self._burst
+        return full_at - now - limits.burst_seconds

@@ -96,6 +96,7 @@ class Session:
         self.phase = SessionPhase.CONNECTED
         self.frame_format = FrameFormat(dialect, carrier.framer_for(dialect), not dialect.pace)
         self.peer = peer
+        self.connected_at = clock.seconds()
         self.origin = origin
         self._find_certificate_name = find_certificate_name
         self.password: Secret | None = None

@@ -65,8 +65,11 @@ class Renamed(msgspec.Struct, frozen=True, eq=False):
     user: User
 
 
-class AccountPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The settings in the ``[accounts]`` section of chatd.toml; each attribute is a key."""
+class AccountPolicy(msgspec.Struct, forbid_unknown_fields=True):
+    """The settings in the ``[accounts]`` section of chatd.toml; each attribute is a key.
+
+    A daemon has one `AccountPolicy`, shared and asked like its `chatd.core.limits.Limits`.
+    """
 
     names: Literal["open", "registered"] = "open"
     """Who may write: everyone (``open``), or ``registered`` users only; the others may read and register."""

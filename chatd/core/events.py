@@ -47,6 +47,13 @@ class User(msgspec.Struct, frozen=True, eq=False):
     colour: str
 
 
+CONSOLE: Final = User(0, "@console", "@console", "#d63d3d")
+"""The user that stands for the administrator of the machine, who gives commands on the control socket.
+
+A database migration fixes its id and its nick. No client can have or take that nick: names contain no ``@``.
+"""
+
+
 class Conversation(msgspec.Struct, frozen=True, eq=False, dict=True):
     """A conversation: the lobby, a group's or that of two users. Its log entries have seqs without gaps.
 

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from chatd.core import commands as c
 from chatd.core.account_rules import require_credential
 from chatd.core.accounts import AccountPolicy, Credential, Secret
-from chatd.core.events import Entry, Event, User
+from chatd.core.events import CONSOLE, Entry, Event, User
 from chatd.core.moderation import (
     Moderation,
     ModerationKind,
@@ -29,7 +29,9 @@ from chatd.core.state import State
 
 
 def is_server_operator(state: State, user: User, policy: AccountPolicy) -> bool:
-    """Return whether ``user`` is a server operator: named in the configuration, and registered."""
+    """Return whether ``user`` is a server operator: `CONSOLE`, or configured as one and registered."""
+    if user.id == CONSOLE.id:
+        return True
     return user.id in state.credentials and any(parse_nick(nick).key == user.key for nick in policy.operators)
 
 

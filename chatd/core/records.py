@@ -64,4 +64,6 @@ def entry_from_row(state: State, row: EntryRow) -> Entry:
     """Return the log entry for ``row``, with the users and the conversation taken from ``state`` by id."""
     id, conversation, seq, at, kind, actor, subject, body = row
     about = None if subject is None else state.users.get(subject)
-    return Entry(id, seq, at, Event(kind, state.conversations[conversation], state.users[actor], about, body))
+    return Entry(
+        id, seq, at, Event(kind, state.conversations[conversation], state.author(actor), about, body)
+    )

@@ -13,7 +13,7 @@ import msgspec
 
 from chatd.core.accounts import Credential, Renamed
 from chatd.core.colours import colour_of
-from chatd.core.events import LOBBY, Conversation, Event, User
+from chatd.core.events import CONSOLE, LOBBY, Conversation, Event, User
 from chatd.core.moderation import (
     BanOrigins,
     Ignore,
@@ -247,9 +247,9 @@ StateChange = RecordedChange | Event
 class State:
     """The state of the whole chat: all users, groups and conversations, which can be found by name or id.
 
-    ``users`` and ``conversations`` map ids, in ascending order, to users and conversations. ``credentials``
-    maps the ids of the registered users to their credentials. ``trimmed`` maps the ids of conversations to
-    the id up to which old messages were deleted.
+    ``users`` and ``conversations`` map ids, in ascending order, to users and conversations; `CONSOLE` is not
+    among the users, but `author` returns it. ``credentials`` maps the ids of the registered users to their
+    credentials. ``trimmed`` maps the ids of conversations to the id up to which old messages were deleted.
 
     ``moderations`` is the moderation log, oldest entry first. ``sanctions`` maps ``mute`` or ``block`` and
     the identity of a target (`target_key`) to the act that is in force or has ended; ``blocked_networks``
@@ -440,6 +440,10 @@ class State:
         except (BadName, KeyError):
             raise Refusal("no_such_user", nick=nick) from None
 
+    def author(self, id: int) -> User:
+        """Return the user with the id ``id``, or `CONSOLE` if that is its id. Raises `KeyError`."""
+        return CONSOLE if id == CONSOLE.id else self.users[id]
+
     def new_user(self, name: Name) -> User:
         """Return a new user called ``name``, with the next id. Only `apply` adds the user to the state."""
         number = next(reversed(self.users), 0) + 1
@@ -458,6 +462,10 @@ class State:
             return self._groups.get(parse_group(name).key)
         except BadName:
             return None
+
+    def all_groups(self) -> list[Group]:
+        """Return all groups, private and empty ones too, sorted by name."""
+        return [self._groups[key] for key in sorted(self._groups)]
 
     def group_of(self, conversation: Conversation) -> Group | None:
         """Return the group of ``conversation``.
@@ -525,7 +533,7 @@ class State:
 
     def groups_visible_to(self, user: User) -> list[Group]:
         """Return the groups that are visible to ``user``, sorted by name."""
-        return [self._groups[key] for key in sorted(self._groups) if self._groups[key].visible_to(user)]
+        return [group for group in self.all_groups() if group.visible_to(user)]
 
     def direct_conversation(self, one: User, other: User) -> Conversation | None:
         """Return the direct conversation of two users, or None if they never sent each other a message."""

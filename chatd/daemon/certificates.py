@@ -50,14 +50,10 @@ class Certificate:
         return self._context
 
     def reload(self) -> None:
-        """Read all files again, for later handshakes. If one of them can't be used, log why and keep what was
-        read before.
+        """Read all files again, for later handshakes. Raises `ConfigError` if one of them can't be used; what
+        was read before stays then.
         """
-        try:
-            self._context = self._read()
-        except ConfigError as error:
-            self._log.warn("{why}: the present certificate stays", why=str(error))
-            return
+        self._context = self._read()
         self._log.info("the certificate was read again from {path}", path=str(self._path))
         self._warn_if_exposed()
 

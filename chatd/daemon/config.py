@@ -60,6 +60,16 @@ class TlsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     client_ca: str | None = None
 
 
+class ControlConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The section ``[control]`` of chatd.toml.
+
+    ``socket`` is the path of the control socket. The default is the database's path with ``.control``
+    appended; an empty text means that there is no control socket.
+    """
+
+    socket: str | None = None
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The keys of chatd.toml. Each item of ``listen`` is WIRE=ENDPOINT, with a Twisted server endpoint."""
 
@@ -73,11 +83,19 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     )
     keep: str | None = None
     durability: Literal["full", "process"] = "full"
-    limits: Limits = Limits()
-    accounts: AccountPolicy = AccountPolicy()
+    limits: Limits = msgspec.field(default_factory=Limits)
+    accounts: AccountPolicy = msgspec.field(default_factory=AccountPolicy)
+    control: ControlConfig = ControlConfig()
     tls: TlsConfig = TlsConfig()
     log: LogConfig = LogConfig()
     metrics: MetricsConfig = MetricsConfig()
+
+
+def control_socket_path(config: Config) -> Path | None:
+    """Return the path of the control socket that ``config`` describes, or None if there is none."""
+    if config.control.socket is None:
+        return Path(f"{config.database}.control")
+    return Path(config.control.socket) if config.control.socket else None
 
 
 def read_config(path: Path) -> Config:

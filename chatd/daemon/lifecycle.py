@@ -4,6 +4,7 @@ on disk.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -22,8 +23,10 @@ from twisted.python.failure import Failure
 from chatd import __version__
 from chatd.chat.service import Chat
 from chatd.connections.factory import Sessions
-from chatd.daemon.certificates import Certificate
+from chatd.daemon.config import ConfigError
+from chatd.daemon.control import Control
 from chatd.daemon.passwords import PasswordPool
+from chatd.daemon.reload import Reloader
 from chatd.store.errors import StoreError
 from chatd.store.store import Store
 
@@ -62,7 +65,8 @@ class CannotStart(SystemExit, Exception):
 class Daemon(Service):
     """chatd as a Twisted service. ``ports`` are the open listening ports.
 
-    At SIGHUP the daemon reads ``certificate`` again, unless it runs in a terminal; then SIGHUP stops it.
+    At SIGHUP the daemon has ``reloader`` read the configuration again, unless it runs in a terminal; then
+    SIGHUP stops it. ``control`` is its control socket, None if it has none.
     """
 
     _log = Logger()
@@ -74,8 +78,9 @@ class Daemon(Service):
         sessions: Sessions,
         chat: Chat,
         store: Store,
-        certificate: Certificate | None,
         passwords: PasswordPool,
+        reloader: Reloader,
+        control: Control | None,
     ) -> None:
         self.ports: list[IListeningPort] = []
         self.sessions = sessions
@@ -83,8 +88,13 @@ class Daemon(Service):
         self._listeners = listeners
         self._chat = chat
         self._store = store
-        self._certificate = certificate
         self._passwords = passwords
+        self._reloader = reloader
+        self._control = control
+        self._names: dict[IListeningPort, str] = {}
+        if control is not None:
+            control.list_ports = self.list_ports
+            control.stop = self._end
 
     def privilegedStartService(self) -> None:
         """Open all listening ports, before twistd drops its root privileges. Raises `CannotStart`."""
@@ -97,9 +107,14 @@ class Daemon(Service):
 
     def _listens(self, port: IListeningPort, listener: Listener) -> None:
         self.ports.append(port)
+        self._names[port] = listener.name
         self._log.info(
             "listening on {name} at {address}", name=listener.name, address=_address(port.getHost())
         )
+
+    def list_ports(self) -> list[tuple[str, str]]:
+        """Return the name and the address of each open listening port."""
+        return [(self._names[port], _address(port.getHost())) for port in self.ports]
 
     def _fails(self, failure: Failure, listener: Listener, failed: list[str]) -> None:
         failed.append(f"can't listen on {listener.name}: {_reason(failure)}")
@@ -115,7 +130,10 @@ class Daemon(Service):
         try:
             # A .tac file may set a user of its own, which was not known when the database was opened.
             self._store.check_access()
-        except StoreError as error:
+            # Opened as the user that the daemon has become, who may then remove it.
+            if self._control is not None:
+                self._control.listen()
+        except (StoreError, ConfigError) as error:
             self._refuse(str(error))
         if os.geteuid() == 0:
             self._log.warn("chatd runs as root, which it has no need of: start twistd with --uid")
@@ -148,8 +166,8 @@ class Daemon(Service):
         self._log.info("chatd {version} is ready", version=__version__)
 
     def _reload(self) -> None:
-        if self._certificate is not None:
-            self._certificate.reload()
+        with contextlib.suppress(ConfigError):  # which is logged
+            self._reloader.reload()
 
     def _end(self) -> None:
         try:
@@ -169,7 +187,11 @@ class Daemon(Service):
         )
 
     async def _stop(self) -> None:
-        await gatherResults([Deferred.fromCoroutine(self._close(port)) for port in self.ports])
+        self._store.stop_upkeep()
+        closing = [port.stopListening for port in self.ports]
+        if self._control is not None:
+            closing.append(self._control.stop_listening)
+        await gatherResults([Deferred.fromCoroutine(self._close(stop)) for stop in closing])
         self._passwords.stop()
         finished = self._chat.stop()
         finished.addTimeout(
@@ -181,11 +203,13 @@ class Daemon(Service):
         await self.sessions.close()
         await self._chat.close()
         self._store.unlock()
+        if self._control is not None:
+            self._control.close()
         self._log.info("all that was accepted is on disk")
 
-    async def _close(self, port: IListeningPort) -> None:
+    async def _close(self, stop_listening: Callable[[], Deferred[None] | None]) -> None:
         try:
-            await maybeDeferred(port.stopListening)
+            await maybeDeferred(stop_listening)
         except Exception as error:
             # For instance, a socket that was deleted. The other ports must still be closed in order.
             self._log.warn("a port was not closed well: {why}", why=str(error))

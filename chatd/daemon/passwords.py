@@ -17,6 +17,7 @@ from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
 
 from chatd.core.accounts import AccountPolicy, Secret
+from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal, rate_limited, reason
 
 T = TypeVar("T")
@@ -31,14 +32,14 @@ class PasswordPool:
     """A queue of passwords to hash or verify, one at a time. It implements `chatd.boundaries.Passwords`.
 
     The client addresses that passwords come from are served in turn, so that one client's many guesses do not
-    delay another client's login. If more than ``limit`` passwords wait, the last password of the address with
-    the most waiting passwords is refused.
+    delay another client's login. If more than ``limits.password_queue`` passwords wait, the last password of
+    the address with the most waiting passwords is refused.
     """
 
-    def __init__(self, reactor: Any, policy: AccountPolicy, limit: int) -> None:
+    def __init__(self, reactor: Any, policy: AccountPolicy, limits: Limits) -> None:
         self._reactor = reactor
         self._hasher = PasswordHasher(policy.argon2_time, policy.argon2_memory, 1)
-        self._limit = limit
+        self._limits = limits
         self._threads = ThreadPool(1, 1, "passwords")
         self._waiting: OrderedDict[str | None, deque[Job]] = OrderedDict()
         self._busy = False
@@ -99,7 +100,7 @@ class PasswordPool:
             done.errback(Refusal("shutting_down"))
             return done
         self._waiting.setdefault(origin, deque()).append((work, done))
-        if len(self) > self._limit:
+        if len(self) > self._limits.password_queue:
             # Of several with as many passwords, that of the newcomer, which waits at the end.
             longest = max(reversed(self._waiting), key=lambda origin: len(self._waiting[origin]))
             _, refused = self._waiting[longest].pop()

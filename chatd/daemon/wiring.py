@@ -15,6 +15,7 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IProtocolFactory, IStreamServerEndpoint
 from twisted.logger import (
     FilteringLogObserver,
+    Logger,
     LogLevel,
     LogLevelFilterPredicate,
     globalLogPublisher,
@@ -30,14 +31,21 @@ from chatd.connections.proxied import ProxiedFactory
 from chatd.core.declarations import parse_duration
 from chatd.core.limits import Limits
 from chatd.daemon.certificates import Certificate
-from chatd.daemon.config import Config, ConfigError, LogConfig, TlsConfig
+from chatd.daemon.config import Config, ConfigError, LogConfig, TlsConfig, control_socket_path
+from chatd.daemon.control import Control, shortest
 from chatd.daemon.conversation_log import ConversationLog
 from chatd.daemon.lifecycle import Daemon, Listener
 from chatd.daemon.logs import JsonLogObserver, LogFile
 from chatd.daemon.passwords import PasswordPool
+from chatd.daemon.reload import Reloader
 from chatd.daemon.wires import declared_wires, protocol_maker, wire_choices, wire_names
 from chatd.store.journal import Journal
 from chatd.store.store import Store
+
+MAX_SOCKET_PATH_BYTES: Final = 103
+"""The number of bytes that the path of a Unix socket may have on every system."""
+
+_log = Logger()
 
 # Endpoint type -> the loopback interface that an endpoint without an interface is bound to, and the position
 # of the interface among the unnamed arguments.
@@ -122,9 +130,16 @@ def _acting_as(user: tuple[int, int] | None) -> Iterator[None]:
         os.setgroups(groups)
 
 
-def assemble(config: Config, reactor: Any, user: tuple[int, int] | None = None) -> Daemon:
+def assemble(
+    config: Config,
+    reactor: Any,
+    user: tuple[int, int] | None = None,
+    read_again: Callable[[], Config] | None = None,
+) -> Daemon:
     """Build the daemon that ``config`` describes, on ``reactor``, and return it. Raises `ConfigError` and
     `StoreError`.
+
+    ``read_again`` reads the configuration again; without it, a reload reads only the certificate.
 
     The certificate and its key are read with the rights of the user who starts the daemon. The database and
     the logs are opened with the rights of ``user`` (uid and gid), if the daemon will change to that user.
@@ -137,7 +152,8 @@ def assemble(config: Config, reactor: Any, user: tuple[int, int] | None = None) 
     metrics = config.metrics.listen
     monitoring = None if metrics is None else _endpoint(metrics, _on_loopback(metrics), reactor)
     with _acting_as(user):
-        conversation_log = _open_logs(config.log)
+        json_level = LogLevelFilterPredicate(defaultLogLevel=LogLevel.levelWithName(config.log.level))
+        conversation_log = _open_logs(config.log, json_level)
         store = Store(Path(config.database), config.durability, reactor)
         snapshot = store.read_snapshot()
     archive = store.archive()
@@ -147,7 +163,7 @@ def assemble(config: Config, reactor: Any, user: tuple[int, int] | None = None) 
     def open_journal(on_failure: Callable[[], None], on_commit: Callable[[], None]) -> Journal:
         return Journal(writer, reactor, snapshot, on_failure, on_commit)
 
-    passwords = PasswordPool(reactor, config.accounts, config.limits.password_queue)
+    passwords = PasswordPool(reactor, config.accounts, config.limits)
     chat = Chat(
         snapshot,
         archive,
@@ -165,7 +181,27 @@ def assemble(config: Config, reactor: Any, user: tuple[int, int] | None = None) 
     if metrics is not None and monitoring is not None:
         factory = _monitoring_factory(chat, archive, sessions, passwords, config.limits, reactor)
         listeners.append(Listener(f"metrics={metrics}", lambda _: factory, monitoring))
-    return Daemon(reactor, listeners, sessions, chat, store, certificate, passwords)
+
+    def set_log_level(level: str) -> None:
+        json_level.setLogLevelForNamespace("", LogLevel.levelWithName(level))
+        chat.set_delivery_log(DeliveryLog() if level == "debug" else None)
+
+    reloader = Reloader(config, read_again or (lambda: config), certificate, set_log_level)
+    path = _control_path(config)
+    control = None if path is None else Control(path, reactor, chat, sessions, store, passwords, reloader)
+    return Daemon(reactor, listeners, sessions, chat, store, passwords, reloader, control)
+
+
+def _control_path(config: Config) -> Path | None:
+    """Return the path of the control socket, or None if there is none. Raises `ConfigError`."""
+    path = control_socket_path(config)
+    if path is None or len(os.fsencode(shortest(path))) <= MAX_SOCKET_PATH_BYTES:
+        return None if path is None else path.absolute()
+    sentence = f"the path of the control socket is too long: {path}"
+    if config.control.socket is not None:
+        raise ConfigError(sentence)
+    _log.warn("{sentence}; name another in [control], until then there is none", sentence=sentence)
+    return None
 
 
 def _certificate(tls: TlsConfig) -> Certificate | None:
@@ -225,10 +261,11 @@ def _monitoring_factory(
     return MonitoringFactory(monitored, Health(chat.journal, archive, reactor), reactor)
 
 
-def _open_logs(log: LogConfig) -> ConversationLog | None:
-    """Start the JSON log, if there is one, and return the conversation log, or None. Raises `ConfigError`."""
+def _open_logs(log: LogConfig, level: LogLevelFilterPredicate) -> ConversationLog | None:
+    """Start the JSON log, if there is one, with the events of ``level`` and above. Return the conversation
+    log, or None. Raises `ConfigError`.
+    """
     if log.json is not None:
-        level = LogLevelFilterPredicate(defaultLogLevel=LogLevel.levelWithName(log.level))
         observer = JsonLogObserver(_log_file(log, log.json))
         globalLogPublisher.addObserver(FilteringLogObserver(observer, [level]))
     if log.conversation is None:

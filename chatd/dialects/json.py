@@ -104,7 +104,7 @@ class JsonDialect:
     ``client-send``, instead of ``server-send``.
     """
 
-    wire: Final = "json"
+    wire = "json"
     greeting: Final = ()
     requires_login = False
     pages_at_login: Final = "all"

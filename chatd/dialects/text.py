@@ -62,7 +62,7 @@ class TextDialect:
     reference client, which is recognised by the command ``LST``.
     """
 
-    wire: Final = "text"
+    wire = "text"
     greeting: Final = (b"WHO",)
     requires_login = True
     pages_at_login: Final = "none"

@@ -103,7 +103,7 @@ class Tp6Dialect:
     list_size = MAX_LIST_BYTES
 
     def __init__(self, limits: Limits, bonus: bool = False) -> None:
-        self.wire: Final = "tp6-bonus" if bonus else "tp6"
+        self.wire = "tp6-bonus" if bonus else "tp6"
         self.pages_at_login: Final = "directs" if bonus else "none"
         self.bonus = bonus
         self.place: Location = "door"

@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 from chatd.core.accounts import Credential, Secret
 from chatd.core.audience import IGNORABLE_KINDS
 from chatd.core.declarations import ID_MAX
-from chatd.core.events import LOBBY, Conversation, User
+from chatd.core.events import CONSOLE, LOBBY, Conversation, User
 from chatd.core.moderation import BanOrigins, Ignore, Moderation, Trimmed
 from chatd.core.records import WHOLE_LOG, EntryRow, EntrySlice, LogView, Snapshot, entry_from_row
 from chatd.core.state import State
@@ -45,7 +45,7 @@ def load_snapshot(cursor: Cursor) -> Snapshot:
     """
     state = State()
     seen: dict[int, int] = {}
-    cursor.execute("SELECT id, nick, key, colour, seen FROM users ORDER BY id")
+    cursor.execute("SELECT id, nick, key, colour, seen FROM users WHERE id > ? ORDER BY id", (CONSOLE.id,))
     for id, nick, key, colour, last in cursor.fetchall():
         state.apply(User(id, nick, key, colour))
         seen[id] = last
@@ -54,7 +54,7 @@ def load_snapshot(cursor: Cursor) -> Snapshot:
         state.apply(Credential(state.users[user], Secret(hashed)))
     cursor.execute("SELECT id, at, operator, kind, target, until, reason FROM moderation ORDER BY id")
     for id, at, operator, act, target, until, reason in cursor.fetchall():
-        state.apply(Moderation(id, at, state.users[operator], act, target, until, reason))
+        state.apply(Moderation(id, at, state.author(operator), act, target, until, reason))
     cursor.execute(
         "SELECT id, kind, name, low, high FROM conversations WHERE id > ? ORDER BY id", (LOBBY.id,)
     )

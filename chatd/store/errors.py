@@ -13,3 +13,7 @@ class ReadFailed(StoreError):
 
 class NotStored(StoreError):
     """A transaction was rolled back: neither it nor anything decided after it is on disk."""
+
+
+class StoreBusy(StoreError):
+    """The store does this already, and does it once at a time."""

@@ -174,6 +174,10 @@ class Journal:
         """Return the id of the last entry of ``conversation`` that is on disk, or 0 if it has none."""
         return self._lasts.get(conversation.id, 0)
 
+    def entries_in(self, conversation: Conversation) -> int:
+        """Return the number of stored entries of ``conversation``, which is the seq of the last one."""
+        return self._seqs.get(conversation.id, 0)
+
     def resume(self, snapshot: Snapshot) -> None:
         """Take the counters from ``snapshot``, read from the database after a failed transaction."""
         self.last_delivered_id = self._last_id = snapshot.last_id

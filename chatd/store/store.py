@@ -8,15 +8,20 @@ from collections.abc import Callable
 from contextlib import closing
 from errno import EACCES
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
-from twisted.enterprise.adbapi import ConnectionPool
+from twisted.enterprise.adbapi import ConnectionPool, Transaction
+from twisted.internet.defer import Deferred, fail
 
 from chatd.core.records import Snapshot
 from chatd.files import make_private_folder
 from chatd.store.archive import Archive, load_snapshot
-from chatd.store.errors import StoreError
+from chatd.store.backup import Backup, back_up
+from chatd.store.check import find_problems, stop_when
+from chatd.store.errors import StoreBusy, StoreError
 from chatd.store.schema import DatabaseLock, create_or_migrate, load_migrations
+
+T = TypeVar("T")
 
 Durability = Literal["full", "process"]
 
@@ -44,7 +49,7 @@ class Store:
         reactor: Any,
         pool: Callable[..., ConnectionPool] = ConnectionPool,
     ) -> None:
-        path = self._path = path.absolute()
+        path = self.path = path.absolute()
         try:
             make_private_folder(path.parent)
         except OSError as error:
@@ -56,7 +61,9 @@ class Store:
             self._lock.release()
             raise
         self._uri = path.as_uri()
-        self._durability = durability
+        self.durability = durability
+        self._upkeep: ConnectionPool | None = None
+        self._stopping = False
         self._pool = pool
         self._reactor = reactor
 
@@ -69,13 +76,13 @@ class Store:
             with closing(sqlite3.connect(f"{self._uri}?mode=ro", uri=True)) as connection:
                 return load_snapshot(connection.cursor())
         except sqlite3.Error as error:
-            raise StoreError(f"can't read the database {self._path}: {error}") from None
+            raise StoreError(f"can't read the database {self.path}: {error}") from None
 
     def writer_pool(self) -> ConnectionPool:
         """Return a pool with the only connection that writes to the database, in a thread of its own."""
 
         def prepare_writer(connection: sqlite3.Connection) -> None:
-            connection.execute(f"PRAGMA synchronous = {_SYNCHRONOUS[self._durability]}")
+            connection.execute(f"PRAGMA synchronous = {_SYNCHRONOUS[self.durability]}")
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute("PRAGMA secure_delete = ON")  # the text of a deleted message is overwritten
 
@@ -87,9 +94,64 @@ class Store:
 
     def check_access(self) -> None:
         """Raise `StoreError` if the user of this process may not write to the database file or its folder."""
-        for path, needed in ((self._path, os.R_OK | os.W_OK), (self._path.parent, os.W_OK | os.X_OK)):
+        for path, needed in ((self.path, os.R_OK | os.W_OK), (self.path.parent, os.W_OK | os.X_OK)):
             if not os.access(path, needed, effective_ids=True):
-                raise StoreError(f"can't use the database {self._path}: {os.strerror(EACCES)} ({path})")
+                raise StoreError(f"can't use the database {self.path}: {os.strerror(EACCES)} ({path})")
+
+    def size(self) -> int:
+        """Return the size of the database with its write-ahead log, in bytes."""
+        files = (self.path, self.path.with_name(f"{self.path.name}-wal"))
+        return sum(file.stat().st_size for file in files if file.exists())
+
+    def back_up(self, target: Path) -> Deferred[Backup]:
+        """Copy the database to the new file ``target`` and check the copy, while the journal goes on writing.
+
+        The Deferred fails with `StoreError` if no sound copy could be made, and with `StoreBusy` while
+        another backup or check is under way.
+        """
+        return self._in_own_thread(lambda connection: back_up(connection, target, self._is_stopping))
+
+    def check(self) -> Deferred[list[str]]:
+        """Return a Deferred of what is wrong with the database, as `chatd.store.check.find_problems` says it.
+
+        The Deferred fails with `StoreError` if the check can't be made, and with `StoreBusy` while another
+        check or backup is under way.
+        """
+
+        def check(connection: sqlite3.Connection) -> list[str]:
+            stop_when(connection, self._is_stopping)
+            try:
+                return find_problems(connection)
+            except sqlite3.OperationalError as error:
+                raise StoreError(f"the database was not checked: {error}") from None
+            except sqlite3.DatabaseError as error:
+                return [f"SQLite: {error}"]
+
+        return self._in_own_thread(check)
+
+    def _is_stopping(self) -> bool:
+        return self._stopping
+
+    def _in_own_thread(self, work: Callable[[sqlite3.Connection], T]) -> Deferred[T]:
+        """Call ``work`` in a thread, with a connection of its own that can't write. Return its result."""
+        if self._upkeep is not None:
+            return fail(StoreBusy("a backup or a check is under way"))
+        pool = self._upkeep = self._connections("ro", 1)
+
+        def run(transaction: Transaction) -> T:
+            return work(transaction.connection)
+
+        def close(result: object) -> object:
+            self._upkeep = None
+            pool.close()
+            return result
+
+        running: Deferred[T] = pool.runInteraction(run)
+        return running.addBoth(close)
+
+    def stop_upkeep(self) -> None:
+        """Have the running backup or check, if any, fail soon, and refuse further ones."""
+        self._stopping = True
 
     def unlock(self) -> None:
         """Release the lock on the database. Call this when the journal and the archive are closed."""

@@ -18,7 +18,7 @@ class Buckets(SynchronousTestCase):
     def test_no_more_than_the_size_and_the_rate(self, pauses: list[float], size: int, seconds: int) -> None:
         """In any stretch of time: the tokens taken are at most those that were there and came back."""
         clock = Clock()
-        buckets = TokenBuckets(clock, size, seconds)
+        buckets = TokenBuckets(clock, lambda: size, seconds)
         taken: list[float] = []
         for pause in pauses:
             clock.advance(pause)
@@ -33,7 +33,7 @@ class Buckets(SynchronousTestCase):
     @given(st.integers(1, 5), st.integers(1, 10), st.integers(1, 20))
     def test_the_wait_is_exact(self, size: int, seconds: int, tries: int) -> None:
         clock = Clock()
-        buckets = TokenBuckets(clock, size, seconds)
+        buckets = TokenBuckets(clock, lambda: size, seconds)
         for _ in range(tries):
             wait = buckets.seconds_until_token("key")
             if wait:
@@ -46,7 +46,7 @@ class Buckets(SynchronousTestCase):
     def test_they_are_bounded(self) -> None:
         """The buckets with the fewest tokens are kept."""
         clock = Clock()
-        buckets = TokenBuckets(clock, 3, 10)
+        buckets = TokenBuckets(clock, lambda: 3, 10)
         for _ in range(3):
             buckets.take_token("guesser")
         for number in range(3 * MAX_BUCKETS):

@@ -123,14 +123,9 @@ class Reloading(SynchronousTestCase):
         self.assertEqual(self.name(), "CN=second")
 
     def test_a_file_that_can_not_be_used_changes_nothing(self) -> None:
-        """The log says why, as a warning."""
         for spoil in (lambda: self.path.write_bytes(b"no PEM"), self.path.unlink):
             spoil()
-            with capturedLogs() as logged:
-                self.certificate.reload()
-            (event,) = logged
-            self.assertEqual(event["log_level"], LogLevel.warn)
-            self.assertTrue(str(formatEvent(event)).endswith(": the present certificate stays"))
+            self.assertRaises(ConfigError, self.certificate.reload)
             self.assertEqual(self.name(), "CN=first")
 
     def test_a_key_in_a_file_of_its_own_that_everyone_can_read(self) -> None:
@@ -160,7 +155,8 @@ class Reloading(SynchronousTestCase):
         self.certificate = Certificate(self.path, key)
         third = issue("third")
         self.path.write_bytes(third.pem())
-        self.certificate.reload()
+        with self.assertRaises(ConfigError):
+            self.certificate.reload()
         self.assertEqual(self.name(), "CN=second")
         key.write_bytes(third.key_pem())
         self.certificate.reload()

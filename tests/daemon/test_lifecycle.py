@@ -249,7 +249,7 @@ class CertificateTests(DaemonTestCase):
     def test_a_file_that_can_not_be_used_is_not(self) -> None:
         """A renewal that went wrong takes nobody's encryption away."""
         self.file.write_bytes(b"half a certif")
-        self.reload("the present certificate stays")
+        self.reload("the present configuration stays")
         self.assertEqual(self.name(self.shake_hands()), "CN=first.example")
         self.assertNotIn("#error]", self.daemon.log)
 

@@ -7,6 +7,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.trial.unittest import TestCase
 
 from chatd.core.accounts import AccountPolicy, Secret
+from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 from chatd.daemon.passwords import PasswordPool
 
@@ -18,7 +19,7 @@ class Pool(TestCase):
     """The real thing, at the least cost that argon2 allows."""
 
     def setUp(self) -> None:
-        self.pool = PasswordPool(reactor, CHEAP, 6)
+        self.pool = PasswordPool(reactor, CHEAP, Limits(password_queue=6))
         self.pool.start()
         self.stopped = False
         self.addCleanup(self.stop)
@@ -45,7 +46,7 @@ class Pool(TestCase):
     async def test_a_hash_of_other_settings_is_verified(self) -> None:
         """Settings apply to new passwords."""
         hashed = await self.pool.hash(SECRET, "a")
-        other = PasswordPool(reactor, AccountPolicy(argon2_memory=16, argon2_time=2), 4)
+        other = PasswordPool(reactor, AccountPolicy(argon2_memory=16, argon2_time=2), Limits())
         other.start()
         self.addCleanup(other.stop)
         self.assertTrue(await other.verify(hashed, SECRET, "a"))

@@ -223,6 +223,7 @@ class Stage:
         self.reactor = MemoryReactorClock()
         self.reactor.advance(1_000_000_000)
         self.limits = limits or UNTHROTTLED
+        self.policy = policy or AccountPolicy()
         self.database = database
         self.store = Store(database, "process", self.reactor, ThreadlessPool)
         snapshot = self.store.read_snapshot()
@@ -243,7 +244,7 @@ class Stage:
             now,
             self.limits,
             self.passwords,
-            policy or AccountPolicy(),
+            self.policy,
             witness,
             delivery_log,
             keep_seconds,

@@ -1,0 +1,74 @@
+"""Figures and lists for the administrator of the machine: what no user of the chat is shown."""
+
+from __future__ import annotations
+
+import msgspec
+
+from chatd.chat.authority import Authority
+from chatd.core.accounts import CLOSED_ACCOUNT_HASH
+from chatd.core.events import User
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """Numbers of what the chat holds.
+
+    ``logged_in`` counts sessions, ``online`` the users who have one, ``users`` all users that ever were,
+    ``accounts`` the registered ones, ``groups`` also private and empty ones. ``last_id`` is the id of the
+    last delivered log entry, ``journal_queue`` the number of tasks that wait for the next transaction.
+    """
+
+    logged_in: int
+    online: int
+    users: int
+    accounts: int
+    groups: int
+    last_id: int
+    journal_queue: int
+
+
+class GroupOverview(msgspec.Struct, frozen=True):
+    """A group with the number of its members and of its log entries."""
+
+    group: str
+    visibility: str
+    members: int
+    owner: str
+    entries: int
+
+
+class Overview:
+    """Answers the administrator's questions about the chat of ``authority``."""
+
+    def __init__(self, authority: Authority) -> None:
+        self._authority = authority
+
+    def counts(self) -> Counts:
+        """Return the present figures."""
+        authority, state = self._authority, self._authority.state
+        closed = sum(credential.hash == CLOSED_ACCOUNT_HASH for credential in state.credentials.values())
+        return Counts(
+            logged_in=len(authority.all_sessions()),
+            online=len(authority.presence),
+            users=len(state.users),
+            accounts=len(state.credentials) - closed,
+            groups=len(state.all_groups()),
+            last_id=authority.journal.last_delivered_id,
+            journal_queue=len(authority.journal),
+        )
+
+    def groups(self) -> list[GroupOverview]:
+        """Return all groups, sorted by name."""
+        return [
+            GroupOverview(
+                group.name,
+                group.visibility,
+                len(group.members),
+                "" if group.owner is None else group.owner.nick,
+                self._authority.journal.entries_in(group.conversation),
+            )
+            for group in self._authority.state.all_groups()
+        ]
+
+    def is_registered(self, user: User) -> bool:
+        """Return whether ``user`` has a password."""
+        return user.id in self._authority.state.credentials

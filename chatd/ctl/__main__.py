@@ -1,0 +1,137 @@
+"""The command ``chatctl``, also run as ``python -m chatd.ctl``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from getpass import getpass
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from chatd.core.control_commands import CONTROL_COMMANDS
+from chatd.core.terminal import replace_controls
+from chatd.ctl.connection import NoDaemon, ask
+from chatd.ctl.offline import check_database, restore_database
+from chatd.ctl.options import CONFIG_FILE, parse
+from chatd.ctl.render import lines_of
+from chatd.daemon.config import Config, ConfigError, control_socket_path, read_config
+from chatd.store.check import check_file
+from chatd.store.errors import StoreError
+
+EXIT_REFUSED: Final = 1
+EXIT_USAGE: Final = 2
+EXIT_NO_DAEMON: Final = 3
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command that the command line names, and return the exit code of the process."""
+    try:
+        options = parse(sys.argv[1:] if arguments is None else arguments)
+        config = _configuration(options)
+        if options.command == "restore":
+            return _restore(options, config)
+        if options.command == "check":
+            return _check(options, config)
+        return _show(options, _ask(options, config))
+    except ConfigError as error:
+        return _complain(str(error), EXIT_USAGE)
+    except StoreError as error:
+        return _complain(str(error), EXIT_REFUSED)
+    except NoDaemon as error:
+        return _complain(str(error), EXIT_NO_DAEMON)
+    except (KeyboardInterrupt, EOFError):
+        return EXIT_REFUSED
+
+
+def _configuration(options: argparse.Namespace) -> Config:
+    """Return the configuration of the daemon, as far as ``chatctl`` needs it.
+
+    With ``--socket`` no file is read, unless it is named too: a daemon can be asked while its file is broken.
+    Raises `ConfigError`.
+    """
+    path = options.config or Path(CONFIG_FILE)
+    is_read = options.config or (path.exists() and not options.socket)
+    try:
+        config = read_config(path) if is_read else Config()
+    except ConfigError as error:
+        raise ConfigError(f"{error} (to ask a running daemon, name its --socket)") from None
+    if options.database is not None:
+        config = msgspec.structs.replace(config, database=str(options.database))
+    return config
+
+
+def _ask(options: argparse.Namespace, config: Config) -> Iterable[dict[str, Any]]:
+    path = options.socket or control_socket_path(config)
+    if path is None:
+        raise ConfigError("the configuration has switched the control socket off")
+    request = {"action": options.command}
+    request |= {name: value for name in options.fields if (value := getattr(options, name)) is not None}
+    request |= {name: _read_secret(name) for name in options.secrets}
+    command = CONTROL_COMMANDS.get(options.command)
+    if options.command == "backup":  # the daemon works in another folder
+        request["file"] = os.path.abspath(request["file"])
+    return ask(path, request, command is not None and command.is_slow)
+
+
+def _read_secret(name: str) -> str:
+    """Return a password that is typed twice on a terminal, or else the first line of the standard input."""
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\n")
+    while True:
+        secret = getpass(f"{name} password: ")
+        if getpass("the same again: ") == secret:
+            return secret
+        sys.stderr.write("chatctl: the two differ\n")
+
+
+def _check(options: argparse.Namespace, config: Config) -> int:
+    if options.file is not None:
+        return _show_problems(options, check_file(options.file))
+    try:
+        return _show(options, _ask(options, config))
+    except (NoDaemon, ConfigError):
+        return _show_problems(options, check_database(Path(config.database)))
+
+
+def _restore(options: argparse.Namespace, config: Config) -> int:
+    restored = restore_database(options.file.absolute(), Path(config.database))
+    print(f"{restored.path} is restored, up to the id {restored.last_id}")
+    if restored.former is not None:
+        print(f"the former database is kept at {restored.former}")
+    return 0
+
+
+def _show_problems(options: argparse.Namespace, problems: list[str]) -> int:
+    return _show(options, [{"action": "control-check", "problems": problems}])
+
+
+def _show(options: argparse.Namespace, answers: Iterable[dict[str, Any]]) -> int:
+    """Print ``answers`` as they come, and return the exit code."""
+    code = 0
+    for answer in answers:
+        if answer.get("action") == "server-error":
+            code = EXIT_REFUSED
+        if answer.get("problems"):
+            code = EXIT_REFUSED
+        if options.json:
+            print(json.dumps(answer), flush=True)
+        elif answer.get("action") == "server-error":
+            _complain(f"{answer['code']}: {answer['msg']}", code)
+        else:
+            for line in lines_of(answer):
+                print(line, flush=True)
+    return code
+
+
+def _complain(why: str, code: int) -> int:
+    sys.stderr.write(f"chatctl: {replace_controls(why)}\n")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,44 @@
+"""The client side of the control socket: one request, and the lines of its answer."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+ANSWER_TIMEOUT_SECONDS: Final = 30.0
+"""Seconds to wait for each part of an answer, unless the command is slow."""
+
+
+class NoDaemon(Exception):
+    """No daemon answers on the control socket. The text of the exception is a sentence."""
+
+
+def ask(path: Path, request: Mapping[str, object], is_slow: bool) -> Iterator[dict[str, Any]]:
+    """Send ``request`` to the control socket at ``path``, and yield the objects of the answer as they come.
+
+    The iterator ends when the daemon closes the connection. Raises `NoDaemon`.
+    """
+    address = min(str(path.absolute()), os.path.relpath(path), key=len)  # an address has at most 100 bytes
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(ANSWER_TIMEOUT_SECONDS)
+            connection.connect(address)
+            connection.settimeout(None if is_slow else ANSWER_TIMEOUT_SECONDS)
+            connection.sendall(json.dumps(request).encode() + b"\n")
+            answered = False
+            with connection.makefile("rb") as lines:
+                for line in lines:
+                    answered = True
+                    yield json.loads(line)
+    except (FileNotFoundError, ConnectionRefusedError):
+        raise NoDaemon(f"no daemon listens at {path}: start it, or name its --config or --socket") from None
+    except TimeoutError:
+        raise NoDaemon(f"the daemon at {path} does not answer") from None
+    except (OSError, ValueError) as error:
+        raise NoDaemon(f"can't talk to the daemon at {path}: {error}") from None
+    if not answered:
+        raise NoDaemon(f"the daemon at {path} closed the connection without an answer")

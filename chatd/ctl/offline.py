@@ -1,0 +1,41 @@
+"""What ``chatctl`` does to a database without a daemon."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from chatd.store.backup import Restored, restore
+from chatd.store.check import check_file
+from chatd.store.schema import DatabaseLock
+
+
+def check_database(database: Path) -> list[str]:
+    """Return what is wrong with ``database``, as sentences. Raises `StoreError` if a daemon uses it."""
+    if database.exists():  # else the lock would create a file beside nothing
+        become_owner_of(database.absolute().parent)
+        lock = DatabaseLock(database)
+        try:
+            return check_file(database)
+        finally:
+            lock.release()
+    return check_file(database)
+
+
+def restore_database(backup: Path, database: Path) -> Restored:
+    """Put the file ``backup`` in the place of ``database``. Raises `StoreError`; nothing has changed then."""
+    become_owner_of(database.absolute().parent)
+    return restore(backup, database)
+
+
+def become_owner_of(folder: Path) -> None:
+    """Give a process that runs as root the identity of the owner of ``folder``, if the folder exists.
+
+    Else the files that the process creates there would be inaccessible to the daemon.
+    """
+    if os.geteuid() == 0 and folder.exists():
+        owner = folder.stat()
+        if owner.st_uid != 0:
+            os.setgroups([])
+            os.setgid(owner.st_gid)
+            os.setuid(owner.st_uid)

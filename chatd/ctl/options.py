@@ -1,0 +1,74 @@
+"""The command line of ``chatctl``, made from the tables of the control socket's commands."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from chatd import __version__
+from chatd.core.control_commands import CONTROL_COMMANDS, operator_commands
+from chatd.core.declarations import Field
+
+CONFIG_FILE: Final = "chatd.toml"
+"""The configuration file that is read from the working folder if the command line names none."""
+
+_DESCRIPTION: Final = (
+    "Command a running chatd through its control socket. Run it as the user of the daemon, in the folder of"
+    " the daemon or with --config. Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 no daemon."
+)
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Return the options in ``arguments``. Raises `SystemExit` with the code 2 if they are invalid.
+
+    The result has ``command``, ``socket``, ``config``, ``database`` and ``json``, and ``fields``: the names
+    of the command's fields, each an attribute with a text or None. ``secrets`` are the names of fields that
+    hold passwords, which are not on the command line.
+    """
+    parser = argparse.ArgumentParser("chatctl", description=_DESCRIPTION)
+    parser.add_argument("--version", action="version", version=f"chatd {__version__}")
+    parser.add_argument("--socket", type=Path, help="the control socket of the daemon")
+    parser.add_argument(
+        "--config", type=Path, help=f"the daemon's configuration file [default: {CONFIG_FILE}, if it exists]"
+    )
+    parser.add_argument(
+        "--database", type=Path, help="the daemon's database, if the configuration file does not name it"
+    )
+    parser.add_argument("--json", action="store_true", help="print the daemon's answers as they are")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in CONTROL_COMMANDS.values():
+        sub = commands.add_parser(command.name, help=command.help, description=command.help)
+        for name, doc in command.fields.items():
+            sub.add_argument(name, metavar=name.upper(), help=doc)
+        sub.set_defaults(fields=tuple(command.fields), secrets=())
+        if command.name == "check":
+            sub.add_argument(
+                "file",
+                nargs="?",
+                type=Path,
+                help="another database file, such as a backup; no daemon is asked",
+            )
+    restore = "put a backup in the place of the database; the daemon must not run"
+    sub = commands.add_parser("restore", help=restore, description=restore)
+    sub.add_argument("file", metavar="FILE", type=Path, help="the backup")
+    sub.set_defaults(fields=(), secrets=())
+    for name, row in operator_commands().items():
+        sub = commands.add_parser(name, help=row.help, description=row.help)
+        fields = row.typed_fields
+        secrets = tuple(field for field in fields if fields[field].kind == "secret")
+        for field in fields:
+            if field not in secrets:
+                _add_field(sub, field, fields[field], field in row.required)
+        sub.set_defaults(fields=tuple(field for field in fields if field not in secrets), secrets=secrets)
+    return parser.parse_args(arguments)
+
+
+def _add_field(sub: argparse.ArgumentParser, name: str, field: Field, required: bool) -> None:
+    help = field.doc.replace("%", "%%")
+    choices = field.choices or None
+    if required:
+        sub.add_argument(name, metavar=name.upper(), choices=choices, help=help)
+    else:
+        sub.add_argument(f"--{name}", metavar=name.upper(), choices=choices, help=help)

@@ -1,0 +1,112 @@
+"""The answers of the control socket as text for a terminal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from chatd.core.terminal import replace_controls
+
+Answer = Mapping[str, Any]
+
+
+def lines_of(answer: Answer) -> Iterator[str]:
+    """Yield the lines that show ``answer``, without control characters.
+
+    An answer of an unknown kind is shown as JSON.
+    """
+    form = _FORMS.get(answer.get("action", ""), _as_json)
+    for line in form(answer):
+        yield replace_controls(line)
+
+
+def format_seconds(seconds: int) -> str:
+    """Return a duration such as ``1d 02:03:04``."""
+    days, rest = divmod(seconds, 86_400)
+    clock = f"{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}"
+    return f"{days}d {clock}" if days else clock
+
+
+def _as_json(answer: Answer) -> Iterator[str]:
+    yield json.dumps(answer, ensure_ascii=False)
+
+
+def _status(answer: Answer) -> Iterator[str]:
+    database = answer["database"]
+    wires = ", ".join(f"{wire} {count}" for wire, count in sorted(answer["connections"].items()) if count)
+    yield f"chatd {answer['version']}, process {answer['pid']}, up {format_seconds(answer['uptime'])}"
+    yield f"database: {database['file']}, {database['bytes']:,} bytes, durability {database['durability']}"
+    yield f"connections: {sum(answer['connections'].values())}" + (f" ({wires})" if wires else "")
+    yield f"logged in: {answer['logged_in']} sessions of {answer['online']} users"
+    yield f"users: {answer['users']}, {answer['accounts']} of them registered; groups: {answer['groups']}"
+    yield (
+        f"last id: {answer['last_id']}; waiting: {answer['journal_queue']} tasks for the journal,"
+        f" {answer['password_queue']} passwords"
+    )
+    for listener in answer["listeners"]:
+        yield f"listening: {listener['name']} at {listener['address']}"
+
+
+def _who(answer: Answer) -> Iterator[str]:
+    for one in answer["sessions"]:
+        account = "registered" if one["account"] else "-"
+        yield _columns((one["nick"], one["wire"], one["address"], format_seconds(one["seconds"]), account))
+
+
+def _groups(answer: Answer) -> Iterator[str]:
+    for one in answer["groups"]:
+        members, entries = f"{one['members']} members", f"{one['entries']} entries"
+        yield _columns((one["group"], one["visibility"], members, f"owner {one['owner']}", entries))
+
+
+def _columns(cells: Sequence[str]) -> str:
+    *first, last = cells
+    return "  ".join((*(f"{cell:<14}" for cell in first), last))
+
+
+def _help(answer: Answer) -> Iterator[str]:
+    for one in answer["commands"]:
+        yield f"{' '.join((one['name'], *one['fields'])):<36}{one['help']}"
+
+
+def _backup(answer: Answer) -> Iterator[str]:
+    yield f"{answer['file']}: {answer['bytes']:,} bytes, up to the id {answer['last_id']}; checked"
+
+
+def _check(answer: Answer) -> Iterator[str]:
+    yield from answer["problems"] or ("the database is sound",)
+
+
+def _reload(answer: Answer) -> Iterator[str]:
+    yield f"changed: {', '.join(answer['changed']) or 'nothing'}"
+    if answer["needs_restart"]:
+        yield f"needs a restart: {', '.join(answer['needs_restart'])}"
+
+
+def _shutdown(answer: Answer) -> Iterator[str]:
+    yield "the daemon stops"
+
+
+def _acts(answer: Answer) -> Iterator[str]:
+    for act in answer["acts"]:
+        until = f" until {act['until']}" if act.get("until") else ""
+        reason = f": {act['reason']}" if act.get("reason") else ""
+        yield f"{act['id']} {act['ts']} {act['operator']} {act['act']} {act['target']}{until}{reason}"
+    if answer.get("more"):
+        yield "further acts follow: see --skip"
+
+
+_FORMS: Final[dict[str, Callable[[Answer], Iterator[str]]]] = {
+    "control-status": _status,
+    "control-who": _who,
+    "control-groups": _groups,
+    "control-help": _help,
+    "control-backup": _backup,
+    "control-check": _check,
+    "control-reload": _reload,
+    "control-shutdown": _shutdown,
+    "server-moderation": _acts,
+    "server-modlog": _acts,
+}
+"""The form of each kind of answer, by its action."""

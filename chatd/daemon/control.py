@@ -1,0 +1,451 @@
+"""The control socket: a Unix socket on which the administrator of the machine commands the daemon.
+
+A connection carries one request, a line with a JSON object, and its answer, one or more such lines. The
+requests are those of `chatd.core.control_commands`, and the commands of server operators in the form that
+they have on the JSON wire, given by `chatd.core.events.CONSOLE`.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from errno import ENOENT
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from msgspec import structs
+from msgspec.json import encode
+from twisted.internet.defer import Deferred
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IAddress, IDelayedCall, IListeningPort
+from twisted.internet.protocol import Factory, connectionDone
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+from twisted.protocols.basic import LineOnlyReceiver
+from twisted.protocols.policies import TimeoutMixin
+from twisted.python.failure import Failure
+
+from chatd import __version__
+from chatd.chat.service import Chat
+from chatd.connections.factory import Sessions
+from chatd.core.answers import Answer
+from chatd.core.control_commands import CONTROL_COMMANDS, CONTROL_ERRORS, operator_commands
+from chatd.core.events import CONSOLE
+from chatd.core.refusals import Phrase, Refusal, reason
+from chatd.core.requests import Request
+from chatd.daemon.config import ConfigError
+from chatd.daemon.passwords import PasswordPool
+from chatd.daemon.reload import Reloader
+from chatd.dialects.json import JsonDialect
+from chatd.dialects.json_requests import MAX_ACTION_LENGTH, JsonObject, is_valid_ref, parse_object
+from chatd.json_wire import objects
+from chatd.store.errors import StoreBusy, StoreError
+from chatd.store.store import Store
+
+MAX_REQUEST_BYTES: Final = 16 * 1024
+"""The maximum number of bytes in a request, without the newline."""
+
+MAX_CONNECTIONS: Final = 16
+"""The maximum number of connections to the control socket."""
+
+TIMEOUT_SECONDS: Final = 10.0
+"""Seconds that a client has to send its request, and again to read the answer."""
+
+PAGE_ITEMS: Final = 500
+"""The maximum number of items of a list that are sent in one line, in one iteration of the reactor."""
+
+
+class ControlError(Exception):
+    """A request on the control socket failed. ``code`` is a key of `CONTROL_ERRORS`, ``why`` a sentence."""
+
+    def __init__(self, code: str, why: str = "") -> None:
+        super().__init__(code, why)
+        self.code = code
+        self.why = why or CONTROL_ERRORS[code]
+
+
+class Listing(NamedTuple):
+    """An answer that consists of many items: the key under which they stand, and the items."""
+
+    key: str
+    items: Iterator[object]
+
+
+Result = Mapping[str, object] | Listing
+"""What an answer contains, besides its action."""
+
+
+class Control:
+    """The control socket of one daemon, at ``path``, and the parts of the daemon that its requests are about.
+
+    The daemon sets ``list_ports``, which returns the listeners as pairs of a name and an address, and
+    ``stop``, which stops the daemon.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        path: Path,
+        reactor: Any,
+        chat: Chat,
+        sessions: Sessions,
+        store: Store,
+        passwords: PasswordPool,
+        reloader: Reloader,
+    ) -> None:
+        self.path = path
+        self.reactor = reactor
+        self.chat = chat
+        self.sessions = sessions
+        self.store = store
+        self.passwords = passwords
+        self.reloader = reloader
+        self.dialect = JsonDialect(sessions.limits, newline_delimited=True)
+        self.started_at = reactor.seconds()
+        self.connections: set[ControlConnection] = set()
+        self.list_ports: Callable[[], list[tuple[str, str]]] = list
+        self.stop: Callable[[], None] = lambda: None
+        self._port: IListeningPort | None = None
+
+    def listen(self) -> None:
+        """Open the socket, which only the daemon's user can connect to. The socket of a dead daemon is
+        replaced.
+
+        Raises `ConfigError` if the path is used for something else or by another daemon, or can't be used.
+        """
+        address = shortest(self.path)
+        _remove_stale(address)
+        if not self.path.parent.is_dir():  # Twisted leaves its socket open if it can't be bound
+            raise ConfigError(f"can't open the control socket {self.path}: {os.strerror(ENOENT)}")
+        # The socket must not be open to others even between its creation and the change of its mode.
+        umask = os.umask(0o177)
+        try:
+            self._port = self.reactor.listenUNIX(address, ControlFactory(self), mode=0o600)
+        except CannotListenError as error:
+            why = getattr(error.socketError, "strerror", None) or error.socketError
+            raise ConfigError(f"can't open the control socket {self.path}: {why}") from None
+        finally:
+            os.umask(umask)
+
+    def stop_listening(self) -> Deferred[None] | None:
+        """Remove the socket. Present connections stay open."""
+        port, self._port = self._port, None
+        return None if port is None else port.stopListening()
+
+    def close(self) -> None:
+        """Close the present connections."""
+        for connection in list(self.connections):
+            connection.transport.loseConnection()
+
+
+def shortest(path: Path) -> str:
+    """Return the shorter spelling of ``path``, absolute or relative to the working folder.
+
+    The address of a Unix socket has at most about a hundred bytes.
+    """
+    return min(str(path.absolute()), os.path.relpath(path), key=len)
+
+
+def _remove_stale(address: str) -> None:
+    """Remove the socket of a dead daemon at ``address``, if there is one.
+
+    Raises `ConfigError` if a daemon listens there, or if ``address`` is no socket; a symbolic link is none.
+    """
+    try:
+        if not stat.S_ISSOCK(os.lstat(address).st_mode):
+            raise ConfigError(f"can't open the control socket {address}: a file is in the way")
+    except FileNotFoundError:
+        return
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(address)
+        except ConnectionRefusedError:
+            os.unlink(address)
+            return
+        except BlockingIOError:
+            pass  # somebody listens, with a full queue
+        except OSError as error:
+            raise ConfigError(f"can't open the control socket {address}: {error.strerror}") from None
+    raise ConfigError(f"can't open the control socket {address}: a running daemon has it")
+
+
+class ControlFactory(Factory):
+    """The Twisted factory of the control socket."""
+
+    noisy = False
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+
+    def buildProtocol(self, addr: IAddress | None) -> ControlConnection:
+        """Return the protocol of a new connection."""
+        return ControlConnection(self._control)
+
+
+class ControlConnection(LineOnlyReceiver, TimeoutMixin):
+    """A connection to the control socket: it reads one request and sends the answer.
+
+    It implements `chatd.boundaries.Requester`, for the commands of server operators.
+    """
+
+    _log = Logger()
+
+    transport: Any
+    delimiter = b"\n"
+    MAX_LENGTH = MAX_REQUEST_BYTES
+
+    user = CONSOLE
+    peer = "control socket"
+    origin = None
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+        self._has_request = False
+        self._name = ""
+        self._ref: str | int | None = None
+
+    # From the client.
+
+    def connectionMade(self) -> None:
+        """Wait for a request, unless there are too many connections."""
+        connections = self._control.connections
+        connections.add(self)
+        self.setTimeout(TIMEOUT_SECONDS)
+        if len(connections) > MAX_CONNECTIONS:
+            self._has_request = True
+            self._fail(ControlError("too_many_connections"))
+
+    def callLater(self, period: float, func: Callable[[], None]) -> IDelayedCall:
+        """Start a timer of `TimeoutMixin`."""
+        return self._control.reactor.callLater(period, func)  # type: ignore[no-any-return]
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Forget the connection. What was asked for goes on."""
+        self._control.connections.discard(self)
+        self.setTimeout(None)
+
+    def timeoutConnection(self) -> None:
+        """Close the connection: its request did not come in time, or the answer was not read in time."""
+        if self._has_request:
+            self.transport.abortConnection()
+        else:
+            self._has_request = True
+            self._fail(ControlError("request_timeout"))
+
+    def dataReceived(self, data: bytes) -> None:
+        """Read the request. What follows it is ignored."""
+        if not self._has_request:
+            super().dataReceived(data)
+
+    def lineReceived(self, line: bytes) -> None:
+        """Serve the request in ``line``."""
+        if self._has_request:
+            return
+        self._has_request = True
+        self.setTimeout(None)
+        Deferred.fromCoroutine(self._serve(line)).addErrback(
+            lambda failure: self._log.failure("bug on the control socket", failure)
+        )
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        """Refuse the request, which is too long."""
+        if not self._has_request:
+            self._has_request = True
+            self.refuse(None, Refusal("too_long", what=Phrase("a request"), limit=MAX_REQUEST_BYTES))
+
+    async def _serve(self, line: bytes) -> None:
+        try:
+            asked = parse_object(line)
+            name, ref = asked.get("action"), asked.get("ref")
+            self._name = name[:MAX_ACTION_LENGTH] if isinstance(name, str) else ""
+            self._ref = ref if is_valid_ref(ref) else None
+            command = CONTROL_COMMANDS.get(self._name)
+            if command is None:
+                request = self._control.dialect.decode(line)
+                if request is None:
+                    raise Refusal("unknown_action", name=self._name)
+                self._control.chat.submit_operator_command(self, request)
+                return
+            for field in command.fields:
+                if not isinstance(asked.get(field), str) or not asked[field]:
+                    raise Refusal(
+                        "bad_request", why=reason("missing", command=self._name, name=Phrase(field))
+                    )
+            result = await ACTIONS[self._name](self._control, asked)
+            await self._send_result(result)
+        except Refusal as refusal:
+            self.refuse(None, refusal)
+        except ControlError as error:
+            self._fail(error)
+        except Exception:
+            self.internal_error(None)
+
+    # To the client.
+
+    async def _send_result(self, result: Result) -> None:
+        head: dict[str, object] = {"action": f"control-{self._name}"}
+        if self._ref is not None:
+            head["ref"] = self._ref
+        if isinstance(result, Listing):
+            page, rest = list(islice(result.items, PAGE_ITEMS)), [*islice(result.items, PAGE_ITEMS)]
+            while rest:
+                self._write(encode({**head, result.key: page, "more": True}))
+                # A long list must not keep the clients of the chat waiting.
+                await deferLater(self._control.reactor, 0)
+                page, rest = rest, [*islice(result.items, PAGE_ITEMS)]
+            self._write(encode({**head, result.key: page}))
+        else:
+            self._write(encode({**head, **result}))
+        if self._name != "shutdown":  # that connection ends with the daemon
+            self._end()
+
+    def answer(self, request: Request, answer: Answer) -> None:
+        """Send the answer to an operator's command, as on the JSON wire."""
+        self._write(*self._control.dialect.encode_answer(request, answer))
+        self._end()
+
+    def refuse(self, request: Request | None, refusal: Refusal) -> None:
+        """Send ``refusal``, as on the JSON wire."""
+        self._fail_with(refusal.code, refusal.text, refusal.retry_after)
+
+    def internal_error(self, request: Request | None) -> None:
+        """Log the exception that is being handled, a bug, and send an internal error."""
+        self._log.failure("bug on the control socket")
+        self.refuse(request, Refusal("internal_error"))
+
+    def pause_input(self) -> AbstractContextManager[None]:
+        """Do nothing: a connection has one request."""
+        return nullcontext()
+
+    def _fail(self, error: ControlError) -> None:
+        self._fail_with(error.code, error.why, None)
+
+    def _fail_with(self, code: str, why: str, retry_after: float | None) -> None:
+        error = objects.Error(
+            action="server-error",
+            code=code,
+            msg=why,
+            request=self._name,
+            ref=self._ref,
+            retry_after=retry_after,
+        )
+        self._write(encode(error))
+        self._end()
+
+    def _write(self, *payloads: bytes) -> None:
+        for payload in payloads:
+            self.transport.write(payload + b"\n")
+
+    def _end(self) -> None:
+        """Close the connection when the answer is written. Cut it if the client does not read."""
+        self.setTimeout(TIMEOUT_SECONDS)
+        self.transport.loseConnection()
+
+
+# What the commands do.
+
+
+async def _status(control: Control, asked: JsonObject) -> Result:
+    store, sessions = control.store, control.sessions
+    return {
+        "version": __version__,
+        "pid": os.getpid(),
+        "uptime": round(control.reactor.seconds() - control.started_at),
+        "database": {"file": str(store.path), "bytes": store.size(), "durability": store.durability},
+        "connections": sessions.count_by_wire(),
+        **structs.asdict(control.chat.overview.counts()),
+        "password_queue": len(control.passwords),
+        "listeners": [{"name": name, "address": address} for name, address in control.list_ports()],
+    }
+
+
+async def _who(control: Control, asked: JsonObject) -> Result:
+    def items() -> Iterator[object]:
+        now = control.reactor.seconds()
+        for session in control.sessions.all():
+            user = session.user
+            if user is not None:
+                yield {
+                    "nick": user.nick,
+                    "wire": session.dialect.wire,
+                    "address": session.peer,
+                    "seconds": round(now - session.connected_at),
+                    "account": control.chat.overview.is_registered(user),
+                }
+
+    return Listing("sessions", items())
+
+
+async def _groups(control: Control, asked: JsonObject) -> Result:
+    return Listing("groups", iter(control.chat.overview.groups()))
+
+
+async def _backup(control: Control, asked: JsonObject) -> Result:
+    file = asked["file"]
+    if not os.path.isabs(file) or "\0" in file:
+        raise Refusal("bad_request", why="file must be an absolute path")
+    control.log.info("backup to {file} begins", file=file)
+    try:
+        backup = await control.store.back_up(Path(file))
+    except StoreBusy as error:
+        raise ControlError("busy") from error
+    except StoreError as error:
+        control.log.error("{why}", why=str(error))
+        raise ControlError("backup_failed", str(error)) from None
+    control.log.info("backup to {file}: {bytes} bytes", file=file, bytes=backup.bytes)
+    return structs.asdict(backup)
+
+
+async def _check(control: Control, asked: JsonObject) -> Result:
+    try:
+        problems = await control.store.check()
+    except StoreBusy as error:
+        raise ControlError("busy") from error
+    except StoreError as error:
+        raise ControlError("check_failed", str(error)) from None
+    for problem in problems:
+        control.log.error("the database is damaged: {problem}", problem=problem)
+    return {"problems": problems}
+
+
+async def _reload(control: Control, asked: JsonObject) -> Result:
+    try:
+        return structs.asdict(control.reloader.reload())
+    except ConfigError as error:
+        raise ControlError("bad_config", str(error)) from None
+
+
+async def _shutdown(control: Control, asked: JsonObject) -> Result:
+    control.log.info("shutdown was asked for on the control socket")
+    control.reactor.callLater(0, control.stop)
+    return {}
+
+
+async def _help(control: Control, asked: JsonObject) -> Result:
+    own = [(row.name, list(row.fields), row.help) for row in CONTROL_COMMANDS.values()]
+    acts = [(name, list(row.fields), row.help) for name, row in operator_commands().items()]
+    commands = [{"name": name, "fields": fields, "help": help} for name, fields, help in own + acts]
+    return {"commands": commands}
+
+
+ACTIONS: Final[dict[str, Callable[[Control, JsonObject], Coroutine[Deferred[Any], Any, Result]]]] = {
+    "status": _status,
+    "who": _who,
+    "groups": _groups,
+    "backup": _backup,
+    "check": _check,
+    "reload": _reload,
+    "shutdown": _shutdown,
+    "help": _help,
+}
+"""For each name in `chatd.core.control_commands.CONTROL_COMMANDS`, the function that carries the command out.
+
+It is called with the request, in which every declared field is a text that is not empty. It raises `Refusal`
+or `ControlError`.
+"""

@@ -1,0 +1,101 @@
+"""The check of a database: SQLite's own checks, and chatd's rules for what the tables hold."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+from chatd.store.archive import load_snapshot
+from chatd.store.errors import StoreError
+from chatd.store.schema import APPLICATION_ID, load_migrations
+
+MAX_PROBLEMS: Final = 20
+"""The maximum number of problems that one kind of check reports."""
+
+NEWEST_VERSION: Final = len(load_migrations())
+"""The version that this chatd gives to databases."""
+
+INTERRUPT_INSTRUCTIONS: Final = 20_000
+"""The number of SQLite's virtual machine instructions between two looks at whether to stop."""
+
+
+def find_problems(connection: sqlite3.Connection) -> list[str]:
+    """Return what is wrong with the database of ``connection``, as sentences; none if it is sound.
+
+    The check reads every page, in one read transaction. It asks SQLite whether the file is consistent and
+    whether all foreign keys are met, and checks that the database is chatd's, that its version is known, that
+    the seqs of each conversation run from 1 without a gap, and that the daemon can load its state. Raises
+    `sqlite3.Error` if the file can't be read at all.
+    """
+    application, version = _value(connection, "application_id"), _value(connection, "user_version")
+    if application != APPLICATION_ID:
+        return ["this is not a database of chatd"]
+    if not 0 < version <= NEWEST_VERSION:
+        return [f"the version of the database is {version}, this chatd knows 1 to {NEWEST_VERSION}"]
+    problems = [
+        f"SQLite: {line}"
+        for (line,) in connection.execute(f"PRAGMA integrity_check({MAX_PROBLEMS})")
+        if line != "ok"
+    ]
+    if problems:
+        return problems  # the tables of a damaged file say nothing
+    broken = connection.execute("PRAGMA foreign_key_check").fetchmany(MAX_PROBLEMS)
+    problems += [
+        f"row {row} of {table} refers to a row of {parent} that is missing"
+        for table, row, parent, _ in broken
+    ]
+    gaps = connection.execute(
+        "SELECT conversation, count(*), min(seq), max(seq) FROM log GROUP BY conversation"
+        " HAVING min(seq) <> 1 OR max(seq) <> count(*)"
+    ).fetchmany(MAX_PROBLEMS)
+    problems += [
+        f"conversation {conversation} has {count} entries, but their seqs run from {first} to {last}"
+        for conversation, count, first, last in gaps
+    ]
+    if not problems and version == NEWEST_VERSION:
+        try:
+            load_snapshot(connection.cursor())
+        except (LookupError, ValueError, TypeError, AttributeError) as error:
+            problems.append(f"the state can't be loaded: {error!r}")
+    return problems
+
+
+def check_file(path: Path) -> list[str]:
+    """Return what is wrong with the database file at ``path``, as `find_problems` does.
+
+    No file is changed or created, so the file may be on a medium that can't be written. A running daemon's
+    database, or one with a write-ahead log, is read with that log. Raises `StoreError` if there is no such
+    file, or if it can't be read.
+    """
+    try:
+        with closing(open_to_read(path)) as connection:
+            return find_problems(connection)
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError):
+            raise StoreError(f"can't read the database {path}: {error}") from None
+        return [f"SQLite: {error}"]
+
+
+def open_to_read(path: Path) -> sqlite3.Connection:
+    """Return a connection that only reads the database file at ``path``.
+
+    Raises `StoreError` if there is no such file.
+    """
+    path = path.absolute()
+    if not path.is_file():
+        raise StoreError(f"can't read the database {path}: there is no such file")
+    # Without a write-ahead log, nobody writes to the file. Else SQLite would create files beside it.
+    mode = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "mode=ro&immutable=1"
+    return sqlite3.connect(f"{path.as_uri()}?{mode}", uri=True, isolation_level=None)
+
+
+def stop_when(connection: sqlite3.Connection, is_cancelled: Callable[[], bool]) -> None:
+    """Make a running statement of ``connection`` fail soon after ``is_cancelled()`` has become true."""
+    connection.set_progress_handler(is_cancelled, INTERRUPT_INSTRUCTIONS)
+
+
+def _value(connection: sqlite3.Connection, pragma: str) -> int:
+    return int(connection.execute(f"PRAGMA {pragma}").fetchone()[0])

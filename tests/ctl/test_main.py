@@ -1,0 +1,155 @@
+"""chatctl as its user runs it: beside a daemon, and without one."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.store.check import check_file
+from tests.support.daemon_process import PATIENCE, UNTHROTTLED, Client, Daemon, environment
+from tests.support.fork_server import Forked
+
+
+class ChatctlTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        """A folder with a chatd.toml."""
+        self.folder = Path(self.mktemp()).absolute()
+        self.folder.mkdir(parents=True)
+        self.config = self.folder / "chatd.toml"
+        self.config.write_text(Path(UNTHROTTLED).read_text())
+
+    def chatctl(self, *arguments: str, said: str = "", code: int = 0) -> str:
+        """What chatctl prints, to either output; it exits with ``code``."""
+        program = Forked(
+            ["-m", "chatd.ctl", *arguments],
+            self.folder,
+            environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        output, _ = program.communicate(said, PATIENCE)
+        self.assertEqual(program.wait(PATIENCE), code, output)
+        return str(output)
+
+    def test_a_daemon_from_its_start_to_its_restored_database(self) -> None:
+        self.assertIn("no daemon listens", self.chatctl("status", code=3))
+        with Daemon(self.folder, "--durability=process") as daemon:
+            with daemon.connect("json") as bob, daemon.connect("json") as alice:
+                self.arrive(alice, "alice")
+                self.arrive(bob, "bob")
+                bob.asks(action="register", password="correct horse battery").object(action="server-account")
+                self.assertIn("connections: 2 (json 2)", self.chatctl("status"))
+                who = json.loads(self.chatctl("--json", "who"))["sessions"]
+                self.assertEqual(
+                    sorted((one["nick"], one["account"]) for one in who), [("alice", False), ("bob", True)]
+                )
+                self.assertIn("@console mute bob", self.chatctl("mute", "bob", "--reason", "loud"))
+                refused = bob.asks(action="client-broadcast", msg="hi").object(action="server-error")
+                self.assertEqual(refused["code"], "muted")
+                self.assertIn("no_such_user", self.chatctl("mute", "nobody", code=1))
+                self.chatctl("resetpassword", "bob", said="staple of nine\n")
+                self.assertNotIn("staple", daemon.log)
+                self.back_up_under_load(alice)
+                self.reload(daemon, alice)
+                self.flood_the_socket()
+                self.assertIn("in use by another chatd", self.chatctl("restore", "copy.db", code=1))
+            self.assertEqual(self.chatctl("check"), "the database is sound\n")
+            self.assertEqual(self.chatctl("shutdown"), "the daemon stops\n")
+            self.assertEqual(daemon.wait(), 0)
+            self.assertNotIn("Traceback", daemon.log)
+        self.assertEqual(self.chatctl("check"), "the database is sound\n")
+        said = self.chatctl("restore", "copy.db")
+        self.assertIn("the former database is kept at", said)
+        with Daemon(self.folder, "--durability=process") as daemon:
+            self.assertIn("@console mute bob", self.chatctl("modlog"))
+            with daemon.connect("json") as alice:
+                self.arrive(alice, "alice")
+                page = alice.asks(action="history").object(action="server-history")
+                self.assertNotIn("after the backup", [message["msg"] for message in page["messages"]])
+
+    def arrive(self, client: Client, nick: str) -> None:
+        """Log in."""
+        client.says(json.dumps({"action": "client-hello", "from": nick}) + "\n").object(action="server-hello")
+
+    def back_up_under_load(self, alice: Client) -> None:
+        """A copy has every message that was acked before it began, while others are sent."""
+        acked = 0
+        for number in range(200):
+            alice.asks(action="client-broadcast", msg=f"{number} {'x' * 4000}", ref=number)
+        while acked < 199:
+            acked = int(alice.object(action="server-ack")["ref"])
+        for number in range(200, 400):
+            alice.asks(action="client-broadcast", msg=str(number), ref=number)
+        self.assertIn("checked", self.chatctl("backup", "copy.db"))
+        self.assertIn("File exists", self.chatctl("backup", "copy.db", code=1))
+        copy = self.folder / "copy.db"
+        self.assertEqual((check_file(copy), copy.stat().st_mode & 0o777), ([], 0o600))
+        self.assertEqual(self.chatctl("check", "copy.db"), "the database is sound\n")
+        with closing(sqlite3.connect(f"{copy.as_uri()}?immutable=1", uri=True)) as database:
+            refs = {ref for (ref,) in database.execute("SELECT ref FROM log WHERE ref IS NOT NULL")}
+        self.assertEqual({str(number) for number in range(acked + 1)} - refs, set())
+        while acked < 399:
+            acked = int(alice.object(action="server-ack")["ref"])
+        alice.asks(action="client-broadcast", msg="after the backup").object(action="server-ack")
+
+    def reload(self, daemon: Daemon, alice: Client) -> None:
+        """By command and by signal; options win over the file."""
+        before = self.config.read_text()
+        self.config.write_text(f'durability = "full"\ndatabase = "other.db"\n{before}message = 4\n')
+        self.assertEqual(
+            self.chatctl("--database", "chat.db", "reload"),
+            "changed: limits.message\nneeds a restart: database\n",
+        )
+        said = alice.asks(action="client-broadcast", msg="12345").object(action="server-error")
+        self.assertEqual(said["code"], "too_long")
+        self.config.write_text("nonsense")
+        answer = self.chatctl("--socket", "chat.db.control", "reload", code=1)
+        self.assertIn("bad_config: ", answer)
+        self.config.write_text(before)
+        daemon.signal(signal.SIGHUP)
+        daemon.wait_for("the configuration was read again: limits.message changed\n")
+
+    def flood_the_socket(self) -> None:
+        """A thousand connections are not in the way of the daemon, and go by themselves."""
+        address = os.path.relpath(self.folder / "chat.db.control")
+        flood = []
+        for _ in range(1000):
+            flood.append(socket.socket(socket.AF_UNIX))
+            flood[-1].connect(address)
+        for one in flood[16:]:
+            self.assertIn(b"too_many_connections", one.recv(4096))
+        for one in flood:
+            one.close()
+        self.chatctl("status")
+
+    def test_the_module_runs_as_a_program(self) -> None:
+        ended = subprocess.run(
+            [sys.executable, "-m", "chatd.ctl", "--version"],
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        self.assertEqual((ended.returncode, ended.stderr), (0, ""))
+        self.assertTrue(ended.stdout.startswith("chatd "))
+
+    def test_without_a_daemon(self) -> None:
+        self.assertIn("there is no such file", self.chatctl("check", code=1))
+        self.assertIn("there is no such file", self.chatctl("restore", "missing.db", code=1))
+        self.config.write_text("nonsense")
+        self.assertIn("name its --socket", self.chatctl("status", code=2))
+        self.assertIn("no daemon listens", self.chatctl("--socket=x", "status", code=3))
+        self.config.write_text('[control]\nsocket = ""\n')
+        self.assertIn("switched", self.chatctl("status", code=2))
+        self.assertEqual(sorted(path.name for path in self.folder.iterdir()), ["chat.db.lock", "chatd.toml"])

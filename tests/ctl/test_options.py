@@ -1,0 +1,43 @@
+"""The command line of chatctl: every command of the tables, and what it makes of them."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.core.control_commands import CONTROL_COMMANDS, operator_commands
+from chatd.ctl.options import parse
+
+
+class CommandLine(SynchronousTestCase):
+    def fails(self, *arguments: str) -> str:
+        """What a wrong command line is answered; it exits with 2."""
+        with contextlib.redirect_stderr(io.StringIO()) as said:
+            error = self.assertRaises(SystemExit, parse, arguments)
+        self.assertEqual(error.code, 2)
+        return said.getvalue()
+
+    def test_every_command_of_the_tables_has_its_help(self) -> None:
+        for name in (*CONTROL_COMMANDS, *operator_commands(), "restore"):
+            with contextlib.redirect_stdout(io.StringIO()) as said:
+                error = self.assertRaises(SystemExit, parse, (name, "--help"))
+            self.assertEqual(error.code, 0)
+            self.assertIn(f"usage: chatctl {name}", said.getvalue())
+
+    def test_needed_fields_are_arguments_and_the_others_options(self) -> None:
+        options = parse(("mute", "bob", "--duration", "10m", "--reason", "too loud"))
+        self.assertEqual((options.dest, options.duration, options.reason), ("bob", "10m", "too loud"))
+        self.assertEqual(options.fields, ("dest", "duration", "reason"))
+        self.assertIsNone(parse(("mute", "bob")).reason)
+
+    def test_a_password_is_no_argument(self) -> None:
+        options = parse(("resetpassword", "bob"))
+        self.assertEqual((options.fields, options.secrets), (("dest",), ("new",)))
+        self.fails("resetpassword", "bob", "secret")
+
+    def test_what_is_no_command(self) -> None:
+        self.assertIn("COMMAND", self.fails())
+        self.assertIn("broadcast", self.fails("broadcast", "hi"))
+        self.assertIn("DEST", self.fails("mute"))

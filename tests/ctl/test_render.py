@@ -1,0 +1,38 @@
+"""What chatctl shows."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.ctl.render import format_seconds, lines_of
+
+
+class Lines(SynchronousTestCase):
+    def test_durations(self) -> None:
+        self.assertEqual(
+            [format_seconds(seconds) for seconds in (0, 59, 3661, 90_061)],
+            ["00:00:00", "00:00:59", "01:01:01", "1d 01:01:01"],
+        )
+
+    def test_acts(self) -> None:
+        act = {"id": 1, "ts": "T", "operator": "@console", "act": "mute", "target": "bob"}
+        answer = {
+            "action": "server-modlog",
+            "acts": [{**act, "until": "U", "reason": "loud\x1b[2J"}, act],
+            "more": True,
+        }
+        self.assertEqual(
+            list(lines_of(answer)),
+            [
+                "1 T @console mute bob until U: loud\ufffd[2J",
+                "1 T @console mute bob",
+                "further acts follow: see --skip",
+            ],
+        )
+
+    def test_an_answer_that_is_not_known(self) -> None:
+        self.assertEqual(list(lines_of({"action": "new", "x": 1})), ['{"action": "new", "x": 1}'])
+
+    def test_a_reload(self) -> None:
+        answer = {"action": "control-reload", "changed": [], "needs_restart": ["database", "listen"]}
+        self.assertEqual(list(lines_of(answer)), ["changed: nothing", "needs a restart: database, listen"])
