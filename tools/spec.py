@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from chatd.core.accounts import AccountPolicy
 from chatd.core.commands import COMMANDS, SENDER_NAMES
+from chatd.core.control_commands import CONTROL_COMMANDS, CONTROL_ERRORS
 from chatd.core.declarations import ID_MAX, Declaration, Field
 from chatd.core.limits import Limits
 from chatd.core.names import RESERVED
@@ -130,6 +131,21 @@ def metrics() -> str:
         labels = ", ".join(f"`{label}`" for label in declared.labels)
         rows.append((f"`{declared.name}`", declared.kind, labels, declared.help.rstrip(".")))
     return _table(rows)
+
+
+def control() -> str:
+    """The table of the commands of the control socket."""
+    rows = [
+        (f"`{one.name}`", ", ".join(f"`{field}`" for field in one.fields), one.help, one.answer)
+        for one in CONTROL_COMMANDS.values()
+    ]
+    return _table([("request", "fields", "what it does", "answer"), *rows])
+
+
+def control_errors() -> str:
+    """The error codes of the control socket."""
+    rows = [(f"`{code}`", meaning) for code, meaning in CONTROL_ERRORS.items()]
+    return _table([("code", "meaning"), *rows])
 
 
 def grammar() -> str:
@@ -265,6 +281,8 @@ PARTS: Final[dict[str, Callable[[], str]]] = {
     "limits": limits,
     "accounts": accounts,
     "metrics": metrics,
+    "control": control,
+    "control_errors": control_errors,
     "grammar": grammar,
     "schemas": schemas,
 }

@@ -38,9 +38,9 @@ CONTROL_COMMANDS: Final[dict[str, ControlCommand]] = {
             "status",
             "show the state of the daemon in figures",
             "`version`, `pid`, `uptime` (seconds), `database` (`file`, `bytes`, `durability`), `connections`"
-            " (by wire; `detecting` has not shown its wire yet), `logged_in` (sessions), `online`, `users`,"
-            " `accounts`, `groups` (numbers), `last_id`, `journal_queue`, `password_queue` and `listeners`"
-            " (`name`, `address`)",
+            " (by wire; those that have not shown theirs are `undetected`), `logged_in` (sessions), `online`,"
+            " `users`, `accounts`, `groups` (numbers), `last_id`, `journal_queue`, `password_queue` and"
+            " `listeners` (`name`, `address`)",
         ),
         ControlCommand(
             "who",

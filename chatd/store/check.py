@@ -22,13 +22,30 @@ INTERRUPT_INSTRUCTIONS: Final = 20_000
 """The number of SQLite's virtual machine instructions between two looks at whether to stop."""
 
 
+TRIMMED_VERSION: Final = 7
+"""The version of the database from which on old messages can be deleted."""
+
+_GAPS_BEFORE: Final = (
+    "SELECT conversation, count(*), min(seq), max(seq) FROM log GROUP BY conversation"
+    " HAVING min(seq) <> 1 OR max(seq) <> count(*)"
+)
+
+# Only the entries behind the last deleted message have to be without gaps.
+_GAPS: Final = (
+    "SELECT log.conversation, count(*), min(seq), max(seq) FROM log"
+    " LEFT JOIN trimmed ON trimmed.conversation = log.conversation"
+    " WHERE log.id > coalesce(trimmed.last, 0) GROUP BY log.conversation"
+    " HAVING max(seq) - min(seq) + 1 <> count(*) OR (min(seq) <> 1 AND max(trimmed.last) IS NULL)"
+)
+
+
 def find_problems(connection: sqlite3.Connection) -> list[str]:
     """Return what is wrong with the database of ``connection``, as sentences; none if it is sound.
 
     The check reads every page, in one read transaction. It asks SQLite whether the file is consistent and
     whether all foreign keys are met, and checks that the database is chatd's, that its version is known, that
-    the seqs of each conversation run from 1 without a gap, and that the daemon can load its state. Raises
-    `sqlite3.Error` if the file can't be read at all.
+    the seqs of each conversation run from 1 without a gap, unless old messages were deleted, and that the
+    daemon can load its state. Raises `sqlite3.Error` if the file can't be read at all.
     """
     application, version = _value(connection, "application_id"), _value(connection, "user_version")
     if application != APPLICATION_ID:
@@ -47,10 +64,7 @@ def find_problems(connection: sqlite3.Connection) -> list[str]:
         f"row {row} of {table} refers to a row of {parent} that is missing"
         for table, row, parent, _ in broken
     ]
-    gaps = connection.execute(
-        "SELECT conversation, count(*), min(seq), max(seq) FROM log GROUP BY conversation"
-        " HAVING min(seq) <> 1 OR max(seq) <> count(*)"
-    ).fetchmany(MAX_PROBLEMS)
+    gaps = connection.execute(_GAPS if version >= TRIMMED_VERSION else _GAPS_BEFORE).fetchmany(MAX_PROBLEMS)
     problems += [
         f"conversation {conversation} has {count} entries, but their seqs run from {first} to {last}"
         for conversation, count, first, last in gaps

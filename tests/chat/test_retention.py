@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 
 from chatd.core.accounts import AccountPolicy
+from chatd.store.check import check_file
 from tests.support.in_memory_daemon import Peer, Stage, StageTestCase
 
 DAY = 86_400
@@ -68,6 +70,21 @@ class Keeping(StageTestCase):
         alice.asks(action="client-broadcast", msg="next").asks(action="gbroadcast", group="wob", msg="next")
         acks = [(said["id"], said["seq"]) for said in alice.objects() if said["action"] == "server-ack"]
         self.assertEqual(acks, [(6, 2), (7, 4)])
+
+    def test_the_database_is_sound_all_the_same(self) -> None:
+        """A check knows of what was deleted, and finds what is missing besides."""
+        for number in range(3):
+            self.bob.says(f"MSG {number}")
+        self.later(DAY + 3600)
+        self.bob.says("MSG new").says("MSG newer").says("MSG newest")
+        self.stage.close()
+        self.assertEqual(check_file(self.stage.database), [])
+        with closing(sqlite3.connect(self.stage.database)) as database:
+            database.execute("DELETE FROM log WHERE body = 'newer'")
+            database.commit()
+        (problem,) = check_file(self.stage.database)
+        self.assertIn("conversation 1 has", problem)
+        self.stage = self.opened()
 
     def test_the_text_is_gone_from_the_disk(self) -> None:
         self.bob.says("MSG a word to forget").says("MSG the last word")
