@@ -132,7 +132,7 @@ class Journal(Protocol):
     def erase_deleted(self) -> Deferred[None]:
         """Overwrite the texts of deleted messages on the disk. The Deferred fires after that."""
 
-    def drained(self) -> Deferred[None]:
+    def when_drained(self) -> Deferred[None]:
         """Return a Deferred that fires when no task waits and no transaction is under way."""
 
     def close(self) -> Deferred[None]:

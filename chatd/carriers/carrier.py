@@ -46,9 +46,9 @@ class SessionCarrier(Protocol):
     the greeting.
 
     On every wire the carrier refuses a client that begins with TLS or whose first line is an HTTP request
-    line, and drops the rest of its data: otherwise a web page could have a browser send chat commands. Frames
-    that end before the first line is complete are passed on at once, unless the subclass waits while
-    `may_be_http` is true.
+    line, and drops the rest of its data: otherwise a web page could have a browser send chat commands. On a
+    wire whose frames are not lines, a frame may end before the first line does. It is passed on at once,
+    unless the subclass waits while `may_be_http` is true: while what came so far may begin an HTTP request.
     """
 
     _log = Logger()

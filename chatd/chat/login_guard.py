@@ -26,8 +26,9 @@ class LoginGuard:
     def check_login(self, origin: str | None, is_new: bool) -> None:
         """Count a login from the address ``origin``; ``is_new`` says whether nobody had the nick before.
 
-        ``origin`` is None for the daemon's own machine, where proxies come from. Raises `Refusal`
-        ``rate_limited``.
+        Raises `Refusal` ``rate_limited`` if there were too many logins, or too many with new nicks. If
+        ``origin`` is None, the client is on the daemon's own machine, and nothing is counted: a proxy there
+        brings the clients of many addresses.
         """
         if origin is None:
             return

@@ -33,7 +33,7 @@ from chatd.core.events import Delivery, Entry, Event, User
 from chatd.core.ignore_rules import decide_ignore
 from chatd.core.limits import Limits
 from chatd.core.login import check_claimed_sender
-from chatd.core.queries import LIST_QUERIES, answer_list, conversation_to_read, list_ignored
+from chatd.core.queries import LIST_QUERIES, answer_list, list_ignored, requested_conversation
 from chatd.core.records import Snapshot
 from chatd.core.refusals import Refusal, reason
 from chatd.core.requests import Request
@@ -179,7 +179,7 @@ class Chat:
         """
         self._stopping = True
         self.retention.stop()
-        return self.journal.drained().addCallback(lambda _: self._dispatcher.flush())
+        return self.journal.when_drained().addCallback(lambda _: self._dispatcher.flush())
 
     def submit_operator_command(self, requester: Requester, request: Request) -> None:
         """Decide ``request``, a command of a server operator who is not logged in on a wire.
@@ -287,7 +287,7 @@ class Chat:
     def _read_page(
         self, client: Client, request: Request, user: User, command: c.ListMessages | c.ListStates | c.History
     ) -> None:
-        conversation = conversation_to_read(self._authority.state, user, command)
+        conversation = requested_conversation(self._authority.state, user, command)
         window = (command.before, command.after, command.limit)
         events = isinstance(command, c.ListStates)
         reading = self._replay.send_page(client, user, request, conversation, window, events)

@@ -62,7 +62,7 @@ MAX_VALUES_BEFORE_WELCOME: Final = 64
 TRANSIENT_CODES: Final = ("nick_taken", "shutting_down", "rate_limited", "storage_failed")
 """Codes of login refusals that may be temporary.
 
-A link that was logged in before then tries to log in again.
+After such a refusal, a link that has been logged in before tries again.
 """
 
 

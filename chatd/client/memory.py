@@ -94,7 +94,7 @@ class Conversation:
         """Append ``entry`` if the end of the conversation is in memory.
 
         If memory is full and ``may_push`` is false, leave ``entry`` out, because it would push out entries
-        that the user is reading. The client reads the entries that it left out from the daemon later.
+        that the user is reading. The client later reads from the daemon what it left out.
         """
         if entry.id:
             if entry.kind in ("message", "image"):  # pages contain no other kinds

@@ -136,7 +136,7 @@ class OutgoingQueue:
                 return
             if isinstance(command, SendImage):
                 await self._send_image(command)
-            elif isinstance(command, codec.MESSAGE_COMMANDS):
+            elif isinstance(command, codec.SENDING_COMMANDS):
                 await self._send(command)
             else:
                 await self._run_command(command, line.destination)
@@ -151,7 +151,7 @@ class OutgoingQueue:
             sending.cancel()
 
     def _count(self, line: TypedLine | Refusal) -> None:
-        if isinstance(line, TypedLine) and isinstance(line.command, (*codec.MESSAGE_COMMANDS, SendImage)):
+        if isinstance(line, TypedLine) and isinstance(line.command, (*codec.SENDING_COMMANDS, SendImage)):
             self.unsent += 1
             self._display.unsent_changed()
 

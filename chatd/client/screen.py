@@ -365,7 +365,7 @@ class Chat(App[None]):
     def _hinted(self, event: Composer.HintChanged) -> None:
         self._hint.show(event.hint)
 
-    @on(Scrollback.EndReached)
+    @on(Scrollback.NewestReached)
     def _draw_soon(self) -> None:
         if not self._drawing:
             self._drawing = True

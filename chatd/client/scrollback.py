@@ -60,7 +60,7 @@ class Scrollback(ScrollView, can_focus=False):
         "scrollback--found",
     }
 
-    class EndReached(Message):
+    class NewestReached(Message):
         """The message that is posted when the end of the conversation has scrolled into view."""
 
     class PageWanted(Message):
@@ -150,7 +150,7 @@ class Scrollback(ScrollView, can_focus=False):
         super().watch_scroll_y(old_value, new_value)
         self._following = new_value >= self.max_scroll_y
         if self.at_end:
-            self.post_message(self.EndReached())
+            self.post_message(self.NewestReached())
         if round(old_value) != round(new_value):
             self._want_more()
 

@@ -148,7 +148,7 @@ class Outbox:
             self._write_all()
         self._settle()
 
-    def drained(self) -> Deferred[None]:
+    def when_drained(self) -> Deferred[None]:
         """Return a Deferred that fires when no frames wait any more, or the connection is gone."""
         if self.closed or self.empty:
             return succeed(None)

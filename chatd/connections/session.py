@@ -34,10 +34,10 @@ ASSUMED_READ_SECONDS: Final = 5.0
 """Seconds after a write. A client that sends something after that time is assumed to have read the write."""
 
 MAX_UNSENT_ANSWER_BYTES: Final = 16 * 1024
-"""Bytes that may wait in a client's outbox after an answer before the client's next command has to wait.
+"""Bytes of answers that one client is given in one iteration of the reactor.
 
-The command waits for a later iteration of the reactor, so that other clients are served between the commands
-of a client that asks without end.
+If more are in its outbox, its next command is handled in a later iteration, so that other clients are served
+between the commands of a client that asks without end.
 """
 
 MAX_ANONYMOUS_REFUSALS: Final = 5
@@ -448,7 +448,7 @@ class Session:
 
     def wait_until_writable(self) -> Deferred[None] | None:
         """Return None if a replay may send more to the client, else a Deferred that fires when it may."""
-        return self._outbox.drained() if self._outbox.backed_up else None
+        return self._outbox.when_drained() if self._outbox.backed_up else None
 
     def submit_later(self, request: Request) -> None:
         """Submit ``request`` once the session is no longer paused, before the client's next frame."""

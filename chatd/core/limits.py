@@ -66,7 +66,7 @@ class Limits(msgspec.Struct, forbid_unknown_fields=True):
     invitation_days: PositiveInt = 30
     """Days after which an invitation expires."""
     ignored: PositiveInt = 200
-    """Users whom one user ignores."""
+    """Users whom one user may ignore."""
     connections: PositiveInt = 20_000
     """Clients connected at the same time."""
     connections_per_address: PositiveInt = 256

@@ -1,6 +1,6 @@
 """Queries: pure functions that answer the commands which list clients, members, groups or commands.
 
-`conversation_to_read` returns the conversation whose log a command reads.
+`requested_conversation` returns the conversation whose log a command reads.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def answer_list(state: State, presence: Presence, reader: User | None, command: 
     return LIST_QUERIES[type(command)](state, presence, reader, command)
 
 
-def conversation_to_read(
+def requested_conversation(
     state: State, reader: User, command: c.ListMessages | c.ListStates | c.History
 ) -> Conversation:
     """Return the conversation whose log the user ``reader`` asks for with ``command``.

@@ -59,12 +59,12 @@ from chatd.dialects.json_requests import (
 )
 from chatd.json_wire import objects
 
-COURSEWORK_FRAME_SIZE: Final = 60_000
+MAX_COURSEWORK_OBJECT_BYTES: Final = 60_000
 """The maximum size of an object sent to a course-work client, in bytes. Such a client takes one read of 64
 KiB for one object.
 """
 
-NEWLINE_DELIMITED_FRAME_SIZE: Final = 256 * 1024
+MAX_LINE_OBJECT_BYTES: Final = 256 * 1024
 """The maximum size of an object sent to a newline-delimited client, in bytes. A page of the log of this size
 never fills an outbox.
 """
@@ -119,7 +119,7 @@ class JsonDialect:
         self.newline_delimited = newline_delimited
         self.client_action_names = client_action_names
         self.pace = 0.0 if newline_delimited else COURSEWORK_PACE_SECONDS
-        self.list_size = NEWLINE_DELIMITED_FRAME_SIZE if newline_delimited else COURSEWORK_FRAME_SIZE
+        self.list_size = MAX_LINE_OBJECT_BYTES if newline_delimited else MAX_COURSEWORK_OBJECT_BYTES
         self._limits = limits
         self._variants: DialectVariants = {} if variants is None else variants
         self._variants[newline_delimited, client_action_names] = self
@@ -216,7 +216,7 @@ class JsonDialect:
         message = message_object(entry)
         message = replace(message, action=self._name(message.action)) if self.client_action_names else message
         payload = self._encoded(message)
-        if not self.newline_delimited and len(payload) > COURSEWORK_FRAME_SIZE:
+        if not self.newline_delimited and len(payload) > MAX_COURSEWORK_OBJECT_BYTES:
             payload = self._encoded(replace(message, msg=image_placeholder(entry.event)))
         return (payload,)
 
@@ -267,7 +267,9 @@ class JsonDialect:
         said = objects.Clients(action="server-list-clients", ref=request.ref, clients=[])
         if self.newline_delimited:
             return self._list(said, "clients", nicks)
-        room = COURSEWORK_FRAME_SIZE - len(self._encoded(replace(said, msg=[], data=[], list_=[], more=True)))
+        room = MAX_COURSEWORK_OBJECT_BYTES - len(
+            self._encoded(replace(said, msg=[], data=[], list_=[], more=True))
+        )
         sizes = accumulate(CLIENT_LIST_COPIES * (len(self._encoded(nick)) + 1) for nick in nicks)
         shown = nicks[: bisect_right(list(sizes), room)]
         more = len(shown) < len(nicks)

@@ -187,7 +187,9 @@ class Moderation(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Moderated(Reply, frozen=True, kw_only=True):
-    """The command of a server operator was carried out, as these entries of the moderation log."""
+    """The command of a server operator was carried out. ``acts`` are the entries of the moderation log that
+    record it.
+    """
 
     acts: list[Moderation]
 
@@ -218,7 +220,7 @@ class Clients(Reply, frozen=True, kw_only=True):
 
 class Member(msgspec.Struct, frozen=True):
     """A member of a group. ``role`` is owner, operator or member. ``registered`` says whether the nick has a
-    password; a course-work server does not say it.
+    password; it is None in a list of a course-work server, which does not tell.
     """
 
     name: str

@@ -79,9 +79,10 @@ class CommitResult(msgspec.Struct, frozen=True, eq=False):
 class Journal:
     """The writer of the log, with a queue of tasks in front of it.
 
+    A task is completed, by a call of its ``on_commit``, after the commit of its records. Tasks are completed
+    one by one, in the order of `submit`, also those that are submitted while another is being completed.
     ``on_committed`` is called when all tasks of a commit are completed, ``on_failure`` before the tasks of a
-    failed transaction are aborted. Tasks are completed one by one, in the order of `submit`; a task that is
-    submitted while another is being completed waits for the end of that.
+    failed transaction are told of it.
 
     ``last_delivered_id`` is the id of the last entry whose task was completed, ``commits`` the number of
     commits since the start, ``failed_commits`` that of the transactions that failed.
@@ -203,7 +204,7 @@ class Journal:
             await deferLater(self._clock, ERASE_RETRY_SECONDS, lambda: None)  # type: ignore[arg-type]
         self._log.warn("a deleted text may remain in the database's write-ahead log until chatd stops")
 
-    def drained(self) -> Deferred[None]:
+    def when_drained(self) -> Deferred[None]:
         """Return a Deferred that fires when no task waits and no transaction is under way."""
         done: Deferred[None] = Deferred()
         self._idle.append(done)
@@ -227,7 +228,7 @@ class Journal:
             if isinstance(result, Failure):
                 self._log.warn("what users had seen was not written: {why}", why=result.getErrorMessage())
 
-        return self.drained().addCallback(write_seen).addBoth(close)
+        return self.when_drained().addCallback(write_seen).addBoth(close)
 
     def _go_on(self) -> None:
         """Complete the tasks at the front of the queue that have no records, then begin a transaction."""

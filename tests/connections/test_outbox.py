@@ -230,9 +230,9 @@ class BackPressure(OutboxTestCase):
 
     def test_drained(self) -> None:
         """At once when nothing waits, else when all left; not while the transport is full."""
-        self.successResultOf(self.outbox.drained())
+        self.successResultOf(self.outbox.when_drained())
         self.put(b"one\n")
-        waiting = [self.outbox.drained(), self.outbox.drained()]
+        waiting = [self.outbox.when_drained(), self.outbox.when_drained()]
         for drained in waiting:
             self.assertNoResult(drained)
         self.clock.advance(0)
@@ -240,10 +240,10 @@ class BackPressure(OutboxTestCase):
             self.successResultOf(drained)
         self.transport.full = True
         self.put(b"two\n")
-        drained = self.outbox.drained()
+        drained = self.outbox.when_drained()
         self.clock.advance(0)
         self.assertNoResult(drained)
-        late = self.outbox.drained()
+        late = self.outbox.when_drained()
         self.assertNoResult(late)
         self.outbox.resumeProducing()
         self.successResultOf(drained)
@@ -252,7 +252,7 @@ class BackPressure(OutboxTestCase):
     def test_to_be_over_the_cap_drains_nobody_at_once(self) -> None:
         """What waits was written to make room; whoever waits for that goes on at the end of the turn."""
         self.put(b"x" * (CAP // 2))
-        done = self.outbox.drained()
+        done = self.outbox.when_drained()
         self.put(b"y" * CAP)
         self.assert_done(b"x" * (CAP // 2) + b"y" * CAP)
         self.assertNoResult(done)
@@ -262,15 +262,15 @@ class BackPressure(OutboxTestCase):
     def test_drained_at_the_end(self) -> None:
         """Whoever waits is not left waiting when the connection is gone."""
         self.put(b"one\n")
-        drained = self.outbox.drained()
+        drained = self.outbox.when_drained()
         self.outbox.connection_lost()
         self.successResultOf(drained)
-        self.successResultOf(self.outbox.drained())
+        self.successResultOf(self.outbox.when_drained())
 
     def test_more_may_be_put_when_it_is_drained(self) -> None:
         """As a replay does."""
         self.put(b"one\n")
-        self.outbox.drained().addCallback(lambda _: self.put(b"two\n"))
+        self.outbox.when_drained().addCallback(lambda _: self.put(b"two\n"))
         self.clock.advance(0)
         self.clock.advance(0)
         self.assert_done(b"one\n", b"two\n")
@@ -381,7 +381,7 @@ class Pacing(OutboxTestCase):
     def test_drained_when_the_last_line_left(self) -> None:
         """Not between two of them."""
         self.put(b"one\n", b"two\n")
-        drained = self.outbox.drained()
+        drained = self.outbox.when_drained()
         self.clock.advance(0)
         self.assertNoResult(drained)
         self.clock.advance(PACE)
@@ -659,7 +659,7 @@ class Sockets(TestCase):
         for frame in frames:
             server.outbox.put(frame)
             if server.outbox.backed_up:
-                await server.outbox.drained()
+                await server.outbox.when_drained()
         server.outbox.close()
         self.assertIs(await reader.ended, ConnectionDone)
         self.assertIs(await server.ended, ConnectionDone)

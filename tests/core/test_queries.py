@@ -8,7 +8,7 @@ from chatd.core import commands as c
 from chatd.core.answers import Answer, Clients, GroupLine, Groups, Help, Member, Members
 from chatd.core.commands import COMMANDS, Command
 from chatd.core.events import LOBBY
-from chatd.core.queries import LIST_QUERIES, answer_list, conversation_to_read
+from chatd.core.queries import LIST_QUERIES, answer_list, requested_conversation
 from chatd.core.refusals import Refusal
 from tests.support.rules_case import Chat
 
@@ -94,14 +94,16 @@ class Reading(SynchronousTestCase):
     def test_a_group_is_for_its_members(self) -> None:
         wob = self.state.group("wob", self.alice).conversation
         for command in (c.ListMessages("wob"), c.ListStates("WOB"), c.History(group="wob")):
-            self.assertIs(conversation_to_read(self.state, self.alice, command), wob)
-            refusal: Refusal = self.assertRaises(Refusal, conversation_to_read, self.state, self.bob, command)
+            self.assertIs(requested_conversation(self.state, self.alice, command), wob)
+            refusal: Refusal = self.assertRaises(
+                Refusal, requested_conversation, self.state, self.bob, command
+            )
             self.assertEqual(refusal.code, "not_member")
 
     def test_a_direct_conversation_is_the_same_from_both_ends(self) -> None:
         direct = self.state.direct_conversation(self.alice, self.bob)
-        self.assertIs(conversation_to_read(self.state, self.alice, c.History("bob")), direct)
-        self.assertIs(conversation_to_read(self.state, self.bob, c.History("ALICE")), direct)
+        self.assertIs(requested_conversation(self.state, self.alice, c.History("bob")), direct)
+        self.assertIs(requested_conversation(self.state, self.bob, c.History("ALICE")), direct)
 
     def test_two_who_never_talked_have_an_empty_one(self) -> None:
         for reader, friend, pair in (
@@ -109,15 +111,15 @@ class Reading(SynchronousTestCase):
             (self.alice, "carol", (self.alice, self.carol)),
             (self.carol, "carol", (self.carol, self.carol)),
         ):
-            empty = conversation_to_read(self.state, reader, c.History(friend))
+            empty = requested_conversation(self.state, reader, c.History(friend))
             self.assertEqual((empty.id, empty.kind, empty.pair), (0, "direct", pair))
             self.assertNotIn(empty.id, self.state.conversations)
 
     def test_nobody_named_is_the_lobby(self) -> None:
-        self.assertIs(conversation_to_read(self.state, self.carol, c.History()), LOBBY)
+        self.assertIs(requested_conversation(self.state, self.carol, c.History()), LOBBY)
 
     def test_a_user_who_never_was_is_refused(self) -> None:
         refusal: Refusal = self.assertRaises(
-            Refusal, conversation_to_read, self.state, self.alice, c.History("mallory")
+            Refusal, requested_conversation, self.state, self.alice, c.History("mallory")
         )
         self.assertEqual(refusal.code, "no_such_user")

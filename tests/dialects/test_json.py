@@ -32,9 +32,9 @@ from chatd.core.limits import Limits
 from chatd.core.refusals import SENTENCES, Refusal
 from chatd.core.requests import Request
 from chatd.dialects.json import (
-    COURSEWORK_FRAME_SIZE,
     COURSEWORK_PACE_SECONDS,
-    NEWLINE_DELIMITED_FRAME_SIZE,
+    MAX_COURSEWORK_OBJECT_BYTES,
+    MAX_LINE_OBJECT_BYTES,
     JsonDialect,
 )
 from chatd.dialects.json_requests import MAX_REF_LENGTH
@@ -638,7 +638,10 @@ class Paging(SynchronousTestCase):
     def test_a_list_is_cut_to_a_frame(self) -> None:
         """As much as fits, from the front, and word of more."""
         nicks = tuple(f"{number:032}" for number in range(10_000))
-        for dialect, limit in ((COURSE, COURSEWORK_FRAME_SIZE), (LINES, NEWLINE_DELIMITED_FRAME_SIZE)):
+        for dialect, limit in (
+            (COURSE, MAX_COURSEWORK_OBJECT_BYTES),
+            (LINES, MAX_LINE_OBJECT_BYTES),
+        ):
             frame = frames_of(dialect.encode_answer, Request(c.ListClients(), "list"), Clients(nicks))
             heard = json.loads(frame)
             places = ("clients", "msg", "data", "list") if dialect is COURSE else ("clients",)
@@ -656,7 +659,10 @@ class Paging(SynchronousTestCase):
             logged(LOBBY, "ho", id=3),
         )
         page = Page(LOBBY, entries, False, True, False, BOB)
-        for dialect, frame in ((COURSE, COURSEWORK_FRAME_SIZE), (LINES, NEWLINE_DELIMITED_FRAME_SIZE)):
+        for dialect, frame in (
+            (COURSE, MAX_COURSEWORK_OBJECT_BYTES),
+            (LINES, MAX_LINE_OBJECT_BYTES),
+        ):
             said = frames_of(
                 dialect.encode_answer, Request(c.History(), "history", ref="r" * MAX_REF_LENGTH), page
             )
@@ -675,7 +681,7 @@ class Paging(SynchronousTestCase):
         said = (
             b'{"action":"server-list-clients","clients":[""],"msg":[""],"data":[""],"list":[""],"more":true}'
         )
-        room = (COURSEWORK_FRAME_SIZE - len(said)) // 4
+        room = (MAX_COURSEWORK_OBJECT_BYTES - len(said)) // 4
         request = Request(c.ListClients(), "list")
         whole = json.loads(frames_of(COURSE.encode_answer, request, Clients(("x" * (room - 1),))))
         self.assertEqual((len(whole["clients"]), "more" in whole), (1, False))
@@ -692,7 +698,7 @@ class Paging(SynchronousTestCase):
                 Request(c.ListMessages("wob"), "msgs"), Page(WOB, entries, False, forward, False, ALICE)
             )
             heard = json.loads(frame)
-            self.assertLessEqual(len(frame), COURSEWORK_FRAME_SIZE)
+            self.assertLessEqual(len(frame), MAX_COURSEWORK_OBJECT_BYTES)
             self.assertEqual([message["id"] for message in heard["messages"]], kept)
             self.assertIs(heard["more"], True)
 
@@ -786,7 +792,7 @@ class Hostile(SynchronousTestCase):
                 assert isinstance(asked.command, Refusal)
                 answer = frames_of(dialect.encode_refusal, asked, asked.command)
                 self.assertEqual(json.loads(answer)["code"], code)
-                self.assertLessEqual(len(answer), COURSEWORK_FRAME_SIZE)
+                self.assertLessEqual(len(answer), MAX_COURSEWORK_OBJECT_BYTES)
 
     def test_keys_that_only_seem_to_stand_twice(self) -> None:
         """A colon in a text or a key in another object is nothing wrong."""

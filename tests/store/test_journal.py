@@ -587,16 +587,16 @@ class Seen(JournalTestCase):
 
 class Ending(JournalTestCase):
     def test_at_rest_it_is_drained(self) -> None:
-        self.assertIsNone(self.successResultOf(self.fixture.journal.drained()))
+        self.assertIsNone(self.successResultOf(self.fixture.journal.when_drained()))
 
     def test_it_drains_when_all_that_was_submitted_had_its_turn(self) -> None:
         self.fixture.writer.held = True
         self.fixture.submit(
             "a", self.fixture.draft(self.alice, "a"), then=lambda: self.fixture.says(self.bob, "reply")
         )
-        drained = self.fixture.journal.drained()
+        drained = self.fixture.journal.when_drained()
         self.fixture.turn()
-        under_way = self.fixture.journal.drained()
+        under_way = self.fixture.journal.when_drained()
         self.fixture.writer.run_next()
         self.assertEqual(self.fixture.turns, ["a committed 1/1"])
         self.assertNoResult(drained)
@@ -609,7 +609,7 @@ class Ending(JournalTestCase):
     def test_it_drains_of_what_fails_too(self) -> None:
         self.fixture.writer.error = FULL
         self.fixture.says(self.alice, "a")
-        drained = self.fixture.journal.drained()
+        drained = self.fixture.journal.when_drained()
         self.fixture.turn()
         self.assertIsNone(self.successResultOf(drained))
 
@@ -620,7 +620,7 @@ class Ending(JournalTestCase):
 
         self.fixture.says(self.alice, "a")
         for name in ("one", "two"):
-            self.fixture.journal.drained().addCallback(go_on, name)
+            self.fixture.journal.when_drained().addCallback(go_on, name)
         self.fixture.turn()
         self.assertEqual(
             self.fixture.turns,
@@ -629,7 +629,7 @@ class Ending(JournalTestCase):
 
     def test_one_who_gave_up_waiting_is_no_trouble(self) -> None:
         self.fixture.says(self.alice, "a")
-        impatient, patient = self.fixture.journal.drained(), self.fixture.journal.drained()
+        impatient, patient = self.fixture.journal.when_drained(), self.fixture.journal.when_drained()
         impatient.addErrback(lambda _: None)
         impatient.cancel()
         self.fixture.turn()
