@@ -2,13 +2,18 @@
 
 import contextlib
 import gc
+import importlib.metadata
 import os
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
 
 from tests.support.effort import IS_FULL
+
+# pytest asks for Twisted's version in each test, which takes 6 ms to read and parse.
+importlib.metadata.version = cache(importlib.metadata.version)
 
 MEMORY = "/dev/shm"
 """A file system in memory, on Linux. There, what databases wait for on a disk takes no time."""
