@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from twisted.enterprise.adbapi import ConnectionPool
@@ -90,12 +90,12 @@ def room_of(module: str) -> str:
     return [*module.split("."), "__version__"][1]
 
 
-def imported(tree: ast.AST, package: str) -> Iterator[tuple[str, int]]:
-    """Every name that a source imports, wherever it does so, in full and with its line.
+def imported(nodes: Iterable[ast.AST], package: str) -> Iterator[tuple[str, int]]:
+    """Every name that the nodes of a source import, wherever it does so, in full and with its line.
 
     ``from a import b`` may mean the module ``a.b``, so that is what it counts as.
     """
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield alias.name, node.lineno
@@ -114,9 +114,9 @@ def within(name: str, module: str) -> bool:
 
 def objections(source: str, room: str, package: str = "chatd") -> list[str]:
     """What a source of ``room`` does that it may not, each with its line."""
-    tree = ast.parse(source)
+    nodes = list(ast.walk(ast.parse(source)))
     found = []
-    for name, line in imported(tree, package):
+    for name, line in imported(nodes, package):
         if within(name, "chatd"):
             if room_of(name) not in {room, SHARED, *ROOMS.get(room, ())}:
                 found.append(f"line {line}: {room} imports {name}")
@@ -127,7 +127,7 @@ def objections(source: str, room: str, package: str = "chatd") -> list[str]:
             if within(name, module) and room not in rooms:
                 found.append(f"line {line}: {room} imports {name}")
     if room in PURE:
-        for node in ast.walk(tree):
+        for node in nodes:
             called = node.func if isinstance(node, ast.Call) else None
             if isinstance(called, ast.Name) and called.id in BUILTINS:
                 found.append(f"line {called.lineno}: {room} is pure and calls {called.id}")
@@ -166,7 +166,7 @@ class Imports(SynchronousTestCase):
     def test_the_plugin_imports_twisted_alone(self) -> None:
         plugin = ast.parse((ROOT / "twisted" / "plugins" / "chatd_plugin.py").read_text("utf-8"))
         self.assertEqual(
-            [name for name, _ in imported(plugin, "")], ["twisted.application.service.ServiceMaker"]
+            [name for name, _ in imported(ast.walk(plugin), "")], ["twisted.application.service.ServiceMaker"]
         )
 
     def test_nothing_disturbs_the_twisted_of_others(self) -> None:

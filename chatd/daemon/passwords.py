@@ -44,23 +44,18 @@ class PasswordPool:
         self._waiting: OrderedDict[str | None, deque[Job]] = OrderedDict()
         self._busy = False
         self._stopped = False
-        self._unmatched = Secret("")
+        # A salt and a hash of zeros: it has the cost of a real hash, and no password is known to match it.
+        self._unmatched = Secret(
+            f"$argon2id$v=19$m={policy.argon2_memory},t={policy.argon2_time},p=1${'A' * 22}${'A' * 43}"
+        )
 
     def __len__(self) -> int:
         """Return the number of passwords that wait."""
         return sum(map(len, self._waiting.values()))
 
     def start(self) -> None:
-        """Start the thread. Hash a dummy password, to verify the passwords of unregistered nicks against it.
-
-        So a client can't tell from the time that a nick is not registered.
-        """
+        """Start the thread."""
         self._threads.start()
-
-        def keep(hashed: Secret) -> None:
-            self._unmatched = hashed
-
-        self.hash(Secret("no password"), "").addCallbacks(keep, lambda _: None)  # stopped meanwhile
 
     def stop(self) -> None:
         """Refuse the waiting passwords, and stop the thread after the current password."""
@@ -81,8 +76,9 @@ class PasswordPool:
     def verify(self, hashed: Secret | None, password: Secret, origin: str | None) -> Deferred[bool]:
         """Return a Deferred of whether ``hashed`` is the hash of ``password``.
 
-        If ``hashed`` is None, the result is False and takes as long as for a wrong password. The Deferred
-        fails with `Refusal` ``rate_limited`` if too many passwords wait.
+        If ``hashed`` is None, the result is False and takes as long as for a wrong password, so that a client
+        can't tell from the time that a nick is not registered. The Deferred fails with `Refusal`
+        ``rate_limited`` if too many passwords wait.
         """
         return self._submit(
             lambda: self._matches(hashed or self._unmatched, password) and bool(hashed), origin

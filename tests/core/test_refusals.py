@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from string import Formatter
+from typing import NamedTuple
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -24,42 +25,72 @@ from chatd.core.refusals import (
 SOURCES = sorted(Path(chatd.__file__).parent.rglob("*.py"))
 
 
-@cache
-def parsed(source: Path) -> ast.Module:
-    """The syntax tree of a source."""
-    return ast.parse(source.read_text("utf-8"))
-
-
 def wanted_by(sentence: str) -> set[str]:
     """The details that a sentence mentions."""
     return {name for _, name, _, _ in Formatter().parse(sentence) if name is not None}
 
 
-def texts(tree: ast.AST) -> Iterator[str]:
-    """Every string in a source."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield node.value
+class Call(NamedTuple):
+    """A call such as ``Refusal(code, nick=…)``, and the strings in each function that it stands in."""
+
+    maker: str
+    code: str | None
+    details: set[str]
+    line: int
+    around: tuple[set[str], ...]
+
+    def codes(self, known: Mapping[str, str]) -> Iterator[set[str]]:
+        """The codes that it may be about, of those ``known``: itself, or, if it is a variable, any of those
+        that stand in the same function.
+        """
+        if self.code is not None:
+            yield {self.code}
+        else:
+            for texts in self.around:
+                yield texts & set(known)
 
 
-def made(
-    tree: ast.AST, maker: str = "Refusal", known: Mapping[str, str] = SENTENCES
-) -> Iterator[tuple[set[str], set[str], int]]:
-    """For each ``Refusal(…)``: the codes that it may be about, the details it gives, its line.
+class Reading(NamedTuple):
+    """A source's strings, and what is made in it."""
 
-    A code that is a variable may be any of those that stand in the same function.
-    """
-    for function in ast.walk(tree):
-        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Module):
-            continue
-        for node in ast.walk(function):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == maker:
-                code = node.args[0]
-                if isinstance(code, ast.Constant):
-                    yield {str(code.value)}, {str(word.arg) for word in node.keywords}, node.lineno
-                elif not isinstance(function, ast.Module):
-                    given = {str(word.arg) for word in node.keywords}
-                    yield set(texts(function)) & set(known), given, node.lineno
+    texts: set[str]
+    calls: list[Call]
+
+    @classmethod
+    def of(cls, source: str) -> Reading:
+        """Read ``source``, each node of its syntax tree once."""
+        whole: set[str] = set()
+        calls: list[Call] = []
+        left: list[tuple[ast.AST, tuple[set[str], ...]]] = [(ast.parse(source), ())]
+        while left:
+            node, around = left.pop()
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                around = (*around, set())
+            elif isinstance(node, ast.Constant):
+                if isinstance(node.value, str):
+                    for texts in (whole, *around):
+                        texts.add(node.value)
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                if node.func.id in ("Refusal", "reason"):
+                    code = node.args[0]
+                    said = str(code.value) if isinstance(code, ast.Constant) else None
+                    details = {str(word.arg) for word in node.keywords}
+                    calls.append(Call(node.func.id, said, details, node.lineno, around))
+            left += ((child, around) for child in ast.iter_child_nodes(node))
+        return cls(whole, calls)
+
+    def made(self, maker: str, known: Mapping[str, str]) -> Iterator[tuple[set[str], set[str], int]]:
+        """For each ``Refusal(…)`` or ``reason(…)``: its codes, the details it gives, its line."""
+        for call in self.calls:
+            if call.maker == maker:
+                for codes in call.codes(known):
+                    yield codes, call.details, call.line
+
+
+@cache
+def read(source: Path) -> Reading:
+    """What is in the source at this path."""
+    return Reading.of(source.read_text("utf-8"))
 
 
 class TheList(SynchronousTestCase):
@@ -67,13 +98,13 @@ class TheList(SynchronousTestCase):
         said: set[str] = set()
         for source in SOURCES:
             if source.name != "refusals.py":
-                said.update(word for text in texts(parsed(source)) for word in text.split())
+                said.update(word for text in read(source).texts for word in text.split())
         self.assertEqual([code for code in SENTENCES if code not in said], [])
 
     def test_every_refusal_is_in_the_list_and_has_what_its_sentence_needs(self) -> None:
         seen = 0
         for source in SOURCES:
-            for codes, given, line in made(parsed(source)):
+            for codes, given, line in read(source).made("Refusal", SENTENCES):
                 where = f"{source.name}:{line}"
                 self.assertTrue(codes, where)
                 for code in codes:
@@ -85,10 +116,9 @@ class TheList(SynchronousTestCase):
     def test_every_reason_is_used_and_has_what_its_sentence_needs(self) -> None:
         said: set[str] = set()
         for source in SOURCES:
-            tree = parsed(source)
             if source.name != "refusals.py":
-                said.update(texts(tree))
-            for reasons, given, line in made(tree, "reason", REASONS):
+                said.update(read(source).texts)
+            for reasons, given, line in read(source).made("reason", REASONS):
                 where = f"{source.name}:{line}"
                 self.assertTrue(reasons, where)
                 for wrong in reasons:
@@ -98,7 +128,8 @@ class TheList(SynchronousTestCase):
 
     def test_a_refusal_without_its_details_is_noticed(self) -> None:
         source = "def f():\n for code, x in (('banned', 1), ('empty', 2)):\n  raise Refusal(code, nick='bob')"
-        self.assertEqual(list(made(ast.parse(source))), [({"banned", "empty"}, {"nick"}, 3)])
+        made = Reading.of(source).made("Refusal", SENTENCES)
+        self.assertEqual(list(made), [({"banned", "empty"}, {"nick"}, 3)])
         self.assertEqual(wanted_by(SENTENCES["banned"]), {"nick", "group"})
 
     def test_sentences_are_one_line_each_and_codes_one_word(self) -> None:

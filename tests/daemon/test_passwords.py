@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from argon2 import Parameters, PasswordHasher, extract_parameters
+from argon2.exceptions import VerifyMismatchError
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.trial.unittest import TestCase
@@ -43,6 +45,27 @@ class Pool(TestCase):
         ):
             self.assertIs(await self.pool.verify(candidate, password, "a"), expected)
 
+    async def test_a_nick_that_is_not_registered_costs_as_much(self) -> None:
+        """What is verified in its place has the cost of a real hash, and is compared as well."""
+        verified: list[tuple[Parameters, type[Exception] | None]] = []
+        verify = PasswordHasher.verify
+
+        def watched(hasher: PasswordHasher, hashed: str, password: str) -> bool:
+            try:
+                right = verify(hasher, hashed, password)
+            except Exception as error:
+                verified.append((extract_parameters(hashed), type(error)))
+                raise
+            verified.append((extract_parameters(hashed), None))
+            return right
+
+        self.patch(PasswordHasher, "verify", watched)
+        await self.pool.verify(await self.pool.hash(SECRET, "a"), WRONG, "a")
+        await self.pool.verify(None, WRONG, "a")
+        registered, unregistered = verified
+        self.assertEqual(unregistered, registered)
+        self.assertIs(unregistered[1], VerifyMismatchError)
+
     async def test_a_hash_of_other_settings_is_verified(self) -> None:
         """Settings apply to new passwords."""
         hashed = await self.pool.hash(SECRET, "a")
@@ -58,7 +81,6 @@ class Pool(TestCase):
         def ask(origin: str) -> Deferred[None]:
             return self.pool.verify(None, SECRET, origin).addCallback(lambda _: order.append(origin))
 
-        await self.pool.hash(SECRET, "a")
         await gatherResults([ask(origin) for origin in ("a", "a", "a", "a", "b", "c")])
         self.assertEqual(order, ["a", "a", "b", "c", "a", "a"])
 
@@ -69,7 +91,6 @@ class Pool(TestCase):
         def refused(failure: object) -> None:
             codes.append(getattr(failure, "value").code)  # noqa: B009
 
-        await self.pool.hash(SECRET, "a")
         greedy = [self.pool.verify(None, SECRET, "a").addErrback(refused) for _ in range(7)]
         self.assertEqual(codes, [])
         honest = self.pool.verify(None, SECRET, "b")
@@ -80,7 +101,6 @@ class Pool(TestCase):
 
     async def test_stopped(self) -> None:
         """What waits is refused, what is asked later as well, and the thread ends."""
-        await self.pool.hash(SECRET, "a")
         present, waiting = self.pool.verify(None, SECRET, "a"), self.pool.verify(None, SECRET, "a")
         self.stop()
         late = self.pool.hash(SECRET, "a")

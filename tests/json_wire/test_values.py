@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.json_wire import values as json_values
 from chatd.json_wire.values import Fault, JsonScanner
+from tests.support.effort import effort
 
 BROKEN, TOO_LONG, TOO_DEEP = Fault("broken"), Fault("too_long"), Fault("too_deep")
 
@@ -285,16 +286,17 @@ class Effort(SynchronousTestCase):
             if isinstance(value, re.Pattern):
                 patterns.append(Counted(value))
                 self.patch(json_values, name, patterns[-1])
+        size = effort(65_000)
         for stream in [
-            b'{"msg":"' + b"a" * 65000 + b'"}',
-            b'{"msg":"' + b"\\" * 32000 + b'"}',
-            b'{"msg":"' + b"a" * 65000 + b"\n",
-            b'["",' * 31 + b'{"a":1},' * 8000,
-            b'{"a":1,"b":"x"}' * 5000,
-            b"[" + b"\n" * 65000 + b"{}]",
-            b"1" * 65000 + b" ",
-            b"\n" * 65000,
-            b'"\n' + b"x" * 65000,
+            b'{"msg":"' + b"a" * size + b'"}',
+            b'{"msg":"' + b"\\" * (size // 2) + b'"}',
+            b'{"msg":"' + b"a" * size + b"\n",
+            b'["",' * 31 + b'{"a":1},' * (size // 8),
+            b'{"a":1,"b":"x"}' * (size // 13),
+            b"[" + b"\n" * size + b"{}]",
+            b"1" * size + b" ",
+            b"\n" * size,
+            b'"\n' + b"x" * size,
         ]:
             before = sum(pattern.shown for pattern in patterns)
             cut(*drip(stream))
