@@ -87,7 +87,9 @@ class Moderator:
             self.check_operator(user)  # the list of operators may have changed meanwhile
             return rules.reset_password(state, user, command.dest, hashed, self._policy, now)
         if isinstance(command, c.DeleteMessage):
-            return rules.delete_message(state, user, await self._message(command), command, now)
+            message = await self._message(command)
+            # The state may have been read again meanwhile.
+            return rules.delete_message(self._committer.state, user, message, command, now)
         if isinstance(command, c.BlockAddress):
             target = rules.user_to_moderate(state, command.dest, self._policy)
             return rules.block(state, user, self._networks(target), command, now)

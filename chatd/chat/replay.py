@@ -13,6 +13,7 @@ from chatd.core.events import LOBBY, Conversation, Entry, User
 from chatd.core.limits import Limits
 from chatd.core.records import EntrySlice, entry_from_row
 from chatd.core.requests import Request
+from chatd.core.rules import group_as_member
 from chatd.core.state import State
 
 CATCH_UP_ENTRIES: Final = 200
@@ -76,12 +77,14 @@ class Replay:
         before, after, limit = window
         limit = min(limit or self._limits.page, self._limits.page_max)
         max_id = self._journal.last_delivered_id if request.max_id is None else request.max_id
+        self._check_may_read(user, conversation)  # the user may have been put out meanwhile
         size = reader.dialect.list_size
         view = self._state().view(user)
         found = await self._archive.page(conversation, events, before, after, limit, size, max_id, view)
         await self._fair_queue.wait()
         if reader.closed:
             return
+        self._check_may_read(user, conversation)
         forward = after is not None and before is None
         entries = self._entries(found)
         page = Page(
@@ -150,6 +153,8 @@ class Replay:
         room = MAX_LOGIN_PAGES_BYTES
         sent = 0
         for conversation in conversations[:MAX_LOGIN_PAGES]:
+            if not self._state().may_read(user, conversation):
+                continue
             size = min(room, reader.dialect.list_size)
             view = self._state().view(user)
             found = await self._archive.page(
@@ -228,8 +233,9 @@ class Replay:
         """
         while after < max_id and not reader.is_closing:
             view = self._state().view(user)
+            readable = [one for one in conversations if self._state().may_read(user, one)]
             found = await self._archive.entries_after(
-                conversations, user, after, CATCH_UP_ENTRIES, CATCH_UP_BYTES, max_id, view
+                readable, user, after, CATCH_UP_ENTRIES, CATCH_UP_BYTES, max_id, view
             )
             await self._fair_queue.wait()
             entries = self._entries(found)
@@ -248,6 +254,11 @@ class Replay:
         event = entry.event
         about_user = event.subject is not None and event.subject.id == user.id
         return about_user or self._state().may_read(user, event.conversation)
+
+    def _check_may_read(self, user: User, conversation: Conversation) -> None:
+        """Check that ``user`` may read ``conversation`` now. Raises `Refusal`."""
+        if not self._state().may_read(user, conversation):
+            group_as_member(self._state(), user, conversation.name)
 
     def _trimmed(self, conversation: Conversation) -> int:
         return self._state().trimmed.get(conversation.id, 0)

@@ -116,7 +116,7 @@ def block(
     """Return the decision to block ``targets``, each a nick or a network in CIDR notation."""
     until = _end(command.duration, now)
     records = [_record(state, operator, "block", target, now, until, command.reason) for target in targets]
-    first = len(state.moderations) + 1
+    first = _next_id(state)
     return Decision(
         records=tuple(replace(record, id=first + number) for number, record in enumerate(records))
     )
@@ -227,7 +227,11 @@ def _record(
     until: int | None = None,
     reason: str = "",
 ) -> Moderation:
-    return Moderation(len(state.moderations) + 1, now, operator, kind, target, until, reason)
+    return Moderation(_next_id(state), now, operator, kind, target, until, reason)
+
+
+def _next_id(state: State) -> int:
+    return state.moderations[-1].id + 1 if state.moderations else 1
 
 
 def _why(sanction: Moderation) -> str:

@@ -43,7 +43,7 @@ def check_quotas(state: State, decision: Decision, limits: Limits) -> None:
 
 
 def _check_event(state: State, event: Event, limits: Limits) -> None:
-    if event.kind == "created" and len(state.groups_owned_by(event.actor)) >= limits.groups_per_user:
+    if event.kind == "created" and state.groups_charged_to(event.actor) >= limits.groups_per_user:
         raise Refusal("too_many_groups", limit=limits.groups_per_user)
     group = state.group_of(event.conversation)
     if group is None:

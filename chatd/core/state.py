@@ -5,8 +5,9 @@ Only `State.apply` changes the state. The state does not contain which users are
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
+from heapq import heappop, heappush
 from typing import Final, Literal
 
 import msgspec
@@ -34,12 +35,12 @@ class LogView(msgspec.Struct, frozen=True, eq=False):
     """What a user is not shown of the conversations that the user may read.
 
     ``ignored`` has the ids of the users whose messages and invitations are hidden. ``since_joining`` has the
-    ids of the conversations of which the user ``user`` (an id) sees only what came since joining.
+    ids of all conversations of which a member, such as ``user`` (an id), sees only what came since joining.
     """
 
     user: int = 0
     ignored: tuple[int, ...] = ()
-    since_joining: tuple[int, ...] = ()
+    since_joining: frozenset[int] = frozenset()
 
 
 WHOLE_LOG: Final = LogView()
@@ -274,8 +275,12 @@ class State:
         self._groups_of: dict[int, dict[int, Conversation]] = {}
         self._owned: dict[int, dict[int, Group]] = {}
         self._invitations: Counter[int] = Counter()
-        # Invitations, used up or not, in the order in which they were made: when, to which group, and whom.
-        self._invited_at: deque[tuple[int, Group, int]] = deque()
+        # A heap of invitations, used up or not: when, the id of the group's conversation, and whom.
+        self._invited_at: list[tuple[int, int, int]] = []
+        # The conversations of groups whose members see only what came since they joined.
+        self._since_joining: set[int] = set()
+        # Groups without an owner, by the id of the user who lost the group by logging in again.
+        self._lost: dict[int, set[int]] = {}
         self._ignored: dict[int, set[int]] = {}
         self._ignored_by: dict[int, frozenset[int]] = {}
 
@@ -352,10 +357,7 @@ class State:
 
     def view(self, user: User) -> LogView:
         """Return what ``user`` is not shown of the log."""
-        limited = (
-            id for id in self._groups_of.get(user.id, ()) if self._group_ids[id].history == "since_joining"
-        )
-        return LogView(user.id, tuple(self._ignored.get(user.id, ())), tuple(limited))
+        return LogView(user.id, tuple(self._ignored.get(user.id, ())), frozenset(self._since_joining))
 
     def users_ignoring(self, user: User) -> frozenset[int]:
         """Return the ids of the users who ignore ``user``. The object is identical until they change."""
@@ -402,13 +404,22 @@ class State:
         who = event.subject or event.actor
         owner, was_invited = group.owner, who.id in group.invited
         group.apply(event, at)
+        if event.kind == "history":
+            (self._since_joining.add if event.body == "since_joining" else self._since_joining.discard)(
+                event.conversation.id
+            )
         if owner is not None:
             self._owned.get(owner.id, {}).pop(event.conversation.id, None)
+            if group.owner is None:
+                self._lost.setdefault(owner.id, set()).add(event.conversation.id)
+        elif group.owner is not None:
+            for lost in self._lost.values():
+                lost.discard(event.conversation.id)
         if group.owner is not None:
             self._owned.setdefault(group.owner.id, {})[event.conversation.id] = group
         self._invitations[who.id] += (who.id in group.invited) - was_invited
         if event.kind == "invited":
-            self._invited_at.append((at, group, who.id))
+            heappush(self._invited_at, (at, event.conversation.id, who.id))
         groups = self._groups_of.setdefault(who.id, {})
         if who.id in group.members:
             groups[event.conversation.id] = event.conversation
@@ -483,6 +494,14 @@ class State:
         """Return the groups that ``user`` owns, including groups without members."""
         return list(self._owned.get(user.id, {}).values())
 
+    def groups_charged_to(self, user: User) -> int:
+        """Return the number of groups that count for the quota of ``user``.
+
+        Those are the groups that the user owns, and those that the user has lost by logging in again, as long
+        as they have no other owner.
+        """
+        return len(self._owned.get(user.id, ())) + len(self._lost.get(user.id, ()))
+
     def groups_operated_by(self, user: User) -> list[Group]:
         """Return the groups of which ``user`` is an operator, but not the owner."""
         groups = map(self._group_ids.__getitem__, self._groups_of.get(user.id, ()))
@@ -500,7 +519,8 @@ class State:
     def expire_invitations(self, before: int) -> None:
         """Remove all invitations made before the time ``before``, in milliseconds since 1970."""
         while self._invited_at and self._invited_at[0][0] < before:
-            at, group, user = self._invited_at.popleft()
+            at, conversation, user = heappop(self._invited_at)
+            group = self._group_ids[conversation]
             invitation = group.invited.get(user)
             if invitation is not None and invitation.at == at:
                 del group.invited[user]

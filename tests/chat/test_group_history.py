@@ -142,9 +142,56 @@ class Invitations(StageTestCase):
         self.assertIn("ACK", self.bob.says("invite;den;carol").lines()[0])
         self.assertIn("ACK", self.carol.says("j;den").lines()[-1])
 
+    def test_the_oldest_expires_first_after_a_restart(self) -> None:
+        """Though the group of a younger one comes first in the log."""
+        self.alice.says("register;correct horse battery").says("cg;later;private")
+        self.stage.wait(DAY)
+        now = self.stage.reactor.rightNow
+        self.stage.text("eve").says("cg;aaa;private").says("invite;aaa;dave")
+        self.restart()
+        self.stage.reactor.rightNow = now + DAY + 60
+        self.assertEqual(self.stage.text("carol").says("groups;").lines()[-1], "END groups 0")
+        self.assertIn("GRP aaa private 1 invited", self.stage.text("dave").says("groups;").lines())
+
     def test_it_expires_after_a_restart_as_well(self) -> None:
         now = self.stage.reactor.rightNow
         self.restart()
         self.stage.reactor.rightNow = now + 2 * DAY + 60
         carol = self.stage.text("carol")
         self.assertEqual(carol.says("groups;").lines()[-1], "END groups 0")
+
+
+class Meanwhile(StageTestCase):
+    """Bob, who has two sessions, leaves while a page is under way."""
+
+    def test_who_leaves_while_a_page_waits_gets_none(self) -> None:
+        owner = self.stage.text("owner").says("cg;wob").says("sethistory;wob;since_joining")
+        owner.says("bg;wob;old secret")
+        bob = self.stage.text("bob").says("register;correct horse battery").says("j;wob")
+        other = self.stage.connect("text").says("PWD correct horse battery").says("IAM bob")
+        bob.hears()
+        self.stage.readers.held = True
+        for listing in ("messages;wob;500", "states;wob;500"):
+            bob.says(listing)
+        other.says("leave;wob")
+        self.stage.readers.held = False
+        while self.stage.readers.waiting:
+            self.stage.readers.run_next()
+            self.stage.settle()
+        heard = bob.hears().decode()
+        self.assertNotIn("old secret", heard)
+        self.assertIn("ERR not_member", heard)
+
+    def test_nor_who_is_put_out_before_it_is_read(self) -> None:
+        owner = self.stage.text("owner").says("cg;wob").says("sethistory;wob;since_joining")
+        owner.says("bg;wob;old secret")
+        bob = self.stage.text("bob").says("j;wob")
+        bob.hears()
+        self.stage.writer.held = True
+        owner.says("kick;wob;bob")
+        bob.says("messages;wob")
+        self.stage.writer.held = False
+        while self.stage.writer.waiting:
+            self.stage.writer.run_next()
+            self.stage.settle()
+        self.assertNotIn("old secret", bob.hears().decode())

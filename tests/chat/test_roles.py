@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 
+from msgspec import structs
+
 from tests.support.in_memory_daemon import Peer, StageTestCase
 
 SECRET = "correct horse battery"
@@ -117,6 +119,16 @@ class Roles(StageTestCase):
         self.stage.wait(2)
         self.carol.hears()
         self.assertEqual(self.owner(), ("alice", False))
+
+    def test_a_lost_group_counts_for_who_lost_it(self) -> None:
+        """Else a nick could take all names by logging in again and again."""
+        state = self.stage.limits
+        self.stage.close()
+        self.stage = type(self.stage)(self.stage.database, structs.replace(state, groups_per_user=2))
+        for expected in ("server-ack", "server-error"):
+            alice = self.stage.json("alice").asks(action="cgroupe", group=f"more-{expected}")
+            self.assertEqual(alice.objects()[-1]["action"], expected)
+            alice.hangs_up()
 
     def test_an_empty_private_group_is_lost(self) -> None:
         """Else whoever has the nick could walk in and read it."""
