@@ -24,10 +24,11 @@ ROOMS: dict[str, set[str]] = {
     "core": set(),
     "locales": set(),
     "files": set(),
+    "pauses": set(),
     "json_wire": {"core"},
     "dialects": {"core", "json_wire", "locales", "__version__"},
-    "store": {"core", "files"},
-    "chat": {"core", "store"},
+    "store": {"core", "files", "pauses"},
+    "chat": {"core", "pauses", "store"},
     "connections": {"core", "chat"},
     "carriers": {"core", "json_wire", "connections"},
     "daemon": {

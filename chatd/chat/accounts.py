@@ -5,8 +5,6 @@ Passwords are verified and hashed before a login or a command on an account is d
 
 from __future__ import annotations
 
-from twisted.internet.task import deferLater
-
 from chatd.boundaries import Client, Clock, Passwords
 from chatd.chat.authority import Authority
 from chatd.chat.commits import Committer
@@ -23,6 +21,7 @@ from chatd.core.login import find_credential
 from chatd.core.names import BadName, parse_nick
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
+from chatd.pauses import pause
 
 AccountCommand = c.Register | c.ChangePassword | c.Unregister | c.Regain
 
@@ -49,7 +48,7 @@ class Authenticator:
             raise Refusal("wrong_password") from None
         delay = self._guard.check_attempt(key, origin)
         if delay:
-            await deferLater(self._clock, delay, lambda: None)  # type: ignore[arg-type]
+            await pause(self._clock, delay)
         credential = find_credential(self._authority.state, nick)
         hashed = None if credential is None or credential.hash == CLOSED_ACCOUNT_HASH else credential.hash
         if not await self._passwords.verify(hashed, password, origin) or credential is None:

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Final
 
 from twisted.internet.defer import Deferred
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from chatd.boundaries import Archive, Client, Clock, Journal
@@ -28,6 +27,7 @@ from chatd.core.moderation_rules import check_not_blocked, check_not_muted
 from chatd.core.quotas import check_quotas, check_storage
 from chatd.core.records import Draft, Record, Snapshot
 from chatd.core.rules import Decision, decide
+from chatd.pauses import pause
 from chatd.store.errors import StoreError
 
 RELOAD_RETRY_SECONDS: Final = 1.0
@@ -223,7 +223,7 @@ class Authority:
                 self._log.error("can't read the database: {why}", why=str(error))
             except Exception:
                 self._log.failure("can't understand the database")
-            await deferLater(self._clock, RELOAD_RETRY_SECONDS, lambda: None)  # type: ignore[arg-type]
+            await pause(self._clock, RELOAD_RETRY_SECONDS)
         self.state = snapshot.state
         self.journal.resume(snapshot)
         self.recovering = False

@@ -63,7 +63,7 @@ class Dispatcher:
         """Send ``client``, a session of ``user``, all deliveries from now on."""
         fanout = self._fanout_to(None, stored=False)  # sends what was gathered before, to those present then
         self._present.setdefault(user.id, []).append(client)
-        fanout.add_listener(client)
+        fanout.add_recipient(client)
 
     def remove_client(self, client: Client, user: User) -> bool:
         """Send no further deliveries to ``client``. Return False if the client was never added."""
@@ -141,12 +141,12 @@ class Dispatcher:
         fanout, self._fanout = self._fanout, None
         if fanout is not None:
             try:
-                fanout.flush(self._listeners(fanout.audience))
+                fanout.flush(self._recipients(fanout.audience))
             except Exception:
                 # The journal's task that is completed now has no part in this bug.
                 self._log.failure("bug in the fan-out to {audience}", audience=fanout.audience or "everyone")
 
-    def _listeners(self, audience: Audience) -> Iterator[Client]:
+    def _recipients(self, audience: Audience) -> Iterator[Client]:
         """Return the logged-in sessions of the users in ``audience``."""
         present = self._present
         if audience is None:

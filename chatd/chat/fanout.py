@@ -37,7 +37,7 @@ class Fanout:
     """Consecutive deliveries to ``audience``.
 
     Either all deliveries are entries of the log (``stored``), or all are arrivals and departures.
-    ``sent(listener, delivery)`` is called to log each delivery to a session; it is None unless the log level
+    ``sent(recipient, delivery)`` is called to log each delivery to a session; it is None unless the log level
     is debug.
     """
 
@@ -55,7 +55,7 @@ class Fanout:
         self._deliveries: list[Delivery] = []
         # The frames of each delivery.
         self._frames: dict[FrameFormat, list[list[bytes]]] = {}
-        # Per listener: how many leading deliveries to skip.
+        # Per recipient: how many leading deliveries to skip.
         self._skip: dict[Recipient, int] = {}
 
     def add(
@@ -69,66 +69,66 @@ class Fanout:
         """
         if author is not None:
             self._advance(author)
-        for listener in subject:
-            if listener is not author:
-                self._advance(listener)
+        for recipient in subject:
+            if recipient is not author:
+                self._advance(recipient)
                 frames = self._encode(
-                    listener.frame_format, listener.frame_format.dialect.encode_for_affected_user, delivery
+                    recipient.frame_format, recipient.frame_format.dialect.encode_for_affected_user, delivery
                 )
-                self._deliver(listener, frames)
+                self._deliver(recipient, frames)
                 if frames and self._sent is not None:
-                    self._sent(listener, delivery)
+                    self._sent(recipient, delivery)
         self._deliveries.append(delivery)
 
-    def add_listener(self, newcomer: Recipient) -> None:
+    def add_recipient(self, newcomer: Recipient) -> None:
         """Add the session ``newcomer`` to the audience. It is sent only the deliveries added from now on."""
         self._skip[newcomer] = len(self._deliveries)
 
-    def flush(self, listeners: Iterable[Recipient]) -> None:
-        """Send each session in ``listeners`` all gathered deliveries that it was not sent before.
+    def flush(self, recipients: Iterable[Recipient]) -> None:
+        """Send each session in ``recipients`` all gathered deliveries that it was not sent before.
 
-        ``listeners`` are the sessions of the audience.
+        ``recipients`` are the sessions of the audience.
         """
         skip = self._skip
         whole: dict[FrameFormat, list[bytes]] = {}
         if self._sent is not None:
-            listeners = list(listeners)  # iterated twice
-        for listener in listeners:
-            frame_format = listener.frame_format
-            if listener in skip:
-                pieces = self._pieces(frame_format, skip[listener])
+            recipients = list(recipients)  # iterated twice
+        for recipient in recipients:
+            frame_format = recipient.frame_format
+            if recipient in skip:
+                pieces = self._pieces(frame_format, skip[recipient])
             elif (known := whole.get(frame_format)) is not None:
                 pieces = known
             else:
                 pieces = whole[frame_format] = self._pieces(frame_format, 0)
-            self._deliver(listener, pieces)
+            self._deliver(recipient, pieces)
         if self._sent is not None:
-            for listener in listeners:
-                self._note_sent(listener, self._sent)
+            for recipient in recipients:
+                self._note_sent(recipient, self._sent)
 
-    def _advance(self, listener: Recipient) -> None:
-        """Send ``listener`` the gathered deliveries that it was not sent before.
+    def _advance(self, recipient: Recipient) -> None:
+        """Send ``recipient`` the gathered deliveries that it was not sent before.
 
-        The delivery that is added next is not sent to ``listener``.
+        The delivery that is added next is not sent to ``recipient``.
         """
-        start = self._skip.get(listener, 0)
+        start = self._skip.get(recipient, 0)
         if start < len(self._deliveries):
-            self._deliver(listener, self._pieces(listener.frame_format, start))
+            self._deliver(recipient, self._pieces(recipient.frame_format, start))
             if self._sent is not None:
-                self._note_sent(listener, self._sent)
-        self._skip[listener] = len(self._deliveries) + 1
+                self._note_sent(recipient, self._sent)
+        self._skip[recipient] = len(self._deliveries) + 1
 
-    def _deliver(self, listener: Recipient, pieces: list[bytes]) -> None:
-        deliver = listener.deliver if self.stored else listener.send
+    def _deliver(self, recipient: Recipient, pieces: list[bytes]) -> None:
+        deliver = recipient.deliver if self.stored else recipient.send
         for piece in pieces:
             deliver(piece)
 
-    def _note_sent(self, listener: Recipient, sent: Callable[[Any, Delivery], None]) -> None:
-        start = self._skip.get(listener, 0)
-        encoded = self._encoded(listener.frame_format)
+    def _note_sent(self, recipient: Recipient, sent: Callable[[Any, Delivery], None]) -> None:
+        start = self._skip.get(recipient, 0)
+        encoded = self._encoded(recipient.frame_format)
         for delivery, frames in zip(self._deliveries[start:], encoded[start:], strict=True):
             if frames:  # a dialect may have nothing to say about it
-                sent(listener, delivery)
+                sent(recipient, delivery)
 
     def _pieces(self, frame_format: FrameFormat, start: int) -> list[bytes]:
         """Return the frames of all deliveries from index ``start`` on, joined if the format allows it."""

@@ -47,8 +47,8 @@ class Overview:
         authority, state = self._authority, self._authority.state
         closed = sum(credential.hash == CLOSED_ACCOUNT_HASH for credential in state.credentials.values())
         return Counts(
-            logged_in=len(authority.all_sessions()),
-            online=len(authority.presence),
+            logged_in=authority.session_count,
+            online=authority.user_count,
             users=len(state.users),
             accounts=len(state.credentials) - closed,
             groups=len(state.all_groups()),

@@ -153,6 +153,7 @@ class Replay:
         room = MAX_LOGIN_PAGES_BYTES
         sent = 0
         for conversation in conversations[:MAX_LOGIN_PAGES]:
+            sent += 1
             if not self._state().may_read(user, conversation):
                 continue
             size = min(room, reader.dialect.list_size)
@@ -163,7 +164,6 @@ class Replay:
             await self._fair_queue.wait()
             if reader.is_closing:
                 return
-            sent += 1
             if not self._state().may_read(user, conversation):
                 continue  # the user was put out of the group meanwhile
             entries = self._entries(found)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from chatd.boundaries import Archive, Clock
@@ -16,6 +16,7 @@ from chatd.core.events import Conversation
 from chatd.core.moderation import Tombstone, Trimmed
 from chatd.core.refusals import Refusal
 from chatd.core.rules import Decision
+from chatd.pauses import pause
 from chatd.store.errors import NotStored, ReadFailed
 
 SWEEP_SECONDS: Final = 600.0
@@ -56,6 +57,8 @@ class Retention:
         self._keep_seconds = keep_seconds
         self._next: IDelayedCall | None = None
         self._stopped = False
+        # Whether texts were deleted that the write-ahead log may still have.
+        self._must_erase = False
 
     def start(self) -> None:
         """Start to sweep."""
@@ -77,14 +80,13 @@ class Retention:
             self._next = self._clock.callLater(SWEEP_SECONDS, self._run)
 
     async def _sweep(self) -> None:
-        deleted = False
-        try:
+        # If the database can't be used now, the next sweep goes on.
+        with suppress(Refusal, NotStored, ReadFailed):
             for conversation in list(self._committer.state.conversations.values()):
                 while await self._trim(conversation):
-                    deleted = True
-        except (Refusal, NotStored, ReadFailed):
-            return  # the database can't be used now: the next sweep goes on
-        if deleted:
+                    self._must_erase = True
+        if self._must_erase:
+            self._must_erase = False
             await self._authority.journal.erase_deleted()
 
     async def _trim(self, conversation: Conversation) -> bool:
@@ -107,5 +109,5 @@ class Retention:
         else:
             return False
         await self._committer.commit(decision)
-        await deferLater(self._clock, SWEEP_PAUSE_SECONDS, lambda: None)  # type: ignore[arg-type]
+        await pause(self._clock, SWEEP_PAUSE_SECONDS)
         return True

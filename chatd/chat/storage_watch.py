@@ -18,13 +18,13 @@ class StorageWatch:
     _log = Logger()
 
     def __init__(self, limits: Limits) -> None:
-        self._limit = limits.database_size
-        self._warns_above = limits.database_size * WARNING_PERCENT // 100
+        self._limits = limits
         self._level = 0
 
     def check(self, size: int) -> None:
         """Log if ``size``, in bytes, has exceeded the limit or most of it, or no longer exceeds the limit."""
-        level = (size > self._warns_above) + (size > self._limit)
+        limit = self._limits.database_size
+        level = (size > limit * WARNING_PERCENT // 100) + (size > limit)
         if level == self._level:
             return
         before, self._level = self._level, level
@@ -32,7 +32,7 @@ class StorageWatch:
             self._log.warn(
                 "the database is full: it has {size} bytes, database_size is {limit}; messages are refused",
                 size=size,
-                limit=self._limit,
+                limit=limit,
             )
         elif before == 2:
             self._log.info("the database is no longer full: it has {size} bytes", size=size)
@@ -41,5 +41,5 @@ class StorageWatch:
                 "the database has {size} bytes, more than {percent} % of database_size ({limit})",
                 size=size,
                 percent=WARNING_PERCENT,
-                limit=self._limit,
+                limit=limit,
             )

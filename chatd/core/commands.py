@@ -65,7 +65,9 @@ TargetField = Annotated[str, Field("name", "a nick, an IP address, or a network 
 DurationField = Annotated[
     int, Field("duration", "how long: 90 (seconds), 10m, 2h, 7d or 1w; without end if empty")
 ]
-KeepField = Annotated[int, Field("duration", "the age: 3600 (seconds), 12h, 90d or 4w; for ever if empty")]
+AgeField = Annotated[
+    int, Field("duration", "the age of messages: 3600 (seconds), 12h, 90d or 4w; for ever if empty")
+]
 TopicField = Annotated[str, Field("note", "the topic of the group; empty for none")]
 VisibilityField = Annotated[
     str,
@@ -104,7 +106,7 @@ HistoryField = Annotated[
         typed=False,
     ),
 ]
-GroupHistoryField = Annotated[
+HistoryModeField = Annotated[
     Literal["all", "since_joining"],
     Field(
         "choice",
@@ -128,7 +130,8 @@ TYPED_FIELDS: Final = (
     N_("reason"),
     N_("topic"),
     N_("visibility"),
-    N_("history"),
+    N_("mode"),
+    N_("age"),
     N_("limit"),
     N_("before"),
     N_("after"),
@@ -645,7 +648,7 @@ class SetHistory(Command, frozen=True):
     """Let the members of ``group`` read all of its log, or only what came since each of them joined."""
 
     group: GroupField
-    history: GroupHistoryField
+    mode: HistoryModeField
 
 
 @declare(
@@ -660,10 +663,10 @@ class SetHistory(Command, frozen=True):
     example="setkeep;wob;90d",
 )
 class SetKeep(Command, frozen=True):
-    """Delete the messages of ``group`` that are older than ``duration`` seconds; without it, keep them."""
+    """Delete the messages of ``group`` that are older than ``age`` seconds; without it, keep them."""
 
     group: GroupField
-    duration: KeepField | None = None
+    age: AgeField | None = None
 
 
 @declare(

@@ -254,12 +254,12 @@ def _visibility(state: State, actor: User, command: c.SetVisibility) -> Decision
 
 def _set_history(state: State, actor: User, command: c.SetHistory) -> Decision:
     group = group_as_owner(state, actor, command.group)
-    return Decision((Event("history", group.conversation, actor, None, command.history),))
+    return Decision((Event("history", group.conversation, actor, None, command.mode),))
 
 
 def _set_keep(state: State, actor: User, command: c.SetKeep) -> Decision:
     group = group_as_owner(state, actor, command.group)
-    keep = "" if command.duration is None else str(command.duration)
+    keep = "" if command.age is None else str(command.age)
     return Decision((Event("keep", group.conversation, actor, None, keep),))
 
 

@@ -223,7 +223,8 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
 
     def callLater(self, period: float, func: Callable[[], None]) -> IDelayedCall:
         """Start a timer of `TimeoutMixin`."""
-        return self._control.reactor.callLater(period, func)  # type: ignore[no-any-return]
+        timer: IDelayedCall = self._control.reactor.callLater(period, func)
+        return timer
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Forget the connection. What was asked for goes on."""

@@ -41,7 +41,12 @@ class BodylessRequest(Request):
     _ignored_bytes = 0
 
     def gotLength(self, length: int | None) -> None:
-        """Prepare for an empty body, whatever the client has announced."""
+        """Prepare for an empty body, whatever the client has announced.
+
+        The connection ends with the answer, so that requests that are sent at once can't keep the reactor.
+        """
+        self.channel.persistent = False
+        self.setHeader(b"connection", b"close")
         super().gotLength(0)
 
     def handleContentChunk(self, data: bytes) -> None:
@@ -138,6 +143,7 @@ class MonitoringFactory(WrappingFactory):
         for connection in list(self.protocols):
             connection.abortConnection()
 
+    # Twisted refuses a connection for which None is returned; WrappingFactory is annotated more narrowly.
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:  # type: ignore[override]
         """Return the protocol of a new connection, or None if there are too many, which closes it."""
         return super().buildProtocol(addr) if len(self.protocols) < MAX_CONNECTIONS else None

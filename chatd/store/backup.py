@@ -125,11 +125,17 @@ def _copy(source: sqlite3.Connection, target: Path, is_cancelled: Callable[[], b
     def pause(status: int, remaining: int, total: int) -> None:
         if is_cancelled():
             raise StoreError("the copy was cancelled, because the daemon stops")
+        # Else one sync at the end would write all of it, and a commit would wait for that.
+        os.fsync(written)
         if remaining:
             time.sleep(PAUSE_SECONDS)
 
-    with closing(sqlite3.connect(target)) as copy:
-        source.backup(copy, pages=STEP_PAGES, progress=pause)
+    written = os.open(target, os.O_RDWR)
+    try:
+        with closing(sqlite3.connect(target)) as copy:
+            source.backup(copy, pages=STEP_PAGES, progress=pause)
+    finally:
+        os.close(written)  # after the connection: closing it earlier would drop SQLite's locks
     with closing(open_to_read(target)) as copy:
         stop_when(copy, is_cancelled)
         problems = find_problems(copy)

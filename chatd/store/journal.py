@@ -17,7 +17,6 @@ import msgspec
 from twisted.enterprise.adbapi import ConnectionPool, Transaction
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -25,6 +24,7 @@ from chatd.boundaries import Clock, Task
 from chatd.core.counters import Histogram
 from chatd.core.events import Conversation, Entry, Event, User
 from chatd.core.records import Draft, Record, Snapshot
+from chatd.pauses import pause
 from chatd.store.errors import NotStored
 from chatd.store.record_writer import write_record
 from chatd.store.size import measure_database
@@ -197,11 +197,13 @@ class Journal:
     async def _empty_write_ahead_log(self) -> None:
         for _ in range(ERASE_ATTEMPTS):
             try:
-                if await self._pool.runInteraction(_checkpoint):
+                size = await self._pool.runInteraction(_empty_log)
+                if size is not None:
+                    self.database_bytes = size
                     return
             except sqlite3.Error:
                 break
-            await deferLater(self._clock, ERASE_RETRY_SECONDS, lambda: None)  # type: ignore[arg-type]
+            await pause(self._clock, ERASE_RETRY_SECONDS)
         self._log.warn("a deleted text may remain in the database's write-ahead log until chatd stops")
 
     def when_drained(self) -> Deferred[None]:
@@ -459,13 +461,16 @@ def _write_seen(cursor: Transaction, seen: dict[int, int]) -> None:
     )
 
 
-def _checkpoint(cursor: Transaction) -> bool:
-    """Move the write-ahead log into the database and empty it. Return False if a reader prevents it."""
+def _empty_log(cursor: Transaction) -> int | None:
+    """Move the write-ahead log into the database and empty it.
+
+    Return the size of the database, or None if a reader prevents it.
+    """
     ((timeout,),) = cursor.execute("PRAGMA busy_timeout").fetchall()
     cursor.execute("PRAGMA busy_timeout = 0")  # commits must not wait for the reader
     ((busy, _, _),) = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     cursor.execute(f"PRAGMA busy_timeout = {timeout}")
-    return not busy
+    return None if busy else measure_database(cursor)
 
 
 def _write_nothing_new(cursor: Transaction) -> None:

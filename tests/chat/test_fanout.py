@@ -24,7 +24,7 @@ COURSE = JsonDialect(Limits())
 
 
 class Ear:
-    """A listener that keeps what it is given, piece by piece."""
+    """A recipient that keeps what it is given, piece by piece."""
 
     def __init__(self, dialect: Dialect = TEXT) -> None:
         wrap = wrap_without_framing if isinstance(dialect, JsonDialect) else wrap_line
@@ -160,7 +160,7 @@ class Presence(SynchronousTestCase):
         fanout, before, alice, bob = Fanout(None, stored=False), Ear(), Ear(), Ear()
         for user, ear in ((ALICE, alice), (BOB, bob)):
             fanout.add(Arrived(user, False, 0))
-            fanout.add_listener(ear)
+            fanout.add_recipient(ear)
         fanout.add(Departed(ALICE, 0))
         fanout.flush([before, alice, bob])
         self.assertEqual(before.pieces, [b"~ARR alice\nARR bob\nLFT alice\n"])
@@ -315,7 +315,7 @@ class InTheChat(StageTestCase):
         """What ends the fanout is answered, and its author hears on."""
         alice, bob = self.stage.json("alice"), self.stage.text("bob")
         alice.hears()
-        self.patch(Fanout, "flush", lambda fanout, listeners: 1 / 0)
+        self.patch(Fanout, "flush", lambda fanout, recipients: 1 / 0)
         self.stage.writer.held = True
         alice.asks(action="client-broadcast", msg="one")
         bob.says("WHO")

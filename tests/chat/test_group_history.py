@@ -17,7 +17,7 @@ class LateMembers(StageTestCase):
         super().setUp()
         self.alice = self.stage.json("alice").asks(action="cgroupe", group="wob")  # 1
         self.alice.asks(action="gbroadcast", group="wob", msg="about bob")  # 2
-        self.alice.asks(action="sethistory", group="wob", history="since_joining")  # 3
+        self.alice.asks(action="sethistory", group="wob", mode="since_joining")  # 3
         self.bob = self.stage.json("bob").asks(action="join", group="wob")  # 4
         self.alice.asks(action="gbroadcast", group="wob", msg="hello bob")  # 5
         self.alice.hears()
@@ -65,7 +65,7 @@ class LateMembers(StageTestCase):
         alice = self.stage.json("alice", password="correct horse battery")
         bob = self.stage.json("bob")
         self.assertEqual(self.read(bob, action="msgs", group="wob"), ["hello bob"])
-        alice.asks(action="sethistory", group="wob", history="all")
+        alice.asks(action="sethistory", group="wob", mode="all")
         told = bob.objects()[-1]
         self.assertEqual((told["event"], told["history"]), ("history", "all"))
         self.assertEqual(self.read(bob, action="msgs", group="wob"), ["about bob", "hello bob"])
@@ -75,9 +75,9 @@ class LateMembers(StageTestCase):
         self.assertEqual(said["groups"][0]["history"], "since_joining")
 
     def test_the_owner_alone_decides(self) -> None:
-        said = self.bob.asks(action="sethistory", group="wob", history="all").objects()[-1]
+        said = self.bob.asks(action="sethistory", group="wob", mode="all").objects()[-1]
         self.assertEqual(said["code"], "not_owner")
-        said = self.alice.asks(action="sethistory", group="wob", history="some").objects()[-1]
+        said = self.alice.asks(action="sethistory", group="wob", mode="some").objects()[-1]
         self.assertEqual(said["code"], "bad_request")
 
 
@@ -171,8 +171,7 @@ class Meanwhile(StageTestCase):
         other = self.stage.connect("text").says("PWD correct horse battery").says("IAM bob")
         bob.hears()
         self.stage.readers.held = True
-        for listing in ("messages;wob;500", "states;wob;500"):
-            bob.says(listing)
+        bob.says("messages;wob;500")
         other.says("leave;wob")
         self.stage.readers.held = False
         while self.stage.readers.waiting:
@@ -180,6 +179,7 @@ class Meanwhile(StageTestCase):
             self.stage.settle()
         heard = bob.hears().decode()
         self.assertNotIn("old secret", heard)
+        self.assertNotIn("END messages", heard)
         self.assertIn("ERR not_member", heard)
 
     def test_nor_who_is_put_out_before_it_is_read(self) -> None:
@@ -188,10 +188,12 @@ class Meanwhile(StageTestCase):
         bob = self.stage.text("bob").says("j;wob")
         bob.hears()
         self.stage.writer.held = True
+        bob.says("MSG first").says("messages;wob")
         owner.says("kick;wob;bob")
-        bob.says("messages;wob")
         self.stage.writer.held = False
         while self.stage.writer.waiting:
             self.stage.writer.run_next()
             self.stage.settle()
-        self.assertNotIn("old secret", bob.hears().decode())
+        heard = bob.hears().decode()
+        self.assertNotIn("old secret", heard)
+        self.assertIn("ERR not_member", heard)

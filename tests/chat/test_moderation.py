@@ -515,6 +515,42 @@ class Delete(ModerationCase):
         self.assertEqual(self.teacher.objects()[-1]["action"], "server-moderation")
         self.assertTrue(self.deleted("oops"))
 
+    def test_it_makes_room_in_a_full_database(self) -> None:
+        """The size is measured anew, since a full database writes too little to be measured by that."""
+        self.bob.says("MSG long")
+        self.stage.journal.database_bytes = 10**15
+        self.assertIn("ERR storage_full", self.bob.says("MSG more").lines()[0])
+        self.teacher.hears()
+        self.does("delete", id=1)
+        self.bob.hears()
+        self.assertEqual(self.bob.says("MSG more").lines(), [])
+
+    def test_one_that_waits_while_a_transaction_fails(self) -> None:
+        """The state is read again meanwhile; later acts have numbers of their own, also after a restart."""
+        self.bob.says("MSG one")
+        assistant = self.stage.json("assistant").asks(action="register", password=SECRET)
+        self.teacher.hears()
+        self.does("announce", msg="first")
+        self.stage.readers.held = True
+        self.teacher.asks(action="delete", id=1)
+        self.stage.writer.error = sqlite3.OperationalError("disk full")
+        assistant.asks(action="announce", msg="lost")
+        self.stage.writer.error = None
+        self.stage.readers.held = False
+        while self.stage.readers.waiting:
+            self.stage.readers.waiting.pop()()  # the state first, the message last
+            self.stage.settle()
+        self.stage.wait(2)
+        self.teacher.hears()
+        for _ in range(2):
+            self.does("announce", msg="later")
+        self.stage.close()
+        self.reopen()
+        self.teacher = self.stage.json("teacher", password=SECRET)
+        self.does("announce", msg="last")
+        ids = [id for (id,) in self.stage.rows("SELECT id FROM moderation ORDER BY id")]
+        self.assertEqual(ids, list(range(1, len(ids) + 1)))
+
     def test_a_message_with_its_ref_is_not_stored_again(self) -> None:
         carol = self.stage.json("carol").asks(action="client-broadcast", msg="spam", ref="a")
         self.teacher.hears()

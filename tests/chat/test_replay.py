@@ -184,6 +184,15 @@ class Returning(StageTestCase):
         self.assertIn(b"banned", heard)
         self.assertNotIn(b"secret", heard)
 
+    def test_what_has_a_page_is_not_listed_besides(self) -> None:
+        """Though a group before it has none, because one is out of it by then."""
+        self.patch(replay, "MAX_LOGIN_PAGES", 2)
+        said = [json.loads(line) for line in self.banned_meanwhile().splitlines()]
+        (others,) = [one["conversations"] for one in said if one["action"] == "server-conversations"]
+        paged = {page[0] for page in pages(said)}
+        self.assertEqual(len(paged), 1)
+        self.assertFalse(paged & {one["name"] for one in others})
+
     def test_nor_in_what_follows_an_id(self) -> None:
         heard = self.banned_meanwhile(since=0)
         self.assertIn(b"banned", heard)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from typing import Any
 
 from chatd.core.accounts import AccountPolicy
 from chatd.store.check import check_file
@@ -128,6 +129,26 @@ class Keeping(StageTestCase):
         self.stage.wait(1)
         self.assertIn("(les messages plus anciens ont été supprimés)", room.hears().decode())
 
+    def test_the_disk_fails_behind_a_deletion(self) -> None:
+        """What was deleted before that is gone from the disk with the next sweep."""
+        self.bob.says("MSG a word to forget")
+        self.stage.wait(3600)
+        self.bob.says("MSG new")
+        commit = self.stage.writer._failing
+        done: list[object] = []
+
+        def fail_later(interaction: Any) -> Any:
+            if len(done) == 1:
+                self.stage.writer.error = sqlite3.OperationalError("disk full")
+            done.append(interaction)
+            return commit(interaction)
+
+        self.patch(self.stage.writer, "_failing", fail_later)
+        self.later(DAY - 1800)
+        self.stage.writer.error = None
+        self.later(3600)
+        self.assertFalse(self.on_disk("a word to forget"))
+
     def test_the_disk_fails(self) -> None:
         """Nothing is lost by it, and the next sweep goes on."""
         self.stage.writer.error = sqlite3.OperationalError("disk full")
@@ -155,13 +176,13 @@ class GroupKeeping(StageTestCase):
 
     def test_only_there(self) -> None:
         self.bob.hears()
-        self.alice.asks(action="setkeep", group="wob", duration="1h")
+        self.alice.asks(action="setkeep", group="wob", age="1h")
         self.assertEqual(self.bob.lines(), ["GEV wob keep alice 3600"])
         self.stage.wait(2 * 3600)
         self.assertEqual(self.bodies(), ["one"])
 
     def test_taken_back(self) -> None:
-        self.alice.asks(action="setkeep", group="wob", duration="1h").asks(action="setkeep", group="wob")
+        self.alice.asks(action="setkeep", group="wob", age="1h").asks(action="setkeep", group="wob")
         self.stage.wait(2 * 3600)
         self.assertEqual(self.bodies(), ["two", "one"])
 

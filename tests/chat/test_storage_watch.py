@@ -16,7 +16,8 @@ class Watching(SynchronousTestCase):
     """A database that may have 1,000 bytes."""
 
     def setUp(self) -> None:
-        self.watch = StorageWatch(Limits(database_size=1_000))
+        self.limits = Limits(database_size=1_000)
+        self.watch = StorageWatch(self.limits)
         self.logged: list[tuple[Any, str]] = []
 
         @implementer(ILogObserver)
@@ -33,6 +34,12 @@ class Watching(SynchronousTestCase):
         said, self.logged[:] = self.logged[:], []
         self.assertLessEqual({level for level, _ in said}, {LogLevel.warn, LogLevel.info})
         return [text for _, text in said]
+
+    def test_a_limit_that_changes_meanwhile(self) -> None:
+        """As it does when the configuration is read again."""
+        self.sees(1_001)
+        self.limits.database_size = 2_000
+        self.assertEqual(self.sees(1_001), ["the database is no longer full: it has 1001 bytes"])
 
     def test_at_most_of_it_nothing_and_one_byte_over_it_a_warning(self) -> None:
         self.assertEqual(self.sees(0, 500, 800), [])

@@ -59,8 +59,8 @@ USAGES = """
     demote;group;dest
     visibility;group;visibility
     topic;group[;topic]
-    sethistory;group;history
-    setkeep;group[;duration]
+    sethistory;group;mode
+    setkeep;group[;age]
     history[;dest][;limit][;before][;after][;group]
     conversations[;skip]
     ignore;dest

@@ -153,8 +153,8 @@ class Decoding(SynchronousTestCase):
             ("ignored", c.ListIgnored, {}),
             ("uninvite", c.Uninvite, {**group, **user}),
             ("decline", c.Decline, group),
-            ("setkeep", c.SetKeep, {**group, "duration": 60}),
-            ("sethistory", c.SetHistory, {**group, "history": "since_joining"}),
+            ("setkeep", c.SetKeep, {**group, "age": 60}),
+            ("sethistory", c.SetHistory, {**group, "mode": "since_joining"}),
             ("give", c.GiveGroup, {**group, **user}),
             ("close", c.CloseGroup, {**group, "reason": "over"}),
             ("delete", c.DeleteMessage, {"id": 17, "reason": "spam"}),
@@ -188,7 +188,7 @@ class Decoding(SynchronousTestCase):
         for row in COMMANDS.values():
             if not row.actions or any(field.is_sender for field in row.fields.values()):
                 continue
-            choice = {"choice": "all"} if "history" in row.fields else {}
+            choice = {"choice": "all"} if "mode" in row.fields else {}
             samples |= {"choice": "private", **choice}
             required = {name: samples[row.fields[name].kind] for name in row.required}
             for name, field in row.fields.items():
