@@ -36,6 +36,12 @@ RELOAD_RETRY_SECONDS: Final = 1.0
 DAY_MILLISECONDS: Final = 86_400_000
 """The milliseconds of a day."""
 
+JOINS: Final = frozenset((c.Join, c.Enter))
+"""The commands that make a user a member of a group, which a ban by address forbids."""
+
+BANS: Final = frozenset((c.Ban, c.Unban))
+"""The commands that change which addresses are banned from a group."""
+
 MAX_LAST_ORIGINS: Final = 10_000
 """Maximum number of departed users whose address is remembered, for a ban."""
 
@@ -121,7 +127,7 @@ class Authority:
 
     def expire_invitations(self) -> None:
         """Remove the invitations that are older than the limits allow."""
-        if self.state.has_invitations:
+        if self.state.invitation_times:
             self.state.expire_invitations(self.now() - self._limits.invitation_days * DAY_MILLISECONDS)
 
     def sessions(self, user: User) -> list[Client]:
@@ -175,9 +181,9 @@ class Authority:
         decision = decide(state, user, command)
         check_quotas(state, decision, self._limits)
         check_storage(decision, self.journal.database_bytes, self._limits)
-        if isinstance(command, c.Join | c.Enter):
+        if type(command) in JOINS:
             check_not_banned_by_origin(state, decision, origin)
-        elif isinstance(command, c.Ban | c.Unban):
+        elif type(command) in BANS:
             return with_ban_origins(state, decision, self._origins)
         return decision
 
@@ -193,8 +199,9 @@ class Authority:
         for record in decision.records:
             state.apply(record)
         # Only messages are told apart by their ref: other commands are refused, or harmless, the second time.
-        said = bool(decision.events) and decision.events[0].is_message
-        ref = str(sent_ref) if said and sent_ref is not None else None
+        ref = None
+        if sent_ref is not None and decision.events and decision.events[0].is_message:
+            ref = str(sent_ref)
         audiences: list[Audience] = []
         for event in decision.events:
             audiences.append(audience(state, event))

@@ -94,6 +94,8 @@ class Session:
     ) -> None:
         self.user: User | None = None
         self.phase = SessionPhase.CONNECTED
+        self.is_closing = False
+        """Whether the session ignores everything that the client still sends."""
         self.frame_format = FrameFormat(dialect, carrier.framer_for(dialect), not dialect.pace)
         self.peer = peer
         self.connected_at = clock.seconds()
@@ -146,11 +148,6 @@ class Session:
         return self._outbox.queued_bytes
 
     @property
-    def is_closing(self) -> bool:
-        """Whether the session ignores everything that the client still sends."""
-        return self.phase in (SessionPhase.LEAVING, SessionPhase.CLOSED)
-
-    @property
     def closed(self) -> bool:
         """Whether the connection is gone."""
         return self._outbox.closed
@@ -173,6 +170,7 @@ class Session:
         if phase is not self.phase:
             assert phase in ALLOWED_NEXT_PHASES[self.phase], (self.phase, phase)
             self.phase = phase
+            self.is_closing = phase in (SessionPhase.LEAVING, SessionPhase.CLOSED)
 
     # From the carrier.
 
@@ -188,9 +186,8 @@ class Session:
         except Exception:
             self.internal_error(None)
             return
-        wait = self._rate_limit.charge(
-            self._clock.seconds(), len(payload), None if request is None else type(request.command)
-        )
+        now = self._clock.seconds()
+        wait = self._rate_limit.charge(now, len(payload), None if request is None else type(request.command))
         if wait > 0:
             self._pause()
             self._slowed_down = self._clock.callLater(wait, self._go_on)
@@ -203,7 +200,7 @@ class Session:
         elif self._hello is not None and self._telltale is None:
             self._learn(request)
         elif self._held is None and self._buffer is None and self._outbox.empty:
-            self._note_progress()
+            self._note_progress(now)
         if request is not None:
             self._ask(request)
 
@@ -251,9 +248,8 @@ class Session:
             "{peer} {nick}: slow_consumer", peer=self.peer, nick=self.user.nick if self.user else "-"
         )
 
-    def _note_progress(self) -> None:
-        """Record that the client has read what was sent some seconds ago: it has sent a request since."""
-        now = self._clock.seconds()
+    def _note_progress(self, now: float) -> None:
+        """Record that the client has read what was sent some seconds ago: it has sent a request ``now``."""
         if now >= self._sent_at + ASSUMED_READ_SECONDS:
             self._proven, self._sent, self._sent_at = self._sent, self._chat.last_delivered_id, now
 

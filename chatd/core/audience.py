@@ -28,7 +28,7 @@ def audience(state: State, event: Event) -> Audience:
     to the same audience together.
     """
     addressed = _addressed(state, event)
-    ignoring = state.users_ignoring(event.actor)
+    ignoring = state.ignored_by.get(event.actor.id)
     if not ignoring or event.kind not in IGNORABLE_KINDS:
         return addressed
     return ignoring if addressed is None else tuple(id for id in addressed if id not in ignoring)

@@ -255,6 +255,10 @@ class State:
     ``moderations`` is the moderation log, oldest entry first. ``sanctions`` maps ``mute`` or ``block`` and
     the identity of a target (`target_key`) to the act that is in force or has ended; ``blocked_networks``
     maps networks in CIDR notation to the acts that blocked them.
+
+    ``invitation_times`` is a heap of the invitations that did not expire, used up or not: the time, the id of
+    the group's conversation, and the id of the guest. ``ignored_by`` maps the ids of the users whom others
+    ignore to the ids of those others; such a set is the identical object until it changes.
     """
 
     def __init__(self) -> None:
@@ -275,14 +279,13 @@ class State:
         self._groups_of: dict[int, dict[int, Conversation]] = {}
         self._owned: dict[int, dict[int, Group]] = {}
         self._invitations: Counter[int] = Counter()
-        # A heap of invitations, used up or not: when, the id of the group's conversation, and whom.
-        self._invited_at: list[tuple[int, int, int]] = []
+        self.invitation_times: list[tuple[int, int, int]] = []
+        self.ignored_by: dict[int, frozenset[int]] = {}
         # The conversations of groups whose members see only what came since they joined.
         self._since_joining: set[int] = set()
         # Groups without an owner, by the id of the user who lost the group by logging in again.
         self._lost: dict[int, set[int]] = {}
         self._ignored: dict[int, set[int]] = {}
-        self._ignored_by: dict[int, frozenset[int]] = {}
 
     def apply(self, change: StateChange, at: int = 0) -> None:
         """Add a new user, conversation or credential, rename a user, or change a group as an event describes.
@@ -343,13 +346,13 @@ class State:
 
     def _apply_ignore(self, change: Ignore) -> None:
         user, other = change.user.id, change.other.id
-        ignored, ignored_by = self._ignored.setdefault(user, set()), self._ignored_by.get(other, frozenset())
+        ignored, ignored_by = self._ignored.setdefault(user, set()), self.ignored_by.get(other, NOBODY)
         if change.ignored:
             ignored.add(other)
-            self._ignored_by[other] = ignored_by | {user}
+            self.ignored_by[other] = ignored_by | {user}
         else:
             ignored.discard(other)
-            self._ignored_by[other] = ignored_by - {user}
+            self.ignored_by[other] = ignored_by - {user}
 
     def ignored_users(self, user: User) -> frozenset[int]:
         """Return the ids of the users whom ``user`` ignores."""
@@ -358,10 +361,6 @@ class State:
     def view(self, user: User) -> LogView:
         """Return what ``user`` is not shown of the log."""
         return LogView(user.id, tuple(self._ignored.get(user.id, ())), frozenset(self._since_joining))
-
-    def users_ignoring(self, user: User) -> frozenset[int]:
-        """Return the ids of the users who ignore ``user``. The object is identical until they change."""
-        return self._ignored_by.get(user.id, NOBODY)
 
     def find_sanction(self, kind: Literal["mute", "block"], key: str) -> Moderation | None:
         """Return the last act that muted or blocked ``key`` (see `target_key`), or None if it was lifted.
@@ -419,7 +418,7 @@ class State:
             self._owned.setdefault(group.owner.id, {})[event.conversation.id] = group
         self._invitations[who.id] += (who.id in group.invited) - was_invited
         if event.kind == "invited":
-            heappush(self._invited_at, (at, event.conversation.id, who.id))
+            heappush(self.invitation_times, (at, event.conversation.id, who.id))
         groups = self._groups_of.setdefault(who.id, {})
         if who.id in group.members:
             groups[event.conversation.id] = event.conversation
@@ -511,15 +510,10 @@ class State:
         """Return the number of groups that ``user`` is invited to and has not joined."""
         return self._invitations[user.id]
 
-    @property
-    def has_invitations(self) -> bool:
-        """Whether any invitation was made that did not expire."""
-        return bool(self._invited_at)
-
     def expire_invitations(self, before: int) -> None:
         """Remove all invitations made before the time ``before``, in milliseconds since 1970."""
-        while self._invited_at and self._invited_at[0][0] < before:
-            at, conversation, user = heappop(self._invited_at)
+        while self.invitation_times and self.invitation_times[0][0] < before:
+            at, conversation, user = heappop(self.invitation_times)
             group = self._group_ids[conversation]
             invitation = group.invited.get(user)
             if invitation is not None and invitation.at == at:

@@ -151,7 +151,11 @@ class JsonDialect:
         if isinstance(name, str) and name.startswith(CLIENT_ACK_PREFIX) and self._wants_no_answer(asked):
             return None
         ref = None if asked.get("ref") == "" else asked.get("ref")
-        sender = next((asked[key] for key in SENDER_NAMES if asked.get(key) is not None), "")
+        sender: object = ""
+        for key in SENDER_NAMES:
+            if asked.get(key) is not None:
+                sender = asked[key]
+                break
         try:
             command: Command | Refusal = build_command(asked, name, ref, sender, self._limits)
         except Refusal as refusal:
@@ -165,6 +169,8 @@ class JsonDialect:
         )
 
     def _shown(self, asked: JsonObject, name: object) -> Dialect | None:
+        if self.newline_delimited and "name" not in asked:
+            return None
         names_itself = "name" in asked and not {"from", "sender"} & asked.keys()
         client_names = self.client_action_names or (names_itself and name in COMMANDS["hello"].actions)
         shown = self.variant(self._in_lines(asked), client_names)

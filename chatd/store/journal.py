@@ -382,6 +382,8 @@ class _Placer:
         self.seqs: dict[int, int] = {}
         self.lasts: dict[int, int] = {}
         self._cursor = cursor
+        # Looked up once: an adbapi cursor finds each method by a call.
+        self._execute, self._fetchall = cursor.execute, cursor.fetchall
         self._seqs_before = seqs
         self._rows: list[tuple[object, ...]] = []
         self._by_ref: dict[tuple[int, str], Entry] = {}
@@ -417,11 +419,11 @@ class _Placer:
         placed = self._by_ref.get((event.actor.id, ref))
         if placed is not None:
             return [placed] if _message(placed.event) == _message(event) else []
-        self._cursor.execute(
+        self._execute(
             "SELECT id, seq, at, conversation, kind, body FROM log WHERE actor = ? AND ref = ?",
             (event.actor.id, ref),
         )
-        for id, seq, at, *message in self._cursor.fetchall():
+        for id, seq, at, *message in self._fetchall():
             return [Entry(id, seq, at, event)] if tuple(message) == _message(event) else []
         return None
 
@@ -444,10 +446,11 @@ class _Placer:
 
 def _size(task: Task) -> int:
     """Return the number of characters that ``task`` counts for in a transaction."""
-    return sum(
-        ENTRY_OVERHEAD_CHARACTERS + (len(record.event.body) if isinstance(record, Draft) else 0)
-        for record in task.records
-    )
+    size = ENTRY_OVERHEAD_CHARACTERS * len(task.records)
+    for record in task.records:
+        if isinstance(record, Draft):
+            size += len(record.event.body)
+    return size
 
 
 def _message(event: Event) -> tuple[int, str, str]:
