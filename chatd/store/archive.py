@@ -53,10 +53,7 @@ def load_snapshot(cursor: Cursor) -> Snapshot:
     cursor.execute("SELECT user, hash FROM credentials")
     for user, hashed in cursor.fetchall():
         state.apply(Credential(state.users[user], Secret(hashed)))
-    # In the order in which they were made; SQLite's own row ids tell those of the same millisecond apart.
-    cursor.execute(
-        "SELECT user, name, digest, access, conversations, made, expires FROM tokens ORDER BY made, rowid"
-    )
+    cursor.execute("SELECT user, name, digest, access, conversations, made, expires FROM tokens ORDER BY id")
     for user, name, digest, access, ids, made, expires in cursor.fetchall():
         conversations = None if ids is None else frozenset(map(int, ids.split()))
         state.apply(Token(state.users[user], name, Secret(digest), access, conversations, made, expires))

@@ -58,7 +58,7 @@ _STATEMENTS: Final[dict[type[RecordedChange], tuple[str, Callable[[Any], tuple[o
         lambda record: (record.user.id, str(record.hash)),
     ),
     Token: (
-        "INSERT INTO tokens VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO tokens VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)",
         _token_values,
     ),
     TokenDeleted: ("DELETE FROM tokens WHERE digest = ?", lambda record: (str(record.token.digest),)),

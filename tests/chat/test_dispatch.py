@@ -18,6 +18,7 @@ from chatd.chat.dispatch import (
 from chatd.core.audience import Audience
 from chatd.core.events import LOBBY, Arrived, Conversation, Delivery, Departed, Entry, Event, EventKind, User
 from chatd.core.limits import Limits
+from chatd.core.tokens import Token
 from chatd.dialects.text import TextDialect
 
 TEXT = FrameFormat(TextDialect(Limits()), wrap_line, True)
@@ -30,7 +31,8 @@ class Session:
     frame_format = TEXT
     peer = "127.0.0.1:1"
 
-    def __init__(self) -> None:
+    def __init__(self, token: Token | None = None) -> None:
+        self.token = token
         self.heard = b""
 
     def deliver(self, frame: bytes) -> None:
