@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from typing import Any
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec import structs
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from zope.interface import implementer
 
 from chatd.chat.token_expiry import CHECK_SECONDS
 from chatd.core.commands import COMMANDS
 from chatd.core.limits import Limits
+from chatd.core.state import State
 from chatd.core.tokens import is_token_secret
+from chatd.store.archive import load_snapshot
+from tests.support.effort import effort
 from tests.support.in_memory_daemon import Peer, StageTestCase
 
 SECRET = "correct horse battery"
@@ -115,7 +122,7 @@ class Making(TokenCase):
         for said, expected in (
             (
                 "/maketoken deploy read wob,lobby 90d",
-                r"^C'est fait : deploy \(lecture, lobby, wob, depuis le \S+, jusqu'au \S+\)\n  chatd_\w{40}\n$",
+                r"^C'est fait : deploy \(lecture, lobby, wob, depuis le \S+, jusqu'au \S+\)\n  chatd_\w+\n$",
             ),
             (
                 "/maketoken all write",
@@ -300,7 +307,7 @@ class Login(TokenCase):
         )
 
     def test_wrong_ones_are_counted(self) -> None:
-        for _ in range(self.limits.wrong_passwords_per_nick if self.limits else 0):
+        for _ in range(self.limits.wrong_passwords_per_nick):
             self.stage.connect("json", "192.0.2.1").asks(
                 action="client-hello", from_="alice", password=UNKNOWN
             )
@@ -864,6 +871,70 @@ class Ending(TokenCase):
         self.bot("read", "other", duration=600)
         self.stage.chat.stop()
         self.assertEqual(self.checks(), 0)
+
+
+A_NAME = st.sampled_from(("a", "b", "c", "d", "e"))
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(
+            st.just("make"), A_NAME, st.sampled_from(("", "wob", "lobby,ops")), st.sampled_from((0, 60))
+        ),
+        st.tuples(st.sampled_from(("revoke", "log in")), A_NAME),
+        st.tuples(st.sampled_from(("fail", "wait", "passwd", "restart"))),
+    ),
+    max_size=12,
+)
+
+
+class MemoryAndDisk(TokenCase):
+    """The daemon knows exactly the tokens that are on the disk, whatever has happened."""
+
+    @settings(max_examples=effort(60), deadline=None)
+    @given(STEPS)
+    def test_they_agree(self, steps: list[tuple[Any, ...]]) -> None:
+        password, other = SECRET, OTHER
+        alice = self.stage.json("alice", password=SECRET)
+        for what, *details in steps:
+            if what == "make":
+                name, groups, duration = details
+                more = {"duration": duration} if duration else {}
+                alice.asks(action="maketoken", token=name, scope="read", groups=groups, **more)
+            elif what == "revoke":
+                alice.asks(action="revoketoken", token=details[0])
+            elif what == "log in":
+                secrets = [one["secret"] for one in alice.objects() if "secret" in one]
+                self.stage.json("alice", **({"password": secrets[-1]} if secrets else {}))
+            elif what == "fail":
+                self.stage.writer.error = sqlite3.OperationalError("disk full")
+                alice.asks(action="maketoken", token="lost", scope="read")
+                self.stage.writer.error = None
+                self.stage.wait(2)
+                self.flushLoggedErrors()
+            elif what == "wait":
+                self.stage.wait(40)
+            elif what == "passwd":
+                alice.asks(action="passwd", password=password, new=other)
+                password, other = other, password
+            else:
+                self.restart()
+                alice = self.stage.json("alice", password=password)
+            self.assertEqual(self.known(self.stage.chat._authority.state), self.known(self.loaded()))
+        # The next example finds the first password, and no tokens.
+        alice.asks(action="passwd", password=password, new=OTHER if password == SECRET else SECRET)
+        if password == SECRET:
+            alice.asks(action="passwd", password=OTHER, new=SECRET)
+        self.assertEqual(self.tokens_on_disk(), [])
+
+    def loaded(self) -> State:
+        """The state as a daemon that starts now would have it."""
+        with closing(sqlite3.connect(self.stage.database)) as connection:
+            return load_snapshot(connection.cursor()).state
+
+    def known(self, state: State) -> list[dict[str, Any]]:
+        """All tokens, in order, as far as their values show."""
+        tokens = [token for user in state.users.values() for token in state.tokens_of(user)]
+        self.assertEqual({token.digest for token in tokens}, set(state.tokens))
+        return [{**structs.asdict(token), "user": token.user.id} for token in tokens]
 
 
 class Operators(TokenCase):
