@@ -102,9 +102,9 @@ def find_end(state: State, token: Token, now: int) -> Refusal | None:
 
     ``now`` is in milliseconds since 1970. The code is ``token_expired`` or ``token_revoked``.
     """
-    if token.digest not in state.tokens:
-        return Refusal("token_revoked", nick=token.user.nick)
-    return Refusal("token_expired", nick=token.user.nick) if token.has_expired(now) else None
+    if token.has_expired(now):
+        return Refusal("token_expired", nick=token.user.nick)
+    return None if token.digest in state.tokens else Refusal("token_revoked", nick=token.user.nick)
 
 
 def check_scope(state: State, token: Token, command: c.Command) -> None:

@@ -430,6 +430,8 @@ class Login(TokenCase):
         self.assertEqual(bot.objects()[0]["code"], "storage_failed")
         self.stage.writer.error = None
         self.stage.wait(2)
+        session = bot.protocol.session  # type: ignore[attr-defined]
+        self.assertEqual((session.user, session.token), (None, None))
         bot.asks(action="client-hello", from_="carol")
         self.assertEqual(self.code(bot, action="cgroupe", group="mine"), "server-ack")
         self.flushLoggedErrors()
@@ -678,6 +680,21 @@ class Deliveries(TokenCase):
         self.stage.wait(1)
         heard = [one["msg"].split(" ")[:2] for one in bot.objects() if one.get("msg") and "group" in one]
         self.assertEqual(heard, [[str(number), "wob"] for number in range(80)])
+
+    def test_what_concerns_the_user_is_told_in_every_room(self) -> None:
+        """In the chat room, wherever the program is, if the group is in the scope of its token."""
+        self.bob.asks(action="register", password=OTHER).hears()
+        rooms = {}
+        for group in ("wob", "ops"):
+            self.bob.hears()
+            made = self.bob.asks(action="maketoken", token=group, scope="read", groups=group).objects()
+            rooms[group] = self.stage.connect("tp6").says(f"/login bob {made[0]['secret']}")
+            self.stage.wait(0.5)
+            rooms[group].hears()
+        self.alice.asks(action="kick", group="wob", dest="bob")
+        self.stage.wait(0.5)
+        self.assertEqual(rooms["wob"].lines(), ["Annonce : alice a exclu bob de wob"])
+        self.assertEqual(rooms["ops"].hears(), b"")
 
     def test_an_announcement_is_for_everyone(self) -> None:
         bot = self.bot("read", groups="wob")

@@ -90,6 +90,14 @@ class TokenRules(RulesTestCase):
         ended = find_end(self.state, made, 0)
         self.assertEqual(ended and ended.code, "token_revoked")
 
+    def test_one_that_has_expired_and_was_deleted_since(self) -> None:
+        """Its sessions are told the same as if it were still listed."""
+        made = self.makes("a", duration=1)
+        self.makes("b", 1000)
+        self.assertEqual(self.names(), ["b"])
+        ended = find_end(self.state, made, 1000)
+        self.assertEqual(ended and ended.code, "token_expired")
+
     def test_a_new_credential_ends_those_of_its_user_alone(self) -> None:
         self.state.apply(Credential(self.bob, Secret("hash")))
         command = c.MakeToken("bobs", "read")
