@@ -20,6 +20,7 @@ from chatd.core.events import Conversation, Delivery, Entry, User
 from chatd.core.records import WHOLE_LOG, EntryRow, EntrySlice, LogView, Record, Snapshot
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
+from chatd.core.tokens import Token
 
 
 class Passwords(Protocol):
@@ -324,6 +325,10 @@ class Requester(Protocol):
         """The user whom the client has logged in as; None before the login."""
 
     @property
+    def token(self) -> Token | None:
+        """The token that the client has logged in with; None if it has logged in without one."""
+
+    @property
     def peer(self) -> str:
         """The address of the client, as the daemon's log shows it."""
 
@@ -406,10 +411,11 @@ class Client(Requester, Protocol):
         has no form for the entry, so that nothing is sent.
         """
 
-    def log_in(self, user: User, updates_read_marker: bool) -> None:
+    def log_in(self, user: User, updates_read_marker: bool, token: Token | None) -> None:
         """Make ``user`` the user of this session.
 
-        ``updates_read_marker`` says whether the entries sent to the client move the user's read marker.
+        ``updates_read_marker`` says whether the entries sent to the client move the user's read marker. The
+        client has logged in with ``token``, or with None.
         """
 
     def undo_login(self) -> None:

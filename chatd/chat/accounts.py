@@ -21,6 +21,7 @@ from chatd.core.login import find_credential
 from chatd.core.names import BadName, parse_nick
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
+from chatd.core.tokens import Token, is_token_secret, token_digest
 from chatd.pauses import pause
 
 AccountCommand = c.Register | c.ChangePassword | c.Unregister | c.Regain
@@ -42,13 +43,7 @@ class Authenticator:
         `Refusal` ``rate_limited`` if too many wrong passwords came from there, else ``wrong_password``. An
         unregistered nick takes as long as a wrong password.
         """
-        try:
-            key = parse_nick(nick).key
-        except BadName:
-            raise Refusal("wrong_password") from None
-        delay = self._guard.check_attempt(key, origin)
-        if delay:
-            await pause(self._clock, delay)
+        key = await self._check_attempt(nick, origin)
         credential = find_credential(self._authority.state, nick)
         hashed = None if credential is None or credential.hash == CLOSED_ACCOUNT_HASH else credential.hash
         if not await self._passwords.verify(hashed, password, origin) or credential is None:
@@ -56,6 +51,38 @@ class Authenticator:
             raise Refusal("wrong_password")
         self._guard.note_right(key, origin)
         return credential
+
+    async def authenticate(self, nick: str, password: Secret, origin: str | None) -> Credential | Token:
+        """Return what lets a client log in as the user ``nick``: the user's credential, or a token.
+
+        ``password`` is the user's password or the secret of a token. Raises `Refusal` like `verify`, and
+        ``token_expired`` for the secret of a token that has expired.
+        """
+        if not is_token_secret(password):
+            return await self.verify(nick, password, origin)
+        key = await self._check_attempt(nick, origin)
+        token = self._authority.state.tokens.get(token_digest(password))
+        if token is None or token.user.key != key:
+            self._guard.count_wrong(key, origin)
+            raise Refusal("wrong_password")
+        self._guard.note_right(key, origin)
+        if token.has_expired(self._authority.now()):
+            raise Refusal("token_expired", nick=token.user.nick)
+        return token
+
+    async def _check_attempt(self, nick: str, origin: str | None) -> str:
+        """Return the key of ``nick`` when a password for it may be verified.
+
+        Raises `Refusal` ``rate_limited``, or ``wrong_password`` for an invalid nick.
+        """
+        try:
+            key = parse_nick(nick).key
+        except BadName:
+            raise Refusal("wrong_password") from None
+        delay = self._guard.check_attempt(key, origin)
+        if delay:
+            await pause(self._clock, delay)
+        return key
 
     async def hash(self, password: Secret, origin: str | None) -> Secret:
         """Return the hash of a new ``password``.

@@ -27,6 +27,8 @@ from chatd.core.moderation_rules import check_not_blocked, check_not_muted
 from chatd.core.quotas import check_quotas, check_storage
 from chatd.core.records import Draft, Record, Snapshot
 from chatd.core.rules import Decision, decide
+from chatd.core.token_rules import check_effects
+from chatd.core.tokens import Token
 from chatd.pauses import pause
 from chatd.store.errors import StoreError
 
@@ -112,16 +114,18 @@ class Authority:
         """Return the current time in milliseconds since 1970-01-01 UTC."""
         return int(self._now() * 1000)
 
-    def log_in(self, client: Client, hello: c.Hello, verified: Credential | None) -> Login:
+    def log_in(self, client: Client, hello: c.Hello, verified: Credential | Token | None) -> Login:
         """Log ``client`` in under the nick that ``hello`` asks for, and return the login. Raises `Refusal`.
 
-        ``verified`` is the credential that the password of the hello was verified against, or None. The
-        caller has to apply and store the login's decision.
+        ``verified`` is the credential that the password of the hello was verified against, or the token that
+        it is the secret of, or None. The caller has to apply and store the login's decision.
         """
+        token = verified if isinstance(verified, Token) else None
         login = log_in(self.state, self._names, hello, verified, client.certificate_name)
         check_not_blocked(self.state, login.user.key, client.origin, self.now())
         self._login_guard.check_login(client.origin, is_new=not login.returning)
-        client.log_in(login.user, updates_read_marker=hello.missed == "send")
+        # What a program has read, its user has not.
+        client.log_in(login.user, hello.missed == "send" and token is None, token)
         self._names.setdefault(login.user.key, []).append(client)
         return login
 
@@ -167,11 +171,14 @@ class Authority:
         self.free_name(client)
         client.undo_login()
 
-    def decide(self, user: User, command: c.Command, origin: str | None) -> Decision:
+    def decide(
+        self, user: User, command: c.Command, origin: str | None, token: Token | None = None
+    ) -> Decision:
         """Return the decision on ``command`` of ``user``, which is not applied yet. Raises `Refusal`.
 
         The decision follows from the account policy, the state, the quotas, and ``origin``: the address of
-        the client, None for the daemon's own machine.
+        the client, None for the daemon's own machine. If the client has logged in with ``token``, it must
+        allow what is decided.
         """
         state = self.state
         if state.credentials or self._policy.names == "registered":
@@ -179,6 +186,8 @@ class Authority:
         if state.sanctions and not isinstance(command, c.Leave):
             check_not_muted(state, user, self.now())
         decision = decide(state, user, command)
+        if token is not None:
+            check_effects(token, decision)
         check_quotas(state, decision, self._limits)
         check_storage(decision, self.journal.database_bytes, self._limits)
         if type(command) in JOINS:

@@ -8,6 +8,7 @@ from chatd.chat.authority import Authority
 from chatd.chat.commits import Committer
 from chatd.chat.dispatch import Dispatcher
 from chatd.chat.presence import Presence
+from chatd.chat.tokens import end_revoked_sessions
 from chatd.chat.turns import TurnQueue
 from chatd.core import commands as c
 from chatd.core import moderation_rules as rules
@@ -27,7 +28,7 @@ DecidedCommand = (
 )
 """The commands that are decided without waiting for anything."""
 
-ModerationCommand = DecidedCommand | c.BlockAddress | c.DeleteMessage | c.ResetPassword
+ModerationCommand = DecidedCommand | c.BlockAddress | c.DeleteMessage | c.ResetPassword | c.RevokeUserToken
 
 
 class Moderator:
@@ -73,6 +74,7 @@ class Moderator:
             await self._authority.journal.erase_deleted()
         acts = tuple(record for record in decision.records if isinstance(record, Moderation))
         client.answer(request, Moderated(acts))
+        end_revoked_sessions(self._presence, decision)
         for act in acts:
             if act.kind == "announce":
                 self._dispatcher.announce(Announced(act.operator, act.reason, act.at))
@@ -86,6 +88,8 @@ class Moderator:
             state, now = self._committer.state, self._authority.now()
             self.check_operator(user)  # the list of operators may have changed meanwhile
             return rules.reset_password(state, user, command.dest, hashed, self._policy, now)
+        if isinstance(command, c.RevokeUserToken):
+            return rules.revoke_user_token(state, user, command, self._policy, now)
         if isinstance(command, c.DeleteMessage):
             message = await self._message(command)
             # The state may have been read again meanwhile.

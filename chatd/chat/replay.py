@@ -15,6 +15,7 @@ from chatd.core.records import EntrySlice, entry_from_row
 from chatd.core.requests import Request
 from chatd.core.rules import group_as_member
 from chatd.core.state import State
+from chatd.core.tokens import reaches
 
 CATCH_UP_ENTRIES: Final = 200
 """Maximum number of missed entries that are read from the log at a time for one client."""
@@ -99,7 +100,7 @@ class Replay:
 
         The first ``skip`` conversations are left out.
         """
-        listed = await self._list(reader, user, self._most_recent(self._readable(user)), skip)
+        listed = await self._list(reader, user, self._most_recent(self._readable(reader, user)), skip)
         await self._fair_queue.wait()
         if not reader.closed:
             reader.answer(request, listed)
@@ -112,14 +113,14 @@ class Replay:
         """
         max_id = self._journal.last_delivered_id
         if hello.since is not None and hello.since <= max_id:
-            await self._follow(reader, user, self._readable(user), hello.since, max_id)
+            await self._follow(reader, user, self._readable(reader, user), hello.since, max_id)
         elif reader.updates_read_marker:
             await self._send_history(reader, user, max_id, pages=hello.history == "send")
         while not reader.release_deliveries():
             # More came than could be held back: it is read from the log instead.
             after, max_id = max_id, self._journal.last_delivered_id
             # The fanout has called `sent` for these entries when it delivered them to be held back.
-            await self._follow(reader, user, self._readable(user), after, max_id, counted=True)
+            await self._follow(reader, user, self._readable(reader, user), after, max_id, counted=True)
 
     async def _send_history(self, reader: Client, user: User, max_id: int, pages: bool) -> None:
         """Send a returning client its conversations' last messages, and the events about ``user``.
@@ -128,7 +129,7 @@ class Replay:
         false, only the events about ``user`` are sent.
         """
         seen, _ = reader.missed
-        conversations = self._readable(user)
+        conversations = self._readable(reader, user)
         directs = [conversation for conversation in conversations if conversation.pair]
         if not pages:
             await self._follow(reader, user, (), seen, max_id)
@@ -142,7 +143,7 @@ class Replay:
             await self._send_pages(reader, user, self._most_recent(conversations), seen, max_id)
             await self._follow(reader, user, (), seen, max_id)
             if reader.dialect.pages_at_login == "directs" and any(
-                map(self._journal.last_id_in, self._readable(user))
+                map(self._journal.last_id_in, self._readable(reader, user))
             ):
                 reader.send_unrequested(UNREQUESTED_HISTORY, HistoryHint())
 
@@ -242,16 +243,21 @@ class Replay:
             for entry in entries:
                 is_subject = _is_about(entry, user)
                 is_wanted = own or is_subject or entry.event.actor.id != user.id
-                if is_wanted and self._may_send(user, entry):
+                if is_wanted and self._may_send(reader, user, entry):
                     sent = reader.resend(entry, is_subject)
                     if sent and self.sent is not None and not counted:
                         self.sent(reader, entry)
                     await _room(reader)
             after = entries[-1].id if found.more else max_id
 
-    def _may_send(self, user: User, entry: Entry) -> bool:
-        """Return whether ``user`` may still read ``entry``: memberships may have changed since the query."""
+    def _may_send(self, reader: Client, user: User, entry: Entry) -> bool:
+        """Return whether ``reader`` may get ``entry``: memberships may have changed since the query.
+
+        An entry about the user may be in a conversation that the token of the session is not for.
+        """
         event = entry.event
+        if not reaches(reader.token, event.conversation):
+            return False
         about_user = event.subject is not None and event.subject.id == user.id
         return about_user or self._state().may_read(user, event.conversation)
 
@@ -263,8 +269,9 @@ class Replay:
     def _trimmed(self, conversation: Conversation) -> int:
         return self._state().trimmed.get(conversation.id, 0)
 
-    def _readable(self, user: User) -> list[Conversation]:
-        return [LOBBY, *self._state().conversations_of(user)]
+    def _readable(self, reader: Client, user: User) -> list[Conversation]:
+        conversations = [LOBBY, *self._state().conversations_of(user)]
+        return [one for one in conversations if reaches(reader.token, one)]
 
     def _most_recent(self, conversations: list[Conversation]) -> list[Conversation]:
         return sorted(conversations, key=self._journal.last_id_in, reverse=True)

@@ -24,6 +24,7 @@ from chatd.chat.overview import Overview
 from chatd.chat.presence import Presence
 from chatd.chat.replay import Replay
 from chatd.chat.retention import Retention
+from chatd.chat.tokens import TokenCommand, Tokens
 from chatd.chat.turns import Change, ClientCoroutine, TurnQueue, not_read_refusal, not_stored_refusal
 from chatd.core import commands as c
 from chatd.core.accounts import AccountPolicy, Secret
@@ -38,6 +39,7 @@ from chatd.core.records import Snapshot
 from chatd.core.refusals import Refusal, reason
 from chatd.core.requests import Request
 from chatd.core.rules import CHANGE_RULES
+from chatd.core.token_rules import check_scope, find_end
 from chatd.store.errors import NotStored
 
 
@@ -93,11 +95,13 @@ class Chat:
             committer,
             self._replay,
             self._turns,
-            self._authenticator.verify,
+            self._authenticator.authenticate,
             limits,
             self.counters,
+            clock,
         )
         self._accounts = Accounts(self._authenticator, committer, self._presence, self._turns, policy)
+        self._tokens = Tokens(self._authority, committer, self._presence, self._turns, limits)
         self._moderator = Moderator(
             self._authority,
             archive,
@@ -179,6 +183,7 @@ class Chat:
         """
         self._stopping = True
         self.retention.stop()
+        self._presence.stop()
         return self.journal.when_drained().addCallback(lambda _: self._dispatcher.flush())
 
     def submit_operator_command(self, requester: Requester, request: Request) -> None:
@@ -240,6 +245,13 @@ class Chat:
 
     def _decide_named(self, client: Client, request: Request, command: c.Command) -> None:
         user = client.user
+        if client.token is not None:
+            ended = find_end(self._authority.state, client.token, self._authority.now())
+            if ended is not None:
+                self._turns.run(client, request, self._refuse(client, request, ended))
+                self.quit(client, None)
+                return
+            check_scope(self._authority.state, client.token, command)
         self._authority.expire_invitations()
         if user is not None and type(command) in CHANGE_RULES:
             self._change(client, request, user, command)
@@ -259,6 +271,8 @@ class Chat:
             self._turns.run(client, request, welcome, paused=password is not None)
         elif isinstance(command, AccountCommand):
             self._accounts.run(client, request, user, command)
+        elif isinstance(command, TokenCommand):
+            self._tokens.run(client, request, user, command)
         elif isinstance(command, c.IgnoreUser | c.UnignoreUser):
             self._turns.run(client, request, self._ignore(client, request, user, command), paused=True)
         elif isinstance(command, c.ListMessages | c.ListStates | c.History):
@@ -281,7 +295,8 @@ class Chat:
             self._moderator.run(requester, request, user, command)
 
     def _list(self, requester: Requester, request: Request, user: User | None, command: c.Command) -> None:
-        answer = answer_list(self._authority.state, self._authority.presence, user, command)
+        state, presence = self._authority.state, self._authority.presence
+        answer = answer_list(state, presence, user, command, requester.token)
         self._turns.run(requester, request, self._answer_with_list(requester, request, answer), paused=True)
 
     def _read_page(
@@ -295,7 +310,7 @@ class Chat:
 
     def _change(self, client: Client, request: Request, user: User, command: c.Command) -> None:
         authority = self._authority
-        decision = authority.decide(user, command, client.origin)
+        decision = authority.decide(user, command, client.origin, client.token)
         if not decision.events:
             self._turns.run(client, request, self._answer(client, request, Unchanged(decision.unchanged)))
             return
@@ -318,7 +333,7 @@ class Chat:
         self, client: Client, request: Request, user: User, password: Secret | None
     ) -> None:
         if password is not None:
-            await self._authenticator.verify(user.nick, password, client.origin)
+            await self._authenticator.authenticate(user.nick, password, client.origin)
         await self._turns.wait()
         client.answer(request, Welcome(user, False, self.last_delivered_id, self.last_delivered_id))
 

@@ -23,6 +23,7 @@ from chatd.core.answers import Answer
 from chatd.core.events import Delivery, User
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
+from chatd.core.tokens import Token
 
 REFUSAL_LINGER_SECONDS: Final = 1.0
 """Seconds for which a client's input is read and ignored after the refusal that ends its connection.
@@ -93,6 +94,7 @@ class Session:
         on_lost: Callable[[Session], None],
     ) -> None:
         self.user: User | None = None
+        self.token: Token | None = None
         self.phase = SessionPhase.CONNECTED
         self.is_closing = False
         """Whether the session ignores everything that the client still sends."""
@@ -284,20 +286,22 @@ class Session:
 
     # From the chat: the client's state.
 
-    def log_in(self, user: User, updates_read_marker: bool) -> None:
+    def log_in(self, user: User, updates_read_marker: bool, token: Token | None) -> None:
         """Make ``user`` the user of this session.
 
-        ``updates_read_marker`` says whether the entries sent to the client move the user's read marker.
+        ``updates_read_marker`` says whether the entries sent to the client move the user's read marker. The
+        client has logged in with ``token``, or with None.
         """
         self._enter(SessionPhase.NAMED)
         self.user = user
+        self.token = token
         self.updates_read_marker = updates_read_marker
 
     def undo_login(self) -> None:
         """Undo the login, because its transaction was rolled back. The client has no nick afterwards."""
         if not self.is_closing:
             self._enter(SessionPhase.CONNECTED)
-        self.user = None
+        self.user = self.token = None
 
     def hold_deliveries(self) -> None:
         """Hold back live deliveries from now on, until the client was sent the entries it has missed."""

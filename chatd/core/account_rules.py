@@ -17,10 +17,16 @@ from chatd.core.names import NICK_LIMIT, BadName, Name, check_reserved, parse_ni
 from chatd.core.refusals import Refusal, reason
 from chatd.core.rules import Decision, decide
 from chatd.core.state import State
+from chatd.core.tokens import is_token_secret
 
 
 def check_new_password(password: Secret, policy: AccountPolicy) -> None:
-    """Check that a new password is long enough for ``policy``. Raises `Refusal` ``weak_password``."""
+    """Check that a new password is long enough for ``policy``, and has not the form of a token's secret.
+
+    Raises `Refusal` ``weak_password`` or ``bad_request``.
+    """
+    if is_token_secret(password):
+        raise Refusal("bad_request", why=reason("token_as_password"))
     if len(password) < policy.password_min:
         raise Refusal("weak_password", limit=policy.password_min)
 

@@ -21,6 +21,7 @@ ModerationKind = Literal[
     "delete",
     "announce",
     "resetpassword",
+    "revokeusertoken",
 ]
 """The kinds of acts of server operators."""
 
@@ -64,9 +65,9 @@ class Moderation(msgspec.Struct, frozen=True, eq=False):
     """An act of a server operator, as an entry of the moderation log.
 
     ``id`` counts from 1, ``at`` is in milliseconds since 1970. ``target`` is a nick, an IP network in CIDR
-    notation, a group, a group and a nick, or the id of a message; it is empty for an announcement, whose text
-    is the ``reason``. ``until`` is when a mute or block ends, in milliseconds since 1970; it is
-    None if it lasts until it is lifted, and for the other kinds.
+    notation, a group, a group and a nick, a nick and the name of a token, or the id of a message; it is
+    empty for an announcement, whose text is the ``reason``. ``until`` is when a mute or block ends, in
+    milliseconds since 1970; it is None if it lasts until it is lifted, and for the other kinds.
     """
 
     id: int

@@ -26,6 +26,8 @@ from chatd.core.names import BadName, parse_nick
 from chatd.core.refusals import Refusal, reason
 from chatd.core.rules import Decision
 from chatd.core.state import State
+from chatd.core.token_rules import revoke_token
+from chatd.core.tokens import TokenDeleted
 
 
 def is_server_operator(state: State, user: User, policy: AccountPolicy) -> bool:
@@ -133,6 +135,20 @@ def reset_password(
     require_credential(state, user)
     record = _record(state, operator, "resetpassword", user.nick, now)
     return Decision(records=(Credential(user, hashed), record))
+
+
+def revoke_user_token(
+    state: State, operator: User, command: c.RevokeUserToken, policy: AccountPolicy, now: int
+) -> Decision:
+    """Return the decision to revoke a token of another user.
+
+    Raises `Refusal` ``no_such_user``, ``is_server_operator`` or ``no_such_token``.
+    """
+    user = user_to_moderate(state, command.dest, policy)
+    (revoked,) = revoke_token(state, user, command.token).records
+    assert isinstance(revoked, TokenDeleted)
+    record = _record(state, operator, "revokeusertoken", f"{user.nick} {revoked.token.name}", now)
+    return Decision(records=(revoked, record))
 
 
 def delete_message(

@@ -26,6 +26,7 @@ from chatd.core.moderation import (
 )
 from chatd.core.names import BadName, Name, parse_group, parse_nick, skeletons
 from chatd.core.refusals import Refusal
+from chatd.core.tokens import Token, TokenDeleted
 
 NOBODY: Final[frozenset[int]] = frozenset()
 """No user ids: the users who ignore a user whom nobody ignores."""
@@ -125,10 +126,14 @@ class Group:
             return "operator" if user.id in self.operators else "member"
         return "invited" if user.id in self.invited else ""
 
+    @property
+    def is_public(self) -> bool:
+        """Whether everyone may know that the group exists."""
+        return self.visibility == "public" and not self.closed
+
     def visible_to(self, user: User) -> bool:
         """Return whether ``user`` may know that the group exists."""
-        is_public = self.visibility == "public" and not self.closed
-        return is_public or user.id in self.members or user.id in self.invited
+        return self.is_public or user.id in self.members or user.id in self.invited
 
     def is_banned_origin(self, origin: str | None) -> bool:
         """Return whether a ban of an unregistered user applies to ``origin``, the address of a client."""
@@ -237,7 +242,17 @@ _CHANGES: dict[str, Callable[[Group, Event, User], None]] = {
 
 
 RecordedChange = (
-    User | Conversation | Credential | Renamed | Moderation | Tombstone | Trimmed | BanOrigins | Ignore
+    User
+    | Conversation
+    | Credential
+    | Renamed
+    | Moderation
+    | Tombstone
+    | Trimmed
+    | BanOrigins
+    | Ignore
+    | Token
+    | TokenDeleted
 )
 """A change of the state that is stored as it is and never enters the log."""
 
@@ -250,7 +265,8 @@ class State:
 
     ``users`` and ``conversations`` map ids, in ascending order, to users and conversations; `CONSOLE` is not
     among the users, but `author` returns it. ``credentials`` maps the ids of the registered users to their
-    credentials. ``trimmed`` maps the ids of conversations to the id up to which old messages were deleted.
+    credentials, ``tokens`` the digests of all tokens to the tokens. ``trimmed`` maps the ids of conversations
+    to the id up to which old messages were deleted.
 
     ``moderations`` is the moderation log, oldest entry first. ``sanctions`` maps ``mute`` or ``block`` and
     the identity of a target (`target_key`) to the act that is in force or has ended; ``blocked_networks``
@@ -265,10 +281,13 @@ class State:
         self.users: dict[int, User] = {}
         self.conversations: dict[int, Conversation] = {LOBBY.id: LOBBY}
         self.credentials: dict[int, Credential] = {}
+        self.tokens: dict[str, Token] = {}
         self.trimmed: dict[int, int] = {}
         self.moderations: list[Moderation] = []
         self.blocked_networks: dict[str, Moderation] = {}
         self.sanctions: dict[tuple[str, str], Moderation] = {}
+        # The tokens of each user by their digests, in the order in which they were made.
+        self._tokens_of: dict[int, dict[str, Token]] = {}
         self._user_keys: dict[str, User] = {}
         self._users_by_skeleton: dict[str, User] = {}
         self._groups: dict[str, Group] = {}
@@ -288,11 +307,11 @@ class State:
         self._ignored: dict[int, set[int]] = {}
 
     def apply(self, change: StateChange, at: int = 0) -> None:
-        """Add a new user, conversation or credential, rename a user, or change a group as an event describes.
+        """Add a new user, conversation, credential or token, or change what there is as ``change`` says.
 
-        Messages and their deletion change nothing. A group exists from its ``created`` event on. The method
-        checks no permissions and never refuses a change: the command was decided before. ``at`` is the time
-        of an event, in milliseconds since 1970.
+        A new credential deletes the user's tokens. Messages and their deletion change nothing. A group exists
+        from its ``created`` event on. The method checks no permissions and never refuses a change: the
+        command was decided before. ``at`` is the time of an event, in milliseconds since 1970.
         """
         if isinstance(change, Event):
             if not change.is_message and change.kind != "deleted":
@@ -302,7 +321,7 @@ class State:
         elif isinstance(change, Conversation):
             self._add_conversation(change)
         elif isinstance(change, Credential):
-            self.credentials[change.user.id] = change
+            self._apply_credential(change)
         elif isinstance(change, Moderation):
             self._apply_moderation(change)
         elif isinstance(change, Trimmed):
@@ -311,6 +330,11 @@ class State:
             self._group_ids[change.conversation.id].ban_origins[change.user.id] = change.origins
         elif isinstance(change, Ignore):
             self._apply_ignore(change)
+        elif isinstance(change, Token):
+            self.tokens[change.digest] = change
+            self._tokens_of.setdefault(change.user.id, {})[change.digest] = change
+        elif isinstance(change, TokenDeleted):
+            self._delete_token(change.token)
         elif isinstance(change, Renamed):
             self._rename(self.users[change.user.id], change.user)
 
@@ -318,6 +342,19 @@ class State:
         self.users[user.id] = self._user_keys[user.key] = user
         for look in skeletons(Name(user.nick, user.key)):
             self._users_by_skeleton.setdefault(look, user)
+
+    def _apply_credential(self, credential: Credential) -> None:
+        self.credentials[credential.user.id] = credential
+        for token in self.tokens_of(credential.user):
+            self._delete_token(token)
+
+    def _delete_token(self, token: Token) -> None:
+        self.tokens.pop(token.digest, None)
+        self._tokens_of.get(token.user.id, {}).pop(token.digest, None)
+
+    def tokens_of(self, user: User) -> list[Token]:
+        """Return the tokens of ``user``, the oldest first. Some may have expired."""
+        return list(self._tokens_of.get(user.id, {}).values())
 
     def _add_conversation(self, conversation: Conversation) -> None:
         self.conversations[conversation.id] = conversation

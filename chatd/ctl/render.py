@@ -97,6 +97,12 @@ def _acts(answer: Answer) -> Iterator[str]:
         yield "further acts follow: see --skip"
 
 
+def _tokens(answer: Answer) -> Iterator[str]:
+    for token in answer["tokens"]:
+        groups, expires = ",".join(token["groups"]), f"expires {token.get('expires', 'never')}"
+        yield _columns((token["token"], token["scope"], groups, f"made {token['made']}", expires))
+
+
 _FORMS: Final[dict[str, Callable[[Answer], Iterator[str]]]] = {
     "control-status": _status,
     "control-who": _who,
@@ -108,5 +114,6 @@ _FORMS: Final[dict[str, Callable[[Answer], Iterator[str]]]] = {
     "control-shutdown": _shutdown,
     "server-moderation": _acts,
     "server-modlog": _acts,
+    "server-tokens": _tokens,
 }
 """The form of each kind of answer, by its action."""

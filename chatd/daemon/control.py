@@ -201,6 +201,7 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
     MAX_LENGTH = MAX_REQUEST_BYTES
 
     user = CONSOLE
+    token = None
     peer = "control socket"
     origin = None
 

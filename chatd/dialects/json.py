@@ -32,6 +32,8 @@ from chatd.core.answers import (
     Moderated,
     ModerationLog,
     Page,
+    TokenMade,
+    Tokens,
     Welcome,
 )
 from chatd.core.commands import COMMANDS, COMMANDS_BY_ACTION, SENDER_NAMES, Command
@@ -49,6 +51,7 @@ from chatd.dialects.json_entries import (
     message_object,
     moderation_object,
     presence_object,
+    token_object,
 )
 from chatd.dialects.json_requests import (
     MAX_ACTION_LENGTH,
@@ -256,6 +259,16 @@ class JsonDialect:
             )
         )
 
+    def _token_made(self, request: Request, answer: TokenMade) -> Payloads:
+        token, secret = token_object(answer.token), str(answer.secret)
+        return self._payload(
+            objects.TokenMade(action="server-token", ref=request.ref, token=token, secret=secret)
+        )
+
+    def _tokens(self, request: Request, answer: Tokens) -> Payloads:
+        reply = objects.Tokens(action="server-tokens", ref=request.ref, nick=answer.nick, tokens=[])
+        return self._list(reply, "tokens", map(token_object, answer.tokens))
+
     def _moderated(self, request: Request, answer: Moderated) -> Payloads:
         acts = [moderation_object(act) for act in answer.acts]
         return self._payload(objects.Moderated(action="server-moderation", ref=request.ref, acts=acts))
@@ -391,6 +404,8 @@ _ANSWERS: Final[dict[type, Callable[[JsonDialect, Request, Any], Payloads]]] = {
     Welcome: JsonDialect._welcome,
     Ack: JsonDialect._ack,
     AccountChanged: JsonDialect._account,
+    TokenMade: JsonDialect._token_made,
+    Tokens: JsonDialect._tokens,
     Moderated: JsonDialect._moderated,
     ModerationLog: JsonDialect._moderation_log,
     IgnoredUsers: JsonDialect._ignored,

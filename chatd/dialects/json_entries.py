@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from msgspec.structs import replace
 
+from chatd.core.answers import TokenLine
 from chatd.core.events import Announced, Arrived, Departed, Entry, Event
 from chatd.core.moderation import Moderation
 from chatd.core.requests import Request
@@ -116,6 +117,17 @@ def event_object(entry: Entry) -> objects.Event:
 def live_event_object(entry: Entry) -> objects.Event:
     """Return the log entry of a group event as the JSON object that clients get when the event happens."""
     return replace(event_object(entry), action="server-event", group=entry.event.conversation.name)
+
+
+def token_object(token: TokenLine) -> objects.Token:
+    """Return the JSON object of a token."""
+    return objects.Token(
+        token.name,
+        token.scope,
+        list(token.groups),
+        Timestamp(rfc3339(token.made)),
+        None if token.expires is None else Timestamp(rfc3339(token.expires)),
+    )
 
 
 def moderation_object(act: Moderation) -> objects.Moderation:

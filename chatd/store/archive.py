@@ -19,6 +19,7 @@ from chatd.core.events import CONSOLE, LOBBY, Conversation, User
 from chatd.core.moderation import BanOrigins, Ignore, Moderation, Trimmed
 from chatd.core.records import WHOLE_LOG, EntryRow, EntrySlice, LogView, Snapshot, entry_from_row
 from chatd.core.state import State
+from chatd.core.tokens import Token
 from chatd.store.errors import ReadFailed
 from chatd.store.size import measure_database
 
@@ -52,6 +53,10 @@ def load_snapshot(cursor: Cursor) -> Snapshot:
     cursor.execute("SELECT user, hash FROM credentials")
     for user, hashed in cursor.fetchall():
         state.apply(Credential(state.users[user], Secret(hashed)))
+    cursor.execute("SELECT user, name, digest, access, conversations, made, expires FROM tokens ORDER BY id")
+    for user, name, digest, access, ids, made, expires in cursor.fetchall():
+        conversations = None if ids is None else frozenset(map(int, ids.split()))
+        state.apply(Token(state.users[user], name, Secret(digest), access, conversations, made, expires))
     cursor.execute("SELECT id, at, operator, kind, target, until, reason FROM moderation ORDER BY id")
     for id, at, operator, act, target, until, reason in cursor.fetchall():
         state.apply(Moderation(id, at, state.author(operator), act, target, until, reason))

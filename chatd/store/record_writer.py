@@ -1,4 +1,4 @@
-"""Writes records that are no log entries: users, conversations, credentials, and acts of server operators."""
+"""Writes records that are no log entries: users, conversations, credentials, tokens, acts of operators."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from chatd.core.accounts import Credential, Renamed
 from chatd.core.events import Conversation, User
 from chatd.core.moderation import BanOrigins, Ignore, Moderation, Tombstone, Trimmed
 from chatd.core.state import RecordedChange
+from chatd.core.tokens import Token, TokenDeleted
 
 
 def write_record(cursor: Transaction, record: RecordedChange) -> None:
@@ -22,6 +23,8 @@ def write_record(cursor: Transaction, record: RecordedChange) -> None:
             "DELETE FROM log WHERE conversation = ? AND id <= ? AND kind IN ('message', 'image')",
             values(record),
         )
+    elif isinstance(record, Credential):
+        cursor.execute("DELETE FROM tokens WHERE user = ?", (record.user.id,))
 
 
 def _conversation_values(record: Conversation) -> tuple[object, ...]:
@@ -32,6 +35,13 @@ def _conversation_values(record: Conversation) -> tuple[object, ...]:
 def _moderation_values(record: Moderation) -> tuple[object, ...]:
     operator = record.operator.id
     return record.id, record.at, operator, record.kind, record.target, record.until, record.reason
+
+
+def _token_values(record: Token) -> tuple[object, ...]:
+    ids = record.conversations
+    conversations = None if ids is None else " ".join(map(str, sorted(ids)))
+    digest, user = str(record.digest), record.user.id
+    return digest, user, record.name, record.access, conversations, record.made, record.expires
 
 
 _STATEMENTS: Final[dict[type[RecordedChange], tuple[str, Callable[[Any], tuple[object, ...]]]]] = {
@@ -47,6 +57,11 @@ _STATEMENTS: Final[dict[type[RecordedChange], tuple[str, Callable[[Any], tuple[o
         "INSERT OR REPLACE INTO credentials (user, hash) VALUES (?, ?)",
         lambda record: (record.user.id, str(record.hash)),
     ),
+    Token: (
+        "INSERT INTO tokens VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)",
+        _token_values,
+    ),
+    TokenDeleted: ("DELETE FROM tokens WHERE digest = ?", lambda record: (str(record.token.digest),)),
     Renamed: (
         "UPDATE users SET nick = ?, key = ? WHERE id = ?",
         lambda record: (record.user.nick, record.user.key, record.user.id),

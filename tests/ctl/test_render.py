@@ -30,6 +30,14 @@ class Lines(SynchronousTestCase):
             ],
         )
 
+    def test_tokens(self) -> None:
+        token = {"token": "deploy", "scope": "read", "groups": ["lobby", "wob"], "made": "T"}
+        answer = {"action": "server-tokens", "nick": "bob", "tokens": [{**token, "expires": "E"}, token]}
+        self.assertEqual(
+            [" ".join(line.split()) for line in lines_of(answer)],
+            ["deploy read lobby,wob made T expires E", "deploy read lobby,wob made T expires never"],
+        )
+
     def test_an_answer_that_is_not_known(self) -> None:
         self.assertEqual(list(lines_of({"action": "new", "x": 1})), ['{"action": "new", "x": 1}'])
 

@@ -372,6 +372,7 @@ class Plans(JournalTestCase):
                 "SCAN users",
                 "SCAN c",
                 "SCAN credentials",
+                "SCAN tokens",
                 "SCAN moderation",
                 "SCAN ban_origins",
                 "SCAN ignores",
