@@ -179,7 +179,11 @@ def _user() -> tuple[int, int] | None:
             uid, gid = runner.config.get("uid"), runner.config.get("gid")
             if uid is None:
                 return None
-            return (uid, _group_of(uid) if gid is None else gid) if os.geteuid() == 0 else None
+            user = (uid, _group_of(uid) if gid is None else gid)
+            if os.geteuid() == 0:
+                return user
+            if uid != os.geteuid():
+                raise ConfigError(f"--uid {uid}: only root can start the daemon for another user")
     return None
 
 

@@ -4,6 +4,7 @@ import contextlib
 import gc
 import importlib.metadata
 import os
+import resource
 import tempfile
 from collections.abc import Iterator
 from functools import cache
@@ -34,7 +35,12 @@ def folder_of_its_own() -> Iterator[None]:
 
 
 def pytest_collection_finish() -> None:
-    """Leave what was imported out of garbage collection, and collect more rarely: a tenth of the time."""
+    """Leave what was imported out of garbage collection, and collect more rarely: a tenth of the time.
+
+    Files of tests that have ended stay open for longer then, more than the usual limit of 1,024.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)

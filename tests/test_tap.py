@@ -11,6 +11,7 @@ import signal
 import socket
 import sqlite3
 import ssl
+import subprocess
 import sys
 import tempfile
 from http.client import HTTPConnection, HTTPResponse
@@ -27,7 +28,17 @@ from chatd.daemon.config import Config, ConfigError, LogConfig, MetricsConfig, T
 from chatd.daemon.wiring import ParsedListener, assemble, parse_listener
 from chatd.tap import Options, configuration
 from tests.support.certificates import self_signed
-from tests.support.daemon_process import PATIENCE, TAC, Client, Daemon, twistd, without_privileges
+from tests.support.daemon_process import (
+    PATIENCE,
+    TAC,
+    TWISTD,
+    Client,
+    Daemon,
+    environment,
+    twistd,
+    without_privileges,
+)
+from tests.support.fork_server import Forked
 
 NO_LISTENER = "a listener is WIRE=ENDPOINT with one of auto, json, text, tp6, tp6-bonus first"
 
@@ -574,6 +585,7 @@ class UserTests(FolderTestCase):
     def test_where_that_user_can_not_write_the_start_is_refused_and_leaves_nothing(self) -> None:
         (self.folder / "chatd.toml").write_text("listen = ['text=tcp:0']\n")
         self.folder.chmod(0o555)
+        self.addCleanup(self.folder.chmod, 0o755)
         database = self.folder / "chat.db"
         sentence = f"chatd: can't use the database {database}: Permission denied ({database}.lock)\n"
         for way in (("-n", "chatd"), ("chatd",), ("-ny", TAC), ("-y", TAC)):
@@ -609,6 +621,28 @@ class UserTests(FolderTestCase):
                 (1, "chatd: --uid 3999999999: no such user on this machine\n"),
             )
             self.assertEqual(os.listdir(self.folder), ["chatd.toml"])
+
+    def test_only_root_can_start_it_for_another_user(self) -> None:
+        """Whoever runs the tests: this one is not root, or only appears to be somebody else."""
+        (self.folder / "other.py").write_text(
+            "import os, runpy, sys\n"
+            "os.geteuid = lambda: 4000\n"
+            "sys.argv = sys.argv[1:]\n"
+            "runpy.run_path(sys.argv[0], run_name='__main__')\n"
+        )
+        ended = Forked(
+            ["other.py", TWISTD, "--pidfile=", "--uid=0", "-n", "chatd"],
+            self.folder,
+            environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        output = ended.communicate(None, PATIENCE)
+        self.assertEqual(
+            (ended.wait(PATIENCE), *output),
+            (1, "", "chatd: --uid 0: only root can start the daemon for another user\n"),
+        )
+        self.assertEqual(sorted(os.listdir(self.folder)), ["chatd.toml", "other.py"])
 
     def test_root_is_warned_once(self) -> None:
         with Daemon(self.folder) as daemon:

@@ -33,6 +33,7 @@ async def main(port: str, nick: str) -> None:
     typing = asyncio.create_task(type_in(writer))
     await show(reader)
     sys.stdout.write("Le serveur est parti\n")
+    sys.stdout.flush()
     typing.cancel()
     writer.close()
 
