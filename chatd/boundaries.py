@@ -158,6 +158,7 @@ class Archive(Protocol):
         size: int,
         max_id: int,
         view: LogView = WHOLE_LOG,
+        begun: EntrySlice | None = None,
     ) -> Deferred[EntrySlice]:
         """Return a Deferred of one page of ``conversation``, oldest entry first.
 
@@ -165,6 +166,9 @@ class Archive(Protocol):
         ``before`` and id <= ``max_id``. If only ``after`` is given, the page contains the first of these,
         else the last. It has at most ``limit`` entries and ``size`` bytes of bodies; a single entry may have
         more bytes. Entries that ``view`` hides are left out.
+
+        If the page has an ``end``, it is only begun: too many entries were hidden for one query. The same
+        query goes on with it if it is given as ``begun``.
         """
 
     def entries_after(
@@ -180,8 +184,8 @@ class Archive(Protocol):
         """Return a Deferred of the first entries with ``after`` < id <= ``max_id``.
 
         The entries are those in ``conversations``, and events of any conversation with ``user`` as their
-        subject. There are at most ``limit`` entries with at most ``size`` bytes of bodies; a single entry may
-        have more bytes. Entries that ``view`` hides are left out.
+        subject. At most ``limit`` entries with at most ``size`` bytes of bodies are looked at; a single entry
+        may have more bytes. Entries that ``view`` hides are left out.
         """
 
     def entry(self, id: int) -> Deferred[EntryRow | None]:
