@@ -184,8 +184,9 @@ class Archive(Protocol):
         """Return a Deferred of the first entries with ``after`` < id <= ``max_id``.
 
         The entries are those in ``conversations``, and events of any conversation with ``user`` as their
-        subject. At most ``limit`` entries with at most ``size`` bytes of bodies are looked at; a single entry
-        may have more bytes. Entries that ``view`` hides are left out.
+        subject. There are at most ``limit`` entries with at most ``size`` bytes of bodies; a single entry may
+        have more bytes. Entries that ``view`` hides are left out, and if the query has looked at too many for
+        one query, the result has an ``end``.
         """
 
     def entry(self, id: int) -> Deferred[EntryRow | None]:

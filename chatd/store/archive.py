@@ -35,14 +35,23 @@ UNREAD_SCAN_LIMIT: Final = 1000
 PAGE_SCAN_LIMIT: Final = 10_000
 """Maximum number of entries that one query for a page looks at, if the reader ignores users."""
 
+REPLAY_SCAN_LIMIT: Final = 10_000
+"""Maximum number of entries that one query for a replay looks at, if the reader ignores users.
+
+The conversations share them, but of each it may look at as many as it may return.
+"""
+
 # Messages, events and joins, each in the very words of a partial index, or SQLite does not use it.
 _SAID = "kind IN ('message', 'image')"
 _HAPPENED = "kind NOT IN ('message', 'image')"
 _JOINED = "kind IN ('created', 'joined')"
 
+# The kinds that are hidden if their author is ignored.
+_INVISIBLE = ", ".join(f"'{kind}'" for kind in sorted(IGNORABLE_KINDS))
+
 _FIRST_ID = "(SELECT id FROM log WHERE conversation = place AND {} AND id > above ORDER BY id LIMIT 1)"
 
-# For pairs of a conversation and an id: the conversation, its first message and its first event after that id.
+# For pairs of a conversation and an id: the conversation, its first message and first event after the id.
 _FIRST_IDS = (
     f"SELECT place, {_FIRST_ID.format(_SAID)}, {_FIRST_ID.format(_HAPPENED)}"
     " FROM (SELECT json_extract(value, '$[0]') AS place, json_extract(value, '$[1]') AS above"
@@ -147,8 +156,9 @@ class Archive:
         """Return a Deferred of the first entries after the id ``after``, up to the id ``max_id``.
 
         The entries are those in ``conversations``, and events of any conversation with ``user`` as their
-        subject. At most ``limit`` entries with at most ``size`` bytes of bodies are looked at; a single entry
-        may have more bytes. Entries that ``view`` hides are left out.
+        subject. There are at most ``limit`` entries with at most ``size`` bytes of bodies; a single entry may
+        have more bytes. Entries that ``view`` hides are left out. If it hides those of users, the query looks
+        at no more than `REPLAY_SCAN_LIMIT` entries; then the result may have an ``end``.
         """
         ids = [c.id for c in conversations]
         return self._read(_following, ids, user.id, after, limit, size, max_id, view)
@@ -231,7 +241,8 @@ def _page(
     rows = [] if begun is None else begun.rows
     if begun is not None and begun.end is not None:
         above, below = (max(above, begun.end), below) if forward else (above, begun.end)
-    where = f"conversation = ? AND id > ? AND id < ? AND {_HAPPENED if events else _SAID}"
+    kinds = _HAPPENED if events else _SAID
+    where = f"conversation = ? AND id > ? AND id < ? AND {kinds}"
     order = f"ORDER BY id {'ASC' if forward else 'DESC'}"
     end = None
     if view.ignored:
@@ -241,10 +252,8 @@ def _page(
         )
         for (end,) in cursor.fetchall():
             above, below = (above, end + 1) if forward else (end - 1, below)
-    # All messages of the ignored are hidden: their kinds need not be read from the table.
-    hidden = _unless_ignored(view.ignored) if events else _not_by(view.ignored)
     cursor.execute(
-        f"{_ROW} WHERE {where}{hidden} {order} LIMIT ?",
+        f"{_ROW} WHERE {where}{_unless_ignored(view.ignored, kinds)} {order} LIMIT ?",
         (conversation, above, below, limit + 1 - len(rows)),
     )
     found = _fetch(cursor, limit, size, rows if forward else rows[::-1])
@@ -264,38 +273,42 @@ def _following(
     view: LogView,
 ) -> EntrySlice:
     # A query for each conversation and each index, merged: one query would make SQLite sort all later entries
-    # for every page. Those with the earliest entries are read first; the others are not read at all if their
-    # entries are too late for this page. The ids are in the indexes, so that only the bodies that are
-    # returned are read.
-    cursor.execute(
-        f"SELECT id FROM log WHERE subject = ? AND {_HAPPENED} AND id > ? AND id <= ? ORDER BY id LIMIT ?",
-        (user, after, max_id, limit + 1),
-    )
-    ids = [id for (id,) in cursor.fetchall()]
+    # for every page. Those with the earliest entries are read first, so that few ids of the others, or none,
+    # are read. The ids are in the indexes, so that only the bodies that are returned are read.
     above = [(one, max(after, _hidden_up_to(cursor, one, view))) for one in conversations]
     cursor.execute(_FIRST_IDS, (json.dumps(above),))
-    firsts = [
-        (first, kinds, conversation)
-        for conversation, *both in cursor.fetchall()
-        for first, kinds in zip(both, (_SAID, _HAPPENED), strict=True)
-        if first is not None
-    ]
-    for first, kinds, conversation in sorted(firsts):
+    sources = [(after + 1, "subject", _HAPPENED, user)]
+    for conversation, message, event in cursor.fetchall():
+        sources += [(message, "conversation", _SAID, conversation)] if message is not None else []
+        sources += [(event, "conversation", _HAPPENED, conversation)] if event is not None else []
+    sources.sort()
+    end = None
+    if view.ignored:
+        looked_at = max(limit, REPLAY_SCAN_LIMIT // len(sources))
+        for first, column, kinds, key in sources:
+            if first > max_id:
+                break
+            cursor.execute(
+                f"SELECT id FROM log WHERE {column} = ? AND {kinds} AND id >= ? AND id <= ?"
+                " ORDER BY id LIMIT 1 OFFSET ?",
+                (key, first, max_id, looked_at - 1),
+            )
+            for (end,) in cursor.fetchall():
+                max_id = end
+    ids: list[int] = []
+    for first, column, kinds, key in sources:
         last = max_id if len(ids) <= limit else ids[limit]
         if first > last:
             break
         cursor.execute(
-            f"SELECT id FROM log WHERE conversation = ? AND {kinds} AND id >= ? AND id <= ?"
-            " ORDER BY id LIMIT ?",
-            (conversation, first, last, limit + 1),
+            f"SELECT id FROM log WHERE {column} = ? AND {kinds} AND id >= ? AND id <= ?"
+            f"{_unless_ignored(view.ignored, kinds)} ORDER BY id LIMIT ?",
+            (key, first, last, limit + 1),
         )
         ids = sorted({*ids, *(id for (id,) in cursor.fetchall())})[: limit + 1]
-    cursor.execute(
-        f"{_ROW} WHERE id IN (SELECT value FROM json_each(?)){_unless_ignored(view.ignored)} ORDER BY id",
-        (json.dumps(ids[:limit]),),
-    )
+    cursor.execute(f"{_ROW} WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id", (json.dumps(ids),))
     found = _fetch(cursor, limit, size, [])
-    return found if found.more or len(ids) <= limit else EntrySlice(found.rows, True, ids[limit - 1])
+    return found if found.more or end is None else EntrySlice(found.rows, True, end)
 
 
 def _hidden_up_to(cursor: Transaction, conversation: int, view: LogView) -> int:
@@ -310,18 +323,14 @@ def _hidden_up_to(cursor: Transaction, conversation: int, view: LogView) -> int:
     return ID_MAX if joined is None else joined - 1
 
 
-def _unless_ignored(ignored: tuple[int, ...]) -> str:
+def _unless_ignored(ignored: tuple[int, ...], kinds: str) -> str:
     """Return a condition that leaves out the messages and invitations of the users with the ids ``ignored``.
 
-    Without ids it is empty.
+    ``kinds`` is the condition that the query has already: `_SAID` or `_HAPPENED`. Without ids the result is
+    empty. For messages it is about the author alone, whom the index has.
     """
-    kinds = ", ".join(f"'{kind}'" for kind in sorted(IGNORABLE_KINDS))
-    return f" AND NOT (kind IN ({kinds}) AND actor IN ({_list(ignored)}))" if ignored else ""
-
-
-def _not_by(authors: tuple[int, ...]) -> str:
-    """Return a condition that leaves out the entries of the users with the ids ``authors``, or ``""``."""
-    return f" AND actor NOT IN ({_list(authors)})" if authors else ""
+    hidden = "" if kinds == _SAID else f"kind IN ({_INVISIBLE}) AND "
+    return f" AND NOT ({hidden}actor IN ({_list(ignored)}))" if ignored else ""
 
 
 def _list(ids: Iterable[int]) -> str:

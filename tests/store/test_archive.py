@@ -402,6 +402,7 @@ class BoundedQueries(JournalTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.patch(archive, "PAGE_SCAN_LIMIT", 20)
+        self.patch(archive, "REPLAY_SCAN_LIMIT", 20)
         self.steps = 0
         self.readers = ThreadlessPool(
             "sqlite3",
@@ -496,6 +497,7 @@ class Steps(JournalTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.patch(archive, "PAGE_SCAN_LIMIT", 2)
+        self.patch(archive, "REPLAY_SCAN_LIMIT", 6)
         for number in range(3):
             self.fixture.says(self.bob, f"b{number}")
             for _ in range(3):
@@ -550,7 +552,7 @@ class Steps(JournalTestCase):
     def test_what_follows_may_be_all_hidden(self) -> None:
         found = self.fixture.archive.entries_after([LOBBY], self.bob, 1, 2, ANY, EVER, self.view)
         following = self.successResultOf(found)
-        self.assertEqual((*bodies(following), following.end), ([], True, 3))
+        self.assertEqual((*bodies(following), following.end), ([], True, 4))
 
 
 Row = tuple[int, int, EventKind, str, bool]
@@ -574,6 +576,7 @@ class AnyLog(SynchronousTestCase):
     @given(LOG, st.lists(st.tuples(QUERY, VIEW), min_size=1, max_size=8), st.integers(1, 4))
     def test_is_read_as_one_would_by_hand(self, log: list[Any], queries: list[Any], scanned: int) -> None:
         self.patch(archive, "PAGE_SCAN_LIMIT", scanned)
+        self.patch(archive, "REPLAY_SCAN_LIMIT", scanned)
         with (
             tempfile.TemporaryDirectory() as folder,
             closing(StoreFixture(Path(folder) / "chat.db")) as fixture,
