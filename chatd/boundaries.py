@@ -159,6 +159,7 @@ class Archive(Protocol):
         size: int,
         max_id: int,
         view: LogView = WHOLE_LOG,
+        begun: EntrySlice | None = None,
     ) -> Deferred[EntrySlice]:
         """Return a Deferred of one page of ``conversation``, oldest entry first.
 
@@ -166,6 +167,9 @@ class Archive(Protocol):
         ``before`` and id <= ``max_id``. If only ``after`` is given, the page contains the first of these,
         else the last. It has at most ``limit`` entries and ``size`` bytes of bodies; a single entry may have
         more bytes. Entries that ``view`` hides are left out.
+
+        If the page has an ``end``, it is only begun: too many entries were hidden for one query. The same
+        query goes on with it if it is given as ``begun``.
         """
 
     def entries_after(
@@ -182,7 +186,8 @@ class Archive(Protocol):
 
         The entries are those in ``conversations``, and events of any conversation with ``user`` as their
         subject. There are at most ``limit`` entries with at most ``size`` bytes of bodies; a single entry may
-        have more bytes. Entries that ``view`` hides are left out.
+        have more bytes. Entries that ``view`` hides are left out, and if the query has looked at too many for
+        one query, the result has an ``end``.
         """
 
     def entry(self, id: int) -> Deferred[EntryRow | None]:

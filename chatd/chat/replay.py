@@ -80,8 +80,9 @@ class Replay:
         max_id = self._journal.last_delivered_id if request.max_id is None else request.max_id
         self._check_may_read(user, conversation)  # the user may have been put out meanwhile
         size = reader.dialect.list_size
-        view = self._state().view(user)
-        found = await self._archive.page(conversation, events, before, after, limit, size, max_id, view)
+        found = await self._read_page(
+            reader, user, conversation, events, (before, after, limit), size, max_id
+        )
         await self._fair_queue.wait()
         if reader.closed:
             return
@@ -158,10 +159,8 @@ class Replay:
             if not self._state().may_read(user, conversation):
                 continue
             size = min(room, reader.dialect.list_size)
-            view = self._state().view(user)
-            found = await self._archive.page(
-                conversation, False, None, None, self._limits.page, size, max_id, view
-            )
+            window = (None, None, self._limits.page)
+            found = await self._read_page(reader, user, conversation, False, window, size, max_id)
             await self._fair_queue.wait()
             if reader.is_closing:
                 return
@@ -184,6 +183,30 @@ class Replay:
             await self._fair_queue.wait()
             if not reader.is_closing:
                 reader.send_unrequested(UNREQUESTED_HISTORY, listed)
+
+    async def _read_page(
+        self,
+        reader: Client,
+        user: User,
+        conversation: Conversation,
+        events: bool,
+        window: tuple[int | None, int | None, int],
+        size: int,
+        max_id: int,
+    ) -> EntrySlice:
+        """Return a page as ``user`` sees it; ``window`` is as for `send_page`, with a limit.
+
+        If the page takes several queries, because ``user`` ignores many entries, those of other readers are
+        answered in between. The page is incomplete if ``reader`` is closed.
+        """
+        before, after, limit = window
+        view = self._state().view(user)
+        found = await self._archive.page(conversation, events, before, after, limit, size, max_id, view)
+        while found.end is not None and not reader.closed:
+            found = await self._archive.page(
+                conversation, events, before, after, limit, size, max_id, view, found
+            )
+        return found
 
     async def _list(
         self, reader: Client, user: User, conversations: list[Conversation], skip: int
@@ -234,7 +257,12 @@ class Replay:
         """
         while after < max_id and not reader.is_closing:
             view = self._state().view(user)
-            readable = [one for one in conversations if self._state().may_read(user, one)]
+            # Those without a later entry need not be looked for in the database.
+            readable = [
+                one
+                for one in conversations
+                if self._journal.last_id_in(one) > after and self._state().may_read(user, one)
+            ]
             found = await self._archive.entries_after(
                 readable, user, after, CATCH_UP_ENTRIES, CATCH_UP_BYTES, max_id, view
             )
@@ -248,7 +276,9 @@ class Replay:
                     if sent and self.sent is not None and not counted:
                         self.sent(reader, entry)
                     await _room(reader)
-            after = entries[-1].id if found.more else max_id
+            if not found.more:
+                return
+            after = entries[-1].id if found.end is None else found.end
 
     def _may_send(self, reader: Client, user: User, entry: Entry) -> bool:
         """Return whether ``reader`` may get ``entry``: memberships may have changed since the query.

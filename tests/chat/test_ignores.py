@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chatd.core.limits import Limits
+from chatd.store import archive
 from tests.support.in_memory_daemon import Peer, StageTestCase
 
 SAID = ("MSG in the lobby", "bg;wob;in the group", "s;alice;in private")
@@ -72,6 +73,44 @@ class Ignoring(StageTestCase):
         self.alice.hears()
         (page,) = self.alice.asks(action="history", limit=3).objects()
         self.assertEqual([item["msg"] for item in page["messages"]], ["0", "2", "4"])
+
+    def talks_much(self) -> None:
+        """Let bob say more than one query looks at, between two words of carol."""
+        self.patch(archive, "PAGE_SCAN_LIMIT", 3)
+        self.patch(archive, "REPLAY_SCAN_LIMIT", 3)
+        self.carol.says("MSG 1")
+        for _ in range(10):
+            self.bob.says("MSG buy now")
+        self.carol.says("MSG 2")
+        self.alice.hears()
+
+    def test_a_page_may_take_several_queries(self) -> None:
+        self.talks_much()
+        for window in ({}, {"after": 0}):
+            (page,) = self.alice.asks(action="history", **window).objects()
+            self.assertEqual([item["msg"] for item in page["messages"]], ["1", "2"])
+            self.assertNotIn("more", page)
+        self.alice.hangs_up()
+        back = self.stage.connect("json").asks(action="client-hello", from_="alice", since=3)
+        said = [said["msg"] for said in back.objects() if said["action"] == "server-broadcast"]
+        self.assertEqual(said, ["1", "2"])
+
+    def test_others_read_between_the_queries_for_a_page(self) -> None:
+        self.talks_much()
+        self.stage.readers.held = True
+        self.alice.asks(action="history")
+        self.carol.hears()
+        self.carol.says("history;;1")
+        for _ in range(2):
+            self.stage.readers.run_next()
+            self.stage.settle()
+        self.assertEqual(self.carol.lines()[-1], "END history 1 more")
+        self.assertEqual(len(self.stage.readers.waiting), 1)
+        self.alice.hangs_up()
+        self.stage.readers.run_next()
+        self.stage.settle()
+        self.assertEqual(self.stage.readers.waiting, [], "nobody is there to read on for")
+        self.stage.readers.held = False
 
     def test_nothing_is_lost(self) -> None:
         """It comes back when the user is ignored no more."""
