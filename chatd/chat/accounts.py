@@ -70,12 +70,14 @@ class Accounts:
 
     def __init__(
         self,
+        authority: Authority,
         authenticator: Authenticator,
         committer: Committer,
         presence: Presence,
         turns: TurnQueue,
         policy: AccountPolicy,
     ) -> None:
+        self._authority = authority
         self._authenticator = authenticator
         self._committer = committer
         self._presence = presence
@@ -118,7 +120,7 @@ class Accounts:
     async def _unregister(self, client: Client, request: Request, user: User, command: c.Unregister) -> None:
         rules.require_credential(self._committer.state, user)
         verified = await self._authenticator.verify(user.nick, command.password, client.origin)
-        await self._committer.commit(rules.unregister(self._committer.state, verified))
+        await self._committer.commit(rules.unregister(self._committer.state, verified, self._authority.now()))
         client.answer(request, AccountChanged(user.nick, False))
         self._presence.end_sessions(user, None, Refusal("account_closed", nick=user.nick))
 

@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred
 
 from chatd.boundaries import Archive, Client, Clock, Passwords, Requester
 from chatd.chat.accounts import AccountCommand, Accounts, Authenticator
+from chatd.chat.administration import Administrator
 from chatd.chat.authority import Authority, OpenJournal
 from chatd.chat.commits import Committer
 from chatd.chat.delivery_log import DeliveryLog
@@ -49,6 +50,7 @@ class Chat:
     recipients. ``passwords`` hashes and verifies passwords, under ``policy``.
 
     ``journal`` writes the log; ``counters`` counts what happens. Both are there to be read by others.
+    ``administrator`` carries out what the administrator of the machine alone may do.
     ``retention`` deletes messages that are older than ``keep_seconds``, once it is started.
     """
 
@@ -97,7 +99,9 @@ class Chat:
             limits,
             self.counters,
         )
-        self._accounts = Accounts(self._authenticator, committer, self._presence, self._turns, policy)
+        self._accounts = Accounts(
+            self._authority, self._authenticator, committer, self._presence, self._turns, policy
+        )
         self._moderator = Moderator(
             self._authority,
             archive,
@@ -108,6 +112,7 @@ class Chat:
             self._turns,
             policy,
         )
+        self.administrator = Administrator(self._authority, committer, policy)
         self.retention = Retention(self._authority, archive, committer, clock, keep_seconds)
         self._stopping = False
 
@@ -178,6 +183,7 @@ class Chat:
         By then they are on disk as well.
         """
         self._stopping = True
+        self.administrator.stop()
         self.retention.stop()
         return self.journal.when_drained().addCallback(lambda _: self._dispatcher.flush())
 

@@ -223,6 +223,8 @@ _ACTS: Final = {
     "delete": N_("{operator} deleted the message {target}"),
     "announce": N_("{operator} made an announcement"),
     "resetpassword": N_("{operator} reset the password of {target}"),
+    "appoint": N_("{operator} appointed {target} as an operator of the server"),
+    "dismiss": N_("{operator} dismissed {target} as an operator of the server"),
 }
 """The sentence for each act of a server operator."""
 

@@ -15,8 +15,8 @@ from chatd.core.accounts import CLOSED_ACCOUNT_HASH, AccountPolicy, Credential, 
 from chatd.core.events import User
 from chatd.core.names import NICK_LIMIT, BadName, Name, check_reserved, parse_nick
 from chatd.core.refusals import Refusal, reason
-from chatd.core.rules import Decision, decide
-from chatd.core.state import State
+from chatd.core.rules import Decision, decide, is_closed
+from chatd.core.state import RecordedChange, State
 
 
 def check_new_password(password: Secret, policy: AccountPolicy) -> None:
@@ -55,10 +55,9 @@ def check_may_write(state: State, user: User, policy: AccountPolicy) -> None:
 
     Raises `Refusal` ``registered_only``, or ``account_closed`` for a session whose account is being closed.
     """
-    credential = state.credentials.get(user.id)
-    if policy.names == "registered" and credential is None:
+    if policy.names == "registered" and user.id not in state.credentials:
         raise Refusal("registered_only")
-    if credential is not None and credential.hash == CLOSED_ACCOUNT_HASH:
+    if is_closed(state, user):
         raise Refusal("account_closed", nick=user.nick)
 
 
@@ -81,11 +80,12 @@ def change_password(state: State, verified: Credential, hashed: Secret) -> Decis
     return Decision(records=(Credential(verified.user, hashed),))
 
 
-def unregister(state: State, verified: Credential) -> Decision:
+def unregister(state: State, verified: Credential, now: int) -> Decision:
     """Return the decision to close the account of a user, whose credential ``verified`` was verified.
 
     The user leaves all groups and is renamed, and nobody can log in under the new name. This frees the nick:
-    a new user with that nick gets none of the account's conversations, memberships and groups.
+    a new user with that nick gets none of the account's conversations, memberships and groups, and is no
+    server operator if the user was appointed as one. ``now`` is in milliseconds since 1970.
     Raises `Refusal` ``wrong_password`` if the user's password was changed since it was verified.
     """
     _check_current(state, verified)
@@ -93,7 +93,10 @@ def unregister(state: State, verified: Credential) -> Decision:
     groups = [conversation.name for conversation in state.conversations_of(user) if conversation.name]
     events = tuple(event for group in groups for event in decide(state, user, c.Leave(group)).events)
     renamed = _former(state, user)
-    return Decision(events, (Renamed(renamed), Credential(renamed, CLOSED_ACCOUNT_HASH)))
+    records: list[RecordedChange] = [Renamed(renamed), Credential(renamed, CLOSED_ACCOUNT_HASH)]
+    if user.key in state.appointed:
+        records.append(state.new_moderation(renamed, "dismiss", user.nick, now))
+    return Decision(events, tuple(records))
 
 
 def _check_current(state: State, verified: Credential) -> None:

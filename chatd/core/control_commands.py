@@ -55,6 +55,23 @@ CONTROL_COMMANDS: Final[dict[str, ControlCommand]] = {
             " events)",
         ),
         ControlCommand(
+            "operators",
+            "list who is named as a server operator, by chatd.toml or by `appoint`",
+            "`operators`: `nick`, `configured`, `appointed`, `registered` (whether it is in force)",
+        ),
+        ControlCommand(
+            "appoint",
+            "make a nick a server operator, once it is registered",
+            "`acts`: the entry of the moderation log",
+            {"nick": "the nick, in use or not"},
+        ),
+        ControlCommand(
+            "dismiss",
+            "take that back from a nick that was appointed",
+            "`acts`: the entry of the moderation log",
+            {"nick": "the nick"},
+        ),
+        ControlCommand(
             "backup",
             "copy the database to a new file while the daemon runs, and check the copy",
             "`file`, `bytes` and `last_id` of the copy",

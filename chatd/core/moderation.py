@@ -21,8 +21,10 @@ ModerationKind = Literal[
     "delete",
     "announce",
     "resetpassword",
+    "appoint",
+    "dismiss",
 ]
-"""The kinds of acts of server operators."""
+"""The kinds of acts of server operators, the last ones of the administrator of the machine alone."""
 
 IPV6_PREFIX_BITS: Final = 64
 """The prefix length to which an IPv6 address is widened, because one client usually has a network of it."""
@@ -80,6 +82,19 @@ class Moderation(msgspec.Struct, frozen=True, eq=False):
     def is_active(self, now: int) -> bool:
         """Return whether the mute or block has not ended at the time ``now``, in milliseconds since 1970."""
         return self.until is None or self.until > now
+
+
+class ServerOperator(msgspec.Struct, frozen=True):
+    """A nick that is named as a server operator.
+
+    ``configured`` and ``appointed`` say by whom: by the configuration, by the administrator, or by both. The
+    nick is an operator if it is ``registered``.
+    """
+
+    nick: str
+    configured: bool
+    appointed: bool
+    registered: bool
 
 
 def target_key(kind: Literal["mute", "block"], target: str) -> str:

@@ -19,6 +19,7 @@ from chatd.core.moderation import (
     BanOrigins,
     Ignore,
     Moderation,
+    ModerationKind,
     Tombstone,
     Trimmed,
     parse_network,
@@ -254,7 +255,8 @@ class State:
 
     ``moderations`` is the moderation log, oldest entry first. ``sanctions`` maps ``mute`` or ``block`` and
     the identity of a target (`target_key`) to the act that is in force or has ended; ``blocked_networks``
-    maps networks in CIDR notation to the acts that blocked them.
+    maps networks in CIDR notation to the acts that blocked them. ``appointed`` maps the key of each nick that
+    was appointed as a server operator, and not dismissed, to the nick.
     """
 
     def __init__(self) -> None:
@@ -265,6 +267,7 @@ class State:
         self.moderations: list[Moderation] = []
         self.blocked_networks: dict[str, Moderation] = {}
         self.sanctions: dict[tuple[str, str], Moderation] = {}
+        self.appointed: dict[str, str] = {}
         self._user_keys: dict[str, User] = {}
         self._users_by_skeleton: dict[str, User] = {}
         self._groups: dict[str, Group] = {}
@@ -330,6 +333,10 @@ class State:
             self._apply_sanction("mute", act)
         elif act.kind in ("block", "unblock"):
             self._apply_sanction("block", act)
+        elif act.kind == "appoint":
+            self.appointed[parse_nick(act.target).key] = act.target
+        elif act.kind == "dismiss":
+            self.appointed.pop(parse_nick(act.target).key, None)
 
     def _apply_sanction(self, kind: Literal["mute", "block"], act: Moderation) -> None:
         key = target_key(kind, act.target)
@@ -564,6 +571,19 @@ class State:
     ) -> Conversation:
         """Return a new conversation with the next id. Only `apply` adds the conversation to the state."""
         return Conversation(next(reversed(self.conversations)) + 1, kind, name, pair)
+
+    def new_moderation(
+        self,
+        operator: User,
+        kind: ModerationKind,
+        target: str,
+        at: int,
+        until: int | None = None,
+        reason: str = "",
+    ) -> Moderation:
+        """Return a new entry of the moderation log, with the next id. Only `apply` adds it to the state."""
+        id = self.moderations[-1].id + 1 if self.moderations else 1
+        return Moderation(id, at, operator, kind, target, until, reason)
 
     def conversations_of(self, user: User) -> list[Conversation]:
         """Return the conversations of ``user`` other than the lobby: direct ones, then those of groups."""

@@ -60,6 +60,16 @@ def _groups(answer: Answer) -> Iterator[str]:
         yield _columns((one["group"], one["visibility"], members, f"owner {one['owner']}", entries))
 
 
+_OPERATOR_SOURCES: Final = {"configured": "chatd.toml", "appointed": "appointed"}
+
+
+def _operators(answer: Answer) -> Iterator[str]:
+    for one in answer["operators"]:
+        sources = [word for key, word in _OPERATOR_SOURCES.items() if one[key]]
+        state = "registered" if one["registered"] else "not registered: not in force"
+        yield _columns((one["nick"], ", ".join(sources), state))
+
+
 def _columns(cells: Sequence[str]) -> str:
     *first, last = cells
     return "  ".join((*(f"{cell:<14}" for cell in first), last))
@@ -102,6 +112,9 @@ _FORMS: Final[dict[str, Callable[[Answer], Iterator[str]]]] = {
     "control-who": _who,
     "control-groups": _groups,
     "control-help": _help,
+    "control-operators": _operators,
+    "control-appoint": _acts,
+    "control-dismiss": _acts,
     "control-backup": _backup,
     "control-check": _check,
     "control-reload": _reload,

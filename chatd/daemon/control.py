@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from msgspec import structs
-from msgspec.json import encode
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IAddress, IDelayedCall, IListeningPort
@@ -41,8 +40,10 @@ from chatd.daemon.config import ConfigError
 from chatd.daemon.passwords import PasswordPool
 from chatd.daemon.reload import Reloader
 from chatd.dialects.json import JsonDialect
+from chatd.dialects.json_entries import moderation_object
 from chatd.dialects.json_requests import MAX_ACTION_LENGTH, JsonObject, is_valid_ref, parse_object
 from chatd.json_wire import objects
+from chatd.json_wire.objects import encode
 from chatd.store.errors import StoreBusy, StoreError
 from chatd.store.store import Store
 
@@ -387,6 +388,18 @@ async def _groups(control: Control, asked: JsonObject) -> Result:
     return Listing("groups", iter(control.chat.overview.groups()))
 
 
+async def _operators(control: Control, asked: JsonObject) -> Result:
+    return Listing("operators", iter(control.chat.administrator.operators()))
+
+
+async def _appoint(control: Control, asked: JsonObject) -> Result:
+    return {"acts": [moderation_object(await control.chat.administrator.appoint(asked["nick"]))]}
+
+
+async def _dismiss(control: Control, asked: JsonObject) -> Result:
+    return {"acts": [moderation_object(await control.chat.administrator.dismiss(asked["nick"]))]}
+
+
 async def _backup(control: Control, asked: JsonObject) -> Result:
     file = asked["file"]
     if not os.path.isabs(file) or "\0" in file:
@@ -439,6 +452,9 @@ ACTIONS: Final[dict[str, Callable[[Control, JsonObject], Coroutine[Deferred[Any]
     "status": _status,
     "who": _who,
     "groups": _groups,
+    "operators": _operators,
+    "appoint": _appoint,
+    "dismiss": _dismiss,
     "backup": _backup,
     "check": _check,
     "reload": _reload,

@@ -122,6 +122,8 @@ _ACTS: Final = {
     "delete": "{operator} a supprimé le message {target}",
     "announce": "{operator} a annoncé",
     "resetpassword": "{operator} a changé le mot de passe de {target}",
+    "appoint": "{operator} a nommé {target} opérateur du serveur",
+    "dismiss": "{operator} a retiré à {target} le rôle d'opérateur du serveur",
 }
 """The sentence for each act of a server operator."""
 

@@ -36,3 +36,14 @@ class Lines(SynchronousTestCase):
     def test_a_reload(self) -> None:
         answer = {"action": "control-reload", "changed": [], "needs_restart": ["database", "listen"]}
         self.assertEqual(list(lines_of(answer)), ["changed: nothing", "needs a restart: database, listen"])
+
+    def test_operators(self) -> None:
+        both = {"nick": "carol", "configured": True, "appointed": True, "registered": True}
+        one = {"nick": "dave", "configured": False, "appointed": True, "registered": False}
+        self.assertEqual(
+            list(lines_of({"action": "control-operators", "operators": [both, one]})),
+            [
+                "carol           chatd.toml, appointed  registered",
+                "dave            appointed       not registered: not in force",
+            ],
+        )
