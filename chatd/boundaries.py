@@ -184,6 +184,25 @@ class Archive(Protocol):
         have more bytes. Entries that ``view`` hides are left out.
         """
 
+    def conversation_entries(
+        self, conversation: Conversation, after: int, limit: int, size: int, max_id: int
+    ) -> Deferred[EntrySlice]:
+        """Return a Deferred of the first entries of ``conversation`` with ``after`` < id <= ``max_id``.
+
+        There are at most ``limit`` entries with at most ``size`` bytes of bodies; a single entry may have
+        more bytes.
+        """
+
+    def user_entries(
+        self, user: User, after: int, limit: int, size: int, max_id: int
+    ) -> Deferred[EntrySlice]:
+        """Return a Deferred of the first entries with ``user`` as actor or subject.
+
+        Their ids are larger than ``after`` and at most ``max_id``. There are at most ``limit`` entries with
+        at most ``size`` bytes of bodies; a single entry may have more bytes. Every entry in the range is
+        looked at.
+        """
+
     def entry(self, id: int) -> Deferred[EntryRow | None]:
         """Return a Deferred of the log entry ``id``, or of None if there is none."""
 

@@ -103,7 +103,8 @@ class Accounts:
         hashed = await self._authenticator.hash(command.password, client.origin)
         if client.closed:
             return  # the nick may be somebody else's now
-        await self._committer.commit(rules.register(self._committer.state, user, hashed))
+        now = self._authority.now()
+        await self._committer.commit(rules.register(self._committer.state, user, hashed, now))
         client.answer(request, AccountChanged(user.nick, True))
 
     async def _change_password(

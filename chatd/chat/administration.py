@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from chatd.boundaries import Archive
 from chatd.chat.authority import Authority
 from chatd.chat.commits import Committer
+from chatd.chat.export import Export
 from chatd.chat.turns import not_stored_refusal
 from chatd.core import moderation_rules as rules
 from chatd.core.accounts import AccountPolicy
@@ -14,10 +16,13 @@ from chatd.store.errors import NotStored
 
 
 class Administrator:
-    """Appoints and dismisses server operators. Each act is an entry of the moderation log."""
+    """Appoints and dismisses server operators, and exports. Each act is an entry of the moderation log."""
 
-    def __init__(self, authority: Authority, committer: Committer, policy: AccountPolicy) -> None:
+    def __init__(
+        self, authority: Authority, archive: Archive, committer: Committer, policy: AccountPolicy
+    ) -> None:
         self._authority = authority
+        self._archive = archive
         self._committer = committer
         self._policy = policy
         self._stopped = False
@@ -46,6 +51,30 @@ class Administrator:
         """
         now = self._authority.now()
         return await self._carry_out(rules.dismiss(self._committer.state, nick, self._policy, now))
+
+    async def export_user(self, nick: str) -> Export:
+        """Return an export of the user ``nick``, whose act is on disk.
+
+        Raises `Refusal` ``no_such_user``, ``shutting_down`` or ``storage_failed``.
+        """
+        state, now = self._committer.state, self._authority.now()
+        user = state.user(nick)
+        await self._carry_out(rules.record_export(state, "user", user.nick, now))
+        last_id = self._authority.journal.last_delivered_id
+        return Export(self._archive, self._committer, now, last_id, user=user)
+
+    async def export_group(self, name: str) -> Export:
+        """Return an export of the group ``name``, which may be closed or empty, and whose act is on disk.
+
+        Raises `Refusal` ``no_such_group``, ``shutting_down`` or ``storage_failed``.
+        """
+        state, now = self._committer.state, self._authority.now()
+        group = state.find_group(name)
+        if group is None:
+            raise Refusal("no_such_group", group=name)
+        await self._carry_out(rules.record_export(state, "group", group.name, now))
+        last_id = self._authority.journal.last_delivered_id
+        return Export(self._archive, self._committer, now, last_id, conversation=group.conversation)
 
     async def _carry_out(self, decision: Decision) -> Moderation:
         if self._stopped:

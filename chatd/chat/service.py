@@ -112,7 +112,7 @@ class Chat:
             self._turns,
             policy,
         )
-        self.administrator = Administrator(self._authority, committer, policy)
+        self.administrator = Administrator(self._authority, archive, committer, policy)
         self.retention = Retention(self._authority, archive, committer, clock, keep_seconds)
         self._stopping = False
 

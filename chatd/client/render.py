@@ -225,6 +225,7 @@ _ACTS: Final = {
     "resetpassword": N_("{operator} reset the password of {target}"),
     "appoint": N_("{operator} appointed {target} as an operator of the server"),
     "dismiss": N_("{operator} dismissed {target} as an operator of the server"),
+    "export": N_("{operator} exported {target}"),
 }
 """The sentence for each act of a server operator."""
 

@@ -61,13 +61,15 @@ def check_may_write(state: State, user: User, policy: AccountPolicy) -> None:
         raise Refusal("account_closed", nick=user.nick)
 
 
-def register(state: State, user: User, hashed: Secret) -> Decision:
+def register(state: State, user: User, hashed: Secret, now: int) -> Decision:
     """Return the decision to register ``user`` with the password hash ``hashed``.
+
+    ``now`` is in milliseconds since 1970.
 
     Raises `Refusal` ``already_registered``, or ``bad_nick`` for a guest.
     """
     check_may_register(state, user)
-    return Decision(records=(Credential(user, hashed),))
+    return Decision(records=(Credential(user, hashed, now),))
 
 
 def change_password(state: State, verified: Credential, hashed: Secret) -> Decision:
@@ -77,7 +79,7 @@ def change_password(state: State, verified: Credential, hashed: Secret) -> Decis
     ``wrong_password`` if the user's password was changed since then.
     """
     _check_current(state, verified)
-    return Decision(records=(Credential(verified.user, hashed),))
+    return Decision(records=(Credential(verified.user, hashed, verified.since),))
 
 
 def unregister(state: State, verified: Credential, now: int) -> Decision:

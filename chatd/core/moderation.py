@@ -23,6 +23,7 @@ ModerationKind = Literal[
     "resetpassword",
     "appoint",
     "dismiss",
+    "export",
 ]
 """The kinds of acts of server operators, the last ones of the administrator of the machine alone."""
 
@@ -66,9 +67,10 @@ class Moderation(msgspec.Struct, frozen=True, eq=False):
     """An act of a server operator, as an entry of the moderation log.
 
     ``id`` counts from 1, ``at`` is in milliseconds since 1970. ``target`` is a nick, an IP network in CIDR
-    notation, a group, a group and a nick, or the id of a message; it is empty for an announcement, whose text
-    is the ``reason``. ``until`` is when a mute or block ends, in milliseconds since 1970; it is
-    None if it lasts until it is lifted, and for the other kinds.
+    notation, a group, a group and a nick, the id of a message, or ``user`` or ``group`` and the name of what
+    was exported; it is empty for an announcement, whose text is the ``reason``. ``until`` is when a mute or
+    block ends, in milliseconds since 1970; it is None if it lasts until it is lifted, and for the other
+    kinds.
     """
 
     id: int

@@ -186,9 +186,9 @@ def reset_password(
     Raises `Refusal` ``no_such_user``, ``is_server_operator`` or ``not_registered``.
     """
     user = user_to_moderate(state, nick, policy)
-    require_credential(state, user)
+    since = require_credential(state, user).since
     record = state.new_moderation(operator, "resetpassword", user.nick, now)
-    return Decision(records=(Credential(user, hashed), record))
+    return Decision(records=(Credential(user, hashed, since), record))
 
 
 def delete_message(
@@ -221,6 +221,11 @@ def user_to_moderate(state: State, nick: str, policy: AccountPolicy) -> User:
     if is_server_operator(state, user, policy):
         raise Refusal("is_server_operator", nick=user.nick)
     return user
+
+
+def record_export(state: State, kind: str, name: str, now: int) -> Decision:
+    """Return the decision to record that the ``kind`` (user or group) called ``name`` is exported."""
+    return Decision(records=(state.new_moderation(CONSOLE, "export", f"{kind} {name}", now),))
 
 
 def _block_target(state: State, target: str, policy: AccountPolicy) -> str:

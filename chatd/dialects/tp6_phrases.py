@@ -124,6 +124,7 @@ _ACTS: Final = {
     "resetpassword": "{operator} a changé le mot de passe de {target}",
     "appoint": "{operator} a nommé {target} opérateur du serveur",
     "dismiss": "{operator} a retiré à {target} le rôle d'opérateur du serveur",
+    "export": "{operator} a exporté {target}",
 }
 """The sentence for each act of a server operator."""
 

@@ -49,9 +49,9 @@ def load_snapshot(cursor: Cursor) -> Snapshot:
     for id, nick, key, colour, last in cursor.fetchall():
         state.apply(User(id, nick, key, colour))
         seen[id] = last
-    cursor.execute("SELECT user, hash FROM credentials")
-    for user, hashed in cursor.fetchall():
-        state.apply(Credential(state.users[user], Secret(hashed)))
+    cursor.execute("SELECT user, hash, since FROM credentials")
+    for user, hashed, since in cursor.fetchall():
+        state.apply(Credential(state.users[user], Secret(hashed), since))
     cursor.execute("SELECT id, at, operator, kind, target, until, reason FROM moderation ORDER BY id")
     for id, at, operator, act, target, until, reason in cursor.fetchall():
         state.apply(Moderation(id, at, state.author(operator), act, target, until, reason))
@@ -135,6 +135,27 @@ class Archive:
         """
         ids = [c.id for c in conversations]
         return self._read(_following, ids, user.id, after, limit, size, max_id, view)
+
+    def conversation_entries(
+        self, conversation: Conversation, after: int, limit: int, size: int, max_id: int
+    ) -> Deferred[EntrySlice]:
+        """Return a Deferred of the first entries of ``conversation`` with ``after`` < id <= ``max_id``.
+
+        There are at most ``limit`` entries with at most ``size`` bytes of bodies; a single entry may have
+        more bytes.
+        """
+        return self._read(_conversation_entries, conversation.id, after, limit, size, max_id)
+
+    def user_entries(
+        self, user: User, after: int, limit: int, size: int, max_id: int
+    ) -> Deferred[EntrySlice]:
+        """Return a Deferred of the first entries with ``user`` as actor or subject.
+
+        Their ids are larger than ``after`` and at most ``max_id``. There are at most ``limit`` entries with
+        at most ``size`` bytes of bodies; a single entry may have more bytes. Every entry in the range is
+        looked at, because no index has the authors.
+        """
+        return self._read(_user_entries, user.id, after, limit, size, max_id)
 
     def entry(self, id: int) -> Deferred[EntryRow | None]:
         """Return a Deferred of the log entry ``id``, or of None if there is none."""
@@ -246,6 +267,27 @@ def _following(
         ids.update(id for (id,) in cursor.fetchall())
     first = sorted(ids)[: limit + 1]
     cursor.execute(f"{_ROW} WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id", (json.dumps(first),))
+    return _fetch(cursor, limit, size)
+
+
+def _conversation_entries(
+    cursor: Transaction, conversation: int, after: int, limit: int, size: int, max_id: int
+) -> EntrySlice:
+    cursor.execute(
+        f"{_ROW} WHERE conversation = ? AND id > ? AND id <= ? ORDER BY id LIMIT ?",
+        (conversation, after, max_id, limit + 1),
+    )
+    return _fetch(cursor, limit, size)
+
+
+def _user_entries(
+    cursor: Transaction, user: int, after: int, limit: int, size: int, max_id: int
+) -> EntrySlice:
+    # The plus signs keep SQLite from the index of subjects, which would have it sort.
+    cursor.execute(
+        f"{_ROW} WHERE id > ? AND id <= ? AND (+actor = ? OR +subject = ?) ORDER BY id LIMIT ?",
+        (after, max_id, user, user, limit + 1),
+    )
     return _fetch(cursor, limit, size)
 
 

@@ -44,8 +44,8 @@ _STATEMENTS: Final[dict[type[RecordedChange], tuple[str, Callable[[Any], tuple[o
         _conversation_values,
     ),
     Credential: (
-        "INSERT OR REPLACE INTO credentials (user, hash) VALUES (?, ?)",
-        lambda record: (record.user.id, str(record.hash)),
+        "INSERT OR REPLACE INTO credentials (user, hash, since) VALUES (?, ?, ?)",
+        lambda record: (record.user.id, str(record.hash), record.since),
     ),
     Renamed: (
         "UPDATE users SET nick = ?, key = ? WHERE id = ?",

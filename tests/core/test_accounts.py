@@ -78,7 +78,7 @@ class Rules(SynchronousTestCase):
 
     def registered(self, user: User) -> Credential:
         """Register ``user``."""
-        self.apply(rules.register(self.state, user, HASH))
+        self.apply(rules.register(self.state, user, HASH, 0))
         return self.state.credentials[user.id]
 
     def test_nothing_changes_before_a_decision_is_applied(self) -> None:
@@ -90,7 +90,7 @@ class Rules(SynchronousTestCase):
 
     def test_registering_twice(self) -> None:
         self.registered(self.alice)
-        self.assertEqual(self.refusal(rules.register, self.state, self.alice, HASH), "already_registered")
+        self.assertEqual(self.refusal(rules.register, self.state, self.alice, HASH, 0), "already_registered")
 
     def test_a_stale_credential(self) -> None:
         """Whoever verified an older password has proved nothing."""

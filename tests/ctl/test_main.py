@@ -60,6 +60,7 @@ class ChatctlTests(SynchronousTestCase):
                 self.chatctl("resetpassword", "bob", said="staple of nine\n")
                 self.assertNotIn("staple", daemon.log)
                 self.back_up_under_load(alice)
+                self.export()
                 self.reload(daemon, alice)
                 self.flood_the_socket()
                 self.assertIn("in use by another chatd", self.chatctl("restore", "copy.db", code=1))
@@ -101,6 +102,45 @@ class ChatctlTests(SynchronousTestCase):
         while acked < 399:
             acked = int(alice.object(action="server-ack")["ref"])
         alice.asks(action="client-broadcast", msg="after the backup").object(action="server-ack")
+
+    def export(self) -> None:
+        """To the output and to a file; a file is not replaced, nor left behind without its end."""
+        lines = [json.loads(line) for line in self.chatctl("export", "user", "alice").splitlines()]
+        self.assertEqual((lines[0]["user"], lines[-1]["complete"]), ("alice", True))
+        messages = [line["msg"] for line in lines if "msg" in line]
+        self.assertEqual(messages[-1], "after the backup")
+        self.assertEqual((len(messages), lines[-1]["entries"]), (401, 401))
+        self.assertEqual(self.chatctl("export", "user", "alice", "--output", "alice.jsonl"), "")
+        file = self.folder / "alice.jsonl"
+        self.assertEqual(file.stat().st_mode & 0o777, 0o600)
+        self.assertEqual(len(file.read_text().splitlines()), len(lines))
+        again = self.chatctl("export", "user", "alice", "--output", "alice.jsonl", code=1)
+        self.assertIn("can't write alice.jsonl: File exists", again)
+        self.assertIn("no_such_group", self.chatctl("export", "group", "x", "--output", "x.jsonl", code=1))
+        self.assertFalse((self.folder / "x.jsonl").exists())
+        self.assertIn("invalid choice: 'room'", self.chatctl("export", "room", "x", code=2))
+
+    def test_an_export_that_breaks_off(self) -> None:
+        """The daemon dies in the middle of it: the file is removed, and the exit code is 1."""
+        with socket.socket(socket.AF_UNIX) as daemon:
+            daemon.bind(os.path.relpath(self.folder / "chat.db.control"))
+            daemon.listen()
+            program = Forked(
+                ["-m", "chatd.ctl", "export", "user", "alice", "--output", "x.jsonl"],
+                self.folder,
+                environment(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+            )
+            connection, _ = daemon.accept()
+            connection.recv(4096)
+            connection.sendall(b'{"action":"control-export","user":"alice"}\n{"id":1,"msg":"hi"}\n')
+            connection.close()
+            output, _ = program.communicate("", PATIENCE)
+        self.assertEqual(program.wait(PATIENCE), 1)
+        self.assertIn("the export is not complete", output)
+        self.assertFalse((self.folder / "x.jsonl").exists())
 
     def reload(self, daemon: Daemon, alice: Client) -> None:
         """By command and by signal; options win over the file."""

@@ -365,6 +365,13 @@ class Plans(JournalTestCase):
         self.successResultOf(readers.entries_after(conversations, self.bob, 3, 10, ANY, EVER))
         self.check_plans(scanned=("SCAN json_each VIRTUAL TABLE INDEX 1:", "SCAN (subquery-1)"))
 
+    def test_what_an_export_reads(self) -> None:
+        readers = Archive(self.readers)
+        self.successResultOf(readers.conversation_entries(self.wob, 3, 10, ANY, EVER))
+        self.successResultOf(readers.user_entries(self.alice, 3, 10, ANY, 40))
+        self.assertEqual(len(self.statements), 2)
+        self.check_plans()
+
     def test_loading_reads_users_conversations_and_events_whole_but_no_message(self) -> None:
         self.successResultOf(self.readers.runInteraction(load_snapshot))
         self.check_plans(
