@@ -19,6 +19,7 @@ from chatd.chat.authority import Authority, OpenJournal
 from chatd.chat.commits import Committer
 from chatd.chat.delivery_log import DeliveryLog
 from chatd.chat.dispatch import Dispatcher
+from chatd.chat.erasure import Eraser
 from chatd.chat.fair_queue import FairQueue
 from chatd.chat.moderation import ModerationCommand, Moderator
 from chatd.chat.overview import Overview
@@ -51,6 +52,7 @@ class Chat:
 
     ``journal`` writes the log; ``counters`` counts what happens. Both are there to be read by others.
     ``administrator`` carries out what the administrator of the machine alone may do.
+    ``eraser`` erases users, and goes on with interrupted erasures once it is started.
     ``retention`` deletes messages that are older than ``keep_seconds``, once it is started.
     """
 
@@ -113,6 +115,7 @@ class Chat:
             policy,
         )
         self.administrator = Administrator(self._authority, archive, committer, policy)
+        self.eraser = Eraser(self._authority, archive, committer, self._presence, self._turns, clock, policy)
         self.retention = Retention(self._authority, archive, committer, clock, keep_seconds)
         self._stopping = False
 
@@ -184,6 +187,7 @@ class Chat:
         """
         self._stopping = True
         self.administrator.stop()
+        self.eraser.stop()
         self.retention.stop()
         return self.journal.when_drained().addCallback(lambda _: self._dispatcher.flush())
 

@@ -226,6 +226,7 @@ _ACTS: Final = {
     "appoint": N_("{operator} appointed {target} as an operator of the server"),
     "dismiss": N_("{operator} dismissed {target} as an operator of the server"),
     "export": N_("{operator} exported {target}"),
+    "erase": N_("{operator} erased a user"),
 }
 """The sentence for each act of a server operator."""
 

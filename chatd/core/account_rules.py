@@ -94,7 +94,7 @@ def unregister(state: State, verified: Credential, now: int) -> Decision:
     user = verified.user
     groups = [conversation.name for conversation in state.conversations_of(user) if conversation.name]
     events = tuple(event for group in groups for event in decide(state, user, c.Leave(group)).events)
-    renamed = _former(state, user)
+    renamed = former_user(state, user, user.nick)
     records: list[RecordedChange] = [Renamed(renamed), Credential(renamed, CLOSED_ACCOUNT_HASH)]
     if user.key in state.appointed:
         records.append(state.new_moderation(renamed, "dismiss", user.nick, now))
@@ -106,8 +106,8 @@ def _check_current(state: State, verified: Credential) -> None:
         raise Refusal("wrong_password")
 
 
-def _former(state: State, user: User) -> User:
-    """Return ``user`` with the first free nick among ``alice~1``, ``alice~2`` …, for a user called alice.
+def former_user(state: State, user: User, nick: str) -> User:
+    """Return ``user`` with the first free nick among ``alice~1``, ``alice~2`` …, if ``nick`` is alice.
 
     The nick is shortened as far as the result needs it to be a valid name.
     """
@@ -115,7 +115,7 @@ def _former(state: State, user: User) -> User:
         suffix = f"~{number}"
         for length in range(NICK_LIMIT - len(suffix), -1, -1):
             try:
-                name = parse_nick(user.nick[:length] + suffix)
+                name = parse_nick(nick[:length] + suffix)
             except BadName:  # cut inside a sequence of characters that must stand together
                 continue
             if state.find_user(name) is None:

@@ -89,6 +89,15 @@ CONTROL_COMMANDS: Final[dict[str, ControlCommand]] = {
             is_slow=True,
         ),
         ControlCommand(
+            "erase",
+            "erase all that the database has of a user, for good, and free the nick",
+            "`name` (the neutral nick that replaces the user's), `entries` (whose texts were erased),"
+            " `complete` (false if the write-ahead log could not be emptied yet), `outside` (a sentence about"
+            " what is not erased)",
+            {"nick": "the nick"},
+            is_slow=True,
+        ),
+        ControlCommand(
             "check",
             "check the database while the daemon runs",
             "`problems`: sentences; none if the database is sound",

@@ -1,4 +1,4 @@
-"""Moderation as records: acts of server operators, deletions, addresses of bans, and who ignores whom."""
+"""Moderation as records: acts of operators, deletions, erasures, addresses of bans, and who ignores whom."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ ModerationKind = Literal[
     "appoint",
     "dismiss",
     "export",
+    "erase",
 ]
 """The kinds of acts of server operators, the last ones of the administrator of the machine alone."""
 
@@ -63,14 +64,41 @@ class Trimmed(msgspec.Struct, frozen=True, eq=False):
     last: int
 
 
+class Erased(msgspec.Struct, frozen=True, eq=False):
+    """A record that erases a user, except for the texts that the log has of the user.
+
+    ``user`` has the id of that user and the neutral nick and key that replace the user's own. ``acts`` are
+    the entries of the moderation log that have to replace those with the same ids.
+    """
+
+    user: User
+    acts: tuple[Moderation, ...]
+
+
+class ErasedTexts(msgspec.Struct, frozen=True, eq=False):
+    """A record that erases what ``user``, who was erased, has written in the log entries with these ``ids``.
+
+    They are in ascending order. All such entries before the last one are erased then.
+    """
+
+    user: User
+    ids: tuple[int, ...]
+
+
+class ErasureCompleted(msgspec.Struct, frozen=True, eq=False):
+    """A record that nothing of ``user``, who was erased, is left on the disk."""
+
+    user: User
+
+
 class Moderation(msgspec.Struct, frozen=True, eq=False):
     """An act of a server operator, as an entry of the moderation log.
 
     ``id`` counts from 1, ``at`` is in milliseconds since 1970. ``target`` is a nick, an IP network in CIDR
     notation, a group, a group and a nick, the id of a message, or ``user`` or ``group`` and the name of what
-    was exported; it is empty for an announcement, whose text is the ``reason``. ``until`` is when a mute or
-    block ends, in milliseconds since 1970; it is None if it lasts until it is lifted, and for the other
-    kinds.
+    was exported; it is empty for an announcement, whose text is the ``reason``, and for an erasure.
+    ``until`` is when a mute or block ends, in milliseconds since 1970; it is None if it lasts until it is
+    lifted, and for the other kinds.
     """
 
     id: int

@@ -43,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _check(options, config)
         if options.command == "export":
             return _export(options, config)
+        if options.command == "erase" and not options.yes and not _is_confirmed(options.nick):
+            return _complain("nothing was erased", EXIT_REFUSED)
         return _show(options, _ask(options, config))
     except ConfigError as error:
         return _complain(str(error), EXIT_USAGE)
@@ -87,6 +89,19 @@ def _request(options: argparse.Namespace, config: Config) -> tuple[Path, dict[st
     if options.command == "backup":  # the daemon works in another folder
         request["file"] = os.path.abspath(request["file"])
     return path, request, command is not None and command.is_slow
+
+
+def _is_confirmed(nick: str) -> bool:
+    """Return whether the user of a terminal types ``nick`` again, before all of that user is erased.
+
+    Raises `ConfigError` without a terminal.
+    """
+    if not sys.stdin.isatty():
+        raise ConfigError("erase asks for the nick again on a terminal; without one, give --yes")
+    sys.stderr.write(f"All that the database has of {replace_controls(nick)} is erased for good.\n")
+    sys.stderr.write("Type the nick again to go on: ")
+    sys.stderr.flush()
+    return sys.stdin.readline().rstrip("\n") == nick
 
 
 def _read_secret(name: str) -> str:

@@ -54,6 +54,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
             sub.add_argument(
                 "--output", type=Path, metavar="FILE", help="a new file to write, instead of the output"
             )
+        if command.name == "erase":
+            sub.add_argument("--yes", action="store_true", help="erase without asking for the nick again")
     restore = "put a backup in the place of the database; the daemon must not run"
     sub = commands.add_parser("restore", help=restore, description=restore)
     sub.add_argument("file", metavar="FILE", type=Path, help="the backup")

@@ -84,6 +84,14 @@ def _backup(answer: Answer) -> Iterator[str]:
     yield f"{answer['file']}: {answer['bytes']:,} bytes, up to the id {answer['last_id']}; checked"
 
 
+def _erase(answer: Answer) -> Iterator[str]:
+    yield f"erased: {answer['entries']} entries are without their text now; the author is {answer['name']}"
+    if not answer["complete"]:
+        yield "texts may remain in the write-ahead log: a reader, such as a backup, keeps it in use"
+        yield "the daemon tries again every ten minutes, and when it is started again"
+    yield answer["outside"]
+
+
 def _check(answer: Answer) -> Iterator[str]:
     yield from answer["problems"] or ("the database is sound",)
 
@@ -117,6 +125,7 @@ _FORMS: Final[dict[str, Callable[[Answer], Iterator[str]]]] = {
     "control-dismiss": _acts,
     "control-backup": _backup,
     "control-check": _check,
+    "control-erase": _erase,
     "control-reload": _reload,
     "control-shutdown": _shutdown,
     "server-moderation": _acts,

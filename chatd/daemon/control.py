@@ -66,6 +66,13 @@ PAGE_ITEMS: Final = 500
 """The maximum number of items of a list that are sent in one line, in one iteration of the reactor."""
 
 
+OUTSIDE_ERASURE: Final = (
+    "not erased: backups and copies from upgrades, the conversation log, the daemon's logs, what others wrote"
+    " about the user, and what clients have stored"
+)
+"""The sentence about what an erasure leaves."""
+
+
 class ControlError(Exception):
     """A request on the control socket failed. ``code`` is a key of `CONTROL_ERRORS`, ``why`` a sentence."""
 
@@ -455,6 +462,11 @@ async def _export(control: Control, asked: JsonObject) -> Result:
     return ExportLines(await begin(asked["name"]))
 
 
+async def _erase(control: Control, asked: JsonObject) -> Result:
+    erasure = await control.chat.eraser.erase(asked["nick"])
+    return {**structs.asdict(erasure), "outside": OUTSIDE_ERASURE}
+
+
 async def _backup(control: Control, asked: JsonObject) -> Result:
     file = asked["file"]
     if not os.path.isabs(file) or "\0" in file:
@@ -512,6 +524,7 @@ ACTIONS: Final[dict[str, Callable[[Control, JsonObject], Coroutine[Deferred[Any]
     "dismiss": _dismiss,
     "backup": _backup,
     "export": _export,
+    "erase": _erase,
     "check": _check,
     "reload": _reload,
     "shutdown": _shutdown,

@@ -125,6 +125,7 @@ _ACTS: Final = {
     "appoint": "{operator} a nommé {target} opérateur du serveur",
     "dismiss": "{operator} a retiré à {target} le rôle d'opérateur du serveur",
     "export": "{operator} a exporté {target}",
+    "erase": "{operator} a effacé un utilisateur",
 }
 """The sentence for each act of a server operator."""
 

@@ -16,7 +16,7 @@ from chatd.core.accounts import Credential, Secret
 from chatd.core.audience import IGNORABLE_KINDS
 from chatd.core.declarations import ID_MAX
 from chatd.core.events import CONSOLE, LOBBY, Conversation, User
-from chatd.core.moderation import BanOrigins, Ignore, Moderation, Trimmed
+from chatd.core.moderation import BanOrigins, ErasedTexts, Ignore, Moderation, Trimmed
 from chatd.core.records import WHOLE_LOG, EntryRow, EntrySlice, LogView, Snapshot, entry_from_row
 from chatd.core.state import State
 from chatd.store.errors import ReadFailed
@@ -72,6 +72,9 @@ def load_snapshot(cursor: Cursor) -> Snapshot:
     cursor.execute("SELECT user, other FROM ignores WHERE ignored")
     for user, other in cursor.fetchall():
         state.apply(Ignore(state.users[user], state.users[other], True))
+    cursor.execute("SELECT user, last FROM erasures")
+    for user, last in cursor.fetchall():
+        state.apply(ErasedTexts(state.users[user], (last,)))
     cursor.execute("SELECT conversation, user, origins FROM ban_origins")
     for conversation, user, origins in cursor.fetchall():
         state.apply(BanOrigins(state.conversations[conversation], state.users[user], tuple(origins.split())))
@@ -156,6 +159,14 @@ class Archive:
         looked at, because no index has the authors.
         """
         return self._read(_user_entries, user.id, after, limit, size, max_id)
+
+    def texts_to_erase(self, user: User, after: int, limit: int, max_id: int) -> Deferred[list[int]]:
+        """Return a Deferred of the ids of entries with a text of ``user``, who is erased, or about the user.
+
+        They are the first ones with ``after`` < id <= ``max_id``, at most ``limit``. Every entry in the range
+        is looked at.
+        """
+        return self._read(_texts_to_erase, user.id, after, limit, max_id)
 
     def entry(self, id: int) -> Deferred[EntryRow | None]:
         """Return a Deferred of the log entry ``id``, or of None if there is none."""
@@ -289,6 +300,17 @@ def _user_entries(
         (after, max_id, user, user, limit + 1),
     )
     return _fetch(cursor, limit, size)
+
+
+def _texts_to_erase(cursor: Transaction, user: int, after: int, limit: int, max_id: int) -> list[int]:
+    cursor.execute(
+        "SELECT id FROM log WHERE id > ? AND id <= ? AND (body <> '' OR ref IS NOT NULL)"
+        f" AND ((+actor = ? AND ({_SAID} OR kind IN ('topic', 'kicked', 'banned', 'closed', 'deleted')))"
+        " OR (+subject = ? AND kind IN ('kicked', 'banned', 'deleted')))"
+        " ORDER BY id LIMIT ?",
+        (after, max_id, user, user, limit),
+    )
+    return [id for (id,) in cursor.fetchall()]
 
 
 def _hidden_up_to(cursor: Transaction, conversation: int, view: LogView) -> int:

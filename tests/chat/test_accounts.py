@@ -522,7 +522,8 @@ class Migration(StageTestCase):
         database: Path = self.stage.database
         with sqlite3.connect(database) as connection:
             connection.executescript(
-                "DROP TABLE trimmed; DROP TABLE ignores; DROP TABLE ban_origins; DROP TABLE moderation;"
+                "DROP TABLE erasures; DROP TABLE trimmed; DROP TABLE ignores; DROP TABLE ban_origins;"
+                "DROP TABLE moderation;"
                 "DROP TABLE credentials; DELETE FROM users WHERE id = 0;"
                 "PRAGMA user_version = 2;"
             )

@@ -291,7 +291,7 @@ class Loading(JournalTestCase):
         assert den is not None
         bob = snapshot.state.user("bob")
         self.assertEqual((wob.owner, list(wob.members), wob.operators), (bob, [2], set()))
-        self.assertEqual((wob.topic, wob.visibility, wob.banned), ("weather", "public", {1: "spam"}))
+        self.assertEqual((wob.topic, wob.visibility, wob.banned), ("weather", "public", {1}))
         self.assertEqual((den.owner, list(den.members), list(den.invited)), (bob, [2], [1]))
         self.assertEqual(den.visibility, "private")
         self.assertEqual((snapshot.last_id, snapshot.seqs), (19, {2: 1, 3: 13, 4: 5}))
@@ -372,6 +372,10 @@ class Plans(JournalTestCase):
         self.assertEqual(len(self.statements), 2)
         self.check_plans()
 
+    def test_what_an_erasure_reads(self) -> None:
+        self.successResultOf(Archive(self.readers).texts_to_erase(self.alice, 3, 10, 40))
+        self.check_plans()
+
     def test_loading_reads_users_conversations_and_events_whole_but_no_message(self) -> None:
         self.successResultOf(self.readers.runInteraction(load_snapshot))
         self.check_plans(
@@ -383,6 +387,7 @@ class Plans(JournalTestCase):
                 "SCAN ban_origins",
                 "SCAN ignores",
                 "SCAN trimmed",
+                "SCAN erasures",
                 "USING INDEX log_events",
             )
         )
