@@ -436,7 +436,7 @@ class State:
         self.erasing[user.id] = 0
 
     def _replace_moderations(self, acts: Sequence[Moderation]) -> None:
-        """Replace the entries of the moderation log that have the ids of ``acts``, and what follows from them.
+        """Replace the entries of the moderation log that have the ids of ``acts``, and what follows from it.
 
         Their operators are taken from the present users.
         """
