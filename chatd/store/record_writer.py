@@ -41,6 +41,8 @@ def write_record(cursor: Transaction, record: RecordedChange) -> None:
 def _erase(cursor: Transaction, record: Erased) -> None:
     user = record.user
     cursor.execute("UPDATE users SET nick = ?, key = ? WHERE id = ?", (user.nick, user.key, user.id))
+    # An index page that was split keeps copies of keys that have moved, until it is written anew.
+    cursor.execute("REINDEX users")
     for statement in _DELETE_ROWS_OF_USER:
         cursor.execute(statement, (user.id,))
     write_record(cursor, Credential(user, CLOSED_ACCOUNT_HASH))
