@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import signal
 import socket
 import sqlite3
@@ -119,6 +120,61 @@ class ChatctlTests(SynchronousTestCase):
         self.assertIn("no_such_group", self.chatctl("export", "group", "x", "--output", "x.jsonl", code=1))
         self.assertFalse((self.folder / "x.jsonl").exists())
         self.assertIn("invalid choice: 'room'", self.chatctl("export", "room", "x", code=2))
+
+    def test_an_erasure_outlives_a_kill(self) -> None:
+        """It goes on at the next start; nothing is left in the files of the database then."""
+        with Daemon(self.folder, "--durability=process") as daemon:
+            with daemon.connect("json") as victim, daemon.connect("json") as bob:
+                self.arrive(victim, "zyxwvonne")
+                self.arrive(bob, "bob")
+                for number in range(4000):
+                    victim.asks(action="client-broadcast", msg=f"xylophonic {number}", ref=number)
+                    if number % 200 == 199:
+                        victim.object(action="server-ack", ref=number)
+                self.assertIn("give --yes", self.chatctl("erase", "zyxwvonne", code=2))
+                bob.asks(action="client-broadcast", msg="from bob").object(action="server-ack")
+                with socket.socket(socket.AF_UNIX) as control:
+                    control.connect(os.path.relpath(self.folder / "chat.db.control"))
+                    control.sendall(b'{"action":"erase","nick":"zyxwvonne"}\n')
+                    while not self.rows("SELECT user FROM erasures WHERE last > 0"):
+                        pass
+                    daemon.kill()
+                self.assertEqual(len(self.rows("SELECT user FROM erasures")), 1)
+        with Daemon(self.folder, "--durability=process") as daemon:
+            daemon.wait_for("the erasure of erased~1 is complete")
+            for text in (b"zyxwvonne", b"xylophonic"):
+                for file in self.folder.glob("chat.db*"):
+                    if file.is_file():
+                        self.assertNotIn(text, file.read_bytes(), file.name)
+            self.assertIn("no_such_user", self.chatctl("erase", "zyxwvonne", "--yes", code=1))
+            said = self.chatctl("erase", "bob", "--yes")
+            self.assertIn("erased: 1 entries", said)
+            self.assertIn("not erased: backups", said)
+        self.assertEqual(self.chatctl("check"), "the database is sound\n")
+
+    def rows(self, query: str) -> list[tuple[object, ...]]:
+        """What the database holds."""
+        with closing(sqlite3.connect(f"{(self.folder / 'chat.db').as_uri()}?mode=ro", uri=True)) as database:
+            return database.execute(query).fetchall()
+
+    def test_a_terminal_is_asked_for_the_nick_again(self) -> None:
+        for typed, code, said in (("alic", 1, "nothing was erased"), ("alice", 3, "no daemon listens")):
+            master, slave = pty.openpty()
+            program = Forked(
+                ["-m", "chatd.ctl", "erase", "alice"],
+                self.folder,
+                environment(),
+                stdin=slave,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+            )
+            os.write(master, f"{typed}\n".encode())
+            output, _ = program.communicate(None, PATIENCE)
+            self.assertEqual(program.wait(PATIENCE), code, output)
+            self.assertIn("Type the nick again", output)
+            self.assertIn(said, output)
+            os.close(slave)
+            os.close(master)
 
     def test_an_export_that_breaks_off(self) -> None:
         """The daemon dies in the middle of it: the file is removed, and the exit code is 1."""
