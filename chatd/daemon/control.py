@@ -59,6 +59,9 @@ MAX_CONNECTIONS: Final = 16
 TIMEOUT_SECONDS: Final = 10.0
 """Seconds that a client has to send its request, and again to read the answer."""
 
+EXPORT_PAUSE_SECONDS: Final = 0.005
+"""Pause in seconds after each page of an export, so that clients of the chat need not wait for it."""
+
 STALL_SECONDS: Final = 600.0
 """Seconds for which a client may not read while it is sent an export."""
 
@@ -358,7 +361,7 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
                 if self._writable is not None:
                     await self._writable
                 # A fast client must not keep the clients of the chat waiting.
-                await deferLater(self._control.reactor, 0)
+                await deferLater(self._control.reactor, EXPORT_PAUSE_SECONDS)
             self._write(encode({**head, **export.tail}))
         finally:
             self.transport.unregisterProducer()

@@ -124,22 +124,15 @@ class ChatctlTests(SynchronousTestCase):
     def test_an_erasure_outlives_a_kill(self) -> None:
         """It goes on at the next start; nothing is left in the files of the database then."""
         with Daemon(self.folder, "--durability=process") as daemon:
-            with daemon.connect("json") as victim, daemon.connect("json") as bob:
-                self.arrive(victim, "zyxwvonne")
-                self.arrive(bob, "bob")
-                for number in range(4000):
-                    victim.asks(action="client-broadcast", msg=f"xylophonic {number}", ref=number)
-                    if number % 200 == 199:
-                        victim.object(action="server-ack", ref=number)
-                self.assertIn("give --yes", self.chatctl("erase", "zyxwvonne", code=2))
-                bob.asks(action="client-broadcast", msg="from bob").object(action="server-ack")
-                with socket.socket(socket.AF_UNIX) as control:
-                    control.connect(os.path.relpath(self.folder / "chat.db.control"))
-                    control.sendall(b'{"action":"erase","nick":"zyxwvonne"}\n')
-                    while not self.rows("SELECT user FROM erasures WHERE last > 0"):
-                        pass
-                    daemon.kill()
-                self.assertEqual(len(self.rows("SELECT user FROM erasures")), 1)
+            self.talk(daemon)
+            self.assertIn("give --yes", self.chatctl("erase", "zyxwvonne", code=2))
+            with socket.socket(socket.AF_UNIX) as control:
+                control.connect(os.path.relpath(self.folder / "chat.db.control"))
+                control.sendall(b'{"action":"erase","nick":"zyxwvonne"}\n')
+                while not self.rows("SELECT user FROM erasures WHERE last > 0"):
+                    pass
+                daemon.kill()
+            self.assertEqual(len(self.rows("SELECT user FROM erasures")), 1)
         with Daemon(self.folder, "--durability=process") as daemon:
             daemon.wait_for("the erasure of erased~1 is complete")
             for text in (b"zyxwvonne", b"xylophonic"):
@@ -151,6 +144,17 @@ class ChatctlTests(SynchronousTestCase):
             self.assertIn("erased: 1 entries", said)
             self.assertIn("not erased: backups", said)
         self.assertEqual(self.chatctl("check"), "the database is sound\n")
+
+    def talk(self, daemon: Daemon) -> None:
+        """A user writes much, bob once."""
+        with daemon.connect("json") as victim, daemon.connect("json") as bob:
+            self.arrive(victim, "zyxwvonne")
+            self.arrive(bob, "bob")
+            for number in range(4000):
+                victim.asks(action="client-broadcast", msg=f"xylophonic {number}", ref=number)
+                if number % 200 == 199:
+                    victim.object(action="server-ack", ref=number)
+            bob.asks(action="client-broadcast", msg="from bob").object(action="server-ack")
 
     def rows(self, query: str) -> list[tuple[object, ...]]:
         """What the database holds."""

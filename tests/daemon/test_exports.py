@@ -37,7 +37,17 @@ class ExportCase(AdministrationCase):
 
     def exported(self, kind: str, name: str) -> Lines:
         """The lines of an export."""
-        return self.desk.says(json.dumps({"action": "export", "kind": kind, "name": name}).encode() + b"\n")
+        wire = self.asks(kind, name)
+        self.stage.wait(1)
+        return heard(wire)
+
+    def asks(self, kind: str, name: str) -> Wire:
+        """A connection with an export under way."""
+        wire = self.desk.connect()
+        assert wire.protocol is not None
+        request = {"action": "export", "kind": kind, "name": name}
+        wire.protocol.dataReceived(json.dumps(request).encode() + b"\n")
+        return wire
 
     def entries(self, lines: Lines) -> list[tuple[Any, ...]]:
         """The entries of an export: id, conversation, author, text or event."""
@@ -134,24 +144,20 @@ class User(ExportCase):
         wire = self.begins("user", "alice")
         for _ in range(3):
             self.stage.readers.run_next()
-            self.stage.settle()
+            self.stage.wait(1)
         self.alice.asks(action="client-broadcast", msg="too late")
         self.stage.readers.held = False
-        while self.stage.readers.waiting:
-            self.stage.readers.run_next()
-        self.stage.settle()
+        self.stage.readers.run_next()
+        self.stage.wait(1)
         lines = heard(wire)
         self.assertEqual([id for id, *_ in self.entries(lines)], [1, 2, 5, 7, 8, 9, 10])
         self.assertTrue(lines[-1]["complete"])
 
     def begins(self, kind: str, name: str) -> Wire:
         """A connection with an export under way, whose next page waits for the test to be read."""
-        wire = self.desk.connect()
-        assert wire.protocol is not None
         self.stage.readers.held = True
-        request = {"action": "export", "kind": kind, "name": name}
-        wire.protocol.dataReceived(json.dumps(request).encode() + b"\n")
-        self.stage.settle()
+        wire = self.asks(kind, name)
+        self.stage.wait(1)
         return wire
 
     def test_many_pages(self) -> None:
@@ -170,12 +176,12 @@ class User(ExportCase):
         wire.stuck = True
         self.stage.readers.held = False
         self.stage.readers.run_next()
-        self.stage.settle()
+        self.stage.wait(1)
         reads = self.stage.readers.runs
-        self.stage.wait(STALL_SECONDS - 1)
+        self.stage.wait(STALL_SECONDS - 2)
         self.assertEqual(self.stage.readers.runs, reads)
         wire.unstick()
-        self.stage.settle()
+        self.stage.wait(1)
         self.assertTrue(heard(wire)[-1]["complete"])
         stalled = self.begins("user", "alice")
         stalled.stuck = True
@@ -191,7 +197,7 @@ class User(ExportCase):
         wire.loseConnection()
         self.stage.readers.held = False
         self.stage.readers.run_next()
-        self.stage.settle()
+        self.stage.wait(1)
         reads = self.stage.readers.runs
         self.stage.wait(5)
         self.assertEqual(self.stage.readers.runs, reads)
