@@ -130,8 +130,11 @@ class Journal(Protocol):
     def resume(self, snapshot: Snapshot) -> None:
         """Take the last ids and seqs from ``snapshot``, which was read after a failed transaction."""
 
-    def erase_deleted(self) -> Deferred[None]:
-        """Overwrite the texts of deleted messages on the disk. The Deferred fires after that."""
+    def erase_deleted(self) -> Deferred[bool]:
+        """Overwrite the texts of deleted messages on the disk. The Deferred fires after that.
+
+        Its result is False if that can't be done now.
+        """
 
     def when_drained(self) -> Deferred[None]:
         """Return a Deferred that fires when no task waits and no transaction is under way."""
@@ -188,6 +191,32 @@ class Archive(Protocol):
         subject. There are at most ``limit`` entries with at most ``size`` bytes of bodies; a single entry may
         have more bytes. Entries that ``view`` hides are left out, and if the query has looked at too many for
         one query, the result has an ``end``.
+        """
+
+    def conversation_entries(
+        self, conversation: Conversation, after: int, limit: int, size: int, max_id: int
+    ) -> Deferred[EntrySlice]:
+        """Return a Deferred of the first entries of ``conversation`` with ``after`` < id <= ``max_id``.
+
+        There are at most ``limit`` entries with at most ``size`` bytes of bodies; a single entry may have
+        more bytes.
+        """
+
+    def user_entries(
+        self, user: User, after: int, limit: int, size: int, max_id: int
+    ) -> Deferred[EntrySlice]:
+        """Return a Deferred of the first entries with ``user`` as actor or subject.
+
+        Their ids are larger than ``after`` and at most ``max_id``. There are at most ``limit`` entries with
+        at most ``size`` bytes of bodies; a single entry may have more bytes. Every entry in the range is
+        looked at.
+        """
+
+    def texts_to_erase(self, user: User, after: int, limit: int, max_id: int) -> Deferred[list[int]]:
+        """Return a Deferred of the ids of entries with a text of ``user``, who is erased, or about the user.
+
+        They are the first ones with ``after`` < id <= ``max_id``, at most ``limit``. Every entry in the range
+        is looked at.
         """
 
     def entry(self, id: int) -> Deferred[EntryRow | None]:

@@ -97,12 +97,14 @@ class Accounts:
 
     def __init__(
         self,
+        authority: Authority,
         authenticator: Authenticator,
         committer: Committer,
         presence: Presence,
         turns: TurnQueue,
         policy: AccountPolicy,
     ) -> None:
+        self._authority = authority
         self._authenticator = authenticator
         self._committer = committer
         self._presence = presence
@@ -128,7 +130,8 @@ class Accounts:
         hashed = await self._authenticator.hash(command.password, client.origin)
         if client.closed:
             return  # the nick may be somebody else's now
-        await self._committer.commit(rules.register(self._committer.state, user, hashed))
+        now = self._authority.now()
+        await self._committer.commit(rules.register(self._committer.state, user, hashed, now))
         client.answer(request, AccountChanged(user.nick, True))
 
     async def _change_password(
@@ -145,7 +148,7 @@ class Accounts:
     async def _unregister(self, client: Client, request: Request, user: User, command: c.Unregister) -> None:
         rules.require_credential(self._committer.state, user)
         verified = await self._authenticator.verify(user.nick, command.password, client.origin)
-        await self._committer.commit(rules.unregister(self._committer.state, verified))
+        await self._committer.commit(rules.unregister(self._committer.state, verified, self._authority.now()))
         client.answer(request, AccountChanged(user.nick, False))
         self._presence.end_sessions(user, None, Refusal("account_closed", nick=user.nick))
 

@@ -14,10 +14,12 @@ from twisted.internet.defer import Deferred
 
 from chatd.boundaries import Archive, Client, Clock, Passwords, Requester
 from chatd.chat.accounts import AccountCommand, Accounts, Authenticator
+from chatd.chat.administration import Administrator
 from chatd.chat.authority import Authority, OpenJournal
 from chatd.chat.commits import Committer
 from chatd.chat.delivery_log import DeliveryLog
 from chatd.chat.dispatch import Dispatcher
+from chatd.chat.erasure import Eraser
 from chatd.chat.fair_queue import FairQueue
 from chatd.chat.moderation import ModerationCommand, Moderator
 from chatd.chat.overview import Overview
@@ -51,6 +53,8 @@ class Chat:
     recipients. ``passwords`` hashes and verifies passwords, under ``policy``.
 
     ``journal`` writes the log; ``counters`` counts what happens. Both are there to be read by others.
+    ``administrator`` carries out what the administrator of the machine alone may do.
+    ``eraser`` erases users, and goes on with interrupted erasures once it is started.
     ``retention`` deletes messages that are older than ``keep_seconds``, once it is started.
     """
 
@@ -100,7 +104,9 @@ class Chat:
             self.counters,
             clock,
         )
-        self._accounts = Accounts(self._authenticator, committer, self._presence, self._turns, policy)
+        self._accounts = Accounts(
+            self._authority, self._authenticator, committer, self._presence, self._turns, policy
+        )
         self._tokens = Tokens(self._authority, committer, self._presence, self._turns, limits)
         self._moderator = Moderator(
             self._authority,
@@ -112,6 +118,8 @@ class Chat:
             self._turns,
             policy,
         )
+        self.administrator = Administrator(self._authority, archive, committer, policy)
+        self.eraser = Eraser(self._authority, archive, committer, self._presence, self._turns, clock, policy)
         self.retention = Retention(self._authority, archive, committer, clock, keep_seconds)
         self._stopping = False
 
@@ -182,6 +190,8 @@ class Chat:
         By then they are on disk as well.
         """
         self._stopping = True
+        self.administrator.stop()
+        self.eraser.stop()
         self.retention.stop()
         self._presence.stop()
         return self.journal.when_drained().addCallback(lambda _: self._dispatcher.flush())

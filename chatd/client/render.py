@@ -244,6 +244,10 @@ _ACTS: Final = {
     "announce": N_("{operator} made an announcement"),
     "resetpassword": N_("{operator} reset the password of {target}"),
     "revokeusertoken": N_("{operator} revoked the token {target}"),
+    "appoint": N_("{operator} appointed {target} as an operator of the server"),
+    "dismiss": N_("{operator} dismissed {target} as an operator of the server"),
+    "export": N_("{operator} exported {target}"),
+    "erase": N_("{operator} erased a user"),
 }
 """The sentence for each act of a server operator."""
 

@@ -30,6 +30,11 @@ SENTENCES: Final[dict[str, str]] = {
     "registered_only": N_("only registered users may write here: register your nick first"),
     "not_server_operator": N_("only operators of the server may do this"),
     "is_server_operator": N_("{nick} is an operator of the server: this can't be done to an operator"),
+    "already_server_operator": N_("{nick} is an operator of the server already"),
+    "configured_operator": N_(
+        "{nick} is named in chatd.toml: remove it from `operators` there, and reload the configuration"
+    ),
+    "not_appointed": N_("{nick} was not appointed as an operator of the server"),
     "muted": N_("an operator has muted you ({why}): wait, or ask an operator"),
     "not_muted": N_("{nick} is not muted"),
     "blocked": N_("you may not log in here ({why}): ask an operator"),

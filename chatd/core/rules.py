@@ -84,11 +84,16 @@ def _user_except_owner(state: State, group: Group, nick: str) -> User:
     return user
 
 
+def is_closed(state: State, user: User) -> bool:
+    """Return whether ``user`` had an account that is closed, so that nobody can log in under the nick."""
+    credential = state.credentials.get(user.id)
+    return credential is not None and credential.hash == CLOSED_ACCOUNT_HASH
+
+
 def _user_with_open_account(state: State, nick: str) -> User:
     """Return the user called ``nick``. Raises `Refusal` ``no_such_user``, also if the account is closed."""
     user = state.user(nick)
-    credential = state.credentials.get(user.id)
-    if credential is not None and credential.hash == CLOSED_ACCOUNT_HASH:
+    if is_closed(state, user):
         raise Refusal("no_such_user", nick=user.nick)
     return user
 

@@ -6,19 +6,24 @@ Only `State.apply` changes the state. The state does not contain which users are
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
 from typing import Final, Literal
 
 import msgspec
+from msgspec.structs import replace
 
-from chatd.core.accounts import Credential, Renamed
+from chatd.core.accounts import CLOSED_ACCOUNT_HASH, Credential, Renamed
 from chatd.core.colours import colour_of
 from chatd.core.events import CONSOLE, LOBBY, Conversation, Event, User
 from chatd.core.moderation import (
     BanOrigins,
+    Erased,
+    ErasedTexts,
+    ErasureCompleted,
     Ignore,
     Moderation,
+    ModerationKind,
     Tombstone,
     Trimmed,
     parse_network,
@@ -58,11 +63,11 @@ class Invitation(msgspec.Struct, frozen=True, eq=False):
 class Group:
     """The state of one group.
 
-    ``members`` maps user ids to users in the order of joining. ``operators`` holds user ids. ``invited`` maps
-    user ids to invitations, ``banned`` to the reasons for the bans, ``ban_origins`` to the addresses that the
-    bans apply to. ``visibility`` is public or private. ``history`` says whether members read ``all`` of the
-    log, or only what came ``since_joining``. Messages older than ``keep_seconds`` are deleted, unless that is
-    None.
+    ``members`` maps user ids to users in the order of joining. ``operators`` and ``banned`` hold user ids.
+    ``invited`` maps user ids to invitations, ``ban_origins`` to the addresses that bans apply to.
+    ``topic_author`` is the id of the user who has set the topic. ``visibility`` is public or private.
+    ``history`` says whether members read ``all`` of the log, or only what came ``since_joining``. Messages
+    older than ``keep_seconds`` are deleted, unless that is None.
 
     ``owner`` is None if an unregistered owner has lost the group by logging in again. A group that a server
     operator has closed is ``closed`` until somebody is made its owner: it has no members, and nobody sees it.
@@ -81,6 +86,7 @@ class Group:
         "operators",
         "owner",
         "topic",
+        "topic_author",
         "visibility",
     )
 
@@ -92,10 +98,11 @@ class Group:
         self.history = "all"
         self.keep_seconds: int | None = None
         self.topic = ""
+        self.topic_author: int | None = None
         self.members: dict[int, User] = {}
         self.operators: set[int] = set()
         self.invited: dict[int, Invitation] = {}
-        self.banned: dict[int, str] = {}
+        self.banned: set[int] = set()
         self.ban_origins: dict[int, tuple[str, ...]] = {}
         self._audience: tuple[int, ...] | None = None
 
@@ -185,10 +192,10 @@ class Group:
 
     def _ban(self, event: Event, user: User) -> None:
         self._remove(event, user)
-        self.banned[user.id] = event.body
+        self.banned.add(user.id)
 
     def _unban(self, event: Event, user: User) -> None:
-        self.banned.pop(user.id, None)
+        self.banned.discard(user.id)
 
     def _promote(self, event: Event, user: User) -> None:
         if event.body == "owner":
@@ -213,6 +220,7 @@ class Group:
 
     def _set_topic(self, event: Event, user: User) -> None:
         self.topic = event.body
+        self.topic_author = event.actor.id
 
     def _close(self, event: Event, user: User) -> None:
         self.closed = True
@@ -253,6 +261,9 @@ RecordedChange = (
     | Ignore
     | Token
     | TokenDeleted
+    | Erased
+    | ErasedTexts
+    | ErasureCompleted
 )
 """A change of the state that is stored as it is and never enters the log."""
 
@@ -270,7 +281,9 @@ class State:
 
     ``moderations`` is the moderation log, oldest entry first. ``sanctions`` maps ``mute`` or ``block`` and
     the identity of a target (`target_key`) to the act that is in force or has ended; ``blocked_networks``
-    maps networks in CIDR notation to the acts that blocked them.
+    maps networks in CIDR notation to the acts that blocked them. ``appointed`` maps the key of each nick that
+    was appointed as a server operator, and not dismissed, to the nick. ``erasing`` maps the id of each user
+    whose erasure is under way to the id of the last log entry whose text was erased.
 
     ``invitation_times`` is a heap of the invitations that did not expire, used up or not: the time, the id of
     the group's conversation, and the id of the guest. ``ignored_by`` maps the ids of the users whom others
@@ -286,6 +299,8 @@ class State:
         self.moderations: list[Moderation] = []
         self.blocked_networks: dict[str, Moderation] = {}
         self.sanctions: dict[tuple[str, str], Moderation] = {}
+        self.appointed: dict[str, str] = {}
+        self.erasing: dict[int, int] = {}
         # The tokens of each user by their digests, in the order in which they were made.
         self._tokens_of: dict[int, dict[str, Token]] = {}
         self._user_keys: dict[str, User] = {}
@@ -337,6 +352,12 @@ class State:
             self._delete_token(change.token)
         elif isinstance(change, Renamed):
             self._rename(self.users[change.user.id], change.user)
+        elif isinstance(change, Erased):
+            self._erase(change)
+        elif isinstance(change, ErasedTexts):
+            self.erasing[change.user.id] = change.ids[-1]
+        elif isinstance(change, ErasureCompleted):
+            self.erasing.pop(change.user.id, None)
 
     def _add_user(self, user: User) -> None:
         self.users[user.id] = self._user_keys[user.key] = user
@@ -370,6 +391,10 @@ class State:
             self._apply_sanction("mute", act)
         elif act.kind in ("block", "unblock"):
             self._apply_sanction("block", act)
+        elif act.kind == "appoint":
+            self.appointed[parse_nick(act.target).key] = act.target
+        elif act.kind == "dismiss":
+            self.appointed.pop(parse_nick(act.target).key, None)
 
     def _apply_sanction(self, kind: Literal["mute", "block"], act: Moderation) -> None:
         key = target_key(kind, act.target)
@@ -425,6 +450,32 @@ class State:
             )
         for group in self._group_ids.values():
             group.rename(new)
+        self._replace_moderations([act for act in self.moderations if act.operator.id == new.id])
+
+    def _erase(self, change: Erased) -> None:
+        user = change.user
+        self._rename(self.users[user.id], user)
+        self._apply_credential(Credential(user, CLOSED_ACCOUNT_HASH))
+        for id in self._ignored.pop(user.id, ()):
+            self.ignored_by[id] -= {user.id}
+        for id in self.ignored_by.pop(user.id, ()):
+            self._ignored[id].discard(user.id)
+        self._replace_moderations(change.acts)
+        self.erasing[user.id] = 0
+
+    def _replace_moderations(self, acts: Sequence[Moderation]) -> None:
+        """Replace the entries of the moderation log that have the ids of ``acts``, and what follows from it.
+
+        Their operators are taken from the present users.
+        """
+        if not acts:
+            return
+        replaced = {act.id: replace(act, operator=self.author(act.operator.id)) for act in acts}
+        log, self.moderations = self.moderations, []
+        for derived in (self.sanctions, self.blocked_networks, self.appointed):
+            derived.clear()
+        for act in log:
+            self._apply_moderation(replaced.get(act.id, act))
 
     def _apply_event(self, event: Event, at: int) -> None:
         if event.kind == "created":
@@ -595,6 +646,19 @@ class State:
     ) -> Conversation:
         """Return a new conversation with the next id. Only `apply` adds the conversation to the state."""
         return Conversation(next(reversed(self.conversations)) + 1, kind, name, pair)
+
+    def new_moderation(
+        self,
+        operator: User,
+        kind: ModerationKind,
+        target: str,
+        at: int,
+        until: int | None = None,
+        reason: str = "",
+    ) -> Moderation:
+        """Return a new entry of the moderation log, with the next id. Only `apply` adds it to the state."""
+        id = self.moderations[-1].id + 1 if self.moderations else 1
+        return Moderation(id, at, operator, kind, target, until, reason)
 
     def conversations_of(self, user: User) -> list[Conversation]:
         """Return the conversations of ``user`` other than the lobby: direct ones, then those of groups."""

@@ -123,6 +123,10 @@ _ACTS: Final = {
     "announce": "{operator} a annoncé",
     "resetpassword": "{operator} a changé le mot de passe de {target}",
     "revokeusertoken": "{operator} a révoqué le jeton {target}",
+    "appoint": "{operator} a nommé {target} opérateur du serveur",
+    "dismiss": "{operator} a retiré à {target} le rôle d'opérateur du serveur",
+    "export": "{operator} a exporté {target}",
+    "erase": "{operator} a effacé un utilisateur",
 }
 """The sentence for each act of a server operator."""
 

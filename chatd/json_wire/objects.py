@@ -332,6 +332,25 @@ class Conversations(Reply, frozen=True, kw_only=True):
     more: bool = False
 
 
+class ConversationName(msgspec.Struct, frozen=True):
+    """The conversation of an entry in an export, named as in a list of conversations."""
+
+    kind: str
+    name: str
+
+
+class ExportedMessage(HistoryMessage, frozen=True, kw_only=True):
+    """A message in an export."""
+
+    conversation: ConversationName
+
+
+class ExportedEvent(Event, frozen=True, kw_only=True):
+    """An event in an export."""
+
+    conversation: ConversationName
+
+
 class CommandHelp(msgspec.Struct, frozen=True):
     """The description of one command: its action, the names of its fields, and a sentence."""
 

@@ -16,7 +16,7 @@ from chatd.core.accounts import Credential, Secret
 from chatd.core.audience import IGNORABLE_KINDS
 from chatd.core.declarations import ID_MAX
 from chatd.core.events import CONSOLE, LOBBY, Conversation, User
-from chatd.core.moderation import BanOrigins, Ignore, Moderation, Trimmed
+from chatd.core.moderation import BanOrigins, ErasedTexts, Ignore, Moderation, Trimmed
 from chatd.core.records import WHOLE_LOG, EntryRow, EntrySlice, LogView, Snapshot, entry_from_row
 from chatd.core.state import State
 from chatd.core.tokens import Token
@@ -72,9 +72,9 @@ def load_snapshot(cursor: Cursor) -> Snapshot:
     for id, nick, key, colour, last in cursor.fetchall():
         state.apply(User(id, nick, key, colour))
         seen[id] = last
-    cursor.execute("SELECT user, hash FROM credentials")
-    for user, hashed in cursor.fetchall():
-        state.apply(Credential(state.users[user], Secret(hashed)))
+    cursor.execute("SELECT user, hash, since FROM credentials")
+    for user, hashed, since in cursor.fetchall():
+        state.apply(Credential(state.users[user], Secret(hashed), since))
     cursor.execute("SELECT user, name, digest, access, conversations, made, expires FROM tokens ORDER BY id")
     for user, name, digest, access, ids, made, expires in cursor.fetchall():
         conversations = None if ids is None else frozenset(map(int, ids.split()))
@@ -99,6 +99,9 @@ def load_snapshot(cursor: Cursor) -> Snapshot:
     cursor.execute("SELECT user, other FROM ignores WHERE ignored")
     for user, other in cursor.fetchall():
         state.apply(Ignore(state.users[user], state.users[other], True))
+    cursor.execute("SELECT user, last FROM erasures")
+    for user, last in cursor.fetchall():
+        state.apply(ErasedTexts(state.users[user], (last,)))
     cursor.execute("SELECT conversation, user, origins FROM ban_origins")
     for conversation, user, origins in cursor.fetchall():
         state.apply(BanOrigins(state.conversations[conversation], state.users[user], tuple(origins.split())))
@@ -167,6 +170,35 @@ class Archive:
         """
         ids = [c.id for c in conversations]
         return self._read(_following, ids, user.id, after, limit, size, max_id, view)
+
+    def conversation_entries(
+        self, conversation: Conversation, after: int, limit: int, size: int, max_id: int
+    ) -> Deferred[EntrySlice]:
+        """Return a Deferred of the first entries of ``conversation`` with ``after`` < id <= ``max_id``.
+
+        There are at most ``limit`` entries with at most ``size`` bytes of bodies; a single entry may have
+        more bytes.
+        """
+        return self._read(_conversation_entries, conversation.id, after, limit, size, max_id)
+
+    def user_entries(
+        self, user: User, after: int, limit: int, size: int, max_id: int
+    ) -> Deferred[EntrySlice]:
+        """Return a Deferred of the first entries with ``user`` as actor or subject.
+
+        Their ids are larger than ``after`` and at most ``max_id``. There are at most ``limit`` entries with
+        at most ``size`` bytes of bodies; a single entry may have more bytes. Every entry in the range is
+        looked at, because no index has the authors.
+        """
+        return self._read(_user_entries, user.id, after, limit, size, max_id)
+
+    def texts_to_erase(self, user: User, after: int, limit: int, max_id: int) -> Deferred[list[int]]:
+        """Return a Deferred of the ids of entries with a text of ``user``, who is erased, or about the user.
+
+        They are the first ones with ``after`` < id <= ``max_id``, at most ``limit``. Every entry in the range
+        is looked at.
+        """
+        return self._read(_texts_to_erase, user.id, after, limit, max_id)
 
     def entry(self, id: int) -> Deferred[EntryRow | None]:
         """Return a Deferred of the log entry ``id``, or of None if there is none."""
@@ -314,6 +346,41 @@ def _following(
     cursor.execute(f"{_ROW} WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id", (json.dumps(ids),))
     found = _fetch(cursor, limit, size, [])
     return found if found.more or end is None else EntrySlice(found.rows, True, end)
+
+
+def _conversation_entries(
+    cursor: Transaction, conversation: int, after: int, limit: int, size: int, max_id: int
+) -> EntrySlice:
+    # Two indexes, one with the messages and one with the events, which SQLite merges.
+    window = (conversation, after, max_id)
+    cursor.execute(
+        f"{_ROW} WHERE conversation = ? AND id > ? AND id <= ? AND {_SAID} UNION ALL"
+        f" {_ROW} WHERE conversation = ? AND id > ? AND id <= ? AND {_HAPPENED} ORDER BY id LIMIT ?",
+        (*window, *window, limit + 1),
+    )
+    return _fetch(cursor, limit, size, [])
+
+
+def _user_entries(
+    cursor: Transaction, user: int, after: int, limit: int, size: int, max_id: int
+) -> EntrySlice:
+    # The plus signs keep SQLite from the index of subjects, which would have it sort.
+    cursor.execute(
+        f"{_ROW} WHERE id > ? AND id <= ? AND (+actor = ? OR +subject = ?) ORDER BY id LIMIT ?",
+        (after, max_id, user, user, limit + 1),
+    )
+    return _fetch(cursor, limit, size, [])
+
+
+def _texts_to_erase(cursor: Transaction, user: int, after: int, limit: int, max_id: int) -> list[int]:
+    cursor.execute(
+        "SELECT id FROM log WHERE id > ? AND id <= ? AND (body <> '' OR ref IS NOT NULL)"
+        f" AND ((+actor = ? AND ({_SAID} OR kind IN ('topic', 'kicked', 'banned', 'closed', 'deleted')))"
+        " OR (+subject = ? AND kind IN ('kicked', 'banned', 'deleted')))"
+        " ORDER BY id LIMIT ?",
+        (after, max_id, user, user, limit),
+    )
+    return [id for (id,) in cursor.fetchall()]
 
 
 def _hidden_up_to(cursor: Transaction, conversation: int, view: LogView) -> int:

@@ -186,25 +186,26 @@ class Journal:
         self._seqs = snapshot.seqs
         self._lasts = snapshot.last_ids
 
-    def erase_deleted(self) -> Deferred[None]:
+    def erase_deleted(self) -> Deferred[bool]:
         """Overwrite the texts of deleted messages on the disk. The Deferred fires after that.
 
         The database overwrites what is deleted (see `Store.writer_pool`), but its write-ahead log keeps older
-        pages until it is empty. If it can't be emptied, a warning is logged.
+        pages until it is empty. If it can't be emptied, a warning is logged, and the result is False.
         """
         return Deferred.fromCoroutine(self._empty_write_ahead_log())
 
-    async def _empty_write_ahead_log(self) -> None:
+    async def _empty_write_ahead_log(self) -> bool:
         for _ in range(ERASE_ATTEMPTS):
             try:
                 size = await self._pool.runInteraction(_empty_log)
                 if size is not None:
                     self.database_bytes = size
-                    return
+                    return True
             except sqlite3.Error:
                 break
             await pause(self._clock, ERASE_RETRY_SECONDS)
         self._log.warn("a deleted text may remain in the database's write-ahead log until chatd stops")
+        return False
 
     def when_drained(self) -> Deferred[None]:
         """Return a Deferred that fires when no task waits and no transaction is under way."""

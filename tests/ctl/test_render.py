@@ -44,3 +44,27 @@ class Lines(SynchronousTestCase):
     def test_a_reload(self) -> None:
         answer = {"action": "control-reload", "changed": [], "needs_restart": ["database", "listen"]}
         self.assertEqual(list(lines_of(answer)), ["changed: nothing", "needs a restart: database, listen"])
+
+    def test_an_erasure(self) -> None:
+        done = {"name": "erased~1", "entries": 7, "complete": True, "outside": "not erased: backups"}
+        said = list(lines_of({"action": "control-erase", **done}))
+        self.assertEqual(
+            said,
+            [
+                "erased: 7 entries are without their text now; the author is erased~1",
+                "not erased: backups",
+            ],
+        )
+        said = list(lines_of({"action": "control-erase", **done, "complete": False}))
+        self.assertIn("write-ahead log", said[1])
+
+    def test_operators(self) -> None:
+        both = {"nick": "carol", "configured": True, "appointed": True, "registered": True}
+        one = {"nick": "dave", "configured": False, "appointed": True, "registered": False}
+        self.assertEqual(
+            list(lines_of({"action": "control-operators", "operators": [both, one]})),
+            [
+                "carol           chatd.toml, appointed  registered",
+                "dave            appointed       not registered: not in force",
+            ],
+        )

@@ -293,7 +293,7 @@ class Loading(JournalTestCase):
         assert den is not None
         bob = snapshot.state.user("bob")
         self.assertEqual((wob.owner, list(wob.members), wob.operators), (bob, [2], set()))
-        self.assertEqual((wob.topic, wob.visibility, wob.banned), ("weather", "public", {1: "spam"}))
+        self.assertEqual((wob.topic, wob.visibility, wob.banned), ("weather", "public", {1}))
         self.assertEqual((den.owner, list(den.members), list(den.invited)), (bob, [2], [1]))
         self.assertEqual(den.visibility, "private")
         self.assertEqual((snapshot.last_id, snapshot.seqs), (19, {2: 1, 3: 13, 4: 5}))
@@ -367,6 +367,17 @@ class Plans(JournalTestCase):
         self.successResultOf(readers.entries_after(conversations, self.bob, 3, 10, ANY, EVER))
         self.check_plans(scanned=("SCAN json_each VIRTUAL TABLE INDEX 1:", "SCAN (subquery-1)"))
 
+    def test_what_an_export_reads(self) -> None:
+        readers = Archive(self.readers)
+        self.successResultOf(readers.conversation_entries(self.wob, 3, 10, ANY, EVER))
+        self.successResultOf(readers.user_entries(self.alice, 3, 10, ANY, 40))
+        self.assertEqual(len(self.statements), 2)
+        self.check_plans()
+
+    def test_what_an_erasure_reads(self) -> None:
+        self.successResultOf(Archive(self.readers).texts_to_erase(self.alice, 3, 10, 40))
+        self.check_plans()
+
     def test_loading_reads_users_conversations_and_events_whole_but_no_message(self) -> None:
         self.successResultOf(self.readers.runInteraction(load_snapshot))
         self.check_plans(
@@ -379,6 +390,7 @@ class Plans(JournalTestCase):
                 "SCAN ban_origins",
                 "SCAN ignores",
                 "SCAN trimmed",
+                "SCAN erasures",
                 "USING INDEX log_events",
             )
         )
