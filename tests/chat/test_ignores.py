@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chatd.chat import replay
 from chatd.core.limits import Limits
 from chatd.store import archive
 from tests.support.in_memory_daemon import Peer, StageTestCase
@@ -78,6 +79,7 @@ class Ignoring(StageTestCase):
         """Let bob say more than one query looks at, between two words of carol."""
         self.patch(archive, "PAGE_SCAN_LIMIT", 3)
         self.patch(archive, "REPLAY_SCAN_LIMIT", 3)
+        self.patch(replay, "CATCH_UP_ENTRIES", 3)
         self.carol.says("MSG 1")
         for _ in range(10):
             self.bob.says("MSG buy now")
