@@ -15,8 +15,9 @@ from twisted.logger import Logger
 from chatd.boundaries import Client, Clock
 from chatd.chat.delivery_log import DeliveryLog
 from chatd.chat.fanout import Fanout
-from chatd.core.audience import Audience
+from chatd.core.audience import Audience, without_ignored_reason
 from chatd.core.events import LOBBY, Announced, Arrived, Delivery, Departed, Entry, User
+from chatd.core.state import NOBODY
 
 PRESENCE_BATCH_MIN_USERS: Final = 100
 """Number of connected users from which on arrivals and departures are sent in batches."""
@@ -91,16 +92,30 @@ class Dispatcher:
         """Send an announcement to all sessions that are logged in, whatever their tokens are limited to."""
         self._announce(announced, None)
 
-    def deliver(self, entry: Entry, audience: Audience, author: Client | None, private: bool) -> None:
+    def deliver(
+        self,
+        entry: Entry,
+        audience: Audience,
+        author: Client | None,
+        private: bool,
+        without_reason: frozenset[int] = NOBODY,
+    ) -> None:
         """Send ``entry`` to the sessions of ``audience``, except ``author``, the session that asked for it.
 
         ``private`` says whether the entry was in a private group or a direct conversation when it was
-        decided.
+        decided. The users with the ids ``without_reason`` ignore the user who wrote the entry's reason.
         """
         if self.delivery_log is not None:
             self.delivery_log.log_received(author, entry, private)
         if self._on_delivery is not None:
             self._on_delivery(entry, private)
+        if without_reason and isinstance(audience, tuple):
+            ignoring = tuple(id for id in audience if id in without_reason)
+            self._add(without_ignored_reason(entry, (entry.event.actor.id,)), ignoring, author)
+            audience = tuple(id for id in audience if id not in without_reason)
+        self._add(entry, audience, author)
+
+    def _add(self, entry: Entry, audience: Audience, author: Client | None) -> None:
         event = entry.event
         subject: Sequence[Client] = ()
         # An invitation is not sent to a user who ignores its author.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from twisted.internet.defer import DeferredLock
+
 from chatd.boundaries import Archive, Client, Requester
 from chatd.chat.accounts import Authenticator
 from chatd.chat.authority import Authority
@@ -16,7 +18,7 @@ from chatd.core.account_rules import check_new_password
 from chatd.core.accounts import AccountPolicy
 from chatd.core.answers import Moderated
 from chatd.core.events import Announced, Entry, User
-from chatd.core.moderation import Moderation, Tombstone, is_in_network, parse_network
+from chatd.core.moderation import Moderation, is_in_network, parse_network
 from chatd.core.names import parse_nick
 from chatd.core.records import entry_from_row
 from chatd.core.refusals import Refusal, reason
@@ -53,6 +55,8 @@ class Moderator:
         self._presence = presence
         self._turns = turns
         self._policy = policy
+        # Whether a message was deleted before is read from the database: one deletion at a time.
+        self._deletions = DeferredLock()
 
     def check_operator(self, user: User) -> None:
         """Check that ``user`` is a server operator. Raises `Refusal` ``not_server_operator``."""
@@ -68,10 +72,12 @@ class Moderator:
     async def _moderate(
         self, client: Requester, request: Request, user: User, command: ModerationCommand
     ) -> None:
-        decision = await self._decide(client, user, command)
-        await self._committer.commit(decision)
-        if any(isinstance(record, Tombstone) for record in decision.records):
+        if isinstance(command, c.DeleteMessage):
+            async with self._deletions:
+                decision = await self._carry_out(client, user, command)
             await self._authority.journal.erase_deleted()
+        else:
+            decision = await self._carry_out(client, user, command)
         acts = tuple(record for record in decision.records if isinstance(record, Moderation))
         client.answer(request, Moderated(acts))
         end_revoked_sessions(self._presence, decision)
@@ -79,6 +85,12 @@ class Moderator:
             if act.kind == "announce":
                 self._dispatcher.announce(Announced(act.operator, act.reason, act.at))
             self._end_sessions(act)
+
+    async def _carry_out(self, client: Requester, user: User, command: ModerationCommand) -> Decision:
+        """Decide ``command`` and store the decision, which is returned."""
+        decision = await self._decide(client, user, command)
+        await self._committer.commit(decision)
+        return decision
 
     async def _decide(self, client: Requester, user: User, command: ModerationCommand) -> Decision:
         now, state = self._authority.now(), self._committer.state

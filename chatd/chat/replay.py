@@ -9,6 +9,7 @@ from chatd.boundaries import Archive, Client, Journal
 from chatd.chat.fair_queue import FairQueue
 from chatd.core import commands as c
 from chatd.core.answers import ConversationLine, Conversations, HistoryHint, Page
+from chatd.core.audience import without_ignored_reason
 from chatd.core.events import LOBBY, Conversation, Entry, User
 from chatd.core.limits import Limits
 from chatd.core.records import EntrySlice, entry_from_row
@@ -88,7 +89,7 @@ class Replay:
             return
         self._check_may_read(user, conversation)
         forward = after is not None and before is None
-        entries = self._entries(found)
+        entries = self._entries(found, user)
         page = Page(
             conversation, entries, found.more, forward, events, user, trimmed=self._trimmed(conversation)
         )
@@ -166,7 +167,7 @@ class Replay:
                 return
             if not self._state().may_read(user, conversation):
                 continue  # the user was put out of the group meanwhile
-            entries = self._entries(found)
+            entries = self._entries(found, user)
             page = Page(
                 conversation, entries, found.more, False, False, user, seen, self._trimmed(conversation)
             )
@@ -267,7 +268,7 @@ class Replay:
                 readable, user, after, CATCH_UP_ENTRIES, CATCH_UP_BYTES, max_id, view
             )
             await self._fair_queue.wait()
-            entries = self._entries(found)
+            entries = self._entries(found, user)
             for entry in entries:
                 is_subject = _is_about(entry, user)
                 is_wanted = own or is_subject or entry.event.actor.id != user.id
@@ -306,9 +307,10 @@ class Replay:
     def _most_recent(self, conversations: list[Conversation]) -> list[Conversation]:
         return sorted(conversations, key=self._journal.last_id_in, reverse=True)
 
-    def _entries(self, found: EntrySlice) -> tuple[Entry, ...]:
+    def _entries(self, found: EntrySlice, user: User) -> tuple[Entry, ...]:
         state = self._state()
-        return tuple(entry_from_row(state, row) for row in found.rows)
+        ignored = state.ignored_users(user)
+        return tuple(without_ignored_reason(entry_from_row(state, row), ignored) for row in found.rows)
 
 
 def _name(conversation: Conversation, user: User) -> str:

@@ -31,6 +31,7 @@ from chatd.chat.turns import Change, ClientCoroutine, TurnQueue, not_read_refusa
 from chatd.core import commands as c
 from chatd.core.accounts import AccountPolicy, Secret
 from chatd.core.answers import Ack, Answer, Unchanged, Welcome
+from chatd.core.audience import users_without_reason
 from chatd.core.counters import Counters
 from chatd.core.events import Delivery, Entry, Event, User
 from chatd.core.ignore_rules import decide_ignore
@@ -399,8 +400,10 @@ class Chat:
             return
         # The author gets an ack instead of the first entry, but is sent the entries that follow from it.
         if is_new:
-            self._count(client, entries[0].event)
-            self._dispatcher.deliver(entries[0], change.audiences[0], client, change.private)
+            event = entries[0].event
+            self._count(client, event)
+            without_reason = users_without_reason(self._authority.state, event)
+            self._dispatcher.deliver(entries[0], change.audiences[0], client, change.private, without_reason)
         client.answer(request, Ack(entries[0]))
         if is_new:
             for entry, audience in zip(entries[1:], change.audiences[1:], strict=True):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+
+from chatd.chat import replay
 from chatd.core.limits import Limits
 from chatd.store import archive
 from tests.support.in_memory_daemon import Peer, StageTestCase
@@ -78,6 +81,7 @@ class Ignoring(StageTestCase):
         """Let bob say more than one query looks at, between two words of carol."""
         self.patch(archive, "PAGE_SCAN_LIMIT", 3)
         self.patch(archive, "REPLAY_SCAN_LIMIT", 3)
+        self.patch(replay, "CATCH_UP_ENTRIES", 3)
         self.carol.says("MSG 1")
         for _ in range(10):
             self.bob.says("MSG buy now")
@@ -141,6 +145,28 @@ class Ignoring(StageTestCase):
         """Who is in a group, and what became of it."""
         self.bob.says("leave;wob").says("BYE")
         self.assertEqual([said["event"] for said in self.alice.objects()], ["left", "left"])
+
+    def test_the_reason_of_a_ban_or_a_kick(self) -> None:
+        """The event is sent, live and later; only others get to know what its author has written."""
+        self.bob.says("cg;den").says("ban;den;alice;you fool").says("unban;den;alice")
+        heard = self.alice.asks(action="join", group="den").objects()
+        self.assertEqual([said.get("event") for said in heard], ["banned", "unbanned", None])
+        self.assertEqual(heard[0]["reason"], "")
+        self.carol.says("j;den").hears()
+        self.alice.hears()
+        self.bob.says("kick;den;alice;you fool").says("ban;den;carol;go")
+        self.assertEqual(
+            self.carol.lines(), ["GEV den kicked bob alice you fool", "GEV den banned bob carol go"]
+        )
+        (kicked,) = self.alice.objects()
+        self.assertEqual((kicked["event"], kicked["subject"], kicked["reason"]), ("kicked", "alice", ""))
+        self.alice.asks(action="join", group="den").asks(action="states", group="den").hangs_up()
+        back = self.stage.connect("json").asks(action="client-hello", from_="alice", since=0)
+        later = json.dumps(self.alice.objects() + back.objects())
+        self.assertEqual((later.count('"banned"'), later.count('"kicked"')), (4, 2))
+        self.assertEqual(later.count('"reason": ""'), 6)
+        back.asks(action="unignore", dest="bob").asks(action="states", group="den")
+        self.assertEqual(back.hears().count(b'"reason":"you fool"'), 2)
 
     def test_in_the_chat_room(self) -> None:
         room = self.stage.connect("tp6").says("Hello|dave|wob")

@@ -515,6 +515,40 @@ class Delete(ModerationCase):
         self.assertEqual(self.teacher.objects()[-1]["action"], "server-moderation")
         self.assertTrue(self.deleted("oops"))
 
+    def test_by_two_operators_at_once(self) -> None:
+        """It is deleted once, also if neither has a result when the other asks."""
+        self.bob.says("MSG an insult")
+        assistant = self.stage.json("assistant").asks(action="register", password=SECRET)
+        assistant.hears()
+        self.teacher.hears()
+        for pool in (self.stage.readers, self.stage.writer):
+            pool.held = True
+        self.teacher.asks(action="delete", id=1)
+        assistant.asks(action="delete", id=1)
+        while self.stage.readers.waiting or self.stage.writer.waiting:
+            for pool in (self.stage.readers, self.stage.readers, self.stage.writer):
+                if pool.waiting:
+                    pool.run_next()
+            self.stage.settle()
+        for pool in (self.stage.readers, self.stage.writer):
+            pool.held = False
+        self.stage.wait(1)
+        deleted, answer = self.teacher.objects()
+        self.assertEqual((deleted["event"], answer["action"]), ("deleted", "server-moderation"))
+        self.assertEqual(assistant.objects()[-1]["code"], "no_such_message")
+        self.assertEqual(self.stage.rows("SELECT count(*) FROM log WHERE kind = 'deleted'"), [(1,)])
+        self.assertEqual(self.stage.rows("SELECT count(*) FROM moderation"), [(1,)])
+
+    def test_a_deletion_that_fails_keeps_nobody_from_the_next(self) -> None:
+        self.bob.says("MSG an insult")
+        self.teacher.hears()
+        self.stage.writer.error = sqlite3.OperationalError("disk full")
+        self.assertEqual(self.refused("delete", id=1), "storage_failed")
+        self.stage.writer.error = None
+        self.stage.wait(2)
+        self.assertEqual(len(self.does("delete", id=1)), 1)
+        self.flushLoggedErrors()
+
     def test_it_makes_room_in_a_full_database(self) -> None:
         """The size is measured anew, since a full database writes too little to be measured by that."""
         self.bob.says("MSG long")
