@@ -261,6 +261,7 @@ class Erasing(ErasureCase):
     def test_an_operator_who_deleted_and_closed(self) -> None:
         self.desk.asks("appoint", nick=NICK)
         self.victim.asks(action="delete", id=5, reason=WORD)
+        self.victim.asks(action="mute", dest="alice")
         self.victim.asks(action="mute", dest="bob", reason=WORD)
         self.victim.asks(action="close", group="wob", reason=WORD)
         self.erases()
