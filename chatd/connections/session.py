@@ -196,9 +196,10 @@ class Session:
         if self.user is None:
             self._proven = self._sent = None
             if request is not None:
-                # Nothing was said yet that could be mistaken for another dialect.
-                self.set_dialect(request.shown_dialect)
                 self._hello = request if request.pace else None
+                # Nothing was said yet that could be mistaken for another dialect.
+                if request.shown_dialect is not None:
+                    self.set_dialect(request.shown_dialect)
         elif self._hello is not None and self._telltale is None:
             self._learn(request)
         elif self._held is None and self._buffer is None and self._outbox.empty:
@@ -349,11 +350,10 @@ class Session:
 
     # From the chat: what the client gets.
 
-    def set_dialect(self, dialect: Dialect | None) -> None:
-        """Write to the client in ``dialect`` from now on. If ``dialect`` is None, change nothing."""
-        if dialect is not None:
-            self.frame_format = FrameFormat(dialect, self._carrier.framer_for(dialect), not dialect.pace)
-            self._outbox.set_pace(dialect.pace)
+    def set_dialect(self, dialect: Dialect) -> None:
+        """Speak ``dialect`` with the client from now on."""
+        self.frame_format = FrameFormat(dialect, self._carrier.framer_for(dialect), not dialect.pace)
+        self._outbox.set_pace(dialect.pace)
 
     def answer(self, request: Request, answer: Answer) -> None:
         """Send ``answer`` to ``request``, in the dialect that the request has shown the client to speak.
@@ -361,7 +361,8 @@ class Session:
         Then submit the request that follows from ``request``, if any.
         """
         self._show_dialect(request)
-        self.set_dialect(request.dialect_on_success)
+        if request.dialect_on_success is not None:
+            self.set_dialect(request.dialect_on_success)
         payloads = self.dialect.encode_answer(request, answer)
         if request is self._hello and not self.is_closing:
             self._buffer_behind(payloads, request.pace)

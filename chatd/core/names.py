@@ -125,7 +125,7 @@ def parse_group(text: str) -> Name:
 
 
 def check_reserved(name: Name) -> None:
-    """Check that ``name`` is not reserved, in any case or width. Raises `BadName`."""
+    """Raise `BadName` if ``name`` is reserved. Case and character width make no difference."""
     if name.key in RESERVED or _GUEST.fullmatch(name.key):
         raise BadName(reason("reserved", name=name.key))
 

@@ -76,7 +76,9 @@ COURSEWORK_PACE_SECONDS: Final = 0.04
 """Seconds between two objects sent to a course-work client, which takes one read for one object."""
 
 LIST_OVERHEAD_BYTES: Final = 4096
-"""Bytes of a list's maximum size that no single entry may use, because the keys around the list need them."""
+"""The bytes of a list's maximum size that are reserved for the keys around its entries. An image that does
+not fit into the rest is replaced by a placeholder.
+"""
 
 CLIENT_ACK_PREFIX: Final = "ack-"
 """The prefix of the actions with which some course-work clients acknowledge a relayed message. These clients

@@ -55,11 +55,11 @@ COMMIT_TASKS_BOUNDS: Final = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 """The upper bounds of the buckets that the numbers of tasks in transactions are counted in."""
 
 
-ERASE_RETRY_SECONDS: Final = 0.1
+EMPTY_WAL_RETRY_SECONDS: Final = 0.1
 """Pause in seconds between attempts to empty the write-ahead log, which a reader prevents while it reads."""
 
-ERASE_ATTEMPTS: Final = 50
-"""Number of attempts to empty the write-ahead log after a message was deleted."""
+EMPTY_WAL_ATTEMPTS: Final = 50
+"""Number of attempts to empty the write-ahead log (WAL) after a message was deleted."""
 
 
 class CommitResult(msgspec.Struct, frozen=True, eq=False):
@@ -195,7 +195,7 @@ class Journal:
         return Deferred.fromCoroutine(self._empty_write_ahead_log())
 
     async def _empty_write_ahead_log(self) -> bool:
-        for _ in range(ERASE_ATTEMPTS):
+        for _ in range(EMPTY_WAL_ATTEMPTS):
             try:
                 size = await self._pool.runInteraction(_empty_log)
                 if size is not None:
@@ -203,7 +203,7 @@ class Journal:
                     return True
             except sqlite3.Error:
                 break
-            await pause(self._clock, ERASE_RETRY_SECONDS)
+            await pause(self._clock, EMPTY_WAL_RETRY_SECONDS)
         self._log.warn("a deleted text may remain in the database's write-ahead log until chatd stops")
         return False
 
