@@ -41,6 +41,13 @@ If more are in its outbox, its next command is handled in a later iteration, so 
 between the commands of a client that asks without end.
 """
 
+UNDIVIDED_SECONDS: Final = 0.5
+"""Seconds of its credit that a client may use at once.
+
+Then each of its requests is handled in an iteration of the reactor of its own, so that other clients are
+served between the requests of many clients that use their credit at the same time.
+"""
+
 MAX_ANONYMOUS_REFUSALS: Final = 5
 """Number of refusals before a login after which a client is disconnected.
 
@@ -189,10 +196,9 @@ class Session:
             self.internal_error(None)
             return
         now = self._clock.seconds()
-        wait = self._rate_limit.charge(now, len(payload), None if request is None else type(request.command))
-        if wait > 0:
-            self._pause()
-            self._slowed_down = self._clock.callLater(wait, self._go_on)
+        used = self._rate_limit.charge(now, len(payload), None if request is None else type(request.command))
+        if used > UNDIVIDED_SECONDS:
+            self._wait_for_next_request(used)
         if self.user is None:
             self._proven = self._sent = None
             if request is not None:
@@ -206,6 +212,18 @@ class Session:
             self._note_progress(now)
         if request is not None:
             self._ask(request)
+
+    def _wait_for_next_request(self, used: float) -> None:
+        """Decode the client's next request in a later iteration of the reactor, or when it has credit again.
+
+        ``used`` is the credit that the client has used, in seconds.
+        """
+        self._pause()
+        wait = used - self._rate_limit.limits.burst_seconds
+        if wait > 0:
+            self._slowed_down = self._clock.callLater(wait, self._go_on)
+        else:
+            self._chat.fair_queue.wait().addCallback(lambda _: self._resume())
 
     def _go_on(self) -> None:
         """Read the client again, which has sent too much at once."""
