@@ -1,8 +1,9 @@
 #!/bin/sh
 # Installs chatd from this folder into a new virtual environment; it needs no network.
 #
-#     sh install.sh FOLDER         for instance /opt/chatd; PYTHON=python3.11 chooses the Python
+#     sh install.sh FOLDER         for instance /opt/chatd-0.1.0; PYTHON=python3.11 chooses the Python
 set -eu
+umask 022  # whoever installs it, the daemon's user reads it
 target=${1:?usage: sh install.sh FOLDER}
 cd "$(dirname "$0")"
 sha256sum --quiet --check SHA256SUMS

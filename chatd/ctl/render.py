@@ -97,7 +97,7 @@ def _check(answer: Answer) -> Iterator[str]:
 
 
 def _reload(answer: Answer) -> Iterator[str]:
-    yield f"changed: {', '.join(answer['changed']) or 'nothing'}"
+    yield f"changed: {', '.join(answer['changed']) or 'no key of chatd.toml'}"
     if answer["needs_restart"]:
         yield f"needs a restart: {', '.join(answer['needs_restart'])}"
 

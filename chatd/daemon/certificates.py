@@ -94,7 +94,9 @@ def read_certificate(path: Path, key: Path) -> CertificateOptions:
             acceptableCiphers=CIPHERS,
         )
         options.getContext()  # raises if the key does not match the certificate
-    except (ValueError, TypeError, Mismatch):  # a TypeError is a key with a passphrase
+    except Mismatch:
+        raise ConfigError(f"the key in {key} does not belong to the certificate in {path}") from None
+    except (ValueError, TypeError):  # a TypeError is a key with a passphrase
         where = f"{path} holds" if key == path else f"{path} and {key} hold"
         raise ConfigError(f"{where} no certificate with its chain and its key in PEM") from None
     return options

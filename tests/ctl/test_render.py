@@ -43,7 +43,9 @@ class Lines(SynchronousTestCase):
 
     def test_a_reload(self) -> None:
         answer = {"action": "control-reload", "changed": [], "needs_restart": ["database", "listen"]}
-        self.assertEqual(list(lines_of(answer)), ["changed: nothing", "needs a restart: database, listen"])
+        self.assertEqual(
+            list(lines_of(answer)), ["changed: no key of chatd.toml", "needs a restart: database, listen"]
+        )
 
     def test_an_erasure(self) -> None:
         done = {"name": "erased~1", "entries": 7, "complete": True, "outside": "not erased: backups"}

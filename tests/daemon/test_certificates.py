@@ -46,12 +46,15 @@ class ReadTests(SynchronousTestCase):
             b"\xff\x00 no PEM",
             own.pem(),
             own.key_pem(),
-            own.pem() + other.key_pem(),
             own.pem()[:-100] + own.key_pem(),
             own.pem().replace(b"M", b"N") + own.key_pem(),
             own.pem() + own.key_pem(b"nobody is there to be asked for this"),
         ):
             self.assertEqual(self.refuses(pem), sentence)
+        self.assertEqual(
+            self.refuses(own.pem() + other.key_pem()),
+            f"the key in {self.path} does not belong to the certificate in {self.path}",
+        )
 
     def test_the_key_may_have_a_file_of_its_own(self) -> None:
         """Which is named when the two don't belong together."""
@@ -59,14 +62,16 @@ class ReadTests(SynchronousTestCase):
         self.path.write_bytes(own.pem())
         key.write_bytes(own.key_pem())
         self.assertEqual(read_certificate(self.path, key).certificate, own.certificate)
-        for pem in (other.key_pem(), own.pem(), b""):
+        nothing = f"{self.path} and {key} hold no certificate with its chain and its key in PEM"
+        for pem, sentence in (
+            (other.key_pem(), f"the key in {key} does not belong to the certificate in {self.path}"),
+            (own.pem(), nothing),
+            (b"", nothing),
+        ):
             key.write_bytes(pem)
             with self.assertRaises(ConfigError) as caught:
                 read_certificate(self.path, key)
-            self.assertEqual(
-                str(caught.exception),
-                f"{self.path} and {key} hold no certificate with its chain and its key in PEM",
-            )
+            self.assertEqual(str(caught.exception), sentence)
         key.unlink()
         with self.assertRaisesRegex(ConfigError, "can't read the key .*: No such file or directory"):
             read_certificate(self.path, key)
@@ -155,8 +160,10 @@ class Reloading(SynchronousTestCase):
         self.certificate = Certificate(self.path, key)
         third = issue("third")
         self.path.write_bytes(third.pem())
-        with self.assertRaises(ConfigError):
+        with self.assertRaises(ConfigError) as caught:
             self.certificate.reload()
+        sentence = f"the key in {key} does not belong to the certificate in {self.path}"
+        self.assertEqual(str(caught.exception), sentence)
         self.assertEqual(self.name(), "CN=second")
         key.write_bytes(third.key_pem())
         self.certificate.reload()
