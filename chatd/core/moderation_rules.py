@@ -24,7 +24,7 @@ from chatd.core.moderation import (
 )
 from chatd.core.names import BadName, check_reserved, parse_nick
 from chatd.core.refusals import Refusal, reason
-from chatd.core.rules import Decision, is_closed
+from chatd.core.rules import Decision, is_closed, user_with_open_account
 from chatd.core.state import State
 from chatd.core.token_rules import revoke_token
 from chatd.core.tokens import TokenDeleted
@@ -185,9 +185,10 @@ def reset_password(
 ) -> Decision:
     """Return the decision to give the registered user ``nick`` the password with the hash ``hashed``.
 
-    Raises `Refusal` ``no_such_user``, ``is_server_operator`` or ``not_registered``.
+    Raises `Refusal` ``no_such_user``, also if the account is closed, ``is_server_operator`` or
+    ``not_registered``.
     """
-    user = user_to_moderate(state, nick, policy)
+    user = user_to_moderate(state, user_with_open_account(state, nick).nick, policy)
     since = require_credential(state, user).since
     record = state.new_moderation(operator, "resetpassword", user.nick, now)
     return Decision(records=(Credential(user, hashed, since), record))

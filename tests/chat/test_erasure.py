@@ -214,6 +214,13 @@ class Erasing(ErasureCase):
         (refused,) = self.alice.asks(action="send", dest="erased~1", msg="hi").objects()[-1:]
         self.assertEqual(refused["code"], "no_such_user")
 
+    def test_no_password_opens_the_account_again(self) -> None:
+        self.erases()
+        refused = self.desk.asks("resetpassword", dest="erased~1", new=SECRET)
+        self.assertEqual(self.code(refused), "no_such_user")
+        peer = self.stage.connect("json").asks(action="client-hello", from_="erased~1", password=SECRET)
+        self.assertEqual(peer.objects()[0]["code"], "wrong_password")
+
     def test_in_the_moderation_log_is_no_nick(self) -> None:
         self.desk.asks("mute", dest=NICK, reason=f"{NICK} again")
         self.desk.asks("appoint", nick=NICK)

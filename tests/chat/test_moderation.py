@@ -315,6 +315,13 @@ class Passwords(ModerationCase):
         self.teacher.hears()
         self.assertEqual(self.refused("resetpassword", dest="carol", new=OTHER), "not_registered")
 
+    def test_a_closed_account_stays_closed(self) -> None:
+        """Nobody gets at the conversations of a user who has given the nick up."""
+        self.bob.says(f"register;{SECRET}").says(f"unregister;{SECRET}")
+        self.assertEqual(self.refused("resetpassword", dest="bob~1", new=OTHER), "no_such_user")
+        again = self.stage.connect("json").asks(action="client-hello", from_="bob~1", password=OTHER)
+        self.assertEqual(again.objects()[0]["code"], "wrong_password")
+
 
 class Log(ModerationCase):
     """Every act is in the moderation log, which survives, on every wire."""
