@@ -274,7 +274,7 @@ def _give_group(state: State, operator: User, command: c.GiveGroup, now: int) ->
     group = state.find_group(command.group)
     if group is None:
         raise Refusal("no_such_group", group=command.group)
-    user = state.user(command.dest)
+    user = user_with_open_account(state, command.dest)
     if group.role(user) == "owner":
         raise Refusal("is_owner", nick=user.nick, group=group.name)
     events = [Event("promoted", group.conversation, operator, user, "owner")]

@@ -300,6 +300,14 @@ class Groups(ModerationCase):
         self.does("give", group="wob", dest="bob")
         self.assertEqual(self.bob.says("members;wob").lines()[-2], "MBR wob bob owner online unregistered")
 
+    def test_it_is_given_to_nobody_who_can_not_log_in(self) -> None:
+        self.bob.says(f"register;{SECRET}").says(f"unregister;{SECRET}")
+        carol = self.stage.json("carol").asks(action="cgroupe", group="den")
+        self.assertEqual(self.refused("give", group="den", dest="bob~1"), "no_such_user")
+        carol.hears()
+        (page,) = carol.asks(action="members", group="den").objects()
+        self.assertEqual([one["name"] for one in page["members"]], ["carol"])
+
 
 class Passwords(ModerationCase):
     def test_a_password_is_reset(self) -> None:
