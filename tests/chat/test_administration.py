@@ -87,6 +87,18 @@ class Operators(AdministrationCase):
             [act["act"] for act in self.desk.asks("modlog")["acts"]], ["dismiss", "appoint"]
         )  # both are in the moderation log for good
 
+    def test_dismissed_while_a_deletion_reads_the_message(self) -> None:
+        carol = self.registered("carol")
+        self.desk.asks("appoint", nick="carol")
+        carol.asks(action="client-broadcast", msg="stays").hears()
+        self.stage.readers.held = True
+        carol.asks(action="delete", id=1)
+        self.desk.asks("dismiss", nick="carol")
+        self.stage.readers.run_next()
+        self.stage.settle()
+        self.assertEqual(self.code(carol.objects()[-1]), "not_server_operator")
+        self.assertEqual(self.stage.rows("SELECT body FROM log"), [("stays",)])
+
     def test_one_that_chatd_toml_names(self) -> None:
         self.assertEqual(self.code(self.desk.asks("appoint", nick="Teacher")), "already_server_operator")
         refused = self.desk.asks("dismiss", nick="Teacher")
