@@ -33,12 +33,13 @@ from chatd.core.tokens import TokenDeleted
 def is_server_operator(state: State, user: User, policy: AccountPolicy) -> bool:
     """Return whether ``user`` is a server operator.
 
-    That is `CONSOLE`, or a registered user whose nick is configured or was appointed as an operator.
+    That is `CONSOLE`, or a registered user whose nick is configured or was appointed as an operator, unless
+    the account is closed.
     """
     if user.id == CONSOLE.id:
         return True
     is_named = user.key in state.appointed or is_configured_operator(user.key, policy)
-    return is_named and user.id in state.credentials
+    return is_named and user.id in state.credentials and not is_closed(state, user)
 
 
 def is_configured_operator(key: str, policy: AccountPolicy) -> bool:

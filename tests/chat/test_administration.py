@@ -124,6 +124,21 @@ class Operators(AdministrationCase):
         self.restarts()
         self.assertFalse(self.is_operator(self.stage.json("carol", password=SECRET)))
 
+    def test_another_session_of_an_operator_who_gives_up_the_nick(self) -> None:
+        """Before the closing of the account is on disk."""
+        teacher, other = self.registered("teacher"), self.stage.json("teacher", password=SECRET)
+        self.stage.text("bob")
+        self.stage.writer.held = True
+        teacher.asks(action="unregister", password=SECRET)
+        other.hears()
+        other.asks(action="mute", dest="bob")
+        while self.stage.writer.waiting:
+            self.stage.writer.run_next()
+            self.stage.settle()
+        codes = [said["code"] for said in other.objects() if said["action"] == "server-error"]
+        self.assertEqual(codes, ["not_server_operator", "account_closed"])
+        self.assertEqual(self.stage.rows("SELECT * FROM moderation"), [])
+
     def test_only_the_console_appoints(self) -> None:
         teacher = self.registered("teacher")
         for action in ("appoint", "dismiss", "operators"):
