@@ -128,7 +128,7 @@ class Accounts:
         rules.check_may_register(self._committer.state, user)
         rules.check_new_password(command.password, self._policy)
         hashed = await self._authenticator.hash(command.password, client.origin)
-        if client.closed:
+        if client.is_closing:
             return  # the nick may be somebody else's now
         now = self._authority.now()
         await self._committer.commit(rules.register(self._committer.state, user, hashed, now))

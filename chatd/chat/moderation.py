@@ -104,7 +104,8 @@ class Moderator:
             return rules.revoke_user_token(state, user, command, self._policy, now)
         if isinstance(command, c.DeleteMessage):
             message = await self._message(command)
-            # The state may have been read again meanwhile.
+            # Meanwhile the state may have been read again, and the operator dismissed or erased.
+            self.check_operator(user)
             return rules.delete_message(self._committer.state, user, message, command, now)
         if isinstance(command, c.BlockAddress):
             target = rules.user_to_moderate(state, command.dest, self._policy)

@@ -24,7 +24,7 @@ from chatd.core.moderation import (
 )
 from chatd.core.names import BadName, check_reserved, parse_nick
 from chatd.core.refusals import Refusal, reason
-from chatd.core.rules import Decision, is_closed
+from chatd.core.rules import Decision, is_closed, user_with_open_account
 from chatd.core.state import State
 from chatd.core.token_rules import revoke_token
 from chatd.core.tokens import TokenDeleted
@@ -33,12 +33,13 @@ from chatd.core.tokens import TokenDeleted
 def is_server_operator(state: State, user: User, policy: AccountPolicy) -> bool:
     """Return whether ``user`` is a server operator.
 
-    That is `CONSOLE`, or a registered user whose nick is configured or was appointed as an operator.
+    That is `CONSOLE`, or a registered user whose nick is configured or was appointed as an operator, unless
+    the account is closed.
     """
     if user.id == CONSOLE.id:
         return True
     is_named = user.key in state.appointed or is_configured_operator(user.key, policy)
-    return is_named and user.id in state.credentials
+    return is_named and user.id in state.credentials and not is_closed(state, user)
 
 
 def is_configured_operator(key: str, policy: AccountPolicy) -> bool:
@@ -185,9 +186,10 @@ def reset_password(
 ) -> Decision:
     """Return the decision to give the registered user ``nick`` the password with the hash ``hashed``.
 
-    Raises `Refusal` ``no_such_user``, ``is_server_operator`` or ``not_registered``.
+    Raises `Refusal` ``no_such_user``, also if the account is closed, ``is_server_operator`` or
+    ``not_registered``.
     """
-    user = user_to_moderate(state, nick, policy)
+    user = user_to_moderate(state, user_with_open_account(state, nick).nick, policy)
     since = require_credential(state, user).since
     record = state.new_moderation(operator, "resetpassword", user.nick, now)
     return Decision(records=(Credential(user, hashed, since), record))
@@ -273,7 +275,7 @@ def _give_group(state: State, operator: User, command: c.GiveGroup, now: int) ->
     group = state.find_group(command.group)
     if group is None:
         raise Refusal("no_such_group", group=command.group)
-    user = state.user(command.dest)
+    user = user_with_open_account(state, command.dest)
     if group.role(user) == "owner":
         raise Refusal("is_owner", nick=user.nick, group=group.name)
     events = [Event("promoted", group.conversation, operator, user, "owner")]

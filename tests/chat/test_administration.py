@@ -87,6 +87,18 @@ class Operators(AdministrationCase):
             [act["act"] for act in self.desk.asks("modlog")["acts"]], ["dismiss", "appoint"]
         )  # both are in the moderation log for good
 
+    def test_dismissed_while_a_deletion_reads_the_message(self) -> None:
+        carol = self.registered("carol")
+        self.desk.asks("appoint", nick="carol")
+        carol.asks(action="client-broadcast", msg="stays").hears()
+        self.stage.readers.held = True
+        carol.asks(action="delete", id=1)
+        self.desk.asks("dismiss", nick="carol")
+        self.stage.readers.run_next()
+        self.stage.settle()
+        self.assertEqual(self.code(carol.objects()[-1]), "not_server_operator")
+        self.assertEqual(self.stage.rows("SELECT body FROM log"), [("stays",)])
+
     def test_one_that_chatd_toml_names(self) -> None:
         self.assertEqual(self.code(self.desk.asks("appoint", nick="Teacher")), "already_server_operator")
         refused = self.desk.asks("dismiss", nick="Teacher")
@@ -111,6 +123,21 @@ class Operators(AdministrationCase):
         other.hangs_up()
         self.restarts()
         self.assertFalse(self.is_operator(self.stage.json("carol", password=SECRET)))
+
+    def test_another_session_of_an_operator_who_gives_up_the_nick(self) -> None:
+        """Before the closing of the account is on disk."""
+        teacher, other = self.registered("teacher"), self.stage.json("teacher", password=SECRET)
+        self.stage.text("bob")
+        self.stage.writer.held = True
+        teacher.asks(action="unregister", password=SECRET)
+        other.hears()
+        other.asks(action="mute", dest="bob")
+        while self.stage.writer.waiting:
+            self.stage.writer.run_next()
+            self.stage.settle()
+        codes = [said["code"] for said in other.objects() if said["action"] == "server-error"]
+        self.assertEqual(codes, ["not_server_operator", "account_closed"])
+        self.assertEqual(self.stage.rows("SELECT * FROM moderation"), [])
 
     def test_only_the_console_appoints(self) -> None:
         teacher = self.registered("teacher")

@@ -214,6 +214,13 @@ class Erasing(ErasureCase):
         (refused,) = self.alice.asks(action="send", dest="erased~1", msg="hi").objects()[-1:]
         self.assertEqual(refused["code"], "no_such_user")
 
+    def test_no_password_opens_the_account_again(self) -> None:
+        self.erases()
+        refused = self.desk.asks("resetpassword", dest="erased~1", new=SECRET)
+        self.assertEqual(self.code(refused), "no_such_user")
+        peer = self.stage.connect("json").asks(action="client-hello", from_="erased~1", password=SECRET)
+        self.assertEqual(peer.objects()[0]["code"], "wrong_password")
+
     def test_in_the_moderation_log_is_no_nick(self) -> None:
         self.desk.asks("mute", dest=NICK, reason=f"{NICK} again")
         self.desk.asks("appoint", nick=NICK)
@@ -272,6 +279,20 @@ class Erasing(ErasureCase):
         )
         bob = self.bob.says("MSG hi").lines()[-1]
         self.assertIn("ERR muted an operator has muted you (no reason was given)", bob)
+
+    def test_an_operator_whose_deletion_reads_the_message(self) -> None:
+        """It would write words and a nick that are erased already."""
+        self.desk.asks("appoint", nick=NICK)
+        self.stage.readers.held = True
+        self.victim.asks(action="delete", id=5, reason=WORD)
+        wire = self.begins()
+        self.stage.readers.held = False
+        while self.stage.readers.waiting:
+            self.stage.readers.run_next()
+        self.stage.wait(60)
+        self.assertEqual(heard(wire)[-1]["complete"], True)
+        self.check_gone()
+        self.assertEqual(self.stage.rows("SELECT body FROM log WHERE id = 5"), [("from alice",)])
 
     def test_one_who_has_unregistered_or_is_away(self) -> None:
         self.victim.asks(action="unregister", password=SECRET)

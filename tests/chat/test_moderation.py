@@ -300,6 +300,14 @@ class Groups(ModerationCase):
         self.does("give", group="wob", dest="bob")
         self.assertEqual(self.bob.says("members;wob").lines()[-2], "MBR wob bob owner online unregistered")
 
+    def test_it_is_given_to_nobody_who_can_not_log_in(self) -> None:
+        self.bob.says(f"register;{SECRET}").says(f"unregister;{SECRET}")
+        carol = self.stage.json("carol").asks(action="cgroupe", group="den")
+        self.assertEqual(self.refused("give", group="den", dest="bob~1"), "no_such_user")
+        carol.hears()
+        (page,) = carol.asks(action="members", group="den").objects()
+        self.assertEqual([one["name"] for one in page["members"]], ["carol"])
+
 
 class Passwords(ModerationCase):
     def test_a_password_is_reset(self) -> None:
@@ -314,6 +322,13 @@ class Passwords(ModerationCase):
         self.stage.json("carol")
         self.teacher.hears()
         self.assertEqual(self.refused("resetpassword", dest="carol", new=OTHER), "not_registered")
+
+    def test_a_closed_account_stays_closed(self) -> None:
+        """Nobody gets at the conversations of a user who has given the nick up."""
+        self.bob.says(f"register;{SECRET}").says(f"unregister;{SECRET}")
+        self.assertEqual(self.refused("resetpassword", dest="bob~1", new=OTHER), "no_such_user")
+        again = self.stage.connect("json").asks(action="client-hello", from_="bob~1", password=OTHER)
+        self.assertEqual(again.objects()[0]["code"], "wrong_password")
 
 
 class Log(ModerationCase):
