@@ -56,7 +56,7 @@ class Clock(Protocol):
 class Task(Protocol):
     """The interface of a task in the journal's queue: records to write, and the methods to call afterwards.
 
-    When all earlier tasks are completed, the journal calls either `committed` or `aborted`.
+    When all earlier tasks are completed, the journal calls `on_commit` or `on_rollback`.
     """
 
     @property

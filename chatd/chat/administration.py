@@ -9,7 +9,7 @@ from chatd.chat.export import Export
 from chatd.chat.turns import not_stored_refusal
 from chatd.core import moderation_rules as rules
 from chatd.core.accounts import AccountPolicy
-from chatd.core.moderation import Moderation, ServerOperator
+from chatd.core.moderation import ModerationEntry, ServerOperator
 from chatd.core.refusals import Refusal
 from chatd.core.rules import Decision
 from chatd.store.errors import NotStored
@@ -35,7 +35,7 @@ class Administrator:
         """Return who is named as a server operator, sorted by nick. Raises `Refusal` ``storage_failed``."""
         return rules.list_operators(self._committer.state, self._policy)
 
-    async def appoint(self, nick: str) -> Moderation:
+    async def appoint(self, nick: str) -> ModerationEntry:
         """Appoint ``nick`` as a server operator, and return the act, which is on disk.
 
         Raises `Refusal` ``bad_nick``, ``no_such_user``, ``already_server_operator``, ``shutting_down`` or
@@ -44,7 +44,7 @@ class Administrator:
         now = self._authority.now()
         return await self._carry_out(rules.appoint(self._committer.state, nick, self._policy, now))
 
-    async def dismiss(self, nick: str) -> Moderation:
+    async def dismiss(self, nick: str) -> ModerationEntry:
         """Dismiss ``nick``, which was appointed as a server operator, and return the act, which is on disk.
 
         Raises `Refusal` ``not_appointed``, ``configured_operator``, ``shutting_down`` or ``storage_failed``.
@@ -76,12 +76,12 @@ class Administrator:
         last_id = self._authority.journal.last_delivered_id
         return Export(self._archive, self._committer, now, last_id, conversation=group.conversation)
 
-    async def _carry_out(self, decision: Decision) -> Moderation:
+    async def _carry_out(self, decision: Decision) -> ModerationEntry:
         if self._stopped:
             raise Refusal("shutting_down")
         try:
             await self._committer.commit(decision)
         except NotStored:
             raise not_stored_refusal() from None
-        (act,) = (record for record in decision.records if isinstance(record, Moderation))
+        (act,) = (record for record in decision.records if isinstance(record, ModerationEntry))
         return act

@@ -18,7 +18,7 @@ from chatd.core.account_rules import check_new_password
 from chatd.core.accounts import AccountPolicy
 from chatd.core.answers import Moderated
 from chatd.core.events import Announced, Entry, User
-from chatd.core.moderation import Moderation, is_in_network, parse_network
+from chatd.core.moderation import ModerationEntry, is_in_network, parse_network
 from chatd.core.names import parse_nick
 from chatd.core.records import entry_from_row
 from chatd.core.refusals import Refusal, reason
@@ -78,7 +78,7 @@ class Moderator:
             await self._authority.journal.erase_deleted()
         else:
             decision = await self._carry_out(client, user, command)
-        acts = tuple(record for record in decision.records if isinstance(record, Moderation))
+        acts = tuple(record for record in decision.records if isinstance(record, ModerationEntry))
         client.answer(request, Moderated(acts))
         end_revoked_sessions(self._presence, decision)
         for act in acts:
@@ -140,7 +140,7 @@ class Moderator:
             raise Refusal("bad_request", why=reason("own_machine"))
         return networks
 
-    def _end_sessions(self, act: Moderation) -> None:
+    def _end_sessions(self, act: ModerationEntry) -> None:
         """End the sessions that ``act``, which is on disk, applies to."""
         why = act.reason or reason("no_reason")
         network = parse_network(act.target)

@@ -111,7 +111,7 @@ class ChatdSession:
         elif value is not None:
             self._deliver(value)
 
-    def _deliver(self, news: objects.Message | objects.Event) -> None:
+    def _deliver(self, news: objects.Message | objects.GroupEvent) -> None:
         """Pass a log entry to the listener, unless it was delivered before."""
         if news.id > (self._resume.cursor or 0):
             self._resume.cursor = news.id

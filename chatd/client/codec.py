@@ -20,7 +20,7 @@ from chatd.json_wire.objects import (
     Clients,
     Conversations,
     ConversationSummary,
-    Event,
+    GroupEvent,
     Groups,
     HistoryMessage,
     Members,
@@ -76,7 +76,7 @@ class CourseworkWelcome(Welcome, frozen=True, kw_only=True):
     """
 
 
-News = Message | Event | Presence | ServerNotice
+News = Message | GroupEvent | Presence | ServerNotice
 """What the server sends without a request: a message, a group event, an arrival, a departure, a notice."""
 
 EarlierMessages = Page | Conversations
@@ -99,7 +99,7 @@ def encode_request(command: Command, ref: str | None = None) -> bytes:
     return msgspec.json.encode(fields_sent) + b"\n"
 
 
-def entry_from_ack(command: Command, ack: Ack, nick: str) -> Message | Event | None:
+def entry_from_ack(command: Command, ack: Ack, nick: str) -> Message | GroupEvent | None:
     """Return the log entry that ``command`` of the user ``nick`` made, or None if the command makes none.
 
     The daemon sends the entry to the other users, and only this ``ack`` to ``nick``.
@@ -114,7 +114,7 @@ def entry_from_ack(command: Command, ack: Ack, nick: str) -> Message | Event | N
     fields = msgspec.structs.asdict(command)
     fields["subject"] = fields.pop("dest", "")
     fields["group"] = ack.group
-    return Event(event=EVENT_KINDS[type(command)], actor=nick, id=ack.id, ts=ack.ts, **fields)
+    return GroupEvent(event=EVENT_KINDS[type(command)], actor=nick, id=ack.id, ts=ack.ts, **fields)
 
 
 EVENT_KINDS: Final[dict[type[Command], str]] = {

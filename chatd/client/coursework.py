@@ -235,7 +235,7 @@ class CourseworkCodec:
         if event is None or not group or not actor or any(key in received for key in ("msg", "message")):
             return None
         visibility = _visibility(received) if event == "created" else ""
-        return objects.Event(
+        return objects.GroupEvent(
             id=0, event=event, actor=actor, ts=_now(), group=group, subject=_first_text(received, _TO),
             reason=_first_text(received, ("reason",)), visibility=visibility,
         )  # fmt: skip

@@ -61,7 +61,7 @@ class LineDisplay:
     def news_received(self, news: codec.News) -> None:
         """Log and print a message, an event or a server's notice."""
         self._warn(self._log.write_received(news, self.nick))
-        if isinstance(news, objects.Event | objects.Presence):
+        if isinstance(news, objects.GroupEvent | objects.Presence):
             print_line(f"* {render_event(news)}")
         elif isinstance(news, codec.ServerNotice):
             for text in render_answer(news, self.nick):

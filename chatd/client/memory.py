@@ -302,7 +302,7 @@ class Memory:
         """Add a text of the client for its user, such as an error, to the conversation on the screen."""
         self.shown_conversation.add(Entry(at, sanitize(text), kind))
 
-    def _happened(self, event: objects.Event) -> None:
+    def _happened(self, event: objects.GroupEvent) -> None:
         if event.deleted is not None:
             for known in self.conversations.values():
                 known.mark_deleted(event.deleted)

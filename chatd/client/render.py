@@ -28,9 +28,9 @@ from chatd.json_wire.objects import (
     Answer,
     Clients,
     Conversations,
-    Event,
     EventPage,
     Group,
+    GroupEvent,
     Groups,
     Help,
     HistoryMessage,
@@ -38,13 +38,13 @@ from chatd.json_wire.objects import (
     Members,
     Message,
     Moderated,
-    Moderation,
+    ModerationEntry,
     ModerationLog,
     Page,
     Presence,
     Token,
+    TokenList,
     TokenMade,
-    Tokens,
 )
 
 INDENT: Final = "    "
@@ -112,12 +112,12 @@ def render_message(
     return f"{head} {text}"
 
 
-def render_event(event: Event | Presence) -> str:
+def render_event(event: GroupEvent | Presence) -> str:
     """Return a group or presence event as a sentence with its time in front."""
     return f"{clock_time(event.ts.as_datetime)} {describe_event(event)}"
 
 
-def describe_event(event: Event | Presence) -> str:
+def describe_event(event: GroupEvent | Presence) -> str:
     """Return a group or presence event as a sentence."""
     if isinstance(event, Presence):
         if event.event == "announced":
@@ -211,7 +211,7 @@ def render_answer(answer: Answer, reader: str) -> list[str]:
     if isinstance(answer, TokenMade):
         secret = _("its secret, which is shown only now: {secret}").format(secret=answer.secret)
         return [_render_token(answer.token), one_line(secret)]
-    if isinstance(answer, Tokens):
+    if isinstance(answer, TokenList):
         return [_render_token(token) for token in answer.tokens] or [_("no tokens")]
     if isinstance(answer, Help):
         rows = [row for row in COMMANDS.values() if row.slash and row.command is not Identify]
@@ -252,7 +252,7 @@ _ACTS: Final = {
 """The sentence for each act of a server operator."""
 
 
-def _render_act(act: Moderation) -> str:
+def _render_act(act: ModerationEntry) -> str:
     """Return an entry of the moderation log as a sentence with its time, its end and its reason."""
     template = _ACTS.get(act.act)
     text = f"{act.operator} {act.act} {act.target}"

@@ -180,7 +180,7 @@ class Chat(App[None]):
             self._tell(trouble, "trouble")
         if self.memory.here is not here:
             self._show_place(self.memory.here)
-        elif isinstance(news, objects.Event) and ConversationRef("group", news.group).key == here.key:
+        elif isinstance(news, objects.GroupEvent) and ConversationRef("group", news.group).key == here.key:
             if self._roster.count_member_change() == 1:
                 self._read_members()
         self._show()

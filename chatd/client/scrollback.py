@@ -96,7 +96,7 @@ class Scrollback(ScrollView, can_focus=False):
         """Schedule a redraw of the conversation. Several calls before the redraw cause only one redraw."""
         if not self._stale:
             self._stale = True
-            self.call_later(self.lay_out)
+            self.call_later(self.redraw)
 
     def show(self, found: Entry | None = None, top: bool = False) -> None:
         """Show the current conversation with the entry ``found`` in the middle of the view.
@@ -113,7 +113,7 @@ class Scrollback(ScrollView, can_focus=False):
             self._see(0 if top else len(self._lines))
         self._want_more()
 
-    def lay_out(self) -> None:
+    def redraw(self) -> None:
         """Redraw the conversation.
 
         Keep the visible lines in place, or follow the end if the end is visible.
@@ -137,7 +137,7 @@ class Scrollback(ScrollView, can_focus=False):
 
     def on_resize(self, event: events.Resize) -> None:
         """Wrap the lines of the conversation to the new width."""
-        self.lay_out()
+        self.redraw()
 
     def notify_style_update(self) -> None:
         """Redraw the conversation in the colours of the new theme."""

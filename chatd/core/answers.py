@@ -7,7 +7,7 @@ import msgspec
 from chatd.core.accounts import Secret
 from chatd.core.declarations import Declaration
 from chatd.core.events import Conversation, Entry, User
-from chatd.core.moderation import Moderation
+from chatd.core.moderation import ModerationEntry
 
 
 class Ack(msgspec.Struct, frozen=True, eq=False):
@@ -70,7 +70,7 @@ class TokenMade(msgspec.Struct, frozen=True, eq=False):
     secret: Secret
 
 
-class Tokens(msgspec.Struct, frozen=True, eq=False):
+class TokenList(msgspec.Struct, frozen=True, eq=False):
     """The list of the tokens of the user ``nick``, the oldest first."""
 
     nick: str
@@ -80,13 +80,13 @@ class Tokens(msgspec.Struct, frozen=True, eq=False):
 class Moderated(msgspec.Struct, frozen=True, eq=False):
     """The answer to a server operator whose command was carried out as the acts ``acts``, at least one."""
 
-    acts: tuple[Moderation, ...]
+    acts: tuple[ModerationEntry, ...]
 
 
 class ModerationLog(msgspec.Struct, frozen=True, eq=False):
     """The entries of the moderation log, the latest first."""
 
-    acts: tuple[Moderation, ...]
+    acts: tuple[ModerationEntry, ...]
 
 
 class IgnoredUsers(msgspec.Struct, frozen=True, eq=False):
@@ -212,7 +212,7 @@ Answer = (
     | Welcome
     | AccountChanged
     | TokenMade
-    | Tokens
+    | TokenList
     | Moderated
     | ModerationLog
     | IgnoredUsers

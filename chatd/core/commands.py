@@ -51,6 +51,7 @@ def _names(name: str, value: object) -> object:
     return value
 
 
+# The types of the fields of commands, each with the `Field` that declares it.
 NickField = Annotated[str, Field("name", "the user's nick", SENDER_NAMES, is_sender=True)]
 UserField = Annotated[str, Field("name", "the nick of a known user", ("to", "with"))]
 GroupField = Annotated[str, Field("name", "the name of a group", ("groupe",))]

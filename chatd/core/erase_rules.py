@@ -15,7 +15,7 @@ from chatd.core import commands as c
 from chatd.core.account_rules import former_user
 from chatd.core.accounts import AccountPolicy
 from chatd.core.events import CONSOLE, Event, User
-from chatd.core.moderation import Erased, Moderation, parse_network
+from chatd.core.moderation import Erased, ModerationEntry, parse_network
 from chatd.core.moderation_rules import is_configured_operator
 from chatd.core.names import parse_nick
 from chatd.core.refusals import Refusal
@@ -62,7 +62,7 @@ def _farewell(state: State, user: User) -> Iterator[Event]:
             yield Event("declined", group.conversation, user)
 
 
-def _without(state: State, user: User, renamed: User) -> Iterator[Moderation]:
+def _without(state: State, user: User, renamed: User) -> Iterator[ModerationEntry]:
     """Yield the entries of the moderation log that are about ``user``, or have words of the user, without it.
 
     Their ids stay, so that the log still tells what operators have done.
@@ -80,7 +80,7 @@ def _without(state: State, user: User, renamed: User) -> Iterator[Moderation]:
             yield replace(act, reason="")
 
 
-def _place_of_nick(act: Moderation) -> int | None:
+def _place_of_nick(act: ModerationEntry) -> int | None:
     """Return which word of the target of ``act`` is a nick, or None if none is."""
     if act.kind == "give" or (act.kind == "export" and act.target.startswith("user ")):
         return 1

@@ -73,7 +73,7 @@ class Erased(msgspec.Struct, frozen=True, eq=False):
     """
 
     user: User
-    acts: tuple[Moderation, ...]
+    acts: tuple[ModerationEntry, ...]
 
 
 class ErasedTexts(msgspec.Struct, frozen=True, eq=False):
@@ -92,7 +92,7 @@ class ErasureCompleted(msgspec.Struct, frozen=True, eq=False):
     user: User
 
 
-class Moderation(msgspec.Struct, frozen=True, eq=False):
+class ModerationEntry(msgspec.Struct, frozen=True, eq=False):
     """An act of a server operator, as an entry of the moderation log.
 
     ``id`` counts from 1, ``at`` is in milliseconds since 1970. ``target`` is a nick, an IP network in CIDR

@@ -15,7 +15,7 @@ from chatd.core.account_rules import require_credential
 from chatd.core.accounts import AccountPolicy, Credential, Secret
 from chatd.core.events import CONSOLE, Entry, Event, User
 from chatd.core.moderation import (
-    Moderation,
+    ModerationEntry,
     ServerOperator,
     Tombstone,
     is_in_network,
@@ -299,10 +299,10 @@ def _end(duration: int | None, now: int) -> int | None:
     return None if duration is None else now + duration * 1000
 
 
-def _why(sanction: Moderation) -> str:
+def _why(sanction: ModerationEntry) -> str:
     return sanction.reason or reason("no_reason")
 
 
-def _time_left(sanction: Moderation, now: int) -> dict[str, int]:
+def _time_left(sanction: ModerationEntry, now: int) -> dict[str, int]:
     """Return the seconds until ``sanction`` ends, as a detail of a refusal; nothing if it has no end."""
     return {} if sanction.until is None else {"seconds": ceil((sanction.until - now) / 1000)}

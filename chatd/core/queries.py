@@ -19,7 +19,7 @@ from chatd.core.answers import (
     Member,
     Members,
     ModerationLog,
-    Tokens,
+    TokenList,
 )
 from chatd.core.events import LOBBY, Conversation, User
 from chatd.core.rules import group_as_member
@@ -124,13 +124,13 @@ def _ignored(
 
 def _tokens(
     state: State, presence: Presence, reader: User, token: Token | None, command: c.ListTokens
-) -> Tokens:
+) -> TokenList:
     return list_tokens(state, reader)
 
 
 def _user_tokens(
     state: State, presence: Presence, reader: User, token: Token | None, command: c.ListUserTokens
-) -> Tokens:
+) -> TokenList:
     return list_tokens(state, state.user(command.dest))
 
 

@@ -22,7 +22,7 @@ from chatd.core.moderation import (
     ErasedTexts,
     ErasureCompleted,
     Ignore,
-    Moderation,
+    ModerationEntry,
     ModerationKind,
     Tombstone,
     Trimmed,
@@ -254,7 +254,7 @@ RecordedChange = (
     | Conversation
     | Credential
     | Renamed
-    | Moderation
+    | ModerationEntry
     | Tombstone
     | Trimmed
     | BanOrigins
@@ -296,9 +296,9 @@ class State:
         self.credentials: dict[int, Credential] = {}
         self.tokens: dict[str, Token] = {}
         self.trimmed: dict[int, int] = {}
-        self.moderations: list[Moderation] = []
-        self.blocked_networks: dict[str, Moderation] = {}
-        self.sanctions: dict[tuple[str, str], Moderation] = {}
+        self.moderations: list[ModerationEntry] = []
+        self.blocked_networks: dict[str, ModerationEntry] = {}
+        self.sanctions: dict[tuple[str, str], ModerationEntry] = {}
         self.appointed: dict[str, str] = {}
         self.erasing: dict[int, int] = {}
         # The tokens of each user by their digests, in the order in which they were made.
@@ -337,7 +337,7 @@ class State:
             self._add_conversation(change)
         elif isinstance(change, Credential):
             self._apply_credential(change)
-        elif isinstance(change, Moderation):
+        elif isinstance(change, ModerationEntry):
             self._apply_moderation(change)
         elif isinstance(change, Trimmed):
             self.trimmed[change.conversation.id] = change.last
@@ -385,7 +385,7 @@ class State:
             for id in conversation.participants:
                 self._directs_of.setdefault(id, []).append(conversation)
 
-    def _apply_moderation(self, act: Moderation) -> None:
+    def _apply_moderation(self, act: ModerationEntry) -> None:
         self.moderations.append(act)
         if act.kind in ("mute", "unmute"):
             self._apply_sanction("mute", act)
@@ -396,7 +396,7 @@ class State:
         elif act.kind == "dismiss":
             self.appointed.pop(parse_nick(act.target).key, None)
 
-    def _apply_sanction(self, kind: Literal["mute", "block"], act: Moderation) -> None:
+    def _apply_sanction(self, kind: Literal["mute", "block"], act: ModerationEntry) -> None:
         key = target_key(kind, act.target)
         self.sanctions.pop((kind, key), None)
         if kind == "block":
@@ -424,7 +424,7 @@ class State:
         """Return what ``user`` is not shown of the log."""
         return LogView(user.id, tuple(self._ignored.get(user.id, ())), frozenset(self._since_joining))
 
-    def find_sanction(self, kind: Literal["mute", "block"], key: str) -> Moderation | None:
+    def find_sanction(self, kind: Literal["mute", "block"], key: str) -> ModerationEntry | None:
         """Return the last act that muted or blocked ``key`` (see `target_key`), or None if it was lifted.
 
         The mute or block may have ended since.
@@ -463,7 +463,7 @@ class State:
         self._replace_moderations(change.acts)
         self.erasing[user.id] = 0
 
-    def _replace_moderations(self, acts: Sequence[Moderation]) -> None:
+    def _replace_moderations(self, acts: Sequence[ModerationEntry]) -> None:
         """Replace the entries of the moderation log that have the ids of ``acts``, and what follows from it.
 
         Their operators are taken from the present users.
@@ -655,10 +655,10 @@ class State:
         at: int,
         until: int | None = None,
         reason: str = "",
-    ) -> Moderation:
+    ) -> ModerationEntry:
         """Return a new entry of the moderation log, with the next id. Only `apply` adds it to the state."""
         id = self.moderations[-1].id + 1 if self.moderations else 1
-        return Moderation(id, at, operator, kind, target, until, reason)
+        return ModerationEntry(id, at, operator, kind, target, until, reason)
 
     def conversations_of(self, user: User) -> list[Conversation]:
         """Return the conversations of ``user`` other than the lobby: direct ones, then those of groups."""

@@ -10,7 +10,7 @@ from typing import Final
 from chatd.core import commands as c
 from chatd.core.account_rules import require_credential
 from chatd.core.accounts import CLOSED_ACCOUNT_HASH, Secret
-from chatd.core.answers import TokenLine, Tokens
+from chatd.core.answers import TokenLine, TokenList
 from chatd.core.events import LOBBY, EventKind, User
 from chatd.core.limits import Limits
 from chatd.core.names import BadName, Name, parse_group
@@ -83,9 +83,9 @@ def revoke_token(state: State, user: User, name: str) -> Decision:
     raise Refusal("no_such_token", name=name)
 
 
-def list_tokens(state: State, user: User) -> Tokens:
+def list_tokens(state: State, user: User) -> TokenList:
     """Return the list of the tokens of ``user``, the oldest first. Those that have expired are among them."""
-    return Tokens(user.nick, tuple(token_line(state, token) for token in state.tokens_of(user)))
+    return TokenList(user.nick, tuple(token_line(state, token) for token in state.tokens_of(user)))
 
 
 def token_line(state: State, token: Token) -> TokenLine:

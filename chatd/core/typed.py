@@ -108,9 +108,10 @@ def parse_keyword_fields(row: Declaration, rest: str) -> dict[str, object]:
 
 
 def has_password(line: str) -> bool:
-    """Return whether ``line`` is a command with a password, in any of the three forms, or was meant as one.
+    """Return whether ``line`` is a command that takes a password, in any of the three forms.
 
-    Blanks in front of a command make a message of it in the chat room, which must not be sent then.
+    Blanks in front make no difference. In the chat room they make a message of the line, which the daemon
+    refuses then, so that others do not read the password.
     """
     line = line.strip()
     slash = parse_slash(line)

@@ -25,7 +25,7 @@ FACTS_PER_PAGE: Final = 200
 
 
 class ExportLines:
-    """The lines of ``export``. ``head`` is what the first one says, ``pages`` makes the others."""
+    """The lines of ``export``: ``head`` is the first, `next_lines` returns the others, `tail` is the last."""
 
     def __init__(self, export: Export) -> None:
         self._export = export
@@ -44,7 +44,10 @@ class ExportLines:
         self._entries = 0
 
     async def next_lines(self) -> list[object]:
-        """Return the next lines; none if all were returned. Raises `ReadFailed` and `Refusal`."""
+        """Return the next lines between ``head`` and `tail`, none if all were returned.
+
+        Raises `ReadFailed` and `Refusal`.
+        """
         facts = list(islice(self._facts, FACTS_PER_PAGE))
         if facts:
             return facts

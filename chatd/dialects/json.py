@@ -32,8 +32,8 @@ from chatd.core.answers import (
     Moderated,
     ModerationLog,
     Page,
+    TokenList,
     TokenMade,
-    Tokens,
     Welcome,
 )
 from chatd.core.commands import COMMANDS, COMMANDS_BY_ACTION, SENDER_NAMES, Command
@@ -267,8 +267,8 @@ class JsonDialect:
             objects.TokenMade(action="server-token", ref=request.ref, token=token, secret=secret)
         )
 
-    def _tokens(self, request: Request, answer: Tokens) -> Payloads:
-        reply = objects.Tokens(action="server-tokens", ref=request.ref, nick=answer.nick, tokens=[])
+    def _tokens(self, request: Request, answer: TokenList) -> Payloads:
+        reply = objects.TokenList(action="server-tokens", ref=request.ref, nick=answer.nick, tokens=[])
         return self._list(reply, "tokens", map(token_object, answer.tokens))
 
     def _moderated(self, request: Request, answer: Moderated) -> Payloads:
@@ -407,7 +407,7 @@ _ANSWERS: Final[dict[type, Callable[[JsonDialect, Request, Any], Payloads]]] = {
     Ack: JsonDialect._ack,
     AccountChanged: JsonDialect._account,
     TokenMade: JsonDialect._token_made,
-    Tokens: JsonDialect._tokens,
+    TokenList: JsonDialect._tokens,
     Moderated: JsonDialect._moderated,
     ModerationLog: JsonDialect._moderation_log,
     IgnoredUsers: JsonDialect._ignored,

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from chatd.core.answers import TokenLine
 from chatd.core.events import Announced, Arrived, Departed, Entry, Event
-from chatd.core.moderation import Moderation
+from chatd.core.moderation import ModerationEntry
 from chatd.core.requests import Request
 from chatd.dialects.timestamps import rfc3339
 from chatd.json_wire import objects
@@ -93,11 +93,11 @@ def image_placeholder(event: Event) -> str:
     return f"(an image of {len(event.body.encode())} bytes, too large for this client)"
 
 
-def event_object(entry: Entry) -> objects.Event:
+def event_object(entry: Entry) -> objects.GroupEvent:
     """Return the log entry of a group event as a JSON object for a page of the log."""
     event = entry.event
     kind, body = event.kind, event.body
-    return objects.Event(
+    return objects.GroupEvent(
         id=entry.id,
         seq=entry.seq,
         ts=_timestamp(entry.at),
@@ -114,7 +114,7 @@ def event_object(entry: Entry) -> objects.Event:
     )
 
 
-def live_event_object(entry: Entry) -> objects.Event:
+def live_event_object(entry: Entry) -> objects.GroupEvent:
     """Return the log entry of a group event as the JSON object that clients get when the event happens."""
     return replace(event_object(entry), action="server-event", group=entry.event.conversation.name)
 
@@ -130,9 +130,9 @@ def token_object(token: TokenLine) -> objects.Token:
     )
 
 
-def moderation_object(act: Moderation) -> objects.Moderation:
+def moderation_object(act: ModerationEntry) -> objects.ModerationEntry:
     """Return the JSON object of an entry of the moderation log."""
-    return objects.Moderation(
+    return objects.ModerationEntry(
         act.id,
         _timestamp(act.at),
         act.operator.nick,

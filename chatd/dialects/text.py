@@ -28,14 +28,14 @@ from chatd.core.answers import (
     ModerationLog,
     Page,
     TokenLine,
+    TokenList,
     TokenMade,
-    Tokens,
     Welcome,
 )
 from chatd.core.commands import ListClients
 from chatd.core.events import Announced, Arrived, Delivery, Entry, Event
 from chatd.core.limits import Limits
-from chatd.core.moderation import Moderation
+from chatd.core.moderation import ModerationEntry
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.core.terminal import LINE_END, replace_controls
@@ -179,7 +179,7 @@ class TextDialect:
     def _token_made(self, request: Request, answer: TokenMade) -> Payloads:
         return _token(answer.token, str(answer.secret))
 
-    def _tokens(self, request: Request, answer: Tokens) -> Payloads:
+    def _tokens(self, request: Request, answer: TokenList) -> Payloads:
         return _list(request, map(_token, answer.tokens))
 
     def _moderated(self, request: Request, answer: Moderated) -> Payloads:
@@ -263,7 +263,7 @@ _ANSWERS: Final[dict[type, Callable[[TextDialect, Request, Any], Payloads]]] = {
     Ack: TextDialect._ack,
     AccountChanged: TextDialect._account,
     TokenMade: TextDialect._token_made,
-    Tokens: TextDialect._tokens,
+    TokenList: TextDialect._tokens,
     Moderated: TextDialect._moderated,
     ModerationLog: TextDialect._moderation_log,
     IgnoredUsers: TextDialect._ignored,
@@ -350,7 +350,7 @@ def _as_to_reference(frame: bytes) -> bytes:
     return _REFERENCE_WORDS.get(frame[:4], frame[:4]) + frame[4:]
 
 
-def _moderation(act: Moderation) -> Payloads:
+def _moderation(act: ModerationEntry) -> Payloads:
     """Return the line of an entry of the moderation log; ``-`` stands for no target and no end."""
     until = "-" if act.until is None else rfc3339(act.until)
     target = act.target.replace(" ", "/") or "-"

@@ -28,8 +28,8 @@ from chatd.core.answers import (
     Moderated,
     ModerationLog,
     Page,
+    TokenList,
     TokenMade,
-    Tokens,
     Unchanged,
     Welcome,
 )
@@ -332,7 +332,7 @@ class Tp6Dialect:
         (line,) = token_lines((answer.token,))
         return self._notice(f"C'est fait : {line}\n{INDENT}{answer.secret}")
 
-    def _tokens(self, request: Request, answer: Tokens) -> Payloads:
+    def _tokens(self, request: Request, answer: TokenList) -> Payloads:
         return self._list(f"Jetons de {answer.nick}", token_lines(answer.tokens))
 
     def _moderated(self, request: Request, answer: Moderated) -> Payloads:
@@ -402,7 +402,7 @@ _ANSWERS: Final[dict[type, Callable[[Tp6Dialect, Request, Any], Payloads]]] = {
     Ack: Tp6Dialect._ack,
     AccountChanged: Tp6Dialect._account,
     TokenMade: Tp6Dialect._token_made,
-    Tokens: Tp6Dialect._tokens,
+    TokenList: Tp6Dialect._tokens,
     Moderated: Tp6Dialect._moderated,
     ModerationLog: Tp6Dialect._moderation_log,
     IgnoredUsers: Tp6Dialect._ignored,

@@ -12,7 +12,7 @@ from chatd.core.answers import Conversations, GroupLine, Groups, Help, Members, 
 from chatd.core.commands import COMMANDS
 from chatd.core.declarations import Declaration
 from chatd.core.events import Announced, Arrived, Delivery, Entry, Event
-from chatd.core.moderation import Moderation
+from chatd.core.moderation import ModerationEntry
 from chatd.core.refusals import SENTENCES, Refusal, reason
 from chatd.core.terminal import LINE_END, replace_controls
 from chatd.core.typed import parse_slash_fields
@@ -131,7 +131,7 @@ _ACTS: Final = {
 """The sentence for each act of a server operator."""
 
 
-def moderation_lines(acts: Iterable[Moderation]) -> Iterator[str]:
+def moderation_lines(acts: Iterable[ModerationEntry]) -> Iterator[str]:
     """Yield a sentence for each act in the moderation log: its time, until when it holds, and the reason."""
     for act in acts:
         sentence = _ACTS[act.kind].format(operator=act.operator.nick, target=act.target)

@@ -67,7 +67,7 @@ class HistoryMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     deleted: bool = False
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class GroupEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A change of a group, such as a kick, or the deletion of a message. In a page of the log it has neither
     ``action`` nor ``group``.
 
@@ -193,7 +193,7 @@ class TokenMade(Reply, frozen=True, kw_only=True):
     secret: str
 
 
-class Tokens(Reply, frozen=True, kw_only=True):
+class TokenList(Reply, frozen=True, kw_only=True):
     """The tokens of the user ``nick``, the oldest first."""
 
     nick: str
@@ -201,7 +201,7 @@ class Tokens(Reply, frozen=True, kw_only=True):
     more: bool = False
 
 
-class Moderation(msgspec.Struct, frozen=True, omit_defaults=True):
+class ModerationEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     """An entry of the moderation log. A mute or block ends at ``until``, or has no end if that is None."""
 
     id: int
@@ -218,13 +218,13 @@ class Moderated(Reply, frozen=True, kw_only=True):
     record it.
     """
 
-    acts: list[Moderation]
+    acts: list[ModerationEntry]
 
 
 class ModerationLog(Reply, frozen=True, kw_only=True):
     """The moderation log, the latest entry first."""
 
-    acts: list[Moderation]
+    acts: list[ModerationEntry]
     more: bool = False
 
 
@@ -310,7 +310,7 @@ class EventPage(Reply, frozen=True, kw_only=True):
     """A page of events of a group, oldest first."""
 
     group: str
-    events: list[Event]
+    events: list[GroupEvent]
     more: bool = False
 
 
@@ -345,7 +345,7 @@ class ExportedMessage(HistoryMessage, frozen=True, kw_only=True):
     conversation: ConversationName
 
 
-class ExportedEvent(Event, frozen=True, kw_only=True):
+class ExportedEvent(GroupEvent, frozen=True, kw_only=True):
     """An event in an export."""
 
     conversation: ConversationName
@@ -391,7 +391,7 @@ Answer = Reply | Welcome | Error
 """The objects that answer a request."""
 
 
-ServerObject = Message | Event | Presence | Answer
+ServerObject = Message | GroupEvent | Presence | Answer
 """The objects that a client receives."""
 
 OBJECT_TYPES: Final[dict[str, type[ServerObject]]] = {
@@ -402,7 +402,7 @@ OBJECT_TYPES: Final[dict[str, type[ServerObject]]] = {
     "server-ack": Ack,
     "server-account": AccountChanged,
     "server-token": TokenMade,
-    "server-tokens": Tokens,
+    "server-tokens": TokenList,
     "server-moderation": Moderated,
     "server-modlog": ModerationLog,
     "server-ignored": IgnoredUsers,
@@ -417,7 +417,10 @@ OBJECT_TYPES: Final[dict[str, type[ServerObject]]] = {
     "server-quit": Goodbye,
     "server-error": Error,
 }
-"""Action -> type of the object. A ``server-event`` is an `Event` if it has an ``id``, else a `Presence`."""
+"""Action -> type of the object.
+
+A ``server-event`` is a `GroupEvent` if it has an ``id``, else a `Presence`.
+"""
 
 
 def _write_timestamp(value: object) -> str:
@@ -446,7 +449,7 @@ encode: Final = msgspec.json.Encoder(enc_hook=_write_timestamp).encode
 _head: Final = msgspec.json.Decoder(_Head).decode
 _decoders: Final = {
     kind: msgspec.json.Decoder(kind, dec_hook=_read_timestamp).decode
-    for kind in (*OBJECT_TYPES.values(), Event, Presence)
+    for kind in (*OBJECT_TYPES.values(), GroupEvent, Presence)
 }
 
 
@@ -456,7 +459,9 @@ def decode(value: bytes) -> ServerObject | None:
     """
     head = _head(value)
     kind = (
-        (Event if head.id else Presence) if head.action == "server-event" else OBJECT_TYPES.get(head.action)
+        (GroupEvent if head.id else Presence)
+        if head.action == "server-event"
+        else OBJECT_TYPES.get(head.action)
     )
     return None if kind is None else _decoders[kind](value)
 

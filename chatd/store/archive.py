@@ -16,7 +16,7 @@ from chatd.core.accounts import Credential, Secret
 from chatd.core.audience import IGNORABLE_KINDS
 from chatd.core.declarations import ID_MAX
 from chatd.core.events import CONSOLE, LOBBY, Conversation, User
-from chatd.core.moderation import BanOrigins, ErasedTexts, Ignore, Moderation, Trimmed
+from chatd.core.moderation import BanOrigins, ErasedTexts, Ignore, ModerationEntry, Trimmed
 from chatd.core.records import WHOLE_LOG, EntryRow, EntrySlice, LogView, Snapshot, entry_from_row
 from chatd.core.state import State
 from chatd.core.tokens import Token
@@ -81,7 +81,7 @@ def load_snapshot(cursor: Cursor) -> Snapshot:
         state.apply(Token(state.users[user], name, Secret(digest), access, conversations, made, expires))
     cursor.execute("SELECT id, at, operator, kind, target, until, reason FROM moderation ORDER BY id")
     for id, at, operator, act, target, until, reason in cursor.fetchall():
-        state.apply(Moderation(id, at, state.author(operator), act, target, until, reason))
+        state.apply(ModerationEntry(id, at, state.author(operator), act, target, until, reason))
     cursor.execute(
         "SELECT id, kind, name, low, high FROM conversations WHERE id > ? ORDER BY id", (LOBBY.id,)
     )

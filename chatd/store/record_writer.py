@@ -15,7 +15,7 @@ from chatd.core.moderation import (
     ErasedTexts,
     ErasureCompleted,
     Ignore,
-    Moderation,
+    ModerationEntry,
     Tombstone,
     Trimmed,
 )
@@ -78,7 +78,7 @@ def _conversation_values(record: Conversation) -> tuple[object, ...]:
     return record.id, record.kind, record.name, low and low.id, high and high.id
 
 
-def _moderation_values(record: Moderation) -> tuple[object, ...]:
+def _moderation_values(record: ModerationEntry) -> tuple[object, ...]:
     operator = record.operator.id
     return record.id, record.at, operator, record.kind, record.target, record.until, record.reason
 
@@ -112,7 +112,7 @@ _STATEMENTS: Final[dict[type[RecordedChange], tuple[str, Callable[[Any], tuple[o
         "UPDATE users SET nick = ?, key = ? WHERE id = ?",
         lambda record: (record.user.nick, record.user.key, record.user.id),
     ),
-    Moderation: (
+    ModerationEntry: (
         "INSERT INTO moderation (id, at, operator, kind, target, until, reason) VALUES (?, ?, ?, ?, ?, ?, ?)",
         _moderation_values,
     ),

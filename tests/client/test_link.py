@@ -106,7 +106,7 @@ class Ear:
 
     def news_received(self, news: codec.News) -> None:
         """Keep the id."""
-        assert isinstance(news, objects.Message | objects.Event)
+        assert isinstance(news, objects.Message | objects.GroupEvent)
         self.heard_of.append(news.id)
 
     def earlier_messages_received(self, page: codec.EarlierMessages) -> None:

@@ -103,7 +103,7 @@ class Hearing(SynchronousTestCase):
             return
         self.ids += 1
         self.memory.add_news(
-            objects.Event(event=event, actor=actor, ts=TS, id=self.ids, **fields), at_end=True
+            objects.GroupEvent(event=event, actor=actor, ts=TS, id=self.ids, **fields), at_end=True
         )
 
     def texts(self, place: ConversationRef = LOBBY) -> list[str]:

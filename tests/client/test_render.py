@@ -17,7 +17,7 @@ from tests.support.languages import speak
 TS, END = Timestamp("2026-11-21T12:00:00.123Z"), Timestamp("2026-11-22T13:30:00.000Z")
 
 
-class Moderation(SynchronousTestCase):
+class ModerationEntry(SynchronousTestCase):
     def setUp(self) -> None:
         """Show times in UTC, and sentences in English."""
         clock = patch.dict(os.environ, TZ="UTC")
@@ -27,7 +27,7 @@ class Moderation(SynchronousTestCase):
         time.tzset()
         speak(self, "en")
 
-    def shown(self, *acts: objects.Moderation) -> list[str]:
+    def shown(self, *acts: objects.ModerationEntry) -> list[str]:
         """The lines of a moderation log."""
         return render_answer(objects.ModerationLog(acts=list(acts)), "alice")
 
@@ -35,9 +35,9 @@ class Moderation(SynchronousTestCase):
         """With its end and its reason, if it has any; one that a later daemon knows is shown as it is."""
         self.assertEqual(
             self.shown(
-                objects.Moderation(2, TS, "teacher", "mute", "bob", END, "shouting"),
-                objects.Moderation(1, TS, "teacher", "give", "wob carol"),
-                objects.Moderation(3, TS, "teacher", "praise", "bob\x1b[1m"),
+                objects.ModerationEntry(2, TS, "teacher", "mute", "bob", END, "shouting"),
+                objects.ModerationEntry(1, TS, "teacher", "give", "wob carol"),
+                objects.ModerationEntry(3, TS, "teacher", "praise", "bob\x1b[1m"),
             ),
             [
                 "[12:00] teacher muted bob, until 2026-11-22 13:30 (shouting)",
@@ -46,7 +46,7 @@ class Moderation(SynchronousTestCase):
             ],
         )
         for act in _ACTS:
-            (line,) = self.shown(objects.Moderation(1, TS, "teacher", act, "bob"))
+            (line,) = self.shown(objects.ModerationEntry(1, TS, "teacher", act, "bob"))
             self.assertNotIn(f" {act} ", line)
 
     def test_an_empty_log(self) -> None:
@@ -63,9 +63,9 @@ class Moderation(SynchronousTestCase):
                 "its secret, which is shown only now: chatd_0",
             ],
         )
-        (shown,) = render_answer(objects.Tokens(nick="alice", tokens=[limited]), "alice")
+        (shown,) = render_answer(objects.TokenList(nick="alice", tokens=[limited]), "alice")
         self.assertRegex(shown, r"^b \(to read, lobby, wob, until \d{4}-\d\d-\d\d \d\d:\d\d\)$")
-        self.assertEqual(render_answer(objects.Tokens(nick="alice", tokens=[]), "alice"), ["no tokens"])
+        self.assertEqual(render_answer(objects.TokenList(nick="alice", tokens=[]), "alice"), ["no tokens"])
 
     def test_accounts(self) -> None:
         for registered, shown in ((True, "alice is registered"), (False, "alice is no longer registered")):

@@ -533,7 +533,7 @@ class Choosing(ScreenTestCase):
                 app = alice.app
                 await alice.types("/join wob")
                 await alice.sees("● owner ★")
-                came = objects.Event(
+                came = objects.GroupEvent(
                     event="joined",
                     actor="bob",
                     ts=objects.Timestamp("2026-11-21T10:00:00Z"),

@@ -12,8 +12,8 @@ from chatd.json_wire.objects import Timestamp
 
 TS = Timestamp("2026-11-21T12:00:00.123Z")
 ITEM = objects.HistoryMessage(id=1, seq=1, ts=TS, nick="bob", msg="hi", kind="message")
-EVENT = objects.Event(id=2, seq=1, ts=TS, event="kicked", actor="bob", subject="eve", reason="")
-ACT = objects.Moderation(1, TS, "alice", "mute", "bob", TS, "loud")
+EVENT = objects.GroupEvent(id=2, seq=1, ts=TS, event="kicked", actor="bob", subject="eve", reason="")
+ACT = objects.ModerationEntry(1, TS, "alice", "mute", "bob", TS, "loud")
 
 TOKEN = objects.Token("deploy", "read", ["*"], TS, TS)
 SAMPLES: tuple[objects.ServerObject, ...] = (
@@ -42,7 +42,7 @@ SAMPLES: tuple[objects.ServerObject, ...] = (
     objects.Ack(action="server-ack", ref=1, request="kick", group="g", to="eve", id=1, seq=1, ts=TS),
     objects.AccountChanged(action="server-account", ref=1, nick="bob", registered=True),
     objects.TokenMade(action="server-token", ref=1, token=TOKEN, secret="chatd_0"),
-    objects.Tokens(action="server-tokens", nick="bob", tokens=[TOKEN], more=True),
+    objects.TokenList(action="server-tokens", nick="bob", tokens=[TOKEN], more=True),
     objects.Moderated(action="server-moderation", acts=[ACT]),
     objects.ModerationLog(action="server-modlog", acts=[ACT], more=True),
     objects.Clients(action="server-list-clients", clients=["bob"], more=True),
@@ -68,7 +68,7 @@ class BothEnds(SynchronousTestCase):
         """None is missing."""
         self.assertEqual(
             {type(sample) for sample in SAMPLES},
-            {objects.Event, objects.Presence, *objects.OBJECT_TYPES.values()},
+            {objects.GroupEvent, objects.Presence, *objects.OBJECT_TYPES.values()},
         )
 
     def test_what_is_encoded_is_decoded(self) -> None:
