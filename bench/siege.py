@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import selectors
 import socket
+import sqlite3
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from threading import Event, Thread
@@ -17,6 +19,7 @@ from typing import Final
 
 from bench.greedy import LONGEST, times
 from bench.servers import peak_memory
+from chatd.core.limits import Limits
 from tests.support.crash_scenarios import Outcome, end, started
 from tests.support.daemon_process import PATIENCE, Client, Daemon
 
@@ -39,21 +42,23 @@ FLOODERS: Final = 50
 MESSAGES: Final = 100_000
 """Messages that each of those sends at once."""
 
+GROUPS: Final = 20_000
+"""Groups that they ask for together."""
+
+INVITATIONS: Final = 5_000
+"""Invitations that they send to the honest client together."""
+
+NEW_NAMES: Final = 20_000
+"""Nicks under which new users log in, one after the other on `LOGINS` connections at a time."""
+
+LOGINS: Final = 16
+
 
 class Crowd:
-    """Connections that send what they are given as fast as the daemon takes it, in a process of their own.
+    """Clients in a process of their own: ``behave(port)``, with the port of the text wire."""
 
-    ``reads`` says whether they read what they are sent. With an ``interval`` they send a byte at a time, with
-    so many seconds between two bytes.
-    """
-
-    def __init__(
-        self, daemon: Daemon, count: int, says: Callable[[int], bytes], reads: bool, interval: float = 0.0
-    ) -> None:
-        texts = [says(number) for number in range(count)]
-        self._process = get_context("fork").Process(
-            target=crowd, args=(daemon.port("text"), texts, reads, interval), daemon=True
-        )
+    def __init__(self, daemon: Daemon, behave: Callable[[int], None]) -> None:
+        self._process = get_context("fork").Process(target=behave, args=(daemon.port("text"),), daemon=True)
         self._process.start()
 
     def stop(self) -> None:
@@ -62,10 +67,14 @@ class Crowd:
         self._process.join()
 
 
-def crowd(port: int, texts: list[bytes], reads: bool, interval: float) -> None:
-    """Send ``texts``, each on a connection of its own, and hold the connections."""
+def hold(count: int, says: Callable[[int], bytes], reads: bool, interval: float, port: int) -> None:
+    """Hold ``count`` connections, and send what each of them says as fast as the daemon takes it.
+
+    ``reads`` says whether they read what they are sent. With an ``interval`` they send a byte at a time, with
+    so many seconds between two bytes.
+    """
     selector = selectors.DefaultSelector()
-    for text in texts:
+    for text in map(says, range(count)):
         connection = socket.create_connection(("127.0.0.1", port), PATIENCE)
         connection.setblocking(False)
         events = (selectors.EVENT_WRITE if text else 0) | (selectors.EVENT_READ if reads else 0)
@@ -113,6 +122,37 @@ def heavy(number: int) -> bytes:
     return b"IAM heavy%d\n" % number + (b"MSG " + b"x" * 8_000 + b"\n") * 10_000
 
 
+def founding(number: int) -> bytes:
+    """A login and its part of the `GROUPS`."""
+    groups = b"".join(b"cg;g%d-%d\n" % (number, n) for n in range(GROUPS // FLOODERS))
+    return b"IAM founder%d\n" % number + groups
+
+
+def inviting(number: int) -> bytes:
+    """A login and its part of the `INVITATIONS`, each to a group of its own as long as there may be more."""
+    return b"IAM host%d\n" % number + b"".join(
+        b"cg;i%d-%d\ninvite;i%d-%d;honest\n" % (number, n, number, n) for n in range(INVITATIONS // FLOODERS)
+    )
+
+
+def change_names(port: int) -> None:
+    """Log in under one new nick after the other, on `LOGINS` connections at a time."""
+    numbers = iter(range(NEW_NAMES))
+
+    def log_in() -> None:
+        for number in numbers:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port), PATIENCE) as connection:
+                connection.sendall(b"IAM newcomer%d\nBYE\n" % number)
+                while connection.recv(65536):
+                    pass
+
+    threads = [Thread(target=log_in) for _ in range(LOGINS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
 class SlowReader:
     """A client in the lobby whose line carries `LINE_BYTES_PER_SECOND`."""
 
@@ -155,18 +195,25 @@ def siege(folder: Path) -> Outcome:
             honest.asks(action="cgroupe", group="honest").object(action="server-ack")
             reader = SlowReader(daemon)
             report(outcome, "alone", honest, None)
-            for name, count, says, reads, interval in (
-                (f"{IDLE} who say nothing", IDLE, idle, True, 0.0),
-                (f"{IDLE} who drip a byte a second", IDLE, dripping, True, 1.0),
-                (f"{IDLE} who never read", IDLE, deaf, False, 0.0),
-                (f"one who pipelines {MESSAGES:,}", 1, flooding, True, 0.0),
-                (f"{FLOODERS} who pipeline {MESSAGES:,}", FLOODERS, flooding, True, 0.0),
-                ("one who sends 8 kB without end", 1, heavy, True, 0.0),
+            for name, behave in (
+                (f"{IDLE} who say nothing", partial(hold, IDLE, idle, True, 0.0)),
+                (f"{IDLE} who drip a byte a second", partial(hold, IDLE, dripping, True, 1.0)),
+                (f"{IDLE} who never read", partial(hold, IDLE, deaf, False, 0.0)),
+                (f"one who pipelines {MESSAGES:,}", partial(hold, 1, flooding, True, 0.0)),
+                (f"{FLOODERS} who pipeline {MESSAGES:,}", partial(hold, FLOODERS, flooding, True, 0.0)),
+                ("one who sends 8 kB without end", partial(hold, 1, heavy, True, 0.0)),
+                (f"{NEW_NAMES:,} new names", change_names),
+                (f"{GROUPS:,} new groups", partial(hold, FLOODERS, founding, True, 0.0)),
+                (f"{INVITATIONS:,} invitations", partial(hold, FLOODERS, inviting, True, 0.0)),
             ):
-                crowd = Crowd(daemon, count, says, reads, interval)
+                crowd = Crowd(daemon, behave)
                 with outcome.noticing():
                     report(outcome, f"beside {name}", honest, LONGEST)
                 crowd.stop()
+            with outcome.noticing():
+                invitations = count_invitations(folder)
+                outcome.counts("invitations that wait", invitations)
+                assert 0 < invitations <= Limits().invitations, f"{invitations} invitations wait"
             with outcome.noticing():
                 assert not reader.lost, "the reader on a slow line was cut"
             reader.stop()
@@ -177,6 +224,16 @@ def siege(folder: Path) -> Outcome:
             assert memory <= MEMORY_MAX, f"the daemon took {memory:.0f} MiB"
             end(daemon)
     return outcome
+
+
+def count_invitations(folder: Path) -> int:
+    """The number of invitations of the honest client, who accepts and declines none."""
+    with closing(sqlite3.connect(folder / "chat.db")) as database:
+        ((count,),) = database.execute(
+            "SELECT count(*) FROM log JOIN users ON users.id = subject"
+            " WHERE kind = 'invited' AND key = 'honest'"
+        )
+    return int(count)
 
 
 def report(outcome: Outcome, how: str, honest: Client, limit: float | None) -> None:

@@ -20,6 +20,7 @@ from chatd.core.events import Conversation, Delivery, Entry, User
 from chatd.core.records import WHOLE_LOG, EntryRow, EntrySlice, LogView, Record, Snapshot
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
+from chatd.core.tokens import Token
 
 
 class Passwords(Protocol):
@@ -129,8 +130,11 @@ class Journal(Protocol):
     def resume(self, snapshot: Snapshot) -> None:
         """Take the last ids and seqs from ``snapshot``, which was read after a failed transaction."""
 
-    def erase_deleted(self) -> Deferred[None]:
-        """Overwrite the texts of deleted messages on the disk. The Deferred fires after that."""
+    def erase_deleted(self) -> Deferred[bool]:
+        """Overwrite the texts of deleted messages on the disk. The Deferred fires after that.
+
+        Its result is False if that can't be done now.
+        """
 
     def when_drained(self) -> Deferred[None]:
         """Return a Deferred that fires when no task waits and no transaction is under way."""
@@ -158,6 +162,7 @@ class Archive(Protocol):
         size: int,
         max_id: int,
         view: LogView = WHOLE_LOG,
+        begun: EntrySlice | None = None,
     ) -> Deferred[EntrySlice]:
         """Return a Deferred of one page of ``conversation``, oldest entry first.
 
@@ -165,6 +170,9 @@ class Archive(Protocol):
         ``before`` and id <= ``max_id``. If only ``after`` is given, the page contains the first of these,
         else the last. It has at most ``limit`` entries and ``size`` bytes of bodies; a single entry may have
         more bytes. Entries that ``view`` hides are left out.
+
+        If the page has an ``end``, it is only begun: too many entries were hidden for one query. The same
+        query goes on with it if it is given as ``begun``.
         """
 
     def entries_after(
@@ -181,7 +189,34 @@ class Archive(Protocol):
 
         The entries are those in ``conversations``, and events of any conversation with ``user`` as their
         subject. There are at most ``limit`` entries with at most ``size`` bytes of bodies; a single entry may
-        have more bytes. Entries that ``view`` hides are left out.
+        have more bytes. Entries that ``view`` hides are left out, and if the query has looked at too many for
+        one query, the result has an ``end``.
+        """
+
+    def conversation_entries(
+        self, conversation: Conversation, after: int, limit: int, size: int, max_id: int
+    ) -> Deferred[EntrySlice]:
+        """Return a Deferred of the first entries of ``conversation`` with ``after`` < id <= ``max_id``.
+
+        There are at most ``limit`` entries with at most ``size`` bytes of bodies; a single entry may have
+        more bytes.
+        """
+
+    def user_entries(
+        self, user: User, after: int, limit: int, size: int, max_id: int
+    ) -> Deferred[EntrySlice]:
+        """Return a Deferred of the first entries with ``user`` as actor or subject.
+
+        Their ids are larger than ``after`` and at most ``max_id``. There are at most ``limit`` entries with
+        at most ``size`` bytes of bodies; a single entry may have more bytes. Every entry in the range is
+        looked at.
+        """
+
+    def texts_to_erase(self, user: User, after: int, limit: int, max_id: int) -> Deferred[list[int]]:
+        """Return a Deferred of the ids of entries with a text of ``user``, who is erased, or about the user.
+
+        They are the first ones with ``after`` < id <= ``max_id``, at most ``limit``. Every entry in the range
+        is looked at.
         """
 
     def entry(self, id: int) -> Deferred[EntryRow | None]:
@@ -324,6 +359,10 @@ class Requester(Protocol):
         """The user whom the client has logged in as; None before the login."""
 
     @property
+    def token(self) -> Token | None:
+        """The token that the client has logged in with; None if it has logged in without one."""
+
+    @property
     def peer(self) -> str:
         """The address of the client, as the daemon's log shows it."""
 
@@ -406,10 +445,11 @@ class Client(Requester, Protocol):
         has no form for the entry, so that nothing is sent.
         """
 
-    def log_in(self, user: User, updates_read_marker: bool) -> None:
+    def log_in(self, user: User, updates_read_marker: bool, token: Token | None) -> None:
         """Make ``user`` the user of this session.
 
-        ``updates_read_marker`` says whether the entries sent to the client move the user's read marker.
+        ``updates_read_marker`` says whether the entries sent to the client move the user's read marker. The
+        client has logged in with ``token``, or with None.
         """
 
     def undo_login(self) -> None:

@@ -44,7 +44,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "client": {"core", "json_wire", "locales", "__version__"},
     "tap": {"daemon", "store", "__version__"},
-    "ctl": {"core", "store", "daemon", "__version__"},
+    "ctl": {"core", "files", "store", "daemon", "__version__"},
     # chatd/__init__.py, which is no more than this.
     "__version__": set(),
 }

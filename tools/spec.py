@@ -38,7 +38,8 @@ _WHO: Final = {
 
 def commands() -> str:
     """The table of commands: names on each wire, who may use it, what it does, refusals."""
-    rows = [("command", "JSON `action`", "typed", "in the chat room", "who", "what it does", "refused with")]
+    names = ("command", "JSON `action`", "typed", "in the chat room", "who", "token", "what it does")
+    rows: list[tuple[str, ...]] = [(*names, "refused with")]
     for row in COMMANDS.values():
         typed = [f"`{form}`" for form in (row.keyword_usage, row.usage if row.word else "") if form]
         rows.append(
@@ -48,6 +49,7 @@ def commands() -> str:
                 ", ".join(typed),
                 f"`{row.slash_usage}`" if row.slash else "",
                 _WHO[row.who],
+                "" if row.token == "none" else row.token,
                 row.help,
                 " ".join(f"`{code}`" for code in row.refused),
             )

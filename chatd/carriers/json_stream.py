@@ -74,8 +74,8 @@ class JsonStreamCarrier(SessionCarrier):
         self._values.feed(data)
 
     def dispatch_next_frame(self) -> bool:
-        """Pass the next JSON value to the session, or refuse bytes that are no JSON value. Return False if no
-        value is complete.
+        """Pass the next JSON value to the session, or refuse bytes that are no JSON value. Return False if
+        there is nothing to pass on yet.
         """
         if self.may_be_http:
             return False  # each word of a request line would be refused by itself

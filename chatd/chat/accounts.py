@@ -21,6 +21,7 @@ from chatd.core.login import find_credential
 from chatd.core.names import BadName, parse_nick
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
+from chatd.core.tokens import Token, is_token_secret, token_digest
 from chatd.pauses import pause
 
 AccountCommand = c.Register | c.ChangePassword | c.Unregister | c.Regain
@@ -42,13 +43,7 @@ class Authenticator:
         `Refusal` ``rate_limited`` if too many wrong passwords came from there, else ``wrong_password``. An
         unregistered nick takes as long as a wrong password.
         """
-        try:
-            key = parse_nick(nick).key
-        except BadName:
-            raise Refusal("wrong_password") from None
-        delay = self._guard.check_attempt(key, origin)
-        if delay:
-            await pause(self._clock, delay)
+        key = await self._check_attempt(nick, origin)
         credential = find_credential(self._authority.state, nick)
         hashed = None if credential is None or credential.hash == CLOSED_ACCOUNT_HASH else credential.hash
         if not await self._passwords.verify(hashed, password, origin) or credential is None:
@@ -56,6 +51,38 @@ class Authenticator:
             raise Refusal("wrong_password")
         self._guard.note_right(key, origin)
         return credential
+
+    async def authenticate(self, nick: str, password: Secret, origin: str | None) -> Credential | Token:
+        """Return what lets a client log in as the user ``nick``: the user's credential, or a token.
+
+        ``password`` is the user's password or the secret of a token. Raises `Refusal` like `verify`, and
+        ``token_expired`` for the secret of a token that has expired.
+        """
+        if not is_token_secret(password):
+            return await self.verify(nick, password, origin)
+        key = await self._check_attempt(nick, origin)
+        token = self._authority.state.tokens.get(token_digest(password))
+        if token is None or token.user.key != key:
+            self._guard.count_wrong(key, origin)
+            raise Refusal("wrong_password")
+        self._guard.note_right(key, origin)
+        if token.has_expired(self._authority.now()):
+            raise Refusal("token_expired", nick=token.user.nick)
+        return token
+
+    async def _check_attempt(self, nick: str, origin: str | None) -> str:
+        """Return the key of ``nick`` when a password for it may be verified.
+
+        Raises `Refusal` ``rate_limited``, or ``wrong_password`` for an invalid nick.
+        """
+        try:
+            key = parse_nick(nick).key
+        except BadName:
+            raise Refusal("wrong_password") from None
+        delay = self._guard.check_attempt(key, origin)
+        if delay:
+            await pause(self._clock, delay)
+        return key
 
     async def hash(self, password: Secret, origin: str | None) -> Secret:
         """Return the hash of a new ``password``.
@@ -70,12 +97,14 @@ class Accounts:
 
     def __init__(
         self,
+        authority: Authority,
         authenticator: Authenticator,
         committer: Committer,
         presence: Presence,
         turns: TurnQueue,
         policy: AccountPolicy,
     ) -> None:
+        self._authority = authority
         self._authenticator = authenticator
         self._committer = committer
         self._presence = presence
@@ -99,9 +128,10 @@ class Accounts:
         rules.check_may_register(self._committer.state, user)
         rules.check_new_password(command.password, self._policy)
         hashed = await self._authenticator.hash(command.password, client.origin)
-        if client.closed:
+        if client.is_closing:
             return  # the nick may be somebody else's now
-        await self._committer.commit(rules.register(self._committer.state, user, hashed))
+        now = self._authority.now()
+        await self._committer.commit(rules.register(self._committer.state, user, hashed, now))
         client.answer(request, AccountChanged(user.nick, True))
 
     async def _change_password(
@@ -118,7 +148,7 @@ class Accounts:
     async def _unregister(self, client: Client, request: Request, user: User, command: c.Unregister) -> None:
         rules.require_credential(self._committer.state, user)
         verified = await self._authenticator.verify(user.nick, command.password, client.origin)
-        await self._committer.commit(rules.unregister(self._committer.state, verified))
+        await self._committer.commit(rules.unregister(self._committer.state, verified, self._authority.now()))
         client.answer(request, AccountChanged(user.nick, False))
         self._presence.end_sessions(user, None, Refusal("account_closed", nick=user.nick))
 

@@ -27,6 +27,8 @@ from chatd.core.moderation_rules import check_not_blocked, check_not_muted
 from chatd.core.quotas import check_quotas, check_storage
 from chatd.core.records import Draft, Record, Snapshot
 from chatd.core.rules import Decision, decide
+from chatd.core.token_rules import check_effects
+from chatd.core.tokens import Token
 from chatd.pauses import pause
 from chatd.store.errors import StoreError
 
@@ -35,6 +37,12 @@ RELOAD_RETRY_SECONDS: Final = 1.0
 
 DAY_MILLISECONDS: Final = 86_400_000
 """The milliseconds of a day."""
+
+JOINS: Final = frozenset((c.Join, c.Enter))
+"""The commands that make a user a member of a group, which a ban by address forbids."""
+
+BANS: Final = frozenset((c.Ban, c.Unban))
+"""The commands that change which addresses are banned from a group."""
 
 MAX_LAST_ORIGINS: Final = 10_000
 """Maximum number of departed users whose address is remembered, for a ban."""
@@ -106,22 +114,24 @@ class Authority:
         """Return the current time in milliseconds since 1970-01-01 UTC."""
         return int(self._now() * 1000)
 
-    def log_in(self, client: Client, hello: c.Hello, verified: Credential | None) -> Login:
+    def log_in(self, client: Client, hello: c.Hello, verified: Credential | Token | None) -> Login:
         """Log ``client`` in under the nick that ``hello`` asks for, and return the login. Raises `Refusal`.
 
-        ``verified`` is the credential that the password of the hello was verified against, or None. The
-        caller has to apply and store the login's decision.
+        ``verified`` is the credential that the password of the hello was verified against, or the token that
+        it is the secret of, or None. The caller has to apply and store the login's decision.
         """
+        token = verified if isinstance(verified, Token) else None
         login = log_in(self.state, self._names, hello, verified, client.certificate_name)
         check_not_blocked(self.state, login.user.key, client.origin, self.now())
         self._login_guard.check_login(client.origin, is_new=not login.returning)
-        client.log_in(login.user, updates_read_marker=hello.missed == "send")
+        # What a program has read, its user has not.
+        client.log_in(login.user, hello.missed == "send" and token is None, token)
         self._names.setdefault(login.user.key, []).append(client)
         return login
 
     def expire_invitations(self) -> None:
         """Remove the invitations that are older than the limits allow."""
-        if self.state.has_invitations:
+        if self.state.invitation_times:
             self.state.expire_invitations(self.now() - self._limits.invitation_days * DAY_MILLISECONDS)
 
     def sessions(self, user: User) -> list[Client]:
@@ -161,11 +171,14 @@ class Authority:
         self.free_name(client)
         client.undo_login()
 
-    def decide(self, user: User, command: c.Command, origin: str | None) -> Decision:
+    def decide(
+        self, user: User, command: c.Command, origin: str | None, token: Token | None = None
+    ) -> Decision:
         """Return the decision on ``command`` of ``user``, which is not applied yet. Raises `Refusal`.
 
         The decision follows from the account policy, the state, the quotas, and ``origin``: the address of
-        the client, None for the daemon's own machine.
+        the client, None for the daemon's own machine. If the client has logged in with ``token``, it must
+        allow what is decided.
         """
         state = self.state
         if state.credentials or self._policy.names == "registered":
@@ -173,11 +186,13 @@ class Authority:
         if state.sanctions and not isinstance(command, c.Leave):
             check_not_muted(state, user, self.now())
         decision = decide(state, user, command)
+        if token is not None:
+            check_effects(token, decision)
         check_quotas(state, decision, self._limits)
         check_storage(decision, self.journal.database_bytes, self._limits)
-        if isinstance(command, c.Join | c.Enter):
+        if type(command) in JOINS:
             check_not_banned_by_origin(state, decision, origin)
-        elif isinstance(command, c.Ban | c.Unban):
+        elif type(command) in BANS:
             return with_ban_origins(state, decision, self._origins)
         return decision
 
@@ -193,8 +208,9 @@ class Authority:
         for record in decision.records:
             state.apply(record)
         # Only messages are told apart by their ref: other commands are refused, or harmless, the second time.
-        said = bool(decision.events) and decision.events[0].is_message
-        ref = str(sent_ref) if said and sent_ref is not None else None
+        ref = None
+        if sent_ref is not None and decision.events and decision.events[0].is_message:
+            ref = str(sent_ref)
         audiences: list[Audience] = []
         for event in decision.events:
             audiences.append(audience(state, event))

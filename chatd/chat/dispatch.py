@@ -6,7 +6,7 @@ of the chat.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Final
 
@@ -15,8 +15,9 @@ from twisted.logger import Logger
 from chatd.boundaries import Client, Clock
 from chatd.chat.delivery_log import DeliveryLog
 from chatd.chat.fanout import Fanout
-from chatd.core.audience import Audience
-from chatd.core.events import Announced, Arrived, Delivery, Departed, Entry, User
+from chatd.core.audience import Audience, without_ignored_reason
+from chatd.core.events import LOBBY, Announced, Arrived, Delivery, Departed, Entry, User
+from chatd.core.state import NOBODY
 
 PRESENCE_BATCH_MIN_USERS: Final = 100
 """Number of connected users from which on arrivals and departures are sent in batches."""
@@ -52,6 +53,8 @@ class Dispatcher:
         self.delivery_log = delivery_log
         # Sessions by the id of their user, in the order of arrival.
         self._present: dict[int, list[Client]] = {}
+        # Likewise those whose token is limited to some conversations, which the others need not be asked for.
+        self._limited: dict[int, list[Client]] = {}
         self._fanout: Fanout | None = None
 
     def announce_arrival(self, client: Client, user: User, arrived: Arrived) -> None:
@@ -61,19 +64,24 @@ class Dispatcher:
 
     def add_client(self, client: Client, user: User) -> None:
         """Send ``client``, a session of ``user``, all deliveries from now on."""
-        fanout = self._fanout_to(None, stored=False)  # sends what was gathered before, to those present then
-        self._present.setdefault(user.id, []).append(client)
+        # This sends what was gathered before, to those present then.
+        fanout = self._fanout_to(None, stored=False, place=LOBBY.id)
+        self._sessions_like(client).setdefault(user.id, []).append(client)
         fanout.add_recipient(client)
 
     def remove_client(self, client: Client, user: User) -> bool:
         """Send no further deliveries to ``client``. Return False if the client was never added."""
-        sessions = self._present.get(user.id, [])
+        present = self._sessions_like(client)
+        sessions = present.get(user.id, [])
         if client not in sessions:
             return False
         sessions.remove(client)
         if not sessions:
-            del self._present[user.id]
+            del present[user.id]
         return True
+
+    def _sessions_like(self, client: Client) -> dict[int, list[Client]]:
+        return self._limited if client.token is not None and client.token.is_limited else self._present
 
     def announce_departure(self, departed: Departed) -> None:
         """Send the departure of a user to all sessions that are logged in."""
@@ -81,42 +89,66 @@ class Dispatcher:
         self._announce(departed)
 
     def announce(self, announced: Announced) -> None:
-        """Send an announcement to all sessions that are logged in."""
-        self._announce(announced)
+        """Send an announcement to all sessions that are logged in, whatever their tokens are limited to."""
+        self._announce(announced, None)
 
-    def deliver(self, entry: Entry, audience: Audience, author: Client | None, private: bool) -> None:
+    def deliver(
+        self,
+        entry: Entry,
+        audience: Audience,
+        author: Client | None,
+        private: bool,
+        without_reason: frozenset[int] = NOBODY,
+    ) -> None:
         """Send ``entry`` to the sessions of ``audience``, except ``author``, the session that asked for it.
 
         ``private`` says whether the entry was in a private group or a direct conversation when it was
-        decided.
+        decided. The users with the ids ``without_reason`` ignore the user who wrote the entry's reason.
         """
         if self.delivery_log is not None:
             self.delivery_log.log_received(author, entry, private)
         if self._on_delivery is not None:
             self._on_delivery(entry, private)
+        if without_reason and isinstance(audience, tuple):
+            ignoring = tuple(id for id in audience if id in without_reason)
+            self._add(without_ignored_reason(entry, (entry.event.actor.id,)), ignoring, author)
+            audience = tuple(id for id in audience if id not in without_reason)
+        self._add(entry, audience, author)
+
+    def _add(self, entry: Entry, audience: Audience, author: Client | None) -> None:
         event = entry.event
         subject: Sequence[Client] = ()
         # An invitation is not sent to a user who ignores its author.
         if event.subject is not None and not event.is_message and event.subject.id in (audience or ()):
             subject = self._present.get(event.subject.id, ())
-        self._fanout_to(audience, stored=True).add(entry, author, subject)
+            if self._limited:
+                limited = self._limited_to(event.conversation.id, (event.subject.id,))
+                subject = (*subject, *limited)
+        self._fanout_to(audience, True, event.conversation.id).add(entry, author, subject)
 
-    def _announce(self, delivery: Arrived | Departed | Announced) -> None:
+    def _announce(self, delivery: Arrived | Departed | Announced, place: int | None = LOBBY.id) -> None:
         if self._on_delivery is not None:
             self._on_delivery(delivery, False)
-        self._fanout_to(None, stored=False).add(delivery)
+        self._fanout_to(None, stored=False, place=place).add(delivery)
 
-    def _fanout_to(self, audience: Audience, stored: bool) -> Fanout:
+    def _fanout_to(self, audience: Audience, stored: bool, place: int | None) -> Fanout:
         """Return a fan-out to which deliveries for ``audience`` can be added.
 
-        That is the current fan-out if it has the identical audience and kind (``stored`` entries, or arrivals
-        and departures). Otherwise the current fan-out is sent and a new one begun.
+        That is the current fan-out if it has the identical audience, kind (``stored`` entries, or arrivals,
+        departures and announcements) and ``place``: the id of the conversation that the deliveries belong to,
+        None if they are for everyone whatever the scope of the session. Otherwise the current fan-out is sent
+        and a new one begun.
         """
         fanout = self._fanout
-        if fanout is None or fanout.audience is not audience or fanout.stored is not stored:
+        if (
+            fanout is None
+            or fanout.audience is not audience
+            or fanout.stored is not stored
+            or fanout.place != place
+        ):
             self.flush()
             sent = None if self.delivery_log is None else self.delivery_log.log_sent
-            fanout = self._fanout = Fanout(audience, stored, sent)
+            fanout = self._fanout = Fanout(audience, stored, sent, place)
             if not stored:
                 self._clock.callLater(self._presence_delay(), self._flush_presence, fanout)
         return fanout
@@ -141,16 +173,32 @@ class Dispatcher:
         fanout, self._fanout = self._fanout, None
         if fanout is not None:
             try:
-                fanout.flush(self._recipients(fanout.audience))
+                fanout.flush(self._recipients(fanout.audience, fanout.place))
             except Exception:
                 # The journal's task that is completed now has no part in this bug.
                 self._log.failure("bug in the fan-out to {audience}", audience=fanout.audience or "everyone")
 
-    def _recipients(self, audience: Audience) -> Iterator[Client]:
-        """Return the logged-in sessions of the users in ``audience``."""
-        present = self._present
-        if audience is None:
-            return chain.from_iterable(present.values())
-        if isinstance(audience, frozenset):
-            return chain.from_iterable(sessions for id, sessions in present.items() if id not in audience)
-        return chain.from_iterable(filter(None, map(present.get, audience)))
+    def _recipients(self, audience: Audience, place: int | None) -> Iterator[Client]:
+        """Return the logged-in sessions of the users in ``audience`` that may get what is in ``place``.
+
+        ``place`` is the id of a conversation, or None for everywhere.
+        """
+        recipients = _sessions_of(audience, self._present)
+        return chain(recipients, self._limited_to(place, audience)) if self._limited else recipients
+
+    def _limited_to(self, place: int | None, audience: Audience) -> Iterator[Client]:
+        """Return those among the recipients whose token is limited, to ``place`` among others."""
+        return (
+            client
+            for client in _sessions_of(audience, self._limited)
+            if place is None or (client.token is not None and client.token.reaches(place))
+        )
+
+
+def _sessions_of(audience: Audience, present: Mapping[int, list[Client]]) -> Iterator[Client]:
+    """Return the sessions in ``present`` of the users in ``audience``."""
+    if audience is None:
+        return chain.from_iterable(present.values())
+    if isinstance(audience, frozenset):
+        return chain.from_iterable(sessions for id, sessions in present.items() if id not in audience)
+    return chain.from_iterable(filter(None, map(present.get, audience)))

@@ -36,7 +36,8 @@ class Recipient(Protocol):
 class Fanout:
     """Consecutive deliveries to ``audience``.
 
-    Either all deliveries are entries of the log (``stored``), or all are arrivals and departures.
+    Either all deliveries are entries of the log (``stored``), or none is. ``place`` is the id of the
+    conversation that all of them belong to, or None.
     ``sent(recipient, delivery)`` is called to log each delivery to a session; it is None unless the log level
     is debug.
     """
@@ -48,7 +49,9 @@ class Fanout:
         audience: Audience,
         stored: bool,
         sent: Callable[[Any, Delivery], None] | None = None,
+        place: int | None = None,
     ) -> None:
+        self.place = place
         self.audience = audience
         self.stored = stored
         self._sent = sent

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from twisted.internet.defer import DeferredLock
+
 from chatd.boundaries import Archive, Client, Requester
 from chatd.chat.accounts import Authenticator
 from chatd.chat.authority import Authority
 from chatd.chat.commits import Committer
 from chatd.chat.dispatch import Dispatcher
 from chatd.chat.presence import Presence
+from chatd.chat.tokens import end_revoked_sessions
 from chatd.chat.turns import TurnQueue
 from chatd.core import commands as c
 from chatd.core import moderation_rules as rules
@@ -15,7 +18,7 @@ from chatd.core.account_rules import check_new_password
 from chatd.core.accounts import AccountPolicy
 from chatd.core.answers import Moderated
 from chatd.core.events import Announced, Entry, User
-from chatd.core.moderation import Moderation, Tombstone, is_in_network, parse_network
+from chatd.core.moderation import Moderation, is_in_network, parse_network
 from chatd.core.names import parse_nick
 from chatd.core.records import entry_from_row
 from chatd.core.refusals import Refusal, reason
@@ -27,7 +30,7 @@ DecidedCommand = (
 )
 """The commands that are decided without waiting for anything."""
 
-ModerationCommand = DecidedCommand | c.BlockAddress | c.DeleteMessage | c.ResetPassword
+ModerationCommand = DecidedCommand | c.BlockAddress | c.DeleteMessage | c.ResetPassword | c.RevokeUserToken
 
 
 class Moderator:
@@ -52,6 +55,8 @@ class Moderator:
         self._presence = presence
         self._turns = turns
         self._policy = policy
+        # Whether a message was deleted before is read from the database: one deletion at a time.
+        self._deletions = DeferredLock()
 
     def check_operator(self, user: User) -> None:
         """Check that ``user`` is a server operator. Raises `Refusal` ``not_server_operator``."""
@@ -67,16 +72,25 @@ class Moderator:
     async def _moderate(
         self, client: Requester, request: Request, user: User, command: ModerationCommand
     ) -> None:
-        decision = await self._decide(client, user, command)
-        await self._committer.commit(decision)
-        if any(isinstance(record, Tombstone) for record in decision.records):
+        if isinstance(command, c.DeleteMessage):
+            async with self._deletions:
+                decision = await self._carry_out(client, user, command)
             await self._authority.journal.erase_deleted()
+        else:
+            decision = await self._carry_out(client, user, command)
         acts = tuple(record for record in decision.records if isinstance(record, Moderation))
         client.answer(request, Moderated(acts))
+        end_revoked_sessions(self._presence, decision)
         for act in acts:
             if act.kind == "announce":
                 self._dispatcher.announce(Announced(act.operator, act.reason, act.at))
             self._end_sessions(act)
+
+    async def _carry_out(self, client: Requester, user: User, command: ModerationCommand) -> Decision:
+        """Decide ``command`` and store the decision, which is returned."""
+        decision = await self._decide(client, user, command)
+        await self._committer.commit(decision)
+        return decision
 
     async def _decide(self, client: Requester, user: User, command: ModerationCommand) -> Decision:
         now, state = self._authority.now(), self._committer.state
@@ -86,9 +100,12 @@ class Moderator:
             state, now = self._committer.state, self._authority.now()
             self.check_operator(user)  # the list of operators may have changed meanwhile
             return rules.reset_password(state, user, command.dest, hashed, self._policy, now)
+        if isinstance(command, c.RevokeUserToken):
+            return rules.revoke_user_token(state, user, command, self._policy, now)
         if isinstance(command, c.DeleteMessage):
             message = await self._message(command)
-            # The state may have been read again meanwhile.
+            # Meanwhile the state may have been read again, and the operator dismissed or erased.
+            self.check_operator(user)
             return rules.delete_message(self._committer.state, user, message, command, now)
         if isinstance(command, c.BlockAddress):
             target = rules.user_to_moderate(state, command.dest, self._policy)

@@ -8,11 +8,12 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from chatd.boundaries import Client
+from chatd.boundaries import Client, Clock
 from chatd.chat.authority import Authority
 from chatd.chat.commits import AppliedDecision, Committer
 from chatd.chat.dispatch import Dispatcher
 from chatd.chat.replay import Replay
+from chatd.chat.token_expiry import TokenExpiry
 from chatd.chat.turns import TurnQueue, not_read_refusal, not_stored_refusal
 from chatd.core.accounts import Credential, Secret
 from chatd.core.answers import Goodbye, Welcome
@@ -23,12 +24,13 @@ from chatd.core.limits import Limits
 from chatd.core.login import Login, find_credential
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
+from chatd.core.tokens import Token, is_token_secret, same_token
 from chatd.store.errors import NotStored, ReadFailed
 
-Authenticate = Callable[[str, Secret, str | None], Coroutine[Deferred[Any], Any, Credential]]
+Authenticate = Callable[[str, Secret, str | None], Coroutine[Deferred[Any], Any, Credential | Token]]
 """A coroutine function that verifies the password for a nick, given the origin (address) of the client.
 
-It returns the credential of the nick. Raises `Refusal`.
+It returns the credential of the nick, or a token of its user. Raises `Refusal`.
 """
 
 
@@ -48,6 +50,7 @@ class Presence:
         authenticate: Authenticate,
         limits: Limits,
         counters: Counters,
+        clock: Clock,
     ) -> None:
         self._authority = authority
         self._journal = authority.journal
@@ -58,6 +61,7 @@ class Presence:
         self._authenticate = authenticate
         self._limits = limits
         self._counters = counters
+        self._token_expiry = TokenExpiry(clock, authority, lambda client, why: self.quit(client, None, why))
 
     def log_in(self, client: Client, request: Request, hello: Hello) -> bool:
         """Log ``client`` in with ``hello``. Return True if ``request`` has still to be decided, now.
@@ -81,7 +85,8 @@ class Presence:
         password, client.password = hello.password or client.password, None
         # A nick that is not registered has no password; some course-work clients send one with every hello.
         registered = find_credential(self._authority.state, hello.nick) is not None
-        if password is None or not (registered or isinstance(request.command, Identify)):
+        needs_user = registered or isinstance(request.command, Identify)
+        if password is None or not (needs_user or is_token_secret(password)):
             return self._decide(client, request, hello, None)
         self._turns.run(client, request, self._log_in_later(client, request, hello, password), paused=True)
         return False
@@ -94,15 +99,21 @@ class Presence:
             if not client.is_closing and self._decide(client, request, hello, verified):
                 client.submit_later(request)
 
-    def _decide(self, client: Client, request: Request, hello: Hello, verified: Credential | None) -> bool:
+    def _decide(
+        self, client: Client, request: Request, hello: Hello, verified: Credential | Token | None
+    ) -> bool:
         login = self._authority.log_in(client, hello, verified)
         applied = self._committer.apply(login.decision)
         sessions = [one for one in self._authority.sessions(login.user) if not one.is_closing]
         for other in sessions:
             if other is not client and other.last_received_id is not None:
                 self._journal.move_read_marker(login.user, other.last_received_id)
-        for oldest in sessions[: -self._limits.sessions_per_user]:
+        # Programs with tokens must not end the sessions of their user, nor of each other.
+        alike = [one for one in sessions if same_token(one.token, client.token)]
+        for oldest in alike[: -self._limits.sessions_per_user]:
             self.quit(oldest, None, Refusal("session_replaced", nick=login.user.nick))
+        if client.token is not None and client.token.expires is not None:
+            self._token_expiry.watch()
         catches_up = hello.since is not None or (login.returning and client.updates_read_marker)
         is_hello = isinstance(request.command, Hello | Identify)
         arrival = self._arrive(client, request if is_hello else None, hello, login, applied, catches_up)
@@ -147,7 +158,8 @@ class Presence:
         if not login.online:
             self._dispatcher.announce_arrival(client, user, Arrived(user, returning, self._authority.now()))
         cursor = self._journal.last_delivered_id
-        seen = self._journal.get_read_marker(user) if returning else cursor
+        # A session with a token has no part in the read marker of its user.
+        seen = self._journal.get_read_marker(user) if returning and client.token is None else cursor
         client.missed = (seen, cursor if client.updates_read_marker else None)
         if request is not None:
             client.answer(request, Welcome(user, returning, cursor, seen))
@@ -180,6 +192,16 @@ class Presence:
             # While an account is closed, somebody else may have taken the nick.
             if client is not kept and client.user is not None and client.user.id == user.id:
                 self.quit(client, None, refusal)
+
+    def end_token_sessions(self, token: Token, refusal: Refusal) -> None:
+        """Close all sessions that have logged in with ``token``, with ``refusal``."""
+        for client in self._authority.sessions(token.user):
+            if same_token(client.token, token):
+                self.quit(client, None, refusal)
+
+    def stop(self) -> None:
+        """Look no more for tokens that expire."""
+        self._token_expiry.stop()
 
     def depart(self, client: Client) -> None:
         """Free the nick of ``client``, which is leaving, at once, unless its user has other sessions.

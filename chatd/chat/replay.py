@@ -9,12 +9,14 @@ from chatd.boundaries import Archive, Client, Journal
 from chatd.chat.fair_queue import FairQueue
 from chatd.core import commands as c
 from chatd.core.answers import ConversationLine, Conversations, HistoryHint, Page
+from chatd.core.audience import without_ignored_reason
 from chatd.core.events import LOBBY, Conversation, Entry, User
 from chatd.core.limits import Limits
 from chatd.core.records import EntrySlice, entry_from_row
 from chatd.core.requests import Request
 from chatd.core.rules import group_as_member
 from chatd.core.state import State
+from chatd.core.tokens import reaches
 
 CATCH_UP_ENTRIES: Final = 200
 """Maximum number of missed entries that are read from the log at a time for one client."""
@@ -79,14 +81,15 @@ class Replay:
         max_id = self._journal.last_delivered_id if request.max_id is None else request.max_id
         self._check_may_read(user, conversation)  # the user may have been put out meanwhile
         size = reader.dialect.list_size
-        view = self._state().view(user)
-        found = await self._archive.page(conversation, events, before, after, limit, size, max_id, view)
+        found = await self._read_page(
+            reader, user, conversation, events, (before, after, limit), size, max_id
+        )
         await self._fair_queue.wait()
         if reader.closed:
             return
         self._check_may_read(user, conversation)
         forward = after is not None and before is None
-        entries = self._entries(found)
+        entries = self._entries(found, user)
         page = Page(
             conversation, entries, found.more, forward, events, user, trimmed=self._trimmed(conversation)
         )
@@ -99,7 +102,7 @@ class Replay:
 
         The first ``skip`` conversations are left out.
         """
-        listed = await self._list(reader, user, self._most_recent(self._readable(user)), skip)
+        listed = await self._list(reader, user, self._most_recent(self._readable(reader, user)), skip)
         await self._fair_queue.wait()
         if not reader.closed:
             reader.answer(request, listed)
@@ -112,14 +115,14 @@ class Replay:
         """
         max_id = self._journal.last_delivered_id
         if hello.since is not None and hello.since <= max_id:
-            await self._follow(reader, user, self._readable(user), hello.since, max_id)
+            await self._follow(reader, user, self._readable(reader, user), hello.since, max_id)
         elif reader.updates_read_marker:
             await self._send_history(reader, user, max_id, pages=hello.history == "send")
         while not reader.release_deliveries():
             # More came than could be held back: it is read from the log instead.
             after, max_id = max_id, self._journal.last_delivered_id
             # The fanout has called `sent` for these entries when it delivered them to be held back.
-            await self._follow(reader, user, self._readable(user), after, max_id, counted=True)
+            await self._follow(reader, user, self._readable(reader, user), after, max_id, counted=True)
 
     async def _send_history(self, reader: Client, user: User, max_id: int, pages: bool) -> None:
         """Send a returning client its conversations' last messages, and the events about ``user``.
@@ -128,7 +131,7 @@ class Replay:
         false, only the events about ``user`` are sent.
         """
         seen, _ = reader.missed
-        conversations = self._readable(user)
+        conversations = self._readable(reader, user)
         directs = [conversation for conversation in conversations if conversation.pair]
         if not pages:
             await self._follow(reader, user, (), seen, max_id)
@@ -142,7 +145,7 @@ class Replay:
             await self._send_pages(reader, user, self._most_recent(conversations), seen, max_id)
             await self._follow(reader, user, (), seen, max_id)
             if reader.dialect.pages_at_login == "directs" and any(
-                map(self._journal.last_id_in, self._readable(user))
+                map(self._journal.last_id_in, self._readable(reader, user))
             ):
                 reader.send_unrequested(UNREQUESTED_HISTORY, HistoryHint())
 
@@ -157,16 +160,14 @@ class Replay:
             if not self._state().may_read(user, conversation):
                 continue
             size = min(room, reader.dialect.list_size)
-            view = self._state().view(user)
-            found = await self._archive.page(
-                conversation, False, None, None, self._limits.page, size, max_id, view
-            )
+            window = (None, None, self._limits.page)
+            found = await self._read_page(reader, user, conversation, False, window, size, max_id)
             await self._fair_queue.wait()
             if reader.is_closing:
                 return
             if not self._state().may_read(user, conversation):
                 continue  # the user was put out of the group meanwhile
-            entries = self._entries(found)
+            entries = self._entries(found, user)
             page = Page(
                 conversation, entries, found.more, False, False, user, seen, self._trimmed(conversation)
             )
@@ -183,6 +184,30 @@ class Replay:
             await self._fair_queue.wait()
             if not reader.is_closing:
                 reader.send_unrequested(UNREQUESTED_HISTORY, listed)
+
+    async def _read_page(
+        self,
+        reader: Client,
+        user: User,
+        conversation: Conversation,
+        events: bool,
+        window: tuple[int | None, int | None, int],
+        size: int,
+        max_id: int,
+    ) -> EntrySlice:
+        """Return a page as ``user`` sees it; ``window`` is as for `send_page`, with a limit.
+
+        If the page takes several queries, because ``user`` ignores many entries, those of other readers are
+        answered in between. The page is incomplete if ``reader`` is closed.
+        """
+        before, after, limit = window
+        view = self._state().view(user)
+        found = await self._archive.page(conversation, events, before, after, limit, size, max_id, view)
+        while found.end is not None and not reader.closed:
+            found = await self._archive.page(
+                conversation, events, before, after, limit, size, max_id, view, found
+            )
+        return found
 
     async def _list(
         self, reader: Client, user: User, conversations: list[Conversation], skip: int
@@ -233,25 +258,37 @@ class Replay:
         """
         while after < max_id and not reader.is_closing:
             view = self._state().view(user)
-            readable = [one for one in conversations if self._state().may_read(user, one)]
+            # Those without a later entry need not be looked for in the database.
+            readable = [
+                one
+                for one in conversations
+                if self._journal.last_id_in(one) > after and self._state().may_read(user, one)
+            ]
             found = await self._archive.entries_after(
                 readable, user, after, CATCH_UP_ENTRIES, CATCH_UP_BYTES, max_id, view
             )
             await self._fair_queue.wait()
-            entries = self._entries(found)
+            entries = self._entries(found, user)
             for entry in entries:
                 is_subject = _is_about(entry, user)
                 is_wanted = own or is_subject or entry.event.actor.id != user.id
-                if is_wanted and self._may_send(user, entry):
+                if is_wanted and self._may_send(reader, user, entry):
                     sent = reader.resend(entry, is_subject)
                     if sent and self.sent is not None and not counted:
                         self.sent(reader, entry)
                     await _room(reader)
-            after = entries[-1].id if found.more else max_id
+            if not found.more:
+                return
+            after = entries[-1].id if found.end is None else found.end
 
-    def _may_send(self, user: User, entry: Entry) -> bool:
-        """Return whether ``user`` may still read ``entry``: memberships may have changed since the query."""
+    def _may_send(self, reader: Client, user: User, entry: Entry) -> bool:
+        """Return whether ``reader`` may get ``entry``: memberships may have changed since the query.
+
+        An entry about the user may be in a conversation that the token of the session is not for.
+        """
         event = entry.event
+        if not reaches(reader.token, event.conversation):
+            return False
         about_user = event.subject is not None and event.subject.id == user.id
         return about_user or self._state().may_read(user, event.conversation)
 
@@ -263,15 +300,17 @@ class Replay:
     def _trimmed(self, conversation: Conversation) -> int:
         return self._state().trimmed.get(conversation.id, 0)
 
-    def _readable(self, user: User) -> list[Conversation]:
-        return [LOBBY, *self._state().conversations_of(user)]
+    def _readable(self, reader: Client, user: User) -> list[Conversation]:
+        conversations = [LOBBY, *self._state().conversations_of(user)]
+        return [one for one in conversations if reaches(reader.token, one)]
 
     def _most_recent(self, conversations: list[Conversation]) -> list[Conversation]:
         return sorted(conversations, key=self._journal.last_id_in, reverse=True)
 
-    def _entries(self, found: EntrySlice) -> tuple[Entry, ...]:
+    def _entries(self, found: EntrySlice, user: User) -> tuple[Entry, ...]:
         state = self._state()
-        return tuple(entry_from_row(state, row) for row in found.rows)
+        ignored = state.ignored_users(user)
+        return tuple(without_ignored_reason(entry_from_row(state, row), ignored) for row in found.rows)
 
 
 def _name(conversation: Conversation, user: User) -> str:

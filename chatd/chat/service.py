@@ -14,20 +14,24 @@ from twisted.internet.defer import Deferred
 
 from chatd.boundaries import Archive, Client, Clock, Passwords, Requester
 from chatd.chat.accounts import AccountCommand, Accounts, Authenticator
+from chatd.chat.administration import Administrator
 from chatd.chat.authority import Authority, OpenJournal
 from chatd.chat.commits import Committer
 from chatd.chat.delivery_log import DeliveryLog
 from chatd.chat.dispatch import Dispatcher
+from chatd.chat.erasure import Eraser
 from chatd.chat.fair_queue import FairQueue
 from chatd.chat.moderation import ModerationCommand, Moderator
 from chatd.chat.overview import Overview
 from chatd.chat.presence import Presence
 from chatd.chat.replay import Replay
 from chatd.chat.retention import Retention
+from chatd.chat.tokens import TokenCommand, Tokens
 from chatd.chat.turns import Change, ClientCoroutine, TurnQueue, not_read_refusal, not_stored_refusal
 from chatd.core import commands as c
 from chatd.core.accounts import AccountPolicy, Secret
 from chatd.core.answers import Ack, Answer, Unchanged, Welcome
+from chatd.core.audience import users_without_reason
 from chatd.core.counters import Counters
 from chatd.core.events import Delivery, Entry, Event, User
 from chatd.core.ignore_rules import decide_ignore
@@ -38,6 +42,7 @@ from chatd.core.records import Snapshot
 from chatd.core.refusals import Refusal, reason
 from chatd.core.requests import Request
 from chatd.core.rules import CHANGE_RULES
+from chatd.core.token_rules import check_scope, find_end
 from chatd.store.errors import NotStored
 
 
@@ -49,6 +54,8 @@ class Chat:
     recipients. ``passwords`` hashes and verifies passwords, under ``policy``.
 
     ``journal`` writes the log; ``counters`` counts what happens. Both are there to be read by others.
+    ``administrator`` carries out what the administrator of the machine alone may do.
+    ``eraser`` erases users, and goes on with interrupted erasures once it is started.
     ``retention`` deletes messages that are older than ``keep_seconds``, once it is started.
     """
 
@@ -93,11 +100,15 @@ class Chat:
             committer,
             self._replay,
             self._turns,
-            self._authenticator.verify,
+            self._authenticator.authenticate,
             limits,
             self.counters,
+            clock,
         )
-        self._accounts = Accounts(self._authenticator, committer, self._presence, self._turns, policy)
+        self._accounts = Accounts(
+            self._authority, self._authenticator, committer, self._presence, self._turns, policy
+        )
+        self._tokens = Tokens(self._authority, committer, self._presence, self._turns, limits)
         self._moderator = Moderator(
             self._authority,
             archive,
@@ -108,6 +119,8 @@ class Chat:
             self._turns,
             policy,
         )
+        self.administrator = Administrator(self._authority, archive, committer, policy)
+        self.eraser = Eraser(self._authority, archive, committer, self._presence, self._turns, clock, policy)
         self.retention = Retention(self._authority, archive, committer, clock, keep_seconds)
         self._stopping = False
 
@@ -178,7 +191,10 @@ class Chat:
         By then they are on disk as well.
         """
         self._stopping = True
+        self.administrator.stop()
+        self.eraser.stop()
         self.retention.stop()
+        self._presence.stop()
         return self.journal.when_drained().addCallback(lambda _: self._dispatcher.flush())
 
     def submit_operator_command(self, requester: Requester, request: Request) -> None:
@@ -240,6 +256,13 @@ class Chat:
 
     def _decide_named(self, client: Client, request: Request, command: c.Command) -> None:
         user = client.user
+        if client.token is not None:
+            ended = find_end(self._authority.state, client.token, self._authority.now())
+            if ended is not None:
+                self._turns.run(client, request, self._refuse(client, request, ended))
+                self.quit(client, None)
+                return
+            check_scope(self._authority.state, client.token, command)
         self._authority.expire_invitations()
         if user is not None and type(command) in CHANGE_RULES:
             self._change(client, request, user, command)
@@ -259,6 +282,8 @@ class Chat:
             self._turns.run(client, request, welcome, paused=password is not None)
         elif isinstance(command, AccountCommand):
             self._accounts.run(client, request, user, command)
+        elif isinstance(command, TokenCommand):
+            self._tokens.run(client, request, user, command)
         elif isinstance(command, c.IgnoreUser | c.UnignoreUser):
             self._turns.run(client, request, self._ignore(client, request, user, command), paused=True)
         elif isinstance(command, c.ListMessages | c.ListStates | c.History):
@@ -281,7 +306,8 @@ class Chat:
             self._moderator.run(requester, request, user, command)
 
     def _list(self, requester: Requester, request: Request, user: User | None, command: c.Command) -> None:
-        answer = answer_list(self._authority.state, self._authority.presence, user, command)
+        state, presence = self._authority.state, self._authority.presence
+        answer = answer_list(state, presence, user, command, requester.token)
         self._turns.run(requester, request, self._answer_with_list(requester, request, answer), paused=True)
 
     def _read_page(
@@ -295,7 +321,7 @@ class Chat:
 
     def _change(self, client: Client, request: Request, user: User, command: c.Command) -> None:
         authority = self._authority
-        decision = authority.decide(user, command, client.origin)
+        decision = authority.decide(user, command, client.origin, client.token)
         if not decision.events:
             self._turns.run(client, request, self._answer(client, request, Unchanged(decision.unchanged)))
             return
@@ -318,7 +344,7 @@ class Chat:
         self, client: Client, request: Request, user: User, password: Secret | None
     ) -> None:
         if password is not None:
-            await self._authenticator.verify(user.nick, password, client.origin)
+            await self._authenticator.authenticate(user.nick, password, client.origin)
         await self._turns.wait()
         client.answer(request, Welcome(user, False, self.last_delivered_id, self.last_delivered_id))
 
@@ -374,8 +400,10 @@ class Chat:
             return
         # The author gets an ack instead of the first entry, but is sent the entries that follow from it.
         if is_new:
-            self._count(client, entries[0].event)
-            self._dispatcher.deliver(entries[0], change.audiences[0], client, change.private)
+            event = entries[0].event
+            self._count(client, event)
+            without_reason = users_without_reason(self._authority.state, event)
+            self._dispatcher.deliver(entries[0], change.audiences[0], client, change.private, without_reason)
         client.answer(request, Ack(entries[0]))
         if is_new:
             for entry, audience in zip(entries[1:], change.audiences[1:], strict=True):

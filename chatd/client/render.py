@@ -42,6 +42,9 @@ from chatd.json_wire.objects import (
     ModerationLog,
     Page,
     Presence,
+    Token,
+    TokenMade,
+    Tokens,
 )
 
 INDENT: Final = "    "
@@ -205,11 +208,28 @@ def render_answer(answer: Answer, reader: str) -> list[str]:
     if isinstance(answer, AccountChanged):
         registered = _("{nick} is registered") if answer.registered else _("{nick} is no longer registered")
         return [registered.format(nick=answer.nick)]
+    if isinstance(answer, TokenMade):
+        secret = _("its secret, which is shown only now: {secret}").format(secret=answer.secret)
+        return [_render_token(answer.token), one_line(secret)]
+    if isinstance(answer, Tokens):
+        return [_render_token(token) for token in answer.tokens] or [_("no tokens")]
     if isinstance(answer, Help):
         rows = [row for row in COMMANDS.values() if row.slash and row.command is not Identify]
         usages = [*((row.slash_usage_in(_), row.help) for row in rows), IMAGE_COMMAND_USAGE]
         return [_("{usage}: {help}").format(usage=usage, help=_(help)) for usage, help in usages]
     return []
+
+
+def _render_token(token: Token) -> str:
+    """Return a token as a line with its scope and its end."""
+    places = _("all conversations") if token.groups == ["*"] else ", ".join(token.groups)
+    end = ""
+    if token.expires is not None:
+        end = _("until {time}").format(time=f"{to_local_time(token.expires.as_datetime):%Y-%m-%d %H:%M}")
+    return one_line(_remarked(token.token, _(_ACCESSES.get(token.scope, token.scope)), places, end))
+
+
+_ACCESSES: Final = {"read": N_("to read"), "write": N_("to read and write")}
 
 
 _ACTS: Final = {
@@ -223,6 +243,11 @@ _ACTS: Final = {
     "delete": N_("{operator} deleted the message {target}"),
     "announce": N_("{operator} made an announcement"),
     "resetpassword": N_("{operator} reset the password of {target}"),
+    "revokeusertoken": N_("{operator} revoked the token {target}"),
+    "appoint": N_("{operator} appointed {target} as an operator of the server"),
+    "dismiss": N_("{operator} dismissed {target} as an operator of the server"),
+    "export": N_("{operator} exported {target}"),
+    "erase": N_("{operator} erased a user"),
 }
 """The sentence for each act of a server operator."""
 

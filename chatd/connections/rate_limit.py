@@ -23,21 +23,24 @@ class RateLimit:
 
     A request costs what it takes of one second's requests and of one second's bytes. A read costs in addition
     what it takes of one second's reads, and a command with a password a second.
+
+    ``limits.burst_seconds`` is the credit when nothing is used.
     """
 
-    __slots__ = ("_full_at", "_limits")
+    __slots__ = ("_full_at", "limits")
 
     def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+        self.limits = limits
         # When the credit is whole again.
         self._full_at = 0.0
 
     def charge(self, now: float, size: int, command: type | None) -> float:
         """Take the cost of a request of ``size`` bytes, which holds a command of the class ``command``.
 
-        Return the seconds to wait before the next request; zero or less if there is no need to wait.
+        Return the credit that is used now, in seconds. If it is more than the whole, the client has to wait
+        for the difference before its next request.
         """
-        limits = self._limits
+        limits = self.limits
         full_at = max(now, self._full_at)
         full_at += 1 / limits.requests_per_second + size / limits.bytes_per_second
         if command in READ_COMMANDS:
@@ -45,4 +48,4 @@ class RateLimit:
         elif command in PASSWORD_COMMANDS:
             full_at += 1
         self._full_at = full_at
-        return full_at - now - limits.burst_seconds
+        return full_at - now

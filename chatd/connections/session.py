@@ -23,6 +23,7 @@ from chatd.core.answers import Answer
 from chatd.core.events import Delivery, User
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
+from chatd.core.tokens import Token
 
 REFUSAL_LINGER_SECONDS: Final = 1.0
 """Seconds for which a client's input is read and ignored after the refusal that ends its connection.
@@ -38,6 +39,13 @@ MAX_UNSENT_ANSWER_BYTES: Final = 16 * 1024
 
 If more are in its outbox, its next command is handled in a later iteration, so that other clients are served
 between the commands of a client that asks without end.
+"""
+
+UNDIVIDED_SECONDS: Final = 0.5
+"""Seconds of its credit that a client may use at once.
+
+Then each of its requests is handled in an iteration of the reactor of its own, so that other clients are
+served between the requests of many clients that use their credit at the same time.
 """
 
 MAX_ANONYMOUS_REFUSALS: Final = 5
@@ -93,7 +101,10 @@ class Session:
         on_lost: Callable[[Session], None],
     ) -> None:
         self.user: User | None = None
+        self.token: Token | None = None
         self.phase = SessionPhase.CONNECTED
+        self.is_closing = False
+        """Whether the session ignores everything that the client still sends."""
         self.frame_format = FrameFormat(dialect, carrier.framer_for(dialect), not dialect.pace)
         self.peer = peer
         self.connected_at = clock.seconds()
@@ -146,11 +157,6 @@ class Session:
         return self._outbox.queued_bytes
 
     @property
-    def is_closing(self) -> bool:
-        """Whether the session ignores everything that the client still sends."""
-        return self.phase in (SessionPhase.LEAVING, SessionPhase.CLOSED)
-
-    @property
     def closed(self) -> bool:
         """Whether the connection is gone."""
         return self._outbox.closed
@@ -173,6 +179,7 @@ class Session:
         if phase is not self.phase:
             assert phase in ALLOWED_NEXT_PHASES[self.phase], (self.phase, phase)
             self.phase = phase
+            self.is_closing = phase in (SessionPhase.LEAVING, SessionPhase.CLOSED)
 
     # From the carrier.
 
@@ -188,24 +195,35 @@ class Session:
         except Exception:
             self.internal_error(None)
             return
-        wait = self._rate_limit.charge(
-            self._clock.seconds(), len(payload), None if request is None else type(request.command)
-        )
-        if wait > 0:
-            self._pause()
-            self._slowed_down = self._clock.callLater(wait, self._go_on)
+        now = self._clock.seconds()
+        used = self._rate_limit.charge(now, len(payload), None if request is None else type(request.command))
+        if used > UNDIVIDED_SECONDS:
+            self._wait_for_next_request(used)
         if self.user is None:
             self._proven = self._sent = None
             if request is not None:
-                # Nothing was said yet that could be mistaken for another dialect.
-                self.set_dialect(request.shown_dialect)
                 self._hello = request if request.pace else None
+                # Nothing was said yet that could be mistaken for another dialect.
+                if request.shown_dialect is not None:
+                    self.set_dialect(request.shown_dialect)
         elif self._hello is not None and self._telltale is None:
             self._learn(request)
         elif self._held is None and self._buffer is None and self._outbox.empty:
-            self._note_progress()
+            self._note_progress(now)
         if request is not None:
             self._ask(request)
+
+    def _wait_for_next_request(self, used: float) -> None:
+        """Decode the client's next request in a later iteration of the reactor, or when it has credit again.
+
+        ``used`` is the credit that the client has used, in seconds.
+        """
+        self._pause()
+        wait = used - self._rate_limit.limits.burst_seconds
+        if wait > 0:
+            self._slowed_down = self._clock.callLater(wait, self._go_on)
+        else:
+            self._chat.fair_queue.wait().addCallback(lambda _: self._resume())
 
     def _go_on(self) -> None:
         """Read the client again, which has sent too much at once."""
@@ -251,9 +269,8 @@ class Session:
             "{peer} {nick}: slow_consumer", peer=self.peer, nick=self.user.nick if self.user else "-"
         )
 
-    def _note_progress(self) -> None:
-        """Record that the client has read what was sent some seconds ago: it has sent a request since."""
-        now = self._clock.seconds()
+    def _note_progress(self, now: float) -> None:
+        """Record that the client has read what was sent some seconds ago: it has sent a request ``now``."""
         if now >= self._sent_at + ASSUMED_READ_SECONDS:
             self._proven, self._sent, self._sent_at = self._sent, self._chat.last_delivered_id, now
 
@@ -288,20 +305,22 @@ class Session:
 
     # From the chat: the client's state.
 
-    def log_in(self, user: User, updates_read_marker: bool) -> None:
+    def log_in(self, user: User, updates_read_marker: bool, token: Token | None) -> None:
         """Make ``user`` the user of this session.
 
-        ``updates_read_marker`` says whether the entries sent to the client move the user's read marker.
+        ``updates_read_marker`` says whether the entries sent to the client move the user's read marker. The
+        client has logged in with ``token``, or with None.
         """
         self._enter(SessionPhase.NAMED)
         self.user = user
+        self.token = token
         self.updates_read_marker = updates_read_marker
 
     def undo_login(self) -> None:
         """Undo the login, because its transaction was rolled back. The client has no nick afterwards."""
         if not self.is_closing:
             self._enter(SessionPhase.CONNECTED)
-        self.user = None
+        self.user = self.token = None
 
     def hold_deliveries(self) -> None:
         """Hold back live deliveries from now on, until the client was sent the entries it has missed."""
@@ -349,11 +368,10 @@ class Session:
 
     # From the chat: what the client gets.
 
-    def set_dialect(self, dialect: Dialect | None) -> None:
-        """Write to the client in ``dialect`` from now on. If ``dialect`` is None, change nothing."""
-        if dialect is not None:
-            self.frame_format = FrameFormat(dialect, self._carrier.framer_for(dialect), not dialect.pace)
-            self._outbox.set_pace(dialect.pace)
+    def set_dialect(self, dialect: Dialect) -> None:
+        """Speak ``dialect`` with the client from now on."""
+        self.frame_format = FrameFormat(dialect, self._carrier.framer_for(dialect), not dialect.pace)
+        self._outbox.set_pace(dialect.pace)
 
     def answer(self, request: Request, answer: Answer) -> None:
         """Send ``answer`` to ``request``, in the dialect that the request has shown the client to speak.
@@ -361,7 +379,8 @@ class Session:
         Then submit the request that follows from ``request``, if any.
         """
         self._show_dialect(request)
-        self.set_dialect(request.dialect_on_success)
+        if request.dialect_on_success is not None:
+            self.set_dialect(request.dialect_on_success)
         payloads = self.dialect.encode_answer(request, answer)
         if request is self._hello and not self.is_closing:
             self._buffer_behind(payloads, request.pace)

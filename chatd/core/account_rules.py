@@ -15,12 +15,18 @@ from chatd.core.accounts import CLOSED_ACCOUNT_HASH, AccountPolicy, Credential, 
 from chatd.core.events import User
 from chatd.core.names import NICK_LIMIT, BadName, Name, check_reserved, parse_nick
 from chatd.core.refusals import Refusal, reason
-from chatd.core.rules import Decision, decide
-from chatd.core.state import State
+from chatd.core.rules import Decision, decide, is_closed
+from chatd.core.state import RecordedChange, State
+from chatd.core.tokens import is_token_secret
 
 
 def check_new_password(password: Secret, policy: AccountPolicy) -> None:
-    """Check that a new password is long enough for ``policy``. Raises `Refusal` ``weak_password``."""
+    """Check that a new password is long enough for ``policy``, and has not the form of a token's secret.
+
+    Raises `Refusal` ``weak_password`` or ``bad_request``.
+    """
+    if is_token_secret(password):
+        raise Refusal("bad_request", why=reason("token_as_password"))
     if len(password) < policy.password_min:
         raise Refusal("weak_password", limit=policy.password_min)
 
@@ -55,20 +61,21 @@ def check_may_write(state: State, user: User, policy: AccountPolicy) -> None:
 
     Raises `Refusal` ``registered_only``, or ``account_closed`` for a session whose account is being closed.
     """
-    credential = state.credentials.get(user.id)
-    if policy.names == "registered" and credential is None:
+    if policy.names == "registered" and user.id not in state.credentials:
         raise Refusal("registered_only")
-    if credential is not None and credential.hash == CLOSED_ACCOUNT_HASH:
+    if is_closed(state, user):
         raise Refusal("account_closed", nick=user.nick)
 
 
-def register(state: State, user: User, hashed: Secret) -> Decision:
+def register(state: State, user: User, hashed: Secret, now: int) -> Decision:
     """Return the decision to register ``user`` with the password hash ``hashed``.
+
+    ``now`` is in milliseconds since 1970.
 
     Raises `Refusal` ``already_registered``, or ``bad_nick`` for a guest.
     """
     check_may_register(state, user)
-    return Decision(records=(Credential(user, hashed),))
+    return Decision(records=(Credential(user, hashed, now),))
 
 
 def change_password(state: State, verified: Credential, hashed: Secret) -> Decision:
@@ -78,22 +85,26 @@ def change_password(state: State, verified: Credential, hashed: Secret) -> Decis
     ``wrong_password`` if the user's password was changed since then.
     """
     _check_current(state, verified)
-    return Decision(records=(Credential(verified.user, hashed),))
+    return Decision(records=(Credential(verified.user, hashed, verified.since),))
 
 
-def unregister(state: State, verified: Credential) -> Decision:
+def unregister(state: State, verified: Credential, now: int) -> Decision:
     """Return the decision to close the account of a user, whose credential ``verified`` was verified.
 
     The user leaves all groups and is renamed, and nobody can log in under the new name. This frees the nick:
-    a new user with that nick gets none of the account's conversations, memberships and groups.
+    a new user with that nick gets none of the account's conversations, memberships and groups, and is no
+    server operator if the user was appointed as one. ``now`` is in milliseconds since 1970.
     Raises `Refusal` ``wrong_password`` if the user's password was changed since it was verified.
     """
     _check_current(state, verified)
     user = verified.user
     groups = [conversation.name for conversation in state.conversations_of(user) if conversation.name]
     events = tuple(event for group in groups for event in decide(state, user, c.Leave(group)).events)
-    renamed = _former(state, user)
-    return Decision(events, (Renamed(renamed), Credential(renamed, CLOSED_ACCOUNT_HASH)))
+    renamed = former_user(state, user, user.nick)
+    records: list[RecordedChange] = [Renamed(renamed), Credential(renamed, CLOSED_ACCOUNT_HASH)]
+    if user.key in state.appointed:
+        records.append(state.new_moderation(renamed, "dismiss", user.nick, now))
+    return Decision(events, tuple(records))
 
 
 def _check_current(state: State, verified: Credential) -> None:
@@ -101,8 +112,8 @@ def _check_current(state: State, verified: Credential) -> None:
         raise Refusal("wrong_password")
 
 
-def _former(state: State, user: User) -> User:
-    """Return ``user`` with the first free nick among ``alice~1``, ``alice~2`` …, for a user called alice.
+def former_user(state: State, user: User, nick: str) -> User:
+    """Return ``user`` with the first free nick among ``alice~1``, ``alice~2`` …, if ``nick`` is alice.
 
     The nick is shortened as far as the result needs it to be a valid name.
     """
@@ -110,7 +121,7 @@ def _former(state: State, user: User) -> User:
         suffix = f"~{number}"
         for length in range(NICK_LIMIT - len(suffix), -1, -1):
             try:
-                name = parse_nick(user.nick[:length] + suffix)
+                name = parse_nick(nick[:length] + suffix)
             except BadName:  # cut inside a sequence of characters that must stand together
                 continue
             if state.find_user(name) is None:

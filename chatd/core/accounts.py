@@ -45,10 +45,12 @@ class Credential(msgspec.Struct, frozen=True, eq=False):
     """The password hash of a registered user.
 
     ``hash`` is the encoded argon2id string, or `CLOSED_ACCOUNT_HASH` if nobody can log in to the account.
+    ``since`` is when the user registered, in milliseconds since 1970, or None if that is not known.
     """
 
     user: User
     hash: Secret
+    since: int | None = None
 
 
 def same_password(one: Credential | None, other: Credential | None) -> bool:

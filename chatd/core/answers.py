@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from chatd.core.accounts import Secret
 from chatd.core.declarations import Declaration
 from chatd.core.events import Conversation, Entry, User
 from chatd.core.moderation import Moderation
@@ -45,6 +46,35 @@ class AccountChanged(msgspec.Struct, frozen=True, eq=False):
 
     nick: str
     registered: bool
+
+
+class TokenLine(msgspec.Struct, frozen=True, eq=False):
+    """A token in a list of tokens.
+
+    ``scope`` is read or write. ``groups`` are the names of the groups to which the token is limited,
+    ``lobby`` for the lobby; ``*`` alone means all conversations. ``made`` and ``expires`` are times in
+    milliseconds since 1970; ``expires`` is None for a token that holds until it is revoked.
+    """
+
+    name: str
+    scope: str
+    groups: tuple[str, ...]
+    made: int
+    expires: int | None
+
+
+class TokenMade(msgspec.Struct, frozen=True, eq=False):
+    """The answer to ``maketoken``: the token, and its ``secret``, which is shown only here."""
+
+    token: TokenLine
+    secret: Secret
+
+
+class Tokens(msgspec.Struct, frozen=True, eq=False):
+    """The list of the tokens of the user ``nick``, the oldest first."""
+
+    nick: str
+    tokens: tuple[TokenLine, ...]
 
 
 class Moderated(msgspec.Struct, frozen=True, eq=False):
@@ -181,6 +211,8 @@ Answer = (
     | Unchanged
     | Welcome
     | AccountChanged
+    | TokenMade
+    | Tokens
     | Moderated
     | ModerationLog
     | IgnoredUsers

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Final
 
-from chatd.core.events import MESSAGE_KINDS, Event
-from chatd.core.state import State
+from msgspec.structs import replace
+
+from chatd.core.events import MESSAGE_KINDS, Entry, Event
+from chatd.core.state import NOBODY, State
 
 Audience = tuple[int, ...] | frozenset[int] | None
 """The users who receive an event: their ids in ascending order, or None for everyone connected.
@@ -15,6 +18,9 @@ A frozenset has the ids of those who do not receive it; everyone else connected 
 
 IGNORABLE_KINDS: Final = MESSAGE_KINDS | {"invited"}
 """The kinds of events that are not sent to the users who ignore their author."""
+
+REASON_KINDS: Final = frozenset(("kicked", "banned"))
+"""The kinds of events that are sent without their reason to the users who ignore their author."""
 
 
 def audience(state: State, event: Event) -> Audience:
@@ -28,10 +34,28 @@ def audience(state: State, event: Event) -> Audience:
     to the same audience together.
     """
     addressed = _addressed(state, event)
-    ignoring = state.users_ignoring(event.actor)
+    ignoring = state.ignored_by.get(event.actor.id)
     if not ignoring or event.kind not in IGNORABLE_KINDS:
         return addressed
     return ignoring if addressed is None else tuple(id for id in addressed if id not in ignoring)
+
+
+def users_without_reason(state: State, event: Event) -> frozenset[int]:
+    """Return the ids of the users who do not receive the reason of ``event``, because they ignore its author.
+
+    Without a reason, the result is empty.
+    """
+    if event.kind in REASON_KINDS and event.body:
+        return state.ignored_by.get(event.actor.id, NOBODY)
+    return NOBODY
+
+
+def without_ignored_reason(entry: Entry, ignored: Container[int]) -> Entry:
+    """Return ``entry``, without its reason if its author is in ``ignored``, which has the ids of users."""
+    event = entry.event
+    if event.kind not in REASON_KINDS or event.actor.id not in ignored:
+        return entry
+    return replace(entry, event=replace(event, body=""))
 
 
 def _addressed(state: State, event: Event) -> tuple[int, ...] | None:

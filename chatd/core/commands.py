@@ -41,6 +41,16 @@ def _unless_empty(name: str, value: object) -> object:
     return value if value != "" else None
 
 
+def _names(name: str, value: object) -> object:
+    """Return the names that a JSON client has sent as a list as one text, separated by commas.
+
+    Return other values unchanged.
+    """
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return ",".join(value)
+    return value
+
+
 NickField = Annotated[str, Field("name", "the user's nick", SENDER_NAMES, is_sender=True)]
 UserField = Annotated[str, Field("name", "the nick of a known user", ("to", "with"))]
 GroupField = Annotated[str, Field("name", "the name of a group", ("groupe",))]
@@ -67,6 +77,22 @@ DurationField = Annotated[
 ]
 AgeField = Annotated[
     int, Field("duration", "the age of messages: 3600 (seconds), 12h, 90d or 4w; for ever if empty")
+]
+TokenNameField = Annotated[str, Field("name", "a name for the token, such as that of the program it is for")]
+ScopeField = Annotated[
+    Literal["read", "write"],
+    Field(
+        "choice", "whether the token is only to read, or to read and write messages", (), ("read", "write")
+    ),
+]
+TokenGroupsField = Annotated[
+    str,
+    Field(
+        "note",
+        "the groups that the token is for, separated by commas, and `lobby` for the lobby; `*` or empty: all"
+        " conversations",
+        spelling=_names,
+    ),
 ]
 TopicField = Annotated[str, Field("note", "the topic of the group; empty for none")]
 VisibilityField = Annotated[
@@ -141,6 +167,9 @@ TYPED_FIELDS: Final = (
     N_("target"),
     N_("duration"),
     N_("id"),
+    N_("token"),
+    N_("scope"),
+    N_("groups"),
 )
 """The names of the fields that usage lines show, to be translated."""
 
@@ -155,18 +184,19 @@ _ON_MEMBER = f"{_GROUP} not_operator no_such_user is_owner"
     actions=("client-hello", "client-connection", "connection"),
     keyword="IAM nick",
     who="anyone",
+    token="read",
     answer="hello",
-    refused="bad_nick nick_taken password_required wrong_password blocked too_long rate_limited not_you"
-    " bad_request storage_failed",
+    refused="bad_nick nick_taken password_required wrong_password token_expired blocked too_long"
+    " rate_limited not_you bad_request storage_failed",
     help=N_("log in with a nick"),
     example="IAM alice",
 )
 class Hello(Command, frozen=True):
     """Log in. The answer is a welcome.
 
-    Without ``nick`` the client logs in as a guest. A registered nick needs its ``password``. ``since`` is the
-    id of the last entry that the client has received: the client is sent all later entries. ``missed`` and
-    ``history`` say which other entries a returning client is sent.
+    Without ``nick`` the client logs in as a guest. A registered nick needs its ``password``, or a
+    token in its place. ``since`` is the id of the last entry that the client has received: the client is sent
+    all later entries. ``missed`` and ``history`` say which other entries a returning client is sent.
     """
 
     nick: NickField = ""
@@ -180,6 +210,7 @@ class Hello(Command, frozen=True):
     "password",
     keyword="PWD password",
     who="anyone",
+    token="read",
     answer="none",
     refused="already_identified too_long bad_request",
     help=N_("give the password for the login that follows"),
@@ -197,14 +228,15 @@ class GivePassword(Command, frozen=True):
     word="identify",
     slash="login",
     who="anyone",
+    token="read",
     answer="hello",
-    refused="bad_nick nick_taken wrong_password blocked too_long rate_limited not_you bad_request"
-    " storage_failed",
+    refused="bad_nick nick_taken wrong_password token_expired blocked too_long rate_limited not_you"
+    " bad_request storage_failed",
     help=N_("log in with a registered nick and its password"),
     example="identify;alice;correct horse battery",
 )
 class Identify(Command, frozen=True):
-    """Log in with the ``nick`` and ``password`` of a registered user. The answer is a welcome."""
+    """Log in with the ``nick`` and ``password`` of a registered user, or a token. The answer is a welcome."""
 
     nick: NickField
     password: PasswordField
@@ -216,6 +248,7 @@ class Identify(Command, frozen=True):
     keyword="BYE",
     slash="quit",
     who="anyone",
+    token="read",
     answer="quit",
     help=N_("leave the chat"),
     example="BYE",
@@ -230,6 +263,7 @@ class Quit(Command, frozen=True):
     keyword="WHO",
     slash="who",
     who="identified",
+    token="read",
     answer="clients",
     help=N_("list the connected users"),
     example="WHO",
@@ -246,6 +280,7 @@ class ListClients(Command, frozen=True):
     keyword="MSG msg",
     slash="all",
     who="identified",
+    token="write",
     answer="ack",
     refused="empty too_long ref_reused storage_failed storage_full",
     help=N_("send a message to everyone"),
@@ -265,6 +300,7 @@ class SendToLobby(Command, frozen=True):
     word="s",
     slash="msg",
     who="identified",
+    token="write",
     answer="ack",
     refused="no_such_user empty too_long ref_reused storage_failed storage_full",
     help=N_("send a message to one user, who gets it later if away"),
@@ -302,6 +338,7 @@ class CreateGroup(Command, frozen=True):
     actions=("join", "joinpr"),
     word="j",
     who="identified",
+    token="write",
     answer="ack",
     refused="no_such_group already_member not_invited banned group_full storage_failed storage_full",
     help=N_("join a group; a private group requires an invitation"),
@@ -317,6 +354,7 @@ class Join(Command, frozen=True):
     "enter",
     slash="join",
     who="identified",
+    token="read",
     answer="ack",
     refused="bad_group no_such_group not_invited banned too_many_groups group_full storage_failed"
     " storage_full",
@@ -340,6 +378,7 @@ class Enter(Command, frozen=True):
     word="bg",
     slash="say",
     who="members",
+    token="write",
     answer="ack",
     refused=f"{_GROUP} empty too_long ref_reused storage_failed storage_full",
     help=N_("send a message to a group"),
@@ -359,6 +398,7 @@ class SendToGroup(Command, frozen=True):
     word="members",
     slash="members",
     who="members",
+    token="read",
     answer="members",
     refused=_GROUP,
     help=N_("list the members of a group"),
@@ -380,6 +420,7 @@ class ListMembers(Command, frozen=True):
     word="messages",
     slash="messages",
     who="members",
+    token="read",
     answer="messages",
     refused=f"{_GROUP} bad_request storage_failed",
     help=N_("read the messages of a group"),
@@ -400,6 +441,7 @@ class ListMessages(Command, frozen=True):
     word="groups",
     slash="rooms",
     who="identified",
+    token="read",
     answer="groups",
     help=N_("list the groups that you can see"),
     example="groups;",
@@ -547,6 +589,7 @@ class Unban(Command, frozen=True):
     word="states",
     slash="states",
     who="members",
+    token="read",
     answer="states",
     refused=f"{_GROUP} bad_request storage_failed",
     help=N_("read the events of a group"),
@@ -675,6 +718,7 @@ class SetKeep(Command, frozen=True):
     word="history",
     slash="history",
     who="identified",
+    token="read",
     answer="history",
     refused=f"no_such_user {_GROUP} bad_request storage_failed",
     help=N_("read your messages with a user; without a nick, those of the lobby"),
@@ -699,6 +743,7 @@ class History(Command, frozen=True):
     word="conversations",
     slash="conversations",
     who="identified",
+    token="read",
     answer="conversations",
     refused="bad_request storage_failed",
     help=N_("list your conversations, the most recent first"),
@@ -827,6 +872,61 @@ class Unregister(Command, frozen=True):
 )
 class Regain(Command, frozen=True):
     """End all other sessions of the author, who must be registered."""
+
+
+@declare(
+    "maketoken",
+    actions=("maketoken",),
+    word="maketoken",
+    slash="maketoken",
+    who="identified",
+    answer="token",
+    refused=f"not_registered account_closed token_exists too_many_tokens {_GROUP} too_long bad_request"
+    " storage_failed",
+    help=N_("make a token, with which a program logs in instead of with your password"),
+    example="maketoken;deploy;write;wob;90d",
+)
+class MakeToken(Command, frozen=True):
+    """Make a token called ``token`` for the author's programs. Only this answer shows its secret.
+
+    ``scope`` and ``groups`` say what it can be used for. It expires after ``duration`` seconds.
+    """
+
+    token: TokenNameField
+    scope: ScopeField
+    groups: TokenGroupsField = ""
+    duration: DurationField | None = None
+
+
+@declare(
+    "tokens",
+    actions=("tokens",),
+    word="tokens",
+    slash="tokens",
+    who="identified",
+    answer="tokens",
+    help=N_("list your tokens"),
+    example="tokens;",
+)
+class ListTokens(Command, frozen=True):
+    """List the author's tokens, the oldest first, without their secrets."""
+
+
+@declare(
+    "revoketoken",
+    actions=("revoketoken",),
+    word="revoketoken",
+    slash="revoketoken",
+    who="identified",
+    answer="tokens",
+    refused="no_such_token bad_request storage_failed",
+    help=N_("revoke a token of yours; its sessions end"),
+    example="revoketoken;deploy",
+)
+class RevokeToken(Command, frozen=True):
+    """Revoke the author's token called ``token``: its sessions end, and nobody can log in with it."""
+
+    token: TokenNameField
 
 
 @declare(
@@ -1030,6 +1130,41 @@ class ResetPassword(Command, frozen=True):
 
 
 @declare(
+    "usertokens",
+    actions=("usertokens",),
+    word="usertokens",
+    slash="usertokens",
+    who="server_operators",
+    answer="tokens",
+    refused="not_server_operator no_such_user",
+    help=N_("list the tokens of a user"),
+    example="usertokens;bob",
+)
+class ListUserTokens(Command, frozen=True):
+    """List the tokens of the user ``dest``, the oldest first, without their secrets."""
+
+    dest: UserField
+
+
+@declare(
+    "revokeusertoken",
+    actions=("revokeusertoken",),
+    word="revokeusertoken",
+    slash="revokeusertoken",
+    who="server_operators",
+    answer="moderation",
+    refused="not_server_operator no_such_user is_server_operator no_such_token bad_request storage_failed",
+    help=N_("revoke a token of a user; its sessions end"),
+    example="revokeusertoken;bob;deploy",
+)
+class RevokeUserToken(Command, frozen=True):
+    """Revoke the token called ``token`` of the user ``dest``, as `RevokeToken` does."""
+
+    dest: UserField
+    token: TokenNameField
+
+
+@declare(
     "modlog",
     actions=("modlog",),
     word="modlog",
@@ -1052,6 +1187,7 @@ class ListModerations(Command, frozen=True):
     keyword="HELP",
     slash="help",
     who="anyone",
+    token="read",
     answer="help",
     help=N_("list the commands"),
     example="HELP",

@@ -20,14 +20,16 @@ class ControlCommand(msgspec.Struct, frozen=True):
     """A command of the control socket.
 
     ``help`` says what it does, ``answer`` what its answer contains. ``fields`` maps the name of each field to
-    its description; every field is a text and must be given. ``is_slow`` says that the answer may take more
-    than some seconds.
+    its description; every field is a text and must be given. ``choices`` maps the name of a field to the
+    values that it may have, if only some are possible. ``is_slow`` says that the answer may take more than
+    some seconds.
     """
 
     name: str
     help: str
     answer: str
     fields: Mapping[str, str] = {}
+    choices: Mapping[str, tuple[str, ...]] = {}
     is_slow: bool = False
 
 
@@ -55,10 +57,44 @@ CONTROL_COMMANDS: Final[dict[str, ControlCommand]] = {
             " events)",
         ),
         ControlCommand(
+            "operators",
+            "list who is named as a server operator, by chatd.toml or by `appoint`",
+            "`operators`: `nick`, `configured`, `appointed`, `registered` (whether it is in force)",
+        ),
+        ControlCommand(
+            "appoint",
+            "make a nick a server operator, once it is registered",
+            "`acts`: the entry of the moderation log",
+            {"nick": "the nick, in use or not"},
+        ),
+        ControlCommand(
+            "dismiss",
+            "take that back from a nick that was appointed",
+            "`acts`: the entry of the moderation log",
+            {"nick": "the nick"},
+        ),
+        ControlCommand(
             "backup",
             "copy the database to a new file while the daemon runs, and check the copy",
             "`file`, `bytes` and `last_id` of the copy",
             {"file": "the absolute path of the new file, in a folder in which the daemon may write"},
+            is_slow=True,
+        ),
+        ControlCommand(
+            "export",
+            "send all that the log has of a user or a group, one object a line",
+            "see Export",
+            {"kind": "`user` or `group`", "name": "the nick or the name of the group"},
+            choices={"kind": ("user", "group")},
+            is_slow=True,
+        ),
+        ControlCommand(
+            "erase",
+            "erase all that the database has of a user, for good, and free the nick",
+            "`name` (the neutral nick that replaces the user's), `entries` (whose texts were erased),"
+            " `complete` (false if the write-ahead log could not be emptied yet), `outside` (a sentence about"
+            " what is not erased)",
+            {"nick": "the nick"},
             is_slow=True,
         ),
         ControlCommand(

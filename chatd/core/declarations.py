@@ -17,6 +17,7 @@ from chatd.core.limits import Limits
 from chatd.core.refusals import SENTENCES, Phrase, Refusal, reason
 
 RequiredRole = Literal["anyone", "identified", "members", "operators", "owner", "server_operators"]
+RequiredAccess = Literal["none", "read", "write"]
 AnswerName = Literal[
     "hello",
     "ack",
@@ -33,11 +34,13 @@ AnswerName = Literal[
     "ignored",
     "moderation",
     "moderations",
+    "token",
+    "tokens",
     "none",
 ]
 
 DURATION_MAX_SECONDS: Final = 10 * 365 * 86_400
-"""The longest duration of a mute or a block, in seconds: ten years."""
+"""The longest duration of a mute, a block or a token, in seconds: ten years."""
 
 ID_MAX: Final = 2**63 - 1
 """The largest id: ids are SQLite integers."""
@@ -152,9 +155,10 @@ class Declaration(msgspec.Struct, frozen=True, eq=False):
     verb. A name that is empty means that the command has no such form. If ``group_defaults_to_room`` is true,
     the group may be omitted in the TP6 chat room: the default is the room where the user is.
 
-    ``who`` says which users may use the command. ``answer`` is the kind of its answer. ``refused`` are the
-    refusal codes of this command. ``fields`` are in the order in which they are typed; the fields in
-    ``required`` have no default.
+    ``who`` says which users may use the command. ``token`` is the access that a session needs for it if it
+    has logged in with a token: "none" means that the command needs the password. ``answer`` is the kind of
+    its answer. ``refused`` are the refusal codes of this command. ``fields`` are in the order in which they
+    are typed; the fields in ``required`` have no default.
     """
 
     command: type[Command]
@@ -167,6 +171,7 @@ class Declaration(msgspec.Struct, frozen=True, eq=False):
     slash: str
     group_defaults_to_room: bool
     who: RequiredRole
+    token: RequiredAccess
     answer: AnswerName
     refused: tuple[str, ...]
     help: str
@@ -252,6 +257,7 @@ def declare(
     keyword: str = "",
     slash: str = "",
     group_defaults_to_room: bool = False,
+    token: RequiredAccess = "none",
     refused: str = "",
 ) -> Callable[[CommandClass], CommandClass]:
     """Return a class decorator that declares a command. The fields are taken from the command's class.
@@ -278,6 +284,7 @@ def declare(
             slash=slash,
             group_defaults_to_room=group_defaults_to_room,
             who=who,
+            token=token,
             answer=answer,
             refused=codes,
             help=help,

@@ -112,7 +112,7 @@ class Event(msgspec.Struct, frozen=True, eq=False):
     @property
     def is_tombstone(self) -> bool:
         """Whether the event is a message whose text was deleted."""
-        return self.is_message and not self.body
+        return not self.body and self.is_message
 
     @property
     def deleted_id(self) -> int:

@@ -90,7 +90,9 @@ class Limits(msgspec.Struct, forbid_unknown_fields=True):
     tls_handshake_seconds: PositiveInt = 10
     """Seconds that a client has to complete the TLS handshake."""
     sessions_per_user: PositiveInt = 16
-    """Sessions that one registered user has at once."""
+    """Sessions that one registered user has at once, with the password and, likewise, with each token."""
+    tokens_per_user: PositiveInt = 16
+    """Tokens that one registered user has."""
     wrong_passwords: PositiveInt = 60
     """Wrong passwords from one IPv4 address or IPv6 network (/64) at once; one more every 3 seconds."""
     wrong_passwords_per_nick: PositiveInt = 10

@@ -16,6 +16,7 @@ from chatd.core.names import BadName, Name, check_new, check_reserved, parse_nic
 from chatd.core.refusals import Refusal, reason
 from chatd.core.rules import Decision
 from chatd.core.state import State
+from chatd.core.tokens import Token
 
 
 class Login(msgspec.Struct, frozen=True, eq=False):
@@ -36,13 +37,14 @@ def log_in(
     state: State,
     names_in_use: Container[str],
     hello: Hello,
-    verified: Credential | None = None,
+    verified: Credential | Token | None = None,
     certificate_name: str = "",
 ) -> Login:
     """Decide the login command ``hello`` and return the accepted login.
 
     ``names_in_use`` holds the keys of the names of all live sessions. ``verified`` is the credential that the
-    password of the hello was verified against, or None for a hello without a password. ``certificate_name``
+    password of the hello was verified against, or the token that it is the secret of, or None for a hello
+    without a password. ``certificate_name``
     is the common name in the client's verified TLS certificate, empty without one. It replaces the password
     if it is the nick as the user has registered it.
 
@@ -55,6 +57,10 @@ def log_in(
     name = _requested_name(state, hello.nick) if hello.nick else _guest_name(state)
     known, online = state.find_user(name), name.key in names_in_use
     credential = None if known is None else state.credentials.get(known.id)
+    if isinstance(verified, Token):
+        if known is None or known.id != verified.user.id or verified.digest not in state.tokens:
+            raise Refusal("wrong_password", nick=hello.nick)
+        verified = credential
     if verified is None and known is not None and _is_certified(known, credential, certificate_name):
         verified = credential
     if not same_password(credential, verified):

@@ -1,4 +1,4 @@
-"""Moderation as records: acts of server operators, deletions, addresses of bans, and who ignores whom."""
+"""Moderation as records: acts of operators, deletions, erasures, addresses of bans, and who ignores whom."""
 
 from __future__ import annotations
 
@@ -21,8 +21,13 @@ ModerationKind = Literal[
     "delete",
     "announce",
     "resetpassword",
+    "revokeusertoken",
+    "appoint",
+    "dismiss",
+    "export",
+    "erase",
 ]
-"""The kinds of acts of server operators."""
+"""The kinds of acts of server operators, the last ones of the administrator of the machine alone."""
 
 IPV6_PREFIX_BITS: Final = 64
 """The prefix length to which an IPv6 address is widened, because one client usually has a network of it."""
@@ -60,12 +65,40 @@ class Trimmed(msgspec.Struct, frozen=True, eq=False):
     last: int
 
 
+class Erased(msgspec.Struct, frozen=True, eq=False):
+    """A record that erases a user, except for the texts that the log has of the user.
+
+    ``user`` has the id of that user and the neutral nick and key that replace the user's own. ``acts`` are
+    the entries of the moderation log that have to replace those with the same ids.
+    """
+
+    user: User
+    acts: tuple[Moderation, ...]
+
+
+class ErasedTexts(msgspec.Struct, frozen=True, eq=False):
+    """A record that erases what ``user``, who was erased, has written in the log entries with these ``ids``.
+
+    They are in ascending order. All such entries before the last one are erased then.
+    """
+
+    user: User
+    ids: tuple[int, ...]
+
+
+class ErasureCompleted(msgspec.Struct, frozen=True, eq=False):
+    """A record that nothing of ``user``, who was erased, is left on the disk."""
+
+    user: User
+
+
 class Moderation(msgspec.Struct, frozen=True, eq=False):
     """An act of a server operator, as an entry of the moderation log.
 
     ``id`` counts from 1, ``at`` is in milliseconds since 1970. ``target`` is a nick, an IP network in CIDR
-    notation, a group, a group and a nick, or the id of a message; it is empty for an announcement, whose text
-    is the ``reason``. ``until`` is when a mute or block ends, in milliseconds since 1970; it is
+    notation, a group, a group and a nick, a nick and the name of a token, the id of a message, or ``user`` or
+    ``group`` and the name of what was exported; it is empty for an announcement, whose text is the
+    ``reason``, and for an erasure. ``until`` is when a mute or block ends, in milliseconds since 1970; it is
     None if it lasts until it is lifted, and for the other kinds.
     """
 
@@ -80,6 +113,19 @@ class Moderation(msgspec.Struct, frozen=True, eq=False):
     def is_active(self, now: int) -> bool:
         """Return whether the mute or block has not ended at the time ``now``, in milliseconds since 1970."""
         return self.until is None or self.until > now
+
+
+class ServerOperator(msgspec.Struct, frozen=True):
+    """A nick that is named as a server operator.
+
+    ``configured`` and ``appointed`` say by whom: by the configuration, by the administrator, or by both. The
+    nick is an operator if it is ``registered``.
+    """
+
+    nick: str
+    configured: bool
+    appointed: bool
+    registered: bool
 
 
 def target_key(kind: Literal["mute", "block"], target: str) -> str:

@@ -16,23 +16,82 @@ from chatd.core.accounts import AccountPolicy, Credential, Secret
 from chatd.core.events import CONSOLE, Entry, Event, User
 from chatd.core.moderation import (
     Moderation,
-    ModerationKind,
+    ServerOperator,
     Tombstone,
     is_in_network,
     parse_network,
     target_key,
 )
-from chatd.core.names import BadName, parse_nick
+from chatd.core.names import BadName, check_reserved, parse_nick
 from chatd.core.refusals import Refusal, reason
-from chatd.core.rules import Decision
+from chatd.core.rules import Decision, is_closed, user_with_open_account
 from chatd.core.state import State
+from chatd.core.token_rules import revoke_token
+from chatd.core.tokens import TokenDeleted
 
 
 def is_server_operator(state: State, user: User, policy: AccountPolicy) -> bool:
-    """Return whether ``user`` is a server operator: `CONSOLE`, or configured as one and registered."""
+    """Return whether ``user`` is a server operator.
+
+    That is `CONSOLE`, or a registered user whose nick is configured or was appointed as an operator, unless
+    the account is closed.
+    """
     if user.id == CONSOLE.id:
         return True
-    return user.id in state.credentials and any(parse_nick(nick).key == user.key for nick in policy.operators)
+    is_named = user.key in state.appointed or is_configured_operator(user.key, policy)
+    return is_named and user.id in state.credentials and not is_closed(state, user)
+
+
+def is_configured_operator(key: str, policy: AccountPolicy) -> bool:
+    """Return whether the configuration names the nick with this ``key`` as a server operator."""
+    return any(parse_nick(nick).key == key for nick in policy.operators)
+
+
+def appoint(state: State, nick: str, policy: AccountPolicy, now: int) -> Decision:
+    """Return the decision to appoint ``nick`` as a server operator, which it is once it is registered.
+
+    Raises `Refusal` ``bad_nick``, ``already_server_operator``, or ``no_such_user`` for a closed account.
+    """
+    try:
+        name = parse_nick(nick)
+        check_reserved(name)
+    except BadName as bad:
+        raise Refusal("bad_nick", nick=nick, why=bad.reason) from None
+    if name.key in state.appointed or is_configured_operator(name.key, policy):
+        raise Refusal("already_server_operator", nick=nick)
+    known = state.find_user(name)
+    if known is not None and is_closed(state, known):
+        raise Refusal("no_such_user", nick=nick)
+    shown = name.shown if known is None else known.nick
+    return Decision(records=(state.new_moderation(CONSOLE, "appoint", shown, now),))
+
+
+def dismiss(state: State, nick: str, policy: AccountPolicy, now: int) -> Decision:
+    """Return the decision that ``nick``, which was appointed as a server operator, is none any more.
+
+    Raises `Refusal` ``configured_operator`` or ``not_appointed``.
+    """
+    try:
+        key = parse_nick(nick).key
+    except BadName:
+        raise Refusal("not_appointed", nick=nick) from None
+    if is_configured_operator(key, policy):
+        raise Refusal("configured_operator", nick=nick)
+    if key not in state.appointed:
+        raise Refusal("not_appointed", nick=nick)
+    return Decision(records=(state.new_moderation(CONSOLE, "dismiss", state.appointed[key], now),))
+
+
+def list_operators(state: State, policy: AccountPolicy) -> list[ServerOperator]:
+    """Return the nicks that are named as server operators, sorted by their keys."""
+    configured = {parse_nick(nick).key: nick for nick in policy.operators}
+    operators = []
+    for key, nick in sorted({**configured, **state.appointed}.items()):
+        user = state.find_user(parse_nick(nick))
+        registered = user is not None and user.id in state.credentials
+        shown = nick if user is None else user.nick
+        operators.append(ServerOperator(shown, key in configured, key in state.appointed, registered))
+    return operators
 
 
 def check_server_operator(state: State, user: User, policy: AccountPolicy) -> None:
@@ -87,17 +146,17 @@ def decide_moderation(
     if isinstance(command, c.Mute):
         target = user_to_moderate(state, command.dest, policy)
         until = _end(command.duration, now)
-        record = _record(state, operator, "mute", target.nick, now, until, command.reason)
+        record = state.new_moderation(operator, "mute", target.nick, now, until, command.reason)
         return Decision(records=(record,))
     if isinstance(command, c.Unmute):
         target = state.user(command.dest)
         mute = state.find_sanction("mute", target.key)
         if mute is None or not mute.is_active(now):
             raise Refusal("not_muted", nick=target.nick)
-        return Decision(records=(_record(state, operator, "unmute", target.nick, now),))
+        return Decision(records=(state.new_moderation(operator, "unmute", target.nick, now),))
     if isinstance(command, c.DisconnectUser):
         target = user_to_moderate(state, command.dest, policy)
-        record = _record(state, operator, "disconnect", target.nick, now, reason=command.reason)
+        record = state.new_moderation(operator, "disconnect", target.nick, now, reason=command.reason)
         return Decision(records=(record,))
     if isinstance(command, c.Block):
         return block(state, operator, [_block_target(state, command.target, policy)], command, now)
@@ -106,7 +165,7 @@ def decide_moderation(
     if isinstance(command, c.CloseGroup):
         return _close_group(state, operator, command, now)
     if isinstance(command, c.Announce):
-        return Decision(records=(_record(state, operator, "announce", "", now, reason=command.msg),))
+        return Decision(records=(state.new_moderation(operator, "announce", "", now, reason=command.msg),))
     return _give_group(state, operator, command, now)
 
 
@@ -115,11 +174,11 @@ def block(
 ) -> Decision:
     """Return the decision to block ``targets``, each a nick or a network in CIDR notation."""
     until = _end(command.duration, now)
-    records = [_record(state, operator, "block", target, now, until, command.reason) for target in targets]
-    first = _next_id(state)
-    return Decision(
-        records=tuple(replace(record, id=first + number) for number, record in enumerate(records))
-    )
+    records = []
+    for number, target in enumerate(targets):
+        record = state.new_moderation(operator, "block", target, now, until, command.reason)
+        records.append(replace(record, id=record.id + number))
+    return Decision(records=tuple(records))
 
 
 def reset_password(
@@ -127,12 +186,28 @@ def reset_password(
 ) -> Decision:
     """Return the decision to give the registered user ``nick`` the password with the hash ``hashed``.
 
-    Raises `Refusal` ``no_such_user``, ``is_server_operator`` or ``not_registered``.
+    Raises `Refusal` ``no_such_user``, also if the account is closed, ``is_server_operator`` or
+    ``not_registered``.
     """
-    user = user_to_moderate(state, nick, policy)
-    require_credential(state, user)
-    record = _record(state, operator, "resetpassword", user.nick, now)
-    return Decision(records=(Credential(user, hashed), record))
+    user = user_to_moderate(state, user_with_open_account(state, nick).nick, policy)
+    since = require_credential(state, user).since
+    record = state.new_moderation(operator, "resetpassword", user.nick, now)
+    return Decision(records=(Credential(user, hashed, since), record))
+
+
+def revoke_user_token(
+    state: State, operator: User, command: c.RevokeUserToken, policy: AccountPolicy, now: int
+) -> Decision:
+    """Return the decision to revoke a token of another user.
+
+    Raises `Refusal` ``no_such_user``, ``is_server_operator`` or ``no_such_token``.
+    """
+    user = user_to_moderate(state, command.dest, policy)
+    (revoked,) = revoke_token(state, user, command.token).records
+    assert isinstance(revoked, TokenDeleted)
+    name = f"{user.nick} {revoked.token.name}"
+    record = state.new_moderation(operator, "revokeusertoken", name, now)
+    return Decision(records=(revoked, record))
 
 
 def delete_message(
@@ -147,7 +222,7 @@ def delete_message(
         raise no_such_message(command)
     deleted = f"{message.id} {command.reason}".rstrip()
     event = Event("deleted", said.conversation, operator, said.actor, deleted)
-    record = _record(state, operator, "delete", str(message.id), now, reason=command.reason)
+    record = state.new_moderation(operator, "delete", str(message.id), now, reason=command.reason)
     return Decision((event,), (Tombstone(message.id), record))
 
 
@@ -165,6 +240,11 @@ def user_to_moderate(state: State, nick: str, policy: AccountPolicy) -> User:
     if is_server_operator(state, user, policy):
         raise Refusal("is_server_operator", nick=user.nick)
     return user
+
+
+def record_export(state: State, kind: str, name: str, now: int) -> Decision:
+    """Return the decision to record that the ``kind`` (user or group) called ``name`` is exported."""
+    return Decision(records=(state.new_moderation(CONSOLE, "export", f"{kind} {name}", now),))
 
 
 def _block_target(state: State, target: str, policy: AccountPolicy) -> str:
@@ -188,20 +268,20 @@ def _unblock(state: State, operator: User, command: c.Unblock, now: int) -> Deci
         block = None
     if block is None or not block.is_active(now):
         raise Refusal("not_blocked", nick=target)
-    return Decision(records=(_record(state, operator, "unblock", block.target, now),))
+    return Decision(records=(state.new_moderation(operator, "unblock", block.target, now),))
 
 
 def _give_group(state: State, operator: User, command: c.GiveGroup, now: int) -> Decision:
     group = state.find_group(command.group)
     if group is None:
         raise Refusal("no_such_group", group=command.group)
-    user = state.user(command.dest)
+    user = user_with_open_account(state, command.dest)
     if group.role(user) == "owner":
         raise Refusal("is_owner", nick=user.nick, group=group.name)
     events = [Event("promoted", group.conversation, operator, user, "owner")]
     if user.id not in group.members:
         events.insert(0, Event("joined", group.conversation, user))
-    record = _record(state, operator, "give", f"{group.name} {user.nick}", now)
+    record = state.new_moderation(operator, "give", f"{group.name} {user.nick}", now)
     return Decision(tuple(events), (record,))
 
 
@@ -210,28 +290,13 @@ def _close_group(state: State, operator: User, command: c.CloseGroup, now: int) 
     if group is None or group.closed:
         raise Refusal("no_such_group", group=command.group)
     event = Event("closed", group.conversation, operator, None, command.reason)
-    return Decision((event,), (_record(state, operator, "close", group.name, now, reason=command.reason),))
+    record = state.new_moderation(operator, "close", group.name, now, reason=command.reason)
+    return Decision((event,), (record,))
 
 
 def _end(duration: int | None, now: int) -> int | None:
     """Return when a mute or block of ``duration`` seconds ends, in milliseconds since 1970."""
     return None if duration is None else now + duration * 1000
-
-
-def _record(
-    state: State,
-    operator: User,
-    kind: ModerationKind,
-    target: str,
-    now: int,
-    until: int | None = None,
-    reason: str = "",
-) -> Moderation:
-    return Moderation(_next_id(state), now, operator, kind, target, until, reason)
-
-
-def _next_id(state: State) -> int:
-    return state.moderations[-1].id + 1 if state.moderations else 1
 
 
 def _why(sanction: Moderation) -> str:

@@ -19,22 +19,32 @@ from chatd.core.answers import (
     Member,
     Members,
     ModerationLog,
+    Tokens,
 )
 from chatd.core.events import LOBBY, Conversation, User
 from chatd.core.rules import group_as_member
 from chatd.core.state import Group, State
+from chatd.core.token_rules import list_tokens
+from chatd.core.tokens import Token, reaches
 
 Presence = Mapping[str, User]
 """The users who are logged in, in the order of arrival, by their key."""
 
 
-def answer_list(state: State, presence: Presence, reader: User | None, command: c.Command) -> Answer:
+def answer_list(
+    state: State,
+    presence: Presence,
+    reader: User | None,
+    command: c.Command,
+    token: Token | None = None,
+) -> Answer:
     """Return the list that answers ``command``, whose class is a key of `LIST_QUERIES`.
 
-    ``reader`` is the user who asks, None before the login.
+    ``reader`` is the user who asks, None before the login. ``token`` is the token of the session, which must
+    be for this command, or None.
     Raises `Refusal` ``no_such_group`` or ``not_member``.
     """
-    return LIST_QUERIES[type(command)](state, presence, reader, command)
+    return LIST_QUERIES[type(command)](state, presence, reader, token, command)
 
 
 def requested_conversation(
@@ -54,11 +64,15 @@ def requested_conversation(
     return state.direct_conversation(reader, friend) or Conversation(0, "direct", pair=pair)
 
 
-def _clients(state: State, presence: Presence, reader: User, command: c.ListClients) -> Clients:
+def _clients(
+    state: State, presence: Presence, reader: User, token: Token | None, command: c.ListClients
+) -> Clients:
     return Clients(tuple(user.nick for user in list(presence.values())[command.skip :]))
 
 
-def _members(state: State, presence: Presence, reader: User, command: c.ListMembers) -> Members:
+def _members(
+    state: State, presence: Presence, reader: User, token: Token | None, command: c.ListMembers
+) -> Members:
     group = group_as_member(state, reader, command.group)
     members = list(group.members.values())[command.skip :]
     return Members(
@@ -70,9 +84,11 @@ def _members(state: State, presence: Presence, reader: User, command: c.ListMemb
     )
 
 
-def _groups(state: State, presence: Presence, reader: User, command: c.ListGroups) -> Groups:
-    groups = state.groups_visible_to(reader)[command.skip :]
-    return Groups(tuple(_group_line(state, reader, group) for group in groups))
+def _groups(
+    state: State, presence: Presence, reader: User, token: Token | None, command: c.ListGroups
+) -> Groups:
+    groups = [one for one in state.groups_visible_to(reader) if reaches(token, one.conversation)]
+    return Groups(tuple(_group_line(state, reader, group) for group in groups[command.skip :]))
 
 
 def _group_line(state: State, reader: User, group: Group) -> GroupLine:
@@ -89,7 +105,9 @@ def _group_line(state: State, reader: User, group: Group) -> GroupLine:
     )
 
 
-def _moderations(state: State, presence: Presence, reader: User, command: c.ListModerations) -> ModerationLog:
+def _moderations(
+    state: State, presence: Presence, reader: User, token: Token | None, command: c.ListModerations
+) -> ModerationLog:
     return ModerationLog(tuple(state.moderations[::-1][command.skip :]))
 
 
@@ -98,21 +116,39 @@ def list_ignored(state: State, user: User) -> IgnoredUsers:
     return IgnoredUsers(tuple(sorted(state.users[id].nick for id in state.ignored_users(user))))
 
 
-def _ignored(state: State, presence: Presence, reader: User, command: c.ListIgnored) -> IgnoredUsers:
+def _ignored(
+    state: State, presence: Presence, reader: User, token: Token | None, command: c.ListIgnored
+) -> IgnoredUsers:
     return list_ignored(state, reader)
 
 
-def _help(state: State, presence: Presence, reader: User | None, command: c.ListCommands) -> Help:
+def _tokens(
+    state: State, presence: Presence, reader: User, token: Token | None, command: c.ListTokens
+) -> Tokens:
+    return list_tokens(state, reader)
+
+
+def _user_tokens(
+    state: State, presence: Presence, reader: User, token: Token | None, command: c.ListUserTokens
+) -> Tokens:
+    return list_tokens(state, state.user(command.dest))
+
+
+def _help(
+    state: State, presence: Presence, reader: User | None, token: Token | None, command: c.ListCommands
+) -> Help:
     return Help(tuple(c.COMMANDS.values()))
 
 
 # Each query takes the command class of its own line, which the type of a dict cannot express.
-LIST_QUERIES: Final[dict[type[c.Command], Callable[[State, Presence, Any, Any], Answer]]] = {
+LIST_QUERIES: Final[dict[type[c.Command], Callable[[State, Presence, Any, Token | None, Any], Answer]]] = {
     c.ListClients: _clients,
     c.ListMembers: _members,
     c.ListGroups: _groups,
     c.ListModerations: _moderations,
     c.ListIgnored: _ignored,
+    c.ListTokens: _tokens,
+    c.ListUserTokens: _user_tokens,
     c.ListCommands: _help,
 }
 """The function that answers each command class that is answered from memory."""

@@ -61,6 +61,6 @@ def check_storage(decision: Decision, database_bytes: int, limits: Limits) -> No
     If the size exceeds ``limits.database_size``, only decisions that begin with an event of `ALWAYS_STORED`
     may. Raises `Refusal` ``storage_full``.
     """
-    if database_bytes > limits.database_size and decision.events[:1]:
+    if database_bytes > limits.database_size and decision.events:
         if decision.events[0].kind not in ALWAYS_STORED:
             raise Refusal("storage_full")

@@ -54,10 +54,16 @@ The conversation, the actor and the subject are given by their ids.
 
 
 class EntrySlice(msgspec.Struct, frozen=True, eq=False):
-    """Rows of the log table, in ascending order of ids. ``more`` says whether a limit cut more rows off."""
+    """Rows of the log table, in ascending order of ids. ``more`` says whether there may be more rows.
+
+    If the query ended because it had looked at as many entries as one query may, ``end`` is the id of the
+    last of these, and the next query goes on from there. Else it is None, and ``more`` says whether a limit
+    cut rows off.
+    """
 
     rows: list[EntryRow]
     more: bool
+    end: int | None = None
 
 
 def entry_from_row(state: State, row: EntryRow) -> Entry:

@@ -15,6 +15,14 @@ SENTENCES: Final[dict[str, str]] = {
         "{nick} is registered: log in with its password (PWD before IAM, /login, or the field password)"
     ),
     "wrong_password": N_("wrong nick or password: check both; only a registered nick has a password"),
+    "token_expired": N_("this token of {nick} has expired: make a new one with maketoken"),
+    "token_revoked": N_("this token of {nick} was revoked: make a new one with maketoken"),
+    "out_of_scope": N_(
+        "this token is not meant for that: make one with a wider scope, or connect again with the password"
+    ),
+    "token_exists": N_("you have a token called {name} already: choose another name, or revoke it first"),
+    "no_such_token": N_("there is no token called {name}"),
+    "too_many_tokens": N_("you have {limit} tokens, the most that one user may have: revoke one of them"),
     "tls_required": N_("this server takes encrypted connections only: connect with TLS"),
     "weak_password": N_("a password must have at least {limit} characters: choose a longer one"),
     "already_registered": N_("{nick} is registered already: use passwd to change the password"),
@@ -22,6 +30,11 @@ SENTENCES: Final[dict[str, str]] = {
     "registered_only": N_("only registered users may write here: register your nick first"),
     "not_server_operator": N_("only operators of the server may do this"),
     "is_server_operator": N_("{nick} is an operator of the server: this can't be done to an operator"),
+    "already_server_operator": N_("{nick} is an operator of the server already"),
+    "configured_operator": N_(
+        "{nick} is named in chatd.toml: remove it from `operators` there, and reload the configuration"
+    ),
+    "not_appointed": N_("{nick} was not appointed as an operator of the server"),
     "muted": N_("an operator has muted you ({why}): wait, or ask an operator"),
     "not_muted": N_("{nick} is not muted"),
     "blocked": N_("you may not log in here ({why}): ask an operator"),
@@ -86,6 +99,7 @@ REASONS: Final[dict[str, str]] = {
     "many_passwords": N_("too many logins at once"),
     "bad_secret": N_("{name} must be a password without control characters"),
     "password_in_message": N_("this looks like a command with a password, and was not sent: begin it with /"),
+    "token_as_password": N_("this looks like a token: choose another password"),
     "own_nick": N_("that is your own nick"),
     "no_reason": N_("no reason was given"),
     "no_duration": N_("{name} must be seconds, or a time such as 10m, 2h or 7d"),

@@ -84,11 +84,16 @@ def _user_except_owner(state: State, group: Group, nick: str) -> User:
     return user
 
 
-def _user_with_open_account(state: State, nick: str) -> User:
+def is_closed(state: State, user: User) -> bool:
+    """Return whether ``user`` had an account that is closed, so that nobody can log in under the nick."""
+    credential = state.credentials.get(user.id)
+    return credential is not None and credential.hash == CLOSED_ACCOUNT_HASH
+
+
+def user_with_open_account(state: State, nick: str) -> User:
     """Return the user called ``nick``. Raises `Refusal` ``no_such_user``, also if the account is closed."""
     user = state.user(nick)
-    credential = state.credentials.get(user.id)
-    if credential is not None and credential.hash == CLOSED_ACCOUNT_HASH:
+    if is_closed(state, user):
         raise Refusal("no_such_user", nick=user.nick)
     return user
 
@@ -98,7 +103,7 @@ def _broadcast(state: State, actor: User, command: c.SendToLobby) -> Decision:
 
 
 def _send(state: State, actor: User, command: c.SendToUser) -> Decision:
-    dest = _user_with_open_account(state, command.dest)
+    dest = user_with_open_account(state, command.dest)
     records: tuple[RecordedChange, ...] = ()
     conversation = state.direct_conversation(actor, dest)
     if conversation is None:
@@ -176,7 +181,7 @@ def _leave(state: State, actor: User, command: c.Leave) -> Decision:
 
 def _invite(state: State, actor: User, command: c.Invite) -> Decision:
     group = group_as_member(state, actor, command.group)
-    guest = _user_with_open_account(state, command.dest)
+    guest = user_with_open_account(state, command.dest)
     for code, held in (
         ("already_member", group.members),
         ("banned", group.banned),

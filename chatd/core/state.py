@@ -6,19 +6,24 @@ Only `State.apply` changes the state. The state does not contain which users are
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
 from typing import Final, Literal
 
 import msgspec
+from msgspec.structs import replace
 
-from chatd.core.accounts import Credential, Renamed
+from chatd.core.accounts import CLOSED_ACCOUNT_HASH, Credential, Renamed
 from chatd.core.colours import colour_of
 from chatd.core.events import CONSOLE, LOBBY, Conversation, Event, User
 from chatd.core.moderation import (
     BanOrigins,
+    Erased,
+    ErasedTexts,
+    ErasureCompleted,
     Ignore,
     Moderation,
+    ModerationKind,
     Tombstone,
     Trimmed,
     parse_network,
@@ -26,6 +31,7 @@ from chatd.core.moderation import (
 )
 from chatd.core.names import BadName, Name, parse_group, parse_nick, skeletons
 from chatd.core.refusals import Refusal
+from chatd.core.tokens import Token, TokenDeleted
 
 NOBODY: Final[frozenset[int]] = frozenset()
 """No user ids: the users who ignore a user whom nobody ignores."""
@@ -57,11 +63,11 @@ class Invitation(msgspec.Struct, frozen=True, eq=False):
 class Group:
     """The state of one group.
 
-    ``members`` maps user ids to users in the order of joining. ``operators`` holds user ids. ``invited`` maps
-    user ids to invitations, ``banned`` to the reasons for the bans, ``ban_origins`` to the addresses that the
-    bans apply to. ``visibility`` is public or private. ``history`` says whether members read ``all`` of the
-    log, or only what came ``since_joining``. Messages older than ``keep_seconds`` are deleted, unless that is
-    None.
+    ``members`` maps user ids to users in the order of joining. ``operators`` and ``banned`` hold user ids.
+    ``invited`` maps user ids to invitations, ``ban_origins`` to the addresses that bans apply to.
+    ``topic_author`` is the id of the user who has set the topic. ``visibility`` is public or private.
+    ``history`` says whether members read ``all`` of the log, or only what came ``since_joining``. Messages
+    older than ``keep_seconds`` are deleted, unless that is None.
 
     ``owner`` is None if an unregistered owner has lost the group by logging in again. A group that a server
     operator has closed is ``closed`` until somebody is made its owner: it has no members, and nobody sees it.
@@ -80,6 +86,7 @@ class Group:
         "operators",
         "owner",
         "topic",
+        "topic_author",
         "visibility",
     )
 
@@ -91,10 +98,11 @@ class Group:
         self.history = "all"
         self.keep_seconds: int | None = None
         self.topic = ""
+        self.topic_author: int | None = None
         self.members: dict[int, User] = {}
         self.operators: set[int] = set()
         self.invited: dict[int, Invitation] = {}
-        self.banned: dict[int, str] = {}
+        self.banned: set[int] = set()
         self.ban_origins: dict[int, tuple[str, ...]] = {}
         self._audience: tuple[int, ...] | None = None
 
@@ -125,10 +133,14 @@ class Group:
             return "operator" if user.id in self.operators else "member"
         return "invited" if user.id in self.invited else ""
 
+    @property
+    def is_public(self) -> bool:
+        """Whether everyone may know that the group exists."""
+        return self.visibility == "public" and not self.closed
+
     def visible_to(self, user: User) -> bool:
         """Return whether ``user`` may know that the group exists."""
-        is_public = self.visibility == "public" and not self.closed
-        return is_public or user.id in self.members or user.id in self.invited
+        return self.is_public or user.id in self.members or user.id in self.invited
 
     def is_banned_origin(self, origin: str | None) -> bool:
         """Return whether a ban of an unregistered user applies to ``origin``, the address of a client."""
@@ -180,10 +192,10 @@ class Group:
 
     def _ban(self, event: Event, user: User) -> None:
         self._remove(event, user)
-        self.banned[user.id] = event.body
+        self.banned.add(user.id)
 
     def _unban(self, event: Event, user: User) -> None:
-        self.banned.pop(user.id, None)
+        self.banned.discard(user.id)
 
     def _promote(self, event: Event, user: User) -> None:
         if event.body == "owner":
@@ -208,6 +220,7 @@ class Group:
 
     def _set_topic(self, event: Event, user: User) -> None:
         self.topic = event.body
+        self.topic_author = event.actor.id
 
     def _close(self, event: Event, user: User) -> None:
         self.closed = True
@@ -237,7 +250,20 @@ _CHANGES: dict[str, Callable[[Group, Event, User], None]] = {
 
 
 RecordedChange = (
-    User | Conversation | Credential | Renamed | Moderation | Tombstone | Trimmed | BanOrigins | Ignore
+    User
+    | Conversation
+    | Credential
+    | Renamed
+    | Moderation
+    | Tombstone
+    | Trimmed
+    | BanOrigins
+    | Ignore
+    | Token
+    | TokenDeleted
+    | Erased
+    | ErasedTexts
+    | ErasureCompleted
 )
 """A change of the state that is stored as it is and never enters the log."""
 
@@ -250,21 +276,33 @@ class State:
 
     ``users`` and ``conversations`` map ids, in ascending order, to users and conversations; `CONSOLE` is not
     among the users, but `author` returns it. ``credentials`` maps the ids of the registered users to their
-    credentials. ``trimmed`` maps the ids of conversations to the id up to which old messages were deleted.
+    credentials, ``tokens`` the digests of all tokens to the tokens. ``trimmed`` maps the ids of conversations
+    to the id up to which old messages were deleted.
 
     ``moderations`` is the moderation log, oldest entry first. ``sanctions`` maps ``mute`` or ``block`` and
     the identity of a target (`target_key`) to the act that is in force or has ended; ``blocked_networks``
-    maps networks in CIDR notation to the acts that blocked them.
+    maps networks in CIDR notation to the acts that blocked them. ``appointed`` maps the key of each nick that
+    was appointed as a server operator, and not dismissed, to the nick. ``erasing`` maps the id of each user
+    whose erasure is under way to the id of the last log entry whose text was erased.
+
+    ``invitation_times`` is a heap of the invitations that did not expire, used up or not: the time, the id of
+    the group's conversation, and the id of the guest. ``ignored_by`` maps the ids of the users whom others
+    ignore to the ids of those others; such a set is the identical object until it changes.
     """
 
     def __init__(self) -> None:
         self.users: dict[int, User] = {}
         self.conversations: dict[int, Conversation] = {LOBBY.id: LOBBY}
         self.credentials: dict[int, Credential] = {}
+        self.tokens: dict[str, Token] = {}
         self.trimmed: dict[int, int] = {}
         self.moderations: list[Moderation] = []
         self.blocked_networks: dict[str, Moderation] = {}
         self.sanctions: dict[tuple[str, str], Moderation] = {}
+        self.appointed: dict[str, str] = {}
+        self.erasing: dict[int, int] = {}
+        # The tokens of each user by their digests, in the order in which they were made.
+        self._tokens_of: dict[int, dict[str, Token]] = {}
         self._user_keys: dict[str, User] = {}
         self._users_by_skeleton: dict[str, User] = {}
         self._groups: dict[str, Group] = {}
@@ -275,21 +313,20 @@ class State:
         self._groups_of: dict[int, dict[int, Conversation]] = {}
         self._owned: dict[int, dict[int, Group]] = {}
         self._invitations: Counter[int] = Counter()
-        # A heap of invitations, used up or not: when, the id of the group's conversation, and whom.
-        self._invited_at: list[tuple[int, int, int]] = []
+        self.invitation_times: list[tuple[int, int, int]] = []
+        self.ignored_by: dict[int, frozenset[int]] = {}
         # The conversations of groups whose members see only what came since they joined.
         self._since_joining: set[int] = set()
         # Groups without an owner, by the id of the user who lost the group by logging in again.
         self._lost: dict[int, set[int]] = {}
         self._ignored: dict[int, set[int]] = {}
-        self._ignored_by: dict[int, frozenset[int]] = {}
 
     def apply(self, change: StateChange, at: int = 0) -> None:
-        """Add a new user, conversation or credential, rename a user, or change a group as an event describes.
+        """Add a new user, conversation, credential or token, or change what there is as ``change`` says.
 
-        Messages and their deletion change nothing. A group exists from its ``created`` event on. The method
-        checks no permissions and never refuses a change: the command was decided before. ``at`` is the time
-        of an event, in milliseconds since 1970.
+        A new credential deletes the user's tokens. Messages and their deletion change nothing. A group exists
+        from its ``created`` event on. The method checks no permissions and never refuses a change: the
+        command was decided before. ``at`` is the time of an event, in milliseconds since 1970.
         """
         if isinstance(change, Event):
             if not change.is_message and change.kind != "deleted":
@@ -299,7 +336,7 @@ class State:
         elif isinstance(change, Conversation):
             self._add_conversation(change)
         elif isinstance(change, Credential):
-            self.credentials[change.user.id] = change
+            self._apply_credential(change)
         elif isinstance(change, Moderation):
             self._apply_moderation(change)
         elif isinstance(change, Trimmed):
@@ -308,13 +345,37 @@ class State:
             self._group_ids[change.conversation.id].ban_origins[change.user.id] = change.origins
         elif isinstance(change, Ignore):
             self._apply_ignore(change)
+        elif isinstance(change, Token):
+            self.tokens[change.digest] = change
+            self._tokens_of.setdefault(change.user.id, {})[change.digest] = change
+        elif isinstance(change, TokenDeleted):
+            self._delete_token(change.token)
         elif isinstance(change, Renamed):
             self._rename(self.users[change.user.id], change.user)
+        elif isinstance(change, Erased):
+            self._erase(change)
+        elif isinstance(change, ErasedTexts):
+            self.erasing[change.user.id] = change.ids[-1]
+        elif isinstance(change, ErasureCompleted):
+            self.erasing.pop(change.user.id, None)
 
     def _add_user(self, user: User) -> None:
         self.users[user.id] = self._user_keys[user.key] = user
         for look in skeletons(Name(user.nick, user.key)):
             self._users_by_skeleton.setdefault(look, user)
+
+    def _apply_credential(self, credential: Credential) -> None:
+        self.credentials[credential.user.id] = credential
+        for token in self.tokens_of(credential.user):
+            self._delete_token(token)
+
+    def _delete_token(self, token: Token) -> None:
+        self.tokens.pop(token.digest, None)
+        self._tokens_of.get(token.user.id, {}).pop(token.digest, None)
+
+    def tokens_of(self, user: User) -> list[Token]:
+        """Return the tokens of ``user``, the oldest first. Some may have expired."""
+        return list(self._tokens_of.get(user.id, {}).values())
 
     def _add_conversation(self, conversation: Conversation) -> None:
         self.conversations[conversation.id] = conversation
@@ -330,6 +391,10 @@ class State:
             self._apply_sanction("mute", act)
         elif act.kind in ("block", "unblock"):
             self._apply_sanction("block", act)
+        elif act.kind == "appoint":
+            self.appointed[parse_nick(act.target).key] = act.target
+        elif act.kind == "dismiss":
+            self.appointed.pop(parse_nick(act.target).key, None)
 
     def _apply_sanction(self, kind: Literal["mute", "block"], act: Moderation) -> None:
         key = target_key(kind, act.target)
@@ -343,13 +408,13 @@ class State:
 
     def _apply_ignore(self, change: Ignore) -> None:
         user, other = change.user.id, change.other.id
-        ignored, ignored_by = self._ignored.setdefault(user, set()), self._ignored_by.get(other, frozenset())
+        ignored, ignored_by = self._ignored.setdefault(user, set()), self.ignored_by.get(other, NOBODY)
         if change.ignored:
             ignored.add(other)
-            self._ignored_by[other] = ignored_by | {user}
+            self.ignored_by[other] = ignored_by | {user}
         else:
             ignored.discard(other)
-            self._ignored_by[other] = ignored_by - {user}
+            self.ignored_by[other] = ignored_by - {user}
 
     def ignored_users(self, user: User) -> frozenset[int]:
         """Return the ids of the users whom ``user`` ignores."""
@@ -358,10 +423,6 @@ class State:
     def view(self, user: User) -> LogView:
         """Return what ``user`` is not shown of the log."""
         return LogView(user.id, tuple(self._ignored.get(user.id, ())), frozenset(self._since_joining))
-
-    def users_ignoring(self, user: User) -> frozenset[int]:
-        """Return the ids of the users who ignore ``user``. The object is identical until they change."""
-        return self._ignored_by.get(user.id, NOBODY)
 
     def find_sanction(self, kind: Literal["mute", "block"], key: str) -> Moderation | None:
         """Return the last act that muted or blocked ``key`` (see `target_key`), or None if it was lifted.
@@ -389,6 +450,32 @@ class State:
             )
         for group in self._group_ids.values():
             group.rename(new)
+        self._replace_moderations([act for act in self.moderations if act.operator.id == new.id])
+
+    def _erase(self, change: Erased) -> None:
+        user = change.user
+        self._rename(self.users[user.id], user)
+        self._apply_credential(Credential(user, CLOSED_ACCOUNT_HASH))
+        for id in self._ignored.pop(user.id, ()):
+            self.ignored_by[id] -= {user.id}
+        for id in self.ignored_by.pop(user.id, ()):
+            self._ignored[id].discard(user.id)
+        self._replace_moderations(change.acts)
+        self.erasing[user.id] = 0
+
+    def _replace_moderations(self, acts: Sequence[Moderation]) -> None:
+        """Replace the entries of the moderation log that have the ids of ``acts``, and what follows from it.
+
+        Their operators are taken from the present users.
+        """
+        if not acts:
+            return
+        replaced = {act.id: replace(act, operator=self.author(act.operator.id)) for act in acts}
+        log, self.moderations = self.moderations, []
+        for derived in (self.sanctions, self.blocked_networks, self.appointed):
+            derived.clear()
+        for act in log:
+            self._apply_moderation(replaced.get(act.id, act))
 
     def _apply_event(self, event: Event, at: int) -> None:
         if event.kind == "created":
@@ -419,7 +506,7 @@ class State:
             self._owned.setdefault(group.owner.id, {})[event.conversation.id] = group
         self._invitations[who.id] += (who.id in group.invited) - was_invited
         if event.kind == "invited":
-            heappush(self._invited_at, (at, event.conversation.id, who.id))
+            heappush(self.invitation_times, (at, event.conversation.id, who.id))
         groups = self._groups_of.setdefault(who.id, {})
         if who.id in group.members:
             groups[event.conversation.id] = event.conversation
@@ -511,15 +598,10 @@ class State:
         """Return the number of groups that ``user`` is invited to and has not joined."""
         return self._invitations[user.id]
 
-    @property
-    def has_invitations(self) -> bool:
-        """Whether any invitation was made that did not expire."""
-        return bool(self._invited_at)
-
     def expire_invitations(self, before: int) -> None:
         """Remove all invitations made before the time ``before``, in milliseconds since 1970."""
-        while self._invited_at and self._invited_at[0][0] < before:
-            at, conversation, user = heappop(self._invited_at)
+        while self.invitation_times and self.invitation_times[0][0] < before:
+            at, conversation, user = heappop(self.invitation_times)
             group = self._group_ids[conversation]
             invitation = group.invited.get(user)
             if invitation is not None and invitation.at == at:
@@ -564,6 +646,19 @@ class State:
     ) -> Conversation:
         """Return a new conversation with the next id. Only `apply` adds the conversation to the state."""
         return Conversation(next(reversed(self.conversations)) + 1, kind, name, pair)
+
+    def new_moderation(
+        self,
+        operator: User,
+        kind: ModerationKind,
+        target: str,
+        at: int,
+        until: int | None = None,
+        reason: str = "",
+    ) -> Moderation:
+        """Return a new entry of the moderation log, with the next id. Only `apply` adds it to the state."""
+        id = self.moderations[-1].id + 1 if self.moderations else 1
+        return Moderation(id, at, operator, kind, target, until, reason)
 
     def conversations_of(self, user: User) -> list[Conversation]:
         """Return the conversations of ``user`` other than the lobby: direct ones, then those of groups."""

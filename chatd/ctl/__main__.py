@@ -9,19 +9,23 @@ import sys
 from collections.abc import Iterable, Sequence
 from getpass import getpass
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import msgspec
 
 from chatd.core.control_commands import CONTROL_COMMANDS
 from chatd.core.terminal import replace_controls
-from chatd.ctl.connection import NoDaemon, ask
+from chatd.ctl.connection import NoDaemon, ask, ask_for_lines
 from chatd.ctl.offline import check_database, restore_database
 from chatd.ctl.options import CONFIG_FILE, parse
 from chatd.ctl.render import lines_of
 from chatd.daemon.config import Config, ConfigError, control_socket_path, read_config
+from chatd.files import open_private
 from chatd.store.check import check_file
 from chatd.store.errors import StoreError
+
+_MARKED_LINE: Final = b'{"action":'
+"""What the first and the last line of an export begin with, and an error, but no entry."""
 
 EXIT_REFUSED: Final = 1
 EXIT_USAGE: Final = 2
@@ -37,6 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _restore(options, config)
         if options.command == "check":
             return _check(options, config)
+        if options.command == "export":
+            return _export(options, config)
+        if options.command == "erase" and not options.yes and not _is_confirmed(options.nick):
+            return _complain("nothing was erased", EXIT_REFUSED)
         return _show(options, _ask(options, config))
     except ConfigError as error:
         return _complain(str(error), EXIT_USAGE)
@@ -66,6 +74,11 @@ def _configuration(options: argparse.Namespace) -> Config:
 
 
 def _ask(options: argparse.Namespace, config: Config) -> Iterable[dict[str, Any]]:
+    return ask(*_request(options, config))
+
+
+def _request(options: argparse.Namespace, config: Config) -> tuple[Path, dict[str, Any], bool]:
+    """Return the path of the control socket, what to ask there, and whether that may take long."""
     path = options.socket or control_socket_path(config)
     if path is None:
         raise ConfigError("the configuration has switched the control socket off")
@@ -75,7 +88,20 @@ def _ask(options: argparse.Namespace, config: Config) -> Iterable[dict[str, Any]
     command = CONTROL_COMMANDS.get(options.command)
     if options.command == "backup":  # the daemon works in another folder
         request["file"] = os.path.abspath(request["file"])
-    return ask(path, request, command is not None and command.is_slow)
+    return path, request, command is not None and command.is_slow
+
+
+def _is_confirmed(nick: str) -> bool:
+    """Return whether the user of a terminal types ``nick`` again, before all of that user is erased.
+
+    Raises `ConfigError` without a terminal.
+    """
+    if not sys.stdin.isatty():
+        raise ConfigError("erase asks for the nick again on a terminal; without one, give --yes")
+    sys.stderr.write(f"All that the database has of {replace_controls(nick)} is erased for good.\n")
+    sys.stderr.write("Type the nick again to go on: ")
+    sys.stderr.flush()
+    return sys.stdin.readline().rstrip("\n") == nick
 
 
 def _read_secret(name: str) -> str:
@@ -96,6 +122,46 @@ def _check(options: argparse.Namespace, config: Config) -> int:
         return _show(options, _ask(options, config))
     except (NoDaemon, ConfigError):
         return _show_problems(options, check_database(Path(config.database)))
+
+
+def _export(options: argparse.Namespace, config: Config) -> int:
+    """Write the lines of an export, and return the exit code. A file that is incomplete is removed."""
+    lines = ask_for_lines(*_request(options, config))
+    if options.output is None:
+        code = _write_export(lines, sys.stdout.buffer)
+        if code:  # the output may be closed: Python must not try to write the rest to it
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return code
+    try:
+        file = open(options.output, "xb", opener=open_private)
+    except OSError as error:
+        return _complain(f"can't write {options.output}: {error.strerror}", EXIT_REFUSED)
+    code = EXIT_REFUSED
+    try:
+        with file:
+            code = _write_export(lines, file)
+    finally:
+        if code:
+            options.output.unlink(missing_ok=True)
+    return code
+
+
+def _write_export(lines: Iterable[bytes], file: IO[bytes]) -> int:
+    """Write ``lines`` to ``file``, and return the exit code: 0 only if the last line came."""
+    code, why = EXIT_REFUSED, "the daemon closed the connection: the export is not complete"
+    try:
+        for line in lines:
+            if line.startswith(_MARKED_LINE):
+                said = json.loads(line)
+                if said["action"] == "server-error":
+                    why = f"{said['code']}: {said['msg']}"
+                    break
+                code = 0 if said.get("complete") else code
+            file.write(line)
+        file.flush()
+    except OSError as error:
+        code, why = EXIT_REFUSED, f"the export is not complete: {error.strerror}"
+    return _complain(why, code) if code else 0
 
 
 def _restore(options: argparse.Namespace, config: Config) -> int:

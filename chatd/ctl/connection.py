@@ -22,6 +22,16 @@ def ask(path: Path, request: Mapping[str, object], is_slow: bool) -> Iterator[di
 
     The iterator ends when the daemon closes the connection. Raises `NoDaemon`.
     """
+    for line in ask_for_lines(path, request, is_slow):
+        try:
+            answer: dict[str, Any] = json.loads(line)
+        except ValueError as error:
+            raise NoDaemon(f"can't understand the daemon at {path}: {error}") from None
+        yield answer
+
+
+def ask_for_lines(path: Path, request: Mapping[str, object], is_slow: bool) -> Iterator[bytes]:
+    """Send ``request`` like `ask`, and yield the lines of the answer as they are. Raises `NoDaemon`."""
     address = min(str(path.absolute()), os.path.relpath(path), key=len)  # an address has at most 100 bytes
     try:
         with socket.socket(socket.AF_UNIX) as connection:
@@ -33,12 +43,12 @@ def ask(path: Path, request: Mapping[str, object], is_slow: bool) -> Iterator[di
             with connection.makefile("rb") as lines:
                 for line in lines:
                     answered = True
-                    yield json.loads(line)
+                    yield line
     except (FileNotFoundError, ConnectionRefusedError):
         raise NoDaemon(f"no daemon listens at {path}: start it, or name its --config or --socket") from None
     except TimeoutError:
         raise NoDaemon(f"the daemon at {path} does not answer") from None
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise NoDaemon(f"can't talk to the daemon at {path}: {error}") from None
     if not answered:
         raise NoDaemon(f"the daemon at {path} closed the connection without an answer")

@@ -41,7 +41,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     for command in CONTROL_COMMANDS.values():
         sub = commands.add_parser(command.name, help=command.help, description=command.help)
         for name, doc in command.fields.items():
-            sub.add_argument(name, metavar=name.upper(), help=doc)
+            sub.add_argument(name, metavar=name.upper(), help=doc, choices=command.choices.get(name))
         sub.set_defaults(fields=tuple(command.fields), secrets=())
         if command.name == "check":
             sub.add_argument(
@@ -50,6 +50,12 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
                 type=Path,
                 help="another database file, such as a backup; no daemon is asked",
             )
+        if command.name == "export":
+            sub.add_argument(
+                "--output", type=Path, metavar="FILE", help="a new file to write, instead of the output"
+            )
+        if command.name == "erase":
+            sub.add_argument("--yes", action="store_true", help="erase without asking for the nick again")
     restore = "put a backup in the place of the database; the daemon must not run"
     sub = commands.add_parser("restore", help=restore, description=restore)
     sub.add_argument("file", metavar="FILE", type=Path, help="the backup")

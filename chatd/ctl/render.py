@@ -60,6 +60,16 @@ def _groups(answer: Answer) -> Iterator[str]:
         yield _columns((one["group"], one["visibility"], members, f"owner {one['owner']}", entries))
 
 
+_OPERATOR_SOURCES: Final = {"configured": "chatd.toml", "appointed": "appointed"}
+
+
+def _operators(answer: Answer) -> Iterator[str]:
+    for one in answer["operators"]:
+        sources = [word for key, word in _OPERATOR_SOURCES.items() if one[key]]
+        state = "registered" if one["registered"] else "not registered: not in force"
+        yield _columns((one["nick"], ", ".join(sources), state))
+
+
 def _columns(cells: Sequence[str]) -> str:
     *first, last = cells
     return "  ".join((*(f"{cell:<14}" for cell in first), last))
@@ -72,6 +82,14 @@ def _help(answer: Answer) -> Iterator[str]:
 
 def _backup(answer: Answer) -> Iterator[str]:
     yield f"{answer['file']}: {answer['bytes']:,} bytes, up to the id {answer['last_id']}; checked"
+
+
+def _erase(answer: Answer) -> Iterator[str]:
+    yield f"erased: {answer['entries']} entries are without their text now; the author is {answer['name']}"
+    if not answer["complete"]:
+        yield "texts may remain in the write-ahead log: a reader, such as a backup, keeps it in use"
+        yield "the daemon tries again every ten minutes, and when it is started again"
+    yield answer["outside"]
 
 
 def _check(answer: Answer) -> Iterator[str]:
@@ -97,16 +115,27 @@ def _acts(answer: Answer) -> Iterator[str]:
         yield "further acts follow: see --skip"
 
 
+def _tokens(answer: Answer) -> Iterator[str]:
+    for token in answer["tokens"]:
+        groups, expires = ",".join(token["groups"]), f"expires {token.get('expires', 'never')}"
+        yield _columns((token["token"], token["scope"], groups, f"made {token['made']}", expires))
+
+
 _FORMS: Final[dict[str, Callable[[Answer], Iterator[str]]]] = {
     "control-status": _status,
     "control-who": _who,
     "control-groups": _groups,
     "control-help": _help,
+    "control-operators": _operators,
+    "control-appoint": _acts,
+    "control-dismiss": _acts,
     "control-backup": _backup,
     "control-check": _check,
+    "control-erase": _erase,
     "control-reload": _reload,
     "control-shutdown": _shutdown,
     "server-moderation": _acts,
     "server-modlog": _acts,
+    "server-tokens": _tokens,
 }
 """The form of each kind of answer, by its action."""

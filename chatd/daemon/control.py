@@ -18,19 +18,20 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from msgspec import structs
-from msgspec.json import encode
 from twisted.internet.defer import Deferred
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IAddress, IDelayedCall, IListeningPort
+from twisted.internet.interfaces import IAddress, IDelayedCall, IListeningPort, IPushProducer
 from twisted.internet.protocol import Factory, connectionDone
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.protocols.basic import LineOnlyReceiver
 from twisted.protocols.policies import TimeoutMixin
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from chatd import __version__
 from chatd.chat.service import Chat
+from chatd.chat.turns import not_read_refusal
 from chatd.connections.factory import Sessions
 from chatd.core.answers import Answer
 from chatd.core.control_commands import CONTROL_COMMANDS, CONTROL_ERRORS, operator_commands
@@ -38,12 +39,15 @@ from chatd.core.events import CONSOLE
 from chatd.core.refusals import Phrase, Refusal, reason
 from chatd.core.requests import Request
 from chatd.daemon.config import ConfigError
+from chatd.daemon.exports import ExportLines
 from chatd.daemon.passwords import PasswordPool
 from chatd.daemon.reload import Reloader
 from chatd.dialects.json import JsonDialect
+from chatd.dialects.json_entries import moderation_object
 from chatd.dialects.json_requests import MAX_ACTION_LENGTH, JsonObject, is_valid_ref, parse_object
 from chatd.json_wire import objects
-from chatd.store.errors import StoreBusy, StoreError
+from chatd.json_wire.objects import encode
+from chatd.store.errors import ReadFailed, StoreBusy, StoreError
 from chatd.store.store import Store
 
 MAX_REQUEST_BYTES: Final = 16 * 1024
@@ -55,8 +59,21 @@ MAX_CONNECTIONS: Final = 16
 TIMEOUT_SECONDS: Final = 10.0
 """Seconds that a client has to send its request, and again to read the answer."""
 
+EXPORT_PAUSE_SECONDS: Final = 0.005
+"""Pause in seconds after each page of an export, so that clients of the chat need not wait for it."""
+
+STALL_SECONDS: Final = 600.0
+"""Seconds for which a client may not read while it is sent an export."""
+
 PAGE_ITEMS: Final = 500
 """The maximum number of items of a list that are sent in one line, in one iteration of the reactor."""
+
+
+OUTSIDE_ERASURE: Final = (
+    "not erased: backups and copies from upgrades, the conversation log, the daemon's logs, what others wrote"
+    " about the user, and what clients have stored"
+)
+"""The sentence about what an erasure leaves."""
 
 
 class ControlError(Exception):
@@ -75,7 +92,7 @@ class Listing(NamedTuple):
     items: Iterator[object]
 
 
-Result = Mapping[str, object] | Listing
+Result = Mapping[str, object] | Listing | ExportLines
 """What an answer contains, besides its action."""
 
 
@@ -188,6 +205,7 @@ class ControlFactory(Factory):
         return ControlConnection(self._control)
 
 
+@implementer(IPushProducer)
 class ControlConnection(LineOnlyReceiver, TimeoutMixin):
     """A connection to the control socket: it reads one request and sends the answer.
 
@@ -201,6 +219,7 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
     MAX_LENGTH = MAX_REQUEST_BYTES
 
     user = CONSOLE
+    token = None
     peer = "control socket"
     origin = None
 
@@ -209,6 +228,7 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
         self._has_request = False
         self._name = ""
         self._ref: str | int | None = None
+        self._writable: Deferred[None] | None = None
 
     # From the client.
 
@@ -230,6 +250,7 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
         """Forget the connection. What was asked for goes on."""
         self._control.connections.discard(self)
         self.setTimeout(None)
+        self.resumeProducing()
 
     def timeoutConnection(self) -> None:
         """Close the connection: its request did not come in time, or the answer was not read in time."""
@@ -238,6 +259,22 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
         else:
             self._has_request = True
             self._fail(ControlError("request_timeout"))
+
+    def pauseProducing(self) -> None:
+        """Let an export wait: the client reads too slowly."""
+        if self._writable is None:
+            self._writable = Deferred()
+            self.setTimeout(STALL_SECONDS)
+
+    def resumeProducing(self) -> None:
+        """Go on with an export: the client has read, or is gone."""
+        waiting, self._writable = self._writable, None
+        if waiting is not None:
+            self.setTimeout(None)
+            waiting.callback(None)
+
+    def stopProducing(self) -> None:
+        """Do nothing: `connectionLost` follows."""
 
     def dataReceived(self, data: bytes) -> None:
         """Read the request. What follows it is ignored."""
@@ -278,12 +315,19 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
                     raise Refusal(
                         "bad_request", why=reason("missing", command=self._name, name=Phrase(field))
                     )
+                choices = command.choices.get(field, (asked[field],))
+                if asked[field] not in choices:
+                    why = reason("no_choice", name=Phrase(field), choices=", ".join(choices))
+                    raise Refusal("bad_request", why=why)
             result = await ACTIONS[self._name](self._control, asked)
             await self._send_result(result)
         except Refusal as refusal:
             self.refuse(None, refusal)
         except ControlError as error:
             self._fail(error)
+        except ReadFailed as error:
+            self._log.error("can't read the database: {why}", why=str(error))
+            self.refuse(None, not_read_refusal())
         except Exception:
             self.internal_error(None)
 
@@ -293,7 +337,9 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
         head: dict[str, object] = {"action": f"control-{self._name}"}
         if self._ref is not None:
             head["ref"] = self._ref
-        if isinstance(result, Listing):
+        if isinstance(result, ExportLines):
+            await self._send_export(head, result)
+        elif isinstance(result, Listing):
             page, rest = list(islice(result.items, PAGE_ITEMS)), [*islice(result.items, PAGE_ITEMS)]
             while rest:
                 self._write(encode({**head, result.key: page, "more": True}))
@@ -305,6 +351,21 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
             self._write(encode({**head, **result}))
         if self._name != "shutdown":  # that connection ends with the daemon
             self._end()
+
+    async def _send_export(self, head: dict[str, object], export: ExportLines) -> None:
+        """Send ``export`` as fast as the client reads, until its end or until the client is gone."""
+        self._write(encode({**head, **export.head}))
+        self.transport.registerProducer(self, True)
+        try:
+            while self in self._control.connections and (lines := await export.next_lines()):
+                self._write(*map(encode, lines))
+                if self._writable is not None:
+                    await self._writable
+                # A fast client must not keep the clients of the chat waiting.
+                await deferLater(self._control.reactor, EXPORT_PAUSE_SECONDS)
+            self._write(encode({**head, **export.tail}))
+        finally:
+            self.transport.unregisterProducer()
 
     def answer(self, request: Request, answer: Answer) -> None:
         """Send the answer to an operator's command, as on the JSON wire."""
@@ -387,6 +448,29 @@ async def _groups(control: Control, asked: JsonObject) -> Result:
     return Listing("groups", iter(control.chat.overview.groups()))
 
 
+async def _operators(control: Control, asked: JsonObject) -> Result:
+    return Listing("operators", iter(control.chat.administrator.operators()))
+
+
+async def _appoint(control: Control, asked: JsonObject) -> Result:
+    return {"acts": [moderation_object(await control.chat.administrator.appoint(asked["nick"]))]}
+
+
+async def _dismiss(control: Control, asked: JsonObject) -> Result:
+    return {"acts": [moderation_object(await control.chat.administrator.dismiss(asked["nick"]))]}
+
+
+async def _export(control: Control, asked: JsonObject) -> Result:
+    administrator = control.chat.administrator
+    begin = administrator.export_user if asked["kind"] == "user" else administrator.export_group
+    return ExportLines(await begin(asked["name"]))
+
+
+async def _erase(control: Control, asked: JsonObject) -> Result:
+    erasure = await control.chat.eraser.erase(asked["nick"])
+    return {**structs.asdict(erasure), "outside": OUTSIDE_ERASURE}
+
+
 async def _backup(control: Control, asked: JsonObject) -> Result:
     file = asked["file"]
     if not os.path.isabs(file) or "\0" in file:
@@ -439,7 +523,12 @@ ACTIONS: Final[dict[str, Callable[[Control, JsonObject], Coroutine[Deferred[Any]
     "status": _status,
     "who": _who,
     "groups": _groups,
+    "operators": _operators,
+    "appoint": _appoint,
+    "dismiss": _dismiss,
     "backup": _backup,
+    "export": _export,
+    "erase": _erase,
     "check": _check,
     "reload": _reload,
     "shutdown": _shutdown,

@@ -145,6 +145,7 @@ class Daemon(Service):
         super().startService()
         self._passwords.start()
         self._chat.retention.start()
+        self._chat.eraser.start()
         self._reactor.callWhenRunning(self._take_signals)
 
     def _take_signals(self) -> None:

@@ -22,6 +22,7 @@ from twisted.web import http
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 
+from chatd.chat.fair_queue import FairQueue
 from chatd.daemon.health import Health
 from chatd.daemon.metrics import MetricsCollector, Monitored
 
@@ -64,16 +65,23 @@ class _SilentSite(Site):
 
 
 class MonitoringPages(Resource):
-    """The two pages of the monitoring endpoint. Every other path is refused with 404."""
+    """The two pages of the monitoring endpoint. Every other path is refused with 404.
+
+    Pages are made one in a turn of the reactor, as lists and pages of history are: so many requests, however
+    fast they come, delay the chat by one page at a time.
+    """
 
     isLeaf = True
     _log = Logger()
 
-    def __init__(self, registry: CollectorRegistry, health: Health, monitored: Monitored) -> None:
+    def __init__(
+        self, registry: CollectorRegistry, health: Health, monitored: Monitored, turns: FairQueue
+    ) -> None:
         super().__init__()
         self._registry = registry
         self._health = health
         self._monitored = monitored
+        self._turns = turns
 
     def render(self, request: Request) -> bytes | int:
         """Answer ``request``. For HEAD, Twisted leaves out the body."""
@@ -83,29 +91,31 @@ class MonitoringPages(Resource):
             request.setHeader(b"allow", b"GET, HEAD")
             request.setResponseCode(405)
             return b"use GET or HEAD\n"
-        if request.path == b"/metrics":
-            request.setHeader(b"content-type", CONTENT_TYPE_PLAIN_0_0_4.encode())
-            return generate_latest(self._registry)
-        if request.path == b"/healthz":
-            Deferred.fromCoroutine(self._answer_health(request)).addErrback(
-                lambda failure: self._log.failure("bug while answering about the health", failure)
+        if request.path in (b"/metrics", b"/healthz"):
+            Deferred.fromCoroutine(self._answer(request)).addErrback(
+                lambda failure: self._log.failure("bug while answering a monitor", failure)
             )
             return NOT_DONE_YET
         request.setResponseCode(404)
         return b"there are /metrics and /healthz\n"
 
-    async def _answer_health(self, request: Request) -> None:
+    async def _answer(self, request: Request) -> None:
         gone: list[Failure] = []
         request.notifyFinish().addErrback(lambda failure: gone.append(failure))
-        problems = await self._health.find_problems()
+        problems = await self._health.find_problems() if request.path == b"/healthz" else []
+        await self._turns.wait()
         if gone:
             return
-        request.setHeader(b"content-type", b"application/json")
-        if problems:
-            request.setResponseCode(503)
-        full = self._monitored.chat.journal.database_bytes > self._monitored.limits.database_size
-        answer = {"status": "failing" if problems else "ok", "problems": problems, "database_full": full}
-        body = msgspec.json.encode(answer) + b"\n"
+        if request.path == b"/healthz":
+            request.setHeader(b"content-type", b"application/json")
+            if problems:
+                request.setResponseCode(503)
+            full = self._monitored.chat.journal.database_bytes > self._monitored.limits.database_size
+            answer = {"status": "failing" if problems else "ok", "problems": problems, "database_full": full}
+            body = msgspec.json.encode(answer) + b"\n"
+        else:
+            request.setHeader(b"content-type", CONTENT_TYPE_PLAIN_0_0_4.encode())
+            body = generate_latest(self._registry)
         request.setHeader(b"content-length", b"%d" % len(body))
         request.write(body)
         request.finish()
@@ -124,7 +134,7 @@ class MonitoringFactory(WrappingFactory):
         registry.register(MetricsCollector(monitored))
         ProcessCollector(registry=registry)
         site = _SilentSite(
-            MonitoringPages(registry, health, monitored),
+            MonitoringPages(registry, health, monitored, FairQueue(reactor)),
             BodylessRequest,
             timeout=IDLE_TIMEOUT_SECONDS,
             reactor=reactor,

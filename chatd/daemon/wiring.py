@@ -156,7 +156,7 @@ def assemble(
         conversation_log = _open_logs(config.log, json_level)
         store = Store(Path(config.database), config.durability, reactor)
         snapshot = store.read_snapshot()
-    archive = store.archive()
+    archive = store.open_archive()
     delivery_log = DeliveryLog() if config.log.level == "debug" else None
     writer = store.writer_pool()
 

@@ -32,6 +32,8 @@ from chatd.core.answers import (
     Moderated,
     ModerationLog,
     Page,
+    TokenMade,
+    Tokens,
     Welcome,
 )
 from chatd.core.commands import COMMANDS, COMMANDS_BY_ACTION, SENDER_NAMES, Command
@@ -49,6 +51,7 @@ from chatd.dialects.json_entries import (
     message_object,
     moderation_object,
     presence_object,
+    token_object,
 )
 from chatd.dialects.json_requests import (
     MAX_ACTION_LENGTH,
@@ -73,7 +76,9 @@ COURSEWORK_PACE_SECONDS: Final = 0.04
 """Seconds between two objects sent to a course-work client, which takes one read for one object."""
 
 LIST_OVERHEAD_BYTES: Final = 4096
-"""Bytes of a list's maximum size that no single entry may use, because the keys around the list need them."""
+"""The bytes of a list's maximum size that are reserved for the keys around its entries. An image that does
+not fit into the rest is replaced by a placeholder.
+"""
 
 CLIENT_ACK_PREFIX: Final = "ack-"
 """The prefix of the actions with which some course-work clients acknowledge a relayed message. These clients
@@ -151,7 +156,11 @@ class JsonDialect:
         if isinstance(name, str) and name.startswith(CLIENT_ACK_PREFIX) and self._wants_no_answer(asked):
             return None
         ref = None if asked.get("ref") == "" else asked.get("ref")
-        sender = next((asked[key] for key in SENDER_NAMES if asked.get(key) is not None), "")
+        sender: object = ""
+        for key in SENDER_NAMES:
+            if asked.get(key) is not None:
+                sender = asked[key]
+                break
         try:
             command: Command | Refusal = build_command(asked, name, ref, sender, self._limits)
         except Refusal as refusal:
@@ -165,6 +174,8 @@ class JsonDialect:
         )
 
     def _shown(self, asked: JsonObject, name: object) -> Dialect | None:
+        if self.newline_delimited and "name" not in asked:
+            return None
         names_itself = "name" in asked and not {"from", "sender"} & asked.keys()
         client_names = self.client_action_names or (names_itself and name in COMMANDS["hello"].actions)
         shown = self.variant(self._in_lines(asked), client_names)
@@ -249,6 +260,16 @@ class JsonDialect:
                 action="server-account", ref=request.ref, nick=answer.nick, registered=answer.registered
             )
         )
+
+    def _token_made(self, request: Request, answer: TokenMade) -> Payloads:
+        token, secret = token_object(answer.token), str(answer.secret)
+        return self._payload(
+            objects.TokenMade(action="server-token", ref=request.ref, token=token, secret=secret)
+        )
+
+    def _tokens(self, request: Request, answer: Tokens) -> Payloads:
+        reply = objects.Tokens(action="server-tokens", ref=request.ref, nick=answer.nick, tokens=[])
+        return self._list(reply, "tokens", map(token_object, answer.tokens))
 
     def _moderated(self, request: Request, answer: Moderated) -> Payloads:
         acts = [moderation_object(act) for act in answer.acts]
@@ -385,6 +406,8 @@ _ANSWERS: Final[dict[type, Callable[[JsonDialect, Request, Any], Payloads]]] = {
     Welcome: JsonDialect._welcome,
     Ack: JsonDialect._ack,
     AccountChanged: JsonDialect._account,
+    TokenMade: JsonDialect._token_made,
+    Tokens: JsonDialect._tokens,
     Moderated: JsonDialect._moderated,
     ModerationLog: JsonDialect._moderation_log,
     IgnoredUsers: JsonDialect._ignored,

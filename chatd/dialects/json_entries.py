@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from msgspec.structs import replace
 
+from chatd.core.answers import TokenLine
 from chatd.core.events import Announced, Arrived, Departed, Entry, Event
 from chatd.core.moderation import Moderation
 from chatd.core.requests import Request
@@ -28,7 +31,7 @@ def message_object(entry: Entry) -> objects.Message:
         else "message",  # the default object itself, else it is not left out
         id=entry.id,
         seq=entry.seq,
-        ts=Timestamp(rfc3339(entry.at)),
+        ts=_timestamp(entry.at),
         colour=event.actor.colour,
         deleted=event.is_tombstone,
     )
@@ -42,7 +45,7 @@ def history_message_object(entry: Entry, coloured: bool) -> objects.HistoryMessa
     return objects.HistoryMessage(
         id=entry.id,
         seq=entry.seq,
-        ts=Timestamp(rfc3339(entry.at)),
+        ts=_timestamp(entry.at),
         nick=event.actor.nick,
         msg=event.body,
         kind=event.kind,
@@ -62,13 +65,13 @@ def ack_object(entry: Entry, request: Request) -> objects.Ack:
         to=subject.nick if subject is not None else "",
         id=entry.id,
         seq=entry.seq,
-        ts=Timestamp(rfc3339(entry.at)),
+        ts=_timestamp(entry.at),
     )
 
 
 def presence_object(delivery: Arrived | Departed | Announced) -> objects.Presence:
     """Return an arrival, a departure or an announcement as a ``server-event`` object."""
-    user, ts = delivery.user, Timestamp(rfc3339(delivery.at))
+    user, ts = delivery.user, _timestamp(delivery.at)
     if isinstance(delivery, Departed):
         return objects.Presence(action="server-event", actor=user.nick, ts=ts, event="left")
     if isinstance(delivery, Announced):
@@ -97,7 +100,7 @@ def event_object(entry: Entry) -> objects.Event:
     return objects.Event(
         id=entry.id,
         seq=entry.seq,
-        ts=Timestamp(rfc3339(entry.at)),
+        ts=_timestamp(entry.at),
         event=kind,
         actor=event.actor.nick,
         subject=event.subject.nick if event.subject is not None else "",
@@ -116,14 +119,31 @@ def live_event_object(entry: Entry) -> objects.Event:
     return replace(event_object(entry), action="server-event", group=entry.event.conversation.name)
 
 
+def token_object(token: TokenLine) -> objects.Token:
+    """Return the JSON object of a token."""
+    return objects.Token(
+        token.name,
+        token.scope,
+        list(token.groups),
+        Timestamp(rfc3339(token.made)),
+        None if token.expires is None else Timestamp(rfc3339(token.expires)),
+    )
+
+
 def moderation_object(act: Moderation) -> objects.Moderation:
     """Return the JSON object of an entry of the moderation log."""
     return objects.Moderation(
         act.id,
-        Timestamp(rfc3339(act.at)),
+        _timestamp(act.at),
         act.operator.nick,
         act.kind,
         act.target,
-        None if act.until is None else Timestamp(rfc3339(act.until)),
+        None if act.until is None else _timestamp(act.until),
         act.reason,
     )
+
+
+@lru_cache(maxsize=256)
+def _timestamp(at: int) -> Timestamp:
+    # Cached, because a message and its acknowledgement have the same time.
+    return Timestamp(rfc3339(at))

@@ -95,10 +95,9 @@ def _values(row: Declaration, action: str, asked: Mapping[str, object], sender: 
                 if value is not None:
                     break
         if field.is_sender:
-            value = sender
-        elif value is not None and field.spelling is not None:
-            value = field.spelling(key, value)
-        values[name] = value
+            values[name] = sender
+        elif value is not None:
+            values[name] = value if field.spelling is None else field.spelling(key, value)
     if action in row.presets:
         values.update(row.presets[action])
     return values

@@ -27,6 +27,9 @@ from chatd.core.answers import (
     Moderated,
     ModerationLog,
     Page,
+    TokenLine,
+    TokenMade,
+    Tokens,
     Welcome,
 )
 from chatd.core.commands import ListClients
@@ -173,6 +176,12 @@ class TextDialect:
     def _account(self, request: Request, answer: AccountChanged) -> Payloads:
         return _lines("ACC", answer.nick, "registered" if answer.registered else "unregistered")
 
+    def _token_made(self, request: Request, answer: TokenMade) -> Payloads:
+        return _token(answer.token, str(answer.secret))
+
+    def _tokens(self, request: Request, answer: Tokens) -> Payloads:
+        return _list(request, map(_token, answer.tokens))
+
     def _moderated(self, request: Request, answer: Moderated) -> Payloads:
         return tuple(chain.from_iterable(map(_moderation, answer.acts)))
 
@@ -253,6 +262,8 @@ _ANSWERS: Final[dict[type, Callable[[TextDialect, Request, Any], Payloads]]] = {
     Welcome: TextDialect._welcome,
     Ack: TextDialect._ack,
     AccountChanged: TextDialect._account,
+    TokenMade: TextDialect._token_made,
+    Tokens: TextDialect._tokens,
     Moderated: TextDialect._moderated,
     ModerationLog: TextDialect._moderation_log,
     IgnoredUsers: TextDialect._ignored,
@@ -346,6 +357,13 @@ def _moderation(act: Moderation) -> Payloads:
     return _lines(
         "OPR", str(act.id), rfc3339(act.at), act.operator.nick, act.kind, target, until, text=act.reason
     )
+
+
+def _token(token: TokenLine, secret: str = "") -> Payloads:
+    """Return the line of a token; ``-`` stands for no end. The ``secret`` is known when the token is made."""
+    expires = "-" if token.expires is None else rfc3339(token.expires)
+    head = ("TOK", token.name, token.scope, ",".join(token.groups), rfc3339(token.made), expires)
+    return _lines(*head, *filter(None, (secret,)))
 
 
 def _message(event: Event) -> Payloads:

@@ -28,6 +28,8 @@ from chatd.core.answers import (
     Moderated,
     ModerationLog,
     Page,
+    TokenMade,
+    Tokens,
     Unchanged,
     Welcome,
 )
@@ -53,6 +55,7 @@ from chatd.dialects.json import JsonDialect
 from chatd.dialects.timestamps import hour_and_minute
 from chatd.dialects.tp6_phrases import (
     HISTORY_HINT,
+    INDENT,
     MAX_LIST_BYTES,
     ROOM_QUESTION,
     addressee_phrase,
@@ -72,6 +75,7 @@ from chatd.dialects.tp6_phrases import (
     refusal_text,
     resolve_command,
     rgb_bytes,
+    token_lines,
 )
 
 SECONDS_BETWEEN_WRITES: Final = 0.04
@@ -324,6 +328,13 @@ class Tp6Dialect:
         state = "a un mot de passe" if answer.registered else "n'a plus de mot de passe"
         return self._notice(f"C'est fait : {answer.nick} {state}")
 
+    def _token_made(self, request: Request, answer: TokenMade) -> Payloads:
+        (line,) = token_lines((answer.token,))
+        return self._notice(f"C'est fait : {line}\n{INDENT}{answer.secret}")
+
+    def _tokens(self, request: Request, answer: Tokens) -> Payloads:
+        return self._list(f"Jetons de {answer.nick}", token_lines(answer.tokens))
+
     def _moderated(self, request: Request, answer: Moderated) -> Payloads:
         return self._notice("\n".join(f"C'est fait : {line}" for line in moderation_lines(answer.acts)))
 
@@ -390,6 +401,8 @@ _ANSWERS: Final[dict[type, Callable[[Tp6Dialect, Request, Any], Payloads]]] = {
     Welcome: Tp6Dialect._welcome,
     Ack: Tp6Dialect._ack,
     AccountChanged: Tp6Dialect._account,
+    TokenMade: Tp6Dialect._token_made,
+    Tokens: Tp6Dialect._tokens,
     Moderated: Tp6Dialect._moderated,
     ModerationLog: Tp6Dialect._moderation_log,
     IgnoredUsers: Tp6Dialect._ignored,

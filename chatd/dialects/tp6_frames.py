@@ -20,9 +20,7 @@ from chatd.dialects.tp6_phrases import addressee_phrase, indented, indented_imag
 
 TEXT_TYPE: Final = 1
 IMAGE_TYPE: Final = 3
-"""The first byte of a frame that is an image; `TEXT_TYPE` is the first byte of a text. Only the carrier knows
-further types.
-"""
+"""The first byte of a frame that is an image; `TEXT_TYPE` is the first byte of a text."""
 
 NO_TIME: Final = b"\xff\xff"
 """The two bytes that stand for hour and minute in a bonus frame that has no time, such as an answer or a

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from chatd.core.answers import Conversations, GroupLine, Groups, Help, Members, Page
+from chatd.core.answers import Conversations, GroupLine, Groups, Help, Members, Page, TokenLine
 from chatd.core.commands import COMMANDS
 from chatd.core.declarations import Declaration
 from chatd.core.events import Announced, Arrived, Delivery, Entry, Event
@@ -122,6 +122,11 @@ _ACTS: Final = {
     "delete": "{operator} a supprimé le message {target}",
     "announce": "{operator} a annoncé",
     "resetpassword": "{operator} a changé le mot de passe de {target}",
+    "revokeusertoken": "{operator} a révoqué le jeton {target}",
+    "appoint": "{operator} a nommé {target} opérateur du serveur",
+    "dismiss": "{operator} a retiré à {target} le rôle d'opérateur du serveur",
+    "export": "{operator} a exporté {target}",
+    "erase": "{operator} a effacé un utilisateur",
 }
 """The sentence for each act of a server operator."""
 
@@ -133,6 +138,19 @@ def moderation_lines(acts: Iterable[Moderation]) -> Iterator[str]:
         end = "" if act.until is None else f" jusqu'au {rfc3339(act.until)}"
         why = f" : {indented(act.reason)}" if act.reason else ""
         yield f"{rfc3339(act.at)} {sentence}{end}{why}"
+
+
+_ACCESSES: Final = {"read": "lecture", "write": "lecture et écriture"}
+
+
+def token_lines(tokens: Iterable[TokenLine]) -> Iterator[str]:
+    """Yield one line for each token: ``deploy (lecture, wob, depuis le …, jusqu'au …)``."""
+    for token in tokens:
+        places = "partout" if token.groups == ("*",) else ", ".join(token.groups)
+        end = None if token.expires is None else f"jusqu'au {rfc3339(token.expires)}"
+        yield with_remarks(
+            token.name, _ACCESSES[token.scope], places, f"depuis le {rfc3339(token.made)}", end
+        )
 
 
 def group_lines(answer: Groups) -> Iterator[str]:

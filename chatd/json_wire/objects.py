@@ -174,6 +174,33 @@ class AccountChanged(Reply, frozen=True, kw_only=True):
     registered: bool
 
 
+class Token(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A token. ``scope`` is "read" or "write". ``groups`` are the groups that it is for, "lobby" for the
+    lobby; "*" alone means all conversations. A token without ``expires`` holds until it is revoked.
+    """
+
+    token: str
+    scope: str
+    groups: list[str]
+    made: Timestamp
+    expires: Timestamp | None = None
+
+
+class TokenMade(Reply, frozen=True, kw_only=True):
+    """A token was made. Only this object contains its ``secret``, with which a program logs in."""
+
+    token: Token
+    secret: str
+
+
+class Tokens(Reply, frozen=True, kw_only=True):
+    """The tokens of the user ``nick``, the oldest first."""
+
+    nick: str
+    tokens: list[Token]
+    more: bool = False
+
+
 class Moderation(msgspec.Struct, frozen=True, omit_defaults=True):
     """An entry of the moderation log. A mute or block ends at ``until``, or has no end if that is None."""
 
@@ -305,6 +332,25 @@ class Conversations(Reply, frozen=True, kw_only=True):
     more: bool = False
 
 
+class ConversationName(msgspec.Struct, frozen=True):
+    """The conversation of an entry in an export, named as in a list of conversations."""
+
+    kind: str
+    name: str
+
+
+class ExportedMessage(HistoryMessage, frozen=True, kw_only=True):
+    """A message in an export."""
+
+    conversation: ConversationName
+
+
+class ExportedEvent(Event, frozen=True, kw_only=True):
+    """An event in an export."""
+
+    conversation: ConversationName
+
+
 class CommandHelp(msgspec.Struct, frozen=True):
     """The description of one command: its action, the names of its fields, and a sentence."""
 
@@ -355,6 +401,8 @@ OBJECT_TYPES: Final[dict[str, type[ServerObject]]] = {
     "server-hello": Welcome,
     "server-ack": Ack,
     "server-account": AccountChanged,
+    "server-token": TokenMade,
+    "server-tokens": Tokens,
     "server-moderation": Moderated,
     "server-modlog": ModerationLog,
     "server-ignored": IgnoredUsers,

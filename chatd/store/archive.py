@@ -16,9 +16,10 @@ from chatd.core.accounts import Credential, Secret
 from chatd.core.audience import IGNORABLE_KINDS
 from chatd.core.declarations import ID_MAX
 from chatd.core.events import CONSOLE, LOBBY, Conversation, User
-from chatd.core.moderation import BanOrigins, Ignore, Moderation, Trimmed
+from chatd.core.moderation import BanOrigins, ErasedTexts, Ignore, Moderation, Trimmed
 from chatd.core.records import WHOLE_LOG, EntryRow, EntrySlice, LogView, Snapshot, entry_from_row
 from chatd.core.state import State
+from chatd.core.tokens import Token
 from chatd.store.errors import ReadFailed
 from chatd.store.size import measure_database
 
@@ -30,11 +31,33 @@ Cursor = Transaction | sqlite3.Cursor
 _ROW = "SELECT id, conversation, seq, at, kind, actor, subject, body FROM log"
 
 UNREAD_SCAN_LIMIT: Final = 1000
-"""Maximum number of entries, the last ones of a conversation, among which unread messages are counted."""
+"""Maximum number of messages, the last ones of a conversation, among which unread ones are counted."""
 
-# Messages, and events; the latter in the very words of the partial indexes, or SQLite does not use them.
+PAGE_SCAN_LIMIT: Final = 10_000
+"""Maximum number of entries that one query for a page looks at, if the reader ignores users."""
+
+REPLAY_SCAN_LIMIT: Final = 10_000
+"""Maximum number of entries that one query for a replay looks at, if the reader ignores users.
+
+The conversations share them, but of each it may look at as many as it may return.
+"""
+
+# Messages, events and joins, each in the very words of a partial index, or SQLite does not use it.
 _SAID = "kind IN ('message', 'image')"
 _HAPPENED = "kind NOT IN ('message', 'image')"
+_JOINED = "kind IN ('created', 'joined')"
+
+# The kinds that are hidden if their author is ignored.
+_INVISIBLE = ", ".join(f"'{kind}'" for kind in sorted(IGNORABLE_KINDS))
+
+_FIRST_ID = "(SELECT id FROM log WHERE conversation = place AND {} AND id > above ORDER BY id LIMIT 1)"
+
+# For pairs of a conversation and an id: the conversation, its first message and first event after the id.
+_FIRST_IDS = (
+    f"SELECT place, {_FIRST_ID.format(_SAID)}, {_FIRST_ID.format(_HAPPENED)}"
+    " FROM (SELECT json_extract(value, '$[0]') AS place, json_extract(value, '$[1]') AS above"
+    " FROM json_each(?))"
+)
 
 
 def load_snapshot(cursor: Cursor) -> Snapshot:
@@ -49,9 +72,13 @@ def load_snapshot(cursor: Cursor) -> Snapshot:
     for id, nick, key, colour, last in cursor.fetchall():
         state.apply(User(id, nick, key, colour))
         seen[id] = last
-    cursor.execute("SELECT user, hash FROM credentials")
-    for user, hashed in cursor.fetchall():
-        state.apply(Credential(state.users[user], Secret(hashed)))
+    cursor.execute("SELECT user, hash, since FROM credentials")
+    for user, hashed, since in cursor.fetchall():
+        state.apply(Credential(state.users[user], Secret(hashed), since))
+    cursor.execute("SELECT user, name, digest, access, conversations, made, expires FROM tokens ORDER BY id")
+    for user, name, digest, access, ids, made, expires in cursor.fetchall():
+        conversations = None if ids is None else frozenset(map(int, ids.split()))
+        state.apply(Token(state.users[user], name, Secret(digest), access, conversations, made, expires))
     cursor.execute("SELECT id, at, operator, kind, target, until, reason FROM moderation ORDER BY id")
     for id, at, operator, act, target, until, reason in cursor.fetchall():
         state.apply(Moderation(id, at, state.author(operator), act, target, until, reason))
@@ -72,12 +99,15 @@ def load_snapshot(cursor: Cursor) -> Snapshot:
     cursor.execute("SELECT user, other FROM ignores WHERE ignored")
     for user, other in cursor.fetchall():
         state.apply(Ignore(state.users[user], state.users[other], True))
+    cursor.execute("SELECT user, last FROM erasures")
+    for user, last in cursor.fetchall():
+        state.apply(ErasedTexts(state.users[user], (last,)))
     cursor.execute("SELECT conversation, user, origins FROM ban_origins")
     for conversation, user, origins in cursor.fetchall():
         state.apply(BanOrigins(state.conversations[conversation], state.users[user], tuple(origins.split())))
     cursor.execute(
-        "SELECT log.conversation, log.id, log.seq FROM conversations AS c"
-        " JOIN log ON log.id = (SELECT max(id) FROM log WHERE conversation = c.id)"
+        "SELECT log.conversation, log.id, log.seq FROM conversations AS c JOIN log"
+        " ON log.id = (SELECT id FROM log WHERE conversation = c.id ORDER BY seq DESC LIMIT 1)"
     )
     ends = cursor.fetchall()
     lasts = {conversation: id for conversation, id, _ in ends}
@@ -107,6 +137,7 @@ class Archive:
         size: int,
         max_id: int,
         view: LogView = WHOLE_LOG,
+        begun: EntrySlice | None = None,
     ) -> Deferred[EntrySlice]:
         """Return a Deferred of one page of ``conversation``, oldest entry first.
 
@@ -114,8 +145,11 @@ class Archive:
         ``before`` and id <= ``max_id``. If only ``after`` is given, the page contains the first of these,
         else the last. It has at most ``limit`` entries and ``size`` bytes of bodies; a single entry may have
         more bytes. Entries that ``view`` hides are left out.
+
+        If the page has an ``end``, `PAGE_SCAN_LIMIT` entries were looked at, and the page is only begun. The
+        same query goes on with it if it is given as ``begun``.
         """
-        return self._read(_page, conversation.id, events, before, after, limit, size, max_id, view)
+        return self._read(_page, conversation.id, events, before, after, limit, size, max_id, view, begun)
 
     def entries_after(
         self,
@@ -131,10 +165,40 @@ class Archive:
 
         The entries are those in ``conversations``, and events of any conversation with ``user`` as their
         subject. There are at most ``limit`` entries with at most ``size`` bytes of bodies; a single entry may
-        have more bytes. Entries that ``view`` hides are left out.
+        have more bytes. Entries that ``view`` hides are left out. If it hides those of users, the query looks
+        at no more than `REPLAY_SCAN_LIMIT` entries; then the result may have an ``end``.
         """
         ids = [c.id for c in conversations]
         return self._read(_following, ids, user.id, after, limit, size, max_id, view)
+
+    def conversation_entries(
+        self, conversation: Conversation, after: int, limit: int, size: int, max_id: int
+    ) -> Deferred[EntrySlice]:
+        """Return a Deferred of the first entries of ``conversation`` with ``after`` < id <= ``max_id``.
+
+        There are at most ``limit`` entries with at most ``size`` bytes of bodies; a single entry may have
+        more bytes.
+        """
+        return self._read(_conversation_entries, conversation.id, after, limit, size, max_id)
+
+    def user_entries(
+        self, user: User, after: int, limit: int, size: int, max_id: int
+    ) -> Deferred[EntrySlice]:
+        """Return a Deferred of the first entries with ``user`` as actor or subject.
+
+        Their ids are larger than ``after`` and at most ``max_id``. There are at most ``limit`` entries with
+        at most ``size`` bytes of bodies; a single entry may have more bytes. Every entry in the range is
+        looked at, because no index has the authors.
+        """
+        return self._read(_user_entries, user.id, after, limit, size, max_id)
+
+    def texts_to_erase(self, user: User, after: int, limit: int, max_id: int) -> Deferred[list[int]]:
+        """Return a Deferred of the ids of entries with a text of ``user``, who is erased, or about the user.
+
+        They are the first ones with ``after`` < id <= ``max_id``, at most ``limit``. Every entry in the range
+        is looked at.
+        """
+        return self._read(_texts_to_erase, user.id, after, limit, max_id)
 
     def entry(self, id: int) -> Deferred[EntryRow | None]:
         """Return a Deferred of the log entry ``id``, or of None if there is none."""
@@ -161,8 +225,7 @@ class Archive:
         """Return a Deferred of the number of messages unread by ``user`` in each conversation, as a list.
 
         Unread are messages by other users with ``after`` < id <= ``max_id`` that ``view`` does not hide. They
-        are counted among the last
-        `UNREAD_SCAN_LIMIT` entries in that range.
+        are counted among the last `UNREAD_SCAN_LIMIT` messages in that range.
         """
         return self._read(_unread, [c.id for c in conversations], user.id, after, max_id, view)
 
@@ -207,18 +270,33 @@ def _page(
     size: int,
     max_id: int,
     view: LogView,
+    begun: EntrySlice | None,
 ) -> EntrySlice:
     forward = after is not None and before is None
     above = max(after or 0, _hidden_up_to(cursor, conversation, view))
+    below = max_id + 1 if before is None else min(max_id + 1, before)
+    rows = [] if begun is None else begun.rows
+    if begun is not None and begun.end is not None:
+        above, below = (max(above, begun.end), below) if forward else (above, begun.end)
+    kinds = _HAPPENED if events else _SAID
+    where = f"conversation = ? AND id > ? AND id < ? AND {kinds}"
+    order = f"ORDER BY id {'ASC' if forward else 'DESC'}"
+    end = None
+    if view.ignored:
+        cursor.execute(
+            f"SELECT id FROM log WHERE {where} {order} LIMIT 1 OFFSET ?",
+            (conversation, above, below, PAGE_SCAN_LIMIT - 1),
+        )
+        for (end,) in cursor.fetchall():
+            above, below = (above, end + 1) if forward else (end - 1, below)
     cursor.execute(
-        f"{_ROW} WHERE conversation = ? AND id > ? AND id <= ? AND {_HAPPENED if events else _SAID}"
-        f"{_unless_ignored(view.ignored)} ORDER BY id {'ASC' if forward else 'DESC'} LIMIT ?",
-        (conversation, above, max_id if before is None else min(max_id, before - 1), limit + 1),
+        f"{_ROW} WHERE {where}{_unless_ignored(view.ignored, kinds)} {order} LIMIT ?",
+        (conversation, above, below, limit + 1 - len(rows)),
     )
-    found = _fetch(cursor, limit, size)
+    found = _fetch(cursor, limit, size, rows if forward else rows[::-1])
     if not forward:
         found.rows.reverse()
-    return found
+    return found if found.more or end is None else EntrySlice(found.rows, True, end)
 
 
 def _following(
@@ -231,22 +309,78 @@ def _following(
     max_id: int,
     view: LogView,
 ) -> EntrySlice:
-    # A query for each conversation, merged afterwards: one query would make SQLite sort all later entries for
-    # every page. The ids are in the indexes, so that only the bodies that are returned are read.
-    ids: set[int] = set()
-    for where, key, above in (
-        *(("conversation = ?", one, max(after, _hidden_up_to(cursor, one, view))) for one in conversations),
-        (f"subject = ? AND {_HAPPENED}", user, after),
-    ):
+    # A query for each conversation and each index, merged: one query would make SQLite sort all later entries
+    # for every page. Those with the earliest entries are read first, so that few ids of the others, or none,
+    # are read. The ids are in the indexes, so that only the bodies that are returned are read.
+    above = [(one, max(after, _hidden_up_to(cursor, one, view))) for one in conversations]
+    cursor.execute(_FIRST_IDS, (json.dumps(above),))
+    sources = [(after + 1, "subject", _HAPPENED, user)]
+    for conversation, message, event in cursor.fetchall():
+        sources += [(message, "conversation", _SAID, conversation)] if message is not None else []
+        sources += [(event, "conversation", _HAPPENED, conversation)] if event is not None else []
+    sources.sort()
+    end = None
+    if view.ignored:
+        looked_at = max(limit, REPLAY_SCAN_LIMIT // len(sources))
+        for first, column, kinds, key in sources:
+            if first > max_id:
+                break
+            cursor.execute(
+                f"SELECT id FROM log WHERE {column} = ? AND {kinds} AND id >= ? AND id <= ?"
+                " ORDER BY id LIMIT 1 OFFSET ?",
+                (key, first, max_id, looked_at - 1),
+            )
+            for (end,) in cursor.fetchall():
+                max_id = end
+    ids: list[int] = []
+    for first, column, kinds, key in sources:
+        last = max_id if len(ids) <= limit else ids[limit]
+        if first > last:
+            break
         cursor.execute(
-            f"SELECT id FROM log WHERE {where} AND id > ? AND id <= ?{_unless_ignored(view.ignored)}"
-            " ORDER BY id LIMIT ?",
-            (key, above, max_id, limit + 1),
+            f"SELECT id FROM log WHERE {column} = ? AND {kinds} AND id >= ? AND id <= ?"
+            f"{_unless_ignored(view.ignored, kinds)} ORDER BY id LIMIT ?",
+            (key, first, last, limit + 1),
         )
-        ids.update(id for (id,) in cursor.fetchall())
-    first = sorted(ids)[: limit + 1]
-    cursor.execute(f"{_ROW} WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id", (json.dumps(first),))
-    return _fetch(cursor, limit, size)
+        ids = sorted({*ids, *(id for (id,) in cursor.fetchall())})[: limit + 1]
+    cursor.execute(f"{_ROW} WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id", (json.dumps(ids),))
+    found = _fetch(cursor, limit, size, [])
+    return found if found.more or end is None else EntrySlice(found.rows, True, end)
+
+
+def _conversation_entries(
+    cursor: Transaction, conversation: int, after: int, limit: int, size: int, max_id: int
+) -> EntrySlice:
+    # Two indexes, one with the messages and one with the events, which SQLite merges.
+    window = (conversation, after, max_id)
+    cursor.execute(
+        f"{_ROW} WHERE conversation = ? AND id > ? AND id <= ? AND {_SAID} UNION ALL"
+        f" {_ROW} WHERE conversation = ? AND id > ? AND id <= ? AND {_HAPPENED} ORDER BY id LIMIT ?",
+        (*window, *window, limit + 1),
+    )
+    return _fetch(cursor, limit, size, [])
+
+
+def _user_entries(
+    cursor: Transaction, user: int, after: int, limit: int, size: int, max_id: int
+) -> EntrySlice:
+    # The plus signs keep SQLite from the index of subjects, which would have it sort.
+    cursor.execute(
+        f"{_ROW} WHERE id > ? AND id <= ? AND (+actor = ? OR +subject = ?) ORDER BY id LIMIT ?",
+        (after, max_id, user, user, limit + 1),
+    )
+    return _fetch(cursor, limit, size, [])
+
+
+def _texts_to_erase(cursor: Transaction, user: int, after: int, limit: int, max_id: int) -> list[int]:
+    cursor.execute(
+        "SELECT id FROM log WHERE id > ? AND id <= ? AND (body <> '' OR ref IS NOT NULL)"
+        f" AND ((+actor = ? AND ({_SAID} OR kind IN ('topic', 'kicked', 'banned', 'closed', 'deleted')))"
+        " OR (+subject = ? AND kind IN ('kicked', 'banned', 'deleted')))"
+        " ORDER BY id LIMIT ?",
+        (after, max_id, user, user, limit),
+    )
+    return [id for (id,) in cursor.fetchall()]
 
 
 def _hidden_up_to(cursor: Transaction, conversation: int, view: LogView) -> int:
@@ -254,33 +388,35 @@ def _hidden_up_to(cursor: Transaction, conversation: int, view: LogView) -> int:
     if conversation not in view.since_joining:
         return 0
     cursor.execute(
-        f"SELECT max(id) FROM log WHERE conversation = ? AND {_HAPPENED}"
-        " AND actor = ? AND kind IN ('created', 'joined')",
+        f"SELECT max(id) FROM log WHERE conversation = ? AND actor = ? AND {_JOINED}",
         (conversation, view.user),
     )
     ((joined,),) = cursor.fetchall()
     return ID_MAX if joined is None else joined - 1
 
 
-def _unless_ignored(ignored: tuple[int, ...]) -> str:
+def _unless_ignored(ignored: tuple[int, ...], kinds: str) -> str:
     """Return a condition that leaves out the messages and invitations of the users with the ids ``ignored``.
 
-    Without ids it is empty, so that the query reads only the index.
+    ``kinds`` is the condition that the query has already: `_SAID` or `_HAPPENED`. Without ids the result is
+    empty. For messages it is about the author alone, whom the index has.
     """
-    ids = ", ".join(map(str, ignored))
-    kinds = ", ".join(f"'{kind}'" for kind in sorted(IGNORABLE_KINDS))
-    return f" AND NOT (actor IN ({ids}) AND kind IN ({kinds}))" if ignored else ""
+    hidden = "" if kinds == _SAID else f"kind IN ({_INVISIBLE}) AND "
+    return f" AND NOT ({hidden}actor IN ({_list(ignored)}))" if ignored else ""
+
+
+def _list(ids: Iterable[int]) -> str:
+    return ", ".join(map(str, ids))
 
 
 def _unread(
     cursor: Transaction, conversations: list[int], user: int, after: int, max_id: int, view: LogView
 ) -> list[int]:
-    not_counted = ", ".join(map(str, (user, *view.ignored)))
     counts = []
     for conversation in conversations:
         cursor.execute(
-            f"SELECT count(*) FILTER (WHERE actor NOT IN ({not_counted}) AND {_SAID})"
-            " FROM (SELECT actor, kind FROM log WHERE conversation = ? AND id > ? AND id <= ?"
+            f"SELECT count(*) FILTER (WHERE actor NOT IN ({_list((user, *view.ignored))}))"
+            f" FROM (SELECT actor FROM log WHERE conversation = ? AND {_SAID} AND id > ? AND id <= ?"
             " ORDER BY id DESC LIMIT ?)",
             (conversation, max(after, _hidden_up_to(cursor, conversation, view)), max_id, UNREAD_SCAN_LIMIT),
         )
@@ -288,12 +424,14 @@ def _unread(
     return counts
 
 
-def _fetch(cursor: Transaction, limit: int, size: int) -> EntrySlice:
-    """Return the next rows of a query, at most ``limit`` rows with at most ``size`` bytes of bodies.
+def _fetch(cursor: Transaction, limit: int, size: int, before: list[EntryRow]) -> EntrySlice:
+    """Return the rows ``before`` and the next rows of a query.
 
+    In all there are at most ``limit`` rows with at most ``size`` bytes of bodies; a single row may have more.
     The rows are fetched one by one, so that SQLite reads no more rows than the limits allow.
     """
-    rows: list[EntryRow] = []
+    rows = [*before]
+    size -= sum(len(row[-1].encode()) for row in rows)
     while (row := cursor.fetchone()) is not None:
         size -= len(row[-1].encode())
         if len(rows) == limit or (rows and size < 0):

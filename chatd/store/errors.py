@@ -16,4 +16,4 @@ class NotStored(StoreError):
 
 
 class StoreBusy(StoreError):
-    """The store does this already, and does it once at a time."""
+    """A backup or a check was asked for while another backup or check is under way."""

@@ -55,11 +55,11 @@ COMMIT_TASKS_BOUNDS: Final = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 """The upper bounds of the buckets that the numbers of tasks in transactions are counted in."""
 
 
-ERASE_RETRY_SECONDS: Final = 0.1
+EMPTY_WAL_RETRY_SECONDS: Final = 0.1
 """Pause in seconds between attempts to empty the write-ahead log, which a reader prevents while it reads."""
 
-ERASE_ATTEMPTS: Final = 50
-"""Number of attempts to empty the write-ahead log after a message was deleted."""
+EMPTY_WAL_ATTEMPTS: Final = 50
+"""Number of attempts to empty the write-ahead log (WAL) after a message was deleted."""
 
 
 class CommitResult(msgspec.Struct, frozen=True, eq=False):
@@ -186,25 +186,26 @@ class Journal:
         self._seqs = snapshot.seqs
         self._lasts = snapshot.last_ids
 
-    def erase_deleted(self) -> Deferred[None]:
+    def erase_deleted(self) -> Deferred[bool]:
         """Overwrite the texts of deleted messages on the disk. The Deferred fires after that.
 
         The database overwrites what is deleted (see `Store.writer_pool`), but its write-ahead log keeps older
-        pages until it is empty. If it can't be emptied, a warning is logged.
+        pages until it is empty. If it can't be emptied, a warning is logged, and the result is False.
         """
         return Deferred.fromCoroutine(self._empty_write_ahead_log())
 
-    async def _empty_write_ahead_log(self) -> None:
-        for _ in range(ERASE_ATTEMPTS):
+    async def _empty_write_ahead_log(self) -> bool:
+        for _ in range(EMPTY_WAL_ATTEMPTS):
             try:
                 size = await self._pool.runInteraction(_empty_log)
                 if size is not None:
                     self.database_bytes = size
-                    return
+                    return True
             except sqlite3.Error:
                 break
-            await pause(self._clock, ERASE_RETRY_SECONDS)
+            await pause(self._clock, EMPTY_WAL_RETRY_SECONDS)
         self._log.warn("a deleted text may remain in the database's write-ahead log until chatd stops")
+        return False
 
     def when_drained(self) -> Deferred[None]:
         """Return a Deferred that fires when no task waits and no transaction is under way."""
@@ -382,6 +383,8 @@ class _Placer:
         self.seqs: dict[int, int] = {}
         self.lasts: dict[int, int] = {}
         self._cursor = cursor
+        # Looked up once: an adbapi cursor finds each method by a call.
+        self._execute, self._fetchall = cursor.execute, cursor.fetchall
         self._seqs_before = seqs
         self._rows: list[tuple[object, ...]] = []
         self._by_ref: dict[tuple[int, str], Entry] = {}
@@ -417,11 +420,11 @@ class _Placer:
         placed = self._by_ref.get((event.actor.id, ref))
         if placed is not None:
             return [placed] if _message(placed.event) == _message(event) else []
-        self._cursor.execute(
+        self._execute(
             "SELECT id, seq, at, conversation, kind, body FROM log WHERE actor = ? AND ref = ?",
             (event.actor.id, ref),
         )
-        for id, seq, at, *message in self._cursor.fetchall():
+        for id, seq, at, *message in self._fetchall():
             return [Entry(id, seq, at, event)] if tuple(message) == _message(event) else []
         return None
 
@@ -444,10 +447,11 @@ class _Placer:
 
 def _size(task: Task) -> int:
     """Return the number of characters that ``task`` counts for in a transaction."""
-    return sum(
-        ENTRY_OVERHEAD_CHARACTERS + (len(record.event.body) if isinstance(record, Draft) else 0)
-        for record in task.records
-    )
+    size = ENTRY_OVERHEAD_CHARACTERS * len(task.records)
+    for record in task.records:
+        if isinstance(record, Draft):
+            size += len(record.event.body)
+    return size
 
 
 def _message(event: Event) -> tuple[int, str, str]:

@@ -1,4 +1,4 @@
-"""Writes records that are no log entries: users, conversations, credentials, and acts of server operators."""
+"""Writes records that are no log entries: users, conversations, credentials, tokens, acts of operators."""
 
 from __future__ import annotations
 
@@ -7,14 +7,29 @@ from typing import Any, Final
 
 from twisted.enterprise.adbapi import Transaction
 
-from chatd.core.accounts import Credential, Renamed
+from chatd.core.accounts import CLOSED_ACCOUNT_HASH, Credential, Renamed
 from chatd.core.events import Conversation, User
-from chatd.core.moderation import BanOrigins, Ignore, Moderation, Tombstone, Trimmed
+from chatd.core.moderation import (
+    BanOrigins,
+    Erased,
+    ErasedTexts,
+    ErasureCompleted,
+    Ignore,
+    Moderation,
+    Tombstone,
+    Trimmed,
+)
 from chatd.core.state import RecordedChange
+from chatd.core.tokens import Token, TokenDeleted
 
 
 def write_record(cursor: Transaction, record: RecordedChange) -> None:
     """Write ``record`` in the transaction of ``cursor``."""
+    if isinstance(record, Erased):
+        _erase(cursor, record)
+        return
+    if isinstance(record, ErasedTexts):
+        cursor.executemany(_ERASE_TEXT, [(record.user.id, id) for id in record.ids])
     statement, values = _STATEMENTS[type(record)]
     cursor.execute(statement, values(record))
     if isinstance(record, Trimmed):
@@ -22,6 +37,40 @@ def write_record(cursor: Transaction, record: RecordedChange) -> None:
             "DELETE FROM log WHERE conversation = ? AND id <= ? AND kind IN ('message', 'image')",
             values(record),
         )
+    elif isinstance(record, Credential):
+        cursor.execute("DELETE FROM tokens WHERE user = ?", (record.user.id,))
+
+
+def _erase(cursor: Transaction, record: Erased) -> None:
+    user = record.user
+    cursor.execute("UPDATE users SET nick = ?, key = ? WHERE id = ?", (user.nick, user.key, user.id))
+    # An index page that was split keeps copies of keys that have moved, until it is written anew.
+    cursor.execute("REINDEX users")
+    for statement in _DELETE_ROWS_OF_USER:
+        cursor.execute(statement, (user.id,))
+    write_record(cursor, Credential(user, CLOSED_ACCOUNT_HASH))
+    cursor.executemany(
+        "UPDATE moderation SET target = ?, reason = ? WHERE id = ?",
+        [(act.target, act.reason, act.id) for act in record.acts],
+    )
+    cursor.execute("INSERT OR REPLACE INTO erasures (user, last) VALUES (?, 0)", (user.id,))
+
+
+_DELETE_ROWS_OF_USER: Final = (
+    "DELETE FROM ignores WHERE user = ?",
+    "DELETE FROM ignores WHERE other = ?",
+)
+"""The statements that delete the rows of an erased user, each with the id of that user as its only value.
+
+A table with rows that belong to a user needs a statement here, unless an erased user keeps the row.
+"""
+
+# The text that a user has written, or that was written about the user; what a deletion is about stays.
+_ERASE_TEXT: Final = (
+    "UPDATE log SET"
+    " body = CASE kind WHEN 'deleted' THEN substr(body, 1, instr(body || ' ', ' ') - 1) ELSE '' END,"
+    " ref = CASE actor WHEN ? THEN NULL ELSE ref END WHERE id = ?"
+)
 
 
 def _conversation_values(record: Conversation) -> tuple[object, ...]:
@@ -34,6 +83,13 @@ def _moderation_values(record: Moderation) -> tuple[object, ...]:
     return record.id, record.at, operator, record.kind, record.target, record.until, record.reason
 
 
+def _token_values(record: Token) -> tuple[object, ...]:
+    ids = record.conversations
+    conversations = None if ids is None else " ".join(map(str, sorted(ids)))
+    digest, user = str(record.digest), record.user.id
+    return digest, user, record.name, record.access, conversations, record.made, record.expires
+
+
 _STATEMENTS: Final[dict[type[RecordedChange], tuple[str, Callable[[Any], tuple[object, ...]]]]] = {
     User: (
         "INSERT INTO users (id, nick, key, colour) VALUES (?, ?, ?, ?)",
@@ -44,9 +100,14 @@ _STATEMENTS: Final[dict[type[RecordedChange], tuple[str, Callable[[Any], tuple[o
         _conversation_values,
     ),
     Credential: (
-        "INSERT OR REPLACE INTO credentials (user, hash) VALUES (?, ?)",
-        lambda record: (record.user.id, str(record.hash)),
+        "INSERT OR REPLACE INTO credentials (user, hash, since) VALUES (?, ?, ?)",
+        lambda record: (record.user.id, str(record.hash), record.since),
     ),
+    Token: (
+        "INSERT INTO tokens VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)",
+        _token_values,
+    ),
+    TokenDeleted: ("DELETE FROM tokens WHERE digest = ?", lambda record: (str(record.token.digest),)),
     Renamed: (
         "UPDATE users SET nick = ?, key = ? WHERE id = ?",
         lambda record: (record.user.nick, record.user.key, record.user.id),
@@ -67,6 +128,11 @@ _STATEMENTS: Final[dict[type[RecordedChange], tuple[str, Callable[[Any], tuple[o
         "INSERT OR REPLACE INTO trimmed (conversation, last) VALUES (?, ?)",
         lambda record: (record.conversation.id, record.last),
     ),
+    ErasedTexts: (
+        "UPDATE erasures SET last = ? WHERE user = ?",
+        lambda record: (record.ids[-1], record.user.id),
+    ),
+    ErasureCompleted: ("DELETE FROM erasures WHERE user = ?", lambda record: (record.user.id,)),
     Tombstone: ("UPDATE log SET body = '' WHERE id = ?", lambda record: (record.message,)),
 }
 """For each type of record, the SQL statement and the function that returns its values."""

@@ -88,7 +88,7 @@ class Store:
 
         return self._connections("rw", 1, prepare_writer)
 
-    def archive(self) -> Archive:
+    def open_archive(self) -> Archive:
         """Return the archive, which reads pages of the log on connections that can't write."""
         return Archive(self._connections("ro", 2))
 

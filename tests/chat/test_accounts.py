@@ -10,6 +10,7 @@ from zope.interface import implementer
 
 from chatd.core.accounts import AccountPolicy
 from chatd.core.limits import Limits
+from chatd.core.refusals import Refusal
 from tests.support.in_memory_daemon import Peer, Stage, StageTestCase
 
 SECRET = "correct horse battery"
@@ -343,6 +344,22 @@ class Races(AccountCase):
         self.assertIn("ARR bob", self.stage.connect("text").says("IAM bob").hears().decode())
         self.flushLoggedErrors()
 
+    def test_a_user_who_was_put_out_registers_the_nick_for_nobody_else(self) -> None:
+        """The connection is open for as long as the client does not read, and the nick is free."""
+        eve, carol = self.stage.json("bob"), self.stage.json("carol")
+        eve.wire.stuck = True
+        for _ in range(2):
+            carol.asks(action="client-broadcast", msg="is not read")
+        self.stage.passwords.held = True
+        eve.asks(action="register", password="eve's own secret")
+        eve.protocol.session.break_off(Refusal("disconnected", why="loud"))  # type: ignore[attr-defined]
+        self.stage.settle()
+        bob = self.stage.json("bob")
+        self.assertEqual((eve.closed, bob.closed), (False, False))
+        self.stage.passwords.run_next()
+        self.stage.settle()
+        self.assertEqual(self.stage.rows("SELECT count(*) FROM credentials"), [(1,)])
+
     def test_a_class_comes_back_at_once(self) -> None:
         """Right passwords that are verified at the same time are not counted as wrong ones."""
         self.stage.passwords.held = True
@@ -522,8 +539,10 @@ class Migration(StageTestCase):
         database: Path = self.stage.database
         with sqlite3.connect(database) as connection:
             connection.executescript(
-                "DROP TABLE trimmed; DROP TABLE ignores; DROP TABLE ban_origins; DROP TABLE moderation;"
+                "DROP TABLE erasures; DROP TABLE tokens; DROP TABLE trimmed; DROP TABLE ignores;"
+                "DROP TABLE ban_origins; DROP TABLE moderation;"
                 "DROP TABLE credentials; DELETE FROM users WHERE id = 0;"
+                "DROP INDEX log_messages; DROP INDEX log_joins; CREATE INDEX log_pages ON log (conversation);"
                 "PRAGMA user_version = 2;"
             )
         connection.close()

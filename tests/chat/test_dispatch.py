@@ -15,9 +15,22 @@ from chatd.chat.dispatch import (
     PRESENCE_DELAY_PER_USER_SECONDS,
     Dispatcher,
 )
+from chatd.core.accounts import Secret
 from chatd.core.audience import Audience
-from chatd.core.events import LOBBY, Arrived, Conversation, Delivery, Departed, Entry, Event, EventKind, User
+from chatd.core.events import (
+    LOBBY,
+    Announced,
+    Arrived,
+    Conversation,
+    Delivery,
+    Departed,
+    Entry,
+    Event,
+    EventKind,
+    User,
+)
 from chatd.core.limits import Limits
+from chatd.core.tokens import Token
 from chatd.dialects.text import TextDialect
 
 TEXT = FrameFormat(TextDialect(Limits()), wrap_line, True)
@@ -30,7 +43,8 @@ class Session:
     frame_format = TEXT
     peer = "127.0.0.1:1"
 
-    def __init__(self) -> None:
+    def __init__(self, token: Token | None = None) -> None:
+        self.token = token
         self.heard = b""
 
     def deliver(self, frame: bytes) -> None:
@@ -59,6 +73,13 @@ class DispatcherTestCase(SynchronousTestCase):
     def enter(self, user: User) -> Session:
         """A new session of ``user``, which is told what follows."""
         session = Session()
+        self.dispatcher.add_client(cast(Client, session), user)
+        return session
+
+    def limited(self, user: User, place: int | None) -> Session:
+        """A new session of ``user`` whose token is for the conversation ``place``, or for all."""
+        places = None if place is None else frozenset((place,))
+        session = Session(Token(user, "bot", Secret("digest"), "read", places, 0))
         self.dispatcher.add_client(cast(Client, session), user)
         return session
 
@@ -105,6 +126,44 @@ class Entries(DispatcherTestCase):
         self.say("psst", audience, self.at_alice, Conversation(3, "direct", pair=(self.alice, self.bob)))
         self.dispatcher.flush()
         self.assertEqual((self.at_bob.heard, second.heard), (b"PRV alice psst\n",) * 2)
+
+    def test_a_limited_session_gets_what_its_token_is_for(self) -> None:
+        """Whoever the audience is, in the order of the others, and nothing that the others do not get."""
+        wob, lobby = self.limited(self.bob, GROUP.id), self.limited(self.bob, LOBBY.id)
+        whole = self.limited(self.bob, None)
+        stranger = self.limited(self.user(3, "carol"), GROUP.id)
+        members = (1, 2)
+        self.say("one")
+        self.say("two", members, conversation=GROUP)
+        self.say("three", frozenset((2,)))
+        self.say("four", members, conversation=GROUP)
+        self.say("", members, conversation=GROUP, kind="kicked", subject=self.bob)
+        self.say("", (2, 3), conversation=Conversation(4, "group", "den"), kind="invited", subject=self.bob)
+        self.dispatcher.flush()
+        kicked = b"GEV wob kicked alice bob\n"
+        self.assertEqual(wob.heard, b"GMS wob alice two\nGMS wob alice four\n" + kicked)
+        self.assertEqual(lobby.heard, b"MSG alice one\n")
+        self.assertEqual(stranger.heard, b"")
+        self.assertEqual(whole.heard, self.at_bob.heard)
+        self.assertIn(b"GEV den invited alice bob", self.at_bob.heard)
+
+    def test_arrivals_belong_to_the_lobby_and_announcements_to_everyone(self) -> None:
+        wob, lobby = self.limited(self.bob, GROUP.id), self.limited(self.bob, LOBBY.id)
+        carol = self.user(3, "carol")
+        self.dispatcher.announce_departure(Departed(carol, 0))
+        self.dispatcher.announce(Announced(self.alice, "hear", 0))
+        self.dispatcher.announce_departure(Departed(carol, 0))
+        self.dispatcher.flush()
+        self.assertEqual(wob.heard, b"ANN alice hear\n")
+        self.assertEqual(lobby.heard, b"LFT carol\nANN alice hear\nLFT carol\n")
+
+    def test_a_limited_session_leaves(self) -> None:
+        wob = self.limited(self.bob, GROUP.id)
+        for is_there in (True, False):
+            self.assertEqual(self.dispatcher.remove_client(cast(Client, wob), self.bob), is_there)
+        self.say("two", (2,), conversation=GROUP)
+        self.dispatcher.flush()
+        self.assertEqual(wob.heard, b"")
 
     def test_who_enters_hears_only_what_follows(self) -> None:
         self.say("before", author=self.at_alice)

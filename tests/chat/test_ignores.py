@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
+from chatd.chat import replay
 from chatd.core.limits import Limits
+from chatd.store import archive
 from tests.support.in_memory_daemon import Peer, StageTestCase
 
 SAID = ("MSG in the lobby", "bg;wob;in the group", "s;alice;in private")
@@ -73,6 +77,45 @@ class Ignoring(StageTestCase):
         (page,) = self.alice.asks(action="history", limit=3).objects()
         self.assertEqual([item["msg"] for item in page["messages"]], ["0", "2", "4"])
 
+    def talks_much(self) -> None:
+        """Let bob say more than one query looks at, between two words of carol."""
+        self.patch(archive, "PAGE_SCAN_LIMIT", 3)
+        self.patch(archive, "REPLAY_SCAN_LIMIT", 3)
+        self.patch(replay, "CATCH_UP_ENTRIES", 3)
+        self.carol.says("MSG 1")
+        for _ in range(10):
+            self.bob.says("MSG buy now")
+        self.carol.says("MSG 2")
+        self.alice.hears()
+
+    def test_a_page_may_take_several_queries(self) -> None:
+        self.talks_much()
+        for window in ({}, {"after": 0}):
+            (page,) = self.alice.asks(action="history", **window).objects()
+            self.assertEqual([item["msg"] for item in page["messages"]], ["1", "2"])
+            self.assertNotIn("more", page)
+        self.alice.hangs_up()
+        back = self.stage.connect("json").asks(action="client-hello", from_="alice", since=3)
+        said = [said["msg"] for said in back.objects() if said["action"] == "server-broadcast"]
+        self.assertEqual(said, ["1", "2"])
+
+    def test_others_read_between_the_queries_for_a_page(self) -> None:
+        self.talks_much()
+        self.stage.readers.held = True
+        self.alice.asks(action="history")
+        self.carol.hears()
+        self.carol.says("history;;1")
+        for _ in range(2):
+            self.stage.readers.run_next()
+            self.stage.settle()
+        self.assertEqual(self.carol.lines()[-1], "END history 1 more")
+        self.assertEqual(len(self.stage.readers.waiting), 1)
+        self.alice.hangs_up()
+        self.stage.readers.run_next()
+        self.stage.settle()
+        self.assertEqual(self.stage.readers.waiting, [], "nobody is there to read on for")
+        self.stage.readers.held = False
+
     def test_nothing_is_lost(self) -> None:
         """It comes back when the user is ignored no more."""
         self.says(self.bob)
@@ -102,6 +145,28 @@ class Ignoring(StageTestCase):
         """Who is in a group, and what became of it."""
         self.bob.says("leave;wob").says("BYE")
         self.assertEqual([said["event"] for said in self.alice.objects()], ["left", "left"])
+
+    def test_the_reason_of_a_ban_or_a_kick(self) -> None:
+        """The event is sent, live and later; only others get to know what its author has written."""
+        self.bob.says("cg;den").says("ban;den;alice;you fool").says("unban;den;alice")
+        heard = self.alice.asks(action="join", group="den").objects()
+        self.assertEqual([said.get("event") for said in heard], ["banned", "unbanned", None])
+        self.assertEqual(heard[0]["reason"], "")
+        self.carol.says("j;den").hears()
+        self.alice.hears()
+        self.bob.says("kick;den;alice;you fool").says("ban;den;carol;go")
+        self.assertEqual(
+            self.carol.lines(), ["GEV den kicked bob alice you fool", "GEV den banned bob carol go"]
+        )
+        (kicked,) = self.alice.objects()
+        self.assertEqual((kicked["event"], kicked["subject"], kicked["reason"]), ("kicked", "alice", ""))
+        self.alice.asks(action="join", group="den").asks(action="states", group="den").hangs_up()
+        back = self.stage.connect("json").asks(action="client-hello", from_="alice", since=0)
+        later = json.dumps(self.alice.objects() + back.objects())
+        self.assertEqual((later.count('"banned"'), later.count('"kicked"')), (4, 2))
+        self.assertEqual(later.count('"reason": ""'), 6)
+        back.asks(action="unignore", dest="bob").asks(action="states", group="den")
+        self.assertEqual(back.hears().count(b'"reason":"you fool"'), 2)
 
     def test_in_the_chat_room(self) -> None:
         room = self.stage.connect("tp6").says("Hello|dave|wob")

@@ -300,6 +300,14 @@ class Groups(ModerationCase):
         self.does("give", group="wob", dest="bob")
         self.assertEqual(self.bob.says("members;wob").lines()[-2], "MBR wob bob owner online unregistered")
 
+    def test_it_is_given_to_nobody_who_can_not_log_in(self) -> None:
+        self.bob.says(f"register;{SECRET}").says(f"unregister;{SECRET}")
+        carol = self.stage.json("carol").asks(action="cgroupe", group="den")
+        self.assertEqual(self.refused("give", group="den", dest="bob~1"), "no_such_user")
+        carol.hears()
+        (page,) = carol.asks(action="members", group="den").objects()
+        self.assertEqual([one["name"] for one in page["members"]], ["carol"])
+
 
 class Passwords(ModerationCase):
     def test_a_password_is_reset(self) -> None:
@@ -314,6 +322,13 @@ class Passwords(ModerationCase):
         self.stage.json("carol")
         self.teacher.hears()
         self.assertEqual(self.refused("resetpassword", dest="carol", new=OTHER), "not_registered")
+
+    def test_a_closed_account_stays_closed(self) -> None:
+        """Nobody gets at the conversations of a user who has given the nick up."""
+        self.bob.says(f"register;{SECRET}").says(f"unregister;{SECRET}")
+        self.assertEqual(self.refused("resetpassword", dest="bob~1", new=OTHER), "no_such_user")
+        again = self.stage.connect("json").asks(action="client-hello", from_="bob~1", password=OTHER)
+        self.assertEqual(again.objects()[0]["code"], "wrong_password")
 
 
 class Log(ModerationCase):
@@ -514,6 +529,40 @@ class Delete(ModerationCase):
         self.stage.settle()
         self.assertEqual(self.teacher.objects()[-1]["action"], "server-moderation")
         self.assertTrue(self.deleted("oops"))
+
+    def test_by_two_operators_at_once(self) -> None:
+        """It is deleted once, also if neither has a result when the other asks."""
+        self.bob.says("MSG an insult")
+        assistant = self.stage.json("assistant").asks(action="register", password=SECRET)
+        assistant.hears()
+        self.teacher.hears()
+        for pool in (self.stage.readers, self.stage.writer):
+            pool.held = True
+        self.teacher.asks(action="delete", id=1)
+        assistant.asks(action="delete", id=1)
+        while self.stage.readers.waiting or self.stage.writer.waiting:
+            for pool in (self.stage.readers, self.stage.readers, self.stage.writer):
+                if pool.waiting:
+                    pool.run_next()
+            self.stage.settle()
+        for pool in (self.stage.readers, self.stage.writer):
+            pool.held = False
+        self.stage.wait(1)
+        deleted, answer = self.teacher.objects()
+        self.assertEqual((deleted["event"], answer["action"]), ("deleted", "server-moderation"))
+        self.assertEqual(assistant.objects()[-1]["code"], "no_such_message")
+        self.assertEqual(self.stage.rows("SELECT count(*) FROM log WHERE kind = 'deleted'"), [(1,)])
+        self.assertEqual(self.stage.rows("SELECT count(*) FROM moderation"), [(1,)])
+
+    def test_a_deletion_that_fails_keeps_nobody_from_the_next(self) -> None:
+        self.bob.says("MSG an insult")
+        self.teacher.hears()
+        self.stage.writer.error = sqlite3.OperationalError("disk full")
+        self.assertEqual(self.refused("delete", id=1), "storage_failed")
+        self.stage.writer.error = None
+        self.stage.wait(2)
+        self.assertEqual(len(self.does("delete", id=1)), 1)
+        self.flushLoggedErrors()
 
     def test_it_makes_room_in_a_full_database(self) -> None:
         """The size is measured anew, since a full database writes too little to be measured by that."""

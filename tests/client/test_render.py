@@ -52,6 +52,21 @@ class Moderation(SynchronousTestCase):
     def test_an_empty_log(self) -> None:
         self.assertEqual(self.shown(), ["nothing yet"])
 
+    def test_tokens(self) -> None:
+        everywhere = objects.Token("a\x1b", "write", ["*"], TS)
+        limited = objects.Token("b", "read", ["lobby", "wob"], TS, TS)
+        made = objects.TokenMade(token=everywhere, secret="chatd_0")
+        self.assertEqual(
+            render_answer(made, "alice"),
+            [
+                "a\ufffd (to read and write, all conversations)",
+                "its secret, which is shown only now: chatd_0",
+            ],
+        )
+        (shown,) = render_answer(objects.Tokens(nick="alice", tokens=[limited]), "alice")
+        self.assertRegex(shown, r"^b \(to read, lobby, wob, until \d{4}-\d\d-\d\d \d\d:\d\d\)$")
+        self.assertEqual(render_answer(objects.Tokens(nick="alice", tokens=[]), "alice"), ["no tokens"])
+
     def test_accounts(self) -> None:
         for registered, shown in ((True, "alice is registered"), (False, "alice is no longer registered")):
             answer = objects.AccountChanged(nick="alice", registered=registered)

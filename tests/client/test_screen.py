@@ -442,7 +442,7 @@ class Typing(ScreenTestCase):
                 self.assertEqual(text(), "/kick wob bob out")
                 await alice.presses("up", "up", "down", "down", "down")
                 self.assertEqual(text(), "")
-                await alice.presses(*"/t", "tab")
+                await alice.presses(*"/top", "tab")
                 self.assertEqual(text(), "/topic ")
                 await alice.presses(*["backspace"] * 7, *"one", "ctrl+j", *"two", "enter")
                 await alice.sees("You said: one", "two")

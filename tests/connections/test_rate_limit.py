@@ -21,7 +21,7 @@ class Credit(SynchronousTestCase):
         """How long ``count`` requests take, from the first to the moment after the last."""
         limit, now = RateLimit(LIMITS), 1000.0
         for _ in range(count):
-            now += max(0.0, limit.charge(now, size, command))
+            now += max(0.0, limit.charge(now, size, command) - LIMITS.burst_seconds)
         return now - 1000
 
     def test_requests(self) -> None:
@@ -52,11 +52,31 @@ class Credit(SynchronousTestCase):
         limit, now, cost = RateLimit(LIMITS), 0.0, 0.0
         for pause, size in requests:
             now += pause
-            wait = limit.charge(now, size, None)
+            wait = limit.charge(now, size, None) - LIMITS.burst_seconds
             cost += 0.1 + size / 1000
             self.assertLessEqual(wait, cost - LIMITS.burst_seconds + 1e-6)
             now += max(0.0, wait)
             self.assertLessEqual(cost, now + LIMITS.burst_seconds + 1e-6)
+
+
+class Crowd(StageTestCase):
+    """Many clients that use their credit at the same time."""
+
+    limits = Limits(requests_per_second=10, burst_seconds=10)
+
+    def test_each_sends_a_few_messages_at_once_and_then_one_in_its_turn(self) -> None:
+        alice = self.stage.text("alice")
+        talkers = [self.stage.text(f"talker{number}") for number in range(3)]
+        alice.hears()
+        for number, talker in enumerate(talkers):
+            talker.protocol.dataReceived(b"".join(b"MSG %d %d\n" % (number, n) for n in range(50)))
+        self.stage.settle()
+        heard = [line.split()[2:] for line in alice.lines()]
+        for number in range(3):
+            own = [int(n) for talker, n in heard if talker == str(number)]
+            self.assertEqual(own, list(range(50)))
+        at_once = 3 * 5
+        self.assertEqual([int(n) for _, n in heard[at_once:]], [n for n in range(5, 50) for _ in range(3)])
 
 
 class Flood(StageTestCase):

@@ -78,26 +78,26 @@ class Rules(SynchronousTestCase):
 
     def registered(self, user: User) -> Credential:
         """Register ``user``."""
-        self.apply(rules.register(self.state, user, HASH))
+        self.apply(rules.register(self.state, user, HASH, 0))
         return self.state.credentials[user.id]
 
     def test_nothing_changes_before_a_decision_is_applied(self) -> None:
         credential = self.registered(self.alice)
         before = dict(self.state.credentials), dict(self.state.users)
         rules.change_password(self.state, credential, Secret("2$x"))
-        rules.unregister(self.state, credential)
+        rules.unregister(self.state, credential, 0)
         self.assertEqual((self.state.credentials, self.state.users), before)
 
     def test_registering_twice(self) -> None:
         self.registered(self.alice)
-        self.assertEqual(self.refusal(rules.register, self.state, self.alice, HASH), "already_registered")
+        self.assertEqual(self.refusal(rules.register, self.state, self.alice, HASH, 0), "already_registered")
 
     def test_a_stale_credential(self) -> None:
         """Whoever verified an older password has proved nothing."""
         old = self.registered(self.alice)
         self.apply(rules.change_password(self.state, old, Secret("2$x")))
         self.assertEqual(self.refusal(rules.change_password, self.state, old, HASH), "wrong_password")
-        self.assertEqual(self.refusal(rules.unregister, self.state, old), "wrong_password")
+        self.assertEqual(self.refusal(rules.unregister, self.state, old, 0), "wrong_password")
         self.assertTrue(same_password(None, None))
         self.assertFalse(same_password(old, None))
 
@@ -125,7 +125,7 @@ class Rules(SynchronousTestCase):
         self.does(self.bob, c.Ban("own", "carol"))
         direct = self.state.direct_conversation(self.alice, self.bob)
         assert direct is not None
-        self.apply(rules.unregister(self.state, self.registered(self.alice)))
+        self.apply(rules.unregister(self.state, self.registered(self.alice), 0))
         former = self.state.users[self.alice.id]
         self.assertEqual((former.nick, former.colour), ("alice~1", self.alice.colour))
         self.assertIsNone(self.state.find_user(parse_nick("alice")))
@@ -148,7 +148,7 @@ class Rules(SynchronousTestCase):
         self.does(
             self.alice, c.CreateGroup("wob"), c.SendToUser("bob", "psst"), c.SendToUser("alice", "note")
         )
-        self.apply(rules.unregister(self.state, self.registered(self.alice)))
+        self.apply(rules.unregister(self.state, self.registered(self.alice), 0))
         loaded = State()
         for user in self.state.users.values():
             loaded.apply(user)
@@ -184,7 +184,7 @@ class Rules(SynchronousTestCase):
         long = Chat("x" * NICK_LIMIT, "x" * (NICK_LIMIT - 2) + "~1")
         user = long.state.users[1]
         long.state.apply(Credential(user, HASH))
-        renamed, closed = rules.unregister(long.state, long.state.credentials[1]).records
+        renamed, closed = rules.unregister(long.state, long.state.credentials[1], 0).records
         assert isinstance(renamed, Renamed)
         assert isinstance(closed, Credential)
         self.assertEqual(renamed.user.nick, "x" * (NICK_LIMIT - 2) + "~2")

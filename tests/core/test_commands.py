@@ -70,6 +70,9 @@ USAGES = """
     passwd;password;new
     unregister;password
     regain;
+    maketoken;token;scope[;groups][;duration]
+    tokens;
+    revoketoken;token
     mute;dest[;duration][;reason]
     unmute;dest
     disconnect;dest[;reason]
@@ -81,6 +84,8 @@ USAGES = """
     delete;id[;reason]
     announce;msg
     resetpassword;dest;new
+    usertokens;dest
+    revokeusertoken;dest;token
     modlog[;skip]
     HELP
 """

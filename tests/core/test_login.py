@@ -10,6 +10,7 @@ from chatd.core.events import User
 from chatd.core.login import Login, check_claimed_sender, log_in
 from chatd.core.names import Name
 from chatd.core.refusals import Refusal
+from chatd.core.tokens import Token, TokenDeleted
 from tests.support.rules_case import Chat
 
 
@@ -41,6 +42,19 @@ class Logins(SynchronousTestCase):
         again = self.log_in("CAROL")
         self.assertIs(again.user, first.user)
         self.assertTrue(again.returning)
+
+    def test_a_token_is_for_its_user_and_until_it_is_deleted(self) -> None:
+        self.state.apply(Credential(self.alice, Secret("hash")))
+        token = Token(self.alice, "deploy", Secret("digest"), "read", None, 0)
+        self.state.apply(token)
+        login = log_in(self.state, ("alice",), Hello("alice"), token)
+        self.assertEqual((login.user, login.online), (self.alice, True))
+        for nick in ("bob", "carol"):
+            refusal = self.assertRaises(Refusal, log_in, self.state, (), Hello(nick), token)
+            self.assertEqual(refusal.code, "wrong_password")
+        self.state.apply(TokenDeleted(token))
+        refusal = self.assertRaises(Refusal, log_in, self.state, (), Hello("alice"), token)
+        self.assertEqual(refusal.code, "wrong_password")
 
     def test_a_known_user_returns_in_any_spelling_and_writes_nothing(self) -> None:
         login = self.log_in("ALICE")

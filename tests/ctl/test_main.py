@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import signal
 import socket
 import sqlite3
@@ -60,6 +61,7 @@ class ChatctlTests(SynchronousTestCase):
                 self.chatctl("resetpassword", "bob", said="staple of nine\n")
                 self.assertNotIn("staple", daemon.log)
                 self.back_up_under_load(alice)
+                self.export()
                 self.reload(daemon, alice)
                 self.flood_the_socket()
                 self.assertIn("in use by another chatd", self.chatctl("restore", "copy.db", code=1))
@@ -101,6 +103,104 @@ class ChatctlTests(SynchronousTestCase):
         while acked < 399:
             acked = int(alice.object(action="server-ack")["ref"])
         alice.asks(action="client-broadcast", msg="after the backup").object(action="server-ack")
+
+    def export(self) -> None:
+        """To the output and to a file; a file is not replaced, nor left behind without its end."""
+        lines = [json.loads(line) for line in self.chatctl("export", "user", "alice").splitlines()]
+        self.assertEqual((lines[0]["user"], lines[-1]["complete"]), ("alice", True))
+        messages = [line["msg"] for line in lines if "msg" in line]
+        self.assertEqual(messages[-1], "after the backup")
+        self.assertEqual((len(messages), lines[-1]["entries"]), (401, 401))
+        self.assertEqual(self.chatctl("export", "user", "alice", "--output", "alice.jsonl"), "")
+        file = self.folder / "alice.jsonl"
+        self.assertEqual(file.stat().st_mode & 0o777, 0o600)
+        self.assertEqual(len(file.read_text().splitlines()), len(lines))
+        again = self.chatctl("export", "user", "alice", "--output", "alice.jsonl", code=1)
+        self.assertIn("can't write alice.jsonl: File exists", again)
+        self.assertIn("no_such_group", self.chatctl("export", "group", "x", "--output", "x.jsonl", code=1))
+        self.assertFalse((self.folder / "x.jsonl").exists())
+        self.assertIn("invalid choice: 'room'", self.chatctl("export", "room", "x", code=2))
+
+    def test_an_erasure_outlives_a_kill(self) -> None:
+        """It goes on at the next start; nothing is left in the files of the database then."""
+        with Daemon(self.folder, "--durability=process") as daemon:
+            self.talk(daemon)
+            self.assertIn("give --yes", self.chatctl("erase", "zyxwvonne", code=2))
+            with socket.socket(socket.AF_UNIX) as control:
+                control.connect(os.path.relpath(self.folder / "chat.db.control"))
+                control.sendall(b'{"action":"erase","nick":"zyxwvonne"}\n')
+                while not self.rows("SELECT user FROM erasures WHERE last > 0"):
+                    pass
+                daemon.kill()
+            self.assertEqual(len(self.rows("SELECT user FROM erasures")), 1)
+        with Daemon(self.folder, "--durability=process") as daemon:
+            daemon.wait_for("the erasure of erased~1 is complete")
+            for text in (b"zyxwvonne", b"xylophonic"):
+                for file in self.folder.glob("chat.db*"):
+                    if file.is_file():
+                        self.assertNotIn(text, file.read_bytes(), file.name)
+            self.assertIn("no_such_user", self.chatctl("erase", "zyxwvonne", "--yes", code=1))
+            said = self.chatctl("erase", "bob", "--yes")
+            self.assertIn("erased: 1 entries", said)
+            self.assertIn("not erased: backups", said)
+        self.assertEqual(self.chatctl("check"), "the database is sound\n")
+
+    def talk(self, daemon: Daemon) -> None:
+        """A user writes much, bob once."""
+        with daemon.connect("json") as victim, daemon.connect("json") as bob:
+            self.arrive(victim, "zyxwvonne")
+            self.arrive(bob, "bob")
+            for number in range(4000):
+                victim.asks(action="client-broadcast", msg=f"xylophonic {number}", ref=number)
+                if number % 200 == 199:
+                    victim.object(action="server-ack", ref=number)
+            bob.asks(action="client-broadcast", msg="from bob").object(action="server-ack")
+
+    def rows(self, query: str) -> list[tuple[object, ...]]:
+        """What the database holds."""
+        with closing(sqlite3.connect(f"{(self.folder / 'chat.db').as_uri()}?mode=ro", uri=True)) as database:
+            return database.execute(query).fetchall()
+
+    def test_a_terminal_is_asked_for_the_nick_again(self) -> None:
+        for typed, code, said in (("alic", 1, "nothing was erased"), ("alice", 3, "no daemon listens")):
+            master, slave = pty.openpty()
+            program = Forked(
+                ["-m", "chatd.ctl", "erase", "alice"],
+                self.folder,
+                environment(),
+                stdin=slave,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+            )
+            os.write(master, f"{typed}\n".encode())
+            output, _ = program.communicate(None, PATIENCE)
+            self.assertEqual(program.wait(PATIENCE), code, output)
+            self.assertIn("Type the nick again", output)
+            self.assertIn(said, output)
+            os.close(slave)
+            os.close(master)
+
+    def test_an_export_that_breaks_off(self) -> None:
+        """The daemon dies in the middle of it: the file is removed, and the exit code is 1."""
+        with socket.socket(socket.AF_UNIX) as daemon:
+            daemon.bind(os.path.relpath(self.folder / "chat.db.control"))
+            daemon.listen()
+            program = Forked(
+                ["-m", "chatd.ctl", "export", "user", "alice", "--output", "x.jsonl"],
+                self.folder,
+                environment(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+            )
+            connection, _ = daemon.accept()
+            connection.recv(4096)
+            connection.sendall(b'{"action":"control-export","user":"alice"}\n{"id":1,"msg":"hi"}\n')
+            connection.close()
+            output, _ = program.communicate("", PATIENCE)
+        self.assertEqual(program.wait(PATIENCE), 1)
+        self.assertIn("the export is not complete", output)
+        self.assertFalse((self.folder / "x.jsonl").exists())
 
     def reload(self, daemon: Daemon, alice: Client) -> None:
         """By command and by signal; options win over the file."""

@@ -30,6 +30,14 @@ class Lines(SynchronousTestCase):
             ],
         )
 
+    def test_tokens(self) -> None:
+        token = {"token": "deploy", "scope": "read", "groups": ["lobby", "wob"], "made": "T"}
+        answer = {"action": "server-tokens", "nick": "bob", "tokens": [{**token, "expires": "E"}, token]}
+        self.assertEqual(
+            [" ".join(line.split()) for line in lines_of(answer)],
+            ["deploy read lobby,wob made T expires E", "deploy read lobby,wob made T expires never"],
+        )
+
     def test_an_answer_that_is_not_known(self) -> None:
         self.assertEqual(list(lines_of({"action": "new", "x": 1})), ['{"action": "new", "x": 1}'])
 
@@ -37,4 +45,28 @@ class Lines(SynchronousTestCase):
         answer = {"action": "control-reload", "changed": [], "needs_restart": ["database", "listen"]}
         self.assertEqual(
             list(lines_of(answer)), ["changed: no key of chatd.toml", "needs a restart: database, listen"]
+        )
+
+    def test_an_erasure(self) -> None:
+        done = {"name": "erased~1", "entries": 7, "complete": True, "outside": "not erased: backups"}
+        said = list(lines_of({"action": "control-erase", **done}))
+        self.assertEqual(
+            said,
+            [
+                "erased: 7 entries are without their text now; the author is erased~1",
+                "not erased: backups",
+            ],
+        )
+        said = list(lines_of({"action": "control-erase", **done, "complete": False}))
+        self.assertIn("write-ahead log", said[1])
+
+    def test_operators(self) -> None:
+        both = {"nick": "carol", "configured": True, "appointed": True, "registered": True}
+        one = {"nick": "dave", "configured": False, "appointed": True, "registered": False}
+        self.assertEqual(
+            list(lines_of({"action": "control-operators", "operators": [both, one]})),
+            [
+                "carol           chatd.toml, appointed  registered",
+                "dave            appointed       not registered: not in force",
+            ],
         )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from twisted.internet.protocol import Protocol
 from twisted.logger import LogLevel, capturedLogs
 
@@ -61,6 +64,23 @@ class Pages(MonitoringTestCase):
             self.assertEqual(wire.value().count(answer), 1)
             self.assertIn(b"connection: close", wire.value().lower())
             self.assertTrue(wire.disconnecting)
+
+    def test_one_page_in_a_turn_of_the_reactor(self) -> None:
+        """However many connections ask: the chat goes on after each page."""
+        crowd = [self.connects() for _ in range(5)]
+        later: list[Callable[[], object]] = []  # the clock would run in one turn what is due in the next
+
+        def call_later(delay: float, call: Callable[..., object], *arguments: object) -> None:
+            later.append(partial(call, *arguments))
+
+        self.patch(self.stage.reactor, "callLater", call_later)
+        for protocol, _ in crowd:
+            protocol.dataReceived(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n")
+        for answered in range(6):
+            self.assertEqual(sum(bool(wire.value()) for _, wire in crowd), answered)
+            turn, later[:] = [*later], []
+            for call in turn:
+                call()
 
 
 class Hostile(MonitoringTestCase):

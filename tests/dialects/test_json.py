@@ -160,6 +160,15 @@ class Decoding(SynchronousTestCase):
             ("delete", c.DeleteMessage, {"id": 17, "reason": "spam"}),
             ("announce", c.Announce, {"msg": "hear"}),
             ("resetpassword", c.ResetPassword, {**user, "new": "correct horse"}),
+            (
+                "maketoken",
+                c.MakeToken,
+                {"token": "deploy", "scope": "write", "groups": "wob,ops", "duration": 60},
+            ),
+            ("tokens", c.ListTokens, {}),
+            ("revoketoken", c.RevokeToken, {"token": "deploy"}),
+            ("usertokens", c.ListUserTokens, user),
+            ("revokeusertoken", c.RevokeUserToken, {**user, "token": "deploy"}),
             ("modlog", c.ListModerations, {}),
             ("help", c.ListCommands, {}),
         ]
@@ -188,8 +197,8 @@ class Decoding(SynchronousTestCase):
         for row in COMMANDS.values():
             if not row.actions or any(field.is_sender for field in row.fields.values()):
                 continue
-            choice = {"choice": "all"} if "mode" in row.fields else {}
-            samples |= {"choice": "private", **choice}
+            choices = [field.choices[-1] for field in row.fields.values() if field.choices and field.typed]
+            samples["choice"] = choices[0] if choices else "private"
             required = {name: samples[row.fields[name].kind] for name in row.required}
             for name, field in row.fields.items():
                 sample = "image" if name == "kind" else samples[field.kind]

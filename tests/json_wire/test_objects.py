@@ -15,6 +15,7 @@ ITEM = objects.HistoryMessage(id=1, seq=1, ts=TS, nick="bob", msg="hi", kind="me
 EVENT = objects.Event(id=2, seq=1, ts=TS, event="kicked", actor="bob", subject="eve", reason="")
 ACT = objects.Moderation(1, TS, "alice", "mute", "bob", TS, "loud")
 
+TOKEN = objects.Token("deploy", "read", ["*"], TS, TS)
 SAMPLES: tuple[objects.ServerObject, ...] = (
     objects.Message(action="server-broadcast", nick="bob", msg="hi", id=1, seq=1, ts=TS),
     objects.Message(
@@ -40,6 +41,8 @@ SAMPLES: tuple[objects.ServerObject, ...] = (
     ),
     objects.Ack(action="server-ack", ref=1, request="kick", group="g", to="eve", id=1, seq=1, ts=TS),
     objects.AccountChanged(action="server-account", ref=1, nick="bob", registered=True),
+    objects.TokenMade(action="server-token", ref=1, token=TOKEN, secret="chatd_0"),
+    objects.Tokens(action="server-tokens", nick="bob", tokens=[TOKEN], more=True),
     objects.Moderated(action="server-moderation", acts=[ACT]),
     objects.ModerationLog(action="server-modlog", acts=[ACT], more=True),
     objects.Clients(action="server-list-clients", clients=["bob"], more=True),

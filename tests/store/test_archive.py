@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import sqlite3
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatd.core.audience import IGNORABLE_KINDS
 from chatd.core.events import LOBBY, MESSAGE_KINDS, Conversation, EventKind, User
-from chatd.core.records import EntrySlice, Snapshot, entry_from_row
+from chatd.core.records import WHOLE_LOG, EntrySlice, LogView, Snapshot, entry_from_row
 from chatd.store import archive
 from chatd.store.archive import Archive, load_snapshot
 from tests.support.effort import effort
@@ -291,7 +294,7 @@ class Loading(JournalTestCase):
         assert den is not None
         bob = snapshot.state.user("bob")
         self.assertEqual((wob.owner, list(wob.members), wob.operators), (bob, [2], set()))
-        self.assertEqual((wob.topic, wob.visibility, wob.banned), ("weather", "public", {1: "spam"}))
+        self.assertEqual((wob.topic, wob.visibility, wob.banned), ("weather", "public", {1}))
         self.assertEqual((den.owner, list(den.members), list(den.invited)), (bob, [2], [1]))
         self.assertEqual(den.visibility, "private")
         self.assertEqual((snapshot.last_id, snapshot.seqs), (19, {2: 1, 3: 13, 4: 5}))
@@ -365,6 +368,17 @@ class Plans(JournalTestCase):
         self.successResultOf(readers.entries_after(conversations, self.bob, 3, 10, ANY, EVER))
         self.check_plans(scanned=("SCAN json_each VIRTUAL TABLE INDEX 1:", "SCAN (subquery-1)"))
 
+    def test_what_an_export_reads(self) -> None:
+        readers = Archive(self.readers)
+        self.successResultOf(readers.conversation_entries(self.wob, 3, 10, ANY, EVER))
+        self.successResultOf(readers.user_entries(self.alice, 3, 10, ANY, 40))
+        self.assertEqual(len(self.statements), 2)
+        self.check_plans()
+
+    def test_what_an_erasure_reads(self) -> None:
+        self.successResultOf(Archive(self.readers).texts_to_erase(self.alice, 3, 10, 40))
+        self.check_plans()
+
     def test_loading_reads_users_conversations_and_events_whole_but_no_message(self) -> None:
         self.successResultOf(self.readers.runInteraction(load_snapshot))
         self.check_plans(
@@ -372,10 +386,12 @@ class Plans(JournalTestCase):
                 "SCAN users",
                 "SCAN c",
                 "SCAN credentials",
+                "SCAN tokens",
                 "SCAN moderation",
                 "SCAN ban_origins",
                 "SCAN ignores",
                 "SCAN trimmed",
+                "SCAN erasures",
                 "USING INDEX log_events",
             )
         )
@@ -394,72 +410,266 @@ class Plans(JournalTestCase):
             self.assertRaises(self.failureException, self.check_plans)
 
 
-Row = tuple[int, int, EventKind, bool]
-"""Id, conversation, kind, and whether it is about bob."""
+class BoundedQueries(JournalTestCase):
+    """However long the log is, a query does as much as a page needs, measured in SQLite's instructions."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.patch(archive, "PAGE_SCAN_LIMIT", 20)
+        self.patch(archive, "REPLAY_SCAN_LIMIT", 20)
+        self.steps = 0
+        self.readers = ThreadlessPool(
+            "sqlite3",
+            str(self.fixture.database),
+            cp_openfun=lambda connection: connection.set_progress_handler(self.count, 10),
+            cp_reactor=self.fixture.clock,
+            isolation_level=None,
+        )
+        self.addCleanup(self.readers.close)
+        self.archive = Archive(self.readers)
+        self.wob = self.fixture.group("wob", self.alice)
+        self.fixture.submit("join", self.fixture.draft(self.bob, "", self.wob, "joined"))
+        self.fixture.says(self.bob, "first", self.wob)
+        self.view = LogView(self.bob.id, (self.alice.id,), frozenset({self.wob.id}))
+
+    def count(self) -> int:
+        """Count ten instructions."""
+        self.steps += 1
+        return 0
+
+    def cost(self, query: Callable[[], Deferred[Any]]) -> int:
+        """How often `count` is called for ``query``, whose statements are prepared."""
+        self.successResultOf(query())
+        self.steps = 0
+        self.successResultOf(query())
+        return self.steps
+
+    def check(self, kind: EventKind, *queries: Callable[[], Deferred[Any]]) -> None:
+        """Ten times as many entries of this ``kind`` cost each query nearly nothing."""
+        costs = []
+        for entries in (100, 900):
+            for _ in range(entries):
+                self.fixture.submit("", self.fixture.draft(self.alice, "x", self.wob, kind))
+            self.fixture.turn()
+            costs.append([self.cost(query) for query in queries])
+        for few, many in zip(*costs, strict=True):
+            self.assertGreater(few, 0)
+            self.assertLess(many, few + 20)
+
+    def page(self, events: bool, view: LogView, after: int | None = None) -> Callable[[], Deferred[Any]]:
+        """A query for a page of wob, or what a query does of it."""
+        return lambda: self.archive.page(self.wob, events, None, after, 5, ANY, EVER, view)
+
+    def following(self, view: LogView) -> Callable[[], Deferred[Any]]:
+        """A query for what follows the beginning."""
+        return lambda: self.archive.entries_after([LOBBY, self.wob], self.bob, 0, 5, ANY, EVER, view)
+
+    def test_messages_of_the_ignored(self) -> None:
+        self.check(
+            "message", self.page(False, self.view), self.page(False, self.view, 0), self.following(self.view)
+        )
+
+    def test_events_behind_which_messages_are(self) -> None:
+        self.check("topic", self.page(False, WHOLE_LOG))
+
+    def test_messages_behind_which_events_are(self) -> None:
+        self.check("message", self.page(True, WHOLE_LOG))
+
+    def test_events_since_joining(self) -> None:
+        self.check("topic", self.page(True, self.view), self.following(self.view))
+
+    def test_what_is_unread(self) -> None:
+        self.patch(archive, "UNREAD_SCAN_LIMIT", 20)
+        for kind in ("topic", "message"):
+            self.check(kind, lambda: self.archive.unread_counts([self.wob], self.bob, 0, EVER, self.view))
+
+    def test_conversations_whose_entries_come_later(self) -> None:
+        """Of many conversations with many entries, no more than a page of entries is read."""
+        groups = [self.fixture.group(f"g{number}", self.alice) for number in range(20)]
+        costs = []
+        for _ in range(2):
+            for group in groups:
+                for _ in range(30):
+                    self.fixture.says(self.alice, "x", group)
+            self.fixture.turn()
+            after = self.fixture.journal.last_delivered_id - 20 * 30
+            costs.append(
+                self.cost(partial(self.archive.entries_after, groups, self.bob, after, 30, ANY, EVER))
+            )
+        self.assertLess(costs[0], 500)
+        self.assertLess(costs[1], costs[0] + 20)
+
+    def test_old_messages_behind_events(self) -> None:
+        self.check("topic", lambda: self.archive.old_messages(self.wob, 0, 0, 5))
+
+
+class Steps(JournalTestCase):
+    """A page that takes several queries."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.patch(archive, "PAGE_SCAN_LIMIT", 2)
+        self.patch(archive, "REPLAY_SCAN_LIMIT", 6)
+        for number in range(3):
+            self.fixture.says(self.bob, f"b{number}")
+            for _ in range(3):
+                self.fixture.says(self.alice, "x")
+        self.fixture.turn()
+        self.view = LogView(self.bob.id, (self.alice.id,))
+
+    def pages(
+        self, limit: int, size: int = ANY, after: int | None = None
+    ) -> list[tuple[list[str], bool, int | None]]:
+        """What each query says and has found, up to the last."""
+        found: list[tuple[list[str], bool, int | None]] = []
+        begun: EntrySlice | None = None
+        while begun is None or begun.end is not None:
+            page = self.fixture.archive.page(LOBBY, False, None, after, limit, size, EVER, self.view, begun)
+            begun = self.successResultOf(page)
+            found.append((*bodies(begun), begun.end))
+        return found
+
+    def test_a_query_looks_at_as_many_entries_as_it_may(self) -> None:
+        self.assertEqual(
+            self.pages(9),
+            [
+                ([], True, 11),
+                (["b2"], True, 9),
+                (["b2"], True, 7),
+                (["b1", "b2"], True, 5),
+                (["b1", "b2"], True, 3),
+                (["b0", "b1", "b2"], True, 1),
+                (["b0", "b1", "b2"], False, None),
+            ],
+        )
+
+    def test_onwards(self) -> None:
+        self.assertEqual(
+            self.pages(2, after=1),
+            [
+                ([], True, 3),
+                (["b1"], True, 5),
+                (["b1"], True, 7),
+                (["b1", "b2"], True, 9),
+                (["b1", "b2"], True, 11),
+                (["b1", "b2"], False, None),
+            ],
+        )
+
+    def test_the_limits_are_those_of_the_page(self) -> None:
+        for limit, size in ((1, ANY), (9, 3), (9, 1)):
+            self.assertEqual(self.pages(limit, size)[-1], (["b2"], True, None))
+        self.assertEqual(self.pages(9, 4)[-1], (["b1", "b2"], True, None))
+
+    def test_what_follows_may_be_all_hidden(self) -> None:
+        found = self.fixture.archive.entries_after([LOBBY], self.bob, 1, 2, ANY, EVER, self.view)
+        following = self.successResultOf(found)
+        self.assertEqual((*bodies(following), following.end), ([], True, 4))
+
+
+Row = tuple[int, int, EventKind, str, bool]
+"""Id, conversation, kind, author, and whether it is about bob."""
 
 A_PLACE = st.sampled_from((1, 2, 3))
 AN_ID = st.none() | st.integers(0, 20)
+KINDS = ("message", "image", "topic", "invited", "joined")
 LOG = st.lists(
-    st.tuples(A_PLACE, st.sampled_from(("message", "image", "topic", "invited")), st.booleans()),
+    st.tuples(A_PLACE, st.sampled_from(KINDS), st.sampled_from(("alice", "bob", "carol")), st.booleans()),
     max_size=18,
 )
 QUERY = st.tuples(
     A_PLACE, st.booleans(), AN_ID, AN_ID, st.integers(1, 5), st.integers(1, 8), st.integers(0, 20)
 )
+VIEW = st.tuples(st.sampled_from(((), ("carol",), ("alice", "carol"))), st.frozensets(A_PLACE))
 
 
 class AnyLog(SynchronousTestCase):
-    @settings(max_examples=effort(50), deadline=None)
-    @given(LOG, st.lists(QUERY, min_size=1, max_size=8))
-    def test_is_read_as_one_would_by_hand(self, log: list[Any], queries: list[Any]) -> None:
+    @settings(max_examples=effort(100), deadline=None)
+    @given(LOG, st.lists(st.tuples(QUERY, VIEW), min_size=1, max_size=8), st.integers(1, 4))
+    def test_is_read_as_one_would_by_hand(self, log: list[Any], queries: list[Any], scanned: int) -> None:
+        self.patch(archive, "PAGE_SCAN_LIMIT", scanned)
+        self.patch(archive, "REPLAY_SCAN_LIMIT", scanned)
         with (
             tempfile.TemporaryDirectory() as folder,
             closing(StoreFixture(Path(folder) / "chat.db")) as fixture,
         ):
-            alice, bob = fixture.user("alice"), fixture.user("bob")
+            users = {nick: fixture.user(nick) for nick in ("alice", "bob", "carol")}
+            bob = users["bob"]
             places = {1: LOBBY, 2: Conversation(2, "group", "wob"), 3: Conversation(3, "group", "den")}
             fixture.submit("groups", places[2], places[3])
-            for where, kind, about_bob in log:
-                fixture.submit(
-                    kind, fixture.draft(alice, "x", places[where], kind, bob if about_bob else None)
-                )
+            for where, kind, author, about_bob in log:
+                about = bob if about_bob else None
+                fixture.submit(kind, fixture.draft(users[author], "x", places[where], kind, about))
             fixture.turn()
             rows: list[Row] = [(id, *entry) for id, entry in enumerate(log, 1)]
-            for where, events, before, after, limit, size, max_id in queries:
-                page = fixture.archive.page(places[where], events, before, after, limit, size, max_id)
+            for (where, events, before, after, limit, size, max_id), (ignored, since_joining) in queries:
+                view = LogView(bob.id, tuple(users[nick].id for nick in ignored), since_joining)
                 most = min(limit, size)  # each body has one byte
-                by_hand = page_by_hand(rows, where, events, before, after, most, max_id)
-                self.assertEqual(ids(self.successResultOf(page)), by_hand)
-                following = fixture.archive.entries_after(
-                    [LOBBY, places[where]], bob, after or 0, limit, size, max_id
-                )
-                by_hand = following_by_hand(rows, {1, where}, after or 0, most, max_id)
-                self.assertEqual(ids(self.successResultOf(following)), by_hand)
+                page: EntrySlice | None = None
+                while page is None or page.end is not None:
+                    page = self.successResultOf(
+                        fixture.archive.page(
+                            places[where], events, before, after, limit, size, max_id, view, page
+                        )
+                    )
+                visible = visible_by_hand(rows, ignored, since_joining)
+                by_hand = page_by_hand(visible, where, events, before, after, most, max_id)
+                self.assertEqual((ids(page), page.more), by_hand)
+                following: list[int] = []
+                end: int | None = after or 0
+                while end is not None:
+                    found = self.successResultOf(
+                        fixture.archive.entries_after(
+                            [LOBBY, places[where]], bob, end, limit, size, max_id, view
+                        )
+                    )
+                    self.assertLessEqual(len(found.rows), most)
+                    following += ids(found)
+                    end = (found.end or following[-1]) if found.more else None
+                expected = following_by_hand(rows, visible, {1, where}, after or 0, max_id, ignored)
+                self.assertEqual(following, expected)
 
 
-def ids(found: EntrySlice) -> tuple[list[int], bool]:
-    """The ids of a slice, and whether there is more."""
-    return [row[0] for row in found.rows], found.more
+def ids(found: EntrySlice) -> list[int]:
+    """The ids of a slice."""
+    return [row[0] for row in found.rows]
+
+
+def visible_by_hand(rows: list[Row], ignored: tuple[str, ...], since_joining: frozenset[int]) -> list[Row]:
+    """What bob sees of his conversations."""
+    joined = dict.fromkeys(since_joining, 10**9)
+    joined |= {where: id for id, where, kind, author, _ in rows if (kind, author) == ("joined", "bob")}
+    return [
+        row
+        for row in rows
+        if not (row[3] in ignored and row[2] in IGNORABLE_KINDS)
+        and not (row[1] in since_joining and row[0] < joined[row[1]])
+    ]
 
 
 def page_by_hand(
     rows: list[Row], where: int, events: bool, before: int | None, after: int | None, limit: int, max_id: int
 ) -> tuple[list[int], bool]:
-    """A page, by the definition of it."""
-    found = [id for id, there, kind, _ in rows if there == where and (kind not in MESSAGE_KINDS) == events]
+    """A page of the visible ``rows``, by the definition of it."""
+    found = [id for id, there, kind, _, _ in rows if there == where and (kind not in MESSAGE_KINDS) == events]
     found = [id for id in found if id <= max_id and id > (after or 0) and (before is None or id < before)]
     forward = after is not None and before is None
     return found[:limit] if forward else found[-limit:], len(found) > limit
 
 
 def following_by_hand(
-    rows: list[Row], where: set[int], after: int, limit: int, max_id: int
-) -> tuple[list[int], bool]:
-    """What follows for bob, by the definition of it."""
-    found = [
+    rows: list[Row],
+    visible: list[Row],
+    where: set[int],
+    after: int,
+    max_id: int,
+    ignored: tuple[str, ...],
+) -> list[int]:
+    """What follows for bob, by the definition of it: an event about him also from before he joined."""
+    found = {id for id, there, _, _, _ in visible if there in where}
+    found |= {
         id
-        for id, there, kind, about_bob in rows
-        if there in where or (about_bob and kind not in MESSAGE_KINDS)
-    ]
-    found = [id for id in found if after < id <= max_id]
-    return found[:limit], len(found) > limit
+        for id, _, kind, author, about_bob in rows
+        if about_bob and kind not in MESSAGE_KINDS and not (author in ignored and kind in IGNORABLE_KINDS)
+    }
+    return sorted(id for id in found if after < id <= max_id)

@@ -143,7 +143,7 @@ class Connections(SynchronousTestCase):
             return made[-1]
 
         store = Store(self.database, "full", MemoryReactorClock(), pool)
-        archive = store.archive()
+        archive = store.open_archive()
         (readers,) = made
         for change in ("DELETE FROM conversations", "CREATE TABLE t (x)", "PRAGMA user_version = 9"):
             failure = self.failureResultOf(readers.runQuery(change), sqlite3.OperationalError)
@@ -192,7 +192,7 @@ class RealThreads(TestCase):
         folder.mkdir(parents=True)
         self.store = Store(folder / "chat.db", "full", reactor)
         snapshot = self.store.read_snapshot()
-        self.archive = self.store.archive()
+        self.archive = self.store.open_archive()
         self.journal = Journal(self.store.writer_pool(), reactor, snapshot, lambda: self.fail("lost"))
         self.addCleanup(self.close)
 

@@ -246,7 +246,7 @@ class Stage:
             database.write_bytes(empty_database())
         self.store = Store(database, "process", self.reactor, ThreadlessPool)
         snapshot = self.store.read_snapshot()
-        self.archive: Archive = self.store.archive()
+        self.archive: Archive = self.store.open_archive()
         pool = self.store.writer_pool()
         assert isinstance(pool, ThreadlessPool)
         self.writer = pool

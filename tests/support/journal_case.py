@@ -64,7 +64,7 @@ class StoreFixture:
         self.store = Store(database, "process", self.clock, pool)
         snapshot = self.store.read_snapshot()
         self.state: State = snapshot.state
-        self.archive = self.store.archive()
+        self.archive = self.store.open_archive()
         writer = self.store.writer_pool()
         assert isinstance(writer, ThreadlessPool)
         self.writer = writer

@@ -87,7 +87,7 @@ def described(group: Group) -> list[str]:
     held = (
         ", ".join(members) or "empty",
         f"invited {sorted(group.invited)}" if group.invited else "",
-        f"banned {dict(sorted(group.banned.items()))}" if group.banned else "",
+        f"banned {sorted(group.banned)}" if group.banned else "",
         f"about {group.topic}" if group.topic else "",
     )
     return [f"{group.visibility}: {'; '.join(filter(None, held))}"]

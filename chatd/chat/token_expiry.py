@@ -1,0 +1,53 @@
+"""Ends the sessions of tokens that have expired."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from twisted.internet.interfaces import IDelayedCall
+
+from chatd.boundaries import Client, Clock
+from chatd.chat.authority import Authority
+from chatd.core.refusals import Refusal
+from chatd.core.token_rules import find_end
+
+CHECK_SECONDS: Final = 30.0
+"""Seconds between two looks at the sessions that have logged in with tokens."""
+
+
+class TokenExpiry:
+    """Looks every `CHECK_SECONDS` for sessions whose token has expired, while there are tokens that expire.
+
+    ``end(client, refusal)`` is called for each of them. A request of such a session ends it at once, so only
+    sessions that ask for nothing are found here.
+    """
+
+    def __init__(self, clock: Clock, authority: Authority, end: Callable[[Client, Refusal], None]) -> None:
+        self._clock = clock
+        self._authority = authority
+        self._end = end
+        self._next: IDelayedCall | None = None
+
+    def watch(self) -> None:
+        """Look at the sessions from now on: one has logged in with a token that expires."""
+        if self._next is None:
+            self._next = self._clock.callLater(CHECK_SECONDS, self._check)
+
+    def stop(self) -> None:
+        """Look no more."""
+        if self._next is not None and self._next.active():
+            self._next.cancel()
+
+    def _check(self) -> None:
+        self._next = None
+        state, now = self._authority.state, self._authority.now()
+        for client in self._authority.all_sessions():
+            token = client.token
+            if token is None or token.expires is None:
+                continue
+            refusal = None if self._authority.recovering else find_end(state, token, now)
+            if refusal is None:
+                self.watch()
+            elif not client.is_closing:
+                self._end(client, refusal)

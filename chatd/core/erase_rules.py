@@ -1,0 +1,89 @@
+"""The rules of erasure: a state and a user in, a `Decision` or a `Refusal` out.
+
+The texts in the log are erased afterwards, by `chatd.chat.erasure`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from msgspec.structs import replace
+
+from chatd.core import commands as c
+from chatd.core.account_rules import former_user
+from chatd.core.accounts import AccountPolicy
+from chatd.core.events import CONSOLE, Event, User
+from chatd.core.moderation import Erased, Moderation, parse_network
+from chatd.core.moderation_rules import is_configured_operator
+from chatd.core.names import parse_nick
+from chatd.core.refusals import Refusal
+from chatd.core.rules import Decision, decide
+from chatd.core.state import RecordedChange, State
+
+ERASED_NICK: Final = "erased"
+"""What the nick of an erased user begins with, as in ``erased~1``."""
+
+
+def check_may_erase(user: User, policy: AccountPolicy) -> None:
+    """Check that the configuration does not name ``user`` as a server operator.
+
+    Else whoever takes the free nick would be one. Raises `Refusal` ``configured_operator``.
+    """
+    if is_configured_operator(user.key, policy):
+        raise Refusal("configured_operator", nick=user.nick)
+
+
+def erase(state: State, user: User, now: int) -> Decision:
+    """Return the decision to erase ``user``, who has no sessions, except for the user's texts in the log.
+
+    The user gets a neutral nick under which nobody can log in, leaves all groups, and declines all
+    invitations; topics that the user has set are removed. ``now`` is in milliseconds since 1970.
+    """
+    renamed = former_user(state, user, ERASED_NICK)
+    acts = tuple(_without(state, user, renamed))
+    record = state.new_moderation(CONSOLE, "erase", "", now)
+    records: list[RecordedChange] = [Erased(renamed, acts), record]
+    if user.key in state.appointed:
+        dismissal = state.new_moderation(CONSOLE, "dismiss", renamed.nick, now)
+        records.append(replace(dismissal, id=record.id + 1))
+    return Decision(tuple(_farewell(state, user)), tuple(records))
+
+
+def _farewell(state: State, user: User) -> Iterator[Event]:
+    """Yield the events by which groups lose ``user``, and the topics of that user."""
+    for group in state.all_groups():
+        if group.topic and group.topic_author == user.id:
+            yield Event("topic", group.conversation, CONSOLE)
+        if user.id in group.members:
+            yield from decide(state, user, c.Leave(group.name)).events
+        elif user.id in group.invited:
+            yield Event("declined", group.conversation, user)
+
+
+def _without(state: State, user: User, renamed: User) -> Iterator[Moderation]:
+    """Yield the entries of the moderation log that are about ``user``, or have words of the user, without it.
+
+    Their ids stay, so that the log still tells what operators have done.
+    """
+    mentioned = re.compile(rf"(?<!\w){re.escape(user.nick)}(?!\w)", re.IGNORECASE)
+    for act in state.moderations:
+        words = act.target.split(" ")
+        place = _place_of_nick(act)
+        if place is not None and parse_nick(words[place]).key == user.key:
+            words[place] = renamed.nick
+            if act.kind == "revokeusertoken":
+                del words[1:]  # the user has named the token
+            yield replace(act, target=" ".join(words), reason="")
+        elif act.reason and (act.operator.id == user.id or mentioned.search(act.reason)):
+            yield replace(act, reason="")
+
+
+def _place_of_nick(act: Moderation) -> int | None:
+    """Return which word of the target of ``act`` is a nick, or None if none is."""
+    if act.kind == "give" or (act.kind == "export" and act.target.startswith("user ")):
+        return 1
+    if act.kind in ("block", "unblock"):
+        return 0 if parse_network(act.target) is None else None
+    return None if act.kind in ("close", "delete", "announce", "export", "erase") else 0

@@ -1,0 +1,159 @@
+"""The rules of tokens: pure functions that decide who has which token, and what sessions with tokens may do.
+
+They return a `Decision` or a list, or raise a `Refusal`. `chatd.chat.tokens` carries out the commands.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from chatd.core import commands as c
+from chatd.core.account_rules import require_credential
+from chatd.core.accounts import CLOSED_ACCOUNT_HASH, Secret
+from chatd.core.answers import TokenLine, Tokens
+from chatd.core.events import LOBBY, EventKind, User
+from chatd.core.limits import Limits
+from chatd.core.names import BadName, Name, parse_group
+from chatd.core.refusals import Refusal
+from chatd.core.rules import Decision, group_as_member
+from chatd.core.state import State
+from chatd.core.tokens import Token, TokenDeleted
+
+EVERYWHERE: Final = "*"
+"""What is given and shown as the groups of a token that is not limited to any. No group has that name."""
+
+LOBBY_NAME: Final = "lobby"
+"""What is given and shown among the groups of a token for the lobby. No group can have that name."""
+
+CAUSED_BY_TOKENS: Final[frozenset[EventKind]] = frozenset(("message", "image", "joined"))
+"""The kinds of events that a command of a session with a token can lead to."""
+
+_FREE_OF_PLACE: Final = (
+    c.Hello,
+    c.GivePassword,
+    c.Identify,
+    c.Quit,
+    c.ListGroups,
+    c.ListConversations,
+    c.ListCommands,
+)
+"""The commands that concern no conversation. Their lists are limited to the scope of the token."""
+
+
+def make_token(
+    state: State, user: User, command: c.MakeToken, digest: Secret, limits: Limits, now: int
+) -> Decision:
+    """Return the decision to make a token of ``user`` whose secret has the digest ``digest``.
+
+    ``now`` is in milliseconds since 1970. Tokens of the user that have expired are deleted. The user must be
+    a member of the groups to which the token is limited.
+    Raises `Refusal` ``not_registered``, ``account_closed``, ``bad_request`` for an invalid name,
+    ``token_exists``, ``too_many_tokens``, ``no_such_group`` or ``not_member``.
+    """
+    if require_credential(state, user).hash == CLOSED_ACCOUNT_HASH:
+        raise Refusal("account_closed", nick=user.nick)
+    name = _parse_name(command.token)
+    expired = [token for token in state.tokens_of(user) if token.has_expired(now)]
+    kept = [token for token in state.tokens_of(user) if not token.has_expired(now)]
+    if any(parse_group(token.name).key == name.key for token in kept):
+        raise Refusal("token_exists", name=name.shown)
+    if len(kept) >= limits.tokens_per_user:
+        raise Refusal("too_many_tokens", limit=limits.tokens_per_user)
+    token = Token(
+        user,
+        name.shown,
+        digest,
+        command.scope,
+        _conversations(state, user, command.groups),
+        now,
+        None if command.duration is None else now + command.duration * 1000,
+    )
+    return Decision(records=(*map(TokenDeleted, expired), token))
+
+
+def revoke_token(state: State, user: User, name: str) -> Decision:
+    """Return the decision to delete the token ``name`` of ``user``. Raises `Refusal` ``no_such_token``."""
+    try:
+        key = parse_group(name).key
+    except BadName:
+        key = ""
+    for token in state.tokens_of(user):
+        if parse_group(token.name).key == key:
+            return Decision(records=(TokenDeleted(token),))
+    raise Refusal("no_such_token", name=name)
+
+
+def list_tokens(state: State, user: User) -> Tokens:
+    """Return the list of the tokens of ``user``, the oldest first. Those that have expired are among them."""
+    return Tokens(user.nick, tuple(token_line(state, token) for token in state.tokens_of(user)))
+
+
+def token_line(state: State, token: Token) -> TokenLine:
+    """Return ``token`` as a list shows it, with the names of its groups."""
+    places: tuple[str, ...] = (EVERYWHERE,)
+    if token.conversations is not None:
+        found = (state.conversations[id] for id in sorted(token.conversations))
+        places = tuple(conversation.name or LOBBY_NAME for conversation in found)
+    return TokenLine(token.name, token.access, places, token.made, token.expires)
+
+
+def find_end(state: State, token: Token, now: int) -> Refusal | None:
+    """Return why a session that has logged in with ``token`` has to end now, or None if it may go on.
+
+    ``now`` is in milliseconds since 1970. The code is ``token_expired`` or ``token_revoked``.
+    """
+    if token.has_expired(now):
+        return Refusal("token_expired", nick=token.user.nick)
+    return None if token.digest in state.tokens else Refusal("token_revoked", nick=token.user.nick)
+
+
+def check_scope(state: State, token: Token, command: c.Command) -> None:
+    """Check that a session with ``token`` may give ``command``.
+
+    Raises `Refusal` ``out_of_scope``. A group out of the scope that is not public is ``no_such_group``, as
+    for everybody who may not know of it.
+    """
+    needed = c.COMMANDS_BY_CLASS[type(command)].token
+    if needed == "none" or (needed == "write" and token.access == "read"):
+        raise Refusal("out_of_scope")
+    if not token.is_limited or isinstance(command, _FREE_OF_PLACE):
+        return
+    name = getattr(command, "group", None)
+    if not name:
+        if getattr(command, "dest", None) is not None or not token.reaches(LOBBY.id):
+            raise Refusal("out_of_scope")
+        return
+    group = state.find_group(name)
+    if group is None or not (token.reaches(group.conversation.id) or group.is_public):
+        raise Refusal("no_such_group", group=name)
+    if not token.reaches(group.conversation.id):
+        raise Refusal("out_of_scope")
+
+
+def check_effects(token: Token, decision: Decision) -> None:
+    """Check that a session with ``token`` may do what was decided on its command.
+
+    To enter a room is a command for every token, but may mean to join the group or to create it. Raises
+    `Refusal` ``out_of_scope``.
+    """
+    for event in decision.events:
+        if token.access == "read" or event.kind not in CAUSED_BY_TOKENS:
+            raise Refusal("out_of_scope")
+
+
+def _parse_name(text: str) -> Name:
+    try:
+        return parse_group(text)
+    except BadName as bad:
+        raise Refusal("bad_request", why=bad.reason) from None
+
+
+def _conversations(state: State, user: User, groups: str) -> frozenset[int] | None:
+    """Return the ids of the conversations that ``groups`` lists, None for all. Raises `Refusal`."""
+    names = [name for part in groups.split(",") if (name := part.strip())]
+    if not names or names == [EVERYWHERE]:
+        return None
+    return frozenset(
+        LOBBY.id if name.casefold() == LOBBY_NAME else group_as_member(state, user, name).conversation.id
+        for name in names
+    )

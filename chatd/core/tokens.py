@@ -1,0 +1,93 @@
+"""Tokens: secrets that a registered user gives to programs, which log in with them instead of the password.
+
+`chatd.core.token_rules` decides the commands on tokens, and what a session with a token may do.
+"""
+
+from __future__ import annotations
+
+import re
+from hashlib import sha256
+from typing import Final, Literal
+
+import msgspec
+
+from chatd.core.accounts import Secret
+from chatd.core.events import Conversation, User
+
+Access = Literal["read", "write"]
+"""What a token is for: to read, or to read and to write messages."""
+
+SECRET_BYTES: Final = 20
+"""The number of random bytes in the secret of a token: 160 bits, which nobody guesses."""
+
+_SECRET: Final = re.compile(rf"chatd_[0-9a-f]{{{2 * SECRET_BYTES}}}")
+
+
+def token_secret(random: bytes) -> Secret:
+    """Return the secret of a token, made of `SECRET_BYTES` random bytes: ``chatd_`` and hexadecimal digits.
+
+    The beginning shows people and scanners for secrets what they have found.
+    """
+    return Secret(f"chatd_{random.hex()}")
+
+
+def is_token_secret(password: str) -> bool:
+    """Return whether ``password`` has the form of a token's secret. No password of a user has that form."""
+    return _SECRET.fullmatch(password) is not None
+
+
+def token_digest(secret: Secret) -> Secret:
+    """Return what is stored of a token: the SHA-256 digest of its ``secret``, in hexadecimal.
+
+    A slow hash would gain nothing: unlike a password, the secret has too many bits to be guessed.
+    """
+    return Secret(sha256(secret.encode()).hexdigest())
+
+
+class Token(msgspec.Struct, frozen=True, eq=False):
+    """A token of ``user``. ``digest`` identifies it, ``name`` tells it from the user's other tokens.
+
+    ``access`` and ``conversations`` are its scope: whether it can only read, and the ids of the conversations
+    that it can be used for, None for all that the user takes part in. ``made`` and ``expires`` are times in
+    milliseconds since 1970; a token without ``expires`` holds until it is revoked.
+    """
+
+    user: User
+    name: str
+    digest: Secret
+    access: Access
+    conversations: frozenset[int] | None
+    made: int
+    expires: int | None = None
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether the token can be used for some conversations only."""
+        return self.conversations is not None
+
+    def reaches(self, conversation: int) -> bool:
+        """Return whether the scope contains the conversation with the id ``conversation``."""
+        return self.conversations is None or conversation in self.conversations
+
+    def has_expired(self, now: int) -> bool:
+        """Return whether the token has expired at the time ``now``, in milliseconds since 1970."""
+        return self.expires is not None and self.expires <= now
+
+
+class TokenDeleted(msgspec.Struct, frozen=True, eq=False):
+    """A record that deletes ``token``. A new `Credential` of its user deletes it as well."""
+
+    token: Token
+
+
+def reaches(token: Token | None, conversation: Conversation) -> bool:
+    """Return whether a session may get what is in ``conversation``, as far as its ``token`` decides that.
+
+    ``token`` is None for a session that has not logged in with a token.
+    """
+    return token is None or token.reaches(conversation.id)
+
+
+def same_token(one: Token | None, other: Token | None) -> bool:
+    """Return whether two sessions have logged in with the same token, or both without one."""
+    return (one and one.digest) == (other and other.digest)

@@ -1,0 +1,118 @@
+"""The lines of an export: what the export is about, then its entries, as objects of the JSON wire."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Final
+
+from msgspec.structs import asdict
+
+from chatd import __version__
+from chatd.chat.export import Export
+from chatd.core.events import Conversation, Entry, User
+from chatd.core.rules import is_closed
+from chatd.core.state import Group
+from chatd.dialects.json_entries import event_object, history_message_object
+from chatd.dialects.timestamps import rfc3339
+from chatd.json_wire import objects
+
+EXPORT_FORMAT: Final = 1
+"""The version of the format of an export."""
+
+FACTS_PER_PAGE: Final = 200
+"""The number of lines about members and memberships that are sent in one iteration of the reactor."""
+
+
+class ExportLines:
+    """The lines of ``export``. ``head`` is what the first one says, ``pages`` makes the others."""
+
+    def __init__(self, export: Export) -> None:
+        self._export = export
+        user, conversation = export.user, export.conversation
+        about = {"user": user.nick} if user is not None else {}
+        if conversation is not None:
+            about = {"group": conversation.name}
+        self.head = {
+            "format": EXPORT_FORMAT,
+            "version": __version__,
+            **about,
+            "at": rfc3339(export.at),
+            "last": export.last_id,
+        }
+        self._facts = self._list_facts()
+        self._entries = 0
+
+    async def next_lines(self) -> list[object]:
+        """Return the next lines; none if all were returned. Raises `ReadFailed` and `Refusal`."""
+        facts = list(islice(self._facts, FACTS_PER_PAGE))
+        if facts:
+            return facts
+        page = await self._export.next_page()
+        self._entries += len(page)
+        return [_exported(entry, self._export.user) for entry in page]
+
+    @property
+    def tail(self) -> dict[str, object]:
+        """What the last line says, after all others: that the export is complete."""
+        return {"complete": True, "entries": self._entries}
+
+    def _list_facts(self) -> Iterator[object]:
+        state, user, conversation = self._export.state, self._export.user, self._export.conversation
+        if user is not None:
+            user = state.users[user.id]
+            credential = state.credentials.get(user.id)
+            since = None if credential is None else credential.since
+            yield {
+                "account": {
+                    "nick": user.nick,
+                    "colour": user.colour,
+                    "registered": credential is not None and not is_closed(state, user),
+                    "since": None if since is None else rfc3339(since),
+                    "ignored": sorted(state.users[id].nick for id in state.ignored_users(user)),
+                }
+            }
+            for group in state.all_groups():
+                if role := group.role(user):
+                    yield {"membership": {"group": group.name, "visibility": group.visibility, "role": role}}
+        group_of = None if conversation is None else state.group_of(conversation)
+        if group_of is not None:
+            yield {"settings": _settings(group_of)}
+            for member in list(group_of.members.values()):
+                registered = member.id in state.credentials
+                yield {
+                    "member": {"name": member.nick, "role": group_of.role(member), "registered": registered}
+                }
+
+
+def _settings(group: Group) -> dict[str, object]:
+    return {
+        "group": group.name,
+        "visibility": group.visibility,
+        "topic": group.topic,
+        "history": group.history,
+        "keep": group.keep_seconds or 0,
+        "owner": "" if group.owner is None else group.owner.nick,
+        "closed": group.closed,
+    }
+
+
+def _exported(entry: Entry, user: User | None) -> objects.ExportedMessage | objects.ExportedEvent:
+    """Return the object of ``entry`` in the export of ``user``, or of a group if that is None."""
+    conversation = objects.ConversationName(
+        entry.event.conversation.kind, _name(entry.event.conversation, user)
+    )
+    if entry.event.is_message:
+        fields = asdict(history_message_object(entry, coloured=False))
+        return objects.ExportedMessage(**fields, conversation=conversation)
+    return objects.ExportedEvent(**asdict(event_object(entry)), conversation=conversation)
+
+
+def _name(conversation: Conversation, user: User | None) -> str:
+    """Return the name of ``conversation`` for ``user``, as in the user's list of conversations.
+
+    A direct conversation of two other users, in which ``user`` has deleted a message, has none.
+    """
+    if conversation.kind != "direct" or user is None:
+        return conversation.name or conversation.kind
+    return conversation.other_user(user).nick if user.id in conversation.participants else ""
