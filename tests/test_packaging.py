@@ -151,6 +151,41 @@ class ServiceTests(SynchronousTestCase):
         here = re.sub(r"tcp:\d+(:interface=0\.0\.0\.0)?", "tcp:0", settings.replace("/data/", ""))
         self.serves(json.loads(said["ENTRYPOINT"]), here)
 
+    def test_the_image_has_chatctl_on_its_path(self) -> None:
+        """The script that the build writes, here written elsewhere."""
+        text = (PACKAGING / "Dockerfile").read_text()
+        (script,) = re.findall(r"^RUN (printf (?:.*\\\n)*.*)$", text, re.MULTILINE)
+        self.assertIn("ENV PATH=/opt/chatd/bin:$PATH ", text)
+        written = script.replace("/opt/chatd/bin/python", sys.executable).replace(
+            "/opt/chatd/bin", str(self.folder)
+        )
+        subprocess.run(["sh", "-c", written], check=True)
+        ended = subprocess.run(
+            [self.folder / "chatctl", "status"],
+            cwd=self.folder,
+            env={"PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        self.assertEqual(ended.returncode, 3, ended.stderr)
+        self.assertIn("no daemon listens", ended.stderr)
+
+    def test_the_service_may_write_where_the_handbook_makes_its_backups(self) -> None:
+        """And the handbook makes that folder, for the daemon's user alone."""
+        page = (ROOT / "docs" / "OPERATING.md").read_text()
+        folders = {Path(file).parent for file in re.findall(r"chatctl .*backup (/var\S+)", page)}
+        self.assertEqual([f"-{folder}" for folder in folders], [self.unit["Service"]["ReadWritePaths"]])
+        for folder in folders:
+            self.assertIn(f"install -d -m 0700 -o chatd -g chatd {folder}\n", page)
+
+    def test_the_lines_for_cron_keep_their_percent_signs(self) -> None:
+        """Cron ends a command at a bare one."""
+        page = (ROOT / "docs" / "OPERATING.md").read_text()
+        lines = re.findall(r"^    \d+ \d+ \* \* \* .*$", page, re.MULTILINE)
+        self.assertTrue(lines)
+        self.assertEqual([line for line in lines if re.search(r"(?<!\\)%", line)], [])
+
     def test_the_image_gets_what_it_copies(self) -> None:
         """And nothing that lies about in a checkout."""
         copied = re.findall(r"^COPY (?!--from)(\S+) ", (PACKAGING / "Dockerfile").read_text(), re.MULTILINE)
