@@ -110,9 +110,9 @@ class Dispatcher:
         if self._on_delivery is not None:
             self._on_delivery(entry, private)
         if without_reason and isinstance(audience, tuple):
-            ignoring = tuple(id for id in audience if id in without_reason)
-            self._add(without_ignored_reason(entry, (entry.event.actor.id,)), ignoring, author)
-            audience = tuple(id for id in audience if id not in without_reason)
+            if ignoring := tuple(id for id in audience if id in without_reason):
+                self._add(without_ignored_reason(entry, (entry.event.actor.id,)), ignoring, author)
+                audience = tuple(id for id in audience if id not in without_reason)
         self._add(entry, audience, author)
 
     def _add(self, entry: Entry, audience: Audience, author: Client | None) -> None:

@@ -154,7 +154,7 @@ class Eraser:
                     self._check_running()
                     await self._committer.commit(Decision(records=(ErasedTexts(user, tuple(found)),)))
                     entries += len(found)
-                    await pause(self._clock, ERASE_STEP_PAUSE_SECONDS)
+                await pause(self._clock, ERASE_STEP_PAUSE_SECONDS)
                 after = found[-1] if len(found) == ERASE_STEP_ENTRIES else end
             except (Refusal, NotStored, ReadFailed) as error:
                 self._check_running()

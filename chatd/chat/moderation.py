@@ -106,7 +106,7 @@ class Moderator:
             message = await self._message(command)
             # Meanwhile the state may have been read again, and the operator dismissed or erased.
             self.check_operator(user)
-            return rules.delete_message(self._committer.state, user, message, command, now)
+            return rules.delete_message(self._committer.state, user, message, command, self._authority.now())
         if isinstance(command, c.BlockAddress):
             target = rules.user_to_moderate(state, command.dest, self._policy)
             return rules.block(state, user, self._networks(target), command, now)

@@ -162,6 +162,10 @@ class Chat:
             self._turns.run(client, None, self._wait_for_journal(), paused=True)
         return refused
 
+    def take_turns(self, client: Client) -> None:
+        """Decide no further command of ``client`` until its commands are answered and others were served."""
+        self._turns.run(client, None, self._wait_for_others(), paused=True)
+
     def quit(self, client: Client, request: Request | None, refusal: Refusal | None = None) -> None:
         """Close the connection of ``client`` when all earlier tasks of the journal are completed.
 
@@ -374,11 +378,12 @@ class Chat:
             raise not_read_refusal() from None
         await reading
 
-    async def _wait_for_journal(self) -> None:
-        """Wait for all earlier tasks of the journal, because its queue is full.
+    async def _wait_for_others(self) -> None:
+        await self.fair_queue.wait()
+        await self._wait_for_journal()
 
-        The client is not read meanwhile.
-        """
+    async def _wait_for_journal(self) -> None:
+        """Wait for all earlier tasks of the journal. The client is not read meanwhile."""
         with suppress(NotStored):
             await self._turns.wait()
 

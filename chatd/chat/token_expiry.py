@@ -17,10 +17,11 @@ CHECK_SECONDS: Final = 30.0
 
 
 class TokenExpiry:
-    """Looks every `CHECK_SECONDS` for sessions whose token has expired, while there are tokens that expire.
+    """Looks every `CHECK_SECONDS` for sessions whose token has expired or is gone.
 
-    ``end(client, refusal)`` is called for each of them. A request of such a session ends it at once, so only
-    sessions that ask for nothing are found here.
+    It looks as long as sessions have logged in with tokens that expire. ``end(client, refusal)`` is called
+    for each of them. A request of such a session ends it at once, so only sessions that ask for nothing are
+    found here.
     """
 
     def __init__(self, clock: Clock, authority: Authority, end: Callable[[Client, Refusal], None]) -> None:

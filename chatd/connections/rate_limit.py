@@ -23,24 +23,21 @@ class RateLimit:
 
     A request costs what it takes of one second's requests and of one second's bytes. A read costs in addition
     what it takes of one second's reads, and a command with a password a second.
-
-    ``limits.burst_seconds`` is the credit when nothing is used.
     """
 
-    __slots__ = ("_full_at", "limits")
+    __slots__ = ("_full_at", "_limits")
 
     def __init__(self, limits: Limits) -> None:
-        self.limits = limits
+        self._limits = limits
         # When the credit is whole again.
         self._full_at = 0.0
 
     def charge(self, now: float, size: int, command: type | None) -> float:
         """Take the cost of a request of ``size`` bytes, which holds a command of the class ``command``.
 
-        Return the credit that is used now, in seconds. If it is more than the whole, the client has to wait
-        for the difference before its next request.
+        Return the credit that is used now, in seconds.
         """
-        limits = self.limits
+        limits = self._limits
         full_at = max(now, self._full_at)
         full_at += 1 / limits.requests_per_second + size / limits.bytes_per_second
         if command in READ_COMMANDS:
@@ -49,3 +46,10 @@ class RateLimit:
             full_at += 1
         self._full_at = full_at
         return full_at - now
+
+    def wait_seconds(self, used: float) -> float:
+        """Return the seconds to wait before the next request if ``used`` seconds of the credit are used.
+
+        They are zero or less if there is credit left.
+        """
+        return used - self._limits.burst_seconds

@@ -44,8 +44,8 @@ between the commands of a client that asks without end.
 UNDIVIDED_SECONDS: Final = 0.5
 """Seconds of its credit that a client may use at once.
 
-Then each of its requests is handled in an iteration of the reactor of its own, so that other clients are
-served between the requests of many clients that use their credit at the same time.
+Then each of its requests waits until the one before is answered, so that other clients are served between the
+requests of many clients that use their credit at the same time.
 """
 
 MAX_ANONYMOUS_REFUSALS: Final = 5
@@ -214,16 +214,16 @@ class Session:
             self._ask(request)
 
     def _wait_for_next_request(self, used: float) -> None:
-        """Decode the client's next request in a later iteration of the reactor, or when it has credit again.
+        """Decode the client's next request when this one is answered, or when the client has credit again.
 
         ``used`` is the credit that the client has used, in seconds.
         """
-        self._pause()
-        wait = used - self._rate_limit.limits.burst_seconds
+        wait = self._rate_limit.wait_seconds(used)
         if wait > 0:
+            self._pause()
             self._slowed_down = self._clock.callLater(wait, self._go_on)
         else:
-            self._chat.fair_queue.wait().addCallback(lambda _: self._resume())
+            self._chat.take_turns(self)
 
     def _go_on(self) -> None:
         """Read the client again, which has sent too much at once."""

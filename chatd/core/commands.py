@@ -44,9 +44,9 @@ def _unless_empty(name: str, value: object) -> object:
 def _names(name: str, value: object) -> object:
     """Return the names that a JSON client has sent as a list as one text, separated by commas.
 
-    Return other values unchanged.
+    Return other values, and an empty list, unchanged.
     """
-    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+    if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
         return ",".join(value)
     return value
 

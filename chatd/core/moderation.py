@@ -87,7 +87,7 @@ class ErasedTexts(msgspec.Struct, frozen=True, eq=False):
 
 
 class ErasureCompleted(msgspec.Struct, frozen=True, eq=False):
-    """A record that nothing of ``user``, who was erased, is left on the disk."""
+    """A record that all texts of ``user`` are erased, and that the write-ahead log is empty."""
 
     user: User
 

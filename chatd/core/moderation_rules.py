@@ -75,10 +75,10 @@ def dismiss(state: State, nick: str, policy: AccountPolicy, now: int) -> Decisio
         key = parse_nick(nick).key
     except BadName:
         raise Refusal("not_appointed", nick=nick) from None
-    if is_configured_operator(key, policy):
-        raise Refusal("configured_operator", nick=nick)
     if key not in state.appointed:
-        raise Refusal("not_appointed", nick=nick)
+        raise Refusal(
+            "configured_operator" if is_configured_operator(key, policy) else "not_appointed", nick=nick
+        )
     return Decision(records=(state.new_moderation(CONSOLE, "dismiss", state.appointed[key], now),))
 
 
@@ -88,9 +88,9 @@ def list_operators(state: State, policy: AccountPolicy) -> list[ServerOperator]:
     operators = []
     for key, nick in sorted({**configured, **state.appointed}.items()):
         user = state.find_user(parse_nick(nick))
-        registered = user is not None and user.id in state.credentials
+        in_force = user is not None and is_server_operator(state, user, policy)
         shown = nick if user is None else user.nick
-        operators.append(ServerOperator(shown, key in configured, key in state.appointed, registered))
+        operators.append(ServerOperator(shown, key in configured, key in state.appointed, in_force))
     return operators
 
 

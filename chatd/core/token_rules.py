@@ -150,10 +150,9 @@ def _parse_name(text: str) -> Name:
 
 def _conversations(state: State, user: User, groups: str) -> frozenset[int] | None:
     """Return the ids of the conversations that ``groups`` lists, None for all. Raises `Refusal`."""
-    names = [name for part in groups.split(",") if (name := part.strip())]
-    if not names or names == [EVERYWHERE]:
+    if groups.strip() in ("", EVERYWHERE):
         return None
     return frozenset(
         LOBBY.id if name.casefold() == LOBBY_NAME else group_as_member(state, user, name).conversation.id
-        for name in names
+        for name in map(str.strip, groups.split(","))
     )

@@ -70,8 +70,8 @@ PAGE_ITEMS: Final = 500
 
 
 OUTSIDE_ERASURE: Final = (
-    "not erased: backups and copies from upgrades, the conversation log, the daemon's logs, what others wrote"
-    " about the user, and what clients have stored"
+    "not erased: bans and blocks of addresses, backups and copies from upgrades, the conversation log, the"
+    " daemon's logs, what others wrote about the user, and what clients have stored"
 )
 """The sentence about what an erasure leaves."""
 
@@ -406,8 +406,9 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
 
     def _end(self) -> None:
         """Close the connection when the answer is written. Cut it if the client does not read."""
-        self.setTimeout(TIMEOUT_SECONDS)
-        self.transport.loseConnection()
+        if self in self._control.connections:
+            self.setTimeout(TIMEOUT_SECONDS)
+            self.transport.loseConnection()
 
 
 # What the commands do.

@@ -40,7 +40,8 @@ class ExportLines:
             "at": rfc3339(export.at),
             "last": export.last_id,
         }
-        self._facts = self._list_facts()
+        # At once: between two pages users may join and leave.
+        self._facts = iter(tuple(self._list_facts()))
         self._entries = 0
 
     async def next_lines(self) -> list[object]:

@@ -188,7 +188,7 @@ class Archive:
 
         Their ids are larger than ``after`` and at most ``max_id``. There are at most ``limit`` entries with
         at most ``size`` bytes of bodies; a single entry may have more bytes. Every entry in the range is
-        looked at, because no index has the authors.
+        looked at, because no index of all entries begins with the author.
         """
         return self._read(_user_entries, user.id, after, limit, size, max_id)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from typing import Final
 
 import msgspec
@@ -48,6 +49,13 @@ READ_MARKER_DELAY_SECONDS: Final = 5.0
 So a login costs no commit. After a failed transaction the journal tries again at this interval.
 """
 
+ROWS_PER_STATEMENT: Final = (64, 8, 1)
+"""The numbers of entries that one SQL statement writes, the largest first.
+
+For each statement the writer's thread gives up Python's lock and waits for it again, which takes most of the
+time while the reactor's thread is busy.
+"""
+
 COMMIT_SECONDS_BOUNDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 """The upper bounds of the buckets that the durations of transactions are counted in, in seconds."""
 
@@ -60,6 +68,12 @@ EMPTY_WAL_RETRY_SECONDS: Final = 0.1
 
 EMPTY_WAL_ATTEMPTS: Final = 50
 """Number of attempts to empty the write-ahead log (WAL) after a message was deleted."""
+
+
+_INSERTS: Final = {
+    count: f"INSERT INTO log VALUES {', '.join(['(?, ?, ?, ?, ?, ?, ?, ?, ?)'] * count)}"
+    for count in ROWS_PER_STATEMENT
+}
 
 
 class CommitResult(msgspec.Struct, frozen=True, eq=False):
@@ -407,7 +421,11 @@ class _Placer:
 
     def write(self) -> None:
         """Write the placed entries to the log table."""
-        self._cursor.executemany("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", self._rows)
+        rows, start = self._rows, 0
+        for count in ROWS_PER_STATEMENT:
+            while start + count <= len(rows):
+                self._execute(_INSERTS[count], tuple(chain.from_iterable(rows[start : start + count])))
+                start += count
 
     def _earlier(self, draft: Draft) -> list[Entry] | None:
         """Return the entry stored under the author and the ref of ``draft``, as a list, or None.

@@ -62,7 +62,8 @@ _DELETE_ROWS_OF_USER: Final = (
 )
 """The statements that delete the rows of an erased user, each with the id of that user as its only value.
 
-A table with rows that belong to a user needs a statement here, unless an erased user keeps the row.
+A table with rows that belong to a user needs a statement here, unless an erased user keeps the row, or the
+new credential deletes it, as it does with tokens.
 """
 
 # The text that a user has written, or that was written about the user; what a deletion is about stays.

@@ -167,9 +167,15 @@ class Making(TokenCase):
         self.assertEqual(self.tokens_on_disk(), [("deploy", "write", None)])
 
     def test_everywhere(self) -> None:
-        for number, groups in enumerate(("*", "", " ", " , ")):
+        for number, groups in enumerate(("*", "", " ")):
             self.make(f"t{number}", groups=groups)
         self.assertEqual({row[2] for row in self.tokens_on_disk()}, {None})
+
+    def test_an_empty_list_of_groups_is_none_for_everywhere(self) -> None:
+        for groups, code in (([], "bad_request"), (",", "no_such_group"), ("wob,", "no_such_group")):
+            refused = self.code(self.alice, action="maketoken", token="x", scope="read", groups=groups)
+            self.assertEqual(refused, code, groups)
+        self.assertEqual(self.tokens_on_disk(), [])
 
     def test_there_are_not_too_many(self) -> None:
         for number in range(4):

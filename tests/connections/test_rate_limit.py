@@ -78,6 +78,20 @@ class Crowd(StageTestCase):
         at_once = 3 * 5
         self.assertEqual([int(n) for _, n in heard[at_once:]], [n for n in range(5, 50) for _ in range(3)])
 
+    def test_a_request_waits_until_the_one_before_is_answered(self) -> None:
+        alice = self.stage.text("alice")
+        bob = self.stage.text("bob")
+        self.stage.writer.held = True
+        alice.says(b"".join(b"MSG %d\n" % n for n in range(50)))
+        for commits in range(1, 20):
+            self.stage.writer.run_next()
+            self.stage.settle()
+            self.assertLessEqual(len(bob.hears().splitlines()), 5 if commits == 1 else 1)
+        self.stage.writer.held = False
+        self.stage.writer.run_next()
+        self.stage.settle()
+        self.assertEqual(len(bob.lines()), 50 - 5 - 18)
+
 
 class Flood(StageTestCase):
     """A client that has sent too much."""

@@ -142,7 +142,7 @@ class ChatctlTests(SynchronousTestCase):
             self.assertIn("no_such_user", self.chatctl("erase", "zyxwvonne", "--yes", code=1))
             said = self.chatctl("erase", "bob", "--yes")
             self.assertIn("erased: 1 entries", said)
-            self.assertIn("not erased: backups", said)
+            self.assertIn("not erased: bans", said)
         self.assertEqual(self.chatctl("check"), "the database is sound\n")
 
     def talk(self, daemon: Daemon) -> None:
