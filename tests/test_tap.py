@@ -295,8 +295,9 @@ class EndpointTests(FolderTestCase):
         """Those of one unit, which all have its name: for wires, and for the metrics."""
         (self.folder / "chatd.toml").write_text("[metrics]\nlisten = 'systemd:domain=INET:index=2'\n")
         hand_over = (
-            "import os, sys; [os.dup2(int(sys.argv[1 + n]), 103 + n) for n in range(3)];"
-            "[os.dup2(103 + n, 3 + n) for n in range(3)];"
+            "import fcntl, os, sys;"
+            "copies = [fcntl.fcntl(int(number), fcntl.F_DUPFD, 100) for number in sys.argv[1:4]];"
+            "[os.dup2(copy, 3 + n) for n, copy in enumerate(copies)];"
             "os.environ.update("
             "LISTEN_PID=str(os.getpid()), LISTEN_FDS='3', LISTEN_FDNAMES=':'.join(['chatd.socket'] * 3));"
             "os.execv(sys.argv[4], sys.argv[4:])"
