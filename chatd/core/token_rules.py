@@ -9,13 +9,13 @@ from typing import Final
 
 from chatd.core import commands as c
 from chatd.core.account_rules import require_credential
-from chatd.core.accounts import CLOSED_ACCOUNT_HASH, Secret
+from chatd.core.accounts import Secret
 from chatd.core.answers import TokenLine, TokenList
 from chatd.core.events import LOBBY, EventKind, User
 from chatd.core.limits import Limits
 from chatd.core.names import BadName, Name, parse_group
 from chatd.core.refusals import Refusal
-from chatd.core.rules import Decision, group_as_member
+from chatd.core.rules import Decision, group_as_member, is_closed
 from chatd.core.state import State
 from chatd.core.tokens import Token, TokenDeleted
 
@@ -31,8 +31,6 @@ CAUSED_BY_TOKENS: Final[frozenset[EventKind]] = frozenset(("message", "image", "
 _FREE_OF_PLACE: Final = (
     c.Hello,
     c.GivePassword,
-    c.Identify,
-    c.Quit,
     c.ListGroups,
     c.ListConversations,
     c.ListCommands,
@@ -50,7 +48,8 @@ def make_token(
     Raises `Refusal` ``not_registered``, ``account_closed``, ``bad_request`` for an invalid name,
     ``token_exists``, ``too_many_tokens``, ``no_such_group`` or ``not_member``.
     """
-    if require_credential(state, user).hash == CLOSED_ACCOUNT_HASH:
+    require_credential(state, user)
+    if is_closed(state, user):
         raise Refusal("account_closed", nick=user.nick)
     name = _parse_name(command.token)
     expired = [token for token in state.tokens_of(user) if token.has_expired(now)]
