@@ -344,6 +344,12 @@ class Carrier(Protocol):
         The session calls this for clients that need a delay between two writes. The queue is not empty.
         """
 
+    def closing_frame(self, refusal: Refusal | None) -> bytes:
+        """Return the frame that tells the client that the daemon closes the connection, or no bytes.
+
+        ``refusal`` is why the daemon closes it; None if the client has asked for it.
+        """
+
     def pauseProducing(self) -> None:
         """Read nothing from the socket and pass no frame to the session until `resumeProducing` is called."""
 

@@ -31,6 +31,7 @@ ROOMS: dict[str, set[str]] = {
     "chat": {"core", "pauses", "store"},
     "connections": {"core", "chat"},
     "carriers": {"core", "json_wire", "connections"},
+    "web": {"core", "chat", "connections", "carriers"},
     "daemon": {
         "core",
         "files",
@@ -40,6 +41,7 @@ ROOMS: dict[str, set[str]] = {
         "chat",
         "connections",
         "carriers",
+        "web",
         "__version__",
     },
     "client": {"core", "json_wire", "locales", "__version__"},

@@ -40,7 +40,7 @@ from tests.support.daemon_process import (
 )
 from tests.support.fork_server import Forked
 
-NO_LISTENER = "a listener is WIRE=ENDPOINT with one of auto, json, text, tp6, tp6-bonus first"
+NO_LISTENER = "a listener is WIRE=ENDPOINT with one of auto, json, text, tp6, tp6-bonus, web first"
 
 
 class FolderTestCase(SynchronousTestCase):
@@ -68,6 +68,7 @@ class ConfigurationTests(FolderTestCase):
                 database="chat.db",
                 listen=(
                     "auto=tcp:7070",
+                    "web=tcp:7080",
                     "text=tcp:4567",
                     "json=tcp:8080",
                     "tp6=tcp:8888",
@@ -377,7 +378,8 @@ class CommandLineTests(FolderTestCase):
             "-c, --config=": "[default: chatd.toml, if it exists]",
             "-d, --database=": "[default: chat.db]",
             "-l, --listen=": (
-                "[default: auto=tcp:7070, text=tcp:4567, json=tcp:8080, tp6=tcp:8888 and tp6-bonus=tcp:8889]"
+                "[default: auto=tcp:7070, web=tcp:7080, text=tcp:4567, json=tcp:8080, tp6=tcp:8888"
+                " and tp6-bonus=tcp:8889]"
             ),
             "--certificate=": "",
             "--durability=": "[default: full]",

@@ -53,6 +53,9 @@ class SessionCarrier(Protocol):
 
     _log = Logger()
 
+    refuses_http = True
+    """Whether a client is refused whose first line is an HTTP request line."""
+
     transport: Any
     session: Session
 
@@ -64,7 +67,7 @@ class SessionCarrier(Protocol):
         self._sessions = sessions
         self._dialect = dialect
         self._detector = detector
-        self._request_line: HttpRequestLineDetector | None = HttpRequestLineDetector()
+        self._request_line = HttpRequestLineDetector() if self.refuses_http else None
         self._paused = False
         self._busy = False
 
@@ -89,6 +92,10 @@ class SessionCarrier(Protocol):
         client that gets paced writes takes each read for one frame.
         """
         return frames.popleft()
+
+    def closing_frame(self, refusal: Refusal | None) -> bytes:
+        """Return no bytes: the end of the connection says enough, unless a subclass overrides this method."""
+        return b""
 
     def dispatch_frames(self) -> None:
         """Pass all complete frames to the session, until it pauses the carrier or is leaving. If the client
@@ -139,10 +146,14 @@ class SessionCarrier(Protocol):
                 Refusal("too_long", what=Phrase(N_("the first line")), limit=MAX_FIRST_LINE_BYTES)
             )
 
+    def break_off(self, refusal: Refusal) -> None:
+        """Send ``refusal`` to the client, then close its connection."""
+        self.session.break_off(refusal)
+
     def refuse_foreign_protocol(self, foreign: ForeignProtocol) -> None:
         """Refuse a client that speaks the protocol ``foreign``, such as HTTP, and close its connection."""
         self._log.info("{peer} speaks {name}", peer=self.session.peer, name=foreign.name)
-        self.session.break_off(Refusal("bad_request", why=Phrase(foreign.why)))
+        self.break_off(Refusal("bad_request", why=Phrase(foreign.why)))
 
     def readConnectionLost(self) -> None:
         """Handle a half-close: the client sends nothing more, but may still read."""

@@ -1,17 +1,19 @@
 """Detection of the protocol on a port that serves several, or that serves TLS: the first bytes of a client
-decide which carrier gets its connection, and whether it speaks TLS.
+decide which carrier gets its connection, whether it speaks HTTP, and whether it speaks TLS.
 
 Before the decision, the connection has neither a session nor an outbox. Afterwards the whole connection, with
-the bytes read so far, is passed to a carrier or to TLS.
+the bytes read so far, is passed to a carrier, to a protocol for HTTP or to TLS.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
+from typing import Protocol as Interface
 
 from OpenSSL.SSL import Error as TlsError
 from twisted.internet.interfaces import (
+    IAddress,
     IDelayedCall,
     IHalfCloseableProtocol,
     IOpenSSLContextFactory,
@@ -55,6 +57,41 @@ class WireChoice(NamedTuple):
     carrier: type[SessionCarrier]
     dialect: Dialect
 
+    @property
+    def greeting(self) -> bytes:
+        """The frames that are sent to a new client."""
+        return b"".join(map(self.carrier.framer_for(self.dialect), self.dialect.greeting))
+
+
+class HttpProtocol(Interface):
+    """A Twisted protocol for connections that begin with HTTP: `chatd.web.connection.HttpConnection`."""
+
+    def makeConnection(self, transport: Any) -> None: ...
+    def dataReceived(self, data: bytes) -> None: ...
+    def readConnectionLost(self) -> None: ...
+    def connectionLost(self, reason: Failure) -> None: ...
+
+    def break_off(self, refusal: Refusal) -> None:
+        """Answer with ``refusal`` if an answer is possible, then close the connection."""
+
+    def refuse_foreign_protocol(self, foreign: ForeignProtocol) -> None:
+        """Close the connection of a client that speaks the protocol ``foreign``."""
+
+
+class HttpChoice(NamedTuple):
+    """HTTP on a port: the first bytes of its clients, and what makes the protocol for such a connection.
+
+    A client that asks for a WebSocket there gets a carrier in the end (`Detector.open_session`).
+    """
+
+    openings: tuple[OpeningBytes, ...]
+    make_protocol: Callable[[Detector], HttpProtocol]
+    greeting: bytes = b""
+
+
+Choice = WireChoice | HttpChoice
+"""What a client may speak on a port."""
+
 
 def detect(read: bytes, table: Sequence[tuple[OpeningBytes, T]], over: bool, default: T) -> T | None:
     """Return the target in ``table`` whose opening bytes the client's first bytes, ``read``, begin with.
@@ -75,7 +112,7 @@ def detect(read: bytes, table: Sequence[tuple[OpeningBytes, T]], over: bool, def
 @implementer(IHalfCloseableProtocol)
 class Detector(Protocol):
     """A Twisted protocol that reads the first bytes of a connection, detects which of ``choices`` the client
-    speaks, and passes the connection to that wire's carrier.
+    speaks, and passes the connection to that wire's carrier or to HTTP.
 
     The first choice is the default, for clients whose first bytes match no other choice. A client that stays
     silent gets the default wire's greeting, and may still turn out to speak another wire. A client of one of
@@ -92,7 +129,7 @@ class Detector(Protocol):
 
     def __init__(
         self,
-        choices: Sequence[WireChoice],
+        choices: Sequence[Choice],
         foreign: Sequence[ForeignProtocol],
         certificate: IOpenSSLContextFactory | None,
         tls_only: bool,
@@ -100,22 +137,24 @@ class Detector(Protocol):
     ) -> None:
         self._default, *others = choices
         self._is_single = not others
-        targets: list[WireChoice | ForeignProtocol] = [*others, *foreign]
+        targets: list[Choice | ForeignProtocol] = [*others, *foreign]
         self._table = [(opening, target) for target in targets for opening in target.openings]
         self._certificate = certificate
         self._tls_only = tls_only
         self._tls: TlsLayer | None = None
         self._handshake_deadline: IDelayedCall | None = None
+        self.client_address: IAddress | None = None
+        """The client's address if a reverse proxy has told it; otherwise None."""
         self._sessions = sessions
         self._read = b""
         self._greeted = False
         self._timer: IDelayedCall | None = None
-        self._carrier: SessionCarrier | None = None
+        self._protocol: SessionCarrier | HttpProtocol | None = None
 
     def connectionMade(self) -> None:
         """Start waiting for the first bytes, or refuse the client if too many clients are connected."""
         if not self._sessions.add_undetected(self):
-            self.use_default_wire()  # the session is refused
+            self._open(self._default)  # the session is refused
             return
         if self._tls_only:
             self._limit_handshake()
@@ -127,11 +166,9 @@ class Detector(Protocol):
         return "" if self._tls is None else self._tls.certificate_name
 
     def dataReceived(self, data: bytes) -> None:
-        """Pass ``data`` to the carrier if the protocol is detected; otherwise add it to the first bytes and
-        try to detect.
-        """
-        if self._carrier is not None:
-            self._carrier.dataReceived(data)
+        """Pass ``data`` on if the protocol is detected; otherwise add it to the first bytes and detect."""
+        if self._protocol is not None:
+            self._protocol.dataReceived(data)
         else:
             self._read += data
             self._decide()
@@ -140,18 +177,16 @@ class Detector(Protocol):
         """Handle a half-close: detect the protocol from the bytes received so far, since the client sends
         nothing more.
         """
-        if self._carrier is None:
+        if self._protocol is None:
             self._decide(over=True)
-        if self._carrier is not None:
-            self._carrier.readConnectionLost()
+        if self._protocol is not None:
+            self._protocol.readConnectionLost()
 
     def writeConnectionLost(self) -> None:
         """Ignore that the client reads nothing more: the transport closes at the next write that fails."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Tell the carrier that the connection is gone, or forget the connection if its protocol was never
-        detected.
-        """
+        """Tell the protocol in use that the connection is gone, and forget a connection without session."""
         self._stop_waiting()
         _cancel(self._handshake_deadline)
         error = reason.value
@@ -161,53 +196,69 @@ class Detector(Protocol):
                 peer=shown_peer(self.transport),
                 why=tls_failure_reason(error),
             )
-        if self._carrier is not None:
-            self._carrier.connectionLost(reason)
-        else:
+        if self._protocol is not None:
+            self._protocol.connectionLost(reason)
+        if not isinstance(self._protocol, SessionCarrier):
             self._sessions.undetected_lost(self)
 
-    def use_default_wire(self) -> SessionCarrier:
-        """Give the connection to the default wire's carrier and return that carrier. It sends no greeting,
+    def use_default_wire(self) -> None:
+        """Give the connection to the default wire if its protocol is not detected yet. It sends no greeting,
         and the bytes read so far are dropped.
         """
-        return self._open(self._default)
+        if self._protocol is None:
+            self._open(self._default)
+
+    def abort(self) -> None:
+        """Cut the connection at once."""
+        self.transport.abortConnection()
 
     def break_off(self, refusal: Refusal) -> None:
-        """Send ``refusal`` to the client in the default wire's dialect, then close the connection."""
-        self.use_default_wire().session.break_off(refusal)
+        """Send ``refusal`` to the client, in the default wire's dialect if its own is unknown. Then close the
+        connection.
+        """
+        protocol = self._protocol or self._open(self._default)
+        protocol.break_off(refusal)
+
+    def open_session(self, choice: WireChoice) -> SessionCarrier:
+        """Open a session on the wire ``choice`` for the connection, and return its carrier."""
+        self._sessions.wire_detected(self)
+        self._protocol = carrier = choice.carrier(self._sessions, choice.dialect, self)
+        carrier.makeConnection(self.transport)
+        return carrier
 
     def _decide(self, over: bool = False) -> None:
         found = detect(self._read, self._table, over, self._default)
         if found is None:
             self._wait()
-        elif isinstance(found, WireChoice):
-            if self._lacks_tls:
-                self._open(found).session.break_off(Refusal("tls_required"))
+        elif isinstance(found, ForeignProtocol):
+            if found.is_tls and self._may_start_tls():
+                self._start_tls()
             else:
-                self._hand_over(found)
-        elif found.is_tls and self._may_start_tls():
-            self._start_tls()
+                self._open(self._default).refuse_foreign_protocol(found)
+        elif self._lacks_tls:
+            self._open(found).break_off(Refusal("tls_required"))
         else:
-            self.use_default_wire().refuse_foreign_protocol(found)
+            self._hand_over(found)
 
-    def _hand_over(self, choice: WireChoice) -> None:
-        """Give the connection and the bytes read so far to the carrier of ``choice``, and greet the client
+    def _hand_over(self, choice: Choice) -> None:
+        """Give the connection and the bytes read so far to the protocol of ``choice``, and greet the client
         unless it was greeted before.
         """
-        carrier = self._open(choice)
-        if not self._greeted:
-            carrier.session.greet()
+        protocol = self._open(choice)
+        if not self._greeted and isinstance(protocol, SessionCarrier):
+            protocol.session.greet()
         read, self._read = self._read, b""
-        carrier.dataReceived(read)
+        protocol.dataReceived(read)
 
-    def _open(self, choice: WireChoice) -> SessionCarrier:
+    def _open(self, choice: Choice) -> SessionCarrier | HttpProtocol:
         self._stop_waiting()
         if self._tls is None:
             _cancel(self._handshake_deadline)
-        self._sessions.wire_detected(self)
-        self._carrier = carrier = choice.carrier(self._sessions, choice.dialect, self)
-        carrier.makeConnection(self.transport)
-        return carrier
+        if isinstance(choice, WireChoice):
+            return self.open_session(choice)
+        self._protocol = protocol = choice.make_protocol(self)
+        protocol.makeConnection(self.transport)
+        return protocol
 
     @property
     def _lacks_tls(self) -> bool:
@@ -264,8 +315,7 @@ class Detector(Protocol):
             self._decide(over=True)  # ``Hello`` without a name is complete
         elif not (self._greeted or self._lacks_tls):
             self._greeted = True
-            dialect = self._default.dialect
-            self.transport.write(b"".join(map(self._default.carrier.framer_for(dialect), dialect.greeting)))
+            self.transport.write(self._default.greeting)
 
 
 def _cancel(timer: IDelayedCall | None) -> None:

@@ -49,9 +49,6 @@ HTTP: Final = ForeignProtocol(
     N_("HTTP is not supported: connect with a chat client"),
 )
 
-FOREIGN_PROTOCOLS: Final = (TLS, IRC, HTTP)
-"""All foreign protocols that are recognised by their first bytes."""
-
 TLS_FIRST_BYTE: Final = b"\x16"
 """The first byte of a TLS connection (RFC 8446, section 5.1). No client of a chatd wire begins with it."""
 

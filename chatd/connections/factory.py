@@ -70,18 +70,18 @@ class Sessions:
         """Return all sessions, also those without a login, in the order of their connections."""
         return list(self._open)
 
-    def _has_room(self, transport: Any) -> bool:
-        """Return whether the limits allow a further connection from the address of ``transport``."""
-        network, limits = network_of(transport.getPeer()), self.limits
+    def _has_room(self, address: Any) -> bool:
+        """Return whether the limits allow a further connection from ``address``."""
+        network, limits = network_of(address), self.limits
         if len(self) >= limits.connections:
             self._log.warn(
-                "{peer}: rate_limited, {count} are connected", peer=shown_peer(transport), count=len(self)
+                "{peer}: rate_limited, {count} are connected", peer=shown_address(address), count=len(self)
             )
             return False
         if network is not None and self._from[network] >= limits.connections_per_address:
             self._log.warn(
                 "{peer}: rate_limited, {count} are connected from {network}",
-                peer=shown_peer(transport),
+                peer=shown_address(address),
                 count=self._from[network],
                 network=network,
             )
@@ -102,13 +102,14 @@ class Sessions:
         is logged and the client is greeted.
         """
         transport, first_protocol = carrier.transport, detector or carrier
+        address = transport.getPeer() if detector is None else detector.client_address or transport.getPeer()
         session = Session(
             self._chat,
             self.clock,
             dialect,
             carrier,
-            shown_peer(transport),
-            network_of(transport.getPeer()),
+            shown_address(address),
+            network_of(address),
             lambda: "" if detector is None else detector.certificate_name,
             RateLimit(self.limits),
             partial(
@@ -116,10 +117,10 @@ class Sessions:
             ),
             partial(self._closed, first_protocol),
         )
-        if not self._has_room(transport):
+        if not self._has_room(address):
             session.break_off(rate_limited(reason("many_connections")))
             return session
-        self._open[session] = self._count(transport)
+        self._open[session] = self._count(address)
         self._deadlines.start(first_protocol, session)
         if detector is None:
             self._accept(transport)
@@ -136,9 +137,10 @@ class Sessions:
     def add_undetected(self, connection: UndetectedConnection) -> bool:
         """Add a connection whose protocol is not detected yet. Return False if there are too many."""
         transport = connection.transport
-        if not self._has_room(transport):
+        address = transport.getPeer()
+        if not self._has_room(address):
             return False
-        self._undetected[connection] = self._count(transport)
+        self._undetected[connection] = self._count(address)
         self._deadlines.start(connection, connection)
         self._accept(transport)
         return True
@@ -154,9 +156,9 @@ class Sessions:
         self._log.info("{peer} disconnected", peer=shown_peer(connection.transport))
         self._check_empty()
 
-    def _count(self, transport: Any) -> str | None:
+    def _count(self, address: Any) -> str | None:
         """Count a connection for the network it comes from, and return the network for `_discount`."""
-        network = network_of(transport.getPeer())
+        network = network_of(address)
         if network is not None:
             self._from[network] += 1
         return network
@@ -180,6 +182,8 @@ class Sessions:
         """
         for connection in list(self._undetected):
             connection.use_default_wire()
+        for connection in list(self._undetected):  # they speak HTTP
+            connection.break_off(Refusal("shutting_down"))
         for session in list(self._open):
             session.refuse(None, Refusal("shutting_down"))
             session.close()
@@ -195,8 +199,9 @@ class Sessions:
         return self._empty.addCallback(cancel_abort)
 
     def _abort(self) -> None:
-        for session in list(self._open):
-            session.abort()
+        connections: list[Session | UndetectedConnection] = [*self._open, *self._undetected]
+        for connection in connections:
+            connection.abort()
 
 
 class ChatFactory(Factory):
@@ -214,9 +219,18 @@ class ChatFactory(Factory):
 
 
 def shown_peer(transport: Any) -> str:
-    """Return the client's address on ``transport``, as the log shows it; ``unix`` for a Unix socket."""
-    address = transport.getPeer()
+    """Return the address of the client on ``transport``, as the log shows it."""
+    return shown_address(transport.getPeer())
+
+
+def shown_address(address: Any) -> str:
+    """Return a transport ``address``, as the log shows it; ``unix`` for a Unix socket.
+
+    The port is left out if it is 0, which stands for unknown.
+    """
     host = getattr(address, "host", None)
     if host is None:
         return "unix"
-    return f"[{host}]:{address.port}" if ":" in host else f"{host}:{address.port}"
+    if ":" in host:
+        host = f"[{host}]"
+    return f"{host}:{address.port}" if address.port else host

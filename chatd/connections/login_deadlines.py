@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.interfaces import IAddress, IDelayedCall
 
 from chatd.boundaries import Clock
 from chatd.connections.session import Session
@@ -13,19 +13,30 @@ from chatd.core.refusals import Refusal
 
 
 class UndetectedConnection(Protocol):
-    """A connection whose protocol is not detected yet: `chatd.carriers.detection.Detector`."""
+    """A connection that has no session: its wire is not detected yet, or it speaks HTTP.
+
+    This is `chatd.carriers.detection.Detector`.
+    """
 
     transport: Any
+
+    client_address: IAddress | None
+    """The client's address if a reverse proxy has told it; otherwise None."""
 
     @property
     def certificate_name(self) -> str:
         """The common name in the client's verified TLS certificate; empty if it has shown none."""
 
-    def use_default_wire(self) -> object:
-        """Open a session of the default protocol. Send no greeting, and discard the bytes read so far."""
+    def use_default_wire(self) -> None:
+        """Open a session of the default protocol, if the client has sent nothing that shows another one. Send
+        no greeting, and discard the bytes read so far.
+        """
 
     def break_off(self, refusal: Refusal) -> None:
         """Send ``refusal`` to the client, then close the connection."""
+
+    def abort(self) -> None:
+        """Cut the connection at once."""
 
 
 class LoginDeadlines:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from enum import Enum
 from typing import Final
@@ -127,6 +127,7 @@ class Session:
         self._awaited: set[Request] = set()
         self._asked_later: Request | None = None
         self._close_delay = 0.0
+        self._close_refusal: Refusal | None = None
         self._held: list[bytes] | None = None
         self._held_size = 0
         # The hello of a client that may be the reference client, and its next request if that is ``LST``.
@@ -196,9 +197,7 @@ class Session:
             self.internal_error(None)
             return
         now = self._clock.seconds()
-        used = self._rate_limit.charge(now, len(payload), None if request is None else type(request.command))
-        if used > UNDIVIDED_SECONDS:
-            self._wait_for_next_request(used)
+        self._charge(now, len(payload), None if request is None else type(request.command))
         if self.user is None:
             self._proven = self._sent = None
             if request is not None:
@@ -212,6 +211,18 @@ class Session:
             self._note_progress(now)
         if request is not None:
             self._ask(request)
+
+    def receive_control_frame(self, answer: bytes = b"") -> None:
+        """Charge a frame without a payload for the client's rate of requests. Send the frame ``answer``."""
+        self._charge(self._clock.seconds(), 0, None)
+        if answer:
+            self._reply_frames([answer])
+
+    def _charge(self, now: float, size: int, command: type | None) -> None:
+        """Charge a request of ``size`` bytes for the client's rates. Pause if it has used too much credit."""
+        used = self._rate_limit.charge(now, size, command)
+        if used > UNDIVIDED_SECONDS:
+            self._wait_for_next_request(used)
 
     def _wait_for_next_request(self, used: float) -> None:
         """Decode the client's next request when this one is answered, or when the client has credit again.
@@ -360,6 +371,7 @@ class Session:
         """Ignore what the client still sends, write the queued frames, then close the connection."""
         self.ignore_input()
         self._end_buffer()
+        self._outbox.put(self._carrier.closing_frame(self._close_refusal))
         self._outbox.close(self._close_delay)
 
     def abort(self) -> None:
@@ -399,6 +411,7 @@ class Session:
         """
         self._chat.counters.refusals[refusal.code] += 1
         if request is None:
+            self._close_refusal = refusal
             self._reply(self.dialect.encode_refusal(None, refusal))
             return
         self._show_dialect(request)
@@ -452,9 +465,11 @@ class Session:
         """Send an answer, then decode no further requests while the client does not read its answers."""
         if self._buffer is not None:
             self._end_buffer()
-        if not payloads:
-            return
-        for frame in frame_payloads(self.frame_format, payloads):
+        if payloads:
+            self._reply_frames(frame_payloads(self.frame_format, payloads))
+
+    def _reply_frames(self, frames: Iterable[bytes]) -> None:
+        for frame in frames:
             self._outbox.put(frame)
         waiting = self.wait_until_writable()
         if waiting is None and self._outbox.queued_bytes > MAX_UNSENT_ANSWER_BYTES:

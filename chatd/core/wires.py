@@ -30,9 +30,12 @@ class Wire(msgspec.Struct, frozen=True, eq=False):
     port; the first of them serves clients that begin with no known opening bytes. ``carrier`` is a key of
     `chatd.daemon.wires.CARRIERS`. ``make_dialect`` creates the dialect. ``openings`` are the first bytes by
     which clients of the wire are recognized.
+
+    A wire with a ``subprotocol`` is spoken on a WebSocket: that is the name by which the client asks for it.
     """
 
     name: str
     carrier: str
     make_dialect: Callable[[Limits], Dialect]
     openings: tuple[OpeningBytes, ...] = ()
+    subprotocol: str = ""

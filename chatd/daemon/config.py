@@ -13,6 +13,7 @@ from chatd.core.declarations import parse_duration
 from chatd.core.limits import Limits, PositiveInt
 from chatd.core.names import BadName, parse_nick
 from chatd.core.refusals import Refusal
+from chatd.web.policy import WebPolicy
 
 
 class ConfigError(Exception):
@@ -76,6 +77,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     database: str = "chat.db"
     listen: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = (
         "auto=tcp:7070",
+        "web=tcp:7080",
         "text=tcp:4567",
         "json=tcp:8080",
         "tp6=tcp:8888",
@@ -89,6 +91,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tls: TlsConfig = TlsConfig()
     log: LogConfig = LogConfig()
     metrics: MetricsConfig = MetricsConfig()
+    web: WebPolicy = msgspec.field(default_factory=WebPolicy)
 
 
 def control_socket_path(config: Config) -> Path | None:
@@ -109,6 +112,7 @@ def read_config(path: Path) -> Config:
             parse_duration("keep", config.keep)
         for nick in config.accounts.operators:
             parse_nick(nick)
+        config.web.check()
         return config
     except BadName as bad:
         raise ConfigError(f"{path}: {bad.reason} - at `$.accounts.operators`") from None

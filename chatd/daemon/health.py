@@ -26,6 +26,10 @@ class Health:
         self._archive = archive
         self._clock = clock
 
+    async def is_healthy(self) -> bool:
+        """Return whether everything works."""
+        return not await self.find_problems()
+
     async def find_problems(self) -> list[str]:
         """Return a sentence for each thing that does not work; an empty list if the daemon is healthy."""
         problems = []

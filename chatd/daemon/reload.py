@@ -14,7 +14,7 @@ from chatd.daemon.config import Config, ConfigError
 NEEDS_RESTART: Final = frozenset(("accounts.argon2_memory", "accounts.argon2_time"))
 """Keys of `SHARED_SECTIONS` that are only read when the daemon starts."""
 
-SHARED_SECTIONS: Final = ("limits", "accounts")
+SHARED_SECTIONS: Final = ("limits", "accounts", "web")
 """The sections whose values the parts of the daemon share and ask for whenever they need one."""
 
 LOG_LEVEL: Final = "log.level"

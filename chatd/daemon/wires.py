@@ -15,11 +15,12 @@ from twisted.internet.protocol import Protocol
 from chatd import dialects
 from chatd.carriers.carrier import SessionCarrier
 from chatd.carriers.chunks import IdleDelimitedCarrier
-from chatd.carriers.detection import Detector, WireChoice
-from chatd.carriers.foreign import FOREIGN_PROTOCOLS, TLS
+from chatd.carriers.detection import Choice, Detector, HttpChoice, HttpProtocol, WireChoice
+from chatd.carriers.foreign import HTTP, IRC, TLS
 from chatd.carriers.frames import LengthPrefixedCarrier
 from chatd.carriers.json_stream import JsonStreamCarrier
 from chatd.carriers.lines import LineCarrier
+from chatd.carriers.websocket import WebSocketCarrier
 from chatd.connections.factory import Sessions
 from chatd.core.limits import Limits
 from chatd.core.wires import Wire
@@ -29,13 +30,20 @@ CARRIERS: Final[dict[str, type[SessionCarrier]]] = {
     "json": JsonStreamCarrier,
     "chunks": IdleDelimitedCarrier,
     "frames": LengthPrefixedCarrier,
+    "websocket": WebSocketCarrier,
 }
 """The carrier classes, by the names that wire declarations use."""
 
 AUTO_WIRES: Final = ("text", "json", "tp6")
-"""The names of the wires that are detected on an ``auto`` port. The first is the default, for clients whose
-first bytes match no wire.
+"""The names of the wires that are detected on an ``auto`` port, besides HTTP. The first is the default, for
+clients whose first bytes match no wire.
 """
+
+WEB_WIRE: Final = "web"
+"""The name of the wires that are spoken on a WebSocket, and of the port that takes nothing but HTTP."""
+
+MakeHttpProtocol = Callable[[Detector], HttpProtocol]
+"""A function that makes the Twisted protocol of a connection that begins with HTTP."""
 
 MakeProtocol = Callable[[Sessions], Protocol]
 """A function that makes the Twisted protocol of a new connection."""
@@ -61,26 +69,40 @@ def wire_choices(limits: Limits) -> dict[str, list[WireChoice]]:
     """
     choices: dict[str, list[WireChoice]] = {}
     for wire in declared_wires():
-        choice = WireChoice(wire.openings, CARRIERS[wire.carrier], wire.make_dialect(limits))
-        choices.setdefault(wire.name, []).append(choice)
+        if not wire.subprotocol:
+            choices.setdefault(wire.name, []).append(_choice(wire, limits))
     choices["auto"] = list(chain.from_iterable(choices[name] for name in AUTO_WIRES))
     return choices
+
+
+def websocket_wires(limits: Limits) -> dict[str, WireChoice]:
+    """Return, by subprotocol, what a client may speak on a WebSocket."""
+    return {wire.subprotocol: _choice(wire, limits) for wire in declared_wires() if wire.subprotocol}
+
+
+def _choice(wire: Wire, limits: Limits) -> WireChoice:
+    return WireChoice(wire.openings, CARRIERS[wire.carrier], wire.make_dialect(limits))
 
 
 def protocol_maker(
     wire: str,
     choices: dict[str, list[WireChoice]],
+    http: MakeHttpProtocol,
     certificate: IOpenSSLContextFactory | None = None,
     tls_only: bool = False,
 ) -> MakeProtocol:
     """Return the function that makes the Twisted protocol of a new connection to ``wire``.
 
-    ``choices`` is the result of `wire_choices`. If the client begins with TLS, ``auto`` uses ``certificate``,
-    and so does every wire of a ``tls_only`` port, which refuses other clients.
+    ``choices`` is the result of `wire_choices`; ``http`` makes the protocol of a client that speaks HTTP. If
+    the client begins with TLS, ``auto`` and ``web`` use ``certificate``, and so does every wire of a
+    ``tls_only`` port, which refuses other clients.
     """
+    if wire == WEB_WIRE:
+        return partial(Detector, [HttpChoice((), http)], (TLS,), certificate, tls_only)
     offered = choices[wire]
     if wire == "auto":
-        return partial(Detector, offered, FOREIGN_PROTOCOLS, certificate, tls_only)
+        auto: list[Choice] = [*offered, HttpChoice(HTTP.openings, http)]
+        return partial(Detector, auto, (TLS, IRC), certificate, tls_only)
     if tls_only:
         return partial(Detector, offered, (TLS,), certificate, True)
     if len(offered) > 1:

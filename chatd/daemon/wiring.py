@@ -23,7 +23,7 @@ from twisted.logger import (
 from twisted.python.util import initgroups
 
 from chatd.boundaries import Archive
-from chatd.carriers.detection import WireChoice
+from chatd.carriers.detection import Detector, HttpProtocol, WireChoice
 from chatd.chat.delivery_log import DeliveryLog
 from chatd.chat.service import Chat
 from chatd.connections.factory import ChatFactory, Sessions
@@ -34,13 +34,23 @@ from chatd.daemon.certificates import Certificate
 from chatd.daemon.config import Config, ConfigError, LogConfig, TlsConfig, control_socket_path
 from chatd.daemon.control import Control, shortest
 from chatd.daemon.conversation_log import ConversationLog
+from chatd.daemon.health import Health
 from chatd.daemon.lifecycle import Daemon, Listener
 from chatd.daemon.logs import JsonLogObserver, LogFile
 from chatd.daemon.passwords import PasswordPool
 from chatd.daemon.reload import Reloader
-from chatd.daemon.wires import declared_wires, protocol_maker, wire_choices, wire_names
+from chatd.daemon.wires import (
+    MakeHttpProtocol,
+    declared_wires,
+    protocol_maker,
+    websocket_wires,
+    wire_choices,
+    wire_names,
+)
 from chatd.store.journal import Journal
 from chatd.store.store import Store
+from chatd.web.connection import HttpConnection, HttpService
+from chatd.web.pages import Pages, make_site, read_files
 
 MAX_SOCKET_PATH_BYTES: Final = 103
 """The number of bytes that the path of a Unix socket may have on every system."""
@@ -146,8 +156,13 @@ def assemble(
     """
     certificate = _certificate(config.tls)
     choices = wire_choices(config.limits)
+
+    def make_http(detector: Detector) -> HttpProtocol:
+        return HttpConnection(http_service, detector)
+
     listeners = [
-        _listener(listener, choices, certificate, config.tls.require, reactor) for listener in config.listen
+        _listener(listener, choices, make_http, certificate, config.tls.require, reactor)
+        for listener in config.listen
     ]
     metrics = config.metrics.listen
     monitoring = None if metrics is None else _endpoint(metrics, _on_loopback(metrics), reactor)
@@ -178,6 +193,8 @@ def assemble(
         None if config.keep is None else parse_duration("keep", config.keep),
     )
     sessions = Sessions(chat, reactor, config.limits)
+    pages = Pages(read_files(), config.web, Health(chat.journal, archive, reactor).is_healthy, reactor)
+    http_service = HttpService(make_site(pages, reactor), websocket_wires(config.limits), config.web, reactor)
     if metrics is not None and monitoring is not None:
         factory = _monitoring_factory(chat, archive, sessions, passwords, config.limits, reactor)
         listeners.append(Listener(f"metrics={metrics}", lambda _: factory, monitoring))
@@ -217,6 +234,7 @@ def _certificate(tls: TlsConfig) -> Certificate | None:
 def _listener(
     listener: str,
     choices: dict[str, list[WireChoice]],
+    make_http: MakeHttpProtocol,
     certificate: Certificate | None,
     require_tls: bool,
     reactor: Any,
@@ -226,7 +244,7 @@ def _listener(
     if tls_only and certificate is None:
         raise ConfigError(f"{listener} needs a certificate: name it under [tls], or in the endpoint")
     endpoint = _endpoint(listener, parsed.endpoint, reactor)
-    maker = protocol_maker(parsed.wire, choices, certificate, tls_only)
+    maker = protocol_maker(parsed.wire, choices, make_http, certificate, tls_only)
 
     def make_factory(sessions: Sessions) -> IProtocolFactory:
         factory = ChatFactory(sessions, maker)
@@ -251,8 +269,7 @@ def _endpoint(name: str, description: str, reactor: Any) -> IStreamServerEndpoin
 def _monitoring_factory(
     chat: Chat, archive: Archive, sessions: Sessions, passwords: PasswordPool, limits: Limits, reactor: Any
 ) -> IProtocolFactory:
-    # Imported here, because prometheus-client and Twisted's web server take 60 ms to import.
-    from chatd.daemon.health import Health
+    # Imported here, because prometheus-client takes 60 ms to import.
     from chatd.daemon.metrics import Monitored, ReactorLag
     from chatd.daemon.monitoring import MonitoringFactory
 

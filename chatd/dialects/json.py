@@ -11,6 +11,7 @@ import codecs
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import accumulate
 from typing import Any, Final
 
@@ -109,7 +110,6 @@ class JsonDialect:
     ``client-send``, instead of ``server-send``.
     """
 
-    wire = "json"
     greeting: Final = ()
     requires_login = False
     pages_at_login: Final = "all"
@@ -120,7 +120,9 @@ class JsonDialect:
         newline_delimited: bool = False,
         client_action_names: bool = False,
         variants: DialectVariants | None = None,
+        wire: str = "json",
     ) -> None:
+        self.wire = wire
         self.newline_delimited = newline_delimited
         self.client_action_names = client_action_names
         self.pace = 0.0 if newline_delimited else COURSEWORK_PACE_SECONDS
@@ -132,7 +134,9 @@ class JsonDialect:
     def variant(self, newline_delimited: bool, client_action_names: bool) -> JsonDialect:
         """Return the variant of this dialect with these two properties: always the same object."""
         found = self._variants.get((newline_delimited, client_action_names))
-        return found or JsonDialect(self._limits, newline_delimited, client_action_names, self._variants)
+        return found or JsonDialect(
+            self._limits, newline_delimited, client_action_names, self._variants, self.wire
+        )
 
     @property
     def newline_delimited_variant(self) -> JsonDialect:
@@ -438,5 +442,12 @@ WIRES: Final = (
             OpeningBytes(b"[", after_blanks=True),
             OpeningBytes(codecs.BOM_UTF8),
         ),
+    ),
+    # Every WebSocket message is one object, as every line is for the clients that end theirs with a newline.
+    Wire(
+        "web",
+        "websocket",
+        partial(JsonDialect, newline_delimited=True, wire="web"),
+        subprotocol="chatd.json",
     ),
 )

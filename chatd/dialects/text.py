@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import chain
 from typing import Any, Final
 
@@ -34,9 +35,10 @@ from chatd.core.answers import (
 )
 from chatd.core.commands import ListClients
 from chatd.core.events import Announced, Arrived, Delivery, Entry, Event
+from chatd.core.language import N_
 from chatd.core.limits import Limits
 from chatd.core.moderation import ModerationEntry
-from chatd.core.refusals import Refusal
+from chatd.core.refusals import Phrase, Refusal
 from chatd.core.requests import Request
 from chatd.core.terminal import LINE_END, replace_controls
 from chatd.core.typed import COMMANDS_BY_KEYWORD, COMMANDS_BY_WORD, parse_keyword_fields, parse_semicolon
@@ -63,31 +65,40 @@ _UNKNOWN_TO_REFERENCE: Final = (b"BCK ", b"INF ", b"DEL ")
 class TextDialect:
     """The text dialect in one of two variants: for clients of the WHO/IAM protocol as specified, and for the
     reference client, which is recognised by the command ``LST``.
+
+    On the wire ``web``, where each payload is a WebSocket message, there is no reference client: it can't be
+    taken for one, and the answer to ``LST`` changes nothing.
     """
 
-    wire = "text"
     greeting: Final = (b"WHO",)
     requires_login = True
     pages_at_login: Final = "none"
     list_size = MAX_LIST_BYTES
 
-    def __init__(self, limits: Limits, is_reference: bool = False) -> None:
+    def __init__(self, limits: Limits, is_reference: bool = False, wire: str = "text") -> None:
+        self.wire = wire
         self.pace = REFERENCE_PACE_SECONDS if is_reference else 0.0
         self._limits = limits
         self._is_reference = is_reference
         self._arrival = "ARV" if is_reference else "ARR"
-        self._reference = self if is_reference else TextDialect(limits, is_reference=True)
+        self._reference: TextDialect | None = self if is_reference else None
+        if wire == "text" and not is_reference:
+            self._reference = TextDialect(limits, is_reference=True)
 
     # Decoding of requests.
 
     def decode(self, frame: bytes) -> Request:
-        """Return the request in one line, which comes without its end. A line that is not understood is a
+        """Return the request in one line, which may come without its end. A line that is not understood is a
         request with a refusal.
         """
         try:
             line = frame.decode()
         except UnicodeDecodeError:
             return Request(Refusal("bad_utf8"))
+        if line.endswith("\n"):
+            line = line[:-1].removesuffix("\r")
+        if "\n" in line:
+            return Request(Refusal("bad_request", why=Phrase(N_("send each line as a message of its own"))))
         found = _LINE.fullmatch(line)
         verb, separator, rest = found.groups(default="") if found else ("", "", "")
         if separator != ";" and verb.upper() == "LST":
@@ -100,7 +111,7 @@ class TextDialect:
                 verb = row.keyword
                 command = row.build(parse_keyword_fields(row, rest), self._limits)
                 # The next line shows whether this is the reference client.
-                may_be_reference = row.name == "hello" and not self._is_reference
+                may_be_reference = row.name == "hello" and self._reference not in (None, self)
                 return Request(command, verb, pace=REFERENCE_PACE_SECONDS if may_be_reference else 0.0)
             # A command without fields may leave out its semicolon.
             typed = parse_semicolon(f"{verb};{rest}") if separator != " " else None
@@ -386,4 +397,7 @@ def _body(event: Event) -> str:
     return "operator" if event.kind in ("promoted", "demoted") and not event.body else event.body
 
 
-WIRES: Final = (Wire("text", "lines", TextDialect),)
+WIRES: Final = (
+    Wire("text", "lines", TextDialect),
+    Wire("web", "websocket", partial(TextDialect, wire="web"), subprotocol="chatd.text"),
+)

@@ -52,7 +52,7 @@ class ChunksTestCase(StageTestCase):
     def chunks_of(self, peer: Peer) -> IdleDelimitedCarrier:
         """The carrier behind the first bytes."""
         assert isinstance(peer.protocol, Detector)
-        carrier = peer.protocol._carrier
+        carrier = peer.protocol._protocol
         assert isinstance(carrier, IdleDelimitedCarrier)
         return carrier
 

@@ -15,7 +15,7 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.carriers.detection import DETECTION_SECONDS, MAX_UNDECIDED_BYTES, detect
-from chatd.carriers.foreign import FOREIGN_PROTOCOLS, HTTP, TLS
+from chatd.carriers.foreign import HTTP, IRC, TLS
 from chatd.carriers.idle_timer import IDLE_SECONDS
 from chatd.connections.session import REFUSAL_LINGER_SECONDS
 from chatd.core.limits import Limits
@@ -32,7 +32,7 @@ TABLE = [
         if wire.name in AUTO_WIRES
         for opening in wire.openings
     ),
-    *((opening, foreign.name) for foreign in FOREIGN_PROTOCOLS for opening in foreign.openings),
+    *((opening, foreign.name) for foreign in (TLS, IRC, HTTP) for opening in foreign.openings),
 ]
 """What ``auto`` tells apart."""
 
@@ -293,7 +293,7 @@ class Strangers(AutoTestCase):
     """Who is recognised and can't be served is told so, in one sentence, and goes."""
 
     def test_each_is_told_what_is_not_spoken_here(self) -> None:
-        for foreign, opening in ((one, opening) for one in FOREIGN_PROTOCOLS for opening in one.openings):
+        for foreign, opening in ((one, opening) for one in (TLS, IRC) for opening in one.openings):
             with capturedLogs() as logs:
                 peer = self.comes(opening.start + b"/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 peer.says(b"IAM alice\n")
@@ -306,11 +306,22 @@ class Strangers(AutoTestCase):
         self.assertEqual(self.told_bob(), [])
 
     def test_the_end_right_behind_changes_nothing(self) -> None:
-        peer = self.comes(b"GET / HTTP/1.0\r\n\r\n")
+        peer = self.comes(b"NICK alice\r\n")
         IHalfCloseableProtocol(peer.protocol).readConnectionLost()
         self.stage.wait(REFUSAL_LINGER_SECONDS)
-        self.assertEqual(peer.hears(), f"ERR bad_request {HTTP.why}\n".encode())
+        self.assertEqual(peer.hears(), f"ERR bad_request {IRC.why}\n".encode())
         self.assertTrue(peer.closed)
+
+    def test_http_is_passed_on_whole(self) -> None:
+        """By each of its openings, wherever the first bytes are cut; an answer of HTTP comes back."""
+        for opening in HTTP.openings:
+            said = opening.start + b"/no/page HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+            for at in (1, len(opening.start), len(opening.start) + 3):
+                peer = self.comes(said[:at], said[at:])
+                self.assertRegex(peer.hears(), rb"HTTP/1\.1 4\d\d ", opening)
+                self.stage.wait(20)
+                self.assertTrue(peer.closed, opening)
+        self.assertEqual(self.told_bob(), [])
 
 
 class BeforeItIsClear(AutoTestCase):

@@ -61,7 +61,7 @@ class FramesTestCase(StageTestCase):
     def frames_of(self, peer: Peer) -> LengthPrefixedCarrier:
         """The carrier behind the first bytes."""
         assert isinstance(peer.protocol, Detector)
-        carrier = peer.protocol._carrier
+        carrier = peer.protocol._protocol
         assert isinstance(carrier, LengthPrefixedCarrier)
         return carrier
 

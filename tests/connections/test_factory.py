@@ -67,7 +67,7 @@ class TooMany(StageTestCase):
         """Or whoever is refused would cost more than whoever is served."""
         self.stage.connect("text"), self.stage.connect("text")
         protocol = ChatFactory(
-            self.stage.sessions, protocol_maker("text", wire_choices(self.limits))
+            self.stage.sessions, protocol_maker("text", wire_choices(self.limits), self.stage.make_http)
         ).buildProtocol(None)
         transport = StringTransport()
         protocol.makeConnection(transport)
@@ -241,7 +241,9 @@ class Sockets(TestCase):
         self.stage = Stage(self.folder / "chat.db")
         self.addCleanup(self.stage.close)
         self.sessions = Sessions(self.stage.chat, reactor, self.stage.limits)
-        self.factory = Remembering(self.sessions, protocol_maker("text", wire_choices(self.stage.limits)))
+        self.factory = Remembering(
+            self.sessions, protocol_maker("text", wire_choices(self.stage.limits), self.stage.make_http)
+        )
 
     async def connect(self, server: str, client: str) -> Client:
         """Connect to a text wire that listens there."""
@@ -324,7 +326,9 @@ class Peers(StageTestCase):
 
     def test_addresses(self) -> None:
         """With their port; an IPv6 one so that it shows where the port begins."""
-        factory = ChatFactory(self.stage.sessions, protocol_maker("text", wire_choices(self.stage.limits)))
+        factory = ChatFactory(
+            self.stage.sessions, protocol_maker("text", wire_choices(self.stage.limits), self.stage.make_http)
+        )
         for address, name in (
             (IPv4Address("TCP", "127.0.0.1", 5), "127.0.0.1:5"),
             (IPv6Address("TCP", "::1", 5), "[::1]:5"),

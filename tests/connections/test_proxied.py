@@ -35,7 +35,7 @@ class ProxiedTestCase(StageTestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        make = protocol_maker("text", wire_choices(self.stage.limits))
+        make = protocol_maker("text", wire_choices(self.stage.limits), self.stage.make_http)
         self.factory = ProxiedFactory(self.stage.sessions, ChatFactory(self.stage.sessions, make))
 
     def comes(self, *segments: bytes) -> Peer:

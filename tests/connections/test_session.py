@@ -30,8 +30,8 @@ def session_of(peer: Peer) -> Session:
 def session_in(peer: Peer) -> Session:
     """The same on a port where the first bytes decide."""
     assert isinstance(peer.protocol, Detector)
-    assert peer.protocol._carrier is not None
-    return peer.protocol._carrier.session
+    assert isinstance(peer.protocol._protocol, SessionCarrier)
+    return peer.protocol._protocol.session
 
 
 class Pauses(StageTestCase):

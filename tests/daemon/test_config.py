@@ -32,6 +32,7 @@ class ReadTests(SynchronousTestCase):
                 database="chat.db",
                 listen=(
                     "auto=tcp:7070",
+                    "web=tcp:7080",
                     "text=tcp:4567",
                     "json=tcp:8080",
                     "tp6=tcp:8888",

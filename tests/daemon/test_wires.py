@@ -30,8 +30,9 @@ TOYS = str(Path(__file__).resolve().parents[1] / "toys")
 
 def _on(wire: str, sample: Sample, name: str, *mixins: type) -> None:
     title = "On_" + "_".join((wire.replace("-", "_"), *name.split()))
+    base = contract.WebSocketContract if sample.subprotocol else contract.Contract
     body = {"wire": wire, "sample": sample, "__module__": __name__, "__qualname__": title}
-    globals()[title] = type(title, (*mixins, contract.Contract), body)
+    globals()[title] = type(title, (*mixins, base), body)
 
 
 for _name, _manner in SAMPLES.items():
@@ -77,11 +78,16 @@ class Discovery(SynchronousTestCase):
     def test_no_two_modules_bring_the_same_one(self) -> None:
         """The second would hide the first."""
         brought = [
-            (wire.name, wire.carrier) for module in _modules() for wire in getattr(module, "WIRES", ())
+            (wire.name, wire.carrier, wire.subprotocol)
+            for module in _modules()
+            for wire in getattr(module, "WIRES", ())
         ]
         self.assertEqual(len(set(brought)), len(brought))
-        self.assertEqual(set(brought), {(wire.name, wire.carrier) for wire in declared_wires()})
-        self.assertNotIn("auto", dict(brought))
+        self.assertEqual(
+            set(brought),
+            {(wire.name, wire.carrier, wire.subprotocol) for wire in declared_wires()},
+        )
+        self.assertNotIn("auto", [name for name, _, _ in brought])
 
     def test_a_port_for_all_shares_their_dialects(self) -> None:
         """So that what is told is encoded once, wherever somebody came from."""
@@ -98,7 +104,7 @@ class Discovery(SynchronousTestCase):
 def any_session(peer: Peer) -> Any:
     """The session behind this client's connection, however it came about."""
     protocol: Any = peer.protocol
-    return getattr(protocol, "_carrier", protocol).session
+    return getattr(protocol, "_protocol", protocol).session
 
 
 def _modules() -> list[Any]:

@@ -5,6 +5,7 @@ A line is one of::
     alice connects to text                  a new connection on that wire
     alice connects to json as course work   the same, sending no newline (and in JSON expecting none)
     alice connects to tp6 in frames         the same, in frames: hex pairs, and text in quotes
+    alice connects to web as chatd.json     the same on a WebSocket, a message for each line
     alice > IAM alice                       she sends this, and the end of a line
     alice < ARR alice                       she gets exactly this next
     alice gets nothing                      and nothing more so far
@@ -17,7 +18,8 @@ A line is one of::
 
 ``<id>`` stands for whatever comes there, and for the same from then on, in what is sent as well;
 ``<ts>``, ``<hh:mm>``, ``<colour>`` and ``<rgb>`` stand for a time and a colour, ``<byte>`` for a byte of a
-frame, each time anew; ``<esc>`` stands for ESC, ``<sp>`` for a space at the end.
+frame, each time anew; ``<esc>`` stands for ESC, ``<sp>`` for a space at the end. ``(close 1000)`` is the
+Close frame of a WebSocket.
 """
 
 from __future__ import annotations
@@ -29,11 +31,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from tests.support import websocket
+
 PATIENCE: Final = 10.0
 """Seconds until an expected line counts as missing."""
 
 _STEP: Final = re.compile(
-    r"(?P<who>\w+) (?:connects to (?P<wire>[\w-]+)(?: (?P<framing>as course work|in frames))?"
+    r"(?P<who>\w+) (?:connects to (?P<wire>[\w-]+)(?: (?P<framing>as course work|in frames|as chatd\.\w+))?"
     r"|(?P<direction>[<>]) (?P<line>.*)|(?P<end>is disconnected|hangs up|gets nothing))"
 )
 _BYTES: Final = re.compile(r'"([^"]*)"|([0-9a-f]{2})')
@@ -62,10 +66,29 @@ class Speaker:
     socket: socket.socket
     heard: bytes = b""
 
+    def __post_init__(self) -> None:
+        """Open the WebSocket, if it is one. Raises `Surprise`."""
+        self._messages: list[str] | None = None
+        if self.framing is None or not self.framing.startswith("as chatd."):
+            return
+        self.socket.sendall(websocket.handshake(self.framing.removeprefix("as ")))
+        while b"\r\n\r\n" not in self.heard:
+            data = self.socket.recv(65536)
+            if not data:
+                raise Surprise("the WebSocket was refused")
+            self.heard += data
+        head, _, self.heard = self.heard.partition(b"\r\n\r\n")
+        if not head.startswith(b"HTTP/1.1 101 "):
+            raise Surprise(f"the WebSocket was refused: {head!r}")
+        self._reader = websocket.FrameReader()
+        self._messages = []
+
     def send(self, line: str) -> None:
         """Send one line, one object or chunk without any end, or one frame."""
         if self.framing == "in frames":
             self.socket.sendall(_frame(line))
+        elif self._messages is not None:
+            self.socket.sendall(websocket.frame(line))
         else:
             self.socket.sendall(line.encode() + (b"" if self.framing else b"\n"))
 
@@ -87,11 +110,17 @@ class Speaker:
             pass
         finally:
             self.socket.settimeout(PATIENCE)
+        if self._messages is not None:
+            return "\n".join((*self._messages, *map(websocket.shown, self._reader.feed(self.heard))))
         return self.heard.decode()
 
     def _cut(self) -> str | None:
         if self.framing == "in frames":
             return self._cut_frame()
+        if self._messages is not None:
+            self._messages += map(websocket.shown, self._reader.feed(self.heard))
+            self.heard = b""
+            return self._messages.pop(0) if self._messages else None
         if self.framing and self.wire == "json":
             return self._cut_object()
         line, end, rest = self.heard.partition(b"\n")

@@ -12,6 +12,7 @@ import json
 import sys
 import tempfile
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from time import perf_counter
@@ -19,6 +20,7 @@ from typing import Any, Final, Self
 
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.logger import ILogObserver, LogEvent, LogLevel, globalLogPublisher
+from websockets.frames import Frame, Opcode
 from zope.interface import implementer
 
 from chatd.carriers.carrier import SessionCarrier
@@ -28,7 +30,9 @@ from chatd.core.declarations import Declaration
 from chatd.core.limits import Limits
 from chatd.daemon.wires import wire_names
 from chatd.json_wire.values import JsonScanner
+from chatd.web.connection import MAX_HEAD_BYTES, HttpConnection
 from tests.support.in_memory_daemon import Peer, Stage
+from tests.support.websocket import frame, handshake
 from tests.support.wire_samples import SAMPLES, Sample
 
 LIMITS: Final = Limits(line=1024, json=4096, message=512, note=64, queue=16)
@@ -115,6 +119,15 @@ _NOISE: Final[tuple[bytes, ...]] = (
     b"\x16\x03\x01\x02\x00\x01",
     b";;;\n",
     b"LST\nLST\n",
+    b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\r\n",
+    handshake("chatd.json"),
+    frame(b"x" * 5000),
+    frame(b""),
+    frame(b"", fin=False) * 300,
+    frame(b"", Opcode.PING) * 300,
+    frame(b"\x03\xe8", Opcode.CLOSE),
+    b"\x81\xff\x00\x00\x01\x00\x00\x00\x00\x00mask",
+    b"\x89\x05hello",
 )
 
 
@@ -149,10 +162,16 @@ def _values(random: Random, row: Declaration) -> list[str]:
     return [random.choice(_NAMES if random.random() < 0.7 else _TEXTS) for _ in row.fields]
 
 
+def _in_frame(make: Callable[[Random, Sample], bytes]) -> Callable[[Random, Sample], bytes]:
+    return lambda random, sample: frame(make(random, sample).rstrip(b"\n"))
+
+
 _COMMANDS: Final = {
     "text": _typed,
     "json": _request,
     "json course": _request,
+    "web json": _in_frame(_request),
+    "web text": _in_frame(_typed),
     "tp6": _slash,
     "tp6 frames": _slash,
     "tp6 bonus": _slash,
@@ -246,8 +265,10 @@ class Round:
 
     def comes(self, random: Random) -> None:
         """One more client, which mostly says hello."""
-        peer = self.stage.connect(self.wire)
-        name = self.peers[peer] = random.choice(self.samples)
+        name = random.choice(self.samples)
+        subprotocol = SAMPLES[name].subprotocol if random.random() < 0.8 else ""
+        peer = self.stage.connect(self.wire, subprotocol=subprotocol)
+        self.peers[peer] = name
         if random.random() < 0.8:
             self.send(peer, SAMPLES[name].hello(b"n%d" % random.randrange(8)))
 
@@ -264,10 +285,13 @@ class Round:
         """No more is kept for ``peer`` than may be. Raises `Failure`."""
         carrier: Any = peer.protocol
         if isinstance(carrier, Detector):
-            if carrier._carrier is None:
+            if carrier._protocol is None:
                 self.check_kept(len(carrier._read), MAX_UNDECIDED_BYTES, "an undecided connection")
                 return
-            carrier = carrier._carrier
+            carrier = carrier._protocol
+        if isinstance(carrier, HttpConnection):
+            self.check_kept(len(carrier._head), MAX_HEAD_BYTES + READ, "an HTTP connection")
+            return
         session = carrier.session
         self.check_kept(held(carrier), READ + LIMITS.json + LIMITS.image, f"the carrier of {session.peer}")
         if session._outbox._size > LIMITS.outbox:
@@ -296,7 +320,8 @@ class Round:
 
     def _serves(self, sample: Sample) -> None:
         told = self.stage.text("fresh")
-        peer = self.stage.connect(self.wire).says(sample.hello(b"newcomer"))
+        peer = self.stage.connect(self.wire, subprotocol=sample.subprotocol)
+        peer.says(sample.hello(b"newcomer"))
         self.stage.wait(1)
         peer.says(sample.says(b"salut"))
         self.stage.wait(1)
@@ -341,7 +366,7 @@ def held(carrier: object) -> int:
         if isinstance(value, bytes | bytearray):
             total += len(value)
         elif isinstance(value, deque):
-            total += sum(map(len, value))
+            total += sum(len(item.data if isinstance(item, Frame) else item) for item in value)
         elif isinstance(value, SessionCarrier | JsonScanner):
             total += held(value)
     return total

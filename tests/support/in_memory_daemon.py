@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -30,13 +30,17 @@ from chatd.core.accounts import AccountPolicy
 from chatd.core.events import Delivery
 from chatd.core.limits import Limits
 from chatd.core.records import Snapshot
-from chatd.daemon.wires import protocol_maker, wire_choices
+from chatd.daemon.wires import WEB_WIRE, protocol_maker, websocket_wires, wire_choices
 from chatd.files import make_private_folder
 from chatd.store.archive import Archive
 from chatd.store.journal import Journal
 from chatd.store.schema import create_or_migrate, load_migrations
 from chatd.store.store import Store
+from chatd.web.connection import HttpConnection, HttpService
+from chatd.web.pages import Pages, make_site, read_files
+from chatd.web.policy import WebPolicy
 from tests.support.fake_passwords import FakePasswords
+from tests.support.websocket import handshake
 
 HINT = (
     "INF to read the rest: conversations; lists your conversations, history; is the lobby,"
@@ -270,8 +274,16 @@ class Stage:
         )
         self.sessions = Sessions(self.chat, self.reactor, self.limits)
         choices = wire_choices(self.limits)
+        self.web_policy = WebPolicy()
+        self.healthy = True
+        pages = Pages(read_files(), self.web_policy, self._is_healthy, self.reactor)
+        service = HttpService(
+            make_site(pages, self.reactor), websocket_wires(self.limits), self.web_policy, self.reactor
+        )
+        self.make_http = partial(HttpConnection, service)
         self._factories = {
-            name: ChatFactory(self.sessions, protocol_maker(name, choices)) for name in choices
+            name: ChatFactory(self.sessions, protocol_maker(name, choices, self.make_http))
+            for name in (*choices, WEB_WIRE)
         }
         self._port = 40_000
 
@@ -281,6 +293,9 @@ class Stage:
             return self.journal
 
         return open_journal
+
+    async def _is_healthy(self) -> bool:
+        return self.healthy
 
     def settle(self) -> None:
         """Let what is due happen, until nothing is."""
@@ -294,8 +309,11 @@ class Stage:
             self.reactor.advance(0)
         self.reactor.rightNow = end
 
-    def connect(self, wire: str, host: str = "127.0.0.1") -> Peer:
-        """A new connection on ``text``, ``json``, … from ``host``, with nothing said yet."""
+    def connect(self, wire: str, host: str = "127.0.0.1", subprotocol: str = "") -> Peer:
+        """A new connection on ``text``, ``json``, … from ``host``, with nothing said yet.
+
+        With a ``subprotocol`` it is a WebSocket, unless that is refused.
+        """
         self._port += 1
         address = (IPv6Address if ":" in host else IPv4Address)("TCP", host, self._port)
         protocol = self._factories[wire].buildProtocol(address)
@@ -303,7 +321,11 @@ class Stage:
         transport.protocol = protocol
         protocol.makeConnection(transport)
         self.settle()
-        return Peer(self, protocol, transport)
+        peer = Peer(self, protocol, transport)
+        if subprotocol:
+            head, end, rest = peer.says(handshake(subprotocol)).hears().partition(b"\r\n\r\n")
+            transport.write(rest if b" 101 " in head else head + end + rest)
+        return peer
 
     def text(self, nick: str) -> Peer:
         """Somebody on the text wire who is no reference client, with everything heard so far forgotten."""

@@ -173,5 +173,5 @@ class TlsStageTestCase(StageTestCase):
             path = self.folder / "client.pem"
             path.write_bytes(shows.pem() + shows.key_pem())
             context.load_cert_chain(path)
-        maker = protocol_maker(wire, self.choices, self.certificate, tls_only)
+        maker = protocol_maker(wire, self.choices, self.stage.make_http, self.certificate, tls_only)
         return TlsPeer(self.stage, ChatFactory(self.stage.sessions, maker), context)

@@ -55,9 +55,13 @@ class Contract(StageTestCase):
         self.stage.wait(0.5)
         return peer.hears()
 
+    def connect(self, host: str = "127.0.0.1") -> Peer:
+        """A client that has said nothing yet."""
+        return self.stage.connect(self.wire, host, self.sample.subprotocol)
+
     def comes(self, nick: bytes) -> Peer:
         """Somebody of that name."""
-        peer = self.stage.connect(self.wire)
+        peer = self.connect()
         self.says(peer, self.sample.hello(nick))
         self.assertEqual(self.told.lines(), [f"ARR {nick.decode()}"])
         return peer
@@ -68,10 +72,11 @@ class Contract(StageTestCase):
             wire
             for wire in declared_wires()
             if wire.name == (AUTO_WIRES[0] if self.wire == "auto" else self.wire)
+            and wire.subprotocol == self.sample.subprotocol
         ]
         (greeting,) = {_greeting(wire.carrier, wire.make_dialect(Limits())) for wire in wires}
         detects = self.wire == "auto" or len(wires) > 1
-        peer = self.stage.connect(self.wire)
+        peer = self.connect()
         self.assertEqual(peer.hears(), b"" if detects else greeting)
         self.stage.wait(2)
         self.assertEqual(peer.hears(), greeting if detects else b"")
@@ -82,7 +87,7 @@ class Contract(StageTestCase):
         line = b"FOO /x HTTP/1.1\r\n"
         said = line + b"Host: localhost\r\n\r\n" + sample.hello(b"eve") + sample.says(b"x")
         for at in range(len(line)):
-            peer = self.stage.connect(self.wire).says(said[:at]).says(said[at:])
+            peer = self.connect().says(said[:at]).says(said[at:])
             self.stage.wait(0.5)
             self.assertEqual(peer.hears().count(b"HTTP"), 1, at)
             self.stage.wait(REFUSAL_LINGER_SECONDS)
@@ -93,7 +98,7 @@ class Contract(StageTestCase):
         """A browser sends the session ticket that a page's server has given it, whatever is in it."""
         lines = b"IAM evil\nMSG x\nHello|evil\nx\n" + self.sample.hello(b"evil") + self.sample.says(b"x")
         for start in (b"\x16\x03\x01\x02\x00\x01", b"\x16"):
-            peer = self.stage.connect(self.wire).says(start + b"\n" + lines)
+            peer = self.connect().says(start + b"\n" + lines)
             self.stage.wait(REFUSAL_LINGER_SECONDS + 0.5)
             self.assertEqual(self.told.hears(), b"", start)
             self.assertEqual((peer.closed, peer.wire.aborted), (True, False))
@@ -107,7 +112,7 @@ class Contract(StageTestCase):
         """And what it has sent behind that is not done; whoever has a name may be wrong more often."""
         sample = self.sample
         taken = sample.hello(b"told") * MAX_ANONYMOUS_REFUSALS
-        peer = self.stage.connect(self.wire)
+        peer = self.connect()
         heard = self.says(peer, taken + sample.hello(b"eve") + sample.says(b"x"))
         # Where a hello takes two messages, each of them is refused.
         self.assertIn(heard.count(sample.taken), (MAX_ANONYMOUS_REFUSALS, (MAX_ANONYMOUS_REFUSALS + 1) // 2))
@@ -125,7 +130,7 @@ class Contract(StageTestCase):
         Who has a name stays, and so does the last one without.
         """
         alice = self.comes(b"alice")
-        silent, refused, last = (self.stage.connect(self.wire) for _ in range(3))
+        silent, refused, last = (self.connect() for _ in range(3))
         self.stage.wait(self.limits.login_seconds - 2)
         self.assertIn(self.sample.taken, self.says(refused, self.sample.hello(b"told")))
         self.assertEqual((silent.closed, refused.closed), (False, False))
@@ -139,15 +144,15 @@ class Contract(StageTestCase):
 
     def test_one_address_has_not_all_connections(self) -> None:
         """One more is refused, and one at another address is not; whoever goes makes room."""
-        crowd = [self.stage.connect(self.wire, "192.0.2.1") for _ in range(MAX_FROM_ONE_ADDRESS)]
-        refused = self.stage.connect(self.wire, "192.0.2.1")
+        crowd = [self.connect("192.0.2.1") for _ in range(MAX_FROM_ONE_ADDRESS)]
+        refused = self.connect("192.0.2.1")
         self.stage.wait(0.6)
         self.assertIn(self.sample.crowded, refused.hears())
         self.stage.wait(REFUSAL_LINGER_SECONDS)
         self.assertTrue(refused.closed)
-        other = self.stage.connect(self.wire, "192.0.2.2")
+        other = self.connect("192.0.2.2")
         crowd[0].hangs_up()
-        next_one = self.stage.connect(self.wire, "192.0.2.1")
+        next_one = self.connect("192.0.2.1")
         self.stage.wait(2)
         self.assertEqual([peer.closed for peer in (*crowd[1:], other, next_one)], [False] * (len(crowd) + 1))
 
@@ -214,7 +219,7 @@ class Contract(StageTestCase):
         self.assertEqual(heard, also)
 
     def test_a_nick_in_use_is_refused_and_another_one_will_do(self) -> None:
-        peer = self.stage.connect(self.wire)
+        peer = self.connect()
         self.assertIn(self.sample.taken, self.says(peer, self.sample.hello(b"told")))
         self.says(peer, self.sample.hello(b"alice"))
         self.assertEqual(self.told.lines(), ["ARR alice"])
@@ -240,7 +245,7 @@ class Contract(StageTestCase):
         for at in range(length + 1):
             nick = b"n%03d" % at
             said = sample.hello(nick) + sample.says(b"one") + sample.says(b"two") + sample.broken
-            peer = self.stage.connect(self.wire).says(said[:at]).says(said[at:])
+            peer = self.connect().says(said[:at]).says(said[at:])
             self.stage.wait(REFUSAL_LINGER_SECONDS + 0.5)
             told = self.told.lines()
             self.assertEqual(told[:3], [f"ARR n{at:03}", f"MSG n{at:03} one", f"MSG n{at:03} two"], at)
@@ -250,7 +255,7 @@ class Contract(StageTestCase):
         self.assertEqual(set(heard), {1})
 
     def test_the_end_of_what_it_says_leaves_nothing_unanswered(self) -> None:
-        peer = self.stage.connect(self.wire)
+        peer = self.connect()
         peer.says(self.sample.hello(b"alice") + self.sample.says(b"one") + self.sample.says(b"two"))
         IHalfCloseableProtocol(peer.protocol).readConnectionLost()
         self.stage.wait(1)
@@ -270,3 +275,25 @@ class Contract(StageTestCase):
 def _greeting(carrier: str, dialect: Dialect) -> bytes:
     """What a new client is sent by ``carrier``."""
     return b"".join(map(daemon_wires.CARRIERS[carrier].framer_for(dialect), dialect.greeting))
+
+
+class WebSocketContract(Contract):
+    """The same for whoever has opened a WebSocket; a web page may speak HTTP there, but not chat."""
+
+    def test_a_web_page_can_not_talk_on_it(self) -> None:
+        """What it can make a browser send is answered as HTTP, or not at all."""
+        body = self.sample.hello(b"eve") + self.sample.says(b"x")
+        said = b" /ws HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+        for method in (b"POST", b"GET", b"FOO"):
+            peer = self.stage.connect(self.wire).says(method + said)
+            self.stage.wait(20)
+            self.assertEqual(peer.hears()[:11], b"HTTP/1.1 40", method)
+            self.assertTrue(peer.closed)
+        self.assertEqual(self.told.hears(), b"")
+
+    def test_a_hello_of_tls_can_not_talk_on_it(self) -> None:
+        """There is no certificate."""
+        for start in (b"\x16\x03\x01\x02\x00\x01", b"\x16"):
+            peer = self.stage.connect(self.wire).says(start + b"\n" + self.sample.hello(b"eve"))
+            self.stage.wait(20)
+            self.assertEqual((peer.closed, peer.wire.aborted, self.told.hears()), (True, False, b""))

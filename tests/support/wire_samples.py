@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from tests.support.websocket import frame
+
 
 class Sample(NamedTuple):
     """One way to speak on ``wires``: how one says hello, says something to everybody, and hears it said.
@@ -14,7 +16,7 @@ class Sample(NamedTuple):
     ``refusal``, and then goes on, or (``ends``) has lost the framing and the connection. ``stops`` is in what
     one is told when the daemon stops, ``guesses`` in what one is told after too many refusals without a name,
     ``late`` after too long without one, ``crowded`` where too many are connected, and ``full`` in the refusal
-    of a message when the database is full.
+    of a message when the database is full. With a ``subprotocol``, all is said on a WebSocket.
     """
 
     wires: tuple[str, ...]
@@ -30,6 +32,7 @@ class Sample(NamedTuple):
     late: bytes = b"login_timeout"
     crowded: bytes = b"rate_limited"
     full: bytes = b"storage_full"
+    subprotocol: str = ""
 
 
 def _json(end: bytes, **request: str) -> bytes:
@@ -83,18 +86,37 @@ _TP6_FRAMES: Final = Sample(
     stops=b"[shutting_down]",
 )
 
+
+def _on_websocket(sample: Sample, subprotocol: str) -> Sample:
+    """The same on a WebSocket, a message for each line."""
+    return sample._replace(
+        wires=("web",),
+        hello=lambda nick: frame(sample.hello(nick).rstrip(b"\n")),
+        says=lambda text: frame(sample.says(text).rstrip(b"\n")),
+        hears=lambda nick, text: sample.hears(nick, text).rstrip(b"\n"),
+        broken=frame(b"nonsense"),
+        refusal=b"bad_json" if subprotocol == "chatd.json" else b"ERR unknown_action",
+        guesses=b"too many refusals",
+        subprotocol=subprotocol,
+    )
+
+
+_TEXT: Final = Sample(
+    ("text", "auto"),
+    lambda nick: b"IAM %s\n" % nick,
+    lambda text: b"MSG %s\n" % text,
+    lambda nick, text: b"MSG %s %s\n" % (nick, text),
+    taken=b"TKN",
+    broken=b"\xff\n",
+    refusal=b"ERR bad_utf8",
+)
+
 SAMPLES: Final = {
-    "text": Sample(
-        ("text", "auto"),
-        lambda nick: b"IAM %s\n" % nick,
-        lambda text: b"MSG %s\n" % text,
-        lambda nick, text: b"MSG %s %s\n" % (nick, text),
-        taken=b"TKN",
-        broken=b"\xff\n",
-        refusal=b"ERR bad_utf8",
-    ),
+    "text": _TEXT,
     "json": _json_manner(b"\n"),
     "json course": _json_manner(b""),
+    "web json": _on_websocket(_json_manner(b"\n"), "chatd.json"),
+    "web text": _on_websocket(_TEXT, "chatd.text"),
     "tp6": _TP6,
     "tp6 frames": _TP6_FRAMES,
     "tp6 bonus": _with_bonus(_TP6, b"/leave\n", lambda nick, text: b"m%s\x1b[0m a dit : %s\n" % (nick, text)),

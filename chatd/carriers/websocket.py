@@ -1,0 +1,199 @@
+"""The carrier of payloads that are WebSocket messages (RFC 6455). It begins after the opening handshake.
+
+The package ``websockets`` parses and unmasks what the client sends, and limits its size. Frames to clients
+are not masked, so all clients that are told the same are sent the same bytes.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from typing import Final
+
+from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+from websockets.exceptions import PayloadTooBig
+from websockets.frames import Close, CloseCode, Frame, Opcode
+from websockets.protocol import Protocol as FrameParser
+from websockets.protocol import Side
+
+from chatd.boundaries import Dialect, Framer
+from chatd.carriers.carrier import SessionCarrier
+from chatd.connections.factory import Sessions
+from chatd.connections.login_deadlines import UndetectedConnection
+from chatd.core.language import N_
+from chatd.core.refusals import Phrase, Refusal
+
+PING_SECONDS: Final = 20.0
+"""Seconds between two checks whether a client was silent. A silent client is sent a ping at each check.
+
+Proxies close a WebSocket that is silent, usually after 60 seconds.
+"""
+
+MAX_UNANSWERED_PINGS: Final = 4
+"""The number of pings in a row that a client may leave unanswered. Then its connection is cut."""
+
+MAX_PARSED_BYTES: Final = 4096
+"""Bytes that are parsed before the frames in them are dispatched. Frames may be as small as six bytes, and a
+session may pause after each.
+"""
+
+_CLOSE_CODES: Final = {
+    "shutting_down": CloseCode.GOING_AWAY,
+    "too_long": CloseCode.MESSAGE_TOO_BIG,
+    "internal_error": CloseCode.INTERNAL_ERROR,
+}
+"""Refusal code -> close code (RFC 6455, section 7.4.1). All others have 1008, a violation of the policy."""
+
+_TEXT: Final = 0x80 | Opcode.TEXT
+_PING: Final = bytes((0x80 | Opcode.PING, 0))
+
+# It has no handler and no parent: what the package reports is the client's fault, and the session logs that.
+_SILENT: Final = logging.Logger("websockets", logging.CRITICAL)
+
+
+def wrap_text_message(payload: bytes) -> bytes:
+    """Return ``payload``, encoded in UTF-8, as a text message in one unmasked frame."""
+    size = len(payload)
+    if size < 126:
+        return bytes((_TEXT, size)) + payload
+    if size < 0x10000:
+        return bytes((_TEXT, 126)) + size.to_bytes(2, "big") + payload
+    return bytes((_TEXT, 127)) + size.to_bytes(8, "big") + payload
+
+
+class WebSocketCarrier(SessionCarrier):
+    """A carrier whose frames are text messages of a WebSocket. A message may come in several fragments.
+
+    A message has at most ``limits.json`` bytes; a longer one ends the connection, and so does what is no
+    valid WebSocket frame, no text or no UTF-8. Pings, pongs and all fragments of a message count as requests
+    of the client, whose rate is limited. A client that is silent is sent pings.
+    """
+
+    refuses_http = False
+
+    def __init__(
+        self, sessions: Sessions, dialect: Dialect, detector: UndetectedConnection | None = None
+    ) -> None:
+        super().__init__(sessions, dialect, detector)
+        self._clock = sessions.clock
+        self._max_message_bytes = sessions.limits.json
+        self._parser = FrameParser(Side.SERVER, max_size=self._max_message_bytes, logger=_SILENT)
+        self._unparsed = bytearray()
+        self._frames: deque[Frame] = deque()
+        self._message = bytearray()
+        # The parser's answer to a Close frame, or to what could not be parsed; the code for other faults.
+        self._close_frame = b""
+        self._close_code: CloseCode | None = None
+        self._has_failed = False
+        self._timer: IDelayedCall | None = None
+        self._heard = True
+        self._unanswered_pings = 0
+
+    @staticmethod
+    def framer_for(dialect: Dialect) -> Framer:
+        """Return the function that makes a text message of a payload."""
+        return wrap_text_message
+
+    def connectionMade(self) -> None:
+        """Open a session, and begin to watch for silence."""
+        super().connectionMade()
+        self._timer = self._clock.callLater(PING_SECONDS, self._check_silence)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Stop the timer and end the session."""
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        super().connectionLost(reason)
+
+    def buffer(self, data: bytes) -> None:
+        """Store received ``data``."""
+        self._heard = True
+        self._unparsed += data
+
+    def dispatch_next_frame(self) -> bool:
+        """Handle the next frame: pass a complete message to the session. Return False if there is none."""
+        if self._frames:
+            self._dispatch(self._frames.popleft())
+            return True
+        if self._has_failed:
+            self._fail()
+            return False
+        if not self._unparsed:
+            return False
+        data = self._unparsed[:MAX_PARSED_BYTES]
+        del self._unparsed[:MAX_PARSED_BYTES]
+        self._parser.receive_data(data)
+        self._frames.extend(frame for frame in self._parser.events_received() if isinstance(frame, Frame))
+        # The parser answers a Close frame at once; but the session has to answer what came before it. Its
+        # answers to pings are made in `_dispatch`.
+        frames_to_send = [frame for frame in self._parser.data_to_send() if frame]
+        if self._parser.close_sent is not None:
+            self._close_frame = frames_to_send[-1]
+        self._has_failed = self._parser.parser_exc is not None
+        return True
+
+    def closing_frame(self, refusal: Refusal | None) -> bytes:
+        """Return the Close frame: the answer to the client's one, or one with a code for ``refusal``."""
+        if self._close_frame:
+            return self._close_frame
+        if refusal is None:
+            return _close_frame(CloseCode.NORMAL_CLOSURE, "")
+        code = _CLOSE_CODES.get(refusal.code, CloseCode.POLICY_VIOLATION)
+        return _close_frame(self._close_code or code, refusal.code)
+
+    def _dispatch(self, frame: Frame) -> None:
+        if frame.opcode is Opcode.PING:
+            self.session.receive_control_frame(Frame(Opcode.PONG, frame.data).serialize(mask=False))
+        elif frame.opcode is Opcode.PONG:
+            self.session.receive_control_frame()
+        elif frame.opcode is Opcode.CLOSE:
+            self.session.end_of_input()
+        elif frame.opcode is Opcode.BINARY:
+            self._close_code = CloseCode.UNSUPPORTED_DATA
+            why = Phrase(N_("send text messages, not binary ones"))
+            self.session.break_off(Refusal("bad_request", why=why))
+        else:
+            self._message += frame.data
+            if frame.fin:
+                message = bytes(self._message)
+                self._message.clear()
+                self._receive(message)
+            else:
+                self.session.receive_control_frame()
+
+    def _receive(self, message: bytes) -> None:
+        try:
+            message.decode()
+        except UnicodeDecodeError:
+            self._close_code = CloseCode.INVALID_DATA
+            self.session.break_off(Refusal("bad_utf8"))
+        else:
+            self.session.receive(message)
+
+    def _fail(self) -> None:
+        """Refuse what could not be parsed, and close the connection."""
+        if isinstance(self._parser.parser_exc, PayloadTooBig):
+            what = Phrase(N_("a WebSocket message"))
+            self.session.break_off(Refusal("too_long", what=what, limit=self._max_message_bytes))
+        else:
+            why = Phrase(N_("that is no valid WebSocket frame"))
+            self.session.break_off(Refusal("bad_request", why=why))
+
+    def _check_silence(self) -> None:
+        """Send a ping if nothing came since the last check. Cut the connection if too many are unanswered."""
+        self._timer = self._clock.callLater(PING_SECONDS, self._check_silence)
+        if self._heard or self._paused:
+            self._heard = False
+            self._unanswered_pings = 0
+        elif self._unanswered_pings == MAX_UNANSWERED_PINGS:
+            self._log.info("{peer} does not answer pings", peer=self.session.peer)
+            self.session.abort()
+        else:
+            self._unanswered_pings += 1
+            self.session.send(_PING)
+
+
+def _close_frame(code: CloseCode, reason: str) -> bytes:
+    return Frame(Opcode.CLOSE, Close(code, reason).serialize()).serialize(mask=False)

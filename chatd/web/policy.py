@@ -1,0 +1,109 @@
+"""Which names the daemon answers to on HTTP, and which web pages may open a WebSocket.
+
+A web page can make a browser connect to any address, also to one that only the browser's machine reaches. The
+browser says in the ``Origin`` of a WebSocket which page that is. A page whose own name was pointed at the
+daemon's address (DNS rebinding) has the right origin, but gives itself away by the ``Host`` of its requests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import ip_address, ip_network
+from typing import Any, Final
+
+import msgspec
+
+LOOPBACK_HOSTS: Final = frozenset(("localhost", "127.0.0.1", "[::1]"))
+"""The names of this machine in a ``Host``, which no other machine can have."""
+
+
+class WebPolicy(msgspec.Struct, forbid_unknown_fields=True):
+    """The section ``[web]`` of chatd.toml.
+
+    ``hosts`` are the names, without a port, by which browsers reach the daemon, besides the address that they
+    connect to and the names of this machine. ``origins`` are the origins, such as ``https://example.org``,
+    whose pages may open a WebSocket besides the daemon's own page. ``proxies`` are the addresses and networks
+    of reverse proxies, whose ``X-Forwarded-For`` is believed; ``unix`` stands for all on Unix sockets.
+    """
+
+    hosts: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
+    proxies: tuple[str, ...] = ()
+
+    def check(self) -> None:
+        """Raise `ValueError` if a value is not what its key is for. The text of the error names the value."""
+        for host in self.hosts:
+            if not host or ":" in host.partition("]")[2] or "/" in host:
+                raise ValueError(f"`hosts` has names without a port, not {host}")
+        for origin in self.origins:
+            scheme, separator, host = origin.partition("://")
+            if scheme not in ("http", "https") or not separator or not host or "/" in host:
+                raise ValueError(f"`origins` has items such as https://example.org, not {origin}")
+        for proxy in self.proxies:
+            if proxy != "unix":
+                ip_network(proxy, strict=False)
+
+    def allows_host(self, host: str, local_address: Any) -> bool:
+        """Return whether ``host``, the value of ``Host``, is a name of the daemon. ``local_address`` is the
+        transport address that the client has connected to.
+        """
+        name = _without_port(host.lower())
+        return (
+            name in LOOPBACK_HOSTS
+            or name == _host_of(local_address)
+            or any(name == known.lower() for known in self.hosts)
+        )
+
+    def allows_origin(self, origin: str | None, host: str) -> bool:
+        """Return whether a page of ``origin`` may open a WebSocket, on a connection to ``host``.
+
+        ``origin`` is the value of ``Origin``. It is None if the client is no browser, or an old program.
+        """
+        if origin is None:
+            return True
+        _, separator, name = origin.lower().partition("://")
+        return bool(separator) and (name == host.lower() or origin.lower() in map(str.lower, self.origins))
+
+    def find_client(self, address: Any, forwarded: Sequence[str]) -> str | None:
+        """Return the address of the client for which a reverse proxy has connected, or None.
+
+        ``address`` is the transport address of the connection, ``forwarded`` the values of
+        ``X-Forwarded-For``, in order. The result is None if ``address`` is no known proxy, or if a proxy has
+        forwarded what is no address.
+        """
+        peer = getattr(address, "host", None) or "unix"
+        if not self._is_proxy(peer):
+            return None
+        for item in reversed(",".join(forwarded).split(",")):
+            peer = item.strip().strip("[]")
+            try:
+                ip_address(peer)
+            except ValueError:
+                return None
+            if not self._is_proxy(peer):
+                return peer
+        return peer
+
+    def _is_proxy(self, peer: str) -> bool:
+        if peer == "unix":
+            return "unix" in self.proxies
+        address = ip_address(peer.partition("%")[0])
+        address = getattr(address, "ipv4_mapped", None) or address
+        return any(address in ip_network(proxy, strict=False) for proxy in self.proxies if proxy != "unix")
+
+
+def _without_port(host: str) -> str:
+    """Return the name in the value of ``Host``; an IPv6 address keeps its brackets."""
+    if host.startswith("["):
+        return host.partition("]")[0] + "]"
+    return host.partition(":")[0].removesuffix(".")
+
+
+def _host_of(address: Any) -> str:
+    """Return the IP address of a transport ``address`` as a ``Host`` has it; empty for a Unix socket."""
+    host = getattr(address, "host", None)
+    if host is None:
+        return ""
+    ip = ip_address(host.partition("%")[0])
+    mapped = getattr(ip, "ipv4_mapped", None)
+    return str(mapped or ip) if ip.version == 4 or mapped else f"[{ip}]"
