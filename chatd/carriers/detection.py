@@ -30,7 +30,7 @@ from chatd.carriers.carrier import SessionCarrier
 from chatd.carriers.foreign import ForeignProtocol
 from chatd.carriers.tls import TlsLayer, tls_failure_reason
 from chatd.connections.factory import Sessions, shown_peer
-from chatd.core.refusals import Refusal
+from chatd.core.refusals import Refusal, rate_limited, reason
 from chatd.core.wires import OpeningBytes
 
 DETECTION_SECONDS: Final = 0.5
@@ -154,7 +154,9 @@ class Detector(Protocol):
     def connectionMade(self) -> None:
         """Start waiting for the first bytes, or refuse the client if too many clients are connected."""
         if not self._sessions.add_undetected(self):
-            self._open(self._default)  # the session is refused
+            protocol = self._open(self._default)
+            if not isinstance(protocol, SessionCarrier):  # otherwise, the session is refused
+                protocol.break_off(rate_limited(reason("many_connections")))
             return
         if self._tls_only:
             self._limit_handshake()

@@ -184,7 +184,7 @@ class HttpConnection(Protocol):
             b"content-length": b"%d" % len(body),
             b"content-type": b"text/plain; charset=utf-8",
         }
-        if status[0] == 426:
+        if status[0] in (400, 426):
             headers |= {b"upgrade": b"websocket", b"sec-websocket-version": b"13"}
         lines = [b"HTTP/1.1 %d %s" % status, *map(b": ".join, headers.items()), b"", body]
         self.transport.write(b"\r\n".join(lines))

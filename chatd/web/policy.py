@@ -7,6 +7,7 @@ daemon's address (DNS rebinding) has the right origin, but gives itself away by 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
 from typing import Any, Final
@@ -33,7 +34,7 @@ class WebPolicy(msgspec.Struct, forbid_unknown_fields=True):
     def check(self) -> None:
         """Raise `ValueError` if a value is not what its key is for. The text of the error names the value."""
         for host in self.hosts:
-            if not host or ":" in host.partition("]")[2] or "/" in host:
+            if not host or _without_port(host) != host:
                 raise ValueError(f"`hosts` has names without a port, not {host}")
         for origin in self.origins:
             scheme, separator, host = origin.partition("://")
@@ -47,12 +48,11 @@ class WebPolicy(msgspec.Struct, forbid_unknown_fields=True):
         """Return whether ``host``, the value of ``Host``, is a name of the daemon. ``local_address`` is the
         transport address that the client has connected to.
         """
-        name = _without_port(host.lower())
-        return (
-            name in LOOPBACK_HOSTS
-            or name == _host_of(local_address)
-            or any(name == known.lower() for known in self.hosts)
-        )
+        name = _without_port(host.lower()).removesuffix(".")
+        if not name:
+            return False
+        known = map(str.lower, self.hosts)
+        return name in LOOPBACK_HOSTS or name == _host_of(local_address) or name in known
 
     def allows_origin(self, origin: str | None, host: str) -> bool:
         """Return whether a page of ``origin`` may open a WebSocket, on a connection to ``host``.
@@ -96,7 +96,7 @@ def _without_port(host: str) -> str:
     """Return the name in the value of ``Host``; an IPv6 address keeps its brackets."""
     if host.startswith("["):
         return host.partition("]")[0] + "]"
-    return host.partition(":")[0].removesuffix(".")
+    return re.split("[:/]", host, maxsplit=1)[0]
 
 
 def _host_of(address: Any) -> str:

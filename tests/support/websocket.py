@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from itertools import cycle
+from operator import xor
 from typing import Any, Final
 
 from websockets.frames import Close, Frame, Opcode
@@ -27,9 +29,22 @@ def handshake(subprotocol: str = "", path: str = "/ws", host: str = "localhost",
     return "\r\n".join(lines).encode()
 
 
-def frame(data: bytes | str, opcode: Opcode = Opcode.TEXT, fin: bool = True) -> bytes:
-    """One masked frame; text is encoded."""
-    return Frame(opcode, data.encode() if isinstance(data, str) else data, fin).serialize(mask=True)
+MASK: Final = b"\x37\xfa\x21\x3d"
+"""The mask in the examples of RFC 6455, section 5.7."""
+
+
+def frame(data: bytes | str, opcode: int = Opcode.TEXT, fin: bool = True) -> bytes:
+    """One masked frame, valid or not; text is encoded."""
+    payload = data.encode() if isinstance(data, str) else data
+    size = len(payload)
+    if size < 126:
+        length = bytes([0x80 | size])
+    elif size < 0x10000:
+        length = b"\xfe" + size.to_bytes(2, "big")
+    else:
+        length = b"\xff" + size.to_bytes(8, "big")
+    masked = bytes(map(xor, payload, cycle(MASK)))
+    return bytes([fin << 7 | opcode]) + length + MASK + masked
 
 
 def json_frame(**request: Any) -> bytes:

@@ -1,0 +1,289 @@
+"""HTTP connections: pages, the opening handshake, who is refused with which status, and what is bounded."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+from twisted.internet.interfaces import IHalfCloseableProtocol
+
+from chatd.connections.session import REFUSAL_LINGER_SECONDS
+from chatd.core.limits import Limits
+from chatd.web.connection import HEAD_SECONDS, MAX_HEAD_BYTES
+from chatd.web.pages import IDLE_TIMEOUT_SECONDS
+from tests.support.in_memory_daemon import Peer, StageTestCase
+from tests.support.websocket import handshake, json_frame, messages
+
+ACCEPTED = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+"""The answer to the key of `handshake`, as RFC 6455, section 1.3, has it."""
+
+
+class HttpTestCase(StageTestCase):
+    """A client on the wire ``web``."""
+
+    def answer(self, said: bytes, wire: str = "web") -> tuple[int, bytes]:
+        """The status and the rest of what comes back to somebody who sends this."""
+        head, _, body = self.stage.connect(wire).says(said).hears().partition(b"\r\n\r\n")
+        return int(head.split()[1]), head + b"\r\n\r\n" + body
+
+    def get(self, path: str, host: str = "localhost", method: str = "GET") -> tuple[int, bytes]:
+        """The same for a page."""
+        return self.answer(f"{method} {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+
+
+class Pages(HttpTestCase):
+    """What is served: the page, its files, and nothing else."""
+
+    def test_every_answer_has_the_headers_that_keep_a_browser_safe(self) -> None:
+        for path, host, method in (
+            ("/healthz", "localhost", "GET"),
+            ("/nothing", "localhost", "GET"),
+            ("/healthz", "evil.example", "GET"),
+            ("/healthz", "localhost", "POST"),
+            ("/ws", "localhost", "GET"),
+        ):
+            _, answer = self.get(path, host, method)
+            lower = answer.lower()
+            for header in (
+                b"content-security-policy: default-src 'none'; script-src 'self'",
+                b"x-content-type-options: nosniff",
+                b"referrer-policy: no-referrer",
+                b"cross-origin-resource-policy: same-origin",
+            ):
+                self.assertIn(header, lower, (path, host, method))
+            self.assertNotIn(b"set-cookie", lower)
+            self.assertNotIn(b"access-control", lower)
+            self.assertNotIn(b"twisted", lower)
+
+    def test_health(self) -> None:
+        """Asked at most once a second, however often a browser asks."""
+        self.assertEqual(self.get("/healthz")[1].partition(b"\r\n\r\n")[2], b'{"status":"ok"}\n')
+        self.stage.healthy = False
+        self.assertEqual(self.get("/healthz")[0], 200)
+        self.stage.wait(1)
+        status, answer = self.get("/healthz")
+        self.assertEqual((status, answer.partition(b"\r\n\r\n")[2]), (503, b'{"status":"failing"}\n'))
+
+    def test_no_path_leads_out(self) -> None:
+        for path in (
+            "/../connection.py",
+            "/%2e%2e/connection.py",
+            "//etc/passwd",
+            "/static",
+            "/.",
+            "/index.html/",
+        ):
+            self.assertEqual(self.get(path)[0], 404, path)
+
+    def test_methods(self) -> None:
+        for method in ("POST", "PUT", "DELETE", "OPTIONS", "PATCH"):
+            status, answer = self.get("/", method=method)
+            self.assertEqual(status, 405, method)
+            self.assertIn(b"Allow: GET, HEAD", answer)
+        status, answer = self.get("/healthz", method="HEAD")
+        self.assertEqual((status, answer.partition(b"\r\n\r\n")[2]), (200, b""))
+
+    def test_another_host_is_refused_until_it_is_configured(self) -> None:
+        """A name that somebody has pointed at this address; the sentence says what to do."""
+        status, answer = self.get("/healthz", "rebound.example:7080")
+        self.assertEqual(status, 421)
+        self.assertIn(b"`hosts` under [web]", answer)
+        self.stage.web_policy.hosts = ("rebound.example",)
+        self.assertEqual(self.get("/healthz", "rebound.example:7080")[0], 200)
+        self.assertEqual(self.answer(b"GET /healthz HTTP/1.1\r\n\r\n")[0], 421)
+
+    def test_a_connection_can_be_used_again_and_ends_with_silence(self) -> None:
+        peer = self.stage.connect("web")
+        for _ in range(3):
+            peer.says(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            self.assertIn(b"200 OK", peer.hears())
+        self.stage.wait(IDLE_TIMEOUT_SECONDS + 1)
+        self.assertTrue(peer.closed)
+        self.assertEqual(len(self.stage.sessions), 0)
+
+    def test_no_request_is_answered_twice_in_a_turn(self) -> None:
+        """Of a hundred that come at once; the chat has its turns in between."""
+        peer = self.stage.connect("web")
+        peer.protocol.dataReceived(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100)
+        answered = [peer.wire.value().count(b"200 OK")]
+        calls = self.stage.reactor.calls
+        while calls[0].getTime() <= self.stage.reactor.seconds():  # `advance` would make all of them one turn
+            call = calls.pop(0)
+            call.called = 1
+            call.func(*call.args, **call.kw)
+            answered.append(peer.wire.value().count(b"200 OK"))
+        self.assertEqual((answered[0], answered[-1]), (0, 100))
+        self.assertEqual(max(later - earlier for earlier, later in pairwise(answered)), 1)
+
+    def test_a_body_is_not_kept_and_ends_the_connection(self) -> None:
+        peer = self.stage.connect("web")
+        peer.says(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n")
+        for _ in range(100):
+            if peer.closed:
+                break
+            peer.says(b"x" * 1000)
+        self.assertTrue(peer.closed)
+
+
+class Upgrade(HttpTestCase):
+    """The opening handshake."""
+
+    def test_it_is_accepted_as_the_standard_says(self) -> None:
+        status, answer = self.answer(handshake("chatd.json", Origin="http://localhost"))
+        self.assertEqual(status, 101)
+        self.assertIn(b"Sec-WebSocket-Accept: " + ACCEPTED, answer)
+        self.assertIn(b"Sec-WebSocket-Protocol: chatd.json", answer)
+        self.assertNotIn(b"Extensions", answer)
+
+    def test_no_compression_however_it_is_offered(self) -> None:
+        """A few bytes of it would become megabytes."""
+        said = handshake("chatd.json", Sec_WebSocket_Extensions="permessage-deflate; client_max_window_bits")
+        status, answer = self.answer(said)
+        self.assertEqual((status, b"Extensions" in answer), (101, False))
+
+    def test_subprotocols(self) -> None:
+        """The first that is known; none is JSON; only unknown ones are refused."""
+        for offered, chosen in (
+            ("chatd.text", b"chatd.text"),
+            ("x, chatd.text", b"chatd.text"),
+            ("chatd.text, chatd.json", b"chatd.json"),
+        ):
+            status, answer = self.answer(handshake(offered))
+            self.assertEqual(status, 101)
+            self.assertIn(b"Sec-WebSocket-Protocol: " + chosen, answer)
+        peer = self.stage.connect("web").says(handshake())
+        self.assertNotIn(b"Sec-WebSocket-Protocol", peer.hears())
+        peer.says(json_frame(action="client-hello", from_="alice"))
+        self.assertIn('"server-hello"', messages(peer.hears())[0])
+        status, answer = self.answer(handshake("wamp.2.json"))
+        self.assertEqual(status, 400)
+        self.assertIn(b"chatd.json, chatd.text", answer)
+
+    def test_who_is_refused(self) -> None:
+        """Each with a status of its own, and no session is opened."""
+        for said, status in (
+            (handshake("chatd.json", path="/other"), 404),
+            (handshake("chatd.json", host="evil.example"), 421),
+            (handshake("chatd.json", Origin="http://evil.example"), 403),
+            (handshake("chatd.json", Origin="null"), 403),
+            (handshake("chatd.json", Sec_WebSocket_Version="8"), 400),
+            (handshake("chatd.json", Sec_WebSocket_Key="short"), 400),
+            (handshake("chatd.json", Connection="keep-alive"), 426),
+            (handshake("chatd.json").replace(b"GET", b"POST"), 405),
+            (handshake("chatd.json").replace(b"HTTP/1.1", b"HTTP/1.0"), 505),
+            (handshake("chatd.json").replace(b"Host: localhost", b"Host: localhost\r\nHost: evil"), 400),
+            (handshake("chatd.json").replace(b"Host: localhost", b"Host localhost"), 400),
+        ):
+            for wire in ("web", "auto"):
+                peer = self.stage.connect(wire).says(said)
+                peer.says(json_frame(action="client-hello", from_="eve"))
+                self.assertEqual(peer.hears().split()[1:2], [b"%d" % status], said)
+                self.stage.wait(REFUSAL_LINGER_SECONDS)
+                self.assertTrue(peer.closed)
+        self.assertEqual(len(self.stage.sessions), 0)
+
+    def test_it_follows_no_other_request(self) -> None:
+        """Browsers open a connection of their own for it."""
+        peer = self.stage.connect("web").says(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        peer.hears()
+        peer.says(handshake("chatd.json"))
+        self.assertEqual(peer.hears().split()[1], b"404")
+
+
+class Bounds(HttpTestCase):
+    """What a client can have the daemon keep, and for how long."""
+
+    limits = Limits(connections=3)
+
+    def test_a_head_without_end(self) -> None:
+        peer = self.stage.connect("web").says(b"GET / HTTP/1.1\r\n")
+        while not peer.hears():
+            peer.says(b"X-Y: " + b"z" * 995 + b"\r\n")
+            self.assertLess(len(self.head(peer)), MAX_HEAD_BYTES + 2000)
+        self.stage.wait(REFUSAL_LINGER_SECONDS)
+        self.assertEqual((peer.closed, peer.wire.aborted), (True, False))
+
+    def head(self, peer: Peer) -> bytes:
+        """What is kept of it."""
+        protocol: Any = peer.protocol
+        kept: bytes = protocol._protocol._head
+        return kept
+
+    def test_a_dripped_head(self) -> None:
+        peer = self.stage.connect("auto")
+        for byte in b"GET / HTTP/1.1\r\n":
+            peer.says(bytes([byte]))
+            self.stage.wait(0.4)
+        self.stage.wait(HEAD_SECONDS)
+        self.assertEqual(peer.hears()[:12], b"HTTP/1.1 408")
+        self.stage.wait(REFUSAL_LINGER_SECONDS)
+        self.assertTrue(peer.closed)
+
+    def test_silence(self) -> None:
+        """On a port where nothing but HTTP is spoken nobody is greeted."""
+        peer = self.stage.connect("web")
+        self.stage.wait(HEAD_SECONDS)
+        self.assertEqual(peer.hears(), b"")
+        self.assertEqual(len(self.stage.sessions), 1)
+
+    def test_each_connection_counts(self) -> None:
+        """Whatever it asks for; one too many gets a status that tells it to come again."""
+        self.stage.connect("web").says(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        self.stage.connect("web", subprotocol="chatd.json")
+        self.stage.connect("auto").says(b"GET /healthz")
+        for wire in ("web", "auto"):
+            refused = self.stage.connect(wire)
+            heard = refused.hears()
+            if wire == "web":
+                self.assertEqual(heard[:12], b"HTTP/1.1 503")
+            self.assertIn(b"rate_limited", heard)
+            self.stage.wait(REFUSAL_LINGER_SECONDS)
+            self.assertTrue(refused.closed)
+
+    def test_the_daemon_stops(self) -> None:
+        """Who has a page under way, or has not asked yet, is not waited for."""
+        peers = [self.stage.connect("web") for _ in range(2)]
+        peers[0].says(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        peers[1].says(b"GET /")
+        done: list[None] = []
+        self.stage.sessions.close().addCallback(done.append)
+        self.stage.wait(REFUSAL_LINGER_SECONDS)
+        self.assertEqual(([peer.closed for peer in peers], done), ([True, True], [None]))
+
+    def test_the_end_of_the_input(self) -> None:
+        """In the middle of a head it ends the connection; behind a request it is answered."""
+        request = b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n"
+        for said, answered in ((request[:-2], False), (request, True)):
+            peer = self.stage.connect("web")
+            peer.protocol.dataReceived(said)
+            IHalfCloseableProtocol(peer.protocol).readConnectionLost()
+            self.stage.settle()
+            self.assertEqual((b"200 OK" in peer.hears(), peer.closed), (answered, True))
+
+
+class Forwarded(StageTestCase):
+    """A reverse proxy in front, which tells the address of the client."""
+
+    limits = Limits(connections_per_address=2)
+
+    def come(self, address: str, proxy: str = "192.0.2.80") -> Peer:
+        """Somebody at ``address`` whose WebSocket a proxy has opened."""
+        peer = self.stage.connect("web", proxy)
+        return peer.says(handshake("chatd.json", X_Forwarded_For=address))
+
+    def test_limits_are_those_of_the_client_not_of_the_proxy(self) -> None:
+        self.stage.web_policy.proxies = ("192.0.2.80",)
+        first = [self.come("198.51.100.1") for _ in range(2)]
+        other = self.come("198.51.100.2")
+        refused = self.come("203.0.113.1, 198.51.100.1")
+        for peer in (*first, other):
+            self.assertIn(b" 101 ", peer.hears())
+        self.assertIn(b"rate_limited", refused.hears())
+        peers = {session.peer for session in self.stage.sessions.all()}
+        self.assertEqual(peers, {"198.51.100.1", "198.51.100.2"})
+
+    def test_a_client_that_is_no_proxy_is_not_believed(self) -> None:
+        """Else it would choose its address, and somebody else would be refused."""
+        crowd = [self.come(f"198.51.100.{number}") for number in range(3)]
+        self.assertIn(b"rate_limited", crowd[2].hears())
+        self.assertEqual({session.origin for session in self.stage.sessions.all()}, {"192.0.2.80"})
