@@ -45,7 +45,7 @@ class Measure(NamedTuple):
 
 MEASURES: Final[dict[str, Measure]] = {
     **{
-        scenario.name: Measure(partial(talk, scenario), ("chatd",) if scenario.stored else BOTH)
+        scenario.name: Measure(partial(talk, scenario), BOTH if scenario.plain else ("chatd",))
         for scenario in SCENARIOS
     },
     **{f"idle-{count}": Measure(partial(log_in, count)) for count in (5000, 10_000)},
@@ -59,6 +59,10 @@ USUAL: Final = (
     "room-100-w64",
     "room-1000",
     "room-1000-w64",
+    "json-1000",
+    "web-1000",
+    "json-1000-w64",
+    "web-1000-w64",
     "talkers-20",
     "rooms-200x5",
     "paced-200",

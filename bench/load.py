@@ -1,8 +1,8 @@
 """The load: one process that talks and listens on all connections of a server.
 
-Listeners count line ends; those with a `Sample` also read the number in each message, which gives the
-latency and shows that the order of each talker is kept. Every line that a client is due is counted: one
-that is lost or too many raises `Failed`.
+Listeners count the ends of lines or objects; those with a `Sample` also read the number in each message, so
+that the latency is known, and that the order of each talker is kept. Every line that a client is due is
+counted: one that is lost or too many raises `Failed`.
 """
 
 from __future__ import annotations
@@ -27,12 +27,21 @@ LOGINS_AT_ONCE: Final = 48
 """How many clients wait for their welcome; a listening socket of Twisted's has a queue of 50."""
 
 NUMBER: Final = re.compile(rb"#(\d{8})")
-PADDING: Final = b"." * 55
-"""With the number before it, a text of 64 bytes."""
+TEXT_BYTES: Final = 64
+"""The size of each message's text: its number and `PADDING`."""
+
+PADDING: Final = b"." * (TEXT_BYTES - 9)
 
 
 class Failed(Exception):
     """A server lost, doubled or reordered something, or went away."""
+
+
+def in_frame(said: bytes) -> bytes:
+    """A WebSocket message of up to 65,535 bytes; its mask is zero, so that what it says can be read in it."""
+    size = len(said)
+    length = bytes([0x80 | size]) if size < 126 else b"\xfe" + size.to_bytes(2, "big")
+    return b"\x81" + length + bytes(4) + said
 
 
 class Words(NamedTuple):
@@ -40,12 +49,20 @@ class Words(NamedTuple):
 
     hello: bytes
     welcome: int
-    """Lines that a newcomer hears before it can talk."""
+    """How many `end` a newcomer hears before it can talk."""
     create: bytes
     join: bytes
     message: bytes
     acked: bool
-    """Whether the talker hears one line for each message."""
+    """Whether the talker hears one `end` for each message."""
+    end: bytes = b"\n"
+    """The byte that each message to a client has once."""
+    handshake: bytes = b""
+    """What opens a WebSocket, on which everything else is said."""
+
+    def to_say(self, said: bytes) -> bytes:
+        """What goes to the server for ``said``."""
+        return in_frame(said.rstrip(b"\n")) if self.handshake else said
 
 
 TEXT: Final = Words(b"IAM %(nick)b\n", 2, b"", b"", b"MSG %(text)b\n", False)
@@ -58,6 +75,19 @@ GROUPS: Final = Words(
     b'{"action":"gbroadcast","sender":"%(nick)b","group":"%(room)b","msg":"%(text)b"}\n',
     True,
 )
+JSON: Final = GROUPS._replace(
+    create=b"", join=b"", message=b'{"action":"client-broadcast","from":"%(nick)b","msg":"%(text)b"}\n'
+)
+WEB: Final = JSON._replace(
+    # Of its welcome, which is one object with two others inside. A message has one; its length of more than
+    # 125 bytes, and an ack's of less, has none.
+    welcome=3,
+    end=b"}",
+    handshake=b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    b"Sec-WebSocket-Protocol: chatd.json\r\n\r\n",
+)
+"""The same on a WebSocket."""
 
 
 class Room:
@@ -72,8 +102,9 @@ class Room:
         self.said_at: list[float] = []
         self.complete = 0
         self._there = [len(listeners)]
+        text = bytes(TEXT_BYTES)
         self._parts = [
-            (words.message % {b"nick": talker.nick, b"room": name, b"text": b"\0"}).split(b"\0")
+            words.to_say(words.message % {b"nick": talker.nick, b"room": name, b"text": text}).split(text)
             for talker in talkers
         ]
         for listener in listeners:
@@ -126,10 +157,11 @@ class Room:
 class Client:
     """A connection. ``lines`` counts what it heard since the last `Load.settle`."""
 
-    __slots__ = ("_load", "_unsent", "lines", "nick", "room", "sample", "socket")
+    __slots__ = ("_load", "_unsent", "end", "lines", "nick", "room", "sample", "socket")
 
-    def __init__(self, load: Load, nick: bytes, connection: socket.socket) -> None:
+    def __init__(self, load: Load, nick: bytes, connection: socket.socket, end: bytes) -> None:
         self.nick = nick
+        self.end = end
         self.socket = connection
         self.lines = 0
         self.room: Room | None = None
@@ -158,15 +190,16 @@ class Client:
 class Sample:
     """Reads what one listener hears: how late each message is, and that each talker's are in order."""
 
-    def __init__(self, room: Room) -> None:
+    def __init__(self, room: Room, end: bytes) -> None:
         self.late: list[tuple[float, float]] = []
+        self._end = end
         self._room = room
         self._next = list(range(len(room.talkers)))
         self._rest = b""
 
     def hear(self, data: bytes, now: float) -> None:
         """Take what was read, which may begin and end within a line."""
-        lines, end, self._rest = (self._rest + data).rpartition(b"\n")
+        lines, end, self._rest = (self._rest + data).rpartition(self._end)
         turns, said_at = len(self._next), self._room.said_at
         for found in NUMBER.findall(lines + end):
             number = int(found)
@@ -209,11 +242,13 @@ class Load:
             while len(come) < count and len(waiting) < LOGINS_AT_ONCE:
                 connection = socket.create_connection(("127.0.0.1", port), PATIENCE)
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                if words.handshake:
+                    _open_websocket(connection, words.handshake)
                 connection.setblocking(False)
-                client = Client(self, b"u%d" % len(self.clients), connection)
+                client = Client(self, b"u%d" % len(self.clients), connection, words.end)
                 self.clients[connection.fileno()] = client
                 self._epoll.register(connection.fileno(), select.EPOLLIN)
-                client.say(words.hello % {b"nick": client.nick})
+                client.say(words.to_say(words.hello % {b"nick": client.nick}))
                 come.append(client)
                 waiting.append(client)
             if not self._pump(PATIENCE):
@@ -280,7 +315,7 @@ class Load:
             if not size:
                 raise Failed("the server closed a connection")
             heard = client.lines
-            client.lines += buffer.count(b"\n", 0, size)
+            client.lines += buffer.count(client.end, 0, size)
             room = client.room
             if room is None:
                 continue
@@ -289,3 +324,16 @@ class Load:
             if client.lines != heard and room.moved(heard, client.lines):
                 self._ready.add(room)
         return bool(events)
+
+
+def _open_websocket(connection: socket.socket, handshake: bytes) -> None:
+    """Send ``handshake`` and read the answer. Raises `Failed`."""
+    connection.sendall(handshake)
+    answer = b""
+    while not answer.endswith(b"\r\n\r\n"):
+        read = connection.recv(4096)
+        if not read:
+            raise Failed("the WebSocket was refused")
+        answer += read
+    if not answer.startswith(b"HTTP/1.1 101 "):
+        raise Failed(f"the WebSocket was refused: {answer!r}")

@@ -16,7 +16,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Final, NamedTuple
 
-from bench.load import GROUPS, PATIENCE, PLAIN_ROOMS, Words
+from bench.load import GROUPS, JSON, PATIENCE, PLAIN_ROOMS, TEXT, WEB, Words
 from tests.support.daemon_process import Daemon
 
 BASELINE: Final = Path(__file__).with_name("baseline.py")
@@ -24,12 +24,16 @@ BASELINE: Final = Path(__file__).with_name("baseline.py")
 CORES: Final = sorted(os.sched_getaffinity(0))
 """The cores that we may use, before any of them is given to somebody."""
 
+LOBBIES: Final = {"text": TEXT, "json": JSON, "web": WEB}
+"""Wire of the daemon -> how to talk to everybody there."""
+
 APPENDS: Final = 100
 """How often the disk is asked how long it takes."""
 
 
 class Server(NamedTuple):
-    """A server that is running; ``rooms`` is how to talk in rooms there, on the port of the same number.
+    """A server that is running; ``words`` is how to talk in rooms there, on the port ``rooms``, and
+    ``lobbies`` has how to talk to everybody on each wire, and on which port.
 
     ``took`` is in seconds, from the start of its process to the first byte that it said to a client.
     """
@@ -38,6 +42,7 @@ class Server(NamedTuple):
     text: int
     rooms: int
     words: Words
+    lobbies: dict[str, tuple[Words, int]]
     database: Path | None
     took: float
 
@@ -51,7 +56,8 @@ def chatd(database: Path | None = None) -> Iterator[Server]:
             for part in database.parent.glob(f"{database.name}*"):
                 _copy(part, folder / part.name.replace(database.name, "chat.db"))
         start = perf_counter()
-        with Daemon(folder, "--durability=full", forked=False) as daemon:
+        wires = [f"--listen={wire}=tcp:0" for wire in LOBBIES]
+        with Daemon(folder, "--durability=full", *wires, forked=False) as daemon:
             _greeting(daemon.port("text"))
             took = perf_counter() - start
             _pin(daemon.process.pid)
@@ -60,6 +66,7 @@ def chatd(database: Path | None = None) -> Iterator[Server]:
                 daemon.port("text"),
                 daemon.port("json"),
                 GROUPS,
+                {wire: (words, daemon.port(wire)) for wire, words in LOBBIES.items()},
                 folder / "chat.db",
                 took,
             )
@@ -77,7 +84,7 @@ def plain(database: Path | None = None) -> Iterator[Server]:
         _greeting(port)
         took = perf_counter() - start
         _pin(process.pid)
-        yield Server(process.pid, port, port, PLAIN_ROOMS, None, took)
+        yield Server(process.pid, port, port, PLAIN_ROOMS, {"text": (TEXT, port)}, None, took)
         process.stdout.close()
     finally:
         process.kill()

@@ -26,7 +26,8 @@ FSYNC: Final = "fsync ms"
 class Scenario(NamedTuple):
     """``rooms`` rooms (0: the lobby), each with so many talkers and listeners.
 
-    In each at most ``window`` messages are on their way to somebody, or ``rate`` are said each second.
+    In each at most ``window`` messages are on their way to somebody, or ``rate`` are said each second. All
+    are on the same ``wire``: with rooms that of the server's rooms, otherwise text unless it is named.
     ``idle`` more are connected who hear none of it, and ``stored`` messages were in the database before.
     """
 
@@ -38,6 +39,12 @@ class Scenario(NamedTuple):
     rate: int = 0
     idle: int = 0
     stored: int = 0
+    wire: str = "text"
+
+    @property
+    def plain(self) -> bool:
+        """Whether the plain Twisted chat can do it too."""
+        return not self.stored and self.wire == "text"
 
     @property
     def one_by_one(self) -> bool:
@@ -68,8 +75,14 @@ BY_IDLE: Final = tuple(
     for idle in (0, 1000, 5000, 10_000)
     for window in WINDOWS
 )
+BY_WIRE: Final = tuple(
+    Scenario(windowed(f"{wire}-1000", window), 1, 1000, window, wire=wire)
+    for window in WINDOWS
+    for wire in ("json", "web")
+)
 SCENARIOS: Final = (
     *BY_SIZE,
+    *BY_WIRE,
     Scenario("talkers-20", 20, 100, 20),
     Scenario("rooms-200x5", 1, 4, rooms=200),
     Scenario("paced-200", 1, 200, rate=100),
@@ -106,7 +119,7 @@ def log_in(count: int, name: str) -> Figures:
 
 def _furnish(server: Server, load: Load, scenario: Scenario) -> list[Room]:
     """Log everybody in, those who talk and listen into the scenario's rooms."""
-    words, port = (server.words, server.rooms) if scenario.rooms else (TEXT, server.text)
+    words, port = (server.words, server.rooms) if scenario.rooms else server.lobbies[scenario.wire]
     load.log_in(server.text, TEXT, scenario.idle)
     size = scenario.talkers + scenario.listeners
     clients = load.log_in(port, words, size * max(1, scenario.rooms))
@@ -131,7 +144,7 @@ def _samples(rooms: list[Room]) -> list[Sample]:
     everyone: list[tuple[Room, Client]] = [(room, listener) for room in rooms for listener in room.listeners]
     samples = []
     for room, listener in everyone[::SAMPLED]:
-        listener.sample = Sample(room)
+        listener.sample = Sample(room, listener.end)
         samples.append(listener.sample)
     return samples
 

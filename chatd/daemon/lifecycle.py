@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from ipaddress import ip_address
 from typing import Any, Final, NoReturn
 
 import msgspec
@@ -41,12 +42,14 @@ STOP_TIMEOUT_SECONDS: Final = 4.5
 
 class Listener(msgspec.Struct, frozen=True, eq=False):
     """A port to listen on. ``name`` is its text in the configuration, such as ``text=tcp:4567``;
-    ``make_factory`` makes the Twisted factory of its connections.
+    ``make_factory`` makes the Twisted factory of its connections. ``page_scheme`` is ``http`` or ``https`` if
+    browsers get the page there, and otherwise empty.
     """
 
     name: str
     make_factory: Callable[[Sessions], IProtocolFactory]
     endpoint: IStreamServerEndpoint
+    page_scheme: str = ""
 
 
 class CannotStart(SystemExit, Exception):
@@ -108,9 +111,16 @@ class Daemon(Service):
     def _listens(self, port: IListeningPort, listener: Listener) -> None:
         self.ports.append(port)
         self._names[port] = listener.name
-        self._log.info(
-            "listening on {name} at {address}", name=listener.name, address=_address(port.getHost())
-        )
+        host = port.getHost()
+        self._log.info("listening on {name} at {address}", name=listener.name, address=_address(host))
+        if listener.page_scheme and isinstance(host, IPv4Address | IPv6Address):
+            name = "localhost" if ip_address(host.host).is_unspecified else _address(host).rpartition(":")[0]
+            self._log.info(
+                "the page is at {scheme}://{name}:{port}/",
+                scheme=listener.page_scheme,
+                name=name,
+                port=host.port,
+            )
 
     def list_ports(self) -> list[tuple[str, str]]:
         """Return the name and the address of each open listening port."""

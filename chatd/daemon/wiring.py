@@ -40,6 +40,7 @@ from chatd.daemon.logs import JsonLogObserver, LogFile
 from chatd.daemon.passwords import PasswordPool
 from chatd.daemon.reload import Reloader
 from chatd.daemon.wires import (
+    WEB_WIRE,
     MakeHttpProtocol,
     declared_wires,
     protocol_maker,
@@ -250,7 +251,8 @@ def _listener(
         factory = ChatFactory(sessions, maker)
         return ProxiedFactory(sessions, factory) if parsed.proxied else factory
 
-    return Listener(listener, make_factory, endpoint)
+    page_scheme = "https" if tls_only else "http"
+    return Listener(listener, make_factory, endpoint, page_scheme if parsed.wire == WEB_WIRE else "")
 
 
 def _endpoint(name: str, description: str, reactor: Any) -> IStreamServerEndpoint:
