@@ -1,0 +1,86 @@
+"""The daemon's table of commands and its sentences as JSON, for the web page.
+
+The page completes commands from the table, makes requests of what is typed, and shows the daemon's English
+sentences in French.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from chatd.core.commands import COMMANDS, TYPED_FIELDS
+from chatd.core.declarations import Declaration, Field
+from chatd.core.names import ALPHABETS
+from chatd.core.refusals import REASONS, SENTENCES
+from chatd.locales import to_french
+
+_EVENT_OF_COMMAND: Final = {
+    "cgroupe": "created",
+    "join": "joined",
+    "leave": "left",
+    "invite": "invited",
+    "uninvite": "uninvited",
+    "decline": "declined",
+    "kick": "kicked",
+    "ban": "banned",
+    "unban": "unbanned",
+    "promote": "promoted",
+    "demote": "demoted",
+    "visibility": "visibility",
+    "topic": "topic",
+    "sethistory": "history",
+    "setkeep": "keep",
+}
+"""The kind of the event that a command writes to the log of a group: its author gets only the ack."""
+
+
+def command_table() -> bytes:
+    """Return the JSON of the table: ``commands``, ``refusals`` by code, ``reasons``, and ``french``.
+
+    ``french`` maps the English sentences, the names of fields and of alphabets to their translations.
+    """
+    rows = [row for row in COMMANDS.values() if row.word or row.slash]
+    sentences = {
+        *(row.help for row in rows),
+        *SENTENCES.values(),
+        *REASONS.values(),
+        *TYPED_FIELDS,
+        *ALPHABETS,
+    }
+    return msgspec.json.encode(
+        {
+            "commands": [_command(row) for row in rows],
+            "refusals": SENTENCES,
+            "reasons": list(REASONS.values()),
+            "french": {one: french for one in sorted(sentences) if (french := to_french(one)) != one},
+        }
+    )
+
+
+def _command(row: Declaration) -> dict[str, object]:
+    """Return one command. Names of fields that are left out of the JSON are false or empty."""
+    action = "join" if row.name == "enter" else row.actions[0]
+    shown: dict[str, object] = {
+        "name": row.name,
+        "action": action,
+        "word": row.word,
+        "slash": row.slash,
+        "room": row.group_defaults_to_room,
+        "event": _EVENT_OF_COMMAND.get("join" if row.name == "enter" else row.name, ""),
+        "fields": [_field(name, field, name in row.required) for name, field in row.typed_fields.items()],
+        "help": row.help,
+    }
+    return {key: value for key, value in shown.items() if value not in ("", False)}
+
+
+def _field(name: str, field: Field, required: bool) -> dict[str, object]:
+    shown: dict[str, object] = {
+        "name": name,
+        "key": "from" if field.is_sender else name,
+        "kind": field.kind,
+        "choices": list(field.choices),
+        "required": required,
+    }
+    return {key: value for key, value in shown.items() if value not in (False, [])}

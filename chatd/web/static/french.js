@@ -1,0 +1,2 @@
+/** The page's own texts in French. @type {Record<string, string>} */
+export const FRENCH = {};
