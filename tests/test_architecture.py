@@ -31,7 +31,7 @@ ROOMS: dict[str, set[str]] = {
     "chat": {"core", "pauses", "store"},
     "connections": {"core", "chat"},
     "carriers": {"core", "json_wire", "connections"},
-    "web": {"core", "chat", "connections", "carriers"},
+    "web": {"core", "locales", "chat", "connections", "carriers"},
     "daemon": {
         "core",
         "files",

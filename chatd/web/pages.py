@@ -16,6 +16,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
 from chatd.chat.fair_queue import FairQueue
+from chatd.web.command_table import command_table
 from chatd.web.policy import WebPolicy
 from chatd.web.requests import PageRequest, SilentSite
 
@@ -78,16 +79,12 @@ def make_file(name: str, content: bytes) -> StaticFile:
     return StaticFile(content, _CONTENT_TYPES[Path(name).suffix], f'"{digest}"'.encode())
 
 
-def read_files(folder: Path = STATIC_FOLDER) -> dict[bytes, StaticFile]:
-    """Return the files below ``folder`` by the paths of their URLs. ``index.html`` is the page ``/`` too."""
-    files = {}
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            name = path.relative_to(folder).as_posix()
-            files[f"/{name}".encode()] = make_file(name, path.read_bytes())
-    if b"/index.html" in files:
-        files[b"/"] = files[b"/index.html"]
-    return files
+def read_files() -> dict[bytes, StaticFile]:
+    """Return the files of the page by the paths of their URLs. ``index.html`` is ``/`` too."""
+    contents = {path.name: path.read_bytes() for path in STATIC_FOLDER.iterdir() if path.is_file()}
+    contents["commands.json"] = command_table()
+    files = {f"/{name}".encode(): make_file(name, content) for name, content in contents.items()}
+    return {b"/": files[b"/index.html"], **files}
 
 
 class Pages(Resource):

@@ -33,13 +33,14 @@ class WebTestCase(SynchronousTestCase):
     def open(self, daemon: Daemon, wire: str, **options: Any) -> ClientConnection:
         """A WebSocket of somebody else's library."""
         scheme = "wss" if "ssl" in options else "ws"
-        client = connect(
+        connecting = connect(
             f"{scheme}://localhost:{daemon.port(wire)}/ws",
             subprotocols=options.pop("subprotocols", ["chatd.json"]),
             open_timeout=PATIENCE,
             **options,
         )
-        self.addCleanup(client.close)
+        client: ClientConnection = connecting.__enter__()
+        self.addCleanup(connecting.__exit__, None, None, None)
         return client
 
     def hello(self, client: ClientConnection, nick: str) -> dict[str, Any]:
