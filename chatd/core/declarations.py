@@ -114,7 +114,8 @@ def parse_duration(name: str, value: object) -> int:
     found = _DURATION.fullmatch(str(value)) if isinstance(value, str | int) else None
     seconds = 0 if found is None or isinstance(value, bool) else int(found[1]) * _UNITS[found[2]]
     if not 0 < seconds <= DURATION_MAX_SECONDS:
-        raise Refusal("bad_request", why=reason("no_duration", name=Phrase(name)))
+        limit = DURATION_MAX_SECONDS // _UNITS["d"]
+        raise Refusal("bad_request", why=reason("no_duration", name=Phrase(name), limit=limit))
     return seconds
 
 

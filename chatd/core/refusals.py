@@ -70,7 +70,7 @@ SENTENCES: Final[dict[str, str]] = {
     "too_many_groups": N_("you own {limit} groups, the most that one user may own: use one of them"),
     "group_full": N_("{group} has {limit} members, the most that a group may have: create another group"),
     "too_many_invitations": N_(
-        "{nick} has {limit} invitations waiting, no more are allowed: try again later"
+        "{nick} has {limit} invitations waiting, no more are allowed: wait until one is accepted or declined"
     ),
     "too_many_ignored": N_("you ignore {limit} users, the most that one user may: unignore one of them"),
     "empty": N_("the text is empty: write something"),
@@ -102,12 +102,12 @@ REASONS: Final[dict[str, str]] = {
     "token_as_password": N_("this looks like a token: choose another password"),
     "own_nick": N_("that is your own nick"),
     "no_reason": N_("no reason was given"),
-    "no_duration": N_("{name} must be seconds, or a time such as 10m, 2h or 7d"),
+    "no_duration": N_("{name} must be seconds, or a time such as 10m, 2h or 7d, of at most {limit} days"),
     "own_machine": N_("the user is connected from the daemon's own machine, which can't be blocked"),
     "not_stored": N_("not stored: the disk could not be written, nothing was sent"),
     "not_read": N_("the log could not be read from the disk"),
     "not_answered": N_("not answered: the disk could not be written"),
-    "too_deep": N_("it is nested more than {limit} levels deep"),
+    "too_deep": N_("it is nested more than {limit} levels deep: nest it less"),
     "cut_off": N_("it is incomplete"),
     "no_string": N_("{name} must be a string"),
     "no_choice": N_("{name} must be one of {choices}"),
