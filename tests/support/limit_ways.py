@@ -1,0 +1,161 @@
+"""How a client of each wire asks for any command, and reads refusals, for the tests of limits."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Final, Literal, NamedTuple
+
+from chatd.core.commands import COMMANDS
+from tests.support.wire_samples import SAMPLES, Sample
+
+Fields = dict[str, str]
+"""The fields of a command, in the order in which they are typed."""
+
+
+class Told(NamedTuple):
+    """A refusal as it reached a client. Only JSON has ``retry_after`` besides the sentence."""
+
+    code: str
+    sentence: str
+    retry_after: float | None = None
+
+
+class Way(NamedTuple):
+    """A way to speak on ``wire``: one says hello and talks as in ``sample``.
+
+    ``asks(name, fields)`` is a command. ``told`` reads the refusals from what a client hears, ``told_first``
+    from what it hears before it has said anything. ``language`` is that of the sentences.
+
+    ``framing`` says which limits of size a request has; nothing but a connection is played on a wire that is
+    ``undetected``. A message to everybody has ``overhead`` bytes besides its text, without the framing.
+    ``more`` is in a page that does not have all. ``image`` is a request with an image, where there are any.
+    """
+
+    wire: str
+    sample: Sample
+    framing: Literal["lines", "json", "frames", "undetected"]
+    asks: Callable[[str, Fields], bytes]
+    told: Callable[[bytes], Iterator[Told]]
+    told_first: Callable[[bytes], Iterator[Told]]
+    language: Literal["english", "french"]
+    overhead: int
+    more: bytes
+    image: Callable[[bytes], bytes] | None = None
+
+
+def in_lines(heard: bytes) -> Iterator[Told]:
+    """The refusals in lines of the text wire. The seed's ``ERR nick`` has no sentence."""
+    for line in heard.decode().splitlines():
+        if found := re.fullmatch(r"ERR (\S+) ?(.*)", line):
+            yield Told(found[1], found[2])
+
+
+def in_objects(heard: bytes) -> Iterator[Told]:
+    """The refusals in JSON objects, with anything or nothing between them."""
+    decoder, stream = json.JSONDecoder(), heard.decode().lstrip()
+    while stream:
+        said, end = decoder.raw_decode(stream)
+        stream = stream[end:].lstrip()
+        if said["action"] == "server-error":
+            yield Told(said["code"], said["msg"], said.get("retry_after"))
+
+
+def in_french(heard: bytes) -> Iterator[Told]:
+    """The refusals in lines of the chat room."""
+    for found in re.finditer(r"Erreur \[(\w+)\] : (.*)", heard.decode()):
+        yield Told(found[1], found[2])
+
+
+def in_frames(heard: bytes) -> Iterator[Told]:
+    """The refusals in frames of the chat room."""
+    while heard:
+        digits = 2 + heard[1]
+        begin = digits + 1 + heard[digits]
+        end = begin + int.from_bytes(heard[digits + 1 : begin])
+        yield from in_french(heard[begin:end])
+        heard = heard[end:]
+
+
+def with_semicolons(name: str, fields: Fields) -> bytes:
+    """A command as it is typed on the text wire."""
+    return f"{';'.join((COMMANDS[name].word, *_typed(name, fields)))}\n".encode()
+
+
+def as_object(end: bytes, name: str, fields: Fields) -> bytes:
+    """A command as a JSON object with ``end`` behind it."""
+    given = {"from" if key == "nick" else key: value for key, value in fields.items()}
+    return json.dumps({"action": COMMANDS[name].actions[0], **given}).encode() + end
+
+
+def with_slash(name: str, fields: Fields) -> bytes:
+    """A command as it is typed in the chat room, where one joins a group by entering it."""
+    name = "enter" if name == "join" else name
+    return " ".join((f"/{COMMANDS[name].slash}", *_typed(name, fields))).encode()
+
+
+def _typed(name: str, fields: Fields) -> list[str]:
+    typed = list(COMMANDS[name].typed_fields)
+    assert list(fields) == typed[: len(fields)], name
+    return list(fields.values())
+
+
+def _framed(start: bytes, body: bytes) -> bytes:
+    return start + len(body).to_bytes(2) + body
+
+
+def _json(sample: str, end: bytes) -> Way:
+    return Way(
+        "json",
+        SAMPLES[sample],
+        "json",
+        partial(as_object, end),
+        in_objects,
+        in_objects,
+        "english",
+        len(as_object(b"", "broadcast", {"msg": ""})),
+        b'"more":true',
+        lambda text: as_object(end, "broadcast", {"msg": text.decode(), "kind": "image"}),
+    )
+
+
+_TEXT: Final = Way(
+    "text", SAMPLES["text"], "lines", with_semicolons, in_lines, in_lines, "english", len("MSG "), b" more\n"
+)
+
+WAYS: Final = {
+    "text": _TEXT,
+    "json": _json("json", b"\n"),
+    "json course": _json("json course", b""),
+    "tp6": Way(
+        "tp6",
+        SAMPLES["tp6"],
+        "lines",
+        lambda name, fields: with_slash(name, fields) + b"\n",
+        in_french,
+        in_french,
+        "french",
+        0,
+        b"(et plus)",
+    ),
+    "tp6 frames": Way(
+        "tp6",
+        SAMPLES["tp6 frames"],
+        "frames",
+        lambda name, fields: _framed(b"\x01", with_slash(name, fields)),
+        in_frames,
+        in_french,
+        "french",
+        1,
+        b"(et plus)",
+        lambda image: _framed(b"\x03\x02", image),
+    ),
+    "auto": _TEXT._replace(wire="auto", framing="undetected"),
+}
+"""Every way to speak on which the limits are played. What a client at ``auto`` says shows its wire; before
+that it is told the refusals of the text wire.
+
+There is none on the wire tp6-bonus, whose dialect, carriers and so refusals are those of tp6.
+"""
