@@ -45,6 +45,11 @@ ROWS: Final = {
         "bad_json",
         "invalid JSON request: it is nested more than 3 levels deep: nest it less",
     ),
+    "first_line": Row(
+        {},
+        "too_long",
+        "the first line is longer than 65536 bytes: shorten it, or split it",
+    ),
     "message": Row(
         {"message": 20},
         "too_long",
@@ -204,8 +209,8 @@ ROWS: Final = {
     "password_queue": Row(
         {"password_queue": 2},
         "rate_limited",
-        "too many logins at once: try again in 2 seconds",
-        "trop de connexions à la fois : réessayez dans 2 secondes",
+        "too many passwords at once: try again in 2 seconds",
+        "trop de mots de passe à la fois : réessayez dans 2 secondes",
         2.0,
     ),
     # Beyond these the client gets less, waits, or is cut off for not reading; it is told nothing.
@@ -251,7 +256,7 @@ class Complete(SynchronousTestCase):
 
     def test_every_row_is_played(self) -> None:
         """On each wire, unless it is a matter of the framing."""
-        of_framing = {"line", "json", "depth", "image"}
+        of_framing = {"line", "json", "depth", "first_line", "image"}
         for framing, classes in PLAYED.items():
             found = {name for one in classes for name in prefixedMethodNames(one, "test_")}
             rows = {"connections", "connections_per_address", "login_seconds"}

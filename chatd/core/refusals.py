@@ -96,7 +96,7 @@ REASONS: Final[dict[str, str]] = {
     "many_logins": N_("too many logins from your address"),
     "many_new_nicks": N_("too many new nicks from your address"),
     "many_wrong_passwords": N_("too many wrong passwords"),
-    "many_passwords": N_("too many logins at once"),
+    "many_passwords": N_("too many passwords at once"),
     "bad_secret": N_("{name} must be a password without control characters"),
     "password_in_message": N_("this looks like a command with a password, and was not sent: begin it with /"),
     "token_as_password": N_("this looks like a token: choose another password"),

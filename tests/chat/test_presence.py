@@ -101,7 +101,7 @@ class Verification(StageTestCase):
 
     def test_too_many_passwords_wait(self) -> None:
         def full(*arguments: object) -> Deferred[bool]:
-            return fail(Refusal("rate_limited", why="too many logins at once", seconds=2))
+            return fail(Refusal("rate_limited", why="too many passwords at once", seconds=2))
 
         self.patch(self.stage.passwords, "verify", full)
         refused = self.hello("alice").objects()[0]

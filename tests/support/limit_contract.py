@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Final, NamedTuple
 import msgspec
 from twisted.internet.defer import Deferred, maybeDeferred
 
+from chatd.carriers.carrier import MAX_FIRST_LINE_BYTES
 from chatd.connections.session import MAX_ANONYMOUS_REFUSALS, REFUSAL_LINGER_SECONDS
 from chatd.core.accounts import AccountPolicy
 from chatd.core.declarations import DURATION_MAX_SECONDS
@@ -151,6 +152,12 @@ class JsonValues(Case):
         self.allows(alice, asked % b"[[1]]")
         self.refuses(alice, asked % b"[[[1]]]", ends=True)
         self.assertEqual(self.bodies(), ["hi"])
+
+    def test_first_line(self) -> None:
+        """Which may be that of an HTTP request: until that is clear, it is no JSON value."""
+        peer, start = self.stage.connect(self.way.wire), b"GET /"
+        self.allows(peer, start + b"x" * (MAX_FIRST_LINE_BYTES - len(start)))
+        self.refuses(peer, b"x", ends=True)
 
 
 class Images(Case):
