@@ -233,7 +233,9 @@ ELSEWHERE: Final = {
 
 PLAYED: Final = {
     "lines": (contract.EveryWire, contract.Lines),
-    "json": (contract.EveryWire, contract.Images, contract.JsonValues),
+    "json": (contract.EveryWire, contract.Values, contract.FirstLine, contract.Depth, contract.Images),
+    "json messages": (contract.EveryWire, contract.Values, contract.Depth, contract.Images),
+    "text messages": (contract.EveryWire, contract.Values),
     "frames": (contract.EveryWire, contract.Images),
     "undetected": (contract.Connecting,),
 }
@@ -265,7 +267,7 @@ class Complete(SynchronousTestCase):
             )
 
     def test_every_wire_is_played(self) -> None:
-        self.assertEqual({way.wire for way in WAYS.values()}, set(wire_names()) - {"tp6-bonus", "web"})
+        self.assertEqual({way.wire for way in WAYS.values()}, set(wire_names()) - {"tp6-bonus"})
 
 
 class OnTheControlSocket(StageTestCase):

@@ -58,6 +58,7 @@ from chatd.dialects.json_requests import (
     MAX_ACTION_LENGTH,
     JsonObject,
     build_command,
+    check_depth,
     is_valid_ref,
     parse_object,
 )
@@ -151,6 +152,7 @@ class JsonDialect:
         """
         try:
             asked = parse_object(frame)
+            check_depth(asked, frame, self._limits.depth)
         except Refusal as refusal:
             return Request(refusal)
         inner = asked.get("messageFormat")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any, Final, TypeGuard
 
 import msgspec
@@ -14,7 +15,7 @@ import msgspec
 from chatd.core.commands import COMMANDS_BY_ACTION, Command
 from chatd.core.declarations import Declaration
 from chatd.core.limits import Limits
-from chatd.core.refusals import Refusal
+from chatd.core.refusals import Refusal, reason
 
 MAX_REF_LENGTH: Final = 128
 """The maximum number of characters in a ``ref``, the client's own id of a request."""
@@ -45,6 +46,22 @@ def parse_object(frame: bytes) -> JsonObject:
     if not isinstance(said, dict):
         raise Refusal("bad_json", why="a request must be an object")
     return said
+
+
+def check_depth(said: JsonObject, frame: bytes, limit: int) -> None:
+    """Check that ``said``, the object in ``frame``, is nested at most ``limit`` levels deep.
+
+    Only a WebSocket message may be nested deeper: the carrier of other JSON clients, which finds the end of
+    each object, refuses it before. Raises `Refusal` ``bad_json``.
+    """
+    if frame.count(b"{") + frame.count(b"[") <= limit:
+        return
+    level: list[Any] = [said]
+    for _ in range(limit):
+        inner = chain.from_iterable(one.values() if isinstance(one, dict) else one for one in level)
+        level = [one for one in inner if isinstance(one, dict | list)]
+    if level:
+        raise Refusal("bad_json", why=reason("too_deep", limit=limit))
 
 
 def _unique(pairs: list[tuple[str, object]]) -> JsonObject:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -116,7 +117,7 @@ class HttpConnection(Protocol):
             self.transport.loseConnection()
         else:
             status = _STATUSES.get(refusal.code, (400, b"Bad Request"))
-            self._respond(status, f"{refusal.code}: {refusal.text}\n".encode())
+            self._respond(status, f"{refusal.code}: {refusal.text}\n".encode(), refusal.retry_after)
 
     def refuse_foreign_protocol(self, foreign: ForeignProtocol) -> None:
         """Close the connection of a client that speaks the protocol ``foreign``, which takes no HTTP."""
@@ -174,7 +175,9 @@ class HttpConnection(Protocol):
             carrier.session.greet()
             carrier.dataReceived(rest)
 
-    def _respond(self, status: tuple[int, bytes], body: bytes) -> None:
+    def _respond(
+        self, status: tuple[int, bytes], body: bytes, retry_after_seconds: float | None = None
+    ) -> None:
         """Write an answer, ignore what still comes, and close the connection."""
         self._is_refused = True
         self._stop_timer()
@@ -186,6 +189,8 @@ class HttpConnection(Protocol):
         }
         if status[0] in (400, 426):
             headers |= {b"upgrade": b"websocket", b"sec-websocket-version": b"13"}
+        if retry_after_seconds is not None:
+            headers[b"retry-after"] = b"%d" % math.ceil(retry_after_seconds)
         lines = [b"HTTP/1.1 %d %s" % status, *map(b": ".join, headers.items()), b"", body]
         self.transport.write(b"\r\n".join(lines))
         # Bytes that the client has sent and nobody has read would reset the connection, and lose the answer.

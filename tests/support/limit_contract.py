@@ -16,7 +16,7 @@ from chatd.core.names import GROUP_LIMIT, NICK_LIMIT
 from chatd.daemon import passwords
 from chatd.daemon.passwords import PasswordPool
 from tests.support.in_memory_daemon import UNTHROTTLED, Peer, StageTestCase
-from tests.support.limit_ways import Told, Way, in_lines, in_objects
+from tests.support.limit_ways import Told, Way
 
 HOST: Final = "192.0.2.1"
 """An address that is not the daemon's own machine."""
@@ -52,11 +52,15 @@ class Case(StageTestCase):
 
     def comes(self, nick: str, host: str = "127.0.0.1") -> Peer:
         """Somebody who has logged in."""
-        peer = self.stage.connect(self.way.wire, host)
+        peer = self.connect(host)
         self.allows(peer, self.way.sample.hello(nick.encode()))
         return peer
 
-    def asks(self, name: str, **fields: str) -> bytes:
+    def connect(self, host: str = "127.0.0.1") -> Peer:
+        """Somebody who has said nothing yet."""
+        return self.stage.connect(self.way.wire, host, self.way.sample.subprotocol)
+
+    def asks(self, name: str, **fields: Any) -> bytes:
         """A command."""
         return self.way.asks(name, fields)
 
@@ -75,7 +79,7 @@ class Case(StageTestCase):
     def expected(self) -> Told:
         """The refusal of this row as this client gets it."""
         sentence = self.row.french if self.way.language == "french" else self.row.english
-        return Told(self.row.code, sentence, self.row.retry_after if self.way.told is in_objects else None)
+        return Told(self.row.code, sentence, self.row.retry_after if self.way.says_when else None)
 
     def refuses(self, peer: Peer, said: bytes, ends: bool = False) -> None:
         """Say something that is refused as the row has it; ``ends`` says whether the client must go."""
@@ -97,26 +101,29 @@ class Connecting(Case):
     """The limits of clients that have said nothing yet."""
 
     def assert_sent_away(self, peer: Peer) -> None:
-        """It is told why before it is."""
-        self.assertEqual(list(self.way.told_first(peer.hears())), [self.expected])
+        """It is told why before it is; an answer of HTTP says when to come back in a header."""
+        expected = self.expected
+        if self.way.sample.subprotocol:
+            expected = expected._replace(retry_after=self.row.retry_after)
+        self.assertEqual(list(self.way.told_first(peer.hears())), [expected])
         self.stage.wait(REFUSAL_LINGER_SECONDS)
         self.assertEqual((peer.closed, peer.wire.aborted), (True, False))
 
     def test_connections(self) -> None:
-        peers = [self.stage.connect(self.way.wire) for _ in range(2)]
-        self.assert_sent_away(self.stage.connect(self.way.wire))
+        peers = [self.connect() for _ in range(2)]
+        self.assert_sent_away(self.connect())
         self.assertEqual([peer.closed for peer in peers], [False, False])
         self.allows(peers[1], self.way.sample.hello(b"bob"))
 
     def test_connections_per_address(self) -> None:
-        peers = [self.stage.connect(self.way.wire, HOST) for _ in range(2)]
-        self.assert_sent_away(self.stage.connect(self.way.wire, HOST))
+        peers = [self.connect(HOST) for _ in range(2)]
+        self.assert_sent_away(self.connect(HOST))
         self.assertEqual([peer.closed for peer in peers], [False, False])
         self.allows(peers[1], self.way.sample.hello(b"bob"))
 
     def test_login_seconds(self) -> None:
         """``slow_logins`` may take longer; of one more, the oldest goes when its time is over."""
-        oldest, other = (self.stage.connect(self.way.wire) for _ in range(2))
+        oldest, other = (self.connect() for _ in range(2))
         self.stage.wait(9.9)
         self.assertEqual((oldest.closed, list(self.way.told_first(oldest.hears()))), (False, []))
         self.stage.wait(0.2)
@@ -136,28 +143,39 @@ class Lines(Case):
         self.assertEqual(self.bodies(), [text.decode()] * 2)
 
 
-class JsonValues(Case):
-    """The limits of a JSON value."""
+class Values(Case):
+    """The limit of a JSON value, and of a message of a WebSocket."""
 
     def test_json(self) -> None:
+        if self.way.sample.subprotocol:
+            english = self.row.english.replace("a JSON value", "a WebSocket message")
+            self.row = self.row._replace(english=english)
         alice = self.comes("alice")
         text = "x" * (100 - self.way.overhead)
         self.allows(alice, self.way.sample.says(text.encode()))
         self.refuses(alice, self.way.sample.says(text.encode() + b"x"), ends=True)
         self.assertEqual(self.bodies(), [text])
 
-    def test_depth(self) -> None:
-        alice = self.comes("alice")
-        asked = b'{"action":"client-broadcast","msg":"hi","more":%s}\n'
-        self.allows(alice, asked % b"[[1]]")
-        self.refuses(alice, asked % b"[[[1]]]", ends=True)
-        self.assertEqual(self.bodies(), ["hi"])
+
+class FirstLine(Case):
+    """The limit of a first line that may be that of an HTTP request."""
 
     def test_first_line(self) -> None:
-        """Which may be that of an HTTP request: until that is clear, it is no JSON value."""
-        peer, start = self.stage.connect(self.way.wire), b"GET /"
+        """Until that is clear, it is no JSON value."""
+        peer, start = self.connect(), b"GET /"
         self.allows(peer, start + b"x" * (MAX_FIRST_LINE_BYTES - len(start)))
         self.refuses(peer, b"x", ends=True)
+
+
+class Depth(Case):
+    """The limit of what is nested in JSON."""
+
+    def test_depth(self) -> None:
+        """Deeper JSON ends the connection where only its end would show where the next value begins."""
+        alice = self.comes("alice")
+        self.allows(alice, self.asks("broadcast", msg="[[[[", more=[[1], [2], {"a": 3}]))
+        self.refuses(alice, self.asks("broadcast", msg="hi", more=[[[1]]]), ends=self.way.framing == "json")
+        self.assertEqual(self.bodies(), ["[[[["])
 
 
 class Images(Case):
@@ -204,9 +222,9 @@ class EveryWire(Connecting):
     def test_nick(self) -> None:
         """On the text wire the seed's ``ERR nick`` has no sentence."""
         self.comes("x" * NICK_LIMIT)
-        peer = self.stage.connect(self.way.wire)
+        peer = self.connect()
         peer.says(self.way.sample.hello(b"y" * (NICK_LIMIT + 1)))
-        expected = Told("y" * (NICK_LIMIT + 1), "") if self.way.told is in_lines else self.expected
+        expected = Told("y" * (NICK_LIMIT + 1), "") if self.way.sample.taken == b"TKN" else self.expected
         self.assertEqual(self.hears(peer), [expected])
         self.assertEqual(self.stored("SELECT nick FROM users WHERE id > 0"), ["x" * NICK_LIMIT])
 
@@ -282,7 +300,7 @@ class EveryWire(Connecting):
         """The oldest goes."""
         first = self.comes("alice")
         self.allows(first, self.asks("register", password=SECRET))
-        second, third = (self.stage.connect(self.way.wire) for _ in range(2))
+        second, third = (self.connect() for _ in range(2))
         login = self.asks("identify", nick="alice", password=SECRET)
         self.allows(second, login)
         self.assertEqual((self.hears(first), first.closed), ([], False))
@@ -300,7 +318,7 @@ class EveryWire(Connecting):
     def test_anonymous_refusals(self) -> None:
         self.comes("bob")
         for refusals in (MAX_ANONYMOUS_REFUSALS - 1, MAX_ANONYMOUS_REFUSALS):
-            peer = self.stage.connect(self.way.wire)
+            peer = self.connect()
             for _ in range(refusals):
                 peer.says(self.asks("identify", nick="bob", password=SECRET))
             told = self.hears(peer)
@@ -320,7 +338,7 @@ class EveryWire(Connecting):
 
     def logs_in(self, *nicks: str) -> None:
         """Log in at once from one address: the last is refused, and not after the time that it is told."""
-        *allowed, refused = (self.stage.connect(self.way.wire, HOST) for _ in nicks)
+        *allowed, refused = (self.connect(HOST) for _ in nicks)
         hellos = [self.way.sample.hello(nick.encode()) for nick in nicks]
         for peer, hello in zip((*allowed, refused), hellos, strict=True):
             peer.says(hello)
@@ -332,7 +350,7 @@ class EveryWire(Connecting):
 
     def guesses(self, *nicks: str) -> list[Told]:
         """Log in at once with a wrong password for each of these users; what is refused."""
-        peer = self.stage.connect(self.way.wire, HOST)
+        peer = self.connect(HOST)
         for nick in nicks:
             peer.says(self.asks("identify", nick=nick, password="wrong horse"))
         return self.hears(peer)

@@ -6,17 +6,20 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
+
+from websockets.frames import Opcode
 
 from chatd.core.commands import COMMANDS
+from tests.support.websocket import FrameReader, frame
 from tests.support.wire_samples import SAMPLES, Sample
 
-Fields = dict[str, str]
+Fields = dict[str, Any]
 """The fields of a command, in the order in which they are typed."""
 
 
 class Told(NamedTuple):
-    """A refusal as it reached a client. Only JSON has ``retry_after`` besides the sentence."""
+    """A refusal as it reached a client."""
 
     code: str
     sentence: str
@@ -30,13 +33,16 @@ class Way(NamedTuple):
     from what it hears before it has said anything. ``language`` is that of the sentences.
 
     ``framing`` says which limits of size a request has; nothing but a connection is played on a wire that is
-    ``undetected``. A message to everybody has ``overhead`` bytes besides its text, without the framing.
-    ``more`` is in a page that does not have all. ``image`` is a request with an image, where there are any.
+    ``undetected``. With a subprotocol in ``sample``, all is said in messages of a WebSocket.
+
+    A message to everybody has ``overhead`` bytes besides its text, without the framing. ``more`` is in a page
+    that does not have all. ``image`` is a request with an image, where there are any. ``says_when`` says
+    whether refusals have ``retry_after`` besides the sentence.
     """
 
     wire: str
     sample: Sample
-    framing: Literal["lines", "json", "frames", "undetected"]
+    framing: Literal["lines", "json", "frames", "json messages", "text messages", "undetected"]
     asks: Callable[[str, Fields], bytes]
     told: Callable[[bytes], Iterator[Told]]
     told_first: Callable[[bytes], Iterator[Told]]
@@ -44,6 +50,7 @@ class Way(NamedTuple):
     overhead: int
     more: bytes
     image: Callable[[bytes], bytes] | None = None
+    says_when: bool = False
 
 
 def in_lines(heard: bytes) -> Iterator[Told]:
@@ -77,6 +84,19 @@ def in_frames(heard: bytes) -> Iterator[Told]:
         end = begin + int.from_bytes(heard[digits + 1 : begin])
         yield from in_french(heard[begin:end])
         heard = heard[end:]
+
+
+def in_messages(told: Callable[[bytes], Iterator[Told]], heard: bytes) -> Iterator[Told]:
+    """The refusals in messages of a WebSocket, which ``told`` reads, or in the answer that opens none."""
+    if heard.startswith(b"HTTP"):
+        head, _, body = heard.decode().partition("\r\n\r\n")
+        code, _, sentence = body.rstrip("\n").partition(": ")
+        _, _, seconds = head.partition("\r\nretry-after: ")
+        yield Told(code, sentence, float(seconds.partition("\r\n")[0]))
+        return
+    for one in FrameReader().feed(heard):
+        if one.opcode is Opcode.TEXT:
+            yield from told(bytes(one.data))
 
 
 def with_semicolons(name: str, fields: Fields) -> bytes:
@@ -118,16 +138,33 @@ def _json(sample: str, end: bytes) -> Way:
         len(as_object(b"", "broadcast", {"msg": ""})),
         b'"more":true',
         lambda text: as_object(end, "broadcast", {"msg": text.decode(), "kind": "image"}),
+        says_when=True,
+    )
+
+
+def _on_websocket(way: Way, sample: str, framing: Literal["json messages", "text messages"]) -> Way:
+    """The same with a message of a WebSocket for each line."""
+    told, asks, image = partial(in_messages, way.told), way.asks, way.image
+    return way._replace(
+        wire="web",
+        sample=SAMPLES[sample],
+        framing=framing,
+        asks=lambda name, fields: frame(asks(name, fields).rstrip(b"\n")),
+        told=told,
+        told_first=told,
+        image=None if image is None else lambda text: frame(image(text)),
     )
 
 
 _TEXT: Final = Way(
-    "text", SAMPLES["text"], "lines", with_semicolons, in_lines, in_lines, "english", len("MSG "), b" more\n"
+    "text", SAMPLES["text"], "lines", with_semicolons, in_lines, in_lines, "english", len("MSG "), b" more"
 )
+
+_JSON: Final = _json("json", b"\n")
 
 WAYS: Final = {
     "text": _TEXT,
-    "json": _json("json", b"\n"),
+    "json": _JSON,
     "json course": _json("json course", b""),
     "tp6": Way(
         "tp6",
@@ -152,6 +189,8 @@ WAYS: Final = {
         b"(et plus)",
         lambda image: _framed(b"\x03\x02", image),
     ),
+    "web json": _on_websocket(_JSON, "web json", "json messages"),
+    "web text": _on_websocket(_TEXT, "web text", "text messages"),
     "auto": _TEXT._replace(wire="auto", framing="undetected"),
 }
 """Every way to speak on which the limits are played. What a client at ``auto`` says shows its wire; before
