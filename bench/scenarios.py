@@ -254,7 +254,6 @@ def unread(daemon: Daemon, slow: Watcher) -> Iterator[Client]:
     connection.connect(("127.0.0.1", daemon.port("json")))
     with Client(connection) as client:
         slow.resume(client)
-        client.object(action="server-hello")
         yield client
 
 

@@ -23,6 +23,9 @@ GROUPS = ("wob", "den")
 PASSWORDS = dict.fromkeys(("bob", "jack", "tess"), "correct horse battery")
 """Nick -> password of those of the cast who are registered."""
 
+TOKENS = {"jack": "write;*", "bob": "read;lobby,den"}
+"""Nick -> scope of the token of those of the cast who have one."""
+
 
 class Entry(NamedTuple):
     """An entry of the log; a place of 0, 0 is not known yet."""
@@ -122,13 +125,14 @@ class Writer:
 
     ``work`` gives what to say. ``acked`` are the entries in their places, ``unacked`` is what was said
     since; ``late`` are the last of the acked; ``refused`` is what could not be stored; ``resent`` is
-    how many commands were said again.
+    how many commands were said again. ``secret`` is the password or the token it logs in with.
     """
 
     wire: str
 
     def __init__(self, nick: str, work: Callable[[str], Work]) -> None:
         self.nick = nick
+        self.secret = PASSWORDS.get(nick, "")
         self.acked: list[Entry] = []
         self.unacked: deque[tuple[str, Entry]] = deque()
         self.late: deque[tuple[str, Entry]] = deque(maxlen=WINDOW)
@@ -180,8 +184,8 @@ class TextWriter(Writer):
     wire = "text"
 
     def enter(self, client: Client) -> None:
-        if self.nick in PASSWORDS:
-            client.says(f"PWD {PASSWORDS[self.nick]}")
+        if self.secret:
+            client.says(f"PWD {self.secret}")
         client.says(f"IAM {self.nick}")
         self.unacked.clear()
 
@@ -203,8 +207,7 @@ class JsonWriter(Writer):
     wire = "json"
 
     def enter(self, client: Client) -> None:
-        hello = {"action": "client-hello", "from": self.nick, "password": PASSWORDS.get(self.nick, "")}
-        client.asks(**hello).object(action="server-hello")
+        log_in(client, from_=self.nick, password=self.secret)
         del self.acked[len(self.acked) - len(self.late) :]
         self.unacked.extendleft(reversed(self.late))
         self.late.clear()
@@ -226,6 +229,12 @@ class JsonWriter(Writer):
         return (said["id"], said["seq"]) if said["action"] == "server-ack" else None
 
 
+def log_in(client: Client, **hello: Any) -> None:
+    """Say hello on the JSON wire, and hear the welcome. Raises `AssertionError` when the login is refused."""
+    said = client.asks(action="client-hello", **hello).object()
+    assert said["action"] == "server-hello", said
+
+
 def delivered(said: dict[str, Any]) -> Entry:
     """The entry that a JSON delivery tells of."""
     where = said.get("group") or ("direct" if "to" in said else "lobby")
@@ -235,11 +244,13 @@ def delivered(said: dict[str, Any]) -> Entry:
 class Watcher:
     """A JSON client that only listens, and resumes after the last id that it heard.
 
-    It is in ``groups``. ``heard`` is all that came; ``last`` the last id of it.
+    It is in ``groups``. ``heard`` is all that came; ``last`` the last id of it. ``secret`` is the password
+    or the token that it logs in with.
     """
 
     def __init__(self, nick: str, *groups: str) -> None:
         self.nick = nick
+        self.secret = PASSWORDS.get(nick, "")
         self.groups = groups
         self.last = 0
         self.heard: list[Entry] = []
@@ -267,9 +278,8 @@ class Watcher:
             self.hear(said)
 
     def resume(self, client: Client) -> None:
-        """Say hello."""
-        password = PASSWORDS.get(self.nick, "")
-        client.asks(action="client-hello", from_=self.nick, password=password, since=self.last)
+        """Say hello, and hear the welcome."""
+        log_in(client, from_=self.nick, password=self.secret, since=self.last)
 
     def hear(self, said: dict[str, Any]) -> None:
         """Remember what was said, if it is an entry of the log."""
@@ -301,13 +311,18 @@ class Listener:
 
 
 class Cast:
-    """Who takes part: two writers on each wire, a watcher in the groups, carol who is in none, a listener."""
+    """Who takes part: two writers on each wire, watchers, a listener.
+
+    Jack writes with a token. Bob watches both groups, and at the same time one of them with a token that is
+    limited to it; carol is in none.
+    """
 
     def __init__(self) -> None:
         self.json_writers = [JsonWriter(nick, sent) for nick in ("jack", "jill")]
         self.text_writers = [TextWriter(nick, typed) for nick in ("tess", "tom")]
         self.writers: list[Writer] = [*self.json_writers, *self.text_writers]
-        self.watchers = [Watcher("bob", *GROUPS), Watcher("carol")]
+        self.limited = Watcher("bob", "den")
+        self.watchers = [Watcher("bob", *GROUPS), self.limited, Watcher("carol")]
         self.listener = Listener("lena")
         self.last = 0
 
@@ -317,6 +332,7 @@ class Cast:
 
     def assemble(self, daemon: Daemon, folder: Path) -> None:
         """Have everybody been here, and in the groups; what they are told counts after ``last``."""
+        tokens: dict[str, str] = {}
         for nick in ("bob", "carol", self.listener.nick, *(writer.nick for writer in self.writers)):
             with daemon.connect("text") as client:
                 client.says(f"IAM {nick}")
@@ -324,7 +340,12 @@ class Cast:
                     client.says(f"cg;{group}" if nick == "bob" else f"j;{group}")
                 if nick in PASSWORDS:
                     client.says(f"register;{PASSWORDS[nick]}")
+                if nick in TOKENS:
+                    client.says(f"maketoken;crash;{TOKENS[nick]}").hears_until(b"TOK crash ")
+                    tokens[nick] = client.line().split()[-1]
                 client.says("BYE").hears_until(f"LFT {nick}\n".encode())
+        self.json_writers[0].secret = tokens["jack"]
+        self.limited.secret = tokens["bob"]
         self.last = len(read_log(folder))
         for watcher in self.watchers:
             watcher.last = self.last
