@@ -87,7 +87,7 @@ bench-screen: $(DEV) ## measure the terminal client on a pseudo-terminal (ARGS="
 bench-plot: $(PLOT) ## draw docs/'s figures: measured now, a quarter of an hour, or ARGS="--json FILE" from make bench
 	$(BIN)/python -m bench.plot $(ARGS)
 
-crash: $(DEV) ## kill -9, a full disk, a jumping clock, crowds: compare (ARGS="--only kill --cycles 50 --seed 7")
+crash: $(DEV) ## kill -9, a full disk, a jumping clock, new certificates, crowds (ARGS="--only kill --cycles 50 --seed 7")
 	$(BIN)/python -m bench.crash $(ARGS)
 
 fuzz: $(DEV) ## throw 100,000 hostile chunks at every wire (ARGS="--chunks 5000 --seed 7 --wire json")

@@ -1,4 +1,4 @@
-"""The crash oracle: ``kill -9`` under load, a full disk, a clock that is set, crowds; and then a comparison.
+"""The crash oracle: ``kill -9`` under load, a full disk, a new certificate, crowds; and then a comparison.
 
 The daemon is a real one, durability full. Every client keeps a ledger of what it was told, and that is
 compared with what is stored:
@@ -9,8 +9,8 @@ compared with what is stored:
 - a watcher got everything that it may read, once and in order, over all its connections.
 
 First it is killed at random moments, hundreds of times, and started again on the same files. Then come the
-scenarios of tests/support/crash_scenarios.py and of bench/scenarios.py. Run as ``make crash``; ``--only``
-names what to run.
+scenarios of tests/support/crash_scenarios.py and of this folder. Run as ``make crash``; ``--only`` names what
+to run.
 The exit code is 1, and the files are kept, when anything is not so.
 """
 
@@ -34,6 +34,7 @@ from typing import Final
 
 from bench.greedy import greedy_readers
 from bench.guessing import guessers
+from bench.renewal import renewal
 from bench.scenarios import idle_crowd, slow_reader, small_disk
 from bench.siege import siege
 from tests.support.crash_scenarios import (
@@ -273,6 +274,7 @@ ORDEALS: Final[dict[str, tuple[str, Callable[[Path, argparse.Namespace], Outcome
     "ack": ("killed between the commit and the ack", lambda folder, _: killed_unacked(folder, 100)),
     "disk": ("a full disk", lambda folder, _: on_a_small_disk(folder)),
     "clock": ("the clock set back by a day", lambda folder, _: moving_clock(folder, 10)),
+    "certificate": ("20 new certificates under load", lambda folder, _: renewal(folder)),
     "slow": ("a slow reader among 500", lambda folder, _: slow_reader(folder)),
     "idle": ("10,000 idle clients and one busy room", lambda folder, _: idle_crowd(folder)),
     "greedy": ("40 greedy readers", lambda folder, _: greedy_readers(folder)),
