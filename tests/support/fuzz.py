@@ -273,8 +273,11 @@ class Round:
             self.send(peer, SAMPLES[name].hello(b"n%d" % random.randrange(8)))
 
     def send(self, peer: Peer, data: bytes) -> None:
-        """Have ``peer`` send this, and measure what is kept."""
-        if not peer.closed:
+        """Have ``peer`` send this, unless its connection is not read just now, and measure what is kept.
+
+        What a client sends then is kept by the kernel.
+        """
+        if not peer.closed and peer.wire.producerState == "producing":
             peer.says(data)
         self.check(peer)
         for other in self.peers:
