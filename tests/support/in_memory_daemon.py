@@ -121,7 +121,8 @@ class Wire(StringTransport):
     """A connection that remembers each write, and whether and how it was closed."""
 
     def __init__(self, peer: IPv4Address | IPv6Address, reactor: MemoryReactorClock) -> None:
-        super().__init__(peerAddress=peer)
+        # Lenient: on a connection that is closing, real transports pause and resume without a complaint.
+        super().__init__(peerAddress=peer, lenient=True)
         self._reactor = reactor
         self.writes: list[bytes] = []
         self.protocol: Protocol | None = None
@@ -147,11 +148,6 @@ class Wire(StringTransport):
             self.aborted = True
             super().loseConnection()
             self._gone(Failure(ConnectionAborted()))
-
-    def resumeProducing(self) -> None:
-        """Go on, unless the connection is closing: then a real transport does nothing."""
-        if not self.disconnecting:
-            super().resumeProducing()
 
     def break_off(self) -> None:
         """Have nobody there any more."""
