@@ -1,4 +1,4 @@
-"""Deletes messages that are older than the configuration or the owner of their group wants to keep them."""
+"""Deletes what is too old: messages that nobody wants to keep for longer, and expired invitation links."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from chatd.boundaries import Archive, Clock
 from chatd.chat.authority import Authority
 from chatd.chat.commits import Committer
 from chatd.core.events import Conversation
+from chatd.core.link_rules import expired_links
 from chatd.core.moderation import Tombstone, Trimmed
 from chatd.core.refusals import Refusal
 from chatd.core.rules import Decision
@@ -33,7 +34,7 @@ MAX_TRIMMED_ENTRIES: Final = 500
 
 
 class Retention:
-    """Sweeps through all conversations every `SWEEP_SECONDS`, and deletes old messages.
+    """Sweeps through all conversations every `SWEEP_SECONDS`, and deletes old messages and expired links.
 
     ``keep_seconds`` is the age up to which messages are kept, None for any age; a group may keep its messages
     for a shorter time. The last entry of a conversation stays, because seqs count on from it; if it is an old
@@ -82,6 +83,9 @@ class Retention:
     async def _sweep(self) -> None:
         # If the database can't be used now, the next sweep goes on.
         with suppress(Refusal, NotStored, ReadFailed):
+            expired = expired_links(self._committer.state, self._authority.now())
+            if expired.records:
+                await self._committer.commit(expired)
             for conversation in list(self._committer.state.conversations.values()):
                 while await self._trim(conversation):
                     self._must_erase = True

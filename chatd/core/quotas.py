@@ -35,10 +35,13 @@ those that keep order in it.
 def check_quotas(state: State, decision: Decision, limits: Limits) -> None:
     """Check that ``decision``, not yet applied to ``state``, exceeds none of the quotas in ``limits``.
 
+    An invitation of a user who joins at once, by a link, counts for none.
     Raises `Refusal` ``too_many_groups``, ``group_full`` or ``too_many_invitations``.
     """
-    for event in decision.events:
-        if not event.is_message:
+    changes = [event for event in decision.events if not event.is_message]
+    joining = {event.actor.id for event in changes if event.kind == "joined"}
+    for event in changes:
+        if event.kind != "invited" or event.subject is None or event.subject.id not in joining:
             _check_event(state, event, limits)
 
 

@@ -24,6 +24,8 @@ from chatd.core.answers import (
     Help,
     HistoryHint,
     IgnoredUsers,
+    LinkList,
+    LinkMade,
     Members,
     Moderated,
     ModerationLog,
@@ -66,6 +68,7 @@ from chatd.dialects.tp6_phrases import (
     event_sentence,
     group_lines,
     help_lines,
+    link_lines,
     list_with_title,
     member_lines,
     message_sentence,
@@ -335,6 +338,13 @@ class Tp6Dialect:
     def _tokens(self, request: Request, answer: TokenList) -> Payloads:
         return self._list(f"Jetons de {answer.nick}", token_lines(answer.tokens))
 
+    def _link_made(self, request: Request, answer: LinkMade) -> Payloads:
+        (line,) = link_lines((answer.link,))
+        return self._notice(f"C'est fait : {line}\n{INDENT}{answer.secret}")
+
+    def _links(self, request: Request, answer: LinkList) -> Payloads:
+        return self._list(f"Liens de {answer.group}", link_lines(answer.links))
+
     def _moderated(self, request: Request, answer: Moderated) -> Payloads:
         return self._notice("\n".join(f"C'est fait : {line}" for line in moderation_lines(answer.acts)))
 
@@ -403,6 +413,8 @@ _ANSWERS: Final[dict[type, Callable[[Tp6Dialect, Request, Any], Payloads]]] = {
     AccountChanged: Tp6Dialect._account,
     TokenMade: Tp6Dialect._token_made,
     TokenList: Tp6Dialect._tokens,
+    LinkMade: Tp6Dialect._link_made,
+    LinkList: Tp6Dialect._links,
     Moderated: Tp6Dialect._moderated,
     ModerationLog: Tp6Dialect._moderation_log,
     IgnoredUsers: Tp6Dialect._ignored,
