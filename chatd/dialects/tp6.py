@@ -12,6 +12,8 @@ from functools import partial
 from typing import Any, Final, Literal, Self
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
+from msgspec.structs import replace
+
 from chatd.boundaries import Payloads
 from chatd.core.answers import (
     AccountChanged,
@@ -45,6 +47,7 @@ from chatd.core.commands import (
     Identify,
     Leave,
     ListGroups,
+    UseLink,
 )
 from chatd.core.events import Delivery, Entry
 from chatd.core.limits import Limits
@@ -319,6 +322,9 @@ class Tp6Dialect:
             return ()  # the client has shown its own message already
         if request.dialect_on_success is self and self.place in ("lobby", "room"):
             return self._arrival(event.conversation.name if self.room else "")
+        if isinstance(request.command, UseLink) and event.subject is not None:
+            # The first entry says who has let the user in.
+            event = replace(event, kind="joined", actor=event.subject, subject=None)
         return self._notice(f"C'est fait : {event_sentence(event)}")
 
     def _unchanged(self, request: Request, answer: Unchanged) -> Payloads:
