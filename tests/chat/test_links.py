@@ -146,7 +146,7 @@ class OnEveryWire(LinkCase):
         for peer, said, expected in (
             (
                 alice,
-                "/invitelink wob 7d",
+                "/invite wob --link 7d",
                 r"^C'est fait : n° 1 \(alice, depuis le \S+, jusqu'au \S+, 0 arrivée\)\n  invite_\w{40}\n$",
             ),
             (erin, "/uselink LINK", r"^C'est fait : erin a rejoint wob\n$"),

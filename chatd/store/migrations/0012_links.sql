@@ -10,5 +10,3 @@ CREATE TABLE links (
     uses           INTEGER NOT NULL,
     UNIQUE (conversation, number)
 ) STRICT;
-
-CREATE INDEX links_of_maker ON links (maker);
