@@ -93,6 +93,7 @@ class Authenticator:
 
         Raises `Refusal` ``rate_limited`` before the block if too many wrong ones came from there.
         """
+        # The delay for a nick that many guess at is for its password: nobody else guesses under it here.
         self._guard.check_attempt(user.key, origin)
         try:
             yield

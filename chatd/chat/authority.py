@@ -217,7 +217,9 @@ class Authority:
         ``sent_ref`` is the client's own id of the request, which is stored with a message.
         """
         state, at = self.state, self.now()
-        changes = (*decision.records, *links_ended_by(state, decision.events))
+        changes = decision.records
+        if state.links:
+            changes = (*changes, *links_ended_by(state, decision.events))
         for change in changes:
             state.apply(change)
         records: list[Record] = [*changes]

@@ -13,7 +13,7 @@ from chatd.boundaries import Archive, Clock
 from chatd.chat.authority import Authority
 from chatd.chat.commits import Committer
 from chatd.core.events import Conversation
-from chatd.core.link_rules import expired_links
+from chatd.core.link_rules import delete_expired_links
 from chatd.core.moderation import Tombstone, Trimmed
 from chatd.core.refusals import Refusal
 from chatd.core.rules import Decision
@@ -31,6 +31,10 @@ SWEEP_PAUSE_SECONDS: Final = 0.02
 
 MAX_TRIMMED_ENTRIES: Final = 500
 """Maximum number of log entries that are looked at for one deletion."""
+
+
+MAX_DELETED_LINKS: Final = 500
+"""Maximum number of invitation links that are deleted in one transaction."""
 
 
 class Retention:
@@ -83,15 +87,24 @@ class Retention:
     async def _sweep(self) -> None:
         # If the database can't be used now, the next sweep goes on.
         with suppress(Refusal, NotStored, ReadFailed):
-            expired = expired_links(self._committer.state, self._authority.now())
-            if expired.records:
-                await self._committer.commit(expired)
+            while await self._delete_expired_links():
+                pass
             for conversation in list(self._committer.state.conversations.values()):
                 while await self._trim(conversation):
                     self._must_erase = True
         if self._must_erase:
             self._must_erase = False
             await self._authority.journal.erase_deleted()
+
+    async def _delete_expired_links(self) -> bool:
+        """Delete some invitation links that have expired. Return whether there may be more."""
+        state, now = self._committer.state, self._authority.now()
+        decision = delete_expired_links(state, now, MAX_DELETED_LINKS)
+        if self._stopped or not decision.records:
+            return False
+        await self._committer.commit(decision)
+        await pause(self._clock, SWEEP_PAUSE_SECONDS)
+        return True
 
     async def _trim(self, conversation: Conversation) -> bool:
         """Delete some old messages of ``conversation``. Return whether there may be more."""

@@ -7,6 +7,7 @@ They return a `Decision` or a list, or raise a `Refusal`. Times are in milliseco
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Final
 
 from msgspec.structs import replace
@@ -111,11 +112,10 @@ def links_ended_by(state: State, events: Iterable[Event]) -> Iterator[LinkDelete
                     yield LinkDeleted(link)
 
 
-def expired_links(state: State, now: int) -> Decision:
-    """Return the decision to delete all links that have expired."""
-    return Decision(
-        records=tuple(LinkDeleted(link) for link in state.links.values() if link.has_expired(now))
-    )
+def delete_expired_links(state: State, now: int, limit: int) -> Decision:
+    """Return the decision to delete the links that have expired, at most ``limit`` of them."""
+    expired = (LinkDeleted(link) for link in state.links.values() if link.has_expired(now))
+    return Decision(records=tuple(islice(expired, limit)))
 
 
 def _seen(state: State, user: User, group: Group, now: int) -> list[InvitationLink]:

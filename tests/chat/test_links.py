@@ -8,6 +8,7 @@ from typing import Any
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from zope.interface import implementer
 
+from chatd.chat import retention
 from chatd.chat.retention import FIRST_SWEEP_SECONDS, SWEEP_SECONDS
 from chatd.connections.welcome_buffer import QUIET_SECONDS
 from chatd.core.limits import Limits
@@ -358,6 +359,18 @@ class TheEnd(LinkCase):
         self.assertEqual(self.on_disk(), [(2, 0)])
         self.dead(link)
         self.assertEqual(self.uses(self.dave, kept), "server-ack")
+
+    def test_many_expired(self) -> None:
+        """The sweep deletes them step by step."""
+        self.patch(retention, "MAX_DELETED_LINKS", 1)
+        for _ in range(3):
+            self.make(lifetime=1)
+        self.stage.wait(1)
+        self.stage.chat.retention.start()
+        self.stage.wait(FIRST_SWEEP_SECONDS)
+        self.assertEqual(self.on_disk(), [(2, 0), (3, 0)])
+        self.stage.wait(1)
+        self.assertEqual(self.on_disk(), [])
 
     def test_its_maker_was_put_out_or_left(self) -> None:
         for ended in ("kick", "ban", "leave"):

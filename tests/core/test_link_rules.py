@@ -11,7 +11,7 @@ from chatd.core.accounts import Renamed, Secret
 from chatd.core.events import CONSOLE, Event
 from chatd.core.limits import Limits
 from chatd.core.link_rules import (
-    expired_links,
+    delete_expired_links,
     link_line,
     links_ended_by,
     list_links,
@@ -182,9 +182,9 @@ class LinkRules(RulesTestCase):
     def test_what_the_sweep_deletes(self) -> None:
         self.makes("bob", "a", lifetime=60)
         kept = self.makes("bob", "b", lifetime=61)
-        self.applied(expired_links(self.state, 60_000))
+        self.applied(delete_expired_links(self.state, 60_000, 9))
         self.assertEqual(list(self.state.links.values()), [kept])
-        self.assertEqual(expired_links(self.state, 60_000).records, ())
+        self.assertEqual(delete_expired_links(self.state, 60_000, 9).records, ())
 
     def test_a_renamed_maker(self) -> None:
         """Lists tell the present nick."""
