@@ -137,6 +137,12 @@ ROWS: Final = {
         "you have 2 tokens, the most that one user may have: revoke one of them",
         "vous avez 2 jetons, le maximum par personne : révoquez-en un",
     ),
+    "links_per_group": Row(
+        {"links_per_group": 2},
+        "too_many_links",
+        "wob has 2 links, the most that a group may have: revoke one of them",
+        "wob a 2 liens, le maximum pour un salon : révoquez-en un",
+    ),
     "sessions_per_user": Row(
         {"sessions_per_user": 2},
         "session_replaced",
@@ -195,15 +201,15 @@ ROWS: Final = {
     "wrong_passwords": Row(
         {"wrong_passwords": 3, "wrong_passwords_per_nick": 2},
         "rate_limited",
-        "too many wrong passwords: try again in 3 seconds",
-        "trop de mots de passe faux : réessayez dans 3 secondes",
+        "too many wrong passwords or links: try again in 3 seconds",
+        "trop de mots de passe ou de liens faux : réessayez dans 3 secondes",
         3.0,
     ),
     "wrong_passwords_per_nick": Row(
         {"wrong_passwords": 3, "wrong_passwords_per_nick": 2},
         "rate_limited",
-        "too many wrong passwords: try again in 10 seconds",
-        "trop de mots de passe faux : réessayez dans 10 secondes",
+        "too many wrong passwords or links: try again in 10 seconds",
+        "trop de mots de passe ou de liens faux : réessayez dans 10 secondes",
         10.0,
     ),
     "password_queue": Row(

@@ -5,6 +5,9 @@ Passwords are verified and hashed before a login or a command on an account is d
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from chatd.boundaries import Client, Clock, Passwords
 from chatd.chat.authority import Authority
 from chatd.chat.commits import Committer
@@ -28,7 +31,7 @@ AccountCommand = c.Register | c.ChangePassword | c.Unregister | c.Regain
 
 
 class Authenticator:
-    """Verifies passwords, slowing down clients that guess, and hashes new passwords."""
+    """Verifies passwords, slowing down clients that guess them or links, and hashes new passwords."""
 
     def __init__(self, authority: Authority, passwords: Passwords, clock: Clock, limits: Limits) -> None:
         self._authority = authority
@@ -83,6 +86,21 @@ class Authenticator:
         if delay:
             await pause(self._clock, delay)
         return key
+
+    @contextmanager
+    def limiting_link_guesses(self, user: User, origin: str | None) -> Iterator[None]:
+        """Count it as a wrong password of ``user`` from ``origin`` if the block refuses a link as unknown.
+
+        Raises `Refusal` ``rate_limited`` before the block if too many wrong ones came from there.
+        """
+        # The delay for a nick that many guess at is for its password: nobody else guesses under it here.
+        self._guard.check_attempt(user.key, origin)
+        try:
+            yield
+        except Refusal as refusal:
+            if refusal.code == "bad_link":
+                self._guard.count_wrong(user.key, origin)
+            raise
 
     async def hash(self, password: Secret, origin: str | None) -> Secret:
         """Return the hash of a new ``password``.

@@ -22,6 +22,7 @@ from chatd.core.audience import Audience, audience
 from chatd.core.events import User
 from chatd.core.group_bans import check_not_banned_by_origin, with_ban_origins
 from chatd.core.limits import Limits
+from chatd.core.link_rules import links_ended_by, use_link
 from chatd.core.login import Login, log_in
 from chatd.core.moderation_rules import check_not_blocked, check_not_muted
 from chatd.core.quotas import check_quotas, check_storage
@@ -38,7 +39,7 @@ RELOAD_RETRY_SECONDS: Final = 1.0
 DAY_MILLISECONDS: Final = 86_400_000
 """The milliseconds of a day."""
 
-JOINS: Final = frozenset((c.Join, c.Enter))
+JOINS: Final = frozenset((c.Join, c.Enter, c.UseLink))
 """The commands that make a user a member of a group, which a ban by address forbids."""
 
 BANS: Final = frozenset((c.Ban, c.Unban))
@@ -181,11 +182,11 @@ class Authority:
         allow what is decided.
         """
         state = self.state
-        if state.credentials or self._policy.names == "registered":
-            check_may_write(state, user, self._policy)
-        if state.sanctions and not isinstance(command, c.Leave):
-            check_not_muted(state, user, self.now())
-        decision = decide(state, user, command)
+        self.check_may_change(user, leaves=isinstance(command, c.Leave))
+        if isinstance(command, c.UseLink):
+            decision = use_link(state, user, command, self.now())
+        else:
+            decision = decide(state, user, command)
         if token is not None:
             check_effects(token, decision)
         check_quotas(state, decision, self._limits)
@@ -196,17 +197,32 @@ class Authority:
             return with_ban_origins(state, decision, self._origins)
         return decision
 
+    def check_may_change(self, user: User, leaves: bool = False) -> None:
+        """Check that ``user`` may write and invite, as far as the account policy and mutes decide that.
+
+        If ``leaves`` is true, the user is about to leave a group, which a mute does not forbid. Raises
+        `Refusal` ``registered_only``, ``account_closed`` or ``muted``.
+        """
+        if self.state.credentials or self._policy.names == "registered":
+            check_may_write(self.state, user, self._policy)
+        if self.state.sanctions and not leaves:
+            check_not_muted(self.state, user, self.now())
+
     def apply(
         self, decision: Decision, sent_ref: str | int | None = None
     ) -> tuple[list[Record], list[Audience]]:
         """Apply ``decision`` to the state. Return the records to store and the audience of each event.
 
+        The invitation links that the events put an end to are deleted.
         ``sent_ref`` is the client's own id of the request, which is stored with a message.
         """
         state, at = self.state, self.now()
-        records: list[Record] = [*decision.records]
-        for record in decision.records:
-            state.apply(record)
+        changes = decision.records
+        if state.links:
+            changes = (*changes, *links_ended_by(state, decision.events))
+        for change in changes:
+            state.apply(change)
+        records: list[Record] = [*changes]
         # Only messages are told apart by their ref: other commands are refused, or harmless, the second time.
         ref = None
         if sent_ref is not None and decision.events and decision.events[0].is_message:

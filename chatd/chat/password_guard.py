@@ -1,5 +1,7 @@
 """Rate limits for wrong passwords: per address, per nick and address, and per nick.
 
+A wrong invitation link counts as a wrong password for the nick of the user who sends it.
+
 Each limit is a token bucket, and a wrong password takes a token from all three buckets. If the bucket of the
 address, or of the nick and address, is empty, no password is verified. If the bucket of the nick is empty,
 passwords are verified after a delay. A right password takes no token, so that a class of users behind one

@@ -1,4 +1,4 @@
-"""Deletes messages that are older than the configuration or the owner of their group wants to keep them."""
+"""Deletes what is too old: messages that nobody wants to keep for longer, and expired invitation links."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from chatd.boundaries import Archive, Clock
 from chatd.chat.authority import Authority
 from chatd.chat.commits import Committer
 from chatd.core.events import Conversation
+from chatd.core.link_rules import delete_expired_links
 from chatd.core.moderation import Tombstone, Trimmed
 from chatd.core.refusals import Refusal
 from chatd.core.rules import Decision
@@ -32,8 +33,12 @@ MAX_TRIMMED_ENTRIES: Final = 500
 """Maximum number of log entries that are looked at for one deletion."""
 
 
+MAX_DELETED_LINKS: Final = 500
+"""Maximum number of invitation links that are deleted in one transaction."""
+
+
 class Retention:
-    """Sweeps through all conversations every `SWEEP_SECONDS`, and deletes old messages.
+    """Sweeps through all conversations every `SWEEP_SECONDS`, and deletes old messages and expired links.
 
     ``keep_seconds`` is the age up to which messages are kept, None for any age; a group may keep its messages
     for a shorter time. The last entry of a conversation stays, because seqs count on from it; if it is an old
@@ -82,12 +87,24 @@ class Retention:
     async def _sweep(self) -> None:
         # If the database can't be used now, the next sweep goes on.
         with suppress(Refusal, NotStored, ReadFailed):
+            while await self._delete_expired_links():
+                pass
             for conversation in list(self._committer.state.conversations.values()):
                 while await self._trim(conversation):
                     self._must_erase = True
         if self._must_erase:
             self._must_erase = False
             await self._authority.journal.erase_deleted()
+
+    async def _delete_expired_links(self) -> bool:
+        """Delete some invitation links that have expired. Return whether there may be more."""
+        state, now = self._committer.state, self._authority.now()
+        decision = delete_expired_links(state, now, MAX_DELETED_LINKS)
+        if self._stopped or not decision.records:
+            return False
+        await self._committer.commit(decision)
+        await pause(self._clock, SWEEP_PAUSE_SECONDS)
+        return True
 
     async def _trim(self, conversation: Conversation) -> bool:
         """Delete some old messages of ``conversation``. Return whether there may be more."""

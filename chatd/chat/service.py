@@ -21,6 +21,7 @@ from chatd.chat.delivery_log import DeliveryLog
 from chatd.chat.dispatch import Dispatcher
 from chatd.chat.erasure import Eraser
 from chatd.chat.fair_queue import FairQueue
+from chatd.chat.links import LinkCommand, Links
 from chatd.chat.moderation import ModerationCommand, Moderator
 from chatd.chat.overview import Overview
 from chatd.chat.presence import Presence
@@ -109,6 +110,7 @@ class Chat:
             self._authority, self._authenticator, committer, self._presence, self._turns, policy
         )
         self._tokens = Tokens(self._authority, committer, self._presence, self._turns, limits)
+        self._links = Links(self._authority, committer, self._turns, limits)
         self._moderator = Moderator(
             self._authority,
             archive,
@@ -288,6 +290,11 @@ class Chat:
             self._accounts.run(client, request, user, command)
         elif isinstance(command, TokenCommand):
             self._tokens.run(client, request, user, command)
+        elif isinstance(command, LinkCommand):
+            self._links.run(client, request, user, command)
+        elif isinstance(command, c.UseLink):
+            with self._authenticator.limiting_link_guesses(user, client.origin):
+                self._change(client, request, user, command)
         elif isinstance(command, c.IgnoreUser | c.UnignoreUser):
             self._turns.run(client, request, self._ignore(client, request, user, command), paused=True)
         elif isinstance(command, c.ListMessages | c.ListStates | c.History):

@@ -35,6 +35,9 @@ from chatd.json_wire.objects import (
     Help,
     HistoryMessage,
     IgnoredUsers,
+    Link,
+    LinkList,
+    LinkMade,
     Members,
     Message,
     Moderated,
@@ -42,6 +45,7 @@ from chatd.json_wire.objects import (
     ModerationLog,
     Page,
     Presence,
+    Timestamp,
     Token,
     TokenList,
     TokenMade,
@@ -82,6 +86,11 @@ def to_local_time(at: datetime) -> datetime:
         return at.astimezone()
     except OverflowError:
         return at
+
+
+def _minute(at: Timestamp) -> str:
+    """Return a time to the minute in the user's time zone."""
+    return f"{to_local_time(at.as_datetime):%Y-%m-%d %H:%M}"
 
 
 def conversation_label(place: ConversationRef) -> str:
@@ -213,6 +222,20 @@ def render_answer(answer: Answer, reader: str) -> list[str]:
         return [_render_token(answer.token), one_line(secret)]
     if isinstance(answer, TokenList):
         return [_render_token(token) for token in answer.tokens] or [_("no tokens")]
+    if isinstance(answer, LinkMade):
+        made = _("link {number} to {group}, until {time}, shown only now: {link}")
+        return [
+            one_line(
+                made.format(
+                    number=answer.number,
+                    group=answer.group,
+                    time=_minute(answer.expires),
+                    link=answer.link,
+                )
+            )
+        ]
+    if isinstance(answer, LinkList):
+        return [_render_link(link) for link in answer.links] or [_("no links")]
     if isinstance(answer, Help):
         rows = [row for row in COMMANDS.values() if row.slash and row.command is not Identify]
         usages = [*((row.slash_usage_in(_), row.help) for row in rows), IMAGE_COMMAND_USAGE]
@@ -225,8 +248,14 @@ def _render_token(token: Token) -> str:
     places = _("all conversations") if token.groups == ["*"] else ", ".join(token.groups)
     end = ""
     if token.expires is not None:
-        end = _("until {time}").format(time=f"{to_local_time(token.expires.as_datetime):%Y-%m-%d %H:%M}")
+        end = _("until {time}").format(time=_minute(token.expires))
     return one_line(_remarked(token.token, _(_ACCESSES.get(token.scope, token.scope)), places, end))
+
+
+def _render_link(link: Link) -> str:
+    """Return an invitation link as a line with its maker, its end, and how many have joined by it."""
+    end = _("until {time}").format(time=_minute(link.expires))
+    return one_line(_remarked(str(link.number), link.maker, end, _("used: {count}").format(count=link.uses)))
 
 
 _ACCESSES: Final = {"read": N_("to read"), "write": N_("to read and write")}
@@ -259,8 +288,7 @@ def _render_act(act: ModerationEntry) -> str:
     if template is not None:
         text = _(template).format(operator=act.operator, target=act.target)
     if act.until is not None:
-        end = f"{to_local_time(act.until.as_datetime):%Y-%m-%d %H:%M}"
-        text = _("{act}, until {time}").format(act=text, time=end)
+        text = _("{act}, until {time}").format(act=text, time=_minute(act.until))
     if act.reason:
         text = _("{act} ({reason})").format(act=text, reason=act.reason)
     return one_line(f"{clock_time(act.ts.as_datetime)} {text}")

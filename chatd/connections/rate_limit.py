@@ -15,7 +15,7 @@ PASSWORD_COMMANDS: Final = frozenset(
     for command, row in COMMANDS_BY_CLASS.items()
     if any(field.kind == "secret" for field in row.fields.values()) and row.name != "hello"
 )
-"""The commands with a password, which takes the daemon tens of milliseconds to hash."""
+"""The commands with a password, which takes the daemon tens of milliseconds to hash, or with a link."""
 
 
 class RateLimit:

@@ -77,6 +77,35 @@ class TokenList(msgspec.Struct, frozen=True, eq=False):
     tokens: tuple[TokenLine, ...]
 
 
+class LinkLine(msgspec.Struct, frozen=True, eq=False):
+    """An invitation link in a list of the links of ``group``.
+
+    ``number`` tells it from the others, ``maker`` is a nick. ``made`` and ``expires`` are times in
+    milliseconds since 1970. ``uses`` is the number of users who have joined by the link.
+    """
+
+    group: str
+    number: int
+    maker: str
+    made: int
+    expires: int
+    uses: int
+
+
+class LinkMade(msgspec.Struct, frozen=True, eq=False):
+    """The answer to ``invitelink``: the link as lists show it, and the ``secret``, which only this shows."""
+
+    link: LinkLine
+    secret: Secret
+
+
+class LinkList(msgspec.Struct, frozen=True, eq=False):
+    """The list of the links of ``group`` that the user may see, the oldest first."""
+
+    group: str
+    links: tuple[LinkLine, ...]
+
+
 class Moderated(msgspec.Struct, frozen=True, eq=False):
     """The answer to a server operator whose command was carried out as the acts ``acts``, at least one."""
 
@@ -213,6 +242,8 @@ Answer = (
     | AccountChanged
     | TokenMade
     | TokenList
+    | LinkMade
+    | LinkList
     | Moderated
     | ModerationLog
     | IgnoredUsers

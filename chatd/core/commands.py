@@ -149,6 +149,16 @@ SkipField = Annotated[
     int, Field("id", "the number of entries to skip, to continue a list that came with more")
 ]
 
+LifetimeField = Annotated[
+    int,
+    Field(
+        "duration",
+        "how long the link holds: 3600 (seconds), 12h, 7d or 4w, at most a year; as an invitation if empty",
+    ),
+]
+LinkField = Annotated[Secret, Field("secret", "an invitation link, as invitelink has shown it")]
+LinkNumberField = Annotated[int, Field("count", "the number of a link, as links shows it")]
+
 TYPED_FIELDS: Final = (
     N_("nick"),
     N_("dest"),
@@ -171,6 +181,9 @@ TYPED_FIELDS: Final = (
     N_("token"),
     N_("scope"),
     N_("groups"),
+    N_("lifetime"),
+    N_("link"),
+    N_("number"),
 )
 """The names of the fields that usage lines show, to be translated."""
 
@@ -491,6 +504,80 @@ class Invite(Command, frozen=True):
 
     group: GroupField
     dest: UserField
+
+
+@declare(
+    "invitelink",
+    actions=("invitelink",),
+    word="invitelink",
+    slash="invitelink",
+    who="members",
+    answer="invitelink",
+    refused=f"{_GROUP} too_many_links bad_request storage_failed",
+    help=N_("make a link by which whoever has it joins a group"),
+    example="invitelink;wob;7d",
+)
+class MakeLink(Command, frozen=True):
+    """Make an invitation link to ``group``, which expires after ``lifetime`` seconds.
+
+    Only this answer shows the link. Users join by it as if the author had invited them.
+    """
+
+    group: GroupField
+    lifetime: LifetimeField | None = None
+
+
+@declare(
+    "uselink",
+    actions=("uselink",),
+    word="uselink",
+    slash="uselink",
+    who="identified",
+    answer="ack",
+    refused="bad_link already_member banned group_full rate_limited too_long bad_request storage_failed"
+    " storage_full",
+    help=N_("join a group by an invitation link, a private one too"),
+    example="uselink;invite_0123456789abcdef0123456789abcdef01234567",
+)
+class UseLink(Command, frozen=True):
+    """Join the group that ``link`` leads to, invited by whoever has made it."""
+
+    link: LinkField
+
+
+@declare(
+    "links",
+    actions=("links",),
+    word="links",
+    slash="links",
+    who="members",
+    answer="links",
+    refused=f"{_GROUP} storage_failed",
+    help=N_("list the invitation links of a group that you have made; as an operator all"),
+    example="links;wob",
+)
+class ListLinks(Command, frozen=True):
+    """List the invitation links of ``group`` in force, the oldest first: one's own, or all as an operator."""
+
+    group: GroupField
+
+
+@declare(
+    "revokelink",
+    actions=("revokelink",),
+    word="revokelink",
+    slash="revokelink",
+    who="members",
+    answer="links",
+    refused=f"{_GROUP} no_such_link bad_request storage_failed",
+    help=N_("revoke an invitation link of a group: one of yours; as an operator any"),
+    example="revokelink;wob;1",
+)
+class RevokeLink(Command, frozen=True):
+    """Revoke the invitation link ``number`` of ``group``: nobody can join by it any more."""
+
+    group: GroupField
+    number: LinkNumberField
 
 
 @declare(

@@ -36,6 +36,8 @@ AnswerName = Literal[
     "moderations",
     "token",
     "tokens",
+    "invitelink",
+    "links",
     "none",
 ]
 
@@ -50,9 +52,9 @@ class Field(msgspec.Struct, frozen=True):
     """The type of a command's field.
 
     ``kind`` is ``name`` (a nick or a group), ``text`` (a message), ``note`` (a reason or a topic), ``choice``
-    (one of ``choices``), ``id`` (0 … 2**63-1), ``count`` (1 or more) or ``secret`` (a password). ``doc``
-    describes the field. ``aliases`` are other names under which JSON clients send the field. If ``typed`` is
-    false, only programs set the field: a typed command has no place for it.
+    (one of ``choices``), ``id`` (0 … 2**63-1), ``count`` (1 or more), ``secret`` (a password or a link) or
+    ``duration``. ``doc`` describes the field. ``aliases`` are other names under which JSON clients send the
+    field. If ``typed`` is false, only programs set the field: a typed command has no place for it.
 
     ``is_sender`` marks the nick of the user who logs in: a JSON request may give it as its sender.
     ``spelling(name, value)`` converts the value that a JSON client has sent under ``name`` to a value for

@@ -65,6 +65,8 @@ class Limits(msgspec.Struct, forbid_unknown_fields=True):
     """Invitations of one user that wait to be accepted."""
     invitation_days: PositiveInt = 30
     """Days after which an invitation expires."""
+    links_per_group: PositiveInt = 20
+    """Invitation links of a group that have not expired."""
     ignored: PositiveInt = 200
     """Users whom one user may ignore."""
     connections: PositiveInt = 20_000

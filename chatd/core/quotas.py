@@ -35,11 +35,19 @@ those that keep order in it.
 def check_quotas(state: State, decision: Decision, limits: Limits) -> None:
     """Check that ``decision``, not yet applied to ``state``, exceeds none of the quotas in ``limits``.
 
+    An invitation of a user who joins at once, by a link, counts for none.
     Raises `Refusal` ``too_many_groups``, ``group_full`` or ``too_many_invitations``.
     """
     for event in decision.events:
-        if not event.is_message:
+        if not event.is_message and not _is_used_up(decision, event):
             _check_event(state, event, limits)
+
+
+def _is_used_up(decision: Decision, event: Event) -> bool:
+    """Return whether ``event`` is an invitation of a user who joins by the same decision."""
+    return event.kind == "invited" and any(
+        other.kind == "joined" and other.actor is event.subject for other in decision.events
+    )
 
 
 def _check_event(state: State, event: Event, limits: Limits) -> None:

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from chatd.core.accounts import CLOSED_ACCOUNT_HASH, Credential, Renamed
 from chatd.core.colours import colour_of
 from chatd.core.events import CONSOLE, LOBBY, Conversation, Event, User
+from chatd.core.links import InvitationLink, LinkDeleted
 from chatd.core.moderation import (
     BanOrigins,
     Erased,
@@ -261,6 +262,8 @@ RecordedChange = (
     | Ignore
     | Token
     | TokenDeleted
+    | InvitationLink
+    | LinkDeleted
     | Erased
     | ErasedTexts
     | ErasureCompleted
@@ -276,8 +279,8 @@ class State:
 
     ``users`` and ``conversations`` map ids, in ascending order, to users and conversations; `CONSOLE` is not
     among the users, but `author` returns it. ``credentials`` maps the ids of the registered users to their
-    credentials, ``tokens`` the digests of all tokens to the tokens. ``trimmed`` maps the ids of conversations
-    to the id up to which old messages were deleted.
+    credentials, ``tokens`` the digests of all tokens to the tokens, ``links`` those of all invitation links
+    to the links. ``trimmed`` maps the ids of conversations to the id up to which old messages were deleted.
 
     ``moderations`` is the moderation log, oldest entry first. ``sanctions`` maps ``mute`` or ``block`` and
     the identity of a target (`target_key`) to the act that is in force or has ended; ``blocked_networks``
@@ -295,6 +298,7 @@ class State:
         self.conversations: dict[int, Conversation] = {LOBBY.id: LOBBY}
         self.credentials: dict[int, Credential] = {}
         self.tokens: dict[str, Token] = {}
+        self.links: dict[str, InvitationLink] = {}
         self.trimmed: dict[int, int] = {}
         self.moderations: list[ModerationEntry] = []
         self.blocked_networks: dict[str, ModerationEntry] = {}
@@ -303,6 +307,8 @@ class State:
         self.erasing: dict[int, int] = {}
         # The tokens of each user by their digests, in the order in which they were made.
         self._tokens_of: dict[int, dict[str, Token]] = {}
+        # The links to each conversation by their numbers.
+        self._links_of: dict[int, dict[int, InvitationLink]] = {}
         self._user_keys: dict[str, User] = {}
         self._users_by_skeleton: dict[str, User] = {}
         self._groups: dict[str, Group] = {}
@@ -322,7 +328,7 @@ class State:
         self._ignored: dict[int, set[int]] = {}
 
     def apply(self, change: StateChange, at: int = 0) -> None:
-        """Add a new user, conversation, credential or token, or change what there is as ``change`` says.
+        """Add a new user, conversation, token …, or change what there is as ``change`` says.
 
         A new credential deletes the user's tokens. Messages and their deletion change nothing. A group exists
         from its ``created`` event on. The method checks no permissions and never refuses a change: the
@@ -350,6 +356,12 @@ class State:
             self._tokens_of.setdefault(change.user.id, {})[change.digest] = change
         elif isinstance(change, TokenDeleted):
             self._delete_token(change.token)
+        elif isinstance(change, InvitationLink):
+            self.links[change.digest] = change
+            self._links_of.setdefault(change.conversation.id, {})[change.number] = change
+        elif isinstance(change, LinkDeleted):
+            self.links.pop(change.link.digest, None)
+            self._links_of.get(change.link.conversation.id, {}).pop(change.link.number, None)
         elif isinstance(change, Renamed):
             self._rename(self.users[change.user.id], change.user)
         elif isinstance(change, Erased):
@@ -376,6 +388,11 @@ class State:
     def tokens_of(self, user: User) -> list[Token]:
         """Return the tokens of ``user``, the oldest first. Some may have expired."""
         return list(self._tokens_of.get(user.id, {}).values())
+
+    def links_of(self, conversation: Conversation) -> list[InvitationLink]:
+        """Return the links to ``conversation`` in the order of their numbers. Some may have expired."""
+        links = self._links_of.get(conversation.id, {})
+        return [links[number] for number in sorted(links)]
 
     def _add_conversation(self, conversation: Conversation) -> None:
         self.conversations[conversation.id] = conversation

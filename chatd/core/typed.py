@@ -31,6 +31,10 @@ COMMANDS_BY_KEYWORD: Final[dict[str, Declaration]] = {
 """The commands, by their verb in the text protocol, in capitals."""
 
 
+LINK_OPTION: Final = "--link"
+"""The option with which ``/invite`` makes an invitation link."""
+
+
 class SlashLine(msgspec.Struct, frozen=True):
     """A typed line that begins with ``/word``. ``word`` is the word as typed, ``rest`` the text after it."""
 
@@ -64,10 +68,16 @@ def parse_semicolon(line: str) -> tuple[Declaration, dict[str, object]] | None:
 
 
 def parse_slash(line: str) -> SlashLine | None:
-    """Split a line such as ``/word rest``. Return None unless ``line`` begins with a ``/`` and a letter."""
+    """Split a line such as ``/word rest``. Return None unless ``line`` begins with a ``/`` and a letter.
+
+    ``/invite wob --link`` is ``/invitelink wob``.
+    """
     if not (line.startswith("/") and line[1:2].isalpha()):
         return None
     word, *rest = line[1:].split(None, 1)
+    if word.lower() == "invite" and LINK_OPTION in (fields := "".join(rest).split()):
+        fields.remove(LINK_OPTION)
+        return SlashLine("invitelink", " ".join(fields))
     return SlashLine(word, "".join(rest))
 
 

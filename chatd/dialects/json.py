@@ -29,6 +29,8 @@ from chatd.core.answers import (
     Groups,
     Help,
     IgnoredUsers,
+    LinkList,
+    LinkMade,
     Members,
     Moderated,
     ModerationLog,
@@ -48,6 +50,7 @@ from chatd.dialects.json_entries import (
     event_object,
     history_message_object,
     image_placeholder,
+    link_object,
     live_event_object,
     message_object,
     moderation_object,
@@ -277,6 +280,23 @@ class JsonDialect:
         reply = objects.TokenList(action="server-tokens", ref=request.ref, nick=answer.nick, tokens=[])
         return self._list(reply, "tokens", map(token_object, answer.tokens))
 
+    def _link_made(self, request: Request, answer: LinkMade) -> Payloads:
+        link = link_object(answer.link)
+        return self._payload(
+            objects.LinkMade(
+                action="server-invitelink",
+                ref=request.ref,
+                group=answer.link.group,
+                number=link.number,
+                link=str(answer.secret),
+                expires=link.expires,
+            )
+        )
+
+    def _links(self, request: Request, answer: LinkList) -> Payloads:
+        reply = objects.LinkList(action="server-links", ref=request.ref, group=answer.group, links=[])
+        return self._list(reply, "links", map(link_object, answer.links))
+
     def _moderated(self, request: Request, answer: Moderated) -> Payloads:
         acts = [moderation_object(act) for act in answer.acts]
         return self._payload(objects.Moderated(action="server-moderation", ref=request.ref, acts=acts))
@@ -414,6 +434,8 @@ _ANSWERS: Final[dict[type, Callable[[JsonDialect, Request, Any], Payloads]]] = {
     AccountChanged: JsonDialect._account,
     TokenMade: JsonDialect._token_made,
     TokenList: JsonDialect._tokens,
+    LinkMade: JsonDialect._link_made,
+    LinkList: JsonDialect._links,
     Moderated: JsonDialect._moderated,
     ModerationLog: JsonDialect._moderation_log,
     IgnoredUsers: JsonDialect._ignored,

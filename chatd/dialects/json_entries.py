@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from msgspec.structs import replace
 
-from chatd.core.answers import TokenLine
+from chatd.core.answers import LinkLine, TokenLine
 from chatd.core.events import Announced, Arrived, Departed, Entry, Event
 from chatd.core.moderation import ModerationEntry
 from chatd.core.requests import Request
@@ -128,6 +128,12 @@ def token_object(token: TokenLine) -> objects.Token:
         Timestamp(rfc3339(token.made)),
         None if token.expires is None else Timestamp(rfc3339(token.expires)),
     )
+
+
+def link_object(link: LinkLine) -> objects.Link:
+    """Return the JSON object of an invitation link."""
+    made, expires = Timestamp(rfc3339(link.made)), Timestamp(rfc3339(link.expires))
+    return objects.Link(link.number, link.maker, made, expires, link.uses)
 
 
 def moderation_object(act: ModerationEntry) -> objects.ModerationEntry:

@@ -24,6 +24,9 @@ from chatd.core.answers import (
     Help,
     HistoryHint,
     IgnoredUsers,
+    LinkLine,
+    LinkList,
+    LinkMade,
     Members,
     Moderated,
     ModerationLog,
@@ -193,6 +196,12 @@ class TextDialect:
     def _tokens(self, request: Request, answer: TokenList) -> Payloads:
         return _list(request, map(_token, answer.tokens))
 
+    def _link_made(self, request: Request, answer: LinkMade) -> Payloads:
+        return _link(answer.link, str(answer.secret))
+
+    def _links(self, request: Request, answer: LinkList) -> Payloads:
+        return _list(request, map(_link, answer.links))
+
     def _moderated(self, request: Request, answer: Moderated) -> Payloads:
         return tuple(chain.from_iterable(map(_moderation, answer.acts)))
 
@@ -275,6 +284,8 @@ _ANSWERS: Final[dict[type, Callable[[TextDialect, Request, Any], Payloads]]] = {
     AccountChanged: TextDialect._account,
     TokenMade: TextDialect._token_made,
     TokenList: TextDialect._tokens,
+    LinkMade: TextDialect._link_made,
+    LinkList: TextDialect._links,
     Moderated: TextDialect._moderated,
     ModerationLog: TextDialect._moderation_log,
     IgnoredUsers: TextDialect._ignored,
@@ -375,6 +386,12 @@ def _token(token: TokenLine, secret: str = "") -> Payloads:
     expires = "-" if token.expires is None else rfc3339(token.expires)
     head = ("TOK", token.name, token.scope, ",".join(token.groups), rfc3339(token.made), expires)
     return _lines(*head, *filter(None, (secret,)))
+
+
+def _link(link: LinkLine, secret: str = "") -> Payloads:
+    """Return the line of an invitation link. The ``secret`` is known when the link is made."""
+    head = ("LNK", link.group, str(link.number), link.maker, rfc3339(link.made), rfc3339(link.expires))
+    return _lines(*head, str(link.uses), *filter(None, (secret,)))
 
 
 def _message(event: Event) -> Payloads:

@@ -12,6 +12,8 @@ from functools import partial
 from typing import Any, Final, Literal, Self
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
+from msgspec.structs import replace
+
 from chatd.boundaries import Payloads
 from chatd.core.answers import (
     AccountChanged,
@@ -24,6 +26,8 @@ from chatd.core.answers import (
     Help,
     HistoryHint,
     IgnoredUsers,
+    LinkList,
+    LinkMade,
     Members,
     Moderated,
     ModerationLog,
@@ -43,6 +47,7 @@ from chatd.core.commands import (
     Identify,
     Leave,
     ListGroups,
+    UseLink,
 )
 from chatd.core.events import Delivery, Entry
 from chatd.core.limits import Limits
@@ -66,6 +71,7 @@ from chatd.dialects.tp6_phrases import (
     event_sentence,
     group_lines,
     help_lines,
+    link_lines,
     list_with_title,
     member_lines,
     message_sentence,
@@ -316,6 +322,9 @@ class Tp6Dialect:
             return ()  # the client has shown its own message already
         if request.dialect_on_success is self and self.place in ("lobby", "room"):
             return self._arrival(event.conversation.name if self.room else "")
+        if isinstance(request.command, UseLink) and event.subject is not None:
+            # The first entry says who has let the user in.
+            event = replace(event, kind="joined", actor=event.subject, subject=None)
         return self._notice(f"C'est fait : {event_sentence(event)}")
 
     def _unchanged(self, request: Request, answer: Unchanged) -> Payloads:
@@ -334,6 +343,13 @@ class Tp6Dialect:
 
     def _tokens(self, request: Request, answer: TokenList) -> Payloads:
         return self._list(f"Jetons de {answer.nick}", token_lines(answer.tokens))
+
+    def _link_made(self, request: Request, answer: LinkMade) -> Payloads:
+        (line,) = link_lines((answer.link,))
+        return self._notice(f"C'est fait : {line}\n{INDENT}{answer.secret}")
+
+    def _links(self, request: Request, answer: LinkList) -> Payloads:
+        return self._list(f"Liens de {answer.group}", link_lines(answer.links))
 
     def _moderated(self, request: Request, answer: Moderated) -> Payloads:
         return self._notice("\n".join(f"C'est fait : {line}" for line in moderation_lines(answer.acts)))
@@ -403,6 +419,8 @@ _ANSWERS: Final[dict[type, Callable[[Tp6Dialect, Request, Any], Payloads]]] = {
     AccountChanged: Tp6Dialect._account,
     TokenMade: Tp6Dialect._token_made,
     TokenList: Tp6Dialect._tokens,
+    LinkMade: Tp6Dialect._link_made,
+    LinkList: Tp6Dialect._links,
     Moderated: Tp6Dialect._moderated,
     ModerationLog: Tp6Dialect._moderation_log,
     IgnoredUsers: Tp6Dialect._ignored,

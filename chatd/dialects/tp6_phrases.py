@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from chatd.core.answers import Conversations, GroupLine, Groups, Help, Members, Page, TokenLine
+from chatd.core.answers import Conversations, GroupLine, Groups, Help, LinkLine, Members, Page, TokenLine
 from chatd.core.commands import COMMANDS
 from chatd.core.declarations import Declaration
 from chatd.core.events import Announced, Arrived, Delivery, Entry, Event
@@ -151,6 +151,14 @@ def token_lines(tokens: Iterable[TokenLine]) -> Iterator[str]:
         yield with_remarks(
             token.name, _ACCESSES[token.scope], places, f"depuis le {rfc3339(token.made)}", end
         )
+
+
+def link_lines(links: Iterable[LinkLine]) -> Iterator[str]:
+    """Yield one line for each invitation link: ``n° 1 (alice, depuis le …, jusqu'au …, 2 arrivées)``."""
+    for link in links:
+        made, expires = f"depuis le {rfc3339(link.made)}", f"jusqu'au {rfc3339(link.expires)}"
+        uses = f"{link.uses} arrivée{'s' if link.uses > 1 else ''}"
+        yield with_remarks(f"n° {link.number}", link.maker, made, expires, uses)
 
 
 def group_lines(answer: Groups) -> Iterator[str]:

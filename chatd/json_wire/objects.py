@@ -201,6 +201,33 @@ class TokenList(Reply, frozen=True, kw_only=True):
     more: bool = False
 
 
+class Link(msgspec.Struct, frozen=True):
+    """An invitation link, made by ``maker``. ``uses`` is the number of users who have joined by it."""
+
+    number: int
+    maker: str
+    made: Timestamp
+    expires: Timestamp
+    uses: int
+
+
+class LinkMade(Reply, frozen=True, kw_only=True):
+    """An invitation link to ``group`` was made. Only this object contains the ``link``."""
+
+    group: str
+    number: int
+    link: str
+    expires: Timestamp
+
+
+class LinkList(Reply, frozen=True, kw_only=True):
+    """The invitation links of ``group`` that the requesting user may see, the oldest first."""
+
+    group: str
+    links: list[Link]
+    more: bool = False
+
+
 class ModerationEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     """An entry of the moderation log. A mute or block ends at ``until``, or has no end if that is None."""
 
@@ -403,6 +430,8 @@ OBJECT_TYPES: Final[dict[str, type[ServerObject]]] = {
     "server-account": AccountChanged,
     "server-token": TokenMade,
     "server-tokens": TokenList,
+    "server-invitelink": LinkMade,
+    "server-links": LinkList,
     "server-moderation": Moderated,
     "server-modlog": ModerationLog,
     "server-ignored": IgnoredUsers,

@@ -16,6 +16,7 @@ from chatd.core.accounts import Credential, Secret
 from chatd.core.audience import IGNORABLE_KINDS
 from chatd.core.declarations import ID_MAX
 from chatd.core.events import CONSOLE, LOBBY, Conversation, User
+from chatd.core.links import InvitationLink
 from chatd.core.moderation import BanOrigins, ErasedTexts, Ignore, ModerationEntry, Trimmed
 from chatd.core.records import WHOLE_LOG, EntryRow, EntrySlice, LogView, Snapshot, entry_from_row
 from chatd.core.state import State
@@ -105,6 +106,10 @@ def load_snapshot(cursor: Cursor) -> Snapshot:
     cursor.execute("SELECT conversation, user, origins FROM ban_origins")
     for conversation, user, origins in cursor.fetchall():
         state.apply(BanOrigins(state.conversations[conversation], state.users[user], tuple(origins.split())))
+    cursor.execute("SELECT digest, conversation, number, maker, made, expires, uses FROM links")
+    for digest, conversation, number, maker, made, expires, uses in cursor.fetchall():
+        place = state.conversations[conversation]
+        state.apply(InvitationLink(Secret(digest), place, number, maker, made, expires, uses))
     cursor.execute(
         "SELECT log.conversation, log.id, log.seq FROM conversations AS c JOIN log"
         " ON log.id = (SELECT id FROM log WHERE conversation = c.id ORDER BY seq DESC LIMIT 1)"

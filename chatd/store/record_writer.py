@@ -1,4 +1,4 @@
-"""Writes records that are no log entries: users, conversations, credentials, tokens, acts of operators."""
+"""Writes records that are no log entries, such as users, conversations, credentials, tokens and links."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from twisted.enterprise.adbapi import Transaction
 
 from chatd.core.accounts import CLOSED_ACCOUNT_HASH, Credential, Renamed
 from chatd.core.events import Conversation, User
+from chatd.core.links import InvitationLink, LinkDeleted
 from chatd.core.moderation import (
     BanOrigins,
     Erased,
@@ -59,6 +60,7 @@ def _erase(cursor: Transaction, record: Erased) -> None:
 _DELETE_ROWS_OF_USER: Final = (
     "DELETE FROM ignores WHERE user = ?",
     "DELETE FROM ignores WHERE other = ?",
+    "DELETE FROM links WHERE maker = ?",
 )
 """The statements that delete the rows of an erased user, each with the id of that user as its only value.
 
@@ -91,6 +93,11 @@ def _token_values(record: Token) -> tuple[object, ...]:
     return digest, user, record.name, record.access, conversations, record.made, record.expires
 
 
+def _link_values(record: InvitationLink) -> tuple[object, ...]:
+    digest, conversation = str(record.digest), record.conversation.id
+    return digest, conversation, record.number, record.maker, record.made, record.expires, record.uses
+
+
 _STATEMENTS: Final[dict[type[RecordedChange], tuple[str, Callable[[Any], tuple[object, ...]]]]] = {
     User: (
         "INSERT INTO users (id, nick, key, colour) VALUES (?, ?, ?, ?)",
@@ -109,6 +116,8 @@ _STATEMENTS: Final[dict[type[RecordedChange], tuple[str, Callable[[Any], tuple[o
         _token_values,
     ),
     TokenDeleted: ("DELETE FROM tokens WHERE digest = ?", lambda record: (str(record.token.digest),)),
+    InvitationLink: ("INSERT OR REPLACE INTO links VALUES (?, ?, ?, ?, ?, ?, ?)", _link_values),
+    LinkDeleted: ("DELETE FROM links WHERE digest = ?", lambda record: (str(record.link.digest),)),
     Renamed: (
         "UPDATE users SET nick = ?, key = ? WHERE id = ?",
         lambda record: (record.user.nick, record.user.key, record.user.id),

@@ -41,6 +41,10 @@ def contents(state: State) -> dict[str, Any]:
         "erasing": dict(state.erasing),
         "ignored": {id: sorted(state.ignored_users(user)) for id, user in state.users.items()},
         "tokens": {id: [token.name for token in state.tokens_of(user)] for id, user in state.users.items()},
+        "links": {
+            number: (one.conversation.name, one.number, one.maker, one.uses)
+            for number, one in enumerate(sorted(state.links.values(), key=lambda one: str(one.digest)))
+        },
         "ignoring": {id: sorted(state.ignored_by.get(id, ())) for id in state.users},
         "invitations": {id: state.invitations_of(user) for id, user in state.users.items()},
         "groups": [
@@ -250,6 +254,18 @@ class Erasing(ErasureCase):
         self.assertEqual(len(banned.banned), 1)  # of a name that nobody has
         self.alice.asks(action="unban", group="pub", dest="erased~1")
         self.assertEqual(banned.banned, set())
+
+    def test_the_users_links_are_dead_and_those_of_others_hold(self) -> None:
+        links = [
+            peer.asks(action="invitelink", group="wob").objects()[-1]["link"]
+            for peer in (self.victim, self.alice)
+        ]
+        self.erases()
+        self.check_gone()
+        self.assertEqual(self.stage.rows("SELECT number FROM links"), [(2,)])
+        carol = self.stage.json("carol")
+        said = [carol.asks(action="uselink", link=link).objects()[0] for link in links]
+        self.assertEqual((said[0]["code"], said[1]["action"]), ("bad_link", "server-ack"))
 
     def test_the_ban_of_an_address_stays(self) -> None:
         mallory = self.stage.connect("json", "192.0.2.7").asks(action="client-hello", from_="mallory")

@@ -460,6 +460,8 @@ class Scope(TokenCase):
         "id": 1,
         "token": "bot",
         "scope": "write",
+        "link": "invite_0",
+        "number": 1,
     }
 
     def outcomes(self, bot: Peer) -> dict[str, str]:

@@ -19,7 +19,7 @@ class Completing(SynchronousTestCase):
     def test_what_fits(self) -> None:
         for typed, wanted in {
             "/ki": ["/kick "],
-            "/i": ["/ignore ", "/ignored ", "/image ", "/invite "],
+            "/i": ["/ignore ", "/ignored ", "/image ", "/invite ", "/invitelink "],
             "/kick w": ["/kick wob "],
             "/kick wob b": ["/kick wob Bobby ", "/kick wob bob "],
             "/kick wob bob too": [],

@@ -124,7 +124,7 @@ class Explaining(SynchronousTestCase):
         """Whatever is in its gaps, and its reason with it."""
         speak(self, "fr")
         filled = dict.fromkeys(
-            ["nick", "group", "what", "limit", "name", "ref", "id", "seconds"], "x: {y}\n%s"
+            ["nick", "group", "what", "limit", "name", "ref", "id", "number", "seconds"], "x: {y}\n%s"
         )
         reasons = {sentence: fill(sentence) for sentence in REASONS.values()}
         for code, sentence in SENTENCES.items():

@@ -49,6 +49,10 @@ USAGES = """
     groups[;skip]
     leave;group
     invite;group;dest
+    invitelink;group[;lifetime]
+    uselink;link
+    links;group
+    revokelink;group;number
     uninvite;group;dest
     decline;group
     kick;group;dest[;reason]

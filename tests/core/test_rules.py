@@ -749,6 +749,7 @@ class WhoMay(RulesTestCase):
     def refusal(self, nick: str, row: Declaration, dest: str = "carol") -> Refusal | None:
         """How a command of ``nick`` on wob is refused, or None; the state does not change."""
         values = {"group": "wob", "dest": dest, "msg": "hello", "visibility": "private", "mode": "all"}
+        values["number"] = "1"
         asked = row.build({name: values[name] for name in row.required}, Limits())
         actor = self.chat.user(nick)
         try:

@@ -12,6 +12,7 @@ from chatd.core.typed import (
     COMMANDS_BY_KEYWORD,
     COMMANDS_BY_SLASH_WORD,
     COMMANDS_BY_WORD,
+    SlashLine,
     parse_keyword_fields,
     parse_semicolon,
     parse_slash,
@@ -38,6 +39,20 @@ class Tables(SynchronousTestCase):
             [word for word in (*COMMANDS_BY_WORD, *COMMANDS_BY_SLASH_WORD) if word != word.lower()], []
         )
         self.assertEqual([word for word in COMMANDS_BY_KEYWORD if word != word.upper()], [])
+
+
+class Invitations(SynchronousTestCase):
+    def test_invite_makes_links_too(self) -> None:
+        """Wherever its option stands."""
+        for line, word, rest in (
+            ("/invite wob --link", "invitelink", "wob"),
+            ("/Invite --link wob 7d", "invitelink", "wob 7d"),
+            ("/invite wob --link 7d", "invitelink", "wob 7d"),
+            ("/invite wob bob", "invite", "wob bob"),
+            ("/invite wob --links", "invite", "wob --links"),
+            ("/msg bob --link", "msg", "bob --link"),
+        ):
+            self.assertEqual(parse_slash(line), SlashLine(word, rest))
 
 
 class Semicolons(SynchronousTestCase):

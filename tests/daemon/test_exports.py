@@ -139,6 +139,23 @@ class User(ExportCase):
         acts = [(act["operator"], act["act"], act["target"]) for act in self.desk.asks("modlog")["acts"]]
         self.assertEqual(acts, [("@console", "export", "group wob"), ("@console", "export", "user alice")])
 
+    def test_links(self) -> None:
+        """All but what one could come in by, or be known by."""
+        self.bob.says("invitelink;wob;1d").hears()
+        (made,) = self.alice.asks(action="invitelink", group="wob").objects()
+        of_alice, of_bob, of_wob = (
+            [line["link"] for line in self.exported(*which) if "link" in line]
+            for which in (("user", "alice"), ("user", "bob"), ("group", "wob"))
+        )
+        self.assertEqual([link["maker"] for link in of_wob], ["bob", "alice"])
+        self.assertEqual(of_wob[1].keys(), {"number", "maker", "made", "expires", "uses"})
+        self.assertEqual(of_alice, [{"group": "wob", **of_wob[1]}])
+        self.assertEqual(of_bob, [{"group": "wob", **of_wob[0]}])
+        said = json.dumps([self.exported("user", "alice"), self.exported("group", "wob")])
+        for (digest,) in self.stage.rows("SELECT digest FROM links"):
+            self.assertNotIn(digest, said)
+        self.assertNotIn(made["link"][7:], said)
+
     def test_what_comes_after_its_beginning_is_not_in_it(self) -> None:
         self.patch(export, "EXPORT_PAGE_ENTRIES", 2)
         wire = self.begins("user", "alice")

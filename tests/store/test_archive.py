@@ -387,6 +387,7 @@ class Plans(JournalTestCase):
                 "SCAN c",
                 "SCAN credentials",
                 "SCAN tokens",
+                "SCAN links",
                 "SCAN moderation",
                 "SCAN ban_origins",
                 "SCAN ignores",

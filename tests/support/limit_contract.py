@@ -296,6 +296,14 @@ class EveryWire(Connecting):
         self.refuses(alice, self.asks("maketoken", token="three", scope="read"))
         self.assertEqual(self.stored("SELECT name FROM tokens"), ["one", "two"])
 
+    def test_links_per_group(self) -> None:
+        alice = self.comes("alice")
+        self.allows(alice, self.asks("cgroupe", group="wob"))
+        for _ in range(2):
+            self.allows(alice, self.asks("invitelink", group="wob"))
+        self.refuses(alice, self.asks("invitelink", group="wob"))
+        self.assertEqual(len(self.stored("SELECT number FROM links")), 2)
+
     def test_sessions_per_user(self) -> None:
         """The oldest goes."""
         first = self.comes("alice")

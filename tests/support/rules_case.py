@@ -15,7 +15,7 @@ from chatd.core.limits import Limits
 from chatd.core.names import parse_nick
 from chatd.core.quotas import check_quotas
 from chatd.core.refusals import Refusal
-from chatd.core.rules import Decision, decide
+from chatd.core.rules import CHANGE_RULES, Decision, decide
 from chatd.core.state import Group, State
 
 TYPED = {row.word or row.name: row for row in COMMANDS.values()}
@@ -109,7 +109,7 @@ VALUES = {
     "reason": st.sampled_from(("", "loud")),
     "topic": st.sampled_from(("", "weather")),
 }
-DECIDED = [row for row in COMMANDS.values() if row.answer == "ack"]
+DECIDED = [row for row in COMMANDS.values() if row.command in CHANGE_RULES]
 A_COMMAND: st.SearchStrategy[Command] = st.sampled_from(DECIDED).flatmap(
     lambda row: st.builds(row.command, **{name: VALUES[name] for name in row.fields})
 )

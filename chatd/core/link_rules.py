@@ -1,0 +1,125 @@
+"""The rules of invitation links: pure functions that decide who makes, uses, sees and revokes which link.
+
+They return a `Decision` or a list, or raise a `Refusal`. Times are in milliseconds since 1970.
+`chatd.chat.links` carries out the commands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Final
+
+from msgspec.structs import replace
+
+from chatd.core import commands as c
+from chatd.core.accounts import Secret
+from chatd.core.answers import LinkLine, LinkList
+from chatd.core.events import Event, EventKind, User
+from chatd.core.limits import Limits
+from chatd.core.links import InvitationLink, LinkDeleted, link_digest
+from chatd.core.refusals import Refusal, reason
+from chatd.core.rules import Decision, group_as_member
+from chatd.core.state import Group, State
+
+LIFETIME_MAX_DAYS: Final = 365
+"""The longest lifetime of a link, in days."""
+
+_DAY_SECONDS: Final = 86_400
+
+_ENDING_KINDS: Final[frozenset[EventKind]] = frozenset(("left", "kicked", "banned", "closed"))
+"""The kinds of events that end memberships, and with them the links of those who were members."""
+
+
+def make_link(
+    state: State, user: User, command: c.MakeLink, digest: Secret, limits: Limits, now: int
+) -> Decision:
+    """Return the decision to make a link of ``user`` that has the digest ``digest``.
+
+    Links of the group that have expired are deleted.
+    Raises `Refusal` ``no_such_group``, ``not_member``, ``bad_request`` for a lifetime that is too long, or
+    ``too_many_links``.
+    """
+    group = group_as_member(state, user, command.group)
+    days = min(limits.invitation_days, LIFETIME_MAX_DAYS)
+    lifetime = days * _DAY_SECONDS if command.lifetime is None else command.lifetime
+    if lifetime > LIFETIME_MAX_DAYS * _DAY_SECONDS:
+        raise Refusal("bad_request", why=reason("long_lifetime", limit=LIFETIME_MAX_DAYS))
+    links = state.links_of(group.conversation)
+    expired = [link for link in links if link.has_expired(now)]
+    if len(links) - len(expired) >= limits.links_per_group:
+        raise Refusal("too_many_links", group=group.name, limit=limits.links_per_group)
+    number = links[-1].number + 1 if links else 1
+    link = InvitationLink(digest, group.conversation, number, user.id, now, now + lifetime * 1000)
+    return Decision(records=(*map(LinkDeleted, expired), link))
+
+
+def use_link(state: State, guest: User, command: c.UseLink, now: int) -> Decision:
+    """Return the decision to let ``guest`` join by a link: invited by its maker, whatever the visibility.
+
+    Raises `Refusal` ``bad_link`` if the link is unknown, has expired or was deleted: nobody can tell which.
+    Raises ``already_member`` or ``banned`` if the group does not take the guest.
+    """
+    link = state.links.get(link_digest(command.link))
+    group = None if link is None or link.has_expired(now) else state.group_of(link.conversation)
+    if link is None or group is None:
+        raise Refusal("bad_link")
+    for code, held in (("already_member", group.members), ("banned", group.banned)):
+        if guest.id in held:
+            raise Refusal(code, nick=guest.nick, group=group.name)
+    invited = Event("invited", group.conversation, state.users[link.maker], guest)
+    joined = Event("joined", group.conversation, guest)
+    return Decision((invited, joined), (replace(link, uses=link.uses + 1),))
+
+
+def list_links(state: State, user: User, name: str, now: int) -> LinkList:
+    """Return the list of the links of the group called ``name`` that ``user`` may see, the oldest first.
+
+    Raises `Refusal` ``no_such_group`` or ``not_member``.
+    """
+    group = group_as_member(state, user, name)
+    return LinkList(group.name, tuple(link_line(state, link) for link in _seen(state, user, group, now)))
+
+
+def link_line(state: State, link: InvitationLink) -> LinkLine:
+    """Return ``link`` as a list shows it."""
+    maker = state.users[link.maker].nick
+    return LinkLine(link.conversation.name, link.number, maker, link.made, link.expires, link.uses)
+
+
+def revoke_link(state: State, user: User, command: c.RevokeLink, now: int) -> Decision:
+    """Return the decision to delete a link that ``user`` may see.
+
+    Raises `Refusal` ``no_such_group``, ``not_member`` or ``no_such_link``.
+    """
+    group = group_as_member(state, user, command.group)
+    for link in _seen(state, user, group, now):
+        if link.number == command.number:
+            return Decision(records=(LinkDeleted(link),))
+    raise Refusal("no_such_link", number=command.number, group=group.name)
+
+
+def links_ended_by(state: State, events: Iterable[Event]) -> Iterator[LinkDeleted]:
+    """Yield the deletions of the links that ``events``, not yet applied to ``state``, put an end to.
+
+    A link ends when its maker is no member any more, and all links of a group when it is closed.
+    """
+    for event in events:
+        if event.kind in _ENDING_KINDS:
+            former = (event.subject or event.actor).id
+            for link in state.links_of(event.conversation):
+                if event.kind == "closed" or link.maker == former:
+                    yield LinkDeleted(link)
+
+
+def delete_expired_links(state: State, now: int, limit: int) -> Decision:
+    """Return the decision to delete the links that have expired, at most ``limit`` of them."""
+    expired = (LinkDeleted(link) for link in state.links.values() if link.has_expired(now))
+    return Decision(records=tuple(islice(expired, limit)))
+
+
+def _seen(state: State, user: User, group: Group, now: int) -> list[InvitationLink]:
+    """Return the links of ``group`` in force that ``user``, a member, may see: all as an operator, or own."""
+    sees_all = group.role(user) != "member"
+    links = state.links_of(group.conversation)
+    return [link for link in links if not link.has_expired(now) and (sees_all or link.maker == user.id)]

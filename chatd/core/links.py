@@ -1,0 +1,54 @@
+"""Invitation links: secrets by which whoever holds one joins a group.
+
+`chatd.core.link_rules` decides the commands on links.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Final
+
+import msgspec
+
+from chatd.core.accounts import Secret
+from chatd.core.events import Conversation
+
+LINK_BYTES: Final = 20
+"""The number of random bytes in a link: 160 bits, which nobody guesses."""
+
+
+def link_secret(random: bytes) -> Secret:
+    """Return the link made of `LINK_BYTES` random bytes: ``invite_`` and hexadecimal digits."""
+    return Secret(f"invite_{random.hex()}")
+
+
+def link_digest(link: Secret) -> Secret:
+    """Return what is stored of ``link``: its SHA-256 digest in hexadecimal, like that of a token."""
+    return Secret(sha256(link.encode()).hexdigest())
+
+
+class InvitationLink(msgspec.Struct, frozen=True, eq=False):
+    """A link to the group of ``conversation``. ``digest`` identifies it.
+
+    ``number`` tells the link from the group's other links. ``maker`` is the id of the user who has made it:
+    a member, because the link is deleted when the maker leaves. ``made`` and ``expires`` are times in
+    milliseconds since 1970. ``uses`` is the number of users who have joined by the link.
+    """
+
+    digest: Secret
+    conversation: Conversation
+    number: int
+    maker: int
+    made: int
+    expires: int
+    uses: int = 0
+
+    def has_expired(self, now: int) -> bool:
+        """Return whether the link has expired at the time ``now``, in milliseconds since 1970."""
+        return self.expires <= now
+
+
+class LinkDeleted(msgspec.Struct, frozen=True, eq=False):
+    """A record that deletes ``link``."""
+
+    link: InvitationLink
