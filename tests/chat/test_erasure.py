@@ -42,7 +42,7 @@ def contents(state: State) -> dict[str, Any]:
         "ignored": {id: sorted(state.ignored_users(user)) for id, user in state.users.items()},
         "tokens": {id: [token.name for token in state.tokens_of(user)] for id, user in state.users.items()},
         "ignoring": {id: sorted(state.ignored_by.get(id, ())) for id in state.users},
-        "invitations": {id: state.invitations_of(user) for id, user in state.users.items()},
+        "invitations": {id: state.count_invitations_of(user) for id, user in state.users.items()},
         "groups": [
             (
                 group.name,

@@ -62,7 +62,7 @@ class Requests(SynchronousTestCase):
 
     def test_what_the_seeds_do_not_have_is_not_asked(self) -> None:
         """Some close the connection for it."""
-        for command in (c.History(), c.SetTopic("wob", "x"), c.Promote("wob", "bob"), c.Hello("alice")):
+        for command in (c.ReadHistory(), c.SetTopic("wob", "x"), c.Promote("wob", "bob"), c.Hello("alice")):
             self.assertIsNone(CourseworkCodec("alice").encode_request(command))
 
 

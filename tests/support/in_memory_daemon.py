@@ -153,7 +153,7 @@ class Wire(StringTransport):
         if not self.disconnecting:
             super().resumeProducing()
 
-    def break_off(self) -> None:
+    def refuse_and_close(self) -> None:
         """Have nobody there any more."""
         if not self.disconnecting:
             super().loseConnection()
@@ -219,7 +219,7 @@ class Peer:
 
     def breaks(self) -> None:
         """Lose the connection, closed by nobody: a cable is pulled, or a program killed in mid-read."""
-        self.wire.break_off()
+        self.wire.refuse_and_close()
         self.stage.settle()
 
     @property
