@@ -127,7 +127,7 @@ class Journal(Protocol):
     def count_entries(self, conversation: Conversation) -> int:
         """Return the number of stored entries of ``conversation``."""
 
-    def resume(self, snapshot: Snapshot) -> None:
+    def resume_from(self, snapshot: Snapshot) -> None:
         """Take the last ids and seqs from ``snapshot``, which was read after a failed transaction."""
 
     def erase_deleted(self) -> Deferred[bool]:

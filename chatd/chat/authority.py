@@ -241,5 +241,5 @@ class Authority:
                 self._log.failure("can't understand the database")
             await pause(self._clock, RELOAD_RETRY_SECONDS)
         self.state = snapshot.state
-        self.journal.resume(snapshot)
+        self.journal.resume_from(snapshot)
         self.recovering = False

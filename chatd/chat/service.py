@@ -132,12 +132,12 @@ class Chat:
         return self.journal.last_delivered_id
 
     @property
-    def online_users(self) -> int:
+    def online_user_count(self) -> int:
         """The number of users who are logged in."""
         return self._authority.online_user_count
 
     @property
-    def logged_in_sessions(self) -> int:
+    def session_count(self) -> int:
         """The number of sessions that are logged in. A registered user may have several."""
         return self._authority.session_count
 
@@ -294,7 +294,7 @@ class Chat:
             self._turns.run_coroutine(
                 client, request, self._ignore(client, request, user, command), paused=True
             )
-        elif isinstance(command, c.ListMessages | c.ListGroupEvents | c.ReadHistory):
+        elif isinstance(command, c.ListGroupMessages | c.ListGroupEvents | c.ReadHistory):
             self._read_page(client, request, user, command)
         elif isinstance(command, c.ListConversations):
             reading = self._replay.send_conversation_list(client, user, request, command.skip)
@@ -325,7 +325,7 @@ class Chat:
         client: Client,
         request: Request,
         user: User,
-        command: c.ListMessages | c.ListGroupEvents | c.ReadHistory,
+        command: c.ListGroupMessages | c.ListGroupEvents | c.ReadHistory,
     ) -> None:
         conversation = requested_conversation(self._authority.state, user, command)
         window = (command.before, command.after, command.limit)

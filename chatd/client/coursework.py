@@ -53,7 +53,7 @@ _REQUESTS: Final[dict[type[Command], tuple[tuple[str, ...], dict[str, str]]]] = 
     c.Join: (_BY_SENDER, {"group": "group"}),
     c.SendToGroup: (_BY_SENDER, {"group": "group", "msg": "msg"}),
     c.ListMembers: (_BY_SENDER, {"group": "group"}),
-    c.ListMessages: (_BY_SENDER, {"group": "group"}),
+    c.ListGroupMessages: (_BY_SENDER, {"group": "group"}),
     c.ListGroups: (("sender", "name"), {}),  # the seeds have the key name in this request only
     c.Leave: (_BY_SENDER, {"group": "group"}),
     c.Invite: (_BY_SENDER, {"group": "group", "dest": "dest"}),

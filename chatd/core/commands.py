@@ -436,7 +436,7 @@ class ListMembers(Command, frozen=True):
     help=N_("read the messages of a group"),
     example="messages;wob",
 )
-class ListMessages(Command, frozen=True):
+class ListGroupMessages(Command, frozen=True):
     """Read a page of the messages of ``group`` between the ids ``after`` and ``before``, both excluded."""
 
     group: _GroupName
@@ -716,7 +716,7 @@ class SetHistoryVisibility(Command, frozen=True):
     example="setkeep;wob;90d",
 )
 class SetRetention(Command, frozen=True):
-    """Delete the messages of ``group`` that are older than ``age`` seconds; without it, keep them."""
+    """Delete the messages of ``group`` that are older than ``age`` seconds; without ``age``, keep all."""
 
     group: _GroupName
     age: _MessageAgeSeconds | None = None

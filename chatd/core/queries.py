@@ -48,7 +48,7 @@ def answer_list(
 
 
 def requested_conversation(
-    state: State, reader: User, command: c.ListMessages | c.ListGroupEvents | c.ReadHistory
+    state: State, reader: User, command: c.ListGroupMessages | c.ListGroupEvents | c.ReadHistory
 ) -> Conversation:
     """Return the conversation whose log the user ``reader`` asks for with ``command``.
 

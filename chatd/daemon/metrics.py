@@ -124,13 +124,13 @@ METRICS: Final = (
         "chatd_sessions",
         "gauge",
         "Connections that are logged in.",
-        lambda monitored: monitored.chat.logged_in_sessions,
+        lambda monitored: monitored.chat.session_count,
     ),
     MetricDeclaration(
         "chatd_users_online",
         "gauge",
         "Users who are logged in, each once.",
-        lambda monitored: monitored.chat.online_users,
+        lambda monitored: monitored.chat.online_user_count,
     ),
     MetricDeclaration(
         "chatd_messages_total",

@@ -196,7 +196,7 @@ class Journal:
         """Return the number of stored entries of ``conversation``, which is the seq of the last one."""
         return self._seqs.get(conversation.id, 0)
 
-    def resume(self, snapshot: Snapshot) -> None:
+    def resume_from(self, snapshot: Snapshot) -> None:
         """Take the counters from ``snapshot``, read from the database after a failed transaction."""
         self.last_delivered_id = self._last_id = snapshot.last_id
         self.database_bytes = snapshot.database_bytes

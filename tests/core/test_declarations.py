@@ -78,7 +78,7 @@ class Fields(SynchronousTestCase):
         assert isinstance(built, c.CreateGroup)
         self.assertEqual((built.group, built.visibility), ("wob", "public"))
         listed = COMMANDS["msgs"].build({"group": "wob"}, LIMITS)
-        assert isinstance(listed, c.ListMessages)
+        assert isinstance(listed, c.ListGroupMessages)
         self.assertEqual((listed.limit, listed.before, listed.after), (None, None, None))
 
     def test_what_is_unknown_is_no_business_of_ours(self) -> None:
@@ -144,7 +144,7 @@ class Fields(SynchronousTestCase):
     def test_numbers_may_be_digits(self) -> None:
         for value in (0, 7, "0", "007", ID_MAX, str(ID_MAX)):
             built = COMMANDS["msgs"].build({"group": "wob", "before": value}, LIMITS)
-            assert isinstance(built, c.ListMessages)
+            assert isinstance(built, c.ListGroupMessages)
             self.assertEqual(built.before, int(value))
 
     def test_numbers_that_are_none(self) -> None:

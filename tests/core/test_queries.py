@@ -93,7 +93,7 @@ class Reading(SynchronousTestCase):
 
     def test_a_group_is_for_its_members(self) -> None:
         wob = self.state.group("wob", self.alice).conversation
-        for command in (c.ListMessages("wob"), c.ListGroupEvents("WOB"), c.ReadHistory(group="wob")):
+        for command in (c.ListGroupMessages("wob"), c.ListGroupEvents("WOB"), c.ReadHistory(group="wob")):
             self.assertIs(requested_conversation(self.state, self.alice, command), wob)
             refusal: Refusal = self.assertRaises(
                 Refusal, requested_conversation, self.state, self.bob, command

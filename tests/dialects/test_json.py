@@ -123,8 +123,8 @@ class Decoding(SynchronousTestCase):
             ("gbroadcast", c.SendToGroup, {**group, **text}),
             ("bgroup", c.SendToGroup, {**group, **text}),
             ("members", c.ListMembers, group),
-            ("msgs", c.ListMessages, group),
-            ("messages", c.ListMessages, group),
+            ("msgs", c.ListGroupMessages, group),
+            ("messages", c.ListGroupMessages, group),
             ("groups", c.ListGroups, {}),
             ("leave", c.Leave, group),
             ("invite", c.Invite, {**group, **user}),
@@ -316,7 +316,7 @@ class Decoding(SynchronousTestCase):
         """Ids and counts come as numbers or as their digits."""
         self.assertEqual(
             meant(decoded(action="msgs", group="wob", before="12", limit=3)),
-            (c.ListMessages, {"group": "wob", "before": 12, "limit": 3}),
+            (c.ListGroupMessages, {"group": "wob", "before": 12, "limit": 3}),
         )
         self.assertEqual(meant(decoded(action="client-hello", since="0")), (c.Hello, {"since": 0}))
 
@@ -706,7 +706,7 @@ class Paging(SynchronousTestCase):
         entries = tuple(logged(WOB, "$" * size, id=id) for id, size in enumerate(sizes, 1))
         for forward, kept in ((False, [5, 6, 7, 8, 9, 10]), (True, [1, 2])):
             (frame,) = COURSE.encode_answer(
-                Request(c.ListMessages("wob"), "msgs"), Page(WOB, entries, False, forward, False, ALICE)
+                Request(c.ListGroupMessages("wob"), "msgs"), Page(WOB, entries, False, forward, False, ALICE)
             )
             heard = json.loads(frame)
             self.assertLessEqual(len(frame), MAX_COURSEWORK_OBJECT_BYTES)

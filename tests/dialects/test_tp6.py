@@ -175,7 +175,7 @@ class Saying(SynchronousTestCase):
         self.assertEqual(meant("/kick wob bob"), (c.Kick, {"group": "wob", "dest": "bob"}))
         self.assertEqual(meant("/msg bob  two words "), (c.SendToUser, {"dest": "bob", "msg": "two words "}))
         self.assertEqual(meant("/all one\ntwo"), (c.SendToLobby, {"msg": "one\ntwo"}))
-        self.assertEqual(meant("/messages wob 5"), (c.ListMessages, {"group": "wob", "limit": 5}))
+        self.assertEqual(meant("/messages wob 5"), (c.ListGroupMessages, {"group": "wob", "limit": 5}))
         self.assertEqual(meant("/quit now"), (c.Quit, {}))
 
     def test_what_a_command_lacks(self) -> None:

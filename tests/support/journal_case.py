@@ -77,7 +77,7 @@ class StoreFixture:
         self.turns.append("recover")
         snapshot = self.store.read_snapshot()
         self.state = snapshot.state
-        self.journal.resume(snapshot)
+        self.journal.resume_from(snapshot)
 
     def turn(self) -> None:
         """Let a turn of the reactor end."""
