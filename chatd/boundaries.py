@@ -16,14 +16,14 @@ from twisted.internet.interfaces import IDelayedCall
 from chatd.core.accounts import Secret
 from chatd.core.answers import Answer
 from chatd.core.counters import Histogram
-from chatd.core.events import Conversation, Delivery, Entry, User
-from chatd.core.records import WHOLE_LOG, EntryRow, EntrySlice, LogView, Record, Snapshot
+from chatd.core.events import Conversation, Delivery, LogEntry, User
+from chatd.core.records import NO_FILTER, EntryRow, EntrySlice, LogFilter, Record, Snapshot
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.core.tokens import Token
 
 
-class Passwords(Protocol):
+class PasswordHasher(Protocol):
     """The interface of an object that hashes and verifies passwords in a thread.
 
     ``origin`` is the IPv4 address or IPv6 network of the client that sent the password, or None if the client
@@ -53,7 +53,7 @@ class Clock(Protocol):
         """Call ``call`` after ``delay`` seconds. A delay of 0 means the next iteration of the reactor."""
 
 
-class Task(Protocol):
+class JournalTask(Protocol):
     """The interface of a task in the journal's queue: records to write, and the methods to call afterwards.
 
     When all earlier tasks are completed, the journal calls `on_commit` or `on_rollback`.
@@ -63,7 +63,7 @@ class Task(Protocol):
     def records(self) -> Sequence[Record]:
         """The records to write, possibly none. Users and conversations come before drafts about them."""
 
-    def on_commit(self, entries: Sequence[Entry], is_new: bool) -> None:
+    def on_commit(self, entries: Sequence[LogEntry], is_new: bool) -> None:
         """Handle that the task's records are on disk. ``entries`` are the log entries made of its drafts.
 
         ``is_new`` is false if the client's ref (its own id of the message) was stored before. ``entries`` is
@@ -95,20 +95,20 @@ class Journal(Protocol):
     commit_seconds: Histogram
     """The durations of the transactions that succeeded, in seconds."""
 
-    commit_tasks: Histogram
+    tasks_per_commit: Histogram
     """The numbers of tasks in the transactions that succeeded."""
 
     @property
-    def waiting_seconds(self) -> float:
+    def transaction_seconds(self) -> float:
         """The seconds for which the present transaction has been under way, or 0 if there is none."""
 
     def __len__(self) -> int:
         """Return the number of tasks that wait for the next transaction."""
 
-    def submit(self, task: Task) -> None:
+    def submit(self, task: JournalTask) -> None:
         """Append ``task`` to the queue."""
 
-    def store_in_order(self, *records: Record) -> Deferred[Sequence[Entry]]:
+    def store_in_order(self, *records: Record) -> Deferred[Sequence[LogEntry]]:
         """Return a Deferred that fires when all earlier tasks are completed and ``records`` are on disk.
 
         Its result is the log entries made of the drafts among ``records``. It fails with `NotStored` if a
@@ -124,10 +124,10 @@ class Journal(Protocol):
     def last_id_in(self, conversation: Conversation) -> int:
         """Return the id of the last stored entry of ``conversation``, or 0 if it has none."""
 
-    def entries_in(self, conversation: Conversation) -> int:
+    def count_entries(self, conversation: Conversation) -> int:
         """Return the number of stored entries of ``conversation``."""
 
-    def resume(self, snapshot: Snapshot) -> None:
+    def resume_from(self, snapshot: Snapshot) -> None:
         """Take the last ids and seqs from ``snapshot``, which was read after a failed transaction."""
 
     def erase_deleted(self) -> Deferred[bool]:
@@ -149,7 +149,7 @@ class Archive(Protocol):
     Every Deferred fails with `ReadFailed` if the database can't be read.
     """
 
-    def load(self) -> Deferred[Snapshot]:
+    def load_snapshot(self) -> Deferred[Snapshot]:
         """Return a Deferred of all data that the daemon keeps in memory, read from the database."""
 
     def page(
@@ -161,7 +161,7 @@ class Archive(Protocol):
         limit: int,
         size: int,
         max_id: int,
-        view: LogView = WHOLE_LOG,
+        log_filter: LogFilter = NO_FILTER,
         begun: EntrySlice | None = None,
     ) -> Deferred[EntrySlice]:
         """Return a Deferred of one page of ``conversation``, oldest entry first.
@@ -169,10 +169,10 @@ class Archive(Protocol):
         The page contains messages, or the group's events if ``events`` is true, with ``after`` < id <
         ``before`` and id <= ``max_id``. If only ``after`` is given, the page contains the first of these,
         else the last. It has at most ``limit`` entries and ``size`` bytes of bodies; a single entry may have
-        more bytes. Entries that ``view`` hides are left out.
+        more bytes. Entries that ``log_filter`` hides are left out.
 
-        If the page has an ``end``, it is only begun: too many entries were hidden for one query. The same
-        query goes on with it if it is given as ``begun``.
+        If the page has an ``end``, it is incomplete: too many entries were hidden for one query. Call again
+        with the same arguments and this page as ``begun`` to go on.
         """
 
     def entries_after(
@@ -183,14 +183,14 @@ class Archive(Protocol):
         limit: int,
         size: int,
         max_id: int,
-        view: LogView = WHOLE_LOG,
+        log_filter: LogFilter = NO_FILTER,
     ) -> Deferred[EntrySlice]:
         """Return a Deferred of the first entries with ``after`` < id <= ``max_id``.
 
         The entries are those in ``conversations``, and events of any conversation with ``user`` as their
         subject. There are at most ``limit`` entries with at most ``size`` bytes of bodies; a single entry may
-        have more bytes. Entries that ``view`` hides are left out, and if the query has looked at too many for
-        one query, the result has an ``end``.
+        have more bytes. Entries that ``log_filter`` hides are left out, and if the query has looked at too
+        many for one query, the result has an ``end``.
         """
 
     def conversation_entries(
@@ -212,7 +212,7 @@ class Archive(Protocol):
         looked at.
         """
 
-    def texts_to_erase(self, user: User, after: int, limit: int, max_id: int) -> Deferred[list[int]]:
+    def entry_ids_to_erase(self, user: User, after: int, limit: int, max_id: int) -> Deferred[list[int]]:
         """Return a Deferred of the ids of entries with a text of ``user``, who is erased, or about the user.
 
         They are the first ones with ``after`` < id <= ``max_id``, at most ``limit``. Every entry in the range
@@ -222,7 +222,7 @@ class Archive(Protocol):
     def entry(self, id: int) -> Deferred[EntryRow | None]:
         """Return a Deferred of the log entry ``id``, or of None if there is none."""
 
-    def old_messages(
+    def old_message_ids(
         self, conversation: Conversation, after: int, before: int, limit: int
     ) -> Deferred[list[int]]:
         """Return a Deferred of the ids of the first messages of ``conversation`` that are too old.
@@ -237,11 +237,12 @@ class Archive(Protocol):
         user: User,
         after: int,
         max_id: int,
-        view: LogView = WHOLE_LOG,
+        log_filter: LogFilter = NO_FILTER,
     ) -> Deferred[list[int]]:
         """Return a Deferred of the number of messages unread by ``user`` in each conversation, as a list.
 
-        Unread are messages by other users with ``after`` < id <= ``max_id`` that ``view`` does not hide.
+        Unread are messages by other users with ``after`` < id <= ``max_id`` that ``log_filter`` does not
+        hide.
         """
 
     def close(self) -> None:
@@ -286,11 +287,11 @@ class Dialect(Protocol):
         """
 
     @property
-    def list_size(self) -> int:
+    def max_list_bytes(self) -> int:
         """The maximum size of an answer that lists log entries, in bytes."""
 
     @property
-    def pace(self) -> float:
+    def pace_seconds(self) -> float:
         """The seconds between two writes to a client; 0 if the client can tell where each frame ends."""
 
     def decode(self, payload: bytes) -> Request | None:
@@ -321,13 +322,13 @@ class Dialect(Protocol):
 class FrameFormat(NamedTuple):
     """The format in which frames are written to a client: its dialect and the framing of its carrier.
 
-    ``wrap`` puts a payload into a frame. ``joins`` says whether several frames may be written at once: it
-    is false for clients that need a delay between two writes.
+    ``wrap`` puts a payload into a frame. ``joinable`` says whether several frames may be written at once:
+    it is false for clients that need a delay between two writes.
     """
 
     dialect: Dialect
     wrap: Framer
-    joins: bool
+    joinable: bool
 
 
 class Carrier(Protocol):
@@ -338,7 +339,7 @@ class Carrier(Protocol):
     def framer_for(self, dialect: Dialect) -> Framer:
         """Return the function that puts payloads of ``dialect`` into frames."""
 
-    def take_next_write(self, frames: deque[bytes]) -> bytes:
+    def dequeue_next_write(self, frames: deque[bytes]) -> bytes:
         """Take the bytes of the next write from the front of the queue ``frames`` and return them.
 
         The session calls this for clients that need a delay between two writes. The queue is not empty.
@@ -396,13 +397,13 @@ class Client(Requester, Protocol):
     def updates_read_marker(self) -> bool:
         """Whether the entries sent to the client move its user's read marker."""
 
-    missed: tuple[int, int | None]
+    missed_range: tuple[int, int | None]
     """The range of entries that the user has missed: ``missed[0]`` < id <= ``missed[1]``.
 
     If ``missed[1]`` is None, the range has no upper end.
     """
 
-    max_id: int | None
+    last_id_at_departure: int | None
     """The id of the last entry that was delivered before the client left; None while it is connected."""
 
     @property
@@ -444,7 +445,7 @@ class Client(Requester, Protocol):
     def send(self, frame: bytes) -> None:
         """Send a frame that contains no log entry."""
 
-    def resend(self, delivery: Delivery, is_subject: bool) -> bool:
+    def send_missed_entry(self, delivery: Delivery, is_subject: bool) -> bool:
         """Send a log entry that the client has missed, encoded like a live delivery.
 
         ``is_subject`` says whether the entry is an event about the client's user. Return False if the dialect

@@ -18,11 +18,11 @@ from typing import Any, Final
 from chatd.core.accounts import AccountPolicy
 from chatd.core.commands import COMMANDS, SENDER_NAMES
 from chatd.core.control_commands import CONTROL_COMMANDS, CONTROL_ERRORS
-from chatd.core.declarations import ID_MAX, Declaration, Field
+from chatd.core.declarations import ID_MAX, CommandDeclaration, FieldDeclaration
 from chatd.core.limits import Limits
-from chatd.core.names import RESERVED
-from chatd.core.refusals import REASONS, RETRY_AFTER_SECONDS, SENTENCES
-from chatd.core.typed import COMMANDS_BY_KEYWORD, COMMANDS_BY_WORD
+from chatd.core.names import RESERVED_NAMES
+from chatd.core.refusals import REFUSAL_REASONS, REFUSAL_SENTENCES, RETRY_AFTER_SECONDS
+from chatd.core.typed_commands import COMMANDS_BY_KEYWORD, COMMANDS_BY_SEMICOLON_WORD
 from chatd.daemon.metrics import METRICS
 from chatd.dialects.json_requests import MAX_REF_LENGTH
 
@@ -41,17 +41,17 @@ def commands() -> str:
     names = ("command", "JSON `action`", "typed", "in the chat room", "who", "token", "what it does")
     rows: list[tuple[str, ...]] = [(*names, "refused with")]
     for row in COMMANDS.values():
-        typed = [f"`{form}`" for form in (row.keyword_usage, row.usage if row.word else "") if form]
+        typed = [f"`{form}`" for form in (row.keyword_usage, row.usage if row.semicolon_word else "") if form]
         rows.append(
             (
                 row.name,
                 ", ".join(f"`{action}`" for action in row.actions),
                 ", ".join(typed),
-                f"`{row.slash_usage}`" if row.slash else "",
-                _WHO[row.who],
-                "" if row.token == "none" else row.token,
+                f"`{row.slash_usage}`" if row.slash_word else "",
+                _WHO[row.required_role],
+                "" if row.required_access == "none" else row.required_access,
                 row.help,
-                " ".join(f"`{code}`" for code in row.refused),
+                " ".join(f"`{code}`" for code in row.refusal_codes),
             )
         )
     return _table(rows)
@@ -59,7 +59,7 @@ def commands() -> str:
 
 def fields() -> str:
     """The table of fields: meaning, accepted values and other names."""
-    seen: dict[str, Field] = {}
+    seen: dict[str, FieldDeclaration] = {}
     for row in COMMANDS.values():
         if row.actions:
             seen.update(row.fields)
@@ -85,7 +85,7 @@ _TAKES: Final = {
 def refusals() -> str:
     """The table of refusal codes with their sentences."""
     rows = [("code", "sentence", "retry after")]
-    for code, sentence in SENTENCES.items():
+    for code, sentence in REFUSAL_SENTENCES.items():
         again = RETRY_AFTER_SECONDS.get(code)
         rows.append((f"`{code}`", _with_gaps(sentence), f"{again:g} s" if again else ""))
     return _table(rows)
@@ -93,12 +93,12 @@ def refusals() -> str:
 
 def reasons() -> str:
     """The list of sentences that can be the *why* of a refusal."""
-    return "\n".join(f"- {_with_gaps(sentence)}" for sentence in REASONS.values())
+    return "\n".join(f"- {_with_gaps(sentence)}" for sentence in REFUSAL_REASONS.values())
 
 
 def reserved() -> str:
     """The names that nobody can take, in alphabetical order."""
-    return textwrap.fill(" ".join(f"`{name}`" for name in sorted(RESERVED)), 120)
+    return textwrap.fill(" ".join(f"`{name}`" for name in sorted(RESERVED_NAMES)), 120)
 
 
 def _with_gaps(sentence: str) -> str:
@@ -153,7 +153,7 @@ def control_errors() -> str:
 def grammar() -> str:
     """The grammar of the lines that a text client may send, in ABNF (RFC 5234)."""
     keyword = [f"{row.name + '-line':<18}= {_abnf_keyword(row)}" for row in COMMANDS_BY_KEYWORD.values()]
-    typed = [f"{row.name + '-typed':<18}= {_abnf_typed(row)}" for row in COMMANDS_BY_WORD.values()]
+    typed = [f"{row.name + '-typed':<18}= {_abnf_typed(row)}" for row in COMMANDS_BY_SEMICOLON_WORD.values()]
     return "\n".join(
         (
             "```abnf",
@@ -162,7 +162,9 @@ def grammar() -> str:
             + " / ".join(f"{row.name}-line" for row in COMMANDS_BY_KEYWORD.values())
             + ' / "LST"',
             "typed-line        = "
-            + "\n                  / ".join(f"{row.name}-typed" for row in COMMANDS_BY_WORD.values()),
+            + "\n                  / ".join(
+                f"{row.name}-typed" for row in COMMANDS_BY_SEMICOLON_WORD.values()
+            ),
             *keyword,
             *typed,
             "name              = 1*64(%x21-3A / %x3C-7E / UTF8-non-ascii)  ; and chapter 2",
@@ -185,7 +187,7 @@ def schemas() -> str:
     )
 
 
-def schema_of(row: Declaration) -> dict[str, Any]:
+def schema_of(row: CommandDeclaration) -> dict[str, Any]:
     """The JSON Schema (2020-12) of one command's requests, with chatd's own field names."""
     sender = {
         "type": "string",
@@ -222,7 +224,7 @@ def _compact(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _schema_of_field(field: Field) -> dict[str, Any]:
+def _schema_of_field(field: FieldDeclaration) -> dict[str, Any]:
     if field.choices:
         return {"enum": list(field.choices)}
     if field.kind in ("id", "count"):
@@ -231,7 +233,7 @@ def _schema_of_field(field: Field) -> dict[str, Any]:
     return {"type": "string", "minLength": 0 if field.kind == "note" else 1}
 
 
-def _abnf_keyword(row: Declaration) -> str:
+def _abnf_keyword(row: CommandDeclaration) -> str:
     parts = [f'"{row.keyword}"']
     for name in row.keyword_fields:
         kind = row.fields[name].kind
@@ -250,10 +252,10 @@ _TYPED_AS: Final = {
 }
 
 
-def _abnf_typed(row: Declaration) -> str:
-    parts = [f'"{row.word}"']
+def _abnf_typed(row: CommandDeclaration) -> str:
+    parts = [f'"{row.semicolon_word}"']
     brackets = 0
-    for name, field in row.typed_fields.items():
+    for name, field in row.typeable_fields.items():
         value = _TYPED_AS.get(field.kind) or "(" + " / ".join(f'"{one}"' for one in field.choices) + ")"
         if name in row.required:
             parts.append(f'";" {value}')

@@ -39,8 +39,9 @@ class SessionCarrier(Protocol):
     session.
 
     A subclass defines how frames are cut (`buffer` and `dispatch_next_frame`) and how payloads are written
-    (`framer_for` and `take_next_write`). While the session pauses the carrier, the carrier reads nothing from
-    the socket and passes no payload on. Once the session is leaving, the carrier drops all incoming data.
+    (`framer_for` and `dequeue_next_write`). While the session pauses the carrier, the carrier reads nothing
+    from the socket and passes no payload on. Once the session is leaving, the carrier drops all incoming
+    data.
 
     ``detector`` is the `Detector` that has accepted and counted the connection before, if any; it also sends
     the greeting.
@@ -87,7 +88,7 @@ class SessionCarrier(Protocol):
         return wrap_line
 
     @staticmethod
-    def take_next_write(frames: deque[bytes]) -> bytes:
+    def dequeue_next_write(frames: deque[bytes]) -> bytes:
         """Take the next frame from the front of the queue ``frames`` and return it. It is written alone: a
         client that gets paced writes takes each read for one frame.
         """
@@ -142,18 +143,18 @@ class SessionCarrier(Protocol):
         if is_http:
             self.refuse_foreign_protocol(HTTP)
         elif is_http is None and line.bytes_read > MAX_FIRST_LINE_BYTES:
-            self.session.break_off(
+            self.session.refuse_and_close(
                 Refusal("too_long", what=Phrase(N_("the first line")), limit=MAX_FIRST_LINE_BYTES)
             )
 
-    def break_off(self, refusal: Refusal) -> None:
+    def refuse_and_close(self, refusal: Refusal) -> None:
         """Send ``refusal`` to the client, then close its connection."""
-        self.session.break_off(refusal)
+        self.session.refuse_and_close(refusal)
 
     def refuse_foreign_protocol(self, foreign: ForeignProtocol) -> None:
         """Refuse a client that speaks the protocol ``foreign``, such as HTTP, and close its connection."""
         self._log.info("{peer} speaks {name}", peer=self.session.peer, name=foreign.name)
-        self.break_off(Refusal("bad_request", why=Phrase(foreign.why)))
+        self.refuse_and_close(Refusal("bad_request", why=Phrase(foreign.why)))
 
     def readConnectionLost(self) -> None:
         """Handle a half-close: the client sends nothing more, but may still read."""

@@ -55,7 +55,7 @@ class IdleDelimitedCarrier(SessionCarrier):
         self._read = 0
 
     @staticmethod
-    def take_next_write(frames: deque[bytes]) -> bytes:
+    def dequeue_next_write(frames: deque[bytes]) -> bytes:
         """Take as many frames from the front of the queue ``frames`` as fit into `MAX_WRITE_BYTES`, or a part
         of the first frame, and return them as one piece.
         """
@@ -93,7 +93,9 @@ class IdleDelimitedCarrier(SessionCarrier):
             return False
         frame = self._cut()
         if len(frame) > self._limit:
-            self.session.break_off(Refusal("too_long", what=Phrase(N_("the message")), limit=self._limit))
+            self.session.refuse_and_close(
+                Refusal("too_long", what=Phrase(N_("the message")), limit=self._limit)
+            )
         elif frame:
             self.session.receive(frame)
         return True

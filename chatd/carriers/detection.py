@@ -29,7 +29,7 @@ from chatd.boundaries import Dialect
 from chatd.carriers.carrier import SessionCarrier
 from chatd.carriers.foreign import ForeignProtocol
 from chatd.carriers.tls import TlsLayer, tls_failure_reason
-from chatd.connections.factory import Sessions, shown_peer
+from chatd.connections.factory import Sessions, format_peer
 from chatd.core.refusals import Refusal, rate_limited, reason
 from chatd.core.wires import OpeningBytes
 
@@ -71,7 +71,7 @@ class HttpProtocol(Interface):
     def readConnectionLost(self) -> None: ...
     def connectionLost(self, reason: Failure) -> None: ...
 
-    def break_off(self, refusal: Refusal) -> None:
+    def refuse_and_close(self, refusal: Refusal) -> None:
         """Answer with ``refusal`` if an answer is possible, then close the connection."""
 
     def refuse_foreign_protocol(self, foreign: ForeignProtocol) -> None:
@@ -93,7 +93,9 @@ Choice = WireChoice | HttpChoice
 """What a client may speak on a port."""
 
 
-def detect(read: bytes, table: Sequence[tuple[OpeningBytes, T]], over: bool, default: T) -> T | None:
+def match_opening_bytes(
+    read: bytes, table: Sequence[tuple[OpeningBytes, T]], over: bool, default: T
+) -> T | None:
     """Return the target in ``table`` whose opening bytes the client's first bytes, ``read``, begin with.
 
     Return ``default`` if no opening can match any more, and None if more bytes are needed. ``over`` says that
@@ -156,7 +158,7 @@ class Detector(Protocol):
         if not self._sessions.add_undetected(self):
             protocol = self._open(self._default)
             if not isinstance(protocol, SessionCarrier):  # otherwise, the session is refused
-                protocol.break_off(rate_limited(reason("many_connections")))
+                protocol.refuse_and_close(rate_limited(reason("many_connections")))
             return
         if self._tls_only:
             self._limit_handshake()
@@ -195,13 +197,13 @@ class Detector(Protocol):
         if self._tls is not None and isinstance(error, TlsError) and not self._tls.is_established:
             self._log.info(
                 "{peer}: the TLS handshake failed: {why}",
-                peer=shown_peer(self.transport),
+                peer=format_peer(self.transport),
                 why=tls_failure_reason(error),
             )
         if self._protocol is not None:
             self._protocol.connectionLost(reason)
         if not isinstance(self._protocol, SessionCarrier):
-            self._sessions.undetected_lost(self)
+            self._sessions.undetected_connection_lost(self)
 
     def use_default_wire(self) -> None:
         """Give the connection to the default wire if its protocol is not detected yet. It sends no greeting,
@@ -214,22 +216,22 @@ class Detector(Protocol):
         """Cut the connection at once."""
         self.transport.abortConnection()
 
-    def break_off(self, refusal: Refusal) -> None:
+    def refuse_and_close(self, refusal: Refusal) -> None:
         """Send ``refusal`` to the client, in the default wire's dialect if its own is unknown. Then close the
         connection.
         """
         protocol = self._protocol or self._open(self._default)
-        protocol.break_off(refusal)
+        protocol.refuse_and_close(refusal)
 
     def open_session(self, choice: WireChoice) -> SessionCarrier:
         """Open a session on the wire ``choice`` for the connection, and return its carrier."""
-        self._sessions.wire_detected(self)
+        self._sessions.remove_undetected(self)
         self._protocol = carrier = choice.carrier(self._sessions, choice.dialect, self)
         carrier.makeConnection(self.transport)
         return carrier
 
     def _decide(self, over: bool = False) -> None:
-        found = detect(self._read, self._table, over, self._default)
+        found = match_opening_bytes(self._read, self._table, over, self._default)
         if found is None:
             self._wait()
         elif isinstance(found, ForeignProtocol):
@@ -238,7 +240,7 @@ class Detector(Protocol):
             else:
                 self._open(self._default).refuse_foreign_protocol(found)
         elif self._lacks_tls:
-            self._open(found).break_off(Refusal("tls_required"))
+            self._open(found).refuse_and_close(Refusal("tls_required"))
         else:
             self._hand_over(found)
 
@@ -295,11 +297,11 @@ class Detector(Protocol):
 
     def _end_handshake_time(self) -> None:
         if self._tls is None:
-            self.break_off(Refusal("tls_required"))
+            self.refuse_and_close(Refusal("tls_required"))
         elif not self._tls.is_established:
             self._log.info(
                 "{peer}: no TLS handshake within {seconds} seconds",
-                peer=shown_peer(self.transport),
+                peer=format_peer(self.transport),
                 seconds=self._sessions.limits.tls_handshake_seconds,
             )
             self.transport.abortConnection()
@@ -313,7 +315,7 @@ class Detector(Protocol):
         _cancel(self._timer)
 
     def _end_silence(self) -> None:
-        if detect(self._read, self._table, True, self._default) is not self._default:
+        if match_opening_bytes(self._read, self._table, True, self._default) is not self._default:
             self._decide(over=True)  # ``Hello`` without a name is complete
         elif not (self._greeted or self._lacks_tls):
             self._greeted = True

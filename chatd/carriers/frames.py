@@ -99,7 +99,7 @@ class LengthPrefixedCarrier(SessionCarrier):
         try:
             frame = self._cut()
         except Refusal as refusal:
-            self.session.break_off(refusal)
+            self.session.refuse_and_close(refusal)
             return True
         if frame is not None:
             self.session.receive(frame)

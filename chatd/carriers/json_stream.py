@@ -14,7 +14,7 @@ from chatd.connections.factory import Sessions
 from chatd.connections.login_deadlines import UndetectedConnection
 from chatd.core.language import N_
 from chatd.core.refusals import Phrase, Refusal, reason
-from chatd.json_wire.values import Fault, JsonScanner
+from chatd.json_wire.scanner import JsonScanner, ScanFault
 
 NEWLINE_WAIT_SECONDS: Final = 0.04
 """Seconds that a newline after the client's first JSON value may take to arrive, if it is sent in a segment
@@ -54,7 +54,7 @@ class JsonStreamCarrier(SessionCarrier):
         self._clock = sessions.clock
         self._limits = limits
         self._values = JsonScanner(limits.json, limits.depth)
-        self._first: bytes | Fault | None = None
+        self._first: bytes | ScanFault | None = None
         self._decided = False
         self._timer: IDelayedCall | None = None
 
@@ -87,12 +87,12 @@ class JsonStreamCarrier(SessionCarrier):
         if isinstance(value, bytes):
             self.session.receive(value)
         elif value.kind == "too_long":
-            self.session.break_off(
+            self.session.refuse_and_close(
                 Refusal("too_long", what=Phrase(N_("a JSON value")), limit=self._limits.json)
             )
         elif value.kind == "too_deep":
             why = reason("too_deep", limit=self._limits.depth)
-            self.session.break_off(Refusal("bad_json", why=why))
+            self.session.refuse_and_close(Refusal("bad_json", why=why))
         else:
             self.session.reject_frame(Refusal("bad_json", why=reason("cut_off")))
         return True

@@ -56,7 +56,7 @@ class LineCarrier(SessionCarrier, LineOnlyReceiver):
             return False
         line = self._lines.popleft().removesuffix(b"\r")
         if len(line) > self._limit:
-            self.session.break_off(Refusal("too_long", what=Phrase(N_("the line")), limit=self._limit))
+            self.session.refuse_and_close(Refusal("too_long", what=Phrase(N_("the line")), limit=self._limit))
         elif line:
             self.session.receive(line)
         return True

@@ -153,7 +153,7 @@ class WebSocketCarrier(SessionCarrier):
         elif frame.opcode is Opcode.BINARY:
             self._close_code = CloseCode.UNSUPPORTED_DATA
             why = Phrase(N_("send text messages, not binary ones"))
-            self.session.break_off(Refusal("bad_request", why=why))
+            self.session.refuse_and_close(Refusal("bad_request", why=why))
         else:
             self._message += frame.data
             if frame.fin:
@@ -168,7 +168,7 @@ class WebSocketCarrier(SessionCarrier):
             message.decode()
         except UnicodeDecodeError:
             self._close_code = CloseCode.INVALID_DATA
-            self.session.break_off(Refusal("bad_utf8"))
+            self.session.refuse_and_close(Refusal("bad_utf8"))
         else:
             self.session.receive(message)
 
@@ -176,10 +176,10 @@ class WebSocketCarrier(SessionCarrier):
         """Refuse what could not be parsed, and close the connection."""
         if isinstance(self._parser.parser_exc, PayloadTooBig):
             what = Phrase(N_("a WebSocket message"))
-            self.session.break_off(Refusal("too_long", what=what, limit=self._max_message_bytes))
+            self.session.refuse_and_close(Refusal("too_long", what=what, limit=self._max_message_bytes))
         else:
             why = Phrase(N_("that is no valid WebSocket frame"))
-            self.session.break_off(Refusal("bad_request", why=why))
+            self.session.refuse_and_close(Refusal("bad_request", why=why))
 
     def _check_silence(self) -> None:
         """Send a ping if nothing came since the last check. Cut the connection if too many are unanswered."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from chatd.boundaries import Client, Clock, Passwords
+from chatd.boundaries import Client, Clock, PasswordHasher
 from chatd.chat.authority import Authority
 from chatd.chat.commits import Committer
 from chatd.chat.password_guard import PasswordGuard
-from chatd.chat.presence import Presence
+from chatd.chat.presence import PresenceService
 from chatd.chat.turns import ClientCoroutine, TurnQueue
 from chatd.core import account_rules as rules
 from chatd.core import commands as c
@@ -33,42 +33,42 @@ AccountCommand = c.Register | c.ChangePassword | c.Unregister | c.Regain
 class Authenticator:
     """Verifies passwords, slowing down clients that guess them or links, and hashes new passwords."""
 
-    def __init__(self, authority: Authority, passwords: Passwords, clock: Clock, limits: Limits) -> None:
+    def __init__(self, authority: Authority, passwords: PasswordHasher, clock: Clock, limits: Limits) -> None:
         self._authority = authority
         self._passwords = passwords
         self._clock = clock
         self._guard = PasswordGuard(clock, limits)
 
-    async def verify(self, nick: str, password: Secret, origin: str | None) -> Credential:
+    async def verify_password(self, nick: str, password: Secret, origin: str | None) -> Credential:
         """Return the credential of the user ``nick``, if ``password`` is the user's password.
 
         ``origin`` is the IPv4 address or IPv6 network of the client, or None for this machine. Raises
-        `Refusal` ``rate_limited`` if too many wrong passwords came from there, else ``wrong_password``. An
-        unregistered nick takes as long as a wrong password.
+        `Refusal` ``wrong_password``, and ``rate_limited`` after too many wrong passwords from ``origin``. The
+        refusal of an unregistered nick takes as long as that of a wrong password.
         """
         key = await self._check_attempt(nick, origin)
         credential = find_credential(self._authority.state, nick)
         hashed = None if credential is None or credential.hash == CLOSED_ACCOUNT_HASH else credential.hash
         if not await self._passwords.verify(hashed, password, origin) or credential is None:
-            self._guard.count_wrong(key, origin)
+            self._guard.count_failure(key, origin)
             raise Refusal("wrong_password")
-        self._guard.note_right(key, origin)
+        self._guard.remember_success(key, origin)
         return credential
 
     async def authenticate(self, nick: str, password: Secret, origin: str | None) -> Credential | Token:
         """Return what lets a client log in as the user ``nick``: the user's credential, or a token.
 
-        ``password`` is the user's password or the secret of a token. Raises `Refusal` like `verify`, and
-        ``token_expired`` for the secret of a token that has expired.
+        ``password`` is the user's password or the secret of a token. Raises `Refusal` like `verify_password`,
+        and ``token_expired`` for the secret of a token that has expired.
         """
         if not is_token_secret(password):
-            return await self.verify(nick, password, origin)
+            return await self.verify_password(nick, password, origin)
         key = await self._check_attempt(nick, origin)
         token = self._authority.state.tokens.get(token_digest(password))
         if token is None or token.user.key != key:
-            self._guard.count_wrong(key, origin)
+            self._guard.count_failure(key, origin)
             raise Refusal("wrong_password")
-        self._guard.note_right(key, origin)
+        self._guard.remember_success(key, origin)
         if token.has_expired(self._authority.now()):
             raise Refusal("token_expired", nick=token.user.nick)
         return token
@@ -99,10 +99,10 @@ class Authenticator:
             yield
         except Refusal as refusal:
             if refusal.code == "bad_link":
-                self._guard.count_wrong(user.key, origin)
+                self._guard.count_failure(user.key, origin)
             raise
 
-    async def hash(self, password: Secret, origin: str | None) -> Secret:
+    async def hash_password(self, password: Secret, origin: str | None) -> Secret:
         """Return the hash of a new ``password``.
 
         Raises `Refusal` ``rate_limited`` if too many passwords wait to be hashed.
@@ -110,7 +110,7 @@ class Authenticator:
         return await self._passwords.hash(password, origin)
 
 
-class Accounts:
+class AccountService:
     """Carries out the commands on accounts: register, passwd (change the password), unregister and regain."""
 
     def __init__(
@@ -118,7 +118,7 @@ class Accounts:
         authority: Authority,
         authenticator: Authenticator,
         committer: Committer,
-        presence: Presence,
+        presence: PresenceService,
         turns: TurnQueue,
         policy: AccountPolicy,
     ) -> None:
@@ -129,9 +129,9 @@ class Accounts:
         self._turns = turns
         self._policy = policy
 
-    def run(self, client: Client, request: Request, user: User, command: AccountCommand) -> None:
+    def execute(self, client: Client, request: Request, user: User, command: AccountCommand) -> None:
         """Carry out ``command`` of ``user``. The client's next command waits for the answer."""
-        self._turns.run(client, request, self._work(client, request, user, command), paused=True)
+        self._turns.run_coroutine(client, request, self._work(client, request, user, command), paused=True)
 
     def _work(self, client: Client, request: Request, user: User, command: AccountCommand) -> ClientCoroutine:
         if isinstance(command, c.Register):
@@ -145,7 +145,7 @@ class Accounts:
     async def _register(self, client: Client, request: Request, user: User, command: c.Register) -> None:
         rules.check_may_register(self._committer.state, user)
         rules.check_new_password(command.password, self._policy)
-        hashed = await self._authenticator.hash(command.password, client.origin)
+        hashed = await self._authenticator.hash_password(command.password, client.origin)
         if client.is_closing:
             return  # the nick may be somebody else's now
         now = self._authority.now()
@@ -157,21 +157,21 @@ class Accounts:
     ) -> None:
         rules.require_credential(self._committer.state, user)
         rules.check_new_password(command.new, self._policy)
-        verified = await self._authenticator.verify(user.nick, command.password, client.origin)
-        hashed = await self._authenticator.hash(command.new, client.origin)
+        verified = await self._authenticator.verify_password(user.nick, command.password, client.origin)
+        hashed = await self._authenticator.hash_password(command.new, client.origin)
         await self._committer.commit(rules.change_password(self._committer.state, verified, hashed))
         client.answer(request, AccountChanged(user.nick, True))
         self._presence.end_sessions(user, client, Refusal("password_changed", nick=user.nick))
 
     async def _unregister(self, client: Client, request: Request, user: User, command: c.Unregister) -> None:
         rules.require_credential(self._committer.state, user)
-        verified = await self._authenticator.verify(user.nick, command.password, client.origin)
+        verified = await self._authenticator.verify_password(user.nick, command.password, client.origin)
         await self._committer.commit(rules.unregister(self._committer.state, verified, self._authority.now()))
         client.answer(request, AccountChanged(user.nick, False))
         self._presence.end_sessions(user, None, Refusal("account_closed", nick=user.nick))
 
     async def _regain(self, client: Client, request: Request, user: User) -> None:
         rules.require_credential(self._committer.state, user)
-        await self._turns.wait()
+        await self._turns.wait_for_turn()
         client.answer(request, AccountChanged(user.nick, True))
         self._presence.end_sessions(user, client, Refusal("session_replaced", nick=user.nick))

@@ -1,4 +1,4 @@
-"""What only the administrator of the machine may do, on the control socket."""
+"""Carries out what only the administrator of the machine may ask for, on the control socket."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ from chatd.core.rules import Decision
 from chatd.store.errors import NotStored
 
 
-class Administrator:
-    """Appoints and dismisses server operators, and exports. Each act is an entry of the moderation log."""
+class AdministrationService:
+    """Appoints and dismisses server operators, and exports users and groups.
+
+    Each of these acts is an entry of the moderation log.
+    """
 
     def __init__(
         self, authority: Authority, archive: Archive, committer: Committer, policy: AccountPolicy
@@ -32,11 +35,14 @@ class Administrator:
         self._stopped = True
 
     def operators(self) -> list[ServerOperator]:
-        """Return who is named as a server operator, sorted by nick. Raises `Refusal` ``storage_failed``."""
+        """Return the appointed and the configured server operators, sorted by nick.
+
+        Raises `Refusal` ``storage_failed``.
+        """
         return rules.list_operators(self._committer.state, self._policy)
 
     async def appoint(self, nick: str) -> ModerationEntry:
-        """Appoint ``nick`` as a server operator, and return the act, which is on disk.
+        """Appoint ``nick`` as a server operator. Return the entry of the moderation log, which is on disk.
 
         Raises `Refusal` ``bad_nick``, ``no_such_user``, ``already_server_operator``, ``shutting_down`` or
         ``storage_failed``.
@@ -45,7 +51,7 @@ class Administrator:
         return await self._carry_out(rules.appoint(self._committer.state, nick, self._policy, now))
 
     async def dismiss(self, nick: str) -> ModerationEntry:
-        """Dismiss ``nick``, which was appointed as a server operator, and return the act, which is on disk.
+        """Dismiss the appointed server operator ``nick``. Return the moderation log entry, which is on disk.
 
         Raises `Refusal` ``not_appointed``, ``configured_operator``, ``shutting_down`` or ``storage_failed``.
         """
@@ -53,7 +59,7 @@ class Administrator:
         return await self._carry_out(rules.dismiss(self._committer.state, nick, self._policy, now))
 
     async def export_user(self, nick: str) -> Export:
-        """Return an export of the user ``nick``, whose act is on disk.
+        """Record an export of the user ``nick`` in the moderation log, and return the export.
 
         Raises `Refusal` ``no_such_user``, ``shutting_down`` or ``storage_failed``.
         """
@@ -64,7 +70,9 @@ class Administrator:
         return Export(self._archive, self._committer, now, last_id, user=user)
 
     async def export_group(self, name: str) -> Export:
-        """Return an export of the group ``name``, which may be closed or empty, and whose act is on disk.
+        """Record an export of the group ``name`` in the moderation log, and return the export.
+
+        The group may be closed or empty.
 
         Raises `Refusal` ``no_such_group``, ``shutting_down`` or ``storage_failed``.
         """

@@ -23,10 +23,10 @@ from chatd.core.events import User
 from chatd.core.group_bans import check_not_banned_by_origin, with_ban_origins
 from chatd.core.limits import Limits
 from chatd.core.link_rules import links_ended_by, use_link
-from chatd.core.login import Login, log_in
+from chatd.core.login import Login, decide_login
 from chatd.core.moderation_rules import check_not_blocked, check_not_muted
 from chatd.core.quotas import check_quotas, check_storage
-from chatd.core.records import Draft, Record, Snapshot
+from chatd.core.records import EntryDraft, Record, Snapshot
 from chatd.core.rules import Decision, decide
 from chatd.core.token_rules import check_effects
 from chatd.core.tokens import Token
@@ -39,13 +39,13 @@ RELOAD_RETRY_SECONDS: Final = 1.0
 DAY_MILLISECONDS: Final = 86_400_000
 """The milliseconds of a day."""
 
-JOINS: Final = frozenset((c.Join, c.Enter, c.UseLink))
+JOIN_COMMANDS: Final = frozenset((c.Join, c.EnterRoom, c.UseLink))
 """The commands that make a user a member of a group, which a ban by address forbids."""
 
-BANS: Final = frozenset((c.Ban, c.Unban))
+BAN_COMMANDS: Final = frozenset((c.Ban, c.Unban))
 """The commands that change which addresses are banned from a group."""
 
-MAX_LAST_ORIGINS: Final = 10_000
+MAX_REMEMBERED_ORIGINS: Final = 10_000
 """Maximum number of departed users whose address is remembered, for a ban."""
 
 OpenJournal = Callable[[Callable[[], None], Callable[[], None]], Journal]
@@ -96,13 +96,13 @@ class Authority:
         self._last_origins: dict[int, str | None] = {}
 
     @property
-    def presence(self) -> dict[str, User]:
+    def online_users(self) -> dict[str, User]:
         """The users who are logged in, by the key (normal form) of their nick, in the order of arrival."""
         users = ((key, sessions[0].user) for key, sessions in self._names.items())
         return {key: user for key, user in users if user is not None}
 
     @property
-    def user_count(self) -> int:
+    def online_user_count(self) -> int:
         """The number of users who are logged in."""
         return len(self._names)
 
@@ -122,7 +122,7 @@ class Authority:
         it is the secret of, or None. The caller has to apply and store the login's decision.
         """
         token = verified if isinstance(verified, Token) else None
-        login = log_in(self.state, self._names, hello, verified, client.certificate_name)
+        login = decide_login(self.state, self._names, hello, verified, client.certificate_name)
         check_not_blocked(self.state, login.user.key, client.origin, self.now())
         self._login_guard.check_login(client.origin, is_new=not login.returning)
         # What a program has read, its user has not.
@@ -135,7 +135,7 @@ class Authority:
         if self.state.invitation_times:
             self.state.expire_invitations(self.now() - self._limits.invitation_days * DAY_MILLISECONDS)
 
-    def sessions(self, user: User) -> list[Client]:
+    def sessions_of(self, user: User) -> list[Client]:
         """Return the sessions of ``user`` that are logged in, the oldest first."""
         return list(self._names.get(user.key, ()))
 
@@ -143,7 +143,7 @@ class Authority:
         """Return all sessions that are logged in."""
         return [client for sessions in self._names.values() for client in sessions]
 
-    def free_name(self, client: Client) -> bool:
+    def remove_session(self, client: Client) -> bool:
         """Remove ``client`` from the sessions of its user. Return whether the client had a nick.
 
         The nick is available again if no other session has it.
@@ -157,7 +157,7 @@ class Authority:
             del self._names[user.key]
             self._last_origins.pop(user.id, None)
             self._last_origins[user.id] = client.origin
-            if len(self._last_origins) > MAX_LAST_ORIGINS:
+            if len(self._last_origins) > MAX_REMEMBERED_ORIGINS:
                 del self._last_origins[next(iter(self._last_origins))]
         return True
 
@@ -169,7 +169,7 @@ class Authority:
 
     def undo_login(self, client: Client) -> None:
         """Free the nick of ``client`` and unset its user, because the login was rolled back."""
-        self.free_name(client)
+        self.remove_session(client)
         client.undo_login()
 
     def decide(
@@ -191,9 +191,9 @@ class Authority:
             check_effects(token, decision)
         check_quotas(state, decision, self._limits)
         check_storage(decision, self.journal.database_bytes, self._limits)
-        if type(command) in JOINS:
+        if type(command) in JOIN_COMMANDS:
             check_not_banned_by_origin(state, decision, origin)
-        elif type(command) in BANS:
+        elif type(command) in BAN_COMMANDS:
             return with_ban_origins(state, decision, self._origins)
         return decision
 
@@ -231,7 +231,7 @@ class Authority:
         for event in decision.events:
             audiences.append(audience(state, event))
             state.apply(event, at)
-            records.append(Draft(event, at, ref))
+            records.append(EntryDraft(event, at, ref))
         return records, audiences
 
     def _after_commit(self) -> None:
@@ -249,7 +249,7 @@ class Authority:
     async def _reload(self) -> None:
         while True:
             try:
-                snapshot = await self._archive.load()
+                snapshot = await self._archive.load_snapshot()
                 break
             except StoreError as error:
                 self._log.error("can't read the database: {why}", why=str(error))
@@ -257,5 +257,5 @@ class Authority:
                 self._log.failure("can't understand the database")
             await pause(self._clock, RELOAD_RETRY_SECONDS)
         self.state = snapshot.state
-        self.journal.resume(snapshot)
+        self.journal.resume_from(snapshot)
         self.recovering = False

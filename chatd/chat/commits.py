@@ -10,7 +10,7 @@ from chatd.chat.authority import Authority
 from chatd.chat.dispatch import Dispatcher
 from chatd.chat.turns import TurnQueue, not_stored_refusal
 from chatd.core.audience import Audience
-from chatd.core.events import Entry
+from chatd.core.events import LogEntry
 from chatd.core.records import Record
 from chatd.core.rules import Decision
 from chatd.core.state import State
@@ -52,7 +52,7 @@ class Committer:
         private = [state.is_private(event.conversation) for event in decision.events]
         return AppliedDecision(*self._authority.apply(decision), private)
 
-    def deliver(self, applied: AppliedDecision, entries: Sequence[Entry]) -> None:
+    def deliver(self, applied: AppliedDecision, entries: Sequence[LogEntry]) -> None:
         """Deliver ``entries``, the log entries of the events of ``applied``, which are on disk."""
         for entry, audience, private in zip(entries, applied.audiences, applied.private, strict=True):
             self._dispatcher.deliver(entry, audience, None, private)

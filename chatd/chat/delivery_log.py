@@ -8,7 +8,7 @@ from twisted.logger import Logger
 
 from chatd.chat.log_lines import format_delivery, format_redacted
 from chatd.core.answers import Page
-from chatd.core.events import Delivery, Entry
+from chatd.core.events import Delivery, LogEntry
 
 
 class DeliveryLog:
@@ -20,7 +20,7 @@ class DeliveryLog:
 
     _log = Logger()
 
-    def log_received(self, client: Any, entry: Entry, private: bool) -> None:
+    def log_received(self, client: Any, entry: LogEntry, private: bool) -> None:
         """Log that ``client`` has asked for ``entry``.
 
         ``client`` is None if nobody asked for the entry because it is a consequence of the entry before it.
@@ -43,7 +43,7 @@ class DeliveryLog:
         An empty page is not logged. The client may have got fewer entries than the page has: the frame leaves
         out entries at the end that is farthest from where the reading of the log began.
         """
-        if isinstance(what, Entry):
+        if isinstance(what, LogEntry):
             name = str(what.id)
         elif not isinstance(what, Page):
             name = f"{format_delivery(what)}:"

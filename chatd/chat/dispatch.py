@@ -16,7 +16,7 @@ from chatd.boundaries import Client, Clock
 from chatd.chat.delivery_log import DeliveryLog
 from chatd.chat.fanout import Fanout
 from chatd.core.audience import Audience, without_ignored_reason
-from chatd.core.events import LOBBY, Announced, Arrived, Delivery, Departed, Entry, User
+from chatd.core.events import LOBBY, Announced, Arrived, Delivery, Departed, LogEntry, User
 from chatd.core.state import NOBODY
 
 PRESENCE_BATCH_MIN_USERS: Final = 100
@@ -94,7 +94,7 @@ class Dispatcher:
 
     def deliver(
         self,
-        entry: Entry,
+        entry: LogEntry,
         audience: Audience,
         author: Client | None,
         private: bool,
@@ -115,7 +115,7 @@ class Dispatcher:
                 audience = tuple(id for id in audience if id not in without_reason)
         self._add(entry, audience, author)
 
-    def _add(self, entry: Entry, audience: Audience, author: Client | None) -> None:
+    def _add(self, entry: LogEntry, audience: Audience, author: Client | None) -> None:
         event = entry.event
         subject: Sequence[Client] = ()
         # An invitation is not sent to a user who ignores its author.
@@ -191,7 +191,7 @@ class Dispatcher:
         return (
             client
             for client in _sessions_of(audience, self._limited)
-            if place is None or (client.token is not None and client.token.reaches(place))
+            if place is None or (client.token is not None and client.token.covers(place))
         )
 
 

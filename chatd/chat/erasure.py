@@ -12,12 +12,12 @@ from twisted.logger import Logger
 from chatd.boundaries import Archive, Clock
 from chatd.chat.authority import Authority
 from chatd.chat.commits import Committer
-from chatd.chat.presence import Presence
+from chatd.chat.presence import PresenceService
 from chatd.chat.turns import TurnQueue, not_stored_refusal
 from chatd.core import erase_rules as rules
 from chatd.core.accounts import AccountPolicy
 from chatd.core.events import User
-from chatd.core.moderation import ErasedTexts, ErasureCompleted
+from chatd.core.moderation import ErasureCompleted, TextsErased
 from chatd.core.refusals import Refusal
 from chatd.core.rules import Decision
 from chatd.pauses import pause
@@ -39,7 +39,7 @@ ERASE_RESUME_SECONDS: Final = 600.0
 """Seconds after which an erasure goes on that could not empty the write-ahead log."""
 
 
-class Erasure(msgspec.Struct, frozen=True):
+class ErasureResult(msgspec.Struct, frozen=True):
     """The result of an erasure: the ``name`` that the user has now, and the number of ``entries`` erased.
 
     ``complete`` is false if older pages may still be in the write-ahead log of the database. The daemon then
@@ -51,7 +51,7 @@ class Erasure(msgspec.Struct, frozen=True):
     complete: bool
 
 
-class Eraser:
+class UserEraser:
     """Erases users, one at a time. An erasure that was interrupted goes on when the daemon starts."""
 
     _log = Logger()
@@ -61,7 +61,7 @@ class Eraser:
         authority: Authority,
         archive: Archive,
         committer: Committer,
-        presence: Presence,
+        presence: PresenceService,
         turns: TurnQueue,
         clock: Clock,
         policy: AccountPolicy,
@@ -91,7 +91,7 @@ class Eraser:
         if self._next is not None and self._next.active():
             self._next.cancel()
 
-    async def erase(self, nick: str) -> Erasure:
+    async def erase(self, nick: str) -> ErasureResult:
         """Erase all that the database has of the user ``nick``, and return what was done.
 
         The sessions of the user are ended first. Raises `Refusal` ``no_such_user``, ``configured_operator``,
@@ -112,10 +112,10 @@ class Eraser:
         while True:
             user = self._committer.state.user(nick)
             rules.check_may_erase(user, self._policy)
-            if not self._authority.sessions(user):
+            if not self._authority.sessions_of(user):
                 return user
             self._presence.end_sessions(user, None, Refusal("account_closed", nick=user.nick))
-            await self._turns.wait()
+            await self._turns.wait_for_turn()
             self._check_running()
 
     async def _resume(self) -> None:
@@ -125,7 +125,7 @@ class Eraser:
             except Refusal:  # the daemon stops
                 return
 
-    async def _finish(self, id: int) -> Erasure:
+    async def _finish(self, id: int) -> ErasureResult:
         """Erase the texts of the user with the id ``id``, who has the neutral nick already.
 
         Raises `Refusal` ``shutting_down``.
@@ -136,7 +136,7 @@ class Eraser:
         finally:
             self._one_at_a_time.release()
 
-    async def _erase_texts(self, id: int) -> Erasure:
+    async def _erase_texts(self, id: int) -> ErasureResult:
         entries = after = 0
         last = self._authority.journal.last_delivered_id
         while True:
@@ -147,12 +147,12 @@ class Eraser:
                 after = max(after, state.erasing.get(id, last))
                 if after >= last:
                     complete = await self._complete(user)
-                    return Erasure(user.nick, entries, complete)
+                    return ErasureResult(user.nick, entries, complete)
                 end = min(after + ERASE_SCAN_ENTRIES, last)
-                found = await self._archive.texts_to_erase(user, after, ERASE_STEP_ENTRIES, end)
+                found = await self._archive.entry_ids_to_erase(user, after, ERASE_STEP_ENTRIES, end)
                 if found:
                     self._check_running()
-                    await self._committer.commit(Decision(records=(ErasedTexts(user, tuple(found)),)))
+                    await self._committer.commit(Decision(records=(TextsErased(user, tuple(found)),)))
                     entries += len(found)
                 await pause(self._clock, ERASE_STEP_PAUSE_SECONDS)
                 after = found[-1] if len(found) == ERASE_STEP_ENTRIES else end

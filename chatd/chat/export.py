@@ -7,7 +7,7 @@ from typing import Final
 
 from chatd.boundaries import Archive
 from chatd.chat.commits import Committer
-from chatd.core.events import Conversation, Entry, User
+from chatd.core.events import Conversation, LogEntry, User
 from chatd.core.records import EntrySlice, entry_from_row
 from chatd.core.state import State
 
@@ -24,8 +24,8 @@ EXPORT_SCAN_ENTRIES: Final = 10_000
 class Export:
     """The export of a ``user`` or of the group of a ``conversation``; the other one is None.
 
-    ``at`` is when the export began, in milliseconds since 1970. It has the entries with ids up to
-    ``last_id``, the last entry at that time.
+    ``at`` is the time when the export began, in milliseconds since 1970. ``last_id`` is the id of the last
+    log entry at that time: the export contains no later entries.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Export:
         """
         return self._committer.state
 
-    async def next_page(self) -> Sequence[Entry]:
+    async def next_page(self) -> Sequence[LogEntry]:
         """Return the next entries in ascending order of ids; none if all were returned.
 
         Raises `ReadFailed`, or `Refusal` ``storage_failed``.

@@ -137,7 +137,7 @@ class Fanout:
         """Return the frames of all deliveries from index ``start`` on, joined if the format allows it."""
         encoded = self._encoded(frame_format)
         frames = list(chain.from_iterable(encoded[start:] if start else encoded))
-        return [b"".join(frames)] if frame_format.joins and len(frames) > 1 else frames
+        return [b"".join(frames)] if frame_format.joinable and len(frames) > 1 else frames
 
     def _encoded(self, frame_format: FrameFormat) -> list[list[bytes]]:
         """Return a list with the frames of each delivery added so far. Each delivery is encoded only once."""

@@ -19,7 +19,7 @@ from chatd.core.requests import Request
 LinkCommand = c.MakeLink | c.ListLinks | c.RevokeLink
 
 
-class Links:
+class LinkService:
     """Makes, lists and revokes invitation links."""
 
     def __init__(self, authority: Authority, committer: Committer, turns: TurnQueue, limits: Limits) -> None:
@@ -28,7 +28,7 @@ class Links:
         self._turns = turns
         self._limits = limits
 
-    def run(self, client: Client, request: Request, user: User, command: LinkCommand) -> None:
+    def execute(self, client: Client, request: Request, user: User, command: LinkCommand) -> None:
         """Carry out ``command`` of ``user``. The client's next command waits for the answer."""
         if isinstance(command, c.MakeLink):
             work = self._make(client, request, user, command)
@@ -36,7 +36,7 @@ class Links:
             work = self._revoke(client, request, user, command)
         else:
             work = self._list(client, request, user, command)
-        self._turns.run(client, request, work, paused=True)
+        self._turns.run_coroutine(client, request, work, paused=True)
 
     async def _make(self, client: Client, request: Request, user: User, command: c.MakeLink) -> None:
         self._authority.check_may_change(user)
@@ -46,11 +46,11 @@ class Links:
         await self._committer.commit(decision)
         made = decision.records[-1]
         assert isinstance(made, InvitationLink)
-        client.answer(request, LinkMade(rules.link_line(state, made), link))
+        client.answer(request, LinkMade(rules.link_list_item(state, made), link))
 
     async def _list(self, client: Client, request: Request, user: User, command: c.ListLinks) -> None:
         answer = rules.list_links(self._committer.state, user, command.group, self._authority.now())
-        await self._turns.wait()
+        await self._turns.wait_for_turn()
         client.answer(request, answer)
 
     async def _revoke(self, client: Client, request: Request, user: User, command: c.RevokeLink) -> None:

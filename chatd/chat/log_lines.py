@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from chatd.core.events import Announced, Arrived, Conversation, Delivery, Entry
+from chatd.core.events import Announced, Arrived, Conversation, Delivery, LogEntry
 from chatd.core.terminal import replace_controls
 
 # Characters that would end a line or control the terminal that shows it.
@@ -20,7 +20,7 @@ def format_delivery(delivery: Delivery, private: bool = False) -> str:
     """
     if isinstance(delivery, Announced):
         return f"{delivery.user.nick} announced: {_one_line(delivery.text)}"
-    if not isinstance(delivery, Entry):
+    if not isinstance(delivery, LogEntry):
         return f"{delivery.user.nick} {'arrived' if isinstance(delivery, Arrived) else 'left'}"
     event = delivery.event
     actor = event.actor.nick
@@ -38,7 +38,7 @@ def _one_line(text: str) -> str:
     return replace_controls(_CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text))
 
 
-def format_redacted(entry: Entry) -> str:
+def format_redacted(entry: LogEntry) -> str:
     """Return the log line of a private entry, without its text and without the name of its group."""
     event = entry.event
     actor = event.actor.nick

@@ -9,7 +9,7 @@ from chatd.chat.accounts import Authenticator
 from chatd.chat.authority import Authority
 from chatd.chat.commits import Committer
 from chatd.chat.dispatch import Dispatcher
-from chatd.chat.presence import Presence
+from chatd.chat.presence import PresenceService
 from chatd.chat.tokens import end_revoked_sessions
 from chatd.chat.turns import TurnQueue
 from chatd.core import commands as c
@@ -17,7 +17,7 @@ from chatd.core import moderation_rules as rules
 from chatd.core.account_rules import check_new_password
 from chatd.core.accounts import AccountPolicy
 from chatd.core.answers import Moderated
-from chatd.core.events import Announced, Entry, User
+from chatd.core.events import Announced, LogEntry, User
 from chatd.core.moderation import ModerationEntry, is_in_network, parse_network
 from chatd.core.names import parse_nick
 from chatd.core.records import entry_from_row
@@ -25,15 +25,17 @@ from chatd.core.refusals import Refusal, reason
 from chatd.core.requests import Request
 from chatd.core.rules import Decision
 
-DecidedCommand = (
+ImmediateModerationCommand = (
     c.Mute | c.Unmute | c.DisconnectUser | c.Block | c.Unblock | c.GiveGroup | c.CloseGroup | c.Announce
 )
 """The commands that are decided without waiting for anything."""
 
-ModerationCommand = DecidedCommand | c.BlockAddress | c.DeleteMessage | c.ResetPassword | c.RevokeUserToken
+ModerationCommand = (
+    ImmediateModerationCommand | c.BlockAddress | c.DeleteMessage | c.ResetPassword | c.RevokeUserToken
+)
 
 
-class Moderator:
+class ModerationService:
     """Carries out the commands of server operators."""
 
     def __init__(
@@ -43,7 +45,7 @@ class Moderator:
         dispatcher: Dispatcher,
         authenticator: Authenticator,
         committer: Committer,
-        presence: Presence,
+        presence: PresenceService,
         turns: TurnQueue,
         policy: AccountPolicy,
     ) -> None:
@@ -62,12 +64,14 @@ class Moderator:
         """Check that ``user`` is a server operator. Raises `Refusal` ``not_server_operator``."""
         rules.check_server_operator(self._committer.state, user, self._policy)
 
-    def run(self, client: Requester, request: Request, user: User, command: ModerationCommand) -> None:
+    def execute(self, client: Requester, request: Request, user: User, command: ModerationCommand) -> None:
         """Carry out ``command`` of the operator ``user``. The client's next command waits for the answer.
 
-        The caller has called `check_operator`.
+        Call `check_operator` before.
         """
-        self._turns.run(client, request, self._moderate(client, request, user, command), paused=True)
+        self._turns.run_coroutine(
+            client, request, self._moderate(client, request, user, command), paused=True
+        )
 
     async def _moderate(
         self, client: Requester, request: Request, user: User, command: ModerationCommand
@@ -96,7 +100,7 @@ class Moderator:
         now, state = self._authority.now(), self._committer.state
         if isinstance(command, c.ResetPassword):
             check_new_password(command.new, self._policy)
-            hashed = await self._authenticator.hash(command.new, client.origin)
+            hashed = await self._authenticator.hash_password(command.new, client.origin)
             state, now = self._committer.state, self._authority.now()
             self.check_operator(user)  # the list of operators may have changed meanwhile
             return rules.reset_password(state, user, command.dest, hashed, self._policy, now)
@@ -114,17 +118,17 @@ class Moderator:
             self._connected(rules.user_to_moderate(state, command.dest, self._policy))
         return rules.decide_moderation(state, user, command, self._policy, now)
 
-    async def _message(self, command: c.DeleteMessage) -> Entry:
+    async def _message(self, command: c.DeleteMessage) -> LogEntry:
         """Return the log entry that ``command`` names. Raises `Refusal` ``no_such_message``."""
-        await self._turns.wait()  # for what was sent before
+        await self._turns.wait_for_turn()  # for what was sent before
         row = await self._archive.entry(command.id)
         if row is None:
-            raise rules.no_such_message(command)
+            raise rules.no_such_message_refusal(command)
         return entry_from_row(self._committer.state, row)
 
     def _connected(self, user: User) -> list[Client]:
         """Return the sessions of ``user``. Raises `Refusal` ``not_connected`` if there is none."""
-        sessions = self._authority.sessions(user)
+        sessions = self._authority.sessions_of(user)
         if not sessions:
             raise Refusal("not_connected", nick=user.nick)
         return sessions

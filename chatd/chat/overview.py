@@ -9,7 +9,7 @@ from chatd.core.accounts import CLOSED_ACCOUNT_HASH
 from chatd.core.events import User
 
 
-class Counts(msgspec.Struct, frozen=True):
+class ChatCounts(msgspec.Struct, frozen=True):
     """Numbers of what the chat holds.
 
     ``logged_in`` counts sessions, ``online`` the users who have one, ``users`` all users that ever were,
@@ -42,13 +42,13 @@ class Overview:
     def __init__(self, authority: Authority) -> None:
         self._authority = authority
 
-    def counts(self) -> Counts:
+    def counts(self) -> ChatCounts:
         """Return the present figures."""
         authority, state = self._authority, self._authority.state
         closed = sum(credential.hash == CLOSED_ACCOUNT_HASH for credential in state.credentials.values())
-        return Counts(
+        return ChatCounts(
             logged_in=authority.session_count,
-            online=authority.user_count,
+            online=authority.online_user_count,
             users=len(state.users),
             accounts=len(state.credentials) - closed,
             groups=len(state.all_groups()),
@@ -64,7 +64,7 @@ class Overview:
                 group.visibility,
                 len(group.members),
                 "" if group.owner is None else group.owner.nick,
-                self._authority.journal.entries_in(group.conversation),
+                self._authority.journal.count_entries(group.conversation),
             )
             for group in self._authority.state.all_groups()
         ]

@@ -31,7 +31,7 @@ The delay is short, so that an attacker can't lock out the user of the nick.
 """
 
 
-MAX_TRUSTED: Final = 10_000
+MAX_REMEMBERED_SUCCESSES: Final = 10_000
 """The number of pairs of nick and address that are remembered after a right password."""
 
 
@@ -64,15 +64,15 @@ class PasswordGuard:
             raise rate_limited(reason("many_wrong_passwords"), wait)
         return GUESSED_NICK_DELAY_SECONDS if self._by_nick.seconds_until_token(nick) > 0 else 0.0
 
-    def count_wrong(self, nick: str, origin: str | None) -> None:
+    def count_failure(self, nick: str, origin: str | None) -> None:
         """Count a wrong password for ``nick`` from ``origin``."""
         self._by_origin.take_token(origin)
         self._by_nick_and_origin.take_token((nick, origin))
         self._by_nick.take_token(nick)
 
-    def note_right(self, nick: str, origin: str | None) -> None:
+    def remember_success(self, nick: str, origin: str | None) -> None:
         """Remember that the user ``nick`` has sent a right password from ``origin``."""
         self._trusted[nick, origin] = None
         self._trusted.move_to_end((nick, origin))
-        if len(self._trusted) > MAX_TRUSTED:
+        if len(self._trusted) > MAX_REMEMBERED_SUCCESSES:
             self._trusted.popitem(last=False)

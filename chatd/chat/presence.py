@@ -34,7 +34,7 @@ It returns the credential of the nick, or a token of its user. Raises `Refusal`.
 """
 
 
-class Presence:
+class PresenceService:
     """Handles the logins and departures of clients.
 
     ``authenticate`` verifies the password of a hello (login request).
@@ -64,7 +64,7 @@ class Presence:
         self._token_expiry = TokenExpiry(clock, authority, lambda client, why: self.quit(client, None, why))
 
     def log_in(self, client: Client, request: Request, hello: Hello) -> bool:
-        """Log ``client`` in with ``hello``. Return True if ``request`` has still to be decided, now.
+        """Log ``client`` in with ``hello``. Return True if the caller has to decide ``request`` now.
 
         ``hello`` is the command of ``request``, or a hello implied by the sender that another command names.
         Raises `Refusal`.
@@ -88,7 +88,9 @@ class Presence:
         needs_user = registered or isinstance(request.command, Identify)
         if password is None or not (needs_user or is_token_secret(password)):
             return self._decide(client, request, hello, None)
-        self._turns.run(client, request, self._log_in_later(client, request, hello, password), paused=True)
+        self._turns.run_coroutine(
+            client, request, self._log_in_later(client, request, hello, password), paused=True
+        )
         return False
 
     async def _log_in_later(self, client: Client, request: Request, hello: Hello, password: Secret) -> None:
@@ -104,7 +106,7 @@ class Presence:
     ) -> bool:
         login = self._authority.log_in(client, hello, verified)
         applied = self._committer.apply(login.decision)
-        sessions = [one for one in self._authority.sessions(login.user) if not one.is_closing]
+        sessions = [one for one in self._authority.sessions_of(login.user) if not one.is_closing]
         for other in sessions:
             if other is not client and other.last_received_id is not None:
                 self._journal.move_read_marker(login.user, other.last_received_id)
@@ -117,7 +119,7 @@ class Presence:
         catches_up = hello.since is not None or (login.returning and client.updates_read_marker)
         is_hello = isinstance(request.command, Hello | Identify)
         arrival = self._arrive(client, request if is_hello else None, hello, login, applied, catches_up)
-        self._turns.run(client, request if is_hello else None, arrival, paused=catches_up)
+        self._turns.run_coroutine(client, request if is_hello else None, arrival, paused=catches_up)
         if catches_up and not is_hello:
             client.submit_later(request)
         return not is_hello and not catches_up
@@ -160,7 +162,7 @@ class Presence:
         cursor = self._journal.last_delivered_id
         # A session with a token has no part in the read marker of its user.
         seen = self._journal.get_read_marker(user) if returning and client.token is None else cursor
-        client.missed = (seen, cursor if client.updates_read_marker else None)
+        client.missed_range = (seen, cursor if client.updates_read_marker else None)
         if request is not None:
             client.answer(request, Welcome(user, returning, cursor, seen))
         if not client.closed:
@@ -172,11 +174,11 @@ class Presence:
         Before that, send the client a goodbye as the answer to ``request``, or ``refusal``, if given.
         """
         client.ignore_input()
-        self._turns.run(client, request, self._say_goodbye(client, request, refusal))
+        self._turns.run_coroutine(client, request, self._say_goodbye(client, request, refusal))
 
     async def _say_goodbye(self, client: Client, request: Request | None, refusal: Refusal | None) -> None:
         with suppress(NotStored):
-            await self._turns.wait()
+            await self._turns.wait_for_turn()
         user = client.user
         self.depart(client)
         if request is not None:
@@ -187,20 +189,20 @@ class Presence:
         client.close()
 
     def end_sessions(self, user: User, kept: Client | None, refusal: Refusal) -> None:
-        """Close all sessions of ``user`` but ``kept`` with ``refusal``."""
-        for client in self._authority.sessions(user):
+        """Send ``refusal`` to all sessions of ``user`` except ``kept``, and close them."""
+        for client in self._authority.sessions_of(user):
             # While an account is closed, somebody else may have taken the nick.
             if client is not kept and client.user is not None and client.user.id == user.id:
                 self.quit(client, None, refusal)
 
     def end_token_sessions(self, token: Token, refusal: Refusal) -> None:
-        """Close all sessions that have logged in with ``token``, with ``refusal``."""
-        for client in self._authority.sessions(token.user):
+        """Send ``refusal`` to all sessions that have logged in with ``token``, and close them."""
+        for client in self._authority.sessions_of(token.user):
             if same_token(client.token, token):
                 self.quit(client, None, refusal)
 
     def stop(self) -> None:
-        """Look no more for tokens that expire."""
+        """Stop the search for sessions whose token has expired."""
         self._token_expiry.stop()
 
     def depart(self, client: Client) -> None:
@@ -209,14 +211,14 @@ class Presence:
         Then announce the departure to the other clients when all earlier tasks of the journal are completed.
         """
         user = client.user
-        if user is None or not self._authority.free_name(client):
+        if user is None or not self._authority.remove_session(client):
             return
         if self._dispatcher.remove_client(client, user):
-            client.max_id = self._journal.last_delivered_id
-        if self._authority.sessions(user):
+            client.last_id_at_departure = self._journal.last_delivered_id
+        if self._authority.sessions_of(user):
             return
         departed = Departed(user, self._authority.now())
-        self._turns.run(client, None, self._announce_departure(client, departed))
+        self._turns.run_coroutine(client, None, self._announce_departure(client, departed))
 
     async def _announce_departure(self, client: Client, departed: Departed) -> None:
         with suppress(NotStored):

@@ -8,20 +8,20 @@ from typing import Final
 from chatd.boundaries import Archive, Client, Journal
 from chatd.chat.fair_queue import FairQueue
 from chatd.core import commands as c
-from chatd.core.answers import ConversationLine, Conversations, HistoryHint, Page
+from chatd.core.answers import ConversationListItem, Conversations, HistoryHint, Page
 from chatd.core.audience import without_ignored_reason
-from chatd.core.events import LOBBY, Conversation, Entry, User
+from chatd.core.events import LOBBY, Conversation, LogEntry, User
 from chatd.core.limits import Limits
 from chatd.core.records import EntrySlice, entry_from_row
 from chatd.core.requests import Request
-from chatd.core.rules import group_as_member
+from chatd.core.rules import require_group_member
 from chatd.core.state import State
-from chatd.core.tokens import reaches
+from chatd.core.tokens import token_covers
 
-CATCH_UP_ENTRIES: Final = 200
+CATCH_UP_PAGE_ENTRIES: Final = 200
 """Maximum number of missed entries that are read from the log at a time for one client."""
 
-CATCH_UP_BYTES: Final = 256 * 1024
+CATCH_UP_PAGE_BYTES: Final = 256 * 1024
 """Maximum size in bytes of the bodies of missed entries that are read from the log at a time for one client.
 """
 
@@ -34,7 +34,7 @@ MAX_LOGIN_PAGES_BYTES: Final = 256 * 1024
 MAX_LISTED_CONVERSATIONS: Final = 100
 """Maximum number of conversations in one list that is sent to a client."""
 
-UNREQUESTED_HISTORY: Final = Request(c.History(), "history")
+UNREQUESTED_HISTORY_REQUEST: Final = Request(c.ReadHistory(), "history")
 """The request that the daemon pretends to answer when it sends a page or a list that no client asked for."""
 
 
@@ -53,7 +53,7 @@ class Replay:
         limits: Limits,
         fair_queue: FairQueue,
         state: Callable[[], State],
-        sent: Callable[[Client, Entry | Page], None] | None = None,
+        sent: Callable[[Client, LogEntry | Page], None] | None = None,
     ) -> None:
         self._archive = archive
         self._journal = journal
@@ -80,7 +80,7 @@ class Replay:
         limit = min(limit or self._limits.page, self._limits.page_max)
         max_id = self._journal.last_delivered_id if request.max_id is None else request.max_id
         self._check_may_read(user, conversation)  # the user may have been put out meanwhile
-        size = reader.dialect.list_size
+        size = reader.dialect.max_list_bytes
         found = await self._read_page(
             reader, user, conversation, events, (before, after, limit), size, max_id
         )
@@ -130,7 +130,7 @@ class Replay:
         The dialect chooses between pages of conversations and all missed private messages. If ``pages`` is
         false, only the events about ``user`` are sent.
         """
-        seen, _ = reader.missed
+        seen, _ = reader.missed_range
         conversations = self._readable(reader, user)
         directs = [conversation for conversation in conversations if conversation.pair]
         if not pages:
@@ -138,7 +138,7 @@ class Replay:
         elif reader.dialect.pages_at_login == "none":
             await self._follow(reader, user, directs, seen, max_id, own=False)
             if any(map(self._journal.last_id_in, conversations)):
-                reader.send_unrequested(UNREQUESTED_HISTORY, HistoryHint())
+                reader.send_unrequested(UNREQUESTED_HISTORY_REQUEST, HistoryHint())
         else:
             if reader.dialect.pages_at_login == "directs":
                 conversations = [direct for direct in directs if self._journal.last_id_in(direct) > seen]
@@ -147,7 +147,7 @@ class Replay:
             if reader.dialect.pages_at_login == "directs" and any(
                 map(self._journal.last_id_in, self._readable(reader, user))
             ):
-                reader.send_unrequested(UNREQUESTED_HISTORY, HistoryHint())
+                reader.send_unrequested(UNREQUESTED_HISTORY_REQUEST, HistoryHint())
 
     async def _send_pages(
         self, reader: Client, user: User, conversations: list[Conversation], seen: int, max_id: int
@@ -159,7 +159,7 @@ class Replay:
             sent += 1
             if not self._state().may_read(user, conversation):
                 continue
-            size = min(room, reader.dialect.list_size)
+            size = min(room, reader.dialect.max_list_bytes)
             window = (None, None, self._limits.page)
             found = await self._read_page(reader, user, conversation, False, window, size, max_id)
             await self._fair_queue.wait()
@@ -171,7 +171,7 @@ class Replay:
             page = Page(
                 conversation, entries, found.more, False, False, user, seen, self._trimmed(conversation)
             )
-            reader.send_unrequested(UNREQUESTED_HISTORY, page)
+            reader.send_unrequested(UNREQUESTED_HISTORY_REQUEST, page)
             if self.sent is not None:
                 self.sent(reader, page)
             await _room(reader)
@@ -183,7 +183,7 @@ class Replay:
             listed = await self._list(reader, user, others, 0)
             await self._fair_queue.wait()
             if not reader.is_closing:
-                reader.send_unrequested(UNREQUESTED_HISTORY, listed)
+                reader.send_unrequested(UNREQUESTED_HISTORY_REQUEST, listed)
 
     async def _read_page(
         self,
@@ -201,11 +201,11 @@ class Replay:
         answered in between. The page is incomplete if ``reader`` is closed.
         """
         before, after, limit = window
-        view = self._state().view(user)
-        found = await self._archive.page(conversation, events, before, after, limit, size, max_id, view)
+        log_filter = self._state().log_filter(user)
+        found = await self._archive.page(conversation, events, before, after, limit, size, max_id, log_filter)
         while found.end is not None and not reader.closed:
             found = await self._archive.page(
-                conversation, events, before, after, limit, size, max_id, view, found
+                conversation, events, before, after, limit, size, max_id, log_filter, found
             )
         return found
 
@@ -218,7 +218,7 @@ class Replay:
         missed.
         """
         listed = conversations[skip : skip + MAX_LISTED_CONVERSATIONS]
-        after, max_id = reader.missed
+        after, max_id = reader.missed_range
         if max_id is None:
             max_id = self._journal.last_delivered_id
         # A dialect without pages was sent the missed private messages: they count as read.
@@ -227,12 +227,12 @@ class Replay:
             for one in listed
             if not (one.pair and reader.dialect.pages_at_login == "none" and reader.updates_read_marker)
         ]
-        view = self._state().view(user)
-        counts = await self._archive.unread_counts(kept, user, after, max_id, view)
+        log_filter = self._state().log_filter(user)
+        counts = await self._archive.unread_counts(kept, user, after, max_id, log_filter)
         unread = dict(zip(kept, counts, strict=True))
         return Conversations(
             tuple(
-                ConversationLine(
+                ConversationListItem(
                     one.kind, _name(one, user), self._journal.last_id_in(one), unread.get(one, 0)
                 )
                 for one in listed
@@ -257,7 +257,7 @@ class Replay:
         are in the debug log already.
         """
         while after < max_id and not reader.is_closing:
-            view = self._state().view(user)
+            log_filter = self._state().log_filter(user)
             # Those without a later entry need not be looked for in the database.
             readable = [
                 one
@@ -265,7 +265,7 @@ class Replay:
                 if self._journal.last_id_in(one) > after and self._state().may_read(user, one)
             ]
             found = await self._archive.entries_after(
-                readable, user, after, CATCH_UP_ENTRIES, CATCH_UP_BYTES, max_id, view
+                readable, user, after, CATCH_UP_PAGE_ENTRIES, CATCH_UP_PAGE_BYTES, max_id, log_filter
             )
             await self._fair_queue.wait()
             entries = self._entries(found, user)
@@ -273,7 +273,7 @@ class Replay:
                 is_subject = _is_about(entry, user)
                 is_wanted = own or is_subject or entry.event.actor.id != user.id
                 if is_wanted and self._may_send(reader, user, entry):
-                    sent = reader.resend(entry, is_subject)
+                    sent = reader.send_missed_entry(entry, is_subject)
                     if sent and self.sent is not None and not counted:
                         self.sent(reader, entry)
                     await _room(reader)
@@ -281,13 +281,13 @@ class Replay:
                 return
             after = entries[-1].id if found.end is None else found.end
 
-    def _may_send(self, reader: Client, user: User, entry: Entry) -> bool:
+    def _may_send(self, reader: Client, user: User, entry: LogEntry) -> bool:
         """Return whether ``reader`` may get ``entry``: memberships may have changed since the query.
 
         An entry about the user may be in a conversation that the token of the session is not for.
         """
         event = entry.event
-        if not reaches(reader.token, event.conversation):
+        if not token_covers(reader.token, event.conversation):
             return False
         about_user = event.subject is not None and event.subject.id == user.id
         return about_user or self._state().may_read(user, event.conversation)
@@ -295,19 +295,19 @@ class Replay:
     def _check_may_read(self, user: User, conversation: Conversation) -> None:
         """Check that ``user`` may read ``conversation`` now. Raises `Refusal`."""
         if not self._state().may_read(user, conversation):
-            group_as_member(self._state(), user, conversation.name)
+            require_group_member(self._state(), user, conversation.name)
 
     def _trimmed(self, conversation: Conversation) -> int:
         return self._state().trimmed.get(conversation.id, 0)
 
     def _readable(self, reader: Client, user: User) -> list[Conversation]:
         conversations = [LOBBY, *self._state().conversations_of(user)]
-        return [one for one in conversations if reaches(reader.token, one)]
+        return [one for one in conversations if token_covers(reader.token, one)]
 
     def _most_recent(self, conversations: list[Conversation]) -> list[Conversation]:
         return sorted(conversations, key=self._journal.last_id_in, reverse=True)
 
-    def _entries(self, found: EntrySlice, user: User) -> tuple[Entry, ...]:
+    def _entries(self, found: EntrySlice, user: User) -> tuple[LogEntry, ...]:
         state = self._state()
         ignored = state.ignored_users(user)
         return tuple(without_ignored_reason(entry_from_row(state, row), ignored) for row in found.rows)
@@ -320,7 +320,7 @@ def _name(conversation: Conversation, user: User) -> str:
     return conversation.name or conversation.kind
 
 
-def _is_about(entry: Entry, user: User) -> bool:
+def _is_about(entry: LogEntry, user: User) -> bool:
     """Return whether ``entry`` is an event about ``user``."""
     event = entry.event
     return event.subject is not None and event.subject.id == user.id and not event.is_message

@@ -14,16 +14,16 @@ from chatd.chat.authority import Authority
 from chatd.chat.commits import Committer
 from chatd.core.events import Conversation
 from chatd.core.link_rules import delete_expired_links
-from chatd.core.moderation import Tombstone, Trimmed
+from chatd.core.moderation import ConversationTrimmed, Tombstone
 from chatd.core.refusals import Refusal
 from chatd.core.rules import Decision
 from chatd.pauses import pause
 from chatd.store.errors import NotStored, ReadFailed
 
-SWEEP_SECONDS: Final = 600.0
+SWEEP_INTERVAL_SECONDS: Final = 600.0
 """Seconds between two sweeps through all conversations."""
 
-FIRST_SWEEP_SECONDS: Final = 5.0
+FIRST_SWEEP_DELAY_SECONDS: Final = 5.0
 """Seconds from the start of the daemon to the first sweep."""
 
 SWEEP_PAUSE_SECONDS: Final = 0.02
@@ -38,7 +38,9 @@ MAX_DELETED_LINKS: Final = 500
 
 
 class Retention:
-    """Sweeps through all conversations every `SWEEP_SECONDS`, and deletes old messages and expired links.
+    """Sweeps through all conversations every `SWEEP_INTERVAL_SECONDS`, and deletes old messages and links.
+
+    Messages are deleted when they are too old, invitation links when they have expired.
 
     ``keep_seconds`` is the age up to which messages are kept, None for any age; a group may keep its messages
     for a shorter time. The last entry of a conversation stays, because seqs count on from it; if it is an old
@@ -67,7 +69,7 @@ class Retention:
 
     def start(self) -> None:
         """Start to sweep."""
-        self._next = self._clock.callLater(FIRST_SWEEP_SECONDS, self._run)
+        self._next = self._clock.callLater(FIRST_SWEEP_DELAY_SECONDS, self._run)
 
     def stop(self) -> None:
         """Begin no further sweep or deletion."""
@@ -82,7 +84,7 @@ class Retention:
 
     def _schedule(self) -> None:
         if not self._stopped:
-            self._next = self._clock.callLater(SWEEP_SECONDS, self._run)
+            self._next = self._clock.callLater(SWEEP_INTERVAL_SECONDS, self._run)
 
     async def _sweep(self) -> None:
         # If the database can't be used now, the next sweep goes on.
@@ -114,10 +116,10 @@ class Retention:
         before = self._authority.now() - keep_seconds * 1000
         last = self._authority.journal.last_id_in(conversation)
         trimmed = self._committer.state.trimmed.get(conversation.id, 0)
-        old = await self._archive.old_messages(conversation, trimmed, before, MAX_TRIMMED_ENTRIES)
+        old = await self._archive.old_message_ids(conversation, trimmed, before, MAX_TRIMMED_ENTRIES)
         removed = [id for id in old if id < last]
         if removed:
-            decision = Decision(records=(Trimmed(conversation, removed[-1]),))
+            decision = Decision(records=(ConversationTrimmed(conversation, removed[-1]),))
         elif old:
             row = await self._archive.entry(last)
             if row is None or not row[-1]:

@@ -12,29 +12,29 @@ from contextlib import suppress
 
 from twisted.internet.defer import Deferred
 
-from chatd.boundaries import Archive, Client, Clock, Passwords, Requester
-from chatd.chat.accounts import AccountCommand, Accounts, Authenticator
-from chatd.chat.administration import Administrator
+from chatd.boundaries import Archive, Client, Clock, PasswordHasher, Requester
+from chatd.chat.accounts import AccountCommand, AccountService, Authenticator
+from chatd.chat.administration import AdministrationService
 from chatd.chat.authority import Authority, OpenJournal
 from chatd.chat.commits import Committer
 from chatd.chat.delivery_log import DeliveryLog
 from chatd.chat.dispatch import Dispatcher
-from chatd.chat.erasure import Eraser
+from chatd.chat.erasure import UserEraser
 from chatd.chat.fair_queue import FairQueue
-from chatd.chat.links import LinkCommand, Links
-from chatd.chat.moderation import ModerationCommand, Moderator
+from chatd.chat.links import LinkCommand, LinkService
+from chatd.chat.moderation import ModerationCommand, ModerationService
 from chatd.chat.overview import Overview
-from chatd.chat.presence import Presence
+from chatd.chat.presence import PresenceService
 from chatd.chat.replay import Replay
 from chatd.chat.retention import Retention
-from chatd.chat.tokens import TokenCommand, Tokens
-from chatd.chat.turns import Change, ClientCoroutine, TurnQueue, not_read_refusal, not_stored_refusal
+from chatd.chat.tokens import TokenCommand, TokenService
+from chatd.chat.turns import ChangeTask, ClientCoroutine, TurnQueue, not_read_refusal, not_stored_refusal
 from chatd.core import commands as c
 from chatd.core.accounts import AccountPolicy, Secret
 from chatd.core.answers import Ack, Answer, Unchanged, Welcome
 from chatd.core.audience import users_without_reason
 from chatd.core.counters import Counters
-from chatd.core.events import Delivery, Entry, Event, User
+from chatd.core.events import ChatEvent, Delivery, LogEntry, User
 from chatd.core.ignore_rules import decide_ignore
 from chatd.core.limits import Limits
 from chatd.core.login import check_claimed_sender
@@ -43,7 +43,7 @@ from chatd.core.records import Snapshot
 from chatd.core.refusals import Refusal, reason
 from chatd.core.requests import Request
 from chatd.core.rules import CHANGE_RULES
-from chatd.core.token_rules import check_scope, find_end
+from chatd.core.token_rules import check_scope, session_end_reason
 from chatd.store.errors import NotStored
 
 
@@ -54,8 +54,8 @@ class Chat:
     for each delivery, in order, to write the conversation log. ``delivery_log`` logs each delivery with its
     recipients. ``passwords`` hashes and verifies passwords, under ``policy``.
 
-    ``journal`` writes the log; ``counters`` counts what happens. Both are there to be read by others.
-    ``administrator`` carries out what the administrator of the machine alone may do.
+    ``journal`` writes the log; ``counters`` counts what happens. Other parts of the daemon read both.
+    ``administrator`` carries out what only the administrator of the machine may ask for.
     ``eraser`` erases users, and goes on with interrupted erasures once it is started.
     ``retention`` deletes messages that are older than ``keep_seconds``, once it is started.
     """
@@ -68,7 +68,7 @@ class Chat:
         clock: Clock,
         now: Callable[[], float],
         limits: Limits,
-        passwords: Passwords,
+        passwords: PasswordHasher,
         policy: AccountPolicy,
         on_delivery: Callable[[Delivery, bool], None] | None = None,
         delivery_log: DeliveryLog | None = None,
@@ -95,7 +95,7 @@ class Chat:
         self._turns = TurnQueue(self.journal, self._dispatcher)
         self._authenticator = Authenticator(self._authority, passwords, clock, limits)
         committer = self._committer = Committer(self._authority, self._dispatcher, self._turns)
-        self._presence = Presence(
+        self._presence = PresenceService(
             self._authority,
             self._dispatcher,
             committer,
@@ -106,12 +106,12 @@ class Chat:
             self.counters,
             clock,
         )
-        self._accounts = Accounts(
+        self._accounts = AccountService(
             self._authority, self._authenticator, committer, self._presence, self._turns, policy
         )
-        self._tokens = Tokens(self._authority, committer, self._presence, self._turns, limits)
-        self._links = Links(self._authority, committer, self._turns, limits)
-        self._moderator = Moderator(
+        self._tokens = TokenService(self._authority, committer, self._presence, self._turns, limits)
+        self._links = LinkService(self._authority, committer, self._turns, limits)
+        self._moderator = ModerationService(
             self._authority,
             archive,
             self._dispatcher,
@@ -121,8 +121,10 @@ class Chat:
             self._turns,
             policy,
         )
-        self.administrator = Administrator(self._authority, archive, committer, policy)
-        self.eraser = Eraser(self._authority, archive, committer, self._presence, self._turns, clock, policy)
+        self.administrator = AdministrationService(self._authority, archive, committer, policy)
+        self.eraser = UserEraser(
+            self._authority, archive, committer, self._presence, self._turns, clock, policy
+        )
         self.retention = Retention(self._authority, archive, committer, clock, keep_seconds)
         self._stopping = False
 
@@ -132,12 +134,12 @@ class Chat:
         return self.journal.last_delivered_id
 
     @property
-    def online_users(self) -> int:
+    def online_user_count(self) -> int:
         """The number of users who are logged in."""
-        return self._authority.user_count
+        return self._authority.online_user_count
 
     @property
-    def logged_in_sessions(self) -> int:
+    def session_count(self) -> int:
         """The number of sessions that are logged in. A registered user may have several."""
         return self._authority.session_count
 
@@ -151,22 +153,22 @@ class Chat:
     def submit(self, client: Client, request: Request) -> Refusal | None:
         """Decide ``request`` of ``client`` at once. Return the refusal, or None if it is accepted so far.
 
-        The chat itself sends the answer or the refusal to the client, a returned one too, after all earlier
-        tasks of the journal are completed.
+        The chat itself sends the answer or the refusal, also the returned one, to the client after all
+        earlier tasks of the journal are completed.
         """
         refused = None
         try:
             self._decide(client, request)
         except Refusal as refusal:
             refused = refusal
-            self._turns.run(client, request, self._refuse(client, request, refusal))
+            self._turns.run_coroutine(client, request, self._refuse(client, request, refusal))
         if len(self.journal) >= self._limits.queue:
-            self._turns.run(client, None, self._wait_for_journal(), paused=True)
+            self._turns.run_coroutine(client, None, self._wait_for_journal(), paused=True)
         return refused
 
-    def take_turns(self, client: Client) -> None:
+    def wait_for_others(self, client: Client) -> None:
         """Decide no further command of ``client`` until its commands are answered and others were served."""
-        self._turns.run(client, None, self._wait_for_others(), paused=True)
+        self._turns.run_coroutine(client, None, self._wait_for_others(), paused=True)
 
     def quit(self, client: Client, request: Request | None, refusal: Refusal | None = None) -> None:
         """Close the connection of ``client`` when all earlier tasks of the journal are completed.
@@ -213,13 +215,13 @@ class Chat:
             command, user = request.command, requester.user
             if isinstance(command, Refusal):
                 raise command
-            if c.COMMANDS_BY_CLASS[type(command)].who != "server_operators":
+            if c.COMMANDS_BY_CLASS[type(command)].required_role != "server_operators":
                 raise Refusal("unknown_action", name=request.name)
             self._check_running(command)
             assert user is not None
             self._decide_operator_command(requester, request, user, command)
         except Refusal as refusal:
-            self._turns.run(requester, request, self._refuse(requester, request, refusal))
+            self._turns.run_coroutine(requester, request, self._refuse(requester, request, refusal))
 
     # From a request to its decision.
 
@@ -243,7 +245,7 @@ class Chat:
             if isinstance(command, c.GivePassword):
                 client.password = command.password
                 return
-            if c.COMMANDS_BY_CLASS[type(command)].who != "anyone":
+            if c.COMMANDS_BY_CLASS[type(command)].required_role != "anyone":
                 if not request.sender:
                     raise Refusal("not_identified")
                 # A request that names a sender before any hello says hello with that name.
@@ -263,16 +265,16 @@ class Chat:
     def _decide_named(self, client: Client, request: Request, command: c.Command) -> None:
         user = client.user
         if client.token is not None:
-            ended = find_end(self._authority.state, client.token, self._authority.now())
+            ended = session_end_reason(self._authority.state, client.token, self._authority.now())
             if ended is not None:
-                self._turns.run(client, request, self._refuse(client, request, ended))
+                self._turns.run_coroutine(client, request, self._refuse(client, request, ended))
                 self.quit(client, None)
                 return
             check_scope(self._authority.state, client.token, command)
         self._authority.expire_invitations()
         if user is not None and type(command) in CHANGE_RULES:
             self._change(client, request, user, command)
-        elif user is not None and c.COMMANDS_BY_CLASS[type(command)].who == "server_operators":
+        elif user is not None and c.COMMANDS_BY_CLASS[type(command)].required_role == "server_operators":
             self._decide_operator_command(client, request, user, command)
         elif type(command) in LIST_QUERIES:
             self._list(client, request, user, command)
@@ -285,23 +287,25 @@ class Chat:
                 check_claimed_sender(user, command.nick)
             password = command.password if isinstance(request.command, c.Identify) else None
             welcome = self._welcome_again(client, request, user, password)
-            self._turns.run(client, request, welcome, paused=password is not None)
+            self._turns.run_coroutine(client, request, welcome, paused=password is not None)
         elif isinstance(command, AccountCommand):
-            self._accounts.run(client, request, user, command)
+            self._accounts.execute(client, request, user, command)
         elif isinstance(command, TokenCommand):
-            self._tokens.run(client, request, user, command)
+            self._tokens.execute(client, request, user, command)
         elif isinstance(command, LinkCommand):
-            self._links.run(client, request, user, command)
+            self._links.execute(client, request, user, command)
         elif isinstance(command, c.UseLink):
             with self._authenticator.limiting_link_guesses(user, client.origin):
                 self._change(client, request, user, command)
         elif isinstance(command, c.IgnoreUser | c.UnignoreUser):
-            self._turns.run(client, request, self._ignore(client, request, user, command), paused=True)
-        elif isinstance(command, c.ListMessages | c.ListStates | c.History):
+            self._turns.run_coroutine(
+                client, request, self._ignore(client, request, user, command), paused=True
+            )
+        elif isinstance(command, c.ListGroupMessages | c.ListGroupEvents | c.ReadHistory):
             self._read_page(client, request, user, command)
         elif isinstance(command, c.ListConversations):
             reading = self._replay.send_conversation_list(client, user, request, command.skip)
-            self._turns.run(client, request, self._answer_from_log(reading), paused=True)
+            self._turns.run_coroutine(client, request, self._answer_from_log(reading), paused=True)
 
     def _decide_operator_command(
         self, requester: Requester, request: Request, user: User, command: c.Command
@@ -314,41 +318,49 @@ class Chat:
         if type(command) in LIST_QUERIES:
             self._list(requester, request, user, command)
         elif isinstance(command, ModerationCommand):
-            self._moderator.run(requester, request, user, command)
+            self._moderator.execute(requester, request, user, command)
 
     def _list(self, requester: Requester, request: Request, user: User | None, command: c.Command) -> None:
-        state, presence = self._authority.state, self._authority.presence
+        state, presence = self._authority.state, self._authority.online_users
         answer = answer_list(state, presence, user, command, requester.token)
-        self._turns.run(requester, request, self._answer_with_list(requester, request, answer), paused=True)
+        self._turns.run_coroutine(
+            requester, request, self._answer_with_list(requester, request, answer), paused=True
+        )
 
     def _read_page(
-        self, client: Client, request: Request, user: User, command: c.ListMessages | c.ListStates | c.History
+        self,
+        client: Client,
+        request: Request,
+        user: User,
+        command: c.ListGroupMessages | c.ListGroupEvents | c.ReadHistory,
     ) -> None:
         conversation = requested_conversation(self._authority.state, user, command)
         window = (command.before, command.after, command.limit)
-        events = isinstance(command, c.ListStates)
+        events = isinstance(command, c.ListGroupEvents)
         reading = self._replay.send_page(client, user, request, conversation, window, events)
-        self._turns.run(client, request, self._answer_from_log(reading), paused=True)
+        self._turns.run_coroutine(client, request, self._answer_from_log(reading), paused=True)
 
     def _change(self, client: Client, request: Request, user: User, command: c.Command) -> None:
         authority = self._authority
         decision = authority.decide(user, command, client.origin, client.token)
         if not decision.events:
-            self._turns.run(client, request, self._answer(client, request, Unchanged(decision.unchanged)))
+            self._turns.run_coroutine(
+                client, request, self._answer(client, request, Unchanged(decision.unchanged_group))
+            )
             return
         records, audiences = authority.apply(decision, request.ref)
         private = authority.state.is_private(decision.events[0].conversation)
-        self.journal.submit(Change(self, client, request, records, audiences, private))
+        self.journal.submit(ChangeTask(self, client, request, records, audiences, private))
 
     # Coroutines that wait for their turn in the journal's queue and write nothing.
 
     async def _answer(self, client: Client, request: Request, answer: Answer) -> None:
-        await self._turns.wait()
+        await self._turns.wait_for_turn()
         client.answer(request, answer)
 
     async def _refuse(self, client: Requester, request: Request, refusal: Refusal) -> None:
         self._turns.log_refusal(client, refusal)
-        await self._turns.wait()
+        await self._turns.wait_for_turn()
         client.refuse(request, refusal)
 
     async def _welcome_again(
@@ -356,7 +368,7 @@ class Chat:
     ) -> None:
         if password is not None:
             await self._authenticator.authenticate(user.nick, password, client.origin)
-        await self._turns.wait()
+        await self._turns.wait_for_turn()
         client.answer(request, Welcome(user, False, self.last_delivered_id, self.last_delivered_id))
 
     async def _ignore(
@@ -369,7 +381,7 @@ class Chat:
     async def _answer_with_list(self, client: Requester, request: Request, answer: Answer) -> None:
         """Send the list ``answer``, then wait in the fair queue: a client has one list under way."""
         try:
-            await self._turns.wait()
+            await self._turns.wait_for_turn()
         except NotStored:
             raise Refusal("storage_failed", why=reason("not_answered")) from None
         turn = self.fair_queue.wait()
@@ -379,7 +391,7 @@ class Chat:
     async def _answer_from_log(self, reading: ClientCoroutine) -> None:
         """Wait for all earlier tasks of the journal, then run ``reading``, which answers from the log."""
         try:
-            await self._turns.wait()
+            await self._turns.wait_for_turn()
         except NotStored:
             reading.close()
             raise not_read_refusal() from None
@@ -392,11 +404,11 @@ class Chat:
     async def _wait_for_journal(self) -> None:
         """Wait for all earlier tasks of the journal. The client is not read meanwhile."""
         with suppress(NotStored):
-            await self._turns.wait()
+            await self._turns.wait_for_turn()
 
     # From the journal to the clients.
 
-    def on_committed(self, change: Change, entries: Sequence[Entry], is_new: bool) -> None:
+    def on_committed(self, change: ChangeTask, entries: Sequence[LogEntry], is_new: bool) -> None:
         """Acknowledge ``change``, which is on disk, and deliver its entries unless they were stored before.
 
         If ``entries`` is empty, the client has used the ref (its own id) of another message, and the change
@@ -421,11 +433,11 @@ class Chat:
             for entry, audience in zip(entries[1:], change.audiences[1:], strict=True):
                 self._dispatcher.deliver(entry, audience, None, change.private)
 
-    def _count(self, client: Client, event: Event) -> None:
+    def _count(self, client: Client, event: ChatEvent) -> None:
         if event.is_message:
             self.counters.messages[client.dialect.wire, event.conversation.kind] += 1
 
-    def on_rolled_back(self, change: Change) -> None:
+    def on_rolled_back(self, change: ChangeTask) -> None:
         """Refuse ``change``, whose transaction was rolled back."""
         self._dispatcher.flush()
         change.client.refuse(change.request, not_stored_refusal())

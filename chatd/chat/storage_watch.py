@@ -22,7 +22,10 @@ class StorageWatch:
         self._level = 0
 
     def check(self, size: int) -> None:
-        """Log if ``size``, in bytes, has exceeded the limit or most of it, or no longer exceeds the limit."""
+        """Log a warning when ``size``, in bytes, comes to exceed the limit or `WARNING_PERCENT` of it.
+
+        Log also when the size no longer exceeds the limit.
+        """
         limit = self._limits.database_size
         level = (size > limit * WARNING_PERCENT // 100) + (size > limit)
         if level == self._level:

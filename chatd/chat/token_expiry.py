@@ -10,18 +10,18 @@ from twisted.internet.interfaces import IDelayedCall
 from chatd.boundaries import Client, Clock
 from chatd.chat.authority import Authority
 from chatd.core.refusals import Refusal
-from chatd.core.token_rules import find_end
+from chatd.core.token_rules import session_end_reason
 
-CHECK_SECONDS: Final = 30.0
+CHECK_INTERVAL_SECONDS: Final = 30.0
 """Seconds between two looks at the sessions that have logged in with tokens."""
 
 
 class TokenExpiry:
-    """Looks every `CHECK_SECONDS` for sessions whose token has expired or is gone.
+    """Looks every `CHECK_INTERVAL_SECONDS` for sessions whose token has expired or is gone.
 
-    It looks as long as sessions have logged in with tokens that expire. ``end(client, refusal)`` is called
-    for each of them. A request of such a session ends it at once, so only sessions that ask for nothing are
-    found here.
+    The check is repeated while any session has logged in with a token that expires. ``end(client, refusal)``
+    is called for each session found. Only sessions that send no requests are found: a request with an
+    expired token ends its session at once.
     """
 
     def __init__(self, clock: Clock, authority: Authority, end: Callable[[Client, Refusal], None]) -> None:
@@ -31,12 +31,12 @@ class TokenExpiry:
         self._next: IDelayedCall | None = None
 
     def watch(self) -> None:
-        """Look at the sessions from now on: one has logged in with a token that expires."""
+        """Start the regular check, because a session has logged in with a token that expires."""
         if self._next is None:
-            self._next = self._clock.callLater(CHECK_SECONDS, self._check)
+            self._next = self._clock.callLater(CHECK_INTERVAL_SECONDS, self._check)
 
     def stop(self) -> None:
-        """Look no more."""
+        """Stop the regular check."""
         if self._next is not None and self._next.active():
             self._next.cancel()
 
@@ -47,7 +47,7 @@ class TokenExpiry:
             token = client.token
             if token is None or token.expires is None:
                 continue
-            refusal = None if self._authority.recovering else find_end(state, token, now)
+            refusal = None if self._authority.recovering else session_end_reason(state, token, now)
             if refusal is None:
                 self.watch()
             elif not client.is_closing:

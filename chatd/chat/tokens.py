@@ -7,7 +7,7 @@ import secrets
 from chatd.boundaries import Client
 from chatd.chat.authority import Authority
 from chatd.chat.commits import Committer
-from chatd.chat.presence import Presence
+from chatd.chat.presence import PresenceService
 from chatd.chat.turns import TurnQueue
 from chatd.core import commands as c
 from chatd.core import token_rules as rules
@@ -22,14 +22,14 @@ from chatd.core.tokens import SECRET_BYTES, Token, TokenDeleted, token_digest, t
 TokenCommand = c.MakeToken | c.RevokeToken
 
 
-class Tokens:
+class TokenService:
     """Makes and revokes the tokens of users."""
 
     def __init__(
         self,
         authority: Authority,
         committer: Committer,
-        presence: Presence,
+        presence: PresenceService,
         turns: TurnQueue,
         limits: Limits,
     ) -> None:
@@ -39,13 +39,13 @@ class Tokens:
         self._turns = turns
         self._limits = limits
 
-    def run(self, client: Client, request: Request, user: User, command: TokenCommand) -> None:
+    def execute(self, client: Client, request: Request, user: User, command: TokenCommand) -> None:
         """Carry out ``command`` of ``user``. The client's next command waits for the answer."""
         if isinstance(command, c.MakeToken):
             work = self._make(client, request, user, command)
         else:
             work = self._revoke(client, request, user, command)
-        self._turns.run(client, request, work, paused=True)
+        self._turns.run_coroutine(client, request, work, paused=True)
 
     async def _make(self, client: Client, request: Request, user: User, command: c.MakeToken) -> None:
         secret = token_secret(secrets.token_bytes(SECRET_BYTES))
@@ -54,7 +54,7 @@ class Tokens:
         await self._committer.commit(decision)
         made = decision.records[-1]
         assert isinstance(made, Token)
-        client.answer(request, TokenMade(rules.token_line(state, made), secret))
+        client.answer(request, TokenMade(rules.token_list_item(state, made), secret))
 
     async def _revoke(self, client: Client, request: Request, user: User, command: c.RevokeToken) -> None:
         decision = rules.revoke_token(self._committer.state, user, command.token)
@@ -63,7 +63,7 @@ class Tokens:
         end_revoked_sessions(self._presence, decision)
 
 
-def end_revoked_sessions(presence: Presence, decision: Decision) -> None:
+def end_revoked_sessions(presence: PresenceService, decision: Decision) -> None:
     """End the sessions of the tokens that ``decision``, which is on disk, has deleted."""
     for record in decision.records:
         if isinstance(record, TokenDeleted):

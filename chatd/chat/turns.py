@@ -12,7 +12,7 @@ from twisted.logger import Logger
 from chatd.boundaries import Client, Journal, Requester
 from chatd.chat.dispatch import Dispatcher
 from chatd.core.audience import Audience
-from chatd.core.events import Entry
+from chatd.core.events import LogEntry
 from chatd.core.records import Record
 from chatd.core.refusals import Refusal, reason
 from chatd.core.requests import Request
@@ -22,22 +22,22 @@ ClientCoroutine = Coroutine[Deferred[Any], Any, None]
 """A coroutine that serves one client. It may wait for the journal, the disk and the client's socket."""
 
 
-class ChangeHandler(Protocol):
-    """The object that is told the result of each change's transaction: `chatd.chat.service.Chat`."""
+class CommitObserver(Protocol):
+    """The object that is called with the result of each transaction: `chatd.chat.service.Chat`."""
 
-    def on_committed(self, change: Change, entries: Sequence[Entry], is_new: bool) -> None:
+    def on_committed(self, change: ChangeTask, entries: Sequence[LogEntry], is_new: bool) -> None:
         """Handle ``change``, which is on disk now.
 
         ``entries`` are its log entries. ``is_new`` is false if they were stored before, under the same ref
         (the client's own id of the message).
         """
 
-    def on_rolled_back(self, change: Change) -> None:
+    def on_rolled_back(self, change: ChangeTask) -> None:
         """Handle ``change``, whose transaction was rolled back."""
 
 
-class Change:
-    """A decided command with the records to write for it: a task for the journal (`chatd.boundaries.Task`).
+class ChangeTask:
+    """A decided command with the records to write for it. It implements `chatd.boundaries.JournalTask`.
 
     ``audiences`` holds the users who receive each event. ``private`` says whether the conversation
     was private when the command was decided: a group may be made public before the entries are delivered.
@@ -47,7 +47,7 @@ class Change:
 
     def __init__(
         self,
-        handler: ChangeHandler,
+        handler: CommitObserver,
         client: Client,
         request: Request,
         records: Sequence[Record],
@@ -61,7 +61,7 @@ class Change:
         self.audiences = audiences
         self.private = private
 
-    def on_commit(self, entries: Sequence[Entry], is_new: bool) -> None:
+    def on_commit(self, entries: Sequence[LogEntry], is_new: bool) -> None:
         """Acknowledge the command to its client, and deliver its log entries."""
         self._handler.on_committed(self, entries, is_new)
 
@@ -83,14 +83,14 @@ class TurnQueue:
         self._journal = journal
         self._dispatcher = dispatcher
 
-    async def wait(self) -> None:
+    async def wait_for_turn(self) -> None:
         """Wait until all earlier tasks of the journal are completed, then send the gathered deliveries.
 
         Raises `NotStored` if the transaction of an earlier task was rolled back.
         """
         await self.store()
 
-    async def store(self, *records: Record) -> Sequence[Entry]:
+    async def store(self, *records: Record) -> Sequence[LogEntry]:
         """Wait until ``records`` are on disk, then send the gathered deliveries.
 
         Return the log entries that were made of the drafts among ``records``. Raises `NotStored` if their
@@ -101,7 +101,7 @@ class TurnQueue:
         finally:
             self._dispatcher.flush()
 
-    def run(
+    def run_coroutine(
         self, client: Requester, request: Request | None, work: ClientCoroutine, paused: bool = False
     ) -> None:
         """Start ``work``, a coroutine that serves ``client``. If it raises, ``request`` is refused.

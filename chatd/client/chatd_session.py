@@ -11,9 +11,9 @@ from typing import Final
 import msgspec
 
 from chatd.client import codec
-from chatd.client.connection import Connection, ConnectionListener
+from chatd.client.connection import Connection, ConnectionObserver
 from chatd.client.language import translated_refusal
-from chatd.client.pending import PendingRequests, Refused, Request
+from chatd.client.pending import PendingRequest, PendingRequests, Refused
 from chatd.core import commands as c
 from chatd.json_wire import objects
 
@@ -27,7 +27,7 @@ UNREADABLE_REQUEST_CODES: Final = ("too_long", "bad_json", "bad_utf8")
 """The codes of refusals that carry no ``ref``, because the daemon could not parse the request."""
 
 
-FINAL_CODES: Final = ("session_replaced", "password_changed", "account_closed")
+FINAL_REFUSAL_CODES: Final = ("session_replaced", "password_changed", "account_closed")
 """Refusals that end a session because the user has asked for it, in another session."""
 
 
@@ -53,7 +53,7 @@ class ChatdSession:
         connection: Connection,
         requests: PendingRequests,
         resume: ResumePoint,
-        listener: ConnectionListener,
+        listener: ConnectionObserver,
         peeks: bool,
     ) -> None:
         self.resets_backoff = False
@@ -75,11 +75,11 @@ class ChatdSession:
         while (value := await self._connection.read_value()) is not None:
             received = codec.decode_object(value)
             self._receive(received)
-            if isinstance(received, objects.Answer):
+            if isinstance(received, objects.AnswerObject):
                 # The task that sent the request shows the answer before later objects of the same read.
                 await asyncio.sleep(0)
 
-    def send(self, request: Request) -> None:
+    def send(self, request: PendingRequest) -> None:
         """Write ``request`` to the connection at once."""
         request.sent = True
         self._connection.writer.write(request.payload)
@@ -96,17 +96,17 @@ class ChatdSession:
         self._connection.writer.write(self._connection.probe)
         self._listener.logged_in(welcome)
         for request in self._requests:
-            if request.may_be_sent:
+            if request.is_safe_to_send:
                 self.send(request)
             else:
                 self._requests.fail_uncertain(request)
 
-    def _receive(self, value: codec.News | objects.Answer | None) -> None:
-        if isinstance(value, objects.Presence):
+    def _receive(self, value: codec.News | objects.AnswerObject | None) -> None:
+        if isinstance(value, objects.ServerEvent):
             self._listener.news_received(value)
         elif self._missed is not None and isinstance(value, codec.EarlierMessages | codec.News):
             self._missed.append(value)
-        elif isinstance(value, objects.Answer):
+        elif isinstance(value, objects.AnswerObject):
             self._receive_answer(value)
         elif value is not None:
             self._deliver(value)
@@ -117,7 +117,7 @@ class ChatdSession:
             self._resume.cursor = news.id
             self._listener.news_received(news)
 
-    def _receive_answer(self, answer: objects.Answer) -> None:
+    def _receive_answer(self, answer: objects.AnswerObject) -> None:
         if answer.ref == PROBE_REF:
             self._probe_answered(answer)
             return
@@ -129,7 +129,7 @@ class ChatdSession:
             self._deliver_own(request.command, answer)
         self._requests.answer(request.ref, answer)
 
-    def _probe_answered(self, answer: objects.Answer) -> None:
+    def _probe_answered(self, answer: objects.AnswerObject) -> None:
         """Pass the missed entries to the listener, after the daemon has answered the client's own hello.
 
         The daemon sends that answer behind all missed entries. Raises `ConnectionError` if it is a refusal.
@@ -143,12 +143,12 @@ class ChatdSession:
         elif isinstance(answer, objects.Error) and self._missed is not None:
             raise ConnectionError(translated_refusal(answer.code, answer.msg))
 
-    def _receive_unrequested(self, answer: objects.Answer) -> None:
+    def _receive_unrequested(self, answer: objects.AnswerObject) -> None:
         if isinstance(answer, codec.EarlierMessages):
             self._listener.earlier_messages_received(answer)
         elif isinstance(answer, objects.Error):
             self.close_reason = translated_refusal(answer.code, answer.msg)
-            self.ended_for_good = answer.code in FINAL_CODES
+            self.ended_for_good = answer.code in FINAL_REFUSAL_CODES
             if answer.code in UNREADABLE_REQUEST_CODES:
                 # Answers come in order: this is for the oldest request, which must not be sent again.
                 self._requests.fail_oldest(Refused(answer))

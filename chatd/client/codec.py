@@ -26,12 +26,12 @@ from chatd.json_wire.objects import (
     Members,
     Message,
     Page,
-    Presence,
     Reply,
+    ServerEvent,
     Welcome,
 )
 
-Kind = Literal["lobby", "group", "direct"]
+ConversationKind = Literal["lobby", "group", "direct"]
 
 
 class ConversationRef(msgspec.Struct, frozen=True, order=True):
@@ -40,11 +40,11 @@ class ConversationRef(msgspec.Struct, frozen=True, order=True):
     ``name`` is the name of the group or the nick of the other user; it is empty for the lobby.
     """
 
-    kind: Kind
+    kind: ConversationKind
     name: str = ""
 
     @property
-    def key(self) -> tuple[Kind, str]:
+    def key(self) -> tuple[ConversationKind, str]:
         """The kind and the normalised name, equal for all spellings of the same group name or nick."""
         parse = parse_group if self.kind == "group" else parse_nick
         try:
@@ -76,7 +76,7 @@ class CourseworkWelcome(Welcome, frozen=True, kw_only=True):
     """
 
 
-News = Message | GroupEvent | Presence | ServerNotice
+News = Message | GroupEvent | ServerEvent | ServerNotice
 """What the server sends without a request: a message, a group event, an arrival, a departure, a notice."""
 
 EarlierMessages = Page | Conversations
@@ -109,15 +109,15 @@ def entry_from_ack(command: Command, ack: Ack, nick: str) -> Message | GroupEven
             id=ack.id, ts=ack.ts, nick=nick, msg=command.msg, kind=command.kind, group=ack.group,
             to=ack.to,
         )  # fmt: skip
-    if type(command) not in EVENT_KINDS:
+    if type(command) not in EVENT_KIND_BY_COMMAND:
         return None
     fields = msgspec.structs.asdict(command)
     fields["subject"] = fields.pop("dest", "")
     fields["group"] = ack.group
-    return GroupEvent(event=EVENT_KINDS[type(command)], actor=nick, id=ack.id, ts=ack.ts, **fields)
+    return GroupEvent(event=EVENT_KIND_BY_COMMAND[type(command)], actor=nick, id=ack.id, ts=ack.ts, **fields)
 
 
-EVENT_KINDS: Final[dict[type[Command], str]] = {
+EVENT_KIND_BY_COMMAND: Final[dict[type[Command], str]] = {
     c.CreateGroup: "created",
     c.Join: "joined",
     c.Leave: "left",
@@ -136,7 +136,7 @@ EVENT_KINDS: Final[dict[type[Command], str]] = {
 def decode_object(value: bytes) -> objects.ServerObject | None:
     """Decode a JSON value from the server. Return None if the value is no object of chatd's JSON wire."""
     try:
-        return objects.decode(value)
+        return objects.decode_if_known(value)
     except msgspec.MsgspecError:
         return None
 

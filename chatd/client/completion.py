@@ -7,16 +7,18 @@ from typing import Final
 
 from chatd.client.language import _
 from chatd.client.render import IMAGE_COMMAND_USAGE
-from chatd.client.typed import IMAGE_WORD
+from chatd.client.typed_lines import IMAGE_WORD
 from chatd.core.commands import Identify
-from chatd.core.declarations import Declaration
-from chatd.core.typed import COMMANDS_BY_SLASH_WORD, COMMANDS_BY_WORD
+from chatd.core.declarations import CommandDeclaration
+from chatd.core.typed_commands import COMMANDS_BY_SEMICOLON_WORD, COMMANDS_BY_SLASH_WORD
 
 _COMMANDS: Final = sorted(
     [f"/{word} " for word, row in COMMANDS_BY_SLASH_WORD.items() if row.command is not Identify]
     + [f"/{IMAGE_WORD} "]
 )
-_WORDS: Final = sorted(f"{word};" for word, row in COMMANDS_BY_WORD.items() if row.command is not Identify)
+_WORDS: Final = sorted(
+    f"{word};" for word, row in COMMANDS_BY_SEMICOLON_WORD.items() if row.command is not Identify
+)
 
 
 def completions(typed: str, nicks: Iterable[str], groups: Iterable[str]) -> tuple[int, list[str]]:
@@ -27,12 +29,12 @@ def completions(typed: str, nicks: Iterable[str], groups: Iterable[str]) -> tupl
     row, separator, fields = _command(typed)
     if row is not None:
         start = len(typed) - len(fields[-1])
-        names = list(row.typed_fields)[: len(fields)]
-        field = row.typed_fields[names[-1]] if len(fields) == len(names) else None
+        names = list(row.typeable_fields)[: len(fields)]
+        field = row.typeable_fields[names[-1]] if len(fields) == len(names) else None
         if field is None or field.kind == "text":
             return _word(typed, nicks)
         offered = {"group": groups, "dest": nicks}.get(names[-1], field.choices)
-        end = separator if len(fields) < len(row.typed_fields) else ""
+        end = separator if len(fields) < len(row.typeable_fields) else ""
         return start, _beginning(fields[-1], (f"{name}{end}" for name in offered))
     if typed.startswith("/") and " " not in typed:
         return 0, _beginning(typed, _COMMANDS)
@@ -53,7 +55,7 @@ def usage_hint(typed: str) -> str:
     return _("{usage}: {help}").format(usage=shown, help=_(help))
 
 
-def _command(typed: str) -> tuple[Declaration | None, str, Sequence[str]]:
+def _command(typed: str) -> tuple[CommandDeclaration | None, str, Sequence[str]]:
     """Return the command that ``typed`` begins with, the separator of its fields, and the fields so far.
 
     The command is None if ``typed`` begins with no known command. The last field may be unfinished.
@@ -62,7 +64,7 @@ def _command(typed: str) -> tuple[Declaration | None, str, Sequence[str]]:
         word, space, rest = typed[1:].partition(" ")
         return (COMMANDS_BY_SLASH_WORD.get(word.lower()) if space else None), " ", rest.split(" ")
     word, semicolon, rest = typed.partition(";")
-    return (COMMANDS_BY_WORD.get(word.strip().lower()) if semicolon else None), ";", rest.split(";")
+    return (COMMANDS_BY_SEMICOLON_WORD.get(word.strip().lower()) if semicolon else None), ";", rest.split(";")
 
 
 def _word(typed: str, nicks: Iterable[str]) -> tuple[int, list[str]]:

@@ -13,9 +13,9 @@ from textual.widgets import TextArea
 from chatd.client.completion import completions, usage_hint
 from chatd.client.keys import run_binding
 from chatd.client.render import sanitize
-from chatd.core.typed import has_password
+from chatd.core.typed_commands import has_password
 
-HISTORY_SIZE: Final = 200
+MAX_REMEMBERED_INPUTS: Final = 200
 """The number of earlier inputs that the Up key can bring back."""
 
 
@@ -54,7 +54,7 @@ class Composer(TextArea):
         super().__init__(id=id, compact=True, highlight_cursor_line=False)
         self._take = take
         self._offers = offers
-        self._typed: deque[str] = deque(maxlen=HISTORY_SIZE)
+        self._typed: deque[str] = deque(maxlen=MAX_REMEMBERED_INPUTS)
         self._back = 0
         self._cycle: list[str] = []
 

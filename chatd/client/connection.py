@@ -16,10 +16,10 @@ import msgspec
 
 from chatd.client import codec
 from chatd.client.language import _, translated_os_error
-from chatd.client.pending import ConnectionLost, Request
-from chatd.client.tls import ALERT_BYTES, tls_failure_reason
+from chatd.client.pending import ConnectionLost, PendingRequest
+from chatd.client.tls import TLS_ALERT_PREFIX, tls_failure_reason
 from chatd.json_wire import objects
-from chatd.json_wire.values import JsonScanner
+from chatd.json_wire.scanner import JsonScanner
 
 MAX_VALUE_BYTES: Final = 1024 * 1024
 """The size in bytes of the largest JSON value that the client reads. chatd's are a quarter at most."""
@@ -42,7 +42,7 @@ class Address(msgspec.Struct, frozen=True):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-class ConnectionListener(Protocol):
+class ConnectionObserver(Protocol):
     """The part of the client that receives what the server sends, such as the screen or the line mode."""
 
     def logged_in(self, welcome: objects.Welcome) -> None:
@@ -64,7 +64,7 @@ class ConnectionListener(Protocol):
         """
 
 
-class Session(Protocol):
+class ClientSession(Protocol):
     """The client's side of one connection from the welcome to its end, with chatd or another server."""
 
     resets_backoff: bool
@@ -82,7 +82,7 @@ class Session(Protocol):
         Raises `OSError` if the connection fails, and `ConnectionLost` if the server does not speak JSON.
         """
 
-    def send(self, request: Request) -> None:
+    def send(self, request: PendingRequest) -> None:
         """Send ``request`` to the server, or queue it behind earlier requests."""
 
     @property
@@ -131,7 +131,7 @@ class Connection:
                 data = await self._read()
                 if not data:
                     return None
-                if data.startswith(ALERT_BYTES):
+                if data.startswith(TLS_ALERT_PREFIX):
                     raise ConnectionLost(
                         _("{address} takes encrypted connections only: connect with --tls").format(
                             address=self._address

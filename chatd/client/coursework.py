@@ -21,7 +21,7 @@ import msgspec
 from chatd.client import codec
 from chatd.core import commands as c
 from chatd.core.commands import COMMANDS, COMMANDS_BY_ACTION, COMMANDS_BY_CLASS, Command
-from chatd.core.declarations import Declaration
+from chatd.core.declarations import CommandDeclaration
 from chatd.core.language import N_
 from chatd.json_wire import objects
 
@@ -53,14 +53,14 @@ _REQUESTS: Final[dict[type[Command], tuple[tuple[str, ...], dict[str, str]]]] = 
     c.Join: (_BY_SENDER, {"group": "group"}),
     c.SendToGroup: (_BY_SENDER, {"group": "group", "msg": "msg"}),
     c.ListMembers: (_BY_SENDER, {"group": "group"}),
-    c.ListMessages: (_BY_SENDER, {"group": "group"}),
+    c.ListGroupMessages: (_BY_SENDER, {"group": "group"}),
     c.ListGroups: (("sender", "name"), {}),  # the seeds have the key name in this request only
     c.Leave: (_BY_SENDER, {"group": "group"}),
     c.Invite: (_BY_SENDER, {"group": "group", "dest": "dest"}),
     c.Kick: (_BY_SENDER, {"group": "group", "dest": "dest", "reason": "reason"}),
     c.Ban: (_BY_SENDER, {"group": "group", "dest": "dest", "reason": "reason"}),
     c.Unban: (_BY_SENDER, {"group": "group", "dest": "dest"}),
-    c.ListStates: (_BY_SENDER, {"group": "group"}),
+    c.ListGroupEvents: (_BY_SENDER, {"group": "group"}),
 }
 
 _FROM: Final = ("from", "sender", "name")
@@ -71,7 +71,7 @@ _LISTED: Final = ("msg", "message", "data", "list")
 
 # The action of a server's object -> the declaration of its command. The action is the request's, or the
 # request's behind ``server-``.
-_ROW_BY_ACTION: Final[dict[str, Declaration]] = {
+_ROW_BY_ACTION: Final[dict[str, CommandDeclaration]] = {
     **{f"server-{action.removeprefix('client-')}": row for action, row in COMMANDS_BY_ACTION.items()},
     "server-go": COMMANDS["quit"],
     **COMMANDS_BY_ACTION,
@@ -155,7 +155,7 @@ class CourseworkCodec:
         to = command.dest if isinstance(command, c.SendToUser) else ""
         return objects.Ack(id=next(self._ids), ts=_now(), group=group, to=to)
 
-    def decode(self, received: JsonObject) -> tuple[str, codec.News | objects.Answer] | None:
+    def decode(self, received: JsonObject) -> tuple[str, codec.News | objects.AnswerObject] | None:
         """Return the name of the command that a server's JSON object belongs to, and the decoded object.
 
         The name is empty if the object belongs to no command. Return None for an echo of the user's own
@@ -191,18 +191,18 @@ class CourseworkCodec:
             {"id": next(self._ids), "from": sender, "msg": text, **where}, received, objects.Message
         )
 
-    def _clients(self, received: JsonObject, row: str) -> objects.Answer | None:
+    def _clients(self, received: JsonObject, row: str) -> objects.AnswerObject | None:
         names = _names(_list(received, "clients"))
         return None if names is None else objects.Clients(clients=names)
 
-    def _members(self, received: JsonObject, row: str) -> objects.Answer | None:
+    def _members(self, received: JsonObject, row: str) -> objects.AnswerObject | None:
         names = _names(_list(received, "members"))
         if names is None:
             return None
         members = [objects.Member(name, role="", online=True) for name in names]
         return objects.Members(group=self._group(received, row), members=members)
 
-    def _group_list(self, received: JsonObject, row: str) -> objects.Answer | None:
+    def _group_list(self, received: JsonObject, row: str) -> objects.AnswerObject | None:
         listed = _list(received, "groups")
         names = _names(listed)
         if names is None or listed is None:
@@ -213,7 +213,7 @@ class CourseworkCodec:
         ]
         return objects.Groups(groups=groups)
 
-    def _messages(self, received: JsonObject, row: str) -> objects.Answer | None:
+    def _messages(self, received: JsonObject, row: str) -> objects.AnswerObject | None:
         listed = _list(received, "messages", "msgs", "history")
         if listed is None:
             return None
@@ -230,7 +230,7 @@ class CourseworkCodec:
 
         Return None if the object is incomplete, or if the server describes the event in a text of its own.
         """
-        event = codec.EVENT_KINDS.get(COMMANDS[row].command)
+        event = codec.EVENT_KIND_BY_COMMAND.get(COMMANDS[row].command)
         group, actor = _first_text(received, _GROUP), _first_text(received, _FROM)
         if event is None or not group or not actor or any(key in received for key in ("msg", "message")):
             return None
@@ -264,7 +264,7 @@ class CourseworkCodec:
 
 
 _READERS: Final[
-    dict[str, Callable[[CourseworkCodec, JsonObject, str], codec.News | objects.Answer | None]]
+    dict[str, Callable[[CourseworkCodec, JsonObject, str], codec.News | objects.AnswerObject | None]]
 ] = {
     "broadcast": CourseworkCodec._broadcast,
     "send": CourseworkCodec._send,

@@ -12,10 +12,10 @@ from typing import Final
 
 from chatd.client import codec
 from chatd.client.chatd_session import ResumePoint
-from chatd.client.connection import Connection, ConnectionListener
+from chatd.client.connection import Connection, ConnectionObserver
 from chatd.client.coursework import LIMITATIONS_WARNING, CourseworkCodec, parse_object
 from chatd.client.language import _
-from chatd.client.pending import PendingRequests, Request
+from chatd.client.pending import PendingRequest, PendingRequests
 from chatd.client.render import render_answer
 from chatd.core import commands as c
 from chatd.json_wire import objects
@@ -50,7 +50,7 @@ class CourseworkSession:
         connection: Connection,
         requests: PendingRequests,
         resume: ResumePoint,
-        listener: ConnectionListener,
+        listener: ConnectionObserver,
         course: CourseworkCodec,
         early: list[bytes],
         warn: bool,
@@ -65,7 +65,7 @@ class CourseworkSession:
         self._course = course
         self._early = early
         self._warn = warn
-        self._queue: asyncio.Queue[Request] = asyncio.Queue()
+        self._queue: asyncio.Queue[PendingRequest] = asyncio.Queue()
 
     @property
     def backlog_seconds(self) -> float:
@@ -101,7 +101,7 @@ class CourseworkSession:
             with contextlib.suppress(asyncio.CancelledError, OSError):
                 await writing
 
-    def send(self, request: Request) -> None:
+    def send(self, request: PendingRequest) -> None:
         """Put ``request`` at the end of the queue of requests to write."""
         self._queue.put_nowait(request)
 
@@ -135,7 +135,7 @@ class CourseworkSession:
             else:
                 asyncio.get_running_loop().call_later(ANSWER_TIMEOUT_SECONDS, self._give_up, request)
 
-    def _give_up(self, request: Request) -> None:
+    def _give_up(self, request: PendingRequest) -> None:
         """Answer a request that the server has left unanswered.
 
         A request for a list gets an error. Any other request counts as carried out.
@@ -151,7 +151,7 @@ class CourseworkSession:
             return
         row, content = decoded
         request = self._answered_by(row, content)
-        if request is not None and isinstance(content, objects.Answer):
+        if request is not None and isinstance(content, objects.AnswerObject):
             self._requests.answer(request.ref, content)
         elif isinstance(content, codec.News):
             self._listener.news_received(content)
@@ -163,7 +163,7 @@ class CourseworkSession:
             if text:
                 self._listener.news_received(codec.ServerNotice(text=text, ts=datetime.now(UTC)))
 
-    def _answered_by(self, row: str, content: codec.News | objects.Answer) -> Request | None:
+    def _answered_by(self, row: str, content: codec.News | objects.AnswerObject) -> PendingRequest | None:
         """Return the oldest written request that ``content`` may answer, or None if there is none.
 
         That is a request with the command name ``row``, or any request if ``content`` is an error.

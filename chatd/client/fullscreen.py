@@ -15,7 +15,7 @@ from chatd.client.language import _
 from chatd.client.log import open_log
 from chatd.client.options import server_address
 from chatd.client.pending import ConnectionLost
-from chatd.client.screen import Chat
+from chatd.client.screen import ChatApp
 
 EXIT_SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP)
 """The signals that end the client as ``/quit`` does, so that the terminal is restored."""
@@ -32,7 +32,7 @@ async def run_full_screen(options: Namespace) -> None:
     signal.
     """
     log = open_log(options.log)
-    chat = Chat(server_address(options), options.name, log, options.password)
+    chat = ChatApp(server_address(options), options.name, log, options.password)
     ended: list[int] = []
 
     def end(by: int) -> None:

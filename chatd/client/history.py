@@ -8,7 +8,7 @@ from typing import Final
 
 from textual.widgets import ProgressBar
 
-from chatd.client.memory import Conversation, Entry, Memory, entry_from_message
+from chatd.client.memory import Conversation, Memory, ScreenEntry, entry_from_message
 from chatd.client.roster import AskFunction
 from chatd.client.scrollback import Scrollback
 from chatd.core import commands as c
@@ -30,7 +30,7 @@ class HistoryLoader:
 
     def __init__(self, memory: Memory, scrollback: Scrollback, bar: ProgressBar, ask: AskFunction) -> None:
         self.reading = False
-        self.found: Entry | None = None
+        self.found: ScreenEntry | None = None
         self._memory = memory
         self._scrollback = scrollback
         self._bar = bar
@@ -42,7 +42,7 @@ class HistoryLoader:
         Do nothing if there is no such page, or while another page is read.
         """
         conversation = self._memory.shown_conversation
-        if self.reading or not (conversation.older if older else conversation.newer):
+        if self.reading or not (conversation.has_older if older else conversation.has_newer):
             return  # the request was made before the last page arrived
         edge = conversation.oldest_id if older else conversation.newest_id
         with self.show_progress():
@@ -54,7 +54,7 @@ class HistoryLoader:
             return  # the edge has moved meanwhile; the scrollback asks again
         if page is None:
             if older:
-                conversation.older = False
+                conversation.has_older = False
             else:
                 conversation.clear()
         elif older:
@@ -73,7 +73,7 @@ class HistoryLoader:
     async def show_end(self) -> bool:
         """Show the end of the conversation on the screen. Return False if it could not be read."""
         conversation = self._memory.shown_conversation
-        if conversation.newer:
+        if conversation.has_newer:
             page = await self.read_page(conversation, SCROLL_PAGE_SIZE)
             if page is None or conversation is not self._memory.shown_conversation:
                 return False
@@ -92,7 +92,7 @@ class HistoryLoader:
         entries = conversation.entries
         above = entries[: entries.index(self.found)] if self.found in entries else entries
         found = _last_with(text, above)
-        if found is None and conversation.older:
+        if found is None and conversation.has_older:
             found = await self._search_back(conversation, text)
         if conversation is not self._memory.shown_conversation:
             return
@@ -102,7 +102,7 @@ class HistoryLoader:
             self.found = found
             self._scrollback.show(found)
 
-    async def _search_back(self, conversation: Conversation, text: str) -> Entry | None:
+    async def _search_back(self, conversation: Conversation, text: str) -> ScreenEntry | None:
         """Return the newest entry with ``text`` that is older than the entries in memory, or None.
 
         The page with that entry replaces the part of the conversation in memory.
@@ -136,7 +136,7 @@ class HistoryLoader:
         """
         place = conversation.place
         answer = await self._ask(
-            c.History(
+            c.ReadHistory(
                 dest=place.name if place.kind == "direct" else None,
                 group=place.name if place.kind == "group" else None,
                 limit=limit,
@@ -164,5 +164,5 @@ class HistoryLoader:
             self._scrollback.redraw_soon()  # it may need one more page
 
 
-def _last_with(text: str, entries: list[Entry]) -> Entry | None:
+def _last_with(text: str, entries: list[ScreenEntry]) -> ScreenEntry | None:
     return next((entry for entry in reversed(entries) if entry.id and text in entry.text.casefold()), None)

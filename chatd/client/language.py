@@ -9,10 +9,10 @@ from functools import cache
 from string import Formatter
 from typing import Final
 
-from chatd.core.commands import TYPED_FIELDS
+from chatd.core.commands import USAGE_FIELD_NAMES
 from chatd.core.language import N_
-from chatd.core.names import ALPHABETS
-from chatd.core.refusals import DETAIL_MAX_CHARACTERS, REASONS, SENTENCES
+from chatd.core.names import ALPHABET_NAMES
+from chatd.core.refusals import DETAIL_MAX_CHARACTERS, REFUSAL_REASONS, REFUSAL_SENTENCES
 from chatd.locales import DOMAIN, LOCALES
 
 ARGPARSE_TEXTS: Final = (
@@ -83,7 +83,7 @@ def translated_refusal(code: str, text: str) -> str:
 
     An unknown text, such as that of another version of chatd, is returned unchanged.
     """
-    return _recognised(text, [SENTENCES[code]] if code in SENTENCES else [])
+    return _recognised(text, [REFUSAL_SENTENCES[code]] if code in REFUSAL_SENTENCES else [])
 
 
 def translated_os_error(error: OSError) -> str:
@@ -109,11 +109,11 @@ def _recognised(text: str, sentences: Iterable[str]) -> str:
         if found is not None:
             details = found.groupdict()
             if "why" in details:
-                details["why"] = _recognised(details["why"], REASONS.values())
+                details["why"] = _recognised(details["why"], REFUSAL_REASONS.values())
             name = details.get("name", "")
-            if name in TYPED_FIELDS and sentence in REASONS.values():
+            if name in USAGE_FIELD_NAMES and sentence in REFUSAL_REASONS.values():
                 details["name"] = _(name)
-            details.update((gap, _(word)) for gap, word in details.items() if word in ALPHABETS)
+            details.update((gap, _(word)) for gap, word in details.items() if word in ALPHABET_NAMES)
             return _(sentence).format(**details)
     return text
 

@@ -94,7 +94,7 @@ KEY_BINDINGS: Final[list[BindingType]] = [
     Binding("escape", "focus_composer", priority=True),
 ]
 
-BLOCKED_BY_DIALOG: Final = frozenset(
+ACTIONS_BLOCKED_BY_DIALOG: Final = frozenset(
     {
         "run_command",
         "search",

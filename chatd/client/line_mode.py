@@ -61,7 +61,7 @@ class LineDisplay:
     def news_received(self, news: codec.News) -> None:
         """Log and print a message, an event or a server's notice."""
         self._warn(self._log.write_received(news, self.nick))
-        if isinstance(news, objects.GroupEvent | objects.Presence):
+        if isinstance(news, objects.GroupEvent | objects.ServerEvent):
             print_line(f"* {render_event(news)}")
         elif isinstance(news, codec.ServerNotice):
             for text in render_answer(news, self.nick):
@@ -96,7 +96,7 @@ class LineDisplay:
         """Return False, because the line mode leaves every command to the daemon."""
         return False
 
-    def show_answer(self, answer: objects.Answer) -> None:
+    def show_answer(self, answer: objects.AnswerObject) -> None:
         """Print the daemon's answer to a command."""
         for text in render_answer(answer, self.nick):
             print_line(text)
@@ -117,7 +117,7 @@ class LineDisplay:
         if isinstance(failure, Refused):
             self.show_failure(failure)
 
-    def switch_finished(self, place: ConversationRef, succeeded: bool) -> None:
+    def conversation_switch_finished(self, place: ConversationRef, succeeded: bool) -> None:
         """Make ``place`` the current conversation and print its name if the command succeeded.
 
         If standard input is not a terminal, make ``place`` the current conversation even after a refusal.
@@ -128,7 +128,7 @@ class LineDisplay:
             # A program writes its next lines for that conversation, whether or not it has read the refusal.
             self.here = place
 
-    def unsent_changed(self) -> None:
+    def unsent_count_changed(self) -> None:
         """Do nothing, because the line mode does not show the number of unsent messages."""
 
     def _warn(self, trouble: str | None) -> None:

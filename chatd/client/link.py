@@ -18,9 +18,9 @@ from chatd.client.chatd_session import ChatdSession, ResumePoint
 from chatd.client.connection import (
     CONNECT_TIMEOUT_SECONDS,
     Address,
+    ClientSession,
     Connection,
-    ConnectionListener,
-    Session,
+    ConnectionObserver,
     failure_reason,
 )
 from chatd.client.coursework import CourseworkCodec, hello_reply, parse_object, substitute_welcome
@@ -47,7 +47,7 @@ KEEPALIVE_SECONDS: Final = 30.0
 After the same time again without data from the daemon, the client closes the connection.
 """
 
-LEAVE_TIMEOUT_SECONDS: Final = 3.0
+QUIT_TIMEOUT_SECONDS: Final = 3.0
 """The time limit for the daemon's answer to the quit command."""
 
 WELCOME_TIMEOUT_SECONDS: Final = 2.0
@@ -59,7 +59,7 @@ If none comes, the login counts as accepted.
 MAX_VALUES_BEFORE_WELCOME: Final = 64
 """After so many JSON values without a welcome, the login at a course-work server counts as accepted."""
 
-TRANSIENT_CODES: Final = ("nick_taken", "shutting_down", "rate_limited", "storage_failed")
+TRANSIENT_REFUSAL_CODES: Final = ("nick_taken", "shutting_down", "rate_limited", "storage_failed")
 """Codes of login refusals that may be temporary.
 
 After such a refusal, a link that has been logged in before tries again.
@@ -88,7 +88,7 @@ class Link:
         self,
         address: Address,
         nick: str,
-        listener: ConnectionListener,
+        listener: ConnectionObserver,
         cursor: int | None = None,
         peeks: bool = False,
         password: str = "",
@@ -105,7 +105,7 @@ class Link:
         self._quiet = quiet
         self._pause = pause
         self._requests = PendingRequests()
-        self._session: Session | None = None
+        self._session: ClientSession | None = None
         self._course: CourseworkCodec | None = None
         self._running: asyncio.Task[Any] | None = None
         self._leaving = False
@@ -125,7 +125,7 @@ class Link:
         return self._resume.cursor
 
     async def run(self) -> None:
-        """Connect, log in, and reconnect after each lost connection, until `leave` is called.
+        """Connect, log in, and reconnect after each lost connection, until `quit` is called.
 
         Raises `Refused` if the daemon refuses the login. Raises `ConnectionLost` if the first connection
         fails, or if no later connection succeeds in time.
@@ -139,7 +139,7 @@ class Link:
         finally:
             self._requests.fail_all(ConnectionLost(_("the connection ended before the answer")))
 
-    def ask(self, command: c.Command) -> asyncio.Future[objects.Answer]:
+    def ask(self, command: c.Command) -> asyncio.Future[objects.AnswerObject]:
         """Send ``command`` to the daemon behind all earlier requests, and return a future of the answer.
 
         If the connection is lost, the answer may arrive over a later connection. The future may raise
@@ -153,7 +153,9 @@ class Link:
         return request.answer
 
     def _account_changed(
-        self, command: c.Register | c.ChangePassword | c.Unregister, answer: asyncio.Future[objects.Answer]
+        self,
+        command: c.Register | c.ChangePassword | c.Unregister,
+        answer: asyncio.Future[objects.AnswerObject],
     ) -> None:
         """Remember the new password for the next connection, or end with the account."""
         if answer.cancelled() or answer.exception() is not None:
@@ -163,14 +165,14 @@ class Link:
         else:
             self._password = command.new if isinstance(command, c.ChangePassword) else command.password
 
-    async def leave(self) -> None:
+    async def quit(self) -> None:
         """Send the quit command to the daemon, wait for the answer, and end `run`.
 
         Without a connection, end `run` at once.
         """
         self._leaving = True
         if self._session is not None:
-            limit = LEAVE_TIMEOUT_SECONDS + self._session.backlog_seconds
+            limit = QUIT_TIMEOUT_SECONDS + self._session.backlog_seconds
             with contextlib.suppress(ConnectionLost, Refused, TimeoutError):
                 async with asyncio.timeout(limit):
                     await self.ask(c.Quit())
@@ -191,7 +193,7 @@ class Link:
             except Refused as refused:
                 # The daemon may still hold the lost connection, and with it the nick.
                 # A course-work server has no refusal code for that.
-                transient = refused.code in TRANSIENT_CODES or self._course is not None
+                transient = refused.code in TRANSIENT_REFUSAL_CODES or self._course is not None
                 if not self._logged_in or not transient:
                     raise
                 self._close_reason = str(refused)
@@ -225,7 +227,9 @@ class Link:
         finally:
             connection.writer.close()
 
-    def _new_session(self, connection: Connection, welcome: objects.Welcome, early: list[bytes]) -> Session:
+    def _new_session(
+        self, connection: Connection, welcome: objects.Welcome, early: list[bytes]
+    ) -> ClientSession:
         if isinstance(welcome, codec.CourseworkWelcome):
             self._course = self._course or CourseworkCodec(self.nick)
             warn = not self._logged_in
@@ -235,7 +239,7 @@ class Link:
         self._course = None
         return ChatdSession(connection, self._requests, self._resume, self._listener, self._peeks)
 
-    async def _run_session(self, session: Session, welcome: objects.Welcome) -> None:
+    async def _run_session(self, session: ClientSession, welcome: objects.Welcome) -> None:
         self._session = session
         self._logged_in = True
         try:

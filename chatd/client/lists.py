@@ -81,7 +81,7 @@ class ConversationList(NameList):
 
         Highlight the current one, unless the list has the keyboard focus.
         """
-        places = self._memory.places()
+        places = self._memory.listed_conversations()
         self.fill([(one.place, self._line(one)) for one in places])
         if not self.has_focus:
             self.highlighted = places.index(self._memory.shown_conversation)

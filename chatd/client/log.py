@@ -46,7 +46,7 @@ class ChatLog:
 
         After a write error, close the log file and return a message for the user.
         """
-        if isinstance(news, objects.GroupEvent | objects.Presence):
+        if isinstance(news, objects.GroupEvent | objects.ServerEvent):
             return self._write(news.ts.as_datetime, f"* {describe_event(news)}")
         if isinstance(news, codec.ServerNotice):
             return self._write(news.ts, f"* {one_line(news.text)}")

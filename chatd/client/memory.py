@@ -20,7 +20,7 @@ from chatd.client.codec import (
 from chatd.client.language import _
 from chatd.client.render import describe_event, sanitize
 from chatd.json_wire import objects
-from chatd.json_wire.objects import HistoryMessage, Message, Presence
+from chatd.json_wire.objects import HistoryMessage, Message, ServerEvent
 
 MAX_SHOWN_ENTRIES: Final = 1_000
 """The maximum number of entries that the client keeps of the conversation on the screen.
@@ -34,7 +34,7 @@ MAX_HIDDEN_ENTRIES: Final = 100
 EntryKind = Literal["message", "image", "announcement", "answer", "trouble"]
 
 
-class Entry(msgspec.Struct, frozen=True, eq=False):
+class ScreenEntry(msgspec.Struct, frozen=True, eq=False):
     """An item of a conversation on the screen: a message, an event, or a text of the client for its user.
 
     ``id`` is the id of the log entry, or 0 if the item is not in the daemon's log.
@@ -47,9 +47,9 @@ class Entry(msgspec.Struct, frozen=True, eq=False):
     id: int = 0
 
 
-def entry_from_message(message: Message | HistoryMessage) -> Entry:
+def entry_from_message(message: Message | HistoryMessage) -> ScreenEntry:
     """Return the screen entry for a message, with control characters replaced."""
-    return Entry(
+    return ScreenEntry(
         message.ts.as_datetime,
         _("(deleted)") if message.deleted else sanitize(message.msg),
         "image" if message.kind == "image" and not message.deleted else "message",
@@ -61,15 +61,15 @@ def entry_from_message(message: Message | HistoryMessage) -> Entry:
 class Conversation:
     """The entries of one conversation that the client keeps in memory, without gaps between them.
 
-    They are the end of the conversation, unless the user went far back in its history. ``older`` and
-    ``newer`` say whether the daemon may have more entries before and after them.
+    They are the end of the conversation, unless the user went far back in its history. ``has_older``
+    and ``has_newer`` say whether the daemon may have more entries before and after them.
     """
 
     def __init__(self, place: ConversationRef) -> None:
         self.place = place
-        self.entries: list[Entry] = []
-        self.older = True
-        self.newer = False
+        self.entries: list[ScreenEntry] = []
+        self.has_older = True
+        self.has_newer = False
         self.unread = 0
         self.max_entries = MAX_SHOWN_ENTRIES
         self._last_told = 0
@@ -90,7 +90,7 @@ class Conversation:
         """
         return next((entry.id for entry in reversed(self.entries) if entry.id), None)
 
-    def add(self, entry: Entry, may_push: bool = True) -> None:
+    def add(self, entry: ScreenEntry, may_push: bool = True) -> None:
         """Append ``entry`` if the end of the conversation is in memory.
 
         If memory is full and ``may_push`` is false, leave ``entry`` out, because it would push out entries
@@ -99,10 +99,10 @@ class Conversation:
         if entry.id:
             if entry.kind in ("message", "image"):  # pages contain no other kinds
                 self._last_told = entry.id
-            if self.newer or entry.id <= (self.newest_id or 0):
+            if self.has_newer or entry.id <= (self.newest_id or 0):
                 return
         if not may_push and len(self.entries) >= self.max_entries:
-            self.newer = True
+            self.has_newer = True
             return
         self.entries.append(entry)
         self._cut_front()
@@ -114,7 +114,7 @@ class Conversation:
             for entry in self.entries
         ]
 
-    def replace_entries(self, entries: Iterable[Entry], older: bool, newer: bool) -> None:
+    def replace_entries(self, entries: Iterable[ScreenEntry], older: bool, newer: bool) -> None:
         """Replace the entries in memory by ``entries``.
 
         ``older`` and ``newer`` say whether the conversation has more entries before and after ``entries``. If
@@ -123,48 +123,48 @@ class Conversation:
         shown = list(entries)
         end = next((entry.id for entry in reversed(shown) if entry.id), 0)
         # The client's own texts stay, unless they were added while an older part was shown.
-        came = [] if newer else [e for e in self.entries if e.id > end or not (e.id or self.newer)]
-        self.entries, self.older, self.newer = [*shown, *came], older, newer
+        came = [] if newer else [e for e in self.entries if e.id > end or not (e.id or self.has_newer)]
+        self.entries, self.has_older, self.has_newer = [*shown, *came], older, newer
 
-    def prepend_page(self, entries: Iterable[Entry], more: bool) -> None:
+    def prepend_page(self, entries: Iterable[ScreenEntry], more: bool) -> None:
         """Insert a page of older entries at the front, and drop the newest ones if memory is full.
 
         ``more`` says whether the conversation has even older entries.
         """
         first = self.oldest_id
         self.entries[:0] = [entry for entry in entries if first is None or entry.id < first]
-        self.older = more
+        self.has_older = more
         if len(self.entries) > self.max_entries:
             del self.entries[self.max_entries :]
-            self.newer = True
+            self.has_newer = True
 
-    def append_page(self, entries: Iterable[Entry], more: bool) -> None:
+    def append_page(self, entries: Iterable[ScreenEntry], more: bool) -> None:
         """Append a page of newer entries, and drop the oldest ones if memory is full.
 
         ``more`` says whether the conversation has even newer entries.
         """
         last = self.newest_id or 0
         self.entries += [entry for entry in entries if entry.id > last]
-        self.newer = more or (self.newest_id or 0) < self._last_told
+        self.has_newer = more or (self.newest_id or 0) < self._last_told
         self._cut_front()
 
     def leave_screen(self) -> None:
         """Keep at most the last `MAX_HIDDEN_ENTRIES` entries, because the conversation left the screen."""
         self.max_entries = MAX_HIDDEN_ENTRIES
-        if self.newer:
+        if self.has_newer:
             self.clear()
         self._cut_front()
 
     def clear(self) -> None:
         """Drop all entries from memory. The client can read them from the daemon again."""
         self.entries.clear()
-        self.older, self.newer = True, False
+        self.has_older, self.has_newer = True, False
 
     def _cut_front(self) -> None:
         too_many = len(self.entries) - self.max_entries
         if too_many > 0:
             del self.entries[:too_many]
-            self.older = True
+            self.has_older = True
 
 
 class Memory:
@@ -239,13 +239,13 @@ class Memory:
             seen = shown and at_end
             if not seen and news.nick != self.nick:
                 conversation.unread += 1
-        elif isinstance(news, Presence) and news.event == "announced":
+        elif isinstance(news, ServerEvent) and news.event == "announced":
             self.add_client_text(describe_event(news), "announcement", news.ts.as_datetime)
-        elif isinstance(news, Presence):
+        elif isinstance(news, ServerEvent):
             if news.colour:
                 self.colours[news.actor] = news.colour
             (self.online.add if news.event == "arrived" else self.online.discard)(news.actor)
-            self.conversation(LOBBY).add(Entry(news.ts.as_datetime, describe_event(news)))
+            self.conversation(LOBBY).add(ScreenEntry(news.ts.as_datetime, describe_event(news)))
         else:
             self._happened(news)
 
@@ -270,7 +270,7 @@ class Memory:
         conversation.replace_entries(map(entry_from_message, page.messages), older, newer=False)
         conversation.unread += count_unread(page, self.nick)
 
-    def places(self) -> list[Conversation]:
+    def listed_conversations(self) -> list[Conversation]:
         """Return the conversations in the order of the list: the lobby, groups, direct conversations."""
         order = ("lobby", "group", "direct")
         return sorted(
@@ -300,14 +300,14 @@ class Memory:
 
     def add_client_text(self, text: str, kind: EntryKind, at: datetime) -> None:
         """Add a text of the client for its user, such as an error, to the conversation on the screen."""
-        self.shown_conversation.add(Entry(at, sanitize(text), kind))
+        self.shown_conversation.add(ScreenEntry(at, sanitize(text), kind))
 
     def _happened(self, event: objects.GroupEvent) -> None:
         if event.deleted is not None:
             for known in self.conversations.values():
                 known.mark_deleted(event.deleted)
             return
-        entry = Entry(event.ts.as_datetime, describe_event(event), id=event.id)
+        entry = ScreenEntry(event.ts.as_datetime, describe_event(event), id=event.id)
         place = ConversationRef("group", event.group)
         if event.event == "topic":
             self.topics[place.key] = event.topic or ""

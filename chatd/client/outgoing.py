@@ -18,7 +18,7 @@ from chatd.client.codec import LOBBY, ConversationRef
 from chatd.client.images import ImageError, ascii_art
 from chatd.client.language import translated_refusal
 from chatd.client.pending import ConnectionLost, Refused
-from chatd.client.typed import SendImage, message_command, parse_typed_line
+from chatd.client.typed_lines import SendImage, message_command, parse_typed_line
 from chatd.core import commands as c
 from chatd.core.refusals import Refusal
 from chatd.json_wire import objects
@@ -60,7 +60,7 @@ class Display(Protocol):
         Return False for any other command.
         """
 
-    def show_answer(self, answer: objects.Answer) -> None:
+    def show_answer(self, answer: objects.AnswerObject) -> None:
         """Show the daemon's answer to a command other than a message."""
 
     def show_failure(self, failure: Failure) -> None:
@@ -69,13 +69,13 @@ class Display(Protocol):
     def show_unsent(self, failure: Refused | ConnectionLost) -> None:
         """Show why a message got no ack: the daemon refused it, or the connection was lost."""
 
-    def switch_finished(self, place: ConversationRef, succeeded: bool) -> None:
+    def conversation_switch_finished(self, place: ConversationRef, succeeded: bool) -> None:
         """Go to the conversation ``place`` after the answer to the command that switches to it.
 
         ``succeeded`` says whether the daemon carried the command out.
         """
 
-    def unsent_changed(self) -> None:
+    def unsent_count_changed(self) -> None:
         """Show the new number of unsent messages."""
 
 
@@ -88,7 +88,10 @@ class OutgoingQueue:
     """
 
     def __init__(
-        self, ask: Callable[[c.Command], Awaitable[objects.Answer]], display: Display, queue_size: int = 0
+        self,
+        ask: Callable[[c.Command], Awaitable[objects.AnswerObject]],
+        display: Display,
+        queue_size: int = 0,
     ) -> None:
         self.unsent = 0
         self._ask = ask
@@ -153,12 +156,12 @@ class OutgoingQueue:
     def _count(self, line: TypedLine | Refusal) -> None:
         if isinstance(line, TypedLine) and isinstance(line.command, (*codec.SENDING_COMMANDS, SendImage)):
             self.unsent += 1
-            self._display.unsent_changed()
+            self._display.unsent_count_changed()
 
     def _settled(self) -> None:
         """Reduce the number of unsent messages by one, because a message was stored or failed."""
         self.unsent -= 1
-        self._display.unsent_changed()
+        self._display.unsent_count_changed()
 
     async def _send_image(self, image: SendImage) -> None:
         columns = self._display.image_columns()
@@ -178,7 +181,7 @@ class OutgoingQueue:
         self._sending.add(sending)
         sending.add_done_callback(self._sending.discard)
 
-    async def _await_ack(self, asked: Awaitable[objects.Answer]) -> None:
+    async def _await_ack(self, asked: Awaitable[objects.AnswerObject]) -> None:
         try:
             await asked
         except (Refused, ConnectionLost) as failure:
@@ -199,7 +202,7 @@ class OutgoingQueue:
             if not succeeded:
                 self._display.show_failure(failure)
         if destination in self._queued_switches:
-            self._display.switch_finished(self._queued_switches.popleft(), succeeded)
+            self._display.conversation_switch_finished(self._queued_switches.popleft(), succeeded)
 
 
 def _destination(command: c.Command | SendImage, here: ConversationRef) -> ConversationRef | None:

@@ -34,7 +34,7 @@ class ConnectionLost(Exception):
     """
 
 
-class Request:
+class PendingRequest:
     """A request to the daemon: the command, its ref, its encoded bytes, and the future of the answer."""
 
     __slots__ = ("answer", "command", "payload", "ref", "sent")
@@ -44,10 +44,10 @@ class Request:
         self.ref = ref
         self.payload = codec.encode_request(command, ref)
         self.sent = False
-        self.answer: asyncio.Future[objects.Answer] = asyncio.get_running_loop().create_future()
+        self.answer: asyncio.Future[objects.AnswerObject] = asyncio.get_running_loop().create_future()
 
     @property
-    def may_be_sent(self) -> bool:
+    def is_safe_to_send(self) -> bool:
         """Whether the request was never sent, or can be sent again without being carried out twice."""
         return (
             not self.sent
@@ -60,25 +60,25 @@ class PendingRequests:
     """The requests that the daemon has not answered, in the order in which they were made."""
 
     def __init__(self) -> None:
-        self._requests: dict[str, Request] = {}
+        self._requests: dict[str, PendingRequest] = {}
         token = secrets.token_hex(4)
         self._refs: Iterator[str] = (f"{token}.{number}" for number in count(1))
 
-    def __iter__(self) -> Iterator[Request]:
+    def __iter__(self) -> Iterator[PendingRequest]:
         """Return an iterator over a copy, so that requests may be added and answered during the iteration."""
         return iter(list(self._requests.values()))
 
-    def add(self, command: c.Command) -> Request:
+    def add(self, command: c.Command) -> PendingRequest:
         """Create a request for ``command`` under a new ref, and return it."""
-        request = Request(command, next(self._refs))
+        request = PendingRequest(command, next(self._refs))
         self._requests[request.ref] = request
         return request
 
-    def get(self, ref: object) -> Request | None:
+    def get(self, ref: object) -> PendingRequest | None:
         """Return the pending request with the ref ``ref``, or None if no pending request has that ref."""
         return self._requests.get(str(ref))
 
-    def answer(self, ref: str, answer: objects.Answer) -> None:
+    def answer(self, ref: str, answer: objects.AnswerObject) -> None:
         """Give the daemon's answer to the future of the request with the ref ``ref``.
 
         If the answer is an error object, the future raises `Refused`.
@@ -96,7 +96,7 @@ class PendingRequests:
         if request is not None and not request.answer.done():  # done if its caller was cancelled
             request.answer.set_exception(error)
 
-    def fail_uncertain(self, request: Request) -> None:
+    def fail_uncertain(self, request: PendingRequest) -> None:
         """Make the future of ``request`` raise `ConnectionLost`.
 
         The answer was lost with the connection, and the request must not be sent again.

@@ -25,7 +25,7 @@ from chatd.core.language import N_
 from chatd.core.terminal import CONTROL_CHARACTERS
 from chatd.json_wire.objects import (
     AccountChanged,
-    Answer,
+    AnswerObject,
     Clients,
     Conversations,
     EventPage,
@@ -44,7 +44,7 @@ from chatd.json_wire.objects import (
     ModerationEntry,
     ModerationLog,
     Page,
-    Presence,
+    ServerEvent,
     Timestamp,
     Token,
     TokenList,
@@ -121,14 +121,14 @@ def render_message(
     return f"{head} {text}"
 
 
-def render_event(event: GroupEvent | Presence) -> str:
+def render_event(event: GroupEvent | ServerEvent) -> str:
     """Return a group or presence event as a sentence with its time in front."""
     return f"{clock_time(event.ts.as_datetime)} {describe_event(event)}"
 
 
-def describe_event(event: GroupEvent | Presence) -> str:
+def describe_event(event: GroupEvent | ServerEvent) -> str:
     """Return a group or presence event as a sentence."""
-    if isinstance(event, Presence):
+    if isinstance(event, ServerEvent):
         if event.event == "announced":
             announced = _("{operator} announces: {text}")
             return one_line(announced.format(operator=event.actor, text=event.msg))
@@ -176,7 +176,7 @@ _WORDS: Final = (
 """The daemon's words for roles and visibilities, declared as translatable."""
 
 
-def render_answer(answer: Answer, reader: str) -> list[str]:
+def render_answer(answer: AnswerObject, reader: str) -> list[str]:
     """Return the daemon's answer as lines of text for ``reader``. An ack gives no lines."""
     if isinstance(answer, Clients | Members | Groups | Conversations) and answer.more:
         more = _("there is more behind these {count}").format(count=len(list_items(answer)))
@@ -237,7 +237,7 @@ def render_answer(answer: Answer, reader: str) -> list[str]:
     if isinstance(answer, LinkList):
         return [_render_link(link) for link in answer.links] or [_("no links")]
     if isinstance(answer, Help):
-        rows = [row for row in COMMANDS.values() if row.slash and row.command is not Identify]
+        rows = [row for row in COMMANDS.values() if row.slash_word and row.command is not Identify]
         usages = [*((row.slash_usage_in(_), row.help) for row in rows), IMAGE_COMMAND_USAGE]
         return [_("{usage}: {help}").format(usage=usage, help=_(help)) for usage, help in usages]
     return []

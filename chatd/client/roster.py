@@ -14,7 +14,7 @@ from chatd.client.memory import Memory
 from chatd.core import commands as c
 from chatd.json_wire import objects
 
-AskFunction = Callable[[c.Command, Container[str]], Awaitable[objects.Answer | None]]
+AskFunction = Callable[[c.Command, Container[str]], Awaitable[objects.AnswerObject | None]]
 """A function that sends a command to the daemon and returns the answer.
 
 It shows a refusal to the user and returns None. If the second argument contains the refusal's code, it shows

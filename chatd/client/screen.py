@@ -16,7 +16,6 @@ from chatd.client.codec import LOBBY, ConversationRef
 from chatd.client.composer import Composer
 from chatd.client.connection import Address
 from chatd.client.dialogs import NickDialog, PasswordDialog, RoomsDialog
-from chatd.client.edges import HintLine, SearchLine, TitleLine
 from chatd.client.history import HistoryLoader
 from chatd.client.keys import focus
 from chatd.client.language import _, translated_greeting
@@ -29,6 +28,7 @@ from chatd.client.pending import ConnectionLost, Refused
 from chatd.client.render import render_answer
 from chatd.client.roster import Roster
 from chatd.client.screen_display import ScreenDisplay
+from chatd.client.screen_lines import HintLine, SearchLine, TitleLine
 from chatd.client.scrollback import Scrollback
 from chatd.client.terminal import TerminalDriver
 from chatd.core import commands as c
@@ -39,11 +39,11 @@ REDRAW_SECONDS: Final = 0.1
 """The pause between two redraws of the lists, so that many users who arrive at once cause one redraw."""
 
 
-PASSWORD_CODES: Final = ("password_required", "wrong_password")
+PASSWORD_REFUSAL_CODES: Final = ("password_required", "wrong_password")
 """Codes of login refusals after which the client asks the user for the password of the nick."""
 
 
-class Chat(App[None]):
+class ChatApp(App[None]):
     """The full-screen client for the daemon at ``address``.
 
     If ``nick`` is empty, the client asks the user for a nick. It asks for the password of a registered nick
@@ -107,7 +107,7 @@ class Chat(App[None]):
 
         A dialog disables the keys that act on the chat behind the dialog.
         """
-        return not (self.screen.is_modal and action in layout.BLOCKED_BY_DIALOG)
+        return not (self.screen.is_modal and action in layout.ACTIONS_BLOCKED_BY_DIALOG)
 
     def on_mount(self) -> None:
         """Log in under the given nick, or ask the user for a nick if none is given."""
@@ -145,7 +145,7 @@ class Chat(App[None]):
             await link.run()
         except Refused as refused:
             if not self.memory.welcome:
-                if refused.code in PASSWORD_CODES:
+                if refused.code in PASSWORD_REFUSAL_CODES:
                     self._ask_password(str(refused))
                 else:
                     self._ask_nick(str(refused))
@@ -243,11 +243,11 @@ class Chat(App[None]):
         finally:
             self._outgoing.cancel()
 
-    def _ask(self, command: c.Command) -> Awaitable[objects.Answer]:
+    def _ask(self, command: c.Command) -> Awaitable[objects.AnswerObject]:
         assert self._link is not None  # nothing is asked before the login
         return self._link.ask(command)
 
-    async def _answer(self, command: c.Command, allowed: Container[str] = ()) -> objects.Answer | None:
+    async def _answer(self, command: c.Command, allowed: Container[str] = ()) -> objects.AnswerObject | None:
         """Send ``command`` to the daemon and return the answer.
 
         Return an empty answer for a refusal whose code is in ``allowed``. For any other failure, show the
@@ -282,7 +282,7 @@ class Chat(App[None]):
 
     def action_step_conversation(self, step: int) -> None:
         """Show the next conversation of the list, or the previous one if ``step`` is -1."""
-        places = self.memory.places()
+        places = self.memory.listed_conversations()
         at = places.index(self.memory.shown_conversation)
         self.switch_conversation(places[(at + step) % len(places)].place)
 
@@ -302,7 +302,7 @@ class Chat(App[None]):
     async def action_quit(self) -> None:
         """Log out from the daemon and end the app."""
         if self._link is not None:
-            await self._link.leave()
+            await self._link.quit()
         self.unsent_at_exit = self._outgoing.unsent
         self.exit()
 

@@ -61,7 +61,7 @@ class ScreenDisplay:
         await self._choose_room()
         return True
 
-    def show_answer(self, answer: objects.Answer) -> None:
+    def show_answer(self, answer: objects.AnswerObject) -> None:
         """Show the daemon's answer to a command in the current conversation."""
         for line in render_answer(answer, self._memory.nick):
             self._add_text(line, "answer")
@@ -74,11 +74,11 @@ class ScreenDisplay:
         """Show in the current conversation why a message was refused, or that the connection was lost."""
         self.show_failure(failure)
 
-    def switch_finished(self, place: ConversationRef, succeeded: bool) -> None:
+    def conversation_switch_finished(self, place: ConversationRef, succeeded: bool) -> None:
         """Show the conversation ``place`` if the command that switches to it succeeded."""
         if succeeded:
             self._show_place(place)
 
-    def unsent_changed(self) -> None:
+    def unsent_count_changed(self) -> None:
         """Schedule a redraw of the title, which shows the number of unsent messages."""
         self._draw_soon()

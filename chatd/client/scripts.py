@@ -19,7 +19,7 @@ from chatd.client.link import Link
 from chatd.client.options import UsageError, server_address
 from chatd.client.pending import Refused
 from chatd.client.render import escape_json, render_message, sanitize
-from chatd.client.typed import message_command
+from chatd.client.typed_lines import message_command
 from chatd.core import commands as c
 from chatd.core.names import BadName, parse_nick
 from chatd.core.refusals import Refusal
@@ -44,7 +44,7 @@ def print_line(text: str) -> None:
         raise OutputClosed("" if isinstance(error, BrokenPipeError) else translated_os_error(error)) from None
 
 
-class WarningListener:
+class WarningObserver:
     """A listener that prints the warning about a server that is not chatd, and ignores everything else."""
 
     def logged_in(self, welcome: objects.Welcome) -> None:
@@ -76,7 +76,7 @@ async def send(options: Namespace) -> None:
     link = Link(
         server_address(options),
         required_nick(options),
-        WarningListener(),
+        WarningObserver(),
         peeks=True,
         password=options.password,
     )
@@ -120,7 +120,7 @@ def required_nick(options: Namespace) -> str:
     return str(options.name)
 
 
-class TailListener(WarningListener):
+class TailObserver(WarningObserver):
     """A listener that prints messages as text or, with ``as_json``, as JSON objects.
 
     ``place`` is the conversation to print, or None for all conversations.
@@ -177,7 +177,7 @@ async def tail(options: Namespace) -> None:
         parse_nick(options.friend or name)
     except BadName as bad:
         raise UsageError(translated_refusal("bad_request", bad.reason)) from None
-    listener = TailListener(name, conversation_from_options(options), options.json)
+    listener = TailObserver(name, conversation_from_options(options), options.json)
     link = Link(
         server_address(options), name, listener, cursor=options.since, peeks=True, password=options.password
     )
@@ -185,7 +185,7 @@ async def tail(options: Namespace) -> None:
     async def listen() -> None:
         if options.group or options.friend:  # refused if the user can't read that place
             try:
-                await link.ask(c.History(dest=options.friend, group=options.group, limit=1))
+                await link.ask(c.ReadHistory(dest=options.friend, group=options.group, limit=1))
             except Refused as refused:
                 if refused.code != "unknown_action":  # a course-work server has no history
                     raise
@@ -203,7 +203,7 @@ async def run_while_connected(link: Link, work: Coroutine[Any, Any, None]) -> No
     try:
         await asyncio.wait((running, working), return_when=asyncio.FIRST_COMPLETED)
         if not running.done():
-            await link.leave()
+            await link.quit()
         await running
         await working
     finally:

@@ -13,7 +13,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from chatd.client.memory import Entry, Memory
+from chatd.client.memory import Memory, ScreenEntry
 from chatd.client.render import clock_time, speaker_label
 from chatd.core.colours import luminance
 
@@ -74,21 +74,23 @@ class Scrollback(ScrollView, can_focus=False):
         super().__init__(id=id)
         self._memory = memory
         self._conversation = memory.shown_conversation
-        self._lines: list[tuple[Entry, Strip]] = []
-        self._drawn: dict[int, tuple[Entry, str, int, list[Strip]]] = {}
-        self._found: Entry | None = None
+        self._lines: list[tuple[ScreenEntry, Strip]] = []
+        self._drawn: dict[int, tuple[ScreenEntry, str, int, list[Strip]]] = {}
+        self._found: ScreenEntry | None = None
         self._following = True
         self._stale = False
 
     @property
     def at_end(self) -> bool:
         """Whether the end of the conversation is visible. If so, new entries scroll into view."""
-        return self._following and not self._conversation.newer
+        return self._following and not self._conversation.has_newer
 
     def scroll_pages(self, pages: int) -> None:
         """Scroll the conversation by ``pages`` screen pages, up if ``pages`` is negative."""
         if pages < 0 and not self.scroll_offset.y:
-            self._memory.shown_conversation.older = True  # ask again, in case the daemon refused it before
+            self._memory.shown_conversation.has_older = (
+                True  # ask again, in case the daemon refused it before
+            )
             self.redraw_soon()
         self.scroll_relative(y=pages * max(1, self.size.height - 1), animate=False)
 
@@ -98,7 +100,7 @@ class Scrollback(ScrollView, can_focus=False):
             self._stale = True
             self.call_later(self.redraw)
 
-    def show(self, found: Entry | None = None, top: bool = False) -> None:
+    def show(self, found: ScreenEntry | None = None, top: bool = False) -> None:
         """Show the current conversation with the entry ``found`` in the middle of the view.
 
         Without ``found``, show the beginning of the conversation if ``top`` is true, else its end.
@@ -164,7 +166,7 @@ class Scrollback(ScrollView, can_focus=False):
             strip = strip.apply_style(self.get_component_rich_style("scrollback--found"))
         return strip.apply_style(self.rich_style)
 
-    def _top(self) -> tuple[Entry | None, int]:
+    def _top(self) -> tuple[ScreenEntry | None, int]:
         """Return the entry in the first visible line, and how many lines of that entry are above the view."""
         y = self.scroll_offset.y
         if y >= len(self._lines):
@@ -178,9 +180,9 @@ class Scrollback(ScrollView, can_focus=False):
         self._following = y >= self.max_scroll_y
 
     def _want_more(self) -> None:
-        if self._conversation.older and self.scroll_offset.y == 0:
+        if self._conversation.has_older and self.scroll_offset.y == 0:
             self.post_message(self.PageWanted(older=True))
-        elif self._conversation.newer and self.scroll_offset.y >= self.max_scroll_y:
+        elif self._conversation.has_newer and self.scroll_offset.y >= self.max_scroll_y:
             self.post_message(self.PageWanted(older=False))
 
     def _draw(self) -> None:
@@ -200,7 +202,7 @@ class Scrollback(ScrollView, can_focus=False):
         self.virtual_size = Size(width, len(lines))
         self.refresh()
 
-    def _strips(self, entry: Entry, colour: str | None, width: int) -> list[Strip]:
+    def _strips(self, entry: ScreenEntry, colour: str | None, width: int) -> list[Strip]:
         time = Text(clock_time(entry.at) + " ", self._style("time"))
         if entry.kind not in ("message", "image"):
             return self._wrapped(time, Text(entry.text, self._style(entry.kind)), width)

@@ -32,7 +32,7 @@ VERIFICATION_FAILURES: Final = {
 NOT_TLS_REASONS: Final = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "UNEXPECTED_MESSAGE")
 """OpenSSL's reasons, as Python names them, for bytes from the server that are no TLS."""
 
-ALERT_BYTES: Final = b"\x15\x03"
+TLS_ALERT_PREFIX: Final = b"\x15\x03"
 """The first bytes of a TLS alert (RFC 8446, section 5.1), with which a TLS server answers other protocols."""
 
 

@@ -75,13 +75,13 @@ class Sessions:
         network, limits = network_of(address), self.limits
         if len(self) >= limits.connections:
             self._log.warn(
-                "{peer}: rate_limited, {count} are connected", peer=shown_address(address), count=len(self)
+                "{peer}: rate_limited, {count} are connected", peer=format_address(address), count=len(self)
             )
             return False
         if network is not None and self._from[network] >= limits.connections_per_address:
             self._log.warn(
                 "{peer}: rate_limited, {count} are connected from {network}",
-                peer=shown_address(address),
+                peer=format_address(address),
                 count=self._from[network],
                 network=network,
             )
@@ -93,7 +93,7 @@ class Sessions:
         if ITCPTransport.providedBy(transport):
             transport.setTcpNoDelay(True)
             enable_keep_alive(transport)
-        self._log.info("{peer} connected", peer=shown_peer(transport))
+        self._log.info("{peer} connected", peer=format_peer(transport))
 
     def open(self, dialect: Dialect, carrier: Any, detector: UndetectedConnection | None) -> Session:
         """Return a new session for the connection of ``carrier``. Refuse the client if there are too many.
@@ -108,17 +108,22 @@ class Sessions:
             self.clock,
             dialect,
             carrier,
-            shown_address(address),
+            format_address(address),
             network_of(address),
             lambda: "" if detector is None else detector.certificate_name,
             RateLimit(self.limits),
             partial(
-                Outbox, transport, self.clock, self._flush_queue, self.limits.outbox, carrier.take_next_write
+                Outbox,
+                transport,
+                self.clock,
+                self._flush_queue,
+                self.limits.outbox,
+                carrier.dequeue_next_write,
             ),
             partial(self._closed, first_protocol),
         )
         if not self._has_room(address):
-            session.break_off(rate_limited(reason("many_connections")))
+            session.refuse_and_close(rate_limited(reason("many_connections")))
             return session
         self._open[session] = self._count(address)
         self._deadlines.start(first_protocol, session)
@@ -145,15 +150,15 @@ class Sessions:
         self._accept(transport)
         return True
 
-    def wire_detected(self, connection: UndetectedConnection) -> None:
+    def remove_undetected(self, connection: UndetectedConnection) -> None:
         """Remove ``connection`` from the undetected connections, because its protocol is known now."""
         self._discount(self._undetected.pop(connection, None))
 
-    def undetected_lost(self, connection: UndetectedConnection) -> None:
+    def undetected_connection_lost(self, connection: UndetectedConnection) -> None:
         """Remove ``connection``, which was closed before its protocol was detected."""
-        self.wire_detected(connection)
+        self.remove_undetected(connection)
         self._deadlines.forget(connection)
-        self._log.info("{peer} disconnected", peer=shown_peer(connection.transport))
+        self._log.info("{peer} disconnected", peer=format_peer(connection.transport))
         self._check_empty()
 
     def _count(self, address: Any) -> str | None:
@@ -183,7 +188,7 @@ class Sessions:
         for connection in list(self._undetected):
             connection.use_default_wire()
         for connection in list(self._undetected):  # they speak HTTP
-            connection.break_off(Refusal("shutting_down"))
+            connection.refuse_and_close(Refusal("shutting_down"))
         for session in list(self._open):
             session.refuse(None, Refusal("shutting_down"))
             session.close()
@@ -218,12 +223,12 @@ class ChatFactory(Factory):
         return self._make_protocol(self._sessions)
 
 
-def shown_peer(transport: Any) -> str:
+def format_peer(transport: Any) -> str:
     """Return the address of the client on ``transport``, as the log shows it."""
-    return shown_address(transport.getPeer())
+    return format_address(transport.getPeer())
 
 
-def shown_address(address: Any) -> str:
+def format_address(address: Any) -> str:
     """Return a transport ``address``, as the log shows it; ``unix`` for a Unix socket.
 
     The port is left out if it is 0, which stands for unknown.

@@ -32,7 +32,7 @@ class UndetectedConnection(Protocol):
         no greeting, and discard the bytes read so far.
         """
 
-    def break_off(self, refusal: Refusal) -> None:
+    def refuse_and_close(self, refusal: Refusal) -> None:
         """Send ``refusal`` to the client, then close the connection."""
 
     def abort(self) -> None:
@@ -57,7 +57,11 @@ class LoginDeadlines:
         self._timer: IDelayedCall | None = None
 
     def start(self, protocol: object, connection: Session | UndetectedConnection) -> None:
-        """Start the login deadline of ``connection``. A deadline that runs for ``protocol`` is kept."""
+        """Start the login deadline of ``connection``, unless one runs already for the same ``protocol``.
+
+        ``protocol`` is the first protocol of the connection. A running deadline then applies to
+        ``connection``, the session that has replaced the undetected connection.
+        """
         if protocol in self._slow:
             self._slow[protocol] = connection
             return
@@ -68,7 +72,7 @@ class LoginDeadlines:
             self._timer = self._clock.callLater(seconds, self._pass_deadlines)
 
     def forget(self, protocol: object) -> None:
-        """Remove the login deadline of the connection with this first ``protocol``, which is gone."""
+        """Remove the login deadline of the closed connection whose first protocol was ``protocol``."""
         self._newcomers.pop(protocol, None)
         self._slow.pop(protocol, None)
         if self._timer is not None and not self._newcomers:
@@ -90,7 +94,7 @@ class LoginDeadlines:
         if len(self._slow) > self._limits.slow_logins:
             self._slow = {protocol: one for protocol, one in self._slow.items() if _has_no_login(one)}
             for connection in list(self._slow.values())[: -self._limits.slow_logins]:
-                connection.break_off(Refusal("login_timeout", limit=self._limits.login_seconds))
+                connection.refuse_and_close(Refusal("login_timeout", limit=self._limits.login_seconds))
 
 
 def _has_no_login(connection: Session | UndetectedConnection) -> bool:

@@ -51,12 +51,13 @@ class Outbox:
     """A bounded queue of whole frames that wait to be written to the transport of one client.
 
     The transport says when its own buffer (64 KiB) is full and when it is empty again; frames wait in the
-    queue in between. If more than ``cap`` bytes wait because the transport takes none, ``on_overflow`` is
-    called and the connection is cut. ``dropped`` says whether frames were waiting when the connection ended.
+    queue in between. If more than ``max_bytes`` bytes wait because the transport takes none, ``on_overflow``
+    is called and the connection is cut. ``dropped`` says whether frames were waiting when the connection
+    ended.
 
-    If ``pace`` is not 0, writes are that many seconds apart, and ``take_next_write(frames)`` takes the bytes
-    of one write from the front of the queue. If more than ``cap`` bytes wait because of the pace, all of them
-    are written at once.
+    If ``pace_seconds`` is not 0, writes are that many seconds apart, and ``dequeue_next_write(frames)`` takes
+    the bytes of one write from the front of the queue. If more than ``max_bytes`` bytes wait because of the
+    pace, all of them are written at once.
     """
 
     def __init__(
@@ -64,19 +65,19 @@ class Outbox:
         transport: Transport,
         clock: Clock,
         flush_queue: FlushQueue,
-        cap: int,
-        take_next_write: Callable[[deque[bytes]], bytes],
+        max_bytes: int,
+        dequeue_next_write: Callable[[deque[bytes]], bytes],
         on_overflow: Callable[[], None],
     ) -> None:
-        self.pace = 0.0
-        self.cap = cap
+        self.pace_seconds = 0.0
+        self.max_bytes = max_bytes
         self.closed = False
         self.dropped = False
         self._transport = transport
         self._write = socket_writer(transport)
         self._clock = clock
         self._flush_queue = flush_queue
-        self._next_write = take_next_write
+        self._next_write = dequeue_next_write
         self._on_overflow = on_overflow
         self._frames: deque[bytes] = deque()
         self._size = 0
@@ -92,8 +93,8 @@ class Outbox:
 
     @property
     def backed_up(self) -> bool:
-        """Whether so many bytes wait that a replay, or the client's next request, should await `drained`."""
-        return self._paused or self._size > self.cap // 8
+        """Whether so much is queued that replays and the client's next request must await `when_drained`."""
+        return self._paused or self._size > self.max_bytes // 8
 
     @property
     def queued_bytes(self) -> int:
@@ -101,7 +102,7 @@ class Outbox:
         return self._size
 
     @property
-    def empty(self) -> bool:
+    def is_empty(self) -> bool:
         """Whether all frames were written to the transport, and the transport takes more."""
         return not (self._frames or self._paused)
 
@@ -111,11 +112,11 @@ class Outbox:
             return
         self._frames.append(frame)
         self._size += len(frame)
-        if self._size > self.cap and not self._paused:
-            # The client is not slow; the pace may be. `drained` fires at the end of the reactor's
+        if self._size > self.max_bytes and not self._paused:
+            # The client is not slow; the pace may be. `when_drained` fires at the end of the reactor's
             # iteration, not here: a replay must not go on in the middle of a commit.
             self._write_all()
-        if self._size > self.cap:
+        if self._size > self.max_bytes:
             self._on_overflow()
             self.abort()
         else:
@@ -123,9 +124,9 @@ class Outbox:
 
     def set_pace(self, pace: float) -> None:
         """Set the seconds between two writes, 0 for no pause. A scheduled write follows the new pace."""
-        if pace == self.pace:
+        if pace == self.pace_seconds:
             return
-        self.pace = pace
+        self.pace_seconds = pace
         if self._timer is not None and not (self.closed or self._finished):
             self._timer.cancel()
             self._timer = self._clock.callLater(pace, self._write_next) if pace else None
@@ -142,7 +143,7 @@ class Outbox:
         self._due = False
         if self._paused or self._timer is not None:
             return
-        if self.pace:
+        if self.pace_seconds:
             self._write_one()
         elif self._frames:
             self._write_all()
@@ -150,7 +151,7 @@ class Outbox:
 
     def when_drained(self) -> Deferred[None]:
         """Return a Deferred that fires when no frames wait any more, or the connection is gone."""
-        if self.closed or self.empty:
+        if self.closed or self.is_empty:
             return succeed(None)
         done: Deferred[None] = Deferred()
         self._waiting.append(done)
@@ -213,7 +214,7 @@ class Outbox:
             return
         data = self._next_write(self._frames)
         self._size -= len(data)
-        self._timer = self._clock.callLater(self.pace, self._write_next)
+        self._timer = self._clock.callLater(self.pace_seconds, self._write_next)
         if self._cut is not None:
             self._cut.reset(CLOSE_TIMEOUT_SECONDS)  # the daemon sets the pace: the client is not slow
         self._write(data)
@@ -223,8 +224,8 @@ class Outbox:
         self.flush()
 
     def _settle(self) -> None:
-        """Fire the Deferreds of `drained` if the queue is empty, then close if `close` was called."""
-        if not (self.closed or self.empty):
+        """Fire the Deferreds of `when_drained` if the queue is empty, then close if `close` was called."""
+        if not (self.closed or self.is_empty):
             return
         waiting, self._waiting = self._waiting, []
         for done in waiting:

@@ -18,10 +18,10 @@ from twisted.protocols.policies import WrappingFactory
 from twisted.python.failure import Failure
 from zope.interface import directlyProvides, providedBy
 
-from chatd.connections.factory import Sessions, shown_peer
+from chatd.connections.factory import Sessions, format_peer
 from chatd.connections.origin import network_of
 
-HEADER_SECONDS: Final = 10.0
+HEADER_TIMEOUT_SECONDS: Final = 10.0
 """Seconds that a proxy has to send the PROXY header of a connection."""
 
 
@@ -48,7 +48,7 @@ class ProxiedConnection(HAProxyProtocolWrapper):
     _is_connected = False
 
     def makeConnection(self, transport: ITransport) -> None:
-        """Wait for the header, unless too many connections do."""
+        """Wait for the header. Close the connection if too many connections wait for theirs."""
         directlyProvides(self, providedBy(transport))  # what the wrapped protocol may ask of its transport
         Protocol.makeConnection(self, transport)
         self.factory.registerProtocol(self)
@@ -57,11 +57,13 @@ class ProxiedConnection(HAProxyProtocolWrapper):
             self._give_up("too many connections")
             return
         self._deadline = sessions.clock.callLater(
-            HEADER_SECONDS, self._give_up, f"no PROXY header within {HEADER_SECONDS:.0f} seconds"
+            HEADER_TIMEOUT_SECONDS,
+            self._give_up,
+            f"no PROXY header within {HEADER_TIMEOUT_SECONDS:.0f} seconds",
         )
 
     def dataReceived(self, data: bytes) -> None:
-        """Read the header. Pass everything behind it to the wrapped protocol."""
+        """Read the header, and pass all bytes that follow it to the wrapped protocol."""
         if self._is_connected:
             self.wrappedProtocol.dataReceived(data)
             return
@@ -93,7 +95,7 @@ class ProxiedConnection(HAProxyProtocolWrapper):
 
     def _give_up(self, why: str) -> None:
         self._stop_waiting()
-        self._log.info("{peer}: {why}", peer=shown_peer(self.transport), why=why)
+        self._log.info("{peer}: {why}", peer=format_peer(self.transport), why=why)
         transport: Any = self.transport
         transport.abortConnection()
 

@@ -19,10 +19,11 @@ PASSWORD_COMMANDS: Final = frozenset(
 
 
 class RateLimit:
-    """The credit of one client, in seconds. A request costs some, and a second gives back a second.
+    """The rate limit of one client, as a credit in seconds: requests use it up, and time refills it.
 
-    A request costs what it takes of one second's requests and of one second's bytes. A read costs in addition
-    what it takes of one second's reads, and a command with a password a second.
+    A request uses ``1 / requests_per_second`` seconds, and its size divided by ``bytes_per_second``. A
+    command that reads the log uses ``1 / reads_per_second`` seconds more, a command with a password one
+    second more. The whole credit is ``burst_seconds`` seconds.
     """
 
     __slots__ = ("_full_at", "_limits")
@@ -33,9 +34,9 @@ class RateLimit:
         self._full_at = 0.0
 
     def charge(self, now: float, size: int, command: type | None) -> float:
-        """Take the cost of a request of ``size`` bytes, which holds a command of the class ``command``.
+        """Charge a request of ``size`` bytes with a command of the class ``command`` at the time ``now``.
 
-        Return the credit that is used now, in seconds.
+        Return the part of the credit that is used up afterwards, in seconds.
         """
         limits = self._limits
         full_at = max(now, self._full_at)
@@ -50,6 +51,6 @@ class RateLimit:
     def wait_seconds(self, used: float) -> float:
         """Return the seconds to wait before the next request if ``used`` seconds of the credit are used.
 
-        They are zero or less if there is credit left.
+        The result is zero or less if there is credit left.
         """
         return used - self._limits.burst_seconds

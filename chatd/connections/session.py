@@ -41,7 +41,7 @@ If more are in its outbox, its next command is handled in a later iteration, so 
 between the commands of a client that asks without end.
 """
 
-UNDIVIDED_SECONDS: Final = 0.5
+UNPACED_CREDIT_SECONDS: Final = 0.5
 """Seconds of its credit that a client may use at once.
 
 Then each of its requests waits until the one before is answered, so that other clients are served between the
@@ -59,19 +59,19 @@ class SessionPhase(Enum):
     """The phases of a session, from the connection to its end."""
 
     CONNECTED = "the client has no name yet"
-    NAMED = "the client has logged in"
+    LOGGED_IN = "the client has logged in"
     CATCHING_UP = "live deliveries are held back while the client gets what it has missed"
     LEAVING = "nothing that the client sends counts any more"
     CLOSED = "the connection is gone"
 
 
 ALLOWED_NEXT_PHASES: Final[dict[SessionPhase, frozenset[SessionPhase]]] = {
-    SessionPhase.CONNECTED: frozenset((SessionPhase.NAMED, SessionPhase.LEAVING, SessionPhase.CLOSED)),
+    SessionPhase.CONNECTED: frozenset((SessionPhase.LOGGED_IN, SessionPhase.LEAVING, SessionPhase.CLOSED)),
     # Back to CONNECTED when the login was rolled back.
-    SessionPhase.NAMED: frozenset(
+    SessionPhase.LOGGED_IN: frozenset(
         (SessionPhase.CONNECTED, SessionPhase.CATCHING_UP, SessionPhase.LEAVING, SessionPhase.CLOSED)
     ),
-    SessionPhase.CATCHING_UP: frozenset((SessionPhase.NAMED, SessionPhase.LEAVING, SessionPhase.CLOSED)),
+    SessionPhase.CATCHING_UP: frozenset((SessionPhase.LOGGED_IN, SessionPhase.LEAVING, SessionPhase.CLOSED)),
     SessionPhase.LEAVING: frozenset((SessionPhase.CLOSED,)),
     SessionPhase.CLOSED: frozenset(),
 }
@@ -105,21 +105,21 @@ class Session:
         self.phase = SessionPhase.CONNECTED
         self.is_closing = False
         """Whether the session ignores everything that the client still sends."""
-        self.frame_format = FrameFormat(dialect, carrier.framer_for(dialect), not dialect.pace)
+        self.frame_format = FrameFormat(dialect, carrier.framer_for(dialect), not dialect.pace_seconds)
         self.peer = peer
         self.connected_at = clock.seconds()
         self.origin = origin
         self._find_certificate_name = find_certificate_name
         self.password: Secret | None = None
         self.updates_read_marker = True
-        self.missed: tuple[int, int | None] = (0, 0)
-        self.max_id: int | None = None
+        self.missed_range: tuple[int, int | None] = (0, 0)
+        self.last_id_at_departure: int | None = None
         self._chat = chat
         self._clock = clock
         self._carrier = carrier
         self._on_lost = on_lost
         self._outbox = open_outbox(self._overflow)
-        self._outbox.set_pace(dialect.pace)
+        self._outbox.set_pace(dialect.pace_seconds)
         self._pauses = 0
         self._rate_limit = rate_limit
         self._slowed_down: IDelayedCall | None = None
@@ -174,7 +174,7 @@ class Session:
             return None
         waits = self._held is not None or self._outbox.dropped or bool(self._buffer)
         gone = self.phase is SessionPhase.CLOSED and not self._broken
-        return self.max_id if gone and not waits else self._proven
+        return self.last_id_at_departure if gone and not waits else self._proven
 
     def _enter(self, phase: SessionPhase) -> None:
         if phase is not self.phase:
@@ -201,13 +201,13 @@ class Session:
         if self.user is None:
             self._proven = self._sent = None
             if request is not None:
-                self._hello = request if request.pace else None
+                self._hello = request if request.pace_seconds else None
                 # Nothing was said yet that could be mistaken for another dialect.
                 if request.shown_dialect is not None:
                     self.set_dialect(request.shown_dialect)
         elif self._hello is not None and self._telltale is None:
             self._learn(request)
-        elif self._held is None and self._buffer is None and self._outbox.empty:
+        elif self._held is None and self._buffer is None and self._outbox.is_empty:
             self._note_progress(now)
         if request is not None:
             self._ask(request)
@@ -221,7 +221,7 @@ class Session:
     def _charge(self, now: float, size: int, command: type | None) -> None:
         """Charge a request of ``size`` bytes for the client's rates. Pause if it has used too much credit."""
         used = self._rate_limit.charge(now, size, command)
-        if used > UNDIVIDED_SECONDS:
+        if used > UNPACED_CREDIT_SECONDS:
             self._wait_for_next_request(used)
 
     def _wait_for_next_request(self, used: float) -> None:
@@ -234,7 +234,7 @@ class Session:
             self._pause()
             self._slowed_down = self._clock.callLater(wait, self._go_on)
         else:
-            self._chat.take_turns(self)
+            self._chat.wait_for_others(self)
 
     def _go_on(self) -> None:
         """Read the client again, which has sent too much at once."""
@@ -253,7 +253,7 @@ class Session:
         if not self.is_closing:
             self._chat.quit(self, None)
 
-    def break_off(self, refusal: Refusal) -> None:
+    def refuse_and_close(self, refusal: Refusal) -> None:
         """Ignore what the client still sends, send it ``refusal``, then close the connection."""
         self._close_delay = REFUSAL_LINGER_SECONDS
         self._chat.quit(self, None, refusal)
@@ -306,7 +306,7 @@ class Session:
         if self.user is None and not self.is_closing and refusal.retry_after is None:
             self._refusals.add(refusal)
             if len(self._refusals) == MAX_ANONYMOUS_REFUSALS:
-                self.break_off(Refusal("too_many_refusals"))
+                self.refuse_and_close(Refusal("too_many_refusals"))
 
     def _settle(self, request: Request) -> None:
         """Decode the next frame if it had to wait for ``request``, which was answered or refused now."""
@@ -322,7 +322,7 @@ class Session:
         ``updates_read_marker`` says whether the entries sent to the client move the user's read marker. The
         client has logged in with ``token``, or with None.
         """
-        self._enter(SessionPhase.NAMED)
+        self._enter(SessionPhase.LOGGED_IN)
         self.user = user
         self.token = token
         self.updates_read_marker = updates_read_marker
@@ -351,7 +351,7 @@ class Session:
         if self._holds_too_much:
             self.hold_deliveries()
             return False
-        self._enter(SessionPhase.NAMED)
+        self._enter(SessionPhase.LOGGED_IN)
         held, self._held = self._held or [], None
         for frame in held:
             self._write(frame)
@@ -360,7 +360,7 @@ class Session:
     @property
     def _holds_too_much(self) -> bool:
         # The outbox has to take it beside the end of a replay.
-        return self._held_size > self._outbox.cap // 2
+        return self._held_size > self._outbox.max_bytes // 2
 
     def ignore_input(self) -> None:
         """Ignore everything that the client still sends."""
@@ -382,8 +382,8 @@ class Session:
 
     def set_dialect(self, dialect: Dialect) -> None:
         """Speak ``dialect`` with the client from now on."""
-        self.frame_format = FrameFormat(dialect, self._carrier.framer_for(dialect), not dialect.pace)
-        self._outbox.set_pace(dialect.pace)
+        self.frame_format = FrameFormat(dialect, self._carrier.framer_for(dialect), not dialect.pace_seconds)
+        self._outbox.set_pace(dialect.pace_seconds)
 
     def answer(self, request: Request, answer: Answer) -> None:
         """Send ``answer`` to ``request``, in the dialect that the request has shown the client to speak.
@@ -395,7 +395,7 @@ class Session:
             self.set_dialect(request.dialect_on_success)
         payloads = self.dialect.encode_answer(request, answer)
         if request is self._hello and not self.is_closing:
-            self._buffer_behind(payloads, request.pace)
+            self._buffer_behind(payloads, request.pace_seconds)
         else:
             self._reply(payloads)
         if request.next_request is not None:
@@ -431,7 +431,7 @@ class Session:
         for frame in frame_payloads(self.frame_format, self.dialect.encode_answer(request, answer)):
             self._write(frame)
 
-    def resend(self, delivery: Delivery, is_subject: bool) -> bool:
+    def send_missed_entry(self, delivery: Delivery, is_subject: bool) -> bool:
         """Send a log entry that the client has missed, encoded like a live delivery.
 
         ``is_subject`` says whether the entry is an event about the client's user. Return False if the dialect
@@ -445,7 +445,7 @@ class Session:
             if self._buffer is None:
                 self._outbox.put(frame)
             else:
-                self._buffer.put_missed(frame)
+                self._buffer.put_missed_message(frame)
         return bool(payloads)
 
     def send(self, frame: bytes) -> None:
@@ -520,7 +520,7 @@ class Session:
 
         The buffer is written when it is clear whether this is the reference client of the text protocol.
         """
-        self.frame_format = self.frame_format._replace(joins=False)
+        self.frame_format = self.frame_format._replace(joinable=False)
         first, *rest = frame_payloads(self.frame_format, welcome)
         self._outbox.put(first)
         buffer = WelcomeBuffer(self._outbox, self._clock, pace, lambda: self._pauses == 0, self._end_buffer)
@@ -550,8 +550,10 @@ class Session:
         if request.shown_dialect is None:
             return
         if request.convert_buffered is not None and self._buffer is not None:
-            self._buffer.convert(request.convert_buffered)
-            self._outbox.flush_and_pause(request.shown_dialect.pace)  # the welcome is a line of its own
+            self._buffer.convert_frames(request.convert_buffered)
+            self._outbox.flush_and_pause(
+                request.shown_dialect.pace_seconds
+            )  # the welcome is a line of its own
         self._end_buffer(request.shown_dialect)
 
     def _end_buffer(self, dialect: Dialect | None = None) -> None:
@@ -561,5 +563,5 @@ class Session:
         self._write = self._outbox.put
         self.set_dialect(dialect or self.dialect)
         if buffer is not None:
-            for frame in buffer.take():
+            for frame in buffer.take_all_frames():
                 self._outbox.put(frame)

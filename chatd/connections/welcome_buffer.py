@@ -27,11 +27,11 @@ Then the remaining messages are written at once.
 class WelcomeBuffer:
     """Holds back the frames that follow a welcome, until the client's next line shows how it reads lines.
 
-    The session ends the buffering with `take`, which returns the frames in order. If the client sends nothing
+    The session ends the buffering with `take_all_frames`. If the client sends nothing
     for `QUIET_SECONDS`, the buffer passes the frames to ``outbox`` itself: all at once or, if missed messages
     are among them, one every ``pace`` seconds. Time in which the client's input is not read (``is_read()`` is
     false) does not count. The buffer calls ``on_end`` when the buffering must end; that function has to call
-    `take`.
+    `take_all_frames`.
     """
 
     def __init__(
@@ -68,19 +68,19 @@ class WelcomeBuffer:
         elif frame:
             self._frames.append(frame)
             self._size += len(frame)
-            if self._size > self._outbox.cap // 8:
+            if self._size > self._outbox.max_bytes // 8:
                 self._on_end()
 
-    def put_missed(self, frame: bytes) -> None:
+    def put_missed_message(self, frame: bytes) -> None:
         """Buffer the frame of a message that the client has missed."""
         self.put(frame)
         self._missed = len(self._frames)
 
-    def convert(self, convert: Callable[[bytes], bytes]) -> None:
+    def convert_frames(self, convert: Callable[[bytes], bytes]) -> None:
         """Replace each buffered frame by ``convert(frame)``. A frame that becomes empty is not sent."""
         self._frames = list(map(convert, self._frames))
 
-    def take(self) -> list[bytes]:
+    def take_all_frames(self) -> list[bytes]:
         """Remove all frames from the buffer and return them. Stop the timer."""
         self.stop_timer()
         frames, self._frames = self._frames, []
@@ -102,7 +102,7 @@ class WelcomeBuffer:
             # LST may still come, late or from afar.
             lines = self._missed
             self._outbox.set_pace(self._pace)
-            for frame in self.take():
+            for frame in self.take_all_frames():
                 self._outbox.put(frame)
             self._missed = 0
             self._writes_lines = True

@@ -11,9 +11,16 @@ from itertools import count
 from msgspec.structs import replace
 
 from chatd.core import commands as c
-from chatd.core.accounts import CLOSED_ACCOUNT_HASH, AccountPolicy, Credential, Renamed, Secret, same_password
+from chatd.core.accounts import (
+    CLOSED_ACCOUNT_HASH,
+    AccountPolicy,
+    Credential,
+    Secret,
+    UserRenamed,
+    same_password,
+)
 from chatd.core.events import User
-from chatd.core.names import NICK_LIMIT, BadName, Name, check_reserved, parse_nick
+from chatd.core.names import MAX_NICK_CODE_POINTS, BadName, Name, check_reserved, parse_nick
 from chatd.core.refusals import Refusal, reason
 from chatd.core.rules import Decision, decide, is_closed
 from chatd.core.state import RecordedChange, State
@@ -85,7 +92,7 @@ def change_password(state: State, verified: Credential, hashed: Secret) -> Decis
     ``wrong_password`` if the user's password was changed since then.
     """
     _check_current(state, verified)
-    return Decision(records=(Credential(verified.user, hashed, verified.since),))
+    return Decision(records=(Credential(verified.user, hashed, verified.registered_at),))
 
 
 def unregister(state: State, verified: Credential, now: int) -> Decision:
@@ -100,10 +107,10 @@ def unregister(state: State, verified: Credential, now: int) -> Decision:
     user = verified.user
     groups = [conversation.name for conversation in state.conversations_of(user) if conversation.name]
     events = tuple(event for group in groups for event in decide(state, user, c.Leave(group)).events)
-    renamed = former_user(state, user, user.nick)
-    records: list[RecordedChange] = [Renamed(renamed), Credential(renamed, CLOSED_ACCOUNT_HASH)]
+    renamed = with_former_nick(state, user, user.nick)
+    records: list[RecordedChange] = [UserRenamed(renamed), Credential(renamed, CLOSED_ACCOUNT_HASH)]
     if user.key in state.appointed:
-        records.append(state.new_moderation(renamed, "dismiss", user.nick, now))
+        records.append(state.new_moderation_entry(renamed, "dismiss", user.nick, now))
     return Decision(events, tuple(records))
 
 
@@ -112,14 +119,14 @@ def _check_current(state: State, verified: Credential) -> None:
         raise Refusal("wrong_password")
 
 
-def former_user(state: State, user: User, nick: str) -> User:
+def with_former_nick(state: State, user: User, nick: str) -> User:
     """Return ``user`` with the first free nick among ``alice~1``, ``alice~2`` …, if ``nick`` is alice.
 
     The nick is shortened as far as the result needs it to be a valid name.
     """
     for number in count(1):
         suffix = f"~{number}"
-        for length in range(NICK_LIMIT - len(suffix), -1, -1):
+        for length in range(MAX_NICK_CODE_POINTS - len(suffix), -1, -1):
             try:
                 name = parse_nick(nick[:length] + suffix)
             except BadName:  # cut inside a sequence of characters that must stand together

@@ -45,12 +45,13 @@ class Credential(msgspec.Struct, frozen=True, eq=False):
     """The password hash of a registered user.
 
     ``hash`` is the encoded argon2id string, or `CLOSED_ACCOUNT_HASH` if nobody can log in to the account.
-    ``since`` is when the user registered, in milliseconds since 1970, or None if that is not known.
+    ``registered_at`` is the time of the registration, in milliseconds since 1970, or None if that is not
+    known.
     """
 
     user: User
     hash: Secret
-    since: int | None = None
+    registered_at: int | None = None
 
 
 def same_password(one: Credential | None, other: Credential | None) -> bool:
@@ -61,7 +62,7 @@ def same_password(one: Credential | None, other: Credential | None) -> bool:
     return (one and one.hash) == (other and other.hash)
 
 
-class Renamed(msgspec.Struct, frozen=True, eq=False):
+class UserRenamed(msgspec.Struct, frozen=True, eq=False):
     """A record that gives a user a new name: ``user`` has the id of that user, and the new nick and key."""
 
     user: User

@@ -5,18 +5,18 @@ from __future__ import annotations
 import msgspec
 
 from chatd.core.accounts import Secret
-from chatd.core.declarations import Declaration
-from chatd.core.events import Conversation, Entry, User
+from chatd.core.declarations import CommandDeclaration
+from chatd.core.events import Conversation, LogEntry, User
 from chatd.core.moderation import ModerationEntry
 
 
 class Ack(msgspec.Struct, frozen=True, eq=False):
-    """The ack of a command that is on disk as the log entry ``logged``.
+    """The ack of a command that is on disk as the log entry ``entry``.
 
     For a message that was sent twice with the same ref, that is the entry of the first one.
     """
 
-    logged: Entry
+    entry: LogEntry
 
 
 class Unchanged(msgspec.Struct, frozen=True, eq=False):
@@ -48,7 +48,7 @@ class AccountChanged(msgspec.Struct, frozen=True, eq=False):
     registered: bool
 
 
-class TokenLine(msgspec.Struct, frozen=True, eq=False):
+class TokenListItem(msgspec.Struct, frozen=True, eq=False):
     """A token in a list of tokens.
 
     ``scope`` is read or write. ``groups`` are the names of the groups to which the token is limited,
@@ -66,7 +66,7 @@ class TokenLine(msgspec.Struct, frozen=True, eq=False):
 class TokenMade(msgspec.Struct, frozen=True, eq=False):
     """The answer to ``maketoken``: the token, and its ``secret``, which is shown only here."""
 
-    token: TokenLine
+    token: TokenListItem
     secret: Secret
 
 
@@ -74,10 +74,10 @@ class TokenList(msgspec.Struct, frozen=True, eq=False):
     """The list of the tokens of the user ``nick``, the oldest first."""
 
     nick: str
-    tokens: tuple[TokenLine, ...]
+    tokens: tuple[TokenListItem, ...]
 
 
-class LinkLine(msgspec.Struct, frozen=True, eq=False):
+class LinkListItem(msgspec.Struct, frozen=True, eq=False):
     """An invitation link in a list of the links of ``group``.
 
     ``number`` tells it from the others, ``maker`` is a nick. ``made`` and ``expires`` are times in
@@ -95,7 +95,7 @@ class LinkLine(msgspec.Struct, frozen=True, eq=False):
 class LinkMade(msgspec.Struct, frozen=True, eq=False):
     """The answer to ``invitelink``: the link as lists show it, and the ``secret``, which only this shows."""
 
-    link: LinkLine
+    link: LinkListItem
     secret: Secret
 
 
@@ -103,7 +103,7 @@ class LinkList(msgspec.Struct, frozen=True, eq=False):
     """The list of the links of ``group`` that the user may see, the oldest first."""
 
     group: str
-    links: tuple[LinkLine, ...]
+    links: tuple[LinkListItem, ...]
 
 
 class Moderated(msgspec.Struct, frozen=True, eq=False):
@@ -150,7 +150,7 @@ class Members(msgspec.Struct, frozen=True, eq=False):
     members: tuple[Member, ...]
 
 
-class GroupLine(msgspec.Struct, frozen=True, eq=False):
+class GroupListItem(msgspec.Struct, frozen=True, eq=False):
     """A group in a list of groups.
 
     ``members`` is the number of members. ``role`` is the role of the user who asks for the list: owner,
@@ -172,7 +172,7 @@ class GroupLine(msgspec.Struct, frozen=True, eq=False):
 class Groups(msgspec.Struct, frozen=True, eq=False):
     """The list of the groups that are visible to the user who asks, sorted by name."""
 
-    groups: tuple[GroupLine, ...]
+    groups: tuple[GroupListItem, ...]
 
 
 class Page(msgspec.Struct, frozen=True, eq=False):
@@ -186,7 +186,7 @@ class Page(msgspec.Struct, frozen=True, eq=False):
     """
 
     conversation: Conversation
-    entries: tuple[Entry, ...]
+    entries: tuple[LogEntry, ...]
     more: bool
     forward: bool
     events: bool
@@ -195,7 +195,7 @@ class Page(msgspec.Struct, frozen=True, eq=False):
     trimmed: int = 0
 
 
-class ConversationLine(msgspec.Struct, frozen=True, eq=False):
+class ConversationListItem(msgspec.Struct, frozen=True, eq=False):
     """A conversation in a list of a user's conversations.
 
     ``kind`` is lobby, group or direct. ``name`` is the group's name, the other user's nick, or "lobby".
@@ -212,7 +212,7 @@ class ConversationLine(msgspec.Struct, frozen=True, eq=False):
 class Conversations(msgspec.Struct, frozen=True, eq=False):
     """The list of a user's conversations, the most recent first. ``more`` says whether more follow."""
 
-    conversations: tuple[ConversationLine, ...]
+    conversations: tuple[ConversationListItem, ...]
     more: bool
 
 
@@ -226,7 +226,7 @@ class HistoryHint(msgspec.Struct, frozen=True, eq=False):
 class Help(msgspec.Struct, frozen=True, eq=False):
     """The answer to ``help``: the declarations of all commands, with their fields and help texts."""
 
-    commands: tuple[Declaration, ...]
+    commands: tuple[CommandDeclaration, ...]
 
 
 class Goodbye(msgspec.Struct, frozen=True, eq=False):

@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from chatd.core.events import MESSAGE_KINDS, Entry, Event
+from chatd.core.events import MESSAGE_KINDS, ChatEvent, LogEntry
 from chatd.core.state import NOBODY, State
 
 Audience = tuple[int, ...] | frozenset[int] | None
@@ -16,14 +16,14 @@ Audience = tuple[int, ...] | frozenset[int] | None
 A frozenset has the ids of those who do not receive it; everyone else connected does.
 """
 
-IGNORABLE_KINDS: Final = MESSAGE_KINDS | {"invited"}
+IGNORABLE_EVENT_KINDS: Final = MESSAGE_KINDS | {"invited"}
 """The kinds of events that are not sent to the users who ignore their author."""
 
-REASON_KINDS: Final = frozenset(("kicked", "banned"))
+EVENT_KINDS_WITH_REASON: Final = frozenset(("kicked", "banned"))
 """The kinds of events that are sent without their reason to the users who ignore their author."""
 
 
-def audience(state: State, event: Event) -> Audience:
+def audience(state: State, event: ChatEvent) -> Audience:
     """Return the users who receive ``event``.
 
     A message or an invitation is not sent to those who ignore its author.
@@ -35,30 +35,30 @@ def audience(state: State, event: Event) -> Audience:
     """
     addressed = _addressed(state, event)
     ignoring = state.ignored_by.get(event.actor.id)
-    if not ignoring or event.kind not in IGNORABLE_KINDS:
+    if not ignoring or event.kind not in IGNORABLE_EVENT_KINDS:
         return addressed
     return ignoring if addressed is None else tuple(id for id in addressed if id not in ignoring)
 
 
-def users_without_reason(state: State, event: Event) -> frozenset[int]:
+def users_without_reason(state: State, event: ChatEvent) -> frozenset[int]:
     """Return the ids of the users who do not receive the reason of ``event``, because they ignore its author.
 
     Without a reason, the result is empty.
     """
-    if event.kind in REASON_KINDS and event.body:
+    if event.kind in EVENT_KINDS_WITH_REASON and event.body:
         return state.ignored_by.get(event.actor.id, NOBODY)
     return NOBODY
 
 
-def without_ignored_reason(entry: Entry, ignored: Container[int]) -> Entry:
+def without_ignored_reason(entry: LogEntry, ignored: Container[int]) -> LogEntry:
     """Return ``entry``, without its reason if its author is in ``ignored``, which has the ids of users."""
     event = entry.event
-    if event.kind not in REASON_KINDS or event.actor.id not in ignored:
+    if event.kind not in EVENT_KINDS_WITH_REASON or event.actor.id not in ignored:
         return entry
     return replace(entry, event=replace(event, body=""))
 
 
-def _addressed(state: State, event: Event) -> tuple[int, ...] | None:
+def _addressed(state: State, event: ChatEvent) -> tuple[int, ...] | None:
     """Return the ids of the users whom ``event`` is for, or None for everyone connected.
 
     An event in the lobby goes to everyone connected, an event in a direct conversation to its two users, and

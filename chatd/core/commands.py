@@ -14,7 +14,7 @@ from chatd.core.declarations import COMMANDS as COMMANDS
 from chatd.core.declarations import COMMANDS_BY_ACTION as COMMANDS_BY_ACTION
 from chatd.core.declarations import COMMANDS_BY_CLASS as COMMANDS_BY_CLASS
 from chatd.core.declarations import Command as Command
-from chatd.core.declarations import Field, declare
+from chatd.core.declarations import FieldDeclaration, declare
 from chatd.core.language import N_
 
 SENDER_NAMES: Final = ("from", "sender", "name")
@@ -51,115 +51,126 @@ def _names(name: str, value: object) -> object:
     return value
 
 
-# The types of the fields of commands, each with the `Field` that declares it.
-NickField = Annotated[str, Field("name", "the user's nick", SENDER_NAMES, is_sender=True)]
-UserField = Annotated[str, Field("name", "the nick of a known user", ("to", "with"))]
-GroupField = Annotated[str, Field("name", "the name of a group", ("groupe",))]
-TextField = Annotated[str, Field("text", "the text to send", ("message",))]
-KindField = Annotated[
+# The types of the fields of commands, each with the `FieldDeclaration` that declares it.
+_Nick = Annotated[str, FieldDeclaration("name", "the user's nick", SENDER_NAMES, is_sender=True)]
+_KnownNick = Annotated[str, FieldDeclaration("name", "the nick of a known user", ("to", "with"))]
+_GroupName = Annotated[str, FieldDeclaration("name", "the name of a group", ("groupe",))]
+_MessageText = Annotated[str, FieldDeclaration("text", "the text to send", ("message",))]
+_MessageKind = Annotated[
     Literal["message", "image"],
-    Field(
+    FieldDeclaration(
         "choice",
         "whether the text is a message or an image made of characters",
         (),
         ("message", "image"),
-        typed=False,
+        is_typeable=False,
     ),
 ]
-MissingField = Annotated[
-    str, Field("choice", "what to do if the group does not exist", (), ("refuse", "create"), typed=False)
+_IfGroupMissing = Annotated[
+    str,
+    FieldDeclaration(
+        "choice", "what to do if the group does not exist", (), ("refuse", "create"), is_typeable=False
+    ),
 ]
-AnnouncementField = Annotated[str, Field("text", "the text to announce", ("message",))]
-MessageIdField = Annotated[int, Field("id", "the id of a message, as history and messages show it")]
-ReasonField = Annotated[str, Field("note", "the reason, delivered with the event")]
-TargetField = Annotated[str, Field("name", "a nick, an IP address, or a network such as 192.0.2.0/24")]
-DurationField = Annotated[
-    int, Field("duration", "how long: 90 (seconds), 10m, 2h, 7d or 1w; without end if empty")
+_AnnouncementText = Annotated[str, FieldDeclaration("text", "the text to announce", ("message",))]
+_MessageId = Annotated[int, FieldDeclaration("id", "the id of a message, as history and messages show it")]
+_Reason = Annotated[str, FieldDeclaration("note", "the reason, delivered with the event")]
+_BlockTarget = Annotated[
+    str, FieldDeclaration("name", "a nick, an IP address, or a network such as 192.0.2.0/24")
 ]
-AgeField = Annotated[
-    int, Field("duration", "the age of messages: 3600 (seconds), 12h, 90d or 4w; for ever if empty")
+_DurationSeconds = Annotated[
+    int, FieldDeclaration("duration", "how long: 90 (seconds), 10m, 2h, 7d or 1w; without end if empty")
 ]
-TokenNameField = Annotated[str, Field("name", "a name for the token, such as that of the program it is for")]
-ScopeField = Annotated[
+_MessageAgeSeconds = Annotated[
+    int,
+    FieldDeclaration("duration", "the age of messages: 3600 (seconds), 12h, 90d or 4w; for ever if empty"),
+]
+_TokenName = Annotated[
+    str, FieldDeclaration("name", "a name for the token, such as that of the program it is for")
+]
+_TokenScope = Annotated[
     Literal["read", "write"],
-    Field(
+    FieldDeclaration(
         "choice", "whether the token is only to read, or to read and write messages", (), ("read", "write")
     ),
 ]
-TokenGroupsField = Annotated[
+_TokenGroups = Annotated[
     str,
-    Field(
+    FieldDeclaration(
         "note",
         "the groups that the token is for, separated by commas, and `lobby` for the lobby; `*` or empty: all"
         " conversations",
-        spelling=_names,
+        normalize=_names,
     ),
 ]
-TopicField = Annotated[str, Field("note", "the topic of the group; empty for none")]
-VisibilityField = Annotated[
+_Topic = Annotated[str, FieldDeclaration("note", "the topic of the group; empty for none")]
+_Visibility = Annotated[
     str,
-    Field(
+    FieldDeclaration(
         "choice",
         "whether everyone sees the group and may join it, or only invited users",
         ("type", "groupType", "typeg", "public", "isPublic", "private"),
         ("public", "private"),
-        spelling=_visibility,
+        normalize=_visibility,
     ),
 ]
-PasswordField = Annotated[
-    Secret, Field("secret", "the password of the nick", ("pwd",), spelling=_unless_empty)
+_Password = Annotated[
+    Secret, FieldDeclaration("secret", "the password of the nick", ("pwd",), normalize=_unless_empty)
 ]
-NewPasswordField = Annotated[Secret, Field("secret", "the password that replaces it")]
-SinceField = Annotated[
-    int, Field("id", "the last id that the client has seen; it gets exactly the entries that follow")
+_NewPassword = Annotated[Secret, FieldDeclaration("secret", "the password that replaces it")]
+_LastSeenId = Annotated[
+    int,
+    FieldDeclaration("id", "the last id that the client has seen; it gets exactly the entries that follow"),
 ]
-MissedField = Annotated[
+_MissedEntries = Annotated[
     Literal["send", "keep"],
-    Field(
+    FieldDeclaration(
         "choice",
         "whether to send what the user missed, or to keep it and what this session gets for the next session",
         (),
         ("send", "keep"),
-        typed=False,
+        is_typeable=False,
     ),
 ]
-HistoryField = Annotated[
+_LoginHistory = Annotated[
     Literal["send", "none"],
-    Field(
+    FieldDeclaration(
         "choice",
         "whether a returning client gets a page of each of its conversations",
         (),
         ("send", "none"),
-        typed=False,
+        is_typeable=False,
     ),
 ]
-HistoryModeField = Annotated[
+_HistoryVisibility = Annotated[
     Literal["all", "since_joining"],
-    Field(
+    FieldDeclaration(
         "choice",
         "whether a member reads all of the log, or only what came since joining",
         (),
         ("all", "since_joining"),
     ),
 ]
-BeforeField = Annotated[int, Field("id", "only entries with a smaller id")]
-AfterField = Annotated[int, Field("id", "only entries with a larger id, oldest first")]
-LimitField = Annotated[int, Field("count", "the maximum number of entries in the page")]
-SkipField = Annotated[
-    int, Field("id", "the number of entries to skip, to continue a list that came with more")
+_BeforeId = Annotated[int, FieldDeclaration("id", "only entries with a smaller id")]
+_AfterId = Annotated[int, FieldDeclaration("id", "only entries with a larger id, oldest first")]
+_PageLimit = Annotated[int, FieldDeclaration("count", "the maximum number of entries in the page")]
+_SkipCount = Annotated[
+    int, FieldDeclaration("id", "the number of entries to skip, to continue a list that came with more")
 ]
 
-LifetimeField = Annotated[
+_LinkLifetimeSeconds = Annotated[
     int,
-    Field(
+    FieldDeclaration(
         "duration",
         "how long the link holds: 3600 (seconds), 12h, 7d or 4w, at most a year; as an invitation if empty",
     ),
 ]
-LinkField = Annotated[Secret, Field("secret", "an invitation link, as invitelink has shown it")]
-LinkNumberField = Annotated[int, Field("count", "the number of a link, as links shows it")]
+_InvitationLink = Annotated[
+    Secret, FieldDeclaration("secret", "an invitation link, as invitelink has shown it")
+]
+_LinkNumber = Annotated[int, FieldDeclaration("count", "the number of a link, as links shows it")]
 
-TYPED_FIELDS: Final = (
+USAGE_FIELD_NAMES: Final = (
     N_("nick"),
     N_("dest"),
     N_("msg"),
@@ -197,10 +208,10 @@ _ON_MEMBER = f"{_GROUP} not_operator no_such_user is_owner"
     "hello",
     actions=("client-hello", "client-connection", "connection"),
     keyword="IAM nick",
-    who="anyone",
-    token="read",
+    required_role="anyone",
+    required_access="read",
     answer="hello",
-    refused="bad_nick nick_taken password_required wrong_password token_expired blocked too_long"
+    refusal_codes="bad_nick nick_taken password_required wrong_password token_expired blocked too_long"
     " rate_limited not_you bad_request storage_failed",
     help=N_("log in with a nick"),
     example="IAM alice",
@@ -213,38 +224,38 @@ class Hello(Command, frozen=True):
     all later entries. ``missed`` and ``history`` say which other entries a returning client is sent.
     """
 
-    nick: NickField = ""
-    since: SinceField | None = None
-    missed: MissedField = "send"
-    history: HistoryField = "send"
-    password: PasswordField | None = None
+    nick: _Nick = ""
+    since: _LastSeenId | None = None
+    missed: _MissedEntries = "send"
+    history: _LoginHistory = "send"
+    password: _Password | None = None
 
 
 @declare(
     "password",
     keyword="PWD password",
-    who="anyone",
-    token="read",
+    required_role="anyone",
+    required_access="read",
     answer="none",
-    refused="already_identified too_long bad_request",
+    refusal_codes="already_identified too_long bad_request",
     help=N_("give the password for the login that follows"),
     example="PWD correct horse battery",
 )
 class GivePassword(Command, frozen=True):
     """Give the ``password`` for the next hello, on a wire whose hello has no password field."""
 
-    password: PasswordField
+    password: _Password
 
 
 @declare(
     "identify",
     actions=("identify",),
-    word="identify",
-    slash="login",
-    who="anyone",
-    token="read",
+    semicolon_word="identify",
+    slash_word="login",
+    required_role="anyone",
+    required_access="read",
     answer="hello",
-    refused="bad_nick nick_taken wrong_password token_expired blocked too_long rate_limited not_you"
+    refusal_codes="bad_nick nick_taken wrong_password token_expired blocked too_long rate_limited not_you"
     " bad_request storage_failed",
     help=N_("log in with a registered nick and its password"),
     example="identify;alice;correct horse battery",
@@ -252,17 +263,17 @@ class GivePassword(Command, frozen=True):
 class Identify(Command, frozen=True):
     """Log in with the ``nick`` and ``password`` of a registered user, or a token. The answer is a welcome."""
 
-    nick: NickField
-    password: PasswordField
+    nick: _Nick
+    password: _Password
 
 
 @declare(
     "quit",
     actions=("client-quit", "quit", "client-error"),
     keyword="BYE",
-    slash="quit",
-    who="anyone",
-    token="read",
+    slash_word="quit",
+    required_role="anyone",
+    required_access="read",
     answer="quit",
     help=N_("leave the chat"),
     example="BYE",
@@ -275,9 +286,9 @@ class Quit(Command, frozen=True):
     "clients",
     actions=("client-list-clients", "list"),
     keyword="WHO",
-    slash="who",
-    who="identified",
-    token="read",
+    slash_word="who",
+    required_role="identified",
+    required_access="read",
     answer="clients",
     help=N_("list the connected users"),
     example="WHO",
@@ -285,136 +296,136 @@ class Quit(Command, frozen=True):
 class ListClients(Command, frozen=True):
     """List the connected users, in the order of arrival, without the first ``skip`` users."""
 
-    skip: SkipField = 0
+    skip: _SkipCount = 0
 
 
 @declare(
     "broadcast",
     actions=("client-broadcast", "broadcast"),
     keyword="MSG msg",
-    slash="all",
-    who="identified",
-    token="write",
+    slash_word="all",
+    required_role="identified",
+    required_access="write",
     answer="ack",
-    refused="empty too_long ref_reused storage_failed storage_full",
+    refusal_codes="empty too_long ref_reused storage_failed storage_full",
     help=N_("send a message to everyone"),
     example="MSG hello all",
 )
 class SendToLobby(Command, frozen=True):
     """Send ``msg``, a message or an image, to the lobby: everyone connected receives it."""
 
-    msg: TextField
-    kind: KindField = "message"
+    msg: _MessageText
+    kind: _MessageKind = "message"
 
 
 @declare(
     "send",
     actions=("client-send", "send", "sendTo"),
     keyword="PRV dest msg",
-    word="s",
-    slash="msg",
-    who="identified",
-    token="write",
+    semicolon_word="s",
+    slash_word="msg",
+    required_role="identified",
+    required_access="write",
     answer="ack",
-    refused="no_such_user empty too_long ref_reused storage_failed storage_full",
+    refusal_codes="no_such_user empty too_long ref_reused storage_failed storage_full",
     help=N_("send a message to one user, who gets it later if away"),
     example="s;bob;hello",
 )
 class SendToUser(Command, frozen=True):
     """Send ``msg``, a message or an image, to the user ``dest``, who gets it later if not connected."""
 
-    dest: UserField
-    msg: TextField
-    kind: KindField = "message"
+    dest: _KnownNick
+    msg: _MessageText
+    kind: _MessageKind = "message"
 
 
 @declare(
     "cgroupe",
     actions=("cgroupe", "cgroup", "cgroupeprive", "cgroupeprivé"),
-    word="cg",
-    slash="create",
+    semicolon_word="cg",
+    slash_word="create",
     presets={"cgroupeprive": {"visibility": "private"}, "cgroupeprivé": {"visibility": "private"}},
-    who="identified",
+    required_role="identified",
     answer="ack",
-    refused="bad_group group_exists too_many_groups storage_failed storage_full",
+    refusal_codes="bad_group group_exists too_many_groups storage_failed storage_full",
     help=N_("create a group that you own, public by default"),
     example="cg;wob;private",
 )
 class CreateGroup(Command, frozen=True):
     """Create the group ``group``. The author becomes its owner and first member."""
 
-    group: GroupField
-    visibility: VisibilityField = "public"
+    group: _GroupName
+    visibility: _Visibility = "public"
 
 
 @declare(
     "join",
     actions=("join", "joinpr"),
-    word="j",
-    who="identified",
-    token="write",
+    semicolon_word="j",
+    required_role="identified",
+    required_access="write",
     answer="ack",
-    refused="no_such_group already_member not_invited banned group_full storage_failed storage_full",
+    refusal_codes="no_such_group already_member not_invited banned group_full storage_failed storage_full",
     help=N_("join a group; a private group requires an invitation"),
     example="j;wob",
 )
 class Join(Command, frozen=True):
     """Join ``group``. A private group needs an invitation, which is used up."""
 
-    group: GroupField
+    group: _GroupName
 
 
 @declare(
     "enter",
-    slash="join",
-    who="identified",
-    token="read",
+    slash_word="join",
+    required_role="identified",
+    required_access="read",
     answer="ack",
-    refused="bad_group no_such_group not_invited banned too_many_groups group_full storage_failed"
+    refusal_codes="bad_group no_such_group not_invited banned too_many_groups group_full storage_failed"
     " storage_full",
     help=N_("enter a room (a group), joining it first if necessary"),
     example="/join wob",
 )
-class Enter(Command, frozen=True):
+class EnterRoom(Command, frozen=True):
     """Enter ``group`` as a room, on wires where a client is in one room at a time.
 
     An author who is not a member joins the group; for a member nothing changes. An empty ``group`` is the
     lobby. ``missing`` says whether to refuse the command or create the group if there is no such group.
     """
 
-    group: GroupField
-    missing: MissingField = "refuse"
+    group: _GroupName
+    missing: _IfGroupMissing = "refuse"
 
 
 @declare(
     "gbroadcast",
     actions=("gbroadcast", "bgroup"),
-    word="bg",
-    slash="say",
-    who="members",
-    token="write",
+    semicolon_word="bg",
+    slash_word="say",
+    required_role="members",
+    required_access="write",
     answer="ack",
-    refused=f"{_GROUP} empty too_long ref_reused storage_failed storage_full",
+    refusal_codes=f"{_GROUP} empty too_long ref_reused storage_failed storage_full",
     help=N_("send a message to a group"),
     example="bg;wob;hello",
 )
 class SendToGroup(Command, frozen=True):
     """Send ``msg``, a message or an image, to the members of ``group``."""
 
-    group: GroupField
-    msg: TextField
-    kind: KindField = "message"
+    group: _GroupName
+    msg: _MessageText
+    kind: _MessageKind = "message"
 
 
 @declare(
     "members",
     actions=("members",),
-    word="members",
-    slash="members",
-    who="members",
-    token="read",
+    semicolon_word="members",
+    slash_word="members",
+    required_role="members",
+    required_access="read",
     answer="members",
-    refused=_GROUP,
+    refusal_codes=_GROUP,
     help=N_("list the members of a group"),
     example="members;wob",
 )
@@ -424,38 +435,38 @@ class ListMembers(Command, frozen=True):
     The first ``skip`` members are left out.
     """
 
-    group: GroupField
-    skip: SkipField = 0
+    group: _GroupName
+    skip: _SkipCount = 0
 
 
 @declare(
     "msgs",
     actions=("msgs", "messages"),
-    word="messages",
-    slash="messages",
-    who="members",
-    token="read",
+    semicolon_word="messages",
+    slash_word="messages",
+    required_role="members",
+    required_access="read",
     answer="messages",
-    refused=f"{_GROUP} bad_request storage_failed",
+    refusal_codes=f"{_GROUP} bad_request storage_failed",
     help=N_("read the messages of a group"),
     example="messages;wob",
 )
-class ListMessages(Command, frozen=True):
+class ListGroupMessages(Command, frozen=True):
     """Read a page of the messages of ``group`` between the ids ``after`` and ``before``, both excluded."""
 
-    group: GroupField
-    limit: LimitField | None = None
-    before: BeforeField | None = None
-    after: AfterField | None = None
+    group: _GroupName
+    limit: _PageLimit | None = None
+    before: _BeforeId | None = None
+    after: _AfterId | None = None
 
 
 @declare(
     "groups",
     actions=("groups",),
-    word="groups",
-    slash="rooms",
-    who="identified",
-    token="read",
+    semicolon_word="groups",
+    slash_word="rooms",
+    required_role="identified",
+    required_access="read",
     answer="groups",
     help=N_("list the groups that you can see"),
     example="groups;",
@@ -463,18 +474,18 @@ class ListMessages(Command, frozen=True):
 class ListGroups(Command, frozen=True):
     """List the groups that are visible to the author, sorted by name, without the first ``skip`` groups."""
 
-    skip: SkipField = 0
+    skip: _SkipCount = 0
 
 
 @declare(
     "leave",
     actions=("leave",),
-    word="leave",
-    slash="leave",
+    semicolon_word="leave",
+    slash_word="leave",
     group_defaults_to_room=True,
-    who="members",
+    required_role="members",
     answer="ack",
-    refused=f"{_GROUP} storage_failed",
+    refusal_codes=f"{_GROUP} storage_failed",
     help=N_("leave a group"),
     example="leave;wob",
 )
@@ -484,17 +495,17 @@ class Leave(Command, frozen=True):
     If the owner leaves, the longest-standing operator, else member, becomes the owner.
     """
 
-    group: GroupField
+    group: _GroupName
 
 
 @declare(
     "invite",
     actions=("invite",),
-    word="invite",
-    slash="invite",
-    who="members",
+    semicolon_word="invite",
+    slash_word="invite",
+    required_role="members",
     answer="ack",
-    refused=f"{_GROUP} no_such_user already_member already_invited banned too_many_invitations"
+    refusal_codes=f"{_GROUP} no_such_user already_member already_invited banned too_many_invitations"
     " storage_failed storage_full",
     help=N_("invite a user to a group"),
     example="invite;wob;bob",
@@ -502,18 +513,18 @@ class Leave(Command, frozen=True):
 class Invite(Command, frozen=True):
     """Invite the user ``dest`` to ``group``. The invited user may then join."""
 
-    group: GroupField
-    dest: UserField
+    group: _GroupName
+    dest: _KnownNick
 
 
 @declare(
     "invitelink",
     actions=("invitelink",),
-    word="invitelink",
-    slash="invitelink",
-    who="members",
+    semicolon_word="invitelink",
+    slash_word="invitelink",
+    required_role="members",
     answer="invitelink",
-    refused=f"{_GROUP} too_many_links bad_request storage_failed",
+    refusal_codes=f"{_GROUP} too_many_links bad_request storage_failed",
     help=N_("make a link by which whoever has it joins a group"),
     example="invitelink;wob;7d",
 )
@@ -523,18 +534,18 @@ class MakeLink(Command, frozen=True):
     Only this answer shows the link. Users join by it as if the author had invited them.
     """
 
-    group: GroupField
-    lifetime: LifetimeField | None = None
+    group: _GroupName
+    lifetime: _LinkLifetimeSeconds | None = None
 
 
 @declare(
     "uselink",
     actions=("uselink",),
-    word="uselink",
-    slash="uselink",
-    who="identified",
+    semicolon_word="uselink",
+    slash_word="uselink",
+    required_role="identified",
     answer="ack",
-    refused="bad_link already_member banned group_full rate_limited too_long bad_request storage_failed"
+    refusal_codes="bad_link already_member banned group_full rate_limited too_long bad_request storage_failed"
     " storage_full",
     help=N_("join a group by an invitation link, a private one too"),
     example="uselink;invite_0123456789abcdef0123456789abcdef01234567",
@@ -542,347 +553,347 @@ class MakeLink(Command, frozen=True):
 class UseLink(Command, frozen=True):
     """Join the group that ``link`` leads to, invited by whoever has made it."""
 
-    link: LinkField
+    link: _InvitationLink
 
 
 @declare(
     "links",
     actions=("links",),
-    word="links",
-    slash="links",
-    who="members",
+    semicolon_word="links",
+    slash_word="links",
+    required_role="members",
     answer="links",
-    refused=f"{_GROUP} storage_failed",
+    refusal_codes=f"{_GROUP} storage_failed",
     help=N_("list the invitation links of a group that you have made; as an operator all"),
     example="links;wob",
 )
 class ListLinks(Command, frozen=True):
     """List the invitation links of ``group`` in force, the oldest first: one's own, or all as an operator."""
 
-    group: GroupField
+    group: _GroupName
 
 
 @declare(
     "revokelink",
     actions=("revokelink",),
-    word="revokelink",
-    slash="revokelink",
-    who="members",
+    semicolon_word="revokelink",
+    slash_word="revokelink",
+    required_role="members",
     answer="links",
-    refused=f"{_GROUP} no_such_link bad_request storage_failed",
+    refusal_codes=f"{_GROUP} no_such_link bad_request storage_failed",
     help=N_("revoke an invitation link of a group: one of yours; as an operator any"),
     example="revokelink;wob;1",
 )
 class RevokeLink(Command, frozen=True):
     """Revoke the invitation link ``number`` of ``group``: nobody can join by it any more."""
 
-    group: GroupField
-    number: LinkNumberField
+    group: _GroupName
+    number: _LinkNumber
 
 
 @declare(
     "uninvite",
     actions=("uninvite",),
-    word="uninvite",
-    slash="uninvite",
-    who="members",
+    semicolon_word="uninvite",
+    slash_word="uninvite",
+    required_role="members",
     answer="ack",
-    refused=f"{_GROUP} not_operator no_such_user no_such_invitation storage_failed",
+    refusal_codes=f"{_GROUP} not_operator no_such_user no_such_invitation storage_failed",
     help=N_("withdraw an invitation to a group"),
     example="uninvite;wob;bob",
 )
 class Uninvite(Command, frozen=True):
     """Withdraw the invitation of the user ``dest`` to ``group``: one's own, or any as an operator."""
 
-    group: GroupField
-    dest: UserField
+    group: _GroupName
+    dest: _KnownNick
 
 
 @declare(
     "decline",
     actions=("decline",),
-    word="decline",
-    slash="decline",
-    who="identified",
+    semicolon_word="decline",
+    slash_word="decline",
+    required_role="identified",
     answer="ack",
-    refused="no_such_group no_such_invitation storage_failed",
+    refusal_codes="no_such_group no_such_invitation storage_failed",
     help=N_("decline an invitation to a group"),
     example="decline;wob",
 )
 class Decline(Command, frozen=True):
     """Decline the author's invitation to ``group``."""
 
-    group: GroupField
+    group: _GroupName
 
 
 @declare(
     "kick",
     actions=("kick",),
-    word="kick",
-    slash="kick",
-    who="operators",
+    semicolon_word="kick",
+    slash_word="kick",
+    required_role="operators",
     answer="ack",
-    refused=f"{_ON_MEMBER} no_such_member too_long storage_failed",
+    refusal_codes=f"{_ON_MEMBER} no_such_member too_long storage_failed",
     help=N_("remove a user from a group; the user may come back"),
     example="kick;wob;bob;too loud",
 )
 class Kick(Command, frozen=True):
     """Remove the member ``dest`` from ``group``, with a ``reason``. A public group may be joined again."""
 
-    group: GroupField
-    dest: UserField
-    reason: ReasonField = ""
+    group: _GroupName
+    dest: _KnownNick
+    reason: _Reason = ""
 
 
 @declare(
     "ban",
     actions=("ban",),
-    word="ban",
-    slash="ban",
-    who="operators",
+    semicolon_word="ban",
+    slash_word="ban",
+    required_role="operators",
     answer="ack",
-    refused=f"{_ON_MEMBER} already_banned too_long storage_failed",
+    refusal_codes=f"{_ON_MEMBER} already_banned too_long storage_failed",
     help=N_("remove a user from a group and keep the user out"),
     example="ban;wob;bob;spam",
 )
 class Ban(Command, frozen=True):
     """Ban the user ``dest``, member or not, from ``group``, with a ``reason``, until the ban is lifted."""
 
-    group: GroupField
-    dest: UserField
-    reason: ReasonField = ""
+    group: _GroupName
+    dest: _KnownNick
+    reason: _Reason = ""
 
 
 @declare(
     "unban",
     actions=("unban",),
-    word="unban",
-    slash="unban",
-    who="operators",
+    semicolon_word="unban",
+    slash_word="unban",
+    required_role="operators",
     answer="ack",
-    refused=f"{_GROUP} not_operator no_such_user not_banned storage_failed",
+    refusal_codes=f"{_GROUP} not_operator no_such_user not_banned storage_failed",
     help=N_("lift a ban"),
     example="unban;wob;bob",
 )
 class Unban(Command, frozen=True):
     """Lift the ban of the user ``dest`` from ``group``. The user does not become a member by this."""
 
-    group: GroupField
-    dest: UserField
+    group: _GroupName
+    dest: _KnownNick
 
 
 @declare(
     "states",
     actions=("states",),
-    word="states",
-    slash="states",
-    who="members",
-    token="read",
+    semicolon_word="states",
+    slash_word="states",
+    required_role="members",
+    required_access="read",
     answer="states",
-    refused=f"{_GROUP} bad_request storage_failed",
+    refusal_codes=f"{_GROUP} bad_request storage_failed",
     help=N_("read the events of a group"),
     example="states;wob",
 )
-class ListStates(Command, frozen=True):
+class ListGroupEvents(Command, frozen=True):
     """Read a page of the events of ``group`` between the ids ``after`` and ``before``, both excluded."""
 
-    group: GroupField
-    limit: LimitField | None = None
-    before: BeforeField | None = None
-    after: AfterField | None = None
+    group: _GroupName
+    limit: _PageLimit | None = None
+    before: _BeforeId | None = None
+    after: _AfterId | None = None
 
 
 @declare(
     "promote",
     actions=("promote",),
-    word="promote",
-    slash="promote",
-    who="owner",
+    semicolon_word="promote",
+    slash_word="promote",
+    required_role="owner",
     answer="ack",
-    refused=f"{_GROUP} not_owner no_such_user no_such_member is_owner already_operator storage_failed",
+    refusal_codes=f"{_GROUP} not_owner no_such_user no_such_member is_owner already_operator storage_failed",
     help=N_("make a member an operator of a group"),
     example="promote;wob;bob",
 )
 class Promote(Command, frozen=True):
     """Make the member ``dest`` of ``group`` an operator."""
 
-    group: GroupField
-    dest: UserField
+    group: _GroupName
+    dest: _KnownNick
 
 
 @declare(
     "demote",
     actions=("demote",),
-    word="demote",
-    slash="demote",
-    who="owner",
+    semicolon_word="demote",
+    slash_word="demote",
+    required_role="owner",
     answer="ack",
-    refused=f"{_GROUP} not_owner no_such_user is_owner no_such_operator storage_failed",
+    refusal_codes=f"{_GROUP} not_owner no_such_user is_owner no_such_operator storage_failed",
     help=N_("make an operator an ordinary member again"),
     example="demote;wob;bob",
 )
 class Demote(Command, frozen=True):
     """Make the operator ``dest`` of ``group`` an ordinary member again."""
 
-    group: GroupField
-    dest: UserField
+    group: _GroupName
+    dest: _KnownNick
 
 
 @declare(
     "visibility",
     actions=("visibility",),
-    word="visibility",
-    slash="visibility",
-    who="owner",
+    semicolon_word="visibility",
+    slash_word="visibility",
+    required_role="owner",
     answer="ack",
-    refused=f"{_GROUP} not_owner bad_request storage_failed",
+    refusal_codes=f"{_GROUP} not_owner bad_request storage_failed",
     help=N_("make a group public or private"),
     example="visibility;wob;private",
 )
 class SetVisibility(Command, frozen=True):
     """Make ``group`` public or private. Its members stay."""
 
-    group: GroupField
-    visibility: VisibilityField
+    group: _GroupName
+    visibility: _Visibility
 
 
 @declare(
     "topic",
     actions=("topic",),
-    word="topic",
-    slash="topic",
-    who="operators",
+    semicolon_word="topic",
+    slash_word="topic",
+    required_role="operators",
     answer="ack",
-    refused=f"{_GROUP} not_operator too_long storage_failed storage_full",
+    refusal_codes=f"{_GROUP} not_operator too_long storage_failed storage_full",
     help=N_("set the topic of a group"),
     example="topic;wob;the weather",
 )
 class SetTopic(Command, frozen=True):
     """Set the topic of ``group``. An empty ``topic`` removes the topic."""
 
-    group: GroupField
-    topic: TopicField = ""
+    group: _GroupName
+    topic: _Topic = ""
 
 
 @declare(
     "sethistory",
     actions=("sethistory",),
-    word="sethistory",
-    slash="sethistory",
-    who="owner",
+    semicolon_word="sethistory",
+    slash_word="sethistory",
+    required_role="owner",
     answer="ack",
-    refused=f"{_GROUP} not_owner bad_request storage_failed",
+    refusal_codes=f"{_GROUP} not_owner bad_request storage_failed",
     help=N_("let members read all of a group's log, or only what came since they joined"),
     example="sethistory;wob;since_joining",
 )
-class SetHistory(Command, frozen=True):
+class SetHistoryVisibility(Command, frozen=True):
     """Let the members of ``group`` read all of its log, or only what came since each of them joined."""
 
-    group: GroupField
-    mode: HistoryModeField
+    group: _GroupName
+    mode: _HistoryVisibility
 
 
 @declare(
     "setkeep",
     actions=("setkeep",),
-    word="setkeep",
-    slash="setkeep",
-    who="owner",
+    semicolon_word="setkeep",
+    slash_word="setkeep",
+    required_role="owner",
     answer="ack",
-    refused=f"{_GROUP} not_owner bad_request storage_failed",
+    refusal_codes=f"{_GROUP} not_owner bad_request storage_failed",
     help=N_("delete messages of a group after a time, or keep them again"),
     example="setkeep;wob;90d",
 )
-class SetKeep(Command, frozen=True):
-    """Delete the messages of ``group`` that are older than ``age`` seconds; without it, keep them."""
+class SetRetention(Command, frozen=True):
+    """Delete the messages of ``group`` that are older than ``age`` seconds; without ``age``, keep all."""
 
-    group: GroupField
-    age: AgeField | None = None
+    group: _GroupName
+    age: _MessageAgeSeconds | None = None
 
 
 @declare(
     "history",
     actions=("history",),
-    word="history",
-    slash="history",
-    who="identified",
-    token="read",
+    semicolon_word="history",
+    slash_word="history",
+    required_role="identified",
+    required_access="read",
     answer="history",
-    refused=f"no_such_user {_GROUP} bad_request storage_failed",
+    refusal_codes=f"no_such_user {_GROUP} bad_request storage_failed",
     help=N_("read your messages with a user; without a nick, those of the lobby"),
     example="history;bob",
 )
-class History(Command, frozen=True):
+class ReadHistory(Command, frozen=True):
     """Read a page of the messages with the user ``dest``, else of ``group``, else of the lobby.
 
     The page contains entries between the ids ``after`` and ``before``, both excluded.
     """
 
-    dest: UserField | None = None
-    limit: LimitField | None = None
-    before: BeforeField | None = None
-    after: AfterField | None = None
-    group: GroupField | None = None
+    dest: _KnownNick | None = None
+    limit: _PageLimit | None = None
+    before: _BeforeId | None = None
+    after: _AfterId | None = None
+    group: _GroupName | None = None
 
 
 @declare(
     "conversations",
     actions=("conversations",),
-    word="conversations",
-    slash="conversations",
-    who="identified",
-    token="read",
+    semicolon_word="conversations",
+    slash_word="conversations",
+    required_role="identified",
+    required_access="read",
     answer="conversations",
-    refused="bad_request storage_failed",
+    refusal_codes="bad_request storage_failed",
     help=N_("list your conversations, the most recent first"),
     example="conversations;",
 )
 class ListConversations(Command, frozen=True):
     """List the author's conversations, the most recent first, without the first ``skip`` ones."""
 
-    skip: SkipField = 0
+    skip: _SkipCount = 0
 
 
 @declare(
     "ignore",
     actions=("ignore",),
-    word="ignore",
-    slash="ignore",
-    who="identified",
+    semicolon_word="ignore",
+    slash_word="ignore",
+    required_role="identified",
     answer="ignored",
-    refused="no_such_user too_many_ignored bad_request storage_failed",
+    refusal_codes="no_such_user too_many_ignored bad_request storage_failed",
     help=N_("get no more messages and invitations of a user"),
     example="ignore;bob",
 )
 class IgnoreUser(Command, frozen=True):
     """Send the author no more messages and invitations of the user ``dest``, who is not told."""
 
-    dest: UserField
+    dest: _KnownNick
 
 
 @declare(
     "unignore",
     actions=("unignore",),
-    word="unignore",
-    slash="unignore",
-    who="identified",
+    semicolon_word="unignore",
+    slash_word="unignore",
+    required_role="identified",
     answer="ignored",
-    refused="no_such_user bad_request storage_failed",
+    refusal_codes="no_such_user bad_request storage_failed",
     help=N_("get the messages and invitations of a user again"),
     example="unignore;bob",
 )
 class UnignoreUser(Command, frozen=True):
     """Send the author the messages and invitations of the user ``dest`` again."""
 
-    dest: UserField
+    dest: _KnownNick
 
 
 @declare(
     "ignored",
     actions=("ignored",),
-    word="ignored",
-    slash="ignored",
-    who="identified",
+    semicolon_word="ignored",
+    slash_word="ignored",
+    required_role="identified",
     answer="ignored",
     help=N_("list the users whom you ignore"),
     example="ignored;",
@@ -894,46 +905,48 @@ class ListIgnored(Command, frozen=True):
 @declare(
     "register",
     actions=("register",),
-    word="register",
-    slash="register",
-    who="identified",
+    semicolon_word="register",
+    slash_word="register",
+    required_role="identified",
     answer="account",
-    refused="already_registered bad_nick weak_password too_long rate_limited bad_request storage_failed",
+    refusal_codes="already_registered bad_nick weak_password too_long rate_limited"
+    " bad_request storage_failed",
     help=N_("protect your nick with a password; every login needs it from then on"),
     example="register;correct horse battery",
 )
 class Register(Command, frozen=True):
     """Register the author's nick with ``password``."""
 
-    password: PasswordField
+    password: _Password
 
 
 @declare(
     "passwd",
     actions=("passwd",),
-    word="passwd",
-    slash="passwd",
-    who="identified",
+    semicolon_word="passwd",
+    slash_word="passwd",
+    required_role="identified",
     answer="account",
-    refused="not_registered wrong_password weak_password too_long rate_limited bad_request storage_failed",
+    refusal_codes="not_registered wrong_password weak_password too_long rate_limited"
+    " bad_request storage_failed",
     help=N_("change your password; your other sessions end"),
     example="passwd;correct horse battery;staple of nine",
 )
 class ChangePassword(Command, frozen=True):
     """Replace the author's ``password`` by the password ``new``. The author's other sessions end."""
 
-    password: PasswordField
-    new: NewPasswordField
+    password: _Password
+    new: _NewPassword
 
 
 @declare(
     "unregister",
     actions=("unregister",),
-    word="unregister",
-    slash="unregister",
-    who="identified",
+    semicolon_word="unregister",
+    slash_word="unregister",
+    required_role="identified",
     answer="account",
-    refused="not_registered wrong_password too_long rate_limited bad_request storage_failed",
+    refusal_codes="not_registered wrong_password too_long rate_limited bad_request storage_failed",
     help=N_("give up your nick, your groups and your conversations for good"),
     example="unregister;correct horse battery",
 )
@@ -944,17 +957,17 @@ class Unregister(Command, frozen=True):
     with.
     """
 
-    password: PasswordField
+    password: _Password
 
 
 @declare(
     "regain",
     actions=("regain",),
-    word="regain",
-    slash="regain",
-    who="identified",
+    semicolon_word="regain",
+    slash_word="regain",
+    required_role="identified",
     answer="account",
-    refused="not_registered storage_failed",
+    refusal_codes="not_registered storage_failed",
     help=N_("end all other sessions of your nick"),
     example="regain;",
 )
@@ -965,11 +978,11 @@ class Regain(Command, frozen=True):
 @declare(
     "maketoken",
     actions=("maketoken",),
-    word="maketoken",
-    slash="maketoken",
-    who="identified",
+    semicolon_word="maketoken",
+    slash_word="maketoken",
+    required_role="identified",
     answer="token",
-    refused=f"not_registered account_closed token_exists too_many_tokens {_GROUP} too_long bad_request"
+    refusal_codes=f"not_registered account_closed token_exists too_many_tokens {_GROUP} too_long bad_request"
     " storage_failed",
     help=N_("make a token, with which a program logs in instead of with your password"),
     example="maketoken;deploy;write;wob;90d",
@@ -980,18 +993,18 @@ class MakeToken(Command, frozen=True):
     ``scope`` and ``groups`` say what it can be used for. It expires after ``duration`` seconds.
     """
 
-    token: TokenNameField
-    scope: ScopeField
-    groups: TokenGroupsField = ""
-    duration: DurationField | None = None
+    token: _TokenName
+    scope: _TokenScope
+    groups: _TokenGroups = ""
+    duration: _DurationSeconds | None = None
 
 
 @declare(
     "tokens",
     actions=("tokens",),
-    word="tokens",
-    slash="tokens",
-    who="identified",
+    semicolon_word="tokens",
+    slash_word="tokens",
+    required_role="identified",
     answer="tokens",
     help=N_("list your tokens"),
     example="tokens;",
@@ -1003,101 +1016,101 @@ class ListTokens(Command, frozen=True):
 @declare(
     "revoketoken",
     actions=("revoketoken",),
-    word="revoketoken",
-    slash="revoketoken",
-    who="identified",
+    semicolon_word="revoketoken",
+    slash_word="revoketoken",
+    required_role="identified",
     answer="tokens",
-    refused="no_such_token bad_request storage_failed",
+    refusal_codes="no_such_token bad_request storage_failed",
     help=N_("revoke a token of yours; its sessions end"),
     example="revoketoken;deploy",
 )
 class RevokeToken(Command, frozen=True):
     """Revoke the author's token called ``token``: its sessions end, and nobody can log in with it."""
 
-    token: TokenNameField
+    token: _TokenName
 
 
 @declare(
     "mute",
     actions=("mute",),
-    word="mute",
-    slash="mute",
-    who="server_operators",
+    semicolon_word="mute",
+    slash_word="mute",
+    required_role="server_operators",
     answer="moderation",
-    refused="not_server_operator no_such_user is_server_operator bad_request too_long storage_failed",
+    refusal_codes="not_server_operator no_such_user is_server_operator bad_request too_long storage_failed",
     help=N_("keep a user from writing anywhere, for a time or until you unmute"),
     example="mute;bob;10m;shouting",
 )
 class Mute(Command, frozen=True):
     """Refuse all messages and changes of the user ``dest`` for ``duration`` seconds, with a ``reason``."""
 
-    dest: UserField
-    duration: DurationField | None = None
-    reason: ReasonField = ""
+    dest: _KnownNick
+    duration: _DurationSeconds | None = None
+    reason: _Reason = ""
 
 
 @declare(
     "unmute",
     actions=("unmute",),
-    word="unmute",
-    slash="unmute",
-    who="server_operators",
+    semicolon_word="unmute",
+    slash_word="unmute",
+    required_role="server_operators",
     answer="moderation",
-    refused="not_server_operator no_such_user not_muted storage_failed",
+    refusal_codes="not_server_operator no_such_user not_muted storage_failed",
     help=N_("let a muted user write again"),
     example="unmute;bob",
 )
 class Unmute(Command, frozen=True):
     """Lift the mute of the user ``dest``."""
 
-    dest: UserField
+    dest: _KnownNick
 
 
 @declare(
     "disconnect",
     actions=("disconnect",),
-    word="disconnect",
-    slash="disconnect",
-    who="server_operators",
+    semicolon_word="disconnect",
+    slash_word="disconnect",
+    required_role="server_operators",
     answer="moderation",
-    refused="not_server_operator no_such_user not_connected is_server_operator too_long storage_failed",
+    refusal_codes="not_server_operator no_such_user not_connected is_server_operator too_long storage_failed",
     help=N_("end all sessions of a user, who may come back"),
     example="disconnect;bob;calm down",
 )
 class DisconnectUser(Command, frozen=True):
     """End all sessions of the user ``dest``, with a ``reason``."""
 
-    dest: UserField
-    reason: ReasonField = ""
+    dest: _KnownNick
+    reason: _Reason = ""
 
 
 @declare(
     "block",
     actions=("block",),
-    word="block",
-    slash="block",
-    who="server_operators",
+    semicolon_word="block",
+    slash_word="block",
+    required_role="server_operators",
     answer="moderation",
-    refused="not_server_operator bad_nick is_server_operator bad_request too_long storage_failed",
+    refusal_codes="not_server_operator bad_nick is_server_operator bad_request too_long storage_failed",
     help=N_("keep a nick, an address or a network from logging in"),
     example="block;bob;1d;spam",
 )
 class Block(Command, frozen=True):
     """Refuse logins of ``target``, a nick or a network, for ``duration`` seconds; its sessions end."""
 
-    target: TargetField
-    duration: DurationField | None = None
-    reason: ReasonField = ""
+    target: _BlockTarget
+    duration: _DurationSeconds | None = None
+    reason: _Reason = ""
 
 
 @declare(
     "blockaddress",
     actions=("blockaddress",),
-    word="blockaddress",
-    slash="blockaddress",
-    who="server_operators",
+    semicolon_word="blockaddress",
+    slash_word="blockaddress",
+    required_role="server_operators",
     answer="moderation",
-    refused="not_server_operator no_such_user not_connected is_server_operator bad_request too_long"
+    refusal_codes="not_server_operator no_such_user not_connected is_server_operator bad_request too_long"
     " storage_failed",
     help=N_("block the addresses that a user is connected from"),
     example="blockaddress;bob;1h;came back under another nick",
@@ -1105,107 +1118,107 @@ class Block(Command, frozen=True):
 class BlockAddress(Command, frozen=True):
     """Block the networks that the user ``dest`` is connected from, as `Block` does."""
 
-    dest: UserField
-    duration: DurationField | None = None
-    reason: ReasonField = ""
+    dest: _KnownNick
+    duration: _DurationSeconds | None = None
+    reason: _Reason = ""
 
 
 @declare(
     "unblock",
     actions=("unblock",),
-    word="unblock",
-    slash="unblock",
-    who="server_operators",
+    semicolon_word="unblock",
+    slash_word="unblock",
+    required_role="server_operators",
     answer="moderation",
-    refused="not_server_operator not_blocked storage_failed",
+    refusal_codes="not_server_operator not_blocked storage_failed",
     help=N_("lift the block of a nick, an address or a network"),
     example="unblock;bob",
 )
 class Unblock(Command, frozen=True):
     """Lift the block of ``target``."""
 
-    target: TargetField
+    target: _BlockTarget
 
 
 @declare(
     "give",
     actions=("give",),
-    word="give",
-    slash="give",
-    who="server_operators",
+    semicolon_word="give",
+    slash_word="give",
+    required_role="server_operators",
     answer="moderation",
-    refused="not_server_operator no_such_group no_such_user is_owner storage_failed",
+    refusal_codes="not_server_operator no_such_group no_such_user is_owner storage_failed",
     help=N_("make a user the owner of a group, and a member if necessary"),
     example="give;wob;alice",
 )
 class GiveGroup(Command, frozen=True):
     """Make the user ``dest`` the owner of ``group``, and a member if necessary."""
 
-    group: GroupField
-    dest: UserField
+    group: _GroupName
+    dest: _KnownNick
 
 
 @declare(
     "close",
     actions=("close",),
-    word="close",
-    slash="close",
-    who="server_operators",
+    semicolon_word="close",
+    slash_word="close",
+    required_role="server_operators",
     answer="moderation",
-    refused="not_server_operator no_such_group too_long storage_failed",
+    refusal_codes="not_server_operator no_such_group too_long storage_failed",
     help=N_("close a group: its members are removed, and nobody can join it"),
     example="close;wob;the course is over",
 )
 class CloseGroup(Command, frozen=True):
     """Remove all members from ``group``, with a ``reason``, and hide it. `GiveGroup` opens it again."""
 
-    group: GroupField
-    reason: ReasonField = ""
+    group: _GroupName
+    reason: _Reason = ""
 
 
 @declare(
     "delete",
     actions=("delete",),
-    word="delete",
-    slash="delete",
-    who="server_operators",
+    semicolon_word="delete",
+    slash_word="delete",
+    required_role="server_operators",
     answer="moderation",
-    refused="not_server_operator no_such_message bad_request too_long storage_failed",
+    refusal_codes="not_server_operator no_such_message bad_request too_long storage_failed",
     help=N_("delete the text of a message for good; its place in the log remains"),
     example="delete;17;an insult",
 )
 class DeleteMessage(Command, frozen=True):
     """Delete the text of the message with the log entry ``id``, with a ``reason``."""
 
-    id: MessageIdField
-    reason: ReasonField = ""
+    id: _MessageId
+    reason: _Reason = ""
 
 
 @declare(
     "announce",
     actions=("announce",),
-    word="announce",
-    slash="announce",
-    who="server_operators",
+    semicolon_word="announce",
+    slash_word="announce",
+    required_role="server_operators",
     answer="moderation",
-    refused="not_server_operator empty too_long storage_failed",
+    refusal_codes="not_server_operator empty too_long storage_failed",
     help=N_("tell something to everyone who is connected, wherever they are"),
     example="announce;the server restarts at noon",
 )
 class Announce(Command, frozen=True):
     """Send ``msg`` to everyone who is connected."""
 
-    msg: AnnouncementField
+    msg: _AnnouncementText
 
 
 @declare(
     "resetpassword",
     actions=("resetpassword",),
-    word="resetpassword",
-    slash="resetpassword",
-    who="server_operators",
+    semicolon_word="resetpassword",
+    slash_word="resetpassword",
+    required_role="server_operators",
     answer="moderation",
-    refused="not_server_operator no_such_user is_server_operator not_registered weak_password too_long"
+    refusal_codes="not_server_operator no_such_user is_server_operator not_registered weak_password too_long"
     " rate_limited bad_request storage_failed",
     help=N_("give a registered user another password; the user's sessions end"),
     example="resetpassword;bob;staple of nine",
@@ -1213,69 +1226,70 @@ class Announce(Command, frozen=True):
 class ResetPassword(Command, frozen=True):
     """Replace the password of the registered user ``dest`` by ``new``; the user's sessions end."""
 
-    dest: UserField
-    new: NewPasswordField
+    dest: _KnownNick
+    new: _NewPassword
 
 
 @declare(
     "usertokens",
     actions=("usertokens",),
-    word="usertokens",
-    slash="usertokens",
-    who="server_operators",
+    semicolon_word="usertokens",
+    slash_word="usertokens",
+    required_role="server_operators",
     answer="tokens",
-    refused="not_server_operator no_such_user",
+    refusal_codes="not_server_operator no_such_user",
     help=N_("list the tokens of a user"),
     example="usertokens;bob",
 )
 class ListUserTokens(Command, frozen=True):
     """List the tokens of the user ``dest``, the oldest first, without their secrets."""
 
-    dest: UserField
+    dest: _KnownNick
 
 
 @declare(
     "revokeusertoken",
     actions=("revokeusertoken",),
-    word="revokeusertoken",
-    slash="revokeusertoken",
-    who="server_operators",
+    semicolon_word="revokeusertoken",
+    slash_word="revokeusertoken",
+    required_role="server_operators",
     answer="moderation",
-    refused="not_server_operator no_such_user is_server_operator no_such_token bad_request storage_failed",
+    refusal_codes="not_server_operator no_such_user is_server_operator no_such_token"
+    " bad_request storage_failed",
     help=N_("revoke a token of a user; its sessions end"),
     example="revokeusertoken;bob;deploy",
 )
 class RevokeUserToken(Command, frozen=True):
     """Revoke the token called ``token`` of the user ``dest``, as `RevokeToken` does."""
 
-    dest: UserField
-    token: TokenNameField
+    dest: _KnownNick
+    token: _TokenName
 
 
 @declare(
     "modlog",
     actions=("modlog",),
-    word="modlog",
-    slash="modlog",
-    who="server_operators",
+    semicolon_word="modlog",
+    slash_word="modlog",
+    required_role="server_operators",
     answer="moderations",
-    refused="not_server_operator bad_request storage_failed",
+    refusal_codes="not_server_operator bad_request storage_failed",
     help=N_("list the acts of the server operators, the latest first"),
     example="modlog;",
 )
 class ListModerations(Command, frozen=True):
     """List the moderation log, the latest act first; ``skip`` leaves out the first ones."""
 
-    skip: SkipField = 0
+    skip: _SkipCount = 0
 
 
 @declare(
     "help",
     actions=("help",),
     keyword="HELP",
-    slash="help",
-    who="anyone",
-    token="read",
+    slash_word="help",
+    required_role="anyone",
+    required_access="read",
     answer="help",
     help=N_("list the commands"),
     example="HELP",

@@ -1,8 +1,9 @@
 """The commands of the control socket that are not commands of a server operator.
 
 The daemon, ``chatctl`` and SPEC.md take them from this table. To add a command, add a row here, and the
-function that carries it out to `chatd.daemon.control.ACTIONS`; ``chatctl`` prints its answer as it is, unless
-`chatd.ctl.render` has a form for it. The commands of server operators are taken from `chatd.core.commands`.
+function that carries it out to `chatd.daemon.control.CONTROL_ACTIONS`; ``chatctl`` prints its answer as it
+is, unless `chatd.ctl.render` has a form for it. The commands of server operators are taken from
+`chatd.core.commands`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Final
 import msgspec
 
 from chatd.core.commands import COMMANDS
-from chatd.core.declarations import Declaration
+from chatd.core.declarations import CommandDeclaration
 
 
 class ControlCommand(msgspec.Struct, frozen=True):
@@ -131,6 +132,6 @@ CONTROL_ERRORS: Final = {
 """The error codes that only the control socket has, with what they mean."""
 
 
-def operator_commands() -> dict[str, Declaration]:
+def operator_commands() -> dict[str, CommandDeclaration]:
     """Return the declarations of all commands of server operators, by their name in JSON."""
-    return {row.actions[0]: row for row in COMMANDS.values() if row.who == "server_operators"}
+    return {row.actions[0]: row for row in COMMANDS.values() if row.required_role == "server_operators"}

@@ -29,7 +29,7 @@ class Histogram:
 
 
 class Counters:
-    """What has happened since the daemon has started.
+    """The number of messages, refusals and refused logins since the daemon has started.
 
     ``messages`` counts the stored messages, by the wire of their author and the kind of their conversation
     (lobby, group or direct). ``refusals`` counts the refusals that were sent, by code, and the connections

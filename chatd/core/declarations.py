@@ -1,6 +1,6 @@
 """The declaration of a command: its fields, its names on each wire, its answer, its refusals and its help.
 
-`Declaration.build` checks field values and makes a command of them. `chatd.core.commands` declares all
+`CommandDeclaration.build` checks field values and makes a command of them. `chatd.core.commands` declares all
 commands.
 """
 
@@ -14,7 +14,7 @@ import msgspec
 
 from chatd.core.accounts import Secret
 from chatd.core.limits import Limits
-from chatd.core.refusals import SENTENCES, Phrase, Refusal, reason
+from chatd.core.refusals import REFUSAL_SENTENCES, Phrase, Refusal, reason
 
 RequiredRole = Literal["anyone", "identified", "members", "operators", "owner", "server_operators"]
 RequiredAccess = Literal["none", "read", "write"]
@@ -48,16 +48,17 @@ ID_MAX: Final = 2**63 - 1
 """The largest id: ids are SQLite integers."""
 
 
-class Field(msgspec.Struct, frozen=True):
-    """The type of a command's field.
+class FieldDeclaration(msgspec.Struct, frozen=True):
+    """The declaration of a field of a command.
 
     ``kind`` is ``name`` (a nick or a group), ``text`` (a message), ``note`` (a reason or a topic), ``choice``
     (one of ``choices``), ``id`` (0 … 2**63-1), ``count`` (1 or more), ``secret`` (a password or a link) or
     ``duration``. ``doc`` describes the field. ``aliases`` are other names under which JSON clients send the
-    field. If ``typed`` is false, only programs set the field: a typed command has no place for it.
+    field. If ``is_typeable`` is false, only programs can set the field: the commands that people type leave
+    it out.
 
     ``is_sender`` marks the nick of the user who logs in: a JSON request may give it as its sender.
-    ``spelling(name, value)`` converts the value that a JSON client has sent under ``name`` to a value for
+    ``normalize(name, value)`` converts the value that a JSON client has sent under ``name`` to a value for
     `check`.
     """
 
@@ -65,9 +66,9 @@ class Field(msgspec.Struct, frozen=True):
     doc: str
     aliases: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
-    typed: bool = True
+    is_typeable: bool = True
     is_sender: bool = False
-    spelling: Callable[[str, object], object] | None = None
+    normalize: Callable[[str, object], object] | None = None
 
     def check(self, name: str, value: object, limits: Limits, image: bool = False) -> str | int:
         """Check ``value`` for the field ``name`` and return it. For ids and counts, digits become a number.
@@ -149,37 +150,39 @@ class Command(msgspec.Struct, frozen=True, eq=False):
 CommandClass = TypeVar("CommandClass", bound=type[Command])
 
 
-class Declaration(msgspec.Struct, frozen=True, eq=False):
+class CommandDeclaration(msgspec.Struct, frozen=True, eq=False):
     """The declaration of one command: its names, fields, answer, refusals and help.
 
     ``actions`` are the command's names in JSON, the canonical one first; ``presets`` holds field values that
-    some of these names imply. ``word`` is typed before the first ``;``, ``slash`` after a ``/`` in the TP6
-    chat room. ``keyword`` is the verb in the text protocol, ``keyword_fields`` are the fields that follow the
-    verb. A name that is empty means that the command has no such form. If ``group_defaults_to_room`` is true,
-    the group may be omitted in the TP6 chat room: the default is the room where the user is.
+    some of these names imply. ``semicolon_word`` is typed before the first ``;``, ``slash_word`` after a
+    ``/`` in the TP6 chat room. ``keyword`` is the verb in the text protocol, ``keyword_fields`` are the
+    fields that follow the verb. A name that is empty means that the command has no such form. If
+    ``group_defaults_to_room`` is true, the group may be omitted in the TP6 chat room: the default is the room
+    where the user is.
 
-    ``who`` says which users may use the command. ``token`` is the access that a session needs for it if it
-    has logged in with a token: "none" means that the command needs the password. ``answer`` is the kind of
-    its answer. ``refused`` are the refusal codes of this command. ``fields`` are in the order in which they
-    are typed; the fields in ``required`` have no default.
+    ``required_role`` says which users may use the command. ``required_access`` is the access that the token
+    of a session must have, if the session has logged in with a token: "none" means that the command needs the
+    password. ``answer`` is the kind of the answer. ``refusal_codes`` are the codes of the refusals that the
+    command can get. ``fields`` are in the order in which they are typed; the fields in ``required`` have no
+    default.
     """
 
     command: type[Command]
     name: str
     actions: tuple[str, ...]
     presets: Mapping[str, Mapping[str, str]]
-    word: str
+    semicolon_word: str
     keyword: str
     keyword_fields: tuple[str, ...]
-    slash: str
+    slash_word: str
     group_defaults_to_room: bool
-    who: RequiredRole
-    token: RequiredAccess
+    required_role: RequiredRole
+    required_access: RequiredAccess
     answer: AnswerName
-    refused: tuple[str, ...]
+    refusal_codes: tuple[str, ...]
     help: str
     example: str
-    fields: dict[str, Field]
+    fields: dict[str, FieldDeclaration]
     required: frozenset[str]
 
     def build(self, values: Mapping[str, object], limits: Limits) -> Command:
@@ -204,16 +207,16 @@ class Declaration(msgspec.Struct, frozen=True, eq=False):
         return self.answer in ("messages", "states", "history", "conversations")
 
     @property
-    def typed_fields(self) -> dict[str, Field]:
+    def typeable_fields(self) -> dict[str, FieldDeclaration]:
         """The fields that a person can type."""
-        return {name: field for name, field in self.fields.items() if field.typed}
+        return {name: field for name, field in self.fields.items() if field.is_typeable}
 
     @property
     def usage(self) -> str:
         """The usage line: ``kick;group;dest[;reason]``, else ``MSG msg``, else ``/join group``."""
-        if self.word:
-            parts = [f";{name}" if name in self.required else f"[;{name}]" for name in self.typed_fields]
-            return self.word + ("".join(parts) or ";")
+        if self.semicolon_word:
+            parts = [f";{name}" if name in self.required else f"[;{name}]" for name in self.typeable_fields]
+            return self.semicolon_word + ("".join(parts) or ";")
         return self.keyword_usage or self.slash_usage
 
     @property
@@ -228,68 +231,69 @@ class Declaration(msgspec.Struct, frozen=True, eq=False):
 
     def slash_usage_in(self, translate: Callable[[str], str]) -> str:
         """Return `slash_usage` with the names of the fields translated by ``translate``."""
-        if not self.slash:
+        if not self.slash_word:
             return ""
         needed = self.required - {"group"} if self.group_defaults_to_room else self.required
         parts = [
-            f" {translate(name)}" if name in needed else f" [{translate(name)}]" for name in self.typed_fields
+            f" {translate(name)}" if name in needed else f" [{translate(name)}]"
+            for name in self.typeable_fields
         ]
-        return f"/{self.slash}{''.join(parts)}"
+        return f"/{self.slash_word}{''.join(parts)}"
 
 
-COMMANDS: Final[dict[str, Declaration]] = {}
+COMMANDS: Final[dict[str, CommandDeclaration]] = {}
 """The declarations of all commands by name, in the order of SPEC.md."""
 
-COMMANDS_BY_CLASS: Final[dict[type[Command], Declaration]] = {}
+COMMANDS_BY_CLASS: Final[dict[type[Command], CommandDeclaration]] = {}
 """The declarations of all commands by the command's class."""
 
-COMMANDS_BY_ACTION: Final[dict[str, Declaration]] = {}
+COMMANDS_BY_ACTION: Final[dict[str, CommandDeclaration]] = {}
 """The declarations of all commands by each of their names in JSON."""
 
 
 def declare(
     name: str,
     *,
-    who: RequiredRole,
+    required_role: RequiredRole,
     answer: AnswerName,
     help: str,
     example: str,
     actions: tuple[str, ...] = (),
     presets: Mapping[str, Mapping[str, str]] | None = None,
-    word: str = "",
+    semicolon_word: str = "",
     keyword: str = "",
-    slash: str = "",
+    slash_word: str = "",
     group_defaults_to_room: bool = False,
-    token: RequiredAccess = "none",
-    refused: str = "",
+    required_access: RequiredAccess = "none",
+    refusal_codes: str = "",
 ) -> Callable[[CommandClass], CommandClass]:
     """Return a class decorator that declares a command. The fields are taken from the command's class.
 
-    ``keyword`` is the verb in the text protocol and the fields that follow it: ``PRV dest msg``. ``refused``
-    are the refusal codes of this command, separated by spaces. For the other parameters see `Declaration`.
+    ``keyword`` is the verb in the text protocol and the fields that follow it: ``PRV dest msg``. The
+    ``refusal_codes`` are separated by spaces. For the other parameters see `CommandDeclaration`.
     """
 
     def enter(command: CommandClass) -> CommandClass:
         hints = get_type_hints(command, include_extras=True)
         fields = {f.name: _field_of(hints[f.name]) for f in msgspec.structs.fields(command)}
-        codes = tuple(refused.split())
-        assert set(codes) <= set(SENTENCES), codes
+        codes = tuple(refusal_codes.split())
+        assert set(codes) <= set(REFUSAL_SENTENCES), codes
         verb, *verb_fields = keyword.split() or [""]
         assert set(verb_fields) <= set(fields), verb_fields
-        row = Declaration(
+        row = CommandDeclaration(
             command=command,
             name=name,
             actions=actions,
             presets=presets or {},
-            word=word,
+            semicolon_word=semicolon_word,
             keyword=verb,
             keyword_fields=tuple(verb_fields),
-            slash=slash,
+            slash_word=slash_word,
             group_defaults_to_room=group_defaults_to_room,
-            who=who,
-            token=token,
+            required_role=required_role,
+            required_access=required_access,
             answer=answer,
-            refused=codes,
+            refusal_codes=codes,
             help=help,
             example=example,
             fields=fields,
@@ -302,7 +306,7 @@ def declare(
     return enter
 
 
-def _field_of(hint: Any) -> Field:
-    """Return the `Field` in a type annotation, possibly optional: ``Annotated[int, Field(…)] | None``."""
+def _field_of(hint: Any) -> FieldDeclaration:
+    """Return the declaration in a type such as ``Annotated[int, FieldDeclaration(…)] | None``."""
     metadata = get_args(hint)[-1]
-    return metadata if isinstance(metadata, Field) else _field_of(get_args(hint)[0])
+    return metadata if isinstance(metadata, FieldDeclaration) else _field_of(get_args(hint)[0])

@@ -12,10 +12,10 @@ from typing import Final
 from msgspec.structs import replace
 
 from chatd.core import commands as c
-from chatd.core.account_rules import former_user
+from chatd.core.account_rules import with_former_nick
 from chatd.core.accounts import AccountPolicy
-from chatd.core.events import CONSOLE, Event, User
-from chatd.core.moderation import Erased, ModerationEntry, parse_network
+from chatd.core.events import CONSOLE, ChatEvent, User
+from chatd.core.moderation import ModerationEntry, UserErased, parse_network
 from chatd.core.moderation_rules import is_configured_operator
 from chatd.core.names import parse_nick
 from chatd.core.refusals import Refusal
@@ -29,7 +29,8 @@ ERASED_NICK: Final = "erased"
 def check_may_erase(user: User, policy: AccountPolicy) -> None:
     """Check that the configuration does not name ``user`` as a server operator.
 
-    Else whoever takes the free nick would be one. Raises `Refusal` ``configured_operator``.
+    Otherwise the next user who takes the freed nick would be a server operator. Raises `Refusal`
+    ``configured_operator``.
     """
     if is_configured_operator(user.key, policy):
         raise Refusal("configured_operator", nick=user.nick)
@@ -41,25 +42,25 @@ def erase(state: State, user: User, now: int) -> Decision:
     The user gets a neutral nick under which nobody can log in, leaves all groups, and declines all
     invitations; topics that the user has set are removed. ``now`` is in milliseconds since 1970.
     """
-    renamed = former_user(state, user, ERASED_NICK)
+    renamed = with_former_nick(state, user, ERASED_NICK)
     acts = tuple(_without(state, user, renamed))
-    record = state.new_moderation(CONSOLE, "erase", "", now)
-    records: list[RecordedChange] = [Erased(renamed, acts), record]
+    record = state.new_moderation_entry(CONSOLE, "erase", "", now)
+    records: list[RecordedChange] = [UserErased(renamed, acts), record]
     if user.key in state.appointed:
-        dismissal = state.new_moderation(CONSOLE, "dismiss", renamed.nick, now)
+        dismissal = state.new_moderation_entry(CONSOLE, "dismiss", renamed.nick, now)
         records.append(replace(dismissal, id=record.id + 1))
     return Decision(tuple(_farewell(state, user)), tuple(records))
 
 
-def _farewell(state: State, user: User) -> Iterator[Event]:
+def _farewell(state: State, user: User) -> Iterator[ChatEvent]:
     """Yield the events by which groups lose ``user``, and the topics of that user."""
     for group in state.all_groups():
         if group.topic and group.topic_author == user.id:
-            yield Event("topic", group.conversation, CONSOLE)
+            yield ChatEvent("topic", group.conversation, CONSOLE)
         if user.id in group.members:
             yield from decide(state, user, c.Leave(group.name)).events
         elif user.id in group.invited:
-            yield Event("declined", group.conversation, user)
+            yield ChatEvent("declined", group.conversation, user)
 
 
 def _without(state: State, user: User, renamed: User) -> Iterator[ModerationEntry]:

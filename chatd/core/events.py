@@ -87,7 +87,7 @@ LOBBY = Conversation(1, "lobby")
 """The lobby, the conversation of everyone connected. The first database migration fixes its id."""
 
 
-class Event(msgspec.Struct, frozen=True, eq=False):
+class ChatEvent(msgspec.Struct, frozen=True, eq=False):
     """A message, or a change of a group, without its id and seq in the log.
 
     ``actor`` is the author. ``subject`` is the user whom the event is about, such as the kicked user, or the
@@ -127,8 +127,8 @@ class Event(msgspec.Struct, frozen=True, eq=False):
         return self.body if self.kind in ("kicked", "banned", "closed") else ""
 
 
-class Entry(msgspec.Struct, frozen=True, eq=False, weakref=True):
-    """A log entry: an `Event` with its place in the log.
+class LogEntry(msgspec.Struct, frozen=True, eq=False, weakref=True):
+    """A log entry: a `ChatEvent` with its ids and its time.
 
     ``id`` numbers the entries of the whole log, ``seq`` the entries of one conversation. ``at`` is the time
     at which the event was decided, in milliseconds since 1970-01-01 UTC.
@@ -137,7 +137,7 @@ class Entry(msgspec.Struct, frozen=True, eq=False, weakref=True):
     id: int
     seq: int
     at: int
-    event: Event
+    event: ChatEvent
 
 
 class Arrived(msgspec.Struct, frozen=True, eq=False, weakref=True):
@@ -170,6 +170,6 @@ class Announced(msgspec.Struct, frozen=True, eq=False, weakref=True):
     at: int
 
 
-Delivery = Entry | Arrived | Departed | Announced
+Delivery = LogEntry | Arrived | Departed | Announced
 """A value that is sent to sessions without a request: a log entry, an arrival, a departure, an announcement.
 """

@@ -1,11 +1,11 @@
-"""The rules of ignoring: whose messages and invitations a user does not want to get."""
+"""The rules of ignoring: pure functions that decide whose messages and invitations are kept from a user."""
 
 from __future__ import annotations
 
 from chatd.core import commands as c
 from chatd.core.events import User
 from chatd.core.limits import Limits
-from chatd.core.moderation import Ignore
+from chatd.core.moderation import IgnoreChanged
 from chatd.core.refusals import Refusal, reason
 from chatd.core.rules import Decision
 from chatd.core.state import State
@@ -14,7 +14,9 @@ from chatd.core.state import State
 def decide_ignore(
     state: State, user: User, command: c.IgnoreUser | c.UnignoreUser, limits: Limits
 ) -> Decision:
-    """Return the decision that ``user`` ignores another user or does so no more. It is empty if that is so.
+    """Return the decision to ignore the user whom ``command`` names, or to stop ignoring that user.
+
+    The decision is empty if it would change nothing.
 
     Raises `Refusal` ``no_such_user``, ``too_many_ignored``, or ``bad_request`` for the user's own nick.
     """
@@ -27,4 +29,4 @@ def decide_ignore(
         return Decision()
     if ignores and len(ignored) >= limits.ignored:
         raise Refusal("too_many_ignored", limit=limits.ignored)
-    return Decision(records=(Ignore(user, other, ignores),))
+    return Decision(records=(IgnoreChanged(user, other, ignores),))

@@ -14,12 +14,12 @@ from msgspec.structs import replace
 
 from chatd.core import commands as c
 from chatd.core.accounts import Secret
-from chatd.core.answers import LinkLine, LinkList
-from chatd.core.events import Event, EventKind, User
+from chatd.core.answers import LinkList, LinkListItem
+from chatd.core.events import ChatEvent, EventKind, User
 from chatd.core.limits import Limits
 from chatd.core.links import InvitationLink, LinkDeleted, link_digest
 from chatd.core.refusals import Refusal, reason
-from chatd.core.rules import Decision, group_as_member
+from chatd.core.rules import Decision, require_group_member
 from chatd.core.state import Group, State
 
 LIFETIME_MAX_DAYS: Final = 365
@@ -40,7 +40,7 @@ def make_link(
     Raises `Refusal` ``no_such_group``, ``not_member``, ``bad_request`` for a lifetime that is too long, or
     ``too_many_links``.
     """
-    group = group_as_member(state, user, command.group)
+    group = require_group_member(state, user, command.group)
     days = min(limits.invitation_days, LIFETIME_MAX_DAYS)
     lifetime = days * _DAY_SECONDS if command.lifetime is None else command.lifetime
     if lifetime > LIFETIME_MAX_DAYS * _DAY_SECONDS:
@@ -67,8 +67,8 @@ def use_link(state: State, guest: User, command: c.UseLink, now: int) -> Decisio
     for code, held in (("already_member", group.members), ("banned", group.banned)):
         if guest.id in held:
             raise Refusal(code, nick=guest.nick, group=group.name)
-    invited = Event("invited", group.conversation, state.users[link.maker], guest)
-    joined = Event("joined", group.conversation, guest)
+    invited = ChatEvent("invited", group.conversation, state.users[link.maker], guest)
+    joined = ChatEvent("joined", group.conversation, guest)
     return Decision((invited, joined), (replace(link, uses=link.uses + 1),))
 
 
@@ -77,14 +77,16 @@ def list_links(state: State, user: User, name: str, now: int) -> LinkList:
 
     Raises `Refusal` ``no_such_group`` or ``not_member``.
     """
-    group = group_as_member(state, user, name)
-    return LinkList(group.name, tuple(link_line(state, link) for link in _seen(state, user, group, now)))
+    group = require_group_member(state, user, name)
+    return LinkList(
+        group.name, tuple(link_list_item(state, link) for link in _visible_links(state, user, group, now))
+    )
 
 
-def link_line(state: State, link: InvitationLink) -> LinkLine:
+def link_list_item(state: State, link: InvitationLink) -> LinkListItem:
     """Return ``link`` as a list shows it."""
     maker = state.users[link.maker].nick
-    return LinkLine(link.conversation.name, link.number, maker, link.made, link.expires, link.uses)
+    return LinkListItem(link.conversation.name, link.number, maker, link.made, link.expires, link.uses)
 
 
 def revoke_link(state: State, user: User, command: c.RevokeLink, now: int) -> Decision:
@@ -92,14 +94,14 @@ def revoke_link(state: State, user: User, command: c.RevokeLink, now: int) -> De
 
     Raises `Refusal` ``no_such_group``, ``not_member`` or ``no_such_link``.
     """
-    group = group_as_member(state, user, command.group)
-    for link in _seen(state, user, group, now):
+    group = require_group_member(state, user, command.group)
+    for link in _visible_links(state, user, group, now):
         if link.number == command.number:
             return Decision(records=(LinkDeleted(link),))
     raise Refusal("no_such_link", number=command.number, group=group.name)
 
 
-def links_ended_by(state: State, events: Iterable[Event]) -> Iterator[LinkDeleted]:
+def links_ended_by(state: State, events: Iterable[ChatEvent]) -> Iterator[LinkDeleted]:
     """Yield the deletions of the links that ``events``, not yet applied to ``state``, put an end to.
 
     A link ends when its maker is no member any more, and all links of a group when it is closed.
@@ -118,7 +120,7 @@ def delete_expired_links(state: State, now: int, limit: int) -> Decision:
     return Decision(records=tuple(islice(expired, limit)))
 
 
-def _seen(state: State, user: User, group: Group, now: int) -> list[InvitationLink]:
+def _visible_links(state: State, user: User, group: Group, now: int) -> list[InvitationLink]:
     """Return the links of ``group`` in force that ``user``, a member, may see: all as an operator, or own."""
     sees_all = group.role(user) != "member"
     links = state.links_of(group.conversation)

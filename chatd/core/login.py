@@ -11,8 +11,8 @@ import msgspec
 
 from chatd.core.accounts import CLOSED_ACCOUNT_HASH, Credential, same_password
 from chatd.core.commands import Hello
-from chatd.core.events import Event, User
-from chatd.core.names import BadName, Name, check_new, check_reserved, parse_nick
+from chatd.core.events import ChatEvent, User
+from chatd.core.names import BadName, Name, check_new_name, check_reserved, parse_nick
 from chatd.core.refusals import Refusal, reason
 from chatd.core.rules import Decision
 from chatd.core.state import State
@@ -33,7 +33,7 @@ class Login(msgspec.Struct, frozen=True, eq=False):
     decision: Decision
 
 
-def log_in(
+def decide_login(
     state: State,
     names_in_use: Container[str],
     hello: Hello,
@@ -93,10 +93,10 @@ def find_credential(state: State, nick: str) -> Credential | None:
     return None if user is None else state.credentials.get(user.id)
 
 
-def _lost_roles(state: State, user: User) -> tuple[Event, ...]:
+def _lost_roles(state: State, user: User) -> tuple[ChatEvent, ...]:
     """Return the events by which ``user`` loses the role of owner and operator in all groups."""
     return tuple(
-        Event("demoted", group.conversation, user, user, role)
+        ChatEvent("demoted", group.conversation, user, user, role)
         for role, groups in (("owner", state.groups_owned_by(user)), ("", state.groups_operated_by(user)))
         for group in groups
     )
@@ -117,7 +117,7 @@ def _requested_name(state: State, nick: str) -> Name:
         name = parse_nick(nick)
         check_reserved(name)
         if state.find_user(name) is None:
-            check_new(name)
+            check_new_name(name)
             alike = state.find_similar_user(name)
             if alike is not None:
                 raise BadName(reason("look_alike", name=alike.nick))

@@ -50,22 +50,22 @@ class BanOrigins(msgspec.Struct, frozen=True, eq=False):
     origins: tuple[str, ...]
 
 
-class Ignore(msgspec.Struct, frozen=True, eq=False):
-    """A record that ``user`` ignores the user ``other``, or does so no more if ``ignored`` is false."""
+class IgnoreChanged(msgspec.Struct, frozen=True, eq=False):
+    """A record that ``user`` ignores the user ``other``, or has stopped that if ``ignored`` is false."""
 
     user: User
     other: User
     ignored: bool
 
 
-class Trimmed(msgspec.Struct, frozen=True, eq=False):
+class ConversationTrimmed(msgspec.Struct, frozen=True, eq=False):
     """A record that deletes the messages of ``conversation`` with ids up to ``last`` from the log."""
 
     conversation: Conversation
     last: int
 
 
-class Erased(msgspec.Struct, frozen=True, eq=False):
+class UserErased(msgspec.Struct, frozen=True, eq=False):
     """A record that erases a user, except for the texts that the log has of the user.
 
     ``user`` has the id of that user and the neutral nick and key that replace the user's own. ``acts`` are
@@ -76,10 +76,11 @@ class Erased(msgspec.Struct, frozen=True, eq=False):
     acts: tuple[ModerationEntry, ...]
 
 
-class ErasedTexts(msgspec.Struct, frozen=True, eq=False):
+class TextsErased(msgspec.Struct, frozen=True, eq=False):
     """A record that erases what ``user``, who was erased, has written in the log entries with these ``ids``.
 
-    They are in ascending order. All such entries before the last one are erased then.
+    The ids are in ascending order. Once the record is stored, no entry up to the last of them has a text of
+    the user.
     """
 
     user: User
@@ -116,9 +117,9 @@ class ModerationEntry(msgspec.Struct, frozen=True, eq=False):
 
 
 class ServerOperator(msgspec.Struct, frozen=True):
-    """A nick that is named as a server operator.
+    """A nick that the configuration or the administrator has made a server operator.
 
-    ``configured`` and ``appointed`` say by whom: by the configuration, by the administrator, or by both. The
+    ``configured`` and ``appointed`` say which of the two, or both. The
     nick is an operator if it is ``registered``.
     """
 
@@ -129,10 +130,10 @@ class ServerOperator(msgspec.Struct, frozen=True):
 
 
 def target_key(kind: Literal["mute", "block"], target: str) -> str:
-    """Return the identity of the target of a mute or block. Raises `BadName` if it is no nick or network.
+    """Return the key that identifies the target of a mute or block, a nick or a network. Raises `BadName`.
 
-    That is the key of the nick or, for a block, the network in CIDR notation. For a nick that looks like an
-    address, a block means the address, and a mute the nick.
+    The result is the key of the nick or, for a block, the network in CIDR notation. For a nick that looks
+    like an address, a block means the address, and a mute the nick.
     """
     network = parse_network(target) if kind == "block" else None
     return network or parse_nick(target).key

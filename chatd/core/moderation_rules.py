@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from chatd.core import commands as c
 from chatd.core.account_rules import require_credential
 from chatd.core.accounts import AccountPolicy, Credential, Secret
-from chatd.core.events import CONSOLE, Entry, Event, User
+from chatd.core.events import CONSOLE, ChatEvent, LogEntry, User
 from chatd.core.moderation import (
     ModerationEntry,
     ServerOperator,
@@ -48,7 +48,9 @@ def is_configured_operator(key: str, policy: AccountPolicy) -> bool:
 
 
 def appoint(state: State, nick: str, policy: AccountPolicy, now: int) -> Decision:
-    """Return the decision to appoint ``nick`` as a server operator, which it is once it is registered.
+    """Return the decision to appoint ``nick`` as a server operator.
+
+    The appointment takes effect once the nick is registered.
 
     Raises `Refusal` ``bad_nick``, ``already_server_operator``, or ``no_such_user`` for a closed account.
     """
@@ -63,11 +65,11 @@ def appoint(state: State, nick: str, policy: AccountPolicy, now: int) -> Decisio
     if known is not None and is_closed(state, known):
         raise Refusal("no_such_user", nick=nick)
     shown = name.shown if known is None else known.nick
-    return Decision(records=(state.new_moderation(CONSOLE, "appoint", shown, now),))
+    return Decision(records=(state.new_moderation_entry(CONSOLE, "appoint", shown, now),))
 
 
 def dismiss(state: State, nick: str, policy: AccountPolicy, now: int) -> Decision:
-    """Return the decision that ``nick``, which was appointed as a server operator, is none any more.
+    """Return the decision to dismiss ``nick``, an appointed server operator.
 
     Raises `Refusal` ``configured_operator`` or ``not_appointed``.
     """
@@ -79,11 +81,11 @@ def dismiss(state: State, nick: str, policy: AccountPolicy, now: int) -> Decisio
         raise Refusal(
             "configured_operator" if is_configured_operator(key, policy) else "not_appointed", nick=nick
         )
-    return Decision(records=(state.new_moderation(CONSOLE, "dismiss", state.appointed[key], now),))
+    return Decision(records=(state.new_moderation_entry(CONSOLE, "dismiss", state.appointed[key], now),))
 
 
 def list_operators(state: State, policy: AccountPolicy) -> list[ServerOperator]:
-    """Return the nicks that are named as server operators, sorted by their keys."""
+    """Return the configured and the appointed server operators, sorted by the keys of their nicks."""
     configured = {parse_nick(nick).key: nick for nick in policy.operators}
     operators = []
     for key, nick in sorted({**configured, **state.appointed}.items()):
@@ -146,17 +148,17 @@ def decide_moderation(
     if isinstance(command, c.Mute):
         target = user_to_moderate(state, command.dest, policy)
         until = _end(command.duration, now)
-        record = state.new_moderation(operator, "mute", target.nick, now, until, command.reason)
+        record = state.new_moderation_entry(operator, "mute", target.nick, now, until, command.reason)
         return Decision(records=(record,))
     if isinstance(command, c.Unmute):
         target = state.user(command.dest)
         mute = state.find_sanction("mute", target.key)
         if mute is None or not mute.is_active(now):
             raise Refusal("not_muted", nick=target.nick)
-        return Decision(records=(state.new_moderation(operator, "unmute", target.nick, now),))
+        return Decision(records=(state.new_moderation_entry(operator, "unmute", target.nick, now),))
     if isinstance(command, c.DisconnectUser):
         target = user_to_moderate(state, command.dest, policy)
-        record = state.new_moderation(operator, "disconnect", target.nick, now, reason=command.reason)
+        record = state.new_moderation_entry(operator, "disconnect", target.nick, now, reason=command.reason)
         return Decision(records=(record,))
     if isinstance(command, c.Block):
         return block(state, operator, [_block_target(state, command.target, policy)], command, now)
@@ -165,7 +167,9 @@ def decide_moderation(
     if isinstance(command, c.CloseGroup):
         return _close_group(state, operator, command, now)
     if isinstance(command, c.Announce):
-        return Decision(records=(state.new_moderation(operator, "announce", "", now, reason=command.msg),))
+        return Decision(
+            records=(state.new_moderation_entry(operator, "announce", "", now, reason=command.msg),)
+        )
     return _give_group(state, operator, command, now)
 
 
@@ -176,7 +180,7 @@ def block(
     until = _end(command.duration, now)
     records = []
     for number, target in enumerate(targets):
-        record = state.new_moderation(operator, "block", target, now, until, command.reason)
+        record = state.new_moderation_entry(operator, "block", target, now, until, command.reason)
         records.append(replace(record, id=record.id + number))
     return Decision(records=tuple(records))
 
@@ -190,8 +194,8 @@ def reset_password(
     ``not_registered``.
     """
     user = user_to_moderate(state, user_with_open_account(state, nick).nick, policy)
-    since = require_credential(state, user).since
-    record = state.new_moderation(operator, "resetpassword", user.nick, now)
+    since = require_credential(state, user).registered_at
+    record = state.new_moderation_entry(operator, "resetpassword", user.nick, now)
     return Decision(records=(Credential(user, hashed, since), record))
 
 
@@ -206,27 +210,27 @@ def revoke_user_token(
     (revoked,) = revoke_token(state, user, command.token).records
     assert isinstance(revoked, TokenDeleted)
     name = f"{user.nick} {revoked.token.name}"
-    record = state.new_moderation(operator, "revokeusertoken", name, now)
+    record = state.new_moderation_entry(operator, "revokeusertoken", name, now)
     return Decision(records=(revoked, record))
 
 
 def delete_message(
-    state: State, operator: User, message: Entry, command: c.DeleteMessage, now: int
+    state: State, operator: User, message: LogEntry, command: c.DeleteMessage, now: int
 ) -> Decision:
     """Return the decision to delete the text of ``message``, the log entry that ``command`` names.
 
-    Raises `Refusal` ``no_such_message`` if that is no message, or was deleted before.
+    Raises `Refusal` ``no_such_message`` if ``message`` is an event of another kind, or was deleted before.
     """
     said = message.event
     if not said.is_message or said.is_tombstone:
-        raise no_such_message(command)
+        raise no_such_message_refusal(command)
     deleted = f"{message.id} {command.reason}".rstrip()
-    event = Event("deleted", said.conversation, operator, said.actor, deleted)
-    record = state.new_moderation(operator, "delete", str(message.id), now, reason=command.reason)
+    event = ChatEvent("deleted", said.conversation, operator, said.actor, deleted)
+    record = state.new_moderation_entry(operator, "delete", str(message.id), now, reason=command.reason)
     return Decision((event,), (Tombstone(message.id), record))
 
 
-def no_such_message(command: c.DeleteMessage) -> Refusal:
+def no_such_message_refusal(command: c.DeleteMessage) -> Refusal:
     """Return the refusal of ``command``, because the log has no such message."""
     return Refusal("no_such_message", id=command.id)
 
@@ -244,7 +248,7 @@ def user_to_moderate(state: State, nick: str, policy: AccountPolicy) -> User:
 
 def record_export(state: State, kind: str, name: str, now: int) -> Decision:
     """Return the decision to record that the ``kind`` (user or group) called ``name`` is exported."""
-    return Decision(records=(state.new_moderation(CONSOLE, "export", f"{kind} {name}", now),))
+    return Decision(records=(state.new_moderation_entry(CONSOLE, "export", f"{kind} {name}", now),))
 
 
 def _block_target(state: State, target: str, policy: AccountPolicy) -> str:
@@ -268,7 +272,7 @@ def _unblock(state: State, operator: User, command: c.Unblock, now: int) -> Deci
         block = None
     if block is None or not block.is_active(now):
         raise Refusal("not_blocked", nick=target)
-    return Decision(records=(state.new_moderation(operator, "unblock", block.target, now),))
+    return Decision(records=(state.new_moderation_entry(operator, "unblock", block.target, now),))
 
 
 def _give_group(state: State, operator: User, command: c.GiveGroup, now: int) -> Decision:
@@ -278,10 +282,10 @@ def _give_group(state: State, operator: User, command: c.GiveGroup, now: int) ->
     user = user_with_open_account(state, command.dest)
     if group.role(user) == "owner":
         raise Refusal("is_owner", nick=user.nick, group=group.name)
-    events = [Event("promoted", group.conversation, operator, user, "owner")]
+    events = [ChatEvent("promoted", group.conversation, operator, user, "owner")]
     if user.id not in group.members:
-        events.insert(0, Event("joined", group.conversation, user))
-    record = state.new_moderation(operator, "give", f"{group.name} {user.nick}", now)
+        events.insert(0, ChatEvent("joined", group.conversation, user))
+    record = state.new_moderation_entry(operator, "give", f"{group.name} {user.nick}", now)
     return Decision(tuple(events), (record,))
 
 
@@ -289,8 +293,8 @@ def _close_group(state: State, operator: User, command: c.CloseGroup, now: int) 
     group = state.find_group(command.group)
     if group is None or group.closed:
         raise Refusal("no_such_group", group=command.group)
-    event = Event("closed", group.conversation, operator, None, command.reason)
-    record = state.new_moderation(operator, "close", group.name, now, reason=command.reason)
+    event = ChatEvent("closed", group.conversation, operator, None, command.reason)
+    record = state.new_moderation_entry(operator, "close", group.name, now, reason=command.reason)
     return Decision((event,), (record,))
 
 

@@ -4,7 +4,7 @@ A name has two forms. The shown form keeps its case. The key identifies the user
 and `ｓｔｒａｓｓｅ` have the same key. Keys are computed by PRECIS (RFC 8264) and its profile for nicknames
 (RFC 8266). Names with different keys may look alike (`alice` and `a1ice`), as UTS 39 defines.
 
-`parse_nick` and `parse_group` accept every name that may be stored. `check_new` is stricter: it is
+`parse_nick` and `parse_group` accept every name that may be stored. `check_new_name` is stricter: it is
 called only when a name is taken for the first time, so that new rules lock no user out.
 """
 
@@ -20,12 +20,12 @@ from chatd.core.confusables import PROTOTYPES
 from chatd.core.language import N_
 from chatd.core.refusals import Phrase, reason
 
-NICK_LIMIT = 32
+MAX_NICK_CODE_POINTS = 32
 """The maximum length of a nick, in code points after NFC normalization."""
-GROUP_LIMIT = 64
+MAX_GROUP_NAME_CODE_POINTS = 64
 """The maximum length of a group's name, in code points after NFC normalization."""
 
-RESERVED: Final = frozenset(
+RESERVED_NAMES: Final = frozenset(
     word
     for words in (
         "server admin root lobby guest",  # senders that users would trust, and the lobby
@@ -42,7 +42,7 @@ RESERVED: Final = frozenset(
 MAX_MARKS_PER_LETTER: Final = 2
 """The maximum number of combining marks on a letter. Vietnamese and Thai need two; many cover other lines."""
 
-NAME_CACHE_SIZE = 8_192
+MAX_CACHED_NAMES = 8_192
 """The number of parsed names in the cache. They take about 20 MB at worst, if every name is hostile."""
 
 # NFC composes at most four code points into one (U+1F82 is alpha and three marks), so a text longer than four
@@ -81,7 +81,7 @@ _ASCII = "".join(
     alike if len(alike := PROTOTYPES.get(code, chr(code))) == 1 else chr(code) for code in range(128)
 )
 
-ALPHABETS: Final = (
+ALPHABET_NAMES: Final = (
     N_("Arabic"),
     N_("Armenian"),
     N_("Cherokee"),
@@ -116,21 +116,21 @@ class Name(NamedTuple):
 
 def parse_nick(text: str) -> Name:
     """Return ``text`` as the name of a user: 1 to 32 code points. Raises `BadName`."""
-    return _parse(text, NICK_LIMIT)
+    return _parse(text, MAX_NICK_CODE_POINTS)
 
 
 def parse_group(text: str) -> Name:
     """Return ``text`` as the name of a group: 1 to 64 code points. Raises `BadName`."""
-    return _parse(text, GROUP_LIMIT)
+    return _parse(text, MAX_GROUP_NAME_CODE_POINTS)
 
 
 def check_reserved(name: Name) -> None:
     """Raise `BadName` if ``name`` is reserved. Case and character width make no difference."""
-    if name.key in RESERVED or _GUEST.fullmatch(name.key):
+    if name.key in RESERVED_NAMES or _GUEST.fullmatch(name.key):
         raise BadName(reason("reserved", name=name.key))
 
 
-def check_new(name: Name) -> None:
+def check_new_name(name: Name) -> None:
     """Check that a new user or group may take ``name``. Raises `BadName`.
 
     A user or group of an older version of the daemon may still have a name that this function refuses.
@@ -176,11 +176,13 @@ def skeletons(name: Name) -> set[str]:
     return found
 
 
-_RESERVED_SKELETONS: Final = {look: word for word in sorted(RESERVED) for look in skeletons(Name(word, word))}
+_RESERVED_SKELETONS: Final = {
+    look: word for word in sorted(RESERVED_NAMES) for look in skeletons(Name(word, word))
+}
 
 
 # PRECIS takes some 14 µs a name, and the same names come with every message. Refused names are not cached.
-@lru_cache(NAME_CACHE_SIZE)
+@lru_cache(MAX_CACHED_NAMES)
 def _parse(text: str, limit: int) -> Name:
     if not text:
         raise BadName(reason("no_name"))

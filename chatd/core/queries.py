@@ -12,7 +12,7 @@ from chatd.core import commands as c
 from chatd.core.answers import (
     Answer,
     Clients,
-    GroupLine,
+    GroupListItem,
     Groups,
     Help,
     IgnoredUsers,
@@ -22,18 +22,18 @@ from chatd.core.answers import (
     TokenList,
 )
 from chatd.core.events import LOBBY, Conversation, User
-from chatd.core.rules import group_as_member
+from chatd.core.rules import require_group_member
 from chatd.core.state import Group, State
 from chatd.core.token_rules import list_tokens
-from chatd.core.tokens import Token, reaches
+from chatd.core.tokens import Token, token_covers
 
-Presence = Mapping[str, User]
+OnlineUsers = Mapping[str, User]
 """The users who are logged in, in the order of arrival, by their key."""
 
 
 def answer_list(
     state: State,
-    presence: Presence,
+    presence: OnlineUsers,
     reader: User | None,
     command: c.Command,
     token: Token | None = None,
@@ -48,7 +48,7 @@ def answer_list(
 
 
 def requested_conversation(
-    state: State, reader: User, command: c.ListMessages | c.ListStates | c.History
+    state: State, reader: User, command: c.ListGroupMessages | c.ListGroupEvents | c.ReadHistory
 ) -> Conversation:
     """Return the conversation whose log the user ``reader`` asks for with ``command``.
 
@@ -56,7 +56,7 @@ def requested_conversation(
     not in ``state``. Raises `Refusal` ``no_such_group``, ``not_member`` or ``no_such_user``.
     """
     if command.group is not None:
-        return group_as_member(state, reader, command.group).conversation
+        return require_group_member(state, reader, command.group).conversation
     if command.dest is None:
         return LOBBY
     friend = state.user(command.dest)
@@ -65,15 +65,15 @@ def requested_conversation(
 
 
 def _clients(
-    state: State, presence: Presence, reader: User, token: Token | None, command: c.ListClients
+    state: State, presence: OnlineUsers, reader: User, token: Token | None, command: c.ListClients
 ) -> Clients:
     return Clients(tuple(user.nick for user in list(presence.values())[command.skip :]))
 
 
 def _members(
-    state: State, presence: Presence, reader: User, token: Token | None, command: c.ListMembers
+    state: State, presence: OnlineUsers, reader: User, token: Token | None, command: c.ListMembers
 ) -> Members:
-    group = group_as_member(state, reader, command.group)
+    group = require_group_member(state, reader, command.group)
     members = list(group.members.values())[command.skip :]
     return Members(
         group.name,
@@ -85,15 +85,15 @@ def _members(
 
 
 def _groups(
-    state: State, presence: Presence, reader: User, token: Token | None, command: c.ListGroups
+    state: State, presence: OnlineUsers, reader: User, token: Token | None, command: c.ListGroups
 ) -> Groups:
-    groups = [one for one in state.groups_visible_to(reader) if reaches(token, one.conversation)]
+    groups = [one for one in state.groups_visible_to(reader) if token_covers(token, one.conversation)]
     return Groups(tuple(_group_line(state, reader, group) for group in groups[command.skip :]))
 
 
-def _group_line(state: State, reader: User, group: Group) -> GroupLine:
+def _group_line(state: State, reader: User, group: Group) -> GroupListItem:
     owner = group.owner
-    return GroupLine(
+    return GroupListItem(
         group.name,
         group.visibility,
         group.topic,
@@ -106,7 +106,7 @@ def _group_line(state: State, reader: User, group: Group) -> GroupLine:
 
 
 def _moderations(
-    state: State, presence: Presence, reader: User, token: Token | None, command: c.ListModerations
+    state: State, presence: OnlineUsers, reader: User, token: Token | None, command: c.ListModerations
 ) -> ModerationLog:
     return ModerationLog(tuple(state.moderations[::-1][command.skip :]))
 
@@ -117,31 +117,31 @@ def list_ignored(state: State, user: User) -> IgnoredUsers:
 
 
 def _ignored(
-    state: State, presence: Presence, reader: User, token: Token | None, command: c.ListIgnored
+    state: State, presence: OnlineUsers, reader: User, token: Token | None, command: c.ListIgnored
 ) -> IgnoredUsers:
     return list_ignored(state, reader)
 
 
 def _tokens(
-    state: State, presence: Presence, reader: User, token: Token | None, command: c.ListTokens
+    state: State, presence: OnlineUsers, reader: User, token: Token | None, command: c.ListTokens
 ) -> TokenList:
     return list_tokens(state, reader)
 
 
 def _user_tokens(
-    state: State, presence: Presence, reader: User, token: Token | None, command: c.ListUserTokens
+    state: State, presence: OnlineUsers, reader: User, token: Token | None, command: c.ListUserTokens
 ) -> TokenList:
     return list_tokens(state, state.user(command.dest))
 
 
 def _help(
-    state: State, presence: Presence, reader: User | None, token: Token | None, command: c.ListCommands
+    state: State, presence: OnlineUsers, reader: User | None, token: Token | None, command: c.ListCommands
 ) -> Help:
     return Help(tuple(c.COMMANDS.values()))
 
 
 # Each query takes the command class of its own line, which the type of a dict cannot express.
-LIST_QUERIES: Final[dict[type[c.Command], Callable[[State, Presence, Any, Token | None, Any], Answer]]] = {
+LIST_QUERIES: Final[dict[type[c.Command], Callable[[State, OnlineUsers, Any, Token | None, Any], Answer]]] = {
     c.ListClients: _clients,
     c.ListMembers: _members,
     c.ListGroups: _groups,

@@ -6,13 +6,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from chatd.core.events import Event, EventKind
+from chatd.core.events import ChatEvent, EventKind
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 from chatd.core.rules import Decision
 from chatd.core.state import State
 
-ALWAYS_STORED: Final[frozenset[EventKind]] = frozenset(
+EVENT_KINDS_ALWAYS_STORED: Final[frozenset[EventKind]] = frozenset(
     (
         "left",
         "kicked",
@@ -43,15 +43,15 @@ def check_quotas(state: State, decision: Decision, limits: Limits) -> None:
             _check_event(state, event, limits)
 
 
-def _is_used_up(decision: Decision, event: Event) -> bool:
+def _is_used_up(decision: Decision, event: ChatEvent) -> bool:
     """Return whether ``event`` is an invitation of a user who joins by the same decision."""
     return event.kind == "invited" and any(
         other.kind == "joined" and other.actor is event.subject for other in decision.events
     )
 
 
-def _check_event(state: State, event: Event, limits: Limits) -> None:
-    if event.kind == "created" and state.groups_charged_to(event.actor) >= limits.groups_per_user:
+def _check_event(state: State, event: ChatEvent, limits: Limits) -> None:
+    if event.kind == "created" and state.count_groups_charged_to(event.actor) >= limits.groups_per_user:
         raise Refusal("too_many_groups", limit=limits.groups_per_user)
     group = state.group_of(event.conversation)
     if group is None:
@@ -59,16 +59,16 @@ def _check_event(state: State, event: Event, limits: Limits) -> None:
     if event.kind == "joined" and len(group.members) >= limits.members_per_group:
         raise Refusal("group_full", group=group.name, limit=limits.members_per_group)
     if event.kind == "invited" and event.subject is not None:
-        if state.invitations_of(event.subject) >= limits.invitations:
+        if state.count_invitations_of(event.subject) >= limits.invitations:
             raise Refusal("too_many_invitations", nick=event.subject.nick, limit=limits.invitations)
 
 
 def check_storage(decision: Decision, database_bytes: int, limits: Limits) -> None:
     """Check that ``decision`` may be stored in a database of ``database_bytes`` bytes.
 
-    If the size exceeds ``limits.database_size``, only decisions that begin with an event of `ALWAYS_STORED`
-    may. Raises `Refusal` ``storage_full``.
+    If the size exceeds ``limits.database_size``, only decisions whose first event is of one of the
+    `EVENT_KINDS_ALWAYS_STORED` may be stored. Raises `Refusal` ``storage_full``.
     """
     if database_bytes > limits.database_size and decision.events:
-        if decision.events[0].kind not in ALWAYS_STORED:
+        if decision.events[0].kind not in EVENT_KINDS_ALWAYS_STORED:
             raise Refusal("storage_full")

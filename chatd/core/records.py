@@ -6,13 +6,13 @@ from typing import Any
 
 import msgspec
 
-from chatd.core.events import Entry, Event
-from chatd.core.state import WHOLE_LOG as WHOLE_LOG
-from chatd.core.state import LogView as LogView
+from chatd.core.events import ChatEvent, LogEntry
+from chatd.core.state import NO_FILTER as NO_FILTER
+from chatd.core.state import LogFilter as LogFilter
 from chatd.core.state import RecordedChange, State
 
 
-class Draft(msgspec.Struct, frozen=True, eq=False):
+class EntryDraft(msgspec.Struct, frozen=True, eq=False):
     """An event to append to the log, before the journal gives it an id and a seq.
 
     ``at`` is the time of the command's decision, in milliseconds since 1970-01-01 UTC. ``ref`` is the
@@ -20,12 +20,12 @@ class Draft(msgspec.Struct, frozen=True, eq=False):
     same ref.
     """
 
-    event: Event
+    event: ChatEvent
     at: int
     ref: str | None = None
 
 
-Record = RecordedChange | Draft
+Record = RecordedChange | EntryDraft
 """A value that the journal writes to the database."""
 
 
@@ -66,10 +66,10 @@ class EntrySlice(msgspec.Struct, frozen=True, eq=False):
     end: int | None = None
 
 
-def entry_from_row(state: State, row: EntryRow) -> Entry:
+def entry_from_row(state: State, row: EntryRow) -> LogEntry:
     """Return the log entry for ``row``, with the users and the conversation taken from ``state`` by id."""
     id, conversation, seq, at, kind, actor, subject, body = row
     about = None if subject is None else state.users.get(subject)
-    return Entry(
-        id, seq, at, Event(kind, state.conversations[conversation], state.author(actor), about, body)
+    return LogEntry(
+        id, seq, at, ChatEvent(kind, state.conversations[conversation], state.user_by_id(actor), about, body)
     )

@@ -8,7 +8,7 @@ from typing import Final, Self
 
 from chatd.core.language import N_
 
-SENTENCES: Final[dict[str, str]] = {
+REFUSAL_SENTENCES: Final[dict[str, str]] = {
     "bad_nick": N_("{nick} is not a valid nick: {why}"),
     "nick_taken": N_("nick in use: {nick}; choose another nick, or wait until it is free"),
     "password_required": N_(
@@ -94,7 +94,7 @@ SENTENCES: Final[dict[str, str]] = {
 }
 """The English sentence for each refusal code. Codes are part of the protocol and never change."""
 
-REASONS: Final[dict[str, str]] = {
+REFUSAL_REASONS: Final[dict[str, str]] = {
     "many_connections": N_("too many connections"),
     "many_logins": N_("too many logins from your address"),
     "many_new_nicks": N_("too many new nicks from your address"),
@@ -183,15 +183,15 @@ class Phrase(str):
 
 
 def reason(wrong: str, **details: object) -> Phrase:
-    """Return the sentence for the key ``wrong`` of `REASONS`, with ``details`` in its placeholders."""
-    return Phrase(REASONS[wrong], **details)
+    """Return the sentence for the key ``wrong`` of `REFUSAL_REASONS`, with ``details`` filled in."""
+    return Phrase(REFUSAL_REASONS[wrong], **details)
 
 
 class Refusal(Exception):
     """The refusal of a request: the client made an error, or the state of the chat does not allow it.
 
-    ``code`` is a key of `SENTENCES`. ``details`` are the values for the sentence's placeholders, each cut to
-    `DETAIL_MAX_CHARACTERS`.
+    ``code`` is a key of `REFUSAL_SENTENCES`. ``details`` are the values for the sentence's placeholders, each
+    cut to `DETAIL_MAX_CHARACTERS`.
     """
 
     def __init__(self, code: str, **details: object) -> None:
@@ -202,14 +202,14 @@ class Refusal(Exception):
     @property
     def text(self) -> str:
         """The English sentence that tells the user what is wrong and what to do."""
-        return SENTENCES[self.code].format(**self.details)
+        return REFUSAL_SENTENCES[self.code].format(**self.details)
 
     def translated(self, translate: Callable[[str], str]) -> str:
         """Return the refusal's sentence in another language.
 
         ``translate`` maps an English template to a translated one.
         """
-        return _filled(SENTENCES[self.code], self.details, translate)
+        return _filled(REFUSAL_SENTENCES[self.code], self.details, translate)
 
     @property
     def refused_name(self) -> str:

@@ -26,8 +26,8 @@ class Request(msgspec.Struct, frozen=True, eq=False):
     - ``dialect_on_success`` is the dialect that the session uses after the request has succeeded.
     - ``next_request`` is submitted after the request has succeeded. If it or ``dialect_on_success`` is set,
       the session decodes no further frame until the request is answered.
-    - ``pace`` is set in the hello of a client that may be the text protocol's reference client: the seconds
-      between two lines sent to the client until that is known.
+    - ``pace_seconds`` is set in the hello of a client that may be the text protocol's reference client: the
+      seconds between two lines sent to the client until that is known.
     - ``convert_buffered`` converts a frame that waits to be sent to ``shown_dialect``.
     - ``max_id`` is the id of the last entry that a page of history may contain, None for no limit.
     """
@@ -40,5 +40,5 @@ class Request(msgspec.Struct, frozen=True, eq=False):
     dialect_on_success: Dialect | None = None
     next_request: Request | None = None
     max_id: int | None = None
-    pace: float = 0.0
+    pace_seconds: float = 0.0
     convert_buffered: Callable[[bytes], bytes] | None = None

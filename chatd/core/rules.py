@@ -12,8 +12,8 @@ import msgspec
 
 from chatd.core import commands as c
 from chatd.core.accounts import CLOSED_ACCOUNT_HASH
-from chatd.core.events import LOBBY, Event, User
-from chatd.core.names import BadName, Name, check_new, parse_group
+from chatd.core.events import LOBBY, ChatEvent, User
+from chatd.core.names import BadName, Name, check_new_name, parse_group
 from chatd.core.refusals import Refusal, reason
 from chatd.core.state import Group, RecordedChange, State
 
@@ -22,14 +22,14 @@ class Decision(msgspec.Struct, frozen=True, eq=False):
     """The result of an accepted command: records to store, then events to append to the log.
 
     ``records`` never enter the log. ``events`` are in order; the ack names the entry of the first one. A
-    decision of a chat command without events means that the command changes nothing; ``unchanged`` is then
-    the name of the group concerned, empty for the lobby. The caller passes the records, then the events, to
+    decision of a chat command without events means that the command changes nothing; then ``unchanged_group``
+    is the name of the group, empty for the lobby. The caller passes the records, then the events, to
     `State.apply`.
     """
 
-    events: tuple[Event, ...] = ()
+    events: tuple[ChatEvent, ...] = ()
     records: tuple[RecordedChange, ...] = ()
-    unchanged: str = ""
+    unchanged_group: str = ""
 
 
 def decide(state: State, actor: User, command: c.Command) -> Decision:
@@ -40,7 +40,7 @@ def decide(state: State, actor: User, command: c.Command) -> Decision:
     return CHANGE_RULES[type(command)](state, actor, command)
 
 
-def group_as_member(state: State, actor: User, name: str) -> Group:
+def require_group_member(state: State, actor: User, name: str) -> Group:
     """Return the group called ``name``, if ``actor`` is a member of it.
 
     Raises `Refusal` ``no_such_group`` or ``not_member``.
@@ -51,23 +51,23 @@ def group_as_member(state: State, actor: User, name: str) -> Group:
     return group
 
 
-def group_as_operator(state: State, actor: User, name: str) -> Group:
+def require_group_operator(state: State, actor: User, name: str) -> Group:
     """Return the group called ``name``, if ``actor`` owns it or is one of the group's operators.
 
     Raises `Refusal` ``no_such_group``, ``not_member`` or ``not_operator``.
     """
-    group = group_as_member(state, actor, name)
+    group = require_group_member(state, actor, name)
     if group.role(actor) == "member":
         raise Refusal("not_operator", group=group.name)
     return group
 
 
-def group_as_owner(state: State, actor: User, name: str) -> Group:
+def require_group_owner(state: State, actor: User, name: str) -> Group:
     """Return the group called ``name``, if ``actor`` is its owner.
 
     Raises `Refusal` ``no_such_group``, ``not_member`` or ``not_owner``.
     """
-    group = group_as_member(state, actor, name)
+    group = require_group_member(state, actor, name)
     if group.role(actor) != "owner":
         raise Refusal("not_owner", group=group.name)
     return group
@@ -99,7 +99,7 @@ def user_with_open_account(state: State, nick: str) -> User:
 
 
 def _broadcast(state: State, actor: User, command: c.SendToLobby) -> Decision:
-    return Decision((Event(command.kind, LOBBY, actor, None, command.msg),))
+    return Decision((ChatEvent(command.kind, LOBBY, actor, None, command.msg),))
 
 
 def _send(state: State, actor: User, command: c.SendToUser) -> Decision:
@@ -110,12 +110,12 @@ def _send(state: State, actor: User, command: c.SendToUser) -> Decision:
         pair = (actor, dest) if actor.id < dest.id else (dest, actor)
         conversation = state.new_conversation("direct", pair=pair)
         records = (conversation,)
-    return Decision((Event(command.kind, conversation, actor, dest, command.msg),), records)
+    return Decision((ChatEvent(command.kind, conversation, actor, dest, command.msg),), records)
 
 
 def _group_broadcast(state: State, actor: User, command: c.SendToGroup) -> Decision:
-    group = group_as_member(state, actor, command.group)
-    return Decision((Event(command.kind, group.conversation, actor, None, command.msg),))
+    group = require_group_member(state, actor, command.group)
+    return Decision((ChatEvent(command.kind, group.conversation, actor, None, command.msg),))
 
 
 def _create(state: State, actor: User, command: c.CreateGroup) -> Decision:
@@ -125,17 +125,17 @@ def _create(state: State, actor: User, command: c.CreateGroup) -> Decision:
         raise Refusal("bad_group", group=command.group, why=bad.reason) from None
     taken = state.find_group(command.group)
     if taken is not None:
-        raise Refusal("group_exists", group=taken.name if taken.visible_to(actor) else command.group)
+        raise Refusal("group_exists", group=taken.name if taken.is_visible_to(actor) else command.group)
     try:
-        check_new(name)
+        check_new_name(name)
         alike = state.find_similar_group(name)
         if alike is not None:
-            seen = alike.visible_to(actor)
+            seen = alike.is_visible_to(actor)
             raise BadName(reason("look_alike", name=alike.name) if seen else reason("look_taken"))
     except BadName as bad:
         raise Refusal("bad_group", group=command.group, why=bad.reason) from None
     conversation = state.new_conversation("group", name.shown)
-    event = Event("created", conversation, actor, None, command.visibility)
+    event = ChatEvent("created", conversation, actor, None, command.visibility)
     return Decision((event,), (conversation,))
 
 
@@ -153,34 +153,34 @@ def _join(state: State, actor: User, command: c.Join) -> Decision:
     invited = actor.id in group.invited or group.is_owner(actor)
     if group.visibility == "private" and not invited:
         raise Refusal("not_invited", group=command.group)
-    joined = Event("joined", group.conversation, actor)
+    joined = ChatEvent("joined", group.conversation, actor)
     if group.members:
         return Decision((joined,))
-    return Decision((joined, Event("promoted", group.conversation, actor, actor, "owner")))
+    return Decision((joined, ChatEvent("promoted", group.conversation, actor, actor, "owner")))
 
 
-def _enter(state: State, actor: User, command: c.Enter) -> Decision:
+def _enter(state: State, actor: User, command: c.EnterRoom) -> Decision:
     if not command.group:
         return Decision()  # everyone is in the lobby
     group = state.find_group(command.group)
     if group is not None and actor.id in group.members:
-        return Decision(unchanged=group.name)
+        return Decision(unchanged_group=group.name)
     if group is None and command.missing == "create":
         return _create(state, actor, c.CreateGroup(command.group))
     return _join(state, actor, c.Join(command.group))
 
 
 def _leave(state: State, actor: User, command: c.Leave) -> Decision:
-    group = group_as_member(state, actor, command.group)
-    left = Event("left", group.conversation, actor)
+    group = require_group_member(state, actor, command.group)
+    left = ChatEvent("left", group.conversation, actor)
     heir = group.next_owner() if group.is_owner(actor) else None
     if heir is None:
         return Decision((left,))
-    return Decision((left, Event("promoted", group.conversation, actor, heir, "owner")))
+    return Decision((left, ChatEvent("promoted", group.conversation, actor, heir, "owner")))
 
 
 def _invite(state: State, actor: User, command: c.Invite) -> Decision:
-    group = group_as_member(state, actor, command.group)
+    group = require_group_member(state, actor, command.group)
     guest = user_with_open_account(state, command.dest)
     for code, held in (
         ("already_member", group.members),
@@ -189,88 +189,88 @@ def _invite(state: State, actor: User, command: c.Invite) -> Decision:
     ):
         if guest.id in held:
             raise Refusal(code, nick=guest.nick, group=group.name)
-    return Decision((Event("invited", group.conversation, actor, guest),))
+    return Decision((ChatEvent("invited", group.conversation, actor, guest),))
 
 
 def _uninvite(state: State, actor: User, command: c.Uninvite) -> Decision:
-    group = group_as_member(state, actor, command.group)
+    group = require_group_member(state, actor, command.group)
     guest = state.user(command.dest)
     invitation = group.invited.get(guest.id)
     if invitation is None:
         raise Refusal("no_such_invitation", nick=guest.nick, group=group.name)
     if invitation.inviter != actor.id:
-        group_as_operator(state, actor, command.group)
-    return Decision((Event("uninvited", group.conversation, actor, guest),))
+        require_group_operator(state, actor, command.group)
+    return Decision((ChatEvent("uninvited", group.conversation, actor, guest),))
 
 
 def _decline(state: State, actor: User, command: c.Decline) -> Decision:
     group = state.group(command.group, actor)
     if actor.id not in group.invited:
         raise Refusal("no_such_invitation", nick=actor.nick, group=group.name)
-    return Decision((Event("declined", group.conversation, actor),))
+    return Decision((ChatEvent("declined", group.conversation, actor),))
 
 
 def _kick(state: State, actor: User, command: c.Kick) -> Decision:
-    group = group_as_operator(state, actor, command.group)
+    group = require_group_operator(state, actor, command.group)
     subject = _user_except_owner(state, group, command.dest)
     if subject.id not in group.members:
         raise Refusal("no_such_member", nick=subject.nick, group=group.name)
-    return Decision((Event("kicked", group.conversation, actor, subject, command.reason),))
+    return Decision((ChatEvent("kicked", group.conversation, actor, subject, command.reason),))
 
 
 def _ban(state: State, actor: User, command: c.Ban) -> Decision:
-    group = group_as_operator(state, actor, command.group)
+    group = require_group_operator(state, actor, command.group)
     subject = _user_except_owner(state, group, command.dest)
     if subject.id in group.banned:
         raise Refusal("already_banned", nick=subject.nick, group=group.name)
-    return Decision((Event("banned", group.conversation, actor, subject, command.reason),))
+    return Decision((ChatEvent("banned", group.conversation, actor, subject, command.reason),))
 
 
 def _unban(state: State, actor: User, command: c.Unban) -> Decision:
-    group = group_as_operator(state, actor, command.group)
+    group = require_group_operator(state, actor, command.group)
     subject = state.user(command.dest)
     if subject.id not in group.banned:
         raise Refusal("not_banned", nick=subject.nick, group=group.name)
-    return Decision((Event("unbanned", group.conversation, actor, subject),))
+    return Decision((ChatEvent("unbanned", group.conversation, actor, subject),))
 
 
 def _promote(state: State, actor: User, command: c.Promote) -> Decision:
-    group = group_as_owner(state, actor, command.group)
+    group = require_group_owner(state, actor, command.group)
     subject = _user_except_owner(state, group, command.dest)
     if subject.id not in group.members:
         raise Refusal("no_such_member", nick=subject.nick, group=group.name)
     if subject.id in group.operators:
         raise Refusal("already_operator", nick=subject.nick, group=group.name)
-    return Decision((Event("promoted", group.conversation, actor, subject),))
+    return Decision((ChatEvent("promoted", group.conversation, actor, subject),))
 
 
 def _demote(state: State, actor: User, command: c.Demote) -> Decision:
-    group = group_as_owner(state, actor, command.group)
+    group = require_group_owner(state, actor, command.group)
     subject = _user_except_owner(state, group, command.dest)
     if subject.id not in group.operators:
         raise Refusal("no_such_operator", nick=subject.nick, group=group.name)
-    return Decision((Event("demoted", group.conversation, actor, subject),))
+    return Decision((ChatEvent("demoted", group.conversation, actor, subject),))
 
 
 def _visibility(state: State, actor: User, command: c.SetVisibility) -> Decision:
-    group = group_as_owner(state, actor, command.group)
-    return Decision((Event("visibility", group.conversation, actor, None, command.visibility),))
+    group = require_group_owner(state, actor, command.group)
+    return Decision((ChatEvent("visibility", group.conversation, actor, None, command.visibility),))
 
 
-def _set_history(state: State, actor: User, command: c.SetHistory) -> Decision:
-    group = group_as_owner(state, actor, command.group)
-    return Decision((Event("history", group.conversation, actor, None, command.mode),))
+def _set_history(state: State, actor: User, command: c.SetHistoryVisibility) -> Decision:
+    group = require_group_owner(state, actor, command.group)
+    return Decision((ChatEvent("history", group.conversation, actor, None, command.mode),))
 
 
-def _set_keep(state: State, actor: User, command: c.SetKeep) -> Decision:
-    group = group_as_owner(state, actor, command.group)
+def _set_keep(state: State, actor: User, command: c.SetRetention) -> Decision:
+    group = require_group_owner(state, actor, command.group)
     keep = "" if command.age is None else str(command.age)
-    return Decision((Event("keep", group.conversation, actor, None, keep),))
+    return Decision((ChatEvent("keep", group.conversation, actor, None, keep),))
 
 
 def _topic(state: State, actor: User, command: c.SetTopic) -> Decision:
-    group = group_as_operator(state, actor, command.group)
-    return Decision((Event("topic", group.conversation, actor, None, command.topic),))
+    group = require_group_operator(state, actor, command.group)
+    return Decision((ChatEvent("topic", group.conversation, actor, None, command.topic),))
 
 
 # Each rule takes the command class of its own line, which the type of a dict cannot express.
@@ -279,7 +279,7 @@ CHANGE_RULES: Final[dict[type[c.Command], Callable[[State, User, Any], Decision]
     c.SendToUser: _send,
     c.CreateGroup: _create,
     c.Join: _join,
-    c.Enter: _enter,
+    c.EnterRoom: _enter,
     c.SendToGroup: _group_broadcast,
     c.Leave: _leave,
     c.Invite: _invite,
@@ -292,7 +292,7 @@ CHANGE_RULES: Final[dict[type[c.Command], Callable[[State, User, Any], Decision]
     c.Demote: _demote,
     c.SetVisibility: _visibility,
     c.SetTopic: _topic,
-    c.SetHistory: _set_history,
-    c.SetKeep: _set_keep,
+    c.SetHistoryVisibility: _set_history,
+    c.SetRetention: _set_keep,
 }
 """The rule that decides each command class that changes the chat."""

@@ -13,20 +13,20 @@ from typing import Final, Literal
 import msgspec
 from msgspec.structs import replace
 
-from chatd.core.accounts import CLOSED_ACCOUNT_HASH, Credential, Renamed
+from chatd.core.accounts import CLOSED_ACCOUNT_HASH, Credential, UserRenamed
 from chatd.core.colours import colour_of
-from chatd.core.events import CONSOLE, LOBBY, Conversation, Event, User
+from chatd.core.events import CONSOLE, LOBBY, ChatEvent, Conversation, User
 from chatd.core.links import InvitationLink, LinkDeleted
 from chatd.core.moderation import (
     BanOrigins,
-    Erased,
-    ErasedTexts,
+    ConversationTrimmed,
     ErasureCompleted,
-    Ignore,
+    IgnoreChanged,
     ModerationEntry,
     ModerationKind,
+    TextsErased,
     Tombstone,
-    Trimmed,
+    UserErased,
     parse_network,
     target_key,
 )
@@ -38,8 +38,8 @@ NOBODY: Final[frozenset[int]] = frozenset()
 """No user ids: the users who ignore a user whom nobody ignores."""
 
 
-class LogView(msgspec.Struct, frozen=True, eq=False):
-    """What a user is not shown of the conversations that the user may read.
+class LogFilter(msgspec.Struct, frozen=True, eq=False):
+    """The log entries that are hidden from a user, in the conversations that the user may read.
 
     ``ignored`` has the ids of the users whose messages and invitations are hidden. ``since_joining`` has the
     ids of all conversations of which a member, such as ``user`` (an id), sees only what came since joining.
@@ -50,8 +50,8 @@ class LogView(msgspec.Struct, frozen=True, eq=False):
     since_joining: frozenset[int] = frozenset()
 
 
-WHOLE_LOG: Final = LogView()
-"""The view that hides nothing."""
+NO_FILTER: Final = LogFilter()
+"""The filter that hides nothing."""
 
 
 class Invitation(msgspec.Struct, frozen=True, eq=False):
@@ -139,7 +139,7 @@ class Group:
         """Whether everyone may know that the group exists."""
         return self.visibility == "public" and not self.closed
 
-    def visible_to(self, user: User) -> bool:
+    def is_visible_to(self, user: User) -> bool:
         """Return whether ``user`` may know that the group exists."""
         return self.is_public or user.id in self.members or user.id in self.invited
 
@@ -156,7 +156,7 @@ class Group:
         operators = [user for user in others if user.id in self.operators]
         return next(iter(operators or others), None)
 
-    def apply(self, event: Event, at: int) -> None:
+    def apply(self, event: ChatEvent, at: int) -> None:
         """Change this group as ``event`` describes. The event must not be a message.
 
         ``at`` is the time of the event in milliseconds since 1970.
@@ -174,56 +174,56 @@ class Group:
         if self.is_owner(user):
             self.owner = user
 
-    def _add(self, event: Event, user: User) -> None:
+    def _add(self, event: ChatEvent, user: User) -> None:
         self.closed = False
         self.members[user.id] = user
         self._end_invitation(event, user)
 
-    def _create(self, event: Event, user: User) -> None:
+    def _create(self, event: ChatEvent, user: User) -> None:
         self.visibility = event.body
         self._add(event, user)
 
-    def _remove(self, event: Event, user: User) -> None:
+    def _remove(self, event: ChatEvent, user: User) -> None:
         self.members.pop(user.id, None)
         self.operators.discard(user.id)
         self._end_invitation(event, user)
 
-    def _end_invitation(self, event: Event, user: User) -> None:
+    def _end_invitation(self, event: ChatEvent, user: User) -> None:
         self.invited.pop(user.id, None)
 
-    def _ban(self, event: Event, user: User) -> None:
+    def _ban(self, event: ChatEvent, user: User) -> None:
         self._remove(event, user)
         self.banned.add(user.id)
 
-    def _unban(self, event: Event, user: User) -> None:
+    def _unban(self, event: ChatEvent, user: User) -> None:
         self.banned.discard(user.id)
 
-    def _promote(self, event: Event, user: User) -> None:
+    def _promote(self, event: ChatEvent, user: User) -> None:
         if event.body == "owner":
             self.owner = user
             self.operators.discard(user.id)
         else:
             self.operators.add(user.id)
 
-    def _demote(self, event: Event, user: User) -> None:
+    def _demote(self, event: ChatEvent, user: User) -> None:
         if event.body == "owner":
             self.owner = None
         self.operators.discard(user.id)
 
-    def _set_visibility(self, event: Event, user: User) -> None:
+    def _set_visibility(self, event: ChatEvent, user: User) -> None:
         self.visibility = event.body
 
-    def _set_history(self, event: Event, user: User) -> None:
+    def _set_history(self, event: ChatEvent, user: User) -> None:
         self.history = event.body
 
-    def _set_keep(self, event: Event, user: User) -> None:
+    def _set_keep(self, event: ChatEvent, user: User) -> None:
         self.keep_seconds = int(event.body) if event.body else None
 
-    def _set_topic(self, event: Event, user: User) -> None:
+    def _set_topic(self, event: ChatEvent, user: User) -> None:
         self.topic = event.body
         self.topic_author = event.actor.id
 
-    def _close(self, event: Event, user: User) -> None:
+    def _close(self, event: ChatEvent, user: User) -> None:
         self.closed = True
         self.owner = None
         self.members.clear()
@@ -231,7 +231,7 @@ class Group:
         self.invited.clear()
 
 
-_CHANGES: dict[str, Callable[[Group, Event, User], None]] = {
+_CHANGES: dict[str, Callable[[Group, ChatEvent, User], None]] = {
     "created": Group._create,
     "joined": Group._add,
     "left": Group._remove,
@@ -254,23 +254,23 @@ RecordedChange = (
     User
     | Conversation
     | Credential
-    | Renamed
+    | UserRenamed
     | ModerationEntry
     | Tombstone
-    | Trimmed
+    | ConversationTrimmed
     | BanOrigins
-    | Ignore
+    | IgnoreChanged
     | Token
     | TokenDeleted
     | InvitationLink
     | LinkDeleted
-    | Erased
-    | ErasedTexts
+    | UserErased
+    | TextsErased
     | ErasureCompleted
 )
 """A change of the state that is stored as it is and never enters the log."""
 
-StateChange = RecordedChange | Event
+StateChange = RecordedChange | ChatEvent
 """A change of the state."""
 
 
@@ -278,9 +278,10 @@ class State:
     """The state of the whole chat: all users, groups and conversations, which can be found by name or id.
 
     ``users`` and ``conversations`` map ids, in ascending order, to users and conversations; `CONSOLE` is not
-    among the users, but `author` returns it. ``credentials`` maps the ids of the registered users to their
-    credentials, ``tokens`` the digests of all tokens to the tokens, ``links`` those of all invitation links
-    to the links. ``trimmed`` maps the ids of conversations to the id up to which old messages were deleted.
+    among the users, but `user_by_id` returns it. ``credentials`` maps the ids of the registered users to
+    their credentials, ``tokens`` the digests of all tokens to the tokens, ``links`` those of all invitation
+    links to the links. ``trimmed`` maps the ids of conversations to the id up to which old messages were
+    deleted.
 
     ``moderations`` is the moderation log, oldest entry first. ``sanctions`` maps ``mute`` or ``block`` and
     the identity of a target (`target_key`) to the act that is in force or has ended; ``blocked_networks``
@@ -328,13 +329,13 @@ class State:
         self._ignored: dict[int, set[int]] = {}
 
     def apply(self, change: StateChange, at: int = 0) -> None:
-        """Add a new user, conversation, token …, or change what there is as ``change`` says.
+        """Add a new user, conversation, credential, token or link, or change an existing one.
 
         A new credential deletes the user's tokens. Messages and their deletion change nothing. A group exists
         from its ``created`` event on. The method checks no permissions and never refuses a change: the
         command was decided before. ``at`` is the time of an event, in milliseconds since 1970.
         """
-        if isinstance(change, Event):
+        if isinstance(change, ChatEvent):
             if not change.is_message and change.kind != "deleted":
                 self._apply_event(change, at)
         elif isinstance(change, User):
@@ -345,11 +346,11 @@ class State:
             self._apply_credential(change)
         elif isinstance(change, ModerationEntry):
             self._apply_moderation(change)
-        elif isinstance(change, Trimmed):
+        elif isinstance(change, ConversationTrimmed):
             self.trimmed[change.conversation.id] = change.last
         elif isinstance(change, BanOrigins):
             self._group_ids[change.conversation.id].ban_origins[change.user.id] = change.origins
-        elif isinstance(change, Ignore):
+        elif isinstance(change, IgnoreChanged):
             self._apply_ignore(change)
         elif isinstance(change, Token):
             self.tokens[change.digest] = change
@@ -362,11 +363,11 @@ class State:
         elif isinstance(change, LinkDeleted):
             self.links.pop(change.link.digest, None)
             self._links_of.get(change.link.conversation.id, {}).pop(change.link.number, None)
-        elif isinstance(change, Renamed):
+        elif isinstance(change, UserRenamed):
             self._rename(self.users[change.user.id], change.user)
-        elif isinstance(change, Erased):
+        elif isinstance(change, UserErased):
             self._erase(change)
-        elif isinstance(change, ErasedTexts):
+        elif isinstance(change, TextsErased):
             self.erasing[change.user.id] = change.ids[-1]
         elif isinstance(change, ErasureCompleted):
             self.erasing.pop(change.user.id, None)
@@ -423,7 +424,7 @@ class State:
             if kind == "block" and parse_network(act.target) is not None:
                 self.blocked_networks[key] = act
 
-    def _apply_ignore(self, change: Ignore) -> None:
+    def _apply_ignore(self, change: IgnoreChanged) -> None:
         user, other = change.user.id, change.other.id
         ignored, ignored_by = self._ignored.setdefault(user, set()), self.ignored_by.get(other, NOBODY)
         if change.ignored:
@@ -437,9 +438,9 @@ class State:
         """Return the ids of the users whom ``user`` ignores."""
         return frozenset(self._ignored.get(user.id, ()))
 
-    def view(self, user: User) -> LogView:
-        """Return what ``user`` is not shown of the log."""
-        return LogView(user.id, tuple(self._ignored.get(user.id, ())), frozenset(self._since_joining))
+    def log_filter(self, user: User) -> LogFilter:
+        """Return the filter of the log entries that are hidden from ``user``."""
+        return LogFilter(user.id, tuple(self._ignored.get(user.id, ())), frozenset(self._since_joining))
 
     def find_sanction(self, kind: Literal["mute", "block"], key: str) -> ModerationEntry | None:
         """Return the last act that muted or blocked ``key`` (see `target_key`), or None if it was lifted.
@@ -469,7 +470,7 @@ class State:
             group.rename(new)
         self._replace_moderations([act for act in self.moderations if act.operator.id == new.id])
 
-    def _erase(self, change: Erased) -> None:
+    def _erase(self, change: UserErased) -> None:
         user = change.user
         self._rename(self.users[user.id], user)
         self._apply_credential(Credential(user, CLOSED_ACCOUNT_HASH))
@@ -487,14 +488,14 @@ class State:
         """
         if not acts:
             return
-        replaced = {act.id: replace(act, operator=self.author(act.operator.id)) for act in acts}
+        replaced = {act.id: replace(act, operator=self.user_by_id(act.operator.id)) for act in acts}
         log, self.moderations = self.moderations, []
         for derived in (self.sanctions, self.blocked_networks, self.appointed):
             derived.clear()
         for act in log:
             self._apply_moderation(replaced.get(act.id, act))
 
-    def _apply_event(self, event: Event, at: int) -> None:
+    def _apply_event(self, event: ChatEvent, at: int) -> None:
         if event.kind == "created":
             group = Group(event.conversation, event.actor)
             name = parse_group(group.name)
@@ -530,7 +531,7 @@ class State:
         else:
             groups.pop(event.conversation.id, None)
 
-    def _close_group(self, group: Group, event: Event, at: int) -> None:
+    def _close_group(self, group: Group, event: ChatEvent, at: int) -> None:
         for id in group.members:
             del self._groups_of[id][group.conversation.id]
         for id in group.invited:
@@ -555,8 +556,8 @@ class State:
         except (BadName, KeyError):
             raise Refusal("no_such_user", nick=nick) from None
 
-    def author(self, id: int) -> User:
-        """Return the user with the id ``id``, or `CONSOLE` if that is its id. Raises `KeyError`."""
+    def user_by_id(self, id: int) -> User:
+        """Return the user with the id ``id``, or `CONSOLE` for its id. Raises `KeyError`."""
         return CONSOLE if id == CONSOLE.id else self.users[id]
 
     def new_user(self, name: Name) -> User:
@@ -567,7 +568,7 @@ class State:
     def group(self, name: str, viewer: User) -> Group:
         """Return the group called ``name``, if ``viewer`` may see it. Raises `Refusal` ``no_such_group``."""
         group = self.find_group(name)
-        if group is None or not group.visible_to(viewer):
+        if group is None or not group.is_visible_to(viewer):
             raise Refusal("no_such_group", group=name)
         return group
 
@@ -598,7 +599,7 @@ class State:
         """Return the groups that ``user`` owns, including groups without members."""
         return list(self._owned.get(user.id, {}).values())
 
-    def groups_charged_to(self, user: User) -> int:
+    def count_groups_charged_to(self, user: User) -> int:
         """Return the number of groups that count for the quota of ``user``.
 
         Those are the groups that the user owns, and those that the user has lost by logging in again, as long
@@ -611,7 +612,7 @@ class State:
         groups = map(self._group_ids.__getitem__, self._groups_of.get(user.id, ()))
         return [group for group in groups if user.id in group.operators]
 
-    def invitations_of(self, user: User) -> int:
+    def count_invitations_of(self, user: User) -> int:
         """Return the number of groups that ``user`` is invited to and has not joined."""
         return self._invitations[user.id]
 
@@ -652,7 +653,7 @@ class State:
 
     def groups_visible_to(self, user: User) -> list[Group]:
         """Return the groups that are visible to ``user``, sorted by name."""
-        return [group for group in self.all_groups() if group.visible_to(user)]
+        return [group for group in self.all_groups() if group.is_visible_to(user)]
 
     def direct_conversation(self, one: User, other: User) -> Conversation | None:
         """Return the direct conversation of two users, or None if they never sent each other a message."""
@@ -664,7 +665,7 @@ class State:
         """Return a new conversation with the next id. Only `apply` adds the conversation to the state."""
         return Conversation(next(reversed(self.conversations)) + 1, kind, name, pair)
 
-    def new_moderation(
+    def new_moderation_entry(
         self,
         operator: User,
         kind: ModerationKind,

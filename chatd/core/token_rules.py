@@ -10,22 +10,22 @@ from typing import Final
 from chatd.core import commands as c
 from chatd.core.account_rules import require_credential
 from chatd.core.accounts import Secret
-from chatd.core.answers import TokenLine, TokenList
+from chatd.core.answers import TokenList, TokenListItem
 from chatd.core.events import LOBBY, EventKind, User
 from chatd.core.limits import Limits
 from chatd.core.names import BadName, Name, parse_group
 from chatd.core.refusals import Refusal
-from chatd.core.rules import Decision, group_as_member, is_closed
+from chatd.core.rules import Decision, is_closed, require_group_member
 from chatd.core.state import State
 from chatd.core.tokens import Token, TokenDeleted
 
-EVERYWHERE: Final = "*"
+ALL_CONVERSATIONS_NAME: Final = "*"
 """What is given and shown as the groups of a token that is not limited to any. No group has that name."""
 
 LOBBY_NAME: Final = "lobby"
 """What is given and shown among the groups of a token for the lobby. No group can have that name."""
 
-CAUSED_BY_TOKENS: Final[frozenset[EventKind]] = frozenset(("message", "image", "joined"))
+EVENT_KINDS_ALLOWED_WITH_TOKEN: Final[frozenset[EventKind]] = frozenset(("message", "image", "joined"))
 """The kinds of events that a command of a session with a token can lead to."""
 
 _FREE_OF_PLACE: Final = (
@@ -84,19 +84,19 @@ def revoke_token(state: State, user: User, name: str) -> Decision:
 
 def list_tokens(state: State, user: User) -> TokenList:
     """Return the list of the tokens of ``user``, the oldest first. Those that have expired are among them."""
-    return TokenList(user.nick, tuple(token_line(state, token) for token in state.tokens_of(user)))
+    return TokenList(user.nick, tuple(token_list_item(state, token) for token in state.tokens_of(user)))
 
 
-def token_line(state: State, token: Token) -> TokenLine:
+def token_list_item(state: State, token: Token) -> TokenListItem:
     """Return ``token`` as a list shows it, with the names of its groups."""
-    places: tuple[str, ...] = (EVERYWHERE,)
+    places: tuple[str, ...] = (ALL_CONVERSATIONS_NAME,)
     if token.conversations is not None:
         found = (state.conversations[id] for id in sorted(token.conversations))
         places = tuple(conversation.name or LOBBY_NAME for conversation in found)
-    return TokenLine(token.name, token.access, places, token.made, token.expires)
+    return TokenListItem(token.name, token.access, places, token.made, token.expires)
 
 
-def find_end(state: State, token: Token, now: int) -> Refusal | None:
+def session_end_reason(state: State, token: Token, now: int) -> Refusal | None:
     """Return why a session that has logged in with ``token`` has to end now, or None if it may go on.
 
     ``now`` is in milliseconds since 1970. The code is ``token_expired`` or ``token_revoked``.
@@ -112,20 +112,20 @@ def check_scope(state: State, token: Token, command: c.Command) -> None:
     Raises `Refusal` ``out_of_scope``. A group out of the scope that is not public is ``no_such_group``, as
     for everybody who may not know of it.
     """
-    needed = c.COMMANDS_BY_CLASS[type(command)].token
+    needed = c.COMMANDS_BY_CLASS[type(command)].required_access
     if needed == "none" or (needed == "write" and token.access == "read"):
         raise Refusal("out_of_scope")
     if not token.is_limited or isinstance(command, _FREE_OF_PLACE):
         return
     name = getattr(command, "group", None)
     if not name:
-        if getattr(command, "dest", None) is not None or not token.reaches(LOBBY.id):
+        if getattr(command, "dest", None) is not None or not token.covers(LOBBY.id):
             raise Refusal("out_of_scope")
         return
     group = state.find_group(name)
-    if group is None or not (token.reaches(group.conversation.id) or group.is_public):
+    if group is None or not (token.covers(group.conversation.id) or group.is_public):
         raise Refusal("no_such_group", group=name)
-    if not token.reaches(group.conversation.id):
+    if not token.covers(group.conversation.id):
         raise Refusal("out_of_scope")
 
 
@@ -136,7 +136,7 @@ def check_effects(token: Token, decision: Decision) -> None:
     `Refusal` ``out_of_scope``.
     """
     for event in decision.events:
-        if token.access == "read" or event.kind not in CAUSED_BY_TOKENS:
+        if token.access == "read" or event.kind not in EVENT_KINDS_ALLOWED_WITH_TOKEN:
             raise Refusal("out_of_scope")
 
 
@@ -149,9 +149,9 @@ def _parse_name(text: str) -> Name:
 
 def _conversations(state: State, user: User, groups: str) -> frozenset[int] | None:
     """Return the ids of the conversations that ``groups`` lists, None for all. Raises `Refusal`."""
-    if groups.strip() in ("", EVERYWHERE):
+    if groups.strip() in ("", ALL_CONVERSATIONS_NAME):
         return None
     return frozenset(
-        LOBBY.id if name.casefold() == LOBBY_NAME else group_as_member(state, user, name).conversation.id
+        LOBBY.id if name.casefold() == LOBBY_NAME else require_group_member(state, user, name).conversation.id
         for name in map(str.strip, groups.split(","))
     )

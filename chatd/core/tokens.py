@@ -65,7 +65,7 @@ class Token(msgspec.Struct, frozen=True, eq=False):
         """Whether the token can be used for some conversations only."""
         return self.conversations is not None
 
-    def reaches(self, conversation: int) -> bool:
+    def covers(self, conversation: int) -> bool:
         """Return whether the scope contains the conversation with the id ``conversation``."""
         return self.conversations is None or conversation in self.conversations
 
@@ -80,12 +80,9 @@ class TokenDeleted(msgspec.Struct, frozen=True, eq=False):
     token: Token
 
 
-def reaches(token: Token | None, conversation: Conversation) -> bool:
-    """Return whether a session may get what is in ``conversation``, as far as its ``token`` decides that.
-
-    ``token`` is None for a session that has not logged in with a token.
-    """
-    return token is None or token.reaches(conversation.id)
+def token_covers(token: Token | None, conversation: Conversation) -> bool:
+    """Return whether the scope of ``token`` contains ``conversation``; True for None, no token."""
+    return token is None or token.covers(conversation.id)
 
 
 def same_token(one: Token | None, other: Token | None) -> bool:

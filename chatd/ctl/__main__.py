@@ -18,7 +18,7 @@ from chatd.core.terminal import replace_controls
 from chatd.ctl.connection import NoDaemon, ask, ask_for_lines
 from chatd.ctl.offline import check_database, restore_database
 from chatd.ctl.options import CONFIG_FILE, parse
-from chatd.ctl.render import lines_of
+from chatd.ctl.render import render_answer_lines
 from chatd.daemon.config import Config, ConfigError, control_socket_path, read_config
 from chatd.files import open_private
 from chatd.store.check import check_file
@@ -189,7 +189,7 @@ def _show(options: argparse.Namespace, answers: Iterable[dict[str, Any]]) -> int
         elif answer.get("action") == "server-error":
             _complain(f"{answer['code']}: {answer['msg']}", code)
         else:
-            for line in lines_of(answer):
+            for line in render_answer_lines(answer):
                 print(line, flush=True)
     return code
 

@@ -1,11 +1,11 @@
-"""What ``chatctl`` does to a database without a daemon."""
+"""The commands of ``chatctl`` that check or restore a database while no daemon uses it."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-from chatd.store.backup import Restored, restore
+from chatd.store.backup import RestoreResult, restore
 from chatd.store.check import check_file
 from chatd.store.schema import DatabaseLock
 
@@ -22,8 +22,8 @@ def check_database(database: Path) -> list[str]:
     return check_file(database)
 
 
-def restore_database(backup: Path, database: Path) -> Restored:
-    """Put the file ``backup`` in the place of ``database``. Raises `StoreError`; nothing has changed then."""
+def restore_database(backup: Path, database: Path) -> RestoreResult:
+    """Put the file ``backup`` in the place of ``database``. Raises `StoreError` and changes nothing then."""
     become_owner_of(database.absolute().parent)
     return restore(backup, database)
 
@@ -31,7 +31,7 @@ def restore_database(backup: Path, database: Path) -> Restored:
 def become_owner_of(folder: Path) -> None:
     """Give a process that runs as root the identity of the owner of ``folder``, if the folder exists.
 
-    Else the files that the process creates there would be inaccessible to the daemon.
+    Otherwise the files that the process creates there would be inaccessible to the daemon.
     """
     if os.geteuid() == 0 and folder.exists():
         owner = folder.stat()

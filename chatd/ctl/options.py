@@ -9,7 +9,7 @@ from typing import Final
 
 from chatd import __version__
 from chatd.core.control_commands import CONTROL_COMMANDS, operator_commands
-from chatd.core.declarations import Field
+from chatd.core.declarations import FieldDeclaration
 
 CONFIG_FILE: Final = "chatd.toml"
 """The configuration file that is read from the working folder if the command line names none."""
@@ -62,7 +62,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     sub.set_defaults(fields=(), secrets=())
     for name, row in operator_commands().items():
         sub = commands.add_parser(name, help=row.help, description=row.help)
-        fields = row.typed_fields
+        fields = row.typeable_fields
         secrets = tuple(field for field in fields if fields[field].kind == "secret")
         for field in fields:
             if field not in secrets:
@@ -71,7 +71,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _add_field(sub: argparse.ArgumentParser, name: str, field: Field, required: bool) -> None:
+def _add_field(sub: argparse.ArgumentParser, name: str, field: FieldDeclaration, required: bool) -> None:
     help = field.doc.replace("%", "%%")
     choices = field.choices or None
     if required:

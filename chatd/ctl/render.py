@@ -8,10 +8,10 @@ from typing import Any, Final
 
 from chatd.core.terminal import replace_controls
 
-Answer = Mapping[str, Any]
+ControlAnswer = Mapping[str, Any]
 
 
-def lines_of(answer: Answer) -> Iterator[str]:
+def render_answer_lines(answer: ControlAnswer) -> Iterator[str]:
     """Yield the lines that show ``answer``, without control characters.
 
     An answer of an unknown kind is shown as JSON.
@@ -28,11 +28,11 @@ def format_seconds(seconds: int) -> str:
     return f"{days}d {clock}" if days else clock
 
 
-def _as_json(answer: Answer) -> Iterator[str]:
+def _as_json(answer: ControlAnswer) -> Iterator[str]:
     yield json.dumps(answer, ensure_ascii=False)
 
 
-def _status(answer: Answer) -> Iterator[str]:
+def _status(answer: ControlAnswer) -> Iterator[str]:
     database = answer["database"]
     wires = ", ".join(f"{wire} {count}" for wire, count in sorted(answer["connections"].items()) if count)
     yield f"chatd {answer['version']}, process {answer['pid']}, up {format_seconds(answer['uptime'])}"
@@ -48,13 +48,13 @@ def _status(answer: Answer) -> Iterator[str]:
         yield f"listening: {listener['name']} at {listener['address']}"
 
 
-def _who(answer: Answer) -> Iterator[str]:
+def _who(answer: ControlAnswer) -> Iterator[str]:
     for one in answer["sessions"]:
         account = "registered" if one["account"] else "-"
         yield _columns((one["nick"], one["wire"], one["address"], format_seconds(one["seconds"]), account))
 
 
-def _groups(answer: Answer) -> Iterator[str]:
+def _groups(answer: ControlAnswer) -> Iterator[str]:
     for one in answer["groups"]:
         members, entries = f"{one['members']} members", f"{one['entries']} entries"
         yield _columns((one["group"], one["visibility"], members, f"owner {one['owner']}", entries))
@@ -63,7 +63,7 @@ def _groups(answer: Answer) -> Iterator[str]:
 _OPERATOR_SOURCES: Final = {"configured": "chatd.toml", "appointed": "appointed"}
 
 
-def _operators(answer: Answer) -> Iterator[str]:
+def _operators(answer: ControlAnswer) -> Iterator[str]:
     for one in answer["operators"]:
         sources = [word for key, word in _OPERATOR_SOURCES.items() if one[key]]
         state = "registered" if one["registered"] else "not registered: not in force"
@@ -75,16 +75,16 @@ def _columns(cells: Sequence[str]) -> str:
     return "  ".join((*(f"{cell:<14}" for cell in first), last))
 
 
-def _help(answer: Answer) -> Iterator[str]:
+def _help(answer: ControlAnswer) -> Iterator[str]:
     for one in answer["commands"]:
         yield f"{' '.join((one['name'], *one['fields'])):<36}{one['help']}"
 
 
-def _backup(answer: Answer) -> Iterator[str]:
+def _backup(answer: ControlAnswer) -> Iterator[str]:
     yield f"{answer['file']}: {answer['bytes']:,} bytes, up to the id {answer['last_id']}; checked"
 
 
-def _erase(answer: Answer) -> Iterator[str]:
+def _erase(answer: ControlAnswer) -> Iterator[str]:
     yield f"erased: {answer['entries']} entries are without their text now; the author is {answer['name']}"
     if not answer["complete"]:
         yield "texts may remain in the write-ahead log: a reader, such as a backup, keeps it in use"
@@ -92,21 +92,21 @@ def _erase(answer: Answer) -> Iterator[str]:
     yield answer["outside"]
 
 
-def _check(answer: Answer) -> Iterator[str]:
+def _check(answer: ControlAnswer) -> Iterator[str]:
     yield from answer["problems"] or ("the database is sound",)
 
 
-def _reload(answer: Answer) -> Iterator[str]:
+def _reload(answer: ControlAnswer) -> Iterator[str]:
     yield f"changed: {', '.join(answer['changed']) or 'no key of chatd.toml'}"
     if answer["needs_restart"]:
         yield f"needs a restart: {', '.join(answer['needs_restart'])}"
 
 
-def _shutdown(answer: Answer) -> Iterator[str]:
+def _shutdown(answer: ControlAnswer) -> Iterator[str]:
     yield "the daemon stops"
 
 
-def _acts(answer: Answer) -> Iterator[str]:
+def _acts(answer: ControlAnswer) -> Iterator[str]:
     for act in answer["acts"]:
         until = f" until {act['until']}" if act.get("until") else ""
         reason = f": {act['reason']}" if act.get("reason") else ""
@@ -115,13 +115,13 @@ def _acts(answer: Answer) -> Iterator[str]:
         yield "further acts follow: see --skip"
 
 
-def _tokens(answer: Answer) -> Iterator[str]:
+def _tokens(answer: ControlAnswer) -> Iterator[str]:
     for token in answer["tokens"]:
         groups, expires = ",".join(token["groups"]), f"expires {token.get('expires', 'never')}"
         yield _columns((token["token"], token["scope"], groups, f"made {token['made']}", expires))
 
 
-_FORMS: Final[dict[str, Callable[[Answer], Iterator[str]]]] = {
+_FORMS: Final[dict[str, Callable[[ControlAnswer], Iterator[str]]]] = {
     "control-status": _status,
     "control-who": _who,
     "control-groups": _groups,

@@ -50,8 +50,8 @@ class Certificate:
         return self._context
 
     def reload(self) -> None:
-        """Read all files again, for later handshakes. Raises `ConfigError` if one of them can't be used; what
-        was read before stays then.
+        """Read all files again, for later handshakes. Raises `ConfigError` if one of them can't be used; the
+        certificate in use then stays the same.
         """
         self._context = self._read()
         self._log.info("the certificate was read again from {path}", path=str(self._path))

@@ -40,8 +40,8 @@ from chatd.core.refusals import Phrase, Refusal, reason
 from chatd.core.requests import Request
 from chatd.daemon.config import ConfigError
 from chatd.daemon.exports import ExportLines
-from chatd.daemon.passwords import PasswordPool
-from chatd.daemon.reload import Reloader
+from chatd.daemon.passwords import PasswordHashQueue
+from chatd.daemon.reload import ConfigReloader
 from chatd.dialects.json import JsonDialect
 from chatd.dialects.json_entries import moderation_object
 from chatd.dialects.json_requests import MAX_ACTION_LENGTH, JsonObject, is_valid_ref, parse_object
@@ -56,20 +56,20 @@ MAX_REQUEST_BYTES: Final = 16 * 1024
 MAX_CONNECTIONS: Final = 16
 """The maximum number of connections to the control socket."""
 
-TIMEOUT_SECONDS: Final = 10.0
+REQUEST_TIMEOUT_SECONDS: Final = 10.0
 """Seconds that a client has to send its request, and again to read the answer."""
 
 EXPORT_PAUSE_SECONDS: Final = 0.005
 """Pause in seconds after each page of an export, so that clients of the chat need not wait for it."""
 
-STALL_SECONDS: Final = 600.0
+EXPORT_STALL_SECONDS: Final = 600.0
 """Seconds for which a client may not read while it is sent an export."""
 
-PAGE_ITEMS: Final = 500
+LISTING_PAGE_ITEMS: Final = 500
 """The maximum number of items of a list that are sent in one line, in one iteration of the reactor."""
 
 
-OUTSIDE_ERASURE: Final = (
+NOT_ERASED_SENTENCE: Final = (
     "not erased: bans and blocks of addresses, backups and copies from upgrades, the conversation log, the"
     " daemon's logs, what others wrote about the user, and what clients have stored"
 )
@@ -77,7 +77,7 @@ OUTSIDE_ERASURE: Final = (
 
 
 class ControlError(Exception):
-    """A request on the control socket failed. ``code`` is a key of `CONTROL_ERRORS`, ``why`` a sentence."""
+    """A failed request on the control socket. ``code`` is a key of `CONTROL_ERRORS`, ``why`` a sentence."""
 
     def __init__(self, code: str, why: str = "") -> None:
         super().__init__(code, why)
@@ -86,17 +86,17 @@ class ControlError(Exception):
 
 
 class Listing(NamedTuple):
-    """An answer that consists of many items: the key under which they stand, and the items."""
+    """An answer that consists of many items: their key in the JSON object, and the items."""
 
     key: str
     items: Iterator[object]
 
 
-Result = Mapping[str, object] | Listing | ExportLines
+ControlResult = Mapping[str, object] | Listing | ExportLines
 """What an answer contains, besides its action."""
 
 
-class Control:
+class ControlSocket:
     """The control socket of one daemon, at ``path``, and the parts of the daemon that its requests are about.
 
     The daemon sets ``list_ports``, which returns the listeners as pairs of a name and an address, and
@@ -112,8 +112,8 @@ class Control:
         chat: Chat,
         sessions: Sessions,
         store: Store,
-        passwords: PasswordPool,
-        reloader: Reloader,
+        passwords: PasswordHashQueue,
+        reloader: ConfigReloader,
     ) -> None:
         self.path = path
         self.reactor = reactor
@@ -135,7 +135,7 @@ class Control:
 
         Raises `ConfigError` if the path is used for something else or by another daemon, or can't be used.
         """
-        address = shortest(self.path)
+        address = shorter_spelling(self.path)
         _remove_stale(address)
         if not self.path.parent.is_dir():  # Twisted leaves its socket open if it can't be bound
             raise ConfigError(f"can't open the control socket {self.path}: {os.strerror(ENOENT)}")
@@ -160,7 +160,7 @@ class Control:
             connection.transport.loseConnection()
 
 
-def shortest(path: Path) -> str:
+def shorter_spelling(path: Path) -> str:
     """Return the shorter spelling of ``path``, absolute or relative to the working folder.
 
     The address of a Unix socket has at most about a hundred bytes.
@@ -197,7 +197,7 @@ class ControlFactory(Factory):
 
     noisy = False
 
-    def __init__(self, control: Control) -> None:
+    def __init__(self, control: ControlSocket) -> None:
         self._control = control
 
     def buildProtocol(self, addr: IAddress | None) -> ControlConnection:
@@ -223,7 +223,7 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
     peer = "control socket"
     origin = None
 
-    def __init__(self, control: Control) -> None:
+    def __init__(self, control: ControlSocket) -> None:
         self._control = control
         self._has_request = False
         self._name = ""
@@ -236,7 +236,7 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
         """Wait for a request, unless there are too many connections."""
         connections = self._control.connections
         connections.add(self)
-        self.setTimeout(TIMEOUT_SECONDS)
+        self.setTimeout(REQUEST_TIMEOUT_SECONDS)
         if len(connections) > MAX_CONNECTIONS:
             self._has_request = True
             self._fail(ControlError("too_many_connections"))
@@ -247,7 +247,7 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
         return timer
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Forget the connection. What was asked for goes on."""
+        """Remove the connection from the open ones. The action that it requested goes on."""
         self._control.connections.discard(self)
         self.setTimeout(None)
         self.resumeProducing()
@@ -261,13 +261,13 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
             self._fail(ControlError("request_timeout"))
 
     def pauseProducing(self) -> None:
-        """Let an export wait: the client reads too slowly."""
+        """Pause an export, because the client reads too slowly."""
         if self._writable is None:
             self._writable = Deferred()
-            self.setTimeout(STALL_SECONDS)
+            self.setTimeout(EXPORT_STALL_SECONDS)
 
     def resumeProducing(self) -> None:
-        """Go on with an export: the client has read, or is gone."""
+        """Resume a paused export, because the client has read enough, or is gone."""
         waiting, self._writable = self._writable, None
         if waiting is not None:
             self.setTimeout(None)
@@ -319,7 +319,7 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
                 if asked[field] not in choices:
                     why = reason("no_choice", name=Phrase(field), choices=", ".join(choices))
                     raise Refusal("bad_request", why=why)
-            result = await ACTIONS[self._name](self._control, asked)
+            result = await CONTROL_ACTIONS[self._name](self._control, asked)
             await self._send_result(result)
         except Refusal as refusal:
             self.refuse(None, refusal)
@@ -333,19 +333,22 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
 
     # To the client.
 
-    async def _send_result(self, result: Result) -> None:
+    async def _send_result(self, result: ControlResult) -> None:
         head: dict[str, object] = {"action": f"control-{self._name}"}
         if self._ref is not None:
             head["ref"] = self._ref
         if isinstance(result, ExportLines):
             await self._send_export(head, result)
         elif isinstance(result, Listing):
-            page, rest = list(islice(result.items, PAGE_ITEMS)), [*islice(result.items, PAGE_ITEMS)]
+            page, rest = (
+                list(islice(result.items, LISTING_PAGE_ITEMS)),
+                [*islice(result.items, LISTING_PAGE_ITEMS)],
+            )
             while rest:
                 self._write(encode({**head, result.key: page, "more": True}))
                 # A long list must not keep the clients of the chat waiting.
                 await deferLater(self._control.reactor, 0)
-                page, rest = rest, [*islice(result.items, PAGE_ITEMS)]
+                page, rest = rest, [*islice(result.items, LISTING_PAGE_ITEMS)]
             self._write(encode({**head, result.key: page}))
         else:
             self._write(encode({**head, **result}))
@@ -407,14 +410,14 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
     def _end(self) -> None:
         """Close the connection when the answer is written. Cut it if the client does not read."""
         if self in self._control.connections:
-            self.setTimeout(TIMEOUT_SECONDS)
+            self.setTimeout(REQUEST_TIMEOUT_SECONDS)
             self.transport.loseConnection()
 
 
 # What the commands do.
 
 
-async def _status(control: Control, asked: JsonObject) -> Result:
+async def _status(control: ControlSocket, asked: JsonObject) -> ControlResult:
     store, sessions = control.store, control.sessions
     return {
         "version": __version__,
@@ -428,7 +431,7 @@ async def _status(control: Control, asked: JsonObject) -> Result:
     }
 
 
-async def _who(control: Control, asked: JsonObject) -> Result:
+async def _who(control: ControlSocket, asked: JsonObject) -> ControlResult:
     def items() -> Iterator[object]:
         now = control.reactor.seconds()
         for session in control.sessions.all():
@@ -445,34 +448,34 @@ async def _who(control: Control, asked: JsonObject) -> Result:
     return Listing("sessions", items())
 
 
-async def _groups(control: Control, asked: JsonObject) -> Result:
+async def _groups(control: ControlSocket, asked: JsonObject) -> ControlResult:
     return Listing("groups", iter(control.chat.overview.groups()))
 
 
-async def _operators(control: Control, asked: JsonObject) -> Result:
+async def _operators(control: ControlSocket, asked: JsonObject) -> ControlResult:
     return Listing("operators", iter(control.chat.administrator.operators()))
 
 
-async def _appoint(control: Control, asked: JsonObject) -> Result:
+async def _appoint(control: ControlSocket, asked: JsonObject) -> ControlResult:
     return {"acts": [moderation_object(await control.chat.administrator.appoint(asked["nick"]))]}
 
 
-async def _dismiss(control: Control, asked: JsonObject) -> Result:
+async def _dismiss(control: ControlSocket, asked: JsonObject) -> ControlResult:
     return {"acts": [moderation_object(await control.chat.administrator.dismiss(asked["nick"]))]}
 
 
-async def _export(control: Control, asked: JsonObject) -> Result:
+async def _export(control: ControlSocket, asked: JsonObject) -> ControlResult:
     administrator = control.chat.administrator
     begin = administrator.export_user if asked["kind"] == "user" else administrator.export_group
     return ExportLines(await begin(asked["name"]))
 
 
-async def _erase(control: Control, asked: JsonObject) -> Result:
+async def _erase(control: ControlSocket, asked: JsonObject) -> ControlResult:
     erasure = await control.chat.eraser.erase(asked["nick"])
-    return {**structs.asdict(erasure), "outside": OUTSIDE_ERASURE}
+    return {**structs.asdict(erasure), "outside": NOT_ERASED_SENTENCE}
 
 
-async def _backup(control: Control, asked: JsonObject) -> Result:
+async def _backup(control: ControlSocket, asked: JsonObject) -> ControlResult:
     file = asked["file"]
     if not os.path.isabs(file) or "\0" in file:
         raise Refusal("bad_request", why="file must be an absolute path")
@@ -488,7 +491,7 @@ async def _backup(control: Control, asked: JsonObject) -> Result:
     return structs.asdict(backup)
 
 
-async def _check(control: Control, asked: JsonObject) -> Result:
+async def _check(control: ControlSocket, asked: JsonObject) -> ControlResult:
     try:
         problems = await control.store.check()
     except StoreBusy as error:
@@ -500,27 +503,29 @@ async def _check(control: Control, asked: JsonObject) -> Result:
     return {"problems": problems}
 
 
-async def _reload(control: Control, asked: JsonObject) -> Result:
+async def _reload(control: ControlSocket, asked: JsonObject) -> ControlResult:
     try:
         return structs.asdict(control.reloader.reload())
     except ConfigError as error:
         raise ControlError("bad_config", str(error)) from None
 
 
-async def _shutdown(control: Control, asked: JsonObject) -> Result:
+async def _shutdown(control: ControlSocket, asked: JsonObject) -> ControlResult:
     control.log.info("shutdown was asked for on the control socket")
     control.reactor.callLater(0, control.stop)
     return {}
 
 
-async def _help(control: Control, asked: JsonObject) -> Result:
+async def _help(control: ControlSocket, asked: JsonObject) -> ControlResult:
     own = [(row.name, list(row.fields), row.help) for row in CONTROL_COMMANDS.values()]
     acts = [(name, list(row.fields), row.help) for name, row in operator_commands().items()]
     commands = [{"name": name, "fields": fields, "help": help} for name, fields, help in own + acts]
     return {"commands": commands}
 
 
-ACTIONS: Final[dict[str, Callable[[Control, JsonObject], Coroutine[Deferred[Any], Any, Result]]]] = {
+CONTROL_ACTIONS: Final[
+    dict[str, Callable[[ControlSocket, JsonObject], Coroutine[Deferred[Any], Any, ControlResult]]]
+] = {
     "status": _status,
     "who": _who,
     "groups": _groups,

@@ -10,8 +10,8 @@ from msgspec.structs import asdict
 
 from chatd import __version__
 from chatd.chat.export import Export
-from chatd.core.events import Conversation, Entry, User
-from chatd.core.link_rules import link_line
+from chatd.core.events import Conversation, LogEntry, User
+from chatd.core.link_rules import link_list_item
 from chatd.core.links import InvitationLink
 from chatd.core.rules import is_closed
 from chatd.core.state import Group, State
@@ -22,7 +22,7 @@ from chatd.json_wire import objects
 EXPORT_FORMAT: Final = 1
 """The version of the format of an export."""
 
-FACTS_PER_PAGE: Final = 200
+MEMBERSHIP_LINES_PER_PAGE: Final = 200
 """The number of lines about members and memberships that are sent in one iteration of the reactor."""
 
 
@@ -47,11 +47,11 @@ class ExportLines:
         self._entries = 0
 
     async def next_lines(self) -> list[object]:
-        """Return the next lines between ``head`` and `tail`, none if all were returned.
+        """Return the next lines between ``head`` and `tail`; an empty list if all were returned.
 
         Raises `ReadFailed` and `Refusal`.
         """
-        facts = list(islice(self._facts, FACTS_PER_PAGE))
+        facts = list(islice(self._facts, MEMBERSHIP_LINES_PER_PAGE))
         if facts:
             return facts
         page = await self._export.next_page()
@@ -60,7 +60,7 @@ class ExportLines:
 
     @property
     def tail(self) -> dict[str, object]:
-        """What the last line says, after all others: that the export is complete."""
+        """The last line, which says that the export is complete, and how many entries it has."""
         return {"complete": True, "entries": self._entries}
 
     def _list_facts(self) -> Iterator[object]:
@@ -68,7 +68,7 @@ class ExportLines:
         if user is not None:
             user = state.users[user.id]
             credential = state.credentials.get(user.id)
-            since = None if credential is None else credential.since
+            since = None if credential is None else credential.registered_at
             yield {
                 "account": {
                     "nick": user.nick,
@@ -98,7 +98,7 @@ class ExportLines:
 
 def _link(state: State, link: InvitationLink) -> dict[str, object]:
     """Return what an export tells of an invitation link: all but its digest."""
-    return asdict(link_object(link_line(state, link)))
+    return asdict(link_object(link_list_item(state, link)))
 
 
 def _settings(group: Group) -> dict[str, object]:
@@ -113,7 +113,7 @@ def _settings(group: Group) -> dict[str, object]:
     }
 
 
-def _exported(entry: Entry, user: User | None) -> objects.ExportedMessage | objects.ExportedEvent:
+def _exported(entry: LogEntry, user: User | None) -> objects.ExportedMessage | objects.ExportedEvent:
     """Return the object of ``entry`` in the export of ``user``, or of a group if that is None."""
     conversation = objects.ConversationName(
         entry.event.conversation.kind, _name(entry.event.conversation, user)

@@ -1,4 +1,4 @@
-"""The health of the daemon: whether it can do what it promises, to store messages and to read them."""
+"""The health of the daemon: whether it can store messages and read them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Health:
         problems = []
         if self._journal.is_failing:
             problems.append("the last transaction failed")
-        if self._journal.waiting_seconds > STALLED_SECONDS:
+        if self._journal.transaction_seconds > STALLED_SECONDS:
             problems.append(
                 f"a transaction takes more than {STALLED_SECONDS:g} seconds; {len(self._journal)} tasks wait"
             )

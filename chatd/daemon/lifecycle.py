@@ -25,9 +25,9 @@ from chatd import __version__
 from chatd.chat.service import Chat
 from chatd.connections.factory import Sessions
 from chatd.daemon.config import ConfigError
-from chatd.daemon.control import Control
-from chatd.daemon.passwords import PasswordPool
-from chatd.daemon.reload import Reloader
+from chatd.daemon.control import ControlSocket
+from chatd.daemon.passwords import PasswordHashQueue
+from chatd.daemon.reload import ConfigReloader
 from chatd.store.errors import StoreError
 from chatd.store.store import Store
 
@@ -81,9 +81,9 @@ class Daemon(Service):
         sessions: Sessions,
         chat: Chat,
         store: Store,
-        passwords: PasswordPool,
-        reloader: Reloader,
-        control: Control | None,
+        passwords: PasswordHashQueue,
+        reloader: ConfigReloader,
+        control: ControlSocket | None,
     ) -> None:
         self.ports: list[IListeningPort] = []
         self.sessions = sessions
@@ -198,7 +198,7 @@ class Daemon(Service):
         )
 
     async def _stop(self) -> None:
-        self._store.stop_upkeep()
+        self._store.cancel_backup_and_check()
         closing = [port.stopListening for port in self.ports]
         if self._control is not None:
             closing.append(self._control.stop_listening)

@@ -24,7 +24,7 @@ from chatd.connections.factory import Sessions
 from chatd.core.commands import COMMANDS
 from chatd.core.counters import Histogram
 from chatd.core.limits import Limits
-from chatd.core.refusals import SENTENCES
+from chatd.core.refusals import REFUSAL_SENTENCES
 from twisted import __version__ as twisted_version
 
 LAG_INTERVAL_SECONDS: Final = 1.0
@@ -38,7 +38,7 @@ CONVERSATION_KINDS: Final = ("lobby", "group", "direct")
 
 
 class ReactorLag:
-    """Measures once a second how late the reactor calls a timer: as long as that, every client waits."""
+    """Measures once a second how late the reactor calls a timer. Every client has to wait that long."""
 
     def __init__(self, clock: Clock) -> None:
         self.seconds = Histogram(LAG_SECONDS_BOUNDS)
@@ -47,12 +47,12 @@ class ReactorLag:
         self._timer: IDelayedCall | None = None
 
     def start(self) -> None:
-        """Begin to measure."""
+        """Start the measurements."""
         self._due = self._clock.seconds() + LAG_INTERVAL_SECONDS
         self._timer = self._clock.callLater(LAG_INTERVAL_SECONDS, self._measure)
 
     def stop(self) -> None:
-        """Measure no more."""
+        """Stop the measurements."""
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
 
@@ -61,7 +61,7 @@ class ReactorLag:
         self.start()
 
 
-class Monitored(msgspec.Struct, frozen=True, eq=False):
+class MonitoredParts(msgspec.Struct, frozen=True, eq=False):
     """The parts of the daemon that metrics are read from.
 
     The length of ``passwords`` is the number of passwords that wait to be hashed. ``wires`` are the names of
@@ -76,7 +76,7 @@ class Monitored(msgspec.Struct, frozen=True, eq=False):
     lag: ReactorLag
 
 
-Labelled = Mapping[tuple[str, ...], float]
+LabelledValues = Mapping[tuple[str, ...], float]
 """The values of a metric, by the values of its labels."""
 
 
@@ -86,20 +86,20 @@ class MetricDeclaration(msgspec.Struct, frozen=True, eq=False):
     name: str
     kind: Literal["gauge", "counter", "histogram"]
     help: str
-    read: Callable[[Monitored], float | Labelled | Histogram]
+    read: Callable[[MonitoredParts], float | LabelledValues | Histogram]
     labels: tuple[str, ...] = ()
 
 
-def _build(_: Monitored) -> Labelled:
+def _build(_: MonitoredParts) -> LabelledValues:
     return {(__version__, platform.python_version(), twisted_version): 1}
 
 
-def _with_zeros(names: Iterable[str], counted: Mapping[str, int]) -> Labelled:
+def _with_zeros(names: Iterable[str], counted: Mapping[str, int]) -> LabelledValues:
     """Return ``counted`` with a 0 for each of ``names`` that is missing, so that the first one is seen."""
     return {(name,): counted.get(name, 0) for name in dict.fromkeys((*names, *counted))}
 
 
-def _messages(monitored: Monitored) -> Labelled:
+def _messages(monitored: MonitoredParts) -> LabelledValues:
     counted = monitored.chat.counters.messages
     labels = {*product(monitored.wires, CONVERSATION_KINDS), *counted}
     return {label: counted.get(label, 0) for label in sorted(labels)}
@@ -124,13 +124,13 @@ METRICS: Final = (
         "chatd_sessions",
         "gauge",
         "Connections that are logged in.",
-        lambda monitored: monitored.chat.logged_in_sessions,
+        lambda monitored: monitored.chat.session_count,
     ),
     MetricDeclaration(
         "chatd_users_online",
         "gauge",
         "Users who are logged in, each once.",
-        lambda monitored: monitored.chat.online_users,
+        lambda monitored: monitored.chat.online_user_count,
     ),
     MetricDeclaration(
         "chatd_messages_total",
@@ -143,14 +143,16 @@ METRICS: Final = (
         "chatd_refusals_total",
         "counter",
         "Refusals sent, by code; slow_consumer counts connections that were cut.",
-        lambda monitored: _with_zeros(SENTENCES, monitored.chat.counters.refusals),
+        lambda monitored: _with_zeros(REFUSAL_SENTENCES, monitored.chat.counters.refusals),
         ("code",),
     ),
     MetricDeclaration(
         "chatd_refused_logins_total",
         "counter",
         "Logins refused, by code; they are refusals as well.",
-        lambda monitored: _with_zeros(COMMANDS["hello"].refused, monitored.chat.counters.refused_logins),
+        lambda monitored: _with_zeros(
+            COMMANDS["hello"].refusal_codes, monitored.chat.counters.refused_logins
+        ),
         ("code",),
     ),
     MetricDeclaration(
@@ -163,7 +165,7 @@ METRICS: Final = (
         "chatd_commit_tasks",
         "histogram",
         "Commands stored by one transaction; 0 if it wrote read markers only.",
-        lambda monitored: monitored.chat.journal.commit_tasks,
+        lambda monitored: monitored.chat.journal.tasks_per_commit,
     ),
     MetricDeclaration(
         "chatd_failed_commits_total",
@@ -214,7 +216,7 @@ METRICS: Final = (
 class MetricsCollector(Collector):
     """Reads all metrics of a daemon, for a registry of prometheus-client."""
 
-    def __init__(self, monitored: Monitored) -> None:
+    def __init__(self, monitored: MonitoredParts) -> None:
         self._monitored = monitored
 
     def collect(self) -> Iterator[Metric]:
@@ -223,7 +225,7 @@ class MetricsCollector(Collector):
             yield _metric(declared, declared.read(self._monitored))
 
 
-def _metric(declared: MetricDeclaration, value: float | Labelled | Histogram) -> Metric:
+def _metric(declared: MetricDeclaration, value: float | LabelledValues | Histogram) -> Metric:
     if isinstance(value, Histogram):
         names = (*map(str, value.bounds), "+Inf")
         buckets = list(zip(names, accumulate(value.counts), strict=True))

@@ -23,7 +23,7 @@ from twisted.web.server import NOT_DONE_YET, Request
 
 from chatd.chat.fair_queue import FairQueue
 from chatd.daemon.health import Health
-from chatd.daemon.metrics import MetricsCollector, Monitored
+from chatd.daemon.metrics import MetricsCollector, MonitoredParts
 from chatd.web.requests import BodylessRequest, SilentSite
 
 MAX_CONNECTIONS: Final = 32
@@ -44,7 +44,7 @@ class MonitoringPages(Resource):
     _log = Logger()
 
     def __init__(
-        self, registry: CollectorRegistry, health: Health, monitored: Monitored, turns: FairQueue
+        self, registry: CollectorRegistry, health: Health, monitored: MonitoredParts, turns: FairQueue
     ) -> None:
         super().__init__()
         self._registry = registry
@@ -98,7 +98,7 @@ class MonitoringFactory(WrappingFactory):
 
     noisy = False
 
-    def __init__(self, monitored: Monitored, health: Health, reactor: Any) -> None:
+    def __init__(self, monitored: MonitoredParts, health: Health, reactor: Any) -> None:
         registry = CollectorRegistry()
         registry.register(MetricsCollector(monitored))
         ProcessCollector(registry=registry)
@@ -113,11 +113,11 @@ class MonitoringFactory(WrappingFactory):
         self._lag = monitored.lag
 
     def startFactory(self) -> None:
-        """Begin to measure the reactor's lag."""
+        """Start the measurements of the reactor's lag."""
         self._lag.start()
 
     def stopFactory(self) -> None:
-        """Stop to measure the reactor's lag, and cut all connections."""
+        """Stop the measurements of the reactor's lag, and cut all connections."""
         self._lag.stop()
         for connection in list(self.protocols):
             connection.abortConnection()

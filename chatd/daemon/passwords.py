@@ -22,14 +22,14 @@ from chatd.core.refusals import Refusal, rate_limited, reason
 
 T = TypeVar("T")
 
-RETRY_SECONDS = 2
+RETRY_AFTER_SECONDS = 2
 """The seconds after which a client may try again if its password was refused because too many wait."""
 
-Job = tuple[Callable[[], Any], Deferred[Any]]
+PasswordJob = tuple[Callable[[], Any], Deferred[Any]]
 
 
-class PasswordPool:
-    """A queue of passwords to hash or verify, one at a time. It implements `chatd.boundaries.Passwords`.
+class PasswordHashQueue:
+    """A queue of passwords to hash or verify, one at a time. It implements `chatd.boundaries.PasswordHasher`.
 
     The client addresses that passwords come from are served in turn, so that one client's many guesses do not
     delay another client's login. If more than ``limits.password_queue`` passwords wait, the last password of
@@ -41,7 +41,7 @@ class PasswordPool:
         self._hasher = PasswordHasher(policy.argon2_time, policy.argon2_memory, 1)
         self._limits = limits
         self._threads = ThreadPool(1, 1, "passwords")
-        self._waiting: OrderedDict[str | None, deque[Job]] = OrderedDict()
+        self._waiting: OrderedDict[str | None, deque[PasswordJob]] = OrderedDict()
         self._busy = False
         self._stopped = False
         # A salt and a hash of zeros: it has the cost of a real hash, and no password is known to match it.
@@ -102,7 +102,7 @@ class PasswordPool:
             _, refused = self._waiting[longest].pop()
             if not self._waiting[longest]:
                 del self._waiting[longest]
-            refused.errback(rate_limited(reason("many_passwords"), RETRY_SECONDS))
+            refused.errback(rate_limited(reason("many_passwords"), RETRY_AFTER_SECONDS))
         self._go_on()
         return done
 

@@ -11,17 +11,17 @@ from twisted.logger import Logger
 from chatd.daemon.certificates import Certificate
 from chatd.daemon.config import Config, ConfigError
 
-NEEDS_RESTART: Final = frozenset(("accounts.argon2_memory", "accounts.argon2_time"))
+KEYS_NEEDING_RESTART: Final = frozenset(("accounts.argon2_memory", "accounts.argon2_time"))
 """Keys of `SHARED_SECTIONS` that are only read when the daemon starts."""
 
 SHARED_SECTIONS: Final = ("limits", "accounts", "web")
 """The sections whose values the parts of the daemon share and ask for whenever they need one."""
 
-LOG_LEVEL: Final = "log.level"
+LOG_LEVEL_KEY: Final = "log.level"
 """The key outside of `SHARED_SECTIONS` that can change while the daemon runs."""
 
 
-class Reloaded(msgspec.Struct, frozen=True):
+class ReloadResult(msgspec.Struct, frozen=True):
     """The result of reading the configuration again: the keys whose values have changed and hold now, and
     those whose values in the file will hold after a restart.
     """
@@ -35,7 +35,7 @@ class Reloaded(msgspec.Struct, frozen=True):
         return f"the configuration was read again: {changed} changed{restart}"
 
 
-class Reloader:
+class ConfigReloader:
     """Reads the configuration again.
 
     ``config`` is the configuration in force; its sections `SHARED_SECTIONS` are the objects that the parts of
@@ -57,7 +57,7 @@ class Reloader:
         self._certificate = certificate
         self._set_log_level = set_log_level
 
-    def reload(self) -> Reloaded:
+    def reload(self) -> ReloadResult:
         """Read the configuration and the certificate, and apply what can change while the daemon runs.
 
         The result, or the error, is logged. Raises `ConfigError` if the file or the certificate can't be
@@ -73,18 +73,18 @@ class Reloader:
         changed, needs_restart = [], []
         for key in _different_keys(self._config, new):
             section, _, name = key.rpartition(".")
-            if section in SHARED_SECTIONS and key not in NEEDS_RESTART:
+            if section in SHARED_SECTIONS and key not in KEYS_NEEDING_RESTART:
                 setattr(getattr(self._config, section), name, getattr(getattr(new, section), name))
-            elif key != LOG_LEVEL:
+            elif key != LOG_LEVEL_KEY:
                 needs_restart.append(key)
                 continue
             changed.append(key)
-        if LOG_LEVEL in changed:
+        if LOG_LEVEL_KEY in changed:
             self._config = msgspec.structs.replace(
                 self._config, log=msgspec.structs.replace(self._config.log, level=new.log.level)
             )
             self._set_log_level(new.log.level)
-        result = Reloaded(tuple(changed), tuple(needs_restart))
+        result = ReloadResult(tuple(changed), tuple(needs_restart))
         self._log.info("{result}", result=str(result))
         return result
 

@@ -63,7 +63,7 @@ def wire_names() -> list[str]:
 
 
 def wire_choices(limits: Limits) -> dict[str, list[WireChoice]]:
-    """Return, by name of the wire, what a client may speak there.
+    """Return the carriers and dialects that a client of each wire may use, by the name of the wire.
 
     ``auto`` has the same dialect objects as the wires in `AUTO_WIRES`.
     """

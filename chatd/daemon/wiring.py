@@ -32,13 +32,13 @@ from chatd.core.declarations import parse_duration
 from chatd.core.limits import Limits
 from chatd.daemon.certificates import Certificate
 from chatd.daemon.config import Config, ConfigError, LogConfig, TlsConfig, control_socket_path
-from chatd.daemon.control import Control, shortest
+from chatd.daemon.control import ControlSocket, shorter_spelling
 from chatd.daemon.conversation_log import ConversationLog
 from chatd.daemon.health import Health
 from chatd.daemon.lifecycle import Daemon, Listener
 from chatd.daemon.logs import JsonLogObserver, LogFile
-from chatd.daemon.passwords import PasswordPool
-from chatd.daemon.reload import Reloader
+from chatd.daemon.passwords import PasswordHashQueue
+from chatd.daemon.reload import ConfigReloader
 from chatd.daemon.wires import (
     WEB_WIRE,
     MakeHttpProtocol,
@@ -179,7 +179,7 @@ def assemble(
     def open_journal(on_failure: Callable[[], None], on_commit: Callable[[], None]) -> Journal:
         return Journal(writer, reactor, snapshot, on_failure, on_commit)
 
-    passwords = PasswordPool(reactor, config.accounts, config.limits)
+    passwords = PasswordHashQueue(reactor, config.accounts, config.limits)
     chat = Chat(
         snapshot,
         archive,
@@ -204,16 +204,18 @@ def assemble(
         json_level.setLogLevelForNamespace("", LogLevel.levelWithName(level))
         chat.set_delivery_log(DeliveryLog() if level == "debug" else None)
 
-    reloader = Reloader(config, read_again or (lambda: config), certificate, set_log_level)
+    reloader = ConfigReloader(config, read_again or (lambda: config), certificate, set_log_level)
     path = _control_path(config)
-    control = None if path is None else Control(path, reactor, chat, sessions, store, passwords, reloader)
+    control = (
+        None if path is None else ControlSocket(path, reactor, chat, sessions, store, passwords, reloader)
+    )
     return Daemon(reactor, listeners, sessions, chat, store, passwords, reloader, control)
 
 
 def _control_path(config: Config) -> Path | None:
     """Return the path of the control socket, or None if there is none. Raises `ConfigError`."""
     path = control_socket_path(config)
-    if path is None or len(os.fsencode(shortest(path))) <= MAX_SOCKET_PATH_BYTES:
+    if path is None or len(os.fsencode(shorter_spelling(path))) <= MAX_SOCKET_PATH_BYTES:
         return None if path is None else path.absolute()
     sentence = f"the path of the control socket is too long: {path}"
     if config.control.socket is not None:
@@ -269,14 +271,19 @@ def _endpoint(name: str, description: str, reactor: Any) -> IStreamServerEndpoin
 
 
 def _monitoring_factory(
-    chat: Chat, archive: Archive, sessions: Sessions, passwords: PasswordPool, limits: Limits, reactor: Any
+    chat: Chat,
+    archive: Archive,
+    sessions: Sessions,
+    passwords: PasswordHashQueue,
+    limits: Limits,
+    reactor: Any,
 ) -> IProtocolFactory:
     # Imported here, because prometheus-client takes 60 ms to import.
-    from chatd.daemon.metrics import Monitored, ReactorLag
+    from chatd.daemon.metrics import MonitoredParts, ReactorLag
     from chatd.daemon.monitoring import MonitoringFactory
 
     wires = tuple(sorted({wire.name for wire in declared_wires()}))
-    monitored = Monitored(chat, sessions, passwords, limits, wires, ReactorLag(reactor))
+    monitored = MonitoredParts(chat, sessions, passwords, limits, wires, ReactorLag(reactor))
     return MonitoringFactory(monitored, Health(chat.journal, archive, reactor), reactor)
 
 

@@ -40,7 +40,7 @@ from chatd.core.answers import (
     Welcome,
 )
 from chatd.core.commands import COMMANDS, COMMANDS_BY_ACTION, SENDER_NAMES, Command
-from chatd.core.events import Delivery, Entry
+from chatd.core.events import Delivery, LogEntry
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
@@ -54,7 +54,7 @@ from chatd.dialects.json_entries import (
     live_event_object,
     message_object,
     moderation_object,
-    presence_object,
+    server_event_object,
     token_object,
 )
 from chatd.dialects.json_requests import (
@@ -90,7 +90,7 @@ CLIENT_ACK_PREFIX: Final = "ack-"
 expect no answer, and some disconnect on a refusal.
 """
 
-CLIENT_LIST_COPIES: Final = 4
+KEYS_WITH_CLIENT_LIST: Final = 4
 """How many copies of the list of clients an answer to a course-work client contains, each under another key.
 Each client program reads one of the four keys, and some crash without it.
 """
@@ -129,8 +129,8 @@ class JsonDialect:
         self.wire = wire
         self.newline_delimited = newline_delimited
         self.client_action_names = client_action_names
-        self.pace = 0.0 if newline_delimited else COURSEWORK_PACE_SECONDS
-        self.list_size = MAX_LINE_OBJECT_BYTES if newline_delimited else MAX_COURSEWORK_OBJECT_BYTES
+        self.pace_seconds = 0.0 if newline_delimited else COURSEWORK_PACE_SECONDS
+        self.max_list_bytes = MAX_LINE_OBJECT_BYTES if newline_delimited else MAX_COURSEWORK_OBJECT_BYTES
         self._limits = limits
         self._variants: DialectVariants = {} if variants is None else variants
         self._variants[newline_delimited, client_action_names] = self
@@ -220,8 +220,8 @@ class JsonDialect:
 
     def encode_delivery(self, delivery: Delivery) -> Payloads:
         """Return a log entry, an arrival or a departure as one JSON object."""
-        if not isinstance(delivery, Entry):
-            return self._payload(presence_object(delivery))
+        if not isinstance(delivery, LogEntry):
+            return self._payload(server_event_object(delivery))
         if delivery.event.is_message:
             return self._message(delivery)
         return self._payload(live_event_object(delivery))
@@ -232,7 +232,7 @@ class JsonDialect:
         """
         return self.encode_delivery(delivery)
 
-    def _message(self, entry: Entry) -> Payloads:
+    def _message(self, entry: LogEntry) -> Payloads:
         message = message_object(entry)
         message = replace(message, action=self._name(message.action)) if self.client_action_names else message
         payload = self._encoded(message)
@@ -261,7 +261,7 @@ class JsonDialect:
         )
 
     def _ack(self, request: Request, answer: Ack) -> Payloads:
-        return self._payload(ack_object(answer.logged, request))
+        return self._payload(ack_object(answer.entry, request))
 
     def _account(self, request: Request, answer: AccountChanged) -> Payloads:
         return self._payload(
@@ -317,7 +317,7 @@ class JsonDialect:
         room = MAX_COURSEWORK_OBJECT_BYTES - len(
             self._encoded(replace(said, msg=[], data=[], list_=[], more=True))
         )
-        sizes = accumulate(CLIENT_LIST_COPIES * (len(self._encoded(nick)) + 1) for nick in nicks)
+        sizes = accumulate(KEYS_WITH_CLIENT_LIST * (len(self._encoded(nick)) + 1) for nick in nicks)
         shown = nicks[: bisect_right(list(sizes), room)]
         more = len(shown) < len(nicks)
         return self._payload(replace(said, clients=shown, msg=shown, data=shown, list_=shown, more=more))
@@ -368,9 +368,9 @@ class JsonDialect:
         )
         return self._list(page, "messages", map(self._item, ordered), answer.more, answer.forward)
 
-    def _item(self, entry: Entry) -> objects.HistoryMessage:
+    def _item(self, entry: LogEntry) -> objects.HistoryMessage:
         item = history_message_object(entry, coloured=self.newline_delimited)
-        if item.kind == "image" and len(self._encoded(item)) > self.list_size - LIST_OVERHEAD_BYTES:
+        if item.kind == "image" and len(self._encoded(item)) > self.max_list_bytes - LIST_OVERHEAD_BYTES:
             return replace(item, msg=image_placeholder(entry.event))
         return item
 
@@ -405,7 +405,7 @@ class JsonDialect:
         The items come in the direction of reading; unless ``forward``, their order is reversed in the answer.
         ``more`` says that there are further items.
         """
-        room = self.list_size - len(self._encoded(replace(reply, more=True)))
+        room = self.max_list_bytes - len(self._encoded(replace(reply, more=True)))
         kept: list[Any] = []
         for item in items:
             room -= len(self._encoded(item)) + 1

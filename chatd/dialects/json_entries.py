@@ -6,8 +6,8 @@ from functools import lru_cache
 
 from msgspec.structs import replace
 
-from chatd.core.answers import LinkLine, TokenLine
-from chatd.core.events import Announced, Arrived, Departed, Entry, Event
+from chatd.core.answers import LinkListItem, TokenListItem
+from chatd.core.events import Announced, Arrived, ChatEvent, Departed, LogEntry
 from chatd.core.moderation import ModerationEntry
 from chatd.core.requests import Request
 from chatd.dialects.timestamps import rfc3339
@@ -15,7 +15,7 @@ from chatd.json_wire import objects
 from chatd.json_wire.objects import Timestamp
 
 
-def message_object(entry: Entry) -> objects.Message:
+def message_object(entry: LogEntry) -> objects.Message:
     """Return the log entry of a message as the JSON object that clients get when the message is sent."""
     event = entry.event
     group = event.conversation.name
@@ -37,7 +37,7 @@ def message_object(entry: Entry) -> objects.Message:
     )
 
 
-def history_message_object(entry: Entry, coloured: bool) -> objects.HistoryMessage:
+def history_message_object(entry: LogEntry, coloured: bool) -> objects.HistoryMessage:
     """Return the log entry of a message as a JSON object for a page of the log. ``coloured`` adds the
     author's colour.
     """
@@ -54,7 +54,7 @@ def history_message_object(entry: Entry, coloured: bool) -> objects.HistoryMessa
     )
 
 
-def ack_object(entry: Entry, request: Request) -> objects.Ack:
+def ack_object(entry: LogEntry, request: Request) -> objects.Ack:
     """Return the acknowledgement that ``request`` was stored as the log entry ``entry``, as a JSON object."""
     subject = entry.event.subject
     return objects.Ack(
@@ -69,16 +69,16 @@ def ack_object(entry: Entry, request: Request) -> objects.Ack:
     )
 
 
-def presence_object(delivery: Arrived | Departed | Announced) -> objects.Presence:
+def server_event_object(delivery: Arrived | Departed | Announced) -> objects.ServerEvent:
     """Return an arrival, a departure or an announcement as a ``server-event`` object."""
     user, ts = delivery.user, _timestamp(delivery.at)
     if isinstance(delivery, Departed):
-        return objects.Presence(action="server-event", actor=user.nick, ts=ts, event="left")
+        return objects.ServerEvent(action="server-event", actor=user.nick, ts=ts, event="left")
     if isinstance(delivery, Announced):
-        return objects.Presence(
+        return objects.ServerEvent(
             action="server-event", actor=user.nick, ts=ts, event="announced", msg=delivery.text
         )
-    return objects.Presence(
+    return objects.ServerEvent(
         action="server-event",
         actor=user.nick,
         ts=ts,
@@ -88,12 +88,12 @@ def presence_object(delivery: Arrived | Departed | Announced) -> objects.Presenc
     )
 
 
-def image_placeholder(event: Event) -> str:
+def image_placeholder(event: ChatEvent) -> str:
     """Return the text that replaces an image too large for one JSON object."""
     return f"(an image of {len(event.body.encode())} bytes, too large for this client)"
 
 
-def event_object(entry: Entry) -> objects.GroupEvent:
+def event_object(entry: LogEntry) -> objects.GroupEvent:
     """Return the log entry of a group event as a JSON object for a page of the log."""
     event = entry.event
     kind, body = event.kind, event.body
@@ -114,12 +114,12 @@ def event_object(entry: Entry) -> objects.GroupEvent:
     )
 
 
-def live_event_object(entry: Entry) -> objects.GroupEvent:
+def live_event_object(entry: LogEntry) -> objects.GroupEvent:
     """Return the log entry of a group event as the JSON object that clients get when the event happens."""
     return replace(event_object(entry), action="server-event", group=entry.event.conversation.name)
 
 
-def token_object(token: TokenLine) -> objects.Token:
+def token_object(token: TokenListItem) -> objects.Token:
     """Return the JSON object of a token."""
     return objects.Token(
         token.name,
@@ -130,7 +130,7 @@ def token_object(token: TokenLine) -> objects.Token:
     )
 
 
-def link_object(link: LinkLine) -> objects.Link:
+def link_object(link: LinkListItem) -> objects.Link:
     """Return the JSON object of an invitation link."""
     made, expires = Timestamp(rfc3339(link.made)), Timestamp(rfc3339(link.expires))
     return objects.Link(link.number, link.maker, made, expires, link.uses)

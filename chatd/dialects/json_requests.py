@@ -13,7 +13,7 @@ from typing import Any, Final, TypeGuard
 import msgspec
 
 from chatd.core.commands import COMMANDS_BY_ACTION, Command
-from chatd.core.declarations import Declaration
+from chatd.core.declarations import CommandDeclaration
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal, reason
 
@@ -99,7 +99,9 @@ def is_valid_ref(ref: object) -> TypeGuard[str | int | None]:
     return ref is None or (isinstance(ref, str | int) and len(str(ref)) <= MAX_REF_LENGTH)
 
 
-def _values(row: Declaration, action: str, asked: Mapping[str, object], sender: str) -> Mapping[str, object]:
+def _values(
+    row: CommandDeclaration, action: str, asked: Mapping[str, object], sender: str
+) -> Mapping[str, object]:
     """Return the values of the request ``asked`` by chatd's field names, from the keys and spellings that
     clients use.
     """
@@ -114,7 +116,7 @@ def _values(row: Declaration, action: str, asked: Mapping[str, object], sender: 
         if field.is_sender:
             values[name] = sender
         elif value is not None:
-            values[name] = value if field.spelling is None else field.spelling(key, value)
+            values[name] = value if field.normalize is None else field.normalize(key, value)
     if action in row.presets:
         values.update(row.presets[action])
     return values

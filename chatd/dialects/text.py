@@ -24,27 +24,32 @@ from chatd.core.answers import (
     Help,
     HistoryHint,
     IgnoredUsers,
-    LinkLine,
     LinkList,
+    LinkListItem,
     LinkMade,
     Members,
     Moderated,
     ModerationLog,
     Page,
-    TokenLine,
     TokenList,
+    TokenListItem,
     TokenMade,
     Welcome,
 )
 from chatd.core.commands import ListClients
-from chatd.core.events import Announced, Arrived, Delivery, Entry, Event
+from chatd.core.events import Announced, Arrived, ChatEvent, Delivery, LogEntry
 from chatd.core.language import N_
 from chatd.core.limits import Limits
 from chatd.core.moderation import ModerationEntry
 from chatd.core.refusals import Phrase, Refusal
 from chatd.core.requests import Request
 from chatd.core.terminal import LINE_END, replace_controls
-from chatd.core.typed import COMMANDS_BY_KEYWORD, COMMANDS_BY_WORD, parse_keyword_fields, parse_semicolon
+from chatd.core.typed_commands import (
+    COMMANDS_BY_KEYWORD,
+    COMMANDS_BY_SEMICOLON_WORD,
+    parse_keyword_fields,
+    parse_semicolon,
+)
 from chatd.core.wires import Wire
 from chatd.dialects.timestamps import rfc3339
 
@@ -76,11 +81,11 @@ class TextDialect:
     greeting: Final = (b"WHO",)
     requires_login = True
     pages_at_login: Final = "none"
-    list_size = MAX_LIST_BYTES
+    max_list_bytes = MAX_LIST_BYTES
 
     def __init__(self, limits: Limits, is_reference: bool = False, wire: str = "text") -> None:
         self.wire = wire
-        self.pace = REFERENCE_PACE_SECONDS if is_reference else 0.0
+        self.pace_seconds = REFERENCE_PACE_SECONDS if is_reference else 0.0
         self._limits = limits
         self._is_reference = is_reference
         self._arrival = "ARV" if is_reference else "ARR"
@@ -115,7 +120,9 @@ class TextDialect:
                 command = row.build(parse_keyword_fields(row, rest), self._limits)
                 # The next line shows whether this is the reference client.
                 may_be_reference = row.name == "hello" and self._reference not in (None, self)
-                return Request(command, verb, pace=REFERENCE_PACE_SECONDS if may_be_reference else 0.0)
+                return Request(
+                    command, verb, pace_seconds=REFERENCE_PACE_SECONDS if may_be_reference else 0.0
+                )
             # A command without fields may leave out its semicolon.
             typed = parse_semicolon(f"{verb};{rest}") if separator != " " else None
             if typed is None:
@@ -145,7 +152,7 @@ class TextDialect:
 
     def encode_delivery(self, delivery: Delivery) -> Payloads:
         """Return the lines of a log entry, an arrival or a departure."""
-        if isinstance(delivery, Entry):
+        if isinstance(delivery, LogEntry):
             return self._logged(delivery.event)
         if isinstance(delivery, Announced):
             # The reference client shows only what it knows.
@@ -160,7 +167,7 @@ class TextDialect:
         """
         return self.encode_delivery(delivery)
 
-    def _logged(self, event: Event) -> Payloads:
+    def _logged(self, event: ChatEvent) -> Payloads:
         if event.is_tombstone:
             return ()
         if event.is_message:
@@ -179,10 +186,10 @@ class TextDialect:
         return self._arrived(answer.user.nick, answer.returning)
 
     def _ack(self, request: Request, answer: Ack) -> Payloads:
-        event = answer.logged.event
-        if request.name in COMMANDS_BY_WORD:
+        event = answer.entry.event
+        if request.name in COMMANDS_BY_SEMICOLON_WORD:
             where = event.conversation.name or (event.subject or event.actor).nick
-            return _lines("ACK", request.name, where, str(answer.logged.id), str(answer.logged.seq))
+            return _lines("ACK", request.name, where, str(answer.entry.id), str(answer.entry.seq))
         # The seed's verbs have no answer; but the reference client shows a message that it sent only when it
         # gets the message back.
         return _message(event) if self._is_reference and request.name == "MSG" else ()
@@ -269,7 +276,7 @@ class TextDialect:
         lines = [
             _lines("HLP", text=f"{usage:<34} {row.help}")
             for row in answer.commands
-            for usage in dict.fromkeys((row.keyword_usage, row.usage if row.word else ""))
+            for usage in dict.fromkeys((row.keyword_usage, row.usage if row.semicolon_word else ""))
             if usage
         ]
         return _list(request, lines)
@@ -352,13 +359,13 @@ def _fitting(entries: Iterable[Payloads]) -> tuple[list[Payloads], bool]:
     return shown, False
 
 
-def _message_item(where: str, entry: Entry) -> Payloads:
+def _message_item(where: str, entry: LogEntry) -> Payloads:
     return _lines(
         "HIS", where, str(entry.id), rfc3339(entry.at), entry.event.actor.nick, text=entry.event.body
     )
 
 
-def _event_item(where: str, entry: Entry) -> Payloads:
+def _event_item(where: str, entry: LogEntry) -> Payloads:
     event = entry.event
     return _lines("STA", where, str(entry.id), rfc3339(entry.at), *_happened(event), text=_body(event))
 
@@ -381,36 +388,36 @@ def _moderation(act: ModerationEntry) -> Payloads:
     )
 
 
-def _token(token: TokenLine, secret: str = "") -> Payloads:
+def _token(token: TokenListItem, secret: str = "") -> Payloads:
     """Return the line of a token; ``-`` stands for no end. The ``secret`` is known when the token is made."""
     expires = "-" if token.expires is None else rfc3339(token.expires)
     head = ("TOK", token.name, token.scope, ",".join(token.groups), rfc3339(token.made), expires)
     return _lines(*head, *filter(None, (secret,)))
 
 
-def _link(link: LinkLine, secret: str = "") -> Payloads:
+def _link(link: LinkListItem, secret: str = "") -> Payloads:
     """Return the line of an invitation link. The ``secret`` is known when the link is made."""
     head = ("LNK", link.group, str(link.number), link.maker, rfc3339(link.made), rfc3339(link.expires))
     return _lines(*head, str(link.uses), *filter(None, (secret,)))
 
 
-def _message(event: Event) -> Payloads:
+def _message(event: ChatEvent) -> Payloads:
     nick = event.actor.nick
     if event.conversation.kind == "group":
         return _lines("GMS", event.conversation.name, nick, text=event.body)
     return _lines("MSG" if event.conversation.kind == "lobby" else "PRV", nick, text=event.body)
 
 
-def _event(event: Event) -> Payloads:
+def _event(event: ChatEvent) -> Payloads:
     return _lines("GEV", event.conversation.name, *_happened(event), text=_body(event))
 
 
-def _happened(event: Event) -> tuple[str, ...]:
+def _happened(event: ChatEvent) -> tuple[str, ...]:
     subject = (event.subject.nick,) if event.subject is not None else ()
     return (event.kind, event.actor.nick, *subject)
 
 
-def _body(event: Event) -> str:
+def _body(event: ChatEvent) -> str:
     return "operator" if event.kind in ("promoted", "demoted") and not event.body else event.body
 
 

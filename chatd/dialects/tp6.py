@@ -41,20 +41,20 @@ from chatd.core.commands import (
     COMMANDS,
     Command,
     CreateGroup,
-    Enter,
+    EnterRoom,
     Hello,
-    History,
     Identify,
     Leave,
     ListGroups,
+    ReadHistory,
     UseLink,
 )
-from chatd.core.events import Delivery, Entry
+from chatd.core.events import Delivery, LogEntry
 from chatd.core.limits import Limits
 from chatd.core.names import BadName, Name, parse_group
 from chatd.core.refusals import Refusal, reason
 from chatd.core.requests import Request
-from chatd.core.typed import SlashLine, has_password, parse_slash, unescape_slash
+from chatd.core.typed_commands import SlashLine, has_password, parse_slash, unescape_slash
 from chatd.core.wires import OpeningBytes, Wire
 from chatd.dialects.json import JsonDialect
 from chatd.dialects.timestamps import hour_and_minute
@@ -92,7 +92,7 @@ Location = Literal["door", "question", "no room", "lobby", "room"]
 in the lobby, or in a room.
 """
 
-_MOVES: Final = (Enter, CreateGroup)
+_MOVES: Final = (EnterRoom, CreateGroup)
 """The commands that always take the client to another place. `Leave` does so only for the room that the
 client is in.
 """
@@ -109,14 +109,14 @@ class Tp6Dialect:
 
     greeting: Final = ()
     requires_login = True
-    pace = SECONDS_BETWEEN_WRITES
-    list_size = MAX_LIST_BYTES
+    pace_seconds = SECONDS_BETWEEN_WRITES
+    max_list_bytes = MAX_LIST_BYTES
 
     def __init__(self, limits: Limits, bonus: bool = False) -> None:
         self.wire = "tp6-bonus" if bonus else "tp6"
         self.pages_at_login: Final = "directs" if bonus else "none"
         self.bonus = bonus
-        self.place: Location = "door"
+        self.location: Location = "door"
         self.room: str | None = None
         self._limits = limits
         self._json = JsonDialect(limits) if bonus else None
@@ -149,7 +149,7 @@ class Tp6Dialect:
         found = self._places.get((place, key))
         if found is None:
             found = self._places[place, key] = copy(self)
-            found.place = place
+            found.location = place
             found.room = None if name is None else name.shown
             found._key = key
         return found
@@ -167,7 +167,7 @@ class Tp6Dialect:
             text = said.decode()
         except UnicodeDecodeError:
             return self._refused(Refusal("bad_utf8"))
-        if self.place == "door":
+        if self.location == "door":
             return self._hello(text.strip()) if kind == "message" else Request(Refusal("not_identified"))
         if kind == "message":
             typed = parse_slash(text)
@@ -176,11 +176,11 @@ class Tp6Dialect:
             if has_password(text):
                 return self._refused(Refusal("bad_request", why=reason("password_in_message")))
             text = unescape_slash(text)
-        if self.place == "no room" or (self.place == "question" and kind != "message"):
+        if self.location == "no room" or (self.location == "question" and kind != "message"):
             return self._refused(Refusal("no_room"))
-        if self.place == "question":
+        if self.location == "question":
             room = text.strip()
-            return self._entering(Enter(room, "create"), "") if room else self._refused(Refusal("empty"))
+            return self._entering(EnterRoom(room, "create"), "") if room else self._refused(Refusal("empty"))
         row = COMMANDS["gbroadcast" if self.room else "broadcast"]
         try:
             return Request(row.build({"group": self.room, "msg": text, "kind": kind}, self._limits))
@@ -204,7 +204,7 @@ class Tp6Dialect:
     def _logging_in(self, command: Command, word: str, room: str = "") -> Request:
         """A login that leads into ``room``, or else to the lobby or to the question for a room."""
         if room:
-            entering = self._entering(Enter(room, "create"), word)
+            entering = self._entering(EnterRoom(room, "create"), word)
             return Request(command, word, dialect_on_success=self.in_no_room, next_request=entering)
         if self.bonus:
             question = Request(
@@ -213,7 +213,7 @@ class Tp6Dialect:
             return Request(command, word, dialect_on_success=self.in_no_room, next_request=question)
         return Request(command, word, dialect_on_success=self.in_room(None))
 
-    def _entering(self, command: Enter | CreateGroup, name: str) -> Request:
+    def _entering(self, command: EnterRoom | CreateGroup, name: str) -> Request:
         try:
             place = self.in_room(command.group)
         except BadName:
@@ -224,7 +224,7 @@ class Tp6Dialect:
         """Return a request that takes the client to ``place`` if it succeeds, and to ``otherwise`` if not.
         With ``bonus``, the last page of the log of ``place`` follows.
         """
-        page = None if self._json is None else Request(History(group=place.room), "history")
+        page = None if self._json is None else Request(ReadHistory(group=place.room), "history")
         return Request(command, name, shown_dialect=otherwise, dialect_on_success=place, next_request=page)
 
     def _refused(self, refusal: Refusal, name: str = "", moves: bool = False) -> Request:
@@ -233,7 +233,7 @@ class Tp6Dialect:
 
         ``dialect_on_success`` is set so that the session decodes nothing further before the refusal is sent.
         """
-        if moves or self.place == "question":
+        if moves or self.location == "question":
             return Request(refusal, name, shown_dialect=self.in_no_room, dialect_on_success=self.in_no_room)
         return Request(refusal, name)
 
@@ -243,25 +243,25 @@ class Tp6Dialect:
             return self._refused(Refusal("unknown_action", name=name), name)
         lobby = self.in_room(None)
         if row.command is Leave and not typed.rest and self.room is None:
-            return self._moving(Enter(""), name, lobby, lobby)
+            return self._moving(EnterRoom(""), name, lobby, lobby)
         try:
             row, values = resolve_command(row, typed.rest, self.room)
             command = row.build(values, self._limits)
         except Refusal as refusal:
             return self._refused(refusal, name, moves=row.command in _MOVES)
-        if isinstance(command, Enter | CreateGroup):
+        if isinstance(command, EnterRoom | CreateGroup):
             return self._entering(command, name)
         if isinstance(command, Leave) and self._is_here(command.group):
             # The client leaves the room even if it was kicked before, so that the command is refused.
             return self._moving(command, name, lobby, lobby)
-        if self.place == "question":
+        if self.location == "question":
             # After a refusal the next message must not be taken for the name of a room.
             return Request(command, name, shown_dialect=self.in_no_room, dialect_on_success=self)
         return Request(command, name)
 
     def _is_here(self, group: str) -> bool:
         try:
-            return self.place == "room" and parse_group(group).key == self._key
+            return self.location == "room" and parse_group(group).key == self._key
         except BadName:
             return False
 
@@ -275,7 +275,7 @@ class Tp6Dialect:
         """
         moved = request is not None and request.shown_dialect is not None
         is_spoken = request is not None and not request.name
-        return self._notice(refusal_text(refusal, self.place if moved else "", is_spoken))
+        return self._notice(refusal_text(refusal, self.location if moved else "", is_spoken))
 
     def encode_delivery(self, delivery: Delivery) -> Payloads:
         """Return the French line of a delivery, or no payload if it belongs to a room or lobby that the
@@ -291,11 +291,11 @@ class Tp6Dialect:
         """Return whether clients in this place get ``delivery``. Arrivals, departures and private messages
         are heard in every place.
         """
-        if not isinstance(delivery, Entry):
+        if not isinstance(delivery, LogEntry):
             return True
         where = delivery.event.conversation
         if where.kind == "lobby":
-            return self.place == "lobby"
+            return self.location == "lobby"
         return where.kind == "direct" or self._is_here(where.name)
 
     def _telling(self, delivery: Delivery) -> Payloads:
@@ -306,9 +306,9 @@ class Tp6Dialect:
         return frame
 
     def _tell(self, delivery: Delivery) -> Payloads:
-        if isinstance(delivery, Entry) and delivery.event.is_tombstone:
+        if isinstance(delivery, LogEntry) and delivery.event.is_tombstone:
             return ()
-        if isinstance(delivery, Entry) and delivery.event.is_message:
+        if isinstance(delivery, LogEntry) and delivery.event.is_message:
             return self._said(delivery)
         return self._notice(announcement(delivery), delivery.at)
 
@@ -317,10 +317,10 @@ class Tp6Dialect:
         return self._notice(f"Welcome back {nick} !" if answer.returning else arrival_sentence(nick))
 
     def _ack(self, request: Request, answer: Ack) -> Payloads:
-        event = answer.logged.event
+        event = answer.entry.event
         if event.is_message:
             return ()  # the client has shown its own message already
-        if request.dialect_on_success is self and self.place in ("lobby", "room"):
+        if request.dialect_on_success is self and self.location in ("lobby", "room"):
             return self._arrival(event.conversation.name if self.room else "")
         if isinstance(request.command, UseLink) and event.subject is not None:
             # The first entry says who has let the user in.
@@ -396,7 +396,7 @@ class Tp6Dialect:
     def _list(self, title: str, entries: Iterable[str], more: bool = False, forward: bool = True) -> Payloads:
         return self._notice(list_with_title(title, entries, more, forward))
 
-    def _said(self, logged: Entry) -> Payloads:
+    def _said(self, logged: LogEntry) -> Payloads:
         """Return the line of a private message or of a message in the client's own room."""
         event = logged.event
         nick = event.actor.nick

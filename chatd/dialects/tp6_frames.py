@@ -11,7 +11,7 @@ from functools import partial
 from typing import Final
 
 from chatd.boundaries import Payloads
-from chatd.core.events import Entry
+from chatd.core.events import LogEntry
 from chatd.core.requests import Request
 from chatd.core.wires import OpeningBytes, Wire
 from chatd.dialects.timestamps import hour_and_minute
@@ -37,13 +37,13 @@ class FramedDialect(Tp6Dialect):
     colour (three bytes), the hour and the minute (one byte each) follow the name.
     """
 
-    pace = 0.0
+    pace_seconds = 0.0
 
     def decode(self, frame: bytes) -> Request:
         """Return the request in one frame: its first byte says whether the rest is a text or an image."""
         return self._understood(frame[1:], "image" if frame[:1] == bytes((IMAGE_TYPE,)) else "message")
 
-    def _said(self, logged: Entry) -> Payloads:
+    def _said(self, logged: LogEntry) -> Payloads:
         event = logged.event
         nick, mark = event.actor.nick, self._mark(event.actor.colour, logged.at)
         if event.conversation.pair:

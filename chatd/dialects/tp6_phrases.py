@@ -8,14 +8,23 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from chatd.core.answers import Conversations, GroupLine, Groups, Help, LinkLine, Members, Page, TokenLine
+from chatd.core.answers import (
+    Conversations,
+    GroupListItem,
+    Groups,
+    Help,
+    LinkListItem,
+    Members,
+    Page,
+    TokenListItem,
+)
 from chatd.core.commands import COMMANDS
-from chatd.core.declarations import Declaration
-from chatd.core.events import Announced, Arrived, Delivery, Entry, Event
+from chatd.core.declarations import CommandDeclaration
+from chatd.core.events import Announced, Arrived, ChatEvent, Delivery, LogEntry
 from chatd.core.moderation import ModerationEntry
-from chatd.core.refusals import SENTENCES, Refusal, reason
+from chatd.core.refusals import REFUSAL_SENTENCES, Refusal, reason
 from chatd.core.terminal import LINE_END, replace_controls
-from chatd.core.typed import parse_slash_fields
+from chatd.core.typed_commands import parse_slash_fields
 from chatd.dialects.timestamps import rfc3339
 from chatd.locales import to_french
 
@@ -48,8 +57,8 @@ _KINDS: Final = {"group": "salon", "direct": "privé"}
 
 
 def resolve_command(
-    row: Declaration, rest: str, room: str | None
-) -> tuple[Declaration, Mapping[str, object]]:
+    row: CommandDeclaration, rest: str, room: str | None
+) -> tuple[CommandDeclaration, Mapping[str, object]]:
     """Return the command to run and its values, from what a client typed in ``room`` (None in the lobby).
 
     ``row`` is the typed command and ``rest`` is the text after it. For ``clients`` in a room, the command to
@@ -80,7 +89,7 @@ def refusal_text(refusal: Refusal, moved_to: str, is_spoken: bool) -> str:
     elif moved_to == "lobby":
         text += " ; vous êtes dans la chatroom"
     elif moved_to:
-        text += f" ; {to_french(SENTENCES['no_room'])}" if refusal.code != "no_room" else ""
+        text += f" ; {to_french(REFUSAL_SENTENCES['no_room'])}" if refusal.code != "no_room" else ""
     elif refusal.code in ("not_member", "no_such_group") and is_spoken:
         text += " ; /leave ramène à la chatroom"
     return f"Erreur [{refusal.code}] : {indented(text)}"
@@ -88,7 +97,7 @@ def refusal_text(refusal: Refusal, moved_to: str, is_spoken: bool) -> str:
 
 def announcement(delivery: Delivery) -> str:
     """Return the French sentence for an arrival, a departure, an event or an announcement."""
-    if isinstance(delivery, Entry):
+    if isinstance(delivery, LogEntry):
         return f"Annonce : {event_sentence(delivery.event)}"
     nick = delivery.user.nick
     if isinstance(delivery, Announced):
@@ -143,7 +152,7 @@ def moderation_lines(acts: Iterable[ModerationEntry]) -> Iterator[str]:
 _ACCESSES: Final = {"read": "lecture", "write": "lecture et écriture"}
 
 
-def token_lines(tokens: Iterable[TokenLine]) -> Iterator[str]:
+def token_lines(tokens: Iterable[TokenListItem]) -> Iterator[str]:
     """Yield one line for each token: ``deploy (lecture, wob, depuis le …, jusqu'au …)``."""
     for token in tokens:
         places = "partout" if token.groups == ("*",) else ", ".join(token.groups)
@@ -153,7 +162,7 @@ def token_lines(tokens: Iterable[TokenLine]) -> Iterator[str]:
         )
 
 
-def link_lines(links: Iterable[LinkLine]) -> Iterator[str]:
+def link_lines(links: Iterable[LinkListItem]) -> Iterator[str]:
     """Yield one line for each invitation link: ``n° 1 (alice, depuis le …, jusqu'au …, 2 arrivées)``."""
     for link in links:
         made, expires = f"depuis le {rfc3339(link.made)}", f"jusqu'au {rfc3339(link.expires)}"
@@ -171,7 +180,7 @@ def group_lines(answer: Groups) -> Iterator[str]:
         yield f"{room} : {indented(line.topic)}" if line.topic else room
 
 
-def _unregistered_owner(line: GroupLine) -> str | None:
+def _unregistered_owner(line: GroupListItem) -> str | None:
     if line.registered:
         return None
     return "propriétaire sans mot de passe" if line.owner else "sans propriétaire"
@@ -204,7 +213,7 @@ def page_lines(page: Page) -> Iterator[str]:
 def help_lines(answer: Help) -> Iterator[str]:
     """Return one line for each command of the chat room: its usage and what it does."""
     for row in answer.commands:
-        if row.slash:
+        if row.slash_word:
             yield f"{row.slash_usage_in(to_french):<34} {to_french(row.help)}"
 
 
@@ -229,7 +238,7 @@ def list_with_title(title: str, entries: Iterable[str], more: bool = False, forw
     return indented("\n".join((f"{title} : {count}", *shown)))
 
 
-def addressee_phrase(event: Event) -> str:
+def addressee_phrase(event: ChatEvent) -> str:
     """Return the part of a French sentence between the author and the verb "dit": ``vous`` in a private
     message, otherwise ``a``.
     """
@@ -251,7 +260,7 @@ def indented_image(text: str) -> str:
     return INDENT + indented(text)
 
 
-def message_sentence(head: str, event: Event) -> str:
+def message_sentence(head: str, event: ChatEvent) -> str:
     """Return a message after its ``head``: ``alice a dit : salut``. For an image, the first line says that an
     image follows.
     """
@@ -265,7 +274,7 @@ def arrival_sentence(nick: str) -> str:
     return f"Annonce : {nick} a rejoint la chatroom"
 
 
-def event_sentence(event: Event) -> str:
+def event_sentence(event: ChatEvent) -> str:
     """Return a French sentence that says what happened in a group."""
     kind = _OWNER_EVENTS.get(event.kind, event.kind) if event.body == "owner" else event.kind
     sentence = _EVENTS[kind].format(
@@ -307,7 +316,7 @@ _OWNER_EVENTS: Final = {"promoted": "inherited", "demoted": "disowned"}
 """The keys in `_EVENTS` of a promotion to the owner, and of an owner's demotion."""
 
 
-def history_sentence(event: Event) -> str:
+def history_sentence(event: ChatEvent) -> str:
     """Return the French sentence for a message or a group event in a page of the log."""
     if event.is_tombstone:
         return f"{event.actor.nick} : (message supprimé)"

@@ -19,7 +19,7 @@ T = TypeVar("T")
 # ``#rrggbb`` or empty. The client puts it into escape sequences, so nothing else may pass.
 Colour = Annotated[str, msgspec.Meta(pattern=r"^(#[0-9a-fA-F]{6})?\Z")]
 
-Ref = str | int | None
+RequestRef = str | int | None
 """The id that a client gives to a request; the answer repeats it."""
 
 
@@ -93,7 +93,7 @@ class GroupEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     keep: int | None = None
 
 
-class Presence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class ServerEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The arrival of a user (``event`` is "arrived"), the user's departure ("left"), or an announcement of a
     server operator ("announced"), whose text is ``msg``.
     """
@@ -111,7 +111,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The base class of answers: ``ref`` is the id that the client gave to the answered request."""
 
     action: str = ""
-    ref: Ref = None
+    ref: RequestRef = None
 
 
 class User(msgspec.Struct, frozen=True):
@@ -151,7 +151,7 @@ class Welcome(BasicWelcome, frozen=True, kw_only=True):
     returning: bool
     limits: WelcomeLimits | None = None
     version: str = ""
-    ref: Ref = None
+    ref: RequestRef = None
 
 
 class Ack(Reply, frozen=True, kw_only=True):
@@ -410,15 +410,15 @@ class Error(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     code: str
     msg: str
     request: str = ""
-    ref: Ref = None
+    ref: RequestRef = None
     retry_after: float | None = None
 
 
-Answer = Reply | Welcome | Error
+AnswerObject = Reply | Welcome | Error
 """The objects that answer a request."""
 
 
-ServerObject = Message | GroupEvent | Presence | Answer
+ServerObject = Message | GroupEvent | ServerEvent | AnswerObject
 """The objects that a client receives."""
 
 OBJECT_TYPES: Final[dict[str, type[ServerObject]]] = {
@@ -448,7 +448,7 @@ OBJECT_TYPES: Final[dict[str, type[ServerObject]]] = {
 }
 """Action -> type of the object.
 
-A ``server-event`` is a `GroupEvent` if it has an ``id``, else a `Presence`.
+A ``server-event`` is a `GroupEvent` if it has an ``id``, else a `ServerEvent`.
 """
 
 
@@ -478,17 +478,17 @@ encode: Final = msgspec.json.Encoder(enc_hook=_write_timestamp).encode
 _head: Final = msgspec.json.Decoder(_Head).decode
 _decoders: Final = {
     kind: msgspec.json.Decoder(kind, dec_hook=_read_timestamp).decode
-    for kind in (*OBJECT_TYPES.values(), GroupEvent, Presence)
+    for kind in (*OBJECT_TYPES.values(), GroupEvent, ServerEvent)
 }
 
 
-def decode(value: bytes) -> ServerObject | None:
+def decode_if_known(value: bytes) -> ServerObject | None:
     """Return the object in the JSON text ``value``, or None if its action is unknown. Raises
     `msgspec.MsgspecError`.
     """
     head = _head(value)
     kind = (
-        (GroupEvent if head.id else Presence)
+        (GroupEvent if head.id else ServerEvent)
         if head.action == "server-event"
         else OBJECT_TYPES.get(head.action)
     )

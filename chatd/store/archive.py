@@ -13,12 +13,12 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from chatd.core.accounts import Credential, Secret
-from chatd.core.audience import IGNORABLE_KINDS
+from chatd.core.audience import IGNORABLE_EVENT_KINDS
 from chatd.core.declarations import ID_MAX
 from chatd.core.events import CONSOLE, LOBBY, Conversation, User
 from chatd.core.links import InvitationLink
-from chatd.core.moderation import BanOrigins, ErasedTexts, Ignore, ModerationEntry, Trimmed
-from chatd.core.records import WHOLE_LOG, EntryRow, EntrySlice, LogView, Snapshot, entry_from_row
+from chatd.core.moderation import BanOrigins, ConversationTrimmed, IgnoreChanged, ModerationEntry, TextsErased
+from chatd.core.records import NO_FILTER, EntryRow, EntrySlice, LogFilter, Snapshot, entry_from_row
 from chatd.core.state import State
 from chatd.core.tokens import Token
 from chatd.store.errors import ReadFailed
@@ -27,17 +27,17 @@ from chatd.store.size import measure_database
 P = ParamSpec("P")
 Result = TypeVar("Result")
 
-Cursor = Transaction | sqlite3.Cursor
+SqlCursor = Transaction | sqlite3.Cursor
 
 _ROW = "SELECT id, conversation, seq, at, kind, actor, subject, body FROM log"
 
-UNREAD_SCAN_LIMIT: Final = 1000
+UNREAD_SCAN_ENTRIES: Final = 1000
 """Maximum number of messages, the last ones of a conversation, among which unread ones are counted."""
 
-PAGE_SCAN_LIMIT: Final = 10_000
+PAGE_SCAN_ENTRIES: Final = 10_000
 """Maximum number of entries that one query for a page looks at, if the reader ignores users."""
 
-REPLAY_SCAN_LIMIT: Final = 10_000
+REPLAY_SCAN_ENTRIES: Final = 10_000
 """Maximum number of entries that one query for a replay looks at, if the reader ignores users.
 
 The conversations share them, but of each it may look at as many as it may return.
@@ -49,7 +49,7 @@ _HAPPENED = "kind NOT IN ('message', 'image')"
 _JOINED = "kind IN ('created', 'joined')"
 
 # The kinds that are hidden if their author is ignored.
-_INVISIBLE = ", ".join(f"'{kind}'" for kind in sorted(IGNORABLE_KINDS))
+_INVISIBLE = ", ".join(f"'{kind}'" for kind in sorted(IGNORABLE_EVENT_KINDS))
 
 _FIRST_ID = "(SELECT id FROM log WHERE conversation = place AND {} AND id > above ORDER BY id LIMIT 1)"
 
@@ -61,7 +61,7 @@ _FIRST_IDS = (
 )
 
 
-def load_snapshot(cursor: Cursor) -> Snapshot:
+def load_snapshot(cursor: SqlCursor) -> Snapshot:
     """Return a snapshot of the state that the daemon keeps in memory, read from the database.
 
     Nothing may be written meanwhile. The cost grows with the number of users, conversations and group events,
@@ -82,7 +82,7 @@ def load_snapshot(cursor: Cursor) -> Snapshot:
         state.apply(Token(state.users[user], name, Secret(digest), access, conversations, made, expires))
     cursor.execute("SELECT id, at, operator, kind, target, until, reason FROM moderation ORDER BY id")
     for id, at, operator, act, target, until, reason in cursor.fetchall():
-        state.apply(ModerationEntry(id, at, state.author(operator), act, target, until, reason))
+        state.apply(ModerationEntry(id, at, state.user_by_id(operator), act, target, until, reason))
     cursor.execute(
         "SELECT id, kind, name, low, high FROM conversations WHERE id > ? ORDER BY id", (LOBBY.id,)
     )
@@ -96,13 +96,13 @@ def load_snapshot(cursor: Cursor) -> Snapshot:
         state.apply(entry.event, entry.at)
     cursor.execute("SELECT conversation, last FROM trimmed")
     for conversation, last in cursor.fetchall():
-        state.apply(Trimmed(state.conversations[conversation], last))
+        state.apply(ConversationTrimmed(state.conversations[conversation], last))
     cursor.execute("SELECT user, other FROM ignores WHERE ignored")
     for user, other in cursor.fetchall():
-        state.apply(Ignore(state.users[user], state.users[other], True))
+        state.apply(IgnoreChanged(state.users[user], state.users[other], True))
     cursor.execute("SELECT user, last FROM erasures")
     for user, last in cursor.fetchall():
-        state.apply(ErasedTexts(state.users[user], (last,)))
+        state.apply(TextsErased(state.users[user], (last,)))
     cursor.execute("SELECT conversation, user, origins FROM ban_origins")
     for conversation, user, origins in cursor.fetchall():
         state.apply(BanOrigins(state.conversations[conversation], state.users[user], tuple(origins.split())))
@@ -128,8 +128,8 @@ class Archive:
     def __init__(self, pool: ConnectionPool) -> None:
         self._pool = pool
 
-    def load(self) -> Deferred[Snapshot]:
-        """Build the state that the daemon keeps in memory from the database. Return a Deferred of it."""
+    def load_snapshot(self) -> Deferred[Snapshot]:
+        """Return a Deferred of all data that the daemon keeps in memory, read from the database."""
         return self._read(load_snapshot)
 
     def page(
@@ -141,7 +141,7 @@ class Archive:
         limit: int,
         size: int,
         max_id: int,
-        view: LogView = WHOLE_LOG,
+        log_filter: LogFilter = NO_FILTER,
         begun: EntrySlice | None = None,
     ) -> Deferred[EntrySlice]:
         """Return a Deferred of one page of ``conversation``, oldest entry first.
@@ -149,12 +149,14 @@ class Archive:
         The page contains messages, or the group's events if ``events`` is true, with ``after`` < id <
         ``before`` and id <= ``max_id``. If only ``after`` is given, the page contains the first of these,
         else the last. It has at most ``limit`` entries and ``size`` bytes of bodies; a single entry may have
-        more bytes. Entries that ``view`` hides are left out.
+        more bytes. Entries that ``log_filter`` hides are left out.
 
-        If the page has an ``end``, `PAGE_SCAN_LIMIT` entries were looked at, and the page is only begun. The
-        same query goes on with it if it is given as ``begun``.
+        If the page has an ``end``, it is incomplete: the query has looked at `PAGE_SCAN_ENTRIES` entries and
+        stopped. Call again with the same arguments and this page as ``begun`` to go on.
         """
-        return self._read(_page, conversation.id, events, before, after, limit, size, max_id, view, begun)
+        return self._read(
+            _page, conversation.id, events, before, after, limit, size, max_id, log_filter, begun
+        )
 
     def entries_after(
         self,
@@ -164,17 +166,17 @@ class Archive:
         limit: int,
         size: int,
         max_id: int,
-        view: LogView = WHOLE_LOG,
+        log_filter: LogFilter = NO_FILTER,
     ) -> Deferred[EntrySlice]:
         """Return a Deferred of the first entries after the id ``after``, up to the id ``max_id``.
 
         The entries are those in ``conversations``, and events of any conversation with ``user`` as their
         subject. There are at most ``limit`` entries with at most ``size`` bytes of bodies; a single entry may
-        have more bytes. Entries that ``view`` hides are left out. If it hides those of users, the query looks
-        at no more than `REPLAY_SCAN_LIMIT` entries; then the result may have an ``end``.
+        have more bytes. Entries that ``log_filter`` hides are left out. If it hides those of users, the query
+        looks at no more than `REPLAY_SCAN_ENTRIES` entries; then the result may have an ``end``.
         """
         ids = [c.id for c in conversations]
-        return self._read(_following, ids, user.id, after, limit, size, max_id, view)
+        return self._read(_following, ids, user.id, after, limit, size, max_id, log_filter)
 
     def conversation_entries(
         self, conversation: Conversation, after: int, limit: int, size: int, max_id: int
@@ -197,7 +199,7 @@ class Archive:
         """
         return self._read(_user_entries, user.id, after, limit, size, max_id)
 
-    def texts_to_erase(self, user: User, after: int, limit: int, max_id: int) -> Deferred[list[int]]:
+    def entry_ids_to_erase(self, user: User, after: int, limit: int, max_id: int) -> Deferred[list[int]]:
         """Return a Deferred of the ids of entries with a text of ``user``, who is erased, or about the user.
 
         They are the first ones with ``after`` < id <= ``max_id``, at most ``limit``. Every entry in the range
@@ -209,7 +211,7 @@ class Archive:
         """Return a Deferred of the log entry ``id``, or of None if there is none."""
         return self._read(_entry, id)
 
-    def old_messages(
+    def old_message_ids(
         self, conversation: Conversation, after: int, before: int, limit: int
     ) -> Deferred[list[int]]:
         """Return a Deferred of the ids of the first messages of ``conversation`` that are too old.
@@ -225,14 +227,14 @@ class Archive:
         user: User,
         after: int,
         max_id: int,
-        view: LogView = WHOLE_LOG,
+        log_filter: LogFilter = NO_FILTER,
     ) -> Deferred[list[int]]:
         """Return a Deferred of the number of messages unread by ``user`` in each conversation, as a list.
 
-        Unread are messages by other users with ``after`` < id <= ``max_id`` that ``view`` does not hide. They
-        are counted among the last `UNREAD_SCAN_LIMIT` messages in that range.
+        Unread are messages by other users with ``after`` < id <= ``max_id`` that ``log_filter`` does not
+        hide. They are counted among the last `UNREAD_SCAN_ENTRIES` messages in that range.
         """
-        return self._read(_unread, [c.id for c in conversations], user.id, after, max_id, view)
+        return self._read(_unread, [c.id for c in conversations], user.id, after, max_id, log_filter)
 
     def _read(
         self, query: Callable[Concatenate[Transaction, P], Result], *arguments: P.args, **named: P.kwargs
@@ -274,11 +276,11 @@ def _page(
     limit: int,
     size: int,
     max_id: int,
-    view: LogView,
+    log_filter: LogFilter,
     begun: EntrySlice | None,
 ) -> EntrySlice:
     forward = after is not None and before is None
-    above = max(after or 0, _hidden_up_to(cursor, conversation, view))
+    above = max(after or 0, _hidden_up_to(cursor, conversation, log_filter))
     below = max_id + 1 if before is None else min(max_id + 1, before)
     rows = [] if begun is None else begun.rows
     if begun is not None and begun.end is not None:
@@ -287,15 +289,15 @@ def _page(
     where = f"conversation = ? AND id > ? AND id < ? AND {kinds}"
     order = f"ORDER BY id {'ASC' if forward else 'DESC'}"
     end = None
-    if view.ignored:
+    if log_filter.ignored:
         cursor.execute(
             f"SELECT id FROM log WHERE {where} {order} LIMIT 1 OFFSET ?",
-            (conversation, above, below, PAGE_SCAN_LIMIT - 1),
+            (conversation, above, below, PAGE_SCAN_ENTRIES - 1),
         )
         for (end,) in cursor.fetchall():
             above, below = (above, end + 1) if forward else (end - 1, below)
     cursor.execute(
-        f"{_ROW} WHERE {where}{_unless_ignored(view.ignored, kinds)} {order} LIMIT ?",
+        f"{_ROW} WHERE {where}{_unless_ignored(log_filter.ignored, kinds)} {order} LIMIT ?",
         (conversation, above, below, limit + 1 - len(rows)),
     )
     found = _fetch(cursor, limit, size, rows if forward else rows[::-1])
@@ -312,12 +314,12 @@ def _following(
     limit: int,
     size: int,
     max_id: int,
-    view: LogView,
+    log_filter: LogFilter,
 ) -> EntrySlice:
     # A query for each conversation and each index, merged: one query would make SQLite sort all later entries
     # for every page. Those with the earliest entries are read first, so that few ids of the others, or none,
     # are read. The ids are in the indexes, so that only the bodies that are returned are read.
-    above = [(one, max(after, _hidden_up_to(cursor, one, view))) for one in conversations]
+    above = [(one, max(after, _hidden_up_to(cursor, one, log_filter))) for one in conversations]
     cursor.execute(_FIRST_IDS, (json.dumps(above),))
     sources = [(after + 1, "subject", _HAPPENED, user)]
     for conversation, message, event in cursor.fetchall():
@@ -325,8 +327,8 @@ def _following(
         sources += [(event, "conversation", _HAPPENED, conversation)] if event is not None else []
     sources.sort()
     end = None
-    if view.ignored:
-        looked_at = max(limit, REPLAY_SCAN_LIMIT // len(sources))
+    if log_filter.ignored:
+        looked_at = max(limit, REPLAY_SCAN_ENTRIES // len(sources))
         for first, column, kinds, key in sources:
             if first > max_id:
                 break
@@ -344,7 +346,7 @@ def _following(
             break
         cursor.execute(
             f"SELECT id FROM log WHERE {column} = ? AND {kinds} AND id >= ? AND id <= ?"
-            f"{_unless_ignored(view.ignored, kinds)} ORDER BY id LIMIT ?",
+            f"{_unless_ignored(log_filter.ignored, kinds)} ORDER BY id LIMIT ?",
             (key, first, last, limit + 1),
         )
         ids = sorted({*ids, *(id for (id,) in cursor.fetchall())})[: limit + 1]
@@ -388,13 +390,13 @@ def _texts_to_erase(cursor: Transaction, user: int, after: int, limit: int, max_
     return [id for (id,) in cursor.fetchall()]
 
 
-def _hidden_up_to(cursor: Transaction, conversation: int, view: LogView) -> int:
-    """Return the id up to which ``view`` hides the entries of ``conversation``, 0 if it hides none."""
-    if conversation not in view.since_joining:
+def _hidden_up_to(cursor: Transaction, conversation: int, log_filter: LogFilter) -> int:
+    """Return the id up to which ``log_filter`` hides the entries of ``conversation``, 0 if it hides none."""
+    if conversation not in log_filter.since_joining:
         return 0
     cursor.execute(
         f"SELECT max(id) FROM log WHERE conversation = ? AND actor = ? AND {_JOINED}",
-        (conversation, view.user),
+        (conversation, log_filter.user),
     )
     ((joined,),) = cursor.fetchall()
     return ID_MAX if joined is None else joined - 1
@@ -415,15 +417,20 @@ def _list(ids: Iterable[int]) -> str:
 
 
 def _unread(
-    cursor: Transaction, conversations: list[int], user: int, after: int, max_id: int, view: LogView
+    cursor: Transaction, conversations: list[int], user: int, after: int, max_id: int, log_filter: LogFilter
 ) -> list[int]:
     counts = []
     for conversation in conversations:
         cursor.execute(
-            f"SELECT count(*) FILTER (WHERE actor NOT IN ({_list((user, *view.ignored))}))"
+            f"SELECT count(*) FILTER (WHERE actor NOT IN ({_list((user, *log_filter.ignored))}))"
             f" FROM (SELECT actor FROM log WHERE conversation = ? AND {_SAID} AND id > ? AND id <= ?"
             " ORDER BY id DESC LIMIT ?)",
-            (conversation, max(after, _hidden_up_to(cursor, conversation, view)), max_id, UNREAD_SCAN_LIMIT),
+            (
+                conversation,
+                max(after, _hidden_up_to(cursor, conversation, log_filter)),
+                max_id,
+                UNREAD_SCAN_ENTRIES,
+            ),
         )
         counts += [count for (count,) in cursor.fetchall()]
     return counts

@@ -15,14 +15,14 @@ from typing import Final
 import msgspec
 
 from chatd.files import make_private_folder
-from chatd.store.check import find_problems, open_to_read, stop_when
+from chatd.store.check import find_problems, interrupt_when, open_read_only
 from chatd.store.errors import StoreError
 from chatd.store.schema import DatabaseLock
 
-STEP_PAGES: Final = 256
+BACKUP_STEP_PAGES: Final = 256
 """The number of pages copied in one step: 1 MiB, with SQLite's default page size."""
 
-PAUSE_SECONDS: Final = 0.005
+BACKUP_PAUSE_SECONDS: Final = 0.005
 """The pause between two steps, in seconds, in which the disk belongs to the daemon's commits."""
 
 
@@ -34,7 +34,7 @@ class Backup(msgspec.Struct, frozen=True):
     last_id: int
 
 
-class Restored(msgspec.Struct, frozen=True):
+class RestoreResult(msgspec.Struct, frozen=True):
     """A restored database: its path, the id of the last log entry in it, and the path that the database which
     was there before has now, None if there was none.
     """
@@ -72,7 +72,7 @@ def back_up(source: sqlite3.Connection, target: Path, is_cancelled: Callable[[],
         raise StoreError(f"no backup was made at {target}: {error.strerror}") from None
 
 
-def restore(backup: Path, database: Path) -> Restored:
+def restore(backup: Path, database: Path) -> RestoreResult:
     """Put the database in the file ``backup`` in the place of the database at ``database``. The call blocks.
 
     The file at ``database`` is kept under another name beside it. An older version of the database is
@@ -86,7 +86,7 @@ def restore(backup: Path, database: Path) -> Restored:
         raise StoreError(f"can't use the database {database}: {error.strerror} ({error.filename})") from None
     lock = DatabaseLock(database)
     try:
-        with closing(open_to_read(backup)) as source, _new_file_beside(database) as copy:
+        with closing(open_read_only(backup)) as source, _new_file_beside(database) as copy:
             last_id = _copy(source, copy, lambda: False)
             former = _set_aside(database) if database.exists() else None
             os.rename(copy, database)
@@ -97,7 +97,7 @@ def restore(backup: Path, database: Path) -> Restored:
         raise StoreError(f"can't replace the database {database}: {error.strerror}") from None
     finally:
         lock.release()
-    return Restored(str(database), last_id, None if former is None else str(former))
+    return RestoreResult(str(database), last_id, None if former is None else str(former))
 
 
 @contextmanager
@@ -128,16 +128,16 @@ def _copy(source: sqlite3.Connection, target: Path, is_cancelled: Callable[[], b
         # Else one sync at the end would write all of it, and a commit would wait for that.
         os.fsync(written)
         if remaining:
-            time.sleep(PAUSE_SECONDS)
+            time.sleep(BACKUP_PAUSE_SECONDS)
 
     written = os.open(target, os.O_RDWR)
     try:
         with closing(sqlite3.connect(target)) as copy:
-            source.backup(copy, pages=STEP_PAGES, progress=pause)
+            source.backup(copy, pages=BACKUP_STEP_PAGES, progress=pause)
     finally:
         os.close(written)  # after the connection: closing it earlier would drop SQLite's locks
-    with closing(open_to_read(target)) as copy:
-        stop_when(copy, is_cancelled)
+    with closing(open_read_only(target)) as copy:
+        interrupt_when(copy, is_cancelled)
         problems = find_problems(copy)
         if problems:
             raise StoreError(f"the copy is not sound: {problems[0]}")

@@ -15,14 +15,14 @@ from chatd.store.schema import APPLICATION_ID, load_migrations
 MAX_PROBLEMS: Final = 20
 """The maximum number of problems that one kind of check reports."""
 
-NEWEST_VERSION: Final = len(load_migrations())
+NEWEST_SCHEMA_VERSION: Final = len(load_migrations())
 """The version that this chatd gives to databases."""
 
-INTERRUPT_INSTRUCTIONS: Final = 20_000
+CANCEL_CHECK_INSTRUCTIONS: Final = 20_000
 """The number of SQLite's virtual machine instructions between two looks at whether to stop."""
 
 
-TRIMMED_VERSION: Final = 7
+FIRST_SCHEMA_VERSION_WITH_TRIMMING: Final = 7
 """The version of the database from which on old messages can be deleted."""
 
 _GAPS_BEFORE: Final = (
@@ -50,8 +50,8 @@ def find_problems(connection: sqlite3.Connection) -> list[str]:
     application, version = _value(connection, "application_id"), _value(connection, "user_version")
     if application != APPLICATION_ID:
         return ["this is not a database of chatd"]
-    if not 0 < version <= NEWEST_VERSION:
-        return [f"the version of the database is {version}, this chatd knows 1 to {NEWEST_VERSION}"]
+    if not 0 < version <= NEWEST_SCHEMA_VERSION:
+        return [f"the version of the database is {version}, this chatd knows 1 to {NEWEST_SCHEMA_VERSION}"]
     problems = [
         f"SQLite: {line}"
         for (line,) in connection.execute(f"PRAGMA integrity_check({MAX_PROBLEMS})")
@@ -64,12 +64,14 @@ def find_problems(connection: sqlite3.Connection) -> list[str]:
         f"row {row} of {table} refers to a row of {parent} that is missing"
         for table, row, parent, _ in broken
     ]
-    gaps = connection.execute(_GAPS if version >= TRIMMED_VERSION else _GAPS_BEFORE).fetchmany(MAX_PROBLEMS)
+    gaps = connection.execute(
+        _GAPS if version >= FIRST_SCHEMA_VERSION_WITH_TRIMMING else _GAPS_BEFORE
+    ).fetchmany(MAX_PROBLEMS)
     problems += [
         f"conversation {conversation} has {count} entries, but their seqs run from {first} to {last}"
         for conversation, count, first, last in gaps
     ]
-    if not problems and version == NEWEST_VERSION:
+    if not problems and version == NEWEST_SCHEMA_VERSION:
         try:
             load_snapshot(connection.cursor())
         except (LookupError, ValueError, TypeError, AttributeError) as error:
@@ -85,7 +87,7 @@ def check_file(path: Path) -> list[str]:
     file, or if it can't be read.
     """
     try:
-        with closing(open_to_read(path)) as connection:
+        with closing(open_read_only(path)) as connection:
             return find_problems(connection)
     except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.OperationalError):
@@ -93,7 +95,7 @@ def check_file(path: Path) -> list[str]:
         return [f"SQLite: {error}"]
 
 
-def open_to_read(path: Path) -> sqlite3.Connection:
+def open_read_only(path: Path) -> sqlite3.Connection:
     """Return a connection that only reads the database file at ``path``.
 
     Raises `StoreError` if there is no such file.
@@ -106,9 +108,9 @@ def open_to_read(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.as_uri()}?{mode}", uri=True, isolation_level=None)
 
 
-def stop_when(connection: sqlite3.Connection, is_cancelled: Callable[[], bool]) -> None:
+def interrupt_when(connection: sqlite3.Connection, is_cancelled: Callable[[], bool]) -> None:
     """Make a running statement of ``connection`` fail soon after ``is_cancelled()`` has become true."""
-    connection.set_progress_handler(is_cancelled, INTERRUPT_INSTRUCTIONS)
+    connection.set_progress_handler(is_cancelled, CANCEL_CHECK_INSTRUCTIONS)
 
 
 def _value(connection: sqlite3.Connection, pragma: str) -> int:

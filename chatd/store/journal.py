@@ -21,10 +21,10 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatd.boundaries import Clock, Task
+from chatd.boundaries import Clock, JournalTask
 from chatd.core.counters import Histogram
-from chatd.core.events import Conversation, Entry, Event, User
-from chatd.core.records import Draft, Record, Snapshot
+from chatd.core.events import ChatEvent, Conversation, LogEntry, User
+from chatd.core.records import EntryDraft, Record, Snapshot
 from chatd.pauses import pause
 from chatd.store.errors import NotStored
 from chatd.store.record_writer import write_record
@@ -77,16 +77,19 @@ _INSERTS: Final = {
 
 
 class CommitResult(msgspec.Struct, frozen=True, eq=False):
-    """The result of a transaction: the entries of each task, with whether they are new, and the new counters.
+    """The result of a transaction: the log entries of each task, and the new counters.
+
+    ``task_entries`` has the entries of each task, and whether they are new.
+
 
     The counters are the last id of the log, and the last seq and the last id of each conversation.
     ``database_bytes`` is the size of the database, or None if it was not measured.
     """
 
-    places: list[tuple[list[Entry], bool]]
+    task_entries: list[tuple[list[LogEntry], bool]]
     last_id: int
     seqs: dict[int, int]
-    lasts: dict[int, int]
+    last_ids: dict[int, int]
     database_bytes: int | None
 
 
@@ -103,8 +106,8 @@ class Journal:
     ``database_bytes`` is the size of the database, measured whenever `MEASURE_EVERY_CHARACTERS` were written.
 
     After a failed transaction ``is_failing`` is true until a transaction succeeds; if no task comes, the
-    journal tries again by itself. ``commit_seconds`` and ``commit_tasks`` are histograms of the duration and
-    the number of tasks of the successful transactions.
+    journal tries again by itself. ``commit_seconds`` and ``tasks_per_commit`` are histograms of the duration
+    and the number of tasks of the successful transactions.
     """
 
     _log = Logger()
@@ -123,7 +126,7 @@ class Journal:
         self.commits = 0
         self.failed_commits = 0
         self.commit_seconds = Histogram(COMMIT_SECONDS_BOUNDS)
-        self.commit_tasks = Histogram(COMMIT_TASKS_BOUNDS)
+        self.tasks_per_commit = Histogram(COMMIT_TASKS_BOUNDS)
         self._last_id = snapshot.last_id
         self._seqs = snapshot.seqs
         self._lasts = snapshot.last_ids
@@ -131,7 +134,7 @@ class Journal:
         self._clock = clock
         self._on_failure = on_failure
         self._on_committed = on_committed
-        self._queue: deque[Task] = deque()
+        self._queue: deque[JournalTask] = deque()
         # The read markers of all users by user id; and those of them that are not written yet.
         self._seen = snapshot.read_markers
         self._noted: dict[int, int] = {}
@@ -147,11 +150,11 @@ class Journal:
         return len(self._queue)
 
     @property
-    def waiting_seconds(self) -> float:
+    def transaction_seconds(self) -> float:
         """The seconds for which the present transaction has been under way, or 0 if there is none."""
         return self._clock.seconds() - self._begun_at if self._busy else 0.0
 
-    def submit(self, task: Task) -> None:
+    def submit(self, task: JournalTask) -> None:
         """Queue ``task``. A task without records is completed at once if no task is before it."""
         self._queue.append(task)
         if self._busy or self._start is not None:
@@ -162,7 +165,7 @@ class Journal:
         else:
             self._go_on()
 
-    def store_in_order(self, *records: Record) -> Deferred[Sequence[Entry]]:
+    def store_in_order(self, *records: Record) -> Deferred[Sequence[LogEntry]]:
         """Return a Deferred that fires when all earlier tasks are completed and ``records`` are on disk.
 
         It fires with the log entries that were made of the drafts among ``records``. It fails with
@@ -189,11 +192,11 @@ class Journal:
         """Return the id of the last entry of ``conversation`` that is on disk, or 0 if it has none."""
         return self._lasts.get(conversation.id, 0)
 
-    def entries_in(self, conversation: Conversation) -> int:
+    def count_entries(self, conversation: Conversation) -> int:
         """Return the number of stored entries of ``conversation``, which is the seq of the last one."""
         return self._seqs.get(conversation.id, 0)
 
-    def resume(self, snapshot: Snapshot) -> None:
+    def resume_from(self, snapshot: Snapshot) -> None:
         """Take the counters from ``snapshot``, read from the database after a failed transaction."""
         self.last_delivered_id = self._last_id = snapshot.last_id
         self.database_bytes = snapshot.database_bytes
@@ -259,9 +262,9 @@ class Journal:
         self._busy = False
         self._rest()
 
-    def _next_batch(self) -> list[Task]:
+    def _next_batch(self) -> list[JournalTask]:
         """Take the tasks of the next transaction from the queue: all tasks, up to `MAX_COMMIT_CHARACTERS`."""
-        batch: list[Task] = []
+        batch: list[JournalTask] = []
         characters = 0
         while self._queue:
             size = _size(self._queue[0])
@@ -280,7 +283,7 @@ class Journal:
             self._busy = True
             self._begin([])
 
-    def _begin(self, batch: list[Task]) -> None:
+    def _begin(self, batch: list[JournalTask]) -> None:
         noted, self._noted = self._noted, {}
         self._begun_at = self._clock.seconds()
         measures = self._unmeasured >= MEASURE_EVERY_CHARACTERS
@@ -291,7 +294,7 @@ class Journal:
         writing.addErrback(lambda failure: self._log.failure("the journal crashed", failure))
 
     def _write(
-        self, cursor: Transaction, batch: list[Task], noted: dict[int, int], measures: bool
+        self, cursor: Transaction, batch: list[JournalTask], noted: dict[int, int], measures: bool
     ) -> CommitResult:
         """Run the transaction of ``batch`` in the writer's thread, and return its result.
 
@@ -306,21 +309,21 @@ class Journal:
         if not batch and not noted:
             _write_nothing_new(cursor)
         size = measure_database(cursor) if measures else None
-        return CommitResult(places, placer.last_id, placer.seqs, placer.lasts, size)
+        return CommitResult(places, placer.last_id, placer.seqs, placer.last_ids, size)
 
-    def _written(self, placing: CommitResult, batch: list[Task]) -> None:
+    def _written(self, placing: CommitResult, batch: list[JournalTask]) -> None:
         self.commits += 1
         self.commit_seconds.observe(self._clock.seconds() - self._begun_at)
-        self.commit_tasks.observe(len(batch))
+        self.tasks_per_commit.observe(len(batch))
         if self.is_failing:
             self.is_failing = False
             self._log.info("the database can be written again")
         self._last_id = placing.last_id
         self._seqs.update(placing.seqs)
-        self._lasts.update(placing.lasts)
+        self._lasts.update(placing.last_ids)
         if placing.database_bytes is not None:
             self.database_bytes = placing.database_bytes
-        for task, (entries, is_new) in zip(batch, placing.places, strict=True):
+        for task, (entries, is_new) in zip(batch, placing.task_entries, strict=True):
             self._commit(task, entries, is_new)
         try:
             self._on_committed()
@@ -328,7 +331,7 @@ class Journal:
             self._log.failure("bug after a commit")
         self._go_on()
 
-    def _commit(self, task: Task, entries: Sequence[Entry], is_new: bool) -> None:
+    def _commit(self, task: JournalTask, entries: Sequence[LogEntry], is_new: bool) -> None:
         if entries and is_new:
             self.last_delivered_id = entries[-1].id
         try:
@@ -336,7 +339,7 @@ class Journal:
         except Exception:
             self._crash(task)
 
-    def _lost(self, failure: Failure, batch: list[Task], noted: dict[int, int]) -> None:
+    def _lost(self, failure: Failure, batch: list[JournalTask], noted: dict[int, int]) -> None:
         if failure.check(sqlite3.Error) is None:
             self._log.failure("the journal could not write", failure)
         elif batch or not self.is_failing:  # else the journal has tried again, in vain
@@ -358,7 +361,7 @@ class Journal:
                 self._crash(task)
         self._go_on()
 
-    def _crash(self, task: Task) -> None:
+    def _crash(self, task: JournalTask) -> None:
         # A bug in one task must not stop the other tasks or the next commit.
         try:
             task.on_bug()
@@ -377,9 +380,9 @@ class _Turn:
 
     def __init__(self, records: Sequence[Record]) -> None:
         self.records = records
-        self.done: Deferred[Sequence[Entry]] = Deferred()
+        self.done: Deferred[Sequence[LogEntry]] = Deferred()
 
-    def on_commit(self, entries: Sequence[Entry], is_new: bool) -> None:
+    def on_commit(self, entries: Sequence[LogEntry], is_new: bool) -> None:
         self.done.callback(entries)
 
     def on_rollback(self) -> None:
@@ -395,23 +398,23 @@ class _Placer:
     def __init__(self, cursor: Transaction, last_id: int, seqs: Mapping[int, int]) -> None:
         self.last_id = last_id
         self.seqs: dict[int, int] = {}
-        self.lasts: dict[int, int] = {}
+        self.last_ids: dict[int, int] = {}
         self._cursor = cursor
         # Looked up once: an adbapi cursor finds each method by a call.
         self._execute, self._fetchall = cursor.execute, cursor.fetchall
         self._seqs_before = seqs
         self._rows: list[tuple[object, ...]] = []
-        self._by_ref: dict[tuple[int, str], Entry] = {}
+        self._by_ref: dict[tuple[int, str], LogEntry] = {}
 
-    def place(self, records: Sequence[Record]) -> tuple[list[Entry], bool]:
+    def place(self, records: Sequence[Record]) -> tuple[list[LogEntry], bool]:
         """Return the log entries of one task's drafts, and whether they are new.
 
         The task's other records, users and conversations, are written at once.
         """
-        entries: list[Entry] = []
+        entries: list[LogEntry] = []
         is_new = True
         for record in records:
-            if not isinstance(record, Draft):
+            if not isinstance(record, EntryDraft):
                 write_record(self._cursor, record)
                 continue
             earlier = self._earlier(record)
@@ -427,7 +430,7 @@ class _Placer:
                 self._execute(_INSERTS[count], tuple(chain.from_iterable(rows[start : start + count])))
                 start += count
 
-    def _earlier(self, draft: Draft) -> list[Entry] | None:
+    def _earlier(self, draft: EntryDraft) -> list[LogEntry] | None:
         """Return the entry stored under the author and the ref of ``draft``, as a list, or None.
 
         The ref is the author's own id of a message. The list is empty if the entry is another message.
@@ -443,17 +446,17 @@ class _Placer:
             (event.actor.id, ref),
         )
         for id, seq, at, *message in self._fetchall():
-            return [Entry(id, seq, at, event)] if tuple(message) == _message(event) else []
+            return [LogEntry(id, seq, at, event)] if tuple(message) == _message(event) else []
         return None
 
-    def _add(self, draft: Draft) -> Entry:
+    def _add(self, draft: EntryDraft) -> LogEntry:
         event = draft.event
         conversation, actor, subject = event.conversation.id, event.actor.id, event.subject
         self.last_id += 1
         seq = self.seqs.get(conversation, self._seqs_before.get(conversation, 0)) + 1
         self.seqs[conversation] = seq
-        self.lasts[conversation] = self.last_id
-        entry = Entry(self.last_id, seq, draft.at, event)
+        self.last_ids[conversation] = self.last_id
+        entry = LogEntry(self.last_id, seq, draft.at, event)
         if draft.ref is not None:
             self._by_ref[actor, draft.ref] = entry
         about = subject.id if subject is not None else None
@@ -463,16 +466,16 @@ class _Placer:
         return entry
 
 
-def _size(task: Task) -> int:
+def _size(task: JournalTask) -> int:
     """Return the number of characters that ``task`` counts for in a transaction."""
     size = ENTRY_OVERHEAD_CHARACTERS * len(task.records)
     for record in task.records:
-        if isinstance(record, Draft):
+        if isinstance(record, EntryDraft):
             size += len(record.event.body)
     return size
 
 
-def _message(event: Event) -> tuple[int, str, str]:
+def _message(event: ChatEvent) -> tuple[int, str, str]:
     """Return the conversation id, kind and body of ``event``. Drafts of one message agree in these."""
     return event.conversation.id, event.kind, event.body
 

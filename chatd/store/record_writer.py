@@ -7,18 +7,18 @@ from typing import Any, Final
 
 from twisted.enterprise.adbapi import Transaction
 
-from chatd.core.accounts import CLOSED_ACCOUNT_HASH, Credential, Renamed
+from chatd.core.accounts import CLOSED_ACCOUNT_HASH, Credential, UserRenamed
 from chatd.core.events import Conversation, User
 from chatd.core.links import InvitationLink, LinkDeleted
 from chatd.core.moderation import (
     BanOrigins,
-    Erased,
-    ErasedTexts,
+    ConversationTrimmed,
     ErasureCompleted,
-    Ignore,
+    IgnoreChanged,
     ModerationEntry,
+    TextsErased,
     Tombstone,
-    Trimmed,
+    UserErased,
 )
 from chatd.core.state import RecordedChange
 from chatd.core.tokens import Token, TokenDeleted
@@ -26,14 +26,14 @@ from chatd.core.tokens import Token, TokenDeleted
 
 def write_record(cursor: Transaction, record: RecordedChange) -> None:
     """Write ``record`` in the transaction of ``cursor``."""
-    if isinstance(record, Erased):
+    if isinstance(record, UserErased):
         _erase(cursor, record)
         return
-    if isinstance(record, ErasedTexts):
+    if isinstance(record, TextsErased):
         cursor.executemany(_ERASE_TEXT, [(record.user.id, id) for id in record.ids])
     statement, values = _STATEMENTS[type(record)]
     cursor.execute(statement, values(record))
-    if isinstance(record, Trimmed):
+    if isinstance(record, ConversationTrimmed):
         cursor.execute(
             "DELETE FROM log WHERE conversation = ? AND id <= ? AND kind IN ('message', 'image')",
             values(record),
@@ -42,7 +42,7 @@ def write_record(cursor: Transaction, record: RecordedChange) -> None:
         cursor.execute("DELETE FROM tokens WHERE user = ?", (record.user.id,))
 
 
-def _erase(cursor: Transaction, record: Erased) -> None:
+def _erase(cursor: Transaction, record: UserErased) -> None:
     user = record.user
     cursor.execute("UPDATE users SET nick = ?, key = ? WHERE id = ?", (user.nick, user.key, user.id))
     # An index page that was split keeps copies of keys that have moved, until it is written anew.
@@ -109,7 +109,7 @@ _STATEMENTS: Final[dict[type[RecordedChange], tuple[str, Callable[[Any], tuple[o
     ),
     Credential: (
         "INSERT OR REPLACE INTO credentials (user, hash, since) VALUES (?, ?, ?)",
-        lambda record: (record.user.id, str(record.hash), record.since),
+        lambda record: (record.user.id, str(record.hash), record.registered_at),
     ),
     Token: (
         "INSERT INTO tokens VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)",
@@ -118,7 +118,7 @@ _STATEMENTS: Final[dict[type[RecordedChange], tuple[str, Callable[[Any], tuple[o
     TokenDeleted: ("DELETE FROM tokens WHERE digest = ?", lambda record: (str(record.token.digest),)),
     InvitationLink: ("INSERT OR REPLACE INTO links VALUES (?, ?, ?, ?, ?, ?, ?)", _link_values),
     LinkDeleted: ("DELETE FROM links WHERE digest = ?", lambda record: (str(record.link.digest),)),
-    Renamed: (
+    UserRenamed: (
         "UPDATE users SET nick = ?, key = ? WHERE id = ?",
         lambda record: (record.user.nick, record.user.key, record.user.id),
     ),
@@ -130,15 +130,15 @@ _STATEMENTS: Final[dict[type[RecordedChange], tuple[str, Callable[[Any], tuple[o
         "INSERT OR REPLACE INTO ban_origins (conversation, user, origins) VALUES (?, ?, ?)",
         lambda record: (record.conversation.id, record.user.id, " ".join(record.origins)),
     ),
-    Ignore: (
+    IgnoreChanged: (
         "INSERT OR REPLACE INTO ignores (user, other, ignored) VALUES (?, ?, ?)",
         lambda record: (record.user.id, record.other.id, record.ignored),
     ),
-    Trimmed: (
+    ConversationTrimmed: (
         "INSERT OR REPLACE INTO trimmed (conversation, last) VALUES (?, ?)",
         lambda record: (record.conversation.id, record.last),
     ),
-    ErasedTexts: (
+    TextsErased: (
         "UPDATE erasures SET last = ? WHERE user = ?",
         lambda record: (record.ids[-1], record.user.id),
     ),

@@ -17,7 +17,7 @@ from chatd.core.records import Snapshot
 from chatd.files import make_private_folder
 from chatd.store.archive import Archive, load_snapshot
 from chatd.store.backup import Backup, back_up
-from chatd.store.check import find_problems, stop_when
+from chatd.store.check import find_problems, interrupt_when
 from chatd.store.errors import StoreBusy, StoreError
 from chatd.store.schema import DatabaseLock, create_or_migrate, load_migrations
 
@@ -112,14 +112,14 @@ class Store:
         return self._in_own_thread(lambda connection: back_up(connection, target, self._is_stopping))
 
     def check(self) -> Deferred[list[str]]:
-        """Return a Deferred of what is wrong with the database, as `chatd.store.check.find_problems` says it.
+        """Return a Deferred of the problems that `chatd.store.check.find_problems` finds in the database.
 
         The Deferred fails with `StoreError` if the check can't be made, and with `StoreBusy` while another
         check or backup is under way.
         """
 
         def check(connection: sqlite3.Connection) -> list[str]:
-            stop_when(connection, self._is_stopping)
+            interrupt_when(connection, self._is_stopping)
             try:
                 return find_problems(connection)
             except sqlite3.OperationalError as error:
@@ -149,7 +149,7 @@ class Store:
         running: Deferred[T] = pool.runInteraction(run)
         return running.addBoth(close)
 
-    def stop_upkeep(self) -> None:
+    def cancel_backup_and_check(self) -> None:
         """Have the running backup or check, if any, fail soon, and refuse further ones."""
         self._stopping = True
 

@@ -10,13 +10,13 @@ from typing import Final
 
 import msgspec
 
-from chatd.core.commands import COMMANDS, TYPED_FIELDS
-from chatd.core.declarations import Declaration, Field
-from chatd.core.names import ALPHABETS
-from chatd.core.refusals import REASONS, SENTENCES
+from chatd.core.commands import COMMANDS, USAGE_FIELD_NAMES
+from chatd.core.declarations import CommandDeclaration, FieldDeclaration
+from chatd.core.names import ALPHABET_NAMES
+from chatd.core.refusals import REFUSAL_REASONS, REFUSAL_SENTENCES
 from chatd.locales import to_french
 
-_EVENT_OF_COMMAND: Final = {
+_EVENT_KIND_BY_COMMAND: Final = {
     "cgroupe": "created",
     "join": "joined",
     "leave": "left",
@@ -41,41 +41,41 @@ def command_table() -> bytes:
 
     ``french`` maps the English sentences, the names of fields and of alphabets to their translations.
     """
-    rows = [row for row in COMMANDS.values() if row.word or row.slash]
+    rows = [row for row in COMMANDS.values() if row.semicolon_word or row.slash_word]
     sentences = {
         *(row.help for row in rows),
-        *SENTENCES.values(),
-        *REASONS.values(),
-        *TYPED_FIELDS,
-        *ALPHABETS,
+        *REFUSAL_SENTENCES.values(),
+        *REFUSAL_REASONS.values(),
+        *USAGE_FIELD_NAMES,
+        *ALPHABET_NAMES,
     }
     return msgspec.json.encode(
         {
             "commands": [_command(row) for row in rows],
-            "refusals": SENTENCES,
-            "reasons": list(REASONS.values()),
+            "refusals": REFUSAL_SENTENCES,
+            "reasons": list(REFUSAL_REASONS.values()),
             "french": {one: french for one in sorted(sentences) if (french := to_french(one)) != one},
         }
     )
 
 
-def _command(row: Declaration) -> dict[str, object]:
+def _command(row: CommandDeclaration) -> dict[str, object]:
     """Return one command. Names of fields that are left out of the JSON are false or empty."""
     action = "join" if row.name == "enter" else row.actions[0]
     shown: dict[str, object] = {
         "name": row.name,
         "action": action,
-        "word": row.word,
-        "slash": row.slash,
+        "word": row.semicolon_word,
+        "slash": row.slash_word,
         "room": row.group_defaults_to_room,
-        "event": _EVENT_OF_COMMAND.get("join" if row.name == "enter" else row.name, ""),
-        "fields": [_field(name, field, name in row.required) for name, field in row.typed_fields.items()],
+        "event": _EVENT_KIND_BY_COMMAND.get("join" if row.name == "enter" else row.name, ""),
+        "fields": [_field(name, field, name in row.required) for name, field in row.typeable_fields.items()],
         "help": row.help,
     }
     return {key: value for key, value in shown.items() if value not in ("", False)}
 
 
-def _field(name: str, field: Field, required: bool) -> dict[str, object]:
+def _field(name: str, field: FieldDeclaration, required: bool) -> dict[str, object]:
     shown: dict[str, object] = {
         "name": name,
         "key": "from" if field.is_sender else name,

@@ -23,7 +23,7 @@ from websockets.typing import Subprotocol
 from chatd.boundaries import Clock
 from chatd.carriers.detection import Detector, WireChoice
 from chatd.carriers.foreign import ForeignProtocol
-from chatd.connections.factory import shown_peer
+from chatd.connections.factory import format_peer
 from chatd.connections.session import REFUSAL_LINGER_SECONDS
 from chatd.core.refusals import Refusal
 from chatd.web.pages import MISDIRECTED, SECURITY_HEADERS, WRONG_HOST
@@ -111,7 +111,7 @@ class HttpConnection(Protocol):
         if self._pages is not None:
             self._pages.connectionLost(reason)
 
-    def break_off(self, refusal: Refusal) -> None:
+    def refuse_and_close(self, refusal: Refusal) -> None:
         """Answer with ``refusal`` if no page is under way, then close the connection."""
         if self._pages is not None:
             self.transport.loseConnection()
@@ -121,7 +121,7 @@ class HttpConnection(Protocol):
 
     def refuse_foreign_protocol(self, foreign: ForeignProtocol) -> None:
         """Close the connection of a client that speaks the protocol ``foreign``, which takes no HTTP."""
-        self._log.info("{peer} speaks {name}", peer=shown_peer(self.transport), name=foreign.name)
+        self._log.info("{peer} speaks {name}", peer=format_peer(self.transport), name=foreign.name)
         self.transport.loseConnection()
 
     def _serve_pages(self, data: bytes) -> None:
@@ -155,7 +155,7 @@ class HttpConnection(Protocol):
         elif not policy.allows_host(host, self.transport.getHost()):
             self._respond(MISDIRECTED, WRONG_HOST)
         elif not policy.allows_origin(origin, host):
-            self._log.info("{peer}: a page of another origin", peer=shown_peer(self.transport))
+            self._log.info("{peer}: a page of another origin", peer=format_peer(self.transport))
             self._respond(
                 (403, b"Forbidden"), b"add the page's origin to `origins` under [web] in chatd.toml\n"
             )

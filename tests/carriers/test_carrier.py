@@ -55,7 +55,7 @@ class Heard:
         """Note a frame that is no payload."""
         self.events.append(f"rejected: {refusal.code}")
 
-    def break_off(self, refusal: Refusal) -> None:
+    def refuse_and_close(self, refusal: Refusal) -> None:
         """Note the end of the framing."""
         self.events.append(f"broken off: {refusal.code}")
         self.is_closing = True

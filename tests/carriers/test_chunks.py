@@ -235,9 +235,9 @@ class Portions(OutboxTestCase):
         """Set the pace."""
         super().setUp()
         self.transport = Journaled()
-        self.outbox = self.make(self.transport, IdleDelimitedCarrier.take_next_write)
-        self.outbox.cap = 100 * CAP
-        self.outbox.pace = PACE
+        self.outbox = self.make(self.transport, IdleDelimitedCarrier.dequeue_next_write)
+        self.outbox.max_bytes = 100 * CAP
+        self.outbox.pace_seconds = PACE
 
     def writes(self, *frames: bytes) -> list[bytes]:
         """How these are written."""
@@ -333,8 +333,8 @@ class StrictReaders(OutboxTestCase):
 
     def read_strictly(self, reader: socket.socket, transport: ToASocket, size: int, texts: list[str]) -> str:
         """What a client reads so much of at a time, as it is written."""
-        outbox = self.make(transport, IdleDelimitedCarrier.take_next_write)
-        outbox.cap, outbox.pace = 1000 * CAP, PACE
+        outbox = self.make(transport, IdleDelimitedCarrier.dequeue_next_write)
+        outbox.max_bytes, outbox.pace_seconds = 1000 * CAP, PACE
         for text in texts:
             outbox.put(text.encode())
         heard, left, written = "", sum(len(text.encode()) for text in texts), 0

@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.carriers.detection import DETECTION_SECONDS, MAX_UNDECIDED_BYTES, detect
+from chatd.carriers.detection import DETECTION_SECONDS, MAX_UNDECIDED_BYTES, match_opening_bytes
 from chatd.carriers.foreign import HTTP, IRC, TLS
 from chatd.carriers.idle_timer import IDLE_SECONDS
 from chatd.connections.session import REFUSAL_LINGER_SECONDS
@@ -49,7 +49,7 @@ class Begun(SynchronousTestCase):
 
     def tells(self, read: bytes, over: bool = False) -> str | None:
         """What they do."""
-        return detect(read, TABLE, over, "")
+        return match_opening_bytes(read, TABLE, over, "")
 
     def test_each_opening_is_known_as_soon_as_it_is_complete(self) -> None:
         """And not one byte before; whatever follows makes no difference."""

@@ -352,7 +352,7 @@ class Races(AccountCase):
             carol.asks(action="client-broadcast", msg="is not read")
         self.stage.passwords.held = True
         eve.asks(action="register", password="eve's own secret")
-        eve.protocol.session.break_off(Refusal("disconnected", why="loud"))  # type: ignore[attr-defined]
+        eve.protocol.session.refuse_and_close(Refusal("disconnected", why="loud"))  # type: ignore[attr-defined]
         self.stage.settle()
         bob = self.stage.json("bob")
         self.assertEqual((eve.closed, bob.closed), (False, False))

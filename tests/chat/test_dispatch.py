@@ -21,12 +21,12 @@ from chatd.core.events import (
     LOBBY,
     Announced,
     Arrived,
+    ChatEvent,
     Conversation,
     Delivery,
     Departed,
-    Entry,
-    Event,
     EventKind,
+    LogEntry,
     User,
 )
 from chatd.core.limits import Limits
@@ -95,8 +95,8 @@ class DispatcherTestCase(SynchronousTestCase):
     ) -> None:
         """Alice's entry has its turn."""
         self.ids += 1
-        event = Event(kind, conversation, self.alice, subject, body)
-        entry = Entry(self.ids, self.ids, 0, event)
+        event = ChatEvent(kind, conversation, self.alice, subject, body)
+        entry = LogEntry(self.ids, self.ids, 0, event)
         self.dispatcher.deliver(entry, audience, cast(Any, author), private)
 
 
@@ -212,7 +212,7 @@ class Entries(DispatcherTestCase):
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
 
-class Presence(DispatcherTestCase):
+class PresenceService(DispatcherTestCase):
     """Arrivals and departures."""
 
     def setUp(self) -> None:

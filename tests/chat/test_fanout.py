@@ -12,7 +12,7 @@ from chatd.carriers.json_stream import wrap_without_framing
 from chatd.chat import dispatch
 from chatd.chat.fanout import Fanout
 from chatd.connections.welcome_buffer import QUIET_SECONDS
-from chatd.core.events import LOBBY, Arrived, Conversation, Delivery, Departed, Entry, Event, User
+from chatd.core.events import LOBBY, Arrived, ChatEvent, Conversation, Delivery, Departed, LogEntry, User
 from chatd.core.limits import Limits
 from chatd.dialects.json import JsonDialect
 from chatd.dialects.text import TextDialect
@@ -28,7 +28,7 @@ class Ear:
 
     def __init__(self, dialect: Dialect = TEXT) -> None:
         wrap = wrap_without_framing if isinstance(dialect, JsonDialect) else wrap_line
-        self.frame_format = FrameFormat(dialect, wrap, not dialect.pace)
+        self.frame_format = FrameFormat(dialect, wrap, not dialect.pace_seconds)
         self.pieces: list[bytes] = []
 
     def deliver(self, frame: bytes) -> None:
@@ -45,7 +45,7 @@ class Stammer(TextDialect):
 
     def encode_delivery(self, delivery: Delivery) -> Payloads:
         """Fail for one."""
-        if isinstance(delivery, Entry) and delivery.id == 2:
+        if isinstance(delivery, LogEntry) and delivery.id == 2:
             raise ZeroDivisionError
         return super().encode_delivery(delivery)
 
@@ -70,9 +70,9 @@ ALICE = User(1, "alice", "alice", "#000000")
 BOB = User(2, "bob", "bob", "#000000")
 
 
-def message(id: int, nick: str = "alice") -> Entry:
+def message(id: int, nick: str = "alice") -> LogEntry:
     """A message to the lobby that says its own id."""
-    return Entry(id, id, 0, Event("message", LOBBY, User(1, nick, nick, "#000000"), None, f"m{id}"))
+    return LogEntry(id, id, 0, ChatEvent("message", LOBBY, User(1, nick, nick, "#000000"), None, f"m{id}"))
 
 
 def frames(*ids: int) -> list[bytes]:
@@ -121,7 +121,7 @@ class InPlace(SynchronousTestCase):
     def test_whom_an_event_is_about_is_told_in_its_place_and_once(self) -> None:
         """In the words for that; the author, if it is the same, is not told at all."""
         fanout, alice, bob, carol = Fanout((1, 2, 3), stored=True), Ear(), Ear(Addressing(Limits())), Ear()
-        kicked = Entry(2, 2, 0, Event("kicked", Conversation(2, "group", "wob"), ALICE, BOB, ""))
+        kicked = LogEntry(2, 2, 0, ChatEvent("kicked", Conversation(2, "group", "wob"), ALICE, BOB, ""))
         fanout.add(message(1), carol)
         fanout.add(kicked, alice, [bob])
         fanout.add(message(3), alice)
@@ -152,7 +152,7 @@ class InPlace(SynchronousTestCase):
             self.assertEqual(b"".join(ear.pieces), b"".join(frames(*others)))
 
 
-class Presence(SynchronousTestCase):
+class PresenceService(SynchronousTestCase):
     """Arrivals and departures."""
 
     def test_a_newcomer_hears_of_those_who_come_later(self) -> None:
@@ -191,7 +191,7 @@ class Counted(SynchronousTestCase):
 
     def note(self, ear: Ear, delivery: Delivery) -> None:
         """Keep the id of what is sent."""
-        assert isinstance(delivery, Entry)
+        assert isinstance(delivery, LogEntry)
         self.sent.append((ear, delivery.id))
 
     def test_each_listener_has_each_message_once_whoever_wrote_between(self) -> None:

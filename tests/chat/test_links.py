@@ -9,7 +9,7 @@ from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from zope.interface import implementer
 
 from chatd.chat import retention
-from chatd.chat.retention import FIRST_SWEEP_SECONDS, SWEEP_SECONDS
+from chatd.chat.retention import FIRST_SWEEP_DELAY_SECONDS, SWEEP_INTERVAL_SECONDS
 from chatd.connections.welcome_buffer import QUIET_SECONDS
 from chatd.core.limits import Limits
 from chatd.store.check import check_file
@@ -355,7 +355,7 @@ class TheEnd(LinkCase):
         kept = self.make(lifetime=10**6)
         self.assertEqual(self.on_disk(), [(2, 0)])
         self.make(lifetime=60)
-        self.stage.wait(FIRST_SWEEP_SECONDS + SWEEP_SECONDS)
+        self.stage.wait(FIRST_SWEEP_DELAY_SECONDS + SWEEP_INTERVAL_SECONDS)
         self.assertEqual(self.on_disk(), [(2, 0)])
         self.dead(link)
         self.assertEqual(self.uses(self.dave, kept), "server-ack")
@@ -367,7 +367,7 @@ class TheEnd(LinkCase):
             self.make(lifetime=1)
         self.stage.wait(1)
         self.stage.chat.retention.start()
-        self.stage.wait(FIRST_SWEEP_SECONDS)
+        self.stage.wait(FIRST_SWEEP_DELAY_SECONDS)
         self.assertEqual(self.on_disk(), [(2, 0), (3, 0)])
         self.stage.wait(1)
         self.assertEqual(self.on_disk(), [])

@@ -309,7 +309,7 @@ class Groups(ModerationCase):
         self.assertEqual([one["name"] for one in page["members"]], ["carol"])
 
 
-class Passwords(ModerationCase):
+class PasswordHasher(ModerationCase):
     def test_a_password_is_reset(self) -> None:
         """Who forgot it gets in with another; who stole it is out."""
         self.bob.says(f"register;{SECRET}").hears()

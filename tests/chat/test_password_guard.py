@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.chat.password_guard import GUESSED_NICK_DELAY_SECONDS, MAX_TRUSTED, PasswordGuard
+from chatd.chat.password_guard import GUESSED_NICK_DELAY_SECONDS, MAX_REMEMBERED_SUCCESSES, PasswordGuard
 from chatd.chat.token_buckets import MAX_BUCKETS, TokenBuckets
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
@@ -63,7 +63,7 @@ class Guard(SynchronousTestCase):
     def guess(self, nick: str, origin: str | None) -> float:
         """Make a wrong guess; the seconds that it was delayed."""
         delay = self.guard.check_attempt(nick, origin)
-        self.guard.count_wrong(nick, origin)
+        self.guard.count_failure(nick, origin)
         return delay
 
     def refused(self, nick: str, origin: str | None) -> float | None:
@@ -85,7 +85,7 @@ class Guard(SynchronousTestCase):
 
     def test_whoever_was_right_there_before_is_not_locked_out_by_others(self) -> None:
         """Guesses at other nicks from the same address, as a classmate makes them, keep nobody out."""
-        self.guard.note_right("alice", "a")
+        self.guard.remember_success("alice", "a")
         for number in range(4):
             self.guess(f"nick{number}", "a")
         self.assertEqual(self.guard.check_attempt("alice", "a"), 0)
@@ -94,9 +94,9 @@ class Guard(SynchronousTestCase):
         self.assertEqual(self.refused("alice", "a"), 10)
 
     def test_what_is_remembered_is_bounded(self) -> None:
-        for number in range(MAX_TRUSTED + 10):
-            self.guard.note_right(f"nick{number}", "a")
-        self.assertEqual(len(self.guard._trusted), MAX_TRUSTED)
+        for number in range(MAX_REMEMBERED_SUCCESSES + 10):
+            self.guard.remember_success(f"nick{number}", "a")
+        self.assertEqual(len(self.guard._trusted), MAX_REMEMBERED_SUCCESSES)
 
     def test_this_machine(self) -> None:
         """Proxies come from there: one client's guesses at some nicks keep nobody from another nick."""

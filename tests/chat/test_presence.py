@@ -212,5 +212,7 @@ class Phases(SynchronousTestCase):
         phases.append(session.phase)
         peer.hangs_up()
         phases.append(session.phase)
-        self.assertEqual(phases[:3], [SessionPhase.CONNECTED, SessionPhase.CATCHING_UP, SessionPhase.NAMED])
+        self.assertEqual(
+            phases[:3], [SessionPhase.CONNECTED, SessionPhase.CATCHING_UP, SessionPhase.LOGGED_IN]
+        )
         self.assertEqual(phases[3:], [SessionPhase.LEAVING, SessionPhase.CLOSED])

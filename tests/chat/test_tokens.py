@@ -12,7 +12,7 @@ from msgspec import structs
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from zope.interface import implementer
 
-from chatd.chat.token_expiry import CHECK_SECONDS
+from chatd.chat.token_expiry import CHECK_INTERVAL_SECONDS
 from chatd.core.commands import COMMANDS
 from chatd.core.limits import Limits
 from chatd.core.state import State
@@ -479,17 +479,21 @@ class Scope(TokenCase):
         for scope in ("read", "write"):
             bot = self.bot(scope, name=scope)
             for name, outcome in self.outcomes(bot).items():
-                needed = COMMANDS[name].token
+                needed = COMMANDS[name].required_access
                 allowed = needed == "read" or (needed == "write" and scope == "write")
                 with self.subTest(name, scope=scope):
                     self.assertEqual(outcome == "out_of_scope", not allowed, outcome)
         self.assertEqual(
-            {row.name for row in COMMANDS.values() if row.token == "write"},
+            {row.name for row in COMMANDS.values() if row.required_access == "write"},
             {"broadcast", "send", "join", "gbroadcast"},
         )
         self.assertFalse(
-            {row.name for row in COMMANDS.values() if row.who in ("operators", "owner", "server_operators")}
-            & {row.name for row in COMMANDS.values() if row.token != "none"}
+            {
+                row.name
+                for row in COMMANDS.values()
+                if row.required_role in ("operators", "owner", "server_operators")
+            }
+            & {row.name for row in COMMANDS.values() if row.required_access != "none"}
         )
         self.assertEqual(self.stage.rows("SELECT * FROM moderation"), [])
 
@@ -500,7 +504,7 @@ class Scope(TokenCase):
         for name, outcome in self.outcomes(bot).items():
             row = COMMANDS[name]
             with self.subTest(name):
-                if row.token == "none":
+                if row.required_access == "none":
                     self.assertEqual(outcome, "out_of_scope")
                 elif name in free:
                     self.assertNotIn(outcome, ("out_of_scope", "no_such_group"))
@@ -841,7 +845,7 @@ class Ending(TokenCase):
 
     def test_expired_while_it_asks_for_nothing(self) -> None:
         bot, other = self.bot(duration=10), self.bot(name="other")
-        self.stage.wait(10 + CHECK_SECONDS)
+        self.stage.wait(10 + CHECK_INTERVAL_SECONDS)
         self.ended(bot, "token_expired")
         self.assertFalse(other.closed)
 
@@ -888,10 +892,10 @@ class Ending(TokenCase):
         self.bot(duration=10).hangs_up()
         self.bot("read", "long", duration=600)
         self.assertEqual(self.checks(), 1)
-        self.stage.wait(CHECK_SECONDS)
+        self.stage.wait(CHECK_INTERVAL_SECONDS)
         self.assertEqual(self.checks(), 1)
         self.alice.asks(action="revoketoken", token="long")
-        self.stage.wait(CHECK_SECONDS)
+        self.stage.wait(CHECK_INTERVAL_SECONDS)
         self.assertEqual(self.checks(), 0)
         self.bot("read", "other", duration=600)
         self.stage.chat.stop()

@@ -19,7 +19,7 @@ from chatd.client.composer import Composer
 from chatd.client.connection import Address
 from chatd.client.language import catalogue
 from chatd.client.log import ChatLog
-from chatd.client.screen import Chat
+from chatd.client.screen import ChatApp
 from chatd.core.colours import colour_of
 from tests.support.client_daemon import Person
 
@@ -113,7 +113,7 @@ async def _drawn() -> str:
     server = await asyncio.start_server(Stage().play, "127.0.0.1", 0)
     with tempfile.NamedTemporaryFile() as file:
         log = ChatLog(Path(file.name))
-        app = Chat(Address8080("127.0.0.1", server.sockets[0].getsockname()[1]), "alice", log)
+        app = ChatApp(Address8080("127.0.0.1", server.sockets[0].getsockname()[1]), "alice", log)
         async with app.run_test(size=(92, 22)) as pilot:
             alice = Person(pilot)
             await alice.sees("Join a room")

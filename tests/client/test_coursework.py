@@ -48,7 +48,7 @@ class Requests(SynchronousTestCase):
                 c.SendToGroup("wob", "hi"),
                 {"sender": "alice", "group": "wob", "msg": "hi", "action": "gbroadcast"},
             ),
-            (c.ListMessages("wob", 5), {"sender": "alice", "group": "wob", "action": "msgs"}),
+            (c.ListGroupMessages("wob", 5), {"sender": "alice", "group": "wob", "action": "msgs"}),
             (c.ListGroups(), {"sender": "alice", "name": "alice", "action": "groups"}),
             (
                 c.Kick("wob", "bob"),
@@ -62,7 +62,7 @@ class Requests(SynchronousTestCase):
 
     def test_what_the_seeds_do_not_have_is_not_asked(self) -> None:
         """Some close the connection for it."""
-        for command in (c.History(), c.SetTopic("wob", "x"), c.Promote("wob", "bob"), c.Hello("alice")):
+        for command in (c.ReadHistory(), c.SetTopic("wob", "x"), c.Promote("wob", "bob"), c.Hello("alice")):
             self.assertIsNone(CourseworkCodec("alice").encode_request(command))
 
 
@@ -129,7 +129,7 @@ class Answers(SynchronousTestCase):
                          ["one", '{"event":"join"}'])  # fmt: skip
 
     def test_a_group_s_messages(self) -> None:
-        self.course.encode_request(c.ListMessages("wob"))
+        self.course.encode_request(c.ListGroupMessages("wob"))
         page = self.heard(action="server-msgs", msgs=[{"sender": "bob", "msg": "hi"}])
         self.assertEqual(
             (codec.page_conversation(page), page.messages[0].msg),

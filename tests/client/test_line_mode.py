@@ -302,7 +302,7 @@ class InFrench(PlainTestCase):
 
     def test_help(self) -> None:
         """Every command's, and the client's own."""
-        rows = [row for row in COMMANDS.values() if row.slash and row.name != "identify"]
+        rows = [row for row in COMMANDS.values() if row.slash_word and row.name != "identify"]
         told = self.person("alice").types("/help").reads(len(rows) + 1)
         self.assertEqual(told[1], "/who [omettre] : lister les utilisateurs connectés")
         self.assertEqual(told[-1], "/image file : changer une image en caractères et l'envoyer")

@@ -324,7 +324,7 @@ class Missed(LinkTestCase):
             await ear.hears(2)
             while not ear.why:
                 await asyncio.sleep(0)
-            await link.leave()
+            await link.quit()
 
         ear = self.play(work, first, second)
         self.assertEqual([[item.id for item in page.messages] for page in ear.pages], [[3, 6]])
@@ -393,7 +393,7 @@ class Missed(LinkTestCase):
 
         async def work(link: Link, ear: Ear) -> None:
             await ear.hears(3)
-            await link.leave()
+            await link.quit()
 
         ear = self.play(work, first, second)
         self.assertEqual((ear.pages, ear.heard_of), ([], [3, 6, 7]))
@@ -412,7 +412,7 @@ class Missed(LinkTestCase):
         async def work(link: Link, ear: Ear) -> None:
             while not ear.why:
                 await asyncio.sleep(0)
-            await link.leave()
+            await link.quit()
 
         self.assertEqual(self.play(work, first, second, peeks=True).heard_of, [8])
 
@@ -437,7 +437,7 @@ class Missed(LinkTestCase):
 
         async def work(link: Link, ear: Ear) -> None:
             await ear.hears(1)
-            await link.leave()
+            await link.quit()
 
         ear = self.play(work, first, second, third)
         self.assertEqual([[item.id for item in page.messages] for page in ear.pages], [[3, 5]])

@@ -32,7 +32,7 @@ class Keeping(SynchronousTestCase):
         """What has several is indented, so that nobody can forge one."""
         log = ChatLog(self.path)
         for news in (
-            objects.Presence(event="arrived", actor="bob", ts=TS),
+            objects.ServerEvent(event="arrived", actor="bob", ts=TS),
             objects.Message(id=1, ts=TS, nick="bob", msg="one\ntwo\x1b[2J\r\nthree"),
             objects.Message(id=2, ts=TS, nick="alice", msg="psst", to="bob"),
             objects.Message(id=3, ts=TS, nick="bob", msg="##\n##", group="wob", kind="image"),
@@ -56,7 +56,7 @@ class Keeping(SynchronousTestCase):
     def test_it_is_private_and_goes_on(self) -> None:
         for _ in range(2):
             log = ChatLog(self.path)
-            log.write_received(objects.Presence(event="arrived", actor="bob", ts=TS), "alice")
+            log.write_received(objects.ServerEvent(event="arrived", actor="bob", ts=TS), "alice")
             log.close()
         self.assertEqual(len(self.path.read_text("utf-8").splitlines()), 2)
         self.assertEqual(stat.S_IMODE(self.path.stat().st_mode), 0o600)
@@ -77,14 +77,16 @@ class Keeping(SynchronousTestCase):
     def test_it_is_moved_away(self) -> None:
         """Or removed: what is heard from then on is in a new one, as private."""
         log = ChatLog(self.path)
-        log.write_received(objects.Presence(event="arrived", actor="bob", ts=TS), "alice")
+        log.write_received(objects.ServerEvent(event="arrived", actor="bob", ts=TS), "alice")
         self.path.rename(self.path.with_suffix(".1"))
-        self.assertIsNone(log.write_received(objects.Presence(event="left", actor="bob", ts=TS), "alice"))
+        self.assertIsNone(log.write_received(objects.ServerEvent(event="left", actor="bob", ts=TS), "alice"))
         self.assertEqual(WHEN.sub("", self.path.with_suffix(".1").read_text()), "* bob joined the chat\n")
         self.assertEqual(WHEN.sub("", self.path.read_text()), "* bob left the chat\n")
         self.assertEqual(stat.S_IMODE(self.path.stat().st_mode), 0o600)
         shutil.rmtree(self.folder)
-        self.assertIsNone(log.write_received(objects.Presence(event="arrived", actor="bob", ts=TS), "alice"))
+        self.assertIsNone(
+            log.write_received(objects.ServerEvent(event="arrived", actor="bob", ts=TS), "alice")
+        )
         self.assertEqual(WHEN.sub("", self.path.read_text()), "* bob joined the chat\n")
         log.close()
 
@@ -95,14 +97,14 @@ class Keeping(SynchronousTestCase):
         log = ChatLog(self.path)
         resource.setrlimit(resource.RLIMIT_FSIZE, (40, most[1]))
         said = [
-            log.write_received(objects.Presence(event="arrived", actor="bob", ts=TS), "alice")
+            log.write_received(objects.ServerEvent(event="arrived", actor="bob", ts=TS), "alice")
             for _ in range(2)
         ]
         self.assertEqual(said, [f"can't write the log {self.path} any more: File too large", None])
         log.close()
         resource.setrlimit(resource.RLIMIT_FSIZE, most)
         log = ChatLog(self.path)
-        log.write_received(objects.Presence(event="left", actor="bob", ts=TS), "alice")
+        log.write_received(objects.ServerEvent(event="left", actor="bob", ts=TS), "alice")
         log.close()
         self.assertEqual(WHEN.sub("", self.path.read_text()), "* bob joined th\n* bob left the chat\n")
 
@@ -110,7 +112,7 @@ class Keeping(SynchronousTestCase):
         """And ends the log, not the chat."""
         log = ChatLog(Path("/dev/full"))
         said = [
-            log.write_received(objects.Presence(event="arrived", actor="bob", ts=TS), "alice")
+            log.write_received(objects.ServerEvent(event="arrived", actor="bob", ts=TS), "alice")
             for _ in range(2)
         ]
         self.assertEqual(said, ["can't write the log /dev/full any more: No space left on device", None])

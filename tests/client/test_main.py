@@ -165,7 +165,7 @@ class OnATerminal(ChatTestCase):
     def test_a_mistake_of_ours(self) -> None:
         """1, and what it was, on the terminal as it was."""
         (self.folder / "sitecustomize.py").write_text(
-            "from chatd.client.screen import Chat\nChat.logged_in = lambda chat, welcome: 1 / 0\n"
+            "from chatd.client.screen import ChatApp\nChatApp.logged_in = lambda chat, welcome: 1 / 0\n"
         )
         path = f"{self.folder}{os.pathsep}{environment()['PYTHONPATH']}"
         terminal = self.chats_at("-n", "alice", PYTHONPATH=path)

@@ -8,16 +8,16 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client.codec import LOBBY, ConversationRef, page_conversation
-from chatd.client.memory import MAX_HIDDEN_ENTRIES, MAX_SHOWN_ENTRIES, Conversation, Entry, Memory
+from chatd.client.memory import MAX_HIDDEN_ENTRIES, MAX_SHOWN_ENTRIES, Conversation, Memory, ScreenEntry
 from chatd.json_wire import objects
 
 AT = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 TS = objects.Timestamp(AT.isoformat())
 
 
-def entries(first: int, last: int) -> list[Entry]:
+def entries(first: int, last: int) -> list[ScreenEntry]:
     """Messages with these ids."""
-    return [Entry(AT, f"m{id}", "message", "bob", id) for id in range(first, last + 1)]
+    return [ScreenEntry(AT, f"m{id}", "message", "bob", id) for id in range(first, last + 1)]
 
 
 def ids(conversation: Conversation) -> list[int]:
@@ -37,7 +37,7 @@ class Windows(SynchronousTestCase):
         for entry in entries(1101, 2200):
             self.conversation.add(entry)
         self.assertEqual(ids(self.conversation), list(range(2201 - MAX_SHOWN_ENTRIES, 2201)))
-        self.assertTrue(self.conversation.older)
+        self.assertTrue(self.conversation.has_older)
 
     def test_nothing_stands_twice(self) -> None:
         self.conversation.add(entries(1100, 1100)[0])
@@ -49,12 +49,12 @@ class Windows(SynchronousTestCase):
         for page in range(10):
             self.conversation.prepend_page(entries(901 - page * 100, 1000 - page * 100), more=page < 9)
         self.assertEqual(ids(self.conversation), list(range(1, MAX_SHOWN_ENTRIES + 1)))
-        self.assertEqual((self.conversation.older, self.conversation.newer), (False, True))
+        self.assertEqual((self.conversation.has_older, self.conversation.has_newer), (False, True))
         self.conversation.add(entries(1101, 1101)[0])
         self.conversation.append_page(entries(1001, 1100), more=False)
-        self.assertTrue(self.conversation.newer, "1101 came after that page was read")
+        self.assertTrue(self.conversation.has_newer, "1101 came after that page was read")
         self.conversation.append_page(entries(1101, 1101), more=False)
-        self.assertFalse(self.conversation.newer)
+        self.assertFalse(self.conversation.has_newer)
         self.assertEqual(ids(self.conversation), list(range(102, 1102)))
 
     def test_what_is_read_is_not_pushed_out(self) -> None:
@@ -63,26 +63,26 @@ class Windows(SynchronousTestCase):
             self.conversation.add(entry)
         before = ids(self.conversation)
         self.conversation.add(entries(2201, 2201)[0], may_push=False)
-        self.assertEqual((ids(self.conversation), self.conversation.newer), (before, True))
+        self.assertEqual((ids(self.conversation), self.conversation.has_newer), (before, True))
 
     def test_events_are_on_no_page(self) -> None:
         """So the end is the end, although an event came after the last message."""
-        self.conversation.newer = True
-        self.conversation.add(Entry(AT, "alice set the topic", id=1200))
+        self.conversation.has_newer = True
+        self.conversation.add(ScreenEntry(AT, "alice set the topic", id=1200))
         self.conversation.append_page([], more=False)
-        self.assertFalse(self.conversation.newer)
+        self.assertFalse(self.conversation.has_newer)
 
     def test_what_comes_before_the_page_is_kept(self) -> None:
-        self.conversation.add(Entry(AT, "bob joined"))
+        self.conversation.add(ScreenEntry(AT, "bob joined"))
         self.conversation.add(entries(1101, 1101)[0])
         self.conversation.replace_entries(entries(1051, 1100), older=True, newer=False)
         self.assertEqual(ids(self.conversation), [*range(1051, 1101), 0, 1101])
 
     def test_nobody_looks_at_it(self) -> None:
         self.conversation.prepend_page(entries(1, 1000), more=False)
-        self.assertTrue(self.conversation.newer)
+        self.assertTrue(self.conversation.has_newer)
         self.conversation.leave_screen()
-        self.assertEqual((ids(self.conversation), self.conversation.newer), ([], False))
+        self.assertEqual((ids(self.conversation), self.conversation.has_newer), ([], False))
         for entry in entries(1101, 1300):
             self.conversation.add(entry)
         self.assertEqual(ids(self.conversation), list(range(1301 - MAX_HIDDEN_ENTRIES, 1301)))
@@ -99,7 +99,7 @@ class Hearing(SynchronousTestCase):
     def event(self, event: str, actor: str, **fields: Any) -> None:
         """Something happens."""
         if "group" not in fields:
-            self.memory.add_news(objects.Presence(event=event, actor=actor, ts=TS), at_end=True)
+            self.memory.add_news(objects.ServerEvent(event=event, actor=actor, ts=TS), at_end=True)
             return
         self.ids += 1
         self.memory.add_news(
@@ -115,10 +115,10 @@ class Hearing(SynchronousTestCase):
         wob = ConversationRef("group", "wob")
         self.event("joined", "alice", group="wob")
         self.event("kicked", "bob", group="wob", subject="alice")
-        self.memory.conversation(wob).older = False
+        self.memory.conversation(wob).has_older = False
         self.event("joined", "alice", group="wob")
         self.assertEqual(self.texts(wob), ["alice joined wob"])
-        self.assertTrue(self.memory.conversation(wob).older)
+        self.assertTrue(self.memory.conversation(wob).has_older)
 
     def test_an_event_is_one_line(self) -> None:
         """Whatever is in it, it can't pass for somebody else's words."""
@@ -163,7 +163,9 @@ class Hearing(SynchronousTestCase):
                     page = objects.Page(messages=items, seen=seen, more=more, **fields)
                     memory.add_earlier_messages(page)
                     found = memory.conversation(page_conversation(page))
-                    self.assertEqual((ids(found), found.unread, found.older), ([1, 2, 3, 4], unread, more))
+                    self.assertEqual(
+                        (ids(found), found.unread, found.has_older), ([1, 2, 3, 4], unread, more)
+                    )
 
     def test_conversations_without_a_page(self) -> None:
         """Are there to go to, with what is unread in them."""
@@ -174,7 +176,7 @@ class Hearing(SynchronousTestCase):
         ]
         self.memory.add_earlier_messages(objects.Conversations(conversations=summaries))
         self.assertEqual(
-            [(one.place.name, one.unread, one.older) for one in self.memory.places()],
+            [(one.place.name, one.unread, one.has_older) for one in self.memory.listed_conversations()],
             [("", 1, True), ("wob", 3, True), ("bob", 0, True)],
         )
 
@@ -198,7 +200,7 @@ class Hearing(SynchronousTestCase):
         self.memory.switch_conversation(ConversationRef("group", "wob"))
         self.event("left", "alice", group="wob")
         self.assertEqual(self.memory.here, LOBBY)
-        self.assertEqual([one.place for one in self.memory.places()], [LOBBY])
+        self.assertEqual([one.place for one in self.memory.listed_conversations()], [LOBBY])
         self.assertEqual(self.texts(), ["alice left wob"])
 
     def test_who_is_put_out_sees_it_there(self) -> None:

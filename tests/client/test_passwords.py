@@ -11,7 +11,7 @@ from chatd.client.options import PASSWORD_VARIABLE
 from chatd.client.pending import ConnectionLost
 from chatd.core import commands as c
 from chatd.core.accounts import Secret
-from chatd.core.typed import has_password
+from chatd.core.typed_commands import has_password
 from tests.client.test_link import Ear
 from tests.client.test_main import Terminal
 from tests.support.client_daemon import ScreenTestCase
@@ -106,7 +106,7 @@ class OverALink(ScreenTestCase):
             await self.break_connection(link)
             await link.ask(c.ChangePassword(Secret(SECRET), Secret(OTHER)))
             await self.break_connection(link)
-            await link.leave()
+            await link.quit()
             await running
 
         self.play(story)

@@ -721,7 +721,7 @@ class LongAgo(ScreenTestCase):
                     await alice.until(lambda before=before: conversation.oldest_id != before)  # type: ignore[misc]
                     await alice.until(lambda: scrollback.scroll_offset.y > 0)
                     self.assertLessEqual(len(conversation.entries), MAX_SHOWN_ENTRIES)
-                self.assertTrue(conversation.newer)
+                self.assertTrue(conversation.has_newer)
                 seen = [int(entry.text[1:]) for entry in conversation.entries if entry.nick]
                 self.assertEqual(seen, list(range(seen[0], seen[0] + len(seen))))
                 await alice.until(lambda: len(numbers(alice)) == 21)
@@ -779,7 +779,7 @@ class LongAgo(ScreenTestCase):
                 before = conversation.oldest_id
                 with patch.object(alice.app.history, "read_page", AsyncMock(return_value=None)) as refused:
                     alice.app.query_one(Scrollback).scroll_home(animate=False)
-                    await alice.until(lambda: not conversation.older)
+                    await alice.until(lambda: not conversation.has_older)
                     await alice.pilot.pause()
                     refused.assert_called_once()
                 self.assertEqual(conversation.oldest_id, before)
@@ -803,10 +803,10 @@ class LongAgo(ScreenTestCase):
                 await alice.presses("ctrl+home")
                 await alice.until(lambda: numbers(alice)[:1] == [0])
                 conversation = alice.app.memory.shown_conversation
-                self.assertTrue(conversation.newer)
+                self.assertTrue(conversation.has_newer)
                 owner.says("kick;wob;alice").hears_until(b"ACK kick ")
                 alice.app.query_one(Scrollback).scroll_end(animate=False)
-                await alice.until(lambda: not conversation.newer)
+                await alice.until(lambda: not conversation.has_newer)
                 self.assertEqual(numbers(alice), [])
                 await alice.sees("you are not a member of wob: join it")
 
@@ -863,7 +863,7 @@ class LongAgo(ScreenTestCase):
                     await alice.until(lambda number=number: number in numbers(alice))  # type: ignore[misc]
                     await alice.presses("enter")
                 await alice.sees("nothing further back")
-                self.assertTrue(alice.app.memory.shown_conversation.newer)
+                self.assertTrue(alice.app.memory.shown_conversation.has_newer)
                 await alice.presses("escape", "ctrl+end")
                 await alice.until(lambda: 2_999 in numbers(alice))
 

@@ -80,9 +80,9 @@ class OutboxTestCase(SynchronousTestCase):
         self.transport = Journaled()
         self.outbox = self.make(self.transport)
 
-    def make(self, transport: Journaled, take_next_write: NextWrite = deque.popleft) -> Outbox:
+    def make(self, transport: Journaled, dequeue_next_write: NextWrite = deque.popleft) -> Outbox:
         """An outbox in front of ``transport``."""
-        return Outbox(transport, self.clock, self.flush_queue, CAP, take_next_write, self.overflow)
+        return Outbox(transport, self.clock, self.flush_queue, CAP, dequeue_next_write, self.overflow)
 
     def overflow(self) -> None:
         """Count."""
@@ -282,7 +282,7 @@ class Pacing(OutboxTestCase):
     def setUp(self) -> None:
         """Set the pace."""
         super().setUp()
-        self.outbox.pace = PACE
+        self.outbox.pace_seconds = PACE
 
     def assert_paced(self, *expected: bytes | str) -> None:
         """Each of these comes as soon as the last one is 40 ms old, and no earlier."""
@@ -331,9 +331,9 @@ class Pacing(OutboxTestCase):
 
     def test_it_may_begin_in_the_middle_of_a_turn(self) -> None:
         """What was put before, and not written yet, is paced with the rest."""
-        self.outbox.pace = 0.0
+        self.outbox.pace_seconds = 0.0
         self.put(b"one\n")
-        self.outbox.pace = PACE
+        self.outbox.pace_seconds = PACE
         self.put(b"two\n")
         self.clock.advance(0)
         self.assert_done(b"one\n")
@@ -343,7 +343,7 @@ class Pacing(OutboxTestCase):
         """The rest leaves together, when the gap is over."""
         self.put(b"one\n", b"two\n", b"three\n")
         self.clock.advance(0)
-        self.outbox.pace = 0.0
+        self.outbox.pace_seconds = 0.0
         self.put(b"four\n")
         self.clock.advance(0)
         self.assert_done(b"one\n")
@@ -404,7 +404,7 @@ class Opaque(OutboxTestCase):
         self.clock, self.transport = Clock(), Journaled()
         self.flush_queue = FlushQueue(self.clock)
         outbox = self.make(self.transport)
-        outbox.cap = 100 * CAP
+        outbox.max_bytes = 100 * CAP
         put: list[bytes] = []
         for step in (*steps, "empty", "time"):
             if isinstance(step, list):
@@ -488,7 +488,7 @@ class Closing(OutboxTestCase):
 
     def test_once_it_is_gone_nothing_is_left(self) -> None:
         """No timer, no write, no second end."""
-        self.outbox.pace = PACE
+        self.outbox.pace_seconds = PACE
         self.put(b"one\n", b"two\n", b"three\n")
         self.clock.advance(0)
         self.outbox.close()
@@ -503,7 +503,7 @@ class Closing(OutboxTestCase):
 
     def test_a_paced_client_gets_all_of_it(self) -> None:
         """At its pace, however long that takes: the grace begins anew with every line."""
-        self.outbox.pace = PACE
+        self.outbox.pace_seconds = PACE
         lines = [b"%d\n" % number for number in range(260)]
         self.put(*lines)
         self.outbox.close()
@@ -516,7 +516,7 @@ class Closing(OutboxTestCase):
 
     def test_a_paced_client_that_does_not_read_is_cut(self) -> None:
         """`CLOSE_TIMEOUT_SECONDS` seconds after the last line that it took."""
-        self.outbox.pace = PACE
+        self.outbox.pace_seconds = PACE
         self.put(b"one\n", b"two\n")
         self.outbox.close()
         self.clock.advance(0)

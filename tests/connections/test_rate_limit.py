@@ -36,7 +36,7 @@ class Credit(SynchronousTestCase):
 
     def test_reads(self) -> None:
         """Half a second and their own tenth, whatever they read."""
-        for command in (c.History, c.ListMessages, c.ListStates, c.ListConversations):
+        for command in (c.ReadHistory, c.ListGroupMessages, c.ListGroupEvents, c.ListConversations):
             self.assertAlmostEqual(self.seconds_for(10, 0, command), 10 * 0.6 - 3)
         self.assertAlmostEqual(self.seconds_for(10, 0, c.ListGroups), 0)
 

@@ -285,7 +285,7 @@ class Leaving(StageTestCase):
         bob = self.stage.text("bob")
         self.stage.writer.held = True
         bob.says("cg;wob")
-        session_of(bob).break_off(Refusal("too_long", what="it", limit=1))
+        session_of(bob).refuse_and_close(Refusal("too_long", what="it", limit=1))
         bob.says("cg;zoo")
         session_of(bob).end_of_input()
         self.stage.writer.held = False
@@ -300,7 +300,7 @@ class Leaving(StageTestCase):
     def test_who_is_broken_off_is_read_on(self) -> None:
         """For a second: what arrives is dropped, and no reset overtakes the refusal."""
         alice, bob = self.stage.text("alice"), self.stage.text("bob")
-        session_of(bob).break_off(Refusal("empty"))
+        session_of(bob).refuse_and_close(Refusal("empty"))
         self.stage.settle()
         alice.hears()
         self.assertEqual(bob.hears(), b"ERR empty the text is empty: write something\n")

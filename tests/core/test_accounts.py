@@ -11,9 +11,16 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core import account_rules as rules
 from chatd.core import commands as c
-from chatd.core.accounts import CLOSED_ACCOUNT_HASH, AccountPolicy, Credential, Renamed, Secret, same_password
-from chatd.core.events import Conversation, Event, User
-from chatd.core.names import NICK_LIMIT, parse_nick
+from chatd.core.accounts import (
+    CLOSED_ACCOUNT_HASH,
+    AccountPolicy,
+    Credential,
+    Secret,
+    UserRenamed,
+    same_password,
+)
+from chatd.core.events import ChatEvent, Conversation, User
+from chatd.core.names import MAX_NICK_CODE_POINTS, parse_nick
 from chatd.core.refusals import Refusal
 from chatd.core.rules import Decision, decide
 from chatd.core.state import State
@@ -157,8 +164,8 @@ class Rules(SynchronousTestCase):
             loaded.apply(Conversation(conversation.id, conversation.kind, conversation.name, pair))
         former = loaded.users[self.alice.id]
         (wob,) = [one for one in loaded.conversations.values() if one.name == "wob"]
-        loaded.apply(Event("created", wob, former, None, "public"))
-        loaded.apply(Event("left", wob, former))
+        loaded.apply(ChatEvent("created", wob, former, None, "public"))
+        loaded.apply(ChatEvent("left", wob, former))
         loaded.apply(Credential(former, CLOSED_ACCOUNT_HASH))
         for state in (self.state, loaded):
             self.assertEqual(
@@ -181,13 +188,13 @@ class Rules(SynchronousTestCase):
 
     def test_the_name_of_a_former_user(self) -> None:
         """It fits, and is the first that is free."""
-        long = Chat("x" * NICK_LIMIT, "x" * (NICK_LIMIT - 2) + "~1")
+        long = Chat("x" * MAX_NICK_CODE_POINTS, "x" * (MAX_NICK_CODE_POINTS - 2) + "~1")
         user = long.state.users[1]
         long.state.apply(Credential(user, HASH))
         renamed, closed = rules.unregister(long.state, long.state.credentials[1], 0).records
-        assert isinstance(renamed, Renamed)
+        assert isinstance(renamed, UserRenamed)
         assert isinstance(closed, Credential)
-        self.assertEqual(renamed.user.nick, "x" * (NICK_LIMIT - 2) + "~2")
+        self.assertEqual(renamed.user.nick, "x" * (MAX_NICK_CODE_POINTS - 2) + "~2")
         self.assertEqual(parse_nick(renamed.user.nick).key, renamed.user.key)
         self.assertEqual((closed.user.id, closed.hash), (user.id, CLOSED_ACCOUNT_HASH))
         self.assertEqual(

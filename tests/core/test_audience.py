@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.core import commands as c
 from chatd.core.audience import Audience, audience
 from chatd.core.commands import Command
-from chatd.core.events import LOBBY, Event
+from chatd.core.events import LOBBY, ChatEvent
 from chatd.core.refusals import Refusal
 from chatd.core.rules import Decision, decide
 from chatd.core.state import State
@@ -86,7 +86,7 @@ class Audiences(SynchronousTestCase):
 
     def test_everyone_hears_the_lobby(self) -> None:
         chat = Chat("alice")
-        self.assertIsNone(audience(chat.state, Event("message", LOBBY, chat.user("alice"), None, "hi")))
+        self.assertIsNone(audience(chat.state, ChatEvent("message", LOBBY, chat.user("alice"), None, "hi")))
 
     def test_who_is_kicked_or_invited_hears_of_it(self) -> None:
         chat = Chat("alice", "bob", "carol")

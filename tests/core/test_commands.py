@@ -8,10 +8,10 @@ from typing import get_args
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.commands import COMMANDS, COMMANDS_BY_CLASS
-from chatd.core.declarations import AnswerName, Declaration
+from chatd.core.declarations import AnswerName, CommandDeclaration
 from chatd.core.limits import Limits
 from chatd.core.names import parse_group, parse_nick
-from chatd.core.refusals import SENTENCES
+from chatd.core.refusals import REFUSAL_SENTENCES
 
 LIMITS = Limits()
 
@@ -95,16 +95,16 @@ USAGES = """
 """
 
 
-def values_of(row: Declaration) -> dict[str, str]:
+def values_of(row: CommandDeclaration) -> dict[str, str]:
     """The fields in a row's example."""
-    parts = row.example.split(";") if row.word else row.example.split(" ", 1)
-    assert parts[0] in (row.word, row.keyword, f"/{row.slash}"), row.example
+    parts = row.example.split(";") if row.semicolon_word else row.example.split(" ", 1)
+    assert parts[0] in (row.semicolon_word, row.keyword, f"/{row.slash_word}"), row.example
     return {name: part for name, part in zip(row.fields, parts[1:], strict=False) if part}
 
 
 class TheTable(SynchronousTestCase):
     def test_the_seeds_commands_are_all_there(self) -> None:
-        words = {action: row.word for row in COMMANDS.values() for action in row.actions}
+        words = {action: row.semicolon_word for row in COMMANDS.values() for action in row.actions}
         self.assertEqual({action: words.get(action) for action in OF_THE_SEEDS}, OF_THE_SEEDS)
         self.assertEqual(
             [row.keyword for row in COMMANDS.values() if row.keyword],
@@ -119,7 +119,7 @@ class TheTable(SynchronousTestCase):
     def test_every_row_has_help_and_says_how_it_is_called(self) -> None:
         for row in COMMANDS.values():
             self.assertTrue(row.help and row.help.isprintable() and not row.help.endswith("."), row.name)
-            self.assertTrue(row.word or row.keyword or row.slash, row.name)
+            self.assertTrue(row.semicolon_word or row.keyword or row.slash_word, row.name)
             self.assertIs(COMMANDS_BY_CLASS[row.command], row)
             for name, field in row.fields.items():
                 self.assertTrue(field.doc, name)
@@ -128,9 +128,9 @@ class TheTable(SynchronousTestCase):
     def test_every_name_means_one_command(self) -> None:
         for names in (
             [action for row in COMMANDS.values() for action in row.actions],
-            [row.word for row in COMMANDS.values() if row.word],
+            [row.semicolon_word for row in COMMANDS.values() if row.semicolon_word],
             [row.keyword for row in COMMANDS.values() if row.keyword],
-            [row.slash for row in COMMANDS.values() if row.slash],
+            [row.slash_word for row in COMMANDS.values() if row.slash_word],
         ):
             self.assertEqual([name for name, count in Counter(names).items() if count > 1], [])
 
@@ -150,22 +150,22 @@ class TheTable(SynchronousTestCase):
 
     def test_every_refusal_is_in_the_list(self) -> None:
         for row in COMMANDS.values():
-            self.assertLessEqual(set(row.refused), set(SENTENCES), row.name)
-            self.assertEqual(len(row.refused), len(set(row.refused)), row.name)
+            self.assertLessEqual(set(row.refusal_codes), set(REFUSAL_SENTENCES), row.name)
+            self.assertEqual(len(row.refusal_codes), len(set(row.refusal_codes)), row.name)
 
     def test_fields_explain_the_refusals_that_come_with_them(self) -> None:
         for row in COMMANDS.values():
             kinds = {field.kind for field in row.fields.values()}
             if "text" in kinds:
-                self.assertIn("empty", row.refused, row.name)
+                self.assertIn("empty", row.refusal_codes, row.name)
             if kinds & {"text", "note"}:
-                self.assertIn("too_long", row.refused, row.name)
-            if row.who != "anyone" and "dest" in row.fields:
-                self.assertIn("no_such_user", row.refused, row.name)
-            if row.who in ("members", "operators", "owner"):
-                self.assertLessEqual({"no_such_group", "not_member"}, set(row.refused), row.name)
+                self.assertIn("too_long", row.refusal_codes, row.name)
+            if row.required_role != "anyone" and "dest" in row.fields:
+                self.assertIn("no_such_user", row.refusal_codes, row.name)
+            if row.required_role in ("members", "operators", "owner"):
+                self.assertLessEqual({"no_such_group", "not_member"}, set(row.refusal_codes), row.name)
             if row.answer == "ack" or row.reads_log:
-                self.assertIn("storage_failed", row.refused, row.name)
+                self.assertIn("storage_failed", row.refusal_codes, row.name)
 
 
 class Examples(SynchronousTestCase):

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core import commands as c
 from chatd.core.commands import COMMANDS, COMMANDS_BY_ACTION, COMMANDS_BY_CLASS
-from chatd.core.declarations import ID_MAX, Command, Declaration, Field, check_size, declare
+from chatd.core.declarations import ID_MAX, Command, CommandDeclaration, FieldDeclaration, check_size, declare
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 from tests.support.effort import effort
@@ -18,7 +18,7 @@ from tests.support.effort import effort
 LIMITS = Limits()
 
 
-def refused(row: Declaration, **values: object) -> str:
+def refused(row: CommandDeclaration, **values: object) -> str:
     """How a command with these fields is refused."""
     try:
         row.build(values, LIMITS)
@@ -30,15 +30,15 @@ def refused(row: Declaration, **values: object) -> str:
 class Declaring(SynchronousTestCase):
     def test_a_command_enters_every_table(self) -> None:
         class Sing(Command, frozen=True):
-            song: Annotated[str, Field("text", "what to sing")]
-            key: Annotated[str, Field("note", "in which key")] = ""
+            song: Annotated[str, FieldDeclaration("text", "what to sing")]
+            key: Annotated[str, FieldDeclaration("note", "in which key")] = ""
 
         self.addCleanup(COMMANDS.pop, "sing")
         self.addCleanup(COMMANDS_BY_CLASS.pop, Sing)
         self.addCleanup(COMMANDS_BY_ACTION.pop, "client-sing")
         declare(
             "sing",
-            who="anyone",
+            required_role="anyone",
             answer="ack",
             help="sing",
             example="SNG la",
@@ -53,12 +53,16 @@ class Declaring(SynchronousTestCase):
 
     def test_a_row_with_a_code_that_is_not_in_the_list_is_noticed_at_the_start(self) -> None:
         with self.assertRaises(AssertionError):
-            declare("x", who="anyone", answer="ack", help="x", example="x", refused="no_such_code")(c.Quit)
+            declare(
+                "x", required_role="anyone", answer="ack", help="x", example="x", refusal_codes="no_such_code"
+            )(c.Quit)
         self.assertNotIn("x", COMMANDS)
 
     def test_a_verb_with_a_field_that_the_command_does_not_have_is_noticed_at_the_start(self) -> None:
         with self.assertRaises(AssertionError):
-            declare("x", who="anyone", answer="ack", help="x", example="x", keyword="BYE nick")(c.Quit)
+            declare("x", required_role="anyone", answer="ack", help="x", example="x", keyword="BYE nick")(
+                c.Quit
+            )
         self.assertNotIn("x", COMMANDS)
 
 
@@ -74,7 +78,7 @@ class Fields(SynchronousTestCase):
         assert isinstance(built, c.CreateGroup)
         self.assertEqual((built.group, built.visibility), ("wob", "public"))
         listed = COMMANDS["msgs"].build({"group": "wob"}, LIMITS)
-        assert isinstance(listed, c.ListMessages)
+        assert isinstance(listed, c.ListGroupMessages)
         self.assertEqual((listed.limit, listed.before, listed.after), (None, None, None))
 
     def test_what_is_unknown_is_no_business_of_ours(self) -> None:
@@ -108,7 +112,7 @@ class Fields(SynchronousTestCase):
 
     def test_what_is_for_programs_is_not_typed(self) -> None:
         self.assertEqual(
-            {name for row in COMMANDS.values() for name in row.fields if name not in row.typed_fields},
+            {name for row in COMMANDS.values() for name in row.fields if name not in row.typeable_fields},
             {"history", "kind", "missed", "missing"},
         )
         self.assertEqual(COMMANDS["leave"].slash_usage, "/leave [group]")
@@ -140,7 +144,7 @@ class Fields(SynchronousTestCase):
     def test_numbers_may_be_digits(self) -> None:
         for value in (0, 7, "0", "007", ID_MAX, str(ID_MAX)):
             built = COMMANDS["msgs"].build({"group": "wob", "before": value}, LIMITS)
-            assert isinstance(built, c.ListMessages)
+            assert isinstance(built, c.ListGroupMessages)
             self.assertEqual(built.before, int(value))
 
     def test_numbers_that_are_none(self) -> None:
@@ -176,10 +180,12 @@ class Fields(SynchronousTestCase):
             st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.text()),
         ),
     )
-    def test_any_values_are_a_command_or_a_refusal(self, row: Declaration, values: dict[str, object]) -> None:
+    def test_any_values_are_a_command_or_a_refusal(
+        self, row: CommandDeclaration, values: dict[str, object]
+    ) -> None:
         try:
             built = row.build(values, LIMITS)
         except Refusal as refusal:
-            self.assertIn(refusal.code, {*row.refused, "bad_request"})
+            self.assertIn(refusal.code, {*row.refusal_codes, "bad_request"})
         else:
             self.assertIs(type(built), row.command)

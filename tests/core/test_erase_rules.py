@@ -6,7 +6,7 @@ from chatd.core import commands as c
 from chatd.core.accounts import AccountPolicy, Credential, Secret
 from chatd.core.erase_rules import check_may_erase, erase
 from chatd.core.events import CONSOLE, User
-from chatd.core.moderation import Erased, ModerationKind
+from chatd.core.moderation import ModerationKind, UserErased
 from chatd.core.refusals import Refusal
 from chatd.core.rules import Decision
 from tests.support.rules_case import Chat, RulesTestCase, happening
@@ -22,7 +22,7 @@ class EraseRules(RulesTestCase):
 
     def acts(self, operator: User, kind: ModerationKind, target: str, reason: str = "why") -> None:
         """Add an entry to the moderation log."""
-        self.state.apply(self.state.new_moderation(operator, kind, target, NOW, None, reason))
+        self.state.apply(self.state.new_moderation_entry(operator, kind, target, NOW, None, reason))
 
     def erased(self, user: User) -> Decision:
         """Decide and apply the erasure."""
@@ -52,12 +52,12 @@ class EraseRules(RulesTestCase):
         assert wob is not None
         assert den is not None
         self.assertEqual((wob.topic, den.topic, wob.role(self.bob)), ("", "snow", "owner"))
-        self.assertEqual(self.state.invitations_of(self.alice), 0)
+        self.assertEqual(self.state.count_invitations_of(self.alice), 0)
 
     def test_the_name_is_free_and_nobody_logs_in_under_the_neutral_one(self) -> None:
         self.state.apply(Credential(self.alice, Secret("x")))
         erased = self.erased(self.alice).records[0]
-        assert isinstance(erased, Erased)
+        assert isinstance(erased, UserErased)
         self.assertEqual((erased.user.id, erased.user.nick), (self.alice.id, "erased~1"))
         self.assertEqual(self.state.credentials[self.alice.id].hash, "")
         self.assertRaises(Refusal, self.state.user, "alice")

@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from chatd.core import commands as c
-from chatd.core.accounts import Renamed, Secret
-from chatd.core.events import CONSOLE, Event
+from chatd.core.accounts import Secret, UserRenamed
+from chatd.core.events import CONSOLE, ChatEvent
 from chatd.core.limits import Limits
 from chatd.core.link_rules import (
     delete_expired_links,
-    link_line,
+    link_list_item,
     links_ended_by,
     list_links,
     make_link,
@@ -83,13 +83,13 @@ class LinkRules(RulesTestCase):
         self.assertEqual(self.uses("dave", "x"), ["bob invited wob dave", "dave joined wob"])
         self.assertEqual(self.state.group("wob", self.dave).role(self.dave), "member")
         self.assertEqual(list_links(self.state, self.bob, "wob", 0).links[0].uses, 1)
-        self.assertEqual(self.state.invitations_of(self.dave), 0)
+        self.assertEqual(self.state.count_invitations_of(self.dave), 0)
 
     def test_an_invitation_by_somebody_else_is_used_up(self) -> None:
         self.chat.does("alice", c.Invite("wob", "dave"))
         self.makes("bob", "x")
         self.assertEqual(self.uses("dave", "x"), ["bob invited wob dave", "dave joined wob"])
-        self.assertEqual(self.state.invitations_of(self.dave), 0)
+        self.assertEqual(self.state.count_invitations_of(self.dave), 0)
 
     def test_unknown_expired_and_revoked_are_one(self) -> None:
         """With no word about the group."""
@@ -175,7 +175,7 @@ class LinkRules(RulesTestCase):
         other = make_link(self.state, self.dave, c.MakeLink("den"), link_digest(Secret("den")), LIMITS, 0)
         self.applied(other)
         wob = self.state.group("wob", self.alice).conversation
-        self.applied(Decision((Event("closed", wob, CONSOLE),)))
+        self.applied(Decision((ChatEvent("closed", wob, CONSOLE),)))
         self.assertEqual([self.code("dave", nick) for nick in ("alice", "bob")], ["bad_link", "bad_link"])
         self.assertEqual(list(self.state.links.values()), list(other.records))
 
@@ -189,9 +189,9 @@ class LinkRules(RulesTestCase):
     def test_a_renamed_maker(self) -> None:
         """Lists tell the present nick."""
         made = self.makes("bob", "x")
-        self.assertEqual(link_line(self.state, made).maker, "bob")
-        self.state.apply(Renamed(replace(self.bob, nick="robert", key="robert")))
-        self.assertEqual(link_line(self.state, made).maker, "robert")
+        self.assertEqual(link_list_item(self.state, made).maker, "bob")
+        self.state.apply(UserRenamed(replace(self.bob, nick="robert", key="robert")))
+        self.assertEqual(link_list_item(self.state, made).maker, "robert")
 
 
 HISTORIES = st.lists(

@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.core.accounts import CLOSED_ACCOUNT_HASH, Credential, Secret
 from chatd.core.commands import COMMANDS_BY_CLASS, Hello
 from chatd.core.events import User
-from chatd.core.login import Login, check_claimed_sender, log_in
+from chatd.core.login import Login, check_claimed_sender, decide_login
 from chatd.core.names import Name
 from chatd.core.refusals import Refusal
 from chatd.core.tokens import Token, TokenDeleted
@@ -21,12 +21,12 @@ class Logins(SynchronousTestCase):
 
     def log_in(self, nick: str, *in_use: str) -> Login:
         """Decide a hello while the names with the keys ``in_use`` are in use."""
-        return log_in(self.state, in_use, Hello(nick))
+        return decide_login(self.state, in_use, Hello(nick))
 
     def refusal(self, nick: str, *in_use: str) -> Refusal:
         """How a hello is refused."""
         refusal: Refusal = self.assertRaises(Refusal, self.log_in, nick, *in_use)
-        self.assertIn(refusal.code, COMMANDS_BY_CLASS[Hello].refused)
+        self.assertIn(refusal.code, COMMANDS_BY_CLASS[Hello].refusal_codes)
         return refusal
 
     def test_a_new_user_is_a_record(self) -> None:
@@ -47,13 +47,13 @@ class Logins(SynchronousTestCase):
         self.state.apply(Credential(self.alice, Secret("hash")))
         token = Token(self.alice, "deploy", Secret("digest"), "read", None, 0)
         self.state.apply(token)
-        login = log_in(self.state, ("alice",), Hello("alice"), token)
+        login = decide_login(self.state, ("alice",), Hello("alice"), token)
         self.assertEqual((login.user, login.online), (self.alice, True))
         for nick in ("bob", "carol"):
-            refusal = self.assertRaises(Refusal, log_in, self.state, (), Hello(nick), token)
+            refusal = self.assertRaises(Refusal, decide_login, self.state, (), Hello(nick), token)
             self.assertEqual(refusal.code, "wrong_password")
         self.state.apply(TokenDeleted(token))
-        refusal = self.assertRaises(Refusal, log_in, self.state, (), Hello("alice"), token)
+        refusal = self.assertRaises(Refusal, decide_login, self.state, (), Hello("alice"), token)
         self.assertEqual(refusal.code, "wrong_password")
 
     def test_a_known_user_returns_in_any_spelling_and_writes_nothing(self) -> None:
@@ -74,22 +74,22 @@ class Logins(SynchronousTestCase):
         """If it has the nick of a registered user, as that was registered; beside a session as well."""
         self.state.apply(Credential(self.alice, Secret("hash")))
         for nick in ("Alice", "ALICE", "ａlice"):
-            login = log_in(self.state, ("alice",), Hello(nick), None, "Alice")
+            login = decide_login(self.state, ("alice",), Hello(nick), None, "Alice")
             self.assertEqual((login.user, login.returning, login.online), (self.alice, True, True))
         for name in ("", "alice", "ALICE", "ａlice", "Alice ", "Alice\0", "bob"):
-            refusal = self.assertRaises(Refusal, log_in, self.state, (), Hello("Alice"), None, name)
+            refusal = self.assertRaises(Refusal, decide_login, self.state, (), Hello("Alice"), None, name)
             self.assertEqual(refusal.code, "password_required")
 
     def test_a_certificate_gives_no_nick_that_is_not_registered(self) -> None:
         """Nor one of a closed account; nor does it mend a password that was changed meanwhile."""
-        refusal = self.assertRaises(Refusal, log_in, self.state, ("bob",), Hello("bob"), None, "bob")
+        refusal = self.assertRaises(Refusal, decide_login, self.state, ("bob",), Hello("bob"), None, "bob")
         self.assertEqual(refusal.code, "nick_taken")
         self.state.apply(Credential(self.bob, CLOSED_ACCOUNT_HASH))
-        refusal = self.assertRaises(Refusal, log_in, self.state, (), Hello("bob"), None, "bob")
+        refusal = self.assertRaises(Refusal, decide_login, self.state, (), Hello("bob"), None, "bob")
         self.assertEqual(refusal.code, "password_required")
         self.state.apply(Credential(self.alice, Secret("new")))
         old = Credential(self.alice, Secret("old"))
-        refusal = self.assertRaises(Refusal, log_in, self.state, (), Hello("Alice"), old, "Alice")
+        refusal = self.assertRaises(Refusal, decide_login, self.state, (), Hello("Alice"), old, "Alice")
         self.assertEqual(refusal.code, "wrong_password")
 
     def test_names_that_nobody_can_take(self) -> None:

@@ -12,17 +12,17 @@ from precis_i18n import get_profile
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.names import (
-    RESERVED,
+    RESERVED_NAMES,
     BadName,
     Name,
-    check_new,
+    check_new_name,
     check_reserved,
     parse_group,
     parse_nick,
     skeleton,
     skeletons,
 )
-from chatd.core.typed import COMMANDS_BY_KEYWORD
+from chatd.core.typed_commands import COMMANDS_BY_KEYWORD
 from chatd.dialects import text as text_dialect
 
 ANY_TEXT = st.text(st.characters(exclude_categories=[]), max_size=40)
@@ -161,7 +161,7 @@ ORDINARY = """
 def refused(text: str) -> str:
     """Why a new user cannot take the name `text`, empty if it is allowed."""
     try:
-        check_new(parse_nick(text))
+        check_new_name(parse_nick(text))
     except BadName as bad:
         return bad.reason
     return ""
@@ -216,7 +216,7 @@ class Allowed(SynchronousTestCase):
         self.assertEqual({name: refused(name) for name in GOOD.split()}, dict.fromkeys(GOOD.split(), ""))
 
     def test_reserved_words_are_reserved_even_for_whom_they_are_known(self) -> None:
-        for name in *RESERVED, "SERVER", "Annonce", "guest1", "GUEST999", "ｇｕｅｓｔ":
+        for name in *RESERVED_NAMES, "SERVER", "Annonce", "guest1", "GUEST999", "ｇｕｅｓｔ":
             self.assertRaises(BadName, check_reserved, parse_nick(name))
         for name in "r00t", "/join", "guests", "servers":
             check_reserved(parse_nick(name))
@@ -231,8 +231,8 @@ class Allowed(SynchronousTestCase):
         ]
         words = {found[0].lower() for value in written if (found := re.match(r"[A-Z]{3}(?=[ \n]|\Z)", value))}
         self.assertLess({"who", "arr", "arv", "lst", "gev", "end"}, words)
-        self.assertEqual(words - RESERVED, set())
-        self.assertEqual({word.lower() for word in COMMANDS_BY_KEYWORD} - RESERVED, set())
+        self.assertEqual(words - RESERVED_NAMES, set())
+        self.assertEqual({word.lower() for word in COMMANDS_BY_KEYWORD} - RESERVED_NAMES, set())
 
     @settings(deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
     @given(ANY_TEXT | TRICKY)
@@ -325,7 +325,7 @@ def new_or_skip(text: str) -> Name:
     """The parsed nick; an example that is not allowed is discarded."""
     name = name_or_skip(text)
     try:
-        check_new(name)
+        check_new_name(name)
     except BadName:
         assume(False)
     return name

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core import commands as c
-from chatd.core.answers import Answer, Clients, GroupLine, Groups, Help, Member, Members
+from chatd.core.answers import Answer, Clients, GroupListItem, Groups, Help, Member, Members
 from chatd.core.commands import COMMANDS, Command
 from chatd.core.events import LOBBY
 from chatd.core.queries import LIST_QUERIES, answer_list, requested_conversation
@@ -64,7 +64,7 @@ class Lists(SynchronousTestCase):
         def groups(nick: str, skip: int = 0) -> list[tuple[str, str, str, int, str]]:
             answer = self.listed(nick, c.ListGroups(skip))
             assert isinstance(answer, Groups)
-            self.assertTrue(all(isinstance(line, GroupLine) for line in answer.groups))
+            self.assertTrue(all(isinstance(line, GroupListItem) for line in answer.groups))
             return [
                 (line.group, line.visibility, line.topic, line.members, line.role) for line in answer.groups
             ]
@@ -79,7 +79,7 @@ class Lists(SynchronousTestCase):
         answer = answer_list(self.chat.state, {}, None, c.ListCommands())
         assert isinstance(answer, Help)
         self.assertEqual(answer.commands, tuple(COMMANDS.values()))
-        anonymous = {row.command for row in COMMANDS.values() if row.who == "anyone"}
+        anonymous = {row.command for row in COMMANDS.values() if row.required_role == "anyone"}
         self.assertEqual(anonymous & LIST_QUERIES.keys(), {c.ListCommands})
 
 
@@ -93,7 +93,7 @@ class Reading(SynchronousTestCase):
 
     def test_a_group_is_for_its_members(self) -> None:
         wob = self.state.group("wob", self.alice).conversation
-        for command in (c.ListMessages("wob"), c.ListStates("WOB"), c.History(group="wob")):
+        for command in (c.ListGroupMessages("wob"), c.ListGroupEvents("WOB"), c.ReadHistory(group="wob")):
             self.assertIs(requested_conversation(self.state, self.alice, command), wob)
             refusal: Refusal = self.assertRaises(
                 Refusal, requested_conversation, self.state, self.bob, command
@@ -102,8 +102,8 @@ class Reading(SynchronousTestCase):
 
     def test_a_direct_conversation_is_the_same_from_both_ends(self) -> None:
         direct = self.state.direct_conversation(self.alice, self.bob)
-        self.assertIs(requested_conversation(self.state, self.alice, c.History("bob")), direct)
-        self.assertIs(requested_conversation(self.state, self.bob, c.History("ALICE")), direct)
+        self.assertIs(requested_conversation(self.state, self.alice, c.ReadHistory("bob")), direct)
+        self.assertIs(requested_conversation(self.state, self.bob, c.ReadHistory("ALICE")), direct)
 
     def test_two_who_never_talked_have_an_empty_one(self) -> None:
         for reader, friend, pair in (
@@ -111,15 +111,15 @@ class Reading(SynchronousTestCase):
             (self.alice, "carol", (self.alice, self.carol)),
             (self.carol, "carol", (self.carol, self.carol)),
         ):
-            empty = requested_conversation(self.state, reader, c.History(friend))
+            empty = requested_conversation(self.state, reader, c.ReadHistory(friend))
             self.assertEqual((empty.id, empty.kind, empty.pair), (0, "direct", pair))
             self.assertNotIn(empty.id, self.state.conversations)
 
     def test_nobody_named_is_the_lobby(self) -> None:
-        self.assertIs(requested_conversation(self.state, self.carol, c.History()), LOBBY)
+        self.assertIs(requested_conversation(self.state, self.carol, c.ReadHistory()), LOBBY)
 
     def test_a_user_who_never_was_is_refused(self) -> None:
         refusal: Refusal = self.assertRaises(
-            Refusal, requested_conversation, self.state, self.alice, c.History("mallory")
+            Refusal, requested_conversation, self.state, self.alice, c.ReadHistory("mallory")
         )
         self.assertEqual(refusal.code, "no_such_user")

@@ -14,9 +14,9 @@ from twisted.trial.unittest import SynchronousTestCase
 import chatd
 from chatd.core.refusals import (
     DETAIL_MAX_CHARACTERS,
-    REASONS,
+    REFUSAL_REASONS,
+    REFUSAL_SENTENCES,
     RETRY_AFTER_SECONDS,
-    SENTENCES,
     Phrase,
     Refusal,
     reason,
@@ -99,18 +99,18 @@ class TheList(SynchronousTestCase):
         for source in SOURCES:
             if source.name != "refusals.py":
                 said.update(word for text in read(source).texts for word in text.split())
-        self.assertEqual([code for code in SENTENCES if code not in said], [])
+        self.assertEqual([code for code in REFUSAL_SENTENCES if code not in said], [])
 
     def test_every_refusal_is_in_the_list_and_has_what_its_sentence_needs(self) -> None:
         seen = 0
         for source in SOURCES:
-            for codes, given, line in read(source).made("Refusal", SENTENCES):
+            for codes, given, line in read(source).made("Refusal", REFUSAL_SENTENCES):
                 where = f"{source.name}:{line}"
                 self.assertTrue(codes, where)
                 for code in codes:
                     seen += 1
-                    self.assertIn(code, SENTENCES, where)
-                    self.assertLessEqual(wanted_by(SENTENCES[code]), given, where)
+                    self.assertIn(code, REFUSAL_SENTENCES, where)
+                    self.assertLessEqual(wanted_by(REFUSAL_SENTENCES[code]), given, where)
         self.assertGreater(seen, 30)
 
     def test_every_reason_is_used_and_has_what_its_sentence_needs(self) -> None:
@@ -118,27 +118,27 @@ class TheList(SynchronousTestCase):
         for source in SOURCES:
             if source.name != "refusals.py":
                 said.update(read(source).texts)
-            for reasons, given, line in read(source).made("reason", REASONS):
+            for reasons, given, line in read(source).made("reason", REFUSAL_REASONS):
                 where = f"{source.name}:{line}"
                 self.assertTrue(reasons, where)
                 for wrong in reasons:
-                    self.assertIn(wrong, REASONS, where)
-                    self.assertLessEqual(wanted_by(REASONS[wrong]), given, where)
-        self.assertEqual(set(REASONS) - said, set())
+                    self.assertIn(wrong, REFUSAL_REASONS, where)
+                    self.assertLessEqual(wanted_by(REFUSAL_REASONS[wrong]), given, where)
+        self.assertEqual(set(REFUSAL_REASONS) - said, set())
 
     def test_a_refusal_without_its_details_is_noticed(self) -> None:
         source = "def f():\n for code, x in (('banned', 1), ('empty', 2)):\n  raise Refusal(code, nick='bob')"
-        made = Reading.of(source).made("Refusal", SENTENCES)
+        made = Reading.of(source).made("Refusal", REFUSAL_SENTENCES)
         self.assertEqual(list(made), [({"banned", "empty"}, {"nick"}, 3)])
-        self.assertEqual(wanted_by(SENTENCES["banned"]), {"nick", "group"})
+        self.assertEqual(wanted_by(REFUSAL_SENTENCES["banned"]), {"nick", "group"})
 
     def test_sentences_are_one_line_each_and_codes_one_word(self) -> None:
-        for code, sentence in SENTENCES.items():
+        for code, sentence in REFUSAL_SENTENCES.items():
             self.assertRegex(code, r"\A[a-z][a-z0-9_]*\Z")
             self.assertTrue(sentence.isprintable() and not sentence.endswith("."), code)
 
     def test_what_passes_is_in_the_list(self) -> None:
-        self.assertLessEqual(set(RETRY_AFTER_SECONDS), set(SENTENCES))
+        self.assertLessEqual(set(RETRY_AFTER_SECONDS), set(REFUSAL_SENTENCES))
 
 
 class Refusals(SynchronousTestCase):
@@ -150,8 +150,8 @@ class Refusals(SynchronousTestCase):
     def test_it_can_be_said_in_another_language(self) -> None:
         """Its reason as well, by what it is made of; what a peer sent is not translated."""
         words = {
-            SENTENCES["bad_group"]: "{group} : non, {why}",
-            REASONS["no_choice"]: "{name} parmi {choices}",
+            REFUSAL_SENTENCES["bad_group"]: "{group} : non, {why}",
+            REFUSAL_REASONS["no_choice"]: "{name} parmi {choices}",
             "visibility": "visibilité",
         }
         why = reason("no_choice", name=Phrase("visibility"), choices="public")

@@ -7,18 +7,18 @@ from hypothesis import strategies as st
 
 from chatd.core import commands as c
 from chatd.core.commands import COMMANDS, COMMANDS_BY_CLASS, Command
-from chatd.core.declarations import Declaration
-from chatd.core.events import Event
+from chatd.core.declarations import CommandDeclaration
+from chatd.core.events import ChatEvent
 from chatd.core.limits import Limits
 from chatd.core.names import parse_group, skeleton
 from chatd.core.refusals import Refusal
-from chatd.core.rules import decide, group_as_member
+from chatd.core.rules import decide, require_group_member
 from chatd.core.state import Group, State
 from tests.support.effort import effort
 from tests.support.rules_case import HISTORIES, NICKS, Chat, RulesTestCase
 
 ON_GROUPS = tuple(
-    row for row in COMMANDS.values() if "group" in row.required and row.who != "server_operators"
+    row for row in COMMANDS.values() if "group" in row.required and row.required_role != "server_operators"
 )
 OF_ROLE = {"not_member", "not_operator", "not_owner"}
 
@@ -231,13 +231,13 @@ class Entering(RulesTestCase):
         """)
 
     def test_creates_only_on_request(self) -> None:
-        created = self.chat.does("alice", c.Enter("den", "create"))
+        created = self.chat.does("alice", c.EnterRoom("den", "create"))
         self.assertEqual([event.kind for event in created.events], ["created"])
-        joined = self.chat.does("bob", c.Enter("Den", "create"))
+        joined = self.chat.does("bob", c.EnterRoom("Den", "create"))
         self.assertEqual([event.kind for event in joined.events], ["joined"])
-        lobby = self.chat.does("bob", c.Enter(""))
-        self.assertEqual((lobby.events, lobby.unchanged), ((), ""))
-        bad = self.assertRaises(Refusal, self.chat.does, "bob", c.Enter("#den", "create"))
+        lobby = self.chat.does("bob", c.EnterRoom(""))
+        self.assertEqual((lobby.events, lobby.unchanged_group), ((), ""))
+        bad = self.assertRaises(Refusal, self.chat.does, "bob", c.EnterRoom("#den", "create"))
         self.assertEqual(bad.code, "bad_group")
 
 
@@ -746,7 +746,7 @@ class WhoMay(RulesTestCase):
         for line in ("alice: cg;wob", "bob: j;wob", "carol: j;wob", "alice: promote;wob;bob"):
             self.chat.outcome(line)
 
-    def refusal(self, nick: str, row: Declaration, dest: str = "carol") -> Refusal | None:
+    def refusal(self, nick: str, row: CommandDeclaration, dest: str = "carol") -> Refusal | None:
         """How a command of ``nick`` on wob is refused, or None; the state does not change."""
         values = {"group": "wob", "dest": dest, "msg": "hello", "visibility": "private", "mode": "all"}
         values["number"] = "1"
@@ -756,7 +756,7 @@ class WhoMay(RulesTestCase):
             if row.answer == "ack":
                 decide(self.chat.state, actor, asked)
             else:
-                group_as_member(self.chat.state, actor, "wob")
+                require_group_member(self.chat.state, actor, "wob")
         except Refusal as refusal:
             return refusal
         return None
@@ -772,12 +772,12 @@ class WhoMay(RulesTestCase):
             refusals = {nick: self.refusal(nick, row) for nick in ("alice", "bob", "carol", "dave")}
             codes = {nick: refusal.code for nick, refusal in refusals.items() if refusal is not None}
             of_role = {nick: code for nick, code in codes.items() if code in OF_ROLE}
-            self.assertEqual(of_role, refused_to[row.who], row.name)
+            self.assertEqual(of_role, refused_to[row.required_role], row.name)
 
     def test_a_private_group_does_not_exist_for_strangers(self) -> None:
         self.chat.outcome("alice: visibility;wob;private")
         for row in ON_GROUPS:
-            if row.command in (c.CreateGroup, c.Join, c.Enter):
+            if row.command in (c.CreateGroup, c.Join, c.EnterRoom):
                 continue
             for dest in ("alice", "carol", "dave", "mallory"):
                 hidden = self.refusal("dave", row, dest)
@@ -821,7 +821,7 @@ class AnyHistory(RulesTestCase):
             try:
                 chat.does(nick, asked)
             except Refusal as refusal:
-                self.assertIn(refusal.code, COMMANDS_BY_CLASS[type(asked)].refused)
+                self.assertIn(refusal.code, COMMANDS_BY_CLASS[type(asked)].refusal_codes)
                 self.assertTrue(refusal.text)
                 self.assertEqual(contents(chat.state), before)
                 continue
@@ -832,7 +832,7 @@ class AnyHistory(RulesTestCase):
         for decision in chat.decisions:
             for record in decision.records:
                 again.apply(record)
-        by_group: list[Event] = [event for decision in chat.decisions for event in decision.events]
+        by_group: list[ChatEvent] = [event for decision in chat.decisions for event in decision.events]
         by_group.sort(key=lambda event: event.conversation.id)
         for event in by_group:
             again.apply(event)

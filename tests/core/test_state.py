@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.core.events import LOBBY, Event
+from chatd.core.events import LOBBY, ChatEvent
 from chatd.core.names import parse_group, parse_nick
 from chatd.core.refusals import Refusal
 from chatd.core.state import State
@@ -88,8 +88,8 @@ class Conversations(SynchronousTestCase):
         self.says("alice: cg;wob", "bob: j;wob")
         group = self.state.group("wob", self.alice)
         audience = group.audience
-        self.state.apply(Event("message", group.conversation, self.carol, None, "owner"))
-        self.state.apply(Event("message", LOBBY, self.carol, None, "owner"))
+        self.state.apply(ChatEvent("message", group.conversation, self.carol, None, "owner"))
+        self.state.apply(ChatEvent("message", LOBBY, self.carol, None, "owner"))
         self.assertIs(group.audience, audience)
 
 
@@ -171,15 +171,15 @@ class Groups(SynchronousTestCase):
         self.chat.does("alice", command("invite;shut;bob"))
         state, alice, bob = self.chat.state, self.chat.user("alice"), self.chat.user("bob")
         shut = state.group("shut", alice)
-        owned, invited = state.groups_owned_by(alice), state.invitations_of(bob)
-        state.apply(Event("closed", shut.conversation, bob))
+        owned, invited = state.groups_owned_by(alice), state.count_invitations_of(bob)
+        state.apply(ChatEvent("closed", shut.conversation, bob))
         self.assertEqual(state.groups_owned_by(alice), [group for group in owned if group is not shut])
-        self.assertEqual(state.invitations_of(bob), invited - 1)
+        self.assertEqual(state.count_invitations_of(bob), invited - 1)
         self.assertNotIn(shut.conversation, state.conversations_of(alice))
-        self.assertEqual(([*map(shut.visible_to, (alice, bob))], shut.role(alice)), ([False, False], ""))
-        state.apply(Event("joined", shut.conversation, bob))
-        state.apply(Event("promoted", shut.conversation, alice, bob, "owner"))
-        self.assertEqual((state.groups_owned_by(bob), shut.visible_to(alice)), ([shut], True))
+        self.assertEqual(([*map(shut.is_visible_to, (alice, bob))], shut.role(alice)), ([False, False], ""))
+        state.apply(ChatEvent("joined", shut.conversation, bob))
+        state.apply(ChatEvent("promoted", shut.conversation, alice, bob, "owner"))
+        self.assertEqual((state.groups_owned_by(bob), shut.is_visible_to(alice)), ([shut], True))
 
 
 class LookAlikes(SynchronousTestCase):

@@ -9,11 +9,18 @@ from hypothesis import strategies as st
 
 from chatd.core import commands as c
 from chatd.core.accounts import CLOSED_ACCOUNT_HASH, Credential, Secret
-from chatd.core.events import LOBBY, Event
+from chatd.core.events import LOBBY, ChatEvent
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 from chatd.core.rules import Decision, decide
-from chatd.core.token_rules import check_effects, check_scope, find_end, list_tokens, make_token, revoke_token
+from chatd.core.token_rules import (
+    check_effects,
+    check_scope,
+    list_tokens,
+    make_token,
+    revoke_token,
+    session_end_reason,
+)
 from chatd.core.tokens import Token, TokenDeleted, token_digest
 from tests.support.rules_case import A_COMMAND, OPENING, Chat, RulesTestCase
 
@@ -85,9 +92,9 @@ class TokenRules(RulesTestCase):
             self.assertEqual(
                 self.assertRaises(Refusal, revoke_token, self.state, user, name).code, "no_such_token"
             )
-        self.assertIsNone(find_end(self.state, made, 0))
+        self.assertIsNone(session_end_reason(self.state, made, 0))
         self.state.apply(record)
-        ended = find_end(self.state, made, 0)
+        ended = session_end_reason(self.state, made, 0)
         self.assertEqual(ended and ended.code, "token_revoked")
 
     def test_one_that_has_expired_and_was_deleted_since(self) -> None:
@@ -95,7 +102,7 @@ class TokenRules(RulesTestCase):
         made = self.makes("a", duration=1)
         self.makes("b", 1000)
         self.assertEqual(self.names(), ["b"])
-        ended = find_end(self.state, made, 1000)
+        ended = session_end_reason(self.state, made, 1000)
         self.assertEqual(ended and ended.code, "token_expired")
 
     def test_a_new_credential_ends_those_of_its_user_alone(self) -> None:
@@ -114,13 +121,13 @@ class TokenRules(RulesTestCase):
         read = Token(read.user, "r", read.digest, "read", None, 0)
         wob = self.state.conversations[2]
         for kind in ("message", "image", "joined"):
-            check_effects(write, Decision((Event(kind, wob, self.alice),)))
+            check_effects(write, Decision((ChatEvent(kind, wob, self.alice),)))
             refusal = self.assertRaises(
-                Refusal, check_effects, read, Decision((Event(kind, wob, self.alice),))
+                Refusal, check_effects, read, Decision((ChatEvent(kind, wob, self.alice),))
             )
             self.assertEqual(refusal.code, "out_of_scope")
         for other in ("created", "left", "promoted", "kicked", "invited"):
-            decision = Decision((Event(other, wob, self.alice),))
+            decision = Decision((ChatEvent(other, wob, self.alice),))
             self.assertEqual(self.assertRaises(Refusal, check_effects, write, decision).code, "out_of_scope")
         check_effects(read, Decision())
 
@@ -148,7 +155,7 @@ class Scope(RulesTestCase):
             group = chat.state.find_group(named) if named else None
             if group is not None and not group.is_public and group.conversation.id not in places:
                 self.assertIn(refusal.code, ("no_such_group", "out_of_scope"))
-                needed = c.COMMANDS_BY_CLASS[type(command)].token
+                needed = c.COMMANDS_BY_CLASS[type(command)].required_access
                 is_refused_everywhere = needed == "none" or (needed, access) == ("write", "read")
                 self.assertEqual(refusal.code == "out_of_scope", is_refused_everywhere)
             return

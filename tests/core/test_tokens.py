@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.accounts import Secret
 from chatd.core.events import LOBBY, Conversation, User
-from chatd.core.tokens import Token, is_token_secret, reaches, same_token, token_digest, token_secret
+from chatd.core.tokens import Token, is_token_secret, same_token, token_covers, token_digest, token_secret
 
 ALICE = User(1, "alice", "alice", "#000000")
 WOB = Conversation(2, "group", "wob")
@@ -47,6 +47,6 @@ class Values(SynchronousTestCase):
     def test_the_scope(self) -> None:
         limited = token(conversations=frozenset((2,)))
         self.assertEqual((token().is_limited, limited.is_limited), (False, True))
-        self.assertEqual([reaches(limited, one) for one in (WOB, LOBBY)], [True, False])
-        self.assertTrue(reaches(token(), LOBBY) and reaches(None, LOBBY))
-        self.assertFalse(reaches(token(conversations=frozenset()), LOBBY))
+        self.assertEqual([token_covers(limited, one) for one in (WOB, LOBBY)], [True, False])
+        self.assertTrue(token_covers(token(), LOBBY) and token_covers(None, LOBBY))
+        self.assertFalse(token_covers(token(conversations=frozenset()), LOBBY))

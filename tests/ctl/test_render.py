@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.ctl.render import format_seconds, lines_of
+from chatd.ctl.render import format_seconds, render_answer_lines
 
 
 class Lines(SynchronousTestCase):
@@ -22,7 +22,7 @@ class Lines(SynchronousTestCase):
             "more": True,
         }
         self.assertEqual(
-            list(lines_of(answer)),
+            list(render_answer_lines(answer)),
             [
                 "1 T @console mute bob until U: loud\ufffd[2J",
                 "1 T @console mute bob",
@@ -34,22 +34,23 @@ class Lines(SynchronousTestCase):
         token = {"token": "deploy", "scope": "read", "groups": ["lobby", "wob"], "made": "T"}
         answer = {"action": "server-tokens", "nick": "bob", "tokens": [{**token, "expires": "E"}, token]}
         self.assertEqual(
-            [" ".join(line.split()) for line in lines_of(answer)],
+            [" ".join(line.split()) for line in render_answer_lines(answer)],
             ["deploy read lobby,wob made T expires E", "deploy read lobby,wob made T expires never"],
         )
 
     def test_an_answer_that_is_not_known(self) -> None:
-        self.assertEqual(list(lines_of({"action": "new", "x": 1})), ['{"action": "new", "x": 1}'])
+        self.assertEqual(list(render_answer_lines({"action": "new", "x": 1})), ['{"action": "new", "x": 1}'])
 
     def test_a_reload(self) -> None:
         answer = {"action": "control-reload", "changed": [], "needs_restart": ["database", "listen"]}
         self.assertEqual(
-            list(lines_of(answer)), ["changed: no key of chatd.toml", "needs a restart: database, listen"]
+            list(render_answer_lines(answer)),
+            ["changed: no key of chatd.toml", "needs a restart: database, listen"],
         )
 
     def test_an_erasure(self) -> None:
         done = {"name": "erased~1", "entries": 7, "complete": True, "outside": "not erased: backups"}
-        said = list(lines_of({"action": "control-erase", **done}))
+        said = list(render_answer_lines({"action": "control-erase", **done}))
         self.assertEqual(
             said,
             [
@@ -57,14 +58,14 @@ class Lines(SynchronousTestCase):
                 "not erased: backups",
             ],
         )
-        said = list(lines_of({"action": "control-erase", **done, "complete": False}))
+        said = list(render_answer_lines({"action": "control-erase", **done, "complete": False}))
         self.assertIn("write-ahead log", said[1])
 
     def test_operators(self) -> None:
         both = {"nick": "carol", "configured": True, "appointed": True, "registered": True}
         one = {"nick": "dave", "configured": False, "appointed": True, "registered": False}
         self.assertEqual(
-            list(lines_of({"action": "control-operators", "operators": [both, one]})),
+            list(render_answer_lines({"action": "control-operators", "operators": [both, one]})),
             [
                 "carol           chatd.toml, appointed  registered",
                 "dave            appointed       not registered: not in force",

@@ -15,7 +15,7 @@ from zope.interface import provider
 
 from chatd.chat.delivery_log import DeliveryLog
 from chatd.chat.log_lines import format_delivery, format_redacted
-from chatd.core.events import LOBBY, Arrived, Conversation, Departed, Entry, Event, EventKind, User
+from chatd.core.events import LOBBY, Arrived, ChatEvent, Conversation, Departed, EventKind, LogEntry, User
 from chatd.core.limits import Limits
 from chatd.daemon.config import LogConfig
 from chatd.daemon.conversation_log import ConversationLog
@@ -30,14 +30,14 @@ DIRECT = Conversation(3, "direct", pair=(ALICE, BOB))
 NOON = 1_795_255_200_000
 
 
-def said(body: str, where: Conversation = LOBBY, subject: User | None = None) -> Entry:
+def said(body: str, where: Conversation = LOBBY, subject: User | None = None) -> LogEntry:
     """A message of Alice's."""
-    return Entry(7, 1, NOON, Event("message", where, ALICE, subject, body))
+    return LogEntry(7, 1, NOON, ChatEvent("message", where, ALICE, subject, body))
 
 
-def done(kind: EventKind, subject: User | None = None, body: str = "") -> Entry:
+def done(kind: EventKind, subject: User | None = None, body: str = "") -> LogEntry:
     """What Alice did to the group."""
-    return Entry(7, 1, NOON, Event(kind, WOB, ALICE, subject, body))
+    return LogEntry(7, 1, NOON, ChatEvent(kind, WOB, ALICE, subject, body))
 
 
 class LineTests(SynchronousTestCase):

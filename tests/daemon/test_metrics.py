@@ -9,7 +9,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.limits import Limits
-from chatd.core.refusals import SENTENCES
+from chatd.core.refusals import REFUSAL_SENTENCES
 from chatd.daemon.metrics import LAG_INTERVAL_SECONDS, METRICS, ReactorLag
 from tests.support.in_memory_daemon import UNTHROTTLED
 from tests.support.monitoring_case import WIRES, MonitoringTestCase
@@ -158,7 +158,9 @@ class Page(MonitoringTestCase):
     def test_every_refusal_is_there_before_it_happens(self) -> None:
         """So that its first occurrence is an increase."""
         metrics = self.metrics()
-        self.assertEqual({metrics[f'chatd_refusals_total{{code="{code}"}}'] for code in SENTENCES}, {0})
+        self.assertEqual(
+            {metrics[f'chatd_refusals_total{{code="{code}"}}'] for code in REFUSAL_SENTENCES}, {0}
+        )
 
     def test_it_says_nothing_of_who_said_what_to_whom(self) -> None:
         """Nor from where, on any wire, whether it was done or refused."""

@@ -11,7 +11,7 @@ from twisted.trial.unittest import TestCase
 from chatd.core.accounts import AccountPolicy, Secret
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
-from chatd.daemon.passwords import PasswordPool
+from chatd.daemon.passwords import PasswordHashQueue
 
 CHEAP = AccountPolicy(argon2_memory=8, argon2_time=1)
 SECRET, WRONG = Secret("correct horse"), Secret("wrong horse")
@@ -21,7 +21,7 @@ class Pool(TestCase):
     """The real thing, at the least cost that argon2 allows."""
 
     def setUp(self) -> None:
-        self.pool = PasswordPool(reactor, CHEAP, Limits(password_queue=6))
+        self.pool = PasswordHashQueue(reactor, CHEAP, Limits(password_queue=6))
         self.pool.start()
         self.stopped = False
         self.addCleanup(self.stop)
@@ -69,7 +69,7 @@ class Pool(TestCase):
     async def test_a_hash_of_other_settings_is_verified(self) -> None:
         """Settings apply to new passwords."""
         hashed = await self.pool.hash(SECRET, "a")
-        other = PasswordPool(reactor, AccountPolicy(argon2_memory=16, argon2_time=2), Limits())
+        other = PasswordHashQueue(reactor, AccountPolicy(argon2_memory=16, argon2_time=2), Limits())
         other.start()
         self.addCleanup(other.stop)
         self.assertTrue(await other.verify(hashed, SECRET, "a"))

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.core.accounts import AccountPolicy
 from chatd.core.limits import Limits
 from chatd.daemon.config import Config, ConfigError, ControlConfig, LogConfig, TlsConfig
-from chatd.daemon.reload import Reloaded, Reloader
+from chatd.daemon.reload import ConfigReloader, ReloadResult
 
 
 class SpoiltCertificate:
@@ -28,15 +28,15 @@ class Reloads(SynchronousTestCase):
         self.config = Config()
         self.file = Config()
         self.levels: list[str] = []
-        self.reloader = Reloader(self.config, lambda: self.file, None, self.levels.append)
+        self.reloader = ConfigReloader(self.config, lambda: self.file, None, self.levels.append)
 
-    def reload(self, **changes: Any) -> Reloaded:
+    def reload(self, **changes: Any) -> ReloadResult:
         """What comes of a file with these changes."""
         self.file = replace(self.file, **changes)
         return self.reloader.reload()
 
     def test_nothing_new(self) -> None:
-        self.assertEqual(self.reload(), Reloaded((), ()))
+        self.assertEqual(self.reload(), ReloadResult((), ()))
 
     def test_limits_and_accounts_hold_at_once(self) -> None:
         limits, accounts = self.config.limits, self.config.accounts
@@ -50,7 +50,7 @@ class Reloads(SynchronousTestCase):
         self.assertEqual(self.reload().changed, ())
 
     def test_the_log_level(self) -> None:
-        self.assertEqual(self.reload(log=LogConfig(level="debug")), Reloaded(("log.level",), ()))
+        self.assertEqual(self.reload(log=LogConfig(level="debug")), ReloadResult(("log.level",), ()))
         self.assertEqual(self.reload().changed, ())
         self.reload(log=LogConfig())
         self.assertEqual(self.levels, ["debug", "info"])
@@ -77,7 +77,7 @@ class Reloads(SynchronousTestCase):
             "log": LogConfig(json="log"),
         }
         for _ in range(2):
-            self.assertEqual(self.reload(**changes), Reloaded((), names))
+            self.assertEqual(self.reload(**changes), ReloadResult((), names))
         self.assertEqual(self.config.accounts.argon2_time, AccountPolicy().argon2_time)
 
     def test_each_limit_is_reloaded(self) -> None:
@@ -99,8 +99,11 @@ class Reloads(SynchronousTestCase):
         certificate: Any = SpoiltCertificate()
         new = Config(limits=Limits(message=5))
         for reloader, why in (
-            (Reloader(self.config, broken, None, self.levels.append), "chatd.toml: no TOML"),
-            (Reloader(self.config, lambda: new, certificate, self.levels.append), "chat.pem: no certificate"),
+            (ConfigReloader(self.config, broken, None, self.levels.append), "chatd.toml: no TOML"),
+            (
+                ConfigReloader(self.config, lambda: new, certificate, self.levels.append),
+                "chat.pem: no certificate",
+            ),
         ):
             with capturedLogs() as logged:
                 error = self.assertRaises(ConfigError, reloader.reload)

@@ -17,7 +17,7 @@ from chatd.core.answers import (
     Answer,
     Clients,
     Goodbye,
-    GroupLine,
+    GroupListItem,
     Groups,
     Help,
     Member,
@@ -26,10 +26,10 @@ from chatd.core.answers import (
     Welcome,
 )
 from chatd.core.commands import COMMANDS, COMMANDS_BY_ACTION
-from chatd.core.declarations import Declaration, Field
-from chatd.core.events import LOBBY, Arrived, Conversation, Departed, Entry, Event, EventKind, User
+from chatd.core.declarations import CommandDeclaration, FieldDeclaration
+from chatd.core.events import LOBBY, Arrived, ChatEvent, Conversation, Departed, EventKind, LogEntry, User
 from chatd.core.limits import Limits
-from chatd.core.refusals import SENTENCES, Refusal
+from chatd.core.refusals import REFUSAL_SENTENCES, Refusal
 from chatd.core.requests import Request
 from chatd.dialects.json import (
     COURSEWORK_PACE_SECONDS,
@@ -62,10 +62,10 @@ def logged(
     subject: User | None = None,
     kind: EventKind = "message",
     id: int = 7,
-) -> Entry:
+) -> LogEntry:
     """An entry of the log by alice; its kind is a string of its own, as one from the database is."""
     stored = cast(EventKind, str(kind.encode(), "ascii"))
-    return Entry(id, 3, AT, Event(stored, conversation, ALICE, subject, body))
+    return LogEntry(id, 3, AT, ChatEvent(stored, conversation, ALICE, subject, body))
 
 
 def decoded(dialect: JsonDialect = COURSE, **asked: Any) -> Request:
@@ -123,20 +123,20 @@ class Decoding(SynchronousTestCase):
             ("gbroadcast", c.SendToGroup, {**group, **text}),
             ("bgroup", c.SendToGroup, {**group, **text}),
             ("members", c.ListMembers, group),
-            ("msgs", c.ListMessages, group),
-            ("messages", c.ListMessages, group),
+            ("msgs", c.ListGroupMessages, group),
+            ("messages", c.ListGroupMessages, group),
             ("groups", c.ListGroups, {}),
             ("leave", c.Leave, group),
             ("invite", c.Invite, {**group, **user}),
             ("kick", c.Kick, {**group, **user, "reason": "too loud"}),
             ("ban", c.Ban, {**group, **user, "reason": "spam"}),
             ("unban", c.Unban, {**group, **user}),
-            ("states", c.ListStates, group),
+            ("states", c.ListGroupEvents, group),
             ("promote", c.Promote, {**group, **user}),
             ("demote", c.Demote, {**group, **user}),
             ("visibility", c.SetVisibility, {**group, "visibility": "private"}),
             ("topic", c.SetTopic, {**group, "topic": "the weather"}),
-            ("history", c.History, user),
+            ("history", c.ReadHistory, user),
             ("conversations", c.ListConversations, {}),
             ("register", c.Register, {"password": "correct horse"}),
             ("passwd", c.ChangePassword, {"password": "correct horse", "new": "battery staple"}),
@@ -157,8 +157,8 @@ class Decoding(SynchronousTestCase):
             ("uselink", c.UseLink, {"link": "invite_0"}),
             ("links", c.ListLinks, group),
             ("revokelink", c.RevokeLink, {**group, "number": 2}),
-            ("setkeep", c.SetKeep, {**group, "age": 60}),
-            ("sethistory", c.SetHistory, {**group, "mode": "since_joining"}),
+            ("setkeep", c.SetRetention, {**group, "age": 60}),
+            ("sethistory", c.SetHistoryVisibility, {**group, "mode": "since_joining"}),
             ("give", c.GiveGroup, {**group, **user}),
             ("close", c.CloseGroup, {**group, "reason": "over"}),
             ("delete", c.DeleteMessage, {"id": 17, "reason": "spam"}),
@@ -201,7 +201,9 @@ class Decoding(SynchronousTestCase):
         for row in COMMANDS.values():
             if not row.actions or any(field.is_sender for field in row.fields.values()):
                 continue
-            choices = [field.choices[-1] for field in row.fields.values() if field.choices and field.typed]
+            choices = [
+                field.choices[-1] for field in row.fields.values() if field.choices and field.is_typeable
+            ]
             samples["choice"] = choices[0] if choices else "private"
             required = {name: samples[row.fields[name].kind] for name in row.required}
             for name, field in row.fields.items():
@@ -219,7 +221,7 @@ class Decoding(SynchronousTestCase):
             colour: str = ""
 
         row = COMMANDS["hello"]
-        colour = Field("note", "the colour of the nick", ("color",))
+        colour = FieldDeclaration("note", "the colour of the nick", ("color",))
         for action in row.actions:
             self.patch_action(
                 action,
@@ -235,7 +237,7 @@ class Decoding(SynchronousTestCase):
             )
         self.assertEqual(refused(b'{"action":"client-hello","colour":7}'), "bad_request")
 
-    def patch_action(self, action: str, row: Declaration) -> None:
+    def patch_action(self, action: str, row: CommandDeclaration) -> None:
         """Let ``action`` be ``row`` until the end of the test."""
         self.addCleanup(COMMANDS_BY_ACTION.__setitem__, action, COMMANDS_BY_ACTION[action])
         COMMANDS_BY_ACTION[action] = row
@@ -318,7 +320,7 @@ class Decoding(SynchronousTestCase):
         """Ids and counts come as numbers or as their digits."""
         self.assertEqual(
             meant(decoded(action="msgs", group="wob", before="12", limit=3)),
-            (c.ListMessages, {"group": "wob", "before": 12, "limit": 3}),
+            (c.ListGroupMessages, {"group": "wob", "before": 12, "limit": 3}),
         )
         self.assertEqual(meant(decoded(action="client-hello", since="0")), (c.Hello, {"since": 0}))
 
@@ -374,7 +376,7 @@ class Showing(SynchronousTestCase):
             self.assertIs(dialect.variant(dialect.newline_delimited, dialect.client_action_names), dialect)
             self.assertIs(dialect.variant(newline_delimited=False, client_action_names=False), COURSE)
         self.assertEqual(
-            [dialect.pace for dialect in (COURSE, RELAY, LINES, BOTH)],
+            [dialect.pace_seconds for dialect in (COURSE, RELAY, LINES, BOTH)],
             [COURSEWORK_PACE_SECONDS, COURSEWORK_PACE_SECONDS, 0, 0],
         )
 
@@ -448,7 +450,7 @@ class Answering(SynchronousTestCase):
             b'{"name":"Bob","role":"member","online":false,"registered":false}]}',
         )
         self.course(
-            Groups((GroupLine("wob", "private", "tea", 2, "invited", "alice", True, "all"),)),
+            Groups((GroupListItem("wob", "private", "tea", 2, "invited", "alice", True, "all"),)),
             b'{"action":"server-groups","groups":[{"group":"wob","visibility":"private","topic":"tea",'
             b'"members":2,"role":"invited","owner":"alice","registered":true,'
             b'"history":"all"}]}',
@@ -638,7 +640,7 @@ class Refusing(SynchronousTestCase):
 
     def test_every_code(self) -> None:
         """None lacks a sentence that can be told."""
-        for code, sentence in SENTENCES.items():
+        for code, sentence in REFUSAL_SENTENCES.items():
             details = {name: "${x}" for _, name, _, _ in Formatter().parse(sentence) if name}
             frame = frames_of(COURSE.encode_refusal, None, Refusal(code, **details))
             self.assertEqual(json.loads(frame)["code"], code)
@@ -677,7 +679,7 @@ class Paging(SynchronousTestCase):
             (LINES, MAX_LINE_OBJECT_BYTES),
         ):
             said = frames_of(
-                dialect.encode_answer, Request(c.History(), "history", ref="r" * MAX_REF_LENGTH), page
+                dialect.encode_answer, Request(c.ReadHistory(), "history", ref="r" * MAX_REF_LENGTH), page
             )
             self.assertLessEqual(len(said), frame)
             self.assertEqual(
@@ -708,7 +710,7 @@ class Paging(SynchronousTestCase):
         entries = tuple(logged(WOB, "$" * size, id=id) for id, size in enumerate(sizes, 1))
         for forward, kept in ((False, [5, 6, 7, 8, 9, 10]), (True, [1, 2])):
             (frame,) = COURSE.encode_answer(
-                Request(c.ListMessages("wob"), "msgs"), Page(WOB, entries, False, forward, False, ALICE)
+                Request(c.ListGroupMessages("wob"), "msgs"), Page(WOB, entries, False, forward, False, ALICE)
             )
             heard = json.loads(frame)
             self.assertLessEqual(len(frame), MAX_COURSEWORK_OBJECT_BYTES)

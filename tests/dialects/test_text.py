@@ -15,7 +15,7 @@ from chatd.core.answers import (
     Ack,
     Clients,
     Goodbye,
-    GroupLine,
+    GroupListItem,
     Groups,
     Help,
     Member,
@@ -24,9 +24,9 @@ from chatd.core.answers import (
     Welcome,
 )
 from chatd.core.commands import COMMANDS, Command
-from chatd.core.events import LOBBY, Arrived, Conversation, Departed, Entry, Event, EventKind, User
+from chatd.core.events import LOBBY, Arrived, ChatEvent, Conversation, Departed, EventKind, LogEntry, User
 from chatd.core.limits import Limits
-from chatd.core.refusals import SENTENCES, Refusal
+from chatd.core.refusals import REFUSAL_SENTENCES, Refusal
 from chatd.core.requests import Request
 from chatd.dialects.text import MAX_LINES_PER_MESSAGE, MAX_LIST_BYTES, REFERENCE_PACE_SECONDS, TextDialect
 from tests.support.effort import effort
@@ -54,9 +54,9 @@ def logged(
     subject: User | None = None,
     kind: EventKind = "message",
     id: int = 7,
-) -> Entry:
+) -> LogEntry:
     """An entry of the log by alice."""
-    return Entry(id, 3, AT, Event(kind, conversation, ALICE, subject, body))
+    return LogEntry(id, 3, AT, ChatEvent(kind, conversation, ALICE, subject, body))
 
 
 def meant(line: str) -> Command:
@@ -120,14 +120,14 @@ class Decoding(SynchronousTestCase):
             ("j;wob", c.Join("wob")),
             ("bg;wob;hello", c.SendToGroup("wob", "hello")),
             ("members;wob", c.ListMembers("wob")),
-            ("messages;wob", c.ListMessages("wob")),
+            ("messages;wob", c.ListGroupMessages("wob")),
             ("groups;", c.ListGroups()),
             ("leave;wob", c.Leave("wob")),
             ("invite;wob;bob", c.Invite("wob", "bob")),
             ("kick;wob;bob;reason", c.Kick("wob", "bob", "reason")),
             ("ban;wob;bob;reason", c.Ban("wob", "bob", "reason")),
             ("unban;wob;bob", c.Unban("wob", "bob")),
-            ("states;wob", c.ListStates("wob")),
+            ("states;wob", c.ListGroupEvents("wob")),
             ("s;david;hello", c.SendToUser("david", "hello")),
         ):
             self.assert_means(line, expected)
@@ -141,10 +141,10 @@ class Decoding(SynchronousTestCase):
             ("bg; wob ; a;b ", c.SendToGroup("wob", " a;b ")),
             ("kick;wob;bob", c.Kick("wob", "bob")),
             ("kick;wob;bob; too loud; really", c.Kick("wob", "bob", "too loud; really")),
-            ("messages;wob;10;;5", c.ListMessages("wob", 10, None, 5)),
-            ("history;", c.History()),
-            ("history;bob;10", c.History("bob", 10)),
-            ("history;;;;;wob", c.History(group="wob")),
+            ("messages;wob;10;;5", c.ListGroupMessages("wob", 10, None, 5)),
+            ("history;", c.ReadHistory()),
+            ("history;bob;10", c.ReadHistory("bob", 10)),
+            ("history;;;;;wob", c.ReadHistory(group="wob")),
             ("topic;wob", c.SetTopic("wob")),
         ):
             self.assert_means(line, expected)
@@ -152,7 +152,7 @@ class Decoding(SynchronousTestCase):
     def test_every_declared_example(self) -> None:
         """What HELP, README and SPEC.md show is understood as what it is an example of."""
         for row in COMMANDS.values():
-            if row.word or row.keyword:
+            if row.semicolon_word or row.keyword:
                 self.assertIs(type(meant(row.example)), row.command, row.example)
 
     def test_names_of_answers(self) -> None:
@@ -268,8 +268,8 @@ class Answering(SynchronousTestCase):
                 SEED.decode(b"groups;"),
                 Groups(
                     (
-                        GroupLine("wob", "public", "", 2, "", "", False, "all"),
-                        GroupLine("zoo", "private", "big cats", 1, "owner", "alice", True, "all"),
+                        GroupListItem("wob", "public", "", 2, "", "", False, "all"),
+                        GroupListItem("zoo", "private", "big cats", 1, "owner", "alice", True, "all"),
                     )
                 ),
             ),
@@ -328,7 +328,7 @@ class Answering(SynchronousTestCase):
             self.assertEqual(sum(line.startswith(f"HLP {usage} ") for line in said), 1, usage)
         typed = [line.split()[1].split(";")[0].split("[")[0] for line in said[:-1]]
         for row in COMMANDS.values():
-            for word in filter(None, (row.keyword, row.word)):
+            for word in filter(None, (row.keyword, row.semicolon_word)):
                 self.assertIn(word, typed)
 
     def test_goodbye(self) -> None:
@@ -430,7 +430,7 @@ class Refusing(SynchronousTestCase):
 
     def test_every_code(self) -> None:
         """None lacks a line, and none makes a line of its own from what it quotes."""
-        for code, sentence in SENTENCES.items():
+        for code, sentence in REFUSAL_SENTENCES.items():
             details = {name: "x\nLFT alice" for _, name, _, _ in Formatter().parse(sentence) if name}
             said = frames_of(SEED.encode_refusal, None, Refusal(code, **details)).decode()
             for line in said[:-1].split("\n"):
@@ -501,14 +501,14 @@ class Reference(SynchronousTestCase):
         """Whoever sends LST, from whichever, is spoken to by the same object, so that encoding is shared."""
         again = reference().decode(b"lst").shown_dialect
         self.assertIs(again, reference())
-        self.assertEqual((SEED.pace, reference().pace), (0.0, REFERENCE_PACE_SECONDS))
+        self.assertEqual((SEED.pace_seconds, reference().pace_seconds), (0.0, REFERENCE_PACE_SECONDS))
         self.assertIsNone(SEED.decode(b"WHO").shown_dialect)
 
     def test_a_hello_leaves_it_open(self) -> None:
         """But to whoever has sent LST before; and no other line does."""
-        self.assertEqual(SEED.decode(b"IAM alice").pace, REFERENCE_PACE_SECONDS)
-        self.assertEqual(reference().decode(b"IAM alice").pace, 0.0)
-        self.assertEqual(SEED.decode(b"MSG hi").pace, 0.0)
+        self.assertEqual(SEED.decode(b"IAM alice").pace_seconds, REFERENCE_PACE_SECONDS)
+        self.assertEqual(reference().decode(b"IAM alice").pace_seconds, 0.0)
+        self.assertEqual(SEED.decode(b"MSG hi").pace_seconds, 0.0)
 
     def test_what_waited_is_amended(self) -> None:
         """ARR as ARV, BCK left out, and nothing else changed, whatever people say."""

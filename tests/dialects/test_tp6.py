@@ -22,7 +22,7 @@ from chatd.core.answers import (
     Ack,
     Clients,
     Goodbye,
-    GroupLine,
+    GroupListItem,
     Groups,
     Help,
     Member,
@@ -32,10 +32,10 @@ from chatd.core.answers import (
     Welcome,
 )
 from chatd.core.commands import COMMANDS, Command
-from chatd.core.events import LOBBY, Arrived, Conversation, Departed, Entry, Event, EventKind, User
+from chatd.core.events import LOBBY, Arrived, ChatEvent, Conversation, Departed, EventKind, LogEntry, User
 from chatd.core.limits import Limits
 from chatd.core.names import BadName, parse_group
-from chatd.core.refusals import SENTENCES, Refusal
+from chatd.core.refusals import REFUSAL_SENTENCES, Refusal
 from chatd.core.requests import Request
 from chatd.dialects import tp6_phrases
 from chatd.dialects.tp6 import Tp6Dialect
@@ -72,9 +72,9 @@ def logged(
     subject: User | None = None,
     kind: EventKind = "message",
     id: int = 7,
-) -> Entry:
+) -> LogEntry:
     """Something alice did."""
-    return Entry(id, 3, AT, Event(kind, conversation, ALICE, subject, body))
+    return LogEntry(id, 3, AT, ChatEvent(kind, conversation, ALICE, subject, body))
 
 
 def meant(said: str, place: Tp6Dialect = HERE) -> tuple[type[Command], dict[str, Any]]:
@@ -109,13 +109,13 @@ class Hellos(SynchronousTestCase):
     def test_with_a_room(self) -> None:
         then = DOOR.decode(b"Hello|alice| wob ").next_request
         assert then is not None
-        assert isinstance(then.command, c.Enter)
+        assert isinstance(then.command, c.EnterRoom)
         self.assertEqual((then.command.group, then.command.missing), ("wob", "create"))
         self.assertEqual((then.dialect_on_success, then.shown_dialect), (IN_WOB, NOWHERE))
         self.assertIs(DOOR.decode(b"Hello|alice| wob ").dialect_on_success, NOWHERE)
         bad = DOOR.decode(b"Hello|alice|wob|x").next_request
         assert bad is not None
-        assert isinstance(bad.command, c.Enter)
+        assert isinstance(bad.command, c.EnterRoom)
         self.assertEqual(
             (bad.command.group, bad.dialect_on_success, bad.shown_dialect), ("wob|x", NOWHERE, NOWHERE)
         )
@@ -162,10 +162,10 @@ class Saying(SynchronousTestCase):
     def test_every_slash_in_the_table(self) -> None:
         """Its example, typed with spaces, is what it is an example of."""
         for row in COMMANDS.values():
-            if row.slash:
+            if row.slash_word:
                 _, _, rest = row.example.replace(";", " ").partition(" ")
-                self.assertIs(meant(f"/{row.slash} {rest}")[0], row.command)
-                self.assertIs(meant(f"/{row.slash.upper()} {rest}")[0], row.command)
+                self.assertIs(meant(f"/{row.slash_word} {rest}")[0], row.command)
+                self.assertIs(meant(f"/{row.slash_word.upper()} {rest}")[0], row.command)
 
     def test_fields(self) -> None:
         """By white space; the last takes the rest."""
@@ -175,7 +175,7 @@ class Saying(SynchronousTestCase):
         self.assertEqual(meant("/kick wob bob"), (c.Kick, {"group": "wob", "dest": "bob"}))
         self.assertEqual(meant("/msg bob  two words "), (c.SendToUser, {"dest": "bob", "msg": "two words "}))
         self.assertEqual(meant("/all one\ntwo"), (c.SendToLobby, {"msg": "one\ntwo"}))
-        self.assertEqual(meant("/messages wob 5"), (c.ListMessages, {"group": "wob", "limit": 5}))
+        self.assertEqual(meant("/messages wob 5"), (c.ListGroupMessages, {"group": "wob", "limit": 5}))
         self.assertEqual(meant("/quit now"), (c.Quit, {}))
 
     def test_what_a_command_lacks(self) -> None:
@@ -237,7 +237,7 @@ class Places(SynchronousTestCase):
             self.assertIs(request.shown_dialect, HERE, leaving)
         for place in (NOWHERE, HERE):
             request = place.decode(b"/leave ")
-            self.assertEqual((meant("/leave", place)), (c.Enter, {"group": ""}))
+            self.assertEqual((meant("/leave", place)), (c.EnterRoom, {"group": ""}))
             self.assertEqual((request.dialect_on_success, request.shown_dialect), (HERE, HERE))
         for place, said in ((IN_WOB, b"/leave den"), (HERE, b"/leave wob"), (NOWHERE, b"/leave wob")):
             request = place.decode(said)
@@ -342,7 +342,7 @@ class Telling(SynchronousTestCase):
     def test_frames(self) -> None:
         """The seed's own example; who says it here by name, all else in words."""
         toto = User(9, "toto", "toto", "#000000")
-        bonjour = Entry(1, 1, AT, Event("message", LOBBY, toto, None, "bonjour"))
+        bonjour = LogEntry(1, 1, AT, ChatEvent("message", LOBBY, toto, None, "bonjour"))
         self.assertEqual(frames_of(FRAMED_HERE.encode_delivery, bonjour), b"\x01\x04toto\x01\x07bonjour")
         self.assertEqual(
             frames_of(FRAMED_HERE.encode_delivery, logged(LOBBY, "x" * 255)),
@@ -365,7 +365,7 @@ class Telling(SynchronousTestCase):
         self.assertEqual(frames_of(FRAMED_HERE.encode_delivery, image), b"\x03\x05alice\x01\x09  ##\n   #")
         alone = frames_of(FRAMED.in_room("wob").encode_delivery, logged(DIRECT, "##\n #", BOB, "image"))
         self.assertEqual(alone, b"\x03\x00\x01\x23alice vous dit en image :\n  ##\n   #")
-        self.assertEqual(FRAMED_HERE.pace, 0)
+        self.assertEqual(FRAMED_HERE.pace_seconds, 0)
 
 
 class Answering(SynchronousTestCase):
@@ -415,8 +415,8 @@ class Answering(SynchronousTestCase):
             ],
         )
         groups = (
-            GroupLine("wob", "public", "tea\nx", 1, "owner", "alice", True, "all"),
-            GroupLine("den", "private", "", 2, "invited", "", False, "all"),
+            GroupListItem("wob", "public", "tea\nx", 1, "owner", "alice", True, "all"),
+            GroupListItem("den", "private", "", 2, "invited", "", False, "all"),
         )
         self.assertEqual(
             self.said(Groups(groups)),
@@ -466,10 +466,10 @@ class Answering(SynchronousTestCase):
     def test_what_is_not_sent_is_not_made(self) -> None:
         """A page of 500 images costs no more than the few that go into a list, whichever end is read."""
         entries = tuple(logged(WOB, "#" * 20_000, id=id, kind="image") for id in range(500))
-        made: list[Event] = []
+        made: list[ChatEvent] = []
         remember = tp6_phrases.history_sentence
 
-        def note(event: Event) -> str:
+        def note(event: ChatEvent) -> str:
             made.append(event)
             return remember(event)
 
@@ -485,7 +485,7 @@ class Answering(SynchronousTestCase):
         place = BONUS.in_room(None)
         entries = (logged(LOBBY, "é\n{\x1b\x7f\x9b\u2028"), logged(LOBBY, "##", kind="image"))
         page = Page(LOBBY, entries, True, False, False, BOB)
-        said = frames_of(place.encode_answer, Request(c.History(), "history"), page)
+        said = frames_of(place.encode_answer, Request(c.ReadHistory(), "history"), page)
         self.assertTrue(said.isascii() and said.decode()[:-1].isprintable() and said.endswith(b"\n"))
         item = {"id": 7, "seq": 3, "ts": TS, "from": "alice"}
         self.assertEqual(
@@ -514,7 +514,7 @@ class Answering(SynchronousTestCase):
             (BONUS.in_room("wob").decode(b"/create den"), "den"),
         ):
             assert request.next_request is not None
-            assert isinstance(request.next_request.command, c.History)
+            assert isinstance(request.next_request.command, c.ReadHistory)
             self.assertEqual(request.next_request.command.group, group)
         self.assertIsNone(HERE.decode(b"/join wob").next_request)
         self.assertEqual((BONUS.pages_at_login, DOOR.pages_at_login), ("directs", "none"))
@@ -524,7 +524,8 @@ class Answering(SynchronousTestCase):
         self.assertEqual(head, f"Commandes : {len(lines)}")
         self.assertIn(f"  {'/kick salon pseudo [raison]':<34} exclure quelqu'un, qui peut revenir", lines)
         self.assertEqual(
-            [line.split()[0] for line in lines], [f"/{row.slash}" for row in COMMANDS.values() if row.slash]
+            [line.split()[0] for line in lines],
+            [f"/{row.slash_word}" for row in COMMANDS.values() if row.slash_word],
         )
         self.assertEqual(self.said(Goodbye(ALICE)), ["Au revoir alice"])
         self.assertEqual(self.said(Goodbye(None)), [])
@@ -534,7 +535,7 @@ class Refusing(SynchronousTestCase):
     """What to do is in the sentence."""
 
     def test_every_code(self) -> None:
-        for code, sentence in SENTENCES.items():
+        for code, sentence in REFUSAL_SENTENCES.items():
             details = {name: "x\nErreur [x] : y" for _, name, _, _ in Formatter().parse(sentence) if name}
             head, *lines = (
                 frames_of(HERE.encode_refusal, None, Refusal(code, **details)).decode().splitlines()

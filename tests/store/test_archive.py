@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.core.audience import IGNORABLE_KINDS
+from chatd.core.audience import IGNORABLE_EVENT_KINDS
 from chatd.core.events import LOBBY, MESSAGE_KINDS, Conversation, EventKind, User
-from chatd.core.records import WHOLE_LOG, EntrySlice, LogView, Snapshot, entry_from_row
+from chatd.core.records import NO_FILTER, EntrySlice, LogFilter, Snapshot, entry_from_row
 from chatd.store import archive
 from chatd.store.archive import Archive, load_snapshot
 from tests.support.effort import effort
@@ -193,7 +193,7 @@ class Coming(JournalTestCase):
         self.assertEqual(self.unread(self.wob), [2])
 
     def test_no_more_entries_are_looked_at_than_are_counted(self) -> None:
-        self.patch(archive, "UNREAD_SCAN_LIMIT", 3)
+        self.patch(archive, "UNREAD_SCAN_ENTRIES", 3)
         self.bob_leaves()
         self.says("p1", "p2", "p3", "p4")
         self.assertEqual(self.unread(self.direct), [3])
@@ -272,7 +272,7 @@ class Loading(JournalTestCase):
         self.fixture.turn()
 
     def test_it_is_all_there_again(self) -> None:
-        snapshot = self.successResultOf(self.fixture.archive.load())
+        snapshot = self.successResultOf(self.fixture.archive.load_snapshot())
         self.check(snapshot)
         self.restart()
         self.check(self.fixture.store.read_snapshot())
@@ -304,7 +304,7 @@ class Loading(JournalTestCase):
 
     def test_everyone_is_one_object(self) -> None:
         """Whoever compares users by identity must not be wrong after a restart."""
-        state = self.successResultOf(self.fixture.archive.load()).state
+        state = self.successResultOf(self.fixture.archive.load_snapshot()).state
         wob = state.find_group("wob")
         assert wob is not None
         self.assertIs(wob.members[2], state.users[2])
@@ -376,7 +376,7 @@ class Plans(JournalTestCase):
         self.check_plans()
 
     def test_what_an_erasure_reads(self) -> None:
-        self.successResultOf(Archive(self.readers).texts_to_erase(self.alice, 3, 10, 40))
+        self.successResultOf(Archive(self.readers).entry_ids_to_erase(self.alice, 3, 10, 40))
         self.check_plans()
 
     def test_loading_reads_users_conversations_and_events_whole_but_no_message(self) -> None:
@@ -416,8 +416,8 @@ class BoundedQueries(JournalTestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.patch(archive, "PAGE_SCAN_LIMIT", 20)
-        self.patch(archive, "REPLAY_SCAN_LIMIT", 20)
+        self.patch(archive, "PAGE_SCAN_ENTRIES", 20)
+        self.patch(archive, "REPLAY_SCAN_ENTRIES", 20)
         self.steps = 0
         self.readers = ThreadlessPool(
             "sqlite3",
@@ -431,7 +431,7 @@ class BoundedQueries(JournalTestCase):
         self.wob = self.fixture.group("wob", self.alice)
         self.fixture.submit("join", self.fixture.draft(self.bob, "", self.wob, "joined"))
         self.fixture.says(self.bob, "first", self.wob)
-        self.view = LogView(self.bob.id, (self.alice.id,), frozenset({self.wob.id}))
+        self.log_filter = LogFilter(self.bob.id, (self.alice.id,), frozenset({self.wob.id}))
 
     def count(self) -> int:
         """Count ten instructions."""
@@ -457,32 +457,39 @@ class BoundedQueries(JournalTestCase):
             self.assertGreater(few, 0)
             self.assertLess(many, few + 20)
 
-    def page(self, events: bool, view: LogView, after: int | None = None) -> Callable[[], Deferred[Any]]:
+    def page(
+        self, events: bool, log_filter: LogFilter, after: int | None = None
+    ) -> Callable[[], Deferred[Any]]:
         """A query for a page of wob, or what a query does of it."""
-        return lambda: self.archive.page(self.wob, events, None, after, 5, ANY, EVER, view)
+        return lambda: self.archive.page(self.wob, events, None, after, 5, ANY, EVER, log_filter)
 
-    def following(self, view: LogView) -> Callable[[], Deferred[Any]]:
+    def following(self, log_filter: LogFilter) -> Callable[[], Deferred[Any]]:
         """A query for what follows the beginning."""
-        return lambda: self.archive.entries_after([LOBBY, self.wob], self.bob, 0, 5, ANY, EVER, view)
+        return lambda: self.archive.entries_after([LOBBY, self.wob], self.bob, 0, 5, ANY, EVER, log_filter)
 
     def test_messages_of_the_ignored(self) -> None:
         self.check(
-            "message", self.page(False, self.view), self.page(False, self.view, 0), self.following(self.view)
+            "message",
+            self.page(False, self.log_filter),
+            self.page(False, self.log_filter, 0),
+            self.following(self.log_filter),
         )
 
     def test_events_behind_which_messages_are(self) -> None:
-        self.check("topic", self.page(False, WHOLE_LOG))
+        self.check("topic", self.page(False, NO_FILTER))
 
     def test_messages_behind_which_events_are(self) -> None:
-        self.check("message", self.page(True, WHOLE_LOG))
+        self.check("message", self.page(True, NO_FILTER))
 
     def test_events_since_joining(self) -> None:
-        self.check("topic", self.page(True, self.view), self.following(self.view))
+        self.check("topic", self.page(True, self.log_filter), self.following(self.log_filter))
 
     def test_what_is_unread(self) -> None:
-        self.patch(archive, "UNREAD_SCAN_LIMIT", 20)
+        self.patch(archive, "UNREAD_SCAN_ENTRIES", 20)
         for kind in ("topic", "message"):
-            self.check(kind, lambda: self.archive.unread_counts([self.wob], self.bob, 0, EVER, self.view))
+            self.check(
+                kind, lambda: self.archive.unread_counts([self.wob], self.bob, 0, EVER, self.log_filter)
+            )
 
     def test_conversations_whose_entries_come_later(self) -> None:
         """Of many conversations with many entries, no more than a page of entries is read."""
@@ -501,7 +508,7 @@ class BoundedQueries(JournalTestCase):
         self.assertLess(costs[1], costs[0] + 20)
 
     def test_old_messages_behind_events(self) -> None:
-        self.check("topic", lambda: self.archive.old_messages(self.wob, 0, 0, 5))
+        self.check("topic", lambda: self.archive.old_message_ids(self.wob, 0, 0, 5))
 
 
 class Steps(JournalTestCase):
@@ -509,14 +516,14 @@ class Steps(JournalTestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.patch(archive, "PAGE_SCAN_LIMIT", 2)
-        self.patch(archive, "REPLAY_SCAN_LIMIT", 6)
+        self.patch(archive, "PAGE_SCAN_ENTRIES", 2)
+        self.patch(archive, "REPLAY_SCAN_ENTRIES", 6)
         for number in range(3):
             self.fixture.says(self.bob, f"b{number}")
             for _ in range(3):
                 self.fixture.says(self.alice, "x")
         self.fixture.turn()
-        self.view = LogView(self.bob.id, (self.alice.id,))
+        self.log_filter = LogFilter(self.bob.id, (self.alice.id,))
 
     def pages(
         self, limit: int, size: int = ANY, after: int | None = None
@@ -525,7 +532,9 @@ class Steps(JournalTestCase):
         found: list[tuple[list[str], bool, int | None]] = []
         begun: EntrySlice | None = None
         while begun is None or begun.end is not None:
-            page = self.fixture.archive.page(LOBBY, False, None, after, limit, size, EVER, self.view, begun)
+            page = self.fixture.archive.page(
+                LOBBY, False, None, after, limit, size, EVER, self.log_filter, begun
+            )
             begun = self.successResultOf(page)
             found.append((*bodies(begun), begun.end))
         return found
@@ -563,7 +572,7 @@ class Steps(JournalTestCase):
         self.assertEqual(self.pages(9, 4)[-1], (["b1", "b2"], True, None))
 
     def test_what_follows_may_be_all_hidden(self) -> None:
-        found = self.fixture.archive.entries_after([LOBBY], self.bob, 1, 2, ANY, EVER, self.view)
+        found = self.fixture.archive.entries_after([LOBBY], self.bob, 1, 2, ANY, EVER, self.log_filter)
         following = self.successResultOf(found)
         self.assertEqual((*bodies(following), following.end), ([], True, 4))
 
@@ -588,8 +597,8 @@ class AnyLog(SynchronousTestCase):
     @settings(max_examples=effort(100), deadline=None)
     @given(LOG, st.lists(st.tuples(QUERY, VIEW), min_size=1, max_size=8), st.integers(1, 4))
     def test_is_read_as_one_would_by_hand(self, log: list[Any], queries: list[Any], scanned: int) -> None:
-        self.patch(archive, "PAGE_SCAN_LIMIT", scanned)
-        self.patch(archive, "REPLAY_SCAN_LIMIT", scanned)
+        self.patch(archive, "PAGE_SCAN_ENTRIES", scanned)
+        self.patch(archive, "REPLAY_SCAN_ENTRIES", scanned)
         with (
             tempfile.TemporaryDirectory() as folder,
             closing(StoreFixture(Path(folder) / "chat.db")) as fixture,
@@ -604,13 +613,13 @@ class AnyLog(SynchronousTestCase):
             fixture.turn()
             rows: list[Row] = [(id, *entry) for id, entry in enumerate(log, 1)]
             for (where, events, before, after, limit, size, max_id), (ignored, since_joining) in queries:
-                view = LogView(bob.id, tuple(users[nick].id for nick in ignored), since_joining)
+                log_filter = LogFilter(bob.id, tuple(users[nick].id for nick in ignored), since_joining)
                 most = min(limit, size)  # each body has one byte
                 page: EntrySlice | None = None
                 while page is None or page.end is not None:
                     page = self.successResultOf(
                         fixture.archive.page(
-                            places[where], events, before, after, limit, size, max_id, view, page
+                            places[where], events, before, after, limit, size, max_id, log_filter, page
                         )
                     )
                 visible = visible_by_hand(rows, ignored, since_joining)
@@ -621,7 +630,7 @@ class AnyLog(SynchronousTestCase):
                 while end is not None:
                     found = self.successResultOf(
                         fixture.archive.entries_after(
-                            [LOBBY, places[where]], bob, end, limit, size, max_id, view
+                            [LOBBY, places[where]], bob, end, limit, size, max_id, log_filter
                         )
                     )
                     self.assertLessEqual(len(found.rows), most)
@@ -643,7 +652,7 @@ def visible_by_hand(rows: list[Row], ignored: tuple[str, ...], since_joining: fr
     return [
         row
         for row in rows
-        if not (row[3] in ignored and row[2] in IGNORABLE_KINDS)
+        if not (row[3] in ignored and row[2] in IGNORABLE_EVENT_KINDS)
         and not (row[1] in since_joining and row[0] < joined[row[1]])
     ]
 
@@ -671,6 +680,8 @@ def following_by_hand(
     found |= {
         id
         for id, _, kind, author, about_bob in rows
-        if about_bob and kind not in MESSAGE_KINDS and not (author in ignored and kind in IGNORABLE_KINDS)
+        if about_bob
+        and kind not in MESSAGE_KINDS
+        and not (author in ignored and kind in IGNORABLE_EVENT_KINDS)
     }
     return sorted(id for id in found if after < id <= max_id)

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.store import backup as backups
 from chatd.store.backup import back_up, restore
-from chatd.store.check import check_file, open_to_read
+from chatd.store.check import check_file, open_read_only
 from chatd.store.errors import StoreError
 from chatd.store.schema import DatabaseLock, create_or_migrate, load_migrations
 
@@ -46,7 +46,7 @@ class BackupCase(SynchronousTestCase):
 
     def last_id(self, path: Path) -> int:
         """The last id in a database."""
-        with closing(open_to_read(path)) as connection:
+        with closing(open_read_only(path)) as connection:
             return int(connection.execute("SELECT max(id) FROM log").fetchone()[0])
 
     def names(self) -> list[str]:
@@ -135,7 +135,7 @@ class Backups(BackupCase):
                 made = self.backs_up(self.folder / f"copy{number}.db")
                 self.assertGreaterEqual(made.last_id, before)
                 self.assertEqual(check_file(Path(made.file)), [])
-                with closing(open_to_read(Path(made.file))) as copy:
+                with closing(open_read_only(Path(made.file))) as copy:
                     ids = [id for (id,) in copy.execute("SELECT id FROM log ORDER BY id")]
                 self.assertEqual(ids, list(range(1, made.last_id + 1)))
                 self.assertGreater(acked[-1], before)

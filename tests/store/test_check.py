@@ -8,7 +8,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.store.check import check_file, find_problems, stop_when
+from chatd.store.check import check_file, find_problems, interrupt_when
 from chatd.store.errors import StoreError
 from chatd.store.schema import create_or_migrate, load_migrations
 
@@ -108,5 +108,5 @@ class Checks(SynchronousTestCase):
             " INSERT INTO log SELECT i, 1, i, 0, 'message', 1, NULL, 'hi', NULL FROM n"
         )
         with closing(sqlite3.connect(self.path)) as connection:
-            stop_when(connection, lambda: True)
+            interrupt_when(connection, lambda: True)
             self.assertRaises(sqlite3.OperationalError, find_problems, connection)

@@ -14,8 +14,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from chatd.core.events import LOBBY, Event, User
-from chatd.core.records import Draft
+from chatd.core.events import LOBBY, ChatEvent, User
+from chatd.core.records import EntryDraft
 from chatd.store.errors import StoreError
 from chatd.store.journal import Journal
 from chatd.store.schema import load_migrations
@@ -157,7 +157,7 @@ class OneFile(JournalTestCase):
     def test_closed_in_order_the_database_is_one_file(self) -> None:
         self.fixture.says(self.alice, "hello")
         self.fixture.turn()
-        self.successResultOf(self.fixture.archive.load())
+        self.successResultOf(self.fixture.archive.load_snapshot())
         self.fixture.close()
         names = sorted(path.name for path in self.fixture.database.parent.iterdir())
         self.assertEqual(names, ["chat.db", "chat.db.lock"])
@@ -168,7 +168,7 @@ class OneFile(JournalTestCase):
 class Waiter:
     """A task that tells when it committed, by a Deferred."""
 
-    def __init__(self, *records: User | Draft) -> None:
+    def __init__(self, *records: User | EntryDraft) -> None:
         self.records = records
         self.done: Deferred[list[int]] = Deferred()
 
@@ -204,7 +204,7 @@ class RealThreads(TestCase):
 
     async def test_what_landed_is_there_to_read(self) -> None:
         tasks = [Waiter(ALICE)]
-        tasks += [Waiter(Draft(Event("message", LOBBY, ALICE, None, f"m{n}"), n)) for n in range(64)]
+        tasks += [Waiter(EntryDraft(ChatEvent("message", LOBBY, ALICE, None, f"m{n}"), n)) for n in range(64)]
         for task in tasks:
             self.journal.submit(task)
         self.assertEqual(await tasks[-1].done, [64])
@@ -216,7 +216,9 @@ class RealThreads(TestCase):
         user = Waiter(ALICE)
         self.journal.submit(user)
         await user.done
-        written = [Waiter(Draft(Event("message", LOBBY, ALICE, None, f"m{n}"), n)) for n in range(200)]
+        written = [
+            Waiter(EntryDraft(ChatEvent("message", LOBBY, ALICE, None, f"m{n}"), n)) for n in range(200)
+        ]
         pages = []
         for task in written:
             self.journal.submit(task)
@@ -225,7 +227,7 @@ class RealThreads(TestCase):
             ids = [row[0] for row in (await page).rows]
             self.assertEqual(ids, list(range(1, len(ids) + 1)))
         self.assertEqual(await written[-1].done, [200])
-        snapshot = await self.archive.load()
+        snapshot = await self.archive.load_snapshot()
         self.assertEqual((snapshot.last_id, snapshot.seqs), (200, {1: 200}))
 
 

@@ -20,7 +20,7 @@ from textual.pilot import Pilot
 from chatd.client.composer import Composer
 from chatd.client.connection import Address
 from chatd.client.log import ChatLog
-from chatd.client.screen import Chat
+from chatd.client.screen import ChatApp
 from chatd.core.colours import luminance
 from tests.support.chat_process import ChatTestCase
 from tests.support.daemon_process import PATIENCE
@@ -68,7 +68,7 @@ class Person:
     def __init__(self, pilot: Pilot[None]) -> None:
         self.pilot = pilot
         app = pilot.app
-        assert isinstance(app, Chat)
+        assert isinstance(app, ChatApp)
         self.app = app
 
     @property
@@ -180,7 +180,7 @@ class ScreenTestCase(ChatTestCase):
     ) -> AsyncIterator[Person]:
         """Somebody at a screen, who is in the lobby, unless they have no nick yet."""
         log = ChatLog(self.folder / f"{nick or 'somebody'}.log")
-        app = Chat(Address("127.0.0.1", port or self.daemon.port("json")), nick, log)
+        app = ChatApp(Address("127.0.0.1", port or self.daemon.port("json")), nick, log)
         try:
             self.apps.append(app)
             async with app.run_test(size=size) as pilot:

@@ -9,8 +9,8 @@ from typing import Any
 from twisted.internet.address import IPv4Address
 
 from chatd.daemon.config import Config
-from chatd.daemon.control import Control, ControlFactory
-from chatd.daemon.reload import Reloader
+from chatd.daemon.control import ControlFactory, ControlSocket
+from chatd.daemon.reload import ConfigReloader
 from tests.support.in_memory_daemon import Stage, Wire
 
 
@@ -23,9 +23,9 @@ class ControlDesk:
         self.file = self.config
         self.levels: list[str] = []
         self.stops: list[str] = []
-        reloader = Reloader(self.config, lambda: self.file, None, self.levels.append)
+        reloader = ConfigReloader(self.config, lambda: self.file, None, self.levels.append)
         passwords: Any = stage.passwords
-        self.control = Control(
+        self.control = ControlSocket(
             folder / "control", stage.reactor, stage.chat, stage.sessions, stage.store, passwords, reloader
         )
         self.control.list_ports = lambda: [("text=tcp:0", "127.0.0.1:1")]

@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class FakePasswords:
-    """`chatd.boundaries.Passwords` without threads.
+    """`chatd.boundaries.PasswordHasher` without threads.
 
     While ``held``, requests wait in line for `run_next`. ``origins`` has the origin of each request.
     """

@@ -26,10 +26,10 @@ from zope.interface import implementer
 from chatd.carriers.carrier import SessionCarrier
 from chatd.carriers.detection import MAX_UNDECIDED_BYTES, Detector
 from chatd.core.commands import COMMANDS
-from chatd.core.declarations import Declaration
+from chatd.core.declarations import CommandDeclaration
 from chatd.core.limits import Limits
 from chatd.daemon.wires import wire_names
-from chatd.json_wire.values import JsonScanner
+from chatd.json_wire.scanner import JsonScanner
 from chatd.web.connection import MAX_HEAD_BYTES, HttpConnection
 from tests.support.in_memory_daemon import Peer, Stage
 from tests.support.websocket import frame, handshake
@@ -141,12 +141,12 @@ def _message(random: Random, sample: Sample) -> bytes:
 
 def _typed(random: Random, sample: Sample) -> bytes:
     row = random.choice(_ROWS)
-    return ";".join((row.word or row.keyword, *_values(random, row))).encode() + b"\n"
+    return ";".join((row.semicolon_word or row.keyword, *_values(random, row))).encode() + b"\n"
 
 
 def _slash(random: Random, sample: Sample) -> bytes:
     row = random.choice(_ROWS)
-    return sample.says(" ".join((f"/{row.slash or row.name}", *_values(random, row))).encode())
+    return sample.says(" ".join((f"/{row.slash_word or row.name}", *_values(random, row))).encode())
 
 
 def _request(random: Random, sample: Sample) -> bytes:
@@ -158,7 +158,7 @@ def _request(random: Random, sample: Sample) -> bytes:
     return json.dumps(asked).encode() + random.choice((b"", b"\n"))
 
 
-def _values(random: Random, row: Declaration) -> list[str]:
+def _values(random: Random, row: CommandDeclaration) -> list[str]:
     return [random.choice(_NAMES if random.random() < 0.7 else _TEXTS) for _ in row.fields]
 
 

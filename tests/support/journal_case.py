@@ -11,9 +11,9 @@ from typing import Any
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.core.events import LOBBY, Conversation, Entry, Event, EventKind, User
+from chatd.core.events import LOBBY, ChatEvent, Conversation, EventKind, LogEntry, User
 from chatd.core.names import parse_nick
-from chatd.core.records import Draft, Record
+from chatd.core.records import EntryDraft, Record
 from chatd.core.state import State
 from chatd.store.journal import Journal
 from chatd.store.store import Store
@@ -33,7 +33,7 @@ class Note:
         self._desk = fixture
         self._then = then
 
-    def on_commit(self, logged: Sequence[Entry], is_new: bool) -> None:
+    def on_commit(self, logged: Sequence[LogEntry], is_new: bool) -> None:
         """Write down where."""
         self.places = [(entry.id, entry.seq, entry.at) for entry in logged]
         self._take_turn("committed" if is_new else "committed before")
@@ -77,7 +77,7 @@ class StoreFixture:
         self.turns.append("recover")
         snapshot = self.store.read_snapshot()
         self.state = snapshot.state
-        self.journal.resume(snapshot)
+        self.journal.resume_from(snapshot)
 
     def turn(self) -> None:
         """Let a turn of the reactor end."""
@@ -125,10 +125,10 @@ class StoreFixture:
         kind: EventKind = "message",
         subject: User | None = None,
         ref: str | None = None,
-    ) -> Draft:
+    ) -> EntryDraft:
         """Something to log, a millisecond later than the last."""
         self.at += 1
-        return Draft(Event(kind, conversation, actor, subject, body), self.at, ref)
+        return EntryDraft(ChatEvent(kind, conversation, actor, subject, body), self.at, ref)
 
     def says(
         self, actor: User, body: str, conversation: Conversation = LOBBY, ref: str | None = None

@@ -12,9 +12,9 @@ from chatd.carriers.carrier import MAX_FIRST_LINE_BYTES
 from chatd.connections.session import MAX_ANONYMOUS_REFUSALS, REFUSAL_LINGER_SECONDS
 from chatd.core.accounts import AccountPolicy
 from chatd.core.declarations import DURATION_MAX_SECONDS
-from chatd.core.names import GROUP_LIMIT, NICK_LIMIT
+from chatd.core.names import MAX_GROUP_NAME_CODE_POINTS, MAX_NICK_CODE_POINTS
 from chatd.daemon import passwords
-from chatd.daemon.passwords import PasswordPool
+from chatd.daemon.passwords import PasswordHashQueue
 from tests.support.in_memory_daemon import UNTHROTTLED, Peer, StageTestCase
 from tests.support.limit_ways import Told, Way
 
@@ -221,17 +221,19 @@ class EveryWire(Connecting):
 
     def test_nick(self) -> None:
         """On the text wire the seed's ``ERR nick`` has no sentence."""
-        self.comes("x" * NICK_LIMIT)
+        self.comes("x" * MAX_NICK_CODE_POINTS)
         peer = self.connect()
-        peer.says(self.way.sample.hello(b"y" * (NICK_LIMIT + 1)))
-        expected = Told("y" * (NICK_LIMIT + 1), "") if self.way.sample.taken == b"TKN" else self.expected
+        peer.says(self.way.sample.hello(b"y" * (MAX_NICK_CODE_POINTS + 1)))
+        expected = (
+            Told("y" * (MAX_NICK_CODE_POINTS + 1), "") if self.way.sample.taken == b"TKN" else self.expected
+        )
         self.assertEqual(self.hears(peer), [expected])
-        self.assertEqual(self.stored("SELECT nick FROM users WHERE id > 0"), ["x" * NICK_LIMIT])
+        self.assertEqual(self.stored("SELECT nick FROM users WHERE id > 0"), ["x" * MAX_NICK_CODE_POINTS])
 
     def test_group(self) -> None:
         alice = self.comes("alice")
-        self.allows(alice, self.asks("cgroupe", group="x" * GROUP_LIMIT))
-        self.refuses(alice, self.asks("cgroupe", group="y" * (GROUP_LIMIT + 1)))
+        self.allows(alice, self.asks("cgroupe", group="x" * MAX_GROUP_NAME_CODE_POINTS))
+        self.refuses(alice, self.asks("cgroupe", group="y" * (MAX_GROUP_NAME_CODE_POINTS + 1)))
         self.assertEqual(self.stored("SELECT name FROM conversations WHERE kind = 'group'"), ["x" * 64])
 
     def test_duration(self) -> None:
@@ -352,7 +354,7 @@ class EveryWire(Connecting):
             peer.says(hello)
         self.assertEqual([self.hears(peer) for peer in allowed], [[]] * len(allowed))
         self.assertEqual(self.hears(refused), [self.expected])
-        self.assertEqual(self.stage.chat.logged_in_sessions, len(allowed))
+        self.assertEqual(self.stage.chat.session_count, len(allowed))
         self.stage.wait(self.row.retry_after or 0)
         self.allows(refused, hellos[-1])
 
@@ -375,7 +377,7 @@ class EveryWire(Connecting):
 
     def test_password_queue(self) -> None:
         """One is hashed, two wait, and one more is refused."""
-        pool = PasswordPool(
+        pool = PasswordHashQueue(
             self.stage.reactor, AccountPolicy(argon2_memory=8, argon2_time=1), self.stage.limits
         )
         self.patch(self.stage.chat._authenticator, "_passwords", pool)

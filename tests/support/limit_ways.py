@@ -101,7 +101,7 @@ def in_messages(told: Callable[[bytes], Iterator[Told]], heard: bytes) -> Iterat
 
 def with_semicolons(name: str, fields: Fields) -> bytes:
     """A command as it is typed on the text wire."""
-    return f"{';'.join((COMMANDS[name].word, *_typed(name, fields)))}\n".encode()
+    return f"{';'.join((COMMANDS[name].semicolon_word, *_typed(name, fields)))}\n".encode()
 
 
 def as_object(end: bytes, name: str, fields: Fields) -> bytes:
@@ -113,11 +113,11 @@ def as_object(end: bytes, name: str, fields: Fields) -> bytes:
 def with_slash(name: str, fields: Fields) -> bytes:
     """A command as it is typed in the chat room, where one joins a group by entering it."""
     name = "enter" if name == "join" else name
-    return " ".join((f"/{COMMANDS[name].slash}", *_typed(name, fields))).encode()
+    return " ".join((f"/{COMMANDS[name].slash_word}", *_typed(name, fields))).encode()
 
 
 def _typed(name: str, fields: Fields) -> list[str]:
-    typed = list(COMMANDS[name].typed_fields)
+    typed = list(COMMANDS[name].typeable_fields)
     assert list(fields) == typed[: len(fields)], name
     return list(fields.values())
 

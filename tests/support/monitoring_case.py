@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from twisted.internet.address import IPv4Address
 
 from chatd.daemon.health import Health
-from chatd.daemon.metrics import Monitored, ReactorLag
+from chatd.daemon.metrics import MonitoredParts, ReactorLag
 from chatd.daemon.monitoring import MonitoringFactory
 from tests.support.in_memory_daemon import StageTestCase, Wire
 
@@ -30,7 +30,7 @@ class MonitoringTestCase(StageTestCase):
         super().setUp()
         stage = self.stage
         self.lag = ReactorLag(stage.reactor)
-        monitored = Monitored(stage.chat, stage.sessions, stage.passwords, stage.limits, WIRES, self.lag)
+        monitored = MonitoredParts(stage.chat, stage.sessions, stage.passwords, stage.limits, WIRES, self.lag)
         health = Health(stage.chat.journal, stage.archive, stage.reactor)
         self.factory = MonitoringFactory(monitored, health, stage.reactor)
         self.factory.doStart()

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.core import commands as c
 from chatd.core.audience import Audience, audience
 from chatd.core.commands import COMMANDS, Command
-from chatd.core.events import Event, User
+from chatd.core.events import ChatEvent, User
 from chatd.core.limits import Limits
 from chatd.core.names import parse_nick
 from chatd.core.quotas import check_quotas
@@ -18,15 +18,15 @@ from chatd.core.refusals import Refusal
 from chatd.core.rules import CHANGE_RULES, Decision, decide
 from chatd.core.state import Group, State
 
-TYPED = {row.word or row.name: row for row in COMMANDS.values()}
+TYPED = {row.semicolon_word or row.name: row for row in COMMANDS.values()}
 
 
 def command(typed: str) -> Command:
     """The command that is typed ``kick;wob;bob;too loud``; one without a word of its own goes by its name."""
     word, *rest = typed.split(";", 1)
     row = TYPED[word]
-    parts = rest[0].split(";", len(row.typed_fields) - 1) if rest else ()
-    return row.build(dict(zip(row.typed_fields, parts, strict=False)), Limits())
+    parts = rest[0].split(";", len(row.typeable_fields) - 1) if rest else ()
+    return row.build(dict(zip(row.typeable_fields, parts, strict=False)), Limits())
 
 
 class Chat:
@@ -74,7 +74,7 @@ class Chat:
         return [*map(happening, decision.events), f"told: {told}"]
 
 
-def happening(event: Event) -> str:
+def happening(event: ChatEvent) -> str:
     """An event as a line."""
     where = event.conversation.name or event.conversation.kind
     about = f" {event.subject.nick}" if event.subject is not None else ""

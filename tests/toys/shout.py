@@ -11,7 +11,7 @@ from typing import Final, Literal
 from chatd.boundaries import Payloads
 from chatd.core.answers import Answer, Welcome
 from chatd.core.commands import COMMANDS
-from chatd.core.events import Delivery, Entry
+from chatd.core.events import Delivery, LogEntry
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
@@ -25,8 +25,8 @@ class ShoutDialect:
     greeting: Final = (b"WHO IS THERE?",)
     requires_login = False
     pages_at_login: Literal["none"] = "none"
-    list_size = 1024
-    pace = 0.0
+    max_list_bytes = 1024
+    pace_seconds = 0.0
     mark = "+"
 
     def __init__(self, limits: Limits) -> None:
@@ -56,7 +56,7 @@ class ShoutDialect:
 
     def encode_delivery(self, delivery: Delivery) -> Payloads:
         """See `Dialect.encode_delivery`."""
-        if isinstance(delivery, Entry) and delivery.event.is_message:
+        if isinstance(delivery, LogEntry) and delivery.event.is_message:
             return _line(f"{delivery.event.actor.nick}: {self.voice(delivery.event.body)}")
         return ()
 

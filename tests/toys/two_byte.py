@@ -48,7 +48,7 @@ class TwoByteLengths(SessionCarrier):
             return False
         length = int.from_bytes(self._buffer[:2])
         if length > self._limit:
-            self.session.break_off(Refusal("too_long", what="the message", limit=self._limit))
+            self.session.refuse_and_close(Refusal("too_long", what="the message", limit=self._limit))
             return True
         if len(self._buffer) < 2 + length:
             return False

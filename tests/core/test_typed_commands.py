@@ -8,10 +8,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.commands import COMMANDS
 from chatd.core.refusals import Refusal
-from chatd.core.typed import (
+from chatd.core.typed_commands import (
     COMMANDS_BY_KEYWORD,
+    COMMANDS_BY_SEMICOLON_WORD,
     COMMANDS_BY_SLASH_WORD,
-    COMMANDS_BY_WORD,
     SlashLine,
     parse_keyword_fields,
     parse_semicolon,
@@ -29,14 +29,15 @@ A_LINE = st.text(max_size=40) | st.lists(
 class Tables(SynchronousTestCase):
     def test_every_form_of_every_command_is_found(self) -> None:
         for row in COMMANDS.values():
-            self.assertIs(COMMANDS_BY_WORD.get(row.word, row), row)
-            self.assertIs(COMMANDS_BY_SLASH_WORD.get(row.slash, row), row)
+            self.assertIs(COMMANDS_BY_SEMICOLON_WORD.get(row.semicolon_word, row), row)
+            self.assertIs(COMMANDS_BY_SLASH_WORD.get(row.slash_word, row), row)
             self.assertIs(COMMANDS_BY_KEYWORD.get(row.keyword, row), row)
-        self.assertNotIn("", {*COMMANDS_BY_WORD, *COMMANDS_BY_SLASH_WORD, *COMMANDS_BY_KEYWORD})
+        self.assertNotIn("", {*COMMANDS_BY_SEMICOLON_WORD, *COMMANDS_BY_SLASH_WORD, *COMMANDS_BY_KEYWORD})
 
     def test_words_are_in_the_case_that_they_are_looked_up_in(self) -> None:
         self.assertEqual(
-            [word for word in (*COMMANDS_BY_WORD, *COMMANDS_BY_SLASH_WORD) if word != word.lower()], []
+            [word for word in (*COMMANDS_BY_SEMICOLON_WORD, *COMMANDS_BY_SLASH_WORD) if word != word.lower()],
+            [],
         )
         self.assertEqual([word for word in COMMANDS_BY_KEYWORD if word != word.upper()], [])
 
@@ -91,8 +92,8 @@ class Semicolons(SynchronousTestCase):
         parsed = parse_semicolon(line)
         if parsed is not None:
             row, values = parsed
-            self.assertLessEqual(values.keys(), row.typed_fields.keys())
-            self.assertTrue(line.lower().startswith(f"{row.word};"))
+            self.assertLessEqual(values.keys(), row.typeable_fields.keys())
+            self.assertTrue(line.lower().startswith(f"{row.semicolon_word};"))
 
 
 class Slashes(SynchronousTestCase):
@@ -134,7 +135,7 @@ class Slashes(SynchronousTestCase):
         if typed is not None and typed.declaration is not None:
             self.assertLessEqual(
                 parse_slash_fields(typed.declaration, typed.rest).keys(),
-                typed.declaration.typed_fields.keys(),
+                typed.declaration.typeable_fields.keys(),
             )
 
 

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.json_wire import values as json_values
-from chatd.json_wire.values import Fault, JsonScanner
+from chatd.json_wire import scanner as json_values
+from chatd.json_wire.scanner import JsonScanner, ScanFault
 from tests.support.effort import effort
 
-BROKEN, TOO_LONG, TOO_DEEP = Fault("broken"), Fault("too_long"), Fault("too_deep")
+BROKEN, TOO_LONG, TOO_DEEP = ScanFault("broken"), ScanFault("too_long"), ScanFault("too_deep")
 
 HELLO = b'{"from":"alice","action":"client-hello"}'
 WRAPPED = b"""{
@@ -39,10 +39,10 @@ COURSE_WORK = [
 ]
 
 
-def cut(*segments: bytes, max_bytes: int = 65536, max_depth: int = 32) -> list[bytes | Fault]:
+def cut(*segments: bytes, max_bytes: int = 65536, max_depth: int = 32) -> list[bytes | ScanFault]:
     """What comes out when the segments come in, one by one."""
     values = JsonScanner(max_bytes, max_depth)
-    out: list[bytes | Fault] = []
+    out: list[bytes | ScanFault] = []
     for segment in segments:
         values.feed(segment)
         while (value := values.next_value()) is not None:

@@ -14,7 +14,7 @@ from chatd.client.language import _
 from chatd.core import commands as c
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal, reason
-from chatd.core.typed import (
+from chatd.core.typed_commands import (
     SlashLine,
     has_password,
     parse_semicolon,
@@ -94,4 +94,4 @@ def _slash(typed: SlashLine, here: ConversationRef) -> c.Command | SendImage:
     if not row.required <= values.keys():
         raise Refusal("bad_request", why=reason("usage", usage=row.slash_usage_in(_)))
     command = row.build(values, MAX_LIMITS)
-    return c.Join(command.group) if isinstance(command, c.Enter) else command
+    return c.Join(command.group) if isinstance(command, c.EnterRoom) else command

@@ -14,18 +14,20 @@ from typing import Final
 import msgspec
 
 from chatd.core.commands import COMMANDS
-from chatd.core.declarations import Declaration
+from chatd.core.declarations import CommandDeclaration
 from chatd.core.refusals import Refusal, reason
 
-COMMANDS_BY_WORD: Final[dict[str, Declaration]] = {row.word: row for row in COMMANDS.values() if row.word}
+COMMANDS_BY_SEMICOLON_WORD: Final[dict[str, CommandDeclaration]] = {
+    row.semicolon_word: row for row in COMMANDS.values() if row.semicolon_word
+}
 """The commands, by the word that is typed before the first ``;``, in lower case."""
 
-COMMANDS_BY_SLASH_WORD: Final[dict[str, Declaration]] = {
-    row.slash: row for row in COMMANDS.values() if row.slash
+COMMANDS_BY_SLASH_WORD: Final[dict[str, CommandDeclaration]] = {
+    row.slash_word: row for row in COMMANDS.values() if row.slash_word
 }
 """The commands, by the word that is typed after a ``/``, in lower case."""
 
-COMMANDS_BY_KEYWORD: Final[dict[str, Declaration]] = {
+COMMANDS_BY_KEYWORD: Final[dict[str, CommandDeclaration]] = {
     row.keyword: row for row in COMMANDS.values() if row.keyword
 }
 """The commands, by their verb in the text protocol, in capitals."""
@@ -42,24 +44,24 @@ class SlashLine(msgspec.Struct, frozen=True):
     rest: str
 
     @property
-    def declaration(self) -> Declaration | None:
+    def declaration(self) -> CommandDeclaration | None:
         """The declaration of the command for the typed word, in any case; None for an unknown word."""
         return COMMANDS_BY_SLASH_WORD.get(self.word.lower())
 
 
-def parse_semicolon(line: str) -> tuple[Declaration, dict[str, object]] | None:
+def parse_semicolon(line: str) -> tuple[CommandDeclaration, dict[str, object]] | None:
     """Parse a command ``word;field;field``. Return its declaration and field values by name.
 
     Return None if ``line`` is no such command. Blanks around a value are removed, except for a message text.
     An empty field has no value.
     """
     word, semicolon, rest = line.partition(";")
-    row = COMMANDS_BY_WORD.get(word.lower()) if semicolon else None
+    row = COMMANDS_BY_SEMICOLON_WORD.get(word.lower()) if semicolon else None
     if row is None:
         return None
     values: dict[str, object] = {}
-    parts = rest.split(";", max(0, len(row.typed_fields) - 1))
-    for (name, field), part in zip(row.typed_fields.items(), parts, strict=False):
+    parts = rest.split(";", max(0, len(row.typeable_fields) - 1))
+    for (name, field), part in zip(row.typeable_fields.items(), parts, strict=False):
         if field.kind == "text":
             values[name] = part
         elif part.strip():
@@ -81,15 +83,15 @@ def parse_slash(line: str) -> SlashLine | None:
     return SlashLine(word, "".join(rest))
 
 
-def parse_slash_fields(row: Declaration, rest: str) -> dict[str, object]:
+def parse_slash_fields(row: CommandDeclaration, rest: str) -> dict[str, object]:
     """Return the field values, by name, that follow the word of a ``/`` command.
 
     Blanks around a value are removed, except for blanks after a message text.
     """
-    parts = rest.split(None, max(0, len(row.typed_fields) - 1))
+    parts = rest.split(None, max(0, len(row.typeable_fields) - 1))
     return {
         name: part if field.kind == "text" else part.strip()
-        for (name, field), part in zip(row.typed_fields.items(), parts, strict=False)
+        for (name, field), part in zip(row.typeable_fields.items(), parts, strict=False)
     }
 
 
@@ -98,7 +100,7 @@ def unescape_slash(line: str) -> str:
     return line[1:] if line.startswith("//") else line
 
 
-def parse_keyword_fields(row: Declaration, rest: str) -> dict[str, object]:
+def parse_keyword_fields(row: CommandDeclaration, rest: str) -> dict[str, object]:
     """Return the field values, by name, that follow a verb of the text protocol, separated by one space.
 
     Blanks around a value are removed, except for a message text. Raises `Refusal` ``bad_request`` if a field
@@ -129,7 +131,7 @@ def has_password(line: str) -> bool:
     if slash is not None:
         row = slash.declaration
     elif semicolon:
-        row = COMMANDS_BY_WORD.get(word.strip().lower())
+        row = COMMANDS_BY_SEMICOLON_WORD.get(word.strip().lower())
     else:
         verb, blank, _rest = line.partition(" ")
         row = COMMANDS_BY_KEYWORD.get(verb) if blank else None

@@ -24,7 +24,7 @@ _DEBRIS = re.compile(rb"[^{]*+")
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class ScanFault:
     """A stretch of the stream that is no acceptable value. It is reported once, however long it is.
 
     After a fault of the kind "broken" the scanner finds the next value. After "too_long" or "too_deep",
@@ -101,8 +101,8 @@ class JsonScanner:
             self._start = 0
         self._buffer += data
 
-    def next_value(self) -> bytes | Fault | None:
-        """Return the bytes of the next value, or a `Fault` if they are no acceptable value, or None if no
+    def next_value(self) -> bytes | ScanFault | None:
+        """Return the bytes of the next value, or a `ScanFault` if they are no acceptable value, or None if no
         value is complete.
         """
         if self._read == self._start:  # between two values
@@ -129,7 +129,7 @@ class JsonScanner:
         if self._read == self._start:
             self._pass_gap()
 
-    def _scan_value(self) -> bytes | Fault | None:
+    def _scan_value(self) -> bytes | ScanFault | None:
         """Continue to scan an object, an array or a string."""
         buffer, limit = self._buffer, self._start + self._max_bytes
         if self._read == self._start and buffer[self._start] in b'"':  # it ends where the string does
@@ -157,7 +157,7 @@ class JsonScanner:
             if not self._open and not self._in_string:
                 return self._take(self._read)
 
-    def _scan_word(self) -> bytes | Fault | None:
+    def _scan_word(self) -> bytes | ScanFault | None:
         """Continue to scan a number, a literal or garbage. The byte that follows it is what shows its end."""
         limit = self._start + self._max_bytes
         if end := _END_OF_WORD.search(self._buffer, self._read, limit + 1):
@@ -182,16 +182,16 @@ class JsonScanner:
         self._pass_gap()
         return value
 
-    def _break(self, resume: int) -> Fault:
+    def _break(self, resume: int) -> ScanFault:
         self._begin(resume, _DEBRIS)
         self.newline_seen = True
-        return Fault("broken")
+        return ScanFault("broken")
 
-    def _lose(self, kind: Literal["too_long", "too_deep"]) -> Fault:
+    def _lose(self, kind: Literal["too_long", "too_deep"]) -> ScanFault:
         self._buffer.clear()
         self._begin(0, _DEBRIS)
         self.framing_lost = True
-        return Fault(kind)
+        return ScanFault(kind)
 
     def _begin(self, start: int, gap: re.Pattern[bytes]) -> None:
         """Prepare to scan the next value, from the index ``start``, after skipping what matches ``gap``."""
