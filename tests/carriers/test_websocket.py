@@ -91,7 +91,7 @@ class Messages(Connected):
         )
         self.assertEqual(self.bob.lines(), ["MSG alice " + "é" * 10])
         pong, ack = self.hears()
-        self.assertEqual((pong, json.loads(ack)["action"]), ("(pong)", "server-ack"))
+        self.assertEqual((pong, json.loads(ack)["action"]), ("(pong one)", "server-ack"))
 
     def test_each_ping_is_answered_with_its_bytes(self) -> None:
         self.alice.says(b"".join(frame(b"%d" % number, Opcode.PING) for number in range(300)))
