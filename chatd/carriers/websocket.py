@@ -83,10 +83,8 @@ class WebSocketCarrier(SessionCarrier):
         self._unparsed = bytearray()
         self._frames: deque[Frame] = deque()
         self._message = bytearray()
-        # The parser's answer to a Close frame, or to what could not be parsed; the code for other faults.
-        self._close_frame = b""
-        self._close_code: CloseCode | None = None
-        self._has_failed = False
+        # The answer to the client's Close frame, or to a frame or message that ends the connection.
+        self._close: Close | None = None
         self._timer: IDelayedCall | None = None
         self._heard = True
         self._unanswered_pings = 0
@@ -117,43 +115,44 @@ class WebSocketCarrier(SessionCarrier):
         if self._frames:
             self._dispatch(self._frames.popleft())
             return True
-        if self._has_failed:
-            self._fail()
+        # The parser fails at a Close frame between fragments; but that is valid (RFC 6455, section 5.4).
+        if self._parser.close_rcvd is not None:
+            self._close = self._parser.close_rcvd
+            self.session.end_of_input()
+            return False
+        if self._parser.parser_exc is not None:
+            self._fail(self._parser.parser_exc)
             return False
         if not self._unparsed:
             return False
         data = self._unparsed[:MAX_PARSED_BYTES]
         del self._unparsed[:MAX_PARSED_BYTES]
         self._parser.receive_data(data)
-        self._frames.extend(frame for frame in self._parser.events_received() if isinstance(frame, Frame))
-        # The parser answers a Close frame at once; but the session has to answer what came before it. Its
-        # answers to pings are made in `_dispatch`.
-        frames_to_send = [frame for frame in self._parser.data_to_send() if frame]
-        if self._parser.close_sent is not None:
-            self._close_frame = frames_to_send[-1]
-        self._has_failed = self._parser.parser_exc is not None
+        for event in self._parser.events_received():
+            if isinstance(event, Frame) and event.opcode is not Opcode.CLOSE:
+                self._frames.append(event)
+        # The parser's own answers go unused: the session has to answer first what came before.
+        self._parser.data_to_send()
         return True
 
     def closing_frame(self, refusal: Refusal | None) -> bytes:
         """Return the Close frame: the answer to the client's one, or one with a code for ``refusal``."""
-        if self._close_frame:
-            return self._close_frame
+        if self._close is not None:
+            return _close_frame(self._close)
         if refusal is None:
-            return _close_frame(CloseCode.NORMAL_CLOSURE, "")
+            return _close_frame(Close(CloseCode.NORMAL_CLOSURE, ""))
         code = _CLOSE_CODES.get(refusal.code, CloseCode.POLICY_VIOLATION)
-        return _close_frame(self._close_code or code, refusal.code)
+        return _close_frame(Close(code, refusal.code))
 
     def _dispatch(self, frame: Frame) -> None:
         if frame.opcode is Opcode.PING:
             self.session.receive_control_frame(Frame(Opcode.PONG, frame.data).serialize(mask=False))
         elif frame.opcode is Opcode.PONG:
             self.session.receive_control_frame()
-        elif frame.opcode is Opcode.CLOSE:
-            self.session.end_of_input()
         elif frame.opcode is Opcode.BINARY:
-            self._close_code = CloseCode.UNSUPPORTED_DATA
             why = Phrase(N_("send text messages, not binary ones"))
-            self.session.refuse_and_close(Refusal("bad_request", why=why))
+            close = Close(CloseCode.UNSUPPORTED_DATA, "bad_request")
+            self._refuse_and_close(Refusal("bad_request", why=why), close)
         else:
             self._message += frame.data
             if frame.fin:
@@ -167,19 +166,23 @@ class WebSocketCarrier(SessionCarrier):
         try:
             message.decode()
         except UnicodeDecodeError:
-            self._close_code = CloseCode.INVALID_DATA
-            self.session.refuse_and_close(Refusal("bad_utf8"))
+            self._refuse_and_close(Refusal("bad_utf8"), Close(CloseCode.INVALID_DATA, "bad_utf8"))
         else:
             self.session.receive(message)
 
-    def _fail(self) -> None:
-        """Refuse what could not be parsed, and close the connection."""
-        if isinstance(self._parser.parser_exc, PayloadTooBig):
+    def _fail(self, fault: Exception) -> None:
+        """Refuse what could not be parsed because of ``fault``."""
+        if isinstance(fault, PayloadTooBig):
             what = Phrase(N_("a WebSocket message"))
-            self.session.refuse_and_close(Refusal("too_long", what=what, limit=self._max_message_bytes))
+            refusal = Refusal("too_long", what=what, limit=self._max_message_bytes)
         else:
-            why = Phrase(N_("that is no valid WebSocket frame"))
-            self.session.refuse_and_close(Refusal("bad_request", why=why))
+            refusal = Refusal("bad_request", why=Phrase(N_("that is no valid WebSocket frame")))
+        self._refuse_and_close(refusal, self._parser.close_sent)
+
+    def _refuse_and_close(self, refusal: Refusal, close: Close | None) -> None:
+        """Send the client ``refusal`` and then ``close``, and end the connection."""
+        self._close = close
+        self.session.refuse_and_close(refusal)
 
     def _check_silence(self) -> None:
         """Send a ping if nothing came since the last check. Cut the connection if too many are unanswered."""
@@ -195,5 +198,7 @@ class WebSocketCarrier(SessionCarrier):
             self.session.send(_PING)
 
 
-def _close_frame(code: CloseCode, reason: str) -> bytes:
-    return Frame(Opcode.CLOSE, Close(code, reason).serialize()).serialize(mask=False)
+def _close_frame(close: Close) -> bytes:
+    # A Close frame without a code is told by a code that is never sent (RFC 6455, section 7.1.5).
+    data = b"" if close.code == CloseCode.NO_STATUS_RCVD else close.serialize()
+    return Frame(Opcode.CLOSE, data).serialize(mask=False)

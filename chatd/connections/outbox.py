@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IDelayedCall, IPushProducer
 from zope.interface import implementer
 
 from chatd.boundaries import Clock
-from chatd.connections.socket_write import socket_writer
+from chatd.connections.socket_write import end_output, socket_writer
 
 CLOSE_TIMEOUT_SECONDS: Final = 10.0
 """Seconds that a client has to read its last bytes when its connection closes; then the connection is cut."""
@@ -160,6 +160,7 @@ class Outbox:
     def close(self, linger: float = 0.0) -> None:
         """Take no more frames, write the queued frames, then close the connection after ``linger`` seconds.
 
+        The client's input is read meanwhile, but the client is told at once that nothing more comes.
         The connection is cut after `CLOSE_TIMEOUT_SECONDS`. With a pace, each write restarts that time.
         """
         if not self._closing and not self.closed:
@@ -237,6 +238,7 @@ class Outbox:
             # A TLS transport waits for its producer to have no more before it closes.
             self._transport.unregisterProducer()
             if self._linger:
+                end_output(self._transport)
                 self._timer = self._clock.callLater(self._linger, self._transport.loseConnection)
             else:
                 self._transport.loseConnection()

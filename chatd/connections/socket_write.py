@@ -22,6 +22,15 @@ def socket_writer(transport: Any) -> Callable[[bytes], None]:
     return partial(_write, transport) if type(transport) is Server else transport.write
 
 
+def end_output(transport: Any) -> None:
+    """Tell the peer that nothing more comes behind what was written. ``transport`` still reads.
+
+    With TLS and on other transports than sockets, do nothing: they close in both directions or not at all.
+    """
+    if isinstance(transport, Server) and not transport.TLS:
+        transport.loseWriteConnection()
+
+
 def _write(transport: Any, data: bytes) -> None:
     if _is_idle(transport):
         try:

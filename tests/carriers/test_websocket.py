@@ -91,7 +91,7 @@ class Messages(Connected):
         )
         self.assertEqual(self.bob.lines(), ["MSG alice " + "é" * 10])
         pong, ack = self.hears()
-        self.assertEqual((pong, json.loads(ack)["action"]), ("(pong)", "server-ack"))
+        self.assertEqual((pong, json.loads(ack)["action"]), ("(pong one)", "server-ack"))
 
     def test_each_ping_is_answered_with_its_bytes(self) -> None:
         self.alice.says(b"".join(frame(b"%d" % number, Opcode.PING) for number in range(300)))
@@ -172,6 +172,19 @@ class Faults(Connected):
         self.assertEqual(json.loads(ack)["action"], "server-ack")
         self.assertEqual((json.loads(refusal)["code"], close[:11]), ("bad_request", "(close 1002"))
 
+    def test_the_first_fault_counts(self) -> None:
+        """Its code is sent, whatever came behind it in the same segment."""
+        for behind in (frame(b"\x03\xe8", Opcode.CLOSE), b"\x00\x00"):
+            for first, closed in (
+                (frame(b"\xff"), "(close 1007 bad_utf8)"),
+                (frame(b"{}", Opcode.BINARY), "(close 1003 bad_request)"),
+            ):
+                with self.subTest(closed, behind=behind):
+                    self.alice.says(first + behind)
+                    self.assertEqual(self.hears()[1:], [closed])
+                    self.stage.wait(REFUSAL_LINGER_SECONDS)
+                    self.alice = self.comes()
+
     def test_too_long(self) -> None:
         """By its announced length, before it comes, or by the sum of its fragments."""
         limit = self.stage.limits.json
@@ -208,6 +221,17 @@ class Ends(Connected):
         self.alice.says(frame(b"", Opcode.CLOSE) + json_frame(action="client-broadcast", msg="x"))
         self.assertEqual(self.hears(), ["(close 1005)"])
         self.assertEqual(self.bob.lines(), ["LFT alice"])
+
+    def test_she_closes_within_a_message(self) -> None:
+        """A Close may come between fragments (RFC 6455, section 5.4): it is answered like any other."""
+        for data, answer in ((b"\x03\xe8ok", "(close 1000 ok)"), (b"", "(close 1005)")):
+            with self.subTest(data):
+                said = frame(b"x", fin=False) + frame(data, Opcode.CLOSE) + frame(b"y", Opcode.CONT)
+                self.alice.says(said)
+                self.assertEqual((self.hears(), self.alice.closed), ([answer], True))
+                self.assertEqual(self.bob.lines(), ["LFT alice"])
+                self.alice = self.comes()
+                self.bob.hears()
 
     def test_she_quits(self) -> None:
         self.alice.says(json_frame(action="client-quit"))

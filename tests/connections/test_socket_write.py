@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections import deque
+from typing import Any, TypeVar
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP4ServerEndpoint, connectProtocol
+from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.task import Clock
 from twisted.internet.tcp import Server
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
+from zope.interface import implementer
 
-from chatd.connections.socket_write import socket_writer
+from chatd.connections.outbox import FlushQueue, Outbox
+from chatd.connections.socket_write import end_output, socket_writer
 
 
 class Side(Protocol):
@@ -39,11 +44,32 @@ class Side(Protocol):
         self.gone.callback(None)
 
 
+SideT = TypeVar("SideT", bound=Side)
+
+
+@implementer(IHalfCloseableProtocol)
+class TalkativeSide(Side):
+    """One that goes on when the other side sends nothing more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ended: Deferred[None] = Deferred()
+
+    def readConnectionLost(self) -> None:
+        self.ended.callback(None)
+
+    def writeConnectionLost(self) -> None:
+        pass
+
+
 class Plain(TestCase):
     """A real connection over loopback."""
 
     async def _connect(self) -> tuple[Any, Side, Side]:
-        server, client = Side(), Side()
+        return await self._connect_client(Side())
+
+    async def _connect_client(self, client: SideT) -> tuple[Any, Side, SideT]:
+        server = Side()
         factory = Factory.forProtocol(lambda: server)
         factory.noisy = False
         port = await TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1").listen(factory)
@@ -112,6 +138,36 @@ class Plain(TestCase):
         await server.gone
         await client.gone
         self.assertNotIn(b"late", client.heard)
+
+    async def test_a_connection_that_lingers(self) -> None:
+        """The client sees the end at once, and what it still sends is read until the time is over."""
+        transport, server, client = await self._connect_client(TalkativeSide())
+        clock = Clock()
+        outbox = Outbox(transport, clock, FlushQueue(clock), 100, deque[bytes].popleft, self.fail)
+        outbox.put(b"bye")
+        outbox.close(linger=1.0)
+        server.wanted = 4
+        clock.advance(0)
+        await client.ended
+        self.assertEqual(client.heard, b"bye")
+        assert client.transport is not None
+        client.transport.write(b"what")
+        await server.enough
+        clock.advance(1.0)
+        await server.gone
+
+    async def test_an_encrypted_connection_that_lingers(self) -> None:
+        """It is not closed behind the back of TLS."""
+        transport, server, client = await self._connect()
+        transport.TLS = True
+        end_output(transport)
+        transport.TLS = False
+        server.wanted = client.wanted = 4
+        assert client.transport is not None
+        client.transport.write(b"what")
+        await server.enough
+        transport.write(b"more")
+        await client.enough
 
     async def test_a_connection_that_was_reset(self) -> None:
         """Is noticed by the transport as ever."""

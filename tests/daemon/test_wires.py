@@ -13,19 +13,17 @@ from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 from twisted.internet.protocol import Protocol
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from chatd import dialects
 from chatd.daemon import wires
 from chatd.daemon.config import Config
 from chatd.daemon.wires import declared_wires
 from chatd.daemon.wiring import ParsedListener, assemble, parse_listener
 from tests.support import wire_contract as contract
 from tests.support.in_memory_daemon import Peer, Stage, StageTestCase
+from tests.support.toys import WithToys
 from tests.support.wire_samples import SAMPLES, Sample
 from tests.toys import shout, two_byte
 
 reactor: Any = global_reactor
-
-TOYS = str(Path(__file__).resolve().parents[1] / "toys")
 
 
 def _on(wire: str, sample: Sample, name: str, *mixins: type) -> None:
@@ -38,18 +36,6 @@ def _on(wire: str, sample: Sample, name: str, *mixins: type) -> None:
 for _name, _manner in SAMPLES.items():
     for _wire in _manner.wires:
         _on(_wire, _manner, _name)
-
-
-class WithToys(SynchronousTestCase):
-    """The folder of toys beside that of the dialects, for one test."""
-
-    def setUp(self) -> None:
-        """Add a folder: nothing else, and nothing anywhere else."""
-        self.patch(dialects, "__path__", [*dialects.__path__, TOYS])
-        self.patch(wires, "CARRIERS", {**wires.CARRIERS, **two_byte.CARRIERS})
-        for name in ("shout", "two_byte"):
-            self.addCleanup(sys.modules.pop, f"chatd.dialects.{name}", None)
-        super().setUp()
 
 
 for _toy in (shout, two_byte):

@@ -67,13 +67,14 @@ class FrameReader:
 
 
 def shown(heard: Frame) -> str:
-    """A frame as conversations write it: the text, or ``(close 1001 shutting_down)``, ``(ping)``."""
+    """A frame as conversations write it: the text, or ``(close 1001 shutting_down)``, ``(pong data)``."""
     if heard.opcode is Opcode.TEXT:
         return bytes(heard.data).decode()
     if heard.opcode is Opcode.CLOSE:
         close = Close.parse(heard.data)
         return f"(close {close.code} {close.reason})".replace(" )", ")")
-    return f"({heard.opcode.name.lower()})"
+    data = bytes(heard.data).decode(errors="backslashreplace")
+    return f"({heard.opcode.name.lower()} {data})".replace(" )", ")")
 
 
 def messages(data: bytes) -> list[str]:
