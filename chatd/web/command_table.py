@@ -43,7 +43,7 @@ def command_table() -> bytes:
     """
     rows = [row for row in COMMANDS.values() if row.word or row.slash]
     sentences = {
-        *(row.help for row in rows),
+        *(row.help for row in COMMANDS.values()),
         *SENTENCES.values(),
         *REASONS.values(),
         *TYPED_FIELDS,
