@@ -7,6 +7,8 @@
  * @typedef {import("./state.js").Entry} Entry
  * @typedef {import("./state.js").Conversation} Conversation
  *
+ * @typedef {{row: HTMLElement, signature: string, height: number}} Row
+ *
  * @typedef {object} RowMaker
  * @property {(entries: Entry[], index: number) => string} signature changes when the row must be made anew
  * @property {(entries: Entry[], index: number) => HTMLElement} make
@@ -15,7 +17,7 @@
 import { eachFrame } from "./dom.js";
 import { find } from "./state.js";
 
-const OVERSCAN = 500;
+const OVERSCAN = 400;
 const NEAR_TOP = 1500;
 const AT_END = 24;
 
@@ -86,7 +88,7 @@ class Heights {
 
 export class LogView {
 	/** @type {Entry[]} */ #entries = [];
-	/** @type {Map<number, {row: HTMLElement, signature: string}>} */ #rows = new Map();
+	/** @type {Map<number, Row>} */ #rows = new Map();
 	/** @type {WeakMap<Entry, number>} */ #measured = new WeakMap();
 	#heights = new Heights();
 	#firstId = -1;
@@ -206,16 +208,14 @@ export class LogView {
 		const count = heights.length;
 		if (this.#quiet) this.#setBusy();
 		this.#quiet = false;
+		const below = this.#stick ? scroller.scrollHeight - top - list.offsetHeight : 0;
 		for (let pass = 0; pass < 4; pass++) {
-			const below = this.#stick ? scroller.scrollHeight - top - list.offsetHeight : 0;
-			const total = heights.before(count);
-			const at = anchor === null ? total + below - view : heights.before(anchor.index) + anchor.offset;
-			const first = count === 0 ? 0 : heights.find(Math.max(0, at - OVERSCAN));
-			const last = count === 0 ? -1 : heights.find(at + view + OVERSCAN);
-			this.#patch(first, last);
-			list.style.setProperty("padding-top", `${heights.before(first)}px`);
-			list.style.setProperty("padding-bottom", `${heights.before(count) - heights.before(last + 1)}px`);
-			if (!this.#measure(first, last)) break;
+			const at = anchor === null ? heights.before(count) + below - view : heights.before(anchor.index) + anchor.offset;
+			const range = count === 0 ? [0, -1] : [heights.find(Math.max(0, at - OVERSCAN)), heights.find(at + view + OVERSCAN)];
+			// What was measured in the last pass may have changed what is in view.
+			if (pass > 0 && range[0] >= this.#shown[0] && range[1] <= this.#shown[1]) break;
+			this.#patch(range[0], range[1]);
+			this.#measure();
 		}
 		const [first, last] = this.#shown;
 		list.style.setProperty("padding-top", `${heights.before(first)}px`);
@@ -250,7 +250,7 @@ export class LogView {
 	/** @param {number} first @param {number} last */
 	#patch(first, last) {
 		const entries = this.#entries;
-		/** @type {Map<number, {row: HTMLElement, signature: string}>} */
+		/** @type {Map<number, Row>} */
 		const kept = new Map();
 		for (let i = first; i <= last; i++) {
 			const signature = this.rows.signature(entries, i);
@@ -260,7 +260,7 @@ export class LogView {
 			} else {
 				const row = this.rows.make(entries, i);
 				row.dataset.id = String(entries[i].id);
-				kept.set(entries[i].id, { row, signature });
+				kept.set(entries[i].id, { row, signature, height: -1 });
 			}
 		}
 		for (const [id, { row }] of this.#rows) {
@@ -277,19 +277,17 @@ export class LogView {
 		this.#shown = [first, last];
 	}
 
-	/** Measure the rows in the document; return whether a height has changed. @param {number} first @param {number} last */
-	#measure(first, last) {
-		let changed = false;
+	/** Measure the rows that were not measured yet. */
+	#measure() {
+		const [first, last] = this.#shown;
 		for (let i = first; i <= last; i++) {
 			const entry = this.#entries[i];
-			const height = /** @type {any} */ (this.#rows.get(entry.id)).row.getBoundingClientRect().height;
-			this.#measured.set(entry, height);
-			if (Math.abs(height - this.#heights.at(i)) > 0.4) {
-				this.#heights.set(i, height);
-				changed = true;
-			}
+			const known = /** @type {Row} */ (this.#rows.get(entry.id));
+			if (this.#measured.get(entry) === known.height) continue;
+			known.height = known.row.getBoundingClientRect().height;
+			this.#measured.set(entry, known.height);
+			this.#heights.set(i, known.height);
 		}
-		return changed;
 	}
 
 	/** Keep a screen reader from reading rows that are no news. */

@@ -34,15 +34,16 @@ export function notify(title, body, tag, opened) {
 	}
 }
 
+let badge = 0;
+
 /** @param {{all: number, personal: number}} unread @param {string} place */
 export function setTitle(unread, place) {
 	const count = unread.personal > 0 ? `(${unread.personal}) ` : unread.all > 0 ? "• " : "";
-	const title = `${count}${place ? `${place} · ` : ""}chatd`;
+	const title = `${count}${place} · chatd`;
 	if (document.title !== title) document.title = title;
-	const badge = /** @type {any} */ (navigator);
-	if (badge.setAppBadge !== undefined) {
-		(unread.personal > 0 ? badge.setAppBadge(unread.personal) : badge.clearAppBadge()).catch(() => {});
-	}
+	if (unread.personal === badge || !("setAppBadge" in navigator)) return;
+	badge = unread.personal;
+	navigator.setAppBadge(badge).catch(() => {});
 }
 
 /** Keep the page itself for use without a network. */
