@@ -21,9 +21,6 @@ import { ChatState, keyOf, LOBBY } from "./state.js";
 import { drafts, invitation, lastNick, marks, pages, session, settings } from "./store.js";
 import { Wire } from "./wire.js";
 
-/** @typedef {import("./wire.js").Wired} Wired */
-/** @typedef {import("./state.js").Conversation} Conversation */
-
 const IMAGE_BYTES = 49_152;
 const KEPT_ENTRIES = 60;
 const KEEP_MS = 3000;
@@ -129,7 +126,7 @@ function start(nick, password, patient) {
 	wire.login({ nick, password }, patient);
 }
 
-/** @param {import("./wire.js").WireState} what @param {number} seconds */
+/** @param {WireState} what @param {number} seconds */
 function stateChanged(what, seconds) {
 	clearInterval(countdown);
 	byId("app").toggleAttribute("data-online", what === "online");
@@ -270,7 +267,7 @@ function received(object) {
 	if (item !== null) {
 		if (object.action === "server-ack") {
 			const conversation = state.conversation(item.kind, item.kind === "direct" ? object.to || item.name : item.name);
-			/** @type {import("./state.js").Entry} */
+			/** @type {Entry} */
 			const entry = { id: object.id, ts: object.ts, from: state.me, msg: item.msg };
 			if (item.image) entry.kind = "image";
 			state.own(conversation, entry);
@@ -301,7 +298,7 @@ function received(object) {
 	keepSoon();
 }
 
-/** @param {import("./state.js").News} news */
+/** @param {News} news */
 function tell(news) {
 	if (news.what === "announced") {
 		addNotice(t("Announcement of {nick}: {text}", { nick: news.actor, text: news.text }));
@@ -517,7 +514,7 @@ function submit(text) {
 	return true;
 }
 
-/** @param {string} title @param {import("./commands.js").Command} command @param {Wired} request */
+/** @param {string} title @param {Command} command @param {Wired} request */
 async function run(title, command, request) {
 	if (command.name === "quit") {
 		logOut();
@@ -685,6 +682,7 @@ async function readOffline() {
 	state.activate(kept.active);
 	byId("me-nick").textContent = kept.nick;
 	login.hide();
+	for (const id of ["text", "send", "attach", "browse", "new-message"]) byId(id).setAttribute("disabled", "");
 	byId("status").replaceChildren(t("Offline: this is what was kept here.") + " ", button(t("Log in"), () => location.reload(), "link"));
 	showConversation();
 }

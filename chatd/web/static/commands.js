@@ -1,16 +1,4 @@
-/**
- * What is typed becomes a request: by the daemon's own table of commands.
- *
- * @typedef {{name: string, key: string, kind: string, choices?: string[], required?: boolean}} Field
- * @typedef {{name: string, action: string, word?: string, slash?: string, room?: boolean, event?: string,
- *   fields: Field[], help: string}} Command
- * @typedef {import("./state.js").Conversation} Conversation
- * @typedef {Record<string, any>} Request
- *
- * @typedef {{what: "message", text: string}
- *   | {what: "request", command: Command, request: Request}
- *   | {what: "wrong", text: string}} Typed
- */
+/** What is typed becomes a request: by the daemon's own table of commands. */
 
 import { t } from "./language.js";
 
@@ -92,7 +80,7 @@ function inviteLink(command, rest, here) {
 
 /** @param {Command} command @param {Field[]} fields @param {string[]} parts @param {string} use @param {string} [room] @returns {Typed} */
 function build(command, fields, parts, use, room = "") {
-	/** @type {Request} */
+	/** @type {Wired} */
 	const request = { action: command.action };
 	fields.forEach((field, n) => {
 		const part = parts[n];

@@ -3,8 +3,6 @@
 import { usage } from "./commands.js";
 import { t } from "./language.js";
 
-/** @typedef {{start: number, offers: string[]}} Completion `start` is where the completed word begins */
-
 /**
  * @param {string} typed the text up to the caret
  * @param {import("./commands.js").CommandTable} table

@@ -63,7 +63,7 @@ export function submitButton(text) {
 
 /**
  * Groups to join, and a new one.
- * @param {import("./wire.js").Wired[]} groups
+ * @param {Wired[]} groups
  * @param {{open: (group: string) => void, join: (group: string) => void, create: (group: string, hidden: boolean) => Promise<string>}} actions
  */
 export function groupsDialog(groups, actions) {

@@ -28,7 +28,7 @@ const SENTENCES = {
 
 /**
  * Return the sentence of an event as text and isolated names.
- * @param {import("./state.js").Entry} entry @param {string} group
+ * @param {Entry} entry @param {string} group
  * @returns {(string | HTMLElement)[]}
  */
 export function eventText(entry, group) {

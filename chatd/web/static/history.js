@@ -1,8 +1,6 @@
 /**
  * Reads pages of the log: the last page of a conversation when it is opened, earlier ones as the user scrolls,
  * and the events of groups between their messages.
- *
- * @typedef {import("./state.js").Conversation} Conversation
  */
 
 const PAGE = 100;
@@ -52,7 +50,7 @@ export class History {
 	/** @param {Conversation} conversation @param {number | null} before @param {number} limit */
 	async #read(conversation, before, limit) {
 		const { kind, name } = conversation;
-		/** @type {import("./wire.js").Wired} */
+		/** @type {Wired} */
 		const request = { action: "history", limit: Math.min(limit, this.limit) };
 		if (kind === "group") request.group = name;
 		if (kind === "direct") request.dest = name;

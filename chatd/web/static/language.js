@@ -1,10 +1,6 @@
-/**
- * The page's language: its own texts, and the daemon's English sentences by its catalogue.
- */
+/** The page's language: its own texts, and the daemon's English sentences by its catalogue. */
 
 import { FRENCH } from "./french.js";
-
-/** @typedef {{refusals: Record<string, string>, reasons: string[], french: Record<string, string>}} Catalogue */
 
 /** @type {Catalogue} */
 let catalogue = { refusals: {}, reasons: [], french: {} };
@@ -25,7 +21,7 @@ export function setLanguage(wanted) {
 	language = wanted.toLowerCase().startsWith("fr") ? "fr" : "en";
 	const tag = language === "fr" ? "fr" : navigator.language.startsWith("en") ? navigator.language : "en";
 	formats = {
-		time: new Intl.DateTimeFormat(tag, { hour: "2-digit", minute: "2-digit" }),
+		time: new Intl.DateTimeFormat(tag, { hour: "numeric", minute: "2-digit" }),
 		day: new Intl.DateTimeFormat(tag, { weekday: "long", day: "numeric", month: "long", year: "numeric" }),
 		full: new Intl.DateTimeFormat(tag, { dateStyle: "medium", timeStyle: "medium" }),
 	};

@@ -3,15 +3,6 @@
  *
  * Heights are measured once a row was shown and estimated before. A Fenwick tree sums them up, so that a row is
  * found in logarithmic time.
- *
- * @typedef {import("./state.js").Entry} Entry
- * @typedef {import("./state.js").Conversation} Conversation
- *
- * @typedef {{row: HTMLElement, signature: string, height: number}} Row
- *
- * @typedef {object} RowMaker
- * @property {(entries: Entry[], index: number) => string} signature changes when the row must be made anew
- * @property {(entries: Entry[], index: number) => HTMLElement} make
  */
 
 import { eachFrame } from "./dom.js";

@@ -62,6 +62,7 @@ export class LoginView {
 
 	/** Say that the daemon does not answer. @param {string} text @param {boolean} kept whether pages are kept here */
 	unreachable(text, kept) {
+		this.#busy(false);
 		this.error.textContent = text;
 		byId("login-offline").hidden = !kept;
 	}

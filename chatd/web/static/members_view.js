@@ -6,8 +6,6 @@ import { t } from "./language.js";
 const CHUNK = 150;
 const ROLES = ["owner", "operator", "member"];
 
-/** @typedef {import("./state.js").Member} Member */
-
 export class MembersView {
 	#filter = "";
 	#limit = CHUNK;

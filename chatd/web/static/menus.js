@@ -6,12 +6,9 @@ import { currentLanguage, refusalText, t } from "./language.js";
 import { askPermission, notifications } from "./notify.js";
 import { settings } from "./store.js";
 
-/** @typedef {import("./wire.js").Wired} Wired */
-/** @typedef {(request: Wired, title: string) => Promise<Wired>} Do carries out a request and shows what was refused */
-
 /**
  * What can be done with a member.
- * @param {import("./state.js").ChatState} state @param {import("./state.js").Member} member
+ * @param {import("./state.js").ChatState} state @param {Member} member
  * @param {Do} act @param {(nick: string) => void} write
  */
 export function memberMenu(state, member, act, write) {

@@ -1,20 +1,6 @@
 /**
  * Messages that the daemon has not acknowledged yet. Each keeps its `ref`, so that the daemon stores it once
  * however often it is sent. They are kept in the browser's storage until then.
- *
- * @typedef {import("./wire.js").Wired} Wired
- * @typedef {import("./state.js").Kind} Kind
- *
- * @typedef {object} Item
- * @property {string} ref
- * @property {string} key the conversation's key
- * @property {Kind} kind
- * @property {string} name
- * @property {string} msg
- * @property {boolean} image
- * @property {number} at milliseconds, for the order
- * @property {"waiting" | "sent" | "failed"} state
- * @property {Wired | null} refusal
  */
 
 const PREFIX = "chatd:out:";

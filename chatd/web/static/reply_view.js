@@ -3,8 +3,6 @@
 import { button, byId, el } from "./dom.js";
 import { formatDate, refusalText, t } from "./language.js";
 
-/** @typedef {import("./wire.js").Wired} Wired */
-
 const HIDDEN = new Set(["action", "ref", "request", "more", "seq", "colour"]);
 
 export class ReplyView {

@@ -3,8 +3,6 @@
 import { button, byId, el, name } from "./dom.js";
 import { t } from "./language.js";
 
-/** @typedef {import("./state.js").Conversation} Conversation */
-
 export class RoomsView {
 	/** @type {Map<string, HTMLButtonElement>} */ #buttons = new Map();
 

@@ -1,8 +1,4 @@
-/**
- * One row of the log: a message or an event, with the day and the line "new" above it.
- *
- * @typedef {import("./state.js").Entry} Entry
- */
+/** One row of the log: a message or an event, with the day and the line "new" above it. */
 
 import { el } from "./dom.js";
 import { eventText } from "./events.js";
@@ -10,8 +6,6 @@ import { currentLanguage, formatDate, t } from "./language.js";
 import { mentions, textNodes } from "./text.js";
 
 const GROUPED_MS = 5 * 60_000;
-
-/** @typedef {{me: string, colours: Map<string, string>, group: string, newAfter: number | null, query: string, found: number}} RowContext */
 
 export class Rows {
 	/** @param {() => RowContext} context */

@@ -4,8 +4,6 @@ import { byId } from "./dom.js";
 import { t } from "./language.js";
 import { folded } from "./text.js";
 
-/** @typedef {import("./state.js").Conversation} Conversation */
-
 const WAIT_MS = 150;
 
 export class Search {

@@ -1,45 +1,6 @@
 /**
  * What the user can see of the chat: conversations with their entries, groups, members and who is connected.
  * It is changed by the objects of the wire only, and knows no DOM.
- *
- * @typedef {import("./wire.js").Wired} Wired
- * @typedef {"lobby" | "group" | "direct"} Kind
- *
- * @typedef {object} Entry a message (with `from`) or an event of a group (with `event`)
- * @property {number} id
- * @property {string} ts
- * @property {string} [from]
- * @property {string} [msg]
- * @property {string} [kind] "message" or "image"
- * @property {boolean} [deleted]
- * @property {string} [event]
- * @property {string} [actor]
- * @property {string} [subject]
- * @property {Wired} [details] the other fields of an event
- *
- * @typedef {object} Conversation
- * @property {string} key
- * @property {Kind} kind
- * @property {string} name
- * @property {Entry[]} entries by id, without gaps
- * @property {boolean} loaded whether the last page is there
- * @property {boolean} events whether the events between its messages are there
- * @property {boolean} complete whether the first message is there
- * @property {boolean} gone whether the user is no member any more
- * @property {number} trimmed the id up to which messages were deleted, or 0
- * @property {number} unread
- * @property {number} mentions
- * @property {number} mark the id up to which the user has read
- * @property {number | null} newAfter where the line "new" is: behind this id
- *
- * @typedef {object} Member
- * @property {string} name
- * @property {string} role
- * @property {boolean} online
- *
- * @typedef {{what: "entry", conversation: Conversation, entry: Entry, mentioned: boolean, live: boolean}
- *   | {what: "announced", actor: string, text: string}
- *   | {what: "invited", group: string, actor: string}} News
  */
 
 import { mentions } from "./text.js";
@@ -68,10 +29,7 @@ export class ChatState {
 		this.conversation("lobby", "");
 	}
 
-	/**
-	 * @param {Kind} kind @param {string} name
-	 * @returns {Conversation}
-	 */
+	/** @param {Kind} kind @param {string} name @returns {Conversation} */
 	conversation(kind, name) {
 		const key = keyOf(kind, name);
 		let found = this.conversations.get(key);

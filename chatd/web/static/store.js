@@ -63,8 +63,6 @@ export const drafts = {
 	set: (nick, value) => write(localStorage, `chatd:drafts:${nick}`, Object.keys(value).length > 0 ? value : null),
 };
 
-/** @typedef {{nick: string, active: string, groups: any[], conversations: any[]}} Snapshot */
-
 /** @returns {Promise<IDBDatabase>} */
 function database() {
 	return new Promise((resolve, reject) => {

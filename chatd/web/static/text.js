@@ -1,8 +1,4 @@
-/**
- * The text of a message: links, code and mentions, as parts and as DOM nodes. Never as markup.
- *
- * @typedef {{type: "text" | "code" | "block" | "link" | "mention", text: string, href?: string}} Part
- */
+/** The text of a message: links, code and mentions, as parts and as DOM nodes. Never as markup. */
 
 const PATTERN = /```[^\n`]*\n([\s\S]*?)\n?```|`([^`\n]+)`|\b(?:https?:\/\/|mailto:)[^\s<>"'`]+/giu;
 const SCHEMES = new Set(["http:", "https:", "mailto:"]);
@@ -27,10 +23,7 @@ export function mentions(text, nick) {
 	return nick !== "" && mentionPattern(nick).test(text);
 }
 
-/**
- * Return the parts of a message's text. @param {string} text @param {string} nick
- * @returns {Part[]}
- */
+/** Return the parts of a message's text. @param {string} text @param {string} nick @returns {Part[]} */
 export function parseText(text, nick) {
 	/** @type {Part[]} */
 	const parts = [];

@@ -2,23 +2,6 @@
  * The connection to the daemon: one WebSocket at a time, answers by `ref`, reconnection and resumption.
  *
  * It knows no DOM. Tests give it a socket and timers of their own.
- *
- * @typedef {Record<string, any>} Wired an object of the JSON wire
- * @typedef {{nick: string, password: string}} Credentials an empty nick is a guest
- * @typedef {"connecting" | "online" | "waiting" | "closed"} WireState
- *
- * @typedef {object} WireListener
- * @property {(state: WireState, seconds: number) => void} stateChanged `seconds` until the next attempt
- * @property {(welcome: Wired, resumed: boolean) => void} welcomed after each login
- * @property {() => void} caughtUp after everything that was missed has been received
- * @property {(object: Wired) => void} received deliveries, and answers to no request
- * @property {(refusal: Wired, final: boolean) => void} ended no login, or a session that is not resumed
- *
- * @typedef {object} Surroundings
- * @property {() => WebSocket} open
- * @property {(done: () => void, milliseconds: number) => any} setTimer
- * @property {(timer: any) => void} clearTimer
- * @property {() => number} random 0 to 1
  */
 
 const MAX_SECONDS = 30;
@@ -120,10 +103,7 @@ export class Wire {
 		});
 	}
 
-	/**
-	 * Send a message that has a ref of its own; its answer comes to `received`.
-	 * @param {Wired} message
-	 */
+	/** Send a message that has a ref of its own; its answer comes to `received`. @param {Wired} message */
 	send(message) {
 		this.#write(message);
 	}
