@@ -137,10 +137,11 @@ interface Completion {
   offers: string[];
 }
 
+/** What the daemon says, in English and in French. */
 interface Catalogue {
-  refusals: Record<string, string>;
-  reasons: string[];
-  french: Record<string, string>;
+  refusals: Record<string, [string, string]>;
+  reasons: [string, string][];
+  texts: Record<string, string>;
 }
 
 /** A row of the log that is in the document. A height of -1 was not measured. */

@@ -6,7 +6,7 @@ import { closeDialog, groupsDialog, messageDialog, openDialog, submitButton } fr
 import { button, byId, eachFrame, el } from "./dom.js";
 import { History } from "./history.js";
 import { COLUMNS, toCharacters } from "./image.js";
-import { currentLanguage, refusalText, setCatalogue, setLanguage, t, translatePage } from "./language.js";
+import { currentLanguage, refusalText, setLanguage, t, translatePage } from "./language.js";
 import { LoginView } from "./login_view.js";
 import { LogView } from "./log_view.js";
 import { MembersView } from "./members_view.js";
@@ -440,7 +440,7 @@ async function joinGroup(group) {
 
 /** The user has joined a group. @param {string} group @param {Wired} ack */
 function entered(group, ack) {
-	state.event({ event: "joined", actor: state.me, group, id: ack.id, ts: ack.ts }, true);
+	state.event({ event: "joined", actor: state.me, group, id: ack.id, ts: ack.ts });
 	groupsSoon();
 	openConversation(keyOf("group", group));
 }
@@ -474,12 +474,12 @@ function acknowledged(request, answer) {
 	if (command.event === "history") event.history = request.mode;
 	if (command.event === "joined" || command.event === "created") {
 		if (command.event === "created") state.setMembers(answer.group, [{ name: state.me, role: "owner", online: true }]);
-		state.event(event, true);
+		state.event(event);
 		groupsSoon();
 		openConversation(keyOf("group", answer.group));
 		return;
 	}
-	state.event(event, true);
+	state.event(event);
 	groupsSoon();
 	log.changed(false);
 	showHead();
@@ -701,8 +701,8 @@ async function logOut() {
 // The page
 
 /** @param {string} language */
-function chooseLanguage(language) {
-	setLanguage(language);
+async function chooseLanguage(language) {
+	await setLanguage(language);
 	settings.set({ language });
 	showLanguage();
 	if (byId("dialog").hasAttribute("open")) showOwnMenu();
@@ -817,9 +817,7 @@ function shortcuts(event) {
 
 async function loadCommands() {
 	try {
-		const loaded = await (await fetch("commands.json")).json();
-		table = new CommandTable(loaded.commands);
-		setCatalogue(loaded);
+		table = new CommandTable(await (await fetch("commands.json")).json());
 		composer.hint();
 	} catch {
 		// Without the table messages can be sent, commands not.
@@ -834,7 +832,7 @@ function takeInvitation() {
 }
 
 async function begin() {
-	setLanguage(settings.get().language ?? navigator.language);
+	await setLanguage(settings.get().language ?? navigator.language);
 	takeInvitation();
 	addEventListener("hashchange", () => {
 		takeInvitation();

@@ -1,9 +1,7 @@
 /** The page's language: its own texts, and the daemon's English sentences by its catalogue. */
 
-import { FRENCH } from "./french.js";
-
 /** @type {Catalogue} */
-let catalogue = { refusals: {}, reasons: [], french: {} };
+const catalogue = { refusals: {}, reasons: [], texts: {} };
 let language = "en";
 
 /** @type {Record<string, Intl.DateTimeFormat>} */
@@ -11,15 +9,19 @@ let formats = {};
 
 export const currentLanguage = () => language;
 
-/** @param {Catalogue} loaded */
-export function setCatalogue(loaded) {
-	catalogue = loaded;
-}
-
-/** @param {string} wanted a language tag; all but French is English */
-export function setLanguage(wanted) {
-	language = wanted.toLowerCase().startsWith("fr") ? "fr" : "en";
-	const tag = language === "fr" ? "fr" : navigator.language.startsWith("en") ? navigator.language : "en";
+/** Load what is needed for a language. @param {string} wanted a language tag; all but French is English */
+export async function setLanguage(wanted) {
+	const french = wanted.toLowerCase().startsWith("fr");
+	if (french && catalogue.reasons.length === 0) {
+		const [own, answer] = await Promise.all([import("./french.js"), fetch("french.json").catch(() => null)]);
+		if (answer?.ok) Object.assign(catalogue, await answer.json());
+		for (const [english, translated] of [...catalogue.reasons, ...Object.values(catalogue.refusals)]) {
+			catalogue.texts[english] = translated;
+		}
+		Object.assign(catalogue.texts, own.FRENCH);
+	}
+	language = french ? "fr" : "en";
+	const tag = french ? "fr" : navigator.language.startsWith("en") ? navigator.language : "en";
 	formats = {
 		time: new Intl.DateTimeFormat(tag, { hour: "numeric", minute: "2-digit" }),
 		day: new Intl.DateTimeFormat(tag, { weekday: "long", day: "numeric", month: "long", year: "numeric" }),
@@ -32,7 +34,7 @@ export function setLanguage(wanted) {
  * @param {string} text @param {Record<string, string | number>} [values]
  */
 export function t(text, values) {
-	const shown = language === "fr" ? (FRENCH[text] ?? catalogue.french[text] ?? text) : text;
+	const shown = language === "fr" ? (catalogue.texts[text] ?? text) : text;
 	return values === undefined ? shown : fill(shown, values);
 }
 
@@ -49,24 +51,25 @@ export function refusalText(refusal) {
 	if (refusal.code === "connection_lost") return t("The connection was lost before the answer came.");
 	const text = refusal.msg ?? refusal.code;
 	if (language === "en") return text;
-	const sentence = catalogue.refusals[refusal.code];
-	return sentence === undefined ? text : recognised(text, [sentence]);
+	const pair = catalogue.refusals[refusal.code];
+	return pair === undefined ? text : recognised(text, [pair]);
 }
 
-/** Return the translation of a text that is one of `sentences` with its gaps filled. @param {string} text @param {string[]} sentences */
-function recognised(text, sentences) {
-	for (const sentence of sentences) {
-		const found = patternOf(sentence).exec(text);
+/**
+ * Return the translation of a text that is the first of one of `pairs` with its gaps filled.
+ * @param {string} text @param {[string, string][]} pairs
+ */
+function recognised(text, pairs) {
+	for (const [english, french] of pairs) {
+		const found = patternOf(english).exec(text);
 		if (found === null) continue;
 		/** @type {Record<string, string>} */
 		const values = { ...found.groups };
-		if (values.why !== undefined) values.why = recognised(values.why, catalogue.reasons);
 		for (const [name, value] of Object.entries(values)) {
-			if (catalogue.french[value] !== undefined && (name === "name" || name === "others" || name === "last")) {
-				values[name] = catalogue.french[value];
-			}
+			if (name === "why") values.why = recognised(value, catalogue.reasons);
+			else if (["name", "others", "last"].includes(name)) values[name] = catalogue.texts[value] ?? value;
 		}
-		return fill(catalogue.french[sentence] ?? sentence, values);
+		return fill(french, values);
 	}
 	return text;
 }

@@ -79,7 +79,7 @@ export class ChatState {
 			case "server-send":
 				return this.#message(object);
 			case "server-event":
-				return object.id === undefined ? this.#presence(object) : this.event(object, true);
+				return object.id === undefined ? this.#presence(object) : this.event(object);
 			case "server-history":
 				this.page(object, null);
 				return [];
@@ -97,16 +97,16 @@ export class ChatState {
 			: message.to
 				? this.conversation("direct", message.to === this.me ? message.from : message.to)
 				: this.conversation("lobby", "");
-		return this.#add(conversation, messageEntry(message, this), true);
+		return this.#add(conversation, messageEntry(message, this));
 	}
 
 	/** Add the user's own message, which the daemon has acknowledged. @param {Conversation} conversation @param {Entry} entry */
 	own(conversation, entry) {
-		return this.#add(conversation, entry, true);
+		return this.#add(conversation, entry);
 	}
 
-	/** @param {Conversation} conversation @param {Entry} entry @param {boolean} live @returns {News[]} */
-	#add(conversation, entry, live) {
+	/** @param {Conversation} conversation @param {Entry} entry @returns {News[]} */
+	#add(conversation, entry) {
 		if (!insert(conversation.entries, entry)) return [];
 		const own = (entry.from ?? entry.actor) === this.me;
 		let mentioned = false;
@@ -122,7 +122,7 @@ export class ChatState {
 		} else if (own && conversation.unread === 0) {
 			this.#setMark(conversation, entry.id);
 		}
-		return [{ what: "entry", conversation, entry, mentioned, live }];
+		return [{ what: "entry", conversation, entry, mentioned }];
 	}
 
 	/** @param {Conversation} conversation @param {number} id */
@@ -165,10 +165,10 @@ export class ChatState {
 
 	/**
 	 * Take in an event of a group, or the deletion of a message.
-	 * @param {Wired} object @param {boolean} live
+	 * @param {Wired} object
 	 * @returns {News[]}
 	 */
-	event(object, live) {
+	event(object) {
 		const { group, event, actor, subject, id } = object;
 		if (event === "deleted") {
 			for (const one of this.conversations.values()) {
@@ -187,7 +187,7 @@ export class ChatState {
 		if (mine && ["joined", "created"].includes(event)) this.conversation("group", group).gone = false;
 		const conversation = this.conversations.get(keyOf("group", group));
 		this.#changeGroup(object, about, mine, conversation);
-		return conversation === undefined ? [] : this.#add(conversation, eventEntry(object), live && id !== undefined);
+		return conversation === undefined ? [] : this.#add(conversation, eventEntry(object));
 	}
 
 	/** @param {Wired} object @param {string} about @param {boolean} mine @param {Conversation | undefined} conversation */
