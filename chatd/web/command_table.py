@@ -1,7 +1,6 @@
-"""The daemon's table of commands and its sentences as JSON, for the web page.
+"""The daemon's table of commands and its sentences in French, as JSON for the web page.
 
-The page completes commands from the table, makes requests of what is typed, and shows the daemon's English
-sentences in French.
+The page completes commands from the table, and makes requests of what is typed.
 """
 
 from __future__ import annotations
@@ -37,26 +36,30 @@ _EVENT_KIND_BY_COMMAND: Final = {
 
 
 def command_table() -> bytes:
-    """Return the JSON of the table: ``commands``, ``refusals`` by code, ``reasons``, and ``french``.
+    """Return the JSON of the commands that can be typed: a list of their names, fields and help lines."""
+    return msgspec.json.encode(
+        [_command(row) for row in COMMANDS.values() if row.semicolon_word or row.slash_word]
+    )
 
-    ``french`` maps the English sentences, the names of fields and of alphabets to their translations.
+
+def french_catalogue() -> bytes:
+    """Return the JSON of what the daemon says, in French.
+
+    ``refusals`` has the English and the French sentence of each code, ``reasons`` a list of such pairs, and
+    ``texts`` maps help lines, names of fields and of alphabets to their translations.
     """
-    rows = [row for row in COMMANDS.values() if row.semicolon_word or row.slash_word]
-    sentences = {
-        *(row.help for row in rows),
-        *REFUSAL_SENTENCES.values(),
-        *REFUSAL_REASONS.values(),
-        *USAGE_FIELD_NAMES,
-        *ALPHABET_NAMES,
-    }
+    texts = {*(row.help for row in COMMANDS.values()), *USAGE_FIELD_NAMES, *ALPHABET_NAMES}
     return msgspec.json.encode(
         {
-            "commands": [_command(row) for row in rows],
-            "refusals": REFUSAL_SENTENCES,
-            "reasons": list(REFUSAL_REASONS.values()),
-            "french": {one: french for one in sorted(sentences) if (french := to_french(one)) != one},
+            "refusals": {code: _pair(sentence) for code, sentence in REFUSAL_SENTENCES.items()},
+            "reasons": [_pair(sentence) for sentence in REFUSAL_REASONS.values()],
+            "texts": {text: french for text in sorted(texts) if (french := to_french(text)) != text},
         }
     )
+
+
+def _pair(sentence: str) -> tuple[str, str]:
+    return sentence, to_french(sentence)
 
 
 def _command(row: CommandDeclaration) -> dict[str, object]:

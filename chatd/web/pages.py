@@ -16,7 +16,8 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Request
 
 from chatd.chat.fair_queue import FairQueue
-from chatd.web.command_table import command_table
+from chatd.web.command_table import command_table, french_catalogue
+from chatd.web.modules import without_comments
 from chatd.web.policy import WebPolicy
 from chatd.web.requests import PageRequest, SilentSite
 
@@ -82,7 +83,12 @@ def make_file(name: str, content: bytes) -> StaticFile:
 def read_files() -> dict[bytes, StaticFile]:
     """Return the files of the page by the paths of their URLs. ``index.html`` is ``/`` too."""
     contents = {path.name: path.read_bytes() for path in STATIC_FOLDER.iterdir() if path.is_file()}
+    contents = {
+        name: without_comments(content) if name.endswith(".js") else content
+        for name, content in contents.items()
+    }
     contents["commands.json"] = command_table()
+    contents["french.json"] = french_catalogue()
     files = {f"/{name}".encode(): make_file(name, content) for name, content in contents.items()}
     return {b"/": files[b"/index.html"], **files}
 

@@ -6,7 +6,7 @@ import { closeDialog, groupsDialog, messageDialog, openDialog, submitButton } fr
 import { button, byId, eachFrame, el } from "./dom.js";
 import { History } from "./history.js";
 import { COLUMNS, toCharacters } from "./image.js";
-import { currentLanguage, refusalText, setCatalogue, setLanguage, t, translatePage } from "./language.js";
+import { currentLanguage, refusalText, setLanguage, t, translatePage } from "./language.js";
 import { LoginView } from "./login_view.js";
 import { LogView } from "./log_view.js";
 import { MembersView } from "./members_view.js";
@@ -20,9 +20,6 @@ import { Search } from "./search.js";
 import { ChatState, keyOf, LOBBY } from "./state.js";
 import { drafts, invitation, lastNick, marks, pages, session, settings } from "./store.js";
 import { Wire } from "./wire.js";
-
-/** @typedef {import("./wire.js").Wired} Wired */
-/** @typedef {import("./state.js").Conversation} Conversation */
 
 const IMAGE_BYTES = 49_152;
 const KEPT_ENTRIES = 60;
@@ -41,148 +38,148 @@ let keepTimer = null;
 let countdown = null;
 
 const wire = new Wire(
-  { stateChanged, welcomed, caughtUp, received, ended },
-  {
-    open: () => {
-      const address = new URL("ws", location.href);
-      address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
-      address.search = address.hash = "";
-      return new WebSocket(address.href, "chatd.json");
-    },
-    setTimer: (done, milliseconds) => setTimeout(done, milliseconds),
-    clearTimer: (timer) => clearTimeout(timer),
-    random: Math.random,
-  },
+	{ stateChanged, welcomed, caughtUp, received, ended },
+	{
+		open: () => {
+			const address = new URL("ws", location.href);
+			address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
+			address.search = address.hash = "";
+			return new WebSocket(address.href, "chatd.json");
+		},
+		setTimer: (done, milliseconds) => setTimeout(done, milliseconds),
+		clearTimer: (timer) => clearTimeout(timer),
+		random: Math.random,
+	},
 );
 const outbox = new Outbox(localStorage, newRef, Date.now);
 const history = new History(wire, state, historyChanged);
 const reply = new ReplyView();
 const rooms = new RoomsView(state, {
-  open: openConversation,
-  join: (group) => joinGroup(group),
-  decline: (group) => act({ action: "decline", group }, t("Decline")),
+	open: openConversation,
+	join: (group) => joinGroup(group),
+	decline: (group) => act({ action: "decline", group }, t("Decline")),
 });
 const members = new MembersView(state, (member) => memberMenu(state, member, act, (nick) => openDirect(nick)));
 const search = new Search({
-  current: () => state.current,
-  readEarlier: (conversation) => history.earlier(conversation, true),
-  goTo: (id) => log.goTo(id),
-  restyle: () => log.changed(true),
-  closed: () => composer.focus(),
+	current: () => state.current,
+	readEarlier: (conversation) => history.earlier(conversation, true),
+	goTo: (id) => log.goTo(id),
+	restyle: () => log.changed(true),
+	closed: () => composer.focus(),
 });
 const log = new LogView(
-  byId("scroll"),
-  byId("log"),
-  new Rows(() => ({
-    me: state.me,
-    colours: state.colours,
-    group: state.current.name,
-    newAfter: state.current.newAfter,
-    query: search.query,
-    found: search.found,
-  })),
-  { nearTop: () => history.earlier(state.current), moved: () => readNow() },
+	byId("scroll"),
+	byId("log"),
+	new Rows(() => ({
+		me: state.me,
+		colours: state.colours,
+		group: state.current.name,
+		newAfter: state.current.newAfter,
+		query: search.query,
+		found: search.found,
+	})),
+	{ nearTop: () => history.earlier(state.current), moved: () => readNow() },
 );
 const composer = new Composer({
-  table: () => table,
-  nicks: knownNicks,
-  groups: () => [...state.groups.keys()],
-  submit,
-  changed: typing,
-  file: (file) => offerPicture(file),
+	table: () => table,
+	nicks: knownNicks,
+	groups: () => [...state.groups.keys()],
+	submit,
+	changed: typing,
+	file: (file) => offerPicture(file),
 });
 const login = new LoginView({
-  login: (nick, password) => start(nick, password, false),
-  offline: () => readOffline(),
-  language: () => chooseLanguage(currentLanguage() === "fr" ? "en" : "fr"),
+	login: (nick, password) => start(nick, password, false),
+	offline: () => readOffline(),
+	language: () => chooseLanguage(currentLanguage() === "fr" ? "en" : "fr"),
 });
 const renderSides = eachFrame(() => {
-  rooms.render();
-  showTitle();
+	rooms.render();
+	showTitle();
 });
 const renderMembers = slowly(() => members.render());
 
 /** Return a function that runs `action` at most four times a second. @param {() => void} action */
 function slowly(action) {
-  /** @type {any} */
-  let timer = null;
-  return () => {
-    timer ??= setTimeout(() => {
-      timer = null;
-      action();
-    }, 250);
-  };
+	/** @type {any} */
+	let timer = null;
+	return () => {
+		timer ??= setTimeout(() => {
+			timer = null;
+			action();
+		}, 250);
+	};
 }
 
 function newRef() {
-  // Without https, randomUUID is missing.
-  if (crypto.randomUUID !== undefined) return crypto.randomUUID();
-  return [...crypto.getRandomValues(new Uint8Array(16))].map((one) => one.toString(16).padStart(2, "0")).join("");
+	// Without https, randomUUID is missing.
+	if (crypto.randomUUID !== undefined) return crypto.randomUUID();
+	return [...crypto.getRandomValues(new Uint8Array(16))].map((one) => one.toString(16).padStart(2, "0")).join("");
 }
 
 // The connection
 
 /** @param {string} nick @param {string} password @param {boolean} patient */
 function start(nick, password, patient) {
-  nickWanted = nick;
-  offline = false;
-  wire.login({ nick, password }, patient);
+	nickWanted = nick;
+	offline = false;
+	wire.login({ nick, password }, patient);
 }
 
-/** @param {import("./wire.js").WireState} what @param {number} seconds */
+/** @param {WireState} what @param {number} seconds */
 function stateChanged(what, seconds) {
-  clearInterval(countdown);
-  byId("app").toggleAttribute("data-online", what === "online");
-  if (what !== "online") outbox.lost();
-  const inside = login.page.hidden;
-  if (!inside) {
-    if (what === "waiting") {
-      const nick = nickWanted || lastNick.get();
-      const text = t("The server does not answer. Trying again…");
-      pages.get(nick).then((kept) => login.page.hidden || login.unreachable(text, kept !== undefined));
-    }
-    return;
-  }
-  const status = byId("status");
-  if (what === "online" || what === "closed") status.textContent = "";
-  else if (what === "connecting") status.textContent = t("Connecting…");
-  else if (seconds < 1) status.textContent = t("Connection lost. Connecting again…");
-  else {
-    // Said once: a screen reader need not hear each second.
-    status.replaceChildren(
-      t("Connection lost. Next attempt in {n} s.", { n: Math.ceil(seconds) }) + " ",
-      button(t("Now"), () => wire.poke(), "link"),
-    );
-  }
+	clearInterval(countdown);
+	byId("app").toggleAttribute("data-online", what === "online");
+	if (what !== "online") outbox.lost();
+	const inside = login.page.hidden;
+	if (!inside) {
+		if (what === "waiting") {
+			const nick = nickWanted || lastNick.get();
+			const text = t("The server does not answer. Trying again…");
+			pages.get(nick).then((kept) => login.page.hidden || login.unreachable(text, kept !== undefined));
+		}
+		return;
+	}
+	const status = byId("status");
+	if (what === "online" || what === "closed") status.textContent = "";
+	else if (what === "connecting") status.textContent = t("Connecting…");
+	else if (seconds < 1) status.textContent = t("Connection lost. Connecting again…");
+	else {
+		// Said once: a screen reader need not hear each second.
+		status.replaceChildren(
+			t("Connection lost. Next attempt in {n} s.", { n: Math.ceil(seconds) }) + " ",
+			button(t("Now"), () => wire.poke(), "link"),
+		);
+	}
 }
 
 /** @param {Wired} welcome @param {boolean} resumed */
 function welcomed(welcome, resumed) {
-  const before = state.me;
-  if (welcome.limits) limits = welcome.limits;
-  history.limit = limits.page;
-  const nick = welcome.user.nick;
-  if (resumed) {
-    state.identify(welcome);
-    if (nick !== before) newGuest();
-  } else {
-    const { active } = state;
-    state.begin(welcome, marks.get(nick));
-    const place = active === LOBBY ? sessionStorage.getItem("chatd:open") : active;
-    restorePlace = place;
-    outbox.load(nickWanted === "" ? "" : nick);
-    texts = drafts.get(nickWanted === "" ? "" : nick);
-  }
-  session.set({ nick: nickWanted === "" ? "" : nick });
-  if (nickWanted !== "") lastNick.set(nick);
-  byId("me-nick").textContent = nick;
-  if (!login.page.hidden) {
-    login.hide();
-    composer.focus();
-  }
-  byId("reply").hidden = true;
-  requestLists();
-  if (!resumed) showConversation();
+	const before = state.me;
+	if (welcome.limits) limits = welcome.limits;
+	history.limit = limits.page;
+	const nick = welcome.user.nick;
+	if (resumed) {
+		state.identify(welcome);
+		if (nick !== before) newGuest();
+	} else {
+		const { active } = state;
+		state.begin(welcome, marks.get(nick));
+		const place = active === LOBBY ? sessionStorage.getItem("chatd:open") : active;
+		restorePlace = place;
+		outbox.load(nickWanted === "" ? "" : nick);
+		texts = drafts.get(nickWanted === "" ? "" : nick);
+	}
+	session.set({ nick: nickWanted === "" ? "" : nick });
+	if (nickWanted !== "") lastNick.set(nick);
+	byId("me-nick").textContent = nick;
+	if (!login.page.hidden) {
+		login.hide();
+		composer.focus();
+	}
+	byId("reply").hidden = true;
+	requestLists();
+	if (!resumed) showConversation();
 }
 
 /** @type {string | null} */
@@ -190,665 +187,667 @@ let restorePlace = null;
 
 /** A guest gets another nick with each connection: what went to groups and users can't be sent any more. */
 function newGuest() {
-  for (const conversation of [...state.conversations.values()]) {
-    if (conversation.kind !== "lobby") conversation.gone = true;
-    for (const item of outbox.of(conversation.key)) {
-      if (conversation.kind !== "lobby") outbox.fail(item, { code: "", msg: t("You are another guest now.") });
-    }
-  }
+	for (const conversation of [...state.conversations.values()]) {
+		if (conversation.kind !== "lobby") conversation.gone = true;
+		for (const item of outbox.of(conversation.key)) {
+			if (conversation.kind !== "lobby") outbox.fail(item, { code: "", msg: t("You are another guest now.") });
+		}
+	}
 }
 
 async function requestLists() {
-  readAll("client-list-clients", "clients").then((names) => {
-    if (names === null) return;
-    state.online = new Set(names);
-    renderSides();
-    renderMembers();
-  });
-  loadGroups().then(() => loadMembers(state.current));
-  const conversations = await readAll("conversations", "conversations");
-  if (conversations !== null) state.summaries(conversations, false);
-  renderSides();
+	readAll("client-list-clients", "clients").then((names) => {
+		if (names === null) return;
+		state.online = new Set(names);
+		renderSides();
+		renderMembers();
+	});
+	loadGroups().then(() => loadMembers(state.current));
+	const conversations = await readAll("conversations", "conversations");
+	if (conversations !== null) state.summaries(conversations, false);
+	renderSides();
 }
 
 let groupsAt = 0;
 
 async function loadGroups() {
-  groupsAt = Date.now();
-  const groups = await readAll("groups", "groups");
-  if (groups === null) return;
-  state.setGroups(groups);
-  renderSides();
-  showHead();
-  showOutbox();
+	groupsAt = Date.now();
+	const groups = await readAll("groups", "groups");
+	if (groups === null) return;
+	state.setGroups(groups);
+	renderSides();
+	showHead();
+	showOutbox();
 }
 
 const groupsSoon = slowly(() => wire.ready && loadGroups());
 
 /** Read a list that may come in several parts. @param {string} action @param {string} key @returns {Promise<any[] | null>} */
 async function readAll(action, key, extra = {}) {
-  /** @type {any[]} */
-  let all = [];
-  for (;;) {
-    const answer = await wire.request({ action, ...extra, ...(all.length > 0 ? { skip: all.length } : {}) });
-    if (!Array.isArray(answer[key])) return null;
-    all = all.concat(answer[key]);
-    if (!answer.more || answer[key].length === 0) return all;
-  }
+	/** @type {any[]} */
+	let all = [];
+	for (;;) {
+		const answer = await wire.request({ action, ...extra, ...(all.length > 0 ? { skip: all.length } : {}) });
+		if (!Array.isArray(answer[key])) return null;
+		all = all.concat(answer[key]);
+		if (!answer.more || answer[key].length === 0) return all;
+	}
 }
 
 function caughtUp() {
-  byId("app").dataset.ready = "true";
-  for (const item of outbox.waiting()) wire.send(outbox.request(item));
-  if (restorePlace !== null && state.conversations.has(restorePlace)) openConversation(restorePlace);
-  restorePlace = null;
-  history.open(state.current);
-  showOutbox();
-  renderSides();
-  log.changed(true);
-  useInvitation();
-  keepSoon();
+	byId("app").dataset.ready = "true";
+	for (const item of outbox.waiting()) wire.send(outbox.request(item));
+	if (restorePlace !== null && state.conversations.has(restorePlace)) openConversation(restorePlace);
+	restorePlace = null;
+	history.open(state.current);
+	showOutbox();
+	renderSides();
+	log.changed(true);
+	useInvitation();
+	keepSoon();
 }
 
 /** Use the invitation link with which the page was opened. */
 async function useInvitation() {
-  const link = invitation.get();
-  if (link === null) return;
-  const answer = await wire.request({ action: "uselink", link });
-  if (answer.code === "connection_lost") return;
-  invitation.set(null);
-  if (answer.action === "server-error") {
-    reply.wrong(t("Invitation"), refusalText(/** @type {any} */ (answer)));
-    return;
-  }
-  if (answer.group) entered(answer.group, answer);
+	const link = invitation.get();
+	if (link === null) return;
+	const answer = await wire.request({ action: "uselink", link });
+	if (answer.code === "connection_lost") return;
+	invitation.set(null);
+	if (answer.action === "server-error") {
+		reply.wrong(t("Invitation"), refusalText(/** @type {any} */ (answer)));
+		return;
+	}
+	if (answer.group) entered(answer.group, answer);
 }
 
 /** @param {Wired} object */
 function received(object) {
-  const item = outbox.answered(object);
-  if (item !== null) {
-    if (object.action === "server-ack") {
-      const conversation = state.conversation(item.kind, item.kind === "direct" ? object.to || item.name : item.name);
-      /** @type {import("./state.js").Entry} */
-      const entry = { id: object.id, ts: object.ts, from: state.me, msg: item.msg };
-      if (item.image) entry.kind = "image";
-      state.own(conversation, entry);
-      if (conversation.key === state.active) log.changed(false);
-    }
-    showOutbox();
-    renderSides();
-    keepSoon();
-    return;
-  }
-  if (object.action === "server-error") {
-    if (object.ref === undefined && object.code !== "shutting_down") addNotice(refusalText(/** @type {any} */ (object)));
-    return;
-  }
-  const gone = state.current.gone;
-  for (const news of state.receive(object)) tell(news);
-  if (object.action === "server-event") {
-    renderMembers();
-    if (object.id !== undefined) {
-      showHead();
-      if (object.subject === state.me || object.actor === state.me || ["visibility", "closed"].includes(object.event)) groupsSoon();
-      if (state.current.gone !== gone) showOutbox();
-    }
-    if (object.event === "deleted") log.changed(true);
-  }
-  if (object.action === "server-history") log.changed(true);
-  renderSides();
-  keepSoon();
+	const item = outbox.answered(object);
+	if (item !== null) {
+		if (object.action === "server-ack") {
+			const conversation = state.conversation(item.kind, item.kind === "direct" ? object.to || item.name : item.name);
+			/** @type {Entry} */
+			const entry = { id: object.id, ts: object.ts, from: state.me, msg: item.msg };
+			if (item.image) entry.kind = "image";
+			state.own(conversation, entry);
+			if (conversation.key === state.active) log.changed(false);
+		}
+		showOutbox();
+		renderSides();
+		keepSoon();
+		return;
+	}
+	if (object.action === "server-error") {
+		if (object.ref === undefined && object.code !== "shutting_down") addNotice(refusalText(/** @type {any} */ (object)));
+		return;
+	}
+	const gone = state.current.gone;
+	for (const news of state.receive(object)) tell(news);
+	if (object.action === "server-event") {
+		renderMembers();
+		if (object.id !== undefined) {
+			showHead();
+			if (object.subject === state.me || object.actor === state.me || ["visibility", "closed"].includes(object.event)) groupsSoon();
+			if (state.current.gone !== gone) showOutbox();
+		}
+		if (object.event === "deleted") log.changed(true);
+	}
+	if (object.action === "server-history") log.changed(true);
+	renderSides();
+	keepSoon();
 }
 
-/** @param {import("./state.js").News} news */
+/** @param {News} news */
 function tell(news) {
-  if (news.what === "announced") {
-    addNotice(t("Announcement of {nick}: {text}", { nick: news.actor, text: news.text }));
-    return;
-  }
-  if (news.what === "invited") {
-    notify(t("Invitation"), t("{actor} invites you to {group}", { actor: news.actor, group: news.group }), `invitation:${news.group}`, () => {});
-    byId("offer-said").textContent = t("{actor} invites you to {group}", { actor: news.actor, group: news.group });
-    return;
-  }
-  const { conversation, entry, mentioned } = news;
-  if (conversation.key === state.active) {
-    log.changed(false);
-    searchSoon();
-    if (!log.atEnd) showJump();
-  }
-  if (entry.from !== undefined && entry.from !== state.me && (mentioned || conversation.kind === "direct") && wire.ready) {
-    const title = conversation.kind === "direct" ? entry.from : `${entry.from} · ${placeName(conversation)}`;
-    notify(title, entry.kind === "image" ? t("Picture made of characters") : (entry.msg ?? ""), conversation.key, () => openConversation(conversation.key));
-  }
+	if (news.what === "announced") {
+		addNotice(t("Announcement of {nick}: {text}", { nick: news.actor, text: news.text }));
+		return;
+	}
+	if (news.what === "invited") {
+		notify(t("Invitation"), t("{actor} invites you to {group}", { actor: news.actor, group: news.group }), `invitation:${news.group}`, () => {});
+		byId("offer-said").textContent = t("{actor} invites you to {group}", { actor: news.actor, group: news.group });
+		return;
+	}
+	const { conversation, entry, mentioned } = news;
+	if (conversation.key === state.active) {
+		log.changed(false);
+		searchSoon();
+		if (!log.atEnd) showJump();
+	}
+	if (entry.from !== undefined && entry.from !== state.me && (mentioned || conversation.kind === "direct") && wire.ready) {
+		const title = conversation.kind === "direct" ? entry.from : `${entry.from} · ${placeName(conversation)}`;
+		notify(title, entry.kind === "image" ? t("Picture made of characters") : (entry.msg ?? ""), conversation.key, () => openConversation(conversation.key));
+	}
 }
 
 const searchSoon = slowly(() => search.changed(false));
 
 /** @param {Wired} refusal @param {boolean} wasIn */
 function ended(refusal, wasIn) {
-  if (offline) return;
-  const nick = nickWanted;
-  if (!wasIn) session.set(null);
-  outbox.lost();
-  login.show(/** @type {any} */ (refusal), nick);
+	if (offline) return;
+	const nick = nickWanted;
+	if (!wasIn) session.set(null);
+	outbox.lost();
+	login.show(/** @type {any} */ (refusal), nick);
 }
 
 // Conversations
 
 /** @param {string} key */
 function openConversation(key) {
-  const again = key === state.active;
-  state.activate(key);
-  byId("rooms").classList.remove("open");
-  byId("rooms-open").setAttribute("aria-expanded", "false");
-  try {
-    sessionStorage.setItem("chatd:open", state.active);
-  } catch {
-    // The place is forgotten.
-  }
-  if (!again) reply.hide();
-  showConversation();
-  composer.focus();
+	const again = key === state.active;
+	state.activate(key);
+	byId("rooms").classList.remove("open");
+	byId("rooms-open").setAttribute("aria-expanded", "false");
+	try {
+		sessionStorage.setItem("chatd:open", state.active);
+	} catch {
+		// The place is forgotten.
+	}
+	if (!again) reply.hide();
+	showConversation();
+	composer.focus();
 }
 
 function showConversation() {
-  const { current } = state;
-  log.show(current.entries);
-  composer.set(texts[current.key] ?? "");
-  showHead();
-  showOutbox();
-  members.reset();
-  search.changed(true);
-  readNow();
-  renderSides();
-  if (wire.ready) {
-    history.open(current);
-    loadMembers(current);
-  }
+	const { current } = state;
+	log.show(current.entries);
+	composer.set(texts[current.key] ?? "");
+	showHead();
+	showOutbox();
+	members.reset();
+	search.changed(true);
+	readNow();
+	renderSides();
+	if (wire.ready) {
+		history.open(current);
+		loadMembers(current);
+	}
 }
 
 /** @param {Conversation} conversation */
 async function loadMembers(conversation) {
-  const { kind, name, gone } = conversation;
-  if (kind !== "group" || gone || state.members.has(name)) return;
-  const list = await readAll("members", "members", { group: name });
-  if (list !== null) state.setMembers(name, list);
-  members.render();
+	const { kind, name, gone } = conversation;
+	if (kind !== "group" || gone || state.members.has(name)) return;
+	const list = await readAll("members", "members", { group: name });
+	if (list !== null) state.setMembers(name, list);
+	members.render();
 }
 
 /** @param {Conversation} conversation */
 function historyChanged(conversation) {
-  if (conversation.key === state.active) {
-    log.changed(true);
-    readNow();
-    showHead();
-  }
-  renderSides();
+	if (conversation.key === state.active) {
+		log.changed(true);
+		readNow();
+		showHead();
+	}
+	renderSides();
 }
 
 /** @param {Conversation} conversation */
 const placeName = (conversation) => (conversation.kind === "lobby" ? t("Lobby") : conversation.kind === "group" ? `#${conversation.name}` : conversation.name);
 
 function showHead() {
-  const { current } = state;
-  byId("title").textContent = placeName(current);
-  const row = state.groups.get(current.name);
-  byId("topic").textContent = current.kind === "group" ? (row?.topic ?? "") : "";
-  byId("group-open").hidden = current.kind === "lobby";
-  byId("members-open").hidden = current.kind === "direct";
-  const { complete, trimmed, gone } = current;
-  byId("beginning").textContent = gone && current.kind === "group" ? t("You are not a member of this group.")
-    : !complete ? (wire.ready ? t("Reading…") : "") : trimmed > 0 ? t("Older messages were deleted.") : t("The conversation begins here.");
-  members.render();
+	const { current } = state;
+	const place = placeName(current);
+	byId("title").textContent = place;
+	composer.text.placeholder = t("Message to {place}", { place });
+	const row = state.groups.get(current.name);
+	byId("topic").textContent = current.kind === "group" ? (row?.topic ?? "") : "";
+	byId("group-open").hidden = current.kind === "lobby";
+	byId("members-open").hidden = current.kind === "direct";
+	const { complete, trimmed, gone } = current;
+	byId("beginning").textContent = gone && current.kind === "group" ? t("You are not a member of this group.")
+		: !complete ? (wire.ready ? t("Reading…") : "") : trimmed > 0 ? t("Older messages were deleted.") : t("The conversation begins here.");
+	members.render();
 }
 
 function showTitle() {
-  setTitle(state.unread, placeName(state.current));
-  showJump();
+	setTitle(state.unread, placeName(state.current));
+	showJump();
 }
 
 function showJump() {
-  const jump = byId("jump");
-  const { unread } = state.current;
-  jump.hidden = log.atEnd;
-  jump.textContent = unread > 0 ? `↓ ${t("{n} unread", { n: unread })}` : `↓ ${t("To the end")}`;
+	const jump = byId("jump");
+	const { unread } = state.current;
+	jump.hidden = log.atEnd;
+	jump.textContent = unread > 0 ? `↓ ${t("{n} unread", { n: unread })}` : `↓ ${t("To the end")}`;
 }
 
 /** The user sees the end of the open conversation: it is read. */
 function readNow() {
-  state.reading = log.atEnd && !document.hidden && login.page.hidden && !offline;
-  showJump();
-  if (!state.reading) return;
-  const { current } = state;
-  const unread = current.unread;
-  state.read(current);
-  if (unread > 0) renderSides();
-  keepSoon();
+	state.reading = log.atEnd && !document.hidden && login.page.hidden && !offline;
+	showJump();
+	if (!state.reading) return;
+	const { current } = state;
+	const unread = current.unread;
+	state.read(current);
+	if (unread > 0) renderSides();
+	keepSoon();
 }
 
 /** @param {string} nick */
 function openDirect(nick) {
-  openConversation(state.conversation("direct", nick).key);
+	openConversation(state.conversation("direct", nick).key);
 }
 
 /** @param {string} group */
 async function joinGroup(group) {
-  const answer = await act({ action: "join", group }, t("Join"));
-  if (answer.action === "server-ack") closeDialog();
+	const answer = await act({ action: "join", group }, t("Join"));
+	if (answer.action === "server-ack") closeDialog();
 }
 
 /** The user has joined a group. @param {string} group @param {Wired} ack */
 function entered(group, ack) {
-  state.event({ event: "joined", actor: state.me, group, id: ack.id, ts: ack.ts }, true);
-  groupsSoon();
-  openConversation(keyOf("group", group));
+	state.event({ event: "joined", actor: state.me, group, id: ack.id, ts: ack.ts });
+	groupsSoon();
+	openConversation(keyOf("group", group));
 }
 
 // Requests
 
 /** Carry out a request of the user and show what was refused. @param {Wired} request @param {string} title */
 async function act(request, title) {
-  const answer = await wire.request(request);
-  if (answer.action === "server-error") {
-    closeDialog();
-    reply.answer(title, answer);
-  } else {
-    acknowledged(request, answer);
-  }
-  return answer;
+	const answer = await wire.request(request);
+	if (answer.action === "server-error") {
+		closeDialog();
+		reply.answer(title, answer);
+	} else {
+		acknowledged(request, answer);
+	}
+	return answer;
 }
 
 /** The session that makes a change gets the ack alone: the event is made from it. @param {Wired} request @param {Wired} answer */
 function acknowledged(request, answer) {
-  if (answer.action !== "server-ack") return;
-  const command = table.actions.get(request.action);
-  if (command?.event === undefined) {
-    sentByCommand(request, answer);
-    return;
-  }
-  const { dest, action, ref, ...fields } = request;
-  /** @type {Wired} */
-  const event = { ...fields, event: command.event, actor: state.me, subject: dest, group: answer.group, id: answer.id, ts: answer.ts };
-  if (command.event === "created") event.visibility ??= "public";
-  if (command.event === "history") event.history = request.mode;
-  if (command.event === "joined" || command.event === "created") {
-    if (command.event === "created") state.setMembers(answer.group, [{ name: state.me, role: "owner", online: true }]);
-    state.event(event, true);
-    groupsSoon();
-    openConversation(keyOf("group", answer.group));
-    return;
-  }
-  state.event(event, true);
-  groupsSoon();
-  log.changed(false);
-  showHead();
-  showOutbox();
-  renderSides();
+	if (answer.action !== "server-ack") return;
+	const command = table.actions.get(request.action);
+	if (command?.event === undefined) {
+		sentByCommand(request, answer);
+		return;
+	}
+	const { dest, action, ref, ...fields } = request;
+	/** @type {Wired} */
+	const event = { ...fields, event: command.event, actor: state.me, subject: dest, group: answer.group, id: answer.id, ts: answer.ts };
+	if (command.event === "created") event.visibility ??= "public";
+	if (command.event === "history") event.history = request.mode;
+	if (command.event === "joined" || command.event === "created") {
+		if (command.event === "created") state.setMembers(answer.group, [{ name: state.me, role: "owner", online: true }]);
+		state.event(event);
+		groupsSoon();
+		openConversation(keyOf("group", answer.group));
+		return;
+	}
+	state.event(event);
+	groupsSoon();
+	log.changed(false);
+	showHead();
+	showOutbox();
+	renderSides();
 }
 
 /** @param {Wired} request @param {Wired} answer */
 function sentByCommand(request, answer) {
-  if (request.msg === undefined) return;
-  const conversation = answer.group ? state.conversation("group", answer.group) : answer.to ? state.conversation("direct", answer.to) : state.conversation("lobby", "");
-  state.own(conversation, { id: answer.id, ts: answer.ts, from: state.me, msg: request.msg });
-  if (conversation.key !== state.active) openConversation(conversation.key);
-  log.changed(false);
-  renderSides();
+	if (request.msg === undefined) return;
+	const conversation = answer.group ? state.conversation("group", answer.group) : answer.to ? state.conversation("direct", answer.to) : state.conversation("lobby", "");
+	state.own(conversation, { id: answer.id, ts: answer.ts, from: state.me, msg: request.msg });
+	if (conversation.key !== state.active) openConversation(conversation.key);
+	log.changed(false);
+	renderSides();
 }
 
 /** Send what was typed; return whether it is dealt with. @param {string} text */
 function submit(text) {
-  const typed = table.parse(text, state.current);
-  if (typed.what === "wrong") {
-    reply.wrong(text.split(/[\s;]/u)[0], typed.text);
-    return false;
-  }
-  if (typed.what === "message") return send(typed.text.trimEnd(), false);
-  const title = text.startsWith("/") ? text.split(/\s/u)[0] : text.split(";")[0];
-  if (!wire.ready) {
-    reply.wrong(title, t("Not connected: commands need the server."));
-    return false;
-  }
-  run(title, typed.command, typed.request);
-  return true;
+	const typed = table.parse(text, state.current);
+	if (typed.what === "wrong") {
+		reply.wrong(text.split(/[\s;]/u)[0], typed.text);
+		return false;
+	}
+	if (typed.what === "message") return send(typed.text.trimEnd(), false);
+	const title = text.startsWith("/") ? text.split(/\s/u)[0] : text.split(";")[0];
+	if (!wire.ready) {
+		reply.wrong(title, t("Not connected: commands need the server."));
+		return false;
+	}
+	run(title, typed.command, typed.request);
+	return true;
 }
 
-/** @param {string} title @param {import("./commands.js").Command} command @param {Wired} request */
+/** @param {string} title @param {Command} command @param {Wired} request */
 async function run(title, command, request) {
-  if (command.name === "quit") {
-    logOut();
-    return;
-  }
-  const answer = await wire.request(request);
-  acknowledged(request, answer);
-  const shown = answer.action !== "server-ack" || (command.event !== "joined" && command.event !== "created" && request.msg === undefined);
-  if (shown) reply.answer(title, answer);
-  else reply.hide();
+	if (command.name === "quit") {
+		logOut();
+		return;
+	}
+	const answer = await wire.request(request);
+	acknowledged(request, answer);
+	const shown = answer.action !== "server-ack" || (command.event !== "joined" && command.event !== "created" && request.msg === undefined);
+	if (shown) reply.answer(title, answer);
+	else reply.hide();
 }
 
 /** @param {string} text @param {boolean} image */
 function send(text, image) {
-  const { current } = state;
-  const bytes = new TextEncoder().encode(text).length;
-  if (current.gone && current.kind === "group") {
-    reply.wrong(placeName(current), t("You are not a member of this group."));
-    return false;
-  }
-  if (bytes > (image ? IMAGE_BYTES : limits.message)) {
-    reply.wrong(t("Message"), t("This message has {n} bytes; {m} are allowed: shorten it, or split it.", { n: bytes, m: image ? IMAGE_BYTES : limits.message }));
-    return false;
-  }
-  const item = outbox.add(current, text, image);
-  if (wire.ready) wire.send(outbox.request(item));
-  current.newAfter = null;
-  reply.hide();
-  showOutbox();
-  log.changed(true);
-  log.toEnd();
-  readNow();
-  return true;
+	const { current } = state;
+	const bytes = new TextEncoder().encode(text).length;
+	if (current.gone && current.kind === "group") {
+		reply.wrong(placeName(current), t("You are not a member of this group."));
+		return false;
+	}
+	if (bytes > (image ? IMAGE_BYTES : limits.message)) {
+		reply.wrong(t("Message"), t("This message has {n} bytes; {m} are allowed: shorten it, or split it.", { n: bytes, m: image ? IMAGE_BYTES : limits.message }));
+		return false;
+	}
+	const item = outbox.add(current, text, image);
+	if (wire.ready) wire.send(outbox.request(item));
+	current.newAfter = null;
+	reply.hide();
+	showOutbox();
+	log.changed(true);
+	log.toEnd();
+	readNow();
+	return true;
 }
 
 /** Show the messages of the open conversation that have no ack. */
 function showOutbox() {
-  const items = outbox.of(state.active);
-  const list = byId("outbox");
-  if (items.length === 0 && list.childElementCount === 0) return;
-  list.replaceChildren(...items.slice(-50).map((item) => {
-    const body = item.image ? artNode(item.msg, "") : el("div", "body", item.msg);
-    if (!item.image) body.dir = "auto";
-    const said = el("div", "state", t(item.state === "failed" ? "Not sent" : wire.ready ? "Sending…" : "Waits for the connection"));
-    const row = el("li", item.state, body, said);
-    if (item.state === "failed") {
-      if (item.refusal?.msg) said.append(`: ${refusalText(/** @type {any} */ (item.refusal))}`);
-      said.append(
-        button(t("Try again"), () => {
-          outbox.retry(item.ref);
-          if (wire.ready) wire.send(outbox.request(item));
-          showOutbox();
-        }),
-        button(t("Delete"), () => {
-          outbox.remove(item.ref);
-          showOutbox();
-          composer.focus();
-        }),
-      );
-    }
-    return row;
-  }));
-  log.schedule();
+	const items = outbox.of(state.active);
+	const list = byId("outbox");
+	if (items.length === 0 && list.childElementCount === 0) return;
+	list.replaceChildren(...items.slice(-50).map((item) => {
+		const body = item.image ? artNode(item.msg, "") : el("div", "body", item.msg);
+		if (!item.image) body.dir = "auto";
+		const said = el("div", "state", t(item.state === "failed" ? "Not sent" : wire.ready ? "Sending…" : "Waits for the connection"));
+		const row = el("li", item.state, body, said);
+		if (item.state === "failed") {
+			if (item.refusal?.msg) said.append(`: ${refusalText(/** @type {any} */ (item.refusal))}`);
+			said.append(
+				button(t("Try again"), () => {
+					outbox.retry(item.ref);
+					if (wire.ready) wire.send(outbox.request(item));
+					showOutbox();
+				}),
+				button(t("Delete"), () => {
+					outbox.remove(item.ref);
+					showOutbox();
+					composer.focus();
+				}),
+			);
+		}
+		return row;
+	}));
+	log.schedule();
 }
 
 /** @param {string} text */
 function typing(text) {
-  saveDraft(text);
-  // The daemon does not say when others make groups.
-  const { command, fields } = table.begun(text);
-  if (command?.fields[fields.length - 1]?.name === "group" && wire.ready && Date.now() - groupsAt > 1000) loadGroups();
+	saveDraft(text);
+	// The daemon does not say when others make groups.
+	const { command, fields } = table.begun(text);
+	if (command?.fields[fields.length - 1]?.name === "group" && wire.ready && Date.now() - groupsAt > 1000) loadGroups();
 }
 
 /** @param {string} text */
 function saveDraft(text) {
-  // A command may hold a password.
-  if (text === "" || text.startsWith("/") || table.begun(text).command !== undefined) delete texts[state.active];
-  else texts[state.active] = text;
-  draftsSoon();
+	// A command may hold a password.
+	if (text === "" || text.startsWith("/") || table.begun(text).command !== undefined) delete texts[state.active];
+	else texts[state.active] = text;
+	draftsSoon();
 }
 
 const draftsSoon = slowly(() => drafts.set(nickWanted === "" ? "" : state.me, texts));
 
 function* knownNicks() {
-  const seen = new Set(state.online);
-  const { current } = state;
-  for (const one of state.members.get(current.name)?.keys() ?? []) seen.add(one);
-  for (const one of state.conversations.values()) if (one.kind === "direct") seen.add(one.name);
-  seen.delete(state.me);
-  yield* seen;
+	const seen = new Set(state.online);
+	const { current } = state;
+	for (const one of state.members.get(current.name)?.keys() ?? []) seen.add(one);
+	for (const one of state.conversations.values()) if (one.kind === "direct") seen.add(one.name);
+	seen.delete(state.me);
+	yield* seen;
 }
 
 /** Show a picture as characters before it is sent. @param {File} file */
 async function offerPicture(file) {
-  if (!file.type.startsWith("image/")) {
-    openDialog(t("No picture"), [el("p", "", t("This server takes no files. Pictures can be sent as characters.")), el("p", "buttons", button(t("Close"), closeDialog, "primary"))]);
-    return;
-  }
-  const preview = el("div");
-  let art = "";
-  const width = el("input");
-  Object.assign(width, { type: "range", min: "20", max: "200", value: String(COLUMNS) });
-  width.setAttribute("aria-label", t("Width in characters"));
-  const draw = async () => {
-    try {
-      art = await toCharacters(file, Number(width.value), IMAGE_BYTES);
-      preview.replaceChildren(artNode(art, ""));
-    } catch {
-      art = "";
-      preview.replaceChildren(el("p", "error", t("This picture can't be read.")));
-    }
-  };
-  await draw();
-  width.addEventListener("input", draw);
-  openDialog(t("Send a picture as characters"), [preview, width, el("p", "buttons", submitButton(t("Send")), button(t("Cancel"), closeDialog))], () => {
-    if (art === "") return;
-    closeDialog();
-    send(art, true);
-    composer.focus();
-  });
+	if (!file.type.startsWith("image/")) {
+		openDialog(t("No picture"), [el("p", "", t("This server takes no files. Pictures can be sent as characters.")), el("p", "buttons", button(t("Close"), closeDialog, "primary"))]);
+		return;
+	}
+	const preview = el("div");
+	let art = "";
+	const width = el("input");
+	Object.assign(width, { type: "range", min: "20", max: "200", value: String(COLUMNS) });
+	width.setAttribute("aria-label", t("Width in characters"));
+	const draw = async () => {
+		try {
+			art = await toCharacters(file, Number(width.value), IMAGE_BYTES);
+			preview.replaceChildren(artNode(art, ""));
+		} catch {
+			art = "";
+			preview.replaceChildren(el("p", "error", t("This picture can't be read.")));
+		}
+	};
+	await draw();
+	width.addEventListener("input", draw);
+	openDialog(t("Send a picture as characters"), [preview, width, el("p", "buttons", submitButton(t("Send")), button(t("Cancel"), closeDialog))], () => {
+		if (art === "") return;
+		closeDialog();
+		send(art, true);
+		composer.focus();
+	});
 }
 
 /** @param {string} text */
 function addNotice(text) {
-  const notices = byId("notices");
-  const line = el("p", "", el("span", "", text));
-  line.setAttribute("role", "alert");
-  const close = button("✕", () => line.remove(), "icon");
-  close.setAttribute("aria-label", t("Close"));
-  line.append(close);
-  notices.append(line);
-  while (notices.childElementCount > 3) notices.firstElementChild?.remove();
+	const notices = byId("notices");
+	const line = el("p", "", el("span", "", text));
+	line.setAttribute("role", "alert");
+	const close = button("✕", () => line.remove(), "icon");
+	close.setAttribute("aria-label", t("Close"));
+	line.append(close);
+	notices.append(line);
+	while (notices.childElementCount > 3) notices.firstElementChild?.remove();
 }
 
 // What is kept
 
 function keepSoon() {
-  keepTimer ??= setTimeout(keep, KEEP_MS);
+	keepTimer ??= setTimeout(keep, KEEP_MS);
 }
 
 function keep() {
-  clearTimeout(keepTimer);
-  keepTimer = null;
-  if (!state.me || offline || nickWanted === "" || session.get() === null) return;
-  marks.set(state.me, state.marks);
-  pages.set({
-    nick: state.me,
-    active: state.active,
-    groups: [...state.groups.values()],
-    conversations: [...state.conversations.values()].map((one) => ({ kind: one.kind, name: one.name, entries: one.entries.slice(-KEPT_ENTRIES) })),
-  });
+	clearTimeout(keepTimer);
+	keepTimer = null;
+	if (!state.me || offline || nickWanted === "" || session.get() === null) return;
+	marks.set(state.me, state.marks);
+	pages.set({
+		nick: state.me,
+		active: state.active,
+		groups: [...state.groups.values()],
+		conversations: [...state.conversations.values()].map((one) => ({ kind: one.kind, name: one.name, entries: one.entries.slice(-KEPT_ENTRIES) })),
+	});
 }
 
 /** Show the pages that are kept here, without a connection. */
 async function readOffline() {
-  const kept = await pages.get(nickWanted || lastNick.get());
-  if (kept === undefined) return;
-  wire.close();
-  offline = true;
-  state.me = kept.nick;
-  state.conversations.clear();
-  state.conversation("lobby", "");
-  for (const { kind, name, entries } of kept.conversations) Object.assign(state.conversation(kind, name), { entries, loaded: true });
-  state.groups = new Map(kept.groups.map((row) => [row.group, row]));
-  state.activate(kept.active);
-  byId("me-nick").textContent = kept.nick;
-  login.hide();
-  byId("status").replaceChildren(t("Offline: this is what was kept here.") + " ", button(t("Log in"), () => location.reload(), "link"));
-  showConversation();
+	const kept = await pages.get(nickWanted || lastNick.get());
+	if (kept === undefined) return;
+	wire.close();
+	offline = true;
+	state.me = kept.nick;
+	state.conversations.clear();
+	state.conversation("lobby", "");
+	for (const { kind, name, entries } of kept.conversations) Object.assign(state.conversation(kind, name), { entries, loaded: true });
+	state.groups = new Map(kept.groups.map((row) => [row.group, row]));
+	state.activate(kept.active);
+	byId("me-nick").textContent = kept.nick;
+	login.hide();
+	for (const id of ["text", "send", "attach", "browse", "new-message"]) byId(id).setAttribute("disabled", "");
+	byId("status").replaceChildren(t("Offline: this is what was kept here.") + " ", button(t("Log in"), () => location.reload(), "link"));
+	showConversation();
 }
 
 async function logOut() {
-  const nick = state.me;
-  session.set(null);
-  if (wire.ready) wire.send({ action: "client-quit" });
-  wire.close();
-  await pages.remove(nick);
-  marks.set(nick, null);
-  drafts.set(nick, {});
-  location.reload();
+	const nick = state.me;
+	session.set(null);
+	if (wire.ready) wire.send({ action: "client-quit" });
+	wire.close();
+	await pages.remove(nick);
+	marks.set(nick, null);
+	drafts.set(nick, {});
+	location.reload();
 }
 
 // The page
 
 /** @param {string} language */
-function chooseLanguage(language) {
-  setLanguage(language);
-  settings.set({ language });
-  showLanguage();
-  if (byId("dialog").hasAttribute("open")) showOwnMenu();
+async function chooseLanguage(language) {
+	await setLanguage(language);
+	settings.set({ language });
+	showLanguage();
+	if (byId("dialog").hasAttribute("open")) showOwnMenu();
 }
 
 function showLanguage() {
-  translatePage(document);
-  const other = byId("login-language");
-  other.textContent = currentLanguage() === "fr" ? "English" : "Français";
-  other.lang = currentLanguage() === "fr" ? "en" : "fr";
-  if (login.page.hidden) {
-    showHead();
-    rooms.render();
-    showOutbox();
-    composer.hint();
-    log.changed(true);
-  }
+	translatePage(document);
+	members.filter.placeholder = t("Filter");
+	const other = byId("login-language");
+	other.textContent = currentLanguage() === "fr" ? "English" : "Français";
+	other.lang = currentLanguage() === "fr" ? "en" : "fr";
+	if (login.page.hidden) {
+		showHead();
+		rooms.render();
+		showOutbox();
+		composer.hint();
+		log.changed(true);
+	}
 }
 
 function showOwnMenu() {
-  ownMenu(state.me, nickWanted === "", (request) => wire.request(request), { language: chooseLanguage, logOut });
+	ownMenu(state.me, nickWanted === "", (request) => wire.request(request), { language: chooseLanguage, logOut });
 }
 
 /** @param {boolean} open */
 function showMembers(open) {
-  byId("members").hidden = !open;
-  byId("members-open").setAttribute("aria-expanded", String(open));
-  if (innerWidth > 960) settings.set({ members: open });
-  if (open) members.render();
+	byId("members").hidden = !open;
+	byId("members-open").setAttribute("aria-expanded", String(open));
+	if (innerWidth > 960) settings.set({ members: open });
+	if (open) members.render();
 }
 
 function listen() {
-  byId("me").addEventListener("click", () => (offline ? location.reload() : showOwnMenu()));
-  byId("browse").addEventListener("click", async () => {
-    await loadGroups();
-    groupsDialog([...state.groups.values()], {
-      open: (group) => {
-        closeDialog();
-        openConversation(state.conversation("group", group).key);
-      },
-      join: joinGroup,
-      create: async (group, hidden) => {
-        const request = { action: "cgroupe", group, visibility: hidden ? "private" : "public" };
-        const answer = await wire.request(request);
-        if (answer.action === "server-error") return refusalText(/** @type {any} */ (answer));
-        closeDialog();
-        acknowledged(request, answer);
-        return "";
-      },
-    });
-  });
-  byId("new-message").addEventListener("click", () => messageDialog(knownNicks(), openDirect));
-  byId("group-open").addEventListener("click", () => groupMenu(state, act, {
-    link: async (group) => reply.answer(t("Invitation link"), await wire.request({ action: "invitelink", group })),
-    forget: () => {
-      state.forget(state.active);
-      openConversation(LOBBY);
-    },
-  }));
-  byId("jump").addEventListener("click", () => {
-    log.toEnd();
-    readNow();
-    composer.focus();
-  });
-  byId("members-open").addEventListener("click", () => showMembers(byId("members").hidden === true));
-  byId("members-close").addEventListener("click", () => {
-    showMembers(false);
-    byId("members-open").focus();
-  });
-  const drawer = (/** @type {boolean} */ open) => {
-    byId("rooms").classList.toggle("open", open);
-    byId("rooms-open").setAttribute("aria-expanded", String(open));
-    byId(open ? "rooms-close" : "rooms-open").focus();
-  };
-  byId("rooms-open").addEventListener("click", () => drawer(true));
-  byId("rooms-close").addEventListener("click", () => drawer(false));
-  byId("scroll").addEventListener("click", () => byId("rooms").classList.remove("open"));
-  document.addEventListener("keydown", shortcuts);
-  document.addEventListener("visibilitychange", () => {
-    if (document.hidden) {
-      state.reading = false;
-      keep();
-      draftsSoon();
-    } else {
-      wire.poke();
-      readNow();
-      log.schedule();
-    }
-  });
-  addEventListener("online", () => wire.poke());
-  addEventListener("pagehide", keep);
+	byId("me").addEventListener("click", () => (offline ? location.reload() : showOwnMenu()));
+	byId("browse").addEventListener("click", async () => {
+		await loadGroups();
+		groupsDialog([...state.groups.values()], {
+			open: (group) => {
+				closeDialog();
+				openConversation(state.conversation("group", group).key);
+			},
+			join: joinGroup,
+			create: async (group, hidden) => {
+				const request = { action: "cgroupe", group, visibility: hidden ? "private" : "public" };
+				const answer = await wire.request(request);
+				if (answer.action === "server-error") return refusalText(/** @type {any} */ (answer));
+				closeDialog();
+				acknowledged(request, answer);
+				return "";
+			},
+		});
+	});
+	byId("new-message").addEventListener("click", () => messageDialog(knownNicks(), openDirect));
+	byId("group-open").addEventListener("click", () => groupMenu(state, act, {
+		link: async (group) => reply.answer(t("Invitation link"), await wire.request({ action: "invitelink", group })),
+		forget: () => {
+			state.forget(state.active);
+			openConversation(LOBBY);
+		},
+	}));
+	byId("jump").addEventListener("click", () => {
+		log.toEnd();
+		readNow();
+		composer.focus();
+	});
+	byId("members-open").addEventListener("click", () => showMembers(byId("members").hidden === true));
+	byId("members-close").addEventListener("click", () => {
+		showMembers(false);
+		byId("members-open").focus();
+	});
+	const drawer = (/** @type {boolean} */ open) => {
+		byId("rooms").classList.toggle("open", open);
+		byId("rooms-open").setAttribute("aria-expanded", String(open));
+		byId(open ? "rooms-close" : "rooms-open").focus();
+	};
+	byId("rooms-open").addEventListener("click", () => drawer(true));
+	byId("rooms-close").addEventListener("click", () => drawer(false));
+	byId("scroll").addEventListener("click", () => byId("rooms").classList.remove("open"));
+	document.addEventListener("keydown", shortcuts);
+	document.addEventListener("visibilitychange", () => {
+		if (document.hidden) {
+			state.reading = false;
+			keep();
+			draftsSoon();
+		} else {
+			wire.poke();
+			readNow();
+			log.schedule();
+		}
+	});
+	addEventListener("online", () => wire.poke());
+	addEventListener("pagehide", keep);
 }
 
 /** @param {KeyboardEvent} event */
 function shortcuts(event) {
-  if (!login.page.hidden || byId("dialog").hasAttribute("open")) return;
-  if ((event.ctrlKey || event.metaKey) && event.key === "f" && document.activeElement !== byId("search-text")) {
-    event.preventDefault();
-    search.open();
-  } else if (event.altKey && (event.key === "ArrowUp" || event.key === "ArrowDown")) {
-    event.preventDefault();
-    const keys = [...document.querySelectorAll(".room")].map((one) => /** @type {HTMLElement} */ (one).dataset.key ?? "");
-    const step = event.key === "ArrowUp" ? -1 : 1;
-    openConversation(keys[(keys.indexOf(state.active) + step + keys.length) % keys.length]);
-  } else if (event.key === "Escape") {
-    if (byId("rooms").classList.contains("open")) byId("rooms-close").click();
-    else if (!byId("reply").hidden) byId("reply-close").click();
-    else composer.focus();
-  }
+	if (!login.page.hidden || byId("dialog").hasAttribute("open")) return;
+	if ((event.ctrlKey || event.metaKey) && event.key === "f" && document.activeElement !== byId("search-text")) {
+		event.preventDefault();
+		search.open();
+	} else if (event.altKey && (event.key === "ArrowUp" || event.key === "ArrowDown")) {
+		event.preventDefault();
+		const keys = [...document.querySelectorAll(".room")].map((one) => /** @type {HTMLElement} */ (one).dataset.key ?? "");
+		const step = event.key === "ArrowUp" ? -1 : 1;
+		openConversation(keys[(keys.indexOf(state.active) + step + keys.length) % keys.length]);
+	} else if (event.key === "Escape") {
+		if (byId("rooms").classList.contains("open")) byId("rooms-close").click();
+		else if (!byId("reply").hidden) byId("reply-close").click();
+		else composer.focus();
+	}
 }
 
 async function loadCommands() {
-  try {
-    const loaded = await (await fetch("commands.json")).json();
-    table = new CommandTable(loaded.commands);
-    setCatalogue(loaded);
-    composer.hint();
-  } catch {
-    // Without the table messages can be sent, commands not.
-  }
+	try {
+		table = new CommandTable(await (await fetch("commands.json")).json());
+		composer.hint();
+	} catch {
+		// Without the table messages can be sent, commands not.
+	}
 }
 
 function takeInvitation() {
-  const found = /^#invite=(.+)$/u.exec(location.hash);
-  if (found === null) return;
-  invitation.set(decodeURIComponent(found[1]));
-  window.history.replaceState(null, "", location.pathname + location.search);
+	const found = /^#invite=(.+)$/u.exec(location.hash);
+	if (found === null) return;
+	invitation.set(decodeURIComponent(found[1]));
+	window.history.replaceState(null, "", location.pathname + location.search);
 }
 
 async function begin() {
-  setLanguage(settings.get().language ?? navigator.language);
-  takeInvitation();
-  addEventListener("hashchange", () => {
-    takeInvitation();
-    if (wire.ready) useInvitation();
-    else byId("login-invited").hidden = invitation.get() === null;
-  });
-  listen();
-  showLanguage();
-  showMembers(settings.get().members !== false && innerWidth > 1100);
-  const before = session.get();
-  if (before === null) login.show(null);
-  await loadCommands();
-  showLanguage();
-  if (before !== null) start(before.nick, "", true);
-  keepShell();
+	await setLanguage(settings.get().language ?? navigator.language);
+	takeInvitation();
+	addEventListener("hashchange", () => {
+		takeInvitation();
+		if (wire.ready) useInvitation();
+		else byId("login-invited").hidden = invitation.get() === null;
+	});
+	listen();
+	showLanguage();
+	showMembers(settings.get().members !== false && innerWidth > 1100);
+	const before = session.get();
+	if (before === null) login.show(null);
+	await loadCommands();
+	showLanguage();
+	if (before !== null) start(before.nick, "", true);
+	keepShell();
 }
 
 begin();

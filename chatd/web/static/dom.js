@@ -10,18 +10,18 @@ export const byId = (id) => /** @type {T} */ (document.getElementById(id));
  * @returns {HTMLElementTagNameMap[K]}
  */
 export function el(tag, className = "", ...children) {
-  const element = document.createElement(tag);
-  if (className) element.className = className;
-  element.append(...children);
-  return element;
+	const element = document.createElement(tag);
+	if (className) element.className = className;
+	element.append(...children);
+	return element;
 }
 
 /** Create a button. @param {string} text @param {(event: MouseEvent) => void} pressed @param {string} [className] */
 export function button(text, pressed, className = "") {
-  const element = el("button", className, text);
-  element.type = "button";
-  element.addEventListener("click", pressed);
-  return element;
+	const element = el("button", className, text);
+	element.type = "button";
+	element.addEventListener("click", pressed);
+	return element;
 }
 
 /** Isolate a name, whose writing may run in either direction. @param {string} name */
@@ -29,16 +29,16 @@ export const name = (name) => el("bdi", "", name);
 
 /** Return a function that runs `action` once in the next frame, however often it is called. @param {() => void} action */
 export function eachFrame(action) {
-  let waiting = false;
-  return () => {
-    if (waiting) return;
-    waiting = true;
-    const run = () => {
-      waiting = false;
-      action();
-    };
-    // A hidden page has no frames.
-    if (document.hidden) setTimeout(run, 100);
-    else requestAnimationFrame(run);
-  };
+	let waiting = false;
+	return () => {
+		if (waiting) return;
+		waiting = true;
+		const run = () => {
+			waiting = false;
+			action();
+		};
+		// A hidden page has no frames.
+		if (document.hidden) setTimeout(run, 100);
+		else requestAnimationFrame(run);
+	};
 }

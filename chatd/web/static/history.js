@@ -1,90 +1,90 @@
 /**
  * Reads pages of the log: the last page of a conversation when it is opened, earlier ones as the user scrolls,
  * and the events of groups between their messages.
- *
- * @typedef {import("./state.js").Conversation} Conversation
  */
 
 const PAGE = 100;
 const LARGE_PAGE = 500;
 
 export class History {
-  /** @type {Map<string, Promise<boolean>>} */ #reading = new Map();
+	/** @type {Map<string, Promise<boolean>>} */ #reading = new Map();
 
-  /**
-   * @param {import("./wire.js").Wire} wire @param {import("./state.js").ChatState} state
-   * @param {(conversation: Conversation) => void} changed
-   */
-  constructor(wire, state, changed) {
-    this.wire = wire;
-    this.state = state;
-    this.changed = changed;
-    this.limit = LARGE_PAGE;
-  }
+	/**
+	 * @param {import("./wire.js").Wire} wire @param {import("./state.js").ChatState} state
+	 * @param {(conversation: Conversation) => void} changed
+	 */
+	constructor(wire, state, changed) {
+		this.wire = wire;
+		this.state = state;
+		this.changed = changed;
+		this.limit = LARGE_PAGE;
+	}
 
-  /** Read the last page of a conversation, unless it is there. @param {Conversation} conversation */
-  async open(conversation) {
-    if (conversation.loaded || conversation.gone || !this.wire.ready) return;
-    await this.#once(conversation, null, PAGE);
-  }
+	/** Read the last page of a conversation, unless it is there. @param {Conversation} conversation */
+	async open(conversation) {
+		if (conversation.gone || !this.wire.ready) return;
+		if (!conversation.loaded) await this.#once(conversation, null, PAGE);
+		else if (!conversation.events) await this.#readEvents(conversation, conversation.complete ? 0 : firstMessage(conversation), null);
+	}
 
-  /**
-   * Read the page before the first entry; return whether there may be more.
-   * @param {Conversation} conversation @param {boolean} [large]
-   */
-  async earlier(conversation, large = false) {
-    if (conversation.complete || conversation.gone || !this.wire.ready) return false;
-    const first = conversation.loaded ? conversation.entries.find((one) => one.from !== undefined) : undefined;
-    return this.#once(conversation, first?.id ?? null, large ? LARGE_PAGE : PAGE);
-  }
+	/**
+	 * Read the page before the first entry; return whether there may be more.
+	 * @param {Conversation} conversation @param {boolean} [large]
+	 */
+	async earlier(conversation, large = false) {
+		if (conversation.complete || conversation.gone || !this.wire.ready) return false;
+		return this.#once(conversation, conversation.loaded ? firstMessage(conversation) || null : null, large ? LARGE_PAGE : PAGE);
+	}
 
-  /** @param {Conversation} conversation @param {number | null} before @param {number} limit @returns {Promise<boolean>} */
-  #once(conversation, before, limit) {
-    const { key } = conversation;
-    let reading = this.#reading.get(key);
-    if (reading === undefined) {
-      reading = this.#read(conversation, before, limit).finally(() => this.#reading.delete(key));
-      this.#reading.set(key, reading);
-    }
-    return reading;
-  }
+	/** @param {Conversation} conversation @param {number | null} before @param {number} limit @returns {Promise<boolean>} */
+	#once(conversation, before, limit) {
+		const { key } = conversation;
+		let reading = this.#reading.get(key);
+		if (reading === undefined) {
+			reading = this.#read(conversation, before, limit).finally(() => this.#reading.delete(key));
+			this.#reading.set(key, reading);
+		}
+		return reading;
+	}
 
-  /** @param {Conversation} conversation @param {number | null} before @param {number} limit */
-  async #read(conversation, before, limit) {
-    const { kind, name } = conversation;
-    /** @type {import("./wire.js").Wired} */
-    const request = { action: "history", limit: Math.min(limit, this.limit) };
-    if (kind === "group") request.group = name;
-    if (kind === "direct") request.dest = name;
-    if (before !== null) request.before = before;
-    const page = await this.wire.request(request);
-    if (page.action === "server-error") {
-      // A conversation with a user to whom nothing was written yet has no log.
-      if (page.code !== "connection_lost" && page.code !== "storage_failed") {
-        conversation.loaded = conversation.complete = true;
-        this.changed(conversation);
-      }
-      return false;
-    }
-    this.state.page(page, before);
-    this.changed(conversation);
-    if (kind === "group") this.#readEvents(conversation, page, before);
-    return Boolean(page.more);
-  }
+	/** @param {Conversation} conversation @param {number | null} before @param {number} limit */
+	async #read(conversation, before, limit) {
+		const { kind, name } = conversation;
+		/** @type {Wired} */
+		const request = { action: "history", limit: Math.min(limit, this.limit) };
+		if (kind === "group") request.group = name;
+		if (kind === "direct") request.dest = name;
+		if (before !== null) request.before = before;
+		const page = await this.wire.request(request);
+		if (page.action === "server-error") {
+			// A conversation with a user to whom nothing was written yet has no log.
+			if (page.code !== "connection_lost" && page.code !== "storage_failed") {
+				conversation.loaded = conversation.complete = true;
+				this.changed(conversation);
+			}
+			return false;
+		}
+		this.state.page(page, before);
+		this.changed(conversation);
+		if (kind === "group") this.#readEvents(conversation, page.more ? (page.messages[0]?.id ?? 0) : 0, before);
+		return Boolean(page.more);
+	}
 
-  /** Read the events of a group between the messages of a page. @param {Conversation} conversation @param {import("./wire.js").Wired} page @param {number | null} before */
-  async #readEvents(conversation, page, before) {
-    const first = page.more ? (page.messages[0]?.id ?? 0) : 0;
-    let end = before ?? Number.MAX_SAFE_INTEGER;
-    for (let n = 0; n < 4; n++) {
-      const answer = await this.wire.request({
-        action: "states", group: conversation.name, limit: this.limit, after: Math.max(0, first - 1), before: end,
-      });
-      if (answer.action !== "server-states" || answer.events.length === 0) return;
-      this.state.events(conversation.name, answer.events);
-      this.changed(conversation);
-      if (!answer.more || !(answer.events[0].id < end)) return;
-      end = answer.events[0].id;
-    }
-  }
+	/** Read the events of a group from the id `first` to `before`. @param {Conversation} conversation @param {number} first @param {number | null} before */
+	async #readEvents(conversation, first, before) {
+		conversation.events = true;
+		let after = Math.max(0, first - 1);
+		for (let n = 0; n < 4; n++) {
+			const range = before === null ? { after } : { after, before };
+			const answer = await this.wire.request({ action: "states", group: conversation.name, limit: this.limit, ...range });
+			if (answer.action !== "server-states" || answer.events.length === 0) return;
+			this.state.events(conversation.name, answer.events);
+			this.changed(conversation);
+			if (!answer.more) return;
+			after = answer.events[answer.events.length - 1].id;
+		}
+	}
 }
+
+/** @param {Conversation} conversation */
+const firstMessage = (conversation) => conversation.entries.find((one) => one.from !== undefined)?.id ?? 0;

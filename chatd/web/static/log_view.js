@@ -3,299 +3,288 @@
  *
  * Heights are measured once a row was shown and estimated before. A Fenwick tree sums them up, so that a row is
  * found in logarithmic time.
- *
- * @typedef {import("./state.js").Entry} Entry
- * @typedef {import("./state.js").Conversation} Conversation
- *
- * @typedef {object} RowMaker
- * @property {(entries: Entry[], index: number) => string} signature changes when the row must be made anew
- * @property {(entries: Entry[], index: number) => HTMLLIElement} make
  */
 
 import { eachFrame } from "./dom.js";
 import { find } from "./state.js";
 
-const OVERSCAN = 500;
+const OVERSCAN = 400;
 const NEAR_TOP = 1500;
 const AT_END = 24;
 
 class Heights {
-  #tree = new Float64Array(1024);
-  /** @type {number[]} */ #values = [];
+	#tree = new Float64Array(1024);
+	/** @type {number[]} */ #values = [];
 
-  get length() {
-    return this.#values.length;
-  }
+	get length() {
+		return this.#values.length;
+	}
 
-  /** @param {number[]} values */
-  reset(values) {
-    this.#values = values;
-    let size = 1024;
-    while (size < values.length * 2) size *= 2;
-    this.#tree = new Float64Array(size);
-    const tree = this.#tree;
-    for (let i = 0; i < values.length; i++) tree[i + 1] = values[i];
-    for (let i = 1; i < size; i++) {
-      const up = i + (i & -i);
-      if (up < size) tree[up] += tree[i];
-    }
-  }
+	/** @param {number[]} values */
+	reset(values) {
+		this.#values = values;
+		let size = 1024;
+		while (size < values.length * 2) size *= 2;
+		this.#tree = new Float64Array(size);
+		const tree = this.#tree;
+		for (let i = 0; i < values.length; i++) tree[i + 1] = values[i];
+		for (let i = 1; i < size; i++) {
+			const up = i + (i & -i);
+			if (up < size) tree[up] += tree[i];
+		}
+	}
 
-  /** @param {number} value */
-  push(value) {
-    if (this.#values.length + 2 >= this.#tree.length) {
-      this.#values.push(value);
-      this.reset(this.#values);
-      return;
-    }
-    this.#values.push(0);
-    this.set(this.#values.length - 1, value);
-  }
+	/** @param {number} value */
+	push(value) {
+		if (this.#values.length + 2 >= this.#tree.length) {
+			this.#values.push(value);
+			this.reset(this.#values);
+			return;
+		}
+		this.#values.push(0);
+		this.set(this.#values.length - 1, value);
+	}
 
-  /** @param {number} index @param {number} value */
-  set(index, value) {
-    const change = value - this.#values[index];
-    this.#values[index] = value;
-    for (let i = index + 1; i < this.#tree.length; i += i & -i) this.#tree[i] += change;
-  }
+	/** @param {number} index @param {number} value */
+	set(index, value) {
+		const change = value - this.#values[index];
+		this.#values[index] = value;
+		for (let i = index + 1; i < this.#tree.length; i += i & -i) this.#tree[i] += change;
+	}
 
-  /** @param {number} index */
-  at(index) {
-    return this.#values[index];
-  }
+	/** @param {number} index */
+	at(index) {
+		return this.#values[index];
+	}
 
-  /** Return the sum of the heights before a row. @param {number} index */
-  before(index) {
-    let sum = 0;
-    for (let i = index; i > 0; i -= i & -i) sum += this.#tree[i];
-    return sum;
-  }
+	/** Return the sum of the heights before a row. @param {number} index */
+	before(index) {
+		let sum = 0;
+		for (let i = index; i > 0; i -= i & -i) sum += this.#tree[i];
+		return sum;
+	}
 
-  /** Return the row at a distance from the top. @param {number} distance */
-  find(distance) {
-    let at = 0;
-    for (let step = this.#tree.length >> 1; step > 0; step >>= 1) {
-      if (at + step < this.#tree.length && this.#tree[at + step] <= distance) {
-        at += step;
-        distance -= this.#tree[at];
-      }
-    }
-    return Math.max(0, Math.min(at, this.length - 1));
-  }
+	/** Return the row at a distance from the top. @param {number} distance */
+	find(distance) {
+		let at = 0;
+		for (let step = this.#tree.length >> 1; step > 0; step >>= 1) {
+			if (at + step < this.#tree.length && this.#tree[at + step] <= distance) {
+				at += step;
+				distance -= this.#tree[at];
+			}
+		}
+		return Math.max(0, Math.min(at, this.length - 1));
+	}
 }
 
 export class LogView {
-  /** @type {Entry[]} */ #entries = [];
-  /** @type {Map<number, {row: HTMLLIElement, signature: string}>} */ #rows = new Map();
-  /** @type {WeakMap<Entry, number>} */ #measured = new WeakMap();
-  #heights = new Heights();
-  #firstId = -1;
-  #stick = true;
-  #shown = [0, -1];
-  #width = 0;
-  #quiet = false;
-  #expected = -1;
-  /** @type {any} */ #busyTimer;
+	/** @type {Entry[]} */ #entries = [];
+	/** @type {Map<number, Row>} */ #rows = new Map();
+	/** @type {WeakMap<Entry, number>} */ #measured = new WeakMap();
+	#heights = new Heights();
+	#firstId = -1;
+	#stick = true;
+	#shown = [0, -1];
+	#width = 0;
+	#quiet = false;
+	#expected = -1;
+	/** @type {any} */ #busyTimer;
 
-  /**
-   * @param {HTMLElement} scroller @param {HTMLElement} list @param {RowMaker} rows
-   * @param {{nearTop: () => void, moved: (atEnd: boolean) => void}} listener
-   */
-  constructor(scroller, list, rows, listener) {
-    this.scroller = scroller;
-    this.list = list;
-    this.rows = rows;
-    this.listener = listener;
-    this.schedule = eachFrame(() => this.render());
-    scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
-    new ResizeObserver(() => {
-      if (scroller.clientWidth !== this.#width) {
-        this.#measured = new WeakMap();
-        this.#firstId = -1;
-      }
-      this.schedule();
-    }).observe(scroller);
-  }
+	/**
+	 * @param {HTMLElement} scroller @param {HTMLElement} list @param {RowMaker} rows
+	 * @param {{nearTop: () => void, moved: (atEnd: boolean) => void}} listener
+	 */
+	constructor(scroller, list, rows, listener) {
+		this.scroller = scroller;
+		this.list = list;
+		this.rows = rows;
+		this.listener = listener;
+		this.schedule = eachFrame(() => this.render());
+		scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+		new ResizeObserver(() => {
+			if (scroller.clientWidth !== this.#width) {
+				this.#measured = new WeakMap();
+				this.#firstId = -1;
+			}
+			this.schedule();
+		}).observe(scroller);
+	}
 
-  /** Whether the end of the log is in view. */
-  get atEnd() {
-    return this.#stick;
-  }
+	/** Whether the end of the log is in view. */
+	get atEnd() {
+		return this.#stick;
+	}
 
-  /** Show the log of another conversation, at its end or at the entry with this id. @param {Entry[]} entries @param {number | null} [id] */
-  show(entries, id = null) {
-    this.#entries = entries;
-    this.#firstId = -1;
-    this.#rows.clear();
-    this.#shown = [0, -1];
-    this.#stick = true;
-    this.#quiet = true;
-    this.list.replaceChildren();
-    this.#sync();
-    if (id === null) this.render();
-    else this.goTo(id);
-  }
+	/** Show the log of another conversation, at its end or at the entry with this id. @param {Entry[]} entries @param {number | null} [id] */
+	show(entries, id = null) {
+		this.#entries = entries;
+		this.#firstId = -1;
+		this.#rows.clear();
+		this.#shown = [0, -1];
+		this.#stick = true;
+		this.#quiet = true;
+		this.list.replaceChildren();
+		this.#sync();
+		if (id === null) this.render();
+		else this.goTo(id);
+	}
 
-  /** The entries have changed. With `quiet` they are no news to a screen reader. @param {boolean} quiet */
-  changed(quiet) {
-    if (quiet) {
-      this.#firstId = -1;
-      this.#quiet = true;
-    }
-    this.schedule();
-  }
+	/** The entries have changed. With `quiet` they are no news to a screen reader. @param {boolean} quiet */
+	changed(quiet) {
+		if (quiet) {
+			this.#firstId = -1;
+			this.#quiet = true;
+		}
+		this.schedule();
+	}
 
-  toEnd() {
-    this.#stick = true;
-    this.render();
-  }
+	toEnd() {
+		this.#stick = true;
+		this.render();
+	}
 
-  /** Scroll to the entry with this id. @param {number} id */
-  goTo(id) {
-    this.#sync();
-    if (this.#entries.length === 0) return;
-    this.#stick = false;
-    this.#quiet = true;
-    this.render({ index: Math.min(find(this.#entries, id), this.#entries.length - 1), offset: -this.scroller.clientHeight / 3 });
-  }
+	/** Scroll to the entry with this id. @param {number} id */
+	goTo(id) {
+		this.#sync();
+		if (this.#entries.length === 0) return;
+		this.#stick = false;
+		this.#quiet = true;
+		this.render({ index: Math.min(find(this.#entries, id), this.#entries.length - 1), offset: -this.scroller.clientHeight / 3 });
+	}
 
-  #scrolled() {
-    const { scrollTop, scrollHeight, clientHeight } = this.scroller;
-    if (Math.abs(scrollTop - this.#expected) < 1) return;
-    this.#expected = -1;
-    const atEnd = scrollTop + clientHeight >= scrollHeight - AT_END;
-    if (atEnd !== this.#stick) {
-      this.#stick = atEnd;
-      this.listener.moved(atEnd);
-    }
-    this.#quiet = true;
-    this.schedule();
-  }
+	#scrolled() {
+		const { scrollTop, scrollHeight, clientHeight } = this.scroller;
+		if (Math.abs(scrollTop - this.#expected) < 1) return;
+		this.#expected = -1;
+		const atEnd = scrollTop + clientHeight >= scrollHeight - AT_END;
+		if (atEnd !== this.#stick) {
+			this.#stick = atEnd;
+			this.listener.moved(atEnd);
+		}
+		this.#quiet = true;
+		this.schedule();
+	}
 
-  /** Bring the heights in line with the entries. */
-  #sync() {
-    const entries = this.#entries;
-    const first = entries[0]?.id ?? -1;
-    if (first !== this.#firstId || entries.length < this.#heights.length) {
-      this.#firstId = first;
-      this.#width = this.scroller.clientWidth;
-      this.#heights.reset(entries.map((one) => this.#measured.get(one) ?? this.#estimate(one)));
-    }
-    for (let i = this.#heights.length; i < entries.length; i++) this.#heights.push(this.#estimate(entries[i]));
-  }
+	/** Bring the heights in line with the entries. */
+	#sync() {
+		const entries = this.#entries;
+		const first = entries[0]?.id ?? -1;
+		if (first !== this.#firstId || entries.length < this.#heights.length) {
+			this.#firstId = first;
+			this.#width = this.scroller.clientWidth;
+			this.#heights.reset(entries.map((one) => this.#measured.get(one) ?? this.#estimate(one)));
+		}
+		for (let i = this.#heights.length; i < entries.length; i++) this.#heights.push(this.#estimate(entries[i]));
+	}
 
-  /** @param {Entry} entry */
-  #estimate(entry) {
-    if (entry.msg === undefined) return 22;
-    const columns = Math.max(20, (this.#width - 120) / 7.6);
-    if (entry.kind === "image") return 30 + 11 * entry.msg.split("\n").length;
-    return 27 + 21 * Math.floor(entry.msg.length / columns);
-  }
+	/** @param {Entry} entry */
+	#estimate(entry) {
+		if (entry.msg === undefined) return 22;
+		const columns = Math.max(20, (this.#width - 120) / 7.6);
+		if (entry.kind === "image") return 30 + 11 * entry.msg.split("\n").length;
+		return 27 + 21 * Math.floor(entry.msg.length / columns);
+	}
 
-  /** Put the rows in view into the document. @param {{index: number, offset: number} | null} [wanted] the row at the top */
-  render(wanted = null) {
-    const { scroller, list } = this;
-    const view = scroller.clientHeight;
-    if (view === 0) return;
-    // Where the reader is, by the rows as they were before the entries changed.
-    let anchor = wanted;
-    const top = list.offsetTop;
-    if (anchor === null && !this.#stick) anchor = this.#anchor(top);
-    this.#sync();
-    const heights = this.#heights;
-    const count = heights.length;
-    if (this.#quiet) this.#setBusy();
-    this.#quiet = false;
-    for (let pass = 0; pass < 4; pass++) {
-      const below = this.#stick ? scroller.scrollHeight - top - list.offsetHeight : 0;
-      const total = heights.before(count);
-      const at = anchor === null ? total + below - view : heights.before(anchor.index) + anchor.offset;
-      const first = count === 0 ? 0 : heights.find(Math.max(0, at - OVERSCAN));
-      const last = count === 0 ? -1 : heights.find(at + view + OVERSCAN);
-      this.#patch(first, last);
-      list.style.setProperty("padding-top", `${heights.before(first)}px`);
-      list.style.setProperty("padding-bottom", `${heights.before(count) - heights.before(last + 1)}px`);
-      if (!this.#measure(first, last)) break;
-    }
-    const [first, last] = this.#shown;
-    list.style.setProperty("padding-top", `${heights.before(first)}px`);
-    list.style.setProperty("padding-bottom", `${heights.before(count) - heights.before(last + 1)}px`);
-    scroller.scrollTop = anchor === null ? scroller.scrollHeight : top + heights.before(anchor.index) + anchor.offset;
-    this.#expected = scroller.scrollTop;
-    if (wanted !== null) {
-      const atEnd = scroller.scrollTop + view >= scroller.scrollHeight - AT_END;
-      this.#stick = atEnd;
-      this.listener.moved(atEnd);
-    }
-    if (scroller.scrollTop - top < NEAR_TOP) this.listener.nearTop();
-  }
+	/** Put the rows in view into the document. @param {{index: number, offset: number} | null} [wanted] the row at the top */
+	render(wanted = null) {
+		const { scroller, list } = this;
+		const view = scroller.clientHeight;
+		if (view === 0) return;
+		// Where the reader is, by the rows as they were before the entries changed.
+		let anchor = wanted;
+		const top = list.offsetTop;
+		if (anchor === null && !this.#stick) anchor = this.#anchor(top);
+		this.#sync();
+		const heights = this.#heights;
+		const count = heights.length;
+		if (this.#quiet) this.#setBusy();
+		this.#quiet = false;
+		const below = this.#stick ? scroller.scrollHeight - top - list.offsetHeight : 0;
+		for (let pass = 0; pass < 4; pass++) {
+			const at = anchor === null ? heights.before(count) + below - view : heights.before(anchor.index) + anchor.offset;
+			const range = count === 0 ? [0, -1] : [heights.find(Math.max(0, at - OVERSCAN)), heights.find(at + view + OVERSCAN)];
+			// What was measured in the last pass may have changed what is in view.
+			if (pass > 0 && range[0] >= this.#shown[0] && range[1] <= this.#shown[1]) break;
+			this.#patch(range[0], range[1]);
+			this.#measure();
+		}
+		const [first, last] = this.#shown;
+		list.style.setProperty("padding-top", `${heights.before(first)}px`);
+		list.style.setProperty("padding-bottom", `${heights.before(count) - heights.before(last + 1)}px`);
+		scroller.scrollTop = anchor === null ? scroller.scrollHeight : top + heights.before(anchor.index) + anchor.offset;
+		this.#expected = scroller.scrollTop;
+		if (wanted !== null) {
+			const atEnd = scroller.scrollTop + view >= scroller.scrollHeight - AT_END;
+			this.#stick = atEnd;
+			this.listener.moved(atEnd);
+		}
+		if (scroller.scrollTop - top < NEAR_TOP) this.listener.nearTop();
+	}
 
-  /** @param {number} top */
-  #anchor(top) {
-    const position = this.scroller.scrollTop - top;
-    const index = this.#heights.find(Math.max(0, position));
-    const offset = position - this.#heights.before(index);
-    // The entry at this row may get another index by the page that comes before it.
-    const id = this.#idAt(index);
-    if (id === undefined || this.#entries[index]?.id === id) return { index, offset };
-    return { index: Math.min(find(this.#entries, id), this.#entries.length - 1), offset };
-  }
+	/** @param {number} top */
+	#anchor(top) {
+		const position = this.scroller.scrollTop - top;
+		const index = this.#heights.find(Math.max(0, position));
+		const offset = position - this.#heights.before(index);
+		// The entry at this row may get another index by the page that comes before it.
+		const id = this.#idAt(index);
+		if (id === undefined || this.#entries[index]?.id === id) return { index, offset };
+		return { index: Math.min(find(this.#entries, id), this.#entries.length - 1), offset };
+	}
 
-  /** The id of a row that is in the document, by its index before the entries changed. @param {number} index */
-  #idAt(index) {
-    const row = /** @type {HTMLElement | undefined} */ (this.list.children[index - this.#shown[0]]);
-    return row === undefined ? this.#entries[index]?.id : Number(row.dataset.id);
-  }
+	/** The id of a row that is in the document, by its index before the entries changed. @param {number} index */
+	#idAt(index) {
+		const row = /** @type {HTMLElement | undefined} */ (this.list.children[index - this.#shown[0]]);
+		return row === undefined ? this.#entries[index]?.id : Number(row.dataset.id);
+	}
 
-  /** @param {number} first @param {number} last */
-  #patch(first, last) {
-    const entries = this.#entries;
-    /** @type {Map<number, {row: HTMLLIElement, signature: string}>} */
-    const kept = new Map();
-    for (let i = first; i <= last; i++) {
-      const signature = this.rows.signature(entries, i);
-      const known = this.#rows.get(entries[i].id);
-      if (known !== undefined && known.signature === signature) {
-        kept.set(entries[i].id, known);
-      } else {
-        const row = this.rows.make(entries, i);
-        row.dataset.id = String(entries[i].id);
-        kept.set(entries[i].id, { row, signature });
-      }
-    }
-    for (const [id, { row }] of this.#rows) {
-      if (kept.get(id)?.row === row) continue;
-      if (row.contains(document.activeElement)) this.scroller.focus({ preventScroll: true });
-      row.remove();
-    }
-    let next = this.list.firstElementChild;
-    for (const { row } of kept.values()) {
-      if (row === next) next = next.nextElementSibling;
-      else this.list.insertBefore(row, next);
-    }
-    this.#rows = kept;
-    this.#shown = [first, last];
-  }
+	/** @param {number} first @param {number} last */
+	#patch(first, last) {
+		const entries = this.#entries;
+		/** @type {Map<number, Row>} */
+		const kept = new Map();
+		for (let i = first; i <= last; i++) {
+			const signature = this.rows.signature(entries, i);
+			const known = this.#rows.get(entries[i].id);
+			if (known !== undefined && known.signature === signature) {
+				kept.set(entries[i].id, known);
+			} else {
+				const row = this.rows.make(entries, i);
+				row.dataset.id = String(entries[i].id);
+				kept.set(entries[i].id, { row, signature, height: -1 });
+			}
+		}
+		for (const [id, { row }] of this.#rows) {
+			if (kept.get(id)?.row === row) continue;
+			if (row.contains(document.activeElement)) this.scroller.focus({ preventScroll: true });
+			row.remove();
+		}
+		let next = this.list.firstElementChild;
+		for (const { row } of kept.values()) {
+			if (row === next) next = next.nextElementSibling;
+			else this.list.insertBefore(row, next);
+		}
+		this.#rows = kept;
+		this.#shown = [first, last];
+	}
 
-  /** Measure the rows in the document; return whether a height has changed. @param {number} first @param {number} last */
-  #measure(first, last) {
-    let changed = false;
-    for (let i = first; i <= last; i++) {
-      const entry = this.#entries[i];
-      const height = /** @type {any} */ (this.#rows.get(entry.id)).row.getBoundingClientRect().height;
-      this.#measured.set(entry, height);
-      if (Math.abs(height - this.#heights.at(i)) > 0.4) {
-        this.#heights.set(i, height);
-        changed = true;
-      }
-    }
-    return changed;
-  }
+	/** Measure the rows that were not measured yet. */
+	#measure() {
+		const [first, last] = this.#shown;
+		for (let i = first; i <= last; i++) {
+			const entry = this.#entries[i];
+			const known = /** @type {Row} */ (this.#rows.get(entry.id));
+			if (this.#measured.get(entry) === known.height) continue;
+			known.height = known.row.getBoundingClientRect().height;
+			this.#measured.set(entry, known.height);
+			this.#heights.set(i, known.height);
+		}
+	}
 
-  /** Keep a screen reader from reading rows that are no news. */
-  #setBusy() {
-    this.list.setAttribute("aria-busy", "true");
-    clearTimeout(this.#busyTimer);
-    this.#busyTimer = setTimeout(() => this.list.removeAttribute("aria-busy"), 300);
-  }
+	/** Keep a screen reader from reading rows that are no news. */
+	#setBusy() {
+		this.list.setAttribute("aria-busy", "true");
+		clearTimeout(this.#busyTimer);
+		this.#busyTimer = setTimeout(() => this.list.removeAttribute("aria-busy"), 300);
+	}
 }

@@ -4,15 +4,15 @@ import { settings } from "./store.js";
 
 /** Whether this page may show notifications, at all and now. */
 export const notifications = {
-  possible: () => "Notification" in window && window.isSecureContext,
-  on: () => notifications.possible() && Notification.permission === "granted" && settings.get().notify !== false,
-  denied: () => notifications.possible() && Notification.permission === "denied",
+	possible: () => "Notification" in window && window.isSecureContext,
+	on: () => notifications.possible() && Notification.permission === "granted" && settings.get().notify !== false,
+	denied: () => notifications.possible() && Notification.permission === "denied",
 };
 
 /** Ask for the permission; only after a click. */
 export async function askPermission() {
-  const answer = await Notification.requestPermission();
-  settings.set({ notify: answer === "granted" });
+	const answer = await Notification.requestPermission();
+	settings.set({ notify: answer === "granted" });
 }
 
 /**
@@ -20,32 +20,33 @@ export async function askPermission() {
  * @param {string} title @param {string} body @param {string} tag @param {() => void} opened
  */
 export function notify(title, body, tag, opened) {
-  if (!document.hidden || !notifications.on()) return;
-  try {
-    const shown = new Notification(title, { body: body.slice(0, 200), tag, icon: "icon.svg" });
-    shown.onclick = () => {
-      window.focus();
-      opened();
-      shown.close();
-    };
-  } catch {
-    // Some phones show notifications of service workers only.
-    navigator.serviceWorker?.ready.then((worker) => worker.showNotification(title, { body: body.slice(0, 200), tag, icon: "icon.svg" }));
-  }
+	if (!document.hidden || !notifications.on()) return;
+	try {
+		const shown = new Notification(title, { body: body.slice(0, 200), tag, icon: "icon.svg" });
+		shown.onclick = () => {
+			window.focus();
+			opened();
+			shown.close();
+		};
+	} catch {
+		// Some phones show notifications of service workers only.
+		navigator.serviceWorker?.ready.then((worker) => worker.showNotification(title, { body: body.slice(0, 200), tag, icon: "icon.svg" }));
+	}
 }
+
+let badge = 0;
 
 /** @param {{all: number, personal: number}} unread @param {string} place */
 export function setTitle(unread, place) {
-  const count = unread.personal > 0 ? `(${unread.personal}) ` : unread.all > 0 ? "• " : "";
-  const title = `${count}${place ? `${place} · ` : ""}chatd`;
-  if (document.title !== title) document.title = title;
-  const badge = /** @type {any} */ (navigator);
-  if (badge.setAppBadge !== undefined) {
-    (unread.personal > 0 ? badge.setAppBadge(unread.personal) : badge.clearAppBadge()).catch(() => {});
-  }
+	const count = unread.personal > 0 ? `(${unread.personal}) ` : unread.all > 0 ? "• " : "";
+	const title = `${count}${place} · chatd`;
+	if (document.title !== title) document.title = title;
+	if (unread.personal === badge || !("setAppBadge" in navigator)) return;
+	badge = unread.personal;
+	navigator.setAppBadge(badge).catch(() => {});
 }
 
 /** Keep the page itself for use without a network. */
 export function keepShell() {
-  if ("serviceWorker" in navigator && window.isSecureContext) navigator.serviceWorker.register("sw.js").catch(() => {});
+	if ("serviceWorker" in navigator && window.isSecureContext) navigator.serviceWorker.register("sw.js").catch(() => {});
 }

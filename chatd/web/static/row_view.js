@@ -1,8 +1,4 @@
-/**
- * One row of the log: a message or an event, with the day and the line "new" above it.
- *
- * @typedef {import("./state.js").Entry} Entry
- */
+/** One row of the log: a message or an event, with the day and the line "new" above it. */
 
 import { el } from "./dom.js";
 import { eventText } from "./events.js";
@@ -11,86 +7,83 @@ import { mentions, textNodes } from "./text.js";
 
 const GROUPED_MS = 5 * 60_000;
 
-/** @typedef {{me: string, colours: Map<string, string>, group: string, newAfter: number | null, query: string, found: number}} RowContext */
-
 export class Rows {
-  /** @param {() => RowContext} context */
-  constructor(context) {
-    this.context = context;
-  }
+	/** @param {() => RowContext} context */
+	constructor(context) {
+		this.context = context;
+	}
 
-  /** @param {Entry[]} entries @param {number} index */
-  signature(entries, index) {
-    const { newAfter, query, found } = this.context();
-    const entry = entries[index];
-    const above = entries[index - 1];
-    return [
-      entry.deleted ? "x" : "", opensDay(above, entry) ? "d" : "", isNew(above, entry, newAfter) ? "n" : "",
-      opensBlock(above, entry) ? "b" : "", found === entry.id ? "f" : "", query, currentLanguage(),
-    ].join("|");
-  }
+	/** @param {Entry[]} entries @param {number} index */
+	signature(entries, index) {
+		const { newAfter, query, found } = this.context();
+		const entry = entries[index];
+		const above = entries[index - 1];
+		return [
+			entry.deleted ? "x" : "", opensDay(above, entry) ? "d" : "", isNew(above, entry, newAfter) ? "n" : "",
+			opensBlock(above, entry) ? "b" : "", found === entry.id ? "f" : "", query, currentLanguage(),
+		].join("|");
+	}
 
-  /** @param {Entry[]} entries @param {number} index @returns {HTMLLIElement} */
-  make(entries, index) {
-    const context = this.context();
-    const entry = entries[index];
-    const above = entries[index - 1];
-    const row = el("li");
-    row.setAttribute("role", "none");
-    if (opensDay(above, entry)) row.append(el("div", "day", formatDate("day", new Date(entry.ts))));
-    if (isNew(above, entry, context.newAfter)) row.append(el("div", "new", t("New")));
-    row.append(entry.from === undefined ? eventRow(entry, context) : messageRow(above, entry, context));
-    return row;
-  }
+	/** @param {Entry[]} entries @param {number} index @returns {HTMLElement} */
+	make(entries, index) {
+		const context = this.context();
+		const entry = entries[index];
+		const above = entries[index - 1];
+		const row = el("div");
+		if (opensDay(above, entry)) row.append(el("div", "day", formatDate("day", new Date(entry.ts))));
+		if (isNew(above, entry, context.newAfter)) row.append(el("div", "new", t("New")));
+		row.append(entry.from === undefined ? eventRow(entry, context) : messageRow(above, entry, context));
+		return row;
+	}
 }
 
 /** @param {Entry} entry @param {RowContext} context */
 function eventRow(entry, context) {
-  const row = el("div", "event", ...eventText(entry, context.group));
-  row.title = formatDate("full", new Date(entry.ts));
-  return row;
+	const row = el("div", "event", ...eventText(entry, context.group));
+	row.title = formatDate("full", new Date(entry.ts));
+	return row;
 }
 
 /** @param {Entry | undefined} above @param {Entry} entry @param {RowContext} context */
 function messageRow(above, entry, context) {
-  const row = el("div", "message");
-  const from = entry.from ?? "";
-  const who = el("div", "who", el("bdi", "", from));
-  if (opensBlock(above, entry) || isNew(above, entry, context.newAfter)) {
-    row.classList.add("first");
-    const colour = context.colours.get(from);
-    if (colour !== undefined && /^#[0-9a-f]{6}$/iu.test(colour)) who.style.setProperty("--nick", colour);
-  } else {
-    who.className = "hidden";
-  }
-  row.append(who);
-  const date = new Date(entry.ts);
-  const time = el("time", "", formatDate("time", date));
-  time.dateTime = entry.ts;
-  time.title = formatDate("full", date);
-  const text = entry.msg ?? "";
-  const body = el("div", "body");
-  if (entry.deleted) {
-    body.append(el("span", "deleted", t("This message was deleted by an operator.")));
-  } else if (entry.kind === "image") {
-    body.append(artNode(text, from));
-  } else {
-    body.dir = "auto";
-    body.append(textNodes(text, context.me, context.query));
-    if (from !== context.me && mentions(text, context.me)) row.classList.add("mentioned");
-  }
-  row.append(body, time);
-  if (entry.id === context.found) row.classList.add("found");
-  return row;
+	const row = el("div", "message");
+	const from = entry.from ?? "";
+	const nick = el("b", "", el("bdi", "", from));
+	const date = new Date(entry.ts);
+	const time = el("time", "", formatDate("time", date));
+	time.dateTime = entry.ts;
+	time.title = formatDate("full", date);
+	if (opensBlock(above, entry) || isNew(above, entry, context.newAfter)) {
+		row.classList.add("first");
+		const colour = context.colours.get(from) ?? "";
+		if (/^#[0-9a-f]{6}$/iu.test(colour)) nick.style.setProperty("--nick", colour);
+		row.append(el("div", "who", nick, time));
+	} else {
+		row.append(el("span", "hidden", nick), time);
+	}
+	const text = entry.msg ?? "";
+	const body = el("div", "body");
+	if (entry.deleted) {
+		body.append(el("span", "deleted", t("This message was deleted by an operator.")));
+	} else if (entry.kind === "image") {
+		body.append(artNode(text, from));
+	} else {
+		body.dir = "auto";
+		body.append(textNodes(text, context.me, context.query));
+		if (from !== context.me && mentions(text, context.me)) row.classList.add("mentioned");
+	}
+	row.append(body);
+	if (entry.id === context.found) row.classList.add("found");
+	return row;
 }
 
 /** Return an image made of characters. @param {string} text @param {string} from */
 export function artNode(text, from) {
-  const art = el("pre", "art", text);
-  art.setAttribute("role", "img");
-  art.setAttribute("aria-label", from ? t("Picture made of characters, from {nick}", { nick: from }) : t("Picture made of characters"));
-  art.dir = "ltr";
-  return art;
+	const art = el("pre", "art", text);
+	art.setAttribute("role", "img");
+	art.setAttribute("aria-label", from ? t("Picture made of characters, from {nick}", { nick: from }) : t("Picture made of characters"));
+	art.dir = "ltr";
+	return art;
 }
 
 /** @param {string} ts */
@@ -104,4 +97,4 @@ const isNew = (above, entry, newAfter) => newAfter !== null && entry.id > newAft
 
 /** @param {Entry | undefined} above @param {Entry} entry */
 const opensBlock = (above, entry) =>
-  above?.from !== entry.from || opensDay(above, entry) || Date.parse(entry.ts) - Date.parse(above?.ts ?? "") > GROUPED_MS;
+	above?.from !== entry.from || opensDay(above, entry) || Date.parse(entry.ts) - Date.parse(above?.ts ?? "") > GROUPED_MS;

@@ -2,77 +2,75 @@
 
 /** @param {Storage} storage @param {string} key @returns {any} */
 function read(storage, key) {
-  try {
-    return JSON.parse(storage.getItem(key) ?? "null");
-  } catch {
-    return null;
-  }
+	try {
+		return JSON.parse(storage.getItem(key) ?? "null");
+	} catch {
+		return null;
+	}
 }
 
 /** @param {Storage} storage @param {string} key @param {any} value null removes it */
 function write(storage, key, value) {
-  try {
-    if (value === null) storage.removeItem(key);
-    else storage.setItem(key, JSON.stringify(value));
-  } catch {
-    // A full or forbidden storage: then the page forgets.
-  }
+	try {
+		if (value === null) storage.removeItem(key);
+		else storage.setItem(key, JSON.stringify(value));
+	} catch {
+		// A full or forbidden storage: then the page forgets.
+	}
 }
 
 /** The session of this tab: a nick, never a password. */
 export const session = {
-  /** @returns {{nick: string} | null} */
-  get: () => read(sessionStorage, "chatd:session"),
-  /** @param {{nick: string} | null} value */
-  set: (value) => write(sessionStorage, "chatd:session", value),
+	/** @returns {{nick: string} | null} */
+	get: () => read(sessionStorage, "chatd:session"),
+	/** @param {{nick: string} | null} value */
+	set: (value) => write(sessionStorage, "chatd:session", value),
 };
 
 /** The token of an invitation link, until it is used. */
 export const invitation = {
-  /** @returns {string | null} */
-  get: () => read(sessionStorage, "chatd:invite"),
-  /** @param {string | null} value */
-  set: (value) => write(sessionStorage, "chatd:invite", value),
+	/** @returns {string | null} */
+	get: () => read(sessionStorage, "chatd:invite"),
+	/** @param {string | null} value */
+	set: (value) => write(sessionStorage, "chatd:invite", value),
 };
 
 export const lastNick = {
-  /** @returns {string} */
-  get: () => read(localStorage, "chatd:nick") ?? "",
-  /** @param {string} value */
-  set: (value) => write(localStorage, "chatd:nick", value),
+	/** @returns {string} */
+	get: () => read(localStorage, "chatd:nick") ?? "",
+	/** @param {string} value */
+	set: (value) => write(localStorage, "chatd:nick", value),
 };
 
 export const settings = {
-  /** @returns {{language?: string, notify?: boolean, members?: boolean}} */
-  get: () => read(localStorage, "chatd:settings") ?? {},
-  /** @param {{language?: string, notify?: boolean, members?: boolean}} value */
-  set: (value) => write(localStorage, "chatd:settings", { ...settings.get(), ...value }),
+	/** @returns {{language?: string, notify?: boolean, members?: boolean}} */
+	get: () => read(localStorage, "chatd:settings") ?? {},
+	/** @param {{language?: string, notify?: boolean, members?: boolean}} value */
+	set: (value) => write(localStorage, "chatd:settings", { ...settings.get(), ...value }),
 };
 
 export const marks = {
-  /** @param {string} nick @returns {Record<string, number>} */
-  get: (nick) => read(localStorage, `chatd:marks:${nick}`) ?? {},
-  /** @param {string} nick @param {Record<string, number> | null} value */
-  set: (nick, value) => write(localStorage, `chatd:marks:${nick}`, value),
+	/** @param {string} nick @returns {Record<string, number>} */
+	get: (nick) => read(localStorage, `chatd:marks:${nick}`) ?? {},
+	/** @param {string} nick @param {Record<string, number> | null} value */
+	set: (nick, value) => write(localStorage, `chatd:marks:${nick}`, value),
 };
 
 export const drafts = {
-  /** @param {string} nick @returns {Record<string, string>} */
-  get: (nick) => read(localStorage, `chatd:drafts:${nick}`) ?? {},
-  /** @param {string} nick @param {Record<string, string>} value */
-  set: (nick, value) => write(localStorage, `chatd:drafts:${nick}`, Object.keys(value).length > 0 ? value : null),
+	/** @param {string} nick @returns {Record<string, string>} */
+	get: (nick) => read(localStorage, `chatd:drafts:${nick}`) ?? {},
+	/** @param {string} nick @param {Record<string, string>} value */
+	set: (nick, value) => write(localStorage, `chatd:drafts:${nick}`, Object.keys(value).length > 0 ? value : null),
 };
-
-/** @typedef {{nick: string, active: string, groups: any[], conversations: any[]}} Snapshot */
 
 /** @returns {Promise<IDBDatabase>} */
 function database() {
-  return new Promise((resolve, reject) => {
-    const opening = indexedDB.open("chatd", 1);
-    opening.onupgradeneeded = () => opening.result.createObjectStore("pages", { keyPath: "nick" });
-    opening.onsuccess = () => resolve(opening.result);
-    opening.onerror = () => reject(opening.error);
-  });
+	return new Promise((resolve, reject) => {
+		const opening = indexedDB.open("chatd", 1);
+		opening.onupgradeneeded = () => opening.result.createObjectStore("pages", { keyPath: "nick" });
+		opening.onsuccess = () => resolve(opening.result);
+		opening.onerror = () => reject(opening.error);
+	});
 }
 
 /**
@@ -81,32 +79,32 @@ function database() {
  * @returns {Promise<T | undefined>}
  */
 async function withPages(mode, action) {
-  try {
-    const opened = await database();
-    return await new Promise((resolve, reject) => {
-      const transaction = opened.transaction("pages", mode);
-      const request = action(transaction.objectStore("pages"));
-      transaction.oncomplete = () => {
-        opened.close();
-        resolve(request.result);
-      };
-      transaction.onerror = transaction.onabort = () => {
-        opened.close();
-        reject(transaction.error);
-      };
-    });
-  } catch {
-    // Private windows may have no database: then nothing can be read offline.
-    return undefined;
-  }
+	try {
+		const opened = await database();
+		return await new Promise((resolve, reject) => {
+			const transaction = opened.transaction("pages", mode);
+			const request = action(transaction.objectStore("pages"));
+			transaction.oncomplete = () => {
+				opened.close();
+				resolve(request.result);
+			};
+			transaction.onerror = transaction.onabort = () => {
+				opened.close();
+				reject(transaction.error);
+			};
+		});
+	} catch {
+		// Private windows may have no database: then nothing can be read offline.
+		return undefined;
+	}
 }
 
 /** The last pages of each user's conversations. */
 export const pages = {
-  /** @param {string} nick @returns {Promise<Snapshot | undefined>} */
-  get: (nick) => withPages("readonly", (store) => store.get(nick)),
-  /** @param {Snapshot} snapshot */
-  set: (snapshot) => withPages("readwrite", (store) => store.put(snapshot)),
-  /** @param {string} nick */
-  remove: (nick) => withPages("readwrite", (store) => store.delete(nick)),
+	/** @param {string} nick @returns {Promise<Snapshot | undefined>} */
+	get: (nick) => withPages("readonly", (store) => store.get(nick)),
+	/** @param {Snapshot} snapshot */
+	set: (snapshot) => withPages("readwrite", (store) => store.put(snapshot)),
+	/** @param {string} nick */
+	remove: (nick) => withPages("readwrite", (store) => store.delete(nick)),
 };
