@@ -12,7 +12,7 @@ import msgspec
 from chatd.core.accounts import CLOSED_ACCOUNT_HASH, Credential, same_password
 from chatd.core.commands import Hello
 from chatd.core.events import ChatEvent, User
-from chatd.core.names import BadName, Name, check_new_name, check_reserved, parse_nick
+from chatd.core.names import BadName, Name, check_new_nick, check_reserved, parse_nick
 from chatd.core.refusals import Refusal, reason
 from chatd.core.rules import Decision
 from chatd.core.state import State
@@ -117,7 +117,7 @@ def _requested_name(state: State, nick: str) -> Name:
         name = parse_nick(nick)
         check_reserved(name)
         if state.find_user(name) is None:
-            check_new_name(name)
+            check_new_nick(name)
             alike = state.find_similar_user(name)
             if alike is not None:
                 raise BadName(reason("look_alike", name=alike.nick))

@@ -4,8 +4,8 @@ A name has two forms. The shown form keeps its case. The key identifies the user
 and `ｓｔｒａｓｓｅ` have the same key. Keys are computed by PRECIS (RFC 8264) and its profile for nicknames
 (RFC 8266). Names with different keys may look alike (`alice` and `a1ice`), as UTS 39 defines.
 
-`parse_nick` and `parse_group` accept every name that may be stored. `check_new_name` is stricter: it is
-called only when a name is taken for the first time, so that new rules lock no user out.
+`parse_nick` and `parse_group` accept every name that may be stored. `check_new_nick` and `check_new_name` are
+stricter: they are called only when a name is taken for the first time, so that new rules lock no user out.
 """
 
 import re
@@ -94,6 +94,8 @@ ALPHABET_NAMES: Final = (
 """The names of alphabets that sentences mention, to be translated."""
 
 _STARTS = ("#", "/", "&")
+# IRC puts these before a nick, for the member's role in a channel or for a group of servers.
+_NICK_STARTS = ("~", "%", "+", "$")
 _GUEST = re.compile(r"guest[0-9]*")
 # The skeleton of the same, where 0 looks like O and 1 like l.
 _LIKE_GUEST = re.compile(r"guest[ol2-9]*", re.IGNORECASE)
@@ -145,6 +147,17 @@ def check_new_name(name: Name) -> None:
             raise BadName(reason("look_alike", name=word))
         if _LIKE_GUEST.fullmatch(look):
             raise BadName(reason("look_alike", name="guest"))
+
+
+def check_new_nick(name: Name) -> None:
+    """Check that a new user may take the nick ``name``. Raises `BadName`.
+
+    It may not begin with a character that IRC clients would take for the user's role.
+    """
+    for form in name:
+        if form.startswith(_NICK_STARTS):
+            raise BadName(reason("start", char=form[0]))
+    check_new_name(name)
 
 
 def skeleton(text: str) -> str:
