@@ -13,7 +13,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web import http
 from twisted.web.resource import Resource
-from twisted.web.server import NOT_DONE_YET, Request
+from twisted.web.server import NOT_DONE_YET
+from twisted.web.server import Request as AnyRequest
 
 from chatd.chat.fair_queue import FairQueue
 from chatd.web.command_table import command_table, french_catalogue
@@ -117,14 +118,15 @@ class Pages(Resource):
         self._healthy = False
         self._health_until = 0.0
 
-    def render(self, request: Request) -> int:
+    def render(self, request: AnyRequest) -> int:
         """Answer ``request`` in a turn of its own. For HEAD, Twisted leaves out the body."""
+        assert isinstance(request, PageRequest)
         Deferred.fromCoroutine(self._answer(request)).addErrback(
             lambda failure: self._log.failure("bug while answering a browser", failure)
         )
         return NOT_DONE_YET
 
-    async def _answer(self, request: Request) -> None:
+    async def _answer(self, request: PageRequest) -> None:
         gone: list[Failure] = []
         request.notifyFinish().addErrback(gone.append)
         await self._turns.wait()
@@ -134,12 +136,13 @@ class Pages(Resource):
             return
         for name, value in SECURITY_HEADERS.items():
             request.setHeader(name, value)
+        request.end_pipelining()
         body = self._respond(request)
         request.setHeader(b"content-length", b"%d" % len(body))
         request.write(body)
         request.finish()
 
-    def _respond(self, request: Request) -> bytes:
+    def _respond(self, request: PageRequest) -> bytes:
         """Set the status and the headers of the answer to ``request``, and return its body."""
         request.setHeader(b"content-type", b"text/plain; charset=utf-8")
         host = request.getHeader("host") or ""

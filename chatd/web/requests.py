@@ -39,6 +39,15 @@ class PageRequest(BodylessRequest):
 
     keeps_connection = True
 
+    def end_pipelining(self) -> None:
+        """End the connection with the answer to this request if the client has sent more before the answer.
+
+        No browser does that. Twisted would store it: up to a read (64 KiB) more with each answer.
+        """
+        if any(self.channel._dataBuffer):
+            self.channel.persistent = False
+            self.setHeader(b"connection", b"close")
+
 
 class SilentSite(Site):
     """A site that does not write a line to the daemon's log for each request."""

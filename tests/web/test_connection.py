@@ -101,19 +101,29 @@ class Pages(HttpTestCase):
         self.assertTrue(peer.closed)
         self.assertEqual(len(self.stage.sessions), 0)
 
-    def test_no_request_is_answered_twice_in_a_turn(self) -> None:
-        """Of a hundred that come at once; the chat has its turns in between."""
-        peer = self.stage.connect("web")
-        peer.protocol.dataReceived(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100)
-        answered = [peer.wire.value().count(b"200 OK")]
+    def test_each_answer_has_a_turn_of_its_own(self) -> None:
+        """Of a hundred clients that ask at once; the chat has its turns in between."""
+        peers = [self.stage.connect("web") for _ in range(100)]
+        for peer in peers:
+            peer.protocol.dataReceived(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        answered = [sum(b"200 OK" in peer.wire.value() for peer in peers)]
         calls = self.stage.reactor.calls
         while calls[0].getTime() <= self.stage.reactor.seconds():  # `advance` would make all of them one turn
             call = calls.pop(0)
             call.called = 1
             call.func(*call.args, **call.kw)
-            answered.append(peer.wire.value().count(b"200 OK"))
+            answered.append(sum(b"200 OK" in peer.wire.value() for peer in peers))
         self.assertEqual((answered[0], answered[-1]), (0, 100))
         self.assertEqual(max(later - earlier for earlier, later in pairwise(answered)), 1)
+
+    def test_who_does_not_wait_for_an_answer_gets_no_other(self) -> None:
+        """What it has sent is not kept: the connection ends with the answer, which says so."""
+        peer = self.stage.connect("web")
+        peer.says(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100)
+        heard = peer.hears()
+        self.assertEqual(
+            (heard.count(b"200 OK"), b"Connection: close" in heard, peer.closed), (1, True, True)
+        )
 
     def test_a_body_is_not_kept_and_ends_the_connection(self) -> None:
         peer = self.stage.connect("web")
