@@ -26,15 +26,15 @@ from chatd.core.tokens import Token
 class PasswordHasher(Protocol):
     """The interface of an object that hashes and verifies passwords in a thread.
 
-    ``origin`` is the IPv4 address or IPv6 network of the client that sent the password, or None if the client
-    is on the daemon's own machine. The passwords of different origins are processed in turn. Every Deferred
-    fails with `Refusal` ``rate_limited`` if too many passwords wait.
+    ``client_network`` is the IPv4 address or IPv6 network of the client that sent the password, or None if
+    the client is on the daemon's own machine. The passwords of different networks are processed in turn.
+    Every Deferred fails with `Refusal` ``rate_limited`` if too many passwords wait.
     """
 
-    def hash(self, password: Secret, origin: str | None) -> Deferred[Secret]:
+    def hash(self, password: Secret, client_network: str | None) -> Deferred[Secret]:
         """Return a Deferred of the argon2id string of ``password``."""
 
-    def verify(self, hashed: Secret | None, password: Secret, origin: str | None) -> Deferred[bool]:
+    def verify(self, hashed: Secret | None, password: Secret, client_network: str | None) -> Deferred[bool]:
         """Return a Deferred of whether ``hashed`` is the hash of ``password``.
 
         If ``hashed`` is None, the result is False and takes as long as for a wrong password.
@@ -374,7 +374,7 @@ class Requester(Protocol):
         """The address of the client, as the daemon's log shows it."""
 
     @property
-    def origin(self) -> str | None:
+    def client_network(self) -> str | None:
         """The IPv4 address or IPv6 network of the client, or None if it is on the daemon's own machine."""
 
     def answer(self, request: Request, answer: Answer) -> None:

@@ -21,7 +21,7 @@ from chatd.core.control_commands import CONTROL_COMMANDS, CONTROL_ERRORS
 from chatd.core.declarations import ID_MAX, CommandDeclaration, FieldDeclaration
 from chatd.core.limits import Limits
 from chatd.core.names import RESERVED_NAMES
-from chatd.core.refusals import REFUSAL_REASONS, REFUSAL_SENTENCES, RETRY_AFTER_SECONDS
+from chatd.core.refusals import REASON_SENTENCES, REFUSAL_SENTENCES, RETRY_AFTER_SECONDS
 from chatd.core.typed_commands import COMMANDS_BY_KEYWORD, COMMANDS_BY_SEMICOLON_WORD
 from chatd.daemon.metrics import METRICS
 from chatd.dialects.json_requests import MAX_REF_LENGTH
@@ -41,7 +41,11 @@ def commands() -> str:
     names = ("command", "JSON `action`", "typed", "in the chat room", "who", "token", "what it does")
     rows: list[tuple[str, ...]] = [(*names, "refused with")]
     for row in COMMANDS.values():
-        typed = [f"`{form}`" for form in (row.keyword_usage, row.usage if row.semicolon_word else "") if form]
+        typed = [
+            f"`{form}`"
+            for form in (row.keyword_usage, row.preferred_usage if row.semicolon_word else "")
+            if form
+        ]
         rows.append(
             (
                 row.name,
@@ -49,7 +53,7 @@ def commands() -> str:
                 ", ".join(typed),
                 f"`{row.slash_usage}`" if row.slash_word else "",
                 _WHO[row.required_role],
-                "" if row.required_access == "none" else row.required_access,
+                "" if row.required_access == "password" else row.required_access,
                 row.help,
                 " ".join(f"`{code}`" for code in row.refusal_codes),
             )
@@ -93,7 +97,7 @@ def refusals() -> str:
 
 def reasons() -> str:
     """The list of sentences that can be the *why* of a refusal."""
-    return "\n".join(f"- {_with_gaps(sentence)}" for sentence in REFUSAL_REASONS.values())
+    return "\n".join(f"- {_with_gaps(sentence)}" for sentence in REASON_SENTENCES.values())
 
 
 def reserved() -> str:
@@ -138,7 +142,7 @@ def metrics() -> str:
 def control() -> str:
     """The table of the commands of the control socket."""
     rows = [
-        (f"`{one.name}`", ", ".join(f"`{field}`" for field in one.fields), one.help, one.answer)
+        (f"`{one.name}`", ", ".join(f"`{field}`" for field in one.fields), one.help, one.answer_description)
         for one in CONTROL_COMMANDS.values()
     ]
     return _table([("request", "fields", "what it does", "answer"), *rows])

@@ -30,7 +30,7 @@ from chatd.carriers.carrier import SessionCarrier
 from chatd.carriers.foreign import ForeignProtocol
 from chatd.carriers.tls import TlsLayer, tls_failure_reason
 from chatd.connections.factory import Sessions, format_peer
-from chatd.core.refusals import Refusal, rate_limited, reason
+from chatd.core.refusals import Refusal, rate_limited, reason_phrase
 from chatd.core.wires import OpeningBytes
 
 DETECTION_SECONDS: Final = 0.5
@@ -158,7 +158,7 @@ class Detector(Protocol):
         if not self._sessions.add_undetected(self):
             protocol = self._open(self._default)
             if not isinstance(protocol, SessionCarrier):  # otherwise, the session is refused
-                protocol.refuse_and_close(rate_limited(reason("many_connections")))
+                protocol.refuse_and_close(rate_limited(reason_phrase("many_connections")))
             return
         if self._tls_only:
             self._limit_handshake()

@@ -19,7 +19,7 @@ from chatd.carriers.idle_timer import IdleTimer
 from chatd.connections.factory import Sessions
 from chatd.connections.login_deadlines import UndetectedConnection
 from chatd.core.language import N_
-from chatd.core.refusals import Phrase, Refusal, reason
+from chatd.core.refusals import Phrase, Refusal, reason_phrase
 
 TEXT_TYPE: Final = 1
 LONG_TEXT_TYPE: Final = 2
@@ -143,7 +143,7 @@ class LengthPrefixedCarrier(SessionCarrier):
     def _header(self) -> Header | None:
         first, at = self._buffer[self._start], self._start + 1
         if first not in _TYPES:
-            raise Refusal("bad_request", why=reason("frame_type", first=first))
+            raise Refusal("bad_request", why=reason_phrase("frame_type", first=first))
         digits = 2
         if first != TEXT_TYPE:
             if self._held < 2:
@@ -152,7 +152,7 @@ class LengthPrefixedCarrier(SessionCarrier):
             digits = self._buffer[at]
             at += 1
         if digits == 0:
-            raise Refusal("bad_request", why=reason("frame_length"))
+            raise Refusal("bad_request", why=reason_phrase("frame_length"))
         size = at + digits - self._start
         if self._held < size:
             self._need = size

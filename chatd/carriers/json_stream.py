@@ -13,7 +13,7 @@ from chatd.carriers.carrier import SessionCarrier, wrap_line
 from chatd.connections.factory import Sessions
 from chatd.connections.login_deadlines import UndetectedConnection
 from chatd.core.language import N_
-from chatd.core.refusals import Phrase, Refusal, reason
+from chatd.core.refusals import Phrase, Refusal, reason_phrase
 from chatd.json_wire.scanner import JsonScanner, ScanFault
 
 NEWLINE_WAIT_SECONDS: Final = 0.04
@@ -91,10 +91,10 @@ class JsonStreamCarrier(SessionCarrier):
                 Refusal("too_long", what=Phrase(N_("a JSON value")), limit=self._limits.json)
             )
         elif value.kind == "too_deep":
-            why = reason("too_deep", limit=self._limits.depth)
+            why = reason_phrase("too_deep", limit=self._limits.depth)
             self.session.refuse_and_close(Refusal("bad_json", why=why))
         else:
-            self.session.reject_frame(Refusal("bad_json", why=reason("cut_off")))
+            self.session.reject_frame(Refusal("bad_json", why=reason_phrase("cut_off")))
         return True
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:

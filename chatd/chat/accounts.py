@@ -27,7 +27,7 @@ from chatd.core.requests import Request
 from chatd.core.tokens import Token, is_token_secret, token_digest
 from chatd.pauses import pause
 
-AccountCommand = c.Register | c.ChangePassword | c.Unregister | c.Regain
+AccountCommand = c.Register | c.ChangePassword | c.Unregister | c.EndOtherSessions
 
 
 class Authenticator:
@@ -39,41 +39,44 @@ class Authenticator:
         self._clock = clock
         self._guard = PasswordGuard(clock, limits)
 
-    async def verify_password(self, nick: str, password: Secret, origin: str | None) -> Credential:
+    async def verify_password(self, nick: str, password: Secret, client_network: str | None) -> Credential:
         """Return the credential of the user ``nick``, if ``password`` is the user's password.
 
-        ``origin`` is the IPv4 address or IPv6 network of the client, or None for this machine. Raises
-        `Refusal` ``wrong_password``, and ``rate_limited`` after too many wrong passwords from ``origin``. The
-        refusal of an unregistered nick takes as long as that of a wrong password.
+        ``client_network`` is the IPv4 address or IPv6 network of the client, or None for this machine. Raises
+        `Refusal` ``wrong_password``, and ``rate_limited`` after too many wrong passwords from
+        ``client_network``. The refusal of an unregistered nick takes as long as that of a wrong password.
         """
-        key = await self._check_attempt(nick, origin)
+        key = await self._check_attempt(nick, client_network)
         credential = find_credential(self._authority.state, nick)
         hashed = None if credential is None or credential.hash == CLOSED_ACCOUNT_HASH else credential.hash
-        if not await self._passwords.verify(hashed, password, origin) or credential is None:
-            self._guard.count_failure(key, origin)
+        if not await self._passwords.verify(hashed, password, client_network) or credential is None:
+            self._guard.count_failure(key, client_network)
             raise Refusal("wrong_password")
-        self._guard.remember_success(key, origin)
+        self._guard.remember_success(key, client_network)
         return credential
 
-    async def authenticate(self, nick: str, password: Secret, origin: str | None) -> Credential | Token:
-        """Return what lets a client log in as the user ``nick``: the user's credential, or a token.
+    async def authenticate(
+        self, nick: str, password: Secret, client_network: str | None
+    ) -> Credential | Token:
+        """Verify ``password``, which is the password of the user ``nick`` or the secret of one of the user's
+        tokens.
 
-        ``password`` is the user's password or the secret of a token. Raises `Refusal` like `verify_password`,
-        and ``token_expired`` for the secret of a token that has expired.
+        Return the credential or the token. Raises `Refusal` like `verify_password`, and ``token_expired`` if
+        the token has expired.
         """
         if not is_token_secret(password):
-            return await self.verify_password(nick, password, origin)
-        key = await self._check_attempt(nick, origin)
+            return await self.verify_password(nick, password, client_network)
+        key = await self._check_attempt(nick, client_network)
         token = self._authority.state.tokens.get(token_digest(password))
         if token is None or token.user.key != key:
-            self._guard.count_failure(key, origin)
+            self._guard.count_failure(key, client_network)
             raise Refusal("wrong_password")
-        self._guard.remember_success(key, origin)
+        self._guard.remember_success(key, client_network)
         if token.has_expired(self._authority.now()):
             raise Refusal("token_expired", nick=token.user.nick)
         return token
 
-    async def _check_attempt(self, nick: str, origin: str | None) -> str:
+    async def _check_attempt(self, nick: str, client_network: str | None) -> str:
         """Return the key of ``nick`` when a password for it may be verified.
 
         Raises `Refusal` ``rate_limited``, or ``wrong_password`` for an invalid nick.
@@ -82,32 +85,34 @@ class Authenticator:
             key = parse_nick(nick).key
         except BadName:
             raise Refusal("wrong_password") from None
-        delay = self._guard.check_attempt(key, origin)
+        delay = self._guard.check_attempt(key, client_network)
         if delay:
             await pause(self._clock, delay)
         return key
 
     @contextmanager
-    def limiting_link_guesses(self, user: User, origin: str | None) -> Iterator[None]:
-        """Count it as a wrong password of ``user`` from ``origin`` if the block refuses a link as unknown.
+    def limiting_link_guesses(self, user: User, client_network: str | None) -> Iterator[None]:
+        """Return a context manager for the use of an invitation link.
 
-        Raises `Refusal` ``rate_limited`` before the block if too many wrong ones came from there.
+        If its block raises `Refusal` ``bad_link``, a wrong password of ``user`` from ``client_network`` is
+        counted. Raises `Refusal` ``rate_limited`` on entry if ``user`` or ``client_network`` has used up its
+        attempts.
         """
         # The delay for a nick that many guess at is for its password: nobody else guesses under it here.
-        self._guard.check_attempt(user.key, origin)
+        self._guard.check_attempt(user.key, client_network)
         try:
             yield
         except Refusal as refusal:
             if refusal.code == "bad_link":
-                self._guard.count_failure(user.key, origin)
+                self._guard.count_failure(user.key, client_network)
             raise
 
-    async def hash_password(self, password: Secret, origin: str | None) -> Secret:
+    async def hash_password(self, password: Secret, client_network: str | None) -> Secret:
         """Return the hash of a new ``password``.
 
         Raises `Refusal` ``rate_limited`` if too many passwords wait to be hashed.
         """
-        return await self._passwords.hash(password, origin)
+        return await self._passwords.hash(password, client_network)
 
 
 class AccountService:
@@ -145,7 +150,7 @@ class AccountService:
     async def _register(self, client: Client, request: Request, user: User, command: c.Register) -> None:
         rules.check_may_register(self._committer.state, user)
         rules.check_new_password(command.password, self._policy)
-        hashed = await self._authenticator.hash_password(command.password, client.origin)
+        hashed = await self._authenticator.hash_password(command.password, client.client_network)
         if client.is_closing:
             return  # the nick may be somebody else's now
         now = self._authority.now()
@@ -157,15 +162,19 @@ class AccountService:
     ) -> None:
         rules.require_credential(self._committer.state, user)
         rules.check_new_password(command.new, self._policy)
-        verified = await self._authenticator.verify_password(user.nick, command.password, client.origin)
-        hashed = await self._authenticator.hash_password(command.new, client.origin)
+        verified = await self._authenticator.verify_password(
+            user.nick, command.password, client.client_network
+        )
+        hashed = await self._authenticator.hash_password(command.new, client.client_network)
         await self._committer.commit(rules.change_password(self._committer.state, verified, hashed))
         client.answer(request, AccountChanged(user.nick, True))
         self._presence.end_sessions(user, client, Refusal("password_changed", nick=user.nick))
 
     async def _unregister(self, client: Client, request: Request, user: User, command: c.Unregister) -> None:
         rules.require_credential(self._committer.state, user)
-        verified = await self._authenticator.verify_password(user.nick, command.password, client.origin)
+        verified = await self._authenticator.verify_password(
+            user.nick, command.password, client.client_network
+        )
         await self._committer.commit(rules.unregister(self._committer.state, verified, self._authority.now()))
         client.answer(request, AccountChanged(user.nick, False))
         self._presence.end_sessions(user, None, Refusal("account_closed", nick=user.nick))

@@ -20,7 +20,7 @@ from chatd.core.account_rules import check_may_write
 from chatd.core.accounts import AccountPolicy, Credential
 from chatd.core.audience import Audience, audience
 from chatd.core.events import User
-from chatd.core.group_bans import check_not_banned_by_origin, with_ban_origins
+from chatd.core.group_bans import check_not_banned_by_network, with_banned_networks
 from chatd.core.limits import Limits
 from chatd.core.link_rules import links_ended_by, use_link
 from chatd.core.login import Login, decide_login
@@ -45,7 +45,7 @@ JOIN_COMMANDS: Final = frozenset((c.Join, c.EnterRoom, c.UseLink))
 BAN_COMMANDS: Final = frozenset((c.Ban, c.Unban))
 """The commands that change which addresses are banned from a group."""
 
-MAX_REMEMBERED_ORIGINS: Final = 10_000
+MAX_REMEMBERED_NETWORKS: Final = 10_000
 """Maximum number of departed users whose address is remembered, for a ban."""
 
 OpenJournal = Callable[[Callable[[], None], Callable[[], None]], Journal]
@@ -93,7 +93,7 @@ class Authority:
         # user has several.
         self._names: dict[str, list[Client]] = {}
         # The addresses of the users who left last, by the user's id.
-        self._last_origins: dict[int, str | None] = {}
+        self._last_networks: dict[int, str | None] = {}
 
     @property
     def online_users(self) -> dict[str, User]:
@@ -123,8 +123,8 @@ class Authority:
         """
         token = verified if isinstance(verified, Token) else None
         login = decide_login(self.state, self._names, hello, verified, client.certificate_name)
-        check_not_blocked(self.state, login.user.key, client.origin, self.now())
-        self._login_guard.check_login(client.origin, is_new=not login.returning)
+        check_not_blocked(self.state, login.user.key, client.client_network, self.now())
+        self._login_guard.check_login(client.client_network, is_new=not login.returning)
         # What a program has read, its user has not.
         client.log_in(login.user, hello.missed == "send" and token is None, token)
         self._names.setdefault(login.user.key, []).append(client)
@@ -155,17 +155,17 @@ class Authority:
         sessions.remove(client)
         if user is not None and not sessions:
             del self._names[user.key]
-            self._last_origins.pop(user.id, None)
-            self._last_origins[user.id] = client.origin
-            if len(self._last_origins) > MAX_REMEMBERED_ORIGINS:
-                del self._last_origins[next(iter(self._last_origins))]
+            self._last_networks.pop(user.id, None)
+            self._last_networks[user.id] = client.client_network
+            if len(self._last_networks) > MAX_REMEMBERED_NETWORKS:
+                del self._last_networks[next(iter(self._last_networks))]
         return True
 
-    def _origins(self, user: User) -> set[str]:
+    def _networks_of(self, user: User) -> set[str]:
         """Return the addresses from which ``user`` is connected or, as far as known, was connected last."""
         sessions = self._names.get(user.key, ())
-        origins = {client.origin for client in sessions} or {self._last_origins.get(user.id)}
-        return {origin for origin in origins if origin is not None}
+        networks = {client.client_network for client in sessions} or {self._last_networks.get(user.id)}
+        return {network for network in networks if network is not None}
 
     def undo_login(self, client: Client) -> None:
         """Free the nick of ``client`` and unset its user, because the login was rolled back."""
@@ -173,13 +173,13 @@ class Authority:
         client.undo_login()
 
     def decide(
-        self, user: User, command: c.Command, origin: str | None, token: Token | None = None
+        self, user: User, command: c.Command, client_network: str | None, token: Token | None = None
     ) -> Decision:
         """Return the decision on ``command`` of ``user``, which is not applied yet. Raises `Refusal`.
 
-        The decision follows from the account policy, the state, the quotas, and ``origin``: the address of
-        the client, None for the daemon's own machine. If the client has logged in with ``token``, it must
-        allow what is decided.
+        The decision follows from the account policy, the state, the quotas, and ``client_network``: the
+        address or network of the client, None for the daemon's own machine. If the client has logged in with
+        ``token``, the decision must be within the token's scope.
         """
         state = self.state
         self.check_may_change(user, leaves=isinstance(command, c.Leave))
@@ -192,9 +192,9 @@ class Authority:
         check_quotas(state, decision, self._limits)
         check_storage(decision, self.journal.database_bytes, self._limits)
         if type(command) in JOIN_COMMANDS:
-            check_not_banned_by_origin(state, decision, origin)
+            check_not_banned_by_network(state, decision, client_network)
         elif type(command) in BAN_COMMANDS:
-            return with_ban_origins(state, decision, self._origins)
+            return with_banned_networks(state, decision, self._networks_of)
         return decision
 
     def check_may_change(self, user: User, leaves: bool = False) -> None:

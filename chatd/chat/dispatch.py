@@ -17,7 +17,7 @@ from chatd.chat.delivery_log import DeliveryLog
 from chatd.chat.fanout import Fanout
 from chatd.core.audience import Audience, without_ignored_reason
 from chatd.core.events import LOBBY, Announced, Arrived, Delivery, Departed, LogEntry, User
-from chatd.core.state import NOBODY
+from chatd.core.state import NO_USER_IDS
 
 PRESENCE_BATCH_MIN_USERS: Final = 100
 """Number of connected users from which on arrivals and departures are sent in batches."""
@@ -98,7 +98,7 @@ class Dispatcher:
         audience: Audience,
         author: Client | None,
         private: bool,
-        without_reason: frozenset[int] = NOBODY,
+        without_reason: frozenset[int] = NO_USER_IDS,
     ) -> None:
         """Send ``entry`` to the sessions of ``audience``, except ``author``, the session that asked for it.
 

@@ -7,7 +7,7 @@ from typing import Final
 from chatd.boundaries import Clock
 from chatd.chat.token_buckets import TokenBuckets
 from chatd.core.limits import Limits
-from chatd.core.refusals import rate_limited, reason
+from chatd.core.refusals import rate_limited, reason_phrase
 
 LOGIN_REFILL_SECONDS: Final = 0.1
 """Seconds until an address may log in once more, when it has used up ``logins_per_address``."""
@@ -23,19 +23,19 @@ class LoginGuard:
         self._logins = TokenBuckets(clock, lambda: limits.logins_per_address, LOGIN_REFILL_SECONDS)
         self._new_nicks = TokenBuckets(clock, lambda: limits.new_nicks_per_address, NEW_NICK_REFILL_SECONDS)
 
-    def check_login(self, origin: str | None, is_new: bool) -> None:
-        """Count a login from the address ``origin``; ``is_new`` says whether nobody had the nick before.
+    def check_login(self, client_network: str | None, is_new: bool) -> None:
+        """Count a login from ``client_network``; ``is_new`` says whether nobody had the nick before.
 
         Raises `Refusal` ``rate_limited`` if there were too many logins, or too many with new nicks. If
-        ``origin`` is None, the client is on the daemon's own machine, and nothing is counted: a proxy there
-        brings the clients of many addresses.
+        ``client_network`` is None, the client is on the daemon's own machine, and nothing is counted: a proxy
+        there brings the clients of many addresses.
         """
-        if origin is None:
+        if client_network is None:
             return
-        if (wait := self._logins.seconds_until_token(origin)) > 0:
-            raise rate_limited(reason("many_logins"), wait)
-        if is_new and (wait := self._new_nicks.seconds_until_token(origin)) > 0:
-            raise rate_limited(reason("many_new_nicks"), wait)
-        self._logins.take_token(origin)
+        if (wait := self._logins.seconds_until_token(client_network)) > 0:
+            raise rate_limited(reason_phrase("many_logins"), wait)
+        if is_new and (wait := self._new_nicks.seconds_until_token(client_network)) > 0:
+            raise rate_limited(reason_phrase("many_new_nicks"), wait)
+        self._logins.take_token(client_network)
         if is_new:
-            self._new_nicks.take_token(origin)
+            self._new_nicks.take_token(client_network)

@@ -21,17 +21,28 @@ from chatd.core.events import Announced, LogEntry, User
 from chatd.core.moderation import ModerationEntry, is_in_network, parse_network
 from chatd.core.names import parse_nick
 from chatd.core.records import entry_from_row
-from chatd.core.refusals import Refusal, reason
+from chatd.core.refusals import Refusal, reason_phrase
 from chatd.core.requests import Request
 from chatd.core.rules import Decision
 
 ImmediateModerationCommand = (
-    c.Mute | c.Unmute | c.DisconnectUser | c.Block | c.Unblock | c.GiveGroup | c.CloseGroup | c.Announce
+    c.Mute
+    | c.Unmute
+    | c.DisconnectUser
+    | c.Block
+    | c.Unblock
+    | c.AssignGroupOwner
+    | c.CloseGroup
+    | c.Announce
 )
 """The commands that are decided without waiting for anything."""
 
 ModerationCommand = (
-    ImmediateModerationCommand | c.BlockAddress | c.DeleteMessage | c.ResetPassword | c.RevokeUserToken
+    ImmediateModerationCommand
+    | c.BlockAddressesOfUser
+    | c.DeleteMessage
+    | c.ResetPassword
+    | c.RevokeUserToken
 )
 
 
@@ -100,7 +111,7 @@ class ModerationService:
         now, state = self._authority.now(), self._committer.state
         if isinstance(command, c.ResetPassword):
             check_new_password(command.new, self._policy)
-            hashed = await self._authenticator.hash_password(command.new, client.origin)
+            hashed = await self._authenticator.hash_password(command.new, client.client_network)
             state, now = self._committer.state, self._authority.now()
             self.check_operator(user)  # the list of operators may have changed meanwhile
             return rules.reset_password(state, user, command.dest, hashed, self._policy, now)
@@ -111,7 +122,7 @@ class ModerationService:
             # Meanwhile the state may have been read again, and the operator dismissed or erased.
             self.check_operator(user)
             return rules.delete_message(self._committer.state, user, message, command, self._authority.now())
-        if isinstance(command, c.BlockAddress):
+        if isinstance(command, c.BlockAddressesOfUser):
             target = rules.user_to_moderate(state, command.dest, self._policy)
             return rules.block(state, user, self._networks(target), command, now)
         if isinstance(command, c.DisconnectUser):
@@ -138,19 +149,21 @@ class ModerationService:
 
         Raises `Refusal` ``not_connected``, or ``bad_request`` for a user on the daemon's own machine.
         """
-        origins = {session.origin for session in self._connected(user)} - {None}
-        networks = sorted(filter(None, (parse_network(origin) for origin in origins if origin is not None)))
+        addresses = {session.client_network for session in self._connected(user)} - {None}
+        networks = sorted(
+            filter(None, (parse_network(address) for address in addresses if address is not None))
+        )
         if not networks:
-            raise Refusal("bad_request", why=reason("own_machine"))
+            raise Refusal("bad_request", why=reason_phrase("own_machine"))
         return networks
 
     def _end_sessions(self, act: ModerationEntry) -> None:
         """End the sessions that ``act``, which is on disk, applies to."""
-        why = act.reason or reason("no_reason")
+        why = act.reason or reason_phrase("no_reason")
         network = parse_network(act.target)
         if act.kind == "block" and network is not None:
             for client in self._authority.all_sessions():
-                if client.origin is not None and is_in_network(client.origin, network):
+                if client.client_network is not None and is_in_network(client.client_network, network):
                     self._presence.quit(client, None, Refusal("blocked", why=why))
             return
         refusal = {

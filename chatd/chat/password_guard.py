@@ -16,7 +16,7 @@ from typing import Final
 from chatd.boundaries import Clock
 from chatd.chat.token_buckets import TokenBuckets
 from chatd.core.limits import Limits
-from chatd.core.refusals import rate_limited, reason
+from chatd.core.refusals import rate_limited, reason_phrase
 
 ADDRESS_REFILL_SECONDS: Final = 3.0
 """The seconds after which an address gets a further attempt, once ``wrong_passwords`` are used up."""
@@ -39,40 +39,43 @@ class PasswordGuard:
     """The rate limits for passwords: they decide whether and when a password may be verified."""
 
     def __init__(self, clock: Clock, limits: Limits) -> None:
-        self._by_origin = TokenBuckets(clock, lambda: limits.wrong_passwords, ADDRESS_REFILL_SECONDS)
+        self._by_network = TokenBuckets(clock, lambda: limits.wrong_passwords, ADDRESS_REFILL_SECONDS)
 
         def attempts_per_nick() -> int:
             return limits.wrong_passwords_per_nick
 
-        self._by_nick_and_origin = TokenBuckets(clock, attempts_per_nick, NICK_REFILL_SECONDS)
+        self._by_nick_and_network = TokenBuckets(clock, attempts_per_nick, NICK_REFILL_SECONDS)
         self._by_nick = TokenBuckets(clock, attempts_per_nick, NICK_REFILL_SECONDS)
-        # Pairs of nick and origin with a right password, the latest last.
+        # Pairs of nick and network with a right password, the latest last.
         self._trusted: OrderedDict[tuple[str, str | None], None] = OrderedDict()
 
-    def check_attempt(self, nick: str, origin: str | None) -> float:
+    def check_attempt(self, nick: str, client_network: str | None) -> float:
         """Check that a password for ``nick`` may be verified. Return the seconds to wait before that.
 
-        ``origin`` is the IPv4 address or IPv6 network of the client. For the daemon's own machine, where
-        proxies run, it is None, and only the attempts for one nick are limited. The same holds for a user who
-        has logged in from there before. Raises `Refusal` ``rate_limited`` if too many wrong passwords came
-        from there.
+        Three token buckets of wrong passwords limit the attempts. If the bucket of ``nick``, over all
+        networks, is empty, the attempt is delayed. If the bucket of ``nick`` with ``client_network`` is
+        empty, the attempt is refused. It is also refused if the bucket of ``client_network`` is empty, except
+        for a nick that has logged in from there before.
+
+        ``client_network`` is the IPv4 address or IPv6 network of the client. It is None for the daemon's own
+        machine, where proxies run and which has no bucket of its own. Raises `Refusal` ``rate_limited``.
         """
-        wait = self._by_nick_and_origin.seconds_until_token((nick, origin))
-        if origin is not None and (nick, origin) not in self._trusted:
-            wait = max(wait, self._by_origin.seconds_until_token(origin))
+        wait = self._by_nick_and_network.seconds_until_token((nick, client_network))
+        if client_network is not None and (nick, client_network) not in self._trusted:
+            wait = max(wait, self._by_network.seconds_until_token(client_network))
         if wait > 0:
-            raise rate_limited(reason("many_wrong_passwords"), wait)
+            raise rate_limited(reason_phrase("many_wrong_passwords"), wait)
         return GUESSED_NICK_DELAY_SECONDS if self._by_nick.seconds_until_token(nick) > 0 else 0.0
 
-    def count_failure(self, nick: str, origin: str | None) -> None:
-        """Count a wrong password for ``nick`` from ``origin``."""
-        self._by_origin.take_token(origin)
-        self._by_nick_and_origin.take_token((nick, origin))
+    def count_failure(self, nick: str, client_network: str | None) -> None:
+        """Count a wrong password for ``nick`` from ``client_network``."""
+        self._by_network.take_token(client_network)
+        self._by_nick_and_network.take_token((nick, client_network))
         self._by_nick.take_token(nick)
 
-    def remember_success(self, nick: str, origin: str | None) -> None:
-        """Remember that the user ``nick`` has sent a right password from ``origin``."""
-        self._trusted[nick, origin] = None
-        self._trusted.move_to_end((nick, origin))
+    def remember_success(self, nick: str, client_network: str | None) -> None:
+        """Remember that the user ``nick`` has sent a right password from ``client_network``."""
+        self._trusted[nick, client_network] = None
+        self._trusted.move_to_end((nick, client_network))
         if len(self._trusted) > MAX_REMEMBERED_SUCCESSES:
             self._trusted.popitem(last=False)

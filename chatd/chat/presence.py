@@ -28,7 +28,7 @@ from chatd.core.tokens import Token, is_token_secret, same_token
 from chatd.store.errors import NotStored, ReadFailed
 
 Authenticate = Callable[[str, Secret, str | None], Coroutine[Deferred[Any], Any, Credential | Token]]
-"""A coroutine function that verifies the password for a nick, given the origin (address) of the client.
+"""A coroutine function that verifies the password for a nick, given the network of the client.
 
 It returns the credential of the nick, or a token of its user. Raises `Refusal`.
 """
@@ -95,7 +95,7 @@ class PresenceService:
 
     async def _log_in_later(self, client: Client, request: Request, hello: Hello, password: Secret) -> None:
         with self._counting_refusals():
-            verified = await self._authenticate(hello.nick, password, client.origin)
+            verified = await self._authenticate(hello.nick, password, client.client_network)
             if self._authority.recovering:
                 raise not_stored_refusal()
             if not client.is_closing and self._decide(client, request, hello, verified):

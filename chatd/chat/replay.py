@@ -91,7 +91,13 @@ class Replay:
         forward = after is not None and before is None
         entries = self._entries(found, user)
         page = Page(
-            conversation, entries, found.more, forward, events, user, trimmed=self._trimmed(conversation)
+            conversation,
+            entries,
+            found.more,
+            forward,
+            events,
+            user,
+            trimmed_up_to_id=self._trimmed(conversation),
         )
         reader.answer(request, page)
         if self.sent is not None:
@@ -203,7 +209,7 @@ class Replay:
         before, after, limit = window
         log_filter = self._state().log_filter(user)
         found = await self._archive.page(conversation, events, before, after, limit, size, max_id, log_filter)
-        while found.end is not None and not reader.closed:
+        while found.resume_id is not None and not reader.closed:
             found = await self._archive.page(
                 conversation, events, before, after, limit, size, max_id, log_filter, found
             )
@@ -279,7 +285,7 @@ class Replay:
                     await _room(reader)
             if not found.more:
                 return
-            after = entries[-1].id if found.end is None else found.end
+            after = entries[-1].id if found.resume_id is None else found.resume_id
 
     def _may_send(self, reader: Client, user: User, entry: LogEntry) -> bool:
         """Return whether ``reader`` may get ``entry``: memberships may have changed since the query.
@@ -298,10 +304,10 @@ class Replay:
             require_group_member(self._state(), user, conversation.name)
 
     def _trimmed(self, conversation: Conversation) -> int:
-        return self._state().trimmed.get(conversation.id, 0)
+        return self._state().trimmed_up_to_ids.get(conversation.id, 0)
 
     def _readable(self, reader: Client, user: User) -> list[Conversation]:
-        conversations = [LOBBY, *self._state().conversations_of(user)]
+        conversations = [LOBBY, *self._state().direct_and_group_conversations_of(user)]
         return [one for one in conversations if token_covers(reader.token, one)]
 
     def _most_recent(self, conversations: list[Conversation]) -> list[Conversation]:
@@ -309,7 +315,7 @@ class Replay:
 
     def _entries(self, found: EntrySlice, user: User) -> tuple[LogEntry, ...]:
         state = self._state()
-        ignored = state.ignored_users(user)
+        ignored = state.ignored_user_ids(user)
         return tuple(without_ignored_reason(entry_from_row(state, row), ignored) for row in found.rows)
 
 

@@ -14,7 +14,7 @@ from chatd.chat.authority import Authority
 from chatd.chat.commits import Committer
 from chatd.core.events import Conversation
 from chatd.core.link_rules import delete_expired_links
-from chatd.core.moderation import ConversationTrimmed, Tombstone
+from chatd.core.moderation import ConversationTrimmed, MessageTextDeleted
 from chatd.core.refusals import Refusal
 from chatd.core.rules import Decision
 from chatd.pauses import pause
@@ -115,7 +115,7 @@ class Retention:
             return False
         before = self._authority.now() - keep_seconds * 1000
         last = self._authority.journal.last_id_in(conversation)
-        trimmed = self._committer.state.trimmed.get(conversation.id, 0)
+        trimmed = self._committer.state.trimmed_up_to_ids.get(conversation.id, 0)
         old = await self._archive.old_message_ids(conversation, trimmed, before, MAX_TRIMMED_ENTRIES)
         removed = [id for id in old if id < last]
         if removed:
@@ -124,7 +124,7 @@ class Retention:
             row = await self._archive.entry(last)
             if row is None or not row[-1]:
                 return False
-            decision = Decision(records=(Tombstone(last),))
+            decision = Decision(records=(MessageTextDeleted(last),))
         else:
             return False
         await self._committer.commit(decision)

@@ -32,7 +32,7 @@ from chatd.chat.turns import ChangeTask, ClientCoroutine, TurnQueue, not_read_re
 from chatd.core import commands as c
 from chatd.core.accounts import AccountPolicy, Secret
 from chatd.core.answers import Ack, Answer, Unchanged, Welcome
-from chatd.core.audience import users_without_reason
+from chatd.core.audience import user_ids_without_reason
 from chatd.core.counters import Counters
 from chatd.core.events import ChatEvent, Delivery, LogEntry, User
 from chatd.core.ignore_rules import decide_ignore
@@ -40,7 +40,7 @@ from chatd.core.limits import Limits
 from chatd.core.login import check_claimed_sender
 from chatd.core.queries import LIST_QUERIES, answer_list, list_ignored, requested_conversation
 from chatd.core.records import Snapshot
-from chatd.core.refusals import Refusal, reason
+from chatd.core.refusals import Refusal, reason_phrase
 from chatd.core.requests import Request
 from chatd.core.rules import CHANGE_RULES
 from chatd.core.token_rules import check_scope, session_end_reason
@@ -216,7 +216,7 @@ class Chat:
             if isinstance(command, Refusal):
                 raise command
             if c.COMMANDS_BY_CLASS[type(command)].required_role != "server_operators":
-                raise Refusal("unknown_action", name=request.name)
+                raise Refusal("unknown_action", name=request.command_word)
             self._check_running(command)
             assert user is not None
             self._decide_operator_command(requester, request, user, command)
@@ -242,7 +242,7 @@ class Chat:
             if isinstance(command, c.Hello):
                 self._presence.log_in(client, request, command)
                 return
-            if isinstance(command, c.GivePassword):
+            if isinstance(command, c.PasswordBeforeHello):
                 client.password = command.password
                 return
             if c.COMMANDS_BY_CLASS[type(command)].required_role != "anyone":
@@ -280,7 +280,7 @@ class Chat:
             self._list(client, request, user, command)
         elif user is None:
             raise Refusal("not_identified")
-        elif isinstance(command, c.GivePassword):
+        elif isinstance(command, c.PasswordBeforeHello):
             raise Refusal("already_identified", nick=user.nick)
         elif isinstance(command, c.Hello):
             if command.nick:
@@ -295,7 +295,7 @@ class Chat:
         elif isinstance(command, LinkCommand):
             self._links.execute(client, request, user, command)
         elif isinstance(command, c.UseLink):
-            with self._authenticator.limiting_link_guesses(user, client.origin):
+            with self._authenticator.limiting_link_guesses(user, client.client_network):
                 self._change(client, request, user, command)
         elif isinstance(command, c.IgnoreUser | c.UnignoreUser):
             self._turns.run_coroutine(
@@ -342,7 +342,7 @@ class Chat:
 
     def _change(self, client: Client, request: Request, user: User, command: c.Command) -> None:
         authority = self._authority
-        decision = authority.decide(user, command, client.origin, client.token)
+        decision = authority.decide(user, command, client.client_network, client.token)
         if not decision.events:
             self._turns.run_coroutine(
                 client, request, self._answer(client, request, Unchanged(decision.unchanged_group))
@@ -367,7 +367,7 @@ class Chat:
         self, client: Client, request: Request, user: User, password: Secret | None
     ) -> None:
         if password is not None:
-            await self._authenticator.authenticate(user.nick, password, client.origin)
+            await self._authenticator.authenticate(user.nick, password, client.client_network)
         await self._turns.wait_for_turn()
         client.answer(request, Welcome(user, False, self.last_delivered_id, self.last_delivered_id))
 
@@ -383,7 +383,7 @@ class Chat:
         try:
             await self._turns.wait_for_turn()
         except NotStored:
-            raise Refusal("storage_failed", why=reason("not_answered")) from None
+            raise Refusal("storage_failed", why=reason_phrase("not_answered")) from None
         turn = self.fair_queue.wait()
         client.answer(request, answer)
         await turn
@@ -426,7 +426,7 @@ class Chat:
         if is_new:
             event = entries[0].event
             self._count(client, event)
-            without_reason = users_without_reason(self._authority.state, event)
+            without_reason = user_ids_without_reason(self._authority.state, event)
             self._dispatcher.deliver(entries[0], change.audiences[0], client, change.private, without_reason)
         client.answer(request, Ack(entries[0]))
         if is_new:

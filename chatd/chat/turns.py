@@ -14,7 +14,7 @@ from chatd.chat.dispatch import Dispatcher
 from chatd.core.audience import Audience
 from chatd.core.events import LogEntry
 from chatd.core.records import Record
-from chatd.core.refusals import Refusal, reason
+from chatd.core.refusals import Refusal, reason_phrase
 from chatd.core.requests import Request
 from chatd.store.errors import NotStored, ReadFailed
 
@@ -145,9 +145,9 @@ class TurnQueue:
 
 def not_stored_refusal() -> Refusal:
     """Return the refusal of a command whose transaction was rolled back."""
-    return Refusal("storage_failed", why=reason("not_stored"))
+    return Refusal("storage_failed", why=reason_phrase("not_stored"))
 
 
 def not_read_refusal() -> Refusal:
     """Return the refusal of a command that has to read the database while it can't be read."""
-    return Refusal("storage_failed", why=reason("not_read"))
+    return Refusal("storage_failed", why=reason_phrase("not_read"))

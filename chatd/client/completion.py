@@ -49,7 +49,7 @@ def usage_hint(typed: str) -> str:
     if space and word.lower() == f"/{IMAGE_WORD}":
         shown, help = IMAGE_COMMAND_USAGE
     elif row is not None:
-        shown, help = (row.slash_usage_in(_) if separator == " " else row.usage), row.help
+        shown, help = (row.slash_usage_in(_) if separator == " " else row.preferred_usage), row.help
     else:
         return ""
     return _("{usage}: {help}").format(usage=shown, help=_(help))

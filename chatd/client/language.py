@@ -11,8 +11,8 @@ from typing import Final
 
 from chatd.core.commands import USAGE_FIELD_NAMES
 from chatd.core.language import N_
-from chatd.core.names import ALPHABET_NAMES
-from chatd.core.refusals import DETAIL_MAX_CHARACTERS, REFUSAL_REASONS, REFUSAL_SENTENCES
+from chatd.core.names import ALPHABET_NAMES_TO_TRANSLATE
+from chatd.core.refusals import DETAIL_MAX_CHARACTERS, REASON_SENTENCES, REFUSAL_SENTENCES
 from chatd.locales import DOMAIN, LOCALES
 
 ARGPARSE_TEXTS: Final = (
@@ -109,11 +109,13 @@ def _recognised(text: str, sentences: Iterable[str]) -> str:
         if found is not None:
             details = found.groupdict()
             if "why" in details:
-                details["why"] = _recognised(details["why"], REFUSAL_REASONS.values())
+                details["why"] = _recognised(details["why"], REASON_SENTENCES.values())
             name = details.get("name", "")
-            if name in USAGE_FIELD_NAMES and sentence in REFUSAL_REASONS.values():
+            if name in USAGE_FIELD_NAMES and sentence in REASON_SENTENCES.values():
                 details["name"] = _(name)
-            details.update((gap, _(word)) for gap, word in details.items() if word in ALPHABET_NAMES)
+            details.update(
+                (gap, _(word)) for gap, word in details.items() if word in ALPHABET_NAMES_TO_TRANSLATE
+            )
             return _(sentence).format(**details)
     return text
 

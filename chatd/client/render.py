@@ -22,7 +22,7 @@ from chatd.client.codec import (
 from chatd.client.language import _
 from chatd.core.commands import COMMANDS, Identify
 from chatd.core.language import N_
-from chatd.core.terminal import CONTROL_CHARACTERS
+from chatd.core.terminal import CONTROL_CHARACTER_CLASS
 from chatd.json_wire.objects import (
     AccountChanged,
     AnswerObject,
@@ -54,7 +54,7 @@ from chatd.json_wire.objects import (
 INDENT: Final = "    "
 """The indent of all lines but the first in a text of several lines."""
 
-_CONTROL: Final = re.compile(f"[{CONTROL_CHARACTERS}]")
+_CONTROL: Final = re.compile(f"[{CONTROL_CHARACTER_CLASS}]")
 
 
 def sanitize(text: str) -> str:

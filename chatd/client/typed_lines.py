@@ -13,7 +13,7 @@ from chatd.client.codec import LOBBY, ConversationRef
 from chatd.client.language import _
 from chatd.core import commands as c
 from chatd.core.limits import Limits
-from chatd.core.refusals import Refusal, reason
+from chatd.core.refusals import Refusal, reason_phrase
 from chatd.core.typed_commands import (
     SlashLine,
     has_password,
@@ -55,7 +55,7 @@ def parse_typed_line(typed: str, here: ConversationRef) -> c.Command | SendImage
         row, values = command
         return row.build(values, MAX_LIMITS)
     if has_password(typed):
-        raise Refusal("bad_request", why=reason("password_in_message"))
+        raise Refusal("bad_request", why=reason_phrase("password_in_message"))
     return message_command(here, unescape_slash(typed))
 
 
@@ -78,7 +78,7 @@ def _slash(typed: SlashLine, here: ConversationRef) -> c.Command | SendImage:
     if typed.word.lower() == IMAGE_WORD:
         path = typed.rest.strip()
         if not path:
-            raise Refusal("bad_request", why=reason("usage", usage=f"/{IMAGE_WORD} file"))
+            raise Refusal("bad_request", why=reason_phrase("usage", usage=f"/{IMAGE_WORD} file"))
         return SendImage(path, here)
     row = typed.declaration
     if row is None:
@@ -92,6 +92,6 @@ def _slash(typed: SlashLine, here: ConversationRef) -> c.Command | SendImage:
     if row.name == "history" and "dest" not in values and here != LOBBY:
         values["group" if here.kind == "group" else "dest"] = here.name
     if not row.required <= values.keys():
-        raise Refusal("bad_request", why=reason("usage", usage=row.slash_usage_in(_)))
+        raise Refusal("bad_request", why=reason_phrase("usage", usage=row.slash_usage_in(_)))
     command = row.build(values, MAX_LIMITS)
     return c.Join(command.group) if isinstance(command, c.EnterRoom) else command

@@ -14,13 +14,13 @@ from twisted.logger import Logger
 
 from chatd.boundaries import Clock, Dialect
 from chatd.chat.service import Chat
+from chatd.connections.client_network import enable_keep_alive, network_of
 from chatd.connections.login_deadlines import LoginDeadlines, UndetectedConnection
-from chatd.connections.origin import enable_keep_alive, network_of
 from chatd.connections.outbox import FlushQueue, Outbox
 from chatd.connections.rate_limit import RateLimit
 from chatd.connections.session import Session
 from chatd.core.limits import Limits
-from chatd.core.refusals import Refusal, rate_limited, reason
+from chatd.core.refusals import Refusal, rate_limited, reason_phrase
 
 DISCONNECT_TIMEOUT_SECONDS: Final = 2.0
 """Seconds that clients have to read their last bytes when the daemon stops; then their connections are cut.
@@ -123,7 +123,7 @@ class Sessions:
             partial(self._closed, first_protocol),
         )
         if not self._has_room(address):
-            session.refuse_and_close(rate_limited(reason("many_connections")))
+            session.refuse_and_close(rate_limited(reason_phrase("many_connections")))
             return session
         self._open[session] = self._count(address)
         self._deadlines.start(first_protocol, session)

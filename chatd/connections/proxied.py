@@ -18,8 +18,8 @@ from twisted.protocols.policies import WrappingFactory
 from twisted.python.failure import Failure
 from zope.interface import directlyProvides, providedBy
 
+from chatd.connections.client_network import network_of
 from chatd.connections.factory import Sessions, format_peer
-from chatd.connections.origin import network_of
 
 HEADER_TIMEOUT_SECONDS: Final = 10.0
 """Seconds that a proxy has to send the PROXY header of a connection."""

@@ -94,7 +94,7 @@ class Session:
         dialect: Dialect,
         carrier: Carrier,
         peer: str,
-        origin: str | None,
+        client_network: str | None,
         find_certificate_name: Callable[[], str],
         rate_limit: RateLimit,
         open_outbox: Callable[[Callable[[], None]], Outbox],
@@ -108,7 +108,7 @@ class Session:
         self.frame_format = FrameFormat(dialect, carrier.framer_for(dialect), not dialect.pace_seconds)
         self.peer = peer
         self.connected_at = clock.seconds()
-        self.origin = origin
+        self.client_network = client_network
         self._find_certificate_name = find_certificate_name
         self.password: Secret | None = None
         self.updates_read_marker = True
@@ -201,10 +201,10 @@ class Session:
         if self.user is None:
             self._proven = self._sent = None
             if request is not None:
-                self._hello = request if request.pace_seconds else None
+                self._hello = request if request.seconds_between_lines else None
                 # Nothing was said yet that could be mistaken for another dialect.
-                if request.shown_dialect is not None:
-                    self.set_dialect(request.shown_dialect)
+                if request.detected_dialect is not None:
+                    self.set_dialect(request.detected_dialect)
         elif self._hello is not None and self._telltale is None:
             self._learn(request)
         elif self._held is None and self._buffer is None and self._outbox.is_empty:
@@ -395,7 +395,7 @@ class Session:
             self.set_dialect(request.dialect_on_success)
         payloads = self.dialect.encode_answer(request, answer)
         if request is self._hello and not self.is_closing:
-            self._buffer_behind(payloads, request.pace_seconds)
+            self._buffer_behind(payloads, request.seconds_between_lines)
         else:
             self._reply(payloads)
         if request.next_request is not None:
@@ -535,7 +535,7 @@ class Session:
 
         The reference client of the text protocol sends ``LST`` first.
         """
-        if request is None or request.shown_dialect is None:
+        if request is None or request.detected_dialect is None:
             self._end_buffer()
         else:
             self._telltale = request
@@ -547,14 +547,14 @@ class Session:
 
         The buffered frames are converted to that dialect and written.
         """
-        if request.shown_dialect is None:
+        if request.detected_dialect is None:
             return
-        if request.convert_buffered is not None and self._buffer is not None:
-            self._buffer.convert_frames(request.convert_buffered)
+        if request.convert_buffered_frame is not None and self._buffer is not None:
+            self._buffer.convert_frames(request.convert_buffered_frame)
             self._outbox.flush_and_pause(
-                request.shown_dialect.pace_seconds
+                request.detected_dialect.pace_seconds
             )  # the welcome is a line of its own
-        self._end_buffer(request.shown_dialect)
+        self._end_buffer(request.detected_dialect)
 
     def _end_buffer(self, dialect: Dialect | None = None) -> None:
         """Write the buffered frames and buffer no more. Change to ``dialect``, if given, and its pace."""

@@ -17,11 +17,11 @@ from chatd.core.accounts import (
     Credential,
     Secret,
     UserRenamed,
-    same_password,
+    same_password_hash,
 )
 from chatd.core.events import User
 from chatd.core.names import MAX_NICK_CODE_POINTS, BadName, Name, check_reserved, parse_nick
-from chatd.core.refusals import Refusal, reason
+from chatd.core.refusals import Refusal, reason_phrase
 from chatd.core.rules import Decision, decide, is_closed
 from chatd.core.state import RecordedChange, State
 from chatd.core.tokens import is_token_secret
@@ -33,7 +33,7 @@ def check_new_password(password: Secret, policy: AccountPolicy) -> None:
     Raises `Refusal` ``weak_password`` or ``bad_request``.
     """
     if is_token_secret(password):
-        raise Refusal("bad_request", why=reason("token_as_password"))
+        raise Refusal("bad_request", why=reason_phrase("token_as_password"))
     if len(password) < policy.password_min:
         raise Refusal("weak_password", limit=policy.password_min)
 
@@ -41,12 +41,12 @@ def check_new_password(password: Secret, policy: AccountPolicy) -> None:
 def check_may_register(state: State, user: User) -> None:
     """Check that ``user`` may register.
 
-    Raises `Refusal` ``already_registered``, ``bad_nick`` for a guest, or ``storage_failed`` if the user's
-    login was rolled back: the id may be another user's by now.
+    Raises `Refusal` ``already_registered``; ``bad_nick`` for a guest; ``storage_failed`` if the user was
+    never stored because the login was rolled back: the id may belong to another user now.
     """
     current = state.users.get(user.id)
     if current is None or current.key != user.key:
-        raise Refusal("storage_failed", why=reason("not_stored"))
+        raise Refusal("storage_failed", why=reason_phrase("not_stored"))
     if user.id in state.credentials:
         raise Refusal("already_registered", nick=user.nick)
     try:
@@ -105,9 +105,13 @@ def unregister(state: State, verified: Credential, now: int) -> Decision:
     """
     _check_current(state, verified)
     user = verified.user
-    groups = [conversation.name for conversation in state.conversations_of(user) if conversation.name]
+    groups = [
+        conversation.name
+        for conversation in state.direct_and_group_conversations_of(user)
+        if conversation.name
+    ]
     events = tuple(event for group in groups for event in decide(state, user, c.Leave(group)).events)
-    renamed = with_former_nick(state, user, user.nick)
+    renamed = with_numbered_nick(state, user, user.nick)
     records: list[RecordedChange] = [UserRenamed(renamed), Credential(renamed, CLOSED_ACCOUNT_HASH)]
     if user.key in state.appointed:
         records.append(state.new_moderation_entry(renamed, "dismiss", user.nick, now))
@@ -115,20 +119,21 @@ def unregister(state: State, verified: Credential, now: int) -> Decision:
 
 
 def _check_current(state: State, verified: Credential) -> None:
-    if not same_password(state.credentials.get(verified.user.id), verified):
+    if not same_password_hash(state.credentials.get(verified.user.id), verified):
         raise Refusal("wrong_password")
 
 
-def with_former_nick(state: State, user: User, nick: str) -> User:
-    """Return ``user`` with the first free nick among ``alice~1``, ``alice~2`` …, if ``nick`` is alice.
+def with_numbered_nick(state: State, user: User, base_nick: str) -> User:
+    """Return ``user`` with a new nick: ``base_nick`` plus ``~`` and the first free number, such as
+    ``alice~1``.
 
-    The nick is shortened as far as the result needs it to be a valid name.
+    ``base_nick`` is shortened if the result would be longer than a nick may be.
     """
     for number in count(1):
         suffix = f"~{number}"
         for length in range(MAX_NICK_CODE_POINTS - len(suffix), -1, -1):
             try:
-                name = parse_nick(nick[:length] + suffix)
+                name = parse_nick(base_nick[:length] + suffix)
             except BadName:  # cut inside a sequence of characters that must stand together
                 continue
             if state.find_user(name) is None:

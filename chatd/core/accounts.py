@@ -54,10 +54,11 @@ class Credential(msgspec.Struct, frozen=True, eq=False):
     registered_at: int | None = None
 
 
-def same_password(one: Credential | None, other: Credential | None) -> bool:
-    """Return whether two credentials have the same hash, or are both None.
+def same_password_hash(one: Credential | None, other: Credential | None) -> bool:
+    """Return whether two credentials have the same password hash, or are both None.
 
-    Every hash has its own salt, so the hash differs even if a user sets the same password again.
+    Each hash has its own random salt. The result is therefore False after any password change, even to the
+    same password.
     """
     return (one and one.hash) == (other and other.hash)
 
@@ -71,13 +72,14 @@ class UserRenamed(msgspec.Struct, frozen=True, eq=False):
 class AccountPolicy(msgspec.Struct, forbid_unknown_fields=True):
     """The settings in the ``[accounts]`` section of chatd.toml; each attribute is a key.
 
-    A daemon has one `AccountPolicy`, shared and asked like its `chatd.core.limits.Limits`.
+    A daemon has one `AccountPolicy`. All parts share it and read it at each use, because a reload changes it
+    in place.
     """
 
     names: Literal["open", "registered"] = "open"
     """Who may write: everyone (``open``), or ``registered`` users only; the others may read and register."""
     operators: tuple[str, ...] = ()
-    """Nicks of the server operators; each is one once it is registered."""
+    """Nicks of the server operators; a nick has the operator's rights only while it is registered."""
     password_min: Annotated[int, msgspec.Meta(ge=1)] = 8
     """Characters that a new password must have."""
     argon2_memory: Annotated[int, msgspec.Meta(ge=8)] = 19 * 1024

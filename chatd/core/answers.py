@@ -31,14 +31,14 @@ class Unchanged(msgspec.Struct, frozen=True, eq=False):
 class Welcome(msgspec.Struct, frozen=True, eq=False):
     """The welcome: the client is logged in as ``user``. ``returning`` is true if the user was known before.
 
-    ``cursor`` is the last id of the log. The client can give it as ``since`` in a later hello. ``seen`` is
-    the user's read marker: the entries that the user has missed have larger ids.
+    ``cursor`` is the last id of the log. The client can give it as ``since`` in a later hello.
+    ``read_marker`` is the user's read marker: the entries that the user has missed have larger ids.
     """
 
     user: User
     returning: bool
     cursor: int
-    seen: int
+    read_marker: int
 
 
 class AccountChanged(msgspec.Struct, frozen=True, eq=False):
@@ -81,7 +81,7 @@ class LinkListItem(msgspec.Struct, frozen=True, eq=False):
     """An invitation link in a list of the links of ``group``.
 
     ``number`` tells it from the others, ``maker`` is a nick. ``made`` and ``expires`` are times in
-    milliseconds since 1970. ``uses`` is the number of users who have joined by the link.
+    milliseconds since 1970. ``use_count`` is the number of users who have joined by the link.
     """
 
     group: str
@@ -89,7 +89,7 @@ class LinkListItem(msgspec.Struct, frozen=True, eq=False):
     maker: str
     made: int
     expires: int
-    uses: int
+    use_count: int
 
 
 class LinkMade(msgspec.Struct, frozen=True, eq=False):
@@ -107,7 +107,9 @@ class LinkList(msgspec.Struct, frozen=True, eq=False):
 
 
 class Moderated(msgspec.Struct, frozen=True, eq=False):
-    """The answer to a server operator whose command was carried out as the acts ``acts``, at least one."""
+    """The answer to a moderation command. ``acts`` are the entries, at least one, that it added to the
+    moderation log.
+    """
 
     acts: tuple[ModerationEntry, ...]
 
@@ -134,7 +136,8 @@ class Member(msgspec.Struct, frozen=True, eq=False):
     """A member in a list of a group's members.
 
     ``role`` is owner, operator or member. ``online`` says whether the user is connected, ``registered``
-    whether the nick has a password. The role of an unregistered owner or operator ends with the session.
+    whether the nick has a password. A user who is not registered loses the role of owner or operator at the
+    next login.
     """
 
     nick: str
@@ -153,19 +156,19 @@ class Members(msgspec.Struct, frozen=True, eq=False):
 class GroupListItem(msgspec.Struct, frozen=True, eq=False):
     """A group in a list of groups.
 
-    ``members`` is the number of members. ``role`` is the role of the user who asks for the list: owner,
+    ``member_count`` is the number of members. ``role`` is the role of the user who asks for the list: owner,
     operator, member, invited, or empty for no role. ``owner`` is the nick of the owner, empty if the group
-    has none; ``registered`` says whether that nick has a password. ``history`` is ``all`` or
+    has none; ``owner_is_registered`` says whether that nick has a password. ``history`` is ``all`` or
     ``since_joining``: what members can read.
     """
 
     group: str
     visibility: str
     topic: str
-    members: int
+    member_count: int
     role: str
     owner: str
-    registered: bool
+    owner_is_registered: bool
     history: str
 
 
@@ -179,33 +182,35 @@ class Page(msgspec.Struct, frozen=True, eq=False):
     """A page of the log of one conversation for the user ``reader``, oldest entry first.
 
     ``forward`` is true if the page contains the first entries after an id, false if it contains the last ones
-    before an id or before the end. ``more`` says whether further entries follow in that direction. ``events``
-    is true for a page of a group's events, false for a page of messages. ``seen`` is the read marker of a
-    returning user, who has missed the entries with larger ids; it is None in an answer to a command.
-    ``trimmed`` is the id up to which old messages of the conversation were deleted, 0 if none were.
+    before an id or before the end. ``more`` says whether further entries follow in that direction.
+    ``is_event_page`` is true for a page of a group's events, false for a page of messages.
+
+    ``read_marker`` is the reader's read marker on a page that is sent at a login: entries with larger ids are
+    those that the reader has missed. It is None on a page that answers a command. ``trimmed_up_to_id`` is the
+    largest id of the messages that retention has deleted from the conversation, 0 if there are none.
     """
 
     conversation: Conversation
     entries: tuple[LogEntry, ...]
     more: bool
     forward: bool
-    events: bool
+    is_event_page: bool
     reader: User
-    seen: int | None = None
-    trimmed: int = 0
+    read_marker: int | None = None
+    trimmed_up_to_id: int = 0
 
 
 class ConversationListItem(msgspec.Struct, frozen=True, eq=False):
     """A conversation in a list of a user's conversations.
 
     ``kind`` is lobby, group or direct. ``name`` is the group's name, the other user's nick, or "lobby".
-    ``last`` is the id of the last entry, 0 if there is none. ``unread`` is the number of other users'
+    ``last_id`` is the id of the last entry, 0 if there is none. ``unread`` is the number of other users'
     messages after the user's read marker, counted among the last 1,000 entries.
     """
 
     kind: str
     name: str
-    last: int
+    last_id: int
     unread: int
 
 

@@ -8,12 +8,13 @@ from typing import Final
 from msgspec.structs import replace
 
 from chatd.core.events import MESSAGE_KINDS, ChatEvent, LogEntry
-from chatd.core.state import NOBODY, State
+from chatd.core.state import NO_USER_IDS, State
 
 Audience = tuple[int, ...] | frozenset[int] | None
-"""The users who receive an event: their ids in ascending order, or None for everyone connected.
+"""The users who receive an event.
 
-A frozenset has the ids of those who do not receive it; everyone else connected does.
+A tuple holds the ids of the receivers, ascending. None means all connected users. A frozenset means all
+connected users except those with these ids.
 """
 
 IGNORABLE_EVENT_KINDS: Final = MESSAGE_KINDS | {"invited"}
@@ -40,14 +41,14 @@ def audience(state: State, event: ChatEvent) -> Audience:
     return ignoring if addressed is None else tuple(id for id in addressed if id not in ignoring)
 
 
-def users_without_reason(state: State, event: ChatEvent) -> frozenset[int]:
+def user_ids_without_reason(state: State, event: ChatEvent) -> frozenset[int]:
     """Return the ids of the users who do not receive the reason of ``event``, because they ignore its author.
 
     Without a reason, the result is empty.
     """
     if event.kind in EVENT_KINDS_WITH_REASON and event.body:
-        return state.ignored_by.get(event.actor.id, NOBODY)
-    return NOBODY
+        return state.ignored_by.get(event.actor.id, NO_USER_IDS)
+    return NO_USER_IDS
 
 
 def without_ignored_reason(entry: LogEntry, ignored: Container[int]) -> LogEntry:
@@ -59,17 +60,17 @@ def without_ignored_reason(entry: LogEntry, ignored: Container[int]) -> LogEntry
 
 
 def _addressed(state: State, event: ChatEvent) -> tuple[int, ...] | None:
-    """Return the ids of the users whom ``event`` is for, or None for everyone connected.
+    """Return the ids of the users that ``event`` is addressed to, or None for all connected users.
 
-    An event in the lobby goes to everyone connected, an event in a direct conversation to its two users, and
-    an event in a group to its members, the actor and the subject; only the deletion of a message not to its
-    actor, a server operator, who may be no member.
+    An event in the lobby is addressed to all, an event in a direct conversation to its two users, and an
+    event in a group to the members, the actor and the subject. The ``deleted`` event of a group goes to the
+    members and the subject only: its actor is a server operator, who need not be a member.
     """
     conversation = event.conversation
     if conversation.kind == "lobby":
         return None
     if conversation.kind == "direct":
-        return conversation.participants
+        return conversation.participant_ids
     actor, subject = event.actor, event.subject or event.actor
     group = state.group_of(conversation)
     if group is None:

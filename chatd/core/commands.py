@@ -126,7 +126,8 @@ _MissedEntries = Annotated[
     Literal["send", "keep"],
     FieldDeclaration(
         "choice",
-        "whether to send what the user missed, or to keep it and what this session gets for the next session",
+        "send: send the entries that the user missed and move the read marker. keep: send nothing and leave"
+        " the read marker where it is, also for what this session receives",
         (),
         ("send", "keep"),
         is_typeable=False,
@@ -241,7 +242,7 @@ class Hello(Command, frozen=True):
     help=N_("give the password for the login that follows"),
     example="PWD correct horse battery",
 )
-class GivePassword(Command, frozen=True):
+class PasswordBeforeHello(Command, frozen=True):
     """Give the ``password`` for the next hello, on a wire whose hello has no password field."""
 
     password: _Password
@@ -971,7 +972,7 @@ class Unregister(Command, frozen=True):
     help=N_("end all other sessions of your nick"),
     example="regain;",
 )
-class Regain(Command, frozen=True):
+class EndOtherSessions(Command, frozen=True):
     """End all other sessions of the author, who must be registered."""
 
 
@@ -1115,7 +1116,7 @@ class Block(Command, frozen=True):
     help=N_("block the addresses that a user is connected from"),
     example="blockaddress;bob;1h;came back under another nick",
 )
-class BlockAddress(Command, frozen=True):
+class BlockAddressesOfUser(Command, frozen=True):
     """Block the networks that the user ``dest`` is connected from, as `Block` does."""
 
     dest: _KnownNick
@@ -1151,7 +1152,7 @@ class Unblock(Command, frozen=True):
     help=N_("make a user the owner of a group, and a member if necessary"),
     example="give;wob;alice",
 )
-class GiveGroup(Command, frozen=True):
+class AssignGroupOwner(Command, frozen=True):
     """Make the user ``dest`` the owner of ``group``, and a member if necessary."""
 
     group: _GroupName
@@ -1170,7 +1171,10 @@ class GiveGroup(Command, frozen=True):
     example="close;wob;the course is over",
 )
 class CloseGroup(Command, frozen=True):
-    """Remove all members from ``group``, with a ``reason``, and hide it. `GiveGroup` opens it again."""
+    """Remove all members from ``group``, with a ``reason``, and hide it.
+
+    `AssignGroupOwner` opens it again.
+    """
 
     group: _GroupName
     reason: _Reason = ""

@@ -20,15 +20,15 @@ from chatd.core.declarations import CommandDeclaration
 class ControlCommand(msgspec.Struct, frozen=True):
     """A command of the control socket.
 
-    ``help`` says what it does, ``answer`` what its answer contains. ``fields`` maps the name of each field to
-    its description; every field is a text and must be given. ``choices`` maps the name of a field to the
-    values that it may have, if only some are possible. ``is_slow`` says that the answer may take more than
-    some seconds.
+    ``help`` says what it does, ``answer_description`` what its answer contains. ``fields`` maps the name of
+    each field to its description; every field is a text and must be given. ``choices`` maps the name of a
+    field to the values that it may have, if only some are possible. ``is_slow`` says that the answer may take
+    more than some seconds.
     """
 
     name: str
     help: str
-    answer: str
+    answer_description: str
     fields: Mapping[str, str] = {}
     choices: Mapping[str, tuple[str, ...]] = {}
     is_slow: bool = False
@@ -70,7 +70,7 @@ CONTROL_COMMANDS: Final[dict[str, ControlCommand]] = {
         ),
         ControlCommand(
             "dismiss",
-            "take that back from a nick that was appointed",
+            "take the rights of a server operator from a nick that `appoint` gave them to",
             "`acts`: the entry of the moderation log",
             {"nick": "the nick"},
         ),
@@ -132,6 +132,6 @@ CONTROL_ERRORS: Final = {
 """The error codes that only the control socket has, with what they mean."""
 
 
-def operator_commands() -> dict[str, CommandDeclaration]:
+def server_operator_commands() -> dict[str, CommandDeclaration]:
     """Return the declarations of all commands of server operators, by their name in JSON."""
     return {row.actions[0]: row for row in COMMANDS.values() if row.required_role == "server_operators"}

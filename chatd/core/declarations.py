@@ -14,10 +14,13 @@ import msgspec
 
 from chatd.core.accounts import Secret
 from chatd.core.limits import Limits
-from chatd.core.refusals import REFUSAL_SENTENCES, Phrase, Refusal, reason
+from chatd.core.refusals import REFUSAL_SENTENCES, Phrase, Refusal, reason_phrase
 
 RequiredRole = Literal["anyone", "identified", "members", "operators", "owner", "server_operators"]
-RequiredAccess = Literal["none", "read", "write"]
+RequiredTokenAccess = Literal["password", "read", "write"]
+"""The access that a token must have to allow a command: every token for "read", a token with write access for
+"write", and no token for "password", which needs a session that has logged in without a token.
+"""
 AnswerName = Literal[
     "hello",
     "ack",
@@ -57,9 +60,9 @@ class FieldDeclaration(msgspec.Struct, frozen=True):
     field. If ``is_typeable`` is false, only programs can set the field: the commands that people type leave
     it out.
 
-    ``is_sender`` marks the nick of the user who logs in: a JSON request may give it as its sender.
-    ``normalize(name, value)`` converts the value that a JSON client has sent under ``name`` to a value for
-    `check`.
+    ``is_sender`` is true for the nick with which a user logs in. In JSON that nick may stand in the key that
+    names the sender of a request. ``normalize(name, value)`` converts the value that a JSON client has sent
+    under ``name`` to a value for `check`.
     """
 
     kind: Literal["name", "text", "note", "choice", "id", "count", "secret", "duration"]
@@ -81,16 +84,16 @@ class FieldDeclaration(msgspec.Struct, frozen=True):
         if self.kind in ("id", "count"):
             return self._number(name, value)
         if not isinstance(value, str):
-            raise Refusal("bad_request", why=reason("no_string", name=Phrase(name)))
+            raise Refusal("bad_request", why=reason_phrase("no_string", name=Phrase(name)))
         if self.kind == "text":
-            return check_size(value, name, limits.image if image else limits.message, blank=False)
+            return check_size(value, name, limits.image if image else limits.message, allow_blank=False)
         if self.kind == "note":
             return check_size(value, name, limits.note)
         if self.kind == "secret":
             return _secret(name, check_size(value, name, limits.password))
         if self.kind == "choice" and value not in self.choices:
             choices = ", ".join(self.choices)
-            raise Refusal("bad_request", why=reason("no_choice", name=Phrase(name), choices=choices))
+            raise Refusal("bad_request", why=reason_phrase("no_choice", name=Phrase(name), choices=choices))
         return value
 
     def _number(self, name: str, value: object) -> int:
@@ -98,7 +101,7 @@ class FieldDeclaration(msgspec.Struct, frozen=True):
         if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= ID_MAX:
-            raise Refusal("bad_request", why=reason("no_number", name=Phrase(name), low=low))
+            raise Refusal("bad_request", why=reason_phrase("no_number", name=Phrase(name), low=low))
         return value
 
 
@@ -118,7 +121,7 @@ def parse_duration(name: str, value: object) -> int:
     seconds = 0 if found is None or isinstance(value, bool) else int(found[1]) * _UNITS[found[2]]
     if not 0 < seconds <= DURATION_MAX_SECONDS:
         limit = DURATION_MAX_SECONDS // _UNITS["d"]
-        raise Refusal("bad_request", why=reason("no_duration", name=Phrase(name), limit=limit))
+        raise Refusal("bad_request", why=reason_phrase("no_duration", name=Phrase(name), limit=limit))
     return seconds
 
 
@@ -126,11 +129,11 @@ def _secret(name: str, value: str) -> Secret:
     """Return the password in ``value``, normalized. Raises `Refusal` ``bad_request``."""
     secret = Secret.parse(value)
     if secret is None:
-        raise Refusal("bad_request", why=reason("bad_secret", name=Phrase(name)))
+        raise Refusal("bad_request", why=reason_phrase("bad_secret", name=Phrase(name)))
     return secret
 
 
-def check_size(text: str, what: str, limit: int, blank: bool = True) -> str:
+def check_size(text: str, what: str, limit: int, allow_blank: bool = True) -> str:
     """Check the size of ``text`` and return it unchanged. ``what`` names the text in a refusal.
 
     Raises `Refusal` ``too_long`` if the text has more than ``limit`` bytes of UTF-8, and ``empty`` if it is
@@ -138,7 +141,7 @@ def check_size(text: str, what: str, limit: int, blank: bool = True) -> str:
     """
     if len(text) * 4 > limit and len(text.encode()) > limit:
         raise Refusal("too_long", what=Phrase(what), limit=limit)
-    if not blank and not text.strip():
+    if not allow_blank and not text.strip():
         raise Refusal("empty")
     return text
 
@@ -160,11 +163,10 @@ class CommandDeclaration(msgspec.Struct, frozen=True, eq=False):
     ``group_defaults_to_room`` is true, the group may be omitted in the TP6 chat room: the default is the room
     where the user is.
 
-    ``required_role`` says which users may use the command. ``required_access`` is the access that the token
-    of a session must have, if the session has logged in with a token: "none" means that the command needs the
-    password. ``answer`` is the kind of the answer. ``refusal_codes`` are the codes of the refusals that the
-    command can get. ``fields`` are in the order in which they are typed; the fields in ``required`` have no
-    default.
+    ``required_role`` says which users may use the command. ``required_access`` says which tokens allow the
+    command, if the session has logged in with one. ``answer`` is the kind of the answer. ``refusal_codes``
+    are the codes of the refusals that the command can get. ``fields`` are in the order in which they are
+    typed; the fields in ``required`` have no default.
     """
 
     command: type[Command]
@@ -177,7 +179,7 @@ class CommandDeclaration(msgspec.Struct, frozen=True, eq=False):
     slash_word: str
     group_defaults_to_room: bool
     required_role: RequiredRole
-    required_access: RequiredAccess
+    required_access: RequiredTokenAccess
     answer: AnswerName
     refusal_codes: tuple[str, ...]
     help: str
@@ -198,7 +200,9 @@ class CommandDeclaration(msgspec.Struct, frozen=True, eq=False):
             if value is not None:
                 checked[name] = field.check(name, value, limits, image)
             elif name in self.required:
-                raise Refusal("bad_request", why=reason("missing", command=self.name, name=Phrase(name)))
+                raise Refusal(
+                    "bad_request", why=reason_phrase("missing", command=self.name, name=Phrase(name))
+                )
         return self.command(**checked)
 
     @property
@@ -212,7 +216,7 @@ class CommandDeclaration(msgspec.Struct, frozen=True, eq=False):
         return {name: field for name, field in self.fields.items() if field.is_typeable}
 
     @property
-    def usage(self) -> str:
+    def preferred_usage(self) -> str:
         """The usage line: ``kick;group;dest[;reason]``, else ``MSG msg``, else ``/join group``."""
         if self.semicolon_word:
             parts = [f";{name}" if name in self.required else f"[;{name}]" for name in self.typeable_fields]
@@ -264,7 +268,7 @@ def declare(
     keyword: str = "",
     slash_word: str = "",
     group_defaults_to_room: bool = False,
-    required_access: RequiredAccess = "none",
+    required_access: RequiredTokenAccess = "password",
     refusal_codes: str = "",
 ) -> Callable[[CommandClass], CommandClass]:
     """Return a class decorator that declares a command. The fields are taken from the command's class.

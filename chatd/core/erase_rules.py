@@ -1,4 +1,5 @@
-"""The rules of erasure: a state and a user in, a `Decision` or a `Refusal` out.
+"""The rules of erasure: pure functions that take the state and a user, and return a `Decision` or raise a
+`Refusal`.
 
 The texts in the log are erased afterwards, by `chatd.chat.erasure`.
 """
@@ -12,7 +13,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from chatd.core import commands as c
-from chatd.core.account_rules import with_former_nick
+from chatd.core.account_rules import with_numbered_nick
 from chatd.core.accounts import AccountPolicy
 from chatd.core.events import CONSOLE, ChatEvent, User
 from chatd.core.moderation import ModerationEntry, UserErased, parse_network
@@ -22,7 +23,7 @@ from chatd.core.refusals import Refusal
 from chatd.core.rules import Decision, decide
 from chatd.core.state import RecordedChange, State
 
-ERASED_NICK: Final = "erased"
+ERASED_NICK_PREFIX: Final = "erased"
 """What the nick of an erased user begins with, as in ``erased~1``."""
 
 
@@ -37,12 +38,13 @@ def check_may_erase(user: User, policy: AccountPolicy) -> None:
 
 
 def erase(state: State, user: User, now: int) -> Decision:
-    """Return the decision to erase ``user``, who has no sessions, except for the user's texts in the log.
+    """Return the decision that begins the erasure of ``user``. The user must have no session.
 
-    The user gets a neutral nick under which nobody can log in, leaves all groups, and declines all
-    invitations; topics that the user has set are removed. ``now`` is in milliseconds since 1970.
+    The user gets a neutral nick that nobody can log in with, leaves all groups and declines all invitations.
+    Topics that the user has set are removed. The user's texts in the log are erased afterwards, in steps, by
+    `chatd.chat.erasure`. ``now`` is in milliseconds since 1970.
     """
-    renamed = with_former_nick(state, user, ERASED_NICK)
+    renamed = with_numbered_nick(state, user, ERASED_NICK_PREFIX)
     acts = tuple(_without(state, user, renamed))
     record = state.new_moderation_entry(CONSOLE, "erase", "", now)
     records: list[RecordedChange] = [UserErased(renamed, acts), record]
@@ -64,9 +66,9 @@ def _farewell(state: State, user: User) -> Iterator[ChatEvent]:
 
 
 def _without(state: State, user: User, renamed: User) -> Iterator[ModerationEntry]:
-    """Yield the entries of the moderation log that are about ``user``, or have words of the user, without it.
+    """Yield redacted copies of the moderation entries that name ``user`` or contain text of the user.
 
-    Their ids stay, so that the log still tells what operators have done.
+    The nick is replaced by that of ``renamed``; the reason is removed. The ids stay.
     """
     mentioned = re.compile(rf"(?<!\w){re.escape(user.nick)}(?!\w)", re.IGNORECASE)
     for act in state.moderations:

@@ -67,7 +67,7 @@ class Conversation(msgspec.Struct, frozen=True, eq=False, dict=True):
     pair: tuple[User, ...] = ()
 
     @cached_property
-    def participants(self) -> tuple[int, ...]:
+    def participant_ids(self) -> tuple[int, ...]:
         """The user ids of a direct conversation, ascending: one id for notes to oneself, else two.
 
         The property returns the identical tuple object each time.
@@ -91,11 +91,18 @@ class ChatEvent(msgspec.Struct, frozen=True, eq=False):
     """A message, or a change of a group, without its id and seq in the log.
 
     ``actor`` is the author. ``subject`` is the user whom the event is about, such as the kicked user, or the
-    receiver of a direct message. ``body`` is the text of a message, the lines of an image, the reason for a
-    kick, ban or close, the new topic, visibility or history, or ``"owner"`` if a promotion makes the subject
-    the owner or if an owner is demoted. A ``deleted`` event is in the conversation of the message. The
-    actor is the server operator, the subject the author, the body the id of the message, then a space and a
-    reason.
+    receiver of a direct message. A ``deleted`` event is in the conversation of the message; its actor is the
+    server operator, its subject the author of the message. ``body`` depends on the kind:
+
+    - ``message``: the text.
+    - ``image``: the lines of the image.
+    - ``kicked``, ``banned``, ``closed``: the reason.
+    - ``created``, ``visibility``: the visibility.
+    - ``topic``: the topic.
+    - ``history``: what members can read, ``all`` or ``since_joining``.
+    - ``keep``: the age in seconds after which messages are deleted, empty for no limit.
+    - ``promoted``, ``demoted``: ``owner`` if the subject becomes the owner, or was the owner; else empty.
+    - ``deleted``: the id of the message, then a space and a reason.
     """
 
     kind: EventKind
@@ -115,7 +122,7 @@ class ChatEvent(msgspec.Struct, frozen=True, eq=False):
         return not self.body and self.is_message
 
     @property
-    def deleted_id(self) -> int:
+    def deleted_message_id(self) -> int:
         """The id of the message that a ``deleted`` event is about."""
         return int(self.body.partition(" ")[0])
 

@@ -50,7 +50,7 @@ class Limits(msgspec.Struct, forbid_unknown_fields=True):
     page: PositiveInt = 50
     """Entries in a page if the client gives no limit."""
     page_max: PositiveInt = 500
-    """Entries in a page, whatever limit the client gives."""
+    """Entries in a page at most; a larger limit of a client is lowered to it."""
     outbox: OutboxSize = 1024 * 1024
     """Bytes that may wait in the outbox of one client."""
     queue: PositiveInt = 4096
@@ -74,30 +74,30 @@ class Limits(msgspec.Struct, forbid_unknown_fields=True):
     connections_per_address: PositiveInt = 256
     """Clients connected at once from one IPv4 address or IPv6 network (/64); no limit for this machine."""
     logins_per_address: PositiveInt = 600
-    """Logins from one IPv4 address or IPv6 network (/64) at once; ten more every second."""
+    """Burst of logins from one IPv4 address or IPv6 network (/64); ten more are allowed every second."""
     new_nicks_per_address: PositiveInt = 200
-    """New nicks from one IPv4 address or IPv6 network (/64) at once; one more every 10 seconds."""
+    """Burst of new nicks from one IPv4 address or IPv6 network (/64); one more every 10 seconds."""
     requests_per_second: PositiveInt = 10
-    """Requests of one client, once it has used up `burst_seconds`."""
+    """Requests a second of one client, once it has used up `burst_seconds`."""
     bytes_per_second: PositiveInt = 64 * 1024
-    """Bytes in the requests of one client, likewise."""
+    """Bytes a second in the requests of one client, once it has used up `burst_seconds`."""
     reads_per_second: PositiveInt = 5
-    """Requests of one client that read from the log (history, messages, states …), likewise."""
+    """Requests a second that read from the log (history, messages …), once `burst_seconds` is used up."""
     burst_seconds: PositiveInt = 10
-    """Seconds' worth of requests that a client may send at once, before it is read at those rates."""
+    """Size of the burst: a client may at once send as much as the three rates allow in this many seconds."""
     login_seconds: PositiveInt = 30
-    """Seconds that a client has to log in once `slow_logins` others have taken longer."""
+    """Seconds without a login after which a client is slow; beyond `slow_logins` the oldest is cut off."""
     slow_logins: PositiveInt = 100
-    """Clients connected without a login for longer than `login_seconds`."""
+    """Clients that may stay connected without a login for longer than `login_seconds`."""
     tls_handshake_seconds: PositiveInt = 10
     """Seconds that a client has to complete the TLS handshake."""
     sessions_per_user: PositiveInt = 16
-    """Sessions that one registered user has at once, with the password and, likewise, with each token."""
+    """Sessions of one registered user with the password; each token has a quota of the same size."""
     tokens_per_user: PositiveInt = 16
     """Tokens that one registered user has."""
     wrong_passwords: PositiveInt = 60
-    """Wrong passwords from one IPv4 address or IPv6 network (/64) at once; one more every 3 seconds."""
+    """Burst of wrong passwords from one IPv4 address or IPv6 network (/64); one more every 3 seconds."""
     wrong_passwords_per_nick: PositiveInt = 10
-    """Wrong passwords for one nick from one address or network at once; one more every 10 seconds."""
+    """Burst of wrong passwords for one nick from one address or network; one more every 10 seconds."""
     password_queue: PositiveInt = 256
     """Passwords that may wait to be hashed or verified."""

@@ -18,7 +18,7 @@ from chatd.core.answers import LinkList, LinkListItem
 from chatd.core.events import ChatEvent, EventKind, User
 from chatd.core.limits import Limits
 from chatd.core.links import InvitationLink, LinkDeleted, link_digest
-from chatd.core.refusals import Refusal, reason
+from chatd.core.refusals import Refusal, reason_phrase
 from chatd.core.rules import Decision, require_group_member
 from chatd.core.state import Group, State
 
@@ -44,7 +44,7 @@ def make_link(
     days = min(limits.invitation_days, LIFETIME_MAX_DAYS)
     lifetime = days * _DAY_SECONDS if command.lifetime is None else command.lifetime
     if lifetime > LIFETIME_MAX_DAYS * _DAY_SECONDS:
-        raise Refusal("bad_request", why=reason("long_lifetime", limit=LIFETIME_MAX_DAYS))
+        raise Refusal("bad_request", why=reason_phrase("long_lifetime", limit=LIFETIME_MAX_DAYS))
     links = state.links_of(group.conversation)
     expired = [link for link in links if link.has_expired(now)]
     if len(links) - len(expired) >= limits.links_per_group:
@@ -55,10 +55,11 @@ def make_link(
 
 
 def use_link(state: State, guest: User, command: c.UseLink, now: int) -> Decision:
-    """Return the decision to let ``guest`` join by a link: invited by its maker, whatever the visibility.
+    """Return the decision to let ``guest`` join the group of a link, public or private.
 
-    Raises `Refusal` ``bad_link`` if the link is unknown, has expired or was deleted: nobody can tell which.
-    Raises ``already_member`` or ``banned`` if the group does not take the guest.
+    The decision has an ``invited`` event of the maker of the link, then a ``joined`` event. Raises `Refusal`
+    ``bad_link`` if the link is unknown, expired or deleted, without telling which; ``already_member``;
+    ``banned``.
     """
     link = state.links.get(link_digest(command.link))
     group = None if link is None or link.has_expired(now) else state.group_of(link.conversation)
@@ -67,9 +68,9 @@ def use_link(state: State, guest: User, command: c.UseLink, now: int) -> Decisio
     for code, held in (("already_member", group.members), ("banned", group.banned)):
         if guest.id in held:
             raise Refusal(code, nick=guest.nick, group=group.name)
-    invited = ChatEvent("invited", group.conversation, state.users[link.maker], guest)
+    invited = ChatEvent("invited", group.conversation, state.users[link.maker_id], guest)
     joined = ChatEvent("joined", group.conversation, guest)
-    return Decision((invited, joined), (replace(link, uses=link.uses + 1),))
+    return Decision((invited, joined), (replace(link, use_count=link.use_count + 1),))
 
 
 def list_links(state: State, user: User, name: str, now: int) -> LinkList:
@@ -85,8 +86,8 @@ def list_links(state: State, user: User, name: str, now: int) -> LinkList:
 
 def link_list_item(state: State, link: InvitationLink) -> LinkListItem:
     """Return ``link`` as a list shows it."""
-    maker = state.users[link.maker].nick
-    return LinkListItem(link.conversation.name, link.number, maker, link.made, link.expires, link.uses)
+    maker = state.users[link.maker_id].nick
+    return LinkListItem(link.conversation.name, link.number, maker, link.made, link.expires, link.use_count)
 
 
 def revoke_link(state: State, user: User, command: c.RevokeLink, now: int) -> Decision:
@@ -110,7 +111,7 @@ def links_ended_by(state: State, events: Iterable[ChatEvent]) -> Iterator[LinkDe
         if event.kind in _ENDING_KINDS:
             former = (event.subject or event.actor).id
             for link in state.links_of(event.conversation):
-                if event.kind == "closed" or link.maker == former:
+                if event.kind == "closed" or link.maker_id == former:
                     yield LinkDeleted(link)
 
 
@@ -121,7 +122,10 @@ def delete_expired_links(state: State, now: int, limit: int) -> Decision:
 
 
 def _visible_links(state: State, user: User, group: Group, now: int) -> list[InvitationLink]:
-    """Return the links of ``group`` in force that ``user``, a member, may see: all as an operator, or own."""
+    """Return the unexpired links of ``group`` that the member ``user`` may see.
+
+    The owner and the operators see all links, other members only their own.
+    """
     sees_all = group.role(user) != "member"
     links = state.links_of(group.conversation)
-    return [link for link in links if not link.has_expired(now) and (sees_all or link.maker == user.id)]
+    return [link for link in links if not link.has_expired(now) and (sees_all or link.maker_id == user.id)]

@@ -17,31 +17,33 @@ LINK_BYTES: Final = 20
 """The number of random bytes in a link: 160 bits, which nobody guesses."""
 
 
-def link_secret(random: bytes) -> Secret:
+def link_secret(random_bytes: bytes) -> Secret:
     """Return the link made of `LINK_BYTES` random bytes: ``invite_`` and hexadecimal digits."""
-    return Secret(f"invite_{random.hex()}")
+    return Secret(f"invite_{random_bytes.hex()}")
 
 
-def link_digest(link: Secret) -> Secret:
-    """Return what is stored of ``link``: its SHA-256 digest in hexadecimal, like that of a token."""
-    return Secret(sha256(link.encode()).hexdigest())
+def link_digest(secret: Secret) -> Secret:
+    """Return what is stored of a link with this ``secret``: its SHA-256 digest in hexadecimal, like that of a
+    token.
+    """
+    return Secret(sha256(secret.encode()).hexdigest())
 
 
 class InvitationLink(msgspec.Struct, frozen=True, eq=False):
     """A link to the group of ``conversation``. ``digest`` identifies it.
 
-    ``number`` tells the link from the group's other links. ``maker`` is the id of the user who has made it:
-    a member, because the link is deleted when the maker leaves. ``made`` and ``expires`` are times in
-    milliseconds since 1970. ``uses`` is the number of users who have joined by the link.
+    ``number`` tells the link from the group's other links. ``maker_id`` is the id of the user who has made
+    it: a member, because the link is deleted when the maker leaves. ``made`` and ``expires`` are times in
+    milliseconds since 1970. ``use_count`` is the number of users who have joined by the link.
     """
 
     digest: Secret
     conversation: Conversation
     number: int
-    maker: int
+    maker_id: int
     made: int
     expires: int
-    uses: int = 0
+    use_count: int = 0
 
     def has_expired(self, now: int) -> bool:
         """Return whether the link has expired at the time ``now``, in milliseconds since 1970."""

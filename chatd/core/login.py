@@ -9,11 +9,11 @@ from collections.abc import Container
 
 import msgspec
 
-from chatd.core.accounts import CLOSED_ACCOUNT_HASH, Credential, same_password
+from chatd.core.accounts import CLOSED_ACCOUNT_HASH, Credential, same_password_hash
 from chatd.core.commands import Hello
 from chatd.core.events import ChatEvent, User
 from chatd.core.names import BadName, Name, check_new_nick, check_reserved, parse_nick
-from chatd.core.refusals import Refusal, reason
+from chatd.core.refusals import Refusal, reason_phrase
 from chatd.core.rules import Decision
 from chatd.core.state import State
 from chatd.core.tokens import Token
@@ -23,8 +23,8 @@ class Login(msgspec.Struct, frozen=True, eq=False):
     """An accepted login as ``user``.
 
     ``returning`` says whether the user was known before, ``online`` whether another session of the user is
-    open. ``decision`` has a new user as a record. For a known user who is not registered, it has an event for
-    each group in which the user loses a role.
+    open. ``decision`` holds what the login changes: a record for a new user; a ``demoted`` event for each
+    role that a returning, unregistered user loses; else nothing.
     """
 
     user: User
@@ -44,14 +44,14 @@ def decide_login(
 
     ``names_in_use`` holds the keys of the names of all live sessions. ``verified`` is the credential that the
     password of the hello was verified against, or the token that it is the secret of, or None for a hello
-    without a password. ``certificate_name``
-    is the common name in the client's verified TLS certificate, empty without one. It replaces the password
-    if it is the nick as the user has registered it.
+    without a password. ``certificate_name`` is the common name in the client's verified TLS certificate,
+    empty without one. It replaces the password if it equals the registered nick, letter by letter.
 
-    A hello without a nick logs in as a guest, with a name that no user has had. A user who is known already
-    may keep a name that new users may not take, unless it is reserved. A registered user may have several
+    A hello without a nick logs in as a guest, with a name that no user has had. A returning user may keep a
+    nick that is no longer allowed for new users, unless it is reserved. A registered user may have several
     sessions. A user who is not registered is not the owner or an operator of a group any more: the client may
     be somebody else's.
+
     Raises `Refusal` ``bad_nick``, ``nick_taken``, ``password_required`` or ``wrong_password``.
     """
     name = _requested_name(state, hello.nick) if hello.nick else _guest_name(state)
@@ -63,7 +63,7 @@ def decide_login(
         verified = credential
     if verified is None and known is not None and _is_certified(known, credential, certificate_name):
         verified = credential
-    if not same_password(credential, verified):
+    if not same_password_hash(credential, verified):
         raise Refusal("password_required" if verified is None else "wrong_password", nick=hello.nick)
     if online and credential is None:
         raise Refusal("nick_taken", nick=hello.nick)
@@ -120,7 +120,7 @@ def _requested_name(state: State, nick: str) -> Name:
             check_new_nick(name)
             alike = state.find_similar_user(name)
             if alike is not None:
-                raise BadName(reason("look_alike", name=alike.nick))
+                raise BadName(reason_phrase("look_alike", name=alike.nick))
         return name
     except BadName as bad:
         raise Refusal("bad_nick", nick=nick, why=bad.reason) from None

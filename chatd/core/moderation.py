@@ -27,27 +27,32 @@ ModerationKind = Literal[
     "export",
     "erase",
 ]
-"""The kinds of acts of server operators, the last ones of the administrator of the machine alone."""
+"""The kinds of entries of the moderation log.
+
+``appoint``, ``dismiss``, ``export`` and ``erase`` are acts of the administrator on the control socket only.
+"""
 
 IPV6_PREFIX_BITS: Final = 64
-"""The prefix length to which an IPv6 address is widened, because one client usually has a network of it."""
+"""The prefix length of the IPv6 network that stands for a single address. A customer usually gets a whole
+/64.
+"""
 
 
-class Tombstone(msgspec.Struct, frozen=True, eq=False):
-    """A record that deletes the text of the message with the log entry id ``message`` from the disk."""
+class MessageTextDeleted(msgspec.Struct, frozen=True, eq=False):
+    """A record that deletes the text of the message with the log entry id ``message_id`` from the disk."""
 
-    message: int
+    message_id: int
 
 
-class BanOrigins(msgspec.Struct, frozen=True, eq=False):
+class BannedNetworks(msgspec.Struct, frozen=True, eq=False):
     """A record of the addresses that the ban of ``user`` from the group of ``conversation`` applies to.
 
-    ``origins`` are IPv4 addresses and IPv6 networks. The record replaces an earlier one.
+    ``networks`` are IPv4 addresses and IPv6 networks. The record replaces an earlier one.
     """
 
     conversation: Conversation
     user: User
-    origins: tuple[str, ...]
+    networks: tuple[str, ...]
 
 
 class IgnoreChanged(msgspec.Struct, frozen=True, eq=False):
@@ -59,21 +64,21 @@ class IgnoreChanged(msgspec.Struct, frozen=True, eq=False):
 
 
 class ConversationTrimmed(msgspec.Struct, frozen=True, eq=False):
-    """A record that deletes the messages of ``conversation`` with ids up to ``last`` from the log."""
+    """A record that deletes the messages of ``conversation`` with ids up to ``last_id`` from the log."""
 
     conversation: Conversation
-    last: int
+    last_id: int
 
 
 class UserErased(msgspec.Struct, frozen=True, eq=False):
     """A record that erases a user, except for the texts that the log has of the user.
 
-    ``user`` has the id of that user and the neutral nick and key that replace the user's own. ``acts`` are
-    the entries of the moderation log that have to replace those with the same ids.
+    ``user`` has the id of that user and the neutral nick and key that replace the user's own.
+    ``redacted_entries`` replace the entries of the moderation log with the same ids.
     """
 
     user: User
-    acts: tuple[ModerationEntry, ...]
+    redacted_entries: tuple[ModerationEntry, ...]
 
 
 class TextsErased(msgspec.Struct, frozen=True, eq=False):
@@ -119,8 +124,8 @@ class ModerationEntry(msgspec.Struct, frozen=True, eq=False):
 class ServerOperator(msgspec.Struct, frozen=True):
     """A nick that the configuration or the administrator has made a server operator.
 
-    ``configured`` and ``appointed`` say which of the two, or both. The
-    nick is an operator if it is ``registered``.
+    ``configured`` and ``appointed`` say which of the two, or both. ``registered`` is true if the nick has the
+    operator's rights now: it is registered and its account is not closed.
     """
 
     nick: str
@@ -153,7 +158,7 @@ def parse_network(text: str) -> str | None:
     return str(network)
 
 
-def is_in_network(origin: str, network: str) -> bool:
-    """Return whether the address or network ``origin`` of a client lies in ``network``."""
-    inner, outer = ip_network(origin, strict=False), ip_network(network)
+def is_in_network(client_network: str, network: str) -> bool:
+    """Return whether the address or network ``client_network`` of a client lies in ``network``."""
+    inner, outer = ip_network(client_network, strict=False), ip_network(network)
     return inner.prefixlen >= outer.prefixlen and inner.network_address in outer

@@ -1,4 +1,5 @@
-"""The rules of server operators: a state, an operator and a command in, a `Decision` or a `Refusal` out.
+"""The rules of server operators: pure functions that take the state, an operator and a command, and return a
+`Decision` or raise a `Refusal`.
 
 Nothing changes here. The acts are carried out by `chatd.chat.moderation`.
 """
@@ -15,15 +16,15 @@ from chatd.core.account_rules import require_credential
 from chatd.core.accounts import AccountPolicy, Credential, Secret
 from chatd.core.events import CONSOLE, ChatEvent, LogEntry, User
 from chatd.core.moderation import (
+    MessageTextDeleted,
     ModerationEntry,
     ServerOperator,
-    Tombstone,
     is_in_network,
     parse_network,
     target_key,
 )
 from chatd.core.names import BadName, check_reserved, parse_nick
-from chatd.core.refusals import Refusal, reason
+from chatd.core.refusals import Refusal, reason_phrase
 from chatd.core.rules import Decision, is_closed, user_with_open_account
 from chatd.core.state import State
 from chatd.core.token_rules import revoke_token
@@ -107,22 +108,22 @@ def check_not_muted(state: State, user: User, now: int) -> None:
 
     Raises `Refusal` ``muted``.
     """
-    mute = state.find_sanction("mute", user.key)
+    mute = state.last_sanction("mute", user.key)
     if mute is not None and mute.is_active(now):
         raise Refusal("muted", why=_why(mute), **_time_left(mute, now))
 
 
-def check_not_blocked(state: State, key: str, origin: str | None, now: int) -> None:
-    """Check that neither the nick with this ``key`` nor the address ``origin`` is blocked.
+def check_not_blocked(state: State, key: str, client_network: str | None, now: int) -> None:
+    """Check that neither the nick with this ``key`` nor ``client_network`` is blocked.
 
-    ``origin`` is None for the daemon's own machine, ``now`` in milliseconds since 1970. Raises `Refusal`
-    ``blocked``.
+    ``client_network`` is None for the daemon's own machine, ``now`` in milliseconds since 1970. Raises
+    `Refusal` ``blocked``.
     """
-    block = state.find_sanction("block", key)
+    block = state.last_sanction("block", key)
     if block is not None and block.is_active(now):
         raise Refusal("blocked", why=_why(block), **_time_left(block, now))
-    for network, block in state.blocked_networks.items() if origin is not None else ():
-        if block.is_active(now) and origin is not None and is_in_network(origin, network):
+    for network, block in state.blocked_networks.items() if client_network is not None else ():
+        if block.is_active(now) and client_network is not None and is_in_network(client_network, network):
             raise Refusal("blocked", why=_why(block), **_time_left(block, now))
 
 
@@ -134,7 +135,7 @@ def decide_moderation(
     | c.DisconnectUser
     | c.Block
     | c.Unblock
-    | c.GiveGroup
+    | c.AssignGroupOwner
     | c.CloseGroup
     | c.Announce,
     policy: AccountPolicy,
@@ -152,7 +153,7 @@ def decide_moderation(
         return Decision(records=(record,))
     if isinstance(command, c.Unmute):
         target = state.user(command.dest)
-        mute = state.find_sanction("mute", target.key)
+        mute = state.last_sanction("mute", target.key)
         if mute is None or not mute.is_active(now):
             raise Refusal("not_muted", nick=target.nick)
         return Decision(records=(state.new_moderation_entry(operator, "unmute", target.nick, now),))
@@ -174,7 +175,7 @@ def decide_moderation(
 
 
 def block(
-    state: State, operator: User, targets: Sequence[str], command: c.Block | c.BlockAddress, now: int
+    state: State, operator: User, targets: Sequence[str], command: c.Block | c.BlockAddressesOfUser, now: int
 ) -> Decision:
     """Return the decision to block ``targets``, each a nick or a network in CIDR notation."""
     until = _end(command.duration, now)
@@ -227,7 +228,7 @@ def delete_message(
     deleted = f"{message.id} {command.reason}".rstrip()
     event = ChatEvent("deleted", said.conversation, operator, said.actor, deleted)
     record = state.new_moderation_entry(operator, "delete", str(message.id), now, reason=command.reason)
-    return Decision((event,), (Tombstone(message.id), record))
+    return Decision((event,), (MessageTextDeleted(message.id), record))
 
 
 def no_such_message_refusal(command: c.DeleteMessage) -> Refusal:
@@ -267,7 +268,7 @@ def _block_target(state: State, target: str, policy: AccountPolicy) -> str:
 def _unblock(state: State, operator: User, command: c.Unblock, now: int) -> Decision:
     target = parse_network(command.target) or command.target
     try:
-        block = state.find_sanction("block", target_key("block", target))
+        block = state.last_sanction("block", target_key("block", target))
     except BadName:
         block = None
     if block is None or not block.is_active(now):
@@ -275,7 +276,7 @@ def _unblock(state: State, operator: User, command: c.Unblock, now: int) -> Deci
     return Decision(records=(state.new_moderation_entry(operator, "unblock", block.target, now),))
 
 
-def _give_group(state: State, operator: User, command: c.GiveGroup, now: int) -> Decision:
+def _give_group(state: State, operator: User, command: c.AssignGroupOwner, now: int) -> Decision:
     group = state.find_group(command.group)
     if group is None:
         raise Refusal("no_such_group", group=command.group)
@@ -304,7 +305,7 @@ def _end(duration: int | None, now: int) -> int | None:
 
 
 def _why(sanction: ModerationEntry) -> str:
-    return sanction.reason or reason("no_reason")
+    return sanction.reason or reason_phrase("no_reason")
 
 
 def _time_left(sanction: ModerationEntry, now: int) -> dict[str, int]:

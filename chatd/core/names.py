@@ -18,7 +18,7 @@ from precis_i18n import get_profile
 
 from chatd.core.confusables import PROTOTYPES
 from chatd.core.language import N_
-from chatd.core.refusals import Phrase, reason
+from chatd.core.refusals import Phrase, reason_phrase
 
 MAX_NICK_CODE_POINTS = 32
 """The maximum length of a nick, in code points after NFC normalization."""
@@ -40,10 +40,13 @@ RESERVED_NAMES: Final = frozenset(
 """The keys of the reserved names. `guest` with a number is reserved too: the daemon assigns such nicks."""
 
 MAX_MARKS_PER_LETTER: Final = 2
-"""The maximum number of combining marks on a letter. Vietnamese and Thai need two; many cover other lines."""
+"""The maximum number of combining marks on a letter. Vietnamese and Thai need two.
+
+A tall stack of marks would overlap the lines above and below ("Zalgo" text).
+"""
 
 MAX_CACHED_NAMES = 8_192
-"""The number of parsed names in the cache. They take about 20 MB at worst, if every name is hostile."""
+"""The number of parsed names in the cache; about 20 MB if all names are as long as possible."""
 
 # NFC composes at most four code points into one (U+1F82 is alpha and three marks), so a text longer than four
 # times the limit stays too long and need not be normalised.
@@ -81,7 +84,7 @@ _ASCII = "".join(
     alike if len(alike := PROTOTYPES.get(code, chr(code))) == 1 else chr(code) for code in range(128)
 )
 
-ALPHABET_NAMES: Final = (
+ALPHABET_NAMES_TO_TRANSLATE: Final = (
     N_("Arabic"),
     N_("Armenian"),
     N_("Cherokee"),
@@ -91,7 +94,8 @@ ALPHABET_NAMES: Final = (
     N_("Hebrew"),
     N_("Latin"),
 )
-"""The names of alphabets that sentences mention, to be translated."""
+"""Names of alphabets that are inserted into refusals, listed so that gettext extracts them for translation.
+"""
 
 _STARTS = ("#", "/", "&")
 # IRC puts these before a nick, for the member's role in a channel or for a group of servers.
@@ -129,7 +133,7 @@ def parse_group(text: str) -> Name:
 def check_reserved(name: Name) -> None:
     """Raise `BadName` if ``name`` is reserved. Case and character width make no difference."""
     if name.key in RESERVED_NAMES or _GUEST.fullmatch(name.key):
-        raise BadName(reason("reserved", name=name.key))
+        raise BadName(reason_phrase("reserved", name=name.key))
 
 
 def check_new_name(name: Name) -> None:
@@ -140,13 +144,13 @@ def check_new_name(name: Name) -> None:
     check_reserved(name)
     for form in name:
         if form.startswith(_STARTS):
-            raise BadName(reason("start", char=form[0]))
+            raise BadName(reason_phrase("start", char=form[0]))
     _check_marks(name.shown)
     for look in skeletons(name):
         if word := _RESERVED_SKELETONS.get(look):
-            raise BadName(reason("look_alike", name=word))
+            raise BadName(reason_phrase("look_alike", name=word))
         if _LIKE_GUEST.fullmatch(look):
-            raise BadName(reason("look_alike", name="guest"))
+            raise BadName(reason_phrase("look_alike", name="guest"))
 
 
 def check_new_nick(name: Name) -> None:
@@ -156,7 +160,7 @@ def check_new_nick(name: Name) -> None:
     """
     for form in name:
         if form.startswith(_NICK_STARTS):
-            raise BadName(reason("start", char=form[0]))
+            raise BadName(reason_phrase("start", char=form[0]))
     check_new_name(name)
 
 
@@ -198,7 +202,7 @@ _RESERVED_SKELETONS: Final = {
 @lru_cache(MAX_CACHED_NAMES)
 def _parse(text: str, limit: int) -> Name:
     if not text:
-        raise BadName(reason("no_name"))
+        raise BadName(reason_phrase("no_name"))
     if len(text) > limit * _SHRINKS_AT_MOST:
         raise _too_long(limit)
     plain = _PLAIN.fullmatch(text)
@@ -225,7 +229,7 @@ def _identity(shown: str) -> str:
         mapped = _PRECIS.enforce(shown)
     except UnicodeEncodeError as refusal:
         culprits = ", ".join(map(_spell, refusal.object[refusal.start : refusal.end]))
-        raise BadName(reason("precis", chars=culprits)) from None
+        raise BadName(reason_phrase("precis", chars=culprits)) from None
     return normalize("NFC", mapped.casefold())
 
 
@@ -244,14 +248,14 @@ def _check_characters(shown: str) -> None:
                 wrong = "blank"
             elif not (wrong := _REFUSED_CATEGORIES.get(category(meant), "")):
                 continue
-            raise BadName(reason(wrong, char=_spell(char), syntax=" ".join(_SYNTAX)))
+            raise BadName(reason_phrase(wrong, char=_spell(char), syntax=" ".join(_SYNTAX)))
 
 
 def _check_start(form: str) -> None:
     if form.startswith("#"):
-        raise BadName(reason("start", char="#"))
+        raise BadName(reason_phrase("start", char="#"))
     if category(form[0]).startswith("M"):
-        raise BadName(reason("combining", char=_spell(form[0])))
+        raise BadName(reason_phrase("combining", char=_spell(form[0])))
 
 
 def _check_marks(shown: str) -> None:
@@ -266,19 +270,19 @@ def _check_marks(shown: str) -> None:
         if not kind.startswith("M"):
             base = char
         elif char == _DOT_ABOVE and base in _SOFT_DOTTED:
-            raise BadName(reason("hidden_mark", char=_spell(char)))
+            raise BadName(reason_phrase("hidden_mark", char=_spell(char)))
     for char in shown:
         kind = category(char)
         if kind in ("Mn", "Me"):
             marks += 1
             if marks > MAX_MARKS_PER_LETTER:
-                raise BadName(reason("marks", limit=MAX_MARKS_PER_LETTER, char=_spell(char)))
+                raise BadName(reason_phrase("marks", limit=MAX_MARKS_PER_LETTER, char=_spell(char)))
         elif kind != "Mc":
             marks = 0
     alphabets = _alphabets(shown)
     for char in shown:
         if category(char).startswith("M") and _alphabet(char) not in alphabets | _MIXES | _ANY_LETTER:
-            raise BadName(reason("hidden_mark", char=_spell(char)))
+            raise BadName(reason_phrase("hidden_mark", char=_spell(char)))
 
 
 def _check_alphabets(key: str) -> None:
@@ -291,7 +295,7 @@ def _check_alphabets(key: str) -> None:
     if len(alphabets) > 1:
         *others, last = sorted(alphabet.capitalize() for alphabet in alphabets)
         other: object = Phrase(others[0]) if len(others) == 1 else ", ".join(others)
-        raise BadName(reason("alphabets", others=other, last=Phrase(last)))
+        raise BadName(reason_phrase("alphabets", others=other, last=Phrase(last)))
 
 
 def _alphabets(text: str) -> set[str]:
@@ -308,7 +312,7 @@ def _alphabet(char: str) -> str:
 
 
 def _too_long(limit: int) -> BadName:
-    return BadName(reason("long_name", limit=limit))
+    return BadName(reason_phrase("long_name", limit=limit))
 
 
 def _spell(char: str) -> str:

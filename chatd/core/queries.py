@@ -40,9 +40,9 @@ def answer_list(
 ) -> Answer:
     """Return the list that answers ``command``, whose class is a key of `LIST_QUERIES`.
 
-    ``reader`` is the user who asks, None before the login. ``token`` is the token of the session, which must
-    be for this command, or None.
-    Raises `Refusal` ``no_such_group`` or ``not_member``.
+    ``reader`` is the user who asks, None before the login. ``token`` is the token of the session, or None.
+    The caller has checked with `check_scope` that it allows the command. Raises `Refusal` ``no_such_group``
+    or ``not_member``.
     """
     return LIST_QUERIES[type(command)](state, presence, reader, token, command)
 
@@ -113,7 +113,7 @@ def _moderations(
 
 def list_ignored(state: State, user: User) -> IgnoredUsers:
     """Return the list of the users whom ``user`` ignores."""
-    return IgnoredUsers(tuple(sorted(state.users[id].nick for id in state.ignored_users(user))))
+    return IgnoredUsers(tuple(sorted(state.users[id].nick for id in state.ignored_user_ids(user))))
 
 
 def _ignored(

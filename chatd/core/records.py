@@ -54,16 +54,16 @@ The conversation, the actor and the subject are given by their ids.
 
 
 class EntrySlice(msgspec.Struct, frozen=True, eq=False):
-    """Rows of the log table, in ascending order of ids. ``more`` says whether there may be more rows.
+    """Rows of the log table, ascending by id.
 
-    If the query ended because it had looked at as many entries as one query may, ``end`` is the id of the
-    last of these, and the next query goes on from there. Else it is None, and ``more`` says whether a limit
-    cut rows off.
+    ``resume_id`` is None if the query examined everything it was asked for; then ``more`` says whether the
+    row limit left rows out. A query that reached the limit of examined entries first sets ``resume_id`` to
+    the id of the last one it examined: the next query continues from there.
     """
 
     rows: list[EntryRow]
     more: bool
-    end: int | None = None
+    resume_id: int | None = None
 
 
 def entry_from_row(state: State, row: EntryRow) -> LogEntry:

@@ -94,7 +94,7 @@ REFUSAL_SENTENCES: Final[dict[str, str]] = {
 }
 """The English sentence for each refusal code. Codes are part of the protocol and never change."""
 
-REFUSAL_REASONS: Final[dict[str, str]] = {
+REASON_SENTENCES: Final[dict[str, str]] = {
     "many_connections": N_("too many connections"),
     "many_logins": N_("too many logins from your address"),
     "many_new_nicks": N_("too many new nicks from your address"),
@@ -182,9 +182,9 @@ class Phrase(str):
         return _filled(self.template, self.details, translate)
 
 
-def reason(wrong: str, **details: object) -> Phrase:
-    """Return the sentence for the key ``wrong`` of `REFUSAL_REASONS`, with ``details`` filled in."""
-    return Phrase(REFUSAL_REASONS[wrong], **details)
+def reason_phrase(key: str, **details: object) -> Phrase:
+    """Return the sentence that `REASON_SENTENCES` has for ``key``, with ``details`` filled in."""
+    return Phrase(REASON_SENTENCES[key], **details)
 
 
 class Refusal(Exception):
@@ -212,7 +212,7 @@ class Refusal(Exception):
         return _filled(REFUSAL_SENTENCES[self.code], self.details, translate)
 
     @property
-    def refused_name(self) -> str:
+    def mentioned_name(self) -> str:
         """The nick that this refusal is about, or else the group; empty if the refusal names neither.
 
         The text dialect sends this name instead of the sentence (``ERR bo bby``, ``TKN alice``).

@@ -17,28 +17,30 @@ if TYPE_CHECKING:
 class Request(msgspec.Struct, frozen=True, eq=False):
     """A request of a client: one decoded frame.
 
-    ``command`` is the command to run, or a `Refusal` if the frame contains no valid command. ``name`` is the
-    word that the client used for the command. ``ref`` is the client's own id of the request, which the answer
-    repeats. ``sender`` is the nick that the request names as its sender, empty if it names none.
+    ``command`` is the command to run, or a `Refusal` if the frame contains no valid command. ``command_word``
+    is the word that the client used for the command. ``ref`` is the client's own id of the request, which the
+    answer repeats. ``sender`` is the nick that the request names as its sender, empty if it names none.
 
-    - ``shown_dialect`` is the dialect that the request has shown the client to speak. The session uses it
-      from the answer on, and before the login at once.
+    - ``detected_dialect`` is the dialect that this request reveals the client to speak. Before the login the
+      session changes to it at once, later when it answers the request.
     - ``dialect_on_success`` is the dialect that the session uses after the request has succeeded.
     - ``next_request`` is submitted after the request has succeeded. If it or ``dialect_on_success`` is set,
       the session decodes no further frame until the request is answered.
-    - ``pace_seconds`` is set in the hello of a client that may be the text protocol's reference client: the
-      seconds between two lines sent to the client until that is known.
-    - ``convert_buffered`` converts a frame that waits to be sent to ``shown_dialect``.
-    - ``max_id`` is the id of the last entry that a page of history may contain, None for no limit.
+    - ``seconds_between_lines`` is not 0 in a hello that may come from the reference client of the text
+      protocol: the seconds between two lines that the session sends, until the next request shows which
+      client it is.
+    - ``convert_buffered_frame`` is a function that re-encodes one frame that still waits to be sent into
+      ``detected_dialect``.
+    - ``max_id`` is the largest id of an entry in the page that answers this request; None for no limit.
     """
 
     command: Command | Refusal
-    name: str = ""
+    command_word: str = ""
     sender: str = ""
     ref: str | int | None = None
-    shown_dialect: Dialect | None = None
+    detected_dialect: Dialect | None = None
     dialect_on_success: Dialect | None = None
     next_request: Request | None = None
     max_id: int | None = None
-    pace_seconds: float = 0.0
-    convert_buffered: Callable[[bytes], bytes] | None = None
+    seconds_between_lines: float = 0.0
+    convert_buffered_frame: Callable[[bytes], bytes] | None = None

@@ -14,7 +14,7 @@ from chatd.core import commands as c
 from chatd.core.accounts import CLOSED_ACCOUNT_HASH
 from chatd.core.events import LOBBY, ChatEvent, User
 from chatd.core.names import BadName, Name, check_new_name, parse_group
-from chatd.core.refusals import Refusal, reason
+from chatd.core.refusals import Refusal, reason_phrase
 from chatd.core.state import Group, RecordedChange, State
 
 
@@ -131,7 +131,9 @@ def _create(state: State, actor: User, command: c.CreateGroup) -> Decision:
         alike = state.find_similar_group(name)
         if alike is not None:
             seen = alike.is_visible_to(actor)
-            raise BadName(reason("look_alike", name=alike.name) if seen else reason("look_taken"))
+            raise BadName(
+                reason_phrase("look_alike", name=alike.name) if seen else reason_phrase("look_taken")
+            )
     except BadName as bad:
         raise Refusal("bad_group", group=command.group, why=bad.reason) from None
     conversation = state.new_conversation("group", name.shown)
@@ -198,7 +200,7 @@ def _uninvite(state: State, actor: User, command: c.Uninvite) -> Decision:
     invitation = group.invited.get(guest.id)
     if invitation is None:
         raise Refusal("no_such_invitation", nick=guest.nick, group=group.name)
-    if invitation.inviter != actor.id:
+    if invitation.inviter_id != actor.id:
         require_group_operator(state, actor, command.group)
     return Decision((ChatEvent("uninvited", group.conversation, actor, guest),))
 

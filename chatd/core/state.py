@@ -18,14 +18,14 @@ from chatd.core.colours import colour_of
 from chatd.core.events import CONSOLE, LOBBY, ChatEvent, Conversation, User
 from chatd.core.links import InvitationLink, LinkDeleted
 from chatd.core.moderation import (
-    BanOrigins,
+    BannedNetworks,
     ConversationTrimmed,
     ErasureCompleted,
     IgnoreChanged,
+    MessageTextDeleted,
     ModerationEntry,
     ModerationKind,
     TextsErased,
-    Tombstone,
     UserErased,
     parse_network,
     target_key,
@@ -34,20 +34,21 @@ from chatd.core.names import BadName, Name, parse_group, parse_nick, skeletons
 from chatd.core.refusals import Refusal
 from chatd.core.tokens import Token, TokenDeleted
 
-NOBODY: Final[frozenset[int]] = frozenset()
-"""No user ids: the users who ignore a user whom nobody ignores."""
+NO_USER_IDS: Final[frozenset[int]] = frozenset()
+"""An empty set of user ids."""
 
 
 class LogFilter(msgspec.Struct, frozen=True, eq=False):
-    """The log entries that are hidden from a user, in the conversations that the user may read.
+    """The entries that a reader must not see in the conversations that the reader may read.
 
-    ``ignored`` has the ids of the users whose messages and invitations are hidden. ``since_joining`` has the
-    ids of all conversations of which a member, such as ``user`` (an id), sees only what came since joining.
+    ``user_id`` is the id of the reader. ``ignored_user_ids`` are the users whose messages and invitations are
+    hidden. In the conversations ``since_joining_conversation_ids`` the reader sees only entries from the
+    reader's last ``joined`` event on.
     """
 
-    user: int = 0
-    ignored: tuple[int, ...] = ()
-    since_joining: frozenset[int] = frozenset()
+    user_id: int = 0
+    ignored_user_ids: tuple[int, ...] = ()
+    since_joining_conversation_ids: frozenset[int] = frozenset()
 
 
 NO_FILTER: Final = LogFilter()
@@ -55,9 +56,9 @@ NO_FILTER: Final = LogFilter()
 
 
 class Invitation(msgspec.Struct, frozen=True, eq=False):
-    """An invitation of the user with the id ``inviter``, at the time ``at`` in milliseconds since 1970."""
+    """An invitation of the user with the id ``inviter_id``, at the time ``at`` in milliseconds since 1970."""
 
-    inviter: int
+    inviter_id: int
     at: int
 
 
@@ -65,7 +66,7 @@ class Group:
     """The state of one group.
 
     ``members`` maps user ids to users in the order of joining. ``operators`` and ``banned`` hold user ids.
-    ``invited`` maps user ids to invitations, ``ban_origins`` to the addresses that bans apply to.
+    ``invited`` maps user ids to invitations, ``banned_networks`` to the networks that bans apply to.
     ``topic_author`` is the id of the user who has set the topic. ``visibility`` is public or private.
     ``history`` says whether members read ``all`` of the log, or only what came ``since_joining``. Messages
     older than ``keep_seconds`` are deleted, unless that is None.
@@ -76,8 +77,8 @@ class Group:
 
     __slots__ = (
         "_audience",
-        "ban_origins",
         "banned",
+        "banned_networks",
         "closed",
         "conversation",
         "history",
@@ -104,7 +105,7 @@ class Group:
         self.operators: set[int] = set()
         self.invited: dict[int, Invitation] = {}
         self.banned: set[int] = set()
-        self.ban_origins: dict[int, tuple[str, ...]] = {}
+        self.banned_networks: dict[int, tuple[str, ...]] = {}
         self._audience: tuple[int, ...] | None = None
 
     @property
@@ -143,9 +144,9 @@ class Group:
         """Return whether ``user`` may know that the group exists."""
         return self.is_public or user.id in self.members or user.id in self.invited
 
-    def is_banned_origin(self, origin: str | None) -> bool:
-        """Return whether a ban of an unregistered user applies to ``origin``, the address of a client."""
-        return any(origin in origins for origins in self.ban_origins.values())
+    def is_banned_network(self, client_network: str | None) -> bool:
+        """Return whether a ban of an unregistered user applies to clients in ``client_network``."""
+        return any(client_network in networks for networks in self.banned_networks.values())
 
     def next_owner(self) -> User | None:
         """Return the member who becomes the owner if the owner leaves, or None if there is no other member.
@@ -256,9 +257,9 @@ RecordedChange = (
     | Credential
     | UserRenamed
     | ModerationEntry
-    | Tombstone
+    | MessageTextDeleted
     | ConversationTrimmed
-    | BanOrigins
+    | BannedNetworks
     | IgnoreChanged
     | Token
     | TokenDeleted
@@ -280,8 +281,8 @@ class State:
     ``users`` and ``conversations`` map ids, in ascending order, to users and conversations; `CONSOLE` is not
     among the users, but `user_by_id` returns it. ``credentials`` maps the ids of the registered users to
     their credentials, ``tokens`` the digests of all tokens to the tokens, ``links`` those of all invitation
-    links to the links. ``trimmed`` maps the ids of conversations to the id up to which old messages were
-    deleted.
+    links to the links. ``trimmed_up_to_ids`` maps the ids of conversations to the id up to which old messages
+    were deleted.
 
     ``moderations`` is the moderation log, oldest entry first. ``sanctions`` maps ``mute`` or ``block`` and
     the identity of a target (`target_key`) to the act that is in force or has ended; ``blocked_networks``
@@ -300,7 +301,7 @@ class State:
         self.credentials: dict[int, Credential] = {}
         self.tokens: dict[str, Token] = {}
         self.links: dict[str, InvitationLink] = {}
-        self.trimmed: dict[int, int] = {}
+        self.trimmed_up_to_ids: dict[int, int] = {}
         self.moderations: list[ModerationEntry] = []
         self.blocked_networks: dict[str, ModerationEntry] = {}
         self.sanctions: dict[tuple[str, str], ModerationEntry] = {}
@@ -347,9 +348,9 @@ class State:
         elif isinstance(change, ModerationEntry):
             self._apply_moderation(change)
         elif isinstance(change, ConversationTrimmed):
-            self.trimmed[change.conversation.id] = change.last
-        elif isinstance(change, BanOrigins):
-            self._group_ids[change.conversation.id].ban_origins[change.user.id] = change.origins
+            self.trimmed_up_to_ids[change.conversation.id] = change.last_id
+        elif isinstance(change, BannedNetworks):
+            self._group_ids[change.conversation.id].banned_networks[change.user.id] = change.networks
         elif isinstance(change, IgnoreChanged):
             self._apply_ignore(change)
         elif isinstance(change, Token):
@@ -400,7 +401,7 @@ class State:
         if conversation.pair:
             low, high = conversation.pair
             self._directs[low.id, high.id] = conversation
-            for id in conversation.participants:
+            for id in conversation.participant_ids:
                 self._directs_of.setdefault(id, []).append(conversation)
 
     def _apply_moderation(self, act: ModerationEntry) -> None:
@@ -426,7 +427,7 @@ class State:
 
     def _apply_ignore(self, change: IgnoreChanged) -> None:
         user, other = change.user.id, change.other.id
-        ignored, ignored_by = self._ignored.setdefault(user, set()), self.ignored_by.get(other, NOBODY)
+        ignored, ignored_by = self._ignored.setdefault(user, set()), self.ignored_by.get(other, NO_USER_IDS)
         if change.ignored:
             ignored.add(other)
             self.ignored_by[other] = ignored_by | {user}
@@ -434,7 +435,7 @@ class State:
             ignored.discard(other)
             self.ignored_by[other] = ignored_by - {user}
 
-    def ignored_users(self, user: User) -> frozenset[int]:
+    def ignored_user_ids(self, user: User) -> frozenset[int]:
         """Return the ids of the users whom ``user`` ignores."""
         return frozenset(self._ignored.get(user.id, ()))
 
@@ -442,10 +443,10 @@ class State:
         """Return the filter of the log entries that are hidden from ``user``."""
         return LogFilter(user.id, tuple(self._ignored.get(user.id, ())), frozenset(self._since_joining))
 
-    def find_sanction(self, kind: Literal["mute", "block"], key: str) -> ModerationEntry | None:
-        """Return the last act that muted or blocked ``key`` (see `target_key`), or None if it was lifted.
+    def last_sanction(self, kind: Literal["mute", "block"], key: str) -> ModerationEntry | None:
+        """Return the last mute or block of ``key`` (see `target_key`) that was not lifted, or None.
 
-        The mute or block may have ended since.
+        It may have ended: ask its ``is_active``.
         """
         return self.sanctions.get((kind, key))
 
@@ -456,7 +457,7 @@ class State:
                 del self._users_by_skeleton[look]
         self._add_user(new)
         for conversation in self._directs_of.pop(old.id, []):
-            for id in conversation.participants:
+            for id in conversation.participant_ids:
                 if id != old.id:
                     self._directs_of[id].remove(conversation)
             self._add_conversation(
@@ -478,13 +479,14 @@ class State:
             self.ignored_by[id] -= {user.id}
         for id in self.ignored_by.pop(user.id, ()):
             self._ignored[id].discard(user.id)
-        self._replace_moderations(change.acts)
+        self._replace_moderations(change.redacted_entries)
         self.erasing[user.id] = 0
 
     def _replace_moderations(self, acts: Sequence[ModerationEntry]) -> None:
-        """Replace the entries of the moderation log that have the ids of ``acts``, and what follows from it.
+        """Replace the entries of the moderation log that have the ids of ``acts`` by ``acts``.
 
-        Their operators are taken from the present users.
+        Compute sanctions, blocked networks and appointments anew. The operators of the entries are taken from
+        the present users.
         """
         if not acts:
             return
@@ -678,6 +680,6 @@ class State:
         id = self.moderations[-1].id + 1 if self.moderations else 1
         return ModerationEntry(id, at, operator, kind, target, until, reason)
 
-    def conversations_of(self, user: User) -> list[Conversation]:
+    def direct_and_group_conversations_of(self, user: User) -> list[Conversation]:
         """Return the conversations of ``user`` other than the lobby: direct ones, then those of groups."""
         return [*self._directs_of.get(user.id, ()), *self._groups_of.get(user.id, {}).values()]

@@ -5,20 +5,20 @@ from __future__ import annotations
 import re
 from typing import Final
 
-BIDI_CONTROLS: Final = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+BIDI_CONTROL_CLASS: Final = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 """The Unicode controls of writing direction, for use in a regular expression's character class.
 
 They could make a line look like a different line.
 """
 
-CONTROL_CHARACTERS: Final = f"\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029{BIDI_CONTROLS}"
-"""`BIDI_CONTROLS` and all control characters except tab and LF, for a regex character class."""
+CONTROL_CHARACTER_CLASS: Final = f"\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029{BIDI_CONTROL_CLASS}"
+"""`BIDI_CONTROL_CLASS` and all control characters except tab and LF, for a regex character class."""
 
 LINE_END: Final = re.compile("\r\n|[\n\r\x0b\x0c\x85\u2028\u2029]")
 """A pattern that matches every sequence that a terminal or a program may take for a line end."""
 
 # A tab neither ends a line nor controls a terminal.
-_CONTROL: Final = re.compile(f"[{CONTROL_CHARACTERS}\n]")
+_CONTROL: Final = re.compile(f"[{CONTROL_CHARACTER_CLASS}\n]")
 
 
 def replace_controls(line: str) -> str:

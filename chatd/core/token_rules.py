@@ -20,17 +20,19 @@ from chatd.core.state import State
 from chatd.core.tokens import Token, TokenDeleted
 
 ALL_CONVERSATIONS_NAME: Final = "*"
-"""What is given and shown as the groups of a token that is not limited to any. No group has that name."""
+"""The group list of an unlimited token, in commands and in answers. No group can have this name."""
 
 LOBBY_NAME: Final = "lobby"
-"""What is given and shown among the groups of a token for the lobby. No group can have that name."""
+"""The name of the lobby in the group list of a token, in commands and in answers. No group can have this
+name.
+"""
 
 EVENT_KINDS_ALLOWED_WITH_TOKEN: Final[frozenset[EventKind]] = frozenset(("message", "image", "joined"))
 """The kinds of events that a command of a session with a token can lead to."""
 
 _FREE_OF_PLACE: Final = (
     c.Hello,
-    c.GivePassword,
+    c.PasswordBeforeHello,
     c.ListGroups,
     c.ListConversations,
     c.ListCommands,
@@ -109,11 +111,11 @@ def session_end_reason(state: State, token: Token, now: int) -> Refusal | None:
 def check_scope(state: State, token: Token, command: c.Command) -> None:
     """Check that a session with ``token`` may give ``command``.
 
-    Raises `Refusal` ``out_of_scope``. A group out of the scope that is not public is ``no_such_group``, as
-    for everybody who may not know of it.
+    Raises `Refusal` ``out_of_scope``; for a private group outside the scope ``no_such_group``, so that the
+    token does not reveal that the group exists.
     """
     needed = c.COMMANDS_BY_CLASS[type(command)].required_access
-    if needed == "none" or (needed == "write" and token.access == "read"):
+    if needed == "password" or (needed == "write" and token.access == "read"):
         raise Refusal("out_of_scope")
     if not token.is_limited or isinstance(command, _FREE_OF_PLACE):
         return
@@ -130,10 +132,10 @@ def check_scope(state: State, token: Token, command: c.Command) -> None:
 
 
 def check_effects(token: Token, decision: Decision) -> None:
-    """Check that a session with ``token`` may do what was decided on its command.
+    """Check that the events of ``decision`` are allowed with ``token``.
 
-    To enter a room is a command for every token, but may mean to join the group or to create it. Raises
-    `Refusal` ``out_of_scope``.
+    `check_scope` lets ``enter`` pass with every token, but a decision on it may join or create a group.
+    Raises `Refusal` ``out_of_scope``.
     """
     for event in decision.events:
         if token.access == "read" or event.kind not in EVENT_KINDS_ALLOWED_WITH_TOKEN:

@@ -23,12 +23,12 @@ SECRET_BYTES: Final = 20
 _SECRET: Final = re.compile(rf"chatd_[0-9a-f]{{{2 * SECRET_BYTES}}}")
 
 
-def token_secret(random: bytes) -> Secret:
+def token_secret(random_bytes: bytes) -> Secret:
     """Return the secret of a token, made of `SECRET_BYTES` random bytes: ``chatd_`` and hexadecimal digits.
 
-    The beginning shows people and scanners for secrets what they have found.
+    The prefix lets people and secret scanners recognize a leaked token.
     """
-    return Secret(f"chatd_{random.hex()}")
+    return Secret(f"chatd_{random_bytes.hex()}")
 
 
 def is_token_secret(password: str) -> bool:

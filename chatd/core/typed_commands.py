@@ -15,7 +15,7 @@ import msgspec
 
 from chatd.core.commands import COMMANDS
 from chatd.core.declarations import CommandDeclaration
-from chatd.core.refusals import Refusal, reason
+from chatd.core.refusals import Refusal, reason_phrase
 
 COMMANDS_BY_SEMICOLON_WORD: Final[dict[str, CommandDeclaration]] = {
     row.semicolon_word: row for row in COMMANDS.values() if row.semicolon_word
@@ -33,7 +33,7 @@ COMMANDS_BY_KEYWORD: Final[dict[str, CommandDeclaration]] = {
 """The commands, by their verb in the text protocol, in capitals."""
 
 
-LINK_OPTION: Final = "--link"
+INVITE_LINK_OPTION: Final = "--link"
 """The option with which ``/invite`` makes an invitation link."""
 
 
@@ -77,21 +77,21 @@ def parse_slash(line: str) -> SlashLine | None:
     if not (line.startswith("/") and line[1:2].isalpha()):
         return None
     word, *rest = line[1:].split(None, 1)
-    if word.lower() == "invite" and LINK_OPTION in (fields := "".join(rest).split()):
-        fields.remove(LINK_OPTION)
+    if word.lower() == "invite" and INVITE_LINK_OPTION in (fields := "".join(rest).split()):
+        fields.remove(INVITE_LINK_OPTION)
         return SlashLine("invitelink", " ".join(fields))
     return SlashLine(word, "".join(rest))
 
 
-def parse_slash_fields(row: CommandDeclaration, rest: str) -> dict[str, object]:
+def parse_slash_fields(declaration: CommandDeclaration, rest: str) -> dict[str, object]:
     """Return the field values, by name, that follow the word of a ``/`` command.
 
     Blanks around a value are removed, except for blanks after a message text.
     """
-    parts = rest.split(None, max(0, len(row.typeable_fields) - 1))
+    parts = rest.split(None, max(0, len(declaration.typeable_fields) - 1))
     return {
         name: part if field.kind == "text" else part.strip()
-        for (name, field), part in zip(row.typeable_fields.items(), parts, strict=False)
+        for (name, field), part in zip(declaration.typeable_fields.items(), parts, strict=False)
     }
 
 
@@ -100,30 +100,30 @@ def unescape_slash(line: str) -> str:
     return line[1:] if line.startswith("//") else line
 
 
-def parse_keyword_fields(row: CommandDeclaration, rest: str) -> dict[str, object]:
+def parse_keyword_fields(declaration: CommandDeclaration, rest: str) -> dict[str, object]:
     """Return the field values, by name, that follow a verb of the text protocol, separated by one space.
 
     Blanks around a value are removed, except for a message text. Raises `Refusal` ``bad_request`` if a field
     of the verb is missing that is optional on the other wires.
     """
-    names = row.keyword_fields
+    names = declaration.keyword_fields
     parts = [rest] if len(names) == 1 else rest.lstrip().split(" ", len(names) - 1)
     values: dict[str, object] = {}
     for name, part in zip(names, parts, strict=False):
-        if row.fields[name].kind == "text":
+        if declaration.fields[name].kind == "text":
             values[name] = part
         elif part.strip():
             values[name] = part.strip()
-    if not set(names) <= values.keys() | row.required:
-        raise Refusal("bad_request", why=reason("usage", usage=row.keyword_usage))
+    if not set(names) <= values.keys() | declaration.required:
+        raise Refusal("bad_request", why=reason_phrase("usage", usage=declaration.keyword_usage))
     return values
 
 
 def has_password(line: str) -> bool:
-    """Return whether ``line`` is a command that takes a password, in any of the three forms.
+    """Return whether ``line`` is a command with a password or link field, in any of the three forms.
 
-    Blanks in front make no difference. In the chat room they make a message of the line, which the daemon
-    refuses then, so that others do not read the password.
+    ``hello`` is excepted. Leading blanks are ignored: in the chat room such a line would be sent as a
+    message, and the daemon refuses it to keep the password secret.
     """
     line = line.strip()
     slash = parse_slash(line)

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 class OpeningBytes(msgspec.Struct, frozen=True):
-    """The first bytes by which the daemon recognizes a client.
+    """First bytes that identify a client's wire.
 
-    ``start`` are these bytes. ``after_blanks`` says whether white space may precede them.
+    The data of the client begin with ``start``. If ``after_blanks`` is true, white space may stand before it.
     """
 
     start: bytes

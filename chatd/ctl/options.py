@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from chatd import __version__
-from chatd.core.control_commands import CONTROL_COMMANDS, operator_commands
+from chatd.core.control_commands import CONTROL_COMMANDS, server_operator_commands
 from chatd.core.declarations import FieldDeclaration
 
 CONFIG_FILE: Final = "chatd.toml"
@@ -60,7 +60,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     sub = commands.add_parser("restore", help=restore, description=restore)
     sub.add_argument("file", metavar="FILE", type=Path, help="the backup")
     sub.set_defaults(fields=(), secrets=())
-    for name, row in operator_commands().items():
+    for name, row in server_operator_commands().items():
         sub = commands.add_parser(name, help=row.help, description=row.help)
         fields = row.typeable_fields
         secrets = tuple(field for field in fields if fields[field].kind == "secret")

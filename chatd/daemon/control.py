@@ -34,9 +34,9 @@ from chatd.chat.service import Chat
 from chatd.chat.turns import not_read_refusal
 from chatd.connections.factory import Sessions
 from chatd.core.answers import Answer
-from chatd.core.control_commands import CONTROL_COMMANDS, CONTROL_ERRORS, operator_commands
+from chatd.core.control_commands import CONTROL_COMMANDS, CONTROL_ERRORS, server_operator_commands
 from chatd.core.events import CONSOLE
-from chatd.core.refusals import Phrase, Refusal, reason
+from chatd.core.refusals import Phrase, Refusal, reason_phrase
 from chatd.core.requests import Request
 from chatd.daemon.config import ConfigError
 from chatd.daemon.exports import ExportLines
@@ -221,7 +221,7 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
     user = CONSOLE
     token = None
     peer = "control socket"
-    origin = None
+    client_network = None
 
     def __init__(self, control: ControlSocket) -> None:
         self._control = control
@@ -313,11 +313,11 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
             for field in command.fields:
                 if not isinstance(asked.get(field), str) or not asked[field]:
                     raise Refusal(
-                        "bad_request", why=reason("missing", command=self._name, name=Phrase(field))
+                        "bad_request", why=reason_phrase("missing", command=self._name, name=Phrase(field))
                     )
                 choices = command.choices.get(field, (asked[field],))
                 if asked[field] not in choices:
-                    why = reason("no_choice", name=Phrase(field), choices=", ".join(choices))
+                    why = reason_phrase("no_choice", name=Phrase(field), choices=", ".join(choices))
                     raise Refusal("bad_request", why=why)
             result = await CONTROL_ACTIONS[self._name](self._control, asked)
             await self._send_result(result)
@@ -518,7 +518,7 @@ async def _shutdown(control: ControlSocket, asked: JsonObject) -> ControlResult:
 
 async def _help(control: ControlSocket, asked: JsonObject) -> ControlResult:
     own = [(row.name, list(row.fields), row.help) for row in CONTROL_COMMANDS.values()]
-    acts = [(name, list(row.fields), row.help) for name, row in operator_commands().items()]
+    acts = [(name, list(row.fields), row.help) for name, row in server_operator_commands().items()]
     commands = [{"name": name, "fields": fields, "help": help} for name, fields, help in own + acts]
     return {"commands": commands}
 

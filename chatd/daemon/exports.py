@@ -75,14 +75,14 @@ class ExportLines:
                     "colour": user.colour,
                     "registered": credential is not None and not is_closed(state, user),
                     "since": None if since is None else rfc3339(since),
-                    "ignored": sorted(state.users[id].nick for id in state.ignored_users(user)),
+                    "ignored": sorted(state.users[id].nick for id in state.ignored_user_ids(user)),
                 }
             }
             for group in state.all_groups():
                 if role := group.role(user):
                     yield {"membership": {"group": group.name, "visibility": group.visibility, "role": role}}
             for link in state.links.values():
-                if link.maker == user.id:
+                if link.maker_id == user.id:
                     yield {"link": {"group": link.conversation.name, **_link(state, link)}}
         group_of = None if conversation is None else state.group_of(conversation)
         if group_of is not None:
@@ -131,4 +131,4 @@ def _name(conversation: Conversation, user: User | None) -> str:
     """
     if conversation.kind != "direct" or user is None:
         return conversation.name or conversation.kind
-    return conversation.other_user(user).nick if user.id in conversation.participants else ""
+    return conversation.other_user(user).nick if user.id in conversation.participant_ids else ""

@@ -18,7 +18,7 @@ from twisted.python.threadpool import ThreadPool
 
 from chatd.core.accounts import AccountPolicy, Secret
 from chatd.core.limits import Limits
-from chatd.core.refusals import Refusal, rate_limited, reason
+from chatd.core.refusals import Refusal, rate_limited, reason_phrase
 
 T = TypeVar("T")
 
@@ -66,14 +66,14 @@ class PasswordHashQueue:
                 done.errback(Refusal("shutting_down"))
         self._threads.stop()
 
-    def hash(self, password: Secret, origin: str | None) -> Deferred[Secret]:
+    def hash(self, password: Secret, client_network: str | None) -> Deferred[Secret]:
         """Return a Deferred of the argon2id string of ``password``.
 
         The Deferred fails with `Refusal` ``rate_limited`` if too many passwords wait.
         """
-        return self._submit(lambda: Secret(self._hasher.hash(password)), origin)
+        return self._submit(lambda: Secret(self._hasher.hash(password)), client_network)
 
-    def verify(self, hashed: Secret | None, password: Secret, origin: str | None) -> Deferred[bool]:
+    def verify(self, hashed: Secret | None, password: Secret, client_network: str | None) -> Deferred[bool]:
         """Return a Deferred of whether ``hashed`` is the hash of ``password``.
 
         If ``hashed`` is None, the result is False and takes as long as for a wrong password, so that a client
@@ -81,7 +81,7 @@ class PasswordHashQueue:
         ``rate_limited`` if too many passwords wait.
         """
         return self._submit(
-            lambda: self._matches(hashed or self._unmatched, password) and bool(hashed), origin
+            lambda: self._matches(hashed or self._unmatched, password) and bool(hashed), client_network
         )
 
     def _matches(self, hashed: Secret, password: Secret) -> bool:
@@ -90,19 +90,21 @@ class PasswordHashQueue:
         except (Argon2Error, InvalidHashError):
             return False
 
-    def _submit(self, work: Callable[[], T], origin: str | None) -> Deferred[T]:
+    def _submit(self, work: Callable[[], T], client_network: str | None) -> Deferred[T]:
         done: Deferred[T] = Deferred()
         if self._stopped:
             done.errback(Refusal("shutting_down"))
             return done
-        self._waiting.setdefault(origin, deque()).append((work, done))
+        self._waiting.setdefault(client_network, deque()).append((work, done))
         if len(self) > self._limits.password_queue:
             # Of several with as many passwords, that of the newcomer, which waits at the end.
-            longest = max(reversed(self._waiting), key=lambda origin: len(self._waiting[origin]))
+            longest = max(
+                reversed(self._waiting), key=lambda client_network: len(self._waiting[client_network])
+            )
             _, refused = self._waiting[longest].pop()
             if not self._waiting[longest]:
                 del self._waiting[longest]
-            refused.errback(rate_limited(reason("many_passwords"), RETRY_AFTER_SECONDS))
+            refused.errback(rate_limited(reason_phrase("many_passwords"), RETRY_AFTER_SECONDS))
         self._go_on()
         return done
 
@@ -110,10 +112,10 @@ class PasswordHashQueue:
         """Pass the next password to the thread, unless the thread is busy or no password waits."""
         if self._busy or not self._waiting:
             return
-        origin, jobs = self._waiting.popitem(last=False)
+        client_network, jobs = self._waiting.popitem(last=False)
         work, done = jobs.popleft()
         if jobs:
-            self._waiting[origin] = jobs  # behind the others
+            self._waiting[client_network] = jobs  # behind the others
         self._busy = True
 
         def finish(result: Any) -> None:

@@ -212,7 +212,7 @@ class JsonDialect:
                 action="server-error",
                 code=refusal.code,
                 msg=refusal.text,
-                request=request.name if request is not None else "",
+                request=request.command_word if request is not None else "",
                 ref=request.ref if request is not None else None,
                 retry_after=refusal.retry_after,
             )
@@ -252,7 +252,7 @@ class JsonDialect:
                 msg=msg,
                 user=objects.User(user.id, user.nick, user.colour),
                 cursor=answer.cursor,
-                seen=answer.seen,
+                seen=answer.read_marker,
                 returning=answer.returning,
                 limits=objects.WelcomeLimits(limits.json, limits.message, limits.page_max),
                 version=__version__,
@@ -340,10 +340,10 @@ class JsonDialect:
                     line.group,
                     line.visibility,
                     line.topic,
-                    line.members,
+                    line.member_count,
                     line.role,
                     line.owner,
-                    line.registered,
+                    line.owner_is_registered,
                     line.history,
                 )
                 for line in answer.groups
@@ -353,18 +353,18 @@ class JsonDialect:
     def _page(self, request: Request, answer: Page) -> Payloads:
         conversation, ref = answer.conversation, request.ref
         ordered = answer.entries if answer.forward else reversed(answer.entries)
-        if answer.events:
+        if answer.is_event_page:
             states = objects.EventPage(action="server-states", ref=ref, group=conversation.name, events=[])
             return self._list(states, "events", map(event_object, ordered), answer.more, answer.forward)
-        row = COMMANDS_BY_ACTION.get(request.name)
+        row = COMMANDS_BY_ACTION.get(request.command_word)
         page = objects.Page(
             action="server-msgs" if row is not None and row.answer == "messages" else "server-history",
             ref=ref,
             group=conversation.name,
             friend=conversation.other_user(answer.reader).nick if conversation.kind == "direct" else "",
-            seen=answer.seen,
+            seen=answer.read_marker,
             messages=[],
-            trimmed=answer.trimmed or None,
+            trimmed=answer.trimmed_up_to_id or None,
         )
         return self._list(page, "messages", map(self._item, ordered), answer.more, answer.forward)
 
@@ -377,7 +377,7 @@ class JsonDialect:
     def _conversations(self, request: Request, answer: Conversations) -> Payloads:
         said = objects.Conversations(action="server-conversations", ref=request.ref, conversations=[])
         summaries = (
-            objects.ConversationSummary(line.kind, line.name, line.last, line.unread)
+            objects.ConversationSummary(line.kind, line.name, line.last_id, line.unread)
             for line in answer.conversations
         )
         return self._list(said, "conversations", summaries, answer.more)

@@ -60,7 +60,7 @@ def ack_object(entry: LogEntry, request: Request) -> objects.Ack:
     return objects.Ack(
         action="server-ack",
         ref=request.ref,
-        request=request.name,
+        request=request.command_word,
         group=entry.event.conversation.name,
         to=subject.nick if subject is not None else "",
         id=entry.id,
@@ -108,7 +108,7 @@ def event_object(entry: LogEntry) -> objects.GroupEvent:
         reason=event.reason if kind in ("kicked", "banned", "closed", "deleted") else None,
         topic=body if kind == "topic" else None,
         role=(body or "operator") if kind in ("promoted", "demoted") else "",
-        deleted=event.deleted_id if kind == "deleted" else None,
+        deleted=event.deleted_message_id if kind == "deleted" else None,
         history=body if kind == "history" else None,
         keep=int(body or 0) if kind == "keep" else None,
     )
@@ -133,7 +133,7 @@ def token_object(token: TokenListItem) -> objects.Token:
 def link_object(link: LinkListItem) -> objects.Link:
     """Return the JSON object of an invitation link."""
     made, expires = Timestamp(rfc3339(link.made)), Timestamp(rfc3339(link.expires))
-    return objects.Link(link.number, link.maker, made, expires, link.uses)
+    return objects.Link(link.number, link.maker, made, expires, link.use_count)
 
 
 def moderation_object(act: ModerationEntry) -> objects.ModerationEntry:

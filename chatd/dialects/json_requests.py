@@ -15,7 +15,7 @@ import msgspec
 from chatd.core.commands import COMMANDS_BY_ACTION, Command
 from chatd.core.declarations import CommandDeclaration
 from chatd.core.limits import Limits
-from chatd.core.refusals import Refusal, reason
+from chatd.core.refusals import Refusal, reason_phrase
 
 MAX_REF_LENGTH: Final = 128
 """The maximum number of characters in a ``ref``, the client's own id of a request."""
@@ -61,7 +61,7 @@ def check_depth(said: JsonObject, frame: bytes, limit: int) -> None:
         inner = chain.from_iterable(one.values() if isinstance(one, dict) else one for one in level)
         level = [one for one in inner if isinstance(one, dict | list)]
     if level:
-        raise Refusal("bad_json", why=reason("too_deep", limit=limit))
+        raise Refusal("bad_json", why=reason_phrase("too_deep", limit=limit))
 
 
 def _unique(pairs: list[tuple[str, object]]) -> JsonObject:

@@ -111,7 +111,10 @@ class TextDialect:
         verb, separator, rest = found.groups(default="") if found else ("", "", "")
         if separator != ";" and verb.upper() == "LST":
             return Request(
-                ListClients(), "LST", shown_dialect=self._reference, convert_buffered=_as_to_reference
+                ListClients(),
+                "LST",
+                detected_dialect=self._reference,
+                convert_buffered_frame=_as_to_reference,
             )
         try:
             row = COMMANDS_BY_KEYWORD.get(verb.upper())
@@ -121,7 +124,7 @@ class TextDialect:
                 # The next line shows whether this is the reference client.
                 may_be_reference = row.name == "hello" and self._reference not in (None, self)
                 return Request(
-                    command, verb, pace_seconds=REFERENCE_PACE_SECONDS if may_be_reference else 0.0
+                    command, verb, seconds_between_lines=REFERENCE_PACE_SECONDS if may_be_reference else 0.0
                 )
             # A command without fields may leave out its semicolon.
             typed = parse_semicolon(f"{verb};{rest}") if separator != " " else None
@@ -144,10 +147,10 @@ class TextDialect:
         """
         if refusal.code == "not_identified":
             return self.greeting
-        verb = request.name if request is not None else ""
+        verb = request.command_word if request is not None else ""
         word = _SEED_REFUSALS.get((verb, refusal.code))
         if word is not None:
-            return _lines(word, refusal.refused_name)
+            return _lines(word, refusal.mentioned_name)
         return _lines("ERR", refusal.code, text=refusal.text)
 
     def encode_delivery(self, delivery: Delivery) -> Payloads:
@@ -173,7 +176,7 @@ class TextDialect:
         if event.is_message:
             return _message(event)
         if event.kind == "deleted":
-            deleted = ("DEL", str(event.deleted_id), event.actor.nick)
+            deleted = ("DEL", str(event.deleted_message_id), event.actor.nick)
             return () if self._is_reference else _lines(*deleted, text=event.reason)
         return _event(event)
 
@@ -187,12 +190,12 @@ class TextDialect:
 
     def _ack(self, request: Request, answer: Ack) -> Payloads:
         event = answer.entry.event
-        if request.name in COMMANDS_BY_SEMICOLON_WORD:
+        if request.command_word in COMMANDS_BY_SEMICOLON_WORD:
             where = event.conversation.name or (event.subject or event.actor).nick
-            return _lines("ACK", request.name, where, str(answer.entry.id), str(answer.entry.seq))
+            return _lines("ACK", request.command_word, where, str(answer.entry.id), str(answer.entry.seq))
         # The seed's verbs have no answer; but the reference client shows a message that it sent only when it
         # gets the message back.
-        return _message(event) if self._is_reference and request.name == "MSG" else ()
+        return _message(event) if self._is_reference and request.command_word == "MSG" else ()
 
     def _account(self, request: Request, answer: AccountChanged) -> Payloads:
         return _lines("ACC", answer.nick, "registered" if answer.registered else "unregistered")
@@ -219,7 +222,7 @@ class TextDialect:
         return _list(request, (_lines("IGN", nick) for nick in answer.nicks))
 
     def _clients(self, request: Request, answer: Clients) -> Payloads:
-        if request.name == "LST":
+        if request.command_word == "LST":
             nicks, _ = _fitting((nick.encode(),) for nick in answer.nicks)
             return (b"LST " + b"".join(nick + b" " for nick in chain.from_iterable(nicks)),)
         return _list(request, (_lines("WHO", nick) for nick in answer.nicks))
@@ -245,7 +248,12 @@ class TextDialect:
             request,
             (
                 _lines(
-                    "GRP", line.group, line.visibility, str(line.members), line.role or "-", text=line.topic
+                    "GRP",
+                    line.group,
+                    line.visibility,
+                    str(line.member_count),
+                    line.role or "-",
+                    text=line.topic,
                 )
                 for line in answer.groups
             ),
@@ -256,16 +264,17 @@ class TextDialect:
         where = conversation.name or (
             conversation.other_user(answer.reader).nick if conversation.pair else "*"
         )
-        item = _event_item if answer.events else _message_item
+        item = _event_item if answer.is_event_page else _message_item
         ordered = answer.entries if answer.forward else reversed(answer.entries)
         lines = _list(request, (item(where, entry) for entry in ordered), answer.more, answer.forward)
-        if answer.events or answer.more or answer.forward or not answer.trimmed:
+        if answer.is_event_page or answer.more or answer.forward or not answer.trimmed_up_to_id:
             return lines
-        return (*_lines("INF", text=f"older messages were deleted, up to {answer.trimmed}"), *lines)
+        return (*_lines("INF", text=f"older messages were deleted, up to {answer.trimmed_up_to_id}"), *lines)
 
     def _conversations(self, request: Request, answer: Conversations) -> Payloads:
         lines = (
-            _lines("CNV", one.kind, one.name, str(one.last), str(one.unread)) for one in answer.conversations
+            _lines("CNV", one.kind, one.name, str(one.last_id), str(one.unread))
+            for one in answer.conversations
         )
         return _list(request, lines, answer.more)
 
@@ -276,7 +285,7 @@ class TextDialect:
         lines = [
             _lines("HLP", text=f"{usage:<34} {row.help}")
             for row in answer.commands
-            for usage in dict.fromkeys((row.keyword_usage, row.usage if row.semicolon_word else ""))
+            for usage in dict.fromkeys((row.keyword_usage, row.preferred_usage if row.semicolon_word else ""))
             if usage
         ]
         return _list(request, lines)
@@ -341,7 +350,7 @@ def _list(
     ``forward``, their order is reversed.
     """
     shown, cut = _fitting(entries)
-    end = _lines("END", request.name, str(len(shown)), *(("more",) if more or cut else ()))
+    end = _lines("END", request.command_word, str(len(shown)), *(("more",) if more or cut else ()))
     return (*chain.from_iterable(shown if forward else reversed(shown)), *end)
 
 
@@ -398,7 +407,7 @@ def _token(token: TokenListItem, secret: str = "") -> Payloads:
 def _link(link: LinkListItem, secret: str = "") -> Payloads:
     """Return the line of an invitation link. The ``secret`` is known when the link is made."""
     head = ("LNK", link.group, str(link.number), link.maker, rfc3339(link.made), rfc3339(link.expires))
-    return _lines(*head, str(link.uses), *filter(None, (secret,)))
+    return _lines(*head, str(link.use_count), *filter(None, (secret,)))
 
 
 def _message(event: ChatEvent) -> Payloads:

@@ -52,7 +52,7 @@ from chatd.core.commands import (
 from chatd.core.events import Delivery, LogEntry
 from chatd.core.limits import Limits
 from chatd.core.names import BadName, Name, parse_group
-from chatd.core.refusals import Refusal, reason
+from chatd.core.refusals import Refusal, reason_phrase
 from chatd.core.requests import Request
 from chatd.core.typed_commands import SlashLine, has_password, parse_slash, unescape_slash
 from chatd.core.wires import OpeningBytes, Wire
@@ -174,7 +174,7 @@ class Tp6Dialect:
             if typed is not None:
                 return self._command(typed)
             if has_password(text):
-                return self._refused(Refusal("bad_request", why=reason("password_in_message")))
+                return self._refused(Refusal("bad_request", why=reason_phrase("password_in_message")))
             text = unescape_slash(text)
         if self.location == "no room" or (self.location == "question" and kind != "message"):
             return self._refused(Refusal("no_room"))
@@ -208,7 +208,7 @@ class Tp6Dialect:
             return Request(command, word, dialect_on_success=self.in_no_room, next_request=entering)
         if self.bonus:
             question = Request(
-                ListGroups(), "Hello", shown_dialect=self.in_no_room, dialect_on_success=self.awaiting_room
+                ListGroups(), "Hello", detected_dialect=self.in_no_room, dialect_on_success=self.awaiting_room
             )
             return Request(command, word, dialect_on_success=self.in_no_room, next_request=question)
         return Request(command, word, dialect_on_success=self.in_room(None))
@@ -225,7 +225,7 @@ class Tp6Dialect:
         With ``bonus``, the last page of the log of ``place`` follows.
         """
         page = None if self._json is None else Request(ReadHistory(group=place.room), "history")
-        return Request(command, name, shown_dialect=otherwise, dialect_on_success=place, next_request=page)
+        return Request(command, name, detected_dialect=otherwise, dialect_on_success=place, next_request=page)
 
     def _refused(self, refusal: Refusal, name: str = "", moves: bool = False) -> Request:
         """Return a request that is refused. If the client wanted to move to a room, or was asked for a room,
@@ -234,7 +234,9 @@ class Tp6Dialect:
         ``dialect_on_success`` is set so that the session decodes nothing further before the refusal is sent.
         """
         if moves or self.location == "question":
-            return Request(refusal, name, shown_dialect=self.in_no_room, dialect_on_success=self.in_no_room)
+            return Request(
+                refusal, name, detected_dialect=self.in_no_room, dialect_on_success=self.in_no_room
+            )
         return Request(refusal, name)
 
     def _command(self, typed: SlashLine) -> Request:
@@ -256,7 +258,7 @@ class Tp6Dialect:
             return self._moving(command, name, lobby, lobby)
         if self.location == "question":
             # After a refusal the next message must not be taken for the name of a room.
-            return Request(command, name, shown_dialect=self.in_no_room, dialect_on_success=self)
+            return Request(command, name, detected_dialect=self.in_no_room, dialect_on_success=self)
         return Request(command, name)
 
     def _is_here(self, group: str) -> bool:
@@ -273,8 +275,8 @@ class Tp6Dialect:
         """Return ``refusal`` as French text. If the refused request was a move, the text says where the
         client is now.
         """
-        moved = request is not None and request.shown_dialect is not None
-        is_spoken = request is not None and not request.name
+        moved = request is not None and request.detected_dialect is not None
+        is_spoken = request is not None and not request.command_word
         return self._notice(refusal_text(refusal, self.location if moved else "", is_spoken))
 
     def encode_delivery(self, delivery: Delivery) -> Payloads:
@@ -368,10 +370,10 @@ class Tp6Dialect:
 
     def _groups(self, request: Request, answer: Groups) -> Payloads:
         rooms = self._list("Salons", group_lines(answer))
-        return rooms if request.name.startswith("/") else rooms + self._notice(ROOM_QUESTION)
+        return rooms if request.command_word.startswith("/") else rooms + self._notice(ROOM_QUESTION)
 
     def _page(self, request: Request, answer: Page) -> Payloads:
-        if self._json is not None and request.name == "history":
+        if self._json is not None and request.command_word == "history":
             return self._as_json(self._json, request, answer)
         return self._list(page_title(answer), page_lines(answer), answer.more, answer.forward)
 
@@ -380,7 +382,7 @@ class Tp6Dialect:
         return self._notice(ascii_json(payload))
 
     def _conversations(self, request: Request, answer: Conversations) -> Payloads:
-        if self._json is not None and request.name == "history":
+        if self._json is not None and request.command_word == "history":
             return self._as_json(self._json, request, answer)
         return self._list("Conversations", conversation_lines(answer), answer.more)
 

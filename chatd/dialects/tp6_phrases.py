@@ -22,7 +22,7 @@ from chatd.core.commands import COMMANDS
 from chatd.core.declarations import CommandDeclaration
 from chatd.core.events import Announced, Arrived, ChatEvent, Delivery, LogEntry
 from chatd.core.moderation import ModerationEntry
-from chatd.core.refusals import REFUSAL_SENTENCES, Refusal, reason
+from chatd.core.refusals import REFUSAL_SENTENCES, Refusal, reason_phrase
 from chatd.core.terminal import LINE_END, replace_controls
 from chatd.core.typed_commands import parse_slash_fields
 from chatd.dialects.timestamps import rfc3339
@@ -73,7 +73,7 @@ def resolve_command(
         typed = str(values["visibility"])
         values = {**values, "visibility": _TYPED_VISIBILITIES.get(typed, typed)}
     if not row.required <= values.keys():
-        raise Refusal("bad_request", why=reason("usage", usage=row.slash_usage_in(to_french)))
+        raise Refusal("bad_request", why=reason_phrase("usage", usage=row.slash_usage_in(to_french)))
     return row, values
 
 
@@ -166,14 +166,14 @@ def link_lines(links: Iterable[LinkListItem]) -> Iterator[str]:
     """Yield one line for each invitation link: ``n° 1 (alice, depuis le …, jusqu'au …, 2 arrivées)``."""
     for link in links:
         made, expires = f"depuis le {rfc3339(link.made)}", f"jusqu'au {rfc3339(link.expires)}"
-        uses = f"{link.uses} arrivée{'s' if link.uses > 1 else ''}"
+        uses = f"{link.use_count} arrivée{'s' if link.use_count > 1 else ''}"
         yield with_remarks(f"n° {link.number}", link.maker, made, expires, uses)
 
 
 def group_lines(answer: Groups) -> Iterator[str]:
     """Return one line for each group: ``wob (public, 2 membres, propriétaire sans mot de passe) : topic``."""
     for line in answer.groups:
-        count = f"{line.members} membre{'s' if line.members > 1 else ''}"
+        count = f"{line.member_count} membre{'s' if line.member_count > 1 else ''}"
         visibility, role = FRENCH_VISIBILITIES[line.visibility], _ROLES.get(line.role)
         owner = _unregistered_owner(line)
         room = with_remarks(line.group, visibility, count, role, owner)
@@ -181,7 +181,7 @@ def group_lines(answer: Groups) -> Iterator[str]:
 
 
 def _unregistered_owner(line: GroupListItem) -> str | None:
-    if line.registered:
+    if line.owner_is_registered:
         return None
     return "propriétaire sans mot de passe" if line.owner else "sans propriétaire"
 
@@ -191,7 +191,7 @@ def conversation_lines(answer: Conversations) -> Iterator[str]:
     for one in answer.conversations:
         name = "la chatroom" if one.kind == "lobby" else one.name
         unread = f"{one.unread} non lu{'s' if one.unread > 1 else ''}"
-        yield with_remarks(name, _KINDS.get(one.kind), f"n° {one.last}", unread)
+        yield with_remarks(name, _KINDS.get(one.kind), f"n° {one.last_id}", unread)
 
 
 def page_title(page: Page) -> str:
@@ -206,7 +206,7 @@ def page_lines(page: Page) -> Iterator[str]:
     """Return one line for each entry of a page, in the direction of reading."""
     for entry in page.entries if page.forward else reversed(page.entries):
         yield f"{rfc3339(entry.at)} {history_sentence(entry.event)}"
-    if page.trimmed and not (page.events or page.forward or page.more):
+    if page.trimmed_up_to_id and not (page.is_event_page or page.forward or page.more):
         yield "(les messages plus anciens ont été supprimés)"
 
 

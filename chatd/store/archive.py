@@ -17,7 +17,13 @@ from chatd.core.audience import IGNORABLE_EVENT_KINDS
 from chatd.core.declarations import ID_MAX
 from chatd.core.events import CONSOLE, LOBBY, Conversation, User
 from chatd.core.links import InvitationLink
-from chatd.core.moderation import BanOrigins, ConversationTrimmed, IgnoreChanged, ModerationEntry, TextsErased
+from chatd.core.moderation import (
+    BannedNetworks,
+    ConversationTrimmed,
+    IgnoreChanged,
+    ModerationEntry,
+    TextsErased,
+)
 from chatd.core.records import NO_FILTER, EntryRow, EntrySlice, LogFilter, Snapshot, entry_from_row
 from chatd.core.state import State
 from chatd.core.tokens import Token
@@ -104,8 +110,10 @@ def load_snapshot(cursor: SqlCursor) -> Snapshot:
     for user, last in cursor.fetchall():
         state.apply(TextsErased(state.users[user], (last,)))
     cursor.execute("SELECT conversation, user, origins FROM ban_origins")
-    for conversation, user, origins in cursor.fetchall():
-        state.apply(BanOrigins(state.conversations[conversation], state.users[user], tuple(origins.split())))
+    for conversation, user, networks in cursor.fetchall():
+        state.apply(
+            BannedNetworks(state.conversations[conversation], state.users[user], tuple(networks.split()))
+        )
     cursor.execute("SELECT digest, conversation, number, maker, made, expires, uses FROM links")
     for digest, conversation, number, maker, made, expires, uses in cursor.fetchall():
         place = state.conversations[conversation]
@@ -283,13 +291,13 @@ def _page(
     above = max(after or 0, _hidden_up_to(cursor, conversation, log_filter))
     below = max_id + 1 if before is None else min(max_id + 1, before)
     rows = [] if begun is None else begun.rows
-    if begun is not None and begun.end is not None:
-        above, below = (max(above, begun.end), below) if forward else (above, begun.end)
+    if begun is not None and begun.resume_id is not None:
+        above, below = (max(above, begun.resume_id), below) if forward else (above, begun.resume_id)
     kinds = _HAPPENED if events else _SAID
     where = f"conversation = ? AND id > ? AND id < ? AND {kinds}"
     order = f"ORDER BY id {'ASC' if forward else 'DESC'}"
     end = None
-    if log_filter.ignored:
+    if log_filter.ignored_user_ids:
         cursor.execute(
             f"SELECT id FROM log WHERE {where} {order} LIMIT 1 OFFSET ?",
             (conversation, above, below, PAGE_SCAN_ENTRIES - 1),
@@ -297,7 +305,7 @@ def _page(
         for (end,) in cursor.fetchall():
             above, below = (above, end + 1) if forward else (end - 1, below)
     cursor.execute(
-        f"{_ROW} WHERE {where}{_unless_ignored(log_filter.ignored, kinds)} {order} LIMIT ?",
+        f"{_ROW} WHERE {where}{_unless_ignored(log_filter.ignored_user_ids, kinds)} {order} LIMIT ?",
         (conversation, above, below, limit + 1 - len(rows)),
     )
     found = _fetch(cursor, limit, size, rows if forward else rows[::-1])
@@ -327,7 +335,7 @@ def _following(
         sources += [(event, "conversation", _HAPPENED, conversation)] if event is not None else []
     sources.sort()
     end = None
-    if log_filter.ignored:
+    if log_filter.ignored_user_ids:
         looked_at = max(limit, REPLAY_SCAN_ENTRIES // len(sources))
         for first, column, kinds, key in sources:
             if first > max_id:
@@ -346,7 +354,7 @@ def _following(
             break
         cursor.execute(
             f"SELECT id FROM log WHERE {column} = ? AND {kinds} AND id >= ? AND id <= ?"
-            f"{_unless_ignored(log_filter.ignored, kinds)} ORDER BY id LIMIT ?",
+            f"{_unless_ignored(log_filter.ignored_user_ids, kinds)} ORDER BY id LIMIT ?",
             (key, first, last, limit + 1),
         )
         ids = sorted({*ids, *(id for (id,) in cursor.fetchall())})[: limit + 1]
@@ -392,11 +400,11 @@ def _texts_to_erase(cursor: Transaction, user: int, after: int, limit: int, max_
 
 def _hidden_up_to(cursor: Transaction, conversation: int, log_filter: LogFilter) -> int:
     """Return the id up to which ``log_filter`` hides the entries of ``conversation``, 0 if it hides none."""
-    if conversation not in log_filter.since_joining:
+    if conversation not in log_filter.since_joining_conversation_ids:
         return 0
     cursor.execute(
         f"SELECT max(id) FROM log WHERE conversation = ? AND actor = ? AND {_JOINED}",
-        (conversation, log_filter.user),
+        (conversation, log_filter.user_id),
     )
     ((joined,),) = cursor.fetchall()
     return ID_MAX if joined is None else joined - 1
@@ -422,7 +430,7 @@ def _unread(
     counts = []
     for conversation in conversations:
         cursor.execute(
-            f"SELECT count(*) FILTER (WHERE actor NOT IN ({_list((user, *log_filter.ignored))}))"
+            f"SELECT count(*) FILTER (WHERE actor NOT IN ({_list((user, *log_filter.ignored_user_ids))}))"
             f" FROM (SELECT actor FROM log WHERE conversation = ? AND {_SAID} AND id > ? AND id <= ?"
             " ORDER BY id DESC LIMIT ?)",
             (

@@ -11,13 +11,13 @@ from chatd.core.accounts import CLOSED_ACCOUNT_HASH, Credential, UserRenamed
 from chatd.core.events import Conversation, User
 from chatd.core.links import InvitationLink, LinkDeleted
 from chatd.core.moderation import (
-    BanOrigins,
+    BannedNetworks,
     ConversationTrimmed,
     ErasureCompleted,
     IgnoreChanged,
+    MessageTextDeleted,
     ModerationEntry,
     TextsErased,
-    Tombstone,
     UserErased,
 )
 from chatd.core.state import RecordedChange
@@ -52,7 +52,7 @@ def _erase(cursor: Transaction, record: UserErased) -> None:
     write_record(cursor, Credential(user, CLOSED_ACCOUNT_HASH))
     cursor.executemany(
         "UPDATE moderation SET target = ?, reason = ? WHERE id = ?",
-        [(act.target, act.reason, act.id) for act in record.acts],
+        [(act.target, act.reason, act.id) for act in record.redacted_entries],
     )
     cursor.execute("INSERT OR REPLACE INTO erasures (user, last) VALUES (?, 0)", (user.id,))
 
@@ -95,7 +95,7 @@ def _token_values(record: Token) -> tuple[object, ...]:
 
 def _link_values(record: InvitationLink) -> tuple[object, ...]:
     digest, conversation = str(record.digest), record.conversation.id
-    return digest, conversation, record.number, record.maker, record.made, record.expires, record.uses
+    return digest, conversation, record.number, record.maker_id, record.made, record.expires, record.use_count
 
 
 _STATEMENTS: Final[dict[type[RecordedChange], tuple[str, Callable[[Any], tuple[object, ...]]]]] = {
@@ -126,9 +126,9 @@ _STATEMENTS: Final[dict[type[RecordedChange], tuple[str, Callable[[Any], tuple[o
         "INSERT INTO moderation (id, at, operator, kind, target, until, reason) VALUES (?, ?, ?, ?, ?, ?, ?)",
         _moderation_values,
     ),
-    BanOrigins: (
+    BannedNetworks: (
         "INSERT OR REPLACE INTO ban_origins (conversation, user, origins) VALUES (?, ?, ?)",
-        lambda record: (record.conversation.id, record.user.id, " ".join(record.origins)),
+        lambda record: (record.conversation.id, record.user.id, " ".join(record.networks)),
     ),
     IgnoreChanged: (
         "INSERT OR REPLACE INTO ignores (user, other, ignored) VALUES (?, ?, ?)",
@@ -136,13 +136,13 @@ _STATEMENTS: Final[dict[type[RecordedChange], tuple[str, Callable[[Any], tuple[o
     ),
     ConversationTrimmed: (
         "INSERT OR REPLACE INTO trimmed (conversation, last) VALUES (?, ?)",
-        lambda record: (record.conversation.id, record.last),
+        lambda record: (record.conversation.id, record.last_id),
     ),
     TextsErased: (
         "UPDATE erasures SET last = ? WHERE user = ?",
         lambda record: (record.ids[-1], record.user.id),
     ),
     ErasureCompleted: ("DELETE FROM erasures WHERE user = ?", lambda record: (record.user.id,)),
-    Tombstone: ("UPDATE log SET body = '' WHERE id = ?", lambda record: (record.message,)),
+    MessageTextDeleted: ("UPDATE log SET body = '' WHERE id = ?", lambda record: (record.message_id,)),
 }
 """For each type of record, the SQL statement and the function that returns its values."""

@@ -11,8 +11,8 @@ import msgspec
 
 from chatd.core.commands import COMMANDS, USAGE_FIELD_NAMES
 from chatd.core.declarations import CommandDeclaration, FieldDeclaration
-from chatd.core.names import ALPHABET_NAMES
-from chatd.core.refusals import REFUSAL_REASONS, REFUSAL_SENTENCES
+from chatd.core.names import ALPHABET_NAMES_TO_TRANSLATE
+from chatd.core.refusals import REASON_SENTENCES, REFUSAL_SENTENCES
 from chatd.locales import to_french
 
 _EVENT_KIND_BY_COMMAND: Final = {
@@ -48,11 +48,11 @@ def french_catalogue() -> bytes:
     ``refusals`` has the English and the French sentence of each code, ``reasons`` a list of such pairs, and
     ``texts`` maps help lines, names of fields and of alphabets to their translations.
     """
-    texts = {*(row.help for row in COMMANDS.values()), *USAGE_FIELD_NAMES, *ALPHABET_NAMES}
+    texts = {*(row.help for row in COMMANDS.values()), *USAGE_FIELD_NAMES, *ALPHABET_NAMES_TO_TRANSLATE}
     return msgspec.json.encode(
         {
             "refusals": {code: _pair(sentence) for code, sentence in REFUSAL_SENTENCES.items()},
-            "reasons": [_pair(sentence) for sentence in REFUSAL_REASONS.values()],
+            "reasons": [_pair(sentence) for sentence in REASON_SENTENCES.values()],
             "texts": {text: french for text in sorted(texts) if (french := to_french(text)) != text},
         }
     )

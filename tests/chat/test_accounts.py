@@ -114,7 +114,7 @@ class Login(AccountCase):
         self.assertEqual(peer.objects()[0]["msg"], "Hello bob")
         carol = self.stage.connect("text").says("PWD 1234").says("IAM carol")
         self.assertEqual(carol.lines()[1], "ARR carol")
-        self.assertEqual(self.stage.passwords.origins, [None])  # that of alice's registration
+        self.assertEqual(self.stage.passwords.networks, [None])  # that of alice's registration
 
     def test_a_second_hello_with_a_password_verifies_it(self) -> None:
         alice = self.stage.json("alice", password=SECRET)

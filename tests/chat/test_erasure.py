@@ -39,10 +39,10 @@ def contents(state: State) -> dict[str, Any]:
         "networks": {key: act.id for key, act in state.blocked_networks.items()},
         "appointed": dict(state.appointed),
         "erasing": dict(state.erasing),
-        "ignored": {id: sorted(state.ignored_users(user)) for id, user in state.users.items()},
+        "ignored": {id: sorted(state.ignored_user_ids(user)) for id, user in state.users.items()},
         "tokens": {id: [token.name for token in state.tokens_of(user)] for id, user in state.users.items()},
         "links": {
-            number: (one.conversation.name, one.number, one.maker, one.uses)
+            number: (one.conversation.name, one.number, one.maker_id, one.use_count)
             for number, one in enumerate(sorted(state.links.values(), key=lambda one: str(one.digest)))
         },
         "ignoring": {id: sorted(state.ignored_by.get(id, ())) for id in state.users},
@@ -58,7 +58,7 @@ def contents(state: State) -> dict[str, Any]:
                 sorted(group.operators),
                 sorted(group.invited),
                 sorted(group.banned),
-                sorted(group.ban_origins.items()),
+                sorted(group.banned_networks.items()),
             )
             for group in state.all_groups()
         ],

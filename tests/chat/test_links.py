@@ -77,7 +77,15 @@ class LinkCase(StageTestCase):
         self.assertCountEqual(
             rows,
             [
-                (str(one.digest), one.conversation.id, one.number, one.maker, one.made, one.expires, one.uses)
+                (
+                    str(one.digest),
+                    one.conversation.id,
+                    one.number,
+                    one.maker_id,
+                    one.made,
+                    one.expires,
+                    one.use_count,
+                )
                 for one in links
             ],
         )

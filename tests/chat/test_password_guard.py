@@ -60,24 +60,24 @@ class Guard(SynchronousTestCase):
         self.clock = Clock()
         self.guard = PasswordGuard(self.clock, Limits(wrong_passwords=4, wrong_passwords_per_nick=2))
 
-    def guess(self, nick: str, origin: str | None) -> float:
+    def guess(self, nick: str, client_network: str | None) -> float:
         """Make a wrong guess; the seconds that it was delayed."""
-        delay = self.guard.check_attempt(nick, origin)
-        self.guard.count_failure(nick, origin)
+        delay = self.guard.check_attempt(nick, client_network)
+        self.guard.count_failure(nick, client_network)
         return delay
 
-    def refused(self, nick: str, origin: str | None) -> float | None:
+    def refused(self, nick: str, client_network: str | None) -> float | None:
         """Seconds until the next attempt may be made."""
-        refusal: Refusal = self.assertRaises(Refusal, self.guard.check_attempt, nick, origin)
+        refusal: Refusal = self.assertRaises(Refusal, self.guard.check_attempt, nick, client_network)
         self.assertEqual(refusal.code, "rate_limited")
         return refusal.retry_after
 
-    def test_by_nick_and_origin(self) -> None:
+    def test_by_nick_and_network(self) -> None:
         self.guess("alice", "a"), self.guess("alice", "a")
         self.assertEqual(self.refused("alice", "a"), 10)
         self.guess("bob", "a")
 
-    def test_by_origin(self) -> None:
+    def test_by_network(self) -> None:
         for nick in ("alice", "bob", "carol", "dave"):
             self.guess(nick, "a")
         self.assertEqual(self.refused("eve", "a"), 3)
@@ -105,8 +105,8 @@ class Guard(SynchronousTestCase):
         self.guess("alice", None), self.guess("alice", None)
         self.assertEqual(self.refused("alice", None), 10)
 
-    def test_many_origins_delay_and_never_lock_out(self) -> None:
-        delays = [self.guess("alice", origin) for origin in "abcdef"]
+    def test_many_networks_delay_and_never_lock_out(self) -> None:
+        delays = [self.guess("alice", client_network) for client_network in "abcdef"]
         self.assertEqual(delays, [0, 0, *[GUESSED_NICK_DELAY_SECONDS] * 4])
         self.assertEqual(self.guess("bob", "g"), 0)
 

@@ -271,7 +271,7 @@ class Login(TokenCase):
 
     def test_on_every_wire(self) -> None:
         secret = self.make()
-        hashed = len(self.stage.passwords.origins)
+        hashed = len(self.stage.passwords.networks)
         for wire, *said in (
             ("json", f'{{"action":"client-hello","from":"alice","password":"{secret}"}}\n'),
             ("json", f'{{"action":"client-hello","from":"ALICE","pwd":"{secret}"}}'),
@@ -289,13 +289,13 @@ class Login(TokenCase):
                     self.stage.wait(0.6)
                 self.assertRegex(bot.hears(), b"Welcome back alice !|BCK alice")
                 bot.hangs_up()
-        self.assertEqual(len(self.stage.passwords.origins), hashed)  # none of it was hashed as a password
+        self.assertEqual(len(self.stage.passwords.networks), hashed)  # none of it was hashed as a password
 
     def test_a_wrong_one(self) -> None:
         """An unknown one, one of another user, and one for a nick that has none."""
         secret = self.make()
         self.bob.asks(action="register", password=OTHER)
-        hashed = len(self.stage.passwords.origins)
+        hashed = len(self.stage.passwords.networks)
         for nick, password in (
             ("alice", UNKNOWN),
             ("bob", secret),
@@ -307,7 +307,7 @@ class Login(TokenCase):
                 self.assertEqual(peer.objects()[0]["code"], "wrong_password", (nick, password))
         text = self.stage.connect("text").says(f"PWD {UNKNOWN}").says("IAM alice")
         self.assertIn("ERR wrong_password", text.hears().decode())
-        self.assertEqual(len(self.stage.passwords.origins), hashed)
+        self.assertEqual(len(self.stage.passwords.networks), hashed)
         self.assertEqual(
             self.stage.rows("SELECT nick FROM users WHERE id > 0 ORDER BY id"), [("bob",), ("alice",)]
         )
@@ -493,7 +493,7 @@ class Scope(TokenCase):
                 for row in COMMANDS.values()
                 if row.required_role in ("operators", "owner", "server_operators")
             }
-            & {row.name for row in COMMANDS.values() if row.required_access != "none"}
+            & {row.name for row in COMMANDS.values() if row.required_access != "password"}
         )
         self.assertEqual(self.stage.rows("SELECT * FROM moderation"), [])
 
@@ -504,7 +504,7 @@ class Scope(TokenCase):
         for name, outcome in self.outcomes(bot).items():
             row = COMMANDS[name]
             with self.subTest(name):
-                if row.required_access == "none":
+                if row.required_access == "password":
                     self.assertEqual(outcome, "out_of_scope")
                 elif name in free:
                     self.assertNotIn(outcome, ("out_of_scope", "no_such_group"))

@@ -29,7 +29,7 @@ from chatd.core.commands import COMMANDS, USAGE_FIELD_NAMES, Hello
 from chatd.core.events import User
 from chatd.core.limits import Limits
 from chatd.core.names import BadName, parse_nick
-from chatd.core.refusals import DETAIL_MAX_CHARACTERS, REFUSAL_REASONS, REFUSAL_SENTENCES, Refusal
+from chatd.core.refusals import DETAIL_MAX_CHARACTERS, REASON_SENTENCES, REFUSAL_SENTENCES, Refusal
 from chatd.core.requests import Request
 from chatd.dialects.json import JsonDialect
 from chatd.locales import LOCALES
@@ -57,7 +57,7 @@ class French(SynchronousTestCase):
         helps = [row.help for row in COMMANDS.values()]
         typed = {name for row in COMMANDS.values() if row.slash_word for name in row.typeable_fields}
         self.assertLessEqual(typed, {*USAGE_FIELD_NAMES})
-        said = {*REFUSAL_SENTENCES.values(), *REFUSAL_REASONS.values(), *helps, *USAGE_FIELD_NAMES} - {
+        said = {*REFUSAL_SENTENCES.values(), *REASON_SENTENCES.values(), *helps, *USAGE_FIELD_NAMES} - {
             "{why}"
         }  # no word of its own
         self.assertEqual(said - {message.id for message in french()}, set())
@@ -126,7 +126,7 @@ class Explaining(SynchronousTestCase):
         filled = dict.fromkeys(
             ["nick", "group", "what", "limit", "name", "ref", "id", "number", "seconds"], "x: {y}\n%s"
         )
-        reasons = {sentence: fill(sentence) for sentence in REFUSAL_REASONS.values()}
+        reasons = {sentence: fill(sentence) for sentence in REASON_SENTENCES.values()}
         for code, sentence in REFUSAL_SENTENCES.items():
             for why, english in reasons.items() if "{why}" in sentence else {"": ""}.items():
                 with self.subTest(code, why=why):
@@ -135,7 +135,7 @@ class Explaining(SynchronousTestCase):
                     self.assertEqual(translated_refusal(code, text), _(sentence).format(**filled, why=told))
 
     def test_in_english_nothing_changes(self) -> None:
-        for why in REFUSAL_REASONS.values():
+        for why in REASON_SENTENCES.values():
             text = Refusal("bad_group", group="a b", why=fill(why)).text
             self.assertEqual(translated_refusal("bad_group", text), text)
 

@@ -120,7 +120,7 @@ class OverALink(ScreenTestCase):
             await first.ask(c.Register(Secret(SECRET)))
             second = self.link(SECRET)
             running = await self.log_in(second)
-            await second.ask(c.Regain())
+            await second.ask(c.EndOtherSessions())
             with self.assertRaises(ConnectionLost) as lost:
                 await ended
             self.assertIn("another session of alice", str(lost.exception))

@@ -18,8 +18,8 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
 from chatd.carriers.carrier import SessionCarrier
+from chatd.connections.client_network import KEEP_ALIVE_OPTIONS
 from chatd.connections.factory import DISCONNECT_TIMEOUT_SECONDS, ChatFactory, Sessions
-from chatd.connections.origin import KEEP_ALIVE_OPTIONS
 from chatd.connections.outbox import CLOSE_TIMEOUT_SECONDS
 from chatd.connections.session import REFUSAL_LINGER_SECONDS
 from chatd.core.limits import Limits

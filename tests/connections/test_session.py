@@ -438,7 +438,7 @@ class ClumsyRoom(Tp6Dialect):
 
     def encode_answer(self, request: Request, answer: Answer) -> Payloads:
         """Stumble over whoever goes somewhere."""
-        if request.name == "/join":
+        if request.command_word == "/join":
             raise ZeroDivisionError
         return super().encode_answer(request, answer)
 

@@ -17,7 +17,7 @@ from chatd.core.accounts import (
     Credential,
     Secret,
     UserRenamed,
-    same_password,
+    same_password_hash,
 )
 from chatd.core.events import ChatEvent, Conversation, User
 from chatd.core.names import MAX_NICK_CODE_POINTS, parse_nick
@@ -105,8 +105,8 @@ class Rules(SynchronousTestCase):
         self.apply(rules.change_password(self.state, old, Secret("2$x")))
         self.assertEqual(self.refusal(rules.change_password, self.state, old, HASH), "wrong_password")
         self.assertEqual(self.refusal(rules.unregister, self.state, old, 0), "wrong_password")
-        self.assertTrue(same_password(None, None))
-        self.assertFalse(same_password(old, None))
+        self.assertTrue(same_password_hash(None, None))
+        self.assertFalse(same_password_hash(old, None))
 
     def test_passwords_by_length(self) -> None:
         """At the limit and one under it."""
@@ -140,10 +140,10 @@ class Rules(SynchronousTestCase):
         self.assertIs(self.state.find_user(parse_nick("ALICE~1")), former)
         moved = self.state.direct_conversation(former, self.bob)
         assert moved is not None
-        self.assertEqual((moved.id, moved.participants), (direct.id, direct.participants))
+        self.assertEqual((moved.id, moved.participant_ids), (direct.id, direct.participant_ids))
         self.assertEqual(moved.other_user(self.bob).nick, "alice~1")
-        self.assertIn(moved, self.state.conversations_of(self.bob))
-        self.assertNotIn(direct, self.state.conversations_of(self.bob))
+        self.assertIn(moved, self.state.direct_and_group_conversations_of(self.bob))
+        self.assertNotIn(direct, self.state.direct_and_group_conversations_of(self.bob))
         wob = self.state.find_group("wob")
         assert wob is not None
         self.assertEqual((getattr(wob.owner, "nick", None), wob.role(former)), ("bob", ""))
@@ -180,8 +180,8 @@ class Rules(SynchronousTestCase):
                     (4, "direct", ["alice~1", "alice~1"]),
                 ],
             )
-            self.assertEqual(len(state.conversations_of(state.users[self.bob.id])), 1)
-            self.assertEqual(len(state.conversations_of(state.users[self.alice.id])), 2)
+            self.assertEqual(len(state.direct_and_group_conversations_of(state.users[self.bob.id])), 1)
+            self.assertEqual(len(state.direct_and_group_conversations_of(state.users[self.alice.id])), 2)
             group = state.find_group("wob")
             assert group is not None
             self.assertEqual((getattr(group.owner, "nick", None), dict(group.members)), ("alice~1", {}))

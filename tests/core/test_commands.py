@@ -113,7 +113,8 @@ class TheTable(SynchronousTestCase):
 
     def test_usages(self) -> None:
         self.assertEqual(
-            [row.usage for row in COMMANDS.values()], [use.strip() for use in USAGES.split("\n")[1:-1]]
+            [row.preferred_usage for row in COMMANDS.values()],
+            [use.strip() for use in USAGES.split("\n")[1:-1]],
         )
 
     def test_every_row_has_help_and_says_how_it_is_called(self) -> None:

@@ -49,7 +49,9 @@ class Declaring(SynchronousTestCase):
         self.assertIs(COMMANDS_BY_CLASS[Sing], row)
         self.assertIs(COMMANDS_BY_ACTION["client-sing"], row)
         self.assertEqual((list(row.fields), row.required), (["song", "key"], {"song"}))
-        self.assertEqual((row.keyword, row.keyword_fields, row.usage), ("SNG", ("song",), "SNG song"))
+        self.assertEqual(
+            (row.keyword, row.keyword_fields, row.preferred_usage), ("SNG", ("song",), "SNG song")
+        )
 
     def test_a_row_with_a_code_that_is_not_in_the_list_is_noticed_at_the_start(self) -> None:
         with self.assertRaises(AssertionError):
@@ -124,7 +126,7 @@ class Fields(SynchronousTestCase):
             self.assertEqual(
                 refused(COMMANDS["broadcast"], msg=blank), "empty: the text is empty: write something"
             )
-        self.assertEqual(check_size("  hi ", "msg", 10, blank=False), "  hi ")
+        self.assertEqual(check_size("  hi ", "msg", 10, allow_blank=False), "  hi ")
 
     def test_notes_may_be_blank_but_not_long(self) -> None:
         topic = COMMANDS["topic"]

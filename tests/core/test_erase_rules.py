@@ -102,8 +102,8 @@ class EraseRules(RulesTestCase):
         self.acts(self.bob, "block", "192.0.2.0/24")
         self.acts(CONSOLE, "appoint", "alice")
         self.erased(self.alice)
-        self.assertIsNone(self.state.find_sanction("mute", "alice"))
-        self.assertIsNone(self.state.find_sanction("block", "alice"))
+        self.assertIsNone(self.state.last_sanction("mute", "alice"))
+        self.assertIsNone(self.state.last_sanction("block", "alice"))
         self.assertEqual(list(self.state.blocked_networks), ["192.0.2.0/24"])
         self.assertEqual(self.state.appointed, {})
 

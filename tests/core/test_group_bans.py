@@ -6,14 +6,14 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core import commands as c
 from chatd.core.accounts import Credential, Secret
-from chatd.core.group_bans import check_not_banned_by_origin, with_ban_origins
-from chatd.core.moderation import BanOrigins
+from chatd.core.group_bans import check_not_banned_by_network, with_banned_networks
+from chatd.core.moderation import BannedNetworks
 from chatd.core.refusals import Refusal
 from chatd.core.rules import Decision, decide
 from tests.support.rules_case import Chat
 
 
-class Origins(SynchronousTestCase):
+class BannedNetworksOfGroups(SynchronousTestCase):
     """Alice owns wob; bob and carol are strangers to it."""
 
     def setUp(self) -> None:
@@ -22,13 +22,13 @@ class Origins(SynchronousTestCase):
         self.state = self.chat.state
         self.bob = self.chat.user("bob")
 
-    def bans(self, command: c.Command, *origins: str) -> BanOrigins:
-        """Decide and apply a ban of somebody who is connected from ``origins``; return its record."""
-        decision = with_ban_origins(
-            self.state, decide(self.state, self.chat.user("alice"), command), lambda user: origins
+    def bans(self, command: c.Command, *networks: str) -> BannedNetworks:
+        """Decide and apply a ban of somebody who is connected from ``networks``; return its record."""
+        decision = with_banned_networks(
+            self.state, decide(self.state, self.chat.user("alice"), command), lambda user: networks
         )
         (record,) = decision.records
-        assert isinstance(record, BanOrigins)
+        assert isinstance(record, BannedNetworks)
         self.state.apply(record)
         for event in decision.events:
             self.state.apply(event)
@@ -38,10 +38,10 @@ class Origins(SynchronousTestCase):
         """The decision on a join."""
         return decide(self.state, self.chat.user(nick), c.Join("wob"))
 
-    def refused(self, nick: str, origin: str | None) -> bool:
-        """Whether a join from ``origin`` is refused."""
+    def refused(self, nick: str, client_network: str | None) -> bool:
+        """Whether a join from ``client_network`` is refused."""
         try:
-            check_not_banned_by_origin(self.state, self.joins(nick), origin)
+            check_not_banned_by_network(self.state, self.joins(nick), client_network)
         except Refusal as refusal:
             self.assertEqual(refusal.code, "banned")
             return True
@@ -49,7 +49,7 @@ class Origins(SynchronousTestCase):
 
     def test_of_an_unregistered_user(self) -> None:
         record = self.bans(c.Ban("wob", "bob"), "192.0.2.7", "2001:db8::/64")
-        self.assertEqual((record.user, record.origins), (self.bob, ("192.0.2.7", "2001:db8::/64")))
+        self.assertEqual((record.user, record.networks), (self.bob, ("192.0.2.7", "2001:db8::/64")))
         self.assertTrue(self.refused("carol", "192.0.2.7"))
         self.assertTrue(self.refused("carol", "2001:db8::/64"))
         self.assertFalse(self.refused("carol", "192.0.2.8"))
@@ -57,7 +57,7 @@ class Origins(SynchronousTestCase):
 
     def test_of_a_registered_user(self) -> None:
         self.state.apply(Credential(self.bob, Secret("x")))
-        self.assertEqual(self.bans(c.Ban("wob", "bob"), "192.0.2.7").origins, ())
+        self.assertEqual(self.bans(c.Ban("wob", "bob"), "192.0.2.7").networks, ())
         self.assertFalse(self.refused("carol", "192.0.2.7"))
 
     def test_a_registered_user_may_join_from_there(self) -> None:
@@ -67,9 +67,9 @@ class Origins(SynchronousTestCase):
 
     def test_a_lifted_ban_keeps_no_address(self) -> None:
         self.bans(c.Ban("wob", "bob"), "192.0.2.7")
-        self.assertEqual(self.bans(c.Unban("wob", "bob"), "192.0.2.7").origins, ())
+        self.assertEqual(self.bans(c.Unban("wob", "bob"), "192.0.2.7").networks, ())
         self.assertFalse(self.refused("carol", "192.0.2.7"))
 
     def test_other_decisions_stay_as_they_are(self) -> None:
         decision = self.joins("carol")
-        self.assertIs(with_ban_origins(self.state, decision, lambda user: ("192.0.2.7",)), decision)
+        self.assertIs(with_banned_networks(self.state, decision, lambda user: ("192.0.2.7",)), decision)

@@ -82,7 +82,7 @@ class LinkRules(RulesTestCase):
         self.makes("bob", "x")
         self.assertEqual(self.uses("dave", "x"), ["bob invited wob dave", "dave joined wob"])
         self.assertEqual(self.state.group("wob", self.dave).role(self.dave), "member")
-        self.assertEqual(list_links(self.state, self.bob, "wob", 0).links[0].uses, 1)
+        self.assertEqual(list_links(self.state, self.bob, "wob", 0).links[0].use_count, 1)
         self.assertEqual(self.state.count_invitations_of(self.dave), 0)
 
     def test_an_invitation_by_somebody_else_is_used_up(self) -> None:
@@ -105,7 +105,7 @@ class LinkRules(RulesTestCase):
         self.makes("bob", "x")
         self.chat.does("alice", c.Ban("wob", "dave"))
         self.assertEqual((self.code("dave", "x"), self.code("bob", "x")), ("banned", "already_member"))
-        self.assertEqual(self.state.links_of(self.state.group("wob", self.bob).conversation)[0].uses, 0)
+        self.assertEqual(self.state.links_of(self.state.group("wob", self.bob).conversation)[0].use_count, 0)
 
     def test_how_long_it_holds(self) -> None:
         self.assertEqual(self.makes("bob", "a", 5).expires, 5 + 2 * DAY)
@@ -227,5 +227,5 @@ class Whatever(RulesTestCase):
             for link in state.links.values():
                 group = state.group_of(link.conversation)
                 assert group is not None
-                self.assertIn(link.maker, group.members)
+                self.assertIn(link.maker_id, group.members)
                 self.assertIn(link, state.links_of(link.conversation))

@@ -67,7 +67,7 @@ class Logins(SynchronousTestCase):
             (self.refusal("ALICE", "bob", "alice").code, self.refusal("Carol", "carol").code),
             ("nick_taken", "nick_taken"),
         )
-        self.assertEqual(self.refusal("ALICE", "alice").refused_name, "ALICE")
+        self.assertEqual(self.refusal("ALICE", "alice").mentioned_name, "ALICE")
         self.assertIs(self.log_in("alice", "bob").user, self.alice)
 
     def test_a_certificate_is_as_good_as_the_password(self) -> None:
@@ -105,7 +105,7 @@ class Logins(SynchronousTestCase):
             "a1ice",
             "r00t",
         ):
-            self.assertEqual((self.refusal(nick).code, self.refusal(nick).refused_name), ("bad_nick", nick))
+            self.assertEqual((self.refusal(nick).code, self.refusal(nick).mentioned_name), ("bad_nick", nick))
 
     def test_a_reserved_name_is_refused_to_those_who_had_it(self) -> None:
         self.state.apply(User(3, "ping", "ping", "#000000"))
@@ -135,4 +135,4 @@ class Senders(SynchronousTestCase):
         user = Chat("alice").user("alice")
         for sender in ("bob", "a1ice", "#", "", "no body"):
             refusal = self.assertRaises(Refusal, check_claimed_sender, user, sender)
-            self.assertEqual((refusal.code, refusal.refused_name), ("not_you", "alice"))
+            self.assertEqual((refusal.code, refusal.mentioned_name), ("not_you", "alice"))

@@ -66,7 +66,8 @@ class Lists(SynchronousTestCase):
             assert isinstance(answer, Groups)
             self.assertTrue(all(isinstance(line, GroupListItem) for line in answer.groups))
             return [
-                (line.group, line.visibility, line.topic, line.members, line.role) for line in answer.groups
+                (line.group, line.visibility, line.topic, line.member_count, line.role)
+                for line in answer.groups
             ]
 
         den = ("den", "private", "", 1)

@@ -14,12 +14,12 @@ from twisted.trial.unittest import SynchronousTestCase
 import chatd
 from chatd.core.refusals import (
     DETAIL_MAX_CHARACTERS,
-    REFUSAL_REASONS,
+    REASON_SENTENCES,
     REFUSAL_SENTENCES,
     RETRY_AFTER_SECONDS,
     Phrase,
     Refusal,
-    reason,
+    reason_phrase,
 )
 
 SOURCES = sorted(Path(chatd.__file__).parent.rglob("*.py"))
@@ -118,13 +118,13 @@ class TheList(SynchronousTestCase):
         for source in SOURCES:
             if source.name != "refusals.py":
                 said.update(read(source).texts)
-            for reasons, given, line in read(source).made("reason", REFUSAL_REASONS):
+            for reasons, given, line in read(source).made("reason", REASON_SENTENCES):
                 where = f"{source.name}:{line}"
                 self.assertTrue(reasons, where)
                 for wrong in reasons:
-                    self.assertIn(wrong, REFUSAL_REASONS, where)
-                    self.assertLessEqual(wanted_by(REFUSAL_REASONS[wrong]), given, where)
-        self.assertEqual(set(REFUSAL_REASONS) - said, set())
+                    self.assertIn(wrong, REASON_SENTENCES, where)
+                    self.assertLessEqual(wanted_by(REASON_SENTENCES[wrong]), given, where)
+        self.assertEqual(set(REASON_SENTENCES) - said, set())
 
     def test_a_refusal_without_its_details_is_noticed(self) -> None:
         source = "def f():\n for code, x in (('banned', 1), ('empty', 2)):\n  raise Refusal(code, nick='bob')"
@@ -151,10 +151,10 @@ class Refusals(SynchronousTestCase):
         """Its reason as well, by what it is made of; what a peer sent is not translated."""
         words = {
             REFUSAL_SENTENCES["bad_group"]: "{group} : non, {why}",
-            REFUSAL_REASONS["no_choice"]: "{name} parmi {choices}",
+            REASON_SENTENCES["no_choice"]: "{name} parmi {choices}",
             "visibility": "visibilité",
         }
-        why = reason("no_choice", name=Phrase("visibility"), choices="public")
+        why = reason_phrase("no_choice", name=Phrase("visibility"), choices="public")
         refusal = Refusal("bad_group", group="visibility", why=why)
         self.assertEqual(
             refusal.translated(lambda said: words.get(said, said)),
@@ -164,7 +164,7 @@ class Refusals(SynchronousTestCase):
         self.assertEqual(why, "visibility must be one of public")
 
     def test_a_reason_is_cut_in_its_details(self) -> None:
-        why = reason("usage", usage="x" * 1000)
+        why = reason_phrase("usage", usage="x" * 1000)
         self.assertEqual(Refusal("bad_request", why=why).text, f"usage: {'x' * DETAIL_MAX_CHARACTERS}…")
 
     def test_what_a_peer_sent_is_taken_as_it_is(self) -> None:
@@ -172,17 +172,17 @@ class Refusals(SynchronousTestCase):
         self.assertEqual(refusal.text, "unknown user: {0} {nick} %s")
 
     def test_it_is_about_the_nick_else_the_group(self) -> None:
-        self.assertEqual(Refusal("banned", nick="bob", group="wob").refused_name, "bob")
-        self.assertEqual(Refusal("no_such_group", group="wob").refused_name, "wob")
-        self.assertEqual(Refusal("empty").refused_name, "")
+        self.assertEqual(Refusal("banned", nick="bob", group="wob").mentioned_name, "bob")
+        self.assertEqual(Refusal("no_such_group", group="wob").mentioned_name, "wob")
+        self.assertEqual(Refusal("empty").mentioned_name, "")
 
     def test_it_says_when_trying_again_makes_sense(self) -> None:
-        self.assertEqual(Refusal("storage_failed", why=reason("not_read")).retry_after, 1.0)
+        self.assertEqual(Refusal("storage_failed", why=reason_phrase("not_read")).retry_after, 1.0)
         self.assertIsNone(Refusal("empty").retry_after)
 
     def test_a_whole_name_is_repeated_but_not_a_whole_frame(self) -> None:
         longest = "e\N{COMBINING ACUTE ACCENT}" * 64
-        self.assertEqual(Refusal("no_such_group", group=longest).refused_name, longest)
+        self.assertEqual(Refusal("no_such_group", group=longest).mentioned_name, longest)
         refusal = Refusal("no_such_group", group="x" * 60_000)
-        self.assertEqual(refusal.refused_name, "x" * DETAIL_MAX_CHARACTERS + "…")
+        self.assertEqual(refusal.mentioned_name, "x" * DETAIL_MAX_CHARACTERS + "…")
         self.assertLess(len(refusal.text), 2 * DETAIL_MAX_CHARACTERS)

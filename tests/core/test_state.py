@@ -35,7 +35,7 @@ class Users(SynchronousTestCase):
     def test_an_unknown_user_is_refused(self) -> None:
         for nick in ("bob", "", "no body", "x" * 33):
             refusal = self.assertRaises(Refusal, Chat("alice").state.user, nick)
-            self.assertEqual((refusal.code, refusal.refused_name), ("no_such_user", nick))
+            self.assertEqual((refusal.code, refusal.mentioned_name), ("no_such_user", nick))
 
 
 class Conversations(SynchronousTestCase):
@@ -68,7 +68,7 @@ class Conversations(SynchronousTestCase):
         direct = self.state.direct_conversation(self.bob, self.bob)
         assert direct is not None
         self.assertIs(direct.other_user(self.bob), self.bob)
-        self.assertEqual(self.state.conversations_of(self.bob), [direct])
+        self.assertEqual(self.state.direct_and_group_conversations_of(self.bob), [direct])
 
     def test_a_user_may_read_own_direct_conversations_and_groups(self) -> None:
         self.says("alice: cg;wob", "alice: cg;den", "bob: j;den", "bob: s;carol;hi", "alice: s;bob;hi")
@@ -76,7 +76,10 @@ class Conversations(SynchronousTestCase):
 
         def read_by(nick: str) -> list[str]:
             user = self.chat.user(nick)
-            return [there.name or there.other_user(user).nick for there in self.state.conversations_of(user)]
+            return [
+                there.name or there.other_user(user).nick
+                for there in self.state.direct_and_group_conversations_of(user)
+            ]
 
         self.assertEqual(read_by("alice"), ["bob", "wob", "den"])
         self.assertEqual(read_by("bob"), ["carol", "alice", "den"])
@@ -123,7 +126,7 @@ class Groups(SynchronousTestCase):
         self.assertIs(self.state.group("wOB", alice), self.state.find_group("WOB"))
         for name in ("Wob", "nowhere", "#bad", ""):
             refusal = self.assertRaises(Refusal, self.state.group, name, bob)
-            self.assertEqual((refusal.code, refusal.refused_name), ("no_such_group", name))
+            self.assertEqual((refusal.code, refusal.mentioned_name), ("no_such_group", name))
 
     def test_are_private_as_long_as_they_are(self) -> None:
         for line in ("alice: cg;wob", "alice: cg;den;private", "alice: s;bob;hello"):
@@ -175,7 +178,7 @@ class Groups(SynchronousTestCase):
         state.apply(ChatEvent("closed", shut.conversation, bob))
         self.assertEqual(state.groups_owned_by(alice), [group for group in owned if group is not shut])
         self.assertEqual(state.count_invitations_of(bob), invited - 1)
-        self.assertNotIn(shut.conversation, state.conversations_of(alice))
+        self.assertNotIn(shut.conversation, state.direct_and_group_conversations_of(alice))
         self.assertEqual(([*map(shut.is_visible_to, (alice, bob))], shut.role(alice)), ([False, False], ""))
         state.apply(ChatEvent("joined", shut.conversation, bob))
         state.apply(ChatEvent("promoted", shut.conversation, alice, bob, "owner"))

@@ -156,7 +156,7 @@ class Scope(RulesTestCase):
             if group is not None and not group.is_public and group.conversation.id not in places:
                 self.assertIn(refusal.code, ("no_such_group", "out_of_scope"))
                 needed = c.COMMANDS_BY_CLASS[type(command)].required_access
-                is_refused_everywhere = needed == "none" or (needed, access) == ("write", "read")
+                is_refused_everywhere = needed == "password" or (needed, access) == ("write", "read")
                 self.assertEqual(refusal.code == "out_of_scope", is_refused_everywhere)
             return
         for event in decision.events:

@@ -7,7 +7,7 @@ import io
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.core.control_commands import CONTROL_COMMANDS, operator_commands
+from chatd.core.control_commands import CONTROL_COMMANDS, server_operator_commands
 from chatd.ctl.options import parse
 
 
@@ -20,7 +20,7 @@ class CommandLine(SynchronousTestCase):
         return said.getvalue()
 
     def test_every_command_of_the_tables_has_its_help(self) -> None:
-        for name in (*CONTROL_COMMANDS, *operator_commands(), "restore"):
+        for name in (*CONTROL_COMMANDS, *server_operator_commands(), "restore"):
             with contextlib.redirect_stdout(io.StringIO()) as said:
                 error = self.assertRaises(SystemExit, parse, (name, "--help"))
             self.assertEqual(error.code, 0)

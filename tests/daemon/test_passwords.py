@@ -74,18 +74,18 @@ class Pool(TestCase):
         self.addCleanup(other.stop)
         self.assertTrue(await other.verify(hashed, SECRET, "a"))
 
-    async def test_origins_take_turns(self) -> None:
+    async def test_networks_take_turns(self) -> None:
         """Whoever sends many waits behind whoever sends one."""
         order: list[str] = []
 
-        def ask(origin: str) -> Deferred[None]:
-            return self.pool.verify(None, SECRET, origin).addCallback(lambda _: order.append(origin))
+        def ask(network: str) -> Deferred[None]:
+            return self.pool.verify(None, SECRET, network).addCallback(lambda _: order.append(network))
 
-        await gatherResults([ask(origin) for origin in ("a", "a", "a", "a", "b", "c")])
+        await gatherResults([ask(network) for network in ("a", "a", "a", "a", "b", "c")])
         self.assertEqual(order, ["a", "a", "b", "c", "a", "a"])
 
     async def test_one_too_many(self) -> None:
-        """The origin with the most loses its last one, not whoever comes."""
+        """The network with the most loses its last one, not whoever comes."""
         codes: list[str] = []
 
         def refused(failure: object) -> None:

@@ -141,12 +141,12 @@ class Decoding(SynchronousTestCase):
             ("register", c.Register, {"password": "correct horse"}),
             ("passwd", c.ChangePassword, {"password": "correct horse", "new": "battery staple"}),
             ("unregister", c.Unregister, {"password": "correct horse"}),
-            ("regain", c.Regain, {}),
+            ("regain", c.EndOtherSessions, {}),
             ("mute", c.Mute, {**user, "duration": 600, "reason": "loud"}),
             ("unmute", c.Unmute, user),
             ("disconnect", c.DisconnectUser, {**user, "reason": "calm down"}),
             ("block", c.Block, {"target": "192.0.2.0/24", "duration": 60, "reason": "spam"}),
-            ("blockaddress", c.BlockAddress, {**user, "duration": 60, "reason": "spam"}),
+            ("blockaddress", c.BlockAddressesOfUser, {**user, "duration": 60, "reason": "spam"}),
             ("unblock", c.Unblock, {"target": "bob"}),
             ("ignore", c.IgnoreUser, user),
             ("unignore", c.UnignoreUser, user),
@@ -159,7 +159,7 @@ class Decoding(SynchronousTestCase):
             ("revokelink", c.RevokeLink, {**group, "number": 2}),
             ("setkeep", c.SetRetention, {**group, "age": 60}),
             ("sethistory", c.SetHistoryVisibility, {**group, "mode": "since_joining"}),
-            ("give", c.GiveGroup, {**group, **user}),
+            ("give", c.AssignGroupOwner, {**group, **user}),
             ("close", c.CloseGroup, {**group, "reason": "over"}),
             ("delete", c.DeleteMessage, {"id": 17, "reason": "spam"}),
             ("announce", c.Announce, {"msg": "hear"}),
@@ -179,7 +179,7 @@ class Decoding(SynchronousTestCase):
         for action, command, fields in table:
             request = decoded(action=action, **fields)
             self.assertEqual(meant(request), (command, fields), action)
-            self.assertEqual((request.name, request.sender, request.ref), (action, "", None))
+            self.assertEqual((request.command_word, request.sender, request.ref), (action, "", None))
         # All that are declared, but for the two that say private by themselves, and one that needs a sender.
         self.assertEqual(
             {action for action, _, _ in table} | {"cgroupeprive", "cgroupeprivé", "identify"},
@@ -271,11 +271,11 @@ class Decoding(SynchronousTestCase):
     def test_a_refused_request_keeps_what_its_answer_repeats(self) -> None:
         """Name, sender and ref, as far as they are any good."""
         request = decoded(action="kick", sender="alice", ref=3)
-        self.assertEqual((request.name, request.sender, request.ref), ("kick", "alice", 3))
+        self.assertEqual((request.command_word, request.sender, request.ref), ("kick", "alice", 3))
         request = decoded(action="fly" * 100, sender=["alice"], ref="r")
-        self.assertEqual((request.name, request.sender, request.ref), (("fly" * 100)[:64], "", "r"))
+        self.assertEqual((request.command_word, request.sender, request.ref), (("fly" * 100)[:64], "", "r"))
         request = decoded(ref="r")
-        self.assertEqual((request.name, request.sender, request.ref), ("", "", "r"))
+        self.assertEqual((request.command_word, request.sender, request.ref), ("", "", "r"))
 
     def test_private(self) -> None:
         """Whatever says private, and whatever says public; private by action wins."""
@@ -353,22 +353,22 @@ class Showing(SynchronousTestCase):
 
     def test_framing(self) -> None:
         """Any request may say lines; nothing says the opposite."""
-        self.assertIs(decoded(action="client-hello", framing="lines").shown_dialect, LINES)
-        self.assertIs(decoded(action="what", framing="lines").shown_dialect, LINES)
-        self.assertIs(decoded(RELAY, action="groups", framing="lines").shown_dialect, BOTH)
-        self.assertIsNone(decoded(action="client-hello", framing="chunks").shown_dialect)
-        self.assertIsNone(decoded(action="client-hello", framing=["lines"]).shown_dialect)
-        self.assertIsNone(decoded(LINES, action="client-hello", framing="lines").shown_dialect)
-        self.assertIsNone(decoded(LINES, action="client-hello").shown_dialect)
+        self.assertIs(decoded(action="client-hello", framing="lines").detected_dialect, LINES)
+        self.assertIs(decoded(action="what", framing="lines").detected_dialect, LINES)
+        self.assertIs(decoded(RELAY, action="groups", framing="lines").detected_dialect, BOTH)
+        self.assertIsNone(decoded(action="client-hello", framing="chunks").detected_dialect)
+        self.assertIsNone(decoded(action="client-hello", framing=["lines"]).detected_dialect)
+        self.assertIsNone(decoded(LINES, action="client-hello", framing="lines").detected_dialect)
+        self.assertIsNone(decoded(LINES, action="client-hello").detected_dialect)
 
     def test_relay(self) -> None:
         """A hello that says name and neither from nor sender; no other request."""
-        self.assertIs(decoded(action="client-hello", name="alice").shown_dialect, RELAY)
-        self.assertIs(decoded(LINES, action="client-hello", name="alice").shown_dialect, BOTH)
-        self.assertIs(decoded(action="client-hello", name="alice", framing="lines").shown_dialect, BOTH)
-        self.assertIsNone(decoded(action="groups", name="alice").shown_dialect)
-        self.assertIsNone(decoded(action="client-hello", name="alice", sender="alice").shown_dialect)
-        self.assertIsNone(decoded(RELAY, action="client-hello", from_="alice").shown_dialect)
+        self.assertIs(decoded(action="client-hello", name="alice").detected_dialect, RELAY)
+        self.assertIs(decoded(LINES, action="client-hello", name="alice").detected_dialect, BOTH)
+        self.assertIs(decoded(action="client-hello", name="alice", framing="lines").detected_dialect, BOTH)
+        self.assertIsNone(decoded(action="groups", name="alice").detected_dialect)
+        self.assertIsNone(decoded(action="client-hello", name="alice", sender="alice").detected_dialect)
+        self.assertIsNone(decoded(RELAY, action="client-hello", from_="alice").detected_dialect)
 
     def test_one_family(self) -> None:
         """Each way to speak is one object, so that what it encodes is shared."""
@@ -851,7 +851,7 @@ class Hostile(SynchronousTestCase):
         """Never an exception; and what is refused is refused in words."""
         asked = request(json.dumps({"action": action, **fields}).encode())
         self.assertIsInstance(asked.sender, str)
-        self.assertIsInstance(asked.name, str)
+        self.assertIsInstance(asked.command_word, str)
         if isinstance(asked.command, Refusal):
             answer = json.loads(frames_of(COURSE.encode_refusal, asked, asked.command))
             self.assertTrue(answer["msg"])

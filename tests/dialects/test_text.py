@@ -75,7 +75,7 @@ def refused(line: bytes) -> str:
 
 def reference() -> TextDialect:
     """How the one who sent LST is spoken to."""
-    dialect = SEED.decode(b"LST").shown_dialect
+    dialect = SEED.decode(b"LST").detected_dialect
     assert isinstance(dialect, TextDialect)
     return dialect
 
@@ -165,7 +165,7 @@ class Decoding(SynchronousTestCase):
             ("cg;", "cg"),
         ):
             request = SEED.decode(line.encode())
-            self.assertEqual((request.name, request.ref, request.sender), (name, None, ""))
+            self.assertEqual((request.command_word, request.ref, request.sender), (name, None, ""))
 
     def test_refused(self) -> None:
         """Each with a code, never an exception."""
@@ -499,20 +499,20 @@ class Reference(SynchronousTestCase):
 
     def test_one_for_all(self) -> None:
         """Whoever sends LST, from whichever, is spoken to by the same object, so that encoding is shared."""
-        again = reference().decode(b"lst").shown_dialect
+        again = reference().decode(b"lst").detected_dialect
         self.assertIs(again, reference())
         self.assertEqual((SEED.pace_seconds, reference().pace_seconds), (0.0, REFERENCE_PACE_SECONDS))
-        self.assertIsNone(SEED.decode(b"WHO").shown_dialect)
+        self.assertIsNone(SEED.decode(b"WHO").detected_dialect)
 
     def test_a_hello_leaves_it_open(self) -> None:
         """But to whoever has sent LST before; and no other line does."""
-        self.assertEqual(SEED.decode(b"IAM alice").pace_seconds, REFERENCE_PACE_SECONDS)
-        self.assertEqual(reference().decode(b"IAM alice").pace_seconds, 0.0)
-        self.assertEqual(SEED.decode(b"MSG hi").pace_seconds, 0.0)
+        self.assertEqual(SEED.decode(b"IAM alice").seconds_between_lines, REFERENCE_PACE_SECONDS)
+        self.assertEqual(reference().decode(b"IAM alice").seconds_between_lines, 0.0)
+        self.assertEqual(SEED.decode(b"MSG hi").seconds_between_lines, 0.0)
 
     def test_what_waited_is_amended(self) -> None:
         """ARR as ARV, BCK left out, and nothing else changed, whatever people say."""
-        amend = SEED.decode(b"LST").convert_buffered
+        amend = SEED.decode(b"LST").convert_buffered_frame
         assert amend is not None
         waited = (
             *SEED.encode_delivery(Arrived(ALICE, True, AT)),

@@ -111,13 +111,13 @@ class Hellos(SynchronousTestCase):
         assert then is not None
         assert isinstance(then.command, c.EnterRoom)
         self.assertEqual((then.command.group, then.command.missing), ("wob", "create"))
-        self.assertEqual((then.dialect_on_success, then.shown_dialect), (IN_WOB, NOWHERE))
+        self.assertEqual((then.dialect_on_success, then.detected_dialect), (IN_WOB, NOWHERE))
         self.assertIs(DOOR.decode(b"Hello|alice| wob ").dialect_on_success, NOWHERE)
         bad = DOOR.decode(b"Hello|alice|wob|x").next_request
         assert bad is not None
         assert isinstance(bad.command, c.EnterRoom)
         self.assertEqual(
-            (bad.command.group, bad.dialect_on_success, bad.shown_dialect), ("wob|x", NOWHERE, NOWHERE)
+            (bad.command.group, bad.dialect_on_success, bad.detected_dialect), ("wob|x", NOWHERE, NOWHERE)
         )
 
     def test_nothing_else(self) -> None:
@@ -200,7 +200,7 @@ class Saying(SynchronousTestCase):
     def test_all_goes_nowhere(self) -> None:
         request = IN_WOB.decode(b"/all salut")
         self.assertEqual(meant("/all salut", IN_WOB), (c.SendToLobby, {"msg": "salut"}))
-        self.assertEqual((request.dialect_on_success, request.shown_dialect), (None, None))
+        self.assertEqual((request.dialect_on_success, request.detected_dialect), (None, None))
 
     @settings(max_examples=effort(200), deadline=None)
     @given(st.binary(max_size=60) | st.text(" /|\nHelomsgjinwhav", max_size=30).map(str.encode))
@@ -219,7 +219,7 @@ class Places(SynchronousTestCase):
         for going in ("/join wob", "/join WOB", "/create wob", "/create wob private"):
             request = HERE.decode(going.encode())
             self.assertIs(request.dialect_on_success, IN_WOB, going)
-            self.assertIs(request.shown_dialect, NOWHERE)
+            self.assertIs(request.detected_dialect, NOWHERE)
         for nowhere in (
             "/join",
             "/join a:b",
@@ -229,19 +229,21 @@ class Places(SynchronousTestCase):
             "/create wob secret",
         ):
             request = HERE.decode(nowhere.encode())
-            self.assertEqual((request.dialect_on_success, request.shown_dialect), (NOWHERE, NOWHERE), nowhere)
+            self.assertEqual(
+                (request.dialect_on_success, request.detected_dialect), (NOWHERE, NOWHERE), nowhere
+            )
         for leaving in ("/leave", "/leave wob", "/leave WOB"):
             request = IN_WOB.decode(leaving.encode())
             self.assertEqual(meant(leaving, IN_WOB)[0], c.Leave)
             self.assertIs(request.dialect_on_success, HERE, leaving)
-            self.assertIs(request.shown_dialect, HERE, leaving)
+            self.assertIs(request.detected_dialect, HERE, leaving)
         for place in (NOWHERE, HERE):
             request = place.decode(b"/leave ")
             self.assertEqual((meant("/leave", place)), (c.EnterRoom, {"group": ""}))
-            self.assertEqual((request.dialect_on_success, request.shown_dialect), (HERE, HERE))
+            self.assertEqual((request.dialect_on_success, request.detected_dialect), (HERE, HERE))
         for place, said in ((IN_WOB, b"/leave den"), (HERE, b"/leave wob"), (NOWHERE, b"/leave wob")):
             request = place.decode(said)
-            self.assertEqual((request.dialect_on_success, request.shown_dialect), (None, None))
+            self.assertEqual((request.dialect_on_success, request.detected_dialect), (None, None))
 
     def test_one_for_all_who_are_there(self) -> None:
         """However they call it; other wires have others."""
@@ -566,7 +568,7 @@ class Refusing(SynchronousTestCase):
         ):
             request = HERE.decode(said)
             assert isinstance(request.command, Refusal)
-            place = request.shown_dialect or HERE
+            place = request.detected_dialect or HERE
             self.assertIn(line, frames_of(place.encode_refusal, request, request.command).decode())
         with self.assertRaises(BadName) as caught:
             parse_group("a b")
@@ -585,7 +587,7 @@ class Refusing(SynchronousTestCase):
             (b"/say wob salut", ""),
         ):
             request = IN_WOB.decode(said)
-            place = request.shown_dialect or IN_WOB
+            place = request.detected_dialect or IN_WOB
             line = frames_of(place.encode_refusal, request, out).decode()
             self.assertEqual(
                 line, f"Erreur [not_member] : vous n'êtes pas membre de wob : rejoignez-le d'abord{end}\n"
@@ -604,7 +606,7 @@ class Refusing(SynchronousTestCase):
             ),
         ):
             request = place.decode(said)
-            spoken = request.shown_dialect or place
+            spoken = request.detected_dialect or place
             self.assertEqual(frames_of(spoken.encode_refusal, request, refusal).decode(), f"{line}\n")
 
 

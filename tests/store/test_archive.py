@@ -531,12 +531,12 @@ class Steps(JournalTestCase):
         """What each query says and has found, up to the last."""
         found: list[tuple[list[str], bool, int | None]] = []
         begun: EntrySlice | None = None
-        while begun is None or begun.end is not None:
+        while begun is None or begun.resume_id is not None:
             page = self.fixture.archive.page(
                 LOBBY, False, None, after, limit, size, EVER, self.log_filter, begun
             )
             begun = self.successResultOf(page)
-            found.append((*bodies(begun), begun.end))
+            found.append((*bodies(begun), begun.resume_id))
         return found
 
     def test_a_query_looks_at_as_many_entries_as_it_may(self) -> None:
@@ -574,7 +574,7 @@ class Steps(JournalTestCase):
     def test_what_follows_may_be_all_hidden(self) -> None:
         found = self.fixture.archive.entries_after([LOBBY], self.bob, 1, 2, ANY, EVER, self.log_filter)
         following = self.successResultOf(found)
-        self.assertEqual((*bodies(following), following.end), ([], True, 4))
+        self.assertEqual((*bodies(following), following.resume_id), ([], True, 4))
 
 
 Row = tuple[int, int, EventKind, str, bool]
@@ -616,7 +616,7 @@ class AnyLog(SynchronousTestCase):
                 log_filter = LogFilter(bob.id, tuple(users[nick].id for nick in ignored), since_joining)
                 most = min(limit, size)  # each body has one byte
                 page: EntrySlice | None = None
-                while page is None or page.end is not None:
+                while page is None or page.resume_id is not None:
                     page = self.successResultOf(
                         fixture.archive.page(
                             places[where], events, before, after, limit, size, max_id, log_filter, page
@@ -635,7 +635,7 @@ class AnyLog(SynchronousTestCase):
                     )
                     self.assertLessEqual(len(found.rows), most)
                     following += ids(found)
-                    end = (found.end or following[-1]) if found.more else None
+                    end = (found.resume_id or following[-1]) if found.more else None
                 expected = following_by_hand(rows, visible, {1, where}, after or 0, max_id, ignored)
                 self.assertEqual(following, expected)
 

@@ -15,30 +15,30 @@ T = TypeVar("T")
 class FakePasswords:
     """`chatd.boundaries.PasswordHasher` without threads.
 
-    While ``held``, requests wait in line for `run_next`. ``origins`` has the origin of each request.
+    While ``held``, requests wait in line for `run_next`. ``networks`` has the client_network of each request.
     """
 
     def __init__(self) -> None:
         self.held = False
         self.waiting: list[Callable[[], None]] = []
-        self.origins: list[str | None] = []
+        self.networks: list[str | None] = []
         self._salt = 0
 
     def __len__(self) -> int:
         """The number of requests that wait."""
         return len(self.waiting)
 
-    def hash(self, password: Secret, origin: str | None) -> Deferred[Secret]:
+    def hash(self, password: Secret, client_network: str | None) -> Deferred[Secret]:
         """Hash ``password`` with a salt, as argon2id does: no two hashes are equal."""
         self._salt += 1
-        return self._later(origin, Secret(f"{self._salt}${password[::-1]}"))
+        return self._later(client_network, Secret(f"{self._salt}${password[::-1]}"))
 
-    def verify(self, hashed: Secret | None, password: Secret, origin: str | None) -> Deferred[bool]:
+    def verify(self, hashed: Secret | None, password: Secret, client_network: str | None) -> Deferred[bool]:
         """Whether ``hashed`` is the hash of ``password``."""
-        return self._later(origin, hashed is not None and hashed.partition("$")[2] == password[::-1])
+        return self._later(client_network, hashed is not None and hashed.partition("$")[2] == password[::-1])
 
-    def _later(self, origin: str | None, result: T) -> Deferred[T]:
-        self.origins.append(origin)
+    def _later(self, client_network: str | None, result: T) -> Deferred[T]:
+        self.networks.append(client_network)
         if not self.held:
             return succeed(result)
         done: Deferred[T] = Deferred()

@@ -296,4 +296,4 @@ class Forwarded(StageTestCase):
         """Else it would choose its address, and somebody else would be refused."""
         crowd = [self.come(f"198.51.100.{number}") for number in range(3)]
         self.assertIn(b"rate_limited", crowd[2].hears())
-        self.assertEqual({session.origin for session in self.stage.sessions.all()}, {"192.0.2.80"})
+        self.assertEqual({session.client_network for session in self.stage.sessions.all()}, {"192.0.2.80"})
