@@ -61,13 +61,16 @@ class JournalTask(Protocol):
 
     @property
     def records(self) -> Sequence[Record]:
-        """The records to write, possibly none. Users and conversations come before drafts about them."""
+        """The records to write; may be empty. A user or conversation record precedes the entry drafts that
+        refer to it.
+        """
 
-    def on_commit(self, entries: Sequence[LogEntry], is_new: bool) -> None:
-        """Handle that the task's records are on disk. ``entries`` are the log entries made of its drafts.
+    def on_commit(self, entries: Sequence[LogEntry], is_newly_stored: bool) -> None:
+        """Handle that the task's records are on disk.
 
-        ``is_new`` is false if the client's ref (its own id of the message) was stored before. ``entries`` is
-        empty if that ref belongs to a different message.
+        ``entries`` are the log entries made from the task's entry drafts. ``is_newly_stored`` is false if the
+        database already had an entry with the client's ref (the client's own id of the message). In that case
+        ``entries`` holds the stored entry, or is empty if the stored message differs.
         """
 
     def on_rollback(self) -> None:
@@ -92,14 +95,14 @@ class Journal(Protocol):
     failed_commits: int
     """The number of transactions that failed since the start."""
 
-    commit_seconds: Histogram
+    commit_duration_histogram: Histogram
     """The durations of the transactions that succeeded, in seconds."""
 
-    tasks_per_commit: Histogram
+    commit_size_histogram: Histogram
     """The numbers of tasks in the transactions that succeeded."""
 
     @property
-    def transaction_seconds(self) -> float:
+    def current_transaction_seconds(self) -> float:
         """The seconds for which the present transaction has been under way, or 0 if there is none."""
 
     def __len__(self) -> int:
@@ -108,7 +111,7 @@ class Journal(Protocol):
     def submit(self, task: JournalTask) -> None:
         """Append ``task`` to the queue."""
 
-    def store_in_order(self, *records: Record) -> Deferred[Sequence[LogEntry]]:
+    def submit_records(self, *records: Record) -> Deferred[Sequence[LogEntry]]:
         """Return a Deferred that fires when all earlier tasks are completed and ``records`` are on disk.
 
         Its result is the log entries made of the drafts among ``records``. It fails with `NotStored` if a
@@ -124,8 +127,8 @@ class Journal(Protocol):
     def last_id_in(self, conversation: Conversation) -> int:
         """Return the id of the last stored entry of ``conversation``, or 0 if it has none."""
 
-    def count_entries(self, conversation: Conversation) -> int:
-        """Return the number of stored entries of ``conversation``."""
+    def last_seq_in(self, conversation: Conversation) -> int:
+        """Return the seq of the last entry of ``conversation`` on disk, or 0 if it has none."""
 
     def resume_from(self, snapshot: Snapshot) -> None:
         """Take the last ids and seqs from ``snapshot``, which was read after a failed transaction."""
@@ -155,24 +158,24 @@ class Archive(Protocol):
     def page(
         self,
         conversation: Conversation,
-        events: bool,
+        events_only: bool,
         before: int | None,
         after: int | None,
         limit: int,
-        size: int,
+        max_body_bytes: int,
         max_id: int,
         log_filter: LogFilter = NO_FILTER,
-        begun: EntrySlice | None = None,
+        partial_page: EntrySlice | None = None,
     ) -> Deferred[EntrySlice]:
         """Return a Deferred of one page of ``conversation``, oldest entry first.
 
-        The page contains messages, or the group's events if ``events`` is true, with ``after`` < id <
+        The page contains messages, or the group's events if ``events_only`` is true, with ``after`` < id <
         ``before`` and id <= ``max_id``. If only ``after`` is given, the page contains the first of these,
-        else the last. It has at most ``limit`` entries and ``size`` bytes of bodies; a single entry may have
-        more bytes. Entries that ``log_filter`` hides are left out.
+        else the last. It has at most ``limit`` entries and ``max_body_bytes`` bytes of bodies; a single entry
+        may have more bytes. Entries that ``log_filter`` hides are left out.
 
-        If the page has an ``end``, it is incomplete: too many entries were hidden for one query. Call again
-        with the same arguments and this page as ``begun`` to go on.
+        If the page has a ``resume_id``, it is incomplete: too many entries were hidden for one query. Call
+        again with the same arguments and this page as ``partial_page`` to go on.
         """
 
     def entries_after(
@@ -181,35 +184,35 @@ class Archive(Protocol):
         user: User,
         after: int,
         limit: int,
-        size: int,
+        max_body_bytes: int,
         max_id: int,
         log_filter: LogFilter = NO_FILTER,
     ) -> Deferred[EntrySlice]:
         """Return a Deferred of the first entries with ``after`` < id <= ``max_id``.
 
         The entries are those in ``conversations``, and events of any conversation with ``user`` as their
-        subject. There are at most ``limit`` entries with at most ``size`` bytes of bodies; a single entry may
-        have more bytes. Entries that ``log_filter`` hides are left out, and if the query has looked at too
-        many for one query, the result has an ``end``.
+        subject. There are at most ``limit`` entries with at most ``max_body_bytes`` bytes of bodies; a single
+        entry may have more bytes. Entries that ``log_filter`` hides are left out, and if the query has looked
+        at too many for one query, the result has a ``resume_id``.
         """
 
     def conversation_entries(
-        self, conversation: Conversation, after: int, limit: int, size: int, max_id: int
+        self, conversation: Conversation, after: int, limit: int, max_body_bytes: int, max_id: int
     ) -> Deferred[EntrySlice]:
         """Return a Deferred of the first entries of ``conversation`` with ``after`` < id <= ``max_id``.
 
-        There are at most ``limit`` entries with at most ``size`` bytes of bodies; a single entry may have
-        more bytes.
+        There are at most ``limit`` entries with at most ``max_body_bytes`` bytes of bodies; a single entry
+        may have more bytes.
         """
 
     def user_entries(
-        self, user: User, after: int, limit: int, size: int, max_id: int
+        self, user: User, after: int, limit: int, max_body_bytes: int, max_id: int
     ) -> Deferred[EntrySlice]:
         """Return a Deferred of the first entries with ``user`` as actor or subject.
 
         Their ids are larger than ``after`` and at most ``max_id``. There are at most ``limit`` entries with
-        at most ``size`` bytes of bodies; a single entry may have more bytes. Every entry in the range is
-        looked at.
+        at most ``max_body_bytes`` bytes of bodies; a single entry may have more bytes. Every entry in the
+        range is looked at.
         """
 
     def entry_ids_to_erase(self, user: User, after: int, limit: int, max_id: int) -> Deferred[list[int]]:
@@ -223,12 +226,12 @@ class Archive(Protocol):
         """Return a Deferred of the log entry ``id``, or of None if there is none."""
 
     def old_message_ids(
-        self, conversation: Conversation, after: int, before: int, limit: int
+        self, conversation: Conversation, after: int, sent_before: int, limit: int
     ) -> Deferred[list[int]]:
-        """Return a Deferred of the ids of the first messages of ``conversation`` that are too old.
+        """Return a Deferred of the ids of the oldest messages of ``conversation``.
 
-        Those are messages with ids larger than ``after``, up to the first message that was sent at the time
-        ``before`` (in milliseconds since 1970) or later. At most ``limit`` entries are looked at.
+        Those are messages with ids larger than ``after``, up to the first message that was sent at
+        ``sent_before``, in milliseconds since 1970, or later. At most ``limit`` messages are examined.
         """
 
     def unread_counts(
@@ -250,12 +253,16 @@ class Archive(Protocol):
 
 
 Payloads = tuple[bytes, ...]
-"""Encoded messages without framing. The tuple is empty if the dialect has no form for the message."""
+"""Encoded messages without framing, in the order in which they are sent.
 
-Framer = Callable[[bytes], bytes]
+The tuple is empty if the dialect has no form for the message.
+"""
+
+FrameWrapper = Callable[[bytes], bytes]
 """A pure function that puts a payload into a frame.
 
-All clients that can be sent the same frames have the same function.
+Fan-out compares these functions by identity: clients that receive the same bytes must share one function
+object.
 """
 
 
@@ -278,7 +285,7 @@ class Dialect(Protocol):
         """Whether every request before a login, except the login, is refused with the advice to log in."""
 
     @property
-    def pages_at_login(self) -> Literal["none", "directs", "all"]:
+    def login_history_scope(self) -> Literal["none", "directs", "all"]:
         """The conversations whose last page of messages is sent to a returning user.
 
         ``all`` means all conversations, ``directs`` the direct conversations with missed messages. With
@@ -327,7 +334,7 @@ class FrameFormat(NamedTuple):
     """
 
     dialect: Dialect
-    wrap: Framer
+    wrap: FrameWrapper
     joinable: bool
 
 
@@ -336,7 +343,7 @@ class Carrier(Protocol):
     each outgoing payload into a frame.
     """
 
-    def framer_for(self, dialect: Dialect) -> Framer:
+    def wrapper_for(self, dialect: Dialect) -> FrameWrapper:
         """Return the function that puts payloads of ``dialect`` into frames."""
 
     def dequeue_next_write(self, frames: deque[bytes]) -> bytes:
@@ -386,7 +393,7 @@ class Requester(Protocol):
     def internal_error(self, request: Request | None) -> None:
         """Log the exception that is being handled, a bug, and refuse ``request`` with an internal error."""
 
-    def pause_input(self) -> AbstractContextManager[None]:
+    def pausing_input(self) -> AbstractContextManager[None]:
         """Return a context manager. While its block runs, no further command of the client is decided."""
 
 
@@ -398,9 +405,9 @@ class Client(Requester, Protocol):
         """Whether the entries sent to the client move its user's read marker."""
 
     missed_range: tuple[int, int | None]
-    """The range of entries that the user has missed: ``missed[0]`` < id <= ``missed[1]``.
+    """The range of entry ids that the user has missed, as a tuple (after, last): after < id <= last.
 
-    If ``missed[1]`` is None, the range has no upper end.
+    If ``last`` is None, the range has no upper end.
     """
 
     last_id_at_departure: int | None
@@ -426,7 +433,7 @@ class Client(Requester, Protocol):
         """Whether the session ignores everything that the client still sends."""
 
     @property
-    def closed(self) -> bool:
+    def is_closed(self) -> bool:
         """Whether the connection is gone."""
 
     @property
@@ -475,7 +482,7 @@ class Client(Requester, Protocol):
     def wait_until_writable(self) -> Deferred[None] | None:
         """Return None if more may be sent to the client now, else a Deferred that fires when it may."""
 
-    def submit_later(self, request: Request) -> None:
+    def submit_after_pause(self, request: Request) -> None:
         """Submit ``request`` once the session is no longer paused, before the client's next command."""
 
     def ignore_input(self) -> None:

@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatd.boundaries import Dialect, Framer
+from chatd.boundaries import Dialect, FrameWrapper
 from chatd.carriers.foreign import HTTP, TLS, TLS_FIRST_BYTE, ForeignProtocol, HttpRequestLineDetector
 from chatd.connections.factory import Sessions
 from chatd.connections.login_deadlines import UndetectedConnection
@@ -39,7 +39,7 @@ class SessionCarrier(Protocol):
     session.
 
     A subclass defines how frames are cut (`buffer` and `dispatch_next_frame`) and how payloads are written
-    (`framer_for` and `dequeue_next_write`). While the session pauses the carrier, the carrier reads nothing
+    (`wrapper_for` and `dequeue_next_write`). While the session pauses the carrier, the carrier reads nothing
     from the socket and passes no payload on. Once the session is leaving, the carrier drops all incoming
     data.
 
@@ -81,7 +81,7 @@ class SessionCarrier(Protocol):
         raise NotImplementedError
 
     @staticmethod
-    def framer_for(dialect: Dialect) -> Framer:
+    def wrapper_for(dialect: Dialect) -> FrameWrapper:
         """Return the function that puts a payload of ``dialect`` into a frame: it appends a newline, unless a
         subclass overrides this method.
         """
@@ -95,7 +95,7 @@ class SessionCarrier(Protocol):
         return frames.popleft()
 
     def closing_frame(self, refusal: Refusal | None) -> bytes:
-        """Return no bytes: the end of the connection says enough, unless a subclass overrides this method."""
+        """Return no bytes. A carrier whose protocol has a closing frame overrides this method."""
         return b""
 
     def dispatch_frames(self) -> None:

@@ -33,9 +33,11 @@ from chatd.connections.factory import Sessions, format_peer
 from chatd.core.refusals import Refusal, rate_limited, reason_phrase
 from chatd.core.wires import OpeningBytes
 
-DETECTION_SECONDS: Final = 0.5
-"""Seconds of silence after which the client is assumed to wait for the daemon's greeting, which it then gets.
+GREETING_DELAY_SECONDS: Final = 0.5
+"""Seconds of silence after which a waiting client gets the default wire's greeting.
 
+Detection goes on after the greeting. If the bytes received so far are complete opening bytes without a line
+end, the wire is chosen at that time.
 """
 
 MAX_UNDECIDED_BYTES: Final = 64
@@ -60,7 +62,7 @@ class WireChoice(NamedTuple):
     @property
     def greeting(self) -> bytes:
         """The frames that are sent to a new client."""
-        return b"".join(map(self.carrier.framer_for(self.dialect), self.dialect.greeting))
+        return b"".join(map(self.carrier.wrapper_for(self.dialect), self.dialect.greeting))
 
 
 class HttpProtocol(Interface):
@@ -90,25 +92,27 @@ class HttpChoice(NamedTuple):
 
 
 Choice = WireChoice | HttpChoice
-"""What a client may speak on a port."""
+"""One of the protocols that a port serves: a wire, or HTTP."""
 
 
 def match_opening_bytes(
-    read: bytes, table: Sequence[tuple[OpeningBytes, T]], over: bool, default: T
+    read: bytes, table: Sequence[tuple[OpeningBytes, T]], final: bool, default: T
 ) -> T | None:
-    """Return the target in ``table`` whose opening bytes the client's first bytes, ``read``, begin with.
+    """Return the first target in ``table`` whose opening bytes are a prefix of ``read``, the client's first
+    bytes.
 
-    Return ``default`` if no opening can match any more, and None if more bytes are needed. ``over`` says that
-    the client sends nothing more for now, which counts as the end of a line.
+    Return ``default`` if no opening bytes can match any more. Return None if more bytes are needed. If
+    ``final`` is true, the client sends nothing more for now: this counts as a line end, and the result is
+    never None.
     """
     read = read[:MAX_UNDECIDED_BYTES]
     possible = False
     for opening, target in table:
-        start = (read.lstrip(_BLANKS) if opening.after_blanks else read) + (b"\n" if over else b"")
+        start = (read.lstrip(_BLANKS) if opening.after_blanks else read) + (b"\n" if final else b"")
         if start.startswith(opening.start):
             return target
         possible = possible or opening.start.startswith(start)
-    return None if possible and not over and len(read) < MAX_UNDECIDED_BYTES else default
+    return None if possible and not final and len(read) < MAX_UNDECIDED_BYTES else default
 
 
 @implementer(IHalfCloseableProtocol)
@@ -182,7 +186,7 @@ class Detector(Protocol):
         nothing more.
         """
         if self._protocol is None:
-            self._decide(over=True)
+            self._decide(final=True)
         if self._protocol is not None:
             self._protocol.readConnectionLost()
 
@@ -230,8 +234,8 @@ class Detector(Protocol):
         carrier.makeConnection(self.transport)
         return carrier
 
-    def _decide(self, over: bool = False) -> None:
-        found = match_opening_bytes(self._read, self._table, over, self._default)
+    def _decide(self, final: bool = False) -> None:
+        found = match_opening_bytes(self._read, self._table, final, self._default)
         if found is None:
             self._wait()
         elif isinstance(found, ForeignProtocol):
@@ -307,16 +311,16 @@ class Detector(Protocol):
             self.transport.abortConnection()
 
     def _wait(self) -> None:
-        """Restart the timer of `DETECTION_SECONDS`, which ends the wait for a silent client."""
+        """Restart the timer of `GREETING_DELAY_SECONDS`, which ends the wait for a silent client."""
         self._stop_waiting()
-        self._timer = self._sessions.clock.callLater(DETECTION_SECONDS, self._end_silence)
+        self._timer = self._sessions.clock.callLater(GREETING_DELAY_SECONDS, self._end_silence)
 
     def _stop_waiting(self) -> None:
         _cancel(self._timer)
 
     def _end_silence(self) -> None:
         if match_opening_bytes(self._read, self._table, True, self._default) is not self._default:
-            self._decide(over=True)  # ``Hello`` without a name is complete
+            self._decide(final=True)  # ``Hello`` without a name is complete
         elif not (self._greeted or self._lacks_tls):
             self._greeted = True
             self.transport.write(self._default.greeting)

@@ -13,7 +13,7 @@ from typing import Final, Literal, NamedTuple
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
-from chatd.boundaries import Dialect, Framer
+from chatd.boundaries import Dialect, FrameWrapper
 from chatd.carriers.carrier import SessionCarrier
 from chatd.carriers.idle_timer import IdleTimer
 from chatd.connections.factory import Sessions
@@ -31,13 +31,13 @@ _decoder: Final = codecs.getincrementaldecoder("utf-8")
 
 
 class Header(NamedTuple):
-    """The header of a received frame: whether the frame is an ``image`` (else a text), the ``length`` of its
-    body in the client's unit, and the ``size`` of the header in bytes.
+    """The header of a received frame: whether the frame is an ``image`` (else a text), the ``body_length`` of
+    its body in the client's unit, and ``header_bytes``, the size of the header.
     """
 
     image: bool
-    length: int
-    size: int
+    body_length: int
+    header_bytes: int
 
 
 def wrap_frame(payload: bytes) -> bytes:
@@ -78,7 +78,7 @@ class LengthPrefixedCarrier(SessionCarrier):
         self._need = 1
 
     @staticmethod
-    def framer_for(dialect: Dialect) -> Framer:
+    def wrapper_for(dialect: Dialect) -> FrameWrapper:
         """Return `wrap_frame`, which puts a payload of any dialect into a length-prefixed frame."""
         return wrap_frame
 
@@ -132,7 +132,7 @@ class LengthPrefixedCarrier(SessionCarrier):
         header = self._header()
         if header is None:
             return None
-        begin = self._start + header.size
+        begin = self._start + header.header_bytes
         end = self._end_of(header, begin)
         if end is None:
             return None
@@ -166,9 +166,9 @@ class LengthPrefixedCarrier(SessionCarrier):
     def _end_of(self, header: Header, begin: int) -> int | None:
         if self._counts == "characters":
             return self._end_of_characters(header, begin)
-        end = begin + header.length
+        end = begin + header.body_length
         if len(self._buffer) < end:
-            self._need = header.size + header.length
+            self._need = header.header_bytes + header.body_length
             return None
         body = self._buffer[begin:end]
         if self._counts == "bytes" or body.isascii():
@@ -192,15 +192,15 @@ class LengthPrefixedCarrier(SessionCarrier):
         return self._end_of(header, begin)
 
     def _end_of_characters(self, header: Header, begin: int) -> int | None:
-        bytes_read = self._buffer[begin : begin + 4 * header.length]
+        bytes_read = self._buffer[begin : begin + 4 * header.body_length]
         try:
             text, is_broken = _decoder().decode(bytes_read), False
         except UnicodeDecodeError as error:  # the invalid bytes may belong to the next frame
             text, is_broken = bytes_read[: error.start].decode(), True
-        missing = header.length - len(text)
+        missing = header.body_length - len(text)
         if missing <= 0:
-            return begin + len(text[: header.length].encode())
-        self._need = header.size + len(text.encode()) + missing  # a character is at least a byte
+            return begin + len(text[: header.body_length].encode())
+        self._need = header.header_bytes + len(text.encode()) + missing  # a character is at least a byte
         if is_broken and self._held >= self._need:
             raise Refusal("bad_utf8")
         return None

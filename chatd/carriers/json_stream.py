@@ -8,7 +8,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
-from chatd.boundaries import Dialect, Framer
+from chatd.boundaries import Dialect, FrameWrapper
 from chatd.carriers.carrier import SessionCarrier, wrap_line
 from chatd.connections.factory import Sessions
 from chatd.connections.login_deadlines import UndetectedConnection
@@ -59,7 +59,7 @@ class JsonStreamCarrier(SessionCarrier):
         self._timer: IDelayedCall | None = None
 
     @staticmethod
-    def framer_for(dialect: Dialect) -> Framer:
+    def wrapper_for(dialect: Dialect) -> FrameWrapper:
         """Return the function that frames a payload of ``dialect``: a newline is appended if the dialect is
         newline-delimited, else nothing.
         """
@@ -113,7 +113,7 @@ class JsonStreamCarrier(SessionCarrier):
                 return False
         else:
             self._values.skip_blanks()
-        if isinstance(self._first, bytes) and self._values.newline_possible and not self.input_ended:
+        if isinstance(self._first, bytes) and self._values.newline_may_follow and not self.input_ended:
             if self._timer is None:
                 self._timer = self._clock.callLater(NEWLINE_WAIT_SECONDS, self.dispatch_frames)
             if self._timer.active():

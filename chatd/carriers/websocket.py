@@ -18,7 +18,7 @@ from websockets.frames import Close, CloseCode, Frame, Opcode
 from websockets.protocol import Protocol as FrameParser
 from websockets.protocol import Side
 
-from chatd.boundaries import Dialect, Framer
+from chatd.boundaries import Dialect, FrameWrapper
 from chatd.carriers.carrier import SessionCarrier
 from chatd.connections.factory import Sessions
 from chatd.connections.login_deadlines import UndetectedConnection
@@ -34,9 +34,9 @@ Proxies close a WebSocket that is silent, usually after 60 seconds.
 MAX_UNANSWERED_PINGS: Final = 4
 """The number of pings in a row that a client may leave unanswered. Then its connection is cut."""
 
-MAX_PARSED_BYTES: Final = 4096
-"""Bytes that are parsed before the frames in them are dispatched. Frames may be as small as six bytes, and a
-session may pause after each.
+PARSE_CHUNK_BYTES: Final = 4096
+"""The number of bytes that are parsed at once, before the frames in them are dispatched. Frames may be as
+small as six bytes, and a session may pause after each.
 """
 
 _CLOSE_CODES: Final = {
@@ -90,7 +90,7 @@ class WebSocketCarrier(SessionCarrier):
         self._unanswered_pings = 0
 
     @staticmethod
-    def framer_for(dialect: Dialect) -> Framer:
+    def wrapper_for(dialect: Dialect) -> FrameWrapper:
         """Return the function that makes a text message of a payload."""
         return wrap_text_message
 
@@ -125,8 +125,8 @@ class WebSocketCarrier(SessionCarrier):
             return False
         if not self._unparsed:
             return False
-        data = self._unparsed[:MAX_PARSED_BYTES]
-        del self._unparsed[:MAX_PARSED_BYTES]
+        data = self._unparsed[:PARSE_CHUNK_BYTES]
+        del self._unparsed[:PARSE_CHUNK_BYTES]
         self._parser.receive_data(data)
         for event in self._parser.events_received():
             if isinstance(event, Frame) and event.opcode is not Opcode.CLOSE:

@@ -55,7 +55,7 @@ class Authenticator:
         self._guard.remember_success(key, client_network)
         return credential
 
-    async def authenticate(
+    async def verify_password_or_token(
         self, nick: str, password: Secret, client_network: str | None
     ) -> Credential | Token:
         """Verify ``password``, which is the password of the user ``nick`` or the secret of one of the user's

@@ -162,7 +162,7 @@ class Authority:
         return True
 
     def _networks_of(self, user: User) -> set[str]:
-        """Return the addresses from which ``user`` is connected or, as far as known, was connected last."""
+        """Return the networks from which ``user`` is connected or, as far as known, was connected last."""
         sessions = self._names.get(user.key, ())
         networks = {client.client_network for client in sessions} or {self._last_networks.get(user.id)}
         return {network for network in networks if network is not None}
@@ -182,7 +182,7 @@ class Authority:
         ``token``, the decision must be within the token's scope.
         """
         state = self.state
-        self.check_may_change(user, leaves=isinstance(command, c.Leave))
+        self.check_write_permission(user, is_leave=isinstance(command, c.Leave))
         if isinstance(command, c.UseLink):
             decision = use_link(state, user, command, self.now())
         else:
@@ -197,15 +197,15 @@ class Authority:
             return with_banned_networks(state, decision, self._networks_of)
         return decision
 
-    def check_may_change(self, user: User, leaves: bool = False) -> None:
-        """Check that ``user`` may write and invite, as far as the account policy and mutes decide that.
+    def check_write_permission(self, user: User, is_leave: bool = False) -> None:
+        """Check that ``user`` may change anything.
 
-        If ``leaves`` is true, the user is about to leave a group, which a mute does not forbid. Raises
-        `Refusal` ``registered_only``, ``account_closed`` or ``muted``.
+        Raises `Refusal` ``registered_only`` or ``account_closed`` by the account policy, ``muted`` while
+        muted. If ``is_leave`` is true, the command is a leave, which a mute permits.
         """
         if self.state.credentials or self._policy.names == "registered":
             check_may_write(self.state, user, self._policy)
-        if self.state.sanctions and not leaves:
+        if self.state.sanctions and not is_leave:
             check_not_muted(self.state, user, self.now())
 
     def apply(

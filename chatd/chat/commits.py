@@ -1,4 +1,8 @@
-"""Decisions that a coroutine stores: on logins, on accounts, and those of server operators."""
+"""Applies, stores and delivers decisions that are made inside coroutines: logins, account commands and
+commands of server operators.
+
+Other changes are stored by `chatd.chat.turns.ChangeTask`.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +23,13 @@ from chatd.core.state import State
 class AppliedDecision(msgspec.Struct, frozen=True, eq=False):
     """A decision that was applied to the state in memory and has to be stored.
 
-    ``records`` are the records to store. ``audiences`` and ``private`` have an item for each event: the users
-    who receive it, and whether its conversation was private when it was decided.
+    ``records`` are the records to store. ``audiences`` and ``private_flags`` have an item for each event: the
+    users who receive it, and whether its conversation was private when it was decided.
     """
 
     records: list[Record]
     audiences: list[Audience]
-    private: list[bool]
+    private_flags: list[bool]
 
 
 class Committer:
@@ -54,7 +58,7 @@ class Committer:
 
     def deliver(self, applied: AppliedDecision, entries: Sequence[LogEntry]) -> None:
         """Deliver ``entries``, the log entries of the events of ``applied``, which are on disk."""
-        for entry, audience, private in zip(entries, applied.audiences, applied.private, strict=True):
+        for entry, audience, private in zip(entries, applied.audiences, applied.private_flags, strict=True):
             self._dispatcher.deliver(entry, audience, None, private)
 
     async def commit(self, decision: Decision) -> None:

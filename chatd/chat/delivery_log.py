@@ -21,9 +21,10 @@ class DeliveryLog:
     _log = Logger()
 
     def log_received(self, client: Any, entry: LogEntry, private: bool) -> None:
-        """Log that ``client`` has asked for ``entry``.
+        """Log ``entry`` with the client whose command caused it.
 
-        ``client`` is None if nobody asked for the entry because it is a consequence of the entry before it.
+        ``client`` is None if the entry is a consequence of the entry before it. If ``private`` is true, the
+        line has neither the text nor the name of the group.
         """
         what = format_redacted(entry) if private else format_delivery(entry)
         if client is None:
@@ -38,10 +39,10 @@ class DeliveryLog:
             )
 
     def log_sent(self, client: Any, what: Delivery | Page) -> None:
-        """Log that an entry, an arrival, a departure or a page of entries was sent to ``client``.
+        """Log that ``what`` was sent to ``client``: an entry, an arrival, a departure or a page.
 
-        An empty page is not logged. The client may have got fewer entries than the page has: the frame leaves
-        out entries at the end that is farthest from where the reading of the log began.
+        An empty page is not logged. A page is logged by its first id (read forward) or its last id (read
+        backward). Its frame may have been shortened at the other end, to fit the maximum size.
         """
         if isinstance(what, LogEntry):
             name = str(what.id)

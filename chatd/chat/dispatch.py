@@ -88,8 +88,10 @@ class Dispatcher:
         self._log.info("{nick} left", nick=departed.user.nick)
         self._announce(departed)
 
-    def announce(self, announced: Announced) -> None:
-        """Send an announcement to all sessions that are logged in, whatever their tokens are limited to."""
+    def broadcast_announcement(self, announced: Announced) -> None:
+        """Send an announcement of a server operator to all logged-in sessions. The scopes of tokens do not
+        apply.
+        """
         self._announce(announced, None)
 
     def deliver(
@@ -103,7 +105,8 @@ class Dispatcher:
         """Send ``entry`` to the sessions of ``audience``, except ``author``, the session that asked for it.
 
         ``private`` says whether the entry was in a private group or a direct conversation when it was
-        decided. The users with the ids ``without_reason`` ignore the user who wrote the entry's reason.
+        decided. Recipients whose ids are in ``without_reason`` get the entry without its reason, because they
+        ignore the user who wrote it.
         """
         if self.delivery_log is not None:
             self.delivery_log.log_received(author, entry, private)

@@ -35,8 +35,8 @@ ERASE_STEP_PAUSE_SECONDS: Final = 0.02
 ERASE_RETRY_SECONDS: Final = 5.0
 """Pause in seconds after a step that failed."""
 
-ERASE_RESUME_SECONDS: Final = 600.0
-"""Seconds after which an erasure goes on that could not empty the write-ahead log."""
+CHECKPOINT_RETRY_SECONDS: Final = 600.0
+"""Seconds until the daemon tries again to empty the write-ahead log, after an erasure that could not."""
 
 
 class ErasureResult(msgspec.Struct, frozen=True):
@@ -167,7 +167,7 @@ class UserEraser:
             return True
         if not await self._authority.journal.erase_deleted():
             if self._next is None and not self._stopped:
-                self._next = self._clock.callLater(ERASE_RESUME_SECONDS, self.start)
+                self._next = self._clock.callLater(CHECKPOINT_RETRY_SECONDS, self.start)
             return False
         self._check_running()
         await self._committer.commit(Decision(records=(ErasureCompleted(user),)))

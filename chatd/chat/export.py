@@ -46,7 +46,7 @@ class Export:
         self._after = 0
 
     @property
-    def state(self) -> State:
+    def chat_state(self) -> State:
         """The present state of the chat.
 
         Raises `Refusal` ``storage_failed`` while the state is read again after a failed transaction.
@@ -63,7 +63,7 @@ class Export:
             found = await self._read(end)
             self._after = found.rows[-1][0] if found.more else end
             if found.rows:
-                state = self.state
+                state = self.chat_state
                 return [entry_from_row(state, row) for row in found.rows]
         return ()
 

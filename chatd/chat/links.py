@@ -39,7 +39,7 @@ class LinkService:
         self._turns.run_coroutine(client, request, work, paused=True)
 
     async def _make(self, client: Client, request: Request, user: User, command: c.MakeLink) -> None:
-        self._authority.check_may_change(user)
+        self._authority.check_write_permission(user)
         link = link_secret(secrets.token_bytes(LINK_BYTES))
         state, now = self._committer.state, self._authority.now()
         decision = rules.make_link(state, user, command, link_digest(link), self._limits, now)

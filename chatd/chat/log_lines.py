@@ -16,7 +16,8 @@ def format_delivery(delivery: Delivery, private: bool = False) -> str:
     """Return ``delivery`` as one line of a log, such as ``[group wob] alice: hello`` or ``alice arrived``.
 
     The brackets name the conversation. For a group they contain a space, which no group name does, so a group
-    called ``lobby`` can't be mistaken for the lobby.
+    called ``lobby`` can't be mistaken for the lobby. If ``private`` is true, a group is called ``private
+    group``.
     """
     if isinstance(delivery, Announced):
         return f"{delivery.user.nick} announced: {_one_line(delivery.text)}"

@@ -25,7 +25,7 @@ from chatd.core.refusals import Refusal, reason_phrase
 from chatd.core.requests import Request
 from chatd.core.rules import Decision
 
-ImmediateModerationCommand = (
+SynchronousModerationCommand = (
     c.Mute
     | c.Unmute
     | c.DisconnectUser
@@ -35,10 +35,10 @@ ImmediateModerationCommand = (
     | c.CloseGroup
     | c.Announce
 )
-"""The commands that are decided without waiting for anything."""
+"""The commands that are decided without awaiting a database query or a password hash."""
 
 ModerationCommand = (
-    ImmediateModerationCommand
+    SynchronousModerationCommand
     | c.BlockAddressesOfUser
     | c.DeleteMessage
     | c.ResetPassword
@@ -98,7 +98,7 @@ class ModerationService:
         end_revoked_sessions(self._presence, decision)
         for act in acts:
             if act.kind == "announce":
-                self._dispatcher.announce(Announced(act.operator, act.reason, act.at))
+                self._dispatcher.broadcast_announcement(Announced(act.operator, act.reason, act.at))
             self._end_sessions(act)
 
     async def _carry_out(self, client: Requester, user: User, command: ModerationCommand) -> Decision:
@@ -164,7 +164,7 @@ class ModerationService:
         if act.kind == "block" and network is not None:
             for client in self._authority.all_sessions():
                 if client.client_network is not None and is_in_network(client.client_network, network):
-                    self._presence.quit(client, None, Refusal("blocked", why=why))
+                    self._presence.end_session(client, None, Refusal("blocked", why=why))
             return
         refusal = {
             "disconnect": Refusal("disconnected", why=why),

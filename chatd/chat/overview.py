@@ -37,7 +37,10 @@ class GroupOverview(msgspec.Struct, frozen=True):
 
 
 class Overview:
-    """Answers the administrator's questions about the chat of ``authority``."""
+    """Returns counts, the list of groups, and whether a user is registered, read from ``authority``.
+
+    For the control socket; no user of the chat sees these figures.
+    """
 
     def __init__(self, authority: Authority) -> None:
         self._authority = authority
@@ -64,7 +67,7 @@ class Overview:
                 group.visibility,
                 len(group.members),
                 "" if group.owner is None else group.owner.nick,
-                self._authority.journal.count_entries(group.conversation),
+                self._authority.journal.last_seq_in(group.conversation),
             )
             for group in self._authority.state.all_groups()
         ]

@@ -22,7 +22,7 @@ ADDRESS_REFILL_SECONDS: Final = 3.0
 """The seconds after which an address gets a further attempt, once ``wrong_passwords`` are used up."""
 
 NICK_REFILL_SECONDS: Final = 10.0
-"""The seconds after which an address gets a further attempt for one nick, once its attempts are used up."""
+"""Seconds in which the bucket of a nick, or of a nick and an address, regains one attempt."""
 
 GUESSED_NICK_DELAY_SECONDS: Final = 1.0
 """The seconds by which each password for a nick is delayed, after many wrong ones from all addresses.

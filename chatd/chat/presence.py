@@ -61,7 +61,9 @@ class PresenceService:
         self._authenticate = authenticate
         self._limits = limits
         self._counters = counters
-        self._token_expiry = TokenExpiry(clock, authority, lambda client, why: self.quit(client, None, why))
+        self._token_expiry = TokenExpiry(
+            clock, authority, lambda client, why: self.end_session(client, None, why)
+        )
 
     def log_in(self, client: Client, request: Request, hello: Hello) -> bool:
         """Log ``client`` in with ``hello``. Return True if the caller has to decide ``request`` now.
@@ -99,7 +101,7 @@ class PresenceService:
             if self._authority.recovering:
                 raise not_stored_refusal()
             if not client.is_closing and self._decide(client, request, hello, verified):
-                client.submit_later(request)
+                client.submit_after_pause(request)
 
     def _decide(
         self, client: Client, request: Request, hello: Hello, verified: Credential | Token | None
@@ -113,7 +115,7 @@ class PresenceService:
         # Programs with tokens must not end the sessions of their user, nor of each other.
         alike = [one for one in sessions if same_token(one.token, client.token)]
         for oldest in alike[: -self._limits.sessions_per_user]:
-            self.quit(oldest, None, Refusal("session_replaced", nick=login.user.nick))
+            self.end_session(oldest, None, Refusal("session_replaced", nick=login.user.nick))
         if client.token is not None and client.token.expires is not None:
             self._token_expiry.watch()
         catches_up = hello.since is not None or (login.returning and client.updates_read_marker)
@@ -121,7 +123,7 @@ class PresenceService:
         arrival = self._arrive(client, request if is_hello else None, hello, login, applied, catches_up)
         self._turns.run_coroutine(client, request if is_hello else None, arrival, paused=catches_up)
         if catches_up and not is_hello:
-            client.submit_later(request)
+            client.submit_after_pause(request)
         return not is_hello and not catches_up
 
     async def _arrive(
@@ -135,7 +137,7 @@ class PresenceService:
     ) -> None:
         """Wait until the login is stored. Then announce and welcome ``client``, and send missed entries."""
         try:
-            entries = await self._journal.store_in_order(*applied.records)
+            entries = await self._journal.submit_records(*applied.records)
         except NotStored:
             self._dispatcher.flush()
             self._authority.undo_login(client)
@@ -143,17 +145,17 @@ class PresenceService:
         try:
             self._committer.deliver(applied, entries)
             self._welcome(client, request, login)
-            if catches_up and not client.closed:
+            if catches_up and not client.is_closed:
                 client.hold_deliveries()
                 await self._replay.send_missed_entries(client, login.user, hello)
         except ReadFailed as error:
             # The client can't go on with a gap: it has to come back.
             self._turns.log_read_failure(error)
-            self.quit(client, None, not_read_refusal())
+            self.end_session(client, None, not_read_refusal())
         except Exception:
             # The client has half arrived: it has to come back.
             client.internal_error(request)
-            self.quit(client, None)
+            self.end_session(client, None)
 
     def _welcome(self, client: Client, request: Request | None, login: Login) -> None:
         user, returning = login.user, login.returning
@@ -165,10 +167,10 @@ class PresenceService:
         client.missed_range = (seen, cursor if client.updates_read_marker else None)
         if request is not None:
             client.answer(request, Welcome(user, returning, cursor, seen))
-        if not client.closed:
+        if not client.is_closed:
             self._dispatcher.add_client(client, user)
 
-    def quit(self, client: Client, request: Request | None, refusal: Refusal | None = None) -> None:
+    def end_session(self, client: Client, request: Request | None, refusal: Refusal | None = None) -> None:
         """Close the connection of ``client`` when all earlier tasks of the journal are completed.
 
         Before that, send the client a goodbye as the answer to ``request``, or ``refusal``, if given.
@@ -193,13 +195,13 @@ class PresenceService:
         for client in self._authority.sessions_of(user):
             # While an account is closed, somebody else may have taken the nick.
             if client is not kept and client.user is not None and client.user.id == user.id:
-                self.quit(client, None, refusal)
+                self.end_session(client, None, refusal)
 
     def end_token_sessions(self, token: Token, refusal: Refusal) -> None:
         """Send ``refusal`` to all sessions that have logged in with ``token``, and close them."""
         for client in self._authority.sessions_of(token.user):
             if same_token(client.token, token):
-                self.quit(client, None, refusal)
+                self.end_session(client, None, refusal)
 
     def stop(self) -> None:
         """Stop the search for sessions whose token has expired."""
@@ -222,7 +224,7 @@ class PresenceService:
 
     async def _announce_departure(self, client: Client, departed: Departed) -> None:
         with suppress(NotStored):
-            await self._journal.store_in_order()
+            await self._journal.submit_records()
         # Without a user its arrival was rolled back, so that nobody knows of it.
         if client.user is not None:
             self._dispatcher.announce_departure(departed)

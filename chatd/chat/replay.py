@@ -69,9 +69,10 @@ class Replay:
         request: Request,
         conversation: Conversation,
         window: tuple[int | None, int | None, int | None],
-        events: bool = False,
+        events_only: bool = False,
     ) -> None:
-        """Answer ``request`` with a page of messages of ``conversation``, or of group events with ``events``.
+        """Answer ``request`` with a page of messages of ``conversation``, or of group events with
+        ``events_only``.
 
         ``window`` is a tuple (before, after, limit): the ids between which the entries lie, and the maximum
         number of entries. Each may be None.
@@ -82,10 +83,10 @@ class Replay:
         self._check_may_read(user, conversation)  # the user may have been put out meanwhile
         size = reader.dialect.max_list_bytes
         found = await self._read_page(
-            reader, user, conversation, events, (before, after, limit), size, max_id
+            reader, user, conversation, events_only, (before, after, limit), size, max_id
         )
         await self._fair_queue.wait()
-        if reader.closed:
+        if reader.is_closed:
             return
         self._check_may_read(user, conversation)
         forward = after is not None and before is None
@@ -95,7 +96,7 @@ class Replay:
             entries,
             found.more,
             forward,
-            events,
+            events_only,
             user,
             trimmed_up_to_id=self._trimmed(conversation),
         )
@@ -110,7 +111,7 @@ class Replay:
         """
         listed = await self._list(reader, user, self._most_recent(self._readable(reader, user)), skip)
         await self._fair_queue.wait()
-        if not reader.closed:
+        if not reader.is_closed:
             reader.answer(request, listed)
 
     async def send_missed_entries(self, reader: Client, user: User, hello: c.Hello) -> None:
@@ -141,16 +142,16 @@ class Replay:
         directs = [conversation for conversation in conversations if conversation.pair]
         if not pages:
             await self._follow(reader, user, (), seen, max_id)
-        elif reader.dialect.pages_at_login == "none":
+        elif reader.dialect.login_history_scope == "none":
             await self._follow(reader, user, directs, seen, max_id, own=False)
             if any(map(self._journal.last_id_in, conversations)):
                 reader.send_unrequested(UNREQUESTED_HISTORY_REQUEST, HistoryHint())
         else:
-            if reader.dialect.pages_at_login == "directs":
+            if reader.dialect.login_history_scope == "directs":
                 conversations = [direct for direct in directs if self._journal.last_id_in(direct) > seen]
             await self._send_pages(reader, user, self._most_recent(conversations), seen, max_id)
             await self._follow(reader, user, (), seen, max_id)
-            if reader.dialect.pages_at_login == "directs" and any(
+            if reader.dialect.login_history_scope == "directs" and any(
                 map(self._journal.last_id_in, self._readable(reader, user))
             ):
                 reader.send_unrequested(UNREQUESTED_HISTORY_REQUEST, HistoryHint())
@@ -209,7 +210,7 @@ class Replay:
         before, after, limit = window
         log_filter = self._state().log_filter(user)
         found = await self._archive.page(conversation, events, before, after, limit, size, max_id, log_filter)
-        while found.resume_id is not None and not reader.closed:
+        while found.resume_id is not None and not reader.is_closed:
             found = await self._archive.page(
                 conversation, events, before, after, limit, size, max_id, log_filter, found
             )
@@ -231,7 +232,7 @@ class Replay:
         kept = [
             one
             for one in listed
-            if not (one.pair and reader.dialect.pages_at_login == "none" and reader.updates_read_marker)
+            if not (one.pair and reader.dialect.login_history_scope == "none" and reader.updates_read_marker)
         ]
         log_filter = self._state().log_filter(user)
         counts = await self._archive.unread_counts(kept, user, after, max_id, log_filter)

@@ -43,8 +43,8 @@ class Retention:
     Messages are deleted when they are too old, invitation links when they have expired.
 
     ``keep_seconds`` is the age up to which messages are kept, None for any age; a group may keep its messages
-    for a shorter time. The last entry of a conversation stays, because seqs count on from it; if it is an old
-    message, its text is deleted.
+    for a shorter time. The last entry of a conversation is never deleted, because the next entry's sequence
+    number (seq) is derived from it. If that entry is an old message, only its text is deleted.
     """
 
     _log = Logger()

@@ -101,7 +101,7 @@ class Chat:
             committer,
             self._replay,
             self._turns,
-            self._authenticator.authenticate,
+            self._authenticator.verify_password_or_token,
             limits,
             self.counters,
             clock,
@@ -170,12 +170,12 @@ class Chat:
         """Decide no further command of ``client`` until its commands are answered and others were served."""
         self._turns.run_coroutine(client, None, self._wait_for_others(), paused=True)
 
-    def quit(self, client: Client, request: Request | None, refusal: Refusal | None = None) -> None:
+    def end_session(self, client: Client, request: Request | None, refusal: Refusal | None = None) -> None:
         """Close the connection of ``client`` when all earlier tasks of the journal are completed.
 
         Before that, send the client a goodbye as the answer to ``request``, or ``refusal``, if given.
         """
-        self._presence.quit(client, request, refusal)
+        self._presence.end_session(client, request, refusal)
 
     def depart(self, client: Client) -> None:
         """Log out ``client``, whose connection is gone, and update the read marker of its user.
@@ -193,7 +193,7 @@ class Chat:
         self._archive.close()
         await self.journal.close()
 
-    def stop(self) -> Deferred[None]:
+    def drain(self) -> Deferred[None]:
         """Refuse new commands. Return a Deferred that fires when all accepted commands are answered.
 
         By then they are on disk as well.
@@ -233,7 +233,7 @@ class Chat:
                 raise Refusal("not_identified")
             raise command
         if isinstance(command, c.Quit):
-            self.quit(client, request)
+            self.end_session(client, request)
             return
         self._check_running(command)
         if isinstance(command, c.Identify):
@@ -268,7 +268,7 @@ class Chat:
             ended = session_end_reason(self._authority.state, client.token, self._authority.now())
             if ended is not None:
                 self._turns.run_coroutine(client, request, self._refuse(client, request, ended))
-                self.quit(client, None)
+                self.end_session(client, None)
                 return
             check_scope(self._authority.state, client.token, command)
         self._authority.expire_invitations()
@@ -367,7 +367,7 @@ class Chat:
         self, client: Client, request: Request, user: User, password: Secret | None
     ) -> None:
         if password is not None:
-            await self._authenticator.authenticate(user.nick, password, client.client_network)
+            await self._authenticator.verify_password_or_token(user.nick, password, client.client_network)
         await self._turns.wait_for_turn()
         client.answer(request, Welcome(user, False, self.last_delivered_id, self.last_delivered_id))
 
@@ -408,14 +408,14 @@ class Chat:
 
     # From the journal to the clients.
 
-    def on_committed(self, change: ChangeTask, entries: Sequence[LogEntry], is_new: bool) -> None:
+    def on_committed(self, change: ChangeTask, entries: Sequence[LogEntry], is_newly_stored: bool) -> None:
         """Acknowledge ``change``, which is on disk, and deliver its entries unless they were stored before.
 
         If ``entries`` is empty, the client has used the ref (its own id) of another message, and the change
         is refused.
         """
         client, request = change.client, change.request
-        if not (entries and is_new):
+        if not (entries and is_newly_stored):
             self._dispatcher.flush()  # this answer must not overtake what was gathered
         if not entries:
             refusal = Refusal("ref_reused", ref=request.ref)
@@ -423,13 +423,13 @@ class Chat:
             client.refuse(request, refusal)
             return
         # The author gets an ack instead of the first entry, but is sent the entries that follow from it.
-        if is_new:
+        if is_newly_stored:
             event = entries[0].event
             self._count(client, event)
             without_reason = user_ids_without_reason(self._authority.state, event)
             self._dispatcher.deliver(entries[0], change.audiences[0], client, change.private, without_reason)
         client.answer(request, Ack(entries[0]))
-        if is_new:
+        if is_newly_stored:
             for entry, audience in zip(entries[1:], change.audiences[1:], strict=True):
                 self._dispatcher.deliver(entry, audience, None, change.private)
 

@@ -23,13 +23,16 @@ ClientCoroutine = Coroutine[Deferred[Any], Any, None]
 
 
 class CommitObserver(Protocol):
-    """The object that is called with the result of each transaction: `chatd.chat.service.Chat`."""
+    """The receiver of the result of each `ChangeTask`: committed or rolled back.
 
-    def on_committed(self, change: ChangeTask, entries: Sequence[LogEntry], is_new: bool) -> None:
+    `chatd.chat.service.Chat` implements it.
+    """
+
+    def on_committed(self, change: ChangeTask, entries: Sequence[LogEntry], is_newly_stored: bool) -> None:
         """Handle ``change``, which is on disk now.
 
-        ``entries`` are its log entries. ``is_new`` is false if they were stored before, under the same ref
-        (the client's own id of the message).
+        ``entries`` are its log entries. ``is_newly_stored`` is false if they were stored before, under the
+        same ref (the client's own id of the message).
         """
 
     def on_rolled_back(self, change: ChangeTask) -> None:
@@ -39,8 +42,8 @@ class CommitObserver(Protocol):
 class ChangeTask:
     """A decided command with the records to write for it. It implements `chatd.boundaries.JournalTask`.
 
-    ``audiences`` holds the users who receive each event. ``private`` says whether the conversation
-    was private when the command was decided: a group may be made public before the entries are delivered.
+    ``audiences`` holds the users who receive each event. ``private`` says whether the conversation was
+    private when the command was decided: a group may be made public before the entries are delivered.
     """
 
     __slots__ = ("_handler", "audiences", "client", "private", "records", "request")
@@ -61,9 +64,9 @@ class ChangeTask:
         self.audiences = audiences
         self.private = private
 
-    def on_commit(self, entries: Sequence[LogEntry], is_new: bool) -> None:
+    def on_commit(self, entries: Sequence[LogEntry], is_newly_stored: bool) -> None:
         """Acknowledge the command to its client, and deliver its log entries."""
-        self._handler.on_committed(self, entries, is_new)
+        self._handler.on_committed(self, entries, is_newly_stored)
 
     def on_rollback(self) -> None:
         """Refuse the command, because its transaction was rolled back."""
@@ -97,7 +100,7 @@ class TurnQueue:
         transaction, or an earlier one, was rolled back.
         """
         try:
-            return await self._journal.store_in_order(*records)
+            return await self._journal.submit_records(*records)
         finally:
             self._dispatcher.flush()
 
@@ -115,7 +118,7 @@ class TurnQueue:
     async def _serve(
         self, client: Requester, request: Request | None, work: ClientCoroutine, paused: bool
     ) -> None:
-        with client.pause_input() if paused else nullcontext():
+        with client.pausing_input() if paused else nullcontext():
             try:
                 await work
             except Refusal as refusal:

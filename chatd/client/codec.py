@@ -17,6 +17,7 @@ from chatd.core.names import BadName, parse_group, parse_nick
 from chatd.json_wire import objects
 from chatd.json_wire.objects import (
     Ack,
+    AnswerBase,
     Clients,
     Conversations,
     ConversationSummary,
@@ -26,7 +27,6 @@ from chatd.json_wire.objects import (
     Members,
     Message,
     Page,
-    Reply,
     ServerEvent,
     Welcome,
 )
@@ -59,7 +59,7 @@ SENDING_COMMANDS: Final = (c.SendToLobby, c.SendToUser, c.SendToGroup)
 """The commands that send a message: to the lobby, to a user, to a group."""
 
 
-class ServerNotice(Reply, frozen=True, kw_only=True):
+class ServerNotice(AnswerBase, frozen=True, kw_only=True):
     """A text for the user, from or about a course-work server: a student's simple JSON chat server.
 
     ``text`` may have several lines. chatd sends no notices.

@@ -142,7 +142,7 @@ class CourseworkSession:
         """
         changes = c.COMMANDS_BY_CLASS[type(request.command)].answer in ("ack", "quit")
         unanswered = objects.Error(code="no_answer", msg=_("the server does not answer that"))
-        self._requests.answer(request.ref, objects.Reply() if changes else unanswered)
+        self._requests.answer(request.ref, objects.AnswerBase() if changes else unanswered)
 
     def _receive(self, value: bytes) -> None:
         fields = parse_object(value)

@@ -35,9 +35,9 @@ from chatd.json_wire.objects import (
     Help,
     HistoryMessage,
     IgnoredUsers,
-    Link,
-    LinkList,
-    LinkMade,
+    InvitationLink,
+    InvitationLinkList,
+    InvitationLinkMade,
     Members,
     Message,
     Moderated,
@@ -222,7 +222,7 @@ def render_answer(answer: AnswerObject, reader: str) -> list[str]:
         return [_render_token(answer.token), one_line(secret)]
     if isinstance(answer, TokenList):
         return [_render_token(token) for token in answer.tokens] or [_("no tokens")]
-    if isinstance(answer, LinkMade):
+    if isinstance(answer, InvitationLinkMade):
         made = _("link {number} to {group}, until {time}, shown only now: {link}")
         return [
             one_line(
@@ -234,7 +234,7 @@ def render_answer(answer: AnswerObject, reader: str) -> list[str]:
                 )
             )
         ]
-    if isinstance(answer, LinkList):
+    if isinstance(answer, InvitationLinkList):
         return [_render_link(link) for link in answer.links] or [_("no links")]
     if isinstance(answer, Help):
         rows = [row for row in COMMANDS.values() if row.slash_word and row.command is not Identify]
@@ -252,7 +252,7 @@ def _render_token(token: Token) -> str:
     return one_line(_remarked(token.token, _(_ACCESSES.get(token.scope, token.scope)), places, end))
 
 
-def _render_link(link: Link) -> str:
+def _render_link(link: InvitationLink) -> str:
     """Return an invitation link as a line with its maker, its end, and how many have joined by it."""
     end = _("until {time}").format(time=_minute(link.expires))
     return one_line(_remarked(str(link.number), link.maker, end, _("used: {count}").format(count=link.uses)))

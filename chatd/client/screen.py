@@ -257,7 +257,7 @@ class ChatApp(App[None]):
             return await self._ask(command)
         except (Refused, ConnectionLost) as failure:
             if isinstance(failure, Refused) and failure.code in allowed:
-                return objects.Reply()
+                return objects.AnswerBase()
             self._answers.show_failure(failure)
         return None
 

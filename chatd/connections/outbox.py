@@ -158,10 +158,11 @@ class Outbox:
         return done
 
     def close(self, linger: float = 0.0) -> None:
-        """Take no more frames, write the queued frames, then close the connection after ``linger`` seconds.
+        """Accept no more frames, write the queued frames, then close the connection.
 
-        The client's input is read meanwhile, but the client is told at once that nothing more comes.
-        The connection is cut after `CLOSE_TIMEOUT_SECONDS`. With a pace, each write restarts that time.
+        If ``linger`` is not 0, the output is half-closed after the last frame, and the connection closes
+        ``linger`` seconds later; input is still read until then. A client that does not take the queued
+        frames is cut off `CLOSE_TIMEOUT_SECONDS` after the call. With a pace, each write restarts that time.
         """
         if not self._closing and not self.closed:
             self._closing = True

@@ -15,7 +15,11 @@ PASSWORD_COMMANDS: Final = frozenset(
     for command, row in COMMANDS_BY_CLASS.items()
     if any(field.kind == "secret" for field in row.fields.values()) and row.name != "hello"
 )
-"""The commands with a password, which takes the daemon tens of milliseconds to hash, or with a link."""
+"""The commands with a secret field: a password, which takes tens of milliseconds to hash, or an invitation
+link.
+
+``hello`` is excluded.
+"""
 
 
 class RateLimit:
@@ -48,9 +52,10 @@ class RateLimit:
         self._full_at = full_at
         return full_at - now
 
-    def wait_seconds(self, used: float) -> float:
-        """Return the seconds to wait before the next request if ``used`` seconds of the credit are used.
+    def wait_seconds(self, used_credit: float) -> float:
+        """Return the seconds to wait before the next request if ``used_credit`` seconds of the credit are
+        used.
 
         The result is zero or less if there is credit left.
         """
-        return used - self._limits.burst_seconds
+        return used_credit - self._limits.burst_seconds

@@ -41,11 +41,11 @@ If more are in its outbox, its next command is handled in a later iteration, so 
 between the commands of a client that asks without end.
 """
 
-UNPACED_CREDIT_SECONDS: Final = 0.5
-"""Seconds of its credit that a client may use at once.
+PIPELINING_CREDIT_SECONDS: Final = 0.5
+"""The used credit, in seconds, up to which a client may pipeline requests.
 
-Then each of its requests waits until the one before is answered, so that other clients are served between the
-requests of many clients that use their credit at the same time.
+A client that has used more has one request at a time: the next is handled when the one before is answered and
+other clients were served, or, if the whole credit is used, when there is credit again.
 """
 
 MAX_ANONYMOUS_REFUSALS: Final = 5
@@ -105,7 +105,7 @@ class Session:
         self.phase = SessionPhase.CONNECTED
         self.is_closing = False
         """Whether the session ignores everything that the client still sends."""
-        self.frame_format = FrameFormat(dialect, carrier.framer_for(dialect), not dialect.pace_seconds)
+        self.frame_format = FrameFormat(dialect, carrier.wrapper_for(dialect), not dialect.pace_seconds)
         self.peer = peer
         self.connected_at = clock.seconds()
         self.client_network = client_network
@@ -158,7 +158,7 @@ class Session:
         return self._outbox.queued_bytes
 
     @property
-    def closed(self) -> bool:
+    def is_closed(self) -> bool:
         """Whether the connection is gone."""
         return self._outbox.closed
 
@@ -221,7 +221,7 @@ class Session:
     def _charge(self, now: float, size: int, command: type | None) -> None:
         """Charge a request of ``size`` bytes for the client's rates. Pause if it has used too much credit."""
         used = self._rate_limit.charge(now, size, command)
-        if used > UNPACED_CREDIT_SECONDS:
+        if used > PIPELINING_CREDIT_SECONDS:
             self._wait_for_next_request(used)
 
     def _wait_for_next_request(self, used: float) -> None:
@@ -251,12 +251,12 @@ class Session:
     def end_of_input(self) -> None:
         """Answer the client's requests, then close the connection: the client sends nothing more."""
         if not self.is_closing:
-            self._chat.quit(self, None)
+            self._chat.end_session(self, None)
 
     def refuse_and_close(self, refusal: Refusal) -> None:
         """Ignore what the client still sends, send it ``refusal``, then close the connection."""
         self._close_delay = REFUSAL_LINGER_SECONDS
-        self._chat.quit(self, None, refusal)
+        self._chat.end_session(self, None, refusal)
 
     def connection_lost(self, broken: bool = False) -> None:
         """End the session, because its connection is gone.
@@ -382,7 +382,7 @@ class Session:
 
     def set_dialect(self, dialect: Dialect) -> None:
         """Speak ``dialect`` with the client from now on."""
-        self.frame_format = FrameFormat(dialect, self._carrier.framer_for(dialect), not dialect.pace_seconds)
+        self.frame_format = FrameFormat(dialect, self._carrier.wrapper_for(dialect), not dialect.pace_seconds)
         self._outbox.set_pace(dialect.pace_seconds)
 
     def answer(self, request: Request, answer: Answer) -> None:
@@ -399,7 +399,7 @@ class Session:
         else:
             self._reply(payloads)
         if request.next_request is not None:
-            self.submit_later(
+            self.submit_after_pause(
                 msgspec.structs.replace(request.next_request, max_id=self._chat.last_delivered_id)
             )
         self._settle(request)
@@ -484,12 +484,12 @@ class Session:
         """Return None if a replay may send more to the client, else a Deferred that fires when it may."""
         return self._outbox.when_drained() if self._outbox.backed_up else None
 
-    def submit_later(self, request: Request) -> None:
+    def submit_after_pause(self, request: Request) -> None:
         """Submit ``request`` once the session is no longer paused, before the client's next frame."""
         self._asked_later = request
 
     @contextmanager
-    def pause_input(self) -> Iterator[None]:
+    def pausing_input(self) -> Iterator[None]:
         """Return a context manager. While its block runs, no frame of the client is decoded."""
         self._pause()
         try:
@@ -500,7 +500,7 @@ class Session:
     def _pause(self) -> None:
         """Decode no more frames of the client until `_resume` was called as often as `_pause`."""
         self._pauses += 1
-        if self._pauses == 1 and not self.closed:
+        if self._pauses == 1 and not self.is_closed:
             self._carrier.pauseProducing()
 
     def _resume(self) -> None:
@@ -510,7 +510,7 @@ class Session:
             if not self.is_closing:
                 self._ask(request)  # which may pause
         self._pauses -= 1
-        if self._pauses == 0 and not self.closed:
+        if self._pauses == 0 and not self.is_closed:
             self._carrier.resumeProducing()
 
     # Behind a hello, until it is known whether this is the reference client of the text protocol.

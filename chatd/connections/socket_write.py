@@ -1,10 +1,10 @@
 """Writes to a plain TCP socket at once, without waiting for the reactor.
 
-Twisted's transport queues the bytes and asks the reactor whether the socket takes them, which it nearly
-always does: three system calls instead of one. This module tries the socket first and gives the bytes that
-the socket did not take to the transport. To know whether the transport has bytes queued already, it reads
-private attributes of the transport (Twisted 26.10). `tests/connections/test_socket_write.py` fails when those
-change.
+Twisted's transport takes three system calls for a write, because it queues the bytes and waits for the
+reactor to report the socket writable. A direct send takes one, and nearly always succeeds. This module tries
+the socket first and gives the bytes that the socket did not take to the transport. To know whether the
+transport has bytes queued already, it reads private attributes of the transport (Twisted 26.10).
+`tests/connections/test_socket_write.py` fails when those change.
 """
 
 from __future__ import annotations

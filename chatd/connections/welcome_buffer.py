@@ -17,7 +17,7 @@ from chatd.connections.outbox import Outbox
 QUIET_SECONDS: Final = 0.25
 """Seconds of silence after a hello which show that the client is not the reference client."""
 
-LINE_BY_LINE_SECONDS: Final = 5.0
+MAX_LINE_BY_LINE_SECONDS: Final = 5.0
 """Maximum number of seconds for which missed messages are written line by line to a silent client.
 
 Then the remaining messages are written at once.
@@ -106,6 +106,6 @@ class WelcomeBuffer:
                 self._outbox.put(frame)
             self._missed = 0
             self._writes_lines = True
-            self.start_timer(min(lines * self._pace, LINE_BY_LINE_SECONDS))
+            self.start_timer(min(lines * self._pace, MAX_LINE_BY_LINE_SECONDS))
         else:
             self._on_end()

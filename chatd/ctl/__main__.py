@@ -16,16 +16,19 @@ import msgspec
 from chatd.core.control_commands import CONTROL_COMMANDS
 from chatd.core.terminal import replace_controls
 from chatd.ctl.connection import NoDaemon, ask, ask_for_lines
-from chatd.ctl.offline import check_database, restore_database
+from chatd.ctl.offline import find_database_problems, restore_database
 from chatd.ctl.options import CONFIG_FILE, parse
 from chatd.ctl.render import render_answer_lines
 from chatd.daemon.config import Config, ConfigError, control_socket_path, read_config
 from chatd.files import open_private
-from chatd.store.check import check_file
+from chatd.store.check import find_file_problems
 from chatd.store.errors import StoreError
 
 _MARKED_LINE: Final = b'{"action":'
-"""What the first and the last line of an export begin with, and an error, but no entry."""
+"""The prefix of the first line and the last line of an export, and of an error object.
+
+A line with a log entry does not have it.
+"""
 
 EXIT_REFUSED: Final = 1
 EXIT_USAGE: Final = 2
@@ -117,11 +120,11 @@ def _read_secret(name: str) -> str:
 
 def _check(options: argparse.Namespace, config: Config) -> int:
     if options.file is not None:
-        return _show_problems(options, check_file(options.file))
+        return _show_problems(options, find_file_problems(options.file))
     try:
         return _show(options, _ask(options, config))
     except (NoDaemon, ConfigError):
-        return _show_problems(options, check_database(Path(config.database)))
+        return _show_problems(options, find_database_problems(Path(config.database)))
 
 
 def _export(options: argparse.Namespace, config: Config) -> int:
@@ -166,9 +169,9 @@ def _write_export(lines: Iterable[bytes], file: IO[bytes]) -> int:
 
 def _restore(options: argparse.Namespace, config: Config) -> int:
     restored = restore_database(options.file.absolute(), Path(config.database))
-    print(f"{restored.path} is restored, up to the id {restored.last_id}")
-    if restored.former is not None:
-        print(f"the former database is kept at {restored.former}")
+    print(f"{restored.database} is restored, up to the id {restored.last_id}")
+    if restored.former_database is not None:
+        print(f"the former database is kept at {restored.former_database}")
     return 0
 
 

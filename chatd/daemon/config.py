@@ -72,7 +72,11 @@ class ControlConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The keys of chatd.toml. Each item of ``listen`` is WIRE=ENDPOINT, with a Twisted server endpoint."""
+    """The keys of chatd.toml.
+
+    Each item of ``listen`` is WIRE=ENDPOINT, with a Twisted server endpoint. ``keep`` is the time for which
+    messages are stored, such as ``90d``; without it they are never deleted, unless a group has its own value.
+    """
 
     database: str = "chat.db"
     listen: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = (

@@ -47,7 +47,7 @@ from chatd.dialects.json_entries import moderation_object
 from chatd.dialects.json_requests import MAX_ACTION_LENGTH, JsonObject, is_valid_ref, parse_object
 from chatd.json_wire import objects
 from chatd.json_wire.objects import encode
-from chatd.store.errors import ReadFailed, StoreBusy, StoreError
+from chatd.store.errors import MaintenanceInProgress, ReadFailed, StoreError
 from chatd.store.store import Store
 
 MAX_REQUEST_BYTES: Final = 16 * 1024
@@ -63,7 +63,10 @@ EXPORT_PAUSE_SECONDS: Final = 0.005
 """Pause in seconds after each page of an export, so that clients of the chat need not wait for it."""
 
 EXPORT_STALL_SECONDS: Final = 600.0
-"""Seconds for which a client may not read while it is sent an export."""
+"""The time in seconds for which a client may stop reading during an export.
+
+After that the connection is aborted.
+"""
 
 LISTING_PAGE_ITEMS: Final = 500
 """The maximum number of items of a list that are sent in one line, in one iteration of the reactor."""
@@ -73,7 +76,7 @@ NOT_ERASED_SENTENCE: Final = (
     "not erased: bans and blocks of addresses, backups and copies from upgrades, the conversation log, the"
     " daemon's logs, what others wrote about the user, and what clients have stored"
 )
-"""The sentence about what an erasure leaves."""
+"""The part of the answer to ``erase`` that lists the data that an erasure does not remove."""
 
 
 class ControlError(Exception):
@@ -85,14 +88,14 @@ class ControlError(Exception):
         self.why = why or CONTROL_ERRORS[code]
 
 
-class Listing(NamedTuple):
+class ListResult(NamedTuple):
     """An answer that consists of many items: their key in the JSON object, and the items."""
 
     key: str
     items: Iterator[object]
 
 
-ControlResult = Mapping[str, object] | Listing | ExportLines
+ControlResult = Mapping[str, object] | ListResult | ExportLines
 """What an answer contains, besides its action."""
 
 
@@ -299,8 +302,8 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
 
     async def _serve(self, line: bytes) -> None:
         try:
-            asked = parse_object(line)
-            name, ref = asked.get("action"), asked.get("ref")
+            request_object = parse_object(line)
+            name, ref = request_object.get("action"), request_object.get("ref")
             self._name = name[:MAX_ACTION_LENGTH] if isinstance(name, str) else ""
             self._ref = ref if is_valid_ref(ref) else None
             command = CONTROL_COMMANDS.get(self._name)
@@ -311,15 +314,15 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
                 self._control.chat.submit_operator_command(self, request)
                 return
             for field in command.fields:
-                if not isinstance(asked.get(field), str) or not asked[field]:
+                if not isinstance(request_object.get(field), str) or not request_object[field]:
                     raise Refusal(
                         "bad_request", why=reason_phrase("missing", command=self._name, name=Phrase(field))
                     )
-                choices = command.choices.get(field, (asked[field],))
-                if asked[field] not in choices:
+                choices = command.choices.get(field, (request_object[field],))
+                if request_object[field] not in choices:
                     why = reason_phrase("no_choice", name=Phrase(field), choices=", ".join(choices))
                     raise Refusal("bad_request", why=why)
-            result = await CONTROL_ACTIONS[self._name](self._control, asked)
+            result = await CONTROL_ACTIONS[self._name](self._control, request_object)
             await self._send_result(result)
         except Refusal as refusal:
             self.refuse(None, refusal)
@@ -339,7 +342,7 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
             head["ref"] = self._ref
         if isinstance(result, ExportLines):
             await self._send_export(head, result)
-        elif isinstance(result, Listing):
+        elif isinstance(result, ListResult):
             page, rest = (
                 list(islice(result.items, LISTING_PAGE_ITEMS)),
                 [*islice(result.items, LISTING_PAGE_ITEMS)],
@@ -357,7 +360,7 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
 
     async def _send_export(self, head: dict[str, object], export: ExportLines) -> None:
         """Send ``export`` as fast as the client reads, until its end or until the client is gone."""
-        self._write(encode({**head, **export.head}))
+        self._write(encode({**head, **export.header}))
         self.transport.registerProducer(self, True)
         try:
             while self in self._control.connections and (lines := await export.next_lines()):
@@ -366,7 +369,7 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
                     await self._writable
                 # A fast client must not keep the clients of the chat waiting.
                 await deferLater(self._control.reactor, EXPORT_PAUSE_SECONDS)
-            self._write(encode({**head, **export.tail}))
+            self._write(encode({**head, **export.footer}))
         finally:
             self.transport.unregisterProducer()
 
@@ -384,7 +387,7 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
         self._log.failure("bug on the control socket")
         self.refuse(request, Refusal("internal_error"))
 
-    def pause_input(self) -> AbstractContextManager[None]:
+    def pausing_input(self) -> AbstractContextManager[None]:
         """Do nothing: a connection has one request."""
         return nullcontext()
 
@@ -417,7 +420,7 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
 # What the commands do.
 
 
-async def _status(control: ControlSocket, asked: JsonObject) -> ControlResult:
+async def _status(control: ControlSocket, request_object: JsonObject) -> ControlResult:
     store, sessions = control.store, control.sessions
     return {
         "version": __version__,
@@ -431,7 +434,7 @@ async def _status(control: ControlSocket, asked: JsonObject) -> ControlResult:
     }
 
 
-async def _who(control: ControlSocket, asked: JsonObject) -> ControlResult:
+async def _who(control: ControlSocket, request_object: JsonObject) -> ControlResult:
     def items() -> Iterator[object]:
         now = control.reactor.seconds()
         for session in control.sessions.all():
@@ -445,44 +448,44 @@ async def _who(control: ControlSocket, asked: JsonObject) -> ControlResult:
                     "account": control.chat.overview.is_registered(user),
                 }
 
-    return Listing("sessions", items())
+    return ListResult("sessions", items())
 
 
-async def _groups(control: ControlSocket, asked: JsonObject) -> ControlResult:
-    return Listing("groups", iter(control.chat.overview.groups()))
+async def _groups(control: ControlSocket, request_object: JsonObject) -> ControlResult:
+    return ListResult("groups", iter(control.chat.overview.groups()))
 
 
-async def _operators(control: ControlSocket, asked: JsonObject) -> ControlResult:
-    return Listing("operators", iter(control.chat.administrator.operators()))
+async def _operators(control: ControlSocket, request_object: JsonObject) -> ControlResult:
+    return ListResult("operators", iter(control.chat.administrator.operators()))
 
 
-async def _appoint(control: ControlSocket, asked: JsonObject) -> ControlResult:
-    return {"acts": [moderation_object(await control.chat.administrator.appoint(asked["nick"]))]}
+async def _appoint(control: ControlSocket, request_object: JsonObject) -> ControlResult:
+    return {"acts": [moderation_object(await control.chat.administrator.appoint(request_object["nick"]))]}
 
 
-async def _dismiss(control: ControlSocket, asked: JsonObject) -> ControlResult:
-    return {"acts": [moderation_object(await control.chat.administrator.dismiss(asked["nick"]))]}
+async def _dismiss(control: ControlSocket, request_object: JsonObject) -> ControlResult:
+    return {"acts": [moderation_object(await control.chat.administrator.dismiss(request_object["nick"]))]}
 
 
-async def _export(control: ControlSocket, asked: JsonObject) -> ControlResult:
+async def _export(control: ControlSocket, request_object: JsonObject) -> ControlResult:
     administrator = control.chat.administrator
-    begin = administrator.export_user if asked["kind"] == "user" else administrator.export_group
-    return ExportLines(await begin(asked["name"]))
+    begin = administrator.export_user if request_object["kind"] == "user" else administrator.export_group
+    return ExportLines(await begin(request_object["name"]))
 
 
-async def _erase(control: ControlSocket, asked: JsonObject) -> ControlResult:
-    erasure = await control.chat.eraser.erase(asked["nick"])
+async def _erase(control: ControlSocket, request_object: JsonObject) -> ControlResult:
+    erasure = await control.chat.eraser.erase(request_object["nick"])
     return {**structs.asdict(erasure), "outside": NOT_ERASED_SENTENCE}
 
 
-async def _backup(control: ControlSocket, asked: JsonObject) -> ControlResult:
-    file = asked["file"]
+async def _backup(control: ControlSocket, request_object: JsonObject) -> ControlResult:
+    file = request_object["file"]
     if not os.path.isabs(file) or "\0" in file:
         raise Refusal("bad_request", why="file must be an absolute path")
     control.log.info("backup to {file} begins", file=file)
     try:
         backup = await control.store.back_up(Path(file))
-    except StoreBusy as error:
+    except MaintenanceInProgress as error:
         raise ControlError("busy") from error
     except StoreError as error:
         control.log.error("{why}", why=str(error))
@@ -491,10 +494,10 @@ async def _backup(control: ControlSocket, asked: JsonObject) -> ControlResult:
     return structs.asdict(backup)
 
 
-async def _check(control: ControlSocket, asked: JsonObject) -> ControlResult:
+async def _check(control: ControlSocket, request_object: JsonObject) -> ControlResult:
     try:
         problems = await control.store.check()
-    except StoreBusy as error:
+    except MaintenanceInProgress as error:
         raise ControlError("busy") from error
     except StoreError as error:
         raise ControlError("check_failed", str(error)) from None
@@ -503,20 +506,20 @@ async def _check(control: ControlSocket, asked: JsonObject) -> ControlResult:
     return {"problems": problems}
 
 
-async def _reload(control: ControlSocket, asked: JsonObject) -> ControlResult:
+async def _reload(control: ControlSocket, request_object: JsonObject) -> ControlResult:
     try:
         return structs.asdict(control.reloader.reload())
     except ConfigError as error:
         raise ControlError("bad_config", str(error)) from None
 
 
-async def _shutdown(control: ControlSocket, asked: JsonObject) -> ControlResult:
+async def _shutdown(control: ControlSocket, request_object: JsonObject) -> ControlResult:
     control.log.info("shutdown was asked for on the control socket")
     control.reactor.callLater(0, control.stop)
     return {}
 
 
-async def _help(control: ControlSocket, asked: JsonObject) -> ControlResult:
+async def _help(control: ControlSocket, request_object: JsonObject) -> ControlResult:
     own = [(row.name, list(row.fields), row.help) for row in CONTROL_COMMANDS.values()]
     acts = [(name, list(row.fields), row.help) for name, row in server_operator_commands().items()]
     commands = [{"name": name, "fields": fields, "help": help} for name, fields, help in own + acts]

@@ -27,7 +27,9 @@ MEMBERSHIP_LINES_PER_PAGE: Final = 200
 
 
 class ExportLines:
-    """The lines of ``export``: ``head`` is the first, `next_lines` returns the others, `tail` is the last."""
+    """The lines of ``export``: ``header`` is the first, `next_lines` returns the others, `footer` is the
+    last.
+    """
 
     def __init__(self, export: Export) -> None:
         self._export = export
@@ -35,7 +37,7 @@ class ExportLines:
         about = {"user": user.nick} if user is not None else {}
         if conversation is not None:
             about = {"group": conversation.name}
-        self.head = {
+        self.header = {
             "format": EXPORT_FORMAT,
             "version": __version__,
             **about,
@@ -47,7 +49,7 @@ class ExportLines:
         self._entries = 0
 
     async def next_lines(self) -> list[object]:
-        """Return the next lines between ``head`` and `tail`; an empty list if all were returned.
+        """Return the next lines between ``header`` and `footer`; an empty list if all were returned.
 
         Raises `ReadFailed` and `Refusal`.
         """
@@ -59,12 +61,12 @@ class ExportLines:
         return [_exported(entry, self._export.user) for entry in page]
 
     @property
-    def tail(self) -> dict[str, object]:
+    def footer(self) -> dict[str, object]:
         """The last line, which says that the export is complete, and how many entries it has."""
         return {"complete": True, "entries": self._entries}
 
     def _list_facts(self) -> Iterator[object]:
-        state, user, conversation = self._export.state, self._export.user, self._export.conversation
+        state, user, conversation = self._export.chat_state, self._export.user, self._export.conversation
         if user is not None:
             user = state.users[user.id]
             credential = state.credentials.get(user.id)

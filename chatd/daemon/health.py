@@ -35,7 +35,7 @@ class Health:
         problems = []
         if self._journal.is_failing:
             problems.append("the last transaction failed")
-        if self._journal.transaction_seconds > STALLED_SECONDS:
+        if self._journal.current_transaction_seconds > STALLED_SECONDS:
             problems.append(
                 f"a transaction takes more than {STALLED_SECONDS:g} seconds; {len(self._journal)} tasks wait"
             )

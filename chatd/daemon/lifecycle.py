@@ -204,7 +204,7 @@ class Daemon(Service):
             closing.append(self._control.stop_listening)
         await gatherResults([Deferred.fromCoroutine(self._close(stop)) for stop in closing])
         self._passwords.stop()
-        finished = self._chat.stop()
+        finished = self._chat.drain()
         finished.addTimeout(
             COMMIT_TIMEOUT_SECONDS,
             self._reactor,

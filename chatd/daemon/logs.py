@@ -50,7 +50,11 @@ class LogFile(FileIO):
             self._log.error("{path} can't be {done}: {why}", path=self.name, done=failure[0], why=failure[1])
 
     def _write_whole(self, data: bytes) -> tuple[str, str] | None:
-        """Append ``data``, or nothing. Return what failed and why, if the last call has not failed before."""
+        """Append ``data`` completely, or not at all.
+
+        Return None after success, and after a failure that follows another failure. After the first failure
+        in a row, return the failed action and its reason, for the log.
+        """
         try:
             written = self.write(data)
             if written < len(data):
@@ -65,7 +69,7 @@ class LogFile(FileIO):
     def _rotate_if_full(self, more: int) -> tuple[str, str] | None:
         """Begin a new file if ``more`` bytes don't fit into this one.
 
-        Return what failed and why, if the last attempt has not failed as well.
+        Return the failed action and its reason after the first failure in a row, otherwise None.
         """
         size = os.fstat(self.fileno()).st_size
         if not size or size + more <= self._rotate_above:

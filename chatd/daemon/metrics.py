@@ -64,15 +64,15 @@ class ReactorLag:
 class MonitoredParts(msgspec.Struct, frozen=True, eq=False):
     """The parts of the daemon that metrics are read from.
 
-    The length of ``passwords`` is the number of passwords that wait to be hashed. ``wires`` are the names of
-    all wires.
+    The length of ``passwords`` is the number of passwords that wait to be hashed. ``wire_names`` are the
+    names of all wires.
     """
 
     chat: Chat
     sessions: Sessions
     passwords: Sized
     limits: Limits
-    wires: tuple[str, ...]
+    wire_names: tuple[str, ...]
     lag: ReactorLag
 
 
@@ -101,7 +101,7 @@ def _with_zeros(names: Iterable[str], counted: Mapping[str, int]) -> LabelledVal
 
 def _messages(monitored: MonitoredParts) -> LabelledValues:
     counted = monitored.chat.counters.messages
-    labels = {*product(monitored.wires, CONVERSATION_KINDS), *counted}
+    labels = {*product(monitored.wire_names, CONVERSATION_KINDS), *counted}
     return {label: counted.get(label, 0) for label in sorted(labels)}
 
 
@@ -117,7 +117,7 @@ METRICS: Final = (
         "chatd_connections",
         "gauge",
         "Open connections by wire; undetected are those whose first bytes have not come yet.",
-        lambda monitored: _with_zeros(monitored.wires, monitored.sessions.count_by_wire()),
+        lambda monitored: _with_zeros(monitored.wire_names, monitored.sessions.count_by_wire()),
         ("wire",),
     ),
     MetricDeclaration(
@@ -159,13 +159,13 @@ METRICS: Final = (
         "chatd_commit_seconds",
         "histogram",
         "Durations of the transactions that succeeded, in seconds, as the daemon waits for them.",
-        lambda monitored: monitored.chat.journal.commit_seconds,
+        lambda monitored: monitored.chat.journal.commit_duration_histogram,
     ),
     MetricDeclaration(
         "chatd_commit_tasks",
         "histogram",
         "Commands stored by one transaction; 0 if it wrote read markers only.",
-        lambda monitored: monitored.chat.journal.tasks_per_commit,
+        lambda monitored: monitored.chat.journal.commit_size_histogram,
     ),
     MetricDeclaration(
         "chatd_failed_commits_total",

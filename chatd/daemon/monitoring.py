@@ -34,10 +34,10 @@ IDLE_TIMEOUT_SECONDS: Final = 10
 
 
 class MonitoringPages(Resource):
-    """The two pages of the monitoring endpoint. Every other path is refused with 404.
+    """The two pages of the monitoring endpoint. Every other path is answered with 404.
 
-    Pages are made one in a turn of the reactor, as lists and pages of history are: so many requests, however
-    fast they come, delay the chat by one page at a time.
+    At most one page is rendered in an iteration of the reactor, so any number of requests delays the chat by
+    the time of one page only.
     """
 
     isLeaf = True

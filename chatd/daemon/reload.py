@@ -12,13 +12,17 @@ from chatd.daemon.certificates import Certificate
 from chatd.daemon.config import Config, ConfigError
 
 KEYS_NEEDING_RESTART: Final = frozenset(("accounts.argon2_memory", "accounts.argon2_time"))
-"""Keys of `SHARED_SECTIONS` that are only read when the daemon starts."""
+"""Keys of `RELOADABLE_SECTIONS` that are only read when the daemon starts."""
 
-SHARED_SECTIONS: Final = ("limits", "accounts", "web")
-"""The sections whose values the parts of the daemon share and ask for whenever they need one."""
+RELOADABLE_SECTIONS: Final = ("limits", "accounts", "web")
+"""The sections of chatd.toml whose keys take effect at a reload, except `KEYS_NEEDING_RESTART`.
+
+The components of the daemon hold the objects of these sections and read a value each time they need it; a
+reload changes the objects in place.
+"""
 
 LOG_LEVEL_KEY: Final = "log.level"
-"""The key outside of `SHARED_SECTIONS` that can change while the daemon runs."""
+"""The key outside of `RELOADABLE_SECTIONS` that can change while the daemon runs."""
 
 
 class ReloadResult(msgspec.Struct, frozen=True):
@@ -38,9 +42,9 @@ class ReloadResult(msgspec.Struct, frozen=True):
 class ConfigReloader:
     """Reads the configuration again.
 
-    ``config`` is the configuration in force; its sections `SHARED_SECTIONS` are the objects that the parts of
-    the daemon share. ``read`` returns the configuration as the command line and the file have it now; it
-    raises `ConfigError`. ``set_log_level`` is called with ``info`` or ``debug``.
+    ``config`` is the configuration in force; its sections `RELOADABLE_SECTIONS` are the objects that the
+    parts of the daemon share. ``read`` returns the configuration as the command line and the file have it
+    now; it raises `ConfigError`. ``set_log_level`` is called with ``info`` or ``debug``.
     """
 
     _log = Logger()
@@ -73,7 +77,7 @@ class ConfigReloader:
         changed, needs_restart = [], []
         for key in _different_keys(self._config, new):
             section, _, name = key.rpartition(".")
-            if section in SHARED_SECTIONS and key not in KEYS_NEEDING_RESTART:
+            if section in RELOADABLE_SECTIONS and key not in KEYS_NEEDING_RESTART:
                 setattr(getattr(self._config, section), name, getattr(getattr(new, section), name))
             elif key != LOG_LEVEL_KEY:
                 needs_restart.append(key)

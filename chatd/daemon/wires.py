@@ -62,7 +62,7 @@ def wire_names() -> list[str]:
     return sorted({"auto", *(wire.name for wire in declared_wires())})
 
 
-def wire_choices(limits: Limits) -> dict[str, list[WireChoice]]:
+def choices_by_wire(limits: Limits) -> dict[str, list[WireChoice]]:
     """Return the carriers and dialects that a client of each wire may use, by the name of the wire.
 
     ``auto`` has the same dialect objects as the wires in `AUTO_WIRES`.
@@ -93,8 +93,8 @@ def protocol_maker(
 ) -> MakeProtocol:
     """Return the function that makes the Twisted protocol of a new connection to ``wire``.
 
-    ``choices`` is the result of `wire_choices`; ``http`` makes the protocol of a client that speaks HTTP. If
-    the client begins with TLS, ``auto`` and ``web`` use ``certificate``, and so does every wire of a
+    ``choices`` is the result of `choices_by_wire`; ``http`` makes the protocol of a client that speaks HTTP.
+    If the client begins with TLS, ``auto`` and ``web`` use ``certificate``, and so does every wire of a
     ``tls_only`` port, which refuses other clients.
     """
     if wire == WEB_WIRE:

@@ -42,10 +42,10 @@ from chatd.daemon.reload import ConfigReloader
 from chatd.daemon.wires import (
     WEB_WIRE,
     MakeHttpProtocol,
+    choices_by_wire,
     declared_wires,
     protocol_maker,
     websocket_wires,
-    wire_choices,
     wire_names,
 )
 from chatd.store.journal import Journal
@@ -144,7 +144,7 @@ def _acting_as(user: tuple[int, int] | None) -> Iterator[None]:
 def assemble(
     config: Config,
     reactor: Any,
-    user: tuple[int, int] | None = None,
+    run_as: tuple[int, int] | None = None,
     read_again: Callable[[], Config] | None = None,
 ) -> Daemon:
     """Build the daemon that ``config`` describes, on ``reactor``, and return it. Raises `ConfigError` and
@@ -153,10 +153,10 @@ def assemble(
     ``read_again`` reads the configuration again; without it, a reload reads only the certificate.
 
     The certificate and its key are read with the rights of the user who starts the daemon. The database and
-    the logs are opened with the rights of ``user`` (uid and gid), if the daemon will change to that user.
+    the logs are opened with the rights of ``run_as`` (uid and gid), if the daemon will change to that user.
     """
     certificate = _certificate(config.tls)
-    choices = wire_choices(config.limits)
+    choices = choices_by_wire(config.limits)
 
     def make_http(detector: Detector) -> HttpProtocol:
         return HttpConnection(http_service, detector)
@@ -167,7 +167,7 @@ def assemble(
     ]
     metrics = config.metrics.listen
     monitoring = None if metrics is None else _endpoint(metrics, _on_loopback(metrics), reactor)
-    with _acting_as(user):
+    with _acting_as(run_as):
         json_level = LogLevelFilterPredicate(defaultLogLevel=LogLevel.levelWithName(config.log.level))
         conversation_log = _open_logs(config.log, json_level)
         store = Store(Path(config.database), config.durability, reactor)

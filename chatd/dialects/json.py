@@ -90,7 +90,7 @@ CLIENT_ACK_PREFIX: Final = "ack-"
 expect no answer, and some disconnect on a refusal.
 """
 
-KEYS_WITH_CLIENT_LIST: Final = 4
+CLIENT_LIST_COPIES: Final = 4
 """How many copies of the list of clients an answer to a course-work client contains, each under another key.
 Each client program reads one of the four keys, and some crash without it.
 """
@@ -108,44 +108,44 @@ _TEMPLATE: Final = re.compile(rb"[${}]")
 
 class JsonDialect:
     """The JSON dialect in one of four variants: newline-delimited or for course-work clients, and with or
-    without ``client_action_names``.
+    without ``relays_client_actions``.
 
-    With ``client_action_names``, a relayed message has the action of the client that sent it, such as
+    With ``relays_client_actions``, a relayed message has the action of the client that sent it, such as
     ``client-send``, instead of ``server-send``.
     """
 
     greeting: Final = ()
     requires_login = False
-    pages_at_login: Final = "all"
+    login_history_scope: Final = "all"
 
     def __init__(
         self,
         limits: Limits,
         newline_delimited: bool = False,
-        client_action_names: bool = False,
+        relays_client_actions: bool = False,
         variants: DialectVariants | None = None,
         wire: str = "json",
     ) -> None:
         self.wire = wire
         self.newline_delimited = newline_delimited
-        self.client_action_names = client_action_names
+        self.relays_client_actions = relays_client_actions
         self.pace_seconds = 0.0 if newline_delimited else COURSEWORK_PACE_SECONDS
         self.max_list_bytes = MAX_LINE_OBJECT_BYTES if newline_delimited else MAX_COURSEWORK_OBJECT_BYTES
         self._limits = limits
         self._variants: DialectVariants = {} if variants is None else variants
-        self._variants[newline_delimited, client_action_names] = self
+        self._variants[newline_delimited, relays_client_actions] = self
 
-    def variant(self, newline_delimited: bool, client_action_names: bool) -> JsonDialect:
+    def variant(self, newline_delimited: bool, relays_client_actions: bool) -> JsonDialect:
         """Return the variant of this dialect with these two properties: always the same object."""
-        found = self._variants.get((newline_delimited, client_action_names))
+        found = self._variants.get((newline_delimited, relays_client_actions))
         return found or JsonDialect(
-            self._limits, newline_delimited, client_action_names, self._variants, self.wire
+            self._limits, newline_delimited, relays_client_actions, self._variants, self.wire
         )
 
     @property
     def newline_delimited_variant(self) -> JsonDialect:
         """The variant of this dialect for clients that end each JSON object with a newline."""
-        return self.variant(True, self.client_action_names)
+        return self.variant(True, self.relays_client_actions)
 
     # Decoding of requests.
 
@@ -154,24 +154,28 @@ class JsonDialect:
         invalid object is a request with a refusal.
         """
         try:
-            asked = parse_object(frame)
-            check_depth(asked, frame, self._limits.depth)
+            request_object = parse_object(frame)
+            check_depth(request_object, frame, self._limits.depth)
         except Refusal as refusal:
             return Request(refusal)
-        inner = asked.get("messageFormat")
+        inner = request_object.get("messageFormat")
         if isinstance(inner, dict):
-            asked = inner
-        name = asked.get("action")
-        if isinstance(name, str) and name.startswith(CLIENT_ACK_PREFIX) and self._wants_no_answer(asked):
+            request_object = inner
+        name = request_object.get("action")
+        if (
+            isinstance(name, str)
+            and name.startswith(CLIENT_ACK_PREFIX)
+            and self._wants_no_answer(request_object)
+        ):
             return None
-        ref = None if asked.get("ref") == "" else asked.get("ref")
+        ref = None if request_object.get("ref") == "" else request_object.get("ref")
         sender: object = ""
         for key in SENDER_NAMES:
-            if asked.get(key) is not None:
-                sender = asked[key]
+            if request_object.get(key) is not None:
+                sender = request_object[key]
                 break
         try:
-            command: Command | Refusal = build_command(asked, name, ref, sender, self._limits)
+            command: Command | Refusal = build_command(request_object, name, ref, sender, self._limits)
         except Refusal as refusal:
             command = refusal
         return Request(
@@ -179,25 +183,25 @@ class JsonDialect:
             name[:MAX_ACTION_LENGTH] if isinstance(name, str) else "",
             sender if isinstance(sender, str) else "",
             ref if is_valid_ref(ref) else None,
-            self._shown(asked, name),
+            self._shown(request_object, name),
         )
 
-    def _shown(self, asked: JsonObject, name: object) -> Dialect | None:
-        if self.newline_delimited and "name" not in asked:
+    def _shown(self, request_object: JsonObject, name: object) -> Dialect | None:
+        if self.newline_delimited and "name" not in request_object:
             return None
-        names_itself = "name" in asked and not {"from", "sender"} & asked.keys()
-        client_names = self.client_action_names or (names_itself and name in COMMANDS["hello"].actions)
-        shown = self.variant(self._in_lines(asked), client_names)
+        names_itself = "name" in request_object and not {"from", "sender"} & request_object.keys()
+        client_names = self.relays_client_actions or (names_itself and name in COMMANDS["hello"].actions)
+        shown = self.variant(self._in_lines(request_object), client_names)
         return None if shown is self else shown
 
-    def _wants_no_answer(self, asked: JsonObject) -> bool:
+    def _wants_no_answer(self, request_object: JsonObject) -> bool:
         """Return whether an acknowledgement gets no answer. A newline-delimited client that gives it a
         ``ref`` waits for an answer.
         """
-        return asked.get("ref") is None or not self._in_lines(asked)
+        return request_object.get("ref") is None or not self._in_lines(request_object)
 
-    def _in_lines(self, asked: JsonObject) -> bool:
-        return self.newline_delimited or asked.get("framing") == "lines"
+    def _in_lines(self, request_object: JsonObject) -> bool:
+        return self.newline_delimited or request_object.get("framing") == "lines"
 
     # Encoding of answers and deliveries.
 
@@ -234,7 +238,9 @@ class JsonDialect:
 
     def _message(self, entry: LogEntry) -> Payloads:
         message = message_object(entry)
-        message = replace(message, action=self._name(message.action)) if self.client_action_names else message
+        message = (
+            replace(message, action=self._name(message.action)) if self.relays_client_actions else message
+        )
         payload = self._encoded(message)
         if not self.newline_delimited and len(payload) > MAX_COURSEWORK_OBJECT_BYTES:
             payload = self._encoded(replace(message, msg=image_placeholder(entry.event)))
@@ -283,7 +289,7 @@ class JsonDialect:
     def _link_made(self, request: Request, answer: LinkMade) -> Payloads:
         link = link_object(answer.link)
         return self._payload(
-            objects.LinkMade(
+            objects.InvitationLinkMade(
                 action="server-invitelink",
                 ref=request.ref,
                 group=answer.link.group,
@@ -294,7 +300,9 @@ class JsonDialect:
         )
 
     def _links(self, request: Request, answer: LinkList) -> Payloads:
-        reply = objects.LinkList(action="server-links", ref=request.ref, group=answer.group, links=[])
+        reply = objects.InvitationLinkList(
+            action="server-links", ref=request.ref, group=answer.group, links=[]
+        )
         return self._list(reply, "links", map(link_object, answer.links))
 
     def _moderated(self, request: Request, answer: Moderated) -> Payloads:
@@ -317,7 +325,7 @@ class JsonDialect:
         room = MAX_COURSEWORK_OBJECT_BYTES - len(
             self._encoded(replace(said, msg=[], data=[], list_=[], more=True))
         )
-        sizes = accumulate(KEYS_WITH_CLIENT_LIST * (len(self._encoded(nick)) + 1) for nick in nicks)
+        sizes = accumulate(CLIENT_LIST_COPIES * (len(self._encoded(nick)) + 1) for nick in nicks)
         shown = nicks[: bisect_right(list(sizes), room)]
         more = len(shown) < len(nicks)
         return self._payload(replace(said, clients=shown, msg=shown, data=shown, list_=shown, more=more))
@@ -397,7 +405,12 @@ class JsonDialect:
         return self._payload(objects.Goodbye(action=self._name("server-quit"), ref=request.ref, msg=msg))
 
     def _list(
-        self, reply: objects.Reply, key: str, items: Iterable[Any], more: bool = False, forward: bool = True
+        self,
+        reply: objects.AnswerBase,
+        key: str,
+        items: Iterable[Any],
+        more: bool = False,
+        forward: bool = True,
     ) -> Payloads:
         """Return ``reply``, an answer that contains a list, with as many ``items`` under ``key`` as fit into
         its maximum size.
@@ -417,7 +430,7 @@ class JsonDialect:
 
     def _name(self, action: str) -> str:
         """Return the action that this variant sends instead of ``action``."""
-        return _RELAYED.get(action, action) if self.client_action_names else action
+        return _RELAYED.get(action, action) if self.relays_client_actions else action
 
     def _payload(self, said: objects.ServerObject | objects.BasicWelcome) -> Payloads:
         return (self._encoded(said),)

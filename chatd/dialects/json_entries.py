@@ -130,10 +130,10 @@ def token_object(token: TokenListItem) -> objects.Token:
     )
 
 
-def link_object(link: LinkListItem) -> objects.Link:
+def link_object(link: LinkListItem) -> objects.InvitationLink:
     """Return the JSON object of an invitation link."""
     made, expires = Timestamp(rfc3339(link.made)), Timestamp(rfc3339(link.expires))
-    return objects.Link(link.number, link.maker, made, expires, link.use_count)
+    return objects.InvitationLink(link.number, link.maker, made, expires, link.use_count)
 
 
 def moderation_object(act: ModerationEntry) -> objects.ModerationEntry:

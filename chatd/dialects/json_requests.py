@@ -48,15 +48,15 @@ def parse_object(frame: bytes) -> JsonObject:
     return said
 
 
-def check_depth(said: JsonObject, frame: bytes, limit: int) -> None:
-    """Check that ``said``, the object in ``frame``, is nested at most ``limit`` levels deep.
+def check_depth(request_object: JsonObject, frame: bytes, limit: int) -> None:
+    """Check that ``request_object``, the object in ``frame``, is nested at most ``limit`` levels deep.
 
     Only a WebSocket message may be nested deeper: the carrier of other JSON clients, which finds the end of
     each object, refuses it before. Raises `Refusal` ``bad_json``.
     """
     if frame.count(b"{") + frame.count(b"[") <= limit:
         return
-    level: list[Any] = [said]
+    level: list[Any] = [request_object]
     for _ in range(limit):
         inner = chain.from_iterable(one.values() if isinstance(one, dict) else one for one in level)
         level = [one for one in inner if isinstance(one, dict | list)]
@@ -71,9 +71,13 @@ def _unique(pairs: list[tuple[str, object]]) -> JsonObject:
     return unique
 
 
-def build_command(asked: JsonObject, name: object, ref: object, sender: object, limits: Limits) -> Command:
-    """Return the command that the action ``name`` stands for, with its values from the request ``asked``.
-    Raises `Refusal` if the request is invalid.
+def build_command(
+    request_object: JsonObject, name: object, ref: object, sender: object, limits: Limits
+) -> Command:
+    """Return the command of the action ``name``, with its values from the JSON object ``request_object``.
+
+    ``sender`` is the nick that the object names, ``ref`` the client's id of the request. Raises `Refusal` if
+    one of them is invalid.
     """
     if not is_valid_ref(ref):
         raise Refusal(
@@ -87,7 +91,7 @@ def build_command(asked: JsonObject, name: object, ref: object, sender: object, 
         raise Refusal("unknown_action", name=name[:MAX_ACTION_LENGTH])
     if not isinstance(sender, str):
         raise Refusal("bad_request", why="the sender must be a string")
-    return row.build(_values(row, name, asked, sender), limits)
+    return row.build(_values(row, name, request_object, sender), limits)
 
 
 def is_valid_ref(ref: object) -> TypeGuard[str | int | None]:
@@ -100,23 +104,23 @@ def is_valid_ref(ref: object) -> TypeGuard[str | int | None]:
 
 
 def _values(
-    row: CommandDeclaration, action: str, asked: Mapping[str, object], sender: str
+    declaration: CommandDeclaration, action: str, request_object: Mapping[str, object], sender: str
 ) -> Mapping[str, object]:
-    """Return the values of the request ``asked`` by chatd's field names, from the keys and spellings that
+    """Return the values of ``request_object`` by chatd's field names, from the keys and spellings that
     clients use.
     """
     values: JsonObject = {}
-    for name, field in row.fields.items():
-        key, value = name, asked.get(name)
+    for name, field in declaration.fields.items():
+        key, value = name, request_object.get(name)
         if value is None:
             for key in field.aliases:
-                value = asked.get(key)
+                value = request_object.get(key)
                 if value is not None:
                     break
         if field.is_sender:
             values[name] = sender
         elif value is not None:
             values[name] = value if field.normalize is None else field.normalize(key, value)
-    if action in row.presets:
-        values.update(row.presets[action])
+    if action in declaration.presets:
+        values.update(declaration.presets[action])
     return values

@@ -53,7 +53,7 @@ from chatd.core.typed_commands import (
 from chatd.core.wires import Wire
 from chatd.dialects.timestamps import rfc3339
 
-REFERENCE_PACE_SECONDS: Final = 0.04
+REFERENCE_CLIENT_PACE_SECONDS: Final = 0.04
 """Seconds between two lines sent to the reference client, which takes one read for one line."""
 
 MAX_LIST_BYTES: Final = 256 * 1024
@@ -74,18 +74,18 @@ class TextDialect:
     """The text dialect in one of two variants: for clients of the WHO/IAM protocol as specified, and for the
     reference client, which is recognised by the command ``LST``.
 
-    On the wire ``web``, where each payload is a WebSocket message, there is no reference client: it can't be
-    taken for one, and the answer to ``LST`` changes nothing.
+    On the wire ``web`` each payload is a WebSocket message. The reference client does not speak WebSocket, so
+    there the command ``LST`` is answered but does not select the reference variant.
     """
 
     greeting: Final = (b"WHO",)
     requires_login = True
-    pages_at_login: Final = "none"
+    login_history_scope: Final = "none"
     max_list_bytes = MAX_LIST_BYTES
 
     def __init__(self, limits: Limits, is_reference: bool = False, wire: str = "text") -> None:
         self.wire = wire
-        self.pace_seconds = REFERENCE_PACE_SECONDS if is_reference else 0.0
+        self.pace_seconds = REFERENCE_CLIENT_PACE_SECONDS if is_reference else 0.0
         self._limits = limits
         self._is_reference = is_reference
         self._arrival = "ARV" if is_reference else "ARR"
@@ -124,7 +124,9 @@ class TextDialect:
                 # The next line shows whether this is the reference client.
                 may_be_reference = row.name == "hello" and self._reference not in (None, self)
                 return Request(
-                    command, verb, seconds_between_lines=REFERENCE_PACE_SECONDS if may_be_reference else 0.0
+                    command,
+                    verb,
+                    seconds_between_lines=REFERENCE_CLIENT_PACE_SECONDS if may_be_reference else 0.0,
                 )
             # A command without fields may leave out its semicolon.
             typed = parse_semicolon(f"{verb};{rest}") if separator != " " else None

@@ -64,10 +64,10 @@ from chatd.dialects.tp6_phrases import (
     MAX_LIST_BYTES,
     ROOM_QUESTION,
     addressee_phrase,
-    announcement,
     arrival_sentence,
     ascii_json,
     conversation_lines,
+    delivery_sentence,
     event_sentence,
     group_lines,
     help_lines,
@@ -114,7 +114,7 @@ class Tp6Dialect:
 
     def __init__(self, limits: Limits, bonus: bool = False) -> None:
         self.wire = "tp6-bonus" if bonus else "tp6"
-        self.pages_at_login: Final = "directs" if bonus else "none"
+        self.login_history_scope: Final = "directs" if bonus else "none"
         self.bonus = bonus
         self.location: Location = "door"
         self.room: str | None = None
@@ -126,19 +126,19 @@ class Tp6Dialect:
         # Encoded deliveries, shared by all places.
         self._frames: WeakKeyDictionary[Delivery, Payloads] = WeakKeyDictionary()
 
-    def in_room(self, room: str | None) -> Self:
+    def variant_in_room(self, room: str | None) -> Self:
         """Return the dialect for clients in ``room``, or in the lobby if ``room`` is None: always the same
         object. Raises `BadName`.
         """
         return self._shared("lobby") if room is None else self._shared("room", parse_group(room))
 
     @property
-    def in_no_room(self) -> Self:
+    def variant_in_no_room(self) -> Self:
         """The dialect for clients that are in no room. Every message that such a client sends is refused."""
         return self._shared("no room")
 
     @property
-    def awaiting_room(self) -> Self:
+    def variant_awaiting_room(self) -> Self:
         """The dialect for clients that were asked which room to join. The next message of such a client is
         the name of the room.
         """
@@ -202,23 +202,30 @@ class Tp6Dialect:
         return self._logging_in(Hello(nick), word, room)
 
     def _logging_in(self, command: Command, word: str, room: str = "") -> Request:
-        """A login that leads into ``room``, or else to the lobby or to the question for a room."""
+        """Return a request that logs the client in with ``command``.
+
+        After the login the client enters ``room``. Without ``room`` it gets the question for a room if
+        ``bonus`` is set, otherwise it enters the lobby.
+        """
         if room:
             entering = self._entering(EnterRoom(room, "create"), word)
-            return Request(command, word, dialect_on_success=self.in_no_room, next_request=entering)
+            return Request(command, word, dialect_on_success=self.variant_in_no_room, next_request=entering)
         if self.bonus:
             question = Request(
-                ListGroups(), "Hello", detected_dialect=self.in_no_room, dialect_on_success=self.awaiting_room
+                ListGroups(),
+                "Hello",
+                detected_dialect=self.variant_in_no_room,
+                dialect_on_success=self.variant_awaiting_room,
             )
-            return Request(command, word, dialect_on_success=self.in_no_room, next_request=question)
-        return Request(command, word, dialect_on_success=self.in_room(None))
+            return Request(command, word, dialect_on_success=self.variant_in_no_room, next_request=question)
+        return Request(command, word, dialect_on_success=self.variant_in_room(None))
 
     def _entering(self, command: EnterRoom | CreateGroup, name: str) -> Request:
         try:
-            place = self.in_room(command.group)
+            place = self.variant_in_room(command.group)
         except BadName:
-            place = self.in_no_room  # the chat will refuse the invalid name
-        return self._moving(command, name, place, self.in_no_room)
+            place = self.variant_in_no_room  # the chat will refuse the invalid name
+        return self._moving(command, name, place, self.variant_in_no_room)
 
     def _moving(self, command: Command, name: str, place: Self, otherwise: Self) -> Request:
         """Return a request that takes the client to ``place`` if it succeeds, and to ``otherwise`` if not.
@@ -235,7 +242,10 @@ class Tp6Dialect:
         """
         if moves or self.location == "question":
             return Request(
-                refusal, name, detected_dialect=self.in_no_room, dialect_on_success=self.in_no_room
+                refusal,
+                name,
+                detected_dialect=self.variant_in_no_room,
+                dialect_on_success=self.variant_in_no_room,
             )
         return Request(refusal, name)
 
@@ -243,7 +253,7 @@ class Tp6Dialect:
         name, row = f"/{typed.word[:64]}", typed.declaration
         if row is None:
             return self._refused(Refusal("unknown_action", name=name), name)
-        lobby = self.in_room(None)
+        lobby = self.variant_in_room(None)
         if row.command is Leave and not typed.rest and self.room is None:
             return self._moving(EnterRoom(""), name, lobby, lobby)
         try:
@@ -258,7 +268,7 @@ class Tp6Dialect:
             return self._moving(command, name, lobby, lobby)
         if self.location == "question":
             # After a refusal the next message must not be taken for the name of a room.
-            return Request(command, name, detected_dialect=self.in_no_room, dialect_on_success=self)
+            return Request(command, name, detected_dialect=self.variant_in_no_room, dialect_on_success=self)
         return Request(command, name)
 
     def _is_here(self, group: str) -> bool:
@@ -276,8 +286,8 @@ class Tp6Dialect:
         client is now.
         """
         moved = request is not None and request.detected_dialect is not None
-        is_spoken = request is not None and not request.command_word
-        return self._notice(refusal_text(refusal, self.location if moved else "", is_spoken))
+        is_message = request is not None and not request.command_word
+        return self._notice(refusal_text(refusal, self.location if moved else "", is_message))
 
     def encode_delivery(self, delivery: Delivery) -> Payloads:
         """Return the French line of a delivery, or no payload if it belongs to a room or lobby that the
@@ -312,7 +322,7 @@ class Tp6Dialect:
             return ()
         if isinstance(delivery, LogEntry) and delivery.event.is_message:
             return self._said(delivery)
-        return self._notice(announcement(delivery), delivery.at)
+        return self._notice(delivery_sentence(delivery), delivery.at)
 
     def _welcome(self, request: Request, answer: Welcome) -> Payloads:
         nick = answer.user.nick

@@ -57,31 +57,31 @@ _KINDS: Final = {"group": "salon", "direct": "privé"}
 
 
 def resolve_command(
-    row: CommandDeclaration, rest: str, room: str | None
+    declaration: CommandDeclaration, rest: str, room: str | None
 ) -> tuple[CommandDeclaration, Mapping[str, object]]:
     """Return the command to run and its values, from what a client typed in ``room`` (None in the lobby).
 
-    ``row`` is the typed command and ``rest`` is the text after it. For ``clients`` in a room, the command to
-    run is ``members`` of that room. Raises `Refusal` if a required field is missing.
+    ``declaration`` is the typed command and ``rest`` is the text after it. For ``clients`` in a room, the
+    command to run is ``members`` of that room. Raises `Refusal` if a required field is missing.
     """
-    if row.name == "clients" and room is not None:
-        return COMMANDS["members"], {"group": room, **parse_slash_fields(row, rest)}
-    values = parse_slash_fields(row, rest)
-    if row.group_defaults_to_room and room is not None:
+    if declaration.name == "clients" and room is not None:
+        return COMMANDS["members"], {"group": room, **parse_slash_fields(declaration, rest)}
+    values = parse_slash_fields(declaration, rest)
+    if declaration.group_defaults_to_room and room is not None:
         values = {"group": room, **values}
     if "visibility" in values:
         typed = str(values["visibility"])
         values = {**values, "visibility": _TYPED_VISIBILITIES.get(typed, typed)}
-    if not row.required <= values.keys():
-        raise Refusal("bad_request", why=reason_phrase("usage", usage=row.slash_usage_in(to_french)))
-    return row, values
+    if not declaration.required <= values.keys():
+        raise Refusal("bad_request", why=reason_phrase("usage", usage=declaration.slash_usage_in(to_french)))
+    return declaration, values
 
 
-def refusal_text(refusal: Refusal, moved_to: str, is_spoken: bool) -> str:
+def refusal_text(refusal: Refusal, moved_to: str, is_message: bool) -> str:
     """Return ``refusal`` as the French line ``Erreur [code] : sentence``, with advice on what to do.
 
     ``moved_to`` is the place where a refused move has left the client; it is empty if the refused request was
-    no move. ``is_spoken`` says that the refused request was a message.
+    no move. ``is_message`` says that the refused request was a message.
     """
     text = refusal.translated(to_french)
     if refusal.code == "not_identified":
@@ -90,12 +90,12 @@ def refusal_text(refusal: Refusal, moved_to: str, is_spoken: bool) -> str:
         text += " ; vous êtes dans la chatroom"
     elif moved_to:
         text += f" ; {to_french(REFUSAL_SENTENCES['no_room'])}" if refusal.code != "no_room" else ""
-    elif refusal.code in ("not_member", "no_such_group") and is_spoken:
+    elif refusal.code in ("not_member", "no_such_group") and is_message:
         text += " ; /leave ramène à la chatroom"
     return f"Erreur [{refusal.code}] : {indented(text)}"
 
 
-def announcement(delivery: Delivery) -> str:
+def delivery_sentence(delivery: Delivery) -> str:
     """Return the French sentence for an arrival, a departure, an event or an announcement."""
     if isinstance(delivery, LogEntry):
         return f"Annonce : {event_sentence(delivery.event)}"

@@ -1,8 +1,8 @@
 """The objects that the daemon sends on the JSON wire. The daemon encodes them, the terminal client decodes
 them.
 
-JSON keys stand in the order of the fields. A field is left out if its value is the very object that is the
-default.
+The JSON keys have the order of the fields. The encoder leaves a field out if its value is the default object
+itself (same identity); an equal value that is another object is encoded.
 
 Source: SPEC.md, chapter "The JSON wire".
 """
@@ -107,7 +107,7 @@ class ServerEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     msg: str = ""
 
 
-class Reply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class AnswerBase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The base class of answers: ``ref`` is the id that the client gave to the answered request."""
 
     action: str = ""
@@ -154,7 +154,7 @@ class Welcome(BasicWelcome, frozen=True, kw_only=True):
     ref: RequestRef = None
 
 
-class Ack(Reply, frozen=True, kw_only=True):
+class Ack(AnswerBase, frozen=True, kw_only=True):
     """The acknowledgement that a request is stored on disk, as log entry ``id``. ``request`` is the action of
     the request.
     """
@@ -167,7 +167,7 @@ class Ack(Reply, frozen=True, kw_only=True):
     ts: Timestamp
 
 
-class AccountChanged(Reply, frozen=True, kw_only=True):
+class AccountChanged(AnswerBase, frozen=True, kw_only=True):
     """A command on an account was carried out; ``registered`` says whether ``nick`` has a password now."""
 
     nick: str
@@ -186,14 +186,14 @@ class Token(msgspec.Struct, frozen=True, omit_defaults=True):
     expires: Timestamp | None = None
 
 
-class TokenMade(Reply, frozen=True, kw_only=True):
+class TokenMade(AnswerBase, frozen=True, kw_only=True):
     """A token was made. Only this object contains its ``secret``, with which a program logs in."""
 
     token: Token
     secret: str
 
 
-class TokenList(Reply, frozen=True, kw_only=True):
+class TokenList(AnswerBase, frozen=True, kw_only=True):
     """The tokens of the user ``nick``, the oldest first."""
 
     nick: str
@@ -201,7 +201,7 @@ class TokenList(Reply, frozen=True, kw_only=True):
     more: bool = False
 
 
-class Link(msgspec.Struct, frozen=True):
+class InvitationLink(msgspec.Struct, frozen=True):
     """An invitation link, made by ``maker``. ``uses`` is the number of users who have joined by it."""
 
     number: int
@@ -211,7 +211,7 @@ class Link(msgspec.Struct, frozen=True):
     uses: int
 
 
-class LinkMade(Reply, frozen=True, kw_only=True):
+class InvitationLinkMade(AnswerBase, frozen=True, kw_only=True):
     """An invitation link to ``group`` was made. Only this object contains the ``link``."""
 
     group: str
@@ -220,11 +220,11 @@ class LinkMade(Reply, frozen=True, kw_only=True):
     expires: Timestamp
 
 
-class LinkList(Reply, frozen=True, kw_only=True):
+class InvitationLinkList(AnswerBase, frozen=True, kw_only=True):
     """The invitation links of ``group`` that the requesting user may see, the oldest first."""
 
     group: str
-    links: list[Link]
+    links: list[InvitationLink]
     more: bool = False
 
 
@@ -240,7 +240,7 @@ class ModerationEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     reason: str = ""
 
 
-class Moderated(Reply, frozen=True, kw_only=True):
+class Moderated(AnswerBase, frozen=True, kw_only=True):
     """The command of a server operator was carried out. ``acts`` are the entries of the moderation log that
     record it.
     """
@@ -248,21 +248,21 @@ class Moderated(Reply, frozen=True, kw_only=True):
     acts: list[ModerationEntry]
 
 
-class ModerationLog(Reply, frozen=True, kw_only=True):
+class ModerationLog(AnswerBase, frozen=True, kw_only=True):
     """The moderation log, the latest entry first."""
 
     acts: list[ModerationEntry]
     more: bool = False
 
 
-class IgnoredUsers(Reply, frozen=True, kw_only=True):
+class IgnoredUsers(AnswerBase, frozen=True, kw_only=True):
     """The nicks that the requesting user ignores."""
 
     ignored: list[str]
     more: bool = False
 
 
-class Clients(Reply, frozen=True, kw_only=True):
+class Clients(AnswerBase, frozen=True, kw_only=True):
     """The nicks of the connected users. A course-work client reads them under one of four keys."""
 
     clients: list[str]
@@ -283,7 +283,7 @@ class Member(msgspec.Struct, frozen=True):
     registered: bool | None = None
 
 
-class Members(Reply, frozen=True, kw_only=True):
+class Members(AnswerBase, frozen=True, kw_only=True):
     """The members of a group, in the order in which they joined."""
 
     group: str
@@ -309,14 +309,14 @@ class Group(msgspec.Struct, frozen=True):
     history: str | None = None
 
 
-class Groups(Reply, frozen=True, kw_only=True):
+class Groups(AnswerBase, frozen=True, kw_only=True):
     """The groups that are visible to the requesting user."""
 
     groups: list[Group]
     more: bool = False
 
 
-class Page(Reply, frozen=True, kw_only=True):
+class Page(AnswerBase, frozen=True, kw_only=True):
     """A page of messages of a ``group``, of the direct conversation with the user ``friend``, or of the
     lobby; oldest first.
 
@@ -333,7 +333,7 @@ class Page(Reply, frozen=True, kw_only=True):
     trimmed: int | None = None
 
 
-class EventPage(Reply, frozen=True, kw_only=True):
+class EventPage(AnswerBase, frozen=True, kw_only=True):
     """A page of events of a group, oldest first."""
 
     group: str
@@ -352,7 +352,7 @@ class ConversationSummary(msgspec.Struct, frozen=True):
     unread: int = 0
 
 
-class Conversations(Reply, frozen=True, kw_only=True):
+class Conversations(AnswerBase, frozen=True, kw_only=True):
     """The conversations that the requesting user takes part in, the most recent first."""
 
     conversations: list[ConversationSummary]
@@ -386,14 +386,14 @@ class CommandHelp(msgspec.Struct, frozen=True):
     help: str
 
 
-class Help(Reply, frozen=True, kw_only=True):
+class Help(AnswerBase, frozen=True, kw_only=True):
     """The list of the daemon's commands."""
 
     commands: list[CommandHelp]
     more: bool = False
 
 
-class Goodbye(Reply, frozen=True, kw_only=True):
+class Goodbye(AnswerBase, frozen=True, kw_only=True):
     """The last object of a connection that the daemon closes at the client's request."""
 
     msg: str = ""
@@ -414,7 +414,7 @@ class Error(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     retry_after: float | None = None
 
 
-AnswerObject = Reply | Welcome | Error
+AnswerObject = AnswerBase | Welcome | Error
 """The objects that answer a request."""
 
 
@@ -430,8 +430,8 @@ OBJECT_TYPES: Final[dict[str, type[ServerObject]]] = {
     "server-account": AccountChanged,
     "server-token": TokenMade,
     "server-tokens": TokenList,
-    "server-invitelink": LinkMade,
-    "server-links": LinkList,
+    "server-invitelink": InvitationLinkMade,
+    "server-links": InvitationLinkList,
     "server-moderation": Moderated,
     "server-modlog": ModerationLog,
     "server-ignored": IgnoredUsers,

@@ -85,7 +85,7 @@ class JsonScanner:
         """
 
     @property
-    def newline_possible(self) -> bool:
+    def newline_may_follow(self) -> bool:
         """Whether `newline_seen` may still become true: only white space, or nothing, has followed the last
         returned value.
         """
@@ -122,7 +122,7 @@ class JsonScanner:
         return self._scan_word()
 
     def skip_blanks(self) -> None:
-        """Skip the white space after the last value, and update `newline_seen` and `newline_possible`.
+        """Skip the white space after the last value, and update `newline_seen` and `newline_may_follow`.
 
         The scanner does not begin to read the next value.
         """

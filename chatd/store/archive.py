@@ -44,9 +44,10 @@ PAGE_SCAN_ENTRIES: Final = 10_000
 """Maximum number of entries that one query for a page looks at, if the reader ignores users."""
 
 REPLAY_SCAN_ENTRIES: Final = 10_000
-"""Maximum number of entries that one query for a replay looks at, if the reader ignores users.
+"""The maximum number of entries that one query for a replay examines, if the reader ignores users.
 
-The conversations share them, but of each it may look at as many as it may return.
+The number is divided equally among the index ranges that the query reads; each range gets at least the
+maximum number of entries of the result.
 """
 
 # Messages, events and joins, each in the very words of a partial index, or SQLite does not use it.
@@ -143,27 +144,36 @@ class Archive:
     def page(
         self,
         conversation: Conversation,
-        events: bool,
+        events_only: bool,
         before: int | None,
         after: int | None,
         limit: int,
-        size: int,
+        max_body_bytes: int,
         max_id: int,
         log_filter: LogFilter = NO_FILTER,
-        begun: EntrySlice | None = None,
+        partial_page: EntrySlice | None = None,
     ) -> Deferred[EntrySlice]:
         """Return a Deferred of one page of ``conversation``, oldest entry first.
 
-        The page contains messages, or the group's events if ``events`` is true, with ``after`` < id <
+        The page contains messages, or the group's events if ``events_only`` is true, with ``after`` < id <
         ``before`` and id <= ``max_id``. If only ``after`` is given, the page contains the first of these,
-        else the last. It has at most ``limit`` entries and ``size`` bytes of bodies; a single entry may have
-        more bytes. Entries that ``log_filter`` hides are left out.
+        else the last. It has at most ``limit`` entries and ``max_body_bytes`` bytes of bodies; a single entry
+        may have more bytes. Entries that ``log_filter`` hides are left out.
 
-        If the page has an ``end``, it is incomplete: the query has looked at `PAGE_SCAN_ENTRIES` entries and
-        stopped. Call again with the same arguments and this page as ``begun`` to go on.
+        If the page has a ``resume_id``, it is incomplete: the query has looked at `PAGE_SCAN_ENTRIES` entries
+        and stopped. Call again with the same arguments and this page as ``partial_page`` to go on.
         """
         return self._read(
-            _page, conversation.id, events, before, after, limit, size, max_id, log_filter, begun
+            _page,
+            conversation.id,
+            events_only,
+            before,
+            after,
+            limit,
+            max_body_bytes,
+            max_id,
+            log_filter,
+            partial_page,
         )
 
     def entries_after(
@@ -172,40 +182,41 @@ class Archive:
         user: User,
         after: int,
         limit: int,
-        size: int,
+        max_body_bytes: int,
         max_id: int,
         log_filter: LogFilter = NO_FILTER,
     ) -> Deferred[EntrySlice]:
         """Return a Deferred of the first entries after the id ``after``, up to the id ``max_id``.
 
         The entries are those in ``conversations``, and events of any conversation with ``user`` as their
-        subject. There are at most ``limit`` entries with at most ``size`` bytes of bodies; a single entry may
-        have more bytes. Entries that ``log_filter`` hides are left out. If it hides those of users, the query
-        looks at no more than `REPLAY_SCAN_ENTRIES` entries; then the result may have an ``end``.
+        subject. There are at most ``limit`` entries with at most ``max_body_bytes`` bytes of bodies; a single
+        entry may have more bytes. Entries that ``log_filter`` hides are left out. If it hides those of users,
+        the query looks at no more than `REPLAY_SCAN_ENTRIES` entries; then the result may have a
+        ``resume_id``.
         """
         ids = [c.id for c in conversations]
-        return self._read(_following, ids, user.id, after, limit, size, max_id, log_filter)
+        return self._read(_following, ids, user.id, after, limit, max_body_bytes, max_id, log_filter)
 
     def conversation_entries(
-        self, conversation: Conversation, after: int, limit: int, size: int, max_id: int
+        self, conversation: Conversation, after: int, limit: int, max_body_bytes: int, max_id: int
     ) -> Deferred[EntrySlice]:
         """Return a Deferred of the first entries of ``conversation`` with ``after`` < id <= ``max_id``.
 
-        There are at most ``limit`` entries with at most ``size`` bytes of bodies; a single entry may have
-        more bytes.
+        There are at most ``limit`` entries with at most ``max_body_bytes`` bytes of bodies; a single entry
+        may have more bytes.
         """
-        return self._read(_conversation_entries, conversation.id, after, limit, size, max_id)
+        return self._read(_conversation_entries, conversation.id, after, limit, max_body_bytes, max_id)
 
     def user_entries(
-        self, user: User, after: int, limit: int, size: int, max_id: int
+        self, user: User, after: int, limit: int, max_body_bytes: int, max_id: int
     ) -> Deferred[EntrySlice]:
         """Return a Deferred of the first entries with ``user`` as actor or subject.
 
         Their ids are larger than ``after`` and at most ``max_id``. There are at most ``limit`` entries with
-        at most ``size`` bytes of bodies; a single entry may have more bytes. Every entry in the range is
-        looked at, because no index of all entries begins with the author.
+        at most ``max_body_bytes`` bytes of bodies; a single entry may have more bytes. Every entry in the
+        range is looked at, because no index of all entries begins with the author.
         """
-        return self._read(_user_entries, user.id, after, limit, size, max_id)
+        return self._read(_user_entries, user.id, after, limit, max_body_bytes, max_id)
 
     def entry_ids_to_erase(self, user: User, after: int, limit: int, max_id: int) -> Deferred[list[int]]:
         """Return a Deferred of the ids of entries with a text of ``user``, who is erased, or about the user.
@@ -220,14 +231,14 @@ class Archive:
         return self._read(_entry, id)
 
     def old_message_ids(
-        self, conversation: Conversation, after: int, before: int, limit: int
+        self, conversation: Conversation, after: int, sent_before: int, limit: int
     ) -> Deferred[list[int]]:
-        """Return a Deferred of the ids of the first messages of ``conversation`` that are too old.
+        """Return a Deferred of the ids of the oldest messages of ``conversation``.
 
-        Those are messages with ids larger than ``after``, up to the first message that was sent at the time
-        ``before`` (in milliseconds since 1970) or later. At most ``limit`` entries are looked at.
+        Those are messages with ids larger than ``after``, up to the first message that was sent at
+        ``sent_before``, in milliseconds since 1970, or later. At most ``limit`` messages are examined.
         """
-        return self._read(_old_messages, conversation.id, after, before, limit)
+        return self._read(_old_messages, conversation.id, after, sent_before, limit)
 
     def unread_counts(
         self,
@@ -267,33 +278,37 @@ def _entry(cursor: Transaction, id: int) -> EntryRow | None:
     return row
 
 
-def _old_messages(cursor: Transaction, conversation: int, after: int, before: int, limit: int) -> list[int]:
+def _old_messages(
+    cursor: Transaction, conversation: int, after: int, sent_before: int, limit: int
+) -> list[int]:
     cursor.execute(
         f"SELECT id, at FROM log WHERE conversation = ? AND id > ? AND {_SAID} ORDER BY id LIMIT ?",
         (conversation, after, limit),
     )
-    return [id for id, _ in takewhile(lambda row: row[1] < before, cursor.fetchall())]
+    return [id for id, _ in takewhile(lambda row: row[1] < sent_before, cursor.fetchall())]
 
 
 def _page(
     cursor: Transaction,
     conversation: int,
-    events: bool,
+    events_only: bool,
     before: int | None,
     after: int | None,
     limit: int,
-    size: int,
+    max_body_bytes: int,
     max_id: int,
     log_filter: LogFilter,
-    begun: EntrySlice | None,
+    partial_page: EntrySlice | None,
 ) -> EntrySlice:
     forward = after is not None and before is None
     above = max(after or 0, _hidden_up_to(cursor, conversation, log_filter))
     below = max_id + 1 if before is None else min(max_id + 1, before)
-    rows = [] if begun is None else begun.rows
-    if begun is not None and begun.resume_id is not None:
-        above, below = (max(above, begun.resume_id), below) if forward else (above, begun.resume_id)
-    kinds = _HAPPENED if events else _SAID
+    rows = [] if partial_page is None else partial_page.rows
+    if partial_page is not None and partial_page.resume_id is not None:
+        above, below = (
+            (max(above, partial_page.resume_id), below) if forward else (above, partial_page.resume_id)
+        )
+    kinds = _HAPPENED if events_only else _SAID
     where = f"conversation = ? AND id > ? AND id < ? AND {kinds}"
     order = f"ORDER BY id {'ASC' if forward else 'DESC'}"
     end = None
@@ -308,7 +323,7 @@ def _page(
         f"{_ROW} WHERE {where}{_unless_ignored(log_filter.ignored_user_ids, kinds)} {order} LIMIT ?",
         (conversation, above, below, limit + 1 - len(rows)),
     )
-    found = _fetch(cursor, limit, size, rows if forward else rows[::-1])
+    found = _fetch(cursor, limit, max_body_bytes, rows if forward else rows[::-1])
     if not forward:
         found.rows.reverse()
     return found if found.more or end is None else EntrySlice(found.rows, True, end)
@@ -320,7 +335,7 @@ def _following(
     user: int,
     after: int,
     limit: int,
-    size: int,
+    max_body_bytes: int,
     max_id: int,
     log_filter: LogFilter,
 ) -> EntrySlice:
@@ -359,12 +374,12 @@ def _following(
         )
         ids = sorted({*ids, *(id for (id,) in cursor.fetchall())})[: limit + 1]
     cursor.execute(f"{_ROW} WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id", (json.dumps(ids),))
-    found = _fetch(cursor, limit, size, [])
+    found = _fetch(cursor, limit, max_body_bytes, [])
     return found if found.more or end is None else EntrySlice(found.rows, True, end)
 
 
 def _conversation_entries(
-    cursor: Transaction, conversation: int, after: int, limit: int, size: int, max_id: int
+    cursor: Transaction, conversation: int, after: int, limit: int, max_body_bytes: int, max_id: int
 ) -> EntrySlice:
     # Two indexes, one with the messages and one with the events, which SQLite merges.
     window = (conversation, after, max_id)
@@ -373,18 +388,18 @@ def _conversation_entries(
         f" {_ROW} WHERE conversation = ? AND id > ? AND id <= ? AND {_HAPPENED} ORDER BY id LIMIT ?",
         (*window, *window, limit + 1),
     )
-    return _fetch(cursor, limit, size, [])
+    return _fetch(cursor, limit, max_body_bytes, [])
 
 
 def _user_entries(
-    cursor: Transaction, user: int, after: int, limit: int, size: int, max_id: int
+    cursor: Transaction, user: int, after: int, limit: int, max_body_bytes: int, max_id: int
 ) -> EntrySlice:
     # The plus signs keep SQLite from the index of subjects, which would have it sort.
     cursor.execute(
         f"{_ROW} WHERE id > ? AND id <= ? AND (+actor = ? OR +subject = ?) ORDER BY id LIMIT ?",
         (after, max_id, user, user, limit + 1),
     )
-    return _fetch(cursor, limit, size, [])
+    return _fetch(cursor, limit, max_body_bytes, [])
 
 
 def _texts_to_erase(cursor: Transaction, user: int, after: int, limit: int, max_id: int) -> list[int]:
@@ -411,10 +426,10 @@ def _hidden_up_to(cursor: Transaction, conversation: int, log_filter: LogFilter)
 
 
 def _unless_ignored(ignored: tuple[int, ...], kinds: str) -> str:
-    """Return a condition that leaves out the messages and invitations of the users with the ids ``ignored``.
+    """Return an SQL condition that excludes messages and invitations by the users with the ids ``ignored``.
 
-    ``kinds`` is the condition that the query has already: `_SAID` or `_HAPPENED`. Without ids the result is
-    empty. For messages it is about the author alone, whom the index has.
+    The result is empty if there are none. ``kinds`` is the condition on the kind that the query has already,
+    `_SAID` or `_HAPPENED`. With `_SAID` the result tests the column ``actor`` only, which the index contains.
     """
     hidden = "" if kinds == _SAID else f"kind IN ({_INVISIBLE}) AND "
     return f" AND NOT ({hidden}actor IN ({_list(ignored)}))" if ignored else ""
@@ -444,17 +459,17 @@ def _unread(
     return counts
 
 
-def _fetch(cursor: Transaction, limit: int, size: int, before: list[EntryRow]) -> EntrySlice:
+def _fetch(cursor: Transaction, limit: int, max_body_bytes: int, before: list[EntryRow]) -> EntrySlice:
     """Return the rows ``before`` and the next rows of a query.
 
-    In all there are at most ``limit`` rows with at most ``size`` bytes of bodies; a single row may have more.
-    The rows are fetched one by one, so that SQLite reads no more rows than the limits allow.
+    In all there are at most ``limit`` rows with at most ``max_body_bytes`` bytes of bodies; a single row may
+    have more. The rows are fetched one by one, so that SQLite reads no more rows than the limits allow.
     """
     rows = [*before]
-    size -= sum(len(row[-1].encode()) for row in rows)
+    max_body_bytes -= sum(len(row[-1].encode()) for row in rows)
     while (row := cursor.fetchone()) is not None:
-        size -= len(row[-1].encode())
-        if len(rows) == limit or (rows and size < 0):
+        max_body_bytes -= len(row[-1].encode())
+        if len(rows) == limit or (rows and max_body_bytes < 0):
             return EntrySlice(rows, True)
         rows.append(row)
     return EntrySlice(rows, False)

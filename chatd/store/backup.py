@@ -35,13 +35,13 @@ class Backup(msgspec.Struct, frozen=True):
 
 
 class RestoreResult(msgspec.Struct, frozen=True):
-    """A restored database: its path, the id of the last log entry in it, and the path that the database which
-    was there before has now, None if there was none.
+    """A restored database: its path, the id of the last log entry in it, and the present path of the database
+    which was there before, None if there was none.
     """
 
-    path: str
+    database: str
     last_id: int
-    former: str | None
+    former_database: str | None
 
 
 def back_up(source: sqlite3.Connection, target: Path, is_cancelled: Callable[[], bool]) -> Backup:

@@ -16,10 +16,13 @@ MAX_PROBLEMS: Final = 20
 """The maximum number of problems that one kind of check reports."""
 
 NEWEST_SCHEMA_VERSION: Final = len(load_migrations())
-"""The version that this chatd gives to databases."""
+"""The schema version (``PRAGMA user_version``) to which this chatd migrates a database."""
 
-CANCEL_CHECK_INSTRUCTIONS: Final = 20_000
-"""The number of SQLite's virtual machine instructions between two looks at whether to stop."""
+PROGRESS_HANDLER_INSTRUCTIONS: Final = 20_000
+"""The number of SQLite virtual machine instructions between two calls of the progress handler.
+
+The handler tests whether the operation was cancelled.
+"""
 
 
 FIRST_SCHEMA_VERSION_WITH_TRIMMING: Final = 7
@@ -79,7 +82,7 @@ def find_problems(connection: sqlite3.Connection) -> list[str]:
     return problems
 
 
-def check_file(path: Path) -> list[str]:
+def find_file_problems(path: Path) -> list[str]:
     """Return what is wrong with the database file at ``path``, as `find_problems` does.
 
     No file is changed or created, so the file may be on a medium that can't be written. A running daemon's
@@ -110,7 +113,7 @@ def open_read_only(path: Path) -> sqlite3.Connection:
 
 def interrupt_when(connection: sqlite3.Connection, is_cancelled: Callable[[], bool]) -> None:
     """Make a running statement of ``connection`` fail soon after ``is_cancelled()`` has become true."""
-    connection.set_progress_handler(is_cancelled, CANCEL_CHECK_INSTRUCTIONS)
+    connection.set_progress_handler(is_cancelled, PROGRESS_HANDLER_INSTRUCTIONS)
 
 
 def _value(connection: sqlite3.Connection, pragma: str) -> int:

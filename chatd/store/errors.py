@@ -15,5 +15,5 @@ class NotStored(StoreError):
     """A transaction was rolled back: neither it nor anything decided after it is on disk."""
 
 
-class StoreBusy(StoreError):
+class MaintenanceInProgress(StoreError):
     """A backup or a check was asked for while another backup or check is under way."""

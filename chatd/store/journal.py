@@ -44,12 +44,13 @@ They are counted as for `MAX_COMMIT_CHARACTERS`. To measure takes as long as to 
 """
 
 READ_MARKER_DELAY_SECONDS: Final = 5.0
-"""Seconds until changed read markers are written, unless another transaction writes them before.
+"""The maximum delay in seconds before changed read markers are written.
 
-So a login costs no commit. After a failed transaction the journal tries again at this interval.
+If another transaction starts earlier, it writes them too. So a login needs no commit of its own. The journal
+also retries at this interval after a failed transaction.
 """
 
-ROWS_PER_STATEMENT: Final = (64, 8, 1)
+ROWS_PER_INSERT: Final = (64, 8, 1)
 """The numbers of entries that one SQL statement writes, the largest first.
 
 For each statement the writer's thread gives up Python's lock and waits for it again, which takes most of the
@@ -72,23 +73,22 @@ EMPTY_WAL_ATTEMPTS: Final = 50
 
 _INSERTS: Final = {
     count: f"INSERT INTO log VALUES {', '.join(['(?, ?, ?, ?, ?, ?, ?, ?, ?)'] * count)}"
-    for count in ROWS_PER_STATEMENT
+    for count in ROWS_PER_INSERT
 }
 
 
 class CommitResult(msgspec.Struct, frozen=True, eq=False):
-    """The result of a transaction: the log entries of each task, and the new counters.
+    """The result of a transaction.
 
-    ``task_entries`` has the entries of each task, and whether they are new.
-
-
-    The counters are the last id of the log, and the last seq and the last id of each conversation.
-    ``database_bytes`` is the size of the database, or None if it was not measured.
+    ``task_entries`` contains, for each task, its log entries and whether they are new. ``last_id`` is the
+    last id in the log. ``last_seqs`` and ``last_ids`` have the last seq and the last id of each conversation
+    that got an entry, by conversation id. ``database_bytes`` is the size of the database, or None if it was
+    not measured.
     """
 
     task_entries: list[tuple[list[LogEntry], bool]]
     last_id: int
-    seqs: dict[int, int]
+    last_seqs: dict[int, int]
     last_ids: dict[int, int]
     database_bytes: int | None
 
@@ -102,12 +102,12 @@ class Journal:
     failed transaction are told of it.
 
     ``last_delivered_id`` is the id of the last entry whose task was completed, ``commits`` the number of
-    commits since the start, ``failed_commits`` that of the transactions that failed.
-    ``database_bytes`` is the size of the database, measured whenever `MEASURE_EVERY_CHARACTERS` were written.
+    commits since the start, ``failed_commits`` that of the transactions that failed. ``database_bytes`` is
+    the size of the database, measured whenever `MEASURE_EVERY_CHARACTERS` were written.
 
     After a failed transaction ``is_failing`` is true until a transaction succeeds; if no task comes, the
-    journal tries again by itself. ``commit_seconds`` and ``tasks_per_commit`` are histograms of the duration
-    and the number of tasks of the successful transactions.
+    journal tries again by itself. ``commit_duration_histogram`` and ``commit_size_histogram`` are histograms
+    of the duration and the number of tasks of the successful transactions.
     """
 
     _log = Logger()
@@ -125,8 +125,8 @@ class Journal:
         self.is_failing = False
         self.commits = 0
         self.failed_commits = 0
-        self.commit_seconds = Histogram(COMMIT_SECONDS_BOUNDS)
-        self.tasks_per_commit = Histogram(COMMIT_TASKS_BOUNDS)
+        self.commit_duration_histogram = Histogram(COMMIT_SECONDS_BOUNDS)
+        self.commit_size_histogram = Histogram(COMMIT_TASKS_BOUNDS)
         self._last_id = snapshot.last_id
         self._seqs = snapshot.seqs
         self._lasts = snapshot.last_ids
@@ -150,7 +150,7 @@ class Journal:
         return len(self._queue)
 
     @property
-    def transaction_seconds(self) -> float:
+    def current_transaction_seconds(self) -> float:
         """The seconds for which the present transaction has been under way, or 0 if there is none."""
         return self._clock.seconds() - self._begun_at if self._busy else 0.0
 
@@ -165,7 +165,7 @@ class Journal:
         else:
             self._go_on()
 
-    def store_in_order(self, *records: Record) -> Deferred[Sequence[LogEntry]]:
+    def submit_records(self, *records: Record) -> Deferred[Sequence[LogEntry]]:
         """Return a Deferred that fires when all earlier tasks are completed and ``records`` are on disk.
 
         It fires with the log entries that were made of the drafts among ``records``. It fails with
@@ -192,8 +192,11 @@ class Journal:
         """Return the id of the last entry of ``conversation`` that is on disk, or 0 if it has none."""
         return self._lasts.get(conversation.id, 0)
 
-    def count_entries(self, conversation: Conversation) -> int:
-        """Return the number of stored entries of ``conversation``, which is the seq of the last one."""
+    def last_seq_in(self, conversation: Conversation) -> int:
+        """Return the seq of the last entry of ``conversation`` on disk, or 0 if it has none.
+
+        This is the number of all entries ever stored; after old messages were deleted there are fewer.
+        """
         return self._seqs.get(conversation.id, 0)
 
     def resume_from(self, snapshot: Snapshot) -> None:
@@ -313,29 +316,29 @@ class Journal:
 
     def _written(self, placing: CommitResult, batch: list[JournalTask]) -> None:
         self.commits += 1
-        self.commit_seconds.observe(self._clock.seconds() - self._begun_at)
-        self.tasks_per_commit.observe(len(batch))
+        self.commit_duration_histogram.observe(self._clock.seconds() - self._begun_at)
+        self.commit_size_histogram.observe(len(batch))
         if self.is_failing:
             self.is_failing = False
             self._log.info("the database can be written again")
         self._last_id = placing.last_id
-        self._seqs.update(placing.seqs)
+        self._seqs.update(placing.last_seqs)
         self._lasts.update(placing.last_ids)
         if placing.database_bytes is not None:
             self.database_bytes = placing.database_bytes
-        for task, (entries, is_new) in zip(batch, placing.task_entries, strict=True):
-            self._commit(task, entries, is_new)
+        for task, (entries, is_newly_stored) in zip(batch, placing.task_entries, strict=True):
+            self._commit(task, entries, is_newly_stored)
         try:
             self._on_committed()
         except Exception:
             self._log.failure("bug after a commit")
         self._go_on()
 
-    def _commit(self, task: JournalTask, entries: Sequence[LogEntry], is_new: bool) -> None:
-        if entries and is_new:
+    def _commit(self, task: JournalTask, entries: Sequence[LogEntry], is_newly_stored: bool) -> None:
+        if entries and is_newly_stored:
             self.last_delivered_id = entries[-1].id
         try:
-            task.on_commit(entries, is_new)
+            task.on_commit(entries, is_newly_stored)
         except Exception:
             self._crash(task)
 
@@ -382,7 +385,7 @@ class _Turn:
         self.records = records
         self.done: Deferred[Sequence[LogEntry]] = Deferred()
 
-    def on_commit(self, entries: Sequence[LogEntry], is_new: bool) -> None:
+    def on_commit(self, entries: Sequence[LogEntry], is_newly_stored: bool) -> None:
         self.done.callback(entries)
 
     def on_rollback(self) -> None:
@@ -407,33 +410,35 @@ class _Placer:
         self._by_ref: dict[tuple[int, str], LogEntry] = {}
 
     def place(self, records: Sequence[Record]) -> tuple[list[LogEntry], bool]:
-        """Return the log entries of one task's drafts, and whether they are new.
+        """Return the log entries of the drafts in ``records``, and whether all of them are new.
 
-        The task's other records, users and conversations, are written at once.
+        Records that are no drafts are written immediately; the entries are written by `write`.
         """
         entries: list[LogEntry] = []
-        is_new = True
+        is_newly_stored = True
         for record in records:
             if not isinstance(record, EntryDraft):
                 write_record(self._cursor, record)
                 continue
             earlier = self._earlier(record)
-            is_new = is_new and earlier is None
+            is_newly_stored = is_newly_stored and earlier is None
             entries += [self._add(record)] if earlier is None else earlier
-        return entries, is_new
+        return entries, is_newly_stored
 
     def write(self) -> None:
         """Write the placed entries to the log table."""
         rows, start = self._rows, 0
-        for count in ROWS_PER_STATEMENT:
+        for count in ROWS_PER_INSERT:
             while start + count <= len(rows):
                 self._execute(_INSERTS[count], tuple(chain.from_iterable(rows[start : start + count])))
                 start += count
 
     def _earlier(self, draft: EntryDraft) -> list[LogEntry] | None:
-        """Return the entry stored under the author and the ref of ``draft``, as a list, or None.
+        """Return the entry that is already stored for the author and the ref of ``draft``, in a list of one
+        item.
 
-        The ref is the author's own id of a message. The list is empty if the entry is another message.
+        Return None if there is no entry, and an empty list if the ref was used for a different message. The
+        ref is the author's own id of the message.
         """
         event, ref = draft.event, draft.ref
         if ref is None:

@@ -10,11 +10,10 @@ from twisted.enterprise.adbapi import Transaction
 
 
 def measure_database(cursor: Transaction | sqlite3.Cursor) -> int:
-    """Return the bytes that the database takes: its used pages and its write-ahead log.
+    """Return the size of the database in bytes: its used pages plus its write-ahead log.
 
-    Pages that deleted entries have left are not counted, because SQLite uses them again before the file
-    grows. A transaction in which this is called is counted with its new pages, but not in the write-ahead
-    log.
+    Free pages are not counted, because SQLite reuses them before the file grows. Inside a transaction, the
+    pages that it has added are counted; what its commit will add to the write-ahead log is not.
     """
     pages, free, page_size = (
         _number(cursor, f"PRAGMA {name}") for name in ("page_count", "freelist_count", "page_size")

@@ -18,7 +18,7 @@ from chatd.files import make_private_folder
 from chatd.store.archive import Archive, load_snapshot
 from chatd.store.backup import Backup, back_up
 from chatd.store.check import find_problems, interrupt_when
-from chatd.store.errors import StoreBusy, StoreError
+from chatd.store.errors import MaintenanceInProgress, StoreError
 from chatd.store.schema import DatabaseLock, create_or_migrate, load_migrations
 
 T = TypeVar("T")
@@ -26,7 +26,9 @@ T = TypeVar("T")
 Durability = Literal["full", "process"]
 
 BUSY_TIMEOUT_SECONDS: Final = 1.0
-"""Seconds to wait while another program has the database locked. A stopping daemon has five seconds in all.
+"""The time in seconds to wait for a lock that another program holds on the database.
+
+It must be shorter than `chatd.daemon.lifecycle.COMMIT_TIMEOUT_SECONDS`.
 """
 
 _MIGRATIONS: Final = load_migrations()  # read now: a user that the daemon becomes may not be able to
@@ -106,16 +108,16 @@ class Store:
     def back_up(self, target: Path) -> Deferred[Backup]:
         """Copy the database to the new file ``target`` and check the copy, while the journal goes on writing.
 
-        The Deferred fails with `StoreError` if no sound copy could be made, and with `StoreBusy` while
-        another backup or check is under way.
+        The Deferred fails with `StoreError` if no sound copy could be made, and with `MaintenanceInProgress`
+        while another backup or check is under way.
         """
         return self._in_own_thread(lambda connection: back_up(connection, target, self._is_stopping))
 
     def check(self) -> Deferred[list[str]]:
         """Return a Deferred of the problems that `chatd.store.check.find_problems` finds in the database.
 
-        The Deferred fails with `StoreError` if the check can't be made, and with `StoreBusy` while another
-        check or backup is under way.
+        The Deferred fails with `StoreError` if the check can't be made, and with `MaintenanceInProgress`
+        while another check or backup is under way.
         """
 
         def check(connection: sqlite3.Connection) -> list[str]:
@@ -135,7 +137,7 @@ class Store:
     def _in_own_thread(self, work: Callable[[sqlite3.Connection], T]) -> Deferred[T]:
         """Call ``work`` in a thread, with a connection of its own that can't write. Return its result."""
         if self._upkeep is not None:
-            return fail(StoreBusy("a backup or a check is under way"))
+            return fail(MaintenanceInProgress("a backup or a check is under way"))
         pool = self._upkeep = self._connections("ro", 1)
 
         def run(transaction: Transaction) -> T:

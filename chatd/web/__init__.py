@@ -1,3 +1,5 @@
-"""The web: HTTP connections, the page and its files, and the opening handshake of a WebSocket. What a client
-says on a WebSocket is the business of its dialect; nothing of the chat is here.
+"""The HTTP side of the daemon: connections, the web page and its files, and the opening handshake of
+WebSockets.
+
+This package does not decode chat messages; the dialects do.
 """

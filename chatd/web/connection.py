@@ -48,8 +48,10 @@ _STATUSES: Final = {
 
 
 class HttpService(msgspec.Struct, frozen=True):
-    """What all HTTP connections share: the pages, the wires on a WebSocket by their subprotocols, the policy
-    and the clock. A client that asks for no subprotocol gets the first of them.
+    """What all HTTP connections share.
+
+    ``websocket_wires`` maps each WebSocket subprotocol to its wire. A client that names no subprotocol gets
+    the first wire.
     """
 
     site: Site
@@ -120,7 +122,7 @@ class HttpConnection(Protocol):
             self._respond(status, f"{refusal.code}: {refusal.text}\n".encode(), refusal.retry_after)
 
     def refuse_foreign_protocol(self, foreign: ForeignProtocol) -> None:
-        """Close the connection of a client that speaks the protocol ``foreign``, which takes no HTTP."""
+        """Log that the client speaks the protocol ``foreign``, and close the connection without an answer."""
         self._log.info("{peer} speaks {name}", peer=format_peer(self.transport), name=foreign.name)
         self.transport.loseConnection()
 

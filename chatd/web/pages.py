@@ -20,15 +20,15 @@ from chatd.chat.fair_queue import FairQueue
 from chatd.web.command_table import command_table, french_catalogue
 from chatd.web.modules import without_comments
 from chatd.web.policy import WebPolicy
-from chatd.web.requests import PageRequest, SilentSite
+from chatd.web.requests import KeepAliveRequest, SilentSite
 
 STATIC_FOLDER: Final = Path(__file__).parent / "static"
 
 IDLE_TIMEOUT_SECONDS: Final = 15
 """Seconds of silence after which a connection is closed that asks for pages."""
 
-HEALTH_SECONDS: Final = 1.0
-"""Seconds for which an answer about the daemon's health is given again, instead of reading the database."""
+HEALTH_CACHE_SECONDS: Final = 1.0
+"""Seconds for which a result of the health check is cached."""
 
 CONTENT_SECURITY_POLICY: Final = (
     b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'"
@@ -51,7 +51,7 @@ MISDIRECTED: Final = (421, b"Misdirected Request")
 """The status of the answer to a request for a host that is none of the daemon's (RFC 9110, 15.5.20)."""
 
 WRONG_HOST: Final = b"the daemon has another name: add this one to `hosts` under [web] in chatd.toml\n"
-"""The body of that answer."""
+"""The body of a 421 answer (`MISDIRECTED`)."""
 
 _CONTENT_TYPES: Final = {
     ".css": b"text/css; charset=utf-8",
@@ -97,8 +97,8 @@ def read_files() -> dict[bytes, StaticFile]:
 class Pages(Resource):
     """The resource of all paths: a file, ``/healthz``, or 404.
 
-    Answers are made one in a turn of the reactor, so that requests, however fast they come, delay the chat by
-    one answer at a time.
+    At most one answer is made in each iteration of the reactor, so that a flood of requests delays the chat
+    by one answer at a time.
     """
 
     isLeaf = True
@@ -120,13 +120,13 @@ class Pages(Resource):
 
     def render(self, request: AnyRequest) -> int:
         """Answer ``request`` in a turn of its own. For HEAD, Twisted leaves out the body."""
-        assert isinstance(request, PageRequest)
+        assert isinstance(request, KeepAliveRequest)
         Deferred.fromCoroutine(self._answer(request)).addErrback(
             lambda failure: self._log.failure("bug while answering a browser", failure)
         )
         return NOT_DONE_YET
 
-    async def _answer(self, request: PageRequest) -> None:
+    async def _answer(self, request: KeepAliveRequest) -> None:
         gone: list[Failure] = []
         request.notifyFinish().addErrback(gone.append)
         await self._turns.wait()
@@ -142,7 +142,7 @@ class Pages(Resource):
         request.write(body)
         request.finish()
 
-    def _respond(self, request: PageRequest) -> bytes:
+    def _respond(self, request: KeepAliveRequest) -> bytes:
         """Set the status and the headers of the answer to ``request``, and return its body."""
         request.setHeader(b"content-type", b"text/plain; charset=utf-8")
         host = request.getHeader("host") or ""
@@ -174,13 +174,13 @@ class Pages(Resource):
         try:
             if self._clock.seconds() >= self._health_until:
                 self._healthy = await self._health()
-                self._health_until = self._clock.seconds() + HEALTH_SECONDS
+                self._health_until = self._clock.seconds() + HEALTH_CACHE_SECONDS
         finally:
             self._health_lock.release()
 
 
 def make_site(pages: Pages, clock: Any) -> SilentSite:
     """Return the Twisted factory of connections that ask for ``pages``."""
-    site = SilentSite(pages, PageRequest, timeout=IDLE_TIMEOUT_SECONDS, reactor=clock)
+    site = SilentSite(pages, KeepAliveRequest, timeout=IDLE_TIMEOUT_SECONDS, reactor=clock)
     site.noisy = False
     return site

@@ -32,7 +32,7 @@ class WebPolicy(msgspec.Struct, forbid_unknown_fields=True):
     proxies: tuple[str, ...] = ()
 
     def check(self) -> None:
-        """Raise `ValueError` if a value is not what its key is for. The text of the error names the value."""
+        """Check the values of the section. Raises `ValueError`, with the invalid value in its text."""
         for host in self.hosts:
             if not host or _without_port(host) != host:
                 raise ValueError(f"`hosts` has names without a port, not {host}")
@@ -57,7 +57,8 @@ class WebPolicy(msgspec.Struct, forbid_unknown_fields=True):
     def allows_origin(self, origin: str | None, host: str) -> bool:
         """Return whether a page of ``origin`` may open a WebSocket, on a connection to ``host``.
 
-        ``origin`` is the value of ``Origin``. It is None if the client is no browser, or an old program.
+        ``origin`` is the value of the header ``Origin``, None without that header. Browsers always send it
+        with a WebSocket handshake; a client without it is allowed.
         """
         if origin is None:
             return True

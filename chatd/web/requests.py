@@ -1,4 +1,4 @@
-"""HTTP requests that have no body worth reading, and a site that logs none of them."""
+"""HTTP request classes that ignore the body, and a site without an access log."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class BodylessRequest(Request):
             self.channel.loseConnection()
 
 
-class PageRequest(BodylessRequest):
+class KeepAliveRequest(BodylessRequest):
     """A request for a page, after which the connection can be used again."""
 
     keeps_connection = True

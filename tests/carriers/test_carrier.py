@@ -176,26 +176,26 @@ class RoundTrips(SynchronousTestCase):
     def test_lines_and_two_byte_lengths(self, payloads: list[bytes], cuts: Cuts) -> None:
         """The payloads arrive as they were."""
         for make in (LineCarrier, TwoByteLengths):
-            stream = b"".join(map(make.framer_for(TEXT), payloads))
+            stream = b"".join(map(make.wrapper_for(TEXT), payloads))
             self.assertEqual(heard(make, TEXT, stream, cuts), [*payloads, "the end"])
 
     def test_json(self) -> None:
         """A newline ends a value only for clients that end their lines."""
-        self.assertEqual(JsonStreamCarrier.framer_for(COURSE)(b"{}"), b"{}")
-        self.assertEqual(JsonStreamCarrier.framer_for(JSON_LINES)(b"{}"), b"{}\n")
+        self.assertEqual(JsonStreamCarrier.wrapper_for(COURSE)(b"{}"), b"{}")
+        self.assertEqual(JsonStreamCarrier.wrapper_for(JSON_LINES)(b"{}"), b"{}\n")
 
     def test_all_who_share_frames_have_the_same_function(self) -> None:
         """Fan-out shares frames by it."""
         for make in (LineCarrier, IdleDelimitedCarrier, LengthPrefixedCarrier, TwoByteLengths):
-            self.assertIs(make.framer_for(TEXT), make.framer_for(ROOM))
+            self.assertIs(make.wrapper_for(TEXT), make.wrapper_for(ROOM))
         self.assertIs(
-            JsonStreamCarrier.framer_for(JSON_LINES),
-            JsonStreamCarrier.framer_for(JsonDialect(LIMITS, newline_delimited=True)),
+            JsonStreamCarrier.wrapper_for(JSON_LINES),
+            JsonStreamCarrier.wrapper_for(JsonDialect(LIMITS, newline_delimited=True)),
         )
 
     def test_frames(self) -> None:
         """The length of the text stands before it, in as many bytes as it takes."""
-        wrap = LengthPrefixedCarrier.framer_for(FRAMED)
+        wrap = LengthPrefixedCarrier.wrapper_for(FRAMED)
         head = b"\x03bob"
         for size, length in ((0, b"\x01\x00"), (255, b"\x01\xff"), (256, b"\x02\x01\x00")):
             payload = b"\x01\x04" + head + b"x" * size

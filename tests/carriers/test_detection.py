@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.carriers.detection import DETECTION_SECONDS, MAX_UNDECIDED_BYTES, match_opening_bytes
+from chatd.carriers.detection import GREETING_DELAY_SECONDS, MAX_UNDECIDED_BYTES, match_opening_bytes
 from chatd.carriers.foreign import HTTP, IRC, TLS
 from chatd.carriers.idle_timer import IDLE_SECONDS
 from chatd.connections.session import REFUSAL_LINGER_SECONDS
@@ -129,7 +129,7 @@ class Greeting(AutoTestCase):
 
     def test_a_silent_client_is_greeted_once(self) -> None:
         peer = self.stage.connect("auto")
-        self.stage.wait(DETECTION_SECONDS - 0.01)
+        self.stage.wait(GREETING_DELAY_SECONDS - 0.01)
         self.assertEqual(peer.hears(), b"")
         self.stage.wait(5)
         self.assertEqual(peer.hears(), b"WHO\n")
@@ -165,9 +165,9 @@ class Greeting(AutoTestCase):
     def test_one_that_has_begun_is_waited_for(self) -> None:
         """The silence counts from its last byte, and it is greeted in the middle of a word if need be."""
         peer = self.comes(b"H")
-        self.stage.wait(DETECTION_SECONDS - 0.01)
+        self.stage.wait(GREETING_DELAY_SECONDS - 0.01)
         peer.says(b"e")
-        self.stage.wait(DETECTION_SECONDS - 0.01)
+        self.stage.wait(GREETING_DELAY_SECONDS - 0.01)
         self.assertEqual(peer.hears(), b"")
         self.stage.wait(0.02)
         self.assertEqual(peer.hears(), b"WHO\n")
@@ -176,7 +176,7 @@ class Greeting(AutoTestCase):
 
     def test_hello_without_a_name_is_complete_when_nothing_follows(self) -> None:
         self.comes(b"Hello")
-        self.stage.wait(DETECTION_SECONDS - 0.01)
+        self.stage.wait(GREETING_DELAY_SECONDS - 0.01)
         self.assertEqual(self.bob.lines(), [])
         self.assertEqual(self.told_bob(), ["ARR guest2"])
 
@@ -352,7 +352,7 @@ class BeforeItIsClear(AutoTestCase):
             refused = self.stage.connect("auto")
             if ends:
                 IHalfCloseableProtocol(refused.protocol).readConnectionLost()
-            self.stage.wait(2 * DETECTION_SECONDS)
+            self.stage.wait(2 * GREETING_DELAY_SECONDS)
             self.assertEqual(refused.hears(), b"")
         self.stage.writer.held = False
         while self.stage.writer.waiting:
@@ -364,7 +364,7 @@ class BeforeItIsClear(AutoTestCase):
         """It has no name, so nothing is told to it."""
         peer = self.comes(b"He")
         self.bob.says("MSG one")
-        self.stage.wait(DETECTION_SECONDS)
+        self.stage.wait(GREETING_DELAY_SECONDS)
         self.assertEqual(peer.hears(), b"WHO\n")
 
     def test_it_is_told_when_the_daemon_stops(self) -> None:

@@ -7,7 +7,7 @@ import ssl
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from twisted.logger import capturedLogs, formatEvent
 
-from chatd.carriers.detection import DETECTION_SECONDS
+from chatd.carriers.detection import GREETING_DELAY_SECONDS
 from chatd.carriers.foreign import TLS
 from chatd.connections.session import REFUSAL_LINGER_SECONDS
 from chatd.connections.welcome_buffer import QUIET_SECONDS
@@ -118,7 +118,7 @@ class TlsOnly(TlsStageTestCase):
     def test_half_a_hello_of_tls_is_not_refused_before_it_is_clear(self) -> None:
         peer = self.comes("text", tls_only=True)
         peer.sends(b"\x16")
-        self.stage.wait(2 * DETECTION_SECONDS)
+        self.stage.wait(2 * GREETING_DELAY_SECONDS)
         self.assertEqual(peer.hears(), b"")
         peer.sends(b"\x15")
         self.assertEqual(peer.hears(), f"ERR tls_required {REQUIRED}\n".encode())

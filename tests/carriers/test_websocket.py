@@ -11,8 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from websockets.frames import Frame, Opcode
 
 from chatd.carriers.websocket import (
-    MAX_PARSED_BYTES,
     MAX_UNANSWERED_PINGS,
+    PARSE_CHUNK_BYTES,
     PING_SECONDS,
     WebSocketCarrier,
     wrap_text_message,
@@ -41,7 +41,7 @@ class Framing(SynchronousTestCase):
     def test_all_who_share_frames_have_the_same_function(self) -> None:
         """Fan-out shares frames by it."""
         one: Any = object()
-        self.assertIs(WebSocketCarrier.framer_for(one), WebSocketCarrier.framer_for(one))
+        self.assertIs(WebSocketCarrier.wrapper_for(one), WebSocketCarrier.wrapper_for(one))
 
 
 class Connected(StageTestCase):
@@ -103,7 +103,12 @@ class Messages(Connected):
     @given(st.lists(st.integers(1, 5000), max_size=8), st.integers(0, 3))
     def test_it_makes_no_difference_where_the_network_cuts(self, cuts: list[int], padding: int) -> None:
         """Frames longer and shorter than what is parsed at once, in any segments."""
-        texts = ["x" * (MAX_PARSED_BYTES - 200 + padding), "y", "z" * (2 * MAX_PARSED_BYTES - padding), "end"]
+        texts = [
+            "x" * (PARSE_CHUNK_BYTES - 200 + padding),
+            "y",
+            "z" * (2 * PARSE_CHUNK_BYTES - padding),
+            "end",
+        ]
         stream = b"".join(json_frame(action="client-broadcast", msg=text) for text in texts)
         at = 0
         for cut in cuts:

@@ -151,7 +151,7 @@ class Entries(DispatcherTestCase):
         wob, lobby = self.limited(self.bob, GROUP.id), self.limited(self.bob, LOBBY.id)
         carol = self.user(3, "carol")
         self.dispatcher.announce_departure(Departed(carol, 0))
-        self.dispatcher.announce(Announced(self.alice, "hear", 0))
+        self.dispatcher.broadcast_announcement(Announced(self.alice, "hear", 0))
         self.dispatcher.announce_departure(Departed(carol, 0))
         self.dispatcher.flush()
         self.assertEqual(wob.heard, b"ANN alice hear\n")

@@ -10,10 +10,10 @@ from typing import Any
 from twisted.internet.defer import Deferred, succeed
 
 from chatd.chat import erasure
-from chatd.chat.erasure import ERASE_RESUME_SECONDS
+from chatd.chat.erasure import CHECKPOINT_RETRY_SECONDS
 from chatd.core.accounts import AccountPolicy
 from chatd.core.state import State
-from chatd.store.check import check_file
+from chatd.store.check import find_file_problems
 from tests.chat.test_administration import SECRET, AdministrationCase
 from tests.support.control_client import heard
 from tests.support.in_memory_daemon import Peer, Stage, Wire
@@ -146,7 +146,7 @@ class Erasing(ErasureCase):
         )
         self.assertIn("backups", answer["outside"])
         self.check_gone()
-        self.assertEqual(check_file(self.stage.database), [])
+        self.assertEqual(find_file_problems(self.stage.database), [])
         self.restarts()
         self.check_gone()
 
@@ -328,7 +328,7 @@ class Erasing(ErasureCase):
         ):
             self.assertEqual(self.code(self.erases(nick)), code)
         self.assertEqual(self.desk.asks("modlog")["acts"], [])
-        self.stage.chat.stop()
+        self.stage.chat.drain()
         self.assertEqual(self.code(self.erases()), "shutting_down")
 
 
@@ -406,12 +406,12 @@ class Interrupted(ErasureCase):
         self.assertEqual(self.erases()["complete"], False)
         self.assertEqual(len(self.stage.rows("SELECT * FROM erasures")), 1)
         self.patch(journal, "erase_deleted", empty)
-        self.stage.wait(ERASE_RESUME_SECONDS)
+        self.stage.wait(CHECKPOINT_RETRY_SECONDS)
         self.check_gone()
 
     def test_a_stop_in_the_middle(self) -> None:
         wire = self.begins()
-        self.stage.chat.stop()
+        self.stage.chat.drain()
         self.stage.wait(60)
         self.assertEqual(self.code(heard(wire)[-1]), "shutting_down")
         self.assertEqual(len(self.stage.rows("SELECT * FROM erasures")), 1)

@@ -12,7 +12,7 @@ from chatd.chat import retention
 from chatd.chat.retention import FIRST_SWEEP_DELAY_SECONDS, SWEEP_INTERVAL_SECONDS
 from chatd.connections.welcome_buffer import QUIET_SECONDS
 from chatd.core.limits import Limits
-from chatd.store.check import check_file
+from chatd.store.check import find_file_problems
 from tests.support.in_memory_daemon import Peer, StageTestCase
 
 SECRET = "correct horse battery"
@@ -182,7 +182,7 @@ class OnEveryWire(LinkCase):
         self.assertEqual(self.on_disk(), [(1, 1), (2, 0)])
         self.assertEqual(self.uses(self.stage.json("carol"), link), "server-ack")
         self.assertEqual(self.on_disk(), [(1, 2), (2, 0)])
-        self.assertEqual(check_file(self.stage.database), [])
+        self.assertEqual(find_file_problems(self.stage.database), [])
 
     def test_a_page_reads_on_from_the_joining(self) -> None:
         """Who comes in by a link has the history that every new member has."""

@@ -7,7 +7,7 @@ from contextlib import closing
 from typing import Any
 
 from chatd.core.accounts import AccountPolicy
-from chatd.store.check import check_file
+from chatd.store.check import find_file_problems
 from tests.support.in_memory_daemon import Peer, Stage, StageTestCase
 
 DAY = 86_400
@@ -79,11 +79,11 @@ class Keeping(StageTestCase):
         self.later(DAY + 3600)
         self.bob.says("MSG new").says("MSG newer").says("MSG newest")
         self.stage.close()
-        self.assertEqual(check_file(self.stage.database), [])
+        self.assertEqual(find_file_problems(self.stage.database), [])
         with closing(sqlite3.connect(self.stage.database)) as database:
             database.execute("DELETE FROM log WHERE body = 'newer'")
             database.commit()
-        (problem,) = check_file(self.stage.database)
+        (problem,) = find_file_problems(self.stage.database)
         self.assertIn("conversation 1 has", problem)
         self.stage = self.opened()
 

@@ -898,7 +898,7 @@ class Ending(TokenCase):
         self.stage.wait(CHECK_INTERVAL_SECONDS)
         self.assertEqual(self.checks(), 0)
         self.bot("read", "other", duration=600)
-        self.stage.chat.stop()
+        self.stage.chat.drain()
         self.assertEqual(self.checks(), 0)
 
 

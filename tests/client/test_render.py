@@ -68,16 +68,18 @@ class ModerationEntry(SynchronousTestCase):
         self.assertEqual(render_answer(objects.TokenList(nick="alice", tokens=[]), "alice"), ["no tokens"])
 
     def test_links(self) -> None:
-        made = objects.LinkMade(group="w\x1b", number=2, link="invite_0", expires=TS)
+        made = objects.InvitationLinkMade(group="w\x1b", number=2, link="invite_0", expires=TS)
         (shown,) = render_answer(made, "alice")
         self.assertRegex(
             shown, r"^link 2 to w\ufffd, until \d{4}-\d\d-\d\d \d\d:\d\d, shown only now: invite_0$"
         )
         (shown,) = render_answer(
-            objects.LinkList(group="wob", links=[objects.Link(2, "b\x1b", TS, TS, 3)]), ""
+            objects.InvitationLinkList(group="wob", links=[objects.InvitationLink(2, "b\x1b", TS, TS, 3)]), ""
         )
         self.assertRegex(shown, r"^2 \(b\ufffd, until \d{4}-\d\d-\d\d \d\d:\d\d, used: 3\)$")
-        self.assertEqual(render_answer(objects.LinkList(group="wob", links=[]), "alice"), ["no links"])
+        self.assertEqual(
+            render_answer(objects.InvitationLinkList(group="wob", links=[]), "alice"), ["no links"]
+        )
 
     def test_accounts(self) -> None:
         for registered, shown in ((True, "alice is registered"), (False, "alice is no longer registered")):

@@ -23,7 +23,7 @@ from chatd.connections.factory import DISCONNECT_TIMEOUT_SECONDS, ChatFactory, S
 from chatd.connections.outbox import CLOSE_TIMEOUT_SECONDS
 from chatd.connections.session import REFUSAL_LINGER_SECONDS
 from chatd.core.limits import Limits
-from chatd.daemon.wires import protocol_maker, wire_choices
+from chatd.daemon.wires import choices_by_wire, protocol_maker
 from tests.support.in_memory_daemon import Stage, StageTestCase
 
 reactor: Any = global_reactor
@@ -67,7 +67,7 @@ class TooMany(StageTestCase):
         """Or whoever is refused would cost more than whoever is served."""
         self.stage.connect("text"), self.stage.connect("text")
         protocol = ChatFactory(
-            self.stage.sessions, protocol_maker("text", wire_choices(self.limits), self.stage.make_http)
+            self.stage.sessions, protocol_maker("text", choices_by_wire(self.limits), self.stage.make_http)
         ).buildProtocol(None)
         transport = StringTransport()
         protocol.makeConnection(transport)
@@ -242,7 +242,7 @@ class Sockets(TestCase):
         self.addCleanup(self.stage.close)
         self.sessions = Sessions(self.stage.chat, reactor, self.stage.limits)
         self.factory = Remembering(
-            self.sessions, protocol_maker("text", wire_choices(self.stage.limits), self.stage.make_http)
+            self.sessions, protocol_maker("text", choices_by_wire(self.stage.limits), self.stage.make_http)
         )
 
     async def connect(self, server: str, client: str) -> Client:
@@ -327,7 +327,8 @@ class Peers(StageTestCase):
     def test_addresses(self) -> None:
         """With their port; an IPv6 one so that it shows where the port begins."""
         factory = ChatFactory(
-            self.stage.sessions, protocol_maker("text", wire_choices(self.stage.limits), self.stage.make_http)
+            self.stage.sessions,
+            protocol_maker("text", choices_by_wire(self.stage.limits), self.stage.make_http),
         )
         for address, name in (
             (IPv4Address("TCP", "127.0.0.1", 5), "127.0.0.1:5"),

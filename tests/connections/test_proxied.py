@@ -14,7 +14,7 @@ from twisted.protocols.policies import ProtocolWrapper
 from chatd.connections.factory import ChatFactory
 from chatd.connections.proxied import HEADER_TIMEOUT_SECONDS, ProxiedFactory
 from chatd.core.limits import Limits
-from chatd.daemon.wires import protocol_maker, wire_choices
+from chatd.daemon.wires import choices_by_wire, protocol_maker
 from tests.support.effort import effort
 from tests.support.in_memory_daemon import Peer, StageTestCase, Wire
 
@@ -35,7 +35,7 @@ class ProxiedTestCase(StageTestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        make = protocol_maker("text", wire_choices(self.stage.limits), self.stage.make_http)
+        make = protocol_maker("text", choices_by_wire(self.stage.limits), self.stage.make_http)
         self.factory = ProxiedFactory(self.stage.sessions, ChatFactory(self.stage.sessions, make))
 
     def comes(self, *segments: bytes) -> Peer:

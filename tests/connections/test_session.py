@@ -376,7 +376,7 @@ class WithoutAName(StageTestCase):
 
     def test_what_passes_does_not_count(self) -> None:
         """While the disk fails a client may try again as often as it likes."""
-        self.stage.chat.stop()
+        self.stage.chat.drain()
         peer = self.stage.connect("text").says(b"IAM bob\n" * 9)
         self.assertEqual(len(peer.lines()), 10)
         self.assertFalse(peer.closed)
@@ -507,7 +507,7 @@ class Waiting(StageTestCase):
 
     def test_stumbled_over(self) -> None:
         """A mistake of ours keeps nobody waiting; where the client was not told to be, it says nothing."""
-        session_in(self.bob).set_dialect(ClumsyRoom(self.stage.limits).in_room(None))
+        session_in(self.bob).set_dialect(ClumsyRoom(self.stage.limits).variant_in_room(None))
         sorry = "erreur interne : le serveur l'a notée ; votre demande n'y est pour rien"
         replies = [f"Erreur [internal_error] : {sorry} ; {NO_ROOM}", *[f"Erreur [no_room] : {NO_ROOM}"] * 2]
         self.assertEqual(self.goes(*replies), ["GEV wob joined bob"])

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.store.check import check_file
+from chatd.store.check import find_file_problems
 from tests.support.daemon_process import PATIENCE, UNTHROTTLED, Client, Daemon, environment
 from tests.support.fork_server import Forked
 
@@ -95,7 +95,7 @@ class ChatctlTests(SynchronousTestCase):
         self.assertIn("checked", self.chatctl("backup", "copy.db"))
         self.assertIn("File exists", self.chatctl("backup", "copy.db", code=1))
         copy = self.folder / "copy.db"
-        self.assertEqual((check_file(copy), copy.stat().st_mode & 0o777), ([], 0o600))
+        self.assertEqual((find_file_problems(copy), copy.stat().st_mode & 0o777), ([], 0o600))
         self.assertEqual(self.chatctl("check", "copy.db"), "the database is sound\n")
         with closing(sqlite3.connect(f"{copy.as_uri()}?immutable=1", uri=True)) as database:
             refs = {ref for (ref,) in database.execute("SELECT ref FROM log WHERE ref IS NOT NULL")}

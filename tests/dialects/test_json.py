@@ -43,9 +43,9 @@ from tests.support.framed import frames_of
 
 LIMITS = Limits()
 COURSE = JsonDialect(LIMITS)
-LINES = COURSE.variant(newline_delimited=True, client_action_names=False)
-RELAY = COURSE.variant(newline_delimited=False, client_action_names=True)
-BOTH = COURSE.variant(newline_delimited=True, client_action_names=True)
+LINES = COURSE.variant(newline_delimited=True, relays_client_actions=False)
+RELAY = COURSE.variant(newline_delimited=False, relays_client_actions=True)
+BOTH = COURSE.variant(newline_delimited=True, relays_client_actions=True)
 
 ALICE = User(1, "alice", "alice", "#a03030")
 BOB = User(2, "Bob", "bob", "#30a030")
@@ -373,8 +373,8 @@ class Showing(SynchronousTestCase):
     def test_one_family(self) -> None:
         """Each way to speak is one object, so that what it encodes is shared."""
         for dialect in (COURSE, LINES, RELAY, BOTH):
-            self.assertIs(dialect.variant(dialect.newline_delimited, dialect.client_action_names), dialect)
-            self.assertIs(dialect.variant(newline_delimited=False, client_action_names=False), COURSE)
+            self.assertIs(dialect.variant(dialect.newline_delimited, dialect.relays_client_actions), dialect)
+            self.assertIs(dialect.variant(newline_delimited=False, relays_client_actions=False), COURSE)
         self.assertEqual(
             [dialect.pace_seconds for dialect in (COURSE, RELAY, LINES, BOTH)],
             [COURSEWORK_PACE_SECONDS, COURSEWORK_PACE_SECONDS, 0, 0],

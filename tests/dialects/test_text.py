@@ -28,7 +28,12 @@ from chatd.core.events import LOBBY, Arrived, ChatEvent, Conversation, Departed,
 from chatd.core.limits import Limits
 from chatd.core.refusals import REFUSAL_SENTENCES, Refusal
 from chatd.core.requests import Request
-from chatd.dialects.text import MAX_LINES_PER_MESSAGE, MAX_LIST_BYTES, REFERENCE_PACE_SECONDS, TextDialect
+from chatd.dialects.text import (
+    MAX_LINES_PER_MESSAGE,
+    MAX_LIST_BYTES,
+    REFERENCE_CLIENT_PACE_SECONDS,
+    TextDialect,
+)
 from tests.support.effort import effort
 from tests.support.framed import frames_of
 from tests.support.in_memory_daemon import StageTestCase
@@ -501,12 +506,12 @@ class Reference(SynchronousTestCase):
         """Whoever sends LST, from whichever, is spoken to by the same object, so that encoding is shared."""
         again = reference().decode(b"lst").detected_dialect
         self.assertIs(again, reference())
-        self.assertEqual((SEED.pace_seconds, reference().pace_seconds), (0.0, REFERENCE_PACE_SECONDS))
+        self.assertEqual((SEED.pace_seconds, reference().pace_seconds), (0.0, REFERENCE_CLIENT_PACE_SECONDS))
         self.assertIsNone(SEED.decode(b"WHO").detected_dialect)
 
     def test_a_hello_leaves_it_open(self) -> None:
         """But to whoever has sent LST before; and no other line does."""
-        self.assertEqual(SEED.decode(b"IAM alice").seconds_between_lines, REFERENCE_PACE_SECONDS)
+        self.assertEqual(SEED.decode(b"IAM alice").seconds_between_lines, REFERENCE_CLIENT_PACE_SECONDS)
         self.assertEqual(reference().decode(b"IAM alice").seconds_between_lines, 0.0)
         self.assertEqual(SEED.decode(b"MSG hi").seconds_between_lines, 0.0)
 

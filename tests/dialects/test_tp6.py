@@ -47,12 +47,12 @@ from tests.support.in_memory_daemon import Peer, Stage, StageTestCase
 
 LIMITS = Limits()
 DOOR = Tp6Dialect(LIMITS)
-HERE = DOOR.in_room(None)
-IN_WOB = DOOR.in_room("wob")
-NOWHERE = DOOR.in_no_room
+HERE = DOOR.variant_in_room(None)
+IN_WOB = DOOR.variant_in_room("wob")
+NOWHERE = DOOR.variant_in_no_room
 BONUS = Tp6Dialect(LIMITS, bonus=True)
 FRAMED = FramedDialect(LIMITS)
-FRAMED_HERE = FRAMED.in_room(None)
+FRAMED_HERE = FRAMED.variant_in_room(None)
 
 ALICE = User(1, "alice", "alice", "#a03030")
 BOB = User(2, "Bob", "bob", "#30a030")
@@ -152,7 +152,7 @@ class Saying(SynchronousTestCase):
         """Whatever they begin with; each has a limit of its own."""
         self.assertEqual(meant("\x03/##\n", FRAMED_HERE), (c.SendToLobby, {"msg": "/##\n", "kind": "image"}))
         self.assertEqual(
-            meant("\x03##", FRAMED.in_room("wob")),
+            meant("\x03##", FRAMED.variant_in_room("wob")),
             (c.SendToGroup, {"group": "wob", "msg": "##", "kind": "image"}),
         )
         self.assertEqual(meant("\x01/who", FRAMED_HERE), (c.ListClients, {}))
@@ -247,19 +247,19 @@ class Places(SynchronousTestCase):
 
     def test_one_for_all_who_are_there(self) -> None:
         """However they call it; other wires have others."""
-        self.assertIs(DOOR.in_room("WOB"), IN_WOB)
-        self.assertIs(IN_WOB.in_room("wob"), IN_WOB)
-        self.assertIs(DOOR.in_room("den").in_room(None), HERE)
-        self.assertIs(DOOR.in_room("den").in_no_room, NOWHERE)
-        self.assertEqual(len({HERE, NOWHERE, DOOR.awaiting_room, IN_WOB, DOOR}), 5)
-        self.assertIsNot(Tp6Dialect(LIMITS).in_room("wob"), IN_WOB)
-        self.assertIsNot(FRAMED.in_room("wob"), IN_WOB)
+        self.assertIs(DOOR.variant_in_room("WOB"), IN_WOB)
+        self.assertIs(IN_WOB.variant_in_room("wob"), IN_WOB)
+        self.assertIs(DOOR.variant_in_room("den").variant_in_room(None), HERE)
+        self.assertIs(DOOR.variant_in_room("den").variant_in_no_room, NOWHERE)
+        self.assertEqual(len({HERE, NOWHERE, DOOR.variant_awaiting_room, IN_WOB, DOOR}), 5)
+        self.assertIsNot(Tp6Dialect(LIMITS).variant_in_room("wob"), IN_WOB)
+        self.assertIsNot(FRAMED.variant_in_room("wob"), IN_WOB)
 
     def test_it_goes_with_the_last_of_them(self) -> None:
         """Whoever tries out a million rooms leaves nothing behind."""
         door = Tp6Dialect(LIMITS)
         for n in range(100):
-            door.in_room(f"room{n}")
+            door.variant_in_room(f"room{n}")
         gc.collect()
         self.assertEqual(len(door._places), 0)
 
@@ -269,7 +269,7 @@ class Telling(SynchronousTestCase):
 
     def test_messages(self) -> None:
         """Those of the place where one is, and private ones."""
-        places = {HERE, IN_WOB, DOOR.in_room("den"), NOWHERE, DOOR.awaiting_room}
+        places = {HERE, IN_WOB, DOOR.variant_in_room("den"), NOWHERE, DOOR.variant_awaiting_room}
         for conversation, subject, line, heard in (
             (LOBBY, None, "alice a dit : salut", {HERE}),
             (WOB, None, "alice a dit : salut", {IN_WOB}),
@@ -282,7 +282,7 @@ class Telling(SynchronousTestCase):
     def test_it_is_written_once_for_all_rooms(self) -> None:
         """However many there are; then it is forgotten."""
         door = Tp6Dialect(LIMITS)
-        places = [door.in_room(None), *(door.in_room(f"room{n}") for n in range(20))]
+        places = [door.variant_in_room(None), *(door.variant_in_room(f"room{n}") for n in range(20))]
         entry = logged(DIRECT, "salut", BOB)
         payloads = [place.encode_delivery(entry) for place in places]
         self.assertEqual({*payloads}, {(b"alice vous dit : salut",)})
@@ -334,7 +334,7 @@ class Telling(SynchronousTestCase):
             (Arrived(ALICE, True, AT), "alice est de retour !"),
             (Departed(ALICE, AT), "Annonce : alice a quitté la chatroom"),
         ):
-            for place in (HERE, IN_WOB, NOWHERE, DOOR.awaiting_room):
+            for place in (HERE, IN_WOB, NOWHERE, DOOR.variant_awaiting_room):
                 self.assertEqual(frames_of(place.encode_delivery, told), f"{line}\n".encode())
             text = line.encode()
             self.assertEqual(
@@ -360,12 +360,14 @@ class Telling(SynchronousTestCase):
             frames_of(FRAMED_HERE.encode_delivery, psst), b"\x01\x00\x01\x15alice vous dit : psst"
         )
         self.assertEqual(
-            frames_of(FRAMED.in_room("wob").encode_delivery, logged(WOB, "é")),
+            frames_of(FRAMED.variant_in_room("wob").encode_delivery, logged(WOB, "é")),
             b"\x01\x05alice\x01\x02\xc3\xa9",
         )
         image = logged(LOBBY, "##\n #", kind="image")
         self.assertEqual(frames_of(FRAMED_HERE.encode_delivery, image), b"\x03\x05alice\x01\x09  ##\n   #")
-        alone = frames_of(FRAMED.in_room("wob").encode_delivery, logged(DIRECT, "##\n #", BOB, "image"))
+        alone = frames_of(
+            FRAMED.variant_in_room("wob").encode_delivery, logged(DIRECT, "##\n #", BOB, "image")
+        )
         self.assertEqual(alone, b"\x03\x00\x01\x23alice vous dit en image :\n  ##\n   #")
         self.assertEqual(FRAMED_HERE.pace_seconds, 0)
 
@@ -484,7 +486,7 @@ class Answering(SynchronousTestCase):
 
     def test_history(self) -> None:
         """What nobody asked for is a JSON object in a line, in ASCII, the same as on the JSON wire."""
-        place = BONUS.in_room(None)
+        place = BONUS.variant_in_room(None)
         entries = (logged(LOBBY, "é\n{\x1b\x7f\x9b\u2028"), logged(LOBBY, "##", kind="image"))
         page = Page(LOBBY, entries, True, False, False, BOB)
         said = frames_of(place.encode_answer, Request(c.ReadHistory(), "history"), page)
@@ -507,19 +509,19 @@ class Answering(SynchronousTestCase):
         """Going into a room or the lobby, where it is shown."""
         hello = BONUS.decode(b"Hello|alice|wob").next_request
         assert hello is not None
-        self.assertEqual(BONUS.decode(b"Hello|alice|wob").dialect_on_success, BONUS.in_no_room)
+        self.assertEqual(BONUS.decode(b"Hello|alice|wob").dialect_on_success, BONUS.variant_in_no_room)
         for request, group in (
             (hello, "wob"),
-            (BONUS.awaiting_room.decode(b"wob"), "wob"),
-            (BONUS.awaiting_room.decode(b"/leave"), None),
-            (BONUS.in_room("wob").decode(b"/leave"), None),
-            (BONUS.in_room("wob").decode(b"/create den"), "den"),
+            (BONUS.variant_awaiting_room.decode(b"wob"), "wob"),
+            (BONUS.variant_awaiting_room.decode(b"/leave"), None),
+            (BONUS.variant_in_room("wob").decode(b"/leave"), None),
+            (BONUS.variant_in_room("wob").decode(b"/create den"), "den"),
         ):
             assert request.next_request is not None
             assert isinstance(request.next_request.command, c.ReadHistory)
             self.assertEqual(request.next_request.command.group, group)
         self.assertIsNone(HERE.decode(b"/join wob").next_request)
-        self.assertEqual((BONUS.pages_at_login, DOOR.pages_at_login), ("directs", "none"))
+        self.assertEqual((BONUS.login_history_scope, DOOR.login_history_scope), ("directs", "none"))
 
     def test_help_and_goodbye(self) -> None:
         head, *lines = self.said(Help(tuple(COMMANDS.values())))

@@ -43,8 +43,12 @@ SAMPLES: tuple[objects.ServerObject, ...] = (
     objects.AccountChanged(action="server-account", ref=1, nick="bob", registered=True),
     objects.TokenMade(action="server-token", ref=1, token=TOKEN, secret="chatd_0"),
     objects.TokenList(action="server-tokens", nick="bob", tokens=[TOKEN], more=True),
-    objects.LinkMade(action="server-invitelink", ref=1, group="g", number=1, link="invite_0", expires=TS),
-    objects.LinkList(action="server-links", group="g", links=[objects.Link(1, "bob", TS, TS, 0)], more=True),
+    objects.InvitationLinkMade(
+        action="server-invitelink", ref=1, group="g", number=1, link="invite_0", expires=TS
+    ),
+    objects.InvitationLinkList(
+        action="server-links", group="g", links=[objects.InvitationLink(1, "bob", TS, TS, 0)], more=True
+    ),
     objects.Moderated(action="server-moderation", acts=[ACT]),
     objects.ModerationLog(action="server-modlog", acts=[ACT], more=True),
     objects.Clients(action="server-list-clients", clients=["bob"], more=True),

@@ -110,7 +110,7 @@ class Lines(SynchronousTestCase):
                 values.feed(value + end)
                 self.assertEqual(values.next_value(), value)
                 self.assertEqual(
-                    (values.newline_seen, values.newline_possible), (newline_seen, undecided), end
+                    (values.newline_seen, values.newline_may_follow), (newline_seen, undecided), end
                 )
 
     def test_a_newline_may_come_later(self) -> None:
@@ -122,7 +122,7 @@ class Lines(SynchronousTestCase):
                 values.feed(blanks)
                 look(values)
                 self.assertEqual(
-                    (values.newline_seen, values.newline_possible), (newline_seen, not newline_seen), blanks
+                    (values.newline_seen, values.newline_may_follow), (newline_seen, not newline_seen), blanks
                 )
 
     def test_looking_on_cuts_nothing(self) -> None:

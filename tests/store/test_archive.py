@@ -530,13 +530,13 @@ class Steps(JournalTestCase):
     ) -> list[tuple[list[str], bool, int | None]]:
         """What each query says and has found, up to the last."""
         found: list[tuple[list[str], bool, int | None]] = []
-        begun: EntrySlice | None = None
-        while begun is None or begun.resume_id is not None:
+        partial_page: EntrySlice | None = None
+        while partial_page is None or partial_page.resume_id is not None:
             page = self.fixture.archive.page(
-                LOBBY, False, None, after, limit, size, EVER, self.log_filter, begun
+                LOBBY, False, None, after, limit, size, EVER, self.log_filter, partial_page
             )
-            begun = self.successResultOf(page)
-            found.append((*bodies(begun), begun.resume_id))
+            partial_page = self.successResultOf(page)
+            found.append((*bodies(partial_page), partial_page.resume_id))
         return found
 
     def test_a_query_looks_at_as_many_entries_as_it_may(self) -> None:

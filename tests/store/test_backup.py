@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.store import backup as backups
 from chatd.store.backup import back_up, restore
-from chatd.store.check import check_file, open_read_only
+from chatd.store.check import find_file_problems, open_read_only
 from chatd.store.errors import StoreError
 from chatd.store.schema import DatabaseLock, create_or_migrate, load_migrations
 
@@ -77,7 +77,7 @@ class Backups(BackupCase):
             (made.file, made.last_id, made.bytes), (str(self.copy), 300, self.copy.stat().st_size)
         )
         self.assertEqual(self.copy.stat().st_mode & 0o777, 0o600)
-        self.assertEqual(check_file(self.copy), [])
+        self.assertEqual(find_file_problems(self.copy), [])
         self.assertEqual(self.names(), ["chat.db", "copy.db"])
 
     def test_what_is_there_stays(self) -> None:
@@ -134,7 +134,7 @@ class Backups(BackupCase):
                 before = acked[-1]
                 made = self.backs_up(self.folder / f"copy{number}.db")
                 self.assertGreaterEqual(made.last_id, before)
-                self.assertEqual(check_file(Path(made.file)), [])
+                self.assertEqual(find_file_problems(Path(made.file)), [])
                 with closing(open_read_only(Path(made.file))) as copy:
                     ids = [id for (id,) in copy.execute("SELECT id FROM log ORDER BY id")]
                 self.assertEqual(ids, list(range(1, made.last_id + 1)))
@@ -152,14 +152,14 @@ class Restoring(BackupCase):
 
     def test_the_old_one_is_kept(self) -> None:
         restored = restore(self.copy, self.database)
-        self.assertEqual((restored.path, restored.last_id), (str(self.database), 20))
+        self.assertEqual((restored.database, restored.last_id), (str(self.database), 20))
         self.assertEqual(self.last_id(self.database), 20)
-        assert restored.former is not None
-        self.assertEqual(self.last_id(Path(restored.former)), 300)
-        for path in (self.database, Path(restored.former)):
-            self.assertEqual((check_file(path), path.stat().st_mode & 0o777), ([], 0o600))
-        again = restore(Path(restored.former), self.database)
-        self.assertNotEqual(again.former, restored.former)
+        assert restored.former_database is not None
+        self.assertEqual(self.last_id(Path(restored.former_database)), 300)
+        for path in (self.database, Path(restored.former_database)):
+            self.assertEqual((find_file_problems(path), path.stat().st_mode & 0o777), ([], 0o600))
+        again = restore(Path(restored.former_database), self.database)
+        self.assertNotEqual(again.former_database, restored.former_database)
         self.assertEqual(self.last_id(self.database), 300)
 
     def test_what_only_the_write_ahead_log_holds_is_kept_too(self) -> None:
@@ -174,21 +174,21 @@ class Restoring(BackupCase):
                 )
         restored = restore(self.copy, crashed)
         self.assertEqual(self.last_id(crashed), 20)
-        assert restored.former is not None
-        self.assertEqual(self.last_id(Path(restored.former)), 301)
+        assert restored.former_database is not None
+        self.assertEqual(self.last_id(Path(restored.former_database)), 301)
 
     def test_a_damaged_one_is_kept_as_it_is(self) -> None:
         self.database.write_bytes(b"no database")
         self.database.with_name("chat.db-wal").write_bytes(b"its log")
         restored = restore(self.copy, self.database)
-        assert restored.former is not None
-        self.assertEqual(Path(restored.former).read_bytes(), b"no database")
-        self.assertEqual(Path(f"{restored.former}-wal").read_bytes(), b"its log")
-        self.assertEqual(check_file(self.database), [])
+        assert restored.former_database is not None
+        self.assertEqual(Path(restored.former_database).read_bytes(), b"no database")
+        self.assertEqual(Path(f"{restored.former_database}-wal").read_bytes(), b"its log")
+        self.assertEqual(find_file_problems(self.database), [])
 
     def test_where_there_was_none(self) -> None:
         place = self.folder / "new" / "chat.db"
-        self.assertIsNone(restore(self.copy, place).former)
+        self.assertIsNone(restore(self.copy, place).former_database)
         self.assertEqual(self.last_id(place), 20)
 
     def test_not_while_a_daemon_runs(self) -> None:
@@ -215,4 +215,4 @@ class Restoring(BackupCase):
         restore(old, self.database)
         create_or_migrate(self.database, load_migrations())
         self.assertEqual(self.last_id(self.database), 5)
-        self.assertEqual(check_file(self.database), [])
+        self.assertEqual(find_file_problems(self.database), [])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.store.check import check_file, find_problems, interrupt_when
+from chatd.store.check import find_file_problems, find_problems, interrupt_when
 from chatd.store.errors import StoreError
 from chatd.store.schema import create_or_migrate, load_migrations
 
@@ -35,11 +35,11 @@ class Checks(SynchronousTestCase):
     def finds(self, script: str) -> list[str]:
         """What is wrong after ``script``."""
         self.tell(script)
-        return check_file(self.path)
+        return find_file_problems(self.path)
 
     def test_a_sound_one(self) -> None:
         before = sorted(path.name for path in self.path.parent.iterdir()), self.path.read_bytes()
-        self.assertEqual(check_file(self.path), [])
+        self.assertEqual(find_file_problems(self.path), [])
         self.assertEqual(
             (sorted(path.name for path in self.path.parent.iterdir()), self.path.read_bytes()), before
         )
@@ -72,25 +72,25 @@ class Checks(SynchronousTestCase):
         data[8 * 4096 - 200 : 8 * 4096] = b"\xff" * 200
         data[3 * 4096 : 3 * 4096 + 50] = b"\x07" * 50
         self.path.write_bytes(data)
-        problems = check_file(self.path)
+        problems = find_file_problems(self.path)
         self.assertTrue(problems)
         self.assertTrue(problems[0].startswith("SQLite: "), problems)
 
     def test_files_that_are_none(self) -> None:
         other = self.path.with_name("other.db")
         other.write_bytes(b"Dear diary, " * 100)
-        self.assertEqual(check_file(other), ["SQLite: file is not a database"])
+        self.assertEqual(find_file_problems(other), ["SQLite: file is not a database"])
         other.write_bytes(b"")
-        self.assertEqual(check_file(other), ["this is not a database of chatd"])
+        self.assertEqual(find_file_problems(other), ["this is not a database of chatd"])
         for missing in (self.path.with_name("missing.db"), self.path.parent):
-            self.assertRaises(StoreError, check_file, missing)
+            self.assertRaises(StoreError, find_file_problems, missing)
 
     def test_versions(self) -> None:
         """An older one is sound; a newer one is not known."""
         newest = len(load_migrations())
         old = self.path.with_name("old.db")
         create_or_migrate(old, load_migrations()[:1])
-        self.assertEqual(check_file(old), [])
+        self.assertEqual(find_file_problems(old), [])
         self.assertEqual(
             self.finds(f"PRAGMA user_version = {newest + 1}"),
             [f"the version of the database is {newest + 1}, this chatd knows 1 to {newest}"],
@@ -100,7 +100,7 @@ class Checks(SynchronousTestCase):
         with closing(sqlite3.connect(self.path)) as writer:
             writer.execute("INSERT INTO log VALUES (2, 1, 3, 0, 'message', 1, NULL, 'hi', NULL)")
             writer.commit()
-            self.assertEqual(len(check_file(self.path)), 1)
+            self.assertEqual(len(find_file_problems(self.path)), 1)
 
     def test_it_can_be_stopped(self) -> None:
         self.tell(

@@ -713,13 +713,13 @@ class AnyInterleaving(SynchronousTestCase):
         turns = [turn.split()[0] for turn in fixture.turns if turn != "recover"]
         self.assertEqual(turns, [note.name for note, _, _ in notes], "each has one turn, in order")
         self.check_refs(notes)
-        is_new = [
+        new_entries = [
             (note, where, ref.split()[1] if ref else note.name)
             for note, where, ref in notes
             if note.outcome == "committed" and where
         ]
         created = (1, 3, 1, "public")
-        entries = [(*note.places[0][:2], where, said) for note, where, said in is_new]
+        entries = [(*note.places[0][:2], where, said) for note, where, said in new_entries]
         self.assertEqual(
             fixture.logged(), [created, *((id, where, seq, name) for id, seq, where, name in entries)]
         )
@@ -850,15 +850,19 @@ class Health(JournalTestCase):
     def test_how_long_a_transaction_takes(self) -> None:
         """What is under way is known while it lasts, and what is done is counted."""
         journal, writer, clock = self.fixture.journal, self.fixture.writer, self.fixture.clock
-        before = sum(journal.commit_seconds.counts)
+        before = sum(journal.commit_duration_histogram.counts)
         writer.held = True
         for text in ("one", "two", "three"):
             self.fixture.says(self.alice, text)
         self.fixture.turn()
         clock.advance(3)
-        self.assertEqual(journal.transaction_seconds, 3)
+        self.assertEqual(journal.current_transaction_seconds, 3)
         writer.run_next()
-        self.assertEqual(journal.transaction_seconds, 0)
-        self.assertEqual(sum(journal.commit_seconds.counts), before + 1)
-        self.assertEqual((journal.commit_seconds.counts[-1], journal.commit_seconds.total), (1, 3))
-        self.assertEqual(journal.tasks_per_commit.counts[journal.tasks_per_commit.bounds.index(4)], 1)
+        self.assertEqual(journal.current_transaction_seconds, 0)
+        self.assertEqual(sum(journal.commit_duration_histogram.counts), before + 1)
+        self.assertEqual(
+            (journal.commit_duration_histogram.counts[-1], journal.commit_duration_histogram.total), (1, 3)
+        )
+        self.assertEqual(
+            journal.commit_size_histogram.counts[journal.commit_size_histogram.bounds.index(4)], 1
+        )

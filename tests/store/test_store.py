@@ -172,7 +172,7 @@ class Waiter:
         self.records = records
         self.done: Deferred[list[int]] = Deferred()
 
-    def on_commit(self, logged: Any, is_new: bool) -> None:
+    def on_commit(self, logged: Any, is_newly_stored: bool) -> None:
         """Tell the ids."""
         self.done.callback([entry.id for entry in logged])
 

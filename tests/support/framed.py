@@ -29,5 +29,5 @@ def frames_of(encode: Callable[..., Payloads], *arguments: Any) -> bytes:
     """The frames of what a dialect's method ``encode`` makes of ``arguments``, joined."""
     dialect: Any = encode.__self__  # type: ignore[attr-defined]
     carrier = next(carrier for kind, carrier in _CARRIERS if isinstance(dialect, kind))
-    wrap = carrier.framer_for(dialect)
+    wrap = carrier.wrapper_for(dialect)
     return b"".join(map(wrap, encode(*arguments)))

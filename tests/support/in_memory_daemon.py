@@ -30,7 +30,7 @@ from chatd.core.accounts import AccountPolicy
 from chatd.core.events import Delivery
 from chatd.core.limits import Limits
 from chatd.core.records import Snapshot
-from chatd.daemon.wires import WEB_WIRE, protocol_maker, websocket_wires, wire_choices
+from chatd.daemon.wires import WEB_WIRE, choices_by_wire, protocol_maker, websocket_wires
 from chatd.files import make_private_folder
 from chatd.store.archive import Archive
 from chatd.store.journal import Journal
@@ -269,7 +269,7 @@ class Stage:
             keep_seconds,
         )
         self.sessions = Sessions(self.chat, self.reactor, self.limits)
-        choices = wire_choices(self.limits)
+        choices = choices_by_wire(self.limits)
         self.web_policy = WebPolicy()
         self.healthy = True
         pages = Pages(read_files(), self.web_policy, self._is_healthy, self.reactor)

@@ -14,7 +14,7 @@ from zope.interface import directlyProvides
 
 from chatd.connections.factory import ChatFactory
 from chatd.daemon.certificates import Certificate
-from chatd.daemon.wires import protocol_maker, wire_choices
+from chatd.daemon.wires import choices_by_wire, protocol_maker
 from tests.support.certificates import Issued, issue
 from tests.support.in_memory_daemon import Stage, StageTestCase, Wire
 
@@ -164,7 +164,7 @@ class TlsStageTestCase(StageTestCase):
         self.certificate = Certificate(
             self.folder / "chat.pem", self.folder / "chat.key", self.folder / "class.pem"
         )
-        self.choices = wire_choices(self.stage.limits)
+        self.choices = choices_by_wire(self.stage.limits)
 
     def comes(self, wire: str = "auto", shows: Issued | None = None, tls_only: bool = False) -> TlsPeer:
         """A client, with this certificate, on a port of this kind, before its handshake."""

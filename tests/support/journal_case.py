@@ -33,10 +33,10 @@ class Note:
         self._desk = fixture
         self._then = then
 
-    def on_commit(self, logged: Sequence[LogEntry], is_new: bool) -> None:
+    def on_commit(self, logged: Sequence[LogEntry], is_newly_stored: bool) -> None:
         """Write down where."""
         self.places = [(entry.id, entry.seq, entry.at) for entry in logged]
-        self._take_turn("committed" if is_new else "committed before")
+        self._take_turn("committed" if is_newly_stored else "committed before")
 
     def on_rollback(self) -> None:
         """Write that down."""

@@ -274,7 +274,7 @@ class Contract(StageTestCase):
 
 def _greeting(carrier: str, dialect: Dialect) -> bytes:
     """What a new client is sent by ``carrier``."""
-    return b"".join(map(daemon_wires.CARRIERS[carrier].framer_for(dialect), dialect.greeting))
+    return b"".join(map(daemon_wires.CARRIERS[carrier].wrapper_for(dialect), dialect.greeting))
 
 
 class WebSocketContract(Contract):

@@ -19,7 +19,7 @@ class EchoDialect:
     wire = "web"
     greeting: Final = ()
     requires_login = False
-    pages_at_login: Literal["none"] = "none"
+    login_history_scope: Literal["none"] = "none"
     max_list_bytes = 1024
     pace_seconds = 0.0
 

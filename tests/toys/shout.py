@@ -24,7 +24,7 @@ class ShoutDialect:
     wire = "shout"
     greeting: Final = (b"WHO IS THERE?",)
     requires_login = False
-    pages_at_login: Literal["none"] = "none"
+    login_history_scope: Literal["none"] = "none"
     max_list_bytes = 1024
     pace_seconds = 0.0
     mark = "+"

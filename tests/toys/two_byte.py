@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from chatd.boundaries import Dialect, Framer
+from chatd.boundaries import Dialect, FrameWrapper
 from chatd.carriers.carrier import SessionCarrier
 from chatd.connections.factory import Sessions
 from chatd.connections.login_deadlines import UndetectedConnection
@@ -34,7 +34,7 @@ class TwoByteLengths(SessionCarrier):
         self._buffer = bytearray()
 
     @staticmethod
-    def framer_for(dialect: Dialect) -> Framer:
+    def wrapper_for(dialect: Dialect) -> FrameWrapper:
         """The same for every dialect."""
         return wrap_sized
 
