@@ -14,7 +14,7 @@ from typing import Final
 from chatd.client import line_mode, scripts
 from chatd.client.language import _
 from chatd.client.options import UsageError, parse
-from chatd.client.pending import ConnectionLost, Refused
+from chatd.client.pending import ConnectionLost, RefusedByServer
 from chatd.client.render import sanitize
 
 EXIT_NO_CONNECTION: Final = 1
@@ -26,8 +26,8 @@ EXIT_INTERRUPTED: Final = 130
 async def run_interactive(options: Namespace) -> None:
     """Run the interactive client, full screen or, with ``--plain``, in line mode.
 
-    Raises `UsageError` if the client can't run with these options or on this terminal, `Refused` if the
-    daemon refuses the login, and `ConnectionLost` if the connection is lost for good.
+    Raises `UsageError` if the client can't run with these options or on this terminal, `RefusedByServer` if
+    the daemon refuses the login, and `ConnectionLost` if the connection is lost for good.
     """
     if options.plain:
         await line_mode.run_line_mode(options)
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _say(str(unclear), EXIT_USAGE)
     except ConnectionLost as lost:
         return _say(str(lost), EXIT_NO_CONNECTION)
-    except Refused as refused:
+    except RefusedByServer as refused:
         return _say(f"{refused.code}: {refused}", EXIT_REFUSED)
     except scripts.OutputClosed as unread:
         return (

@@ -13,7 +13,7 @@ import msgspec
 from chatd.client import codec
 from chatd.client.connection import Connection, ConnectionObserver
 from chatd.client.language import translated_refusal
-from chatd.client.pending import PendingRequest, PendingRequests, Refused
+from chatd.client.pending import PendingRequest, PendingRequests, RefusedByServer
 from chatd.core import commands as c
 from chatd.json_wire import objects
 
@@ -28,7 +28,9 @@ UNREADABLE_REQUEST_CODES: Final = ("too_long", "bad_json", "bad_utf8")
 
 
 FINAL_REFUSAL_CODES: Final = ("session_replaced", "password_changed", "account_closed")
-"""Refusals that end a session because the user has asked for it, in another session."""
+"""Codes of refusals after which the client does not connect again: another session of the same user has ended
+this one on purpose.
+"""
 
 
 class ResumePoint(msgspec.Struct):
@@ -41,19 +43,19 @@ class ResumePoint(msgspec.Struct):
 class ChatdSession:
     """One connection to chatd, from its welcome to its end.
 
-    The session passes each log entry once to ``listener``, and updates ``resume``, the position at which the
+    The session passes each log entry once to ``observer``, and updates ``resume``, the position at which the
     next connection resumes. With ``peeks``, missed entries stay missed, so that another session of the same
     user still gets them.
     """
 
-    backlog_seconds = 0.0
+    send_queue_seconds = 0.0
 
     def __init__(
         self,
         connection: Connection,
         requests: PendingRequests,
         resume: ResumePoint,
-        listener: ConnectionObserver,
+        observer: ConnectionObserver,
         peeks: bool,
     ) -> None:
         self.resets_backoff = False
@@ -62,9 +64,9 @@ class ChatdSession:
         self._connection = connection
         self._requests = requests
         self._resume = resume
-        self._listener = listener
+        self._observer = observer
         self._peeks = peeks
-        self._missed: list[codec.EarlierMessages | codec.News] | None = None
+        self._missed: list[codec.LoginBacklog | codec.News] | None = None
 
     async def run(self, welcome: objects.Welcome) -> None:
         """Resume the user's session, and read from the connection until it ends.
@@ -94,7 +96,7 @@ class ChatdSession:
             self._missed = [] if missed else None
         self._connection.probe = codec.encode_request(c.Hello(), PROBE_REF)
         self._connection.writer.write(self._connection.probe)
-        self._listener.logged_in(welcome)
+        self._observer.logged_in(welcome)
         for request in self._requests:
             if request.is_safe_to_send:
                 self.send(request)
@@ -103,8 +105,8 @@ class ChatdSession:
 
     def _receive(self, value: codec.News | objects.AnswerObject | None) -> None:
         if isinstance(value, objects.ServerEvent):
-            self._listener.news_received(value)
-        elif self._missed is not None and isinstance(value, codec.EarlierMessages | codec.News):
+            self._observer.news_received(value)
+        elif self._missed is not None and isinstance(value, codec.LoginBacklog | codec.News):
             self._missed.append(value)
         elif isinstance(value, objects.AnswerObject):
             self._receive_answer(value)
@@ -112,10 +114,10 @@ class ChatdSession:
             self._deliver(value)
 
     def _deliver(self, news: objects.Message | objects.GroupEvent) -> None:
-        """Pass a log entry to the listener, unless it was delivered before."""
+        """Pass a log entry to the observer, unless it was delivered before."""
         if news.id > (self._resume.cursor or 0):
             self._resume.cursor = news.id
-            self._listener.news_received(news)
+            self._observer.news_received(news)
 
     def _receive_answer(self, answer: objects.AnswerObject) -> None:
         if answer.ref == PROBE_REF:
@@ -130,7 +132,7 @@ class ChatdSession:
         self._requests.answer(request.ref, answer)
 
     def _probe_answered(self, answer: objects.AnswerObject) -> None:
-        """Pass the missed entries to the listener, after the daemon has answered the client's own hello.
+        """Pass the missed entries to the observer, after the daemon has answered the client's own hello.
 
         The daemon sends that answer behind all missed entries. Raises `ConnectionError` if it is a refusal.
         """
@@ -144,17 +146,17 @@ class ChatdSession:
             raise ConnectionError(translated_refusal(answer.code, answer.msg))
 
     def _receive_unrequested(self, answer: objects.AnswerObject) -> None:
-        if isinstance(answer, codec.EarlierMessages):
-            self._listener.earlier_messages_received(answer)
+        if isinstance(answer, codec.LoginBacklog):
+            self._observer.login_backlog_received(answer)
         elif isinstance(answer, objects.Error):
             self.close_reason = translated_refusal(answer.code, answer.msg)
             self.ended_for_good = answer.code in FINAL_REFUSAL_CODES
             if answer.code in UNREADABLE_REQUEST_CODES:
                 # Answers come in order: this is for the oldest request, which must not be sent again.
-                self._requests.fail_oldest(Refused(answer))
+                self._requests.fail_oldest(RefusedByServer(answer))
 
     def _deliver_own(self, command: c.Command, ack: objects.Ack) -> None:
-        """Pass the log entry that the user's own ``command`` made to the listener.
+        """Pass the log entry that the user's own ``command`` made to the observer.
 
         Do nothing if the command made no entry, or if a replay has delivered the entry already.
         """

@@ -70,16 +70,18 @@ class ServerNotice(AnswerBase, frozen=True, kw_only=True):
 
 
 class CourseworkWelcome(Welcome, frozen=True, kw_only=True):
-    """The welcome of a course-work server: a student's simple JSON chat server, without entry ids and acks.
+    """The welcome of a course-work server (a student's simple JSON chat server), in the form of chatd's
+    welcome.
 
-    chatd never sends this welcome. See `chatd.client.coursework`.
+    Its class tells the client that the server has no entry ids and no acks. The client makes this object;
+    chatd never sends it. See `chatd.client.coursework`.
     """
 
 
 News = Message | GroupEvent | ServerEvent | ServerNotice
 """What the server sends without a request: a message, a group event, an arrival, a departure, a notice."""
 
-EarlierMessages = Page | Conversations
+LoginBacklog = Page | Conversations
 """What chatd sends after the welcome of a returning user: pages of messages, a list of conversations."""
 
 

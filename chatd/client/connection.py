@@ -1,6 +1,6 @@
 """One TCP or TLS connection of the client that carries JSON values.
 
-The module also defines the interfaces of a session and of the listener that a session delivers to.
+The module also defines the interfaces of a session and of the observer that a session delivers to.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ from chatd.json_wire import objects
 from chatd.json_wire.scanner import JsonScanner
 
 MAX_VALUE_BYTES: Final = 1024 * 1024
-"""The size in bytes of the largest JSON value that the client reads. chatd's are a quarter at most."""
+"""The maximum size in bytes of a JSON value from the server.
+
+chatd sends at most 256 KiB in one value; the rest is a margin for other servers.
+"""
 
 READ_BYTES: Final = 256 * 1024
 """The most bytes that one read from the socket returns."""
@@ -32,11 +35,11 @@ CONNECT_TIMEOUT_SECONDS: Final = 10.0
 
 
 class Address(msgspec.Struct, frozen=True):
-    """The host and port of a server, and the TLS context to connect with (None: without TLS)."""
+    """The host and port of a server, and the TLS context to connect with, None for no TLS."""
 
     host: str
     port: int
-    tls: ssl.SSLContext | None = None
+    tls_context: ssl.SSLContext | None = None
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
@@ -57,10 +60,10 @@ class ConnectionObserver(Protocol):
         Each log entry arrives once and in order, the user's own messages included.
         """
 
-    def earlier_messages_received(self, page: codec.EarlierMessages) -> None:
-        """Handle earlier messages, which the daemon sends after the login.
+    def login_backlog_received(self, backlog: codec.LoginBacklog) -> None:
+        """Handle what the daemon sends after the login of a returning user.
 
-        ``page`` is a page of one conversation, or a list of the other conversations.
+        ``backlog`` is a page of one conversation, or a list of the other conversations.
         """
 
 
@@ -68,7 +71,9 @@ class ClientSession(Protocol):
     """The client's side of one connection from the welcome to its end, with chatd or another server."""
 
     resets_backoff: bool
-    """Whether the connection held long enough for the client to connect again after the shortest pause."""
+    """Whether the connection was stable, so that the delay before the next reconnection starts again at
+    `chatd.client.reconnecting_client.RETRY_MIN_SECONDS`.
+    """
 
     ended_for_good: bool
     """Whether the server ended the session on purpose, so that the client must not connect again."""
@@ -86,7 +91,7 @@ class ClientSession(Protocol):
         """Send ``request`` to the server, or queue it behind earlier requests."""
 
     @property
-    def backlog_seconds(self) -> float:
+    def send_queue_seconds(self) -> float:
         """The time in seconds that sending the queued requests will take."""
 
 
@@ -109,14 +114,16 @@ class Connection:
         self._values = JsonScanner(MAX_VALUE_BYTES)
 
     @classmethod
-    async def open(cls, address: Address, idle: float) -> Connection:
-        """Connect to ``address`` and return the connection, whose reads may last ``idle`` seconds.
+    async def open(cls, address: Address, idle_seconds: float) -> Connection:
+        """Connect to ``address`` and return the connection, whose reads may last ``idle_seconds``.
 
         Raises `OSError`, and `UnicodeError` for a malformed host name.
         """
         async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
-            reader, writer = await asyncio.open_connection(address.host, address.port, ssl=address.tls)
-        return cls(reader, writer, address, idle)
+            reader, writer = await asyncio.open_connection(
+                address.host, address.port, ssl=address.tls_context
+            )
+        return cls(reader, writer, address, idle_seconds)
 
     async def read_value(self) -> bytes | None:
         """Return the next JSON value from the server, or None at the end of the stream.

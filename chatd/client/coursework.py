@@ -95,7 +95,7 @@ def parse_object(value: bytes) -> JsonObject | None:
     return (inner if isinstance(inner, dict) else received) or None
 
 
-def hello_reply(received: JsonObject, nick: str) -> codec.CourseworkWelcome | objects.Error | None:
+def parse_hello_reply(received: JsonObject, nick: str) -> codec.CourseworkWelcome | objects.Error | None:
     """Return a course-work server's answer to the client's hello: a welcome or an error.
 
     ``received`` is the server's JSON object. The welcome names ``nick`` as the user. Return None if that

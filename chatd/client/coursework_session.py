@@ -30,10 +30,14 @@ After this time, a request for a list gets an error, and any other request count
 """
 
 STABLE_AFTER_SECONDS: Final = 2.0
-"""After a connection that lasted longer than this, the client connects again after the shortest pause."""
+"""The duration in seconds from which a connection counts as stable.
+
+After a stable connection the reconnection delay starts again at
+`chatd.client.reconnecting_client.RETRY_MIN_SECONDS`.
+"""
 
 
-class CourseworkWarning(codec.ServerNotice, frozen=True, kw_only=True):
+class LimitationsNotice(codec.ServerNotice, frozen=True, kw_only=True):
     """A warning, shown once, that a course-work server sends no acks and replays no missed messages."""
 
 
@@ -50,7 +54,7 @@ class CourseworkSession:
         connection: Connection,
         requests: PendingRequests,
         resume: ResumePoint,
-        listener: ConnectionObserver,
+        observer: ConnectionObserver,
         course: CourseworkCodec,
         early: list[bytes],
         warn: bool,
@@ -61,14 +65,14 @@ class CourseworkSession:
         self._connection = connection
         self._requests = requests
         self._resume = resume
-        self._listener = listener
+        self._observer = observer
         self._course = course
         self._early = early
         self._warn = warn
         self._queue: asyncio.Queue[PendingRequest] = asyncio.Queue()
 
     @property
-    def backlog_seconds(self) -> float:
+    def send_queue_seconds(self) -> float:
         """The time in seconds that writing the queued requests will take."""
         return WRITE_INTERVAL_SECONDS * self._queue.qsize()
 
@@ -81,9 +85,9 @@ class CourseworkSession:
         started = clock()
         self._connection.idle_seconds = None  # a course-work server answers no probe
         self._resume.cursor = None
-        self._listener.logged_in(welcome)
+        self._observer.logged_in(welcome)
         if self._warn:
-            self._listener.news_received(CourseworkWarning(text=_(LIMITATIONS_WARNING), ts=datetime.now(UTC)))
+            self._observer.news_received(LimitationsNotice(text=_(LIMITATIONS_WARNING), ts=datetime.now(UTC)))
         for request in self._requests:
             if request.sent:
                 self._requests.fail_uncertain(request)
@@ -130,7 +134,7 @@ class CourseworkSession:
             if isinstance(command, codec.SENDING_COMMANDS):
                 ack = self._course.substitute_ack(command)
                 if (news := codec.entry_from_ack(command, ack, self._resume.nick)) is not None:
-                    self._listener.news_received(news)
+                    self._observer.news_received(news)
                 self._requests.answer(request.ref, ack)
             else:
                 asyncio.get_running_loop().call_later(ANSWER_TIMEOUT_SECONDS, self._give_up, request)
@@ -154,14 +158,14 @@ class CourseworkSession:
         if request is not None and isinstance(content, objects.AnswerObject):
             self._requests.answer(request.ref, content)
         elif isinstance(content, codec.News):
-            self._listener.news_received(content)
+            self._observer.news_received(content)
         else:
             nick = self._resume.nick
             text = (
                 content.msg if isinstance(content, objects.Error) else "\n".join(render_answer(content, nick))
             )
             if text:
-                self._listener.news_received(codec.ServerNotice(text=text, ts=datetime.now(UTC)))
+                self._observer.news_received(codec.ServerNotice(text=text, ts=datetime.now(UTC)))
 
     def _answered_by(self, row: str, content: codec.News | objects.AnswerObject) -> PendingRequest | None:
         """Return the oldest written request that ``content`` may answer, or None if there is none.

@@ -8,8 +8,8 @@ from typing import Final
 
 from textual.widgets import ProgressBar
 
+from chatd.client.directory_loader import AskFunction
 from chatd.client.memory import Conversation, Memory, ScreenEntry, entry_from_message
-from chatd.client.roster import AskFunction
 from chatd.client.scrollback import Scrollback
 from chatd.core import commands as c
 from chatd.json_wire import objects
@@ -45,7 +45,7 @@ class HistoryLoader:
         if self.reading or not (conversation.has_older if older else conversation.has_newer):
             return  # the request was made before the last page arrived
         edge = conversation.oldest_id if older else conversation.newest_id
-        with self.show_progress():
+        with self.progress_indicator():
             bounds = {"before": edge} if older else {"after": edge}
             page = await self.read_page(conversation, SCROLL_PAGE_SIZE, **bounds)
         if conversation is not self._memory.shown_conversation:
@@ -68,7 +68,7 @@ class HistoryLoader:
         page = await self.read_page(conversation, SCROLL_PAGE_SIZE, after=0)
         if page is not None and conversation is self._memory.shown_conversation:
             conversation.replace_entries(map(entry_from_message, page.messages), older=False, newer=page.more)
-            self._scrollback.show(top=True)
+            self._scrollback.show(at_beginning=True)
 
     async def show_end(self) -> bool:
         """Show the end of the conversation on the screen. Return False if it could not be read."""
@@ -82,11 +82,11 @@ class HistoryLoader:
         self._scrollback.show()
         return True
 
-    async def search(self, text: str, not_found: Callable[[], None]) -> None:
+    async def search(self, text: str, on_not_found: Callable[[], None]) -> None:
         """Search the conversation on the screen for ``text``, and show the message that is found.
 
-        The search goes back from the message found last, or else from the end. Call ``not_found`` if no such
-        message contains ``text``. ``text`` is case-folded.
+        The search goes back from the message found last, or else from the end. Call ``on_not_found`` if no
+        such message contains ``text``. ``text`` is case-folded.
         """
         conversation = self._memory.shown_conversation
         entries = conversation.entries
@@ -97,7 +97,7 @@ class HistoryLoader:
         if conversation is not self._memory.shown_conversation:
             return
         if found is None:
-            not_found()
+            on_not_found()
         else:
             self.found = found
             self._scrollback.show(found)
@@ -109,7 +109,7 @@ class HistoryLoader:
         """
         before = conversation.oldest_id
         newest_seq = 0
-        with self.show_progress():
+        with self.progress_indicator():
             while True:
                 page = await self.read_page(conversation, SEARCH_PAGE_SIZE, before=before)
                 if page is None or not page.messages:
@@ -151,7 +151,7 @@ class HistoryLoader:
         return answer
 
     @contextmanager
-    def show_progress(self) -> Iterator[None]:
+    def progress_indicator(self) -> Iterator[None]:
         """Show the progress bar while the ``with`` block runs."""
         self._bar.update(total=None, progress=0)
         self._bar.add_class("-shown")

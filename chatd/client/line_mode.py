@@ -17,11 +17,11 @@ from threading import Thread
 from chatd.client import codec
 from chatd.client.codec import LOBBY, ConversationRef
 from chatd.client.language import _, translated_greeting
-from chatd.client.link import Link
 from chatd.client.log import ChatLog, open_log
 from chatd.client.options import server_address
 from chatd.client.outgoing import MAX_UNACKED, Failure, OutgoingQueue, TypedLine, failure_text
-from chatd.client.pending import ConnectionLost, Refused
+from chatd.client.pending import ConnectionLost, RefusedByServer
+from chatd.client.reconnecting_client import ReconnectingClient
 from chatd.client.render import (
     INDENT,
     conversation_label,
@@ -70,25 +70,25 @@ class LineDisplay:
             place = codec.message_conversation(news, self.nick)
             print_line(render_message(news, self.nick, None if place.key == self.here.key else place))
 
-    def earlier_messages_received(self, page: codec.EarlierMessages) -> None:
+    def login_backlog_received(self, backlog: codec.LoginBacklog) -> None:
         """Print the messages, or the list of conversations, that the daemon sends after the login.
 
         Log the missed messages, and print how many messages are unread.
         """
-        self._warn(self._log.write_missed_messages(page, self.nick))
-        self.show_answer(page)
+        self._warn(self._log.write_missed_messages(backlog, self.nick))
+        self.show_answer(backlog)
         if (
-            isinstance(page, objects.Page)
-            and page.seen is not None
-            and (count := codec.count_unread(page, self.nick))
+            isinstance(backlog, objects.Page)
+            and backlog.seen is not None
+            and (count := codec.count_unread(backlog, self.nick))
         ):
-            print_line(f"* {render_unread(codec.page_conversation(page), count)}")
+            print_line(f"* {render_unread(codec.page_conversation(backlog), count)}")
 
     def image_columns(self) -> int:
         """Return the maximum width of a picture in characters: the terminal's width without the indent."""
         return shutil.get_terminal_size().columns - len(INDENT)
 
-    def show_progress(self) -> AbstractContextManager[None]:
+    def progress_indicator(self) -> AbstractContextManager[None]:
         """Return a context manager that does nothing, because the line mode has no progress bar."""
         return nullcontext()
 
@@ -106,15 +106,15 @@ class LineDisplay:
 
         If the line was refused, print the refusal's code as well.
         """
-        code = f"{failure.code}: " if isinstance(failure, Refusal | Refused) else ""
+        code = f"{failure.code}: " if isinstance(failure, Refusal | RefusedByServer) else ""
         print_line(one_line(f"* {code}{failure_text(failure)}"))
 
-    def show_unsent(self, failure: Refused | ConnectionLost) -> None:
+    def show_send_failure(self, failure: RefusedByServer | ConnectionLost) -> None:
         """Print why the daemon refused a message.
 
         Print nothing for a lost connection, which ends the client with an error of its own.
         """
-        if isinstance(failure, Refused):
+        if isinstance(failure, RefusedByServer):
             self.show_failure(failure)
 
     def conversation_switch_finished(self, place: ConversationRef, succeeded: bool) -> None:
@@ -139,21 +139,21 @@ class LineDisplay:
 async def run_line_mode(options: Namespace) -> None:
     """Run the line mode until the end of standard input or ``/quit``.
 
-    Raises `UsageError` if an option can't be used, `Refused` if the daemon refuses the login, and
+    Raises `UsageError` if an option can't be used, `RefusedByServer` if the daemon refuses the login, and
     `ConnectionLost` if the connection is lost for good.
     """
     name = required_nick(options)
     log = open_log(options.log)
     display = LineDisplay(name, log)
-    link = Link(server_address(options), name, display, password=options.password)
-    outgoing = OutgoingQueue(link.ask, display, queue_size=MAX_UNACKED)
+    client = ReconnectingClient(server_address(options), name, display, password=options.password)
+    outgoing = OutgoingQueue(client.ask, display, queue_size=MAX_UNACKED)
     loop = asyncio.get_running_loop()
 
     async def take(text: str) -> None:
         if not text.strip():
             return
         try:
-            typed = outgoing.parse(text, display.here)
+            typed = outgoing.prepare_line(text, display.here)
         except Refusal as refusal:
             await outgoing.add_when_free(refusal)  # shown after the answers to the earlier lines
         else:
@@ -176,6 +176,6 @@ async def run_line_mode(options: Namespace) -> None:
 
     Thread(target=read, daemon=True).start()
     try:
-        await run_while_connected(link, work())
+        await run_while_connected(client, work())
     finally:
         log.close()

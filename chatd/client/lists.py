@@ -19,7 +19,7 @@ from chatd.json_wire.objects import Member
 ROLE_MARKS: Final = {"owner": " ★", "operator": " +"}
 
 
-class NamedOption(Option):
+class ConversationOption(Option):
     """A line in a list on the screen. Choosing the line opens the conversation ``place``."""
 
     def __init__(self, place: ConversationRef, line: Content) -> None:
@@ -63,13 +63,13 @@ class NameList(OptionList):
         chosen = self._shown[at][0] if at is not None else None
         self._shown = lines
         self.clear_options()
-        self.add_options(NamedOption(place, line) for place, line in lines)
+        self.add_options(ConversationOption(place, line) for place, line in lines)
         self.highlighted = next((at for at, (place, _) in enumerate(lines) if place == chosen), None)
 
     @on(OptionList.OptionSelected)
     def _selected(self, event: OptionList.OptionSelected) -> None:
         event.stop()
-        assert isinstance(event.option, NamedOption)
+        assert isinstance(event.option, ConversationOption)
         self.post_message(self.Chosen(event.option.place))
 
 

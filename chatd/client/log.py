@@ -52,7 +52,7 @@ class ChatLog:
             return self._write(news.ts, f"* {one_line(news.text)}")
         return self._write_message(news, codec.message_conversation(news, nick), nick)
 
-    def write_missed_messages(self, page: codec.EarlierMessages, nick: str) -> str | None:
+    def write_missed_messages(self, page: codec.LoginBacklog, nick: str) -> str | None:
         """Log the messages of ``page`` that the user missed.
 
         The log has the other messages of the page already: the daemon sends them at every login. Return an

@@ -90,10 +90,10 @@ class Conversation:
         """
         return next((entry.id for entry in reversed(self.entries) if entry.id), None)
 
-    def add(self, entry: ScreenEntry, may_push: bool = True) -> None:
+    def add(self, entry: ScreenEntry, may_evict: bool = True) -> None:
         """Append ``entry`` if the end of the conversation is in memory.
 
-        If memory is full and ``may_push`` is false, leave ``entry`` out, because it would push out entries
+        If memory is full and ``may_evict`` is false, leave ``entry`` out, because it would push out entries
         that the user is reading. The client later reads from the daemon what it left out.
         """
         if entry.id:
@@ -101,7 +101,7 @@ class Conversation:
                 self._last_told = entry.id
             if self.has_newer or entry.id <= (self.newest_id or 0):
                 return
-        if not may_push and len(self.entries) >= self.max_entries:
+        if not may_evict and len(self.entries) >= self.max_entries:
             self.has_newer = True
             return
         self.entries.append(entry)
@@ -115,10 +115,13 @@ class Conversation:
         ]
 
     def replace_entries(self, entries: Iterable[ScreenEntry], older: bool, newer: bool) -> None:
-        """Replace the entries in memory by ``entries``.
+        """Replace the entries in memory by ``entries``, a part of the conversation that was read from the
+        daemon.
 
-        ``older`` and ``newer`` say whether the conversation has more entries before and after ``entries``. If
-        it has none after them, keep the entries that arrived since, and the client's own texts.
+        ``older`` and ``newer`` say whether the conversation has more entries before and after them. If it has
+        none after them, entries that arrived while they were read are kept, and so are the client's own lines
+        (entries without an id, such as the answer to a command), unless these were added while an older part
+        was shown.
         """
         shown = list(entries)
         end = next((entry.id for entry in reversed(shown) if entry.id), 0)
@@ -235,7 +238,7 @@ class Memory:
                 self.colours[news.nick] = news.colour
             conversation = self.conversation(message_conversation(news, self.nick))
             shown = conversation is self.shown_conversation
-            conversation.add(entry_from_message(news), may_push=at_end or not shown)
+            conversation.add(entry_from_message(news), may_evict=at_end or not shown)
             seen = shown and at_end
             if not seen and news.nick != self.nick:
                 conversation.unread += 1
@@ -253,22 +256,22 @@ class Memory:
         """Store the colours of the users who sent the messages on ``page``."""
         self.colours.update((item.nick, item.colour) for item in page.messages if item.colour)
 
-    def add_earlier_messages(self, page: codec.EarlierMessages) -> None:
+    def add_login_backlog(self, backlog: codec.LoginBacklog) -> None:
         """Store what the daemon sends after the login, and how many messages are unread.
 
         That is a page of messages for each of the latest conversations, and a list of the others.
         """
-        if isinstance(page, objects.Conversations):
-            for one in page.conversations:
+        if isinstance(backlog, objects.Conversations):
+            for one in backlog.conversations:
                 self.conversation(summary_conversation(one)).unread += one.unread
             return
-        self.learn_colours(page)
-        place = page_conversation(page)
+        self.learn_colours(backlog)
+        place = page_conversation(backlog)
         conversation = self.conversation(place)
         # A page without a read marker has only missed messages, except in the lobby.
-        older = page.more or (page.seen is None and place != LOBBY)
-        conversation.replace_entries(map(entry_from_message, page.messages), older, newer=False)
-        conversation.unread += count_unread(page, self.nick)
+        older = backlog.more or (backlog.seen is None and place != LOBBY)
+        conversation.replace_entries(map(entry_from_message, backlog.messages), older, newer=False)
+        conversation.unread += count_unread(backlog, self.nick)
 
     def listed_conversations(self) -> list[Conversation]:
         """Return the conversations in the order of the list: the lobby, groups, direct conversations."""

@@ -17,7 +17,7 @@ from chatd.client import codec
 from chatd.client.codec import LOBBY, ConversationRef
 from chatd.client.images import ImageError, ascii_art
 from chatd.client.language import translated_refusal
-from chatd.client.pending import ConnectionLost, Refused
+from chatd.client.pending import ConnectionLost, RefusedByServer
 from chatd.client.typed_lines import SendImage, message_command, parse_typed_line
 from chatd.core import commands as c
 from chatd.core.refusals import Refusal
@@ -26,7 +26,7 @@ from chatd.json_wire import objects
 MAX_UNACKED: Final = 64
 """The maximum number of messages that the client has sent and the daemon has not acked."""
 
-Failure = Refusal | Refused | ConnectionLost | ImageError
+Failure = Refusal | RefusedByServer | ConnectionLost | ImageError
 """The errors that explain why a typed line was not carried out."""
 
 
@@ -51,7 +51,7 @@ class Display(Protocol):
     def image_columns(self) -> int:
         """Return the maximum width of a picture in characters."""
 
-    def show_progress(self) -> AbstractContextManager[None]:
+    def progress_indicator(self) -> AbstractContextManager[None]:
         """Return a context manager that shows a progress indicator until it exits."""
 
     async def handle_command(self, command: c.Command) -> bool:
@@ -66,7 +66,7 @@ class Display(Protocol):
     def show_failure(self, failure: Failure) -> None:
         """Show why a typed line was not carried out."""
 
-    def show_unsent(self, failure: Refused | ConnectionLost) -> None:
+    def show_send_failure(self, failure: RefusedByServer | ConnectionLost) -> None:
         """Show why a message got no ack: the daemon refused it, or the connection was lost."""
 
     def conversation_switch_finished(self, place: ConversationRef, succeeded: bool) -> None:
@@ -101,10 +101,12 @@ class OutgoingQueue:
         self._slots = asyncio.Semaphore(MAX_UNACKED)
         self._sending: set[asyncio.Task[None]] = set()
 
-    def parse(self, text: str, here: ConversationRef) -> TypedLine:
-        """Return the parsed form of a line that was typed in the conversation ``here``.
+    def prepare_line(self, text: str, here: ConversationRef) -> TypedLine:
+        """Parse a line that was typed in the conversation ``here``, and return it.
 
-        The caller adds it to the queue. Raises `Refusal` if the line is malformed.
+        If its command switches to another conversation, that conversation is recorded, and later lines are
+        parsed for it; so the caller must add the returned line to the queue. Raises `Refusal` if the line is
+        malformed.
         """
         place = self._queued_switches[-1] if self._queued_switches else here
         command = parse_typed_line(text, place)
@@ -166,7 +168,7 @@ class OutgoingQueue:
     async def _send_image(self, image: SendImage) -> None:
         columns = self._display.image_columns()
         try:
-            with self._display.show_progress():
+            with self._display.progress_indicator():
                 drawn = await asyncio.to_thread(ascii_art, image.path, columns)
             command = message_command(image.place, drawn, "image")
         except (ImageError, Refusal) as failure:
@@ -184,8 +186,8 @@ class OutgoingQueue:
     async def _await_ack(self, asked: Awaitable[objects.AnswerObject]) -> None:
         try:
             await asked
-        except (Refused, ConnectionLost) as failure:
-            self._display.show_unsent(failure)
+        except (RefusedByServer, ConnectionLost) as failure:
+            self._display.show_send_failure(failure)
         finally:
             self._slots.release()
             self._settled()
@@ -196,8 +198,8 @@ class OutgoingQueue:
         succeeded = True
         try:
             self._display.show_answer(await self._ask(command))
-        except (Refused, ConnectionLost) as failure:
-            already_there = isinstance(failure, Refused) and failure.code == "already_member"
+        except (RefusedByServer, ConnectionLost) as failure:
+            already_there = isinstance(failure, RefusedByServer) and failure.code == "already_member"
             succeeded = destination is not None and already_there
             if not succeeded:
                 self._display.show_failure(failure)

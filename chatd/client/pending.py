@@ -16,7 +16,7 @@ from chatd.core import commands as c
 from chatd.json_wire import objects
 
 
-class Refused(Exception):
+class RefusedByServer(Exception):
     """The error of a request that the daemon refused.
 
     ``code`` is the refusal's stable code. The text is in the user's language.
@@ -81,16 +81,16 @@ class PendingRequests:
     def answer(self, ref: str, answer: objects.AnswerObject) -> None:
         """Give the daemon's answer to the future of the request with the ref ``ref``.
 
-        If the answer is an error object, the future raises `Refused`.
+        If the answer is an error object, the future raises `RefusedByServer`.
         """
         if isinstance(answer, objects.Error):
-            self.fail(ref, Refused(answer))
+            self.fail(ref, RefusedByServer(answer))
             return
         request = self._requests.pop(ref, None)
         if request is not None and not request.answer.done():
             request.answer.set_result(answer)
 
-    def fail(self, ref: str, error: Refused | ConnectionLost) -> None:
+    def fail(self, ref: str, error: RefusedByServer | ConnectionLost) -> None:
         """Make the future of the request with the ref ``ref`` raise ``error``."""
         request = self._requests.pop(ref, None)
         if request is not None and not request.answer.done():  # done if its caller was cancelled
@@ -103,7 +103,7 @@ class PendingRequests:
         """
         self.fail(request.ref, ConnectionLost(_("the connection was lost: look whether it was done")))
 
-    def fail_oldest(self, error: Refused) -> None:
+    def fail_oldest(self, error: RefusedByServer) -> None:
         """Make the future of the oldest pending request raise ``error``."""
         for ref in list(self._requests)[:1]:
             self.fail(ref, error)

@@ -16,17 +16,17 @@ from chatd.client.codec import LOBBY, ConversationRef
 from chatd.client.composer import Composer
 from chatd.client.connection import Address
 from chatd.client.dialogs import NickDialog, PasswordDialog, RoomsDialog
+from chatd.client.directory_loader import DirectoryLoader
 from chatd.client.history import HistoryLoader
 from chatd.client.keys import focus
 from chatd.client.language import _, translated_greeting
-from chatd.client.link import Link
 from chatd.client.lists import ConversationList, NameList, PeopleList
 from chatd.client.log import ChatLog
 from chatd.client.memory import EntryKind, Memory
 from chatd.client.outgoing import OutgoingQueue
-from chatd.client.pending import ConnectionLost, Refused
+from chatd.client.pending import ConnectionLost, RefusedByServer
+from chatd.client.reconnecting_client import ReconnectingClient
 from chatd.client.render import render_answer
-from chatd.client.roster import Roster
 from chatd.client.screen_display import ScreenDisplay
 from chatd.client.screen_lines import HintLine, SearchLine, TitleLine
 from chatd.client.scrollback import Scrollback
@@ -65,10 +65,10 @@ class ChatApp(App[None]):
         self._address = address
         self._password = password
         self._conversation_log = log
-        self._link: Link | None = None
+        self._client: ReconnectingClient | None = None
         self._lost = ""
         self._drawing = False
-        # Attributes, because the link may still report something after the widgets have left the screen.
+        # Attributes, because the client may still report something after the widgets have left the screen.
         self._title = TitleLine(self.memory, address)
         self._places = ConversationList(self.memory, id="places")
         self._scrollback = Scrollback(self.memory, id="scrollback")
@@ -78,7 +78,7 @@ class ChatApp(App[None]):
         self._composer = Composer(self.queue_line, self.memory.known_names, id="composer")
         self._hint = HintLine()
         self.history = HistoryLoader(self.memory, self._scrollback, self._bar, self._answer)
-        self._roster = Roster(self.memory, self._answer, self._draw_soon, REDRAW_SECONDS)
+        self._directory_loader = DirectoryLoader(self.memory, self._answer, self._draw_soon, REDRAW_SECONDS)
         self._answers = ScreenDisplay(
             self.memory,
             self._scrollback,
@@ -136,14 +136,14 @@ class ChatApp(App[None]):
     def _log_in(self, nick: str | None, password: str = "") -> None:
         assert nick  # the dialog returns nothing else
         self.memory.nick = nick
-        self._link = Link(self._address, nick, self, password=password)
-        self._run_link(self._link)
+        self._client = ReconnectingClient(self._address, nick, self, password=password)
+        self._run_client(self._client)
 
     @work
-    async def _run_link(self, link: Link) -> None:
+    async def _run_client(self, client: ReconnectingClient) -> None:
         try:
-            await link.run()
-        except Refused as refused:
+            await client.run()
+        except RefusedByServer as refused:
             if not self.memory.welcome:
                 if refused.code in PASSWORD_REFUSAL_CODES:
                     self._ask_password(str(refused))
@@ -155,7 +155,7 @@ class ChatApp(App[None]):
             self.failure = lost
         self.exit()
 
-    # Calls from the link, whose `Listener` the app is.
+    # Calls from the connection: the app implements `ConnectionObserver`.
 
     def logged_in(self, welcome: objects.Welcome) -> None:
         """Show the daemon's greeting, and read the lists of users and groups from the daemon."""
@@ -181,32 +181,32 @@ class ChatApp(App[None]):
         if self.memory.here is not here:
             self._show_place(self.memory.here)
         elif isinstance(news, objects.GroupEvent) and ConversationRef("group", news.group).key == here.key:
-            if self._roster.count_member_change() == 1:
+            if self._directory_loader.record_member_change() == 1:
                 self._read_members()
         self._show()
 
-    def earlier_messages_received(self, page: codec.EarlierMessages) -> None:
+    def login_backlog_received(self, backlog: codec.LoginBacklog) -> None:
         """Store, log and show the messages or the conversations that the daemon sends after the login."""
-        self.memory.add_earlier_messages(page)
-        if isinstance(page, objects.Conversations) and page.more:
-            self._tell(render_answer(page, self.memory.nick)[-1], "answer")
-        if trouble := self._conversation_log.write_missed_messages(page, self.memory.nick):
+        self.memory.add_login_backlog(backlog)
+        if isinstance(backlog, objects.Conversations) and backlog.more:
+            self._tell(render_answer(backlog, self.memory.nick)[-1], "answer")
+        if trouble := self._conversation_log.write_missed_messages(backlog, self.memory.nick):
             self._tell(trouble, "trouble")
         self._show()
 
     @work
     async def _read_lists(self, again: bool, course_work: bool) -> None:
-        await self._roster.read_users()
+        await self._directory_loader.read_users()
         if course_work:  # such a server may close the connection at a request for groups
             self._draw_soon()
             return
-        groups = await self._roster.read_groups(joined=True)
+        groups = await self._directory_loader.read_groups(joined=True)
         self._refresh_members()
         if not again:
             self._choose_room(groups)
 
     async def _list_rooms(self) -> None:
-        self._choose_room(await self._roster.read_groups())
+        self._choose_room(await self._directory_loader.read_groups())
 
     def _choose_room(self, groups: list[objects.Group]) -> None:
         def go(typed: str | None) -> None:
@@ -225,7 +225,7 @@ class ChatApp(App[None]):
         If the line is malformed, show why and return False; else return True.
         """
         try:
-            line = self._outgoing.parse(text, self.memory.here)
+            line = self._outgoing.prepare_line(text, self.memory.here)
         except Refusal as refusal:
             self._answers.show_failure(refusal)
             return False
@@ -244,8 +244,8 @@ class ChatApp(App[None]):
             self._outgoing.cancel()
 
     def _ask(self, command: c.Command) -> Awaitable[objects.AnswerObject]:
-        assert self._link is not None  # nothing is asked before the login
-        return self._link.ask(command)
+        assert self._client is not None  # nothing is asked before the login
+        return self._client.ask(command)
 
     async def _answer(self, command: c.Command, allowed: Container[str] = ()) -> objects.AnswerObject | None:
         """Send ``command`` to the daemon and return the answer.
@@ -255,8 +255,8 @@ class ChatApp(App[None]):
         """
         try:
             return await self._ask(command)
-        except (Refused, ConnectionLost) as failure:
-            if isinstance(failure, Refused) and failure.code in allowed:
+        except (RefusedByServer, ConnectionLost) as failure:
+            if isinstance(failure, RefusedByServer) and failure.code in allowed:
                 return objects.AnswerBase()
             self._answers.show_failure(failure)
         return None
@@ -301,18 +301,18 @@ class ChatApp(App[None]):
 
     async def action_quit(self) -> None:
         """Log out from the daemon and end the app."""
-        if self._link is not None:
-            await self._link.quit()
+        if self._client is not None:
+            await self._client.quit()
         self.unsent_at_exit = self._outgoing.unsent
         self.exit()
 
     def _refresh_members(self) -> None:
-        self._roster.member_changes = 1
+        self._directory_loader.member_changes = 1
         self._read_members()
 
     @work(exclusive=True, group="members")
     async def _read_members(self) -> None:
-        await self._roster.read_members()
+        await self._directory_loader.read_members()
 
     # Scrolling and searching.
 

@@ -9,7 +9,7 @@ from chatd.client.codec import ConversationRef
 from chatd.client.history import HistoryLoader
 from chatd.client.memory import EntryKind, Memory
 from chatd.client.outgoing import Failure, failure_text
-from chatd.client.pending import ConnectionLost, Refused
+from chatd.client.pending import ConnectionLost, RefusedByServer
 from chatd.client.render import render_answer
 from chatd.client.scrollback import Scrollback
 from chatd.core import commands as c
@@ -47,9 +47,9 @@ class ScreenDisplay:
         """Return the maximum width of a picture in characters: the width of the conversation's view."""
         return self._scrollback.scrollable_content_region.width
 
-    def show_progress(self) -> AbstractContextManager[None]:
+    def progress_indicator(self) -> AbstractContextManager[None]:
         """Return a context manager that shows the progress bar until it exits."""
-        return self._history.show_progress()
+        return self._history.progress_indicator()
 
     async def handle_command(self, command: c.Command) -> bool:
         """Open the dialog of groups for the command that lists the groups, and return True.
@@ -70,7 +70,7 @@ class ScreenDisplay:
         """Show in the current conversation why a typed line was not carried out."""
         self._add_text(failure_text(failure), "trouble")
 
-    def show_unsent(self, failure: Refused | ConnectionLost) -> None:
+    def show_send_failure(self, failure: RefusedByServer | ConnectionLost) -> None:
         """Show in the current conversation why a message was refused, or that the connection was lost."""
         self.show_failure(failure)
 

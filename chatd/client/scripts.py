@@ -13,11 +13,11 @@ import msgspec
 
 from chatd.client import codec
 from chatd.client.codec import LOBBY, ConversationRef
-from chatd.client.coursework_session import CourseworkWarning
+from chatd.client.coursework_session import LimitationsNotice
 from chatd.client.language import _, translated_os_error, translated_refusal
-from chatd.client.link import Link
 from chatd.client.options import UsageError, server_address
-from chatd.client.pending import Refused
+from chatd.client.pending import RefusedByServer
+from chatd.client.reconnecting_client import ReconnectingClient
 from chatd.client.render import escape_json, render_message, sanitize
 from chatd.client.typed_lines import message_command
 from chatd.core import commands as c
@@ -45,7 +45,7 @@ def print_line(text: str) -> None:
 
 
 class WarningObserver:
-    """A listener that prints the warning about a server that is not chatd, and ignores everything else."""
+    """An observer that prints the warning about a server that is not chatd, and ignores everything else."""
 
     def logged_in(self, welcome: objects.Welcome) -> None:
         """Ignore the login."""
@@ -58,10 +58,10 @@ class WarningObserver:
 
         Ignore messages and events.
         """
-        if isinstance(news, CourseworkWarning):
+        if isinstance(news, LimitationsNotice):
             sys.stderr.write(f"chat: {news.text}\n")
 
-    def earlier_messages_received(self, page: codec.EarlierMessages) -> None:
+    def login_backlog_received(self, backlog: codec.LoginBacklog) -> None:
         """Ignore the earlier messages that the daemon sends after the login."""
 
 
@@ -69,11 +69,11 @@ async def send(options: Namespace) -> None:
     """Send one message, and return once the daemon has stored it.
 
     For a server that is not chatd, return once the message is written to the connection. Raises `UsageError`
-    if an option can't be used, `Refused` if the daemon refuses the login or the message, and `ConnectionLost`
-    if the connection is lost for good.
+    if an option can't be used, `RefusedByServer` if the daemon refuses the login or the message, and
+    `ConnectionLost` if the connection is lost for good.
     """
     command = _message(options)
-    link = Link(
+    client = ReconnectingClient(
         server_address(options),
         required_nick(options),
         WarningObserver(),
@@ -82,9 +82,9 @@ async def send(options: Namespace) -> None:
     )
 
     async def say() -> None:
-        await link.ask(command)
+        await client.ask(command)
 
-    await run_while_connected(link, say())
+    await run_while_connected(client, say())
 
 
 def _message(options: Namespace) -> c.Command:
@@ -121,7 +121,7 @@ def required_nick(options: Namespace) -> str:
 
 
 class TailObserver(WarningObserver):
-    """A listener that prints messages as text or, with ``as_json``, as JSON objects.
+    """An observer that prints messages as text or, with ``as_json``, as JSON objects.
 
     ``place`` is the conversation to print, or None for all conversations.
     """
@@ -169,41 +169,41 @@ class TailObserver(WarningObserver):
 async def tail(options: Namespace) -> None:
     """Print the messages that arrive until the task is cancelled.
 
-    Raises `UsageError` if an option can't be used, `Refused` if the daemon refuses the login or reading the
-    conversation, and `ConnectionLost` if the connection is lost for good.
+    Raises `UsageError` if an option can't be used, `RefusedByServer` if the daemon refuses the login or
+    reading the conversation, and `ConnectionLost` if the connection is lost for good.
     """
     name = required_nick(options)
     try:
         parse_nick(options.friend or name)
     except BadName as bad:
         raise UsageError(translated_refusal("bad_request", bad.reason)) from None
-    listener = TailObserver(name, conversation_from_options(options), options.json)
-    link = Link(
-        server_address(options), name, listener, cursor=options.since, peeks=True, password=options.password
+    observer = TailObserver(name, conversation_from_options(options), options.json)
+    client = ReconnectingClient(
+        server_address(options), name, observer, cursor=options.since, peeks=True, password=options.password
     )
 
     async def listen() -> None:
         if options.group or options.friend:  # refused if the user can't read that place
             try:
-                await link.ask(c.ReadHistory(dest=options.friend, group=options.group, limit=1))
-            except Refused as refused:
+                await client.ask(c.ReadHistory(dest=options.friend, group=options.group, limit=1))
+            except RefusedByServer as refused:
                 if refused.code != "unknown_action":  # a course-work server has no history
                     raise
         await asyncio.Event().wait()
 
-    await run_while_connected(link, listen())
+    await run_while_connected(client, listen())
 
 
-async def run_while_connected(link: Link, work: Coroutine[Any, Any, None]) -> None:
-    """Run the coroutine ``work`` while ``link`` is connected, then log out.
+async def run_while_connected(client: ReconnectingClient, work: Coroutine[Any, Any, None]) -> None:
+    """Run the coroutine ``work`` while ``client`` is connected, then log out.
 
-    Raises the exception of ``link`` if it failed, else the exception of ``work``.
+    Raises the exception of ``client`` if it failed, else the exception of ``work``.
     """
-    running, working = asyncio.create_task(link.run()), asyncio.create_task(work)
+    running, working = asyncio.create_task(client.run()), asyncio.create_task(work)
     try:
         await asyncio.wait((running, working), return_when=asyncio.FIRST_COMPLETED)
         if not running.done():
-            await link.quit()
+            await client.quit()
         await running
         await working
     finally:

@@ -100,10 +100,10 @@ class Scrollback(ScrollView, can_focus=False):
             self._stale = True
             self.call_later(self.redraw)
 
-    def show(self, found: ScreenEntry | None = None, top: bool = False) -> None:
+    def show(self, found: ScreenEntry | None = None, at_beginning: bool = False) -> None:
         """Show the current conversation with the entry ``found`` in the middle of the view.
 
-        Without ``found``, show the beginning of the conversation if ``top`` is true, else its end.
+        Without ``found``, show the beginning of the conversation if ``at_beginning`` is true, else its end.
         """
         self._found = found
         self._conversation = self._memory.shown_conversation
@@ -112,7 +112,7 @@ class Scrollback(ScrollView, can_focus=False):
         if line is not None:
             self._see(line - self.size.height // 2)
         else:
-            self._see(0 if top else len(self._lines))
+            self._see(0 if at_beginning else len(self._lines))
         self._want_more()
 
     def redraw(self) -> None:

@@ -15,7 +15,7 @@ NOT_TRUSTED: Final = N_(
 )
 WRONG_HOST: Final = N_("its certificate is for another host: check the address")
 NOT_TLS: Final = N_("it does not speak TLS: connect without --tls, or to another port")
-CERTIFICATE_REFUSED: Final = N_("it refuses the certificate of --client-certificate ({why})")
+CLIENT_CERTIFICATE_REFUSED: Final = N_("it refuses the certificate of --client-certificate ({why})")
 
 VERIFICATION_FAILURES: Final = {
     9: NOT_VALID_YET,
@@ -48,5 +48,5 @@ def tls_failure_reason(error: ssl.SSLError) -> str | None:
         return _(NOT_TLS)
     _before, alert, why = reason.partition("ALERT_")
     if alert and ("CERTIFICATE" in why or why == "UNKNOWN_CA"):
-        return _(CERTIFICATE_REFUSED).format(why=why.replace("_", " ").lower())
+        return _(CLIENT_CERTIFICATE_REFUSED).format(why=why.replace("_", " ").lower())
     return None

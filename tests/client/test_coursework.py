@@ -11,7 +11,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client import codec
-from chatd.client.coursework import MAX_NOTICE_CHARACTERS, CourseworkCodec, hello_reply, parse_object
+from chatd.client.coursework import MAX_NOTICE_CHARACTERS, CourseworkCodec, parse_hello_reply, parse_object
 from chatd.client.render import render_answer
 from chatd.core import commands as c
 from chatd.core.commands import COMMANDS
@@ -204,13 +204,13 @@ class Answers(SynchronousTestCase):
         self.assertEqual(parse_object(b'{"messageFormat":{"action":"x"},"type":"y"}'), {"action": "x"})
 
     def test_what_a_hello_is_answered_with(self) -> None:
-        welcome = hello_reply({"action": "server-hello", "msg": "Hello", "sender-ip": "::1"}, "alice")
+        welcome = parse_hello_reply({"action": "server-hello", "msg": "Hello", "sender-ip": "::1"}, "alice")
         assert isinstance(welcome, codec.CourseworkWelcome)
         self.assertEqual((welcome.msg, welcome.user.nick), ("Hello", "alice"))
-        error = hello_reply({"action": "server-error", "code": 12}, "alice")
+        error = parse_hello_reply({"action": "server-error", "code": 12}, "alice")
         assert isinstance(error, objects.Error)
         self.assertEqual((error.code, error.msg), ("12", '{"code":12}'))
-        self.assertIsNone(hello_reply({"action": "server-broadcast"}, "alice"))
+        self.assertIsNone(parse_hello_reply({"action": "server-broadcast"}, "alice"))
 
 
 class CourseTestCase(ChatTestCase):

@@ -228,10 +228,10 @@ class ComingBack(PlainTestCase):
         self.addCleanup(log.close)
         return LineDisplay("alice", log)
 
-    def told(self, page: codec.EarlierMessages) -> list[str]:
+    def told(self, page: codec.LoginBacklog) -> list[str]:
         """What is printed for it, without times."""
         with redirect_stdout(StringIO()) as out:
-            self.room().earlier_messages_received(page)
+            self.room().login_backlog_received(page)
         return [WHEN.sub("", line) for line in out.getvalue().splitlines()]
 
     def test_a_page_with_what_was_seen(self) -> None:

@@ -62,7 +62,7 @@ class Windows(SynchronousTestCase):
         for entry in entries(1101, 2200):
             self.conversation.add(entry)
         before = ids(self.conversation)
-        self.conversation.add(entries(2201, 2201)[0], may_push=False)
+        self.conversation.add(entries(2201, 2201)[0], may_evict=False)
         self.assertEqual((ids(self.conversation), self.conversation.has_newer), (before, True))
 
     def test_events_are_on_no_page(self) -> None:
@@ -145,7 +145,7 @@ class Hearing(SynchronousTestCase):
             objects.HistoryMessage(id=id, seq=id, ts=TS, nick=nick, msg="a", kind="message")
             for id, nick in ((1, "bob"), (2, "alice"))
         ]
-        self.memory.add_earlier_messages(objects.Page(messages=items, friend="bob"))
+        self.memory.add_login_backlog(objects.Page(messages=items, friend="bob"))
         bob = self.memory.conversation(ConversationRef("direct", "bob"))
         self.assertEqual((ids(bob), bob.unread), ([1, 2], 1))
 
@@ -161,7 +161,7 @@ class Hearing(SynchronousTestCase):
                 for more in (True, False):
                     memory = Memory("alice")
                     page = objects.Page(messages=items, seen=seen, more=more, **fields)
-                    memory.add_earlier_messages(page)
+                    memory.add_login_backlog(page)
                     found = memory.conversation(page_conversation(page))
                     self.assertEqual(
                         (ids(found), found.unread, found.has_older), ([1, 2, 3, 4], unread, more)
@@ -174,7 +174,7 @@ class Hearing(SynchronousTestCase):
             objects.ConversationSummary("direct", "bob"),
             objects.ConversationSummary("lobby", unread=1),
         ]
-        self.memory.add_earlier_messages(objects.Conversations(conversations=summaries))
+        self.memory.add_login_backlog(objects.Conversations(conversations=summaries))
         self.assertEqual(
             [(one.place.name, one.unread, one.has_older) for one in self.memory.listed_conversations()],
             [("", 1, True), ("wob", 3, True), ("bob", 0, True)],
@@ -185,7 +185,7 @@ class Hearing(SynchronousTestCase):
         said = objects.HistoryMessage(
             id=1, seq=1, ts=TS, nick="carol", msg="a", colour="#445566", kind="message"
         )
-        self.memory.add_earlier_messages(objects.Page(messages=[said], group="wob"))
+        self.memory.add_login_backlog(objects.Page(messages=[said], group="wob"))
         self.assertEqual(self.memory.colours, {"carol": "#445566"})
 
     def test_groups_by_any_spelling(self) -> None:

@@ -159,10 +159,10 @@ class Addresses(OptionsTestCase):
 
     def test_plain(self) -> None:
         self.assertEqual(str(server_address(parse(["-a", "::1"]))), "[::1]:8080")
-        self.assertIsNone(server_address(parse([])).tls)
+        self.assertIsNone(server_address(parse([])).tls_context)
 
     def test_tls_checks_the_name_against_the_usual_certificates(self) -> None:
-        context = server_address(parse(["--tls"])).tls
+        context = server_address(parse(["--tls"])).tls_context
         assert context is not None
         self.assertTrue(context.check_hostname)
         self.assertIs(context.verify_mode, ssl.CERT_REQUIRED)
@@ -175,6 +175,6 @@ class Addresses(OptionsTestCase):
         """Which no shell has found, when the file names them."""
         self.write(issue("chatd", authority=True).pem().decode(), "ca.pem")
         with patch.dict(os.environ, HOME=str(self.folder)):
-            context = server_address(parse(["-c", self.write("CAFILE=~/chatd/ca.pem\n")])).tls
+            context = server_address(parse(["-c", self.write("CAFILE=~/chatd/ca.pem\n")])).tls_context
         assert context is not None
         self.assertIn(((("commonName", "chatd"),),), [found["subject"] for found in context.get_ca_certs()])

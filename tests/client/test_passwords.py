@@ -6,14 +6,14 @@ import asyncio
 from unittest.mock import patch
 
 from chatd.client.connection import Address
-from chatd.client.link import Link
 from chatd.client.options import PASSWORD_VARIABLE
 from chatd.client.pending import ConnectionLost
+from chatd.client.reconnecting_client import ReconnectingClient
 from chatd.core import commands as c
 from chatd.core.accounts import Secret
 from chatd.core.typed_commands import has_password
-from tests.client.test_link import Ear
 from tests.client.test_main import Terminal
+from tests.client.test_reconnecting_client import Ear
 from tests.support.client_daemon import ScreenTestCase
 
 SECRET = "correct horse battery"
@@ -78,35 +78,35 @@ class AtTheScreen(ScreenTestCase):
 class OverALink(ScreenTestCase):
     """The password that is set or changed is that of the next connection."""
 
-    def link(self, password: str = "") -> Link:
-        """A link of alice, which reconnects at once."""
+    def client(self, password: str = "") -> ReconnectingClient:
+        """A client of alice, which reconnects at once."""
         address = Address("127.0.0.1", self.daemon.port("json"))
-        return Link(address, "alice", Ear(), password=password, pause=lambda longest: 0.0)
+        return ReconnectingClient(address, "alice", Ear(), password=password, pause=lambda longest: 0.0)
 
-    async def log_in(self, link: Link) -> asyncio.Task[None]:
-        """Start ``link`` and wait until it is logged in."""
-        running = asyncio.create_task(link.run())
-        await link.ask(c.ListCommands())
+    async def log_in(self, client: ReconnectingClient) -> asyncio.Task[None]:
+        """Start ``client`` and wait until it is logged in."""
+        running = asyncio.create_task(client.run())
+        await client.ask(c.ListCommands())
         return running
 
-    async def break_connection(self, link: Link) -> None:
+    async def break_connection(self, client: ReconnectingClient) -> None:
         """Cut the connection, and wait for the next login."""
-        session = link._session
+        session = client._session
         assert session is not None
         session._connection.writer.transport.abort()  # type: ignore[attr-defined]
-        while link._session in (session, None):
+        while client._session in (session, None):
             await asyncio.sleep(0)
-        await link.ask(c.ListCommands())
+        await client.ask(c.ListCommands())
 
     def test_it_comes_back_with_the_new_password(self) -> None:
         async def story() -> None:
-            link = self.link()
-            running = await self.log_in(link)
-            await link.ask(c.Register(Secret(SECRET)))
-            await self.break_connection(link)
-            await link.ask(c.ChangePassword(Secret(SECRET), Secret(OTHER)))
-            await self.break_connection(link)
-            await link.quit()
+            client = self.client()
+            running = await self.log_in(client)
+            await client.ask(c.Register(Secret(SECRET)))
+            await self.break_connection(client)
+            await client.ask(c.ChangePassword(Secret(SECRET), Secret(OTHER)))
+            await self.break_connection(client)
+            await client.quit()
             await running
 
         self.play(story)
@@ -115,10 +115,10 @@ class OverALink(ScreenTestCase):
         """By the user, from another session; and by giving the nick up."""
 
         async def story() -> None:
-            first = self.link()
+            first = self.client()
             ended = await self.log_in(first)
             await first.ask(c.Register(Secret(SECRET)))
-            second = self.link(SECRET)
+            second = self.client(SECRET)
             running = await self.log_in(second)
             await second.ask(c.EndOtherSessions())
             with self.assertRaises(ConnectionLost) as lost:
@@ -127,7 +127,7 @@ class OverALink(ScreenTestCase):
             await second.ask(c.Unregister(Secret(SECRET)))
             await running
 
-        with patch("chatd.client.link.RETRY_MIN_SECONDS", 0.0):
+        with patch("chatd.client.reconnecting_client.RETRY_MIN_SECONDS", 0.0):
             self.play(story)
 
 

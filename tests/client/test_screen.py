@@ -16,10 +16,10 @@ from textual.events import Paste
 
 from chatd.client.codec import ConversationRef
 from chatd.client.composer import Composer
-from chatd.client.link import Link
 from chatd.client.lists import PeopleList
 from chatd.client.memory import MAX_SHOWN_ENTRIES
 from chatd.client.pending import ConnectionLost
+from chatd.client.reconnecting_client import ReconnectingClient
 from chatd.client.scrollback import Scrollback
 from chatd.json_wire import objects
 from tests.support.client_daemon import Person, ScreenTestCase
@@ -670,7 +670,7 @@ class Lasting(ScreenTestCase):
         """Ends it, and says why."""
 
         async def story() -> None:
-            with patch("chatd.client.screen.Link", partial(Link, patience=0.0)):
+            with patch("chatd.client.screen.ReconnectingClient", partial(ReconnectingClient, patience=0.0)):
                 async with self.at_screen("alice") as alice:
                     await asyncio.to_thread(self.daemon.kill)
                     await alice.until(lambda: alice.app._exit)

@@ -11,14 +11,14 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client.connection import Address
-from chatd.client.link import Link
 from chatd.client.options import UsageError, parse, server_address
-from chatd.client.pending import ConnectionLost, Refused
+from chatd.client.pending import ConnectionLost, RefusedByServer
+from chatd.client.reconnecting_client import ReconnectingClient
 from chatd.client.scripts import run_while_connected
 from chatd.client.tls import tls_failure_reason
 from chatd.core import commands as c
 from chatd.core.accounts import Secret
-from tests.client.test_link import Connection, Ear
+from tests.client.test_reconnecting_client import Connection, Ear
 from tests.support.certificates import Issued, issue
 from tests.support.daemon_process import Daemon
 from tests.support.languages import speak
@@ -70,10 +70,10 @@ class TlsTestCase(SynchronousTestCase):
             server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
             port = server.sockets[0].getsockname()[1]
             address = server_address(self.options("-p", str(port), *more))
-            link = Link(address if tls else Address(address.host, port), "alice", Ear())
+            client = ReconnectingClient(address if tls else Address(address.host, port), "alice", Ear())
             async with server:
                 with self.assertRaises(ConnectionLost) as lost:
-                    await link.run()
+                    await client.run()
             return str(lost.exception).removeprefix(f"no connection to localhost:{port}: ")
 
         return asyncio.run(run())
@@ -147,7 +147,7 @@ class Options(TlsTestCase):
         path = self.write("alice.pem", own.pem() + own.key_pem())
         file = self.write("client.conf", f"CLIENT_CERTIFICATE={path}\n".encode())
         for line in (["--client-certificate", path], ["-c", file]):
-            self.assertIsNotNone(server_address(parse(line)).tls)
+            self.assertIsNotNone(server_address(parse(line)).tls_context)
 
     def test_one_that_can_not_be_used(self) -> None:
         own, incomplete = issue("alice"), "it holds no certificate with its key"
@@ -174,17 +174,17 @@ class CertificateForPassword(TlsTestCase):
 
         async def attempt(port: int, password: str, *more: str) -> None:
             address = server_address(self.options("-p", str(port), *more))
-            link = Link(address, "alice", Ear(), password=password)
+            client = ReconnectingClient(address, "alice", Ear(), password=password)
             command = c.Register(Secret(password)) if password else c.ListGroups()
-            await run_while_connected(link, ask(link, command))
+            await run_while_connected(client, ask(client, command))
 
-        async def ask(link: Link, command: c.Command) -> None:
-            await link.ask(command)
+        async def ask(client: ReconnectingClient, command: c.Command) -> None:
+            await client.ask(command)
 
         with Daemon(self.folder, "--listen=json=tcp:0") as daemon:
             port = daemon.port("json")
             asyncio.run(attempt(port, "correct horse battery"))
-            with self.assertRaisesRegex(Refused, "alice is registered"):
+            with self.assertRaisesRegex(RefusedByServer, "alice is registered"):
                 asyncio.run(attempt(port, ""))
             for issuer, why in ((self.authority, ""), (None, "unknown ca"), (self.authority, "expired")):
                 shown = issue("alice", issuer=issuer, days=(-3, -1) if why == "expired" else (-1, 1))
@@ -197,7 +197,7 @@ class CertificateForPassword(TlsTestCase):
                     ConnectionLost, rf"it refuses the certificate of --client-certificate \(.*{why}\)"
                 ):
                     asyncio.run(trying)
-            with self.assertRaises(Refused) as refused:
-                asyncio.run(Link(Address("127.0.0.1", port), "alice", Ear()).run())
+            with self.assertRaises(RefusedByServer) as refused:
+                asyncio.run(ReconnectingClient(Address("127.0.0.1", port), "alice", Ear()).run())
             self.assertEqual(refused.exception.code, "tls_required")
             self.assertNotIn("Traceback", daemon.log)

@@ -16,8 +16,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.client import codec
 from chatd.client.chatd_session import PROBE_REF
 from chatd.client.connection import MAX_VALUE_BYTES, Address
-from chatd.client.link import Link
-from chatd.client.pending import ConnectionLost, Refused
+from chatd.client.pending import ConnectionLost, RefusedByServer
+from chatd.client.reconnecting_client import ReconnectingClient
 from chatd.client.scripts import run_while_connected
 from chatd.core import commands as c
 from chatd.json_wire import objects
@@ -34,7 +34,7 @@ class Connection:
         self.writer = writer
 
     async def hears(self) -> dict[str, Any]:
-        """The next request, but for those of the link's own, which are answered."""
+        """The next request, but for those of the client's own, which are answered."""
         while True:
             found: dict[str, Any] = json.loads(await self._reader.readline())
             if found.get("ref") != PROBE_REF:
@@ -42,12 +42,12 @@ class Connection:
             self.greets(0, PROBE_REF)
 
     async def is_asked(self) -> None:
-        """Hear the link ask whether one is there."""
+        """Hear the client ask whether one is there."""
         found = json.loads(await self._reader.readline())
         assert found == {"action": "client-hello", "ref": PROBE_REF}, found
 
     async def hears_rest(self) -> None:
-        """Everything until the link closes."""
+        """Everything until the client closes."""
         await self._reader.read()
 
     def says(self, action: str, **fields: Any) -> None:
@@ -89,7 +89,7 @@ def item(id: int) -> dict[str, Any]:
 
 
 class Ear:
-    """Who uses the link, and keeps what it is told."""
+    """Who uses the client, and keeps what it is told."""
 
     def __init__(self) -> None:
         self.heard_of: list[int] = []
@@ -109,7 +109,7 @@ class Ear:
         assert isinstance(news, objects.Message | objects.GroupEvent)
         self.heard_of.append(news.id)
 
-    def earlier_messages_received(self, page: codec.EarlierMessages) -> None:
+    def login_backlog_received(self, page: codec.LoginBacklog) -> None:
         """Keep it."""
         if isinstance(page, objects.Page):
             self.pages.append(page)
@@ -123,7 +123,7 @@ class Ear:
 
 
 Script = Callable[[Connection], Coroutine[Any, Any, None]]
-Work = Callable[[Link, Ear], Coroutine[Any, Any, None]]
+Work = Callable[[ReconnectingClient, Ear], Coroutine[Any, Any, None]]
 
 
 async def farewell(daemon: Connection) -> None:
@@ -134,12 +134,12 @@ async def farewell(daemon: Connection) -> None:
 
 
 class LinkTestCase(SynchronousTestCase):
-    """A link to a daemon that the test plays."""
+    """A client of a daemon that the test plays."""
 
     def play(self, work: Work, *scripts: Script, **more: Any) -> Ear:
-        """Do ``work`` over a link whose connections are answered by a script each; then the port is closed.
+        """Do ``work`` with a client whose connections are answered by a script each; then the port is closed.
 
-        Raises what the link or the work does.
+        Raises what the client or the work does.
         """
         mistakes: list[Exception] = []
         heard: list[Ear] = []
@@ -164,9 +164,11 @@ class LinkTestCase(SynchronousTestCase):
             port = server.sockets[0].getsockname()[1]
             ear = Ear()
             heard.append(ear)
-            link = Link(Address("127.0.0.1", port), "alice", ear, pause=lambda longest: 0.0, **more)
+            client = ReconnectingClient(
+                Address("127.0.0.1", port), "alice", ear, pause=lambda longest: 0.0, **more
+            )
             try:
-                await run_while_connected(link, work(link, ear))
+                await run_while_connected(client, work(client, ear))
             finally:
                 server.close()
 
@@ -177,7 +179,7 @@ class LinkTestCase(SynchronousTestCase):
         return heard[0]
 
 
-async def nothing(link: Link, ear: Ear) -> None:
+async def nothing(client: ReconnectingClient, ear: Ear) -> None:
     """Only be there."""
     await asyncio.Event().wait()
 
@@ -203,7 +205,7 @@ class Resuming(LinkTestCase):
             daemon.broadcasts(10)
             await farewell(daemon)
 
-        ear = self.play(lambda link, ear: ear.hears(3), first, second, third)
+        ear = self.play(lambda client, ear: ear.hears(3), first, second, third)
         self.assertEqual([hello.get("since") for hello in hellos], [None, 8, 9])
         self.assertEqual(ear.heard_of, [8, 9, 10])
         self.assertEqual(ear.why, ["it closed the connection"] * 2)
@@ -227,8 +229,8 @@ class Resuming(LinkTestCase):
 
         ids: list[int] = []
 
-        async def talk(link: Link, ear: Ear) -> None:
-            answers = await asyncio.gather(link.ask(c.SendToLobby("m1")), link.ask(c.SendToLobby("m2")))
+        async def talk(client: ReconnectingClient, ear: Ear) -> None:
+            answers = await asyncio.gather(client.ask(c.SendToLobby("m1")), client.ask(c.SendToLobby("m2")))
             ids.extend(answer.id for answer in answers if isinstance(answer, objects.Ack))
 
         ear = self.play(talk, first, second)
@@ -251,9 +253,9 @@ class Resuming(LinkTestCase):
             daemon.says("groups", ref=asked["ref"], groups=[])
             await farewell(daemon)
 
-        async def ask(link: Link, ear: Ear) -> None:
-            joining = asyncio.ensure_future(link.ask(c.Join("wob")))
-            self.assertIsInstance(await link.ask(c.ListGroups()), objects.Groups)
+        async def ask(client: ReconnectingClient, ear: Ear) -> None:
+            joining = asyncio.ensure_future(client.ask(c.Join("wob")))
+            self.assertIsInstance(await client.ask(c.ListGroups()), objects.Groups)
             with self.assertRaises(ConnectionLost):
                 await joining
 
@@ -274,7 +276,7 @@ class Resuming(LinkTestCase):
             daemon.broadcasts(1)
             await farewell(daemon)
 
-        ear = self.play(lambda link, ear: ear.hears(1), first, second, third)
+        ear = self.play(lambda client, ear: ear.hears(1), first, second, third)
         self.assertEqual(ear.why, ["it closed the connection", "alice is in use"])
 
     def test_a_connection_that_was_reset_is_one_that_was_lost(self) -> None:
@@ -294,9 +296,9 @@ class Resuming(LinkTestCase):
             daemon.acks(await daemon.hears(), 2)
             await farewell(daemon)
 
-        async def talk(link: Link, ear: Ear) -> None:
+        async def talk(client: ReconnectingClient, ear: Ear) -> None:
             await ear.hears(1)
-            await link.ask(c.SendToLobby("m2"))
+            await client.ask(c.SendToLobby("m2"))
 
         ear = self.play(talk, first, second, patience=1.0)
         self.assertEqual(ear.heard_of, [1, 2])
@@ -320,11 +322,11 @@ class Missed(LinkTestCase):
             self.assertEqual(hello["since"], 9)
             await farewell(daemon)
 
-        async def work(link: Link, ear: Ear) -> None:
+        async def work(client: ReconnectingClient, ear: Ear) -> None:
             await ear.hears(2)
             while not ear.why:
                 await asyncio.sleep(0)
-            await link.quit()
+            await client.quit()
 
         ear = self.play(work, first, second)
         self.assertEqual([[item.id for item in page.messages] for page in ear.pages], [[3, 6]])
@@ -348,7 +350,7 @@ class Missed(LinkTestCase):
             daemon.broadcasts(8)
             await farewell(daemon)
 
-        ear = self.play(lambda link, ear: ear.hears(2), first, second)
+        ear = self.play(lambda client, ear: ear.hears(2), first, second)
         ((page,), (one,)) = ear.pages, ear.listed
         self.assertEqual([codec.was_missed(item, page) for item in page.messages], [False, True])
         self.assertEqual(
@@ -373,7 +375,7 @@ class Missed(LinkTestCase):
                 daemon.broadcasts(id)
             await farewell(daemon)
 
-        ear = self.play(lambda link, ear: ear.hears(7), first, second)
+        ear = self.play(lambda client, ear: ear.hears(7), first, second)
         self.assertEqual((ear.pages, ear.listed, ear.heard_of), ([], [], list(range(3, 10))))
 
     def test_the_connection_breaks_before_it_is_all_there(self) -> None:
@@ -391,9 +393,9 @@ class Missed(LinkTestCase):
                 daemon.broadcasts(id)
             await farewell(daemon)
 
-        async def work(link: Link, ear: Ear) -> None:
+        async def work(client: ReconnectingClient, ear: Ear) -> None:
             await ear.hears(3)
-            await link.quit()
+            await client.quit()
 
         ear = self.play(work, first, second)
         self.assertEqual((ear.pages, ear.heard_of), ([], [3, 6, 7]))
@@ -409,10 +411,10 @@ class Missed(LinkTestCase):
             self.assertEqual((hello["since"], hello["missed"]), (8, "keep"))
             await farewell(daemon)
 
-        async def work(link: Link, ear: Ear) -> None:
+        async def work(client: ReconnectingClient, ear: Ear) -> None:
             while not ear.why:
                 await asyncio.sleep(0)
-            await link.quit()
+            await client.quit()
 
         self.assertEqual(self.play(work, first, second, peeks=True).heard_of, [8])
 
@@ -435,9 +437,9 @@ class Missed(LinkTestCase):
             daemon.broadcasts(6)
             await farewell(daemon)
 
-        async def work(link: Link, ear: Ear) -> None:
+        async def work(client: ReconnectingClient, ear: Ear) -> None:
             await ear.hears(1)
-            await link.quit()
+            await client.quit()
 
         ear = self.play(work, first, second, third)
         self.assertEqual([[item.id for item in page.messages] for page in ear.pages], [[3, 5]])
@@ -476,7 +478,7 @@ class CutAnywhere(SynchronousTestCase):
         cuts = [cut]
         carrying: list[Any] = []
 
-        async def until_then(link: Link, ear: Ear) -> None:
+        async def until_then(client: ReconnectingClient, ear: Ear) -> None:
             while last not in ear.heard_of:
                 await asyncio.sleep(0)
 
@@ -499,17 +501,17 @@ class CutAnywhere(SynchronousTestCase):
 
         server = await asyncio.start_server(carry, "127.0.0.1", 0)
         ear = Ear()
-        link = Link(
+        client = ReconnectingClient(
             Address(*server.sockets[0].getsockname()[:2]), nick, ear, pause=lambda longest: longest / 100
         )
-        await run_while_connected(link, until_then(link, ear))
+        await run_while_connected(client, until_then(client, ear))
         server.close()
         await asyncio.gather(*carrying)
         return ear
 
 
 class Ending(LinkTestCase):
-    """A link that can't go on."""
+    """A client that can't go on."""
 
     def test_a_refused_hello_ends_it(self) -> None:
         """When nothing was there before."""
@@ -518,7 +520,7 @@ class Ending(LinkTestCase):
             await daemon.hears()
             daemon.says("error", ref="hello", code="nick_taken", msg="alice is in use")
 
-        with self.assertRaises(Refused) as caught:
+        with self.assertRaises(RefusedByServer) as caught:
             self.play(nothing, refuse)
         self.assertEqual((caught.exception.code, str(caught.exception)), ("nick_taken", "alice is in use"))
 
@@ -566,7 +568,7 @@ class Ending(LinkTestCase):
             daemon.broadcasts(2)
             await farewell(daemon)
 
-        ear = self.play(lambda link, ear: ear.hears(1), first, second, quiet=0.2)
+        ear = self.play(lambda client, ear: ear.hears(1), first, second, quiet=0.2)
         self.assertEqual(ear.why, ["it takes too long"])
 
     def test_a_daemon_may_take_its_time_for_a_line(self) -> None:
@@ -580,7 +582,7 @@ class Ending(LinkTestCase):
                 daemon.writer.write(piece.encode())
             await farewell(daemon)
 
-        ear = self.play(lambda link, ear: ear.hears(1), slow, quiet=0.2)
+        ear = self.play(lambda client, ear: ear.hears(1), slow, quiet=0.2)
         self.assertEqual((ear.heard_of, ear.why), ([1], []))
 
     def test_what_the_daemon_can_not_read_is_not_sent_again(self) -> None:
@@ -604,10 +606,10 @@ class Ending(LinkTestCase):
             daemon.acks(said, 2)
             await farewell(daemon)
 
-        async def talk(link: Link, ear: Ear) -> None:
-            one, two, three = (link.ask(c.SendToLobby(text)) for text in ("one", "two", "three"))
+        async def talk(client: ReconnectingClient, ear: Ear) -> None:
+            one, two, three = (client.ask(c.SendToLobby(text)) for text in ("one", "two", "three"))
             await one
-            with self.assertRaises(Refused) as caught:
+            with self.assertRaises(RefusedByServer) as caught:
                 await two
             self.assertEqual(caught.exception.code, "too_long")
             await three
@@ -620,7 +622,7 @@ class Ending(LinkTestCase):
         async def first(daemon: Connection) -> None:
             await daemon.welcomes()
 
-        async def wait(link: Link, ear: Ear) -> None:
+        async def wait(client: ReconnectingClient, ear: Ear) -> None:
             while not ear.why:
                 await asyncio.sleep(0)
 
@@ -635,9 +637,9 @@ class Ending(LinkTestCase):
             daemon.acks(await daemon.hears(), 1)
             await farewell(daemon)
 
-        async def talk(link: Link, ear: Ear) -> None:
+        async def talk(client: ReconnectingClient, ear: Ear) -> None:
             command = c.SendToLobby("##", "image")
-            answer = await link.ask(command)
+            answer = await client.ask(command)
             assert isinstance(answer, objects.Ack)
             self.assertEqual(getattr(codec.entry_from_ack(command, answer, "alice"), "kind", ""), "image")
 
@@ -652,9 +654,9 @@ class Ending(LinkTestCase):
 
         lost = []
 
-        async def talk(link: Link, ear: Ear) -> None:
+        async def talk(client: ReconnectingClient, ear: Ear) -> None:
             try:
-                await link.ask(c.SendToLobby("m1"))
+                await client.ask(c.SendToLobby("m1"))
             except ConnectionLost as error:
                 lost.append(str(error))
             await asyncio.Event().wait()
@@ -687,7 +689,7 @@ class Ending(LinkTestCase):
             daemon.broadcasts(4)
             await farewell(daemon)
 
-        ear = self.play(lambda link, ear: ear.hears(1), history)
+        ear = self.play(lambda client, ear: ear.hears(1), history)
         self.assertEqual(
             [(codec.page_conversation(page), page.more) for page in ear.pages],
             [(codec.ConversationRef("direct", "bob"), True)],

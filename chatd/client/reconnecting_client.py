@@ -1,7 +1,4 @@
-"""The client's link to the daemon.
-
-The link connects, logs in, and connects again whenever the connection is lost.
-"""
+"""A client of the daemon that connects, logs in, and connects again whenever the connection is lost."""
 
 from __future__ import annotations
 
@@ -23,23 +20,26 @@ from chatd.client.connection import (
     ConnectionObserver,
     failure_reason,
 )
-from chatd.client.coursework import CourseworkCodec, hello_reply, parse_object, substitute_welcome
+from chatd.client.coursework import CourseworkCodec, parse_hello_reply, parse_object, substitute_welcome
 from chatd.client.coursework_session import CourseworkSession
 from chatd.client.language import _
-from chatd.client.pending import ConnectionLost, PendingRequests, Refused
+from chatd.client.pending import ConnectionLost, PendingRequests, RefusedByServer
 from chatd.client.tls import tls_failure_reason
 from chatd.core import commands as c
 from chatd.core.accounts import Secret
 from chatd.json_wire import objects
 
 RETRY_MIN_SECONDS: Final = 0.25
-"""The longest pause before the first attempt to reconnect. It doubles with each further attempt."""
+"""The upper bound of the random delay before the first reconnection, in seconds.
+
+It doubles with each further attempt, up to `RETRY_MAX_SECONDS`.
+"""
 
 RETRY_MAX_SECONDS: Final = 15.0
-"""The upper limit of the pause between two attempts to reconnect."""
+"""The largest upper bound of the random delay before a reconnection, in seconds."""
 
 GIVE_UP_SECONDS: Final = 120.0
-"""The link stops reconnecting after this time without a connection."""
+"""The client stops reconnecting after this time without a connection."""
 
 KEEPALIVE_SECONDS: Final = 30.0
 """The silence after which the client sends a probe to the daemon.
@@ -62,23 +62,23 @@ MAX_VALUES_BEFORE_WELCOME: Final = 64
 TRANSIENT_REFUSAL_CODES: Final = ("nick_taken", "shutting_down", "rate_limited", "storage_failed")
 """Codes of login refusals that may be temporary.
 
-After such a refusal, a link that has been logged in before tries again.
+After such a refusal, a client that has been logged in before tries again.
 """
 
 
-class Link:
-    """A login under ``nick`` at the daemon at ``address``, which reconnects whenever the connection is lost.
+class ReconnectingClient:
+    """A client that logs in under ``nick`` at the daemon at ``address``, and again after a lost connection.
 
-    ``listener`` receives the entries that the daemon sends. If ``cursor`` is given, the daemon replays all
+    ``observer`` receives the entries that the daemon sends. If ``cursor`` is given, the daemon replays all
     log entries with a larger id. Without ``cursor``, the daemon sends the entries that the user missed, and
-    the link delivers them together once all have arrived. If the connection is lost before that, the next
+    the client delivers them together once all have arrived. If the connection is lost before that, the next
     connection replays them.
 
     With ``peeks``, the daemon sends earlier entries only if ``cursor`` is given, and the session does not
-    move the user's read marker. Another session of the same user then still gets the missed entries. The link
-    gives up after ``patience`` seconds without a connection.
+    move the user's read marker. Another session of the same user then still gets the missed entries. The
+    client gives up after ``patience`` seconds without a connection.
 
-    A registered nick needs its ``password``. The link remembers a password that the user sets or changes.
+    A registered nick needs its ``password``. The client remembers a password that the user sets or changes.
 
     A server whose welcome differs from chatd's is treated as a course-work server, which speaks a simpler
     JSON protocol (`chatd.client.coursework`).
@@ -88,7 +88,7 @@ class Link:
         self,
         address: Address,
         nick: str,
-        listener: ConnectionObserver,
+        observer: ConnectionObserver,
         cursor: int | None = None,
         peeks: bool = False,
         password: str = "",
@@ -98,7 +98,7 @@ class Link:
     ) -> None:
         self._resume = ResumePoint(nick, cursor)
         self._address = address
-        self._listener = listener
+        self._observer = observer
         self._peeks = peeks
         self._password = Secret(password)
         self._patience = patience
@@ -121,14 +121,14 @@ class Link:
 
     @property
     def cursor(self) -> int | None:
-        """The id of the last log entry that the link delivered, or None before the first login."""
+        """The id of the last log entry that the client delivered, or None before the first login."""
         return self._resume.cursor
 
     async def run(self) -> None:
         """Connect, log in, and reconnect after each lost connection, until `quit` is called.
 
-        Raises `Refused` if the daemon refuses the login. Raises `ConnectionLost` if the first connection
-        fails, or if no later connection succeeds in time.
+        Raises `RefusedByServer` if the daemon refuses the login. Raises `ConnectionLost` if the first
+        connection fails, or if no later connection succeeds in time.
         """
         self._running = asyncio.current_task()
         try:
@@ -143,7 +143,7 @@ class Link:
         """Send ``command`` to the daemon behind all earlier requests, and return a future of the answer.
 
         If the connection is lost, the answer may arrive over a later connection. The future may raise
-        `Refused` or `ConnectionLost`.
+        `RefusedByServer` or `ConnectionLost`.
         """
         request = self._requests.add(command)
         if isinstance(command, c.Register | c.ChangePassword | c.Unregister):
@@ -172,8 +172,8 @@ class Link:
         """
         self._leaving = True
         if self._session is not None:
-            limit = QUIT_TIMEOUT_SECONDS + self._session.backlog_seconds
-            with contextlib.suppress(ConnectionLost, Refused, TimeoutError):
+            limit = QUIT_TIMEOUT_SECONDS + self._session.send_queue_seconds
+            with contextlib.suppress(ConnectionLost, RefusedByServer, TimeoutError):
                 async with asyncio.timeout(limit):
                     await self.ask(c.Quit())
         if self._running is not None:
@@ -190,7 +190,7 @@ class Link:
                 self._close_reason = self._close_reason or failure_reason(error)
                 # Another attempt would fail in the same way.
                 is_final = isinstance(error, ssl.SSLError) and tls_failure_reason(error) is not None
-            except Refused as refused:
+            except RefusedByServer as refused:
                 # The daemon may still hold the lost connection, and with it the nick.
                 # A course-work server has no refusal code for that.
                 transient = refused.code in TRANSIENT_REFUSAL_CODES or self._course is not None
@@ -208,7 +208,7 @@ class Link:
                 raise ConnectionLost(
                     _("no connection to {address}: {why}").format(address=self._address, why=why)
                 )
-            self._listener.disconnected(why)
+            self._observer.disconnected(why)
             await asyncio.sleep(self._pause(longest))
             longest = min(longest * 2, RETRY_MAX_SECONDS)
 
@@ -234,10 +234,10 @@ class Link:
             self._course = self._course or CourseworkCodec(self.nick)
             warn = not self._logged_in
             return CourseworkSession(
-                connection, self._requests, self._resume, self._listener, self._course, early, warn
+                connection, self._requests, self._resume, self._observer, self._course, early, warn
             )
         self._course = None
-        return ChatdSession(connection, self._requests, self._resume, self._listener, self._peeks)
+        return ChatdSession(connection, self._requests, self._resume, self._observer, self._peeks)
 
     async def _run_session(self, session: ClientSession, welcome: objects.Welcome) -> None:
         self._session = session
@@ -252,7 +252,8 @@ class Link:
     async def _read_welcome(self, connection: Connection) -> tuple[objects.Welcome | None, list[bytes]]:
         """Return the server's welcome, and the JSON values that a course-work server sent before its welcome.
 
-        The welcome is None if the connection ended first. Raises `Refused` if the server refuses the login.
+        The welcome is None if the connection ended first. Raises `RefusedByServer` if the server refuses the
+        login.
         """
         early: list[bytes] = []
         deadline = None
@@ -268,15 +269,15 @@ class Link:
                 return None, []
             answer = codec.decode_object(value)
             if isinstance(answer, objects.Error):
-                raise Refused(answer)
+                raise RefusedByServer(answer)
             if isinstance(answer, objects.Welcome):
                 return answer, []
             fields = parse_object(value)
             if fields is None:
                 continue
-            opened = hello_reply(fields, self.nick)
+            opened = parse_hello_reply(fields, self.nick)
             if isinstance(opened, objects.Error):
-                raise Refused(opened)
+                raise RefusedByServer(opened)
             if opened is not None:
                 return opened, early
             early.append(value)

@@ -1,4 +1,4 @@
-"""The reader of the lists of users, groups and group members that the screen shows."""
+"""Loads the lists of users, groups and group members that the screen shows."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ nothing and returns an empty answer.
 """
 
 
-class Roster:
-    """Reads the lists of online users, groups and group members from the daemon into ``memory``.
+class DirectoryLoader:
+    """Loads the lists of online users, groups and group members from the daemon into ``memory``.
 
     ``ask`` sends a command to the daemon, ``changed`` redraws the screen, and ``interval`` is the pause in
     seconds between two readings of a group's members.
@@ -38,8 +38,8 @@ class Roster:
         self._changed = changed
         self._interval = interval
 
-    def count_member_change(self) -> int:
-        """Count a change in the group on the screen.
+    def record_member_change(self) -> int:
+        """Count one more change of the members of the group on the screen.
 
         Return the number of changes since the list of the group's members was last up to date.
         """
