@@ -54,11 +54,12 @@ class PasswordGuard:
 
         Three token buckets of wrong passwords limit the attempts. If the bucket of ``nick``, over all
         networks, is empty, the attempt is delayed. If the bucket of ``nick`` with ``client_network`` is
-        empty, the attempt is refused. It is also refused if the bucket of ``client_network`` is empty, except
-        for a nick that has logged in from there before.
+        empty, the attempt is refused. If the bucket of ``client_network`` alone is empty, it is refused as
+        well, except from the daemon's own machine, where proxies run, and for a nick that has logged in from
+        there before.
 
-        ``client_network`` is the IPv4 address or IPv6 network of the client. It is None for the daemon's own
-        machine, where proxies run and which has no bucket of its own. Raises `Refusal` ``rate_limited``.
+        ``client_network`` is the IPv4 address or IPv6 network of the client, None for the daemon's own
+        machine. Raises `Refusal` ``rate_limited``.
         """
         wait = self._by_nick_and_network.seconds_until_token((nick, client_network))
         if client_network is not None and (nick, client_network) not in self._trusted:
