@@ -258,7 +258,7 @@ async function useInvitation() {
 		reply.wrong(t("Invitation"), refusalText(/** @type {any} */ (answer)));
 		return;
 	}
-	if (answer.group) entered(answer.group, answer);
+	if (answer.group) entered(answer.group);
 }
 
 /** @param {Wired} object */
@@ -438,10 +438,10 @@ async function joinGroup(group) {
 	if (answer.action === "server-ack") closeDialog();
 }
 
-/** The user has joined a group. @param {string} group @param {Wired} ack */
-function entered(group, ack) {
-	state.event({ event: "joined", actor: state.me, group, id: ack.id, ts: ack.ts });
-	groupsSoon();
+/** The user has become a member of a group by a link. @param {string} group */
+function entered(group) {
+	state.conversation("group", group).gone = false;
+	loadGroups();
 	openConversation(keyOf("group", group));
 }
 
