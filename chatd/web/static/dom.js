@@ -44,4 +44,4 @@ export function eachFrame(action) {
 }
 
 /** Compare two names in the order of the user's language. */
-export const byName = new Intl.Collator().compare;
+export const byName = new Intl.Collator(undefined, { numeric: true }).compare;
