@@ -756,13 +756,17 @@ function listen() {
 		});
 	});
 	byId("new-message").addEventListener("click", () => messageDialog(knownNicks(), openDirect));
-	byId("group-open").addEventListener("click", () => groupMenu(state, act, {
-		link: async (group) => reply.answer(t("Invitation link"), await wire.request({ action: "invitelink", group })),
-		forget: () => {
-			state.forget(state.active);
-			openConversation(LOBBY);
-		},
-	}));
+	byId("group-open").addEventListener("click", async () => {
+		const { kind, name, gone } = state.current;
+		if (kind === "group" && !gone && !state.groups.has(name)) await loadGroups();
+		groupMenu(state, act, {
+			link: async (group) => reply.answer(t("Invitation link"), await wire.request({ action: "invitelink", group })),
+			forget: () => {
+				state.forget(state.active);
+				openConversation(LOBBY);
+			},
+		});
+	});
 	byId("jump").addEventListener("click", () => {
 		log.toEnd();
 		readNow();
