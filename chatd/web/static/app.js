@@ -814,6 +814,7 @@ function shortcuts(event) {
 		openConversation(keys[(keys.indexOf(state.active) + step + keys.length) % keys.length]);
 	} else if (event.key === "Escape") {
 		if (byId("rooms").classList.contains("open")) byId("rooms-close").click();
+		else if (!byId("members").hidden && innerWidth <= 960) byId("members-close").click();
 		else if (!byId("reply").hidden) byId("reply-close").click();
 		else composer.focus();
 	}

@@ -41,7 +41,7 @@ export class MembersView {
 		const all = this.#members();
 		const { length } = all;
 		byId("members-count").textContent = length > 0 ? String(length) : "";
-		byId("members-title").textContent = t(this.state.current.kind === "group" ? "Members ({n})" : "Connected ({n})", { n: length });
+		byId("members-title").textContent = t(this.state.current.kind === "lobby" ? "Connected ({n})" : "Members ({n})", { n: length });
 		if (this.panel.hidden) return;
 		const wanted = this.filter.value.trim().toLowerCase();
 		// Comparing lower case is fast enough for thousands; the rules of a language are not.
