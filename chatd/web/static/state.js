@@ -208,6 +208,10 @@ export class ChatState {
 				if (row !== undefined) row.members++;
 			}
 			if (mine && row !== undefined) row.role ||= "member";
+			if (mine && event === "created") {
+				const { visibility } = object;
+				this.groups.set(group, { group, visibility, topic: "", members: 1, role: "owner", owner: about });
+			}
 		} else if (event === "promoted" || event === "demoted") {
 			const role = event === "promoted" ? (object.role ?? "operator") : "member";
 			const member = members?.get(about);
