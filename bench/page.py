@@ -118,8 +118,8 @@ def long_frames(frames: list[float]) -> float:
 
 def size() -> Figures:
     """Of all that belongs to the page, as it is sent. The tables of commands and French are the daemon's."""
-    files = {path: file.content for path, file in read_files().items() if path != b"/"}
-    tables = sum(len(content) for path, content in files.items() if path.endswith(b".json"))
+    files = {path: file.content for path, file in read_files().items() if path != "/"}
+    tables = sum(len(content) for path, content in files.items() if path.endswith(".json"))
     page = sum(map(len, files.values())) - tables
     return {
         "page and assets, KiB": Figure(page / 1024, 150),
