@@ -18,19 +18,51 @@ from twisted.internet.protocol import Protocol
 from twisted.logger import Logger
 from twisted.protocols.policies import WrappingFactory
 from twisted.python.failure import Failure
+from twisted.web import http
 from twisted.web.resource import Resource
-from twisted.web.server import NOT_DONE_YET, Request
+from twisted.web.server import NOT_DONE_YET, Request, Site
 
 from chatd.chat.fair_queue import FairQueue
 from chatd.daemon.health import Health
 from chatd.daemon.metrics import MetricsCollector, MonitoredParts
-from chatd.web.requests import BodylessRequest, SilentSite
 
 MAX_CONNECTIONS: Final = 32
 """Connections to the monitoring endpoint at the same time. More are closed at once."""
 
 IDLE_TIMEOUT_SECONDS: Final = 10
 """Seconds of silence after which a connection to the monitoring endpoint is closed."""
+
+
+MAX_BODY_BYTES: Final = 64 * 1024
+"""Bytes of a request's body after which the connection is closed. No page needs a body."""
+
+
+class BodylessRequest(Request):
+    """An HTTP request whose body is ignored. (Twisted's own would store it, in a file if it is long.)
+
+    The connection ends with the answer.
+    """
+
+    _ignored_bytes = 0
+
+    def gotLength(self, length: int | None) -> None:
+        """Prepare for an empty body, whatever the client has announced."""
+        self.channel.persistent = False
+        self.setHeader(b"connection", b"close")
+        super().gotLength(0)
+
+    def handleContentChunk(self, data: bytes) -> None:
+        """Ignore a part of the body. Close the connection if there is too much."""
+        self._ignored_bytes += len(data)
+        if self._ignored_bytes > MAX_BODY_BYTES:
+            self.channel.loseConnection()
+
+
+class SilentSite(Site):
+    """A site that does not write a line to the daemon's log for each request."""
+
+    def log(self, request: http.Request) -> None:
+        """Log nothing."""
 
 
 class MonitoringPages(Resource):

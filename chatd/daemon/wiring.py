@@ -25,6 +25,7 @@ from twisted.python.util import initgroups
 from chatd.boundaries import Archive
 from chatd.carriers.detection import Detector, HttpProtocol, WireChoice
 from chatd.chat.delivery_log import DeliveryLog
+from chatd.chat.fair_queue import FairQueue
 from chatd.chat.service import Chat
 from chatd.connections.factory import ChatFactory, Sessions
 from chatd.connections.proxied import ProxiedFactory
@@ -51,7 +52,7 @@ from chatd.daemon.wires import (
 from chatd.store.journal import Journal
 from chatd.store.store import Store
 from chatd.web.connection import HttpConnection, HttpService
-from chatd.web.pages import Pages, make_site, read_files
+from chatd.web.pages import Pages, read_files
 
 MAX_SOCKET_PATH_BYTES: Final = 103
 """The number of bytes that the path of a Unix socket may have on every system."""
@@ -194,8 +195,8 @@ def assemble(
         None if config.keep is None else parse_duration("keep", config.keep),
     )
     sessions = Sessions(chat, reactor, config.limits)
-    pages = Pages(read_files(), config.web, Health(chat.journal, archive, reactor).is_healthy, reactor)
-    http_service = HttpService(make_site(pages, reactor), websocket_wires(config.limits), config.web, reactor)
+    pages = Pages(read_files(), Health(chat.journal, archive, reactor).is_healthy, reactor)
+    http_service = HttpService(pages, websocket_wires(config.limits), config.web, reactor, FairQueue(reactor))
     if metrics is not None and monitoring is not None:
         factory = _monitoring_factory(chat, archive, sessions, passwords, config.limits, reactor)
         listeners.append(Listener(f"metrics={metrics}", lambda _: factory, monitoring))

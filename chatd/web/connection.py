@@ -1,68 +1,94 @@
-"""A connection whose client speaks HTTP: its first request asks for a page or opens a WebSocket."""
+"""A connection whose client speaks HTTP: requests for pages, and one that opens a WebSocket."""
 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IPushProducer
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.server import Site
-from websockets.datastructures import MultipleValuesError
-from websockets.exceptions import NegotiationError
+from websockets.exceptions import NegotiationError, SecurityError
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
+from zope.interface import implementer
 
 from chatd.boundaries import Clock
 from chatd.carriers.detection import Detector, WireChoice
 from chatd.carriers.foreign import ForeignProtocol
+from chatd.chat.fair_queue import FairQueue
 from chatd.connections.factory import format_peer
+from chatd.connections.outbox import CLOSE_TIMEOUT_SECONDS
 from chatd.connections.session import REFUSAL_LINGER_SECONDS
+from chatd.connections.socket_write import end_output
 from chatd.core.refusals import Refusal
-from chatd.web.pages import MISDIRECTED, SECURITY_HEADERS, WRONG_HOST
+from chatd.web.answers import HttpAnswer
+from chatd.web.pages import Pages
 from chatd.web.policy import WebPolicy
 
 WEBSOCKET_PATH: Final = "/ws"
 
 MAX_HEAD_BYTES: Final = 16 * 1024
-"""Bytes of the first request's line and headers. A longer one is refused."""
+"""Bytes of a request's line and headers. A longer one is refused."""
 
 HEAD_SECONDS: Final = 10.0
-"""Seconds that a client has to send the line and the headers of its first request."""
+"""Seconds that a client has to send the line and the headers of a request."""
 
-_UPGRADE: Final = re.compile(rb"(?im)^upgrade[ \t]*:[ \t]*websocket\b")
+IDLE_SECONDS: Final = 15.0
+"""Seconds that a client has to begin another request."""
 
 _STATUSES: Final = {
-    "login_timeout": (408, b"Request Timeout"),
-    "rate_limited": (503, b"Service Unavailable"),
-    "shutting_down": (503, b"Service Unavailable"),
+    "login_timeout": HTTPStatus.REQUEST_TIMEOUT,
+    "rate_limited": HTTPStatus.SERVICE_UNAVAILABLE,
+    "shutting_down": HTTPStatus.SERVICE_UNAVAILABLE,
 }
 """Refusal code -> status of the answer. All others have 400."""
+
+_TOO_LARGE: Final = HttpAnswer(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, b"the headers are too long\n")
+_TOO_SLOW: Final = HttpAnswer(HTTPStatus.REQUEST_TIMEOUT, b"the request took too long\n")
+_NOT_VALID: Final = HttpAnswer(
+    HTTPStatus.BAD_REQUEST, b"that is no valid HTTP request, or one with a body, which nothing here takes\n"
+)
+_AMBIGUOUS: Final = HttpAnswer(HTTPStatus.BAD_REQUEST, b"send one Host and one Origin\n")
+_WRONG_HOST: Final = HttpAnswer(
+    HTTPStatus.MISDIRECTED_REQUEST,
+    b"the daemon has another name: add this one to `hosts` under [web] in chatd.toml\n",
+)
+_WRONG_ORIGIN: Final = HttpAnswer(
+    HTTPStatus.FORBIDDEN, b"add the page's origin to `origins` under [web] in chatd.toml\n"
+)
+_WRONG_PATH: Final = HttpAnswer(HTTPStatus.NOT_FOUND, b"the WebSocket is at /ws\n")
+
+_VERSION_HEADERS: Final = {b"upgrade": b"websocket", b"sec-websocket-version": b"13"}
+"""The headers of a refused handshake: what would be accepted."""
 
 
 class HttpService(msgspec.Struct, frozen=True):
     """What all HTTP connections share.
 
     ``websocket_wires`` maps each WebSocket subprotocol to its wire. A client that names no subprotocol gets
-    the first wire.
+    the first wire. One request is parsed and answered in each iteration of the reactor, by ``turns``, so that
+    a flood of requests or a long one delays the chat by one request at a time.
     """
 
-    site: Site
+    pages: Pages
     websocket_wires: Mapping[str, WireChoice]
     policy: WebPolicy
     clock: Clock
+    turns: FairQueue
 
 
+@implementer(IPushProducer)
 class HttpConnection(Protocol):
-    """A Twisted protocol that reads the head of the first request, and then passes the connection on: to the
-    site, or, if the client opens a WebSocket, to a session that ``detector`` opens.
+    """A Twisted protocol that answers requests for pages one after the other. If the client opens a
+    WebSocket, the connection is passed on to a session that ``detector`` opens.
 
     Until a session is open, the connection counts as one whose wire is not detected.
     """
@@ -74,132 +100,195 @@ class HttpConnection(Protocol):
     def __init__(self, service: HttpService, detector: Detector) -> None:
         self._service = service
         self._detector = detector
-        self._head = bytearray()
-        self._pages: Any = None
-        self._is_refused = False
+        # What was read and not answered: in part, unless it waits for its turn.
+        self._read = bytearray()
+        self._is_answering = False
+        self._has_answered = False
+        self._input_ended = False
+        # Whether the transport has as many answers as it takes.
+        self._is_full = False
+        # Whether the connection is closing or gone, or has become a session.
+        self._is_over = False
         self._timer: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
         """Start the time that the client has to send its first request."""
-        self._timer = self._service.clock.callLater(HEAD_SECONDS, self._end_time)
+        self.transport.registerProducer(self, True)
+        self._start_timer(HEAD_SECONDS, self._end_time)
 
     def dataReceived(self, data: bytes) -> None:
-        """Pass ``data`` to the site, or read on until the head of the first request is complete."""
-        if self._is_refused:
+        """Answer the request in ``data``, or read on until its head is complete."""
+        if self._is_over:
             return
-        if self._pages is not None:
-            self._pages.dataReceived(data)
+        if self._has_answered and not self._read:
+            self._start_timer(HEAD_SECONDS, self._end_time)
+        searched = max(0, len(self._read) - 3)
+        self._read += data
+        if self._is_answering:
             return
-        self._head += data
-        end = self._head.find(b"\r\n\r\n")
-        if end > MAX_HEAD_BYTES or (end < 0 and len(self._head) > MAX_HEAD_BYTES):
-            self._respond((431, b"Request Header Fields Too Large"), b"the headers are too long\n")
+        end = self._read.find(b"\r\n\r\n", searched)
+        if end > MAX_HEAD_BYTES or (end < 0 and len(self._read) > MAX_HEAD_BYTES):
+            self._respond_and_close(_TOO_LARGE)
         elif end >= 0:
             self._stop_timer()
-            if _UPGRADE.search(self._head, 0, end):
-                self._open_websocket(bytes(self._head[: end + 4]), bytes(self._head[end + 4 :]))
-            else:
-                self._serve_pages(bytes(self._head))
-            self._head.clear()
+            self._is_answering = True
+            self.transport.pauseProducing()
+            Deferred.fromCoroutine(self._answer_in_turn(end + 4)).addErrback(
+                lambda failure: self._log.failure("bug while answering a browser", failure)
+            )
 
     def readConnectionLost(self) -> None:
-        """Handle a half-close. A client that still waits for a page gets it."""
-        if self._pages is None:
-            self.transport.loseConnection()
+        """Handle a half-close. A client that still waits for an answer gets it."""
+        self._input_ended = True
+        if not (self._is_answering or self._is_over):
+            self._close()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Stop the timer, and tell the site."""
+        """Stop the timer."""
+        self._is_over = True
         self._stop_timer()
-        if self._pages is not None:
-            self._pages.connectionLost(reason)
 
     def refuse_and_close(self, refusal: Refusal) -> None:
-        """Answer with ``refusal`` if no page is under way, then close the connection."""
-        if self._pages is not None:
-            self.transport.loseConnection()
-        else:
-            status = _STATUSES.get(refusal.code, (400, b"Bad Request"))
-            self._respond(status, f"{refusal.code}: {refusal.text}\n".encode(), refusal.retry_after)
+        """Answer with ``refusal``, unless the client has asked for nothing, then close the connection."""
+        if self._is_over:
+            return
+        if self._has_answered and not self._read:
+            self._end()
+            return
+        status = _STATUSES.get(refusal.code, HTTPStatus.BAD_REQUEST)
+        after = refusal.retry_after
+        headers = {} if after is None else {b"retry-after": b"%d" % math.ceil(after)}
+        self._respond_and_close(HttpAnswer(status, f"{refusal.code}: {refusal.text}\n".encode(), headers))
 
     def refuse_foreign_protocol(self, foreign: ForeignProtocol) -> None:
         """Log that the client speaks the protocol ``foreign``, and close the connection without an answer."""
         self._log.info("{peer} speaks {name}", peer=format_peer(self.transport), name=foreign.name)
-        self.transport.loseConnection()
+        self._close()
 
-    def _serve_pages(self, data: bytes) -> None:
-        pages = self._service.site.buildProtocol(self.transport.getPeer())
-        assert pages is not None, "a site takes every connection"
-        self._pages = pages
-        pages.makeConnection(self.transport)
-        pages.dataReceived(data)
+    def pauseProducing(self) -> None:
+        """Read no further requests, because the client does not read its answers."""
+        self._is_full = True
+        self.transport.pauseProducing()
 
-    def _open_websocket(self, head: bytes, rest: bytes) -> None:
-        """Open a session for a client that has sent the opening handshake in ``head``, or refuse it."""
+    def resumeProducing(self) -> None:
+        """Read further requests, because the client has read its answers."""
+        self._is_full = False
+        if not self._is_answering:
+            self.transport.resumeProducing()
+
+    def stopProducing(self) -> None:
+        """Do nothing: `connectionLost` follows."""
+
+    async def _answer_in_turn(self, size: int) -> None:
+        """Answer the request whose head is the first ``size`` bytes that were read."""
+        await self._service.turns.wait()
+        if self._is_over:
+            return
         handshake = ServerProtocol(
             subprotocols=[Subprotocol(name) for name in self._service.websocket_wires],
             select_subprotocol=_select_subprotocol,
         )
-        handshake.receive_data(head)
+        handshake.receive_data(bytes(self._read[:size]))
         events = handshake.events_received()
         if not events or not isinstance(events[0], Request):
-            self._respond((400, b"Bad Request"), b"that is no valid HTTP request\n")
+            too_large = isinstance(handshake.handshake_exc, SecurityError)
+            self._respond_and_close(_TOO_LARGE if too_large else _NOT_VALID)
             return
         request = events[0]
-        try:
-            host = request.headers.get("Host", "")
-            origin = request.headers.get("Origin")
-        except MultipleValuesError:
-            self._respond((400, b"Bad Request"), b"send one Host and one Origin\n")
-            return
+        hosts = request.headers.get_all("Host")
+        if len(hosts) > 1 or len(request.headers.get_all("Origin")) > 1:
+            self._respond_and_close(_AMBIGUOUS)
+        elif not self._service.policy.allows_host("".join(hosts), self.transport.getHost()):
+            self._respond_and_close(_WRONG_HOST)
+        elif any(value.lower().startswith("websocket") for value in request.headers.get_all("Upgrade")):
+            self._open_websocket(handshake, request, bytes(self._read[size:]))
+        else:
+            answer = await self._service.pages.answer(request)
+            if not self._is_over:
+                self._respond(request, answer, len(self._read) > size)
+
+    def _open_websocket(self, handshake: ServerProtocol, request: Request, rest: bytes) -> None:
+        """Open a session for a client that has sent the opening handshake ``request`` and then ``rest``, or
+        refuse it.
+        """
         policy = self._service.policy
         if request.path.partition("?")[0] != WEBSOCKET_PATH:
-            self._respond((404, b"Not Found"), b"the WebSocket is at /ws\n")
-        elif not policy.allows_host(host, self.transport.getHost()):
-            self._respond(MISDIRECTED, WRONG_HOST)
-        elif not policy.allows_origin(origin, host):
+            self._respond_and_close(_WRONG_PATH)
+            return
+        if not policy.allows_origin(request.headers.get("Origin"), request.headers["Host"]):
             self._log.info("{peer}: a page of another origin", peer=format_peer(self.transport))
-            self._respond(
-                (403, b"Forbidden"), b"add the page's origin to `origins` under [web] in chatd.toml\n"
-            )
-        else:
-            response = handshake.accept(request)
-            if response.status_code != 101:
-                reason = response.reason_phrase.encode()
-                self._respond((response.status_code, reason), bytes(response.body or b""))
-                return
-            client = policy.find_client(self.transport.getPeer(), request.headers.get_all("X-Forwarded-For"))
-            if client is not None:
-                self._detector.client_address = _address(client)
-            self.transport.write(response.serialize())
-            wires = self._service.websocket_wires
-            wire = wires[handshake.subprotocol or next(iter(wires))]
-            carrier = self._detector.open_session(wire)
-            carrier.session.greet()
-            carrier.dataReceived(rest)
+            self._respond_and_close(_WRONG_ORIGIN)
+            return
+        response = handshake.accept(request)
+        if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
+            status = HTTPStatus(response.status_code)
+            self._respond_and_close(HttpAnswer(status, bytes(response.body or b""), _VERSION_HEADERS))
+            return
+        client = policy.find_client(self.transport.getPeer(), request.headers.get_all("X-Forwarded-For"))
+        if client is not None:
+            self._detector.client_address = _address(client)
+        self._leave()
+        self.transport.resumeProducing()
+        self.transport.write(response.serialize())
+        wires = self._service.websocket_wires
+        carrier = self._detector.open_session(wires[handshake.subprotocol or next(iter(wires))])
+        carrier.session.greet()
+        carrier.dataReceived(rest)
+        if self._input_ended:
+            carrier.readConnectionLost()
 
-    def _respond(
-        self, status: tuple[int, bytes], body: bytes, retry_after_seconds: float | None = None
-    ) -> None:
-        """Write an answer, ignore what still comes, and close the connection."""
-        self._is_refused = True
-        self._stop_timer()
-        headers = {
-            **SECURITY_HEADERS,
-            b"connection": b"close",
-            b"content-length": b"%d" % len(body),
-            b"content-type": b"text/plain; charset=utf-8",
-        }
-        if status[0] in (400, 426):
-            headers |= {b"upgrade": b"websocket", b"sec-websocket-version": b"13"}
-        if retry_after_seconds is not None:
-            headers[b"retry-after"] = b"%d" % math.ceil(retry_after_seconds)
-        lines = [b"HTTP/1.1 %d %s" % status, *map(b": ".join, headers.items()), b"", body]
-        self.transport.write(b"\r\n".join(lines))
+    def _respond(self, request: Request, answer: HttpAnswer, has_sent_more: bool) -> None:
+        """Write ``answer``. Then wait for the next request, or close the connection."""
+        options = ",".join(request.headers.get_all("Connection")).lower().split(",")
+        persistent = request.protocol == "HTTP/1.1" and "close" not in map(str.strip, options)
+        is_last = self._input_ended or has_sent_more or not persistent
+        self.transport.write(answer.serialize(request.method != "HEAD", is_last))
+        if is_last:
+            self._end()
+            return
+        self._has_answered = True
+        self._is_answering = False
+        self._read.clear()
+        self._start_timer(IDLE_SECONDS, self._end)
+        if not self._is_full:
+            self.transport.resumeProducing()
+
+    def _respond_and_close(self, answer: HttpAnswer) -> None:
+        self.transport.write(answer.serialize(with_body=True, is_last=True))
+        self._end()
+
+    def _end(self) -> None:
+        """Tell the client that nothing more comes, ignore what it still sends, and close the connection."""
+        if self._input_ended:
+            self._close()
+            return
+        self._leave()
         # Bytes that the client has sent and nobody has read would reset the connection, and lose the answer.
-        self._timer = self._service.clock.callLater(REFUSAL_LINGER_SECONDS, self.transport.loseConnection)
+        self.transport.resumeProducing()
+        end_output(self.transport)
+        self._start_timer(REFUSAL_LINGER_SECONDS, self._close)
+
+    def _close(self) -> None:
+        """Close the connection. Cut it if the client does not let it close."""
+        self._leave()
+        self._start_timer(CLOSE_TIMEOUT_SECONDS, self.transport.abortConnection)
+        self.transport.loseConnection()
+
+    def _leave(self) -> None:
+        """Answer no further requests."""
+        if not self._is_over:
+            self._is_over = True
+            self._read.clear()
+            self._stop_timer()
+            # A TLS transport waits for its producer to have no more before it closes.
+            self.transport.unregisterProducer()
 
     def _end_time(self) -> None:
-        self._respond((408, b"Request Timeout"), b"the request took too long\n")
+        self._respond_and_close(_TOO_SLOW)
+
+    def _start_timer(self, seconds: float, action: Callable[[], None]) -> None:
+        self._stop_timer()
+        self._timer = self._service.clock.callLater(seconds, action)
 
     def _stop_timer(self) -> None:
         if self._timer is not None and self._timer.active():

@@ -8,8 +8,7 @@ from functools import partial
 from twisted.internet.protocol import Protocol
 from twisted.logger import LogLevel, capturedLogs
 
-from chatd.daemon.monitoring import IDLE_TIMEOUT_SECONDS, MAX_CONNECTIONS
-from chatd.web.requests import MAX_BODY_BYTES
+from chatd.daemon.monitoring import IDLE_TIMEOUT_SECONDS, MAX_BODY_BYTES, MAX_CONNECTIONS
 from tests.support.monitoring_case import MonitoringTestCase
 
 

@@ -293,7 +293,7 @@ class Round:
                 return
             carrier = carrier._protocol
         if isinstance(carrier, HttpConnection):
-            self.check_kept(len(carrier._head), MAX_HEAD_BYTES + READ, "an HTTP connection")
+            self.check_kept(len(carrier._read), MAX_HEAD_BYTES + READ, "an HTTP connection")
             return
         session = carrier.session
         self.check_kept(held(carrier), READ + LIMITS.json + LIMITS.image, f"the carrier of {session.peer}")

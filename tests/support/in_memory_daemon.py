@@ -23,6 +23,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.chat.authority import OpenJournal
 from chatd.chat.delivery_log import DeliveryLog
+from chatd.chat.fair_queue import FairQueue
 from chatd.chat.service import Chat
 from chatd.connections.factory import ChatFactory, Sessions
 from chatd.connections.welcome_buffer import QUIET_SECONDS
@@ -37,7 +38,7 @@ from chatd.store.journal import Journal
 from chatd.store.schema import create_or_migrate, load_migrations
 from chatd.store.store import Store
 from chatd.web.connection import HttpConnection, HttpService
-from chatd.web.pages import Pages, make_site, read_files
+from chatd.web.pages import Pages, read_files
 from chatd.web.policy import WebPolicy
 from tests.support.fake_passwords import FakePasswords
 from tests.support.websocket import handshake
@@ -272,9 +273,12 @@ class Stage:
         choices = choices_by_wire(self.limits)
         self.web_policy = WebPolicy()
         self.healthy = True
-        pages = Pages(read_files(), self.web_policy, self._is_healthy, self.reactor)
         service = HttpService(
-            make_site(pages, self.reactor), websocket_wires(self.limits), self.web_policy, self.reactor
+            Pages(read_files(), self._is_healthy, self.reactor),
+            websocket_wires(self.limits),
+            self.web_policy,
+            self.reactor,
+            FairQueue(self.reactor),
         )
         self.make_http = partial(HttpConnection, service)
         self._factories = {

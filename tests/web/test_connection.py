@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from typing import Any
 
 from twisted.internet.interfaces import IHalfCloseableProtocol
 
+from chatd.connections.outbox import CLOSE_TIMEOUT_SECONDS
 from chatd.connections.session import REFUSAL_LINGER_SECONDS
 from chatd.core.limits import Limits
-from chatd.web.connection import HEAD_SECONDS, MAX_HEAD_BYTES
-from chatd.web.pages import IDLE_TIMEOUT_SECONDS
+from chatd.web.connection import HEAD_SECONDS, IDLE_SECONDS, MAX_HEAD_BYTES
 from tests.support.in_memory_daemon import Peer, StageTestCase
 from tests.support.websocket import handshake, json_frame, messages
 
@@ -79,7 +80,7 @@ class Pages(HttpTestCase):
         for method in ("POST", "PUT", "DELETE", "OPTIONS", "PATCH"):
             status, answer = self.get("/", method=method)
             self.assertEqual(status, 405, method)
-            self.assertIn(b"Allow: GET, HEAD", answer)
+            self.assertIn(b"allow: GET, HEAD", answer)
         status, answer = self.get("/healthz", method="HEAD")
         self.assertEqual((status, answer.partition(b"\r\n\r\n")[2]), (200, b""))
 
@@ -97,42 +98,100 @@ class Pages(HttpTestCase):
         for _ in range(3):
             peer.says(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
             self.assertIn(b"200 OK", peer.hears())
-        self.stage.wait(IDLE_TIMEOUT_SECONDS + 1)
+        self.stage.wait(IDLE_SECONDS + 1)
         self.assertTrue(peer.closed)
         self.assertEqual(len(self.stage.sessions), 0)
 
-    def test_each_answer_has_a_turn_of_its_own(self) -> None:
-        """Of a hundred clients that ask at once; the chat has its turns in between."""
-        peers = [self.stage.connect("web") for _ in range(100)]
-        for peer in peers:
-            peer.protocol.dataReceived(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        answered = [sum(b"200 OK" in peer.wire.value() for peer in peers)]
-        calls = self.stage.reactor.calls
-        while calls[0].getTime() <= self.stage.reactor.seconds():  # `advance` would make all of them one turn
-            call = calls.pop(0)
-            call.called = 1
-            call.func(*call.args, **call.kw)
-            answered.append(sum(b"200 OK" in peer.wire.value() for peer in peers))
-        self.assertEqual((answered[0], answered[-1]), (0, 100))
-        self.assertEqual(max(later - earlier for earlier, later in pairwise(answered)), 1)
+    def test_each_request_has_a_turn_of_its_own(self) -> None:
+        """Of a hundred clients that ask at once, whatever they ask for; the chat has its turns in between."""
+        for said in (
+            b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            b"GET no HTTP\r\n\r\n",
+            handshake(),
+        ):
+            peers = [self.stage.connect("web") for _ in range(100)]
+            for peer in peers:
+                peer.protocol.dataReceived(said)
+            answered = [sum(b"HTTP/1.1" in peer.wire.value() for peer in peers)]
+            calls = self.stage.reactor.calls
+            # `advance` would make all of them one turn
+            while calls[0].getTime() <= self.stage.reactor.seconds():
+                call = calls.pop(0)
+                call.called = 1
+                call.func(*call.args, **call.kw)
+                answered.append(sum(b"HTTP/1.1" in peer.wire.value() for peer in peers))
+            self.assertEqual((answered[0], answered[-1]), (0, 100))
+            self.assertEqual(max(later - earlier for earlier, later in pairwise(answered)), 1)
 
     def test_who_does_not_wait_for_an_answer_gets_no_other(self) -> None:
         """What it has sent is not kept: the connection ends with the answer, which says so."""
         peer = self.stage.connect("web")
         peer.says(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100)
         heard = peer.hears()
-        self.assertEqual(
-            (heard.count(b"200 OK"), b"Connection: close" in heard, peer.closed), (1, True, True)
-        )
-
-    def test_a_body_is_not_kept_and_ends_the_connection(self) -> None:
-        peer = self.stage.connect("web")
-        peer.says(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n")
-        for _ in range(100):
-            if peer.closed:
-                break
-            peer.says(b"x" * 1000)
+        self.assertEqual((heard.count(b"200 OK"), b"connection: close" in heard), (1, True))
+        self.stage.wait(REFUSAL_LINGER_SECONDS)
         self.assertTrue(peer.closed)
+
+    def test_who_does_not_read_its_answers_is_not_read(self) -> None:
+        """Else the answers to what it goes on to ask for would be kept for it."""
+        peer = self.stage.connect("web")
+        peer.wire.stuck = True
+        peer.says(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        self.assertEqual(peer.wire.producerState, "paused")
+        peer.wire.unstick()
+        self.assertEqual(peer.wire.producerState, "producing")
+        self.assertIn(b"200 OK", peer.says(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").hears())
+
+    def test_a_request_that_has_a_body_is_refused(self) -> None:
+        """However its length is told: no byte of it is parsed."""
+        for length in (
+            b"Content-Length: 5",
+            b"Transfer-Encoding: chunked",
+            b"Content-Length: " + b"9" * 5000,
+        ):
+            for method in (b"GET", b"POST"):
+                said = method + b" /healthz HTTP/1.1\r\nHost: localhost\r\n" + length + b"\r\n\r\n1\r\na\r\n"
+                peer = self.stage.connect("web").says(said)
+                self.assertEqual(peer.hears().split()[1], b"400")
+                self.assertEqual(peer.says(b"1\r\na\r\n" * 1000).hears(), b"")
+                self.stage.wait(REFUSAL_LINGER_SECONDS)
+                self.assertTrue(peer.closed)
+
+    def test_entity_tags(self) -> None:
+        tag = re.search(rb"etag: (\S+)", self.get("/app.js")[1])
+        assert tag is not None
+        for known, status in (
+            (tag[1], 304),
+            (b"W/" + tag[1], 304),
+            (b'"x", ' + tag[1], 304),
+            (b'"x"', 200),
+            (b"\xff", 200),
+        ):
+            said = b"GET /app.js HTTP/1.1\r\nHost: localhost\r\nIf-None-Match: " + known + b"\r\n\r\n"
+            found, answer = self.answer(said)
+            self.assertEqual(found, status, known)
+            self.assertEqual(answer.endswith(b"\r\n\r\n"), status == 304)
+
+    def test_heads_as_no_browser_sends_them(self) -> None:
+        """Each is answered, and none is an error in the log."""
+        for said, status in (
+            (b"GET / HTTP/1.1\r\nHost: \xff\r\n\r\n", 421),
+            (b"GET / HTTP/1.1\r\nHost: evil\r\nHost: localhost\r\n\r\n", 400),
+            (b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n", 405),
+            (b"OPTIONS * HTTP/1.1\r\nHost: evil\r\n\r\n", 421),
+            (b"GET http://evil/ HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
+            (b"GET /\xff HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+            (b"GET /\r\n\r\n", 400),
+            (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
+            (b"GET / HTTP/1.1\r\nHost : localhost\r\n\r\n", 400),
+            (b"GET / HTTP/1.1\r\nHost: localhost\r\n x\r\n\r\n", 400),
+            (b"GET / HTTP/1.1\r\nHost: localhost\x00\r\n\r\n", 400),
+            (b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"a:\r\n" * 200 + b"\r\n", 431),
+            (b"GET /" + b"/" * 10_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 431),
+        ):
+            found, answer = self.answer(said)
+            self.assertEqual(found, status, said[:60])
+            self.assertIn(b"content-security-policy: default-src 'none'", answer)
 
 
 class Upgrade(HttpTestCase):
@@ -192,12 +251,13 @@ class Upgrade(HttpTestCase):
                 self.assertTrue(peer.closed)
         self.assertEqual(len(self.stage.sessions), 0)
 
-    def test_it_follows_no_other_request(self) -> None:
-        """Browsers open a connection of their own for it."""
+    def test_it_may_follow_other_requests(self) -> None:
+        """Browsers open a connection of their own for it, but proxies use those again that they have."""
         peer = self.stage.connect("web").says(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         peer.hears()
-        peer.says(handshake("chatd.json"))
-        self.assertEqual(peer.hears().split()[1], b"404")
+        self.assertEqual(peer.says(handshake("chatd.json")).hears().split()[1], b"101")
+        peer.says(json_frame(action="client-hello", from_="alice"))
+        self.assertIn('"server-hello"', messages(peer.hears())[0])
 
 
 class Bounds(HttpTestCase):
@@ -216,7 +276,7 @@ class Bounds(HttpTestCase):
     def head(self, peer: Peer) -> bytes:
         """What is kept of it."""
         protocol: Any = peer.protocol
-        kept: bytes = protocol._protocol._head
+        kept: bytes = protocol._protocol._read
         return kept
 
     def test_a_dripped_head(self) -> None:
@@ -249,6 +309,26 @@ class Bounds(HttpTestCase):
             self.assertIn(b"rate_limited", heard)
             self.stage.wait(REFUSAL_LINGER_SECONDS)
             self.assertTrue(refused.closed)
+
+    def test_who_does_not_let_the_connection_close_is_cut(self) -> None:
+        """As with TLS, where both sides have to agree."""
+        for said in (
+            b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+            b"no request\r\n\r\n",
+            b"GET /",
+        ):
+            peer = self.stage.connect("web").says(said)
+            self.patch(peer.wire, "loseConnection", lambda: None)
+            self.stage.wait(HEAD_SECONDS + REFUSAL_LINGER_SECONDS + CLOSE_TIMEOUT_SECONDS)
+            self.assertTrue(peer.wire.aborted)
+        self.assertEqual(len(self.stage.sessions), 0)
+
+    def test_a_refused_client_is_refused_once(self) -> None:
+        """Also if the daemon stops while it is waited for."""
+        peer = self.stage.connect("web").says(b"no request\r\n\r\n")
+        self.stage.sessions.close()
+        self.stage.settle()
+        self.assertEqual(peer.hears().count(b"HTTP/1.1"), 1)
 
     def test_the_daemon_stops(self) -> None:
         """Who has a page under way, or has not asked yet, is not waited for."""

@@ -258,7 +258,7 @@ async function useInvitation() {
 		reply.wrong(t("Invitation"), refusalText(/** @type {any} */ (answer)));
 		return;
 	}
-	if (answer.group) entered(answer.group, answer);
+	if (answer.group) entered(answer.group);
 }
 
 /** @param {Wired} object */
@@ -289,7 +289,8 @@ function received(object) {
 		if (object.id !== undefined) {
 			showHead();
 			if (object.subject === state.me || object.actor === state.me || ["visibility", "closed"].includes(object.event)) groupsSoon();
-			if (state.current.gone !== gone) showOutbox();
+			if (gone && !state.current.gone) showConversation();
+			else if (state.current.gone !== gone) showOutbox();
 		}
 		if (object.event === "deleted") log.changed(true);
 	}
@@ -438,10 +439,10 @@ async function joinGroup(group) {
 	if (answer.action === "server-ack") closeDialog();
 }
 
-/** The user has joined a group. @param {string} group @param {Wired} ack */
-function entered(group, ack) {
-	state.event({ event: "joined", actor: state.me, group, id: ack.id, ts: ack.ts });
-	groupsSoon();
+/** The user has become a member of a group by a link. @param {string} group */
+function entered(group) {
+	state.conversation("group", group).gone = false;
+	loadGroups();
 	openConversation(keyOf("group", group));
 }
 
@@ -756,13 +757,17 @@ function listen() {
 		});
 	});
 	byId("new-message").addEventListener("click", () => messageDialog(knownNicks(), openDirect));
-	byId("group-open").addEventListener("click", () => groupMenu(state, act, {
-		link: async (group) => reply.answer(t("Invitation link"), await wire.request({ action: "invitelink", group })),
-		forget: () => {
-			state.forget(state.active);
-			openConversation(LOBBY);
-		},
-	}));
+	byId("group-open").addEventListener("click", async () => {
+		const { kind, name, gone } = state.current;
+		if (kind === "group" && !gone && !state.groups.has(name)) await loadGroups();
+		groupMenu(state, act, {
+			link: async (group) => reply.answer(t("Invitation link"), await wire.request({ action: "invitelink", group })),
+			forget: () => {
+				state.forget(state.active);
+				openConversation(LOBBY);
+			},
+		});
+	});
 	byId("jump").addEventListener("click", () => {
 		log.toEnd();
 		readNow();
@@ -810,6 +815,7 @@ function shortcuts(event) {
 		openConversation(keys[(keys.indexOf(state.active) + step + keys.length) % keys.length]);
 	} else if (event.key === "Escape") {
 		if (byId("rooms").classList.contains("open")) byId("rooms-close").click();
+		else if (!byId("members").hidden && innerWidth <= 960) byId("members-close").click();
 		else if (!byId("reply").hidden) byId("reply-close").click();
 		else composer.focus();
 	}

@@ -1,6 +1,7 @@
 /** Completion of commands, their fields, nicks and groups. */
 
 import { usage } from "./commands.js";
+import { byName } from "./dom.js";
 import { t } from "./language.js";
 
 /**
@@ -50,5 +51,5 @@ function beginning(begun, offered) {
 	/** @type {string[]} */
 	const found = [];
 	for (const one of offered) if (one.toLowerCase().startsWith(low)) found.push(one);
-	return found.sort((one, other) => one.localeCompare(other));
+	return found.sort(byName);
 }

@@ -42,3 +42,6 @@ export function eachFrame(action) {
 		else requestAnimationFrame(run);
 	};
 }
+
+/** Compare two names in the order of the user's language. */
+export const byName = new Intl.Collator(undefined, { numeric: true }).compare;

@@ -9,6 +9,7 @@ import { eachFrame } from "./dom.js";
 import { find } from "./state.js";
 
 const OVERSCAN = 400;
+const PASSES = 4;
 const NEAR_TOP = 1500;
 const AT_END = 24;
 
@@ -79,6 +80,7 @@ class Heights {
 
 export class LogView {
 	/** @type {Entry[]} */ #entries = [];
+	/** The entries as they were when the heights were. @type {Entry[]} */ #known = [];
 	/** @type {Map<number, Row>} */ #rows = new Map();
 	/** @type {WeakMap<Entry, number>} */ #measured = new WeakMap();
 	#heights = new Heights();
@@ -162,7 +164,8 @@ export class LogView {
 			this.listener.moved(atEnd);
 		}
 		this.#quiet = true;
-		this.schedule();
+		// Not in the next frame: what has come into view would be blank in this one.
+		this.render();
 	}
 
 	/** Bring the heights in line with the entries. */
@@ -171,10 +174,14 @@ export class LogView {
 		const first = entries[0]?.id ?? -1;
 		if (first !== this.#firstId || entries.length < this.#heights.length) {
 			this.#firstId = first;
+			this.#known = entries.slice();
 			this.#width = this.scroller.clientWidth;
 			this.#heights.reset(entries.map((one) => this.#measured.get(one) ?? this.#estimate(one)));
 		}
-		for (let i = this.#heights.length; i < entries.length; i++) this.#heights.push(this.#estimate(entries[i]));
+		for (let i = this.#heights.length; i < entries.length; i++) {
+			this.#heights.push(this.#estimate(entries[i]));
+			this.#known[i] = entries[i];
+		}
 	}
 
 	/** @param {Entry} entry */
@@ -199,12 +206,13 @@ export class LogView {
 		const count = heights.length;
 		if (this.#quiet) this.#setBusy();
 		this.#quiet = false;
-		const below = this.#stick ? scroller.scrollHeight - top - list.offsetHeight : 0;
-		for (let pass = 0; pass < 4; pass++) {
+		const below = this.#stick && scroller.scrollHeight > view ? scroller.scrollHeight - top - list.offsetHeight : 0;
+		for (let pass = 0; pass < PASSES; pass++) {
 			const at = anchor === null ? heights.before(count) + below - view : heights.before(anchor.index) + anchor.offset;
 			const range = count === 0 ? [0, -1] : [heights.find(Math.max(0, at - OVERSCAN)), heights.find(at + view + OVERSCAN)];
 			// What was measured in the last pass may have changed what is in view.
 			if (pass > 0 && range[0] >= this.#shown[0] && range[1] <= this.#shown[1]) break;
+			if (pass === PASSES - 1) this.schedule();
 			this.#patch(range[0], range[1]);
 			this.#measure();
 		}
@@ -227,15 +235,9 @@ export class LogView {
 		const index = this.#heights.find(Math.max(0, position));
 		const offset = position - this.#heights.before(index);
 		// The entry at this row may get another index by the page that comes before it.
-		const id = this.#idAt(index);
+		const id = this.#known[index]?.id;
 		if (id === undefined || this.#entries[index]?.id === id) return { index, offset };
 		return { index: Math.min(find(this.#entries, id), this.#entries.length - 1), offset };
-	}
-
-	/** The id of a row that is in the document, by its index before the entries changed. @param {number} index */
-	#idAt(index) {
-		const row = /** @type {HTMLElement | undefined} */ (this.list.children[index - this.#shown[0]]);
-		return row === undefined ? this.#entries[index]?.id : Number(row.dataset.id);
 	}
 
 	/** @param {number} first @param {number} last */

@@ -1,6 +1,6 @@
 /** The list of conversations and invitations. */
 
-import { button, byId, el, name } from "./dom.js";
+import { button, byId, byName, el, name } from "./dom.js";
 import { t } from "./language.js";
 
 export class RoomsView {
@@ -28,9 +28,9 @@ export class RoomsView {
 	render() {
 		this.#renderInvitations();
 		const all = [...this.state.conversations.values()];
-		const groups = all.filter((one) => one.kind === "group").sort((a, b) => a.name.localeCompare(b.name));
+		const groups = all.filter((one) => one.kind === "group").sort((a, b) => byName(a.name, b.name));
 		const last = (/** @type {Conversation} */ one) => one.entries.at(-1)?.id ?? 0;
-		const direct = all.filter((one) => one.kind === "direct").sort((a, b) => last(b) - last(a) || a.name.localeCompare(b.name));
+		const direct = all.filter((one) => one.kind === "direct").sort((a, b) => last(b) - last(a) || byName(a.name, b.name));
 		const lobby = all.filter((one) => one.kind === "lobby");
 		[lobby, groups, direct].forEach((conversations, n) => {
 			const { section, list, title } = this.sections[n];

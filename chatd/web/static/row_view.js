@@ -5,6 +5,8 @@ import { eventText } from "./events.js";
 import { currentLanguage, formatDate, t } from "./language.js";
 import { mentions, textNodes } from "./text.js";
 
+/** No daemon sends longer messages; only images may be longer. */
+const MAX_LENGTH = 10_000;
 const GROUPED_MS = 5 * 60_000;
 
 export class Rows {
@@ -69,7 +71,7 @@ function messageRow(above, entry, context) {
 		body.append(artNode(text, from));
 	} else {
 		body.dir = "auto";
-		body.append(textNodes(text, context.me, context.query));
+		body.append(textNodes(text.slice(0, MAX_LENGTH), context.me, context.query));
 		if (from !== context.me && mentions(text, context.me)) row.classList.add("mentioned");
 	}
 	row.append(body);
@@ -83,6 +85,7 @@ export function artNode(text, from) {
 	art.setAttribute("role", "img");
 	art.setAttribute("aria-label", from ? t("Picture made of characters, from {nick}", { nick: from }) : t("Picture made of characters"));
 	art.dir = "ltr";
+	art.tabIndex = 0;
 	return art;
 }
 

@@ -29,7 +29,6 @@ export function parseText(text, nick) {
 	const parts = [];
 	let end = 0;
 	for (const found of text.matchAll(PATTERN)) {
-		if (found.index < end) continue;
 		/** @type {Part} */
 		let part;
 		let length = found[0].length;

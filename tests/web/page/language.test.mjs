@@ -1,0 +1,29 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { refusalText, setLanguage, t } from "./language.js";
+
+Object.defineProperty(globalThis, "navigator", { value: { language: "en-GB" }, configurable: true });
+globalThis.fetch = async () => ({ ok: true, json: async () => JSON.parse(readFileSync(new URL("french.json", import.meta.url), "utf8")) });
+
+const banned = { code: "banned", msg: "bob is banned from wob: ask an operator to lift the ban" };
+const reserved = { code: "bad_nick", msg: 'root is not a valid nick: "root" is reserved: choose another name' };
+
+test("English stays as it comes", async () => {
+  await setLanguage("en-GB");
+  assert.equal(refusalText(banned), banned.msg);
+  assert.equal(t("{n} unread", { n: 3 }), "3 unread");
+});
+
+test("the daemon's sentences are shown in French, with the reasons in them", async () => {
+  await setLanguage("fr-CA");
+  assert.equal(t("{n} unread", { n: 3 }), "3 non lus");
+  assert.match(refusalText(banned), /^bob .*banni.* wob/u);
+  assert.match(refusalText(reserved), /root.*pseudo.*root.*réservé/u);
+  assert.equal(refusalText({ code: "new_code", msg: "a sentence of tomorrow" }), "a sentence of tomorrow");
+});
+
+test("a name that looks like a gap is not filled in again", async () => {
+  await setLanguage("fr");
+  assert.match(refusalText({ code: "no_such_user", msg: "unknown user: {nick}" }), /\{nick\}$/u);
+});

@@ -1,0 +1,162 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ChatState, find } from "./state.js";
+
+const TS = "2026-11-26T10:00:00.000Z";
+
+function begun(marks = {}, cursor = 100, seen = 100) {
+  const state = new ChatState();
+  state.begin({ user: { id: 1, nick: "alice", colour: "#112233" }, cursor, seen, returning: true }, marks);
+  return state;
+}
+
+const said = (id, from, msg, more = {}) => ({ action: "server-broadcast", id, ts: TS, from, msg, ...more });
+const ids = (conversation) => conversation.entries.map((one) => one.id);
+
+test("messages go to the conversations that they belong to", () => {
+  const state = begun();
+  state.receive(said(101, "bob", "hello"));
+  state.receive({ ...said(102, "bob", "psst"), action: "server-send", to: "alice" });
+  state.receive({ ...said(103, "alice", "answer"), action: "server-send", to: "bob" });
+  state.receive({ ...said(104, "bob", "in wob"), action: "server-gbroadcast", group: "wob" });
+  assert.deepEqual(ids(state.conversation("lobby", "")), [101]);
+  assert.deepEqual(ids(state.conversation("direct", "bob")), [102, 103]);
+  assert.deepEqual(ids(state.conversation("group", "wob")), [104]);
+});
+
+test("an entry that comes twice is there once, in order", () => {
+  const state = begun();
+  for (const id of [103, 101, 102, 101, 103]) state.receive(said(id, "bob", "x"));
+  assert.deepEqual(ids(state.current), [101, 102, 103]);
+});
+
+test("an own message that the replay has delivered is not doubled by its ack", () => {
+  const state = begun();
+  state.receive(said(101, "alice", "mine"));
+  assert.deepEqual(state.own(state.current, { id: 101, ts: TS, from: "alice", msg: "mine" }), []);
+  assert.deepEqual(ids(state.current), [101]);
+});
+
+test("unread messages and mentions are counted until the conversation is read", () => {
+  const state = begun();
+  state.reading = false;
+  state.receive(said(101, "bob", "hello"));
+  state.receive(said(102, "bob", "hey @Alice!"));
+  state.receive(said(103, "alice", "from my other session"));
+  const lobby = state.current;
+  assert.deepEqual([lobby.unread, lobby.mentions, lobby.newAfter], [2, 1, 100]);
+  assert.deepEqual(state.unread, { all: 2, personal: 1 });
+  state.read(lobby);
+  assert.deepEqual([lobby.unread, lobby.mentions, state.marks.lobby], [0, 0, 103]);
+});
+
+test("the open conversation is read as it comes", () => {
+  const state = begun();
+  state.receive(said(101, "bob", "hello"));
+  assert.equal(state.current.unread, 0);
+  assert.equal(state.marks.lobby, 101);
+});
+
+test("each direct message concerns the user", () => {
+  const state = begun();
+  state.receive({ ...said(101, "bob", "psst"), action: "server-send", to: "alice" });
+  assert.equal(state.conversation("direct", "bob").mentions, 1);
+});
+
+test("pages of the login count what came after the read mark", () => {
+  const messages = [98, 99, 100].map((id) => ({ id, ts: TS, from: id === 100 ? "alice" : "bob", msg: "x" }));
+  const page = { action: "server-history", with: "bob", seen: 98, messages, more: true };
+  const state = begun();
+  state.receive(page);
+  const direct = state.conversation("direct", "bob");
+  assert.deepEqual([direct.unread, direct.newAfter, direct.complete, direct.loaded], [1, 98, false, true]);
+  const marked = begun({ "direct:bob": 99 });
+  marked.receive(page);
+  assert.equal(marked.conversation("direct", "bob").unread, 0);
+});
+
+test("marks of another log are dropped", () => {
+  assert.deepEqual(begun({ lobby: 5000 }, 100).marks, {});
+  assert.deepEqual(begun({ lobby: 50 }, 100).marks, { lobby: 50 });
+});
+
+test("earlier pages and events come before and between", () => {
+  const state = begun();
+  state.receive({ ...said(110, "bob", "x"), action: "server-gbroadcast", group: "wob" });
+  state.page({ group: "wob", messages: [{ id: 104, ts: TS, from: "bob", msg: "a" }, { id: 108, ts: TS, from: "bob", msg: "b" }], more: true }, 110);
+  state.events("wob", [{ id: 105, ts: TS, event: "joined", actor: "carol" }, { id: 109, ts: TS, event: "left", actor: "carol" }]);
+  const wob = state.conversation("group", "wob");
+  assert.deepEqual(ids(wob), [104, 105, 108, 109, 110]);
+  assert.equal(wob.complete, false);
+  state.page({ group: "wob", messages: [] }, 104);
+  assert.equal(wob.complete, true);
+  assert.equal(find(wob.entries, 106), 2);
+  state.page({ group: "wob", messages: [{ id: 108, ts: TS, from: "bob", msg: "b" }, { id: 111, ts: TS, from: "bob", msg: "c" }] }, null);
+  assert.deepEqual(ids(wob), [104, 105, 108, 109, 110, 111]);
+});
+
+test("invitations come and go", () => {
+  const state = begun();
+  const news = state.receive({ action: "server-event", id: 101, ts: TS, event: "invited", group: "den", actor: "bob", subject: "alice" });
+  assert.deepEqual(news, [{ what: "invited", group: "den", actor: "bob" }]);
+  assert.equal(state.unread.personal, 1);
+  state.event({ id: 102, ts: TS, event: "joined", group: "den", actor: "alice" });
+  assert.equal(state.invitations.size, 0);
+  assert.equal(state.conversation("group", "den").gone, false);
+});
+
+test("the list of groups tells the invitations and which groups the user has left", () => {
+  const state = begun();
+  state.conversation("group", "old");
+  state.setGroups([
+    { group: "den", role: "invited", owner: "bob" },
+    { group: "wob", role: "member", owner: "bob" },
+    { group: "open", role: "", owner: "bob" },
+  ]);
+  assert.deepEqual([...state.invitations], [["den", "bob"]]);
+  assert.equal(state.conversation("group", "old").gone, true);
+  assert.equal(state.conversations.has("group:wob"), true);
+  assert.equal(state.conversations.has("group:open"), false);
+});
+
+test("events change the members, their roles and the group", () => {
+  const state = begun();
+  state.conversation("group", "wob");
+  state.setGroups([{ group: "wob", role: "member", owner: "bob", members: 2, topic: "", visibility: "public" }]);
+  state.setMembers("wob", [{ name: "bob", role: "owner", online: true }, { name: "alice", role: "member", online: true }]);
+  let id = 100;
+  const event = (fields) => state.receive({ action: "server-event", group: "wob", id: ++id, ts: TS, ...fields });
+  event({ event: "joined", actor: "carol" });
+  event({ event: "promoted", actor: "bob", subject: "carol", role: "operator" });
+  event({ event: "topic", actor: "bob", topic: "rain" });
+  assert.equal(state.members.get("wob").get("carol").role, "operator");
+  assert.equal(state.groups.get("wob").members, 3);
+  assert.equal(state.groups.get("wob").topic, "rain");
+  event({ event: "kicked", actor: "bob", subject: "carol", reason: "" });
+  assert.equal(state.members.get("wob").has("carol"), false);
+  event({ event: "kicked", actor: "bob", subject: "alice", reason: "" });
+  assert.equal(state.conversation("group", "wob").gone, true);
+});
+
+test("a deleted message loses its text", () => {
+  const state = begun();
+  state.receive(said(101, "bob", "an insult"));
+  state.receive({ action: "server-event", id: 102, ts: TS, event: "deleted", actor: "teacher", subject: "bob", deleted: 101, reason: "" });
+  assert.deepEqual([state.current.entries[0].msg, state.current.entries[0].deleted], ["", true]);
+});
+
+test("presence is no entry", () => {
+  const state = begun();
+  state.receive({ action: "server-event", event: "arrived", actor: "bob", ts: TS, colour: "#aabbcc" });
+  assert.equal(state.online.has("bob"), true);
+  assert.equal(state.colours.get("bob"), "#aabbcc");
+  state.receive({ action: "server-event", event: "left", actor: "bob", ts: TS });
+  assert.equal(state.online.has("bob"), false);
+  assert.deepEqual(state.current.entries, []);
+});
+
+test("an announcement is told", () => {
+  assert.deepEqual(begun().receive({ action: "server-event", event: "announced", actor: "teacher", ts: TS, msg: "noon" }), [
+    { what: "announced", actor: "teacher", text: "noon" },
+  ]);
+});
