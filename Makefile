@@ -23,7 +23,7 @@ LOCALES := chatd/locales
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test trial check format spec messages confusables snapshot wheel wheelhouse bench bench-screen bench-plot crash fuzz lock clean
+.PHONY: help run test trial check format spec messages confusables snapshot screenshots wheel wheelhouse bench bench-screen bench-page bench-plot crash fuzz lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -66,6 +66,9 @@ confusables: $(DEV) ## write the table of look-alikes again from ICU's sources (
 snapshot: $(DEV) ## draw docs/chat.svg, the client's picture, again
 	$(BIN)/python -m tests.client.snapshot docs/chat.svg
 
+screenshots: $(DEV) ## draw docs/web-*.png, the page's pictures, again
+	$(BIN)/python -m tests.web.screenshots docs
+
 wheel: $(DEV) ## build the wheel into dist/
 	rm -rf dist
 	$(BIN)/python -m hatchling build -t wheel
@@ -83,6 +86,9 @@ bench: $(DEV) ## measure the daemon beside a plain Twisted chat (ARGS="--only ro
 
 bench-screen: $(DEV) ## measure the terminal client on a pseudo-terminal (ARGS="--messages 10000 --rounds 3")
 	$(BIN)/python -m bench.screen $(ARGS)
+
+bench-page: $(DEV) ## measure the page in Chromium (ARGS="--messages 10000 --rounds 1")
+	$(BIN)/python -m bench.page $(ARGS)
 
 bench-plot: $(PLOT) ## draw docs/'s figures: measured now, a quarter of an hour, or ARGS="--json FILE" from make bench
 	$(BIN)/python -m bench.plot $(ARGS)
