@@ -289,7 +289,8 @@ function received(object) {
 		if (object.id !== undefined) {
 			showHead();
 			if (object.subject === state.me || object.actor === state.me || ["visibility", "closed"].includes(object.event)) groupsSoon();
-			if (state.current.gone !== gone) showOutbox();
+			if (gone && !state.current.gone) showConversation();
+			else if (state.current.gone !== gone) showOutbox();
 		}
 		if (object.event === "deleted") log.changed(true);
 	}

@@ -206,7 +206,7 @@ export class LogView {
 		const count = heights.length;
 		if (this.#quiet) this.#setBusy();
 		this.#quiet = false;
-		const below = this.#stick ? scroller.scrollHeight - top - list.offsetHeight : 0;
+		const below = this.#stick && scroller.scrollHeight > view ? scroller.scrollHeight - top - list.offsetHeight : 0;
 		for (let pass = 0; pass < PASSES; pass++) {
 			const at = anchor === null ? heights.before(count) + below - view : heights.before(anchor.index) + anchor.offset;
 			const range = count === 0 ? [0, -1] : [heights.find(Math.max(0, at - OVERSCAN)), heights.find(at + view + OVERSCAN)];

@@ -101,6 +101,7 @@ export class Search {
 		if (run !== this.#run) return;
 		this.#reading = false;
 		this.#collect();
+		if (this.found === 0) this.#step(-1);
 		this.#show();
 	}
 

@@ -184,10 +184,16 @@ export class ChatState {
 			return [{ what: "invited", group, actor }];
 		}
 		if (mine && (event === "uninvited" || event === "declined" || event === "joined")) this.invitations.delete(group);
-		if (mine && ["joined", "created"].includes(event)) this.conversation("group", group).gone = false;
+		if (mine && ["joined", "created"].includes(event)) this.#comeBack(this.conversation("group", group));
 		const conversation = this.conversations.get(keyOf("group", group));
 		this.#changeGroup(object, about, mine, conversation);
 		return conversation === undefined ? [] : this.#add(conversation, eventEntry(object));
+	}
+
+	/** The user is a member again: what was written meanwhile is read. @param {Conversation} conversation */
+	#comeBack(conversation) {
+		if (!conversation.gone) return;
+		Object.assign(conversation, { gone: false, entries: [], loaded: false, events: false, complete: false });
 	}
 
 	/** @param {Wired} object @param {string} about @param {boolean} mine @param {Conversation | undefined} conversation */
