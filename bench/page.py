@@ -29,6 +29,9 @@ SECONDS: Final = 10
 PER_SECOND: Final = 100
 """Messages that come into it."""
 
+IN_FLIGHT: Final = 1000
+"""Messages without an ack of somebody who fills a room."""
+
 LONG_FRAME: Final = 50
 """Milliseconds between two frames that somebody notices."""
 
@@ -91,13 +94,15 @@ class Writer:
         self._said = 0
 
     def says(self, count: int) -> None:
-        """Say so many messages; they are stored when this returns."""
-        first, self._said = self._said + 1, self._said + count
-        lines = (
-            json.dumps({"action": "client-broadcast", "msg": f"message {number} of many", "ref": number})
-            for number in range(first, self._said + 1)
-        )
-        self._client.says("\n".join(lines)).object(ref=self._said)
+        """Say so many messages, `IN_FLIGHT` at once; they are stored when this returns."""
+        for first in range(self._said + 1, self._said + count + 1, IN_FLIGHT):
+            last = min(first + IN_FLIGHT, self._said + count + 1) - 1
+            lines = (
+                json.dumps({"action": "client-broadcast", "msg": f"message {number} of many", "ref": number})
+                for number in range(first, last + 1)
+            )
+            self._client.says("\n".join(lines)).object(ref=last)
+        self._said += count
 
     def talks(self) -> None:
         """Say some at a pace."""

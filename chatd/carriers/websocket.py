@@ -7,7 +7,6 @@ are not masked, so all clients that are told the same are sent the same bytes.
 from __future__ import annotations
 
 import logging
-from collections import deque
 from typing import Final
 
 from twisted.internet.interfaces import IDelayedCall
@@ -33,11 +32,6 @@ Proxies close a WebSocket that is silent, usually after 60 seconds.
 
 MAX_UNANSWERED_PINGS: Final = 4
 """The number of pings in a row that a client may leave unanswered. Then its connection is cut."""
-
-PARSE_CHUNK_BYTES: Final = 4096
-"""The number of bytes that are parsed at once, before the frames in them are dispatched. Frames may be as
-small as six bytes, and a session may pause after each.
-"""
 
 _CLOSE_CODES: Final = {
     "shutting_down": CloseCode.GOING_AWAY,
@@ -81,7 +75,8 @@ class WebSocketCarrier(SessionCarrier):
         self._max_message_bytes = sessions.limits.json
         self._parser = FrameParser(Side.SERVER, max_size=self._max_message_bytes, logger=_SILENT)
         self._unparsed = bytearray()
-        self._frames: deque[Frame] = deque()
+        # The bytes of the present frame that the parser has not got.
+        self._missing_bytes = 0
         self._message = bytearray()
         # The answer to the client's Close frame, or to a frame or message that ends the connection.
         self._close: Close | None = None
@@ -111,28 +106,31 @@ class WebSocketCarrier(SessionCarrier):
         self._unparsed += data
 
     def dispatch_next_frame(self) -> bool:
-        """Handle the next frame: pass a complete message to the session. Return False if there is none."""
-        if self._frames:
-            self._dispatch(self._frames.popleft())
-            return True
+        """Handle the next frame: pass a complete message to the session. Return False if there is none.
+
+        The parser gets one frame at a time: frames may be as small as six bytes, and the session may pause
+        after each.
+        """
+        if not self._missing_bytes:
+            self._missing_bytes = _frame_size(self._unparsed)
+        if not (self._missing_bytes and self._unparsed):
+            return False
+        data = self._unparsed[: self._missing_bytes]
+        del self._unparsed[: self._missing_bytes]
+        self._missing_bytes -= len(data)
+        self._parser.receive_data(data)
+        # The parser's own answers go unused: the session has to answer first what came before.
+        self._parser.data_to_send()
         # The parser fails at a Close frame between fragments; but that is valid (RFC 6455, section 5.4).
         if self._parser.close_rcvd is not None:
             self._close = self._parser.close_rcvd
             self.session.end_of_input()
-            return False
-        if self._parser.parser_exc is not None:
+        elif self._parser.parser_exc is not None:
             self._fail(self._parser.parser_exc)
-            return False
-        if not self._unparsed:
-            return False
-        data = self._unparsed[:PARSE_CHUNK_BYTES]
-        del self._unparsed[:PARSE_CHUNK_BYTES]
-        self._parser.receive_data(data)
-        for event in self._parser.events_received():
-            if isinstance(event, Frame) and event.opcode is not Opcode.CLOSE:
-                self._frames.append(event)
-        # The parser's own answers go unused: the session has to answer first what came before.
-        self._parser.data_to_send()
+        else:
+            for event in self._parser.events_received():
+                assert isinstance(event, Frame), "the handshake is over"
+                self._dispatch(event)
         return True
 
     def closing_frame(self, refusal: Refusal | None) -> bytes:
@@ -196,6 +194,20 @@ class WebSocketCarrier(SessionCarrier):
         else:
             self._unanswered_pings += 1
             self.session.send(_PING)
+
+
+def _frame_size(data: bytearray) -> int:
+    """Return the size of the frame that ``data`` begins with, or 0 if its length is incomplete."""
+    if len(data) < 2:
+        return 0
+    mask_bytes = 4 if data[1] & 0x80 else 0
+    size = data[1] & 0x7F
+    length_bytes = {126: 2, 127: 8}.get(size, 0)
+    if len(data) < 2 + length_bytes:
+        return 0
+    if length_bytes:
+        size = int.from_bytes(data[2 : 2 + length_bytes], "big")
+    return 2 + length_bytes + mask_bytes + size
 
 
 def _close_frame(close: Close) -> bytes:

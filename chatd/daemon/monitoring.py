@@ -33,33 +33,32 @@ IDLE_TIMEOUT_SECONDS: Final = 10
 """Seconds of silence after which a connection to the monitoring endpoint is closed."""
 
 
-MAX_BODY_BYTES: Final = 64 * 1024
-"""Bytes of a request's body after which the connection is closed. No page needs a body."""
+class ShortHeadChannel(http.HTTPChannel):
+    """An HTTP connection on which heads have at most 4 KiB: Twisted would log a ``Content-Length`` of more
+    than 4,300 digits, which Python converts to no number, as a bug.
+    """
+
+    totalHeadersSize = 4096
 
 
 class BodylessRequest(Request):
-    """An HTTP request whose body is ignored. (Twisted's own would store it, in a file if it is long.)
-
-    The connection ends with the answer.
+    """An HTTP request that has no body. The connection ends with the answer, or at once if there is a body:
+    Twisted would store it, in a file if it is long, and takes 40 ms for 64 KiB of short chunks.
     """
 
-    _ignored_bytes = 0
-
     def gotLength(self, length: int | None) -> None:
-        """Prepare for an empty body, whatever the client has announced."""
+        """Close the connection if the client has announced a body."""
         self.channel.persistent = False
         self.setHeader(b"connection", b"close")
         super().gotLength(0)
-
-    def handleContentChunk(self, data: bytes) -> None:
-        """Ignore a part of the body. Close the connection if there is too much."""
-        self._ignored_bytes += len(data)
-        if self._ignored_bytes > MAX_BODY_BYTES:
+        if length != 0:
             self.channel.loseConnection()
 
 
 class SilentSite(Site):
     """A site that does not write a line to the daemon's log for each request."""
+
+    protocol = ShortHeadChannel  # type: ignore[assignment]  # Twisted wraps it itself for HTTP/2 only
 
     def log(self, request: http.Request) -> None:
         """Log nothing."""

@@ -98,6 +98,8 @@ interface Item {
   at: number;
   state: "waiting" | "sent" | "failed";
   refusal: Wired | null;
+  /** Whether it was sent on a connection that was lost. */
+  again?: boolean;
 }
 
 /** A part of a message's text. */

@@ -12,7 +12,6 @@ from websockets.frames import Frame, Opcode
 
 from chatd.carriers.websocket import (
     MAX_UNANSWERED_PINGS,
-    PARSE_CHUNK_BYTES,
     PING_SECONDS,
     WebSocketCarrier,
     wrap_text_message,
@@ -102,13 +101,8 @@ class Messages(Connected):
     @settings(max_examples=effort(60), deadline=None)
     @given(st.lists(st.integers(1, 5000), max_size=8), st.integers(0, 3))
     def test_it_makes_no_difference_where_the_network_cuts(self, cuts: list[int], padding: int) -> None:
-        """Frames longer and shorter than what is parsed at once, in any segments."""
-        texts = [
-            "x" * (PARSE_CHUNK_BYTES - 200 + padding),
-            "y",
-            "z" * (2 * PARSE_CHUNK_BYTES - padding),
-            "end",
-        ]
+        """Frames with lengths in one byte and in three, in any segments."""
+        texts = ["x" * (4000 + padding), "y", "z" * (8192 - padding), "end"]
         stream = b"".join(json_frame(action="client-broadcast", msg=text) for text in texts)
         at = 0
         for cut in cuts:
@@ -291,6 +285,15 @@ class Floods(Connected):
             self.stage.wait(30)
             self.assertEqual(self.bob.lines(), ["MSG alice late"])
             self.hears()
+
+    def test_no_more_is_parsed_than_is_handled(self) -> None:
+        """A segment holds hundreds of frames: to parse them all would stop the others for milliseconds."""
+        protocol: Any = self.alice.protocol
+        for one in (frame(b"", Opcode.PING), frame(b"", Opcode.PONG)):
+            protocol.dataReceived(one * 600)
+            self.assertGreater(len(protocol._protocol._unparsed), 590 * len(one))
+            self.stage.wait(100)
+            self.assertEqual(len(protocol._protocol._unparsed), 0)
 
 
 class Text(StageTestCase):

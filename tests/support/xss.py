@@ -109,7 +109,7 @@ NAMES: Final = (
     '"><svg/onload=ran=1>',
     "'-alert(1)-'",
     '"onfocus=ran=1//',
-    "a${ran=1}",
+    "x${ran=1}",
     "{{ran=1}}",
     "__proto__",
     "constructor",

@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IHalfCloseableProtocol
 from chatd.connections.outbox import CLOSE_TIMEOUT_SECONDS
 from chatd.connections.session import REFUSAL_LINGER_SECONDS
 from chatd.core.limits import Limits
-from chatd.web.connection import HEAD_SECONDS, IDLE_SECONDS, MAX_HEAD_BYTES
+from chatd.web.connection import HEAD_SECONDS, IDLE_SECONDS, MAX_HEAD_BYTES, MAX_LIST_CHARACTERS
 from tests.support.in_memory_daemon import Peer, StageTestCase
 from tests.support.websocket import handshake, json_frame, messages
 
@@ -238,6 +238,8 @@ class Upgrade(HttpTestCase):
             (handshake("chatd.json", Sec_WebSocket_Version="8"), 400),
             (handshake("chatd.json", Sec_WebSocket_Key="short"), 400),
             (handshake("chatd.json", Connection="keep-alive"), 426),
+            (handshake("chatd.json", Connection="a," * MAX_LIST_CHARACTERS + "upgrade"), 431),
+            (handshake("a," * MAX_LIST_CHARACTERS + "chatd.json"), 431),
             (handshake("chatd.json").replace(b"GET", b"POST"), 405),
             (handshake("chatd.json").replace(b"HTTP/1.1", b"HTTP/1.0"), 505),
             (handshake("chatd.json").replace(b"Host: localhost", b"Host: localhost\r\nHost: evil"), 400),

@@ -34,8 +34,6 @@ let offline = false;
 let texts = {};
 /** @type {any} */
 let keepTimer = null;
-/** @type {any} */
-let countdown = null;
 
 const wire = new Wire(
 	{ stateChanged, welcomed, caughtUp, received, ended },
@@ -128,7 +126,6 @@ function start(nick, password, patient) {
 
 /** @param {WireState} what @param {number} seconds */
 function stateChanged(what, seconds) {
-	clearInterval(countdown);
 	byId("app").toggleAttribute("data-online", what === "online");
 	if (what !== "online") outbox.lost();
 	const inside = login.page.hidden;
@@ -161,13 +158,14 @@ function welcomed(welcome, resumed) {
 	const nick = welcome.user.nick;
 	if (resumed) {
 		state.identify(welcome);
-		if (nick !== before) newGuest();
+		if (nick !== before) newGuest(before);
 	} else {
 		const { active } = state;
 		state.begin(welcome, marks.get(nick));
 		const place = active === LOBBY ? sessionStorage.getItem("chatd:open") : active;
 		restorePlace = place;
 		outbox.load(nickWanted === "" ? "" : nick);
+		if (nickWanted === "") outbox.waiting().forEach(otherGuest);
 		texts = drafts.get(nickWanted === "" ? "" : nick);
 	}
 	session.set({ nick: nickWanted === "" ? "" : nick });
@@ -185,14 +183,26 @@ function welcomed(welcome, resumed) {
 /** @type {string | null} */
 let restorePlace = null;
 
-/** A guest gets another nick with each connection: what went to groups and users can't be sent any more. */
-function newGuest() {
+/** The nick that this guest had on the connection before. */
+let guestBefore = "";
+
+/** A guest gets another nick with each connection: what went to groups and users can't be sent any more. @param {string} before */
+function newGuest(before) {
+	guestBefore = before;
 	for (const conversation of [...state.conversations.values()]) {
 		if (conversation.kind !== "lobby") conversation.gone = true;
-		for (const item of outbox.of(conversation.key)) {
-			if (conversation.kind !== "lobby") outbox.fail(item, { code: "", msg: t("You are another guest now.") });
-		}
+		if (conversation.kind !== "lobby") outbox.of(conversation.key).forEach(otherGuest);
 	}
+}
+
+/** @param {Item} item */
+function otherGuest(item) {
+	outbox.fail(item, { code: "", msg: t("You are another guest now.") });
+}
+
+/** Open the conversation that was open before a reload, once it is known. */
+function restore() {
+	if (restorePlace !== null && state.conversations.has(restorePlace)) openConversation(restorePlace);
 }
 
 async function requestLists() {
@@ -205,6 +215,7 @@ async function requestLists() {
 	loadGroups().then(() => loadMembers(state.current));
 	const conversations = await readAll("conversations", "conversations");
 	if (conversations !== null) state.summaries(conversations, false);
+	restore();
 	renderSides();
 }
 
@@ -237,8 +248,7 @@ async function readAll(action, key, extra = {}) {
 function caughtUp() {
 	byId("app").dataset.ready = "true";
 	for (const item of outbox.waiting()) wire.send(outbox.request(item));
-	if (restorePlace !== null && state.conversations.has(restorePlace)) openConversation(restorePlace);
-	restorePlace = null;
+	restore();
 	history.open(state.current);
 	showOutbox();
 	renderSides();
@@ -282,6 +292,8 @@ function received(object) {
 		if (object.ref === undefined && object.code !== "shutting_down") addNotice(refusalText(/** @type {any} */ (object)));
 		return;
 	}
+	// A ref is its author's: the daemon can't know that a guest's message comes from the guest before.
+	if (object.action === "server-broadcast" && object.from === guestBefore) outbox.stored(LOBBY, object.msg);
 	const gone = state.current.gone;
 	for (const news of state.receive(object)) tell(news);
 	if (object.action === "server-event") {
@@ -316,7 +328,7 @@ function tell(news) {
 		searchSoon();
 		if (!log.atEnd) showJump();
 	}
-	if (entry.from !== undefined && entry.from !== state.me && (mentioned || conversation.kind === "direct") && wire.ready) {
+	if (entry.from !== undefined && entry.from !== state.me && (mentioned || conversation.kind === "direct")) {
 		const title = conversation.kind === "direct" ? entry.from : `${entry.from} · ${placeName(conversation)}`;
 		notify(title, entry.kind === "image" ? t("Picture made of characters") : (entry.msg ?? ""), conversation.key, () => openConversation(conversation.key));
 	}
@@ -338,6 +350,7 @@ function ended(refusal, wasIn) {
 /** @param {string} key */
 function openConversation(key) {
 	const again = key === state.active;
+	restorePlace = null;
 	state.activate(key);
 	byId("rooms").classList.remove("open");
 	byId("rooms-open").setAttribute("aria-expanded", "false");

@@ -83,7 +83,7 @@ function patternOf(sentence) {
 	if (pattern === undefined) {
 		const source = sentence
 			.split(/\{(\w+)\}/u)
-			.map((part, n) => (n % 2 ? `(?<${part}>[^]{0,600})` : part.replace(/[\\^$.*+?()[\]{}|/-]/gu, "\\$&")))
+			.map((part, n) => (n % 2 ? `(?<${part}>[^]{0,600})` : part.replace(/[\\^$.*+?()[\]{}|/]/gu, "\\$&")))
 			.join("");
 		pattern = new RegExp(`^${source}$`, "u");
 		patterns.set(sentence, pattern);

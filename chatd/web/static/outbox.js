@@ -94,7 +94,15 @@ export class Outbox {
 
 	/** The connection is lost: what has no answer is sent again. */
 	lost() {
-		for (const item of this.#items.values()) if (item.state === "sent") item.state = "waiting";
+		for (const item of this.#items.values()) {
+			if (item.state === "sent") Object.assign(item, { state: "waiting", again: true });
+		}
+	}
+
+	/** A message was stored, though its ack was lost: do not send it again. @param {string} key @param {string} msg */
+	stored(key, msg) {
+		const item = this.of(key).find((one) => one.again && one.msg === msg);
+		if (item !== undefined) this.remove(item.ref);
 	}
 
 	/** Send an item again. @param {string} ref */

@@ -10,7 +10,7 @@ const patterns = new Map();
 function mentionPattern(nick) {
 	let pattern = patterns.get(nick);
 	if (pattern === undefined) {
-		const quoted = nick.replace(/[\\^$.*+?()[\]{}|/-]/gu, "\\$&");
+		const quoted = nick.replace(/[\\^$.*+?()[\]{}|/]/gu, "\\$&");
 		pattern = new RegExp(`(?<![\\p{L}\\p{N}_])@?${quoted}(?![\\p{L}\\p{N}_])`, "giu");
 		patterns.set(nick, pattern);
 	}

@@ -27,3 +27,9 @@ test("a name that looks like a gap is not filled in again", async () => {
   await setLanguage("fr");
   assert.match(refusalText({ code: "no_such_user", msg: "unknown user: {nick}" }), /\{nick\}$/u);
 });
+
+test("every refusal is recognised", async () => {
+  await setLanguage("fr");
+  const { refusals } = JSON.parse(readFileSync(new URL("french.json", import.meta.url), "utf8"));
+  for (const [code, [english, french]] of Object.entries(refusals)) assert.equal(refusalText({ code, msg: english }), french, code);
+});

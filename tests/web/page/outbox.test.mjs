@@ -79,3 +79,17 @@ test("a full storage keeps messages in memory", () => {
   };
   assert.equal(outbox(kept).add(lobby, "hello", false).state, "waiting");
 });
+
+test("a message that was sent and turns out to be stored is not sent again", () => {
+  const made = outbox(storage());
+  const items = ["same", "same", "same"].map((text) => made.add(lobby, text, false));
+  made.request(items[0]);
+  made.request(items[1]);
+  made.lost();
+  made.stored("lobby", "other");
+  made.stored("lobby", "same");
+  assert.deepEqual(made.waiting(), items.slice(1));
+  made.stored("lobby", "same");
+  made.stored("lobby", "same");
+  assert.deepEqual(made.waiting(), [items[2]]);
+});

@@ -32,6 +32,10 @@ test("markup stays text", () => {
   assert.deepEqual(parts('<img src=x onerror="alert(1)">'), [["text", '<img src=x onerror="alert(1)">']]);
 });
 
+test("a nick may have any sign in it", () => {
+  for (const sign of "-/|.^$()[]{}\\+~'\"=<>_&#%`") assert.equal(mentions(`hey a${sign}b!`, `a${sign}b`), true, sign);
+});
+
 test("a mention is the nick as a word", () => {
   assert.equal(mentions("hey Alice!", "alice"), true);
   assert.equal(mentions("@alice: look", "alice"), true);
