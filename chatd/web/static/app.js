@@ -454,7 +454,7 @@ async function joinGroup(group) {
 
 /** The user has become a member of a group by a link. @param {string} group */
 function entered(group) {
-	state.conversation("group", group).gone = false;
+	state.enter(group);
 	loadGroups();
 	openConversation(keyOf("group", group));
 }

@@ -184,16 +184,18 @@ export class ChatState {
 			return [{ what: "invited", group, actor }];
 		}
 		if (mine && (event === "uninvited" || event === "declined" || event === "joined")) this.invitations.delete(group);
-		if (mine && ["joined", "created"].includes(event)) this.#comeBack(this.conversation("group", group));
+		if (mine && (event === "joined" || event === "created")) this.enter(group);
 		const conversation = this.conversations.get(keyOf("group", group));
 		this.#changeGroup(object, about, mine, conversation);
 		return conversation === undefined ? [] : this.#add(conversation, eventEntry(object));
 	}
 
-	/** The user is a member again: what was written meanwhile is read. @param {Conversation} conversation */
-	#comeBack(conversation) {
+	/** The user is a member of a group. What was written while the user was none must be read. @param {string} group */
+	enter(group) {
+		const conversation = this.conversation("group", group);
 		if (!conversation.gone) return;
-		Object.assign(conversation, { gone: false, entries: [], loaded: false, events: false, complete: false });
+		conversation.entries.length = 0;
+		Object.assign(conversation, { gone: false, loaded: false, events: false, complete: false });
 	}
 
 	/** @param {Wired} object @param {string} about @param {boolean} mine @param {Conversation | undefined} conversation */
@@ -291,7 +293,7 @@ export class ChatState {
 				if (!this.invitations.has(row.group)) this.invitations.set(row.group, row.owner);
 			} else {
 				this.invitations.delete(row.group);
-				if (row.role) this.conversation("group", row.group).gone = false;
+				if (row.role) this.enter(row.group);
 			}
 		}
 		for (const conversation of this.conversations.values()) {

@@ -160,3 +160,16 @@ test("an announcement is told", () => {
     { what: "announced", actor: "teacher", text: "noon" },
   ]);
 });
+
+test("what was written while the user was no member is read after joining again", () => {
+  const state = begun();
+  state.conversation("group", "wob");
+  state.page({ group: "wob", messages: [{ id: 101, ts: TS, from: "bob", msg: "before" }] }, null);
+  state.event({ event: "joined", group: "wob", actor: "alice", id: 102, ts: TS });
+  const wob = state.conversation("group", "wob");
+  assert.deepEqual(ids(wob), [101, 102]);
+  state.event({ event: "kicked", group: "wob", actor: "bob", subject: "alice", id: 103, ts: TS });
+  assert.deepEqual(ids(wob), [101, 102, 103]);
+  state.event({ event: "joined", group: "wob", actor: "alice", id: 109, ts: TS });
+  assert.deepEqual([ids(wob), wob.gone, wob.loaded, wob.complete, wob.events], [[109], false, false, false, false]);
+});
