@@ -194,7 +194,11 @@ class TheChecker(SynchronousTestCase):
                 "from chatd.carriers.lines import LineCarrier",
                 "chatd.carriers.lines.LineCarrier",
             ),
-            ("carriers", "from chatd.daemon.wires import AUTO_WIRES", "chatd.daemon.wires.AUTO_WIRES"),
+            (
+                "carriers",
+                "from chatd.daemon.wires import AUTO_WIRE_NAMES",
+                "chatd.daemon.wires.AUTO_WIRE_NAMES",
+            ),
             ("daemon", "import chatd.tap", "chatd.tap"),
             ("tap", "import chatd.client.codec", "chatd.client.codec"),
             ("client", "from chatd.chat.service import Chat", "chatd.chat.service.Chat"),

@@ -147,7 +147,7 @@ class Member(msgspec.Struct, frozen=True, eq=False):
 
 
 class Members(msgspec.Struct, frozen=True, eq=False):
-    """The list of the members of ``group``, longest-standing first."""
+    """The list of the members of ``group``, in the order in which they joined."""
 
     group: str
     members: tuple[Member, ...]

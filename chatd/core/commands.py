@@ -431,7 +431,7 @@ class SendToGroup(Command, frozen=True):
     example="members;wob",
 )
 class ListMembers(Command, frozen=True):
-    """List the members of ``group``, longest-standing first, with roles and presence.
+    """List the members of ``group``, in the order in which they joined, with roles and presence.
 
     The first ``skip`` members are left out.
     """
@@ -493,7 +493,7 @@ class ListGroups(Command, frozen=True):
 class Leave(Command, frozen=True):
     """Leave ``group``.
 
-    If the owner leaves, the longest-standing operator, else member, becomes the owner.
+    If the owner leaves, the operator who joined first, else the member who joined first, becomes the owner.
     """
 
     group: _GroupName

@@ -151,7 +151,7 @@ class Group:
     def next_owner(self) -> User | None:
         """Return the member who becomes the owner if the owner leaves, or None if there is no other member.
 
-        That is the longest-standing operator, else the longest-standing member.
+        That is the operator who joined first or, without operators, the member who joined first.
         """
         others = [user for user in self.members.values() if not self.is_owner(user)]
         operators = [user for user in others if user.id in self.operators]

@@ -34,12 +34,12 @@ CARRIERS: Final[dict[str, type[SessionCarrier]]] = {
 }
 """The carrier classes, by the names that wire declarations use."""
 
-AUTO_WIRES: Final = ("text", "json", "tp6")
+AUTO_WIRE_NAMES: Final = ("text", "json", "tp6")
 """The names of the wires that are detected on an ``auto`` port, besides HTTP. The first is the default, for
 clients whose first bytes match no wire.
 """
 
-WEB_WIRE: Final = "web"
+WEB_WIRE_NAME: Final = "web"
 """The name of the wires that are spoken on a WebSocket, and of the port that takes nothing but HTTP."""
 
 MakeHttpProtocol = Callable[[Detector], HttpProtocol]
@@ -65,13 +65,13 @@ def wire_names() -> list[str]:
 def choices_by_wire(limits: Limits) -> dict[str, list[WireChoice]]:
     """Return the carriers and dialects that a client of each wire may use, by the name of the wire.
 
-    ``auto`` has the same dialect objects as the wires in `AUTO_WIRES`.
+    ``auto`` has the same dialect objects as the wires in `AUTO_WIRE_NAMES`.
     """
     choices: dict[str, list[WireChoice]] = {}
     for wire in declared_wires():
         if not wire.subprotocol:
             choices.setdefault(wire.name, []).append(_choice(wire, limits))
-    choices["auto"] = list(chain.from_iterable(choices[name] for name in AUTO_WIRES))
+    choices["auto"] = list(chain.from_iterable(choices[name] for name in AUTO_WIRE_NAMES))
     return choices
 
 
@@ -97,7 +97,7 @@ def protocol_maker(
     If the client begins with TLS, ``auto`` and ``web`` use ``certificate``, and so does every wire of a
     ``tls_only`` port, which refuses other clients.
     """
-    if wire == WEB_WIRE:
+    if wire == WEB_WIRE_NAME:
         return partial(Detector, [HttpChoice((), http)], (TLS,), certificate, tls_only)
     offered = choices[wire]
     if wire == "auto":

@@ -41,7 +41,7 @@ from chatd.daemon.logs import JsonLogObserver, LogFile
 from chatd.daemon.passwords import PasswordHashQueue
 from chatd.daemon.reload import ConfigReloader
 from chatd.daemon.wires import (
-    WEB_WIRE,
+    WEB_WIRE_NAME,
     MakeHttpProtocol,
     choices_by_wire,
     declared_wires,
@@ -255,7 +255,7 @@ def _listener(
         return ProxiedFactory(sessions, factory) if parsed.proxied else factory
 
     page_scheme = "https" if tls_only else "http"
-    return Listener(listener, make_factory, endpoint, page_scheme if parsed.wire == WEB_WIRE else "")
+    return Listener(listener, make_factory, endpoint, page_scheme if parsed.wire == WEB_WIRE_NAME else "")
 
 
 def _endpoint(name: str, description: str, reactor: Any) -> IStreamServerEndpoint:

@@ -19,7 +19,7 @@ from chatd.carriers.foreign import HTTP, IRC, TLS
 from chatd.carriers.idle_timer import IDLE_SECONDS
 from chatd.connections.session import REFUSAL_LINGER_SECONDS
 from chatd.core.limits import Limits
-from chatd.daemon.wires import AUTO_WIRES, declared_wires
+from chatd.daemon.wires import AUTO_WIRE_NAMES, declared_wires
 from tests.support.certificates import issue, self_signed
 from tests.support.daemon_process import Client, Daemon
 from tests.support.effort import effort
@@ -29,7 +29,7 @@ TABLE = [
     *(
         (opening, wire.carrier)
         for wire in declared_wires()
-        if wire.name in AUTO_WIRES
+        if wire.name in AUTO_WIRE_NAMES
         for opening in wire.openings
     ),
     *((opening, foreign.name) for foreign in (TLS, IRC, HTTP) for opening in foreign.openings),

@@ -102,7 +102,7 @@ class OneCarrier(WithToys, StageTestCase):
 
     def setUp(self) -> None:
         """Have three of them at ``auto``."""
-        self.patch(wires, "AUTO_WIRES", ("text", "shout", "whisper"))
+        self.patch(wires, "AUTO_WIRE_NAMES", ("text", "shout", "whisper"))
         super().setUp()
 
     def test_each_is_reached_by_its_opening(self) -> None:

@@ -31,7 +31,7 @@ from chatd.core.accounts import AccountPolicy
 from chatd.core.events import Delivery
 from chatd.core.limits import Limits
 from chatd.core.records import Snapshot
-from chatd.daemon.wires import WEB_WIRE, choices_by_wire, protocol_maker, websocket_wires
+from chatd.daemon.wires import WEB_WIRE_NAME, choices_by_wire, protocol_maker, websocket_wires
 from chatd.files import make_private_folder
 from chatd.store.archive import Archive
 from chatd.store.journal import Journal
@@ -283,7 +283,7 @@ class Stage:
         self.make_http = partial(HttpConnection, service)
         self._factories = {
             name: ChatFactory(self.sessions, protocol_maker(name, choices, self.make_http))
-            for name in (*choices, WEB_WIRE)
+            for name in (*choices, WEB_WIRE_NAME)
         }
         self._port = 40_000
 

@@ -12,7 +12,7 @@ from chatd.boundaries import Dialect
 from chatd.connections.session import MAX_ANONYMOUS_REFUSALS, REFUSAL_LINGER_SECONDS
 from chatd.core.limits import Limits
 from chatd.daemon import wires as daemon_wires
-from chatd.daemon.wires import AUTO_WIRES, declared_wires
+from chatd.daemon.wires import AUTO_WIRE_NAMES, declared_wires
 from tests.support.in_memory_daemon import Peer, StageTestCase
 from tests.support.wire_samples import Sample
 
@@ -71,7 +71,7 @@ class Contract(StageTestCase):
         wires = [
             wire
             for wire in declared_wires()
-            if wire.name == (AUTO_WIRES[0] if self.wire == "auto" else self.wire)
+            if wire.name == (AUTO_WIRE_NAMES[0] if self.wire == "auto" else self.wire)
             and wire.subprotocol == self.sample.subprotocol
         ]
         (greeting,) = {_greeting(wire.carrier, wire.make_dialect(Limits())) for wire in wires}
