@@ -295,7 +295,7 @@ class Dialect(Protocol):
 
     @property
     def max_list_bytes(self) -> int:
-        """The maximum size of an answer that lists log entries, in bytes."""
+        """The maximum size of an answer that is a list, such as a page of the log, in bytes."""
 
     @property
     def pace_seconds(self) -> float:
@@ -444,7 +444,9 @@ class Client(Requester, Protocol):
         """
 
     def send_unrequested(self, request: Request, answer: Answer) -> None:
-        """Send ``answer`` to a client that did not ask for it, in the form of an answer to ``request``."""
+        """Send ``answer`` to a client that did not ask for it, in the form of an answer to ``request``, which
+        the client has never sent.
+        """
 
     def deliver(self, frame: bytes) -> None:
         """Send ``frame``, which contains log entries, or hold it back while missed entries are sent."""

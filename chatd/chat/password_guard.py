@@ -5,7 +5,8 @@ A wrong invitation link counts as a wrong password for the nick of the user who 
 Each limit is a token bucket, and a wrong password takes a token from all three buckets. If the bucket of the
 address, or of the nick and address, is empty, no password is verified. If the bucket of the nick is empty,
 passwords are verified after a delay. A right password takes no token, so that a class of users behind one
-address is not slowed down.
+address is not slowed down. The bucket of the address counts neither for the daemon's own machine nor for a
+nick that has sent a right password from there before.
 """
 
 from __future__ import annotations
@@ -75,7 +76,10 @@ class PasswordGuard:
         self._by_nick.take_token(nick)
 
     def remember_success(self, nick: str, client_network: str | None) -> None:
-        """Remember that the user ``nick`` has sent a right password from ``client_network``."""
+        """Remember that the user ``nick`` has sent a right password from ``client_network``.
+
+        From then on the limit on wrong passwords from that network does not apply to the nick.
+        """
         self._trusted[nick, client_network] = None
         self._trusted.move_to_end((nick, client_network))
         if len(self._trusted) > MAX_REMEMBERED_SUCCESSES:

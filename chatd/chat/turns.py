@@ -87,17 +87,17 @@ class TurnQueue:
         self._dispatcher = dispatcher
 
     async def wait_for_turn(self) -> None:
-        """Wait until all earlier tasks of the journal are completed, then send the gathered deliveries.
+        """Wait until all earlier tasks of the journal are completed and their deliveries are sent.
 
         Raises `NotStored` if the transaction of an earlier task was rolled back.
         """
         await self.store()
 
     async def store(self, *records: Record) -> Sequence[LogEntry]:
-        """Wait until ``records`` are on disk, then send the gathered deliveries.
+        """Wait until ``records`` are on disk and the deliveries of all earlier tasks are sent.
 
-        Return the log entries that were made of the drafts among ``records``. Raises `NotStored` if their
-        transaction, or an earlier one, was rolled back.
+        Return the log entries that were made of the drafts among ``records``; the caller delivers them.
+        Raises `NotStored` if their transaction, or an earlier one, was rolled back.
         """
         try:
             return await self._journal.submit_records(*records)

@@ -70,7 +70,7 @@ def _addressed(state: State, event: ChatEvent) -> tuple[int, ...] | None:
     if conversation.kind == "lobby":
         return None
     if conversation.kind == "direct":
-        return conversation.participant_ids
+        return conversation.pair_ids
     actor, subject = event.actor, event.subject or event.actor
     group = state.group_of(conversation)
     if group is None:

@@ -67,10 +67,10 @@ class Conversation(msgspec.Struct, frozen=True, eq=False, dict=True):
     pair: tuple[User, ...] = ()
 
     @cached_property
-    def participant_ids(self) -> tuple[int, ...]:
-        """The user ids of a direct conversation, ascending: one id for notes to oneself, else two.
+    def pair_ids(self) -> tuple[int, ...]:
+        """The ids of the users in ``pair``, ascending: one id for notes to oneself, else two.
 
-        The property returns the identical tuple object each time.
+        It is empty for the lobby and for groups. The property returns the identical tuple object each time.
         """
         return tuple(sorted({user.id for user in self.pair}))
 

@@ -401,7 +401,7 @@ class State:
         if conversation.pair:
             low, high = conversation.pair
             self._directs[low.id, high.id] = conversation
-            for id in conversation.participant_ids:
+            for id in conversation.pair_ids:
                 self._directs_of.setdefault(id, []).append(conversation)
 
     def _apply_moderation(self, act: ModerationEntry) -> None:
@@ -457,7 +457,7 @@ class State:
                 del self._users_by_skeleton[look]
         self._add_user(new)
         for conversation in self._directs_of.pop(old.id, []):
-            for id in conversation.participant_ids:
+            for id in conversation.pair_ids:
                 if id != old.id:
                     self._directs_of[id].remove(conversation)
             self._add_conversation(

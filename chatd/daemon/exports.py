@@ -133,4 +133,4 @@ def _name(conversation: Conversation, user: User | None) -> str:
     """
     if conversation.kind != "direct" or user is None:
         return conversation.name or conversation.kind
-    return conversation.other_user(user).nick if user.id in conversation.participant_ids else ""
+    return conversation.other_user(user).nick if user.id in conversation.pair_ids else ""

@@ -150,7 +150,7 @@ class JsonDialect:
     # Decoding of requests.
 
     def decode(self, frame: bytes) -> Request | None:
-        """Return the request in one JSON object, or None for an acknowledgement, which gets no answer. An
+        """Return the request in one JSON object, or None for an acknowledgement that gets no answer. An
         invalid object is a request with a refusal.
         """
         try:

@@ -140,7 +140,7 @@ class Rules(SynchronousTestCase):
         self.assertIs(self.state.find_user(parse_nick("ALICE~1")), former)
         moved = self.state.direct_conversation(former, self.bob)
         assert moved is not None
-        self.assertEqual((moved.id, moved.participant_ids), (direct.id, direct.participant_ids))
+        self.assertEqual((moved.id, moved.pair_ids), (direct.id, direct.pair_ids))
         self.assertEqual(moved.other_user(self.bob).nick, "alice~1")
         self.assertIn(moved, self.state.direct_and_group_conversations_of(self.bob))
         self.assertNotIn(direct, self.state.direct_and_group_conversations_of(self.bob))
