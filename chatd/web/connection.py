@@ -141,9 +141,7 @@ class HttpConnection(Protocol):
             self._stop_timer()
             self._is_answering = True
             self.transport.pauseProducing()
-            Deferred.fromCoroutine(self._answer_in_turn(end + 4)).addErrback(
-                lambda failure: self._log.failure("bug while answering a browser", failure)
-            )
+            Deferred.fromCoroutine(self._answer_in_turn(end + 4)).addErrback(self._end_after_bug)
 
     def readConnectionLost(self) -> None:
         """Handle a half-close. A client that still waits for an answer gets it."""
@@ -205,15 +203,16 @@ class HttpConnection(Protocol):
         request = events[0]
         hosts = request.headers.get_all("Host")
         if len(hosts) > 1 or len(request.headers.get_all("Origin")) > 1:
-            self._respond_and_close(_AMBIGUOUS)
+            self._respond(request, _AMBIGUOUS, is_last=True)
         elif not self._service.policy.allows_host("".join(hosts), self.transport.getHost()):
-            self._respond_and_close(_WRONG_HOST)
+            self._respond(request, _WRONG_HOST, is_last=True)
         elif any(value.lower().startswith("websocket") for value in request.headers.get_all("Upgrade")):
             self._open_websocket(handshake, request, bytes(self._read[size:]))
         else:
             answer = await self._service.pages.answer(request)
             if not self._is_over:
-                self._respond(request, answer, len(self._read) > size)
+                has_sent_more = len(self._read) > size
+                self._respond(request, answer, is_last=has_sent_more or self._input_ended)
 
     def _open_websocket(self, handshake: ServerProtocol, request: Request, rest: bytes) -> None:
         """Open a session for a client that has sent the opening handshake ``request`` and then ``rest``, or
@@ -251,11 +250,13 @@ class HttpConnection(Protocol):
         if self._input_ended:
             carrier.readConnectionLost()
 
-    def _respond(self, request: Request, answer: HttpAnswer, has_sent_more: bool) -> None:
-        """Write ``answer``. Then wait for the next request, or close the connection."""
+    def _respond(self, request: Request, answer: HttpAnswer, is_last: bool) -> None:
+        """Write ``answer``. Then close the connection if that ``is_last`` or the client wants it, or wait for
+        the next request.
+        """
         options = ",".join(request.headers.get_all("Connection")).lower().split(",")
         persistent = request.protocol == "HTTP/1.1" and "close" not in map(str.strip, options)
-        is_last = self._input_ended or has_sent_more or not persistent
+        is_last = is_last or not persistent
         self.transport.write(answer.serialize(request.method != "HEAD", is_last))
         if is_last:
             self._end()
@@ -296,6 +297,10 @@ class HttpConnection(Protocol):
             self._stop_timer()
             # A TLS transport waits for its producer to have no more before it closes.
             self.transport.unregisterProducer()
+
+    def _end_after_bug(self, failure: Failure) -> None:
+        self._log.failure("bug while answering a browser", failure)
+        self.transport.abortConnection()
 
     def _end_time(self) -> None:
         self._respond_and_close(_TOO_SLOW)

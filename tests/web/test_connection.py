@@ -157,6 +157,20 @@ class Pages(HttpTestCase):
                 self.stage.wait(REFUSAL_LINGER_SECONDS)
                 self.assertTrue(peer.closed)
 
+    def test_head_has_no_body_whatever_the_answer(self) -> None:
+        """Else a proxy would take it for the beginning of another answer."""
+        for path, host, status in (("/", "localhost", 200), ("/x", "localhost", 404), ("/", "evil", 421)):
+            found, answer = self.get(path, host, "HEAD")
+            self.assertEqual(found, status)
+            self.assertTrue(answer.endswith(b"\r\n\r\n"))
+
+    def test_a_bug_ends_the_connection(self) -> None:
+        """Else it would stay for ever: no timer runs while an answer is made."""
+        del self.stage.healthy
+        peer = self.stage.connect("web").says(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        self.assertTrue(peer.closed)
+        self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 1)
+
     def test_entity_tags(self) -> None:
         tag = re.search(rb"etag: (\S+)", self.get("/app.js")[1])
         assert tag is not None
