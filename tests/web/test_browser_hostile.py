@@ -227,6 +227,7 @@ class OtherOrigin(BrowserTestCase):
                 "frame": "SecurityError",
             },
         )
+        self.assertEqual({frame.url for frame in visitor.page.frames[1:]}, {"chrome-error://chromewebdata/"})
         with closing(sqlite3.connect(f"file:{self.folder}/chat.db?mode=ro", uri=True)) as database:
             self.assertEqual(database.execute("SELECT * FROM log").fetchall(), [])
             self.assertEqual(database.execute("SELECT nick FROM users").fetchall(), [("@console",)])
