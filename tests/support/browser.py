@@ -41,8 +41,8 @@ SETTINGS: Final = {
 }
 """What a visitor's browser is like, unless a test has another."""
 
-TALL: Final = {"viewport": {"width": 1000, "height": 12_000}, "device_scale_factor": 0.1}
-"""A window that is high enough for some 400 messages, with so few pixels that drawing it costs little."""
+TALL: Final = {"viewport": {"width": 1000, "height": 8000}, "device_scale_factor": 0.1}
+"""A window that is high enough for some 250 messages, with so few pixels that drawing it costs little."""
 
 NO_CONNECTION: Final = re.compile(r"WebSocket connection to .* failed|net::ERR_CONNECTION_REFUSED")
 """What the console says while the daemon is not there."""

@@ -1,4 +1,4 @@
-"""``python -m tests.web.screenshots FOLDER``: the page's pictures, the same whenever they are drawn."""
+"""``python -m tests.web.screenshots FOLDER``: draws the page's pictures, of one conversation."""
 
 from __future__ import annotations
 

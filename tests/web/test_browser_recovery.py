@@ -5,19 +5,19 @@ from __future__ import annotations
 import re
 import sqlite3
 from contextlib import closing
-from typing import Any, Final
+from typing import Final
 
 from playwright.sync_api import WebSocketRoute, expect
 
-from tests.support.browser import NO_CONNECTION, BrowserTestCase
+from tests.support.browser import NO_CONNECTION, TALL, BrowserTestCase, Visitor
 
 IN_LOBBY = """
     SELECT log.id, nick, body FROM log JOIN users ON users.id = actor
     WHERE conversation = 1 AND log.kind = 'message' ORDER BY log.id
 """
 
-HIGH: Final[dict[str, Any]] = {"viewport": {"width": 1000, "height": 2000}, "device_scale_factor": 0.2}
-"""A window that is high enough for all messages."""
+MISSED: Final = 150
+"""Messages that come while a page is not connected: more than it gets of a conversation without resuming."""
 
 ONCE = re.compile('"msg":"once","ref":"([^"]+)"')
 
@@ -28,7 +28,7 @@ class Recovery(BrowserTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.daemon = self.start()
-        self.alice, self.bob = (self.visit(self.daemon, **HIGH) for _ in range(2))
+        self.alice, self.bob = (self.visit(self.daemon, **TALL) for _ in range(2))
         for visitor in (self.alice, self.bob):
             visitor.expected_problem = NO_CONNECTION
 
@@ -46,8 +46,7 @@ class Recovery(BrowserTestCase):
         expect(alice.page.locator("#outbox")).to_contain_text("Waits for the connection")
         bob.page.fill("#text", "half a sentence")
         self.restart()
-        for visitor in (alice, bob):  # else they wait for their next attempt
-            visitor.page.evaluate("dispatchEvent(new Event('online'))")
+        self.wake(alice, bob)
         self.assertSame(62)
         self.assertEqual(len(refs), 2)
         self.assertEqual(len(set(refs)), 1)
@@ -62,10 +61,16 @@ class Recovery(BrowserTestCase):
         self.kill()
         alice.says("left behind")
         self.restart()
+        with self.daemon.connect("json") as carol:
+            carol.asks(action="client-hello", from_="carol")
+            for number in range(MISSED):
+                carol.asks(action="client-broadcast", msg=f"c {number}", ref=number)
+            carol.object(ref=MISSED - 1)
         alice.page.reload()
         alice.is_in()
+        self.wake(bob)
         bob.sees("left behind")
-        self.assertSame(64)
+        self.assertSame(64 + MISSED)
 
     def lose_first_ack(self) -> list[str]:
         """Keep the first ack from alice's page; the refs under which it sends its first message."""
@@ -100,6 +105,11 @@ class Recovery(BrowserTestCase):
     def restart(self) -> None:
         """Start it again, on the same port."""
         self.daemon = self.start(f"--listen=web=tcp:{self.daemon.port('web')}")
+
+    def wake(self, *visitors: Visitor) -> None:
+        """Have them try to connect now, not when their next attempt is due."""
+        for visitor in visitors:
+            visitor.page.evaluate("dispatchEvent(new Event('online'))")
 
     def stored(self) -> list[tuple[int, str, str]]:
         """The id, the nick and the text of all messages of the lobby."""
