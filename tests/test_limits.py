@@ -222,7 +222,7 @@ ROWS: Final = {
     # Beyond these the client gets less, waits, or is cut off for not reading; it is told nothing.
     "page": Row({"page": 2, "page_max": 5}),
     "page_max": Row({"page": 1, "page_max": 2}),
-    "queue": Row({"queue": 3}),
+    "commit_queue": Row({"commit_queue": 3}),
     "requests_per_second": Row({"requests_per_second": 2, "burst_seconds": 3}),
     "bytes_per_second": Row({"bytes_per_second": 100, "burst_seconds": 3}),
     "reads_per_second": Row({"reads_per_second": 2, "burst_seconds": 3}),

@@ -162,7 +162,7 @@ class Chat:
         except Refusal as refusal:
             refused = refusal
             self._turns.run_coroutine(client, request, self._refuse(client, request, refusal))
-        if len(self.journal) >= self._limits.queue:
+        if len(self.journal) >= self._limits.commit_queue:
             self._turns.run_coroutine(client, None, self._wait_for_journal(), paused=True)
         return refused
 

@@ -78,7 +78,11 @@ class ChangeTask:
 
 
 class TurnQueue:
-    """Runs coroutines that send something to clients, each in its turn in the journal's queue of tasks."""
+    """Starts coroutines that serve clients, and orders what they send.
+
+    Before a coroutine sends something, it waits with `wait_for_turn` or `store` for its turn in the journal's
+    queue of tasks.
+    """
 
     _log = Logger()
 

@@ -82,7 +82,8 @@ class ClientSession(Protocol):
     """The reason that the server gave for closing the connection; empty if it gave none."""
 
     async def run(self, welcome: objects.Welcome) -> None:
-        """Read from the connection until it ends.
+        """Begin the session that ``welcome`` has opened: send the waiting requests. Then handle what the
+        server sends until the connection ends.
 
         Raises `OSError` if the connection fails, and `ConnectionLost` if the server does not speak JSON.
         """

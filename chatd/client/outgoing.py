@@ -70,9 +70,8 @@ class Display(Protocol):
         """Show why a message got no ack: the daemon refused it, or the connection was lost."""
 
     def conversation_switch_finished(self, place: ConversationRef, succeeded: bool) -> None:
-        """Go to the conversation ``place`` after the answer to the command that switches to it.
-
-        ``succeeded`` says whether the daemon carried the command out.
+        """Go to the conversation ``place`` if the command that switches to it ``succeeded``. After a failure,
+        a display may go there as well.
         """
 
     def unsent_count_changed(self) -> None:

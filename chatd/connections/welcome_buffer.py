@@ -27,11 +27,11 @@ Then the remaining messages are written at once.
 class WelcomeBuffer:
     """Holds back the frames that follow a welcome, until the client's next line shows how it reads lines.
 
-    The session ends the buffering with `take_all_frames`. If the client sends nothing
-    for `QUIET_SECONDS`, the buffer passes the frames to ``outbox`` itself: all at once or, if missed messages
-    are among them, one every ``pace`` seconds. Time in which the client's input is not read (``is_read()`` is
-    false) does not count. The buffer calls ``on_end`` when the buffering must end; that function has to call
-    `take_all_frames`.
+    The session ends the buffering with `take_all_frames`. The buffer calls ``on_end``, which has to do that,
+    if the client sends nothing for `QUIET_SECONDS`, or if too many bytes are buffered. But if missed messages
+    are among the frames of a silent client, the buffer first passes all frames to ``outbox``, one every
+    ``pace`` seconds, and calls ``on_end`` after a further silence. Time in which the client's input is not
+    read (``is_read()`` is false) does not count as silence.
     """
 
     def __init__(

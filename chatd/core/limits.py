@@ -53,7 +53,7 @@ class Limits(msgspec.Struct, forbid_unknown_fields=True):
     """Entries in a page at most; a larger limit of a client is lowered to it."""
     outbox: OutboxSize = 1024 * 1024
     """Bytes that may wait in the outbox of one client."""
-    queue: PositiveInt = 4096
+    commit_queue: PositiveInt = 4096
     """Commands that may wait for a commit; beyond that the daemon pauses reading from clients."""
     database_size: PositiveInt = 4 * 1024**3
     """Bytes of the database on the disk; beyond that new messages are refused."""

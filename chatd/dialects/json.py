@@ -72,9 +72,9 @@ MAX_COURSEWORK_OBJECT_BYTES: Final = 60_000
 KiB for one object.
 """
 
-MAX_LINE_OBJECT_BYTES: Final = 256 * 1024
-"""The maximum size of an object sent to a newline-delimited client, in bytes. A page of the log of this size
-never fills an outbox.
+MAX_NEWLINE_LIST_BYTES: Final = 256 * 1024
+"""The maximum size of an answer to a newline-delimited client that is a list, in bytes. A page of the log of
+this size never fills an outbox.
 """
 
 COURSEWORK_PACE_SECONDS: Final = 0.04
@@ -130,7 +130,7 @@ class JsonDialect:
         self.newline_delimited = newline_delimited
         self.relays_client_actions = relays_client_actions
         self.pace_seconds = 0.0 if newline_delimited else COURSEWORK_PACE_SECONDS
-        self.max_list_bytes = MAX_LINE_OBJECT_BYTES if newline_delimited else MAX_COURSEWORK_OBJECT_BYTES
+        self.max_list_bytes = MAX_NEWLINE_LIST_BYTES if newline_delimited else MAX_COURSEWORK_OBJECT_BYTES
         self._limits = limits
         self._variants: DialectVariants = {} if variants is None else variants
         self._variants[newline_delimited, relays_client_actions] = self

@@ -261,8 +261,8 @@ def indented_image(text: str) -> str:
 
 
 def message_sentence(head: str, event: ChatEvent) -> str:
-    """Return a message after its ``head``: ``alice a dit : salut``. For an image, the first line says that an
-    image follows.
+    """Return the French sentence for a message: ``alice a dit : salut``. ``head`` is the part before ``dit``,
+    such as ``alice a``. An image begins on a line of its own, after ``alice a dit en image :``.
     """
     if event.kind == "image":
         return f"{head} dit en image :\n{indented_image(event.body)}"

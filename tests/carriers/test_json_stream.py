@@ -154,7 +154,7 @@ class Framing(StageTestCase):
 class Pausing(StageTestCase):
     """A client is not heard while too much of what it said waits."""
 
-    limits = replace(UNTHROTTLED, queue=3)
+    limits = replace(UNTHROTTLED, commit_queue=3)
 
     ten = b"".join(b'{"action":"client-broadcast","msg":"%d"}' % number for number in range(10))
 

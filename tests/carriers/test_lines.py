@@ -112,7 +112,7 @@ class TooLong(StageTestCase):
 class Pausing(StageTestCase):
     """A client is not heard while too much of what it said waits."""
 
-    limits = Limits(queue=3)
+    limits = Limits(commit_queue=3)
 
     def test_order_is_kept(self) -> None:
         """What was read already, and what still arrives, waits its turn in the carrier."""

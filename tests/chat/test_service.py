@@ -162,7 +162,7 @@ class InOrder(StageTestCase):
     def test_a_client_that_sends_too_much_is_not_read(self) -> None:
         """A full queue pauses who fills it, and nothing is lost."""
         self.stage.close()
-        self.stage = Stage(self.stage.database, Limits(queue=4))
+        self.stage = Stage(self.stage.database, Limits(commit_queue=4))
         alice, bob = self.stage.json("alice"), self.stage.json("bob")
         self.stage.writer.held = True
         for n in range(20):

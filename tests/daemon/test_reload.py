@@ -41,10 +41,11 @@ class Reloads(SynchronousTestCase):
     def test_limits_and_accounts_hold_at_once(self) -> None:
         limits, accounts = self.config.limits, self.config.accounts
         result = self.reload(
-            limits=Limits(message=5, queue=6), accounts=AccountPolicy(names="registered", operators=("a",))
+            limits=Limits(message=5, commit_queue=6),
+            accounts=AccountPolicy(names="registered", operators=("a",)),
         )
         self.assertEqual(
-            result.changed, ("limits.message", "limits.queue", "accounts.names", "accounts.operators")
+            result.changed, ("limits.message", "limits.commit_queue", "accounts.names", "accounts.operators")
         )
         self.assertEqual((limits, accounts), (self.file.limits, self.file.accounts))
         self.assertEqual(self.reload().changed, ())

@@ -35,7 +35,7 @@ from tests.support.in_memory_daemon import Peer, Stage
 from tests.support.websocket import frame, handshake
 from tests.support.wire_samples import SAMPLES, Sample
 
-LIMITS: Final = Limits(line=1024, json=4096, message=512, note=64, queue=16)
+LIMITS: Final = Limits(line=1024, json=4096, message=512, note=64, commit_queue=16)
 """Small ones, so that they are met."""
 
 READ: Final = 65_536

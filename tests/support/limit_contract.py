@@ -420,7 +420,7 @@ class EveryWire(Connecting):
             page = alice.hears()
             self.assertEqual((page.count(b"note"), self.way.more in page), (2, more))
 
-    def test_queue(self) -> None:
+    def test_commit_queue(self) -> None:
         """Three messages wait for a commit; the next is read when they have had their turn."""
         alice, says = self.comes("alice"), self.way.sample.says
         self.stage.writer.held = True
