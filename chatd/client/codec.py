@@ -116,6 +116,10 @@ def entry_from_ack(command: Command, ack: Ack, nick: str) -> Message | GroupEven
     fields = msgspec.structs.asdict(command)
     fields["subject"] = fields.pop("dest", "")
     fields["group"] = ack.group
+    if isinstance(command, c.SetHistoryVisibility):
+        fields["history"] = fields.pop("mode")
+    elif isinstance(command, c.SetRetention):
+        fields["keep"] = fields.pop("age") or 0
     return GroupEvent(event=EVENT_KIND_BY_COMMAND[type(command)], actor=nick, id=ack.id, ts=ack.ts, **fields)
 
 
@@ -124,6 +128,8 @@ EVENT_KIND_BY_COMMAND: Final[dict[type[Command], str]] = {
     c.Join: "joined",
     c.Leave: "left",
     c.Invite: "invited",
+    c.Uninvite: "uninvited",
+    c.Decline: "declined",
     c.Kick: "kicked",
     c.Ban: "banned",
     c.Unban: "unbanned",
@@ -131,6 +137,8 @@ EVENT_KIND_BY_COMMAND: Final[dict[type[Command], str]] = {
     c.Demote: "demoted",
     c.SetVisibility: "visibility",
     c.SetTopic: "topic",
+    c.SetHistoryVisibility: "history",
+    c.SetRetention: "keep",
 }
 """For each command that changes a group: the kind of the event that the command writes to the log."""
 

@@ -50,6 +50,15 @@ def find_problems(connection: sqlite3.Connection) -> list[str]:
     the seqs of each conversation run from 1 without a gap, unless old messages were deleted, and that the
     daemon can load its state. Raises `sqlite3.Error` if the file can't be read at all.
     """
+    # Without a transaction each query would see another state of a database that is in use.
+    connection.execute("BEGIN")
+    try:
+        return _find_problems(connection)
+    finally:
+        connection.rollback()
+
+
+def _find_problems(connection: sqlite3.Connection) -> list[str]:
     application, version = _value(connection, "application_id"), _value(connection, "user_version")
     if application != APPLICATION_ID:
         return ["this is not a database of chatd"]

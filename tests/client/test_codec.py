@@ -6,10 +6,18 @@ import json
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.client.codec import LOBBY, ConversationRef, decode_object, encode_request, summary_conversation
-from chatd.client.render import render_message
+from chatd.client.codec import (
+    LOBBY,
+    ConversationRef,
+    decode_object,
+    encode_request,
+    entry_from_ack,
+    summary_conversation,
+)
+from chatd.client.render import describe_event, render_message
+from chatd.core import commands as c
 from chatd.core.commands import Hello
-from chatd.json_wire.objects import Conversations, Message
+from chatd.json_wire.objects import Ack, Conversations, GroupEvent, Message, Timestamp
 
 
 def told(**fields: str) -> Message | None:
@@ -65,3 +73,22 @@ class Odd(SynchronousTestCase):
             said = told(ts=ts)
             assert said is not None
             self.assertEqual(render_message(said, "alice"), f"[{ts[11:16]}] bob said: x")
+
+
+class OwnActs(SynchronousTestCase):
+    """The author of an act gets only its ack, and sees the act as all others do."""
+
+    def test_each_act_on_a_group_has_an_entry(self) -> None:
+        ack = Ack(request="", id=7, ts=Timestamp("2026-11-27T10:00:00.000Z"), group="wob")
+        for command, event, field, value in (
+            (c.Kick("wob", "bob", "too loud"), "kicked", "reason", "too loud"),
+            (c.Uninvite("wob", "bob"), "uninvited", "subject", "bob"),
+            (c.Decline("wob"), "declined", "actor", "alice"),
+            (c.SetHistoryVisibility("wob", "since_joining"), "history", "history", "since_joining"),
+            (c.SetRetention("wob", 3600), "keep", "keep", 3600),
+            (c.SetRetention("wob"), "keep", "keep", 0),
+        ):
+            entry = entry_from_ack(command, ack, "alice")
+            assert isinstance(entry, GroupEvent)
+            self.assertEqual((entry.event, entry.group, getattr(entry, field)), (event, "wob", value))
+            self.assertTrue(describe_event(entry))

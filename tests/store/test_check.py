@@ -110,3 +110,20 @@ class Checks(SynchronousTestCase):
         with closing(sqlite3.connect(self.path)) as connection:
             interrupt_when(connection, lambda: True)
             self.assertRaises(sqlite3.OperationalError, find_problems, connection)
+
+    def test_what_is_written_meanwhile_is_not_seen_in_part(self) -> None:
+        """A writer goes on while the daemon checks its own database."""
+        self.tell("PRAGMA journal_mode = wal")
+        written: list[int] = []
+
+        def write() -> int:
+            if not written:
+                written.append(1)  # first: the other connection has a handler of its own
+                self.tell("INSERT INTO log VALUES (2, 1, 3, 0, 'message', 1, NULL, 'hi', NULL)")
+            return 0
+
+        with closing(sqlite3.connect(self.path, isolation_level=None)) as connection:
+            connection.set_progress_handler(write, 100)
+            self.assertEqual(find_problems(connection), [])
+            self.assertEqual(written, [1])
+            self.assertEqual(len(find_problems(connection)), 1)
