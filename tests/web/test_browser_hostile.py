@@ -108,6 +108,8 @@ class Markup(BrowserTestCase):
             victim.sees(" of ", where="#search-count")
             self.is_clean(victim)
         victim.comes(f"#invite={TEXTS[0]}")
+        self.is_clean(victim)
+        victim.comes("#invite=invite_0").page.get_by_role("button", name="Join", exact=True).click()
         expect(victim.page.locator("#reply .error")).to_be_visible()
         self.is_clean(victim)
 

@@ -18,7 +18,7 @@ import { RoomsView } from "./rooms_view.js";
 import { artNode, Rows } from "./row_view.js";
 import { Search } from "./search.js";
 import { ChatState, keyOf, LOBBY } from "./state.js";
-import { drafts, invitation, lastNick, marks, pages, session, settings } from "./store.js";
+import { drafts, lastNick, marks, pages, session, settings } from "./store.js";
 import { Wire } from "./wire.js";
 
 const IMAGE_BYTES = 49_152;
@@ -30,6 +30,8 @@ let table = new CommandTable([]);
 let limits = { json: 65_536, message: 8192, page: 500 };
 let nickWanted = "";
 let offline = false;
+/** The token of an invitation link, until the user is asked. */
+let invitation = "";
 /** @type {Record<string, string>} */
 let texts = {};
 /** @type {any} */
@@ -253,22 +255,27 @@ function caughtUp() {
 	showOutbox();
 	renderSides();
 	log.changed(true);
-	useInvitation();
+	offerInvitation();
 	keepSoon();
 }
 
-/** Use the invitation link with which the page was opened. */
-async function useInvitation() {
-	const link = invitation.get();
-	if (link === null) return;
-	const answer = await wire.request({ action: "uselink", link });
-	if (answer.code === "connection_lost") return;
-	invitation.set(null);
-	if (answer.action === "server-error") {
-		reply.wrong(t("Invitation"), refusalText(/** @type {any} */ (answer)));
-		return;
-	}
-	if (answer.group) entered(answer.group);
+/**
+ * Ask whether to use the invitation link with which the page was opened. Any site can send a visitor here by one:
+ * before the answer it is not used.
+ */
+function offerInvitation() {
+	if (invitation === "") return;
+	const link = invitation;
+	invitation = "";
+	byId("login-invited").hidden = true;
+	const join = button(t("Join"), async () => {
+		const answer = await wire.request({ action: "uselink", link });
+		if (answer.code === "connection_lost") return;
+		offer.remove();
+		if (answer.action === "server-error") reply.answer(t("Invitation"), answer);
+		else if (answer.group) entered(answer.group);
+	}, "primary");
+	const offer = addNotice(t("A link invites you to a group. Join it?"), join, button(t("No"), () => offer.remove()));
 }
 
 /** @param {Wired} object */
@@ -651,16 +658,19 @@ async function offerPicture(file) {
 	});
 }
 
-/** @param {string} text */
-function addNotice(text) {
+/** @param {string} text @param {...HTMLElement} answers what is there instead of a button that closes it */
+function addNotice(text, ...answers) {
 	const notices = byId("notices");
-	const line = el("p", "", el("span", "", text));
+	const line = el("p", "", el("span", "", text), ...answers);
 	line.setAttribute("role", "alert");
-	const close = button("✕", () => line.remove(), "icon");
-	close.setAttribute("aria-label", t("Close"));
-	line.append(close);
+	if (answers.length === 0) {
+		const close = button("✕", () => line.remove(), "icon");
+		close.setAttribute("aria-label", t("Close"));
+		line.append(close);
+	}
 	notices.append(line);
 	while (notices.childElementCount > 3) notices.firstElementChild?.remove();
+	return line;
 }
 
 // What is kept
@@ -844,20 +854,18 @@ async function loadCommands() {
 }
 
 function takeInvitation() {
-	const found = /^#invite=(.+)$/u.exec(location.hash);
+	const found = /^#invite=(\w+)$/u.exec(location.hash);
 	if (found === null) return;
-	invitation.set(decodeURIComponent(found[1]));
+	invitation = found[1];
 	window.history.replaceState(null, "", location.pathname + location.search);
+	byId("login-invited").hidden = false;
+	if (wire.ready) offerInvitation();
 }
 
 async function begin() {
 	await setLanguage(settings.get().language ?? navigator.language);
 	takeInvitation();
-	addEventListener("hashchange", () => {
-		takeInvitation();
-		if (wire.ready) useInvitation();
-		else byId("login-invited").hidden = invitation.get() === null;
-	});
+	addEventListener("hashchange", takeInvitation);
 	listen();
 	showLanguage();
 	showMembers(settings.get().members !== false && innerWidth > 1100);

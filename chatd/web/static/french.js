@@ -1,5 +1,6 @@
 /** The page's own texts in French. @type {Record<string, string>} */
 export const FRENCH = {
+	"A link invites you to a group. Join it?": "Un lien vous invite dans un groupe. Le rejoindre ?",
 	"Allow notifications": "Autoriser les notifications",
 	"Announcement of {nick}: {text}": "Annonce de {nick} : {text}",
 	"Ban from the group": "Bannir du groupe",
@@ -59,6 +60,7 @@ export const FRENCH = {
 	"New group": "Nouveau groupe",
 	"New password": "Nouveau mot de passe",
 	Nick: "Pseudo",
+	No: "Non",
 	"No group is called that.": "Aucun groupe ne s’appelle ainsi.",
 	"No picture": "Pas une image",
 	"Not connected: commands need the server.": "Hors ligne : les commandes ont besoin du serveur.",

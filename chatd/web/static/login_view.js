@@ -2,7 +2,7 @@
 
 import { byId } from "./dom.js";
 import { refusalText, t } from "./language.js";
-import { invitation, lastNick } from "./store.js";
+import { lastNick } from "./store.js";
 
 export class LoginView {
 	/** @param {{login: (nick: string, password: string) => void, offline: () => void, language: () => void}} actions */
@@ -50,7 +50,6 @@ export class LoginView {
 		byId("app").hidden = true;
 		this.#busy(false);
 		this.nick.value ||= nick ?? lastNick.get();
-		byId("login-invited").hidden = invitation.get() === null;
 		if (refusal?.code === "password_required") {
 			this.#askPassword();
 			this.password.focus();

@@ -27,14 +27,6 @@ export const session = {
 	set: (value) => write(sessionStorage, "chatd:session", value),
 };
 
-/** The token of an invitation link, until it is used. */
-export const invitation = {
-	/** @returns {string | null} */
-	get: () => read(sessionStorage, "chatd:invite"),
-	/** @param {string | null} value */
-	set: (value) => write(sessionStorage, "chatd:invite", value),
-};
-
 export const lastNick = {
 	/** @returns {string} */
 	get: () => read(localStorage, "chatd:nick") ?? "",

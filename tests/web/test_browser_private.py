@@ -1,0 +1,65 @@
+"""What the page does not do without asking, what it tells nobody, and what it does not leave behind."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Locator, expect
+
+from tests.support.browser import BrowserTestCase, Visitor
+from tests.support.daemon_process import Client, Daemon
+
+
+class InvitationLinks(BrowserTestCase):
+    """Any site can send a visitor to the page with a link of its own."""
+
+    def test_the_user_is_asked(self) -> None:
+        daemon = self.start()
+        mallory, link = self.makes_link(daemon)
+        victim = self.visit(daemon)
+        self.logs_in(victim.comes("#invite=%"), "alice")
+        victim.opens_dialog("#me").page.keyboard.press("Escape")
+        expect(self.offer(victim)).to_have_count(0)
+
+        # In a tab that is logged in.
+        for page_before in (victim.address, "about:blank"):
+            victim.page.goto(page_before)
+            victim.page.evaluate("address => location = address", f"{victim.address}#invite={link}")
+            expect(self.offer(victim)).to_have_count(1)
+            expect(victim.page.locator("#title")).to_have_text("Lobby")
+            self.assertNotIn(link, victim.page.url)
+            victim.is_in().says("no, thanks")
+            mallory.object(msg="no, thanks")
+            self.assertEqual(self.members(mallory), ["mallory"])
+            self.offer(victim).get_by_role("button", name="No").click()
+            expect(self.offer(victim)).to_have_count(0)
+
+        # On the form of the login, then by consent.
+        bob = self.visit(daemon, locale="fr").comes(f"#invite={link}")
+        expect(bob.page.locator("#login-invited")).to_be_visible()
+        self.logs_in(bob, "bob")
+        self.offer(bob).get_by_role("button", name="Rejoindre").click()
+        expect(bob.page.locator("#title")).to_have_text("#den")
+        expect(self.offer(bob)).to_have_count(0)
+        self.assertEqual(self.members(mallory), ["bob", "mallory"])
+
+    def logs_in(self, visitor: Visitor, nick: str) -> None:
+        """On the page as it was opened."""
+        visitor.page.fill("#login-nick", nick)
+        visitor.page.press("#login-nick", "Enter")
+        visitor.is_in()
+
+    def makes_link(self, daemon: Daemon) -> tuple[Client, str]:
+        """Somebody who has a private group, and a link into it."""
+        mallory = self.connect(daemon, "json")
+        mallory.asks(action="client-hello", from_="mallory").object(action="server-hello")
+        mallory.asks(action="cgroupe", group="den", visibility="private")
+        mallory.asks(action="invitelink", group="den")
+        return mallory, str(mallory.object(action="server-invitelink")["link"])
+
+    def members(self, client: Client) -> list[str]:
+        """The members of the group, sorted."""
+        answer = client.asks(action="members", group="den").object(action="server-members")
+        return sorted(row["name"] for row in answer["members"])
+
+    def offer(self, visitor: Visitor) -> Locator:
+        """What asks."""
+        return visitor.page.locator("#notices p")
