@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from playwright.sync_api import Locator, expect
 
 from tests.support.browser import BrowserTestCase, Visitor
@@ -63,3 +65,55 @@ class InvitationLinks(BrowserTestCase):
     def offer(self, visitor: Visitor) -> Locator:
         """What asks."""
         return visitor.page.locator("#notices p")
+
+
+KEPT = "JSON.stringify([{...localStorage}, {...sessionStorage}])"
+"""What is in the storages of the browser."""
+
+KEPT_PAGES = """new Promise(resolve => {
+    const opening = indexedDB.open("chatd");
+    opening.onsuccess = () => {
+        const request = opening.result.transaction("pages").objectStore("pages").getAllKeys();
+        request.onsuccess = () => resolve(request.result);
+    };
+})"""
+"""The nicks whose pages are kept."""
+
+NOT_SENT = json.dumps(
+    {"ref": "x", "key": "lobby", "kind": "lobby", "name": "", "msg": "a secret", "at": 1, "state": "failed"}
+)
+"""A message that was refused, as the outbox keeps it."""
+
+
+class LogOut(BrowserTestCase):
+    """The next user of the machine may be another."""
+
+    def test_nothing_of_the_user_stays(self) -> None:
+        daemon = self.start()
+        bob = self.connect(daemon, "json")
+        bob.asks(action="client-hello", from_="bob").object(action="server-hello")
+        alice = self.visit(daemon).logs_in("alice")
+        page = alice.page
+        bob.asks(action="client-send", dest="alice", msg="psst")
+        alice.opens("bob").sees("psst")
+        page.evaluate("text => localStorage.setItem('chatd:out:alice:x', text)", NOT_SENT)
+        page.reload()
+        alice.is_in().opens("Lobby").sees("a secret", where="#outbox").opens("bob")
+        page.fill("#text", "half a sentence")
+        page.wait_for_function(f"() => {KEPT}.includes('half a sentence')")
+        page.evaluate("dispatchEvent(new Event('pagehide'))")
+        page.wait_for_function(f"() => {KEPT_PAGES}.then(nicks => nicks.length)")
+
+        alice.opens_dialog("#me").page.get_by_role("button", name="Log out").click()
+        dialog = page.locator("#dialog")
+        expect(dialog).to_contain_text("not sent")
+        dialog.get_by_role("button", name="Cancel").click()
+        page.fill("#text", "another half")  # its timer runs while the user logs out
+        alice.opens_dialog("#me").page.get_by_role("button", name="Log out").click()
+        dialog.get_by_role("button", name="Log out").click()
+        expect(page.locator("#login-nick")).to_be_focused()
+        expect(page.locator("#login-nick")).to_have_value("")
+        kept = page.evaluate(KEPT)
+        for trace in ("alice", "bob", "half", "secret"):
+            self.assertNotIn(trace, kept)
+        self.assertEqual(page.evaluate(KEPT_PAGES), [])

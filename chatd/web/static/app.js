@@ -2,7 +2,7 @@
 
 import { CommandTable } from "./commands.js";
 import { Composer } from "./composer.js";
-import { closeDialog, groupsDialog, messageDialog, openDialog, submitButton } from "./dialogs.js";
+import { closeDialog, confirmDialog, groupsDialog, messageDialog, openDialog, submitButton } from "./dialogs.js";
 import { button, byId, eachFrame, el } from "./dom.js";
 import { History } from "./history.js";
 import { COLUMNS, toCharacters } from "./image.js";
@@ -18,12 +18,14 @@ import { RoomsView } from "./rooms_view.js";
 import { artNode, Rows } from "./row_view.js";
 import { Search } from "./search.js";
 import { ChatState, keyOf, LOBBY } from "./state.js";
-import { drafts, lastNick, marks, pages, session, settings } from "./store.js";
+import { drafts, forget, lastNick, marks, pages, session, settings } from "./store.js";
 import { Wire } from "./wire.js";
 
 const IMAGE_BYTES = 49_152;
 const KEPT_ENTRIES = 60;
 const KEEP_MS = 3000;
+/** After these refusals nothing that was read is kept. */
+const SHUT_OUT = new Set(["password_changed", "account_closed", "blocked", "token_revoked"]);
 
 const state = new ChatState();
 let table = new CommandTable([]);
@@ -133,9 +135,8 @@ function stateChanged(what, seconds) {
 	const inside = login.page.hidden;
 	if (!inside) {
 		if (what === "waiting") {
-			const nick = nickWanted || lastNick.get();
 			const text = t("The server does not answer. Trying again…");
-			pages.get(nick).then((kept) => login.page.hidden || login.unreachable(text, kept !== undefined));
+			pages.get(keptNick()).then((kept) => login.page.hidden || login.unreachable(text, kept !== undefined));
 		}
 		return;
 	}
@@ -166,11 +167,11 @@ function welcomed(welcome, resumed) {
 		state.begin(welcome, marks.get(nick));
 		const place = active === LOBBY ? sessionStorage.getItem("chatd:open") : active;
 		restorePlace = place;
-		outbox.load(nickWanted === "" ? "" : nick);
+		outbox.load(ownNick());
 		if (nickWanted === "") outbox.waiting().forEach(otherGuest);
-		texts = drafts.get(nickWanted === "" ? "" : nick);
+		texts = drafts.get(ownNick());
 	}
-	session.set({ nick: nickWanted === "" ? "" : nick });
+	session.set({ nick: ownNick() });
 	if (nickWanted !== "") lastNick.set(nick);
 	byId("me-nick").textContent = nick;
 	if (!login.page.hidden) {
@@ -181,6 +182,12 @@ function welcomed(welcome, resumed) {
 	requestLists();
 	if (!resumed) showConversation();
 }
+
+/** The nick under which things are kept; a guest has none. */
+const ownNick = () => (nickWanted === "" ? "" : state.me);
+
+/** The nick whose pages may be read offline: one that has logged in here, and not out. */
+const keptNick = () => session.get()?.nick || lastNick.get();
 
 /** @type {string | null} */
 let restorePlace = null;
@@ -346,10 +353,11 @@ const searchSoon = slowly(() => search.changed(false));
 /** @param {Wired} refusal @param {boolean} wasIn */
 function ended(refusal, wasIn) {
 	if (offline) return;
-	const nick = nickWanted;
-	if (!wasIn) session.set(null);
+	const shutOut = SHUT_OUT.has(refusal.code);
+	if (!wasIn || shutOut) session.set(null);
+	if (shutOut) pages.remove(state.me);
 	outbox.lost();
-	login.show(/** @type {any} */ (refusal), nick);
+	login.show(/** @type {any} */ (refusal), nickWanted);
 }
 
 // Conversations
@@ -617,7 +625,7 @@ function saveDraft(text) {
 	draftsSoon();
 }
 
-const draftsSoon = slowly(() => drafts.set(nickWanted === "" ? "" : state.me, texts));
+const draftsSoon = slowly(() => session.get() !== null && drafts.set(ownNick(), texts));
 
 function* knownNicks() {
 	const seen = new Set(state.online);
@@ -694,7 +702,7 @@ function keep() {
 
 /** Show the pages that are kept here, without a connection. */
 async function readOffline() {
-	const kept = await pages.get(nickWanted || lastNick.get());
+	const kept = await pages.get(keptNick());
 	if (kept === undefined) return;
 	wire.close();
 	offline = true;
@@ -711,14 +719,19 @@ async function readOffline() {
 	showConversation();
 }
 
-async function logOut() {
-	const nick = state.me;
+/** Log out, after a question if messages are lost by it. */
+function logOut() {
+	if (outbox.size === 0) leave();
+	else confirmDialog(t("Log out"), t("Messages that are not sent yet are deleted."), t("Log out"), leave);
+}
+
+/** Nothing of the user stays in the browser: the next user may be another. */
+async function leave() {
+	// Without a session nothing is kept any more.
 	session.set(null);
 	if (wire.ready) wire.send({ action: "client-quit" });
 	wire.close();
-	await pages.remove(nick);
-	marks.set(nick, null);
-	drafts.set(nick, {});
+	await forget(ownNick());
 	location.reload();
 }
 

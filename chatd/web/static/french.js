@@ -54,6 +54,7 @@ export const FRENCH = {
 	"Message to {place}": "Message à {place}",
 	"Message to…": "Message à…",
 	Messages: "Messages",
+	"Messages that are not sent yet are deleted.": "Les messages pas encore envoyés sont supprimés.",
 	"My nick has a password": "Mon pseudo a un mot de passe",
 	"Name of the new group": "Nom du nouveau groupe",
 	New: "Nouveau",

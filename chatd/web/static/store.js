@@ -1,4 +1,7 @@
-/** What the browser keeps: the session of this tab, read marks, drafts, and the last pages for reading offline. */
+/**
+ * What the browser keeps: the session of this tab, read marks, drafts, and the last pages for reading offline.
+ * The outbox keeps what is not sent yet under `chatd:out:`.
+ */
 
 /** @param {Storage} storage @param {string} key @returns {any} */
 function read(storage, key) {
@@ -44,7 +47,7 @@ export const settings = {
 export const marks = {
 	/** @param {string} nick @returns {Record<string, number>} */
 	get: (nick) => read(localStorage, `chatd:marks:${nick}`) ?? {},
-	/** @param {string} nick @param {Record<string, number> | null} value */
+	/** @param {string} nick @param {Record<string, number>} value */
 	set: (nick, value) => write(localStorage, `chatd:marks:${nick}`, value),
 };
 
@@ -100,3 +103,18 @@ export const pages = {
 	/** @param {string} nick */
 	remove: (nick) => withPages("readwrite", (store) => store.delete(nick)),
 };
+
+/** Remove what is kept of a user, and of this tab's session. An empty nick is a guest. @param {string} nick */
+export async function forget(nick) {
+	const own = [`chatd:marks:${nick}`, `chatd:drafts:${nick}`];
+	if (lastNick.get() === nick) own.push("chatd:nick");
+	try {
+		for (const key of Object.keys(sessionStorage)) if (key.startsWith("chatd:")) sessionStorage.removeItem(key);
+		for (const key of Object.keys(localStorage)) {
+			if (own.includes(key) || key.startsWith(`chatd:out:${nick}:`)) localStorage.removeItem(key);
+		}
+	} catch {
+		// Without storage nothing is kept.
+	}
+	await pages.remove(nick);
+}
