@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Page, expect
 
-from tests.support.browser import BrowserTestCase, Visitor
+from tests.support.browser import NO_CONNECTION, BrowserTestCase, Visitor
 from tests.support.daemon_process import Client, Daemon
 
 
@@ -70,14 +70,22 @@ class InvitationLinks(BrowserTestCase):
 KEPT = "JSON.stringify([{...localStorage}, {...sessionStorage}])"
 """What is in the storages of the browser."""
 
-KEPT_PAGES = """new Promise(resolve => {
-    const opening = indexedDB.open("chatd");
-    opening.onsuccess = () => {
-        const request = opening.result.transaction("pages").objectStore("pages").getAllKeys();
-        request.onsuccess = () => resolve(request.result);
-    };
-})"""
-"""The nicks whose pages are kept."""
+KEPT_PAGES = """async wanted => {
+    let nicks;
+    for (let n = 0; n < 1000 && String(nicks) !== String(wanted); n++) {
+        nicks = await new Promise(resolve => {
+            const opening = indexedDB.open("chatd", 1);
+            opening.onupgradeneeded = () => opening.result.createObjectStore("pages", { keyPath: "nick" });
+            opening.onsuccess = () => {
+                const request = opening.result.transaction("pages").objectStore("pages").getAllKeys();
+                opening.result.close();
+                request.onsuccess = () => resolve(request.result);
+            };
+        });
+    }
+    return nicks;
+}"""
+"""Return the nicks whose pages are kept, at the latest after a thousand looks."""
 
 NOT_SENT = json.dumps(
     {"ref": "x", "key": "lobby", "kind": "lobby", "name": "", "msg": "a secret", "at": 1, "state": "failed"}
@@ -87,6 +95,10 @@ NOT_SENT = json.dumps(
 
 class LogOut(BrowserTestCase):
     """The next user of the machine may be another."""
+
+    def keeps_pages(self, page: Page, *nicks: str) -> None:
+        """Pages of these users are kept, or soon will be."""
+        self.assertEqual(page.evaluate(KEPT_PAGES, nicks), [*nicks])
 
     def test_nothing_of_the_user_stays(self) -> None:
         daemon = self.start()
@@ -102,7 +114,7 @@ class LogOut(BrowserTestCase):
         page.fill("#text", "half a sentence")
         page.wait_for_function(f"() => {KEPT}.includes('half a sentence')")
         page.evaluate("dispatchEvent(new Event('pagehide'))")
-        page.wait_for_function(f"() => {KEPT_PAGES}.then(nicks => nicks.length)")
+        self.keeps_pages(page, "alice")
 
         alice.opens_dialog("#me").page.get_by_role("button", name="Log out").click()
         dialog = page.locator("#dialog")
@@ -116,4 +128,35 @@ class LogOut(BrowserTestCase):
         kept = page.evaluate(KEPT)
         for trace in ("alice", "bob", "half", "secret"):
             self.assertNotIn(trace, kept)
-        self.assertEqual(page.evaluate(KEPT_PAGES), [])
+        self.keeps_pages(page)
+
+    def test_pages_are_not_offered_to_whom_types_a_nick(self) -> None:
+        daemon = self.start()
+        visitor = self.visit(daemon).logs_in("alice")
+        visitor.expected_problem = NO_CONNECTION
+        page = visitor.page
+        page.evaluate("dispatchEvent(new Event('pagehide'))")
+        self.keeps_pages(page, "alice")
+        page.evaluate("sessionStorage.clear()")
+        visitor.logs_in("bob").opens_dialog("#me").page.get_by_role("button", name="Log out").click()
+        expect(page.locator("#login-nick")).to_be_focused()
+        self.keeps_pages(page, "alice")
+        daemon.kill()
+        page.fill("#login-nick", "alice")
+        page.press("#login-nick", "Enter")
+        visitor.sees("does not answer", where="#login-error")
+        expect(page.locator("#login-offline")).to_be_hidden()
+
+    def test_pages_go_with_the_account(self) -> None:
+        daemon = self.start()
+        visitor = self.visit(daemon).logs_in("alice")
+        page = visitor.page
+        page.evaluate("dispatchEvent(new Event('pagehide'))")
+        self.keeps_pages(page, "alice")
+        visitor.says("/register correct horse battery")
+        other = self.connect(daemon, "json")
+        other.asks(action="client-hello", from_="alice", password="correct horse battery")
+        other.object(action="server-hello")
+        other.asks(action="passwd", password="correct horse battery", new="another horse battery")
+        visitor.sees("password", where="#login-error")
+        self.keeps_pages(page)
