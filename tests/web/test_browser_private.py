@@ -113,6 +113,10 @@ class LogOut(BrowserTestCase):
         alice.is_in().opens("Lobby").sees("a secret", where="#outbox").opens("bob")
         page.fill("#text", "half a sentence")
         page.wait_for_function(f"() => {KEPT}.includes('half a sentence')")
+        # What looks like a command takes the place of the draft.
+        page.fill("#text", " /register my password")
+        page.wait_for_function(f"() => !{KEPT}.includes('half a sentence')")
+        self.assertNotIn("my password", page.evaluate(KEPT))
         page.evaluate("dispatchEvent(new Event('pagehide'))")
         self.keeps_pages(page, "alice")
 

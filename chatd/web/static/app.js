@@ -619,8 +619,7 @@ function typing(text) {
 
 /** @param {string} text */
 function saveDraft(text) {
-	// A command may hold a password.
-	if (text === "" || text.startsWith("/") || table.begun(text).command !== undefined) delete texts[state.active];
+	if (text === "" || table.isCommand(text)) delete texts[state.active];
 	else texts[state.active] = text;
 	draftsSoon();
 }

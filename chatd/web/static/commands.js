@@ -56,6 +56,14 @@ export class CommandTable {
 		return typed;
 	}
 
+	/** Whether a text looks like a command, which may hold a password. @param {string} text */
+	isCommand(text) {
+		const line = text.trimStart();
+		// Without the table each word may be a command.
+		const begun = this.words.size > 0 ? this.begun(line).command !== undefined : line.includes(";");
+		return begun || /^(?:\/|PWD\s)/iu.test(line);
+	}
+
 	/** Whether blanks before a command would show a password to others. @param {string} text */
 	#isSecret(text) {
 		const line = text.trim();

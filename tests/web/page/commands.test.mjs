@@ -38,6 +38,14 @@ test("a password does not become a message", () => {
   for (const text of [" /register secret1", "  /login alice secret1", "PWD secret1"]) assert.equal(table.parse(text, lobby).what, "wrong", text);
 });
 
+test("what may hold a password is no draft", () => {
+  for (const text of ["/register secret1", " /register secret1", "\n/x", " register;secret1", "Identify ; a;secret1", "PWD secret1", " pwd secret1"]) {
+    assert.equal(table.isCommand(text), true, text);
+  }
+  for (const text of ["hello", "hello; world", "PWDs", "a /register"]) assert.equal(table.isCommand(text), false, text);
+  assert.equal(new CommandTable([]).isCommand("register;secret1"), true);
+});
+
 test("the group may be left out where the daemon's table says so", () => {
   assert.deepEqual(request("/leave", wob), { action: "leave", group: "wob" });
   assert.deepEqual(request("/who", wob), { action: "members", group: "wob" });
