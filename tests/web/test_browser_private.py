@@ -164,3 +164,29 @@ class LogOut(BrowserTestCase):
         other.asks(action="passwd", password="correct horse battery", new="another horse battery")
         visitor.sees("password", where="#login-error")
         self.keeps_pages(page)
+
+
+class Lists(BrowserTestCase):
+    """What others do must not make all pages ask the daemon."""
+
+    def test_the_list_of_groups_is_read_rarely(self) -> None:
+        daemon = self.start()
+        mallory = self.connect(daemon, "json")
+        mallory.asks(action="client-hello", from_="mallory").object(action="server-hello")
+        mallory.asks(action="cgroupe", group="course", ref=1).object(ref=1)
+        visitor = self.visit(daemon)
+        requests: list[str] = []
+        visitor.page.on("websocket", lambda socket: socket.on("framesent", lambda sent: requests.append(str(sent))))
+        visitor.page.clock.install()
+        visitor.logs_in("alice").says("/join course").sees("alice joined")
+        visitor.page.clock.run_for(5000)
+        visitor.says("/members").sees("mallory", where="#reply")
+        requests.clear()
+        for number in range(10):
+            visibility = ("private", "public")[number % 2]
+            mallory.asks(action="visibility", group="course", visibility=visibility, ref=number).object(ref=number)
+            expect(visitor.page.locator("#log .event")).to_have_count(3 + number)
+            visitor.page.clock.run_for(1000)
+        visitor.says("the end")
+        mallory.object(msg="the end")
+        self.assertEqual([sent for sent in requests if '"groups"' in sent], [])

@@ -3,7 +3,7 @@
 import { CommandTable } from "./commands.js";
 import { Composer } from "./composer.js";
 import { closeDialog, confirmDialog, groupsDialog, messageDialog, openDialog, submitButton } from "./dialogs.js";
-import { button, byId, eachFrame, el } from "./dom.js";
+import { button, byId, eachFrame, el, slowly } from "./dom.js";
 import { History } from "./history.js";
 import { COLUMNS, toCharacters } from "./image.js";
 import { currentLanguage, refusalText, setLanguage, t, translatePage } from "./language.js";
@@ -24,6 +24,7 @@ import { Wire } from "./wire.js";
 const IMAGE_BYTES = 49_152;
 const KEPT_ENTRIES = 60;
 const KEEP_MS = 3000;
+const GROUPS_MS = 3000;
 /** After these refusals nothing that was read is kept. */
 const SHUT_OUT = new Set(["password_changed", "account_closed", "blocked", "token_revoked"]);
 
@@ -100,18 +101,6 @@ const renderSides = eachFrame(() => {
 	showTitle();
 });
 const renderMembers = slowly(() => members.render());
-
-/** Return a function that runs `action` at most four times a second. @param {() => void} action */
-function slowly(action) {
-	/** @type {any} */
-	let timer = null;
-	return () => {
-		timer ??= setTimeout(() => {
-			timer = null;
-			action();
-		}, 250);
-	};
-}
 
 function newRef() {
 	// Without https, randomUUID is missing.
@@ -240,7 +229,7 @@ async function loadGroups() {
 	showOutbox();
 }
 
-const groupsSoon = slowly(() => wire.ready && loadGroups());
+const groupsSoon = slowly(() => wire.ready && loadGroups(), GROUPS_MS);
 
 /** Read a list that may come in several parts. @param {string} action @param {string} key @returns {Promise<any[] | null>} */
 async function readAll(action, key, extra = {}) {
@@ -314,7 +303,7 @@ function received(object) {
 		renderMembers();
 		if (object.id !== undefined) {
 			showHead();
-			if (object.subject === state.me || object.actor === state.me || ["visibility", "closed"].includes(object.event)) groupsSoon();
+			if (object.subject === state.me || object.actor === state.me) groupsSoon();
 			if (gone && !state.current.gone) showConversation();
 			else if (state.current.gone !== gone) showOutbox();
 		}

@@ -43,5 +43,24 @@ export function eachFrame(action) {
 	};
 }
 
+/**
+ * Return a function that runs `action` a quarter of a second later, and not again before `pause` milliseconds,
+ * however often it is called.
+ * @param {() => void} action
+ */
+export function slowly(action, pause = 250) {
+	/** @type {any} */
+	let timer = null;
+	let next = 0;
+	return () => {
+		// A clock that is set back must not make the pause longer.
+		timer ??= setTimeout(() => {
+			timer = null;
+			next = Date.now() + pause;
+			action();
+		}, Math.min(pause, Math.max(250, next - Date.now())));
+	};
+}
+
 /** Compare two names in the order of the user's language. */
 export const byName = new Intl.Collator(undefined, { numeric: true }).compare;

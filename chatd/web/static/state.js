@@ -207,7 +207,8 @@ export class ChatState {
 		if (leaves && (mine || event === "closed")) {
 			if (conversation !== undefined) conversation.gone = true;
 			this.members.delete(group);
-			if (row !== undefined) row.role = "";
+			if (event === "closed") this.groups.delete(group);
+			else if (row !== undefined) row.role = "";
 		} else if (leaves) {
 			if (members?.delete(about) && row !== undefined) row.members--;
 		} else if (event === "joined" || event === "created") {

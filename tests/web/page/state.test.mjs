@@ -119,6 +119,15 @@ test("the list of groups tells the invitations and which groups the user has lef
   assert.equal(state.conversations.has("group:open"), false);
 });
 
+test("a closed group is in no list", () => {
+  const state = begun();
+  state.conversation("group", "wob");
+  state.setGroups([{ group: "wob", role: "member", owner: "bob", members: 2, topic: "", visibility: "public" }]);
+  state.receive({ action: "server-event", group: "wob", id: 101, ts: TS, event: "closed", actor: "bob" });
+  assert.equal(state.groups.has("wob"), false);
+  assert.equal(state.conversation("group", "wob").gone, true);
+});
+
 test("events change the members, their roles and the group", () => {
   const state = begun();
   state.conversation("group", "wob");
