@@ -3,8 +3,7 @@
 import { el } from "./dom.js";
 import { t } from "./language.js";
 
-/** @type {Record<string, string>} */
-const SENTENCES = {
+const SENTENCES = new Map(Object.entries({
 	created: "{actor} created {group} ({visibility})",
 	joined: "{actor} joined",
 	left: "{actor} left the group",
@@ -24,7 +23,7 @@ const SENTENCES = {
 	"keep-none": "{actor} has messages kept",
 	closed: "{actor} closed the group",
 	deleted: "{actor} deleted a message of {subject}",
-};
+}));
 
 /**
  * Return the sentence of an event as text and isolated names.
@@ -47,7 +46,7 @@ export function eventText(entry, group) {
 		history: t(details.history === "all" ? "all messages" : "the messages since they joined"),
 		keep: duration(Number(details.keep ?? 0)),
 	};
-	const sentence = t(SENTENCES[event] ?? `{actor}: ${event}`);
+	const sentence = t(SENTENCES.get(event) ?? `{actor}: ${event}`);
 	const parts = sentence.split(/\{(\w+)\}/u).map((part, n) => (n % 2 ? el("bdi", "", values[part] ?? "") : part));
 	return details.reason ? [...parts, " (", el("bdi", "", details.reason), ")"] : parts;
 }

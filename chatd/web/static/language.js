@@ -1,7 +1,11 @@
 /** The page's language: its own texts, and the daemon's English sentences by its catalogue. */
 
-/** @type {Catalogue} */
-const catalogue = { refusals: {}, reasons: [], texts: {} };
+/** The daemon's sentences by code, each in English and in French. @type {Map<string, [string, string]>} */
+let refusals = new Map();
+/** @type {[string, string][]} */
+let reasons = [];
+/** French by English. @type {Map<string, string>} */
+let texts = new Map();
 let language = "en";
 
 /** @type {Record<string, Intl.DateTimeFormat>} */
@@ -12,13 +16,13 @@ export const currentLanguage = () => language;
 /** Load what is needed for a language. @param {string} wanted a language tag; all but French is English */
 export async function setLanguage(wanted) {
 	const french = wanted.toLowerCase().startsWith("fr");
-	if (french && catalogue.reasons.length === 0) {
+	if (french && reasons.length === 0) {
 		const [own, answer] = await Promise.all([import("./french.js"), fetch("french.json").catch(() => null)]);
-		if (answer?.ok) Object.assign(catalogue, await answer.json());
-		for (const [english, translated] of [...catalogue.reasons, ...Object.values(catalogue.refusals)]) {
-			catalogue.texts[english] = translated;
-		}
-		Object.assign(catalogue.texts, own.FRENCH);
+		/** @type {Catalogue} */
+		const catalogue = answer?.ok ? await answer.json() : { refusals: {}, reasons: [], texts: {} };
+		refusals = new Map(Object.entries(catalogue.refusals));
+		reasons = catalogue.reasons;
+		texts = new Map([...Object.entries(catalogue.texts), ...reasons, ...refusals.values(), ...Object.entries(own.FRENCH)]);
 	}
 	language = french ? "fr" : "en";
 	const tag = french ? "fr" : navigator.language.startsWith("en") ? navigator.language : "en";
@@ -34,13 +38,13 @@ export async function setLanguage(wanted) {
  * @param {string} text @param {Record<string, string | number>} [values]
  */
 export function t(text, values) {
-	const shown = language === "fr" ? (catalogue.texts[text] ?? text) : text;
+	const shown = language === "fr" ? (texts.get(text) ?? text) : text;
 	return values === undefined ? shown : fill(shown, values);
 }
 
 /** @param {string} template @param {Record<string, string | number>} values */
 function fill(template, values) {
-	return template.replace(/\{(\w+)\}/gu, (gap, name) => (name in values ? String(values[name]) : gap));
+	return template.replace(/\{(\w+)\}/gu, (gap, name) => (Object.hasOwn(values, name) ? String(values[name]) : gap));
 }
 
 /** @param {"time" | "day" | "full"} format @param {Date} date */
@@ -51,7 +55,7 @@ export function refusalText(refusal) {
 	if (refusal.code === "connection_lost") return t("The connection was lost before the answer came.");
 	const text = refusal.msg ?? refusal.code;
 	if (language === "en") return text;
-	const pair = catalogue.refusals[refusal.code];
+	const pair = refusals.get(refusal.code);
 	return pair === undefined ? text : recognised(text, [pair]);
 }
 
@@ -66,8 +70,8 @@ function recognised(text, pairs) {
 		/** @type {Record<string, string>} */
 		const values = { ...found.groups };
 		for (const [name, value] of Object.entries(values)) {
-			if (name === "why") values.why = recognised(value, catalogue.reasons);
-			else if (["name", "others", "last"].includes(name)) values[name] = catalogue.texts[value] ?? value;
+			if (name === "why") values.why = recognised(value, reasons);
+			else if (["name", "others", "last"].includes(name)) values[name] = texts.get(value) ?? value;
 		}
 		return fill(french, values);
 	}

@@ -28,6 +28,17 @@ test("a name that looks like a gap is not filled in again", async () => {
   assert.match(refusalText({ code: "no_such_user", msg: "unknown user: {nick}" }), /\{nick\}$/u);
 });
 
+test("names of an object's own methods are texts, codes and gaps like others", async () => {
+  for (const language of ["en", "fr"]) {
+    await setLanguage(language);
+    for (const name of ["constructor", "toString", "__proto__", "hasOwnProperty"]) {
+      assert.equal(t(name), name);
+      assert.equal(t(`{${name}}`, {}), `{${name}}`);
+      assert.equal(refusalText({ code: name, msg: "a sentence" }), "a sentence");
+    }
+  }
+});
+
 test("every refusal is recognised", async () => {
   await setLanguage("fr");
   const { refusals } = JSON.parse(readFileSync(new URL("french.json", import.meta.url), "utf8"));
