@@ -1,6 +1,8 @@
 /** The text of a message: links, code and mentions, as parts and as DOM nodes. Never as markup. */
 
-const PATTERN = /```[^\n`]*\n([\s\S]*?)\n?```|`([^`\n]+)`|\b(?:https?:\/\/|mailto:)[^\s<>"'`]+/giu;
+// Block, code, link. The block ends its line. Signs that change the direction of a text are in no link.
+const PATTERN =
+	/```[^\n`]*\n([\s\S]*?)\n?```\n?|`([^`\n]+)`|\b(?:https?:\/\/|mailto:)[^\s<>"'`\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+/giu;
 const SCHEMES = new Set(["http:", "https:", "mailto:"]);
 
 /** @type {Map<string, RegExp>} */

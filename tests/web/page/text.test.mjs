@@ -23,9 +23,18 @@ test("only http, https and mailto are links", () => {
   for (const text of ["javascript:alert(1)", "file://host/x", "ftp://host/x"]) assert.equal(safeAddress(text), null);
 });
 
+test("a link ends before what changes the direction of its text", () => {
+  for (const sign of "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069") {
+    const found = parts(`https://example.org/${sign}moc.knab//:sptth`);
+    assert.deepEqual(found, [["link", "https://example.org/", "https://example.org/"], ["text", `${sign}moc.knab//:sptth`]]);
+  }
+  assert.equal(parts("https://example.org/عربي")[0][1], "https://example.org/عربي");
+});
+
 test("code is not searched for links and mentions", () => {
   assert.deepEqual(parts("a `https://x.org alice` b", "alice"), [["text", "a "], ["code", "https://x.org alice"], ["text", " b"]]);
-  assert.deepEqual(parts("```js\nlet a = 1;\n\n  b\n```\nafter"), [["block", "let a = 1;\n\n  b"], ["text", "\nafter"]]);
+  assert.deepEqual(parts("```js\nlet a = 1;\n\n  b\n```\nafter"), [["block", "let a = 1;\n\n  b"], ["text", "after"]]);
+  assert.deepEqual(parts("```\na\n```\n\nb `c`\nd"), [["block", "a"], ["text", "\nb "], ["code", "c"], ["text", "\nd"]]);
 });
 
 test("markup stays text", () => {
