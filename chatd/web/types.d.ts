@@ -157,6 +157,7 @@ interface RowMaker {
   /** It changes when the row must be made anew. */
   signature(entries: Entry[], index: number): string;
   make(entries: Entry[], index: number): HTMLElement;
+  fold(row: HTMLElement, entry: Entry): void;
 }
 
 interface RowContext {

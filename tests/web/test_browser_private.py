@@ -176,7 +176,9 @@ class Lists(BrowserTestCase):
         mallory.asks(action="cgroupe", group="course", ref=1).object(ref=1)
         visitor = self.visit(daemon)
         requests: list[str] = []
-        visitor.page.on("websocket", lambda socket: socket.on("framesent", lambda sent: requests.append(str(sent))))
+        visitor.page.on(
+            "websocket", lambda socket: socket.on("framesent", lambda sent: requests.append(str(sent)))
+        )
         visitor.page.clock.install()
         visitor.logs_in("alice").says("/join course").sees("alice joined")
         visitor.page.clock.run_for(5000)
@@ -184,9 +186,57 @@ class Lists(BrowserTestCase):
         requests.clear()
         for number in range(10):
             visibility = ("private", "public")[number % 2]
-            mallory.asks(action="visibility", group="course", visibility=visibility, ref=number).object(ref=number)
+            mallory.asks(action="visibility", group="course", visibility=visibility, ref=number).object(
+                ref=number
+            )
             expect(visitor.page.locator("#log .event")).to_have_count(3 + number)
             visitor.page.clock.run_for(1000)
         visitor.says("the end")
         mallory.object(msg="the end")
         self.assertEqual([sent for sent in requests if '"groups"' in sent], [])
+
+
+class LongMessages(BrowserTestCase):
+    """One message must not push away all others."""
+
+    def test_a_row_has_at_most_sixty_lines(self) -> None:
+        daemon = self.start()
+        mallory = self.connect(daemon, "json")
+        mallory.asks(action="client-hello", from_="mallory").object(action="server-hello")
+        mallory.asks(action="client-broadcast", msg="short before")
+        visitor = self.visit(daemon, viewport={"width": 700, "height": 700})
+        visitor.logs_in("alice").sees("short before")
+        page = visitor.page
+        texts = ("." + "\n." * 4000, "w" * 8000, "```\n" + "x\n" * 4000 + "```")
+        for number, text in enumerate(texts):
+            mallory.asks(action="client-broadcast", msg=text)
+            mallory.asks(action="client-broadcast", msg=f"short {number}")
+            visitor.sees(f"short {number}")
+        rows = page.locator("#log > div")
+        more = page.get_by_role("button", name="Show more")
+        page.set_viewport_size({"width": 700, "height": 8000})
+        expect(rows).to_have_count(7)
+        expect(more).to_have_count(3)
+        heights = page.eval_on_selector_all("#log > div", "rows => rows.map(row => row.offsetHeight)")
+        self.assertLess(max(heights), 1500)
+        self.assertEqual(
+            [height > 1000 for height in heights], [False, True, False, True, False, True, False]
+        )
+        page.set_viewport_size({"width": 700, "height": 700})
+
+        row = page.locator(f"#log > div[data-id='{visitor.shown_messages()[0][0] + 1}']")
+        self.scrolls_to_top(page)
+        row.get_by_role("button", name="Show more").click()
+        expect(row.locator(".whole")).to_be_visible()
+        self.assertGreater(row.evaluate("row => row.offsetHeight"), 80_000)
+        expect(row).to_be_in_viewport()
+        page.click("#jump")
+        visitor.sees("short 2")
+        expect(row).to_have_count(0)
+        self.scrolls_to_top(page)
+        self.assertGreater(row.evaluate("row => row.offsetHeight"), 80_000)
+
+    def scrolls_to_top(self, page: Page) -> None:
+        """Read from the beginning."""
+        page.locator("#scroll").evaluate("scroller => scroller.scrollTop = 0")
+        expect(page.get_by_text("short before")).to_be_in_viewport()

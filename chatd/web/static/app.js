@@ -80,7 +80,7 @@ const log = new LogView(
 		newAfter: state.current.newAfter,
 		query: search.query,
 		found: search.found,
-	})),
+	}), (id) => log.goTo(id)),
 	{ nearTop: () => history.earlier(state.current), moved: () => readNow() },
 );
 const composer = new Composer({

@@ -93,6 +93,7 @@ export const FRENCH = {
 	"Send a picture as characters": "Envoyer une image en caractères",
 	"Sending…": "Envoi…",
 	"Set the topic": "Changer le sujet",
+	"Show more": "Afficher la suite",
 	"The connection was lost before the answer came.": "La connexion a été perdue avant la réponse.",
 	"The conversation begins here.": "La conversation commence ici.",
 	"The password is changed; your other sessions have ended.": "Le mot de passe est changé ; vos autres sessions sont terminées.",

@@ -189,7 +189,7 @@ export class LogView {
 		if (entry.msg === undefined) return 22;
 		const columns = Math.max(20, (this.#width - 120) / 7.6);
 		if (entry.kind === "image") return 30 + 11 * entry.msg.split("\n").length;
-		return 27 + 21 * Math.floor(entry.msg.length / columns);
+		return 27 + 21 * Math.min(60, Math.floor(entry.msg.length / columns));
 	}
 
 	/** Put the rows in view into the document. @param {{index: number, offset: number} | null} [wanted] the row at the top */
@@ -277,6 +277,7 @@ export class LogView {
 			const entry = this.#entries[i];
 			const known = /** @type {Row} */ (this.#rows.get(entry.id));
 			if (this.#measured.get(entry) === known.height) continue;
+			this.rows.fold(known.row, entry);
 			known.height = known.row.getBoundingClientRect().height;
 			this.#measured.set(entry, known.height);
 			this.#heights.set(i, known.height);

@@ -1,6 +1,6 @@
 /** One row of the log: a message or an event, with the day and the line "new" above it. */
 
-import { el } from "./dom.js";
+import { button, el } from "./dom.js";
 import { eventText } from "./events.js";
 import { currentLanguage, formatDate, t } from "./language.js";
 import { mentions, textNodes } from "./text.js";
@@ -9,10 +9,16 @@ import { mentions, textNodes } from "./text.js";
 const MAX_LENGTH = 10_000;
 const GROUPED_MS = 5 * 60_000;
 
+/** About sixty lines, in pixels: the text of a higher row is cut, as `.folded` in the style sheet says. */
+const FOLDED_HEIGHT = 1350;
+
 export class Rows {
-	/** @param {() => RowContext} context */
-	constructor(context) {
+	/** The ids of the messages that the user wants to see whole. @type {Set<number>} */ #whole = new Set();
+
+	/** @param {() => RowContext} context @param {(id: number) => void} unfolded */
+	constructor(context, unfolded) {
 		this.context = context;
+		this.unfolded = unfolded;
 	}
 
 	/** @param {Entry[]} entries @param {number} index */
@@ -22,7 +28,7 @@ export class Rows {
 		const above = entries[index - 1];
 		return [
 			entry.deleted ? "x" : "", opensDay(above, entry) ? "d" : "", isNew(above, entry, newAfter) ? "n" : "",
-			opensBlock(above, entry) ? "b" : "", found === entry.id ? "f" : "", query, currentLanguage(),
+			opensBlock(above, entry) ? "b" : "", this.#whole.has(entry.id) ? "w" : "", found === entry.id ? "f" : "", query, currentLanguage(),
 		].join("|");
 	}
 
@@ -36,6 +42,21 @@ export class Rows {
 		if (isNew(above, entry, context.newAfter)) row.append(el("div", "new", t("New")));
 		row.append(entry.from === undefined ? eventRow(entry, context) : messageRow(above, entry, context));
 		return row;
+	}
+
+	/** Cut a message's text that is too high. @param {HTMLElement} row in the document @param {Entry} entry */
+	fold(row, entry) {
+		const body = row.querySelector(".body");
+		if (row.offsetHeight < FOLDED_HEIGHT || entry.kind === "image" || body === null || body.matches(".folded, .whole")) return;
+		if (this.#whole.has(entry.id) || this.context().found === entry.id) {
+			body.classList.add("whole");
+			return;
+		}
+		body.classList.add("folded");
+		body.after(button(t("Show more"), () => {
+			this.#whole.add(entry.id);
+			this.unfolded(entry.id);
+		}, "link"));
 	}
 }
 
