@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import expect
+from playwright.sync_api import FilePayload, expect
 
 from tests.support.browser import BrowserTestCase, Visitor
 
@@ -17,6 +17,7 @@ class Talk(BrowserTestCase):
         self.carol = self.connect(daemon, "text")
         self.carol.says("IAM carol").hears_until(b"ARR carol\n")
         self.everybody_talks()
+        self.one_sends_a_picture()
         self.two_talk_in_private()
         self.some_are_mentioned()
         self.a_group_is_made()
@@ -34,6 +35,16 @@ class Talk(BrowserTestCase):
         for visitor in (self.alice, self.bob):
             visitor.sees("hello from telnet")
         self.assertEqual(self.alice.shown_messages(), self.bob.shown_messages())
+
+    def one_sends_a_picture(self) -> None:
+        """It is shown as characters before it is sent."""
+        page = self.alice.page
+        picture = FilePayload(name="page.png", mimeType="image/png", buffer=page.screenshot())
+        page.locator("#file").set_input_files(picture)
+        dialog = page.locator("#dialog")
+        expect(dialog.locator(".art")).to_be_visible()
+        dialog.get_by_role("button", name="Send").click()
+        expect(self.bob.page.locator("#log .art")).to_contain_text("@")
 
     def two_talk_in_private(self) -> None:
         """What is unread is counted."""

@@ -5,7 +5,6 @@ import { Composer } from "./composer.js";
 import { closeDialog, confirmDialog, groupsDialog, messageDialog, openDialog, submitButton } from "./dialogs.js";
 import { button, byId, eachFrame, el, slowly } from "./dom.js";
 import { History } from "./history.js";
-import { COLUMNS, toCharacters } from "./image.js";
 import { currentLanguage, refusalText, setLanguage, t, translatePage } from "./language.js";
 import { LoginView } from "./login_view.js";
 import { LogView } from "./log_view.js";
@@ -22,6 +21,7 @@ import { drafts, forget, lastNick, marks, pages, session, settings } from "./sto
 import { Wire } from "./wire.js";
 
 const IMAGE_BYTES = 49_152;
+const IMAGE_COLUMNS = 80;
 const KEPT_ENTRIES = 60;
 const KEEP_MS = 3000;
 const GROUPS_MS = 3000;
@@ -344,7 +344,7 @@ function ended(refusal, wasIn) {
 	if (offline) return;
 	const shutOut = SHUT_OUT.has(refusal.code);
 	if (!wasIn || shutOut) session.set(null);
-	if (shutOut) pages.remove(state.me);
+	if (shutOut) pages.remove(state.me || nickWanted);
 	outbox.lost();
 	login.show(/** @type {any} */ (refusal), nickWanted);
 }
@@ -633,10 +633,11 @@ async function offerPicture(file) {
 	const preview = el("div");
 	let art = "";
 	const width = el("input");
-	Object.assign(width, { type: "range", min: "20", max: "200", value: String(COLUMNS) });
+	Object.assign(width, { type: "range", min: "20", max: "200", value: String(IMAGE_COLUMNS) });
 	width.setAttribute("aria-label", t("Width in characters"));
 	const draw = async () => {
 		try {
+			const { toCharacters } = await import("./image.js");
 			art = await toCharacters(file, Number(width.value), IMAGE_BYTES);
 			preview.replaceChildren(artNode(art, ""));
 		} catch {

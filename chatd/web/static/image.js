@@ -2,7 +2,6 @@
 
 const RAMP = " .,:;-~+=ixcoaeXO8#%@";
 const CHARACTER_ASPECT = 2;
-export const COLUMNS = 80;
 
 /**
  * Return the characters for the brightness of pixels, 0 to 255, row by row.
