@@ -119,24 +119,31 @@ class Journal(Protocol):
         """
 
     def move_read_marker(self, user: User, last: int) -> None:
-        """Move the read marker of ``user`` to the entry id ``last``. It is written to disk within seconds."""
+        """Move the read marker of ``user`` forward to the entry id ``last``; never back. It is written to
+        disk within seconds.
+        """
 
     def get_read_marker(self, user: User) -> int:
         """Return the read marker of ``user``: the id of the last entry known to have gone to the user."""
 
     def last_id_in(self, conversation: Conversation) -> int:
-        """Return the id of the last stored entry of ``conversation``, or 0 if it has none."""
+        """Return the id of the last entry of ``conversation`` that is on disk, or 0 if it has none."""
 
     def last_seq_in(self, conversation: Conversation) -> int:
-        """Return the seq of the last entry of ``conversation`` on disk, or 0 if it has none."""
+        """Return the seq of the last entry of ``conversation`` that is on disk, or 0 if it has none.
+
+        This is the number of all entries ever stored in it, also those deleted since.
+        """
 
     def resume_from(self, snapshot: Snapshot) -> None:
         """Take the last ids and seqs from ``snapshot``, which was read after a failed transaction."""
 
     def erase_deleted(self) -> Deferred[bool]:
-        """Overwrite the texts of deleted messages on the disk. The Deferred fires after that.
+        """Remove from the disk what is left of deleted texts: empty the write-ahead log, which keeps older
+        pages.
 
-        Its result is False if that can't be done now.
+        Return a Deferred that fires afterwards. Its result is False if the write-ahead log can't be emptied
+        now; then call again later.
         """
 
     def when_drained(self) -> Deferred[None]:
@@ -192,8 +199,9 @@ class Archive(Protocol):
 
         The entries are those in ``conversations``, and events of any conversation with ``user`` as their
         subject. There are at most ``limit`` entries with at most ``max_body_bytes`` bytes of bodies; a single
-        entry may have more bytes. Entries that ``log_filter`` hides are left out, and if the query has looked
-        at too many for one query, the result has a ``resume_id``.
+        entry may have more bytes. Entries that ``log_filter`` hides are left out. If the query stopped early
+        because it examined too many of them, the result has a ``resume_id``: call again with this as
+        ``after``.
         """
 
     def conversation_entries(
@@ -211,15 +219,16 @@ class Archive(Protocol):
         """Return a Deferred of the first entries with ``user`` as actor or subject.
 
         Their ids are larger than ``after`` and at most ``max_id``. There are at most ``limit`` entries with
-        at most ``max_body_bytes`` bytes of bodies; a single entry may have more bytes. Every entry in the
-        range is looked at.
+        at most ``max_body_bytes`` bytes of bodies; a single entry may have more bytes. The query examines the
+        entries of all users in the range, so the range must be short.
         """
 
     def entry_ids_to_erase(self, user: User, after: int, limit: int, max_id: int) -> Deferred[list[int]]:
-        """Return a Deferred of the ids of entries with a text of ``user``, who is erased, or about the user.
+        """Return a Deferred of the ids of entries whose texts are erased with the erased user ``user``.
 
-        They are the first ones with ``after`` < id <= ``max_id``, at most ``limit``. Every entry in the range
-        is looked at.
+        Those are entries with a text by ``user`` or about ``user``. The result is the first ``limit`` of them
+        with ``after`` < id <= ``max_id``. The query examines the entries of all users in the range, so the
+        range must be short.
         """
 
     def entry(self, id: int) -> Deferred[EntryRow | None]:
@@ -228,10 +237,10 @@ class Archive(Protocol):
     def old_message_ids(
         self, conversation: Conversation, after: int, sent_before: int, limit: int
     ) -> Deferred[list[int]]:
-        """Return a Deferred of the ids of the oldest messages of ``conversation``.
+        """Return a Deferred of the ids of old messages of ``conversation``, oldest first.
 
-        Those are messages with ids larger than ``after``, up to the first message that was sent at
-        ``sent_before``, in milliseconds since 1970, or later. At most ``limit`` messages are examined.
+        Examine at most ``limit`` messages with ids larger than ``after``, in the order of ids. Return those
+        before the first that was sent at ``sent_before`` (milliseconds since 1970) or later.
         """
 
     def unread_counts(
@@ -313,7 +322,8 @@ class Dialect(Protocol):
     def encode_refusal(self, request: Request | None, refusal: Refusal) -> Payloads:
         """Return the payloads that tell the client of ``refusal``.
 
-        If ``request`` is None, the refusal says why the connection closes.
+        If ``request`` is None, the refusal answers no request: it says why the connection closes, or tells of
+        an internal error.
         """
 
     def encode_delivery(self, delivery: Delivery) -> Payloads:
@@ -388,10 +398,17 @@ class Requester(Protocol):
         """Send ``answer`` to ``request``."""
 
     def refuse(self, request: Request | None, refusal: Refusal) -> None:
-        """Send ``refusal`` of ``request``. Without a request, the refusal says why the connection closes."""
+        """Send ``refusal`` of ``request``.
+
+        ``request`` is None if the refusal answers no request: it says why the connection is about to close,
+        or tells of an internal error.
+        """
 
     def internal_error(self, request: Request | None) -> None:
-        """Log the exception that is being handled, a bug, and refuse ``request`` with an internal error."""
+        """Log the exception that is being handled, a bug, and refuse ``request`` with an internal error.
+
+        If ``request`` is None, the client is told of the error all the same.
+        """
 
     def pausing_input(self) -> AbstractContextManager[None]:
         """Return a context manager. While its block runs, no further command of the client is decided."""
@@ -411,7 +428,9 @@ class Client(Requester, Protocol):
     """
 
     last_id_at_departure: int | None
-    """The id of the last entry that was delivered before the client left; None while it is connected."""
+    """The id of the last entry that was delivered before the client was logged out. None before that, and for
+    a client that never got deliveries.
+    """
 
     @property
     def certificate_name(self) -> str:
@@ -482,7 +501,9 @@ class Client(Requester, Protocol):
         """
 
     def wait_until_writable(self) -> Deferred[None] | None:
-        """Return None if more may be sent to the client now, else a Deferred that fires when it may."""
+        """Return None if more may be sent to the client now. Otherwise return a Deferred that fires when more
+        may be sent, or when the connection is gone.
+        """
 
     def submit_after_pause(self, request: Request) -> None:
         """Submit ``request`` once the session is no longer paused, before the client's next command."""

@@ -210,8 +210,9 @@ class Detector(Protocol):
             self._sessions.undetected_connection_lost(self)
 
     def use_default_wire(self) -> None:
-        """Give the connection to the default wire if its protocol is not detected yet. It sends no greeting,
-        and the bytes read so far are dropped.
+        """Give the connection to the default protocol, unless another one is detected already.
+
+        No greeting is sent, and the bytes read so far are dropped.
         """
         if self._protocol is None:
             self._open(self._default)

@@ -51,7 +51,11 @@ class Committer:
         return self._authority.state
 
     def apply(self, decision: Decision) -> AppliedDecision:
-        """Apply ``decision`` to the state."""
+        """Apply ``decision`` to the state in memory, and return what has to be stored and delivered.
+
+        The caller has to store its ``records`` in the journal, and then to call `deliver` with the log
+        entries.
+        """
         state = self._authority.state
         private = [state.is_private(event.conversation) for event in decision.events]
         return AppliedDecision(*self._authority.apply(decision), private)
@@ -62,7 +66,11 @@ class Committer:
             self._dispatcher.deliver(entry, audience, None, private)
 
     async def commit(self, decision: Decision) -> None:
-        """Apply ``decision`` to the state, store its records and deliver its events. Raises `NotStored`."""
+        """Apply ``decision`` to the state, wait until its records are on disk, and deliver its events.
+
+        Raises `NotStored` if the transaction, or an earlier one, was rolled back; then its events are not
+        delivered.
+        """
         applied = self.apply(decision)
         self.deliver(applied, await self._turns.store(*applied.records))
         self._dispatcher.flush()

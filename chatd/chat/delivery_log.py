@@ -39,10 +39,12 @@ class DeliveryLog:
             )
 
     def log_sent(self, client: Any, what: Delivery | Page) -> None:
-        """Log that ``what`` was sent to ``client``: an entry, an arrival, a departure or a page.
+        """Log that ``what`` was sent to ``client``: an entry, an arrival, a departure, an announcement or a
+        page.
 
-        An empty page is not logged. A page is logged by its first id (read forward) or its last id (read
-        backward). Its frame may have been shortened at the other end, to fit the maximum size.
+        An empty page is not logged. A page read forward is logged by its first id, one read backward by its
+        last id. The client may have got fewer entries of the page, because the dialect leaves out entries at
+        the other end to keep the answer below its maximum size.
         """
         if isinstance(what, LogEntry):
             name = str(what.id)

@@ -35,6 +35,10 @@ PRESENCE_DELAY_MAX_SECONDS: Final = 0.1
 class Dispatcher:
     """Sends entries, arrivals and departures to the sessions that are logged in.
 
+    Consecutive deliveries to one audience are gathered. They are sent when a delivery to another audience
+    follows or `flush` is called. Log entries are sent by `flush_entries` too; arrivals, departures and
+    announcements after a short delay.
+
     ``on_delivery(delivery, private)`` is called once for each delivery, in order, to write the conversation
     log. ``delivery_log`` logs each delivery with its recipients; it is None unless the log level is debug,
     which may change.
@@ -102,11 +106,12 @@ class Dispatcher:
         private: bool,
         without_reason: frozenset[int] = NO_USER_IDS,
     ) -> None:
-        """Send ``entry`` to the sessions of ``audience``, except ``author``, the session that asked for it.
+        """Gather ``entry`` for the sessions of ``audience``, except ``author``, the session that asked for
+        it.
 
         ``private`` says whether the entry was in a private group or a direct conversation when it was
         decided. Recipients whose ids are in ``without_reason`` get the entry without its reason, because they
-        ignore the user who wrote it.
+        ignore the user who wrote it. The sessions of the user whom an event is about are sent it at once.
         """
         if self.delivery_log is not None:
             self.delivery_log.log_received(author, entry, private)

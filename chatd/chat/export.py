@@ -54,7 +54,8 @@ class Export:
         return self._committer.state
 
     async def next_page(self) -> Sequence[LogEntry]:
-        """Return the next entries in ascending order of ids; none if all were returned.
+        """Return the next entries of the export in ascending order of ids, or an empty sequence after the
+        last.
 
         Raises `ReadFailed`, or `Refusal` ``storage_failed``.
         """

@@ -72,7 +72,11 @@ class ModerationService:
         self._deletions = DeferredLock()
 
     def check_operator(self, user: User) -> None:
-        """Check that ``user`` is a server operator. Raises `Refusal` ``not_server_operator``."""
+        """Check that ``user`` is a server operator.
+
+        Raises `Refusal` ``not_server_operator``, or ``storage_failed`` while the state is read again after a
+        failed transaction.
+        """
         rules.check_server_operator(self._committer.state, user, self._policy)
 
     def execute(self, client: Requester, request: Request, user: User, command: ModerationCommand) -> None:

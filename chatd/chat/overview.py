@@ -27,7 +27,9 @@ class ChatCounts(msgspec.Struct, frozen=True):
 
 
 class GroupOverview(msgspec.Struct, frozen=True):
-    """A group with the number of its members and of its log entries."""
+    """A group with the number of its members and of its log entries. ``entries`` counts also those deleted
+    since.
+    """
 
     group: str
     visibility: str
@@ -73,5 +75,5 @@ class Overview:
         ]
 
     def is_registered(self, user: User) -> bool:
-        """Return whether ``user`` has a password."""
+        """Return whether ``user`` has an account, even a closed one, to which nobody can log in."""
         return user.id in self._authority.state.credentials

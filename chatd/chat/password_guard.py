@@ -78,7 +78,9 @@ class PasswordGuard:
     def remember_success(self, nick: str, client_network: str | None) -> None:
         """Remember that the user ``nick`` has sent a right password from ``client_network``.
 
-        From then on the limit on wrong passwords from that network does not apply to the nick.
+        As long as it is remembered, wrong passwords for other nicks from that network do not keep this user
+        out: `check_attempt` does not use the bucket of the network alone. The last `MAX_REMEMBERED_SUCCESSES`
+        pairs of nick and network are remembered.
         """
         self._trusted[nick, client_network] = None
         self._trusted.move_to_end((nick, client_network))

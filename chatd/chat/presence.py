@@ -66,10 +66,12 @@ class PresenceService:
         )
 
     def log_in(self, client: Client, request: Request, hello: Hello) -> bool:
-        """Log ``client`` in with ``hello``. Return True if the caller has to decide ``request`` now.
+        """Begin to log ``client`` in with ``hello``. Return True if the caller has to decide ``request`` now.
 
         ``hello`` is the command of ``request``, or a hello implied by the sender that another command names.
-        Raises `Refusal`.
+        If the result is False, the caller has nothing more to do: ``request`` is the hello, which is answered
+        later, or is submitted again after the login. Raises `Refusal`; a refusal that is found later, such as
+        that of a wrong password, is sent to the client.
         """
         with self._counting_refusals():
             return self._begin_login(client, request, hello)
@@ -171,9 +173,11 @@ class PresenceService:
             self._dispatcher.add_client(client, user)
 
     def end_session(self, client: Client, request: Request | None, refusal: Refusal | None = None) -> None:
-        """Close the connection of ``client`` when all earlier tasks of the journal are completed.
+        """Ignore what ``client`` still sends, and close its connection when all earlier tasks of the journal
+        are completed.
 
-        Before that, send the client a goodbye as the answer to ``request``, or ``refusal``, if given.
+        Before that, log the client out, then answer ``request``, if given, with a goodbye, and send
+        ``refusal``, if given.
         """
         client.ignore_input()
         self._turns.run_coroutine(client, request, self._say_goodbye(client, request, refusal))

@@ -75,7 +75,8 @@ class Replay:
         ``events_only``.
 
         ``window`` is a tuple (before, after, limit): the ids between which the entries lie, and the maximum
-        number of entries. Each may be None.
+        number of entries. Each may be None. Raises `Refusal` if ``user`` may not read ``conversation`` (any
+        more). Nothing is sent if the connection is gone.
         """
         before, after, limit = window
         limit = min(limit or self._limits.page, self._limits.page_max)
@@ -117,8 +118,11 @@ class Replay:
     async def send_missed_entries(self, reader: Client, user: User, hello: c.Hello) -> None:
         """Send the entries that ``user`` has missed, then the live deliveries that were held back meanwhile.
 
-        If the ``since`` of ``hello`` is larger than the last id of the log, it belongs to another log and is
-        ignored.
+        Call `Client.hold_deliveries` before. With a ``since`` in ``hello``, all readable entries after that
+        id are sent. A ``since`` larger than the last id of the log belongs to another log and is ignored.
+        Without a valid one, a session that moves the user's read marker gets what the dialect's
+        ``login_history_scope`` says, or only events about ``user`` if ``hello`` asks for no history; any
+        other session gets no missed entries.
         """
         max_id = self._journal.last_delivered_id
         if hello.since is not None and hello.since <= max_id:

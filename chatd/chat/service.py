@@ -171,9 +171,11 @@ class Chat:
         self._turns.run_coroutine(client, None, self._wait_for_others(), paused=True)
 
     def end_session(self, client: Client, request: Request | None, refusal: Refusal | None = None) -> None:
-        """Close the connection of ``client`` when all earlier tasks of the journal are completed.
+        """Ignore what ``client`` still sends, and close its connection when all earlier tasks of the journal
+        are completed.
 
-        Before that, send the client a goodbye as the answer to ``request``, or ``refusal``, if given.
+        Before that, log the client out, then answer ``request``, if given, with a goodbye, and send
+        ``refusal``, if given.
         """
         self._presence.end_session(client, request, refusal)
 

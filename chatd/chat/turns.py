@@ -31,8 +31,9 @@ class CommitObserver(Protocol):
     def on_committed(self, change: ChangeTask, entries: Sequence[LogEntry], is_newly_stored: bool) -> None:
         """Handle ``change``, which is on disk now.
 
-        ``entries`` are its log entries. ``is_newly_stored`` is false if they were stored before, under the
-        same ref (the client's own id of the message).
+        ``entries`` are its log entries. ``is_newly_stored`` is false if an entry with the same ref (the
+        client's own id of the message) was stored before. Then ``entries`` holds that entry, or is empty if
+        that entry is a different message.
         """
 
     def on_rolled_back(self, change: ChangeTask) -> None:
@@ -65,7 +66,11 @@ class ChangeTask:
         self.private = private
 
     def on_commit(self, entries: Sequence[LogEntry], is_newly_stored: bool) -> None:
-        """Acknowledge the command to its client, and deliver its log entries."""
+        """Acknowledge the command to its client, and deliver its log entries.
+
+        If ``is_newly_stored`` is false, nothing is delivered; if ``entries`` is empty, the command is
+        refused.
+        """
         self._handler.on_committed(self, entries, is_newly_stored)
 
     def on_rollback(self) -> None:
@@ -111,9 +116,11 @@ class TurnQueue:
     def run_coroutine(
         self, client: Requester, request: Request | None, work: ClientCoroutine, paused: bool = False
     ) -> None:
-        """Start ``work``, a coroutine that serves ``client``. If it raises, ``request`` is refused.
+        """Start ``work``, a coroutine that serves ``client``.
 
-        If ``paused`` is true, the client's next command is decided only when the coroutine has ended.
+        If it raises `Refusal`, `NotStored` or `ReadFailed`, ``request`` is refused, or nothing is sent if
+        ``request`` is None. Any other exception is logged, and the client is told of an internal error. If
+        ``paused`` is true, the client's next command is decided only when the coroutine has ended.
         """
         Deferred.fromCoroutine(self._serve(client, request, work, paused)).addErrback(
             lambda failure: self._log.failure("bug while answering for an error", failure)

@@ -18,7 +18,8 @@ With these values, a machine that is gone is detected 60 seconds after its last 
 def network_of(address: Any) -> str | None:
     """Return the IPv4 address or the IPv6 network of a client, given its transport ``address``.
 
-    Return None if the client is on this machine, connected by TCP or a Unix socket.
+    Return None if the client is on this machine, connected by TCP or a Unix socket. Raises `ValueError` if
+    the host of ``address`` is no IP address.
     """
     host = getattr(address, "host", None)
     if host is None:

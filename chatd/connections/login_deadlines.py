@@ -28,8 +28,10 @@ class UndetectedConnection(Protocol):
         """The common name in the client's verified TLS certificate; empty if it has shown none."""
 
     def use_default_wire(self) -> None:
-        """Open a session of the default protocol, if the client has sent nothing that shows another one. Send
-        no greeting, and discard the bytes read so far.
+        """Give the connection to the default protocol of its port, unless another one is detected already. A
+        default wire opens a session.
+
+        No greeting is sent, and the bytes read so far are dropped.
         """
 
     def refuse_and_close(self, refusal: Refusal) -> None:

@@ -107,7 +107,12 @@ class Outbox:
         return not (self._frames or self._paused)
 
     def put(self, frame: bytes) -> None:
-        """Queue ``frame``. It is written together with the other frames of this iteration of the reactor."""
+        """Queue ``frame``, unless it is empty or the outbox was closed.
+
+        It is written together with the other frames of this iteration of the reactor, as far as the transport
+        and the pace allow. If more than ``max_bytes`` bytes wait then because the transport takes none, the
+        connection is cut.
+        """
         if self._closing or self.closed or not frame:
             return
         self._frames.append(frame)
@@ -133,7 +138,11 @@ class Outbox:
             self._flush_soon()
 
     def flush_and_pause(self, seconds: float) -> None:
-        """Write the queued frames now, then nothing for ``seconds``."""
+        """Write the queued frames now, as far as the transport and the pace allow, then nothing for
+        ``seconds``.
+
+        A pause that is under way already is not changed.
+        """
         self.flush()
         if self._timer is None and not self.closed:
             self._timer = self._clock.callLater(seconds, self._write_next)
@@ -150,7 +159,9 @@ class Outbox:
         self._settle()
 
     def when_drained(self) -> Deferred[None]:
-        """Return a Deferred that fires when no frames wait any more, or the connection is gone."""
+        """Return a Deferred that fires when all frames are written and the transport takes more, or when the
+        connection is gone.
+        """
         if self.closed or self.is_empty:
             return succeed(None)
         done: Deferred[None] = Deferred()

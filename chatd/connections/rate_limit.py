@@ -38,9 +38,10 @@ class RateLimit:
         self._full_at = 0.0
 
     def charge(self, now: float, size: int, command: type | None) -> float:
-        """Charge a request of ``size`` bytes with a command of the class ``command`` at the time ``now``.
+        """Charge a request of ``size`` bytes at the time ``now``, in seconds of a monotonic clock.
 
-        Return the part of the credit that is used up afterwards, in seconds.
+        ``command`` is the class of its command, or None if it has none. Return the part of the credit that is
+        used up afterwards, in seconds.
         """
         limits = self._limits
         full_at = max(now, self._full_at)

@@ -32,7 +32,7 @@ If a connection is closed with bytes unread, TCP sends a reset, which may overta
 """
 
 ASSUMED_READ_SECONDS: Final = 5.0
-"""Seconds after a write. A client that sends something after that time is assumed to have read the write."""
+"""Seconds after which a client is assumed to have read what was written to it, once it sends a request."""
 
 MAX_UNSENT_ANSWER_BYTES: Final = 16 * 1024
 """Bytes of answers that one client is given in one iteration of the reactor.
@@ -166,9 +166,10 @@ class Session:
     def last_received_id(self) -> int | None:
         """The id of the last entry that the client is assumed to have received.
 
-        If the client or the daemon closed the connection, that is the last entry sent. If the connection is
-        open, or broke, it is the last entry sent some seconds before the client's last request. None means
-        that the id is unknown, or that the client's entries don't count as read.
+        If the client or the daemon closed the connection, and no frames were waiting for the client, that is
+        the last entry delivered before it was logged out. In all other cases (the connection is open, broke,
+        or had frames waiting) it is the last entry delivered some seconds before the client's last request.
+        None means that the id is unknown, or that the client's entries don't count as read.
         """
         if not self.updates_read_marker:
             return None
@@ -213,7 +214,9 @@ class Session:
             self._ask(request)
 
     def receive_control_frame(self, answer: bytes = b"") -> None:
-        """Charge a frame without a payload for the client's rate of requests. Send the frame ``answer``."""
+        """Count a control frame, which has no payload, as a request for the rate limit. Then send the frame
+        ``answer``, unless it is empty.
+        """
         self._charge(self._clock.seconds(), 0, None)
         if answer:
             self._reply_frames([answer])
@@ -254,7 +257,9 @@ class Session:
             self._chat.end_session(self, None)
 
     def refuse_and_close(self, refusal: Refusal) -> None:
-        """Ignore what the client still sends, send it ``refusal``, then close the connection."""
+        """Ignore what the client still sends. When all earlier tasks of the journal are completed, send it
+        ``refusal`` and close the connection.
+        """
         self._close_delay = REFUSAL_LINGER_SECONDS
         self._chat.end_session(self, None, refusal)
 
@@ -334,7 +339,7 @@ class Session:
         self.user = self.token = None
 
     def hold_deliveries(self) -> None:
-        """Hold back live deliveries from now on, until the client was sent the entries it has missed."""
+        """Hold back live deliveries until `release_deliveries` is called."""
         if not self.is_closing:
             self._enter(SessionPhase.CATCHING_UP)
         self._held = []
@@ -407,7 +412,8 @@ class Session:
     def refuse(self, request: Request | None, refusal: Refusal) -> None:
         """Send ``refusal`` of ``request``, in the dialect that the request has shown the client to speak.
 
-        ``request`` is None if the refusal says why the connection closes.
+        ``request`` is None if the refusal answers no request: it says why the connection closes, or tells of
+        an internal error.
         """
         self._chat.counters.refusals[refusal.code] += 1
         if request is None:
@@ -422,7 +428,10 @@ class Session:
         self._count_refusal(refusal)
 
     def internal_error(self, request: Request | None) -> None:
-        """Log the exception that is being handled, a bug, and refuse ``request`` with an internal error."""
+        """Log the exception that is being handled, a bug, and refuse ``request`` with an internal error.
+
+        If ``request`` is None, the client is told of the error all the same. The connection stays open.
+        """
         self._log.failure("bug while serving {peer}", peer=self.peer)
         self.refuse(request, Refusal("internal_error"))
 

@@ -38,7 +38,11 @@ class HttpAnswer(msgspec.Struct, frozen=True):
     headers: Mapping[bytes, bytes] = {}
 
     def serialize(self, with_body: bool, is_last: bool) -> bytes:
-        """Return the bytes of the answer. ``is_last`` says that the connection ends with it."""
+        """Return the bytes of the answer.
+
+        ``with_body`` is false for the answer to HEAD: the headers are the same, but no body follows.
+        ``is_last`` says that the connection ends with the answer.
+        """
         headers = {**SECURITY_HEADERS, b"date": email.utils.formatdate(usegmt=True).encode()}
         if self.status is not HTTPStatus.NOT_MODIFIED:
             headers[b"content-type"] = b"text/plain; charset=utf-8"

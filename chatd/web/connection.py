@@ -155,7 +155,10 @@ class HttpConnection(Protocol):
         self._stop_timer()
 
     def refuse_and_close(self, refusal: Refusal) -> None:
-        """Answer with ``refusal``, unless the client has asked for nothing, then close the connection."""
+        """Answer with ``refusal``, then close the connection.
+
+        A client that has had an answer and has not begun another request gets no answer.
+        """
         if self._is_over:
             return
         if self._has_answered and not self._read:

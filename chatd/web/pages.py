@@ -76,7 +76,9 @@ class Pages:
         self._health_until = 0.0
 
     async def answer(self, request: Request) -> HttpAnswer:
-        """Return the answer to ``request``. That to HEAD has the body that GET would get."""
+        """Return the answer to ``request``. For HEAD it has the same body as for GET; the caller leaves the
+        body out.
+        """
         if request.method not in ("GET", "HEAD"):
             return HttpAnswer(HTTPStatus.METHOD_NOT_ALLOWED, b"use GET or HEAD\n", {b"allow": b"GET, HEAD"})
         path = request.path.partition("?")[0]
