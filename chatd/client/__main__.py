@@ -27,7 +27,9 @@ async def run_interactive(options: Namespace) -> None:
     """Run the interactive client, full screen or, with ``--plain``, in line mode.
 
     Raises `UsageError` if the client can't run with these options or on this terminal, `RefusedByServer` if
-    the daemon refuses the login, and `ConnectionLost` if the connection is lost for good.
+    the daemon refuses the login, and `ConnectionLost` if the connection is lost for good. The full screen
+    also raises `ConnectionLost` if it ends with unsent messages, and `SystemExit` after a signal; the line
+    mode raises `OutputClosed` if standard output can't be written.
     """
     if options.plain:
         await line_mode.run_line_mode(options)
@@ -50,7 +52,11 @@ COMMANDS: Final = {"send": scripts.send, "tail": scripts.tail, "talk": run_inter
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command that the command line names, and return the exit code of the process."""
+    """Run the command that the command line names, and return the exit code of the process.
+
+    The reason of a failure is printed to standard error. Raises `SystemExit` for ``--help`` and for a command
+    line that argparse refuses.
+    """
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")

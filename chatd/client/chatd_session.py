@@ -24,17 +24,26 @@ The daemon answers the first such hello after it has sent all missed entries.
 """
 
 UNREADABLE_REQUEST_CODES: Final = ("too_long", "bad_json", "bad_utf8")
-"""The codes of refusals that carry no ``ref``, because the daemon could not parse the request."""
+"""The codes with which the daemon refuses a request that it could not parse.
+
+Such a refusal carries no ``ref``.
+"""
 
 
 FINAL_REFUSAL_CODES: Final = ("session_replaced", "password_changed", "account_closed")
-"""Codes of refusals after which the client does not connect again: another session of the same user has ended
-this one on purpose.
+"""Codes of refusals after which the client does not connect again.
+
+With them the daemon ends a session on purpose: for another session of the same user, or for a server operator
+who reset the password or erased the user.
 """
 
 
 class ResumePoint(msgspec.Struct):
-    """The position at which the next connection resumes: the user's nick, and the id of the last entry."""
+    """The position at which the next connection resumes.
+
+    ``nick`` is the user's nick. The daemon replays the log entries with larger ids than ``cursor``; if it is
+    None, it sends what the user missed.
+    """
 
     nick: str
     cursor: int | None = None

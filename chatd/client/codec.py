@@ -79,14 +79,18 @@ class CourseworkWelcome(Welcome, frozen=True, kw_only=True):
 
 
 News = Message | GroupEvent | ServerEvent | ServerNotice
-"""What the server sends without a request: a message, a group event, an arrival, a departure, a notice."""
+"""What the observer gets while the client is logged in: a message, a group event, a presence event (arrival
+or departure), an announcement of a server operator, or a notice.
+
+The server sends it without a request; the user's own messages and group events are made from their acks.
+"""
 
 LoginBacklog = Page | Conversations
 """What chatd sends after the welcome of a returning user: pages of messages, a list of conversations."""
 
 
 def encode_request(command: Command, ref: str | None = None) -> bytes:
-    """Return ``command`` as a line of JSON with this ``ref``.
+    """Return ``command`` as a line of JSON, with the ``ref`` if one is given.
 
     Fields that have their default values are left out, because a course-work server may not know them.
     """

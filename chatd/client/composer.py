@@ -26,8 +26,9 @@ CompletionSource = Callable[[], tuple[Iterable[str], Iterable[str]]]
 class Composer(TextArea):
     """The input box: Enter sends the input, Tab completes a word, Up and Down bring back earlier inputs.
 
-    A pasted text is one message, however many lines it has; Ctrl-J begins a new line. A malformed command
-    stays in the box, so that the user can correct it.
+    A pasted text is one message, however many lines it has; Ctrl-J begins a new line. ``take`` gets the
+    input; if it returns False, because the input is malformed, the text stays in the box for correction.
+    ``offers`` returns the names to complete. An input with a password can't be brought back.
     """
 
     DEFAULT_CSS = """

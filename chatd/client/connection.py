@@ -52,12 +52,16 @@ class ConnectionObserver(Protocol):
         """Handle a login that the server accepted: the first one, or one after a lost connection."""
 
     def disconnected(self, why: str) -> None:
-        """Handle the loss of the connection for the reason ``why``. The client is about to connect again."""
+        """Handle the loss of the connection, or a failed attempt to connect again, for the reason ``why``.
+
+        The client is about to connect again.
+        """
 
     def news_received(self, news: codec.News) -> None:
-        """Handle a message, a group event, an arrival, a departure or a notice from the server.
+        """Handle a message, a group or presence event, an announcement of a server operator, or a notice.
 
-        Each log entry arrives once and in order, the user's own messages included.
+        Log entries arrive once and in order, the user's own messages included. The messages that a returning
+        user missed arrive in `login_backlog_received` instead, unless the client resumes at a cursor.
         """
 
     def login_backlog_received(self, backlog: codec.LoginBacklog) -> None:
@@ -82,10 +86,12 @@ class ClientSession(Protocol):
     """The reason that the server gave for closing the connection; empty if it gave none."""
 
     async def run(self, welcome: objects.Welcome) -> None:
-        """Begin the session that ``welcome`` has opened: send the waiting requests. Then handle what the
-        server sends until the connection ends.
+        """Begin the session that ``welcome`` opened, and handle what the server sends until the connection
+        ends.
 
-        Raises `OSError` if the connection fails, and `ConnectionLost` if the server does not speak JSON.
+        First send the waiting requests; those that the server may have carried out already, and must not
+        carry out twice, fail with `ConnectionLost`. Raises `OSError` if the connection fails, and
+        `ConnectionLost` if the server does not speak JSON.
         """
 
     def send(self, request: PendingRequest) -> None:
@@ -127,10 +133,11 @@ class Connection:
         return cls(reader, writer, address, idle_seconds)
 
     async def read_value(self) -> bytes | None:
-        """Return the next JSON value from the server, or None at the end of the stream.
+        """Return the next JSON value from the server, or None at the end of the stream. Skip broken values.
 
         Raises `OSError` if the connection fails, `TimeoutError` if the server is silent for too long, and
-        `ConnectionLost` if the server does not speak JSON.
+        `ConnectionLost` if it expects TLS or if a value is too long or too deep to be read, as when the
+        server does not speak JSON.
         """
         while True:
             value = self._values.next_value()

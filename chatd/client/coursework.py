@@ -32,7 +32,7 @@ LIMITATIONS_WARNING: Final = N_(
 """The warning that the user gets once about a course-work server."""
 
 MAX_REMEMBERED_ECHOES: Final = 256
-"""The number of sent messages that the client remembers.
+"""The maximum number of sent messages that the client remembers, the latest ones.
 
 Some course-work servers send a message back to its author, and the client must not show it twice.
 """
@@ -131,9 +131,10 @@ class CourseworkCodec:
         self._groups: dict[str, str] = {}
 
     def encode_request(self, command: Command) -> bytes | None:
-        """Return the JSON request for ``command``, or None if the course-work protocol lacks the action.
+        """Return the JSON request for ``command``, without a newline.
 
-        The request has only the fields that the specification of the course names.
+        Return None if the course-work protocol lacks the action. The request has only the fields that the
+        specification of the course names.
         """
         if type(command) not in _REQUESTS:
             return None
@@ -149,7 +150,11 @@ class CourseworkCodec:
         return msgspec.json.encode(fields_sent)
 
     def substitute_ack(self, command: c.SendToLobby | c.SendToUser | c.SendToGroup) -> objects.Ack:
-        """Return an ack for the written message ``command``, because a course-work server sends none."""
+        """Return an ack for the written message ``command``, because a course-work server sends none.
+
+        The ack has the next free id. The message is remembered, so that `decode` drops its echo. Call this
+        once for each message.
+        """
         self._sent.append((COMMANDS_BY_CLASS[type(command)].name, command.msg))
         group = command.group if isinstance(command, c.SendToGroup) else ""
         to = command.dest if isinstance(command, c.SendToUser) else ""
@@ -158,8 +163,8 @@ class CourseworkCodec:
     def decode(self, received: JsonObject) -> tuple[str, codec.News | objects.AnswerObject] | None:
         """Return the name of the command that a server's JSON object belongs to, and the decoded object.
 
-        The name is empty if the object belongs to no command. Return None for an echo of the user's own
-        message.
+        The name is empty for an error, and if the object belongs to no known command. Return None for an echo
+        of the user's own message.
         """
         if _is_error(received):
             return "", _error(received)

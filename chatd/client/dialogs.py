@@ -1,4 +1,6 @@
-"""The dialogs of the full-screen client: one asks for the nick to log in with, one for the room to join."""
+"""The dialogs of the full-screen client: they ask for the nick, for its password, and for the room to
+join.
+"""
 
 from __future__ import annotations
 
@@ -106,9 +108,10 @@ class Dialog(ModalScreen[Result]):
 
 
 class NickDialog(Dialog[str]):
-    """A dialog that asks for a nick and returns it.
+    """A dialog that asks for a nick to log in with at ``address``, and returns it.
 
-    ``why`` says why the server refused the last nick; it is empty the first time.
+    ``nick`` is the nick that is filled in. ``why`` says why the server refused it; it is empty the first
+    time.
     """
 
     def __init__(self, address: str, nick: str = "", why: str = "") -> None:
@@ -162,10 +165,10 @@ class PasswordDialog(Dialog[str]):
 
 
 class RoomsDialog(Dialog[str | None]):
-    """A dialog that lists the rooms and returns the command that joins or creates the chosen room.
+    """A dialog that lists the lobby and ``groups``, and returns the typed line that enters the chosen one.
 
-    The result is None for the lobby. After Escape it is an empty text, and the user stays in the current
-    conversation.
+    That is ``/join GROUP`` or, for a new group, ``/create GROUP``. The result is None for the lobby. After
+    Escape it is an empty text, and the user stays in the current conversation.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss('')", priority=True)]
@@ -198,7 +201,10 @@ class RoomsDialog(Dialog[str | None]):
 
     @on(Input.Submitted)
     def create_named_room(self, event: Input.Submitted) -> None:
-        """Close the dialog with the command that creates the named room. Do nothing if the name is blank."""
+        """Close the dialog with the command that creates the entered group. Do nothing if the input is blank.
+
+        The input is the name, or the name and ``private``.
+        """
         if event.value.strip():
             self.dismiss(f"/create {event.value.strip()}")
 

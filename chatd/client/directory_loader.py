@@ -17,8 +17,8 @@ from chatd.json_wire import objects
 AskFunction = Callable[[c.Command, Container[str]], Awaitable[objects.AnswerObject | None]]
 """A function that sends a command to the daemon and returns the answer.
 
-It shows a refusal to the user and returns None. If the second argument contains the refusal's code, it shows
-nothing and returns an empty answer.
+After a refusal or a lost connection it shows the reason to the user and returns None. If the second argument
+contains the refusal's code, it shows nothing and returns an empty answer.
 """
 
 
@@ -47,14 +47,17 @@ class DirectoryLoader:
         return self.member_changes
 
     async def read_users(self) -> None:
-        """Read the list of online users from the daemon and store it."""
+        """Read the list of online users from the daemon and store it.
+
+        After a failure, the part that was read before it replaces the list.
+        """
         self._memory.online = set(await self._read_all(c.ListClients()))
 
     async def read_groups(self, joined: bool = False) -> list[objects.Group]:
         """Read the groups that the user may see from the daemon, and return them.
 
         Store their names and topics. With ``joined``, add the groups that the user is a member of to the list
-        of conversations.
+        of conversations. After a failure, use and return the groups that were read before it.
         """
         groups: list[objects.Group] = await self._read_all(c.ListGroups())
         self._memory.rooms = {group.group for group in groups}
@@ -65,8 +68,10 @@ class DirectoryLoader:
         return groups
 
     async def read_members(self) -> None:
-        """Read the members of the group on the screen, and read them again if the group changed meanwhile.
+        """Read the members of the group on the screen if a change is recorded, and again after further
+        changes.
 
+        Do nothing if `member_changes` is 0. In the lobby or a direct conversation, only redraw the screen.
         When many users join at once, the list is read a few times instead of once for each user.
         """
         place = self._memory.here

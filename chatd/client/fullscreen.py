@@ -29,7 +29,7 @@ async def run_full_screen(options: Namespace) -> None:
 
     Raises `UsageError` if an option can't be used, `RefusedByServer` if the daemon refuses the login,
     `ConnectionLost` if the connection is lost for good or messages were not sent, and `SystemExit` after a
-    signal.
+    signal or an error of the app.
     """
     log = open_log(options.log)
     chat = ChatApp(server_address(options), options.name, log, options.password)

@@ -39,7 +39,8 @@ class HistoryLoader:
     async def load_more(self, older: bool) -> None:
         """Read the next page, older or newer, of the conversation on the screen.
 
-        Do nothing if there is no such page, or while another page is read.
+        Do nothing if there is no such page, or while another page is read. If an older page can't be read,
+        the conversation counts as having none; if a newer one can't, all its entries are dropped from memory.
         """
         conversation = self._memory.shown_conversation
         if self.reading or not (conversation.has_older if older else conversation.has_newer):
@@ -63,7 +64,7 @@ class HistoryLoader:
             conversation.append_page(map(entry_from_message, page.messages), page.more)
 
     async def show_beginning(self) -> None:
-        """Show the first messages of the conversation on the screen."""
+        """Show the first messages of the conversation on the screen. Do nothing if they can't be read."""
         conversation = self._memory.shown_conversation
         page = await self.read_page(conversation, SCROLL_PAGE_SIZE, after=0)
         if page is not None and conversation is self._memory.shown_conversation:
@@ -71,7 +72,11 @@ class HistoryLoader:
             self._scrollback.show(at_beginning=True)
 
     async def show_end(self) -> bool:
-        """Show the end of the conversation on the screen. Return False if it could not be read."""
+        """Show the end of the conversation on the screen.
+
+        Return False and leave the view as it is if the end can't be read, or if the user goes to another
+        conversation meanwhile.
+        """
         conversation = self._memory.shown_conversation
         if conversation.has_newer:
             page = await self.read_page(conversation, SCROLL_PAGE_SIZE)
@@ -85,8 +90,9 @@ class HistoryLoader:
     async def search(self, text: str, on_not_found: Callable[[], None]) -> None:
         """Search the conversation on the screen for ``text``, and show the message that is found.
 
-        The search goes back from the message found last, or else from the end. Call ``on_not_found`` if no
-        such message contains ``text``. ``text`` is case-folded.
+        The caller must have case-folded ``text``; the case of the messages does not matter. The search goes
+        back from the message that the last search found, or else from the end. Call ``on_not_found`` if no
+        older message contains ``text`` or the history can't be read.
         """
         conversation = self._memory.shown_conversation
         entries = conversation.entries

@@ -14,7 +14,7 @@ from chatd.client.language import _, translated_os_error
 from chatd.core.limits import Limits
 
 MIN_COLUMNS: Final = 8
-"""The least width of an image in characters, however narrow the screen is."""
+"""The least width, in characters, to which a narrow screen limits an image."""
 
 CHARACTER_ASPECT: Final = 2.2
 """The approximate height of a character on the screen, divided by its width."""
@@ -31,7 +31,8 @@ def ascii_art(path: str, columns: int) -> str:
     """Return the picture in the file ``path`` as lines of characters.
 
     A line has at most ``columns`` characters, or `MIN_COLUMNS` if that is more. The text stays within the
-    default size limit of images. The function blocks, so it must run in a thread. Raises `ImageError`.
+    default size limit of images. The function blocks, so it must run in a thread. Raises `ImageError` if the
+    file is no readable picture, the picture is too large or too thin, or ascii-magic is not installed.
     """
     try:
         from ascii_magic import AsciiArt  # an optional package, and slow to load

@@ -54,7 +54,7 @@ OS_ERROR_TEXTS: Final = (
     N_("Read-only file system"),
     N_("No space left on device"),
 )
-"""Error texts of the operating system, which Python gives in English whatever the locale."""
+"""Error texts of the operating system that the client translates; Python gives them in English."""
 
 
 def _(sentence: str) -> str:

@@ -139,8 +139,9 @@ class LineDisplay:
 async def run_line_mode(options: Namespace) -> None:
     """Run the line mode until the end of standard input or ``/quit``.
 
-    Raises `UsageError` if an option can't be used, `RefusedByServer` if the daemon refuses the login, and
-    `ConnectionLost` if the connection is lost for good.
+    Raises `UsageError` if an option can't be used, `RefusedByServer` if the daemon refuses the login,
+    `ConnectionLost` if the connection is lost for good, and `OutputClosed` if standard output can't be
+    written.
     """
     name = required_nick(options)
     log = open_log(options.log)

@@ -26,10 +26,10 @@ from chatd.json_wire import objects
 
 
 class ChatLog:
-    """The client's log file: each message and event with its time, conversation, sender and text.
+    """The client's log file: messages with time, conversation, sender and text, and events with their time.
 
     A new file is readable only by its owner. When the file is moved away, as log rotation does, the next line
-    goes to a new file at the same path. Raises `UsageError` if the file can't be opened.
+    goes to a new file at the same path. The constructor raises `UsageError` if the file can't be opened.
     """
 
     def __init__(self, path: Path) -> None:
@@ -44,7 +44,8 @@ class ChatLog:
     def write_received(self, news: codec.News, nick: str) -> str | None:
         """Log a message, an event or a notice that the user ``nick`` received, and return None.
 
-        After a write error, close the log file and return a message for the user.
+        After a write error, close the file for good and return an error text for the user. Later calls do
+        nothing.
         """
         if isinstance(news, objects.GroupEvent | objects.ServerEvent):
             return self._write(news.ts.as_datetime, f"* {describe_event(news)}")
@@ -53,10 +54,10 @@ class ChatLog:
         return self._write_message(news, codec.message_conversation(news, nick), nick)
 
     def write_missed_messages(self, page: codec.LoginBacklog, nick: str) -> str | None:
-        """Log the messages of ``page`` that the user missed.
+        """Log the messages in ``page`` that the user ``nick`` missed. Do nothing for a list of conversations.
 
-        The log has the other messages of the page already: the daemon sends them at every login. Return an
-        error message for the user if the write fails, else None.
+        Messages that the user had received before are left out, because the daemon sends them at every login.
+        Return an error text for the user if the write fails, else None.
         """
         if not isinstance(page, objects.Page):
             return None

@@ -25,7 +25,7 @@ from chatd.json_wire.objects import HistoryMessage, Message, ServerEvent
 MAX_SHOWN_ENTRIES: Final = 1_000
 """The maximum number of entries that the client keeps of the conversation on the screen.
 
-The daemon keeps all.
+The client can read older ones from the daemon again.
 """
 
 MAX_HIDDEN_ENTRIES: Final = 100
@@ -91,10 +91,11 @@ class Conversation:
         return next((entry.id for entry in reversed(self.entries) if entry.id), None)
 
     def add(self, entry: ScreenEntry, may_evict: bool = True) -> None:
-        """Append ``entry`` if the end of the conversation is in memory.
+        """Append ``entry``, and drop the oldest entry if memory is full.
 
-        If memory is full and ``may_evict`` is false, leave ``entry`` out, because it would push out entries
-        that the user is reading. The client later reads from the daemon what it left out.
+        An entry of the log is left out if it is in memory already, or if the end of the conversation is not
+        in memory. If memory is full and ``may_evict`` is false, any entry is left out, because it would push
+        out entries that the user is reading. The client later reads left-out log entries from the daemon.
         """
         if entry.id:
             if entry.kind in ("message", "image"):  # pages contain no other kinds
@@ -118,10 +119,10 @@ class Conversation:
         """Replace the entries in memory by ``entries``, a part of the conversation that was read from the
         daemon.
 
-        ``older`` and ``newer`` say whether the conversation has more entries before and after them. If it has
-        none after them, entries that arrived while they were read are kept, and so are the client's own lines
-        (entries without an id, such as the answer to a command), unless these were added while an older part
-        was shown.
+        ``older`` and ``newer`` say whether the daemon has more entries before and after this part. If
+        ``newer`` is false, two kinds of entries in memory are kept behind the part: log entries with larger
+        ids, and texts of the client (entries without an id). Texts are not kept if the end of the
+        conversation was not in memory.
         """
         shown = list(entries)
         end = next((entry.id for entry in reversed(shown) if entry.id), 0)
@@ -152,7 +153,10 @@ class Conversation:
         self._cut_front()
 
     def leave_screen(self) -> None:
-        """Keep at most the last `MAX_HIDDEN_ENTRIES` entries, because the conversation left the screen."""
+        """Keep at most the last `MAX_HIDDEN_ENTRIES` entries, because the conversation left the screen.
+
+        If the end of the conversation is not in memory, drop all entries.
+        """
         self.max_entries = MAX_HIDDEN_ENTRIES
         if self.has_newer:
             self.clear()
@@ -210,7 +214,7 @@ class Memory:
         conversation.unread = 0
 
     def drop_conversation(self, place: ConversationRef) -> None:
-        """Remove the conversation of a group that the user left.
+        """Remove the conversation of a group that the user left or that was closed.
 
         If it is on the screen, switch to the lobby.
         """
@@ -228,7 +232,8 @@ class Memory:
         """Add a message, an event or a notice to its conversation.
 
         Count a message of another user as unread if it is not visible on the screen. ``at_end`` says whether
-        the end of the conversation on the screen is visible.
+        the end of the conversation on the screen is visible. If the user left a group or the group was
+        closed, drop its conversation; if that was on the screen, `here` becomes the lobby.
         """
         if isinstance(news, codec.ServerNotice):
             self.add_client_text(news.text, "announcement", news.ts)

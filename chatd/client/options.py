@@ -24,7 +24,10 @@ DEFAULTS: Final = {
     "plain": False,
     "ask_password": False,
 }
-"""The default value of each option."""
+"""The default values of the options that the configuration file or the top command line may set.
+
+The options of ``chat send`` and ``chat tail`` alone have theirs in the parser.
+"""
 
 CONFIG_KEYS: Final = {
     "HOST": "address",
@@ -183,7 +186,9 @@ _TAKES: Final = {"port": _port, "tls": _yes}
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the options from the command line and the configuration file; the command line takes precedence.
 
-    Raises `UsageError` for a wrong file, and `SystemExit` for ``--help`` or a wrong command line.
+    ``password`` comes from the environment variable `PASSWORD_VARIABLE`. A missing file counts as empty,
+    unless the command line names it. Raises `UsageError` for a wrong or unreadable file, and `SystemExit` for
+    ``--help`` or a wrong command line.
     """
     given = vars(build_parser().parse_args(arguments))
     path = Path(os.path.expanduser(given.get("config", default_config())))
@@ -193,7 +198,10 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def read_config_file(path: Path) -> Mapping[str, object]:
-    """Return the options that the configuration file sets, by the name of the option. Raises `UsageError`."""
+    """Return the options that the configuration file sets, by the name of the option.
+
+    Raises `UsageError` if the file can't be read or has a wrong line.
+    """
     try:
         lines = path.read_text("utf-8-sig").splitlines()  # some editors write a byte order mark
     except (OSError, UnicodeDecodeError) as error:
@@ -250,7 +258,7 @@ def server_address(options: argparse.Namespace) -> Address:
 
 
 def default_config() -> str:
-    """Return the default path of the client's configuration file.
+    """Return the default path of the client's configuration file, in which a leading ``~`` is not expanded.
 
     Source: XDG Base Directory Specification.
     """
@@ -258,7 +266,7 @@ def default_config() -> str:
 
 
 def default_log() -> str:
-    """Return the default path of the client's log file.
+    """Return the default path of the client's log file, in which a leading ``~`` is not expanded.
 
     Source: XDG Base Directory Specification.
     """

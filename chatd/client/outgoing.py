@@ -115,7 +115,9 @@ class OutgoingQueue:
         return TypedLine(command, destination)
 
     def add(self, line: TypedLine) -> None:
-        """Add a line to an unbounded queue at once. For a bounded queue use `add_when_free`."""
+        """Add a line at once. Raises `asyncio.QueueFull` if the queue is full; use `add_when_free` to
+        wait.
+        """
         self._count(line)
         self._queue.put_nowait(line)
 
@@ -125,11 +127,17 @@ class OutgoingQueue:
         await self._queue.put(line)
 
     def cancel_queued_switches(self) -> None:
-        """Cancel the conversation switches of queued lines, because the user chose a conversation by hand."""
+        """Cancel the conversation switches of queued lines, because the user chose a conversation by hand.
+
+        The lines themselves stay in the queue.
+        """
         self._queued_switches.clear()
 
     async def run(self) -> None:
-        """Carry out the queued lines in order, until a line is the quit command."""
+        """Carry out the queued lines in order, and return at the quit command, which is not sent.
+
+        Acks of sent messages may then still be missing: see `wait_for_acks`.
+        """
         while True:
             line = await self._queue.get()
             if isinstance(line, Refusal):

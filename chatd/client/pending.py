@@ -79,9 +79,9 @@ class PendingRequests:
         return self._requests.get(str(ref))
 
     def answer(self, ref: str, answer: objects.AnswerObject) -> None:
-        """Give the daemon's answer to the future of the request with the ref ``ref``.
+        """Give the daemon's answer to the future of the request with the ref ``ref``, and remove the request.
 
-        If the answer is an error object, the future raises `RefusedByServer`.
+        If the answer is an error object, the future raises `RefusedByServer`. Do nothing for an unknown ref.
         """
         if isinstance(answer, objects.Error):
             self.fail(ref, RefusedByServer(answer))
@@ -91,7 +91,10 @@ class PendingRequests:
             request.answer.set_result(answer)
 
     def fail(self, ref: str, error: RefusedByServer | ConnectionLost) -> None:
-        """Make the future of the request with the ref ``ref`` raise ``error``."""
+        """Make the future of the request with the ref ``ref`` raise ``error``, and remove the request.
+
+        Do nothing for an unknown ref.
+        """
         request = self._requests.pop(ref, None)
         if request is not None and not request.answer.done():  # done if its caller was cancelled
             request.answer.set_exception(error)

@@ -75,8 +75,10 @@ class ReconnectingClient:
     connection replays them.
 
     With ``peeks``, the daemon sends earlier entries only if ``cursor`` is given, and the session does not
-    move the user's read marker. Another session of the same user then still gets the missed entries. The
-    client gives up after ``patience`` seconds without a connection.
+    move the user's read marker. Another session of the same user then still gets the missed entries.
+
+    The client gives up after ``patience`` seconds without a connection. After ``quiet`` seconds without data
+    it probes the connection. ``pause`` returns the delay before a reconnection, given its upper bound.
 
     A registered nick needs its ``password``. The client remembers a password that the user sets or changes.
 
@@ -121,14 +123,19 @@ class ReconnectingClient:
 
     @property
     def cursor(self) -> int | None:
-        """The id of the last log entry that the client delivered, or None before the first login."""
+        """The id up to which log entries were delivered, or the position that the session began at.
+
+        It is None before the first login, unless one was given, and with a course-work server.
+        """
         return self._resume.cursor
 
     async def run(self) -> None:
-        """Connect, log in, and reconnect after each lost connection, until `quit` is called.
+        """Connect, log in, and reconnect after each loss, until `quit` is called or the user unregisters.
 
         Raises `RefusedByServer` if the daemon refuses the login. Raises `ConnectionLost` if the first
-        connection fails, or if no later connection succeeds in time.
+        connection fails, if no later connection succeeds in time, or if another attempt is useless: the
+        server ended the session on purpose, refuses TLS, or does not speak JSON. Pending requests fail with
+        `ConnectionLost`.
         """
         self._running = asyncio.current_task()
         try:
@@ -142,8 +149,8 @@ class ReconnectingClient:
     def ask(self, command: c.Command) -> asyncio.Future[objects.AnswerObject]:
         """Send ``command`` to the daemon behind all earlier requests, and return a future of the answer.
 
-        If the connection is lost, the answer may arrive over a later connection. The future may raise
-        `RefusedByServer` or `ConnectionLost`.
+        Without a connection, the request waits for the next one; after a lost connection, the answer may
+        arrive over a later one. The future may raise `RefusedByServer` or `ConnectionLost`.
         """
         request = self._requests.add(command)
         if isinstance(command, c.Register | c.ChangePassword | c.Unregister):

@@ -58,7 +58,10 @@ _CONTROL: Final = re.compile(f"[{CONTROL_CHARACTER_CLASS}]")
 
 
 def sanitize(text: str) -> str:
-    """Return ``text`` with U+FFFD for control and bidi characters. Tabs and newlines stay."""
+    """Return ``text`` with U+FFFD for control or bidi characters. Tabs and newlines stay.
+
+    CRLF becomes LF.
+    """
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
 
 
@@ -94,12 +97,18 @@ def _minute(at: Timestamp) -> str:
 
 
 def conversation_label(place: ConversationRef) -> str:
-    """Return the name of a conversation: the word for the lobby, the name of a group, or ``@nick``."""
+    """Return the name of a conversation: the word for the lobby, the name of a group, or ``@nick``.
+
+    The name is not sanitized.
+    """
     return _("lobby") if place == LOBBY else place.name if place.kind == "group" else f"@{place.name}"
 
 
 def speaker_label(nick: str, reader: str) -> str:
-    """Return the text in front of a message, such as ``bob said:``. The ``reader`` sees ``You said:``."""
+    """Return the text in front of a message, such as ``bob said:``. The ``reader`` sees ``You said:``.
+
+    The nick is not sanitized.
+    """
     return _("You said:") if nick == reader else _("{nick} said:").format(nick=nick)
 
 
@@ -108,8 +117,8 @@ def render_message(
 ) -> str:
     """Return a message as text with its time and its sender.
 
-    If ``place`` is given, the text includes the name of the conversation. All lines but the first are
-    indented.
+    If ``place`` is given, the text includes the name of the conversation, except for a deleted message. All
+    lines but the first are indented.
     """
     elsewhere = f"{conversation_label(place)} " if place is not None else ""
     if message.deleted:
@@ -122,12 +131,12 @@ def render_message(
 
 
 def render_event(event: GroupEvent | ServerEvent) -> str:
-    """Return a group or presence event as a sentence with its time in front."""
+    """Return a group event, a presence event or an announcement as a sentence with its time in front."""
     return f"{clock_time(event.ts.as_datetime)} {describe_event(event)}"
 
 
 def describe_event(event: GroupEvent | ServerEvent) -> str:
-    """Return a group or presence event as a sentence."""
+    """Return a group event, a presence event or an announcement as a sentence."""
     if isinstance(event, ServerEvent):
         if event.event == "announced":
             announced = _("{operator} announces: {text}")

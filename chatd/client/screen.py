@@ -47,7 +47,8 @@ class ChatApp(App[None]):
     """The full-screen client for the daemon at ``address``.
 
     If ``nick`` is empty, the client asks the user for a nick. It asks for the password of a registered nick
-    unless ``password`` has it. ``log`` is the file that the messages are written to.
+    unless ``password`` has it. ``log`` is the file that the messages are written to. After the app has ended,
+    `failure` is the error that ended it, or None, and `unsent_at_exit` the number of messages without an ack.
     """
 
     TITLE = "chat"

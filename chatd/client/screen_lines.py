@@ -55,7 +55,7 @@ class SearchLine(LineInput):
 
 
 class HintLine(Static):
-    """The bottom line of the screen: the usage of the typed command, or else the list of keys."""
+    """The bottom line of the screen: the usage of the typed command, completions, or the list of keys."""
 
     def __init__(self) -> None:
         super().__init__(id="hint", markup=False)

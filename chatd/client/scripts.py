@@ -34,7 +34,7 @@ class OutputClosed(Exception):
 
 
 def print_line(text: str) -> None:
-    """Print a line and flush standard output. Raises `OutputClosed`."""
+    """Print a line and flush standard output. Raises `OutputClosed` if standard output can't be written."""
     try:
         sys.stdout.write(f"{text}\n")
         sys.stdout.flush()
@@ -66,11 +66,11 @@ class WarningObserver:
 
 
 async def send(options: Namespace) -> None:
-    """Send one message, and return once the daemon has stored it.
+    """Send the message that the options give, or standard input for ``-``, and return once it is stored.
 
     For a server that is not chatd, return once the message is written to the connection. Raises `UsageError`
-    if an option can't be used, `RefusedByServer` if the daemon refuses the login or the message, and
-    `ConnectionLost` if the connection is lost for good.
+    if an option or the message can't be used, `RefusedByServer` if the daemon refuses the login or the
+    message, and `ConnectionLost` if the connection is lost for good.
     """
     command = _message(options)
     client = ReconnectingClient(
@@ -170,7 +170,8 @@ async def tail(options: Namespace) -> None:
     """Print the messages that arrive until the task is cancelled.
 
     Raises `UsageError` if an option can't be used, `RefusedByServer` if the daemon refuses the login or
-    reading the conversation, and `ConnectionLost` if the connection is lost for good.
+    reading the conversation, `ConnectionLost` if the connection is lost for good, and `OutputClosed` if
+    standard output can't be written.
     """
     name = required_nick(options)
     try:
@@ -195,9 +196,10 @@ async def tail(options: Namespace) -> None:
 
 
 async def run_while_connected(client: ReconnectingClient, work: Coroutine[Any, Any, None]) -> None:
-    """Run the coroutine ``work`` while ``client`` is connected, then log out.
+    """Run ``client`` and beside it the coroutine ``work``, and log out when ``work`` ends.
 
-    Raises the exception of ``client`` if it failed, else the exception of ``work``.
+    If the client fails first, cancel ``work``. Raises the exception of the client if it failed, else that of
+    ``work``.
     """
     running, working = asyncio.create_task(client.run()), asyncio.create_task(work)
     try:

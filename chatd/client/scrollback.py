@@ -25,7 +25,10 @@ TIME_COLUMNS = len("[hh:mm] ")
 
 @lru_cache(1024)
 def readable_shade(colour: str, background: Color) -> str:
-    """Return a shade of ``colour`` (``#rrggbb``) with at least `MIN_CONTRAST` to ``background``."""
+    """Return a shade of ``colour`` (``#rrggbb``) with at least `MIN_CONTRAST` to ``background``.
+
+    If no shade has so much contrast, return white for a dark background and black for a light one.
+    """
     found, dark = Color.parse(colour), background.brightness < 0.5
     while _contrast(found, background) < MIN_CONTRAST and found.hex6 not in ("#000000", "#FFFFFF"):
         found = found.lighten(0.02) if dark else found.darken(0.02)
@@ -86,7 +89,10 @@ class Scrollback(ScrollView, can_focus=False):
         return self._following and not self._conversation.has_newer
 
     def scroll_pages(self, pages: int) -> None:
-        """Scroll the conversation by ``pages`` screen pages, up if ``pages`` is negative."""
+        """Scroll the conversation by ``pages`` screen pages, up if ``pages`` is negative.
+
+        Scrolling up from the first line asks for older entries, even if there were none before.
+        """
         if pages < 0 and not self.scroll_offset.y:
             self._memory.shown_conversation.has_older = (
                 True  # ask again, in case the daemon refused it before
@@ -148,7 +154,10 @@ class Scrollback(ScrollView, can_focus=False):
         self.redraw_soon()
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        """Ask for more entries when the view has scrolled to the first or the last entry in memory."""
+        """Post `NewestReached` when the view has scrolled to the end of the conversation.
+
+        Ask for more entries when it has scrolled to the first or the last entry in memory.
+        """
         super().watch_scroll_y(old_value, new_value)
         self._following = new_value >= self.max_scroll_y
         if self.at_end:

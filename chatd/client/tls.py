@@ -37,9 +37,10 @@ TLS_ALERT_PREFIX: Final = b"\x15\x03"
 
 
 def tls_failure_reason(error: ssl.SSLError) -> str | None:
-    """Return why TLS does not work with this server, in the user's language.
+    """Return why TLS can't work with this server, in the user's language.
 
-    Return None if ``error`` may be temporary: the connection broke.
+    The text of a rare verification error is OpenSSL's, in English. Return None if another attempt may
+    succeed, as after a connection that broke.
     """
     if isinstance(error, ssl.SSLCertVerificationError):
         return _(VERIFICATION_FAILURES.get(error.verify_code, error.verify_message))

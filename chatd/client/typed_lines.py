@@ -41,10 +41,11 @@ class SendImage(msgspec.Struct, frozen=True):
 
 
 def parse_typed_line(typed: str, here: ConversationRef) -> c.Command | SendImage:
-    """Return the command that the line ``typed`` stands for in the conversation ``here``. Raises `Refusal`.
+    """Return the command that the line ``typed`` stands for in the conversation ``here``.
 
     ``s;bob;hello`` and ``/msg bob hello`` are commands. Any other line is a message; ``//hello`` is the
-    message ``/hello``.
+    message ``/hello``. Raises `Refusal` for an unknown ``/word``, a malformed or too long line, and a message
+    that looks like a command with a password or link.
     """
     slash = parse_slash(typed)
     if slash is not None:
