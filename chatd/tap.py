@@ -102,7 +102,8 @@ class Options(usage.Options):
 def configuration(options: Options, file: Path | None = None) -> Config:
     """Return the configuration: ``options`` override chatd.toml, which overrides the defaults.
 
-    ``file`` is read instead of the file that ``options`` name. Raises `ConfigError`.
+    The file read is ``file`` if given, else the one that ``options`` name, else `CONFIG_FILE`, if that
+    exists. Raises `ConfigError` if the file or an option is invalid.
     """
     named = file or options["config"]
     path = Path(named or CONFIG_FILE)

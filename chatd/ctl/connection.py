@@ -14,13 +14,17 @@ ANSWER_TIMEOUT_SECONDS: Final = 30.0
 
 
 class NoDaemon(Exception):
-    """No daemon answers on the control socket. The text of the exception is a sentence."""
+    """No daemon answers on the control socket, or its answer can't be understood. The text of the exception
+    is a sentence.
+    """
 
 
 def ask(path: Path, request: Mapping[str, object], is_slow: bool) -> Iterator[dict[str, Any]]:
     """Send ``request`` to the control socket at ``path``, and yield the objects of the answer as they come.
 
-    The iterator ends when the daemon closes the connection. Raises `NoDaemon`.
+    Nothing is sent before the first object is asked for. The iterator ends when the daemon closes the
+    connection. If ``is_slow``, there is no time limit for the answer. Raises `NoDaemon` if no daemon listens
+    at ``path``, if it does not answer in time or at all, or if the answer is no JSON.
     """
     for line in ask_for_lines(path, request, is_slow):
         try:

@@ -25,7 +25,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
     The result has ``command``, ``socket``, ``config``, ``database`` and ``json``, and ``fields``: the names
     of the command's fields, each an attribute with a text or None. ``secrets`` are the names of fields that
-    hold passwords, which are not on the command line.
+    hold passwords, which are not on the command line. ``check`` and ``restore`` also have ``file``,
+    ``export`` has ``output``, and ``erase`` has ``yes``.
     """
     parser = argparse.ArgumentParser("chatctl", description=_DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"chatd {__version__}")

@@ -9,6 +9,7 @@ from typing import Any, Final
 from chatd.core.terminal import replace_controls
 
 ControlAnswer = Mapping[str, Any]
+"""An object that the daemon sent on the control socket: its keys and values."""
 
 
 def render_answer_lines(answer: ControlAnswer) -> Iterator[str]:
@@ -22,7 +23,7 @@ def render_answer_lines(answer: ControlAnswer) -> Iterator[str]:
 
 
 def format_seconds(seconds: int) -> str:
-    """Return a duration such as ``1d 02:03:04``."""
+    """Return the duration ``seconds`` as a text such as ``02:03:04``, or ``1d 02:03:04`` from one day on."""
     days, rest = divmod(seconds, 86_400)
     clock = f"{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}"
     return f"{days}d {clock}" if days else clock

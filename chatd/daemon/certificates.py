@@ -77,10 +77,11 @@ class Certificate:
 
 
 def read_certificate(path: Path, key: Path) -> CertificateOptions:
-    """Read the certificate and its chain from the PEM file at ``path``, and its private key from that at
-    ``key``, which may be the same. Return them as Twisted's TLS options.
+    """Return Twisted's TLS options with the certificate and chain in the PEM file at ``path`` and the private
+    key in the PEM file at ``key``, which may be the same file.
 
-    Raises `ConfigError`.
+    Raises `ConfigError` if a file can't be read or has no such PEM data, if the key has a passphrase, or if
+    it does not belong to the certificate.
     """
     try:
         own, *chain = load_pem_x509_certificates(_read_file(path, "certificate"))

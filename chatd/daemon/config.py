@@ -40,8 +40,10 @@ class LogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MetricsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The section ``[metrics]`` of chatd.toml. ``listen`` is a Twisted server endpoint, such as ``tcp:9464``,
-    for the metrics and the health of the daemon; without it there is none.
+    """The section ``[metrics]`` of chatd.toml.
+
+    ``listen`` is a Twisted server endpoint, such as ``tcp:9464``, on which the metrics and the health of the
+    daemon are served over HTTP. If it is None, they are not served.
     """
 
     listen: str | None = None
@@ -74,8 +76,10 @@ class ControlConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The keys of chatd.toml.
 
-    Each item of ``listen`` is WIRE=ENDPOINT, with a Twisted server endpoint. ``keep`` is the time for which
-    messages are stored, such as ``90d``; without it they are never deleted, unless a group has its own value.
+    ``database`` is the path of the SQLite file. Each item of ``listen`` is WIRE=ENDPOINT, with a Twisted
+    server endpoint. ``keep`` is the time for which messages are stored, such as ``90d``; without it they are
+    never deleted, unless a group has its own value. ``durability`` says what a commit survives: a power cut
+    ("full") or only the end of the process ("process"). The other values are the sections.
     """
 
     database: str = "chat.db"
@@ -106,7 +110,10 @@ def control_socket_path(config: Config) -> Path | None:
 
 
 def read_config(path: Path) -> Config:
-    """Return the configuration in the TOML file at ``path``. Raises `ConfigError`."""
+    """Return the configuration in the TOML file at ``path``; keys that it does not have get their defaults.
+
+    Raises `ConfigError` if the file can't be read, is no TOML, or has an unknown key or an invalid value.
+    """
     try:
         values = tomllib.loads(path.read_text("utf-8"))
         if "certificate" in values:

@@ -96,7 +96,7 @@ class ListResult(NamedTuple):
 
 
 ControlResult = Mapping[str, object] | ListResult | ExportLines
-"""What an answer contains, besides its action."""
+"""What an answer contains besides its action and ref: one object, a list, or an export."""
 
 
 class ControlSocket:
@@ -153,7 +153,9 @@ class ControlSocket:
             os.umask(umask)
 
     def stop_listening(self) -> Deferred[None] | None:
-        """Remove the socket. Present connections stay open."""
+        """Remove the socket. Present connections stay open. Return a Deferred that fires after that, or None
+        if the socket was not open.
+        """
         port, self._port = self._port, None
         return None if port is None else port.stopListening()
 
@@ -236,7 +238,9 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
     # From the client.
 
     def connectionMade(self) -> None:
-        """Wait for a request, unless there are too many connections."""
+        """Wait for a request. If there are too many connections, send ``too_many_connections`` and close this
+        one.
+        """
         connections = self._control.connections
         connections.add(self)
         self.setTimeout(REQUEST_TIMEOUT_SECONDS)
@@ -250,13 +254,17 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
         return timer
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Remove the connection from the open ones. The action that it requested goes on."""
+        """Remove the connection from the open ones. The action that it requested goes on, except an export,
+        which ends.
+        """
         self._control.connections.discard(self)
         self.setTimeout(None)
         self.resumeProducing()
 
     def timeoutConnection(self) -> None:
-        """Close the connection: its request did not come in time, or the answer was not read in time."""
+        """Refuse the request with ``request_timeout`` if it did not come in time; abort the connection if the
+        client did not read the answer in time.
+        """
         if self._has_request:
             self.transport.abortConnection()
         else:
@@ -264,7 +272,9 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
             self._fail(ControlError("request_timeout"))
 
     def pauseProducing(self) -> None:
-        """Pause an export, because the client reads too slowly."""
+        """Pause an export, because the client reads too slowly. After `EXPORT_STALL_SECONDS` the connection
+        is aborted.
+        """
         if self._writable is None:
             self._writable = Deferred()
             self.setTimeout(EXPORT_STALL_SECONDS)
@@ -374,16 +384,18 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
             self.transport.unregisterProducer()
 
     def answer(self, request: Request, answer: Answer) -> None:
-        """Send the answer to an operator's command, as on the JSON wire."""
+        """Send the answer to an operator's command, as on the JSON wire, and close the connection."""
         self._write(*self._control.dialect.encode_answer(request, answer))
         self._end()
 
     def refuse(self, request: Request | None, refusal: Refusal) -> None:
-        """Send ``refusal``, as on the JSON wire."""
+        """Send ``refusal`` as a ``server-error``, as on the JSON wire, and close the connection."""
         self._fail_with(refusal.code, refusal.text, refusal.retry_after)
 
     def internal_error(self, request: Request | None) -> None:
-        """Log the exception that is being handled, a bug, and send an internal error."""
+        """Log the exception that is being handled, a bug, send an internal error, and close the
+        connection.
+        """
         self._log.failure("bug on the control socket")
         self.refuse(request, Refusal("internal_error"))
 
@@ -543,8 +555,8 @@ CONTROL_ACTIONS: Final[
     "shutdown": _shutdown,
     "help": _help,
 }
-"""For each name in `chatd.core.control_commands.CONTROL_COMMANDS`, the function that carries the command out.
+"""For each name in `chatd.core.control_commands.CONTROL_COMMANDS`, the coroutine function that runs it.
 
-It is called with the request, in which every declared field is a text that is not empty. It raises `Refusal`
-or `ControlError`.
+It is called with the control socket and the request, in which every declared field is a text that is not
+empty. It raises `Refusal`, `ControlError` or `ReadFailed`.
 """

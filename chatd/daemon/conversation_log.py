@@ -9,8 +9,9 @@ from chatd.dialects.timestamps import rfc3339
 
 
 class ConversationLog:
-    """A log that appends each delivery to ``file`` as one line. Private deliveries are written only if
-    ``private`` is true.
+    """A log that appends each delivery to ``file`` as one line.
+
+    Deliveries of private groups and direct conversations are written only if ``private`` is true.
     """
 
     def __init__(self, file: LogFile, private: bool = False) -> None:

@@ -23,7 +23,9 @@ EXPORT_FORMAT: Final = 1
 """The version of the format of an export."""
 
 MEMBERSHIP_LINES_PER_PAGE: Final = 200
-"""The number of lines about members and memberships that are sent in one iteration of the reactor."""
+"""The maximum number of lines before the log entries (account, settings, members, memberships and links) that
+are sent in one iteration of the reactor.
+"""
 
 
 class ExportLines:
@@ -51,7 +53,8 @@ class ExportLines:
     async def next_lines(self) -> list[object]:
         """Return the next lines between ``header`` and `footer`; an empty list if all were returned.
 
-        Raises `ReadFailed` and `Refusal`.
+        Raises `ReadFailed` if the database can't be read, and `Refusal` ``storage_failed`` while the state of
+        the chat is read again after a failed transaction.
         """
         facts = list(islice(self._facts, MEMBERSHIP_LINES_PER_PAGE))
         if facts:
@@ -62,7 +65,10 @@ class ExportLines:
 
     @property
     def footer(self) -> dict[str, object]:
-        """The last line, which says that the export is complete, and how many entries it has."""
+        """The last line, which says that the export is complete, and how many entries it has.
+
+        It is true only after `next_lines` has returned an empty list.
+        """
         return {"complete": True, "entries": self._entries}
 
     def _list_facts(self) -> Iterator[object]:

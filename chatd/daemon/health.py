@@ -27,7 +27,7 @@ class Health:
         self._clock = clock
 
     async def is_healthy(self) -> bool:
-        """Return whether everything works."""
+        """Return whether the journal writes and the archive reads: whether `find_problems` finds nothing."""
         return not await self.find_problems()
 
     async def find_problems(self) -> list[str]:

@@ -136,7 +136,12 @@ class Daemon(Service):
         raise CannotStart(sentence)
 
     def startService(self) -> None:
-        """Check the database and start to serve clients. Raises `CannotStart`."""
+        """Check that the database can be accessed, open the control socket, and start the password thread,
+        the deletion of old messages and the unfinished erasures. Signal handlers are set when the reactor
+        runs.
+
+        Raises `CannotStart` if the database is not accessible or the control socket can't be opened.
+        """
         try:
             # A .tac file may set a user of its own, which was not known when the database was opened.
             self._store.check_access()
@@ -189,8 +194,9 @@ class Daemon(Service):
         signal.setitimer(signal.ITIMER_REAL, STOP_TIMEOUT_SECONDS)
 
     def stopService(self) -> Deferred[None]:
-        """Stop listening, store all accepted messages, notify the clients, and close their connections. The
-        Deferred fires after that.
+        """Stop listening, store all accepted messages, notify the clients, and close their connections.
+
+        Return a Deferred that fires after that. A failure is logged, and the Deferred fires nevertheless.
         """
         super().stopService()
         return Deferred.fromCoroutine(self._stop()).addErrback(

@@ -22,9 +22,10 @@ class LogFile(FileIO):
     can't be written later is lost, and only the first such failure in a row is logged.
 
     Before the file would have more than ``rotate_bytes`` bytes, it is renamed to ``PATH.1``, and a new file
-    is begun. Earlier files get the next number; at most ``keep`` of them are kept. If that fails, the first
-    failure in a row is logged, and the file goes on until it has grown by ``rotate_bytes`` again. A symbolic
-    link can't be rotated, nor can a file that another program has moved away.
+    is begun. Earlier files get the next number; at most ``keep`` of them are kept. If the rotation fails,
+    lines are appended to the same file until it has grown by ``rotate_bytes`` again, and only the first such
+    failure in a row is logged. A symbolic link can't be rotated, nor can a file that another program has
+    moved away.
     """
 
     _log = Logger()

@@ -47,7 +47,7 @@ class BodylessRequest(Request):
     """
 
     def gotLength(self, length: int | None) -> None:
-        """Close the connection if the client has announced a body."""
+        """Have the connection end after the answer; close it at once if the client has announced a body."""
         self.channel.persistent = False
         self.setHeader(b"connection", b"close")
         super().gotLength(0)

@@ -26,14 +26,15 @@ RETRY_AFTER_SECONDS = 2
 """The seconds after which a client may try again if its password was refused because too many wait."""
 
 PasswordJob = tuple[Callable[[], Any], Deferred[Any]]
+"""The function that hashes or verifies a password, and the Deferred of its result."""
 
 
 class PasswordHashQueue:
     """A queue of passwords to hash or verify, one at a time. It implements `chatd.boundaries.PasswordHasher`.
 
-    The client addresses that passwords come from are served in turn, so that one client's many guesses do not
+    The client networks that passwords come from are served in turn, so that one client's many guesses do not
     delay another client's login. If more than ``limits.password_queue`` passwords wait, the last password of
-    the address with the most waiting passwords is refused.
+    the network with the most waiting passwords is refused.
     """
 
     def __init__(self, reactor: Any, policy: AccountPolicy, limits: Limits) -> None:
@@ -58,7 +59,9 @@ class PasswordHashQueue:
         self._threads.start()
 
     def stop(self) -> None:
-        """Refuse the waiting passwords, and stop the thread after the current password."""
+        """Refuse the waiting passwords, the current one and all later ones with `Refusal` ``shutting_down``,
+        and stop the thread. The call blocks until the thread has finished the current password.
+        """
         self._stopped = True
         waiting, self._waiting = self._waiting, OrderedDict()
         for jobs in waiting.values():
@@ -69,7 +72,8 @@ class PasswordHashQueue:
     def hash(self, password: Secret, client_network: str | None) -> Deferred[Secret]:
         """Return a Deferred of the argon2id string of ``password``.
 
-        The Deferred fails with `Refusal` ``rate_limited`` if too many passwords wait.
+        The Deferred fails with `Refusal` ``rate_limited`` if too many passwords wait, and ``shutting_down``
+        after `stop`.
         """
         return self._submit(lambda: Secret(self._hasher.hash(password)), client_network)
 
@@ -77,8 +81,9 @@ class PasswordHashQueue:
         """Return a Deferred of whether ``hashed`` is the hash of ``password``.
 
         If ``hashed`` is None, the result is False and takes as long as for a wrong password, so that a client
-        can't tell from the time that a nick is not registered. The Deferred fails with `Refusal`
-        ``rate_limited`` if too many passwords wait.
+        can't tell from the time that a nick is not registered. If ``hashed`` is no valid argon2 string, the
+        result is False. The Deferred fails with `Refusal` ``rate_limited`` if too many passwords wait, and
+        ``shutting_down`` after `stop`.
         """
         return self._submit(
             lambda: self._matches(hashed or self._unmatched, password) and bool(hashed), client_network

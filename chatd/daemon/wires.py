@@ -58,7 +58,7 @@ def declared_wires() -> list[Wire]:
 
 
 def wire_names() -> list[str]:
-    """Return the names of all wires that a listener in the configuration can have."""
+    """Return the names that may stand before the ``=`` of a listener: the declared wires, and ``auto``."""
     return sorted({"auto", *(wire.name for wire in declared_wires())})
 
 

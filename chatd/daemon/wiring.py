@@ -148,13 +148,15 @@ def assemble(
     run_as: tuple[int, int] | None = None,
     read_again: Callable[[], Config] | None = None,
 ) -> Daemon:
-    """Build the daemon that ``config`` describes, on ``reactor``, and return it. Raises `ConfigError` and
-    `StoreError`.
+    """Build the daemon that ``config`` describes, on ``reactor``, and return it, not started yet.
 
-    ``read_again`` reads the configuration again; without it, a reload reads only the certificate.
+    The database is locked and, if necessary, created or migrated; the log files are opened. ``read_again``
+    returns the configuration as it is at a reload; without it, a reload reads only the certificate.
 
     The certificate and its key are read with the rights of the user who starts the daemon. The database and
     the logs are opened with the rights of ``run_as`` (uid and gid), if the daemon will change to that user.
+
+    Raises `ConfigError` and `StoreError`.
     """
     certificate = _certificate(config.tls)
     choices = choices_by_wire(config.limits)

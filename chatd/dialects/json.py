@@ -111,7 +111,8 @@ class JsonDialect:
     without ``relays_client_actions``.
 
     With ``relays_client_actions``, a relayed message has the action of the client that sent it, such as
-    ``client-send``, instead of ``server-send``.
+    ``client-send``, instead of ``server-send``. `variant` returns another variant; ``variants`` is the table
+    that the variants of one dialect share, and only `variant` passes it. ``wire`` is the name of the wire.
     """
 
     greeting: Final = ()
@@ -223,7 +224,10 @@ class JsonDialect:
         )
 
     def encode_delivery(self, delivery: Delivery) -> Payloads:
-        """Return a log entry, an arrival or a departure as one JSON object."""
+        """Return a log entry, an arrival, a departure or an announcement as one JSON object.
+
+        An image that is too large for a course-work client is replaced by a placeholder.
+        """
         if not isinstance(delivery, LogEntry):
             return self._payload(server_event_object(delivery))
         if delivery.event.is_message:
@@ -440,6 +444,7 @@ class JsonDialect:
 
 
 DialectVariants = dict[tuple[bool, bool], JsonDialect]
+"""The variants of one dialect made so far, by ``newline_delimited`` and ``relays_client_actions``."""
 
 _ANSWERS: Final[dict[type, Callable[[JsonDialect, Request, Any], Payloads]]] = {
     Welcome: JsonDialect._welcome,

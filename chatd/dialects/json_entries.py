@@ -1,4 +1,6 @@
-"""Conversion of log entries, arrivals and departures to objects of the JSON wire."""
+"""Conversion of log entries, arrivals, departures, announcements, tokens, links and entries of the moderation
+log to objects of the JSON wire.
+"""
 
 from __future__ import annotations
 

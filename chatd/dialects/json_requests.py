@@ -21,7 +21,7 @@ MAX_REF_LENGTH: Final = 128
 """The maximum number of characters in a ``ref``, the client's own id of a request."""
 
 MAX_ACTION_LENGTH: Final = 64
-"""The maximum number of characters of an unknown action that the refusal repeats."""
+"""The maximum number of characters of a request's action that an answer or a refusal repeats."""
 
 JsonObject = dict[str, Any]
 """A JSON request: keys to values."""
@@ -77,7 +77,8 @@ def build_command(
     """Return the command of the action ``name``, with its values from the JSON object ``request_object``.
 
     ``sender`` is the nick that the object names, ``ref`` the client's id of the request. Raises `Refusal` if
-    one of them is invalid.
+    one of the two is invalid, if there is no such action, or if a value is missing, invalid or over
+    ``limits``.
     """
     if not is_valid_ref(ref):
         raise Refusal(

@@ -140,12 +140,12 @@ class TextDialect:
     # Encoding of answers and deliveries.
 
     def encode_answer(self, request: Request, answer: Answer) -> Payloads:
-        """Return the lines of ``answer``."""
+        """Return the lines of ``answer``; none where the WHO/IAM protocol has no answer, as to ``MSG``."""
         return _ANSWERS[type(answer)](self, request, answer)
 
     def encode_refusal(self, request: Request | None, refusal: Refusal) -> Payloads:
         """Return ``refusal`` as the line ``ERR code sentence``, or as the line that the WHO/IAM protocol
-        defines for this refusal, such as ``TKN nick``.
+        defines for this refusal, such as ``TKN nick``. A client that is not logged in gets ``WHO`` again.
         """
         if refusal.code == "not_identified":
             return self.greeting
@@ -156,7 +156,11 @@ class TextDialect:
         return _lines("ERR", refusal.code, text=refusal.text)
 
     def encode_delivery(self, delivery: Delivery) -> Payloads:
-        """Return the lines of a log entry, an arrival or a departure."""
+        """Return the lines of a log entry, an arrival, a departure or an announcement.
+
+        There are none for a message whose text was deleted, nor for a deletion if this is the reference
+        variant.
+        """
         if isinstance(delivery, LogEntry):
             return self._logged(delivery.event)
         if isinstance(delivery, Announced):

@@ -127,8 +127,8 @@ class Tp6Dialect:
         self._frames: WeakKeyDictionary[Delivery, Payloads] = WeakKeyDictionary()
 
     def variant_in_room(self, room: str | None) -> Self:
-        """Return the dialect for clients in ``room``, or in the lobby if ``room`` is None: always the same
-        object. Raises `BadName`.
+        """Return the dialect for clients in ``room``, or in the lobby if ``room`` is None: the same object as
+        long as any client uses it. Raises `BadName` if ``room`` can't be the name of a group.
         """
         return self._shared("lobby") if room is None else self._shared("room", parse_group(room))
 
@@ -159,6 +159,9 @@ class Tp6Dialect:
     def decode(self, frame: bytes) -> Request:
         """Return the request in one chunk of text from the client: a command, or a message to the room or
         lobby that the client is in.
+
+        Before the login it is the hello, and at the location "question" it is the name of the room to enter.
+        A text that is not understood is a request with a refusal.
         """
         return self._understood(frame, "message")
 
@@ -278,7 +281,10 @@ class Tp6Dialect:
             return False
 
     def encode_answer(self, request: Request, answer: Answer) -> Payloads:
-        """Return ``answer`` as French text."""
+        """Return ``answer`` as French text. With ``bonus``, the history that follows a move is JSON.
+
+        There is no payload for the acknowledgement of a message, which the client has shown already.
+        """
         return _ANSWERS[type(answer)](self, request, answer)
 
     def encode_refusal(self, request: Request | None, refusal: Refusal) -> Payloads:
@@ -290,8 +296,8 @@ class Tp6Dialect:
         return self._notice(refusal_text(refusal, self.location if moved else "", is_message))
 
     def encode_delivery(self, delivery: Delivery) -> Payloads:
-        """Return the French line of a delivery, or no payload if it belongs to a room or lobby that the
-        client is not in.
+        """Return the French line of a delivery. There is no payload if it belongs to a room or lobby that the
+        client is not in, or if it is a message whose text was deleted.
         """
         return self._telling(delivery) if self._hears(delivery) else ()
 

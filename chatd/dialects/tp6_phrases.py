@@ -50,6 +50,7 @@ HISTORY_HINT: Final = (
 """The sentence that tells a returning user how to read the missed messages."""
 
 FRENCH_VISIBILITIES: Final = {"public": "public", "private": "privé"}
+"""Visibility of a group -> the French word for it."""
 _ROLES: Final = {"owner": "propriétaire", "operator": "opérateur", "invited": "invitation"}
 _TYPED_VISIBILITIES: Final = {"privé": "private", "prive": "private"}
 _HISTORIES: Final = {"all": "tout", "since_joining": "depuis l'arrivée de chacun"}
@@ -96,7 +97,10 @@ def refusal_text(refusal: Refusal, moved_to: str, is_message: bool) -> str:
 
 
 def delivery_sentence(delivery: Delivery) -> str:
-    """Return the French sentence for an arrival, a departure, an event or an announcement."""
+    """Return the French sentence for an arrival, a departure, a group event or an announcement.
+
+    ``delivery`` must not be the log entry of a message: see `message_sentence`.
+    """
     if isinstance(delivery, LogEntry):
         return f"Annonce : {event_sentence(delivery.event)}"
     nick = delivery.user.nick
@@ -203,7 +207,10 @@ def page_title(page: Page) -> str:
 
 
 def page_lines(page: Page) -> Iterator[str]:
-    """Return one line for each entry of a page, in the direction of reading."""
+    """Yield one line for each entry of a page, in the direction of reading.
+
+    If the page ends where older messages were deleted, a last line says so.
+    """
     for entry in page.entries if page.forward else reversed(page.entries):
         yield f"{rfc3339(entry.at)} {history_sentence(entry.event)}"
     if page.trimmed_up_to_id and not (page.is_event_page or page.forward or page.more):
@@ -218,11 +225,11 @@ def help_lines(answer: Help) -> Iterator[str]:
 
 
 def list_with_title(title: str, entries: Iterable[str], more: bool = False, forward: bool = True) -> str:
-    """Return a list as text: a title with the number of entries, and one line for each entry, up to
-    `MAX_LIST_BYTES`. Entries that do not fit are not formatted.
+    """Return a list as text: a title with the number of entries, and one line for each entry.
 
-    ``entries`` come in the direction of reading: the oldest first if ``forward``, else the newest first.
-    ``more`` says that there are further entries.
+    The text has as many entries as fit into `MAX_LIST_BYTES`, and always the first one; the others are not
+    formatted. ``entries`` come in the direction of reading; unless ``forward``, the text has them in reverse
+    order. ``more`` says that there are further entries.
     """
     shown: list[str] = []
     left = MAX_LIST_BYTES
@@ -247,7 +254,7 @@ def addressee_phrase(event: ChatEvent) -> str:
 
 def indented(text: str) -> str:
     """Return ``text`` with every line but the first indented, so that no line can be taken for one of another
-    author.
+    author. Control characters are replaced, and a line end at the end is dropped.
     """
     lines = LINE_END.split(text)
     if len(lines) > 1 and not lines[-1]:

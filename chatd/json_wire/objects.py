@@ -419,7 +419,9 @@ AnswerObject = AnswerBase | Welcome | Error
 
 
 ServerObject = Message | GroupEvent | ServerEvent | AnswerObject
-"""The objects that a client receives."""
+"""The objects that a newline-delimited client receives. A course-work client receives `BasicWelcome` in the
+place of `Welcome`.
+"""
 
 OBJECT_TYPES: Final[dict[str, type[ServerObject]]] = {
     "server-broadcast": Message,
@@ -496,5 +498,8 @@ def decode_if_known(value: bytes) -> ServerObject | None:
 
 
 def object_from_fields(fields: dict[str, Any], kind: type[T]) -> T:
-    """Return an object of the type ``kind`` with these ``fields``. Raises `msgspec.ValidationError`."""
+    """Return an object of the type ``kind``. ``fields`` are its values by JSON key, as parsed from JSON.
+
+    Raises `msgspec.ValidationError` if a key is missing or a value does not fit.
+    """
     return msgspec.convert(fields, kind, dec_hook=_read_timestamp)

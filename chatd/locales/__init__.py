@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 DOMAIN: Final = "chat"
+"""The gettext domain: the name of the catalogue files without ``.mo``."""
 
 LOCALES: Final = Path(__file__).parent
 """The folder of the catalogues, with files such as ``fr/LC_MESSAGES/chat.mo``."""

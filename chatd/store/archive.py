@@ -138,7 +138,10 @@ class Archive:
         self._pool = pool
 
     def load_snapshot(self) -> Deferred[Snapshot]:
-        """Return a Deferred of all data that the daemon keeps in memory, read from the database."""
+        """Return a Deferred of all data that the daemon keeps in memory, read from the database.
+
+        Nothing may be written until it has fired.
+        """
         return self._read(load_snapshot)
 
     def page(
@@ -191,8 +194,8 @@ class Archive:
         The entries are those in ``conversations``, and events of any conversation with ``user`` as their
         subject. There are at most ``limit`` entries with at most ``max_body_bytes`` bytes of bodies; a single
         entry may have more bytes. Entries that ``log_filter`` hides are left out. If it hides those of users,
-        the query looks at no more than `REPLAY_SCAN_ENTRIES` entries; then the result may have a
-        ``resume_id``.
+        the query stops after about `REPLAY_SCAN_ENTRIES` entries (more if ``limit`` needs more); then the
+        result may have a ``resume_id``: pass it as ``after`` to go on.
         """
         ids = [c.id for c in conversations]
         return self._read(_following, ids, user.id, after, limit, max_body_bytes, max_id, log_filter)
@@ -219,10 +222,11 @@ class Archive:
         return self._read(_user_entries, user.id, after, limit, max_body_bytes, max_id)
 
     def entry_ids_to_erase(self, user: User, after: int, limit: int, max_id: int) -> Deferred[list[int]]:
-        """Return a Deferred of the ids of entries with a text of ``user``, who is erased, or about the user.
+        """Return a Deferred of the ids of the entries that still have a text to erase for ``user``.
 
-        They are the first ones with ``after`` < id <= ``max_id``, at most ``limit``. Every entry in the range
-        is looked at.
+        That is a text that the user wrote, or one that was written about the user, such as the reason of a
+        ban. The ids are the first ones with ``after`` < id <= ``max_id``, at most ``limit``. Every entry in
+        the range is looked at.
         """
         return self._read(_texts_to_erase, user.id, after, limit, max_id)
 
@@ -248,10 +252,11 @@ class Archive:
         max_id: int,
         log_filter: LogFilter = NO_FILTER,
     ) -> Deferred[list[int]]:
-        """Return a Deferred of the number of messages unread by ``user`` in each conversation, as a list.
+        """Return a Deferred of a list: for each of ``conversations``, in their order, the number of unread
+        messages.
 
-        Unread are messages by other users with ``after`` < id <= ``max_id`` that ``log_filter`` does not
-        hide. They are counted among the last `UNREAD_SCAN_ENTRIES` messages in that range.
+        Unread are messages by users other than ``user`` with ``after`` < id <= ``max_id`` that ``log_filter``
+        does not hide. They are counted among the last `UNREAD_SCAN_ENTRIES` messages in that range.
         """
         return self._read(_unread, [c.id for c in conversations], user.id, after, max_id, log_filter)
 

@@ -94,9 +94,9 @@ def _find_problems(connection: sqlite3.Connection) -> list[str]:
 def find_file_problems(path: Path) -> list[str]:
     """Return what is wrong with the database file at ``path``, as `find_problems` does.
 
-    No file is changed or created, so the file may be on a medium that can't be written. A running daemon's
-    database, or one with a write-ahead log, is read with that log. Raises `StoreError` if there is no such
-    file, or if it can't be read.
+    The database is not changed. If there is no write-ahead log beside it, no file is created, so it may be on
+    a medium that can't be written; otherwise the database is read with the log, and SQLite may create its
+    ``-shm`` file. Raises `StoreError` if there is no such file, or if it can't be read.
     """
     try:
         with closing(open_read_only(path)) as connection:
@@ -108,9 +108,9 @@ def find_file_problems(path: Path) -> list[str]:
 
 
 def open_read_only(path: Path) -> sqlite3.Connection:
-    """Return a connection that only reads the database file at ``path``.
+    """Return a connection that only reads the database file at ``path``, in autocommit mode.
 
-    Raises `StoreError` if there is no such file.
+    Raises `StoreError` if there is no such file, and `sqlite3.OperationalError` if SQLite can't open it.
     """
     path = path.absolute()
     if not path.is_file():
@@ -121,7 +121,11 @@ def open_read_only(path: Path) -> sqlite3.Connection:
 
 
 def interrupt_when(connection: sqlite3.Connection, is_cancelled: Callable[[], bool]) -> None:
-    """Make a running statement of ``connection`` fail soon after ``is_cancelled()`` has become true."""
+    """Make every statement of ``connection``, from now on, fail soon after ``is_cancelled()`` has become
+    true.
+
+    The statement raises `sqlite3.OperationalError`. A short statement may end before it is interrupted.
+    """
     connection.set_progress_handler(is_cancelled, PROGRESS_HANDLER_INSTRUCTIONS)
 
 

@@ -31,16 +31,20 @@ from chatd.store.record_writer import write_record
 from chatd.store.size import measure_database
 
 MAX_COMMIT_CHARACTERS: Final = 128 * 1024
-"""Maximum number of characters in one transaction: clients need time to read its entries before the next one.
+"""Maximum number of characters in one transaction; a single task may have more.
+
+Clients need time to read the entries of a transaction before those of the next one.
 """
 
 ENTRY_OVERHEAD_CHARACTERS: Final = 128
-"""Number of characters that an entry counts for in a transaction, in addition to those of its body."""
+"""Number of characters that each record counts for in a transaction, in addition to those of an
+entry's body.
+"""
 
 MEASURE_EVERY_CHARACTERS: Final = 16 * 1024
 """Number of characters written after which the size of the database is measured again.
 
-They are counted as for `MAX_COMMIT_CHARACTERS`. To measure takes as long as to store a short message.
+`ENTRY_OVERHEAD_CHARACTERS` are included. To measure takes as long as to store a short message.
 """
 
 READ_MARKER_DELAY_SECONDS: Final = 5.0
@@ -80,10 +84,11 @@ _INSERTS: Final = {
 class CommitResult(msgspec.Struct, frozen=True, eq=False):
     """The result of a transaction.
 
-    ``task_entries`` contains, for each task, its log entries and whether they are new. ``last_id`` is the
-    last id in the log. ``last_seqs`` and ``last_ids`` have the last seq and the last id of each conversation
-    that got an entry, by conversation id. ``database_bytes`` is the size of the database, or None if it was
-    not measured.
+    ``task_entries`` contains, for each task, its log entries and whether all of them are new. A message whose
+    ``ref`` its author used before is not new: its entry is the earlier one, or is missing if that was another
+    message. ``last_id`` is the last id in the log. ``last_seqs`` and ``last_ids`` have the last seq and the
+    last id of each conversation that got an entry, by conversation id. ``database_bytes`` is the size of the
+    database, or None if it was not measured.
     """
 
     task_entries: list[tuple[list[LogEntry], bool]]
@@ -97,17 +102,19 @@ class Journal:
     """The writer of the log, with a queue of tasks in front of it.
 
     A task is completed, by a call of its ``on_commit``, after the commit of its records. Tasks are completed
-    one by one, in the order of `submit`, also those that are submitted while another is being completed.
-    ``on_committed`` is called when all tasks of a commit are completed, ``on_failure`` before the tasks of a
-    failed transaction are told of it.
+    one by one, in the order of `submit`, also those that are submitted while another is being completed. If a
+    transaction fails, its tasks and all that wait in the queue are given up: if there are any, ``on_failure``
+    is called, then the ``on_rollback`` of each. ``on_committed`` is called when all tasks of a commit are
+    completed.
 
-    ``last_delivered_id`` is the id of the last entry whose task was completed, ``commits`` the number of
-    commits since the start, ``failed_commits`` that of the transactions that failed. ``database_bytes`` is
-    the size of the database, measured whenever `MEASURE_EVERY_CHARACTERS` were written.
+    ``last_delivered_id`` is the id of the last entry whose task was completed or is being completed,
+    ``commits`` the number of commits since the start, ``failed_commits`` that of the transactions that
+    failed. ``database_bytes`` is the size of the database when it was measured last: by the first transaction
+    after `MEASURE_EVERY_CHARACTERS` were written, or when the write-ahead log was emptied.
 
     After a failed transaction ``is_failing`` is true until a transaction succeeds; if no task comes, the
     journal tries again by itself. ``commit_duration_histogram`` and ``commit_size_histogram`` are histograms
-    of the duration and the number of tasks of the successful transactions.
+    of the duration in seconds and the number of tasks of the successful transactions.
     """
 
     _log = Logger()
@@ -155,7 +162,9 @@ class Journal:
         return self._clock.seconds() - self._begun_at if self._busy else 0.0
 
     def submit(self, task: JournalTask) -> None:
-        """Queue ``task``. A task without records is completed at once if no task is before it."""
+        """Queue ``task``. If it has no records, no task is before it and no transaction is under way,
+        complete it at once, before this call returns.
+        """
         self._queue.append(task)
         if self._busy or self._start is not None:
             return
@@ -200,17 +209,24 @@ class Journal:
         return self._seqs.get(conversation.id, 0)
 
     def resume_from(self, snapshot: Snapshot) -> None:
-        """Take the counters from ``snapshot``, read from the database after a failed transaction."""
+        """Take the last ids and seqs and the size of the database from ``snapshot``; read markers stay as
+        they are.
+
+        Call this after a failed transaction, with a snapshot that was read since.
+        """
         self.last_delivered_id = self._last_id = snapshot.last_id
         self.database_bytes = snapshot.database_bytes
         self._seqs = snapshot.seqs
         self._lasts = snapshot.last_ids
 
     def erase_deleted(self) -> Deferred[bool]:
-        """Overwrite the texts of deleted messages on the disk. The Deferred fires after that.
+        """Make sure that no text of a deleted message remains on the disk. The Deferred fires with True after
+        that.
 
-        The database overwrites what is deleted (see `Store.writer_pool`), but its write-ahead log keeps older
-        pages until it is empty. If it can't be emptied, a warning is logged, and the result is False.
+        A commit overwrites what it deletes in the database file (see `Store.writer_pool`), but the
+        write-ahead log keeps older pages until it is emptied, which this method does. If a reader prevents
+        that for all `EMPTY_WAL_ATTEMPTS`, or SQLite fails, a warning is logged, and the Deferred fires with
+        False.
         """
         return Deferred.fromCoroutine(self._empty_write_ahead_log())
 
@@ -235,9 +251,10 @@ class Journal:
         return done
 
     def close(self) -> Deferred[None]:
-        """Write the remaining read markers and close the connection to the database.
+        """Wait until all tasks are completed, write the remaining read markers, and close the connection.
 
-        Return a Deferred that fires after that. No task may be submitted once it has fired.
+        Return a Deferred that fires after that. If the read markers can't be written, they are lost, and a
+        warning is logged; the Deferred does not fail. No task may be submitted once it has fired.
         """
 
         def write_seen(_: None) -> Deferred[None]:

@@ -18,10 +18,12 @@ APPLICATION_ID: Final = 0x63686174
 
 
 class DatabaseLock:
-    """A lock that keeps other daemons from using a database as long as this process lives.
+    """A lock that keeps other processes (daemons, and ``chatctl check`` and ``restore``) from using a
+    database.
 
-    It locks a file of its own (``chat.db.lock``), because SQLite's locks on the database would be dropped
-    when any other descriptor of that file is closed. Raises `StoreError` if the lock can't be taken.
+    It is held until `release`, or until this process ends. It locks a file of its own (``chat.db.lock``),
+    because SQLite's locks on the database would be dropped when any other descriptor of that file is closed.
+    Raises `StoreError` if the lock can't be taken.
     """
 
     def __init__(self, database: Path) -> None:
@@ -53,7 +55,8 @@ def load_migrations() -> list[str]:
 def create_or_migrate(database: Path, scripts: list[str]) -> None:
     """Create the database, or upgrade it to version ``len(scripts)`` after making a copy.
 
-    The copy is named after the version it has, such as ``chat.db.v1``. Raises `StoreError` if the file is no
+    The copy is named after the version it has, such as ``chat.db.v1``. Each script runs in a transaction of
+    its own: if one fails, the database keeps the version before it. Raises `StoreError` if the file is no
     SQLite database, belongs to another program or a newer chatd, or can't be written.
     """
     try:

@@ -24,6 +24,7 @@ from chatd.store.schema import DatabaseLock, create_or_migrate, load_migrations
 T = TypeVar("T")
 
 Durability = Literal["full", "process"]
+"""What a commit survives: a power cut ("full"), or only the end of the process ("process")."""
 
 BUSY_TIMEOUT_SECONDS: Final = 1.0
 """The time in seconds to wait for a lock that another program holds on the database.
@@ -37,11 +38,12 @@ _SYNCHRONOUS: Final = {"full": "FULL", "process": "NORMAL"}
 
 
 class Store:
-    """One database file, locked by this process. Its folder is created if it is missing.
+    """One database file, locked by this process. The file and its folder are created if they are missing; an
+    older database is migrated, after a copy of it was made.
 
     With ``durability`` ``full`` a commit survives a power cut, with ``process`` only the end of the process.
     ``pool`` makes a pool of connections from the arguments of adbapi's ``ConnectionPool``. Raises
-    `StoreError` if the file can't be used.
+    `StoreError` if the file can't be used; it is not locked then.
     """
 
     def __init__(
@@ -81,7 +83,10 @@ class Store:
             raise StoreError(f"can't read the database {self.path}: {error}") from None
 
     def writer_pool(self) -> ConnectionPool:
-        """Return a pool with the only connection that writes to the database, in a thread of its own."""
+        """Return a new pool with one connection that writes to the database, in a thread of its own.
+
+        Call this once: the journal relies on being the only writer.
+        """
 
         def prepare_writer(connection: sqlite3.Connection) -> None:
             connection.execute(f"PRAGMA synchronous = {_SYNCHRONOUS[self.durability]}")
@@ -101,7 +106,10 @@ class Store:
                 raise StoreError(f"can't use the database {self.path}: {os.strerror(EACCES)} ({path})")
 
     def size(self) -> int:
-        """Return the size of the database with its write-ahead log, in bytes."""
+        """Return the size in bytes of the database file, with its free pages, and of its write-ahead log.
+
+        `measure_database`, which the limit ``database_size`` applies to, leaves the free pages out.
+        """
         files = (self.path, self.path.with_name(f"{self.path.name}-wal"))
         return sum(file.stat().st_size for file in files if file.exists())
 
@@ -152,7 +160,10 @@ class Store:
         return running.addBoth(close)
 
     def cancel_backup_and_check(self) -> None:
-        """Have the running backup or check, if any, fail soon, and refuse further ones."""
+        """Have the running backup or check, if any, fail soon with `StoreError`, and every later one as well.
+
+        A check so short that it is not interrupted may still succeed.
+        """
         self._stopping = True
 
     def unlock(self) -> None:
