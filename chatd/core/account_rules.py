@@ -41,8 +41,9 @@ def check_new_password(password: Secret, policy: AccountPolicy) -> None:
 def check_may_register(state: State, user: User) -> None:
     """Check that ``user`` may register.
 
-    Raises `Refusal` ``already_registered``; ``bad_nick`` for a guest; ``storage_failed`` if the user was
-    never stored because the login was rolled back: the id may belong to another user now.
+    Raises `Refusal` ``already_registered``; ``bad_nick`` for a reserved nick, such as that of a guest;
+    ``storage_failed`` if ``state`` does not contain the user, because the login was rolled back: another user
+    may have the id now.
     """
     current = state.users.get(user.id)
     if current is None or current.key != user.key:
@@ -56,7 +57,10 @@ def check_may_register(state: State, user: User) -> None:
 
 
 def require_credential(state: State, user: User) -> Credential:
-    """Return the credential of ``user``. Raises `Refusal` ``not_registered``."""
+    """Return the credential of ``user``, also that of a closed account.
+
+    Raises `Refusal` ``not_registered`` if the user has none.
+    """
     credential = state.credentials.get(user.id)
     if credential is None:
         raise Refusal("not_registered", nick=user.nick)
@@ -64,9 +68,10 @@ def require_credential(state: State, user: User) -> Credential:
 
 
 def check_may_write(state: State, user: User, policy: AccountPolicy) -> None:
-    """Check that ``user`` may write under ``policy``.
+    """Check that ``policy`` lets ``user`` write: send messages or change anything.
 
-    Raises `Refusal` ``registered_only``, or ``account_closed`` for a session whose account is being closed.
+    Raises `Refusal` ``registered_only`` if only registered users may, or ``account_closed`` for a session
+    whose account is closed.
     """
     if policy.names == "registered" and user.id not in state.credentials:
         raise Refusal("registered_only")
@@ -77,9 +82,7 @@ def check_may_write(state: State, user: User, policy: AccountPolicy) -> None:
 def register(state: State, user: User, hashed: Secret, now: int) -> Decision:
     """Return the decision to register ``user`` with the password hash ``hashed``.
 
-    ``now`` is in milliseconds since 1970.
-
-    Raises `Refusal` ``already_registered``, or ``bad_nick`` for a guest.
+    ``now`` is in milliseconds since 1970. Raises `Refusal` as `check_may_register` does.
     """
     check_may_register(state, user)
     return Decision(records=(Credential(user, hashed, now),))
@@ -89,19 +92,21 @@ def change_password(state: State, verified: Credential, hashed: Secret) -> Decis
     """Return the decision to replace a user's password by a new one with the hash ``hashed``.
 
     ``verified`` is the credential that the old password was verified against. Raises `Refusal`
-    ``wrong_password`` if the user's password was changed since then.
+    ``wrong_password`` if the user's credential was replaced since then: by another password, or because the
+    account was closed.
     """
     _check_current(state, verified)
     return Decision(records=(Credential(verified.user, hashed, verified.registered_at),))
 
 
 def unregister(state: State, verified: Credential, now: int) -> Decision:
-    """Return the decision to close the account of a user, whose credential ``verified`` was verified.
+    """Return the decision to close the account of a user, whose password was verified against ``verified``.
 
     The user leaves all groups and is renamed, and nobody can log in under the new name. This frees the nick:
-    a new user with that nick gets none of the account's conversations, memberships and groups, and is no
-    server operator if the user was appointed as one. ``now`` is in milliseconds since 1970.
-    Raises `Refusal` ``wrong_password`` if the user's password was changed since it was verified.
+    a later user with the same nick gets none of the account's conversations, memberships and groups. If the
+    nick was appointed as a server operator, it is dismissed; if chatd.toml names it, it stays named, and its
+    next registered user is a server operator. ``now`` is in milliseconds since 1970. Raises `Refusal`
+    ``wrong_password`` if the credential was replaced since it was verified.
     """
     _check_current(state, verified)
     user = verified.user
@@ -124,10 +129,10 @@ def _check_current(state: State, verified: Credential) -> None:
 
 
 def with_numbered_nick(state: State, user: User, base_nick: str) -> User:
-    """Return ``user`` with a new nick: ``base_nick`` plus ``~`` and the first free number, such as
-    ``alice~1``.
+    """Return a copy of ``user`` with another nick and key: ``base_nick`` plus ``~`` and the first number with
+    which no user has the nick, such as ``alice~1``.
 
-    ``base_nick`` is shortened if the result would be longer than a nick may be.
+    ``base_nick`` is shortened if the result would be longer than a nick may be. ``state`` is not changed.
     """
     for number in count(1):
         suffix = f"~{number}"

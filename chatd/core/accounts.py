@@ -1,6 +1,7 @@
 """Accounts: passwords, the credentials of registered users, and the settings in ``[accounts]``.
 
-A user with a credential is registered. `chatd.core.account_rules` decides the commands on accounts.
+A user with a credential is registered; a closed account keeps a credential with `CLOSED_ACCOUNT_HASH`.
+`chatd.core.account_rules` decides the commands on accounts.
 """
 
 from __future__ import annotations
@@ -16,17 +17,20 @@ _OPAQUE_STRING: Final = get_profile("OpaqueString")
 
 
 class Secret(str):
-    """A password or a password hash. Its ``repr`` hides the text, so that no log or traceback shows it."""
+    """A text that no log and no traceback may show: a password, a token, a link, or a hash of one of them.
+
+    Its ``repr`` hides the text; ``str`` does not.
+    """
 
     __slots__ = ()
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """Return the password in ``text``, or None if ``text`` is blank or contains control characters.
+        """Return the password or link in ``text``, normalized by RFC 8265 (OpaqueString).
 
-        Blanks around the password are removed. Different Unicode encodings of the same characters give the
-        same password.
-        Source: RFC 8265, OpaqueString.
+        Blanks around it are removed. Different Unicode encodings of the same characters give the same secret.
+        Return None if ``text`` is blank, or contains control characters or others that OpaqueString
+        disallows.
         """
         try:
             return cls(_OPAQUE_STRING.enforce(text.strip()))

@@ -11,18 +11,18 @@ from chatd.core.moderation import ModerationEntry
 
 
 class Ack(msgspec.Struct, frozen=True, eq=False):
-    """The ack of a command that is on disk as the log entry ``entry``.
+    """The ack of a command. ``entry`` is the log entry on the disk that the command has led to.
 
-    For a message that was sent twice with the same ref, that is the entry of the first one.
+    If a client sends a message twice with the same ref, ``entry`` is that of the first time both times.
     """
 
     entry: LogEntry
 
 
 class Unchanged(msgspec.Struct, frozen=True, eq=False):
-    """The answer to a command that changes nothing, such as entering a group that the user is in already.
+    """The answer to a command that changes nothing: to enter a group that the user is in already.
 
-    ``group`` is the name of that group, empty for the lobby.
+    ``group`` is the name of the group, empty for the lobby.
     """
 
     group: str
@@ -51,9 +51,9 @@ class AccountChanged(msgspec.Struct, frozen=True, eq=False):
 class TokenListItem(msgspec.Struct, frozen=True, eq=False):
     """A token in a list of tokens.
 
-    ``scope`` is read or write. ``groups`` are the names of the groups to which the token is limited,
-    ``lobby`` for the lobby; ``*`` alone means all conversations. ``made`` and ``expires`` are times in
-    milliseconds since 1970; ``expires`` is None for a token that holds until it is revoked.
+    ``scope`` is its access: read or write. ``groups`` are the names of the groups to which the token is
+    limited, ``lobby`` for the lobby; ``*`` alone means all conversations. ``made`` and ``expires`` are times
+    in milliseconds since 1970; ``expires`` is None for a token that holds until it is revoked.
     """
 
     name: str
@@ -156,10 +156,11 @@ class Members(msgspec.Struct, frozen=True, eq=False):
 class GroupListItem(msgspec.Struct, frozen=True, eq=False):
     """A group in a list of groups.
 
-    ``member_count`` is the number of members. ``role`` is the role of the user who asks for the list: owner,
-    operator, member, invited, or empty for no role. ``owner`` is the nick of the owner, empty if the group
-    has none; ``owner_is_registered`` says whether that nick has a password. ``history`` is ``all`` or
-    ``since_joining``: what members can read.
+    ``group`` is its name, ``visibility`` public or private. ``member_count`` is the number of members.
+    ``role`` is the role of the user who asks for the list: owner, operator, member, invited, or empty for no
+    role. ``owner`` is the nick of the owner, empty if the group has none; ``owner_is_registered`` says
+    whether the owner is registered. ``history`` says what members can read of the log: ``all``, or what came
+    ``since_joining``.
     """
 
     group: str
@@ -181,9 +182,10 @@ class Groups(msgspec.Struct, frozen=True, eq=False):
 class Page(msgspec.Struct, frozen=True, eq=False):
     """A page of the log of one conversation for the user ``reader``, oldest entry first.
 
-    ``forward`` is true if the page contains the first entries after an id, false if it contains the last ones
-    before an id or before the end. ``more`` says whether further entries follow in that direction.
-    ``is_event_page`` is true for a page of a group's events, false for a page of messages.
+    If ``forward`` is true, the page contains the first entries after an id; else it contains the last entries
+    before an id, or of the whole conversation. ``more`` says whether the conversation has further entries in
+    the direction of reading: newer ones if ``forward`` is true, else older ones. ``is_event_page`` is true
+    for a page of a group's events, false for a page of messages.
 
     ``read_marker`` is the reader's read marker on a page that is sent at a login: entries with larger ids are
     those that the reader has missed. It is None on a page that answers a command. ``trimmed_up_to_id`` is the

@@ -42,9 +42,9 @@ def audience(state: State, event: ChatEvent) -> Audience:
 
 
 def user_ids_without_reason(state: State, event: ChatEvent) -> frozenset[int]:
-    """Return the ids of the users who do not receive the reason of ``event``, because they ignore its author.
+    """Return the ids of the users who must not be sent the reason of ``event``, as they ignore its author.
 
-    Without a reason, the result is empty.
+    The result is empty if the event has no reason, or is not of one of the `EVENT_KINDS_WITH_REASON`.
     """
     if event.kind in EVENT_KINDS_WITH_REASON and event.body:
         return state.ignored_by.get(event.actor.id, NO_USER_IDS)
@@ -52,7 +52,10 @@ def user_ids_without_reason(state: State, event: ChatEvent) -> frozenset[int]:
 
 
 def without_ignored_reason(entry: LogEntry, ignored: Container[int]) -> LogEntry:
-    """Return ``entry``, without its reason if its author is in ``ignored``, which has the ids of users."""
+    """Return ``entry``, or a copy without the reason if it is a kick or ban by an author in ``ignored``.
+
+    ``ignored`` has the ids of users.
+    """
     event = entry.event
     if event.kind not in EVENT_KINDS_WITH_REASON or event.actor.id not in ignored:
         return entry

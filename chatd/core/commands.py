@@ -532,7 +532,8 @@ class Invite(Command, frozen=True):
 class MakeLink(Command, frozen=True):
     """Make an invitation link to ``group``, which expires after ``lifetime`` seconds.
 
-    Only this answer shows the link. Users join by it as if the author had invited them.
+    Without ``lifetime``, it lasts as long as an invitation, at most a year. Only the answer shows the link.
+    Users join by it as if the author had invited them.
     """
 
     group: _GroupName
@@ -806,7 +807,10 @@ class SetHistoryVisibility(Command, frozen=True):
     example="setkeep;wob;90d",
 )
 class SetRetention(Command, frozen=True):
-    """Delete the messages of ``group`` that are older than ``age`` seconds; without ``age``, keep all."""
+    """Delete the messages of ``group`` that are older than ``age`` seconds, now and from now on.
+
+    Without ``age``, they are kept as long as the daemon's configuration keeps messages.
+    """
 
     group: _GroupName
     age: _MessageAgeSeconds | None = None
@@ -825,9 +829,10 @@ class SetRetention(Command, frozen=True):
     example="history;bob",
 )
 class ReadHistory(Command, frozen=True):
-    """Read a page of the messages with the user ``dest``, else of ``group``, else of the lobby.
+    """Read a page of the messages of ``group``; without it, of those with the user ``dest``; without both, of
+    the lobby.
 
-    The page contains entries between the ids ``after`` and ``before``, both excluded.
+    The page contains the messages between the ids ``after`` and ``before``, both excluded, at most ``limit``.
     """
 
     dest: _KnownNick | None = None
@@ -989,9 +994,10 @@ class EndOtherSessions(Command, frozen=True):
     example="maketoken;deploy;write;wob;90d",
 )
 class MakeToken(Command, frozen=True):
-    """Make a token called ``token`` for the author's programs. Only this answer shows its secret.
+    """Make a token called ``token`` for the author's programs. Only the answer shows its secret.
 
-    ``scope`` and ``groups`` say what it can be used for. It expires after ``duration`` seconds.
+    ``scope`` says whether it can only read, ``groups`` for which conversations it can be used. It expires
+    after ``duration`` seconds; without ``duration``, it holds until it is revoked.
     """
 
     token: _TokenName
@@ -1043,7 +1049,10 @@ class RevokeToken(Command, frozen=True):
     example="mute;bob;10m;shouting",
 )
 class Mute(Command, frozen=True):
-    """Refuse all messages and changes of the user ``dest`` for ``duration`` seconds, with a ``reason``."""
+    """Refuse all messages and changes of the user ``dest`` for ``duration`` seconds, with a ``reason``.
+
+    Without ``duration``, the mute lasts until it is lifted. A muted user can still leave groups.
+    """
 
     dest: _KnownNick
     duration: _DurationSeconds | None = None
@@ -1097,7 +1106,11 @@ class DisconnectUser(Command, frozen=True):
     example="block;bob;1d;spam",
 )
 class Block(Command, frozen=True):
-    """Refuse logins of ``target``, a nick or a network, for ``duration`` seconds; its sessions end."""
+    """Refuse logins of ``target``, a nick, an IP address or a network, for ``duration`` seconds.
+
+    Without ``duration``, the block lasts until it is lifted. The sessions of the nick, or from the network,
+    end.
+    """
 
     target: _BlockTarget
     duration: _DurationSeconds | None = None

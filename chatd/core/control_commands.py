@@ -22,8 +22,8 @@ class ControlCommand(msgspec.Struct, frozen=True):
 
     ``help`` says what it does, ``answer_description`` what its answer contains. ``fields`` maps the name of
     each field to its description; every field is a text and must be given. ``choices`` maps the name of a
-    field to the values that it may have, if only some are possible. ``is_slow`` says that the answer may take
-    more than some seconds.
+    field to the values that it may have, if only some are possible. ``is_slow`` says that a client must wait
+    for the answer without a timeout, because it depends on the size of the database.
     """
 
     name: str

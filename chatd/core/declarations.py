@@ -54,15 +54,15 @@ ID_MAX: Final = 2**63 - 1
 class FieldDeclaration(msgspec.Struct, frozen=True):
     """The declaration of a field of a command.
 
-    ``kind`` is ``name`` (a nick or a group), ``text`` (a message), ``note`` (a reason or a topic), ``choice``
-    (one of ``choices``), ``id`` (0 … 2**63-1), ``count`` (1 or more), ``secret`` (a password or a link) or
-    ``duration``. ``doc`` describes the field. ``aliases`` are other names under which JSON clients send the
-    field. If ``is_typeable`` is false, only programs can set the field: the commands that people type leave
-    it out.
+    ``kind`` is ``name`` (a nick or a group), ``text`` (a message), ``note`` (a reason, a topic or a list of
+    names), ``choice`` (one of ``choices``), ``id`` (0 … 2**63-1), ``count`` (1 … 2**63-1), ``secret`` (a
+    password or a link) or ``duration`` (see `parse_duration`). ``doc`` describes the field. ``aliases`` are
+    other names under which JSON clients send the field. If ``is_typeable`` is false, only programs can set
+    the field: the commands that people type leave it out.
 
-    ``is_sender`` is true for the nick with which a user logs in. In JSON that nick may stand in the key that
-    names the sender of a request. ``normalize(name, value)`` converts the value that a JSON client has sent
-    under ``name`` to a value for `check`.
+    ``is_sender`` is true for the field with the nick with which a user logs in. In JSON a client may send
+    this field under the key that names the sender of a request. ``normalize(name, value)``, if not None,
+    converts the value that a JSON client has sent under the key ``name`` to a value for `check`.
     """
 
     kind: Literal["name", "text", "note", "choice", "id", "count", "secret", "duration"]
@@ -74,10 +74,12 @@ class FieldDeclaration(msgspec.Struct, frozen=True):
     normalize: Callable[[str, object], object] | None = None
 
     def check(self, name: str, value: object, limits: Limits, image: bool = False) -> str | int:
-        """Check ``value`` for the field ``name`` and return it. For ids and counts, digits become a number.
+        """Check ``value`` for the field ``name`` and return it in the form that commands have.
 
-        If ``image`` is true, a text may be as long as an image. Raises `Refusal` ``bad_request``,
-        ``too_long`` or ``empty``.
+        Digits become a number for ids and counts, a duration becomes seconds, a secret becomes a `Secret` in
+        normalized form; other values are returned unchanged. If ``image`` is true, a text may be as long as
+        an image. Raises `Refusal` ``too_long``, ``empty`` for a blank text, or ``bad_request`` for any other
+        fault.
         """
         if self.kind == "duration":
             return parse_duration(name, value)
@@ -111,11 +113,12 @@ _DURATION: Final = re.compile(r"([0-9]{1,9})([smhdw]?)")
 
 
 def parse_duration(name: str, value: object) -> int:
-    """Return a duration in seconds: a number, or a text such as ``90``, ``10m`` or ``7d``.
+    """Return the duration ``value`` in seconds.
 
-    ``name`` is what a refusal calls the duration.
+    ``value`` is a number of seconds, or a text of digits with no unit (seconds) or one of ``s``, ``m``,
+    ``h``, ``d`` and ``w``, such as ``90``, ``10m`` or ``7d``. ``name`` is what a refusal calls the duration.
 
-    Raises `Refusal` ``bad_request``.
+    Raises `Refusal` ``bad_request`` for any other value, for 0, and above `DURATION_MAX_SECONDS`.
     """
     found = _DURATION.fullmatch(str(value)) if isinstance(value, str | int) else None
     seconds = 0 if found is None or isinstance(value, bool) else int(found[1]) * _UNITS[found[2]]
@@ -137,7 +140,7 @@ def check_size(text: str, what: str, limit: int, allow_blank: bool = True) -> st
     """Check the size of ``text`` and return it unchanged. ``what`` names the text in a refusal.
 
     Raises `Refusal` ``too_long`` if the text has more than ``limit`` bytes of UTF-8, and ``empty`` if it is
-    blank and ``blank`` is false.
+    blank and ``allow_blank`` is false.
     """
     if len(text) * 4 > limit and len(text.encode()) > limit:
         raise Refusal("too_long", what=Phrase(what), limit=limit)
@@ -156,17 +159,19 @@ CommandClass = TypeVar("CommandClass", bound=type[Command])
 class CommandDeclaration(msgspec.Struct, frozen=True, eq=False):
     """The declaration of one command: its names, fields, answer, refusals and help.
 
-    ``actions`` are the command's names in JSON, the canonical one first; ``presets`` holds field values that
-    some of these names imply. ``semicolon_word`` is typed before the first ``;``, ``slash_word`` after a
-    ``/`` in the TP6 chat room. ``keyword`` is the verb in the text protocol, ``keyword_fields`` are the
-    fields that follow the verb. A name that is empty means that the command has no such form. If
+    ``command`` is the class of the command, ``name`` its key in `COMMANDS` and its name in SPEC.md.
+    ``actions`` are the command's names in JSON, the canonical one first; ``presets`` maps those names that
+    imply field values to these values. ``semicolon_word`` is typed before the first ``;``, ``slash_word``
+    after a ``/`` in the TP6 chat room. ``keyword`` is the verb in the text protocol, ``keyword_fields`` are
+    the fields that follow the verb. A name that is empty means that the command has no such form. If
     ``group_defaults_to_room`` is true, the group may be omitted in the TP6 chat room: the default is the room
     where the user is.
 
     ``required_role`` says which users may use the command. ``required_access`` says which tokens allow the
     command, if the session has logged in with one. ``answer`` is the kind of the answer. ``refusal_codes``
-    are the codes of the refusals that the command can get. ``fields`` are in the order in which they are
-    typed; the fields in ``required`` have no default.
+    are the codes of the refusals that are particular to the command. ``help`` is its line in the answer to
+    ``help``, ``example`` a typed line. ``fields`` are in the order in which they are typed; the fields in
+    ``required`` have no default.
     """
 
     command: type[Command]
@@ -190,8 +195,9 @@ class CommandDeclaration(msgspec.Struct, frozen=True, eq=False):
     def build(self, values: Mapping[str, object], limits: Limits) -> Command:
         """Return the command with ``values``, which maps field names to unchecked values.
 
-        A value that is None counts as missing. Unknown field names are ignored. Raises `Refusal`
-        ``bad_request``, ``too_long`` or ``empty``.
+        A value that is None counts as missing; a missing field has its default. Unknown field names are
+        ignored. Raises `Refusal` ``too_long``, ``empty`` or ``bad_request``, which is also the code if a
+        required field is missing.
         """
         image = values.get("kind") == "image"
         checked: dict[str, str | int] = {}

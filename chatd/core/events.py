@@ -75,9 +75,9 @@ class Conversation(msgspec.Struct, frozen=True, eq=False, dict=True):
         return tuple(sorted({user.id for user in self.pair}))
 
     def other_user(self, user: User) -> User:
-        """Return the user with whom ``user`` has this direct conversation.
+        """Return the user with whom ``user`` has this conversation, which must be a direct one.
 
-        Return ``user`` for a user's notes to themselves.
+        For a user's notes to themselves, return ``user``.
         """
         low, high = self.pair
         return high if low.id == user.id else low
@@ -88,21 +88,22 @@ LOBBY = Conversation(1, "lobby")
 
 
 class ChatEvent(msgspec.Struct, frozen=True, eq=False):
-    """A message, or a change of a group, without its id and seq in the log.
+    """A message, a change of a group, or the deletion of a message's text, without its id and seq in the log.
 
     ``actor`` is the author. ``subject`` is the user whom the event is about, such as the kicked user, or the
     receiver of a direct message. A ``deleted`` event is in the conversation of the message; its actor is the
     server operator, its subject the author of the message. ``body`` depends on the kind:
 
-    - ``message``: the text.
-    - ``image``: the lines of the image.
-    - ``kicked``, ``banned``, ``closed``: the reason.
+    - ``message``: the text, empty once it is deleted or erased.
+    - ``image``: the lines of the image, empty once they are deleted or erased.
+    - ``kicked``, ``banned``, ``closed``: the reason, or empty.
     - ``created``, ``visibility``: the visibility.
     - ``topic``: the topic.
     - ``history``: what members can read, ``all`` or ``since_joining``.
     - ``keep``: the age in seconds after which messages are deleted, empty for no limit.
     - ``promoted``, ``demoted``: ``owner`` if the subject becomes the owner, or was the owner; else empty.
-    - ``deleted``: the id of the message, then a space and a reason.
+    - ``deleted``: the id of the message, and if a reason was given, a space and the reason.
+    - the other kinds: empty.
     """
 
     kind: EventKind
@@ -113,7 +114,7 @@ class ChatEvent(msgspec.Struct, frozen=True, eq=False):
 
     @property
     def is_message(self) -> bool:
-        """Whether the event is a message or an image, not a change of a group."""
+        """Whether the event is a message or an image, neither a change of a group nor a deletion."""
         return self.kind in MESSAGE_KINDS
 
     @property
@@ -123,7 +124,9 @@ class ChatEvent(msgspec.Struct, frozen=True, eq=False):
 
     @property
     def deleted_message_id(self) -> int:
-        """The id of the message that a ``deleted`` event is about."""
+        """The id of the message that a ``deleted`` event is about. Events of other kinds have none: ask only
+        ``deleted`` events.
+        """
         return int(self.body.partition(" ")[0])
 
     @property

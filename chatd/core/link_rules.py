@@ -34,10 +34,10 @@ _ENDING_KINDS: Final[frozenset[EventKind]] = frozenset(("left", "kicked", "banne
 def make_link(
     state: State, user: User, command: c.MakeLink, digest: Secret, limits: Limits, now: int
 ) -> Decision:
-    """Return the decision to make a link of ``user`` that has the digest ``digest``.
+    """Return the decision to make the link that ``command`` asks for, with ``user`` as its maker.
 
-    Links of the group that have expired are deleted.
-    Raises `Refusal` ``no_such_group``, ``not_member``, ``bad_request`` for a lifetime that is too long, or
+    ``digest`` is the digest of the link's secret. Links of the group that have expired are deleted. Raises
+    `Refusal` ``no_such_group``, ``not_member``, ``bad_request`` for a lifetime that is too long, or
     ``too_many_links``.
     """
     group = require_group_member(state, user, command.group)
@@ -55,11 +55,11 @@ def make_link(
 
 
 def use_link(state: State, guest: User, command: c.UseLink, now: int) -> Decision:
-    """Return the decision to let ``guest`` join the group of a link, public or private.
+    """Return the decision to let the user ``guest`` join the group of the link in ``command``, public or not.
 
-    The decision has an ``invited`` event of the maker of the link, then a ``joined`` event. Raises `Refusal`
-    ``bad_link`` if the link is unknown, expired or deleted, without telling which; ``already_member``;
-    ``banned``.
+    The decision has an ``invited`` event of the maker of the link, then a ``joined`` event. Quotas and bans
+    by address are not checked here. Raises `Refusal` ``bad_link`` if the link is unknown, expired or deleted,
+    without telling which; ``already_member``; ``banned``.
     """
     link = state.links.get(link_digest(command.link))
     group = None if link is None or link.has_expired(now) else state.group_of(link.conversation)
@@ -103,9 +103,9 @@ def revoke_link(state: State, user: User, command: c.RevokeLink, now: int) -> De
 
 
 def links_ended_by(state: State, events: Iterable[ChatEvent]) -> Iterator[LinkDeleted]:
-    """Yield the deletions of the links that ``events``, not yet applied to ``state``, put an end to.
+    """Yield the records that delete the links which ``events``, not yet applied to ``state``, put an end to.
 
-    A link ends when its maker is no member any more, and all links of a group when it is closed.
+    A link ends when its maker leaves the group or is removed. When a group is closed, all its links end.
     """
     for event in events:
         if event.kind in _ENDING_KINDS:

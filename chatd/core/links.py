@@ -23,8 +23,9 @@ def link_secret(random_bytes: bytes) -> Secret:
 
 
 def link_digest(secret: Secret) -> Secret:
-    """Return what is stored of a link with this ``secret``: its SHA-256 digest in hexadecimal, like that of a
-    token.
+    """Return the SHA-256 digest of the ``secret`` of a link, in hexadecimal. Only the digest is stored.
+
+    For why a fast hash suffices, see `chatd.core.tokens.token_digest`.
     """
     return Secret(sha256(secret.encode()).hexdigest())
 

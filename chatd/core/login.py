@@ -42,17 +42,20 @@ def decide_login(
 ) -> Login:
     """Decide the login command ``hello`` and return the accepted login.
 
-    ``names_in_use`` holds the keys of the names of all live sessions. ``verified`` is the credential that the
-    password of the hello was verified against, or the token that it is the secret of, or None for a hello
-    without a password. ``certificate_name`` is the common name in the client's verified TLS certificate,
-    empty without one. It replaces the password if it equals the registered nick, letter by letter.
+    ``names_in_use`` holds the keys of the nicks of all live sessions. ``verified`` is the credential that the
+    password of the hello was verified against, or the token whose secret the hello has in place of the
+    password, or None for a hello without a password. ``certificate_name`` is the common name in the client's
+    verified TLS certificate, empty without one. A certificate replaces the password if its name equals the
+    registered nick, letter by letter.
 
     A hello without a nick logs in as a guest, with a name that no user has had. A returning user may keep a
     nick that is no longer allowed for new users, unless it is reserved. A registered user may have several
-    sessions. A user who is not registered is not the owner or an operator of a group any more: the client may
-    be somebody else's.
+    sessions. A returning user who is not registered loses the role of owner or operator in all groups: the
+    client may be somebody else's.
 
-    Raises `Refusal` ``bad_nick``, ``nick_taken``, ``password_required`` or ``wrong_password``.
+    Raises `Refusal` ``bad_nick``; ``nick_taken`` if an unregistered user has a session already;
+    ``password_required``; ``wrong_password``, also if the credential or token ``verified`` is another user's,
+    or was replaced or deleted since it was verified.
     """
     name = _requested_name(state, hello.nick) if hello.nick else _guest_name(state)
     known, online = state.find_user(name), name.key in names_in_use
@@ -85,7 +88,10 @@ def check_claimed_sender(user: User, sender: str) -> None:
 
 
 def find_credential(state: State, nick: str) -> Credential | None:
-    """Return the credential of the user with the nick ``nick``, or None if no such user is registered."""
+    """Return the credential of the user with the nick ``nick``, also that of a closed account.
+
+    Return None if there is no such user, the user is not registered, or ``nick`` is no valid nick.
+    """
     try:
         user = state.find_user(parse_nick(nick))
     except BadName:

@@ -45,9 +45,10 @@ class MessageTextDeleted(msgspec.Struct, frozen=True, eq=False):
 
 
 class BannedNetworks(msgspec.Struct, frozen=True, eq=False):
-    """A record of the addresses that the ban of ``user`` from the group of ``conversation`` applies to.
+    """A record of the networks that the ban of ``user`` from the group of ``conversation`` applies to.
 
-    ``networks`` are IPv4 addresses and IPv6 networks. The record replaces an earlier one.
+    ``networks`` are IPv4 addresses and IPv6 networks; none after an unban, or if the ban applies to no
+    network. The record replaces an earlier one for the same user and group.
     """
 
     conversation: Conversation
@@ -56,7 +57,7 @@ class BannedNetworks(msgspec.Struct, frozen=True, eq=False):
 
 
 class IgnoreChanged(msgspec.Struct, frozen=True, eq=False):
-    """A record that ``user`` ignores the user ``other``, or has stopped that if ``ignored`` is false."""
+    """A record that ``user`` ignores the user ``other`` from now on, or, if ``ignored`` is false, no more."""
 
     user: User
     other: User
@@ -82,10 +83,11 @@ class UserErased(msgspec.Struct, frozen=True, eq=False):
 
 
 class TextsErased(msgspec.Struct, frozen=True, eq=False):
-    """A record that erases what ``user``, who was erased, has written in the log entries with these ``ids``.
+    """A record that erases the texts of ``user``, a user under erasure, from the log entries with the ids
+    ``ids``.
 
-    The ids are in ascending order. Once the record is stored, no entry up to the last of them has a text of
-    the user.
+    There is at least one id, and they are in ascending order. Once the record is stored, no log entry with an
+    id up to the last one of ``ids`` has a text of the user.
     """
 
     user: User
@@ -117,7 +119,10 @@ class ModerationEntry(msgspec.Struct, frozen=True, eq=False):
     reason: str = ""
 
     def is_active(self, now: int) -> bool:
-        """Return whether the mute or block has not ended at the time ``now``, in milliseconds since 1970."""
+        """Return whether the time of this mute or block is not over at ``now``, in milliseconds since 1970.
+
+        Whether another entry has lifted it, only `State.last_sanction` knows.
+        """
         return self.until is None or self.until > now
 
 

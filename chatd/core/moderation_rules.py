@@ -1,7 +1,7 @@
-"""The rules of server operators: pure functions that take the state, an operator and a command, and return a
-`Decision` or raise a `Refusal`.
+"""The rules of server operators: pure functions that decide what operators and the administrator do.
 
-Nothing changes here. The acts are carried out by `chatd.chat.moderation`.
+They return a `Decision` or a value, or raise a `Refusal`; the state does not change. Times, as in ``now``,
+are in milliseconds since 1970. `chatd.chat.moderation` and `chatd.chat.administration` carry out the acts.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def appoint(state: State, nick: str, policy: AccountPolicy, now: int) -> Decisio
 def dismiss(state: State, nick: str, policy: AccountPolicy, now: int) -> Decision:
     """Return the decision to dismiss ``nick``, an appointed server operator.
 
-    Raises `Refusal` ``configured_operator`` or ``not_appointed``.
+    Raises `Refusal` ``configured_operator`` if only chatd.toml names the nick, else ``not_appointed``.
     """
     try:
         key = parse_nick(nick).key
@@ -141,10 +141,10 @@ def decide_moderation(
     policy: AccountPolicy,
     now: int,
 ) -> Decision:
-    """Return the decision on ``command`` of the server operator ``operator``.
+    """Return the decision on ``command`` of ``operator``.
 
-    ``now`` is in milliseconds since 1970. Raises `Refusal` with one of the codes that the command is declared
-    with.
+    The caller has checked that ``operator`` is a server operator (`check_server_operator`). Raises `Refusal`
+    with one of the codes that the command is declared with.
     """
     if isinstance(command, c.Mute):
         target = user_to_moderate(state, command.dest, policy)
@@ -177,7 +177,11 @@ def decide_moderation(
 def block(
     state: State, operator: User, targets: Sequence[str], command: c.Block | c.BlockAddressesOfUser, now: int
 ) -> Decision:
-    """Return the decision to block ``targets``, each a nick or a network in CIDR notation."""
+    """Return the decision to block ``targets``, each a nick or a network in CIDR notation.
+
+    Each gets an entry of the moderation log, with the duration and reason of ``command``. The caller has
+    checked that no target is a server operator.
+    """
     until = _end(command.duration, now)
     records = []
     for number, target in enumerate(targets):
@@ -191,8 +195,8 @@ def reset_password(
 ) -> Decision:
     """Return the decision to give the registered user ``nick`` the password with the hash ``hashed``.
 
-    Raises `Refusal` ``no_such_user``, also if the account is closed, ``is_server_operator`` or
-    ``not_registered``.
+    Raises `Refusal` ``no_such_user`` if the user is unknown or the account is closed, ``is_server_operator``,
+    or ``not_registered``.
     """
     user = user_to_moderate(state, user_with_open_account(state, nick).nick, policy)
     since = require_credential(state, user).registered_at
@@ -203,9 +207,9 @@ def reset_password(
 def revoke_user_token(
     state: State, operator: User, command: c.RevokeUserToken, policy: AccountPolicy, now: int
 ) -> Decision:
-    """Return the decision to revoke a token of another user.
+    """Return the decision to revoke the token that ``command`` names, with an entry of the moderation log.
 
-    Raises `Refusal` ``no_such_user``, ``is_server_operator`` or ``no_such_token``.
+    Raises `Refusal` ``no_such_user``, ``is_server_operator`` for an operator's token, or ``no_such_token``.
     """
     user = user_to_moderate(state, command.dest, policy)
     (revoked,) = revoke_token(state, user, command.token).records
@@ -220,7 +224,8 @@ def delete_message(
 ) -> Decision:
     """Return the decision to delete the text of ``message``, the log entry that ``command`` names.
 
-    Raises `Refusal` ``no_such_message`` if ``message`` is an event of another kind, or was deleted before.
+    Raises `Refusal` ``no_such_message`` if the entry is neither a message nor an image, or has no text any
+    more.
     """
     said = message.event
     if not said.is_message or said.is_tombstone:

@@ -1,6 +1,7 @@
-"""Queries: pure functions that answer the commands which list clients, members, groups or commands.
+"""Queries: pure functions that answer the commands which list what the daemon has in memory.
 
-`requested_conversation` returns the conversation whose log a command reads.
+`answer_list` answers the commands in `LIST_QUERIES`. `requested_conversation` returns the conversation whose
+log a command reads.
 """
 
 from __future__ import annotations
@@ -41,8 +42,9 @@ def answer_list(
     """Return the list that answers ``command``, whose class is a key of `LIST_QUERIES`.
 
     ``reader`` is the user who asks, None before the login. ``token`` is the token of the session, or None.
-    The caller has checked with `check_scope` that it allows the command. Raises `Refusal` ``no_such_group``
-    or ``not_member``.
+    The caller has checked that the token allows the command (`check_scope`), that ``reader`` is not None
+    unless anyone may give the command, and that ``reader`` is a server operator if the command needs one.
+    Raises `Refusal` ``no_such_group``, ``not_member`` or ``no_such_user``.
     """
     return LIST_QUERIES[type(command)](state, presence, reader, token, command)
 
@@ -52,8 +54,9 @@ def requested_conversation(
 ) -> Conversation:
     """Return the conversation whose log the user ``reader`` asks for with ``command``.
 
-    For two users who never sent each other a message, return an empty conversation with the id 0, which is
-    not in ``state``. Raises `Refusal` ``no_such_group``, ``not_member`` or ``no_such_user``.
+    That is the one of ``group`` if ``command`` has a group, else the one with the user ``dest``, else the
+    lobby. For two users who never sent each other a message, return an empty conversation with the id 0,
+    which is not in ``state``. Raises `Refusal` ``no_such_group``, ``not_member`` or ``no_such_user``.
     """
     if command.group is not None:
         return require_group_member(state, reader, command.group).conversation

@@ -15,9 +15,9 @@ from chatd.core.state import RecordedChange, State
 class EntryDraft(msgspec.Struct, frozen=True, eq=False):
     """An event to append to the log, before the journal gives it an id and a seq.
 
-    ``at`` is the time of the command's decision, in milliseconds since 1970-01-01 UTC. ``ref`` is the
-    client's own id of the message. The journal stores a message only once, even if it is sent again with the
-    same ref.
+    ``at`` is the time of the command's decision, in milliseconds since 1970-01-01 UTC. ``ref`` is the id that
+    the client has given to a message; None if it gave none, and for other events. If the same user sends a
+    message again with the same ref, the journal does not store it a second time.
     """
 
     event: ChatEvent
@@ -56,9 +56,10 @@ The conversation, the actor and the subject are given by their ids.
 class EntrySlice(msgspec.Struct, frozen=True, eq=False):
     """Rows of the log table, ascending by id.
 
-    ``resume_id`` is None if the query examined everything it was asked for; then ``more`` says whether the
-    row limit left rows out. A query that reached the limit of examined entries first sets ``resume_id`` to
-    the id of the last one it examined: the next query continues from there.
+    A query stops at a limit of rows, of bytes, or of examined entries. If it has stopped because it has
+    examined too many entries, ``resume_id`` is the id of the last entry that it has examined, ``more`` is
+    true, and the next query continues from there. Else ``resume_id`` is None, and ``more`` says whether rows
+    were left out.
     """
 
     rows: list[EntryRow]
@@ -67,7 +68,10 @@ class EntrySlice(msgspec.Struct, frozen=True, eq=False):
 
 
 def entry_from_row(state: State, row: EntryRow) -> LogEntry:
-    """Return the log entry for ``row``, with the users and the conversation taken from ``state`` by id."""
+    """Return the log entry for ``row``, with the users and the conversation taken from ``state`` by id.
+
+    Raises `KeyError` if ``state`` does not know the conversation or the actor.
+    """
     id, conversation, seq, at, kind, actor, subject, body = row
     about = None if subject is None else state.users.get(subject)
     return LogEntry(

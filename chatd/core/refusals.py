@@ -157,8 +157,9 @@ DETAIL_MAX_CHARACTERS: Final = 256
 class Phrase(str):
     """An English sentence, or a word to be inserted into one, that can be translated later.
 
-    ``template`` is the sentence with placeholders, as the translation catalogues contain it. ``details`` are
-    the values for the placeholders, each cut to `DETAIL_MAX_CHARACTERS`.
+    As a text it is the English sentence with its details. ``template`` is the sentence with placeholders, as
+    the translation catalogues contain it. ``details`` are the values for the placeholders, each cut to
+    `DETAIL_MAX_CHARACTERS`.
     """
 
     __slots__ = ("details", "template")
@@ -190,8 +191,8 @@ def reason_phrase(key: str, **details: object) -> Phrase:
 class Refusal(Exception):
     """The refusal of a request: the client made an error, or the state of the chat does not allow it.
 
-    ``code`` is a key of `REFUSAL_SENTENCES`. ``details`` are the values for the sentence's placeholders, each
-    cut to `DETAIL_MAX_CHARACTERS`.
+    A refusal also tells a client why the daemon ends its session. ``code`` is a key of `REFUSAL_SENTENCES`.
+    ``details`` are the values for the sentence's placeholders, each cut to `DETAIL_MAX_CHARACTERS`.
     """
 
     def __init__(self, code: str, **details: object) -> None:
@@ -221,13 +222,16 @@ class Refusal(Exception):
 
     @property
     def retry_after(self) -> float | None:
-        """The seconds after which the client may repeat the request, or None if repeating it is useless."""
+        """The seconds after which the client may repeat the request; None if no such time is known."""
         seconds = self.details.get("seconds")
         return float(seconds) if isinstance(seconds, int) else RETRY_AFTER_SECONDS.get(self.code)
 
 
 def rate_limited(why: Phrase, seconds: float = RETRY_AFTER_SECONDS["rate_limited"]) -> Refusal:
-    """Return the refusal of a request that exceeds a limit. The client may repeat it after ``seconds``."""
+    """Return the refusal of a request that exceeds a rate limit; ``why`` says which.
+
+    The client may repeat the request after ``seconds``, which are rounded up.
+    """
     return Refusal("rate_limited", why=why, seconds=math.ceil(seconds))
 
 

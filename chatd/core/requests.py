@@ -18,20 +18,22 @@ class Request(msgspec.Struct, frozen=True, eq=False):
     """A request of a client: one decoded frame.
 
     ``command`` is the command to run, or a `Refusal` if the frame contains no valid command. ``command_word``
-    is the word that the client used for the command. ``ref`` is the client's own id of the request, which the
-    answer repeats. ``sender`` is the nick that the request names as its sender, empty if it names none.
+    is the word that the client used for the command, empty if it used none. ``ref`` is the client's own id of
+    the request, which the answer repeats. ``sender`` is the nick that the request names as its sender, empty
+    if it names none; nobody has checked it.
 
-    - ``detected_dialect`` is the dialect that this request reveals the client to speak. Before the login the
-      session changes to it at once, later when it answers the request.
+    - ``detected_dialect`` is the dialect that this request reveals the client to speak. The session changes
+      to it at once if the client is not logged in yet, else when it answers the request.
     - ``dialect_on_success`` is the dialect that the session uses after the request has succeeded.
-    - ``next_request`` is submitted after the request has succeeded. If it or ``dialect_on_success`` is set,
-      the session decodes no further frame until the request is answered.
-    - ``seconds_between_lines`` is not 0 in a hello that may come from the reference client of the text
-      protocol: the seconds between two lines that the session sends, until the next request shows which
-      client it is.
-    - ``convert_buffered_frame`` is a function that re-encodes one frame that still waits to be sent into
-      ``detected_dialect``.
-    - ``max_id`` is the largest id of an entry in the page that answers this request; None for no limit.
+    - ``next_request`` is submitted after the request has succeeded. If ``next_request`` or
+      ``dialect_on_success`` is set, the session decodes no further frame until the request is answered.
+    - ``seconds_between_lines`` is the time that the session waits between two lines that it sends, until the
+      next request shows which client it is. It is 0 except in a hello that may come from the reference client
+      of the text protocol.
+    - ``convert_buffered_frame`` is a function that re-encodes one frame, already encoded but not yet sent to
+      the client, into ``detected_dialect``. It is None if such frames are sent as they are.
+    - ``max_id`` is the largest id that an entry may have in the page that answers this request; None for no
+      limit.
     """
 
     command: Command | Refusal

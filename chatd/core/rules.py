@@ -21,10 +21,10 @@ from chatd.core.state import Group, RecordedChange, State
 class Decision(msgspec.Struct, frozen=True, eq=False):
     """The result of an accepted command: records to store, then events to append to the log.
 
-    ``records`` never enter the log. ``events`` are in order; the ack names the entry of the first one. A
-    decision of a chat command without events means that the command changes nothing; then ``unchanged_group``
-    is the name of the group, empty for the lobby. The caller passes the records, then the events, to
-    `State.apply`.
+    ``records`` never enter the log. ``events`` are in order; the ack names the entry of the first one.
+    ``unchanged_group`` is used only in a decision of `decide` without events: the command changes nothing,
+    because the user is already in the group with this name, empty for the lobby. The caller passes the
+    records, then the events, to `State.apply`.
     """
 
     events: tuple[ChatEvent, ...] = ()
@@ -33,9 +33,10 @@ class Decision(msgspec.Struct, frozen=True, eq=False):
 
 
 def decide(state: State, actor: User, command: c.Command) -> Decision:
-    """Decide ``command``, given by the user ``actor``, and return the decision. ``state`` is not changed.
+    """Return the decision on ``command`` of the user ``actor``. ``state`` is not changed.
 
-    Raises `Refusal` with one of the codes in the command's declaration.
+    The class of ``command`` must be a key of `CHANGE_RULES`. Quotas, mutes, bans by address and tokens are
+    checked elsewhere. Raises `Refusal` with one of the codes in the command's declaration.
     """
     return CHANGE_RULES[type(command)](state, actor, command)
 
@@ -91,7 +92,10 @@ def is_closed(state: State, user: User) -> bool:
 
 
 def user_with_open_account(state: State, nick: str) -> User:
-    """Return the user called ``nick``. Raises `Refusal` ``no_such_user``, also if the account is closed."""
+    """Return the user called ``nick``, registered or not, whose account is not closed.
+
+    Raises `Refusal` ``no_such_user``, also if the account is closed.
+    """
     user = state.user(nick)
     if is_closed(state, user):
         raise Refusal("no_such_user", nick=user.nick)

@@ -1,6 +1,7 @@
 """The state of the chat in memory: users, credentials, groups and conversations.
 
-Only `State.apply` changes the state. The state does not contain which users are connected.
+Only `State.apply` and `State.expire_invitations` change the state. The state does not contain which users are
+connected.
 """
 
 from __future__ import annotations
@@ -39,11 +40,11 @@ NO_USER_IDS: Final[frozenset[int]] = frozenset()
 
 
 class LogFilter(msgspec.Struct, frozen=True, eq=False):
-    """The entries that a reader must not see in the conversations that the reader may read.
+    """A filter that hides log entries from one reader, in the conversations that the reader may read.
 
-    ``user_id`` is the id of the reader. ``ignored_user_ids`` are the users whose messages and invitations are
-    hidden. In the conversations ``since_joining_conversation_ids`` the reader sees only entries from the
-    reader's last ``joined`` event on.
+    ``user_id`` is the id of the reader. ``ignored_user_ids`` are the ids of the users whose messages and
+    invitations are hidden. In the conversations with the ids ``since_joining_conversation_ids``, the entries
+    before the reader's last ``joined`` event are hidden.
     """
 
     user_id: int = 0
@@ -56,7 +57,10 @@ NO_FILTER: Final = LogFilter()
 
 
 class Invitation(msgspec.Struct, frozen=True, eq=False):
-    """An invitation of the user with the id ``inviter_id``, at the time ``at`` in milliseconds since 1970."""
+    """An invitation to a group, made by the user with the id ``inviter_id``.
+
+    ``at`` is the time at which it was made, in milliseconds since 1970.
+    """
 
     inviter_id: int
     at: int
@@ -66,13 +70,15 @@ class Group:
     """The state of one group.
 
     ``members`` maps user ids to users in the order of joining. ``operators`` and ``banned`` hold user ids.
-    ``invited`` maps user ids to invitations, ``banned_networks`` to the networks that bans apply to.
-    ``topic_author`` is the id of the user who has set the topic. ``visibility`` is public or private.
-    ``history`` says whether members read ``all`` of the log, or only what came ``since_joining``. Messages
-    older than ``keep_seconds`` are deleted, unless that is None.
+    ``invited`` maps user ids to invitations, ``banned_networks`` maps the ids of banned users to the networks
+    that their bans apply to. ``topic_author`` is the id of the user who has set the topic, None if nobody
+    has. ``visibility`` is public or private. ``history`` says whether members read ``all`` of the log, or
+    only what came ``since_joining``. Messages older than ``keep_seconds`` are deleted; None means that the
+    group sets no such age.
 
-    ``owner`` is None if an unregistered owner has lost the group by logging in again. A group that a server
-    operator has closed is ``closed`` until somebody is made its owner: it has no members, and nobody sees it.
+    ``owner`` is None if an unregistered owner has lost the group by logging in again, and while the group is
+    closed. A group that a server operator has closed is ``closed`` until somebody is made its owner: it has
+    no owner, no members and no invitations, and nobody sees it.
     """
 
     __slots__ = (
@@ -145,7 +151,10 @@ class Group:
         return self.is_public or user.id in self.members or user.id in self.invited
 
     def is_banned_network(self, client_network: str | None) -> bool:
-        """Return whether a ban of an unregistered user applies to clients in ``client_network``."""
+        """Return whether a ban of an unregistered user applies to clients in ``client_network``.
+
+        That is false for None, the daemon's own machine.
+        """
         return any(client_network in networks for networks in self.banned_networks.values())
 
     def next_owner(self) -> User | None:
@@ -158,7 +167,8 @@ class Group:
         return next(iter(operators or others), None)
 
     def apply(self, event: ChatEvent, at: int) -> None:
-        """Change this group as ``event`` describes. The event must not be a message.
+        """Change this group as ``event`` describes. The event must be a change of the group: neither a
+        message nor ``deleted``.
 
         ``at`` is the time of the event in milliseconds since 1970.
         """
@@ -280,19 +290,20 @@ class State:
 
     ``users`` and ``conversations`` map ids, in ascending order, to users and conversations; `CONSOLE` is not
     among the users, but `user_by_id` returns it. ``credentials`` maps the ids of the registered users to
-    their credentials, ``tokens`` the digests of all tokens to the tokens, ``links`` those of all invitation
-    links to the links. ``trimmed_up_to_ids`` maps the ids of conversations to the id up to which old messages
-    were deleted.
+    their credentials. ``tokens`` maps the digest of each token to the token, ``links`` the digest of each
+    invitation link to the link. ``trimmed_up_to_ids`` maps the ids of conversations to the id up to which old
+    messages were deleted.
 
-    ``moderations`` is the moderation log, oldest entry first. ``sanctions`` maps ``mute`` or ``block`` and
-    the identity of a target (`target_key`) to the act that is in force or has ended; ``blocked_networks``
-    maps networks in CIDR notation to the acts that blocked them. ``appointed`` maps the key of each nick that
-    was appointed as a server operator, and not dismissed, to the nick. ``erasing`` maps the id of each user
-    whose erasure is under way to the id of the last log entry whose text was erased.
+    ``moderations`` is the moderation log, oldest entry first. ``sanctions`` maps the pairs of ``mute`` or
+    ``block`` and the key of a target (`target_key`) to the entry of the last mute or block that was not
+    lifted; its time may be over. ``blocked_networks`` maps networks in CIDR notation to the entries of such
+    blocks. ``appointed`` maps the key of each nick that was appointed as a server operator, and not
+    dismissed, to the nick. ``erasing`` maps the id of each user whose erasure is under way to the id of the
+    last log entry whose text was erased, 0 before the first.
 
     ``invitation_times`` is a heap of the invitations that did not expire, used up or not: the time, the id of
-    the group's conversation, and the id of the guest. ``ignored_by`` maps the ids of the users whom others
-    ignore to the ids of those others; such a set is the identical object until it changes.
+    the group's conversation, and the id of the invited user. ``ignored_by`` maps the id of each user whom
+    others ignore to the ids of the users who do; such a set is the identical object until it changes.
     """
 
     def __init__(self) -> None:
@@ -330,11 +341,12 @@ class State:
         self._ignored: dict[int, set[int]] = {}
 
     def apply(self, change: StateChange, at: int = 0) -> None:
-        """Add a new user, conversation, credential, token or link, or change an existing one.
+        """Change the state as ``change`` says: add, change or delete what it contains.
 
-        A new credential deletes the user's tokens. Messages and their deletion change nothing. A group exists
-        from its ``created`` event on. The method checks no permissions and never refuses a change: the
-        command was decided before. ``at`` is the time of an event, in milliseconds since 1970.
+        A new credential deletes the user's tokens. Messages, and the deletion of their texts, change nothing.
+        A group exists from its ``created`` event on. The method checks no permissions and never refuses a
+        change: the command was decided before. ``at`` is the time of an event, in milliseconds since 1970;
+        other changes need none.
         """
         if isinstance(change, ChatEvent):
             if not change.is_message and change.kind != "deleted":
@@ -444,9 +456,10 @@ class State:
         return LogFilter(user.id, tuple(self._ignored.get(user.id, ())), frozenset(self._since_joining))
 
     def last_sanction(self, kind: Literal["mute", "block"], key: str) -> ModerationEntry | None:
-        """Return the last mute or block of ``key`` (see `target_key`) that was not lifted, or None.
+        """Return the last mute or block of the target with this ``key`` (see `target_key`), or None.
 
-        It may have ended: ask its ``is_active``.
+        One that was lifted by ``unmute`` or ``unblock`` is not returned. One whose time is over is: ask its
+        ``is_active``.
         """
         return self.sanctions.get((kind, key))
 
@@ -629,10 +642,10 @@ class State:
                 self._invitations[user] -= 1
 
     def may_read(self, user: User, conversation: Conversation) -> bool:
-        """Return whether ``user`` may read ``conversation``.
+        """Return whether ``user`` may read ``conversation``: the lobby, a direct one, or the user's group.
 
-        A group's conversation may be read by its members. The method assumes that a direct conversation is
-        the user's own.
+        For a direct conversation the result is always true: pass only one that ``user`` takes part in. For
+        the conversation of a group that has no ``created`` event yet, the method raises `KeyError`.
         """
         if conversation.kind != "group":
             return True
@@ -641,7 +654,8 @@ class State:
     def keep_seconds(self, conversation: Conversation, limit: int | None) -> int | None:
         """Return the age in seconds up to which the messages of ``conversation`` are kept, None for any age.
 
-        ``limit`` is the maximum age in all conversations, None for any; a group may have a lower one.
+        ``limit`` is the age in seconds up to which the configuration keeps messages, None for any age. A
+        group may have an age of its own: the lower of the two counts.
         """
         group = self._group_ids.get(conversation.id)
         own = None if group is None else group.keep_seconds

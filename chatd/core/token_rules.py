@@ -43,11 +43,11 @@ _FREE_OF_PLACE: Final = (
 def make_token(
     state: State, user: User, command: c.MakeToken, digest: Secret, limits: Limits, now: int
 ) -> Decision:
-    """Return the decision to make a token of ``user`` whose secret has the digest ``digest``.
+    """Return the decision to make the token that ``command`` describes, for ``user``.
 
-    ``now`` is in milliseconds since 1970. Tokens of the user that have expired are deleted. The user must be
-    a member of the groups to which the token is limited.
-    Raises `Refusal` ``not_registered``, ``account_closed``, ``bad_request`` for an invalid name,
+    ``digest`` is the digest of its secret; ``now`` is in milliseconds since 1970. The decision also deletes
+    the user's tokens that have expired. The user must be a member of the groups to which the token is
+    limited. Raises `Refusal` ``not_registered``, ``account_closed``, ``bad_request`` for an invalid name,
     ``token_exists``, ``too_many_tokens``, ``no_such_group`` or ``not_member``.
     """
     require_credential(state, user)
@@ -109,10 +109,11 @@ def session_end_reason(state: State, token: Token, now: int) -> Refusal | None:
 
 
 def check_scope(state: State, token: Token, command: c.Command) -> None:
-    """Check that a session with ``token`` may give ``command``.
+    """Check that a session with ``token`` may give ``command``. `check_effects` checks the decision later.
 
-    Raises `Refusal` ``out_of_scope``; for a private group outside the scope ``no_such_group``, so that the
-    token does not reveal that the group exists.
+    Raises `Refusal` ``out_of_scope``. If the token is limited to some conversations, raises ``no_such_group``
+    for an unknown group and for a private one outside the scope alike: the token must not reveal that the
+    group exists.
     """
     needed = c.COMMANDS_BY_CLASS[type(command)].required_access
     if needed == "password" or (needed == "write" and token.access == "read"):

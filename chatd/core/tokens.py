@@ -86,5 +86,5 @@ def token_covers(token: Token | None, conversation: Conversation) -> bool:
 
 
 def same_token(one: Token | None, other: Token | None) -> bool:
-    """Return whether two sessions have logged in with the same token, or both without one."""
+    """Return whether ``one`` and ``other`` are the same token, or are both None, for no token."""
     return (one and one.digest) == (other and other.digest)

@@ -50,10 +50,10 @@ class SlashLine(msgspec.Struct, frozen=True):
 
 
 def parse_semicolon(line: str) -> tuple[CommandDeclaration, dict[str, object]] | None:
-    """Parse a command ``word;field;field``. Return its declaration and field values by name.
+    """Parse a command ``word;field;field``. Return its declaration and its unchecked field values by name.
 
-    Return None if ``line`` is no such command. Blanks around a value are removed, except for a message text.
-    An empty field has no value.
+    Return None if ``line`` is no such command. Blanks around a value are removed, and an empty value is left
+    out; a message text is kept as it is, even if it is empty.
     """
     word, semicolon, rest = line.partition(";")
     row = COMMANDS_BY_SEMICOLON_WORD.get(word.lower()) if semicolon else None
@@ -84,9 +84,10 @@ def parse_slash(line: str) -> SlashLine | None:
 
 
 def parse_slash_fields(declaration: CommandDeclaration, rest: str) -> dict[str, object]:
-    """Return the field values, by name, that follow the word of a ``/`` command.
+    """Return the unchecked field values, by name, in ``rest``, the text after the word of a ``/`` command.
 
-    Blanks around a value are removed, except for blanks after a message text.
+    Fields that are missing are left out. Blanks around a value are removed, except for blanks after a message
+    text.
     """
     parts = rest.split(None, max(0, len(declaration.typeable_fields) - 1))
     return {
@@ -101,10 +102,12 @@ def unescape_slash(line: str) -> str:
 
 
 def parse_keyword_fields(declaration: CommandDeclaration, rest: str) -> dict[str, object]:
-    """Return the field values, by name, that follow a verb of the text protocol, separated by one space.
+    """Return the unchecked field values, by name, in ``rest``, the text after a verb of the text protocol.
 
-    Blanks around a value are removed, except for a message text. Raises `Refusal` ``bad_request`` if a field
-    of the verb is missing that is optional on the other wires.
+    One space separates two values. Blanks around a value are removed, except for a message text. A verb needs
+    all its fields, also those that are optional on other wires: if one of these is missing, the function
+    raises `Refusal` ``bad_request``. A missing field that is required everywhere is left out, and
+    `CommandDeclaration.build` refuses the command.
     """
     names = declaration.keyword_fields
     parts = [rest] if len(names) == 1 else rest.lstrip().split(" ", len(names) - 1)
@@ -122,8 +125,9 @@ def parse_keyword_fields(declaration: CommandDeclaration, rest: str) -> dict[str
 def has_password(line: str) -> bool:
     """Return whether ``line`` is a command with a password or link field, in any of the three forms.
 
-    ``hello`` is excepted. Leading blanks are ignored: in the chat room such a line would be sent as a
-    message, and the daemon refuses it to keep the password secret.
+    The result is false for ``hello``. Blanks before the command are ignored. In the chat room a line that
+    does not begin with ``/`` is a message: the dialect and the client refuse one for which this function
+    returns true, so that a password typed in a wrong form is not published.
     """
     line = line.strip()
     slash = parse_slash(line)

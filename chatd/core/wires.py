@@ -27,11 +27,11 @@ class Wire(msgspec.Struct, frozen=True, eq=False):
     """A wire: a dialect on a carrier.
 
     ``name`` is the name of the wire in the configuration of an endpoint. Wires with the same name share a
-    port; the first of them serves clients that begin with no known opening bytes. ``carrier`` is a key of
-    `chatd.daemon.wires.CARRIERS`. ``make_dialect`` creates the dialect. ``openings`` are the first bytes by
-    which clients of the wire are recognized.
+    port: a client is served by the wire one of whose ``openings`` its first bytes match, else by the first of
+    these wires. ``carrier`` is a key of `chatd.daemon.wires.CARRIERS`. ``make_dialect`` creates the dialect.
 
-    A wire with a ``subprotocol`` is spoken on a WebSocket: that is the name by which the client asks for it.
+    ``subprotocol`` is the WebSocket subprotocol by which a client asks for the wire, empty for a wire that is
+    not spoken on a WebSocket.
     """
 
     name: str
