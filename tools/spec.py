@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from chatd.core.accounts import AccountPolicy
-from chatd.core.commands import COMMANDS, SENDER_NAMES
-from chatd.core.control_commands import CONTROL_COMMANDS, CONTROL_ERRORS
+from chatd.core.commands import COMMANDS, SENDER_KEYS
+from chatd.core.control_commands import CONTROL_COMMANDS, CONTROL_ERROR_SENTENCES
 from chatd.core.declarations import ID_MAX, CommandDeclaration, FieldDeclaration
 from chatd.core.limits import Limits
 from chatd.core.names import RESERVED_NAMES
-from chatd.core.refusals import REASON_SENTENCES, REFUSAL_SENTENCES, RETRY_AFTER_SECONDS
+from chatd.core.refusals import REASON_SENTENCES, REFUSAL_SENTENCES, RETRY_AFTER_SECONDS_BY_CODE
 from chatd.core.typed_commands import COMMANDS_BY_KEYWORD, COMMANDS_BY_SEMICOLON_WORD
 from chatd.daemon.metrics import METRICS
 from chatd.dialects.json_requests import MAX_REF_LENGTH
@@ -90,7 +90,7 @@ def refusals() -> str:
     """The table of refusal codes with their sentences."""
     rows = [("code", "sentence", "retry after")]
     for code, sentence in REFUSAL_SENTENCES.items():
-        again = RETRY_AFTER_SECONDS.get(code)
+        again = RETRY_AFTER_SECONDS_BY_CODE.get(code)
         rows.append((f"`{code}`", _with_gaps(sentence), f"{again:g} s" if again else ""))
     return _table(rows)
 
@@ -150,7 +150,7 @@ def control() -> str:
 
 def control_errors() -> str:
     """The error codes of the control socket."""
-    rows = [(f"`{code}`", meaning) for code, meaning in CONTROL_ERRORS.items()]
+    rows = [(f"`{code}`", meaning) for code, meaning in CONTROL_ERROR_SENTENCES.items()]
     return _table([("code", "meaning"), *rows])
 
 
@@ -195,7 +195,7 @@ def schema_of(row: CommandDeclaration) -> dict[str, Any]:
     """The JSON Schema (2020-12) of one command's requests, with chatd's own field names."""
     sender = {
         "type": "string",
-        "description": "the sender's nick; other names: " + ", ".join(SENDER_NAMES[1:]),
+        "description": "the sender's nick; other names: " + ", ".join(SENDER_KEYS[1:]),
     }
     properties: dict[str, Any] = {"action": {"enum": list(row.actions)}, "from": sender}
     required = ["action"]

@@ -30,7 +30,7 @@ from chatd.carriers.carrier import SessionCarrier
 from chatd.carriers.foreign import ForeignProtocol
 from chatd.carriers.tls import TlsLayer, tls_failure_reason
 from chatd.connections.factory import Sessions, format_peer
-from chatd.core.refusals import Refusal, rate_limited, reason_phrase
+from chatd.core.refusals import Refusal, rate_limited_refusal, reason_phrase
 from chatd.core.wires import OpeningBytes
 
 GREETING_DELAY_SECONDS: Final = 0.5
@@ -108,7 +108,7 @@ def match_opening_bytes(
     read = read[:MAX_UNDECIDED_BYTES]
     possible = False
     for opening, target in table:
-        start = (read.lstrip(_BLANKS) if opening.after_blanks else read) + (b"\n" if final else b"")
+        start = (read.lstrip(_BLANKS) if opening.may_follow_blanks else read) + (b"\n" if final else b"")
         if start.startswith(opening.start):
             return target
         possible = possible or opening.start.startswith(start)
@@ -162,7 +162,7 @@ class Detector(Protocol):
         if not self._sessions.add_undetected(self):
             protocol = self._open(self._default)
             if not isinstance(protocol, SessionCarrier):  # otherwise, the session is refused
-                protocol.refuse_and_close(rate_limited(reason_phrase("many_connections")))
+                protocol.refuse_and_close(rate_limited_refusal(reason_phrase("many_connections")))
             return
         if self._tls_only:
             self._limit_handshake()

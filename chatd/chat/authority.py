@@ -22,13 +22,13 @@ from chatd.core.audience import Audience, audience
 from chatd.core.events import User
 from chatd.core.group_bans import check_not_banned_by_network, with_banned_networks
 from chatd.core.limits import Limits
-from chatd.core.link_rules import links_ended_by, use_link
+from chatd.core.link_rules import link_deletions_by, use_link
 from chatd.core.login import Login, decide_login
 from chatd.core.moderation_rules import check_not_blocked, check_not_muted
 from chatd.core.quotas import check_quotas, check_storage
 from chatd.core.records import EntryDraft, Record, Snapshot
 from chatd.core.rules import Decision, decide
-from chatd.core.token_rules import check_effects
+from chatd.core.token_rules import check_decision_scope
 from chatd.core.tokens import Token
 from chatd.pauses import pause
 from chatd.store.errors import StoreError
@@ -188,7 +188,7 @@ class Authority:
         else:
             decision = decide(state, user, command)
         if token is not None:
-            check_effects(token, decision)
+            check_decision_scope(token, decision)
         check_quotas(state, decision, self._limits)
         check_storage(decision, self.journal.database_bytes, self._limits)
         if type(command) in JOIN_COMMANDS:
@@ -219,7 +219,7 @@ class Authority:
         state, at = self.state, self.now()
         changes = decision.records
         if state.links:
-            changes = (*changes, *links_ended_by(state, decision.events))
+            changes = (*changes, *link_deletions_by(state, decision.events))
         for change in changes:
             state.apply(change)
         records: list[Record] = [*changes]

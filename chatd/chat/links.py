@@ -13,7 +13,7 @@ from chatd.core import link_rules as rules
 from chatd.core.answers import LinkMade
 from chatd.core.events import User
 from chatd.core.limits import Limits
-from chatd.core.links import LINK_BYTES, InvitationLink, link_digest, link_secret
+from chatd.core.links import LINK_SECRET_BYTES, InvitationLink, link_digest, link_secret
 from chatd.core.requests import Request
 
 LinkCommand = c.MakeLink | c.ListLinks | c.RevokeLink
@@ -40,7 +40,7 @@ class LinkService:
 
     async def _make(self, client: Client, request: Request, user: User, command: c.MakeLink) -> None:
         self._authority.check_write_permission(user)
-        link = link_secret(secrets.token_bytes(LINK_BYTES))
+        link = link_secret(secrets.token_bytes(LINK_SECRET_BYTES))
         state, now = self._committer.state, self._authority.now()
         decision = rules.make_link(state, user, command, link_digest(link), self._limits, now)
         await self._committer.commit(decision)

@@ -17,7 +17,7 @@ from typing import Final
 from chatd.boundaries import Clock
 from chatd.chat.token_buckets import TokenBuckets
 from chatd.core.limits import Limits
-from chatd.core.refusals import rate_limited, reason_phrase
+from chatd.core.refusals import rate_limited_refusal, reason_phrase
 
 ADDRESS_REFILL_SECONDS: Final = 3.0
 """The seconds after which an address gets a further attempt, once ``wrong_passwords`` are used up."""
@@ -66,7 +66,7 @@ class PasswordGuard:
         if client_network is not None and (nick, client_network) not in self._trusted:
             wait = max(wait, self._by_network.seconds_until_token(client_network))
         if wait > 0:
-            raise rate_limited(reason_phrase("many_wrong_passwords"), wait)
+            raise rate_limited_refusal(reason_phrase("many_wrong_passwords"), wait)
         return GUESSED_NICK_DELAY_SECONDS if self._by_nick.seconds_until_token(nick) > 0 else 0.0
 
     def count_failure(self, nick: str, client_network: str | None) -> None:

@@ -161,7 +161,7 @@ class PresenceService:
 
     def _welcome(self, client: Client, request: Request | None, login: Login) -> None:
         user, returning = login.user, login.returning
-        if not login.online:
+        if not login.has_other_session:
             self._dispatcher.announce_arrival(client, user, Arrived(user, returning, self._authority.now()))
         cursor = self._journal.last_delivered_id
         # A session with a token has no part in the read marker of its user.

@@ -43,7 +43,7 @@ from chatd.core.records import Snapshot
 from chatd.core.refusals import Refusal, reason_phrase
 from chatd.core.requests import Request
 from chatd.core.rules import CHANGE_RULES
-from chatd.core.token_rules import check_scope, session_end_reason
+from chatd.core.token_rules import check_command_scope, session_end_reason
 from chatd.store.errors import NotStored
 
 
@@ -272,7 +272,7 @@ class Chat:
                 self._turns.run_coroutine(client, request, self._refuse(client, request, ended))
                 self.end_session(client, None)
                 return
-            check_scope(self._authority.state, client.token, command)
+            check_command_scope(self._authority.state, client.token, command)
         self._authority.expire_invitations()
         if user is not None and type(command) in CHANGE_RULES:
             self._change(client, request, user, command)
@@ -347,7 +347,7 @@ class Chat:
         decision = authority.decide(user, command, client.client_network, client.token)
         if not decision.events:
             self._turns.run_coroutine(
-                client, request, self._answer(client, request, Unchanged(decision.unchanged_group))
+                client, request, self._answer(client, request, Unchanged(decision.unchanged_group_name))
             )
             return
         records, audiences = authority.apply(decision, request.ref)

@@ -13,7 +13,7 @@ from textual.widgets import TextArea
 from chatd.client.completion import completions, usage_hint
 from chatd.client.keys import run_binding
 from chatd.client.render import sanitize
-from chatd.core.typed_commands import has_password
+from chatd.core.typed_commands import is_command_with_secret
 
 MAX_REMEMBERED_INPUTS: Final = 200
 """The number of earlier inputs that the Up key can bring back."""
@@ -99,7 +99,7 @@ class Composer(TextArea):
     def _submit(self) -> None:
         if not self.text.strip() or not self._take(self.text):
             return
-        if not has_password(self.text) and (not self._typed or self._typed[-1] != self.text):
+        if not is_command_with_secret(self.text) and (not self._typed or self._typed[-1] != self.text):
             self._typed.append(self.text)
         self._begin("")
         self._back = 0

@@ -16,7 +16,7 @@ from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal, reason_phrase
 from chatd.core.typed_commands import (
     SlashLine,
-    has_password,
+    is_command_with_secret,
     parse_semicolon,
     parse_slash,
     parse_slash_fields,
@@ -55,7 +55,7 @@ def parse_typed_line(typed: str, here: ConversationRef) -> c.Command | SendImage
     if command is not None:
         row, values = command
         return row.build(values, MAX_LIMITS)
-    if has_password(typed):
+    if is_command_with_secret(typed):
         raise Refusal("bad_request", why=reason_phrase("password_in_message"))
     return message_command(here, unescape_slash(typed))
 

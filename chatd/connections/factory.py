@@ -20,7 +20,7 @@ from chatd.connections.outbox import FlushQueue, Outbox
 from chatd.connections.rate_limit import RateLimit
 from chatd.connections.session import Session
 from chatd.core.limits import Limits
-from chatd.core.refusals import Refusal, rate_limited, reason_phrase
+from chatd.core.refusals import Refusal, rate_limited_refusal, reason_phrase
 
 DISCONNECT_TIMEOUT_SECONDS: Final = 2.0
 """Seconds that clients have to read their last bytes when the daemon stops; then their connections are cut.
@@ -123,7 +123,7 @@ class Sessions:
             partial(self._closed, first_protocol),
         )
         if not self._has_room(address):
-            session.refuse_and_close(rate_limited(reason_phrase("many_connections")))
+            session.refuse_and_close(rate_limited_refusal(reason_phrase("many_connections")))
             return session
         self._open[session] = self._count(address)
         self._deadlines.start(first_protocol, session)

@@ -22,7 +22,7 @@ from chatd.core.accounts import (
 from chatd.core.events import User
 from chatd.core.names import MAX_NICK_CODE_POINTS, BadName, Name, check_reserved, parse_nick
 from chatd.core.refusals import Refusal, reason_phrase
-from chatd.core.rules import Decision, decide, is_closed
+from chatd.core.rules import Decision, decide, has_closed_account
 from chatd.core.state import RecordedChange, State
 from chatd.core.tokens import is_token_secret
 
@@ -75,7 +75,7 @@ def check_may_write(state: State, user: User, policy: AccountPolicy) -> None:
     """
     if policy.names == "registered" and user.id not in state.credentials:
         raise Refusal("registered_only")
-    if is_closed(state, user):
+    if has_closed_account(state, user):
         raise Refusal("account_closed", nick=user.nick)
 
 
@@ -119,7 +119,7 @@ def unregister(state: State, verified: Credential, now: int) -> Decision:
     renamed = with_numbered_nick(state, user, user.nick)
     records: list[RecordedChange] = [UserRenamed(renamed), Credential(renamed, CLOSED_ACCOUNT_HASH)]
     if user.key in state.appointed:
-        records.append(state.new_moderation_entry(renamed, "dismiss", user.nick, now))
+        records.append(state.build_moderation_entry(renamed, "dismiss", user.nick, now))
     return Decision(events, tuple(records))
 
 

@@ -20,7 +20,7 @@ connected users except those with these ids.
 IGNORABLE_EVENT_KINDS: Final = MESSAGE_KINDS | {"invited"}
 """The kinds of events that are not sent to the users who ignore their author."""
 
-EVENT_KINDS_WITH_REASON: Final = frozenset(("kicked", "banned"))
+EVENT_KINDS_WITH_IGNORABLE_REASON: Final = frozenset(("kicked", "banned"))
 """The kinds of events that are sent without their reason to the users who ignore their author."""
 
 
@@ -44,9 +44,10 @@ def audience(state: State, event: ChatEvent) -> Audience:
 def user_ids_without_reason(state: State, event: ChatEvent) -> frozenset[int]:
     """Return the ids of the users who must not be sent the reason of ``event``, as they ignore its author.
 
-    The result is empty if the event has no reason, or is not of one of the `EVENT_KINDS_WITH_REASON`.
+    The result is empty if the event has no reason, or is not of one of the
+    `EVENT_KINDS_WITH_IGNORABLE_REASON`.
     """
-    if event.kind in EVENT_KINDS_WITH_REASON and event.body:
+    if event.kind in EVENT_KINDS_WITH_IGNORABLE_REASON and event.body:
         return state.ignored_by.get(event.actor.id, NO_USER_IDS)
     return NO_USER_IDS
 
@@ -57,7 +58,7 @@ def without_ignored_reason(entry: LogEntry, ignored: Container[int]) -> LogEntry
     ``ignored`` has the ids of users.
     """
     event = entry.event
-    if event.kind not in EVENT_KINDS_WITH_REASON or event.actor.id not in ignored:
+    if event.kind not in EVENT_KINDS_WITH_IGNORABLE_REASON or event.actor.id not in ignored:
         return entry
     return replace(entry, event=replace(event, body=""))
 

@@ -15,9 +15,9 @@ TARGET_LUMINANCE: Final = 0.179
 """The relative luminance of all colours. Its contrast with black and white is 4.58; WCAG 2.1 requires 4.5."""
 
 
-def colour_of(number: int) -> str:
-    """Return the colour of the user with the id ``number``, as ``#rrggbb``."""
-    hue = number * GOLDEN_ANGLE % 1.0
+def colour_of(user_id: int) -> str:
+    """Return the colour of the user with the id ``user_id``, as ``#rrggbb``."""
+    hue = user_id * GOLDEN_ANGLE % 1.0
     dark, light = 0.0, 1.0
     for _ in range(12):
         lightness = (dark + light) / 2

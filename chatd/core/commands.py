@@ -17,7 +17,7 @@ from chatd.core.declarations import Command as Command
 from chatd.core.declarations import FieldDeclaration, declare
 from chatd.core.language import N_
 
-SENDER_NAMES: Final = ("from", "sender", "name")
+SENDER_KEYS: Final = ("from", "sender", "name")
 """The JSON keys under which a client may send its own nick. The first key that is present counts."""
 
 
@@ -52,7 +52,7 @@ def _names(name: str, value: object) -> object:
 
 
 # The types of the fields of commands, each with the `FieldDeclaration` that declares it.
-_Nick = Annotated[str, FieldDeclaration("name", "the user's nick", SENDER_NAMES, is_sender=True)]
+_Nick = Annotated[str, FieldDeclaration("name", "the user's nick", SENDER_KEYS, is_sender=True)]
 _KnownNick = Annotated[str, FieldDeclaration("name", "the nick of a known user", ("to", "with"))]
 _GroupName = Annotated[str, FieldDeclaration("name", "the name of a group", ("groupe",))]
 _MessageText = Annotated[str, FieldDeclaration("text", "the text to send", ("message",))]

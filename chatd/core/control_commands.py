@@ -121,7 +121,7 @@ CONTROL_COMMANDS: Final[dict[str, ControlCommand]] = {
 }
 """The commands by name."""
 
-CONTROL_ERRORS: Final = {
+CONTROL_ERROR_SENTENCES: Final = {
     "bad_config": "chatd.toml or the certificate can't be used; nothing has changed",
     "backup_failed": "no backup was made",
     "check_failed": "the database could not be checked",

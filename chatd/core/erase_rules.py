@@ -47,10 +47,10 @@ def erase(state: State, user: User, now: int) -> Decision:
     """
     renamed = with_numbered_nick(state, user, ERASED_NICK_PREFIX)
     acts = tuple(_without(state, user, renamed))
-    record = state.new_moderation_entry(CONSOLE, "erase", "", now)
+    record = state.build_moderation_entry(CONSOLE, "erase", "", now)
     records: list[RecordedChange] = [UserErased(renamed, acts), record]
     if user.key in state.appointed:
-        dismissal = state.new_moderation_entry(CONSOLE, "dismiss", renamed.nick, now)
+        dismissal = state.build_moderation_entry(CONSOLE, "dismiss", renamed.nick, now)
         records.append(replace(dismissal, id=record.id + 1))
     return Decision(tuple(_farewell(state, user)), tuple(records))
 

@@ -22,7 +22,7 @@ from chatd.core.refusals import Refusal, reason_phrase
 from chatd.core.rules import Decision, require_group_member
 from chatd.core.state import Group, State
 
-LIFETIME_MAX_DAYS: Final = 365
+LINK_LIFETIME_MAX_DAYS: Final = 365
 """The longest lifetime of a link, in days."""
 
 _DAY_SECONDS: Final = 86_400
@@ -41,10 +41,10 @@ def make_link(
     ``too_many_links``.
     """
     group = require_group_member(state, user, command.group)
-    days = min(limits.invitation_days, LIFETIME_MAX_DAYS)
+    days = min(limits.invitation_days, LINK_LIFETIME_MAX_DAYS)
     lifetime = days * _DAY_SECONDS if command.lifetime is None else command.lifetime
-    if lifetime > LIFETIME_MAX_DAYS * _DAY_SECONDS:
-        raise Refusal("bad_request", why=reason_phrase("long_lifetime", limit=LIFETIME_MAX_DAYS))
+    if lifetime > LINK_LIFETIME_MAX_DAYS * _DAY_SECONDS:
+        raise Refusal("bad_request", why=reason_phrase("long_lifetime", limit=LINK_LIFETIME_MAX_DAYS))
     links = state.links_of(group.conversation)
     expired = [link for link in links if link.has_expired(now)]
     if len(links) - len(expired) >= limits.links_per_group:
@@ -54,8 +54,8 @@ def make_link(
     return Decision(records=(*map(LinkDeleted, expired), link))
 
 
-def use_link(state: State, guest: User, command: c.UseLink, now: int) -> Decision:
-    """Return the decision to let the user ``guest`` join the group of the link in ``command``, public or not.
+def use_link(state: State, user: User, command: c.UseLink, now: int) -> Decision:
+    """Return the decision to let ``user`` join the group of the link in ``command``, public or not.
 
     The decision has an ``invited`` event of the maker of the link, then a ``joined`` event. Quotas and bans
     by address are not checked here. Raises `Refusal` ``bad_link`` if the link is unknown, expired or deleted,
@@ -66,10 +66,10 @@ def use_link(state: State, guest: User, command: c.UseLink, now: int) -> Decisio
     if link is None or group is None:
         raise Refusal("bad_link")
     for code, held in (("already_member", group.members), ("banned", group.banned)):
-        if guest.id in held:
-            raise Refusal(code, nick=guest.nick, group=group.name)
-    invited = ChatEvent("invited", group.conversation, state.users[link.maker_id], guest)
-    joined = ChatEvent("joined", group.conversation, guest)
+        if user.id in held:
+            raise Refusal(code, nick=user.nick, group=group.name)
+    invited = ChatEvent("invited", group.conversation, state.users[link.maker_id], user)
+    joined = ChatEvent("joined", group.conversation, user)
     return Decision((invited, joined), (replace(link, use_count=link.use_count + 1),))
 
 
@@ -102,7 +102,7 @@ def revoke_link(state: State, user: User, command: c.RevokeLink, now: int) -> De
     raise Refusal("no_such_link", number=command.number, group=group.name)
 
 
-def links_ended_by(state: State, events: Iterable[ChatEvent]) -> Iterator[LinkDeleted]:
+def link_deletions_by(state: State, events: Iterable[ChatEvent]) -> Iterator[LinkDeleted]:
     """Yield the records that delete the links which ``events``, not yet applied to ``state``, put an end to.
 
     A link ends when its maker leaves the group or is removed. When a group is closed, all its links end.

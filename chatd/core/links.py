@@ -13,12 +13,12 @@ import msgspec
 from chatd.core.accounts import Secret
 from chatd.core.events import Conversation
 
-LINK_BYTES: Final = 20
+LINK_SECRET_BYTES: Final = 20
 """The number of random bytes in a link: 160 bits, which nobody guesses."""
 
 
 def link_secret(random_bytes: bytes) -> Secret:
-    """Return the link made of `LINK_BYTES` random bytes: ``invite_`` and hexadecimal digits."""
+    """Return the link made of `LINK_SECRET_BYTES` random bytes: ``invite_`` and hexadecimal digits."""
     return Secret(f"invite_{random_bytes.hex()}")
 
 

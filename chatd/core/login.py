@@ -22,28 +22,28 @@ from chatd.core.tokens import Token
 class Login(msgspec.Struct, frozen=True, eq=False):
     """An accepted login as ``user``.
 
-    ``returning`` says whether the user was known before, ``online`` whether another session of the user is
-    open. ``decision`` holds what the login changes: a record for a new user; a ``demoted`` event for each
-    role that a returning, unregistered user loses; else nothing.
+    ``returning`` says whether the user was known before, ``has_other_session`` whether another session of the
+    user is open. ``decision`` holds what the login changes: a record for a new user; a ``demoted`` event for
+    each role that a returning, unregistered user loses; else nothing.
     """
 
     user: User
     returning: bool
-    online: bool
+    has_other_session: bool
     decision: Decision
 
 
 def decide_login(
     state: State,
-    names_in_use: Container[str],
+    nick_keys_in_use: Container[str],
     hello: Hello,
     verified: Credential | Token | None = None,
     certificate_name: str = "",
 ) -> Login:
     """Decide the login command ``hello`` and return the accepted login.
 
-    ``names_in_use`` holds the keys of the nicks of all live sessions. ``verified`` is the credential that the
-    password of the hello was verified against, or the token whose secret the hello has in place of the
+    ``nick_keys_in_use`` holds the keys of the nicks of all live sessions. ``verified`` is the credential that
+    the password of the hello was verified against, or the token whose secret the hello has in place of the
     password, or None for a hello without a password. ``certificate_name`` is the common name in the client's
     verified TLS certificate, empty without one. A certificate replaces the password if its name equals the
     registered nick, letter by letter.
@@ -58,7 +58,7 @@ def decide_login(
     or was replaced or deleted since it was verified.
     """
     name = _requested_name(state, hello.nick) if hello.nick else _guest_name(state)
-    known, online = state.find_user(name), name.key in names_in_use
+    known, online = state.find_user(name), name.key in nick_keys_in_use
     credential = None if known is None else state.credentials.get(known.id)
     if isinstance(verified, Token):
         if known is None or known.id != verified.user.id or verified.digest not in state.tokens:
@@ -73,7 +73,7 @@ def decide_login(
     if known is not None:
         events = () if credential is not None else _lost_roles(state, known)
         return Login(known, True, online, Decision(events))
-    user = state.new_user(name)
+    user = state.build_user(name)
     return Login(user, False, online, Decision(records=(user,)))
 
 

@@ -121,7 +121,7 @@ class ModerationEntry(msgspec.Struct, frozen=True, eq=False):
     def is_active(self, now: int) -> bool:
         """Return whether the time of this mute or block is not over at ``now``, in milliseconds since 1970.
 
-        Whether another entry has lifted it, only `State.last_sanction` knows.
+        Whether another entry has lifted it, only `State.unlifted_sanction` knows.
         """
         return self.until is None or self.until > now
 

@@ -25,7 +25,7 @@ from chatd.core.moderation import (
 )
 from chatd.core.names import BadName, check_reserved, parse_nick
 from chatd.core.refusals import Refusal, reason_phrase
-from chatd.core.rules import Decision, is_closed, user_with_open_account
+from chatd.core.rules import Decision, has_closed_account, user_with_open_account
 from chatd.core.state import State
 from chatd.core.token_rules import revoke_token
 from chatd.core.tokens import TokenDeleted
@@ -40,7 +40,7 @@ def is_server_operator(state: State, user: User, policy: AccountPolicy) -> bool:
     if user.id == CONSOLE.id:
         return True
     is_named = user.key in state.appointed or is_configured_operator(user.key, policy)
-    return is_named and user.id in state.credentials and not is_closed(state, user)
+    return is_named and user.id in state.credentials and not has_closed_account(state, user)
 
 
 def is_configured_operator(key: str, policy: AccountPolicy) -> bool:
@@ -63,10 +63,10 @@ def appoint(state: State, nick: str, policy: AccountPolicy, now: int) -> Decisio
     if name.key in state.appointed or is_configured_operator(name.key, policy):
         raise Refusal("already_server_operator", nick=nick)
     known = state.find_user(name)
-    if known is not None and is_closed(state, known):
+    if known is not None and has_closed_account(state, known):
         raise Refusal("no_such_user", nick=nick)
     shown = name.shown if known is None else known.nick
-    return Decision(records=(state.new_moderation_entry(CONSOLE, "appoint", shown, now),))
+    return Decision(records=(state.build_moderation_entry(CONSOLE, "appoint", shown, now),))
 
 
 def dismiss(state: State, nick: str, policy: AccountPolicy, now: int) -> Decision:
@@ -82,7 +82,7 @@ def dismiss(state: State, nick: str, policy: AccountPolicy, now: int) -> Decisio
         raise Refusal(
             "configured_operator" if is_configured_operator(key, policy) else "not_appointed", nick=nick
         )
-    return Decision(records=(state.new_moderation_entry(CONSOLE, "dismiss", state.appointed[key], now),))
+    return Decision(records=(state.build_moderation_entry(CONSOLE, "dismiss", state.appointed[key], now),))
 
 
 def list_operators(state: State, policy: AccountPolicy) -> list[ServerOperator]:
@@ -108,7 +108,7 @@ def check_not_muted(state: State, user: User, now: int) -> None:
 
     Raises `Refusal` ``muted``.
     """
-    mute = state.last_sanction("mute", user.key)
+    mute = state.unlifted_sanction("mute", user.key)
     if mute is not None and mute.is_active(now):
         raise Refusal("muted", why=_why(mute), **_time_left(mute, now))
 
@@ -119,7 +119,7 @@ def check_not_blocked(state: State, key: str, client_network: str | None, now: i
     ``client_network`` is None for the daemon's own machine, ``now`` in milliseconds since 1970. Raises
     `Refusal` ``blocked``.
     """
-    block = state.last_sanction("block", key)
+    block = state.unlifted_sanction("block", key)
     if block is not None and block.is_active(now):
         raise Refusal("blocked", why=_why(block), **_time_left(block, now))
     for network, block in state.blocked_networks.items() if client_network is not None else ():
@@ -149,17 +149,17 @@ def decide_moderation(
     if isinstance(command, c.Mute):
         target = user_to_moderate(state, command.dest, policy)
         until = _end(command.duration, now)
-        record = state.new_moderation_entry(operator, "mute", target.nick, now, until, command.reason)
+        record = state.build_moderation_entry(operator, "mute", target.nick, now, until, command.reason)
         return Decision(records=(record,))
     if isinstance(command, c.Unmute):
         target = state.user(command.dest)
-        mute = state.last_sanction("mute", target.key)
+        mute = state.unlifted_sanction("mute", target.key)
         if mute is None or not mute.is_active(now):
             raise Refusal("not_muted", nick=target.nick)
-        return Decision(records=(state.new_moderation_entry(operator, "unmute", target.nick, now),))
+        return Decision(records=(state.build_moderation_entry(operator, "unmute", target.nick, now),))
     if isinstance(command, c.DisconnectUser):
         target = user_to_moderate(state, command.dest, policy)
-        record = state.new_moderation_entry(operator, "disconnect", target.nick, now, reason=command.reason)
+        record = state.build_moderation_entry(operator, "disconnect", target.nick, now, reason=command.reason)
         return Decision(records=(record,))
     if isinstance(command, c.Block):
         return block(state, operator, [_block_target(state, command.target, policy)], command, now)
@@ -169,7 +169,7 @@ def decide_moderation(
         return _close_group(state, operator, command, now)
     if isinstance(command, c.Announce):
         return Decision(
-            records=(state.new_moderation_entry(operator, "announce", "", now, reason=command.msg),)
+            records=(state.build_moderation_entry(operator, "announce", "", now, reason=command.msg),)
         )
     return _give_group(state, operator, command, now)
 
@@ -185,7 +185,7 @@ def block(
     until = _end(command.duration, now)
     records = []
     for number, target in enumerate(targets):
-        record = state.new_moderation_entry(operator, "block", target, now, until, command.reason)
+        record = state.build_moderation_entry(operator, "block", target, now, until, command.reason)
         records.append(replace(record, id=record.id + number))
     return Decision(records=tuple(records))
 
@@ -200,7 +200,7 @@ def reset_password(
     """
     user = user_to_moderate(state, user_with_open_account(state, nick).nick, policy)
     since = require_credential(state, user).registered_at
-    record = state.new_moderation_entry(operator, "resetpassword", user.nick, now)
+    record = state.build_moderation_entry(operator, "resetpassword", user.nick, now)
     return Decision(records=(Credential(user, hashed, since), record))
 
 
@@ -215,7 +215,7 @@ def revoke_user_token(
     (revoked,) = revoke_token(state, user, command.token).records
     assert isinstance(revoked, TokenDeleted)
     name = f"{user.nick} {revoked.token.name}"
-    record = state.new_moderation_entry(operator, "revokeusertoken", name, now)
+    record = state.build_moderation_entry(operator, "revokeusertoken", name, now)
     return Decision(records=(revoked, record))
 
 
@@ -232,7 +232,7 @@ def delete_message(
         raise no_such_message_refusal(command)
     deleted = f"{message.id} {command.reason}".rstrip()
     event = ChatEvent("deleted", said.conversation, operator, said.actor, deleted)
-    record = state.new_moderation_entry(operator, "delete", str(message.id), now, reason=command.reason)
+    record = state.build_moderation_entry(operator, "delete", str(message.id), now, reason=command.reason)
     return Decision((event,), (MessageTextDeleted(message.id), record))
 
 
@@ -254,7 +254,7 @@ def user_to_moderate(state: State, nick: str, policy: AccountPolicy) -> User:
 
 def record_export(state: State, kind: str, name: str, now: int) -> Decision:
     """Return the decision to record that the ``kind`` (user or group) called ``name`` is exported."""
-    return Decision(records=(state.new_moderation_entry(CONSOLE, "export", f"{kind} {name}", now),))
+    return Decision(records=(state.build_moderation_entry(CONSOLE, "export", f"{kind} {name}", now),))
 
 
 def _block_target(state: State, target: str, policy: AccountPolicy) -> str:
@@ -273,12 +273,12 @@ def _block_target(state: State, target: str, policy: AccountPolicy) -> str:
 def _unblock(state: State, operator: User, command: c.Unblock, now: int) -> Decision:
     target = parse_network(command.target) or command.target
     try:
-        block = state.last_sanction("block", target_key("block", target))
+        block = state.unlifted_sanction("block", target_key("block", target))
     except BadName:
         block = None
     if block is None or not block.is_active(now):
         raise Refusal("not_blocked", nick=target)
-    return Decision(records=(state.new_moderation_entry(operator, "unblock", block.target, now),))
+    return Decision(records=(state.build_moderation_entry(operator, "unblock", block.target, now),))
 
 
 def _give_group(state: State, operator: User, command: c.AssignGroupOwner, now: int) -> Decision:
@@ -291,7 +291,7 @@ def _give_group(state: State, operator: User, command: c.AssignGroupOwner, now: 
     events = [ChatEvent("promoted", group.conversation, operator, user, "owner")]
     if user.id not in group.members:
         events.insert(0, ChatEvent("joined", group.conversation, user))
-    record = state.new_moderation_entry(operator, "give", f"{group.name} {user.nick}", now)
+    record = state.build_moderation_entry(operator, "give", f"{group.name} {user.nick}", now)
     return Decision(tuple(events), (record,))
 
 
@@ -300,7 +300,7 @@ def _close_group(state: State, operator: User, command: c.CloseGroup, now: int) 
     if group is None or group.closed:
         raise Refusal("no_such_group", group=command.group)
     event = ChatEvent("closed", group.conversation, operator, None, command.reason)
-    record = state.new_moderation_entry(operator, "close", group.name, now, reason=command.reason)
+    record = state.build_moderation_entry(operator, "close", group.name, now, reason=command.reason)
     return Decision((event,), (record,))
 
 

@@ -42,9 +42,9 @@ def answer_list(
     """Return the list that answers ``command``, whose class is a key of `LIST_QUERIES`.
 
     ``reader`` is the user who asks, None before the login. ``token`` is the token of the session, or None.
-    The caller has checked that the token allows the command (`check_scope`), that ``reader`` is not None
-    unless anyone may give the command, and that ``reader`` is a server operator if the command needs one.
-    Raises `Refusal` ``no_such_group``, ``not_member`` or ``no_such_user``.
+    The caller has checked that the token allows the command (`check_command_scope`), that ``reader`` is not
+    None unless anyone may give the command, and that ``reader`` is a server operator if the command needs
+    one. Raises `Refusal` ``no_such_group``, ``not_member`` or ``no_such_user``.
     """
     return LIST_QUERIES[type(command)](state, presence, reader, token, command)
 

@@ -59,7 +59,7 @@ def _check_event(state: State, event: ChatEvent, limits: Limits) -> None:
     if event.kind == "joined" and len(group.members) >= limits.members_per_group:
         raise Refusal("group_full", group=group.name, limit=limits.members_per_group)
     if event.kind == "invited" and event.subject is not None:
-        if state.count_invitations_of(event.subject) >= limits.invitations:
+        if state.count_invitations_to(event.subject) >= limits.invitations:
             raise Refusal("too_many_invitations", nick=event.subject.nick, limit=limits.invitations)
 
 

@@ -142,7 +142,7 @@ REASON_SENTENCES: Final[dict[str, str]] = {
 }
 """The English sentence for each reason that fills ``{why}`` in the sentence of a refusal."""
 
-RETRY_AFTER_SECONDS: Final[dict[str, float]] = {
+RETRY_AFTER_SECONDS_BY_CODE: Final[dict[str, float]] = {
     "storage_failed": 1.0,
     "storage_full": 60.0,
     "shutting_down": 5.0,
@@ -224,10 +224,12 @@ class Refusal(Exception):
     def retry_after(self) -> float | None:
         """The seconds after which the client may repeat the request; None if no such time is known."""
         seconds = self.details.get("seconds")
-        return float(seconds) if isinstance(seconds, int) else RETRY_AFTER_SECONDS.get(self.code)
+        return float(seconds) if isinstance(seconds, int) else RETRY_AFTER_SECONDS_BY_CODE.get(self.code)
 
 
-def rate_limited(why: Phrase, seconds: float = RETRY_AFTER_SECONDS["rate_limited"]) -> Refusal:
+def rate_limited_refusal(
+    why: Phrase, seconds: float = RETRY_AFTER_SECONDS_BY_CODE["rate_limited"]
+) -> Refusal:
     """Return the refusal of a request that exceeds a rate limit; ``why`` says which.
 
     The client may repeat the request after ``seconds``, which are rounded up.

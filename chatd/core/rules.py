@@ -22,14 +22,14 @@ class Decision(msgspec.Struct, frozen=True, eq=False):
     """The result of an accepted command: records to store, then events to append to the log.
 
     ``records`` never enter the log. ``events`` are in order; the ack names the entry of the first one.
-    ``unchanged_group`` is used only in a decision of `decide` without events: the command changes nothing,
-    because the user is already in the group with this name, empty for the lobby. The caller passes the
-    records, then the events, to `State.apply`.
+    ``unchanged_group_name`` is used only in a decision of `decide` without events: the command changes
+    nothing, because the user is already in the group with this name, empty for the lobby. The caller passes
+    the records, then the events, to `State.apply`.
     """
 
     events: tuple[ChatEvent, ...] = ()
     records: tuple[RecordedChange, ...] = ()
-    unchanged_group: str = ""
+    unchanged_group_name: str = ""
 
 
 def decide(state: State, actor: User, command: c.Command) -> Decision:
@@ -85,7 +85,7 @@ def _user_except_owner(state: State, group: Group, nick: str) -> User:
     return user
 
 
-def is_closed(state: State, user: User) -> bool:
+def has_closed_account(state: State, user: User) -> bool:
     """Return whether ``user`` had an account that is closed, so that nobody can log in under the nick."""
     credential = state.credentials.get(user.id)
     return credential is not None and credential.hash == CLOSED_ACCOUNT_HASH
@@ -97,7 +97,7 @@ def user_with_open_account(state: State, nick: str) -> User:
     Raises `Refusal` ``no_such_user``, also if the account is closed.
     """
     user = state.user(nick)
-    if is_closed(state, user):
+    if has_closed_account(state, user):
         raise Refusal("no_such_user", nick=user.nick)
     return user
 
@@ -112,7 +112,7 @@ def _send(state: State, actor: User, command: c.SendToUser) -> Decision:
     conversation = state.direct_conversation(actor, dest)
     if conversation is None:
         pair = (actor, dest) if actor.id < dest.id else (dest, actor)
-        conversation = state.new_conversation("direct", pair=pair)
+        conversation = state.build_conversation("direct", pair=pair)
         records = (conversation,)
     return Decision((ChatEvent(command.kind, conversation, actor, dest, command.msg),), records)
 
@@ -140,7 +140,7 @@ def _create(state: State, actor: User, command: c.CreateGroup) -> Decision:
             )
     except BadName as bad:
         raise Refusal("bad_group", group=command.group, why=bad.reason) from None
-    conversation = state.new_conversation("group", name.shown)
+    conversation = state.build_conversation("group", name.shown)
     event = ChatEvent("created", conversation, actor, None, command.visibility)
     return Decision((event,), (conversation,))
 
@@ -170,7 +170,7 @@ def _enter(state: State, actor: User, command: c.EnterRoom) -> Decision:
         return Decision()  # everyone is in the lobby
     group = state.find_group(command.group)
     if group is not None and actor.id in group.members:
-        return Decision(unchanged_group=group.name)
+        return Decision(unchanged_group_name=group.name)
     if group is None and command.missing == "create":
         return _create(state, actor, c.CreateGroup(command.group))
     return _join(state, actor, c.Join(command.group))

@@ -455,7 +455,7 @@ class State:
         """Return the filter of the log entries that are hidden from ``user``."""
         return LogFilter(user.id, tuple(self._ignored.get(user.id, ())), frozenset(self._since_joining))
 
-    def last_sanction(self, kind: Literal["mute", "block"], key: str) -> ModerationEntry | None:
+    def unlifted_sanction(self, kind: Literal["mute", "block"], key: str) -> ModerationEntry | None:
         """Return the last mute or block of the target with this ``key`` (see `target_key`), or None.
 
         One that was lifted by ``unmute`` or ``unblock`` is not returned. One whose time is over is: ask its
@@ -575,7 +575,7 @@ class State:
         """Return the user with the id ``id``, or `CONSOLE` for its id. Raises `KeyError`."""
         return CONSOLE if id == CONSOLE.id else self.users[id]
 
-    def new_user(self, name: Name) -> User:
+    def build_user(self, name: Name) -> User:
         """Return a new user called ``name``, with the next id. Only `apply` adds the user to the state."""
         number = next(reversed(self.users), 0) + 1
         return User(number, name.shown, name.key, colour_of(number))
@@ -627,7 +627,7 @@ class State:
         groups = map(self._group_ids.__getitem__, self._groups_of.get(user.id, ()))
         return [group for group in groups if user.id in group.operators]
 
-    def count_invitations_of(self, user: User) -> int:
+    def count_invitations_to(self, user: User) -> int:
         """Return the number of groups that ``user`` is invited to and has not joined."""
         return self._invitations[user.id]
 
@@ -675,13 +675,13 @@ class State:
         """Return the direct conversation of two users, or None if they never sent each other a message."""
         return self._directs.get((min(one.id, other.id), max(one.id, other.id)))
 
-    def new_conversation(
+    def build_conversation(
         self, kind: Literal["group", "direct"], name: str = "", pair: tuple[User, ...] = ()
     ) -> Conversation:
         """Return a new conversation with the next id. Only `apply` adds the conversation to the state."""
         return Conversation(next(reversed(self.conversations)) + 1, kind, name, pair)
 
-    def new_moderation_entry(
+    def build_moderation_entry(
         self,
         operator: User,
         kind: ModerationKind,

@@ -15,7 +15,7 @@ from chatd.core.events import LOBBY, EventKind, User
 from chatd.core.limits import Limits
 from chatd.core.names import BadName, Name, parse_group
 from chatd.core.refusals import Refusal
-from chatd.core.rules import Decision, is_closed, require_group_member
+from chatd.core.rules import Decision, has_closed_account, require_group_member
 from chatd.core.state import State
 from chatd.core.tokens import Token, TokenDeleted
 
@@ -51,7 +51,7 @@ def make_token(
     ``token_exists``, ``too_many_tokens``, ``no_such_group`` or ``not_member``.
     """
     require_credential(state, user)
-    if is_closed(state, user):
+    if has_closed_account(state, user):
         raise Refusal("account_closed", nick=user.nick)
     name = _parse_name(command.token)
     expired = [token for token in state.tokens_of(user) if token.has_expired(now)]
@@ -108,8 +108,9 @@ def session_end_reason(state: State, token: Token, now: int) -> Refusal | None:
     return None if token.digest in state.tokens else Refusal("token_revoked", nick=token.user.nick)
 
 
-def check_scope(state: State, token: Token, command: c.Command) -> None:
-    """Check that a session with ``token`` may give ``command``. `check_effects` checks the decision later.
+def check_command_scope(state: State, token: Token, command: c.Command) -> None:
+    """Check that a session with ``token`` may give ``command``. `check_decision_scope` checks the decision
+    later.
 
     Raises `Refusal` ``out_of_scope``. If the token is limited to some conversations, raises ``no_such_group``
     for an unknown group and for a private one outside the scope alike: the token must not reveal that the
@@ -132,11 +133,11 @@ def check_scope(state: State, token: Token, command: c.Command) -> None:
         raise Refusal("out_of_scope")
 
 
-def check_effects(token: Token, decision: Decision) -> None:
+def check_decision_scope(token: Token, decision: Decision) -> None:
     """Check that the events of ``decision`` are allowed with ``token``.
 
-    `check_scope` lets ``enter`` pass with every token, but a decision on it may join or create a group.
-    Raises `Refusal` ``out_of_scope``.
+    `check_command_scope` lets ``enter`` pass with every token, but a decision on it may join or create a
+    group. Raises `Refusal` ``out_of_scope``.
     """
     for event in decision.events:
         if token.access == "read" or event.kind not in EVENT_KINDS_ALLOWED_WITH_TOKEN:

@@ -17,14 +17,15 @@ from chatd.core.events import Conversation, User
 Access = Literal["read", "write"]
 """What a token is for: to read, or to read and to write messages."""
 
-SECRET_BYTES: Final = 20
+TOKEN_SECRET_BYTES: Final = 20
 """The number of random bytes in the secret of a token: 160 bits, which nobody guesses."""
 
-_SECRET: Final = re.compile(rf"chatd_[0-9a-f]{{{2 * SECRET_BYTES}}}")
+_SECRET: Final = re.compile(rf"chatd_[0-9a-f]{{{2 * TOKEN_SECRET_BYTES}}}")
 
 
 def token_secret(random_bytes: bytes) -> Secret:
-    """Return the secret of a token, made of `SECRET_BYTES` random bytes: ``chatd_`` and hexadecimal digits.
+    """Return the secret of a token, made of `TOKEN_SECRET_BYTES` random bytes: ``chatd_`` and hexadecimal
+    digits.
 
     The prefix lets people and secret scanners recognize a leaked token.
     """

@@ -122,7 +122,7 @@ def parse_keyword_fields(declaration: CommandDeclaration, rest: str) -> dict[str
     return values
 
 
-def has_password(line: str) -> bool:
+def is_command_with_secret(line: str) -> bool:
     """Return whether ``line`` is a command with a password or link field, in any of the three forms.
 
     The result is false for ``hello``. Blanks before the command are ignored. In the chat room a line that

@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 class OpeningBytes(msgspec.Struct, frozen=True):
     """First bytes that identify a client's wire.
 
-    The data of the client begin with ``start``. If ``after_blanks`` is true, white space may stand before it.
+    The data of the client begin with ``start``. If ``may_follow_blanks`` is true, white space may stand
+    before it.
     """
 
     start: bytes
-    after_blanks: bool = False
+    may_follow_blanks: bool = False
 
 
 class Wire(msgspec.Struct, frozen=True, eq=False):

@@ -34,7 +34,7 @@ from chatd.chat.service import Chat
 from chatd.chat.turns import not_read_refusal
 from chatd.connections.factory import Sessions
 from chatd.core.answers import Answer
-from chatd.core.control_commands import CONTROL_COMMANDS, CONTROL_ERRORS, server_operator_commands
+from chatd.core.control_commands import CONTROL_COMMANDS, CONTROL_ERROR_SENTENCES, server_operator_commands
 from chatd.core.events import CONSOLE
 from chatd.core.refusals import Phrase, Refusal, reason_phrase
 from chatd.core.requests import Request
@@ -80,12 +80,14 @@ NOT_ERASED_SENTENCE: Final = (
 
 
 class ControlError(Exception):
-    """A failed request on the control socket. ``code`` is a key of `CONTROL_ERRORS`, ``why`` a sentence."""
+    """A failed request on the control socket. ``code`` is a key of `CONTROL_ERROR_SENTENCES`, ``why`` a
+    sentence.
+    """
 
     def __init__(self, code: str, why: str = "") -> None:
         super().__init__(code, why)
         self.code = code
-        self.why = why or CONTROL_ERRORS[code]
+        self.why = why or CONTROL_ERROR_SENTENCES[code]
 
 
 class ListResult(NamedTuple):

@@ -13,7 +13,7 @@ from chatd.chat.export import Export
 from chatd.core.events import Conversation, LogEntry, User
 from chatd.core.link_rules import link_list_item
 from chatd.core.links import InvitationLink
-from chatd.core.rules import is_closed
+from chatd.core.rules import has_closed_account
 from chatd.core.state import Group, State
 from chatd.dialects.json_entries import event_object, history_message_object, link_object
 from chatd.dialects.timestamps import rfc3339
@@ -81,7 +81,7 @@ class ExportLines:
                 "account": {
                     "nick": user.nick,
                     "colour": user.colour,
-                    "registered": credential is not None and not is_closed(state, user),
+                    "registered": credential is not None and not has_closed_account(state, user),
                     "since": None if since is None else rfc3339(since),
                     "ignored": sorted(state.users[id].nick for id in state.ignored_user_ids(user)),
                 }

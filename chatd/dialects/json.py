@@ -39,7 +39,7 @@ from chatd.core.answers import (
     TokenMade,
     Welcome,
 )
-from chatd.core.commands import COMMANDS, COMMANDS_BY_ACTION, SENDER_NAMES, Command
+from chatd.core.commands import COMMANDS, COMMANDS_BY_ACTION, SENDER_KEYS, Command
 from chatd.core.events import Delivery, LogEntry
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
@@ -171,7 +171,7 @@ class JsonDialect:
             return None
         ref = None if request_object.get("ref") == "" else request_object.get("ref")
         sender: object = ""
-        for key in SENDER_NAMES:
+        for key in SENDER_KEYS:
             if request_object.get(key) is not None:
                 sender = request_object[key]
                 break
@@ -480,8 +480,8 @@ WIRES: Final = (
         "json",
         JsonDialect,
         (
-            OpeningBytes(b"{", after_blanks=True),
-            OpeningBytes(b"[", after_blanks=True),
+            OpeningBytes(b"{", may_follow_blanks=True),
+            OpeningBytes(b"[", may_follow_blanks=True),
             OpeningBytes(codecs.BOM_UTF8),
         ),
     ),

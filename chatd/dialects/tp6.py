@@ -54,7 +54,7 @@ from chatd.core.limits import Limits
 from chatd.core.names import BadName, Name, parse_group
 from chatd.core.refusals import Refusal, reason_phrase
 from chatd.core.requests import Request
-from chatd.core.typed_commands import SlashLine, has_password, parse_slash, unescape_slash
+from chatd.core.typed_commands import SlashLine, is_command_with_secret, parse_slash, unescape_slash
 from chatd.core.wires import OpeningBytes, Wire
 from chatd.dialects.json import JsonDialect
 from chatd.dialects.timestamps import hour_and_minute
@@ -176,7 +176,7 @@ class Tp6Dialect:
             typed = parse_slash(text)
             if typed is not None:
                 return self._command(typed)
-            if has_password(text):
+            if is_command_with_secret(text):
                 return self._refused(Refusal("bad_request", why=reason_phrase("password_in_message")))
             text = unescape_slash(text)
         if self.location == "no room" or (self.location == "question" and kind != "message"):

@@ -46,7 +46,7 @@ def contents(state: State) -> dict[str, Any]:
             for number, one in enumerate(sorted(state.links.values(), key=lambda one: str(one.digest)))
         },
         "ignoring": {id: sorted(state.ignored_by.get(id, ())) for id in state.users},
-        "invitations": {id: state.count_invitations_of(user) for id, user in state.users.items()},
+        "invitations": {id: state.count_invitations_to(user) for id, user in state.users.items()},
         "groups": [
             (
                 group.name,

@@ -11,7 +11,7 @@ from chatd.client.pending import ConnectionLost
 from chatd.client.reconnecting_client import ReconnectingClient
 from chatd.core import commands as c
 from chatd.core.accounts import Secret
-from chatd.core.typed_commands import has_password
+from chatd.core.typed_commands import is_command_with_secret
 from tests.client.test_main import Terminal
 from tests.client.test_reconnecting_client import Ear
 from tests.support.client_daemon import ScreenTestCase
@@ -136,6 +136,6 @@ class Typed(ScreenTestCase):
 
     def test_lines_with_a_password(self) -> None:
         for typed in ("/register x", "/passwd", "register;x", "  UNREGISTER ;x", "identify;alice;x"):
-            self.assertTrue(has_password(typed), typed)
+            self.assertTrue(is_command_with_secret(typed), typed)
         for typed in ("hello", "/who", "s;bob;register;x", "//register x", "register", "IAM bob", ""):
-            self.assertFalse(has_password(typed), typed)
+            self.assertFalse(is_command_with_secret(typed), typed)

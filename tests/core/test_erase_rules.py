@@ -22,7 +22,7 @@ class EraseRules(RulesTestCase):
 
     def acts(self, operator: User, kind: ModerationKind, target: str, reason: str = "why") -> None:
         """Add an entry to the moderation log."""
-        self.state.apply(self.state.new_moderation_entry(operator, kind, target, NOW, None, reason))
+        self.state.apply(self.state.build_moderation_entry(operator, kind, target, NOW, None, reason))
 
     def erased(self, user: User) -> Decision:
         """Decide and apply the erasure."""
@@ -52,7 +52,7 @@ class EraseRules(RulesTestCase):
         assert wob is not None
         assert den is not None
         self.assertEqual((wob.topic, den.topic, wob.role(self.bob)), ("", "snow", "owner"))
-        self.assertEqual(self.state.count_invitations_of(self.alice), 0)
+        self.assertEqual(self.state.count_invitations_to(self.alice), 0)
 
     def test_the_name_is_free_and_nobody_logs_in_under_the_neutral_one(self) -> None:
         self.state.apply(Credential(self.alice, Secret("x")))
@@ -102,8 +102,8 @@ class EraseRules(RulesTestCase):
         self.acts(self.bob, "block", "192.0.2.0/24")
         self.acts(CONSOLE, "appoint", "alice")
         self.erased(self.alice)
-        self.assertIsNone(self.state.last_sanction("mute", "alice"))
-        self.assertIsNone(self.state.last_sanction("block", "alice"))
+        self.assertIsNone(self.state.unlifted_sanction("mute", "alice"))
+        self.assertIsNone(self.state.unlifted_sanction("block", "alice"))
         self.assertEqual(list(self.state.blocked_networks), ["192.0.2.0/24"])
         self.assertEqual(self.state.appointed, {})
 

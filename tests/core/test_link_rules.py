@@ -12,8 +12,8 @@ from chatd.core.events import CONSOLE, ChatEvent
 from chatd.core.limits import Limits
 from chatd.core.link_rules import (
     delete_expired_links,
+    link_deletions_by,
     link_list_item,
-    links_ended_by,
     list_links,
     make_link,
     revoke_link,
@@ -45,7 +45,7 @@ class LinkRules(RulesTestCase):
 
     def applied(self, decision: Decision) -> Decision:
         """Apply a decision, with what follows from it."""
-        for record in (*decision.records, *links_ended_by(self.state, decision.events)):
+        for record in (*decision.records, *link_deletions_by(self.state, decision.events)):
             self.state.apply(record)
         for event in decision.events:
             self.state.apply(event)
@@ -83,13 +83,13 @@ class LinkRules(RulesTestCase):
         self.assertEqual(self.uses("dave", "x"), ["bob invited wob dave", "dave joined wob"])
         self.assertEqual(self.state.group("wob", self.dave).role(self.dave), "member")
         self.assertEqual(list_links(self.state, self.bob, "wob", 0).links[0].use_count, 1)
-        self.assertEqual(self.state.count_invitations_of(self.dave), 0)
+        self.assertEqual(self.state.count_invitations_to(self.dave), 0)
 
     def test_an_invitation_by_somebody_else_is_used_up(self) -> None:
         self.chat.does("alice", c.Invite("wob", "dave"))
         self.makes("bob", "x")
         self.assertEqual(self.uses("dave", "x"), ["bob invited wob dave", "dave joined wob"])
-        self.assertEqual(self.state.count_invitations_of(self.dave), 0)
+        self.assertEqual(self.state.count_invitations_to(self.dave), 0)
 
     def test_unknown_expired_and_revoked_are_one(self) -> None:
         """With no word about the group."""
@@ -220,7 +220,7 @@ class Whatever(RulesTestCase):
                     decision = decide(state, user, command)
             except Refusal:
                 continue
-            for record in (*decision.records, *links_ended_by(state, decision.events)):
+            for record in (*decision.records, *link_deletions_by(state, decision.events)):
                 state.apply(record)
             for event in decision.events:
                 state.apply(event)

@@ -8,10 +8,10 @@ from chatd.core import commands as c
 from chatd.core.answers import LinkListItem, LinkMade
 from chatd.core.events import Conversation
 from chatd.core.limits import Limits
-from chatd.core.links import LINK_BYTES, InvitationLink, link_digest, link_secret
+from chatd.core.links import LINK_SECRET_BYTES, InvitationLink, link_digest, link_secret
 from chatd.core.tokens import is_token_secret
 
-LINK = link_secret(bytes(range(LINK_BYTES)))
+LINK = link_secret(bytes(range(LINK_SECRET_BYTES)))
 
 
 class Links(SynchronousTestCase):

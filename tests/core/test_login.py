@@ -48,7 +48,7 @@ class Logins(SynchronousTestCase):
         token = Token(self.alice, "deploy", Secret("digest"), "read", None, 0)
         self.state.apply(token)
         login = decide_login(self.state, ("alice",), Hello("alice"), token)
-        self.assertEqual((login.user, login.online), (self.alice, True))
+        self.assertEqual((login.user, login.has_other_session), (self.alice, True))
         for nick in ("bob", "carol"):
             refusal = self.assertRaises(Refusal, decide_login, self.state, (), Hello(nick), token)
             self.assertEqual(refusal.code, "wrong_password")
@@ -75,7 +75,7 @@ class Logins(SynchronousTestCase):
         self.state.apply(Credential(self.alice, Secret("hash")))
         for nick in ("Alice", "ALICE", "ａlice"):
             login = decide_login(self.state, ("alice",), Hello(nick), None, "Alice")
-            self.assertEqual((login.user, login.returning, login.online), (self.alice, True, True))
+            self.assertEqual((login.user, login.returning, login.has_other_session), (self.alice, True, True))
         for name in ("", "alice", "ALICE", "ａlice", "Alice ", "Alice\0", "bob"):
             refusal = self.assertRaises(Refusal, decide_login, self.state, (), Hello("Alice"), None, name)
             self.assertEqual(refusal.code, "password_required")
@@ -119,7 +119,7 @@ class Logins(SynchronousTestCase):
     def test_a_hello_without_a_nick_gets_a_guest_name_that_nobody_had(self) -> None:
         self.assertEqual(self.log_in("").user.nick, "guest3")
         for nick in ("guest3", "guest4"):
-            self.state.apply(self.state.new_user(Name(nick, nick)))
+            self.state.apply(self.state.build_user(Name(nick, nick)))
         login = self.log_in("", "guest3")
         self.assertEqual((login.user.nick, login.returning), ("guest5", False))
         self.assertEqual(login.decision.records, (login.user,))

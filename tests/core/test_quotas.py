@@ -111,7 +111,7 @@ class Invitations(QuotaTestCase):
         self.play("alice: invite;a1;dave", "alice: invite;a2;dave")
         self.assertEqual(self.play("dave: j;a1", "bob: invite;b1;dave"), ["ok", "ok"])
         self.assertEqual(self.play("alice: ban;a2;dave", "bob: invite;b2;dave"), ["ok", "ok"])
-        self.assertEqual(self.chat.state.count_invitations_of(self.chat.user("dave")), 2)
+        self.assertEqual(self.chat.state.count_invitations_to(self.chat.user("dave")), 2)
 
 
 class Counters(SynchronousTestCase):
@@ -151,8 +151,8 @@ class Counters(SynchronousTestCase):
             self.assertCountEqual(chat.state.groups_owned_by(user), [g for g in groups if g.is_owner(user)])
             operated = [g for g in groups if user.id in g.operators]
             self.assertCountEqual(chat.state.groups_operated_by(user), operated)
-            self.assertEqual(chat.state.count_invitations_of(user), sum(user.id in g.invited for g in groups))
-            self.assertLessEqual(chat.state.count_invitations_of(user), LIMITS.invitations)
+            self.assertEqual(chat.state.count_invitations_to(user), sum(user.id in g.invited for g in groups))
+            self.assertLessEqual(chat.state.count_invitations_to(user), LIMITS.invitations)
         self.assertTrue(all(len(group.members) <= LIMITS.members_per_group for group in groups))
 
 

@@ -16,7 +16,7 @@ from chatd.core.refusals import (
     DETAIL_MAX_CHARACTERS,
     REASON_SENTENCES,
     REFUSAL_SENTENCES,
-    RETRY_AFTER_SECONDS,
+    RETRY_AFTER_SECONDS_BY_CODE,
     Phrase,
     Refusal,
     reason_phrase,
@@ -138,7 +138,7 @@ class TheList(SynchronousTestCase):
             self.assertTrue(sentence.isprintable() and not sentence.endswith("."), code)
 
     def test_what_passes_is_in_the_list(self) -> None:
-        self.assertLessEqual(set(RETRY_AFTER_SECONDS), set(REFUSAL_SENTENCES))
+        self.assertLessEqual(set(RETRY_AFTER_SECONDS_BY_CODE), set(REFUSAL_SENTENCES))
 
 
 class Refusals(SynchronousTestCase):

@@ -236,7 +236,7 @@ class Entering(RulesTestCase):
         joined = self.chat.does("bob", c.EnterRoom("Den", "create"))
         self.assertEqual([event.kind for event in joined.events], ["joined"])
         lobby = self.chat.does("bob", c.EnterRoom(""))
-        self.assertEqual((lobby.events, lobby.unchanged_group), ((), ""))
+        self.assertEqual((lobby.events, lobby.unchanged_group_name), ((), ""))
         bad = self.assertRaises(Refusal, self.chat.does, "bob", c.EnterRoom("#den", "create"))
         self.assertEqual(bad.code, "bad_group")
 

@@ -15,7 +15,7 @@ class Users(SynchronousTestCase):
     def test_they_are_numbered_in_the_order_of_arrival(self) -> None:
         state = State()
         for nick in ("Alice", "bob"):
-            state.apply(state.new_user(parse_nick(nick)))
+            state.apply(state.build_user(parse_nick(nick)))
         self.assertEqual(
             [(user.id, user.nick, user.key, user.colour) for user in state.users.values()],
             [(1, "Alice", "alice", "#1d873c"), (2, "bob", "bob", "#9f4ed9")],
@@ -23,7 +23,7 @@ class Users(SynchronousTestCase):
 
     def test_a_new_user_is_unknown_until_applied(self) -> None:
         state = State()
-        alice = state.new_user(parse_nick("alice"))
+        alice = state.build_user(parse_nick("alice"))
         self.assertIsNone(state.find_user(parse_nick("alice")))
         state.apply(alice)
         self.assertIs(state.find_user(parse_nick("ALICE")), alice)
@@ -51,7 +51,7 @@ class Conversations(SynchronousTestCase):
 
     def test_there_is_a_lobby_from_the_start(self) -> None:
         self.assertEqual(list(State().conversations.values()), [LOBBY])
-        self.assertEqual(self.state.new_conversation("group", "wob").id, LOBBY.id + 1)
+        self.assertEqual(self.state.build_conversation("group", "wob").id, LOBBY.id + 1)
 
     def test_a_direct_one_is_the_same_from_both_ends(self) -> None:
         self.assertIsNone(self.state.direct_conversation(self.alice, self.bob))
@@ -174,10 +174,10 @@ class Groups(SynchronousTestCase):
         self.chat.does("alice", command("invite;shut;bob"))
         state, alice, bob = self.chat.state, self.chat.user("alice"), self.chat.user("bob")
         shut = state.group("shut", alice)
-        owned, invited = state.groups_owned_by(alice), state.count_invitations_of(bob)
+        owned, invited = state.groups_owned_by(alice), state.count_invitations_to(bob)
         state.apply(ChatEvent("closed", shut.conversation, bob))
         self.assertEqual(state.groups_owned_by(alice), [group for group in owned if group is not shut])
-        self.assertEqual(state.count_invitations_of(bob), invited - 1)
+        self.assertEqual(state.count_invitations_to(bob), invited - 1)
         self.assertNotIn(shut.conversation, state.direct_and_group_conversations_of(alice))
         self.assertEqual(([*map(shut.is_visible_to, (alice, bob))], shut.role(alice)), ([False, False], ""))
         state.apply(ChatEvent("joined", shut.conversation, bob))

@@ -14,8 +14,8 @@ from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 from chatd.core.rules import Decision, decide
 from chatd.core.token_rules import (
-    check_effects,
-    check_scope,
+    check_command_scope,
+    check_decision_scope,
     list_tokens,
     make_token,
     revoke_token,
@@ -121,15 +121,17 @@ class TokenRules(RulesTestCase):
         read = Token(read.user, "r", read.digest, "read", None, 0)
         wob = self.state.conversations[2]
         for kind in ("message", "image", "joined"):
-            check_effects(write, Decision((ChatEvent(kind, wob, self.alice),)))
+            check_decision_scope(write, Decision((ChatEvent(kind, wob, self.alice),)))
             refusal = self.assertRaises(
-                Refusal, check_effects, read, Decision((ChatEvent(kind, wob, self.alice),))
+                Refusal, check_decision_scope, read, Decision((ChatEvent(kind, wob, self.alice),))
             )
             self.assertEqual(refusal.code, "out_of_scope")
         for other in ("created", "left", "promoted", "kicked", "invited"):
             decision = Decision((ChatEvent(other, wob, self.alice),))
-            self.assertEqual(self.assertRaises(Refusal, check_effects, write, decision).code, "out_of_scope")
-        check_effects(read, Decision())
+            self.assertEqual(
+                self.assertRaises(Refusal, check_decision_scope, write, decision).code, "out_of_scope"
+            )
+        check_decision_scope(read, Decision())
 
 
 class Scope(RulesTestCase):
@@ -146,9 +148,9 @@ class Scope(RulesTestCase):
         bob = chat.user("Bob")
         token = Token(bob, "t", Secret("d"), access, frozenset(places), 0)
         try:
-            check_scope(chat.state, token, command)
+            check_command_scope(chat.state, token, command)
             decision = decide(chat.state, bob, command)
-            check_effects(token, decision)
+            check_decision_scope(token, decision)
         except Refusal as refusal:
             # A private group out of the scope is refused like one that does not exist.
             named = str(getattr(command, "group", ""))

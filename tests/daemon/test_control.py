@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from chatd.core.accounts import AccountPolicy
 from chatd.core.commands import COMMANDS
-from chatd.core.control_commands import CONTROL_COMMANDS, CONTROL_ERRORS
+from chatd.core.control_commands import CONTROL_COMMANDS, CONTROL_ERROR_SENTENCES
 from chatd.core.limits import Limits
 from chatd.core.names import BadName, parse_nick
 from chatd.daemon import control
@@ -301,7 +301,7 @@ class Hostile(ControlCase):
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_each_error_is_explained(self) -> None:
-        self.assertTrue(all(CONTROL_ERRORS.values()))
+        self.assertTrue(all(CONTROL_ERROR_SENTENCES.values()))
 
 
 class Upkeep(ControlCase):

@@ -94,7 +94,7 @@ class StoreFixture:
         known = self.state.find_user(parse_nick(nick))
         if known is not None:
             return known
-        user = self.state.new_user(parse_nick(nick))
+        user = self.state.build_user(parse_nick(nick))
         self.state.apply(user)
         self.submit(nick, user)
         return user
@@ -103,14 +103,14 @@ class StoreFixture:
         """A conversation of two, on disk with the next commit if new."""
         found = self.state.direct_conversation(one, other)
         if found is None:
-            found = self.state.new_conversation("direct", pair=(one, other))
+            found = self.state.build_conversation("direct", pair=(one, other))
             self.state.apply(found)
             self.submit("direct", found)
         return found
 
     def group(self, name: str, owner: User) -> Conversation:
         """A new public group, on disk with the next commit."""
-        conversation = self.state.new_conversation("group", name)
+        conversation = self.state.build_conversation("group", name)
         self.state.apply(conversation)
         created = self.draft(owner, "public", conversation, "created")
         self.state.apply(created.event)

@@ -38,7 +38,7 @@ class Chat:
         self.decisions: list[Decision] = []
         self.audiences: list[list[Audience]] = []
         for nick in nicks:
-            self.state.apply(self.state.new_user(parse_nick(nick)))
+            self.state.apply(self.state.build_user(parse_nick(nick)))
 
     def user(self, nick: str) -> User:
         """The user called ``nick``."""
