@@ -21,7 +21,7 @@ from chatd.daemon.wires import wire_names
 from chatd.daemon.wiring import assemble
 from chatd.store.errors import StoreError
 
-CONFIG_FILE: Final = "chatd.toml"
+DEFAULT_CONFIG_FILE: Final = "chatd.toml"
 """The configuration file that is read from the working folder if the command line names none."""
 
 _DURABILITIES: Final = ("full", "process")
@@ -43,7 +43,7 @@ class Options(usage.Options):
             "config",
             "c",
             None,
-            f"Configuration file [default: {CONFIG_FILE}, if it exists]",
+            f"Configuration file [default: {DEFAULT_CONFIG_FILE}, if it exists]",
         ],
         ["database", "d", None, "SQLite database file [default: chat.db]"],
         [
@@ -99,14 +99,14 @@ class Options(usage.Options):
         raise SystemExit(0)
 
 
-def configuration(options: Options, file: Path | None = None) -> Config:
+def read_configuration(options: Options, file: Path | None = None) -> Config:
     """Return the configuration: ``options`` override chatd.toml, which overrides the defaults.
 
-    The file read is ``file`` if given, else the one that ``options`` name, else `CONFIG_FILE`, if that
-    exists. Raises `ConfigError` if the file or an option is invalid.
+    The file read is ``file`` if given, else the one that ``options`` name, else `DEFAULT_CONFIG_FILE`, if
+    that exists. Raises `ConfigError` if the file or an option is invalid.
     """
     named = file or options["config"]
-    path = Path(named or CONFIG_FILE)
+    path = Path(named or DEFAULT_CONFIG_FILE)
     config = read_config(path) if named or path.exists() else Config()
     log = {
         "conversation": options["conversation-log"],
@@ -144,15 +144,15 @@ def makeService(options: Options | None = None) -> Daemon:
     # twistd opens its own log later, so this umask makes that file private as well.
     os.umask(0o077)
     options = options or Options()
-    file = Path(options["config"] or CONFIG_FILE).absolute()  # twistd may change the working folder
+    file = Path(options["config"] or DEFAULT_CONFIG_FILE).absolute()  # twistd may change the working folder
     existed = file.exists()
 
     def read_again() -> Config:
         # A file that is gone is an error: its limits must not turn into the defaults.
-        return configuration(options, file if existed or file.exists() else None)
+        return read_configuration(options, file if existed or file.exists() else None)
 
     try:
-        return assemble(configuration(options), use_monotonic_clock(reactor), _user(), read_again)
+        return assemble(read_configuration(options), use_monotonic_clock(reactor), _user(), read_again)
     except (ConfigError, StoreError) as error:
         raise SystemExit(f"chatd: {error}") from None
 

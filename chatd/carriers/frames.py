@@ -21,11 +21,11 @@ from chatd.connections.login_deadlines import UndetectedConnection
 from chatd.core.language import N_
 from chatd.core.refusals import Phrase, Refusal, reason_phrase
 
-TEXT_TYPE: Final = 1
+TEXT_FRAME_TYPE: Final = 1
 LONG_TEXT_TYPE: Final = 2
-IMAGE_TYPE: Final = 3
+IMAGE_FRAME_TYPE: Final = 3
 
-_TYPES: Final = (TEXT_TYPE, LONG_TEXT_TYPE, IMAGE_TYPE)
+_TYPES: Final = (TEXT_FRAME_TYPE, LONG_TEXT_TYPE, IMAGE_FRAME_TYPE)
 
 _decoder: Final = codecs.getincrementaldecoder("utf-8")
 
@@ -55,7 +55,7 @@ def wrap_frame(payload: bytes) -> bytes:
 
 class LengthPrefixedCarrier(SessionCarrier):
     """A carrier whose frames begin with their length. Each payload that it passes to the session is a type
-    byte, `TEXT_TYPE` or `IMAGE_TYPE`, followed by the content of the frame.
+    byte, `TEXT_FRAME_TYPE` or `IMAGE_FRAME_TYPE`, followed by the content of the frame.
 
     The first frame that is not all ASCII shows whether the client's lengths count bytes or characters. They
     are taken to count characters if, read as bytes, the frame would end inside a character, or the next byte
@@ -138,14 +138,14 @@ class LengthPrefixedCarrier(SessionCarrier):
             return None
         self._start = end
         self._need = 1
-        return bytes((IMAGE_TYPE if header.image else TEXT_TYPE,)) + self._buffer[begin:end]
+        return bytes((IMAGE_FRAME_TYPE if header.image else TEXT_FRAME_TYPE,)) + self._buffer[begin:end]
 
     def _header(self) -> Header | None:
         first, at = self._buffer[self._start], self._start + 1
         if first not in _TYPES:
             raise Refusal("bad_request", why=reason_phrase("frame_type", first=first))
         digits = 2
-        if first != TEXT_TYPE:
+        if first != TEXT_FRAME_TYPE:
             if self._held < 2:
                 self._need = 2
                 return None
@@ -158,10 +158,10 @@ class LengthPrefixedCarrier(SessionCarrier):
             self._need = size
             return None
         length = int.from_bytes(self._buffer[at : at + digits])
-        limit = self._limits.image if first == IMAGE_TYPE else self._limits.message
+        limit = self._limits.image if first == IMAGE_FRAME_TYPE else self._limits.message
         if length > limit:
             raise Refusal("too_long", what=Phrase(N_("the frame")), limit=limit)
-        return Header(first == IMAGE_TYPE, length, size)
+        return Header(first == IMAGE_FRAME_TYPE, length, size)
 
     def _end_of(self, header: Header, begin: int) -> int | None:
         if self._counts == "characters":

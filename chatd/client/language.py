@@ -13,7 +13,7 @@ from chatd.core.commands import USAGE_FIELD_NAMES
 from chatd.core.language import N_
 from chatd.core.names import ALPHABET_NAMES_TO_TRANSLATE
 from chatd.core.refusals import DETAIL_MAX_CHARACTERS, REASON_SENTENCES, REFUSAL_SENTENCES
-from chatd.locales import DOMAIN, LOCALES
+from chatd.locales import GETTEXT_DOMAIN, LOCALES_FOLDER
 
 ARGPARSE_TEXTS: Final = (
     N_("usage: "),
@@ -69,13 +69,13 @@ def catalogue() -> gettext.NullTranslations:
 
     Without such a language or translations for it, texts stay in English.
     """
-    return gettext.translation(DOMAIN, LOCALES, fallback=True)
+    return gettext.translation(GETTEXT_DOMAIN, LOCALES_FOLDER, fallback=True)
 
 
 def bind_argparse() -> None:
     """Make argparse, which calls gettext, use the client's translations."""
-    gettext.bindtextdomain(DOMAIN, str(LOCALES))
-    gettext.textdomain(DOMAIN)
+    gettext.bindtextdomain(GETTEXT_DOMAIN, str(LOCALES_FOLDER))
+    gettext.textdomain(GETTEXT_DOMAIN)
 
 
 def translated_refusal(code: str, text: str) -> str:

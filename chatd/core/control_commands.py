@@ -1,7 +1,7 @@
 """The commands of the control socket that are not commands of a server operator.
 
 The daemon, ``chatctl`` and SPEC.md take them from this table. To add a command, add a row here, and the
-function that carries it out to `chatd.daemon.control.CONTROL_ACTIONS`; ``chatctl`` prints its answer as it
+function that carries it out to `chatd.daemon.control.CONTROL_HANDLERS`; ``chatctl`` prints its answer as it
 is, unless `chatd.ctl.render` has a form for it. The commands of server operators are taken from
 `chatd.core.commands`.
 """

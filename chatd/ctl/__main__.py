@@ -17,7 +17,7 @@ from chatd.core.control_commands import CONTROL_COMMANDS
 from chatd.core.terminal import replace_controls
 from chatd.ctl.connection import NoDaemon, ask, ask_for_lines
 from chatd.ctl.offline import find_database_problems, restore_database
-from chatd.ctl.options import CONFIG_FILE, parse
+from chatd.ctl.options import DEFAULT_CONFIG_FILE, parse
 from chatd.ctl.render import render_answer_lines
 from chatd.daemon.config import Config, ConfigError, control_socket_path, read_config
 from chatd.files import open_private
@@ -65,7 +65,7 @@ def _configuration(options: argparse.Namespace) -> Config:
     With ``--socket`` no file is read, unless it is named too: a daemon can be asked while its file is broken.
     Raises `ConfigError`.
     """
-    path = options.config or Path(CONFIG_FILE)
+    path = options.config or Path(DEFAULT_CONFIG_FILE)
     is_read = options.config or (path.exists() and not options.socket)
     try:
         config = read_config(path) if is_read else Config()

@@ -11,7 +11,7 @@ from chatd import __version__
 from chatd.core.control_commands import CONTROL_COMMANDS, server_operator_commands
 from chatd.core.declarations import FieldDeclaration
 
-CONFIG_FILE: Final = "chatd.toml"
+DEFAULT_CONFIG_FILE: Final = "chatd.toml"
 """The configuration file that is read from the working folder if the command line names none."""
 
 _DESCRIPTION: Final = (
@@ -32,7 +32,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--version", action="version", version=f"chatd {__version__}")
     parser.add_argument("--socket", type=Path, help="the control socket of the daemon")
     parser.add_argument(
-        "--config", type=Path, help=f"the daemon's configuration file [default: {CONFIG_FILE}, if it exists]"
+        "--config",
+        type=Path,
+        help=f"the daemon's configuration file [default: {DEFAULT_CONFIG_FILE}, if it exists]",
     )
     parser.add_argument(
         "--database", type=Path, help="the daemon's database, if the configuration file does not name it"

@@ -22,7 +22,7 @@ def render_answer_lines(answer: ControlAnswer) -> Iterator[str]:
         yield replace_controls(line)
 
 
-def format_seconds(seconds: int) -> str:
+def format_duration(seconds: int) -> str:
     """Return the duration ``seconds`` as a text such as ``02:03:04``, or ``1d 02:03:04`` from one day on."""
     days, rest = divmod(seconds, 86_400)
     clock = f"{rest // 3600:02}:{rest // 60 % 60:02}:{rest % 60:02}"
@@ -36,7 +36,7 @@ def _as_json(answer: ControlAnswer) -> Iterator[str]:
 def _status(answer: ControlAnswer) -> Iterator[str]:
     database = answer["database"]
     wires = ", ".join(f"{wire} {count}" for wire, count in sorted(answer["connections"].items()) if count)
-    yield f"chatd {answer['version']}, process {answer['pid']}, up {format_seconds(answer['uptime'])}"
+    yield f"chatd {answer['version']}, process {answer['pid']}, up {format_duration(answer['uptime'])}"
     yield f"database: {database['file']}, {database['bytes']:,} bytes, durability {database['durability']}"
     yield f"connections: {sum(answer['connections'].values())}" + (f" ({wires})" if wires else "")
     yield f"logged in: {answer['logged_in']} sessions of {answer['online']} users"
@@ -52,7 +52,7 @@ def _status(answer: ControlAnswer) -> Iterator[str]:
 def _who(answer: ControlAnswer) -> Iterator[str]:
     for one in answer["sessions"]:
         account = "registered" if one["account"] else "-"
-        yield _columns((one["nick"], one["wire"], one["address"], format_seconds(one["seconds"]), account))
+        yield _columns((one["nick"], one["wire"], one["address"], format_duration(one["seconds"]), account))
 
 
 def _groups(answer: ControlAnswer) -> Iterator[str]:

@@ -58,7 +58,7 @@ class Certificate:
         self._warn_if_exposed()
 
     def _read(self) -> Context:
-        context = read_certificate(self._path, self._key).getContext()
+        context = read_tls_options(self._path, self._key).getContext()
         # A certificate is verified in each handshake, and nothing that was verified can change afterwards:
         # Twisted's options allow no resumed sessions.
         context.set_options(OP_NO_RENEGOTIATION)
@@ -76,7 +76,7 @@ class Certificate:
                 self._log.warn("every user can read the key in {path}: chmod o-r {path}", path=str(self._key))
 
 
-def read_certificate(path: Path, key: Path) -> CertificateOptions:
+def read_tls_options(path: Path, key: Path) -> CertificateOptions:
     """Return Twisted's TLS options with the certificate and chain in the PEM file at ``path`` and the private
     key in the PEM file at ``key``, which may be the same file.
 

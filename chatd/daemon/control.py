@@ -44,7 +44,7 @@ from chatd.daemon.passwords import PasswordHashQueue
 from chatd.daemon.reload import ConfigReloader
 from chatd.dialects.json import JsonDialect
 from chatd.dialects.json_entries import moderation_object
-from chatd.dialects.json_requests import MAX_ACTION_LENGTH, JsonObject, is_valid_ref, parse_object
+from chatd.dialects.json_requests import MAX_REPEATED_ACTION_LENGTH, JsonObject, is_valid_ref, parse_object
 from chatd.json_wire import objects
 from chatd.json_wire.objects import encode
 from chatd.store.errors import MaintenanceInProgress, ReadFailed, StoreError
@@ -56,19 +56,19 @@ MAX_REQUEST_BYTES: Final = 16 * 1024
 MAX_CONNECTIONS: Final = 16
 """The maximum number of connections to the control socket."""
 
-REQUEST_TIMEOUT_SECONDS: Final = 10.0
+CLIENT_TIMEOUT_SECONDS: Final = 10.0
 """Seconds that a client has to send its request, and again to read the answer."""
 
 EXPORT_PAUSE_SECONDS: Final = 0.005
 """Pause in seconds after each page of an export, so that clients of the chat need not wait for it."""
 
-EXPORT_STALL_SECONDS: Final = 600.0
+EXPORT_STALL_TIMEOUT_SECONDS: Final = 600.0
 """The time in seconds for which a client may stop reading during an export.
 
 After that the connection is aborted.
 """
 
-LISTING_PAGE_ITEMS: Final = 500
+MAX_ITEMS_PER_LINE: Final = 500
 """The maximum number of items of a list that are sent in one line, in one iteration of the reactor."""
 
 
@@ -140,7 +140,7 @@ class ControlSocket:
 
         Raises `ConfigError` if the path is used for something else or by another daemon, or can't be used.
         """
-        address = shorter_spelling(self.path)
+        address = shorter_socket_path(self.path)
         _remove_stale(address)
         if not self.path.parent.is_dir():  # Twisted leaves its socket open if it can't be bound
             raise ConfigError(f"can't open the control socket {self.path}: {os.strerror(ENOENT)}")
@@ -167,7 +167,7 @@ class ControlSocket:
             connection.transport.loseConnection()
 
 
-def shorter_spelling(path: Path) -> str:
+def shorter_socket_path(path: Path) -> str:
     """Return the shorter spelling of ``path``, absolute or relative to the working folder.
 
     The address of a Unix socket has at most about a hundred bytes.
@@ -245,7 +245,7 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
         """
         connections = self._control.connections
         connections.add(self)
-        self.setTimeout(REQUEST_TIMEOUT_SECONDS)
+        self.setTimeout(CLIENT_TIMEOUT_SECONDS)
         if len(connections) > MAX_CONNECTIONS:
             self._has_request = True
             self._fail(ControlError("too_many_connections"))
@@ -274,12 +274,12 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
             self._fail(ControlError("request_timeout"))
 
     def pauseProducing(self) -> None:
-        """Pause an export, because the client reads too slowly. After `EXPORT_STALL_SECONDS` the connection
-        is aborted.
+        """Pause an export, because the client reads too slowly. After `EXPORT_STALL_TIMEOUT_SECONDS` the
+        connection is aborted.
         """
         if self._writable is None:
             self._writable = Deferred()
-            self.setTimeout(EXPORT_STALL_SECONDS)
+            self.setTimeout(EXPORT_STALL_TIMEOUT_SECONDS)
 
     def resumeProducing(self) -> None:
         """Resume a paused export, because the client has read enough, or is gone."""
@@ -316,7 +316,7 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
         try:
             request_object = parse_object(line)
             name, ref = request_object.get("action"), request_object.get("ref")
-            self._name = name[:MAX_ACTION_LENGTH] if isinstance(name, str) else ""
+            self._name = name[:MAX_REPEATED_ACTION_LENGTH] if isinstance(name, str) else ""
             self._ref = ref if is_valid_ref(ref) else None
             command = CONTROL_COMMANDS.get(self._name)
             if command is None:
@@ -334,7 +334,7 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
                 if request_object[field] not in choices:
                     why = reason_phrase("no_choice", name=Phrase(field), choices=", ".join(choices))
                     raise Refusal("bad_request", why=why)
-            result = await CONTROL_ACTIONS[self._name](self._control, request_object)
+            result = await CONTROL_HANDLERS[self._name](self._control, request_object)
             await self._send_result(result)
         except Refusal as refusal:
             self.refuse(None, refusal)
@@ -356,14 +356,14 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
             await self._send_export(head, result)
         elif isinstance(result, ListResult):
             page, rest = (
-                list(islice(result.items, LISTING_PAGE_ITEMS)),
-                [*islice(result.items, LISTING_PAGE_ITEMS)],
+                list(islice(result.items, MAX_ITEMS_PER_LINE)),
+                [*islice(result.items, MAX_ITEMS_PER_LINE)],
             )
             while rest:
                 self._write(encode({**head, result.key: page, "more": True}))
                 # A long list must not keep the clients of the chat waiting.
                 await deferLater(self._control.reactor, 0)
-                page, rest = rest, [*islice(result.items, LISTING_PAGE_ITEMS)]
+                page, rest = rest, [*islice(result.items, MAX_ITEMS_PER_LINE)]
             self._write(encode({**head, result.key: page}))
         else:
             self._write(encode({**head, **result}))
@@ -427,7 +427,7 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
     def _end(self) -> None:
         """Close the connection when the answer is written. Cut it if the client does not read."""
         if self in self._control.connections:
-            self.setTimeout(REQUEST_TIMEOUT_SECONDS)
+            self.setTimeout(CLIENT_TIMEOUT_SECONDS)
             self.transport.loseConnection()
 
 
@@ -440,7 +440,7 @@ async def _status(control: ControlSocket, request_object: JsonObject) -> Control
         "version": __version__,
         "pid": os.getpid(),
         "uptime": round(control.reactor.seconds() - control.started_at),
-        "database": {"file": str(store.path), "bytes": store.size(), "durability": store.durability},
+        "database": {"file": str(store.path), "bytes": store.file_bytes(), "durability": store.durability},
         "connections": sessions.count_by_wire(),
         **structs.asdict(control.chat.overview.counts()),
         "password_queue": len(control.passwords),
@@ -540,7 +540,7 @@ async def _help(control: ControlSocket, request_object: JsonObject) -> ControlRe
     return {"commands": commands}
 
 
-CONTROL_ACTIONS: Final[
+CONTROL_HANDLERS: Final[
     dict[str, Callable[[ControlSocket, JsonObject], Coroutine[Deferred[Any], Any, ControlResult]]]
 ] = {
     "status": _status,

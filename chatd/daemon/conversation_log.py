@@ -5,7 +5,7 @@ from __future__ import annotations
 from chatd.chat.log_lines import format_delivery
 from chatd.core.events import Delivery
 from chatd.daemon.logs import LogFile
-from chatd.dialects.timestamps import rfc3339
+from chatd.dialects.timestamps import format_rfc3339
 
 
 class ConversationLog:
@@ -23,4 +23,4 @@ class ConversationLog:
         conversation.
         """
         if self._all or not private:
-            self._file.append(f"{rfc3339(delivery.at)} {format_delivery(delivery, private)}")
+            self._file.append(f"{format_rfc3339(delivery.at)} {format_delivery(delivery, private)}")

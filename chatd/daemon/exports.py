@@ -16,13 +16,13 @@ from chatd.core.links import InvitationLink
 from chatd.core.rules import has_closed_account
 from chatd.core.state import Group, State
 from chatd.dialects.json_entries import event_object, history_message_object, link_object
-from chatd.dialects.timestamps import rfc3339
+from chatd.dialects.timestamps import format_rfc3339
 from chatd.json_wire import objects
 
-EXPORT_FORMAT: Final = 1
+EXPORT_FORMAT_VERSION: Final = 1
 """The version of the format of an export."""
 
-MEMBERSHIP_LINES_PER_PAGE: Final = 200
+FACT_LINES_PER_PAGE: Final = 200
 """The maximum number of lines before the log entries (account, settings, members, memberships and links) that
 are sent in one iteration of the reactor.
 """
@@ -40,10 +40,10 @@ class ExportLines:
         if conversation is not None:
             about = {"group": conversation.name}
         self.header = {
-            "format": EXPORT_FORMAT,
+            "format": EXPORT_FORMAT_VERSION,
             "version": __version__,
             **about,
-            "at": rfc3339(export.at),
+            "at": format_rfc3339(export.at),
             "last": export.last_id,
         }
         # At once: between two pages users may join and leave.
@@ -56,7 +56,7 @@ class ExportLines:
         Raises `ReadFailed` if the database can't be read, and `Refusal` ``storage_failed`` while the state of
         the chat is read again after a failed transaction.
         """
-        facts = list(islice(self._facts, MEMBERSHIP_LINES_PER_PAGE))
+        facts = list(islice(self._facts, FACT_LINES_PER_PAGE))
         if facts:
             return facts
         page = await self._export.next_page()
@@ -82,7 +82,7 @@ class ExportLines:
                     "nick": user.nick,
                     "colour": user.colour,
                     "registered": credential is not None and not has_closed_account(state, user),
-                    "since": None if since is None else rfc3339(since),
+                    "since": None if since is None else format_rfc3339(since),
                     "ignored": sorted(state.users[id].nick for id in state.ignored_user_ids(user)),
                 }
             }

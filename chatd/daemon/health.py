@@ -11,10 +11,10 @@ from chatd.boundaries import Archive, Journal
 from chatd.core.events import LOBBY
 from chatd.store.errors import ReadFailed
 
-STALLED_SECONDS: Final = 5.0
+TRANSACTION_STALLED_SECONDS: Final = 5.0
 """Seconds that a transaction may take until the daemon counts as unhealthy."""
 
-READ_TIMEOUT_SECONDS: Final = 5.0
+DATABASE_READ_TIMEOUT_SECONDS: Final = 5.0
 """Seconds that the database may take for a short read until the daemon counts as unhealthy."""
 
 
@@ -35,16 +35,17 @@ class Health:
         problems = []
         if self._journal.is_failing:
             problems.append("the last transaction failed")
-        if self._journal.current_transaction_seconds > STALLED_SECONDS:
+        if self._journal.current_transaction_seconds > TRANSACTION_STALLED_SECONDS:
             problems.append(
-                f"a transaction takes more than {STALLED_SECONDS:g} seconds; {len(self._journal)} tasks wait"
+                f"a transaction takes more than {TRANSACTION_STALLED_SECONDS:g} seconds;"
+                f" {len(self._journal)} tasks wait"
             )
         reading = self._archive.page(LOBBY, False, None, None, 1, 1, self._journal.last_delivered_id)
-        reading.addTimeout(READ_TIMEOUT_SECONDS, self._clock)
+        reading.addTimeout(DATABASE_READ_TIMEOUT_SECONDS, self._clock)
         try:
             await reading
         except ReadFailed:
             problems.append("the database can't be read")
         except defer.TimeoutError:
-            problems.append(f"to read the database takes more than {READ_TIMEOUT_SECONDS:g} seconds")
+            problems.append(f"to read the database takes more than {DATABASE_READ_TIMEOUT_SECONDS:g} seconds")
         return problems

@@ -31,7 +31,7 @@ from chatd.daemon.reload import ConfigReloader
 from chatd.store.errors import StoreError
 from chatd.store.store import Store
 
-COMMIT_TIMEOUT_SECONDS: Final = 2.2
+DRAIN_TIMEOUT_SECONDS: Final = 2.2
 """Seconds that the daemon waits at its stop for accepted commands to be stored on disk. It is longer than the
 wait for a locked database.
 """
@@ -212,7 +212,7 @@ class Daemon(Service):
         self._passwords.stop()
         finished = self._chat.drain()
         finished.addTimeout(
-            COMMIT_TIMEOUT_SECONDS,
+            DRAIN_TIMEOUT_SECONDS,
             self._reactor,
             onTimeoutCancel=lambda *_: self._log.error("the disk is stuck"),
         )

@@ -75,7 +75,7 @@ def choices_by_wire(limits: Limits) -> dict[str, list[WireChoice]]:
     return choices
 
 
-def websocket_wires(limits: Limits) -> dict[str, WireChoice]:
+def choices_by_subprotocol(limits: Limits) -> dict[str, WireChoice]:
     """Return, by subprotocol, what a client may speak on a WebSocket."""
     return {wire.subprotocol: _choice(wire, limits) for wire in declared_wires() if wire.subprotocol}
 

@@ -33,7 +33,7 @@ from chatd.core.declarations import parse_duration
 from chatd.core.limits import Limits
 from chatd.daemon.certificates import Certificate
 from chatd.daemon.config import Config, ConfigError, LogConfig, TlsConfig, control_socket_path
-from chatd.daemon.control import ControlSocket, shorter_spelling
+from chatd.daemon.control import ControlSocket, shorter_socket_path
 from chatd.daemon.conversation_log import ConversationLog
 from chatd.daemon.health import Health
 from chatd.daemon.lifecycle import Daemon, Listener
@@ -43,10 +43,10 @@ from chatd.daemon.reload import ConfigReloader
 from chatd.daemon.wires import (
     WEB_WIRE_NAME,
     MakeHttpProtocol,
+    choices_by_subprotocol,
     choices_by_wire,
     declared_wires,
     protocol_maker,
-    websocket_wires,
     wire_names,
 )
 from chatd.store.journal import Journal
@@ -72,15 +72,15 @@ _LOOPBACK: Final = {
 class ParsedListener(msgspec.Struct, frozen=True):
     """A listener such as ``text=tcp:4567``, taken apart.
 
-    ``wire`` is the name of the wire, ``endpoint`` the description of a Twisted endpoint. ``proxied`` says
-    whether a proxy sends a PROXY header first. ``tls`` says whether clients must use the daemon's TLS: always
-    (``ssl:`` without a key of its own), if the configuration asks for it, or never, which is so on Unix
-    sockets and where Twisted's endpoint has a TLS of its own.
+    ``wire`` is the name of the wire, ``endpoint`` the description of a Twisted endpoint.
+    ``expects_proxy_header`` says whether a proxy sends a PROXY header first. ``tls`` says whether clients
+    must use the daemon's TLS: always (``ssl:`` without a key of its own), if the configuration asks for it,
+    or never, which is so on Unix sockets and where Twisted's endpoint has a TLS of its own.
     """
 
     wire: str
     endpoint: str
-    proxied: bool = False
+    expects_proxy_header: bool = False
     tls: Literal["always", "configured", "never"] = "configured"
 
 
@@ -177,7 +177,7 @@ def assemble(
         snapshot = store.read_snapshot()
     archive = store.open_archive()
     delivery_log = DeliveryLog() if config.log.level == "debug" else None
-    writer = store.writer_pool()
+    writer = store.open_writer_pool()
 
     def open_journal(on_failure: Callable[[], None], on_commit: Callable[[], None]) -> Journal:
         return Journal(writer, reactor, snapshot, on_failure, on_commit)
@@ -198,7 +198,9 @@ def assemble(
     )
     sessions = Sessions(chat, reactor, config.limits)
     pages = Pages(read_files(), Health(chat.journal, archive, reactor).is_healthy, reactor)
-    http_service = HttpService(pages, websocket_wires(config.limits), config.web, reactor, FairQueue(reactor))
+    http_service = HttpService(
+        pages, choices_by_subprotocol(config.limits), config.web, reactor, FairQueue(reactor)
+    )
     if metrics is not None and monitoring is not None:
         factory = _monitoring_factory(chat, archive, sessions, passwords, config.limits, reactor)
         listeners.append(Listener(f"metrics={metrics}", lambda _: factory, monitoring))
@@ -218,7 +220,7 @@ def assemble(
 def _control_path(config: Config) -> Path | None:
     """Return the path of the control socket, or None if there is none. Raises `ConfigError`."""
     path = control_socket_path(config)
-    if path is None or len(os.fsencode(shorter_spelling(path))) <= MAX_SOCKET_PATH_BYTES:
+    if path is None or len(os.fsencode(shorter_socket_path(path))) <= MAX_SOCKET_PATH_BYTES:
         return None if path is None else path.absolute()
     sentence = f"the path of the control socket is too long: {path}"
     if config.control.socket is not None:
@@ -254,7 +256,7 @@ def _listener(
 
     def make_factory(sessions: Sessions) -> IProtocolFactory:
         factory = ChatFactory(sessions, maker)
-        return ProxiedFactory(sessions, factory) if parsed.proxied else factory
+        return ProxiedFactory(sessions, factory) if parsed.expects_proxy_header else factory
 
     page_scheme = "https" if tls_only else "http"
     return Listener(listener, make_factory, endpoint, page_scheme if parsed.wire == WEB_WIRE_NAME else "")

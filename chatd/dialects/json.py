@@ -58,7 +58,7 @@ from chatd.dialects.json_entries import (
     token_object,
 )
 from chatd.dialects.json_requests import (
-    MAX_ACTION_LENGTH,
+    MAX_REPEATED_ACTION_LENGTH,
     JsonObject,
     build_command,
     check_depth,
@@ -72,7 +72,7 @@ MAX_COURSEWORK_OBJECT_BYTES: Final = 60_000
 KiB for one object.
 """
 
-MAX_NEWLINE_LIST_BYTES: Final = 256 * 1024
+MAX_NEWLINE_DELIMITED_LIST_BYTES: Final = 256 * 1024
 """The maximum size of an answer to a newline-delimited client that is a list, in bytes. A page of the log of
 this size never fills an outbox.
 """
@@ -131,7 +131,9 @@ class JsonDialect:
         self.newline_delimited = newline_delimited
         self.relays_client_actions = relays_client_actions
         self.pace_seconds = 0.0 if newline_delimited else COURSEWORK_PACE_SECONDS
-        self.max_list_bytes = MAX_NEWLINE_LIST_BYTES if newline_delimited else MAX_COURSEWORK_OBJECT_BYTES
+        self.max_list_bytes = (
+            MAX_NEWLINE_DELIMITED_LIST_BYTES if newline_delimited else MAX_COURSEWORK_OBJECT_BYTES
+        )
         self._limits = limits
         self._variants: DialectVariants = {} if variants is None else variants
         self._variants[newline_delimited, relays_client_actions] = self
@@ -181,7 +183,7 @@ class JsonDialect:
             command = refusal
         return Request(
             command,
-            name[:MAX_ACTION_LENGTH] if isinstance(name, str) else "",
+            name[:MAX_REPEATED_ACTION_LENGTH] if isinstance(name, str) else "",
             sender if isinstance(sender, str) else "",
             ref if is_valid_ref(ref) else None,
             self._shown(request_object, name),

@@ -12,7 +12,7 @@ from chatd.core.answers import LinkListItem, TokenListItem
 from chatd.core.events import Announced, Arrived, ChatEvent, Departed, LogEntry
 from chatd.core.moderation import ModerationEntry
 from chatd.core.requests import Request
-from chatd.dialects.timestamps import rfc3339
+from chatd.dialects.timestamps import format_rfc3339
 from chatd.json_wire import objects
 from chatd.json_wire.objects import Timestamp
 
@@ -127,14 +127,14 @@ def token_object(token: TokenListItem) -> objects.Token:
         token.name,
         token.scope,
         list(token.groups),
-        Timestamp(rfc3339(token.made)),
-        None if token.expires is None else Timestamp(rfc3339(token.expires)),
+        Timestamp(format_rfc3339(token.made)),
+        None if token.expires is None else Timestamp(format_rfc3339(token.expires)),
     )
 
 
 def link_object(link: LinkListItem) -> objects.InvitationLink:
     """Return the JSON object of an invitation link."""
-    made, expires = Timestamp(rfc3339(link.made)), Timestamp(rfc3339(link.expires))
+    made, expires = Timestamp(format_rfc3339(link.made)), Timestamp(format_rfc3339(link.expires))
     return objects.InvitationLink(link.number, link.maker, made, expires, link.use_count)
 
 
@@ -154,4 +154,4 @@ def moderation_object(act: ModerationEntry) -> objects.ModerationEntry:
 @lru_cache(maxsize=256)
 def _timestamp(at: int) -> Timestamp:
     # Cached, because a message and its acknowledgement have the same time.
-    return Timestamp(rfc3339(at))
+    return Timestamp(format_rfc3339(at))

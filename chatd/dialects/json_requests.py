@@ -20,7 +20,7 @@ from chatd.core.refusals import Refusal, reason_phrase
 MAX_REF_LENGTH: Final = 128
 """The maximum number of characters in a ``ref``, the client's own id of a request."""
 
-MAX_ACTION_LENGTH: Final = 64
+MAX_REPEATED_ACTION_LENGTH: Final = 64
 """The maximum number of characters of a request's action that an answer or a refusal repeats."""
 
 JsonObject = dict[str, Any]
@@ -89,7 +89,7 @@ def build_command(
         raise Refusal("bad_request", why="action must be a string")
     row = COMMANDS_BY_ACTION.get(name)
     if row is None:
-        raise Refusal("unknown_action", name=name[:MAX_ACTION_LENGTH])
+        raise Refusal("unknown_action", name=name[:MAX_REPEATED_ACTION_LENGTH])
     if not isinstance(sender, str):
         raise Refusal("bad_request", why="the sender must be a string")
     return row.build(_values(row, name, request_object, sender), limits)

@@ -51,7 +51,7 @@ from chatd.core.typed_commands import (
     parse_semicolon,
 )
 from chatd.core.wires import Wire
-from chatd.dialects.timestamps import rfc3339
+from chatd.dialects.timestamps import format_rfc3339
 
 REFERENCE_CLIENT_PACE_SECONDS: Final = 0.04
 """Seconds between two lines sent to the reference client, which takes one read for one line."""
@@ -59,7 +59,7 @@ REFERENCE_CLIENT_PACE_SECONDS: Final = 0.04
 MAX_LIST_BYTES: Final = 256 * 1024
 """The maximum size of a list in an answer, in bytes. A list of this size never fills an outbox."""
 
-MAX_LINES_PER_MESSAGE: Final = 128
+MAX_SENT_LINES_PER_MESSAGE: Final = 128
 """The maximum number of lines that one message makes. Each line repeats the author and the conversation, so a
 message of nothing but line ends would otherwise fill the outbox of every text client.
 """
@@ -345,7 +345,7 @@ def _lines(*fields: str, text: str | None = None) -> Payloads:
         return (replace_controls(head).encode(),)
     return tuple(
         replace_controls(f"{head} {line}").encode()
-        for line in LINE_END.split(text, MAX_LINES_PER_MESSAGE - 1)
+        for line in LINE_END.split(text, MAX_SENT_LINES_PER_MESSAGE - 1)
     )
 
 
@@ -376,13 +376,13 @@ def _fitting(entries: Iterable[Payloads]) -> tuple[list[Payloads], bool]:
 
 def _message_item(where: str, entry: LogEntry) -> Payloads:
     return _lines(
-        "HIS", where, str(entry.id), rfc3339(entry.at), entry.event.actor.nick, text=entry.event.body
+        "HIS", where, str(entry.id), format_rfc3339(entry.at), entry.event.actor.nick, text=entry.event.body
     )
 
 
 def _event_item(where: str, entry: LogEntry) -> Payloads:
     event = entry.event
-    return _lines("STA", where, str(entry.id), rfc3339(entry.at), *_happened(event), text=_body(event))
+    return _lines("STA", where, str(entry.id), format_rfc3339(entry.at), *_happened(event), text=_body(event))
 
 
 def _as_to_reference(frame: bytes) -> bytes:
@@ -396,23 +396,37 @@ def _as_to_reference(frame: bytes) -> bytes:
 
 def _moderation(act: ModerationEntry) -> Payloads:
     """Return the line of an entry of the moderation log; ``-`` stands for no target and no end."""
-    until = "-" if act.until is None else rfc3339(act.until)
+    until = "-" if act.until is None else format_rfc3339(act.until)
     target = act.target.replace(" ", "/") or "-"
     return _lines(
-        "OPR", str(act.id), rfc3339(act.at), act.operator.nick, act.kind, target, until, text=act.reason
+        "OPR",
+        str(act.id),
+        format_rfc3339(act.at),
+        act.operator.nick,
+        act.kind,
+        target,
+        until,
+        text=act.reason,
     )
 
 
 def _token(token: TokenListItem, secret: str = "") -> Payloads:
     """Return the line of a token; ``-`` stands for no end. The ``secret`` is known when the token is made."""
-    expires = "-" if token.expires is None else rfc3339(token.expires)
-    head = ("TOK", token.name, token.scope, ",".join(token.groups), rfc3339(token.made), expires)
+    expires = "-" if token.expires is None else format_rfc3339(token.expires)
+    head = ("TOK", token.name, token.scope, ",".join(token.groups), format_rfc3339(token.made), expires)
     return _lines(*head, *filter(None, (secret,)))
 
 
 def _link(link: LinkListItem, secret: str = "") -> Payloads:
     """Return the line of an invitation link. The ``secret`` is known when the link is made."""
-    head = ("LNK", link.group, str(link.number), link.maker, rfc3339(link.made), rfc3339(link.expires))
+    head = (
+        "LNK",
+        link.group,
+        str(link.number),
+        link.maker,
+        format_rfc3339(link.made),
+        format_rfc3339(link.expires),
+    )
     return _lines(*head, str(link.use_count), *filter(None, (secret,)))
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 
-def rfc3339(at: int) -> str:
+def format_rfc3339(at: int) -> str:
     """Return the time ``at``, in ms since 1970, in RFC 3339 format, UTC with milliseconds:
     ``2026-11-21T10:00:00.000Z``.
     """
@@ -14,7 +14,7 @@ def rfc3339(at: int) -> str:
     return f"{_second(second)}.{millisecond:03}Z"
 
 
-def hour_and_minute(at: int) -> tuple[int, int]:
+def local_hour_and_minute(at: int) -> tuple[int, int]:
     """Return the hour and the minute of the time ``at``, in ms since 1970, in the machine's time zone."""
     local = datetime.fromtimestamp(at // 1000, UTC).astimezone()
     return local.hour, local.minute

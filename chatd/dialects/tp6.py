@@ -57,7 +57,7 @@ from chatd.core.requests import Request
 from chatd.core.typed_commands import SlashLine, is_command_with_secret, parse_slash, unescape_slash
 from chatd.core.wires import OpeningBytes, Wire
 from chatd.dialects.json import JsonDialect
-from chatd.dialects.timestamps import hour_and_minute
+from chatd.dialects.timestamps import local_hour_and_minute
 from chatd.dialects.tp6_phrases import (
     HISTORY_HINT,
     INDENT,
@@ -65,7 +65,6 @@ from chatd.dialects.tp6_phrases import (
     ROOM_QUESTION,
     addressee_phrase,
     arrival_sentence,
-    ascii_json,
     conversation_lines,
     delivery_sentence,
     event_sentence,
@@ -81,6 +80,7 @@ from chatd.dialects.tp6_phrases import (
     refusal_text,
     resolve_command,
     rgb_bytes,
+    to_ascii_json,
     token_lines,
 )
 
@@ -395,7 +395,7 @@ class Tp6Dialect:
 
     def _as_json(self, dialect: JsonDialect, request: Request, answer: Page | Conversations) -> Payloads:
         (payload,) = dialect.encode_answer(request, answer)
-        return self._notice(ascii_json(payload))
+        return self._notice(to_ascii_json(payload))
 
     def _conversations(self, request: Request, answer: Conversations) -> Payloads:
         if self._json is not None and request.command_word == "history":
@@ -419,7 +419,7 @@ class Tp6Dialect:
         event = logged.event
         nick = event.actor.nick
         if self.bonus:
-            hour, minute = hour_and_minute(logged.at)
+            hour, minute = local_hour_and_minute(logged.at)
             red, green, blue = rgb_bytes(event.actor.colour)
             nick = f"[{hour:02}:{minute:02}] \x1b[38;2;{red};{green};{blue}m{nick}\x1b[0m"
         return self._notice(message_sentence(f"{nick} {addressee_phrase(event)}", event))

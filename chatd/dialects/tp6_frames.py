@@ -14,15 +14,15 @@ from chatd.boundaries import Payloads
 from chatd.core.events import LogEntry
 from chatd.core.requests import Request
 from chatd.core.wires import OpeningBytes, Wire
-from chatd.dialects.timestamps import hour_and_minute
+from chatd.dialects.timestamps import local_hour_and_minute
 from chatd.dialects.tp6 import Tp6Dialect
 from chatd.dialects.tp6_phrases import addressee_phrase, indented, indented_image, message_sentence, rgb_bytes
 
-TEXT_TYPE: Final = 1
-IMAGE_TYPE: Final = 3
-"""The first byte of a frame that is an image; `TEXT_TYPE` is the first byte of a text."""
+TEXT_FRAME_TYPE: Final = 1
+IMAGE_FRAME_TYPE: Final = 3
+"""The first byte of a frame that is an image; `TEXT_FRAME_TYPE` is the first byte of a text."""
 
-NO_TIME: Final = b"\xff\xff"
+NO_TIME_BYTES: Final = b"\xff\xff"
 """The two bytes that stand for hour and minute in a bonus frame that has no time, such as an answer or a
 refusal.
 """
@@ -35,16 +35,16 @@ class FramedDialect(Tp6Dialect):
     A message in the client's current room, or in the lobby if the client is there, is a frame with the
     author's name. Everything else is a French sentence in a frame without a name. With ``bonus``, for clients
     with TP6's bonus features, a colour (three bytes), the hour and the minute (one byte each) follow the name
-    in every frame; in a frame that is not a message the colour is black, and the time may be `NO_TIME`.
+    in every frame; in a frame that is not a message the colour is black, and the time may be `NO_TIME_BYTES`.
     """
 
     pace_seconds = 0.0
 
     def decode(self, frame: bytes) -> Request:
-        """Return the request in one frame. If the first byte is `IMAGE_TYPE`, the rest is an image, else a
-        text.
+        """Return the request in one frame. If the first byte is `IMAGE_FRAME_TYPE`, the rest is an image,
+        else a text.
         """
-        return self._understood(frame[1:], "image" if frame[:1] == bytes((IMAGE_TYPE,)) else "message")
+        return self._understood(frame[1:], "image" if frame[:1] == bytes((IMAGE_FRAME_TYPE,)) else "message")
 
     def _said(self, logged: LogEntry) -> Payloads:
         event = logged.event
@@ -66,7 +66,7 @@ class FramedDialect(Tp6Dialect):
         """
         if not self.bonus:
             return b""
-        return rgb_bytes(colour) + (NO_TIME if at is None else bytes(hour_and_minute(at)))
+        return rgb_bytes(colour) + (NO_TIME_BYTES if at is None else bytes(local_hour_and_minute(at)))
 
 
 def _payload(kind: str, name: str, mark: bytes, text: str) -> Payloads:
@@ -77,7 +77,9 @@ def _payload(kind: str, name: str, mark: bytes, text: str) -> Payloads:
     """
     who = name.encode()
     head = bytes((len(who),)) + who + mark
-    return (bytes((IMAGE_TYPE if kind == "image" else TEXT_TYPE, len(head))) + head + text.encode(),)
+    return (
+        bytes((IMAGE_FRAME_TYPE if kind == "image" else TEXT_FRAME_TYPE, len(head))) + head + text.encode(),
+    )
 
 
 _OPENINGS: Final = tuple(map(OpeningBytes, (b"\x01", b"\x02", b"\x03")))

@@ -25,7 +25,7 @@ from chatd.core.moderation import ModerationEntry
 from chatd.core.refusals import REFUSAL_SENTENCES, Refusal, reason_phrase
 from chatd.core.terminal import LINE_END, replace_controls
 from chatd.core.typed_commands import parse_slash_fields
-from chatd.dialects.timestamps import rfc3339
+from chatd.dialects.timestamps import format_rfc3339
 from chatd.locales import to_french
 
 INDENT: Final = "  "
@@ -111,7 +111,7 @@ def delivery_sentence(delivery: Delivery) -> str:
     return f"Annonce : {nick} a quitté la chatroom"
 
 
-def ascii_json(payload: bytes) -> str:
+def to_ascii_json(payload: bytes) -> str:
     """Return a JSON object as pure ASCII, which contains no terminal control and can be cut anywhere."""
     return json.dumps(json.loads(payload), separators=(",", ":")).replace("\x7f", "\\u007f")
 
@@ -148,9 +148,9 @@ def moderation_lines(acts: Iterable[ModerationEntry]) -> Iterator[str]:
     """Yield a sentence for each act in the moderation log: its time, until when it holds, and the reason."""
     for act in acts:
         sentence = _ACTS[act.kind].format(operator=act.operator.nick, target=act.target)
-        end = "" if act.until is None else f" jusqu'au {rfc3339(act.until)}"
+        end = "" if act.until is None else f" jusqu'au {format_rfc3339(act.until)}"
         why = f" : {indented(act.reason)}" if act.reason else ""
-        yield f"{rfc3339(act.at)} {sentence}{end}{why}"
+        yield f"{format_rfc3339(act.at)} {sentence}{end}{why}"
 
 
 _ACCESSES: Final = {"read": "lecture", "write": "lecture et écriture"}
@@ -160,16 +160,16 @@ def token_lines(tokens: Iterable[TokenListItem]) -> Iterator[str]:
     """Yield one line for each token: ``deploy (lecture, wob, depuis le …, jusqu'au …)``."""
     for token in tokens:
         places = "partout" if token.groups == ("*",) else ", ".join(token.groups)
-        end = None if token.expires is None else f"jusqu'au {rfc3339(token.expires)}"
+        end = None if token.expires is None else f"jusqu'au {format_rfc3339(token.expires)}"
         yield with_remarks(
-            token.name, _ACCESSES[token.scope], places, f"depuis le {rfc3339(token.made)}", end
+            token.name, _ACCESSES[token.scope], places, f"depuis le {format_rfc3339(token.made)}", end
         )
 
 
 def link_lines(links: Iterable[LinkListItem]) -> Iterator[str]:
     """Yield one line for each invitation link: ``n° 1 (alice, depuis le …, jusqu'au …, 2 arrivées)``."""
     for link in links:
-        made, expires = f"depuis le {rfc3339(link.made)}", f"jusqu'au {rfc3339(link.expires)}"
+        made, expires = f"depuis le {format_rfc3339(link.made)}", f"jusqu'au {format_rfc3339(link.expires)}"
         uses = f"{link.use_count} arrivée{'s' if link.use_count > 1 else ''}"
         yield with_remarks(f"n° {link.number}", link.maker, made, expires, uses)
 
@@ -212,7 +212,7 @@ def page_lines(page: Page) -> Iterator[str]:
     If the page ends where older messages were deleted, a last line says so.
     """
     for entry in page.entries if page.forward else reversed(page.entries):
-        yield f"{rfc3339(entry.at)} {history_sentence(entry.event)}"
+        yield f"{format_rfc3339(entry.at)} {history_sentence(entry.event)}"
     if page.trimmed_up_to_id and not (page.is_event_page or page.forward or page.more):
         yield "(les messages plus anciens ont été supprimés)"
 

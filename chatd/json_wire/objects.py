@@ -423,7 +423,7 @@ ServerObject = Message | GroupEvent | ServerEvent | AnswerObject
 place of `Welcome`.
 """
 
-OBJECT_TYPES: Final[dict[str, type[ServerObject]]] = {
+OBJECT_TYPES_BY_ACTION: Final[dict[str, type[ServerObject]]] = {
     "server-broadcast": Message,
     "server-gbroadcast": Message,
     "server-send": Message,
@@ -480,7 +480,7 @@ encode: Final = msgspec.json.Encoder(enc_hook=_write_timestamp).encode
 _head: Final = msgspec.json.Decoder(_Head).decode
 _decoders: Final = {
     kind: msgspec.json.Decoder(kind, dec_hook=_read_timestamp).decode
-    for kind in (*OBJECT_TYPES.values(), GroupEvent, ServerEvent)
+    for kind in (*OBJECT_TYPES_BY_ACTION.values(), GroupEvent, ServerEvent)
 }
 
 
@@ -492,7 +492,7 @@ def decode_if_known(value: bytes) -> ServerObject | None:
     kind = (
         (GroupEvent if head.id else ServerEvent)
         if head.action == "server-event"
-        else OBJECT_TYPES.get(head.action)
+        else OBJECT_TYPES_BY_ACTION.get(head.action)
     )
     return None if kind is None else _decoders[kind](value)
 

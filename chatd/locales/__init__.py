@@ -6,13 +6,13 @@ import gettext
 from pathlib import Path
 from typing import Final
 
-DOMAIN: Final = "chat"
+GETTEXT_DOMAIN: Final = "chat"
 """The gettext domain: the name of the catalogue files without ``.mo``."""
 
-LOCALES: Final = Path(__file__).parent
+LOCALES_FOLDER: Final = Path(__file__).parent
 """The folder of the catalogues, with files such as ``fr/LC_MESSAGES/chat.mo``."""
 
-_french: Final = gettext.translation(DOMAIN, LOCALES, ["fr"])
+_french: Final = gettext.translation(GETTEXT_DOMAIN, LOCALES_FOLDER, ["fr"])
 
 
 def to_french(sentence: str) -> str:

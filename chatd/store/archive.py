@@ -28,7 +28,7 @@ from chatd.core.records import NO_FILTER, EntryRow, EntrySlice, LogFilter, Snaps
 from chatd.core.state import State
 from chatd.core.tokens import Token
 from chatd.store.errors import ReadFailed
-from chatd.store.size import measure_database
+from chatd.store.size import measure_database_bytes
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
@@ -37,7 +37,7 @@ SqlCursor = Transaction | sqlite3.Cursor
 
 _ROW = "SELECT id, conversation, seq, at, kind, actor, subject, body FROM log"
 
-UNREAD_SCAN_ENTRIES: Final = 1000
+UNREAD_SCAN_MESSAGES: Final = 1000
 """Maximum number of messages, the last ones of a conversation, among which unread ones are counted."""
 
 PAGE_SCAN_ENTRIES: Final = 10_000
@@ -128,7 +128,7 @@ def load_snapshot(cursor: SqlCursor) -> Snapshot:
     seqs = {conversation: seq for conversation, _, seq in ends}
     cursor.execute("SELECT max(id) FROM log")
     ((last_id,),) = cursor.fetchall()
-    return Snapshot(state, last_id or 0, seqs, lasts, seen, measure_database(cursor))
+    return Snapshot(state, last_id or 0, seqs, lasts, seen, measure_database_bytes(cursor))
 
 
 class Archive:
@@ -256,7 +256,7 @@ class Archive:
         messages.
 
         Unread are messages by users other than ``user`` with ``after`` < id <= ``max_id`` that ``log_filter``
-        does not hide. They are counted among the last `UNREAD_SCAN_ENTRIES` messages in that range.
+        does not hide. They are counted among the last `UNREAD_SCAN_MESSAGES` messages in that range.
         """
         return self._read(_unread, [c.id for c in conversations], user.id, after, max_id, log_filter)
 
@@ -457,7 +457,7 @@ def _unread(
                 conversation,
                 max(after, _hidden_up_to(cursor, conversation, log_filter)),
                 max_id,
-                UNREAD_SCAN_ENTRIES,
+                UNREAD_SCAN_MESSAGES,
             ),
         )
         counts += [count for (count,) in cursor.fetchall()]

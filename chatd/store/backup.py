@@ -26,7 +26,7 @@ BACKUP_PAUSE_SECONDS: Final = 0.005
 """The pause between two steps, in seconds, in which the disk belongs to the daemon's commits."""
 
 
-class Backup(msgspec.Struct, frozen=True):
+class BackupResult(msgspec.Struct, frozen=True):
     """A finished backup: the path of the new file, its size in bytes, and the last id of its log."""
 
     file: str
@@ -44,7 +44,7 @@ class RestoreResult(msgspec.Struct, frozen=True):
     former_database: str | None
 
 
-def back_up(source: sqlite3.Connection, target: Path, is_cancelled: Callable[[], bool]) -> Backup:
+def back_up(source: sqlite3.Connection, target: Path, is_cancelled: Callable[[], bool]) -> BackupResult:
     """Copy the database of ``source`` to the new file ``target``, and check the copy. The call blocks.
 
     ``source`` must have been opened for this call. The copy is the database as it is when the call begins, so
@@ -65,7 +65,7 @@ def back_up(source: sqlite3.Connection, target: Path, is_cancelled: Callable[[],
             os.close(os.open(target, os.O_CREAT | os.O_EXCL, 0o600))
             os.rename(copy, target)
         _sync_folder(target)
-        return Backup(str(target), target.stat().st_size, last_id)
+        return BackupResult(str(target), target.stat().st_size, last_id)
     except sqlite3.Error as error:
         raise StoreError(f"no backup was made: {error}") from None
     except OSError as error:

@@ -28,7 +28,7 @@ from chatd.core.records import EntryDraft, Record, Snapshot
 from chatd.pauses import pause
 from chatd.store.errors import NotStored
 from chatd.store.record_writer import write_record
-from chatd.store.size import measure_database
+from chatd.store.size import measure_database_bytes
 
 MAX_COMMIT_CHARACTERS: Final = 128 * 1024
 """Maximum number of characters in one transaction; a single task may have more.
@@ -36,7 +36,7 @@ MAX_COMMIT_CHARACTERS: Final = 128 * 1024
 Clients need time to read the entries of a transaction before those of the next one.
 """
 
-ENTRY_OVERHEAD_CHARACTERS: Final = 128
+RECORD_OVERHEAD_CHARACTERS: Final = 128
 """Number of characters that each record counts for in a transaction, in addition to those of an
 entry's body.
 """
@@ -44,7 +44,7 @@ entry's body.
 MEASURE_EVERY_CHARACTERS: Final = 16 * 1024
 """Number of characters written after which the size of the database is measured again.
 
-`ENTRY_OVERHEAD_CHARACTERS` are included. To measure takes as long as to store a short message.
+`RECORD_OVERHEAD_CHARACTERS` are included. To measure takes as long as to store a short message.
 """
 
 READ_MARKER_DELAY_SECONDS: Final = 5.0
@@ -68,10 +68,10 @@ COMMIT_TASKS_BOUNDS: Final = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 """The upper bounds of the buckets that the numbers of tasks in transactions are counted in."""
 
 
-EMPTY_WAL_RETRY_SECONDS: Final = 0.1
+WAL_TRUNCATE_RETRY_SECONDS: Final = 0.1
 """Pause in seconds between attempts to empty the write-ahead log, which a reader prevents while it reads."""
 
-EMPTY_WAL_ATTEMPTS: Final = 50
+WAL_TRUNCATE_ATTEMPTS: Final = 50
 """Number of attempts to empty the write-ahead log (WAL) after a message was deleted."""
 
 
@@ -84,14 +84,14 @@ _INSERTS: Final = {
 class CommitResult(msgspec.Struct, frozen=True, eq=False):
     """The result of a transaction.
 
-    ``task_entries`` contains, for each task, its log entries and whether all of them are new. A message whose
+    ``task_results`` contains, for each task, its log entries and whether all of them are new. A message whose
     ``ref`` its author used before is not new: its entry is the earlier one, or is missing if that was another
     message. ``last_id`` is the last id in the log. ``last_seqs`` and ``last_ids`` have the last seq and the
     last id of each conversation that got an entry, by conversation id. ``database_bytes`` is the size of the
     database, or None if it was not measured.
     """
 
-    task_entries: list[tuple[list[LogEntry], bool]]
+    task_results: list[tuple[list[LogEntry], bool]]
     last_id: int
     last_seqs: dict[int, int]
     last_ids: dict[int, int]
@@ -223,15 +223,15 @@ class Journal:
         """Make sure that no text of a deleted message remains on the disk. The Deferred fires with True after
         that.
 
-        A commit overwrites what it deletes in the database file (see `Store.writer_pool`), but the
+        A commit overwrites what it deletes in the database file (see `Store.open_writer_pool`), but the
         write-ahead log keeps older pages until it is emptied, which this method does. If a reader prevents
-        that for all `EMPTY_WAL_ATTEMPTS`, or SQLite fails, a warning is logged, and the Deferred fires with
-        False.
+        that for all `WAL_TRUNCATE_ATTEMPTS`, or SQLite fails, a warning is logged, and the Deferred fires
+        with False.
         """
         return Deferred.fromCoroutine(self._empty_write_ahead_log())
 
     async def _empty_write_ahead_log(self) -> bool:
-        for _ in range(EMPTY_WAL_ATTEMPTS):
+        for _ in range(WAL_TRUNCATE_ATTEMPTS):
             try:
                 size = await self._pool.runInteraction(_empty_log)
                 if size is not None:
@@ -239,7 +239,7 @@ class Journal:
                     return True
             except sqlite3.Error:
                 break
-            await pause(self._clock, EMPTY_WAL_RETRY_SECONDS)
+            await pause(self._clock, WAL_TRUNCATE_RETRY_SECONDS)
         self._log.warn("a deleted text may remain in the database's write-ahead log until chatd stops")
         return False
 
@@ -328,7 +328,7 @@ class Journal:
         _write_seen(cursor, noted)
         if not batch and not noted:
             _write_nothing_new(cursor)
-        size = measure_database(cursor) if measures else None
+        size = measure_database_bytes(cursor) if measures else None
         return CommitResult(places, placer.last_id, placer.seqs, placer.last_ids, size)
 
     def _written(self, placing: CommitResult, batch: list[JournalTask]) -> None:
@@ -343,7 +343,7 @@ class Journal:
         self._lasts.update(placing.last_ids)
         if placing.database_bytes is not None:
             self.database_bytes = placing.database_bytes
-        for task, (entries, is_newly_stored) in zip(batch, placing.task_entries, strict=True):
+        for task, (entries, is_newly_stored) in zip(batch, placing.task_results, strict=True):
             self._commit(task, entries, is_newly_stored)
         try:
             self._on_committed()
@@ -490,7 +490,7 @@ class _Placer:
 
 def _size(task: JournalTask) -> int:
     """Return the number of characters that ``task`` counts for in a transaction."""
-    size = ENTRY_OVERHEAD_CHARACTERS * len(task.records)
+    size = RECORD_OVERHEAD_CHARACTERS * len(task.records)
     for record in task.records:
         if isinstance(record, EntryDraft):
             size += len(record.event.body)
@@ -517,7 +517,7 @@ def _empty_log(cursor: Transaction) -> int | None:
     cursor.execute("PRAGMA busy_timeout = 0")  # commits must not wait for the reader
     ((busy, _, _),) = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     cursor.execute(f"PRAGMA busy_timeout = {timeout}")
-    return None if busy else measure_database(cursor)
+    return None if busy else measure_database_bytes(cursor)
 
 
 def _write_nothing_new(cursor: Transaction) -> None:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from twisted.enterprise.adbapi import Transaction
 
 
-def measure_database(cursor: Transaction | sqlite3.Cursor) -> int:
+def measure_database_bytes(cursor: Transaction | sqlite3.Cursor) -> int:
     """Return the size of the database in bytes: its used pages plus its write-ahead log.
 
     Free pages are not counted, because SQLite reuses them before the file grows. Inside a transaction, the

@@ -16,7 +16,7 @@ from twisted.internet.defer import Deferred, fail
 from chatd.core.records import Snapshot
 from chatd.files import make_private_folder
 from chatd.store.archive import Archive, load_snapshot
-from chatd.store.backup import Backup, back_up
+from chatd.store.backup import BackupResult, back_up
 from chatd.store.check import find_problems, interrupt_when
 from chatd.store.errors import MaintenanceInProgress, StoreError
 from chatd.store.schema import DatabaseLock, create_or_migrate, load_migrations
@@ -29,7 +29,7 @@ Durability = Literal["full", "process"]
 BUSY_TIMEOUT_SECONDS: Final = 1.0
 """The time in seconds to wait for a lock that another program holds on the database.
 
-It must be shorter than `chatd.daemon.lifecycle.COMMIT_TIMEOUT_SECONDS`.
+It must be shorter than `chatd.daemon.lifecycle.DRAIN_TIMEOUT_SECONDS`.
 """
 
 _MIGRATIONS: Final = load_migrations()  # read now: a user that the daemon becomes may not be able to
@@ -82,7 +82,7 @@ class Store:
         except sqlite3.Error as error:
             raise StoreError(f"can't read the database {self.path}: {error}") from None
 
-    def writer_pool(self) -> ConnectionPool:
+    def open_writer_pool(self) -> ConnectionPool:
         """Return a new pool with one connection that writes to the database, in a thread of its own.
 
         Call this once: the journal relies on being the only writer.
@@ -105,15 +105,15 @@ class Store:
             if not os.access(path, needed, effective_ids=True):
                 raise StoreError(f"can't use the database {self.path}: {os.strerror(EACCES)} ({path})")
 
-    def size(self) -> int:
+    def file_bytes(self) -> int:
         """Return the size in bytes of the database file, with its free pages, and of its write-ahead log.
 
-        `measure_database`, which the limit ``database_size`` applies to, leaves the free pages out.
+        `measure_database_bytes`, which the limit ``database_size`` applies to, leaves the free pages out.
         """
         files = (self.path, self.path.with_name(f"{self.path.name}-wal"))
         return sum(file.stat().st_size for file in files if file.exists())
 
-    def back_up(self, target: Path) -> Deferred[Backup]:
+    def back_up(self, target: Path) -> Deferred[BackupResult]:
         """Copy the database to the new file ``target`` and check the copy, while the journal goes on writing.
 
         The Deferred fails with `StoreError` if no sound copy could be made, and with `MaintenanceInProgress`

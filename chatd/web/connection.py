@@ -81,13 +81,13 @@ _VERSION_HEADERS: Final = {b"upgrade": b"websocket", b"sec-websocket-version": b
 class HttpService(msgspec.Struct, frozen=True):
     """What all HTTP connections share.
 
-    ``websocket_wires`` maps each WebSocket subprotocol to its wire. A client that names no subprotocol gets
-    the first wire. One request is parsed and answered in each iteration of the reactor, by ``turns``, so that
-    a flood of requests or a long one delays the chat by one request at a time.
+    ``choices_by_subprotocol`` maps each WebSocket subprotocol to its wire. A client that names no subprotocol
+    gets the first wire. One request is parsed and answered in each iteration of the reactor, by ``turns``, so
+    that a flood of requests or a long one delays the chat by one request at a time.
     """
 
     pages: Pages
-    websocket_wires: Mapping[str, WireChoice]
+    choices_by_subprotocol: Mapping[str, WireChoice]
     policy: WebPolicy
     clock: Clock
     turns: FairQueue
@@ -194,7 +194,7 @@ class HttpConnection(Protocol):
         if self._is_over:
             return
         handshake = ServerProtocol(
-            subprotocols=[Subprotocol(name) for name in self._service.websocket_wires],
+            subprotocols=[Subprotocol(name) for name in self._service.choices_by_subprotocol],
             select_subprotocol=_select_subprotocol,
         )
         handshake.receive_data(bytes(self._read[:size]))
@@ -246,7 +246,7 @@ class HttpConnection(Protocol):
         self._leave()
         self.transport.resumeProducing()
         self.transport.write(response.serialize())
-        wires = self._service.websocket_wires
+        wires = self._service.choices_by_subprotocol
         carrier = self._detector.open_session(wires[handshake.subprotocol or next(iter(wires))])
         carrier.session.greet()
         carrier.dataReceived(rest)

@@ -32,12 +32,12 @@ from chatd.core.names import BadName, parse_nick
 from chatd.core.refusals import DETAIL_MAX_CHARACTERS, REASON_SENTENCES, REFUSAL_SENTENCES, Refusal
 from chatd.core.requests import Request
 from chatd.dialects.json import JsonDialect
-from chatd.locales import LOCALES
+from chatd.locales import LOCALES_FOLDER
 from tests.support.framed import frames_of
 from tests.support.languages import speak
 
-SOURCES = LOCALES.parent
-FRENCH = LOCALES / "fr" / "LC_MESSAGES"
+SOURCES = LOCALES_FOLDER.parent
+FRENCH = LOCALES_FOLDER / "fr" / "LC_MESSAGES"
 
 
 def french() -> Catalog:

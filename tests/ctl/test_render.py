@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.ctl.render import format_seconds, render_answer_lines
+from chatd.ctl.render import format_duration, render_answer_lines
 
 
 class Lines(SynchronousTestCase):
     def test_durations(self) -> None:
         self.assertEqual(
-            [format_seconds(seconds) for seconds in (0, 59, 3661, 90_061)],
+            [format_duration(seconds) for seconds in (0, 59, 3661, 90_061)],
             ["00:00:00", "00:00:59", "01:01:01", "1d 01:01:01"],
         )
 

@@ -8,7 +8,7 @@ import OpenSSL.SSL
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.daemon.certificates import Certificate, read_certificate
+from chatd.daemon.certificates import Certificate, read_tls_options
 from chatd.daemon.config import ConfigError
 from tests.support.certificates import Issued, issue
 
@@ -21,7 +21,7 @@ class ReadTests(SynchronousTestCase):
         """The sentence that refuses a file of these contents."""
         self.path.write_bytes(pem)
         with self.assertRaises(ConfigError) as caught:
-            read_certificate(self.path, self.path)
+            read_tls_options(self.path, self.path)
         return str(caught.exception)
 
     def test_key_and_chain_may_stand_in_any_order(self) -> None:
@@ -34,7 +34,7 @@ class ReadTests(SynchronousTestCase):
             b"as it was mailed:\r\n" + (own.pem() + root.pem() + own.key_pem()).replace(b"\n", b"\r\n"),
         ):
             self.path.write_bytes(pem)
-            options = read_certificate(self.path, self.path)
+            options = read_tls_options(self.path, self.path)
             self.assertEqual(options.certificate, own.certificate)
             self.assertEqual(options.extraCertChain, [root.certificate])
 
@@ -61,7 +61,7 @@ class ReadTests(SynchronousTestCase):
         own, other, key = issue("localhost"), issue("localhost"), Path(self.mktemp())
         self.path.write_bytes(own.pem())
         key.write_bytes(own.key_pem())
-        self.assertEqual(read_certificate(self.path, key).certificate, own.certificate)
+        self.assertEqual(read_tls_options(self.path, key).certificate, own.certificate)
         nothing = f"{self.path} and {key} hold no certificate with its chain and its key in PEM"
         for pem, sentence in (
             (other.key_pem(), f"the key in {key} does not belong to the certificate in {self.path}"),
@@ -70,11 +70,11 @@ class ReadTests(SynchronousTestCase):
         ):
             key.write_bytes(pem)
             with self.assertRaises(ConfigError) as caught:
-                read_certificate(self.path, key)
+                read_tls_options(self.path, key)
             self.assertEqual(str(caught.exception), sentence)
         key.unlink()
         with self.assertRaisesRegex(ConfigError, "can't read the key .*: No such file or directory"):
-            read_certificate(self.path, key)
+            read_tls_options(self.path, key)
 
     def test_who_signs_the_certificates_of_users(self) -> None:
         """A file of certificates in PEM, or a sentence."""
@@ -90,13 +90,13 @@ class ReadTests(SynchronousTestCase):
 
     def test_what_cannot_be_read_is_refused(self) -> None:
         with self.assertRaises(ConfigError) as missing:
-            read_certificate(self.path, self.path)
+            read_tls_options(self.path, self.path)
         self.assertEqual(
             str(missing.exception), f"can't read the certificate {self.path}: No such file or directory"
         )
         self.path.mkdir()
         with self.assertRaises(ConfigError) as folder:
-            read_certificate(self.path, self.path)
+            read_tls_options(self.path, self.path)
         self.assertEqual(str(folder.exception), f"can't read the certificate {self.path}: Is a directory")
 
 

@@ -20,12 +20,12 @@ from chatd.core.names import BadName, parse_nick
 from chatd.daemon import control
 from chatd.daemon.config import Config, ConfigError
 from chatd.daemon.control import (
-    CONTROL_ACTIONS,
+    CLIENT_TIMEOUT_SECONDS,
+    CONTROL_HANDLERS,
     MAX_CONNECTIONS,
     MAX_REQUEST_BYTES,
-    REQUEST_TIMEOUT_SECONDS,
     ControlSocket,
-    shorter_spelling,
+    shorter_socket_path,
 )
 from tests.support.control_client import ControlDesk, heard
 from tests.support.in_memory_daemon import UNTHROTTLED, Stage, StageTestCase
@@ -54,7 +54,7 @@ class ControlCase(StageTestCase):
 
 class Answers(ControlCase):
     def test_each_command_of_the_table_is_carried_out(self) -> None:
-        self.assertEqual(set(CONTROL_ACTIONS), set(CONTROL_COMMANDS))
+        self.assertEqual(set(CONTROL_HANDLERS), set(CONTROL_COMMANDS))
 
     def test_status(self) -> None:
         self.stage.connect("json")
@@ -91,7 +91,7 @@ class Answers(ControlCase):
         )
 
     def test_a_long_list_comes_in_pages(self) -> None:
-        self.patch(control, "LISTING_PAGE_ITEMS", 3)
+        self.patch(control, "MAX_ITEMS_PER_LINE", 3)
         for number in range(7):
             self.bob.says(f"cg;g{number}")
         answers = self.desk.says(b'{"action":"groups"}\n')
@@ -265,7 +265,7 @@ class Hostile(ControlCase):
     def test_half_a_line_for_ever(self) -> None:
         wire = self.desk.connect()
         assert wire.protocol is not None
-        for _ in range(int(REQUEST_TIMEOUT_SECONDS) - 1):
+        for _ in range(int(CLIENT_TIMEOUT_SECONDS) - 1):
             wire.protocol.dataReceived(b" ")
             self.stage.wait(1)
         self.assertFalse(wire.disconnecting)
@@ -284,7 +284,7 @@ class Hostile(ControlCase):
         wires[0].loseConnection()
         self.stage.settle()
         self.assertEqual(self.desk.asks("help")["action"], "control-help")
-        self.stage.wait(REQUEST_TIMEOUT_SECONDS)
+        self.stage.wait(CLIENT_TIMEOUT_SECONDS)
         self.assertEqual(self.desk.control.connections, set())
 
     def test_whoever_hangs_up_stops_nothing(self) -> None:
@@ -351,13 +351,13 @@ class TheSocket(TestCase):
 
     def test_that_of_a_dead_daemon_is_replaced(self) -> None:
         dead = socket.socket(socket.AF_UNIX)
-        dead.bind(shorter_spelling(self.path))
+        dead.bind(shorter_socket_path(self.path))
         dead.close()
         self.opens()
 
     def test_that_of_a_running_daemon_is_not(self) -> None:
         with socket.socket(socket.AF_UNIX) as alive:
-            alive.bind(shorter_spelling(self.path))
+            alive.bind(shorter_socket_path(self.path))
             alive.listen(0)
             for _ in range(3):  # the queue is full then
                 self.assertTrue(self.refuses().endswith(": a running daemon has it"))
@@ -391,5 +391,5 @@ class TheSocket(TestCase):
 
 class Spelling(SynchronousTestCase):
     def test_the_shorter_path(self) -> None:
-        self.assertEqual(shorter_spelling(Path("chat.db.control").absolute()), "chat.db.control")
-        self.assertEqual(shorter_spelling(Path("/run/x")), "/run/x")
+        self.assertEqual(shorter_socket_path(Path("chat.db.control").absolute()), "chat.db.control")
+        self.assertEqual(shorter_socket_path(Path("/run/x")), "/run/x")

@@ -8,7 +8,7 @@ from typing import Any
 
 from chatd.chat import export
 from chatd.daemon import exports
-from chatd.daemon.control import EXPORT_STALL_SECONDS
+from chatd.daemon.control import EXPORT_STALL_TIMEOUT_SECONDS
 from chatd.store.errors import ReadFailed
 from tests.chat.test_administration import SECRET, AdministrationCase
 from tests.support.control_client import heard
@@ -184,7 +184,7 @@ class User(ExportCase):
             self.patch(export, "EXPORT_PAGE_ENTRIES", entries)
             self.patch(export, "EXPORT_PAGE_BYTES", size)
             self.patch(export, "EXPORT_SCAN_ENTRIES", scanned)
-            self.patch(exports, "MEMBERSHIP_LINES_PER_PAGE", 1)
+            self.patch(exports, "FACT_LINES_PER_PAGE", 1)
             self.assertEqual(self.entries(self.exported("user", "alice")), whole)
 
     def test_a_client_that_does_not_read_is_waited_for_and_cut_in_the_end(self) -> None:
@@ -195,7 +195,7 @@ class User(ExportCase):
         self.stage.readers.run_next()
         self.stage.wait(1)
         reads = self.stage.readers.runs
-        self.stage.wait(EXPORT_STALL_SECONDS - 2)
+        self.stage.wait(EXPORT_STALL_TIMEOUT_SECONDS - 2)
         self.assertEqual(self.stage.readers.runs, reads)
         wire.unstick()
         self.stage.wait(1)
@@ -204,7 +204,7 @@ class User(ExportCase):
         stalled.stuck = True
         self.stage.readers.held = False
         self.stage.readers.run_next()
-        self.stage.wait(EXPORT_STALL_SECONDS + 1)
+        self.stage.wait(EXPORT_STALL_TIMEOUT_SECONDS + 1)
         self.assertTrue(stalled.aborted)
         self.assertEqual(self.desk.control.connections, set())
 

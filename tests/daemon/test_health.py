@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 
-from chatd.daemon.health import READ_TIMEOUT_SECONDS, STALLED_SECONDS
+from chatd.daemon.health import DATABASE_READ_TIMEOUT_SECONDS, TRANSACTION_STALLED_SECONDS
 from chatd.store.journal import READ_MARKER_DELAY_SECONDS
 from tests.support.monitoring_case import MonitoringTestCase
 
@@ -42,7 +42,7 @@ class Answers(MonitoringTestCase):
         alice = self.stage.text("alice")
         self.stage.writer.held = True
         alice.says("MSG one").says("MSG two")
-        self.stage.reactor.rightNow = self.stage.journal._begun_at + STALLED_SECONDS
+        self.stage.reactor.rightNow = self.stage.journal._begun_at + TRANSACTION_STALLED_SECONDS
         self.check(200)
         self.stage.wait(0.1)
         self.check(503, "a transaction takes more than 5 seconds; 1 tasks wait")
@@ -64,7 +64,7 @@ class Answers(MonitoringTestCase):
         for protocol, _ in (stays, gone):
             protocol.dataReceived(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         gone[1].loseConnection()
-        self.stage.wait(READ_TIMEOUT_SECONDS)
+        self.stage.wait(DATABASE_READ_TIMEOUT_SECONDS)
         self.assertIn(b"503 ", stays[1].value())
         self.assertIn(b"to read the database takes more than 5 seconds", stays[1].value())
         self.assertEqual(gone[1].value(), b"")

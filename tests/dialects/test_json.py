@@ -34,7 +34,7 @@ from chatd.core.requests import Request
 from chatd.dialects.json import (
     COURSEWORK_PACE_SECONDS,
     MAX_COURSEWORK_OBJECT_BYTES,
-    MAX_NEWLINE_LIST_BYTES,
+    MAX_NEWLINE_DELIMITED_LIST_BYTES,
     JsonDialect,
 )
 from chatd.dialects.json_requests import MAX_REF_LENGTH
@@ -655,7 +655,7 @@ class Paging(SynchronousTestCase):
         nicks = tuple(f"{number:032}" for number in range(10_000))
         for dialect, limit in (
             (COURSE, MAX_COURSEWORK_OBJECT_BYTES),
-            (LINES, MAX_NEWLINE_LIST_BYTES),
+            (LINES, MAX_NEWLINE_DELIMITED_LIST_BYTES),
         ):
             frame = frames_of(dialect.encode_answer, Request(c.ListClients(), "list"), Clients(nicks))
             heard = json.loads(frame)
@@ -676,7 +676,7 @@ class Paging(SynchronousTestCase):
         page = Page(LOBBY, entries, False, True, False, BOB)
         for dialect, frame in (
             (COURSE, MAX_COURSEWORK_OBJECT_BYTES),
-            (LINES, MAX_NEWLINE_LIST_BYTES),
+            (LINES, MAX_NEWLINE_DELIMITED_LIST_BYTES),
         ):
             said = frames_of(
                 dialect.encode_answer, Request(c.ReadHistory(), "history", ref="r" * MAX_REF_LENGTH), page

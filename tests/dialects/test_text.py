@@ -29,8 +29,8 @@ from chatd.core.limits import Limits
 from chatd.core.refusals import REFUSAL_SENTENCES, Refusal
 from chatd.core.requests import Request
 from chatd.dialects.text import (
-    MAX_LINES_PER_MESSAGE,
     MAX_LIST_BYTES,
+    MAX_SENT_LINES_PER_MESSAGE,
     REFERENCE_CLIENT_PACE_SECONDS,
     TextDialect,
 )
@@ -478,9 +478,9 @@ class NoForgery(SynchronousTestCase):
     def test_a_message_of_line_ends(self) -> None:
         """The longest makes so many lines and no more, or it would cut everybody off who reads text."""
         said = frames_of(SEED.encode_delivery, logged(Conversation(2, "group", "g" * 64), "\n" * 8_192))
-        self.assertEqual(said.count(b"\n"), MAX_LINES_PER_MESSAGE)
+        self.assertEqual(said.count(b"\n"), MAX_SENT_LINES_PER_MESSAGE)
         self.assertLess(len(said), 64 * 1024)
-        self.assertEqual(said.decode().count("\ufffd"), 8_192 - (MAX_LINES_PER_MESSAGE - 1))
+        self.assertEqual(said.decode().count("\ufffd"), 8_192 - (MAX_SENT_LINES_PER_MESSAGE - 1))
 
     @settings(max_examples=effort(200), deadline=None)
     @given(st.text(min_size=1) | st.text(alphabet="ab \x1b\x00" + LINE_ENDS, min_size=1, max_size=20))

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.dialects.timestamps import hour_and_minute, rfc3339
+from chatd.dialects.timestamps import format_rfc3339, local_hour_and_minute
 from tests.support.effort import effort
 
 
@@ -25,9 +25,9 @@ class Stamps(SynchronousTestCase):
         zone.start()
         self.addCleanup(zone.stop)
         time.tzset()
-        self.assertEqual(hour_and_minute(1_795_262_399_999), (12, 59))
-        self.assertEqual(hour_and_minute(1_795_262_400_000), (13, 0))
-        self.assertEqual(hour_and_minute(1_782_302_400_000), (14, 0))
+        self.assertEqual(local_hour_and_minute(1_795_262_399_999), (12, 59))
+        self.assertEqual(local_hour_and_minute(1_795_262_400_000), (13, 0))
+        self.assertEqual(local_hour_and_minute(1_782_302_400_000), (14, 0))
 
     def test_always_three_digits_and_z(self) -> None:
         """Whatever the milliseconds are, none included."""
@@ -39,11 +39,11 @@ class Stamps(SynchronousTestCase):
             (1_795_262_400_999, "2026-11-21T12:00:00.999Z"),
             (253_402_300_799_999, "9999-12-31T23:59:59.999Z"),
         ):
-            self.assertEqual(rfc3339(at), stamp)
+            self.assertEqual(format_rfc3339(at), stamp)
 
     @settings(max_examples=effort(100), deadline=None)
     @given(st.integers(0, 253_402_300_799_999))
     def test_reads_back_to_the_millisecond(self, at: int) -> None:
         """No rounding on the way."""
-        back = datetime.fromisoformat(rfc3339(at))
+        back = datetime.fromisoformat(format_rfc3339(at))
         self.assertEqual(round(back.timestamp() * 1000), at)

@@ -74,7 +74,7 @@ class BothEnds(SynchronousTestCase):
         """None is missing."""
         self.assertEqual(
             {type(sample) for sample in SAMPLES},
-            {objects.GroupEvent, objects.ServerEvent, *objects.OBJECT_TYPES.values()},
+            {objects.GroupEvent, objects.ServerEvent, *objects.OBJECT_TYPES_BY_ACTION.values()},
         )
 
     def test_what_is_encoded_is_decoded(self) -> None:

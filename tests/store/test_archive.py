@@ -193,7 +193,7 @@ class Coming(JournalTestCase):
         self.assertEqual(self.unread(self.wob), [2])
 
     def test_no_more_entries_are_looked_at_than_are_counted(self) -> None:
-        self.patch(archive, "UNREAD_SCAN_ENTRIES", 3)
+        self.patch(archive, "UNREAD_SCAN_MESSAGES", 3)
         self.bob_leaves()
         self.says("p1", "p2", "p3", "p4")
         self.assertEqual(self.unread(self.direct), [3])
@@ -485,7 +485,7 @@ class BoundedQueries(JournalTestCase):
         self.check("topic", self.page(True, self.log_filter), self.following(self.log_filter))
 
     def test_what_is_unread(self) -> None:
-        self.patch(archive, "UNREAD_SCAN_ENTRIES", 20)
+        self.patch(archive, "UNREAD_SCAN_MESSAGES", 20)
         for kind in ("topic", "message"):
             self.check(
                 kind, lambda: self.archive.unread_counts([self.wob], self.bob, 0, EVER, self.log_filter)

@@ -55,7 +55,7 @@ class BackupCase(SynchronousTestCase):
 
 
 class Backups(BackupCase):
-    def backs_up(self, path: Path | None = None) -> backups.Backup:
+    def backs_up(self, path: Path | None = None) -> backups.BackupResult:
         """Make a backup on a connection of its own."""
         with closing(sqlite3.connect(self.database, isolation_level=None)) as source:
             return back_up(source, path or self.copy, never)

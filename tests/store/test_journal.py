@@ -19,9 +19,9 @@ from zope.interface import implementer
 
 from chatd.core.events import LOBBY, Conversation, User
 from chatd.store.journal import (
-    ENTRY_OVERHEAD_CHARACTERS,
     MEASURE_EVERY_CHARACTERS,
     READ_MARKER_DELAY_SECONDS,
+    RECORD_OVERHEAD_CHARACTERS,
 )
 from tests.support.effort import effort
 from tests.support.in_memory_daemon import ThreadlessPool
@@ -756,7 +756,7 @@ class Size(JournalTestCase):
         journal, database = self.fixture.journal, self.fixture.database
         before = journal.database_bytes
         # Alice and bob have been written before, and count as much as two entries without a text.
-        self.fixture.says(self.alice, "x" * (MEASURE_EVERY_CHARACTERS - 3 * ENTRY_OVERHEAD_CHARACTERS - 1))
+        self.fixture.says(self.alice, "x" * (MEASURE_EVERY_CHARACTERS - 3 * RECORD_OVERHEAD_CHARACTERS - 1))
         self.fixture.turn()
         self.assertEqual(journal.database_bytes, before)
         log = database.with_name(f"{database.name}-wal").stat().st_size

@@ -69,7 +69,7 @@ class Opening(SynchronousTestCase):
             before = os.umask(umask)
             try:
                 store = self.open(f"{name}/a/chat.db")
-                writer = store.writer_pool()
+                writer = store.open_writer_pool()
                 self.successResultOf(writer.runOperation("INSERT INTO users VALUES (1, 'a', 'a', '', 0)"))
             finally:
                 os.umask(before)
@@ -94,7 +94,7 @@ class Opening(SynchronousTestCase):
         for name in ("a b.db", "50%.db", "what?.db", "a#b.db", "ça.db"):
             store = self.open(name)
             self.assertEqual(store.read_snapshot().last_id, 0)
-            self.successResultOf(store.writer_pool().runQuery("SELECT 1"))
+            self.successResultOf(store.open_writer_pool().runQuery("SELECT 1"))
         self.assertEqual(
             sorted(path.name for path in self.folder.glob("*.db")),
             ["50%.db", "a b.db", "a#b.db", "what?.db", "ça.db"],
@@ -126,7 +126,7 @@ class Connections(SynchronousTestCase):
         wanted: dict[Durability, int] = {"full": 2, "process": 1}
         for durability, synchronous in wanted.items():
             store = Store(self.database, durability, MemoryReactorClock(), ThreadlessPool)
-            writer = store.writer_pool()
+            writer = store.open_writer_pool()
             self.assertEqual(self.pragma(writer, "synchronous"), synchronous)
             self.assertEqual(self.pragma(writer, "foreign_keys"), 1)
             self.assertEqual(self.pragma(writer, "journal_mode"), "wal")
@@ -193,7 +193,7 @@ class RealThreads(TestCase):
         self.store = Store(folder / "chat.db", "full", reactor)
         snapshot = self.store.read_snapshot()
         self.archive = self.store.open_archive()
-        self.journal = Journal(self.store.writer_pool(), reactor, snapshot, lambda: self.fail("lost"))
+        self.journal = Journal(self.store.open_writer_pool(), reactor, snapshot, lambda: self.fail("lost"))
         self.addCleanup(self.close)
 
     async def close(self) -> None:

@@ -31,7 +31,7 @@ from chatd.core.accounts import AccountPolicy
 from chatd.core.events import Delivery
 from chatd.core.limits import Limits
 from chatd.core.records import Snapshot
-from chatd.daemon.wires import WEB_WIRE_NAME, choices_by_wire, protocol_maker, websocket_wires
+from chatd.daemon.wires import WEB_WIRE_NAME, choices_by_subprotocol, choices_by_wire, protocol_maker
 from chatd.files import make_private_folder
 from chatd.store.archive import Archive
 from chatd.store.journal import Journal
@@ -248,7 +248,7 @@ class Stage:
         self.store = Store(database, "process", self.reactor, ThreadlessPool)
         snapshot = self.store.read_snapshot()
         self.archive: Archive = self.store.open_archive()
-        pool = self.store.writer_pool()
+        pool = self.store.open_writer_pool()
         assert isinstance(pool, ThreadlessPool)
         self.writer = pool
         readers = self.archive._pool
@@ -275,7 +275,7 @@ class Stage:
         self.healthy = True
         service = HttpService(
             Pages(read_files(), self._is_healthy, self.reactor),
-            websocket_wires(self.limits),
+            choices_by_subprotocol(self.limits),
             self.web_policy,
             self.reactor,
             FairQueue(self.reactor),

@@ -65,7 +65,7 @@ class StoreFixture:
         snapshot = self.store.read_snapshot()
         self.state: State = snapshot.state
         self.archive = self.store.open_archive()
-        writer = self.store.writer_pool()
+        writer = self.store.open_writer_pool()
         assert isinstance(writer, ThreadlessPool)
         self.writer = writer
         self.turns: list[str] = []
