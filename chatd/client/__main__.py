@@ -17,7 +17,7 @@ from chatd.client.options import UsageError, parse
 from chatd.client.pending import ConnectionLost, RefusedByServer
 from chatd.client.render import sanitize
 
-EXIT_NO_CONNECTION: Final = 1
+EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
 EXIT_REFUSED: Final = 3
 EXIT_INTERRUPTED: Final = 130
@@ -48,7 +48,7 @@ async def run_interactive(options: Namespace) -> None:
     await fullscreen.run_full_screen(options)
 
 
-COMMANDS: Final = {"send": scripts.send, "tail": scripts.tail, "talk": run_interactive}
+SUBCOMMAND_RUNNERS: Final = {"send": scripts.send, "tail": scripts.tail, "talk": run_interactive}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,19 +64,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = parse([_readable(one) for one in (sys.argv[1:] if arguments is None else arguments)])
         if options.ask_password:
             options.password = getpass(_("Password: "))
-        asyncio.run(COMMANDS[options.command](options))
+        asyncio.run(SUBCOMMAND_RUNNERS[options.command](options))
     except UsageError as unclear:
         return _say(str(unclear), EXIT_USAGE)
     except ConnectionLost as lost:
-        return _say(str(lost), EXIT_NO_CONNECTION)
+        return _say(str(lost), EXIT_FAILED)
     except RefusedByServer as refused:
         return _say(f"{refused.code}: {refused}", EXIT_REFUSED)
     except scripts.OutputClosed as unread:
-        return (
-            _say(_("can't write: {why}").format(why=unread), EXIT_NO_CONNECTION)
-            if str(unread)
-            else EXIT_NO_CONNECTION
-        )
+        return _say(_("can't write: {why}").format(why=unread), EXIT_FAILED) if str(unread) else EXIT_FAILED
     except (KeyboardInterrupt, EOFError):
         return EXIT_INTERRUPTED
     return 0

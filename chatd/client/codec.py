@@ -55,7 +55,7 @@ class ConversationRef(msgspec.Struct, frozen=True, order=True):
 
 LOBBY: Final = ConversationRef("lobby")
 
-SENDING_COMMANDS: Final = (c.SendToLobby, c.SendToUser, c.SendToGroup)
+MESSAGE_COMMANDS: Final = (c.SendToLobby, c.SendToUser, c.SendToGroup)
 """The commands that send a message: to the lobby, to a user, to a group."""
 
 
@@ -110,7 +110,7 @@ def entry_from_ack(command: Command, ack: Ack, nick: str) -> Message | GroupEven
 
     The daemon sends the entry to the other users, and only this ``ack`` to ``nick``.
     """
-    if isinstance(command, SENDING_COMMANDS):
+    if isinstance(command, MESSAGE_COMMANDS):
         return Message(
             id=ack.id, ts=ack.ts, nick=nick, msg=command.msg, kind=command.kind, group=ack.group,
             to=ack.to,

@@ -7,14 +7,14 @@ from typing import Final
 
 from chatd.client.language import _
 from chatd.client.render import IMAGE_COMMAND_USAGE
-from chatd.client.typed_lines import IMAGE_WORD
+from chatd.client.typed_lines import IMAGE_SLASH_WORD
 from chatd.core.commands import Identify
 from chatd.core.declarations import CommandDeclaration
 from chatd.core.typed_commands import COMMANDS_BY_SEMICOLON_WORD, COMMANDS_BY_SLASH_WORD
 
 _COMMANDS: Final = sorted(
     [f"/{word} " for word, row in COMMANDS_BY_SLASH_WORD.items() if row.command is not Identify]
-    + [f"/{IMAGE_WORD} "]
+    + [f"/{IMAGE_SLASH_WORD} "]
 )
 _WORDS: Final = sorted(
     f"{word};" for word, row in COMMANDS_BY_SEMICOLON_WORD.items() if row.command is not Identify
@@ -46,7 +46,7 @@ def usage_hint(typed: str) -> str:
     """Return the usage and the help text of the command in the input ``typed``, or else an empty text."""
     word, space, _rest = typed.partition(" ")
     row, separator, _fields = _command(typed)
-    if space and word.lower() == f"/{IMAGE_WORD}":
+    if space and word.lower() == f"/{IMAGE_SLASH_WORD}":
         shown, help = IMAGE_COMMAND_USAGE
     elif row is not None:
         shown, help = (row.slash_usage_in(_) if separator == " " else row.preferred_usage), row.help

@@ -76,7 +76,7 @@ class ClientSession(Protocol):
 
     resets_backoff: bool
     """Whether the connection was stable, so that the delay before the next reconnection starts again at
-    `chatd.client.reconnecting_client.RETRY_MIN_SECONDS`.
+    `chatd.client.reconnecting_client.RETRY_START_SECONDS`.
     """
 
     ended_for_good: bool

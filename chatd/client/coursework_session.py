@@ -33,7 +33,7 @@ STABLE_AFTER_SECONDS: Final = 2.0
 """The duration in seconds from which a connection counts as stable.
 
 After a stable connection the reconnection delay starts again at
-`chatd.client.reconnecting_client.RETRY_MIN_SECONDS`.
+`chatd.client.reconnecting_client.RETRY_START_SECONDS`.
 """
 
 
@@ -131,7 +131,7 @@ class CourseworkSession:
             # A server that ends its objects with a newline also reads lines; others take a read as one.
             writer.write(payload + b"\n" if self._connection.peer_sends_newlines else payload)
             await writer.drain()
-            if isinstance(command, codec.SENDING_COMMANDS):
+            if isinstance(command, codec.MESSAGE_COMMANDS):
                 ack = self._course.substitute_ack(command)
                 if (news := codec.entry_from_ack(command, ack, self._resume.nick)) is not None:
                     self._observer.news_received(news)

@@ -20,7 +20,7 @@ from textual.widgets.option_list import Option
 from chatd.client.codec import LOBBY
 from chatd.client.keys import LineInput
 from chatd.client.language import _
-from chatd.client.render import conversation_label, member_count, one_line
+from chatd.client.render import conversation_label, member_count_text, one_line
 from chatd.json_wire.objects import Group
 
 
@@ -212,5 +212,5 @@ class RoomsDialog(Dialog[str | None]):
 def _described(group: Group) -> str:
     """Return the line for ``group`` in the room list, such as ``wob  2, private, invited: the weather``."""
     private = _("private") if group.visibility == "private" else ""
-    remarks = filter(None, (member_count(group), private, _(group.role) if group.role else ""))
+    remarks = filter(None, (member_count_text(group), private, _(group.role) if group.role else ""))
     return one_line(f"{group.group}  {', '.join(remarks)}" + (f": {group.topic}" if group.topic else ""))

@@ -60,7 +60,7 @@ class DirectoryLoader:
         of conversations. After a failure, use and return the groups that were read before it.
         """
         groups: list[objects.Group] = await self._read_all(c.ListGroups())
-        self._memory.rooms = {group.group for group in groups}
+        self._memory.group_names = {group.group for group in groups}
         self._memory.topics |= {ConversationRef("group", group.group).key: group.topic for group in groups}
         for group in groups:
             if joined and group.role not in (None, "", "invited"):

@@ -68,7 +68,9 @@ class HistoryLoader:
         conversation = self._memory.shown_conversation
         page = await self.read_page(conversation, SCROLL_PAGE_SIZE, after=0)
         if page is not None and conversation is self._memory.shown_conversation:
-            conversation.replace_entries(map(entry_from_message, page.messages), older=False, newer=page.more)
+            conversation.replace_entries(
+                map(entry_from_message, page.messages), has_older=False, has_newer=page.more
+            )
             self._scrollback.show(at_beginning=True)
 
     async def show_end(self) -> bool:
@@ -82,7 +84,7 @@ class HistoryLoader:
             page = await self.read_page(conversation, SCROLL_PAGE_SIZE)
             if page is None or conversation is not self._memory.shown_conversation:
                 return False
-            conversation.replace_entries(map(entry_from_message, page.messages), page.more, newer=False)
+            conversation.replace_entries(map(entry_from_message, page.messages), page.more, has_newer=False)
         self.found = None
         self._scrollback.show()
         return True
@@ -124,7 +126,7 @@ class HistoryLoader:
                 found = _last_with(text, entries)
                 if found is not None:
                     if conversation is self._memory.shown_conversation:
-                        conversation.replace_entries(entries, page.more, newer=True)
+                        conversation.replace_entries(entries, page.more, has_newer=True)
                     return found
                 if not page.more:
                     return None

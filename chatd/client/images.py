@@ -13,13 +13,13 @@ from typing import Final
 from chatd.client.language import _, translated_os_error
 from chatd.core.limits import Limits
 
-MIN_COLUMNS: Final = 8
+MIN_IMAGE_COLUMNS: Final = 8
 """The least width, in characters, to which a narrow screen limits an image."""
 
-CHARACTER_ASPECT: Final = 2.2
+CHARACTER_HEIGHT_TO_WIDTH: Final = 2.2
 """The approximate height of a character on the screen, divided by its width."""
 
-MAX_PIXELS: Final = 1024
+MAX_SIDE_PIXELS: Final = 1024
 """The greatest width and height, in pixels, of a picture before it is turned into characters."""
 
 
@@ -30,9 +30,9 @@ class ImageError(Exception):
 def ascii_art(path: str, columns: int) -> str:
     """Return the picture in the file ``path`` as lines of characters.
 
-    A line has at most ``columns`` characters, or `MIN_COLUMNS` if that is more. The text stays within the
-    default size limit of images. The function blocks, so it must run in a thread. Raises `ImageError` if the
-    file is no readable picture, the picture is too large or too thin, or ascii-magic is not installed.
+    A line has at most ``columns`` characters, or `MIN_IMAGE_COLUMNS` if that is more. The text stays within
+    the default size limit of images. The function blocks, so it must run in a thread. Raises `ImageError` if
+    the file is no readable picture, the picture is too large or too thin, or ascii-magic is not installed.
     """
     try:
         from ascii_magic import AsciiArt  # an optional package, and slow to load
@@ -49,7 +49,7 @@ def ascii_art(path: str, columns: int) -> str:
             # Pillow only warns of a picture that takes more memory than any picture should.
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(file) as picture:
-                picture.thumbnail((MAX_PIXELS, MAX_PIXELS))
+                picture.thumbnail((MAX_SIDE_PIXELS, MAX_SIDE_PIXELS))
                 upright = ImageOps.exif_transpose(picture).convert("RGBA")
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise ImageError(_failure_text(path, _("it is too large"))) from None
@@ -62,13 +62,13 @@ def ascii_art(path: str, columns: int) -> str:
             "it is damaged"
         )
         raise ImageError(_failure_text(path, why)) from None
-    width = min(max(columns, MIN_COLUMNS), _most_columns(*upright.size))
-    if width * upright.height < upright.width * CHARACTER_ASPECT:
+    width = min(max(columns, MIN_IMAGE_COLUMNS), _most_columns(*upright.size))
+    if width * upright.height < upright.width * CHARACTER_HEIGHT_TO_WIDTH:
         raise ImageError(_failure_text(path, _("it is too thin")))
     opaque = Image.new("RGBA", upright.size, "black")
     opaque.alpha_composite(upright)
     drawn: str = AsciiArt.from_pillow_image(opaque.convert("RGB")).to_ascii(
-        columns=width, width_ratio=CHARACTER_ASPECT, monochrome=True
+        columns=width, width_ratio=CHARACTER_HEIGHT_TO_WIDTH, monochrome=True
     )
     lines = [line.rstrip() for line in drawn.split("\n")]
     return "\n".join(lines).rstrip() or "."  # a message must not be blank
@@ -83,4 +83,4 @@ def _most_columns(width: int, height: int) -> int:
 
     ``width`` and ``height`` are the picture's size in pixels. Line ends count towards the limit.
     """
-    return int(math.sqrt(Limits().image * CHARACTER_ASPECT * width / height)) - 1
+    return int(math.sqrt(Limits().image * CHARACTER_HEIGHT_TO_WIDTH * width / height)) - 1

@@ -30,7 +30,9 @@ ARGPARSE_TEXTS: Final = (
     N_("ignored explicit argument %r"),
     N_("ambiguous option: %(option)s could match %(matches)s"),
 )
-"""The texts of argparse that the client may print. argparse translates them itself after `bind_argparse`."""
+"""The texts of argparse that the client may print. argparse translates them itself after
+`translate_argparse`.
+"""
 
 
 SERVER_GREETINGS: Final = (N_("Hello {nick}"), N_("Welcome back {nick} !"))
@@ -72,7 +74,7 @@ def catalogue() -> gettext.NullTranslations:
     return gettext.translation(GETTEXT_DOMAIN, LOCALES_FOLDER, fallback=True)
 
 
-def bind_argparse() -> None:
+def translate_argparse() -> None:
     """Make argparse, which calls gettext, use the client's translations."""
     gettext.bindtextdomain(GETTEXT_DOMAIN, str(LOCALES_FOLDER))
     gettext.textdomain(GETTEXT_DOMAIN)

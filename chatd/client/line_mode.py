@@ -19,7 +19,7 @@ from chatd.client.codec import LOBBY, ConversationRef
 from chatd.client.language import _, translated_greeting
 from chatd.client.log import ChatLog, open_log
 from chatd.client.options import server_address
-from chatd.client.outgoing import MAX_UNACKED, Failure, OutgoingQueue, TypedLine, failure_text
+from chatd.client.outgoing import MAX_UNACKED_MESSAGES, Failure, OutgoingQueue, TypedLine, failure_text
 from chatd.client.pending import ConnectionLost, RefusedByServer
 from chatd.client.reconnecting_client import ReconnectingClient
 from chatd.client.render import (
@@ -31,7 +31,7 @@ from chatd.client.render import (
     render_message,
     render_unread,
 )
-from chatd.client.scripts import print_line, required_nick, run_while_connected
+from chatd.client.scripts import print_line, required_nick, run_with_client
 from chatd.core import commands as c
 from chatd.core.refusals import Refusal
 from chatd.json_wire import objects
@@ -147,7 +147,7 @@ async def run_line_mode(options: Namespace) -> None:
     log = open_log(options.log)
     display = LineDisplay(name, log)
     client = ReconnectingClient(server_address(options), name, display, password=options.password)
-    outgoing = OutgoingQueue(client.ask, display, queue_size=MAX_UNACKED)
+    outgoing = OutgoingQueue(client.ask, display, queue_size=MAX_UNACKED_MESSAGES)
     loop = asyncio.get_running_loop()
 
     async def take(text: str) -> None:
@@ -177,6 +177,6 @@ async def run_line_mode(options: Namespace) -> None:
 
     Thread(target=read, daemon=True).start()
     try:
-        await run_while_connected(client, work())
+        await run_with_client(client, work())
     finally:
         log.close()

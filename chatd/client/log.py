@@ -12,7 +12,7 @@ from pathlib import Path
 
 from chatd.client import codec
 from chatd.client.language import _, translated_os_error
-from chatd.client.options import UsageError, default_log
+from chatd.client.options import UsageError, default_log_path
 from chatd.client.render import (
     INDENT,
     conversation_label,
@@ -107,10 +107,10 @@ def open_log(log: str) -> ChatLog:
     Raises `UsageError`.
     """
     try:
-        return ChatLog(Path(log or default_log()).expanduser())
+        return ChatLog(Path(log or default_log_path()).expanduser())
     except RuntimeError as unknown:  # ~nobody, or nobody's home
         raise UsageError(
-            _("can't write the log {path}: {why}").format(path=log or default_log(), why=unknown)
+            _("can't write the log {path}: {why}").format(path=log or default_log_path(), why=unknown)
         ) from None
 
 

@@ -115,20 +115,20 @@ class Conversation:
             for entry in self.entries
         ]
 
-    def replace_entries(self, entries: Iterable[ScreenEntry], older: bool, newer: bool) -> None:
+    def replace_entries(self, entries: Iterable[ScreenEntry], has_older: bool, has_newer: bool) -> None:
         """Replace the entries in memory by ``entries``, a part of the conversation that was read from the
         daemon.
 
-        ``older`` and ``newer`` say whether the daemon has more entries before and after this part. If
-        ``newer`` is false, two kinds of entries in memory are kept behind the part: log entries with larger
-        ids, and texts of the client (entries without an id). Texts are not kept if the end of the
+        ``has_older`` and ``has_newer`` say whether the daemon has more entries before and after this part. If
+        ``has_newer`` is false, two kinds of entries in memory are kept behind the part: log entries with
+        larger ids, and texts of the client (entries without an id). Texts are not kept if the end of the
         conversation was not in memory.
         """
         shown = list(entries)
         end = next((entry.id for entry in reversed(shown) if entry.id), 0)
         # The client's own texts stay, unless they were added while an older part was shown.
-        came = [] if newer else [e for e in self.entries if e.id > end or not (e.id or self.has_newer)]
-        self.entries, self.has_older, self.has_newer = [*shown, *came], older, newer
+        came = [] if has_newer else [e for e in self.entries if e.id > end or not (e.id or self.has_newer)]
+        self.entries, self.has_older, self.has_newer = [*shown, *came], has_older, has_newer
 
     def prepend_page(self, entries: Iterable[ScreenEntry], more: bool) -> None:
         """Insert a page of older entries at the front, and drop the newest ones if memory is full.
@@ -179,13 +179,13 @@ class Memory:
 
     def __init__(self, nick: str) -> None:
         self.nick = nick
-        self.welcome = False
+        self.has_logged_in = False
         self.here = LOBBY
         self.conversations = {LOBBY.key: Conversation(LOBBY)}
         self.online: set[str] = set()
         self.colours: dict[str, str] = {}
         self.topics: dict[tuple[str, str], str] = {}
-        self.rooms: set[str] = set()
+        self.group_names: set[str] = set()
         self._members: list[objects.Member] = []
 
     @property
@@ -224,7 +224,7 @@ class Memory:
 
     def on_login(self, welcome: objects.Welcome) -> None:
         """Store the user's nick and colour from the daemon's welcome."""
-        self.welcome = True
+        self.has_logged_in = True
         self.nick = welcome.user.nick
         self.colours[self.nick] = welcome.user.colour
 
@@ -275,7 +275,7 @@ class Memory:
         conversation = self.conversation(place)
         # A page without a read marker has only missed messages, except in the lobby.
         older = backlog.more or (backlog.seen is None and place != LOBBY)
-        conversation.replace_entries(map(entry_from_message, backlog.messages), older, newer=False)
+        conversation.replace_entries(map(entry_from_message, backlog.messages), older, has_newer=False)
         conversation.unread += count_unread(backlog, self.nick)
 
     def listed_conversations(self) -> list[Conversation]:
@@ -300,11 +300,11 @@ class Memory:
             found = [(nick, "") for nick in sorted(nicks, key=str.casefold)]
         return [objects.Member(nick, role, nick in self.online) for nick, role in found]
 
-    def known_names(self) -> tuple[set[str], set[str]]:
+    def completion_names(self) -> tuple[set[str], set[str]]:
         """Return the nicks and the group names that the Tab key can complete."""
         nicks = self.online | {member.name for member in self.participants()}
         places = [conversation.place for conversation in self.conversations.values()]
-        return nicks, self.rooms | {place.name for place in places if place.kind == "group"}
+        return nicks, self.group_names | {place.name for place in places if place.kind == "group"}
 
     def add_client_text(self, text: str, kind: EntryKind, at: datetime) -> None:
         """Add a text of the client for its user, such as an error, to the conversation on the screen."""

@@ -11,7 +11,7 @@ from typing import Final
 
 from chatd import __version__
 from chatd.client.connection import Address
-from chatd.client.language import _, bind_argparse, translated_os_error
+from chatd.client.language import _, translate_argparse, translated_os_error
 
 DEFAULTS: Final = {
     "address": "127.0.0.1",
@@ -65,7 +65,7 @@ class UsageError(Exception):
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser for the command lines of ``chat``, ``chat send`` and ``chat tail``."""
-    bind_argparse()
+    translate_argparse()
     common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     connection = common.add_argument_group(_("connection"))
     connection.add_argument(
@@ -96,7 +96,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--config",
         metavar="FILE",
         help=_("KEY=VALUE lines ({keys}) [{path}]").format(
-            keys=", ".join(CONFIG_KEYS), path=_shown(default_config())
+            keys=", ".join(CONFIG_KEYS), path=_shown(default_config_path())
         ),
     )
 
@@ -120,7 +120,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--log",
         metavar="FILE",
         default=argparse.SUPPRESS,
-        help=_("where to keep what is said [{path}]").format(path=_shown(default_log())),
+        help=_("where to keep what is said [{path}]").format(path=_shown(default_log_path())),
     )
     commands = top.add_subparsers(metavar="send | tail", title=_("for scripts"))
 
@@ -191,7 +191,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     ``--help`` or a wrong command line.
     """
     given = vars(build_parser().parse_args(arguments))
-    path = Path(os.path.expanduser(given.get("config", default_config())))
+    path = Path(os.path.expanduser(given.get("config", default_config_path())))
     filed = read_config_file(path) if "config" in given or path.exists() else {}
     password = os.environ.get(PASSWORD_VARIABLE, "")
     return argparse.Namespace(**{**DEFAULTS, "password": password, **filed, **given})
@@ -257,7 +257,7 @@ def server_address(options: argparse.Namespace) -> Address:
     return Address(options.address, options.port, context)
 
 
-def default_config() -> str:
+def default_config_path() -> str:
     """Return the default path of the client's configuration file, in which a leading ``~`` is not expanded.
 
     Source: XDG Base Directory Specification.
@@ -265,7 +265,7 @@ def default_config() -> str:
     return os.path.join(os.environ.get("XDG_CONFIG_HOME") or "~/.config", "chatd", "client.conf")
 
 
-def default_log() -> str:
+def default_log_path() -> str:
     """Return the default path of the client's log file, in which a leading ``~`` is not expanded.
 
     Source: XDG Base Directory Specification.

@@ -23,7 +23,7 @@ from chatd.core import commands as c
 from chatd.core.refusals import Refusal
 from chatd.json_wire import objects
 
-MAX_UNACKED: Final = 64
+MAX_UNACKED_MESSAGES: Final = 64
 """The maximum number of messages that the client has sent and the daemon has not acked."""
 
 Failure = Refusal | RefusedByServer | ConnectionLost | ImageError
@@ -38,11 +38,11 @@ def failure_text(failure: Failure) -> str:
 class TypedLine(msgspec.Struct, frozen=True):
     """A typed line after parsing.
 
-    ``destination`` is the conversation that the command switches to, or None.
+    ``switches_to`` is the conversation that the command switches to, or None.
     """
 
     command: c.Command | SendImage
-    destination: ConversationRef | None = None
+    switches_to: ConversationRef | None = None
 
 
 class Display(Protocol):
@@ -97,7 +97,7 @@ class OutgoingQueue:
         self._display = display
         self._queue: asyncio.Queue[TypedLine | Refusal] = asyncio.Queue(queue_size)
         self._queued_switches: deque[ConversationRef] = deque()
-        self._slots = asyncio.Semaphore(MAX_UNACKED)
+        self._slots = asyncio.Semaphore(MAX_UNACKED_MESSAGES)
         self._sending: set[asyncio.Task[None]] = set()
 
     def prepare_line(self, text: str, here: ConversationRef) -> TypedLine:
@@ -148,10 +148,10 @@ class OutgoingQueue:
                 return
             if isinstance(command, SendImage):
                 await self._send_image(command)
-            elif isinstance(command, codec.SENDING_COMMANDS):
+            elif isinstance(command, codec.MESSAGE_COMMANDS):
                 await self._send(command)
             else:
-                await self._run_command(command, line.destination)
+                await self._run_command(command, line.switches_to)
 
     async def wait_for_acks(self) -> None:
         """Wait until each sent message is acked, refused or lost with the connection."""
@@ -163,7 +163,7 @@ class OutgoingQueue:
             sending.cancel()
 
     def _count(self, line: TypedLine | Refusal) -> None:
-        if isinstance(line, TypedLine) and isinstance(line.command, (*codec.SENDING_COMMANDS, SendImage)):
+        if isinstance(line, TypedLine) and isinstance(line.command, (*codec.MESSAGE_COMMANDS, SendImage)):
             self.unsent += 1
             self._display.unsent_count_changed()
 

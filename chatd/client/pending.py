@@ -51,7 +51,7 @@ class PendingRequest:
         """Whether the request was never sent, or can be sent again without being carried out twice."""
         return (
             not self.sent
-            or isinstance(self.command, codec.SENDING_COMMANDS)  # the daemon stores a message once per ref
+            or isinstance(self.command, codec.MESSAGE_COMMANDS)  # the daemon stores a message once per ref
             or c.COMMANDS_BY_CLASS[type(self.command)].answer != "ack"
         )
 

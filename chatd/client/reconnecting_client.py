@@ -29,7 +29,7 @@ from chatd.core import commands as c
 from chatd.core.accounts import Secret
 from chatd.json_wire import objects
 
-RETRY_MIN_SECONDS: Final = 0.25
+RETRY_START_SECONDS: Final = 0.25
 """The upper bound of the random delay before the first reconnection, in seconds.
 
 It doubles with each further attempt, up to `RETRY_MAX_SECONDS`.
@@ -38,7 +38,7 @@ It doubles with each further attempt, up to `RETRY_MAX_SECONDS`.
 RETRY_MAX_SECONDS: Final = 15.0
 """The largest upper bound of the random delay before a reconnection, in seconds."""
 
-GIVE_UP_SECONDS: Final = 120.0
+GIVE_UP_AFTER_SECONDS: Final = 120.0
 """The client stops reconnecting after this time without a connection."""
 
 KEEPALIVE_SECONDS: Final = 30.0
@@ -50,7 +50,7 @@ After the same time again without data from the daemon, the client closes the co
 QUIT_TIMEOUT_SECONDS: Final = 3.0
 """The time limit for the daemon's answer to the quit command."""
 
-WELCOME_TIMEOUT_SECONDS: Final = 2.0
+COURSEWORK_WELCOME_SECONDS: Final = 2.0
 """The longest wait for the welcome of a course-work server after its first JSON value.
 
 If none comes, the login counts as accepted.
@@ -94,7 +94,7 @@ class ReconnectingClient:
         cursor: int | None = None,
         peeks: bool = False,
         password: str = "",
-        patience: float = GIVE_UP_SECONDS,
+        patience: float = GIVE_UP_AFTER_SECONDS,
         quiet: float = KEEPALIVE_SECONDS,
         pause: Callable[[float], float] = lambda longest: random.uniform(longest / 2, longest),
     ) -> None:
@@ -188,7 +188,7 @@ class ReconnectingClient:
 
     async def _stay_connected(self) -> None:
         clock = asyncio.get_running_loop().time
-        lost_at, longest = clock(), RETRY_MIN_SECONDS
+        lost_at, longest = clock(), RETRY_START_SECONDS
         while True:
             self._close_reason, self._resets_backoff, is_final = "", False, False
             try:
@@ -209,7 +209,7 @@ class ReconnectingClient:
             if self._ended_for_good:
                 raise ConnectionLost(self._close_reason)
             if self._resets_backoff:
-                lost_at, longest = clock(), RETRY_MIN_SECONDS
+                lost_at, longest = clock(), RETRY_START_SECONDS
             why = self._close_reason or _("it closed the connection")
             if not self._logged_in or is_final or clock() + longest > lost_at + self._patience:
                 raise ConnectionLost(
@@ -288,5 +288,5 @@ class ReconnectingClient:
             if opened is not None:
                 return opened, early
             early.append(value)
-            deadline = deadline or asyncio.get_running_loop().time() + WELCOME_TIMEOUT_SECONDS
+            deadline = deadline or asyncio.get_running_loop().time() + COURSEWORK_WELCOME_SECONDS
         return substitute_welcome(self.nick), early

@@ -208,7 +208,7 @@ def render_answer(answer: AnswerObject, reader: str) -> list[str]:
     if isinstance(answer, Groups):
         return [
             one_line(
-                _remarked(group.group, _(group.visibility), member_count(group))
+                _remarked(group.group, _(group.visibility), member_count_text(group))
                 + (f": {group.topic}" if group.topic else "")
             )
             for group in answer.groups
@@ -308,7 +308,7 @@ def render_unread(place: ConversationRef, count: int) -> str:
     return one_line(_("{place}: {count} unread").format(place=conversation_label(place), count=count))
 
 
-def member_count(group: Group) -> str:
+def member_count_text(group: Group) -> str:
     """Return the number of members of a group as text, or an empty text if it is unknown."""
     return "" if group.members is None else str(group.members)
 

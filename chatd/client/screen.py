@@ -76,7 +76,7 @@ class ChatApp(App[None]):
         self._people = PeopleList(self.memory, id="people")
         self._bar = ProgressBar(id="progress", show_eta=False)
         self._search_line = SearchLine()
-        self._composer = Composer(self.queue_line, self.memory.known_names, id="composer")
+        self._composer = Composer(self.queue_line, self.memory.completion_names, id="composer")
         self._hint = HintLine()
         self.history = HistoryLoader(self.memory, self._scrollback, self._bar, self._answer)
         self._directory_loader = DirectoryLoader(self.memory, self._answer, self._draw_soon, REDRAW_SECONDS)
@@ -145,7 +145,7 @@ class ChatApp(App[None]):
         try:
             await client.run()
         except RefusedByServer as refused:
-            if not self.memory.welcome:
+            if not self.memory.has_logged_in:
                 if refused.code in PASSWORD_REFUSAL_CODES:
                     self._ask_password(str(refused))
                 else:
@@ -320,7 +320,7 @@ class ChatApp(App[None]):
     @on(Scrollback.PageWanted)
     @work(group="reading")
     async def _read_on(self, event: Scrollback.PageWanted) -> None:
-        if self.memory.welcome:
+        if self.memory.has_logged_in:
             await self.history.load_more(event.older)
 
     @work(exclusive=True, group="reading")

@@ -84,7 +84,7 @@ async def send(options: Namespace) -> None:
     async def say() -> None:
         await client.ask(command)
 
-    await run_while_connected(client, say())
+    await run_with_client(client, say())
 
 
 def _message(options: Namespace) -> c.Command:
@@ -192,10 +192,10 @@ async def tail(options: Namespace) -> None:
                     raise
         await asyncio.Event().wait()
 
-    await run_while_connected(client, listen())
+    await run_with_client(client, listen())
 
 
-async def run_while_connected(client: ReconnectingClient, work: Coroutine[Any, Any, None]) -> None:
+async def run_with_client(client: ReconnectingClient, work: Coroutine[Any, Any, None]) -> None:
     """Run ``client`` and beside it the coroutine ``work``, and log out when ``work`` ends.
 
     If the client fails first, cancel ``work``. Raises the exception of the client if it failed, else that of

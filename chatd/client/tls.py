@@ -8,28 +8,28 @@ from typing import Final
 from chatd.client.language import _
 from chatd.core.language import N_
 
-EXPIRED: Final = N_("its certificate has expired")
-NOT_VALID_YET: Final = N_("its certificate is not valid yet: check the clock of this machine")
-NOT_TRUSTED: Final = N_(
+EXPIRED_TEXT: Final = N_("its certificate has expired")
+NOT_VALID_YET_TEXT: Final = N_("its certificate is not valid yet: check the clock of this machine")
+NOT_TRUSTED_TEXT: Final = N_(
     "its certificate is self-signed or from an unknown authority: name a certificate to trust with --cafile"
 )
-WRONG_HOST: Final = N_("its certificate is for another host: check the address")
-NOT_TLS: Final = N_("it does not speak TLS: connect without --tls, or to another port")
-CLIENT_CERTIFICATE_REFUSED: Final = N_("it refuses the certificate of --client-certificate ({why})")
+WRONG_HOST_TEXT: Final = N_("its certificate is for another host: check the address")
+NOT_TLS_TEXT: Final = N_("it does not speak TLS: connect without --tls, or to another port")
+CLIENT_CERTIFICATE_REFUSED_TEXT: Final = N_("it refuses the certificate of --client-certificate ({why})")
 
-VERIFICATION_FAILURES: Final = {
-    9: NOT_VALID_YET,
-    10: EXPIRED,
-    18: NOT_TRUSTED,
-    19: NOT_TRUSTED,
-    20: NOT_TRUSTED,
-    21: NOT_TRUSTED,
-    62: WRONG_HOST,
-    64: WRONG_HOST,
+TEXT_BY_VERIFY_CODE: Final = {
+    9: NOT_VALID_YET_TEXT,
+    10: EXPIRED_TEXT,
+    18: NOT_TRUSTED_TEXT,
+    19: NOT_TRUSTED_TEXT,
+    20: NOT_TRUSTED_TEXT,
+    21: NOT_TRUSTED_TEXT,
+    62: WRONG_HOST_TEXT,
+    64: WRONG_HOST_TEXT,
 }
 """The sentence for OpenSSL's verification errors, by their number (``X509_V_ERR_…`` in x509_vfy.h)."""
 
-NOT_TLS_REASONS: Final = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "UNEXPECTED_MESSAGE")
+NOT_TLS_OPENSSL_REASONS: Final = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "UNEXPECTED_MESSAGE")
 """OpenSSL's reasons, as Python names them, for bytes from the server that are no TLS."""
 
 TLS_ALERT_PREFIX: Final = b"\x15\x03"
@@ -43,11 +43,11 @@ def tls_failure_reason(error: ssl.SSLError) -> str | None:
     succeed, as after a connection that broke.
     """
     if isinstance(error, ssl.SSLCertVerificationError):
-        return _(VERIFICATION_FAILURES.get(error.verify_code, error.verify_message))
+        return _(TEXT_BY_VERIFY_CODE.get(error.verify_code, error.verify_message))
     reason = error.reason or ""
-    if reason in NOT_TLS_REASONS:
-        return _(NOT_TLS)
+    if reason in NOT_TLS_OPENSSL_REASONS:
+        return _(NOT_TLS_TEXT)
     _before, alert, why = reason.partition("ALERT_")
     if alert and ("CERTIFICATE" in why or why == "UNKNOWN_CA"):
-        return _(CLIENT_CERTIFICATE_REFUSED).format(why=why.replace("_", " ").lower())
+        return _(CLIENT_CERTIFICATE_REFUSED_TEXT).format(why=why.replace("_", " ").lower())
     return None

@@ -23,13 +23,13 @@ from chatd.core.typed_commands import (
     unescape_slash,
 )
 
-MAX_LIMITS: Final = Limits(message=9_600, image=64 * 1024)
+LARGEST_DAEMON_LIMITS: Final = Limits(message=9_600, image=64 * 1024)
 """The largest message and image sizes, in bytes, that any daemon allows.
 
 Each daemon also checks its own limits.
 """
 
-IMAGE_WORD: Final = "image"
+IMAGE_SLASH_WORD: Final = "image"
 """The name of the slash command that only the client has: ``/image``."""
 
 
@@ -54,7 +54,7 @@ def parse_typed_line(typed: str, here: ConversationRef) -> c.Command | SendImage
     command = parse_semicolon(f"{word.strip()}{semicolon}{rest}")
     if command is not None:
         row, values = command
-        return row.build(values, MAX_LIMITS)
+        return row.build(values, LARGEST_DAEMON_LIMITS)
     if is_command_with_secret(typed):
         raise Refusal("bad_request", why=reason_phrase("password_in_message"))
     return message_command(here, unescape_slash(typed))
@@ -69,17 +69,17 @@ def message_command(
     """
     fields = {"msg": text, "kind": kind}
     if place == LOBBY:
-        return c.COMMANDS["broadcast"].build(fields, MAX_LIMITS)
+        return c.COMMANDS["broadcast"].build(fields, LARGEST_DAEMON_LIMITS)
     if place.kind == "group":
-        return c.COMMANDS["gbroadcast"].build({"group": place.name, **fields}, MAX_LIMITS)
-    return c.COMMANDS["send"].build({"dest": place.name, **fields}, MAX_LIMITS)
+        return c.COMMANDS["gbroadcast"].build({"group": place.name, **fields}, LARGEST_DAEMON_LIMITS)
+    return c.COMMANDS["send"].build({"dest": place.name, **fields}, LARGEST_DAEMON_LIMITS)
 
 
 def _slash(typed: SlashLine, here: ConversationRef) -> c.Command | SendImage:
-    if typed.word.lower() == IMAGE_WORD:
+    if typed.word.lower() == IMAGE_SLASH_WORD:
         path = typed.rest.strip()
         if not path:
-            raise Refusal("bad_request", why=reason_phrase("usage", usage=f"/{IMAGE_WORD} file"))
+            raise Refusal("bad_request", why=reason_phrase("usage", usage=f"/{IMAGE_SLASH_WORD} file"))
         return SendImage(path, here)
     row = typed.declaration
     if row is None:
@@ -94,5 +94,5 @@ def _slash(typed: SlashLine, here: ConversationRef) -> c.Command | SendImage:
         values["group" if here.kind == "group" else "dest"] = here.name
     if not row.required <= values.keys():
         raise Refusal("bad_request", why=reason_phrase("usage", usage=row.slash_usage_in(_)))
-    command = row.build(values, MAX_LIMITS)
+    command = row.build(values, LARGEST_DAEMON_LIMITS)
     return c.Join(command.group) if isinstance(command, c.EnterRoom) else command

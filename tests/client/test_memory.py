@@ -31,7 +31,7 @@ class Windows(SynchronousTestCase):
     def setUp(self) -> None:
         """One that holds its end."""
         self.conversation = Conversation(LOBBY)
-        self.conversation.replace_entries(entries(1001, 1100), older=True, newer=False)
+        self.conversation.replace_entries(entries(1001, 1100), has_older=True, has_newer=False)
 
     def test_the_end_grows_and_the_beginning_goes(self) -> None:
         for entry in entries(1101, 2200):
@@ -75,7 +75,7 @@ class Windows(SynchronousTestCase):
     def test_what_comes_before_the_page_is_kept(self) -> None:
         self.conversation.add(ScreenEntry(AT, "bob joined"))
         self.conversation.add(entries(1101, 1101)[0])
-        self.conversation.replace_entries(entries(1051, 1100), older=True, newer=False)
+        self.conversation.replace_entries(entries(1051, 1100), has_older=True, has_newer=False)
         self.assertEqual(ids(self.conversation), [*range(1051, 1101), 0, 1101])
 
     def test_nobody_looks_at_it(self) -> None:

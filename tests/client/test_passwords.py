@@ -127,7 +127,7 @@ class OverALink(ScreenTestCase):
             await second.ask(c.Unregister(Secret(SECRET)))
             await running
 
-        with patch("chatd.client.reconnecting_client.RETRY_MIN_SECONDS", 0.0):
+        with patch("chatd.client.reconnecting_client.RETRY_START_SECONDS", 0.0):
             self.play(story)
 
 

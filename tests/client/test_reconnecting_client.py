@@ -18,7 +18,7 @@ from chatd.client.chatd_session import PROBE_REF
 from chatd.client.connection import MAX_VALUE_BYTES, Address
 from chatd.client.pending import ConnectionLost, RefusedByServer
 from chatd.client.reconnecting_client import ReconnectingClient
-from chatd.client.scripts import run_while_connected
+from chatd.client.scripts import run_with_client
 from chatd.core import commands as c
 from chatd.json_wire import objects
 from tests.support.daemon_process import PATIENCE, Daemon
@@ -168,7 +168,7 @@ class LinkTestCase(SynchronousTestCase):
                 Address("127.0.0.1", port), "alice", ear, pause=lambda longest: 0.0, **more
             )
             try:
-                await run_while_connected(client, work(client, ear))
+                await run_with_client(client, work(client, ear))
             finally:
                 server.close()
 
@@ -504,7 +504,7 @@ class CutAnywhere(SynchronousTestCase):
         client = ReconnectingClient(
             Address(*server.sockets[0].getsockname()[:2]), nick, ear, pause=lambda longest: longest / 100
         )
-        await run_while_connected(client, until_then(client, ear))
+        await run_with_client(client, until_then(client, ear))
         server.close()
         await asyncio.gather(*carrying)
         return ear

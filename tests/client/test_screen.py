@@ -88,7 +88,7 @@ class Arriving(ScreenTestCase):
 
         async def story() -> None:
             async with self.at_screen("alice") as alice:
-                self.assertEqual(sorted(alice.app.memory.rooms), rooms)
+                self.assertEqual(sorted(alice.app.memory.group_names), rooms)
                 await alice.presses("f2")
                 await alice.sees("room000")
                 await alice.presses("end")

@@ -14,7 +14,7 @@ from chatd.client.connection import Address
 from chatd.client.options import UsageError, parse, server_address
 from chatd.client.pending import ConnectionLost, RefusedByServer
 from chatd.client.reconnecting_client import ReconnectingClient
-from chatd.client.scripts import run_while_connected
+from chatd.client.scripts import run_with_client
 from chatd.client.tls import tls_failure_reason
 from chatd.core import commands as c
 from chatd.core.accounts import Secret
@@ -23,8 +23,8 @@ from tests.support.certificates import Issued, issue
 from tests.support.daemon_process import Daemon
 from tests.support.languages import speak
 
-NOT_TLS = "it does not speak TLS: connect without --tls, or to another port"
-NOT_TRUSTED = (
+NOT_TLS_TEXT = "it does not speak TLS: connect without --tls, or to another port"
+NOT_TRUSTED_TEXT = (
     "its certificate is self-signed or from an unknown authority: name a certificate to trust with --cafile"
 )
 
@@ -87,8 +87,8 @@ class Sentences(TlsTestCase):
         for own, sentence in (
             (self.signed(days=(-3, -1)), "its certificate has expired"),
             (self.signed(days=(1, 3)), "its certificate is not valid yet: check the clock of this machine"),
-            (issue("localhost"), NOT_TRUSTED),
-            (issue("localhost", issuer=issue("other", authority=True)), NOT_TRUSTED),
+            (issue("localhost"), NOT_TRUSTED_TEXT),
+            (issue("localhost", issuer=issue("other", authority=True)), NOT_TRUSTED_TEXT),
             (self.signed("example.org"), "its certificate is for another host: check the address"),
         ):
             self.assertEqual(self.failure(nothing, self.served(own)), sentence)
@@ -101,7 +101,7 @@ class Sentences(TlsTestCase):
             writer.write(b'{"action":"server-error","code":"bad_request","msg":"no TLS"}\n')
             writer.close()
 
-        self.assertEqual(self.failure(plain, None), NOT_TLS)
+        self.assertEqual(self.failure(plain, None), NOT_TLS_TEXT)
 
         async def alert(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await reader.readline()
@@ -176,7 +176,7 @@ class CertificateForPassword(TlsTestCase):
             address = server_address(self.options("-p", str(port), *more))
             client = ReconnectingClient(address, "alice", Ear(), password=password)
             command = c.Register(Secret(password)) if password else c.ListGroups()
-            await run_while_connected(client, ask(client, command))
+            await run_with_client(client, ask(client, command))
 
         async def ask(client: ReconnectingClient, command: c.Command) -> None:
             await client.ask(command)
