@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from bench.servers import Server, chatd
-from chatd.web.pages import read_files
+from chatd.web.pages import read_static_files
 from tests.support.browser import OPTIONS, Visitor, find_chromium
 from tests.support.daemon_process import Client
 
@@ -123,7 +123,7 @@ def long_frames(frames: list[float]) -> float:
 
 def size() -> Figures:
     """Of all that belongs to the page, as it is sent. The tables of commands and French are the daemon's."""
-    files = {path: file.content for path, file in read_files().items() if path != "/"}
+    files = {path: file.content for path, file in read_static_files().items() if path != "/"}
     tables = sum(len(content) for path, content in files.items() if path.endswith(".json"))
     page = sum(map(len, files.values())) - tables
     return {

@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 
 from chatd.boundaries import Dialect
 from chatd.carriers.carrier import SessionCarrier
-from chatd.carriers.idle_timer import IdleTimer
+from chatd.carriers.silence_timer import SilenceTimer
 from chatd.connections.factory import Sessions
 from chatd.connections.login_deadlines import UndetectedConnection
 from chatd.core.language import N_
@@ -48,7 +48,7 @@ class IdleDelimitedCarrier(SessionCarrier):
         limits = sessions.limits
         self._limit = limits.line
         self._most = limits.line + 1  # one more for a CR, which may turn out to belong to the end of the line
-        self._gap = IdleTimer(sessions.clock, self._end_chunk)
+        self._gap = SilenceTimer(sessions.clock, self._end_chunk)
         # The unfinished chunk; the finished chunks, and how many bytes of the first were passed on.
         self._open = bytearray()
         self._chunks: deque[bytes] = deque()

@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 
 from chatd.boundaries import Dialect, FrameWrapper
 from chatd.carriers.carrier import SessionCarrier
-from chatd.carriers.idle_timer import IdleTimer
+from chatd.carriers.silence_timer import SilenceTimer
 from chatd.connections.factory import Sessions
 from chatd.connections.login_deadlines import UndetectedConnection
 from chatd.core.language import N_
@@ -31,16 +31,16 @@ _decoder: Final = codecs.getincrementaldecoder("utf-8")
 
 
 class Header(NamedTuple):
-    """The header of a received frame: whether the frame is an ``image`` (else a text), the ``body_length`` of
+    """The header of a received frame: whether it is an image (``is_image``) or a text, the ``body_length`` of
     its body in the client's unit, and ``header_bytes``, the size of the header.
     """
 
-    image: bool
+    is_image: bool
     body_length: int
     header_bytes: int
 
 
-def wrap_frame(payload: bytes) -> bytes:
+def wrap_length_prefixed(payload: bytes) -> bytes:
     """Return ``payload`` as a frame, which gives the length of the text before the text.
 
     The payload is: type (1 byte), size of the head (1 byte), head, text. The frame is: type (1 byte), head,
@@ -60,7 +60,7 @@ class LengthPrefixedCarrier(SessionCarrier):
     The first frame that is not all ASCII shows whether the client's lengths count bytes or characters. They
     are taken to count characters if, read as bytes, the frame would end inside a character, or the next byte
     could not begin a frame. If no byte follows the frame yet, the carrier waits for one, or for
-    `IDLE_SECONDS`.
+    `FRAME_GAP_SECONDS`.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class LengthPrefixedCarrier(SessionCarrier):
         super().__init__(sessions, dialect, detector)
         limits = sessions.limits
         self._limits = limits
-        self._gap = IdleTimer(sessions.clock, self._settle)
+        self._gap = SilenceTimer(sessions.clock, self._settle)
         self._counts: Literal["bytes", "characters"] | None = None
         self._waits = False
         self._buffer = bytearray()
@@ -79,8 +79,8 @@ class LengthPrefixedCarrier(SessionCarrier):
 
     @staticmethod
     def wrapper_for(dialect: Dialect) -> FrameWrapper:
-        """Return `wrap_frame`, which puts a payload of any dialect into a length-prefixed frame."""
-        return wrap_frame
+        """Return `wrap_length_prefixed`, which puts a payload of any dialect into a length-prefixed frame."""
+        return wrap_length_prefixed
 
     def buffer(self, data: bytes) -> None:
         """Append ``data`` to the buffer, after removing the frames that were passed to the session."""
@@ -138,7 +138,7 @@ class LengthPrefixedCarrier(SessionCarrier):
             return None
         self._start = end
         self._need = 1
-        return bytes((IMAGE_FRAME_TYPE if header.image else TEXT_FRAME_TYPE,)) + self._buffer[begin:end]
+        return bytes((IMAGE_FRAME_TYPE if header.is_image else TEXT_FRAME_TYPE,)) + self._buffer[begin:end]
 
     def _header(self) -> Header | None:
         first, at = self._buffer[self._start], self._start + 1

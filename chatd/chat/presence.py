@@ -207,7 +207,7 @@ class PresenceService:
             if same_token(client.token, token):
                 self.end_session(client, None, refusal)
 
-    def stop(self) -> None:
+    def stop_token_expiry(self) -> None:
         """Stop the search for sessions whose token has expired."""
         self._token_expiry.stop()
 

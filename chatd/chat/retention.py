@@ -29,11 +29,11 @@ FIRST_SWEEP_DELAY_SECONDS: Final = 5.0
 SWEEP_PAUSE_SECONDS: Final = 0.02
 """Pause in seconds after each deletion, so that clients need not wait for a sweep."""
 
-MAX_TRIMMED_ENTRIES: Final = 500
+TRIM_SCAN_ENTRIES: Final = 500
 """Maximum number of log entries that are looked at for one deletion."""
 
 
-MAX_DELETED_LINKS: Final = 500
+MAX_LINKS_PER_DELETION: Final = 500
 """Maximum number of invitation links that are deleted in one transaction."""
 
 
@@ -101,7 +101,7 @@ class Retention:
     async def _delete_expired_links(self) -> bool:
         """Delete some invitation links that have expired. Return whether there may be more."""
         state, now = self._committer.state, self._authority.now()
-        decision = delete_expired_links(state, now, MAX_DELETED_LINKS)
+        decision = delete_expired_links(state, now, MAX_LINKS_PER_DELETION)
         if self._stopped or not decision.records:
             return False
         await self._committer.commit(decision)
@@ -116,7 +116,7 @@ class Retention:
         before = self._authority.now() - keep_seconds * 1000
         last = self._authority.journal.last_id_in(conversation)
         trimmed = self._committer.state.trimmed_up_to_ids.get(conversation.id, 0)
-        old = await self._archive.old_message_ids(conversation, trimmed, before, MAX_TRIMMED_ENTRIES)
+        old = await self._archive.old_message_ids(conversation, trimmed, before, TRIM_SCAN_ENTRIES)
         removed = [id for id in old if id < last]
         if removed:
             decision = Decision(records=(ConversationTrimmed(conversation, removed[-1]),))

@@ -166,7 +166,7 @@ class Chat:
             self._turns.run_coroutine(client, None, self._wait_for_journal(), paused=True)
         return refused
 
-    def wait_for_others(self, client: Client) -> None:
+    def hold_until_others_served(self, client: Client) -> None:
         """Decide no further command of ``client`` until its commands are answered and others were served."""
         self._turns.run_coroutine(client, None, self._wait_for_others(), paused=True)
 
@@ -204,7 +204,7 @@ class Chat:
         self.administrator.stop()
         self.eraser.stop()
         self.retention.stop()
-        self._presence.stop()
+        self._presence.stop_token_expiry()
         return self.journal.when_drained().addCallback(lambda _: self._dispatcher.flush())
 
     def submit_operator_command(self, requester: Requester, request: Request) -> None:

@@ -22,7 +22,7 @@ from chatd.connections.session import Session
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal, rate_limited_refusal, reason_phrase
 
-DISCONNECT_TIMEOUT_SECONDS: Final = 2.0
+SHUTDOWN_DISCONNECT_SECONDS: Final = 2.0
 """Seconds that clients have to read their last bytes when the daemon stops; then their connections are cut.
 """
 
@@ -183,7 +183,7 @@ class Sessions:
         """Tell all clients that the daemon stops, and close their connections.
 
         Return a Deferred that fires when all connections are closed. Connections that are still open after
-        `DISCONNECT_TIMEOUT_SECONDS` are cut.
+        `SHUTDOWN_DISCONNECT_SECONDS` are cut.
         """
         for connection in list(self._undetected):
             connection.use_default_wire()
@@ -195,7 +195,7 @@ class Sessions:
         if not len(self):
             return succeed(None)
         self._empty = Deferred()
-        cut = self.clock.callLater(DISCONNECT_TIMEOUT_SECONDS, self._abort)
+        cut = self.clock.callLater(SHUTDOWN_DISCONNECT_SECONDS, self._abort)
 
         def cancel_abort(result: None) -> None:
             if cut.active():

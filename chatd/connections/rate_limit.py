@@ -7,10 +7,12 @@ from typing import Final
 from chatd.core.commands import COMMANDS_BY_CLASS
 from chatd.core.limits import Limits
 
-READ_COMMANDS: Final = frozenset(command for command, row in COMMANDS_BY_CLASS.items() if row.reads_log)
+LOG_READING_COMMANDS: Final = frozenset(
+    command for command, row in COMMANDS_BY_CLASS.items() if row.reads_log
+)
 """The commands that read from the log."""
 
-PASSWORD_COMMANDS: Final = frozenset(
+SECRET_COMMANDS: Final = frozenset(
     command
     for command, row in COMMANDS_BY_CLASS.items()
     if any(field.kind == "secret" for field in row.fields.values()) and row.name != "hello"
@@ -46,9 +48,9 @@ class RateLimit:
         limits = self._limits
         full_at = max(now, self._full_at)
         full_at += 1 / limits.requests_per_second + size / limits.bytes_per_second
-        if command in READ_COMMANDS:
+        if command in LOG_READING_COMMANDS:
             full_at += 1 / limits.reads_per_second
-        elif command in PASSWORD_COMMANDS:
+        elif command in SECRET_COMMANDS:
             full_at += 1
         self._full_at = full_at
         return full_at - now

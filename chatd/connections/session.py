@@ -237,7 +237,7 @@ class Session:
             self._pause()
             self._slowed_down = self._clock.callLater(wait, self._go_on)
         else:
-            self._chat.wait_for_others(self)
+            self._chat.hold_until_others_served(self)
 
     def _go_on(self) -> None:
         """Read the client again, which has sent too much at once."""

@@ -75,13 +75,13 @@ class MonitoringPages(Resource):
     _log = Logger()
 
     def __init__(
-        self, registry: CollectorRegistry, health: Health, monitored: MonitoredParts, turns: FairQueue
+        self, registry: CollectorRegistry, health: Health, monitored: MonitoredParts, fair_queue: FairQueue
     ) -> None:
         super().__init__()
         self._registry = registry
         self._health = health
         self._monitored = monitored
-        self._turns = turns
+        self._fair_queue = fair_queue
 
     def render(self, request: Request) -> bytes | int:
         """Answer ``request``. For HEAD, Twisted leaves out the body."""
@@ -103,7 +103,7 @@ class MonitoringPages(Resource):
         gone: list[Failure] = []
         request.notifyFinish().addErrback(lambda failure: gone.append(failure))
         problems = await self._health.find_problems() if request.path == b"/healthz" else []
-        await self._turns.wait()
+        await self._fair_queue.wait()
         if gone:
             return
         if request.path == b"/healthz":

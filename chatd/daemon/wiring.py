@@ -52,7 +52,7 @@ from chatd.daemon.wires import (
 from chatd.store.journal import Journal
 from chatd.store.store import Store
 from chatd.web.connection import HttpConnection, HttpService
-from chatd.web.pages import Pages, read_files
+from chatd.web.pages import Pages, read_static_files
 
 MAX_SOCKET_PATH_BYTES: Final = 103
 """The number of bytes that the path of a Unix socket may have on every system."""
@@ -197,7 +197,7 @@ def assemble(
         None if config.keep is None else parse_duration("keep", config.keep),
     )
     sessions = Sessions(chat, reactor, config.limits)
-    pages = Pages(read_files(), Health(chat.journal, archive, reactor).is_healthy, reactor)
+    pages = Pages(read_static_files(), Health(chat.journal, archive, reactor).is_healthy, reactor)
     http_service = HttpService(
         pages, choices_by_subprotocol(config.limits), config.web, reactor, FairQueue(reactor)
     )

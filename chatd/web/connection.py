@@ -38,15 +38,15 @@ WEBSOCKET_PATH: Final = "/ws"
 MAX_HEAD_BYTES: Final = 16 * 1024
 """Bytes of a request's line and headers. A longer one is refused."""
 
-MAX_LIST_CHARACTERS: Final = 1024
+MAX_HANDSHAKE_LIST_CHARACTERS: Final = 1024
 """Characters in the lists of an opening handshake, such as that of subprotocols. To parse so many takes 0.8
 ms; those of a browser have fewer than 100.
 """
 
-HEAD_SECONDS: Final = 10.0
+HEAD_TIMEOUT_SECONDS: Final = 10.0
 """Seconds that a client has to send the line and the headers of a request."""
 
-IDLE_SECONDS: Final = 15.0
+IDLE_TIMEOUT_SECONDS: Final = 15.0
 """Seconds that a client has to begin another request."""
 
 _STATUSES: Final = {
@@ -82,15 +82,15 @@ class HttpService(msgspec.Struct, frozen=True):
     """What all HTTP connections share.
 
     ``choices_by_subprotocol`` maps each WebSocket subprotocol to its wire. A client that names no subprotocol
-    gets the first wire. One request is parsed and answered in each iteration of the reactor, by ``turns``, so
-    that a flood of requests or a long one delays the chat by one request at a time.
+    gets the first wire. One request is parsed and answered in each iteration of the reactor, by
+    ``fair_queue``, so that a flood of requests or a long one delays the chat by one request at a time.
     """
 
     pages: Pages
     choices_by_subprotocol: Mapping[str, WireChoice]
     policy: WebPolicy
     clock: Clock
-    turns: FairQueue
+    fair_queue: FairQueue
 
 
 @implementer(IPushProducer)
@@ -122,14 +122,14 @@ class HttpConnection(Protocol):
     def connectionMade(self) -> None:
         """Start the time that the client has to send its first request."""
         self.transport.registerProducer(self, True)
-        self._start_timer(HEAD_SECONDS, self._end_time)
+        self._start_timer(HEAD_TIMEOUT_SECONDS, self._end_time)
 
     def dataReceived(self, data: bytes) -> None:
         """Answer the request in ``data``, or read on until its head is complete."""
         if self._is_over:
             return
         if self._has_answered and not self._read:
-            self._start_timer(HEAD_SECONDS, self._end_time)
+            self._start_timer(HEAD_TIMEOUT_SECONDS, self._end_time)
         searched = max(0, len(self._read) - 3)
         self._read += data
         if self._is_answering:
@@ -190,7 +190,7 @@ class HttpConnection(Protocol):
 
     async def _answer_in_turn(self, size: int) -> None:
         """Answer the request whose head is the first ``size`` bytes that were read."""
-        await self._service.turns.wait()
+        await self._service.fair_queue.wait()
         if self._is_over:
             return
         handshake = ServerProtocol(
@@ -231,7 +231,7 @@ class HttpConnection(Protocol):
             return
         if (
             sum(len(value) for name in _LISTS for value in request.headers.get_all(name))
-            > MAX_LIST_CHARACTERS
+            > MAX_HANDSHAKE_LIST_CHARACTERS
         ):
             self._respond_and_close(_TOO_LARGE)
             return
@@ -267,7 +267,7 @@ class HttpConnection(Protocol):
         self._has_answered = True
         self._is_answering = False
         self._read.clear()
-        self._start_timer(IDLE_SECONDS, self._end)
+        self._start_timer(IDLE_TIMEOUT_SECONDS, self._end)
         if not self._is_full:
             self.transport.resumeProducing()
 

@@ -44,13 +44,13 @@ class StaticFile(msgspec.Struct, frozen=True):
     etag: bytes
 
 
-def make_file(name: str, content: bytes) -> StaticFile:
+def make_static_file(name: str, content: bytes) -> StaticFile:
     """Return the file with this ``name``, whose suffix decides its type, and ``content``."""
     digest = hashlib.sha256(content).hexdigest()[:32]
     return StaticFile(content, _CONTENT_TYPES[Path(name).suffix], f'"{digest}"'.encode())
 
 
-def read_files() -> dict[str, StaticFile]:
+def read_static_files() -> dict[str, StaticFile]:
     """Return the files of the page by the paths of their URLs. ``index.html`` is ``/`` too."""
     contents = {path.name: path.read_bytes() for path in STATIC_FOLDER.iterdir() if path.is_file()}
     contents = {
@@ -59,7 +59,7 @@ def read_files() -> dict[str, StaticFile]:
     }
     contents["commands.json"] = command_table()
     contents["french.json"] = french_catalogue()
-    files = {f"/{name}": make_file(name, content) for name, content in contents.items()}
+    files = {f"/{name}": make_static_file(name, content) for name, content in contents.items()}
     return {"/": files["/index.html"], **files}
 
 

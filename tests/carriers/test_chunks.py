@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IHalfCloseableProtocol
 
 from chatd.carriers.chunks import MAX_WRITE_BYTES, IdleDelimitedCarrier
 from chatd.carriers.detection import Detector
-from chatd.carriers.idle_timer import IDLE_SECONDS
+from chatd.carriers.silence_timer import FRAME_GAP_SECONDS
 from chatd.connections.session import REFUSAL_LINGER_SECONDS
 from tests.connections.test_outbox import CAP, PACE, Journaled, OutboxTestCase
 from tests.support.effort import effort
@@ -62,7 +62,10 @@ class Cutting(ChunksTestCase):
 
     def test_a_gap(self) -> None:
         """What comes later than it is another message, what comes earlier is not."""
-        for wait, messages in ((IDLE_SECONDS * 0.9, ["salut"]), (IDLE_SECONDS * 1.1, ["sal", "ut"])):
+        for wait, messages in (
+            (FRAME_GAP_SECONDS * 0.9, ["salut"]),
+            (FRAME_GAP_SECONDS * 1.1, ["sal", "ut"]),
+        ):
             self.bob.says(b"sal")
             self.stage.wait(wait)
             self.bob.says(b"ut")
@@ -71,9 +74,9 @@ class Cutting(ChunksTestCase):
 
     def test_nothing_before_it(self) -> None:
         self.bob.says(b"salut")
-        self.stage.wait(IDLE_SECONDS * 0.9)
+        self.stage.wait(FRAME_GAP_SECONDS * 0.9)
         self.assertEqual(self.heard(), [])
-        self.stage.wait(IDLE_SECONDS * 0.2)
+        self.stage.wait(FRAME_GAP_SECONDS * 0.2)
         self.assertEqual(self.heard(), ["salut"])
 
     def test_a_newline_at_the_end_needs_no_gap(self) -> None:
@@ -156,9 +159,9 @@ class WhileWeAreBusy(ChunksTestCase):
         """A clock that jumps past the gap: what had arrived meanwhile is read before it counts."""
         self.bob.says(b"sal")
         self.stage.reactor.callLater(
-            IDLE_SECONDS, self.bob.protocol.dataReceived, b"ut"
+            FRAME_GAP_SECONDS, self.bob.protocol.dataReceived, b"ut"
         )  # as sockets come after timers
-        self.stage.reactor.advance(IDLE_SECONDS)
+        self.stage.reactor.advance(FRAME_GAP_SECONDS)
         self.pause()
         self.assertEqual(self.heard(), ["salut"])
 
@@ -202,7 +205,7 @@ class TooLong(ChunksTestCase):
                 carol.hears(), self.alice.hears()
                 for read in reads:
                     carol.says(read)
-                self.stage.wait(IDLE_SECONDS * 1.1)
+                self.stage.wait(FRAME_GAP_SECONDS * 1.1)
                 self.assertEqual(carol.lines(), [self.refusal])
                 self.assertEqual(self.alice.lines()[: len(messages)], [f"MSG carol {m}" for m in messages])
                 self.stage.wait(REFUSAL_LINGER_SECONDS + 0.1)

@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.carriers.detection import GREETING_DELAY_SECONDS, MAX_UNDECIDED_BYTES, match_opening_bytes
 from chatd.carriers.foreign import HTTP, IRC, TLS
-from chatd.carriers.idle_timer import IDLE_SECONDS
+from chatd.carriers.silence_timer import FRAME_GAP_SECONDS
 from chatd.connections.session import REFUSAL_LINGER_SECONDS
 from chatd.core.limits import Limits
 from chatd.daemon.wires import AUTO_WIRE_NAMES, declared_wires
@@ -199,7 +199,7 @@ class OneWire(StageTestCase):
         for wire in ("tp6", "tp6-bonus"):
             for start in (b"Hello", b"Hel"):
                 peer = self.stage.connect(wire).says(start)
-                self.stage.wait(2 * IDLE_SECONDS)
+                self.stage.wait(2 * FRAME_GAP_SECONDS)
                 self.assertNotEqual(peer.hears(), b"", (wire, start))
 
     def test_frames_do_as_well(self) -> None:

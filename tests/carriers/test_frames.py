@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IHalfCloseableProtocol
 
 from chatd.carriers.detection import Detector
 from chatd.carriers.frames import LengthPrefixedCarrier
-from chatd.carriers.idle_timer import IDLE_SECONDS
+from chatd.carriers.silence_timer import FRAME_GAP_SECONDS
 from chatd.connections.session import REFUSAL_LINGER_SECONDS
 from tests.support.effort import effort
 from tests.support.in_memory_daemon import UNTHROTTLED, Peer, StageTestCase
@@ -138,9 +138,9 @@ class Counting(FramesTestCase):
     def test_bytes_when_nothing_follows(self) -> None:
         """After a gap, or at the end."""
         self.bob.says(frame("é"))
-        self.stage.wait(IDLE_SECONDS * 0.9)
+        self.stage.wait(FRAME_GAP_SECONDS * 0.9)
         self.assertEqual(self.logged(), [])
-        self.stage.wait(IDLE_SECONDS * 0.2)
+        self.stage.wait(FRAME_GAP_SECONDS * 0.2)
         self.assertEqual(self.logged(), [("message", "é")])
         carol = self.comes("carol").says(frame("ça"))
         IHalfCloseableProtocol(carol.protocol).readConnectionLost()

@@ -370,7 +370,7 @@ class TheEnd(LinkCase):
 
     def test_many_expired(self) -> None:
         """The sweep deletes them step by step."""
-        self.patch(retention, "MAX_DELETED_LINKS", 1)
+        self.patch(retention, "MAX_LINKS_PER_DELETION", 1)
         for _ in range(3):
             self.make(lifetime=1)
         self.stage.wait(1)

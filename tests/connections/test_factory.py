@@ -19,7 +19,7 @@ from twisted.trial.unittest import TestCase
 
 from chatd.carriers.carrier import SessionCarrier
 from chatd.connections.client_network import KEEP_ALIVE_OPTIONS
-from chatd.connections.factory import DISCONNECT_TIMEOUT_SECONDS, ChatFactory, Sessions
+from chatd.connections.factory import SHUTDOWN_DISCONNECT_SECONDS, ChatFactory, Sessions
 from chatd.connections.outbox import CLOSE_TIMEOUT_SECONDS
 from chatd.connections.session import REFUSAL_LINGER_SECONDS
 from chatd.core.limits import Limits
@@ -166,14 +166,14 @@ class Stopping(StageTestCase):
         self.assertEqual(self.stage.reactor.getDelayedCalls(), [])
 
     def test_who_does_not_read_is_cut(self) -> None:
-        """After `DISCONNECT_TIMEOUT_SECONDS` seconds, and then it is over."""
+        """After `SHUTDOWN_DISCONNECT_SECONDS` seconds, and then it is over."""
         alice, bob = self.stage.text("alice"), self.stage.text("bob")
         alice.wire.stuck = True
         bob.says("MSG hello")
         over = self.stage.sessions.close()
         # Nobody is heard any more.
         bob.says("cg;wob")
-        self.stage.wait(DISCONNECT_TIMEOUT_SECONDS - 0.1)
+        self.stage.wait(SHUTDOWN_DISCONNECT_SECONDS - 0.1)
         self.assertEqual(self.stage.rows("SELECT kind FROM log"), [("message",)])
         self.assertTrue(bob.closed)
         self.assertFalse(alice.closed)

@@ -38,7 +38,7 @@ from chatd.store.journal import Journal
 from chatd.store.schema import create_or_migrate, load_migrations
 from chatd.store.store import Store
 from chatd.web.connection import HttpConnection, HttpService
-from chatd.web.pages import Pages, read_files
+from chatd.web.pages import Pages, read_static_files
 from chatd.web.policy import WebPolicy
 from tests.support.fake_passwords import FakePasswords
 from tests.support.websocket import handshake
@@ -274,7 +274,7 @@ class Stage:
         self.web_policy = WebPolicy()
         self.healthy = True
         service = HttpService(
-            Pages(read_files(), self._is_healthy, self.reactor),
+            Pages(read_static_files(), self._is_healthy, self.reactor),
             choices_by_subprotocol(self.limits),
             self.web_policy,
             self.reactor,

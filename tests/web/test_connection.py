@@ -11,7 +11,12 @@ from twisted.internet.interfaces import IHalfCloseableProtocol
 from chatd.connections.outbox import CLOSE_TIMEOUT_SECONDS
 from chatd.connections.session import REFUSAL_LINGER_SECONDS
 from chatd.core.limits import Limits
-from chatd.web.connection import HEAD_SECONDS, IDLE_SECONDS, MAX_HEAD_BYTES, MAX_LIST_CHARACTERS
+from chatd.web.connection import (
+    HEAD_TIMEOUT_SECONDS,
+    IDLE_TIMEOUT_SECONDS,
+    MAX_HANDSHAKE_LIST_CHARACTERS,
+    MAX_HEAD_BYTES,
+)
 from tests.support.in_memory_daemon import Peer, StageTestCase
 from tests.support.websocket import handshake, json_frame, messages
 
@@ -98,7 +103,7 @@ class Pages(HttpTestCase):
         for _ in range(3):
             peer.says(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
             self.assertIn(b"200 OK", peer.hears())
-        self.stage.wait(IDLE_SECONDS + 1)
+        self.stage.wait(IDLE_TIMEOUT_SECONDS + 1)
         self.assertTrue(peer.closed)
         self.assertEqual(len(self.stage.sessions), 0)
 
@@ -252,8 +257,8 @@ class Upgrade(HttpTestCase):
             (handshake("chatd.json", Sec_WebSocket_Version="8"), 400),
             (handshake("chatd.json", Sec_WebSocket_Key="short"), 400),
             (handshake("chatd.json", Connection="keep-alive"), 426),
-            (handshake("chatd.json", Connection="a," * MAX_LIST_CHARACTERS + "upgrade"), 431),
-            (handshake("a," * MAX_LIST_CHARACTERS + "chatd.json"), 431),
+            (handshake("chatd.json", Connection="a," * MAX_HANDSHAKE_LIST_CHARACTERS + "upgrade"), 431),
+            (handshake("a," * MAX_HANDSHAKE_LIST_CHARACTERS + "chatd.json"), 431),
             (handshake("chatd.json").replace(b"GET", b"POST"), 405),
             (handshake("chatd.json").replace(b"HTTP/1.1", b"HTTP/1.0"), 505),
             (handshake("chatd.json").replace(b"Host: localhost", b"Host: localhost\r\nHost: evil"), 400),
@@ -300,7 +305,7 @@ class Bounds(HttpTestCase):
         for byte in b"GET / HTTP/1.1\r\n":
             peer.says(bytes([byte]))
             self.stage.wait(0.4)
-        self.stage.wait(HEAD_SECONDS)
+        self.stage.wait(HEAD_TIMEOUT_SECONDS)
         self.assertEqual(peer.hears()[:12], b"HTTP/1.1 408")
         self.stage.wait(REFUSAL_LINGER_SECONDS)
         self.assertTrue(peer.closed)
@@ -308,7 +313,7 @@ class Bounds(HttpTestCase):
     def test_silence(self) -> None:
         """On a port where nothing but HTTP is spoken nobody is greeted."""
         peer = self.stage.connect("web")
-        self.stage.wait(HEAD_SECONDS)
+        self.stage.wait(HEAD_TIMEOUT_SECONDS)
         self.assertEqual(peer.hears(), b"")
         self.assertEqual(len(self.stage.sessions), 1)
 
@@ -335,7 +340,7 @@ class Bounds(HttpTestCase):
         ):
             peer = self.stage.connect("web").says(said)
             self.patch(peer.wire, "loseConnection", lambda: None)
-            self.stage.wait(HEAD_SECONDS + REFUSAL_LINGER_SECONDS + CLOSE_TIMEOUT_SECONDS)
+            self.stage.wait(HEAD_TIMEOUT_SECONDS + REFUSAL_LINGER_SECONDS + CLOSE_TIMEOUT_SECONDS)
             self.assertTrue(peer.wire.aborted)
         self.assertEqual(len(self.stage.sessions), 0)
 

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SkipTest, TestCase
 from chatd.core.commands import COMMANDS
 from chatd.web.command_table import command_table, french_catalogue
 from chatd.web.modules import without_comments
-from chatd.web.pages import STATIC_FOLDER, read_files
+from chatd.web.pages import STATIC_FOLDER, read_static_files
 
 PAGE_TESTS = Path(__file__).parent / "page"
 
@@ -49,7 +49,7 @@ class NodeTest(TestCase):
         folder = Path(self.mktemp())
         folder.mkdir()
         (folder / "package.json").write_text('{"type": "module"}')
-        for path, file in read_files().items():
+        for path, file in read_static_files().items():
             if path.endswith((".js", ".json")):
                 (folder / path.removeprefix("/")).write_bytes(file.content)
         tests = [shutil.copy(test, folder) for test in sorted(PAGE_TESTS.glob("*.mjs"))]
@@ -136,7 +136,7 @@ class SourcesTest(TestCase):
 
     def test_size(self) -> None:
         """The first load is small, and is all that the modules import when they start."""
-        files = read_files()
+        files = read_static_files()
         imported = {
             f"/{name}" for text in sources().values() for name in re.findall(r'\} from "\./(.+)";', text)
         }
@@ -147,7 +147,7 @@ class SourcesTest(TestCase):
     def test_kept_offline(self) -> None:
         """The service worker keeps all files except itself."""
         kept = set(re.findall(r'"([\w./]+\.\w+)"', re.split(r"SHELL = |\]", sources()["sw.js"])[1]))
-        served = {path.removeprefix("/") for path in read_files()} - {"", "index.html", "sw.js"}
+        served = {path.removeprefix("/") for path in read_static_files()} - {"", "index.html", "sw.js"}
         self.assertEqual(served, kept)
 
     def test_french_texts(self) -> None:
