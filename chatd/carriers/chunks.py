@@ -68,9 +68,7 @@ class IdleDelimitedCarrier(SessionCarrier):
         return data[:end]
 
     def buffer(self, data: bytes) -> None:
-        """Append ``data`` to the unfinished chunk, the client's bytes since the last silence. A newline at
-        the end of ``data`` finishes the chunk.
-        """
+        """Append ``data`` to the unfinished chunk. A newline at the end of ``data`` finishes the chunk."""
         self._open += data
         if data.endswith(b"\n"):
             self._close_chunk(len(self._open))
@@ -84,8 +82,8 @@ class IdleDelimitedCarrier(SessionCarrier):
             self._stop_reading()
 
     def dispatch_next_frame(self) -> bool:
-        """Pass the next frame to the session, from the client's bytes before the last silence. Return False
-        if all of them were passed on.
+        """Pass the next frame of the finished chunks to the session. Return False if no finished chunk is
+        left.
         """
         if self.input_ended:
             self._close_chunk(len(self._open))
@@ -125,7 +123,7 @@ class IdleDelimitedCarrier(SessionCarrier):
         super().connectionLost(reason)
 
     def _cut(self) -> bytes:
-        """Remove the next frame from the first finished chunk (bytes between two silences) and return it."""
+        """Remove the next frame from the first finished chunk and return it."""
         chunk, start = self._chunks[0], self._read
         by_line = chunk.endswith(b"\n") or self.session.user is None
         end = chunk.find(b"\n", start) if by_line else -1
@@ -146,7 +144,7 @@ class IdleDelimitedCarrier(SessionCarrier):
         self.dispatch_frames()
 
     def _close_chunk(self, end: int) -> None:
-        """Move the first ``end`` bytes received since the last silence to the queue of finished chunks."""
+        """Move the first ``end`` bytes of the unfinished chunk to the queue of finished chunks."""
         if end:
             self._chunks.append(bytes(self._open[:end]))
             del self._open[:end]

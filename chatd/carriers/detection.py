@@ -149,7 +149,7 @@ class Detector(Protocol):
         self._tls_only = tls_only
         self._tls: TlsLayer | None = None
         self._handshake_deadline: IDelayedCall | None = None
-        self.client_address: IAddress | None = None
+        self.address_from_proxy: IAddress | None = None
         """The client's address if a reverse proxy has told it; otherwise None."""
         self._sessions = sessions
         self._read = b""

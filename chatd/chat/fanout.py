@@ -25,7 +25,11 @@ def frame_payloads(frame_format: FrameFormat, payloads: Payloads) -> list[bytes]
 
 
 class Recipient(Protocol):
-    """A session that can be sent deliveries: `chatd.connections.session.Session`."""
+    """A session that can be sent deliveries: `chatd.connections.session.Session`.
+
+    ``deliver`` is for frames that contain log entries, which may be held back while the client gets what it
+    has missed; ``send`` is for other frames.
+    """
 
     @property
     def frame_format(self) -> FrameFormat: ...

@@ -1,4 +1,4 @@
-"""Carries out the commands of server operators, each of which is an entry of the moderation log."""
+"""Carries out the commands of server operators, and records each act in the moderation log."""
 
 from __future__ import annotations
 

@@ -102,7 +102,9 @@ class Sessions:
         is logged and the client is greeted.
         """
         transport, first_protocol = carrier.transport, detector or carrier
-        address = transport.getPeer() if detector is None else detector.client_address or transport.getPeer()
+        address = (
+            transport.getPeer() if detector is None else detector.address_from_proxy or transport.getPeer()
+        )
         session = Session(
             self._chat,
             self.clock,

@@ -20,7 +20,7 @@ class UndetectedConnection(Protocol):
 
     transport: Any
 
-    client_address: IAddress | None
+    address_from_proxy: IAddress | None
     """The client's address if a reverse proxy has told it; otherwise None."""
 
     @property

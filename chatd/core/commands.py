@@ -889,7 +889,7 @@ class IgnoreUser(Command, frozen=True):
     example="unignore;bob",
 )
 class UnignoreUser(Command, frozen=True):
-    """Send the author the messages and invitations of the user ``dest`` again."""
+    """Undo `IgnoreUser`: the author gets new messages and invitations of the user ``dest`` again."""
 
     dest: _KnownNick
 

@@ -64,8 +64,8 @@ class ReactorLag:
 class MonitoredParts(msgspec.Struct, frozen=True, eq=False):
     """The parts of the daemon that metrics are read from.
 
-    The length of ``passwords`` is the number of passwords that wait to be hashed. ``wire_names`` are the
-    names of all wires.
+    The length of ``passwords`` is the number of passwords that wait to be hashed. ``limits`` are the
+    configured limits. ``wire_names`` are the names of all wires.
     """
 
     chat: Chat

@@ -242,7 +242,7 @@ class HttpConnection(Protocol):
             return
         client = policy.find_client(self.transport.getPeer(), request.headers.get_all("X-Forwarded-For"))
         if client is not None:
-            self._detector.client_address = _address(client)
+            self._detector.address_from_proxy = _address(client)
         self._leave()
         self.transport.resumeProducing()
         self.transport.write(response.serialize())
