@@ -15,6 +15,7 @@ from chatd.store.backup import back_up, restore
 from chatd.store.check import find_file_problems, open_read_only
 from chatd.store.errors import StoreError
 from chatd.store.schema import DatabaseLock, create_or_migrate, load_migrations
+from tests.support.daemon_process import PATIENCE
 
 
 def never() -> bool:
@@ -115,7 +116,7 @@ class Backups(BackupCase):
     def test_commits_go_on_and_what_was_acked_before_is_in_it(self) -> None:
         """A writer commits between the steps and during them; the copy is of the moment at which it began."""
         acked: list[int] = [300]
-        stop = Event()
+        stop, committed = Event(), Event()
 
         def write() -> None:
             with closing(sqlite3.connect(self.database, isolation_level=None, timeout=0)) as writer:
@@ -126,19 +127,30 @@ class Backups(BackupCase):
                         (number, number, "y" * 100),
                     )
                     acked.append(number)
+                    committed.set()
+
+        def after_a_step() -> bool:
+            """Go on, the first time after another commit."""
+            if not during:
+                committed.clear()
+                during.append(committed.wait(PATIENCE))
+            return False
 
         thread = Thread(target=write)
         thread.start()
         try:
             for number in range(3):
                 before = acked[-1]
-                made = self.backs_up(self.folder / f"copy{number}.db")
+                during: list[bool] = []
+                with closing(sqlite3.connect(self.database, isolation_level=None)) as source:
+                    made = back_up(source, self.folder / f"copy{number}.db", after_a_step)
+                self.assertEqual(during, [True])
                 self.assertGreaterEqual(made.last_id, before)
                 self.assertEqual(find_file_problems(Path(made.file)), [])
                 with closing(open_read_only(Path(made.file))) as copy:
                     ids = [id for (id,) in copy.execute("SELECT id FROM log ORDER BY id")]
                 self.assertEqual(ids, list(range(1, made.last_id + 1)))
-                self.assertGreater(acked[-1], before)
+                self.assertGreater(acked[-1], made.last_id)
         finally:
             stop.set()
             thread.join()
