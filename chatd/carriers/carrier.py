@@ -46,8 +46,9 @@ class SessionCarrier(Protocol):
     ``detector`` is the `Detector` that has accepted and counted the connection before, if any; it also sends
     the greeting.
 
-    On every wire the carrier refuses a client that begins with TLS or whose first line is an HTTP request
-    line, and drops the rest of its data: otherwise a web page could have a browser send chat commands. On a
+    Unless the subclass sets ``refuses_http`` to false, the carrier refuses a client that begins with TLS or
+    whose first line is an HTTP request line, and drops the rest of its data: otherwise a web page could have
+    a browser send chat commands. That can't happen on a WebSocket, which a handshake has opened. On a
     wire whose frames are not lines, a frame may end before the first line does. It is passed on at once,
     unless the subclass waits while `may_be_http` is true: while what came so far may begin an HTTP request.
     """
@@ -55,7 +56,7 @@ class SessionCarrier(Protocol):
     _log = Logger()
 
     refuses_http = True
-    """Whether a client is refused whose first line is an HTTP request line."""
+    """Whether a client is refused that begins with TLS or with an HTTP request line."""
 
     transport: Any
     session: Session

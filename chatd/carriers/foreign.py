@@ -1,5 +1,5 @@
-"""The protocols that clients may speak to a port by mistake or by malice, and that chatd refuses: TLS, IRC
-and HTTP.
+"""The protocols that clients may speak to a port by mistake or by malice: TLS, IRC and HTTP. chatd refuses
+them where the port does not serve them.
 
 HTTP and TLS have to be recognised on every wire: a web page can make a browser speak them to any port, and
 can choose the bytes after the opening (the headers and body of a request, the session ticket in the TLS
