@@ -119,7 +119,7 @@ class Backups(BackupCase):
         stop, committed = Event(), Event()
 
         def write() -> None:
-            with closing(sqlite3.connect(self.database, isolation_level=None, timeout=0)) as writer:
+            with closing(sqlite3.connect(self.database, isolation_level=None, timeout=PATIENCE)) as writer:
                 while not stop.is_set():
                     number = acked[-1] + 1
                     writer.execute(
@@ -128,6 +128,8 @@ class Backups(BackupCase):
                     )
                     acked.append(number)
                     committed.set()
+                    # Only the first may wait, for whoever else opens the database at the same time.
+                    writer.execute("PRAGMA busy_timeout = 0")
 
         def after_a_step() -> bool:
             """Go on, the first time after another commit."""
@@ -139,6 +141,7 @@ class Backups(BackupCase):
         thread = Thread(target=write)
         thread.start()
         try:
+            self.assertTrue(committed.wait(PATIENCE))
             for number in range(3):
                 before = acked[-1]
                 during: list[bool] = []
