@@ -5,7 +5,15 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from chatd.core.events import Announced, Arrived, Conversation, Delivery, LogEntry
+from chatd.core.events import (
+    Announced,
+    Arrived,
+    Conversation,
+    Delivery,
+    LogEntry,
+    MemberArrived,
+    ProfileAnnounced,
+)
 from chatd.core.terminal import replace_controls
 
 # Characters that would end a line or control the terminal that shows it.
@@ -21,6 +29,10 @@ def format_delivery(delivery: Delivery, private: bool = False) -> str:
     """
     if isinstance(delivery, Announced):
         return f"{delivery.user.nick} announced: {_one_line(delivery.text)}"
+    if isinstance(delivery, MemberArrived):
+        return f"{delivery.arrived.user.nick} arrived in a group"
+    if isinstance(delivery, ProfileAnnounced):
+        return f"{delivery.user.nick} changed a profile"
     if not isinstance(delivery, LogEntry):
         return f"{delivery.user.nick} {'arrived' if isinstance(delivery, Arrived) else 'left'}"
     event = delivery.event

@@ -16,10 +16,10 @@ from chatd.chat.replay import Replay
 from chatd.chat.token_expiry import TokenExpiry
 from chatd.chat.turns import TurnQueue, not_read_refusal, not_stored_refusal
 from chatd.core.accounts import Credential, Secret
-from chatd.core.answers import Goodbye, Welcome
+from chatd.core.answers import Channel, Goodbye, Welcome
 from chatd.core.commands import Hello, Identify
 from chatd.core.counters import Counters
-from chatd.core.events import Arrived, Departed, User
+from chatd.core.events import Arrived, Departed, MemberArrived, User
 from chatd.core.limits import Limits
 from chatd.core.login import Login, find_credential
 from chatd.core.refusals import Refusal
@@ -122,7 +122,12 @@ class PresenceService:
             self._token_expiry.watch()
         catches_up = hello.since is not None or (login.returning and client.updates_read_marker)
         is_hello = isinstance(request.command, Hello | Identify)
-        arrival = self._arrive(client, request if is_hello else None, hello, login, applied, catches_up)
+        channels: tuple[Channel, ...] = ()
+        if client.dialect.has_channels:
+            channels = self._authority.channels_of(login.user, client.token)
+        arrival = self._arrive(
+            client, request if is_hello else None, hello, login, applied, channels, catches_up
+        )
         self._turns.run_coroutine(client, request if is_hello else None, arrival, paused=catches_up)
         if catches_up and not is_hello:
             client.submit_after_pause(request)
@@ -135,6 +140,7 @@ class PresenceService:
         hello: Hello,
         login: Login,
         applied: AppliedDecision,
+        channels: tuple[Channel, ...],
         catches_up: bool,
     ) -> None:
         """Wait until the login is stored. Then announce and welcome ``client``, and send missed entries."""
@@ -146,7 +152,7 @@ class PresenceService:
             raise
         try:
             self._committer.deliver(applied, entries)
-            self._welcome(client, request, login)
+            self._welcome(client, request, login, channels)
             if catches_up and not client.is_closed:
                 client.hold_deliveries()
                 await self._replay.send_missed_entries(client, login.user, hello)
@@ -159,18 +165,35 @@ class PresenceService:
             client.internal_error(request)
             self.end_session(client, None)
 
-    def _welcome(self, client: Client, request: Request | None, login: Login) -> None:
+    def _welcome(
+        self, client: Client, request: Request | None, login: Login, channels: tuple[Channel, ...]
+    ) -> None:
         user, returning = login.user, login.returning
         if not login.has_other_session:
-            self._dispatcher.announce_arrival(client, user, Arrived(user, returning, self._authority.now()))
+            self._announce_arrival(client, login)
         cursor = self._journal.last_delivered_id
         # A session with a token has no part in the read marker of its user.
         seen = self._journal.get_read_marker(user) if returning and client.token is None else cursor
         client.missed_range = (seen, cursor if client.updates_read_marker else None)
         if request is not None:
-            client.answer(request, Welcome(user, returning, cursor, seen))
+            client.answer(request, Welcome(user, returning, cursor, seen, channels))
         if not client.is_closed:
             self._dispatcher.add_client(client, user)
+
+    def _announce_arrival(self, client: Client, login: Login) -> None:
+        user, state = login.user, self._authority.state
+        is_registered = user.id in state.credentials
+        now = self._authority.now()
+        arrived = Arrived(user, login.returning, now, client.profile.realname, is_registered)
+        self._dispatcher.announce_arrival(client, user, arrived)
+        if not self._dispatcher.has_channel_clients:
+            return
+        for conversation in state.direct_and_group_conversations_of(user):
+            group = state.group_of(conversation)
+            if group is not None:
+                is_operator = group.role(user) in ("owner", "operator")
+                member = MemberArrived(arrived, conversation, is_operator)
+                self._dispatcher.announce_to_members(member, group.audience)
 
     def end_session(self, client: Client, request: Request | None, refusal: Refusal | None = None) -> None:
         """Ignore what ``client`` still sends, and close its connection when all earlier tasks of the journal

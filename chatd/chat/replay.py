@@ -144,7 +144,7 @@ class Replay:
         seen, _ = reader.missed_range
         conversations = self._readable(reader, user)
         directs = [conversation for conversation in conversations if conversation.pair]
-        if not pages:
+        if not pages or reader.dialect.login_history_scope == "nothing":
             await self._follow(reader, user, (), seen, max_id)
         elif reader.dialect.login_history_scope == "none":
             await self._follow(reader, user, directs, seen, max_id, own=False)
@@ -152,7 +152,9 @@ class Replay:
                 reader.send_unrequested(UNREQUESTED_HISTORY_REQUEST, HistoryHint())
         else:
             if reader.dialect.login_history_scope == "directs":
-                conversations = [direct for direct in directs if self._journal.last_id_in(direct) > seen]
+                conversations = directs
+            if reader.dialect.login_history_scope != "all":
+                conversations = [one for one in conversations if self._journal.last_id_in(one) > seen]
             await self._send_pages(reader, user, self._most_recent(conversations), seen, max_id)
             await self._follow(reader, user, (), seen, max_id)
             if reader.dialect.login_history_scope == "directs" and any(

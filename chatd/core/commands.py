@@ -143,6 +143,10 @@ _LoginHistory = Annotated[
         is_typeable=False,
     ),
 ]
+_ProfileText = Annotated[
+    str,
+    FieldDeclaration("note", "what IRC clients are shown of the user; stored nowhere", is_typeable=False),
+]
 _HistoryVisibility = Annotated[
     Literal["all", "since_joining"],
     FieldDeclaration(
@@ -223,6 +227,7 @@ class Hello(Command, frozen=True):
     Without ``nick`` the client logs in as a guest. A registered nick needs its ``password``, or a
     token in its place. ``since`` is the id of the last entry that the client has received: the client is sent
     all later entries. ``missed`` and ``history`` say which other entries a returning client is sent.
+    ``username`` and ``realname`` are shown to IRC clients; the nick is if they are empty.
     """
 
     nick: _Nick = ""
@@ -230,6 +235,8 @@ class Hello(Command, frozen=True):
     missed: _MissedEntries = "send"
     history: _LoginHistory = "send"
     password: _Password | None = None
+    username: _ProfileText = ""
+    realname: _ProfileText = ""
 
 
 @declare(

@@ -154,11 +154,48 @@ class Arrived(msgspec.Struct, frozen=True, eq=False, weakref=True):
     """A delivery, never stored, that announces that ``user`` has arrived.
 
     ``returning`` is true if the user was known before. ``at`` is the time in milliseconds since 1970-01-01
-    UTC.
+    UTC. ``realname`` is what the client says of its user, ``is_registered`` whether the nick has a password.
     """
 
     user: User
     returning: bool
+    at: int
+    realname: str = ""
+    is_registered: bool = False
+
+
+class MemberArrived(msgspec.Struct, frozen=True, eq=False, weakref=True):
+    """A delivery, never stored, that announces to the members of a group that another member has arrived.
+
+    It follows the `Arrived` of the same user, for dialects that show who of a group is online.
+    ``conversation`` is that of the group. ``is_operator`` says whether the user is the owner or an operator.
+    """
+
+    arrived: Arrived
+    conversation: Conversation
+    is_operator: bool
+
+    @property
+    def user(self) -> User:
+        """The user who has arrived."""
+        return self.arrived.user
+
+    @property
+    def at(self) -> int:
+        """The time of the arrival, in milliseconds since 1970-01-01 UTC."""
+        return self.arrived.at
+
+
+class ProfileAnnounced(msgspec.Struct, frozen=True, eq=False, weakref=True):
+    """A delivery, never stored, that announces what ``user`` has said to be, at ``at`` ms since 1970.
+
+    ``away`` is why the user is away, empty if not; None if that has not changed. ``realname`` is the name
+    that the user goes by; None if that has not changed.
+    """
+
+    user: User
+    away: str | None
+    realname: str | None
     at: int
 
 
@@ -180,6 +217,8 @@ class Announced(msgspec.Struct, frozen=True, eq=False, weakref=True):
     at: int
 
 
-Delivery = LogEntry | Arrived | Departed | Announced
-"""A value that is sent to sessions without a request: a log entry, an arrival, a departure, an announcement.
-"""
+CHANNEL_DELIVERIES: Final = (MemberArrived, ProfileAnnounced)
+"""The classes of deliveries that only clients that see groups as chat channels are told of."""
+
+Delivery = LogEntry | Arrived | MemberArrived | Departed | ProfileAnnounced | Announced
+"""A value that is sent to sessions without a request: a log entry, or what is never in the log."""

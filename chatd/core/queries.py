@@ -91,7 +91,8 @@ def _groups(
     state: State, presence: OnlineUsers, reader: User, token: Token | None, command: c.ListGroups
 ) -> Groups:
     groups = [one for one in state.groups_visible_to(reader) if token_covers(token, one.conversation)]
-    return Groups(tuple(_group_line(state, reader, group) for group in groups[command.skip :]))
+    lines = tuple(_group_line(state, reader, group) for group in groups[command.skip :])
+    return Groups(lines, len(presence))
 
 
 def _group_line(state: State, reader: User, group: Group) -> GroupListItem:

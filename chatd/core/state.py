@@ -72,7 +72,8 @@ class Group:
     ``members`` maps user ids to users in the order of joining. ``operators`` and ``banned`` hold user ids.
     ``invited`` maps user ids to invitations, ``banned_networks`` maps the ids of banned users to the networks
     that their bans apply to. ``topic_author`` is the id of the user who has set the topic, None if nobody
-    has. ``visibility`` is public or private. ``history`` says whether members read ``all`` of the log, or
+    has; ``topic_at`` is when that was, ``created_at`` when the group was created, in milliseconds since 1970.
+    ``visibility`` is public or private. ``history`` says whether members read ``all`` of the log, or
     only what came ``since_joining``. Messages older than ``keep_seconds`` are deleted; None means that the
     group sets no such age.
 
@@ -87,6 +88,7 @@ class Group:
         "banned_networks",
         "closed",
         "conversation",
+        "created_at",
         "history",
         "invited",
         "keep_seconds",
@@ -94,6 +96,7 @@ class Group:
         "operators",
         "owner",
         "topic",
+        "topic_at",
         "topic_author",
         "visibility",
     )
@@ -107,6 +110,8 @@ class Group:
         self.keep_seconds: int | None = None
         self.topic = ""
         self.topic_author: int | None = None
+        self.topic_at = 0
+        self.created_at = 0
         self.members: dict[int, User] = {}
         self.operators: set[int] = set()
         self.invited: dict[int, Invitation] = {}
@@ -175,6 +180,10 @@ class Group:
         if event.kind == "invited" and event.subject is not None:
             self.invited[event.subject.id] = Invitation(event.actor.id, at)
             return
+        if event.kind == "created":
+            self.created_at = at
+        elif event.kind == "topic":
+            self.topic_at = at
         _CHANGES[event.kind](self, event, event.subject or event.actor)
         self._audience = None
 

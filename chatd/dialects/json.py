@@ -18,7 +18,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from chatd import __version__
-from chatd.boundaries import Dialect, Payloads
+from chatd.boundaries import DeliveryEncoder, Dialect, Payloads
 from chatd.core.answers import (
     AccountChanged,
     Ack,
@@ -40,7 +40,7 @@ from chatd.core.answers import (
     Welcome,
 )
 from chatd.core.commands import COMMANDS, COMMANDS_BY_ACTION, SENDER_KEYS, Command
-from chatd.core.events import Delivery, LogEntry
+from chatd.core.events import CHANNEL_DELIVERIES, Delivery, LogEntry
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
@@ -115,6 +115,8 @@ class JsonDialect:
     that the variants of one dialect share, and only `variant` passes it. ``wire`` is the name of the wire.
     """
 
+    has_channels = False
+    shows_own_messages = True
     greeting: Final = ()
     requires_login = False
     login_history_scope: Final = "all"
@@ -149,6 +151,11 @@ class JsonDialect:
     def newline_delimited_variant(self) -> JsonDialect:
         """The variant of this dialect for clients that end each JSON object with a newline."""
         return self.variant(True, self.relays_client_actions)
+
+    @property
+    def delivery_encoder(self) -> DeliveryEncoder:
+        """The dialect itself."""
+        return self
 
     # Decoding of requests.
 
@@ -230,6 +237,8 @@ class JsonDialect:
 
         An image that is too large for a course-work client is replaced by a placeholder.
         """
+        if isinstance(delivery, CHANNEL_DELIVERIES):
+            return ()
         if not isinstance(delivery, LogEntry):
             return self._payload(server_event_object(delivery))
         if delivery.event.is_message:

@@ -12,7 +12,7 @@ from functools import partial
 from itertools import chain
 from typing import Any, Final
 
-from chatd.boundaries import Payloads
+from chatd.boundaries import DeliveryEncoder, Payloads
 from chatd.core.answers import (
     AccountChanged,
     Ack,
@@ -37,7 +37,7 @@ from chatd.core.answers import (
     Welcome,
 )
 from chatd.core.commands import ListClients
-from chatd.core.events import Announced, Arrived, ChatEvent, Delivery, LogEntry
+from chatd.core.events import Announced, Arrived, ChatEvent, Delivery, Departed, LogEntry
 from chatd.core.language import N_
 from chatd.core.limits import Limits
 from chatd.core.moderation import ModerationEntry
@@ -78,6 +78,8 @@ class TextDialect:
     there the command ``LST`` is answered but does not select the reference variant.
     """
 
+    has_channels = False
+    shows_own_messages = True
     greeting: Final = (b"WHO",)
     requires_login = True
     login_history_scope: Final = "none"
@@ -92,6 +94,11 @@ class TextDialect:
         self._reference: TextDialect | None = self if is_reference else None
         if wire == "text" and not is_reference:
             self._reference = TextDialect(limits, is_reference=True)
+
+    @property
+    def delivery_encoder(self) -> DeliveryEncoder:
+        """The dialect itself."""
+        return self
 
     # Decoding of requests.
 
@@ -168,7 +175,7 @@ class TextDialect:
             return _lines("MSG" if self._is_reference else "ANN", delivery.user.nick, text=delivery.text)
         if isinstance(delivery, Arrived):
             return self._arrived(delivery.user.nick, delivery.returning)
-        return _lines("LFT", delivery.user.nick)
+        return _lines("LFT", delivery.user.nick) if isinstance(delivery, Departed) else ()
 
     def encode_for_affected_user(self, delivery: Delivery) -> Payloads:
         """Return the lines of an event for the user whom it is about. They are the lines that all clients

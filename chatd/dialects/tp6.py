@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from msgspec.structs import replace
 
-from chatd.boundaries import Payloads
+from chatd.boundaries import DeliveryEncoder, Payloads
 from chatd.core.answers import (
     AccountChanged,
     Ack,
@@ -49,7 +49,7 @@ from chatd.core.commands import (
     ReadHistory,
     UseLink,
 )
-from chatd.core.events import Delivery, LogEntry
+from chatd.core.events import CHANNEL_DELIVERIES, Delivery, LogEntry
 from chatd.core.limits import Limits
 from chatd.core.names import BadName, Name, parse_group
 from chatd.core.refusals import Refusal, reason_phrase
@@ -107,6 +107,8 @@ class Tp6Dialect:
     hello, history comes as JSON, and messages show their time and the author's colour.
     """
 
+    has_channels = False
+    shows_own_messages = True
     greeting: Final = ()
     requires_login = True
     pace_seconds = SECONDS_BETWEEN_WRITES
@@ -153,6 +155,11 @@ class Tp6Dialect:
             found.room = None if name is None else name.shown
             found._key = key
         return found
+
+    @property
+    def delivery_encoder(self) -> DeliveryEncoder:
+        """The dialect itself."""
+        return self
 
     # Decoding of requests.
 
@@ -324,6 +331,8 @@ class Tp6Dialect:
         return frame
 
     def _tell(self, delivery: Delivery) -> Payloads:
+        if isinstance(delivery, CHANNEL_DELIVERIES):
+            return ()
         if isinstance(delivery, LogEntry) and delivery.event.is_tombstone:
             return ()
         if isinstance(delivery, LogEntry) and delivery.event.is_message:

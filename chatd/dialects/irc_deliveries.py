@@ -1,0 +1,187 @@
+"""What IRC clients are told without asking: the lines of log entries, arrivals and departures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from chatd.boundaries import Payloads
+from chatd.core.events import (
+    Announced,
+    Arrived,
+    ChatEvent,
+    Delivery,
+    Departed,
+    LogEntry,
+    MemberArrived,
+)
+from chatd.dialects.irc_channels import join_line
+from chatd.dialects.irc_client import LOBBY_CHANNEL, SERVER_NAME, channel_of, source_of
+from chatd.dialects.irc_lines import format_line
+from chatd.dialects.irc_messages import entry_tags, message_lines
+from chatd.dialects.timestamps import format_rfc3339
+
+
+class IrcDeliveryEncoder:
+    """Encodes deliveries for all clients with the same ``capabilities``."""
+
+    def __init__(self, capabilities: frozenset[str]) -> None:
+        self.capabilities = capabilities
+
+    def encode_delivery(self, delivery: Delivery) -> Payloads:
+        """Return the lines of ``delivery``; none of a message whose text was deleted."""
+        if isinstance(delivery, LogEntry):
+            if delivery.event.is_message:
+                return tuple(message_lines(self.capabilities, delivery))
+            return tuple(event_lines(self.capabilities, delivery))
+        if isinstance(delivery, Arrived):
+            return (self._tagged(delivery.at, self._join(delivery, LOBBY_CHANNEL)),)
+        if isinstance(delivery, MemberArrived):
+            return self._member(delivery)
+        source = source_of(delivery.user.nick)
+        if isinstance(delivery, Departed):
+            return (self._tagged(delivery.at, format_line("QUIT", "left", source=source)),)
+        if isinstance(delivery, Announced):
+            text = f"Announcement: {delivery.text}"
+            notice = format_line("NOTICE", LOBBY_CHANNEL, text, source=source, trailing=True)
+            return (self._tagged(delivery.at, notice),)
+        lines: list[bytes] = []
+        if delivery.away is not None and "away-notify" in self.capabilities:
+            lines.append(format_line("AWAY", *filter(None, (delivery.away,)), source=source))
+        if delivery.realname is not None and "setname" in self.capabilities:
+            lines.append(format_line("SETNAME", delivery.realname, source=source, trailing=True))
+        return tuple(self._tagged(delivery.at, line) for line in lines)
+
+    def encode_for_affected_user(self, delivery: Delivery) -> Payloads:
+        """Return the lines of an event for the user whom it is about."""
+        if isinstance(delivery, LogEntry) and delivery.event.kind == "invited":
+            return (invitation_line(self.capabilities, delivery),)
+        return self.encode_delivery(delivery)
+
+    def _join(self, arrived: Arrived, channel: str) -> bytes:
+        return join_line(self.capabilities, channel, arrived.user, arrived.is_registered, arrived.realname)
+
+    def _member(self, delivery: MemberArrived) -> Payloads:
+        channel = channel_of(delivery.conversation)
+        lines = [self._join(delivery.arrived, channel)]
+        if delivery.is_operator:
+            lines.append(format_line("MODE", channel, "+o", delivery.user.nick, source=SERVER_NAME))
+        return tuple(self._tagged(delivery.at, line) for line in lines)
+
+    def _tagged(self, at: int, line: bytes) -> bytes:
+        """Return ``line`` with the time ``at``, if clients are told times."""
+        if "server-time" not in self.capabilities:
+            return line
+        return b"@time=%s %s" % (format_rfc3339(at).encode(), line)
+
+
+def event_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
+    """Return the lines of ``entry``, a change of a group or the deletion of a message."""
+    return _EVENTS[entry.event.kind](capabilities, entry)
+
+
+def invitation_line(capabilities: frozenset[str], entry: LogEntry) -> bytes:
+    """Return the line that tells of the invitation ``entry``."""
+    event = entry.event
+    assert event.subject is not None
+    return _line(capabilities, entry, "INVITE", event.subject.nick, channel_of(event.conversation))
+
+
+def _line(capabilities: frozenset[str], entry: LogEntry, verb: str, *params: str) -> bytes:
+    tags = entry_tags(capabilities, entry)
+    return format_line(verb, *params, source=source_of(entry.event.actor.nick), tags=tags)
+
+
+def _joined(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
+    event = entry.event
+    line = join_line(capabilities, channel_of(event.conversation), event.actor, False, event.actor.nick)
+    return [_with_tags(capabilities, entry, line)]
+
+
+def _with_tags(capabilities: frozenset[str], entry: LogEntry, line: bytes) -> bytes:
+    tags = entry_tags(capabilities, entry)
+    if not tags:
+        return line
+    return b"@%s %s" % (";".join(f"{key}={value}" for key, value in tags.items()).encode(), line)
+
+
+def _left(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
+    return [_line(capabilities, entry, "PART", channel_of(entry.event.conversation))]
+
+
+def _invited(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
+    return [invitation_line(capabilities, entry)] if "invite-notify" in capabilities else []
+
+
+def _kicked(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
+    event = entry.event
+    return [_line(capabilities, entry, "KICK", channel_of(event.conversation), _subject(event), event.body)]
+
+
+def _banned(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
+    return [*_mode("+b", "{}!*@*")(capabilities, entry), *_kicked(capabilities, entry)]
+
+
+def _mode(mode: str, argument: str = "{}") -> Callable[[frozenset[str], LogEntry], list[bytes]]:
+    def encode(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
+        event = entry.event
+        shown = argument.format(_subject(event))
+        return [_line(capabilities, entry, "MODE", channel_of(event.conversation), mode, shown)]
+
+    return encode
+
+
+def _visibility(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
+    event = entry.event
+    mode = "+is" if event.body == "private" else "-is"
+    return [_line(capabilities, entry, "MODE", channel_of(event.conversation), mode)]
+
+
+def _topic(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
+    event = entry.event
+    return [_line(capabilities, entry, "TOPIC", channel_of(event.conversation), event.body)]
+
+
+def _notice(text: str) -> Callable[[frozenset[str], LogEntry], list[bytes]]:
+    def encode(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
+        event = entry.event
+        target = (event.subject or event.actor).nick
+        if event.conversation.kind != "direct":
+            target = channel_of(event.conversation)
+        shown = text.format(
+            actor=event.actor.nick,
+            subject=_subject(event),
+            body=event.body or "none",
+            message=event.deleted_message_id if event.kind == "deleted" else 0,
+            why=f": {event.reason}" if event.reason else "",
+        )
+        tags = entry_tags(capabilities, entry)
+        return [format_line("NOTICE", target, shown, source=SERVER_NAME, tags=tags, trailing=True)]
+
+    return encode
+
+
+def _subject(event: ChatEvent) -> str:
+    return (event.subject or event.actor).nick
+
+
+_EVENTS: Final[dict[str, Callable[[frozenset[str], LogEntry], list[bytes]]]] = {
+    "created": _joined,
+    "joined": _joined,
+    "left": _left,
+    "invited": _invited,
+    "uninvited": _notice("{actor} has withdrawn the invitation of {subject}"),
+    "declined": _notice("{actor} has declined the invitation"),
+    "kicked": _kicked,
+    "banned": _banned,
+    "unbanned": _mode("-b", "{}!*@*"),
+    "promoted": _mode("+o"),
+    "demoted": _mode("-o"),
+    "visibility": _visibility,
+    "topic": _topic,
+    "history": _notice("{actor} lets members read the history: {body}"),
+    "keep": _notice("{actor} has messages kept for (seconds): {body}"),
+    "closed": _notice("{actor} has closed this channel{why}"),
+    "deleted": _notice("{actor} has deleted message {message}{why}"),
+}
+"""What encodes each kind of event."""
