@@ -54,9 +54,9 @@ _FORMATTING: Final = re.compile(
 class IrcLine(msgspec.Struct, frozen=True):
     """A line from a client, without its source.
 
-    ``verb`` is upper case; it is never empty, has no blank and no colon in front. The last of ``params`` may
-    be any text, the others are not empty and have no blank and no colon in front. ``tags`` has the
-    unescaped values; a tag without a value has "".
+    ``verb`` is upper case if it is ASCII. The last of ``params`` may be any text. The verb and the other
+    parameters are not empty, and have no blank and no colon in front. ``tags`` has the unescaped values; a
+    tag without a value has "".
     """
 
     verb: str
@@ -68,7 +68,8 @@ class BadLine(Exception):
     """Raised for bytes that are no IRC line: the line or its tags are too long, it is not UTF-8 or has a NUL
     or CR, or it has no verb.
 
-    ``verb`` is upper case, or "" if it is not known.
+    ``reason`` tells these apart; "bad_utf8" includes NUL and CR. ``verb`` is upper case, or "" if it is not
+    known.
     """
 
     def __init__(self, reason: Literal["too_long", "bad_utf8", "empty"], verb: str = "") -> None:
@@ -97,7 +98,7 @@ def parse_line(payload: bytes) -> IrcLine:
     if text[:1] == ":":
         text = text.partition(" ")[2].lstrip(" ")
     words, params = _split_words(text)
-    if not words or words[0][0] == ":":
+    if not words or words[0][0] in ":@":
         raise BadLine("empty")
     verb, *middle = words
     return IrcLine(_upper(verb), (*middle, *params), tags)
