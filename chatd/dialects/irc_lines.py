@@ -42,7 +42,7 @@ _TAG_ESCAPES: Final = {";": r"\:", " ": r"\s", "\0": r"\s", "\\": r"\\", "\r": r
 _TAG_CHARACTERS: Final = {":": ";", "s": " ", "r": "\r", "n": "\n"}
 _ESCAPE_TABLE: Final = str.maketrans(_TAG_ESCAPES)
 _TO_ESCAPE: Final = re.compile(r"[; \0\\\r\n]")
-_ESCAPED: Final = re.compile(r"\\(.?)", re.DOTALL)
+_ESCAPED: Final = re.compile(r"\\(.?)")
 
 _FORMATTING: Final = re.compile(
     "[\x02\x0f\x11\x16\x1d\x1e\x1f]"
@@ -268,7 +268,7 @@ def _unjoined(encoded: bytes, first: int, last: int) -> int:
     """
     place = last
     after = _character(encoded, place)
-    while place > first:
+    while place >= first:
         before_place = _character_start(encoded, place - 1)
         before = _character(encoded, before_place)
         if not _joins(before, after):

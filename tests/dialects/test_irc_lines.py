@@ -345,6 +345,7 @@ class Splitting(SynchronousTestCase):
             ("one two ", 7, ["one two"]),
             # A blank that comes too early is not worth a short line.
             ("a bcdefghijkl", 9, ["a bcdefgh", "ijkl"]),
+            ("abcde fghijk", 9, ["abcde fgh", "ijk"]),
             ("ab " * 4, 4, ["ab", "ab", "ab", "ab "]),
             # Never inside a character.
             ("ééé", 5, ["éé", "é"]),
@@ -354,7 +355,8 @@ class Splitting(SynchronousTestCase):
             ("abcdefghij" + family, 24, ["abcdefghij" + family[:4], family[4:]]),
             ("abcdefghijklmnopq" + family, 24, ["abcdefghijklmnopq", family]),
             ("abcde👍🏽", 11, ["abcde👍", "🏽"]),
-            ("abcdefgh👍🏽", 12, ["abcdefgh👍", "🏽"]),
+            ("abcdefg👍🏽", 12, ["abcdefg👍", "🏽"]),
+            ("abcdefgh👍🏽", 12, ["abcdefgh", "👍🏽"]),
             ("abcdefghi👍🏽", 13, ["abcdefghi", "👍🏽"]),
             ("e" + "\u0301" * 5, 6, ["e\u0301\u0301", "\u0301\u0301\u0301"]),
         ):
@@ -371,6 +373,10 @@ class Splitting(SynchronousTestCase):
             ("ééééé", 9, 1, ["ééé…"]),
             ("éééééé", 8, 1, ["éé…"]),
             ("😀😀", 4, 1, ["…"]),
+            ("abcdefghe\u0301", 12, 1, ["abcdefghe\u0301"]),
+            ("abcdefghe\u0301x", 12, 1, ["abcdefghe\u0301x"]),
+            ("abcdefghe\u0301xy", 12, 1, ["abcdefgh…"]),
+            ("ab" + "\u0301" * 8, 15, 1, ["ab" + "\u0301" * 5 + "…"]),
             ("x" * 30, 9, 2, ["x" * 9, "x" * 6 + "…"]),
         ):
             self.assertEqual(split_text(text, max_bytes, max_lines), pieces, (text, max_bytes))
