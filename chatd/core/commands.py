@@ -57,12 +57,12 @@ _KnownNick = Annotated[str, FieldDeclaration("name", "the nick of a known user",
 _GroupName = Annotated[str, FieldDeclaration("name", "the name of a group", ("groupe",))]
 _MessageText = Annotated[str, FieldDeclaration("text", "the text to send", ("message",))]
 _MessageKind = Annotated[
-    Literal["message", "image"],
+    Literal["message", "image", "notice"],
     FieldDeclaration(
         "choice",
-        "whether the text is a message or an image made of characters",
+        "whether the text is a message, an image made of characters, or a notice",
         (),
-        ("message", "image"),
+        ("message", "image", "notice"),
         is_typeable=False,
     ),
 ]
@@ -320,7 +320,7 @@ class ListClients(Command, frozen=True):
     example="MSG hello all",
 )
 class SendToLobby(Command, frozen=True):
-    """Send ``msg``, a message or an image, to the lobby: everyone connected receives it."""
+    """Send ``msg``, a message, an image or a notice, to the lobby: everyone connected receives it."""
 
     msg: _MessageText
     kind: _MessageKind = "message"
@@ -340,7 +340,10 @@ class SendToLobby(Command, frozen=True):
     example="s;bob;hello",
 )
 class SendToUser(Command, frozen=True):
-    """Send ``msg``, a message or an image, to the user ``dest``, who gets it later if not connected."""
+    """Send ``msg``, a message, an image or a notice, to the user ``dest``.
+
+    A user who is not connected gets it later.
+    """
 
     dest: _KnownNick
     msg: _MessageText
@@ -418,7 +421,7 @@ class EnterRoom(Command, frozen=True):
     example="bg;wob;hello",
 )
 class SendToGroup(Command, frozen=True):
-    """Send ``msg``, a message or an image, to the members of ``group``."""
+    """Send ``msg``, a message, an image or a notice, to the members of ``group``."""
 
     group: _GroupName
     msg: _MessageText

@@ -10,6 +10,8 @@ import msgspec
 EventKind = Literal[
     "message",
     "image",
+    "action",
+    "notice",
     "created",
     "joined",
     "left",
@@ -30,8 +32,21 @@ EventKind = Literal[
 ]
 """The kinds of log entries: messages (`MESSAGE_KINDS`), events of groups, and ``deleted`` messages."""
 
-MESSAGE_KINDS: Final = frozenset(("message", "image"))
-"""The kinds of log entries that are messages. The store's SQL queries and an index list these kinds too."""
+MESSAGE_KINDS: Final[frozenset[EventKind]] = frozenset(("message", "image", "action", "notice"))
+"""The kinds of log entries that are messages. The store's SQL queries and indexes list these kinds too."""
+
+ACTION_PREFIX: Final = "/me "
+"""The beginning of every action: ``/me waves`` says that its author waves."""
+
+
+def is_action(text: str) -> bool:
+    """Return whether ``text`` is an action: `ACTION_PREFIX` and a text that is not blank."""
+    return text.startswith(ACTION_PREFIX) and bool(action_text(text).strip())
+
+
+def action_text(body: str) -> str:
+    """Return what the author of an action does: ``waves`` for the body ``/me waves``."""
+    return body.removeprefix(ACTION_PREFIX)
 
 
 class User(msgspec.Struct, frozen=True, eq=False):
@@ -96,6 +111,8 @@ class ChatEvent(msgspec.Struct, frozen=True, eq=False):
 
     - ``message``: the text, empty once it is deleted or erased.
     - ``image``: the lines of the image, empty once they are deleted or erased.
+    - ``action``: the text with `ACTION_PREFIX`, empty once it is deleted or erased.
+    - ``notice``: as ``message``; a program that gets it must not answer by itself.
     - ``kicked``, ``banned``, ``closed``: the reason, or empty.
     - ``created``, ``visibility``: the visibility.
     - ``topic``: the topic.
@@ -114,7 +131,7 @@ class ChatEvent(msgspec.Struct, frozen=True, eq=False):
 
     @property
     def is_message(self) -> bool:
-        """Whether the event is a message or an image, neither a change of a group nor a deletion."""
+        """Whether the event is a message of any kind, neither a change of a group nor a deletion."""
         return self.kind in MESSAGE_KINDS
 
     @property

@@ -45,7 +45,7 @@ class IrcClient(msgspec.Struct, frozen=True):
 
     ``nick`` is its nick once it is logged in, before that empty. ``wanted_nick``, ``username``, ``realname``
     and ``password`` are for its login. ``capabilities`` are those that it has asked for and got; with
-    ``cap_version`` 302 it is told their values. While it ``is_negotiating`` capabilities, it is not logged in.
+    ``cap_version`` 302 it is told their values. While it ``is_negotiating``, it is not logged in.
     """
 
     nick: str = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from chatd.core.events import ChatEvent, LogEntry
+from chatd.core.events import ACTION_PREFIX, ChatEvent, LogEntry
 from chatd.core.requests import Request
 from chatd.dialects.irc_client import channel_of, group_name, source_of
 from chatd.dialects.irc_lines import (
@@ -20,9 +20,6 @@ from chatd.dialects.timestamps import format_rfc3339
 
 if TYPE_CHECKING:
     from chatd.dialects.irc import IrcDialect
-
-ACTION_START: Final = "/me "
-"""What the text of an action begins with."""
 
 MAX_LINES_PER_MESSAGE: Final = 128
 """The maximum number of lines that one message makes."""
@@ -43,7 +40,7 @@ def privmsg(dialect: IrcDialect, line: IrcLine) -> Request:
         verb, rest = ctcp
         if verb != "ACTION":
             return dialect.fail(line.verb, "CTCP_IS_OFF", "only CTCP ACTION is passed on here", target)
-        text = ACTION_START + rest
+        text = ACTION_PREFIX + rest
     text = without_formatting(text)
     if not text.strip():
         return dialect.reply(client.numeric("no_text"))
@@ -79,7 +76,7 @@ def message_lines(capabilities: frozenset[str], entry: LogEntry, shows_time: boo
         text = f"[an image of {count} lines, number {entry.id}: a client of another wire shows it]"
     is_action = event.kind == "action"
     if is_action:
-        text, room = text.removeprefix(ACTION_START), room - len("\x01ACTION \x01")
+        text, room = text.removeprefix(ACTION_PREFIX), room - len("\x01ACTION \x01")
     time = format_rfc3339(entry.at)
     if shows_time and "server-time" not in capabilities:
         text = f"[{time[11:16]}] {text}"

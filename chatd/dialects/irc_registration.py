@@ -183,8 +183,10 @@ def welcome_lines(client: IrcClient, answer: Welcome) -> list[bytes]:
         client.numeric("created"),
         client.numeric("my_info", SERVER_NAME, f"chatd-{__version__}", "i", "bios", "bo"),
     ]
-    for start in range(0, len(ISUPPORT), ISUPPORT_PER_LINE):
-        lines.append(client.numeric("isupport", *ISUPPORT[start : start + ISUPPORT_PER_LINE]))
+    lines += (
+        client.numeric("isupport", *ISUPPORT[start : start + ISUPPORT_PER_LINE])
+        for start in range(0, len(ISUPPORT), ISUPPORT_PER_LINE)
+    )
     lines += motd_lines(client)
     for channel in answer.channels:
         lines += entering_lines(client, channel, answer.user)

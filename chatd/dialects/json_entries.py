@@ -28,9 +28,8 @@ def message_object(entry: LogEntry) -> objects.Message:
         group=group,
         to=to,
         msg=event.body,
-        kind="image"
-        if event.kind == "image"
-        else "message",  # the default object itself, else it is not left out
+        # The default object itself, else it is not left out.
+        kind="message" if event.kind == "message" else event.kind,
         id=entry.id,
         seq=entry.seq,
         ts=_timestamp(entry.at),

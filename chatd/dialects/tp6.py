@@ -49,7 +49,7 @@ from chatd.core.commands import (
     ReadHistory,
     UseLink,
 )
-from chatd.core.events import CHANNEL_DELIVERIES, Delivery, LogEntry
+from chatd.core.events import ACTION_PREFIX, CHANNEL_DELIVERIES, Delivery, LogEntry
 from chatd.core.limits import Limits
 from chatd.core.names import BadName, Name, parse_group
 from chatd.core.refusals import Refusal, reason_phrase
@@ -63,7 +63,6 @@ from chatd.dialects.tp6_phrases import (
     INDENT,
     MAX_LIST_BYTES,
     ROOM_QUESTION,
-    addressee_phrase,
     arrival_sentence,
     conversation_lines,
     delivery_sentence,
@@ -83,6 +82,7 @@ from chatd.dialects.tp6_phrases import (
     to_ascii_json,
     token_lines,
 )
+from chatd.locales import to_french
 
 SECONDS_BETWEEN_WRITES: Final = 0.04
 """Seconds between two writes to a client that takes one read for one message."""
@@ -179,14 +179,20 @@ class Tp6Dialect:
             return self._refused(Refusal("bad_utf8"))
         if self.location == "door":
             return self._hello(text.strip()) if kind == "message" else Request(Refusal("not_identified"))
+        action = None
         if kind == "message":
             typed = parse_slash(text)
-            if typed is not None:
+            try:
+                action = typed.action(to_french) if typed is not None else None
+            except Refusal as refusal:
+                return self._refused(refusal, ACTION_PREFIX.strip())
+            if typed is not None and action is None:
                 return self._command(typed)
             if is_command_with_secret(text):
                 return self._refused(Refusal("bad_request", why=reason_phrase("password_in_message")))
-            text = unescape_slash(text)
-        if self.location == "no room" or (self.location == "question" and kind != "message"):
+            text = action or unescape_slash(text)
+        is_room_name = self.location == "question" and kind == "message" and action is None
+        if self.location == "no room" or (self.location == "question" and not is_room_name):
             return self._refused(Refusal("no_room"))
         if self.location == "question":
             room = text.strip()
@@ -426,12 +432,13 @@ class Tp6Dialect:
     def _said(self, logged: LogEntry) -> Payloads:
         """Return the line of a private message or of a message in the client's own room."""
         event = logged.event
-        nick = event.actor.nick
+        nick, time = event.actor.nick, ""
         if self.bonus:
             hour, minute = local_hour_and_minute(logged.at)
             red, green, blue = rgb_bytes(event.actor.colour)
-            nick = f"[{hour:02}:{minute:02}] \x1b[38;2;{red};{green};{blue}m{nick}\x1b[0m"
-        return self._notice(message_sentence(f"{nick} {addressee_phrase(event)}", event))
+            nick = f"\x1b[38;2;{red};{green};{blue}m{nick}\x1b[0m"
+            time = f"[{hour:02}:{minute:02}] "
+        return self._notice(time + message_sentence(nick, event, to_reader=bool(event.conversation.pair)))
 
     def _notice(self, text: str, at: int | None = None) -> Payloads:
         """Return ``text``, a message of the daemon in one or several lines, as payloads. ``at`` is the time

@@ -38,7 +38,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A message in the form that clients get when it is sent: to a ``group``, to one user (``to``), or to the
     lobby.
 
-    ``kind`` is "message" or "image". If ``deleted`` is true, a server operator has deleted the text.
+    ``kind`` is "message", "image", "action" or "notice". If ``deleted`` is true, a server operator has
+    deleted the text.
     """
 
     action: str = ""

@@ -51,8 +51,8 @@ maximum number of entries of the result.
 """
 
 # Messages, events and joins, each in the very words of a partial index, or SQLite does not use it.
-_SAID = "kind IN ('message', 'image')"
-_HAPPENED = "kind NOT IN ('message', 'image')"
+_SAID = "kind IN ('message', 'image', 'action', 'notice')"
+_HAPPENED = "kind NOT IN ('message', 'image', 'action', 'notice')"
 _JOINED = "kind IN ('created', 'joined')"
 
 # The kinds that are hidden if their author is ignored.

@@ -464,7 +464,8 @@ class _Placer:
         if placed is not None:
             return [placed] if _message(placed.event) == _message(event) else []
         self._execute(
-            "SELECT id, seq, at, conversation, kind, body FROM log WHERE actor = ? AND ref = ?",
+            "SELECT id, seq, at, conversation, CASE kind WHEN 'action' THEN 'message' ELSE kind END, body"
+            " FROM log WHERE actor = ? AND ref = ?",
             (event.actor.id, ref),
         )
         for id, seq, at, *message in self._fetchall():
@@ -498,8 +499,12 @@ def _size(task: JournalTask) -> int:
 
 
 def _message(event: ChatEvent) -> tuple[int, str, str]:
-    """Return the conversation id, kind and body of ``event``. Drafts of one message agree in these."""
-    return event.conversation.id, event.kind, event.body
+    """Return the conversation id, kind and body of ``event``. Drafts of one message agree in these.
+
+    An action counts as a message: its body says what it is, and it may have been stored as a message before
+    there were actions.
+    """
+    return event.conversation.id, "message" if event.kind == "action" else event.kind, event.body
 
 
 def _write_seen(cursor: Transaction, seen: dict[int, int]) -> None:

@@ -35,7 +35,8 @@ def write_record(cursor: Transaction, record: RecordedChange) -> None:
     cursor.execute(statement, values(record))
     if isinstance(record, ConversationTrimmed):
         cursor.execute(
-            "DELETE FROM log WHERE conversation = ? AND id <= ? AND kind IN ('message', 'image')",
+            "DELETE FROM log WHERE conversation = ? AND id <= ?"
+            " AND kind IN ('message', 'image', 'action', 'notice')",
             values(record),
         )
     elif isinstance(record, Credential):

@@ -13,6 +13,7 @@ from chatd.core.commands import COMMANDS, USAGE_FIELD_NAMES
 from chatd.core.declarations import CommandDeclaration, FieldDeclaration
 from chatd.core.names import ALPHABET_NAMES_TO_TRANSLATE
 from chatd.core.refusals import REASON_SENTENCES, REFUSAL_SENTENCES
+from chatd.core.typed_commands import ACTION_FIELD, ACTION_HELP, ACTION_SLASH_WORD
 from chatd.locales import to_french
 
 _EVENT_KIND_BY_COMMAND: Final = {
@@ -35,10 +36,22 @@ _EVENT_KIND_BY_COMMAND: Final = {
 """The kind of the event that a command writes to the log of a group: its author gets only the ack."""
 
 
+_ME: Final = {
+    "name": ACTION_SLASH_WORD,
+    "action": "",
+    "slash": ACTION_SLASH_WORD,
+    "fields": [{"name": ACTION_FIELD, "key": ACTION_FIELD, "kind": "text", "required": True}],
+    "help": ACTION_HELP,
+}
+
+
 def command_table() -> bytes:
-    """Return the JSON of the commands that can be typed: a list of their names, fields and help lines."""
+    """Return the JSON of the commands that can be typed: a list of their names, fields and help lines.
+
+    The last one is ``/me``, which has no action: the page sends it as a message.
+    """
     return msgspec.json.encode(
-        [_command(row) for row in COMMANDS.values() if row.semicolon_word or row.slash_word]
+        [*(_command(row) for row in COMMANDS.values() if row.semicolon_word or row.slash_word), _ME]
     )
 
 
@@ -48,7 +61,8 @@ def french_catalogue() -> bytes:
     ``refusals`` has the English and the French sentence of each code, ``reasons`` a list of such pairs, and
     ``texts`` maps help lines, names of fields and of alphabets to their translations.
     """
-    texts = {*(row.help for row in COMMANDS.values()), *USAGE_FIELD_NAMES, *ALPHABET_NAMES_TO_TRANSLATE}
+    helps = {*(row.help for row in COMMANDS.values()), ACTION_HELP}
+    texts = {*helps, *USAGE_FIELD_NAMES, *ALPHABET_NAMES_TO_TRANSLATE}
     return msgspec.json.encode(
         {
             "refusals": {code: _pair(sentence) for code, sentence in REFUSAL_SENTENCES.items()},

@@ -303,7 +303,8 @@ class InFrench(PlainTestCase):
     def test_help(self) -> None:
         """Every command's, and the client's own."""
         rows = [row for row in COMMANDS.values() if row.slash_word and row.name != "identify"]
-        told = self.person("alice").types("/help").reads(len(rows) + 1)
+        told = self.person("alice").types("/help").reads(len(rows) + 2)
         self.assertEqual(told[1], "/who [omettre] : lister les utilisateurs connectés")
+        self.assertEqual(told[-2], "/me message : dire ce que vous faites : * alice salue")
         self.assertEqual(told[-1], "/image file : changer une image en caractères et l'envoyer")
         self.assertEqual([line for line in told if any(line.endswith(row.help) for row in rows)], [])

@@ -188,9 +188,10 @@ class Coming(JournalTestCase):
         self.bob_leaves()
         self.fixture.submit("topic", self.fixture.draft(self.alice, "weather", self.wob, "topic"))
         self.fixture.says(self.bob, "mine", self.wob)
-        self.fixture.submit("image", self.fixture.draft(self.alice, "##", self.wob, "image"))
+        for kind in MESSAGE_KINDS:
+            self.fixture.submit(kind, self.fixture.draft(self.alice, "##", self.wob, kind))
         self.says("w1")
-        self.assertEqual(self.unread(self.wob), [2])
+        self.assertEqual(self.unread(self.wob), [5])
 
     def test_no_more_entries_are_looked_at_than_are_counted(self) -> None:
         self.patch(archive, "UNREAD_SCAN_MESSAGES", 3)
@@ -582,7 +583,7 @@ Row = tuple[int, int, EventKind, str, bool]
 
 A_PLACE = st.sampled_from((1, 2, 3))
 AN_ID = st.none() | st.integers(0, 20)
-KINDS = ("message", "image", "topic", "invited", "joined")
+KINDS = ("message", "image", "action", "notice", "topic", "invited", "joined")
 LOG = st.lists(
     st.tuples(A_PLACE, st.sampled_from(KINDS), st.sampled_from(("alice", "bob", "carol")), st.booleans()),
     max_size=18,

@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.enterprise.adbapi import Connection
@@ -17,7 +18,7 @@ from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublish
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from chatd.core.events import LOBBY, Conversation, User
+from chatd.core.events import LOBBY, Conversation, EventKind, User
 from chatd.store.journal import (
     MEASURE_EVERY_CHARACTERS,
     READ_MARKER_DELAY_SECONDS,
@@ -241,6 +242,17 @@ class Refs(JournalTestCase):
         (again,) = self.lands(self.fixture.submit("again", art))
         self.assertEqual(((image.outcome, image.places), again), (("committed before", []),) * 2)
         self.assertEqual(self.fixture.rows("SELECT kind FROM log"), [("message",)])
+
+    def test_an_action_is_the_message_that_it_was_before_there_were_actions(self) -> None:
+        """One that was stored by an older daemon, and is sent again to this one."""
+        waves = self.fixture.draft(self.alice, "/me waves", kind="action", ref="r1")
+        kinds: tuple[EventKind, ...] = ("message", "action")
+        for kind, ref in zip(kinds, ("r1", "r2"), strict=True):
+            stored = self.fixture.draft(self.alice, "/me waves", LOBBY, kind, ref=ref)
+            self.lands(self.fixture.submit(kind, stored))
+            (again,) = self.lands(self.fixture.submit("again", msgspec.structs.replace(waves, ref=ref)))
+            self.assertEqual((again[0], len(again[1])), ("committed before", 1))
+        self.assertEqual(self.fixture.rows("SELECT kind FROM log"), [("message",), ("action",)])
 
     def test_sent_again_later_it_is_stored_once(self) -> None:
         (first,) = self.lands(self.fixture.says(self.alice, "hello", ref="r1"))

@@ -11,6 +11,7 @@ from pathlib import Path
 from twisted.trial.unittest import SkipTest, TestCase
 
 from chatd.core.commands import COMMANDS
+from chatd.core.typed_commands import ACTION_HELP
 from chatd.web.command_table import command_table, french_catalogue
 from chatd.web.modules import without_comments
 from chatd.web.pages import STATIC_FOLDER, read_static_files
@@ -91,7 +92,8 @@ class CommandTableTest(TestCase):
         """Every command that has a typed form is there with its fields."""
         rows = {row["name"]: row for row in json.loads(command_table())}
         self.assertEqual(
-            [name for name, row in COMMANDS.items() if row.semicolon_word or row.slash_word], list(rows)
+            [*(name for name, row in COMMANDS.items() if row.semicolon_word or row.slash_word), "me"],
+            list(rows),
         )
         self.assertEqual(
             {
@@ -119,6 +121,7 @@ class CommandTableTest(TestCase):
             ["unknown user: {nick}", "utilisateur inconnu : {nick}"], catalogue["refusals"]["no_such_user"]
         )
         self.assertIn("leave a group", catalogue["texts"])
+        self.assertIn(ACTION_HELP, catalogue["texts"])
 
 
 class SourcesTest(TestCase):

@@ -7,7 +7,7 @@ export class CommandTable {
 	constructor(commands) {
 		this.words = new Map(commands.filter((row) => row.word).map((row) => [/** @type {string} */ (row.word), row]));
 		this.slashes = new Map(commands.filter((row) => row.slash).map((row) => [/** @type {string} */ (row.slash), row]));
-		this.actions = new Map(commands.map((row) => [row.action, row]));
+		this.actions = new Map(commands.filter((row) => row.action).map((row) => [row.action, row]));
 	}
 
 	/**
@@ -44,6 +44,10 @@ export class CommandTable {
 		const [, word, rest] = /** @type {string[]} */ (/^\/(\S+)\s*([^]*)$/u.exec(text));
 		let command = this.slashes.get(word.toLowerCase());
 		if (command === undefined) return { what: "wrong", text: t("unknown command: {name}; ask for help to list the commands", { name: `/${word.slice(0, 64)}` }) };
+		if (command.action === "") {
+			// An action is a message to where one is: `/me waves`.
+			return rest.trim() ? { what: "message", text: `/me ${rest}` } : { what: "wrong", text: t("usage: {usage}", { usage: usage(command, " ") }) };
+		}
 		if (here.kind === "group" && command.name === "clients") command = this.actions.get("members") ?? command;
 		const link = inviteLink(command, rest, here);
 		if (link !== null) return link;
