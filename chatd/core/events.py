@@ -106,7 +106,8 @@ class ChatEvent(msgspec.Struct, frozen=True, eq=False):
     """A message, a change of a group, or the deletion of a message's text, without its id and seq in the log.
 
     ``actor`` is the author. ``subject`` is the user whom the event is about, such as the kicked user, or the
-    receiver of a direct message. A ``deleted`` event is in the conversation of the message; its actor is the
+    receiver of a direct message. ``was_member`` is true for a
+    ``banned`` event that put out a member; it is not stored. A ``deleted`` event is in the conversation of the message; its actor is the
     server operator, its subject the author of the message. ``body`` depends on the kind:
 
     - ``message``: the text, empty once it is deleted or erased.
@@ -128,6 +129,7 @@ class ChatEvent(msgspec.Struct, frozen=True, eq=False):
     actor: User
     subject: User | None = None
     body: str = ""
+    was_member: bool = False
 
     @property
     def is_message(self) -> bool:

@@ -237,7 +237,9 @@ def _ban(state: State, actor: User, command: c.Ban) -> Decision:
     subject = _user_except_owner(state, group, command.dest)
     if subject.id in group.banned:
         raise Refusal("already_banned", nick=subject.nick, group=group.name)
-    return Decision((ChatEvent("banned", group.conversation, actor, subject, command.reason),))
+    was_member = subject.id in group.members
+    banned = ChatEvent("banned", group.conversation, actor, subject, command.reason, was_member)
+    return Decision((banned,))
 
 
 def _unban(state: State, actor: User, command: c.Unban) -> Decision:

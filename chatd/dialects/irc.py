@@ -222,7 +222,10 @@ class IrcDialect:
     def _ack(self, request: Request, answer: Ack) -> list[bytes]:
         entry, capabilities = answer.entry, self.client.capabilities
         if entry.event.is_message:
-            return messages.message_lines(capabilities, entry) if "echo-message" in capabilities else []
+            lines = messages.message_lines(capabilities, entry)
+            # What users send to themselves is delivered, too.
+            copies = ("echo-message" in capabilities) + (entry.event.subject is entry.event.actor)
+            return lines * copies
         if answer.channel is not None:
             return channels.entering_lines(self.client, answer.channel, entry.event.actor)
         if entry.event.kind == "invited" and entry.event.subject is not None:

@@ -119,7 +119,8 @@ def _kicked(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
 
 
 def _banned(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
-    return [*_mode("+b", "{}!*@*")(capabilities, entry), *_kicked(capabilities, entry)]
+    ban = _mode("+b", "{}!*@*")(capabilities, entry)
+    return ban + _kicked(capabilities, entry) if entry.event.was_member else ban
 
 
 def _mode(mode: str, argument: str = "{}") -> Callable[[frozenset[str], LogEntry], list[bytes]]:
