@@ -106,9 +106,9 @@ class ChatEvent(msgspec.Struct, frozen=True, eq=False):
     """A message, a change of a group, or the deletion of a message's text, without its id and seq in the log.
 
     ``actor`` is the author. ``subject`` is the user whom the event is about, such as the kicked user, or the
-    receiver of a direct message. ``was_member`` is true for a
-    ``banned`` event that put out a member; it is not stored. A ``deleted`` event is in the conversation of the message; its actor is the
-    server operator, its subject the author of the message. ``body`` depends on the kind:
+    receiver of a direct message. ``was_member`` is true for a ``banned`` event that put out a member; it is
+    not stored. A ``deleted`` event is in the conversation of the message; its actor is the server operator,
+    its subject the author of the message. ``body`` depends on the kind:
 
     - ``message``: the text, empty once it is deleted or erased.
     - ``image``: the lines of the image, empty once they are deleted or erased.

@@ -41,11 +41,16 @@ from chatd.dialects.irc_client import (
     word,
 )
 from chatd.dialects.irc_deliveries import IrcDeliveryEncoder, event_lines
-from chatd.dialects.irc_lines import BadLine, IrcLine, format_line, parse_line
+from chatd.dialects.irc_lines import MAX_LINE_BYTES, BadLine, IrcLine, format_line, parse_line, split_text
 from chatd.dialects.irc_numerics import NUMERICS_BY_REFUSAL, NUMERICS_BY_VERB_AND_REFUSAL
+from chatd.dialects.irc_typed import encode_typed, is_typed
+from chatd.dialects.text import TextDialect
 
 MAX_LIST_BYTES: Final = 256 * 1024
 """The maximum size of a list in an answer, in bytes. A list of this size never fills an outbox."""
+
+MAX_NOTICE_LINES: Final = 32
+"""The maximum number of notices for one line of the text wire: one of 8 KiB makes 18."""
 
 Encoders = dict[frozenset[str], IrcDeliveryEncoder]
 """The encoders of deliveries, by capabilities."""
@@ -54,8 +59,8 @@ Encoders = dict[frozenset[str], IrcDeliveryEncoder]
 class IrcDialect:
     """The IRC dialect for one client, with what that client has said so far.
 
-    ``encoders`` are shared by all IRC clients; only `with_client` passes them. ``wire`` is the name of the
-    wire.
+    ``encoders`` and ``text``, the dialect of the answers to typed commands, are shared by all IRC clients;
+    only `with_client` passes them. ``wire`` is the name of the wire.
     """
 
     has_channels = True
@@ -71,15 +76,17 @@ class IrcDialect:
         client: IrcClient | None = None,
         encoders: Encoders | None = None,
         wire: str = "irc",
+        text: TextDialect | None = None,
     ) -> None:
         self.limits = limits
         self.client = client or IrcClient()
         self.wire = wire
         self._encoders: Encoders = {} if encoders is None else encoders
+        self._text = text or TextDialect(limits)
 
     def with_client(self, **changes: Any) -> IrcDialect:
         """Return the dialect for the client after ``changes`` of its `IrcClient`."""
-        return IrcDialect(self.limits, replace(self.client, **changes), self._encoders, self.wire)
+        return IrcDialect(self.limits, replace(self.client, **changes), self._encoders, self.wire, self._text)
 
     @property
     def delivery_encoder(self) -> DeliveryEncoder:
@@ -165,16 +172,29 @@ class IrcDialect:
 
     def _fail_line(self, verb: str, code: str, text: str, *context: str) -> bytes:
         if "standard-replies" not in self.client.capabilities:
-            return self.client.notice(": ".join((*filter(None, (verb, *context)), text)))
+            return self.client.notice(text)
         words = map(word, context)
         return format_line("FAIL", word(verb), code, *words, text, source=SERVER_NAME, trailing=True)
 
     # Encoding of answers.
 
     def encode_answer(self, request: Request, answer: Answer) -> Payloads:
-        """Return the lines of ``answer``, none where IRC has no answer."""
+        """Return the lines of ``answer``, none where IRC has no answer.
+
+        A typed command is answered with notices of the daemon. What it has changed is told in IRC's words
+        first.
+        """
         encode = _ANSWERS.get(type(answer))
-        return self._with_label(request, [] if encode is None else encode(self, request, answer))
+        if not is_typed(request):
+            return self._with_label(request, [] if encode is None else encode(self, request, answer))
+        changes = self._ack(request, answer) if isinstance(answer, Ack) else []
+        return self._with_label(request, [*changes, *self._notices(request, answer)])
+
+    def _notices(self, request: Request, result: Answer | Refusal) -> list[bytes]:
+        client = self.client
+        room = MAX_LINE_BYTES - len(client.notice(""))
+        lines = (line.decode() for line in encode_typed(request, result, self._text))
+        return [client.notice(piece) for line in lines for piece in split_text(line, room, MAX_NOTICE_LINES)]
 
     def encode_refusal(self, request: Request | None, refusal: Refusal) -> Payloads:
         """Return ``refusal`` as a numeric if IRC has one, else as a standard reply or a notice. What ends the
@@ -183,6 +203,8 @@ class IrcDialect:
         if request is None:
             return (format_line("ERROR", refusal.text, trailing=True),)
         verb = request.command_word
+        if is_typed(request):
+            return self._with_label(request, self._notices(request, refusal))
         if verb == "NOTICE" or (verb == "JOIN" and refusal.code == "already_member"):
             return self._with_label(request, [])
         return self._with_label(request, [self._refusal_line(request, verb, refusal)])
