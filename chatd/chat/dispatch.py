@@ -16,7 +16,16 @@ from chatd.boundaries import Client, Clock
 from chatd.chat.delivery_log import DeliveryLog
 from chatd.chat.fanout import Fanout
 from chatd.core.audience import Audience, without_ignored_reason
-from chatd.core.events import LOBBY, Announced, Arrived, Delivery, Departed, LogEntry, User
+from chatd.core.events import (
+    LOBBY,
+    Announced,
+    Arrived,
+    Departed,
+    LogEntry,
+    ReadMarkMoved,
+    SharedDelivery,
+    User,
+)
 from chatd.core.state import NO_USER_IDS
 
 PRESENCE_BATCH_MIN_USERS: Final = 100
@@ -49,7 +58,7 @@ class Dispatcher:
     def __init__(
         self,
         clock: Clock,
-        on_delivery: Callable[[Delivery, bool], None] | None,
+        on_delivery: Callable[[SharedDelivery, bool], None] | None,
         delivery_log: DeliveryLog | None,
     ) -> None:
         self._clock = clock
@@ -97,6 +106,16 @@ class Dispatcher:
         apply.
         """
         self._announce(announced, None)
+
+    def deliver_to_other_sessions(self, moved: ReadMarkMoved, client: Client) -> None:
+        """Send ``moved`` to the sessions of its user, except ``client`` and those with a token, at once.
+
+        Sessions with a token have no part in what their user has read.
+        """
+        sessions = self._present.get(moved.user.id, ())
+        fanout = Fanout(None, stored=False)
+        fanout.add(moved)
+        fanout.flush([one for one in sessions if one is not client and one.token is None])
 
     def deliver(
         self,

@@ -33,6 +33,9 @@ EventKind = Literal[
 MESSAGE_KINDS: Final = frozenset(("message", "image"))
 """The kinds of log entries that are messages. The store's SQL queries and an index list these kinds too."""
 
+MEMBERSHIP_END_KINDS: Final[frozenset[EventKind]] = frozenset(("left", "kicked", "banned", "closed"))
+"""The kinds of events that end memberships: ``closed`` those of all members, the others that of one."""
+
 
 class User(msgspec.Struct, frozen=True, eq=False):
     """A user, connected or not.
@@ -180,6 +183,21 @@ class Announced(msgspec.Struct, frozen=True, eq=False, weakref=True):
     at: int
 
 
-Delivery = LogEntry | Arrived | Departed | Announced
-"""A value that is sent to sessions without a request: a log entry, an arrival, a departure, an announcement.
-"""
+SharedDelivery = LogEntry | Arrived | Departed | Announced
+"""A delivery to several users: a log entry, an arrival, a departure or an announcement."""
+
+
+class ReadMarkMoved(msgspec.Struct, frozen=True, eq=False, weakref=True):
+    """A delivery, never in the log, to the other sessions of ``user``: the user's read mark in
+    ``conversation`` has moved forward to the entry id ``id``.
+
+    No other user is sent it, and no log file mentions it: what a user has read is private.
+    """
+
+    user: User
+    conversation: Conversation
+    id: int
+
+
+Delivery = SharedDelivery | ReadMarkMoved
+"""A value that is sent to sessions without a request."""
