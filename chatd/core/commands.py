@@ -154,7 +154,7 @@ _HistoryVisibility = Annotated[
 ]
 _ReadUpToId = Annotated[
     int,
-    FieldDeclaration("id", "the id of the last entry that you have read; that of the last one if empty"),
+    FieldDeclaration("id", "the id up to which you have read; up to the last entry if empty"),
 ]
 _BeforeId = Annotated[int, FieldDeclaration("id", "only entries with a smaller id")]
 _AfterId = Annotated[int, FieldDeclaration("id", "only entries with a larger id, oldest first")]

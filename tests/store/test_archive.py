@@ -20,6 +20,7 @@ from chatd.core.events import LOBBY, MESSAGE_KINDS, Conversation, EventKind, Use
 from chatd.core.records import NO_FILTER, EntrySlice, LogFilter, Snapshot, UnreadRange, entry_from_row
 from chatd.store import archive
 from chatd.store.archive import Archive, load_snapshot
+from chatd.store.journal import READ_MARKER_DELAY_SECONDS
 from tests.support.effort import effort
 from tests.support.in_memory_daemon import ThreadlessPool
 from tests.support.journal_case import JournalTestCase, StoreFixture
@@ -271,6 +272,9 @@ class Loading(JournalTestCase):
             self.fixture.submit(kind, self.fixture.draft(actor, body, conversation, kind, subject))
         self.fixture.says(self.alice, "hi", direct)
         self.fixture.turn()
+        for conversation, last in ((LOBBY, 1), (wob, 9)):
+            self.fixture.journal.move_read_mark(self.bob, conversation, last)
+        self.fixture.clock.advance(READ_MARKER_DELAY_SECONDS)
 
     def test_it_is_all_there_again(self) -> None:
         snapshot = self.successResultOf(self.fixture.archive.load_snapshot())
@@ -302,6 +306,7 @@ class Loading(JournalTestCase):
         lasts = self.fixture.rows("SELECT conversation, max(id) FROM log GROUP BY conversation")
         self.assertEqual(snapshot.last_ids, dict(lasts))
         self.assertEqual(snapshot.read_markers, {1: 0, 2: 0})
+        self.assertEqual(snapshot.read_marks, {2: {1: 1, 3: 9}})
 
     def test_everyone_is_one_object(self) -> None:
         """Whoever compares users by identity must not be wrong after a restart."""
