@@ -14,6 +14,7 @@ from chatd.core.events import (
     Departed,
     LogEntry,
     MemberArrived,
+    ReadMarkMoved,
 )
 from chatd.dialects.irc_channels import join_line
 from chatd.dialects.irc_client import LOBBY_CHANNEL, SERVER_NAME, channel_of, source_of
@@ -38,6 +39,8 @@ class IrcDeliveryEncoder:
             return (self._tagged(delivery.at, self._join(delivery, LOBBY_CHANNEL)),)
         if isinstance(delivery, MemberArrived):
             return self._member(delivery)
+        if isinstance(delivery, ReadMarkMoved):
+            return ()
         source = source_of(delivery.user.nick)
         if isinstance(delivery, Departed):
             return (self._tagged(delivery.at, format_line("QUIT", "left", source=source)),)
