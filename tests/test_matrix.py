@@ -24,11 +24,13 @@ class Fact(NamedTuple):
     text: str
 
 
-# Everybody says one thing of each kind, which names its place; images are said where they can be.
+# Everybody says one thing of each kind, which names its place; images are said where they can be. An action goes to
+# where one is.
 def text(act: str, *fields: str) -> str:
     """A line of the text wire."""
     return {
         "lobby": "MSG {}",
+        "action": "MSG {}",
         "group": "bg;wob;{}",
         "private": "s;{};{}",
         "kick": "kick;wob;victim;loud",
@@ -42,6 +44,7 @@ def said_in_json(act: str, *fields: str) -> str:
     to, msg = fields[:1], fields[-1:]
     asked: dict[str, dict[str, str | tuple[str, ...]]] = {
         "lobby": {"action": "client-broadcast", "msg": msg},
+        "action": {"action": "client-broadcast", "msg": msg},
         "image": {"action": "client-broadcast", "msg": msg, "kind": "image"},
         "group": {"action": "gbroadcast", "group": "wob", "msg": msg},
         "private": {"action": "client-send", "to": to, "msg": msg},
@@ -56,6 +59,7 @@ def typed(act: str, *fields: str) -> str:
     """What is typed in the chat room's lobby."""
     return {
         "lobby": "{}",
+        "action": "{}",
         "group": "/say wob {}",
         "private": "/msg {} {}",
         "kick": "/kick wob victim loud",
@@ -105,6 +109,8 @@ def heard_in_words(line: str) -> Iterator[Fact]:
     """The fact in a sentence of the chat room's."""
     if found := re.fullmatch(r"(\w+) (?:a|vous) dit( en image)? :\s+(.*)", line):
         yield Fact("image" if found[2] else "said", found[1], found[3])
+    elif found := re.fullmatch(r"\* (\w+) (.*)", line):
+        yield Fact("action", found[1], f"/me {found[2]}")
     elif found := re.fullmatch(r"Annonce : (\w+) a (rejoint|quitté|exclu victim de) wob(?: : loud)?", line):
         yield Fact({"rejoint": "joined", "quitté": "left"}.get(found[2], "kicked"), found[1], "")
 
@@ -233,6 +239,8 @@ class Matrix(SynchronousTestCase):
             for other in others:
                 self.says(nick, "private", other, f"for-{other}")
                 expected[other][Fact("said", nick, f"for-{other}")] += 1
+            self.says(nick, "action", f"/me acts-{nick}")
+            facts[Fact("action", nick, f"/me acts-{nick}")] = places.get(nick, "lobby")
             if way.images:
                 self.says(nick, "image", f"art-{nick}")
                 facts[Fact("image", nick, f"art-{nick}")] = places.get(nick, "lobby")
@@ -245,9 +253,10 @@ class Matrix(SynchronousTestCase):
             self.says(nick, "join")
             self.wait_for("joined", nick)
             for other in others:
-                images = "image" if other != "texty" else "said"
                 expected[other].update(
-                    fact._replace(what=images) if fact.what == "image" else fact
+                    fact._replace(what="said")
+                    if other == "texty" and fact.what in ("image", "action")
+                    else fact
                     for fact, place in facts.items()
                     if places.get(other, place) == place
                 )
