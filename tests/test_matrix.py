@@ -24,8 +24,8 @@ class Fact(NamedTuple):
     text: str
 
 
-# Everybody says one thing of each kind, which names its place; images are said where they can be. An action goes to
-# where one is.
+# Everybody says one thing of each kind, which names its place; images are said where they can be. An action
+# goes to where one is.
 def text(act: str, *fields: str) -> str:
     """A line of the text wire."""
     return {
@@ -253,10 +253,9 @@ class Matrix(SynchronousTestCase):
             self.says(nick, "join")
             self.wait_for("joined", nick)
             for other in others:
+                unknown_kinds = ("image", "action") if other == "texty" else ()
                 expected[other].update(
-                    fact._replace(what="said")
-                    if other == "texty" and fact.what in ("image", "action")
-                    else fact
+                    fact._replace(what="said") if fact.what in unknown_kinds else fact
                     for fact, place in facts.items()
                     if places.get(other, place) == place
                 )
