@@ -45,6 +45,7 @@ AnswerName = Literal[
     "users",
     "profile",
     "statistics",
+    "authenticated",
     "none",
 ]
 
