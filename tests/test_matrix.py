@@ -6,8 +6,9 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -71,6 +72,18 @@ def typed_in_room(act: str, *fields: str) -> str:
     )
 
 
+def in_irc(act: str, *fields: str) -> str:
+    """A line of IRC."""
+    return {
+        "lobby": "PRIVMSG #lobby :{}",
+        "group": "PRIVMSG #wob :{}",
+        "private": "PRIVMSG {} :{}",
+        "kick": "KICK #wob victim :loud",
+        "leave": "PART #wob",
+        "join": "JOIN #wob",
+    }[act].format(*fields)
+
+
 def framed(what: str, image: bool = False) -> bytes:
     """A frame with this in it."""
     body = what.encode()
@@ -99,6 +112,17 @@ def heard_in_json(heard: bytes) -> Iterator[Fact]:
             yield Fact(said.get("kind", "said"), said["from"], said["msg"])
         elif said.get("group") == "wob" and said["action"] == "server-event":
             yield Fact(said["event"], said["actor"], "")
+
+
+def heard_in_irc(nick: str, heard: bytes) -> Iterator[Fact]:
+    """The facts in lines of IRC, where ``nick`` is told what it has done; of an image there is its size."""
+    verbs = {"JOIN": "joined", "PART": "left", "KICK": "kicked"}
+    for line in heard.decode().splitlines():
+        if found := re.fullmatch(r":(\w+)!\S+ PRIVMSG \S+ :(\[an image of .*)?(.*)", line):
+            yield Fact("image" if found[2] else "said", found[1], found[3])
+        elif found := re.fullmatch(r":(\w+)!\S+ (JOIN|PART|KICK) #wob(?: victim loud)?", line):
+            if found[1] != nick:
+                yield Fact(verbs[found[2]], found[1], "")
 
 
 def heard_in_words(line: str) -> Iterator[Fact]:
@@ -154,6 +178,13 @@ WAYS = {
         heard_in_json,
         True,
     ),
+    "ircy": Way(
+        "irc",
+        b"NICK ircy\r\nUSER ircy 0 * :Ircy\r\n",
+        lambda *said: f"{in_irc(*said)}\r\n".encode(),
+        partial(heard_in_irc, "ircy"),
+        False,
+    ),
     "chunky": Way(
         "tp6", b"Hello|chunky\n", lambda *said: f"{typed(*said)}\n".encode(), heard_in_lines, False
     ),
@@ -172,6 +203,12 @@ WAYS = {
 PLACES = {"chunky": "lobby", "framy": "wob"}
 """Where those in the chat room are, and what they hear; the others hear both."""
 
+IMAGES: Final[dict[str, Callable[[Fact], Fact]]] = {
+    "texty": lambda fact: fact._replace(what="said"),
+    "ircy": lambda fact: fact._replace(text=""),
+}
+"""What those hear of an image who are not shown it as an image."""
+
 
 def events(nick: str) -> list[Fact]:
     """What somebody does in the group, in the end."""
@@ -179,12 +216,12 @@ def events(nick: str) -> list[Fact]:
 
 
 class Matrix(SynchronousTestCase):
-    """Five who each speak another way, one who owns the group, and one who is put out of it."""
+    """Six who each speak another way, one who owns the group, and one who is put out of it."""
 
     def setUp(self) -> None:
         folder = Path(self.mktemp()).absolute()
         folder.mkdir()
-        listen = (f"--listen={wire}=tcp:0" for wire in ("text", "json", "tp6"))
+        listen = (f"--listen={wire}=tcp:0" for wire in ("text", "json", "tp6", "irc"))
         self.daemon = self.enterContext(Daemon(folder, "--durability=process", *listen))
         self.owner = self.comes("json", b'{"from":"owner","action":"client-hello"}\n')
         self.asks(action="cgroupe", group="wob")
@@ -195,7 +232,7 @@ class Matrix(SynchronousTestCase):
         self.wait_for("joined", "chunky")
         self.owner.object(event="left", actor="chunky")
         self.clients = {nick: self.comes(way.wire, way.hello) for nick, way in WAYS.items()}
-        for nick in ("texty", "liny", "coursy"):
+        for nick in ("texty", "liny", "coursy", "ircy"):
             self.says(nick, "join")
             self.wait_for("joined", nick)
         for nick in WAYS:
@@ -210,7 +247,7 @@ class Matrix(SynchronousTestCase):
         self.owner.asks(**request).object(action="server-ack", request=request["action"])
 
     def says(self, nick: str, *said: str) -> None:
-        """Have one of the five do something."""
+        """Have one of the six do something."""
         self.clients[nick].says(WAYS[nick].says(*said))
 
     def wait_for(self, event: str, actor: str) -> None:
@@ -245,9 +282,9 @@ class Matrix(SynchronousTestCase):
             self.says(nick, "join")
             self.wait_for("joined", nick)
             for other in others:
-                images = "image" if other != "texty" else "said"
+                shown = IMAGES.get(other, lambda fact: fact)
                 expected[other].update(
-                    fact._replace(what=images) if fact.what == "image" else fact
+                    shown(fact) if fact.what == "image" else fact
                     for fact, place in facts.items()
                     if places.get(other, place) == place
                 )

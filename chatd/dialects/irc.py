@@ -26,7 +26,7 @@ from chatd.core.answers import (
     Welcome,
 )
 from chatd.core.channel_commands import ShowChannel
-from chatd.core.commands import COMMANDS
+from chatd.core.commands import COMMANDS, Register
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
@@ -44,11 +44,24 @@ from chatd.dialects.irc_client import (
     word,
 )
 from chatd.dialects.irc_deliveries import IrcDeliveryEncoder, event_lines
-from chatd.dialects.irc_lines import BadLine, IrcLine, format_line, parse_line, with_tags
+from chatd.dialects.irc_lines import (
+    MAX_LINE_BYTES,
+    BadLine,
+    IrcLine,
+    format_line,
+    parse_line,
+    split_text,
+    with_tags,
+)
 from chatd.dialects.irc_numerics import NUMERICS_BY_REFUSAL, NUMERICS_BY_VERB_AND_REFUSAL
+from chatd.dialects.irc_typed import encode_typed, is_typed
+from chatd.dialects.text import TextDialect
 
 MAX_LIST_BYTES: Final = 256 * 1024
 """The maximum size of a list in an answer, in bytes. A list of this size never fills an outbox."""
+
+MAX_NOTICE_LINES: Final = 32
+"""The maximum number of notices for one line of the text wire: one of 8 KiB makes 18."""
 
 Encoders = dict[frozenset[str], IrcDeliveryEncoder]
 """The encoders of deliveries, by capabilities."""
@@ -57,8 +70,8 @@ Encoders = dict[frozenset[str], IrcDeliveryEncoder]
 class IrcDialect:
     """The IRC dialect for one client, with what that client has said so far.
 
-    ``encoders`` are shared by all IRC clients; only `with_client` passes them. ``wire`` is the name of the
-    wire.
+    ``encoders`` and ``text``, the dialect of the answers to typed commands, are shared by all IRC clients;
+    only `with_client` passes them. ``wire`` is the name of the wire.
     """
 
     has_channels = True
@@ -74,15 +87,17 @@ class IrcDialect:
         client: IrcClient | None = None,
         encoders: Encoders | None = None,
         wire: str = "irc",
+        text: TextDialect | None = None,
     ) -> None:
         self.limits = limits
         self.client = client or IrcClient()
         self.wire = wire
         self._encoders: Encoders = {} if encoders is None else encoders
+        self._text = text or TextDialect(limits)
 
     def with_client(self, **changes: Any) -> IrcDialect:
         """Return the dialect for the client after ``changes`` of its `IrcClient`."""
-        return IrcDialect(self.limits, replace(self.client, **changes), self._encoders, self.wire)
+        return IrcDialect(self.limits, replace(self.client, **changes), self._encoders, self.wire, self._text)
 
     @property
     def delivery_encoder(self) -> DeliveryEncoder:
@@ -111,6 +126,9 @@ class IrcDialect:
         try:
             line = parse_line(payload)
         except BadLine as bad:
+            if bad.reason == "bad_utf8" and bad.verb == "USER" and not client.nick:
+                # The realname of an old client must not keep it out.
+                return self.decode(payload.decode("utf-8", "replace").encode().translate(None, b"\r\0"))
             return self._bad_line(bad)
         verb = VERBS.get(line.verb)
         if not client.nick and (verb is None or not verb.before_login):
@@ -168,16 +186,31 @@ class IrcDialect:
 
     def _fail_line(self, verb: str, code: str, text: str, *context: str) -> bytes:
         if "standard-replies" not in self.client.capabilities:
-            return self.client.notice(": ".join((*filter(None, (verb, *context)), text)))
+            return self.client.notice(text)
         words = map(word, context)
         return format_line("FAIL", word(verb), code, *words, text, source=SERVER_NAME, trailing=True)
 
     # Encoding of answers.
 
     def encode_answer(self, request: Request, answer: Answer) -> Payloads:
-        """Return the lines of ``answer``, none where IRC has no answer."""
+        """Return the lines of ``answer``, none where IRC has no answer.
+
+        A typed command is answered with notices of the daemon. What it has changed is told in IRC's words
+        first.
+        """
         encode = _ANSWERS.get(type(answer))
-        return self._with_label(request, [] if encode is None else encode(self, request, answer))
+        if not is_typed(request):
+            return self._with_label(request, [] if encode is None else encode(self, request, answer))
+        changes = self._ack(request, answer) if isinstance(answer, Ack) else []
+        if isinstance(request.command, Register):
+            changes = [accounts.logged_in_line(self.client, self.client.account)]
+        return self._with_label(request, [*changes, *self._notices(request, answer)])
+
+    def _notices(self, request: Request, result: Answer | Refusal) -> list[bytes]:
+        client = self.client
+        room = MAX_LINE_BYTES - len(client.notice(""))
+        lines = (line.decode() for line in encode_typed(request, result, self._text))
+        return [client.notice(piece) for line in lines for piece in split_text(line, room, MAX_NOTICE_LINES)]
 
     def encode_refusal(self, request: Request | None, refusal: Refusal) -> Payloads:
         """Return ``refusal`` as a numeric if IRC has one, else as a standard reply or a notice. What ends the
@@ -186,6 +219,8 @@ class IrcDialect:
         if request is None:
             return (format_line("ERROR", refusal.text, trailing=True),)
         verb = request.command_word
+        if is_typed(request):
+            return self._with_label(request, self._notices(request, refusal))
         if verb == "NOTICE" or (verb == "JOIN" and refusal.code == "already_member"):
             return self._with_label(request, [])
         encode = _REFUSALS.get((verb, refusal.code)) or _REFUSALS.get((verb, ""))
@@ -262,12 +297,6 @@ class IrcDialect:
                 lines += messages.message_lines(capabilities, entry, shows_time=True)
         return lines
 
-    def _authenticated(self, request: Request, answer: Authenticated) -> list[bytes]:
-        return accounts.authenticated_lines(self.client)
-
-    def _account_changed(self, request: Request, answer: AccountChanged) -> list[bytes]:
-        return accounts.registered_lines(self.client, answer)
-
     def _goodbye(self, request: Request, answer: Goodbye) -> list[bytes]:
         return [format_line("ERROR", "Closing link: you have quit", trailing=True)]
 
@@ -279,8 +308,8 @@ _ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]
     Channel: IrcDialect._channel,
     Groups: IrcDialect._groups,
     Page: IrcDialect._page,
-    Authenticated: IrcDialect._authenticated,
-    AccountChanged: IrcDialect._account_changed,
+    Authenticated: accounts.authenticated_lines,
+    AccountChanged: accounts.registered_lines,
     Goodbye: IrcDialect._goodbye,
 }
 

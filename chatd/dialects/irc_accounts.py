@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from chatd.core.accounts import Secret
-from chatd.core.answers import AccountChanged
+from chatd.core.answers import AccountChanged, Authenticated
 from chatd.core.channel_commands import Authenticate
-from chatd.core.commands import COMMANDS_BY_CLASS
+from chatd.core.commands import COMMANDS_BY_CLASS, Register
 from chatd.core.limits import Limits
 from chatd.core.names import BadName, parse_nick
 from chatd.core.refusals import Refusal
@@ -135,9 +135,10 @@ def is_same_nick(one: str, other: str) -> bool:
         return False
 
 
-def authenticated_lines(client: IrcClient) -> list[bytes]:
-    """Return the lines that tell a client that it has proved to be the user ``client.verified_nick``."""
-    return [logged_in_line(client, client.verified_nick), client.numeric("sasl_success")]
+def authenticated_lines(dialect: IrcDialect, request: Request, answer: Authenticated) -> list[bytes]:
+    """Return the lines that tell a client that it has proved to be the user of ``answer``."""
+    client = dialect.client
+    return [logged_in_line(client, answer.user.nick), client.numeric("sasl_success")]
 
 
 def logged_in_line(client: IrcClient, account: str) -> bytes:
@@ -167,8 +168,14 @@ def register(dialect: IrcDialect, line: IrcLine) -> Request:
     if account != "*" and not is_same_nick(account, client.nick):
         text = f"you can register your own nick only, which is {client.nick}"
         return dialect.reply(_fail_line("REGISTER", "ACCOUNT_NAME_MUST_BE_NICK", account, text))
-    request = dialect.request(line, "register", password=password)
-    return replace(request, dialect_on_success=dialect.with_client(account=client.nick))
+    return with_account(dialect, dialect.request(line, "register", password=password))
+
+
+def with_account(dialect: IrcDialect, request: Request) -> Request:
+    """Return ``request``; if it registers the client's nick, the dialect then knows that."""
+    if not isinstance(request.command, Register):
+        return request
+    return replace(request, dialect_on_success=dialect.with_client(account=dialect.client.nick))
 
 
 def verify(dialect: IrcDialect, line: IrcLine) -> Request:
@@ -178,11 +185,11 @@ def verify(dialect: IrcDialect, line: IrcLine) -> Request:
     return dialect.reply(_fail_line("VERIFY", "INVALID_CODE", account, text))
 
 
-def registered_lines(client: IrcClient, answer: AccountChanged) -> list[bytes]:
+def registered_lines(dialect: IrcDialect, request: Request, answer: AccountChanged) -> list[bytes]:
     """Return the lines that tell a client that its nick is registered."""
     text = f"{answer.nick} is registered; addresses are not kept, so do not lose the password"
     success = format_line("REGISTER", "SUCCESS", word(answer.nick), text, source=SERVER_NAME, trailing=True)
-    return [success, logged_in_line(client, answer.nick)]
+    return [success, logged_in_line(dialect.client, answer.nick)]
 
 
 def register_refusal_lines(client: IrcClient, request: Request, refusal: Refusal) -> list[bytes]:

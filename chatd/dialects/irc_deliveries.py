@@ -16,6 +16,7 @@ from chatd.core.events import (
     LogEntry,
     MemberArrived,
     ProfileAnnounced,
+    ReadMarkMoved,
 )
 from chatd.dialects.irc_channels import join_line
 from chatd.dialects.irc_client import LOBBY_CHANNEL, SERVER_NAME, channel_of, source_of
@@ -43,6 +44,8 @@ class IrcDeliveryEncoder:
             return (self._told(delivery, delivery.is_registered, self._join(delivery, LOBBY_CHANNEL)),)
         if isinstance(delivery, MemberArrived):
             return self._member(delivery)
+        if isinstance(delivery, ReadMarkMoved):
+            return ()
         source = source_of(delivery.user.nick)
         if isinstance(delivery, Departed):
             return (self._told(delivery, delivery.is_registered, format_line("QUIT", "left", source=source)),)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from chatd.core.events import ACTION_PREFIX, ChatEvent, LogEntry
 from chatd.core.requests import Request
-from chatd.dialects.irc_client import channel_of, group_name, source_of
+from chatd.dialects.irc_accounts import with_account
+from chatd.dialects.irc_client import SERVER_NAME, channel_of, group_name, source_of
 from chatd.dialects.irc_lines import (
     MAX_LINE_BYTES,
     IrcLine,
@@ -16,6 +17,7 @@ from chatd.dialects.irc_lines import (
     split_text,
     without_formatting,
 )
+from chatd.dialects.irc_typed import decode_typed
 from chatd.dialects.timestamps import format_rfc3339
 
 if TYPE_CHECKING:
@@ -35,6 +37,8 @@ def privmsg(dialect: IrcDialect, line: IrcLine) -> Request:
         return dialect.reply(client.numeric("too_many_targets", target))
     kind = "notice" if line.verb == "NOTICE" else "message"
     text = texts[0] if texts else ""
+    if target.casefold() == SERVER_NAME:
+        return with_account(dialect, decode_typed(text, dialect.limits))
     ctcp = parse_ctcp(text)
     if ctcp is not None:
         verb, rest = ctcp

@@ -150,6 +150,14 @@ class Erasing(ErasureCase):
         self.restarts()
         self.check_gone()
 
+    def test_what_the_user_has_read(self) -> None:
+        for peer in (self.alice, self.victim):
+            peer.asks(action="markread").asks(action="markread", group="wob")
+        self.erases()
+        marks = self.stage.rows("SELECT user, conversation, last FROM read_marks")
+        self.assertEqual(marks, [(1, 1, 14), (1, 2, 13)])
+        self.assertEqual(self.stage.journal._read_marks, {1: {1: 14, 2: 13}})
+
     def test_what_others_wrote_stays_and_ids_and_seqs_are_exact(self) -> None:
         self.erases()
         gone = ("erased~1", "", True)
