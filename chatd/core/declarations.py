@@ -46,6 +46,7 @@ AnswerName = Literal[
     "users",
     "profile",
     "statistics",
+    "authenticated",
     "none",
 ]
 

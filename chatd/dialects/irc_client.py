@@ -25,6 +25,7 @@ CAPABILITIES: Final[dict[str, str]] = {
     "batch": "",
     "cap-notify": "",
     "chghost": "",
+    "draft/account-registration": "",
     "echo-message": "",
     "extended-join": "",
     "invite-notify": "",
@@ -32,6 +33,7 @@ CAPABILITIES: Final[dict[str, str]] = {
     "message-tags": "",
     "multi-prefix": "",
     "no-implicit-names": "",
+    "sasl": "PLAIN,EXTERNAL",
     "server-time": "",
     "setname": "",
     "standard-replies": "",
@@ -44,7 +46,10 @@ class IrcClient(msgspec.Struct, frozen=True):
     """What one client has said so far.
 
     ``nick`` is its nick once it is logged in, before that empty. ``wanted_nick``, ``username``, ``realname``
-    and ``password`` are for its login. ``capabilities`` are those that it has asked for and got; with
+    and ``password`` are for its login; so is ``verified_nick``, the nick of the registered user that it has
+    proved to be by SASL. While it proves that, ``mechanism`` is how, and ``sasl_response`` is what it has
+    sent of its response, in base64. ``account`` is its nick once it is logged in, if that is registered.
+    ``capabilities`` are those that it has asked for and got; with
     ``cap_version`` 302 it is told their values. While it ``is_negotiating``, it is not logged in.
     """
 
@@ -53,6 +58,10 @@ class IrcClient(msgspec.Struct, frozen=True):
     username: str = ""
     realname: str = ""
     password: Secret | None = None
+    verified_nick: str = ""
+    mechanism: str = ""
+    sasl_response: Secret = Secret("")
+    account: str = ""
     capabilities: frozenset[str] = frozenset()
     cap_version: int = 301
     is_negotiating: bool = False
