@@ -271,20 +271,19 @@ class Replay:
     ) -> EntrySlice:
         """Return a page like `_read_page`, with entries on both sides of the id ``around``.
 
-        Half of the entries come before it, unless one side has too few: then the other has more.
+        Half of the entries come before it, unless one side has too few: then the other has more. So it is
+        with the ``size``.
         """
         half = window.limit // 2
         newer = replace(window, after=around - 1, limit=window.limit - half, forward=True)
-        older = replace(window, before=around, limit=half, forward=False)
         found = await self._read_page(reader, user, conversation, newer, size // 2, max_id)
-        if not found.more:
-            older = replace(older, limit=window.limit - len(found.rows))
-        earlier = EntrySlice([], True)
-        if older.limit:
-            room = size - _body_bytes(found)
-            earlier = await self._read_page(reader, user, conversation, older, room, max_id)
-        if found.more and not earlier.more:
-            newer = replace(newer, limit=window.limit - len(earlier.rows))
+        room = size - _body_bytes(found)
+        # With a limit of 0, only to know whether there are any.
+        limit = max(half, window.limit - len(found.rows)) if room > 0 else 0
+        older = replace(window, before=around, limit=limit, forward=False)
+        earlier = await self._read_page(reader, user, conversation, older, room, max_id)
+        if found.more and len(earlier.rows) + len(found.rows) < window.limit:
+            newer = replace(newer, limit=max(newer.limit, window.limit - len(earlier.rows)))
             room = size - _body_bytes(earlier)
             found = await self._read_page(reader, user, conversation, newer, room, max_id)
         return EntrySlice(earlier.rows + found.rows, earlier.more or found.more)

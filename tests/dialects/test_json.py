@@ -719,6 +719,36 @@ class Paging(SynchronousTestCase):
             self.assertEqual([message["id"] for message in heard["messages"]], kept)
             self.assertIs(heard["more"], True)
 
+    def test_pages_around_an_entry_are_cut_at_both_ends(self) -> None:
+        """The entries next to the place stay."""
+        entries = tuple(logged(WOB, "$" * 2_000, id=id) for id in range(1, 10))  # 12,000 bytes each
+        for command, kept in (
+            (c.ReadHistory(group="wob", around=5), [3, 4, 5, 6]),
+            (c.ReadHistory(group="wob", around=9), [6, 7, 8, 9]),
+            (c.ReadHistory(group="wob", around=1), [1, 2, 3, 4]),
+            (c.ReadHistory(group="wob", around=10), [6, 7, 8, 9]),
+            (c.ReadHistory(group="wob", around_time=AT), [1, 2, 3, 4]),
+            (c.ReadHistory(group="wob", around_time=AT + 1), [6, 7, 8, 9]),
+        ):
+            page = Page(WOB, entries, False, False, False, ALICE)
+            (frame,) = COURSE.encode_answer(Request(command, "history"), page)
+            heard = json.loads(frame)
+            self.assertEqual([message["id"] for message in heard["messages"]], kept)
+            self.assertIs(heard["more"], True)
+
+    def test_messages_and_events_are_cut_together(self) -> None:
+        entries = tuple(
+            logged(WOB, "$" * 4_900, kind="message" if id % 2 else "topic", id=id) for id in range(1, 7)
+        )
+        command = c.ReadHistory(group="wob", events="all")
+        for forward, messages, events in ((False, [5], [6]), (True, [1], [2])):
+            page = Page(WOB, entries, False, forward, False, ALICE)
+            (frame,) = COURSE.encode_answer(Request(command, "history"), page)
+            heard = json.loads(frame)
+            self.assertEqual([message["id"] for message in heard["messages"]], messages)
+            self.assertEqual([event["id"] for event in heard["events"]], events)
+            self.assertIs(heard["more"], True)
+
 
 HOSTILE: dict[bytes, str] = {
     b"": "bad_json",

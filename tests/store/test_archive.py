@@ -494,6 +494,35 @@ class BoundedQueries(JournalTestCase):
         window = PageWindow(5, None, after, "events" if events else "messages", after is not None)
         return lambda: self.archive.page(self.wob, window, ANY, EVER, log_filter)
 
+    def mixed(self, log_filter: LogFilter, forward: bool) -> Callable[[], Deferred[Any]]:
+        """A query for a page of messages and events."""
+        window = PageWindow(5, contents="all", forward=forward, whole_milliseconds=True)
+        return lambda: self.archive.page(self.wob, window, ANY, EVER, log_filter)
+
+    def test_messages_and_events_together(self) -> None:
+        for kind in ("message", "topic"):
+            self.check(
+                kind,
+                *(
+                    self.mixed(log_filter, forward)
+                    for log_filter in (NO_FILTER, self.log_filter)
+                    for forward in (False, True)
+                ),
+            )
+
+    def test_places_by_time(self) -> None:
+        """A log ten times as long takes a few steps more."""
+        self.check("message", lambda: self.archive.first_ids_since([1050], 10**6))
+
+    def test_last_messages(self) -> None:
+        self.patch(archive, "LAST_SCAN_MESSAGES", 20)
+        for kind in ("topic", "message"):
+            self.check(
+                kind,
+                lambda: self.archive.last_messages([self.wob], EVER),
+                lambda: self.archive.last_messages([self.wob], EVER, self.log_filter),
+            )
+
     def following(self, log_filter: LogFilter) -> Callable[[], Deferred[Any]]:
         """A query for what follows the beginning."""
         return lambda: self.archive.entries_after([LOBBY, self.wob], self.bob, 0, 5, ANY, EVER, log_filter)
