@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, TypeVar, get_args, get_type_hints
 
 import msgspec
@@ -16,6 +15,7 @@ import msgspec
 from chatd.core.accounts import Secret
 from chatd.core.limits import Limits
 from chatd.core.refusals import REFUSAL_SENTENCES, Phrase, Refusal, reason_phrase
+from chatd.core.times import parse_rfc3339
 
 RequiredRole = Literal["anyone", "identified", "members", "operators", "owner", "server_operators"]
 RequiredTokenAccess = Literal["password", "read", "write"]
@@ -131,27 +131,16 @@ def parse_duration(name: str, value: object) -> int:
     return seconds
 
 
-_TIME: Final = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,9}))?(Z|[+-][0-9]{2}:[0-9]{2})"
-)
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-
-
 def parse_time(name: str, value: object) -> int:
     """Return the time ``value``, a text in the format of RFC 3339, in milliseconds since 1970-01-01 UTC.
 
-    Digits behind the milliseconds are ignored. ``name`` is what a refusal calls the time. Raises `Refusal`
-    ``bad_request`` for any other value.
+    See `parse_rfc3339`. ``name`` is what a refusal calls the time. Raises `Refusal` ``bad_request`` for any
+    other value.
     """
-    found = _TIME.fullmatch(value) if isinstance(value, str) else None
     try:
-        if found is None:
-            raise ValueError(value)
-        seconds = (datetime.fromisoformat(found[1] + found[3]) - _EPOCH) // timedelta(seconds=1)
-    except (ValueError, OverflowError):
+        return parse_rfc3339(value if isinstance(value, str) else "")
+    except ValueError:
         raise Refusal("bad_request", why=reason_phrase("no_time", name=Phrase(name))) from None
-    return seconds * 1000 + int((found[2] or "")[:3].ljust(3, "0"))
 
 
 def _secret(name: str, value: str) -> Secret:
