@@ -282,9 +282,10 @@ class Replay:
         limit = max(half, window.limit - len(found.rows)) if room > 0 else 0
         older = replace(window, before=around, limit=limit, forward=False)
         earlier = await self._read_page(reader, user, conversation, older, room, max_id)
-        if found.more and len(earlier.rows) + len(found.rows) < window.limit:
-            newer = replace(newer, limit=max(newer.limit, window.limit - len(earlier.rows)))
-            room = size - _body_bytes(earlier)
+        room = size - _body_bytes(earlier)
+        missing = window.limit - len(earlier.rows) - len(found.rows)
+        if found.more and missing > 0 and room > _body_bytes(found):
+            newer = replace(newer, limit=len(found.rows) + missing)
             found = await self._read_page(reader, user, conversation, newer, room, max_id)
         return EntrySlice(earlier.rows + found.rows, earlier.more or found.more)
 

@@ -310,6 +310,8 @@ class Windows(StageTestCase):
 class Bursts(StageTestCase):
     """Many messages have the same millisecond."""
 
+    examples = 0
+
     limits = Limits(page=4, page_max=5, requests_per_second=10_000, reads_per_second=10_000)
 
     def setUp(self) -> None:
@@ -368,6 +370,43 @@ class Bursts(StageTestCase):
         self.assertEqual(([item["id"] for item in found["messages"]], found["more"]), ([*range(5, 12)], True))
         found = self.page(limit=4, whole_milliseconds="yes", before=5)
         self.assertEqual([item["id"] for item in found["messages"]], [1, 2, 3, 4])
+
+    @settings(max_examples=effort(60), deadline=None)
+    @given(
+        st.lists(st.integers(1, 7), min_size=1, max_size=6),
+        st.integers(1, 5),
+        st.integers(0, 1000),
+        st.booleans(),
+        st.sampled_from(("no", "yes")),
+    )
+    def test_around_any_entry(
+        self, sizes: list[int], limit: int, place: int, by_time: bool, whole: str
+    ) -> None:
+        """The page has no gap, is full, has the entry, and begins and ends between two milliseconds."""
+        self.restart()
+        self.stage.reactor.rightNow += 1000 * self.examples
+        self.examples += 1
+        self.alice = self.stage.json("alice", history="none")
+        for size in sizes:
+            self.stage.wait(0.002)
+            self.alice.says("\n".join([json.dumps({"action": "client-broadcast", "msg": "x"})] * size))
+        self.alice.hears()
+        log = self.stage.rows("SELECT id, at FROM log ORDER BY id")
+        around, at = log[place % len(log)]
+        asked = {"around_time": format_rfc3339(at)} if by_time else {"around": around}
+        page = self.page(**asked, limit=limit, whole_milliseconds=whole)
+        found = [item["id"] for item in page["messages"]]
+        self.assertEqual(found, [*range(found[0], found[-1] + 1)])
+        self.assertIn(next(id for id, time in log if time == at) if by_time else around, found)
+        self.assertGreaterEqual(len(found), min(limit, len(log)))
+        self.assertEqual(page.get("more", False), len(found) < len(log))
+        times = dict(log)
+        if whole == "no":
+            self.assertLessEqual(len(found), limit)
+        elif limit > 1:
+            self.assertNotEqual(times.get(found[0] - 1), times[found[0]])
+        if whole == "yes":
+            self.assertNotEqual(times.get(found[-1] + 1), times[found[-1]])
 
     @settings(max_examples=effort(60), deadline=None)
     @given(st.lists(st.integers(1, 7), min_size=1, max_size=6), st.integers(1, 5), st.booleans())
