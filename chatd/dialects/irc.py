@@ -16,9 +16,11 @@ from chatd.boundaries import DeliveryEncoder, Payloads
 from chatd.core.answers import (
     AccountChanged,
     Ack,
+    ActiveConversations,
     Answer,
     Authenticated,
     Channel,
+    Conversations,
     Goodbye,
     Groups,
     Page,
@@ -33,15 +35,18 @@ from chatd.core.requests import Request
 from chatd.core.wires import OpeningBytes, Wire
 from chatd.dialects import irc_accounts as accounts
 from chatd.dialects import irc_channels as channels
+from chatd.dialects import irc_history as history
 from chatd.dialects import irc_messages as messages
+from chatd.dialects import irc_multiline as multiline
 from chatd.dialects import irc_registration as registration
+from chatd.dialects.irc_batches import labelled_lines
 from chatd.dialects.irc_client import (
     CAPABILITIES,
     SERVER_NAME,
     IrcClient,
     channel_name,
+    fail_line,
     group_name,
-    word,
 )
 from chatd.dialects.irc_deliveries import IrcDeliveryEncoder, event_lines
 from chatd.dialects.irc_lines import (
@@ -51,7 +56,6 @@ from chatd.dialects.irc_lines import (
     format_line,
     parse_line,
     split_text,
-    with_tags,
 )
 from chatd.dialects.irc_numerics import NUMERICS_BY_REFUSAL, NUMERICS_BY_VERB_AND_REFUSAL
 from chatd.dialects.irc_typed import encode_typed, is_typed
@@ -79,7 +83,6 @@ class IrcDialect:
     requires_login = True
     max_list_bytes = MAX_LIST_BYTES
     pace_seconds = 0.0
-    offered = CAPABILITIES
 
     def __init__(
         self,
@@ -98,6 +101,11 @@ class IrcDialect:
     def with_client(self, **changes: Any) -> IrcDialect:
         """Return the dialect for the client after ``changes`` of its `IrcClient`."""
         return IrcDialect(self.limits, replace(self.client, **changes), self._encoders, self.wire, self._text)
+
+    @property
+    def offered(self) -> dict[str, str]:
+        """The capabilities that are offered, with their values."""
+        return {name: value.format(message=self.limits.message) for name, value in CAPABILITIES.items()}
 
     @property
     def delivery_encoder(self) -> DeliveryEncoder:
@@ -135,6 +143,8 @@ class IrcDialect:
             return self.reply(client.numeric("not_registered"))
         if verb is None:
             return self._labelled(line, self.reply(client.numeric("unknown_command", line.verb)))
+        if "batch" in line.tags and line.verb != "BATCH":
+            return multiline.batched_line(self, line)
         if len(line.params) < verb.min_params:
             return self._labelled(line, self.reply(client.numeric("need_more_params", line.verb)))
         try:
@@ -143,10 +153,14 @@ class IrcDialect:
             request = Request(refusal, line.verb)
         return None if request is None else self._labelled(line, request)
 
+    def label_of(self, line: IrcLine) -> str:
+        """Return the label of ``line`` that its answer repeats, or an empty text."""
+        return line.tags.get("label", "") if "labeled-response" in self.client.capabilities else ""
+
     def _labelled(self, line: IrcLine, request: Request) -> Request:
-        label = line.tags.get("label", "")
-        has_labels = "labeled-response" in self.client.capabilities
-        return replace(request, label=label) if label and has_labels else request
+        label = self.label_of(line)
+        # The label of a batch is for the answer to what it contains.
+        return replace(request, label=label) if label and line.verb != "BATCH" else request
 
     def _bad_line(self, bad: BadLine) -> Request | None:
         if bad.reason == "empty":
@@ -187,8 +201,7 @@ class IrcDialect:
     def _fail_line(self, verb: str, code: str, text: str, *context: str) -> bytes:
         if "standard-replies" not in self.client.capabilities:
             return self.client.notice(text)
-        words = map(word, context)
-        return format_line("FAIL", word(verb), code, *words, text, source=SERVER_NAME, trailing=True)
+        return fail_line(verb, code, text, *context)
 
     # Encoding of answers.
 
@@ -200,7 +213,8 @@ class IrcDialect:
         """
         encode = _ANSWERS.get(type(answer))
         if not is_typed(request):
-            return self._with_label(request, [] if encode is None else encode(self, request, answer))
+            lines = self._with_label(request, [] if encode is None else encode(self, request, answer))
+            return (*lines, *self._own_copy(answer)) if isinstance(answer, Ack) else lines
         changes = self._ack(request, answer) if isinstance(answer, Ack) else []
         if isinstance(request.command, Register):
             changes = [accounts.logged_in_line(self.client, self.client.account)]
@@ -238,41 +252,31 @@ class IrcDialect:
         return self.client.numeric_line(code, *context, refusal.text)
 
     def _with_label(self, request: Request, lines: Sequence[bytes]) -> Payloads:
-        """Return ``lines`` as the answer to ``request``, with its label: on the one line, or on the batch
-        that holds them, or on an ``ACK`` if there are none.
-        """
-        if not request.label:
-            return tuple(lines)
-        if not lines:
-            return (format_line("ACK", source=SERVER_NAME, tags={"label": request.label}),)
-        if len(lines) == 1:
-            return (with_tags(lines[0], {"label": request.label}),)
-        start = format_line("BATCH", "+label", "labeled-response", source=SERVER_NAME)
-        return (
-            with_tags(start, {"label": request.label}),
-            *(with_tags(line, {"batch": "label"}) for line in lines),
-            format_line("BATCH", "-label", source=SERVER_NAME),
-        )
+        """Return ``lines`` as the answer to ``request``, with its label."""
+        return tuple(labelled_lines(request.label, lines) if request.label else lines)
 
     def _prepared(self, request: Request, answer: PreparedAnswer) -> Sequence[bytes]:
         return answer.payloads
 
     def _welcome(self, request: Request, answer: Welcome) -> list[bytes]:
-        return registration.welcome_lines(self.client, answer)
+        return registration.welcome_lines(self.client, answer, history.max_page(self.limits))
 
     def _ack(self, request: Request, answer: Ack) -> list[bytes]:
         entry, capabilities = answer.entry, self.client.capabilities
         if entry.event.is_message:
-            lines = messages.message_lines(capabilities, entry)
-            # What users send to themselves is delivered, too.
-            copies = ("echo-message" in capabilities) + (entry.event.subject is entry.event.actor)
-            return lines * copies
+            return messages.message_lines(capabilities, entry) if "echo-message" in capabilities else []
         if answer.channel is not None:
             return channels.entering_lines(self.client, answer.channel, entry.event.actor)
         if entry.event.kind == "invited" and entry.event.subject is not None:
             channel = channel_name(entry.event.conversation.name)
             return [self.client.numeric("inviting", entry.event.subject.nick, text=channel)]
         return event_lines(capabilities, entry)
+
+    def _own_copy(self, answer: Ack) -> list[bytes]:
+        """Return the lines that deliver a message to its author: what users send to themselves."""
+        event = answer.entry.event
+        is_own = event.is_message and event.subject is event.actor
+        return messages.message_lines(self.client.capabilities, answer.entry) if is_own else []
 
     def _channel(self, request: Request, answer: Channel) -> list[bytes]:
         client = self.client
@@ -288,15 +292,6 @@ class IrcDialect:
     def _groups(self, request: Request, answer: Groups) -> list[bytes]:
         return channels.list_lines(self.client, answer)
 
-    def _page(self, request: Request, answer: Page) -> list[bytes]:
-        capabilities = self.client.capabilities
-        lines: list[bytes] = []
-        for entry in answer.entries:
-            is_missed = answer.read_marker is None or entry.id > answer.read_marker
-            if entry.event.is_message and is_missed:
-                lines += messages.message_lines(capabilities, entry, shows_time=True)
-        return lines
-
     def _goodbye(self, request: Request, answer: Goodbye) -> list[bytes]:
         return [format_line("ERROR", "Closing link: you have quit", trailing=True)]
 
@@ -307,7 +302,9 @@ _ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]
     Ack: IrcDialect._ack,
     Channel: IrcDialect._channel,
     Groups: IrcDialect._groups,
-    Page: IrcDialect._page,
+    Page: history.page_lines,
+    ActiveConversations: history.targets_lines,
+    Conversations: history.missed_list_lines,
     Authenticated: accounts.authenticated_lines,
     AccountChanged: accounts.registered_lines,
     Goodbye: IrcDialect._goodbye,
@@ -315,6 +312,7 @@ _ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]
 
 _REFUSALS: Final[dict[tuple[str, str], Callable[[IrcClient, Request, Refusal], list[bytes]]]] = {
     ("AUTHENTICATE", ""): accounts.authenticate_refusal_lines,
+    ("CHATHISTORY", ""): history.refusal_lines,
     ("REGISTER", ""): accounts.register_refusal_lines,
     ("NICK", "password_required"): registration.password_required_lines,
 }
@@ -385,6 +383,8 @@ VERBS: Final = {
     "MODE": Verb(channels.mode, 1),
     "PRIVMSG": Verb(messages.privmsg),
     "NOTICE": Verb(messages.privmsg),
+    "BATCH": Verb(multiline.batch, 1),
+    "CHATHISTORY": Verb(history.chathistory, 1),
 }
 """The verbs that the dialect knows."""
 

@@ -26,6 +26,10 @@ CAPABILITIES: Final[dict[str, str]] = {
     "cap-notify": "",
     "chghost": "",
     "draft/account-registration": "",
+    "draft/chathistory": "",
+    "draft/event-playback": "",
+    "draft/multiline": "max-bytes={message},max-lines=128",
+    "draft/read-marker": "",
     "echo-message": "",
     "extended-join": "",
     "invite-notify": "",
@@ -39,7 +43,26 @@ CAPABILITIES: Final[dict[str, str]] = {
     "standard-replies": "",
     "userhost-in-names": "",
 }
-"""The capabilities that are offered, with their values for clients of version 302."""
+"""The capabilities that are offered, with their values for clients of version 302; ``{message}`` is the limit
+of that name.
+"""
+
+
+class OpenBatch(msgspec.Struct, frozen=True):
+    """A message of several lines that a client has begun to send: a batch that it has not ended yet.
+
+    ``reference`` is the client's name for it, ``target`` the channel or nick that it is for, ``label`` what
+    the answer repeats. ``verb`` is that of its ``line_count`` lines so far, whose text is ``text``; that of
+    a batch which ``is_refused`` is not kept.
+    """
+
+    reference: str
+    target: str = ""
+    label: str = ""
+    verb: str = ""
+    text: str = ""
+    line_count: int = 0
+    is_refused: bool = False
 
 
 class IrcClient(msgspec.Struct, frozen=True):
@@ -50,7 +73,8 @@ class IrcClient(msgspec.Struct, frozen=True):
     proved to be by SASL. While it proves that, ``mechanism`` is how, and ``sasl_response`` is what it has
     sent of its response, in base64. ``account`` is its nick once it is logged in, if that is registered.
     ``capabilities`` are those that it has asked for and got; with
-    ``cap_version`` 302 it is told their values. While it ``is_negotiating``, it is not logged in.
+    ``cap_version`` 302 it is told their values. While it ``is_negotiating``, it is not logged in. ``batch``
+    is the message of several lines that it is sending.
     """
 
     nick: str = ""
@@ -65,6 +89,7 @@ class IrcClient(msgspec.Struct, frozen=True):
     capabilities: frozenset[str] = frozenset()
     cap_version: int = 301
     is_negotiating: bool = False
+    batch: OpenBatch | None = None
 
     def numeric(self, name: str, *params: str, text: str | None = None, **details: object) -> bytes:
         """Return the numeric ``name`` of `NUMERICS` with ``params``, then ``text`` or else the table's text,
@@ -92,6 +117,12 @@ def word(text: str) -> str:
     return f"_{text}" if text[0] == ":" else text
 
 
+def fail_line(verb: str, code: str, text: str, *context: str) -> bytes:
+    """Return the standard reply that ``verb`` has failed, for ``text``; ``context`` are its parameters."""
+    words = map(word, context)
+    return format_line("FAIL", word(verb), code, *words, text, source=SERVER_NAME, trailing=True)
+
+
 def source_of(nick: str) -> str:
     """Return the source of lines from the user ``nick``: ``nick!nick@chatd``."""
     return f"{nick}!{nick}@{SERVER_NAME}"
@@ -105,6 +136,11 @@ def channel_name(group: str) -> str:
     if not group:
         return LOBBY_CHANNEL
     return f"##{group}" if group.casefold() == "lobby" else f"#{group}"
+
+
+def listed_name(kind: str, name: str) -> str:
+    """Return the channel or the nick of a conversation in a list, whose ``kind`` and ``name`` are there."""
+    return name if kind == "direct" else channel_name(name if kind == "group" else "")
 
 
 def channel_of(conversation: Conversation) -> str:

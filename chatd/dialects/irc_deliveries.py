@@ -105,6 +105,11 @@ def event_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
     return _EVENTS[entry.event.kind](capabilities, entry)
 
 
+def past_event_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
+    """Return the lines of ``entry`` in a page of history: at least one, where live there may be none."""
+    return event_lines(capabilities, entry) or _notice("{actor} has invited {subject}")(capabilities, entry)
+
+
 def invitation_line(capabilities: frozenset[str], entry: LogEntry) -> bytes:
     """Return the line that tells of the invitation ``entry``."""
     event = entry.event

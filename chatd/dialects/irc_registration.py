@@ -36,8 +36,12 @@ ISUPPORT: Final = (
     "MAXLIST=b:1000",
     "TARGMAX=PRIVMSG:1,NOTICE:1,TAGMSG:1,JOIN:10,PART:10,NAMES:1,KICK:10,WHOIS:1",
     "CLIENTTAGDENY=*",
+    "CHATHISTORY={page}",
+    "draft/CHATHISTORY={page}",
+    "MSGREFTYPES=msgid,timestamp",
 )
-"""What the daemon supports, as the numeric 005 says it."""
+"""What the daemon supports, as the numeric 005 says it. ``{page}`` is the most messages in a page.
+"""
 
 ISUPPORT_PER_LINE: Final = 12
 """The number of tokens in one line of the numeric 005, which may have 13 besides the nick and the text."""
@@ -185,8 +189,12 @@ def _log_in(dialect: IrcDialect, **changes: object) -> Request:
     )
 
 
-def welcome_lines(client: IrcClient, answer: Welcome) -> list[bytes]:
-    """Return the lines that greet a client that has logged in, with the channels that it is in."""
+def welcome_lines(client: IrcClient, answer: Welcome, max_page: int) -> list[bytes]:
+    """Return the lines that greet a client that has logged in, with the channels that it is in.
+
+    A page of history has at most ``max_page`` messages.
+    """
+    supported = [token.format(page=max_page) for token in ISUPPORT]
     lines = [
         client.numeric("welcome", nick=client.nick),
         client.numeric("your_host", version=__version__),
@@ -194,8 +202,8 @@ def welcome_lines(client: IrcClient, answer: Welcome) -> list[bytes]:
         client.numeric("my_info", SERVER_NAME, f"chatd-{__version__}", "i", "bios", "bo"),
     ]
     lines += (
-        client.numeric("isupport", *ISUPPORT[start : start + ISUPPORT_PER_LINE])
-        for start in range(0, len(ISUPPORT), ISUPPORT_PER_LINE)
+        client.numeric("isupport", *supported[start : start + ISUPPORT_PER_LINE])
+        for start in range(0, len(supported), ISUPPORT_PER_LINE)
     )
     lines += motd_lines(client)
     if client.account and not client.verified_nick:
