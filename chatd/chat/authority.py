@@ -6,7 +6,7 @@ one order.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from msgspec.structs import replace
@@ -184,9 +184,14 @@ class Authority:
             return show_users(self.state, self.profile_of, reader, command)
         return count_users(self.state, self.online_user_count, reader)
 
-    def channels_of(self, reader: User, token: Token | None) -> tuple[Channel, ...]:
-        """Return the lobby and the groups of ``reader`` with their online members."""
-        return channels_of(self.state, self.online_users.values(), self.profile_of, reader, token)
+    def channels_of(
+        self, reader: User, token: Token | None, read_times: Mapping[int, int]
+    ) -> tuple[Channel, ...]:
+        """Return the lobby and the groups of ``reader`` with their online members, and with the times of the
+        read marks that ``read_times`` has for the ids of conversations.
+        """
+        online = self.online_users.values()
+        return channels_of(self.state, online, self.profile_of, reader, token, read_times)
 
     def all_sessions(self) -> list[Client]:
         """Return all sessions that are logged in."""

@@ -44,7 +44,7 @@ from chatd.core.answers import (
     Welcome,
 )
 from chatd.core.audience import user_ids_without_reason
-from chatd.core.channel_commands import Authenticate, SetProfile, ShowChannel
+from chatd.core.channel_commands import Authenticate, MarkReadUntil, SetProfile, ShowChannel
 from chatd.core.channels import CHANNEL_QUERIES
 from chatd.core.counters import Counters
 from chatd.core.events import ChatEvent, LogEntry, ProfileAnnounced, SharedDelivery, User
@@ -122,11 +122,13 @@ class Chat:
         self._turns = TurnQueue(self.journal, self._dispatcher)
         self._authenticator = Authenticator(self._authority, passwords, clock, limits)
         committer = self._committer = Committer(self._authority, self._dispatcher, self._turns)
+        self._read_marks = ReadMarkService(self._authority, archive, self._dispatcher, self._turns)
         self._presence = PresenceService(
             self._authority,
             self._dispatcher,
             committer,
             self._replay,
+            self._read_marks,
             self._turns,
             self._authenticator.verify_password_or_token,
             limits,
@@ -138,7 +140,6 @@ class Chat:
         )
         self._tokens = TokenService(self._authority, committer, self._presence, self._turns, limits)
         self._links = LinkService(self._authority, committer, self._turns, limits)
-        self._read_marks = ReadMarkService(self._authority, self._dispatcher, self._turns)
         self._moderator = ModerationService(
             self._authority,
             archive,
@@ -348,7 +349,7 @@ class Chat:
             self._turns.run_coroutine(
                 client, request, self._answer_with_list(client, request, shown), paused=True
             )
-        elif isinstance(command, c.MarkRead):
+        elif isinstance(command, c.MarkRead | MarkReadUntil):
             self._read_marks.execute(client, request, user, command)
         elif isinstance(command, c.ListConversations):
             if command.after_time is None and command.before_time is None:

@@ -5,8 +5,10 @@ Only members see who is in a group, as on every wire. What they see of it are th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
+
+from msgspec.structs import replace
 
 from chatd.core.answers import Channel, ChannelMember, Profile, Statistics, UserDescription, UserDescriptions
 from chatd.core.channel_commands import ShowChannel, ShowStatistics, ShowUsers
@@ -64,13 +66,26 @@ def channel_of_group(state: State, profile_of: ProfileOf, reader: User, group: G
 
 
 def channels_of(
-    state: State, online: Iterable[User], profile_of: ProfileOf, reader: User, token: Token | None
+    state: State,
+    online: Iterable[User],
+    profile_of: ProfileOf,
+    reader: User,
+    token: Token | None,
+    read_times: Mapping[int, int],
 ) -> tuple[Channel, ...]:
-    """Return the lobby and the groups of ``reader``, those that the ``token`` of the session is for."""
-    shown = [show_channel(state, online, profile_of, reader, "")] if token_covers(token, LOBBY) else []
+    """Return the lobby and the groups of ``reader``, those that the ``token`` of the session is for.
+
+    ``read_times`` are the times of the reader's read marks, by the ids of the conversations.
+    """
+    shown: list[Channel] = []
+    if token_covers(token, LOBBY):
+        lobby = show_channel(state, online, profile_of, reader, "")
+        shown.append(replace(lobby, read_at=read_times.get(LOBBY.id)))
     groups = (state.group_of(one) for one in state.direct_and_group_conversations_of(reader) if not one.pair)
     shown += [
-        channel_of_group(state, profile_of, reader, group)
+        replace(
+            channel_of_group(state, profile_of, reader, group), read_at=read_times.get(group.conversation.id)
+        )
         for group in groups
         if group is not None and token_covers(token, group.conversation)
     ]

@@ -24,6 +24,7 @@ from chatd.core.answers import (
     ModerationLog,
     TokenList,
 )
+from chatd.core.channel_commands import MarkReadUntil
 from chatd.core.events import LOBBY, Conversation, User
 from chatd.core.records import PageContents
 from chatd.core.refusals import Phrase, Refusal, reason_phrase
@@ -56,7 +57,7 @@ def answer_list(
 def requested_conversation(
     state: State,
     reader: User,
-    command: c.ListGroupMessages | c.ListGroupEvents | c.ReadHistory | c.MarkRead,
+    command: c.ListGroupMessages | c.ListGroupEvents | c.ReadHistory | c.MarkRead | MarkReadUntil,
 ) -> Conversation:
     """Return the conversation that the user ``reader`` asks for, or marks as read, with ``command``.
 

@@ -25,6 +25,7 @@ from chatd.core.answers import (
     Groups,
     Page,
     PreparedAnswer,
+    ReadMark,
     Welcome,
 )
 from chatd.core.channel_commands import ShowChannel
@@ -38,6 +39,7 @@ from chatd.dialects import irc_channels as channels
 from chatd.dialects import irc_history as history
 from chatd.dialects import irc_messages as messages
 from chatd.dialects import irc_multiline as multiline
+from chatd.dialects import irc_read_marks as read_marks
 from chatd.dialects import irc_registration as registration
 from chatd.dialects.irc_batches import labelled_lines
 from chatd.dialects.irc_client import (
@@ -47,6 +49,7 @@ from chatd.dialects.irc_client import (
     channel_name,
     fail_line,
     group_name,
+    refusal_context,
 )
 from chatd.dialects.irc_deliveries import IrcDeliveryEncoder, event_lines
 from chatd.dialects.irc_lines import (
@@ -244,7 +247,7 @@ class IrcDialect:
 
     def _refusal_line(self, request: Request, verb: str, refusal: Refusal) -> bytes:
         code = NUMERICS_BY_VERB_AND_REFUSAL.get((verb, refusal.code)) or NUMERICS_BY_REFUSAL.get(refusal.code)
-        context = _context(request, refusal)
+        context = refusal_context(request, refusal)
         if code is None:
             return self._fail_line(verb, refusal.code.upper(), refusal.text, *context)
         if not context and code == "263":
@@ -287,6 +290,7 @@ class IrcDialect:
         if request.command_word == "MODE":
             return channels.mode_lines(client, answer)
         lines = channels.topic_lines(client, answer) if answer.topic else []
+        lines += channels.read_mark_lines(client, answer)
         return lines + channels.names_lines(client, answer)
 
     def _groups(self, request: Request, answer: Groups) -> list[bytes]:
@@ -305,6 +309,7 @@ _ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]
     Page: history.page_lines,
     ActiveConversations: history.targets_lines,
     Conversations: history.missed_list_lines,
+    ReadMark: read_marks.read_mark_lines,
     Authenticated: accounts.authenticated_lines,
     AccountChanged: accounts.registered_lines,
     Goodbye: IrcDialect._goodbye,
@@ -313,26 +318,13 @@ _ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]
 _REFUSALS: Final[dict[tuple[str, str], Callable[[IrcClient, Request, Refusal], list[bytes]]]] = {
     ("AUTHENTICATE", ""): accounts.authenticate_refusal_lines,
     ("CHATHISTORY", ""): history.refusal_lines,
+    ("MARKREAD", ""): read_marks.refusal_lines,
     ("REGISTER", ""): accounts.register_refusal_lines,
     ("NICK", "password_required"): registration.password_required_lines,
 }
 """What encodes the refusals, by their codes, of the verbs that have lines of their own for them. The code is
 empty for all others of a verb.
 """
-
-
-def _context(request: Request, refusal: Refusal) -> list[str]:
-    """Return the nick and the channel that ``refusal`` of ``request`` is about."""
-    nick = getattr(request.command, "dest", "") or ""
-    group = getattr(request.command, "group", "") or ""
-    if isinstance(request.command, Refusal):
-        nick, group = str(refusal.details.get("nick", "")), str(refusal.details.get("group", ""))
-    elif not (nick or group):
-        nick = refusal.mentioned_name
-    if refusal.code not in ("no_such_member", "already_member", "already_invited") and group:
-        nick = ""
-    channel = channel_name(group) if group and not group.startswith("#") else group
-    return [one for one in (nick, channel) if one]
 
 
 class Verb(NamedTuple):
@@ -384,6 +376,7 @@ VERBS: Final = {
     "PRIVMSG": Verb(messages.privmsg),
     "NOTICE": Verb(messages.privmsg),
     "BATCH": Verb(multiline.batch, 1),
+    "MARKREAD": Verb(read_marks.markread),
     "CHATHISTORY": Verb(history.chathistory, 1),
 }
 """The verbs that the dialect knows."""

@@ -13,10 +13,12 @@ from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.dialects.irc_client import (
     LOBBY_CHANNEL,
+    READ_MARKER,
     SERVER_NAME,
     IrcClient,
     channel_name,
     group_name,
+    read_mark_line,
     source_of,
 )
 from chatd.dialects.irc_lines import MAX_LINE_BYTES, IrcLine, format_line
@@ -183,9 +185,16 @@ def entering_lines(client: IrcClient, channel: Channel, user: User) -> list[byte
     lines = [join_line(client.capabilities, channel_name(channel.group), user, is_registered, realname)]
     if channel.topic:
         lines += topic_lines(client, channel)
+    lines += read_mark_lines(client, channel)
     if "no-implicit-names" not in client.capabilities:
         lines += names_lines(client, channel)
     return lines
+
+
+def read_mark_lines(client: IrcClient, channel: Channel) -> list[bytes]:
+    """Return the line with the read mark in ``channel``, for clients that show such marks."""
+    name = channel_name(channel.group)
+    return [read_mark_line(name, channel.read_at)] if READ_MARKER in client.capabilities else []
 
 
 def join_line(

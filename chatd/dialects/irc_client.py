@@ -7,10 +7,12 @@ from typing import Final
 import msgspec
 
 from chatd.core.accounts import Secret
-from chatd.core.events import Conversation
+from chatd.core.events import Conversation, User
 from chatd.core.refusals import Refusal
+from chatd.core.requests import Request
 from chatd.dialects.irc_lines import format_line
 from chatd.dialects.irc_numerics import NUMERICS
+from chatd.dialects.timestamps import format_rfc3339
 
 SERVER_NAME: Final = "chatd"
 """The name of the daemon on IRC, and the host of all users: nobody is shown an address."""
@@ -46,6 +48,10 @@ CAPABILITIES: Final[dict[str, str]] = {
 """The capabilities that are offered, with their values for clients of version 302; ``{message}`` is the limit
 of that name.
 """
+
+
+READ_MARKER: Final = "draft/read-marker"
+"""The capability of clients that show read marks."""
 
 
 class OpenBatch(msgspec.Struct, frozen=True):
@@ -148,6 +154,17 @@ def channel_of(conversation: Conversation) -> str:
     return channel_name(conversation.name)
 
 
+def name_for(reader: User, conversation: Conversation) -> str:
+    """Return the channel of ``conversation``, or the nick of the user with whom ``reader`` has it."""
+    return conversation.other_user(reader).nick if conversation.pair else channel_of(conversation)
+
+
+def read_mark_line(target: str, at: int | None) -> bytes:
+    """Return the line that says that ``target`` was read up to the time ``at``; None for no mark."""
+    time = "*" if at is None else f"timestamp={format_rfc3339(at)}"
+    return format_line("MARKREAD", word(target), time, source=SERVER_NAME)
+
+
 def group_name(channel: str) -> str:
     """Return the group of ``channel``, empty for the lobby. Raises `Refusal` ``no_such_group`` for what is no
     channel.
@@ -158,3 +175,17 @@ def group_name(channel: str) -> str:
         raise Refusal("no_such_group", group=channel)
     name = channel[1:]
     return "lobby" if name.casefold() == "#lobby" else name
+
+
+def refusal_context(request: Request, refusal: Refusal) -> list[str]:
+    """Return the nick and the channel that ``refusal`` of ``request`` is about."""
+    nick = getattr(request.command, "dest", "") or ""
+    group = getattr(request.command, "group", "") or ""
+    if isinstance(request.command, Refusal):
+        nick, group = str(refusal.details.get("nick", "")), str(refusal.details.get("group", ""))
+    elif not (nick or group):
+        nick = refusal.mentioned_name
+    if refusal.code not in ("no_such_member", "already_member", "already_invited") and group:
+        nick = ""
+    channel = channel_name(group) if group and not group.startswith("#") else group
+    return [one for one in (nick, channel) if one]

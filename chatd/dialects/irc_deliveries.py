@@ -19,7 +19,15 @@ from chatd.core.events import (
     ReadMarkMoved,
 )
 from chatd.dialects.irc_channels import join_line
-from chatd.dialects.irc_client import LOBBY_CHANNEL, SERVER_NAME, channel_of, source_of
+from chatd.dialects.irc_client import (
+    LOBBY_CHANNEL,
+    READ_MARKER,
+    SERVER_NAME,
+    channel_of,
+    name_for,
+    read_mark_line,
+    source_of,
+)
 from chatd.dialects.irc_lines import format_line, with_tags
 from chatd.dialects.irc_messages import entry_tags, message_lines
 from chatd.dialects.timestamps import format_rfc3339
@@ -45,7 +53,8 @@ class IrcDeliveryEncoder:
         if isinstance(delivery, MemberArrived):
             return self._member(delivery)
         if isinstance(delivery, ReadMarkMoved):
-            return ()
+            target = name_for(delivery.user, delivery.conversation)
+            return (read_mark_line(target, delivery.at),) if READ_MARKER in self.capabilities else ()
         source = source_of(delivery.user.nick)
         if isinstance(delivery, Departed):
             return (self._told(delivery, delivery.is_registered, format_line("QUIT", "left", source=source)),)

@@ -23,10 +23,10 @@ from chatd.dialects.irc_batches import batch_lines
 from chatd.dialects.irc_client import (
     SERVER_NAME,
     IrcClient,
-    channel_of,
     fail_line,
     group_name,
     listed_name,
+    name_for,
 )
 from chatd.dialects.irc_deliveries import past_event_lines
 from chatd.dialects.irc_lines import IrcLine, format_line
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 MAX_HISTORY_MESSAGES: Final = 200
 """The maximum number of entries in a page, which 005 tells clients. A larger limit is lowered to it."""
+
+MAX_PAGE_BYTES: Final = 320 * 1024
+"""The maximum size of the lines in a page, in bytes without the tag of the batch: it fits into an outbox."""
 
 MAX_HISTORY_TARGETS: Final = 1000
 """The maximum number of targets in an answer to ``CHATHISTORY TARGETS``."""
@@ -219,8 +222,22 @@ def page_lines(dialect: IrcDialect, request: Request, page: Page) -> list[bytes]
     if not request.context:
         return _missed_lines(dialect.client, page)
     capabilities = dialect.client.capabilities
-    lines = (line for entry in page.entries for line in _past_lines(capabilities, entry))
+    lines = _fitting([_past_lines(capabilities, entry) for entry in page.entries], page.forward)
     return _in_batch(dialect.client, lines, "chathistory", request.context[1])
+
+
+def _fitting(entries: list[list[bytes]], forward: bool) -> list[bytes]:
+    """Return the lines of the first ``entries``, or the last if not ``forward``, that fit into a page; at
+    least one entry. Long names may make many lines of a long message.
+    """
+    kept: list[list[bytes]] = []
+    room = MAX_PAGE_BYTES
+    for lines in entries if forward else reversed(entries):
+        room -= sum(map(len, lines))
+        if kept and room < 0:
+            break
+        kept.append(lines)
+    return [line for lines in (kept if forward else reversed(kept)) for line in lines]
 
 
 def _past_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
@@ -277,12 +294,13 @@ def _missed_lines(client: IrcClient, page: Page) -> list[bytes]:
     A client that is not told what it has sent is not told either what its user has sent in other sessions.
     """
     seen = page.read_marker or 0
-    target = _name_of(page)
-    lines: list[bytes] = []
+    target = name_for(page.reader, page.conversation)
+    told: list[list[bytes]] = []
     for entry in page.entries:
         is_own = entry.event.actor.id == page.reader.id and "echo-message" not in client.capabilities
         if entry.id > seen and entry.event.is_message and not is_own:
-            lines += message_lines(client.capabilities, entry, shows_time=True)
+            told.append(message_lines(client.capabilities, entry, shows_time=True))
+    lines = _fitting(told, False)
     notes: list[bytes] = []
     if page.more and page.entries and page.entries[0].id > seen:
         before = page.entries[0].id
@@ -293,11 +311,6 @@ def _missed_lines(client: IrcClient, page: Page) -> list[bytes]:
             command = f"history;;;{before}"
         notes.append(client.notice(f"You may have missed more in {target}. To read on: /msg chatd {command}"))
     return [*notes, *(_in_batch(client, lines, "chathistory", target) if lines else [])]
-
-
-def _name_of(page: Page) -> str:
-    conversation = page.conversation
-    return conversation.other_user(page.reader).nick if conversation.pair else channel_of(conversation)
 
 
 def missed_list_lines(dialect: IrcDialect, request: Request, answer: Conversations) -> list[bytes]:

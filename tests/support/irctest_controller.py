@@ -32,7 +32,9 @@ CAPABILITIES: Final = frozenset(
         Capabilities.EXTENDED_JOIN,
         Capabilities.LABELED_RESPONSE,
         Capabilities.MESSAGE_TAGS,
+        Capabilities.MULTILINE,
         Capabilities.MULTI_PREFIX,
+        Capabilities.READ_MARKER,
         Capabilities.SERVER_TIME,
         Capabilities.SETNAME,
     }
