@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from sqlite3 import OperationalError
 from typing import Final
 
 from chatd.core.limits import Limits
@@ -10,9 +11,10 @@ from chatd.core.requests import Request
 from chatd.dialects.irc import IrcDialect
 from chatd.dialects.irc_accounts import SASL_CHUNK_BYTES
 from tests.chat.test_accounts import OTHER, SECRET, AccountCase
-from tests.support.in_memory_daemon import UNTHROTTLED, Peer, Stage
+from tests.support.in_memory_daemon import Peer
 
 LIMITS: Final = Limits()
+FULL: Final = OperationalError("database or disk is full")
 
 
 def plain(nick: str, password: str, authorized: str = "") -> str:
@@ -132,9 +134,6 @@ class Sasl(IrcCase):
             ],
         )
         self.assertIn(" 903 ", self.proves(peer, "alice", SECRET)[1])
-        self.assertEqual(
-            peer.says("AUTHENTICATE PLAIN").lines(), [":chatd 907 * :You have already authenticated"]
-        )
 
     def test_a_long_password(self) -> None:
         """In chunks of 400: two, exactly one with a `+`, and as many as the longest password takes."""
@@ -175,6 +174,33 @@ class Sasl(IrcCase):
         alice = self.stage.json("alice", password=SECRET)
         alice.asks(action="passwd", password=SECRET, new=OTHER)
         self.assertTrue(peer.says("CAP END").lines()[0].startswith(":chatd 464 * "))
+        self.assertIn(" 903 ", self.proves(peer, "alice", OTHER)[1])
+        self.assertTrue(peer.says("NICK alice").lines()[0].startswith(":chatd 001 alice "))
+
+    def test_another_user_instead(self) -> None:
+        """Until the login, the last proof counts."""
+        self.stage.json("bob").asks(action="register", password=OTHER).hangs_up()
+        peer = self.comes("CAP REQ sasl", "NICK x", "USER x 0 * :x")
+        peer.hears()
+        self.proves(peer, "alice", SECRET)
+        self.assertIn(" 900 * bob!bob@chatd bob ", self.proves(peer, "bob", OTHER)[0])
+        self.assertTrue(peer.says("CAP END").lines()[0].startswith(":chatd 001 bob "))
+
+    def test_while_the_store_fails(self) -> None:
+        """A login that was undone is made again without another proof."""
+        peer = self.comes("CAP REQ sasl", "NICK alice", "USER a 0 * :a")
+        peer.hears()
+        self.proves(peer, "alice", SECRET)
+        self.stage.writer.held = True
+        self.stage.json("bob")
+        peer.says("CAP END")
+        self.stage.writer.error = FULL
+        self.stage.writer.run_next()
+        self.stage.settle()
+        self.assertNotIn(" 001 ", peer.hears().decode())
+        self.stage.writer.error, self.stage.writer.held = None, False
+        self.stage.wait(2)
+        self.assertIn(" 001 alice ", peer.says("NICK alice").hears().decode())
 
     def test_what_was_verified_is_for_its_nick_alone(self) -> None:
         """An account that was closed meanwhile, and a new user of the nick: nobody gets the old rights."""
@@ -328,13 +354,12 @@ class Registration(IrcCase):
 
     def test_while_the_store_fails(self) -> None:
         bob = self.arrives("bob")
-        self.stage.writer.error = OSError("no space left on device")
+        self.stage.writer.error = FULL
         (answer,) = bob.says(f"REGISTER * * :{OTHER}").lines()
         self.assertTrue(answer.startswith(":chatd FAIL REGISTER TEMPORARILY_UNAVAILABLE bob :"), answer)
         self.stage.writer.error = None
         self.stage.wait(2)
         self.assertIn(" REGISTER SUCCESS ", bob.says(f"REGISTER * * :{OTHER}").hears().decode())
-        self.flushLoggedErrors()
 
     def test_typed(self) -> None:
         """As on other wires, in a message to the daemon."""
@@ -425,21 +450,3 @@ class Shown(IrcCase):
                 ":carol!carol@chatd JOIN #wob * :carol",
             ],
         )
-
-
-class Slowly(IrcCase):
-    """The requests of one client are read at its rate, those with passwords among them."""
-
-    def test_many_lists_of_capabilities(self) -> None:
-        """A hundred of them: each is answered in full, and nobody else waits."""
-        self.stage.close()
-        self.stage = Stage(self.stage.database, UNTHROTTLED)
-        peer = self.comes("CAP LS 302")
-        peer.hears()
-        names = " ".join(["no-such-capability"] * 25)
-        for _ in range(100):
-            peer.says(f"CAP REQ :{names}")
-        heard = peer.lines()
-        self.assertEqual(len(heard), 100)
-        self.assertTrue(all(line.startswith(":chatd CAP * NAK :no-such") for line in heard))
-        self.assertTrue(all(len(line.encode()) <= 510 for line in heard))
