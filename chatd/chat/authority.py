@@ -23,7 +23,7 @@ from chatd.core.answers import Answer, Channel, Profile
 from chatd.core.audience import Audience, audience
 from chatd.core.channel_commands import ShowChannel, ShowStatistics, ShowUsers
 from chatd.core.channels import channels_of, count_users, show_channel, show_users
-from chatd.core.events import User
+from chatd.core.events import ChatEvent, User
 from chatd.core.group_bans import check_not_banned_by_network, with_banned_networks
 from chatd.core.limits import Limits
 from chatd.core.link_rules import link_deletions_by, use_link
@@ -268,13 +268,18 @@ class Authority:
         if sent_ref is not None and decision.events and decision.events[0].is_message:
             ref = str(sent_ref)
         audiences: list[Audience] = []
-        for event in decision.events:
-            if state.credentials and state.is_registered(event.actor):
-                event = replace(event, actor_is_registered=True)
+        for event in map(self._describe_author, decision.events):
             audiences.append(audience(state, event))
             state.apply(event, at)
             records.append(EntryDraft(event, at, ref))
         return records, audiences
+
+    def _describe_author(self, event: ChatEvent) -> ChatEvent:
+        """Return ``event`` with what its receivers may be told of its author, and is not stored."""
+        is_registered = bool(self.state.credentials) and self.state.is_registered(event.actor)
+        if event.kind == "joined" and (profile := self.profile_of(event.actor)) is not None:
+            return replace(event, actor_is_registered=is_registered, realname=profile.realname)
+        return replace(event, actor_is_registered=True) if is_registered else event
 
     def _after_commit(self) -> None:
         self._on_commit()

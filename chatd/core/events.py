@@ -114,7 +114,8 @@ class ChatEvent(msgspec.Struct, frozen=True, eq=False):
     server operator, its subject the author of the message.
 
     ``was_member`` is true for a ``banned`` event that put out a member. ``actor_is_registered`` says whether
-    the author had a password when the event was decided, or when it was read from the log. Neither is stored.
+    the author had a password when the event was decided, or when it was read from the log. A ``joined`` event
+    that has just been decided has the ``realname`` that the author goes by. None of these is stored.
 
     ``body`` depends on the kind:
 
@@ -139,6 +140,7 @@ class ChatEvent(msgspec.Struct, frozen=True, eq=False):
     body: str = ""
     was_member: bool = False
     actor_is_registered: bool = False
+    realname: str = ""
 
     @property
     def is_message(self) -> bool:

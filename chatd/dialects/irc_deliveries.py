@@ -120,7 +120,8 @@ def _line(capabilities: frozenset[str], entry: LogEntry, verb: str, *params: str
 def _joined(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
     event = entry.event
     channel, is_registered = channel_of(event.conversation), event.actor_is_registered
-    line = join_line(capabilities, channel, event.actor, is_registered, event.actor.nick)
+    realname = event.realname or event.actor.nick
+    line = join_line(capabilities, channel, event.actor, is_registered, realname)
     return [with_tags(line, entry_tags(capabilities, entry))]
 
 

@@ -76,7 +76,13 @@ def user(dialect: IrcDialect, line: IrcLine) -> Request:
         return dialect.reply(client.numeric("already_registered"))
     if not line.params[3] or not line.params[0]:
         return dialect.reply(client.numeric("need_more_params", "USER"))
-    return _log_in(dialect, username=f"~{word(line.params[0])}", realname=line.params[3])
+    username, realname = _cut(dialect, f"~{word(line.params[0])}"), _cut(dialect, line.params[3])
+    return _log_in(dialect, username=username, realname=realname)
+
+
+def _cut(dialect: IrcDialect, text: str) -> str:
+    """Return as much of ``text`` as may be shown of a user."""
+    return text.encode()[: dialect.limits.note].decode("utf-8", "ignore")
 
 
 def password(dialect: IrcDialect, line: IrcLine) -> Request:
@@ -84,7 +90,7 @@ def password(dialect: IrcDialect, line: IrcLine) -> Request:
     if dialect.client.nick:
         return dialect.reply(dialect.client.numeric("already_registered"))
     secret = Secret.parse(line.params[0])
-    if secret is None:
+    if secret is None or len(secret.encode()) > dialect.limits.password:
         return dialect.reply(dialect.client.numeric("bad_password"))
     return dialect.changed(password=secret)
 
@@ -120,7 +126,7 @@ def _cap_list(dialect: IrcDialect, params: list[str]) -> Request:
 
 def _cap_req(dialect: IrcDialect, params: list[str]) -> Request:
     client = dialect.client
-    wanted = params[0].split() if params else []
+    wanted = list(dict.fromkeys(params[0].split())) if params else []
     added = frozenset(name for name in wanted if name[0] != "-")
     removed = frozenset(name[1:] for name in wanted if name[0] == "-")
     is_known = added | removed <= dialect.offered.keys() and not (
@@ -151,10 +157,14 @@ def _cap_line(client: IrcClient, subcommand: str, *params: str) -> bytes:
 
 
 def _cap_lines(client: IrcClient, subcommand: str, names: list[str], version: int) -> list[bytes]:
-    """Return the lines of a list of capabilities: one, or as many as it takes for a client of version 302."""
+    """Return the lines of a list of capabilities: as many as it takes for a client of version 302. Others
+    understand one line, and are told what it has room for.
+    """
     lines: list[str] = [""]
     for name in names:
-        if lines[-1] and version >= 302 and len(lines[-1]) + len(name) >= CAP_LINE_BYTES:
+        if len(lines[-1]) + len(name) >= CAP_LINE_BYTES:
+            if version < 302:
+                break
             lines.append("")
         lines[-1] = f"{lines[-1]} {name}".lstrip()
     *begun, last = lines
