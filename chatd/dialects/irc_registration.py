@@ -126,13 +126,17 @@ def _cap_list(dialect: IrcDialect, params: list[str]) -> Request:
 
 def _cap_req(dialect: IrcDialect, params: list[str]) -> Request:
     client = dialect.client
-    wanted = list(dict.fromkeys(params[0].split())) if params else []
+    wanted = params[0].split() if params else []
     added = frozenset(name for name in wanted if name[0] != "-")
     removed = frozenset(name[1:] for name in wanted if name[0] == "-")
     is_known = added | removed <= dialect.offered.keys() and not (
         "cap-notify" in removed and client.cap_version >= 302
     )
-    answer = _cap_line(client, "ACK" if is_known else "NAK", " ".join(wanted))
+    if is_known:
+        # Without repetitions, they are never cut.
+        answer = _cap_line(client, "ACK", " ".join(dict.fromkeys(wanted)))
+    else:
+        answer = _cap_line(client, "NAK", " ".join(wanted))
     changes: dict[str, object] = {"is_negotiating": client.is_negotiating or not client.nick}
     if is_known:
         changes["capabilities"] = (client.capabilities | added) - removed
