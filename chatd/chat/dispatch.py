@@ -87,9 +87,9 @@ class Dispatcher:
         """Send the arrival of a member to the sessions of ``audience``, the members of the group."""
         self._fanout_to(audience, False, delivery.conversation.id).add(delivery)
 
-    def announce_profile(self, delivery: ProfileAnnounced) -> None:
-        """Send what a user says to be to all sessions."""
-        self._fanout_to(None, False, LOBBY.id).add(delivery)
+    def announce_profile(self, delivery: ProfileAnnounced, author: Client) -> None:
+        """Send what a user says to be, in the session ``author``, to all other sessions."""
+        self._fanout_to(None, False, LOBBY.id).add(delivery, author)
 
     def sessions_of(self, user: User) -> list[Client]:
         """Return the sessions of ``user`` that are sent deliveries."""

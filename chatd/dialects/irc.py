@@ -21,6 +21,10 @@ from chatd.core.answers import (
     Groups,
     Page,
     PreparedAnswer,
+    ProfileChanged,
+    Statistics,
+    UserDescriptions,
+    WatchedUsers,
     Welcome,
 )
 from chatd.core.channel_commands import ShowChannel
@@ -30,7 +34,10 @@ from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.core.wires import OpeningBytes, Wire
 from chatd.dialects import irc_channels as channels
+from chatd.dialects import irc_information as information
 from chatd.dialects import irc_messages as messages
+from chatd.dialects import irc_presence as presence
+from chatd.dialects import irc_queries as queries
 from chatd.dialects import irc_registration as registration
 from chatd.dialects.irc_client import (
     CAPABILITIES,
@@ -207,6 +214,10 @@ class IrcDialect:
             return self._with_label(request, self._notices(request, refusal))
         if verb == "NOTICE" or (verb == "JOIN" and refusal.code == "already_member"):
             return self._with_label(request, [])
+        if isinstance(request, queries.QueryRequest):
+            lines = queries.refusal_lines(self, request, refusal)
+            if lines is not None:
+                return self._with_label(request, lines)
         return self._with_label(request, [self._refusal_line(request, verb, refusal)])
 
     def _refusal_line(self, request: Request, verb: str, refusal: Refusal) -> bytes:
@@ -247,7 +258,7 @@ class IrcDialect:
             lines = messages.message_lines(capabilities, entry)
             # What users send to themselves is delivered, too.
             copies = ("echo-message" in capabilities) + (entry.event.subject is entry.event.actor)
-            return lines * copies
+            return lines * copies + presence.absence_lines(self.client, request, answer)
         if answer.channel is not None:
             return channels.entering_lines(self.client, answer.channel, entry.event.actor)
         if entry.event.kind == "invited" and entry.event.subject is not None:
@@ -257,6 +268,8 @@ class IrcDialect:
 
     def _channel(self, request: Request, answer: Channel) -> list[bytes]:
         client = self.client
+        if request.command_word == "WHO":
+            return queries.who_lines_of_channel(self, request, answer)
         if request.command_word == "TOPIC":
             return channels.topic_lines(client, answer)
         if request.command_word == "NAMES":
@@ -290,6 +303,10 @@ _ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]
     Groups: IrcDialect._groups,
     Page: IrcDialect._page,
     Goodbye: IrcDialect._goodbye,
+    UserDescriptions: queries.user_lines,
+    ProfileChanged: presence.profile_lines,
+    WatchedUsers: presence.watched_lines,
+    Statistics: information.statistics_lines,
 }
 
 
@@ -358,6 +375,11 @@ VERBS: Final = {
     "MODE": Verb(channels.mode, 1),
     "PRIVMSG": Verb(messages.privmsg),
     "NOTICE": Verb(messages.privmsg),
+    **{
+        name: Verb(decode, min_params)
+        for subject in (queries.VERBS, presence.VERBS, information.VERBS)
+        for name, (decode, min_params) in subject.items()
+    },
 }
 """The verbs that the dialect knows."""
 

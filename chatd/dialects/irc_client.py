@@ -27,6 +27,7 @@ CAPABILITIES: Final[dict[str, str]] = {
     "chghost": "",
     "echo-message": "",
     "extended-join": "",
+    "extended-monitor": "",
     "invite-notify": "",
     "labeled-response": "",
     "message-tags": "",
