@@ -18,7 +18,7 @@ from chatd.core.masks import WILDCARDS
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.dialects.irc_client import SERVER_NAME, IrcClient, channel_name, group_name, word
-from chatd.dialects.irc_lines import MAX_LINE_BYTES, IrcLine, format_line
+from chatd.dialects.irc_lines import MAX_LINE_BYTES, IrcLine
 
 if TYPE_CHECKING:
     from chatd.dialects.irc import IrcDialect
@@ -175,22 +175,30 @@ def _who_lines(dialect: IrcDialect, request: Request, users: Iterable[_Shown]) -
     return lines
 
 
+# format_line takes several times as long, and there may be thousands of these lines.
+
+
 def _who_line(client: IrcClient, shown: _Shown) -> bytes:
-    profile = shown.profile
-    # format_line takes several times as long, and there may be thousands of these.
-    line = (
+    user, profile = shown.user, shown.profile
+    return _cut(
         f":{SERVER_NAME} 352 {client.nick} {shown.channel} {word(profile.username)} {SERVER_NAME} *"
-        f" {shown.user.nick} {shown.flags} :0 {profile.realname}"
-    ).encode()
-    if len(line) <= MAX_LINE_BYTES:
-        return line
-    return line[:MAX_LINE_BYTES].decode(errors="ignore").encode()
+        f" {user.nick} {shown.flags} :0 {profile.realname}"
+    )
 
 
 def _whox_line(client: IrcClient, shown: _Shown, fields: list[str], token: str) -> bytes:
     values = [token if field == "t" else _WHOX_VALUES[field](shown) for field in fields]
-    has_text = fields[-1] == "r"
-    return format_line("354", client.nick, *values, source=SERVER_NAME, trailing=has_text)
+    if fields[-1] == "r":
+        values[-1] = f":{values[-1]}"
+    return _cut(f":{SERVER_NAME} 354 {client.nick} {' '.join(values)}")
+
+
+def _cut(line: str) -> bytes:
+    """Return ``line``, cut between two characters if it is longer than a line may be."""
+    encoded = line.encode()
+    if len(encoded) <= MAX_LINE_BYTES:
+        return encoded
+    return encoded[:MAX_LINE_BYTES].decode(errors="ignore").encode()
 
 
 _WHOX_VALUES: Final[dict[str, Callable[[_Shown], str]]] = {
