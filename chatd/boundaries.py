@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 
-from chatd.core.accounts import Secret
+from chatd.core.accounts import Credential, Secret
 from chatd.core.answers import Answer, Profile
 from chatd.core.counters import Histogram
 from chatd.core.events import Conversation, Delivery, LogEntry, User
@@ -482,6 +482,9 @@ class Client(Requester, Protocol):
 
     password: Secret | None
     """The password that the client has given for its next hello, or None."""
+
+    verified: Credential | Token | None
+    """The credential or token that the client has proved to have, for a hello of that user; else None."""
 
     @property
     def dialect(self) -> Dialect:

@@ -292,6 +292,8 @@ class Authority:
             ref = str(sent_ref)
         audiences: list[Audience] = []
         for event in decision.events:
+            if state.credentials and state.is_registered(event.actor):
+                event = replace(event, actor_is_registered=True)
             audiences.append(audience(state, event))
             state.apply(event, at)
             records.append(EntryDraft(event, at, ref))

@@ -18,6 +18,7 @@ from chatd.chat.fanout import Fanout
 from chatd.core.audience import Audience, without_ignored_reason
 from chatd.core.events import (
     LOBBY,
+    AccountAnnounced,
     Announced,
     Arrived,
     Departed,
@@ -89,6 +90,10 @@ class Dispatcher:
 
     def announce_profile(self, delivery: ProfileAnnounced, author: Client) -> None:
         """Send what a user says to be, in the session ``author``, to all other sessions."""
+        self._fanout_to(None, False, LOBBY.id).add(delivery, author)
+
+    def announce_account(self, delivery: AccountAnnounced, author: Client) -> None:
+        """Send that a user has registered or unregistered to all sessions except ``author``."""
         self._fanout_to(None, False, LOBBY.id).add(delivery, author)
 
     def sessions_of(self, user: User) -> list[Client]:

@@ -17,18 +17,19 @@ from chatd.chat.token_expiry import TokenExpiry
 from chatd.chat.turns import TurnQueue, not_read_refusal, not_stored_refusal
 from chatd.chat.watch_lists import WatchLists
 from chatd.core.accounts import Credential, Secret
-from chatd.core.answers import Channel, Goodbye, Welcome
+from chatd.core.answers import Authenticated, Channel, Goodbye, Welcome
+from chatd.core.channel_commands import Authenticate
 from chatd.core.commands import Hello, Identify
 from chatd.core.counters import Counters
-from chatd.core.events import Arrived, Departed, MemberArrived, User
+from chatd.core.events import AccountAnnounced, Arrived, Departed, MemberArrived, User
 from chatd.core.limits import Limits
-from chatd.core.login import Login, find_credential
+from chatd.core.login import Login, find_certified_credential, find_credential
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.core.tokens import Token, is_token_secret, same_token
 from chatd.store.errors import NotStored, ReadFailed
 
-Authenticate = Callable[[str, Secret, str | None], Coroutine[Deferred[Any], Any, Credential | Token]]
+VerifyPassword = Callable[[str, Secret, str | None], Coroutine[Deferred[Any], Any, Credential | Token]]
 """A coroutine function that verifies the password for a nick, given the network of the client.
 
 It returns the credential of the nick, or a token of its user. Raises `Refusal`.
@@ -38,7 +39,7 @@ It returns the credential of the nick, or a token of its user. Raises `Refusal`.
 class PresenceService:
     """Handles the logins and departures of clients.
 
-    ``authenticate`` verifies the password of a hello (login request).
+    ``verify_password`` verifies the password of a hello (login request).
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class PresenceService:
         committer: Committer,
         replay: Replay,
         turns: TurnQueue,
-        authenticate: Authenticate,
+        verify_password: VerifyPassword,
         limits: Limits,
         counters: Counters,
         clock: Clock,
@@ -61,7 +62,7 @@ class PresenceService:
         self._committer = committer
         self._replay = replay
         self._turns = turns
-        self._authenticate = authenticate
+        self._verify_password = verify_password
         self._limits = limits
         self._counters = counters
         self._token_expiry = TokenExpiry(
@@ -91,8 +92,12 @@ class PresenceService:
     def _begin_login(self, client: Client, request: Request, hello: Hello) -> bool:
         password, client.password = hello.password or client.password, None
         # A nick that is not registered has no password; some course-work clients send one with every hello.
-        registered = find_credential(self._authority.state, hello.nick) is not None
-        needs_user = registered or isinstance(request.command, Identify)
+        credential = find_credential(self._authority.state, hello.nick)
+        verified = client.verified
+        if password is None and verified is not None and credential is not None:
+            is_same_user = verified.user.id == credential.user.id
+            return self._decide(client, request, hello, verified if is_same_user else None)
+        needs_user = credential is not None or isinstance(request.command, Identify)
         if password is None or not (needs_user or is_token_secret(password)):
             return self._decide(client, request, hello, None)
         self._turns.run_coroutine(
@@ -100,9 +105,29 @@ class PresenceService:
         )
         return False
 
+    def authenticate(self, client: Client, request: Request, command: Authenticate) -> None:
+        """Begin to verify the password or the certificate by which ``client`` proves who its user is.
+
+        Once that is proved, the client keeps what was verified, for its next hello with that nick.
+        """
+        verifying = self._verify_client(client, request, command)
+        self._turns.run_coroutine(client, request, verifying, paused=True)
+
+    async def _verify_client(self, client: Client, request: Request, command: Authenticate) -> None:
+        verified: Credential | Token
+        with self._counting_refusals():
+            if command.password is None:
+                name = client.certificate_name
+                verified = find_certified_credential(self._authority.state, command.nick, name)
+            else:
+                verified = await self._verify_password(command.nick, command.password, client.client_network)
+        await self._turns.wait_for_turn()
+        client.verified = verified
+        client.answer(request, Authenticated(verified.user))
+
     async def _log_in_later(self, client: Client, request: Request, hello: Hello, password: Secret) -> None:
         with self._counting_refusals():
-            verified = await self._authenticate(hello.nick, password, client.client_network)
+            verified = await self._verify_password(hello.nick, password, client.client_network)
             if self._authority.recovering:
                 raise not_stored_refusal()
             if not client.is_closing and self._decide(client, request, hello, verified):
@@ -112,6 +137,7 @@ class PresenceService:
         self, client: Client, request: Request, hello: Hello, verified: Credential | Token | None
     ) -> bool:
         login = self._authority.log_in(client, hello, verified)
+        client.verified = None
         applied = self._committer.apply(login.decision)
         sessions = [one for one in self._authority.sessions_of(login.user) if not one.is_closing]
         for other in sessions:
@@ -179,13 +205,14 @@ class PresenceService:
         seen = self._journal.get_read_marker(user) if returning and client.token is None else cursor
         client.missed_range = (seen, cursor if client.updates_read_marker else None)
         if request is not None:
-            client.answer(request, Welcome(user, returning, cursor, seen, channels))
+            is_registered = self._authority.state.is_registered(user)
+            client.answer(request, Welcome(user, returning, cursor, seen, channels, is_registered))
         if not client.is_closed:
             self._dispatcher.add_client(client, user)
 
     def _announce_arrival(self, client: Client, login: Login) -> None:
         user, state = login.user, self._authority.state
-        is_registered = user.id in state.credentials
+        is_registered = state.is_registered(user)
         now = self._authority.now()
         arrived = Arrived(user, login.returning, now, client.profile.realname, is_registered)
         self._dispatcher.announce_arrival(client, user, arrived)
@@ -198,6 +225,12 @@ class PresenceService:
                 is_operator = group.role(user) in ("owner", "operator")
                 member = MemberArrived(arrived, conversation, is_operator)
                 self._dispatcher.announce_to_members(member, group.audience)
+
+    def announce_account(self, client: Client, user: User, is_registered: bool) -> None:
+        """Announce to the others that ``user`` has registered or unregistered in the session ``client``."""
+        if self._dispatcher.has_channel_clients:
+            announced = AccountAnnounced(user, is_registered, self._authority.now())
+            self._dispatcher.announce_account(announced, client)
 
     def end_session(self, client: Client, request: Request | None, refusal: Refusal | None = None) -> None:
         """Ignore what ``client`` still sends, and close its connection when all earlier tasks of the journal
@@ -251,7 +284,8 @@ class PresenceService:
             client.last_id_at_departure = self._journal.last_delivered_id
         if self._authority.sessions_of(user):
             return
-        departed = Departed(user, self._authority.now())
+        is_registered = self._authority.state.is_registered(user)
+        departed = Departed(user, self._authority.now(), is_registered)
         self._turns.run_coroutine(client, None, self._announce_departure(client, departed))
 
     async def _announce_departure(self, client: Client, departed: Departed) -> None:

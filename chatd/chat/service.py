@@ -45,7 +45,7 @@ from chatd.core.answers import (
     Welcome,
 )
 from chatd.core.audience import user_ids_without_reason
-from chatd.core.channel_commands import SetProfile, ShowChannel, WatchUsers
+from chatd.core.channel_commands import Authenticate, SetProfile, ShowChannel, WatchUsers
 from chatd.core.channels import ChannelQuery
 from chatd.core.counters import Counters
 from chatd.core.events import ChatEvent, LogEntry, ProfileAnnounced, SharedDelivery, User
@@ -277,6 +277,9 @@ class Chat:
             if isinstance(command, c.PasswordBeforeHello):
                 client.password = command.password
                 return
+            if isinstance(command, Authenticate):
+                self._presence.authenticate(client, request, command)
+                return
             if c.COMMANDS_BY_CLASS[type(command)].required_role != "anyone":
                 if not request.sender:
                     raise Refusal("not_identified")
@@ -312,7 +315,7 @@ class Chat:
             self._list(client, request, user, command)
         elif user is None:
             raise Refusal("not_identified")
-        elif isinstance(command, c.PasswordBeforeHello):
+        elif isinstance(command, c.PasswordBeforeHello | Authenticate):
             raise Refusal("already_identified", nick=user.nick)
         elif isinstance(command, c.Hello):
             if command.nick:
@@ -420,6 +423,7 @@ class Chat:
                 after.away if after.away != before.away else None,
                 after.realname if after.realname != before.realname else None,
                 self._authority.now(),
+                self._authority.state.is_registered(user),
             ),
             client,
         )

@@ -149,6 +149,7 @@ class Welcome(msgspec.Struct, frozen=True, eq=False):
     ``cursor`` is the last id of the log. The client can give it as ``since`` in a later hello.
     ``read_marker`` is the user's read marker: the entries that the user has missed have larger ids.
     ``channels`` are the lobby and the groups of the user, for a dialect with channels; otherwise none.
+    ``is_registered`` says whether the nick has a password.
     """
 
     user: User
@@ -156,6 +157,16 @@ class Welcome(msgspec.Struct, frozen=True, eq=False):
     cursor: int
     read_marker: int
     channels: tuple[Channel, ...] = ()
+    is_registered: bool = False
+
+
+class Authenticated(msgspec.Struct, frozen=True, eq=False):
+    """The answer to `Authenticate`: the client has proved to be the registered ``user``.
+
+    It is not logged in yet: a login with the nick of ``user`` needs no password now.
+    """
+
+    user: User
 
 
 class AccountChanged(msgspec.Struct, frozen=True, eq=False):
@@ -381,6 +392,7 @@ Answer = (
     | Ack
     | Unchanged
     | Welcome
+    | Authenticated
     | AccountChanged
     | TokenMade
     | TokenList

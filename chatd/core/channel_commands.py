@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+from chatd.core.accounts import Secret
 from chatd.core.declarations import Command, FieldDeclaration, declare
 
 _Name = Annotated[str, FieldDeclaration("name", "the name of a group, empty for the lobby")]
 _Nicks = Annotated[str, FieldDeclaration("note", "nicks, separated by blanks")]
+_Nick = Annotated[str, FieldDeclaration("name", "a nick; empty for that of the certificate")]
+_Password = Annotated[Secret, FieldDeclaration("secret", "the password of the nick")]
 _Text = Annotated[str, FieldDeclaration("note", "a text; empty for none")]
 _Mask = Annotated[str, FieldDeclaration("note", "a mask of nicks, with * and ?")]
 _WatchList = Annotated[str, FieldDeclaration("note", "nicks, separated by commas")]
@@ -121,3 +124,24 @@ class SetProfile(Command, frozen=True):
 )
 class ShowStatistics(Command, frozen=True):
     """Count the users, the connections and the groups."""
+
+
+@declare(
+    "authenticate",
+    required_role="anyone",
+    required_access="read",
+    answer="authenticated",
+    refusal_codes="wrong_password token_expired already_identified too_long rate_limited bad_request"
+    " storage_failed",
+    help="prove who you are before you log in",
+    example="AUTHENTICATE PLAIN",
+)
+class Authenticate(Command, frozen=True):
+    """Prove to be the registered user ``nick``, for the login with that nick that follows.
+
+    ``password`` is the user's password, or a token. Without a password, the client's TLS certificate proves
+    it; ``nick`` may be empty then.
+    """
+
+    nick: _Nick
+    password: _Password | None = None

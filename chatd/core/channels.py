@@ -124,7 +124,7 @@ def find_users(
 
 def describe_user(state: State, profile_of: ProfileOf, user: User) -> UserDescription:
     """Return what everybody may know of ``user``, without groups."""
-    return UserDescription(user, profile_of(user), user.id in state.credentials)
+    return UserDescription(user, profile_of(user), state.is_registered(user))
 
 
 def count_users(state: State, online: int, most_online: int, reader: User, now: int) -> Statistics:
@@ -151,5 +151,5 @@ def _members(
         profile = profile_of(user)
         if profile is not None:
             is_operator = group is not None and (user.id in group.operators or group.is_owner(user))
-            found.append(ChannelMember(user, profile, is_operator, user.id in state.credentials))
+            found.append(ChannelMember(user, profile, is_operator, state.is_registered(user)))
     return tuple(found)

@@ -47,6 +47,7 @@ AnswerName = Literal[
     "watched",
     "profile",
     "statistics",
+    "authenticated",
     "none",
 ]
 

@@ -110,9 +110,13 @@ class ChatEvent(msgspec.Struct, frozen=True, eq=False):
     """A message, a change of a group, or the deletion of a message's text, without its id and seq in the log.
 
     ``actor`` is the author. ``subject`` is the user whom the event is about, such as the kicked user, or the
-    receiver of a direct message. ``was_member`` is true for a ``banned`` event that put out a member; it is
-    not stored. A ``deleted`` event is in the conversation of the message; its actor is the server operator,
-    its subject the author of the message. ``body`` depends on the kind:
+    receiver of a direct message. A ``deleted`` event is in the conversation of the message; its actor is the
+    server operator, its subject the author of the message.
+
+    ``was_member`` is true for a ``banned`` event that put out a member. ``actor_is_registered`` says whether
+    the author had a password when the event was decided, or when it was read from the log. Neither is stored.
+
+    ``body`` depends on the kind:
 
     - ``message``: the text, empty once it is deleted or erased.
     - ``image``: the lines of the image, empty once they are deleted or erased.
@@ -134,6 +138,7 @@ class ChatEvent(msgspec.Struct, frozen=True, eq=False):
     subject: User | None = None
     body: str = ""
     was_member: bool = False
+    actor_is_registered: bool = False
 
     @property
     def is_message(self) -> bool:
@@ -213,20 +218,37 @@ class ProfileAnnounced(msgspec.Struct, frozen=True, eq=False, weakref=True):
     """A delivery, never stored, that announces what ``user`` has said to be, at ``at`` ms since 1970.
 
     ``away`` is why the user is away, empty if not; None if that has not changed. ``realname`` is the name
-    that the user goes by; None if that has not changed.
+    that the user goes by; None if that has not changed. ``is_registered`` says whether the nick has a
+    password.
     """
 
     user: User
     away: str | None
     realname: str | None
     at: int
+    is_registered: bool = False
+
+
+class AccountAnnounced(msgspec.Struct, frozen=True, eq=False, weakref=True):
+    """A delivery, never stored, that announces that ``user`` has registered, or gives up the account.
+
+    ``is_registered`` says which. ``at`` is the time in milliseconds since 1970-01-01 UTC.
+    """
+
+    user: User
+    is_registered: bool
+    at: int
 
 
 class Departed(msgspec.Struct, frozen=True, eq=False, weakref=True):
-    """A delivery, never stored, that announces that ``user`` has left, at ``at`` ms since 1970-01-01 UTC."""
+    """A delivery, never stored, that announces that ``user`` has left, at ``at`` ms since 1970-01-01 UTC.
+
+    ``is_registered`` says whether the nick has a password.
+    """
 
     user: User
     at: int
+    is_registered: bool = False
 
 
 class Announced(msgspec.Struct, frozen=True, eq=False, weakref=True):
@@ -240,10 +262,12 @@ class Announced(msgspec.Struct, frozen=True, eq=False, weakref=True):
     at: int
 
 
-CHANNEL_DELIVERIES: Final = (MemberArrived, ProfileAnnounced)
+CHANNEL_DELIVERIES: Final = (MemberArrived, ProfileAnnounced, AccountAnnounced)
 """The classes of deliveries that only clients that see groups as chat channels are told of."""
 
-SharedDelivery = LogEntry | Arrived | MemberArrived | Departed | ProfileAnnounced | Announced
+SharedDelivery = (
+    LogEntry | Arrived | MemberArrived | Departed | ProfileAnnounced | AccountAnnounced | Announced
+)
 """A delivery to several users: a log entry, or what is never in the log."""
 
 

@@ -87,6 +87,7 @@ def entry_from_row(state: State, row: EntryRow) -> LogEntry:
     """
     id, conversation, seq, at, kind, actor, subject, body = row
     about = None if subject is None else state.users.get(subject)
-    return LogEntry(
-        id, seq, at, ChatEvent(kind, state.conversations[conversation], state.user_by_id(actor), about, body)
-    )
+    author = state.user_by_id(actor)
+    is_registered = state.is_registered(author)
+    event = ChatEvent(kind, state.conversations[conversation], author, about, body, False, is_registered)
+    return LogEntry(id, seq, at, event)

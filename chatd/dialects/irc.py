@@ -14,25 +14,24 @@ from msgspec.structs import replace
 
 from chatd.boundaries import DeliveryEncoder, Payloads
 from chatd.core.answers import (
+    AccountChanged,
     Ack,
     Answer,
+    Authenticated,
     Channel,
     Goodbye,
     Groups,
     Page,
     PreparedAnswer,
-    ProfileChanged,
-    Statistics,
-    UserDescriptions,
-    WatchedUsers,
     Welcome,
 )
 from chatd.core.channel_commands import ShowChannel
-from chatd.core.commands import COMMANDS
+from chatd.core.commands import COMMANDS, Register
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.core.wires import OpeningBytes, Wire
+from chatd.dialects import irc_accounts as accounts
 from chatd.dialects import irc_channels as channels
 from chatd.dialects import irc_information as information
 from chatd.dialects import irc_messages as messages
@@ -45,10 +44,19 @@ from chatd.dialects.irc_client import (
     IrcClient,
     channel_name,
     group_name,
+    refusal_context,
     word,
 )
 from chatd.dialects.irc_deliveries import IrcDeliveryEncoder, event_lines
-from chatd.dialects.irc_lines import MAX_LINE_BYTES, BadLine, IrcLine, format_line, parse_line, split_text
+from chatd.dialects.irc_lines import (
+    MAX_LINE_BYTES,
+    BadLine,
+    IrcLine,
+    format_line,
+    parse_line,
+    split_text,
+    with_tags,
+)
 from chatd.dialects.irc_numerics import NUMERICS_BY_REFUSAL, NUMERICS_BY_VERB_AND_REFUSAL
 from chatd.dialects.irc_typed import encode_typed, is_typed
 from chatd.dialects.text import TextDialect
@@ -122,6 +130,9 @@ class IrcDialect:
         try:
             line = parse_line(payload)
         except BadLine as bad:
+            if bad.reason == "bad_utf8" and bad.verb == "USER" and not client.nick:
+                # The realname of an old client must not keep it out.
+                return self.decode(payload.decode("utf-8", "replace").encode().translate(None, b"\r\0"))
             return self._bad_line(bad)
         verb = VERBS.get(line.verb)
         if not client.nick and (verb is None or not verb.before_login):
@@ -195,6 +206,8 @@ class IrcDialect:
         if not is_typed(request):
             return self._with_label(request, [] if encode is None else encode(self, request, answer))
         changes = self._ack(request, answer) if isinstance(answer, Ack) else []
+        if isinstance(request.command, Register):
+            changes = [accounts.logged_in_line(self.client, self.client.account)]
         return self._with_label(request, [*changes, *self._notices(request, answer)])
 
     def _notices(self, request: Request, result: Answer | Refusal) -> list[bytes]:
@@ -214,15 +227,14 @@ class IrcDialect:
             return self._with_label(request, self._notices(request, refusal))
         if verb == "NOTICE" or (verb == "JOIN" and refusal.code == "already_member"):
             return self._with_label(request, [])
-        if isinstance(request, queries.QueryRequest):
-            lines = queries.refusal_lines(self, request, refusal)
-            if lines is not None:
-                return self._with_label(request, lines)
+        encode = _REFUSALS.get((verb, refusal.code)) or _REFUSALS.get((verb, ""))
+        if encode is not None:
+            return self._with_label(request, encode(self.client, request, refusal))
         return self._with_label(request, [self._refusal_line(request, verb, refusal)])
 
     def _refusal_line(self, request: Request, verb: str, refusal: Refusal) -> bytes:
         code = NUMERICS_BY_VERB_AND_REFUSAL.get((verb, refusal.code)) or NUMERICS_BY_REFUSAL.get(refusal.code)
-        context = _context(request, refusal)
+        context = refusal_context(request, refusal)
         if code is None:
             return self._fail_line(verb, refusal.code.upper(), refusal.text, *context)
         if not context and code == "263":
@@ -238,11 +250,11 @@ class IrcDialect:
         if not lines:
             return (format_line("ACK", source=SERVER_NAME, tags={"label": request.label}),)
         if len(lines) == 1:
-            return (_with_tag(lines[0], "label", request.label),)
+            return (with_tags(lines[0], {"label": request.label}),)
         start = format_line("BATCH", "+label", "labeled-response", source=SERVER_NAME)
         return (
-            _with_tag(start, "label", request.label),
-            *(_with_tag(line, "batch", "label") for line in lines),
+            with_tags(start, {"label": request.label}),
+            *(with_tags(line, {"batch": "label"}) for line in lines),
             format_line("BATCH", "-label", source=SERVER_NAME),
         )
 
@@ -302,32 +314,23 @@ _ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]
     Channel: IrcDialect._channel,
     Groups: IrcDialect._groups,
     Page: IrcDialect._page,
+    Authenticated: accounts.authenticated_lines,
+    AccountChanged: accounts.registered_lines,
     Goodbye: IrcDialect._goodbye,
-    UserDescriptions: queries.user_lines,
-    ProfileChanged: presence.profile_lines,
-    WatchedUsers: presence.watched_lines,
-    Statistics: information.statistics_lines,
+    **queries.ANSWERS,
+    **presence.ANSWERS,
+    **information.ANSWERS,
 }
 
-
-def _context(request: Request, refusal: Refusal) -> list[str]:
-    """Return the nick and the channel that ``refusal`` of ``request`` is about."""
-    nick = getattr(request.command, "dest", "") or ""
-    group = getattr(request.command, "group", "") or ""
-    if isinstance(request.command, Refusal):
-        nick, group = str(refusal.details.get("nick", "")), str(refusal.details.get("group", ""))
-    elif not (nick or group):
-        nick = refusal.mentioned_name
-    if refusal.code not in ("no_such_member", "already_member", "already_invited") and group:
-        nick = ""
-    channel = channel_name(group) if group and not group.startswith("#") else group
-    return [one for one in (nick, channel) if one]
-
-
-def _with_tag(line: bytes, key: str, value: str) -> bytes:
-    """Return ``line`` with a further tag in front of those that it has."""
-    tag = format_line("X", tags={key: value})[:-2]  # "@key=value"
-    return tag + b";" + line[1:] if line.startswith(b"@") else tag + b" " + line
+_REFUSALS: Final[dict[tuple[str, str], Callable[[IrcClient, Request, Refusal], list[bytes]]]] = {
+    ("AUTHENTICATE", ""): accounts.authenticate_refusal_lines,
+    ("REGISTER", ""): accounts.register_refusal_lines,
+    ("NICK", "password_required"): registration.password_required_lines,
+    ("WHO", "no_such_group"): queries.nobody_lines,
+}
+"""What encodes the refusals, by their codes, of the verbs that have lines of their own for them. The code is
+empty for all others of a verb.
+"""
 
 
 class Verb(NamedTuple):
@@ -361,6 +364,9 @@ VERBS: Final = {
     "NICK": Verb(registration.nick, 0, True),
     "USER": Verb(registration.user, 4, True),
     "PASS": Verb(registration.password, 1, True),
+    "AUTHENTICATE": Verb(accounts.authenticate, 1, True),
+    "REGISTER": Verb(accounts.register, 3, True),
+    "VERIFY": Verb(accounts.verify, 2, True),
     "PING": Verb(_ping, 1, True),
     "PONG": Verb(_pong, 0, True),
     "QUIT": Verb(_quit, 0, True),

@@ -9,6 +9,7 @@ import msgspec
 from chatd.core.accounts import Secret
 from chatd.core.events import Conversation
 from chatd.core.refusals import Refusal
+from chatd.core.requests import Request
 from chatd.dialects.irc_lines import format_line
 from chatd.dialects.irc_numerics import NUMERICS
 
@@ -25,6 +26,7 @@ CAPABILITIES: Final[dict[str, str]] = {
     "batch": "",
     "cap-notify": "",
     "chghost": "",
+    "draft/account-registration": "",
     "echo-message": "",
     "extended-join": "",
     "extended-monitor": "",
@@ -33,6 +35,7 @@ CAPABILITIES: Final[dict[str, str]] = {
     "message-tags": "",
     "multi-prefix": "",
     "no-implicit-names": "",
+    "sasl": "PLAIN,EXTERNAL",
     "server-time": "",
     "setname": "",
     "standard-replies": "",
@@ -45,7 +48,10 @@ class IrcClient(msgspec.Struct, frozen=True):
     """What one client has said so far.
 
     ``nick`` is its nick once it is logged in, before that empty. ``wanted_nick``, ``username``, ``realname``
-    and ``password`` are for its login. ``capabilities`` are those that it has asked for and got; with
+    and ``password`` are for its login; so is ``verified_nick``, the nick of the registered user that it has
+    proved to be by SASL. While it proves that, ``mechanism`` is how, and ``sasl_response`` is what it has
+    sent of its response, in base64. ``account`` is its nick once it is logged in, if that is registered.
+    ``capabilities`` are those that it has asked for and got; with
     ``cap_version`` 302 it is told their values. While it ``is_negotiating``, it is not logged in.
     """
 
@@ -54,6 +60,10 @@ class IrcClient(msgspec.Struct, frozen=True):
     username: str = ""
     realname: str = ""
     password: Secret | None = None
+    verified_nick: str = ""
+    mechanism: str = ""
+    sasl_response: Secret = Secret("")
+    account: str = ""
     capabilities: frozenset[str] = frozenset()
     cap_version: int = 301
     is_negotiating: bool = False
@@ -114,3 +124,17 @@ def group_name(channel: str) -> str:
         raise Refusal("no_such_group", group=channel)
     name = channel[1:]
     return "lobby" if name.casefold() == "#lobby" else name
+
+
+def refusal_context(request: Request, refusal: Refusal) -> list[str]:
+    """Return the nick and the channel that ``refusal`` of ``request`` is about."""
+    nick = getattr(request.command, "dest", "") or ""
+    group = getattr(request.command, "group", "") or ""
+    if isinstance(request.command, Refusal):
+        nick, group = str(refusal.details.get("nick", "")), str(refusal.details.get("group", ""))
+    elif not (nick or group):
+        nick = refusal.mentioned_name
+    if refusal.code not in ("no_such_member", "already_member", "already_invited") and group:
+        nick = ""
+    channel = channel_name(group) if group and not group.startswith("#") else group
+    return [one for one in (nick, channel) if one]

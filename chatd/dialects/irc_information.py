@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from chatd import __version__
 from chatd.core.answers import Statistics
@@ -31,6 +31,9 @@ HELP: Final = {
     "HELPOP": "HELPOP [verb]: this help",
     "INFO": "INFO: what this server is",
     "INVITE": "INVITE nick #channel: invite a user",
+    "AUTHENTICATE": "AUTHENTICATE PLAIN: log in with your password, after CAP REQ :sasl",
+    "REGISTER": "REGISTER * * password: give your nick a password",
+    "VERIFY": "VERIFY: nothing, as a registration needs no more",
     "ADMIN": "ADMIN: nothing, as this server does not tell who runs it",
     "ISON": "ISON nick nick: who of these users is online",
     "JOIN": "JOIN #channel: become a member of a channel, or create it",
@@ -150,3 +153,9 @@ def count_lines(client: IrcClient, answer: Statistics) -> list[bytes]:
         client.numeric("local_users", *counts, count=count, most=most),
         client.numeric("global_users", *counts, count=count, most=most),
     ]
+
+
+ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]] = {
+    Statistics: statistics_lines
+}
+"""What encodes the answers of this subject."""

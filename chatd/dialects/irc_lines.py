@@ -137,6 +137,14 @@ def format_line(
     return _format_tags(tags) + encoded if tags else encoded
 
 
+def with_tags(line: bytes, tags: Mapping[str, str]) -> bytes:
+    """Return ``line`` with ``tags`` in front of those that it has."""
+    if not tags:
+        return line
+    section = _format_tags(tags)
+    return section[:-1] + b";" + line[1:] if line.startswith(b"@") else section + line
+
+
 def escape_tag_value(value: str) -> str:
     """Return ``value`` as it is written in a line's tags. A NUL, which has no escape, becomes a blank."""
     return value.translate(_ESCAPE_TABLE) if _TO_ESCAPE.search(value) else value

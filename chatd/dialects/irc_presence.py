@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from chatd.core.answers import Ack, ProfileChanged, WatchedUsers
 from chatd.core.channel_commands import SetProfile, WatchUsers
@@ -103,3 +104,10 @@ def absence_lines(client: IrcClient, request: Request, answer: Ack) -> list[byte
     if receiver.profile.away:
         return [client.numeric("away", receiver.user.nick, text=receiver.profile.away)]
     return []
+
+
+ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]] = {
+    ProfileChanged: profile_lines,
+    WatchedUsers: watched_lines,
+}
+"""What encodes the answers of this subject."""

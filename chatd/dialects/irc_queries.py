@@ -6,8 +6,8 @@ the client has given, or the nick on other wires.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from chatd.core.answers import Channel, Profile, UserDescription, UserDescriptions
 from chatd.core.channel_commands import FindUsers, ShowChannel, ShowUsers
@@ -130,14 +130,9 @@ def user_lines(dialect: IrcDialect, request: Request, answer: UserDescriptions) 
     return _ANSWERS_BY_VERB[request.command_word](dialect, request, answer)
 
 
-def refusal_lines(dialect: IrcDialect, request: QueryRequest, refusal: Refusal) -> list[bytes] | None:
-    """Return the answer to a query that is refused, or None if it is told like other refusals.
-
-    Who is in a channel that does not exist, or of which the user must not know, is nobody.
-    """
-    if refusal.code == "no_such_group":
-        return [dialect.client.numeric("end_of_who", request.params[0])]
-    return None
+def nobody_lines(client: IrcClient, request: Request, refusal: Refusal) -> list[bytes]:
+    """Return the answer to ``WHO`` of a channel that does not exist, or of which the user must not know."""
+    return [client.numeric("end_of_who", _params(request)[0])]
 
 
 def _who(dialect: IrcDialect, request: Request, answer: UserDescriptions) -> list[bytes]:
@@ -311,3 +306,9 @@ def list_lines(
 def _params(request: Request) -> tuple[str, ...]:
     assert isinstance(request, QueryRequest)
     return request.params
+
+
+ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]] = {
+    UserDescriptions: user_lines
+}
+"""What encodes the answers of this subject."""
