@@ -88,9 +88,9 @@ class Dispatcher:
         """Send the arrival of a member to the sessions of ``audience``, the members of the group."""
         self._fanout_to(audience, False, delivery.conversation.id).add(delivery)
 
-    def announce_profile(self, delivery: ProfileAnnounced) -> None:
-        """Send what a user says to be to all sessions."""
-        self._fanout_to(None, False, LOBBY.id).add(delivery)
+    def announce_profile(self, delivery: ProfileAnnounced, author: Client) -> None:
+        """Send what a user says to be, in the session ``author``, to all other sessions."""
+        self._fanout_to(None, False, LOBBY.id).add(delivery, author)
 
     def announce_account(self, delivery: AccountAnnounced, author: Client) -> None:
         """Send that a user has registered or unregistered to all sessions except ``author``."""

@@ -15,6 +15,7 @@ from chatd.chat.dispatch import Dispatcher
 from chatd.chat.replay import Replay
 from chatd.chat.token_expiry import TokenExpiry
 from chatd.chat.turns import TurnQueue, not_read_refusal, not_stored_refusal
+from chatd.chat.watch_lists import WatchLists
 from chatd.core.accounts import Credential, Secret
 from chatd.core.answers import Authenticated, Channel, Goodbye, Welcome
 from chatd.core.channel_commands import Authenticate
@@ -45,6 +46,7 @@ class PresenceService:
         self,
         authority: Authority,
         dispatcher: Dispatcher,
+        watch_lists: WatchLists,
         committer: Committer,
         replay: Replay,
         turns: TurnQueue,
@@ -56,6 +58,7 @@ class PresenceService:
         self._authority = authority
         self._journal = authority.journal
         self._dispatcher = dispatcher
+        self._watch_lists = watch_lists
         self._committer = committer
         self._replay = replay
         self._turns = turns
@@ -212,6 +215,7 @@ class PresenceService:
         now = self._authority.now()
         arrived = Arrived(user, login.returning, now, client.profile.realname, is_registered)
         self._dispatcher.announce_arrival(client, user, arrived)
+        self._watch_lists.announce(user, True)
         if not self._dispatcher.has_channel_clients:
             return
         for conversation in state.direct_and_group_conversations_of(user):
@@ -274,6 +278,7 @@ class PresenceService:
         user = client.user
         if user is None or not self._authority.remove_session(client):
             return
+        self._watch_lists.forget(client)
         if self._dispatcher.remove_client(client, user):
             client.last_id_at_departure = self._journal.last_delivered_id
         if self._authority.sessions_of(user):
@@ -288,3 +293,4 @@ class PresenceService:
         # Without a user its arrival was rolled back, so that nobody knows of it.
         if client.user is not None:
             self._dispatcher.announce_departure(departed)
+            self._watch_lists.announce(departed.user, False)

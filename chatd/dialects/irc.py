@@ -33,7 +33,10 @@ from chatd.core.requests import Request
 from chatd.core.wires import OpeningBytes, Wire
 from chatd.dialects import irc_accounts as accounts
 from chatd.dialects import irc_channels as channels
+from chatd.dialects import irc_information as information
 from chatd.dialects import irc_messages as messages
+from chatd.dialects import irc_presence as presence
+from chatd.dialects import irc_queries as queries
 from chatd.dialects import irc_registration as registration
 from chatd.dialects.irc_client import (
     CAPABILITIES,
@@ -41,6 +44,7 @@ from chatd.dialects.irc_client import (
     IrcClient,
     channel_name,
     group_name,
+    refusal_context,
     word,
 )
 from chatd.dialects.irc_deliveries import IrcDeliveryEncoder, event_lines
@@ -230,7 +234,7 @@ class IrcDialect:
 
     def _refusal_line(self, request: Request, verb: str, refusal: Refusal) -> bytes:
         code = NUMERICS_BY_VERB_AND_REFUSAL.get((verb, refusal.code)) or NUMERICS_BY_REFUSAL.get(refusal.code)
-        context = _context(request, refusal)
+        context = refusal_context(request, refusal)
         if code is None:
             return self._fail_line(verb, refusal.code.upper(), refusal.text, *context)
         if not context and code == "263":
@@ -266,7 +270,7 @@ class IrcDialect:
             lines = messages.message_lines(capabilities, entry)
             # What users send to themselves is delivered, too.
             copies = ("echo-message" in capabilities) + (entry.event.subject is entry.event.actor)
-            return lines * copies
+            return lines * copies + presence.absence_lines(self.client, request, answer)
         if answer.channel is not None:
             return channels.entering_lines(self.client, answer.channel, entry.event.actor)
         if entry.event.kind == "invited" and entry.event.subject is not None:
@@ -276,6 +280,8 @@ class IrcDialect:
 
     def _channel(self, request: Request, answer: Channel) -> list[bytes]:
         client = self.client
+        if request.command_word == "WHO":
+            return queries.who_lines_of_channel(self, request, answer)
         if request.command_word == "TOPIC":
             return channels.topic_lines(client, answer)
         if request.command_word == "NAMES":
@@ -311,30 +317,20 @@ _ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]
     Authenticated: accounts.authenticated_lines,
     AccountChanged: accounts.registered_lines,
     Goodbye: IrcDialect._goodbye,
+    **queries.ANSWERS,
+    **presence.ANSWERS,
+    **information.ANSWERS,
 }
 
 _REFUSALS: Final[dict[tuple[str, str], Callable[[IrcClient, Request, Refusal], list[bytes]]]] = {
     ("AUTHENTICATE", ""): accounts.authenticate_refusal_lines,
     ("REGISTER", ""): accounts.register_refusal_lines,
     **dict.fromkeys((("NICK", code) for code in registration.LOGIN_REFUSALS), registration.refusal_lines),
+    ("WHO", "no_such_group"): queries.nobody_lines,
 }
 """What encodes the refusals, by their codes, of the verbs that have lines of their own for them. The code is
 empty for all others of a verb.
 """
-
-
-def _context(request: Request, refusal: Refusal) -> list[str]:
-    """Return the nick and the channel that ``refusal`` of ``request`` is about."""
-    nick = getattr(request.command, "dest", "") or ""
-    group = getattr(request.command, "group", "") or ""
-    if isinstance(request.command, Refusal):
-        nick, group = str(refusal.details.get("nick", "")), str(refusal.details.get("group", ""))
-    elif not (nick or group):
-        nick = refusal.mentioned_name
-    if refusal.code not in ("no_such_member", "already_member", "already_invited") and group:
-        nick = ""
-    channel = channel_name(group) if group and not group.startswith("#") else group
-    return [one for one in (nick, channel) if one]
 
 
 class Verb(NamedTuple):
@@ -385,6 +381,11 @@ VERBS: Final = {
     "MODE": Verb(channels.mode, 1),
     "PRIVMSG": Verb(messages.privmsg),
     "NOTICE": Verb(messages.privmsg),
+    **{
+        name: Verb(decode, min_params)
+        for subject in (queries.VERBS, presence.VERBS, information.VERBS)
+        for name, (decode, min_params) in subject.items()
+    },
 }
 """The verbs that the dialect knows."""
 

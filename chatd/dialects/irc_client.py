@@ -9,6 +9,7 @@ import msgspec
 from chatd.core.accounts import Secret
 from chatd.core.events import Conversation
 from chatd.core.refusals import Refusal
+from chatd.core.requests import Request
 from chatd.dialects.irc_lines import format_line
 from chatd.dialects.irc_numerics import NUMERICS
 
@@ -28,6 +29,7 @@ CAPABILITIES: Final[dict[str, str]] = {
     "draft/account-registration": "",
     "echo-message": "",
     "extended-join": "",
+    "extended-monitor": "",
     "invite-notify": "",
     "labeled-response": "",
     "message-tags": "",
@@ -122,3 +124,17 @@ def group_name(channel: str) -> str:
         raise Refusal("no_such_group", group=channel)
     name = channel[1:]
     return "lobby" if name.casefold() == "#lobby" else name
+
+
+def refusal_context(request: Request, refusal: Refusal) -> list[str]:
+    """Return the nick and the channel that ``refusal`` of ``request`` is about."""
+    nick = getattr(request.command, "dest", "") or ""
+    group = getattr(request.command, "group", "") or ""
+    if isinstance(request.command, Refusal):
+        nick, group = str(refusal.details.get("nick", "")), str(refusal.details.get("group", ""))
+    elif not (nick or group):
+        nick = refusal.mentioned_name
+    if refusal.code not in ("no_such_member", "already_member", "already_invited") and group:
+        nick = ""
+    channel = channel_name(group) if group and not group.startswith("#") else group
+    return [one for one in (nick, channel) if one]

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Final
 from chatd import __version__
 from chatd.core.accounts import Secret
 from chatd.core.answers import PreparedAnswer, Welcome
+from chatd.core.channels import MAX_WATCHED_USERS
 from chatd.core.commands import COMMANDS
+from chatd.core.profiles import MAX_AWAY_BYTES, MAX_REALNAME_BYTES, MAX_USERNAME_BYTES
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.dialects.irc_accounts import logged_in_line
@@ -15,6 +17,7 @@ from chatd.dialects.irc_channels import entering_lines
 from chatd.dialects.irc_client import SERVER_NAME, IrcClient, word
 from chatd.dialects.irc_lines import IrcLine, format_line
 from chatd.dialects.irc_numerics import NUMERICS_BY_REFUSAL
+from chatd.dialects.irc_presence import profile_text
 
 if TYPE_CHECKING:
     from chatd.dialects.irc import IrcDialect
@@ -29,7 +32,11 @@ ISUPPORT: Final = (
     "CHANNELLEN=65",
     "TOPICLEN=390",
     "KICKLEN=390",
-    "AWAYLEN=390",
+    f"AWAYLEN={MAX_AWAY_BYTES}",
+    f"NAMELEN={MAX_REALNAME_BYTES}",
+    f"USERLEN={MAX_USERNAME_BYTES}",
+    f"MONITOR={MAX_WATCHED_USERS}",
+    "WHOX",
     "NETWORK=chatd",
     "UTF8ONLY",
     "SAFELIST",
@@ -76,13 +83,9 @@ def user(dialect: IrcDialect, line: IrcLine) -> Request:
         return dialect.reply(client.numeric("already_registered"))
     if not line.params[3] or not line.params[0]:
         return dialect.reply(client.numeric("need_more_params", "USER"))
-    username, realname = _cut(dialect, f"~{word(line.params[0])}"), _cut(dialect, line.params[3])
-    return _log_in(dialect, username=username, realname=realname)
-
-
-def _cut(dialect: IrcDialect, text: str) -> str:
-    """Return as much of ``text`` as may be shown of a user."""
-    return text.encode()[: dialect.limits.note].decode("utf-8", "ignore")
+    username = profile_text(dialect, word(line.params[0]), MAX_USERNAME_BYTES - 1)
+    realname = profile_text(dialect, line.params[3], MAX_REALNAME_BYTES)
+    return _log_in(dialect, username=f"~{username}", realname=realname)
 
 
 def password(dialect: IrcDialect, line: IrcLine) -> Request:
