@@ -81,6 +81,7 @@ _TAKES: Final = {
     "note": f"text, at most {Limits().note} bytes of UTF-8",
     "secret": f"a password: text without control characters, at most {Limits().password} bytes of UTF-8",
     "duration": "seconds, or a number with `s`, `m`, `h`, `d` or `w` behind it",
+    "time": "a time in the format of RFC 3339, such as `2026-11-21T10:00:00.000Z`",
     "choice": "",
     "id": "a whole number from 0, or its digits",
     "count": "a whole number from 1, or its digits",
@@ -245,6 +246,8 @@ def _compact(value: object) -> str:
 def _schema_of_field(field: FieldDeclaration) -> dict[str, Any]:
     if field.choices:
         return {"enum": list(field.choices)}
+    if field.kind == "time":
+        return {"type": "string", "format": "date-time"}
     if field.kind in ("id", "count"):
         low = 0 if field.kind == "id" else 1
         return {"type": "integer", "minimum": low, "maximum": ID_MAX}

@@ -60,6 +60,12 @@ JOIN_COMMANDS: Final = frozenset((c.Join, c.EnterRoom, c.UseLink))
 BAN_COMMANDS: Final = frozenset((c.Ban, c.Unban))
 """The commands that change which addresses are banned from a group."""
 
+CLOCK_WARNING_MILLISECONDS: Final = 10_000
+"""By how much the clock may be behind the last entry of the log before a warning is logged.
+
+Small corrections of the clock are ordinary.
+"""
+
 MAX_REMEMBERED_NETWORKS: Final = 10_000
 """Maximum number of departed users whose address is remembered, for a ban."""
 
@@ -75,7 +81,8 @@ class Authority:
     """Decides commands and applies the decisions to the state in memory at once.
 
     ``now`` returns the current time in seconds since 1970. The time is shown with log entries and does not
-    order them. ``on_commit`` is called after each commit, once all tasks of the commit are completed.
+    order them; no entry gets an earlier time than the entry before it, also if the clock was set back.
+    ``on_commit`` is called after each commit, once all tasks of the commit are completed.
     """
 
     _log = Logger()
@@ -99,6 +106,8 @@ class Authority:
         self._archive = archive
         self._clock = clock
         self._now = now
+        self._last_at = snapshot.last_at
+        self._clock_is_behind = False
         self._limits = limits
         self._policy = policy
         self._login_guard = LoginGuard(clock, limits)
@@ -279,7 +288,7 @@ class Authority:
         The invitation links and the read marks that the decision puts an end to are deleted.
         ``sent_ref`` is the client's own id of the request, which is stored with a message.
         """
-        state, at = self.state, self.now()
+        state = self.state
         changes = (*decision.records, *read_mark_deletions_by(decision))
         if state.links:
             changes = (*changes, *link_deletions_by(state, decision.events))
@@ -291,6 +300,7 @@ class Authority:
         if sent_ref is not None and decision.events and decision.events[0].is_message:
             ref = str(sent_ref)
         audiences: list[Audience] = []
+        at = self._next_entry_at() if decision.events else 0
         for event in decision.events:
             if state.credentials and state.is_registered(event.actor):
                 event = replace(event, actor_is_registered=True)
@@ -298,6 +308,24 @@ class Authority:
             state.apply(event, at)
             records.append(EntryDraft(event, at, ref))
         return records, audiences
+
+    def _next_entry_at(self) -> int:
+        """Return the time of the next entries: the present, but not before that of the last entry.
+
+        So a place in the log can be found by its time.
+        """
+        now = self.now()
+        if now < self._last_at - CLOCK_WARNING_MILLISECONDS and not self._clock_is_behind:
+            self._clock_is_behind = True
+            self._log.warn(
+                "the clock is {seconds} s behind the last entry of the log: until it has caught up, entries"
+                " get the time of that entry",
+                seconds=(self._last_at - now) // 1000,
+            )
+        elif now >= self._last_at:
+            self._last_at = now
+            self._clock_is_behind = False
+        return self._last_at
 
     def _after_commit(self) -> None:
         self._on_commit()
@@ -322,5 +350,6 @@ class Authority:
                 self._log.failure("can't understand the database")
             await pause(self._clock, RELOAD_RETRY_SECONDS)
         self.state = snapshot.state
+        self._last_at = snapshot.last_at
         self.journal.resume_from(snapshot)
         self.recovering = False

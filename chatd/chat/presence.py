@@ -137,7 +137,6 @@ class PresenceService:
         self, client: Client, request: Request, hello: Hello, verified: Credential | Token | None
     ) -> bool:
         login = self._authority.log_in(client, hello, verified)
-        client.verified = None
         applied = self._committer.apply(login.decision)
         sessions = [one for one in self._authority.sessions_of(login.user) if not one.is_closing]
         for other in sessions:

@@ -53,7 +53,13 @@ from chatd.core.ignore_rules import decide_ignore
 from chatd.core.limits import Limits
 from chatd.core.login import check_claimed_sender
 from chatd.core.profiles import changed_profile
-from chatd.core.queries import LIST_QUERIES, answer_list, list_ignored, requested_conversation
+from chatd.core.queries import (
+    LIST_QUERIES,
+    answer_list,
+    list_ignored,
+    requested_conversation,
+    requested_page,
+)
 from chatd.core.records import Snapshot
 from chatd.core.refusals import Refusal, reason_phrase
 from chatd.core.requests import Request
@@ -351,7 +357,10 @@ class Chat:
         elif isinstance(command, WatchUsers):
             self._turns.run_coroutine(client, request, self._watch(client, request, command))
         elif isinstance(command, c.ListConversations):
-            reading = self._replay.send_conversation_list(client, user, request, command.skip)
+            if command.after_time is None and command.before_time is None:
+                reading = self._replay.send_conversation_list(client, user, request, command)
+            else:
+                reading = self._replay.send_active_conversations(client, user, request, command)
             self._turns.run_coroutine(client, request, self._answer_from_log(reading), paused=True)
 
     def _decide_operator_command(
@@ -382,9 +391,8 @@ class Chat:
         command: c.ListGroupMessages | c.ListGroupEvents | c.ReadHistory,
     ) -> None:
         conversation = requested_conversation(self._authority.state, user, command)
-        window = (command.before, command.after, command.limit)
-        events = isinstance(command, c.ListGroupEvents)
-        reading = self._replay.send_page(client, user, request, conversation, window, events)
+        page = requested_page(command)
+        reading = self._replay.send_page(client, user, request, conversation, page)
         self._turns.run_coroutine(client, request, self._answer_from_log(reading), paused=True)
 
     def _change(self, client: Client, request: Request, user: User, command: c.Command) -> None:

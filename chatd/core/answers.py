@@ -314,10 +314,11 @@ class Groups(msgspec.Struct, frozen=True, eq=False):
 class Page(msgspec.Struct, frozen=True, eq=False):
     """A page of the log of one conversation for the user ``reader``, oldest entry first.
 
-    If ``forward`` is true, the page contains the first entries after an id; else it contains the last entries
-    before an id, or of the whole conversation. ``more`` says whether the conversation has further entries in
-    the direction of reading: newer ones if ``forward`` is true, else older ones. ``is_event_page`` is true
-    for a page of a group's events, false for a page of messages.
+    If ``forward`` is true, the page contains the first of the entries that were asked for, else the last.
+    ``more`` says whether there are further ones in the direction of reading: newer ones if ``forward`` is
+    true, else older ones; if the page is around a place, on either side. ``is_event_page`` is true for a page
+    of a group's events, false for a page of messages, which also contains events if the request asks for
+    them.
 
     ``read_marker`` is the reader's read marker on a page that is sent at a login: entries with larger ids are
     those that the reader has missed. It is None on a page that answers a command. ``trimmed_up_to_id`` is the
@@ -368,6 +369,29 @@ class Conversations(msgspec.Struct, frozen=True, eq=False):
     more: bool
 
 
+class ActiveConversation(msgspec.Struct, frozen=True, eq=False):
+    """A conversation in a list of those whose last messages were sent between two times.
+
+    ``kind`` and ``name`` are those of `ConversationListItem`. ``last_message_id`` and ``last_message_at`` are
+    the id and the time, in milliseconds since 1970, of the last message that the user can read.
+    """
+
+    kind: str
+    name: str
+    last_message_id: int
+    last_message_at: int
+
+
+class ActiveConversations(msgspec.Struct, frozen=True, eq=False):
+    """The list of a user's conversations whose last messages were sent between two times, the oldest first.
+
+    ``more`` says whether more follow.
+    """
+
+    conversations: tuple[ActiveConversation, ...]
+    more: bool
+
+
 class HistoryHint(msgspec.Struct, frozen=True, eq=False):
     """The hint that tells a returning user which command reads the missed messages.
 
@@ -407,6 +431,7 @@ Answer = (
     | Page
     | Conversations
     | ReadMark
+    | ActiveConversations
     | HistoryHint
     | Channel
     | UserDescriptions

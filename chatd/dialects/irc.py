@@ -325,7 +325,7 @@ _ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]
 _REFUSALS: Final[dict[tuple[str, str], Callable[[IrcClient, Request, Refusal], list[bytes]]]] = {
     ("AUTHENTICATE", ""): accounts.authenticate_refusal_lines,
     ("REGISTER", ""): accounts.register_refusal_lines,
-    ("NICK", "password_required"): registration.password_required_lines,
+    **dict.fromkeys((("NICK", code) for code in registration.LOGIN_REFUSALS), registration.refusal_lines),
     ("WHO", "no_such_group"): queries.nobody_lines,
 }
 """What encodes the refusals, by their codes, of the verbs that have lines of their own for them. The code is

@@ -52,8 +52,6 @@ def authenticate(dialect: IrcDialect, line: IrcLine) -> Request:
         failed = client.numeric("sasl_failed", text=ONLY_BEFORE_LOGIN)
         already = client.numeric("sasl_already")
         return dialect.reply(client.numeric("already_registered"), already if client.account else failed)
-    if client.verified_nick:
-        return dialect.reply(client.numeric("sasl_already"))
     ended = dialect.with_client(mechanism="", sasl_response=Secret(""))
     if chunk == "*":
         return dialect.reply(client.numeric("sasl_aborted"), dialect=ended)

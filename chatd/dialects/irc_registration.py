@@ -16,6 +16,7 @@ from chatd.dialects.irc_accounts import logged_in_line
 from chatd.dialects.irc_channels import entering_lines
 from chatd.dialects.irc_client import SERVER_NAME, IrcClient, word
 from chatd.dialects.irc_lines import IrcLine, format_line
+from chatd.dialects.irc_numerics import NUMERICS_BY_REFUSAL
 from chatd.dialects.irc_presence import profile_text
 
 if TYPE_CHECKING:
@@ -56,6 +57,9 @@ MOTD: Final = (
 )
 """The message of the day."""
 
+LOGIN_REFUSALS: Final = ("password_required", "wrong_password", "token_expired", "blocked")
+"""The codes of the refusals of a login that have lines of their own."""
+
 CAP_LINE_BYTES: Final = 400
 """The maximum number of bytes of capabilities in one line."""
 
@@ -85,10 +89,12 @@ def user(dialect: IrcDialect, line: IrcLine) -> Request:
 
 
 def password(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``PASS``: keep the password for the login."""
+    """``PASS``: keep the password of the nick, or a token, for the login."""
     if dialect.client.nick:
         return dialect.reply(dialect.client.numeric("already_registered"))
     secret = Secret.parse(line.params[0])
+    if secret is None:
+        return dialect.reply(dialect.client.numeric("bad_password"))
     return dialect.changed(password=secret)
 
 
@@ -214,8 +220,14 @@ def welcome_lines(client: IrcClient, answer: Welcome) -> list[bytes]:
     return lines
 
 
-def password_required_lines(client: IrcClient, request: Request, refusal: Refusal) -> list[bytes]:
-    """Return the lines that refuse a login with a registered nick without its password."""
+def refusal_lines(client: IrcClient, request: Request, refusal: Refusal) -> list[bytes]:
+    """Return the lines that refuse a login for one of `LOGIN_REFUSALS`.
+
+    If the nick is registered and no password was given, that is said besides: most clients show no more of
+    the numeric than that the nick is in use.
+    """
+    if refusal.code != "password_required":
+        return [client.numeric_line(NUMERICS_BY_REFUSAL[refusal.code], refusal.text)]
     nick = word(str(refusal.details["nick"]))
     text = f"{nick} is registered: log in with its password by SASL PLAIN, or send PASS before NICK"
     if "standard-replies" in client.capabilities:
