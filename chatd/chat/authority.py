@@ -23,7 +23,7 @@ from chatd.core.answers import Answer, Channel, Profile
 from chatd.core.audience import Audience, audience
 from chatd.core.channel_commands import ShowChannel, ShowStatistics, ShowUsers
 from chatd.core.channels import channels_of, count_users, show_channel, show_users
-from chatd.core.events import User
+from chatd.core.events import ENTERING_EVENT_KINDS, ChatEvent, User
 from chatd.core.group_bans import check_not_banned_by_network, with_banned_networks
 from chatd.core.limits import Limits
 from chatd.core.link_rules import link_deletions_by, use_link
@@ -269,9 +269,27 @@ class Authority:
         audiences: list[Audience] = []
         for event in decision.events:
             audiences.append(audience(state, event))
+            shown = self._with_former_owner(event) if event.kind == "promoted" else event
             state.apply(event, at)
-            records.append(EntryDraft(event, at, ref))
+            if event.kind in ENTERING_EVENT_KINDS:
+                shown = self._with_profile(event)
+            records.append(EntryDraft(shown, at, ref))
         return records, audiences
+
+    def _with_former_owner(self, event: ChatEvent) -> ChatEvent:
+        """Return ``event``, which is not applied yet, with the member who will no longer be the owner."""
+        group = self.state.group_of(event.conversation)
+        if event.body != "owner" or group is None or group.owner is None:
+            return event
+        return replace(event, former_owner=group.members.get(group.owner.id))
+
+    def _with_profile(self, event: ChatEvent) -> ChatEvent:
+        """Return ``event``, by which a user becomes a member of a group, with what is known of that user."""
+        profile = self.profile_of(event.actor)
+        if profile is None:
+            return replace(event, is_offline=True)
+        is_registered = event.actor.id in self.state.credentials
+        return replace(event, realname=profile.realname, is_registered=is_registered)
 
     def _after_commit(self) -> None:
         self._on_commit()

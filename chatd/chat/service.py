@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Final
 
 from msgspec.structs import replace
 from twisted.internet.defer import Deferred
@@ -36,14 +35,13 @@ from chatd.core.accounts import AccountPolicy, Secret
 from chatd.core.answers import (
     Ack,
     Answer,
-    Channel,
     PreparedAnswer,
     ProfileChanged,
     Unchanged,
     Welcome,
 )
 from chatd.core.audience import user_ids_without_reason
-from chatd.core.channel_commands import SetProfile, ShowChannel
+from chatd.core.channel_commands import SetProfile
 from chatd.core.channels import CHANNEL_QUERIES
 from chatd.core.counters import Counters
 from chatd.core.events import ChatEvent, Delivery, LogEntry, ProfileAnnounced, User
@@ -57,14 +55,6 @@ from chatd.core.requests import Request
 from chatd.core.rules import CHANGE_RULES
 from chatd.core.token_rules import check_command_scope, session_end_reason
 from chatd.store.errors import NotStored
-
-ENTERING_EVENT_KINDS: Final = frozenset(("created", "joined"))
-"""The kinds of events by which their author becomes a member of a group."""
-
-ENTERED_ELSEWHERE_REQUEST: Final = Request(ShowChannel(), "channel")
-"""The request that the daemon pretends to answer when it shows a client a group that its user has entered in
-another session.
-"""
 
 
 class Chat:
@@ -385,9 +375,7 @@ class Chat:
         records, audiences = authority.apply(decision, request.ref)
         event = decision.events[0]
         private = authority.state.is_private(event.conversation)
-        channel = None
-        if event.kind in ENTERING_EVENT_KINDS and self._dispatcher.has_channel_clients:
-            channel = authority.channel(user, event.conversation.name)
+        channel = self._committer.entered_channel(event)
         self.journal.submit(ChangeTask(self, client, request, records, audiences, private, channel))
 
     # Coroutines that wait for their turn in the journal's queue and write nothing.
@@ -486,17 +474,12 @@ class Chat:
             self._dispatcher.deliver(entries[0], change.audiences[0], client, change.private, without_reason)
         client.answer(request, Ack(entries[0], change.channel))
         if change.channel is not None:
-            self._show_in_other_sessions(client, entries[0].event.actor, change.channel)
+            self._dispatcher.show_channel(entries[0], change.channel, client)
         if is_newly_stored:
+            # A channel that was left is gone: its clients are not told who owns the group now.
+            former = entries[0].event.actor if entries[0].event.kind == "left" else None
             for entry, audience in zip(entries[1:], change.audiences[1:], strict=True):
-                self._dispatcher.deliver(entry, audience, None, change.private)
-
-    def _show_in_other_sessions(self, client: Client, user: User, channel: Channel) -> None:
-        """Show ``channel``, which ``user`` has entered in the session ``client``, in the other sessions."""
-        self._dispatcher.flush()
-        for other in self._dispatcher.sessions_of(user):
-            if other is not client and other.dialect.has_channels:
-                other.send_unrequested(ENTERED_ELSEWHERE_REQUEST, channel)
+                self._dispatcher.deliver(entry, audience, None, change.private, former=former)
 
     def _count(self, client: Client, event: ChatEvent) -> None:
         if event.is_message:

@@ -61,6 +61,22 @@ class Channel(msgspec.Struct, frozen=True, eq=False):
     banned: tuple[str, ...] = ()
 
 
+class MissedEvent(msgspec.Struct, frozen=True, eq=False):
+    """What tells a client that shows channels of ``entry``, an event about its user that it has missed."""
+
+    entry: LogEntry
+
+
+class ChannelClosed(msgspec.Struct, frozen=True, eq=False):
+    """What tells a client that shows channels that a server operator has closed ``group``, one of them.
+
+    ``reason`` may be empty.
+    """
+
+    group: str
+    reason: str
+
+
 class UserDescription(msgspec.Struct, frozen=True, eq=False):
     """What may be known of ``user``, who is offline if ``profile`` is None.
 
@@ -358,6 +374,8 @@ Answer = (
     | Conversations
     | HistoryHint
     | Channel
+    | ChannelClosed
+    | MissedEvent
     | UserDescriptions
     | ProfileChanged
     | Statistics

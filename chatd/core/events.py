@@ -106,9 +106,15 @@ class ChatEvent(msgspec.Struct, frozen=True, eq=False):
     """A message, a change of a group, or the deletion of a message's text, without its id and seq in the log.
 
     ``actor`` is the author. ``subject`` is the user whom the event is about, such as the kicked user, or the
-    receiver of a direct message. ``was_member`` is true for a ``banned`` event that put out a member; it is
-    not stored. A ``deleted`` event is in the conversation of the message; its actor is the server operator,
-    its subject the author of the message. ``body`` depends on the kind:
+    receiver of a direct message. A ``deleted`` event is in the conversation of the message; its actor is the
+    server operator, its subject the author of the message.
+
+    Not stored are: ``was_member``, true for a ``banned`` event that put out a member; and what is known of a
+    new member when a ``created`` or ``joined`` event is decided: ``realname`` and ``is_registered`` as an
+    `Arrived` has them, and ``is_offline``, true if no client of that user is connected. A ``promoted`` event
+    that makes a new owner has the ``former_owner``, if that user is still a member.
+
+    ``body`` depends on the kind:
 
     - ``message``: the text, empty once it is deleted or erased.
     - ``image``: the lines of the image, empty once they are deleted or erased.
@@ -130,6 +136,10 @@ class ChatEvent(msgspec.Struct, frozen=True, eq=False):
     subject: User | None = None
     body: str = ""
     was_member: bool = False
+    realname: str = ""
+    is_registered: bool = False
+    is_offline: bool = False
+    former_owner: User | None = None
 
     @property
     def is_message(self) -> bool:
@@ -235,6 +245,9 @@ class Announced(msgspec.Struct, frozen=True, eq=False, weakref=True):
     text: str
     at: int
 
+
+ENTERING_EVENT_KINDS: Final[frozenset[EventKind]] = frozenset(("created", "joined"))
+"""The kinds of events by which their actor becomes a member of a group."""
 
 CHANNEL_DELIVERIES: Final = (MemberArrived, ProfileAnnounced)
 """The classes of deliveries that only clients that see groups as chat channels are told of."""

@@ -17,8 +17,10 @@ from chatd.core.answers import (
     Ack,
     Answer,
     Channel,
+    ChannelClosed,
     Goodbye,
     Groups,
+    MissedEvent,
     Page,
     PreparedAnswer,
     Welcome,
@@ -40,9 +42,15 @@ from chatd.dialects.irc_client import (
     group_name,
     word,
 )
-from chatd.dialects.irc_deliveries import IrcDeliveryEncoder, event_lines
+from chatd.dialects.irc_deliveries import IrcDeliveryEncoder, event_lines, missed_event_lines
+from chatd.dialects.irc_labels import MAX_LABEL_BYTES, labelled, with_request_label
 from chatd.dialects.irc_lines import MAX_LINE_BYTES, BadLine, IrcLine, format_line, parse_line, split_text
-from chatd.dialects.irc_numerics import NUMERICS_BY_REFUSAL, NUMERICS_BY_VERB_AND_REFUSAL
+from chatd.dialects.irc_list import list_lines
+from chatd.dialects.irc_numerics import (
+    NUMERICS_BY_REFUSAL,
+    NUMERICS_BY_VERB_AND_REFUSAL,
+    REFUSALS_WITH_NICK,
+)
 from chatd.dialects.irc_typed import encode_typed, is_typed
 from chatd.dialects.text import TextDialect
 
@@ -113,7 +121,8 @@ class IrcDialect:
         """Return the request in one line. A line that is not understood is answered with a numeric."""
         client = self.client
         try:
-            line = parse_line(payload)
+            # On a WebSocket there is no line end, but some clients send one.
+            line = parse_line(payload.removesuffix(b"\n").removesuffix(b"\r"))
         except BadLine as bad:
             return self._bad_line(bad)
         verb = VERBS.get(line.verb)
@@ -131,15 +140,20 @@ class IrcDialect:
 
     def _labelled(self, line: IrcLine, request: Request) -> Request:
         label = line.tags.get("label", "")
-        has_labels = "labeled-response" in self.client.capabilities
-        return replace(request, label=label) if label and has_labels else request
+        if not label or "labeled-response" not in self.client.capabilities:
+            return request
+        if len(label.encode()) > MAX_LABEL_BYTES:
+            text = f"a label has at most {MAX_LABEL_BYTES} bytes"
+            return self.fail(line.verb, "INVALID_LABEL", text)
+        return with_request_label(request, label)
 
     def _bad_line(self, bad: BadLine) -> Request | None:
         if bad.reason == "empty":
             return None
         if bad.reason == "too_long":
             return self.reply(self.client.numeric("line_too_long"))
-        return self.fail(bad.verb or "*", "INVALID_UTF8", "send text in UTF-8")
+        # The token UTF8ONLY announces this answer, to clients without the capability as well.
+        return self.reply(_standard_reply(bad.verb or "*", "INVALID_UTF8", "send text in UTF-8"))
 
     def reply(self, *lines: bytes, dialect: IrcDialect | None = None) -> Request:
         """Return a request that is answered with ``lines``. Then the client speaks ``dialect``, if given."""
@@ -173,8 +187,7 @@ class IrcDialect:
     def _fail_line(self, verb: str, code: str, text: str, *context: str) -> bytes:
         if "standard-replies" not in self.client.capabilities:
             return self.client.notice(text)
-        words = map(word, context)
-        return format_line("FAIL", word(verb), code, *words, text, source=SERVER_NAME, trailing=True)
+        return _standard_reply(verb, code, text, *context)
 
     # Encoding of answers.
 
@@ -185,10 +198,14 @@ class IrcDialect:
         first.
         """
         encode = _ANSWERS.get(type(answer))
-        if not is_typed(request):
-            return self._with_label(request, [] if encode is None else encode(self, request, answer))
-        changes = self._ack(request, answer) if isinstance(answer, Ack) else []
-        return self._with_label(request, [*changes, *self._notices(request, answer)])
+        if is_typed(request):
+            changes = self._ack(request, answer) if isinstance(answer, Ack) else []
+            return labelled(self.client, request, [*changes, *self._notices(request, answer)])
+        lines = labelled(self.client, request, [] if encode is None else encode(self, request, answer))
+        if isinstance(answer, Ack) and messages.is_to_oneself(answer.entry.event):
+            # Besides the echo, which has the label, the message is delivered.
+            lines += tuple(messages.message_lines(self.client.capabilities, answer.entry))
+        return lines
 
     def _notices(self, request: Request, result: Answer | Refusal) -> list[bytes]:
         client = self.client
@@ -204,10 +221,10 @@ class IrcDialect:
             return (format_line("ERROR", refusal.text, trailing=True),)
         verb = request.command_word
         if is_typed(request):
-            return self._with_label(request, self._notices(request, refusal))
+            return labelled(self.client, request, self._notices(request, refusal))
         if verb == "NOTICE" or (verb == "JOIN" and refusal.code == "already_member"):
-            return self._with_label(request, [])
-        return self._with_label(request, [self._refusal_line(request, verb, refusal)])
+            return labelled(self.client, request, [])
+        return labelled(self.client, request, [self._refusal_line(request, verb, refusal)])
 
     def _refusal_line(self, request: Request, verb: str, refusal: Refusal) -> bytes:
         code = NUMERICS_BY_VERB_AND_REFUSAL.get((verb, refusal.code)) or NUMERICS_BY_REFUSAL.get(refusal.code)
@@ -216,24 +233,9 @@ class IrcDialect:
             return self._fail_line(verb, refusal.code.upper(), refusal.text, *context)
         if not context and code == "263":
             context = [verb]
+        if verb == "NAMES" and refusal.code == "no_such_group":
+            return self.client.numeric("end_of_names", *context)  # for NAMES, that is no error
         return self.client.numeric_line(code, *context, refusal.text)
-
-    def _with_label(self, request: Request, lines: Sequence[bytes]) -> Payloads:
-        """Return ``lines`` as the answer to ``request``, with its label: on the one line, or on the batch
-        that holds them, or on an ``ACK`` if there are none.
-        """
-        if not request.label:
-            return tuple(lines)
-        if not lines:
-            return (format_line("ACK", source=SERVER_NAME, tags={"label": request.label}),)
-        if len(lines) == 1:
-            return (_with_tag(lines[0], "label", request.label),)
-        start = format_line("BATCH", "+label", "labeled-response", source=SERVER_NAME)
-        return (
-            _with_tag(start, "label", request.label),
-            *(_with_tag(line, "batch", "label") for line in lines),
-            format_line("BATCH", "-label", source=SERVER_NAME),
-        )
 
     def _prepared(self, request: Request, answer: PreparedAnswer) -> Sequence[bytes]:
         return answer.payloads
@@ -244,10 +246,7 @@ class IrcDialect:
     def _ack(self, request: Request, answer: Ack) -> list[bytes]:
         entry, capabilities = answer.entry, self.client.capabilities
         if entry.event.is_message:
-            lines = messages.message_lines(capabilities, entry)
-            # What users send to themselves is delivered, too.
-            copies = ("echo-message" in capabilities) + (entry.event.subject is entry.event.actor)
-            return lines * copies
+            return messages.message_lines(capabilities, entry) if "echo-message" in capabilities else []
         if answer.channel is not None:
             return channels.entering_lines(self.client, answer.channel, entry.event.actor)
         if entry.event.kind == "invited" and entry.event.subject is not None:
@@ -256,18 +255,17 @@ class IrcDialect:
         return event_lines(capabilities, entry)
 
     def _channel(self, request: Request, answer: Channel) -> list[bytes]:
-        client = self.client
-        if request.command_word == "TOPIC":
-            return channels.topic_lines(client, answer)
-        if request.command_word == "NAMES":
-            return channels.names_lines(client, answer)
-        if request.command_word == "MODE":
-            return channels.mode_lines(client, answer)
-        lines = channels.topic_lines(client, answer) if answer.topic else []
-        return lines + channels.names_lines(client, answer)
+        show = channels.SHOWN_BY_WORD.get(request.command_word, channels.topic_and_names_lines)
+        return show(self.client, answer)
+
+    def _channel_closed(self, request: Request, answer: ChannelClosed) -> list[bytes]:
+        return channels.closed_lines(self.client, answer)
+
+    def _missed_event(self, request: Request, answer: MissedEvent) -> list[bytes]:
+        return missed_event_lines(self.client.capabilities, answer.entry)
 
     def _groups(self, request: Request, answer: Groups) -> list[bytes]:
-        return channels.list_lines(self.client, answer)
+        return list_lines(self.client, request, answer)
 
     def _page(self, request: Request, answer: Page) -> list[bytes]:
         capabilities = self.client.capabilities
@@ -287,6 +285,8 @@ _ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]
     Welcome: IrcDialect._welcome,
     Ack: IrcDialect._ack,
     Channel: IrcDialect._channel,
+    ChannelClosed: IrcDialect._channel_closed,
+    MissedEvent: IrcDialect._missed_event,
     Groups: IrcDialect._groups,
     Page: IrcDialect._page,
     Goodbye: IrcDialect._goodbye,
@@ -294,23 +294,24 @@ _ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]
 
 
 def _context(request: Request, refusal: Refusal) -> list[str]:
-    """Return the nick and the channel that ``refusal`` of ``request`` is about."""
+    """Return the nick and the channel that ``refusal`` of ``request`` is about, as a client writes them."""
     nick = getattr(request.command, "dest", "") or ""
     group = getattr(request.command, "group", "") or ""
+    channel = channel_name(group) if group else ""
     if isinstance(request.command, Refusal):
-        nick, group = str(refusal.details.get("nick", "")), str(refusal.details.get("group", ""))
-    elif not (nick or group):
+        nick, channel = str(refusal.details.get("nick", "")), str(refusal.details.get("group", ""))
+    elif not (nick or channel):
         nick = refusal.mentioned_name
-    if refusal.code not in ("no_such_member", "already_member", "already_invited") and group:
+    if refusal.code == "no_such_user" and nick:
+        channel = ""
+    elif refusal.code not in REFUSALS_WITH_NICK and channel:
         nick = ""
-    channel = channel_name(group) if group and not group.startswith("#") else group
     return [one for one in (nick, channel) if one]
 
 
-def _with_tag(line: bytes, key: str, value: str) -> bytes:
-    """Return ``line`` with a further tag in front of those that it has."""
-    tag = format_line("X", tags={key: value})[:-2]  # "@key=value"
-    return tag + b";" + line[1:] if line.startswith(b"@") else tag + b" " + line
+def _standard_reply(verb: str, code: str, text: str, *context: str) -> bytes:
+    words = map(word, context)
+    return format_line("FAIL", word(verb), code, *words, text, source=SERVER_NAME, trailing=True)
 
 
 class Verb(NamedTuple):
@@ -327,8 +328,8 @@ def _ping(dialect: IrcDialect, line: IrcLine) -> Request:
     return dialect.reply(format_line("PONG", SERVER_NAME, line.params[0], source=SERVER_NAME, trailing=True))
 
 
-def _pong(dialect: IrcDialect, line: IrcLine) -> None:
-    return None
+def _pong(dialect: IrcDialect, line: IrcLine) -> Request:
+    return dialect.reply()
 
 
 def _quit(dialect: IrcDialect, line: IrcLine) -> Request:

@@ -7,6 +7,7 @@ from typing import Final
 
 from chatd.boundaries import Payloads
 from chatd.core.events import (
+    CONSOLE,
     Announced,
     Arrived,
     ChatEvent,
@@ -14,6 +15,7 @@ from chatd.core.events import (
     Departed,
     LogEntry,
     MemberArrived,
+    User,
 )
 from chatd.dialects.irc_channels import join_line
 from chatd.dialects.irc_client import LOBBY_CHANNEL, SERVER_NAME, channel_of, source_of
@@ -53,9 +55,15 @@ class IrcDeliveryEncoder:
         return tuple(self._tagged(delivery.at, line) for line in lines)
 
     def encode_for_affected_user(self, delivery: Delivery) -> Payloads:
-        """Return the lines of an event for the user whom it is about."""
-        if isinstance(delivery, LogEntry) and delivery.event.kind == "invited":
-            return (invitation_line(self.capabilities, delivery),)
+        """Return the lines of an event for the user whom it is about.
+
+        A user who is not in the channel is told in words what happened there.
+        """
+        if isinstance(delivery, LogEntry):
+            event = delivery.event
+            is_outsider = event.kind in _KINDS_ABOUT_OUTSIDERS and not event.was_member
+            if is_outsider or event.kind == "invited":
+                return tuple(missed_event_lines(self.capabilities, delivery))
         return self.encode_delivery(delivery)
 
     def _join(self, arrived: Arrived, channel: str) -> bytes:
@@ -87,14 +95,47 @@ def invitation_line(capabilities: frozenset[str], entry: LogEntry) -> bytes:
     return _line(capabilities, entry, "INVITE", event.subject.nick, channel_of(event.conversation))
 
 
+def missed_event_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
+    """Return the line that tells the user whom the event ``entry`` is about of it, without changing who the
+    client believes is in a channel: an invitation, or a notice. There is none of some events.
+    """
+    event = entry.event
+    if event.kind == "invited":
+        return [invitation_line(capabilities, entry)]
+    text = _TOLD.get((event.kind, event.body)) or _TOLD.get((event.kind, ""))
+    if text is None or event.subject is None:
+        return []
+    shown = text.format(
+        actor=_name(event.actor),
+        channel=channel_of(event.conversation),
+        why=f": {event.reason}" if event.reason else "",
+    )
+    tags = entry_tags(capabilities, entry)
+    return [format_line("NOTICE", event.subject.nick, shown, source=SERVER_NAME, tags=tags, trailing=True)]
+
+
+def _name(actor: User) -> str:
+    return "the administrator" if actor is CONSOLE else actor.nick
+
+
 def _line(capabilities: frozenset[str], entry: LogEntry, verb: str, *params: str) -> bytes:
     tags = entry_tags(capabilities, entry)
-    return format_line(verb, *params, source=source_of(entry.event.actor.nick), tags=tags)
+    actor = entry.event.actor
+    source = SERVER_NAME if actor is CONSOLE else source_of(actor.nick)
+    return format_line(verb, *params, source=source, tags=tags)
 
 
 def _joined(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
     event = entry.event
-    line = join_line(capabilities, channel_of(event.conversation), event.actor, False, event.actor.nick)
+    if event.is_offline:
+        return []  # channels show who is online: the arrival will be announced
+    line = join_line(
+        capabilities,
+        channel_of(event.conversation),
+        event.actor,
+        event.is_registered,
+        event.realname or event.actor.nick,
+    )
     return [_with_tags(capabilities, entry, line)]
 
 
@@ -115,7 +156,8 @@ def _invited(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
 
 def _kicked(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
     event = entry.event
-    return [_line(capabilities, entry, "KICK", channel_of(event.conversation), _subject(event), event.body)]
+    reason = event.body or event.actor.nick
+    return [_line(capabilities, entry, "KICK", channel_of(event.conversation), _subject(event), reason)]
 
 
 def _banned(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
@@ -130,6 +172,15 @@ def _mode(mode: str, argument: str = "{}") -> Callable[[frozenset[str], LogEntry
         return [_line(capabilities, entry, "MODE", channel_of(event.conversation), mode, shown)]
 
     return encode
+
+
+def _promoted(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
+    event = entry.event
+    lines = _mode("+o")(capabilities, entry)
+    former = event.former_owner
+    if former is not None and former.id != (event.subject or event.actor).id:
+        lines.append(_line(capabilities, entry, "MODE", channel_of(event.conversation), "-o", former.nick))
+    return lines
 
 
 def _visibility(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
@@ -150,7 +201,7 @@ def _notice(text: str) -> Callable[[frozenset[str], LogEntry], list[bytes]]:
         if event.conversation.kind != "direct":
             target = channel_of(event.conversation)
         shown = text.format(
-            actor=event.actor.nick,
+            actor=_name(event.actor),
             subject=_subject(event),
             body=event.body or "none",
             message=event.deleted_message_id if event.kind == "deleted" else 0,
@@ -176,7 +227,7 @@ _EVENTS: Final[dict[str, Callable[[frozenset[str], LogEntry], list[bytes]]]] = {
     "kicked": _kicked,
     "banned": _banned,
     "unbanned": _mode("-b", "{}!*@*"),
-    "promoted": _mode("+o"),
+    "promoted": _promoted,
     "demoted": _mode("-o"),
     "visibility": _visibility,
     "topic": _topic,
@@ -186,3 +237,18 @@ _EVENTS: Final[dict[str, Callable[[frozenset[str], LogEntry], list[bytes]]]] = {
     "deleted": _notice("{actor} has deleted message {message}{why}"),
 }
 """What encodes each kind of event."""
+
+_KINDS_ABOUT_OUTSIDERS: Final = frozenset(("banned", "unbanned", "uninvited"))
+"""The kinds of events whose subject is not in the channel, unless the event has put that user out."""
+
+_TOLD: Final = {
+    ("uninvited", ""): "{actor} has withdrawn your invitation to {channel}",
+    ("kicked", ""): "{actor} has put you out of {channel}{why}",
+    ("banned", ""): "{actor} has banned you from {channel}{why}",
+    ("unbanned", ""): "{actor} has lifted your ban from {channel}",
+    ("promoted", ""): "{actor} has made you an operator of {channel}",
+    ("promoted", "owner"): "you own {channel} now",
+    ("demoted", ""): "you are no longer an operator of {channel}",
+    ("demoted", "owner"): "you no longer own {channel}",
+}
+"""What a user is told of an event, by its kind and body. An empty body stands for all others."""

@@ -166,6 +166,29 @@ def split_text(text: str, max_bytes: int, max_lines: int) -> list[str]:
     return pieces
 
 
+def matches_mask(text: str, mask: str) -> bool:
+    """Return whether ``mask`` matches the whole of ``text``: ``*`` any characters, ``?`` one character.
+
+    The time is at most the product of the lengths. Letters must have the same case.
+    """
+    place = start = 0
+    star = -1
+    for_star = 0
+    while place < len(text):
+        if start < len(mask) and mask[start] == "*":
+            star, for_star = start, place
+            start += 1
+        elif start < len(mask) and mask[start] in ("?", text[place]):
+            place += 1
+            start += 1
+        elif star >= 0:
+            for_star += 1
+            place, start = for_star, star + 1
+        else:
+            return False
+    return not mask[start:].strip("*")
+
+
 def without_formatting(text: str) -> str:
     """Return ``text`` without mIRC's codes for bold, italic, colours and the like."""
     return _FORMATTING.sub("", text)

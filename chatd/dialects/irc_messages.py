@@ -55,6 +55,11 @@ def privmsg(dialect: IrcDialect, line: IrcLine) -> Request:
     return dialect.request(line, "gbroadcast", group=group, msg=text, kind=kind)
 
 
+def is_to_oneself(event: ChatEvent) -> bool:
+    """Return whether ``event`` is a message of a user to the same user."""
+    return event.is_message and event.subject is not None and event.subject.id == event.actor.id
+
+
 def target_of(event: ChatEvent) -> str:
     """Return the target of the lines of ``event``, a message: a channel, or the nick of the receiver."""
     if event.conversation.kind == "direct":
