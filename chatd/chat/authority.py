@@ -289,7 +289,7 @@ class Authority:
         if profile is None:
             return replace(event, is_offline=True)
         is_registered = event.actor.id in self.state.credentials
-        return replace(event, realname=profile.realname, is_registered=is_registered)
+        return replace(event, realname=profile.realname, actor_is_registered=is_registered)
 
     def _after_commit(self) -> None:
         self._on_commit()

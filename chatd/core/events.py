@@ -110,8 +110,8 @@ class ChatEvent(msgspec.Struct, frozen=True, eq=False):
     server operator, its subject the author of the message.
 
     Not stored are: ``was_member``, true for a ``banned`` event that put out a member; and what is known of a
-    new member when a ``created`` or ``joined`` event is decided: ``realname`` and ``is_registered`` as an
-    `Arrived` has them, and ``is_offline``, true if no client of that user is connected. A ``promoted`` event
+    new member when a ``created`` or ``joined`` event is decided: ``realname`` and ``actor_is_registered``
+    as an `Arrived` has them, and ``is_offline``, true if no client of that user is connected. A ``promoted`` event
     that makes a new owner has the ``former_owner``, if that user is still a member.
 
     ``body`` depends on the kind:
@@ -136,8 +136,8 @@ class ChatEvent(msgspec.Struct, frozen=True, eq=False):
     subject: User | None = None
     body: str = ""
     was_member: bool = False
+    actor_is_registered: bool = False
     realname: str = ""
-    is_registered: bool = False
     is_offline: bool = False
     former_owner: User | None = None
 

@@ -133,7 +133,7 @@ def _joined(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
         capabilities,
         channel_of(event.conversation),
         event.actor,
-        event.is_registered,
+        event.actor_is_registered,
         event.realname or event.actor.nick,
     )
     return [_with_tags(capabilities, entry, line)]
