@@ -17,7 +17,15 @@ from chatd.core.accounts import Secret
 from chatd.core.answers import Answer, Profile
 from chatd.core.counters import Histogram
 from chatd.core.events import Conversation, Delivery, LogEntry, User
-from chatd.core.records import NO_FILTER, EntryRow, EntrySlice, LogFilter, Record, Snapshot
+from chatd.core.records import (
+    NO_FILTER,
+    EntryRow,
+    EntrySlice,
+    LogFilter,
+    Record,
+    Snapshot,
+    UnreadRange,
+)
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.core.tokens import Token
@@ -126,6 +134,17 @@ class Journal(Protocol):
     def get_read_marker(self, user: User) -> int:
         """Return the read marker of ``user``: the id of the last entry known to have gone to the user."""
 
+    def move_read_mark(self, user: User, conversation: Conversation, last: int) -> bool:
+        """Move the read mark of ``user`` in ``conversation`` forward to the entry id ``last``; never back.
+        Return whether it has moved. It is written to disk within seconds.
+
+        ``conversation`` is on disk. Call this in the turn of a task, so that the mark is not deleted by what
+        was submitted before.
+        """
+
+    def get_read_mark(self, user: User, conversation: Conversation) -> int:
+        """Return the read mark of ``user`` in ``conversation``, an entry id: 0 if the user has set none."""
+
     def last_id_in(self, conversation: Conversation) -> int:
         """Return the id of the last entry of ``conversation`` that is on disk, or 0 if it has none."""
 
@@ -150,7 +169,10 @@ class Journal(Protocol):
         """Return a Deferred that fires when no task waits and no transaction is under way."""
 
     def close(self) -> Deferred[None]:
-        """Write the last read markers and close the database. Return a Deferred that fires after that."""
+        """Write the last read markers and read marks, and close the database.
+
+        Return a Deferred that fires after that.
+        """
 
 
 class Archive(Protocol):
@@ -244,17 +266,11 @@ class Archive(Protocol):
         """
 
     def unread_counts(
-        self,
-        conversations: Iterable[Conversation],
-        user: User,
-        after: int,
-        max_id: int,
-        log_filter: LogFilter = NO_FILTER,
+        self, ranges: Iterable[UnreadRange], user: User, log_filter: LogFilter = NO_FILTER
     ) -> Deferred[list[int]]:
-        """Return a Deferred of the number of messages unread by ``user`` in each conversation, as a list.
+        """Return a Deferred of the number of messages unread by ``user`` in each of ``ranges``, as a list.
 
-        Unread are messages by other users with ``after`` < id <= ``max_id`` that ``log_filter`` does not
-        hide.
+        Unread are messages by other users in the range that ``log_filter`` does not hide.
         """
 
     def close(self) -> None:

@@ -25,11 +25,13 @@ class Fact(NamedTuple):
     text: str
 
 
-# Everybody says one thing of each kind, which names its place; images are said where they can be.
+# Everybody says one thing of each kind, which names its place; images are said where they can be. An action
+# goes to where one is.
 def text(act: str, *fields: str) -> str:
     """A line of the text wire."""
     return {
         "lobby": "MSG {}",
+        "action": "MSG {}",
         "group": "bg;wob;{}",
         "private": "s;{};{}",
         "kick": "kick;wob;victim;loud",
@@ -43,6 +45,7 @@ def said_in_json(act: str, *fields: str) -> str:
     to, msg = fields[:1], fields[-1:]
     asked: dict[str, dict[str, str | tuple[str, ...]]] = {
         "lobby": {"action": "client-broadcast", "msg": msg},
+        "action": {"action": "client-broadcast", "msg": msg},
         "image": {"action": "client-broadcast", "msg": msg, "kind": "image"},
         "group": {"action": "gbroadcast", "group": "wob", "msg": msg},
         "private": {"action": "client-send", "to": to, "msg": msg},
@@ -57,6 +60,7 @@ def typed(act: str, *fields: str) -> str:
     """What is typed in the chat room's lobby."""
     return {
         "lobby": "{}",
+        "action": "{}",
         "group": "/say wob {}",
         "private": "/msg {} {}",
         "kick": "/kick wob victim loud",
@@ -77,11 +81,12 @@ def in_irc(act: str, *fields: str) -> str:
     return {
         "lobby": "PRIVMSG #lobby :{}",
         "group": "PRIVMSG #wob :{}",
+        "action": "PRIVMSG #lobby :\x01ACTION {}\x01",
         "private": "PRIVMSG {} :{}",
         "kick": "KICK #wob victim :loud",
         "leave": "PART #wob",
         "join": "JOIN #wob",
-    }[act].format(*fields)
+    }[act].format(*(field.removeprefix("/me ") for field in fields))
 
 
 def framed(what: str, image: bool = False) -> bytes:
@@ -118,7 +123,9 @@ def heard_in_irc(nick: str, heard: bytes) -> Iterator[Fact]:
     """The facts in lines of IRC, where ``nick`` is told what it has done; of an image there is its size."""
     verbs = {"JOIN": "joined", "PART": "left", "KICK": "kicked"}
     for line in heard.decode().splitlines():
-        if found := re.fullmatch(r":(\w+)!\S+ PRIVMSG \S+ :(\[an image of .*)?(.*)", line):
+        if found := re.fullmatch(r":(\w+)!\S+ PRIVMSG \S+ :\x01ACTION (.*)\x01", line):
+            yield Fact("action", found[1], f"/me {found[2]}")
+        elif found := re.fullmatch(r":(\w+)!\S+ PRIVMSG \S+ :(\[an image of .*)?(.*)", line):
             yield Fact("image" if found[2] else "said", found[1], found[3])
         elif found := re.fullmatch(r":(\w+)!\S+ (JOIN|PART|KICK) #wob(?: victim loud)?", line):
             if found[1] != nick:
@@ -129,6 +136,8 @@ def heard_in_words(line: str) -> Iterator[Fact]:
     """The fact in a sentence of the chat room's."""
     if found := re.fullmatch(r"(\w+) (?:a|vous) dit( en image)? :\s+(.*)", line):
         yield Fact("image" if found[2] else "said", found[1], found[3])
+    elif found := re.fullmatch(r"\* (\w+) (.*)", line):
+        yield Fact("action", found[1], f"/me {found[2]}")
     elif found := re.fullmatch(r"Annonce : (\w+) a (rejoint|quitté|exclu victim de) wob(?: : loud)?", line):
         yield Fact({"rejoint": "joined", "quitté": "left"}.get(found[2], "kicked"), found[1], "")
 
@@ -203,11 +212,11 @@ WAYS = {
 PLACES = {"chunky": "lobby", "framy": "wob"}
 """Where those in the chat room are, and what they hear; the others hear both."""
 
-IMAGES: Final[dict[str, Callable[[Fact], Fact]]] = {
-    "texty": lambda fact: fact._replace(what="said"),
-    "ircy": lambda fact: fact._replace(text=""),
+SHOWN_KINDS: Final[dict[str, Callable[[Fact], Fact]]] = {
+    "texty": lambda fact: fact._replace(what="said") if fact.what in ("image", "action") else fact,
+    "ircy": lambda fact: fact._replace(text="") if fact.what == "image" else fact,
 }
-"""What those hear of an image who are not shown it as an image."""
+"""What those hear who are not shown every kind of message as what it is."""
 
 
 def events(nick: str) -> list[Fact]:
@@ -270,6 +279,8 @@ class Matrix(SynchronousTestCase):
             for other in others:
                 self.says(nick, "private", other, f"for-{other}")
                 expected[other][Fact("said", nick, f"for-{other}")] += 1
+            self.says(nick, "action", f"/me acts-{nick}")
+            facts[Fact("action", nick, f"/me acts-{nick}")] = places.get(nick, "lobby")
             if way.images:
                 self.says(nick, "image", f"art-{nick}")
                 facts[Fact("image", nick, f"art-{nick}")] = places.get(nick, "lobby")
@@ -282,11 +293,9 @@ class Matrix(SynchronousTestCase):
             self.says(nick, "join")
             self.wait_for("joined", nick)
             for other in others:
-                shown = IMAGES.get(other, lambda fact: fact)
+                shown = SHOWN_KINDS.get(other, lambda fact: fact)
                 expected[other].update(
-                    shown(fact) if fact.what == "image" else fact
-                    for fact, place in facts.items()
-                    if places.get(other, place) == place
+                    shown(fact) for fact, place in facts.items() if places.get(other, place) == place
                 )
             if nick == "chunky":
                 places[nick] = "wob"  # where it has joined again

@@ -30,6 +30,7 @@ from chatd.core.link_rules import link_deletions_by, use_link
 from chatd.core.login import Login, decide_login
 from chatd.core.moderation_rules import check_not_blocked, check_not_muted
 from chatd.core.quotas import check_quotas, check_storage
+from chatd.core.read_mark_rules import read_mark_deletions_by
 from chatd.core.records import EntryDraft, Record, Snapshot
 from chatd.core.rules import Decision, decide
 from chatd.core.token_rules import check_decision_scope
@@ -252,11 +253,11 @@ class Authority:
     ) -> tuple[list[Record], list[Audience]]:
         """Apply ``decision`` to the state. Return the records to store and the audience of each event.
 
-        The invitation links that the events put an end to are deleted.
+        The invitation links and the read marks that the decision puts an end to are deleted.
         ``sent_ref`` is the client's own id of the request, which is stored with a message.
         """
         state, at = self.state, self.now()
-        changes = decision.records
+        changes = (*decision.records, *read_mark_deletions_by(decision))
         if state.links:
             changes = (*changes, *link_deletions_by(state, decision.events))
         for change in changes:

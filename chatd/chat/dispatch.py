@@ -23,11 +23,12 @@ from chatd.core.events import (
     Announced,
     Arrived,
     Conversation,
-    Delivery,
     Departed,
     LogEntry,
     MemberArrived,
     ProfileAnnounced,
+    ReadMarkMoved,
+    SharedDelivery,
     User,
 )
 from chatd.core.requests import Request
@@ -69,7 +70,7 @@ class Dispatcher:
     def __init__(
         self,
         clock: Clock,
-        on_delivery: Callable[[Delivery, bool], None] | None,
+        on_delivery: Callable[[SharedDelivery, bool], None] | None,
         delivery_log: DeliveryLog | None,
     ) -> None:
         self._clock = clock
@@ -155,6 +156,16 @@ class Dispatcher:
         apply.
         """
         self._announce(announced, None)
+
+    def deliver_to_other_sessions(self, moved: ReadMarkMoved, client: Client) -> None:
+        """Send ``moved`` to the sessions of its user, except ``client`` and those with a token, at once.
+
+        Sessions with a token have no part in what their user has read.
+        """
+        sessions = self._present.get(moved.user.id, ())
+        fanout = Fanout(None, stored=False)
+        fanout.add(moved)
+        fanout.flush([one for one in sessions if one is not client and one.token is None])
 
     def deliver(
         self,

@@ -9,10 +9,10 @@ from chatd.core.events import (
     Announced,
     Arrived,
     Conversation,
-    Delivery,
     LogEntry,
     MemberArrived,
     ProfileAnnounced,
+    SharedDelivery,
 )
 from chatd.core.terminal import replace_controls
 
@@ -20,7 +20,7 @@ from chatd.core.terminal import replace_controls
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
-def format_delivery(delivery: Delivery, private: bool = False) -> str:
+def format_delivery(delivery: SharedDelivery, private: bool = False) -> str:
     """Return ``delivery`` as one line of a log, such as ``[group wob] alice: hello`` or ``alice arrived``.
 
     The brackets name the conversation. For a group they contain a space, which no group name does, so a group

@@ -26,6 +26,7 @@ from chatd.chat.links import LinkCommand, LinkService
 from chatd.chat.moderation import ModerationCommand, ModerationService
 from chatd.chat.overview import Overview
 from chatd.chat.presence import PresenceService
+from chatd.chat.read_marks import ReadMarkService
 from chatd.chat.replay import Replay
 from chatd.chat.retention import Retention
 from chatd.chat.tokens import TokenCommand, TokenService
@@ -44,7 +45,7 @@ from chatd.core.audience import user_ids_without_reason
 from chatd.core.channel_commands import SetProfile
 from chatd.core.channels import CHANNEL_QUERIES
 from chatd.core.counters import Counters
-from chatd.core.events import ChatEvent, Delivery, LogEntry, ProfileAnnounced, User
+from chatd.core.events import ChatEvent, LogEntry, ProfileAnnounced, SharedDelivery, User
 from chatd.core.ignore_rules import decide_ignore
 from chatd.core.limits import Limits
 from chatd.core.login import check_claimed_sender
@@ -80,7 +81,7 @@ class Chat:
         limits: Limits,
         passwords: PasswordHasher,
         policy: AccountPolicy,
-        on_delivery: Callable[[Delivery, bool], None] | None = None,
+        on_delivery: Callable[[SharedDelivery, bool], None] | None = None,
         delivery_log: DeliveryLog | None = None,
         keep_seconds: int | None = None,
     ) -> None:
@@ -121,6 +122,7 @@ class Chat:
         )
         self._tokens = TokenService(self._authority, committer, self._presence, self._turns, limits)
         self._links = LinkService(self._authority, committer, self._turns, limits)
+        self._read_marks = ReadMarkService(self._authority, self._dispatcher, self._turns)
         self._moderator = ModerationService(
             self._authority,
             archive,
@@ -327,6 +329,8 @@ class Chat:
             self._turns.run_coroutine(
                 client, request, self._answer_with_list(client, request, shown), paused=True
             )
+        elif isinstance(command, c.MarkRead):
+            self._read_marks.execute(client, request, user, command)
         elif isinstance(command, c.ListConversations):
             reading = self._replay.send_conversation_list(client, user, request, command.skip)
             self._turns.run_coroutine(client, request, self._answer_from_log(reading), paused=True)

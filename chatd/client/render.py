@@ -139,6 +139,8 @@ def render_message(
     speaker = speaker_label(message.nick, reader, message.kind)
     head = one_line(f"{clock_time(message.ts.as_datetime)} {elsewhere}{speaker}")
     text = message_text(message)
+    if message.kind == "action":  # its first line is one sentence with the nick
+        return f"\n{INDENT}".join(f"{head} {text}".split("\n"))
     if message.kind == "image" or "\n" in text:
         return f"\n{INDENT}".join((head, *text.split("\n")))
     return f"{head} {text}"

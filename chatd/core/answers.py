@@ -318,14 +318,27 @@ class ConversationListItem(msgspec.Struct, frozen=True, eq=False):
     """A conversation in a list of a user's conversations.
 
     ``kind`` is lobby, group or direct. ``name`` is the group's name, the other user's nick, or "lobby".
-    ``last_id`` is the id of the last entry, 0 if there is none. ``unread`` is the number of other users'
-    messages after the user's read marker, counted among the last 1,000 entries.
+    ``last_id`` is the id of the last entry, 0 if there is none. ``read_mark`` is the user's read mark in the
+    conversation, 0 if there is none. ``unread`` is the number of other users' messages after that mark, or
+    without one, after the user's read marker; it is counted among the last 1,000 messages.
     """
 
     kind: str
     name: str
     last_id: int
     unread: int
+    read_mark: int
+
+
+class ReadMark(msgspec.Struct, frozen=True, eq=False):
+    """The answer to ``markread``: the read mark of ``reader`` in ``conversation`` is the entry id ``id``.
+
+    It is 0 in a conversation that has no entry, and where the reader has marked nothing but the id 0.
+    """
+
+    reader: User
+    conversation: Conversation
+    id: int
 
 
 class Conversations(msgspec.Struct, frozen=True, eq=False):
@@ -372,6 +385,7 @@ Answer = (
     | Groups
     | Page
     | Conversations
+    | ReadMark
     | HistoryHint
     | Channel
     | ChannelClosed

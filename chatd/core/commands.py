@@ -156,6 +156,10 @@ _HistoryVisibility = Annotated[
         ("all", "since_joining"),
     ),
 ]
+_ReadUpToId = Annotated[
+    int,
+    FieldDeclaration("id", "the id up to which you have read; up to the last entry if empty"),
+]
 _BeforeId = Annotated[int, FieldDeclaration("id", "only entries with a smaller id")]
 _AfterId = Annotated[int, FieldDeclaration("id", "only entries with a larger id, oldest first")]
 _PageLimit = Annotated[int, FieldDeclaration("count", "the maximum number of entries in the page")]
@@ -200,6 +204,7 @@ USAGE_FIELD_NAMES: Final = (
     N_("lifetime"),
     N_("link"),
     N_("number"),
+    N_("upto"),
 )
 """The names of the fields that usage lines show, to be translated."""
 
@@ -868,6 +873,30 @@ class ListConversations(Command, frozen=True):
     """List the author's conversations, the most recent first, without the first ``skip`` ones."""
 
     skip: _SkipCount = 0
+
+
+@declare(
+    "markread",
+    actions=("markread",),
+    semicolon_word="markread",
+    slash_word="markread",
+    group_defaults_to_room=True,
+    required_role="identified",
+    answer="read_mark",
+    refusal_codes=f"no_such_user {_GROUP} account_closed bad_request storage_failed",
+    help=N_("mark a group as read, or the lobby, or your messages with a user"),
+    example="markread;wob;17",
+)
+class MarkRead(Command, frozen=True):
+    """Move the author's read mark in the conversation of ``group`` forward to the entry id ``upto``; without
+    ``group``, in that with the user ``dest``; without both, in the lobby.
+
+    A mark never moves back, nor beyond the last entry of the conversation, where it moves without ``upto``.
+    """
+
+    group: _GroupName | None = None
+    upto: _ReadUpToId | None = None
+    dest: _KnownNick | None = None
 
 
 @declare(

@@ -31,6 +31,7 @@ AnswerName = Literal[
     "states",
     "history",
     "conversations",
+    "read_mark",
     "help",
     "quit",
     "account",

@@ -49,6 +49,10 @@ def action_text(body: str) -> str:
     return body.removeprefix(ACTION_PREFIX)
 
 
+MEMBERSHIP_END_KINDS: Final[frozenset[EventKind]] = frozenset(("left", "kicked", "banned", "closed"))
+"""The kinds of events that end memberships: ``closed`` those of all members, the others that of one."""
+
+
 class User(msgspec.Struct, frozen=True, eq=False):
     """A user, connected or not.
 
@@ -111,8 +115,8 @@ class ChatEvent(msgspec.Struct, frozen=True, eq=False):
 
     Not stored are: ``was_member``, true for a ``banned`` event that put out a member; and what is known of a
     new member when a ``created`` or ``joined`` event is decided: ``realname`` and ``actor_is_registered``
-    as an `Arrived` has them, and ``is_offline``, true if no client of that user is connected. A ``promoted`` event
-    that makes a new owner has the ``former_owner``, if that user is still a member.
+    as an `Arrived` has them, and ``is_offline``, true if no client of that user is connected. A ``promoted``
+    event that makes a new owner has the ``former_owner``, if that user is still a member.
 
     ``body`` depends on the kind:
 
@@ -252,5 +256,21 @@ ENTERING_EVENT_KINDS: Final[frozenset[EventKind]] = frozenset(("created", "joine
 CHANNEL_DELIVERIES: Final = (MemberArrived, ProfileAnnounced)
 """The classes of deliveries that only clients that see groups as chat channels are told of."""
 
-Delivery = LogEntry | Arrived | MemberArrived | Departed | ProfileAnnounced | Announced
-"""A value that is sent to sessions without a request: a log entry, or what is never in the log."""
+SharedDelivery = LogEntry | Arrived | MemberArrived | Departed | ProfileAnnounced | Announced
+"""A delivery to several users: a log entry, or what is never in the log."""
+
+
+class ReadMarkMoved(msgspec.Struct, frozen=True, eq=False, weakref=True):
+    """A delivery, never in the log, to the other sessions of ``user``: the user's read mark in
+    ``conversation`` has moved forward to the entry id ``id``.
+
+    No other user is sent it, and no log file mentions it: what a user has read is private.
+    """
+
+    user: User
+    conversation: Conversation
+    id: int
+
+
+Delivery = SharedDelivery | ReadMarkMoved
+"""A value that is sent to sessions without a request."""

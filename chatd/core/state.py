@@ -32,6 +32,7 @@ from chatd.core.moderation import (
     target_key,
 )
 from chatd.core.names import BadName, Name, parse_group, parse_nick, skeletons
+from chatd.core.read_marks import ReadMarksDeleted
 from chatd.core.refusals import Refusal
 from chatd.core.tokens import Token, TokenDeleted
 
@@ -287,6 +288,7 @@ RecordedChange = (
     | UserErased
     | TextsErased
     | ErasureCompleted
+    | ReadMarksDeleted
 )
 """A change of the state that is stored as it is and never enters the log."""
 
@@ -352,7 +354,8 @@ class State:
     def apply(self, change: StateChange, at: int = 0) -> None:
         """Change the state as ``change`` says: add, change or delete what it contains.
 
-        A new credential deletes the user's tokens. Messages, and the deletion of their texts, change nothing.
+        A new credential deletes the user's tokens. Messages, the deletion of their texts and that of read
+        marks change nothing.
         A group exists from its ``created`` event on. The method checks no permissions and never refuses a
         change: the command was decided before. ``at`` is the time of an event, in milliseconds since 1970;
         other changes need none.

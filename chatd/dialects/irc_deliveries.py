@@ -15,6 +15,7 @@ from chatd.core.events import (
     Departed,
     LogEntry,
     MemberArrived,
+    ReadMarkMoved,
     User,
 )
 from chatd.dialects.irc_channels import join_line
@@ -40,6 +41,8 @@ class IrcDeliveryEncoder:
             return (self._tagged(delivery.at, self._join(delivery, LOBBY_CHANNEL)),)
         if isinstance(delivery, MemberArrived):
             return self._member(delivery)
+        if isinstance(delivery, ReadMarkMoved):
+            return ()
         source = source_of(delivery.user.nick)
         if isinstance(delivery, Departed):
             return (self._tagged(delivery.at, format_line("QUIT", "left", source=source)),)

@@ -28,8 +28,9 @@ _OTHER_CONDITION: Final = re.compile("[CT]?[<>]")
 
 
 class ListFilter(msgspec.Struct, frozen=True):
-    """Which channels are wanted: those that match one of the masks ``names`` and none of ``unwanted``, and have
-    ``more_than`` and ``fewer_than`` so many members. No names mean all.
+    """Which channels are wanted: those that match one of the masks ``names`` and none of ``unwanted``.
+
+    They have ``more_than`` and ``fewer_than`` so many members. No names mean all.
     """
 
     names: tuple[str, ...] = ()

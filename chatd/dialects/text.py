@@ -31,13 +31,24 @@ from chatd.core.answers import (
     Moderated,
     ModerationLog,
     Page,
+    ReadMark,
     TokenList,
     TokenListItem,
     TokenMade,
     Welcome,
 )
 from chatd.core.commands import ListClients
-from chatd.core.events import Announced, Arrived, ChatEvent, Delivery, Departed, LogEntry
+from chatd.core.events import (
+    Announced,
+    Arrived,
+    ChatEvent,
+    Conversation,
+    Delivery,
+    Departed,
+    LogEntry,
+    ReadMarkMoved,
+    User,
+)
 from chatd.core.language import N_
 from chatd.core.limits import Limits
 from chatd.core.moderation import ModerationEntry
@@ -165,9 +176,11 @@ class TextDialect:
     def encode_delivery(self, delivery: Delivery) -> Payloads:
         """Return the lines of a log entry, an arrival, a departure or an announcement.
 
-        There are none for a message whose text was deleted, nor for a deletion if this is the reference
-        variant.
+        There are none for a message whose text was deleted, for a read mark, nor for a deletion if this is
+        the reference variant.
         """
+        if isinstance(delivery, ReadMarkMoved):
+            return ()
         if isinstance(delivery, LogEntry):
             return self._logged(delivery.event)
         if isinstance(delivery, Announced):
@@ -273,10 +286,7 @@ class TextDialect:
         )
 
     def _page(self, request: Request, answer: Page) -> Payloads:
-        conversation = answer.conversation
-        where = conversation.name or (
-            conversation.other_user(answer.reader).nick if conversation.pair else "*"
-        )
+        where = _place(answer.conversation, answer.reader)
         item = _event_item if answer.is_event_page else _message_item
         ordered = answer.entries if answer.forward else reversed(answer.entries)
         lines = _list(request, (item(where, entry) for entry in ordered), answer.more, answer.forward)
@@ -290,6 +300,9 @@ class TextDialect:
             for one in answer.conversations
         )
         return _list(request, lines, answer.more)
+
+    def _read_mark(self, request: Request, answer: ReadMark) -> Payloads:
+        return _lines("RDM", _place(answer.conversation, answer.reader), str(answer.id))
 
     def _hint(self, request: Request, answer: HistoryHint) -> Payloads:
         return _lines("INF", text=_HINT)
@@ -323,6 +336,7 @@ _ANSWERS: Final[dict[type, Callable[[TextDialect, Request, Any], Payloads]]] = {
     Groups: TextDialect._groups,
     Page: TextDialect._page,
     Conversations: TextDialect._conversations,
+    ReadMark: TextDialect._read_mark,
     HistoryHint: TextDialect._hint,
     Help: TextDialect._help,
     Goodbye: TextDialect._goodbye,
@@ -341,6 +355,11 @@ _SEED_REFUSALS: Final = {
 """(verb, refusal code) -> the word that the WHO/IAM protocol defines for this refusal. The refused name
 follows the word.
 """
+
+
+def _place(conversation: Conversation, reader: User) -> str:
+    """Return the name of ``conversation`` as ``reader`` sees it: a group, a nick, or ``*`` for the lobby."""
+    return conversation.name or (conversation.other_user(reader).nick if conversation.pair else "*")
 
 
 def _lines(*fields: str, text: str | None = None) -> Payloads:

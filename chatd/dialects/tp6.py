@@ -32,6 +32,7 @@ from chatd.core.answers import (
     Moderated,
     ModerationLog,
     Page,
+    ReadMark,
     TokenList,
     TokenMade,
     Unchanged,
@@ -49,7 +50,7 @@ from chatd.core.commands import (
     ReadHistory,
     UseLink,
 )
-from chatd.core.events import ACTION_PREFIX, CHANNEL_DELIVERIES, Delivery, LogEntry
+from chatd.core.events import ACTION_PREFIX, CHANNEL_DELIVERIES, Delivery, LogEntry, ReadMarkMoved
 from chatd.core.limits import Limits
 from chatd.core.names import BadName, Name, parse_group
 from chatd.core.refusals import Refusal, reason_phrase
@@ -76,6 +77,7 @@ from chatd.dialects.tp6_phrases import (
     moderation_lines,
     page_lines,
     page_title,
+    read_mark_sentence,
     refusal_text,
     resolve_command,
     rgb_bytes,
@@ -310,7 +312,7 @@ class Tp6Dialect:
 
     def encode_delivery(self, delivery: Delivery) -> Payloads:
         """Return the French line of a delivery. There is no payload if it belongs to a room or lobby that the
-        client is not in, or if it is a message whose text was deleted.
+        client is not in, if it is a message whose text was deleted, or if it is a read mark.
         """
         return self._telling(delivery) if self._hears(delivery) else ()
 
@@ -337,7 +339,7 @@ class Tp6Dialect:
         return frame
 
     def _tell(self, delivery: Delivery) -> Payloads:
-        if isinstance(delivery, CHANNEL_DELIVERIES):
+        if isinstance(delivery, (*CHANNEL_DELIVERIES, ReadMarkMoved)):
             return ()
         if isinstance(delivery, LogEntry) and delivery.event.is_tombstone:
             return ()
@@ -417,6 +419,9 @@ class Tp6Dialect:
             return self._as_json(self._json, request, answer)
         return self._list("Conversations", conversation_lines(answer), answer.more)
 
+    def _read_mark(self, request: Request, answer: ReadMark) -> Payloads:
+        return self._notice(f"C'est fait : {read_mark_sentence(answer)}")
+
     def _hint(self, request: Request, answer: HistoryHint) -> Payloads:
         return self._notice(HISTORY_HINT)
 
@@ -464,6 +469,7 @@ _ANSWERS: Final[dict[type, Callable[[Tp6Dialect, Request, Any], Payloads]]] = {
     Groups: Tp6Dialect._groups,
     Page: Tp6Dialect._page,
     Conversations: Tp6Dialect._conversations,
+    ReadMark: Tp6Dialect._read_mark,
     HistoryHint: Tp6Dialect._hint,
     Help: Tp6Dialect._help,
     Goodbye: Tp6Dialect._goodbye,

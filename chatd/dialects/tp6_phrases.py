@@ -16,11 +16,12 @@ from chatd.core.answers import (
     LinkListItem,
     Members,
     Page,
+    ReadMark,
     TokenListItem,
 )
 from chatd.core.commands import COMMANDS
 from chatd.core.declarations import CommandDeclaration
-from chatd.core.events import Announced, Arrived, ChatEvent, Delivery, LogEntry, action_text
+from chatd.core.events import Announced, Arrived, ChatEvent, LogEntry, SharedDelivery, action_text
 from chatd.core.moderation import ModerationEntry
 from chatd.core.refusals import REFUSAL_SENTENCES, Refusal, reason_phrase
 from chatd.core.terminal import LINE_END, replace_controls
@@ -96,7 +97,7 @@ def refusal_text(refusal: Refusal, moved_to: str, is_message: bool) -> str:
     return f"Erreur [{refusal.code}] : {indented(text)}"
 
 
-def delivery_sentence(delivery: Delivery) -> str:
+def delivery_sentence(delivery: SharedDelivery) -> str:
     """Return the French sentence for an arrival, a departure, a group event or an announcement.
 
     ``delivery`` must not be the log entry of a message: see `message_sentence`.
@@ -196,6 +197,16 @@ def conversation_lines(answer: Conversations) -> Iterator[str]:
         name = "la chatroom" if one.kind == "lobby" else one.name
         unread = f"{one.unread} non lu{'s' if one.unread > 1 else ''}"
         yield with_remarks(name, _KINDS.get(one.kind), f"n° {one.last_id}", unread)
+
+
+def read_mark_sentence(mark: ReadMark) -> str:
+    """Return a French sentence that says how far a user has read: ``wob est lu jusqu'au n° 7``."""
+    conversation = mark.conversation
+    if conversation.pair:
+        place = f"la conversation avec {conversation.other_user(mark.reader).nick} est lue"
+    else:
+        place = f"{conversation.name} est lu" if conversation.name else "la chatroom est lue"
+    return f"{place} jusqu'au n° {mark.id}"
 
 
 def page_title(page: Page) -> str:

@@ -67,6 +67,7 @@ USAGES = """
     setkeep;group[;age]
     history[;dest][;limit][;before][;after][;group]
     conversations[;skip]
+    markread[;group][;upto][;dest]
     ignore;dest
     unignore;dest
     ignored;

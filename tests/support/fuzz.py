@@ -114,6 +114,8 @@ _NOISE: Final[tuple[bytes, ...]] = (
     b"Hello|",
     b"Hello|a|b|c\n",
     b"//x\n/\n/!\\\n/who\n",
+    b"/me\n/me  \n/ME x\n//me x\nMSG /me x\n",
+    b'{"action":"client-broadcast","msg":"/me x","kind":"action"}\n',
     b"GET / HTTP/1.1\r\n\r\n",
     b"NICK x\r\n",
     b"CAP LS 302\r\nNICK x\r\nUSER x 0 * :x\r\nCAP END\r\n",
