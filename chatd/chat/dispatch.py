@@ -29,6 +29,7 @@ from chatd.core.events import (
     ProfileAnnounced,
     ReadMarkMoved,
     SharedDelivery,
+    Transient,
     User,
 )
 from chatd.core.requests import Request
@@ -39,6 +40,9 @@ UNREQUESTED_CHANNEL_REQUEST: Final = Request(ShowChannel(), "channel")
 """The request that the daemon pretends to answer when it tells a client that its user has entered a channel
 elsewhere, or that a channel was closed.
 """
+
+NO_PLACE: Final = 0
+"""The id of no conversation: no token that is limited to some conversations covers it."""
 
 PRESENCE_BATCH_MIN_USERS: Final = 100
 """Number of connected users from which on arrivals and departures are sent in batches."""
@@ -96,6 +100,11 @@ class Dispatcher:
     def announce_to_members(self, delivery: MemberArrived, audience: Audience) -> None:
         """Send the arrival of a member to the sessions of ``audience``, the members of the group."""
         self._fanout_to(audience, False, delivery.conversation.id).add(delivery)
+
+    def send_transient(self, transient: Transient, audience: Audience) -> None:
+        """Send ``transient`` to the sessions of ``audience``. A limited token is for no message to a user."""
+        place = NO_PLACE if transient.conversation is None else transient.conversation.id
+        self._fanout_to(audience, False, place).add(transient)
 
     def announce_profile(self, delivery: ProfileAnnounced) -> None:
         """Send what a user says to be to all sessions."""

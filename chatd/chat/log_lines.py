@@ -13,6 +13,7 @@ from chatd.core.events import (
     MemberArrived,
     ProfileAnnounced,
     SharedDelivery,
+    Transient,
 )
 from chatd.core.terminal import replace_controls
 
@@ -33,6 +34,8 @@ def format_delivery(delivery: SharedDelivery, private: bool = False) -> str:
         return f"{delivery.arrived.user.nick} arrived in a group"
     if isinstance(delivery, ProfileAnnounced):
         return f"{delivery.user.nick} changed a profile"
+    if isinstance(delivery, Transient):
+        return f"{delivery.user.nick} told clients something in passing"
     if not isinstance(delivery, LogEntry):
         return f"{delivery.user.nick} {'arrived' if isinstance(delivery, Arrived) else 'left'}"
     event = delivery.event

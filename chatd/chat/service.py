@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import Final
 
 from msgspec.structs import replace
 from twisted.internet.defer import Deferred
@@ -29,6 +30,7 @@ from chatd.chat.presence import PresenceService
 from chatd.chat.read_marks import ReadMarkService
 from chatd.chat.replay import Replay
 from chatd.chat.retention import Retention
+from chatd.chat.token_buckets import TokenBuckets
 from chatd.chat.tokens import TokenCommand, TokenService
 from chatd.chat.turns import ChangeTask, ClientCoroutine, TurnQueue, not_read_refusal, not_stored_refusal
 from chatd.core import commands as c
@@ -38,24 +40,31 @@ from chatd.core.answers import (
     Answer,
     PreparedAnswer,
     ProfileChanged,
+    TransientSent,
     Unchanged,
     Welcome,
 )
-from chatd.core.audience import user_ids_without_reason
-from chatd.core.channel_commands import SetProfile
-from chatd.core.channels import CHANNEL_QUERIES
+from chatd.core.audience import Audience, user_ids_without_reason
+from chatd.core.channel_commands import SendTransient, SetProfile
+from chatd.core.channels import CHANNEL_QUERIES, address_transient
 from chatd.core.counters import Counters
-from chatd.core.events import ChatEvent, LogEntry, ProfileAnnounced, SharedDelivery, User
+from chatd.core.events import ChatEvent, LogEntry, ProfileAnnounced, SharedDelivery, Transient, User
 from chatd.core.ignore_rules import decide_ignore
 from chatd.core.limits import Limits
 from chatd.core.login import check_claimed_sender
 from chatd.core.queries import LIST_QUERIES, answer_list, list_ignored, requested_conversation
 from chatd.core.records import Snapshot
-from chatd.core.refusals import Refusal, reason_phrase
+from chatd.core.refusals import Refusal, rate_limited_refusal, reason_phrase
 from chatd.core.requests import Request
 from chatd.core.rules import CHANGE_RULES
 from chatd.core.token_rules import check_command_scope, session_end_reason
 from chatd.store.errors import NotStored
+
+CLIENT_QUESTIONS_BURST: Final = 20
+"""The number of questions and answers from client to client that one user may be sent at once."""
+
+CLIENT_QUESTION_SECONDS: Final = 1.0
+"""The seconds after which a user may be sent another one."""
 
 
 class Chat:
@@ -138,6 +147,8 @@ class Chat:
             self._authority, archive, committer, self._presence, self._turns, clock, policy
         )
         self.retention = Retention(self._authority, archive, committer, clock, keep_seconds)
+        # Clients answer such questions by themselves, which uses up the credit of their users.
+        self._client_questions = TokenBuckets(clock, lambda: CLIENT_QUESTIONS_BURST, CLIENT_QUESTION_SECONDS)
         self._stopping = False
 
     @property
@@ -324,6 +335,8 @@ class Chat:
         elif isinstance(command, SetProfile):
             self._authority.check_write_permission(user)
             self._turns.run_coroutine(client, request, self._set_profile(client, request, user, command))
+        elif isinstance(command, SendTransient):
+            self._send_transient(client, request, user, command)
         elif isinstance(command, CHANNEL_QUERIES):
             shown = self._authority.answer_channel_query(user, command, client.token)
             self._turns.run_coroutine(
@@ -382,7 +395,27 @@ class Chat:
         channel = self._committer.entered_channel(event)
         self.journal.submit(ChangeTask(self, client, request, records, audiences, private, channel))
 
+    def _send_transient(self, client: Client, request: Request, user: User, command: SendTransient) -> None:
+        self._authority.check_write_permission(user)
+        state = self._authority.state
+        conversation, dest, audience = address_transient(state, user, command)
+        if command.text and dest is not None:
+            wait = self._client_questions.seconds_until_token(dest.id)
+            if wait > 0:
+                raise rate_limited_refusal(reason_phrase("many_questions"), wait)
+            self._client_questions.take_token(dest.id)
+        now = self._authority.now()
+        sent = Transient(command.kind, user, conversation, dest, command.tags, command.text, now)
+        self._turns.run_coroutine(client, request, self._deliver_transient(client, request, sent, audience))
+
     # Coroutines that wait for their turn in the journal's queue and write nothing.
+
+    async def _deliver_transient(
+        self, client: Client, request: Request, sent: Transient, audience: Audience
+    ) -> None:
+        await self._turns.wait_for_turn()
+        client.answer(request, TransientSent(sent))
+        self._dispatcher.send_transient(sent, audience)
 
     async def _answer(self, client: Client, request: Request, answer: Answer) -> None:
         await self._turns.wait_for_turn()

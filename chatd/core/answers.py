@@ -6,7 +6,7 @@ import msgspec
 
 from chatd.core.accounts import Secret
 from chatd.core.declarations import CommandDeclaration
-from chatd.core.events import Conversation, LogEntry, User
+from chatd.core.events import Conversation, LogEntry, Transient, User
 from chatd.core.moderation import ModerationEntry
 
 
@@ -59,6 +59,12 @@ class Channel(msgspec.Struct, frozen=True, eq=False):
     created_at: int = 0
     members: tuple[ChannelMember, ...] = ()
     banned: tuple[str, ...] = ()
+
+
+class TransientSent(msgspec.Struct, frozen=True, eq=False):
+    """The answer to `SendTransient`: what was ``sent``."""
+
+    sent: Transient
 
 
 class MissedEvent(msgspec.Struct, frozen=True, eq=False):
@@ -390,6 +396,7 @@ Answer = (
     | Channel
     | ChannelClosed
     | MissedEvent
+    | TransientSent
     | UserDescriptions
     | ProfileChanged
     | Statistics

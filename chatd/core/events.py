@@ -219,6 +219,25 @@ class MemberArrived(msgspec.Struct, frozen=True, eq=False, weakref=True):
         return self.arrived.at
 
 
+class Transient(msgspec.Struct, frozen=True, eq=False, weakref=True):
+    """A delivery, never stored, of what clients that show channels tell each other in passing: that ``user``
+    types, a reaction to a message, or what a client asks another one.
+
+    It is sent to the members of the group of ``conversation``, to everyone if that is the lobby, and to
+    ``dest`` alone if there is one. ``tags`` are IRC's tags, as pairs of a key and a value. ``text`` is what a
+    client asks or answers as a message of the ``kind``; it is empty if there are only tags. ``at`` is the
+    time in milliseconds since 1970-01-01 UTC.
+    """
+
+    kind: Literal["tags", "message", "notice"]
+    user: User
+    conversation: Conversation | None
+    dest: User | None
+    tags: tuple[tuple[str, str], ...]
+    text: str
+    at: int
+
+
 class ProfileAnnounced(msgspec.Struct, frozen=True, eq=False, weakref=True):
     """A delivery, never stored, that announces what ``user`` has said to be, at ``at`` ms since 1970.
 
@@ -253,10 +272,10 @@ class Announced(msgspec.Struct, frozen=True, eq=False, weakref=True):
 ENTERING_EVENT_KINDS: Final[frozenset[EventKind]] = frozenset(("created", "joined"))
 """The kinds of events by which their actor becomes a member of a group."""
 
-CHANNEL_DELIVERIES: Final = (MemberArrived, ProfileAnnounced)
+CHANNEL_DELIVERIES: Final = (MemberArrived, ProfileAnnounced, Transient)
 """The classes of deliveries that only clients that see groups as chat channels are told of."""
 
-SharedDelivery = LogEntry | Arrived | MemberArrived | Departed | ProfileAnnounced | Announced
+SharedDelivery = LogEntry | Arrived | MemberArrived | Departed | ProfileAnnounced | Transient | Announced
 """A delivery to several users: a log entry, or what is never in the log."""
 
 

@@ -23,6 +23,7 @@ from chatd.core.answers import (
     MissedEvent,
     Page,
     PreparedAnswer,
+    TransientSent,
     Welcome,
 )
 from chatd.core.channel_commands import ShowChannel
@@ -51,6 +52,7 @@ from chatd.dialects.irc_numerics import (
     NUMERICS_BY_VERB_AND_REFUSAL,
     REFUSALS_WITH_NICK,
 )
+from chatd.dialects.irc_transient import tagmsg, transient_lines
 from chatd.dialects.irc_typed import encode_typed, is_typed
 from chatd.dialects.text import TextDialect
 
@@ -261,6 +263,10 @@ class IrcDialect:
     def _channel_closed(self, request: Request, answer: ChannelClosed) -> list[bytes]:
         return channels.closed_lines(self.client, answer)
 
+    def _transient(self, request: Request, answer: TransientSent) -> list[bytes]:
+        capabilities = self.client.capabilities
+        return transient_lines(capabilities, answer.sent) if "echo-message" in capabilities else []
+
     def _missed_event(self, request: Request, answer: MissedEvent) -> list[bytes]:
         return missed_event_lines(self.client.capabilities, answer.entry)
 
@@ -287,6 +293,7 @@ _ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]
     Channel: IrcDialect._channel,
     ChannelClosed: IrcDialect._channel_closed,
     MissedEvent: IrcDialect._missed_event,
+    TransientSent: IrcDialect._transient,
     Groups: IrcDialect._groups,
     Page: IrcDialect._page,
     Goodbye: IrcDialect._goodbye,
@@ -359,6 +366,7 @@ VERBS: Final = {
     "MODE": Verb(channels.mode, 1),
     "PRIVMSG": Verb(messages.privmsg),
     "NOTICE": Verb(messages.privmsg),
+    "TAGMSG": Verb(tagmsg, 1),
 }
 """The verbs that the dialect knows."""
 

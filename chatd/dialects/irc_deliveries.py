@@ -16,12 +16,14 @@ from chatd.core.events import (
     LogEntry,
     MemberArrived,
     ReadMarkMoved,
+    Transient,
     User,
 )
 from chatd.dialects.irc_channels import join_line
 from chatd.dialects.irc_client import LOBBY_CHANNEL, SERVER_NAME, channel_of, source_of
 from chatd.dialects.irc_lines import format_line
 from chatd.dialects.irc_messages import entry_tags, message_lines
+from chatd.dialects.irc_transient import transient_lines
 from chatd.dialects.timestamps import format_rfc3339
 
 
@@ -43,6 +45,8 @@ class IrcDeliveryEncoder:
             return self._member(delivery)
         if isinstance(delivery, ReadMarkMoved):
             return ()
+        if isinstance(delivery, Transient):
+            return tuple(transient_lines(self.capabilities, delivery))
         source = source_of(delivery.user.nick)
         if isinstance(delivery, Departed):
             return (self._tagged(delivery.at, format_line("QUIT", "left", source=source)),)

@@ -126,5 +126,6 @@ REFUSALS_WITH_NICK: Final = frozenset(
 NUMERICS_BY_VERB_AND_REFUSAL: Final[dict[tuple[str, str], str]] = {
     ("PRIVMSG", "not_member"): "404",
     ("PRIVMSG", "banned"): "404",
+    ("TAGMSG", "not_member"): "404",
 }
 """The numerics that differ from `NUMERICS_BY_REFUSAL` when they answer a verb."""
