@@ -8,6 +8,7 @@ own, and gets another one when it says more. What is delivered depends on the ca
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final, Literal, NamedTuple
 
 from msgspec.structs import replace
@@ -377,4 +378,6 @@ WIRES: Final = (
         IrcDialect,
         tuple(OpeningBytes(start) for start in (b"CAP ", b"NICK ", b"USER ", b"PASS ")),
     ),
+    Wire("web", "lenient_websocket", partial(IrcDialect, wire="web"), subprotocol="text.ircv3.net"),
+    Wire("web", "binary_websocket", partial(IrcDialect, wire="web"), subprotocol="binary.ircv3.net"),
 )
