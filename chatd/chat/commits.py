@@ -26,7 +26,7 @@ class AppliedDecision(msgspec.Struct, frozen=True, eq=False):
 
     ``records`` are the records to store. ``audiences``, ``private_flags`` and ``channels`` have an item for
     each event: the users who receive it, whether its conversation was private when it was decided, and the
-    group that it has made its actor a member of, if any session shows channels, else None.
+    group that it has made its actor a member of, if a session of the actor shows channels, else None.
     """
 
     records: list[Record]
@@ -67,9 +67,11 @@ class Committer:
     def entered_channel(self, event: ChatEvent) -> Channel | None:
         """Return the group that ``event``, which was applied, has made its actor a member of, as a channel.
 
-        Return None for other events, and if no session shows channels.
+        Return None for other events, and if no session of the actor shows channels.
         """
-        if event.kind in ENTERING_EVENT_KINDS and self._dispatcher.has_channel_clients:
+        if event.kind in ENTERING_EVENT_KINDS and any(
+            client.dialect.has_channels for client in self._authority.sessions_of(event.actor)
+        ):
             return self._authority.channel(event.actor, event.conversation.name)
         return None
 
