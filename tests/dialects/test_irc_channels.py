@@ -184,3 +184,88 @@ class WhoIsThere(StageTestCase):
                 self.stage.close()
                 self.stage.database.unlink()
                 self.stage = Stage(self.stage.database, policy=AccountPolicy(operators=("teacher",)))
+
+    def test_while_a_client_catches_up(self) -> None:
+        """What it is told of then waits, in one order: entries of the log, arrivals and departures."""
+        alice = self.stage.json("alice").asks(action="cgroupe", group="wob")
+        bob = IrcView(self.stage, "bob").says("JOIN #wob").says("QUIT")
+        alice.asks(action="gbroadcast", group="wob", msg="you missed this")
+        self.stage.readers.held = True
+        bob = IrcView(self.stage, "bob")
+        carol = self.stage.json("carol").asks(action="join", group="wob")
+        carol.hangs_up()
+        self.stage.json("dave")
+        self.stage.wait(1)
+        bob.hears()
+        self.assertEqual(bob.channels["#wob"], {"alice": True, "bob": False})
+        self.assertEqual(bob.channels["#lobby"].keys(), {"alice", "bob"})
+        self.stage.readers.held = False
+        while self.stage.readers.waiting:
+            self.stage.readers.run_next()
+            self.stage.settle()
+        told = [(line.verb, line.nick) for line in bob.hears() if line.nick != "chatd"]
+        self.assertEqual(
+            told,
+            [("PRIVMSG", "alice"), *[("JOIN", "carol")] * 2, ("QUIT", "carol"), ("JOIN", "dave")],
+        )
+        self.assertEqual(bob.channels["#wob"], {"alice": True, "bob": False})
+
+    def test_a_client_that_can_not_be_told_all_of_it(self) -> None:
+        """The log has no arrivals: it is sent away, and shown everything when it comes back."""
+        alice = self.stage.json("alice")
+        IrcView(self.stage, "bob").says("QUIT")
+        alice.asks(action="client-broadcast", msg="you missed this")
+        self.stage.readers.held = True
+        bob = IrcView(self.stage, "bob")
+        for _ in range(100):
+            alice.asks(action="client-broadcast", msg="x" * 8000)
+        self.stage.readers.held = False
+        while self.stage.readers.waiting:
+            self.stage.readers.run_next()
+            self.stage.settle()
+        self.stage.wait(2)
+        self.assertEqual(bob.hears()[-1].verb, "ERROR")
+        self.assertTrue(bob.peer.closed)
+
+    def test_what_was_missed_changes_no_channel(self) -> None:
+        """Bob was put out and joined again, which this client has not seen: it is told of that in words."""
+        alice = self.stage.json("alice").asks(action="cgroupe", group="wob")
+        first = self.stage.json("bob").asks(action="register", password=SECRET)
+        first.asks(action="join", group="wob").hangs_up()
+        bob = self.stage.json("bob", password=SECRET, missed="keep")
+        alice.asks(action="kick", group="wob", dest="bob", reason="noise")
+        bob.asks(action="join", group="wob")
+        alice.asks(action="promote", group="wob", dest="bob").asks(action="demote", group="wob", dest="bob")
+        view = IrcView(self.stage, "bob", password=SECRET)
+        told = [line.params[1] for line in view.hears() if line.verb == "NOTICE"]
+        self.assertEqual(
+            told,
+            [
+                "alice has put you out of #wob: noise",
+                "alice has made you an operator of #wob",
+                "you are no longer an operator of #wob",
+            ],
+        )
+        self.assertEqual(view.channels["#wob"], {"alice": True, "bob": False})
+
+    def test_a_token_for_one_group(self) -> None:
+        """Such a client is told who comes to and leaves that group, and of nothing else."""
+        alice = self.stage.json("alice").asks(action="register", password=SECRET)
+        for group in ("wob", "ada"):
+            alice.asks(action="cgroupe", group=group)
+        alice.hears()
+        made = alice.asks(action="maketoken", token="bot", scope="write", groups="wob").objects()
+        view = IrcView(self.stage, "alice", password=made[-1]["secret"])
+        view.hears()
+        self.assertEqual(view.channels, {"#wob": {"alice": True}})
+        bob = self.stage.json("bob").asks(action="join", group="wob").asks(action="join", group="ada")
+        alice.asks(action="cgroupe", group="zoo")
+        view.hears()
+        self.assertEqual(view.channels, {"#wob": {"alice": True, "bob": False}})
+        bob.hangs_up()
+        self.stage.json("carol").hangs_up()
+        view.hears()
+        self.assertEqual(view.channels, {"#wob": {"alice": True}})
+        self.stage.json("bob")
+        view.hears()
+        self.assertEqual(view.channels, {"#wob": {"alice": True, "bob": False}})
