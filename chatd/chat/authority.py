@@ -32,6 +32,7 @@ from chatd.core.moderation_rules import check_not_blocked, check_not_muted
 from chatd.core.quotas import check_quotas, check_storage
 from chatd.core.read_mark_rules import read_mark_deletions_by
 from chatd.core.records import EntryDraft, Record, Snapshot
+from chatd.core.refusals import Refusal
 from chatd.core.rules import Decision, decide
 from chatd.core.token_rules import check_decision_scope
 from chatd.core.tokens import Token
@@ -276,6 +277,20 @@ class Authority:
                 shown = self._with_profile(event)
             records.append(EntryDraft(shown, at, ref))
         return records, audiences
+
+    def farewell_of(self, client: Client, user: User) -> str:
+        """Return what ``client``, the last session of ``user``, has said when quitting, if it may be shown.
+
+        It may not if the user may not write, or if anybody ignores the user: a departure is sent to everyone.
+        """
+        farewell = client.profile.farewell
+        if not farewell or self.state.ignored_by.get(user.id):
+            return ""
+        try:
+            self.check_write_permission(user)
+        except Refusal:
+            return ""
+        return farewell
 
     def _with_former_owner(self, event: ChatEvent) -> ChatEvent:
         """Return ``event``, which is not applied yet, with the member who will no longer be the owner."""

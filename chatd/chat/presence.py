@@ -270,7 +270,7 @@ class PresenceService:
             client.last_id_at_departure = self._journal.last_delivered_id
         if self._authority.sessions_of(user):
             return
-        departed = Departed(user, self._authority.now())
+        departed = Departed(user, self._authority.now(), self._authority.farewell_of(client, user))
         groups = [group.conversation for group in self._authority.state.groups_of(user)]
         self._turns.run_coroutine(client, None, self._announce_departure(client, departed, groups))
 

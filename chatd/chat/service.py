@@ -262,6 +262,8 @@ class Chat:
             self._turns.run_coroutine(client, request, self._answer(client, request, command))
             return
         if isinstance(command, c.Quit):
+            if request.farewell:
+                client.profile = replace(client.profile, farewell=request.farewell)
             self.end_session(client, request)
             return
         self._check_running(command)

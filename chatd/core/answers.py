@@ -24,12 +24,13 @@ class Profile(msgspec.Struct, frozen=True):
     """What the client of a session says of its user, and IRC clients show.
 
     ``username`` and ``realname`` are as IRC's ``USER`` has them. ``away`` says why the user is away; it is
-    empty while the user is not. Nothing of it is stored.
+    empty while the user is not. ``farewell`` is what the user has said when quitting. Nothing is stored.
     """
 
     username: str = ""
     realname: str = ""
     away: str = ""
+    farewell: str = ""
 
 
 class ChannelMember(msgspec.Struct, frozen=True, eq=False):

@@ -252,10 +252,14 @@ class ProfileAnnounced(msgspec.Struct, frozen=True, eq=False, weakref=True):
 
 
 class Departed(msgspec.Struct, frozen=True, eq=False, weakref=True):
-    """A delivery, never stored, that announces that ``user`` has left, at ``at`` ms since 1970-01-01 UTC."""
+    """A delivery, never stored, that announces that ``user`` has left, at ``at`` ms since 1970-01-01 UTC.
+
+    ``farewell`` is what the user has said when quitting, and may be empty.
+    """
 
     user: User
     at: int
+    farewell: str = ""
 
 
 class Announced(msgspec.Struct, frozen=True, eq=False, weakref=True):

@@ -43,6 +43,7 @@ class Request(msgspec.Struct, frozen=True, eq=False):
       the client, into ``detected_dialect``. It is None if such frames are sent as they are.
     - ``label_part`` says where the answer stands among those that share the ``label``: it is ``whole`` for a
       request without further ones, else ``first``, ``middle`` or ``last``.
+    - ``farewell`` is what the user says when this request, a ``quit``, ends the session.
     - ``max_id`` is the largest id that an entry may have in the page that answers this request; None for no
       limit.
     """
@@ -60,4 +61,5 @@ class Request(msgspec.Struct, frozen=True, eq=False):
     seconds_between_lines: float = 0.0
     convert_buffered_frame: Callable[[bytes], bytes] | None = None
     label: str = ""
+    farewell: str = ""
     label_part: Literal["whole", "first", "middle", "last"] = "whole"

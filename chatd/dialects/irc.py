@@ -46,7 +46,15 @@ from chatd.dialects.irc_client import (
 )
 from chatd.dialects.irc_deliveries import IrcDeliveryEncoder, event_lines, missed_event_lines
 from chatd.dialects.irc_labels import MAX_LABEL_BYTES, labelled, with_request_label
-from chatd.dialects.irc_lines import MAX_LINE_BYTES, BadLine, IrcLine, format_line, parse_line, split_text
+from chatd.dialects.irc_lines import (
+    MAX_LINE_BYTES,
+    BadLine,
+    IrcLine,
+    format_line,
+    parse_line,
+    split_text,
+    without_formatting,
+)
 from chatd.dialects.irc_list import list_lines
 from chatd.dialects.irc_numerics import (
     NUMERICS_BY_REFUSAL,
@@ -59,6 +67,9 @@ from chatd.dialects.text import TextDialect
 
 MAX_LIST_BYTES: Final = 256 * 1024
 """The maximum size of a list in an answer, in bytes. A list of this size never fills an outbox."""
+
+MAX_FAREWELL_CHARACTERS: Final = 200
+"""The number of characters after which what a user says when quitting is cut."""
 
 MAX_NOTICE_LINES: Final = 32
 """The maximum number of notices for one line of the text wire: one of 8 KiB makes 18."""
@@ -341,7 +352,8 @@ def _pong(dialect: IrcDialect, line: IrcLine) -> Request:
 
 
 def _quit(dialect: IrcDialect, line: IrcLine) -> Request:
-    return dialect.request(line, "quit")
+    farewell = without_formatting(line.params[0]) if line.params else ""
+    return replace(dialect.request(line, "quit"), farewell=farewell[:MAX_FAREWELL_CHARACTERS])
 
 
 def _motd(dialect: IrcDialect, line: IrcLine) -> Request:

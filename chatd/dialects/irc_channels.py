@@ -11,6 +11,7 @@ from chatd.core.answers import Channel, ChannelClosed, ChannelMember
 from chatd.core.events import User
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
+from chatd.core.terminal import replace_controls
 from chatd.dialects.irc_client import (
     LOBBY_CHANNEL,
     SERVER_NAME,
@@ -237,7 +238,8 @@ def join_line(
     if "extended-join" not in capabilities:
         return format_line("JOIN", channel, source=source)
     account = user.nick if is_registered else "*"
-    return format_line("JOIN", channel, account, realname, source=source, trailing=True)
+    shown = replace_controls(realname)
+    return format_line("JOIN", channel, account, shown, source=source, trailing=True)
 
 
 def topic_lines(client: IrcClient, channel: Channel) -> list[bytes]:
@@ -313,7 +315,7 @@ def topic_and_names_lines(client: IrcClient, channel: Channel) -> list[bytes]:
 
 def closed_lines(client: IrcClient, closed: ChannelClosed) -> list[bytes]:
     """Return the line that puts the client out of a channel that was closed."""
-    reason = f"closed: {closed.reason}" if closed.reason else "closed"
+    reason = f"closed: {replace_controls(closed.reason)}" if closed.reason else "closed"
     name = channel_name(closed.group)
     return [format_line("KICK", name, client.nick, reason, source=SERVER_NAME, trailing=True)]
 

@@ -9,6 +9,7 @@ import msgspec
 from chatd.core.accounts import Secret
 from chatd.core.events import Conversation
 from chatd.core.refusals import Refusal
+from chatd.core.terminal import replace_controls
 from chatd.dialects.irc_lines import format_line
 from chatd.dialects.irc_numerics import NUMERICS
 
@@ -70,11 +71,12 @@ class IrcClient(msgspec.Struct, frozen=True):
         """Return the numeric ``code`` with ``params``, which are made fit for a line."""
         *middle, last = params
         words = [word(one) for one in middle]
-        return format_line(code, self.nick or "*", *words, last, source=SERVER_NAME)
+        return format_line(code, self.nick or "*", *words, replace_controls(last), source=SERVER_NAME)
 
     def notice(self, text: str, target: str = "") -> bytes:
         """Return a notice of the daemon to the client, or to the channel ``target``."""
-        return format_line("NOTICE", target or self.nick or "*", text, source=SERVER_NAME, trailing=True)
+        shown = replace_controls(text)
+        return format_line("NOTICE", target or self.nick or "*", shown, source=SERVER_NAME, trailing=True)
 
 
 def word(text: str) -> str:

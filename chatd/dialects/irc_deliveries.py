@@ -19,6 +19,7 @@ from chatd.core.events import (
     Transient,
     User,
 )
+from chatd.core.terminal import replace_controls
 from chatd.dialects.irc_channels import join_line
 from chatd.dialects.irc_client import LOBBY_CHANNEL, SERVER_NAME, channel_of, source_of
 from chatd.dialects.irc_lines import format_line
@@ -49,16 +50,21 @@ class IrcDeliveryEncoder:
             return tuple(transient_lines(self.capabilities, delivery))
         source = source_of(delivery.user.nick)
         if isinstance(delivery, Departed):
-            return (self._tagged(delivery.at, format_line("QUIT", "left", source=source)),)
+            reason = f"Quit: {replace_controls(delivery.farewell)}" if delivery.farewell else "left"
+            return (self._tagged(delivery.at, format_line("QUIT", reason, source=source, trailing=True)),)
         if isinstance(delivery, Announced):
-            text = f"Announcement: {delivery.text}"
+            text = f"Announcement: {replace_controls(delivery.text)}"
             notice = format_line("NOTICE", LOBBY_CHANNEL, text, source=source, trailing=True)
             return (self._tagged(delivery.at, notice),)
         lines: list[bytes] = []
         if delivery.away is not None and "away-notify" in self.capabilities:
-            lines.append(format_line("AWAY", *filter(None, (delivery.away,)), source=source))
+            lines.append(
+                format_line("AWAY", *filter(None, (replace_controls(delivery.away),)), source=source)
+            )
         if delivery.realname is not None and "setname" in self.capabilities:
-            lines.append(format_line("SETNAME", delivery.realname, source=source, trailing=True))
+            lines.append(
+                format_line("SETNAME", replace_controls(delivery.realname), source=source, trailing=True)
+            )
         return tuple(self._tagged(delivery.at, line) for line in lines)
 
     def encode_for_affected_user(self, delivery: Delivery) -> Payloads:
@@ -118,6 +124,7 @@ def missed_event_lines(capabilities: frozenset[str], entry: LogEntry) -> list[by
         why=f": {event.reason}" if event.reason else "",
     )
     tags = entry_tags(capabilities, entry)
+    shown = replace_controls(shown)
     return [format_line("NOTICE", event.subject.nick, shown, source=SERVER_NAME, tags=tags, trailing=True)]
 
 
@@ -129,7 +136,8 @@ def _line(capabilities: frozenset[str], entry: LogEntry, verb: str, *params: str
     tags = entry_tags(capabilities, entry)
     actor = entry.event.actor
     source = SERVER_NAME if actor is CONSOLE else source_of(actor.nick)
-    return format_line(verb, *params, source=source, tags=tags)
+    *names, last = params
+    return format_line(verb, *names, replace_controls(last), source=source, tags=tags)
 
 
 def _joined(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
@@ -215,6 +223,7 @@ def _notice(text: str) -> Callable[[frozenset[str], LogEntry], list[bytes]]:
             why=f": {event.reason}" if event.reason else "",
         )
         tags = entry_tags(capabilities, entry)
+        shown = replace_controls(shown)
         return [format_line("NOTICE", target, shown, source=SERVER_NAME, tags=tags, trailing=True)]
 
     return encode

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from chatd.core.events import ACTION_PREFIX, ChatEvent, LogEntry
 from chatd.core.requests import Request
+from chatd.core.terminal import LINE_END, replace_controls
 from chatd.dialects.irc_client import SERVER_NAME, channel_of, group_name, source_of
 from chatd.dialects.irc_lines import (
     MAX_LINE_BYTES,
@@ -105,6 +106,8 @@ def message_lines(capabilities: frozenset[str], entry: LogEntry, shows_time: boo
     time = format_rfc3339(entry.at)
     if shows_time and "server-time" not in capabilities:
         text = f"[{time[11:16]}] {text}"
+    # Else a message of another wire could be a CTCP question, or change the colours of the client.
+    text = "\n".join(map(replace_controls, LINE_END.split(text)))
     lines: list[bytes] = []
     for number, piece in enumerate(split_text(text, room, MAX_LINES_PER_MESSAGE), 1):
         shown = format_ctcp("ACTION", piece) if is_action else piece
