@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 
-from chatd.core.accounts import Secret
+from chatd.core.accounts import Credential, Secret
 from chatd.core.answers import Answer, Profile
 from chatd.core.counters import Histogram
 from chatd.core.events import Conversation, Delivery, LogEntry, User
@@ -22,6 +22,7 @@ from chatd.core.records import (
     EntryRow,
     EntrySlice,
     LogFilter,
+    PageWindow,
     Record,
     Snapshot,
     UnreadRange,
@@ -187,10 +188,7 @@ class Archive(Protocol):
     def page(
         self,
         conversation: Conversation,
-        events_only: bool,
-        before: int | None,
-        after: int | None,
-        limit: int,
+        window: PageWindow,
         max_body_bytes: int,
         max_id: int,
         log_filter: LogFilter = NO_FILTER,
@@ -198,10 +196,8 @@ class Archive(Protocol):
     ) -> Deferred[EntrySlice]:
         """Return a Deferred of one page of ``conversation``, oldest entry first.
 
-        The page contains messages, or the group's events if ``events_only`` is true, with ``after`` < id <
-        ``before`` and id <= ``max_id``. If only ``after`` is given, the page contains the first of these,
-        else the last. It has at most ``limit`` entries and ``max_body_bytes`` bytes of bodies; a single entry
-        may have more bytes. Entries that ``log_filter`` hides are left out.
+        The page contains entries in ``window`` with id <= ``max_id``. It has at most ``max_body_bytes`` bytes
+        of bodies; a single entry may have more bytes. Entries that ``log_filter`` hides are left out.
 
         If the page has a ``resume_id``, it is incomplete: too many entries were hidden for one query. Call
         again with the same arguments and this page as ``partial_page`` to go on.
@@ -271,6 +267,24 @@ class Archive(Protocol):
         """Return a Deferred of the number of messages unread by ``user`` in each of ``ranges``, as a list.
 
         Unread are messages by other users in the range that ``log_filter`` does not hide.
+        """
+
+    def first_ids_since(self, times: Sequence[int], max_id: int) -> Deferred[list[int]]:
+        """Return a Deferred of a list: for each of ``times``, the place in the log where that time begins.
+
+        The times are in milliseconds since 1970. The place is an id up to ``max_id`` + 1: entries with this
+        id and larger ones have that time or a later one, entries with smaller ids an earlier one. Among old
+        entries, whose times may go back, this holds for one entry and the one before it.
+        """
+
+    def last_messages(
+        self, conversations: Iterable[Conversation], max_id: int, log_filter: LogFilter = NO_FILTER
+    ) -> Deferred[list[tuple[int, int] | None]]:
+        """Return a Deferred of a list: for each of ``conversations``, in their order, the id and the time of
+        its last message.
+
+        That is the last one with id <= ``max_id`` that ``log_filter`` does not hide, looked for among the
+        last 1,000. It is None if there is no such message.
         """
 
     def close(self) -> None:
@@ -482,6 +496,9 @@ class Client(Requester, Protocol):
 
     password: Secret | None
     """The password that the client has given for its next hello, or None."""
+
+    verified: Credential | Token | None
+    """The credential or token that the client has proved to have, for its hello as that user; else None."""
 
     @property
     def dialect(self) -> Dialect:

@@ -24,6 +24,7 @@ from chatd.core.names import RESERVED_NAMES
 from chatd.core.refusals import REASON_SENTENCES, REFUSAL_SENTENCES, RETRY_AFTER_SECONDS_BY_CODE
 from chatd.core.typed_commands import COMMANDS_BY_KEYWORD, COMMANDS_BY_SEMICOLON_WORD
 from chatd.daemon.metrics import METRICS
+from chatd.dialects.irc_numerics import NUMERICS_BY_REFUSAL, NUMERICS_BY_VERB_AND_REFUSAL
 from chatd.dialects.json_requests import MAX_REF_LENGTH
 
 _WHO: Final = {
@@ -80,6 +81,7 @@ _TAKES: Final = {
     "note": f"text, at most {Limits().note} bytes of UTF-8",
     "secret": f"a password: text without control characters, at most {Limits().password} bytes of UTF-8",
     "duration": "seconds, or a number with `s`, `m`, `h`, `d` or `w` behind it",
+    "time": "a time in the format of RFC 3339, such as `2026-11-21T10:00:00.000Z`",
     "choice": "",
     "id": "a whole number from 0, or its digits",
     "count": "a whole number from 1, or its digits",
@@ -136,6 +138,19 @@ def metrics() -> str:
     for declared in METRICS:
         labels = ", ".join(f"`{label}`" for label in declared.labels)
         rows.append((f"`{declared.name}`", declared.kind, labels, declared.help.rstrip(".")))
+    return _table(rows)
+
+
+def irc_numerics() -> str:
+    """The table of refusals that IRC has a numeric for."""
+    rows = [("refusal", "numeric", "where it differs")]
+    for code, numeric in NUMERICS_BY_REFUSAL.items():
+        others = [
+            f"{verb}: {other}"
+            for (verb, refused), other in NUMERICS_BY_VERB_AND_REFUSAL.items()
+            if refused == code
+        ]
+        rows.append((f"`{code}`", numeric, ", ".join(others)))
     return _table(rows)
 
 
@@ -231,6 +246,8 @@ def _compact(value: object) -> str:
 def _schema_of_field(field: FieldDeclaration) -> dict[str, Any]:
     if field.choices:
         return {"enum": list(field.choices)}
+    if field.kind == "time":
+        return {"type": "string", "format": "date-time"}
     if field.kind in ("id", "count"):
         low = 0 if field.kind == "id" else 1
         return {"type": "integer", "minimum": low, "maximum": ID_MAX}
@@ -290,6 +307,7 @@ PARTS: Final[dict[str, Callable[[], str]]] = {
     "accounts": accounts,
     "metrics": metrics,
     "control": control,
+    "irc_numerics": irc_numerics,
     "control_errors": control_errors,
     "grammar": grammar,
     "schemas": schemas,

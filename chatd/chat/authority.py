@@ -14,21 +14,31 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from chatd.boundaries import Archive, Client, Clock, Journal
+from chatd.chat.earlier_profiles import EarlierProfiles
 from chatd.chat.login_guard import LoginGuard
 from chatd.chat.storage_watch import StorageWatch
 from chatd.core import commands as c
 from chatd.core.account_rules import check_may_write
 from chatd.core.accounts import AccountPolicy, Credential
-from chatd.core.answers import Answer, Channel, Profile
+from chatd.core.answers import Answer, Channel, Profile, UserDescription
 from chatd.core.audience import Audience, audience
-from chatd.core.channel_commands import ShowChannel, ShowStatistics, ShowUsers
-from chatd.core.channels import channels_of, count_users, show_channel, show_users
+from chatd.core.channel_commands import FindUsers, ShowChannel, ShowUsers
+from chatd.core.channels import (
+    ChannelQuery,
+    channels_of,
+    count_users,
+    describe_user,
+    find_users,
+    show_channel,
+    show_users,
+)
 from chatd.core.events import ENTERING_EVENT_KINDS, ChatEvent, User
 from chatd.core.group_bans import check_not_banned_by_network, with_banned_networks
 from chatd.core.limits import Limits
 from chatd.core.link_rules import link_deletions_by, use_link
 from chatd.core.login import Login, decide_login
 from chatd.core.moderation_rules import check_not_blocked, check_not_muted
+from chatd.core.profiles import make_profile
 from chatd.core.quotas import check_quotas, check_storage
 from chatd.core.read_mark_rules import read_mark_deletions_by
 from chatd.core.records import EntryDraft, Record, Snapshot
@@ -51,6 +61,12 @@ JOIN_COMMANDS: Final = frozenset((c.Join, c.EnterRoom, c.UseLink))
 BAN_COMMANDS: Final = frozenset((c.Ban, c.Unban))
 """The commands that change which addresses are banned from a group."""
 
+CLOCK_WARNING_MILLISECONDS: Final = 10_000
+"""By how much the clock may be behind the last entry of the log before a warning is logged.
+
+Small corrections of the clock are ordinary.
+"""
+
 MAX_REMEMBERED_NETWORKS: Final = 10_000
 """Maximum number of departed users whose address is remembered, for a ban."""
 
@@ -66,7 +82,8 @@ class Authority:
     """Decides commands and applies the decisions to the state in memory at once.
 
     ``now`` returns the current time in seconds since 1970. The time is shown with log entries and does not
-    order them. ``on_commit`` is called after each commit, once all tasks of the commit are completed.
+    order them; no entry gets an earlier time than the entry before it, also if the clock was set back.
+    ``on_commit`` is called after each commit, once all tasks of the commit are completed.
     """
 
     _log = Logger()
@@ -90,6 +107,8 @@ class Authority:
         self._archive = archive
         self._clock = clock
         self._now = now
+        self._last_at = snapshot.last_at
+        self._clock_is_behind = False
         self._limits = limits
         self._policy = policy
         self._login_guard = LoginGuard(clock, limits)
@@ -100,6 +119,8 @@ class Authority:
         self._names: dict[str, list[Client]] = {}
         # The addresses of the users who left last, by the user's id.
         self._last_networks: dict[int, str | None] = {}
+        self.earlier_profiles = EarlierProfiles()
+        self._most_online = 0
 
     @property
     def online_users(self) -> dict[str, User]:
@@ -132,9 +153,10 @@ class Authority:
         check_not_blocked(self.state, login.user.key, client.client_network, self.now())
         self._login_guard.check_login(client.client_network, is_new=not login.returning)
         # What a program has read, its user has not.
-        client.profile = Profile(hello.username or login.user.nick, hello.realname or login.user.nick)
+        client.profile = make_profile(login.user.nick, hello.username, hello.realname)
         client.log_in(login.user, hello.missed == "send" and token is None, token)
         self._names.setdefault(login.user.key, []).append(client)
+        self._most_online = max(self._most_online, len(self._names))
         return login
 
     def expire_invitations(self) -> None:
@@ -166,15 +188,20 @@ class Authority:
         """
         return show_channel(self.state, self.online_users.values(), self.profile_of, reader, name, token)
 
-    def answer_channel_query(
-        self, reader: User, command: ShowChannel | ShowUsers | ShowStatistics, token: Token | None
-    ) -> Answer:
+    def answer_channel_query(self, reader: User, command: ChannelQuery, token: Token | None) -> Answer:
         """Return what ``command`` asks for. Raises `Refusal` ``no_such_group``."""
         if isinstance(command, ShowChannel):
             return self.channel(reader, command.group, token)
         if isinstance(command, ShowUsers):
-            return show_users(self.state, self.profile_of, reader, command)
-        return count_users(self.state, self.online_user_count, reader)
+            earlier = self.earlier_profiles.of
+            return show_users(self.state, self.profile_of, earlier, reader, command, token)
+        if isinstance(command, FindUsers):
+            return find_users(self.state, self.online_users.values(), self.profile_of, command)
+        return count_users(self.state, self.online_user_count, self._most_online, reader, self.now())
+
+    def describe(self, user: User) -> UserDescription:
+        """Return what everybody may know of ``user``, without groups."""
+        return describe_user(self.state, self.profile_of, user)
 
     def channels_of(self, reader: User, token: Token | None) -> tuple[Channel, ...]:
         """Return the lobby and the groups of ``reader`` with their online members."""
@@ -194,6 +221,8 @@ class Authority:
         if client not in sessions:
             return False
         sessions.remove(client)
+        if user is not None:
+            self.earlier_profiles.remember(user, client.profile)
         if user is not None and not sessions:
             del self._names[user.key]
             self._last_networks.pop(user.id, None)
@@ -210,7 +239,10 @@ class Authority:
 
     def undo_login(self, client: Client) -> None:
         """Free the nick of ``client`` and unset its user, because the login was rolled back."""
+        user = client.user
         self.remove_session(client)
+        if user is not None:
+            self.earlier_profiles.forget(user)  # somebody else may get the same id
         client.undo_login()
 
     def decide(
@@ -257,7 +289,7 @@ class Authority:
         The invitation links and the read marks that the decision puts an end to are deleted.
         ``sent_ref`` is the client's own id of the request, which is stored with a message.
         """
-        state, at = self.state, self.now()
+        state = self.state
         changes = (*decision.records, *read_mark_deletions_by(decision))
         if state.links:
             changes = (*changes, *link_deletions_by(state, decision.events))
@@ -269,7 +301,10 @@ class Authority:
         if sent_ref is not None and decision.events and decision.events[0].is_message:
             ref = str(sent_ref)
         audiences: list[Audience] = []
+        at = self._next_entry_at() if decision.events else 0
         for event in decision.events:
+            if state.credentials and state.is_registered(event.actor):
+                event = replace(event, actor_is_registered=True)
             audiences.append(audience(state, event))
             shown = self._with_former_owner(event) if event.kind == "promoted" else event
             state.apply(event, at)
@@ -304,8 +339,25 @@ class Authority:
         profile = self.profile_of(event.actor)
         if profile is None:
             return replace(event, is_offline=True)
-        is_registered = event.actor.id in self.state.credentials
-        return replace(event, realname=profile.realname, actor_is_registered=is_registered)
+        return replace(event, realname=profile.realname)
+
+    def _next_entry_at(self) -> int:
+        """Return the time of the next entries: the present, but not before that of the last entry.
+
+        So a place in the log can be found by its time.
+        """
+        now = self.now()
+        if now < self._last_at - CLOCK_WARNING_MILLISECONDS and not self._clock_is_behind:
+            self._clock_is_behind = True
+            self._log.warn(
+                "the clock is {seconds} s behind the last entry of the log: until it has caught up, entries"
+                " get the time of that entry",
+                seconds=(self._last_at - now) // 1000,
+            )
+        elif now >= self._last_at:
+            self._last_at = now
+            self._clock_is_behind = False
+        return self._last_at
 
     def _after_commit(self) -> None:
         self._on_commit()
@@ -330,5 +382,6 @@ class Authority:
                 self._log.failure("can't understand the database")
             await pause(self._clock, RELOAD_RETRY_SECONDS)
         self.state = snapshot.state
+        self._last_at = snapshot.last_at
         self.journal.resume_from(snapshot)
         self.recovering = False

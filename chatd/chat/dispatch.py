@@ -20,6 +20,7 @@ from chatd.core.audience import Audience, without_ignored_reason
 from chatd.core.channel_commands import ShowChannel
 from chatd.core.events import (
     LOBBY,
+    AccountAnnounced,
     Announced,
     Arrived,
     Conversation,
@@ -106,9 +107,13 @@ class Dispatcher:
         place = NO_PLACE if transient.conversation is None else transient.conversation.id
         self._fanout_to(audience, False, place).add(transient)
 
-    def announce_profile(self, delivery: ProfileAnnounced) -> None:
-        """Send what a user says to be to all sessions."""
-        self._fanout_to(None, False, LOBBY.id).add(delivery)
+    def announce_profile(self, delivery: ProfileAnnounced, author: Client) -> None:
+        """Send what a user says to be, in the session ``author``, to all other sessions."""
+        self._fanout_to(None, False, LOBBY.id).add(delivery, author)
+
+    def announce_account(self, delivery: AccountAnnounced, author: Client) -> None:
+        """Send that a user has registered or unregistered to all sessions except ``author``."""
+        self._fanout_to(None, False, LOBBY.id).add(delivery, author)
 
     def sessions_of(self, user: User) -> list[Client]:
         """Return the sessions of ``user`` that are sent deliveries."""

@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from chatd.core.events import (
+    AccountAnnounced,
     Announced,
     Arrived,
     Conversation,
@@ -36,6 +37,8 @@ def format_delivery(delivery: SharedDelivery, private: bool = False) -> str:
         return f"{delivery.user.nick} changed a profile"
     if isinstance(delivery, Transient):
         return f"{delivery.user.nick} told clients something in passing"
+    if isinstance(delivery, AccountAnnounced):
+        return f"{delivery.user.nick} {'registered' if delivery.is_registered else 'unregistered'}"
     if not isinstance(delivery, LogEntry):
         return f"{delivery.user.nick} {'arrived' if isinstance(delivery, Arrived) else 'left'}"
     event = delivery.event

@@ -15,19 +15,21 @@ from chatd.chat.dispatch import Dispatcher
 from chatd.chat.replay import Replay
 from chatd.chat.token_expiry import TokenExpiry
 from chatd.chat.turns import TurnQueue, not_read_refusal, not_stored_refusal
+from chatd.chat.watch_lists import WatchLists
 from chatd.core.accounts import Credential, Secret
-from chatd.core.answers import Channel, Goodbye, Welcome
+from chatd.core.answers import Authenticated, Channel, Goodbye, Welcome
+from chatd.core.channel_commands import Authenticate
 from chatd.core.commands import Hello, Identify
 from chatd.core.counters import Counters
-from chatd.core.events import Arrived, Conversation, Departed, MemberArrived, User
+from chatd.core.events import AccountAnnounced, Arrived, Conversation, Departed, MemberArrived, User
 from chatd.core.limits import Limits
-from chatd.core.login import Login, find_credential
+from chatd.core.login import Login, find_certified_credential, find_credential
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.core.tokens import Token, is_token_secret, same_token
 from chatd.store.errors import NotStored, ReadFailed
 
-Authenticate = Callable[[str, Secret, str | None], Coroutine[Deferred[Any], Any, Credential | Token]]
+VerifyPassword = Callable[[str, Secret, str | None], Coroutine[Deferred[Any], Any, Credential | Token]]
 """A coroutine function that verifies the password for a nick, given the network of the client.
 
 It returns the credential of the nick, or a token of its user. Raises `Refusal`.
@@ -45,17 +47,18 @@ class _Membership(NamedTuple):
 class PresenceService:
     """Handles the logins and departures of clients.
 
-    ``authenticate`` verifies the password of a hello (login request).
+    ``verify_password`` verifies the password of a hello (login request).
     """
 
     def __init__(
         self,
         authority: Authority,
         dispatcher: Dispatcher,
+        watch_lists: WatchLists,
         committer: Committer,
         replay: Replay,
         turns: TurnQueue,
-        authenticate: Authenticate,
+        verify_password: VerifyPassword,
         limits: Limits,
         counters: Counters,
         clock: Clock,
@@ -63,10 +66,11 @@ class PresenceService:
         self._authority = authority
         self._journal = authority.journal
         self._dispatcher = dispatcher
+        self._watch_lists = watch_lists
         self._committer = committer
         self._replay = replay
         self._turns = turns
-        self._authenticate = authenticate
+        self._verify_password = verify_password
         self._limits = limits
         self._counters = counters
         self._token_expiry = TokenExpiry(
@@ -96,8 +100,12 @@ class PresenceService:
     def _begin_login(self, client: Client, request: Request, hello: Hello) -> bool:
         password, client.password = hello.password or client.password, None
         # A nick that is not registered has no password; some course-work clients send one with every hello.
-        registered = find_credential(self._authority.state, hello.nick) is not None
-        needs_user = registered or isinstance(request.command, Identify)
+        credential = find_credential(self._authority.state, hello.nick)
+        verified = client.verified
+        if password is None and verified is not None and credential is not None:
+            is_same_user = verified.user.id == credential.user.id
+            return self._decide(client, request, hello, verified if is_same_user else None)
+        needs_user = credential is not None or isinstance(request.command, Identify)
         if password is None or not (needs_user or is_token_secret(password)):
             return self._decide(client, request, hello, None)
         self._turns.run_coroutine(
@@ -105,9 +113,29 @@ class PresenceService:
         )
         return False
 
+    def authenticate(self, client: Client, request: Request, command: Authenticate) -> None:
+        """Begin to verify the password or the certificate by which ``client`` proves who its user is.
+
+        Once that is proved, the client keeps what was verified, for its next hello with that nick.
+        """
+        verifying = self._verify_client(client, request, command)
+        self._turns.run_coroutine(client, request, verifying, paused=True)
+
+    async def _verify_client(self, client: Client, request: Request, command: Authenticate) -> None:
+        verified: Credential | Token
+        with self._counting_refusals():
+            if command.password is None:
+                name = client.certificate_name
+                verified = find_certified_credential(self._authority.state, command.nick, name)
+            else:
+                verified = await self._verify_password(command.nick, command.password, client.client_network)
+        await self._turns.wait_for_turn()
+        client.verified = verified
+        client.answer(request, Authenticated(verified.user))
+
     async def _log_in_later(self, client: Client, request: Request, hello: Hello, password: Secret) -> None:
         with self._counting_refusals():
-            verified = await self._authenticate(hello.nick, password, client.client_network)
+            verified = await self._verify_password(hello.nick, password, client.client_network)
             if self._authority.recovering:
                 raise not_stored_refusal()
             if not client.is_closing and self._decide(client, request, hello, verified):
@@ -197,7 +225,8 @@ class PresenceService:
         seen = self._journal.get_read_marker(user) if returning and client.token is None else cursor
         client.missed_range = (seen, cursor if client.updates_read_marker else None)
         if request is not None:
-            client.answer(request, Welcome(user, returning, cursor, seen, channels))
+            is_registered = self._authority.state.is_registered(user)
+            client.answer(request, Welcome(user, returning, cursor, seen, channels, is_registered))
         if not client.is_closed:
             self._dispatcher.add_client(client, user)
 
@@ -210,14 +239,21 @@ class PresenceService:
 
     def _announce_arrival(self, client: Client, login: Login, memberships: list[_Membership]) -> None:
         user = login.user
-        is_registered = user.id in self._authority.state.credentials
+        is_registered = self._authority.state.is_registered(user)
         now = self._authority.now()
         arrived = Arrived(user, login.returning, now, client.profile.realname, is_registered)
         self._dispatcher.announce_arrival(client, user, arrived)
+        self._watch_lists.announce(user, True)
         if self._dispatcher.has_channel_clients:
             for conversation, audience, is_operator in memberships:
                 member = MemberArrived(arrived, conversation, is_operator)
                 self._dispatcher.announce_to_members(member, audience)
+
+    def announce_account(self, client: Client, user: User, is_registered: bool) -> None:
+        """Announce to the others that ``user`` has registered or unregistered in the session ``client``."""
+        if self._dispatcher.has_channel_clients:
+            announced = AccountAnnounced(user, is_registered, self._authority.now())
+            self._dispatcher.announce_account(announced, client)
 
     def end_session(self, client: Client, request: Request | None, refusal: Refusal | None = None) -> None:
         """Ignore what ``client`` still sends, and close its connection when all earlier tasks of the journal
@@ -266,11 +302,14 @@ class PresenceService:
         user = client.user
         if user is None or not self._authority.remove_session(client):
             return
+        self._watch_lists.forget(client)
         if self._dispatcher.remove_client(client, user):
             client.last_id_at_departure = self._journal.last_delivered_id
         if self._authority.sessions_of(user):
             return
-        departed = Departed(user, self._authority.now(), self._authority.farewell_of(client, user))
+        is_registered = self._authority.state.is_registered(user)
+        farewell = self._authority.farewell_of(client, user)
+        departed = Departed(user, self._authority.now(), is_registered, farewell)
         groups = [group.conversation for group in self._authority.state.groups_of(user)]
         self._turns.run_coroutine(client, None, self._announce_departure(client, departed, groups))
 
@@ -282,3 +321,4 @@ class PresenceService:
         # Without a user its arrival was rolled back, so that nobody knows of it.
         if client.user is not None:
             self._dispatcher.announce_departure(departed, groups)
+            self._watch_lists.announce(departed.user, False)

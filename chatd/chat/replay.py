@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from operator import itemgetter
 from typing import Final
+
+from msgspec.structs import replace
 
 from chatd.boundaries import Archive, Client, Journal
 from chatd.chat.fair_queue import FairQueue
 from chatd.core import commands as c
-from chatd.core.answers import ConversationListItem, Conversations, HistoryHint, Page
+from chatd.core.answers import (
+    ActiveConversation,
+    ActiveConversations,
+    ConversationListItem,
+    Conversations,
+    HistoryHint,
+    Page,
+)
 from chatd.core.audience import without_ignored_reason
 from chatd.core.events import LOBBY, Conversation, LogEntry, User
 from chatd.core.limits import Limits
-from chatd.core.records import EntrySlice, UnreadRange, entry_from_row
+from chatd.core.queries import PageRequest
+from chatd.core.records import EntrySlice, PageWindow, UnreadRange, entry_from_row
 from chatd.core.requests import Request
 from chatd.core.rules import require_group_member
 from chatd.core.state import State
@@ -33,6 +44,9 @@ MAX_LOGIN_PAGES_BYTES: Final = 256 * 1024
 
 MAX_LISTED_CONVERSATIONS: Final = 100
 """Maximum number of conversations in one list that is sent to a client."""
+
+MAX_ACTIVE_CONVERSATIONS: Final = 1000
+"""Maximum number of conversations in a list of those whose last messages were sent between two times."""
 
 UNREQUESTED_HISTORY_REQUEST: Final = Request(c.ReadHistory(), "history")
 """The request that the daemon pretends to answer when it sends a page or a list that no client asked for."""
@@ -68,36 +82,31 @@ class Replay:
         user: User,
         request: Request,
         conversation: Conversation,
-        window: tuple[int | None, int | None, int | None],
-        events_only: bool = False,
+        asked: PageRequest,
     ) -> None:
-        """Answer ``request`` with a page of messages of ``conversation``, or of group events with
-        ``events_only``.
+        """Answer ``request`` with the page of ``conversation`` that is ``asked`` for.
 
-        ``window`` is a tuple (before, after, limit): the ids between which the entries lie, and the maximum
-        number of entries. Each may be None. Raises `Refusal` if ``user`` may not read ``conversation`` (any
-        more). Nothing is sent if the connection is gone.
+        Raises `Refusal` if ``user`` may not read ``conversation`` (any more). Nothing is sent if the
+        connection is gone.
         """
-        before, after, limit = window
-        limit = min(limit or self._limits.page, self._limits.page_max)
         max_id = self._journal.last_delivered_id if request.max_id is None else request.max_id
         self._check_may_read(user, conversation)  # the user may have been put out meanwhile
         size = reader.dialect.max_list_bytes
-        found = await self._read_page(
-            reader, user, conversation, events_only, (before, after, limit), size, max_id
-        )
+        window, around = await self._window(asked, max_id)
+        if around is None:
+            found = await self._read_page(reader, user, conversation, window, size, max_id)
+        else:
+            found = await self._read_around(reader, user, conversation, window, around, size, max_id)
         await self._fair_queue.wait()
         if reader.is_closed:
             return
         self._check_may_read(user, conversation)
-        forward = after is not None and before is None
-        entries = self._entries(found, user)
         page = Page(
             conversation,
-            entries,
+            self._entries(found, user),
             found.more,
-            forward,
-            events_only,
+            window.forward,
+            window.contents == "events",
             user,
             trimmed_up_to_id=self._trimmed(conversation),
         )
@@ -105,15 +114,49 @@ class Replay:
         if self.sent is not None:
             self.sent(reader, page)
 
-    async def send_conversation_list(self, reader: Client, user: User, request: Request, skip: int) -> None:
+    async def send_conversation_list(
+        self, reader: Client, user: User, request: Request, command: c.ListConversations
+    ) -> None:
         """Answer ``request`` with a list of the conversations of ``user``, most recent first.
 
-        The first ``skip`` conversations are left out.
+        ``command`` says how many are left out at the front, and how many there may be.
         """
-        listed = await self._list(reader, user, self._most_recent(self._readable(reader, user)), skip)
+        conversations = self._most_recent(self._readable(reader, user))[command.skip :]
+        limit = min(command.limit or MAX_LISTED_CONVERSATIONS, MAX_LISTED_CONVERSATIONS)
+        listed = await self._list(reader, user, conversations, limit)
         await self._fair_queue.wait()
         if not reader.is_closed:
             reader.answer(request, listed)
+
+    async def send_active_conversations(
+        self, reader: Client, user: User, request: Request, command: c.ListConversations
+    ) -> None:
+        """Answer ``request`` with a list of the conversations of ``user`` by their last messages.
+
+        The times of these lie between those of ``command``, which also says how many conversations are left
+        out and how many there may be. What ``user`` can't read, and messages of ignored users, do not count.
+        """
+        max_id = self._journal.last_delivered_id
+        first, end = await self._ids_between(command.after_time, command.before_time, max_id)
+        # Those without a later entry need not be looked for in the database.
+        candidates = [one for one in self._readable(reader, user) if self._journal.last_id_in(one) >= first]
+        log_filter = self._state().log_filter(user)
+        active: list[tuple[int, int, Conversation]] = []
+        for start in range(0, len(candidates), MAX_LISTED_CONVERSATIONS):
+            some = candidates[start : start + MAX_LISTED_CONVERSATIONS]
+            lasts = await self._archive.last_messages(some, max_id, log_filter)
+            active += [(*last, one) for one, last in zip(some, lasts, strict=True) if last is not None]
+            await self._fair_queue.wait()
+            if reader.is_closed:
+                return
+        active = [one for one in active if first <= one[0] < end and self._state().may_read(user, one[2])]
+        active.sort(key=itemgetter(0))
+        end_of_list = command.skip + min(command.limit or MAX_ACTIVE_CONVERSATIONS, MAX_ACTIVE_CONVERSATIONS)
+        listed = tuple(
+            ActiveConversation(one.kind, _name(one, user), id, at)
+            for id, at, one in active[command.skip : end_of_list]
+        )
+        reader.answer(request, ActiveConversations(listed, more=len(active) > end_of_list))
 
     async def send_missed_entries(self, reader: Client, user: User, hello: c.Hello) -> None:
         """Send the entries that ``user`` has missed, then the live deliveries that were held back meanwhile.
@@ -173,8 +216,8 @@ class Replay:
             if not self._state().may_read(user, conversation):
                 continue
             size = min(room, reader.dialect.max_list_bytes)
-            window = (None, None, self._limits.page)
-            found = await self._read_page(reader, user, conversation, False, window, size, max_id)
+            window = PageWindow(self._limits.page)
+            found = await self._read_page(reader, user, conversation, window, size, max_id)
             await self._fair_queue.wait()
             if reader.is_closing:
                 return
@@ -193,7 +236,7 @@ class Replay:
                 break
         others = [one for one in conversations[sent:] if self._state().may_read(user, one)]
         if others:
-            listed = await self._list(reader, user, others, 0)
+            listed = await self._list(reader, user, others, MAX_LISTED_CONVERSATIONS)
             await self._fair_queue.wait()
             if not reader.is_closing:
                 reader.send_unrequested(UNREQUESTED_HISTORY_REQUEST, listed)
@@ -203,34 +246,92 @@ class Replay:
         reader: Client,
         user: User,
         conversation: Conversation,
-        events: bool,
-        window: tuple[int | None, int | None, int],
+        window: PageWindow,
         size: int,
         max_id: int,
     ) -> EntrySlice:
-        """Return a page as ``user`` sees it; ``window`` is as for `send_page`, with a limit.
+        """Return the page in ``window`` as ``user`` sees it, with at most ``size`` bytes of bodies.
 
         If the page takes several queries, because ``user`` ignores many entries, those of other readers are
         answered in between. The page is incomplete if ``reader`` is closed.
         """
-        before, after, limit = window
         log_filter = self._state().log_filter(user)
-        found = await self._archive.page(conversation, events, before, after, limit, size, max_id, log_filter)
+        found = await self._archive.page(conversation, window, size, max_id, log_filter)
         while found.resume_id is not None and not reader.is_closed:
-            found = await self._archive.page(
-                conversation, events, before, after, limit, size, max_id, log_filter, found
-            )
+            found = await self._archive.page(conversation, window, size, max_id, log_filter, found)
         return found
 
-    async def _list(
-        self, reader: Client, user: User, conversations: list[Conversation], skip: int
-    ) -> Conversations:
-        """Return a list of ``conversations`` after the first ``skip``, with an unread count for each.
+    async def _read_around(
+        self,
+        reader: Client,
+        user: User,
+        conversation: Conversation,
+        window: PageWindow,
+        around: int,
+        size: int,
+        max_id: int,
+    ) -> EntrySlice:
+        """Return a page like `_read_page`, with entries on both sides of the id ``around``.
 
-        The list has at most `MAX_LISTED_CONVERSATIONS` conversations. Unread are the messages after the read
-        mark of ``user``; where the user has set none, those that the user has missed.
+        Half of the entries come before it, unless one side has too few: then the other has more. So it is
+        with the ``size``.
         """
-        listed = conversations[skip : skip + MAX_LISTED_CONVERSATIONS]
+        half = window.limit // 2
+        newer = replace(window, after=around - 1, limit=window.limit - half, forward=True)
+        found = await self._read_page(reader, user, conversation, newer, size // 2, max_id)
+        room = size - _body_bytes(found)
+        # With a limit of 0, only to know whether there are any.
+        limit = max(half, window.limit - len(found.rows)) if room > 0 else 0
+        older = replace(window, before=around, limit=limit, forward=False)
+        earlier = await self._read_page(reader, user, conversation, older, room, max_id)
+        room = size - _body_bytes(earlier)
+        missing = window.limit - len(earlier.rows) - len(found.rows)
+        if found.more and missing > 0 and room > _body_bytes(found):
+            newer = replace(newer, limit=len(found.rows) + missing)
+            found = await self._read_page(reader, user, conversation, newer, room, max_id)
+        return EntrySlice(earlier.rows + found.rows, earlier.more or found.more)
+
+    async def _window(self, asked: PageRequest, max_id: int) -> tuple[PageWindow, int | None]:
+        """Return the window of the page that is ``asked`` for, and the id around which it is or None."""
+        first, end = await self._ids_between(asked.after_time, asked.before_time, max_id)
+        around = asked.around
+        if asked.around_time is not None:
+            (around,) = await self._archive.first_ids_since([asked.around_time], max_id)
+        window = PageWindow(
+            min(asked.limit or self._limits.page, self._limits.page_max),
+            end if asked.before is None else min(end, asked.before),
+            first - 1 if asked.after is None else max(first - 1, asked.after),
+            asked.contents,
+            asked.forward,
+            asked.whole_milliseconds,
+        )
+        return window, around
+
+    async def _ids_between(
+        self, after_time: int | None, before_time: int | None, max_id: int
+    ) -> tuple[int, int]:
+        """Return the first id that an entry between two times may have, and the first that is too large.
+
+        Both times are excluded, in milliseconds since 1970; None is no bound.
+        """
+        times = [] if after_time is None else [after_time + 1]
+        times += [] if before_time is None else [before_time]
+        ids = await self._archive.first_ids_since(times, max_id) if times else []
+        return 1 if after_time is None else ids[0], max_id + 1 if before_time is None else ids[-1]
+
+    async def _list(
+        self,
+        reader: Client,
+        user: User,
+        conversations: list[Conversation],
+        limit: int,
+    ) -> Conversations:
+        """Return a list of the first ``limit`` of ``conversations``, with an unread count for each.
+
+        Unread are the messages after the read mark of ``user``; where the user has set none, those that the
+        user has missed.
+        """
+        listed = conversations[:limit]
         # A session with a token has no part in what its user has read.
         marks = {one: self._journal.get_read_mark(user, one) if reader.token is None else 0 for one in listed}
         ranges = [found for one in listed if (found := self._unread_range(reader, one, marks[one]))]
@@ -244,7 +345,7 @@ class Replay:
                 )
                 for one in listed
             ),
-            more=len(conversations) > skip + MAX_LISTED_CONVERSATIONS,
+            more=len(conversations) > limit,
         )
 
     def _unread_range(self, reader: Client, conversation: Conversation, mark: int) -> UnreadRange | None:
@@ -331,6 +432,10 @@ class Replay:
         state = self._state()
         ignored = state.ignored_user_ids(user)
         return tuple(without_ignored_reason(entry_from_row(state, row), ignored) for row in found.rows)
+
+
+def _body_bytes(found: EntrySlice) -> int:
+    return sum(len(row[-1].encode()) for row in found.rows)
 
 
 def _name(conversation: Conversation, user: User) -> str:

@@ -33,6 +33,7 @@ from chatd.chat.retention import Retention
 from chatd.chat.token_buckets import TokenBuckets
 from chatd.chat.tokens import TokenCommand, TokenService
 from chatd.chat.turns import ChangeTask, ClientCoroutine, TurnQueue, not_read_refusal, not_stored_refusal
+from chatd.chat.watch_lists import WatchLists
 from chatd.core import commands as c
 from chatd.core.accounts import AccountPolicy, Secret
 from chatd.core.answers import (
@@ -42,17 +43,25 @@ from chatd.core.answers import (
     ProfileChanged,
     TransientSent,
     Unchanged,
+    UserDescription,
     Welcome,
 )
 from chatd.core.audience import Audience, user_ids_without_reason
-from chatd.core.channel_commands import SendTransient, SetProfile
-from chatd.core.channels import CHANNEL_QUERIES, address_transient
+from chatd.core.channel_commands import Authenticate, SendTransient, SetProfile, WatchUsers
+from chatd.core.channels import ChannelQuery, address_transient
 from chatd.core.counters import Counters
 from chatd.core.events import ChatEvent, LogEntry, ProfileAnnounced, SharedDelivery, Transient, User
 from chatd.core.ignore_rules import decide_ignore
 from chatd.core.limits import Limits
 from chatd.core.login import check_claimed_sender
-from chatd.core.queries import LIST_QUERIES, answer_list, list_ignored, requested_conversation
+from chatd.core.profiles import changed_profile
+from chatd.core.queries import (
+    LIST_QUERIES,
+    answer_list,
+    list_ignored,
+    requested_conversation,
+    requested_page,
+)
 from chatd.core.records import Snapshot
 from chatd.core.refusals import Refusal, rate_limited_refusal, reason_phrase
 from chatd.core.requests import Request
@@ -115,9 +124,11 @@ class Chat:
         self._turns = TurnQueue(self.journal, self._dispatcher)
         self._authenticator = Authenticator(self._authority, passwords, clock, limits)
         committer = self._committer = Committer(self._authority, self._dispatcher, self._turns)
+        self._watch_lists = WatchLists(self._authority)
         self._presence = PresenceService(
             self._authority,
             self._dispatcher,
+            self._watch_lists,
             committer,
             self._replay,
             self._turns,
@@ -276,6 +287,9 @@ class Chat:
             if isinstance(command, c.PasswordBeforeHello):
                 client.password = command.password
                 return
+            if isinstance(command, Authenticate):
+                self._presence.authenticate(client, request, command)
+                return
             if c.COMMANDS_BY_CLASS[type(command)].required_role != "anyone":
                 if not request.sender:
                     raise Refusal("not_identified")
@@ -311,7 +325,7 @@ class Chat:
             self._list(client, request, user, command)
         elif user is None:
             raise Refusal("not_identified")
-        elif isinstance(command, c.PasswordBeforeHello):
+        elif isinstance(command, c.PasswordBeforeHello | Authenticate):
             raise Refusal("already_identified", nick=user.nick)
         elif isinstance(command, c.Hello):
             if command.nick:
@@ -339,15 +353,20 @@ class Chat:
             self._turns.run_coroutine(client, request, self._set_profile(client, request, user, command))
         elif isinstance(command, SendTransient):
             self._send_transient(client, request, user, command)
-        elif isinstance(command, CHANNEL_QUERIES):
+        elif isinstance(command, ChannelQuery):
             shown = self._authority.answer_channel_query(user, command, client.token)
             self._turns.run_coroutine(
                 client, request, self._answer_with_list(client, request, shown), paused=True
             )
         elif isinstance(command, c.MarkRead):
             self._read_marks.execute(client, request, user, command)
+        elif isinstance(command, WatchUsers):
+            self._turns.run_coroutine(client, request, self._watch(client, request, command))
         elif isinstance(command, c.ListConversations):
-            reading = self._replay.send_conversation_list(client, user, request, command.skip)
+            if command.after_time is None and command.before_time is None:
+                reading = self._replay.send_conversation_list(client, user, request, command)
+            else:
+                reading = self._replay.send_active_conversations(client, user, request, command)
             self._turns.run_coroutine(client, request, self._answer_from_log(reading), paused=True)
 
     def _decide_operator_command(
@@ -378,9 +397,8 @@ class Chat:
         command: c.ListGroupMessages | c.ListGroupEvents | c.ReadHistory,
     ) -> None:
         conversation = requested_conversation(self._authority.state, user, command)
-        window = (command.before, command.after, command.limit)
-        events = isinstance(command, c.ListGroupEvents)
-        reading = self._replay.send_page(client, user, request, conversation, window, events)
+        page = requested_page(command)
+        reading = self._replay.send_page(client, user, request, conversation, page)
         self._turns.run_coroutine(client, request, self._answer_from_log(reading), paused=True)
 
     def _change(self, client: Client, request: Request, user: User, command: c.Command) -> None:
@@ -426,8 +444,7 @@ class Chat:
     async def _set_profile(self, client: Client, request: Request, user: User, command: SetProfile) -> None:
         await self._turns.wait_for_turn()
         before = self._authority.profile_of(user)
-        changes = {"realname": command.realname, "away": command.away}
-        client.profile = replace(client.profile, **{key: to for key, to in changes.items() if to is not None})
+        client.profile = changed_profile(client.profile, command)
         client.answer(request, ProfileChanged(user, client.profile))
         after = self._authority.profile_of(user)
         if before is None or after is None or before == after or not self._dispatcher.has_channel_clients:
@@ -438,8 +455,15 @@ class Chat:
                 after.away if after.away != before.away else None,
                 after.realname if after.realname != before.realname else None,
                 self._authority.now(),
-            )
+                self._authority.state.is_registered(user),
+            ),
+            client,
         )
+
+    async def _watch(self, client: Client, request: Request, command: WatchUsers) -> None:
+        await self._turns.wait_for_turn()
+        if not client.is_closed:
+            client.answer(request, self._watch_lists.execute(client, command))
 
     async def _refuse(self, client: Requester, request: Request, refusal: Refusal) -> None:
         self._turns.log_refusal(client, refusal)
@@ -511,7 +535,7 @@ class Chat:
             self._count(client, event)
             without_reason = user_ids_without_reason(self._authority.state, event)
             self._dispatcher.deliver(entries[0], change.audiences[0], client, change.private, without_reason)
-        client.answer(request, Ack(entries[0], change.channel))
+        client.answer(request, Ack(entries[0], change.channel, self._receiver(client, entries[0].event)))
         if change.channel is not None:
             self._dispatcher.show_channel(entries[0], change.channel, client)
         if is_newly_stored:
@@ -519,6 +543,15 @@ class Chat:
             former = entries[0].event.actor if entries[0].event.kind == "left" else None
             for entry, audience in zip(entries[1:], change.audiences[1:], strict=True):
                 self._dispatcher.deliver(entry, audience, None, change.private, former=former)
+
+    def _receiver(self, client: Client, event: ChatEvent) -> UserDescription | None:
+        """Return what ``client`` may know of the receiver of ``event``, if it is a direct message to somebody
+        else and the client's dialect shows it.
+        """
+        if not (client.dialect.has_channels and event.is_message):
+            return None
+        receiver = event.subject
+        return None if receiver is None or receiver is event.actor else self._authority.describe(receiver)
 
     def _count(self, client: Client, event: ChatEvent) -> None:
         if event.is_message:

@@ -18,8 +18,8 @@ from chatd.chat.service import Chat
 from chatd.connections.outbox import Outbox
 from chatd.connections.rate_limit import RateLimit
 from chatd.connections.welcome_buffer import WelcomeBuffer
-from chatd.core.accounts import Secret
-from chatd.core.answers import Answer, MissedEvent, Profile, Welcome
+from chatd.core.accounts import Credential, Secret
+from chatd.core.answers import Answer, Authenticated, MissedEvent, Profile, Welcome
 from chatd.core.channel_commands import ShowChannel
 from chatd.core.events import Delivery, LogEntry, User
 from chatd.core.refusals import Refusal
@@ -120,6 +120,7 @@ class Session:
         self.client_network = client_network
         self._find_certificate_name = find_certificate_name
         self.password: Secret | None = None
+        self.verified: Credential | Token | None = None
         self.profile = Profile()
         self.updates_read_marker = True
         self.missed_range: tuple[int, int | None] = (0, 0)
@@ -415,8 +416,8 @@ class Session:
         self._show_dialect(request)
         if request.dialect_on_success is not None:
             self.set_dialect(request.dialect_on_success)
-        if request.dialect_after_login is not None and isinstance(answer, Welcome):
-            self.set_dialect(request.dialect_after_login(answer.user))
+        if request.dialect_after_login is not None and isinstance(answer, Welcome | Authenticated):
+            self.set_dialect(request.dialect_after_login(answer))
         payloads = self.dialect.encode_answer(request, answer)
         if request is self._hello and not self.is_closing:
             self._buffer_behind(payloads, request.seconds_between_lines)

@@ -88,19 +88,38 @@ class UserDescription(msgspec.Struct, frozen=True, eq=False):
     """What may be known of ``user``, who is offline if ``profile`` is None.
 
     ``channels`` are the names of the groups that the reader may know ``user`` to be in, each with whether the
-    user is an operator there.
+    user is an operator there. ``earlier_profiles`` are those of sessions that have ended, as far as they are
+    remembered, the latest first.
     """
 
     user: User
     profile: Profile | None
     is_registered: bool
     channels: tuple[tuple[str, bool], ...] = ()
+    earlier_profiles: tuple[Profile, ...] = ()
 
 
 class UserDescriptions(msgspec.Struct, frozen=True, eq=False):
-    """The answer to `ShowUsers`: a description of each known user, in the order of the nicks."""
+    """The answer to `ShowUsers`, a description of each known user in the order of the nicks, and to
+    `FindUsers`.
+    """
 
     users: tuple[UserDescription, ...]
+
+
+class WatchedUsers(msgspec.Struct, frozen=True, eq=False):
+    """The answer to `WatchUsers`, and the notice that a watched user has come or gone.
+
+    ``online`` and ``offline`` are those of whom the client is told whether they are online; ``offline`` are
+    nicks, also of nobody. ``listed`` are the nicks in the list, if they were asked for. ``refused`` are the
+    nicks that did not fit into the list, which has room for ``limit``.
+    """
+
+    online: tuple[User, ...] = ()
+    offline: tuple[str, ...] = ()
+    listed: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+    limit: int = 0
 
 
 class ProfileChanged(msgspec.Struct, frozen=True, eq=False):
@@ -113,11 +132,16 @@ class ProfileChanged(msgspec.Struct, frozen=True, eq=False):
 class Statistics(msgspec.Struct, frozen=True, eq=False):
     """The numbers of the users who are online, of all users ever known, and of the groups that the reader may
     know of.
+
+    ``most_online`` is the largest number of users who were online at once since the daemon was started.
+    ``at`` is the present time, in milliseconds since 1970-01-01 UTC.
     """
 
     online_users: int
     known_users: int
     groups: int
+    most_online: int
+    at: int
 
 
 class Ack(msgspec.Struct, frozen=True, eq=False):
@@ -125,11 +149,12 @@ class Ack(msgspec.Struct, frozen=True, eq=False):
 
     If a client sends a message twice with the same ref, ``entry`` is that of the first time both times.
     ``channel`` is the group that the command has made the user a member of, for a dialect with channels;
-    otherwise None.
+    otherwise None. For such a dialect ``receiver`` is what is known of the receiver of a direct message.
     """
 
     entry: LogEntry
     channel: Channel | None = None
+    receiver: UserDescription | None = None
 
 
 class Unchanged(msgspec.Struct, frozen=True, eq=False):
@@ -147,6 +172,7 @@ class Welcome(msgspec.Struct, frozen=True, eq=False):
     ``cursor`` is the last id of the log. The client can give it as ``since`` in a later hello.
     ``read_marker`` is the user's read marker: the entries that the user has missed have larger ids.
     ``channels`` are the lobby and the groups of the user, for a dialect with channels; otherwise none.
+    ``is_registered`` says whether the nick has a password.
     """
 
     user: User
@@ -154,6 +180,16 @@ class Welcome(msgspec.Struct, frozen=True, eq=False):
     cursor: int
     read_marker: int
     channels: tuple[Channel, ...] = ()
+    is_registered: bool = False
+
+
+class Authenticated(msgspec.Struct, frozen=True, eq=False):
+    """The answer to `Authenticate`: the client has proved to be the registered ``user``.
+
+    It is not logged in yet: a login with the nick of ``user`` needs no password now.
+    """
+
+    user: User
 
 
 class AccountChanged(msgspec.Struct, frozen=True, eq=False):
@@ -301,10 +337,11 @@ class Groups(msgspec.Struct, frozen=True, eq=False):
 class Page(msgspec.Struct, frozen=True, eq=False):
     """A page of the log of one conversation for the user ``reader``, oldest entry first.
 
-    If ``forward`` is true, the page contains the first entries after an id; else it contains the last entries
-    before an id, or of the whole conversation. ``more`` says whether the conversation has further entries in
-    the direction of reading: newer ones if ``forward`` is true, else older ones. ``is_event_page`` is true
-    for a page of a group's events, false for a page of messages.
+    If ``forward`` is true, the page contains the first of the entries that were asked for, else the last.
+    ``more`` says whether there are further ones in the direction of reading: newer ones if ``forward`` is
+    true, else older ones; if the page is around a place, on either side. ``is_event_page`` is true for a page
+    of a group's events, false for a page of messages, which also contains events if the request asks for
+    them.
 
     ``read_marker`` is the reader's read marker on a page that is sent at a login: entries with larger ids are
     those that the reader has missed. It is None on a page that answers a command. ``trimmed_up_to_id`` is the
@@ -355,6 +392,29 @@ class Conversations(msgspec.Struct, frozen=True, eq=False):
     more: bool
 
 
+class ActiveConversation(msgspec.Struct, frozen=True, eq=False):
+    """A conversation in a list of those whose last messages were sent between two times.
+
+    ``kind`` and ``name`` are those of `ConversationListItem`. ``last_message_id`` and ``last_message_at`` are
+    the id and the time, in milliseconds since 1970, of the last message that the user can read.
+    """
+
+    kind: str
+    name: str
+    last_message_id: int
+    last_message_at: int
+
+
+class ActiveConversations(msgspec.Struct, frozen=True, eq=False):
+    """The list of a user's conversations whose last messages were sent between two times, the oldest first.
+
+    ``more`` says whether more follow.
+    """
+
+    conversations: tuple[ActiveConversation, ...]
+    more: bool
+
+
 class HistoryHint(msgspec.Struct, frozen=True, eq=False):
     """The hint that tells a returning user which command reads the missed messages.
 
@@ -379,6 +439,7 @@ Answer = (
     | Ack
     | Unchanged
     | Welcome
+    | Authenticated
     | AccountChanged
     | TokenMade
     | TokenList
@@ -393,12 +454,14 @@ Answer = (
     | Page
     | Conversations
     | ReadMark
+    | ActiveConversations
     | HistoryHint
     | Channel
     | ChannelClosed
     | MissedEvent
     | TransientSent
     | UserDescriptions
+    | WatchedUsers
     | ProfileChanged
     | Statistics
     | Help

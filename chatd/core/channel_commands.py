@@ -7,12 +7,27 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+from chatd.core.accounts import Secret
 from chatd.core.declarations import Command, FieldDeclaration, declare
 
 _Name = Annotated[str, FieldDeclaration("name", "the name of a group, empty for the lobby")]
 _Nicks = Annotated[str, FieldDeclaration("note", "nicks, separated by blanks")]
 _Receiver = Annotated[str, FieldDeclaration("name", "the nick of the receiver")]
+_Nick = Annotated[str, FieldDeclaration("name", "a nick; empty for that of the certificate")]
+_Password = Annotated[Secret, FieldDeclaration("secret", "the password of the nick")]
 _Text = Annotated[str, FieldDeclaration("note", "a text; empty for none")]
+_Mask = Annotated[str, FieldDeclaration("note", "a mask of nicks, with * and ?")]
+_WatchList = Annotated[str, FieldDeclaration("note", "nicks, separated by commas")]
+_Details = Annotated[
+    Literal["presence", "groups"],
+    FieldDeclaration("choice", "whether their groups are shown as well", (), ("presence", "groups")),
+]
+_WatchChange = Annotated[
+    Literal["add", "remove", "clear", "list", "status"],
+    FieldDeclaration(
+        "choice", "what is done with the list", (), ("add", "remove", "clear", "list", "status")
+    ),
+]
 
 
 @declare(
@@ -39,9 +54,46 @@ class ShowChannel(Command, frozen=True):
     example="WHOIS bob",
 )
 class ShowUsers(Command, frozen=True):
-    """Show what may be known of the users with the ``nicks``. Unknown nicks are left out."""
+    """Show what may be known of the users with the ``nicks``. Unknown nicks are left out.
+
+    Their groups are shown if ``details`` is ``groups``, else only who they are and whether they are online.
+    """
 
     nicks: _Nicks
+    details: _Details = "groups"
+
+
+@declare(
+    "find",
+    required_role="identified",
+    required_access="read",
+    answer="users",
+    help="find users who are online by a mask of their nicks",
+    example="WHO al*",
+)
+class FindUsers(Command, frozen=True):
+    """Show the users who are online and whose nicks match ``mask``, in the order of arrival."""
+
+    mask: _Mask
+
+
+@declare(
+    "watch",
+    required_role="identified",
+    required_access="read",
+    answer="watched",
+    help="be told when users come and go",
+    example="MONITOR + bob",
+)
+class WatchUsers(Command, frozen=True):
+    """Change or show the list of the users whose arrivals and departures this session is told of.
+
+    ``add`` and ``remove`` change the list by the ``nicks``, ``clear`` empties it. ``list`` asks for the nicks
+    in it, ``status`` for who of them is online.
+    """
+
+    change: _WatchChange
+    nicks: _WatchList = ""
 
 
 @declare(
@@ -73,6 +125,27 @@ class SetProfile(Command, frozen=True):
 )
 class ShowStatistics(Command, frozen=True):
     """Count the users, the connections and the groups."""
+
+
+@declare(
+    "authenticate",
+    required_role="anyone",
+    required_access="read",
+    answer="authenticated",
+    refusal_codes="wrong_password token_expired already_identified too_long rate_limited bad_request"
+    " storage_failed",
+    help="prove who you are before you log in",
+    example="AUTHENTICATE PLAIN",
+)
+class Authenticate(Command, frozen=True):
+    """Prove to be the registered user ``nick``, for the login with that nick that follows.
+
+    ``password`` is the user's password, or a token. Without a password, the client's TLS certificate proves
+    it; ``nick`` may be empty then.
+    """
+
+    nick: _Nick
+    password: _Password | None = None
 
 
 @declare(

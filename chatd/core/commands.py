@@ -162,7 +162,66 @@ _ReadUpToId = Annotated[
 ]
 _BeforeId = Annotated[int, FieldDeclaration("id", "only entries with a smaller id")]
 _AfterId = Annotated[int, FieldDeclaration("id", "only entries with a larger id, oldest first")]
-_PageLimit = Annotated[int, FieldDeclaration("count", "the maximum number of entries in the page")]
+_AroundId = Annotated[
+    int,
+    FieldDeclaration("id", "the entry with this id and entries on both sides of it", is_typeable=False),
+]
+_BeforeTime = Annotated[
+    int,
+    FieldDeclaration(
+        "time",
+        "only entries before this time, or conversations whose last message came before it",
+        is_typeable=False,
+    ),
+]
+_AfterTime = Annotated[
+    int,
+    FieldDeclaration(
+        "time",
+        "only entries after this time, or conversations whose last message came after it, oldest first",
+        is_typeable=False,
+    ),
+]
+_AroundTime = Annotated[
+    int,
+    FieldDeclaration(
+        "time", "the first entry at this time or later, and entries on both sides of it", is_typeable=False
+    ),
+]
+_PageOrder = Annotated[
+    Literal["oldest", "newest"],
+    FieldDeclaration(
+        "choice",
+        "which entries the page has if there are more than the limit; without it the oldest if there is only"
+        " a lower bound, else the newest",
+        (),
+        ("oldest", "newest"),
+        is_typeable=False,
+    ),
+]
+_PageEvents = Annotated[
+    Literal["none", "all"],
+    FieldDeclaration(
+        "choice",
+        "whether the page also has the events of the conversation, which count for the limit",
+        (),
+        ("none", "all"),
+        is_typeable=False,
+    ),
+]
+_WholeMilliseconds = Annotated[
+    Literal["no", "yes"],
+    FieldDeclaration(
+        "choice",
+        "yes: the page has more entries than the limit if it would end between entries with the same time",
+        (),
+        ("no", "yes"),
+        is_typeable=False,
+    ),
+]
+_LIMIT_DOC: Final = "the maximum number of entries in the page, or of conversations in the list"
+_PageLimit = Annotated[int, FieldDeclaration("count", _LIMIT_DOC)]
+_ListLimit = Annotated[int, FieldDeclaration("count", _LIMIT_DOC, is_typeable=False)]
 _SkipCount = Annotated[
     int, FieldDeclaration("id", "the number of entries to skip, to continue a list that came with more")
 ]
@@ -847,7 +906,17 @@ class ReadHistory(Command, frozen=True):
     """Read a page of the messages of ``group``; without it, of those with the user ``dest``; without both, of
     the lobby.
 
-    The page contains the messages between the ids ``after`` and ``before``, both excluded, at most ``limit``.
+    The page contains the messages between the ids ``after`` and ``before`` and between the times
+    ``after_time`` and ``before_time``, all excluded, at most ``limit``. Times are in milliseconds since 1970.
+    If there are more, ``order`` says whether it has the first of them (``oldest``) or the last; None means
+    the first if there are only lower bounds.
+
+    With ``around`` it has the entry with this id, or the place where it would be, and entries on both sides;
+    with ``around_time`` the place is the first entry of the log at this time or later. No other bound can be
+    combined with either of these.
+
+    With ``events`` ``all`` the page also has the events of the conversation. With ``whole_milliseconds``
+    ``yes`` it does not end between two entries with the same time, see `PageWindow`.
     """
 
     dest: _KnownNick | None = None
@@ -855,6 +924,13 @@ class ReadHistory(Command, frozen=True):
     before: _BeforeId | None = None
     after: _AfterId | None = None
     group: _GroupName | None = None
+    around: _AroundId | None = None
+    before_time: _BeforeTime | None = None
+    after_time: _AfterTime | None = None
+    around_time: _AroundTime | None = None
+    order: _PageOrder | None = None
+    events: _PageEvents = "none"
+    whole_milliseconds: _WholeMilliseconds = "no"
 
 
 @declare(
@@ -870,9 +946,17 @@ class ReadHistory(Command, frozen=True):
     example="conversations;",
 )
 class ListConversations(Command, frozen=True):
-    """List the author's conversations, the most recent first, without the first ``skip`` ones."""
+    """List the author's conversations, the most recent first, without the first ``skip`` ones.
+
+    With ``after_time``, ``before_time`` or both, in milliseconds since 1970, list only conversations whose
+    last message has a time between these, both excluded, with that time, oldest first. The list has at most
+    ``limit`` conversations.
+    """
 
     skip: _SkipCount = 0
+    after_time: _AfterTime | None = None
+    before_time: _BeforeTime | None = None
+    limit: _ListLimit | None = None
 
 
 @declare(

@@ -15,6 +15,7 @@ import msgspec
 from chatd.core.accounts import Secret
 from chatd.core.limits import Limits
 from chatd.core.refusals import REFUSAL_SENTENCES, Phrase, Refusal, reason_phrase
+from chatd.core.times import parse_rfc3339
 
 RequiredRole = Literal["anyone", "identified", "members", "operators", "owner", "server_operators"]
 RequiredTokenAccess = Literal["password", "read", "write"]
@@ -44,8 +45,10 @@ AnswerName = Literal[
     "links",
     "channel",
     "users",
+    "watched",
     "profile",
     "statistics",
+    "authenticated",
     "none",
 ]
 
@@ -61,16 +64,16 @@ class FieldDeclaration(msgspec.Struct, frozen=True):
 
     ``kind`` is ``name`` (a nick or a group), ``text`` (a message), ``note`` (a reason, a topic or a list of
     names), ``choice`` (one of ``choices``), ``id`` (0 … 2**63-1), ``count`` (1 … 2**63-1), ``secret`` (a
-    password or a link) or ``duration`` (see `parse_duration`). ``doc`` describes the field. ``aliases`` are
-    other names under which JSON clients send the field. If ``is_typeable`` is false, only programs can set
-    the field: the commands that people type leave it out.
+    password or a link), ``duration`` (see `parse_duration`) or ``time`` (see `parse_time`). ``doc`` describes
+    the field. ``aliases`` are other names under which JSON clients send the field. If ``is_typeable`` is
+    false, only programs can set the field: the commands that people type leave it out.
 
     ``is_sender`` is true for the field with the nick with which a user logs in. In JSON a client may send
     this field under the key that names the sender of a request. ``normalize(name, value)``, if not None,
     converts the value that a JSON client has sent under the key ``name`` to a value for `check`.
     """
 
-    kind: Literal["name", "text", "note", "choice", "id", "count", "secret", "duration"]
+    kind: Literal["name", "text", "note", "choice", "id", "count", "secret", "duration", "time"]
     doc: str
     aliases: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
@@ -81,13 +84,15 @@ class FieldDeclaration(msgspec.Struct, frozen=True):
     def check(self, name: str, value: object, limits: Limits, image: bool = False) -> str | int:
         """Check ``value`` for the field ``name`` and return it in the form that commands have.
 
-        Digits become a number for ids and counts, a duration becomes seconds, a secret becomes a `Secret` in
-        normalized form; other values are returned unchanged. If ``image`` is true, a text may be as long as
-        an image. Raises `Refusal` ``too_long``, ``empty`` for a blank text, or ``bad_request`` for any other
-        fault.
+        Digits become a number for ids and counts, a duration becomes seconds, a time becomes milliseconds
+        since 1970, a secret becomes a `Secret` in normalized form; other values are returned unchanged. If
+        ``image`` is true, a text may be as long as an image. Raises `Refusal` ``too_long``, ``empty`` for a
+        blank text, or ``bad_request`` for any other fault.
         """
         if self.kind == "duration":
             return parse_duration(name, value)
+        if self.kind == "time":
+            return parse_time(name, value)
         if self.kind in ("id", "count"):
             return self._number(name, value)
         if not isinstance(value, str):
@@ -131,6 +136,18 @@ def parse_duration(name: str, value: object) -> int:
         limit = DURATION_MAX_SECONDS // _UNITS["d"]
         raise Refusal("bad_request", why=reason_phrase("no_duration", name=Phrase(name), limit=limit))
     return seconds
+
+
+def parse_time(name: str, value: object) -> int:
+    """Return the time ``value``, a text in the format of RFC 3339, in milliseconds since 1970-01-01 UTC.
+
+    See `parse_rfc3339`. ``name`` is what a refusal calls the time. Raises `Refusal` ``bad_request`` for any
+    other value.
+    """
+    try:
+        return parse_rfc3339(value if isinstance(value, str) else "")
+    except ValueError:
+        raise Refusal("bad_request", why=reason_phrase("no_time", name=Phrase(name))) from None
 
 
 def _secret(name: str, value: str) -> Secret:
@@ -220,6 +237,11 @@ class CommandDeclaration(msgspec.Struct, frozen=True, eq=False):
     def reads_log(self) -> bool:
         """Whether the command is answered from the log on disk."""
         return self.answer in ("messages", "states", "history", "conversations")
+
+    @property
+    def reads_presence(self) -> bool:
+        """Whether the answer is gathered from the users who are online, of whom there may be thousands."""
+        return self.answer in ("channel", "users", "watched")
 
     @property
     def typeable_fields(self) -> dict[str, FieldDeclaration]:

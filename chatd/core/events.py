@@ -113,10 +113,11 @@ class ChatEvent(msgspec.Struct, frozen=True, eq=False):
     receiver of a direct message. A ``deleted`` event is in the conversation of the message; its actor is the
     server operator, its subject the author of the message.
 
-    Not stored are: ``was_member``, true for a ``banned`` event that put out a member; and what is known of a
-    new member when a ``created`` or ``joined`` event is decided: ``realname`` and ``actor_is_registered``
-    as an `Arrived` has them, and ``is_offline``, true if no client of that user is connected. A ``promoted``
-    event that makes a new owner has the ``former_owner``, if that user is still a member.
+    ``was_member`` is true for a ``banned`` event that put out a member. ``actor_is_registered`` says whether
+    the author had a password when the event was decided, or when it was read from the log. A ``created`` or
+    ``joined`` event has what is known of the new member when it is decided: the ``realname``, and
+    ``is_offline``, true if no client of that user is connected. A ``promoted`` event that makes a new owner
+    has the ``former_owner``, if that user is still a member. None of these is stored.
 
     ``body`` depends on the kind:
 
@@ -242,23 +243,38 @@ class ProfileAnnounced(msgspec.Struct, frozen=True, eq=False, weakref=True):
     """A delivery, never stored, that announces what ``user`` has said to be, at ``at`` ms since 1970.
 
     ``away`` is why the user is away, empty if not; None if that has not changed. ``realname`` is the name
-    that the user goes by; None if that has not changed.
+    that the user goes by; None if that has not changed. ``is_registered`` says whether the nick has a
+    password.
     """
 
     user: User
     away: str | None
     realname: str | None
     at: int
+    is_registered: bool = False
+
+
+class AccountAnnounced(msgspec.Struct, frozen=True, eq=False, weakref=True):
+    """A delivery, never stored, that announces that ``user`` has registered, or gives up the account.
+
+    ``is_registered`` says which. ``at`` is the time in milliseconds since 1970-01-01 UTC.
+    """
+
+    user: User
+    is_registered: bool
+    at: int
 
 
 class Departed(msgspec.Struct, frozen=True, eq=False, weakref=True):
     """A delivery, never stored, that announces that ``user`` has left, at ``at`` ms since 1970-01-01 UTC.
 
-    ``farewell`` is what the user has said when quitting, and may be empty.
+    ``is_registered`` says whether the nick has a password. ``farewell`` is what the user has said when
+    quitting, and may be empty.
     """
 
     user: User
     at: int
+    is_registered: bool = False
     farewell: str = ""
 
 
@@ -276,10 +292,19 @@ class Announced(msgspec.Struct, frozen=True, eq=False, weakref=True):
 ENTERING_EVENT_KINDS: Final[frozenset[EventKind]] = frozenset(("created", "joined"))
 """The kinds of events by which their actor becomes a member of a group."""
 
-CHANNEL_DELIVERIES: Final = (MemberArrived, ProfileAnnounced, Transient)
+CHANNEL_DELIVERIES: Final = (MemberArrived, ProfileAnnounced, AccountAnnounced, Transient)
 """The classes of deliveries that only clients that see groups as chat channels are told of."""
 
-SharedDelivery = LogEntry | Arrived | MemberArrived | Departed | ProfileAnnounced | Transient | Announced
+SharedDelivery = (
+    LogEntry
+    | Arrived
+    | MemberArrived
+    | Departed
+    | ProfileAnnounced
+    | AccountAnnounced
+    | Transient
+    | Announced
+)
 """A delivery to several users: a log entry, or what is never in the log."""
 
 

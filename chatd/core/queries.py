@@ -1,13 +1,15 @@
 """Queries: pure functions that answer the commands which list what the daemon has in memory.
 
 `answer_list` answers the commands in `LIST_QUERIES`. `requested_conversation` returns the conversation that a
-command reads or marks as read.
+command reads or marks as read, `requested_page` which part of its log a command reads.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
+
+import msgspec
 
 from chatd.core import commands as c
 from chatd.core.answers import (
@@ -23,6 +25,8 @@ from chatd.core.answers import (
     TokenList,
 )
 from chatd.core.events import LOBBY, Conversation, User
+from chatd.core.records import PageContents
+from chatd.core.refusals import Phrase, Refusal, reason_phrase
 from chatd.core.rules import require_group_member
 from chatd.core.state import Group, State
 from chatd.core.token_rules import list_tokens
@@ -67,6 +71,53 @@ def requested_conversation(
     friend = state.user(command.dest)
     pair = (reader, friend) if reader.id < friend.id else (friend, reader)
     return state.direct_conversation(reader, friend) or Conversation(0, "direct", pair=pair)
+
+
+class PageRequest(msgspec.Struct, frozen=True, eq=False):
+    """The page that a command asks for: ids, times in milliseconds since 1970, and how it is cut.
+
+    The entries lie between ``after`` and ``before``, and between ``after_time`` and ``before_time``, all
+    excluded; or, if there is one, around the id ``around`` or the time ``around_time``. ``limit`` is None if
+    the command has none. The other fields are those of `PageWindow`.
+    """
+
+    limit: int | None
+    before: int | None = None
+    after: int | None = None
+    around: int | None = None
+    before_time: int | None = None
+    after_time: int | None = None
+    around_time: int | None = None
+    contents: PageContents = "messages"
+    forward: bool = False
+    whole_milliseconds: bool = False
+
+
+def requested_page(command: c.ListGroupMessages | c.ListGroupEvents | c.ReadHistory) -> PageRequest:
+    """Return the page that ``command`` asks for.
+
+    Raises `Refusal` ``bad_request`` if it has ``around`` or ``around_time`` and another bound.
+    """
+    if not isinstance(command, c.ReadHistory):
+        contents: PageContents = "events" if isinstance(command, c.ListGroupEvents) else "messages"
+        forward = command.after is not None and command.before is None
+        return PageRequest(command.limit, command.before, command.after, contents=contents, forward=forward)
+    bounds = {name: getattr(command, name) for name in _BOUNDS}
+    given = [name for name, bound in bounds.items() if bound is not None]
+    if len(given) > 1 and given[-1] in _CENTRES:
+        raise Refusal("bad_request", why=reason_phrase("around_alone", name=Phrase(given[-1])))
+    return PageRequest(
+        command.limit,
+        **bounds,
+        contents="all" if command.events == "all" else "messages",
+        forward=command.order == "oldest" or (command.order is None and bool(given) and set(given) <= _LOWER),
+        whole_milliseconds=command.whole_milliseconds == "yes",
+    )
+
+
+_CENTRES: Final = ("around", "around_time")
+_LOWER: Final = {"after", "after_time"}
+_BOUNDS: Final = ("before", "after", "before_time", "after_time", *_CENTRES)
 
 
 def _clients(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
@@ -15,15 +15,22 @@ from chatd.core.state import RecordedChange, State
 class EntryDraft(msgspec.Struct, frozen=True, eq=False):
     """An event to append to the log, before the journal gives it an id and a seq.
 
-    ``at`` is the time of the command's decision, in milliseconds since 1970-01-01 UTC. ``ref`` is the id that
-    the client has given to a message; None if it gave none, and for other events. If the same user sends a
-    message again with the same ref, the journal does not store it a second time.
+    ``at`` is the time of the command's decision, in milliseconds since 1970-01-01 UTC, but not before the
+    ``at`` of an earlier draft. ``ref`` is the id that the client has given to a message; None if it gave
+    none, and for other events. If the same user sends a message again with the same ref, the journal does not
+    store it a second time.
     """
 
     event: ChatEvent
     at: int
     ref: str | None = None
 
+
+PageContents = Literal["messages", "events", "all"]
+"""What a page of the log has: messages, events, or both in one order."""
+
+MAX_EXTRA_ENTRIES: Final = 500
+"""The maximum number of entries that a page has beyond its limit, so that it ends between two times."""
 
 Record = RecordedChange | EntryDraft
 """A value that the journal writes to the database."""
@@ -32,7 +39,8 @@ Record = RecordedChange | EntryDraft
 class Snapshot(msgspec.Struct, frozen=True, eq=False):
     """A copy of all data that the daemon keeps in memory, read from the database in one transaction.
 
-    ``last_id`` is the id of the last log entry. ``seqs`` maps the id of each conversation to the seq of its
+    ``last_id`` is the id of the last log entry, ``last_at`` its time in milliseconds since 1970; both are 0
+    if the log is empty. ``seqs`` maps the id of each conversation to the seq of its
     last entry, ``last_ids`` to the id of that entry. ``read_markers`` maps the id of each user to the user's
     read marker, which is the id of the last entry that was sent to the user. ``read_marks`` maps the id of
     each user who has set read marks to these: the id of a conversation to the entry id up to which the user
@@ -41,6 +49,7 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
 
     state: State
     last_id: int
+    last_at: int
     seqs: dict[int, int]
     last_ids: dict[int, int]
     read_markers: dict[int, int]
@@ -57,6 +66,26 @@ class UnreadRange(NamedTuple):
     conversation: Conversation
     after: int
     max_id: int
+
+
+class PageWindow(msgspec.Struct, frozen=True, eq=False):
+    """The entries of one conversation that a page is to have.
+
+    Those are messages, the conversation's events, or both, as ``contents`` says, with ``after`` < id <
+    ``before``. If there are more than ``limit``, the page has the first of them if ``forward`` is true, else
+    the last.
+
+    If ``whole_milliseconds`` is true, the page does not end between two entries with the same time: it goes
+    on to the last of these. That may take `MAX_EXTRA_ENTRIES` entries more than ``limit``, and twice as many
+    bytes as a page may have, but no more.
+    """
+
+    limit: int
+    before: int | None = None
+    after: int | None = None
+    contents: PageContents = "messages"
+    forward: bool = False
+    whole_milliseconds: bool = False
 
 
 EntryRow = tuple[int, int, int, int, Any, int, int | None, str]
@@ -87,6 +116,7 @@ def entry_from_row(state: State, row: EntryRow) -> LogEntry:
     """
     id, conversation, seq, at, kind, actor, subject, body = row
     about = None if subject is None else state.users.get(subject)
-    return LogEntry(
-        id, seq, at, ChatEvent(kind, state.conversations[conversation], state.user_by_id(actor), about, body)
-    )
+    author = state.user_by_id(actor)
+    is_registered = state.is_registered(author)
+    event = ChatEvent(kind, state.conversations[conversation], author, about, body, False, is_registered)
+    return LogEntry(id, seq, at, event)

@@ -116,6 +116,8 @@ REASON_SENTENCES: Final[dict[str, str]] = {
     "cut_off": N_("it is incomplete"),
     "no_string": N_("{name} must be a string"),
     "no_choice": N_("{name} must be one of {choices}"),
+    "no_time": N_("{name} must be a time such as 2026-11-21T10:00:00.000Z"),
+    "around_alone": N_("{name} can't be combined with another bound"),
     "no_number": N_("{name} must be a whole number of at least {low}"),
     "missing": N_("{command} needs {name}"),
     "usage": N_("usage: {usage}"),

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from chatd.core.answers import PreparedAnswer
+from chatd.core.answers import Authenticated, PreparedAnswer, Welcome
 from chatd.core.commands import Command
-from chatd.core.events import User
 from chatd.core.refusals import Refusal
 
 if TYPE_CHECKING:
@@ -29,8 +28,8 @@ class Request(msgspec.Struct, frozen=True, eq=False):
     - ``detected_dialect`` is the dialect that this request reveals the client to speak. The session changes
       to it at once if the client is not logged in yet, else when it answers the request.
     - ``dialect_on_success`` is the dialect that the session uses after the request has succeeded.
-    - ``dialect_after_login(user)``, if not None, returns the dialect that the session uses after the request,
-      a hello, has succeeded.
+    - ``dialect_after_login(answer)``, if not None, returns the dialect that the session uses after the
+      request, a hello or an `Authenticate`, has succeeded with ``answer``.
     - ``next_request`` is submitted after the request has succeeded. If ``next_request``,
       ``dialect_on_success`` or ``dialect_after_login`` is set, the session decodes no further frame until the
       request is answered.
@@ -54,7 +53,7 @@ class Request(msgspec.Struct, frozen=True, eq=False):
     ref: str | int | None = None
     detected_dialect: Dialect | None = None
     dialect_on_success: Dialect | None = None
-    dialect_after_login: Callable[[User], Dialect] | None = None
+    dialect_after_login: Callable[[Welcome | Authenticated], Dialect] | None = None
     next_request: Request | None = None
     further_requests: tuple[Request, ...] = ()
     max_id: int | None = None

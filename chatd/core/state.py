@@ -397,6 +397,11 @@ class State:
         elif isinstance(change, ErasureCompleted):
             self.erasing.pop(change.user.id, None)
 
+    def is_registered(self, user: User) -> bool:
+        """Return whether the nick of ``user`` has a password, and the account is not closed."""
+        credential = self.credentials.get(user.id)
+        return credential is not None and credential.hash != CLOSED_ACCOUNT_HASH
+
     def _add_user(self, user: User) -> None:
         self.users[user.id] = self._user_keys[user.key] = user
         for look in skeletons(Name(user.nick, user.key)):

@@ -15,8 +15,10 @@ from msgspec.structs import replace
 
 from chatd.boundaries import DeliveryEncoder, Payloads
 from chatd.core.answers import (
+    AccountChanged,
     Ack,
     Answer,
+    Authenticated,
     Channel,
     ChannelClosed,
     Goodbye,
@@ -28,13 +30,17 @@ from chatd.core.answers import (
     Welcome,
 )
 from chatd.core.channel_commands import ShowChannel
-from chatd.core.commands import COMMANDS
+from chatd.core.commands import COMMANDS, Register
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.core.wires import OpeningBytes, Wire
+from chatd.dialects import irc_accounts as accounts
 from chatd.dialects import irc_channels as channels
+from chatd.dialects import irc_information as information
 from chatd.dialects import irc_messages as messages
+from chatd.dialects import irc_presence as presence
+from chatd.dialects import irc_queries as queries
 from chatd.dialects import irc_registration as registration
 from chatd.dialects.irc_client import (
     CAPABILITIES,
@@ -42,7 +48,7 @@ from chatd.dialects.irc_client import (
     IrcClient,
     channel_name,
     group_name,
-    word,
+    standard_reply,
 )
 from chatd.dialects.irc_deliveries import IrcDeliveryEncoder, event_lines, missed_event_lines
 from chatd.dialects.irc_labels import MAX_LABEL_BYTES, labelled, with_request_label
@@ -56,11 +62,6 @@ from chatd.dialects.irc_lines import (
     without_formatting,
 )
 from chatd.dialects.irc_list import list_lines
-from chatd.dialects.irc_numerics import (
-    NUMERICS_BY_REFUSAL,
-    NUMERICS_BY_VERB_AND_REFUSAL,
-    REFUSALS_WITH_NICK,
-)
 from chatd.dialects.irc_transient import tagmsg, transient_lines
 from chatd.dialects.irc_typed import encode_typed, is_typed
 from chatd.dialects.text import TextDialect
@@ -138,6 +139,9 @@ class IrcDialect:
             # On a WebSocket there is no line end, but some clients send one.
             line = parse_line(payload.removesuffix(b"\n").removesuffix(b"\r"))
         except BadLine as bad:
+            if bad.reason == "bad_utf8" and bad.verb == "USER" and not client.nick:
+                # The realname of an old client must not keep it out.
+                return self.decode(payload.decode("utf-8", "replace").encode().translate(None, b"\r\0"))
             return self._bad_line(bad)
         verb = VERBS.get(line.verb)
         if not client.nick and (verb is None or not verb.before_login):
@@ -167,7 +171,7 @@ class IrcDialect:
         if bad.reason == "too_long":
             return self.reply(self.client.numeric("line_too_long"))
         # The token UTF8ONLY announces this answer, to clients without the capability as well.
-        return self.reply(_standard_reply(bad.verb or "*", "INVALID_UTF8", "send text in UTF-8"))
+        return self.reply(standard_reply(bad.verb or "*", "INVALID_UTF8", "send text in UTF-8"))
 
     def reply(self, *lines: bytes, dialect: IrcDialect | None = None) -> Request:
         """Return a request that is answered with ``lines``. Then the client speaks ``dialect``, if given."""
@@ -196,12 +200,7 @@ class IrcDialect:
 
     def fail(self, verb: str, code: str, text: str, *context: str) -> Request:
         """Return a request that is answered with a standard reply."""
-        return self.reply(self._fail_line(verb, code, text, *context))
-
-    def _fail_line(self, verb: str, code: str, text: str, *context: str) -> bytes:
-        if "standard-replies" not in self.client.capabilities:
-            return self.client.notice(text)
-        return _standard_reply(verb, code, text, *context)
+        return self.reply(self.client.fail_line(verb, code, text, *context))
 
     # Encoding of answers.
 
@@ -214,6 +213,8 @@ class IrcDialect:
         encode = _ANSWERS.get(type(answer))
         if is_typed(request):
             changes = self._ack(request, answer) if isinstance(answer, Ack) else []
+            if isinstance(request.command, Register):
+                changes = [accounts.logged_in_line(self.client, self.client.account)]
             return labelled(self.client, request, [*changes, *self._notices(request, answer)])
         lines = labelled(self.client, request, [] if encode is None else encode(self, request, answer))
         if isinstance(answer, Ack) and messages.is_to_oneself(answer.entry.event):
@@ -238,18 +239,10 @@ class IrcDialect:
             return labelled(self.client, request, self._notices(request, refusal))
         if verb == "NOTICE" or (verb == "JOIN" and refusal.code == "already_member"):
             return labelled(self.client, request, [])
-        return labelled(self.client, request, [self._refusal_line(request, verb, refusal)])
-
-    def _refusal_line(self, request: Request, verb: str, refusal: Refusal) -> bytes:
-        code = NUMERICS_BY_VERB_AND_REFUSAL.get((verb, refusal.code)) or NUMERICS_BY_REFUSAL.get(refusal.code)
-        context = _context(request, refusal)
-        if code is None:
-            return self._fail_line(verb, refusal.code.upper(), refusal.text, *context)
-        if not context and code == "263":
-            context = [verb]
-        if verb == "NAMES" and refusal.code == "no_such_group":
-            return self.client.numeric("end_of_names", *context)  # for NAMES, that is no error
-        return self.client.numeric_line(code, *context, refusal.text)
+        encode = _REFUSALS.get((verb, refusal.code)) or _REFUSALS.get((verb, ""))
+        if encode is not None:
+            return labelled(self.client, request, encode(self.client, request, refusal))
+        return labelled(self.client, request, [self.client.refusal_line(request, verb, refusal)])
 
     def _prepared(self, request: Request, answer: PreparedAnswer) -> Sequence[bytes]:
         return answer.payloads
@@ -260,7 +253,8 @@ class IrcDialect:
     def _ack(self, request: Request, answer: Ack) -> list[bytes]:
         entry, capabilities = answer.entry, self.client.capabilities
         if entry.event.is_message:
-            return messages.message_lines(capabilities, entry) if "echo-message" in capabilities else []
+            lines = messages.message_lines(capabilities, entry) if "echo-message" in capabilities else []
+            return lines + presence.absence_lines(self.client, request, answer)
         if answer.channel is not None:
             return channels.entering_lines(self.client, answer.channel, entry.event.actor)
         if entry.event.kind == "invited" and entry.event.subject is not None:
@@ -269,6 +263,8 @@ class IrcDialect:
         return event_lines(capabilities, entry)
 
     def _channel(self, request: Request, answer: Channel) -> list[bytes]:
+        if request.command_word == "WHO":
+            return queries.who_lines_of_channel(self, request, answer)
         show = channels.SHOWN_BY_WORD.get(request.command_word, channels.topic_and_names_lines)
         return show(self.client, answer)
 
@@ -308,29 +304,23 @@ _ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]
     TransientSent: IrcDialect._transient,
     Groups: IrcDialect._groups,
     Page: IrcDialect._page,
+    Authenticated: accounts.authenticated_lines,
+    AccountChanged: accounts.registered_lines,
     Goodbye: IrcDialect._goodbye,
+    **queries.ANSWERS,
+    **presence.ANSWERS,
+    **information.ANSWERS,
 }
 
-
-def _context(request: Request, refusal: Refusal) -> list[str]:
-    """Return the nick and the channel that ``refusal`` of ``request`` is about, as a client writes them."""
-    nick = getattr(request.command, "dest", "") or ""
-    group = getattr(request.command, "group", "") or ""
-    channel = channel_name(group) if group else ""
-    if isinstance(request.command, Refusal):
-        nick, channel = str(refusal.details.get("nick", "")), str(refusal.details.get("group", ""))
-    elif not (nick or channel):
-        nick = refusal.mentioned_name
-    if refusal.code == "no_such_user" and nick:
-        channel = ""
-    elif refusal.code not in REFUSALS_WITH_NICK and channel:
-        nick = ""
-    return [one for one in (nick, channel) if one]
-
-
-def _standard_reply(verb: str, code: str, text: str, *context: str) -> bytes:
-    words = map(word, context)
-    return format_line("FAIL", word(verb), code, *words, text, source=SERVER_NAME, trailing=True)
+_REFUSALS: Final[dict[tuple[str, str], Callable[[IrcClient, Request, Refusal], list[bytes]]]] = {
+    ("AUTHENTICATE", ""): accounts.authenticate_refusal_lines,
+    ("REGISTER", ""): accounts.register_refusal_lines,
+    **dict.fromkeys((("NICK", code) for code in registration.LOGIN_REFUSALS), registration.refusal_lines),
+    ("WHO", "no_such_group"): queries.nobody_lines,
+}
+"""What encodes the refusals, by their codes, of the verbs that have lines of their own for them. The code is
+empty for all others of a verb.
+"""
 
 
 class Verb(NamedTuple):
@@ -365,6 +355,9 @@ VERBS: Final = {
     "NICK": Verb(registration.nick, 0, True),
     "USER": Verb(registration.user, 4, True),
     "PASS": Verb(registration.password, 1, True),
+    "AUTHENTICATE": Verb(accounts.authenticate, 1, True),
+    "REGISTER": Verb(accounts.register, 3, True),
+    "VERIFY": Verb(accounts.verify, 2, True),
     "PING": Verb(_ping, 1, True),
     "PONG": Verb(_pong, 0, True),
     "QUIT": Verb(_quit, 0, True),
@@ -380,6 +373,11 @@ VERBS: Final = {
     "PRIVMSG": Verb(messages.privmsg),
     "NOTICE": Verb(messages.privmsg),
     "TAGMSG": Verb(tagmsg, 1),
+    **{
+        name: Verb(decode, min_params)
+        for subject in (queries.VERBS, presence.VERBS, information.VERBS)
+        for name, (decode, min_params) in subject.items()
+    },
 }
 """The verbs that the dialect knows."""
 

@@ -9,9 +9,15 @@ import msgspec
 from chatd.core.accounts import Secret
 from chatd.core.events import Conversation
 from chatd.core.refusals import Refusal
+from chatd.core.requests import Request
 from chatd.core.terminal import replace_controls
 from chatd.dialects.irc_lines import format_line
-from chatd.dialects.irc_numerics import NUMERICS
+from chatd.dialects.irc_numerics import (
+    NUMERICS,
+    NUMERICS_BY_REFUSAL,
+    NUMERICS_BY_VERB_AND_REFUSAL,
+    REFUSALS_WITH_NICK,
+)
 
 SERVER_NAME: Final = "chatd"
 """The name of the daemon on IRC, and the host of all users: nobody is shown an address."""
@@ -26,13 +32,16 @@ CAPABILITIES: Final[dict[str, str]] = {
     "batch": "",
     "cap-notify": "",
     "chghost": "",
+    "draft/account-registration": "",
     "echo-message": "",
     "extended-join": "",
+    "extended-monitor": "",
     "invite-notify": "",
     "labeled-response": "",
     "message-tags": "",
     "multi-prefix": "",
     "no-implicit-names": "",
+    "sasl": "PLAIN,EXTERNAL",
     "server-time": "",
     "setname": "",
     "standard-replies": "",
@@ -45,7 +54,10 @@ class IrcClient(msgspec.Struct, frozen=True):
     """What one client has said so far.
 
     ``nick`` is its nick once it is logged in, before that empty. ``wanted_nick``, ``username``, ``realname``
-    and ``password`` are for its login. ``capabilities`` are those that it has asked for and got; with
+    and ``password`` are for its login; so is ``verified_nick``, the nick of the registered user that it has
+    proved to be by SASL. While it proves that, ``mechanism`` is how, and ``sasl_response`` is what it has
+    sent of its response, in base64. ``account`` is its nick once it is logged in, if that is registered.
+    ``capabilities`` are those that it has asked for and got; with
     ``cap_version`` 302 it is told their values. While it ``is_negotiating``, it is not logged in.
     """
 
@@ -54,6 +66,10 @@ class IrcClient(msgspec.Struct, frozen=True):
     username: str = ""
     realname: str = ""
     password: Secret | None = None
+    verified_nick: str = ""
+    mechanism: str = ""
+    sasl_response: Secret = Secret("")
+    account: str = ""
     capabilities: frozenset[str] = frozenset()
     cap_version: int = 301
     is_negotiating: bool = False
@@ -73,10 +89,34 @@ class IrcClient(msgspec.Struct, frozen=True):
         words = [word(one) for one in middle]
         return format_line(code, self.nick or "*", *words, replace_controls(last), source=SERVER_NAME)
 
+    def fail_line(self, verb: str, code: str, text: str, *context: str) -> bytes:
+        """Return a standard reply, or a notice to a client that does not know these."""
+        if "standard-replies" not in self.capabilities:
+            return self.notice(text)
+        return standard_reply(verb, code, text, *context)
+
+    def refusal_line(self, request: Request, verb: str, refusal: Refusal) -> bytes:
+        """Return ``refusal`` of ``request`` as the numeric that IRC has for it, else as a standard reply."""
+        code = NUMERICS_BY_VERB_AND_REFUSAL.get((verb, refusal.code)) or NUMERICS_BY_REFUSAL.get(refusal.code)
+        context = refusal_context(request, refusal)
+        if code is None:
+            return self.fail_line(verb, refusal.code.upper(), refusal.text, *context)
+        if not context and code == "263":
+            context = [verb]
+        if verb == "NAMES" and refusal.code == "no_such_group":
+            return self.numeric("end_of_names", *context)  # for NAMES, that is no error
+        return self.numeric_line(code, *context, refusal.text)
+
     def notice(self, text: str, target: str = "") -> bytes:
         """Return a notice of the daemon to the client, or to the channel ``target``."""
         shown = replace_controls(text)
         return format_line("NOTICE", target or self.nick or "*", shown, source=SERVER_NAME, trailing=True)
+
+
+def standard_reply(verb: str, code: str, text: str, *context: str) -> bytes:
+    """Return the standard reply ``FAIL`` with what it is about."""
+    words = map(word, context)
+    return format_line("FAIL", word(verb), code, *words, text, source=SERVER_NAME, trailing=True)
 
 
 def word(text: str) -> str:
@@ -115,3 +155,19 @@ def group_name(channel: str) -> str:
         raise Refusal("no_such_group", group=channel)
     name = channel[1:]
     return "lobby" if name.casefold() == "#lobby" else name
+
+
+def refusal_context(request: Request, refusal: Refusal) -> list[str]:
+    """Return the nick and the channel that ``refusal`` of ``request`` is about, as a client writes them."""
+    nick = getattr(request.command, "dest", "") or ""
+    group = getattr(request.command, "group", "") or ""
+    channel = channel_name(group) if group else ""
+    if isinstance(request.command, Refusal):
+        nick, channel = str(refusal.details.get("nick", "")), str(refusal.details.get("group", ""))
+    elif not (nick or channel):
+        nick = refusal.mentioned_name
+    if refusal.code == "no_such_user" and nick:
+        channel = ""
+    elif refusal.code not in REFUSALS_WITH_NICK and channel:
+        nick = ""
+    return [one for one in (nick, channel) if one]

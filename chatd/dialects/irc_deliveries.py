@@ -8,6 +8,7 @@ from typing import Final
 from chatd.boundaries import Payloads
 from chatd.core.events import (
     CONSOLE,
+    AccountAnnounced,
     Announced,
     Arrived,
     ChatEvent,
@@ -15,6 +16,7 @@ from chatd.core.events import (
     Departed,
     LogEntry,
     MemberArrived,
+    ProfileAnnounced,
     ReadMarkMoved,
     Transient,
     User,
@@ -22,10 +24,13 @@ from chatd.core.events import (
 from chatd.core.terminal import replace_controls
 from chatd.dialects.irc_channels import join_line
 from chatd.dialects.irc_client import LOBBY_CHANNEL, SERVER_NAME, channel_of, source_of
-from chatd.dialects.irc_lines import format_line
+from chatd.dialects.irc_lines import format_line, with_tags
 from chatd.dialects.irc_messages import entry_tags, message_lines
 from chatd.dialects.irc_transient import transient_lines
 from chatd.dialects.timestamps import format_rfc3339
+
+_Presence = Arrived | Departed | ProfileAnnounced | AccountAnnounced | Announced
+"""The deliveries that tell of a user and are never in the log."""
 
 
 class IrcDeliveryEncoder:
@@ -41,7 +46,7 @@ class IrcDeliveryEncoder:
                 return tuple(message_lines(self.capabilities, delivery))
             return tuple(event_lines(self.capabilities, delivery))
         if isinstance(delivery, Arrived):
-            return (self._tagged(delivery.at, self._join(delivery, LOBBY_CHANNEL)),)
+            return (self._told(delivery, delivery.is_registered, self._join(delivery, LOBBY_CHANNEL)),)
         if isinstance(delivery, MemberArrived):
             return self._member(delivery)
         if isinstance(delivery, ReadMarkMoved):
@@ -50,12 +55,15 @@ class IrcDeliveryEncoder:
             return tuple(transient_lines(self.capabilities, delivery))
         source = source_of(delivery.user.nick)
         if isinstance(delivery, Departed):
-            reason = f"Quit: {replace_controls(delivery.farewell)}" if delivery.farewell else "left"
-            return (self._tagged(delivery.at, format_line("QUIT", reason, source=source, trailing=True)),)
+            text = f"Quit: {replace_controls(delivery.farewell)}" if delivery.farewell else "left"
+            quit_line = format_line("QUIT", text, source=source)
+            return (self._told(delivery, delivery.is_registered, quit_line),)
+        if isinstance(delivery, AccountAnnounced):
+            return self._account(delivery)
         if isinstance(delivery, Announced):
             text = f"Announcement: {replace_controls(delivery.text)}"
             notice = format_line("NOTICE", LOBBY_CHANNEL, text, source=source, trailing=True)
-            return (self._tagged(delivery.at, notice),)
+            return (self._told(delivery, False, notice),)
         lines: list[bytes] = []
         if delivery.away is not None and "away-notify" in self.capabilities:
             lines.append(
@@ -65,7 +73,7 @@ class IrcDeliveryEncoder:
             lines.append(
                 format_line("SETNAME", replace_controls(delivery.realname), source=source, trailing=True)
             )
-        return tuple(self._tagged(delivery.at, line) for line in lines)
+        return tuple(self._told(delivery, delivery.is_registered, line) for line in lines)
 
     def encode_for_affected_user(self, delivery: Delivery) -> Payloads:
         """Return the lines of an event for the user whom it is about.
@@ -84,16 +92,31 @@ class IrcDeliveryEncoder:
 
     def _member(self, delivery: MemberArrived) -> Payloads:
         channel = channel_of(delivery.conversation)
-        lines = [self._join(delivery.arrived, channel)]
-        if delivery.is_operator:
-            lines.append(format_line("MODE", channel, "+o", delivery.user.nick, source=SERVER_NAME))
-        return tuple(self._tagged(delivery.at, line) for line in lines)
+        arrived = delivery.arrived
+        join = self._told(arrived, arrived.is_registered, self._join(arrived, channel))
+        if not delivery.is_operator:
+            return (join,)
+        mode = format_line("MODE", channel, "+o", delivery.user.nick, source=SERVER_NAME)
+        return (join, self._told(arrived, False, mode))
 
-    def _tagged(self, at: int, line: bytes) -> bytes:
-        """Return ``line`` with the time ``at``, if clients are told times."""
-        if "server-time" not in self.capabilities:
-            return line
-        return b"@time=%s %s" % (format_rfc3339(at).encode(), line)
+    def _account(self, delivery: AccountAnnounced) -> Payloads:
+        if "account-notify" not in self.capabilities:
+            return ()
+        user = delivery.user
+        account = user.nick if delivery.is_registered else "*"
+        line = format_line("ACCOUNT", account, source=source_of(user.nick))
+        return (self._told(delivery, delivery.is_registered, line),)
+
+    def _told(self, delivery: _Presence, by_account: bool, line: bytes) -> bytes:
+        """Return ``line``, which tells of ``delivery``, with the tags that the client knows: its time, and if
+        it is ``by_account``, the account of its user.
+        """
+        tags: dict[str, str] = {}
+        if "server-time" in self.capabilities:
+            tags["time"] = format_rfc3339(delivery.at)
+        if by_account and "account-tag" in self.capabilities:
+            tags["account"] = delivery.user.nick
+        return with_tags(line, tags)
 
 
 def event_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
@@ -144,21 +167,9 @@ def _joined(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
     event = entry.event
     if event.is_offline:
         return []  # channels show who is online: the arrival will be announced
-    line = join_line(
-        capabilities,
-        channel_of(event.conversation),
-        event.actor,
-        event.actor_is_registered,
-        event.realname or event.actor.nick,
-    )
-    return [_with_tags(capabilities, entry, line)]
-
-
-def _with_tags(capabilities: frozenset[str], entry: LogEntry, line: bytes) -> bytes:
-    tags = entry_tags(capabilities, entry)
-    if not tags:
-        return line
-    return b"@%s %s" % (";".join(f"{key}={value}" for key, value in tags.items()).encode(), line)
+    channel, realname = channel_of(event.conversation), event.realname or event.actor.nick
+    line = join_line(capabilities, channel, event.actor, event.actor_is_registered, realname)
+    return [with_tags(line, entry_tags(capabilities, entry))]
 
 
 def _left(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
@@ -222,8 +233,8 @@ def _notice(text: str) -> Callable[[frozenset[str], LogEntry], list[bytes]]:
             message=event.deleted_message_id if event.kind == "deleted" else 0,
             why=f": {event.reason}" if event.reason else "",
         )
-        tags = entry_tags(capabilities, entry)
         shown = replace_controls(shown)
+        tags = entry_tags(capabilities - {"account-tag"}, entry)
         return [format_line("NOTICE", target, shown, source=SERVER_NAME, tags=tags, trailing=True)]
 
     return encode

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from chatd.boundaries import Payloads
 from chatd.core.requests import Request
 from chatd.dialects.irc_client import SERVER_NAME, IrcClient
-from chatd.dialects.irc_lines import format_line
+from chatd.dialects.irc_lines import format_line, with_tags
 
 MAX_LABEL_BYTES: Final = 64
 """The maximum number of bytes of a label."""
@@ -43,21 +43,15 @@ def labelled(client: IrcClient, request: Request, lines: Sequence[bytes]) -> Pay
         if not (is_whole or request.label_part == "first"):
             return tuple(lines)
         first, *others = lines
-        return (_with_tag(first, "label", request.label), *others)
+        return (with_tags(first, {"label": request.label}), *others)
     if is_whole and not lines:
         return (format_line("ACK", source=SERVER_NAME, tags={"label": request.label}),)
     if is_whole and len(lines) == 1:
-        return (_with_tag(lines[0], "label", request.label),)
-    batch = [_with_tag(line, "batch", BATCH_ID) for line in lines]
+        return (with_tags(lines[0], {"label": request.label}),)
+    batch = [with_tags(line, {"batch": BATCH_ID}) for line in lines]
     if is_whole or request.label_part == "first":
         start = format_line("BATCH", f"+{BATCH_ID}", "labeled-response", source=SERVER_NAME)
-        batch.insert(0, _with_tag(start, "label", request.label))
+        batch.insert(0, with_tags(start, {"label": request.label}))
     if is_whole or request.label_part == "last":
         batch.append(format_line("BATCH", f"-{BATCH_ID}", source=SERVER_NAME))
     return tuple(batch)
-
-
-def _with_tag(line: bytes, key: str, value: str) -> bytes:
-    """Return ``line`` with a further tag in front of those that it has."""
-    tag = format_line("X", tags={key: value})[:-2]  # "@key=value"
-    return tag + b";" + line[1:] if line.startswith(b"@") else tag + b" " + line

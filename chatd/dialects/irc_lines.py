@@ -137,6 +137,14 @@ def format_line(
     return _format_tags(tags) + encoded if tags else encoded
 
 
+def with_tags(line: bytes, tags: Mapping[str, str]) -> bytes:
+    """Return ``line`` with ``tags`` in front of those that it has."""
+    if not tags:
+        return line
+    section = _format_tags(tags)
+    return section[:-1] + b";" + line[1:] if line.startswith(b"@") else section + line
+
+
 def escape_tag_value(value: str) -> str:
     """Return ``value`` as it is written in a line's tags. A NUL, which has no escape, becomes a blank."""
     return value.translate(_ESCAPE_TABLE) if _TO_ESCAPE.search(value) else value
@@ -164,29 +172,6 @@ def split_text(text: str, max_bytes: int, max_lines: int) -> list[str]:
                 return pieces
             pieces.append(piece)
     return pieces
-
-
-def matches_mask(text: str, mask: str) -> bool:
-    """Return whether ``mask`` matches the whole of ``text``: ``*`` any characters, ``?`` one character.
-
-    The time is at most the product of the lengths. Letters must have the same case.
-    """
-    place = start = 0
-    star = -1
-    for_star = 0
-    while place < len(text):
-        if start < len(mask) and mask[start] == "*":
-            star, for_star = start, place
-            start += 1
-        elif start < len(mask) and mask[start] in ("?", text[place]):
-            place += 1
-            start += 1
-        elif star >= 0:
-            for_star += 1
-            place, start = for_star, star + 1
-        else:
-            return False
-    return not mask[start:].strip("*")
 
 
 def without_formatting(text: str) -> str:

@@ -11,9 +11,9 @@ from typing import Final, Self
 import msgspec
 
 from chatd.core.answers import Groups
+from chatd.core.masks import compile_mask
 from chatd.core.requests import Request
 from chatd.dialects.irc_client import LOBBY_CHANNEL, IrcClient, channel_name
-from chatd.dialects.irc_lines import matches_mask
 
 MAX_CONDITIONS: Final = 10
 """The maximum number of conditions in one ``LIST``; the rest is ignored."""
@@ -33,8 +33,8 @@ class ListFilter(msgspec.Struct, frozen=True):
     They have ``more_than`` and ``fewer_than`` so many members. No names mean all.
     """
 
-    names: tuple[str, ...] = ()
-    unwanted: tuple[str, ...] = ()
+    names: tuple[re.Pattern[str], ...] = ()
+    unwanted: tuple[re.Pattern[str], ...] = ()
     more_than: int = -1
     fewer_than: int | None = None
 
@@ -44,8 +44,8 @@ class ListFilter(msgspec.Struct, frozen=True):
 
         Other conditions are ignored.
         """
-        names: list[str] = []
-        unwanted: list[str] = []
+        names: list[re.Pattern[str]] = []
+        unwanted: list[re.Pattern[str]] = []
         more_than, fewer_than = -1, None
         for condition in text.split(",")[:MAX_CONDITIONS]:
             number = int(condition[1:]) if condition[1:10].isdecimal() and len(condition) <= 10 else None
@@ -54,9 +54,9 @@ class ListFilter(msgspec.Struct, frozen=True):
             elif condition[:1] == "<" and number is not None:
                 fewer_than = number
             elif condition.startswith("!"):
-                unwanted.append(condition[1:].casefold())
+                unwanted.append(compile_mask(condition[1:]))
             elif condition and not _OTHER_CONDITION.match(condition):
-                names.append(condition.casefold())
+                names.append(compile_mask(condition))
         return cls(tuple(names), tuple(unwanted), more_than, fewer_than)
 
     def wants(self, channel: str, count: int) -> bool:
@@ -64,9 +64,9 @@ class ListFilter(msgspec.Struct, frozen=True):
         if count <= self.more_than or (self.fewer_than is not None and count >= self.fewer_than):
             return False
         key = channel.casefold()
-        if any(matches_mask(key, one) for one in self.unwanted):
+        if any(one.fullmatch(key) for one in self.unwanted):
             return False
-        return not self.names or any(matches_mask(key, one) for one in self.names)
+        return not self.names or any(one.fullmatch(key) for one in self.names)
 
 
 class ListRequest(Request, frozen=True, eq=False):

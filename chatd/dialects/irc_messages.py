@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from chatd.core.events import ACTION_PREFIX, ChatEvent, LogEntry
 from chatd.core.requests import Request
 from chatd.core.terminal import LINE_END, replace_controls
+from chatd.dialects.irc_accounts import with_account
 from chatd.dialects.irc_client import SERVER_NAME, channel_of, group_name, source_of
 from chatd.dialects.irc_lines import (
     MAX_LINE_BYTES,
@@ -48,7 +49,7 @@ def privmsg(dialect: IrcDialect, line: IrcLine) -> Request:
     kind = "notice" if line.verb == "NOTICE" else "message"
     text = texts[0] if texts else ""
     if target.casefold() == SERVER_NAME:
-        return decode_typed(text, dialect.limits)
+        return with_account(dialect, decode_typed(text, dialect.limits))
     ctcp = parse_ctcp(text)
     if ctcp is not None:
         verb, rest = ctcp
@@ -117,10 +118,14 @@ def message_lines(capabilities: frozenset[str], entry: LogEntry, shows_time: boo
 
 
 def entry_tags(capabilities: frozenset[str], entry: LogEntry, number: int = 1) -> dict[str, str]:
-    """Return the tags of line ``number`` of ``entry``: its id and its time, if the client knows such tags."""
+    """Return the tags of line ``number`` of ``entry``: its id, its time and the account of its author, if the
+    client knows such tags.
+    """
     tags: dict[str, str] = {}
     if "message-tags" in capabilities:
         tags["msgid"] = str(entry.id) if number == 1 else f"{entry.id}.{number}"
     if "server-time" in capabilities:
         tags["time"] = format_rfc3339(entry.at)
+    if entry.event.actor_is_registered and "account-tag" in capabilities:
+        tags["account"] = entry.event.actor.nick
     return tags

@@ -6,13 +6,19 @@ from typing import TYPE_CHECKING, Final
 
 from chatd import __version__
 from chatd.core.accounts import Secret
-from chatd.core.answers import Welcome
+from chatd.core.answers import PreparedAnswer, Welcome
+from chatd.core.channels import MAX_WATCHED_USERS
 from chatd.core.commands import COMMANDS
+from chatd.core.profiles import MAX_AWAY_BYTES, MAX_REALNAME_BYTES, MAX_USERNAME_BYTES
+from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
+from chatd.dialects.irc_accounts import logged_in_line
 from chatd.dialects.irc_channels import entering_lines
 from chatd.dialects.irc_client import SERVER_NAME, IrcClient, word
 from chatd.dialects.irc_lines import IrcLine, format_line
 from chatd.dialects.irc_messages import REF_TAG
+from chatd.dialects.irc_numerics import NUMERICS_BY_REFUSAL
+from chatd.dialects.irc_presence import profile_text
 from chatd.dialects.irc_transient import PASSED_TAGS
 
 if TYPE_CHECKING:
@@ -28,7 +34,11 @@ ISUPPORT: Final = (
     "CHANNELLEN=65",
     "TOPICLEN=390",
     "KICKLEN=390",
-    "AWAYLEN=390",
+    f"AWAYLEN={MAX_AWAY_BYTES}",
+    f"NAMELEN={MAX_REALNAME_BYTES}",
+    f"USERLEN={MAX_USERNAME_BYTES}",
+    f"MONITOR={MAX_WATCHED_USERS}",
+    "WHOX",
     "NETWORK=chatd",
     "UTF8ONLY",
     "SAFELIST",
@@ -50,6 +60,9 @@ MOTD: Final = (
 )
 """The message of the day."""
 
+LOGIN_REFUSALS: Final = ("password_required", "wrong_password", "token_expired", "blocked")
+"""The codes of the refusals of a login that have lines of their own."""
+
 CAP_LINE_BYTES: Final = 400
 """The maximum number of bytes of capabilities in one line."""
 
@@ -62,9 +75,7 @@ def nick(dialect: IrcDialect, line: IrcLine) -> Request:
     if client.nick:
         if line.params[0] == client.nick:
             return dialect.reply()
-        return dialect.fail(
-            "NICK", "NICK_IS_FIXED", "history follows the nick: to use another one, quit and connect again"
-        )
+        return dialect.reply(client.numeric("nick_is_fixed"))
     return _log_in(dialect, wanted_nick=line.params[0])
 
 
@@ -75,14 +86,18 @@ def user(dialect: IrcDialect, line: IrcLine) -> Request:
         return dialect.reply(client.numeric("already_registered"))
     if not line.params[3] or not line.params[0]:
         return dialect.reply(client.numeric("need_more_params", "USER"))
-    return _log_in(dialect, username=f"~{word(line.params[0])}", realname=line.params[3])
+    username = profile_text(dialect, word(line.params[0]), MAX_USERNAME_BYTES - 1)
+    realname = profile_text(dialect, line.params[3], MAX_REALNAME_BYTES)
+    return _log_in(dialect, username=f"~{username}", realname=realname)
 
 
 def password(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``PASS``: keep the password for the login."""
+    """``PASS``: keep the password of the nick, or a token, for the login."""
     if dialect.client.nick:
         return dialect.reply(dialect.client.numeric("already_registered"))
     secret = Secret.parse(line.params[0])
+    if secret is None:
+        return dialect.reply(dialect.client.numeric("bad_password"))
     return dialect.changed(password=secret)
 
 
@@ -131,7 +146,13 @@ def _cap_req(dialect: IrcDialect, params: list[str]) -> Request:
 
 
 def _cap_end(dialect: IrcDialect, params: list[str]) -> Request:
-    return dialect.reply() if dialect.client.nick else _log_in(dialect, is_negotiating=False)
+    client = dialect.client
+    if client.nick:
+        return dialect.reply()
+    logging_in = _log_in(dialect, is_negotiating=False, mechanism="", sasl_response=Secret(""))
+    if not client.mechanism:
+        return logging_in
+    return Request(PreparedAnswer((client.numeric("sasl_aborted"),)), further_requests=(logging_in,))
 
 
 _CAP_SUBCOMMANDS: Final = {"LS": _cap_ls, "LIST": _cap_list, "REQ": _cap_req, "END": _cap_end}
@@ -163,8 +184,8 @@ def _log_in(dialect: IrcDialect, **changes: object) -> Request:
         return dialect.reply(dialect=changed)
     hello = COMMANDS["hello"].build(
         {
-            "nick": client.wanted_nick,
-            "password": None if client.password is None else str(client.password),
+            "nick": client.verified_nick or client.wanted_nick,
+            "password": None if client.verified_nick or not client.password else str(client.password),
             "username": client.username,
             "realname": client.realname,
         },
@@ -174,7 +195,11 @@ def _log_in(dialect: IrcDialect, **changes: object) -> Request:
         hello,
         "NICK",
         detected_dialect=changed,
-        dialect_after_login=lambda user: changed.with_client(nick=user.nick, password=None),
+        dialect_after_login=lambda answer: changed.with_client(
+            nick=answer.user.nick,
+            password=None,
+            account=answer.user.nick if isinstance(answer, Welcome) and answer.is_registered else "",
+        ),
     )
 
 
@@ -191,9 +216,28 @@ def welcome_lines(client: IrcClient, answer: Welcome) -> list[bytes]:
         for start in range(0, len(ISUPPORT), ISUPPORT_PER_LINE)
     )
     lines += motd_lines(client)
+    if client.account and not client.verified_nick:
+        lines.append(logged_in_line(client, client.account))
     for channel in answer.channels:
         lines += entering_lines(client, channel, answer.user)
     return lines
+
+
+def refusal_lines(client: IrcClient, request: Request, refusal: Refusal) -> list[bytes]:
+    """Return the lines that refuse a login for one of `LOGIN_REFUSALS`.
+
+    If the nick is registered and no password was given, that is said besides: most clients show no more of
+    the numeric than that the nick is in use.
+    """
+    if refusal.code != "password_required":
+        return [client.numeric_line(NUMERICS_BY_REFUSAL[refusal.code], refusal.text)]
+    nick = word(str(refusal.details["nick"]))
+    text = f"{nick} is registered: log in with its password by SASL PLAIN, or send PASS before NICK"
+    if "standard-replies" in client.capabilities:
+        note = format_line("NOTE", "NICK", "PASSWORD_REQUIRED", nick, text, source=SERVER_NAME, trailing=True)
+    else:
+        note = client.notice(text)
+    return [note, client.numeric_line("433", nick, text)]
 
 
 def motd_lines(client: IrcClient) -> list[bytes]:

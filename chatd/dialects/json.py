@@ -10,7 +10,7 @@ from __future__ import annotations
 import codecs
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import accumulate
 from typing import Any, Final
@@ -22,6 +22,7 @@ from chatd.boundaries import DeliveryEncoder, Dialect, Payloads
 from chatd.core.answers import (
     AccountChanged,
     Ack,
+    ActiveConversations,
     Answer,
     Clients,
     Conversations,
@@ -40,7 +41,7 @@ from chatd.core.answers import (
     TokenMade,
     Welcome,
 )
-from chatd.core.commands import COMMANDS, COMMANDS_BY_ACTION, SENDER_KEYS, Command
+from chatd.core.commands import COMMANDS, COMMANDS_BY_ACTION, SENDER_KEYS, Command, ReadHistory
 from chatd.core.events import CHANNEL_DELIVERIES, Delivery, LogEntry, ReadMarkMoved
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
@@ -48,6 +49,7 @@ from chatd.core.requests import Request
 from chatd.core.wires import OpeningBytes, Wire
 from chatd.dialects.json_entries import (
     ack_object,
+    active_conversation_object,
     event_object,
     history_message_object,
     image_placeholder,
@@ -383,10 +385,11 @@ class JsonDialect:
 
     def _page(self, request: Request, answer: Page) -> Payloads:
         conversation, ref = answer.conversation, request.ref
-        ordered = answer.entries if answer.forward else reversed(answer.entries)
+        ordered: Iterable[LogEntry] = answer.entries if answer.forward else reversed(answer.entries)
         if answer.is_event_page:
             states = objects.EventPage(action="server-states", ref=ref, group=conversation.name, events=[])
             return self._list(states, "events", map(event_object, ordered), answer.more, answer.forward)
+        command = request.command
         row = COMMANDS_BY_ACTION.get(request.command_word)
         page = objects.Page(
             action="server-msgs" if row is not None and row.answer == "messages" else "server-history",
@@ -395,11 +398,23 @@ class JsonDialect:
             friend=conversation.other_user(answer.reader).nick if conversation.kind == "direct" else "",
             seen=answer.read_marker,
             messages=[],
+            events=[] if isinstance(command, ReadHistory) and command.events == "all" else None,
             trimmed=answer.trimmed_up_to_id or None,
         )
-        return self._list(page, "messages", map(self._item, ordered), answer.more, answer.forward)
+        from_centre = _from_the_centre(command, answer.entries) if isinstance(command, ReadHistory) else []
+        kept, more = self._fitting(page, map(self._item, from_centre or ordered), answer.more)
+        if from_centre:
+            kept.sort(key=lambda item: item.id)
+        elif not answer.forward:
+            kept.reverse()
+        messages = [item for item in kept if isinstance(item, objects.HistoryMessage)]
+        events = [item for item in kept if isinstance(item, objects.GroupEvent)]
+        shown = replace(page, messages=messages, more=more)
+        return self._payload(shown if page.events is None else replace(shown, events=events))
 
-    def _item(self, entry: LogEntry) -> objects.HistoryMessage:
+    def _item(self, entry: LogEntry) -> objects.HistoryMessage | objects.GroupEvent:
+        if not entry.event.is_message:
+            return event_object(entry)
         item = history_message_object(entry, coloured=self.newline_delimited)
         if item.kind == "image" and len(self._encoded(item)) > self.max_list_bytes - LIST_OVERHEAD_BYTES:
             return replace(item, msg=image_placeholder(entry.event))
@@ -416,6 +431,11 @@ class JsonDialect:
     def _read_mark(self, request: Request, answer: ReadMark) -> Payloads:
         mark = read_mark_object(answer.reader, answer.conversation, answer.id)
         return self._payload(replace(mark, ref=request.ref))
+
+    def _active(self, request: Request, answer: ActiveConversations) -> Payloads:
+        said = objects.ActiveConversations(action="server-active", ref=request.ref, conversations=[])
+        lines = map(active_conversation_object, answer.conversations)
+        return self._list(said, "conversations", lines, answer.more)
 
     def _help(self, request: Request, answer: Help) -> Payloads:
         commands = (
@@ -445,6 +465,11 @@ class JsonDialect:
         The items come in the direction of reading; unless ``forward``, their order is reversed in the answer.
         ``more`` says that there are further items.
         """
+        kept, more = self._fitting(reply, items, more)
+        return self._payload(replace(reply, more=more, **{key: kept if forward else kept[::-1]}))
+
+    def _fitting(self, reply: objects.AnswerBase, items: Iterable[Any], more: bool) -> tuple[list[Any], bool]:
+        """Return the first ``items``, as many as fit into ``reply``, and whether there are more."""
         room = self.max_list_bytes - len(self._encoded(replace(reply, more=True)))
         kept: list[Any] = []
         for item in items:
@@ -453,7 +478,7 @@ class JsonDialect:
                 more = True
                 break
             kept.append(item)
-        return self._payload(replace(reply, more=more, **{key: kept if forward else kept[::-1]}))
+        return kept, more
 
     def _name(self, action: str) -> str:
         """Return the action that this variant sends instead of ``action``."""
@@ -464,6 +489,20 @@ class JsonDialect:
 
     def _encoded(self, said: object) -> bytes:
         return objects.encode(said) if self.newline_delimited else _STRING.sub(_escape, objects.encode(said))
+
+
+def _from_the_centre(command: ReadHistory, entries: Sequence[LogEntry]) -> list[LogEntry]:
+    """Return ``entries``, those next to what ``command`` asks for first, if it asks for a page around it.
+
+    Otherwise return an empty list.
+    """
+    if command.around is not None:
+        centre = sum(entry.id < command.around for entry in entries)
+    elif command.around_time is not None:
+        centre = sum(entry.at < command.around_time for entry in entries)
+    else:
+        return []
+    return [entries[place] for place in sorted(range(len(entries)), key=lambda place: abs(place - centre))]
 
 
 DialectVariants = dict[tuple[bool, bool], JsonDialect]
@@ -486,6 +525,7 @@ _ANSWERS: Final[dict[type, Callable[[JsonDialect, Request, Any], Payloads]]] = {
     Page: JsonDialect._page,
     Conversations: JsonDialect._conversations,
     ReadMark: JsonDialect._read_mark,
+    ActiveConversations: JsonDialect._active,
     Help: JsonDialect._help,
     Goodbye: JsonDialect._goodbye,
 }

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from msgspec.structs import replace
 
-from chatd.core.answers import LinkListItem, TokenListItem
+from chatd.core.answers import ActiveConversation, LinkListItem, TokenListItem
 from chatd.core.events import Announced, Arrived, ChatEvent, Conversation, Departed, LogEntry, User
 from chatd.core.moderation import ModerationEntry
 from chatd.core.requests import Request
@@ -67,6 +67,13 @@ def ack_object(entry: LogEntry, request: Request) -> objects.Ack:
         id=entry.id,
         seq=entry.seq,
         ts=_timestamp(entry.at),
+    )
+
+
+def active_conversation_object(line: ActiveConversation) -> objects.ActiveConversation:
+    """Return a conversation in a list by time as a JSON object."""
+    return objects.ActiveConversation(
+        line.kind, line.name, line.last_message_id, _timestamp(line.last_message_at)
     )
 
 

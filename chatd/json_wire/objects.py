@@ -323,13 +323,15 @@ class Page(AnswerBase, frozen=True, kw_only=True):
 
     ``more`` says whether there are further messages in the direction of reading. ``seen`` is the user's read
     marker if the page belongs to a welcome: the user missed the messages with larger ids. Old messages with
-    ids up to ``trimmed`` were deleted, if it is given.
+    ids up to ``trimmed`` were deleted, if it is given. ``events`` are the events between the messages, if the
+    request asked for them, oldest first.
     """
 
     group: str = ""
     friend: str = msgspec.field(default="", name="with")
     seen: int | None = None
     messages: list[HistoryMessage]
+    events: list[GroupEvent] | None = None
     more: bool = False
     trimmed: int | None = None
 
@@ -369,6 +371,22 @@ class ReadMark(AnswerBase, frozen=True, kw_only=True):
     group: str = ""
     friend: str = msgspec.field(default="", name="with")
     id: int
+
+
+class ActiveConversation(msgspec.Struct, frozen=True):
+    """One conversation in a list by time. ``last`` is the id of its last message, ``ts`` the time of that."""
+
+    kind: str
+    name: str
+    last: int
+    ts: Timestamp
+
+
+class ActiveConversations(AnswerBase, frozen=True, kw_only=True):
+    """The conversations whose last messages were sent between two times, the oldest first."""
+
+    conversations: list[ActiveConversation]
+    more: bool = False
 
 
 class ConversationName(msgspec.Struct, frozen=True):
@@ -457,6 +475,7 @@ OBJECT_TYPES_BY_ACTION: Final[dict[str, type[ServerObject]]] = {
     "server-states": EventPage,
     "server-conversations": Conversations,
     "server-read": ReadMark,
+    "server-active": ActiveConversations,
     "server-help": Help,
     "server-quit": Goodbye,
     "server-error": Error,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import takewhile
 from typing import Concatenate, Final, NoReturn, ParamSpec, TypeVar
 
@@ -25,10 +25,13 @@ from chatd.core.moderation import (
     TextsErased,
 )
 from chatd.core.records import (
+    MAX_EXTRA_ENTRIES,
     NO_FILTER,
     EntryRow,
     EntrySlice,
     LogFilter,
+    PageContents,
+    PageWindow,
     Snapshot,
     UnreadRange,
     entry_from_row,
@@ -45,8 +48,15 @@ SqlCursor = Transaction | sqlite3.Cursor
 
 _ROW = "SELECT id, conversation, seq, at, kind, actor, subject, body FROM log"
 
+_AT = 3  # the index of `at` in a row
+
 UNREAD_SCAN_MESSAGES: Final = 1000
 """Maximum number of messages, the last ones of a conversation, among which unread ones are counted."""
+
+LAST_SCAN_MESSAGES: Final = 1000
+"""Maximum number of messages, the last ones of a conversation, among which the last visible one is looked
+for.
+"""
 
 PAGE_SCAN_ENTRIES: Final = 10_000
 """Maximum number of entries that one query for a page looks at, if the reader ignores users."""
@@ -62,6 +72,12 @@ maximum number of entries of the result.
 _SAID = "kind IN ('message', 'image', 'action', 'notice')"
 _HAPPENED = "kind NOT IN ('message', 'image', 'action', 'notice')"
 _JOINED = "kind IN ('created', 'joined')"
+
+_CONDITIONS: Final[dict[PageContents, tuple[str, ...]]] = {
+    "messages": (_SAID,),
+    "events": (_HAPPENED,),
+    "all": (_SAID, _HAPPENED),
+}
 
 # The kinds that are hidden if their author is ignored.
 _INVISIBLE = ", ".join(f"'{kind}'" for kind in sorted(IGNORABLE_EVENT_KINDS))
@@ -138,9 +154,9 @@ def load_snapshot(cursor: SqlCursor) -> Snapshot:
     ends = cursor.fetchall()
     lasts = {conversation: id for conversation, id, _ in ends}
     seqs = {conversation: seq for conversation, _, seq in ends}
-    cursor.execute("SELECT max(id) FROM log")
-    ((last_id,),) = cursor.fetchall()
-    return Snapshot(state, last_id or 0, seqs, lasts, seen, marks, measure_database_bytes(cursor))
+    cursor.execute("SELECT id, at FROM log WHERE id = (SELECT max(id) FROM log)")
+    last_id, last_at = cursor.fetchone() or (0, 0)
+    return Snapshot(state, last_id, last_at, seqs, lasts, seen, marks, measure_database_bytes(cursor))
 
 
 class Archive:
@@ -159,10 +175,7 @@ class Archive:
     def page(
         self,
         conversation: Conversation,
-        events_only: bool,
-        before: int | None,
-        after: int | None,
-        limit: int,
+        window: PageWindow,
         max_body_bytes: int,
         max_id: int,
         log_filter: LogFilter = NO_FILTER,
@@ -170,26 +183,22 @@ class Archive:
     ) -> Deferred[EntrySlice]:
         """Return a Deferred of one page of ``conversation``, oldest entry first.
 
-        The page contains messages, or the group's events if ``events_only`` is true, with ``after`` < id <
-        ``before`` and id <= ``max_id``. If only ``after`` is given, the page contains the first of these,
-        else the last. It has at most ``limit`` entries and ``max_body_bytes`` bytes of bodies; a single entry
-        may have more bytes. Entries that ``log_filter`` hides are left out.
+        The page contains entries in ``window`` with id <= ``max_id``. It has at most ``max_body_bytes`` bytes
+        of bodies; a single entry may have more bytes. Entries that ``log_filter`` hides are left out.
 
         If the page has a ``resume_id``, it is incomplete: the query has looked at `PAGE_SCAN_ENTRIES` entries
         and stopped. Call again with the same arguments and this page as ``partial_page`` to go on.
         """
-        return self._read(
-            _page,
-            conversation.id,
-            events_only,
-            before,
-            after,
-            limit,
-            max_body_bytes,
-            max_id,
-            log_filter,
-            partial_page,
-        )
+        return self._read(_page, conversation.id, window, max_body_bytes, max_id, log_filter, partial_page)
+
+    def first_ids_since(self, times: Sequence[int], max_id: int) -> Deferred[list[int]]:
+        """Return a Deferred of a list: for each of ``times``, the place in the log where that time begins.
+
+        The times are in milliseconds since 1970. The place is an id up to ``max_id`` + 1: entries with this
+        id and larger ones have that time or a later one, entries with smaller ids an earlier one. Among old
+        entries, whose times may go back, this holds for one entry and the one before it.
+        """
+        return self._read(_first_ids_since, times, max_id)
 
     def entries_after(
         self,
@@ -266,6 +275,17 @@ class Archive:
         """
         return self._read(_unread, list(ranges), user.id, log_filter)
 
+    def last_messages(
+        self, conversations: Iterable[Conversation], max_id: int, log_filter: LogFilter = NO_FILTER
+    ) -> Deferred[list[tuple[int, int] | None]]:
+        """Return a Deferred of a list: for each of ``conversations``, in their order, the id and the time of
+        its last message.
+
+        That is the last one with id <= ``max_id`` that ``log_filter`` does not hide, looked for among the
+        last `LAST_SCAN_MESSAGES`. It is None if there is no such message.
+        """
+        return self._read(_last_messages, [c.id for c in conversations], max_id, log_filter)
+
     def _read(
         self, query: Callable[Concatenate[Transaction, P], Result], *arguments: P.args, **named: P.kwargs
     ) -> Deferred[Result]:
@@ -302,42 +322,77 @@ def _old_messages(
 def _page(
     cursor: Transaction,
     conversation: int,
-    events_only: bool,
-    before: int | None,
-    after: int | None,
-    limit: int,
+    window: PageWindow,
     max_body_bytes: int,
     max_id: int,
     log_filter: LogFilter,
     partial_page: EntrySlice | None,
 ) -> EntrySlice:
-    forward = after is not None and before is None
-    above = max(after or 0, _hidden_up_to(cursor, conversation, log_filter))
-    below = max_id + 1 if before is None else min(max_id + 1, before)
+    forward, limit = window.forward, window.limit
+    above = max(window.after or 0, _hidden_up_to(cursor, conversation, log_filter))
+    below = max_id + 1 if window.before is None else min(max_id + 1, window.before)
     rows = [] if partial_page is None else partial_page.rows
     if partial_page is not None and partial_page.resume_id is not None:
         above, below = (
             (max(above, partial_page.resume_id), below) if forward else (above, partial_page.resume_id)
         )
-    kinds = _HAPPENED if events_only else _SAID
-    where = f"conversation = ? AND id > ? AND id < ? AND {kinds}"
+    # Messages and events have an index each; SQLite merges what it finds in both.
+    indexes = _CONDITIONS[window.contents]
     order = f"ORDER BY id {'ASC' if forward else 'DESC'}"
     end = None
     if log_filter.ignored_user_ids:
+        each = "SELECT id FROM log WHERE conversation = ? AND id > ? AND id < ? AND "
         cursor.execute(
-            f"SELECT id FROM log WHERE {where} {order} LIMIT 1 OFFSET ?",
-            (conversation, above, below, PAGE_SCAN_ENTRIES - 1),
+            f"{' UNION ALL '.join(each + kinds for kinds in indexes)} {order} LIMIT 1 OFFSET ?",
+            (*(conversation, above, below) * len(indexes), PAGE_SCAN_ENTRIES - 1),
         )
         for (end,) in cursor.fetchall():
             above, below = (above, end + 1) if forward else (end - 1, below)
+    each = f"{_ROW} WHERE conversation = ? AND id > ? AND id < ? AND "
+    queries = (each + kinds + _unless_ignored(log_filter.ignored_user_ids, kinds) for kinds in indexes)
+    extra = MAX_EXTRA_ENTRIES if window.whole_milliseconds else 0
     cursor.execute(
-        f"{_ROW} WHERE {where}{_unless_ignored(log_filter.ignored_user_ids, kinds)} {order} LIMIT ?",
-        (conversation, above, below, limit + 1 - len(rows)),
+        f"{' UNION ALL '.join(queries)} {order} LIMIT ?",
+        (*(conversation, above, below) * len(indexes), limit + extra + 1 - len(rows)),
     )
-    found = _fetch(cursor, limit, max_body_bytes, rows if forward else rows[::-1])
+    found = _fetch(cursor, limit, max_body_bytes, rows if forward else rows[::-1], extra)
     if not forward:
         found.rows.reverse()
     return found if found.more or end is None else EntrySlice(found.rows, True, end)
+
+
+def _first_ids_since(cursor: Transaction, times: Sequence[int], max_id: int) -> list[int]:
+    return [_first_id_since(cursor, time, max_id) for time in times]
+
+
+def _first_id_since(cursor: Transaction, time: int, max_id: int) -> int:
+    # A binary search, because times never go back from one id to the next. An index of the times would take
+    # room for every entry. All entries up to `below` are earlier than `time`, none from `first` on is.
+    below, first = 0, max_id + 1
+    while below + 1 < first:
+        middle = (below + first) // 2
+        cursor.execute("SELECT id, at FROM log WHERE id >= ? AND id < ? ORDER BY id LIMIT 1", (middle, first))
+        row = cursor.fetchone()
+        if row is None or row[1] >= time:
+            first = middle
+        else:
+            below = row[0]
+    return first
+
+
+def _last_messages(
+    cursor: Transaction, conversations: list[int], max_id: int, log_filter: LogFilter
+) -> list[tuple[int, int] | None]:
+    found: list[tuple[int, int] | None] = []
+    for conversation in conversations:
+        cursor.execute(
+            f"SELECT id, at FROM log WHERE id = (SELECT id FROM (SELECT id, actor FROM log WHERE"
+            f" conversation = ? AND {_SAID} AND id > ? AND id <= ? ORDER BY id DESC LIMIT ?)"
+            f" WHERE actor NOT IN ({_list(log_filter.ignored_user_ids)}) LIMIT 1)",
+            (conversation, _hidden_up_to(cursor, conversation, log_filter), max_id, LAST_SCAN_MESSAGES),
+        )
+        found.append(cursor.fetchone())
+    return found
 
 
 def _following(
@@ -469,17 +524,22 @@ def _unread(cursor: Transaction, ranges: list[UnreadRange], user: int, log_filte
     return counts
 
 
-def _fetch(cursor: Transaction, limit: int, max_body_bytes: int, before: list[EntryRow]) -> EntrySlice:
+def _fetch(
+    cursor: Transaction, limit: int, max_body_bytes: int, before: list[EntryRow], extra: int = 0
+) -> EntrySlice:
     """Return the rows ``before`` and the next rows of a query.
 
     In all there are at most ``limit`` rows with at most ``max_body_bytes`` bytes of bodies; a single row may
-    have more. The rows are fetched one by one, so that SQLite reads no more rows than the limits allow.
+    have more. Up to ``extra`` more rows, with as many bytes again, follow while they have the time of the row
+    before them. The rows are fetched one by one, so that SQLite reads no more rows than the limits allow.
     """
     rows = [*before]
-    max_body_bytes -= sum(len(row[-1].encode()) for row in rows)
+    room = max_body_bytes - sum(len(row[-1].encode()) for row in rows)
     while (row := cursor.fetchone()) is not None:
-        max_body_bytes -= len(row[-1].encode())
-        if len(rows) == limit or (rows and max_body_bytes < 0):
-            return EntrySlice(rows, True)
+        room -= len(row[-1].encode())
+        if len(rows) >= limit or (rows and room < 0):
+            is_same_time = bool(rows) and row[_AT] == rows[-1][_AT]
+            if not extra or not is_same_time or len(rows) >= limit + extra or room + max_body_bytes < 0:
+                return EntrySlice(rows, True)
         rows.append(row)
     return EntrySlice(rows, False)

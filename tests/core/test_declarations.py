@@ -112,10 +112,21 @@ class Fields(SynchronousTestCase):
             self.assertEqual(refused(row, **more, msg=" \n", kind="image")[:6], "empty:")
             self.assertEqual(refused(row, **more, msg="x", kind="song")[:12], "bad_request:")
 
+    def test_times(self) -> None:
+        """In RFC 3339; commands have milliseconds since 1970."""
+        built = COMMANDS["history"].build({"before_time": "1970-01-01T00:00:01.5Z"}, LIMITS)
+        assert isinstance(built, c.ReadHistory)
+        self.assertEqual(built.before_time, 1500)
+        values: tuple[object, ...] = ("", "now", "1970-01-01", 5, 5.0, True, [], b"1970-01-01T00:00:00Z")
+        for value in values:
+            why = "bad_request: before_time must be a time such as 2026-11-21T10:00:00.000Z"
+            self.assertEqual(refused(COMMANDS["history"], before_time=value), why, value)
+
     def test_what_is_for_programs_is_not_typed(self) -> None:
         self.assertEqual(
             {name for row in COMMANDS.values() for name in row.fields if name not in row.typeable_fields},
-            {"history", "kind", "missed", "missing", "realname", "username"},
+            {"history", "kind", "missed", "missing", "limit", "realname", "username"}
+            | {"around", "before_time", "after_time", "around_time", "order", "events", "whole_milliseconds"},
         )
         self.assertEqual(COMMANDS["leave"].slash_usage, "/leave [group]")
         self.assertEqual(COMMANDS["kick"].slash_usage, "/kick group dest [reason]")

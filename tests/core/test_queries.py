@@ -8,7 +8,7 @@ from chatd.core import commands as c
 from chatd.core.answers import Answer, Clients, GroupListItem, Groups, Help, Member, Members
 from chatd.core.commands import COMMANDS, Command
 from chatd.core.events import LOBBY
-from chatd.core.queries import LIST_QUERIES, answer_list, requested_conversation
+from chatd.core.queries import LIST_QUERIES, answer_list, requested_conversation, requested_page
 from chatd.core.refusals import Refusal
 from tests.support.rules_case import Chat
 
@@ -124,3 +124,55 @@ class Reading(SynchronousTestCase):
             Refusal, requested_conversation, self.state, self.alice, c.ReadHistory("mallory")
         )
         self.assertEqual(refusal.code, "no_such_user")
+
+
+class Pages(SynchronousTestCase):
+    """Which part of the log a command reads."""
+
+    def test_the_old_commands(self) -> None:
+        for command, contents in (
+            (c.ListGroupMessages, "messages"),
+            (c.ListGroupEvents, "events"),
+        ):
+            for before, after, forward in (
+                (None, None, False),
+                (9, None, False),
+                (None, 3, True),
+                (9, 3, False),
+            ):
+                asked = requested_page(command("wob", 5, before, after))
+                self.assertEqual((asked.limit, asked.before, asked.after), (5, before, after))
+                self.assertEqual((asked.contents, asked.forward), (contents, forward))
+                self.assertEqual((asked.around, asked.whole_milliseconds), (None, False))
+
+    def test_history(self) -> None:
+        """Without an order, it is read forward if there are only lower bounds."""
+        for command, forward in (
+            (c.ReadHistory(), False),
+            (c.ReadHistory(after=0), True),
+            (c.ReadHistory(after_time=0), True),
+            (c.ReadHistory(after_time=0, after=0), True),
+            (c.ReadHistory(after=0, before=1), False),
+            (c.ReadHistory(after=0, before_time=1), False),
+            (c.ReadHistory(before_time=1), False),
+            (c.ReadHistory(after=0, order="newest"), False),
+            (c.ReadHistory(before=1, order="oldest"), True),
+            (c.ReadHistory(around=1), False),
+        ):
+            self.assertIs(requested_page(command).forward, forward, command)
+        asked = requested_page(
+            c.ReadHistory(limit=2, before_time=9, after_time=7, events="all", whole_milliseconds="yes")
+        )
+        self.assertEqual((asked.limit, asked.before_time, asked.after_time), (2, 9, 7))
+        self.assertEqual((asked.contents, asked.whole_milliseconds), ("all", True))
+        self.assertEqual(requested_page(c.ReadHistory(around_time=0)).around_time, 0)
+
+    def test_a_centre_goes_with_no_other_bound(self) -> None:
+        for command in (
+            c.ReadHistory(around=0, before=0),
+            c.ReadHistory(around=0, after_time=0),
+            c.ReadHistory(around_time=0, after=0),
+            c.ReadHistory(around_time=0, around=0),
+        ):
+            refusal: Refusal = self.assertRaises(Refusal, requested_page, command)
+            self.assertEqual(refusal.code, "bad_request")

@@ -193,27 +193,29 @@ class Decoding(SynchronousTestCase):
             "name": "wob",
             "text": "hello",
             "note": "why",
-            "choice": "private",
             "secret": "correct horse",
             "duration": 60,
             "id": 5,
             "count": 5,
+            "time": "1970-01-01T00:00:05.25Z",
         }
+        in_command = {"1970-01-01T00:00:05.25Z": 5250}
         for row in COMMANDS.values():
             if not row.actions or any(field.is_sender for field in row.fields.values()):
                 continue
-            choices = [
-                field.choices[-1] for field in row.fields.values() if field.choices and field.is_typeable
-            ]
-            samples["choice"] = choices[0] if choices else "private"
-            required = {name: samples[row.fields[name].kind] for name in row.required}
+            said_as = {
+                name: field.choices[-1] if field.choices else samples[field.kind]
+                for name, field in row.fields.items()
+            }
+            required = {name: said_as[name] for name in row.required}
             for name, field in row.fields.items():
-                sample = "image" if name == "kind" else samples[field.kind]
+                sample = said_as[name]
                 for alias in (name, *(a for a in field.aliases if field.kind != "choice")):
                     said = {k: v for k, v in required.items() if k != name}
                     asked: dict[str, Any] = {**said, alias: sample}
                     request = decoded(action=row.actions[0], **asked)
-                    self.assertEqual(meant(request), (row.command, {**required, name: sample}), alias)
+                    values = {**required, name: in_command.get(sample, sample)}
+                    self.assertEqual(meant(request), (row.command, values), alias)
 
     def test_a_field_that_is_added_to_a_command_reaches_it(self) -> None:
         """Here a hello with a colour: the dialect names no field."""
@@ -741,6 +743,36 @@ class Paging(SynchronousTestCase):
             heard = json.loads(frame)
             self.assertLessEqual(len(frame), MAX_COURSEWORK_OBJECT_BYTES)
             self.assertEqual([message["id"] for message in heard["messages"]], kept)
+            self.assertIs(heard["more"], True)
+
+    def test_pages_around_an_entry_are_cut_at_both_ends(self) -> None:
+        """The entries next to the place stay."""
+        entries = tuple(logged(WOB, "$" * 2_000, id=id) for id in range(1, 10))  # 12,000 bytes each
+        for command, kept in (
+            (c.ReadHistory(group="wob", around=5), [3, 4, 5, 6]),
+            (c.ReadHistory(group="wob", around=9), [6, 7, 8, 9]),
+            (c.ReadHistory(group="wob", around=1), [1, 2, 3, 4]),
+            (c.ReadHistory(group="wob", around=10), [6, 7, 8, 9]),
+            (c.ReadHistory(group="wob", around_time=AT), [1, 2, 3, 4]),
+            (c.ReadHistory(group="wob", around_time=AT + 1), [6, 7, 8, 9]),
+        ):
+            page = Page(WOB, entries, False, False, False, ALICE)
+            (frame,) = COURSE.encode_answer(Request(command, "history"), page)
+            heard = json.loads(frame)
+            self.assertEqual([message["id"] for message in heard["messages"]], kept)
+            self.assertIs(heard["more"], True)
+
+    def test_messages_and_events_are_cut_together(self) -> None:
+        entries = tuple(
+            logged(WOB, "$" * 4_900, kind="message" if id % 2 else "topic", id=id) for id in range(1, 7)
+        )
+        command = c.ReadHistory(group="wob", events="all")
+        for forward, messages, events in ((False, [5], [6]), (True, [1], [2])):
+            page = Page(WOB, entries, False, forward, False, ALICE)
+            (frame,) = COURSE.encode_answer(Request(command, "history"), page)
+            heard = json.loads(frame)
+            self.assertEqual([message["id"] for message in heard["messages"]], messages)
+            self.assertEqual([event["id"] for event in heard["events"]], events)
             self.assertIs(heard["more"], True)
 
 

@@ -63,6 +63,10 @@ SAMPLES: tuple[objects.ServerObject, ...] = (
     ),
     objects.ReadMark(action="server-read", ref=1, group="g", id=17),
     objects.ReadMark(action="server-read", friend="eve", id=0),
+    objects.Page(action="server-history", messages=[ITEM], events=[EVENT]),
+    objects.ActiveConversations(
+        action="server-active", conversations=[objects.ActiveConversation("group", "wob", 7, TS)], more=True
+    ),
     objects.Help(action="server-help", commands=[objects.CommandHelp("join", ["group"], "join a group")]),
     objects.Goodbye(action="server-quit", msg="Goodbye bob"),
     objects.Error(action="server-error", code="empty", msg="the text is empty", request="send", ref="r"),

@@ -7,17 +7,28 @@ import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import closing
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.audience import IGNORABLE_EVENT_KINDS
 from chatd.core.events import LOBBY, MESSAGE_KINDS, Conversation, EventKind, User
-from chatd.core.records import NO_FILTER, EntrySlice, LogFilter, Snapshot, UnreadRange, entry_from_row
+from chatd.core.records import (
+    NO_FILTER,
+    EntrySlice,
+    LogFilter,
+    PageContents,
+    PageWindow,
+    Snapshot,
+    UnreadRange,
+    entry_from_row,
+)
 from chatd.store import archive
 from chatd.store.archive import Archive, load_snapshot
 from chatd.store.journal import READ_MARKER_DELAY_SECONDS
@@ -30,6 +41,9 @@ EVER = 10**9
 
 ANY = 10**9
 """A ``size`` that leaves nothing out."""
+
+
+CONTENTS: tuple[PageContents, ...] = ("messages", "events", "all")
 
 
 def bodies(found: EntrySlice) -> tuple[list[str], bool]:
@@ -59,17 +73,20 @@ class Pages(JournalTestCase):
         max_id: int = EVER,
         conversation: Conversation | None = None,
         size: int = ANY,
+        forward: bool | None = None,
+        contents: PageContents | None = None,
+        whole_milliseconds: bool = False,
     ) -> tuple[list[str], bool]:
         """A page whose ends are named by what is said there."""
-        found = self.fixture.archive.page(
-            conversation or self.wob,
-            events,
+        window = PageWindow(
+            limit,
             self.ids[before] if before is not None else None,
             self.ids[after] if after is not None else None,
-            limit,
-            size,
-            max_id,
+            contents or ("events" if events else "messages"),
+            after is not None and before is None if forward is None else forward,
+            whole_milliseconds,
         )
+        found = self.fixture.archive.page(conversation or self.wob, window, size, max_id)
         return bodies(self.successResultOf(found))
 
     def test_no_more_bytes_than_asked_for(self) -> None:
@@ -125,7 +142,9 @@ class Pages(JournalTestCase):
         draft = self.fixture.draft(self.alice, "spam", self.wob, "banned", self.bob)
         self.fixture.submit("ban", draft)
         self.fixture.turn()
-        found = self.successResultOf(self.fixture.archive.page(self.wob, True, None, None, 1, ANY, EVER))
+        found = self.successResultOf(
+            self.fixture.archive.page(self.wob, PageWindow(1, contents="events"), ANY, EVER)
+        )
         entry = entry_from_row(self.fixture.state, found.rows[0])
         self.assertEqual((entry.id, entry.seq, entry.at), (20, 14, draft.at))
         event = entry.event
@@ -362,11 +381,23 @@ class Plans(JournalTestCase):
 
     def test_pages(self) -> None:
         pages = Archive(self.readers)
-        for events in (False, True):
+        ignoring = LogFilter(self.bob.id, (self.alice.id,), frozenset({self.wob.id}))
+        for contents in CONTENTS:
             for before, after in ((None, None), (40, None), (None, 3), (40, 3)):
-                self.successResultOf(pages.page(self.wob, events, before, after, 10, ANY, EVER))
-        self.assertEqual(len(self.statements), 8)
+                for forward in (False, True):
+                    window = PageWindow(10, before, after, contents, forward)
+                    self.successResultOf(pages.page(self.wob, window, ANY, EVER))
+                    self.successResultOf(pages.page(self.wob, window, ANY, EVER, ignoring))
+        self.assertEqual(len(self.statements), 96)
         self.check_plans()
+
+    def test_places_by_time_and_last_messages(self) -> None:
+        readers = Archive(self.readers)
+        self.successResultOf(readers.first_ids_since([0, 1030, 10**15], 40))
+        ignoring = LogFilter(self.bob.id, (self.alice.id,), frozenset({self.wob.id}))
+        for log_filter in (NO_FILTER, ignoring):
+            self.successResultOf(readers.last_messages([LOBBY, self.direct, self.wob], EVER, log_filter))
+        self.check_plans(scanned=("SCAN (subquery-1)", "SCAN (subquery-2)"))
 
     def test_what_is_unread_and_what_follows(self) -> None:
         readers = Archive(self.readers)
@@ -470,7 +501,37 @@ class BoundedQueries(JournalTestCase):
         self, events: bool, log_filter: LogFilter, after: int | None = None
     ) -> Callable[[], Deferred[Any]]:
         """A query for a page of wob, or what a query does of it."""
-        return lambda: self.archive.page(self.wob, events, None, after, 5, ANY, EVER, log_filter)
+        window = PageWindow(5, None, after, "events" if events else "messages", after is not None)
+        return lambda: self.archive.page(self.wob, window, ANY, EVER, log_filter)
+
+    def mixed(self, log_filter: LogFilter, forward: bool) -> Callable[[], Deferred[Any]]:
+        """A query for a page of messages and events."""
+        window = PageWindow(5, contents="all", forward=forward, whole_milliseconds=True)
+        return lambda: self.archive.page(self.wob, window, ANY, EVER, log_filter)
+
+    def test_messages_and_events_together(self) -> None:
+        for kind in ("message", "topic"):
+            self.check(
+                kind,
+                *(
+                    self.mixed(log_filter, forward)
+                    for log_filter in (NO_FILTER, self.log_filter)
+                    for forward in (False, True)
+                ),
+            )
+
+    def test_places_by_time(self) -> None:
+        """A log ten times as long takes a few steps more."""
+        self.check("message", lambda: self.archive.first_ids_since([1050], 10**6))
+
+    def test_last_messages(self) -> None:
+        self.patch(archive, "LAST_SCAN_MESSAGES", 20)
+        for kind in ("topic", "message"):
+            self.check(
+                kind,
+                lambda: self.archive.last_messages([self.wob], EVER),
+                lambda: self.archive.last_messages([self.wob], EVER, self.log_filter),
+            )
 
     def following(self, log_filter: LogFilter) -> Callable[[], Deferred[Any]]:
         """A query for what follows the beginning."""
@@ -540,9 +601,8 @@ class Steps(JournalTestCase):
         found: list[tuple[list[str], bool, int | None]] = []
         partial_page: EntrySlice | None = None
         while partial_page is None or partial_page.resume_id is not None:
-            page = self.fixture.archive.page(
-                LOBBY, False, None, after, limit, size, EVER, self.log_filter, partial_page
-            )
+            window = PageWindow(limit, None, after, forward=after is not None)
+            page = self.fixture.archive.page(LOBBY, window, size, EVER, self.log_filter, partial_page)
             partial_page = self.successResultOf(page)
             found.append((*bodies(partial_page), partial_page.resume_id))
         return found
@@ -585,19 +645,26 @@ class Steps(JournalTestCase):
         self.assertEqual((*bodies(following), following.resume_id), ([], True, 4))
 
 
-Row = tuple[int, int, EventKind, str, bool]
-"""Id, conversation, kind, author, and whether it is about bob."""
+Row = tuple[int, int, EventKind, str, bool, int]
+"""Id, conversation, kind, author, whether it is about bob, and the time."""
 
 A_PLACE = st.sampled_from((1, 2, 3))
 AN_ID = st.none() | st.integers(0, 20)
 KINDS = ("message", "image", "action", "notice", "topic", "invited", "joined")
 LOG = st.lists(
-    st.tuples(A_PLACE, st.sampled_from(KINDS), st.sampled_from(("alice", "bob", "carol")), st.booleans()),
+    st.tuples(
+        A_PLACE,
+        st.sampled_from(KINDS),
+        st.sampled_from(("alice", "bob", "carol")),
+        st.booleans(),
+        st.sampled_from((0, 0, 1, 5)),
+    ),
     max_size=18,
 )
-QUERY = st.tuples(
-    A_PLACE, st.booleans(), AN_ID, AN_ID, st.integers(1, 5), st.integers(1, 8), st.integers(0, 20)
+WINDOW = st.builds(
+    PageWindow, st.integers(1, 5), AN_ID, AN_ID, st.sampled_from(CONTENTS), st.booleans(), st.booleans()
 )
+QUERY = st.tuples(A_PLACE, WINDOW, st.integers(1, 8), st.integers(0, 20))
 VIEW = st.tuples(st.sampled_from(((), ("carol",), ("alice", "carol"))), st.frozensets(A_PLACE))
 
 
@@ -615,36 +682,41 @@ class AnyLog(SynchronousTestCase):
             bob = users["bob"]
             places = {1: LOBBY, 2: Conversation(2, "group", "wob"), 3: Conversation(3, "group", "den")}
             fixture.submit("groups", places[2], places[3])
-            for where, kind, author, about_bob in log:
+            rows: list[Row] = []
+            for id, (where, kind, author, about_bob, later) in enumerate(log, 1):
                 about = bob if about_bob else None
-                fixture.submit(kind, fixture.draft(users[author], "x", places[where], kind, about))
+                draft = fixture.draft(users[author], "x", places[where], kind, about)
+                at = rows[-1][-1] + later if rows else 1000
+                fixture.submit(kind, replace(draft, at=at))
+                rows.append((id, where, kind, author, about_bob, at))
             fixture.turn()
-            rows: list[Row] = [(id, *entry) for id, entry in enumerate(log, 1)]
-            for (where, events, before, after, limit, size, max_id), (ignored, since_joining) in queries:
+            times = range(995, 1100, 3)
+            by_time = self.successResultOf(fixture.archive.first_ids_since(times, len(rows)))
+            self.assertEqual(by_time, [1 + sum(row[-1] < time for row in rows) for time in times])
+            for (where, window, size, max_id), (ignored, since_joining) in queries:
                 log_filter = LogFilter(bob.id, tuple(users[nick].id for nick in ignored), since_joining)
-                most = min(limit, size)  # each body has one byte
                 page: EntrySlice | None = None
                 while page is None or page.resume_id is not None:
-                    page = self.successResultOf(
-                        fixture.archive.page(
-                            places[where], events, before, after, limit, size, max_id, log_filter, page
-                        )
-                    )
+                    found = fixture.archive.page(places[where], window, size, max_id, log_filter, page)
+                    page = self.successResultOf(found)
                 visible = visible_by_hand(rows, ignored, since_joining)
-                by_hand = page_by_hand(visible, where, events, before, after, most, max_id)
+                by_hand = page_by_hand(visible, where, window, size, max_id)
                 self.assertEqual((ids(page), page.more), by_hand)
+                lasts = fixture.archive.last_messages(places.values(), max_id, log_filter)
+                self.assertEqual(self.successResultOf(lasts), last_messages_by_hand(visible, places, max_id))
                 following: list[int] = []
-                end: int | None = after or 0
+                after, limit = window.after or 0, window.limit
+                end: int | None = after
                 while end is not None:
-                    found = self.successResultOf(
+                    part = self.successResultOf(
                         fixture.archive.entries_after(
                             [LOBBY, places[where]], bob, end, limit, size, max_id, log_filter
                         )
                     )
-                    self.assertLessEqual(len(found.rows), most)
-                    following += ids(found)
-                    end = (found.resume_id or following[-1]) if found.more else None
-                expected = following_by_hand(rows, visible, {1, where}, after or 0, max_id, ignored)
+                    self.assertLessEqual(len(part.rows), min(limit, size))  # each body has one byte
+                    following += ids(part)
+                    end = (part.resume_id or following[-1]) if part.more else None
+                expected = following_by_hand(rows, visible, {1, where}, after, max_id, ignored)
                 self.assertEqual(following, expected)
 
 
@@ -656,7 +728,7 @@ def ids(found: EntrySlice) -> list[int]:
 def visible_by_hand(rows: list[Row], ignored: tuple[str, ...], since_joining: frozenset[int]) -> list[Row]:
     """What bob sees of his conversations."""
     joined = dict.fromkeys(since_joining, 10**9)
-    joined |= {where: id for id, where, kind, author, _ in rows if (kind, author) == ("joined", "bob")}
+    joined |= {where: id for id, where, kind, author, *_ in rows if (kind, author) == ("joined", "bob")}
     return [
         row
         for row in rows
@@ -666,13 +738,30 @@ def visible_by_hand(rows: list[Row], ignored: tuple[str, ...], since_joining: fr
 
 
 def page_by_hand(
-    rows: list[Row], where: int, events: bool, before: int | None, after: int | None, limit: int, max_id: int
+    rows: list[Row], where: int, window: PageWindow, size: int, max_id: int
 ) -> tuple[list[int], bool]:
-    """A page of the visible ``rows``, by the definition of it."""
-    found = [id for id, there, kind, _, _ in rows if there == where and (kind not in MESSAGE_KINDS) == events]
-    found = [id for id in found if id <= max_id and id > (after or 0) and (before is None or id < before)]
-    forward = after is not None and before is None
-    return found[:limit] if forward else found[-limit:], len(found) > limit
+    """A page of the visible ``rows``, by the definition of it. Each body has one byte."""
+    wanted = {"messages": (True,), "events": (False,), "all": (True, False)}[window.contents]
+    found = [row for row in rows if row[1] == where and (row[2] in MESSAGE_KINDS) in wanted]
+    found = [row for row in found if row[0] <= max_id and row[0] > (window.after or 0)]
+    found = [row for row in found if window.before is None or row[0] < window.before]
+    if not window.forward:
+        found.reverse()
+    shown = found[: min(window.limit, size)]
+    if window.whole_milliseconds:
+        rest = found[len(shown) :]
+        shown += list(takewhile(lambda row: row[-1] == shown[-1][-1], rest))[: 2 * size - len(shown)]
+    return sorted(row[0] for row in shown), len(found) > len(shown)
+
+
+def last_messages_by_hand(
+    rows: list[Row], places: dict[int, Conversation], max_id: int
+) -> list[tuple[int, int] | None]:
+    """The id and the time of the last visible message in each of ``places``, by the definition of it."""
+    found: dict[int, tuple[int, int]] = {
+        row[1]: (row[0], row[-1]) for row in rows if row[2] in MESSAGE_KINDS and row[0] <= max_id
+    }
+    return [found.get(place) for place in places]
 
 
 def following_by_hand(
@@ -684,10 +773,10 @@ def following_by_hand(
     ignored: tuple[str, ...],
 ) -> list[int]:
     """What follows for bob, by the definition of it: an event about him also from before he joined."""
-    found = {id for id, there, _, _, _ in visible if there in where}
+    found = {row[0] for row in visible if row[1] in where}
     found |= {
         id
-        for id, _, kind, author, about_bob in rows
+        for id, _, kind, author, about_bob, _ in rows
         if about_bob
         and kind not in MESSAGE_KINDS
         and not (author in ignored and kind in IGNORABLE_EVENT_KINDS)

@@ -15,7 +15,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from chatd.core.events import LOBBY, ChatEvent, User
-from chatd.core.records import EntryDraft
+from chatd.core.records import EntryDraft, PageWindow
 from chatd.store.errors import StoreError
 from chatd.store.journal import Journal
 from chatd.store.schema import load_migrations
@@ -209,7 +209,7 @@ class RealThreads(TestCase):
             self.journal.submit(task)
         self.assertEqual(await tasks[-1].done, [64])
         self.assertEqual(self.journal.commits, 1)
-        found = await self.archive.page(LOBBY, False, None, None, 2, 10**6, self.journal.last_delivered_id)
+        found = await self.archive.page(LOBBY, PageWindow(2), 10**6, self.journal.last_delivered_id)
         self.assertEqual([row[-1] for row in found.rows], ["m62", "m63"])
 
     async def test_reading_does_not_wait_for_writing(self) -> None:
@@ -222,7 +222,7 @@ class RealThreads(TestCase):
         pages = []
         for task in written:
             self.journal.submit(task)
-            pages.append(self.archive.page(LOBBY, False, None, None, 500, 10**6, 10**6))
+            pages.append(self.archive.page(LOBBY, PageWindow(500), 10**6, 10**6))
         for page in pages:
             ids = [row[0] for row in (await page).rows]
             self.assertEqual(ids, list(range(1, len(ids) + 1)))
