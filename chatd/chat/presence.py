@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred
 
@@ -21,7 +21,7 @@ from chatd.core.answers import Authenticated, Channel, Goodbye, Welcome
 from chatd.core.channel_commands import Authenticate
 from chatd.core.commands import Hello, Identify
 from chatd.core.counters import Counters
-from chatd.core.events import AccountAnnounced, Arrived, Departed, MemberArrived, User
+from chatd.core.events import AccountAnnounced, Arrived, Conversation, Departed, MemberArrived, User
 from chatd.core.limits import Limits
 from chatd.core.login import Login, find_certified_credential, find_credential
 from chatd.core.refusals import Refusal
@@ -34,6 +34,14 @@ VerifyPassword = Callable[[str, Secret, str | None], Coroutine[Deferred[Any], An
 
 It returns the credential of the nick, or a token of its user. Raises `Refusal`.
 """
+
+
+class _Membership(NamedTuple):
+    """A group of a user: its conversation, the ids of its members, and whether the user is an operator."""
+
+    conversation: Conversation
+    audience: tuple[int, ...]
+    is_operator: bool
 
 
 class PresenceService:
@@ -154,7 +162,14 @@ class PresenceService:
         if client.dialect.has_channels:
             channels = self._authority.channels_of(login.user, client.token)
         arrival = self._arrive(
-            client, request if is_hello else None, hello, login, applied, channels, catches_up
+            client,
+            request if is_hello else None,
+            hello,
+            login,
+            applied,
+            channels,
+            self._memberships(login.user),
+            catches_up,
         )
         self._turns.run_coroutine(client, request if is_hello else None, arrival, paused=catches_up)
         if catches_up and not is_hello:
@@ -169,6 +184,7 @@ class PresenceService:
         login: Login,
         applied: AppliedDecision,
         channels: tuple[Channel, ...],
+        memberships: list[_Membership],
         catches_up: bool,
     ) -> None:
         """Wait until the login is stored. Then announce and welcome ``client``, and send missed entries."""
@@ -182,7 +198,7 @@ class PresenceService:
             raise
         try:
             self._committer.deliver(applied, entries)
-            self._welcome(client, request, login, channels)
+            self._welcome(client, request, login, channels, memberships)
             if catches_up and not client.is_closed:
                 client.hold_deliveries()
                 await self._replay.send_missed_entries(client, login.user, hello)
@@ -196,11 +212,16 @@ class PresenceService:
             self.end_session(client, None)
 
     def _welcome(
-        self, client: Client, request: Request | None, login: Login, channels: tuple[Channel, ...]
+        self,
+        client: Client,
+        request: Request | None,
+        login: Login,
+        channels: tuple[Channel, ...],
+        memberships: list[_Membership],
     ) -> None:
         user, returning = login.user, login.returning
         if not login.has_other_session:
-            self._announce_arrival(client, login)
+            self._announce_arrival(client, login, memberships)
         cursor = self._journal.last_delivered_id
         # A session with a token has no part in the read marker of its user.
         seen = self._journal.get_read_marker(user) if returning and client.token is None else cursor
@@ -211,21 +232,24 @@ class PresenceService:
         if not client.is_closed:
             self._dispatcher.add_client(client, user)
 
-    def _announce_arrival(self, client: Client, login: Login) -> None:
-        user, state = login.user, self._authority.state
-        is_registered = state.is_registered(user)
+    def _memberships(self, user: User) -> list[_Membership]:
+        """Return the groups of ``user`` as they are now: later changes are announced by their events."""
+        return [
+            _Membership(group.conversation, group.audience, group.role(user) in ("owner", "operator"))
+            for group in self._authority.state.groups_of(user)
+        ]
+
+    def _announce_arrival(self, client: Client, login: Login, memberships: list[_Membership]) -> None:
+        user = login.user
+        is_registered = self._authority.state.is_registered(user)
         now = self._authority.now()
         arrived = Arrived(user, login.returning, now, client.profile.realname, is_registered)
         self._dispatcher.announce_arrival(client, user, arrived)
         self._watch_lists.announce(user, True)
-        if not self._dispatcher.has_channel_clients:
-            return
-        for conversation in state.direct_and_group_conversations_of(user):
-            group = state.group_of(conversation)
-            if group is not None:
-                is_operator = group.role(user) in ("owner", "operator")
+        if self._dispatcher.has_channel_clients:
+            for conversation, audience, is_operator in memberships:
                 member = MemberArrived(arrived, conversation, is_operator)
-                self._dispatcher.announce_to_members(member, group.audience)
+                self._dispatcher.announce_to_members(member, audience)
 
     def announce_account(self, client: Client, user: User, is_registered: bool) -> None:
         """Announce to the others that ``user`` has registered or unregistered in the session ``client``."""
@@ -286,13 +310,17 @@ class PresenceService:
         if self._authority.sessions_of(user):
             return
         is_registered = self._authority.state.is_registered(user)
-        departed = Departed(user, self._authority.now(), is_registered)
-        self._turns.run_coroutine(client, None, self._announce_departure(client, departed))
+        farewell = self._authority.farewell_of(client, user)
+        departed = Departed(user, self._authority.now(), is_registered, farewell)
+        groups = [group.conversation for group in self._authority.state.groups_of(user)]
+        self._turns.run_coroutine(client, None, self._announce_departure(client, departed, groups))
 
-    async def _announce_departure(self, client: Client, departed: Departed) -> None:
+    async def _announce_departure(
+        self, client: Client, departed: Departed, groups: list[Conversation]
+    ) -> None:
         with suppress(NotStored):
             await self._journal.submit_records()
         # Without a user its arrival was rolled back, so that nobody knows of it.
         if client.user is not None:
-            self._dispatcher.announce_departure(departed)
+            self._dispatcher.announce_departure(departed, groups)
             self._watch_lists.announce(departed.user, False)

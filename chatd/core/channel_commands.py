@@ -12,6 +12,7 @@ from chatd.core.declarations import Command, FieldDeclaration, declare
 
 _Name = Annotated[str, FieldDeclaration("name", "the name of a group, empty for the lobby")]
 _Nicks = Annotated[str, FieldDeclaration("note", "nicks, separated by blanks")]
+_Receiver = Annotated[str, FieldDeclaration("name", "the nick of the receiver")]
 _Nick = Annotated[str, FieldDeclaration("name", "a nick; empty for that of the certificate")]
 _Password = Annotated[Secret, FieldDeclaration("secret", "the password of the nick")]
 _Text = Annotated[str, FieldDeclaration("note", "a text; empty for none")]
@@ -145,3 +146,30 @@ class Authenticate(Command, frozen=True):
 
     nick: _Nick
     password: _Password | None = None
+
+
+@declare(
+    "transient",
+    required_role="identified",
+    required_access="write",
+    answer="none",
+    refusal_codes="no_such_user no_such_group not_member muted registered_only account_closed rate_limited",
+    help="tell other clients in passing, without a trace in the log",
+    example="TAGMSG #wob",
+)
+class SendTransient(Command, frozen=True):
+    """Send ``tags``, or a ``text`` from client to client, to the user ``dest``, or else to ``group``.
+
+    An empty ``group`` is the lobby. ``kind`` is as in `Transient`; a text is for a user only.
+    """
+
+    group: _Name = ""
+    dest: _Receiver | None = None
+    kind: Annotated[
+        Literal["tags", "message", "notice"],
+        FieldDeclaration("choice", "what it is", choices=("tags", "message", "notice")),
+    ] = "tags"
+    tags: Annotated[
+        tuple[tuple[str, str], ...], FieldDeclaration("note", "tags, as pairs of a key and a value")
+    ] = ()
+    text: _Text = ""

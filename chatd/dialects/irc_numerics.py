@@ -120,6 +120,7 @@ NUMERICS_BY_REFUSAL: Final[dict[str, str]] = {
     "not_invited": "473",
     "already_member": "443",
     "no_such_member": "441",
+    "no_such_operator": "441",
     "group_full": "471",
     "too_many_groups": "405",
     "muted": "404",
@@ -129,8 +130,23 @@ NUMERICS_BY_REFUSAL: Final[dict[str, str]] = {
 }
 """The numeric of each refusal for which IRC has one. Others are standard replies (``FAIL``) or notices."""
 
+REFUSALS_WITH_NICK: Final = frozenset(
+    (
+        "no_such_member",
+        "no_such_operator",
+        "already_member",
+        "already_invited",
+        "already_operator",
+        "already_banned",
+        "not_banned",
+        "too_many_invitations",
+    )
+)
+"""The refusals that name a nick in front of the channel, and not the channel alone."""
+
 NUMERICS_BY_VERB_AND_REFUSAL: Final[dict[tuple[str, str], str]] = {
     ("PRIVMSG", "not_member"): "404",
     ("PRIVMSG", "banned"): "404",
+    ("TAGMSG", "not_member"): "404",
 }
 """The numerics that differ from `NUMERICS_BY_REFUSAL` when they answer a verb."""

@@ -16,8 +16,10 @@ from chatd.dialects.irc_accounts import logged_in_line
 from chatd.dialects.irc_channels import entering_lines
 from chatd.dialects.irc_client import SERVER_NAME, IrcClient, word
 from chatd.dialects.irc_lines import IrcLine, format_line
+from chatd.dialects.irc_messages import REF_TAG
 from chatd.dialects.irc_numerics import NUMERICS_BY_REFUSAL
 from chatd.dialects.irc_presence import profile_text
+from chatd.dialects.irc_transient import PASSED_TAGS
 
 if TYPE_CHECKING:
     from chatd.dialects.irc import IrcDialect
@@ -40,10 +42,11 @@ ISUPPORT: Final = (
     "NETWORK=chatd",
     "UTF8ONLY",
     "SAFELIST",
+    "ELIST=MNU",
     "MODES=1",
     "MAXLIST=b:1000",
     "TARGMAX=PRIVMSG:1,NOTICE:1,TAGMSG:1,JOIN:10,PART:10,NAMES:1,KICK:10,WHOIS:1",
-    "CLIENTTAGDENY=*",
+    "CLIENTTAGDENY=*" + "".join(f",-{tag[1:]}" for tag in (*PASSED_TAGS, REF_TAG)),
 )
 """What the daemon supports, as the numeric 005 says it."""
 
