@@ -505,7 +505,7 @@ class Client(Requester, Protocol):
     """The password that the client has given for its next hello, or None."""
 
     verified: Credential | Token | None
-    """The credential or token that the client has proved to have, for a hello of that user; else None."""
+    """The credential or token that the client has proved to have, for its hello as that user; else None."""
 
     @property
     def dialect(self) -> Dialect:

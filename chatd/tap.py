@@ -86,8 +86,8 @@ class Options(usage.Options):
         self["listen"] = []
 
     def opt_listen(self, listener: str) -> None:
-        """WIRE=ENDPOINT; can be repeated [default: auto=tcp:7070, web=tcp:7080, text=tcp:4567, json=tcp:8080,
-        tp6=tcp:8888 and tp6-bonus=tcp:8889]
+        """WIRE=ENDPOINT; can be repeated [default: auto=tcp:7070, web=tcp:7080, irc=tcp:6667, text=tcp:4567,
+        json=tcp:8080, tp6=tcp:8888 and tp6-bonus=tcp:8889; with a certificate also irc=ssl:6697]
         """
         self["listen"].append(listener)
 

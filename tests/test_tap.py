@@ -69,6 +69,7 @@ class ConfigurationTests(FolderTestCase):
                 listen=(
                     "auto=tcp:7070",
                     "web=tcp:7080",
+                    "irc=tcp:6667",
                     "text=tcp:4567",
                     "json=tcp:8080",
                     "tp6=tcp:8888",
@@ -378,8 +379,8 @@ class CommandLineTests(FolderTestCase):
             "-c, --config=": "[default: chatd.toml, if it exists]",
             "-d, --database=": "[default: chat.db]",
             "-l, --listen=": (
-                "[default: auto=tcp:7070, web=tcp:7080, text=tcp:4567, json=tcp:8080, tp6=tcp:8888"
-                " and tp6-bonus=tcp:8889]"
+                "[default: auto=tcp:7070, web=tcp:7080, irc=tcp:6667, text=tcp:4567, json=tcp:8080,"
+                " tp6=tcp:8888 and tp6-bonus=tcp:8889; with a certificate also irc=ssl:6697]"
             ),
             "--certificate=": "",
             "--durability=": "[default: full]",

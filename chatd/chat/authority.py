@@ -14,24 +14,35 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from chatd.boundaries import Archive, Client, Clock, Journal
+from chatd.chat.earlier_profiles import EarlierProfiles
 from chatd.chat.login_guard import LoginGuard
 from chatd.chat.storage_watch import StorageWatch
 from chatd.core import commands as c
 from chatd.core.account_rules import check_may_write
 from chatd.core.accounts import AccountPolicy, Credential
-from chatd.core.answers import Answer, Channel, Profile
+from chatd.core.answers import Answer, Channel, Profile, UserDescription
 from chatd.core.audience import Audience, audience
-from chatd.core.channel_commands import ShowChannel, ShowStatistics, ShowUsers
-from chatd.core.channels import channels_of, count_users, show_channel, show_users
-from chatd.core.events import User
+from chatd.core.channel_commands import FindUsers, ShowChannel, ShowUsers
+from chatd.core.channels import (
+    ChannelQuery,
+    channels_of,
+    count_users,
+    describe_user,
+    find_users,
+    show_channel,
+    show_users,
+)
+from chatd.core.events import ENTERING_EVENT_KINDS, ChatEvent, User
 from chatd.core.group_bans import check_not_banned_by_network, with_banned_networks
 from chatd.core.limits import Limits
 from chatd.core.link_rules import link_deletions_by, use_link
 from chatd.core.login import Login, decide_login
 from chatd.core.moderation_rules import check_not_blocked, check_not_muted
+from chatd.core.profiles import make_profile
 from chatd.core.quotas import check_quotas, check_storage
 from chatd.core.read_mark_rules import read_mark_deletions_by
 from chatd.core.records import EntryDraft, Record, Snapshot
+from chatd.core.refusals import Refusal
 from chatd.core.rules import Decision, decide
 from chatd.core.token_rules import check_decision_scope
 from chatd.core.tokens import Token
@@ -108,6 +119,8 @@ class Authority:
         self._names: dict[str, list[Client]] = {}
         # The addresses of the users who left last, by the user's id.
         self._last_networks: dict[int, str | None] = {}
+        self.earlier_profiles = EarlierProfiles()
+        self._most_online = 0
 
     @property
     def online_users(self) -> dict[str, User]:
@@ -140,9 +153,10 @@ class Authority:
         check_not_blocked(self.state, login.user.key, client.client_network, self.now())
         self._login_guard.check_login(client.client_network, is_new=not login.returning)
         # What a program has read, its user has not.
-        client.profile = Profile(hello.username or login.user.nick, hello.realname or login.user.nick)
+        client.profile = make_profile(login.user.nick, hello.username, hello.realname)
         client.log_in(login.user, hello.missed == "send" and token is None, token)
         self._names.setdefault(login.user.key, []).append(client)
+        self._most_online = max(self._most_online, len(self._names))
         return login
 
     def expire_invitations(self) -> None:
@@ -174,15 +188,20 @@ class Authority:
         """
         return show_channel(self.state, self.online_users.values(), self.profile_of, reader, name, token)
 
-    def answer_channel_query(
-        self, reader: User, command: ShowChannel | ShowUsers | ShowStatistics, token: Token | None
-    ) -> Answer:
+    def answer_channel_query(self, reader: User, command: ChannelQuery, token: Token | None) -> Answer:
         """Return what ``command`` asks for. Raises `Refusal` ``no_such_group``."""
         if isinstance(command, ShowChannel):
             return self.channel(reader, command.group, token)
         if isinstance(command, ShowUsers):
-            return show_users(self.state, self.profile_of, reader, command)
-        return count_users(self.state, self.online_user_count, reader)
+            earlier = self.earlier_profiles.of
+            return show_users(self.state, self.profile_of, earlier, reader, command, token)
+        if isinstance(command, FindUsers):
+            return find_users(self.state, self.online_users.values(), self.profile_of, command)
+        return count_users(self.state, self.online_user_count, self._most_online, reader, self.now())
+
+    def describe(self, user: User) -> UserDescription:
+        """Return what everybody may know of ``user``, without groups."""
+        return describe_user(self.state, self.profile_of, user)
 
     def channels_of(
         self, reader: User, token: Token | None, read_times: Mapping[int, int]
@@ -207,6 +226,8 @@ class Authority:
         if client not in sessions:
             return False
         sessions.remove(client)
+        if user is not None:
+            self.earlier_profiles.remember(user, client.profile)
         if user is not None and not sessions:
             del self._names[user.key]
             self._last_networks.pop(user.id, None)
@@ -223,7 +244,10 @@ class Authority:
 
     def undo_login(self, client: Client) -> None:
         """Free the nick of ``client`` and unset its user, because the login was rolled back."""
+        user = client.user
         self.remove_session(client)
+        if user is not None:
+            self.earlier_profiles.forget(user)  # somebody else may get the same id
         client.undo_login()
 
     def decide(
@@ -287,9 +311,40 @@ class Authority:
             if state.credentials and state.is_registered(event.actor):
                 event = replace(event, actor_is_registered=True)
             audiences.append(audience(state, event))
+            shown = self._with_former_owner(event) if event.kind == "promoted" else event
             state.apply(event, at)
-            records.append(EntryDraft(event, at, ref))
+            if event.kind in ENTERING_EVENT_KINDS:
+                shown = self._with_profile(event)
+            records.append(EntryDraft(shown, at, ref))
         return records, audiences
+
+    def farewell_of(self, client: Client, user: User) -> str:
+        """Return what ``client``, the last session of ``user``, has said when quitting, if it may be shown.
+
+        It may not if the user may not write, or if anybody ignores the user: a departure is sent to everyone.
+        """
+        farewell = client.profile.farewell
+        if not farewell or self.state.ignored_by.get(user.id):
+            return ""
+        try:
+            self.check_write_permission(user)
+        except Refusal:
+            return ""
+        return farewell
+
+    def _with_former_owner(self, event: ChatEvent) -> ChatEvent:
+        """Return ``event``, which is not applied yet, with the member who will no longer be the owner."""
+        group = self.state.group_of(event.conversation)
+        if event.body != "owner" or group is None or group.owner is None:
+            return event
+        return replace(event, former_owner=group.members.get(group.owner.id))
+
+    def _with_profile(self, event: ChatEvent) -> ChatEvent:
+        """Return ``event``, by which a user becomes a member of a group, with what is known of that user."""
+        profile = self.profile_of(event.actor)
+        if profile is None:
+            return replace(event, is_offline=True)
+        return replace(event, realname=profile.realname)
 
     def _next_entry_at(self) -> int:
         """Return the time of the next entries: the present, but not before that of the last entry.

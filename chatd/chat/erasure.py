@@ -113,6 +113,7 @@ class UserEraser:
             user = self._committer.state.user(nick)
             rules.check_may_erase(user, self._policy)
             if not self._authority.sessions_of(user):
+                self._authority.earlier_profiles.forget(user)
                 return user
             self._presence.end_sessions(user, None, Refusal("account_closed", nick=user.nick))
             await self._turns.wait_for_turn()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred
 
@@ -16,6 +16,7 @@ from chatd.chat.read_marks import ReadMarkService
 from chatd.chat.replay import Replay
 from chatd.chat.token_expiry import TokenExpiry
 from chatd.chat.turns import TurnQueue, not_read_refusal, not_stored_refusal
+from chatd.chat.watch_lists import WatchLists
 from chatd.core.accounts import Credential, Secret
 from chatd.core.answers import Authenticated, Channel, Goodbye, Welcome
 from chatd.core.channel_commands import Authenticate
@@ -36,6 +37,14 @@ It returns the credential of the nick, or a token of its user. Raises `Refusal`.
 """
 
 
+class _Membership(NamedTuple):
+    """A group of a user: its conversation, the ids of its members, and whether the user is an operator."""
+
+    conversation: Conversation
+    audience: tuple[int, ...]
+    is_operator: bool
+
+
 class PresenceService:
     """Handles the logins and departures of clients.
 
@@ -46,6 +55,7 @@ class PresenceService:
         self,
         authority: Authority,
         dispatcher: Dispatcher,
+        watch_lists: WatchLists,
         committer: Committer,
         replay: Replay,
         read_marks: ReadMarkService,
@@ -58,6 +68,7 @@ class PresenceService:
         self._authority = authority
         self._journal = authority.journal
         self._dispatcher = dispatcher
+        self._watch_lists = watch_lists
         self._committer = committer
         self._replay = replay
         self._read_marks = read_marks
@@ -174,7 +185,6 @@ class PresenceService:
         read_times: Mapping[int, int],
     ) -> bool:
         login = self._authority.log_in(client, hello, verified)
-        client.verified = None
         applied = self._committer.apply(login.decision)
         sessions = [one for one in self._authority.sessions_of(login.user) if not one.is_closing]
         for other in sessions:
@@ -194,7 +204,14 @@ class PresenceService:
             times = read_times if client.token is None else {}
             channels = self._authority.channels_of(login.user, client.token, times)
         arrival = self._arrive(
-            client, request if is_hello else None, hello, login, applied, channels, catches_up
+            client,
+            request if is_hello else None,
+            hello,
+            login,
+            applied,
+            channels,
+            self._memberships(login.user),
+            catches_up,
         )
         self._turns.run_coroutine(client, request if is_hello else None, arrival, paused=catches_up)
         if catches_up and not is_hello:
@@ -209,6 +226,7 @@ class PresenceService:
         login: Login,
         applied: AppliedDecision,
         channels: tuple[Channel, ...],
+        memberships: list[_Membership],
         catches_up: bool,
     ) -> None:
         """Wait until the login is stored. Then announce and welcome ``client``, and send missed entries."""
@@ -217,10 +235,12 @@ class PresenceService:
         except NotStored:
             self._dispatcher.flush()
             self._authority.undo_login(client)
+            if not self._authority.sessions_of(login.user):
+                self._watch_lists.announce(login.user, False)
             raise
         try:
             self._committer.deliver(applied, entries)
-            self._welcome(client, request, login, channels)
+            self._welcome(client, request, login, channels, memberships)
             if catches_up and not client.is_closed:
                 client.hold_deliveries()
                 await self._replay.send_missed_entries(client, login.user, hello)
@@ -234,11 +254,16 @@ class PresenceService:
             self.end_session(client, None)
 
     def _welcome(
-        self, client: Client, request: Request | None, login: Login, channels: tuple[Channel, ...]
+        self,
+        client: Client,
+        request: Request | None,
+        login: Login,
+        channels: tuple[Channel, ...],
+        memberships: list[_Membership],
     ) -> None:
         user, returning = login.user, login.returning
         if not login.has_other_session:
-            self._announce_arrival(client, login)
+            self._announce_arrival(client, login, memberships)
         cursor = self._journal.last_delivered_id
         # A session with a token has no part in the read marker of its user.
         seen = self._journal.get_read_marker(user) if returning and client.token is None else cursor
@@ -249,20 +274,24 @@ class PresenceService:
         if not client.is_closed:
             self._dispatcher.add_client(client, user)
 
-    def _announce_arrival(self, client: Client, login: Login) -> None:
-        user, state = login.user, self._authority.state
-        is_registered = state.is_registered(user)
+    def _memberships(self, user: User) -> list[_Membership]:
+        """Return the groups of ``user`` as they are now: later changes are announced by their events."""
+        return [
+            _Membership(group.conversation, group.audience, group.role(user) in ("owner", "operator"))
+            for group in self._authority.state.groups_of(user)
+        ]
+
+    def _announce_arrival(self, client: Client, login: Login, memberships: list[_Membership]) -> None:
+        user = login.user
+        is_registered = self._authority.state.is_registered(user)
         now = self._authority.now()
         arrived = Arrived(user, login.returning, now, client.profile.realname, is_registered)
         self._dispatcher.announce_arrival(client, user, arrived)
-        if not self._dispatcher.has_channel_clients:
-            return
-        for conversation in state.direct_and_group_conversations_of(user):
-            group = state.group_of(conversation)
-            if group is not None:
-                is_operator = group.role(user) in ("owner", "operator")
+        self._watch_lists.announce(user, True)
+        if self._dispatcher.has_channel_clients:
+            for conversation, audience, is_operator in memberships:
                 member = MemberArrived(arrived, conversation, is_operator)
-                self._dispatcher.announce_to_members(member, group.audience)
+                self._dispatcher.announce_to_members(member, audience)
 
     def announce_account(self, client: Client, user: User, is_registered: bool) -> None:
         """Announce to the others that ``user`` has registered or unregistered in the session ``client``."""
@@ -317,17 +346,23 @@ class PresenceService:
         user = client.user
         if user is None or not self._authority.remove_session(client):
             return
+        self._watch_lists.forget(client)
         if self._dispatcher.remove_client(client, user):
             client.last_id_at_departure = self._journal.last_delivered_id
         if self._authority.sessions_of(user):
             return
         is_registered = self._authority.state.is_registered(user)
-        departed = Departed(user, self._authority.now(), is_registered)
-        self._turns.run_coroutine(client, None, self._announce_departure(client, departed))
+        farewell = self._authority.farewell_of(client, user)
+        departed = Departed(user, self._authority.now(), is_registered, farewell)
+        groups = [group.conversation for group in self._authority.state.groups_of(user)]
+        self._turns.run_coroutine(client, None, self._announce_departure(client, departed, groups))
 
-    async def _announce_departure(self, client: Client, departed: Departed) -> None:
+    async def _announce_departure(
+        self, client: Client, departed: Departed, groups: list[Conversation]
+    ) -> None:
         with suppress(NotStored):
             await self._journal.submit_records()
         # Without a user its arrival was rolled back, so that nobody knows of it.
         if client.user is not None:
-            self._dispatcher.announce_departure(departed)
+            self._dispatcher.announce_departure(departed, groups)
+            self._watch_lists.announce(departed.user, False)

@@ -30,27 +30,31 @@ from chatd.chat.presence import PresenceService
 from chatd.chat.read_marks import ReadMarkService
 from chatd.chat.replay import Replay
 from chatd.chat.retention import Retention
+from chatd.chat.token_buckets import TokenBuckets
 from chatd.chat.tokens import TokenCommand, TokenService
 from chatd.chat.turns import ChangeTask, ClientCoroutine, TurnQueue, not_read_refusal, not_stored_refusal
+from chatd.chat.watch_lists import WatchLists
 from chatd.core import commands as c
 from chatd.core.accounts import AccountPolicy, Secret
 from chatd.core.answers import (
     Ack,
     Answer,
-    Channel,
     PreparedAnswer,
     ProfileChanged,
+    TransientSent,
     Unchanged,
+    UserDescription,
     Welcome,
 )
-from chatd.core.audience import user_ids_without_reason
-from chatd.core.channel_commands import Authenticate, MarkReadUntil, SetProfile, ShowChannel
-from chatd.core.channels import CHANNEL_QUERIES
+from chatd.core.audience import Audience, user_ids_without_reason
+from chatd.core.channel_commands import Authenticate, MarkReadUntil, SendTransient, SetProfile, WatchUsers
+from chatd.core.channels import ChannelQuery, address_transient
 from chatd.core.counters import Counters
-from chatd.core.events import ChatEvent, LogEntry, ProfileAnnounced, SharedDelivery, User
+from chatd.core.events import ChatEvent, LogEntry, ProfileAnnounced, SharedDelivery, Transient, User
 from chatd.core.ignore_rules import decide_ignore
 from chatd.core.limits import Limits
 from chatd.core.login import check_claimed_sender
+from chatd.core.profiles import changed_profile
 from chatd.core.queries import (
     LIST_QUERIES,
     answer_list,
@@ -59,19 +63,17 @@ from chatd.core.queries import (
     requested_page,
 )
 from chatd.core.records import Snapshot
-from chatd.core.refusals import Refusal, reason_phrase
+from chatd.core.refusals import Refusal, rate_limited_refusal, reason_phrase
 from chatd.core.requests import Request
 from chatd.core.rules import CHANGE_RULES
 from chatd.core.token_rules import check_command_scope, session_end_reason
 from chatd.store.errors import NotStored
 
-ENTERING_EVENT_KINDS: Final = frozenset(("created", "joined"))
-"""The kinds of events by which their author becomes a member of a group."""
+CLIENT_QUESTIONS_BURST: Final = 20
+"""The number of questions and answers from client to client that one user may be sent at once."""
 
-ENTERED_ELSEWHERE_REQUEST: Final = Request(ShowChannel(), "channel")
-"""The request that the daemon pretends to answer when it shows a client a group that its user has entered in
-another session.
-"""
+CLIENT_QUESTION_SECONDS: Final = 1.0
+"""The seconds after which a user may be sent another one."""
 
 
 class Chat:
@@ -122,10 +124,12 @@ class Chat:
         self._turns = TurnQueue(self.journal, self._dispatcher)
         self._authenticator = Authenticator(self._authority, passwords, clock, limits)
         committer = self._committer = Committer(self._authority, self._dispatcher, self._turns)
+        self._watch_lists = WatchLists(self._authority)
         self._read_marks = ReadMarkService(self._authority, archive, self._dispatcher, self._turns)
         self._presence = PresenceService(
             self._authority,
             self._dispatcher,
+            self._watch_lists,
             committer,
             self._replay,
             self._read_marks,
@@ -155,6 +159,8 @@ class Chat:
             self._authority, archive, committer, self._presence, self._turns, clock, policy
         )
         self.retention = Retention(self._authority, archive, committer, clock, keep_seconds)
+        # Clients answer such questions by themselves, which uses up the credit of their users.
+        self._client_questions = TokenBuckets(clock, lambda: CLIENT_QUESTIONS_BURST, CLIENT_QUESTION_SECONDS)
         self._stopping = False
 
     @property
@@ -268,6 +274,8 @@ class Chat:
             self._turns.run_coroutine(client, request, self._answer(client, request, command))
             return
         if isinstance(command, c.Quit):
+            if request.farewell:
+                client.profile = replace(client.profile, farewell=request.farewell)
             self.end_session(client, request)
             return
         self._check_running(command)
@@ -344,13 +352,17 @@ class Chat:
         elif isinstance(command, SetProfile):
             self._authority.check_write_permission(user)
             self._turns.run_coroutine(client, request, self._set_profile(client, request, user, command))
-        elif isinstance(command, CHANNEL_QUERIES):
+        elif isinstance(command, SendTransient):
+            self._send_transient(client, request, user, command)
+        elif isinstance(command, ChannelQuery):
             shown = self._authority.answer_channel_query(user, command, client.token)
             self._turns.run_coroutine(
                 client, request, self._answer_with_list(client, request, shown), paused=True
             )
         elif isinstance(command, c.MarkRead | MarkReadUntil):
             self._read_marks.execute(client, request, user, command)
+        elif isinstance(command, WatchUsers):
+            self._turns.run_coroutine(client, request, self._watch(client, request, command))
         elif isinstance(command, c.ListConversations):
             if command.after_time is None and command.before_time is None:
                 reading = self._replay.send_conversation_list(client, user, request, command)
@@ -401,12 +413,30 @@ class Chat:
         records, audiences = authority.apply(decision, request.ref)
         event = decision.events[0]
         private = authority.state.is_private(event.conversation)
-        channel = None
-        if event.kind in ENTERING_EVENT_KINDS and self._dispatcher.has_channel_clients:
-            channel = authority.channel(user, event.conversation.name)
+        channel = self._committer.entered_channel(event)
         self.journal.submit(ChangeTask(self, client, request, records, audiences, private, channel))
 
+    def _send_transient(self, client: Client, request: Request, user: User, command: SendTransient) -> None:
+        self._authority.check_write_permission(user)
+        state = self._authority.state
+        conversation, dest, audience = address_transient(state, user, command)
+        if command.text and dest is not None:
+            wait = self._client_questions.seconds_until_token(dest.id)
+            if wait > 0:
+                raise rate_limited_refusal(reason_phrase("many_questions"), wait)
+            self._client_questions.take_token(dest.id)
+        now = self._authority.now()
+        sent = Transient(command.kind, user, conversation, dest, command.tags, command.text, now)
+        self._turns.run_coroutine(client, request, self._deliver_transient(client, request, sent, audience))
+
     # Coroutines that wait for their turn in the journal's queue and write nothing.
+
+    async def _deliver_transient(
+        self, client: Client, request: Request, sent: Transient, audience: Audience
+    ) -> None:
+        await self._turns.wait_for_turn()
+        client.answer(request, TransientSent(sent))
+        self._dispatcher.send_transient(sent, audience)
 
     async def _answer(self, client: Client, request: Request, answer: Answer) -> None:
         await self._turns.wait_for_turn()
@@ -415,8 +445,7 @@ class Chat:
     async def _set_profile(self, client: Client, request: Request, user: User, command: SetProfile) -> None:
         await self._turns.wait_for_turn()
         before = self._authority.profile_of(user)
-        changes = {"realname": command.realname, "away": command.away}
-        client.profile = replace(client.profile, **{key: to for key, to in changes.items() if to is not None})
+        client.profile = changed_profile(client.profile, command)
         client.answer(request, ProfileChanged(user, client.profile))
         after = self._authority.profile_of(user)
         if before is None or after is None or before == after or not self._dispatcher.has_channel_clients:
@@ -428,8 +457,14 @@ class Chat:
                 after.realname if after.realname != before.realname else None,
                 self._authority.now(),
                 self._authority.state.is_registered(user),
-            )
+            ),
+            client,
         )
+
+    async def _watch(self, client: Client, request: Request, command: WatchUsers) -> None:
+        await self._turns.wait_for_turn()
+        if not client.is_closed:
+            client.answer(request, self._watch_lists.execute(client, command))
 
     async def _refuse(self, client: Requester, request: Request, refusal: Refusal) -> None:
         self._turns.log_refusal(client, refusal)
@@ -501,19 +536,23 @@ class Chat:
             self._count(client, event)
             without_reason = user_ids_without_reason(self._authority.state, event)
             self._dispatcher.deliver(entries[0], change.audiences[0], client, change.private, without_reason)
-        client.answer(request, Ack(entries[0], change.channel))
+        client.answer(request, Ack(entries[0], change.channel, self._receiver(client, entries[0].event)))
         if change.channel is not None:
-            self._show_in_other_sessions(client, entries[0].event.actor, change.channel)
+            self._dispatcher.show_channel(entries[0], change.channel, client)
         if is_newly_stored:
+            # A channel that was left is gone: its clients are not told who owns the group now.
+            former = entries[0].event.actor if entries[0].event.kind == "left" else None
             for entry, audience in zip(entries[1:], change.audiences[1:], strict=True):
-                self._dispatcher.deliver(entry, audience, None, change.private)
+                self._dispatcher.deliver(entry, audience, None, change.private, former=former)
 
-    def _show_in_other_sessions(self, client: Client, user: User, channel: Channel) -> None:
-        """Show ``channel``, which ``user`` has entered in the session ``client``, in the other sessions."""
-        self._dispatcher.flush()
-        for other in self._dispatcher.sessions_of(user):
-            if other is not client and other.dialect.has_channels:
-                other.send_unrequested(ENTERED_ELSEWHERE_REQUEST, channel)
+    def _receiver(self, client: Client, event: ChatEvent) -> UserDescription | None:
+        """Return what ``client`` may know of the receiver of ``event``, if it is a direct message to somebody
+        else and the client's dialect shows it.
+        """
+        if not (client.dialect.has_channels and event.is_message):
+            return None
+        receiver = event.subject
+        return None if receiver is None or receiver is event.actor else self._authority.describe(receiver)
 
     def _count(self, client: Client, event: ChatEvent) -> None:
         if event.is_message:

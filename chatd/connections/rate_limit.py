@@ -7,10 +7,10 @@ from typing import Final
 from chatd.core.commands import COMMANDS_BY_CLASS
 from chatd.core.limits import Limits
 
-LOG_READING_COMMANDS: Final = frozenset(
-    command for command, row in COMMANDS_BY_CLASS.items() if row.reads_log
+READING_COMMANDS: Final = frozenset(
+    command for command, row in COMMANDS_BY_CLASS.items() if row.reads_log or row.reads_presence
 )
-"""The commands that read from the log."""
+"""The commands that read from the log, or look through the users who are online."""
 
 SECRET_COMMANDS: Final = frozenset(
     command
@@ -28,7 +28,7 @@ class RateLimit:
     """The rate limit of one client, as a credit in seconds: requests use it up, and time refills it.
 
     A request uses ``1 / requests_per_second`` seconds, and its size divided by ``bytes_per_second``. A
-    command that reads the log uses ``1 / reads_per_second`` seconds more, a command with a password one
+    command of `READING_COMMANDS` uses ``1 / reads_per_second`` seconds more, a command with a password one
     second more. The whole credit is ``burst_seconds`` seconds.
     """
 
@@ -48,7 +48,7 @@ class RateLimit:
         limits = self._limits
         full_at = max(now, self._full_at)
         full_at += 1 / limits.requests_per_second + size / limits.bytes_per_second
-        if command in LOG_READING_COMMANDS:
+        if command in READING_COMMANDS:
             full_at += 1 / limits.reads_per_second
         elif command in SECRET_COMMANDS:
             full_at += 1

@@ -6,7 +6,7 @@ import msgspec
 
 from chatd.core.accounts import Secret
 from chatd.core.declarations import CommandDeclaration
-from chatd.core.events import Conversation, LogEntry, User
+from chatd.core.events import Conversation, LogEntry, Transient, User
 from chatd.core.moderation import ModerationEntry
 
 
@@ -24,12 +24,13 @@ class Profile(msgspec.Struct, frozen=True):
     """What the client of a session says of its user, and IRC clients show.
 
     ``username`` and ``realname`` are as IRC's ``USER`` has them. ``away`` says why the user is away; it is
-    empty while the user is not. Nothing of it is stored.
+    empty while the user is not. ``farewell`` is what the user has said when quitting. Nothing is stored.
     """
 
     username: str = ""
     realname: str = ""
     away: str = ""
+    farewell: str = ""
 
 
 class ChannelMember(msgspec.Struct, frozen=True, eq=False):
@@ -64,23 +65,64 @@ class Channel(msgspec.Struct, frozen=True, eq=False):
     read_at: int | None = None
 
 
+class TransientSent(msgspec.Struct, frozen=True, eq=False):
+    """The answer to `SendTransient`: what was ``sent``."""
+
+    sent: Transient
+
+
+class MissedEvent(msgspec.Struct, frozen=True, eq=False):
+    """What tells a client that shows channels of ``entry``, an event about its user that it has missed."""
+
+    entry: LogEntry
+
+
+class ChannelClosed(msgspec.Struct, frozen=True, eq=False):
+    """What tells a client that shows channels that a server operator has closed ``group``, one of them.
+
+    ``reason`` may be empty.
+    """
+
+    group: str
+    reason: str
+
+
 class UserDescription(msgspec.Struct, frozen=True, eq=False):
     """What may be known of ``user``, who is offline if ``profile`` is None.
 
     ``channels`` are the names of the groups that the reader may know ``user`` to be in, each with whether the
-    user is an operator there.
+    user is an operator there. ``earlier_profiles`` are those of sessions that have ended, as far as they are
+    remembered, the latest first.
     """
 
     user: User
     profile: Profile | None
     is_registered: bool
     channels: tuple[tuple[str, bool], ...] = ()
+    earlier_profiles: tuple[Profile, ...] = ()
 
 
 class UserDescriptions(msgspec.Struct, frozen=True, eq=False):
-    """The answer to `ShowUsers`: a description of each known user, in the order of the nicks."""
+    """The answer to `ShowUsers`, a description of each known user in the order of the nicks, and to
+    `FindUsers`.
+    """
 
     users: tuple[UserDescription, ...]
+
+
+class WatchedUsers(msgspec.Struct, frozen=True, eq=False):
+    """The answer to `WatchUsers`, and the notice that a watched user has come or gone.
+
+    ``online`` and ``offline`` are those of whom the client is told whether they are online; ``offline`` are
+    nicks, also of nobody. ``listed`` are the nicks in the list, if they were asked for. ``refused`` are the
+    nicks that did not fit into the list, which has room for ``limit``.
+    """
+
+    online: tuple[User, ...] = ()
+    offline: tuple[str, ...] = ()
+    listed: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+    limit: int = 0
 
 
 class ProfileChanged(msgspec.Struct, frozen=True, eq=False):
@@ -93,11 +135,16 @@ class ProfileChanged(msgspec.Struct, frozen=True, eq=False):
 class Statistics(msgspec.Struct, frozen=True, eq=False):
     """The numbers of the users who are online, of all users ever known, and of the groups that the reader may
     know of.
+
+    ``most_online`` is the largest number of users who were online at once since the daemon was started.
+    ``at`` is the present time, in milliseconds since 1970-01-01 UTC.
     """
 
     online_users: int
     known_users: int
     groups: int
+    most_online: int
+    at: int
 
 
 class Ack(msgspec.Struct, frozen=True, eq=False):
@@ -105,11 +152,12 @@ class Ack(msgspec.Struct, frozen=True, eq=False):
 
     If a client sends a message twice with the same ref, ``entry`` is that of the first time both times.
     ``channel`` is the group that the command has made the user a member of, for a dialect with channels;
-    otherwise None.
+    otherwise None. For such a dialect ``receiver`` is what is known of the receiver of a direct message.
     """
 
     entry: LogEntry
     channel: Channel | None = None
+    receiver: UserDescription | None = None
 
 
 class Unchanged(msgspec.Struct, frozen=True, eq=False):
@@ -415,7 +463,11 @@ Answer = (
     | ActiveConversations
     | HistoryHint
     | Channel
+    | ChannelClosed
+    | MissedEvent
+    | TransientSent
     | UserDescriptions
+    | WatchedUsers
     | ProfileChanged
     | Statistics
     | Help

@@ -5,19 +5,32 @@ They have no names of their own on other wires. The IRC dialect makes them from 
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from chatd.core.accounts import Secret
 from chatd.core.declarations import Command, FieldDeclaration, declare
 
 _Name = Annotated[str, FieldDeclaration("name", "the name of a group, empty for the lobby")]
 _Nicks = Annotated[str, FieldDeclaration("note", "nicks, separated by blanks")]
+_Receiver = Annotated[str, FieldDeclaration("name", "the nick of the receiver")]
 _Nick = Annotated[str, FieldDeclaration("name", "a nick; empty for that of the certificate")]
 _Password = Annotated[Secret, FieldDeclaration("secret", "the password of the nick")]
 _Group = Annotated[str, FieldDeclaration("name", "the name of a group")]
 _KnownNick = Annotated[str, FieldDeclaration("name", "the nick of a known user")]
 _Time = Annotated[int, FieldDeclaration("time", "up to when it was read")]
 _Text = Annotated[str, FieldDeclaration("note", "a text; empty for none")]
+_Mask = Annotated[str, FieldDeclaration("note", "a mask of nicks, with * and ?")]
+_WatchList = Annotated[str, FieldDeclaration("note", "nicks, separated by commas")]
+_Details = Annotated[
+    Literal["presence", "groups"],
+    FieldDeclaration("choice", "whether their groups are shown as well", (), ("presence", "groups")),
+]
+_WatchChange = Annotated[
+    Literal["add", "remove", "clear", "list", "status"],
+    FieldDeclaration(
+        "choice", "what is done with the list", (), ("add", "remove", "clear", "list", "status")
+    ),
+]
 
 
 @declare(
@@ -44,9 +57,46 @@ class ShowChannel(Command, frozen=True):
     example="WHOIS bob",
 )
 class ShowUsers(Command, frozen=True):
-    """Show what may be known of the users with the ``nicks``. Unknown nicks are left out."""
+    """Show what may be known of the users with the ``nicks``. Unknown nicks are left out.
+
+    Their groups are shown if ``details`` is ``groups``, else only who they are and whether they are online.
+    """
 
     nicks: _Nicks
+    details: _Details = "groups"
+
+
+@declare(
+    "find",
+    required_role="identified",
+    required_access="read",
+    answer="users",
+    help="find users who are online by a mask of their nicks",
+    example="WHO al*",
+)
+class FindUsers(Command, frozen=True):
+    """Show the users who are online and whose nicks match ``mask``, in the order of arrival."""
+
+    mask: _Mask
+
+
+@declare(
+    "watch",
+    required_role="identified",
+    required_access="read",
+    answer="watched",
+    help="be told when users come and go",
+    example="MONITOR + bob",
+)
+class WatchUsers(Command, frozen=True):
+    """Change or show the list of the users whose arrivals and departures this session is told of.
+
+    ``add`` and ``remove`` change the list by the ``nicks``, ``clear`` empties it. ``list`` asks for the nicks
+    in it, ``status`` for who of them is online.
+    """
+
+    change: _WatchChange
+    nicks: _WatchList = ""
 
 
 @declare(
@@ -119,3 +169,30 @@ class Authenticate(Command, frozen=True):
 
     nick: _Nick
     password: _Password | None = None
+
+
+@declare(
+    "transient",
+    required_role="identified",
+    required_access="write",
+    answer="none",
+    refusal_codes="no_such_user no_such_group not_member muted registered_only account_closed rate_limited",
+    help="tell other clients in passing, without a trace in the log",
+    example="TAGMSG #wob",
+)
+class SendTransient(Command, frozen=True):
+    """Send ``tags``, or a ``text`` from client to client, to the user ``dest``, or else to ``group``.
+
+    An empty ``group`` is the lobby. ``kind`` is as in `Transient`; a text is for a user only.
+    """
+
+    group: _Name = ""
+    dest: _Receiver | None = None
+    kind: Annotated[
+        Literal["tags", "message", "notice"],
+        FieldDeclaration("choice", "what it is", choices=("tags", "message", "notice")),
+    ] = "tags"
+    tags: Annotated[
+        tuple[tuple[str, str], ...], FieldDeclaration("note", "tags, as pairs of a key and a value")
+    ] = ()
+    text: _Text = ""

@@ -11,20 +11,29 @@ from typing import Final
 from msgspec.structs import replace
 
 from chatd.core.answers import Channel, ChannelMember, Profile, Statistics, UserDescription, UserDescriptions
-from chatd.core.channel_commands import ShowChannel, ShowStatistics, ShowUsers
-from chatd.core.events import LOBBY, User
+from chatd.core.audience import Audience
+from chatd.core.channel_commands import FindUsers, SendTransient, ShowChannel, ShowStatistics, ShowUsers
+from chatd.core.events import LOBBY, Conversation, User
+from chatd.core.masks import compile_mask
 from chatd.core.refusals import Refusal
-from chatd.core.state import Group, State
+from chatd.core.rules import require_group_member, user_with_open_account
+from chatd.core.state import NO_USER_IDS, Group, State
 from chatd.core.tokens import Token, token_covers
 
 ProfileOf = Callable[[User], Profile | None]
 """A function that returns the profile of a user, or None if the user is not online."""
 
-CHANNEL_QUERIES: Final = (ShowChannel, ShowUsers, ShowStatistics)
-"""The classes of the commands that are answered from here."""
+ChannelQuery = ShowChannel | ShowUsers | FindUsers | ShowStatistics
+"""The commands that are answered from here."""
 
-MAX_SHOWN_USERS: Final = 32
-"""The maximum number of users that one `ShowUsers` describes."""
+EarlierProfilesOf = Callable[[User], tuple[Profile, ...]]
+"""A function that returns the profiles of ended sessions of a user, the latest first."""
+
+MAX_WATCHED_USERS: Final = 100
+"""The maximum number of users in the watch list of one session."""
+
+MAX_SHOWN_USERS: Final = 256
+"""The maximum number of users that one `ShowUsers` describes: as many as an IRC line has room for."""
 
 
 def show_channel(
@@ -92,35 +101,80 @@ def channels_of(
     return tuple(shown)
 
 
-def show_users(state: State, profile_of: ProfileOf, reader: User, command: ShowUsers) -> UserDescriptions:
-    """Return what ``reader`` may know of the users whom ``command`` names, at most `MAX_SHOWN_USERS`."""
+def show_users(
+    state: State,
+    profile_of: ProfileOf,
+    earlier_profiles_of: EarlierProfilesOf,
+    reader: User,
+    command: ShowUsers,
+    token: Token | None,
+) -> UserDescriptions:
+    """Return what ``reader`` may know of the users whom ``command`` names, at most `MAX_SHOWN_USERS`.
+
+    Groups that the ``token`` of the reader's session is not for are left out.
+    """
     found: list[UserDescription] = []
     for nick in command.nicks.split()[:MAX_SHOWN_USERS]:
         try:
             user = state.user(nick)
         except Refusal:
             continue
-        found.append(
-            UserDescription(
-                user,
-                profile_of(user),
-                user.id in state.credentials,
-                tuple(_shown_groups(state, reader, user)),
-            )
-        )
+        one = describe_user(state, profile_of, user)
+        if command.details == "groups":
+            groups = tuple(_shown_groups(state, reader, user, token))
+            one = replace(one, channels=groups, earlier_profiles=earlier_profiles_of(user))
+        found.append(one)
     return UserDescriptions(tuple(found))
 
 
-def count_users(state: State, online: int, reader: User) -> Statistics:
-    """Return the numbers of users, ``online`` of whom are online, and of groups that ``reader`` may see."""
-    return Statistics(online, len(state.users), len(state.groups_visible_to(reader)))
+def find_users(
+    state: State, online: Iterable[User], profile_of: ProfileOf, command: FindUsers
+) -> UserDescriptions:
+    """Return who of the users ``online`` has a nick that matches the mask of ``command``."""
+    matches = compile_mask(command.mask).fullmatch
+    return UserDescriptions(
+        tuple(describe_user(state, profile_of, user) for user in online if matches(user.key))
+    )
 
 
-def _shown_groups(state: State, reader: User, user: User) -> Iterable[tuple[str, bool]]:
+def describe_user(state: State, profile_of: ProfileOf, user: User) -> UserDescription:
+    """Return what everybody may know of ``user``, without groups."""
+    return UserDescription(user, profile_of(user), state.is_registered(user))
+
+
+def count_users(state: State, online: int, most_online: int, reader: User, now: int) -> Statistics:
+    """Return the numbers of users and of the groups that ``reader`` may see, at ``now`` ms since 1970.
+
+    ``online`` users are online, and ``most_online`` were at once.
+    """
+    return Statistics(online, len(state.users), len(state.groups_visible_to(reader)), most_online, now)
+
+
+def address_transient(
+    state: State, sender: User, command: SendTransient
+) -> tuple[Conversation | None, User | None, Audience]:
+    """Return where ``command`` of ``sender`` goes: the lobby or the conversation of a group, or a user, and
+    the users who are sent it.
+
+    The sender is not among these, except as the receiver, and nobody who ignores the sender is. Raises
+    `Refusal` ``no_such_user``, ``no_such_group`` or ``not_member``.
+    """
+    ignoring = state.ignored_by.get(sender.id, NO_USER_IDS)
+    if command.dest is not None:
+        dest = user_with_open_account(state, command.dest)
+        return None, dest, () if dest.id in ignoring else (dest.id,)
+    if not command.group:
+        return LOBBY, None, frozenset((sender.id, *ignoring))
+    group = require_group_member(state, sender, command.group)
+    receivers = (id for id in group.audience if id != sender.id and id not in ignoring)
+    return group.conversation, None, tuple(receivers)
+
+
+def _shown_groups(state: State, reader: User, user: User, token: Token | None) -> Iterable[tuple[str, bool]]:
     """Yield the groups that ``reader`` is in as well, with whether ``user`` is an operator there."""
     for conversation in state.direct_and_group_conversations_of(user):
         group = state.group_of(conversation)
-        if group is not None and reader.id in group.members:
+        if group is not None and reader.id in group.members and token_covers(token, conversation):
             yield group.name, group.role(user) in ("owner", "operator")
 
 
@@ -132,5 +186,5 @@ def _members(
         profile = profile_of(user)
         if profile is not None:
             is_operator = group is not None and (user.id in group.operators or group.is_owner(user))
-            found.append(ChannelMember(user, profile, is_operator, user.id in state.credentials))
+            found.append(ChannelMember(user, profile, is_operator, state.is_registered(user)))
     return tuple(found)

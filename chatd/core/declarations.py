@@ -46,6 +46,7 @@ AnswerName = Literal[
     "links",
     "channel",
     "users",
+    "watched",
     "profile",
     "statistics",
     "authenticated",
@@ -237,6 +238,11 @@ class CommandDeclaration(msgspec.Struct, frozen=True, eq=False):
     def reads_log(self) -> bool:
         """Whether the command is answered from the log on disk."""
         return self.answer in ("messages", "states", "history", "conversations", "read_time")
+
+    @property
+    def reads_presence(self) -> bool:
+        """Whether the answer is gathered from the users who are online, of whom there may be thousands."""
+        return self.answer in ("channel", "users", "watched")
 
     @property
     def typeable_fields(self) -> dict[str, FieldDeclaration]:

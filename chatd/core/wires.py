@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
-
-from chatd.core.limits import Limits
 
 if TYPE_CHECKING:
     from chatd.boundaries import Dialect
@@ -29,7 +27,9 @@ class Wire(msgspec.Struct, frozen=True, eq=False):
 
     ``name`` is the name of the wire in the configuration of an endpoint. Wires with the same name share a
     port: a client is served by the wire one of whose ``openings`` its first bytes match, else by the first of
-    these wires. ``carrier`` is a key of `chatd.daemon.wires.CARRIERS`. ``make_dialect`` creates the dialect.
+    these wires. ``carrier`` is a key of `chatd.daemon.wires.CARRIERS`. ``make_dialect``
+    creates the dialect from the `Limits`, and from an argument for each of ``sections``: the names of further
+    sections of chatd.toml.
 
     ``subprotocol`` is the WebSocket subprotocol by which a client asks for the wire, empty for a wire that is
     not spoken on a WebSocket.
@@ -37,6 +37,7 @@ class Wire(msgspec.Struct, frozen=True, eq=False):
 
     name: str
     carrier: str
-    make_dialect: Callable[[Limits], Dialect]
+    make_dialect: Callable[..., Dialect]
     openings: tuple[OpeningBytes, ...] = ()
     subprotocol: str = ""
+    sections: tuple[Literal["irc"], ...] = ()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
 from chatd.core.accounts import AccountPolicy
 from chatd.core.declarations import parse_duration
+from chatd.core.irc_policy import DEFAULT_IRC_POLICY, IrcPolicy
 from chatd.core.limits import Limits, PositiveInt
 from chatd.core.names import BadName, parse_nick
 from chatd.core.refusals import Refusal
@@ -73,6 +74,21 @@ class ControlConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     socket: str | None = None
 
 
+DEFAULT_LISTENERS: Final = (
+    "auto=tcp:7070",
+    "web=tcp:7080",
+    "irc=tcp:6667",
+    "text=tcp:4567",
+    "json=tcp:8080",
+    "tp6=tcp:8888",
+    "tp6-bonus=tcp:8889",
+)
+"""The wires that are served unless the configuration says otherwise, each with its endpoint."""
+
+DEFAULT_TLS_LISTENERS: Final = ("irc=ssl:6697",)
+"""What is served besides them if the daemon has a certificate."""
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The keys of chatd.toml.
 
@@ -83,14 +99,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     database: str = "chat.db"
-    listen: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = (
-        "auto=tcp:7070",
-        "web=tcp:7080",
-        "text=tcp:4567",
-        "json=tcp:8080",
-        "tp6=tcp:8888",
-        "tp6-bonus=tcp:8889",
-    )
+    listen: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = DEFAULT_LISTENERS
     keep: str | None = None
     durability: Literal["full", "process"] = "full"
     limits: Limits = msgspec.field(default_factory=Limits)
@@ -100,6 +109,14 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     log: LogConfig = LogConfig()
     metrics: MetricsConfig = MetricsConfig()
     web: WebPolicy = msgspec.field(default_factory=WebPolicy)
+    irc: IrcPolicy = DEFAULT_IRC_POLICY
+
+
+def configured_listeners(config: Config) -> tuple[str, ...]:
+    """Return the listeners of ``config``, each as WIRE=ENDPOINT."""
+    if config.listen == DEFAULT_LISTENERS and config.tls.certificate is not None:
+        return DEFAULT_LISTENERS + DEFAULT_TLS_LISTENERS
+    return config.listen
 
 
 def control_socket_path(config: Config) -> Path | None:
@@ -124,6 +141,7 @@ def read_config(path: Path) -> Config:
         for nick in config.accounts.operators:
             parse_nick(nick)
         config.web.check()
+        config.irc.check()
         return config
     except BadName as bad:
         raise ConfigError(f"{path}: {bad.reason} - at `$.accounts.operators`") from None

@@ -32,7 +32,14 @@ from chatd.connections.proxied import ProxiedFactory
 from chatd.core.declarations import parse_duration
 from chatd.core.limits import Limits
 from chatd.daemon.certificates import Certificate
-from chatd.daemon.config import Config, ConfigError, LogConfig, TlsConfig, control_socket_path
+from chatd.daemon.config import (
+    Config,
+    ConfigError,
+    LogConfig,
+    TlsConfig,
+    configured_listeners,
+    control_socket_path,
+)
 from chatd.daemon.control import ControlSocket, shorter_socket_path
 from chatd.daemon.conversation_log import ConversationLog
 from chatd.daemon.health import Health
@@ -159,14 +166,14 @@ def assemble(
     Raises `ConfigError` and `StoreError`.
     """
     certificate = _certificate(config.tls)
-    choices = choices_by_wire(config.limits)
+    choices = choices_by_wire(config.limits, config.irc)
 
     def make_http(detector: Detector) -> HttpProtocol:
         return HttpConnection(http_service, detector)
 
     listeners = [
         _listener(listener, choices, make_http, certificate, config.tls.require, reactor)
-        for listener in config.listen
+        for listener in configured_listeners(config)
     ]
     metrics = config.metrics.listen
     monitoring = None if metrics is None else _endpoint(metrics, _on_loopback(metrics), reactor)
@@ -199,7 +206,7 @@ def assemble(
     sessions = Sessions(chat, reactor, config.limits)
     pages = Pages(read_static_files(), Health(chat.journal, archive, reactor).is_healthy, reactor)
     http_service = HttpService(
-        pages, choices_by_subprotocol(config.limits), config.web, reactor, FairQueue(reactor)
+        pages, choices_by_subprotocol(config.limits, config.irc), config.web, reactor, FairQueue(reactor)
     )
     if metrics is not None and monitoring is not None:
         factory = _monitoring_factory(chat, archive, sessions, passwords, config.limits, reactor)

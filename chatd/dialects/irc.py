@@ -8,6 +8,7 @@ own, and gets another one when it says more. What is delivered depends on the ca
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final, Literal, NamedTuple
 
 from msgspec.structs import replace
@@ -20,12 +21,15 @@ from chatd.core.answers import (
     Answer,
     Authenticated,
     Channel,
+    ChannelClosed,
     Conversations,
     Goodbye,
     Groups,
+    MissedEvent,
     Page,
     PreparedAnswer,
     ReadMark,
+    TransientSent,
     Welcome,
 )
 from chatd.core.channel_commands import ShowChannel
@@ -37,21 +41,23 @@ from chatd.core.wires import OpeningBytes, Wire
 from chatd.dialects import irc_accounts as accounts
 from chatd.dialects import irc_channels as channels
 from chatd.dialects import irc_history as history
+from chatd.dialects import irc_information as information
 from chatd.dialects import irc_messages as messages
 from chatd.dialects import irc_multiline as multiline
+from chatd.dialects import irc_presence as presence
+from chatd.dialects import irc_queries as queries
 from chatd.dialects import irc_read_marks as read_marks
 from chatd.dialects import irc_registration as registration
-from chatd.dialects.irc_batches import labelled_lines
 from chatd.dialects.irc_client import (
     CAPABILITIES,
     SERVER_NAME,
     IrcClient,
     channel_name,
-    fail_line,
     group_name,
-    refusal_context,
+    standard_reply,
 )
-from chatd.dialects.irc_deliveries import IrcDeliveryEncoder, event_lines
+from chatd.dialects.irc_deliveries import IrcDeliveryEncoder, event_lines, missed_event_lines
+from chatd.dialects.irc_labels import MAX_LABEL_BYTES, labelled, with_request_label
 from chatd.dialects.irc_lines import (
     MAX_LINE_BYTES,
     BadLine,
@@ -59,13 +65,18 @@ from chatd.dialects.irc_lines import (
     format_line,
     parse_line,
     split_text,
+    without_formatting,
 )
-from chatd.dialects.irc_numerics import NUMERICS_BY_REFUSAL, NUMERICS_BY_VERB_AND_REFUSAL
+from chatd.dialects.irc_list import list_lines
+from chatd.dialects.irc_transient import sent_lines, tagmsg
 from chatd.dialects.irc_typed import encode_typed, is_typed
 from chatd.dialects.text import TextDialect
 
 MAX_LIST_BYTES: Final = 256 * 1024
 """The maximum size of a list in an answer, in bytes. A list of this size never fills an outbox."""
+
+MAX_FAREWELL_CHARACTERS: Final = 200
+"""The number of characters after which what a user says when quitting is cut."""
 
 MAX_NOTICE_LINES: Final = 32
 """The maximum number of notices for one line of the text wire: one of 8 KiB makes 18."""
@@ -135,7 +146,8 @@ class IrcDialect:
         """Return the request in one line. A line that is not understood is answered with a numeric."""
         client = self.client
         try:
-            line = parse_line(payload)
+            # On a WebSocket there is no line end, but some clients send one.
+            line = parse_line(payload.removesuffix(b"\n").removesuffix(b"\r"))
         except BadLine as bad:
             if bad.reason == "bad_utf8" and bad.verb == "USER" and not client.nick:
                 # The realname of an old client must not keep it out.
@@ -163,14 +175,20 @@ class IrcDialect:
     def _labelled(self, line: IrcLine, request: Request) -> Request:
         label = self.label_of(line)
         # The label of a batch is for the answer to what it contains.
-        return replace(request, label=label) if label and line.verb != "BATCH" else request
+        if not label or line.verb == "BATCH":
+            return request
+        if len(label.encode()) > MAX_LABEL_BYTES:
+            text = f"a label has at most {MAX_LABEL_BYTES} bytes"
+            return self.fail(line.verb, "INVALID_LABEL", text)
+        return with_request_label(request, label)
 
     def _bad_line(self, bad: BadLine) -> Request | None:
         if bad.reason == "empty":
             return None
         if bad.reason == "too_long":
             return self.reply(self.client.numeric("line_too_long"))
-        return self.fail(bad.verb or "*", "INVALID_UTF8", "send text in UTF-8")
+        # The token UTF8ONLY announces this answer, to clients without the capability as well.
+        return self.reply(standard_reply(bad.verb or "*", "INVALID_UTF8", "send text in UTF-8"))
 
     def reply(self, *lines: bytes, dialect: IrcDialect | None = None) -> Request:
         """Return a request that is answered with ``lines``. Then the client speaks ``dialect``, if given."""
@@ -199,12 +217,7 @@ class IrcDialect:
 
     def fail(self, verb: str, code: str, text: str, *context: str) -> Request:
         """Return a request that is answered with a standard reply."""
-        return self.reply(self._fail_line(verb, code, text, *context))
-
-    def _fail_line(self, verb: str, code: str, text: str, *context: str) -> bytes:
-        if "standard-replies" not in self.client.capabilities:
-            return self.client.notice(text)
-        return fail_line(verb, code, text, *context)
+        return self.reply(self.client.fail_line(verb, code, text, *context))
 
     # Encoding of answers.
 
@@ -215,13 +228,16 @@ class IrcDialect:
         first.
         """
         encode = _ANSWERS.get(type(answer))
-        if not is_typed(request):
-            lines = self._with_label(request, [] if encode is None else encode(self, request, answer))
-            return (*lines, *self._own_copy(answer)) if isinstance(answer, Ack) else lines
-        changes = self._ack(request, answer) if isinstance(answer, Ack) else []
-        if isinstance(request.command, Register):
-            changes = [accounts.logged_in_line(self.client, self.client.account)]
-        return self._with_label(request, [*changes, *self._notices(request, answer)])
+        if is_typed(request):
+            changes = self._ack(request, answer) if isinstance(answer, Ack) else []
+            if isinstance(request.command, Register):
+                changes = [accounts.logged_in_line(self.client, self.client.account)]
+            return labelled(self.client, request, [*changes, *self._notices(request, answer)])
+        lines = labelled(self.client, request, [] if encode is None else encode(self, request, answer))
+        if isinstance(answer, Ack) and messages.is_to_oneself(answer.entry.event):
+            # Besides the echo, which has the label, the message is delivered.
+            lines += tuple(messages.message_lines(self.client.capabilities, answer.entry))
+        return lines
 
     def _notices(self, request: Request, result: Answer | Refusal) -> list[bytes]:
         client = self.client
@@ -237,26 +253,13 @@ class IrcDialect:
             return (format_line("ERROR", refusal.text, trailing=True),)
         verb = request.command_word
         if is_typed(request):
-            return self._with_label(request, self._notices(request, refusal))
+            return labelled(self.client, request, self._notices(request, refusal))
         if verb == "NOTICE" or (verb == "JOIN" and refusal.code == "already_member"):
-            return self._with_label(request, [])
+            return labelled(self.client, request, [])
         encode = _REFUSALS.get((verb, refusal.code)) or _REFUSALS.get((verb, ""))
         if encode is not None:
-            return self._with_label(request, encode(self.client, request, refusal))
-        return self._with_label(request, [self._refusal_line(request, verb, refusal)])
-
-    def _refusal_line(self, request: Request, verb: str, refusal: Refusal) -> bytes:
-        code = NUMERICS_BY_VERB_AND_REFUSAL.get((verb, refusal.code)) or NUMERICS_BY_REFUSAL.get(refusal.code)
-        context = refusal_context(request, refusal)
-        if code is None:
-            return self._fail_line(verb, refusal.code.upper(), refusal.text, *context)
-        if not context and code == "263":
-            context = [verb]
-        return self.client.numeric_line(code, *context, refusal.text)
-
-    def _with_label(self, request: Request, lines: Sequence[bytes]) -> Payloads:
-        """Return ``lines`` as the answer to ``request``, with its label."""
-        return tuple(labelled_lines(request.label, lines) if request.label else lines)
+            return labelled(self.client, request, encode(self.client, request, refusal))
+        return labelled(self.client, request, [self.client.refusal_line(request, verb, refusal)])
 
     def _prepared(self, request: Request, answer: PreparedAnswer) -> Sequence[bytes]:
         return answer.payloads
@@ -267,7 +270,8 @@ class IrcDialect:
     def _ack(self, request: Request, answer: Ack) -> list[bytes]:
         entry, capabilities = answer.entry, self.client.capabilities
         if entry.event.is_message:
-            return messages.message_lines(capabilities, entry) if "echo-message" in capabilities else []
+            lines = messages.message_lines(capabilities, entry) if "echo-message" in capabilities else []
+            return lines + presence.absence_lines(self.client, request, answer)
         if answer.channel is not None:
             return channels.entering_lines(self.client, answer.channel, entry.event.actor)
         if entry.event.kind == "invited" and entry.event.subject is not None:
@@ -275,26 +279,14 @@ class IrcDialect:
             return [self.client.numeric("inviting", entry.event.subject.nick, text=channel)]
         return event_lines(capabilities, entry)
 
-    def _own_copy(self, answer: Ack) -> list[bytes]:
-        """Return the lines that deliver a message to its author: what users send to themselves."""
-        event = answer.entry.event
-        is_own = event.is_message and event.subject is event.actor
-        return messages.message_lines(self.client.capabilities, answer.entry) if is_own else []
-
     def _channel(self, request: Request, answer: Channel) -> list[bytes]:
-        client = self.client
-        if request.command_word == "TOPIC":
-            return channels.topic_lines(client, answer)
-        if request.command_word == "NAMES":
-            return channels.names_lines(client, answer)
-        if request.command_word == "MODE":
-            return channels.mode_lines(client, answer)
-        lines = channels.topic_lines(client, answer) if answer.topic else []
-        lines += channels.read_mark_lines(client, answer)
-        return lines + channels.names_lines(client, answer)
+        if request.command_word == "WHO":
+            return queries.who_lines_of_channel(self, request, answer)
+        show = channels.SHOWN_BY_WORD.get(request.command_word, channels.topic_and_names_lines)
+        return show(self.client, answer)
 
-    def _groups(self, request: Request, answer: Groups) -> list[bytes]:
-        return channels.list_lines(self.client, answer)
+    def _missed_event(self, request: Request, answer: MissedEvent) -> list[bytes]:
+        return missed_event_lines(self.client.capabilities, answer.entry)
 
     def _goodbye(self, request: Request, answer: Goodbye) -> list[bytes]:
         return [format_line("ERROR", "Closing link: you have quit", trailing=True)]
@@ -305,7 +297,10 @@ _ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]
     Welcome: IrcDialect._welcome,
     Ack: IrcDialect._ack,
     Channel: IrcDialect._channel,
-    Groups: IrcDialect._groups,
+    ChannelClosed: channels.closed_lines,
+    MissedEvent: IrcDialect._missed_event,
+    TransientSent: sent_lines,
+    Groups: list_lines,
     Page: history.page_lines,
     ActiveConversations: history.targets_lines,
     Conversations: history.missed_list_lines,
@@ -313,6 +308,9 @@ _ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]
     Authenticated: accounts.authenticated_lines,
     AccountChanged: accounts.registered_lines,
     Goodbye: IrcDialect._goodbye,
+    **queries.ANSWERS,
+    **presence.ANSWERS,
+    **information.ANSWERS,
 }
 
 _REFUSALS: Final[dict[tuple[str, str], Callable[[IrcClient, Request, Refusal], list[bytes]]]] = {
@@ -320,7 +318,8 @@ _REFUSALS: Final[dict[tuple[str, str], Callable[[IrcClient, Request, Refusal], l
     ("CHATHISTORY", ""): history.refusal_lines,
     ("MARKREAD", ""): read_marks.refusal_lines,
     ("REGISTER", ""): accounts.register_refusal_lines,
-    ("NICK", "password_required"): registration.password_required_lines,
+    **dict.fromkeys((("NICK", code) for code in registration.LOGIN_REFUSALS), registration.refusal_lines),
+    ("WHO", "no_such_group"): queries.nobody_lines,
 }
 """What encodes the refusals, by their codes, of the verbs that have lines of their own for them. The code is
 empty for all others of a verb.
@@ -341,12 +340,13 @@ def _ping(dialect: IrcDialect, line: IrcLine) -> Request:
     return dialect.reply(format_line("PONG", SERVER_NAME, line.params[0], source=SERVER_NAME, trailing=True))
 
 
-def _pong(dialect: IrcDialect, line: IrcLine) -> None:
-    return None
+def _pong(dialect: IrcDialect, line: IrcLine) -> Request:
+    return dialect.reply()
 
 
 def _quit(dialect: IrcDialect, line: IrcLine) -> Request:
-    return dialect.request(line, "quit")
+    farewell = without_formatting(line.params[0]) if line.params else ""
+    return replace(dialect.request(line, "quit"), farewell=farewell[:MAX_FAREWELL_CHARACTERS])
 
 
 def _motd(dialect: IrcDialect, line: IrcLine) -> Request:
@@ -378,6 +378,12 @@ VERBS: Final = {
     "BATCH": Verb(multiline.batch, 1),
     "MARKREAD": Verb(read_marks.markread),
     "CHATHISTORY": Verb(history.chathistory, 1),
+    "TAGMSG": Verb(tagmsg, 1),
+    **{
+        name: Verb(decode, min_params)
+        for subject in (queries.VERBS, presence.VERBS, information.VERBS)
+        for name, (decode, min_params) in subject.items()
+    },
 }
 """The verbs that the dialect knows."""
 
@@ -388,4 +394,6 @@ WIRES: Final = (
         IrcDialect,
         tuple(OpeningBytes(start) for start in (b"CAP ", b"NICK ", b"USER ", b"PASS ")),
     ),
+    Wire("web", "lenient_websocket", partial(IrcDialect, wire="web"), subprotocol="text.ircv3.net"),
+    Wire("web", "binary_websocket", partial(IrcDialect, wire="web"), subprotocol="binary.ircv3.net"),
 )

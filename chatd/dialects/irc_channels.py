@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
-from chatd.core.answers import Channel, ChannelMember, Groups
+from chatd.core.answers import Channel, ChannelClosed, ChannelMember
 from chatd.core.events import User
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
+from chatd.core.terminal import replace_controls
 from chatd.dialects.irc_client import (
     LOBBY_CHANNEL,
     READ_MARKER,
@@ -21,33 +22,41 @@ from chatd.dialects.irc_client import (
     read_mark_line,
     source_of,
 )
-from chatd.dialects.irc_lines import MAX_LINE_BYTES, IrcLine, format_line
+from chatd.dialects.irc_lines import MAX_LINE_BYTES, IrcLine, format_line, without_formatting
+from chatd.dialects.irc_list import ListFilter, ListRequest
 
 if TYPE_CHECKING:
     from chatd.dialects.irc import IrcDialect
 
 MAX_TARGETS: Final = 10
-"""The maximum number of channels or nicks in one line; the rest is ignored. 005 tells clients of it."""
+"""The maximum number of channels, nicks or modes in one line; the rest is refused. 005 tells clients so."""
+
+MAX_NAMES_BYTES: Final = 192 * 1024
+"""The maximum size of the members of one channel that are shown, in bytes."""
+
+# A private group is invite-only and secret. Each of these letters means all of that.
+_VISIBILITY_MODES: Final = "isp"
 
 
 def join(dialect: IrcDialect, line: IrcLine) -> Request:
     """``JOIN #wob,#ada``: join the groups, or create them."""
-    return _for_each(line, _join_one, dialect)
+    return _for_each(dialect, line, _join_one, [(channel,) for channel in line.params[0].split(",")])
 
 
-def _join_one(dialect: IrcDialect, channel: str, line: IrcLine) -> Request:
+def _join_one(dialect: IrcDialect, line: IrcLine, channel: str) -> Request:
     group = group_name(channel)
     if not group:
         return dialect.reply()  # everyone is in the lobby
+    # "JOIN 0", which leaves all channels, would leave all groups for good: it is an unknown channel.
     return dialect.request(line, "enter", group=group, missing="create")
 
 
 def part(dialect: IrcDialect, line: IrcLine) -> Request:
     """``PART #wob``: leave the groups for good."""
-    return _for_each(line, _part_one, dialect)
+    return _for_each(dialect, line, _part_one, [(channel,) for channel in line.params[0].split(",")])
 
 
-def _part_one(dialect: IrcDialect, channel: str, line: IrcLine) -> Request:
+def _part_one(dialect: IrcDialect, line: IrcLine, channel: str) -> Request:
     group = group_name(channel)
     if not group:
         return dialect.fail("PART", "EVERYONE_IS_HERE", "everyone is in the lobby: it can't be left", channel)
@@ -70,21 +79,26 @@ def topic(dialect: IrcDialect, line: IrcLine) -> Request:
         return dialect.show_channel(line, line.params[0])
     group = group_name(line.params[0])
     if not group:
-        raise Refusal("not_operator", group="lobby")
-    return dialect.request(line, "topic", group=group, topic=line.params[1])
+        raise Refusal("not_operator", group=LOBBY_CHANNEL)
+    return dialect.request(line, "topic", group=group, topic=without_formatting(line.params[1]))
 
 
 def kick(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``KICK #wob bob,carol :reason``: put members out."""
-    channel, nicks, *reason = line.params
+    """``KICK #wob bob,carol :reason``: put members out. There may be a channel for each nick."""
+    channels, nicks = line.params[0].split(","), list(filter(None, line.params[1].split(",")))
+    if len(channels) == 1:
+        channels *= len(nicks)
+    if not nicks or len(channels) != len(nicks):
+        return dialect.reply(dialect.client.numeric("need_more_params", "KICK"))
+    return _for_each(dialect, line, _kick_one, list(zip(channels, nicks, strict=True)))
+
+
+def _kick_one(dialect: IrcDialect, line: IrcLine, channel: str, nick: str) -> Request:
     group = group_name(channel)
     if not group:
-        raise Refusal("not_operator", group="lobby")
-    note = reason[0] if reason else ""
-    return chained(
-        dialect.request(line, "kick", group=group, dest=nick, reason=note)
-        for nick in nicks.split(",")[:MAX_TARGETS]
-    )
+        raise Refusal("not_operator", group=LOBBY_CHANNEL)
+    reason = without_formatting(line.params[2]) if len(line.params) > 2 else ""
+    return dialect.request(line, "kick", group=group, dest=nick, reason=reason)
 
 
 def invite(dialect: IrcDialect, line: IrcLine) -> Request:
@@ -92,13 +106,15 @@ def invite(dialect: IrcDialect, line: IrcLine) -> Request:
     nick, channel = line.params[:2]
     group = group_name(channel)
     if not group:
-        raise Refusal("already_member", nick=nick, group="lobby")
+        raise Refusal("already_member", nick=nick, group=LOBBY_CHANNEL)
     return dialect.request(line, "invite", group=group, dest=nick)
 
 
 def channel_list(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``LIST``: the channels that the user may see."""
-    return dialect.request(line, "groups")
+    """``LIST``: the channels that the user may see. ``LIST #w*,>3`` lists some of them."""
+    listed = dialect.request(line, "groups")
+    wanted = ListFilter.parse(line.params[0] if line.params else "")
+    return ListRequest(listed.command, listed.command_word, wanted=wanted)
 
 
 def mode(dialect: IrcDialect, line: IrcLine) -> Request:
@@ -107,12 +123,19 @@ def mode(dialect: IrcDialect, line: IrcLine) -> Request:
     client = dialect.client
     if not target.startswith("#"):
         return _user_mode(client, dialect, target, params)
-    if not params or (params[0].lstrip("+") == "b" and len(params) == 1):
+    if not params:
         return dialect.show_channel(line, target)
+    if len(params) == 1 and params[0].lstrip("+-") == "b":
+        return _show_bans(dialect, line, target)
     group = group_name(target)
     if not group:
-        raise Refusal("not_operator", group="lobby")
-    return chained(_mode_requests(dialect, line, group, params))
+        raise Refusal("not_operator", group=LOBBY_CHANNEL)
+    requests = list(_mode_requests(dialect, line, group, params))
+    return chained(requests) if requests else dialect.reply()
+
+
+def _show_bans(dialect: IrcDialect, line: IrcLine, channel: str) -> Request:
+    return replace(dialect.show_channel(line, channel), command_word=SHOW_BANS)
 
 
 def _user_mode(client: IrcClient, dialect: IrcDialect, target: str, params: list[str]) -> Request:
@@ -126,13 +149,19 @@ def _user_mode(client: IrcClient, dialect: IrcDialect, target: str, params: list
 def _mode_requests(dialect: IrcDialect, line: IrcLine, group: str, params: list[str]) -> Iterator[Request]:
     """Yield a request for each mode in ``params``, such as ``+o bob``; at most `MAX_TARGETS`."""
     client, (modes, *arguments) = dialect.client, params
-    sign = "+"
-    for letter in modes[: 2 * MAX_TARGETS]:
+    sign, last_visibility = "+", max(map(modes.rfind, _VISIBILITY_MODES))
+    count = 0
+    for place, letter in enumerate(modes):
         if letter in "+-":
             sign = letter
-        elif letter in "ob" and not arguments:
+            continue
+        count += 1
+        if count > MAX_TARGETS:
+            yield dialect.reply(client.numeric("too_many_targets", letter))
+            return
+        if letter in "ob" and not arguments:
             if letter == "b":
-                yield dialect.show_channel(line, channel_name(group))
+                yield _show_bans(dialect, line, channel_name(group))
             else:
                 yield dialect.reply(client.numeric("need_more_params", "MODE"))
         elif letter == "o":
@@ -140,11 +169,13 @@ def _mode_requests(dialect: IrcDialect, line: IrcLine, group: str, params: list[
             yield dialect.request(line, name, group=group, dest=arguments.pop(0))
         elif letter == "b":
             yield _ban(dialect, line, group, sign, arguments.pop(0))
-        elif letter in "isp":
-            visibility = "private" if sign == "+" else "public"
-            yield dialect.request(line, "visibility", group=group, visibility=visibility)
-        elif letter in "nt" and sign == "+":
-            yield dialect.reply()  # it is so in every group
+        elif letter in _VISIBILITY_MODES:
+            if place == last_visibility:  # they mean the same: the last one counts
+                visibility = "private" if sign == "+" else "public"
+                yield dialect.request(line, "visibility", group=group, visibility=visibility)
+        elif letter in "nt":
+            if sign == "-":
+                yield dialect.reply(client.numeric("unknown_mode", letter, text="is always set here"))
         else:
             yield dialect.reply(client.numeric("unknown_mode", letter))
 
@@ -163,14 +194,25 @@ def chained(requests: Iterable[Request]) -> Request:
 
 
 def _for_each(
-    line: IrcLine, make: Callable[[IrcDialect, str, IrcLine], Request], dialect: IrcDialect
+    dialect: IrcDialect,
+    line: IrcLine,
+    make: Callable[..., Request],
+    targets: Sequence[tuple[str, ...]],
 ) -> Request:
+    """Return the requests that ``make(dialect, line, *target)`` makes of ``targets``, `MAX_TARGETS` at most.
+
+    The first target too many is refused. There is at least one.
+    """
     requests: list[Request] = []
-    for channel in line.params[0].split(",")[:MAX_TARGETS]:
+    for target in targets[:MAX_TARGETS]:
         try:
-            requests.append(make(dialect, channel, line))
+            requests.append(make(dialect, line, *target))
         except Refusal as refusal:
             requests.append(Request(refusal, line.verb))
+    if len(targets) > MAX_TARGETS:
+        excess = targets[MAX_TARGETS][0]
+        text = f"Give {MAX_TARGETS} at most"
+        requests.append(dialect.reply(dialect.client.numeric("too_many_targets", excess, text=text)))
     return chained(requests)
 
 
@@ -205,7 +247,8 @@ def join_line(
     if "extended-join" not in capabilities:
         return format_line("JOIN", channel, source=source)
     account = user.nick if is_registered else "*"
-    return format_line("JOIN", channel, account, realname, source=source, trailing=True)
+    shown = replace_controls(realname)
+    return format_line("JOIN", channel, account, shown, source=source, trailing=True)
 
 
 def topic_lines(client: IrcClient, channel: Channel) -> list[bytes]:
@@ -227,13 +270,16 @@ def names_lines(client: IrcClient, channel: Channel) -> list[bytes]:
     room = MAX_LINE_BYTES - len(head) - 1
     lines: list[bytes] = []
     held: list[str] = []
-    size = 0
+    size = total = 0
     for member in channel.members:
         shown = _shown_member(client, member)
         length = len(shown.encode()) + 1
         if held and size + length > room:
             lines.append(_names_line(client, channel, name, held))
+            total += size
             held, size = [], 0
+            if total > MAX_NAMES_BYTES:
+                break
         held.append(shown)
         size += length
     if held:
@@ -264,16 +310,32 @@ def mode_lines(client: IrcClient, channel: Channel) -> list[bytes]:
 def ban_lines(client: IrcClient, channel: Channel) -> list[bytes]:
     """Return the bans of ``channel``."""
     name = channel_name(channel.group)
+    if not channel.is_member:
+        return [client.numeric("not_on_channel", name)]
     bans = [client.numeric("ban", name, text=f"{nick}!*@*") for nick in channel.banned]
     return [*bans, client.numeric("end_of_bans", name)]
 
 
-def list_lines(client: IrcClient, answer: Groups) -> list[bytes]:
-    """Return the list of channels."""
-    lines = [client.numeric("list_start", "Channel")]
-    lines.append(client.numeric("list", LOBBY_CHANNEL, str(answer.online_users), text="everyone is here"))
-    lines += (
-        client.numeric("list", channel_name(one.group), str(one.member_count), text=one.topic)
-        for one in answer.groups
-    )
-    return [*lines, client.numeric("list_end")]
+def topic_and_names_lines(client: IrcClient, channel: Channel) -> list[bytes]:
+    """Return the topic of ``channel``, if it has one, the read mark, and its members who are online."""
+    lines = topic_lines(client, channel) if channel.topic else []
+    return lines + read_mark_lines(client, channel) + names_lines(client, channel)
+
+
+def closed_lines(dialect: IrcDialect, request: Request, closed: ChannelClosed) -> list[bytes]:
+    """Return the line that puts the client out of a channel that was closed."""
+    reason = f"closed: {replace_controls(closed.reason)}" if closed.reason else "closed"
+    name = channel_name(closed.group)
+    return [format_line("KICK", name, dialect.client.nick, reason, source=SERVER_NAME, trailing=True)]
+
+
+SHOW_BANS: Final = "MODE b"
+"""The command word of a request for the bans of a channel."""
+
+SHOWN_BY_WORD: Final[dict[str, Callable[[IrcClient, Channel], list[bytes]]]] = {
+    "TOPIC": topic_lines,
+    "NAMES": names_lines,
+    "MODE": mode_lines,
+    SHOW_BANS: ban_lines,
+}
+"""What is shown of a channel, by the command word of the request; of others `topic_and_names_lines`."""

@@ -10,8 +10,14 @@ from chatd.core.accounts import Secret
 from chatd.core.events import Conversation, User
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
+from chatd.core.terminal import replace_controls
 from chatd.dialects.irc_lines import format_line
-from chatd.dialects.irc_numerics import NUMERICS
+from chatd.dialects.irc_numerics import (
+    NUMERICS,
+    NUMERICS_BY_REFUSAL,
+    NUMERICS_BY_VERB_AND_REFUSAL,
+    REFUSALS_WITH_NICK,
+)
 from chatd.dialects.timestamps import format_rfc3339
 
 SERVER_NAME: Final = "chatd"
@@ -34,6 +40,7 @@ CAPABILITIES: Final[dict[str, str]] = {
     "draft/read-marker": "",
     "echo-message": "",
     "extended-join": "",
+    "extended-monitor": "",
     "invite-notify": "",
     "labeled-response": "",
     "message-tags": "",
@@ -58,13 +65,14 @@ class OpenBatch(msgspec.Struct, frozen=True):
     """A message of several lines that a client has begun to send: a batch that it has not ended yet.
 
     ``reference`` is the client's name for it, ``target`` the channel or nick that it is for, ``label`` what
-    the answer repeats. ``verb`` is that of its ``line_count`` lines so far, whose text is ``text``; that of
-    a batch which ``is_refused`` is not kept.
+    the answer repeats, ``ref`` the client's own id of the message. ``verb`` is that of its ``line_count``
+    lines so far, whose text is ``text``; that of a batch which ``is_refused`` is not kept.
     """
 
     reference: str
     target: str = ""
     label: str = ""
+    ref: str = ""
     verb: str = ""
     text: str = ""
     line_count: int = 0
@@ -110,23 +118,42 @@ class IrcClient(msgspec.Struct, frozen=True):
         """Return the numeric ``code`` with ``params``, which are made fit for a line."""
         *middle, last = params
         words = [word(one) for one in middle]
-        return format_line(code, self.nick or "*", *words, last, source=SERVER_NAME)
+        return format_line(code, self.nick or "*", *words, replace_controls(last), source=SERVER_NAME)
+
+    def fail_line(self, verb: str, code: str, text: str, *context: str) -> bytes:
+        """Return a standard reply, or a notice to a client that does not know these."""
+        if "standard-replies" not in self.capabilities:
+            return self.notice(text)
+        return standard_reply(verb, code, text, *context)
+
+    def refusal_line(self, request: Request, verb: str, refusal: Refusal) -> bytes:
+        """Return ``refusal`` of ``request`` as the numeric that IRC has for it, else as a standard reply."""
+        code = NUMERICS_BY_VERB_AND_REFUSAL.get((verb, refusal.code)) or NUMERICS_BY_REFUSAL.get(refusal.code)
+        context = refusal_context(request, refusal)
+        if code is None:
+            return self.fail_line(verb, refusal.code.upper(), refusal.text, *context)
+        if not context and code == "263":
+            context = [verb]
+        if verb == "NAMES" and refusal.code == "no_such_group":
+            return self.numeric("end_of_names", *context)  # for NAMES, that is no error
+        return self.numeric_line(code, *context, refusal.text)
 
     def notice(self, text: str, target: str = "") -> bytes:
         """Return a notice of the daemon to the client, or to the channel ``target``."""
-        return format_line("NOTICE", target or self.nick or "*", text, source=SERVER_NAME, trailing=True)
+        shown = replace_controls(text)
+        return format_line("NOTICE", target or self.nick or "*", shown, source=SERVER_NAME, trailing=True)
+
+
+def standard_reply(verb: str, code: str, text: str, *context: str) -> bytes:
+    """Return the standard reply ``FAIL`` with what it is about."""
+    words = map(word, context)
+    return format_line("FAIL", word(verb), code, *words, text, source=SERVER_NAME, trailing=True)
 
 
 def word(text: str) -> str:
     """Return ``text`` as a parameter that is not the last: without blanks, not empty, no colon in front."""
     text = "_".join(text.split()) or "*"
     return f"_{text}" if text[0] == ":" else text
-
-
-def fail_line(verb: str, code: str, text: str, *context: str) -> bytes:
-    """Return the standard reply that ``verb`` has failed, for ``text``; ``context`` are its parameters."""
-    words = map(word, context)
-    return format_line("FAIL", word(verb), code, *words, text, source=SERVER_NAME, trailing=True)
 
 
 def source_of(nick: str) -> str:
@@ -178,14 +205,16 @@ def group_name(channel: str) -> str:
 
 
 def refusal_context(request: Request, refusal: Refusal) -> list[str]:
-    """Return the nick and the channel that ``refusal`` of ``request`` is about."""
+    """Return the nick and the channel that ``refusal`` of ``request`` is about, as a client writes them."""
     nick = getattr(request.command, "dest", "") or ""
     group = getattr(request.command, "group", "") or ""
+    channel = channel_name(group) if group else ""
     if isinstance(request.command, Refusal):
-        nick, group = str(refusal.details.get("nick", "")), str(refusal.details.get("group", ""))
-    elif not (nick or group):
+        nick, channel = str(refusal.details.get("nick", "")), str(refusal.details.get("group", ""))
+    elif not (nick or channel):
         nick = refusal.mentioned_name
-    if refusal.code not in ("no_such_member", "already_member", "already_invited") and group:
+    if refusal.code == "no_such_user" and nick:
+        channel = ""
+    elif refusal.code not in REFUSALS_WITH_NICK and channel:
         nick = ""
-    channel = channel_name(group) if group and not group.startswith("#") else group
     return [one for one in (nick, channel) if one]

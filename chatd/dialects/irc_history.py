@@ -23,10 +23,10 @@ from chatd.dialects.irc_batches import batch_lines
 from chatd.dialects.irc_client import (
     SERVER_NAME,
     IrcClient,
-    fail_line,
     group_name,
     listed_name,
     name_for,
+    standard_reply,
 )
 from chatd.dialects.irc_deliveries import past_event_lines
 from chatd.dialects.irc_lines import IrcLine, format_line
@@ -100,7 +100,7 @@ def chathistory(dialect: IrcDialect, line: IrcLine) -> Request:
 
 
 def _invalid(dialect: IrcDialect, subcommand: str, text: str, *context: str) -> Request:
-    return dialect.reply(fail_line("CHATHISTORY", "INVALID_PARAMS", text, subcommand, *context))
+    return dialect.reply(standard_reply("CHATHISTORY", "INVALID_PARAMS", text, subcommand, *context))
 
 
 def _page_request(dialect: IrcDialect, name: str, target: str, bounds: _Values, limit: str) -> Request:
@@ -282,7 +282,7 @@ def refusal_lines(client: IrcClient, request: Request, refusal: Refusal) -> list
     code = "INVALID_TARGET" if refusal.code in INVALID_TARGET_CODES else "MESSAGE_ERROR"
     if refusal.code == "bad_request":
         code = "INVALID_PARAMS"
-    return [fail_line("CHATHISTORY", code, refusal.text, *request.context[:2])]
+    return [standard_reply("CHATHISTORY", code, refusal.text, *request.context[:2])]
 
 
 # What was missed, for clients that don't ask.

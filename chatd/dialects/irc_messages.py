@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
+
 from chatd.core.events import ACTION_PREFIX, ChatEvent, LogEntry
 from chatd.core.requests import Request
+from chatd.core.terminal import LINE_END, replace_controls
 from chatd.dialects.irc_accounts import with_account
 from chatd.dialects.irc_batches import MULTILINE, batch_lines
 from chatd.dialects.irc_client import SERVER_NAME, channel_of, group_name, source_of
@@ -19,6 +22,7 @@ from chatd.dialects.irc_lines import (
     split_text,
     without_formatting,
 )
+from chatd.dialects.irc_transient import ask_client
 from chatd.dialects.irc_typed import decode_typed
 from chatd.dialects.timestamps import format_rfc3339
 
@@ -35,6 +39,13 @@ CONCAT_TAG: Final = "draft/multiline-concat"
 """The tag of a line in a multiline batch that goes on where the line before ends."""
 
 _MULTILINE_CAPABILITIES: Final = frozenset((MULTILINE, "batch"))
+
+
+REF_TAG: Final = "+chatd.dev/ref"
+"""The tag with a client's own id of a message: a message that is sent again with it is stored once."""
+
+MAX_REF_CHARACTERS: Final = 64
+"""The maximum number of characters of such an id."""
 
 
 def privmsg(dialect: IrcDialect, line: IrcLine) -> Request:
@@ -57,17 +68,29 @@ def message_request(dialect: IrcDialect, line: IrcLine, target: str, text: str) 
     if ctcp is not None:
         verb, rest = ctcp
         if verb != "ACTION":
-            return dialect.fail(line.verb, "CTCP_IS_OFF", "only CTCP ACTION is passed on here", target)
+            return ask_client(dialect, line, target, format_ctcp(verb, rest))
         text = ACTION_PREFIX + rest
     text = without_formatting(text)
     if not text.strip():
         return dialect.reply(dialect.client.numeric("no_text"))
+    ref = line.tags.get(REF_TAG) or None
+    if ref is not None and len(ref) > MAX_REF_CHARACTERS:
+        return dialect.fail(line.verb, "INVALID_REF", f"a ref has at most {MAX_REF_CHARACTERS} characters")
+    return replace(_message(dialect, line, target, text, kind), ref=ref)
+
+
+def _message(dialect: IrcDialect, line: IrcLine, target: str, text: str, kind: str) -> Request:
     if not target.startswith("#"):
         return dialect.request(line, "send", dest=target, msg=text, kind=kind)
     group = group_name(target)
     if not group:
         return dialect.request(line, "broadcast", msg=text, kind=kind)
     return dialect.request(line, "gbroadcast", group=group, msg=text, kind=kind)
+
+
+def is_to_oneself(event: ChatEvent) -> bool:
+    """Return whether ``event`` is a message of a user to the same user."""
+    return event.is_message and event.subject is not None and event.subject.id == event.actor.id
 
 
 def target_of(event: ChatEvent) -> str:
@@ -98,6 +121,8 @@ def message_lines(capabilities: frozenset[str], entry: LogEntry, shows_time: boo
     time = format_rfc3339(entry.at)
     if shows_time and "server-time" not in capabilities:
         text = f"[{time[11:16]}] {text}"
+    # Else a message of another wire could be a CTCP question, or change the colours of the client.
+    text = "\n".join(map(replace_controls, LINE_END.split(text)))
     if not is_action and capabilities.issuperset(_MULTILINE_CAPABILITIES):
         pieces = split_exactly(text, room, MAX_LINES_PER_MESSAGE)
         if len(pieces) > 1:

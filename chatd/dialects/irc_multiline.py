@@ -13,10 +13,10 @@ from msgspec.structs import replace
 from chatd.core.answers import PreparedAnswer
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
-from chatd.dialects.irc_batches import MULTILINE, labelled_lines
-from chatd.dialects.irc_client import OpenBatch, fail_line
+from chatd.dialects.irc_batches import MULTILINE
+from chatd.dialects.irc_client import OpenBatch, standard_reply
 from chatd.dialects.irc_lines import IrcLine
-from chatd.dialects.irc_messages import CONCAT_TAG, MAX_LINES_PER_MESSAGE, message_request
+from chatd.dialects.irc_messages import CONCAT_TAG, MAX_LINES_PER_MESSAGE, REF_TAG, message_request
 
 if TYPE_CHECKING:
     from chatd.dialects.irc import IrcDialect
@@ -30,7 +30,7 @@ _REFERENCE: Final = re.compile("[A-Za-z0-9-]{1,64}")
 def batch(dialect: IrcDialect, line: IrcLine) -> Request:
     """``BATCH +1 draft/multiline #wob``: begin a message of several lines. ``BATCH -1``: send it."""
     sign, reference = line.params[0][:1], line.params[0][1:]
-    opened = OpenBatch(reference, label=dialect.label_of(line))
+    opened = OpenBatch(reference, label=dialect.label_of(line), ref=line.tags.get(REF_TAG, ""))
     is_begun = dialect.client.batch is not None and not dialect.client.batch.is_refused
     if sign == "-":
         return _close(dialect, line, reference)
@@ -84,14 +84,13 @@ def batched_line(dialect: IrcDialect, line: IrcLine) -> Request:
 def _close(dialect: IrcDialect, line: IrcLine, reference: str) -> Request:
     closed, ended = dialect.client.batch, dialect.with_client(batch=None)
     if closed is None or closed.reference != reference:
-        return dialect.reply(fail_line("BATCH", "MULTILINE_INVALID", "this batch was not begun"))
+        return dialect.reply(standard_reply("BATCH", "MULTILINE_INVALID", "this batch was not begun"))
     if closed.is_refused:
         return _speaking(ended)
     if not closed.text.strip():
-        text = "a message must have a text"
-        failed = labelled_lines(closed.label, [fail_line("BATCH", "MULTILINE_INVALID", text)])
-        return _speaking(ended, *failed)
-    sent = IrcLine(closed.verb, (closed.target, closed.text), {})
+        failed = standard_reply("BATCH", "MULTILINE_INVALID", "a message must have a text")
+        return replace(_speaking(ended, failed), label=closed.label)
+    sent = IrcLine(closed.verb, (closed.target, closed.text), {REF_TAG: closed.ref})
     try:
         request = message_request(ended, sent, closed.target, closed.text)
     except Refusal as refusal:
@@ -107,10 +106,9 @@ def _keep(dialect: IrcDialect, kept: OpenBatch) -> Request:
 
 def _refuse(dialect: IrcDialect, refused: OpenBatch, code: str, text: str, *context: str) -> Request:
     """Return the answer to a batch that can't be sent. What else comes of it is ignored."""
-    failed = fail_line("BATCH", code, text, *context)
-    lines = labelled_lines(refused.label, [failed]) if refused.label else [failed]
+    failed = standard_reply("BATCH", code, text, *context)
     kept = OpenBatch(refused.reference, is_refused=True)
-    return _speaking(dialect.with_client(batch=kept), *lines)
+    return replace(_speaking(dialect.with_client(batch=kept), failed), label=refused.label)
 
 
 def _speaking(dialect: IrcDialect, *lines: bytes) -> Request:

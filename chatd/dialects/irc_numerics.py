@@ -14,7 +14,7 @@ NUMERICS: Final[dict[str, tuple[str, str]]] = {
     "my_info": ("004", ""),
     "isupport": ("005", "are supported by this server"),
     "user_modes": ("221", ""),
-    "users": ("251", "There are {count} users on 1 server"),
+    "users": ("251", "There are {count} users and 0 invisible on 1 servers"),
     "channels": ("254", "channels formed"),
     "clients": ("255", "I have {count} clients and 0 servers"),
     "local_users": ("265", "Current local users {count}, max {most}"),
@@ -26,7 +26,6 @@ NUMERICS: Final[dict[str, tuple[str, str]]] = {
     "unaway": ("305", "You are no longer marked as being away"),
     "now_away": ("306", "You have been marked as being away"),
     "whois_user": ("311", ""),
-    "whois_server": ("312", "chatd"),
     "whowas_user": ("314", ""),
     "end_of_who": ("315", "End of WHO list"),
     "end_of_whois": ("318", "End of WHOIS list"),
@@ -41,13 +40,14 @@ NUMERICS: Final[dict[str, tuple[str, str]]] = {
     "topic": ("332", ""),
     "topic_author": ("333", ""),
     "inviting": ("341", ""),
-    "version": ("351", ""),
+    "version": ("351", "one server, in Python on Twisted"),
     "who": ("352", ""),
     "names": ("353", ""),
     "whox": ("354", ""),
     "end_of_names": ("366", "End of NAMES list"),
     "ban": ("367", ""),
     "end_of_bans": ("368", "End of channel ban list"),
+    "end_of_links": ("365", "End of LINKS list: there is one server"),
     "end_of_whowas": ("369", "End of WHOWAS"),
     "info": ("371", ""),
     "motd": ("372", ""),
@@ -61,16 +61,20 @@ NUMERICS: Final[dict[str, tuple[str, str]]] = {
     "cannot_send": ("404", "Cannot send to channel"),
     "was_no_such_nick": ("406", "There was no such nickname"),
     "too_many_targets": ("407", "Give one target"),
+    "not_connected": ("401", "Not connected: gets messages on return"),
     "bad_cap": ("410", "Invalid CAP command"),
     "no_recipient": ("411", "No recipient given"),
     "no_text": ("412", "No text to send"),
     "line_too_long": ("417", "Input line was too long"),
+    "too_many_matches": ("416", "Too many users: the list was cut"),
     "unknown_command": ("421", "Unknown command"),
+    "no_admin_info": ("423", "No administrative info available"),
     "no_nick": ("431", "No nickname given"),
     "not_on_channel": ("442", "You're not on that channel"),
     "not_registered": ("451", "You have not registered: send NICK and USER"),
     "need_more_params": ("461", "Not enough parameters"),
     "already_registered": ("462", "You may not reregister"),
+    "bad_password": ("464", "This can't be a password: it is empty or too long, or has control characters"),
     "unknown_mode": ("472", "is unknown mode char to me"),
     "bad_mask": ("415", "A ban is for a nick: NICK!*@*"),
     "logged_in": ("900", "You are now logged in as {account}"),
@@ -83,6 +87,15 @@ NUMERICS: Final[dict[str, tuple[str, str]]] = {
     "nick_is_fixed": ("447", "Your nick can't change, because history follows it: quit, and connect again"),
     "unknown_user_mode": ("501", "Unknown MODE flag"),
     "users_dont_match": ("502", "Can't change or view modes of other users"),
+    "help_not_found": ("524", "No help available on this topic"),
+    "help_start": ("704", ""),
+    "help": ("705", ""),
+    "end_of_help": ("706", "End of HELP"),
+    "watched_online": ("730", ""),
+    "watched_offline": ("731", ""),
+    "watched": ("732", ""),
+    "end_of_watched": ("733", "End of MONITOR list"),
+    "watch_list_full": ("734", "Monitor list is full"),
 }
 """The numerics that are no refusals of the chat: the code and the text. An empty text means that the last
 parameter is what is told.
@@ -107,6 +120,7 @@ NUMERICS_BY_REFUSAL: Final[dict[str, str]] = {
     "not_invited": "473",
     "already_member": "443",
     "no_such_member": "441",
+    "no_such_operator": "441",
     "group_full": "471",
     "too_many_groups": "405",
     "muted": "404",
@@ -116,8 +130,23 @@ NUMERICS_BY_REFUSAL: Final[dict[str, str]] = {
 }
 """The numeric of each refusal for which IRC has one. Others are standard replies (``FAIL``) or notices."""
 
+REFUSALS_WITH_NICK: Final = frozenset(
+    (
+        "no_such_member",
+        "no_such_operator",
+        "already_member",
+        "already_invited",
+        "already_operator",
+        "already_banned",
+        "not_banned",
+        "too_many_invitations",
+    )
+)
+"""The refusals that name a nick in front of the channel, and not the channel alone."""
+
 NUMERICS_BY_VERB_AND_REFUSAL: Final[dict[tuple[str, str], str]] = {
     ("PRIVMSG", "not_member"): "404",
     ("PRIVMSG", "banned"): "404",
+    ("TAGMSG", "not_member"): "404",
 }
 """The numerics that differ from `NUMERICS_BY_REFUSAL` when they answer a verb."""

@@ -12,7 +12,7 @@ from chatd.core.channel_commands import MarkReadUntil
 from chatd.core.commands import COMMANDS_BY_CLASS
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
-from chatd.dialects.irc_client import IrcClient, fail_line, group_name, read_mark_line
+from chatd.dialects.irc_client import IrcClient, group_name, read_mark_line, standard_reply
 from chatd.dialects.irc_history import INVALID_TARGET_CODES, parse_timestamp
 from chatd.dialects.irc_lines import IrcLine
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 def markread(dialect: IrcDialect, line: IrcLine) -> Request:
     """``MARKREAD #wob``: show up to when the user has read. With ``timestamp=…``: move that forward."""
     if not line.params or not line.params[0]:
-        return dialect.reply(fail_line("MARKREAD", "NEED_MORE_PARAMS", "give a channel or a nick"))
+        return dialect.reply(standard_reply("MARKREAD", "NEED_MORE_PARAMS", "give a channel or a nick"))
     target, *times = line.params[:2]
     context = (target, *times)
     if times and parse_timestamp(times[0]) is None:
         text = "give the time of a message: timestamp=2026-11-21T10:00:00.000Z"
-        return dialect.reply(fail_line("MARKREAD", "INVALID_PARAMS", text, *context))
+        return dialect.reply(standard_reply("MARKREAD", "INVALID_PARAMS", text, *context))
     values: dict[str, object] = {"time": times[0].partition("=")[2] if times else None}
     try:
         values["group" if target.startswith("#") else "dest"] = (
@@ -51,7 +51,7 @@ def refusal_lines(client: IrcClient, request: Request, refusal: Refusal) -> list
     if is_unknown and len(request.context) == 1:
         return [read_mark_line(request.context[0], None)]
     return [
-        fail_line(
+        standard_reply(
             "MARKREAD", "INVALID_PARAMS" if is_unknown else "INTERNAL_ERROR", refusal.text, request.context[0]
         )
     ]

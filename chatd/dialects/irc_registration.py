@@ -7,13 +7,19 @@ from typing import TYPE_CHECKING, Final
 from chatd import __version__
 from chatd.core.accounts import Secret
 from chatd.core.answers import PreparedAnswer, Welcome
+from chatd.core.channels import MAX_WATCHED_USERS
 from chatd.core.commands import COMMANDS
+from chatd.core.profiles import MAX_AWAY_BYTES, MAX_REALNAME_BYTES, MAX_USERNAME_BYTES
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.dialects.irc_accounts import logged_in_line
 from chatd.dialects.irc_channels import entering_lines
 from chatd.dialects.irc_client import SERVER_NAME, IrcClient, word
 from chatd.dialects.irc_lines import IrcLine, format_line
+from chatd.dialects.irc_messages import REF_TAG
+from chatd.dialects.irc_numerics import NUMERICS_BY_REFUSAL
+from chatd.dialects.irc_presence import profile_text
+from chatd.dialects.irc_transient import PASSED_TAGS
 
 if TYPE_CHECKING:
     from chatd.dialects.irc import IrcDialect
@@ -28,14 +34,19 @@ ISUPPORT: Final = (
     "CHANNELLEN=65",
     "TOPICLEN=390",
     "KICKLEN=390",
-    "AWAYLEN=390",
+    f"AWAYLEN={MAX_AWAY_BYTES}",
+    f"NAMELEN={MAX_REALNAME_BYTES}",
+    f"USERLEN={MAX_USERNAME_BYTES}",
+    f"MONITOR={MAX_WATCHED_USERS}",
+    "WHOX",
     "NETWORK=chatd",
     "UTF8ONLY",
     "SAFELIST",
+    "ELIST=MNU",
     "MODES=1",
     "MAXLIST=b:1000",
     "TARGMAX=PRIVMSG:1,NOTICE:1,TAGMSG:1,JOIN:10,PART:10,NAMES:1,KICK:10,WHOIS:1",
-    "CLIENTTAGDENY=*",
+    "CLIENTTAGDENY=*" + "".join(f",-{tag[1:]}" for tag in (*PASSED_TAGS, REF_TAG)),
     "CHATHISTORY={page}",
     "draft/CHATHISTORY={page}",
     "MSGREFTYPES=msgid,timestamp",
@@ -52,6 +63,9 @@ MOTD: Final = (
     "your channels when you come back, and messages to you are kept for you.",
 )
 """The message of the day."""
+
+LOGIN_REFUSALS: Final = ("password_required", "wrong_password", "token_expired", "blocked")
+"""The codes of the refusals of a login that have lines of their own."""
 
 CAP_LINE_BYTES: Final = 400
 """The maximum number of bytes of capabilities in one line."""
@@ -76,14 +90,18 @@ def user(dialect: IrcDialect, line: IrcLine) -> Request:
         return dialect.reply(client.numeric("already_registered"))
     if not line.params[3] or not line.params[0]:
         return dialect.reply(client.numeric("need_more_params", "USER"))
-    return _log_in(dialect, username=f"~{word(line.params[0])}", realname=line.params[3])
+    username = profile_text(dialect, word(line.params[0]), MAX_USERNAME_BYTES - 1)
+    realname = profile_text(dialect, line.params[3], MAX_REALNAME_BYTES)
+    return _log_in(dialect, username=f"~{username}", realname=realname)
 
 
 def password(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``PASS``: keep the password for the login."""
+    """``PASS``: keep the password of the nick, or a token, for the login."""
     if dialect.client.nick:
         return dialect.reply(dialect.client.numeric("already_registered"))
     secret = Secret.parse(line.params[0])
+    if secret is None or len(secret.encode()) > dialect.limits.password:
+        return dialect.reply(dialect.client.numeric("bad_password"))
     return dialect.changed(password=secret)
 
 
@@ -124,7 +142,11 @@ def _cap_req(dialect: IrcDialect, params: list[str]) -> Request:
     is_known = added | removed <= dialect.offered.keys() and not (
         "cap-notify" in removed and client.cap_version >= 302
     )
-    answer = _cap_line(client, "ACK" if is_known else "NAK", " ".join(wanted))
+    if is_known:
+        # Without repetitions, they are never cut.
+        answer = _cap_line(client, "ACK", " ".join(dict.fromkeys(wanted)))
+    else:
+        answer = _cap_line(client, "NAK", " ".join(wanted))
     changes: dict[str, object] = {"is_negotiating": client.is_negotiating or not client.nick}
     if is_known:
         changes["capabilities"] = (client.capabilities | added) - removed
@@ -149,10 +171,14 @@ def _cap_line(client: IrcClient, subcommand: str, *params: str) -> bytes:
 
 
 def _cap_lines(client: IrcClient, subcommand: str, names: list[str], version: int) -> list[bytes]:
-    """Return the lines of a list of capabilities: one, or as many as it takes for a client of version 302."""
+    """Return the lines of a list of capabilities: as many as it takes for a client of version 302. Others
+    understand one line, and are told what it has room for.
+    """
     lines: list[str] = [""]
     for name in names:
-        if lines[-1] and version >= 302 and len(lines[-1]) + len(name) >= CAP_LINE_BYTES:
+        if len(lines[-1]) + len(name) >= CAP_LINE_BYTES:
+            if version < 302:
+                break
             lines.append("")
         lines[-1] = f"{lines[-1]} {name}".lstrip()
     *begun, last = lines
@@ -213,8 +239,14 @@ def welcome_lines(client: IrcClient, answer: Welcome, max_page: int) -> list[byt
     return lines
 
 
-def password_required_lines(client: IrcClient, request: Request, refusal: Refusal) -> list[bytes]:
-    """Return the lines that refuse a login with a registered nick without its password."""
+def refusal_lines(client: IrcClient, request: Request, refusal: Refusal) -> list[bytes]:
+    """Return the lines that refuse a login for one of `LOGIN_REFUSALS`.
+
+    If the nick is registered and no password was given, that is said besides: most clients show no more of
+    the numeric than that the nick is in use.
+    """
+    if refusal.code != "password_required":
+        return [client.numeric_line(NUMERICS_BY_REFUSAL[refusal.code], refusal.text)]
     nick = word(str(refusal.details["nick"]))
     text = f"{nick} is registered: log in with its password by SASL PLAIN, or send PASS before NICK"
     if "standard-replies" in client.capabilities:

@@ -90,6 +90,7 @@ class TlsOnly(TlsStageTestCase):
             ("tp6", b"Hello|alice", french + b"\n"),
             ("tp6-bonus", b"Hello|alice", french + b"\n"),
             ("tp6", b"\x01\x00\x0bHello|alice", b"\x01\x00\x01" + bytes([len(french)]) + french),
+            ("irc", b"NICK alice\r\n", f"ERROR :{REQUIRED}\r\n".encode()),
             ("auto", b"IAM alice\n", text),
             ("auto", hello, json),
             ("auto", b"Hello|alice", french + b"\n"),
@@ -190,6 +191,24 @@ class ClientCertificates(TlsStageTestCase):
             peer.says(hello)
             self.stage.wait(1)
             self.assertIn(welcome, "\n".join(peer.lines()))
+
+    def test_sasl_external(self) -> None:
+        """On IRC the certificate says who the client is, if it is asked; the nick may be left out."""
+        for name, response, answer in (
+            ("alice", "+", ":chatd 903 * :SASL authentication successful"),
+            ("alice", "QUxJQ0U=", ":chatd 903 * :SASL authentication successful"),  # ALICE
+            ("Zoë", "YWxpY2U=", ":chatd 904 * :no certificate of a registered nick was shown"),  # alice
+            ("bob", "+", ":chatd 904 * :no certificate of a registered nick was shown"),
+        ):
+            with self.subTest(name, response=response):
+                peer = self.comes("irc", shows=self.signed(name), tls_only=True).shake_hands()
+                peer.says("CAP REQ sasl", "AUTHENTICATE EXTERNAL", f"AUTHENTICATE {response}")
+                self.assertEqual(peer.lines()[-1], answer)
+                if " 903 " in answer:
+                    peer.says("NICK x", "USER x 0 * :x", "CAP END")
+                    self.assertEqual(peer.lines()[0], f":chatd 001 {name} :Welcome to chatd, {name}")
+                peer.says("QUIT")
+                self.stage.wait(1)
 
     def test_another_certificate_gives_nothing(self) -> None:
         """Another spelling of the nick may be somebody else's, and two names are no name."""

@@ -4,8 +4,16 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatd.core.irc_policy import IrcPolicy
 from chatd.core.limits import Limits
-from chatd.daemon.config import Config, ConfigError, LogConfig, TlsConfig, read_config
+from chatd.daemon.config import (
+    Config,
+    ConfigError,
+    LogConfig,
+    TlsConfig,
+    configured_listeners,
+    read_config,
+)
 
 
 class ReadTests(SynchronousTestCase):
@@ -33,6 +41,7 @@ class ReadTests(SynchronousTestCase):
                 listen=(
                     "auto=tcp:7070",
                     "web=tcp:7080",
+                    "irc=tcp:6667",
                     "text=tcp:4567",
                     "json=tcp:8080",
                     "tp6=tcp:8888",
@@ -43,6 +52,22 @@ class ReadTests(SynchronousTestCase):
                 log=LogConfig(conversation=None, conversation_private=False, json=None, level="info"),
             ),
         )
+
+    def test_irc_is_served_with_tls_too_if_there_is_a_certificate(self) -> None:
+        """Unless the listeners are named."""
+        plain = self.reads("")
+        self.assertEqual(configured_listeners(plain), plain.listen)
+        certified = self.reads('[tls]\ncertificate = "chat.pem"')
+        self.assertEqual(configured_listeners(certified), (*plain.listen, "irc=ssl:6697"))
+        named = self.reads('listen = ["text=tcp:1"]\n[tls]\ncertificate = "chat.pem"')
+        self.assertEqual(configured_listeners(named), ("text=tcp:1",))
+
+    def test_the_names_of_the_irc_server(self) -> None:
+        said = self.reads('[irc]\nserver = "irc.example.org"\nnetwork = "Example"\nlobby = "ask"')
+        self.assertEqual(said.irc, IrcPolicy("irc.example.org", "Example", "ask"))
+        for name in ("", "a b", ":x", "é", "-x", "x" * 64):
+            self.assertIn(f"not {name}", self.refuses(f'[irc]\nserver = "{name}"'))
+            self.assertIn("`network` is a name of", self.refuses(f'[irc]\nnetwork = "{name}"'))
 
     def test_everything_can_be_said(self) -> None:
         self.assertEqual(

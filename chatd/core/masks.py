@@ -1,0 +1,30 @@
+"""Masks of nicks, with ``*`` for any characters and ``?`` for one."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+from unicodedata import normalize
+
+WILDCARDS: Final = frozenset("*?")
+"""The characters that make a mask of a nick. No nick contains them."""
+
+
+def compile_mask(mask: str) -> re.Pattern[str]:
+    """Return a pattern whose ``fullmatch`` tells whether the key of a nick matches ``mask``.
+
+    Case and character width make no difference, as for nicks. A match takes time that is linear in the length
+    of the key for each part of the mask, whatever the mask is.
+    """
+    folded = normalize("NFC", normalize("NFKC", mask).casefold())
+    first, *others = re.sub(r"\*+", "*", folded).split("*")
+    if not others:
+        return re.compile(_literal(first), re.DOTALL)
+    *middle, last = others
+    # An atomic group takes the first place where its part fits, and never tries another one.
+    parts = "".join(f"(?>.*?{_literal(part)})" for part in middle)
+    return re.compile(f"{_literal(first)}{parts}.*{_literal(last)}", re.DOTALL)
+
+
+def _literal(part: str) -> str:
+    return "".join("." if char == "?" else re.escape(char) for char in part)

@@ -1,0 +1,48 @@
+"""What the client of a session says of its user: the texts as they are kept, cleaned and cut.
+
+IRC clients show these texts. They come from other wires as well, so nothing is known of them.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from chatd.core.answers import Profile
+from chatd.core.channel_commands import SetProfile
+from chatd.core.terminal import replace_controls
+
+MAX_USERNAME_BYTES: Final = 20
+"""The maximum size of a username in bytes of UTF-8; a longer one is cut."""
+
+MAX_REALNAME_BYTES: Final = 128
+"""The maximum size of a realname in bytes of UTF-8; a longer one is cut."""
+
+MAX_AWAY_BYTES: Final = 390
+"""The maximum size of the text that says why a user is away, in bytes of UTF-8; a longer one is cut."""
+
+
+def make_profile(nick: str, username: str = "", realname: str = "") -> Profile:
+    """Return the profile of the user called ``nick``, who is not away. An empty text means the nick."""
+    return Profile(
+        clean_text(username, MAX_USERNAME_BYTES) or nick, clean_text(realname, MAX_REALNAME_BYTES) or nick
+    )
+
+
+def changed_profile(profile: Profile, command: SetProfile) -> Profile:
+    """Return ``profile`` after ``command``. A blank realname changes nothing."""
+    realname, away = profile.realname, profile.away
+    if command.realname is not None:
+        realname = clean_text(command.realname, MAX_REALNAME_BYTES) or realname
+    if command.away is not None:
+        away = clean_text(command.away, MAX_AWAY_BYTES)
+    return Profile(profile.username, realname, away)
+
+
+def clean_text(text: str, max_bytes: int) -> str:
+    """Return ``text`` without blanks at its ends, with U+FFFD for each control character, and cut to
+    ``max_bytes`` of UTF-8 between two characters.
+    """
+    cleaned = replace_controls(text.strip())
+    if len(cleaned) * 4 > max_bytes:
+        cleaned = cleaned.encode()[:max_bytes].decode(errors="ignore")
+    return cleaned

@@ -1,0 +1,163 @@
+"""IRC's queries about the daemon: LUSERS, VERSION, TIME, INFO, ADMIN, LINKS and HELP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from chatd import __version__
+from chatd.core.answers import Statistics
+from chatd.core.channel_commands import ShowStatistics
+from chatd.core.masks import compile_mask
+from chatd.core.requests import Request
+from chatd.dialects.irc_client import SERVER_NAME, IrcClient
+from chatd.dialects.irc_lines import IrcLine
+from chatd.dialects.irc_queries import list_lines
+from chatd.dialects.timestamps import format_rfc3339
+
+if TYPE_CHECKING:
+    from chatd.dialects.irc import IrcDialect
+
+INFO: Final = (
+    f"chatd {__version__}, a chat daemon in Python on Twisted.",
+    "Users of other clients and protocols are in the same channels.",
+    "Messages are on disk before anybody is told of them.",
+)
+"""What ``INFO`` says."""
+
+HELP: Final = {
+    "AWAY": "AWAY [:text]: say why you are away, or that you are back",
+    "BATCH": "BATCH +id draft/multiline #channel|nick, BATCH -id: send a message of several lines",
+    "CAP": "CAP LS|LIST|REQ|END: what your client can do",
+    "CHATHISTORY": "CHATHISTORY LATEST|BEFORE|AFTER|AROUND|BETWEEN #channel|nick …, or TARGETS: read history",
+    "HELP": "HELP [verb]: this help",
+    "HELPOP": "HELPOP [verb]: this help",
+    "INFO": "INFO: what this server is",
+    "INVITE": "INVITE nick #channel: invite a user",
+    "AUTHENTICATE": "AUTHENTICATE PLAIN: log in with your password, after CAP REQ :sasl",
+    "REGISTER": "REGISTER * * password: give your nick a password",
+    "VERIFY": "VERIFY: nothing, as a registration needs no more",
+    "ADMIN": "ADMIN: nothing, as this server does not tell who runs it",
+    "ISON": "ISON nick nick: who of these users is online",
+    "JOIN": "JOIN #channel: become a member of a channel, or create it",
+    "KICK": "KICK #channel nick [:reason]: put a member out",
+    "LINKS": "LINKS: nothing, as there is one server",
+    "LIST": "LIST: the channels that you may see",
+    "LUSERS": "LUSERS: how many users and channels there are",
+    "MARKREAD": "MARKREAD #channel|nick [timestamp=time]: show or move the time up to which you have read",
+    "MODE": "MODE #channel [+o|-o nick] [+b|-b nick!*@*] [+i|-i]: operators, bans, private channels",
+    "MONITOR": "MONITOR +|- nick,nick, MONITOR C|L|S: be told when users come and go",
+    "MOTD": "MOTD: the message of the day",
+    "NAMES": "NAMES #channel: the members who are online",
+    "NICK": "NICK nick: your name, before you are logged in",
+    "NOTICE": "NOTICE #channel|nick :text: send a message that no program answers",
+    "PART": "PART #channel: leave a channel for good; QUIT keeps you in it",
+    "PASS": "PASS password: the password of your nick, before NICK and USER",
+    "PING": "PING text: have the text sent back",
+    "PONG": "PONG text: the answer to a PING",
+    "PRIVMSG": "PRIVMSG #channel|nick :text: send a message; who is away gets it later",
+    "QUIT": "QUIT: close the connection",
+    "SETNAME": "SETNAME :name: change your realname",
+    "TAGMSG": "TAGMSG #channel|nick: pass tags on, such as that you type",
+    "TIME": "TIME: the time of this server",
+    "TOPIC": "TOPIC #channel [:text]: show or set the topic",
+    "USER": "USER name 0 * :realname: who you are, before you are logged in",
+    "USERHOST": "USERHOST nick nick: whether users are away",
+    "VERSION": "VERSION: the version of this server",
+    "WHO": "WHO #channel|nick|mask: who is online",
+    "WHOIS": "WHOIS nick: what is known of a user",
+    "WHOWAS": "WHOWAS nick [count]: what is known of a user who has left",
+}
+"""The help on each verb."""
+
+
+def statistics(dialect: IrcDialect, line: IrcLine) -> Request:
+    """``LUSERS`` counts users and channels; ``TIME`` shows the time."""
+    return _elsewhere(dialect, line) or Request(ShowStatistics(), line.verb)
+
+
+def version(dialect: IrcDialect, line: IrcLine) -> Request:
+    """``VERSION``: the version of the daemon."""
+    client = dialect.client
+    return _elsewhere(dialect, line) or dialect.reply(
+        client.numeric("version", f"chatd-{__version__}", SERVER_NAME)
+    )
+
+
+def info(dialect: IrcDialect, line: IrcLine) -> Request:
+    """``INFO``: what the daemon is."""
+    client = dialect.client
+    lines = [client.numeric("info", text=text) for text in INFO]
+    return _elsewhere(dialect, line) or dialect.reply(*lines, client.numeric("end_of_info"))
+
+
+def admin(dialect: IrcDialect, line: IrcLine) -> Request:
+    """``ADMIN``: the daemon does not know who runs it."""
+    return _elsewhere(dialect, line) or dialect.reply(dialect.client.numeric("no_admin_info", SERVER_NAME))
+
+
+def links(dialect: IrcDialect, line: IrcLine) -> Request:
+    """``LINKS``: there is one server, and it is linked to none."""
+    return dialect.reply(dialect.client.numeric("end_of_links", "*"))
+
+
+def help_(dialect: IrcDialect, line: IrcLine) -> Request:
+    """``HELP``: the verbs. ``HELP JOIN``: what a verb is for. ``HELPOP`` is the same."""
+    client = dialect.client
+    subject = line.params[0].upper() if line.params and line.params[0] else "*"
+    if subject not in HELP and subject != "*":
+        return dialect.reply(client.numeric("help_not_found", subject))
+    items = [HELP[subject]] if subject in HELP else ["Verbs:", *sorted(HELP)]
+    return dialect.reply(
+        client.numeric("help_start", subject, text="Help of chatd"),
+        *list_lines(client, "help", items, subject),
+        client.numeric("end_of_help", subject),
+    )
+
+
+def _elsewhere(dialect: IrcDialect, line: IrcLine) -> Request | None:
+    """Return the answer to a query of another server than this one, None if it is for this one."""
+    target = line.params[0] if line.params else ""
+    client = dialect.client
+    if not target or target == client.nick or compile_mask(target).fullmatch(SERVER_NAME):
+        return None
+    return dialect.reply(client.numeric("no_such_server", target))
+
+
+VERBS: Final[dict[str, tuple[Callable[[IrcDialect, IrcLine], Request], int]]] = {
+    "LUSERS": (statistics, 0),
+    "TIME": (statistics, 0),
+    "VERSION": (version, 0),
+    "INFO": (info, 0),
+    "ADMIN": (admin, 0),
+    "LINKS": (links, 0),
+    "HELP": (help_, 0),
+    "HELPOP": (help_, 0),
+}
+"""The verbs of this subject: the function that decodes a line, and the number of parameters that it needs."""
+
+
+def statistics_lines(dialect: IrcDialect, request: Request, answer: Statistics) -> list[bytes]:
+    """Return the answer to ``LUSERS`` or ``TIME``."""
+    if request.command_word == "TIME":
+        return [dialect.client.numeric("time", SERVER_NAME, text=format_rfc3339(answer.at))]
+    return count_lines(dialect.client, answer)
+
+
+def count_lines(client: IrcClient, answer: Statistics) -> list[bytes]:
+    """Return the numbers of users and channels. The lobby is a channel."""
+    count, most = answer.online_users, answer.most_online
+    counts = (str(count), str(most))
+    return [
+        client.numeric("users", count=count),
+        client.numeric("channels", str(answer.groups + 1)),
+        client.numeric("clients", count=count),
+        client.numeric("local_users", *counts, count=count, most=most),
+        client.numeric("global_users", *counts, count=count, most=most),
+    ]
+
+
+ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]] = {
+    Statistics: statistics_lines
+}
+"""What encodes the answers of this subject."""

@@ -1,0 +1,314 @@
+"""IRC's queries about users: WHO with WHOX, WHOIS, WHOWAS, ISON and USERHOST.
+
+Only members see who is in a group, and nobody sees an address. A user has the username and the realname that
+the client has given, or the nick on other wires.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from chatd.core.answers import Channel, Profile, UserDescription, UserDescriptions
+from chatd.core.channel_commands import FindUsers, ShowChannel, ShowUsers
+from chatd.core.channels import MAX_SHOWN_USERS
+from chatd.core.commands import Command
+from chatd.core.events import User
+from chatd.core.masks import WILDCARDS
+from chatd.core.refusals import Refusal
+from chatd.core.requests import Request
+from chatd.dialects.irc_client import SERVER_NAME, IrcClient, channel_name, group_name, word
+from chatd.dialects.irc_lines import MAX_LINE_BYTES, IrcLine
+
+if TYPE_CHECKING:
+    from chatd.dialects.irc import IrcDialect
+
+MAX_USERHOST_NICKS: Final = 5
+"""The maximum number of nicks in one ``USERHOST``; the rest is ignored."""
+
+WHOX_FIELDS: Final = "tcuihsnfdlaor"
+"""The letters of WHOX's fields, in the order in which an answer has them."""
+
+HIDDEN_ADDRESS: Final = "255.255.255.255"
+"""The address that WHOX has for a user whose address is not shown."""
+
+
+class QueryRequest(Request, frozen=True, eq=False):
+    """A request whose answer repeats something of the ``params`` of its line."""
+
+    params: tuple[str, ...] = ()
+
+
+def who(dialect: IrcDialect, line: IrcLine) -> Request:
+    """``WHO #wob``, ``WHO bob`` or ``WHO b*``: show who is online. A second parameter ``%`` asks for the
+    fields of WHOX, ``o`` for operators of the server, whom nobody is told of.
+    """
+    mask = line.params[0] if line.params and line.params[0] else "*"
+    params = (mask, *line.params[1:2])
+    command: Command
+    if "o" in "".join(params[1:]).partition("%")[0]:
+        return dialect.reply(dialect.client.numeric("end_of_who", mask))
+    if mask.startswith("#"):
+        try:
+            command = ShowChannel(group_name(mask))
+        except Refusal:
+            return dialect.reply(dialect.client.numeric("end_of_who", mask))
+    elif mask == "0" or not WILDCARDS.isdisjoint(mask):
+        command = FindUsers("*" if mask == "0" else mask.partition("!")[0])
+    else:
+        command = ShowUsers(mask, "presence")
+    return QueryRequest(command, line.verb, params=params)
+
+
+def whois(dialect: IrcDialect, line: IrcLine) -> Request:
+    """``WHOIS bob``: show what is known of a user who is online. ``WHOIS chatd bob`` asks the same."""
+    nick = line.params[-1 if len(line.params) < 2 else 1].split(",")[0] if line.params else ""
+    if not nick:
+        return dialect.reply(dialect.client.numeric("no_nick"))
+    return QueryRequest(ShowUsers(nick), line.verb, params=(nick,))
+
+
+def whowas(dialect: IrcDialect, line: IrcLine) -> Request:
+    """``WHOWAS bob``: show a user who is known. ``WHOWAS bob 2`` asks for the two latest sessions."""
+    nick = line.params[0].split(",")[0] if line.params else ""
+    if not nick:
+        return dialect.reply(dialect.client.numeric("no_nick"))
+    return QueryRequest(ShowUsers(nick), line.verb, params=(nick, *line.params[1:2]))
+
+
+def ison(dialect: IrcDialect, line: IrcLine) -> Request:
+    """``ISON bob carol``: show who of these users is online."""
+    nicks = " ".join(line.params).split()[:MAX_SHOWN_USERS]
+    return Request(ShowUsers(" ".join(nicks), "presence"), line.verb)
+
+
+def userhost(dialect: IrcDialect, line: IrcLine) -> Request:
+    """``USERHOST bob carol``: show the username of users who are online, and whether they are away."""
+    nicks = " ".join(line.params).split()[:MAX_USERHOST_NICKS]
+    return Request(ShowUsers(" ".join(nicks), "presence"), line.verb)
+
+
+VERBS: Final = {
+    "WHO": (who, 0),
+    "WHOIS": (whois, 0),
+    "WHOWAS": (whowas, 0),
+    "ISON": (ison, 1),
+    "USERHOST": (userhost, 1),
+}
+"""The verbs of this subject: the function that decodes a line, and the number of parameters that it needs."""
+
+
+# What is shown of users.
+
+
+class _Shown(NamedTuple):
+    """What an answer to ``WHO`` shows of one user: ``channel`` is ``*`` without one."""
+
+    user: User
+    profile: Profile
+    is_registered: bool
+    channel: str
+    is_operator: bool
+
+    @property
+    def flags(self) -> str:
+        return ("G" if self.profile.away else "H") + ("@" if self.is_operator else "")
+
+
+def who_lines_of_channel(dialect: IrcDialect, request: Request, channel: Channel) -> list[bytes]:
+    """Return the answer to ``WHO`` of a channel: its members who are online."""
+    name = channel_name(channel.group)
+    return _who_lines(
+        dialect,
+        request,
+        (_Shown(one.user, one.profile, one.is_registered, name, one.is_operator) for one in channel.members),
+    )
+
+
+def user_lines(dialect: IrcDialect, request: Request, answer: UserDescriptions) -> list[bytes]:
+    """Return the answer to a query about users."""
+    return _ANSWERS_BY_VERB[request.command_word](dialect, request, answer)
+
+
+def nobody_lines(client: IrcClient, request: Request, refusal: Refusal) -> list[bytes]:
+    """Return the answer to ``WHO`` of a channel that does not exist, or of which the user must not know."""
+    return [client.numeric("end_of_who", _params(request)[0])]
+
+
+def _who(dialect: IrcDialect, request: Request, answer: UserDescriptions) -> list[bytes]:
+    return _who_lines(
+        dialect,
+        request,
+        (
+            _Shown(one.user, one.profile, one.is_registered, "*", False)
+            for one in answer.users
+            if one.profile is not None
+        ),
+    )
+
+
+def _who_lines(dialect: IrcDialect, request: Request, users: Iterable[_Shown]) -> list[bytes]:
+    """Return a line for each of ``users`` and the end of the list, which is cut at the size of a list."""
+    client = dialect.client
+    mask, options = (*_params(request), "", "")[:2]
+    _, percent, wanted = options.partition("%")
+    letters, _, token = wanted.partition(",")
+    fields = [letter for letter in WHOX_FIELDS if letter in letters]
+    lines: list[bytes] = []
+    room = dialect.max_list_bytes
+    for shown in users:
+        if percent and fields:
+            line = _whox_line(client, shown, fields, word(token[:3]) if token else "0")
+        else:
+            line = _who_line(client, shown)
+        room -= len(line)
+        if room < 0:
+            lines.append(client.numeric("too_many_matches", "WHO", word(mask)))
+            break
+        lines.append(line)
+    lines.append(client.numeric("end_of_who", mask))
+    return lines
+
+
+# format_line takes several times as long, and there may be thousands of these lines.
+
+
+def _who_line(client: IrcClient, shown: _Shown) -> bytes:
+    user, profile = shown.user, shown.profile
+    return _cut(
+        f":{SERVER_NAME} 352 {client.nick} {shown.channel} {word(profile.username)} {SERVER_NAME} *"
+        f" {user.nick} {shown.flags} :0 {profile.realname}"
+    )
+
+
+def _whox_line(client: IrcClient, shown: _Shown, fields: list[str], token: str) -> bytes:
+    values = [token if field == "t" else _WHOX_VALUES[field](shown) for field in fields]
+    if fields[-1] == "r":
+        values[-1] = f":{values[-1]}"
+    return _cut(f":{SERVER_NAME} 354 {client.nick} {' '.join(values)}")
+
+
+def _cut(line: str) -> bytes:
+    """Return ``line``, cut between two characters if it is longer than a line may be."""
+    encoded = line.encode()
+    if len(encoded) <= MAX_LINE_BYTES:
+        return encoded
+    return encoded[:MAX_LINE_BYTES].decode(errors="ignore").encode()
+
+
+_WHOX_VALUES: Final[dict[str, Callable[[_Shown], str]]] = {
+    "c": lambda shown: shown.channel,
+    "u": lambda shown: word(shown.profile.username),
+    "i": lambda shown: HIDDEN_ADDRESS,
+    "h": lambda shown: SERVER_NAME,
+    "s": lambda shown: "*",
+    "n": lambda shown: shown.user.nick,
+    "f": lambda shown: shown.flags,
+    "d": lambda shown: "0",  # hops
+    "l": lambda shown: "0",  # idle seconds, which nobody is told
+    "a": lambda shown: shown.user.nick if shown.is_registered else "0",
+    "o": lambda shown: "n/a",  # the level of an operator
+    "r": lambda shown: shown.profile.realname,
+}
+"""The value of each field of WHOX but the token."""
+
+
+def _whois(dialect: IrcDialect, request: Request, answer: UserDescriptions) -> list[bytes]:
+    client, asked = dialect.client, _params(request)[0]
+    end = client.numeric("end_of_whois", asked)
+    if not answer.users:
+        return [client.numeric("no_such_nick", asked), end]
+    [one] = answer.users
+    nick, profile = one.user.nick, one.profile
+    if profile is None:
+        return [client.numeric("not_connected", nick), end]
+    lines = [_user_line(client, "whois_user", nick, profile)]
+    lines += _channel_lines(client, one)
+    if one.is_registered:
+        lines.append(client.numeric("whois_account", nick, nick))
+    if profile.away:
+        lines.append(client.numeric("away", nick, text=profile.away))
+    return [*lines, end]
+
+
+def _channel_lines(client: IrcClient, one: UserDescription) -> Iterator[bytes]:
+    """Yield the lines that name the channels of a user."""
+    names = [f"{'@' if is_operator else ''}{channel_name(name)}" for name, is_operator in one.channels]
+    yield from list_lines(client, "whois_channels", names, one.user.nick)
+
+
+def _whowas(dialect: IrcDialect, request: Request, answer: UserDescriptions) -> list[bytes]:
+    client, (asked, *counts) = dialect.client, _params(request)
+    count = int(counts[0]) if counts and counts[0].isdecimal() and len(counts[0]) < 5 else 0
+    lines: list[bytes] = []
+    for one in answer.users:
+        nick = one.user.nick
+        profiles = one.earlier_profiles
+        if not profiles and one.profile is None:
+            profiles = (Profile(nick, nick),)
+        lines += (_user_line(client, "whowas_user", nick, profile) for profile in profiles[: count or None])
+    return [
+        *(lines or [client.numeric("was_no_such_nick", asked)]),
+        client.numeric("end_of_whowas", asked),
+    ]
+
+
+def _user_line(client: IrcClient, numeric: str, nick: str, profile: Profile) -> bytes:
+    return client.numeric(numeric, nick, profile.username, SERVER_NAME, "*", text=profile.realname)
+
+
+def _ison(dialect: IrcDialect, request: Request, answer: UserDescriptions) -> list[bytes]:
+    nicks = [one.user.nick for one in answer.users if one.profile is not None]
+    return list(list_lines(dialect.client, "ison", nicks or [""]))
+
+
+def _userhost(dialect: IrcDialect, request: Request, answer: UserDescriptions) -> list[bytes]:
+    shown = [
+        f"{one.user.nick}={'-' if one.profile.away else '+'}{word(one.profile.username)}@{SERVER_NAME}"
+        for one in answer.users
+        if one.profile is not None
+    ]
+    return list(list_lines(dialect.client, "userhost", shown)) or [
+        dialect.client.numeric("userhost", text="")
+    ]
+
+
+_ANSWERS_BY_VERB: Final[dict[str, Callable[[IrcDialect, Request, UserDescriptions], list[bytes]]]] = {
+    "WHO": _who,
+    "WHOIS": _whois,
+    "WHOWAS": _whowas,
+    "ISON": _ison,
+    "USERHOST": _userhost,
+}
+"""What shows users in answer to each verb."""
+
+
+def list_lines(
+    client: IrcClient, numeric: str, items: Iterable[str], *params: str, separator: str = " "
+) -> Iterator[bytes]:
+    """Yield the lines of ``numeric`` with ``params`` and the ``items``, as many in a line as it has room for;
+    no line without items.
+    """
+    room = MAX_LINE_BYTES - len(client.numeric(numeric, *params, text="x ")) + len("x ")
+    held: list[str] = []
+    size = 0
+    for item in items:
+        length = len(item.encode()) + 1
+        if held and size + length > room:
+            yield client.numeric(numeric, *params, text=separator.join(held))
+            held, size = [], 0
+        held.append(item)
+        size += length
+    if held:
+        yield client.numeric(numeric, *params, text=separator.join(held))
+
+
+def _params(request: Request) -> tuple[str, ...]:
+    assert isinstance(request, QueryRequest)
+    return request.params
+
+
+ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]] = {
+    UserDescriptions: user_lines
+}
+"""What encodes the answers of this subject."""
