@@ -56,7 +56,7 @@ class ReadMarkService:
         `ReadFailed`.
         """
         marks = [(one, self._authority.journal.get_read_mark(user, one)) for one in conversations]
-        times = await self._archive.entry_times(marks)
+        times = await self._archive.entry_times(marks, self._authority.state.log_filter(user))
         return {one.id: at for one, at in zip(conversations, times, strict=True) if at is not None}
 
     async def _move(
