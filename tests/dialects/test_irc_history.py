@@ -252,6 +252,43 @@ class Refused(HistoryCase):
         self.fails("LATEST #wob * 5", "MESSAGE_ERROR", "LATEST", "#wob")
 
 
+class Advertised(IrcCase):
+    """What clients are told of the limits."""
+
+    limits = Limits(page_max=120)
+
+    def test_the_limit_is_that_of_the_daemon(self) -> None:
+        peer = self.stage.connect("irc").says("NICK amy").says("USER u 0 * :R")
+        tokens = [word for line in peer.lines() if " 005 " in line for word in line.split()]
+        for token in ("CHATHISTORY=120", "draft/CHATHISTORY=120", "MSGREFTYPES=msgid,timestamp"):
+            self.assertIn(token, tokens)
+
+
+class LongNames(IrcCase):
+    """Names so long that each line has hardly room for its text."""
+
+    def test_a_page_fits_into_an_outbox_and_the_rest_can_be_read(self) -> None:
+        nick, group = "𐐨" * 32, "𐐩" * 64
+        tom = self.stage.json(nick).asks(action="cgroupe", group=group)
+        amy = self.irc("amy", *HISTORY)
+        amy.says(f"JOIN #{group}").hears()
+        for _ in range(60):
+            tom.asks(action="gbroadcast", group=group, msg="x" * 4000)
+        amy.hears()
+        found: list[str] = []
+        while True:
+            before = f"msgid={found[0]}" if found else "*"
+            asked = f"{'BEFORE' if found else 'LATEST'} #{group} {before} 200"
+            page = amy.says(f"CHATHISTORY {asked}").hears()
+            self.assertLess(len(page), 400 * 1024)
+            ids = [one.tags["msgid"] for one in map(heard, page.decode().splitlines()) if "msgid" in one.tags]
+            if not ids:
+                break
+            found = ids + found
+        self.assertEqual(len(found), 60)
+        self.assertEqual(found, sorted(found, key=int))
+
+
 class Floods(HistoryCase):
     """A client that asks without end."""
 
