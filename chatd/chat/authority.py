@@ -204,13 +204,13 @@ class Authority:
         return describe_user(self.state, self.profile_of, user)
 
     def channels_of(
-        self, reader: User, token: Token | None, read_times: Mapping[int, int]
+        self, reader: User, token: Token | None, in_lobby: bool, read_times: Mapping[int, int]
     ) -> tuple[Channel, ...]:
-        """Return the lobby and the groups of ``reader`` with their online members, and with the times of the
-        read marks that ``read_times`` has for the ids of conversations.
+        """Return the groups of ``reader``, and if ``in_lobby`` the lobby, with their online members, and with
+        the times of the read marks that ``read_times`` has for the ids of conversations.
         """
         online = self.online_users.values()
-        return channels_of(self.state, online, self.profile_of, reader, token, read_times)
+        return channels_of(self.state, online, self.profile_of, reader, token, in_lobby, read_times)
 
     def all_sessions(self) -> list[Client]:
         """Return all sessions that are logged in."""

@@ -43,8 +43,12 @@ class ReadMarkService:
             moving = self._move_to_time(client, request, user, conversation, command.time)
             self._turns.run_coroutine(client, request, moving, paused=True)
 
-    def marked_conversations(self, user: User) -> list[Conversation]:
-        """Return the lobby and the groups of ``user`` in which the user has set a read mark."""
+    def marked_conversations(self, user: User, client: Client) -> list[Conversation]:
+        """Return the lobby and the groups of ``user`` in which the user has set a read mark; none for a
+        ``client`` that does not show them as channels, or has a token.
+        """
+        if not client.dialect.has_channels or client.token is not None:
+            return []
         readable = [LOBBY, *self._authority.state.direct_and_group_conversations_of(user)]
         mark_in = self._authority.journal.get_read_mark
         return [one for one in readable if not one.pair and mark_in(user, one)]

@@ -80,14 +80,16 @@ def channels_of(
     profile_of: ProfileOf,
     reader: User,
     token: Token | None,
+    in_lobby: bool,
     read_times: Mapping[int, int],
 ) -> tuple[Channel, ...]:
-    """Return the lobby and the groups of ``reader``, those that the ``token`` of the session is for.
+    """Return the groups of ``reader``, and if ``in_lobby`` the lobby: those that the ``token`` of the session
+    is for.
 
     ``read_times`` are the times of the reader's read marks, by the ids of the conversations.
     """
     shown: list[Channel] = []
-    if token_covers(token, LOBBY):
+    if in_lobby and token_covers(token, LOBBY):
         lobby = show_channel(state, online, profile_of, reader, "")
         shown.append(replace(lobby, read_at=read_times.get(LOBBY.id)))
     groups = (state.group_of(one) for one in state.direct_and_group_conversations_of(reader) if not one.pair)

@@ -17,23 +17,17 @@ from chatd.boundaries import DeliveryEncoder, Payloads
 from chatd.core.answers import (
     AccountChanged,
     Ack,
-    ActiveConversations,
     Answer,
     Authenticated,
     Channel,
-    ChannelClosed,
-    Conversations,
     Goodbye,
-    Groups,
     MissedEvent,
-    Page,
     PreparedAnswer,
-    ReadMark,
-    TransientSent,
     Welcome,
 )
 from chatd.core.channel_commands import ShowChannel
 from chatd.core.commands import COMMANDS, Register
+from chatd.core.irc_policy import DEFAULT_IRC_POLICY, IrcPolicy
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
@@ -48,13 +42,12 @@ from chatd.dialects import irc_presence as presence
 from chatd.dialects import irc_queries as queries
 from chatd.dialects import irc_read_marks as read_marks
 from chatd.dialects import irc_registration as registration
+from chatd.dialects import irc_transient as transient
 from chatd.dialects.irc_client import (
     CAPABILITIES,
-    SERVER_NAME,
     IrcClient,
     channel_name,
     group_name,
-    standard_reply,
 )
 from chatd.dialects.irc_deliveries import IrcDeliveryEncoder, event_lines, missed_event_lines
 from chatd.dialects.irc_labels import MAX_LABEL_BYTES, labelled, with_request_label
@@ -67,8 +60,6 @@ from chatd.dialects.irc_lines import (
     split_text,
     without_formatting,
 )
-from chatd.dialects.irc_list import list_lines
-from chatd.dialects.irc_transient import sent_lines, tagmsg
 from chatd.dialects.irc_typed import encode_typed, is_typed
 from chatd.dialects.text import TextDialect
 
@@ -89,7 +80,7 @@ class IrcDialect:
     """The IRC dialect for one client, with what that client has said so far.
 
     ``encoders`` and ``text``, the dialect of the answers to typed commands, are shared by all IRC clients;
-    only `with_client` passes them. ``wire`` is the name of the wire.
+    only `with_client` passes them. ``wire`` is the name of the wire, ``irc`` are the daemon's settings.
     """
 
     has_channels = True
@@ -105,9 +96,10 @@ class IrcDialect:
         encoders: Encoders | None = None,
         wire: str = "irc",
         text: TextDialect | None = None,
+        irc: IrcPolicy = DEFAULT_IRC_POLICY,
     ) -> None:
         self.limits = limits
-        self.client = client or IrcClient()
+        self.client: IrcClient = client or IrcClient(irc)
         self.wire = wire
         self._encoders: Encoders = {} if encoders is None else encoders
         self._text = text or TextDialect(limits)
@@ -129,6 +121,16 @@ class IrcDialect:
         if found is None:
             found = self._encoders[capabilities] = IrcDeliveryEncoder(capabilities)
         return found
+
+    @property
+    def enters_lobby(self) -> bool:
+        """Whether the daemon is configured so."""
+        return self.client.policy.lobby == "join"
+
+    @property
+    def hears_of_watched_users(self) -> bool:
+        """Whether the client has asked for ``extended-monitor``."""
+        return "extended-monitor" in self.client.capabilities
 
     @property
     def shows_own_messages(self) -> bool:
@@ -188,7 +190,7 @@ class IrcDialect:
         if bad.reason == "too_long":
             return self.reply(self.client.numeric("line_too_long"))
         # The token UTF8ONLY announces this answer, to clients without the capability as well.
-        return self.reply(standard_reply(bad.verb or "*", "INVALID_UTF8", "send text in UTF-8"))
+        return self.reply(self.client.standard_reply(bad.verb or "*", "INVALID_UTF8", "send text in UTF-8"))
 
     def reply(self, *lines: bytes, dialect: IrcDialect | None = None) -> Request:
         """Return a request that is answered with ``lines``. Then the client speaks ``dialect``, if given."""
@@ -294,23 +296,20 @@ class IrcDialect:
 
 _ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]] = {
     PreparedAnswer: IrcDialect._prepared,
+    MissedEvent: IrcDialect._missed_event,
     Welcome: IrcDialect._welcome,
     Ack: IrcDialect._ack,
     Channel: IrcDialect._channel,
-    ChannelClosed: channels.closed_lines,
-    MissedEvent: IrcDialect._missed_event,
-    TransientSent: sent_lines,
-    Groups: list_lines,
-    Page: history.page_lines,
-    ActiveConversations: history.targets_lines,
-    Conversations: history.missed_list_lines,
-    ReadMark: read_marks.read_mark_lines,
     Authenticated: accounts.authenticated_lines,
     AccountChanged: accounts.registered_lines,
     Goodbye: IrcDialect._goodbye,
+    **channels.ANSWERS,
+    **transient.ANSWERS,
     **queries.ANSWERS,
     **presence.ANSWERS,
     **information.ANSWERS,
+    **history.ANSWERS,
+    **read_marks.ANSWERS,
 }
 
 _REFUSALS: Final[dict[tuple[str, str], Callable[[IrcClient, Request, Refusal], list[bytes]]]] = {
@@ -337,7 +336,8 @@ class Verb(NamedTuple):
 
 
 def _ping(dialect: IrcDialect, line: IrcLine) -> Request:
-    return dialect.reply(format_line("PONG", SERVER_NAME, line.params[0], source=SERVER_NAME, trailing=True))
+    server = dialect.client.server
+    return dialect.reply(format_line("PONG", server, line.params[0], source=server, trailing=True))
 
 
 def _pong(dialect: IrcDialect, line: IrcLine) -> Request:
@@ -375,14 +375,11 @@ VERBS: Final = {
     "MODE": Verb(channels.mode, 1),
     "PRIVMSG": Verb(messages.privmsg),
     "NOTICE": Verb(messages.privmsg),
-    "BATCH": Verb(multiline.batch, 1),
-    "MARKREAD": Verb(read_marks.markread),
-    "CHATHISTORY": Verb(history.chathistory, 1),
-    "TAGMSG": Verb(tagmsg, 1),
+    "TAGMSG": Verb(transient.tagmsg, 1),
     **{
         name: Verb(decode, min_params)
-        for subject in (queries.VERBS, presence.VERBS, information.VERBS)
-        for name, (decode, min_params) in subject.items()
+        for subject in (queries, presence, information, history, multiline, read_marks)
+        for name, (decode, min_params) in subject.VERBS.items()
     },
 }
 """The verbs that the dialect knows."""
@@ -393,7 +390,13 @@ WIRES: Final = (
         "crlf_lines",
         IrcDialect,
         tuple(OpeningBytes(start) for start in (b"CAP ", b"NICK ", b"USER ", b"PASS ")),
+        sections=("irc",),
     ),
-    Wire("web", "lenient_websocket", partial(IrcDialect, wire="web"), subprotocol="text.ircv3.net"),
-    Wire("web", "binary_websocket", partial(IrcDialect, wire="web"), subprotocol="binary.ircv3.net"),
+    *(
+        Wire("web", carrier, partial(IrcDialect, wire="web"), subprotocol=subprotocol, sections=("irc",))
+        for carrier, subprotocol in (
+            ("lenient_websocket", "text.ircv3.net"),
+            ("binary_websocket", "binary.ircv3.net"),
+        )
+    ),
 )

@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from chatd.dialects.irc_client import SERVER_NAME
 from chatd.dialects.irc_lines import format_line, with_tags
 
 MULTILINE: Final = "draft/multiline"
@@ -20,12 +19,12 @@ _IN_BATCH: Final = b"@batch="
 _MULTILINE_START: Final = re.compile(rf"(?:@[^ ]+ )?(?::[^ ]+ )?BATCH \+[^ ]+ {MULTILINE} ".encode())
 
 
-def batch_lines(start: bytes, reference: str, lines: Iterable[bytes]) -> list[bytes]:
+def batch_lines(start: bytes, reference: str, lines: Iterable[bytes], source: str) -> list[bytes]:
     """Return the batch that ``start`` begins, with ``lines``. Some of these may be in batches inside it.
 
-    ``reference`` is that of ``start``: letters, digits and hyphens.
+    ``reference`` is that of ``start``: letters, digits and hyphens. The daemon is called ``source``.
     """
-    return [start, *in_batch(reference, lines), format_line("BATCH", f"-{reference}", source=SERVER_NAME)]
+    return [start, *in_batch(reference, lines), format_line("BATCH", f"-{reference}", source=source)]
 
 
 def in_batch(reference: str, lines: Iterable[bytes]) -> list[bytes]:

@@ -8,6 +8,7 @@ import msgspec
 
 from chatd.core.accounts import Secret
 from chatd.core.events import Conversation, User
+from chatd.core.irc_policy import DEFAULT_IRC_POLICY, IrcPolicy
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.core.terminal import replace_controls
@@ -20,8 +21,11 @@ from chatd.dialects.irc_numerics import (
 )
 from chatd.dialects.timestamps import format_rfc3339
 
-SERVER_NAME: Final = "chatd"
-"""The name of the daemon on IRC, and the host of all users: nobody is shown an address."""
+DAEMON_NICK: Final = "chatd"
+"""The nick to which commands are typed. Nobody can have it."""
+
+USER_HOST: Final = "chatd"
+"""The host of all users: nobody is shown an address."""
 
 LOBBY_CHANNEL: Final = "#lobby"
 """The channel that is the lobby."""
@@ -80,7 +84,7 @@ class OpenBatch(msgspec.Struct, frozen=True):
 
 
 class IrcClient(msgspec.Struct, frozen=True):
-    """What one client has said so far.
+    """What one client has said so far, and the ``policy`` of the daemon.
 
     ``nick`` is its nick once it is logged in, before that empty. ``wanted_nick``, ``username``, ``realname``
     and ``password`` are for its login; so is ``verified_nick``, the nick of the registered user that it has
@@ -91,6 +95,7 @@ class IrcClient(msgspec.Struct, frozen=True):
     is the message of several lines that it is sending.
     """
 
+    policy: IrcPolicy = DEFAULT_IRC_POLICY
     nick: str = ""
     wanted_nick: str = ""
     username: str = ""
@@ -105,6 +110,11 @@ class IrcClient(msgspec.Struct, frozen=True):
     is_negotiating: bool = False
     batch: OpenBatch | None = None
 
+    @property
+    def server(self) -> str:
+        """The name of the server, which is the source of what the daemon says."""
+        return self.policy.server
+
     def numeric(self, name: str, *params: str, text: str | None = None, **details: object) -> bytes:
         """Return the numeric ``name`` of `NUMERICS` with ``params``, then ``text`` or else the table's text,
         filled with ``details``. If ``text`` is None and the table has none, ``params`` are all.
@@ -118,13 +128,18 @@ class IrcClient(msgspec.Struct, frozen=True):
         """Return the numeric ``code`` with ``params``, which are made fit for a line."""
         *middle, last = params
         words = [word(one) for one in middle]
-        return format_line(code, self.nick or "*", *words, replace_controls(last), source=SERVER_NAME)
+        return format_line(code, self.nick or "*", *words, replace_controls(last), source=self.server)
 
     def fail_line(self, verb: str, code: str, text: str, *context: str) -> bytes:
         """Return a standard reply, or a notice to a client that does not know these."""
         if "standard-replies" not in self.capabilities:
             return self.notice(text)
-        return standard_reply(verb, code, text, *context)
+        return self.standard_reply(verb, code, text, *context)
+
+    def standard_reply(self, verb: str, code: str, text: str, *context: str) -> bytes:
+        """Return the standard reply ``FAIL`` with what it is about."""
+        words = map(word, context)
+        return format_line("FAIL", word(verb), code, *words, text, source=self.server, trailing=True)
 
     def refusal_line(self, request: Request, verb: str, refusal: Refusal) -> bytes:
         """Return ``refusal`` of ``request`` as the numeric that IRC has for it, else as a standard reply."""
@@ -141,13 +156,7 @@ class IrcClient(msgspec.Struct, frozen=True):
     def notice(self, text: str, target: str = "") -> bytes:
         """Return a notice of the daemon to the client, or to the channel ``target``."""
         shown = replace_controls(text)
-        return format_line("NOTICE", target or self.nick or "*", shown, source=SERVER_NAME, trailing=True)
-
-
-def standard_reply(verb: str, code: str, text: str, *context: str) -> bytes:
-    """Return the standard reply ``FAIL`` with what it is about."""
-    words = map(word, context)
-    return format_line("FAIL", word(verb), code, *words, text, source=SERVER_NAME, trailing=True)
+        return format_line("NOTICE", target or self.nick or "*", shown, source=DAEMON_NICK, trailing=True)
 
 
 def word(text: str) -> str:
@@ -158,7 +167,7 @@ def word(text: str) -> str:
 
 def source_of(nick: str) -> str:
     """Return the source of lines from the user ``nick``: ``nick!nick@chatd``."""
-    return f"{nick}!{nick}@{SERVER_NAME}"
+    return f"{nick}!{nick}@{USER_HOST}"
 
 
 def channel_name(group: str) -> str:
@@ -186,10 +195,12 @@ def name_for(reader: User, conversation: Conversation) -> str:
     return conversation.other_user(reader).nick if conversation.pair else channel_of(conversation)
 
 
-def read_mark_line(target: str, at: int | None) -> bytes:
-    """Return the line that says that ``target`` was read up to the time ``at``; None for no mark."""
+def read_mark_line(target: str, at: int | None, source: str) -> bytes:
+    """Return the line of the daemon, called ``source``, that says that ``target`` was read up to the time
+    ``at``; None for no mark.
+    """
     time = "*" if at is None else f"timestamp={format_rfc3339(at)}"
-    return format_line("MARKREAD", word(target), time, source=SERVER_NAME)
+    return format_line("MARKREAD", word(target), time, source=source)
 
 
 def group_name(channel: str) -> str:

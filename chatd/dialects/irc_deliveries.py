@@ -24,9 +24,9 @@ from chatd.core.events import (
 from chatd.core.terminal import replace_controls
 from chatd.dialects.irc_channels import join_line
 from chatd.dialects.irc_client import (
+    DAEMON_NICK,
     LOBBY_CHANNEL,
     READ_MARKER,
-    SERVER_NAME,
     channel_of,
     name_for,
     read_mark_line,
@@ -59,7 +59,8 @@ class IrcDeliveryEncoder:
             return self._member(delivery)
         if isinstance(delivery, ReadMarkMoved):
             target = name_for(delivery.user, delivery.conversation)
-            return (read_mark_line(target, delivery.at),) if READ_MARKER in self.capabilities else ()
+            line = read_mark_line(target, delivery.at, DAEMON_NICK)
+            return (line,) if READ_MARKER in self.capabilities else ()
         if isinstance(delivery, Transient):
             return tuple(transient_lines(self.capabilities, delivery))
         source = source_of(delivery.user.nick)
@@ -105,7 +106,7 @@ class IrcDeliveryEncoder:
         join = self._told(arrived, arrived.is_registered, self._join(arrived, channel))
         if not delivery.is_operator:
             return (join,)
-        mode = format_line("MODE", channel, "+o", delivery.user.nick, source=SERVER_NAME)
+        mode = format_line("MODE", channel, "+o", delivery.user.nick, source=DAEMON_NICK)
         return (join, self._told(arrived, False, mode))
 
     def _account(self, delivery: AccountAnnounced) -> Payloads:
@@ -162,7 +163,7 @@ def missed_event_lines(capabilities: frozenset[str], entry: LogEntry) -> list[by
     )
     tags = entry_tags(capabilities, entry)
     shown = replace_controls(shown)
-    return [format_line("NOTICE", event.subject.nick, shown, source=SERVER_NAME, tags=tags, trailing=True)]
+    return [format_line("NOTICE", event.subject.nick, shown, source=DAEMON_NICK, tags=tags, trailing=True)]
 
 
 def _name(actor: User) -> str:
@@ -172,7 +173,7 @@ def _name(actor: User) -> str:
 def _line(capabilities: frozenset[str], entry: LogEntry, verb: str, *params: str) -> bytes:
     tags = entry_tags(capabilities, entry)
     actor = entry.event.actor
-    source = SERVER_NAME if actor is CONSOLE else source_of(actor.nick)
+    source = DAEMON_NICK if actor is CONSOLE else source_of(actor.nick)
     *names, last = params
     return format_line(verb, *names, replace_controls(last), source=source, tags=tags)
 
@@ -249,7 +250,7 @@ def _notice(text: str) -> Callable[[frozenset[str], LogEntry], list[bytes]]:
         )
         shown = replace_controls(shown)
         tags = entry_tags(capabilities - {"account-tag"}, entry)
-        return [format_line("NOTICE", target, shown, source=SERVER_NAME, tags=tags, trailing=True)]
+        return [format_line("NOTICE", target, shown, source=DAEMON_NICK, tags=tags, trailing=True)]
 
     return encode
 

@@ -7,8 +7,8 @@ entry. Bounds are excluded, as in ``history`` on other wires.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from msgspec.structs import replace
 
@@ -21,12 +21,10 @@ from chatd.core.requests import Request
 from chatd.core.times import parse_rfc3339
 from chatd.dialects.irc_batches import batch_lines
 from chatd.dialects.irc_client import (
-    SERVER_NAME,
     IrcClient,
     group_name,
     listed_name,
     name_for,
-    standard_reply,
 )
 from chatd.dialects.irc_deliveries import past_event_lines
 from chatd.dialects.irc_lines import IrcLine, format_line
@@ -100,7 +98,8 @@ def chathistory(dialect: IrcDialect, line: IrcLine) -> Request:
 
 
 def _invalid(dialect: IrcDialect, subcommand: str, text: str, *context: str) -> Request:
-    return dialect.reply(standard_reply("CHATHISTORY", "INVALID_PARAMS", text, subcommand, *context))
+    line = dialect.client.standard_reply("CHATHISTORY", "INVALID_PARAMS", text, subcommand, *context)
+    return dialect.reply(line)
 
 
 def _page_request(dialect: IrcDialect, name: str, target: str, bounds: _Values, limit: str) -> Request:
@@ -256,8 +255,8 @@ def _past_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
 def _in_batch(client: IrcClient, lines: Iterable[bytes], name: str, *params: str) -> list[bytes]:
     if "batch" not in client.capabilities:
         return list(lines)
-    start = format_line("BATCH", "+history", name, *params, source=SERVER_NAME)
-    return batch_lines(start, "history", lines)
+    start = format_line("BATCH", "+history", name, *params, source=client.server)
+    return batch_lines(start, "history", lines, client.server)
 
 
 def targets_lines(dialect: IrcDialect, request: Request, answer: ActiveConversations) -> list[bytes]:
@@ -270,7 +269,7 @@ def targets_lines(dialect: IrcDialect, request: Request, answer: ActiveConversat
             "TARGETS",
             listed_name(one.kind, one.name),
             format_rfc3339(one.last_message_at),
-            source=SERVER_NAME,
+            source=dialect.client.server,
         )
         for one in listed
     )
@@ -282,7 +281,7 @@ def refusal_lines(client: IrcClient, request: Request, refusal: Refusal) -> list
     code = "INVALID_TARGET" if refusal.code in INVALID_TARGET_CODES else "MESSAGE_ERROR"
     if refusal.code == "bad_request":
         code = "INVALID_PARAMS"
-    return [standard_reply("CHATHISTORY", code, refusal.text, *request.context[:2])]
+    return [client.standard_reply("CHATHISTORY", code, refusal.text, *request.context[:2])]
 
 
 # What was missed, for clients that don't ask.
@@ -326,3 +325,14 @@ def missed_list_lines(dialect: IrcDialect, request: Request, answer: Conversatio
         )
         for start in range(0, len(shown), 5)
     ]
+
+
+VERBS: Final = {"CHATHISTORY": (chathistory, 1)}
+"""What decodes the verb, and the number of parameters that it needs."""
+
+ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]] = {
+    Page: page_lines,
+    ActiveConversations: targets_lines,
+    Conversations: missed_list_lines,
+}
+"""What encodes each kind of answer."""

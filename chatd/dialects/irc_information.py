@@ -10,7 +10,7 @@ from chatd.core.answers import Statistics
 from chatd.core.channel_commands import ShowStatistics
 from chatd.core.masks import compile_mask
 from chatd.core.requests import Request
-from chatd.dialects.irc_client import SERVER_NAME, IrcClient
+from chatd.dialects.irc_client import IrcClient
 from chatd.dialects.irc_lines import IrcLine
 from chatd.dialects.irc_queries import list_lines
 from chatd.dialects.timestamps import format_rfc3339
@@ -38,6 +38,7 @@ HELP: Final = {
     "REGISTER": "REGISTER * * password: give your nick a password",
     "VERIFY": "VERIFY: nothing, as a registration needs no more",
     "ADMIN": "ADMIN: nothing, as this server does not tell who runs it",
+    "TAGMSG": "TAGMSG target: pass on tags, such as that you are typing",
     "ISON": "ISON nick nick: who of these users is online",
     "JOIN": "JOIN #channel: become a member of a channel, or create it",
     "KICK": "KICK #channel nick [:reason]: put a member out",
@@ -58,7 +59,6 @@ HELP: Final = {
     "PRIVMSG": "PRIVMSG #channel|nick :text: send a message; who is away gets it later",
     "QUIT": "QUIT: close the connection",
     "SETNAME": "SETNAME :name: change your realname",
-    "TAGMSG": "TAGMSG #channel|nick: pass tags on, such as that you type",
     "TIME": "TIME: the time of this server",
     "TOPIC": "TOPIC #channel [:text]: show or set the topic",
     "USER": "USER name 0 * :realname: who you are, before you are logged in",
@@ -80,7 +80,7 @@ def version(dialect: IrcDialect, line: IrcLine) -> Request:
     """``VERSION``: the version of the daemon."""
     client = dialect.client
     return _elsewhere(dialect, line) or dialect.reply(
-        client.numeric("version", f"chatd-{__version__}", SERVER_NAME)
+        client.numeric("version", f"chatd-{__version__}", client.server)
     )
 
 
@@ -93,7 +93,9 @@ def info(dialect: IrcDialect, line: IrcLine) -> Request:
 
 def admin(dialect: IrcDialect, line: IrcLine) -> Request:
     """``ADMIN``: the daemon does not know who runs it."""
-    return _elsewhere(dialect, line) or dialect.reply(dialect.client.numeric("no_admin_info", SERVER_NAME))
+    return _elsewhere(dialect, line) or dialect.reply(
+        dialect.client.numeric("no_admin_info", dialect.client.server)
+    )
 
 
 def links(dialect: IrcDialect, line: IrcLine) -> Request:
@@ -119,7 +121,7 @@ def _elsewhere(dialect: IrcDialect, line: IrcLine) -> Request | None:
     """Return the answer to a query of another server than this one, None if it is for this one."""
     target = line.params[0] if line.params else ""
     client = dialect.client
-    if not target or target == client.nick or compile_mask(target).fullmatch(SERVER_NAME):
+    if not target or target == client.nick or compile_mask(target).fullmatch(client.server):
         return None
     return dialect.reply(client.numeric("no_such_server", target))
 
@@ -140,7 +142,7 @@ VERBS: Final[dict[str, tuple[Callable[[IrcDialect, IrcLine], Request], int]]] = 
 def statistics_lines(dialect: IrcDialect, request: Request, answer: Statistics) -> list[bytes]:
     """Return the answer to ``LUSERS`` or ``TIME``."""
     if request.command_word == "TIME":
-        return [dialect.client.numeric("time", SERVER_NAME, text=format_rfc3339(answer.at))]
+        return [dialect.client.numeric("time", dialect.client.server, text=format_rfc3339(answer.at))]
     return count_lines(dialect.client, answer)
 
 

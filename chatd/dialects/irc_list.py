@@ -6,17 +6,14 @@ Source: modern.ircdocs.horse, and the conditions M, N and U of ELIST.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, Self
+from typing import Final, Self
 
 import msgspec
 
 from chatd.core.answers import Groups
 from chatd.core.masks import compile_mask
 from chatd.core.requests import Request
-from chatd.dialects.irc_client import LOBBY_CHANNEL, channel_name
-
-if TYPE_CHECKING:
-    from chatd.dialects.irc import IrcDialect
+from chatd.dialects.irc_client import LOBBY_CHANNEL, IrcClient, channel_name
 
 MAX_CONDITIONS: Final = 10
 """The maximum number of conditions in one ``LIST``; the rest is ignored."""
@@ -78,11 +75,11 @@ class ListRequest(Request, frozen=True, eq=False):
     wanted: ListFilter = ListFilter()
 
 
-def list_lines(dialect: IrcDialect, request: Request, answer: Groups) -> list[bytes]:
+def list_lines(client: IrcClient, request: Request, answer: Groups) -> list[bytes]:
     """Return the list of channels in ``answer`` that ``request`` wants, the lobby first."""
-    client = dialect.client
     wanted = request.wanted if isinstance(request, ListRequest) else ListFilter()
-    shown = [(LOBBY_CHANNEL, answer.online_users, LOBBY_TOPIC)]
+    # Where clients have to ask for the lobby, it is listed for nobody.
+    shown = [(LOBBY_CHANNEL, answer.online_users, LOBBY_TOPIC)] if client.policy.lobby == "join" else []
     shown += ((channel_name(one.group), one.member_count, one.topic) for one in answer.groups)
     lines = [client.numeric("list_start", "Channel")]
     size = 0

@@ -11,7 +11,7 @@ from chatd.core.requests import Request
 from chatd.core.terminal import LINE_END, replace_controls
 from chatd.dialects.irc_accounts import with_account
 from chatd.dialects.irc_batches import MULTILINE, batch_lines
-from chatd.dialects.irc_client import SERVER_NAME, channel_of, group_name, source_of
+from chatd.dialects.irc_client import DAEMON_NICK, channel_of, group_name, source_of
 from chatd.dialects.irc_lines import (
     MAX_LINE_BYTES,
     IrcLine,
@@ -62,7 +62,7 @@ def privmsg(dialect: IrcDialect, line: IrcLine) -> Request:
 def message_request(dialect: IrcDialect, line: IrcLine, target: str, text: str) -> Request:
     """Return the request to send ``text`` to ``target`` by the verb of ``line``. Raises `Refusal`."""
     kind = "notice" if line.verb == "NOTICE" else "message"
-    if target.casefold() == SERVER_NAME:
+    if target.casefold() == DAEMON_NICK:
         return with_account(dialect, decode_typed(text, dialect.limits))
     ctcp = parse_ctcp(text)
     if ctcp is not None:
@@ -164,7 +164,7 @@ def _multiline(
     for piece, is_continued in pieces:
         of_line = {"batch": reference, CONCAT_TAG: ""} if is_continued else {"batch": reference}
         lines.append(format_line(verb, target, piece, source=source, tags=of_line, trailing=True))
-    return batch_lines(start, reference, lines)
+    return batch_lines(start, reference, lines, DAEMON_NICK)
 
 
 def entry_tags(capabilities: frozenset[str], entry: LogEntry, number: int = 1) -> dict[str, str]:

@@ -14,7 +14,7 @@ from chatd.core.answers import PreparedAnswer
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.dialects.irc_batches import MULTILINE
-from chatd.dialects.irc_client import OpenBatch, standard_reply
+from chatd.dialects.irc_client import OpenBatch
 from chatd.dialects.irc_lines import IrcLine
 from chatd.dialects.irc_messages import CONCAT_TAG, MAX_LINES_PER_MESSAGE, REF_TAG, message_request
 
@@ -84,11 +84,12 @@ def batched_line(dialect: IrcDialect, line: IrcLine) -> Request:
 def _close(dialect: IrcDialect, line: IrcLine, reference: str) -> Request:
     closed, ended = dialect.client.batch, dialect.with_client(batch=None)
     if closed is None or closed.reference != reference:
-        return dialect.reply(standard_reply("BATCH", "MULTILINE_INVALID", "this batch was not begun"))
+        text = "this batch was not begun"
+        return dialect.reply(dialect.client.standard_reply("BATCH", "MULTILINE_INVALID", text))
     if closed.is_refused:
         return _speaking(ended)
     if not closed.text.strip():
-        failed = standard_reply("BATCH", "MULTILINE_INVALID", "a message must have a text")
+        failed = dialect.client.standard_reply("BATCH", "MULTILINE_INVALID", "a message must have a text")
         return replace(_speaking(ended, failed), label=closed.label)
     sent = IrcLine(closed.verb, (closed.target, closed.text), {REF_TAG: closed.ref})
     try:
@@ -106,7 +107,7 @@ def _keep(dialect: IrcDialect, kept: OpenBatch) -> Request:
 
 def _refuse(dialect: IrcDialect, refused: OpenBatch, code: str, text: str, *context: str) -> Request:
     """Return the answer to a batch that can't be sent. What else comes of it is ignored."""
-    failed = standard_reply("BATCH", code, text, *context)
+    failed = dialect.client.standard_reply("BATCH", code, text, *context)
     kept = OpenBatch(refused.reference, is_refused=True)
     return replace(_speaking(dialect.with_client(batch=kept), failed), label=refused.label)
 
@@ -116,3 +117,7 @@ def _speaking(dialect: IrcDialect, *lines: bytes) -> Request:
     refuses the request, so that no line is lost.
     """
     return Request(PreparedAnswer(lines), detected_dialect=dialect, dialect_on_success=dialect)
+
+
+VERBS: Final = {"BATCH": (batch, 1)}
+"""What decodes the verb, and the number of parameters that it needs."""

@@ -5,14 +5,15 @@ Source: the IRCv3 specification of read-marker.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from chatd.core.answers import ReadMark
 from chatd.core.channel_commands import MarkReadUntil
 from chatd.core.commands import COMMANDS_BY_CLASS
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
-from chatd.dialects.irc_client import IrcClient, group_name, read_mark_line, standard_reply
+from chatd.dialects.irc_client import IrcClient, group_name, read_mark_line
 from chatd.dialects.irc_history import INVALID_TARGET_CODES, parse_timestamp
 from chatd.dialects.irc_lines import IrcLine
 
@@ -23,12 +24,13 @@ if TYPE_CHECKING:
 def markread(dialect: IrcDialect, line: IrcLine) -> Request:
     """``MARKREAD #wob``: show up to when the user has read. With ``timestamp=…``: move that forward."""
     if not line.params or not line.params[0]:
-        return dialect.reply(standard_reply("MARKREAD", "NEED_MORE_PARAMS", "give a channel or a nick"))
+        text = "give a channel or a nick"
+        return dialect.reply(dialect.client.standard_reply("MARKREAD", "NEED_MORE_PARAMS", text))
     target, *times = line.params[:2]
     context = (target, *times)
     if times and parse_timestamp(times[0]) is None:
         text = "give the time of a message: timestamp=2026-11-21T10:00:00.000Z"
-        return dialect.reply(standard_reply("MARKREAD", "INVALID_PARAMS", text, *context))
+        return dialect.reply(dialect.client.standard_reply("MARKREAD", "INVALID_PARAMS", text, *context))
     values: dict[str, object] = {"time": times[0].partition("=")[2] if times else None}
     try:
         values["group" if target.startswith("#") else "dest"] = (
@@ -42,16 +44,25 @@ def markread(dialect: IrcDialect, line: IrcLine) -> Request:
 
 def read_mark_lines(dialect: IrcDialect, request: Request, answer: ReadMark) -> list[bytes]:
     """Return the line that answers ``MARKREAD``."""
-    return [read_mark_line(request.context[0], answer.at)]
+    return [read_mark_line(request.context[0], answer.at, dialect.client.server)]
 
 
 def refusal_lines(client: IrcClient, request: Request, refusal: Refusal) -> list[bytes]:
     """Return the line that refuses ``MARKREAD``. Where a user can't read, there is no mark."""
     is_unknown = refusal.code in INVALID_TARGET_CODES
     if is_unknown and len(request.context) == 1:
-        return [read_mark_line(request.context[0], None)]
+        return [read_mark_line(request.context[0], None, client.server)]
     return [
-        standard_reply(
+        client.standard_reply(
             "MARKREAD", "INVALID_PARAMS" if is_unknown else "INTERNAL_ERROR", refusal.text, request.context[0]
         )
     ]
+
+
+VERBS: Final = {"MARKREAD": (markread, 0)}
+"""What decodes the verb, and the number of parameters that it needs."""
+
+ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]] = {
+    ReadMark: read_mark_lines
+}
+"""What encodes each kind of answer."""

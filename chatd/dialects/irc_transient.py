@@ -5,7 +5,8 @@ Sources: the IRCv3 specifications of message tags, typing and reactions, and mod
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
 
 from chatd.core.answers import TransientSent
 from chatd.core.channel_commands import SendTransient
@@ -54,12 +55,6 @@ def ask_client(dialect: IrcDialect, line: IrcLine, target: str, text: str) -> Re
     return Request(command, line.verb)
 
 
-def sent_lines(dialect: IrcDialect, request: Request, answer: TransientSent) -> list[bytes]:
-    """Return the echo of what the client has sent, if it wants that."""
-    capabilities = dialect.client.capabilities
-    return transient_lines(capabilities, answer.sent) if "echo-message" in capabilities else []
-
-
 def transient_lines(capabilities: frozenset[str], sent: Transient) -> list[bytes]:
     """Return the line of ``sent``; none if it is tags that the client does not know."""
     target = sent.dest.nick if sent.dest is not None else ""
@@ -73,3 +68,13 @@ def transient_lines(capabilities: frozenset[str], sent: Transient) -> list[bytes
     if "message-tags" not in capabilities:
         return []
     return [format_line("TAGMSG", target, source=source, tags={**tags, **dict(sent.tags)})]
+
+
+def sent_lines(dialect: IrcDialect, request: Request, answer: TransientSent) -> list[bytes]:
+    """Return what was passed on, for a client that is shown its own lines."""
+    capabilities = dialect.client.capabilities
+    return transient_lines(capabilities, answer.sent) if "echo-message" in capabilities else []
+
+
+ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], list[bytes]]]] = {TransientSent: sent_lines}
+"""What encodes the answer to these verbs."""

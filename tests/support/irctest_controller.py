@@ -84,6 +84,10 @@ password_min = 1
 [control]
 socket = ""
 
+[irc]
+server = "My.Little.Server"
+lobby = "ask"
+
 [limits]
 password = 4_096
 connections_per_address = 100_000
@@ -97,7 +101,7 @@ sessions_per_user = 1_000
 wrong_passwords = 1_000_000
 wrong_passwords_per_nick = 1_000_000
 """
-"""chatd.toml: irctest sends as fast as it can, from one address, and registers users with short passwords."""
+"""chatd.toml: irctest expects that name of the server, and to hear of no channel that it has not joined. It sends as fast as it can, from one address, and registers users with short passwords."""
 
 CONFIG_TLS: Final = """
 [tls]
