@@ -193,6 +193,8 @@ class PresenceService:
         except NotStored:
             self._dispatcher.flush()
             self._authority.undo_login(client)
+            if not self._authority.sessions_of(login.user):
+                self._watch_lists.announce(login.user, False)
             raise
         try:
             self._committer.deliver(applied, entries)

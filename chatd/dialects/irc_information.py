@@ -12,6 +12,7 @@ from chatd.core.masks import compile_mask
 from chatd.core.requests import Request
 from chatd.dialects.irc_client import SERVER_NAME, IrcClient
 from chatd.dialects.irc_lines import IrcLine
+from chatd.dialects.irc_queries import list_lines
 from chatd.dialects.timestamps import format_rfc3339
 
 if TYPE_CHECKING:
@@ -52,8 +53,9 @@ HELP: Final = {
     "PING": "PING text: have the text sent back",
     "PONG": "PONG text: the answer to a PING",
     "PRIVMSG": "PRIVMSG #channel|nick :text: send a message; who is away gets it later",
-    "QUIT": "QUIT: close the connection",
+    "QUIT": "QUIT [:reason]: close the connection",
     "SETNAME": "SETNAME :name: change your realname",
+    "TAGMSG": "TAGMSG #channel|nick: pass on +typing, +draft/react and +draft/reply; nothing is stored",
     "TIME": "TIME: the time of this server",
     "TOPIC": "TOPIC #channel [:text]: show or set the topic",
     "USER": "USER name 0 * :realname: who you are, before you are logged in",
@@ -100,15 +102,12 @@ def help_(dialect: IrcDialect, line: IrcLine) -> Request:
     """``HELP``: the verbs. ``HELP JOIN``: what a verb is for. ``HELPOP`` is the same."""
     client = dialect.client
     subject = line.params[0].upper() if line.params and line.params[0] else "*"
-    if subject == "*":
-        texts = [f"Verbs: {' '.join(sorted(HELP))}"]
-    elif subject in HELP:
-        texts = [HELP[subject]]
-    else:
+    if subject not in HELP and subject != "*":
         return dialect.reply(client.numeric("help_not_found", subject))
+    items = [HELP[subject]] if subject in HELP else ["Verbs:", *sorted(HELP)]
     return dialect.reply(
         client.numeric("help_start", subject, text="Help of chatd"),
-        *(client.numeric("help", subject, text=text) for text in texts),
+        *list_lines(client, "help", items, subject),
         client.numeric("end_of_help", subject),
     )
 

@@ -74,7 +74,7 @@ NUMERICS: Final[dict[str, tuple[str, str]]] = {
     "not_registered": ("451", "You have not registered: send NICK and USER"),
     "need_more_params": ("461", "Not enough parameters"),
     "already_registered": ("462", "You may not reregister"),
-    "bad_password": ("464", "This can't be a password: it is empty, or has control characters"),
+    "bad_password": ("464", "This can't be a password: it is empty or too long, or has control characters"),
     "unknown_mode": ("472", "is unknown mode char to me"),
     "bad_mask": ("415", "A ban is for a nick: NICK!*@*"),
     "logged_in": ("900", "You are now logged in as {account}"),

@@ -96,7 +96,7 @@ def password(dialect: IrcDialect, line: IrcLine) -> Request:
     if dialect.client.nick:
         return dialect.reply(dialect.client.numeric("already_registered"))
     secret = Secret.parse(line.params[0])
-    if secret is None:
+    if secret is None or len(secret.encode()) > dialect.limits.password:
         return dialect.reply(dialect.client.numeric("bad_password"))
     return dialect.changed(password=secret)
 
@@ -138,7 +138,11 @@ def _cap_req(dialect: IrcDialect, params: list[str]) -> Request:
     is_known = added | removed <= dialect.offered.keys() and not (
         "cap-notify" in removed and client.cap_version >= 302
     )
-    answer = _cap_line(client, "ACK" if is_known else "NAK", " ".join(wanted))
+    if is_known:
+        # Without repetitions, they are never cut.
+        answer = _cap_line(client, "ACK", " ".join(dict.fromkeys(wanted)))
+    else:
+        answer = _cap_line(client, "NAK", " ".join(wanted))
     changes: dict[str, object] = {"is_negotiating": client.is_negotiating or not client.nick}
     if is_known:
         changes["capabilities"] = (client.capabilities | added) - removed
@@ -163,10 +167,14 @@ def _cap_line(client: IrcClient, subcommand: str, *params: str) -> bytes:
 
 
 def _cap_lines(client: IrcClient, subcommand: str, names: list[str], version: int) -> list[bytes]:
-    """Return the lines of a list of capabilities: one, or as many as it takes for a client of version 302."""
+    """Return the lines of a list of capabilities: as many as it takes for a client of version 302. Others
+    understand one line, and are told what it has room for.
+    """
     lines: list[str] = [""]
     for name in names:
-        if lines[-1] and version >= 302 and len(lines[-1]) + len(name) >= CAP_LINE_BYTES:
+        if len(lines[-1]) + len(name) >= CAP_LINE_BYTES:
+            if version < 302:
+                break
             lines.append("")
         lines[-1] = f"{lines[-1]} {name}".lstrip()
     *begun, last = lines

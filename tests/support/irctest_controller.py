@@ -30,6 +30,7 @@ CAPABILITIES: Final = frozenset(
         Capabilities.BATCH,
         Capabilities.ECHO_MESSAGE,
         Capabilities.EXTENDED_JOIN,
+        Capabilities.EXTENDED_MONITOR,
         Capabilities.LABELED_RESPONSE,
         Capabilities.MESSAGE_TAGS,
         Capabilities.MULTI_PREFIX,
@@ -43,10 +44,12 @@ ISUPPORT: Final = {
     "CASEMAPPING": "ascii",
     "CHANTYPES": "#",
     "CHATHISTORY": patma.ANYSTR,
+    "MONITOR": patma.StrRe("[0-9]+"),
     "MSGREFTYPES": "msgid,timestamp",
     "PREFIX": "(o)@",
     "TARGMAX": patma.ANYSTR,
     "UTF8ONLY": None,
+    "WHOX": None,
 }
 """The tokens that chatd must advertise in 005: a value, a pattern, or None for a token without a value."""
 
