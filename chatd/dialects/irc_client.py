@@ -152,7 +152,7 @@ def group_name(channel: str) -> str:
     if channel.casefold() == LOBBY_CHANNEL:
         return ""
     if not channel.startswith("#") or channel == "#":
-        raise Refusal("no_such_group", group=channel)
+        raise Refusal("no_such_group", group=channel or "*")
     name = channel[1:]
     return "lobby" if name.casefold() == "#lobby" else name
 
