@@ -26,6 +26,7 @@ NUMERICS: Final[dict[str, tuple[str, str]]] = {
     "unaway": ("305", "You are no longer marked as being away"),
     "now_away": ("306", "You have been marked as being away"),
     "whois_user": ("311", ""),
+    "whois_server": ("312", "a chat daemon in Python on Twisted"),
     "whowas_user": ("314", ""),
     "end_of_who": ("315", "End of WHO list"),
     "end_of_whois": ("318", "End of WHOIS list"),

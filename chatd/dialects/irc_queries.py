@@ -223,6 +223,7 @@ def _whois(dialect: IrcDialect, request: Request, answer: UserDescriptions) -> l
     if profile is None:
         return [client.numeric("not_connected", nick), end]
     lines = [_user_line(client, "whois_user", nick, profile)]
+    lines.append(client.numeric("whois_server", nick, SERVER_NAME))
     lines += _channel_lines(client, one)
     if one.is_registered:
         lines.append(client.numeric("whois_account", nick, nick))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Final
 
 from msgspec.structs import replace
@@ -11,8 +12,11 @@ from chatd.core.answers import Profile, UserDescription, UserDescriptions
 from chatd.core.channels import MAX_SHOWN_USERS
 from chatd.core.events import User
 from chatd.core.limits import Limits
+from chatd.dialects import irc_information as information
+from chatd.dialects import irc_presence as presence
+from chatd.dialects import irc_queries as queries
 from chatd.dialects.irc import MAX_LIST_BYTES, IrcDialect
-from chatd.dialects.irc_lines import MAX_LINE_BYTES
+from chatd.dialects.irc_lines import MAX_LINE_BYTES, parse_line
 from tests.support.in_memory_daemon import StageTestCase
 from tests.support.irc_case import IrcCase
 
@@ -107,7 +111,12 @@ class WhoIs(IrcCase):
 
     def test_a_user(self) -> None:
         """Only the common group is shown."""
-        expected = ["311 Bob ~bb chatd * :Bob Example", "319 Bob @#two", "318 bob :End of WHOIS list"]
+        expected = [
+            "311 Bob ~bb chatd * :Bob Example",
+            "312 Bob chatd :a chat daemon in Python on Twisted",
+            "319 Bob @#two",
+            "318 bob :End of WHOIS list",
+        ]
         self.assertEqual(self.asks(self.amy, "WHOIS bob"), expected)
         self.assertEqual(self.asks(self.amy, "WHOIS chatd bob,amy"), expected)
 
@@ -116,7 +125,7 @@ class WhoIs(IrcCase):
         carol = self.stage.json("carol")
         carol.asks(action="register", password=SECRET)
         self.assertIn("301 Bob lunch", self.asks(self.amy, "WHOIS bob"))
-        self.assertEqual(self.asks(self.amy, "WHOIS carol")[1], "330 carol carol :is logged in as")
+        self.assertEqual(self.asks(self.amy, "WHOIS carol")[2], "330 carol carol :is logged in as")
 
     def test_nobody(self) -> None:
         self.assertEqual(
@@ -242,3 +251,24 @@ class Flood(StageTestCase):
         line = dialect.encode_answer(request, UserDescriptions((shown,)))[0]
         self.assertIn(len(line), range(MAX_LINE_BYTES - 2, MAX_LINE_BYTES + 1))
         self.assertTrue(line.decode().endswith("日"))
+
+
+class Nonsense(IrcCase):
+    """Lines that nobody in their right mind would send are answered all the same."""
+
+    def test_no_line_is_a_bug(self) -> None:
+        eve = self.irc("eve", "labeled-response", "batch", "standard-replies")
+        self.irc("bob").says("JOIN #wob")
+        wild = ("", ":", "*", "#", "##lobby", ",", "%", "%t,", "a b", "\x01", "日" * 80, "-1", "!@", "+", "0")
+        answers = 0
+        for verb in (*queries.VERBS, *presence.VERBS, *information.VERBS):
+            for first, second in product(wild, wild):
+                middle = f" {first}" if first and " " not in first else ""
+                said = f"{verb}{middle} :{second}"
+                heard = self.asks(eve, f"@label=x {said}")
+                self.assertIn("label=x", heard[0], said)
+                self.assertFalse([line for line in heard if "INTERNAL" in line], said)
+                for line in heard:
+                    parse_line(line.encode())
+                answers += 1
+        self.assertEqual(answers, 16 * len(wild) ** 2)
