@@ -22,6 +22,9 @@ from chatd.dialects.irc_numerics import (
 SERVER_NAME: Final = "chatd"
 """The name of the daemon on IRC, and the host of all users: nobody is shown an address."""
 
+MAX_USER_BYTES: Final = 32
+"""The maximum number of bytes between ``!`` and ``@`` in the source of a line."""
+
 LOBBY_CHANNEL: Final = "#lobby"
 """The channel that is the lobby."""
 
@@ -126,8 +129,12 @@ def word(text: str) -> str:
 
 
 def source_of(nick: str) -> str:
-    """Return the source of lines from the user ``nick``: ``nick!nick@chatd``."""
-    return f"{nick}!{nick}@{SERVER_NAME}"
+    """Return the source of lines from the user ``nick``: ``nick!nick@chatd``.
+
+    Of a long nick, the second one is cut: a ``JOIN`` must have room for the longest channel.
+    """
+    user = nick.encode()[:MAX_USER_BYTES].decode(errors="ignore")
+    return f"{nick}!{user}@{SERVER_NAME}"
 
 
 def channel_name(group: str) -> str:

@@ -306,6 +306,14 @@ class Verbs(IrcCase):
         for line in ("JOIN #wob", "JOIN #lobby", "JOIN #Lobby"):
             self.assertEqual(self.says(self.carol, line), ([], []), line)
 
+    def test_long_names(self) -> None:
+        """The longest that there can be fit into a line."""
+        letters = "".join(chr(0x20000 + number) for number in range(64))
+        view = IrcView(self.stage, "dave").says(f"JOIN #{letters}")
+        IrcView(self.stage, letters[:32]).says(f"JOIN #{letters}")
+        view.hears()
+        self.assertEqual(view.channels[f"#{letters}"], {"dave": True, letters[:32]: False})
+
     def test_join_nothing(self) -> None:
         """``JOIN 0`` leaves no group."""
         for target, code in (
