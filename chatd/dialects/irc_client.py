@@ -7,6 +7,8 @@ from typing import Final
 import msgspec
 
 from chatd.core.accounts import Secret
+from chatd.core.channel_commands import EnterLobby, LeaveLobby
+from chatd.core.commands import SendToLobby
 from chatd.core.events import Conversation
 from chatd.core.irc_policy import DEFAULT_IRC_POLICY, IrcPolicy
 from chatd.core.refusals import Refusal
@@ -175,6 +177,8 @@ def group_name(channel: str) -> str:
 
 def refusal_context(request: Request, refusal: Refusal) -> list[str]:
     """Return the nick and the channel that ``refusal`` of ``request`` is about, as a client writes them."""
+    if isinstance(request.command, SendToLobby | EnterLobby | LeaveLobby):
+        return [LOBBY_CHANNEL]
     nick = getattr(request.command, "dest", "") or ""
     group = getattr(request.command, "group", "") or ""
     channel = channel_name(group) if group else ""
