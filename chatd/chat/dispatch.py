@@ -112,9 +112,12 @@ class Dispatcher:
         self._fanout_to(audience, False, delivery.conversation.id).add(delivery)
 
     def send_transient(self, transient: Transient, audience: Audience) -> None:
-        """Send ``transient`` to the sessions of ``audience``. A limited token is for no message to a user."""
+        """Send ``transient`` to the sessions of ``audience``, but not to those of its author unless it is for
+        the author. A limited token is for no message to a user.
+        """
         place = NO_PLACE if transient.conversation is None else transient.conversation.id
-        self._fanout_to(audience, False, place).add(transient)
+        own = self.sessions_of(transient.user) if transient.dest is None else ()
+        self._fanout_to(audience, False, place).add(transient, without=own)
 
     def announce_change(
         self,

@@ -463,7 +463,16 @@ class Chat:
     async def _deliver_transient(
         self, client: Client, request: Request, sent: Transient, audience: Audience
     ) -> None:
-        await self._turns.wait_for_turn()
+        # Unlike other answers, it does not send what was gathered: many of these are sent at once.
+        is_gathered = not (client.dialect.shows_own_messages or request.label)
+        try:
+            await self.journal.submit_records()
+        except NotStored:
+            is_gathered = False
+            raise
+        finally:
+            if not is_gathered:
+                self._dispatcher.flush()
         client.answer(request, TransientSent(sent))
         self._dispatcher.send_transient(sent, audience)
 

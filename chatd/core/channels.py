@@ -151,18 +151,20 @@ def address_transient(
     """Return where ``command`` of ``sender`` goes: the lobby or the conversation of a group, or a user, and
     the users who are sent it.
 
-    The sender is not among these, except as the receiver, and nobody who ignores the sender is. Raises
-    `Refusal` ``no_such_user``, ``no_such_group`` or ``not_member``.
+    Nobody who ignores the sender is among these; the sender may be. The audience of a conversation is the
+    identical object until it changes, unless somebody ignores the sender. Raises `Refusal` ``no_such_user``,
+    ``no_such_group`` or ``not_member``.
     """
     ignoring = state.ignored_by.get(sender.id, NO_USER_IDS)
     if command.dest is not None:
         dest = user_with_open_account(state, command.dest)
         return None, dest, () if dest.id in ignoring else (dest.id,)
     if not command.group:
-        return LOBBY, None, frozenset((sender.id, *ignoring))
+        return LOBBY, None, ignoring or None
     group = require_group_member(state, sender, command.group)
-    receivers = (id for id in group.audience if id != sender.id and id not in ignoring)
-    return group.conversation, None, tuple(receivers)
+    if not ignoring:
+        return group.conversation, None, group.audience
+    return group.conversation, None, tuple(id for id in group.audience if id not in ignoring)
 
 
 def _shown_groups(state: State, reader: User, user: User, token: Token | None) -> Iterable[tuple[str, bool]]:

@@ -367,7 +367,7 @@ VERBS: Final = {
     "LIST": Verb(channels.channel_list),
     "MODE": Verb(channels.mode, 1),
     "PRIVMSG": Verb(messages.privmsg),
-    "NOTICE": Verb(messages.privmsg),
+    "NOTICE": Verb(messages.notice),
     "TAGMSG": Verb(transient.tagmsg, 1),
     **{
         name: Verb(decode, min_params)

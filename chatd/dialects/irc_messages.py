@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
+from chatd.core.answers import PreparedAnswer
 from chatd.core.events import ACTION_PREFIX, ChatEvent, LogEntry
 from chatd.core.requests import Request
 from chatd.core.terminal import LINE_END, replace_controls
@@ -39,7 +40,7 @@ MAX_REF_CHARACTERS: Final = 64
 
 
 def privmsg(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``PRIVMSG`` and ``NOTICE``: send a message to the lobby, a group or a user."""
+    """``PRIVMSG``: send a message to the lobby, a group or a user."""
     client = dialect.client
     if not line.params or not line.params[0]:
         return dialect.reply(client.numeric("no_recipient"))
@@ -63,6 +64,13 @@ def privmsg(dialect: IrcDialect, line: IrcLine) -> Request:
     if ref is not None and len(ref) > MAX_REF_CHARACTERS:
         return dialect.fail(line.verb, "INVALID_REF", f"a ref has at most {MAX_REF_CHARACTERS} characters")
     return replace(_message(dialect, line, target, text, kind), ref=ref)
+
+
+def notice(dialect: IrcDialect, line: IrcLine) -> Request:
+    """``NOTICE``: send a message that is never answered, also if it can't be sent."""
+    request = privmsg(dialect, line)
+    is_to_daemon = bool(line.params) and line.params[0].casefold() == SERVER_NAME
+    return dialect.reply() if is_to_daemon or isinstance(request.command, PreparedAnswer) else request
 
 
 def _message(dialect: IrcDialect, line: IrcLine, target: str, text: str, kind: str) -> Request:

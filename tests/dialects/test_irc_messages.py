@@ -172,9 +172,20 @@ class Sent(IrcCase):
         self.assertEqual(len(self.said(tags + most + b"\r\n")), 1)
 
     def test_a_notice_is_never_answered(self) -> None:
-        for target in ("#nope", "nobody", "#lobby,#wob"):
-            self.assertEqual(self.said(f"NOTICE {target} :x"), [])
-        self.assertNotIn(b" 403 ", self.alice.hears())
+        for line in (
+            "NOTICE",
+            "NOTICE #nope :x",
+            "NOTICE nobody :x",
+            "NOTICE #lobby,#wob :x",
+            "NOTICE #lobby",
+            "NOTICE #lobby :",
+            "NOTICE #lobby :\x01VERSION\x01",
+            "NOTICE chatd :help",
+            f"@+chatd.dev/ref={'x' * 65} NOTICE #lobby :x",
+        ):
+            self.alice.hears()
+            self.assertEqual(self.said(line), [])
+            self.assertEqual(self.alice.hears(), b"", line)
         self.assertEqual(self.said("NOTICE #lobby :x"), ["x"])
 
 

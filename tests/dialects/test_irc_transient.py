@@ -178,6 +178,21 @@ class TagMessages(TransientCase):
         self.assertEqual(len(self.told("@+typing=active TAGMSG #wob", pen)[1]), 1)
         self.assertEqual(self.told("@+typing=active TAGMSG bob", pen)[1], [])
 
+    def test_many_are_sent_at_once(self) -> None:
+        """Else a few who type could keep the daemon busy with writing."""
+        self.stage.writer.held = True
+        self.alice.says("PRIVMSG #wob :hello")
+        for _ in range(20):
+            self.alice.says("@+typing=active TAGMSG #lobby")
+            self.carol.says("@+typing=active TAGMSG #lobby")
+        self.stage.writer.held = False
+        self.stage.writer.run_next()
+        self.stage.settle()
+        writes = len(self.bob.wire.writes)
+        self.assertEqual(len(self.bob.lines()), 1 + 40)
+        self.assertLessEqual(writes, 2)
+        self.stored += 1
+
     def test_it_comes_in_order(self) -> None:
         """It does not overtake what was said before and is not on disk."""
         self.stage.writer.held = True
