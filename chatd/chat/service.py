@@ -18,6 +18,7 @@ from chatd.chat.accounts import AccountCommand, AccountService, Authenticator
 from chatd.chat.administration import AdministrationService
 from chatd.chat.authority import Authority, OpenJournal
 from chatd.chat.commits import Committer
+from chatd.chat.deletions import DeletionService
 from chatd.chat.delivery_log import DeliveryLog
 from chatd.chat.dispatch import Dispatcher
 from chatd.chat.erasure import UserEraser
@@ -145,13 +146,15 @@ class Chat:
         self._read_marks = ReadMarkService(self._authority, self._dispatcher, self._turns)
         self._moderator = ModerationService(
             self._authority,
-            archive,
             self._dispatcher,
             self._authenticator,
             committer,
             self._presence,
             self._turns,
             policy,
+        )
+        self._deletions = DeletionService(
+            self._authority, archive, self._dispatcher, committer, self._turns, policy
         )
         self.administrator = AdministrationService(self._authority, archive, committer, policy)
         self.eraser = UserEraser(
@@ -250,7 +253,7 @@ class Chat:
             if isinstance(command, Refusal):
                 raise command
             assert not isinstance(command, PreparedAnswer)
-            if c.COMMANDS_BY_CLASS[type(command)].required_role != "server_operators":
+            if not c.COMMANDS_BY_CLASS[type(command)].is_for_server_operators:
                 raise Refusal("unknown_action", name=request.command_word)
             self._check_running(command)
             assert user is not None
@@ -321,6 +324,8 @@ class Chat:
             self._list(client, request, user, command)
         elif user is None:
             raise Refusal("not_identified")
+        elif isinstance(command, c.DeleteMessage):
+            self._deletions.execute(client, request, user, command)
         elif isinstance(command, c.PasswordBeforeHello | Authenticate):
             raise Refusal("already_identified", nick=user.nick)
         elif isinstance(command, c.Hello):
@@ -373,6 +378,8 @@ class Chat:
         self._moderator.check_operator(user)
         if type(command) in LIST_QUERIES:
             self._list(requester, request, user, command)
+        elif isinstance(command, c.DeleteMessage):
+            self._deletions.execute_for_console(requester, request, command)
         elif isinstance(command, ModerationCommand):
             self._moderator.execute(requester, request, user, command)
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from chatd.core.accounts import Secret
+from chatd.core.commands import DeleteMessage
 from chatd.core.declarations import Command, FieldDeclaration, declare
 
 _Name = Annotated[str, FieldDeclaration("name", "the name of a group, empty for the lobby")]
 _Nicks = Annotated[str, FieldDeclaration("note", "nicks, separated by blanks")]
 _Nick = Annotated[str, FieldDeclaration("name", "a nick; empty for that of the certificate")]
+_Friend = Annotated[str, FieldDeclaration("name", "the other user of a direct conversation")]
 _Password = Annotated[Secret, FieldDeclaration("secret", "the password of the nick")]
 _Text = Annotated[str, FieldDeclaration("note", "a text; empty for none")]
 _Mask = Annotated[str, FieldDeclaration("note", "a mask of nicks, with * and ?")]
@@ -145,3 +147,22 @@ class Authenticate(Command, frozen=True):
 
     nick: _Nick
     password: _Password | None = None
+
+
+@declare(
+    "redact",
+    required_role="authors",
+    required_access="write",
+    answer="deletion",
+    refusal_codes="no_such_group not_member no_such_user no_such_message not_operator not_server_operator"
+    " too_long bad_request storage_failed",
+    help="delete the text of a message",
+    example="REDACT #wob 17 :spam",
+)
+class RedactMessage(DeleteMessage, frozen=True):
+    """Delete a message as `DeleteMessage` does, if it is in ``group``, in the direct conversation with
+    ``dest``, or in the lobby if both are None.
+    """
+
+    group: _Name | None = None
+    dest: _Friend | None = None

@@ -110,8 +110,8 @@ class ChatEvent(msgspec.Struct, frozen=True, eq=False):
     """A message, a change of a group, or the deletion of a message's text, without its id and seq in the log.
 
     ``actor`` is the author. ``subject`` is the user whom the event is about, such as the kicked user, or the
-    receiver of a direct message. A ``deleted`` event is in the conversation of the message; its actor is the
-    server operator, its subject the author of the message.
+    receiver of a direct message. A ``deleted`` event is in the conversation of the message; its actor is who
+    has deleted it, its subject the author of the message.
 
     ``was_member`` is true for a ``banned`` event that put out a member. ``actor_is_registered`` says whether
     the author had a password when the event was decided, or when it was read from the log. Neither is stored.
