@@ -82,7 +82,7 @@ class DeletionService:
             state = self._committer.state
             check_server_operator(state, user, self._policy)
             decision = delete_as_server_operator(state, user, message, command, self._authority.now())
-            await self._committer.commit(decision)
+            await self._commit(decision, None)
         acts = tuple(record for record in decision.records if isinstance(record, ModerationEntry))
         await self._erase(requester, request, Moderated(acts))
 
@@ -97,8 +97,8 @@ class DeletionService:
             decision = delete_as_user(
                 self._committer.state, user, message, command, client.token, client.last_id_at_login
             )
-            ack = await self._commit(client, decision)
-        await self._erase(client, request, ack)
+            entry = await self._commit(decision, client)
+        await self._erase(client, request, Ack(entry))
 
     async def _erase(self, requester: Requester, request: Request, answer: Answer) -> None:
         """Empty the write-ahead log, which has the deleted text, and send ``answer``."""
@@ -135,12 +135,12 @@ class DeletionService:
         if not (await self._archive.page(conversation, window, 0, message.id, hidden)).rows:
             raise no_such_message_refusal(command)
 
-    async def _commit(self, client: Client, decision: Decision) -> Ack:
-        """Store ``decision``, and deliver its event to all but ``client``, to which the ack is returned."""
+    async def _commit(self, decision: Decision, author: Client | None) -> LogEntry:
+        """Store ``decision``, deliver its event to all but ``author``, and return the log entry."""
         applied = self._committer.apply(decision)
         (entry,) = await self._turns.store(*applied.records)
         without_reason = user_ids_without_reason(self._authority.state, entry.event)
         (audience,), (private,) = applied.audiences, applied.private_flags
-        self._dispatcher.deliver(entry, audience, client, private, without_reason)
+        self._dispatcher.deliver(entry, audience, author, private, without_reason)
         self._dispatcher.flush()
-        return Ack(entry)
+        return entry
