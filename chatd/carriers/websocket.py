@@ -41,6 +41,7 @@ _CLOSE_CODES: Final = {
 """Refusal code -> close code (RFC 6455, section 7.4.1). All others have 1008, a violation of the policy."""
 
 _TEXT: Final = 0x80 | Opcode.TEXT
+_BINARY: Final = 0x80 | Opcode.BINARY
 _PING: Final = bytes((0x80 | Opcode.PING, 0))
 
 # It has no handler and no parent: what the package reports is the client's fault, and the session logs that.
@@ -49,23 +50,35 @@ _SILENT: Final = logging.Logger("websockets", logging.CRITICAL)
 
 def wrap_text_message(payload: bytes) -> bytes:
     """Return ``payload``, encoded in UTF-8, as a text message in one unmasked frame."""
+    return _wrap(_TEXT, payload)
+
+
+def wrap_binary_message(payload: bytes) -> bytes:
+    """Return ``payload`` as a binary message in one unmasked frame."""
+    return _wrap(_BINARY, payload)
+
+
+def _wrap(start: int, payload: bytes) -> bytes:
     size = len(payload)
     if size < 126:
-        return bytes((_TEXT, size)) + payload
+        return bytes((start, size)) + payload
     if size < 0x10000:
-        return bytes((_TEXT, 126)) + size.to_bytes(2, "big") + payload
-    return bytes((_TEXT, 127)) + size.to_bytes(8, "big") + payload
+        return bytes((start, 126)) + size.to_bytes(2, "big") + payload
+    return bytes((start, 127)) + size.to_bytes(8, "big") + payload
 
 
 class WebSocketCarrier(SessionCarrier):
     """A carrier whose frames are text messages of a WebSocket. A message may come in several fragments.
 
     A message has at most ``limits.json`` bytes; a longer one ends the connection, and so does what is no
-    valid WebSocket frame, no text or no UTF-8. Pings, pongs and all fragments of a message count as requests
+    valid WebSocket frame, no text or no UTF-8. A subclass that ``takes_binary`` messages leaves it to the
+    dialect what is in these. Pings, pongs and all fragments of a message count as requests
     of the client, whose rate is limited. A client that is silent is sent pings.
     """
 
     refuses_http = False
+    takes_binary = False
+    """Whether the client may send binary messages as well, whatever is in them."""
 
     def __init__(
         self, sessions: Sessions, dialect: Dialect, detector: UndetectedConnection | None = None
@@ -78,6 +91,7 @@ class WebSocketCarrier(SessionCarrier):
         # The bytes of the present frame that the parser has not got.
         self._missing_bytes = 0
         self._message = bytearray()
+        self._is_binary = False
         # The answer to the client's Close frame, or to a frame or message that ends the connection.
         self._close: Close | None = None
         self._timer: IDelayedCall | None = None
@@ -147,11 +161,13 @@ class WebSocketCarrier(SessionCarrier):
             self.session.receive_control_frame(Frame(Opcode.PONG, frame.data).serialize(mask=False))
         elif frame.opcode is Opcode.PONG:
             self.session.receive_control_frame()
-        elif frame.opcode is Opcode.BINARY:
+        elif frame.opcode is Opcode.BINARY and not self.takes_binary:
             why = Phrase(N_("send text messages, not binary ones"))
             close = Close(CloseCode.UNSUPPORTED_DATA, "bad_request")
             self._refuse_and_close(Refusal("bad_request", why=why), close)
         else:
+            if frame.opcode is not Opcode.CONT:
+                self._is_binary = frame.opcode is Opcode.BINARY
             self._message += frame.data
             if frame.fin:
                 message = bytes(self._message)
@@ -162,7 +178,8 @@ class WebSocketCarrier(SessionCarrier):
 
     def _receive(self, message: bytes) -> None:
         try:
-            message.decode()
+            if not self._is_binary:
+                message.decode()
         except UnicodeDecodeError:
             self._refuse_and_close(Refusal("bad_utf8"), Close(CloseCode.INVALID_DATA, "bad_utf8"))
         else:
@@ -194,6 +211,21 @@ class WebSocketCarrier(SessionCarrier):
         else:
             self._unanswered_pings += 1
             self.session.send(_PING)
+
+
+class LenientWebSocketCarrier(WebSocketCarrier):
+    """A carrier that sends text messages, and takes text and binary ones: a line is a line."""
+
+    takes_binary = True
+
+
+class BinaryWebSocketCarrier(LenientWebSocketCarrier):
+    """A carrier that sends binary messages, and takes text and binary ones."""
+
+    @staticmethod
+    def wrapper_for(dialect: Dialect) -> FrameWrapper:
+        """Return the function that makes a binary message of a payload."""
+        return wrap_binary_message
 
 
 def _frame_size(data: bytearray) -> int:

@@ -32,7 +32,7 @@ from chatd.core.channels import (
     show_channel,
     show_users,
 )
-from chatd.core.events import User
+from chatd.core.events import ENTERING_EVENT_KINDS, ChatEvent, User
 from chatd.core.group_bans import check_not_banned_by_network, with_banned_networks
 from chatd.core.limits import Limits
 from chatd.core.link_rules import link_deletions_by, use_link
@@ -42,6 +42,7 @@ from chatd.core.profiles import make_profile
 from chatd.core.quotas import check_quotas, check_storage
 from chatd.core.read_mark_rules import read_mark_deletions_by
 from chatd.core.records import EntryDraft, Record, Snapshot
+from chatd.core.refusals import Refusal
 from chatd.core.rules import Decision, decide
 from chatd.core.token_rules import check_decision_scope
 from chatd.core.tokens import Token
@@ -202,9 +203,9 @@ class Authority:
         """Return what everybody may know of ``user``, without groups."""
         return describe_user(self.state, self.profile_of, user)
 
-    def channels_of(self, reader: User, token: Token | None) -> tuple[Channel, ...]:
-        """Return the lobby and the groups of ``reader`` with their online members."""
-        return channels_of(self.state, self.online_users.values(), self.profile_of, reader, token)
+    def channels_of(self, reader: User, token: Token | None, in_lobby: bool) -> tuple[Channel, ...]:
+        """Return the groups of ``reader``, and if ``in_lobby`` the lobby, with their online members."""
+        return channels_of(self.state, self.online_users.values(), self.profile_of, reader, token, in_lobby)
 
     def all_sessions(self) -> list[Client]:
         """Return all sessions that are logged in."""
@@ -305,9 +306,40 @@ class Authority:
             if state.credentials and state.is_registered(event.actor):
                 event = replace(event, actor_is_registered=True)
             audiences.append(audience(state, event))
+            shown = self._with_former_owner(event) if event.kind == "promoted" else event
             state.apply(event, at)
-            records.append(EntryDraft(event, at, ref))
+            if event.kind in ENTERING_EVENT_KINDS:
+                shown = self._with_profile(event)
+            records.append(EntryDraft(shown, at, ref))
         return records, audiences
+
+    def farewell_of(self, client: Client, user: User) -> str:
+        """Return what ``client``, the last session of ``user``, has said when quitting, if it may be shown.
+
+        It may not if the user may not write, or if anybody ignores the user: a departure is sent to everyone.
+        """
+        farewell = client.profile.farewell
+        if not farewell or self.state.ignored_by.get(user.id):
+            return ""
+        try:
+            self.check_write_permission(user)
+        except Refusal:
+            return ""
+        return farewell
+
+    def _with_former_owner(self, event: ChatEvent) -> ChatEvent:
+        """Return ``event``, which is not applied yet, with the member who will no longer be the owner."""
+        group = self.state.group_of(event.conversation)
+        if event.body != "owner" or group is None or group.owner is None:
+            return event
+        return replace(event, former_owner=group.members.get(group.owner.id))
+
+    def _with_profile(self, event: ChatEvent) -> ChatEvent:
+        """Return ``event``, by which a user becomes a member of a group, with what is known of that user."""
+        profile = self.profile_of(event.actor)
+        if profile is None:
+            return replace(event, is_offline=True)
+        return replace(event, realname=profile.realname)
 
     def _next_entry_at(self) -> int:
         """Return the time of the next entries: the present, but not before that of the last entry.

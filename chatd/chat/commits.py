@@ -13,8 +13,9 @@ import msgspec
 from chatd.chat.authority import Authority
 from chatd.chat.dispatch import Dispatcher
 from chatd.chat.turns import TurnQueue, not_stored_refusal
+from chatd.core.answers import Channel
 from chatd.core.audience import Audience
-from chatd.core.events import LogEntry
+from chatd.core.events import ENTERING_EVENT_KINDS, ChatEvent, LogEntry
 from chatd.core.records import Record
 from chatd.core.rules import Decision
 from chatd.core.state import State
@@ -23,13 +24,15 @@ from chatd.core.state import State
 class AppliedDecision(msgspec.Struct, frozen=True, eq=False):
     """A decision that was applied to the state in memory and has to be stored.
 
-    ``records`` are the records to store. ``audiences`` and ``private_flags`` have an item for each event: the
-    users who receive it, and whether its conversation was private when it was decided.
+    ``records`` are the records to store. ``audiences``, ``private_flags`` and ``channels`` have an item for
+    each event: the users who receive it, whether its conversation was private when it was decided, and the
+    group that it has made its actor a member of, if a session of the actor shows channels, else None.
     """
 
     records: list[Record]
     audiences: list[Audience]
     private_flags: list[bool]
+    channels: list[Channel | None]
 
 
 class Committer:
@@ -58,12 +61,27 @@ class Committer:
         """
         state = self._authority.state
         private = [state.is_private(event.conversation) for event in decision.events]
-        return AppliedDecision(*self._authority.apply(decision), private)
+        records, audiences = self._authority.apply(decision)
+        return AppliedDecision(records, audiences, private, list(map(self.entered_channel, decision.events)))
+
+    def entered_channel(self, event: ChatEvent) -> Channel | None:
+        """Return the group that ``event``, which was applied, has made its actor a member of, as a channel.
+
+        Return None for other events, and if no session of the actor shows channels.
+        """
+        if event.kind in ENTERING_EVENT_KINDS and any(
+            client.dialect.has_channels for client in self._authority.sessions_of(event.actor)
+        ):
+            return self._authority.channel(event.actor, event.conversation.name)
+        return None
 
     def deliver(self, applied: AppliedDecision, entries: Sequence[LogEntry]) -> None:
         """Deliver ``entries``, the log entries of the events of ``applied``, which are on disk."""
-        for entry, audience, private in zip(entries, applied.audiences, applied.private_flags, strict=True):
+        details = zip(applied.audiences, applied.private_flags, applied.channels, strict=True)
+        for entry, (audience, private, channel) in zip(entries, details, strict=True):
             self._dispatcher.deliver(entry, audience, None, private)
+            if channel is not None:
+                self._dispatcher.show_channel(entry, channel, None)
 
     async def commit(self, decision: Decision) -> None:
         """Apply ``decision`` to the state, wait until its records are on disk, and deliver its events.

@@ -6,30 +6,44 @@ of the chat.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Final
+from typing import Final, NamedTuple
 
 from twisted.logger import Logger
 
 from chatd.boundaries import Client, Clock
 from chatd.chat.delivery_log import DeliveryLog
-from chatd.chat.fanout import Fanout
+from chatd.chat.fanout import Fanout, frame_payloads
+from chatd.core.answers import Answer, Channel, ChannelClosed
 from chatd.core.audience import Audience, without_ignored_reason
+from chatd.core.channel_commands import ShowChannel
 from chatd.core.events import (
     LOBBY,
     AccountAnnounced,
     Announced,
     Arrived,
+    Conversation,
     Departed,
     LogEntry,
     MemberArrived,
     ProfileAnnounced,
     ReadMarkMoved,
     SharedDelivery,
+    Transient,
     User,
 )
+from chatd.core.requests import Request
 from chatd.core.state import NO_USER_IDS
+from chatd.core.tokens import token_covers
+
+UNREQUESTED_CHANNEL_REQUEST: Final = Request(ShowChannel(), "channel")
+"""The request that the daemon pretends to answer when it tells a client that its user has entered a channel
+elsewhere, or that a channel was closed.
+"""
+
+NO_PLACE: Final = 0
+"""The id of no conversation: no token that is limited to some conversations covers it."""
 
 PRESENCE_BATCH_MIN_USERS: Final = 100
 """Number of connected users from which on arrivals and departures are sent in batches."""
@@ -42,6 +56,14 @@ To notify one session takes about a quarter of that time.
 
 PRESENCE_DELAY_MAX_SECONDS: Final = 0.1
 """The maximum delay of a batch of arrivals and departures, in seconds."""
+
+
+class Membership(NamedTuple):
+    """A group of a user: its conversation, the ids of its members, and whether the user is an operator."""
+
+    conversation: Conversation
+    audience: tuple[int, ...]
+    is_operator: bool
 
 
 class Dispatcher:
@@ -69,7 +91,8 @@ class Dispatcher:
         self.delivery_log = delivery_log
         # Sessions by the id of their user, in the order of arrival.
         self._present: dict[int, list[Client]] = {}
-        # Likewise those whose token is limited to some conversations, which the others need not be asked for.
+        # Likewise those that are not in the lobby, or whose token is limited to some conversations. The
+        # others need not be asked for either.
         self._limited: dict[int, list[Client]] = {}
         self._fanout: Fanout | None = None
         self._channel_clients = 0
@@ -88,13 +111,27 @@ class Dispatcher:
         """Send the arrival of a member to the sessions of ``audience``, the members of the group."""
         self._fanout_to(audience, False, delivery.conversation.id).add(delivery)
 
-    def announce_profile(self, delivery: ProfileAnnounced, author: Client) -> None:
-        """Send what a user says to be, in the session ``author``, to all other sessions."""
-        self._fanout_to(None, False, LOBBY.id).add(delivery, author)
+    def send_transient(self, transient: Transient, audience: Audience) -> None:
+        """Send ``transient`` to the sessions of ``audience``. A limited token is for no message to a user."""
+        place = NO_PLACE if transient.conversation is None else transient.conversation.id
+        self._fanout_to(audience, False, place).add(transient)
 
-    def announce_account(self, delivery: AccountAnnounced, author: Client) -> None:
-        """Send that a user has registered or unregistered to all sessions except ``author``."""
+    def announce_change(
+        self,
+        delivery: ProfileAnnounced | AccountAnnounced,
+        author: Client,
+        groups: Sequence[Membership],
+        watchers: Collection[Client],
+    ) -> None:
+        """Send what a user, a member of ``groups``, says to be, or that the user has registered or
+        unregistered, in the session ``author``, to all other sessions.
+
+        A session outside the lobby is sent it if it shows one of the ``groups`` as a channel, or if it is one
+        of the ``watchers`` of the user and its dialect hears of them.
+        """
         self._fanout_to(None, False, LOBBY.id).add(delivery, author)
+        watching = {one for one in watchers if one.dialect.hears_of_watched_users}
+        self._send_outside_lobby(delivery, groups, author, watching)
 
     def sessions_of(self, user: User) -> list[Client]:
         """Return the sessions of ``user`` that are sent deliveries."""
@@ -121,12 +158,56 @@ class Dispatcher:
         return True
 
     def _sessions_like(self, client: Client) -> dict[int, list[Client]]:
-        return self._limited if client.token is not None and client.token.is_limited else self._present
+        is_limited = client.token is not None and client.token.is_limited
+        return self._limited if is_limited or not client.in_lobby else self._present
 
-    def announce_departure(self, departed: Departed) -> None:
-        """Send the departure of a user to all sessions that are logged in."""
+    def set_in_lobby(self, client: Client, user: User, in_lobby: bool) -> None:
+        """Have ``client``, a session of ``user``, enter or leave the lobby."""
+        self.flush()
+        if self.remove_client(client, user):
+            client.in_lobby = in_lobby
+            self.add_client(client, user)
+        client.in_lobby = in_lobby
+
+    def announce_departure(self, departed: Departed, groups: Sequence[Membership] = ()) -> None:
+        """Send the departure of a user, a member of ``groups``, to all sessions that are logged in.
+
+        A session outside the lobby is sent it if it shows one of the ``groups`` as a channel.
+        """
         self._log.info("{nick} left", nick=departed.user.nick)
         self._announce(departed)
+        self._send_outside_lobby(departed, groups)
+
+    def _send_outside_lobby(
+        self,
+        delivery: Departed | ProfileAnnounced | AccountAnnounced,
+        groups: Sequence[Membership],
+        author: Client | None = None,
+        watching: Collection[Client] = (),
+    ) -> None:
+        """Send ``delivery``, about a member of ``groups``, to the sessions outside the lobby that show one of
+        these as a channel, or are ``watching`` the user, but not to ``author``.
+        """
+        if not (self._channel_clients and self._limited):
+            return
+        places = [(one.conversation.id, frozenset(one.audience)) for one in groups]
+        outside = [
+            client
+            for client in chain.from_iterable(self._limited.values())
+            if client is not author
+            and client.user is not None
+            and client.dialect.has_channels
+            and not _covers(client, LOBBY.id)
+            and (
+                client in watching
+                or any(client.user.id in ids and _covers(client, place) for place, ids in places)
+            )
+        ]
+        if outside:
+            self.flush()
+            fanout = Fanout(None, stored=False)
+            fanout.add(delivery)
+            fanout.flush(outside)
 
     def broadcast_announcement(self, announced: Announced) -> None:
         """Send an announcement of a server operator to all logged-in sessions. The scopes of tokens do not
@@ -151,6 +232,7 @@ class Dispatcher:
         author: Client | None,
         private: bool,
         without_reason: frozenset[int] = NO_USER_IDS,
+        former: User | None = None,
     ) -> None:
         """Gather ``entry`` for the sessions of ``audience``, except ``author``, the session that asked for
         it.
@@ -158,6 +240,8 @@ class Dispatcher:
         ``private`` says whether the entry was in a private group or a direct conversation when it was
         decided. Recipients whose ids are in ``without_reason`` get the entry without its reason, because they
         ignore the user who wrote it. The sessions of the user whom an event is about are sent it at once.
+        ``former`` is a user who has just left the group: sessions of that user that show channels do not get
+        the entry.
         """
         if self.delivery_log is not None:
             self.delivery_log.log_received(author, entry, private)
@@ -170,9 +254,34 @@ class Dispatcher:
             if ignoring := tuple(id for id in audience if id in without_reason):
                 self._add(without_ignored_reason(entry, (entry.event.actor.id,)), ignoring, author)
                 audience = tuple(id for id in audience if id not in without_reason)
-        self._add(entry, audience, author)
+        self._add(entry, audience, author, former)
+        if entry.event.kind == "closed" and self._channel_clients:
+            self._close_channel(entry, audience)
 
-    def _add(self, entry: LogEntry, audience: Audience, author: Client | None) -> None:
+    def show_channel(self, entry: LogEntry, channel: Channel, author: Client | None) -> None:
+        """Show ``channel``, a group that the actor of ``entry`` has entered in the session ``author``, in the
+        other sessions of that user that show channels.
+        """
+        self.flush()
+        for client in self.sessions_of(entry.event.actor):
+            if (
+                client is not author
+                and client.dialect.has_channels
+                and token_covers(client.token, entry.event.conversation)
+            ):
+                _tell(client, channel)
+
+    def _close_channel(self, entry: LogEntry, audience: Audience) -> None:
+        """Tell the sessions of ``audience`` that show channels that ``entry`` has closed one of them."""
+        self.flush()
+        event = entry.event
+        for client in list(self._recipients(audience, event.conversation.id)):
+            if client.dialect.has_channels:
+                _tell(client, ChannelClosed(event.conversation.name, event.body))
+
+    def _add(
+        self, entry: LogEntry, audience: Audience, author: Client | None, former: User | None = None
+    ) -> None:
         event = entry.event
         subject: Sequence[Client] = ()
         # An invitation is not sent to a user who ignores its author.
@@ -185,6 +294,8 @@ class Dispatcher:
         if event.is_message and self._channel_clients:
             own = self.sessions_of(event.actor)
             without = [one for one in own if one is not author and not one.dialect.shows_own_messages]
+        elif former is not None:
+            without = [one for one in self.sessions_of(former) if one.dialect.has_channels]
         self._fanout_to(audience, True, event.conversation.id).add(entry, author, subject, without)
 
     def _announce(self, delivery: Arrived | Departed | Announced, place: int | None = LOBBY.id) -> None:
@@ -248,12 +359,27 @@ class Dispatcher:
         return chain(recipients, self._limited_to(place, audience)) if self._limited else recipients
 
     def _limited_to(self, place: int | None, audience: Audience) -> Iterator[Client]:
-        """Return those among the recipients whose token is limited, to ``place`` among others."""
+        """Return those among the recipients that are outside the lobby or whose token is limited, and that
+        may get what is in ``place``.
+        """
         return (
             client
             for client in _sessions_of(audience, self._limited)
-            if place is None or (client.token is not None and client.token.covers(place))
+            if place is None or _covers(client, place)
         )
+
+
+def _covers(client: Client, place: int) -> bool:
+    """Return whether ``client`` may get what is in the conversation with the id ``place``."""
+    return (client.in_lobby or place != LOBBY.id) and (client.token is None or client.token.covers(place))
+
+
+def _tell(client: Client, answer: Answer) -> None:
+    """Send ``answer``, which nobody has asked for, to ``client`` in the order of the log."""
+    for frame in frame_payloads(
+        client.frame_format, client.dialect.encode_answer(UNREQUESTED_CHANNEL_REQUEST, answer)
+    ):
+        client.deliver(frame)
 
 
 def _sessions_of(audience: Audience, present: Mapping[int, list[Client]]) -> Iterator[Client]:

@@ -14,6 +14,7 @@ from chatd.core.events import (
     MemberArrived,
     ProfileAnnounced,
     SharedDelivery,
+    Transient,
 )
 from chatd.core.terminal import replace_controls
 
@@ -34,6 +35,8 @@ def format_delivery(delivery: SharedDelivery, private: bool = False) -> str:
         return f"{delivery.arrived.user.nick} arrived in a group"
     if isinstance(delivery, ProfileAnnounced):
         return f"{delivery.user.nick} changed a profile"
+    if isinstance(delivery, Transient):
+        return f"{delivery.user.nick} told clients something in passing"
     if isinstance(delivery, AccountAnnounced):
         return f"{delivery.user.nick} {'registered' if delivery.is_registered else 'unregistered'}"
     if not isinstance(delivery, LogEntry):

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from chatd.boundaries import Client, Clock
 from chatd.chat.authority import Authority
 from chatd.chat.commits import AppliedDecision, Committer
-from chatd.chat.dispatch import Dispatcher
+from chatd.chat.dispatch import Dispatcher, Membership
 from chatd.chat.replay import Replay
 from chatd.chat.token_expiry import TokenExpiry
 from chatd.chat.turns import TurnQueue, not_read_refusal, not_stored_refusal
@@ -152,9 +152,16 @@ class PresenceService:
         is_hello = isinstance(request.command, Hello | Identify)
         channels: tuple[Channel, ...] = ()
         if client.dialect.has_channels:
-            channels = self._authority.channels_of(login.user, client.token)
+            channels = self._authority.channels_of(login.user, client.token, client.in_lobby)
         arrival = self._arrive(
-            client, request if is_hello else None, hello, login, applied, channels, catches_up
+            client,
+            request if is_hello else None,
+            hello,
+            login,
+            applied,
+            channels,
+            self.memberships(login.user),
+            catches_up,
         )
         self._turns.run_coroutine(client, request if is_hello else None, arrival, paused=catches_up)
         if catches_up and not is_hello:
@@ -169,6 +176,7 @@ class PresenceService:
         login: Login,
         applied: AppliedDecision,
         channels: tuple[Channel, ...],
+        memberships: list[Membership],
         catches_up: bool,
     ) -> None:
         """Wait until the login is stored. Then announce and welcome ``client``, and send missed entries."""
@@ -177,10 +185,12 @@ class PresenceService:
         except NotStored:
             self._dispatcher.flush()
             self._authority.undo_login(client)
+            if not self._authority.sessions_of(login.user):
+                self._watch_lists.announce(login.user, False)
             raise
         try:
             self._committer.deliver(applied, entries)
-            self._welcome(client, request, login, channels)
+            self._welcome(client, request, login, channels, memberships)
             if catches_up and not client.is_closed:
                 client.hold_deliveries()
                 await self._replay.send_missed_entries(client, login.user, hello)
@@ -194,11 +204,16 @@ class PresenceService:
             self.end_session(client, None)
 
     def _welcome(
-        self, client: Client, request: Request | None, login: Login, channels: tuple[Channel, ...]
+        self,
+        client: Client,
+        request: Request | None,
+        login: Login,
+        channels: tuple[Channel, ...],
+        memberships: list[Membership],
     ) -> None:
         user, returning = login.user, login.returning
         if not login.has_other_session:
-            self._announce_arrival(client, login)
+            self._announce_arrival(client, login, memberships)
         cursor = client.last_id_at_login = self._journal.last_delivered_id
         # A session with a token has no part in the read marker of its user.
         seen = self._journal.get_read_marker(user) if returning and client.token is None else cursor
@@ -209,27 +224,31 @@ class PresenceService:
         if not client.is_closed:
             self._dispatcher.add_client(client, user)
 
-    def _announce_arrival(self, client: Client, login: Login) -> None:
-        user, state = login.user, self._authority.state
-        is_registered = state.is_registered(user)
+    def memberships(self, user: User) -> list[Membership]:
+        """Return the groups of ``user`` as they are now: later changes are announced by their events."""
+        return [
+            Membership(group.conversation, group.audience, group.role(user) in ("owner", "operator"))
+            for group in self._authority.state.groups_of(user)
+        ]
+
+    def _announce_arrival(self, client: Client, login: Login, memberships: list[Membership]) -> None:
+        user = login.user
+        is_registered = self._authority.state.is_registered(user)
         now = self._authority.now()
         arrived = Arrived(user, login.returning, now, client.profile.realname, is_registered)
         self._dispatcher.announce_arrival(client, user, arrived)
         self._watch_lists.announce(user, True)
-        if not self._dispatcher.has_channel_clients:
-            return
-        for conversation in state.direct_and_group_conversations_of(user):
-            group = state.group_of(conversation)
-            if group is not None:
-                is_operator = group.role(user) in ("owner", "operator")
+        if self._dispatcher.has_channel_clients:
+            for conversation, audience, is_operator in memberships:
                 member = MemberArrived(arrived, conversation, is_operator)
-                self._dispatcher.announce_to_members(member, group.audience)
+                self._dispatcher.announce_to_members(member, audience)
 
     def announce_account(self, client: Client, user: User, is_registered: bool) -> None:
         """Announce to the others that ``user`` has registered or unregistered in the session ``client``."""
         if self._dispatcher.has_channel_clients:
             announced = AccountAnnounced(user, is_registered, self._authority.now())
-            self._dispatcher.announce_account(announced, client)
+            watchers = self._watch_lists.watchers_of(user)
+            self._dispatcher.announce_change(announced, client, self.memberships(user), watchers)
 
     def end_session(self, client: Client, request: Request | None, refusal: Refusal | None = None) -> None:
         """Ignore what ``client`` still sends, and close its connection when all earlier tasks of the journal
@@ -284,13 +303,15 @@ class PresenceService:
         if self._authority.sessions_of(user):
             return
         is_registered = self._authority.state.is_registered(user)
-        departed = Departed(user, self._authority.now(), is_registered)
-        self._turns.run_coroutine(client, None, self._announce_departure(client, departed))
+        farewell = self._authority.farewell_of(client, user)
+        departed = Departed(user, self._authority.now(), is_registered, farewell)
+        groups = self.memberships(user) if self._dispatcher.has_channel_clients else []
+        self._turns.run_coroutine(client, None, self._announce_departure(client, departed, groups))
 
-    async def _announce_departure(self, client: Client, departed: Departed) -> None:
+    async def _announce_departure(self, client: Client, departed: Departed, groups: list[Membership]) -> None:
         with suppress(NotStored):
             await self._journal.submit_records()
         # Without a user its arrival was rolled back, so that nobody knows of it.
         if client.user is not None:
-            self._dispatcher.announce_departure(departed)
+            self._dispatcher.announce_departure(departed, groups)
             self._watch_lists.announce(departed.user, False)

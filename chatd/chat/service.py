@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 
 from chatd.boundaries import Archive, Client, Clock, PasswordHasher, Requester
@@ -30,6 +31,7 @@ from chatd.chat.presence import PresenceService
 from chatd.chat.read_marks import ReadMarkService
 from chatd.chat.replay import Replay
 from chatd.chat.retention import Retention
+from chatd.chat.token_buckets import TokenBuckets
 from chatd.chat.tokens import TokenCommand, TokenService
 from chatd.chat.turns import ChangeTask, ClientCoroutine, TurnQueue, not_read_refusal, not_stored_refusal
 from chatd.chat.watch_lists import WatchLists
@@ -38,18 +40,27 @@ from chatd.core.accounts import AccountPolicy, Secret
 from chatd.core.answers import (
     Ack,
     Answer,
-    Channel,
+    LobbyEntered,
+    LobbyLeft,
     PreparedAnswer,
     ProfileChanged,
+    TransientSent,
     Unchanged,
     UserDescription,
     Welcome,
 )
-from chatd.core.audience import user_ids_without_reason
-from chatd.core.channel_commands import Authenticate, SetProfile, ShowChannel, WatchUsers
-from chatd.core.channels import ChannelQuery
+from chatd.core.audience import Audience, user_ids_without_reason
+from chatd.core.channel_commands import (
+    Authenticate,
+    EnterLobby,
+    LeaveLobby,
+    SendTransient,
+    SetProfile,
+    WatchUsers,
+)
+from chatd.core.channels import ChannelQuery, address_transient
 from chatd.core.counters import Counters
-from chatd.core.events import ChatEvent, LogEntry, ProfileAnnounced, SharedDelivery, User
+from chatd.core.events import LOBBY, ChatEvent, LogEntry, ProfileAnnounced, SharedDelivery, Transient, User
 from chatd.core.ignore_rules import decide_ignore
 from chatd.core.limits import Limits
 from chatd.core.login import check_claimed_sender
@@ -62,19 +73,18 @@ from chatd.core.queries import (
     requested_page,
 )
 from chatd.core.records import Snapshot
-from chatd.core.refusals import Refusal, reason_phrase
+from chatd.core.refusals import Refusal, rate_limited_refusal, reason_phrase
 from chatd.core.requests import Request
 from chatd.core.rules import CHANGE_RULES
 from chatd.core.token_rules import check_command_scope, session_end_reason
+from chatd.core.tokens import token_covers
 from chatd.store.errors import NotStored
 
-ENTERING_EVENT_KINDS: Final = frozenset(("created", "joined"))
-"""The kinds of events by which their author becomes a member of a group."""
+CLIENT_QUESTIONS_BURST: Final = 20
+"""The number of questions and answers from client to client that one user may be sent at once."""
 
-ENTERED_ELSEWHERE_REQUEST: Final = Request(ShowChannel(), "channel")
-"""The request that the daemon pretends to answer when it shows a client a group that its user has entered in
-another session.
-"""
+CLIENT_QUESTION_SECONDS: Final = 1.0
+"""The seconds after which a user may be sent another one."""
 
 
 class Chat:
@@ -161,6 +171,8 @@ class Chat:
             self._authority, archive, committer, self._presence, self._turns, clock, policy
         )
         self.retention = Retention(self._authority, archive, committer, clock, keep_seconds)
+        # Clients answer such questions by themselves, which uses up the credit of their users.
+        self._client_questions = TokenBuckets(clock, lambda: CLIENT_QUESTIONS_BURST, CLIENT_QUESTION_SECONDS)
         self._stopping = False
 
     @property
@@ -274,6 +286,8 @@ class Chat:
             self._turns.run_coroutine(client, request, self._answer(client, request, command))
             return
         if isinstance(command, c.Quit):
+            if request.farewell:
+                client.profile = replace(client.profile, farewell=request.farewell)
             self.end_session(client, request)
             return
         self._check_running(command)
@@ -316,6 +330,8 @@ class Chat:
                 return
             check_command_scope(self._authority.state, client.token, command)
         self._authority.expire_invitations()
+        if isinstance(command, c.SendToLobby) and not client.in_lobby:
+            raise Refusal("not_member", group="lobby")
         if user is not None and type(command) in CHANGE_RULES:
             self._change(client, request, user, command)
         elif user is not None and c.COMMANDS_BY_CLASS[type(command)].required_role == "server_operators":
@@ -352,6 +368,10 @@ class Chat:
         elif isinstance(command, SetProfile):
             self._authority.check_write_permission(user)
             self._turns.run_coroutine(client, request, self._set_profile(client, request, user, command))
+        elif isinstance(command, EnterLobby | LeaveLobby):
+            self._enter_lobby(client, request, user, isinstance(command, EnterLobby))
+        elif isinstance(command, SendTransient):
+            self._send_transient(client, request, user, command)
         elif isinstance(command, ChannelQuery):
             shown = self._authority.answer_channel_query(user, command, client.token)
             self._turns.run_coroutine(
@@ -402,6 +422,22 @@ class Chat:
         reading = self._replay.send_page(client, user, request, conversation, page)
         self._turns.run_coroutine(client, request, self._answer_from_log(reading), paused=True)
 
+    def _enter_lobby(self, client: Client, request: Request, user: User, in_lobby: bool) -> None:
+        """Have ``client`` enter or leave the lobby. The answer to who enters shows it as a channel."""
+        if client.in_lobby is in_lobby:
+            if not in_lobby:
+                raise Refusal("not_member", group="lobby")
+            answer: Answer = Unchanged("")
+        elif in_lobby:
+            if not token_covers(client.token, LOBBY):
+                raise Refusal("out_of_scope")
+            answer = LobbyEntered(user, self._authority.channel(user, ""))
+        else:
+            answer = LobbyLeft(user)
+        self._turns.run_coroutine(
+            client, request, self._set_in_lobby(client, request, user, in_lobby, answer), paused=True
+        )
+
     def _change(self, client: Client, request: Request, user: User, command: c.Command) -> None:
         authority = self._authority
         decision = authority.decide(user, command, client.client_network, client.token)
@@ -413,12 +449,30 @@ class Chat:
         records, audiences = authority.apply(decision, request.ref)
         event = decision.events[0]
         private = authority.state.is_private(event.conversation)
-        channel = None
-        if event.kind in ENTERING_EVENT_KINDS and self._dispatcher.has_channel_clients:
-            channel = authority.channel(user, event.conversation.name)
+        channel = self._committer.entered_channel(event)
         self.journal.submit(ChangeTask(self, client, request, records, audiences, private, channel))
 
+    def _send_transient(self, client: Client, request: Request, user: User, command: SendTransient) -> None:
+        self._authority.check_write_permission(user)
+        state = self._authority.state
+        conversation, dest, audience = address_transient(state, user, command)
+        if command.text and dest is not None:
+            wait = self._client_questions.seconds_until_token(dest.id)
+            if wait > 0:
+                raise rate_limited_refusal(reason_phrase("many_questions"), wait)
+            self._client_questions.take_token(dest.id)
+        now = self._authority.now()
+        sent = Transient(command.kind, user, conversation, dest, command.tags, command.text, now)
+        self._turns.run_coroutine(client, request, self._deliver_transient(client, request, sent, audience))
+
     # Coroutines that wait for their turn in the journal's queue and write nothing.
+
+    async def _deliver_transient(
+        self, client: Client, request: Request, sent: Transient, audience: Audience
+    ) -> None:
+        await self._turns.wait_for_turn()
+        client.answer(request, TransientSent(sent))
+        self._dispatcher.send_transient(sent, audience)
 
     async def _answer(self, client: Client, request: Request, answer: Answer) -> None:
         await self._turns.wait_for_turn()
@@ -432,16 +486,23 @@ class Chat:
         after = self._authority.profile_of(user)
         if before is None or after is None or before == after or not self._dispatcher.has_channel_clients:
             return
-        self._dispatcher.announce_profile(
-            ProfileAnnounced(
-                user,
-                after.away if after.away != before.away else None,
-                after.realname if after.realname != before.realname else None,
-                self._authority.now(),
-                self._authority.state.is_registered(user),
-            ),
-            client,
+        announced = ProfileAnnounced(
+            user,
+            after.away if after.away != before.away else None,
+            after.realname if after.realname != before.realname else None,
+            self._authority.now(),
+            self._authority.state.is_registered(user),
         )
+        groups, watchers = self._presence.memberships(user), self._watch_lists.watchers_of(user)
+        self._dispatcher.announce_change(announced, client, groups, watchers)
+
+    async def _set_in_lobby(
+        self, client: Client, request: Request, user: User, in_lobby: bool, answer: Answer
+    ) -> None:
+        await self._turns.wait_for_turn()
+        client.answer(request, answer)
+        if not client.is_closed:
+            self._dispatcher.set_in_lobby(client, user, in_lobby)
 
     async def _watch(self, client: Client, request: Request, command: WatchUsers) -> None:
         await self._turns.wait_for_turn()
@@ -520,10 +581,12 @@ class Chat:
             self._dispatcher.deliver(entries[0], change.audiences[0], client, change.private, without_reason)
         client.answer(request, Ack(entries[0], change.channel, self._receiver(client, entries[0].event)))
         if change.channel is not None:
-            self._show_in_other_sessions(client, entries[0].event.actor, change.channel)
+            self._dispatcher.show_channel(entries[0], change.channel, client)
         if is_newly_stored:
+            # A channel that was left is gone: its clients are not told who owns the group now.
+            former = entries[0].event.actor if entries[0].event.kind == "left" else None
             for entry, audience in zip(entries[1:], change.audiences[1:], strict=True):
-                self._dispatcher.deliver(entry, audience, None, change.private)
+                self._dispatcher.deliver(entry, audience, None, change.private, former=former)
 
     def _receiver(self, client: Client, event: ChatEvent) -> UserDescription | None:
         """Return what ``client`` may know of the receiver of ``event``, if it is a direct message to somebody
@@ -533,13 +596,6 @@ class Chat:
             return None
         receiver = event.subject
         return None if receiver is None or receiver is event.actor else self._authority.describe(receiver)
-
-    def _show_in_other_sessions(self, client: Client, user: User, channel: Channel) -> None:
-        """Show ``channel``, which ``user`` has entered in the session ``client``, in the other sessions."""
-        self._dispatcher.flush()
-        for other in self._dispatcher.sessions_of(user):
-            if other is not client and other.dialect.has_channels:
-                other.send_unrequested(ENTERED_ELSEWHERE_REQUEST, channel)
 
     def _count(self, client: Client, event: ChatEvent) -> None:
         if event.is_message:

@@ -5,6 +5,7 @@ A notice goes to the sessions that watch its user, and costs nobody else anythin
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 from chatd.boundaries import Client
@@ -43,7 +44,7 @@ class WatchLists:
         elif command.change == "clear":
             self.forget(client)
         elif command.change == "list":
-            return WatchedUsers(listed=tuple(listed.values()))
+            return WatchedUsers(listed=tuple(map(self._own_form, listed.values())))
         else:
             return self._status(client, dict(listed))
         return WatchedUsers()
@@ -52,6 +53,10 @@ class WatchLists:
         """Drop the list of ``client``."""
         for key in list(self._lists.get(client, ())):
             self._remove(client, key)
+
+    def watchers_of(self, user: User) -> Collection[Client]:
+        """Return the sessions that watch ``user``."""
+        return self._watchers.get(user.key, {}).keys()
 
     def announce(self, user: User, is_online: bool) -> None:
         """Tell the sessions that watch ``user``, and don't know it yet, whether the user is online."""
@@ -100,7 +105,7 @@ class WatchLists:
         for key, nick in shown.items():
             user = self._online_user(nick)
             if user is None:
-                offline.append(nick)
+                offline.append(self._own_form(nick))
             else:
                 online.append(user)
             if client in self._watchers.get(key, {}):
@@ -108,11 +113,19 @@ class WatchLists:
         return WatchedUsers(tuple(online), tuple(offline))
 
     def _online_user(self, nick: str) -> User | None:
+        user = self._known_user(nick)
+        return user if user is not None and self._authority.sessions_of(user) else None
+
+    def _own_form(self, nick: str) -> str:
+        """Return ``nick`` as its user is shown, if it is known."""
+        user = self._known_user(nick)
+        return nick if user is None else user.nick
+
+    def _known_user(self, nick: str) -> User | None:
         try:
-            user = self._authority.state.user(nick)
+            return self._authority.state.user(nick)
         except Refusal:
             return None
-        return user if self._authority.sessions_of(user) else None
 
 
 def _parse(nick: str) -> Name | None:

@@ -19,8 +19,9 @@ from chatd.connections.outbox import Outbox
 from chatd.connections.rate_limit import RateLimit
 from chatd.connections.welcome_buffer import WelcomeBuffer
 from chatd.core.accounts import Credential, Secret
-from chatd.core.answers import Answer, Authenticated, Profile, Welcome
-from chatd.core.events import Delivery, User
+from chatd.core.answers import Answer, Authenticated, MissedEvent, Profile, Welcome
+from chatd.core.channel_commands import ShowChannel
+from chatd.core.events import Delivery, LogEntry, User
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.core.tokens import Token
@@ -52,6 +53,12 @@ MAX_ANONYMOUS_REFUSALS: Final = 5
 """Number of refusals before a login after which a client is disconnected.
 
 Such a client speaks another protocol, or guesses.
+"""
+
+
+MISSED_EVENT_REQUEST: Final = Request(ShowChannel(), "missed")
+"""The request that the daemon pretends to answer when it tells a client that shows channels of an event about
+its user that it has missed.
 """
 
 
@@ -115,6 +122,7 @@ class Session:
         self.password: Secret | None = None
         self.verified: Credential | Token | None = None
         self.profile = Profile()
+        self.in_lobby = True
         self.updates_read_marker = True
         self.missed_range: tuple[int, int | None] = (0, 0)
         self.last_id_at_login = 0
@@ -335,6 +343,7 @@ class Session:
         client has logged in with ``token``, or with None.
         """
         self._enter(SessionPhase.LOGGED_IN)
+        self.in_lobby = self.dialect.enters_lobby
         self.user = user
         self.token = token
         self.updates_read_marker = updates_read_marker
@@ -361,6 +370,10 @@ class Session:
         if self.is_closing:
             return True  # what is held back stays: the client has not got it
         if self._holds_too_much:
+            if self.dialect.has_channels:
+                # The log can't replace the arrivals and departures: the client has to come back.
+                self.refuse_and_close(Refusal("slow_consumer"))
+                return True
             self.hold_deliveries()
             return False
         self._enter(SessionPhase.LOGGED_IN)
@@ -457,9 +470,13 @@ class Session:
         has no form for the entry, so that nothing is sent.
         """
         encoder = self.frame_format.encoder
-        payloads = (
-            encoder.encode_for_affected_user(delivery) if is_subject else encoder.encode_delivery(delivery)
-        )
+        if self.dialect.has_channels and isinstance(delivery, LogEntry) and not delivery.event.is_message:
+            # The client was shown its channels as they are now; an old event must not change them.
+            payloads = self.dialect.encode_answer(MISSED_EVENT_REQUEST, MissedEvent(delivery))
+        elif is_subject:
+            payloads = encoder.encode_for_affected_user(delivery)
+        else:
+            payloads = encoder.encode_delivery(delivery)
         for frame in frame_payloads(self.frame_format, payloads):
             if self._buffer is None:
                 self._outbox.put(frame)
@@ -468,8 +485,15 @@ class Session:
         return bool(payloads)
 
     def send(self, frame: bytes) -> None:
-        """Send a frame that contains no log entry."""
-        self._write(frame)
+        """Send a frame that contains no log entry.
+
+        For a client that shows channels it is held back like a log entry: who is in a channel follows from
+        entries, arrivals and departures in one order.
+        """
+        if self.dialect.has_channels:
+            self.deliver(frame)
+        else:
+            self._write(frame)
 
     def deliver(self, frame: bytes) -> None:
         """Send ``frame``, which contains log entries, or hold it back while missed entries are sent."""

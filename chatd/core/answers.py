@@ -6,7 +6,7 @@ import msgspec
 
 from chatd.core.accounts import Secret
 from chatd.core.declarations import CommandDeclaration
-from chatd.core.events import Conversation, LogEntry, User
+from chatd.core.events import Conversation, LogEntry, Transient, User
 from chatd.core.moderation import ModerationEntry
 
 
@@ -24,12 +24,13 @@ class Profile(msgspec.Struct, frozen=True):
     """What the client of a session says of its user, and IRC clients show.
 
     ``username`` and ``realname`` are as IRC's ``USER`` has them. ``away`` says why the user is away; it is
-    empty while the user is not. Nothing of it is stored.
+    empty while the user is not. ``farewell`` is what the user has said when quitting. Nothing is stored.
     """
 
     username: str = ""
     realname: str = ""
     away: str = ""
+    farewell: str = ""
 
 
 class ChannelMember(msgspec.Struct, frozen=True, eq=False):
@@ -59,6 +60,41 @@ class Channel(msgspec.Struct, frozen=True, eq=False):
     created_at: int = 0
     members: tuple[ChannelMember, ...] = ()
     banned: tuple[str, ...] = ()
+
+
+class TransientSent(msgspec.Struct, frozen=True, eq=False):
+    """The answer to `SendTransient`: what was ``sent``."""
+
+    sent: Transient
+
+
+class MissedEvent(msgspec.Struct, frozen=True, eq=False):
+    """What tells a client that shows channels of ``entry``, an event about its user that it has missed."""
+
+    entry: LogEntry
+
+
+class LobbyEntered(msgspec.Struct, frozen=True, eq=False):
+    """The answer to `EnterLobby`: this session of ``user`` has entered the lobby, which is ``channel``."""
+
+    user: User
+    channel: Channel
+
+
+class LobbyLeft(msgspec.Struct, frozen=True, eq=False):
+    """The answer to `LeaveLobby`: this session of ``user`` has left the lobby."""
+
+    user: User
+
+
+class ChannelClosed(msgspec.Struct, frozen=True, eq=False):
+    """What tells a client that shows channels that a server operator has closed ``group``, one of them.
+
+    ``reason`` may be empty.
+    """
+
+    group: str
+    reason: str
 
 
 class UserDescription(msgspec.Struct, frozen=True, eq=False):
@@ -434,6 +470,11 @@ Answer = (
     | ActiveConversations
     | HistoryHint
     | Channel
+    | ChannelClosed
+    | LobbyEntered
+    | LobbyLeft
+    | MissedEvent
+    | TransientSent
     | UserDescriptions
     | WatchedUsers
     | ProfileChanged

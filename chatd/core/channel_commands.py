@@ -13,6 +13,7 @@ from chatd.core.declarations import Command, FieldDeclaration, declare
 
 _Name = Annotated[str, FieldDeclaration("name", "the name of a group, empty for the lobby")]
 _Nicks = Annotated[str, FieldDeclaration("note", "nicks, separated by blanks")]
+_Receiver = Annotated[str, FieldDeclaration("name", "the nick of the receiver")]
 _Nick = Annotated[str, FieldDeclaration("name", "a nick; empty for that of the certificate")]
 _Friend = Annotated[str, FieldDeclaration("name", "the other user of a direct conversation")]
 _Password = Annotated[Secret, FieldDeclaration("secret", "the password of the nick")]
@@ -44,6 +45,32 @@ class ShowChannel(Command, frozen=True):
     """Show ``group``, or the lobby if it is empty, with its topic and those of its members who are online."""
 
     group: _Name = ""
+
+
+@declare(
+    "enterlobby",
+    required_role="identified",
+    required_access="read",
+    answer="channel",
+    refusal_codes="out_of_scope",
+    help="have this session enter the lobby",
+    example="JOIN #lobby",
+)
+class EnterLobby(Command, frozen=True):
+    """Have this session enter the lobby: it is sent what is said there, and who arrives and departs."""
+
+
+@declare(
+    "leavelobby",
+    required_role="identified",
+    required_access="read",
+    answer="channel",
+    refusal_codes="not_member",
+    help="have this session leave the lobby",
+    example="PART #lobby",
+)
+class LeaveLobby(Command, frozen=True):
+    """Have this session leave the lobby. Other sessions of the user stay there."""
 
 
 @declare(
@@ -166,3 +193,30 @@ class RedactMessage(DeleteMessage, frozen=True):
 
     group: _Name | None = None
     dest: _Friend | None = None
+
+
+@declare(
+    "transient",
+    required_role="identified",
+    required_access="write",
+    answer="none",
+    refusal_codes="no_such_user no_such_group not_member muted registered_only account_closed rate_limited",
+    help="tell other clients in passing, without a trace in the log",
+    example="TAGMSG #wob",
+)
+class SendTransient(Command, frozen=True):
+    """Send ``tags``, or a ``text`` from client to client, to the user ``dest``, or else to ``group``.
+
+    An empty ``group`` is the lobby. ``kind`` is as in `Transient`; a text is for a user only.
+    """
+
+    group: _Name = ""
+    dest: _Receiver | None = None
+    kind: Annotated[
+        Literal["tags", "message", "notice"],
+        FieldDeclaration("choice", "what it is", choices=("tags", "message", "notice")),
+    ] = "tags"
+    tags: Annotated[
+        tuple[tuple[str, str], ...], FieldDeclaration("note", "tags, as pairs of a key and a value")
+    ] = ()
+    text: _Text = ""

@@ -11,11 +11,13 @@ from typing import Final
 from msgspec.structs import replace
 
 from chatd.core.answers import Channel, ChannelMember, Profile, Statistics, UserDescription, UserDescriptions
-from chatd.core.channel_commands import FindUsers, ShowChannel, ShowStatistics, ShowUsers
-from chatd.core.events import LOBBY, User
+from chatd.core.audience import Audience
+from chatd.core.channel_commands import FindUsers, SendTransient, ShowChannel, ShowStatistics, ShowUsers
+from chatd.core.events import LOBBY, Conversation, User
 from chatd.core.masks import compile_mask
 from chatd.core.refusals import Refusal
-from chatd.core.state import Group, State
+from chatd.core.rules import require_group_member, user_with_open_account
+from chatd.core.state import NO_USER_IDS, Group, State
 from chatd.core.tokens import Token, token_covers
 
 ProfileOf = Callable[[User], Profile | None]
@@ -73,10 +75,18 @@ def channel_of_group(state: State, profile_of: ProfileOf, reader: User, group: G
 
 
 def channels_of(
-    state: State, online: Iterable[User], profile_of: ProfileOf, reader: User, token: Token | None
+    state: State,
+    online: Iterable[User],
+    profile_of: ProfileOf,
+    reader: User,
+    token: Token | None,
+    in_lobby: bool = True,
 ) -> tuple[Channel, ...]:
-    """Return the lobby and the groups of ``reader``, those that the ``token`` of the session is for."""
-    shown = [show_channel(state, online, profile_of, reader, "")] if token_covers(token, LOBBY) else []
+    """Return the groups of ``reader``, and if ``in_lobby`` the lobby: those that the ``token`` of the session
+    is for.
+    """
+    shows_lobby = in_lobby and token_covers(token, LOBBY)
+    shown = [show_channel(state, online, profile_of, reader, "")] if shows_lobby else []
     groups = (state.group_of(one) for one in state.direct_and_group_conversations_of(reader) if not one.pair)
     shown += [
         channel_of_group(state, profile_of, reader, group)
@@ -133,6 +143,26 @@ def count_users(state: State, online: int, most_online: int, reader: User, now: 
     ``online`` users are online, and ``most_online`` were at once.
     """
     return Statistics(online, len(state.users), len(state.groups_visible_to(reader)), most_online, now)
+
+
+def address_transient(
+    state: State, sender: User, command: SendTransient
+) -> tuple[Conversation | None, User | None, Audience]:
+    """Return where ``command`` of ``sender`` goes: the lobby or the conversation of a group, or a user, and
+    the users who are sent it.
+
+    The sender is not among these, except as the receiver, and nobody who ignores the sender is. Raises
+    `Refusal` ``no_such_user``, ``no_such_group`` or ``not_member``.
+    """
+    ignoring = state.ignored_by.get(sender.id, NO_USER_IDS)
+    if command.dest is not None:
+        dest = user_with_open_account(state, command.dest)
+        return None, dest, () if dest.id in ignoring else (dest.id,)
+    if not command.group:
+        return LOBBY, None, frozenset((sender.id, *ignoring))
+    group = require_group_member(state, sender, command.group)
+    receivers = (id for id in group.audience if id != sender.id and id not in ignoring)
+    return group.conversation, None, tuple(receivers)
 
 
 def _shown_groups(state: State, reader: User, user: User, token: Token | None) -> Iterable[tuple[str, bool]]:

@@ -114,7 +114,10 @@ class ChatEvent(msgspec.Struct, frozen=True, eq=False):
     has deleted it, its subject the author of the message.
 
     ``was_member`` is true for a ``banned`` event that put out a member. ``actor_is_registered`` says whether
-    the author had a password when the event was decided, or when it was read from the log. Neither is stored.
+    the author had a password when the event was decided, or when it was read from the log. A ``created`` or
+    ``joined`` event has what is known of the new member when it is decided: the ``realname``, and
+    ``is_offline``, true if no client of that user is connected. A ``promoted`` event that makes a new owner
+    has the ``former_owner``, if that user is still a member. None of these is stored.
 
     ``body`` depends on the kind:
 
@@ -139,6 +142,9 @@ class ChatEvent(msgspec.Struct, frozen=True, eq=False):
     body: str = ""
     was_member: bool = False
     actor_is_registered: bool = False
+    realname: str = ""
+    is_offline: bool = False
+    former_owner: User | None = None
 
     @property
     def is_message(self) -> bool:
@@ -214,6 +220,25 @@ class MemberArrived(msgspec.Struct, frozen=True, eq=False, weakref=True):
         return self.arrived.at
 
 
+class Transient(msgspec.Struct, frozen=True, eq=False, weakref=True):
+    """A delivery, never stored, of what clients that show channels tell each other in passing: that ``user``
+    types, a reaction to a message, or what a client asks another one.
+
+    It is sent to the members of the group of ``conversation``, to everyone if that is the lobby, and to
+    ``dest`` alone if there is one. ``tags`` are IRC's tags, as pairs of a key and a value. ``text`` is what a
+    client asks or answers as a message of the ``kind``; it is empty if there are only tags. ``at`` is the
+    time in milliseconds since 1970-01-01 UTC.
+    """
+
+    kind: Literal["tags", "message", "notice"]
+    user: User
+    conversation: Conversation | None
+    dest: User | None
+    tags: tuple[tuple[str, str], ...]
+    text: str
+    at: int
+
+
 class ProfileAnnounced(msgspec.Struct, frozen=True, eq=False, weakref=True):
     """A delivery, never stored, that announces what ``user`` has said to be, at ``at`` ms since 1970.
 
@@ -243,12 +268,14 @@ class AccountAnnounced(msgspec.Struct, frozen=True, eq=False, weakref=True):
 class Departed(msgspec.Struct, frozen=True, eq=False, weakref=True):
     """A delivery, never stored, that announces that ``user`` has left, at ``at`` ms since 1970-01-01 UTC.
 
-    ``is_registered`` says whether the nick has a password.
+    ``is_registered`` says whether the nick has a password. ``farewell`` is what the user has said when
+    quitting, and may be empty.
     """
 
     user: User
     at: int
     is_registered: bool = False
+    farewell: str = ""
 
 
 class Announced(msgspec.Struct, frozen=True, eq=False, weakref=True):
@@ -262,11 +289,21 @@ class Announced(msgspec.Struct, frozen=True, eq=False, weakref=True):
     at: int
 
 
-CHANNEL_DELIVERIES: Final = (MemberArrived, ProfileAnnounced, AccountAnnounced)
+ENTERING_EVENT_KINDS: Final[frozenset[EventKind]] = frozenset(("created", "joined"))
+"""The kinds of events by which their actor becomes a member of a group."""
+
+CHANNEL_DELIVERIES: Final = (MemberArrived, ProfileAnnounced, AccountAnnounced, Transient)
 """The classes of deliveries that only clients that see groups as chat channels are told of."""
 
 SharedDelivery = (
-    LogEntry | Arrived | MemberArrived | Departed | ProfileAnnounced | AccountAnnounced | Announced
+    LogEntry
+    | Arrived
+    | MemberArrived
+    | Departed
+    | ProfileAnnounced
+    | AccountAnnounced
+    | Transient
+    | Announced
 )
 """A delivery to several users: a log entry, or what is never in the log."""
 

@@ -83,7 +83,7 @@ class Limits(msgspec.Struct, forbid_unknown_fields=True):
     bytes_per_second: PositiveInt = 64 * 1024
     """Bytes a second in the requests of one client, once it has used up `burst_seconds`."""
     reads_per_second: PositiveInt = 5
-    """Requests a second that read from the log (history, messages …), once `burst_seconds` is used up."""
+    """Requests a second that read the log, or who is online (WHO), once `burst_seconds` is used up."""
     burst_seconds: PositiveInt = 10
     """Size of the burst: a client may at once send as much as the three rates allow in this many seconds."""
     login_seconds: PositiveInt = 30

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -40,6 +40,9 @@ class Request(msgspec.Struct, frozen=True, eq=False):
       of the text protocol.
     - ``convert_buffered_frame`` is a function that re-encodes one frame, already encoded but not yet sent to
       the client, into ``detected_dialect``. It is None if such frames are sent as they are.
+    - ``label_part`` says where the answer stands among those that share the ``label``: it is ``whole`` for a
+      request without further ones, else ``first``, ``middle`` or ``last``.
+    - ``farewell`` is what the user says when this request, a ``quit``, ends the session.
     - ``max_id`` is the largest id that an entry may have in the page that answers this request; None for no
       limit.
     """
@@ -57,3 +60,5 @@ class Request(msgspec.Struct, frozen=True, eq=False):
     seconds_between_lines: float = 0.0
     convert_buffered_frame: Callable[[bytes], bytes] | None = None
     label: str = ""
+    farewell: str = ""
+    label_part: Literal["whole", "first", "middle", "last"] = "whole"

@@ -711,6 +711,10 @@ class State:
         id = self.moderations[-1].id + 1 if self.moderations else 1
         return ModerationEntry(id, at, operator, kind, target, until, reason)
 
+    def groups_of(self, user: User) -> list[Group]:
+        """Return the groups that ``user`` is a member of, in the order of joining."""
+        return [self._group_ids[id] for id in self._groups_of.get(user.id, {})]
+
     def direct_and_group_conversations_of(self, user: User) -> list[Conversation]:
         """Return the conversations of ``user`` other than the lobby: direct ones, then those of groups."""
         return [*self._directs_of.get(user.id, ()), *self._groups_of.get(user.id, {}).values()]

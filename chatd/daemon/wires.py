@@ -20,7 +20,7 @@ from chatd.carriers.foreign import HTTP, TLS
 from chatd.carriers.frames import LengthPrefixedCarrier
 from chatd.carriers.json_stream import JsonStreamCarrier
 from chatd.carriers.lines import CrlfLineCarrier, LineCarrier
-from chatd.carriers.websocket import WebSocketCarrier
+from chatd.carriers.websocket import BinaryWebSocketCarrier, LenientWebSocketCarrier, WebSocketCarrier
 from chatd.connections.factory import Sessions
 from chatd.core.irc_policy import DEFAULT_IRC_POLICY, IrcPolicy
 from chatd.core.limits import Limits
@@ -33,6 +33,8 @@ CARRIERS: Final[dict[str, type[SessionCarrier]]] = {
     "chunks": IdleDelimitedCarrier,
     "frames": LengthPrefixedCarrier,
     "websocket": WebSocketCarrier,
+    "lenient_websocket": LenientWebSocketCarrier,
+    "binary_websocket": BinaryWebSocketCarrier,
 }
 """The carrier classes, by the names that wire declarations use."""
 
@@ -43,6 +45,9 @@ clients whose first bytes match no wire.
 
 WEB_WIRE_NAME: Final = "web"
 """The name of the wires that are spoken on a WebSocket, and of the port that takes nothing but HTTP."""
+
+DEFAULT_SUBPROTOCOL: Final = "chatd.json"
+"""The subprotocol of a client that opens a WebSocket without naming one."""
 
 MakeHttpProtocol = Callable[[Detector], HttpProtocol]
 """A function that makes the Twisted protocol of a connection that begins with HTTP."""
@@ -78,8 +83,10 @@ def choices_by_wire(limits: Limits, irc: IrcPolicy = DEFAULT_IRC_POLICY) -> dict
 
 
 def choices_by_subprotocol(limits: Limits, irc: IrcPolicy = DEFAULT_IRC_POLICY) -> dict[str, WireChoice]:
-    """Return, by subprotocol, what a client may speak on a WebSocket."""
-    return {wire.subprotocol: _choice(wire, limits, irc) for wire in declared_wires() if wire.subprotocol}
+    """Return, by subprotocol, what a client may speak on a WebSocket: `DEFAULT_SUBPROTOCOL` first."""
+    wires = [wire for wire in declared_wires() if wire.subprotocol]
+    wires.sort(key=lambda wire: wire.subprotocol != DEFAULT_SUBPROTOCOL)
+    return {wire.subprotocol: _choice(wire, limits, irc) for wire in wires}
 
 
 def _choice(wire: Wire, limits: Limits, irc: IrcPolicy) -> WireChoice:

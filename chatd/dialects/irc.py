@@ -8,6 +8,7 @@ own, and gets another one when it says more. What is delivered depends on the ca
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final, Literal, NamedTuple
 
 from msgspec.structs import replace
@@ -20,13 +21,14 @@ from chatd.core.answers import (
     Authenticated,
     Channel,
     Goodbye,
-    Groups,
+    MissedEvent,
     Page,
     PreparedAnswer,
     Welcome,
 )
 from chatd.core.channel_commands import ShowChannel
 from chatd.core.commands import COMMANDS, Register
+from chatd.core.irc_policy import DEFAULT_IRC_POLICY, IrcPolicy
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
@@ -38,16 +40,15 @@ from chatd.dialects import irc_messages as messages
 from chatd.dialects import irc_presence as presence
 from chatd.dialects import irc_queries as queries
 from chatd.dialects import irc_registration as registration
+from chatd.dialects import irc_transient as transient
 from chatd.dialects.irc_client import (
     CAPABILITIES,
-    SERVER_NAME,
     IrcClient,
     channel_name,
     group_name,
-    refusal_context,
-    word,
 )
-from chatd.dialects.irc_deliveries import IrcDeliveryEncoder, event_lines
+from chatd.dialects.irc_deliveries import IrcDeliveryEncoder, event_lines, missed_event_lines
+from chatd.dialects.irc_labels import MAX_LABEL_BYTES, labelled, with_request_label
 from chatd.dialects.irc_lines import (
     MAX_LINE_BYTES,
     BadLine,
@@ -55,14 +56,16 @@ from chatd.dialects.irc_lines import (
     format_line,
     parse_line,
     split_text,
-    with_tags,
+    without_formatting,
 )
-from chatd.dialects.irc_numerics import NUMERICS_BY_REFUSAL, NUMERICS_BY_VERB_AND_REFUSAL
 from chatd.dialects.irc_typed import encode_typed, is_typed
 from chatd.dialects.text import TextDialect
 
 MAX_LIST_BYTES: Final = 256 * 1024
 """The maximum size of a list in an answer, in bytes. A list of this size never fills an outbox."""
+
+MAX_FAREWELL_CHARACTERS: Final = 200
+"""The number of characters after which what a user says when quitting is cut."""
 
 MAX_NOTICE_LINES: Final = 32
 """The maximum number of notices for one line of the text wire: one of 8 KiB makes 18."""
@@ -75,7 +78,7 @@ class IrcDialect:
     """The IRC dialect for one client, with what that client has said so far.
 
     ``encoders`` and ``text``, the dialect of the answers to typed commands, are shared by all IRC clients;
-    only `with_client` passes them. ``wire`` is the name of the wire.
+    only `with_client` passes them. ``wire`` is the name of the wire, ``irc`` are the daemon's settings.
     """
 
     has_channels = True
@@ -92,9 +95,10 @@ class IrcDialect:
         encoders: Encoders | None = None,
         wire: str = "irc",
         text: TextDialect | None = None,
+        irc: IrcPolicy = DEFAULT_IRC_POLICY,
     ) -> None:
         self.limits = limits
-        self.client = client or IrcClient()
+        self.client = client or IrcClient(irc)
         self.wire = wire
         self._encoders: Encoders = {} if encoders is None else encoders
         self._text = text or TextDialect(limits)
@@ -113,6 +117,16 @@ class IrcDialect:
         return found
 
     @property
+    def enters_lobby(self) -> bool:
+        """Whether the daemon is configured so."""
+        return self.client.policy.lobby == "join"
+
+    @property
+    def hears_of_watched_users(self) -> bool:
+        """Whether the client has asked for ``extended-monitor``."""
+        return "extended-monitor" in self.client.capabilities
+
+    @property
     def shows_own_messages(self) -> bool:
         """Whether the client knows what to do with messages of its own user."""
         return "echo-message" in self.client.capabilities
@@ -128,7 +142,8 @@ class IrcDialect:
         """Return the request in one line. A line that is not understood is answered with a numeric."""
         client = self.client
         try:
-            line = parse_line(payload)
+            # On a WebSocket there is no line end, but some clients send one.
+            line = parse_line(payload.removesuffix(b"\n").removesuffix(b"\r"))
         except BadLine as bad:
             if bad.reason == "bad_utf8" and bad.verb == "USER" and not client.nick:
                 # The realname of an old client must not keep it out.
@@ -149,15 +164,20 @@ class IrcDialect:
 
     def _labelled(self, line: IrcLine, request: Request) -> Request:
         label = line.tags.get("label", "")
-        has_labels = "labeled-response" in self.client.capabilities
-        return replace(request, label=label) if label and has_labels else request
+        if not label or "labeled-response" not in self.client.capabilities:
+            return request
+        if len(label.encode()) > MAX_LABEL_BYTES:
+            text = f"a label has at most {MAX_LABEL_BYTES} bytes"
+            return self.fail(line.verb, "INVALID_LABEL", text)
+        return with_request_label(request, label)
 
     def _bad_line(self, bad: BadLine) -> Request | None:
         if bad.reason == "empty":
             return None
         if bad.reason == "too_long":
             return self.reply(self.client.numeric("line_too_long"))
-        return self.fail(bad.verb or "*", "INVALID_UTF8", "send text in UTF-8")
+        # The token UTF8ONLY announces this answer, to clients without the capability as well.
+        return self.reply(self.client.standard_reply(bad.verb or "*", "INVALID_UTF8", "send text in UTF-8"))
 
     def reply(self, *lines: bytes, dialect: IrcDialect | None = None) -> Request:
         """Return a request that is answered with ``lines``. Then the client speaks ``dialect``, if given."""
@@ -186,13 +206,7 @@ class IrcDialect:
 
     def fail(self, verb: str, code: str, text: str, *context: str) -> Request:
         """Return a request that is answered with a standard reply."""
-        return self.reply(self._fail_line(verb, code, text, *context))
-
-    def _fail_line(self, verb: str, code: str, text: str, *context: str) -> bytes:
-        if "standard-replies" not in self.client.capabilities:
-            return self.client.notice(text)
-        words = map(word, context)
-        return format_line("FAIL", word(verb), code, *words, text, source=SERVER_NAME, trailing=True)
+        return self.reply(self.client.fail_line(verb, code, text, *context))
 
     # Encoding of answers.
 
@@ -203,12 +217,16 @@ class IrcDialect:
         first.
         """
         encode = _ANSWERS.get(type(answer))
-        if not is_typed(request):
-            return self._with_label(request, [] if encode is None else encode(self, request, answer))
-        changes = self._ack(request, answer) if isinstance(answer, Ack) else []
-        if isinstance(request.command, Register):
-            changes = [accounts.logged_in_line(self.client, self.client.account)]
-        return self._with_label(request, [*changes, *self._notices(request, answer)])
+        if is_typed(request):
+            changes = self._ack(request, answer) if isinstance(answer, Ack) else []
+            if isinstance(request.command, Register):
+                changes = [accounts.logged_in_line(self.client, self.client.account)]
+            return labelled(self.client, request, [*changes, *self._notices(request, answer)])
+        lines = labelled(self.client, request, [] if encode is None else encode(self, request, answer))
+        if isinstance(answer, Ack) and messages.is_to_oneself(answer.entry.event):
+            # Besides the echo, which has the label, the message is delivered.
+            lines += tuple(messages.message_lines(self.client.capabilities, answer.entry))
+        return lines
 
     def _notices(self, request: Request, result: Answer | Refusal) -> list[bytes]:
         client = self.client
@@ -224,39 +242,13 @@ class IrcDialect:
             return (format_line("ERROR", refusal.text, trailing=True),)
         verb = request.command_word
         if is_typed(request):
-            return self._with_label(request, self._notices(request, refusal))
+            return labelled(self.client, request, self._notices(request, refusal))
         if verb == "NOTICE" or (verb == "JOIN" and refusal.code == "already_member"):
-            return self._with_label(request, [])
+            return labelled(self.client, request, [])
         encode = _REFUSALS.get((verb, refusal.code)) or _REFUSALS.get((verb, ""))
         if encode is not None:
-            return self._with_label(request, encode(self.client, request, refusal))
-        return self._with_label(request, [self._refusal_line(request, verb, refusal)])
-
-    def _refusal_line(self, request: Request, verb: str, refusal: Refusal) -> bytes:
-        code = NUMERICS_BY_VERB_AND_REFUSAL.get((verb, refusal.code)) or NUMERICS_BY_REFUSAL.get(refusal.code)
-        context = refusal_context(request, refusal)
-        if code is None:
-            return self._fail_line(verb, refusal.code.upper(), refusal.text, *context)
-        if not context and code == "263":
-            context = [verb]
-        return self.client.numeric_line(code, *context, refusal.text)
-
-    def _with_label(self, request: Request, lines: Sequence[bytes]) -> Payloads:
-        """Return ``lines`` as the answer to ``request``, with its label: on the one line, or on the batch
-        that holds them, or on an ``ACK`` if there are none.
-        """
-        if not request.label:
-            return tuple(lines)
-        if not lines:
-            return (format_line("ACK", source=SERVER_NAME, tags={"label": request.label}),)
-        if len(lines) == 1:
-            return (with_tags(lines[0], {"label": request.label}),)
-        start = format_line("BATCH", "+label", "labeled-response", source=SERVER_NAME)
-        return (
-            with_tags(start, {"label": request.label}),
-            *(with_tags(line, {"batch": "label"}) for line in lines),
-            format_line("BATCH", "-label", source=SERVER_NAME),
-        )
+            return labelled(self.client, request, encode(self.client, request, refusal))
+        return labelled(self.client, request, [self.client.refusal_line(request, verb, refusal)])
 
     def _prepared(self, request: Request, answer: PreparedAnswer) -> Sequence[bytes]:
         return answer.payloads
@@ -267,10 +259,8 @@ class IrcDialect:
     def _ack(self, request: Request, answer: Ack) -> list[bytes]:
         entry, capabilities = answer.entry, self.client.capabilities
         if entry.event.is_message:
-            lines = messages.message_lines(capabilities, entry)
-            # What users send to themselves is delivered, too.
-            copies = ("echo-message" in capabilities) + (entry.event.subject is entry.event.actor)
-            return lines * copies + presence.absence_lines(self.client, request, answer)
+            lines = messages.message_lines(capabilities, entry) if "echo-message" in capabilities else []
+            return lines + presence.absence_lines(self.client, request, answer)
         if answer.channel is not None:
             return channels.entering_lines(self.client, answer.channel, entry.event.actor)
         if entry.event.kind == "invited" and entry.event.subject is not None:
@@ -279,20 +269,13 @@ class IrcDialect:
         return event_lines(capabilities, entry)
 
     def _channel(self, request: Request, answer: Channel) -> list[bytes]:
-        client = self.client
         if request.command_word == "WHO":
             return queries.who_lines_of_channel(self, request, answer)
-        if request.command_word == "TOPIC":
-            return channels.topic_lines(client, answer)
-        if request.command_word == "NAMES":
-            return channels.names_lines(client, answer)
-        if request.command_word == "MODE":
-            return channels.mode_lines(client, answer)
-        lines = channels.topic_lines(client, answer) if answer.topic else []
-        return lines + channels.names_lines(client, answer)
+        show = channels.SHOWN_BY_WORD.get(request.command_word, channels.topic_and_names_lines)
+        return show(self.client, answer)
 
-    def _groups(self, request: Request, answer: Groups) -> list[bytes]:
-        return channels.list_lines(self.client, answer)
+    def _missed_event(self, request: Request, answer: MissedEvent) -> list[bytes]:
+        return missed_event_lines(self.client.capabilities, answer.entry)
 
     def _page(self, request: Request, answer: Page) -> list[bytes]:
         capabilities = self.client.capabilities
@@ -309,14 +292,16 @@ class IrcDialect:
 
 _ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]] = {
     PreparedAnswer: IrcDialect._prepared,
+    MissedEvent: IrcDialect._missed_event,
     Welcome: IrcDialect._welcome,
     Ack: IrcDialect._ack,
     Channel: IrcDialect._channel,
-    Groups: IrcDialect._groups,
     Page: IrcDialect._page,
     Authenticated: accounts.authenticated_lines,
     AccountChanged: accounts.registered_lines,
     Goodbye: IrcDialect._goodbye,
+    **channels.ANSWERS,
+    **transient.ANSWERS,
     **queries.ANSWERS,
     **presence.ANSWERS,
     **information.ANSWERS,
@@ -344,15 +329,17 @@ class Verb(NamedTuple):
 
 
 def _ping(dialect: IrcDialect, line: IrcLine) -> Request:
-    return dialect.reply(format_line("PONG", SERVER_NAME, line.params[0], source=SERVER_NAME, trailing=True))
+    server = dialect.client.server
+    return dialect.reply(format_line("PONG", server, line.params[0], source=server, trailing=True))
 
 
-def _pong(dialect: IrcDialect, line: IrcLine) -> None:
-    return None
+def _pong(dialect: IrcDialect, line: IrcLine) -> Request:
+    return dialect.reply()
 
 
 def _quit(dialect: IrcDialect, line: IrcLine) -> Request:
-    return dialect.request(line, "quit")
+    farewell = without_formatting(line.params[0]) if line.params else ""
+    return replace(dialect.request(line, "quit"), farewell=farewell[:MAX_FAREWELL_CHARACTERS])
 
 
 def _motd(dialect: IrcDialect, line: IrcLine) -> Request:
@@ -381,6 +368,7 @@ VERBS: Final = {
     "MODE": Verb(channels.mode, 1),
     "PRIVMSG": Verb(messages.privmsg),
     "NOTICE": Verb(messages.privmsg),
+    "TAGMSG": Verb(transient.tagmsg, 1),
     **{
         name: Verb(decode, min_params)
         for subject in (queries.VERBS, presence.VERBS, information.VERBS)
@@ -395,5 +383,13 @@ WIRES: Final = (
         "crlf_lines",
         IrcDialect,
         tuple(OpeningBytes(start) for start in (b"CAP ", b"NICK ", b"USER ", b"PASS ")),
+        sections=("irc",),
+    ),
+    *(
+        Wire("web", carrier, partial(IrcDialect, wire="web"), subprotocol=subprotocol, sections=("irc",))
+        for carrier, subprotocol in (
+            ("lenient_websocket", "text.ircv3.net"),
+            ("binary_websocket", "binary.ircv3.net"),
+        )
     ),
 )

@@ -2,53 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
 
-from chatd.core.answers import Channel, ChannelMember, Groups
+from chatd.core.answers import Channel, ChannelClosed, ChannelMember, Groups, LobbyEntered, LobbyLeft
+from chatd.core.channel_commands import EnterLobby, LeaveLobby
 from chatd.core.events import User
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
+from chatd.core.terminal import replace_controls
 from chatd.dialects.irc_client import (
     LOBBY_CHANNEL,
-    SERVER_NAME,
     IrcClient,
     channel_name,
     group_name,
     source_of,
 )
-from chatd.dialects.irc_lines import MAX_LINE_BYTES, IrcLine, format_line
+from chatd.dialects.irc_lines import MAX_LINE_BYTES, IrcLine, format_line, without_formatting
+from chatd.dialects.irc_list import ListFilter, ListRequest, list_lines
 
 if TYPE_CHECKING:
     from chatd.dialects.irc import IrcDialect
 
 MAX_TARGETS: Final = 10
-"""The maximum number of channels or nicks in one line; the rest is ignored. 005 tells clients of it."""
+"""The maximum number of channels, nicks or modes in one line; the rest is refused. 005 tells clients so."""
+
+MAX_NAMES_BYTES: Final = 192 * 1024
+"""The maximum size of the members of one channel that are shown, in bytes."""
+
+# A private group is invite-only and secret. Each of these letters means all of that.
+_VISIBILITY_MODES: Final = "isp"
 
 
 def join(dialect: IrcDialect, line: IrcLine) -> Request:
     """``JOIN #wob,#ada``: join the groups, or create them."""
-    return _for_each(line, _join_one, dialect)
+    return _for_each(dialect, line, _join_one, [(channel,) for channel in line.params[0].split(",")])
 
 
-def _join_one(dialect: IrcDialect, channel: str, line: IrcLine) -> Request:
+def _join_one(dialect: IrcDialect, line: IrcLine, channel: str) -> Request:
     group = group_name(channel)
     if not group:
-        return dialect.reply()  # everyone is in the lobby
+        return Request(EnterLobby(), line.verb)
+    # "JOIN 0", which leaves all channels, would leave all groups for good: it is an unknown channel.
     return dialect.request(line, "enter", group=group, missing="create")
 
 
 def part(dialect: IrcDialect, line: IrcLine) -> Request:
     """``PART #wob``: leave the groups for good."""
-    return _for_each(line, _part_one, dialect)
+    return _for_each(dialect, line, _part_one, [(channel,) for channel in line.params[0].split(",")])
 
 
-def _part_one(dialect: IrcDialect, channel: str, line: IrcLine) -> Request:
+def _part_one(dialect: IrcDialect, line: IrcLine, channel: str) -> Request:
     group = group_name(channel)
     if not group:
-        return dialect.fail("PART", "EVERYONE_IS_HERE", "everyone is in the lobby: it can't be left", channel)
+        return Request(LeaveLobby(), line.verb)
     return dialect.request(line, "leave", group=group)
 
 
@@ -68,21 +77,26 @@ def topic(dialect: IrcDialect, line: IrcLine) -> Request:
         return dialect.show_channel(line, line.params[0])
     group = group_name(line.params[0])
     if not group:
-        raise Refusal("not_operator", group="lobby")
-    return dialect.request(line, "topic", group=group, topic=line.params[1])
+        raise Refusal("not_operator", group=LOBBY_CHANNEL)
+    return dialect.request(line, "topic", group=group, topic=without_formatting(line.params[1]))
 
 
 def kick(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``KICK #wob bob,carol :reason``: put members out."""
-    channel, nicks, *reason = line.params
+    """``KICK #wob bob,carol :reason``: put members out. There may be a channel for each nick."""
+    channels, nicks = line.params[0].split(","), list(filter(None, line.params[1].split(",")))
+    if len(channels) == 1:
+        channels *= len(nicks)
+    if not nicks or len(channels) != len(nicks):
+        return dialect.reply(dialect.client.numeric("need_more_params", "KICK"))
+    return _for_each(dialect, line, _kick_one, list(zip(channels, nicks, strict=True)))
+
+
+def _kick_one(dialect: IrcDialect, line: IrcLine, channel: str, nick: str) -> Request:
     group = group_name(channel)
     if not group:
-        raise Refusal("not_operator", group="lobby")
-    note = reason[0] if reason else ""
-    return chained(
-        dialect.request(line, "kick", group=group, dest=nick, reason=note)
-        for nick in nicks.split(",")[:MAX_TARGETS]
-    )
+        raise Refusal("not_operator", group=LOBBY_CHANNEL)
+    reason = without_formatting(line.params[2]) if len(line.params) > 2 else ""
+    return dialect.request(line, "kick", group=group, dest=nick, reason=reason)
 
 
 def invite(dialect: IrcDialect, line: IrcLine) -> Request:
@@ -90,13 +104,15 @@ def invite(dialect: IrcDialect, line: IrcLine) -> Request:
     nick, channel = line.params[:2]
     group = group_name(channel)
     if not group:
-        raise Refusal("already_member", nick=nick, group="lobby")
+        raise Refusal("already_member", nick=nick, group=LOBBY_CHANNEL)
     return dialect.request(line, "invite", group=group, dest=nick)
 
 
 def channel_list(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``LIST``: the channels that the user may see."""
-    return dialect.request(line, "groups")
+    """``LIST``: the channels that the user may see. ``LIST #w*,>3`` lists some of them."""
+    listed = dialect.request(line, "groups")
+    wanted = ListFilter.parse(line.params[0] if line.params else "")
+    return ListRequest(listed.command, listed.command_word, wanted=wanted)
 
 
 def mode(dialect: IrcDialect, line: IrcLine) -> Request:
@@ -105,12 +121,19 @@ def mode(dialect: IrcDialect, line: IrcLine) -> Request:
     client = dialect.client
     if not target.startswith("#"):
         return _user_mode(client, dialect, target, params)
-    if not params or (params[0].lstrip("+") == "b" and len(params) == 1):
+    if not params:
         return dialect.show_channel(line, target)
+    if len(params) == 1 and params[0].lstrip("+-") == "b":
+        return _show_bans(dialect, line, target)
     group = group_name(target)
     if not group:
-        raise Refusal("not_operator", group="lobby")
-    return chained(_mode_requests(dialect, line, group, params))
+        raise Refusal("not_operator", group=LOBBY_CHANNEL)
+    requests = list(_mode_requests(dialect, line, group, params))
+    return chained(requests) if requests else dialect.reply()
+
+
+def _show_bans(dialect: IrcDialect, line: IrcLine, channel: str) -> Request:
+    return replace(dialect.show_channel(line, channel), command_word=SHOW_BANS)
 
 
 def _user_mode(client: IrcClient, dialect: IrcDialect, target: str, params: list[str]) -> Request:
@@ -124,13 +147,19 @@ def _user_mode(client: IrcClient, dialect: IrcDialect, target: str, params: list
 def _mode_requests(dialect: IrcDialect, line: IrcLine, group: str, params: list[str]) -> Iterator[Request]:
     """Yield a request for each mode in ``params``, such as ``+o bob``; at most `MAX_TARGETS`."""
     client, (modes, *arguments) = dialect.client, params
-    sign = "+"
-    for letter in modes[: 2 * MAX_TARGETS]:
+    sign, last_visibility = "+", max(map(modes.rfind, _VISIBILITY_MODES))
+    count = 0
+    for place, letter in enumerate(modes):
         if letter in "+-":
             sign = letter
-        elif letter in "ob" and not arguments:
+            continue
+        count += 1
+        if count > MAX_TARGETS:
+            yield dialect.reply(client.numeric("too_many_targets", letter))
+            return
+        if letter in "ob" and not arguments:
             if letter == "b":
-                yield dialect.show_channel(line, channel_name(group))
+                yield _show_bans(dialect, line, channel_name(group))
             else:
                 yield dialect.reply(client.numeric("need_more_params", "MODE"))
         elif letter == "o":
@@ -138,11 +167,13 @@ def _mode_requests(dialect: IrcDialect, line: IrcLine, group: str, params: list[
             yield dialect.request(line, name, group=group, dest=arguments.pop(0))
         elif letter == "b":
             yield _ban(dialect, line, group, sign, arguments.pop(0))
-        elif letter in "isp":
-            visibility = "private" if sign == "+" else "public"
-            yield dialect.request(line, "visibility", group=group, visibility=visibility)
-        elif letter in "nt" and sign == "+":
-            yield dialect.reply()  # it is so in every group
+        elif letter in _VISIBILITY_MODES:
+            if place == last_visibility:  # they mean the same: the last one counts
+                visibility = "private" if sign == "+" else "public"
+                yield dialect.request(line, "visibility", group=group, visibility=visibility)
+        elif letter in "nt":
+            if sign == "-":
+                yield dialect.reply(client.numeric("unknown_mode", letter, text="is always set here"))
         else:
             yield dialect.reply(client.numeric("unknown_mode", letter))
 
@@ -161,14 +192,25 @@ def chained(requests: Iterable[Request]) -> Request:
 
 
 def _for_each(
-    line: IrcLine, make: Callable[[IrcDialect, str, IrcLine], Request], dialect: IrcDialect
+    dialect: IrcDialect,
+    line: IrcLine,
+    make: Callable[..., Request],
+    targets: Sequence[tuple[str, ...]],
 ) -> Request:
+    """Return the requests that ``make(dialect, line, *target)`` makes of ``targets``, `MAX_TARGETS` at most.
+
+    The first target too many is refused. There is at least one.
+    """
     requests: list[Request] = []
-    for channel in line.params[0].split(",")[:MAX_TARGETS]:
+    for target in targets[:MAX_TARGETS]:
         try:
-            requests.append(make(dialect, channel, line))
+            requests.append(make(dialect, line, *target))
         except Refusal as refusal:
             requests.append(Request(refusal, line.verb))
+    if len(targets) > MAX_TARGETS:
+        excess = targets[MAX_TARGETS][0]
+        text = f"Give {MAX_TARGETS} at most"
+        requests.append(dialect.reply(dialect.client.numeric("too_many_targets", excess, text=text)))
     return chained(requests)
 
 
@@ -196,7 +238,8 @@ def join_line(
     if "extended-join" not in capabilities:
         return format_line("JOIN", channel, source=source)
     account = user.nick if is_registered else "*"
-    return format_line("JOIN", channel, account, realname, source=source, trailing=True)
+    shown = replace_controls(realname)
+    return format_line("JOIN", channel, account, shown, source=source, trailing=True)
 
 
 def topic_lines(client: IrcClient, channel: Channel) -> list[bytes]:
@@ -204,7 +247,7 @@ def topic_lines(client: IrcClient, channel: Channel) -> list[bytes]:
     name = channel_name(channel.group)
     if not channel.topic:
         return [client.numeric("no_topic", name)]
-    author = source_of(channel.topic_author) if channel.topic_author else SERVER_NAME
+    author = source_of(channel.topic_author) if channel.topic_author else client.server
     return [
         client.numeric("topic", name, text=channel.topic),
         client.numeric("topic_author", name, author, text=str(channel.topic_at // 1000)),
@@ -218,13 +261,16 @@ def names_lines(client: IrcClient, channel: Channel) -> list[bytes]:
     room = MAX_LINE_BYTES - len(head) - 1
     lines: list[bytes] = []
     held: list[str] = []
-    size = 0
+    size = total = 0
     for member in channel.members:
         shown = _shown_member(client, member)
         length = len(shown.encode()) + 1
         if held and size + length > room:
             lines.append(_names_line(client, channel, name, held))
+            total += size
             held, size = [], 0
+            if total > MAX_NAMES_BYTES:
+                break
         held.append(shown)
         size += length
     if held:
@@ -255,16 +301,54 @@ def mode_lines(client: IrcClient, channel: Channel) -> list[bytes]:
 def ban_lines(client: IrcClient, channel: Channel) -> list[bytes]:
     """Return the bans of ``channel``."""
     name = channel_name(channel.group)
+    if not channel.is_member:
+        return [client.numeric("not_on_channel", name)]
     bans = [client.numeric("ban", name, text=f"{nick}!*@*") for nick in channel.banned]
     return [*bans, client.numeric("end_of_bans", name)]
 
 
-def list_lines(client: IrcClient, answer: Groups) -> list[bytes]:
-    """Return the list of channels."""
-    lines = [client.numeric("list_start", "Channel")]
-    lines.append(client.numeric("list", LOBBY_CHANNEL, str(answer.online_users), text="everyone is here"))
-    lines += (
-        client.numeric("list", channel_name(one.group), str(one.member_count), text=one.topic)
-        for one in answer.groups
-    )
-    return [*lines, client.numeric("list_end")]
+def topic_and_names_lines(client: IrcClient, channel: Channel) -> list[bytes]:
+    """Return the topic of ``channel``, if it has one, and its members who are online."""
+    lines = topic_lines(client, channel) if channel.topic else []
+    return lines + names_lines(client, channel)
+
+
+def entered_lobby_lines(dialect: IrcDialect, request: Request, answer: LobbyEntered) -> list[bytes]:
+    """Return the lines that show the client that it has entered the lobby."""
+    return entering_lines(dialect.client, answer.channel, answer.user)
+
+
+def left_lobby_lines(dialect: IrcDialect, request: Request, answer: LobbyLeft) -> list[bytes]:
+    """Return the line that shows the client that it has left the lobby."""
+    return [format_line("PART", LOBBY_CHANNEL, source=source_of(answer.user.nick))]
+
+
+def closed_lines(dialect: IrcDialect, request: Request, closed: ChannelClosed) -> list[bytes]:
+    """Return the line that puts the client out of a channel that was closed."""
+    reason = f"closed: {replace_controls(closed.reason)}" if closed.reason else "closed"
+    client = dialect.client
+    return [
+        format_line(
+            "KICK", channel_name(closed.group), client.nick, reason, source=client.server, trailing=True
+        )
+    ]
+
+
+SHOW_BANS: Final = "MODE b"
+"""The command word of a request for the bans of a channel."""
+
+SHOWN_BY_WORD: Final[dict[str, Callable[[IrcClient, Channel], list[bytes]]]] = {
+    "TOPIC": topic_lines,
+    "NAMES": names_lines,
+    "MODE": mode_lines,
+    SHOW_BANS: ban_lines,
+}
+"""What is shown of a channel, by the command word of the request; of others `topic_and_names_lines`."""
+
+ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]] = {
+    LobbyEntered: entered_lobby_lines,
+    LobbyLeft: left_lobby_lines,
+    ChannelClosed: closed_lines,
+    Groups: lambda dialect, request, answer: list_lines(dialect.client, request, answer),
+}
+"""What encodes each kind of answer that is about a channel as a whole."""

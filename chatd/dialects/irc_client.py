@@ -8,13 +8,23 @@ import msgspec
 
 from chatd.core.accounts import Secret
 from chatd.core.events import Conversation
+from chatd.core.irc_policy import DEFAULT_IRC_POLICY, IrcPolicy
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
+from chatd.core.terminal import replace_controls
 from chatd.dialects.irc_lines import format_line
-from chatd.dialects.irc_numerics import NUMERICS
+from chatd.dialects.irc_numerics import (
+    NUMERICS,
+    NUMERICS_BY_REFUSAL,
+    NUMERICS_BY_VERB_AND_REFUSAL,
+    REFUSALS_WITH_NICK,
+)
 
-SERVER_NAME: Final = "chatd"
-"""The name of the daemon on IRC, and the host of all users: nobody is shown an address."""
+DAEMON_NICK: Final = "chatd"
+"""The nick to which commands are typed. Nobody can have it."""
+
+USER_HOST: Final = "chatd"
+"""The host of all users: nobody is shown an address."""
 
 LOBBY_CHANNEL: Final = "#lobby"
 """The channel that is the lobby."""
@@ -45,7 +55,7 @@ CAPABILITIES: Final[dict[str, str]] = {
 
 
 class IrcClient(msgspec.Struct, frozen=True):
-    """What one client has said so far.
+    """What one client has said so far, and the ``policy`` of the daemon.
 
     ``nick`` is its nick once it is logged in, before that empty. ``wanted_nick``, ``username``, ``realname``
     and ``password`` are for its login; so is ``verified_nick``, the nick of the registered user that it has
@@ -55,6 +65,7 @@ class IrcClient(msgspec.Struct, frozen=True):
     ``cap_version`` 302 it is told their values. While it ``is_negotiating``, it is not logged in.
     """
 
+    policy: IrcPolicy = DEFAULT_IRC_POLICY
     nick: str = ""
     wanted_nick: str = ""
     username: str = ""
@@ -67,6 +78,11 @@ class IrcClient(msgspec.Struct, frozen=True):
     capabilities: frozenset[str] = frozenset()
     cap_version: int = 301
     is_negotiating: bool = False
+
+    @property
+    def server(self) -> str:
+        """The name of the server, which is the source of what the daemon says."""
+        return self.policy.server
 
     def numeric(self, name: str, *params: str, text: str | None = None, **details: object) -> bytes:
         """Return the numeric ``name`` of `NUMERICS` with ``params``, then ``text`` or else the table's text,
@@ -81,11 +97,35 @@ class IrcClient(msgspec.Struct, frozen=True):
         """Return the numeric ``code`` with ``params``, which are made fit for a line."""
         *middle, last = params
         words = [word(one) for one in middle]
-        return format_line(code, self.nick or "*", *words, last, source=SERVER_NAME)
+        return format_line(code, self.nick or "*", *words, replace_controls(last), source=self.server)
+
+    def fail_line(self, verb: str, code: str, text: str, *context: str) -> bytes:
+        """Return a standard reply, or a notice to a client that does not know these."""
+        if "standard-replies" not in self.capabilities:
+            return self.notice(text)
+        return self.standard_reply(verb, code, text, *context)
+
+    def standard_reply(self, verb: str, code: str, text: str, *context: str) -> bytes:
+        """Return the standard reply ``FAIL`` with what it is about."""
+        words = map(word, context)
+        return format_line("FAIL", word(verb), code, *words, text, source=self.server, trailing=True)
+
+    def refusal_line(self, request: Request, verb: str, refusal: Refusal) -> bytes:
+        """Return ``refusal`` of ``request`` as the numeric that IRC has for it, else as a standard reply."""
+        code = NUMERICS_BY_VERB_AND_REFUSAL.get((verb, refusal.code)) or NUMERICS_BY_REFUSAL.get(refusal.code)
+        context = refusal_context(request, refusal)
+        if code is None:
+            return self.fail_line(verb, refusal.code.upper(), refusal.text, *context)
+        if not context and code == "263":
+            context = [verb]
+        if verb == "NAMES" and refusal.code == "no_such_group":
+            return self.numeric("end_of_names", *context)  # for NAMES, that is no error
+        return self.numeric_line(code, *context, refusal.text)
 
     def notice(self, text: str, target: str = "") -> bytes:
         """Return a notice of the daemon to the client, or to the channel ``target``."""
-        return format_line("NOTICE", target or self.nick or "*", text, source=SERVER_NAME, trailing=True)
+        shown = replace_controls(text)
+        return format_line("NOTICE", target or self.nick or "*", shown, source=DAEMON_NICK, trailing=True)
 
 
 def word(text: str) -> str:
@@ -96,7 +136,7 @@ def word(text: str) -> str:
 
 def source_of(nick: str) -> str:
     """Return the source of lines from the user ``nick``: ``nick!nick@chatd``."""
-    return f"{nick}!{nick}@{SERVER_NAME}"
+    return f"{nick}!{nick}@{USER_HOST}"
 
 
 def channel_name(group: str) -> str:
@@ -127,14 +167,16 @@ def group_name(channel: str) -> str:
 
 
 def refusal_context(request: Request, refusal: Refusal) -> list[str]:
-    """Return the nick and the channel that ``refusal`` of ``request`` is about."""
+    """Return the nick and the channel that ``refusal`` of ``request`` is about, as a client writes them."""
     nick = getattr(request.command, "dest", "") or ""
     group = getattr(request.command, "group", "") or ""
+    channel = channel_name(group) if group else ""
     if isinstance(request.command, Refusal):
-        nick, group = str(refusal.details.get("nick", "")), str(refusal.details.get("group", ""))
-    elif not (nick or group):
+        nick, channel = str(refusal.details.get("nick", "")), str(refusal.details.get("group", ""))
+    elif not (nick or channel):
         nick = refusal.mentioned_name
-    if refusal.code not in ("no_such_member", "already_member", "already_invited") and group:
+    if refusal.code == "no_such_user" and nick:
+        channel = ""
+    elif refusal.code not in REFUSALS_WITH_NICK and channel:
         nick = ""
-    channel = channel_name(group) if group and not group.startswith("#") else group
     return [one for one in (nick, channel) if one]

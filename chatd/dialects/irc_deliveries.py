@@ -7,6 +7,7 @@ from typing import Final
 
 from chatd.boundaries import Payloads
 from chatd.core.events import (
+    CONSOLE,
     AccountAnnounced,
     Announced,
     Arrived,
@@ -17,11 +18,15 @@ from chatd.core.events import (
     MemberArrived,
     ProfileAnnounced,
     ReadMarkMoved,
+    Transient,
+    User,
 )
+from chatd.core.terminal import replace_controls
 from chatd.dialects.irc_channels import join_line
-from chatd.dialects.irc_client import LOBBY_CHANNEL, SERVER_NAME, channel_of, source_of
+from chatd.dialects.irc_client import DAEMON_NICK, LOBBY_CHANNEL, channel_of, source_of
 from chatd.dialects.irc_lines import format_line, with_tags
 from chatd.dialects.irc_messages import entry_tags, message_lines
+from chatd.dialects.irc_transient import transient_lines
 from chatd.dialects.timestamps import format_rfc3339
 
 _Presence = Arrived | Departed | ProfileAnnounced | AccountAnnounced | Announced
@@ -46,26 +51,40 @@ class IrcDeliveryEncoder:
             return self._member(delivery)
         if isinstance(delivery, ReadMarkMoved):
             return ()
+        if isinstance(delivery, Transient):
+            return tuple(transient_lines(self.capabilities, delivery))
         source = source_of(delivery.user.nick)
         if isinstance(delivery, Departed):
-            return (self._told(delivery, delivery.is_registered, format_line("QUIT", "left", source=source)),)
+            text = f"Quit: {replace_controls(delivery.farewell)}" if delivery.farewell else "left"
+            quit_line = format_line("QUIT", text, source=source)
+            return (self._told(delivery, delivery.is_registered, quit_line),)
         if isinstance(delivery, AccountAnnounced):
             return self._account(delivery)
         if isinstance(delivery, Announced):
-            text = f"Announcement: {delivery.text}"
+            text = f"Announcement: {replace_controls(delivery.text)}"
             notice = format_line("NOTICE", LOBBY_CHANNEL, text, source=source, trailing=True)
             return (self._told(delivery, False, notice),)
         lines: list[bytes] = []
         if delivery.away is not None and "away-notify" in self.capabilities:
-            lines.append(format_line("AWAY", *filter(None, (delivery.away,)), source=source))
+            lines.append(
+                format_line("AWAY", *filter(None, (replace_controls(delivery.away),)), source=source)
+            )
         if delivery.realname is not None and "setname" in self.capabilities:
-            lines.append(format_line("SETNAME", delivery.realname, source=source, trailing=True))
+            lines.append(
+                format_line("SETNAME", replace_controls(delivery.realname), source=source, trailing=True)
+            )
         return tuple(self._told(delivery, delivery.is_registered, line) for line in lines)
 
     def encode_for_affected_user(self, delivery: Delivery) -> Payloads:
-        """Return the lines of an event for the user whom it is about."""
-        if isinstance(delivery, LogEntry) and delivery.event.kind == "invited":
-            return (invitation_line(self.capabilities, delivery),)
+        """Return the lines of an event for the user whom it is about.
+
+        A user who is not in the channel is told in words what happened there.
+        """
+        if isinstance(delivery, LogEntry):
+            event = delivery.event
+            is_outsider = event.kind in _KINDS_ABOUT_OUTSIDERS and not event.was_member
+            if is_outsider or event.kind == "invited":
+                return tuple(missed_event_lines(self.capabilities, delivery))
         return self.encode_delivery(delivery)
 
     def _join(self, arrived: Arrived, channel: str) -> bytes:
@@ -77,7 +96,7 @@ class IrcDeliveryEncoder:
         join = self._told(arrived, arrived.is_registered, self._join(arrived, channel))
         if not delivery.is_operator:
             return (join,)
-        mode = format_line("MODE", channel, "+o", delivery.user.nick, source=SERVER_NAME)
+        mode = format_line("MODE", channel, "+o", delivery.user.nick, source=DAEMON_NICK)
         return (join, self._told(arrived, False, mode))
 
     def _account(self, delivery: AccountAnnounced) -> Payloads:
@@ -112,15 +131,44 @@ def invitation_line(capabilities: frozenset[str], entry: LogEntry) -> bytes:
     return _line(capabilities, entry, "INVITE", event.subject.nick, channel_of(event.conversation))
 
 
+def missed_event_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
+    """Return the line that tells the user whom the event ``entry`` is about of it, without changing who the
+    client believes is in a channel: an invitation, or a notice. There is none of some events.
+    """
+    event = entry.event
+    if event.kind == "invited":
+        return [invitation_line(capabilities, entry)]
+    text = _TOLD.get((event.kind, event.body)) or _TOLD.get((event.kind, ""))
+    if text is None or event.subject is None:
+        return []
+    shown = text.format(
+        actor=_name(event.actor),
+        channel=channel_of(event.conversation),
+        why=f": {event.reason}" if event.reason else "",
+    )
+    tags = entry_tags(capabilities, entry)
+    shown = replace_controls(shown)
+    return [format_line("NOTICE", event.subject.nick, shown, source=DAEMON_NICK, tags=tags, trailing=True)]
+
+
+def _name(actor: User) -> str:
+    return "the administrator" if actor is CONSOLE else actor.nick
+
+
 def _line(capabilities: frozenset[str], entry: LogEntry, verb: str, *params: str) -> bytes:
     tags = entry_tags(capabilities, entry)
-    return format_line(verb, *params, source=source_of(entry.event.actor.nick), tags=tags)
+    actor = entry.event.actor
+    source = DAEMON_NICK if actor is CONSOLE else source_of(actor.nick)
+    *names, last = params
+    return format_line(verb, *names, replace_controls(last), source=source, tags=tags)
 
 
 def _joined(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
     event = entry.event
-    channel, is_registered = channel_of(event.conversation), event.actor_is_registered
-    line = join_line(capabilities, channel, event.actor, is_registered, event.actor.nick)
+    if event.is_offline:
+        return []  # channels show who is online: the arrival will be announced
+    channel, realname = channel_of(event.conversation), event.realname or event.actor.nick
+    line = join_line(capabilities, channel, event.actor, event.actor_is_registered, realname)
     return [with_tags(line, entry_tags(capabilities, entry))]
 
 
@@ -134,7 +182,8 @@ def _invited(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
 
 def _kicked(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
     event = entry.event
-    return [_line(capabilities, entry, "KICK", channel_of(event.conversation), _subject(event), event.body)]
+    reason = event.body or event.actor.nick
+    return [_line(capabilities, entry, "KICK", channel_of(event.conversation), _subject(event), reason)]
 
 
 def _banned(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
@@ -149,6 +198,15 @@ def _mode(mode: str, argument: str = "{}") -> Callable[[frozenset[str], LogEntry
         return [_line(capabilities, entry, "MODE", channel_of(event.conversation), mode, shown)]
 
     return encode
+
+
+def _promoted(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
+    event = entry.event
+    lines = _mode("+o")(capabilities, entry)
+    former = event.former_owner
+    if former is not None and former.id != (event.subject or event.actor).id:
+        lines.append(_line(capabilities, entry, "MODE", channel_of(event.conversation), "-o", former.nick))
+    return lines
 
 
 def _visibility(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
@@ -169,14 +227,15 @@ def _notice(text: str) -> Callable[[frozenset[str], LogEntry], list[bytes]]:
         if event.conversation.kind != "direct":
             target = channel_of(event.conversation)
         shown = text.format(
-            actor=event.actor.nick,
+            actor=_name(event.actor),
             subject=_subject(event),
             body=event.body or "none",
             message=event.deleted_message_id if event.kind == "deleted" else 0,
             why=f": {event.reason}" if event.reason else "",
         )
+        shown = replace_controls(shown)
         tags = entry_tags(capabilities - {"account-tag"}, entry)
-        return [format_line("NOTICE", target, shown, source=SERVER_NAME, tags=tags, trailing=True)]
+        return [format_line("NOTICE", target, shown, source=DAEMON_NICK, tags=tags, trailing=True)]
 
     return encode
 
@@ -195,7 +254,7 @@ _EVENTS: Final[dict[str, Callable[[frozenset[str], LogEntry], list[bytes]]]] = {
     "kicked": _kicked,
     "banned": _banned,
     "unbanned": _mode("-b", "{}!*@*"),
-    "promoted": _mode("+o"),
+    "promoted": _promoted,
     "demoted": _mode("-o"),
     "visibility": _visibility,
     "topic": _topic,
@@ -205,3 +264,18 @@ _EVENTS: Final[dict[str, Callable[[frozenset[str], LogEntry], list[bytes]]]] = {
     "deleted": _notice("{actor} has deleted message {message}{why}"),
 }
 """What encodes each kind of event."""
+
+_KINDS_ABOUT_OUTSIDERS: Final = frozenset(("banned", "unbanned", "uninvited"))
+"""The kinds of events whose subject is not in the channel, unless the event has put that user out."""
+
+_TOLD: Final = {
+    ("uninvited", ""): "{actor} has withdrawn your invitation to {channel}",
+    ("kicked", ""): "{actor} has put you out of {channel}{why}",
+    ("banned", ""): "{actor} has banned you from {channel}{why}",
+    ("unbanned", ""): "{actor} has lifted your ban from {channel}",
+    ("promoted", ""): "{actor} has made you an operator of {channel}",
+    ("promoted", "owner"): "you own {channel} now",
+    ("demoted", ""): "you are no longer an operator of {channel}",
+    ("demoted", "owner"): "you no longer own {channel}",
+}
+"""What a user is told of an event, by its kind and body. An empty body stands for all others."""

@@ -10,8 +10,9 @@ from chatd.core.answers import Statistics
 from chatd.core.channel_commands import ShowStatistics
 from chatd.core.masks import compile_mask
 from chatd.core.requests import Request
-from chatd.dialects.irc_client import SERVER_NAME, IrcClient
+from chatd.dialects.irc_client import IrcClient
 from chatd.dialects.irc_lines import IrcLine
+from chatd.dialects.irc_queries import list_lines
 from chatd.dialects.timestamps import format_rfc3339
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ HELP: Final = {
     "REGISTER": "REGISTER * * password: give your nick a password",
     "VERIFY": "VERIFY: nothing, as a registration needs no more",
     "ADMIN": "ADMIN: nothing, as this server does not tell who runs it",
+    "TAGMSG": "TAGMSG target: pass on tags, such as that you are typing",
     "ISON": "ISON nick nick: who of these users is online",
     "JOIN": "JOIN #channel: become a member of a channel, or create it",
     "KICK": "KICK #channel nick [:reason]: put a member out",
@@ -75,7 +77,7 @@ def version(dialect: IrcDialect, line: IrcLine) -> Request:
     """``VERSION``: the version of the daemon."""
     client = dialect.client
     return _elsewhere(dialect, line) or dialect.reply(
-        client.numeric("version", f"chatd-{__version__}", SERVER_NAME)
+        client.numeric("version", f"chatd-{__version__}", client.server)
     )
 
 
@@ -88,7 +90,9 @@ def info(dialect: IrcDialect, line: IrcLine) -> Request:
 
 def admin(dialect: IrcDialect, line: IrcLine) -> Request:
     """``ADMIN``: the daemon does not know who runs it."""
-    return _elsewhere(dialect, line) or dialect.reply(dialect.client.numeric("no_admin_info", SERVER_NAME))
+    return _elsewhere(dialect, line) or dialect.reply(
+        dialect.client.numeric("no_admin_info", dialect.client.server)
+    )
 
 
 def links(dialect: IrcDialect, line: IrcLine) -> Request:
@@ -100,15 +104,12 @@ def help_(dialect: IrcDialect, line: IrcLine) -> Request:
     """``HELP``: the verbs. ``HELP JOIN``: what a verb is for. ``HELPOP`` is the same."""
     client = dialect.client
     subject = line.params[0].upper() if line.params and line.params[0] else "*"
-    if subject == "*":
-        texts = [f"Verbs: {' '.join(sorted(HELP))}"]
-    elif subject in HELP:
-        texts = [HELP[subject]]
-    else:
+    if subject not in HELP and subject != "*":
         return dialect.reply(client.numeric("help_not_found", subject))
+    items = [HELP[subject]] if subject in HELP else ["Verbs:", *sorted(HELP)]
     return dialect.reply(
         client.numeric("help_start", subject, text="Help of chatd"),
-        *(client.numeric("help", subject, text=text) for text in texts),
+        *list_lines(client, "help", items, subject),
         client.numeric("end_of_help", subject),
     )
 
@@ -117,7 +118,7 @@ def _elsewhere(dialect: IrcDialect, line: IrcLine) -> Request | None:
     """Return the answer to a query of another server than this one, None if it is for this one."""
     target = line.params[0] if line.params else ""
     client = dialect.client
-    if not target or target == client.nick or compile_mask(target).fullmatch(SERVER_NAME):
+    if not target or target == client.nick or compile_mask(target).fullmatch(client.server):
         return None
     return dialect.reply(client.numeric("no_such_server", target))
 
@@ -138,7 +139,7 @@ VERBS: Final[dict[str, tuple[Callable[[IrcDialect, IrcLine], Request], int]]] = 
 def statistics_lines(dialect: IrcDialect, request: Request, answer: Statistics) -> list[bytes]:
     """Return the answer to ``LUSERS`` or ``TIME``."""
     if request.command_word == "TIME":
-        return [dialect.client.numeric("time", SERVER_NAME, text=format_rfc3339(answer.at))]
+        return [dialect.client.numeric("time", dialect.client.server, text=format_rfc3339(answer.at))]
     return count_lines(dialect.client, answer)
 
 

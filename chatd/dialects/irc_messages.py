@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
+
 from chatd.core.events import ACTION_PREFIX, ChatEvent, LogEntry
 from chatd.core.requests import Request
+from chatd.core.terminal import LINE_END, replace_controls
 from chatd.dialects.irc_accounts import with_account
-from chatd.dialects.irc_client import SERVER_NAME, channel_of, group_name, source_of
+from chatd.dialects.irc_client import DAEMON_NICK, channel_of, group_name, source_of
 from chatd.dialects.irc_lines import (
     MAX_LINE_BYTES,
     IrcLine,
@@ -17,6 +20,7 @@ from chatd.dialects.irc_lines import (
     split_text,
     without_formatting,
 )
+from chatd.dialects.irc_transient import ask_client
 from chatd.dialects.irc_typed import decode_typed
 from chatd.dialects.timestamps import format_rfc3339
 
@@ -25,6 +29,13 @@ if TYPE_CHECKING:
 
 MAX_LINES_PER_MESSAGE: Final = 128
 """The maximum number of lines that one message makes."""
+
+
+REF_TAG: Final = "+chatd.dev/ref"
+"""The tag with a client's own id of a message: a message that is sent again with it is stored once."""
+
+MAX_REF_CHARACTERS: Final = 64
+"""The maximum number of characters of such an id."""
 
 
 def privmsg(dialect: IrcDialect, line: IrcLine) -> Request:
@@ -37,23 +48,35 @@ def privmsg(dialect: IrcDialect, line: IrcLine) -> Request:
         return dialect.reply(client.numeric("too_many_targets", target))
     kind = "notice" if line.verb == "NOTICE" else "message"
     text = texts[0] if texts else ""
-    if target.casefold() == SERVER_NAME:
+    if target.casefold() == DAEMON_NICK:
         return with_account(dialect, decode_typed(text, dialect.limits))
     ctcp = parse_ctcp(text)
     if ctcp is not None:
         verb, rest = ctcp
         if verb != "ACTION":
-            return dialect.fail(line.verb, "CTCP_IS_OFF", "only CTCP ACTION is passed on here", target)
+            return ask_client(dialect, line, target, format_ctcp(verb, rest))
         text = ACTION_PREFIX + rest
     text = without_formatting(text)
     if not text.strip():
         return dialect.reply(client.numeric("no_text"))
+    ref = line.tags.get(REF_TAG) or None
+    if ref is not None and len(ref) > MAX_REF_CHARACTERS:
+        return dialect.fail(line.verb, "INVALID_REF", f"a ref has at most {MAX_REF_CHARACTERS} characters")
+    return replace(_message(dialect, line, target, text, kind), ref=ref)
+
+
+def _message(dialect: IrcDialect, line: IrcLine, target: str, text: str, kind: str) -> Request:
     if not target.startswith("#"):
         return dialect.request(line, "send", dest=target, msg=text, kind=kind)
     group = group_name(target)
     if not group:
         return dialect.request(line, "broadcast", msg=text, kind=kind)
     return dialect.request(line, "gbroadcast", group=group, msg=text, kind=kind)
+
+
+def is_to_oneself(event: ChatEvent) -> bool:
+    """Return whether ``event`` is a message of a user to the same user."""
+    return event.is_message and event.subject is not None and event.subject.id == event.actor.id
 
 
 def target_of(event: ChatEvent) -> str:
@@ -84,6 +107,8 @@ def message_lines(capabilities: frozenset[str], entry: LogEntry, shows_time: boo
     time = format_rfc3339(entry.at)
     if shows_time and "server-time" not in capabilities:
         text = f"[{time[11:16]}] {text}"
+    # Else a message of another wire could be a CTCP question, or change the colours of the client.
+    text = "\n".join(map(replace_controls, LINE_END.split(text)))
     lines: list[bytes] = []
     for number, piece in enumerate(split_text(text, room, MAX_LINES_PER_MESSAGE), 1):
         shown = format_ctcp("ACTION", piece) if is_action else piece

@@ -26,6 +26,7 @@ NUMERICS: Final[dict[str, tuple[str, str]]] = {
     "unaway": ("305", "You are no longer marked as being away"),
     "now_away": ("306", "You have been marked as being away"),
     "whois_user": ("311", ""),
+    "whois_server": ("312", "a chat daemon in Python on Twisted"),
     "whowas_user": ("314", ""),
     "end_of_who": ("315", "End of WHO list"),
     "end_of_whois": ("318", "End of WHOIS list"),
@@ -74,7 +75,7 @@ NUMERICS: Final[dict[str, tuple[str, str]]] = {
     "not_registered": ("451", "You have not registered: send NICK and USER"),
     "need_more_params": ("461", "Not enough parameters"),
     "already_registered": ("462", "You may not reregister"),
-    "bad_password": ("464", "This can't be a password: it is empty, or has control characters"),
+    "bad_password": ("464", "This can't be a password: it is empty or too long, or has control characters"),
     "unknown_mode": ("472", "is unknown mode char to me"),
     "bad_mask": ("415", "A ban is for a nick: NICK!*@*"),
     "logged_in": ("900", "You are now logged in as {account}"),
@@ -120,6 +121,7 @@ NUMERICS_BY_REFUSAL: Final[dict[str, str]] = {
     "not_invited": "473",
     "already_member": "443",
     "no_such_member": "441",
+    "no_such_operator": "441",
     "group_full": "471",
     "too_many_groups": "405",
     "muted": "404",
@@ -129,8 +131,23 @@ NUMERICS_BY_REFUSAL: Final[dict[str, str]] = {
 }
 """The numeric of each refusal for which IRC has one. Others are standard replies (``FAIL``) or notices."""
 
+REFUSALS_WITH_NICK: Final = frozenset(
+    (
+        "no_such_member",
+        "no_such_operator",
+        "already_member",
+        "already_invited",
+        "already_operator",
+        "already_banned",
+        "not_banned",
+        "too_many_invitations",
+    )
+)
+"""The refusals that name a nick in front of the channel, and not the channel alone."""
+
 NUMERICS_BY_VERB_AND_REFUSAL: Final[dict[tuple[str, str], str]] = {
     ("PRIVMSG", "not_member"): "404",
     ("PRIVMSG", "banned"): "404",
+    ("TAGMSG", "not_member"): "404",
 }
 """The numerics that differ from `NUMERICS_BY_REFUSAL` when they answer a verb."""

@@ -14,10 +14,12 @@ from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.dialects.irc_accounts import logged_in_line
 from chatd.dialects.irc_channels import entering_lines
-from chatd.dialects.irc_client import SERVER_NAME, IrcClient, word
+from chatd.dialects.irc_client import IrcClient, word
 from chatd.dialects.irc_lines import IrcLine, format_line
+from chatd.dialects.irc_messages import REF_TAG
 from chatd.dialects.irc_numerics import NUMERICS_BY_REFUSAL
 from chatd.dialects.irc_presence import profile_text
+from chatd.dialects.irc_transient import PASSED_TAGS
 
 if TYPE_CHECKING:
     from chatd.dialects.irc import IrcDialect
@@ -37,13 +39,13 @@ ISUPPORT: Final = (
     f"USERLEN={MAX_USERNAME_BYTES}",
     f"MONITOR={MAX_WATCHED_USERS}",
     "WHOX",
-    "NETWORK=chatd",
     "UTF8ONLY",
     "SAFELIST",
+    "ELIST=MNU",
     "MODES=1",
     "MAXLIST=b:1000",
     "TARGMAX=PRIVMSG:1,NOTICE:1,TAGMSG:1,JOIN:10,PART:10,NAMES:1,KICK:10,WHOIS:1",
-    "CLIENTTAGDENY=*",
+    "CLIENTTAGDENY=*" + "".join(f",-{tag[1:]}" for tag in (*PASSED_TAGS, REF_TAG)),
 )
 """What the daemon supports, as the numeric 005 says it."""
 
@@ -51,7 +53,7 @@ ISUPPORT_PER_LINE: Final = 12
 """The number of tokens in one line of the numeric 005, which may have 13 besides the nick and the text."""
 
 MOTD: Final = (
-    "Everyone is in #lobby. The groups of chatd are the other channels.",
+    "#lobby is where everyone is. The groups of chatd are the other channels.",
     "PART leaves a group for good. QUIT keeps you in it: you will be back in",
     "your channels when you come back, and messages to you are kept for you.",
 )
@@ -93,7 +95,7 @@ def password(dialect: IrcDialect, line: IrcLine) -> Request:
     if dialect.client.nick:
         return dialect.reply(dialect.client.numeric("already_registered"))
     secret = Secret.parse(line.params[0])
-    if secret is None:
+    if secret is None or len(secret.encode()) > dialect.limits.password:
         return dialect.reply(dialect.client.numeric("bad_password"))
     return dialect.changed(password=secret)
 
@@ -135,7 +137,11 @@ def _cap_req(dialect: IrcDialect, params: list[str]) -> Request:
     is_known = added | removed <= dialect.offered.keys() and not (
         "cap-notify" in removed and client.cap_version >= 302
     )
-    answer = _cap_line(client, "ACK" if is_known else "NAK", " ".join(wanted))
+    if is_known:
+        # Without repetitions, they are never cut.
+        answer = _cap_line(client, "ACK", " ".join(dict.fromkeys(wanted)))
+    else:
+        answer = _cap_line(client, "NAK", " ".join(wanted))
     changes: dict[str, object] = {"is_negotiating": client.is_negotiating or not client.nick}
     if is_known:
         changes["capabilities"] = (client.capabilities | added) - removed
@@ -156,14 +162,18 @@ _CAP_SUBCOMMANDS: Final = {"LS": _cap_ls, "LIST": _cap_list, "REQ": _cap_req, "E
 
 
 def _cap_line(client: IrcClient, subcommand: str, *params: str) -> bytes:
-    return format_line("CAP", client.nick or "*", subcommand, *params, source=SERVER_NAME, trailing=True)
+    return format_line("CAP", client.nick or "*", subcommand, *params, source=client.server, trailing=True)
 
 
 def _cap_lines(client: IrcClient, subcommand: str, names: list[str], version: int) -> list[bytes]:
-    """Return the lines of a list of capabilities: one, or as many as it takes for a client of version 302."""
+    """Return the lines of a list of capabilities: as many as it takes for a client of version 302. Others
+    understand one line, and are told what it has room for.
+    """
     lines: list[str] = [""]
     for name in names:
-        if lines[-1] and version >= 302 and len(lines[-1]) + len(name) >= CAP_LINE_BYTES:
+        if len(lines[-1]) + len(name) >= CAP_LINE_BYTES:
+            if version < 302:
+                break
             lines.append("")
         lines[-1] = f"{lines[-1]} {name}".lstrip()
     *begun, last = lines
@@ -206,11 +216,12 @@ def welcome_lines(client: IrcClient, answer: Welcome) -> list[bytes]:
         client.numeric("welcome", nick=client.nick),
         client.numeric("your_host", version=__version__),
         client.numeric("created"),
-        client.numeric("my_info", SERVER_NAME, f"chatd-{__version__}", "i", "bios", "bo"),
+        client.numeric("my_info", client.server, f"chatd-{__version__}", "i", "bios", "bo"),
     ]
+    tokens = (*ISUPPORT, f"NETWORK={client.policy.network}")
     lines += (
-        client.numeric("isupport", *ISUPPORT[start : start + ISUPPORT_PER_LINE])
-        for start in range(0, len(ISUPPORT), ISUPPORT_PER_LINE)
+        client.numeric("isupport", *tokens[start : start + ISUPPORT_PER_LINE])
+        for start in range(0, len(tokens), ISUPPORT_PER_LINE)
     )
     lines += motd_lines(client)
     if client.account and not client.verified_nick:
@@ -231,7 +242,9 @@ def refusal_lines(client: IrcClient, request: Request, refusal: Refusal) -> list
     nick = word(str(refusal.details["nick"]))
     text = f"{nick} is registered: log in with its password by SASL PLAIN, or send PASS before NICK"
     if "standard-replies" in client.capabilities:
-        note = format_line("NOTE", "NICK", "PASSWORD_REQUIRED", nick, text, source=SERVER_NAME, trailing=True)
+        note = format_line(
+            "NOTE", "NICK", "PASSWORD_REQUIRED", nick, text, source=client.server, trailing=True
+        )
     else:
         note = client.notice(text)
     return [note, client.numeric_line("433", nick, text)]

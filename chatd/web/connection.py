@@ -33,7 +33,8 @@ from chatd.web.answers import HttpAnswer
 from chatd.web.pages import Pages
 from chatd.web.policy import WebPolicy
 
-WEBSOCKET_PATH: Final = "/ws"
+WEBSOCKET_PATHS: Final = frozenset(("/ws", "/"))
+"""The paths of the WebSocket. The second is for IRC clients: their users give a host and no path."""
 
 MAX_HEAD_BYTES: Final = 16 * 1024
 """Bytes of a request's line and headers. A longer one is refused."""
@@ -222,7 +223,7 @@ class HttpConnection(Protocol):
         refuse it.
         """
         policy = self._service.policy
-        if request.path.partition("?")[0] != WEBSOCKET_PATH:
+        if request.path.partition("?")[0] not in WEBSOCKET_PATHS:
             self._respond_and_close(_WRONG_PATH)
             return
         if not policy.allows_origin(request.headers.get("Origin"), request.headers["Host"]):
@@ -318,15 +319,15 @@ class HttpConnection(Protocol):
 
 
 def _select_subprotocol(handshake: ServerProtocol, offered: Sequence[Subprotocol]) -> Subprotocol | None:
-    """Return the first of the daemon's subprotocols that the client offers, or None if it offers none.
+    """Return the first subprotocol that the client offers and the daemon has, or None if it offers none.
 
     Raises `NegotiationError` if none of those that the client offers is known.
     """
     if not offered:
         return None
     known = handshake.available_subprotocols or ()
-    for name in known:
-        if name in offered:
+    for name in offered:
+        if name in known:
             return name
     raise NegotiationError(f"no such subprotocol; there are {', '.join(known)}")
 

@@ -324,6 +324,43 @@ class Text(StageTestCase):
         self.assertEqual(messages(peer.hears()), ["LST bob alice ", "ARR carol"])
 
 
+class Irc(StageTestCase):
+    """The subprotocols of IRC: a line is a message, with or without its end."""
+
+    def test_each_speaks_its_kind_and_takes_both(self) -> None:
+        for subprotocol, opcode in (
+            ("text.ircv3.net", Opcode.TEXT),
+            ("binary.ircv3.net", Opcode.BINARY),
+        ):
+            peer = self.stage.connect("web", subprotocol=subprotocol)
+            peer.says(frame("NICK alice")).says(frame(b"USER a 0 * :Alice\r\n", Opcode.BINARY))
+            frames = FrameReader().feed(peer.hears())
+            self.assertEqual({one.opcode for one in frames}, {opcode})
+            self.assertEqual(bytes(frames[0].data), b":chatd 001 alice :Welcome to chatd, alice")
+            for one in frames:
+                self.assertNotRegex(bytes(one.data), b"[\r\n]")
+            peer.says(frame(b"PING :caf\xc3\xa9", Opcode.BINARY)).says(frame("PING b"))
+            self.assertEqual(
+                [bytes(one.data).decode() for one in FrameReader().feed(peer.hears())],
+                [":chatd PONG chatd :café", ":chatd PONG chatd :b"],
+            )
+            peer.hangs_up()
+
+    def test_what_is_no_utf8(self) -> None:
+        """In a binary message it is IRC's to refuse; in a text message it is no WebSocket."""
+        peer = self.stage.connect("web", subprotocol="text.ircv3.net")
+        peer.says(frame(b"PRIVMSG b :\xe9", Opcode.BINARY))
+        self.assertEqual(messages(peer.hears()), [":chatd FAIL PRIVMSG INVALID_UTF8 :send text in UTF-8"])
+        peer.says(frame(b"PING \xe9"))
+        self.assertEqual(messages(peer.hears())[-1], "(close 1007 bad_utf8)")
+
+    def test_fragments_keep_their_kind(self) -> None:
+        peer = self.stage.connect("web", subprotocol="binary.ircv3.net")
+        peer.says(frame(b"PRIVMSG \xe9", Opcode.BINARY, fin=False)).says(frame(b" :\xe9", Opcode.CONT))
+        (one,) = FrameReader().feed(peer.hears())
+        self.assertEqual(bytes(one.data), b":chatd FAIL PRIVMSG INVALID_UTF8 :send text in UTF-8")
+
+
 class Handshake(StageTestCase):
     """What comes with the handshake in one segment is not lost."""
 

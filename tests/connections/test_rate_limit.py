@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.connections.rate_limit import RateLimit
 from chatd.core import commands as c
+from chatd.core.channel_commands import FindUsers, ShowChannel, ShowUsers, WatchUsers
 from chatd.core.limits import Limits
 from tests.support.in_memory_daemon import StageTestCase
 
@@ -36,7 +37,8 @@ class Credit(SynchronousTestCase):
 
     def test_reads(self) -> None:
         """Half a second and their own tenth, whatever they read."""
-        for command in (c.ReadHistory, c.ListGroupMessages, c.ListGroupEvents, c.ListConversations):
+        reading = (c.ReadHistory, c.ListGroupMessages, c.ListGroupEvents, c.ListConversations)
+        for command in (*reading, ShowChannel, ShowUsers, FindUsers, WatchUsers):
             self.assertAlmostEqual(self.seconds_for(10, 0, command), 10 * 0.6 - 3)
         self.assertAlmostEqual(self.seconds_for(10, 0, c.ListGroups), 0)
 

@@ -15,7 +15,17 @@ from zope.interface import provider
 
 from chatd.chat.delivery_log import DeliveryLog
 from chatd.chat.log_lines import format_delivery, format_redacted
-from chatd.core.events import LOBBY, Arrived, ChatEvent, Conversation, Departed, EventKind, LogEntry, User
+from chatd.core.events import (
+    LOBBY,
+    AccountAnnounced,
+    Arrived,
+    ChatEvent,
+    Conversation,
+    Departed,
+    EventKind,
+    LogEntry,
+    User,
+)
 from chatd.core.limits import Limits
 from chatd.daemon.config import LogConfig
 from chatd.daemon.conversation_log import ConversationLog
@@ -65,6 +75,8 @@ class LineTests(SynchronousTestCase):
     def test_says_who_came_and_went(self) -> None:
         self.assertEqual(format_delivery(Arrived(ALICE, False, NOON)), "alice arrived")
         self.assertEqual(format_delivery(Departed(ALICE, NOON)), "alice left")
+        self.assertEqual(format_delivery(AccountAnnounced(ALICE, True, NOON)), "alice registered")
+        self.assertEqual(format_delivery(AccountAnnounced(ALICE, False, NOON)), "alice unregistered")
 
     def test_says_what_happened_to_a_group(self) -> None:
         for logged, expected in (

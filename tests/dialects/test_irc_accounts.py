@@ -445,7 +445,7 @@ class Shown(IrcCase):
         self.assertEqual(
             bob.lines(),
             [
-                ":alice!alice@chatd JOIN #wob alice :alice",
+                ":alice!alice@chatd JOIN #wob alice :Alice A.",
                 ":carol!carol@chatd JOIN #lobby * :carol",
                 ":carol!carol@chatd JOIN #wob * :carol",
             ],

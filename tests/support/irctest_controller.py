@@ -30,6 +30,7 @@ CAPABILITIES: Final = frozenset(
         Capabilities.BATCH,
         Capabilities.ECHO_MESSAGE,
         Capabilities.EXTENDED_JOIN,
+        Capabilities.EXTENDED_MONITOR,
         Capabilities.LABELED_RESPONSE,
         Capabilities.MESSAGE_TAGS,
         Capabilities.MULTI_PREFIX,
@@ -43,10 +44,12 @@ ISUPPORT: Final = {
     "CASEMAPPING": "ascii",
     "CHANTYPES": "#",
     "CHATHISTORY": patma.ANYSTR,
+    "MONITOR": patma.StrRe("[0-9]+"),
     "MSGREFTYPES": "msgid,timestamp",
     "PREFIX": "(o)@",
     "TARGMAX": patma.ANYSTR,
     "UTF8ONLY": None,
+    "WHOX": None,
 }
 """The tokens that chatd must advertise in 005: a value, a pattern, or None for a token without a value."""
 
@@ -79,6 +82,10 @@ password_min = 1
 [control]
 socket = ""
 
+[irc]
+server = "My.Little.Server"
+lobby = "ask"
+
 [limits]
 password = 4_096
 connections_per_address = 100_000
@@ -92,7 +99,7 @@ sessions_per_user = 1_000
 wrong_passwords = 1_000_000
 wrong_passwords_per_nick = 1_000_000
 """
-"""chatd.toml: irctest sends as fast as it can, from one address, and registers users with short passwords."""
+"""chatd.toml: irctest expects that name of the server, and to hear of no channel that it has not joined. It sends as fast as it can, from one address, and registers users with short passwords."""
 
 CONFIG_TLS: Final = """
 [tls]

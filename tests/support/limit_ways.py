@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Final, Literal, NamedTuple
@@ -107,7 +108,7 @@ def in_irc_lines(heard: bytes) -> Iterator[Told]:
     for line in heard.decode().splitlines():
         if found := re.fullmatch(r":chatd NOTICE \S+ :ERR (\S+) ?(.*)", line):
             yield Told(found[1], found[2])
-        elif found := re.fullmatch(r"(?::chatd (?:[45]\d\d|263|NOTICE) .*?|ERROR) :(.*)", line):
+        elif found := re.fullmatch(r"(?::chatd (?:[45]\d\d|263|904|NOTICE) .*?|ERROR) :(.*)", line):
             yield from _told(found[1])
 
 
@@ -123,10 +124,12 @@ def _pattern(template: str) -> str:
 
 
 def to_the_daemon(name: str, fields: Fields) -> bytes:
-    """A command as it is typed to the daemon on IRC, or a login with a password."""
+    """A command as it is typed to the daemon on IRC, or a password by SASL."""
     if name == "identify":
         nick, password = fields.values()
-        return f"PASS :{password}\nNICK {nick}\nUSER {nick} 0 * :{nick}\n".encode()
+        response = b64encode(f"\0{nick}\0{password}".encode()).decode()
+        chunks = [response[start : start + 400] for start in range(0, len(response), 400)]
+        return "".join(f"AUTHENTICATE {chunk}\n" for chunk in ("PLAIN", *chunks)).encode()
     return b"PRIVMSG chatd :" + with_semicolons(name, fields)
 
 

@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from websockets.frames import Opcode
+
 from tests.support.websocket import frame
 
 
@@ -125,8 +127,28 @@ _IRC: Final = Sample(
     full=b"the database is full",
 )
 
+
+def _irc_on_websocket(subprotocol: str) -> Sample:
+    """The same on a WebSocket, a message for each line, of either kind."""
+    opcode = Opcode.BINARY if subprotocol.startswith("binary") else Opcode.TEXT
+
+    def frames(lines: bytes) -> bytes:
+        return b"".join(frame(line, opcode) for line in lines.splitlines())
+
+    return _IRC._replace(
+        wires=("web",),
+        hello=lambda nick: frames(_IRC.hello(nick)),
+        says=lambda text: frames(_IRC.says(text)),
+        hears=lambda nick, text: _IRC.hears(nick, text).rstrip(b"\r\n"),
+        broken=frame(b"\xff", Opcode.BINARY),
+        subprotocol=subprotocol,
+    )
+
+
 SAMPLES: Final = {
     "irc": _IRC,
+    "web irc": _irc_on_websocket("text.ircv3.net"),
+    "web irc binary": _irc_on_websocket("binary.ircv3.net"),
     "text": _TEXT,
     "json": _json_manner(b"\n"),
     "json course": _json_manner(b""),

@@ -230,11 +230,13 @@ class Upgrade(HttpTestCase):
         self.assertEqual((status, b"Extensions" in answer), (101, False))
 
     def test_subprotocols(self) -> None:
-        """The first that is known; none is JSON; only unknown ones are refused."""
+        """The client's first that is known; none is JSON; only unknown ones are refused."""
         for offered, chosen in (
             ("chatd.text", b"chatd.text"),
             ("x, chatd.text", b"chatd.text"),
-            ("chatd.text, chatd.json", b"chatd.json"),
+            ("chatd.text, chatd.json", b"chatd.text"),
+            ("text.ircv3.net, binary.ircv3.net", b"text.ircv3.net"),
+            ("binary.ircv3.net, text.ircv3.net", b"binary.ircv3.net"),
         ):
             status, answer = self.answer(handshake(offered))
             self.assertEqual(status, 101)
@@ -245,7 +247,7 @@ class Upgrade(HttpTestCase):
         self.assertIn('"server-hello"', messages(peer.hears())[0])
         status, answer = self.answer(handshake("wamp.2.json"))
         self.assertEqual(status, 400)
-        self.assertIn(b"chatd.json, chatd.text", answer)
+        self.assertIn(b"chatd.json, text.ircv3.net, binary.ircv3.net, chatd.text", answer)
 
     def test_who_is_refused(self) -> None:
         """Each with a status of its own, and no session is opened."""

@@ -1,0 +1,57 @@
+"""Labels of IRC requests: which of the lines that answer a request are marked with its label, and how.
+
+Source: the IRCv3 specification of labeled responses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec.structs import replace
+
+from chatd.boundaries import Payloads
+from chatd.core.requests import Request
+from chatd.dialects.irc_client import IrcClient
+from chatd.dialects.irc_lines import format_line, with_tags
+
+MAX_LABEL_BYTES: Final = 64
+"""The maximum number of bytes of a label."""
+
+BATCH_ID: Final = "label"
+"""The id of the batch that answers a labelled request. Answers leave in order, so there is one at a time."""
+
+
+def with_request_label(request: Request, label: str) -> Request:
+    """Return ``request`` with ``label``, and its further requests, whose answers belong to the same batch."""
+    further = request.further_requests
+    if not further:
+        return replace(request, label=label)
+    parts = [replace(one, label=label, label_part="middle") for one in further]
+    parts[-1] = replace(parts[-1], label_part="last")
+    return replace(request, label=label, label_part="first", further_requests=tuple(parts))
+
+
+def labelled(client: IrcClient, request: Request, lines: Sequence[bytes]) -> Payloads:
+    """Return ``lines``, which answer ``request``, with its label: on the one line, or on the batch that holds
+    them, or on an ``ACK`` if there are none. A client without batches gets the label on the first line.
+    """
+    if not request.label:
+        return tuple(lines)
+    is_whole = request.label_part == "whole"
+    if "batch" not in client.capabilities and lines:
+        if not (is_whole or request.label_part == "first"):
+            return tuple(lines)
+        first, *others = lines
+        return (with_tags(first, {"label": request.label}), *others)
+    if is_whole and not lines:
+        return (format_line("ACK", source=client.server, tags={"label": request.label}),)
+    if is_whole and len(lines) == 1:
+        return (with_tags(lines[0], {"label": request.label}),)
+    batch = [with_tags(line, {"batch": BATCH_ID}) for line in lines]
+    if is_whole or request.label_part == "first":
+        start = format_line("BATCH", f"+{BATCH_ID}", "labeled-response", source=client.server)
+        batch.insert(0, with_tags(start, {"label": request.label}))
+    if is_whole or request.label_part == "last":
+        batch.append(format_line("BATCH", f"-{BATCH_ID}", source=client.server))
+    return tuple(batch)
