@@ -441,6 +441,9 @@ class Chat:
     def _change(self, client: Client, request: Request, user: User, command: c.Command) -> None:
         authority = self._authority
         decision = authority.decide(user, command, client.client_network, client.token)
+        if client.profile.is_bot:
+            events = tuple(replace(event, actor_is_bot=event.actor is user) for event in decision.events)
+            decision = replace(decision, events=events)
         if not decision.events:
             self._turns.run_coroutine(
                 client, request, self._answer(client, request, Unchanged(decision.unchanged_group_name))
@@ -484,7 +487,9 @@ class Chat:
         client.profile = changed_profile(client.profile, command)
         client.answer(request, ProfileChanged(user, client.profile))
         after = self._authority.profile_of(user)
-        if before is None or after is None or before == after or not self._dispatcher.has_channel_clients:
+        if before is None or after is None or not self._dispatcher.has_channel_clients:
+            return
+        if (before.away, before.realname) == (after.away, after.realname):
             return
         announced = ProfileAnnounced(
             user,

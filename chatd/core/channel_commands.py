@@ -134,13 +134,18 @@ class WatchUsers(Command, frozen=True):
     example="AWAY :having lunch",
 )
 class SetProfile(Command, frozen=True):
-    """Change what others are shown of this session: the ``realname``, or why its user is ``away``.
+    """Change what others are shown of this session: the ``realname``, why its user is ``away``, or whether a
+    program writes in it, a bot.
 
     A field that is None is left as it is. An empty ``away`` means that the user is back.
     """
 
     realname: _Text | None = None
     away: _Text | None = None
+    is_bot: (
+        Annotated[Literal["yes", "no"], FieldDeclaration("choice", "whether it is a bot", (), ("yes", "no"))]
+        | None
+    ) = None
 
 
 @declare(
