@@ -305,6 +305,11 @@ def topic_and_names_lines(client: IrcClient, channel: Channel) -> list[bytes]:
     return lines + names_lines(client, channel)
 
 
+def channel_list_lines(dialect: IrcDialect, request: Request, answer: Groups) -> list[bytes]:
+    """Return the list of channels."""
+    return list_lines(dialect.client, request, answer)
+
+
 def entered_lobby_lines(dialect: IrcDialect, request: Request, answer: LobbyEntered) -> list[bytes]:
     """Return the lines that show the client that it has entered the lobby."""
     return entering_lines(dialect.client, answer.channel, answer.user)
@@ -318,12 +323,8 @@ def left_lobby_lines(dialect: IrcDialect, request: Request, answer: LobbyLeft) -
 def closed_lines(dialect: IrcDialect, request: Request, closed: ChannelClosed) -> list[bytes]:
     """Return the line that puts the client out of a channel that was closed."""
     reason = f"closed: {replace_controls(closed.reason)}" if closed.reason else "closed"
-    client = dialect.client
-    return [
-        format_line(
-            "KICK", channel_name(closed.group), client.nick, reason, source=client.server, trailing=True
-        )
-    ]
+    nick, server = dialect.client.nick, dialect.client.server
+    return [format_line("KICK", channel_name(closed.group), nick, reason, source=server, trailing=True)]
 
 
 SHOW_BANS: Final = "MODE b"
@@ -341,6 +342,6 @@ ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]
     LobbyEntered: entered_lobby_lines,
     LobbyLeft: left_lobby_lines,
     ChannelClosed: closed_lines,
-    Groups: lambda dialect, request, answer: list_lines(dialect.client, request, answer),
+    Groups: channel_list_lines,
 }
 """What encodes each kind of answer that is about a channel as a whole."""

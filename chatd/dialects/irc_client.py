@@ -26,6 +26,9 @@ DAEMON_NICK: Final = "chatd"
 USER_HOST: Final = "chatd"
 """The host of all users: nobody is shown an address."""
 
+MAX_USER_BYTES: Final = 32
+"""The maximum number of bytes between ``!`` and ``@`` in the source of a line."""
+
 LOBBY_CHANNEL: Final = "#lobby"
 """The channel that is the lobby."""
 
@@ -138,8 +141,12 @@ def word(text: str) -> str:
 
 
 def source_of(nick: str) -> str:
-    """Return the source of lines from the user ``nick``: ``nick!nick@chatd``."""
-    return f"{nick}!{nick}@{USER_HOST}"
+    """Return the source of lines from the user ``nick``: ``nick!nick@chatd``.
+
+    Of a long nick, the second one is cut: a ``JOIN`` must have room for the longest channel.
+    """
+    user = nick.encode()[:MAX_USER_BYTES].decode(errors="ignore")
+    return f"{nick}!{user}@{USER_HOST}"
 
 
 def channel_name(group: str) -> str:
@@ -164,7 +171,7 @@ def group_name(channel: str) -> str:
     if channel.casefold() == LOBBY_CHANNEL:
         return ""
     if not channel.startswith("#") or channel == "#":
-        raise Refusal("no_such_group", group=channel)
+        raise Refusal("no_such_group", group=channel or "*")
     name = channel[1:]
     return "lobby" if name.casefold() == "#lobby" else name
 

@@ -74,9 +74,10 @@ class Accepted(RedactionCase):
         self.stage.policy.operators = ("judge",)
         judge = self.irc("judge", *REDACTION).says(f"REGISTER * * :{SECRET}")
         self.bob.says("PRIVMSG #lobby :spam").says("PRIVMSG alice :a threat").says("PRIVMSG #wob :spam")
-        self.forget(), judge.hears()
+        self.forget()
+        judge.hears()
         judge.says("@label=a REDACT #lobby 5 :spam")
-        line = "@msgid=8;account=judge :judge!judge@chatd REDACT #lobby 5 :spam".replace(";account=judge", "")
+        line = "@msgid=8 :judge!judge@chatd REDACT #lobby 5 :spam"
         self.assertEqual(judge.lines(), [line, "@label=a :chatd ACK"])
         self.assertEqual(self.alice.lines(), [line])
         for typed in ("PRIVMSG chatd :delete;6", "PRIVMSG chatd :delete;7"):
