@@ -22,6 +22,7 @@ from chatd.dialects.irc_client import (
 )
 from chatd.dialects.irc_lines import MAX_LINE_BYTES, IrcLine, format_line, without_formatting
 from chatd.dialects.irc_list import ListFilter, ListRequest, list_lines
+from chatd.dialects.irc_user_modes import user_mode
 
 if TYPE_CHECKING:
     from chatd.dialects.irc import IrcDialect
@@ -116,11 +117,10 @@ def channel_list(dialect: IrcDialect, line: IrcLine) -> Request:
 
 
 def mode(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``MODE``: show and change the modes of a channel; a client has none of its own."""
+    """``MODE``: show and change the modes of a channel, or of the client itself."""
     target, *params = line.params
-    client = dialect.client
     if not target.startswith("#"):
-        return _user_mode(client, dialect, target, params)
+        return user_mode(dialect, target, params)
     if not params:
         return dialect.show_channel(line, target)
     if len(params) == 1 and params[0].lstrip("+-") == "b":
@@ -134,14 +134,6 @@ def mode(dialect: IrcDialect, line: IrcLine) -> Request:
 
 def _show_bans(dialect: IrcDialect, line: IrcLine, channel: str) -> Request:
     return replace(dialect.show_channel(line, channel), command_word=SHOW_BANS)
-
-
-def _user_mode(client: IrcClient, dialect: IrcDialect, target: str, params: list[str]) -> Request:
-    if target.casefold() != client.nick.casefold():
-        return dialect.reply(client.numeric("users_dont_match"))
-    if params:
-        return dialect.reply(client.numeric("unknown_user_mode"))
-    return dialect.reply(client.numeric("user_modes", "+"))
 
 
 def _mode_requests(dialect: IrcDialect, line: IrcLine, group: str, params: list[str]) -> Iterator[Request]:

@@ -42,6 +42,7 @@ CAPABILITIES: Final[dict[str, str]] = {
     "cap-notify": "",
     "chghost": "",
     "draft/account-registration": "",
+    "draft/message-redaction": "",
     "echo-message": "",
     "extended-join": "",
     "extended-monitor": "",
@@ -67,7 +68,8 @@ class IrcClient(msgspec.Struct, frozen=True):
     proved to be by SASL. While it proves that, ``mechanism`` is how, and ``sasl_response`` is what it has
     sent of its response, in base64. ``account`` is its nick once it is logged in, if that is registered.
     ``capabilities`` are those that it has asked for and got; with
-    ``cap_version`` 302 it is told their values. While it ``is_negotiating``, it is not logged in.
+    ``cap_version`` 302 it is told their values. ``user_modes`` are the letters of the modes that it has set.
+    While it ``is_negotiating``, it is not logged in.
     """
 
     policy: IrcPolicy = DEFAULT_IRC_POLICY
@@ -82,6 +84,7 @@ class IrcClient(msgspec.Struct, frozen=True):
     account: str = ""
     capabilities: frozenset[str] = frozenset()
     cap_version: int = 301
+    user_modes: frozenset[str] = frozenset()
     is_negotiating: bool = False
 
     @property
