@@ -69,7 +69,7 @@ def privmsg(dialect: IrcDialect, line: IrcLine) -> Request:
 def notice(dialect: IrcDialect, line: IrcLine) -> Request:
     """``NOTICE``: send a message that is never answered, also if it can't be sent."""
     request = privmsg(dialect, line)
-    is_to_daemon = bool(line.params) and line.params[0].casefold() == SERVER_NAME
+    is_to_daemon = bool(line.params) and line.params[0].casefold() == DAEMON_NICK
     return dialect.reply() if is_to_daemon or isinstance(request.command, PreparedAnswer) else request
 
 
