@@ -33,6 +33,7 @@ _WHO: Final = {
     "members": "members",
     "operators": "owner and operators",
     "owner": "owner",
+    "authors": "the author, in a group owner and operators, server operators",
     "server_operators": "server operators",
 }
 

@@ -194,7 +194,7 @@ class Authority:
             return self.channel(reader, command.group, token)
         if isinstance(command, ShowUsers):
             earlier = self.earlier_profiles.of
-            return show_users(self.state, self.profile_of, earlier, reader, command, token)
+            return show_users(self.state, self.profile_of, earlier, reader, command, token, self._policy)
         if isinstance(command, FindUsers):
             return find_users(self.state, self.online_users.values(), self.profile_of, command)
         return count_users(self.state, self.online_user_count, self._most_online, reader, self.now())
@@ -307,15 +307,10 @@ class Authority:
             ref = str(sent_ref)
         audiences: list[Audience] = []
         at = self._next_entry_at() if decision.events else 0
-        for event in decision.events:
-            if state.credentials and state.is_registered(event.actor):
-                event = replace(event, actor_is_registered=True)
+        for event in map(self._describe_users, decision.events):
             audiences.append(audience(state, event))
-            shown = self._with_former_owner(event) if event.kind == "promoted" else event
             state.apply(event, at)
-            if event.kind in ENTERING_EVENT_KINDS:
-                shown = self._with_profile(event)
-            records.append(EntryDraft(shown, at, ref))
+            records.append(EntryDraft(event, at, ref))
         return records, audiences
 
     def farewell_of(self, client: Client, user: User) -> str:
@@ -332,19 +327,23 @@ class Authority:
             return ""
         return farewell
 
-    def _with_former_owner(self, event: ChatEvent) -> ChatEvent:
-        """Return ``event``, which is not applied yet, with the member who will no longer be the owner."""
-        group = self.state.group_of(event.conversation)
-        if event.body != "owner" or group is None or group.owner is None:
-            return event
-        return replace(event, former_owner=group.members.get(group.owner.id))
+    def _describe_users(self, event: ChatEvent) -> ChatEvent:
+        """Return ``event``, which is not applied yet, with what its receivers may be told of its users.
 
-    def _with_profile(self, event: ChatEvent) -> ChatEvent:
-        """Return ``event``, by which a user becomes a member of a group, with what is known of that user."""
-        profile = self.profile_of(event.actor)
-        if profile is None:
-            return replace(event, is_offline=True)
-        return replace(event, realname=profile.realname)
+        None of that is stored.
+        """
+        if bool(self.state.credentials) and self.state.is_registered(event.actor):
+            event = replace(event, actor_is_registered=True)
+        if event.kind in ENTERING_EVENT_KINDS:
+            profile = self.profile_of(event.actor)
+            if profile is None:
+                return replace(event, is_offline=True)
+            return replace(event, realname=profile.realname)
+        if event.kind == "promoted" and event.body == "owner":
+            group = self.state.group_of(event.conversation)
+            if group is not None and group.owner is not None:
+                return replace(event, former_owner=group.members.get(group.owner.id))
+        return event
 
     def _next_entry_at(self) -> int:
         """Return the time of the next entries: the present, but not before that of the last entry.

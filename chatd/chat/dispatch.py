@@ -112,9 +112,12 @@ class Dispatcher:
         self._fanout_to(audience, False, delivery.conversation.id).add(delivery)
 
     def send_transient(self, transient: Transient, audience: Audience) -> None:
-        """Send ``transient`` to the sessions of ``audience``. A limited token is for no message to a user."""
+        """Send ``transient`` to the sessions of ``audience``, but not to those of its author unless it is for
+        the author. A limited token is for no message to a user.
+        """
         place = NO_PLACE if transient.conversation is None else transient.conversation.id
-        self._fanout_to(audience, False, place).add(transient)
+        own = self.sessions_of(transient.user) if transient.dest is None else ()
+        self._fanout_to(audience, False, place).add(transient, without=own)
 
     def announce_change(
         self,
@@ -247,7 +250,10 @@ class Dispatcher:
             self.delivery_log.log_received(author, entry, private)
         if self._on_delivery is not None:
             self._on_delivery(entry, private)
-        if without_reason and isinstance(audience, tuple):
+        if without_reason and audience is None:
+            self._add(without_ignored_reason(entry, (entry.event.actor.id,)), tuple(without_reason), author)
+            audience = without_reason
+        elif without_reason and isinstance(audience, tuple):
             if ignoring := tuple(id for id in audience if id in without_reason):
                 self._add(without_ignored_reason(entry, (entry.event.actor.id,)), ignoring, author)
                 audience = tuple(id for id in audience if id not in without_reason)

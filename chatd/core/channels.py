@@ -10,11 +10,13 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from chatd.core.accounts import AccountPolicy
 from chatd.core.answers import Channel, ChannelMember, Profile, Statistics, UserDescription, UserDescriptions
 from chatd.core.audience import Audience
 from chatd.core.channel_commands import FindUsers, SendTransient, ShowChannel, ShowStatistics, ShowUsers
 from chatd.core.events import LOBBY, Conversation, User
 from chatd.core.masks import compile_mask
+from chatd.core.moderation_rules import is_server_operator
 from chatd.core.refusals import Refusal
 from chatd.core.rules import require_group_member, user_with_open_account
 from chatd.core.state import NO_USER_IDS, Group, State
@@ -110,10 +112,12 @@ def show_users(
     reader: User,
     command: ShowUsers,
     token: Token | None,
+    policy: AccountPolicy,
 ) -> UserDescriptions:
     """Return what ``reader`` may know of the users whom ``command`` names, at most `MAX_SHOWN_USERS`.
 
-    Groups that the ``token`` of the reader's session is not for are left out.
+    Groups that the ``token`` of the reader's session is not for are left out; a session with a token has no
+    rights of an operator.
     """
     found: list[UserDescription] = []
     for nick in command.nicks.split()[:MAX_SHOWN_USERS]:
@@ -124,7 +128,13 @@ def show_users(
         one = describe_user(state, profile_of, user)
         if command.details == "groups":
             groups = tuple(_shown_groups(state, reader, user, token))
-            one = replace(one, channels=groups, earlier_profiles=earlier_profiles_of(user))
+            is_operator = is_server_operator(state, user, policy) and not (user is reader and token)
+            one = replace(
+                one,
+                channels=groups,
+                earlier_profiles=earlier_profiles_of(user),
+                is_server_operator=is_operator,
+            )
         found.append(one)
     return UserDescriptions(tuple(found))
 
@@ -158,18 +168,20 @@ def address_transient(
     """Return where ``command`` of ``sender`` goes: the lobby or the conversation of a group, or a user, and
     the users who are sent it.
 
-    The sender is not among these, except as the receiver, and nobody who ignores the sender is. Raises
-    `Refusal` ``no_such_user``, ``no_such_group`` or ``not_member``.
+    Nobody who ignores the sender is among these; the sender may be. The audience of a conversation is the
+    identical object until it changes, unless somebody ignores the sender. Raises `Refusal` ``no_such_user``,
+    ``no_such_group`` or ``not_member``.
     """
     ignoring = state.ignored_by.get(sender.id, NO_USER_IDS)
     if command.dest is not None:
         dest = user_with_open_account(state, command.dest)
         return None, dest, () if dest.id in ignoring else (dest.id,)
     if not command.group:
-        return LOBBY, None, frozenset((sender.id, *ignoring))
+        return LOBBY, None, ignoring or None
     group = require_group_member(state, sender, command.group)
-    receivers = (id for id in group.audience if id != sender.id and id not in ignoring)
-    return group.conversation, None, tuple(receivers)
+    if not ignoring:
+        return group.conversation, None, group.audience
+    return group.conversation, None, tuple(id for id in group.audience if id not in ignoring)
 
 
 def _shown_groups(state: State, reader: User, user: User, token: Token | None) -> Iterable[tuple[str, bool]]:

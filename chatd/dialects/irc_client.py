@@ -7,6 +7,8 @@ from typing import Final
 import msgspec
 
 from chatd.core.accounts import Secret
+from chatd.core.channel_commands import EnterLobby, LeaveLobby
+from chatd.core.commands import SendToLobby
 from chatd.core.events import Conversation, User
 from chatd.core.irc_policy import DEFAULT_IRC_POLICY, IrcPolicy
 from chatd.core.refusals import Refusal
@@ -27,6 +29,9 @@ DAEMON_NICK: Final = "chatd"
 USER_HOST: Final = "chatd"
 """The host of all users: nobody is shown an address."""
 
+MAX_USER_BYTES: Final = 32
+"""The maximum number of bytes between ``!`` and ``@`` in the source of a line."""
+
 LOBBY_CHANNEL: Final = "#lobby"
 """The channel that is the lobby."""
 
@@ -40,6 +45,7 @@ CAPABILITIES: Final[dict[str, str]] = {
     "draft/account-registration": "",
     "draft/chathistory": "",
     "draft/event-playback": "",
+    "draft/message-redaction": "",
     "draft/multiline": "max-bytes={message},max-lines=128",
     "draft/read-marker": "",
     "echo-message": "",
@@ -91,8 +97,9 @@ class IrcClient(msgspec.Struct, frozen=True):
     proved to be by SASL. While it proves that, ``mechanism`` is how, and ``sasl_response`` is what it has
     sent of its response, in base64. ``account`` is its nick once it is logged in, if that is registered.
     ``capabilities`` are those that it has asked for and got; with
-    ``cap_version`` 302 it is told their values. While it ``is_negotiating``, it is not logged in. ``batch``
-    is the message of several lines that it is sending.
+    ``cap_version`` 302 it is told their values. ``user_modes`` are the letters of the modes that it has set.
+    While it ``is_negotiating``, it is not logged in. ``batch`` is the message of several lines that it is
+    sending.
     """
 
     policy: IrcPolicy = DEFAULT_IRC_POLICY
@@ -107,6 +114,7 @@ class IrcClient(msgspec.Struct, frozen=True):
     account: str = ""
     capabilities: frozenset[str] = frozenset()
     cap_version: int = 301
+    user_modes: frozenset[str] = frozenset()
     is_negotiating: bool = False
     batch: OpenBatch | None = None
 
@@ -166,8 +174,12 @@ def word(text: str) -> str:
 
 
 def source_of(nick: str) -> str:
-    """Return the source of lines from the user ``nick``: ``nick!nick@chatd``."""
-    return f"{nick}!{nick}@{USER_HOST}"
+    """Return the source of lines from the user ``nick``: ``nick!nick@chatd``.
+
+    Of a long nick, the second one is cut: a ``JOIN`` must have room for the longest channel.
+    """
+    user = nick.encode()[:MAX_USER_BYTES].decode(errors="ignore")
+    return f"{nick}!{user}@{USER_HOST}"
 
 
 def channel_name(group: str) -> str:
@@ -210,13 +222,15 @@ def group_name(channel: str) -> str:
     if channel.casefold() == LOBBY_CHANNEL:
         return ""
     if not channel.startswith("#") or channel == "#":
-        raise Refusal("no_such_group", group=channel)
+        raise Refusal("no_such_group", group=channel or "*")
     name = channel[1:]
     return "lobby" if name.casefold() == "#lobby" else name
 
 
 def refusal_context(request: Request, refusal: Refusal) -> list[str]:
     """Return the nick and the channel that ``refusal`` of ``request`` is about, as a client writes them."""
+    if isinstance(request.command, SendToLobby | EnterLobby | LeaveLobby):
+        return [LOBBY_CHANNEL]
     nick = getattr(request.command, "dest", "") or ""
     group = getattr(request.command, "group", "") or ""
     channel = channel_name(group) if group else ""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
+from chatd.core.answers import PreparedAnswer
 from chatd.core.events import ACTION_PREFIX, ChatEvent, LogEntry
 from chatd.core.requests import Request
 from chatd.core.terminal import LINE_END, replace_controls
@@ -49,7 +50,7 @@ MAX_REF_CHARACTERS: Final = 64
 
 
 def privmsg(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``PRIVMSG`` and ``NOTICE``: send a message to the lobby, a group or a user."""
+    """``PRIVMSG``: send a message to the lobby, a group or a user."""
     client = dialect.client
     if not line.params or not line.params[0]:
         return dialect.reply(client.numeric("no_recipient"))
@@ -77,6 +78,13 @@ def message_request(dialect: IrcDialect, line: IrcLine, target: str, text: str) 
     if ref is not None and len(ref) > MAX_REF_CHARACTERS:
         return dialect.fail(line.verb, "INVALID_REF", f"a ref has at most {MAX_REF_CHARACTERS} characters")
     return replace(_message(dialect, line, target, text, kind), ref=ref)
+
+
+def notice(dialect: IrcDialect, line: IrcLine) -> Request:
+    """``NOTICE``: send a message that is never answered, also if it can't be sent."""
+    request = privmsg(dialect, line)
+    is_to_daemon = bool(line.params) and line.params[0].casefold() == DAEMON_NICK
+    return dialect.reply() if is_to_daemon or isinstance(request.command, PreparedAnswer) else request
 
 
 def _message(dialect: IrcDialect, line: IrcLine, target: str, text: str, kind: str) -> Request:
@@ -168,14 +176,16 @@ def _multiline(
 
 
 def entry_tags(capabilities: frozenset[str], entry: LogEntry, number: int = 1) -> dict[str, str]:
-    """Return the tags of line ``number`` of ``entry``: its time and the account of its author, and on the
-    first line its id, if the client knows such tags.
+    """Return the tags of line ``number`` of ``entry``: its time, the account of its author, that a bot has
+    written it, and on the first line its id, if the client knows such tags.
     """
     tags: dict[str, str] = {}
     if number == 1 and "message-tags" in capabilities:
         tags["msgid"] = str(entry.id)
     if "server-time" in capabilities:
         tags["time"] = format_rfc3339(entry.at)
+    if entry.event.actor_is_bot and "message-tags" in capabilities:
+        tags["bot"] = ""
     if entry.event.actor_is_registered and "account-tag" in capabilities:
         tags["account"] = entry.event.actor.nick
     return tags

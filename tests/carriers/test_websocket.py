@@ -354,6 +354,15 @@ class Irc(StageTestCase):
         peer.says(frame(b"PING \xe9"))
         self.assertEqual(messages(peer.hears())[-1], "(close 1007 bad_utf8)")
 
+    def test_a_line_is_no_longer_than_elsewhere(self) -> None:
+        """Ten thousand channels in one message are none."""
+        peer = self.stage.connect("web", subprotocol="text.ircv3.net")
+        peer.says(frame("NICK alice")).says(frame("USER a 0 * :Alice")).hears()
+        peer.says(frame(f"JOIN {','.join(f'#{number}' for number in range(10_000))}"))
+        self.assertEqual(messages(peer.hears()), [":chatd 417 alice :Input line was too long"])
+        peer.says(frame("PING a\r\nJOIN #b"))
+        self.assertEqual(messages(peer.hears()), [":chatd FAIL PING INVALID_UTF8 :send text in UTF-8"])
+
     def test_fragments_keep_their_kind(self) -> None:
         peer = self.stage.connect("web", subprotocol="binary.ircv3.net")
         peer.says(frame(b"PRIVMSG \xe9", Opcode.BINARY, fin=False)).says(frame(b" :\xe9", Opcode.CONT))

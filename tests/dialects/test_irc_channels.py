@@ -6,9 +6,11 @@ from random import Random
 
 from chatd.core.accounts import AccountPolicy
 from chatd.core.events import User
+from chatd.dialects.irc_channels import MAX_TARGETS
 from chatd.dialects.irc_client import channel_name
 from tests.support.effort import effort
 from tests.support.in_memory_daemon import Peer, Stage, StageTestCase
+from tests.support.irc_case import IrcCase
 from tests.support.irc_view import IrcView
 
 SECRET = "correct-horse-battery"
@@ -269,3 +271,228 @@ class WhoIsThere(StageTestCase):
         self.stage.json("bob")
         view.hears()
         self.assertEqual(view.channels, {"#wob": {"alice": True, "bob": False}})
+
+
+class Verbs(IrcCase):
+    """Each verb on channels: what it does, and how it is refused."""
+
+    def setUp(self) -> None:
+        """Alice owns #wob, where bob is too; #den of carol is private."""
+        super().setUp()
+        self.alice, self.bob, self.carol = (self.irc(nick) for nick in ("alice", "bob", "carol"))
+        self.alice.says("JOIN #wob")
+        self.bob.says("JOIN #wob")
+        self.carol.says("JOIN #den").says("MODE #den +i")
+        self.forget()
+
+    def forget(self) -> None:
+        for peer in (self.alice, self.bob, self.carol):
+            peer.hears()
+
+    def says(self, peer: Peer, line: str) -> tuple[list[str], list[str]]:
+        """What ``peer`` is answered, and what bob hears, without tags and sources of users."""
+        self.forget()
+        peer.says(line)
+        answers = [_short(one) for one in peer.lines()]
+        return answers, answers if peer is self.bob else [_short(one) for one in self.bob.lines()]
+
+    def test_join(self) -> None:
+        answers, heard = self.says(self.carol, "JOIN #WOB")
+        self.assertEqual(
+            answers,
+            ["carol JOIN #wob", "353 = #wob :@alice bob carol", "366 #wob :End of NAMES list"],
+        )
+        self.assertEqual(heard, ["carol JOIN #wob"])
+        for line in ("JOIN #wob", "JOIN #lobby", "JOIN #Lobby"):
+            self.assertEqual(self.says(self.carol, line), ([], []), line)
+
+    def test_long_names(self) -> None:
+        """The longest that there can be fit into a line."""
+        letters = "".join(chr(0x20000 + number) for number in range(64))
+        view = IrcView(self.stage, "dave").says(f"JOIN #{letters}")
+        IrcView(self.stage, letters[:32]).says(f"JOIN #{letters}")
+        view.hears()
+        self.assertEqual(view.channels[f"#{letters}"], {"dave": True, letters[:32]: False})
+
+    def test_join_nothing(self) -> None:
+        """``JOIN 0`` leaves no group."""
+        for target, code in (
+            ("0", "403 0"),
+            (":", "403 *"),
+            ("wob", "403 wob"),
+            ("#", "403 #"),
+            ("&wob", "403 &wob"),
+            ("#den", "473 #den"),
+            ("#a:b", "403 #a:b"),
+            ("#\u200bwob", "403 #\u200bwob"),
+            ("#wоb", "403 #wоb"),  # one letter is Cyrillic
+            (f"#{'x' * 65}", f"403 #{'x' * 65}"),
+        ):
+            ((answer,), _) = self.says(self.bob, f"JOIN {target}")
+            self.assertTrue(answer.startswith(f"{code} :"), answer)
+        self.assertIn("bob", self.says(self.alice, "NAMES #wob")[0][0])
+
+    def test_many_targets(self) -> None:
+        """Ten, and the eleventh is named."""
+        names = [f"#g{number}" for number in range(100)]
+        answers, _ = self.says(self.carol, f"JOIN {','.join(names)}")
+        self.assertEqual(len([one for one in answers if " JOIN " in one]), MAX_TARGETS)
+        self.assertEqual(answers[-1], f"407 #g10 :Give {MAX_TARGETS} at most")
+        answers, _ = self.says(self.carol, f"PART {','.join(names)}")
+        self.assertEqual(len([one for one in answers if " PART " in one]), MAX_TARGETS)
+        answers, _ = self.says(self.alice, f"KICK #wob {','.join(['nobody'] * 60)}")
+        self.assertEqual([one[:3] for one in answers], ["401"] * MAX_TARGETS + ["407"])
+        answers, _ = self.says(self.alice, f"MODE #wob +{'o' * 60} {'nobody ' * 13}")
+        self.assertEqual([one[:3] for one in answers], ["401"] * MAX_TARGETS + ["407"])
+
+    def test_part(self) -> None:
+        """For good; the owner's group passes on."""
+        answers, heard = self.says(self.alice, "PART #wob :bye")
+        self.assertEqual(
+            (answers, heard), (["alice PART #wob"], ["alice PART #wob", "alice MODE #wob +o bob"])
+        )
+        self.assertEqual(
+            self.says(self.alice, "PART #wob")[0], ["442 #wob :you are not a member of wob: join it first"]
+        )
+        answers, _ = self.says(self.bob, "PART #lobby")
+        self.assertEqual(answers, ["bob PART #lobby"])
+
+    def test_kick(self) -> None:
+        self.carol.says("JOIN #wob")
+        self.assertEqual(self.says(self.bob, "KICK #wob carol")[0][0][:8], "482 #wob")
+        self.assertEqual(self.says(self.bob, "KICK #wob alice")[0][0][:8], "482 #wob")
+        self.assertEqual(self.says(self.alice, "KICK #wob nobody")[0], ["401 nobody :unknown user: nobody"])
+        _, heard = self.says(self.alice, "KICK #wob carol,bob :\x02out\x02")
+        self.assertEqual(heard, ["alice KICK #wob carol out", "alice KICK #wob bob out"])
+        self.assertEqual(self.says(self.alice, "KICK #wob bob")[0][0][:12], "441 bob #wob")
+        self.assertEqual(self.says(self.alice, "KICK #den carol")[0][0][:8], "403 #den")
+        for line in ("KICK #wob ,", "KICK #wob,#den bob", "KICK #wob"):
+            self.assertEqual(self.says(self.alice, line)[0], ["461 KICK :Not enough parameters"])
+        self.bob.says("JOIN #wob")
+        self.assertEqual(self.says(self.alice, "KICK #wob,#wob bob,nobody")[1], ["alice KICK #wob bob alice"])
+
+    def test_topic(self) -> None:
+        self.assertEqual(self.says(self.bob, "TOPIC #wob")[0], ["331 #wob :No topic is set"])
+        self.assertEqual(self.says(self.bob, "TOPIC #wob :x")[0][0][:8], "482 #wob")
+        self.assertEqual(
+            self.says(self.alice, "TOPIC #wob :\x034red\x03 one")[1], ["alice TOPIC #wob :red one"]
+        )
+        self.assertEqual(self.says(self.bob, "TOPIC #wob")[0][0], "332 #wob :red one")
+        self.assertEqual(self.says(self.alice, "TOPIC #wob :")[1], ["alice TOPIC #wob :"])
+        self.assertEqual(self.says(self.bob, "TOPIC #den")[0][0][:8], "403 #den")
+        self.assertEqual(self.says(self.bob, "TOPIC #lobby :x")[0][0][:10], "482 #lobby")
+
+    def test_invite(self) -> None:
+        answers, _ = self.says(self.carol, "INVITE bob #den")
+        self.assertEqual(answers, ["341 bob #den"])
+        self.assertEqual([_short(one) for one in self.bob.lines()], [])
+        self.forget()
+        self.carol.says("INVITE alice #den")
+        self.assertEqual([_short(one) for one in self.alice.lines()], ["carol INVITE alice #den"])
+        self.assertIn("already invited", self.says(self.carol, "INVITE alice #den")[0][0])
+        self.assertEqual(self.says(self.alice, "INVITE bob #lobby")[0][0][:14], "443 bob #lobby")
+        self.assertEqual(self.says(self.alice, "INVITE bob #wob")[0][0][:12], "443 bob #wob")
+        self.assertEqual(self.says(self.alice, "INVITE nobody #wob")[0][0][:10], "401 nobody")
+        self.assertEqual(self.says(self.carol, "INVITE bob #wob")[0][0][:8], "442 #wob")
+
+    def test_names(self) -> None:
+        """Only members see who is in a group; of others, nothing is said."""
+        for channel in ("#den", "#nope", "wob", "0"):
+            self.assertEqual(
+                self.says(self.bob, f"NAMES {channel}")[0], [f"366 {channel} :End of NAMES list"]
+            )
+        self.assertEqual(self.says(self.carol, "NAMES #wob")[0], ["366 #wob :End of NAMES list"])
+        self.assertEqual(self.says(self.bob, "NAMES")[0], ["366 * :End of NAMES list"])
+        self.assertEqual(self.says(self.carol, "NAMES #den")[0][0], "353 @ #den @carol")
+
+    def test_modes_of_groups(self) -> None:
+        self.assertEqual(self.says(self.bob, "MODE #wob")[0][0], "324 #wob +nt")
+        self.assertEqual(self.says(self.carol, "MODE #den")[0][0], "324 #den +inst")
+        self.assertEqual(self.says(self.alice, "MODE #wob +psi")[1], ["alice MODE #wob +is"])
+        self.assertEqual(self.says(self.alice, "MODE #wob -s+i-p")[1], ["alice MODE #wob -is"])
+        self.assertEqual(self.says(self.bob, "MODE #wob +i")[0][0][:8], "482 #wob")
+        for line in ("MODE #wob +nt", "MODE #wob +", "MODE #wob -", "MODE #wob +-+"):
+            self.assertEqual(self.says(self.alice, line), ([], []), line)
+        self.assertEqual(self.says(self.alice, "MODE #wob -t")[0], ["472 t :is always set here"])
+        self.assertEqual(self.says(self.alice, "MODE #wob +k x")[0], ["472 k :is unknown mode char to me"])
+
+    def test_operators(self) -> None:
+        self.assertEqual(self.says(self.alice, "MODE #wob +o bob")[1], ["alice MODE #wob +o bob"])
+        self.assertEqual(self.says(self.bob, "MODE #wob +o carol")[0][0][:8], "482 #wob")
+        self.assertEqual(self.says(self.alice, "MODE #wob -o bob")[1], ["alice MODE #wob -o bob"])
+        self.assertEqual(self.says(self.alice, "MODE #wob +o carol")[0][0][:14], "441 carol #wob")
+        self.assertEqual(self.says(self.alice, "MODE #wob -o bob")[0][0][:12], "441 bob #wob")
+        self.assertEqual(self.says(self.alice, "MODE #wob -o alice")[0][0][:8], "482 #wob")
+        self.assertEqual(self.says(self.alice, "MODE #wob +o")[0], ["461 MODE :Not enough parameters"])
+        self.assertEqual(self.says(self.alice, "MODE #lobby +o alice")[0][0][:10], "482 #lobby")
+
+    def test_bans(self) -> None:
+        """By nick only. Who is in is put out, and who is not is told in words."""
+        self.assertEqual(self.says(self.alice, "MODE #wob b")[0], ["368 #wob :End of channel ban list"])
+        _, heard = self.says(self.alice, "MODE #wob +b bob!*@*")
+        self.assertEqual(heard, ["alice MODE #wob +b bob!*@*", "alice KICK #wob bob alice"])
+        self.forget()
+        self.alice.says("MODE #wob +b carol")
+        self.assertEqual(
+            [_short(one) for one in self.carol.lines()], ["NOTICE carol :alice has banned you from #wob"]
+        )
+        answers, _ = self.says(self.alice, "MODE #wob +b")
+        self.assertEqual(answers[:2], ["367 #wob bob!*@*", "367 #wob carol!*@*"])
+        self.assertEqual(self.says(self.bob, "MODE #wob +b")[0][0][:8], "442 #wob")
+        self.assertEqual(self.says(self.bob, "JOIN #wob")[0][0][:8], "474 #wob")
+        for mask in ("*!*@chatd", "bob!*@10.0.0.1", "b*!*@*", "*", "!*@*", "bob!x@*"):
+            self.assertEqual(
+                self.says(self.alice, f"MODE #wob +b {mask}")[0],
+                [f"415 {mask} :A ban is for a nick: NICK!*@*"],
+            )
+        _, heard = self.says(self.alice, "MODE #wob -b bob!*@*")
+        self.assertEqual(heard, ["NOTICE bob :alice has lifted your ban from #wob"])
+        self.assertEqual(self.says(self.bob, "MODE #lobby b")[0], ["368 #lobby :End of channel ban list"])
+
+    def test_a_group_that_is_closed_or_given_away(self) -> None:
+        """Nobody is left in it. Who is made its owner while away is shown there on arrival only."""
+        self.stage.close()
+        self.stage = Stage(self.stage.database, policy=AccountPolicy(operators=("teacher",)))
+        teacher = self.stage.json("teacher").asks(action="register", password=SECRET)
+        view, carol = IrcView(self.stage, "bob"), self.stage.json("carol")
+        view.hears()
+        teacher.asks(action="give", group="wob", dest="carol")
+        told = [(one.verb, *one.params) for one in view.hears()][-3:]
+        self.assertEqual(
+            told,
+            [("JOIN", "#wob"), ("MODE", "#wob", "+o", "carol"), ("MODE", "#wob", "-o", "alice")],
+        )
+        teacher.asks(action="give", group="wob", dest="alice")
+        self.assertEqual(view.hears()[-1].params, ["#wob", "-o", "carol"])
+        self.assertEqual(view.channels["#wob"], {"bob": False, "carol": False})
+        alice = IrcView(self.stage, "alice")
+        view.hears(), alice.hears()
+        # Whoever has no password loses a group by coming again: it may be somebody else.
+        self.assertEqual(view.channels["#wob"], {"alice": False, "bob": False, "carol": False})
+        teacher.asks(action="close", group="wob", reason="enough")
+        self.assertEqual(view.hears()[-1].params, ["#wob", "bob", "closed: enough"])
+        self.assertEqual(alice.hears()[-1].params, ["#wob", "alice", "closed: enough"])
+        self.assertNotIn("#wob", view.channels)
+        carol.hangs_up()
+
+    def test_what_a_user_says_when_quitting(self) -> None:
+        """Nobody hears it of somebody whom anybody ignores, or who may not write."""
+        self.forget()
+        self.carol.says("QUIT :\x02off\x02 to \x1b[31mbed")
+        self.assertEqual(
+            [_short(one) for one in self.bob.lines()], ["carol QUIT :Quit: off to \ufffd[31mbed"]
+        )
+        carol = self.irc("carol")
+        self.alice.says("PRIVMSG chatd :ignore;carol")
+        self.forget()
+        carol.says("QUIT :read this")
+        self.assertEqual([_short(one) for one in self.bob.lines()], ["carol QUIT left"])
+
+
+def _short(line: str) -> str:
+    """``line`` with the nick of its source only, and without the daemon and the receiver of a numeric."""
+    source, _, rest = line.partition(" ")
+    if source != ":chatd":
+        return f"{source[1:].partition('!')[0]} {rest}"
+    code, _, params = rest.partition(" ")
+    return f"{code} {params.partition(' ')[2]}" if code.isdecimal() else rest

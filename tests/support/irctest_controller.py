@@ -32,6 +32,7 @@ CAPABILITIES: Final = frozenset(
         Capabilities.EXTENDED_JOIN,
         Capabilities.EXTENDED_MONITOR,
         Capabilities.LABELED_RESPONSE,
+        Capabilities.MESSAGE_REDACTION,
         Capabilities.MESSAGE_TAGS,
         Capabilities.MULTILINE,
         Capabilities.MULTI_PREFIX,
@@ -43,6 +44,7 @@ CAPABILITIES: Final = frozenset(
 """The capabilities that chatd must acknowledge, of those that irctest knows."""
 
 ISUPPORT: Final = {
+    "BOT": "B",
     "CASEMAPPING": "ascii",
     "CHANTYPES": "#",
     "CHATHISTORY": patma.ANYSTR,
@@ -55,10 +57,19 @@ ISUPPORT: Final = {
 }
 """The tokens that chatd must advertise in 005: a value, a pattern, or None for a token without a value."""
 
-OPTIONAL_BEHAVIORS: Final = frozenset({OptionalBehaviors.CAP_REQ_MINUS, OptionalBehaviors.MULTI_JOIN})
+OPTIONAL_BEHAVIORS: Final = frozenset(
+    {
+        OptionalBehaviors.CAP_REQ_MINUS,
+        OptionalBehaviors.ELIST_M,
+        OptionalBehaviors.ELIST_N,
+        OptionalBehaviors.ELIST_U,
+        OptionalBehaviors.MULTI_JOIN,
+        OptionalBehaviors.MULTI_KICK,
+    }
+)
 """The behaviours that the specifications leave to the server, and that chatd must have."""
 
-OFFERS_WEBSOCKET: Final = False
+OFFERS_WEBSOCKET: Final = True
 """Whether the IRC wire can be reached over a WebSocket."""
 
 OFFERS_REGISTRATION_BEFORE_LOGIN: Final = False
@@ -88,6 +99,9 @@ socket = ""
 server = "My.Little.Server"
 lobby = "ask"
 
+[web]
+hosts = ["0.0.0.0"]
+
 [limits]
 password = 4_096
 connections_per_address = 100_000
@@ -101,7 +115,9 @@ sessions_per_user = 1_000
 wrong_passwords = 1_000_000
 wrong_passwords_per_nick = 1_000_000
 """
-"""chatd.toml: irctest expects that name of the server, and to hear of no channel that it has not joined. It sends as fast as it can, from one address, and registers users with short passwords."""
+"""chatd.toml: irctest expects that name of the server, and to be in no channel that it has not joined. It
+sends as fast as it can, from one address, and registers users with short passwords.
+"""
 
 CONFIG_TLS: Final = """
 [tls]

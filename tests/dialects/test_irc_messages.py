@@ -1,0 +1,242 @@
+"""Messages on IRC: what a client sends, and the lines that messages of other wires make."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chatd.core.events import LOBBY, ChatEvent, Conversation, EventKind, LogEntry, User
+from chatd.core.limits import Limits
+from chatd.dialects.irc_deliveries import IrcDeliveryEncoder
+from chatd.dialects.irc_lines import MAX_LINE_BYTES
+from chatd.dialects.irc_messages import MAX_LINES_PER_MESSAGE, MAX_REF_CHARACTERS
+from tests.support.effort import effort
+from tests.support.in_memory_daemon import Peer
+from tests.support.irc_case import IrcCase
+from tests.support.irc_view import heard
+
+LONG = "é" * 32
+"""A nick as long as can be."""
+
+
+def entry(body: str, kind: EventKind = "message", group: str = "", nick: str = "alice") -> LogEntry:
+    """A message in the lobby or in ``group``."""
+    conversation = Conversation(7, "group", group) if group else LOBBY
+    return LogEntry(17, 1, 0, ChatEvent(kind, conversation, User(5, nick, nick, "#000000"), None, body))
+
+
+def lines(body: str, kind: EventKind = "message", group: str = "", nick: str = "alice") -> list[bytes]:
+    """The lines that it makes for a client without any capability."""
+    return list(IrcDeliveryEncoder(frozenset()).encode_delivery(entry(body, kind, group, nick)))
+
+
+def texts(body: str, kind: EventKind = "message", group: str = "", nick: str = "alice") -> list[str]:
+    """The texts of these lines."""
+    return [heard(line.decode()).params[1] for line in lines(body, kind, group, nick)]
+
+
+class Lines(IrcCase):
+    """A message is as many lines as it takes, none of them too long, and none that acts on a client."""
+
+    def test_a_long_message(self) -> None:
+        """8 KiB with line breaks and emoji: what is said is still said."""
+        body = "\r\n".join(["word 👍🏽 " * 40, "", "日本語" * 300, "x" * 2000])
+        for nick, group in (("alice", ""), (LONG, LONG * 2)):
+            made = lines(body, group=group, nick=nick)
+            for line in made:
+                self.assertLessEqual(len(line), MAX_LINE_BYTES)
+                self.assertNotRegex(line, b"[\r\n\0]")
+            said = "".join(texts(body, group=group, nick=nick))
+            self.assertEqual(said.replace(" ", ""), body.replace(" ", "").replace("\r\n", ""))
+
+    def test_the_first_line_has_the_id(self) -> None:
+        encoder = IrcDeliveryEncoder(frozenset(("message-tags",)))
+        made = encoder.encode_delivery(entry("a\nb\n\nc"))
+        self.assertEqual([line.split()[0] for line in made], [b"@msgid=17", *2 * [b":alice!alice@chatd"]])
+
+    def test_what_may_be_a_line_end_somewhere(self) -> None:
+        """It is one here."""
+        for end in ("\n", "\r", "\r\n", "\x0b", "\x0c", "\x85", "\u2028", "\u2029"):
+            self.assertEqual(texts(f"a{end}b"), ["a", "b"], repr(end))
+        self.assertEqual(texts("\n\n\r"), [])
+
+    def test_nothing_of_another_wire_is_a_question(self) -> None:
+        """Clients would answer it, and all of those in a channel at once."""
+        for body in (
+            "\x01VERSION\x01",
+            "x\n\x01VERSION\x01",
+            f"{'x' * 470} \x01VERSION\x01",
+            "/me \x01VERSION\x01",
+        ):
+            for kind in ("message", "notice"):
+                for text in texts(body, kind):
+                    self.assertNotIn("\x01", text)
+        self.assertEqual(texts("/me \x01x", "action"), ["\x01ACTION \N{REPLACEMENT CHARACTER}x\x01"])
+
+    def test_nothing_changes_how_it_looks(self) -> None:
+        """Colours, bold, the direction of writing: a line could pass for another one."""
+        for code in "\x02\x03\x04\x0f\x11\x16\x1d\x1e\x1f\x1b\x07\x7f\x9b\u202e\u2066\0":
+            self.assertEqual(texts(f"a{code}b"), ["a\N{REPLACEMENT CHARACTER}b"], repr(code))
+
+    def test_actions(self) -> None:
+        """Each line of a long one is an action."""
+        made = texts(f"/me {'runs ' * 200}", "action")
+        self.assertGreater(len(made), 1)
+        for text in made:
+            self.assertRegex(text, "^\x01ACTION [^\x01]+\x01$")
+
+    def test_an_image(self) -> None:
+        """It is named, not shown."""
+        self.assertEqual(
+            texts("##\n##\n##", "image"),
+            ["[an image of 3 lines, number 17: a client of another wire shows it]"],
+        )
+
+    def test_too_many_lines(self) -> None:
+        made = texts("x\n" * 4000)
+        self.assertEqual((len(made), made[-1]), (MAX_LINES_PER_MESSAGE, "x…"))
+
+    def test_a_text_that_was_deleted(self) -> None:
+        self.assertEqual(lines(""), [])
+
+    @settings(max_examples=effort(500), deadline=None)
+    @given(st.text(max_size=1500), st.sampled_from(("message", "notice", "action", "image")))
+    def test_any_text(self, body: str, kind: EventKind) -> None:
+        for line in lines(f"/me {body}" if kind == "action" else body, kind):
+            text = line.decode()
+            self.assertLessEqual(len(line), MAX_LINE_BYTES)
+            self.assertNotRegex(text, "[\r\n\0\x02-\x08\x0e-\x1f\x7f-\x9f\u2028\u2029]")
+            self.assertIn(text.count("\x01"), (0, 2) if kind == "action" else (0,))
+            self.assertRegex(text, "^:alice!alice@chatd (PRIVMSG|NOTICE) #lobby :")
+
+
+class Sent(IrcCase):
+    """What a client may send."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.bob = self.stage.json("bob")
+        self.alice = self.irc("alice", "echo-message", "message-tags")
+        self.bob.hears()
+
+    def said(self, line: bytes | str) -> list[str]:
+        """The messages that bob gets if alice sends ``line``."""
+        self.alice.says(line)
+        return [one["msg"] for one in self.bob.objects() if "msg" in one]
+
+    def test_codes_of_formatting_are_left_out(self) -> None:
+        """Other wires have none."""
+        self.assertEqual(
+            self.said("PRIVMSG #lobby :\x02bold\x02 \x0304,12red\x03 \x1ditalic"), ["bold red italic"]
+        )
+        self.assertEqual(self.said("PRIVMSG #lobby :\x02\x03\x0f"), [])
+        self.assertIn(" 412 ", self.alice.hears().decode())
+
+    def test_targets(self) -> None:
+        """One, which there must be."""
+        for line, told in (
+            ("PRIVMSG", "411"),
+            ("PRIVMSG #lobby", "412"),
+            ("PRIVMSG #lobby,#wob :x", "407 alice #lobby,#wob"),
+            ("PRIVMSG #nope :x", "403 alice #nope"),
+            ("PRIVMSG nobody :x", "401 alice nobody"),
+            ("PRIVMSG # :x", "403 alice #"),
+            ("PRIVMSG @#lobby :x", "401 alice @#lobby"),
+            ("PRIVMSG $* :x", "401 alice $*"),
+        ):
+            self.alice.hears()
+            self.assertEqual(self.said(line), [])
+            self.assertIn(f":chatd {told} ", self.alice.hears().decode(), line)
+
+    def test_where_one_is_not(self) -> None:
+        """A group that one may know of is another refusal than one that is private."""
+        self.bob.asks(action="cgroupe", group="wob")
+        self.bob.asks(action="cgroupe", group="den", visibility="private")
+        self.alice.hears()
+        self.assertEqual(self.said("PRIVMSG #wob :x"), [])
+        self.assertEqual(self.said("PRIVMSG #den :x"), [])
+        self.assertEqual(
+            [line[:20] for line in self.alice.lines()], [":chatd 404 alice #wo", ":chatd 403 alice #de"]
+        )
+
+    def test_lines_that_are_too_long(self) -> None:
+        """The line and its tags count by themselves."""
+        start = b"PRIVMSG #lobby :"
+        most = start + b"x" * (MAX_LINE_BYTES - len(start))
+        self.assertEqual([len(one) for one in self.said(most + b"\r\n")], [MAX_LINE_BYTES - len(start)])
+        self.alice.hears()
+        for line in (most + b"x", b"@+typing=" + b"x" * 4095 + b" PING x", b"@x " + most + b"x"):
+            self.assertEqual(self.said(line + b"\r\n"), [])
+            self.assertEqual(self.alice.hears(), b":chatd 417 alice :Input line was too long\r\n")
+        tags = b"@" + b"x" * 4094 + b" "
+        self.assertEqual(len(self.said(tags + most + b"\r\n")), 1)
+
+    def test_a_notice_is_never_answered(self) -> None:
+        for line in (
+            "NOTICE",
+            "NOTICE #nope :x",
+            "NOTICE nobody :x",
+            "NOTICE #lobby,#wob :x",
+            "NOTICE #lobby",
+            "NOTICE #lobby :",
+            "NOTICE #lobby :\x01VERSION\x01",
+            "NOTICE chatd :help",
+            f"@+chatd.dev/ref={'x' * 65} NOTICE #lobby :x",
+        ):
+            self.alice.hears()
+            self.assertEqual(self.said(line), [])
+            self.assertEqual(self.alice.hears(), b"", line)
+        self.assertEqual(self.said("NOTICE #lobby :x"), ["x"])
+
+
+class Refs(IrcCase):
+    """A client's own id of a message: what is sent again after a lost connection is stored once."""
+
+    def say(self, peer: Peer, ref: str, text: str = "hello") -> list[str]:
+        peer.hears()
+        peer.says(f"@+chatd.dev/ref={ref} PRIVMSG #lobby :{text}")
+        return [line for line in peer.lines() if "JOIN" not in line]
+
+    def test_twice(self) -> None:
+        """Both echoes have the id of the one message, also from another connection."""
+        bob = self.irc("bob")
+        alice = self.irc("alice", "echo-message", "message-tags")
+        first = self.say(alice, "r1")
+        self.assertRegex(first[0], r"^@msgid=\d+ :alice!alice@chatd PRIVMSG #lobby :hello$")
+        self.assertEqual(self.say(alice, "r1"), first)
+        alice.hangs_up()
+        again = self.irc("alice", "echo-message", "message-tags")
+        self.assertEqual(self.say(again, "r1"), first)
+        self.assertEqual([line for line in bob.lines() if "PRIVMSG" in line], [first[0].split(" ", 1)[1]])
+        self.assertEqual(len(self.say(again, "r2")), 1)
+        self.assertEqual(len(self.stage.rows("SELECT id FROM log")), 2)
+
+    def test_another_message_with_it(self) -> None:
+        alice = self.irc("alice", "echo-message", "standard-replies")
+        self.say(alice, "r1")
+        (refused,) = self.say(alice, "r1", "other")
+        self.assertRegex(refused, "^:chatd FAIL PRIVMSG REF_REUSED ")
+
+    def test_ids_that_are_none(self) -> None:
+        """An empty one is no id, and one that is too long is refused."""
+        alice = self.irc("alice", "echo-message", "standard-replies")
+        self.assertEqual((len(self.say(alice, "")), len(self.say(alice, ""))), (1, 1))
+        self.assertEqual(len(self.stage.rows("SELECT id FROM log")), 2)
+        (refused,) = self.say(alice, "x" * (MAX_REF_CHARACTERS + 1))
+        self.assertRegex(refused, "^:chatd FAIL PRIVMSG INVALID_REF ")
+
+
+class Flood(IrcCase):
+    """Who sends without end waits; the others do not."""
+
+    limits = Limits()
+
+    def test_one_client(self) -> None:
+        alice, bob = self.irc("alice"), self.irc("bob")
+        alice.hears()
+        alice.says(b"PRIVMSG bob :\x01PING\x01\r\nTAGMSG #lobby\r\nJOIN #a,#b,#c\r\n" * 3000)
+        bob.hears()
+        bob.says("PING x")
+        self.assertIn(":chatd PONG chatd :x", bob.lines())
+        self.stage.wait(1)
+        self.assertLess(len(alice.lines()), 400)
