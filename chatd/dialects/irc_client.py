@@ -40,7 +40,6 @@ CAPABILITIES: Final[dict[str, str]] = {
     "away-notify": "",
     "batch": "",
     "cap-notify": "",
-    "chghost": "",
     "draft/account-registration": "",
     "draft/message-redaction": "",
     "echo-message": "",
