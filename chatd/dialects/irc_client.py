@@ -41,7 +41,6 @@ CAPABILITIES: Final[dict[str, str]] = {
     "away-notify": "",
     "batch": "",
     "cap-notify": "",
-    "chghost": "",
     "draft/account-registration": "",
     "draft/chathistory": "",
     "draft/event-playback": "",

@@ -127,8 +127,8 @@ class Capabilities(IrcStageCase):
         self.assertLess(len(line), MAX_LINE_BYTES)
         *others, last = self.says("CAP LS 302")
         self.assertIn(" sasl=PLAIN,EXTERNAL ", " ".join((*others, last)))
-        self.assertEqual([line.split()[3] for line in others], ["*"] * len(others))
-        self.assertNotEqual(last.split()[3], "*")
+        self.assertEqual([line.split()[4] for line in others], ["*"] * len(others))
+        self.assertNotEqual(last.split()[4], "*")
 
     def test_one_request_is_granted_as_a_whole_or_not_at_all(self) -> None:
         peer = self.comes("CAP LS 302")
