@@ -29,6 +29,7 @@ from chatd.dialects.irc_client import (
 from chatd.dialects.irc_deliveries import past_event_lines
 from chatd.dialects.irc_lines import IrcLine, format_line
 from chatd.dialects.irc_messages import message_lines
+from chatd.dialects.irc_redaction import past_redaction_lines
 from chatd.dialects.timestamps import format_rfc3339
 
 if TYPE_CHECKING:
@@ -248,7 +249,8 @@ def _past_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
         return past_event_lines(capabilities, entry)
     if event.is_tombstone:
         kind = "notice" if event.kind == "notice" else "message"
-        entry = replace(entry, event=replace(event, kind=kind, body=DELETED_TEXT))
+        shown = replace(entry, event=replace(event, kind=kind, body=DELETED_TEXT))
+        return message_lines(capabilities, shown, shows_time=True) + past_redaction_lines(capabilities, entry)
     return message_lines(capabilities, entry, shows_time=True)
 
 

@@ -14,7 +14,7 @@ from chatd.core.events import CONSOLE, LogEntry
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.core.terminal import replace_controls
-from chatd.dialects.irc_client import IrcClient, channel_of, group_name, source_of
+from chatd.dialects.irc_client import DAEMON_NICK, IrcClient, channel_of, group_name, source_of
 from chatd.dialects.irc_lines import IrcLine, format_line, without_formatting
 from chatd.dialects.irc_messages import entry_tags
 from chatd.dialects.irc_queries import QueryRequest
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 CAPABILITY: Final = "draft/message-redaction"
 """The capability of clients that understand ``REDACT``."""
+
+CONTEXT_TAG: Final = "draft/chathistory-context"
+"""The tag of lines in a page that belong to the message before, and don't count."""
 
 CODES_BY_REFUSAL: Final = {
     "no_such_group": "INVALID_TARGET",
@@ -111,3 +114,13 @@ def redaction_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes
         return [format_line("REDACT", *params, source=source_of(actor.nick), tags=tags)]
     shown = replace_controls(event.reason)
     return [format_line("REDACT", *params, shown, source=source_of(actor.nick), tags=tags, trailing=True)]
+
+
+def past_redaction_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
+    """Return the line that tells, behind the message ``entry`` of a channel in a page of history, that its
+    text was deleted, for clients that know such lines. By whom is not known there.
+    """
+    if entry.event.conversation.pair or not capabilities.issuperset((CAPABILITY, "message-tags")):
+        return []
+    target, tags = channel_of(entry.event.conversation), {CONTEXT_TAG: ""}
+    return [format_line("REDACT", target, str(entry.id), source=DAEMON_NICK, tags=tags)]

@@ -170,6 +170,16 @@ class Pages(HistoryCase):
             connection.execute("UPDATE log SET body = '' WHERE body = 'm5'")
         self.assertEqual(self.read("LATEST #wob * 3"), f"m4 {DELETED_TEXT} m6")
 
+    def test_a_redacted_message_is_followed_by_its_redaction(self) -> None:
+        self.bob.says(f"REDACT #wob {self.ids['m5']} :no")
+        self.amy.hears()
+        self.assertEqual(self.read("LATEST #wob * 2"), f"{DELETED_TEXT} m6")
+        self.amy.says("CAP REQ draft/message-redaction")
+        said, redacted, _ = self.page("LATEST #wob * 2")
+        self.assertEqual((said.params[1], said.tags["msgid"]), (DELETED_TEXT, str(self.ids["m5"])))
+        self.assertEqual(redacted[1:], ("chatd", "REDACT", ["#wob", str(self.ids["m5"])]))
+        self.assertEqual(set(redacted.tags), {"batch", "draft/chathistory-context"})
+
     def test_a_label_is_on_the_batch_around(self) -> None:
         self.amy.says("CAP REQ labeled-response")
         outer, inner, line, inner_end, outer_end = self.lines(

@@ -134,6 +134,18 @@ class ReadMarks(IrcCase):
         self.assertLess(lines.index(":chatd MARKREAD #wob *"), verbs.index("366"))
         self.assertIn(":chatd MARKREAD #wob *", phone.lines())
 
+    def test_the_lobby_that_is_left_and_entered(self) -> None:
+        """The mark stays, and moves on in sessions that are elsewhere."""
+        phone = self.comes(*MARKS)
+        self.asks(self.amy, "PART #lobby")
+        phone.says("MARKREAD #lobby timestamp=9999-12-31T23:59:59.999Z")
+        ((at,),) = self.stage.rows("SELECT max(at) FROM log WHERE body = 'x'")
+        marked = f":chatd MARKREAD #lobby timestamp={format_rfc3339(at)}"
+        self.assertEqual(self.amy.lines(), [marked])
+        lines = self.asks(self.amy, "JOIN #lobby")
+        shown = [line.split()[1] if line[0] in ":@" else line.split()[0] for line in lines]
+        self.assertLess(lines.index(marked), shown.index("366"))
+
     def test_what_is_no_time(self) -> None:
         for time in ("*", "timestamp=", "timestamp=*", "timestamp=now", "msgid=3", "x"):
             (line,) = self.asks(self.amy, f"MARKREAD #wob {time}")
