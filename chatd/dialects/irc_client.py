@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -172,6 +173,7 @@ def word(text: str) -> str:
     return f"_{text}" if text[0] == ":" else text
 
 
+@lru_cache(1024)
 def source_of(nick: str) -> str:
     """Return the source of lines from the user ``nick``: ``nick!nick@chatd``.
 
